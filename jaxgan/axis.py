@@ -1,0 +1,39 @@
+"""The data axis: the one name under which the examples of a batch are spread over devices.
+
+Every function here is the collective where that axis is bound (under ``pmap`` or ``shard_map``)
+and the identity where it is not (under plain ``jit``, ``grad`` or ``vmap``), so one loss, one layer
+and one game run unchanged in all of them. This is the lowest floor: it imports nothing of jaxgan.
+"""
+
+import jax
+
+NAME = "data"
+
+
+def bound() -> bool:
+    """Whether the function being traced runs inside ``pmap`` or ``shard_map`` over the data axis."""
+    try:
+        jax.lax.axis_size(NAME)
+    except NameError:
+        return False
+    return True
+
+
+def size() -> int:
+    """How many devices share the batch; 1 where the axis is not bound."""
+    return jax.lax.axis_size(NAME) if bound() else 1
+
+
+def index() -> jax.Array | int:
+    """Which of them this is, from 0, counted over all hosts; 0 where the axis is not bound."""
+    return jax.lax.axis_index(NAME) if bound() else 0
+
+
+def mean(tree):
+    """The mean over devices of each leaf, a floating-point array."""
+    return jax.lax.pmean(tree, NAME) if bound() else tree
+
+
+def gather(tree):
+    """Each leaf's examples of all devices, [B, ...] to [size() * B, ...], in the batch's order."""
+    return jax.lax.all_gather(tree, NAME, tiled=True) if bound() else tree

@@ -1,0 +1,5 @@
+"""Data: sources of examples, and batches as a function of (seed, step)."""
+
+from jaxgan.data.load import load as load
+from jaxgan.data.pipeline import Batches as Batches, stream as stream
+from jaxgan.data.source import Arrays as Arrays, Source as Source, as_float as as_float

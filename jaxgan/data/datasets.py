@@ -1,0 +1,104 @@
+"""TensorFlow Datasets, without TensorFlow: prepared as array_record, read as a random-access source."""
+
+import difflib
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class Dataset:
+    """A ``Source`` of a prepared TFDS split; ``image`` and ``label`` are read, other features left out."""
+
+    def __init__(self, builder: Any, split: str, decoders: Any = None):
+        self.name = f"{builder.info.full_name} {split}"
+        features = builder.info.features
+        if "image" not in features:
+            raise ValueError(f"{self.name}: its features are {', '.join(features)}; jaxgan trains on 'image'")
+        if split not in builder.info.splits:
+            raise ValueError(f"{self.name}: no such split; it has {', '.join(builder.info.splits)}")
+        self.classes = tuple(features["label"].names) if "label" in features else ()
+        self._data = builder.as_data_source(split, decoders=decoders)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    @functools.cached_property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self._data[0]["image"].shape)
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        # Python integers: array_record takes no NumPy ones.
+        examples = self._data.__getitems__([int(i) for i in indices])
+        batch = {"image": np.stack([x["image"] for x in examples])}
+        if self.classes:
+            batch["label"] = np.array([x["label"] for x in examples], np.int32)
+        return batch
+
+
+def load(name: str, split: str = "train", data_dir: str | Path | None = None) -> Dataset:
+    """A TFDS dataset by name, prepared first if it is not there.
+
+    Args:
+      name: ``digits``, or any of TFDS's: ``mnist``, ``cifar10``, ``cycle_gan/horse2zebra``.
+      split: ``train``, ``test``, ``train[:90%]`` ...
+      data_dir: where datasets are prepared; None is TFDS's own, TFDS_DATA_DIR or ~/tensorflow_datasets.
+
+    Raises:
+      ValueError: no dataset has this name, or it cannot be prepared here; it says what to do.
+    """
+    import tensorflow_datasets as tfds
+
+    if name == "digits":
+        from jaxgan.data.digits import Digits
+
+        tfds.disable_progress_bar()  # it takes half a second
+        builder = Digits(data_dir=data_dir, file_format="array_record")
+    else:
+        builder = _builder(tfds, name, data_dir)
+    _prepare(builder, name)
+    unread = set(builder.info.features) - {"image", "label"}
+    return Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread})
+
+
+def _builder(tfds, name, data_dir):
+    try:
+        return tfds.builder(name, data_dir=data_dir, file_format="array_record")
+    except tfds.core.DatasetNotFoundError:
+        near = difflib.get_close_matches(name, [*tfds.list_builders(with_community_datasets=False), "digits"], n=3)
+        raise ValueError(
+            f"data {name!r}: no such file or folder, and no TFDS dataset of that name"
+            + (f"; did you mean {' or '.join(near)}?" if near else "; try digits, mnist or cifar10")
+        ) from None
+    except ImportError as error:
+        raise ValueError(_needs_tensorflow(name, error)) from None
+
+
+def _prepare(builder, name):
+    try:
+        builder.download_and_prepare()
+    except ImportError as error:
+        raise ValueError(_needs_tensorflow(name, error)) from None
+    except Exception as error:  # TFDS raises whatever its downloader meets
+        if _tensorflow_is_missing(error):
+            raise ValueError(_needs_tensorflow(name, error)) from None
+        raise ValueError(
+            f"data {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300]}; prepare it where "
+            "there is a network (tfds build), and copy its folder here or name it with TFDS_DATA_DIR"
+        ) from error
+
+
+def _tensorflow_is_missing(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ImportError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _needs_tensorflow(name, error):
+    return (
+        f"data {name!r}: TFDS needs TensorFlow to prepare this dataset ({error}); "
+        "install the extra, pip install 'jaxgan[tfds]', and run once more. Reading it needs none"
+    )

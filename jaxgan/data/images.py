@@ -1,0 +1,192 @@
+"""Image files: a folder, or a zip read in place, of any format that Pillow knows, any size, any mode.
+
+Files directly in the folder have no labels; files in sub-folders have the sub-folder for their class,
+numbered in alphabetical order.
+"""
+
+import io
+import os
+import warnings
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+
+
+class _Files(Protocol):
+    name: str
+
+    def names(self) -> list[str]: ...
+
+    def open(self, name: str) -> bytes: ...
+
+
+class _Folder:
+    def __init__(self, path: Path):
+        self.name, self._path = str(path), path
+
+    def names(self) -> list[str]:
+        found = (
+            Path(folder, file).relative_to(self._path).as_posix()
+            for folder, _, files in os.walk(self._path, followlinks=True)
+            for file in files
+        )
+        return sorted(name for name in found if not any(part.startswith(".") for part in Path(name).parts))
+
+    def open(self, name: str) -> bytes:
+        return (self._path / name).read_bytes()
+
+
+class _Zip:
+    def __init__(self, path: Path):
+        self.name, self._path = str(path), path
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self._names = sorted(i.filename for i in archive.infolist() if not i.is_dir())
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{path}: not a zip, or a damaged one ({error}); make it again") from None
+        for name in self._names:
+            parts = PurePosixPath(name.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+                raise ValueError(f"{path}: its member {name!r} leads out of the archive; it is refused whole")
+
+    def names(self) -> list[str]:
+        return [name for name in self._names if not name.startswith("__MACOSX/")]
+
+    def open(self, name: str) -> bytes:
+        # Opened anew for each read, because threads read at once.
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                return archive.read(name)
+        except (zipfile.BadZipFile, RuntimeError, OSError, EOFError) as error:
+            raise ValueError(f"{self.name}: its member {name!r} cannot be read: {error}") from None
+
+
+class ImageFiles:
+    """A ``Source`` of image files, decoded when they are read: uint8, [B, size, size, channels].
+
+    Args:
+      path: a folder or a zip.
+      size: images are cropped to a centred square and resized to it, antialiased (Lanczos); None takes
+        the files' own size, which must then be one and the same.
+      channels: 1 for grey, 3 for colour, 4 for colour with alpha; None takes 1 if every file is grey, else 3.
+
+    Raises:
+      ValueError: there is no image, sizes differ and none is asked for, or a file cannot be decoded; it
+        names the file.
+    """
+
+    def __init__(self, path: str | Path, size: int | None = None, channels: int | None = None):
+        path = Path(path)
+        self._files: _Files = _Folder(path) if path.is_dir() else _Zip(path)
+        self.name = self._files.name
+        every = self._files.names()
+        self._names = [name for name in every if PurePosixPath(name).suffix.lower() in EXTENSIONS]
+        if not self._names:
+            raise ValueError(
+                f"{self.name}: no image in it ({len(every)} other files); it may hold files or class "
+                f"sub-folders of {', '.join(sorted(e[1:] for e in EXTENSIONS))}"
+            )
+        parents = [str(PurePosixPath(name).parent) for name in self._names]
+        self.classes = tuple(sorted(set(parents))) if "." not in parents and len(set(parents)) > 1 else ()
+        self._labels = np.array([self.classes.index(p) for p in parents], np.int32) if self.classes else None
+        if size is None or channels is None:
+            sizes, grey = self._survey()
+            if size is None:
+                size = self._common(sizes)
+            channels = channels or (1 if grey else 3)
+        self._size, self._channels = size, channels
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self._size, self._size, self._channels)
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        batch = {"image": np.stack([self._decode(self._names[i]) for i in indices])}
+        return batch if self._labels is None else {**batch, "label": self._labels[indices]}
+
+    def _survey(self):
+        """The set of (width, height), and whether all files are grey; from the headers alone."""
+        sizes, grey = {}, True
+        for name in self._names:
+            with _image(self._files, name) as image:
+                sizes.setdefault(image.size, name)
+                grey = grey and image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16")
+        return sizes, grey
+
+    def _common(self, sizes) -> int:
+        if len(sizes) > 1 or len(set(next(iter(sizes)))) > 1:
+            some = ", ".join(f"{name} is {w} x {h}" for (w, h), name in list(sizes.items())[:2])
+            raise ValueError(f"{self.name}: {some}; say which square size to make of them: --size 64")
+        return next(iter(sizes))[0]
+
+    def _decode(self, name: str) -> np.ndarray:
+        with _image(self._files, name) as image:
+            try:
+                return fitted(image, self._size, self._channels)
+            except (OSError, SyntaxError, ValueError) as error:
+                raise ValueError(
+                    f"{self.name}: {name} cannot be decoded: {error}; it may be truncated: replace or remove it"
+                ) from None
+
+
+def _image(files: _Files, name: str) -> Image.Image:
+    data = files.open(name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(io.BytesIO(data))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise ValueError(f"{files.name}: {name} has more pixels than Pillow opens; make it smaller") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{files.name}: {name} is no image that Pillow knows; replace or remove it") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{files.name}: {name} cannot be opened: {error}; replace or remove it") from None
+
+
+def fitted(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """An image of any mode as uint8, [size, size, channels]: its centred square, resized.
+
+    The first frame of an animation; turned upright as its EXIF says; a transparent one over white, if
+    alpha is not asked for; 16 bits scaled down to 8.
+    """
+    image.load()
+    image = _eight_bits(ImageOps.exif_transpose(image))
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
+    if mode is None:
+        raise ValueError(f"channels {channels}: an image has 1 (grey), 3 (colour) or 4 (colour, alpha)")
+    transparent = "A" in image.getbands() or "transparency" in image.info
+    if transparent and channels != 4:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert(mode)
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image, np.uint8).reshape(size, size, channels)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Pillow's own conversion of 16 bits clips at 255; this scales, 65,535 to 255."""
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image, np.float64)
+    top = 255.0 if values.max() <= 255 and image.mode in ("I", "F") else 65535.0
+    if image.mode == "F" and values.max() <= 1:
+        top = 1.0
+    return Image.fromarray(np.clip(np.round(values * (255.0 / top)), 0, 255).astype(np.uint8))
+
+
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """uint8 images [N, h, w, C] to [N, size, size, C], cropped and resized like files."""
+
+    def channel(plane):
+        return np.asarray(ImageOps.fit(Image.fromarray(plane), (size, size), Image.Resampling.LANCZOS))
+
+    return np.stack([np.stack([channel(x[..., c]) for c in range(x.shape[-1])], -1) for x in images])

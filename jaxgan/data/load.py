@@ -1,0 +1,107 @@
+"""A source by what a user types: a path, or a name."""
+
+import difflib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from jaxgan.data import datasets, images, toy
+from jaxgan.data.source import Arrays, Source, in_memory, size_in_bytes
+
+TOYS = {"ring": toy.ring, "grid": toy.grid, "swiss_roll": toy.swiss_roll}
+TOY_EXAMPLES = 50_000
+IN_MEMORY_BYTES = 2**30
+
+
+def load(
+    data: str,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    split: str = "train",
+    data_dir: str | None = None,
+) -> Source:
+    """The examples that ``data`` names; read into memory at once if they take less than 1 GiB there.
+
+    Args:
+      data: a folder or a zip of images; an ``.npz`` (``images``, and ``labels`` if any) or ``.npy`` file;
+        ``ring``, ``grid`` or ``swiss_roll``; ``digits``; or the name of any TFDS dataset.
+      size: make images this size, square; None keeps their own.
+      channels: of image files: 1, 3 or 4; None decides by what they are.
+      split: of a TFDS dataset.
+      data_dir: where TFDS datasets are prepared; None is TFDS's own default.
+
+    Raises:
+      ValueError: there is no such data, or it cannot be used; it says what and why.
+    """
+    path = Path(data)
+    if size is not None and size < 1:
+        raise ValueError(f"size {size}: at least 1")
+    if path.is_dir() or path.suffix == ".zip" and path.is_file():
+        source = images.ImageFiles(path, size, channels)
+    elif path.suffix in (".npz", ".npy") and path.is_file():
+        source = _arrays(path)
+    elif path.is_file():
+        raise ValueError(f"data {data!r}: want a folder, a .zip, a .npz or a .npy, not a {path.suffix or 'bare'} file")
+    elif data in TOYS:
+        source = Arrays(TOYS[data](TOY_EXAMPLES), name=data)
+    elif "/" in data and (path.is_absolute() or path.parent.is_dir()) or path.suffix in (".zip", ".npz", ".npy"):
+        raise ValueError(f"data {data!r}: no such file or folder{_nearest(path)}")
+    else:
+        source = datasets.load(data, split, data_dir)
+    if size_in_bytes(source) <= IN_MEMORY_BYTES:
+        source = in_memory(source)
+    return _sized(source, size, channels)
+
+
+def _arrays(path: Path) -> Arrays:
+    try:
+        # Without pickles: an array of Python objects could run code as it is read.
+        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
+        arrays = {"images": loaded} if path.suffix == ".npy" else {name: loaded[name] for name in loaded.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path}: not an array file that can be trusted ({error}); save plain numbers, "
+            "numpy.savez(file, images=images, labels=labels)"
+        ) from None
+    if "images" not in arrays:
+        raise ValueError(f"{path}: no array 'images' in it, but {', '.join(arrays) or 'nothing'}")
+    pixels, labels = arrays["images"], arrays.get("labels")
+    if pixels.dtype == np.float64:
+        pixels = pixels.astype(np.float32)
+    if pixels.dtype == np.float32 and pixels.size and not (np.abs(pixels).max() <= 1 or pixels.ndim == 2):
+        low, high = float(pixels.min()), float(pixels.max())
+        raise ValueError(
+            f"{path}: images from {low:g} to {high:g}; float images are in [-1, 1]: scale them, "
+            "or save 0 to 255 as uint8"
+        )
+    if labels is not None:
+        if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1 or labels.size and labels.min() < 0:
+            raise ValueError(f"{path}: labels are {labels.dtype}{list(labels.shape)}; want whole numbers from 0, [N]")
+        labels = labels.astype(np.int32)
+    classes = tuple(str(i) for i in range(int(labels.max()) + 1)) if labels is not None and labels.size else ()
+    return Arrays(pixels, labels, str(path), classes)
+
+
+def _sized(source: Source, size: int | None, channels: int | None) -> Source:
+    if len(source.shape) == 3 and channels not in (None, source.shape[2]):
+        raise ValueError(
+            f"{source.name}: its images have {source.shape[2]} channels, not {channels}; only image files are converted"
+        )
+    if size is None or source.shape[:2] == (size, size):
+        return source
+    if not isinstance(source, Arrays):
+        raise ValueError(f"{source.name}: images of {source.shape}; only sets below 1 GiB are resized to {size}")
+    if source.images.dtype != np.uint8 or len(source.shape) != 3:
+        raise ValueError(
+            f"{source.name}: {source.images.dtype} examples of shape {source.shape} are not resized to {size}; "
+            "give them in that size"
+        )
+    return Arrays(images.resized(source.images, size), source.labels, source.name, source.classes)
+
+
+def _nearest(path: Path) -> str:
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, siblings, n=1)
+    return f"; did you mean {path.parent / near[0]}?" if near else ""

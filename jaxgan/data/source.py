@@ -1,0 +1,86 @@
+"""Where examples come from: arrays in memory, or anything that reads examples by index.
+
+An example's array is called ``image`` whatever it holds, its class ``label``. Images are uint8, 0 to 255,
+or float32 in [-1, 1]; ``as_float`` makes the one the other, on the device.
+"""
+
+import dataclasses
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Source(Protocol):
+    """Examples by index."""
+
+    name: str
+    classes: tuple[str, ...]  # the labels' names; empty where there are no labels
+
+    def __len__(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One example's: (height, width, channels) for an image."""
+        ...
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """The examples of these indices: ``image``, [B, *shape], and ``label``, [B], where there are any."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arrays:
+    """Examples in memory, or in a memory map."""
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    name: str = "arrays"
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.images.ndim < 2 or not len(self.images):
+            raise ValueError(f"{self.name}: images of shape {self.images.shape}; want [N, height, width, C], N > 0")
+        if self.images.dtype not in (np.uint8, np.float32):
+            raise ValueError(
+                f"{self.name}: images of type {self.images.dtype}; want uint8, 0 to 255, or float32 in [-1, 1]"
+            )
+        if self.labels is not None and self.labels.shape != (len(self.images),):
+            raise ValueError(
+                f"{self.name}: {len(self.images)} images and labels of shape {self.labels.shape}; want one each"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.images.shape[1:]
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        batch = {"image": self.images[indices]}
+        return batch if self.labels is None else {**batch, "label": self.labels[indices]}
+
+
+def in_memory(source: Source) -> Arrays:
+    """All of a source's examples, read once."""
+    if isinstance(source, Arrays):
+        return source
+    everything = source.read(np.arange(len(source)))
+    return Arrays(everything["image"], everything.get("label"), source.name, source.classes)
+
+
+def size_in_bytes(source: Source) -> int:
+    """What all examples take in memory; of a source that is read example by example, uint8."""
+    itemsize = source.images.itemsize if isinstance(source, Arrays) else 1
+    return len(source) * int(np.prod(source.shape)) * itemsize
+
+
+def as_float(batch: dict[str, Any]) -> dict[str, jax.Array]:
+    """Images of bytes, 0 to 255, to float32 in [-1, 1]; everything else as it is."""
+
+    def convert(x):
+        return x.astype(jnp.float32) / 127.5 - 1 if x.dtype == jnp.uint8 else x
+
+    return {name: convert(x) if name != "label" else x for name, x in batch.items()}

@@ -1,0 +1,24 @@
+"""Every loss: pure functions that give one value per example, composed by arithmetic and ``jaxgan.total``."""
+
+from jaxgan.losses.adversarial import (
+    discriminator_metrics as discriminator_metrics,
+    hinge_discriminator as hinge_discriminator,
+    hinge_generator as hinge_generator,
+    least_squares_discriminator as least_squares_discriminator,
+    least_squares_generator as least_squares_generator,
+    minimax_discriminator as minimax_discriminator,
+    minimax_generator as minimax_generator,
+    non_saturating_discriminator as non_saturating_discriminator,
+    non_saturating_generator as non_saturating_generator,
+    relativistic_discriminator as relativistic_discriminator,
+    relativistic_generator as relativistic_generator,
+    wasserstein_discriminator as wasserstein_discriminator,
+    wasserstein_generator as wasserstein_generator,
+)
+from jaxgan.losses.lazy import Lazy as Lazy, every as every
+from jaxgan.losses.penalties import gradient_penalty as gradient_penalty, r1 as r1, r2 as r2
+from jaxgan.losses.reconstruction import (
+    binary_cross_entropy as binary_cross_entropy,
+    l1 as l1,
+    l2 as l2,
+)

@@ -1,0 +1,40 @@
+"""Lazy regularisation: a term that is computed on some steps only (Karras et al. 2020, section 3.1)."""
+
+from collections.abc import Callable
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+
+@flax.struct.dataclass
+class Lazy:
+    """A term that counts on the steps where ``due`` is true, and is exactly 0 elsewhere.
+
+    ``jaxgan.total`` sums it like any other term; a logger writes it only where it was due.
+    """
+
+    value: jax.Array
+    due: jax.Array
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+def every(n: int, step: jax.Array, term: Callable[[], jax.Array]) -> Lazy:
+    """``n * term()`` on the steps that ``n`` divides, 0 on the others, where it is not computed.
+
+    The factor keeps the expected gradient that of a term computed on each step. A weight goes inside:
+    ``every(16, step, lambda: 5.0 * r1(nets.d, real))``.
+
+    Args:
+      n: the period, at least 1.
+      step: the step that the loss was given, an integer scalar.
+      term: computes the term: a scalar, or one value per example, [B].
+    """
+    if n < 1:
+        raise ValueError(f"every(n={n}, ...): the period is a number of steps, at least 1")
+    shape = jax.eval_shape(term)
+    due = jnp.asarray(step) % n == 0
+    value = jax.lax.cond(due, lambda: n * term(), lambda: jnp.zeros(shape.shape, shape.dtype))
+    return Lazy(value, due)

@@ -1,0 +1,39 @@
+"""Reconstruction losses: how far an output is from its target, one value per example.
+
+``output`` and ``target`` are [B, ...], of one shape; anything else raises ``ValueError``.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+def l1(output: jax.Array, target: jax.Array) -> jax.Array:
+    """The mean absolute difference over all axes but the batch's."""
+    _check(output, target)
+    return jnp.abs(output - target).mean(range(1, output.ndim))
+
+
+def l2(output: jax.Array, target: jax.Array) -> jax.Array:
+    """The mean squared difference over all axes but the batch's."""
+    _check(output, target)
+    return jnp.square(output - target).mean(range(1, output.ndim))
+
+
+def binary_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
+    """-target log sigma(logits) - (1 - target) log(1 - sigma(logits)), in nats, summed over all axes but
+    the batch's: minus the log-likelihood of Bernoulli pixels (Kingma and Welling 2014, appendix C.1).
+
+    Finite at any finite logit.
+
+    Args:
+      logits: [B, ...], unbounded.
+      target: [B, ...], in [0, 1].
+    """
+    _check(logits, target)
+    return optax.sigmoid_binary_cross_entropy(logits, target).sum(range(1, logits.ndim))
+
+
+def _check(output: jax.Array, target: jax.Array) -> None:
+    if output.shape != target.shape or output.ndim < 1:
+        raise ValueError(f"shapes {output.shape} and {target.shape}: want one shape, [B, ...], for both")

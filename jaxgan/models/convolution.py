@@ -1,0 +1,150 @@
+"""Convolution and its transpose, fast on CPUs to every order of derivative.
+
+With x a large image, y a small one and w a kernel, three maps
+
+    down(x, w) -> y              the strided convolution
+    up(y, w) -> x                its transpose
+    kernel_gradient(x, y) -> w
+
+are the three faces of one trilinear form, <down(x, w), y> = <x, up(y, w)> = <w, kernel_gradient(x, y)>.
+So the derivatives of each are the other two, and R1 or a gradient penalty, which differentiate twice,
+never leave the three. XLA's own derivatives of a convolution do, for forms that its CPU backend runs
+10 to 100 times slower.
+
+On accelerators each is XLA's native convolution. On the CPU it is a matrix product with the patches
+under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
+``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n. ``python -m experiments.benchmarks.convolution``
+times the forms.
+
+Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
+[*widths, channels of x, channels of y].
+"""
+
+import functools
+import itertools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+class Geometry(NamedTuple):
+    """What fixes the three maps: ``stride * (small - 1) + kernel == large + low + high`` in each dimension."""
+
+    stride: int
+    kernel: tuple[int, ...]
+    large: tuple[int, ...]
+    small: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+
+
+def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometry:
+    """The geometry of TensorFlow's "SAME" padding: ``large = size``, ``small = ceil(size / stride)``."""
+    small = tuple(math.ceil(n / stride) for n in size)
+    excess = [stride * (m - 1) + k - n for n, m, k in zip(size, small, kernel)]
+    # A negative excess crops what no patch reaches: it goes to the high side whole.
+    padding = tuple((max(e, 0) // 2, e - max(e, 0) // 2) for e in excess)
+    return Geometry(stride, tuple(kernel), tuple(size), small, padding)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def down(g: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
+    """The convolution of stride ``g.stride``: [B, *large, C] and [*kernel, C, D] to [B, *small, D]."""
+    return lax.platform_dependent(
+        x, w, cpu=functools.partial(_down_patches, g), default=functools.partial(_down_native, g)
+    )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def up(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
+    """The transposed convolution: [B, *small, D] and [*kernel, C, D] to [B, *large, C]."""
+    return lax.platform_dependent(
+        y, w, cpu=functools.partial(_up_patches, g), default=functools.partial(_up_native, g)
+    )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def kernel_gradient(g: Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
+    """The correlation of images: [B, *large, C] and [B, *small, D] to [*kernel, C, D]."""
+    return lax.platform_dependent(
+        x, y, cpu=functools.partial(_kernel_patches, g), default=functools.partial(_kernel_native, g)
+    )
+
+
+def _forward(f):
+    return lambda g, a, b: (f(g, a, b), (a, b))
+
+
+down.defvjp(_forward(down), lambda g, xw, y: (up(g, y, xw[1]), kernel_gradient(g, xw[0], y)))
+up.defvjp(_forward(up), lambda g, yw, x: (down(g, x, yw[1]), kernel_gradient(g, x, yw[0])))
+kernel_gradient.defvjp(_forward(kernel_gradient), lambda g, xy, w: (up(g, xy[1], w), down(g, xy[0], w)))
+
+
+def _down_native(g, x, w):
+    space = "".join(chr(ord("0") + i) for i in range(len(g.large)))
+    numbers = (f"N{space}C", f"{space}IO", f"N{space}C")
+    return lax.conv_general_dilated(
+        x, w, (g.stride,) * len(space), g.padding, dimension_numbers=numbers
+    )
+
+
+def _up_native(g, y, w):
+    x = jax.ShapeDtypeStruct((y.shape[0], *g.large, w.shape[-2]), y.dtype)
+    return jax.linear_transpose(lambda x: _down_native(g, x, w), x)(y)[0]
+
+
+def _kernel_native(g, x, y):
+    w = jax.ShapeDtypeStruct((*g.kernel, x.shape[-1], y.shape[-1]), x.dtype)
+    return jax.linear_transpose(lambda w: _down_native(g, x, w), w)(y)[0]
+
+
+def _down_patches(g, x, w):
+    patches = _patches(g, x)
+    y = patches.reshape(-1, patches.shape[-1]) @ w.reshape(-1, w.shape[-1])
+    return y.reshape(*patches.shape[:-1], -1)
+
+
+def _kernel_patches(g, x, y):
+    patches = _patches(g, x)
+    w = patches.reshape(-1, patches.shape[-1]).T @ y.reshape(-1, y.shape[-1])
+    return w.reshape(*g.kernel, x.shape[-1], -1)
+
+
+def _up_patches(g, y, w):
+    n, s = len(g.small), g.stride
+    cells = tuple(math.ceil(k / s) for k in g.kernel)  # a patch's width in cells of s pixels
+    w = _pad(w, [(0, c * s - k) for c, k in zip(cells, g.kernel)], first=0)
+    patches = y.reshape(-1, y.shape[-1]) @ w.reshape(-1, w.shape[-1]).T
+    patches = patches.reshape(*y.shape[:-1], *(part for c in cells for part in (c, s)), -1)
+    # Each patch is cut into cells, [B, *small, *(s,) * n, C]; the cells at one place overlap. Add them.
+    whole = (slice(None),)
+    image = sum(
+        _pad(
+            patches[(..., *(part for i in cell for part in (i, *whole)), *whole)],
+            [(i, c - 1 - i) for i, c in zip(cell, cells)],
+        )
+        for cell in itertools.product(*map(range, cells))
+    )
+    order = [0, *(axis for i in range(n) for axis in (1 + i, 1 + n + i)), 1 + 2 * n]
+    size = [s * (m + c - 1) for m, c in zip(g.small, cells)]
+    image = image.transpose(order).reshape(len(y), *size, -1)
+    return _pad(image, [(-low, n + low - m) for (low, _), n, m in zip(g.padding, g.large, size)])
+
+
+def _patches(g, x):
+    """[B, *large, C] to [B, *small, prod(kernel) * C]: what lies under the kernel at each place."""
+    x = _pad(x, g.padding)
+    views = [
+        x[(slice(None), *(slice(o, o + g.stride * (m - 1) + 1, g.stride) for o, m in zip(offsets, g.small)))]
+        for offsets in itertools.product(*map(range, g.kernel))
+    ]
+    return jnp.concatenate(views, axis=-1)
+
+
+def _pad(x, widths, first=1):
+    """Pad, or with negative widths crop, the spatial axes, which begin at ``first``."""
+    after = x.ndim - first - len(widths)
+    config = [(0, 0, 0)] * first + [(low, high, 0) for low, high in widths] + [(0, 0, 0)] * after
+    return lax.pad(x, jnp.zeros((), x.dtype), config)

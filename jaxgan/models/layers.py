@@ -1,0 +1,146 @@
+"""Layers that the architectures share, in linen.
+
+Images are [B, *space, C]. ``dtype`` is the precision that a layer computes in; parameters and moving
+statistics are float32 whatever it is.
+"""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxgan import axis
+from jaxgan.models import convolution
+
+Initializer = Callable[..., jax.Array]
+
+
+class Conv(nn.Module):
+    """A convolution with "SAME" padding, as ``nn.Conv``; the space of its input has any dimension.
+
+    With ``spectral_norm``, the kernel is divided by its largest singular value, as a matrix from all that
+    it sees to its output channels; see ``spectrally_normalized``.
+    """
+
+    features: int
+    kernel: int = 4
+    stride: int = 1
+    use_bias: bool = True
+    spectral_norm: bool = False
+    kernel_init: Initializer = nn.initializers.lecun_normal()
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        space = x.shape[1:-1]
+        g = convolution.same(space, (self.kernel,) * len(space), self.stride)
+        w = self.param("kernel", self.kernel_init, (*g.kernel, x.shape[-1], self.features))
+        w = spectrally_normalized(self, w) if self.spectral_norm else w
+        return _biased(self, convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
+
+
+class ConvTranspose(nn.Module):
+    """The transpose of ``Conv``: an image ``stride`` times as large, as PyTorch's and
+    ``nn.ConvTranspose(..., transpose_kernel=True)``."""
+
+    features: int
+    kernel: int = 4
+    stride: int = 2
+    use_bias: bool = True
+    kernel_init: Initializer = nn.initializers.lecun_normal(in_axis=-1, out_axis=-2)
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, y: jax.Array) -> jax.Array:
+        space = tuple(n * self.stride for n in y.shape[1:-1])
+        g = convolution.same(space, (self.kernel,) * len(space), self.stride)
+        w = self.param("kernel", self.kernel_init, (*g.kernel, self.features, y.shape[-1]))
+        return _biased(self, convolution.up(g, y.astype(self.dtype), w.astype(self.dtype)))
+
+
+class Dense(nn.Module):
+    """A linear map of the last axis, as ``nn.Dense``, with ``spectral_norm`` as in ``Conv``."""
+
+    features: int
+    use_bias: bool = True
+    spectral_norm: bool = False
+    kernel_init: Initializer = nn.initializers.lecun_normal()
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        w = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        w = spectrally_normalized(self, w) if self.spectral_norm else w
+        return _biased(self, x.astype(self.dtype) @ w.astype(self.dtype))
+
+
+def _biased(layer, x):
+    if not layer.use_bias:
+        return x
+    bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
+    return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over all axes but the last (Ioffe and Szegedy 2015), over all devices' examples.
+
+    In training the batch's own mean and variance are used, and their moving averages kept in
+    ``batch_stats``; otherwise those are used. They are float32 vectors, [C]: with statistics of the
+    image's rank, as in ``nn.BatchNorm``, XLA no longer sees that two passes over one batch are the same.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    scale_init: Initializer = nn.initializers.ones
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        channels = (x.shape[-1],)
+        scale = self.param("scale", self.scale_init, channels)
+        bias = self.param("bias", nn.initializers.zeros, channels)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
+        running_var = self.variable("batch_stats", "var", jnp.ones, channels)
+        if train:
+            pixels = x.astype(jnp.float32).reshape(-1, x.shape[-1])
+            mean = axis.mean(pixels.mean(0))
+            # From centred pixels: the difference of mean squares cancels where the mean is large.
+            var = axis.mean(jnp.square(pixels - mean[None]).mean(0))
+            if self.is_mutable_collection("batch_stats") and not self.is_initializing():
+                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
+                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
+        else:
+            mean, var = running_mean.value, running_var.value
+        scale = scale * lax.rsqrt(var + self.epsilon)
+        bias = bias - mean * scale
+        vector = (1,) * (x.ndim - 1) + channels
+        return (x * scale.reshape(vector) + bias.reshape(vector)).astype(x.dtype)
+
+
+def spectrally_normalized(layer: nn.Module, kernel: jax.Array) -> jax.Array:
+    """The kernel, [..., D], over its largest singular value as a [-1, D] matrix. Miyato et al. 2018, 2.1.
+
+    Where the collection ``spectral`` of ``layer`` is mutable, in training, one step of power iteration
+    moves the vector kept there before it is used; the gradient passes through the value alone
+    (their algorithm 1).
+    """
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+
+    def init():
+        u = jax.random.normal(layer.make_rng("params"), (matrix.shape[-1],))
+        return u / jnp.linalg.norm(u)
+
+    vector = layer.variable("spectral", "u", init)
+    fixed = lax.stop_gradient(matrix)
+    v = _unit(fixed @ vector.value)
+    u = vector.value
+    if layer.is_mutable_collection("spectral") and not layer.is_initializing():
+        u = _unit(v @ fixed)
+        v = _unit(fixed @ u)
+        vector.value = u
+    return kernel / (v @ matrix @ u)
+
+
+def _unit(v):
+    return v / (jnp.linalg.norm(v) + 1e-12)

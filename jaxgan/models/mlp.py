@@ -1,0 +1,80 @@
+"""Multi-layer perceptrons: the first GAN, and its short form that tutorials teach."""
+
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+class Generator(nn.Module):
+    """Latents [B, z] to examples [B, *shape], float32.
+
+    The short form for MNIST is ``Generator((28, 28, 1))``: 100 latents, 256 hidden units, tanh. Goodfellow
+    et al. 2014 have ``hidden=(1200, 1200)``.
+
+    Attributes:
+      shape: one example's.
+      hidden: the widths of the hidden layers, which are rectified.
+      output: the last activation: tanh for images in [-1, 1], or the identity for unbounded points.
+      dtype: the precision of computation.
+    """
+
+    shape: tuple[int, ...]
+    hidden: tuple[int, ...] = (256,)
+    output: Callable[[jax.Array], jax.Array] = jnp.tanh
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        x = z
+        for i, width in enumerate(self.hidden):
+            x = nn.relu(nn.Dense(width, dtype=self.dtype, name=f"hidden_{i}")(x))
+        x = nn.Dense(math.prod(self.shape), dtype=self.dtype, name="output_layer")(x)
+        return self.output(x.astype(jnp.float32)).reshape(len(x), *self.shape)
+
+
+class Discriminator(nn.Module):
+    """Examples [B, ...] to logits [B], float32: 784-128-1 for MNIST.
+
+    Attributes:
+      hidden: the widths of the hidden layers, leaky rectified with slope 0.2.
+      dtype: the precision of computation.
+    """
+
+    hidden: tuple[int, ...] = (128,)
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = x.reshape(len(x), -1)
+        for i, width in enumerate(self.hidden):
+            x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype, name=f"hidden_{i}")(x), 0.2)
+        return nn.Dense(1, dtype=self.dtype, name="logit")(x).astype(jnp.float32).reshape(-1)
+
+
+class MaxoutDiscriminator(nn.Module):
+    """Goodfellow et al. 2014's: two maxout layers (Goodfellow et al. 2013) with dropout; logits [B], float32.
+
+    Dropout draws from the stream "dropout": ``nets.d(x, rngs={"dropout": keys[0]})``.
+
+    Attributes:
+      units, pieces: each of a layer's ``units`` is the largest of ``pieces`` linear maps.
+      keep: the share of the input, and of each hidden layer, that dropout keeps.
+      dtype: the precision of computation.
+    """
+
+    units: int = 240
+    pieces: int = 5
+    keep: tuple[float, float] = (0.8, 0.5)
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        x = nn.Dropout(1 - self.keep[0], deterministic=not train)(x.reshape(len(x), -1))
+        for i in range(2):
+            x = nn.Dense(self.units * self.pieces, dtype=self.dtype, name=f"maxout_{i}")(x)
+            x = x.reshape(len(x), self.units, self.pieces).max(-1)
+            x = nn.Dropout(1 - self.keep[1], deterministic=not train)(x)
+        return nn.Dense(1, dtype=self.dtype, name="logit")(x).astype(jnp.float32).reshape(-1)

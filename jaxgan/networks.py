@@ -1,0 +1,87 @@
+"""Networks as functions: a linen module bound to parameters and moving statistics.
+
+``Net`` declares a network of a game; a loss gets ``Nets``, whose attributes are ``Function``: called,
+not applied. Nothing is recorded behind the caller's back, so a ``Function`` is safe under an inner
+``jax.grad``, ``jax.vmap`` or ``jax.checkpoint``.
+"""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+
+@dataclasses.dataclass(frozen=True, init=False, eq=False)
+class Net:
+    """A network: a linen module and one example, or its shape, of each of its arguments."""
+
+    module: nn.Module
+    examples: tuple[jax.ShapeDtypeStruct, ...]
+
+    def __init__(self, module: nn.Module, *examples: Any):
+        object.__setattr__(self, "module", module)
+        shapes = tuple(jax.ShapeDtypeStruct(jnp.shape(x), x.dtype) for x in examples)
+        object.__setattr__(self, "examples", shapes)
+
+
+@flax.struct.dataclass
+class Function:
+    """A network with its parameters: call it. ``train`` is passed to modules that take it."""
+
+    params: Any
+    stats: dict[str, Any]
+    module: nn.Module = flax.struct.field(pytree_node=False)
+    train: bool = flax.struct.field(pytree_node=False, default=True)
+
+    def __call__(self, *args, **kwargs):
+        """The output. Moving statistics are used, and their update is discarded."""
+        return self.with_stats(*args, **kwargs)[0]
+
+    def with_stats(self, *args, **kwargs):
+        """The output, and the moving statistics after it: return them as ``total(..., stats=)``."""
+        if takes_train(type(self.module)):
+            kwargs.setdefault("train", self.train)
+        mutable = sorted(self.stats) if self.train else []
+        output, stats = self.module.apply(
+            {"params": self.params, **self.stats}, *args, mutable=mutable, **kwargs
+        )
+        return output, stats
+
+
+@functools.lru_cache(maxsize=None)
+def takes_train(module: type[nn.Module]) -> bool:
+    return "train" in inspect.signature(module.__call__).parameters
+
+
+class Nets(Mapping):
+    """The game's networks as functions: ``nets.g(z)``, or ``nets["g"](z)``."""
+
+    def __init__(self, functions: Mapping[str, Function]):
+        self._functions = dict(functions)
+
+    def __getitem__(self, name: str) -> Function:
+        return self._functions[name]
+
+    def __getattr__(self, name: str) -> Function:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name not in self._functions:
+            raise AttributeError(f"the game has no network {name!r}; it has {listed(self._functions)}")
+        return self._functions[name]
+
+    def __iter__(self):
+        return iter(self._functions)
+
+    def __len__(self):
+        return len(self._functions)
+
+
+def listed(names) -> str:
+    """Names for an error message: ``'g', 'd'``."""
+    return ", ".join(repr(name) for name in names) or "none"

@@ -1,0 +1,170 @@
+"""One game on many devices: the only file that says ``pmap``, ``shard_map`` or ``Mesh``.
+
+Both forms run ``Game.step`` on each device's share of the batch, with the state replicated, and give the
+same result, which is also that of one device with the whole batch: gradients are averaged over the data
+axis, BatchNorm sees every device's examples, and random draws belong to examples.
+
+    step = parallel.pmap(game)                          # all devices
+    step = parallel.shard_map(game)                     # the same, over a mesh that may span hosts
+    state = parallel.replicate(game.init(key), jax.devices())
+    state, metrics = step(state, batch)                 # batch: this host's rows of the global batch
+
+The state that is given to a step is donated: its buffers are used for the next.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxgan import axis
+from jaxgan.game import Game, State
+
+Step = Callable[[State, Any], tuple[State, dict[str, Any]]]
+
+
+def initialize(coordinator: str | None = None, processes: int | None = None, process: int | None = None):
+    """Join this process to the others of a run on several hosts. Call it before JAX is used.
+
+    Without arguments the cluster says (Cloud TPU, SLURM, Open MPI, Kubernetes); otherwise ``coordinator`` is
+    "host:port" of process 0, which all can reach.
+    """
+    jax.distributed.initialize(coordinator, processes, process)
+
+
+def devices(count: int | None = None) -> list[jax.Device]:
+    """The devices to train on: ``count`` of this host's, or all of all hosts', host by host.
+
+    Raises:
+      ValueError: fewer are there.
+    """
+    every = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
+    if count is None:
+        return every
+    if jax.process_count() > 1 and count != len(every):
+        raise ValueError(f"devices {count}: a run on {jax.process_count()} hosts uses all {len(every)} devices")
+    if not 1 <= count <= len(every):
+        raise ValueError(
+            f"devices {count}: this machine has {len(every)} ({every[0].platform}); ask for 1 to {len(every)}, "
+            f"or set JAX_NUM_CPU_DEVICES={max(count, 1)} for as many virtual CPU devices"
+        )
+    return every[:count]
+
+
+def rows(batch_size: int) -> slice:
+    """Which rows of the global batch this process reads."""
+    share = batch_size // jax.process_count()
+    return slice(jax.process_index() * share, (jax.process_index() + 1) * share)
+
+
+def any_process(flag: bool) -> bool:
+    """Whether the flag is set in any process. Every process must call it, as often."""
+    if jax.process_count() == 1:
+        return flag
+    return bool(multihost_utils.process_allgather(np.array(flag)).any())
+
+
+def pmap(
+    game: Game, on: Sequence[jax.Device] | None = None, *, prepare: Callable | None = None, resident: Any = None
+) -> Step:
+    """``game.step`` under ``jax.pmap`` on the devices ``on``, by default all.
+
+    Args:
+      game: what to train.
+      on: devices, host by host.
+      prepare: ``(resident, batch) -> batch``, compiled into the step: it picks examples out of resident
+        data, flips them, turns bytes to floats.
+      resident: arrays that stay on every device.
+    """
+    on = devices() if on is None else list(on)
+    local = [d for d in on if d.process_index == jax.process_index()]
+    resident = replicate(resident, on, local=True)
+    mapped = jax.pmap(
+        _prepared(game, prepare), axis.NAME, in_axes=(None, None, 0), out_axes=None, devices=on, donate_argnums=0
+    )
+
+    def step(state, batch):
+        _check_divides(game, batch, len(local))
+        return mapped(state, resident, jax.tree.map(lambda x: x.reshape(len(local), -1, *x.shape[1:]), batch))
+
+    return step
+
+
+def shard_map(
+    game: Game, on: Sequence[jax.Device] | None = None, *, prepare: Callable | None = None, resident: Any = None
+) -> Step:
+    """``game.step`` under ``jax.shard_map`` over a mesh of the devices ``on``; the arguments are ``pmap``'s."""
+    on = devices() if on is None else list(on)
+    local = [d for d in on if d.process_index == jax.process_index()]
+    mesh = Mesh(np.array(on), (axis.NAME,))
+    whole, split = PartitionSpec(), PartitionSpec(axis.NAME)
+    resident = replicate(resident, on)
+    # check_vma would sum what Game.step averages: with it, pmean of a gradient is that of the whole batch
+    # times the number of devices.
+    mapped = jax.jit(
+        jax.shard_map(
+            _prepared(game, prepare),
+            mesh=mesh,
+            in_specs=(whole, whole, split),
+            out_specs=whole,
+            check_vma=False,
+        ),
+        donate_argnums=0,
+    )
+
+    def step(state, batch):
+        _check_divides(game, batch, len(local))
+        shards = NamedSharding(mesh, split)
+        batch = jax.tree.map(lambda x: jax.make_array_from_process_local_data(shards, np.asarray(x)), batch)
+        return mapped(state, resident, batch)
+
+    return step
+
+
+def replicate(tree: Any, on: Sequence[jax.Device], *, local: bool = False) -> Any:
+    """A copy of every leaf on each of the devices ``on``; keys too.
+
+    Args:
+      tree: arrays, with equal values on every host.
+      on: the devices.
+      local: on several hosts, make arrays of this host's devices alone, which is what ``pmap`` takes.
+    """
+    if local:
+        on = [d for d in on if d.process_index == jax.process_index()]
+    sharding = NamedSharding(Mesh(np.array(on), (axis.NAME,)), PartitionSpec())
+
+    def place(x):
+        if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(place(jax.random.key_data(x)), impl=jax.random.key_impl(x))
+        # Through the host: device_put may alias a buffer that a step then donates.
+        return jax.make_array_from_process_local_data(sharding, np.array(x), np.shape(x))
+
+    return jax.tree.map(place, tree)
+
+
+def set_virtual_devices(count: int) -> None:
+    """Make the CPU look like ``count`` devices; before JAX is used. For tests, and for trying things out."""
+    os.environ["JAX_NUM_CPU_DEVICES"] = str(count)
+    jax.config.update("jax_num_cpu_devices", count)
+
+
+def _prepared(game, prepare):
+    if prepare is None:
+        return lambda state, resident, batch: game.step(state, batch)
+    return lambda state, resident, batch: game.step(state, prepare(resident, batch))
+
+
+def _check_divides(game, batch, count):
+    size = jax.tree.leaves(batch)[0].shape[0]
+    multiple = count * game.batch_multiple
+    if size % multiple:
+        low = size // multiple * multiple
+        raise ValueError(
+            f"batch: {size} examples do not divide over {count} devices, {game.batch_multiple} turns each; "
+            f"use {low or multiple} or {low + multiple}"
+        )

@@ -1,0 +1,124 @@
+"""Latents, and images from them: grids, interpolations, files that say they are synthetic."""
+
+import math
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# IPTC's term for media made by a model: https://cv.iptc.org/newscodes/digitalsourcetype
+_SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+def latents(keys: jax.Array, size: int) -> jax.Array:
+    """[B, size] standard normal latents; keys [B], each example's draw from its own key alone."""
+    return jax.vmap(lambda key: jax.random.normal(key, (size,)))(keys)
+
+
+def uniform_latents(keys: jax.Array, size: int, low: float = -1.0, high: float = 1.0) -> jax.Array:
+    """[B, size] latents uniform in [low, high)."""
+    return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=low, maxval=high))(keys)
+
+
+def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array:
+    """[B, size] normal latents within +-threshold: better samples for less variety (Brock et al. 2019, 3.1)."""
+    if threshold <= 0:
+        raise ValueError(f"threshold {threshold}: latents are cut at +-threshold, which is above 0")
+    draw = lambda key: jax.random.truncated_normal(key, -threshold, threshold, (size,))  # noqa: E731
+    return jax.vmap(draw)(keys)
+
+
+def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
+    """[count] keys of samples ``start``, ``start + 1``, ...: sample i of a seed is the same in any batch."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.arange(start, start + count))
+
+
+def slerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
+    """The point at ``t`` in [0, 1] on the great arc from latents ``a`` to ``b``, [..., z] (Shoemake 1985).
+
+    Unlike a straight line it stays where normal latents are, at a norm near sqrt(z).
+    """
+    norms = [jnp.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b)]
+    cosine = jnp.sum(a / norms[0] * b / norms[1], axis=-1, keepdims=True)
+    angle = jnp.arccos(jnp.clip(cosine, -1 + 1e-6, 1 - 1e-6))
+    return (jnp.sin((1 - t) * angle) * a + jnp.sin(t * angle) * b) / jnp.sin(angle)
+
+
+def to_bytes(images: np.ndarray) -> np.ndarray:
+    """float images in [-1, 1] to uint8, 0 to 255."""
+    return np.clip(np.round((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.ndarray:
+    """Images [N, h, w, C] as one, uint8 [H, W, C], row by row; ``columns`` makes it near square if not given.
+
+    Points, [N, 2], are drawn as a scatter plot over [-1.2, 1.2]^2.
+    """
+    images = np.asarray(images)
+    if images.ndim == 2 and images.shape[1] == 2:
+        return _scatter(images)
+    if images.ndim != 4:
+        raise ValueError(f"images of shape {images.shape}: want [N, height, width, C], or points [N, 2]")
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, np.uint8)
+    for i, image in enumerate(to_bytes(images)):
+        y, x = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[y : y + height, x : x + width] = image
+    return sheet
+
+
+def _scatter(points, size=256, reach=1.2):
+    counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], size, [[-reach, reach]] * 2)
+    return np.where(counts[::-1] > 0, 0, 255).astype(np.uint8)[..., None]
+
+
+def save(path: str | Path, frames: np.ndarray, by: str, *, frames_per_second: int = 12, scale: int = 1) -> None:
+    """Write a picture (.png), or frames as an animation (.gif, .webp), marked as synthetic and by what.
+
+    Args:
+      path: its suffix says the format.
+      frames: uint8, [H, W, C] for a picture, [T, H, W, C] for an animation; C is 1, 3 or 4.
+      by: what made it, ``jaxgan 0.1.0 dcgan``; goes into the file's metadata with the IPTC's term.
+      frames_per_second: of an animation.
+      scale: draw each pixel this many times as wide and high.
+    """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    path = Path(path)
+    frames = frames if frames.ndim == 4 else frames[None]
+    if frames.shape[-1] not in (1, 3, 4):
+        raise ValueError(f"{path}: images of {frames.shape[-1]} channels have no picture; write a .npz")
+    frames = frames.repeat(scale, 1).repeat(scale, 2)
+    pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
+    note = f"Synthetic: made by {by}, a generative adversarial network. No camera took it."
+    if path.suffix == ".png":
+        info = PngInfo()
+        info.add_text("Software", by)
+        info.add_text("Description", note)
+        info.add_itxt("XML:com.adobe.xmp", _xmp(note, by))
+        pictures[0].save(path, pnginfo=info)
+        return
+    timing = {"save_all": True, "append_images": pictures[1:], "duration": 1000 // frames_per_second, "loop": 0}
+    if path.suffix == ".gif":
+        pictures[0].save(path, comment=note.encode(), **timing)
+    elif path.suffix == ".webp":
+        pictures = [picture.convert("RGB") if picture.mode == "L" else picture for picture in pictures]
+        timing["append_images"] = pictures[1:]
+        pictures[0].save(path, lossless=True, xmp=_xmp(note, by).encode(), **timing)
+    else:
+        raise ValueError(f"{path}: its format is not known; use .png, .gif or .webp")
+
+
+def _xmp(note: str, by: str) -> str:
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" '
+        f'Iptc4xmpExt:DigitalSourceType="{_SYNTHETIC}" xmp:CreatorTool={quoteattr(by)} '
+        f"photoshop:Headline={quoteattr(note)}/></rdf:RDF></x:xmpmeta>"
+    )

@@ -1,0 +1,1 @@
+"""Training: the loop, checkpoints, logs, the report, and the command line of an experiment."""

@@ -1,0 +1,182 @@
+"""Checkpoints of the whole state with Orbax: asynchronous, atomic, and checked on the way back.
+
+The only file that says Orbax. A checkpoint is a flat map of the state's leaves by name, as host arrays, so
+it knows nothing of devices: what eight devices or two hosts wrote, one reads. Beside it lies a SHA-256 of
+each leaf, because Orbax restores a flipped bit without a word.
+"""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as policies
+
+from jaxgan.game import State
+
+KEEP = 3  # newest checkpoints
+
+
+def named_leaves(state: State) -> dict[str, np.ndarray]:
+    """Every leaf by name, ``params.g.linear.kernel``, on the host; keys as their data."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(state)
+    return {_name(path): np.asarray(_raw(leaf)) for path, leaf in leaves}
+
+
+def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
+    """The SHA-256 of each leaf: of its type, its shape and its bytes."""
+
+    def digest(x):
+        header = f"{x.dtype.name}{list(x.shape)}".encode()
+        return hashlib.sha256(header + np.ascontiguousarray(x).tobytes()).hexdigest()
+
+    return {name: digest(leaf) for name, leaf in leaves.items()}
+
+
+class Checkpoints:
+    """The checkpoints in a directory: the newest ``KEEP``, and the best by score.
+
+    Args:
+      directory: made if it is not there, unless ``read_only``.
+      read_only: for looking at a run that another process may be writing.
+      say: is told of a damaged checkpoint.
+    """
+
+    def __init__(self, directory: Path, *, read_only: bool = False, say: Callable[[str], None] = print):
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells of each file
+        self._directory, self._say = Path(directory).absolute(), say
+        best = policies.BestN(get_metric_fn=lambda metrics: metrics["score"], reverse=True, n=1)
+        keep = policies.AnyPreservationPolicy([policies.LatestN(KEEP), best])
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=None if read_only else keep, read_only=read_only, create=not read_only
+        )
+        self._manager = ocp.CheckpointManager(self._directory, options=options)
+
+    def steps(self) -> list[int]:
+        """The steps that there are checkpoints of, oldest first."""
+        return sorted(self._manager.all_steps())
+
+    def save(self, state: State, score: float = float("inf")) -> None:
+        """Copy the state to the host and write it in the background.
+
+        Args:
+          state: whole.
+          score: lower is better; the best one's checkpoint is kept. Not finite: never the best.
+
+        Raises:
+          OSError: the checkpoint before this one could not be written.
+        """
+        leaves = named_leaves(state)
+        self._written(self._manager.check_for_errors)
+        self._manager.save(
+            int(leaves["step"]),
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(leaves), checksums=ocp.args.JsonSave(checksums(leaves))
+            ),
+            metrics={"score": score if np.isfinite(score) else 1e30},
+        )
+
+    def wait(self) -> None:
+        """Return when everything is on disk. Raises ``OSError`` if something could not be written."""
+        self._written(self._manager.wait_until_finished)
+
+    def close(self) -> None:
+        self._manager.close()
+
+    def restore(self, like: State) -> State | None:
+        """The newest checkpoint that is whole, as host arrays in the structure of ``like``; None if there is none.
+
+        A damaged one is moved to ``damaged`` beside the directory, and the one before it is taken.
+
+        Raises:
+          ValueError: the checkpoint is of another game, or none is whole.
+        """
+        steps = self.steps()
+        for step in reversed(steps):
+            leaves = self._read_whole(step)
+            if leaves is not None:
+                return _structured(like, leaves, f"checkpoint {step} in {self._directory}")
+        if steps:
+            raise ValueError(
+                f"{self._directory}: every checkpoint is damaged ({', '.join(map(str, steps))}); "
+                "start over with --fresh, or restore the directory from a copy"
+            )
+        return None
+
+    def read(self, step: int | None = None) -> dict[str, np.ndarray]:
+        """The named leaves of a checkpoint, checked; the newest if no step is given.
+
+        Raises:
+          ValueError: there is no such checkpoint, or it is damaged.
+        """
+        steps = self.steps()
+        if not steps or step is not None and step not in steps:
+            there = ", ".join(map(str, steps)) or "none"
+            raise ValueError(f"{self._directory}: no checkpoint{f' of step {step}' * (step is not None)}; there: {there}")
+        return self._load(step if step is not None else steps[-1])
+
+    def _load(self, step):
+        restored = self._manager.restore(
+            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(), checksums=ocp.args.JsonRestore())
+        )
+        leaves = {name: np.asarray(leaf) for name, leaf in restored["state"].items()}
+        expected, found = restored["checksums"], checksums(leaves)
+        bad = [name for name in expected | found if expected.get(name) != found.get(name)]
+        if bad:
+            raise ValueError(f"checkpoint {step}: the checksum of {bad[0]} ({len(bad)} leaves in all) is not what was saved")
+        return leaves
+
+    def _read_whole(self, step):
+        try:
+            return self._load(step)
+        except Exception as error:  # whatever Orbax, TensorStore or JSON meets in a damaged file
+            reason = str(error).strip().split("\n")[0][:200]
+            aside = self._directory.parent / "damaged"
+            self._say(f"checkpoint {step} is damaged ({reason}); moved to {aside}, taking the one before")
+            aside.mkdir(exist_ok=True)
+            if (aside / str(step)).exists():
+                shutil.rmtree(aside / str(step))
+            shutil.move(self._directory / str(step), aside / str(step))
+            self._manager.reload()
+            return None
+
+    def _written(self, wait):
+        try:
+            wait()
+        except Exception as error:  # Orbax passes on what its thread met
+            raise OSError(f"{self._directory}: a checkpoint could not be written: {error}") from error
+
+
+def _structured(like, leaves, where):
+    """Named leaves in the structure of ``like``; ``ValueError`` where they do not fit it."""
+    paths, structure = jax.tree_util.tree_flatten_with_path(like)
+    wanted = {_name(path): jax.eval_shape(_raw, leaf) for path, leaf in paths}
+    wrong = [f"{name} is missing" for name in wanted if name not in leaves]
+    wrong += [f"{name} is not the game's" for name in leaves if name not in wanted]
+    wrong += [
+        f"{name} is {leaves[name].dtype}{list(leaves[name].shape)}, not {x.dtype}{list(x.shape)}"
+        for name, x in wanted.items()
+        if name in leaves and (leaves[name].shape, leaves[name].dtype) != (x.shape, x.dtype)
+    ]
+    if wrong:
+        some = "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+        raise ValueError(f"{where} is of another game: {some}. Use its own settings, or another --run-dir")
+
+    def typed(leaf, value):
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf)) if is_key else value
+
+    return jax.tree.unflatten(structure, [typed(leaf, leaves[_name(path)]) for path, leaf in paths])
+
+
+def _name(path) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _raw(leaf):
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf

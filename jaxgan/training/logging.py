@@ -1,0 +1,196 @@
+"""What a run tells: ``metrics.jsonl``, the truth; TensorBoard; and a person at a terminal."""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import rich
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from jaxgan.losses.lazy import Lazy
+
+PLAIN_LINES_EVERY = 2.0  # seconds
+
+
+class Diverged(Exception):
+    """A term, or a leaf of the state, is NaN or infinite."""
+
+
+def on_host(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """A step's metrics as numbers, ``step`` first; a lazy term only where it was due.
+
+    Raises:
+      Diverged: one is not finite; it names the player, the term and the step.
+    """
+    row: dict[str, Any] = {"step": step}
+    for name, value in metrics.items():
+        if isinstance(value, Lazy):
+            if not value.due:
+                continue
+            value = value.value
+        row[name] = float(value)
+    bad = [name for name, value in row.items() if not math.isfinite(value)]
+    if bad:
+        # The sum and the gradient follow from a term: name the term where there is one.
+        bad.sort(key=lambda name: name.endswith(("/loss", "/grad_norm")))
+        player, _, term = bad[0].partition("/")
+        raise Diverged(f"step {step}: player {player!r}, term {term!r} is {row[bad[0]]}")
+    return row
+
+
+class MetricsFile:
+    """``metrics.jsonl``: one object a step, appended; and the same in TensorBoard's files."""
+
+    def __init__(self, directory: Path, step: int):
+        """Continue after ``step``: later lines, of a run that was killed, are cut off."""
+        self.path = directory / "metrics.jsonl"
+        _cut_after(self.path, step)
+        self._file = self.path.open("a", encoding="utf-8")
+        from tensorboardX import SummaryWriter
+
+        self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(row) + "\n")
+        for name, value in row.items():
+            if name != "step":
+                self._board.add_scalar(name, value, row["step"])
+
+    def flush(self) -> None:
+        """Give every line to the operating system: from then on a killed process loses none."""
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+        self._board.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of ``metrics.jsonl``; a last line that was cut short is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if line.endswith("\n"):
+                rows.append(json.loads(line))
+    return rows
+
+
+def _cut_after(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    end = 0
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+                break
+            end += len(line)
+    os.truncate(path, end)
+
+
+class Terminal:
+    """Progress: a live bar at a terminal, plain lines elsewhere."""
+
+    def __init__(self, steps: int, start: int, batch_size: int, quiet: bool = False):
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._steps, self._batch_size, self._quiet = steps, batch_size, quiet
+        self._last = (time.perf_counter(), start)
+        self._rate = 0.0
+        self._bar = None
+        if self._console.is_terminal and not quiet:
+            columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()]
+            self._bar = Progress(*columns, console=self._console, refresh_per_second=4)
+            self._task = self._bar.add_task("", total=steps, completed=start, told="compiling")
+            self._bar.start()
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text, markup=False)
+
+    @property
+    def images_per_second(self) -> float:
+        return self._rate
+
+    def show(self, row: Mapping[str, Any]) -> None:
+        now, (then, step) = time.perf_counter(), self._last
+        if now - then < (0.25 if self._bar else PLAIN_LINES_EVERY) or self._quiet:
+            return
+        self._rate = (row["step"] - step) * self._batch_size / (now - then)
+        self._last = (now, row["step"])
+        told = f"{self._rate:,.0f} images/s  {summary(row)}"
+        if self._bar:
+            self._bar.update(self._task, completed=row["step"], told=told)
+        else:
+            left = (self._steps - row["step"]) * self._batch_size / max(self._rate, 1e-9)
+            self.say(f"step {row['step']}/{self._steps}  {told}  {duration(left)} left")
+
+    def close(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def picture(self, image: np.ndarray) -> None:
+        """A picture, uint8 [H, W, C], in half blocks; left out where it does not fit or is not seen."""
+        if self._console.is_terminal and image.shape[1] <= self._console.width and not self._quiet:
+            self._console.print(half_blocks(image))
+
+
+def summary(row: Mapping[str, Any]) -> str:
+    """Losses, and the discriminator's accuracy, in a line."""
+    parts = [f"{name} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
+    for player in {name.partition("/")[0]: None for name in row}:
+        real, fake = row.get(f"{player}/accuracy_real"), row.get(f"{player}/accuracy_fake")
+        if real is not None and fake is not None:
+            parts.append(f"{player} right on reals {real:.0%}, fakes {fake:.0%}")
+    return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def half_blocks(image: np.ndarray) -> Text:
+    """A picture as text: two rows of pixels in a row of characters."""
+    pixels = np.broadcast_to(image[..., :3], (*image.shape[:2], 3))
+    if len(pixels) % 2:
+        pixels = np.concatenate([pixels, np.full_like(pixels[:1], 255)])
+    text = Text()
+    for above, below in zip(pixels[::2], pixels[1::2]):
+        for a, b in zip(above, below):
+            text.append("\u2580", rich.style.Style(color=f"rgb({a[0]},{a[1]},{a[2]})", bgcolor=f"rgb({b[0]},{b[1]},{b[2]})"))
+        text.append("\n")
+    return text
+
+
+def versions() -> dict[str, str]:
+    """Of what a result depends on."""
+    import platform
+    from importlib import metadata
+
+    names = ("jaxgan", "jax", "jaxlib", "flax", "optax", "numpy")
+    return {"python": platform.python_version(), **{name: _version(metadata, name) for name in names}}
+
+
+def _version(metadata, name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def hardware() -> str:
+    """The devices, in words: ``2 x cpu``."""
+    kinds = [device.device_kind for device in jax.devices()]
+    return ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
