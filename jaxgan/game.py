@@ -199,7 +199,7 @@ class Game:
                     grads, opt_states[name], own, value=terms.loss, terms=scalars
                 )
                 params.update(optax.apply_updates(own, updates))
-                logs[name].append({**scalars, "loss": terms.loss, "grad_norm": optax.global_norm(grads)})
+                logs[name].append({**scalars, "loss": terms.loss, "grad_norm": optax.tree.norm(grads)})
                 due.update({f"{name}/{term}": is_due for term, is_due in terms.due.items()})
             self._merge_stats(stats, {name: terms.stats for name, (_, terms) in moves.items()})
         ema = {name: self._averages(name, state, params, stats) for name in self.ema}

@@ -89,7 +89,7 @@ def pmap(
     )
 
     def step(state, batch):
-        _check_divides(game, batch, len(local))
+        check_divides(game, jax.tree.leaves(batch)[0].shape[0], local)
         return mapped(state, resident, jax.tree.map(lambda x: x.reshape(len(local), -1, *x.shape[1:]), batch))
 
     return step
@@ -118,7 +118,7 @@ def shard_map(
     )
 
     def step(state, batch):
-        _check_divides(game, batch, len(local))
+        check_divides(game, jax.tree.leaves(batch)[0].shape[0], local)
         shards = NamedSharding(mesh, split)
         batch = jax.tree.map(lambda x: jax.make_array_from_process_local_data(shards, np.asarray(x)), batch)
         return mapped(state, resident, batch)
@@ -159,12 +159,12 @@ def _prepared(game, prepare):
     return lambda state, resident, batch: game.step(state, prepare(resident, batch))
 
 
-def _check_divides(game, batch, count):
-    size = jax.tree.leaves(batch)[0].shape[0]
-    multiple = count * game.batch_multiple
-    if size % multiple:
-        low = size // multiple * multiple
+def check_divides(game: Game, batch_size: int, on: Sequence[jax.Device]) -> None:
+    """``ValueError`` unless a batch is dealt evenly to the devices and the turns of a step."""
+    multiple = len(on) * game.batch_multiple
+    if batch_size < 1 or batch_size % multiple:
+        low = batch_size // multiple * multiple
         raise ValueError(
-            f"batch: {size} examples do not divide over {count} devices, {game.batch_multiple} turns each; "
-            f"use {low or multiple} or {low + multiple}"
+            f"batch size {batch_size} does not divide over {len(on)} devices, {game.batch_multiple} slices each; "
+            f"use {max(low, multiple)} or {max(low, 0) + multiple}"
         )

@@ -8,6 +8,10 @@ import jax
 import jax.numpy as jnp
 
 
+def _uniform(reach):
+    return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -reach, reach)
+
+
 class Generator(nn.Module):
     """Latents [B, z] to examples [B, *shape], float32.
 
@@ -60,7 +64,8 @@ class MaxoutDiscriminator(nn.Module):
     Dropout draws from the stream "dropout": ``nets.d(x, rngs={"dropout": keys[0]})``.
 
     Attributes:
-      units, pieces: each of a layer's ``units`` is the largest of ``pieces`` linear maps.
+      units, pieces: each of a layer's ``units`` is the largest of ``pieces`` linear maps. Weights begin
+        uniform in +-0.005, as in the authors' mnist.yaml: larger ones are sure from the first step.
       keep: the share of the input, and of each hidden layer, that dropout keeps.
       dtype: the precision of computation.
     """
@@ -74,7 +79,10 @@ class MaxoutDiscriminator(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         x = nn.Dropout(1 - self.keep[0], deterministic=not train)(x.reshape(len(x), -1))
         for i in range(2):
-            x = nn.Dense(self.units * self.pieces, dtype=self.dtype, name=f"maxout_{i}")(x)
+            x = nn.Dense(
+                self.units * self.pieces, kernel_init=_uniform(0.005), dtype=self.dtype, name=f"maxout_{i}"
+            )(x)
             x = x.reshape(len(x), self.units, self.pieces).max(-1)
             x = nn.Dropout(1 - self.keep[1], deterministic=not train)(x)
-        return nn.Dense(1, dtype=self.dtype, name="logit")(x).astype(jnp.float32).reshape(-1)
+        x = nn.Dense(1, kernel_init=_uniform(0.005), dtype=self.dtype, name="logit")(x)
+        return x.astype(jnp.float32).reshape(-1)

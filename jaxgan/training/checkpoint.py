@@ -100,7 +100,7 @@ class Checkpoints:
         for step in reversed(steps):
             leaves = self._read_whole(step)
             if leaves is not None:
-                return _structured(like, leaves, f"checkpoint {step} in {self._directory}")
+                return structured(like, leaves, f"checkpoint {step} in {self._directory}")
         if steps:
             raise ValueError(
                 f"{self._directory}: every checkpoint is damaged ({', '.join(map(str, steps))}); "
@@ -152,7 +152,7 @@ class Checkpoints:
             raise OSError(f"{self._directory}: a checkpoint could not be written: {error}") from error
 
 
-def _structured(like, leaves, where):
+def structured(like, leaves, where):
     """Named leaves in the structure of ``like``; ``ValueError`` where they do not fit it."""
     paths, structure = jax.tree_util.tree_flatten_with_path(like)
     wanted = {_name(path): jax.eval_shape(_raw, leaf) for path, leaf in paths}

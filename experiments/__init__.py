@@ -1,0 +1,1 @@
+"""One program for each published result: ``python -m experiments.dcgan``."""

@@ -1,0 +1,119 @@
+"""The first GAN: multi-layer perceptrons, on real handwritten digits.
+
+Paper      Goodfellow et al. 2014, arXiv:1406.2661; settings of --networks goodfellow from the authors'
+           https://github.com/goodfeli/adversarial, mnist.yaml. --networks short is the form that tutorials
+           teach: 784-128-1 against 100-256-784, Adam.
+Command    python -m experiments.gan
+Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other, points too
+"""
+
+import dataclasses
+from typing import Literal
+
+import jax.numpy as jnp
+import optax
+
+from jaxgan import Game, Net, Player, data, latents, losses, total
+from jaxgan.gradients import accumulate
+from jaxgan.models import mlp
+from jaxgan.training.experiment import Experiment
+from jaxgan.training.program import main
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the result depends on."""
+
+    steps: int = 20000
+    """Steps of training; may grow when a run is resumed."""
+    batch_size: int = 100
+    """Examples a turn, over all devices."""
+    seed: int = 0
+    """Of weights, latents and the order of the data."""
+    data: str = "digits"
+    """A folder or zip of images, an .npz, ring, grid, swiss_roll, or a TFDS name."""
+    size: int | None = None
+    """Images are made this size. Not given: their own."""
+    channels: int | None = None
+    """Of image files: 1 grey, 3 colour. Not given: what they are."""
+    networks: Literal["short", "goodfellow"] = "short"
+    """short: one hidden layer each. goodfellow: two, maxout and dropout in the discriminator."""
+    latents: int = 100
+    """Dimensions of the latents."""
+    saturating: bool = False
+    """The minimax loss as it stands, whose gradient vanishes where the discriminator is sure."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """sgd is the paper's, with momentum from 0.5 to 0.7."""
+    learning_rate: float = 2e-4
+    """Of both players; the paper's sgd has 0.1, decaying."""
+    momentum_steps: int = 20000
+    """The steps over which sgd's momentum grows."""
+    ema: float = 0.995
+    """Decay of the generator's averaged weights, which samples are drawn with."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What networks compute in; parameters, statistics and logits are float32."""
+    accumulate: int = 1
+    """Micro-batches that a turn's gradient is accumulated over."""
+
+    @classmethod
+    def tiny(cls, **changes) -> "Config":
+        """Seconds instead of minutes, for tests."""
+        return cls(**{**dict(steps=4, batch_size=8, latents=4), **changes})
+
+
+def build(config: Config) -> Experiment:
+    """The game and its data."""
+    source = data.load(config.data, size=config.size, channels=config.channels)
+    dtype = jnp.dtype(config.precision)
+    bounded = len(source.shape) == 3
+    output = jnp.tanh if bounded else lambda x: x
+    if config.networks == "goodfellow":
+        generator = mlp.Generator(source.shape, (1200, 1200), output, dtype)
+        discriminator = mlp.MaxoutDiscriminator(dtype=dtype)
+    else:
+        generator = mlp.Generator(source.shape, output=output, dtype=dtype)
+        discriminator = mlp.Discriminator(dtype=dtype)
+    generator_adversarial = (
+        losses.minimax_generator if config.saturating else losses.non_saturating_generator
+    )
+
+    def discriminator_loss(nets, batch, keys, step):
+        real_logits = nets.d(batch["image"], rngs={"dropout": keys[0]})
+        fake_logits = nets.d(nets.g(latents(keys, config.latents)), rngs={"dropout": keys[1]})
+        adversarial = losses.minimax_discriminator(real_logits, fake_logits)
+        return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
+
+    def generator_loss(nets, batch, keys, step):
+        fake = nets.g(latents(keys, config.latents))
+        return total(adversarial=generator_adversarial(nets.d(fake, rngs={"dropout": keys[0]})))
+
+    def optimizer():
+        if config.optimizer == "adam":
+            return optax.adam(config.learning_rate, b1=0.5)
+        momentum = optax.linear_schedule(0.5, 0.7, config.momentum_steps)
+        rate = optax.exponential_decay(config.learning_rate, 1, 1 / 1.000004)
+        return optax.inject_hyperparams(optax.sgd)(learning_rate=rate, momentum=momentum)
+
+    gradient = accumulate(config.accumulate)
+    game = Game(
+        nets={
+            "g": Net(generator, jnp.zeros((1, config.latents))),
+            "d": Net(discriminator, jnp.zeros((1, *source.shape))),
+        },
+        players={
+            "d": Player(("d",), discriminator_loss, optimizer(), gradient),
+            "g": Player(("g",), generator_loss, optimizer(), gradient),
+        },
+        turns=(("d",), ("g",)),
+        ema={"g": config.ema},
+    )
+    return Experiment(
+        game,
+        source,
+        latents=lambda keys: latents(keys, config.latents),
+        generate=lambda nets, z: nets.g(z),
+    )
+
+
+if __name__ == "__main__":
+    main("gan", Config, build, __doc__)

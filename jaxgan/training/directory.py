@@ -1,0 +1,121 @@
+"""A run's directory: whose it is, which settings it was made with, and that one process writes it.
+
+    config.json    the experiment's name, its settings, versions, hardware
+    metrics.jsonl  one object a step
+    samples/       grids of the same latents, as training goes on
+    checkpoints/   see jaxgan.training.checkpoint
+    report.html    see jaxgan.training.report
+"""
+
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from jaxgan.training import logging
+
+# What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
+WRITTEN = ("checkpoints", "config.json", "damaged", "metrics.jsonl", "profile", "report.html", "samples", "tensorboard")
+
+
+class RunDirectory:
+    """Taken by one process at a time, until it ends.
+
+    Args:
+      path: made if it is not there.
+      experiment: the program's name.
+      config: its settings, a dataclass with a field ``steps``.
+      fresh: remove what a run wrote there before.
+
+    Raises:
+      ValueError: it is in use, or holds a run of another experiment or with other settings.
+      OSError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, experiment: str, config: Any, fresh: bool):
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = (path / ".lock").open("a")
+        except NotADirectoryError:
+            raise ValueError(f"--run-dir {path}: a file is in its place; name another directory") from None
+        except OSError as error:
+            raise OSError(f"--run-dir {path} cannot be written: {error.strerror}; name another directory") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"--run-dir {path}: another run is writing it; wait for it, or name another") from None
+        if fresh:
+            for name in WRITTEN:
+                written = path / name
+                shutil.rmtree(written) if written.is_dir() else written.unlink(missing_ok=True)
+        self.resuming = (path / "config.json").exists()
+        if self.resuming:
+            _check_settings(path, experiment, config)
+        (path / "samples").mkdir(exist_ok=True)
+        record = {
+            "experiment": experiment,
+            "config": dataclasses.asdict(config),
+            "versions": logging.versions(),
+            "hardware": logging.hardware(),
+        }
+        write_atomically(path / "config.json", json.dumps(record, indent=2) + "\n")
+
+    def close(self) -> None:
+        self._lock.close()
+
+
+def read_config(path: Path, experiment: str, config_class: type) -> Any:
+    """The settings of the run in a directory, as ``config_class``.
+
+    Raises:
+      ValueError: there is no run, or it is not this experiment's.
+    """
+    record = _record(path)
+    if record["experiment"] != experiment:
+        raise ValueError(
+            f"--run-dir {path} is a run of {record['experiment']!r}, not of {experiment!r}: "
+            f"python -m experiments.{record['experiment']}"
+        )
+    known = {field.name: field for field in dataclasses.fields(config_class)}
+    unknown = set(record["config"]) - set(known)
+    if unknown:
+        raise ValueError(f"{path / 'config.json'}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
+    values = {name: tuple(x) if isinstance(x, list) else x for name, x in record["config"].items()}
+    return config_class(**values)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """So that a reader, or a run that is killed, finds the old file or the new one."""
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(record["config"], dict) or not isinstance(record["experiment"], str):
+            raise TypeError
+        return record
+    except FileNotFoundError:
+        raise ValueError(f"--run-dir {path}: no run there (no config.json); train one, or name its directory") from None
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path / 'config.json'}: damaged, or not jaxgan's; --fresh starts over") from None
+
+
+def _check_settings(path: Path, experiment: str, config: Any) -> None:
+    old = read_config(path, experiment, type(config))
+    for field in dataclasses.fields(config):
+        before, now = getattr(old, field.name), getattr(config, field.name)
+        flag = "--" + field.name.replace("_", "-")
+        if field.name == "steps" and now < before:
+            raise ValueError(f"{flag} {now}: the run in {path} was asked for {before}; it may grow, not shrink")
+        if field.name != "steps" and now != before:
+            raise ValueError(
+                f"{flag} {now}: the run in {path} has {before}; resume it with that, "
+                "start over with --fresh, or name another --run-dir"
+            )

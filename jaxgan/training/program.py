@@ -1,0 +1,225 @@
+"""An experiment's command line: ``train`` (the default), ``sample``, ``report`` and ``inspect``.
+
+    if __name__ == "__main__":
+        main("dcgan", Config, build, __doc__)
+
+A user's mistake ends with one line and exit code 2, a run that diverged or could not be written with 1,
+SIGINT with 130, SIGTERM with 143.
+"""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax.experimental import multihost_utils
+from rich.console import Console
+from rich.table import Table
+
+from jaxgan import parallel, sampling
+from jaxgan.data import Batches
+from jaxgan.training import logging, loop, report
+from jaxgan.training.checkpoint import Checkpoints, checksums, structured
+from jaxgan.training.directory import RunDirectory, read_config
+from jaxgan.training.experiment import Experiment, parameter_counts
+
+VERBS = ("train", "sample", "report", "inspect")
+FRAMES_A_LATENT = 24  # of an interpolation
+
+
+def main(
+    name: str,
+    config_class: type,
+    build: Callable[[Any], Experiment],
+    description: str,
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Run the verb that the command line names; exit with its code if it failed.
+
+    Args:
+      name: the experiment's, ``dcgan``; its runs go to ``runs/<name>``.
+      config_class: a frozen dataclass with defaults, among its fields ``steps``, ``batch_size``, ``seed``.
+      build: makes the experiment from a config.
+      description: for ``--help``: the module's docstring.
+      arguments: instead of the command line's.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] not in (*VERBS, "-h", "--help"):
+        arguments.insert(0, "train")
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            _verbs(name, config_class, build),
+            prog=f"python -m experiments.{name}",
+            description=f"{description.strip()}\n\nWithout a verb it trains; the flags for that: train --help",
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+    except loop.Interrupted as stop:
+        sys.exit(128 + stop.number)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError, logging.Diverged) as error:
+        if os.environ.get("JAXGAN_TRACEBACK"):
+            raise
+        print(f"error: {error}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ValueError) else 1)
+
+
+def _verbs(name, config_class, build) -> dict[str, Callable]:
+    """The functions whose signatures tyro reads."""
+
+    def train(experiment, run=loop.Options(), dry_run: bool = False):
+        """Train, or go on with the run that is there.
+
+        Args:
+          dry_run: print settings, parameter counts, memory and FLOPs of a step, and train nothing.
+        """
+        _train(name, experiment, build, run, dry_run)
+
+    # What the signature cannot say: the flags of this experiment's own settings, without a prefix.
+    train.__annotations__["experiment"] = tyro.conf.OmitArgPrefixes[config_class]
+    train.__annotations__["run"] = tyro.conf.OmitArgPrefixes[loop.Options]
+    train.__defaults__ = (config_class(), *train.__defaults__)
+
+    def sample(
+        out: str, run_dir: str = f"runs/{name}", count: int = 64, seed: int = 0, step: int | None = None
+    ):
+        """Draw samples from a checkpoint, with the averaged weights.
+
+        Args:
+          out: a grid (.png), an interpolation between latents (.gif, .webp), or raw samples (.npz: images, float32
+            in [-1, 1], [N, height, width, C]).
+          run_dir: the run.
+          count: how many; of an interpolation, how many latents it passes.
+          seed: which; sample i of a seed is the same for any count.
+          step: of which checkpoint; the newest if not given.
+        """
+        config = read_config(Path(run_dir), name, config_class)
+        _sample(name, build(config), Path(run_dir), count, seed, Path(out), step)
+
+    def write_report(run_dir: str = f"runs/{name}"):
+        """Write report.html, also while the run goes on.
+
+        Args:
+          run_dir: the run.
+        """
+        read_config(Path(run_dir), name, config_class)
+        print(f"report: {report.write(Path(run_dir))}")
+
+    def inspect(run_dir: str = f"runs/{name}", step: int | None = None):
+        """Print the step of a checkpoint, and the SHA-256 of each leaf of its state.
+
+        Args:
+          run_dir: the run.
+          step: of which checkpoint; the newest if not given.
+        """
+        leaves = _leaves(Path(run_dir), step)
+        print(f"step {int(leaves['step'])}")
+        for leaf, digest in sorted(checksums(leaves).items()):
+            print(f"{digest}  {leaf}")
+
+    return {"train": train, "sample": sample, "report": write_report, "inspect": inspect}
+
+
+def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
+    if options.coordinator:
+        address = None if options.coordinator == "auto" else options.coordinator
+        parallel.initialize(address, options.processes, options.process)
+    experiment = build(config)
+    game, source = experiment.game, experiment.source
+    parallel.check_divides(game, config.batch_size, parallel.devices(options.devices))
+    if config.steps < 1:
+        raise ValueError(f"--steps {config.steps}: at least 1")
+    if dry_run:
+        _describe(experiment, config)
+        return
+    path = Path(options.run_dir or f"runs/{name}")
+    directory = RunDirectory(path, name, config, options.fresh) if jax.process_index() == 0 else None
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("the run directory is there")
+    try:
+        if not options.quiet and directory:
+            print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {logging.hardware()}")
+        loop.train(experiment, config, options, path, name)
+    finally:
+        if directory:
+            written = report.write(path)
+            directory.close()
+            if not options.quiet:
+                print(f"samples: {path / 'samples'}\nreport: {written}")
+
+
+def _describe(experiment: Experiment, config: Any) -> None:
+    """What a run would be: for ``--dry-run``."""
+    game = experiment.game
+    state = jax.eval_shape(game.init, jax.random.key(config.seed))
+    batch = experiment.source.read(Batches(experiment.source, config.batch_size, config.seed).indices(0))
+    step = jax.jit(lambda state, batch: game.step(state, loop.prepare(None, batch)))
+    compiled = step.lower(state, batch).compile()
+    cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
+    table = Table("setting", "value", title="settings")
+    for field in dataclasses.fields(config):
+        table.add_row(field.name, str(getattr(config, field.name)))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}, {_times(experiment.source.shape)}")
+    for net, count in parameter_counts(state).items():
+        console.print(f"network {net:<4}{count:,} parameters")
+    states = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(jax.eval_shape(_raw_keys, state)))
+    console.print(f"state       {states / 1e6:,.1f} MB: parameters, optimizers, statistics, averages")
+    if memory:
+        console.print(f"memory      {memory.temp_size_in_bytes / 1e6:,.1f} MB more during a step")
+    console.print(f"step        {cost.get('flops', float('nan')) / 1e9:,.3f} GFLOP, as XLA counts them")
+    console.print(f"hardware    {logging.hardware()}")
+
+
+def _raw_keys(state):
+    return state.replace(key=jax.random.key_data(state.key))
+
+
+def _leaves(run_dir: Path, step: int | None) -> dict[str, np.ndarray]:
+    if not (run_dir / "checkpoints").is_dir():
+        raise ValueError(f"--run-dir {run_dir}: no checkpoints there; train first, or name the run's directory")
+    checkpoints = Checkpoints(run_dir / "checkpoints", read_only=True)
+    try:
+        return checkpoints.read(step)
+    finally:
+        checkpoints.close()
+
+
+def _sample(name, experiment: Experiment, run_dir: Path, count: int, seed: int, out: Path, step: int | None) -> None:
+    if count < 1:
+        raise ValueError(f"--count {count}: at least 1")
+    if out.suffix not in (".png", ".gif", ".webp", ".npz"):
+        raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
+    like = jax.jit(experiment.game.init)(jax.random.key(0))
+    state = structured(like, _leaves(run_dir, step), f"the checkpoint in {run_dir}")
+    z = experiment.latents(sampling.sample_keys(seed, count))
+    moving = out.suffix in (".gif", ".webp")
+    images = experiment.sampler()(state, _path_through(z) if moving else z)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".npz":
+        np.savez(out, images=images.astype(np.float32))
+    else:
+        frames = sampling.to_bytes(images) if moving else sampling.grid(images)
+        sampling.save(out, frames, loop.signature(name), scale=max(1, 256 // frames.shape[-3]))
+    print(f"{out}: {count} {'latents' if moving else 'samples'} of step {int(state.step)}, seed {seed}")
+
+
+def _path_through(z: jax.Array) -> jax.Array:
+    """Latents along a closed path through all of ``z``."""
+    t = jnp.arange(FRAMES_A_LATENT)[:, None] / FRAMES_A_LATENT
+    parts = [sampling.slerp(a[None], b[None], t) for a, b in zip(z, jnp.roll(z, -1, axis=0))]
+    return jnp.concatenate(parts)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,293 @@
+"""``report.html``: a run as one file that opens anywhere, offline: samples beside the game's curves.
+
+What is shown is chosen here, from the names of the metrics; ``report.html`` beside this file only draws it.
+"""
+
+import base64
+import datetime
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgan.training.directory import write_atomically
+from jaxgan.training.logging import read_metrics
+
+MARKER = "@@THE RUN GOES HERE@@"  # in the template
+POINTS = 1500  # of a curve, about as many as a wide screen shows
+DIGITS = 5  # of a number in the page
+PICTURES = 60
+LAST = 100  # steps that a headline number is the mean of
+SPEED = "speed/images_per_second"
+EQUILIBRIUM = -math.log(4)  # of V(D, G)
+
+READINGS = {
+    "accuracy": "50 % on both: the discriminator cannot tell. 100 % on both for long: the generator gets no signal.",
+    "value": "At \u2212log 4 the discriminator can only guess; near 0 it is sure, and right (logits being log-odds).",
+    "logits": "Both near 0: the discriminator is unsure. Far apart and drifting: it runs away from the generator.",
+    "loss": "Losses of a game need not fall: look for a standoff that lasts, and mistrust a line that runs away.",
+    "adversarial": "The part of each loss that one player wins from the other.",
+    "grad_norm": "On a log scale. Spikes of a decade, or a fall to almost nothing, come before trouble.",
+    "r1": "The penalty on the discriminator's slope at reals, weight and all. Growing: it fits single pictures.",
+    "r2": "The penalty on the discriminator's slope at fakes, weight and all.",
+    "gradient_penalty": "How far the critic's slope is from the one it should have, weight and all.",
+    "speed": "Images trained on in a second. Dips: checkpoints, sample grids, or other work on the machine.",
+}
+PAIR = "What the player says of reals and of fakes."
+TERM = "A number that its player's loss reports, under the name it has there."
+
+
+def write(path: Path) -> Path:
+    """Write ``report.html`` from what a run's directory holds so far; a run that goes on is not disturbed.
+
+    Returns:
+      The file's path.
+
+    Raises:
+      OSError: there is no ``config.json``, or the report cannot be written.
+    """
+    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
+    written = path / "report.html"
+    write_atomically(written, template.replace(MARKER, _as_json(_contents(path)), 1))
+    return written
+
+
+def _as_json(contents: Mapping[str, Any]) -> str:
+    """JSON that is inert in a script element: without ``<`` nothing in it can close the element."""
+    return json.dumps(contents, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    """All that the page shows."""
+    record = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    config, versions = record["config"], record.get("versions", {})
+    rows = read_metrics(path / "metrics.jsonl")
+    columns = _columns(rows)
+    speed = _speed(path / "speed.jsonl")
+    if speed[0]:
+        columns[SPEED] = speed
+    return {
+        "experiment": str(record["experiment"]),
+        "steps": {"done": rows[-1]["step"] if rows else 0, "wanted": _whole(config.get("steps"))},
+        "facts": [_text(fact) for fact in (config.get("data"), record.get("hardware")) if fact],
+        "headline": _headline(columns),
+        "charts": _charts(list(columns)),
+        "equilibrium": EQUILIBRIUM,
+        **_curves(columns),
+        "pictures": _pictures(path / "samples"),
+        "settings": [[name, _text(value)] for name, value in config.items()],
+        "versions": [[name, _text(value)] for name, value in versions.items()],
+        "maker": _maker(versions, str(record["experiment"])),
+        "written": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    }
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str:
+    """A setting as a person writes it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not given" if value is None else str(value)
+
+
+def _maker(versions: Mapping[str, Any], experiment: str) -> str:
+    version = str(versions.get("jaxgan", "not installed"))
+    return f"jaxgan{', version unknown' if version == 'not installed' else f' {version}'}, experiment {experiment}"
+
+
+# Numbers
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], list[float]]]:
+    """Each metric's steps and values, in order of appearance; what is not finite is left out."""
+    columns: dict[str, tuple[list[int], list[float]]] = {}
+    for row in rows:
+        step = row["step"]
+        for name, value in row.items():
+            if name == "step" or value is None or not math.isfinite(value):
+                continue
+            if name not in columns:
+                columns[name] = ([], [])
+            steps, values = columns[name]
+            steps.append(step)
+            values.append(value)
+    return columns
+
+
+def _speed(path: Path) -> tuple[list[int], list[float]]:
+    """Steps and images a second. A run that was killed and resumed has rows of some steps twice: the later count."""
+    by_step = {row["step"]: {"step": row["step"], "speed": row.get("images_per_second")} for row in read_metrics(path)}
+    return _columns([by_step[step] for step in sorted(by_step)]).get("speed", ([], []))
+
+
+def _curves(columns: Mapping[str, tuple[list[int], list[float]]]) -> dict[str, Any]:
+    """``curves`` by metric, and ``grids``: the steps of their points, which most curves share."""
+    grids: list[list[int]] = []
+    curves = {}
+    for name, (steps, values) in columns.items():
+        grid, curve = _thinned(np.asarray(steps), np.asarray(values, float))
+        if grid not in grids:
+            grids.append(grid)
+        curves[name] = {"grid": grids.index(grid), **curve}
+    return {"curves": curves, "grids": grids}
+
+
+def _thinned(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, list[float]]]:
+    """At most ``POINTS`` points: the mean of each bucket, and where a bucket has several values the least and greatest.
+
+    Returns:
+      The steps in the middle of the buckets; and ``mean``, ``low``, ``high``.
+    """
+    if len(values) <= POINTS:
+        return steps.tolist(), {"mean": _rounded(values)}
+    edges = np.linspace(0, len(values), POINTS + 1).astype(int)
+    starts, ends = edges[:-1], edges[1:]
+    mean = np.add.reduceat(values, starts) / (ends - starts)
+    low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    middle = (steps[starts] + steps[ends - 1]) // 2
+    return middle.tolist(), {"mean": _rounded(mean), "low": _rounded(low), "high": _rounded(high)}
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values]
+
+
+def _headline(columns: Mapping[str, tuple[list[int], list[float]]]) -> list[dict[str, Any]]:
+    """A few numbers: how the game stands, as the mean of the last steps, and how fast it went."""
+    players = _players(columns)
+    judges = [player for player in players if {f"{player}/accuracy_real", f"{player}/accuracy_fake"} <= set(columns)]
+    numbers = []
+
+    def add(name, label, kind, note, colour=None):
+        if name in columns:
+            values = columns[name][1] if name == SPEED else columns[name][1][-LAST:]
+            note = note or (f"mean of the last {len(values):,} steps" if len(values) > 1 else "at the first step")
+            value = _rounded(np.asarray([np.mean(values)]))[0]
+            numbers.append({"label": label, "value": value, "kind": kind, "note": note, "colour": colour})
+
+    for player in judges:
+        of = f"{player}: " if len(judges) > 1 else ""
+        add(f"{player}/accuracy_real", f"{of}right on reals", "share", None, "real")
+        add(f"{player}/accuracy_fake", f"{of}right on fakes", "share", None, "fake")
+        add(f"{player}/value", f"{of}value V(D, G)", "linear", f"at equilibrium {_minus(EQUILIBRIUM)}")
+    for i, player in enumerate(players if not judges else []):
+        add(f"{player}/loss", f"loss of {player}", "linear", None, f"player{i % 6}")
+    add(SPEED, "images a second", "linear", "mean of the run")
+    return numbers
+
+
+def _minus(value: float) -> str:
+    return f"{value:.3f}".replace("-", "\u2212")
+
+
+# Charts
+
+
+def _players(names: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Who plays, in order of appearance."""
+    return list(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name and name != SPEED))
+
+
+def _charts(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Which curves are drawn together and how, in the page's order.
+
+    Of every chart: ``title``; ``player`` if it is one player's; ``kind``, a ``share`` from 0 to 1, ``linear``
+    or ``log``; ``reading``, how to read it; ``lines`` with ``curve``, ``label``, ``colour``; and ``mark``, a level to
+    compare with, or None.
+    """
+    ends = {name: name.partition("/")[2] or name for name in names if name != SPEED}
+    pairs = {term.rpartition("_")[0] for term in ends.values() if term.endswith(("_real", "_fake"))} - {""}
+    of_pairs = {f"{pair}_{side}" for pair in pairs for side in ("real", "fake")}
+    terms = list(dict.fromkeys(ends.values()))
+    others = [term for term in terms if term not in of_pairs and term not in ("value", "loss", "grad_norm")]
+    later_pairs = sorted(pairs - {"accuracy", "logits"})
+    return [
+        *_pair(names, "accuracy", "Accuracy", "share", {"at": 0.5, "label": "50 %, a coin toss"}),
+        *_value(names),
+        *_pair(names, "logits", "Logits", "linear", {"at": 0, "label": ""}),
+        *_by_player(names, "loss", "Loss", "linear"),
+        *(chart for pair in later_pairs for chart in _pair(names, pair, _title(pair), "linear", None)),
+        *(chart for term in others for chart in _by_player(names, term, _title(term), "linear")),
+        *_by_player(names, "grad_norm", "Gradient norm", "log"),
+        *_of_speed(names),
+    ]
+
+
+def _title(term: str) -> str:
+    return term[:1].upper() + term[1:].replace("_", " ")
+
+
+def _pair(names, term: str, title: str, kind: str, mark: dict | None) -> list[dict[str, Any]]:
+    """A chart for each player that tells the term of reals, of fakes, or of both."""
+    charts = []
+    for player in (*_players(names), ""):
+        sides = {"real": "on reals", "fake": "on fakes"}
+        lines = [
+            {"curve": name, "label": label, "colour": side}
+            for side, label in sides.items()
+            if (name := f"{player}/{term}_{side}" if player else f"{term}_{side}") in names
+        ]
+        if lines:
+            charts.append(_chart(title, lines, READINGS.get(term, PAIR), kind, player, mark))
+    return charts
+
+
+def _value(names) -> list[dict[str, Any]]:
+    mark = {"at": EQUILIBRIUM, "label": f"\u2212log 4 = {_minus(EQUILIBRIUM)}"}
+    lines = {player: [{"curve": f"{player}/value", "label": "V(D, G)", "colour": "ink"}] for player in _players(names)}
+    return [
+        _chart("Value V(D, G)", lines[player], READINGS["value"], "linear", player, mark)
+        for player in lines
+        if f"{player}/value" in names
+    ]
+
+
+def _by_player(names, term: str, title: str, kind: str) -> list[dict[str, Any]]:
+    """One chart, a line for each player that has the term."""
+    lines = [
+        {"curve": f"{player}/{term}", "label": player, "colour": f"player{i % 6}"}
+        for i, player in enumerate(_players(names))
+        if f"{player}/{term}" in names
+    ]
+    if term in names:  # a metric of no player
+        lines.append({"curve": term, "label": term, "colour": "ink"})
+    return [_chart(title, lines, READINGS.get(term, TERM), kind)] if lines else []
+
+
+def _of_speed(names) -> list[dict[str, Any]]:
+    lines = [{"curve": SPEED, "label": "images a second", "colour": "ink"}]
+    return [_chart("Speed", lines, READINGS["speed"], "linear")] if SPEED in names else []
+
+
+def _chart(title: str, lines: list, reading: str, kind: str, player: str = "", mark: dict | None = None) -> dict:
+    return {"title": title, "player": player, "kind": kind, "reading": reading, "lines": lines, "mark": mark}
+
+
+# Pictures
+
+
+def _pictures(folder: Path) -> list[dict[str, Any]]:
+    """Sample grids by step, at most ``PICTURES``, the first and the last among them, as data addresses."""
+    by_step = {}
+    for file in folder.glob("step_*.png"):
+        number = file.stem.removeprefix("step_")
+        if number.isdecimal():
+            by_step[int(number)] = file
+    steps = sorted(by_step)
+    if len(steps) > PICTURES:
+        steps = [steps[i] for i in np.linspace(0, len(steps) - 1, PICTURES).round().astype(int)]
+    return [{"step": step, "picture": _address(by_step[step])} for step in steps]
+
+
+def _address(file: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")

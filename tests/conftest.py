@@ -1,0 +1,31 @@
+"""Every test sees eight virtual CPU devices, raises on rank promotion, and finds datasets in a folder of its own."""
+
+import os
+from pathlib import Path
+
+os.environ["JAX_NUM_CPU_DEVICES"] = "8"
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+# Most of a test's time is LLVM's: machine code that is a little slower and made in half the time.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+
+import jax
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def datasets(tmp_path_factory):
+    """TFDS prepares below the tests' own folder, in this process and in those that tests start."""
+    folder = tmp_path_factory.mktemp("tfds")
+    os.environ["TFDS_DATA_DIR"] = str(folder)
+    assert len(jax.devices()) == 8
+    return folder
+
+
+@pytest.fixture
+def test_data() -> Path:
+    """Real data beside the project, where JAXGAN_TEST_DATA says; the test skips where it does not."""
+    folder = os.environ.get("JAXGAN_TEST_DATA")
+    if not folder:
+        pytest.skip("JAXGAN_TEST_DATA names no folder of real data")
+    return Path(folder)

@@ -1,0 +1,52 @@
+"""Small games that several tests play."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxgan import Game, Net, Player, latents, losses, total
+from jaxgan.gradients import whole
+from jaxgan.models import dcgan
+
+
+def dcgan_game(critic_turns=1, optimizer=None, gradient=whole, norm=True, ema=True, lazy=None) -> Game:
+    """DCGAN at 8 x 8 with BatchNorm and R1; each turn of the discriminator on its own slice."""
+    # Gentle steps: large ones cross the kinks of leaky ReLU, where rounding decides what comes next.
+    optimizer = optimizer or optax.sgd(0.01)
+
+    def discriminator_loss(nets, real, keys, step):
+        real_logits, stats = nets.d.with_stats(real)
+        fake_logits = nets.d(nets.g(latents(keys, 4)))
+        adversarial = losses.hinge_discriminator(real_logits, fake_logits)
+        r1 = lambda: 0.5 * losses.r1(nets.d, real)  # noqa: E731
+        term = losses.every(lazy, step, r1) if lazy else r1()
+        metrics = losses.discriminator_metrics(real_logits, fake_logits)
+        return total(hinge=adversarial, r1=term, metrics=metrics, stats={"d": stats} if norm else {})
+
+    def generator_loss(nets, real, keys, step):
+        fake, stats = nets.g.with_stats(latents(keys, 4))
+        return total(hinge=losses.hinge_generator(nets.d(fake)), stats={"g": stats})
+
+    return Game(
+        nets={
+            "g": Net(dcgan.Generator(8, 1, 4, base=2), jnp.zeros((1, 4))),
+            "d": Net(dcgan.Discriminator(4, base=2, norm=norm), jnp.zeros((1, 8, 8, 1))),
+        },
+        players={
+            "d": Player(("d",), discriminator_loss, optimizer, gradient),
+            "g": Player(("g",), generator_loss, optimizer, gradient),
+        },
+        turns=(("d",),) * critic_turns + (("g",),),
+        ema={"g": 0.9} if ema else {},
+    )
+
+
+def images(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, (count, 8, 8, 1)).astype(np.float32)
+
+
+def change(before, after, other=None) -> float:
+    """|| other - after || / || after - before || over all parameters."""
+    flat = [np.concatenate([np.ravel(x) for x in jax.tree.leaves(s.params)]) for s in (before, after, other or after)]
+    return float(np.linalg.norm(flat[2] - flat[1]) / np.linalg.norm(flat[1] - flat[0]))

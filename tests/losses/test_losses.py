@@ -1,0 +1,218 @@
+"""One table, every loss: values and gradients worked by hand, extreme logits, shapes, one compilation."""
+
+import inspect
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan import losses
+
+LOG2 = math.log(2)
+
+
+def softplus(t):
+    return math.log1p(math.exp(t))
+
+
+def sigmoid(t):
+    return 1 / (1 + math.exp(-t))
+
+
+# name: (function, arguments of one example, value, gradient in each argument), all worked by hand.
+TABLE = {
+    "minimax_discriminator at 0": (losses.minimax_discriminator, (0.0, 0.0), 2 * LOG2, (-0.5, 0.5)),
+    "minimax_discriminator": (losses.minimax_discriminator, (2.0, -1.0), softplus(-2) + softplus(-1), (sigmoid(2) - 1, sigmoid(-1))),
+    "minimax_generator": (losses.minimax_generator, (1.0,), -softplus(1), (-sigmoid(1),)),
+    "non_saturating_discriminator": (losses.non_saturating_discriminator, (2.0, -1.0), softplus(-2) + softplus(-1), (sigmoid(2) - 1, sigmoid(-1))),
+    "smoothed": (lambda r, f: losses.non_saturating_discriminator(r, f, 0.9), (2.0, -1.0),
+                 0.9 * softplus(-2) + 0.1 * softplus(2) + softplus(-1), (sigmoid(2) - 0.9, sigmoid(-1))),
+    "non_saturating_generator": (losses.non_saturating_generator, (1.0,), softplus(-1), (sigmoid(1) - 1,)),
+    "hinge_discriminator inside": (losses.hinge_discriminator, (0.5, -0.25), 0.5 + 0.75, (-1.0, 1.0)),
+    "hinge_discriminator outside": (losses.hinge_discriminator, (1.5, -2.0), 0.0, (0.0, 0.0)),
+    "hinge_generator": (losses.hinge_generator, (0.3,), -0.3, (-1.0,)),
+    "least_squares_discriminator": (losses.least_squares_discriminator, (0.5, 2.0), 0.125 + 2.0, (-0.5, 2.0)),
+    "least_squares_generator": (losses.least_squares_generator, (3.0,), 2.0, (2.0,)),
+    "wasserstein_discriminator": (losses.wasserstein_discriminator, (1.5, 0.5), -1.0, (-1.0, 1.0)),
+    "wasserstein_generator": (losses.wasserstein_generator, (1.5,), -1.5, (-1.0,)),
+    "relativistic_discriminator": (losses.relativistic_discriminator, (2.0, 0.5), softplus(-1.5), (sigmoid(1.5) - 1, 1 - sigmoid(1.5))),
+    "relativistic_generator": (losses.relativistic_generator, (2.0, 0.5), softplus(1.5), (sigmoid(1.5), -sigmoid(1.5))),
+}  # fmt: skip
+ADVERSARIAL = [f for name, f in vars(losses).items() if name.endswith(("_discriminator", "_generator"))]
+
+
+@pytest.fixture(params=TABLE.values(), ids=TABLE.keys())
+def row(request):
+    return request.param
+
+
+def test_the_table_has_every_adversarial_loss():
+    assert {f for f, *_ in TABLE.values()} >= set(ADVERSARIAL)
+    assert len(ADVERSARIAL) == 12
+
+
+def test_value(row):
+    f, arguments, value, _ = row
+    out = f(*(jnp.array([a, a]) for a in arguments))
+    chex.assert_shape(out, (2,))
+    np.testing.assert_allclose(out, value, rtol=1e-6, atol=1e-7)
+
+
+def test_gradient(row):
+    f, arguments, _, gradient = row
+    grads = jax.grad(lambda *a: f(*a).sum(), tuple(range(len(arguments))))(*(jnp.array([a]) for a in arguments))
+    np.testing.assert_allclose(np.ravel(grads), gradient, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("logit", [-200.0, -50.0, 50.0, 200.0])
+def test_extreme_logits_are_finite(row, logit):
+    f, arguments, *_ = row
+    inputs = [jnp.array([logit * (-1) ** i]) for i in range(len(arguments))]
+    value, grads = jax.value_and_grad(lambda *a: f(*a).sum(), tuple(range(len(inputs))))(*inputs)
+    chex.assert_tree_all_finite((value, grads))
+
+
+def test_one_compilation_for_one_shape(row):
+    f, arguments, *_ = row
+    counted = jax.jit(chex.assert_max_traces(lambda *a: f(*a), n=1))
+    counted(*(jnp.array([a]) for a in arguments))
+    counted(*(jnp.array([a + 1]) for a in arguments))
+
+
+def test_logits_that_would_broadcast_are_refused(row):
+    f, arguments, *_ = row
+    column = jnp.ones((4, 1))
+    with pytest.raises(ValueError, match=r"one value per example, \[B\]"):
+        f(column, *(jnp.ones(4) for _ in arguments[1:]))
+    if len(arguments) == 2:
+        with pytest.raises(ValueError, match=r"logits of shapes \(4,\), \(3,\)"):
+            f(jnp.ones(4), jnp.ones(3))
+
+
+def test_discriminators_take_reals_first():
+    for f in ADVERSARIAL:
+        names = list(inspect.signature(f).parameters)
+        relativistic = f is losses.relativistic_generator
+        assert names[:2] == ["real_logits", "fake_logits"] if len(names) > 1 or relativistic else names == ["fake_logits"]
+
+
+def test_smoothing_is_a_probability():
+    with pytest.raises(ValueError, match="real_target=1.5: a probability"):
+        losses.non_saturating_discriminator(jnp.ones(2), jnp.ones(2), 1.5)
+
+
+def test_the_metrics_of_a_discriminator_that_cannot_tell():
+    metrics = losses.discriminator_metrics(jnp.array([1.0, -1.0]), jnp.array([-1.0, 1.0]))
+    assert metrics["accuracy_real"].tolist() == [True, False] == metrics["accuracy_fake"].tolist()
+    blind = losses.discriminator_metrics(jnp.zeros(2), jnp.zeros(2))
+    np.testing.assert_allclose(blind["value"], -math.log(4), rtol=1e-6)
+
+
+# Penalties. On D(x) = a . x the gradient is a everywhere; on D(x) = |x|^2 / 2 it is x.
+A = jnp.arange(12.0).reshape(2, 2, 3)
+X = jnp.stack([A / 10, -A / 5])
+
+
+def linear(x):
+    return (x * A[None]).sum((1, 2, 3))
+
+
+def quadratic(x):
+    return 0.5 * jnp.square(x).sum((1, 2, 3))
+
+
+def test_r1_and_r2_are_squared_norms_over_all_axes_but_the_batchs():
+    np.testing.assert_allclose(losses.r1(linear, X), [506.0, 506.0])  # 0^2 + ... + 11^2
+    np.testing.assert_allclose(losses.r1(quadratic, X), [5.06, 20.24], rtol=1e-6)
+    np.testing.assert_allclose(losses.r2(quadratic, X), losses.r1(quadratic, X))
+
+
+def test_r1s_own_gradient():
+    """d/da | d(a . x)/dx |^2 = 2a: the second derivative that training takes."""
+    grad = jax.grad(lambda a: losses.r1(lambda x: (x * a[None]).sum((1, 2, 3)), X).mean())(A)
+    np.testing.assert_allclose(grad, 2 * A, rtol=1e-6)
+
+
+def test_gradient_penalty_by_hand():
+    keys = jax.random.split(jax.random.key(0), 2)
+    penalty = losses.gradient_penalty(linear, X, jnp.zeros_like(X), keys)
+    np.testing.assert_allclose(penalty, (math.sqrt(506) - 1) ** 2, rtol=1e-5)
+    zero_centred = losses.gradient_penalty(linear, X, jnp.zeros_like(X), keys, target=0.0)
+    np.testing.assert_allclose(zero_centred, 506, rtol=1e-5)
+
+
+def test_gradient_penalty_is_between_each_pair_at_a_place_of_its_own():
+    keys = jax.random.split(jax.random.key(0), 64)
+    fake, real = jnp.zeros((64, 5)), jnp.ones((64, 5))
+    # The gradient of |x|^2 / 2 is the point x = t (1, ..., 1), of norm t sqrt(5): the places can be read off.
+    penalty = losses.gradient_penalty(lambda x: 0.5 * jnp.square(x).sum(1), real, fake, keys, target=0.0)
+    places = np.sqrt(np.asarray(penalty) / 5)
+    assert places.min() >= 0
+    assert places.max() <= 1
+    assert len(np.unique(places.round(6))) == 64
+    assert 0.35 < places.mean() < 0.65
+    again = losses.gradient_penalty(lambda x: 0.5 * jnp.square(x).sum(1), real[:3], fake[:3], keys[:3], target=0.0)
+    np.testing.assert_allclose(again, penalty[:3], rtol=1e-6)
+
+
+def test_gradient_penalty_of_a_dead_critic_has_a_finite_gradient():
+    keys = jax.random.split(jax.random.key(0), 2)
+
+    def penalty(weight):
+        return losses.gradient_penalty(lambda x: weight * x.sum((1, 2, 3)), X, X, keys).mean()
+
+    value, grad = jax.value_and_grad(penalty)(0.0)
+    assert float(value) == 1.0
+    assert np.isfinite(grad)
+
+
+def test_penalties_refuse_what_is_no_logit_per_example():
+    keys = jax.random.split(jax.random.key(0), 2)
+    with pytest.raises(ValueError, match=r"maps \(2, 2, 2, 3\) to \(2, 1\).*one logit per example"):
+        losses.r1(lambda x: linear(x)[:, None], X)
+    with pytest.raises(ValueError, match="real is .* and fake .*; they are paired"):
+        losses.gradient_penalty(linear, X, X[:1], keys)
+
+
+def test_every_refuses_a_period_of_nothing():
+    with pytest.raises(ValueError, match=r"every\(n=0"):
+        losses.every(0, jnp.int32(0), lambda: jnp.zeros(2))
+
+
+def test_every_does_not_compute_what_is_not_due():
+    ran = []
+
+    def term():
+        jax.debug.callback(lambda: ran.append(1))
+        return jnp.ones(2)
+
+    f = jax.jit(lambda step: losses.every(2, step, term))
+    assert [f(jnp.int32(i)).value.tolist() for i in range(4)] == [[2, 2], [0, 0], [2, 2], [0, 0]]
+    jax.effects_barrier()
+    assert len(ran) == 2
+
+
+RECONSTRUCTION = {
+    "l1": (losses.l1, 0.5 * (0.2 + 1.0)),
+    "l2": (losses.l2, 0.5 * (0.04 + 1.0)),
+    "binary_cross_entropy": (losses.binary_cross_entropy, softplus(0.5) - 0.3 * 0.5 + softplus(-1.0) + 0.0),
+}
+
+
+@pytest.mark.parametrize(("f", "value"), RECONSTRUCTION.values(), ids=RECONSTRUCTION.keys())
+def test_reconstruction(f, value):
+    output, target = jnp.array([[0.5, -1.0]]), jnp.array([[0.3, 0.0]])
+    np.testing.assert_allclose(f(output, target), [value], rtol=1e-6)
+    with pytest.raises(ValueError, match="want one shape"):
+        f(output, target[0])
+
+
+@pytest.mark.parametrize("logit", [-200.0, 200.0])
+@pytest.mark.parametrize("target", [0.0, 0.5, 1.0])
+def test_binary_cross_entropy_is_finite_and_right_at_extreme_logits(logit, target):
+    value, grad = jax.value_and_grad(lambda x: losses.binary_cross_entropy(x, jnp.array([[target]]))[0])(jnp.array([[logit]]))
+    assert float(value) == pytest.approx(200.0 * abs((logit > 0) - target), abs=1e-6)
+    assert float(grad[0, 0]) == pytest.approx((logit > 0) - target, abs=1e-6)

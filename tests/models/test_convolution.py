@@ -1,0 +1,99 @@
+"""Convolutions equal flax's as functions: values, first and second derivatives; on the CPU and natively."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.models import convolution, layers
+
+# (spatial dimensions, size, kernel, stride)
+CASES = [(1, 8, 25, 4), (2, 8, 4, 2), (2, 8, 3, 1), (2, 7, 3, 2), (2, 6, 5, 3), (2, 5, 1, 2), (3, 4, 4, 2)]
+
+
+def maps(g, r):
+    """x, y and w of a geometry, at random."""
+    draw = lambda *shape: jnp.array(r.normal(size=shape), jnp.float32)  # noqa: E731
+    return draw(2, *g.large, 3), draw(2, *g.small, 2), draw(*g.kernel, 3, 2)
+
+
+@pytest.mark.parametrize(("n", "size", "kernel", "stride"), CASES)
+def test_patches_equal_the_native_form(n, size, kernel, stride):
+    """The CPU's form and the accelerators', as functions; the oracle is XLA's own convolution."""
+    g = convolution.same((size,) * n, (kernel,) * n, stride)
+    x, y, w = maps(g, np.random.default_rng(0))
+    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
+        patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
+        expected = jax.jit(native, static_argnums=0)(g, *arguments)
+        found = jax.jit(patches, static_argnums=0)(g, *arguments)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_the_three_maps_are_one_trilinear_form():
+    g = convolution.same((8, 8), (4, 4), 2)
+    x, y, w = maps(g, np.random.default_rng(0))
+    forms = [
+        jnp.vdot(convolution.down(g, x, w), y),
+        jnp.vdot(convolution.up(g, y, w), x),
+        jnp.vdot(convolution.kernel_gradient(g, x, y), w),
+    ]
+    np.testing.assert_allclose(forms, forms[0], rtol=1e-5)
+
+
+LAYERS = {
+    "conv": (layers.Conv(3, 4, 2), nn.Conv(3, (4, 4), 2, padding="SAME")),
+    "conv, stride 1": (layers.Conv(3, 3), nn.Conv(3, (3, 3), padding="SAME")),
+    "transposed": (layers.ConvTranspose(3), nn.ConvTranspose(3, (4, 4), (2, 2), padding="SAME", transpose_kernel=True)),
+}
+
+
+@pytest.mark.parametrize(("ours", "flaxs"), LAYERS.values(), ids=LAYERS.keys())
+def test_layers_equal_flaxs_to_the_second_derivative(ours, flaxs):
+    x = jnp.array(np.random.default_rng(0).normal(size=(2, 8, 8, 2)), jnp.float32)
+    variables = flaxs.init(jax.random.key(0), x)
+    assert jax.tree.map(jnp.shape, ours.init(jax.random.key(0), x)) == jax.tree.map(jnp.shape, variables)
+
+    def derivatives(layer):
+        def value(v, x):
+            return jnp.tanh(layer.apply(v, x)).sum()
+
+        def squared_gradient(v, x):  # R1's shape: a gradient of a gradient
+            return jnp.square(jax.grad(value, 1)(v, x)).sum()
+
+        return layer.apply(variables, x), jax.grad(value, (0, 1))(variables, x), jax.grad(squared_gradient, (0, 1))(variables, x)
+
+    found, expected = (jax.jit(lambda layer=layer: derivatives(layer))() for layer in (ours, flaxs))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4), found, expected)
+
+
+def test_third_derivatives_too():
+    g = convolution.same((4, 4), (4, 4), 2)
+    x, _, w = maps(g, np.random.default_rng(0))
+    f = lambda form: lambda w: jnp.square(jax.grad(lambda x: jnp.sum(jnp.sin(form(g, x, w))))(x)).sum()  # noqa: E731
+    second = lambda form: jax.jit(jax.grad(lambda w: jnp.sin(jax.grad(f(form))(w)).sum()))(w)  # noqa: E731
+    np.testing.assert_allclose(second(convolution.down), second(convolution._down_native), rtol=2e-3, atol=2e-3)
+
+
+def test_it_maps_over_a_population_of_kernels():
+    g = convolution.same((8, 8), (4, 4), 2)
+    x, _, w = maps(g, np.random.default_rng(0))
+    population = jnp.stack([w, 2 * w])
+    together = jax.vmap(convolution.down, (None, None, 0))(g, x, population)
+    np.testing.assert_allclose(together[1], 2 * convolution.down(g, x, w), rtol=1e-5)
+
+
+def test_accelerators_get_the_native_convolution():
+    """In StableHLO, the CPU's step has no convolution and CUDA's no patches."""
+    g = convolution.same((8, 8), (4, 4), 2)
+    x, _, w = maps(g, np.random.default_rng(0))
+    loss = jax.jit(lambda x, w: jnp.square(jax.grad(lambda x: convolution.down(g, x, w).sum())(x)).sum())
+
+    def text(platform):
+        return jax.export.export(loss, platforms=[platform])(x, w).mlir_module()
+
+    assert "stablehlo.convolution" not in text("cpu")
+    assert "stablehlo.dot_general" in text("cpu")
+    for accelerator in ("cuda", "tpu"):
+        assert "stablehlo.convolution" in text(accelerator)
+        assert "stablehlo.dot_general" not in text(accelerator)

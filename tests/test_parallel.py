@@ -1,0 +1,171 @@
+"""One game, the same result on any devices."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import games
+import jax
+import numpy as np
+import pytest
+
+from jaxgan import parallel
+
+STEPS = 3
+
+
+def one_device(critic_turns, batch):
+    game = games.dcgan_game(critic_turns)
+    before = game.init(jax.random.key(0))
+    state, step = before, jax.jit(game.step)
+    for _ in range(STEPS):
+        state, metrics = step(state, batch)
+    return before, state, metrics
+
+
+@pytest.fixture(scope="module", params=[1, 5])
+def reference(request):
+    batch = games.images(16 * request.param)
+    return request.param, batch, *one_device(request.param, batch)
+
+
+slow = pytest.mark.slow
+SPREADS = [
+    (parallel.pmap, 1),
+    (parallel.pmap, 4),
+    (parallel.shard_map, 8),
+    pytest.param(parallel.pmap, 2, marks=slow),
+    pytest.param(parallel.pmap, 8, marks=slow),
+    pytest.param(parallel.shard_map, 1, marks=slow),
+    pytest.param(parallel.shard_map, 2, marks=slow),
+    pytest.param(parallel.shard_map, 4, marks=slow),
+]
+
+
+@pytest.mark.parametrize(("spread", "count"), SPREADS)
+def test_same_result_on_any_number_of_devices(reference, spread, count):
+    critic_turns, batch, before, expected, expected_metrics = reference
+    game, on = games.dcgan_game(critic_turns), parallel.devices(count)
+    state, step = parallel.replicate(before, on), spread(game, on)
+    for _ in range(STEPS):
+        state, metrics = step(state, batch)
+    assert games.change(before, expected, state) < 1e-5
+    for name, value in expected_metrics.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_statistics_of_each_device_alone_would_be_seen(reference, monkeypatch):
+    """The check above fails if BatchNorm does not look over the devices."""
+    from jaxgan import axis
+
+    critic_turns, batch, before, expected, _ = reference
+    game, on = games.dcgan_game(critic_turns), parallel.devices(4)
+    real_mean = axis.mean
+    # BatchNorm averages arrays; the game, trees.
+    monkeypatch.setattr(axis, "mean", lambda x: x if isinstance(x, jax.Array) else real_mean(x))
+    state, step = parallel.replicate(before, on), parallel.pmap(game, on)
+    for _ in range(STEPS):
+        state, _ = step(state, batch)
+    assert games.change(before, expected, state) > 1e-3
+
+
+WORKER = """
+import os, sys
+process, port, kind, turns, out = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5]
+sys.path.insert(0, {tests!r})
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+from jaxgan import parallel
+parallel.initialize("localhost:" + port, 2, process)
+import games, numpy as np
+from jaxgan.training.checkpoint import Checkpoints, named_leaves
+from pathlib import Path
+game = games.dcgan_game(turns)
+batch = games.images(16 * turns)[parallel.rows(16 * turns)]
+assert len(batch) == 8 * turns
+on = parallel.devices()
+assert len(on) == 4
+state = parallel.replicate(game.init(jax.random.key(0)), on, local=kind == "pmap")
+step = getattr(parallel, kind)(game, on)
+for _ in range(3):
+    state, metrics = step(state, batch)
+assert parallel.any_process(process == 1) and not parallel.any_process(False)
+checkpoints = Checkpoints(Path(out) / "checkpoints")
+checkpoints.save(state)
+checkpoints.wait()
+checkpoints.close()
+if process == 0:
+    np.savez(Path(out) / "state.npz", **named_leaves(state))
+"""
+
+
+def two_processes(code, tmp_path, *arguments):
+    """Run code in two processes, each of which is told its number and a free port."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    root = Path(__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment.pop("JAX_NUM_CPU_DEVICES")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(i), port, *arguments],
+            env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    told = [process.communicate(timeout=240)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(told)
+    return told
+
+
+@pytest.mark.parametrize("kind", [pytest.param("pmap", marks=slow), "shard_map"])
+def test_two_processes_of_two(reference, kind, tmp_path):
+    critic_turns, _, before, expected, _ = reference
+    code = WORKER.format(tests=str(Path(__file__).parent))
+    two_processes(code, tmp_path, kind, str(critic_turns), str(tmp_path))
+    leaves = dict(np.load(tmp_path / "state.npz"))
+
+    from jaxgan.training.checkpoint import Checkpoints, structured
+
+    state = structured(before, leaves, "the processes' state")
+    assert games.change(before, expected, state) < 1e-5
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    restored = checkpoints.restore(before)
+    checkpoints.close()
+    assert games.change(before, expected, restored) < 1e-5
+    for count in (1, 8):  # what two processes wrote goes on anywhere
+        on = parallel.devices(count)
+        step = parallel.pmap(games.dcgan_game(critic_turns), on)
+        state, _ = step(parallel.replicate(restored, on), games.images(16 * critic_turns))
+        assert int(state.step) == STEPS + 1
+
+
+def test_the_second_step_does_not_recompile():
+    game = games.dcgan_game()
+    on = parallel.devices(2)
+    state, step = parallel.replicate(game.init(jax.random.key(0)), on), parallel.pmap(game, on)
+    state, _ = step(state, games.images(8))
+    with jax.log_compiles(), pytest.MonkeyPatch.context() as patch:
+        compiled = []
+        import logging
+
+        patch.setattr(logging.Logger, "handle", lambda self, record: compiled.append(record.getMessage()))
+        step(state, games.images(8, seed=1))
+    assert not [message for message in compiled if "Compiling" in message]
+
+
+@pytest.mark.parametrize("spread", [parallel.pmap, parallel.shard_map])
+def test_a_batch_that_does_not_divide_is_refused(spread):
+    on = parallel.devices(4)
+    step = spread(games.dcgan_game(5), on)
+    with pytest.raises(ValueError, match="batch size 50 does not divide over 4 devices, 5 slices each; use 40 or 60"):
+        step(None, games.images(50))
+
+
+def test_more_devices_than_there_are():
+    with pytest.raises(ValueError, match=r"devices 9: this machine has 8 \(cpu\).*JAX_NUM_CPU_DEVICES=9"):
+        parallel.devices(9)

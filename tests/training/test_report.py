@@ -1,0 +1,232 @@
+"""The report, from run directories made by hand: what is in it, that it loads nothing, and that nothing breaks it."""
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan.training import report
+
+HOSTILE = "</script><script>alert(1)</script><!--"
+
+
+def row(step, **more):
+    shown = {"d/accuracy_real": 0.75, "d/accuracy_fake": 0.625, "d/logits_real": 0.5, "d/logits_fake": -0.5}
+    shown |= {"d/value": -1.25, "d/loss": 1.5, "d/grad_norm": 2.0, "g/loss": 0.75, "g/grad_norm": 0.5}
+    return {"step": step, **shown, **more}
+
+
+def run_directory(path, rows, pictures=(0, 10, 20), **config):
+    """A run's directory, without speed.jsonl."""
+    (path / "samples").mkdir(parents=True)
+    record = {
+        "experiment": "dcgan",
+        "config": {"steps": 5000, "data": "digits", "size": None, **config},
+        "versions": {"jaxgan": "0.1.0", "jax": "0.10.2"},
+        "hardware": "1 x cpu",
+    }
+    (path / "config.json").write_text(json.dumps(record))
+    (path / "metrics.jsonl").write_text("".join(json.dumps(x) + "\n" for x in rows))
+    for step in pictures:
+        Image.fromarray(np.full((8, 8), step % 256, np.uint8)).save(path / "samples" / f"step_{step:07}.png")
+    return path
+
+
+class Page(HTMLParser):
+    """What a browser makes of the page: the data block, and every script and address in the markup."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.text = path.read_text(encoding="utf-8")
+        self.scripts, self.addresses, self.inside = [], [], False
+        self.feed(self.text)
+        self.run = json.loads(self.scripts[0])
+
+    def handle_starttag(self, tag, attributes):
+        self.inside = tag == "script"
+        if self.inside:
+            self.scripts.append("")
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "srcset", "data", "action")]
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside and tag != "script"
+
+    def handle_data(self, data):
+        if self.inside:
+            self.scripts[-1] += data
+
+    def titles(self):
+        return [chart["title"] for chart in self.run["charts"]]
+
+
+def page(directory):
+    return Page(report.write(directory))
+
+
+def test_it_holds_the_run(tmp_path):
+    directory = run_directory(tmp_path, [row(i) for i in range(1, 21)])
+    assert report.write(directory) == tmp_path / "report.html"
+    run = page(directory).run
+    assert run["experiment"] == "dcgan" and run["steps"] == {"done": 20, "wanted": 5000}
+    assert run["facts"] == ["digits", "1 x cpu"]
+    assert [(x["label"], x["value"]) for x in run["headline"]] == [
+        ("right on reals", 0.75),
+        ("right on fakes", 0.625),
+        ("value V(D, G)", -1.25),
+    ]
+    loss = run["curves"]["d/loss"]
+    assert run["grids"][loss["grid"]] == list(range(1, 21)) and loss["mean"] == [1.5] * 20
+    assert ["size", "not given"] in run["settings"] and ["jax", "0.10.2"] in run["versions"]
+    assert run["maker"] == "jaxgan 0.1.0, experiment dcgan"
+
+
+def test_charts_come_in_order_with_their_levels(tmp_path):
+    charts = page(run_directory(tmp_path, [row(1, **{"d/r1": 0.1})])).run["charts"]
+    assert [x["title"] for x in charts] == ["Accuracy", "Value V(D, G)", "Logits", "Loss", "R1", "Gradient norm"]
+    accuracy, value, logits, loss, _, norms = charts
+    assert accuracy["mark"]["at"] == 0.5 and accuracy["mark"]["label"].startswith("50 %")
+    assert value["mark"]["at"] == pytest.approx(-math.log(4)) and "\u2212log 4" in value["mark"]["label"]
+    for pair in (accuracy, logits):
+        assert [line["colour"] for line in pair["lines"]] == ["real", "fake"]
+    assert [line["curve"] for line in loss["lines"]] == ["d/loss", "g/loss"] and norms["kind"] == "log"
+    assert all(x["reading"] for x in charts)
+
+
+def test_any_game_is_drawn_whole(tmp_path):
+    names = ("a/loss", "b/loss", "a/cycle", "b/cycle", "a/score_real", "a/score_fake", "b/grad_norm", "temperature")
+    run = page(run_directory(tmp_path, [{"step": 1, **dict.fromkeys(names, 1.0)}], pictures=())).run
+    assert [x["title"] for x in run["charts"]] == ["Loss", "Score", "Cycle", "Temperature", "Gradient norm"]
+    drawn = [line["curve"] for chart in run["charts"] for line in chart["lines"]]
+    assert sorted(drawn) == sorted(names)
+    assert [x["label"] for x in run["headline"]] == ["loss of a", "loss of b"]
+    assert run["pictures"] == []
+
+
+def test_two_discriminators_have_a_chart_each(tmp_path):
+    rows = [{"step": 1, "x/accuracy_real": 0.5, "x/accuracy_fake": 0.5, "y/accuracy_real": 1.0, "y/accuracy_fake": 1.0}]
+    run = page(run_directory(tmp_path, rows)).run
+    assert [(x["title"], x["player"]) for x in run["charts"]] == [("Accuracy", "x"), ("Accuracy", "y")]
+    assert run["headline"][2]["label"] == "y: right on reals"
+
+
+def test_a_lazy_term_keeps_its_own_steps(tmp_path):
+    rows = [row(i, **({"d/r1": 3.0} if i % 4 == 0 else {})) for i in range(1, 21)]
+    run = page(run_directory(tmp_path, rows)).run
+    lazy = run["curves"]["d/r1"]
+    assert run["grids"][lazy["grid"]] == [4, 8, 12, 16, 20] and lazy["mean"] == [3.0] * 5
+
+
+def test_nothing_is_loaded(tmp_path):
+    shown = page(run_directory(tmp_path, [row(1)]))
+    assert shown.addresses == []
+    assert not re.search(r"https?://|@import|\bfetch\(|XMLHttpRequest|import\(", shown.text)
+    assert re.findall(r"url\((?!#)", shown.text) == []
+    assert "default-src 'none'" in shown.text
+    assert [x["step"] for x in shown.run["pictures"]] == [0, 10, 20]
+    assert all(x["picture"].startswith("data:image/png;base64,iVBOR") for x in shown.run["pictures"])
+
+
+def test_a_hostile_setting_is_inert(tmp_path):
+    harmless = page(run_directory(tmp_path / "a", [row(1)]))
+    hostile = page(run_directory(tmp_path / "b", [row(1, **{f"d/{HOSTILE}": 1.0})], data=HOSTILE))
+    assert len(hostile.scripts) == len(harmless.scripts) == 2
+    assert ["data", HOSTILE] in hostile.run["settings"]
+    assert hostile.text.count("alert(1)") and "<script>alert" not in hostile.text
+    assert "innerHTML" not in hostile.text
+
+
+def test_a_setting_that_json_has_no_number_for(tmp_path):
+    run = page(run_directory(tmp_path, [row(1)], limit=math.inf, layers=[1, 2], fast=True)).run
+    assert [pair[1] for pair in run["settings"][-3:]] == ["inf", "1, 2", "yes"]
+
+
+def test_a_number_that_is_not_finite_is_left_out(tmp_path):
+    shown = page(run_directory(tmp_path, [row(1), row(2, **{"g/loss": math.nan, "d/loss": math.inf}), row(3)]))
+    for name in ("g/loss", "d/loss"):
+        assert shown.run["grids"][shown.run["curves"][name]["grid"]] == [1, 3]
+    assert not re.search(r"NaN|Infinity", shown.scripts[0])
+
+
+def test_speed_is_shown_if_it_was_measured(tmp_path):
+    directory = run_directory(tmp_path, [row(1), row(2)])
+    assert "Speed" not in page(directory).titles()
+    rows = [(10, 100.0), (20, 900.0), (20, 300.0)]  # step 20 twice: the run was killed and resumed
+    lines = [json.dumps({"step": s, "images_per_second": x, "seconds": 1.0}) + "\n" for s, x in rows]
+    (directory / "speed.jsonl").write_text("".join(lines) + '{"step": 30, "ima')
+    run = page(directory).run
+    assert run["charts"][-1]["title"] == "Speed" and run["curves"][report.SPEED]["mean"] == [100.0, 300.0]
+    assert run["headline"][-1]["value"] == 200.0
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_run_with_nothing_yet(tmp_path, missing):
+    directory = run_directory(tmp_path, [], pictures=())
+    if missing:
+        (directory / "metrics.jsonl").unlink()
+        (directory / "samples").rmdir()
+    shown = page(directory)
+    assert shown.run["steps"]["done"] == 0 and shown.run["charts"] == [] and shown.run["pictures"] == []
+    assert 'id="nothing" hidden>Nothing yet' in shown.text  # the script shows it where there are no charts
+    assert 'at("nothing").hidden = run.charts.length > 0' in shown.text
+
+
+def test_a_run_that_goes_on(tmp_path):
+    directory = run_directory(tmp_path, [row(1), row(2)])
+    with (directory / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "d/lo')
+    before = {file: file.read_bytes() for file in directory.rglob("*") if file.is_file()}
+    assert page(directory).run["steps"]["done"] == 2
+    assert {file: file.read_bytes() for file in before} == before
+    assert {file.name for file in directory.iterdir()} == {"config.json", "metrics.jsonl", "samples", "report.html"}
+
+
+def test_a_long_run_is_small_and_keeps_a_spike(tmp_path):
+    directory = run_directory(tmp_path, [])
+    line = json.dumps(row(-1, **{"d/loss": -2})) + "\n"
+    with (directory / "metrics.jsonl").open("w") as file:
+        for i in range(1, 200_001):
+            file.write(line.replace("-1,", f"{i},", 1).replace("-2", "523.0" if i == 123_457 else f"{1.0 + i % 2}", 1))
+    shown = page(directory)
+    assert len(shown.text) < 2_000_000
+    curve = shown.run["curves"]["d/loss"]
+    grid = shown.run["grids"][curve["grid"]]
+    assert len(grid) == len(curve["mean"]) == len(curve["low"]) == len(curve["high"]) == report.POINTS
+    spike = int(np.argmax(curve["high"]))
+    assert curve["high"][spike] == 523.0 and abs(grid[spike] - 123_457) < 200_000 / report.POINTS
+    assert set(curve["low"]) == {1.0} and sorted(curve["high"])[-2] == 2.0
+    assert curve["mean"][0] == pytest.approx(1.5, abs=0.02) and 0 < grid[0] < 200 and 199_800 < grid[-1] <= 200_000
+
+
+def test_the_least_value_of_a_bucket_is_kept_too():
+    values = np.zeros(7001)
+    values[5003] = -4
+    _, curve = report._thinned(np.arange(7001), values)
+    assert min(curve["low"]) == -4 and max(curve["high"]) == 0 and min(curve["mean"]) > -4
+
+
+def test_many_pictures_are_thinned_evenly(tmp_path):
+    run = page(run_directory(tmp_path, [row(1)], pictures=range(0, 2010, 10))).run
+    steps = [x["step"] for x in run["pictures"]]
+    assert len(steps) == report.PICTURES and steps[0] == 0 and steps[-1] == 2000
+    assert set(np.diff(steps)) <= {30, 40}
+
+
+def test_other_files_among_the_samples_are_left_alone(tmp_path):
+    directory = run_directory(tmp_path, [row(1)])
+    (directory / "samples" / "step_last.png").write_bytes(b"")
+    (directory / "samples" / "notes.txt").write_text("mine")
+    assert [x["step"] for x in page(directory).run["pictures"]] == [0, 10, 20]
+
+
+def test_a_directory_without_a_run(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        report.write(tmp_path)
+
+
+def test_the_template_has_one_place_for_the_run():
+    template = report.Path(report.__file__).with_name("report.html").read_text(encoding="utf-8")
+    assert template.count(report.MARKER) == 1
