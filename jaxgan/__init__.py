@@ -1,2 +1,12 @@
-from jaxgan.game import Game as Game, Net as Net, Player as Player, State as State, total as total
+"""jaxgan: generative adversarial networks as pure functions.
+
+A game is networks, players who own some of them and minimise a loss, and an order of turns; ``Game.step`` is
+pure. Losses are in ``jaxgan.losses``, architectures in ``jaxgan.models``, several devices in
+``jaxgan.parallel``, data in ``jaxgan.data``, the loop and the command line in ``jaxgan.training``.
+"""
+
+from jaxgan import losses as losses
+from jaxgan.game import Game as Game, Player as Player, State as State, Terms as Terms, total as total
+from jaxgan.networks import Function as Function, Net as Net, Nets as Nets
 from jaxgan.sampling import latents as latents
+from jaxgan.version import __version__ as __version__

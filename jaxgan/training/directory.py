@@ -2,6 +2,7 @@
 
     config.json    the experiment's name, its settings, versions, hardware
     metrics.jsonl  one object a step
+    speed.jsonl    images per second, by step
     samples/       grids of the same latents, as training goes on
     checkpoints/   see jaxgan.training.checkpoint
     report.html    see jaxgan.training.report
@@ -18,7 +19,10 @@ from typing import Any
 from jaxgan.training import logging
 
 # What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
-WRITTEN = ("checkpoints", "config.json", "damaged", "metrics.jsonl", "profile", "report.html", "samples", "tensorboard")
+WRITTEN = (
+    *("config.json", "metrics.jsonl", "speed.jsonl", "report.html"),
+    *("checkpoints", "damaged", "profile", "samples", "tensorboard"),
+)
 
 
 class RunDirectory:

@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import platform
 import sys
 import time
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from jaxgan.losses.lazy import Lazy
+from jaxgan.version import __version__
 
 PLAIN_LINES_EVERY = 2.0  # seconds
 
@@ -48,13 +51,19 @@ def on_host(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class MetricsFile:
-    """``metrics.jsonl``: one object a step, appended; and the same in TensorBoard's files."""
+    """``metrics.jsonl``: one object a step, appended; and the same in TensorBoard's files.
+
+    It holds no clock, so that a run that was interrupted writes what one that was not would have, to the byte.
+    How fast it went is in ``speed.jsonl``.
+    """
 
     def __init__(self, directory: Path, step: int):
         """Continue after ``step``: later lines, of a run that was killed, are cut off."""
         self.path = directory / "metrics.jsonl"
         _cut_after(self.path, step)
+        _cut_after(directory / "speed.jsonl", step)
         self._file = self.path.open("a", encoding="utf-8")
+        self._speed = (directory / "speed.jsonl").open("a", encoding="utf-8")
         from tensorboardX import SummaryWriter
 
         self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1 if step else None)
@@ -65,12 +74,17 @@ class MetricsFile:
             if name != "step":
                 self._board.add_scalar(name, value, row["step"])
 
+    def write_speed(self, step: int, images_per_second: float) -> None:
+        self._speed.write(json.dumps({"step": step, "images_per_second": round(images_per_second, 1)}) + "\n")
+
     def flush(self) -> None:
         """Give every line to the operating system: from then on a killed process loses none."""
         self._file.flush()
+        self._speed.flush()
 
     def close(self) -> None:
         self._file.close()
+        self._speed.close()
         self._board.close()
 
 
@@ -105,7 +119,6 @@ class Terminal:
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._steps, self._batch_size, self._quiet = steps, batch_size, quiet
         self._last = (time.perf_counter(), start)
-        self._rate = 0.0
         self._bar = None
         if self._console.is_terminal and not quiet:
             columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn()]
@@ -117,22 +130,20 @@ class Terminal:
         if not self._quiet:
             self._console.print(text, markup=False)
 
-    @property
-    def images_per_second(self) -> float:
-        return self._rate
-
-    def show(self, row: Mapping[str, Any]) -> None:
+    def show(self, row: Mapping[str, Any]) -> float | None:
+        """Show a step, unless the last was shown just now; the images per second since that one."""
         now, (then, step) = time.perf_counter(), self._last
-        if now - then < (0.25 if self._bar else PLAIN_LINES_EVERY) or self._quiet:
-            return
-        self._rate = (row["step"] - step) * self._batch_size / (now - then)
+        if now - then < (0.25 if self._bar else PLAIN_LINES_EVERY):
+            return None
+        rate = (row["step"] - step) * self._batch_size / (now - then)
         self._last = (now, row["step"])
-        told = f"{self._rate:,.0f} images/s  {summary(row)}"
+        told = f"{rate:,.0f} images/s  {summary(row)}"
         if self._bar:
             self._bar.update(self._task, completed=row["step"], told=told)
         else:
-            left = (self._steps - row["step"]) * self._batch_size / max(self._rate, 1e-9)
+            left = (self._steps - row["step"]) * self._batch_size / max(rate, 1e-9)
             self.say(f"step {row['step']}/{self._steps}  {told}  {duration(left)} left")
+        return rate
 
     def close(self) -> None:
         if self._bar:
@@ -176,18 +187,9 @@ def half_blocks(image: np.ndarray) -> Text:
 
 def versions() -> dict[str, str]:
     """Of what a result depends on."""
-    import platform
-    from importlib import metadata
-
-    names = ("jaxgan", "jax", "jaxlib", "flax", "optax", "numpy")
-    return {"python": platform.python_version(), **{name: _version(metadata, name) for name in names}}
-
-
-def _version(metadata, name):
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+    others = ("jax", "jaxlib", "flax", "optax", "numpy")
+    python = platform.python_version()
+    return {"jaxgan": __version__, "python": python, **{name: metadata.version(name) for name in others}}
 
 
 def hardware() -> str:

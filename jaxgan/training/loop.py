@@ -90,7 +90,7 @@ def train(experiment: Experiment, config: Any, options: Options, path: Path, nam
     if restored is not None:
         terminal.say(f"resumed from step {start}")
     if start >= config.steps:
-        terminal.say(f"nothing to do: the run is at step {start} of {config.steps}")
+        terminal.say(f"nothing to do: the run is at step {start} of {config.steps}; --steps may grow")
     run = _Run(experiment, config, options, path, name, checkpoints, terminal)
     try:
         with _signals() as received:
@@ -158,8 +158,9 @@ class _Run:
             self.pending.clear()
             if self.file:
                 self.file.flush()
-        if row:
-            self.terminal.show(row)
+        rate = self.terminal.show(row) if row else None
+        if rate and self.file:
+            self.file.write_speed(row["step"], rate)
 
     def save(self, state: State) -> None:
         """A checkpoint; only of a state that is finite, and after the metrics up to it are on disk."""

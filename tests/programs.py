@@ -1,0 +1,43 @@
+"""Experiments run as a user runs them: in this process for speed, or in one of their own."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TINY = ["--batch-size", "8", "--latents", "4", "--generator-width", "4", "--discriminator-width", "4", "--base", "4"]
+TINY_OF = {"dcgan": TINY, "gan": ["--batch-size", "8", "--latents", "4"]}
+
+
+def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str]:
+    """The exit code and all that was printed."""
+    module = importlib.import_module(f"experiments.{experiment}")
+    from jaxgan.training.program import main
+
+    try:
+        main(experiment, module.Config, module.build, module.__doc__, [str(a) for a in arguments])
+        code = 0
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def start(*arguments: object, experiment: str = "dcgan", **environment: str) -> subprocess.Popen:
+    """A process of its own, on one device."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", f"experiments.{experiment}", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "JAX_NUM_CPU_DEVICES": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def inspect(capsys, run_dir) -> str:
+    code, text = run(capsys, "inspect", "--run-dir", run_dir)
+    assert code == 0, text
+    return text
