@@ -70,7 +70,9 @@ def build(config: Config) -> Experiment:
     source = data.load(config.data, size=config.size, channels=config.channels)
     if len(source.shape) != 3:
         raise ValueError(f"{source.name}: examples of shape {source.shape}; DCGAN takes images, experiments.gan any")
-    size, _, channels = source.shape
+    size, width, channels = source.shape
+    if size != width:
+        raise ValueError(f"{source.name}: images of {size} x {width}; DCGAN makes square images, say --size {min(size, width)}")
     dtype = jnp.dtype(config.precision)
     generator = dcgan.Generator(size, channels, config.generator_width, config.base, dtype)
     discriminator = dcgan.Discriminator(config.discriminator_width, config.base, dtype=dtype)

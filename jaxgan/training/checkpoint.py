@@ -118,7 +118,11 @@ class Checkpoints:
         if not steps or step is not None and step not in steps:
             there = ", ".join(map(str, steps)) or "none"
             raise ValueError(f"{self._directory}: no checkpoint{f' of step {step}' * (step is not None)}; there: {there}")
-        return self._load(step if step is not None else steps[-1])
+        step = steps[-1] if step is None else step
+        try:
+            return self._load(step)
+        except Exception as error:  # whatever Orbax, TensorStore or JSON meets in a damaged file
+            raise ValueError(f"{self._directory}: checkpoint {step} is damaged ({_reason(error)})") from error
 
     def _load(self, step):
         restored = self._manager.restore(
@@ -128,16 +132,15 @@ class Checkpoints:
         expected, found = restored["checksums"], checksums(leaves)
         bad = [name for name in expected | found if expected.get(name) != found.get(name)]
         if bad:
-            raise ValueError(f"checkpoint {step}: the checksum of {bad[0]} ({len(bad)} leaves in all) is not what was saved")
+            raise ValueError(f"the checksum of {bad[0]}, {len(bad)} leaves in all, is not what was saved")
         return leaves
 
     def _read_whole(self, step):
         try:
             return self._load(step)
-        except Exception as error:  # whatever Orbax, TensorStore or JSON meets in a damaged file
-            reason = str(error).strip().split("\n")[0][:200]
+        except Exception as error:  # as above
             aside = self._directory.parent / "damaged"
-            self._say(f"checkpoint {step} is damaged ({reason}); moved to {aside}, taking the one before")
+            self._say(f"checkpoint {step} is damaged ({_reason(error)}); moved to {aside}, taking the one before")
             aside.mkdir(exist_ok=True)
             if (aside / str(step)).exists():
                 shutil.rmtree(aside / str(step))
@@ -172,6 +175,10 @@ def structured(like, leaves, where):
         return jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf)) if is_key else value
 
     return jax.tree.unflatten(structure, [typed(leaf, leaves[_name(path)]) for path, leaf in paths])
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]
 
 
 def _name(path) -> str:

@@ -44,7 +44,7 @@ class RunDirectory:
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("a")
-        except NotADirectoryError:
+        except (NotADirectoryError, FileExistsError):
             raise ValueError(f"--run-dir {path}: a file is in its place; name another directory") from None
         except OSError as error:
             raise OSError(f"--run-dir {path} cannot be written: {error.strerror}; name another directory") from None
@@ -52,13 +52,14 @@ class RunDirectory:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ValueError(f"--run-dir {path}: another run is writing it; wait for it, or name another") from None
-        if fresh:
+        # A run that ended before its first checkpoint leaves nothing to go on with, and binds nobody.
+        begun = any((path / name).is_dir() and any((path / name).iterdir()) for name in ("checkpoints", "damaged"))
+        if begun and not fresh:
+            _check_settings(path, experiment, config)
+        else:
             for name in WRITTEN:
                 written = path / name
                 shutil.rmtree(written) if written.is_dir() else written.unlink(missing_ok=True)
-        self.resuming = (path / "config.json").exists()
-        if self.resuming:
-            _check_settings(path, experiment, config)
         (path / "samples").mkdir(exist_ok=True)
         record = {
             "experiment": experiment,

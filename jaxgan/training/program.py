@@ -141,6 +141,7 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
     if dry_run:
         _describe(experiment, config)
         return
+    jax.eval_shape(game.init, jax.random.key(config.seed))  # settings that make no network: before anything is written
     path = Path(options.run_dir or f"runs/{name}")
     directory = RunDirectory(path, name, config, options.fresh) if jax.process_index() == 0 else None
     if jax.process_count() > 1:

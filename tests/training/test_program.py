@@ -95,7 +95,8 @@ def test_samples_are_marked_as_synthetic(finished, suffix, tmp_path, capsys):
     assert code == 0, text
     with Image.open(out) as image:
         told = str(image.info)
-        assert getattr(image, "n_frames", 1) == (1 if suffix == "png" else 72)
+        # 3 x 24 frames, less those that equal the one before.
+        assert (getattr(image, "n_frames", 1) > 24) == (suffix != "png")
     if suffix != "gif":
         assert "trainedAlgorithmicMedia" in told
         assert "dcgan" in told
