@@ -7,9 +7,8 @@ Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes an
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import optax
 
@@ -60,9 +59,10 @@ class Config:
     """Micro-batches that a turn's gradient is accumulated over."""
 
     @classmethod
-    def tiny(cls, **changes) -> "Config":
+    def tiny(cls, **changes: Any) -> "Config":
         """Seconds instead of minutes, for tests."""
-        return cls(**{**dict(steps=4, batch_size=8, latents=4, generator_width=4, discriminator_width=4), **changes})
+        small = cls(steps=4, batch_size=8, latents=4, generator_width=4, discriminator_width=4)
+        return dataclasses.replace(small, **changes)
 
 
 def build(config: Config) -> Experiment:
@@ -72,7 +72,9 @@ def build(config: Config) -> Experiment:
         raise ValueError(f"{source.name}: examples of shape {source.shape}; DCGAN takes images, experiments.gan any")
     size, width, channels = source.shape
     if size != width:
-        raise ValueError(f"{source.name}: images of {size} x {width}; DCGAN makes square images, say --size {min(size, width)}")
+        raise ValueError(
+            f"{source.name}: images of {size} x {width}; DCGAN makes square images, say --size {min(size, width)}"
+        )
     dtype = jnp.dtype(config.precision)
     generator = dcgan.Generator(size, channels, config.generator_width, config.base, dtype)
     discriminator = dcgan.Discriminator(config.discriminator_width, config.base, dtype=dtype)

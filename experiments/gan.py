@@ -8,7 +8,7 @@ Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes an
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import optax
@@ -56,9 +56,9 @@ class Config:
     """Micro-batches that a turn's gradient is accumulated over."""
 
     @classmethod
-    def tiny(cls, **changes) -> "Config":
+    def tiny(cls, **changes: Any) -> "Config":
         """Seconds instead of minutes, for tests."""
-        return cls(**{**dict(steps=4, batch_size=8, latents=4), **changes})
+        return dataclasses.replace(cls(steps=4, batch_size=8, latents=4), **changes)
 
 
 def build(config: Config) -> Experiment:
@@ -73,9 +73,7 @@ def build(config: Config) -> Experiment:
     else:
         generator = mlp.Generator(source.shape, output=output, dtype=dtype)
         discriminator = mlp.Discriminator(dtype=dtype)
-    generator_adversarial = (
-        losses.minimax_generator if config.saturating else losses.non_saturating_generator
-    )
+    generator_adversarial = losses.minimax_generator if config.saturating else losses.non_saturating_generator
 
     def discriminator_loss(nets, batch, keys, step):
         real_logits = nets.d(batch["image"], rngs={"dropout": keys[0]})

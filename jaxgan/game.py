@@ -18,7 +18,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import flax.struct
 import jax
@@ -135,7 +135,7 @@ class Game:
                 raise ValueError(f"turns: {turn!r} is a string; a turn is a tuple of players: ({turn!r},)")
             _known(turn, self.players, "turns", "player")
             owned = [(net, name) for name in turn for net in self.players[name].owns]
-            for net, name in owned:
+            for net, _ in owned:
                 others = [other for n, other in owned if n == net]
                 if len(others) > 1:
                     raise ValueError(
@@ -198,7 +198,7 @@ class Game:
                 updates, opt_states[name] = optax.with_extra_args_support(player.optimizer).update(
                     grads, opt_states[name], own, value=terms.loss, terms=scalars
                 )
-                params.update(optax.apply_updates(own, updates))
+                params |= cast(dict, optax.apply_updates(own, updates))
                 logs[name].append({**scalars, "loss": terms.loss, "grad_norm": optax.tree.norm(grads)})
                 due.update({f"{name}/{term}": is_due for term, is_due in terms.due.items()})
             self._merge_stats(stats, {name: terms.stats for name, (_, terms) in moves.items()})
@@ -223,8 +223,8 @@ class Game:
         Strided, so that slice n of a device's share is that device's share of slice n.
         """
         k = self.batch_multiple
-        sizes = {x.shape[0] if x.ndim else None for x in jax.tree.leaves(batch)}
-        if len(sizes) != 1 or None in sizes:
+        sizes = {x.shape[0] if x.ndim else -1 for x in jax.tree.leaves(batch)}
+        if len(sizes) != 1 or -1 in sizes:
             shapes = jax.tree.map(lambda x: x.shape, batch)
             raise ValueError(f"batch: every array has the examples first, as many in each; got {shapes}")
         (size,) = sizes
@@ -233,7 +233,7 @@ class Game:
                 f"batch: {size} examples a device are not dealt into the {k} turns of a step; "
                 f"give {max(size // k, 1) * k}, or a multiple of {k} (Game.batch_multiple)"
             )
-        return [jax.tree.map(lambda x: x[n::k], batch) for n in range(k)]
+        return [jax.tree.map(lambda x, n=n: x[n::k], batch) for n in range(k)]
 
     def _gradient(self, name, params, stats, batch, keys, step):
         """The player's gradient and terms, averaged over devices; its stats are its own to make global."""
@@ -260,16 +260,15 @@ class Game:
                     stacklevel=2,
                 )
         grads, scalars = axis.mean((grads, (terms.loss, terms.terms, terms.metrics)))
-        return grads, Terms(*scalars, terms.stats, terms.due)
+        loss_value, named, metrics = scalars
+        return grads, terms.replace(loss=loss_value, terms=named, metrics=metrics)
 
     def _merge_stats(self, stats, returned):
         """Put the collections that a turn's players returned over the old ones, in place."""
         for name, by_net in returned.items():
             for net, collections in by_net.items():
                 if any(net in other for n, other in returned.items() if n != name):
-                    raise ValueError(
-                        f"two players of one turn return stats of network {net!r}: only its owner should"
-                    )
+                    raise ValueError(f"two players of one turn return stats of network {net!r}: only its owner should")
                 _known(collections, stats[net], f"player {name!r} returns stats of {net!r}:", "collection")
                 stats[net] = {**stats[net], **collections}
 
@@ -277,9 +276,7 @@ class Game:
         decay = self.ema[name]
         decay = decay(state.step) if callable(decay) else decay
         new = _averaged(params, stats, name)
-        return optax.incremental_update(
-            jax.tree.map(lambda x: x.astype(jnp.float32), new), state.ema[name], 1 - decay
-        )
+        return optax.incremental_update(jax.tree.map(lambda x: x.astype(jnp.float32), new), state.ema[name], 1 - decay)
 
 
 def _averaged(params, stats, name):

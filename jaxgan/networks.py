@@ -48,14 +48,13 @@ class Function:
         if takes_train(type(self.module)):
             kwargs.setdefault("train", self.train)
         mutable = sorted(self.stats) if self.train else []
-        output, stats = self.module.apply(
-            {"params": self.params, **self.stats}, *args, mutable=mutable, **kwargs
-        )
+        output, stats = self.module.apply({"params": self.params, **self.stats}, *args, mutable=mutable, **kwargs)
         return output, stats
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def takes_train(module: type[nn.Module]) -> bool:
+    """Whether the module's call has the argument ``train``."""
     return "train" in inspect.signature(module.__call__).parameters
 
 

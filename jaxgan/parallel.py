@@ -25,6 +25,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxgan import axis
 from jaxgan.game import Game, State
 
+Device = Any  # jax.Device, which type checkers do not take for a type
 Step = Callable[[State, Any], tuple[State, dict[str, Any]]]
 
 
@@ -37,7 +38,7 @@ def initialize(coordinator: str | None = None, processes: int | None = None, pro
     jax.distributed.initialize(coordinator, processes, process)
 
 
-def devices(count: int | None = None) -> list[jax.Device]:
+def devices(count: int | None = None) -> list[Device]:
     """The devices to train on: ``count`` of this host's, or all of all hosts', host by host.
 
     Raises:
@@ -70,7 +71,7 @@ def any_process(flag: bool) -> bool:
 
 
 def pmap(
-    game: Game, on: Sequence[jax.Device] | None = None, *, prepare: Callable | None = None, resident: Any = None
+    game: Game, on: Sequence[Device] | None = None, *, prepare: Callable | None = None, resident: Any = None
 ) -> Step:
     """``game.step`` under ``jax.pmap`` on the devices ``on``, by default all.
 
@@ -96,7 +97,7 @@ def pmap(
 
 
 def shard_map(
-    game: Game, on: Sequence[jax.Device] | None = None, *, prepare: Callable | None = None, resident: Any = None
+    game: Game, on: Sequence[Device] | None = None, *, prepare: Callable | None = None, resident: Any = None
 ) -> Step:
     """``game.step`` under ``jax.shard_map`` over a mesh of the devices ``on``; the arguments are ``pmap``'s."""
     on = devices() if on is None else list(on)
@@ -126,7 +127,7 @@ def shard_map(
     return step
 
 
-def replicate(tree: Any, on: Sequence[jax.Device], *, local: bool = False) -> Any:
+def replicate(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
     """A copy of every leaf on each of the devices ``on``; keys too.
 
     Args:
@@ -159,7 +160,7 @@ def _prepared(game, prepare):
     return lambda state, resident, batch: game.step(state, prepare(resident, batch))
 
 
-def check_divides(game: Game, batch_size: int, on: Sequence[jax.Device]) -> None:
+def check_divides(game: Game, batch_size: int, on: Sequence[Device]) -> None:
     """``ValueError`` unless a batch is dealt evenly to the devices and the turns of a step."""
     multiple = len(on) * game.batch_multiple
     if batch_size < 1 or batch_size % multiple:

@@ -35,7 +35,9 @@ def copy(trained, tmp_path):
 
 def png(size=(8, 8), mode="L") -> bytes:
     out = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)).convert(mode).save(out, "png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)).convert(mode).save(
+        out, "png"
+    )
     return out.getvalue()
 
 

@@ -156,8 +156,13 @@ def test_a_lazy_term_counts_n_times_on_the_steps_that_n_divides():
     for number in range(4):
         _, metrics = step(state.replace(step=jnp.int32(number)), batch)
         assert bool(metrics["d/r1"].due) == (number % 3 == 0)
-        assert float(metrics["d/r1"]) == (pytest.approx(3 * float(now["d/r1"]), rel=1e-5) if number == 0 else
-                                          float(metrics["d/r1"]) if number % 3 == 0 else 0.0)
+        assert float(metrics["d/r1"]) == (
+            pytest.approx(3 * float(now["d/r1"]), rel=1e-5)
+            if number == 0
+            else float(metrics["d/r1"])
+            if number % 3 == 0
+            else 0.0
+        )
 
 
 @pytest.mark.filterwarnings("ignore:player")
@@ -168,7 +173,9 @@ def test_statistics_that_a_player_drops_are_named():
         loss=lambda nets, real, keys, step: total(h=losses.hinge_generator(nets.d(nets.g(latents(keys, 4))))),
     )
     game = dataclasses.replace(game, players={**game.players, "g": dropped})
-    with pytest.warns(UserWarning, match=r"player 'g' owns network 'g' and drops its moving statistics \('batch_stats'\)"):
+    with pytest.warns(
+        UserWarning, match=r"player 'g' owns network 'g' and drops its moving statistics \('batch_stats'\)"
+    ):
         jax.eval_shape(game.step, game.init(jax.random.key(0)), games.images(8))
 
 
@@ -282,7 +289,10 @@ def test_batches_that_do_not_divide_are_refused(batch, message):
 def test_two_players_of_a_turn_may_not_both_return_a_networks_stats():
     game = games.dcgan_game()
     stats = game.init(jax.random.key(0)).stats["g"]
-    players = {**game.players, "d": Player(("d",), lambda n, b, k, s: total(a=0.0, stats={"g": stats, "d": n.d.stats}), optax.sgd(1))}
+    players = {
+        **game.players,
+        "d": Player(("d",), lambda n, b, k, s: total(a=0.0, stats={"g": stats, "d": n.d.stats}), optax.sgd(1)),
+    }
     game = dataclasses.replace(game, players=players, turns=(("d", "g"),))
     with pytest.raises(ValueError, match="two players of one turn return stats of network 'g'"):
         jax.eval_shape(game.step, game.init(jax.random.key(0)), games.images(8))
@@ -292,7 +302,10 @@ def test_accumulation_over_micro_batches_is_the_whole_batch():
     whole, parts = games.dcgan_game(norm=False), games.dcgan_game(norm=False, gradient=accumulate(4))
     # The generator's BatchNorm looks across the batch: only the discriminator's turn can be equal.
     games_of_d = [dataclasses.replace(g, players={"d": g.players["d"]}, turns=(("d",),)) for g in (whole, parts)]
-    frozen = [dataclasses.replace(g, players={"d": dataclasses.replace(g.players["d"], loss=no_batch_norm)}) for g in games_of_d]
+    frozen = [
+        dataclasses.replace(g, players={"d": dataclasses.replace(g.players["d"], loss=no_batch_norm)})
+        for g in games_of_d
+    ]
     before, batch = whole.init(jax.random.key(0)), games.images(16)
     before = before.replace(opt_states={"d": before.opt_states["d"]})
     (expected, logged), (state, accumulated) = (jax.jit(g.step)(before, batch) for g in frozen)

@@ -1,6 +1,5 @@
 """One game, the same result on any devices."""
 
-import json
 import os
 import socket
 import subprocess

@@ -1,9 +1,8 @@
 """TensorFlow Datasets, without TensorFlow: prepared as array_record, read as a random-access source."""
 
 import difflib
-import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,22 +15,36 @@ class Dataset:
         features = builder.info.features
         if "image" not in features:
             raise ValueError(f"{self.name}: its features are {', '.join(features)}; jaxgan trains on 'image'")
-        if split not in builder.info.splits:
-            raise ValueError(f"{self.name}: no such split; it has {', '.join(builder.info.splits)}")
-        self.classes = tuple(features["label"].names) if "label" in features else ()
+        try:
+            builder.info.splits[split]  # a part of one, train[:90%], is found by getting it alone
+        except (KeyError, ValueError):
+            some = ", ".join(builder.info.splits)
+            raise ValueError(
+                f"{self.name}: no such split, or nothing in it; it has {some}, and parts such as train[:90%]"
+            ) from None
+        # A label that is no class, but a number, is left out.
+        self.classes = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
         self._data = builder.as_data_source(split, decoders=decoders)
+        self._shape = tuple(self._data[0]["image"].shape)
 
     def __len__(self) -> int:
         return len(self._data)
 
-    @functools.cached_property
+    @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self._data[0]["image"].shape)
+        return self._shape
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         # Python integers: array_record takes no NumPy ones.
         examples = self._data.__getitems__([int(i) for i in indices])
-        batch = {"image": np.stack([x["image"] for x in examples])}
+        images = [x["image"] for x in examples]
+        shapes = sorted({x.shape for x in images})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"{self.name}: its images differ in size ({shapes[0]}, {shapes[1]}), and are not resized as they are "
+                "read; write them to a folder as files, and use that with --size"
+            )
+        batch = {"image": np.stack(images)}
         if self.classes:
             batch["label"] = np.array([x["label"] for x in examples], np.int32)
         return batch
@@ -58,7 +71,7 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None) ->
     else:
         builder = _builder(tfds, name, data_dir)
     _prepare(builder, name)
-    unread = set(builder.info.features) - {"image", "label"}
+    unread = set(cast(Any, builder.info.features)) - {"image", "label"}
     return Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread})
 
 

@@ -36,6 +36,6 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples()}
 
     def _generate_examples(self):
-        digits = load_digits()
-        for i, (image, label) in enumerate(zip(digits.images, digits.target)):
-            yield i, {"image": (image / 8 - 1).astype(np.float32)[..., None], "label": int(label)}
+        pixels, labels = load_digits(return_X_y=True)
+        for i, (image, label) in enumerate(zip(pixels.reshape(-1, 8, 8, 1), labels)):
+            yield i, {"image": (image / 8 - 1).astype(np.float32), "label": int(label)}

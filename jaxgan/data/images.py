@@ -5,8 +5,9 @@ numbered in alphabetical order.
 """
 
 import io
+import math
 import os
-import warnings
+import threading
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -35,7 +36,7 @@ class _Folder:
             for folder, _, files in os.walk(self._path, followlinks=True)
             for file in files
         )
-        return sorted(name for name in found if not any(part.startswith(".") for part in Path(name).parts))
+        return sorted(name for name in found if not _hidden(name))
 
     def open(self, name: str) -> bytes:
         return (self._path / name).read_bytes()
@@ -43,7 +44,7 @@ class _Folder:
 
 class _Zip:
     def __init__(self, path: Path):
-        self.name, self._path = str(path), path
+        self.name, self._path, self._own = str(path), path, threading.local()
         try:
             with zipfile.ZipFile(path) as archive:
                 self._names = sorted(i.filename for i in archive.infolist() if not i.is_dir())
@@ -55,15 +56,21 @@ class _Zip:
                 raise ValueError(f"{path}: its member {name!r} leads out of the archive; it is refused whole")
 
     def names(self) -> list[str]:
-        return [name for name in self._names if not name.startswith("__MACOSX/")]
+        return [name for name in self._names if not _hidden(name)]
 
     def open(self, name: str) -> bytes:
-        # Opened anew for each read, because threads read at once.
+        # Threads read at once: each opens the archive for itself, once, as opening reads the whole directory.
         try:
-            with zipfile.ZipFile(self._path) as archive:
-                return archive.read(name)
+            if not hasattr(self._own, "archive"):
+                self._own.archive = zipfile.ZipFile(self._path)
+            return self._own.archive.read(name)
         except (zipfile.BadZipFile, RuntimeError, OSError, EOFError) as error:
             raise ValueError(f"{self.name}: its member {name!r} cannot be read: {error}") from None
+
+
+def _hidden(name: str) -> bool:
+    """Whether a system's file, not a user's: one in a hidden folder, or with what macOS adds to a zip."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 class ImageFiles:
@@ -118,7 +125,7 @@ class ImageFiles:
         for name in self._names:
             with _image(self._files, name) as image:
                 sizes.setdefault(image.size, name)
-                grey = grey and image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16")
+                grey = grey and image.mode in ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
         return sizes, grey
 
     def _common(self, sizes) -> int:
@@ -140,9 +147,11 @@ class ImageFiles:
 def _image(files: _Files, name: str) -> Image.Image:
     data = files.open(name)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data))
+        # Pillow refuses twice as many, and warns of these. Filters of warnings belong to no thread: not set here.
+        if math.prod(image.size) > (Image.MAX_IMAGE_PIXELS or math.inf):
+            raise Image.DecompressionBombError
+        return image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ValueError(f"{files.name}: {name} has more pixels than Pillow opens; make it smaller") from None
     except UnidentifiedImageError:

@@ -38,7 +38,7 @@ def load(
     path = Path(data)
     if size is not None and size < 1:
         raise ValueError(f"size {size}: at least 1")
-    if path.is_dir() or path.suffix == ".zip" and path.is_file():
+    if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
         source = images.ImageFiles(path, size, channels)
     elif path.suffix in (".npz", ".npy") and path.is_file():
         source = _arrays(path)
@@ -46,7 +46,7 @@ def load(
         raise ValueError(f"data {data!r}: want a folder, a .zip, a .npz or a .npy, not a {path.suffix or 'bare'} file")
     elif data in TOYS:
         source = Arrays(TOYS[data](TOY_EXAMPLES), name=data)
-    elif "/" in data and (path.is_absolute() or path.parent.is_dir()) or path.suffix in (".zip", ".npz", ".npy"):
+    elif ("/" in data and (path.is_absolute() or path.parent.is_dir())) or path.suffix in (".zip", ".npz", ".npy"):
         raise ValueError(f"data {data!r}: no such file or folder{_nearest(path)}")
     else:
         source = datasets.load(data, split, data_dir)
@@ -77,7 +77,7 @@ def _arrays(path: Path) -> Arrays:
             "or save 0 to 255 as uint8"
         )
     if labels is not None:
-        if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1 or labels.size and labels.min() < 0:
+        if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1 or (labels.size and labels.min() < 0):
             raise ValueError(f"{path}: labels are {labels.dtype}{list(labels.shape)}; want whole numbers from 0, [N]")
         labels = labels.astype(np.int32)
     classes = tuple(str(i) for i in range(int(labels.max()) + 1)) if labels is not None and labels.size else ()

@@ -15,8 +15,15 @@ import numpy as np
 class Source(Protocol):
     """Examples by index."""
 
-    name: str
-    classes: tuple[str, ...]  # the labels' names; empty where there are no labels
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels' names; empty where there are no labels."""
+        ...
 
     def __len__(self) -> int: ...
 

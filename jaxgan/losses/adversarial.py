@@ -25,9 +25,7 @@ def minimax_generator(fake_logits: jax.Array) -> jax.Array:
     return -jax.nn.softplus(fake_logits)
 
 
-def non_saturating_discriminator(
-    real_logits: jax.Array, fake_logits: jax.Array, real_target: float = 1.0
-) -> jax.Array:
+def non_saturating_discriminator(real_logits: jax.Array, fake_logits: jax.Array, real_target: float = 1.0) -> jax.Array:
     """Cross-entropy with reals labelled ``real_target`` in (0, 1], fakes 0.
 
     1 is the minimax discriminator; 0.9 is one-sided label smoothing (Salimans et al. 2016, section 3.4).

@@ -13,8 +13,8 @@ never leave the three. XLA's own derivatives of a convolution do, for forms that
 
 On accelerators each is XLA's native convolution. On the CPU it is a matrix product with the patches
 under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
-``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n. ``python -m experiments.benchmarks.convolution``
-times the forms.
+``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n.
+``python -m experiments.benchmarks.convolution`` times the forms.
 
 Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
 [*widths, channels of x, channels of y].
@@ -60,9 +60,7 @@ def down(g: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def up(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
     """The transposed convolution: [B, *small, D] and [*kernel, C, D] to [B, *large, C]."""
-    return lax.platform_dependent(
-        y, w, cpu=functools.partial(_up_patches, g), default=functools.partial(_up_native, g)
-    )
+    return lax.platform_dependent(y, w, cpu=functools.partial(_up_patches, g), default=functools.partial(_up_native, g))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -85,9 +83,7 @@ kernel_gradient.defvjp(_forward(kernel_gradient), lambda g, xy, w: (up(g, xy[1],
 def _down_native(g, x, w):
     space = "".join(chr(ord("0") + i) for i in range(len(g.large)))
     numbers = (f"N{space}C", f"{space}IO", f"N{space}C")
-    return lax.conv_general_dilated(
-        x, w, (g.stride,) * len(space), g.padding, dimension_numbers=numbers
-    )
+    return lax.conv_general_dilated(x, w, (g.stride,) * len(space), g.padding, dimension_numbers=numbers)
 
 
 def _up_native(g, y, w):
@@ -120,13 +116,14 @@ def _up_patches(g, y, w):
     patches = patches.reshape(*y.shape[:-1], *(part for c in cells for part in (c, s)), -1)
     # Each patch is cut into cells, [B, *small, *(s,) * n, C]; the cells at one place overlap. Add them.
     whole = (slice(None),)
-    image = sum(
+    placed = [
         _pad(
             patches[(..., *(part for i in cell for part in (i, *whole)), *whole)],
             [(i, c - 1 - i) for i, c in zip(cell, cells)],
         )
         for cell in itertools.product(*map(range, cells))
-    )
+    ]
+    image = functools.reduce(jnp.add, placed)
     order = [0, *(axis for i in range(n) for axis in (1 + i, 1 + n + i)), 1 + 2 * n]
     size = [s * (m + c - 1) for m, c in zip(g.small, cells)]
     image = image.transpose(order).reshape(len(y), *size, -1)

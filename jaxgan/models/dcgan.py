@@ -40,16 +40,12 @@ class Generator(nn.Module):
     def __call__(self, z: jax.Array, train: bool) -> jax.Array:
         levels = doublings(self.size, self.base)
         features = self.width * 2 ** (levels - 1)
-        x = Dense(
-            self.base**2 * features, use_bias=False, kernel_init=_kernels, dtype=self.dtype, name="linear"
-        )(z)
+        x = Dense(self.base**2 * features, use_bias=False, kernel_init=_kernels, dtype=self.dtype, name="linear")(z)
         x = x.reshape(len(z), self.base, self.base, features)
         x = nn.relu(BatchNorm(scale_init=_scales, name="norm_0")(x, train))
         for i in range(1, levels):
             features //= 2
-            x = ConvTranspose(
-                features, use_bias=False, kernel_init=_kernels, dtype=self.dtype, name=f"up_{i}"
-            )(x)
+            x = ConvTranspose(features, use_bias=False, kernel_init=_kernels, dtype=self.dtype, name=f"up_{i}")(x)
             x = nn.relu(BatchNorm(scale_init=_scales, name=f"norm_{i}")(x, train))
         x = ConvTranspose(self.channels, kernel_init=_kernels, dtype=self.dtype, name="image")(x)
         return jnp.tanh(x.astype(jnp.float32))

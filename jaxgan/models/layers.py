@@ -38,7 +38,7 @@ class Conv(nn.Module):
         g = convolution.same(space, (self.kernel,) * len(space), self.stride)
         w = self.param("kernel", self.kernel_init, (*g.kernel, x.shape[-1], self.features))
         w = spectrally_normalized(self, w) if self.spectral_norm else w
-        return _biased(self, convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
+        return _biased(self, jnp.asarray(convolution.down(g, x.astype(self.dtype), w.astype(self.dtype))))
 
 
 class ConvTranspose(nn.Module):
@@ -57,7 +57,7 @@ class ConvTranspose(nn.Module):
         space = tuple(n * self.stride for n in y.shape[1:-1])
         g = convolution.same(space, (self.kernel,) * len(space), self.stride)
         w = self.param("kernel", self.kernel_init, (*g.kernel, self.features, y.shape[-1]))
-        return _biased(self, convolution.up(g, y.astype(self.dtype), w.astype(self.dtype)))
+        return _biased(self, jnp.asarray(convolution.up(g, y.astype(self.dtype), w.astype(self.dtype))))
 
 
 class Dense(nn.Module):

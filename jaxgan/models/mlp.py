@@ -79,9 +79,7 @@ class MaxoutDiscriminator(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         x = nn.Dropout(1 - self.keep[0], deterministic=not train)(x.reshape(len(x), -1))
         for i in range(2):
-            x = nn.Dense(
-                self.units * self.pieces, kernel_init=_uniform(0.005), dtype=self.dtype, name=f"maxout_{i}"
-            )(x)
+            x = nn.Dense(self.units * self.pieces, kernel_init=_uniform(0.005), dtype=self.dtype, name=f"maxout_{i}")(x)
             x = x.reshape(len(x), self.units, self.pieces).max(-1)
             x = nn.Dropout(1 - self.keep[1], deterministic=not train)(x)
         x = nn.Dense(1, kernel_init=_uniform(0.005), dtype=self.dtype, name="logit")(x)

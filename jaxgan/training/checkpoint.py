@@ -115,9 +115,11 @@ class Checkpoints:
           ValueError: there is no such checkpoint, or it is damaged.
         """
         steps = self.steps()
-        if not steps or step is not None and step not in steps:
+        if not steps or (step is not None and step not in steps):
             there = ", ".join(map(str, steps)) or "none"
-            raise ValueError(f"{self._directory}: no checkpoint{f' of step {step}' * (step is not None)}; there: {there}")
+            raise ValueError(
+                f"{self._directory}: no checkpoint{f' of step {step}' * (step is not None)}; there: {there}"
+            )
         step = steps[-1] if step is None else step
         try:
             return self._load(step)

@@ -1,11 +1,11 @@
 """A run's directory: whose it is, which settings it was made with, and that one process writes it.
 
-    config.json    the experiment's name, its settings, versions, hardware
-    metrics.jsonl  one object a step
-    speed.jsonl    images per second, by step
-    samples/       grids of the same latents, as training goes on
-    checkpoints/   see jaxgan.training.checkpoint
-    report.html    see jaxgan.training.report
+config.json    the experiment's name, its settings, versions, hardware
+metrics.jsonl  one object a step
+speed.jsonl    images per second, by step
+samples/       grids of the same latents, as training goes on
+checkpoints/   see jaxgan.training.checkpoint
+report.html    see jaxgan.training.report
 """
 
 import dataclasses
@@ -60,7 +60,6 @@ class RunDirectory:
             for name in WRITTEN:
                 written = path / name
                 shutil.rmtree(written) if written.is_dir() else written.unlink(missing_ok=True)
-        (path / "samples").mkdir(exist_ok=True)
         record = {
             "experiment": experiment,
             "config": dataclasses.asdict(config),
@@ -88,7 +87,9 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
     known = {field.name: field for field in dataclasses.fields(config_class)}
     unknown = set(record["config"]) - set(known)
     if unknown:
-        raise ValueError(f"{path / 'config.json'}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"{path / 'config.json'}: settings that {experiment} does not have: {', '.join(sorted(unknown))}"
+        )
     values = {name: tuple(x) if isinstance(x, list) else x for name, x in record["config"].items()}
     return config_class(**values)
 

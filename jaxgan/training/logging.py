@@ -13,9 +13,9 @@ from typing import Any
 
 import jax
 import numpy as np
-import rich
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.style import Style
 from rich.text import Text
 
 from jaxgan.losses.lazy import Lazy
@@ -167,6 +167,7 @@ def summary(row: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
+    """``1:02:03``, or ``2:03`` below an hour."""
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
@@ -180,7 +181,7 @@ def half_blocks(image: np.ndarray) -> Text:
     text = Text()
     for above, below in zip(pixels[::2], pixels[1::2]):
         for a, b in zip(above, below):
-            text.append("\u2580", rich.style.Style(color=f"rgb({a[0]},{a[1]},{a[2]})", bgcolor=f"rgb({b[0]},{b[1]},{b[2]})"))
+            text.append("\u2580", Style(color=f"rgb({a[0]},{a[1]},{a[2]})", bgcolor=f"rgb({b[0]},{b[1]},{b[2]})"))
         text.append("\n")
     return text
 

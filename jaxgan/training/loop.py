@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from jaxgan import parallel, sampling
-from jaxgan.data import Batches, as_float, stream
-from jaxgan.data.source import Arrays, in_memory, size_in_bytes
+from jaxgan.data import Arrays, Batches, Source, as_float, stream
+from jaxgan.data.source import size_in_bytes
 from jaxgan.game import Game, State
 from jaxgan.training import logging
 from jaxgan.training.checkpoint import Checkpoints
@@ -158,9 +158,10 @@ class _Run:
             self.pending.clear()
             if self.file:
                 self.file.flush()
-        rate = self.terminal.show(row) if row else None
-        if rate and self.file:
-            self.file.write_speed(row["step"], rate)
+        if row:
+            rate = self.terminal.show(row)
+            if rate and self.file:
+                self.file.write_speed(row["step"], rate)
 
     def save(self, state: State) -> None:
         """A checkpoint; only of a state that is finite, and after the metrics up to it are on disk."""
@@ -176,6 +177,7 @@ class _Run:
         image = sampling.grid(self.sample(_on_one(state), self.grid_latents))
         scale = max(1, 256 // image.shape[0])
         path = self.path / "samples" / f"step_{step:07}.png"
+        path.parent.mkdir(exist_ok=True)
         if image.shape[-1] in (1, 3, 4):
             sampling.save(path, image, signature(self.name), scale=scale)
         if step == self.config.steps:
@@ -209,7 +211,8 @@ def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.
     return as_float(batch if resident is None else {name: array[batch] for name, array in resident.items()})
 
 
-def is_resident(source) -> bool:
+def is_resident(source: Source) -> bool:
+    """Whether all examples live on the devices, and a batch is the numbers of its rows."""
     return isinstance(source, Arrays) and size_in_bytes(source) <= RESIDENT_BYTES
 
 
@@ -217,10 +220,9 @@ def _steps(experiment: Experiment, options: Options, on) -> Callable[[Game], par
     """The compiled step of each game, made when it is first met."""
     source = experiment.source
     resident = None
-    if is_resident(source):
-        arrays = in_memory(source)
-        resident = {"image": arrays.images} if arrays.labels is None else {"image": arrays.images, "label": arrays.labels}
-        resident = parallel.replicate(resident, on, local=options.parallel == "pmap")
+    if isinstance(source, Arrays) and is_resident(source):
+        labels = {} if source.labels is None else {"label": source.labels}
+        resident = parallel.replicate({"image": source.images, **labels}, on, local=options.parallel == "pmap")
     spread = parallel.pmap if options.parallel == "pmap" else parallel.shard_map
     compiled: dict[Game, parallel.Step] = {}
 
@@ -263,4 +265,3 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-

@@ -37,7 +37,7 @@ def main(
     name: str,
     config_class: type,
     build: Callable[[Any], Experiment],
-    description: str,
+    description: str | None,
     arguments: Sequence[str] | None = None,
 ) -> None:
     """Run the verb that the command line names; exit with its code if it failed.
@@ -56,7 +56,7 @@ def main(
         tyro.extras.subcommand_cli_from_dict(
             _verbs(name, config_class, build),
             prog=f"python -m experiments.{name}",
-            description=f"{description.strip()}\n\nWithout a verb it trains; the flags for that: train --help",
+            description=f"{(description or name).strip()}\n\nWithout a verb it trains; its flags: train --help",
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         )
@@ -76,7 +76,7 @@ def main(
 def _verbs(name, config_class, build) -> dict[str, Callable]:
     """The functions whose signatures tyro reads."""
 
-    def train(experiment, run=loop.Options(), dry_run: bool = False):
+    def train(experiment, run, dry_run: bool = False):
         """Train, or go on with the run that is there.
 
         Args:
@@ -87,11 +87,9 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
     # What the signature cannot say: the flags of this experiment's own settings, without a prefix.
     train.__annotations__["experiment"] = tyro.conf.OmitArgPrefixes[config_class]
     train.__annotations__["run"] = tyro.conf.OmitArgPrefixes[loop.Options]
-    train.__defaults__ = (config_class(), *train.__defaults__)
+    train.__defaults__ = (config_class(), loop.Options(), False)
 
-    def sample(
-        out: str, run_dir: str = f"runs/{name}", count: int = 64, seed: int = 0, step: int | None = None
-    ):
+    def sample(out: str, run_dir: str = f"runs/{name}", count: int = 64, seed: int = 0, step: int | None = None):
         """Draw samples from a checkpoint, with the averaged weights.
 
         Args:
@@ -171,7 +169,7 @@ def _describe(experiment: Experiment, config: Any) -> None:
         table.add_row(field.name, str(getattr(config, field.name)))
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}, {_times(experiment.source.shape)}")
+    console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}")
     for net, count in parameter_counts(state).items():
         console.print(f"network {net:<4}{count:,} parameters")
     states = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(jax.eval_shape(_raw_keys, state)))

@@ -97,11 +97,13 @@ def test_discriminators_take_reals_first():
     for f in ADVERSARIAL:
         names = list(inspect.signature(f).parameters)
         relativistic = f is losses.relativistic_generator
-        assert names[:2] == ["real_logits", "fake_logits"] if len(names) > 1 or relativistic else names == ["fake_logits"]
+        assert (
+            names[:2] == ["real_logits", "fake_logits"] if len(names) > 1 or relativistic else names == ["fake_logits"]
+        )
 
 
 def test_smoothing_is_a_probability():
-    with pytest.raises(ValueError, match="real_target=1.5: a probability"):
+    with pytest.raises(ValueError, match=r"real_target=1\.5: a probability"):
         losses.non_saturating_discriminator(jnp.ones(2), jnp.ones(2), 1.5)
 
 
@@ -174,7 +176,7 @@ def test_penalties_refuse_what_is_no_logit_per_example():
     keys = jax.random.split(jax.random.key(0), 2)
     with pytest.raises(ValueError, match=r"maps \(2, 2, 2, 3\) to \(2, 1\).*one logit per example"):
         losses.r1(lambda x: linear(x)[:, None], X)
-    with pytest.raises(ValueError, match="real is .* and fake .*; they are paired"):
+    with pytest.raises(ValueError, match=r"real is .* and fake .*; they are paired"):
         losses.gradient_penalty(linear, X, X[:1], keys)
 
 
@@ -214,6 +216,8 @@ def test_reconstruction(f, value):
 @pytest.mark.parametrize("logit", [-200.0, 200.0])
 @pytest.mark.parametrize("target", [0.0, 0.5, 1.0])
 def test_binary_cross_entropy_is_finite_and_right_at_extreme_logits(logit, target):
-    value, grad = jax.value_and_grad(lambda x: losses.binary_cross_entropy(x, jnp.array([[target]]))[0])(jnp.array([[logit]]))
+    value, grad = jax.value_and_grad(lambda x: losses.binary_cross_entropy(x, jnp.array([[target]]))[0])(
+        jnp.array([[logit]])
+    )
     assert float(value) == pytest.approx(200.0 * abs((logit > 0) - target), abs=1e-6)
     assert float(grad[0, 0]) == pytest.approx((logit > 0) - target, abs=1e-6)

@@ -61,7 +61,11 @@ def test_layers_equal_flaxs_to_the_second_derivative(ours, flaxs):
         def squared_gradient(v, x):  # R1's shape: a gradient of a gradient
             return jnp.square(jax.grad(value, 1)(v, x)).sum()
 
-        return layer.apply(variables, x), jax.grad(value, (0, 1))(variables, x), jax.grad(squared_gradient, (0, 1))(variables, x)
+        return (
+            layer.apply(variables, x),
+            jax.grad(value, (0, 1))(variables, x),
+            jax.grad(squared_gradient, (0, 1))(variables, x),
+        )
 
     found, expected = (jax.jit(lambda layer=layer: derivatives(layer))() for layer in (ours, flaxs))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4), found, expected)

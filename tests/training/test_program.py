@@ -138,7 +138,9 @@ def test_help_tells_of_every_verb_and_flag(capsys):
     assert code == 0
     assert all(verb in text for verb in ("train", "sample", "report", "inspect", "1511.06434"))
     code, text = run(capsys, "train", "--help")
-    flags = "--steps --batch-size --seed --data --run-dir --devices --precision --accumulate --fresh --dry-run --profile"
+    flags = (
+        "--steps --batch-size --seed --data --run-dir --devices --precision --accumulate --fresh --dry-run --profile"
+    )
     assert all(flag in text for flag in flags.split())
 
 
@@ -149,7 +151,7 @@ def test_options_that_change_how_it_is_computed(tmp_path, capsys):
     assert list((tmp_path / "--profile" / "profile").rglob("*.xplane.pb"))
 
 
-@pytest.mark.parametrize("option", [["--r1", "nan"], ["--learning-rate", "1e38"]])
+@pytest.mark.parametrize("option", [["--r1", "nan"], ["--learning-rate", "1e6"]])
 def test_a_run_that_diverges_says_which_term_and_keeps_the_last_good_checkpoint(option, tmp_path, capsys):
     run_dir = tmp_path / "run"
     code, text = run(capsys, "--steps", 30, "--checkpoint-every", 1, "--run-dir", run_dir, *TINY, *option)
@@ -158,10 +160,10 @@ def test_a_run_that_diverges_says_which_term_and_keeps_the_last_good_checkpoint(
         assert "error: step 1: player 'd', term 'r1' is nan" in text
         assert not any((run_dir / "checkpoints").iterdir())
     else:
-        assert "error: step " in text
-        assert rows(run_dir)[-1]["step"] < 30
+        assert "error: step 2: player 'd', term " in text
+        assert rows(run_dir)[-1]["step"] == 1
+        assert programs.inspect(capsys, run_dir).startswith("step 1\n")
     assert "Traceback" not in text
-
 
 
 def wait_for(condition, process, seconds=120):

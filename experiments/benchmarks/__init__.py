@@ -1,0 +1,1 @@
+"""Programs that measure; nothing here is imported by the library or asserted by a test."""

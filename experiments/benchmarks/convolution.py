@@ -1,0 +1,133 @@
+"""Which form of convolution is fastest here: one training step, the forms in turn, in one process.
+
+    python -m experiments.benchmarks.convolution
+    python -m experiments.benchmarks.convolution --generator-width 64 --discriminator-width 64
+
+The game is ``experiments.dcgan`` as it is by default, R1 in every step of the discriminator. Forms:
+
+    ours      jaxgan.models.convolution: on the CPU, patches and a matrix, whose derivatives are each other
+    plain     the same patches and matrix, written plainly and differentiated by JAX; a transposed convolution
+              is the derivative of that
+    dilated   the same, but a transposed convolution is a convolution of the image with zeros between its pixels
+    native    XLA's own convolution and transposed convolution, as in flax, differentiated by JAX
+
+Times are medians over rounds in which every form takes a step, in alternating order; a ratio is the median of
+the ratios of each round, so that a machine whose speed drifts does no harm.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax import lax
+from rich.console import Console
+from rich.table import Table
+
+from experiments import dcgan
+from jaxgan.data import Batches
+from jaxgan.models import convolution
+from jaxgan.training import logging, loop
+
+
+def plain_down(g, x, w):
+    """Patches and a matrix."""
+    space = [(0, 0), *g.padding, (0, 0)]
+    x = jnp.pad(x, space)
+    views = [
+        x[(slice(None), *(slice(o, o + g.stride * (m - 1) + 1, g.stride) for o, m in zip(offsets, g.small)))]
+        for offsets in np.ndindex(*g.kernel)
+    ]
+    return jnp.concatenate(views, -1) @ w.reshape(-1, w.shape[-1])
+
+
+def plain_up(g, y, w):
+    """The derivative of ``plain_down``."""
+    x = jax.ShapeDtypeStruct((len(y), *g.large, w.shape[-2]), y.dtype)
+    return jax.linear_transpose(lambda x: plain_down(g, x, w), x)(y)[0]
+
+
+def dilated_up(g, y, w):
+    """A convolution of stride 1 with the flipped kernel, of ``y`` with zeros between its pixels."""
+    edges = [(k - 1 - low, k - 1 - high, g.stride - 1) for k, (low, high) in zip(g.kernel, g.padding)]
+    spread = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+    kernel = jnp.flip(w, tuple(range(len(g.kernel)))).swapaxes(-1, -2)
+    one = convolution.Geometry(1, g.kernel, spread.shape[1:-1], g.large, ((0, 0),) * len(g.kernel))
+    return plain_down(one, spread, kernel)
+
+
+FORMS: dict[str, tuple[Callable, Callable]] = {
+    "ours": (convolution.down, convolution.up),
+    "plain": (plain_down, plain_up),
+    "dilated": (plain_down, dilated_up),
+    "native": (convolution._down_native, convolution._up_native),
+}
+
+
+@contextlib.contextmanager
+def form(name: str):
+    """Trace with a form's convolutions."""
+    ours = convolution.down, convolution.up
+    convolution.down, convolution.up = FORMS[name]
+    try:
+        yield
+    finally:
+        convolution.down, convolution.up = ours
+
+
+def stepper(config: dcgan.Config, name: str, batch: Any) -> Callable[[], float]:
+    """A function that takes one step of the game in a form, and returns its seconds."""
+    with form(name):
+        game = dcgan.build(config).game
+        state = jax.jit(game.init)(jax.random.key(config.seed))
+        step = jax.jit(lambda state, batch: game.step(state, batch), donate_argnums=0).lower(state, batch).compile()
+
+    def timed() -> float:
+        nonlocal state
+        start = time.perf_counter()
+        state, metrics = step(state, batch)
+        jax.block_until_ready((state, metrics))
+        return time.perf_counter() - start
+
+    for _ in range(3):
+        timed()
+    return timed
+
+
+def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), rounds: int = 100) -> None:  # noqa: B008
+    """Time a step in each form.
+
+    Args:
+      config: of the game.
+      rounds: how many steps of each form.
+    """
+    source = dcgan.build(config).source
+    rows = source.read(Batches(source, config.batch_size, config.seed).indices(0))
+    batch = jax.tree.map(jnp.asarray, loop.prepare(None, rows))
+    steppers = {name: stepper(config, name, batch) for name in FORMS}
+    names = list(steppers)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        for name in names if turn % 2 else reversed(names):
+            times[name].append(steppers[name]())
+    table = Table(
+        "form", "ms a step", "form / ours", "5 % to 95 %", title=f"{logging.hardware()}, {logging.versions()['jax']}"
+    )
+    for name in names:
+        ratios = np.array(times[name]) / np.array(times["ours"])
+        low, high = np.quantile(ratios, [0.05, 0.95])
+        table.add_row(
+            name, f"{1e3 * np.median(times[name]):.2f}", f"{np.median(ratios):.2f}", f"{low:.2f} to {high:.2f}"
+        )
+    ours = np.array(times["ours"])
+    Console().print(table)
+    for name in names[1:]:
+        print(f"ours / {name}: {np.median(ours / np.array(times[name])):.3f}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,202 @@
+"""Datasets by name: the digits, and one of our own that TFDS finds prepared; TensorFlow is not needed for either."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from jaxgan import data
+from jaxgan.data import datasets
+from jaxgan.data.source import Arrays
+
+DIGITS = """
+import sys, json
+from jaxgan import data
+source = data.load("digits")
+print("tensorflow" in sys.modules, len(source), source.images.shape)
+"""
+
+
+def test_digits_are_prepared_and_read_without_tensorflow(tmp_path):
+    """In a new process, where TensorFlow is installed, and ends the process when it is imported."""
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
+    path = os.pathsep.join([str(tmp_path), os.getcwd(), *sys.path])
+    env = {**os.environ, "TFDS_DATA_DIR": str(tmp_path / "prepared"), "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", DIGITS], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False 1797 (1797, 8, 8, 1)"
+    (info,) = (tmp_path / "prepared" / "digits").glob("*/dataset_info.json")
+    assert json.loads(info.read_text())["fileFormat"] == "array_record"
+
+
+def test_digits_are_scikit_learns():
+    source = data.load("digits")
+    assert isinstance(source, Arrays)
+    assert source.images.dtype == np.float32
+    assert source.classes == tuple("0123456789")
+    expected = load_digits()
+    images = (expected.images / 8 - 1).astype(np.float32)
+    ours, theirs = (sorted((x.tobytes(), int(y)) for x, y in zip(*both))
+                    for both in ((source.images, source.labels), (images, expected.target)))  # fmt: skip
+    assert len(ours) == 1797
+    assert ours == theirs  # TFDS keeps them in an order of its own
+    assert data.load("digits", split="train[:10%]").images.shape == (180, 8, 8, 1)
+
+
+def builder_of(features, examples):
+    """A class of builder that TFDS does not know by name, as of a dataset whose code is not here."""
+    with tfds.core.registered.skip_registration():
+
+        class Tiny(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.0.0")
+
+            def _info(self):
+                return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+            def _split_generators(self, dl_manager):
+                return {split: self._generate_examples(some) for split, some in examples.items()}
+
+            def _generate_examples(self, some):
+                yield from enumerate(some)
+
+    return Tiny
+
+
+def png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "png")
+    return out
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (14, 8, 8, 3), np.uint8)
+LABELS = np.arange(14) % 2
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """tiny: of PNGs, two classes and a feature that cannot be decoded. Ten examples to train, four to test."""
+    folder = tmp_path_factory.mktemp("prepared")
+    features = {
+        "image": tfds.features.Image(shape=(8, 8, 3)),
+        "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+        "scan": tfds.features.Image(shape=(None, None, 3)),
+    }
+    rows = [{"image": png(x), "label": int(y), "scan": io.BytesIO(b"no png")} for x, y in zip(PIXELS, LABELS)]
+    builder = builder_of(features, {"train": rows[:10], "test": rows[10:]})
+    builder(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
+def labelled(batch):
+    return {x.tobytes(): int(y) for x, y in zip(batch["image"], batch["label"])}
+
+
+EXPECTED = {x.tobytes(): int(y) for x, y in zip(PIXELS, LABELS)}
+
+
+def test_a_prepared_dataset_by_name(prepared):
+    source = datasets.load("tiny", "train", prepared)
+    assert (len(source), source.shape, source.classes) == (10, (8, 8, 3), ("cat", "dog"))
+    batch = source.read(np.arange(10))
+    assert batch.keys() == {"image", "label"}
+    assert (batch["image"].dtype, batch["label"].dtype) == (np.uint8, np.int32)
+    assert labelled(batch) == dict(list(EXPECTED.items())[:10])
+    some = source.read(np.array([7, 0, 7], np.int32))
+    np.testing.assert_array_equal(some["image"], batch["image"][[7, 0, 7]])
+    np.testing.assert_array_equal(some["label"], batch["label"][[7, 0, 7]])
+    assert "tensorflow" not in sys.modules
+
+
+def test_it_is_read_into_memory(prepared):
+    source = data.load("tiny", split="test", data_dir=str(prepared))
+    assert isinstance(source, Arrays)
+    assert source.classes == ("cat", "dog")
+    assert labelled(source.read(np.arange(4))) == dict(list(EXPECTED.items())[10:])
+    small = data.load("tiny", split="test", data_dir=str(prepared), size=4)
+    assert small.images.shape == (4, 4, 4, 3)
+
+
+def test_splits_part_and_join(prepared):
+    whole = datasets.load("tiny", "train", prepared).read(np.arange(10))["image"]
+    for split, rows in {"train[:50%]": whole[:5], "train[50%:]": whole[5:], "train[2:4]": whole[2:4]}.items():
+        source = datasets.load("tiny", split, prepared)
+        assert len(source) == len(rows)
+        np.testing.assert_array_equal(source.read(np.arange(len(rows)))["image"], rows)
+    assert len(datasets.load("tiny", "train+test", prepared)) == 14
+
+
+@pytest.mark.parametrize("split", ["validation", "train[:x]", "train[:1%]", "train[50:60]", ""])
+def test_a_split_that_is_not_there(split, prepared):
+    with pytest.raises(ValueError, match="no such split, or nothing in it; it has train, test, and parts such as"):
+        datasets.load("tiny", split, prepared)
+
+
+def make(folder, features, rows):
+    builder_of(features, {"train": rows})(data_dir=folder, file_format="array_record").download_and_prepare()
+    return datasets.load("tiny", "train", folder)
+
+
+def test_a_label_that_is_no_class_is_left_out(tmp_path):
+    features = {
+        "image": tfds.features.Tensor(shape=(8, 8, 1), dtype=np.float32),
+        "label": tfds.features.Scalar(np.float32),
+    }
+    source = make(tmp_path, features, [{"image": np.full((8, 8, 1), i / 4, np.float32), "label": i} for i in range(4)])
+    batch = source.read(np.arange(4))
+    assert (source.classes, batch.keys(), batch["image"].dtype) == ((), {"image"}, np.float32)
+    assert sorted(batch["image"][:, 0, 0, 0].tolist()) == [0, 0.25, 0.5, 0.75]
+
+
+def test_images_of_several_sizes_are_refused(tmp_path):
+    rows = [{"image": png(PIXELS[i, : 4 + i])} for i in range(4)]
+    source = make(tmp_path, {"image": tfds.features.Image(shape=(None, None, 3))}, rows)
+    with pytest.raises(ValueError, match=r"tiny/1\.0\.0 train: its images differ in size .* write them to a folder"):
+        source.read(np.arange(4))
+
+
+def test_a_dataset_without_images_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"its features are sound; jaxgan trains on 'image'"):
+        make(tmp_path, {"sound": tfds.features.Scalar(np.float32)}, [{"sound": 1.0}])
+
+
+def caused_by_an_import():
+    try:
+        raise RuntimeError("no writer") from ModuleNotFoundError("No module named 'tensorflow'")
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize("error", [ImportError("No module named 'tensorflow'"), caused_by_an_import()])
+def test_preparing_that_needs_tensorflow_names_the_extra(error, prepared, monkeypatch):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(ValueError, match=r"TFDS needs TensorFlow to prepare .* pip install 'jaxgan\[tfds\]'"):
+        datasets.load("tiny", "train", prepared)
+
+
+def test_code_that_needs_tensorflow_names_the_extra(monkeypatch):
+    def fail(*args, **kwargs):
+        raise ImportError("No module named 'tensorflow'")
+
+    monkeypatch.setattr(tfds, "builder", fail)
+    with pytest.raises(ValueError, match=r"data 'tiny': TFDS needs TensorFlow .* pip install 'jaxgan\[tfds\]'"):
+        datasets.load("tiny")
+
+
+def test_preparing_that_needs_the_network_says_so(prepared, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
+    with pytest.raises(ValueError, match=r"'tiny' could not be prepared: ConnectionError: no route to host; prepare it where"):
+        datasets.load("tiny", "train", prepared)

@@ -1,0 +1,296 @@
+"""Image files of every format and mode that users have: what is read is what a viewer shows, cropped and resized."""
+
+import io
+import threading
+import warnings
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from jaxgan import data
+from jaxgan.data.images import ImageFiles, fitted, resized
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (8, 8), np.uint8)
+COLOUR = RNG.integers(0, 256, (8, 8, 3), np.uint8)
+ALPHA = np.array([0, 85, 170, 255], np.uint8)[RNG.integers(0, 4, (8, 8))]
+DEEP = np.array([0, 128, 257, 32768, 65535], np.uint16)[np.arange(64).reshape(8, 8) % 5]
+DEEP_IN_8_BITS = np.array([0, 0, 1, 128, 255], np.uint8)[np.arange(64).reshape(8, 8) % 5]
+SMOOTH = np.add.outer(np.arange(8), np.arange(8)).astype(np.uint8)[..., None] * np.array([4, 8, 16], np.uint8)
+
+
+def encoded(image, suffix, **options) -> bytes:
+    out = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(out, suffix, **options)
+    return out.getvalue()
+
+
+def png(value, size=8, mode="L") -> bytes:
+    return encoded(Image.new(mode, (size, size), value), "png")
+
+
+def folder(path, files):
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    return path
+
+
+def archive(path, files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, content in files.items():
+            zipped.writestr(name, content)
+    return path
+
+
+def everything(source):
+    return source.read(np.arange(len(source)))
+
+
+def palette(indices, **options) -> bytes:
+    image = Image.fromarray(indices)
+    image.putpalette([250, 0, 0, 0, 0, 90, 30, 60, 90])  # a grey image with a palette is one of mode P
+    assert image.mode == "P"
+    return encoded(image, "png", **options)
+
+
+def over_white(colour, alpha):
+    alpha = alpha.astype(float)[..., None] / 255
+    return np.round(colour * alpha + 255 * (1 - alpha))
+
+
+INDICES = np.arange(64, dtype=np.uint8).reshape(8, 8) % 3
+PALETTE = np.array([[250, 0, 0], [0, 0, 90], [30, 60, 90]], np.uint8)
+INK = np.stack([np.zeros_like(GREY), GREY, np.full_like(GREY, 255), np.zeros_like(GREY)], -1)
+
+# name: (file, its suffix, what is to be seen, channels, how far it may be off).
+TABLE = {
+    "grey png": (encoded(GREY, "png"), "png", GREY[..., None], 1, 0),
+    "colour png": (encoded(COLOUR, "png"), "PNG", COLOUR, 3, 0),
+    "colour and alpha png": (encoded(np.dstack([COLOUR, ALPHA]), "png"), "png", over_white(COLOUR, ALPHA), 3, 1),
+    "grey and alpha png": (encoded(np.dstack([GREY, ALPHA]), "png"), "png", over_white(GREY[..., None], ALPHA), 1, 1),
+    "palette png": (palette(INDICES), "png", PALETTE[INDICES], 3, 0),
+    "palette png with a transparent colour": (palette(INDICES, transparency=1), "png",
+                                              np.where(INDICES[..., None] == 1, 255, PALETTE[INDICES]), 3, 0),
+    "1-bit png": (encoded(GREY > 127, "png"), "png", 255 * (GREY[..., None] > 127), 1, 0),
+    "16-bit png": (encoded(DEEP, "png"), "png", DEEP_IN_8_BITS[..., None], 1, 0),
+    "16-bit tiff": (encoded(DEEP, "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
+    "16-bit tiff, big-endian": (encoded(DEEP.astype(">u2"), "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
+    "32-bit tiff of 8 bits": (encoded(GREY.astype(np.int32), "tiff"), "tiff", GREY[..., None], 1, 0),
+    "32-bit tiff of 16 bits": (encoded(DEEP.astype(np.int32), "tiff"), "tiff", DEEP_IN_8_BITS[..., None], 1, 0),
+    "float tiff": (encoded((GREY / 255).astype(np.float32), "tiff"), "tiff", GREY[..., None], 1, 0),
+    "inks tiff": (encoded(Image.fromarray(INK, "CMYK"), "tiff"), "tiff", 255 - INK[..., :3], 3, 0),
+    "inks jpeg": (encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "jpeg"), "jpg", np.full((8, 8, 3), [255, 0, 0]), 3, 3),
+    "colour tiff": (encoded(COLOUR, "tiff"), "tiff", COLOUR, 3, 0),
+    "colour bmp": (encoded(COLOUR, "bmp"), "bmp", COLOUR, 3, 0),
+    "colour webp": (encoded(COLOUR, "webp", lossless=True), "webp", COLOUR, 3, 0),
+    "colour ppm": (encoded(COLOUR, "ppm"), "ppm", COLOUR, 3, 0),
+    "grey pgm": (encoded(GREY, "ppm"), "pgm", GREY[..., None], 1, 0),
+    "colour jpeg": (encoded(SMOOTH, "jpeg", quality=98, subsampling=0), "jpeg", SMOOTH, 3, 6),
+    "grey jpeg": (encoded(SMOOTH[..., 2], "jpeg", quality=98), "JFIF", SMOOTH[..., 2:], 1, 6),
+    "animated gif": (encoded(Image.new("P", (8, 8), 0), "gif", save_all=True, append_images=[Image.new("P", (8, 8), 200)]),
+                     "gif", np.zeros((8, 8, 3)), None, 0),
+    "animated webp": (encoded(COLOUR, "webp", lossless=True, save_all=True, append_images=[Image.fromarray(255 - COLOUR)]),
+                      "webp", COLOUR, 3, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "suffix", "expected", "channels", "tolerance"), TABLE.values(), ids=TABLE.keys())
+@pytest.mark.parametrize("make", [folder, archive])
+def test_a_file_of_each_kind(make, file, suffix, expected, channels, tolerance, tmp_path):
+    source = ImageFiles(make(tmp_path / "data", {f"a.{suffix}": file}))
+    assert channels in (None, source.shape[2])
+    assert source.shape[:2] == (8, 8)
+    (image,) = everything(source)["image"]
+    assert image.dtype == np.uint8
+    np.testing.assert_allclose(image.astype(int), expected, atol=tolerance, rtol=0)
+
+
+UPRIGHT = {
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: np.rot90(x, 2).swapaxes(0, 1),
+    8: lambda x: np.rot90(x),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_photographs_are_turned_upright(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    source = ImageFiles(folder(tmp_path, {"a.png": encoded(COLOUR, "png", exif=exif)}))
+    np.testing.assert_array_equal(everything(source)["image"][0], UPRIGHT[orientation](COLOUR))
+
+
+def test_four_channels_keep_alpha_and_one_and_three_convert(tmp_path):
+    pixels = np.dstack([COLOUR, ALPHA])
+    path = folder(tmp_path, {"a.png": encoded(pixels, "png")})
+    np.testing.assert_array_equal(everything(ImageFiles(path, channels=4))["image"][0], pixels)
+    shown = Image.fromarray(everything(ImageFiles(path, channels=3))["image"][0])
+    np.testing.assert_array_equal(everything(ImageFiles(path, channels=1))["image"][0, ..., 0], shown.convert("L"))
+    grey = ImageFiles(folder(tmp_path / "grey", {"a.png": encoded(GREY, "png")}), channels=3)
+    np.testing.assert_array_equal(everything(grey)["image"][0], np.dstack([GREY] * 3))
+
+
+GREYS = {"l": png(9), "la": png((9, 255), mode="LA"), "bit": png(1, mode="1"), "deep": encoded(DEEP, "png")}
+
+
+@pytest.mark.parametrize(
+    ("files", "channels"),
+    [
+        (["l"], 1),
+        (["l", "la", "bit", "deep"], 1),
+        (["colour", "l"], 3),
+        (["l", "colour"], 3),
+        (["colour", "deep"], 3),
+        (["deep", "colour"], 3),
+    ],
+)
+def test_a_set_is_grey_if_all_its_files_are(files, channels, tmp_path):
+    """In the order given, as the last file once decided alone when it had 16 bits."""
+    kinds = {**GREYS, "colour": png((9, 8, 7), mode="RGB")}
+    source = ImageFiles(folder(tmp_path, {f"{i}.png": kinds[kind] for i, kind in enumerate(files)}))
+    assert source.shape == (8, 8, channels)
+    assert everything(source)["image"].shape == (len(files), 8, 8, channels)
+
+
+CLASSES = {"dog/1.png": png(3), "cat/2.png": png(2), "cat/1.png": png(1), "eel/a.png": png(4), "eel/notes.txt": b"long"}
+
+
+@pytest.mark.parametrize("make", [folder, archive])
+def test_folders_are_classes_in_alphabetical_order(make, tmp_path):
+    source = ImageFiles(make(tmp_path / "data", CLASSES))
+    batch = everything(source)
+    assert source.classes == ("cat", "dog", "eel")
+    assert batch["label"].tolist() == [0, 0, 1, 2]
+    assert batch["label"].dtype == np.int32
+    assert batch["image"][:, 0, 0, 0].tolist() == [1, 2, 3, 4]
+    some = source.read(np.array([3, 0]))
+    assert (some["label"].tolist(), some["image"][:, 0, 0, 0].tolist()) == ([2, 0], [4, 1])
+
+
+@pytest.mark.parametrize("files", [["a.png", "b.png"], ["a.png", "cat/b.png"], ["all/a.png", "all/b.png"]])
+def test_no_classes(files, tmp_path):
+    source = ImageFiles(folder(tmp_path, {name: png(i) for i, name in enumerate(files)}))
+    assert source.classes == ()
+    assert everything(source).keys() == {"image"}
+
+
+@pytest.mark.parametrize("make", [folder, archive])
+def test_what_systems_leave_behind_is_no_image(make, tmp_path):
+    left = ["._1.png", ".cache/1.png", "cat/.thumbnails/1.png", "cat/._1.png", "__MACOSX/cat/1.png", "__MACOSX/cat/._1.png"]
+    source = ImageFiles(make(tmp_path / "data", {**CLASSES, **dict.fromkeys(left, b"no image"), "Thumbs.db": b""}))
+    assert source.classes == ("cat", "dog", "eel")
+    assert len(source) == 4
+
+
+def test_a_zip_is_its_folder(tmp_path):
+    files = {f"{kind}/{i}.png": encoded(RNG.integers(0, 256, (9, 12, 3), np.uint8), "png") for kind in "ba" for i in range(9)}
+    one, other = (data.load(str(make(tmp_path / name, files)), size=8) for make, name in ((folder, "a"), (archive, "a.zip")))
+    assert one.classes == other.classes == ("a", "b")
+    for name in ("image", "label"):
+        np.testing.assert_array_equal(everything(one)[name], everything(other)[name])
+
+
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24), (40, 40), (7, 12)])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_resizing_is_pillows_lanczos_of_the_centred_square(shape, mode, tmp_path):
+    image = Image.fromarray(RNG.integers(0, 256, (*shape, 3), np.uint8)).convert(mode)
+    source = ImageFiles(folder(tmp_path, {"a.png": encoded(image, "png")}), size=16)
+    expected = ImageOps.fit(image, (16, 16), Image.Resampling.LANCZOS, centering=(0.5, 0.5))
+    np.testing.assert_array_equal(everything(source)["image"][0], np.asarray(expected).reshape(source.shape))
+
+
+def test_the_centre_is_what_is_kept(tmp_path):
+    wide = np.zeros((16, 48), np.uint8)
+    wide[:, 16:32] = GREY.repeat(2, 0).repeat(2, 1)
+    path = folder(tmp_path, {"tall.png": encoded(wide.T, "png"), "wide.png": encoded(wide, "png")})
+    tall, wide_image = everything(ImageFiles(path, size=16))["image"][..., 0]
+    np.testing.assert_array_equal(wide_image, wide[:, 16:32])
+    np.testing.assert_array_equal(tall, wide[:, 16:32].T)
+
+
+def test_fine_detail_shrinks_to_grey_and_not_to_stripes(tmp_path):
+    board = (np.add.outer(np.arange(63), np.arange(63)) % 2 * 255).astype(np.uint8)
+    # Sampled at every 9th pixel without a filter, it would be as black and white as before.
+    source = ImageFiles(folder(tmp_path, {"a.png": encoded(board, "png"), "b.png": encoded(board > 0, "png")}), size=7)
+    np.testing.assert_allclose(everything(source)["image"], 127.5, atol=12)
+
+
+def test_arrays_are_resized_like_files(tmp_path):
+    images = RNG.integers(0, 256, (3, 20, 30, 3), np.uint8)
+    expected = [np.asarray(ImageOps.fit(Image.fromarray(x), (8, 8), Image.Resampling.LANCZOS)) for x in images]
+    np.testing.assert_array_equal(resized(images, 8), expected)
+    np.save(tmp_path / "a.npy", images)
+    np.testing.assert_array_equal(everything(data.load(str(tmp_path / "a.npy"), size=8))["image"], expected)
+
+
+def test_fitted_does_not_look_outside_of_what_is_opaque():
+    """The colour below alpha 0 is anything; it may not bleed into its neighbours as they are resized."""
+    pixels = np.zeros((32, 32, 4), np.uint8)
+    pixels[:, :16] = [0, 255, 0, 0]
+    pixels[:, 16:] = [255, 0, 0, 255]
+    for channels in (3, 4):
+        image = fitted(Image.fromarray(pixels), 9, channels)
+        if channels == 3:
+            assert (image[..., 1] == image[..., 2]).all()
+        else:
+            assert image[..., 1][image[..., 3] > 0].max() == 0
+
+
+@pytest.mark.parametrize("side", [11, 20])
+@pytest.mark.parametrize("asked", [{}, {"size": 8, "channels": 3}])
+def test_a_decompression_bomb_is_refused_by_name(side, asked, tmp_path, monkeypatch):
+    """At 100 pixels, Pillow itself warns of 121 and refuses 400; the user may have silenced its warnings."""
+    path = folder(tmp_path, {"a.png": png(0), "bomb.png": png(0, side)})
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for action in ("ignore", "error"):
+        with warnings.catch_warnings():
+            warnings.simplefilter(action, Image.DecompressionBombWarning)
+            with pytest.raises(ValueError, match=r"bomb\.png has more pixels than Pillow opens"):
+                everything(ImageFiles(path, **asked))
+
+
+def test_threads_read_a_zip_as_one_does(tmp_path):
+    files = {f"{i}.png": encoded(RNG.integers(0, 256, (32, 32, 3), np.uint8), "png") for i in range(40)}
+    source = ImageFiles(archive(tmp_path / "a.zip", files))
+    expected = everything(source)["image"]
+    places = np.random.default_rng(1).integers(40, size=(60, 8))
+    with ThreadPoolExecutor(8) as pool:
+        for rows, batch in zip(places, pool.map(source.read, places)):
+            np.testing.assert_array_equal(batch["image"], expected[rows])
+
+
+def test_threads_leave_the_filters_of_warnings_alone(tmp_path):
+    source = ImageFiles(folder(tmp_path, {"a.png": png(1)}))
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(source.read, [np.zeros(20, int)] * 100))
+    assert list(warnings.filters) == before
+
+
+def test_a_thread_opens_a_zip_once(tmp_path, monkeypatch):
+    """Opening reads the whole directory: of 200,000 files that takes a second, for each of 200,000 reads."""
+    path = archive(tmp_path / "a.zip", {f"{i}.png": png(i) for i in range(20)})
+    opened = []
+
+    class Counted(zipfile.ZipFile):
+        def __init__(self, *args, **kwargs):
+            opened.append(threading.get_ident())
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(zipfile, "ZipFile", Counted)
+    source = ImageFiles(path)
+    everything(source)
+    assert opened == [threading.get_ident()] * 2  # its names, then what is in it
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(source.read, np.arange(20).reshape(10, 2)))
+    assert 1 <= len(opened[2:]) <= 2

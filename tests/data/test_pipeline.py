@@ -1,0 +1,157 @@
+"""A batch is a function of (seed, step): every epoch holds each example once, in any process, from any step."""
+
+import random
+import threading
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.data import Arrays, Batches, as_float, stream
+
+
+def examples(count):
+    """Whose image is its own number, and whose label is its negative."""
+    numbers = np.arange(count, dtype=np.float32)
+    return Arrays(numbers[:, None], -np.arange(count, dtype=np.int32))
+
+
+def numbers(batch):
+    assert (batch["image"][:, 0] == -batch["label"]).all()
+    return batch["image"][:, 0].astype(int).tolist()
+
+
+def sequence(batches, steps):
+    return [i for step in range(steps) for i in numbers(batches[step])]
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(12, 4), (10, 4), (10, 10), (7, 3), (5, 12), (1, 3), (3, 1)])
+def test_each_epoch_holds_each_example_once(count, batch_size):
+    steps = 4 * count
+    seen = np.array(sequence(Batches(examples(count), batch_size, seed=0), steps)).reshape(-1, count)
+    np.testing.assert_array_equal(np.sort(seen, axis=1), np.tile(np.arange(count), (len(seen), 1)))
+
+
+def test_epochs_are_shuffled_each_in_its_own_way():
+    epochs = np.array(sequence(Batches(examples(50), 10, seed=0), 20)).reshape(4, 50)
+    assert len({tuple(epoch) for epoch in epochs} | {tuple(range(50))}) == 5
+
+
+def test_a_batch_may_span_epochs():
+    batches = Batches(examples(10), 4, seed=0)
+    assert sorted(sequence(batches, 5)) == sorted([*range(10), *range(10)])
+    assert sorted(numbers(batches[0]) + numbers(batches[1]) + numbers(batches[2])[:2]) == list(range(10))
+
+
+def test_a_batch_is_a_function_of_seed_and_step_alone():
+    order = random.Random(0).sample(range(40), 40)
+    expected = [numbers(Batches(examples(13), 5, seed=3)[step]) for step in range(40)]
+    jumping = Batches(examples(13), 5, seed=3)
+    assert {step: numbers(jumping[step]) for step in order} == dict(enumerate(expected))
+
+
+def test_other_seeds_other_orders():
+    orders = {tuple(sequence(Batches(examples(20), 5, seed), 8)) for seed in range(5)}
+    assert len(orders) == 5
+
+
+def test_the_epochs_of_neighbouring_seeds_are_not_the_same():
+    """As they would be if the order were one of seed + epoch."""
+    epochs = [tuple(sequence(Batches(examples(20), 20, seed), 4)[i : i + 20]) for seed in range(4) for i in (0, 20, 40)]
+    assert len(set(epochs)) == 12
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_share_the_global_batch(processes):
+    whole = Batches(examples(10), 8, seed=1)
+    share = 8 // processes
+    parts = [Batches(examples(10), 8, seed=1, rows=slice(i * share, (i + 1) * share)) for i in range(processes)]
+    for step in range(10):
+        assert [i for part in parts for i in numbers(part[step])] == numbers(whole[step])
+
+
+def test_a_batch_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="batch_size 0: at least 1"):
+        Batches(examples(3), 0, seed=0)
+
+
+class Slow(Arrays):
+    """Reads take random times; those at the start of the stream the longest."""
+
+    def read(self, indices):
+        time.sleep(random.uniform(0, 0.01))
+        return super().read(indices)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 40), (17, 40), (5, 7), (3, 3), (0, 1)])
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_a_stream_is_the_batches_in_order(start, stop, ahead):
+    source = examples(13)
+    batches = Batches(source, 5, seed=3)
+    slow = Batches(Slow(source.images, source.labels), 5, seed=3)
+    found = [numbers(batch) for batch in stream(slow, start, stop, ahead)]
+    assert found == [numbers(batches[step]) for step in range(start, stop)]
+
+
+class Recorded:
+    """Batches that are their step's number; the read of step ``bad`` fails."""
+
+    def __init__(self, bad=None):
+        self.bad, self.read = bad, []
+
+    def __getitem__(self, step):
+        self.read.append(step)
+        if step == self.bad:
+            raise ValueError(f"step {step} cannot be read")
+        return step
+
+
+@pytest.mark.parametrize("bad", [0, 3, 9])
+def test_a_readers_error_is_raised_where_its_batch_would_be(bad):
+    found = []
+    with pytest.raises(ValueError, match=f"step {bad} cannot be read"):
+        found.extend(found.append(step) or [] for step in stream(Recorded(bad), 0, 10))
+    assert found[:bad] == list(range(bad))
+
+
+def test_a_stream_reads_ahead_and_no_further():
+    batches = Recorded()
+    coming = stream(batches, 0, 100, ahead=3)
+    for step in range(5):
+        assert next(coming) == step
+        time.sleep(0.01)
+        assert sorted(batches.read) == list(range(step + 1 + 3))
+    coming.close()
+
+
+def test_a_stream_that_is_left_ends_its_threads():
+    before = threading.active_count()
+    batches = Recorded()
+    for step in stream(batches, 0, 1000):
+        if step == 5:
+            break
+    for step in stream(batches, 0, 1000):
+        assert step == 0
+        assert threading.active_count() > before
+        break
+    assert threading.active_count() == before
+    assert max(batches.read) < 20
+
+
+def test_bytes_become_floats_and_nothing_else_changes():
+    batch = {
+        "image": np.array([[0, 255, 51]], np.uint8),
+        "second": np.array([[0.25, -3.0]], np.float32),
+        "label": np.array([255], np.uint8),
+        "index": np.array([7], np.int32),
+    }
+    for convert in (as_float, jax.jit(as_float)):
+        out = convert(batch)
+        np.testing.assert_allclose(out["image"], [[-1.0, 1.0, -0.6]], atol=1e-7)
+        assert out["image"].dtype == jnp.float32
+        assert (np.asarray(out["image"])[0, :2] == [-1, 1]).all()
+        for name in ("second", "label", "index"):
+            assert out[name].dtype == batch[name].dtype
+            np.testing.assert_array_equal(out[name], batch[name])

@@ -1,0 +1,80 @@
+"""The default run's samples, against the real digits. Slow: it trains for a minute.
+
+Judged by what is not jaxgan's: scikit-learn's classifier and neighbours, scipy's matrix root.
+"""
+
+import numpy as np
+import programs
+import pytest
+import scipy.linalg
+from sklearn.datasets import load_digits
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import NearestNeighbors
+from sklearn.svm import SVC
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def reals():
+    digits = load_digits()
+    return (digits.data / 8 - 1).astype(np.float32), digits.target
+
+
+@pytest.fixture(scope="module", params=[0, 1])
+def samples(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("default")
+    trained = programs.start("--run-dir", folder / "run", "--seed", request.param)
+    assert trained.wait(600) == 0, trained.stdout.read()
+    drawn = programs.start("sample", "--run-dir", folder / "run", "--count", 1797, "--out", folder / "raw.npz")
+    assert drawn.wait(100) == 0, drawn.stdout.read()
+    return np.load(folder / "raw.npz")["images"].reshape(1797, -1)
+
+
+def frechet(x, y):
+    s_x, s_y = np.cov(x.T), np.cov(y.T)
+    root = scipy.linalg.sqrtm(s_x @ s_y).real
+    return float(np.square(x.mean(0) - y.mean(0)).sum() + np.trace(s_x + s_y - 2 * root))
+
+
+def covered(manifold, queries, k=3):
+    """The share of queries within some point's distance to its k-th neighbour. Kynkäänniemi et al. 2019."""
+    radii = NearestNeighbors(n_neighbors=k + 1).fit(manifold).kneighbors(manifold)[0][:, k]
+    distances = np.sqrt(np.maximum(0, np.square(manifold[:, None] - queries[None]).sum(-1)))
+    return float((distances <= radii[:, None]).any(0).mean())
+
+
+def test_the_judges_are_worth_something(reals):
+    images, labels = reals
+    assert cross_val_score(SVC(gamma=0.02, C=10), images, labels).mean() > 0.95
+    gaussian = np.random.default_rng(0).multivariate_normal(images.mean(0), np.cov(images.T), 1797).astype(np.float32)
+    assert covered(images, gaussian) < 0.5  # one Gaussian over the pixels is told apart
+
+
+def test_distance_precision_and_recall(samples, reals):
+    images, _ = reals
+    told = {
+        "frechet": frechet(samples, images),
+        "precision": covered(images, samples),
+        "recall": covered(samples, images),
+    }
+    print(told)
+    assert told["frechet"] <= 0.40
+    assert told["precision"] >= 0.70
+    assert told["recall"] >= 0.50
+
+
+def test_all_ten_classes(samples, reals):
+    classes = SVC(gamma=0.02, C=10).fit(*reals).predict(samples)
+    shares = np.bincount(classes, minlength=10) / len(samples)
+    print(shares.round(3))
+    assert shares.min() >= 0.05
+    assert shares.max() <= 0.15
+
+
+def test_samples_are_no_copies(samples, reals):
+    images, _ = reals
+    between_reals = np.median(NearestNeighbors(n_neighbors=2).fit(images).kneighbors(images)[0][:, 1])
+    to_nearest = np.median(NearestNeighbors(n_neighbors=1).fit(images).kneighbors(samples)[0])
+    print(to_nearest / between_reals)
+    assert to_nearest >= 0.5 * between_reals

@@ -1,0 +1,128 @@
+"""Every experiment, tiny: it trains, the generator's pass is shared, and it lowers for every platform."""
+
+import dataclasses
+import importlib
+import pkgutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import programs
+import pytest
+
+import experiments
+from jaxgan import parallel
+from jaxgan.data import Batches
+from jaxgan.training import loop
+
+NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
+
+
+def tiny(name, **changes):
+    module = importlib.import_module(f"experiments.{name}")
+    config = module.Config.tiny(**changes)
+    return config, module.build(config)
+
+
+def shapes(config, experiment):
+    state = jax.eval_shape(experiment.game.init, jax.random.key(0))
+    batch = experiment.source.read(Batches(experiment.source, config.batch_size, 0).indices(0))
+    return state, jax.eval_shape(lambda b: loop.prepare(None, b), batch)
+
+
+def test_there_is_a_flag_set_for_each():
+    assert set(NAMES) == set(programs.TINY_OF)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_step_lowers(name, platform):
+    config, experiment = tiny(name)
+    exported = jax.export.export(jax.jit(experiment.game.step), platforms=[platform])(*shapes(config, experiment))
+    assert exported.platforms == (platform,)
+    assert "stablehlo.dot_general" in exported.mlir_module()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_trains_resumes_and_samples(name, tmp_path, capsys):
+    flags = programs.TINY_OF[name]
+    run_dir = tmp_path / "run"
+    for steps in (2, 3):
+        code, text = programs.run(capsys, "--steps", steps, "--run-dir", run_dir, *flags, experiment=name)
+        assert code == 0, text
+    assert "resumed from step 2" in text
+    code, text = programs.run(
+        capsys, "sample", "--run-dir", run_dir, "--count", 2, "--out", tmp_path / "a.npz", experiment=name
+    )
+    assert code == 0, text
+    assert np.isfinite(np.load(tmp_path / "a.npz")["images"]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_told_and_frozen(name):
+    module = importlib.import_module(f"experiments.{name}")
+    config = module.Config()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 1
+    for told in ("Paper", "Command", "Data", "Hardware", "Time", "Score"):
+        assert told in module.__doc__
+
+
+def products(text):
+    """Matrix products and convolutions in a compiled program."""
+    return text.count(" dot(") + text.count(" convolution(")
+
+
+def compiled(game, state, batch):
+    return jax.jit(game.step).lower(state, batch).compile().as_text()
+
+
+@pytest.mark.parametrize("spread", ["jit", "pmap"])
+def test_the_generators_forward_pass_occurs_once(spread):
+    """DCGAN with its BatchNorm: both players' turns share latents, so D's fakes are G's.
+
+    Against the same game whose generator's player draws other latents: as many products more as G has.
+    """
+    config, experiment = tiny("dcgan", base=2)
+    game = experiment.game
+    state, batch = shapes(config, experiment)
+    player = game.players["g"]
+
+    def elsewhere(nets, batch, keys, step):
+        return player.loss(nets, batch, jax.vmap(jax.random.fold_in, (0, None))(keys, 99), step)
+
+    apart = dataclasses.replace(game, players={**game.players, "g": dataclasses.replace(player, loss=elsewhere)})
+    if spread == "jit":
+        shared, twice = (products(compiled(g, state, batch)) for g in (game, apart))
+    else:
+        on = parallel.devices(2)
+
+        def step(g):
+            return jax.pmap(g.step, "data", in_axes=(None, 0), out_axes=None, devices=on)
+
+        halves = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, 4, *x.shape[1:]), x.dtype), batch)
+        shared, twice = (products(step(g).lower(state, halves).compile().as_text()) for g in (game, apart))
+    generator = jax.jit(
+        lambda params, z: game.nets["g"].module.apply(params, z, train=True, mutable=["batch_stats"])[0]
+    )
+    variables = {"params": state.params["g"], **state.stats["g"]}
+    alone = products(generator.lower(variables, jnp.zeros((8, config.latents))).compile().as_text())
+    assert alone == 3  # the linear layer and two transposed convolutions
+    assert twice - shared == alone
+
+
+def test_games_may_change_with_the_step(tmp_path):
+    """``game_at``: a warm-up with more turns is another game over the same state, each compiled once."""
+    config, experiment = tiny("gan", batch_size=16, steps=6)
+    usual = experiment.game
+    warm = dataclasses.replace(usual, turns=(("d",), ("d",), ("g",)))
+    asked = []
+
+    def game_at(step):
+        asked.append(step)
+        return warm if step < 3 else usual
+
+    changing = dataclasses.replace(experiment, game_at=game_at)
+    loop.train(changing, config, loop.Options(devices=1, quiet=True), tmp_path, "gan")
+    assert asked == list(range(6))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 6
