@@ -63,11 +63,11 @@ def rows(batch_size: int) -> slice:
     return slice(jax.process_index() * share, (jax.process_index() + 1) * share)
 
 
-def any_process(flag: bool) -> bool:
-    """Whether the flag is set in any process. Every process must call it, as often."""
+def largest(number: int) -> int:
+    """The largest of the numbers that the processes give. Every process must call it, as often."""
     if jax.process_count() == 1:
-        return flag
-    return bool(multihost_utils.process_allgather(np.array(flag)).any())
+        return number
+    return int(multihost_utils.process_allgather(np.array(number)).max())
 
 
 def pmap(

@@ -59,8 +59,8 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.nda
     images = np.asarray(images)
     if images.ndim == 2 and images.shape[1] == 2:
         return _scatter(images)
-    if images.ndim != 4:
-        raise ValueError(f"images of shape {images.shape}: want [N, height, width, C], or points [N, 2]")
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"images of shape {images.shape}: want [N, height, width, C], N > 0, or points [N, 2]")
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -93,6 +93,8 @@ def save(path: str | Path, frames: np.ndarray, by: str, *, frames_per_second: in
     frames = frames if frames.ndim == 4 else frames[None]
     if frames.shape[-1] not in (1, 3, 4):
         raise ValueError(f"{path}: images of {frames.shape[-1]} channels have no picture; write a .npz")
+    if path.suffix == ".png" and len(frames) > 1:
+        raise ValueError(f"{path}: {len(frames)} frames in a picture; use .gif or .webp")
     frames = frames.repeat(scale, 1).repeat(scale, 2)
     pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
     note = f"Synthetic: made by {by}, a generative adversarial network. No camera took it."

@@ -91,7 +91,7 @@ state = parallel.replicate(game.init(jax.random.key(0)), on, local=kind == "pmap
 step = getattr(parallel, kind)(game, on)
 for _ in range(3):
     state, metrics = step(state, batch)
-assert parallel.any_process(process == 1) and not parallel.any_process(False)
+assert parallel.largest(process) == 1
 checkpoints = Checkpoints(Path(out) / "checkpoints")
 checkpoints.save(state)
 checkpoints.wait()

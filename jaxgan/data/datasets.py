@@ -1,6 +1,8 @@
 """TensorFlow Datasets, without TensorFlow: prepared as array_record, read as a random-access source."""
 
+import contextlib
 import difflib
+import fcntl
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +18,14 @@ class Dataset:
         if "image" not in features:
             raise ValueError(f"{self.name}: its features are {', '.join(features)}; jaxgan trains on 'image'")
         try:
-            builder.info.splits[split]  # a part of one, train[:90%], is found by getting it alone
+            count = builder.info.splits[split].num_examples
         except (KeyError, ValueError):
+            count = 0
+        if not count:
             some = ", ".join(builder.info.splits)
             raise ValueError(
                 f"{self.name}: no such split, or nothing in it; it has {some}, and parts such as train[:90%]"
-            ) from None
+            )
         # A label that is no class, but a number, is left out.
         self.classes = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
         self._data = builder.as_data_source(split, decoders=decoders)
@@ -63,19 +67,22 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None) ->
     """
     import tensorflow_datasets as tfds
 
-    if name == "digits":
-        from jaxgan.data.digits import Digits
-
-        tfds.disable_progress_bar()  # it takes half a second
-        builder = Digits(data_dir=data_dir, file_format="array_record")
-    else:
-        builder = _builder(tfds, name, data_dir)
-    _prepare(builder, name)
+    builder = _builder(tfds, name, data_dir)
+    # Whether it was there when the builder was made: the folder appears before it is complete.
+    if not builder.info.initialized:
+        with _alone(Path(builder.data_dir).parent):
+            builder = _builder(tfds, name, data_dir)
+            _prepare(builder, name)
     unread = set(cast(Any, builder.info.features)) - {"image", "label"}
     return Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread})
 
 
 def _builder(tfds, name, data_dir):
+    if name == "digits":
+        from jaxgan.data.digits import Digits
+
+        tfds.disable_progress_bar()  # it takes half a second
+        return Digits(data_dir=data_dir, file_format="array_record")
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except tfds.core.DatasetNotFoundError:
@@ -100,6 +107,15 @@ def _prepare(builder, name):
             f"data {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300]}; prepare it where "
             "there is a network (tfds build), and copy its folder here or name it with TFDS_DATA_DIR"
         ) from error
+
+
+@contextlib.contextmanager
+def _alone(folder: Path):
+    """One process prepares while others, perhaps of the same run, wait for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _tensorflow_is_missing(error: BaseException | None) -> bool:

@@ -123,16 +123,17 @@ class _Run:
         step_of = _steps(self.experiment, options, on)
         game_at = self.experiment.game_at or (lambda step: self.experiment.game)
         batches = _batches(self.experiment.source, config, start)
-        saved = start
+        saved, stop = start, 0
         for step, batch in enumerate(batches, start + 1):
             with self.profiled(step - start):
                 state, metrics = step_of(game_at(step - 1))(state, batch)
             self.pending.append((step, metrics))
             last = step == config.steps
             due = {"sample": step % options.sample_every == 0, "save": step % options.checkpoint_every == 0}
-            if step % LOOK_EVERY == 0 or last or any(due.values()):
+            alone = jax.process_count() == 1  # several agree, so they ask each other at set steps
+            if step % LOOK_EVERY == 0 or last or any(due.values()) or (alone and received):
                 self.look()
-                stop = parallel.any_process(bool(received))
+                stop = parallel.largest(received[0] if received else 0)
                 if due["sample"] or last:
                     self.save_grid(state, step)
                 if due["save"] or last or stop:
@@ -143,8 +144,8 @@ class _Run:
         self.checkpoints.wait()
         if saved > start:
             self.terminal.say(f"saved at step {saved}")
-        if received and saved < config.steps:
-            raise Interrupted(received[0])
+        if stop and saved < config.steps:
+            raise Interrupted(stop)
 
     def look(self) -> None:
         """Bring metrics to the host, check them, write them, show the last."""

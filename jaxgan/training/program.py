@@ -70,7 +70,12 @@ def main(
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
         print(f"error: {error}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ValueError) else 1)
+        code = 2 if isinstance(error, ValueError) else 1
+        if jax.distributed.is_initialized():
+            # An orderly end would wait for the other hosts, who wait for this one.
+            sys.stdout.flush()
+            os._exit(code)
+        sys.exit(code)
 
 
 def _verbs(name, config_class, build) -> dict[str, Callable]:

@@ -73,6 +73,7 @@ def builder_of(features, examples):
 def png(pixels):
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "png")
+    out.seek(0)
     return out
 
 
@@ -174,14 +175,24 @@ def caused_by_an_import():
         return error
 
 
-@pytest.mark.parametrize("error", [ImportError("No module named 'tensorflow'"), caused_by_an_import()])
-def test_preparing_that_needs_tensorflow_names_the_extra(error, prepared, monkeypatch):
-    def fail(*args, **kwargs):
-        raise error
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("No module named 'tensorflow'"), r"TFDS needs TensorFlow to prepare .* 'jaxgan\[tfds\]'"),
+        (caused_by_an_import(), r"TFDS needs TensorFlow to prepare .* 'jaxgan\[tfds\]'"),
+        (ConnectionError("no route to host"), "could not be prepared: ConnectionError: no route to host; prepare it where"),
+    ],
+)
+def test_what_stops_a_preparation(error, told, tmp_path, monkeypatch):
+    class Failing(builder_of({"image": tfds.features.Image()}, {"train": []}), skip_registration=True):
+        name = "tiny"
 
-    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    with pytest.raises(ValueError, match=r"TFDS needs TensorFlow to prepare .* pip install 'jaxgan\[tfds\]'"):
-        datasets.load("tiny", "train", prepared)
+        def download_and_prepare(self, **kwargs):
+            raise error
+
+    monkeypatch.setattr(tfds, "builder", lambda name, **kwargs: Failing(**kwargs))
+    with pytest.raises(ValueError, match=f"data 'tiny'.*{told}"):
+        datasets.load("tiny", "train", tmp_path)
 
 
 def test_code_that_needs_tensorflow_names_the_extra(monkeypatch):
@@ -191,12 +202,3 @@ def test_code_that_needs_tensorflow_names_the_extra(monkeypatch):
     monkeypatch.setattr(tfds, "builder", fail)
     with pytest.raises(ValueError, match=r"data 'tiny': TFDS needs TensorFlow .* pip install 'jaxgan\[tfds\]'"):
         datasets.load("tiny")
-
-
-def test_preparing_that_needs_the_network_says_so(prepared, monkeypatch):
-    def fail(*args, **kwargs):
-        raise ConnectionError("no route to host")
-
-    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
-    with pytest.raises(ValueError, match=r"'tiny' could not be prepared: ConnectionError: no route to host; prepare it where"):
-        datasets.load("tiny", "train", prepared)

@@ -186,15 +186,26 @@ def test_no_classes(files, tmp_path):
 
 @pytest.mark.parametrize("make", [folder, archive])
 def test_what_systems_leave_behind_is_no_image(make, tmp_path):
-    left = ["._1.png", ".cache/1.png", "cat/.thumbnails/1.png", "cat/._1.png", "__MACOSX/cat/1.png", "__MACOSX/cat/._1.png"]
+    left = [
+        "._1.png",
+        ".cache/1.png",
+        "cat/.thumbnails/1.png",
+        "cat/._1.png",
+        "__MACOSX/cat/1.png",
+        "__MACOSX/cat/._1.png",
+    ]
     source = ImageFiles(make(tmp_path / "data", {**CLASSES, **dict.fromkeys(left, b"no image"), "Thumbs.db": b""}))
     assert source.classes == ("cat", "dog", "eel")
     assert len(source) == 4
 
 
 def test_a_zip_is_its_folder(tmp_path):
-    files = {f"{kind}/{i}.png": encoded(RNG.integers(0, 256, (9, 12, 3), np.uint8), "png") for kind in "ba" for i in range(9)}
-    one, other = (data.load(str(make(tmp_path / name, files)), size=8) for make, name in ((folder, "a"), (archive, "a.zip")))
+    files = {
+        f"{kind}/{i}.png": encoded(RNG.integers(0, 256, (9, 12, 3), np.uint8), "png") for kind in "ba" for i in range(9)
+    }
+    one, other = (
+        data.load(str(make(tmp_path / name, files)), size=8) for make, name in ((folder, "a"), (archive, "a.zip"))
+    )
     assert one.classes == other.classes == ("a", "b")
     for name in ("image", "label"):
         np.testing.assert_array_equal(everything(one)[name], everything(other)[name])

@@ -1,0 +1,196 @@
+"""DCGAN: the paper's layers counted by hand, and the same networks written again with flax's own layers."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.models import dcgan
+
+RNG = np.random.default_rng(0)
+
+
+def shapes(module, x):
+    return jax.eval_shape(lambda: module.init(jax.random.key(0), x, train=True))
+
+
+def named(tree):
+    return {".".join(k.key for k in path): p.shape for path, p in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def drawn(module, x):
+    """Parameters and moving statistics from a distribution in which none is 0, and variances are above 0."""
+
+    def draw(path, p):
+        if path[-1].key in ("scale", "var"):
+            return jnp.array(RNG.uniform(0.5, 1.5, p.shape), jnp.float32)
+        return jnp.array(RNG.normal(size=p.shape) / np.sqrt(np.prod(p.shape[:-1]) or 1), jnp.float32)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes(module, x))
+
+
+def latents(count=3, size=100):
+    return jnp.array(RNG.normal(size=(count, size)), jnp.float32)
+
+
+def images(size, channels, count=3):
+    return jnp.array(RNG.uniform(-1, 1, size=(count, size, size, channels)), jnp.float32)
+
+
+@pytest.mark.parametrize(("size", "width"), [(8, 24), (16, 1), (32, 6), (64, 3)])
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_shapes(size, channels, width):
+    g, d = dcgan.Generator(size=size, channels=channels, width=width), dcgan.Discriminator(width=width)
+    out = jax.eval_shape(lambda: g.init_with_output(jax.random.key(0), latents(size=7), train=True)[0])
+    assert (out.shape, out.dtype) == ((3, size, size, channels), jnp.float32)
+    logits = jax.eval_shape(lambda x: d.init_with_output(jax.random.key(0), x, train=True)[0], out)
+    assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
+
+
+def test_the_papers_generator():
+    """Figure 1: 100 latents, 4 x 4 x 1024, 8 x 8 x 512, 16 x 16 x 256, 32 x 32 x 128, 64 x 64 x 3."""
+    variables = shapes(dcgan.Generator(size=64, channels=3, width=128), latents())
+    expected = {
+        "linear.kernel": (100, 4 * 4 * 1024),
+        "up_1.kernel": (4, 4, 512, 1024),
+        "up_2.kernel": (4, 4, 256, 512),
+        "up_3.kernel": (4, 4, 128, 256),
+        "image.kernel": (4, 4, 3, 128),
+        "image.bias": (3,),
+    }
+    norms = {"norm_0": (1024,), "norm_1": (512,), "norm_2": (256,), "norm_3": (128,)}  # and none for the image
+    assert named(variables["params"]) == expected | {f"{n}.{p}": c for n, c in norms.items() for p in ("scale", "bias")}
+    assert named(variables["batch_stats"]) == {f"{n}.{p}": c for n, c in norms.items() for p in ("mean", "var")}
+    counted = 100 * 16384 + 16 * (1024 * 512 + 512 * 256 + 256 * 128 + 128 * 3) + 3 + 2 * (1024 + 512 + 256 + 128)
+    assert sum(p.size for p in jax.tree.leaves(variables["params"])) == counted == 12_658_435
+
+
+def test_the_papers_discriminator():
+    variables = shapes(dcgan.Discriminator(width=128), images(64, 3))
+    expected = {
+        "down_0.kernel": (4, 4, 3, 128),
+        "down_0.bias": (128,),  # as nothing normalises the first layer
+        "down_1.kernel": (4, 4, 128, 256),
+        "down_2.kernel": (4, 4, 256, 512),
+        "down_3.kernel": (4, 4, 512, 1024),
+        "logit.kernel": (4 * 4 * 1024, 1),
+        "logit.bias": (1,),
+    }
+    norms = {"norm_1": (256,), "norm_2": (512,), "norm_3": (1024,)}
+    assert named(variables["params"]) == expected | {f"{n}.{p}": c for n, c in norms.items() for p in ("scale", "bias")}
+    assert named(variables["batch_stats"]) == {f"{n}.{p}": c for n, c in norms.items() for p in ("mean", "var")}
+    counted = 16 * (3 * 128 + 128 * 256 + 256 * 512 + 512 * 1024) + 128 + 2 * (256 + 512 + 1024) + 16384 + 1
+    assert sum(p.size for p in jax.tree.leaves(variables["params"])) == counted == 11_036_289
+
+
+def test_a_discriminator_without_norms_has_biases():
+    variables = shapes(dcgan.Discriminator(width=4, norm=False), images(16, 3))
+    assert variables.keys() == {"params"}
+    assert {name for name in named(variables) if name.endswith("bias")} == {
+        "params.down_0.bias", "params.down_1.bias", "params.logit.bias"
+    }  # fmt: skip
+
+
+def test_initial_weights():
+    """Section 4: N(0, 0.02); and the scales of the norms, in the authors' code, N(1, 0.02)."""
+    g = jax.jit(lambda: dcgan.Generator(size=16, width=32).init(jax.random.key(0), latents(), train=True))()
+    d = jax.jit(lambda: dcgan.Discriminator(width=32).init(jax.random.key(1), images(16, 3), train=True))()
+    for path, p in jax.tree_util.tree_leaves_with_path((g["params"], d["params"])):
+        kind = path[-1].key
+        mean, deviation = {"kernel": (0, 0.02), "scale": (1, 0.02), "bias": (0, 0)}[kind]
+        assert np.mean(p) == pytest.approx(mean, abs=0.007), path
+        assert np.std(p) == pytest.approx(deviation, rel=0.3 if kind == "scale" else 0.06), path
+    for path, p in jax.tree_util.tree_leaves_with_path((g["batch_stats"], d["batch_stats"])):
+        assert (np.asarray(p) == (path[-1].key == "var")).all()
+
+
+class FlaxGenerator(nn.Module):
+    """Of size 16, channels 5 and width 6, by flax's own layers."""
+
+    @nn.compact
+    def __call__(self, z, train):
+        norm = lambda name: nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)  # noqa: E731
+        up = lambda features, bias, name: nn.ConvTranspose(  # noqa: E731
+            features, (4, 4), (2, 2), padding="SAME", transpose_kernel=True, use_bias=bias, name=name
+        )
+        x = nn.Dense(4 * 4 * 12, use_bias=False, name="linear")(z).reshape(-1, 4, 4, 12)
+        x = nn.relu(norm("norm_0")(x))
+        x = nn.relu(norm("norm_1")(up(6, False, "up_1")(x)))
+        return jnp.tanh(up(5, True, "image")(x))
+
+
+class FlaxDiscriminator(nn.Module):
+    """Of width 6, for size 16, by flax's own layers."""
+
+    norm: bool
+
+    @nn.compact
+    def __call__(self, x, train):
+        norm = lambda name: nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)  # noqa: E731
+        down = lambda features, bias, name: nn.Conv(features, (4, 4), (2, 2), use_bias=bias, name=name)  # noqa: E731
+        x = nn.leaky_relu(down(6, True, "down_0")(x), 0.2)
+        x = down(12, not self.norm, "down_1")(x)
+        x = nn.leaky_relu(norm("norm_1")(x) if self.norm else x, 0.2)
+        return nn.Dense(1, name="logit")(x.reshape(len(x), -1))[:, 0]
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("name", ["generator", "discriminator", "discriminator without norms"])
+def test_parity_with_flaxs_layers(name, train):
+    ours, theirs, x = {
+        "generator": (dcgan.Generator(size=16, channels=5, width=6), FlaxGenerator(), latents()),
+        "discriminator": (dcgan.Discriminator(width=6), FlaxDiscriminator(norm=True), images(16, 3)),
+        "discriminator without norms": (dcgan.Discriminator(width=6, norm=False), FlaxDiscriminator(norm=False), images(16, 3)),
+    }[name]  # fmt: skip
+    variables = drawn(ours, x)
+    apply = lambda module: jax.jit(lambda v: module.apply(v, x, train=train, mutable=["batch_stats"]))(variables)  # noqa: E731
+    (out, stats), (expected, expected_stats) = apply(ours), apply(theirs)
+    assert np.std(expected) > 0.05
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+    assert jax.tree.structure(stats) == jax.tree.structure(expected_stats)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5), stats, expected_stats)
+    if name == "generator":
+        assert np.abs(out).max() < 1
+
+
+@pytest.mark.parametrize("base", [1, 2, 8])
+def test_other_bases_have_other_depths(base):
+    x = images(16, 1)
+    g, d = dcgan.Generator(size=16, channels=1, width=2, base=base), dcgan.Discriminator(width=2, base=base)
+    levels = {1: 4, 2: 3, 8: 1}[base]
+    of_g, of_d = named(shapes(g, latents())["params"]), named(shapes(d, x)["params"])
+    assert of_g["linear.kernel"] == (100, base * base * 2**levels)
+    assert of_d["logit.kernel"] == (base * base * 2**levels, 1)
+    assert [sum(name.startswith(kind) and name.endswith("kernel") for name in (*of_g, *of_d)) for kind in ("up", "down")] == [
+        levels - 1, levels
+    ]  # fmt: skip
+    assert jax.eval_shape(lambda: g.init_with_output(jax.random.key(0), latents(), train=True)[0]).shape == x.shape
+
+
+def test_examples_meet_in_batch_norm_alone():
+    x = images(16, 1, count=4)
+    others = x.at[2:].set(images(16, 1, count=2))
+    for norm, train, meet in ((True, True, True), (True, False, False), (False, True, False)):
+        d = dcgan.Discriminator(width=4, norm=norm)
+        variables = drawn(d, x)
+        apply = jax.jit(lambda x, d=d, v=variables, train=train: d.apply(v, x, train=train, mutable=["batch_stats"])[0])
+        apart = np.abs(apply(x)[:2] - apply(others)[:2]).max()
+        assert (apart > 1e-2) == meet
+        assert meet or apart < 1e-5
+
+
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(name):
+    module, x = {
+        "generator": (dcgan.Generator(size=16, width=8), latents(8)),
+        "discriminator": (dcgan.Discriminator(width=8), images(16, 3, 8)),
+    }[name]
+    half = module.clone(dtype=jnp.bfloat16)
+    variables = drawn(module, x)
+    assert {p.dtype for p in jax.tree.leaves(shapes(half, x))} == {jnp.dtype(jnp.float32)}
+    apply = lambda module: jax.jit(lambda v: module.apply(v, x, train=True, mutable=["batch_stats"]))(variables)  # noqa: E731
+    (out, stats), (expected, _) = apply(half), apply(module)
+    assert out.dtype == jnp.float32
+    assert {p.dtype for p in jax.tree.leaves(stats)} == {jnp.dtype(jnp.float32)}
+    assert 1e-4 < np.abs(out - expected).max() < 0.15 * np.abs(expected).max()
