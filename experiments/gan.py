@@ -42,12 +42,8 @@ class Config:
     """Dimensions of the latents."""
     saturating: bool = False
     """The minimax loss as it stands, whose gradient vanishes where the discriminator is sure."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """sgd is the paper's, with momentum from 0.5 to 0.7."""
     learning_rate: float = 2e-4
-    """Of both players; the paper's sgd has 0.1, decaying."""
-    momentum_steps: int = 20000
-    """The steps over which sgd's momentum grows."""
+    """Adam's, for both players."""
     ema: float = 0.995
     """Decay of the generator's averaged weights, which samples are drawn with."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -85,13 +81,7 @@ def build(config: Config) -> Experiment:
         fake = nets.g(latents(keys, config.latents))
         return total(adversarial=generator_adversarial(nets.d(fake, rngs={"dropout": keys[0]})))
 
-    def optimizer():
-        if config.optimizer == "adam":
-            return optax.adam(config.learning_rate, b1=0.5)
-        momentum = optax.linear_schedule(0.5, 0.7, config.momentum_steps)
-        rate = optax.exponential_decay(config.learning_rate, 1, 1 / 1.000004)
-        return optax.inject_hyperparams(optax.sgd)(learning_rate=rate, momentum=momentum)
-
+    adam = optax.adam(config.learning_rate, b1=0.5)
     gradient = accumulate(config.accumulate)
     game = Game(
         nets={
@@ -99,8 +89,8 @@ def build(config: Config) -> Experiment:
             "d": Net(discriminator, jnp.zeros((1, *source.shape))),
         },
         players={
-            "d": Player(("d",), discriminator_loss, optimizer(), gradient),
-            "g": Player(("g",), generator_loss, optimizer(), gradient),
+            "d": Player(("d",), discriminator_loss, adam, gradient),
+            "g": Player(("g",), generator_loss, adam, gradient),
         },
         turns=(("d",), ("g",)),
         ema={"g": config.ema},

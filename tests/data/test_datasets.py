@@ -180,7 +180,10 @@ def caused_by_an_import():
     [
         (ImportError("No module named 'tensorflow'"), r"TFDS needs TensorFlow to prepare .* 'jaxgan\[tfds\]'"),
         (caused_by_an_import(), r"TFDS needs TensorFlow to prepare .* 'jaxgan\[tfds\]'"),
-        (ConnectionError("no route to host"), "could not be prepared: ConnectionError: no route to host; prepare it where"),
+        (
+            ConnectionError("no route to host"),
+            "could not be prepared: ConnectionError: no route to host; prepare it where",
+        ),
     ],
 )
 def test_what_stops_a_preparation(error, told, tmp_path, monkeypatch):

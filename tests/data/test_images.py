@@ -17,8 +17,8 @@ RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (8, 8), np.uint8)
 COLOUR = RNG.integers(0, 256, (8, 8, 3), np.uint8)
 ALPHA = np.array([0, 85, 170, 255], np.uint8)[RNG.integers(0, 4, (8, 8))]
-DEEP = np.array([0, 128, 257, 32768, 65535], np.uint16)[np.arange(64).reshape(8, 8) % 5]
-DEEP_IN_8_BITS = np.array([0, 0, 1, 128, 255], np.uint8)[np.arange(64).reshape(8, 8) % 5]
+DEEP = np.array([0, 257, 32767, 32768, 65535], np.uint16)[np.arange(64).reshape(8, 8) % 5]
+DEEP_IN_8_BITS = np.array([0, 1, 127, 128, 255], np.uint8)[np.arange(64).reshape(8, 8) % 5]
 SMOOTH = np.add.outer(np.arange(8), np.arange(8)).astype(np.uint8)[..., None] * np.array([4, 8, 16], np.uint8)
 
 
@@ -78,6 +78,7 @@ TABLE = {
                                               np.where(INDICES[..., None] == 1, 255, PALETTE[INDICES]), 3, 0),
     "1-bit png": (encoded(GREY > 127, "png"), "png", 255 * (GREY[..., None] > 127), 1, 0),
     "16-bit png": (encoded(DEEP, "png"), "png", DEEP_IN_8_BITS[..., None], 1, 0),
+    "16-bit png, all but black": (encoded(DEEP // 200, "png"), "png", np.round(DEEP[..., None] // 200 / 257), 1, 0),
     "16-bit tiff": (encoded(DEEP, "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
     "16-bit tiff, big-endian": (encoded(DEEP.astype(">u2"), "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
     "32-bit tiff of 8 bits": (encoded(GREY.astype(np.int32), "tiff"), "tiff", GREY[..., None], 1, 0),

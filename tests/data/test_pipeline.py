@@ -126,6 +126,13 @@ def test_a_stream_reads_ahead_and_no_further():
     coming.close()
 
 
+@pytest.mark.parametrize("stop", [2, 10])
+def test_a_stream_reads_no_batch_twice_and_none_that_is_not_asked_for(stop):
+    batches = Recorded()
+    assert list(stream(batches, 0, stop, ahead=4)) == list(range(stop))
+    assert sorted(batches.read) == list(range(stop))
+
+
 def test_a_stream_that_is_left_ends_its_threads():
     before = threading.active_count()
     batches = Recorded()
