@@ -61,7 +61,8 @@ class Discriminator(nn.Module):
 class MaxoutDiscriminator(nn.Module):
     """Goodfellow et al. 2014's: two maxout layers (Goodfellow et al. 2013) with dropout; logits [B], float32.
 
-    Dropout draws from the stream "dropout": ``nets.d(x, rngs={"dropout": keys[0]})``.
+    The paper's images are in [0, 1], so those in [-1, 1] are brought there: around 0 it learns to be sure, and the
+    generator nothing. Dropout draws from the stream "dropout": ``nets.d(x, rngs={"dropout": keys[0]})``.
 
     Attributes:
       units, pieces: each of a layer's ``units`` is the largest of ``pieces`` linear maps. Weights begin
@@ -77,7 +78,8 @@ class MaxoutDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        x = nn.Dropout(1 - self.keep[0], deterministic=not train)(x.reshape(len(x), -1))
+        x = (x.reshape(len(x), -1) + 1) / 2
+        x = nn.Dropout(1 - self.keep[0], deterministic=not train)(x)
         for i in range(2):
             x = nn.Dense(self.units * self.pieces, kernel_init=_uniform(0.005), dtype=self.dtype, name=f"maxout_{i}")(x)
             x = x.reshape(len(x), self.units, self.pieces).max(-1)

@@ -76,7 +76,7 @@ def test_the_discriminator_is_numpys(hidden):
 
 def test_maxout_is_numpys():
     variables = drawn(MAXOUT, X, train=False)
-    x = np.asarray(X).reshape(7, 784)
+    x = (np.asarray(X).reshape(7, 784) + 1) / 2
     for i in range(2):
         pieces = dense(variables, f"maxout_{i}", x)
         # Unit u has its pieces side by side: columns 3u, 3u + 1 and 3u + 2.
