@@ -12,7 +12,6 @@ axis, BatchNorm sees every device's examples, and random draws belong to example
 The state that is given to a step is donated: its buffers are used for the next.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -146,12 +145,6 @@ def replicate(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
         return jax.make_array_from_process_local_data(sharding, np.array(x), np.shape(x))
 
     return jax.tree.map(place, tree)
-
-
-def set_virtual_devices(count: int) -> None:
-    """Make the CPU look like ``count`` devices; before JAX is used. For tests, and for trying things out."""
-    os.environ["JAX_NUM_CPU_DEVICES"] = str(count)
-    jax.config.update("jax_num_cpu_devices", count)
 
 
 def _prepared(game, prepare):

@@ -155,10 +155,19 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         loop.train(experiment, config, options, path, name)
     finally:
         if directory:
-            written = report.write(path)
+            _tell_where(path, options.quiet)
             directory.close()
-            if not options.quiet:
-                print(f"samples: {path / 'samples'}\nreport: {written}")
+
+
+def _tell_where(path: Path, quiet: bool) -> None:
+    """Write the report; a disk that is full must not hide what ended the run."""
+    try:
+        written = report.write(path)
+    except OSError as error:
+        print(f"the report could not be written: {error}", file=sys.stderr)
+        return
+    if not quiet:
+        print(f"samples: {path / 'samples'}\nreport: {written}")
 
 
 def _describe(experiment: Experiment, config: Any) -> None:

@@ -8,13 +8,21 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from jaxgan import data
 from jaxgan.data import datasets
 from jaxgan.data.source import Arrays
+
+
+@pytest.fixture(scope="module")
+def tfds():
+    """Imported after conftest.py has named the tests' own folder, which TFDS looks up once."""
+    import tensorflow_datasets
+
+    return tensorflow_datasets
+
 
 DIGITS = """
 import sys, json
@@ -37,8 +45,9 @@ def test_digits_are_prepared_and_read_without_tensorflow(tmp_path):
     assert json.loads(info.read_text())["fileFormat"] == "array_record"
 
 
-def test_digits_are_scikit_learns():
+def test_digits_are_scikit_learns(datasets):
     source = data.load("digits")
+    assert (datasets / "digits").is_dir()  # prepared here, not found among the user's
     assert isinstance(source, Arrays)
     assert source.images.dtype == np.float32
     assert source.classes == tuple("0123456789")
@@ -51,7 +60,7 @@ def test_digits_are_scikit_learns():
     assert data.load("digits", split="train[:10%]").images.shape == (180, 8, 8, 1)
 
 
-def builder_of(features, examples):
+def builder_of(tfds, features, examples):
     """A class of builder that TFDS does not know by name, as of a dataset whose code is not here."""
     with tfds.core.registered.skip_registration():
 
@@ -82,7 +91,7 @@ LABELS = np.arange(14) % 2
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
+def prepared(tfds, tmp_path_factory):
     """tiny: of PNGs, two classes and a feature that cannot be decoded. Ten examples to train, four to test."""
     folder = tmp_path_factory.mktemp("prepared")
     features = {
@@ -91,7 +100,7 @@ def prepared(tmp_path_factory):
         "scan": tfds.features.Image(shape=(None, None, 3)),
     }
     rows = [{"image": png(x), "label": int(y), "scan": io.BytesIO(b"no png")} for x, y in zip(PIXELS, LABELS)]
-    builder = builder_of(features, {"train": rows[:10], "test": rows[10:]})
+    builder = builder_of(tfds, features, {"train": rows[:10], "test": rows[10:]})
     builder(data_dir=folder, file_format="array_record").download_and_prepare()
     return folder
 
@@ -140,32 +149,34 @@ def test_a_split_that_is_not_there(split, prepared):
         datasets.load("tiny", split, prepared)
 
 
-def make(folder, features, rows):
-    builder_of(features, {"train": rows})(data_dir=folder, file_format="array_record").download_and_prepare()
+def make(tfds, folder, features, rows):
+    builder_of(tfds, features, {"train": rows})(data_dir=folder, file_format="array_record").download_and_prepare()
     return datasets.load("tiny", "train", folder)
 
 
-def test_a_label_that_is_no_class_is_left_out(tmp_path):
+def test_a_label_that_is_no_class_is_left_out(tfds, tmp_path):
     features = {
         "image": tfds.features.Tensor(shape=(8, 8, 1), dtype=np.float32),
         "label": tfds.features.Scalar(np.float32),
     }
-    source = make(tmp_path, features, [{"image": np.full((8, 8, 1), i / 4, np.float32), "label": i} for i in range(4)])
+    source = make(
+        tfds, tmp_path, features, [{"image": np.full((8, 8, 1), i / 4, np.float32), "label": i} for i in range(4)]
+    )
     batch = source.read(np.arange(4))
     assert (source.classes, batch.keys(), batch["image"].dtype) == ((), {"image"}, np.float32)
     assert sorted(batch["image"][:, 0, 0, 0].tolist()) == [0, 0.25, 0.5, 0.75]
 
 
-def test_images_of_several_sizes_are_refused(tmp_path):
+def test_images_of_several_sizes_are_refused(tfds, tmp_path):
     rows = [{"image": png(PIXELS[i, : 4 + i])} for i in range(4)]
-    source = make(tmp_path, {"image": tfds.features.Image(shape=(None, None, 3))}, rows)
+    source = make(tfds, tmp_path, {"image": tfds.features.Image(shape=(None, None, 3))}, rows)
     with pytest.raises(ValueError, match=r"tiny/1\.0\.0 train: its images differ in size .* write them to a folder"):
         source.read(np.arange(4))
 
 
-def test_a_dataset_without_images_is_refused(tmp_path):
+def test_a_dataset_without_images_is_refused(tfds, tmp_path):
     with pytest.raises(ValueError, match=r"its features are sound; jaxgan trains on 'image'"):
-        make(tmp_path, {"sound": tfds.features.Scalar(np.float32)}, [{"sound": 1.0}])
+        make(tfds, tmp_path, {"sound": tfds.features.Scalar(np.float32)}, [{"sound": 1.0}])
 
 
 def caused_by_an_import():
@@ -186,8 +197,8 @@ def caused_by_an_import():
         ),
     ],
 )
-def test_what_stops_a_preparation(error, told, tmp_path, monkeypatch):
-    class Failing(builder_of({"image": tfds.features.Image()}, {"train": []}), skip_registration=True):
+def test_what_stops_a_preparation(error, told, tfds, tmp_path, monkeypatch):
+    class Failing(builder_of(tfds, {"image": tfds.features.Image()}, {"train": []}), skip_registration=True):
         name = "tiny"
 
         def download_and_prepare(self, **kwargs):
@@ -198,7 +209,7 @@ def test_what_stops_a_preparation(error, told, tmp_path, monkeypatch):
         datasets.load("tiny", "train", tmp_path)
 
 
-def test_code_that_needs_tensorflow_names_the_extra(monkeypatch):
+def test_code_that_needs_tensorflow_names_the_extra(tfds, monkeypatch):
     def fail(*args, **kwargs):
         raise ImportError("No module named 'tensorflow'")
 

@@ -78,7 +78,7 @@ TABLE = {
                                               np.where(INDICES[..., None] == 1, 255, PALETTE[INDICES]), 3, 0),
     "1-bit png": (encoded(GREY > 127, "png"), "png", 255 * (GREY[..., None] > 127), 1, 0),
     "16-bit png": (encoded(DEEP, "png"), "png", DEEP_IN_8_BITS[..., None], 1, 0),
-    "16-bit png, all but black": (encoded(DEEP // 200, "png"), "png", np.round(DEEP[..., None] // 200 / 257), 1, 0),
+    "16-bit png, all but black": (encoded(DEEP // 300, "png"), "png", np.round(DEEP[..., None] // 300 / 257), 1, 0),
     "16-bit tiff": (encoded(DEEP, "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
     "16-bit tiff, big-endian": (encoded(DEEP.astype(">u2"), "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
     "32-bit tiff of 8 bits": (encoded(GREY.astype(np.int32), "tiff"), "tiff", GREY[..., None], 1, 0),

@@ -192,5 +192,13 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
     apply = lambda module: jax.jit(lambda v: module.apply(v, x, train=True, mutable=["batch_stats"]))(variables)  # noqa: E731
     (out, stats), (expected, _) = apply(half), apply(module)
     assert out.dtype == jnp.float32
+    inner = jax.eval_shape(
+        lambda v: half.apply(v, x, train=False, capture_intermediates=True, mutable=["intermediates"])[1][
+            "intermediates"
+        ],
+        variables,
+    )
+    layers = {name: inner[name]["__call__"][0].dtype for name in variables["params"]}
+    assert set(layers.values()) == {jnp.dtype(jnp.bfloat16)}
     assert {p.dtype for p in jax.tree.leaves(stats)} == {jnp.dtype(jnp.float32)}
     assert 1e-4 < np.abs(out - expected).max() < 0.15 * np.abs(expected).max()

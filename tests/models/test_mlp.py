@@ -104,7 +104,7 @@ def test_dropout_keeps_its_share(keep):
     x = jnp.ones((4, 1000))
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), x, train=False))
     ones = jax.tree.map(lambda p: jnp.full(p.shape, float(p.ndim > 1)), shapes)
-    logits = module.apply(ones, x, train=True, rngs={"dropout": jax.random.key(0)})
+    logits = jax.jit(lambda: module.apply(ones, x, train=True, rngs={"dropout": jax.random.key(0)}))()
     share = np.asarray(logits) / (1000 * 500 * 500)  # of the same without dropout: about 1, as what is kept grows
     np.testing.assert_allclose(share, 1, atol=0.25)
     assert (np.abs(share - 1) > 1e-6).all()
@@ -136,3 +136,7 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
     out, expected = (jax.jit(lambda m=m: m.apply(variables, *args, **kwargs))() for m in (half, module))
     assert out.dtype == jnp.float32
     assert 1e-5 < np.abs(out - expected).max() < 0.05
+    _, inner = half.apply(variables, *args, **kwargs, capture_intermediates=True, mutable=["intermediates"])
+    layers = {name: x["__call__"][0].dtype for name, x in inner["intermediates"].items() if name in initial["params"]}
+    assert len(layers) == len(initial["params"])
+    assert set(layers.values()) == {jnp.dtype(jnp.bfloat16)}

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from programs import TINY, run
 
+from jaxgan.training import loop
+
 
 def rows(run_dir):
     return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
@@ -54,6 +56,15 @@ def test_resuming_goes_on_to_the_bit(finished, tmp_path, capsys):
     assert "resumed from step 6" in train(capsys, run_dir, 12)
     assert programs.inspect(capsys, run_dir) == programs.inspect(capsys, finished)
     assert (run_dir / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
+
+
+def test_data_that_is_streamed_gives_the_same_run(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(loop, "RESIDENT_BYTES", -1)
+    run_dir = tmp_path / "run"
+    train(capsys, run_dir, 12)
+    assert (run_dir / "metrics.jsonl").read_text().splitlines()[0] == (finished / "metrics.jsonl").read_text().splitlines()[0]
+    for mine, theirs in zip(rows(run_dir), rows(finished)):
+        assert mine == pytest.approx(theirs, rel=1e-3, abs=1e-4)
 
 
 def test_a_finished_run_has_nothing_to_do(finished, capsys):

@@ -1,0 +1,96 @@
+"""Checkpoints: everything comes back to the bit, the newest and the best are kept."""
+
+import dataclasses
+
+import games
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgan.training.checkpoint import Checkpoints, checksums, named_leaves
+
+
+@pytest.fixture(scope="module")
+def state():
+    game = games.dcgan_game(optimizer=optax.adam(1e-3))
+    begun = game.init(jax.random.key(3))
+    # bfloat16 and integers in the stats, as a layer may keep them.
+    stats = {
+        **begun.stats,
+        "g": {**begun.stats["g"], "own": {"half": jnp.ones(3, jnp.bfloat16), "count": jnp.int32(7)}},
+    }
+    return begun.replace(stats=stats)
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    opened = Checkpoints(tmp_path / "checkpoints")
+    yield opened
+    opened.close()
+
+
+def at(state, step):
+    return state.replace(step=jnp.int32(step))
+
+
+def test_every_leaf_comes_back_to_the_bit(state, checkpoints):
+    checkpoints.save(at(state, 4))
+    checkpoints.wait()
+    like = state.replace(params=jax.tree.map(jnp.zeros_like, state.params), key=jax.random.key(0))
+    restored = checkpoints.restore(like)
+    assert jax.tree.structure(restored) == jax.tree.structure(state)
+    assert checksums(named_leaves(restored)) == checksums(named_leaves(at(state, 4)))
+    assert restored.stats["g"]["own"]["half"].dtype == jnp.bfloat16
+    assert jax.random.normal(restored.key) == jax.random.normal(state.key)
+    assert type(restored.opt_states["d"]) is type(state.opt_states["d"])
+
+
+def test_nothing_to_restore(state, checkpoints):
+    assert checkpoints.restore(state) is None
+    with pytest.raises(ValueError, match="no checkpoint; there: none"):
+        checkpoints.read()
+
+
+def test_the_newest_three_and_the_best_are_kept(state, checkpoints):
+    scores = {1: 0.5, 2: 0.1, 3: float("nan"), 4: 0.3, 5: 0.4, 6: float("inf"), 7: 0.2}
+    for step, score in scores.items():
+        checkpoints.save(at(state, step), score)
+        checkpoints.wait()
+    assert checkpoints.steps() == [2, 5, 6, 7]
+
+
+def test_saving_does_not_wait_for_the_disk_or_hold_the_state(state, checkpoints):
+    """The state may be donated as soon as save returns."""
+    mine = at(jax.tree.map(lambda x: x + 0 if x.dtype == jnp.float32 else x, state), 9)
+    before = checksums(named_leaves(mine))
+    checkpoints.save(mine)
+    for leaf in jax.tree.leaves(mine.params):
+        leaf.delete()
+    checkpoints.wait()
+    assert checksums(checkpoints.read(9)) == before
+
+
+def test_a_checksum_covers_type_shape_and_bytes():
+    x = np.zeros((2, 3), np.float32)
+    others = [np.zeros((3, 2), np.float32), np.zeros((2, 3), np.int32), x + 1]
+    digests = {checksums({"x": y})["x"] for y in (x, *others)}
+    assert len(digests) == 4
+
+
+def test_a_state_of_another_shape_is_refused_by_name(state, checkpoints):
+    checkpoints.save(at(state, 1))
+    checkpoints.wait()
+    less = dataclasses.replace(state, ema={})
+    with pytest.raises(ValueError, match=r"checkpoint 1 in .* is of another game: ema\.g\..* is not the game's"):
+        checkpoints.restore(less)
+
+
+def test_what_cannot_be_written_is_told(state, checkpoints, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints._manager, "wait_until_finished", full)
+    with pytest.raises(OSError, match=r"a checkpoint could not be written: .*No space left"):
+        checkpoints.wait()
