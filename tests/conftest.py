@@ -1,6 +1,7 @@
 """Every test sees eight virtual CPU devices, raises on rank promotion, and finds datasets in a folder of its own."""
 
 import os
+import tempfile
 from pathlib import Path
 
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
@@ -9,17 +10,14 @@ os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 # Most of a test's time is LLVM's: machine code that is a little slower and made in half the time.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
-import jax
-import pytest
+# TFDS reads this once, when it is imported; processes that tests start inherit it.
+DATASETS = tempfile.TemporaryDirectory(prefix="jaxgan-datasets-")
+os.environ["TFDS_DATA_DIR"] = DATASETS.name
 
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
-@pytest.fixture(scope="session", autouse=True)
-def datasets(tmp_path_factory):
-    """TFDS prepares below the tests' own folder, in this process and in those that tests start."""
-    folder = tmp_path_factory.mktemp("tfds")
-    os.environ["TFDS_DATA_DIR"] = str(folder)
-    assert len(jax.devices()) == 8
-    return folder
+assert len(jax.devices()) == 8
 
 
 @pytest.fixture

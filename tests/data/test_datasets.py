@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,9 +46,9 @@ def test_digits_are_prepared_and_read_without_tensorflow(tmp_path):
     assert json.loads(info.read_text())["fileFormat"] == "array_record"
 
 
-def test_digits_are_scikit_learns(datasets):
+def test_digits_are_scikit_learns():
     source = data.load("digits")
-    assert (datasets / "digits").is_dir()  # prepared here, not found among the user's
+    assert (Path(os.environ["TFDS_DATA_DIR"]) / "digits").is_dir()  # prepared here, not found among the user's
     assert isinstance(source, Arrays)
     assert source.images.dtype == np.float32
     assert source.classes == tuple("0123456789")
