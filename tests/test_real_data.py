@@ -42,7 +42,8 @@ def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("archive", "suffix", "size"), [("eurosat/eurosat_River.tar.xz", ".png", 64), ("cifar10/cifar10_jpeg_q75.tar.xz", ".jpg", 32)]
+    ("archive", "suffix", "size"),
+    [("eurosat/eurosat_River.tar.xz", ".png", 64), ("cifar10/cifar10_jpeg_q75.tar.xz", ".jpg", 32)],
 )
 def test_colour_photos_in_folders(test_data, archive, suffix, size, tmp_path, capsys):
     folder = take(test_data / archive, tmp_path / "images", 20, suffix)
