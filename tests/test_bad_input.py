@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -12,6 +14,8 @@ import programs
 import pytest
 from PIL import Image
 from programs import TINY, run
+
+from jaxgan import data
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +246,19 @@ def test_a_file_in_the_run_directorys_place(tmp_path, capsys):
 def test_a_directory_that_cannot_be_written(capsys):
     code, text = run(capsys, "--run-dir", "/proc/jaxgan", *TINY)  # root, too, may not
     assert (code, "--run-dir /proc/jaxgan cannot be written" in text) == (1, True), text
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_saved(tmp_path, capsys):
+    """A limit on the size of files stands for it: metrics.jsonl is the first to reach it."""
+    flags = ["--steps", 20_000, "--checkpoint-every", 100, "--run-dir", tmp_path / "run", *TINY]
+    command = [sys.executable, "-m", "experiments.dcgan", *map(str, flags)]
+    data.load("digits")  # prepared before there is a limit
+    capsys.readouterr()
+    limited = ["bash", "-c", 'ulimit -f 400; exec "$@"', "bash", *command]
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "1"}
+    done = subprocess.run(limited, cwd=programs.ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1, done.stderr
+    assert "File too large; make room and run the same command again, it resumes" in done.stderr
+    saved = int(programs.inspect(capsys, tmp_path / "run").splitlines()[0].removeprefix("step "))
+    assert saved >= 100
+    assert saved % 100 == 0

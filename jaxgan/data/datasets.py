@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import fcntl
+import io
 from pathlib import Path
 from typing import Any, cast
 
@@ -96,8 +97,11 @@ def _builder(tfds, name, data_dir):
 
 
 def _prepare(builder, name):
+    # TFDS tells of a download; for the digits there is none.
+    told = contextlib.redirect_stdout(io.StringIO()) if name == "digits" else contextlib.nullcontext()
     try:
-        builder.download_and_prepare()
+        with told:
+            builder.download_and_prepare()
     except ImportError as error:
         raise ValueError(_needs_tensorflow(name, error)) from None
     except Exception as error:  # TFDS raises whatever its downloader meets

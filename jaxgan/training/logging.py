@@ -1,5 +1,8 @@
 """What a run tells: ``metrics.jsonl``, the truth; TensorBoard; and a person at a terminal."""
 
+# Protobuf makes the classes of its modules as it imports them.
+# pyright: reportAttributeAccessIssue=false
+
 import json
 import math
 import os
@@ -17,6 +20,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.style import Style
 from rich.text import Text
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto import event_pb2, summary_pb2
 
 from jaxgan.losses.lazy import Lazy
 from jaxgan.version import __version__
@@ -64,15 +69,12 @@ class MetricsFile:
         _cut_after(directory / "speed.jsonl", step)
         self._file = self.path.open("a", encoding="utf-8")
         self._speed = (directory / "speed.jsonl").open("a", encoding="utf-8")
-        from tensorboardX import SummaryWriter
-
-        self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1 if step else None)
+        self._board = _Board(directory / "tensorboard", step)
 
     def write(self, row: Mapping[str, Any]) -> None:
+        """Add a step's row."""
         self._file.write(json.dumps(row) + "\n")
-        for name, value in row.items():
-            if name != "step":
-                self._board.add_scalar(name, value, row["step"])
+        self._board.write(row)
 
     def write_speed(self, step: int, images_per_second: float) -> None:
         self._speed.write(json.dumps({"step": step, "images_per_second": round(images_per_second, 1)}) + "\n")
@@ -81,11 +83,38 @@ class MetricsFile:
         """Give every line to the operating system: from then on a killed process loses none."""
         self._file.flush()
         self._speed.flush()
+        self._board.flush()
 
     def close(self) -> None:
         self._file.close()
         self._speed.close()
         self._board.close()
+
+
+class _Board:
+    """TensorBoard's event files, one event a step.
+
+    Not by tensorboardX's SummaryWriter: its thread dies of a full disk without a word, and the run then waits for
+    it for ever.
+    """
+
+    def __init__(self, directory: Path, step: int):
+        directory.mkdir(exist_ok=True)
+        self._events = EventsWriter(str(directory / "events"), f".{step}")
+        if step:  # what was written after this step, before the run was killed, is not to be shown
+            again = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            self._events.write_event(event_pb2.Event(wall_time=time.time(), step=step + 1, session_log=again))
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        scalars = [summary_pb2.Summary.Value(tag=n, simple_value=v) for n, v in row.items() if n != "step"]
+        summary = summary_pb2.Summary(value=scalars)
+        self._events.write_event(event_pb2.Event(wall_time=time.time(), step=row["step"], summary=summary))
+
+    def flush(self) -> None:
+        self._events.flush()
+
+    def close(self) -> None:
+        self._events.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ SIGINT with 130, SIGTERM with 143.
 """
 
 import dataclasses
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -69,13 +70,20 @@ def main(
     except (ValueError, OSError, logging.Diverged) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
-        print(f"error: {error}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
+        mend = "; make room and run the same command again, it resumes" if is_full(error) else ""
+        print(f"error: {error}{mend}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
         code = 2 if isinstance(error, ValueError) else 1
         if jax.distributed.is_initialized():
             # An orderly end would wait for the other hosts, who wait for this one.
             sys.stdout.flush()
             os._exit(code)
         sys.exit(code)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a disk, or a quota, without room is what caused an error."""
+    causes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return error is not None and (getattr(error, "errno", None) in causes or is_full(error.__cause__))
 
 
 def _verbs(name, config_class, build) -> dict[str, Callable]:
