@@ -4,6 +4,10 @@ Paper      Radford, Metz, Chintala 2016, arXiv:1511.06434: its architecture (sec
            (section 4). R1 on reals from Mescheder, Geiger, Nowozin 2018, arXiv:1801.04406.
 Command    python -m experiments.dcgan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       about a minute, 12 ms a step; 95 s when the machine was busy with other work
+Score      Frechet distance on pixels 0.14 (two halves of the digits: 0.26), precision 0.76, recall 0.73, classes from
+           8.6 % to 10.5 %, 1,797 samples of seed 0: python -m pytest -m slow tests/test_default_run.py
 """
 
 import dataclasses
@@ -15,7 +19,7 @@ import optax
 from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.gradients import accumulate
 from jaxgan.models import dcgan
-from jaxgan.training.experiment import Experiment
+from jaxgan.training.experiment import Experiment, check_ranges
 from jaxgan.training.program import main
 
 
@@ -67,6 +71,10 @@ class Config:
 
 def build(config: Config) -> Experiment:
     """The game and its data."""
+    many = (1, float("inf"))
+    check_ranges(config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many)
+    check_ranges(config, generator_width=many, discriminator_width=many, learning_rate=(0, 1e6), r1=(0, 1e6))
+    check_ranges(config, beta1=(0, 1), beta2=(0, 1), ema=(0, 1))
     source = data.load(config.data, size=config.size, channels=config.channels)
     if len(source.shape) != 3:
         raise ValueError(f"{source.name}: examples of shape {source.shape}; DCGAN takes images, experiments.gan any")

@@ -1,10 +1,14 @@
 """The first GAN: multi-layer perceptrons, on real handwritten digits.
 
-Paper      Goodfellow et al. 2014, arXiv:1406.2661; settings of --networks goodfellow from the authors'
-           https://github.com/goodfeli/adversarial, mnist.yaml. --networks short is the form that tutorials
-           teach: 784-128-1 against 100-256-784, Adam.
+Paper      Goodfellow et al. 2014, arXiv:1406.2661. --networks short is the form that tutorials teach, 784-128-1
+           against 100-256-784 at 28 x 28; --networks goodfellow has the layers, maxout and dropout of the authors'
+           https://github.com/goodfeli/adversarial, mnist.yaml. Both are trained with Adam, not with their SGD.
 Command    python -m experiments.gan
-Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other, points too
+Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other, points in the plane too
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       about a minute and a half, at some 30,000 images a second
+Score      --networks short: Frechet distance on pixels 0.46, precision 0.46, recall 0.69, 1,797 samples of seed 0.
+           --networks goodfellow: not yet trained to its end
 """
 
 import dataclasses
@@ -16,7 +20,7 @@ import optax
 from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.gradients import accumulate
 from jaxgan.models import mlp
-from jaxgan.training.experiment import Experiment
+from jaxgan.training.experiment import Experiment, check_ranges
 from jaxgan.training.program import main
 
 
@@ -59,6 +63,9 @@ class Config:
 
 def build(config: Config) -> Experiment:
     """The game and its data."""
+    many = (1, float("inf"))
+    check_ranges(config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many)
+    check_ranges(config, learning_rate=(0, 1e6), ema=(0, 1))
     source = data.load(config.data, size=config.size, channels=config.channels)
     dtype = jnp.dtype(config.precision)
     bounded = len(source.shape) == 3

@@ -7,6 +7,7 @@ batch; ``Game.step`` averages what it returns over the devices.
 """
 
 import jax
+import jax.numpy as jnp
 
 
 def whole(loss, own, batch, keys):
@@ -15,7 +16,9 @@ def whole(loss, own, batch, keys):
 
 
 def accumulate(n: int):
-    """The mean of the gradients of ``n`` micro-batches, one after the other, in an n-th of the memory.
+    """The mean of the gradients of ``n`` micro-batches, one after the other.
+
+    A micro-batch's activations take an n-th of the memory.
 
     Equal to ``whole`` for a loss that is a mean over examples. Layers that look across the batch
     (BatchNorm, minibatch standard deviation) see micro-batches, as they do in every framework.
@@ -35,24 +38,33 @@ def accumulate(n: int):
                 f"do not share evenly; use a batch of {examples // n * n or n} a device and turn"
             )
         micro = jax.tree.map(lambda x: x.reshape(n, -1, *x.shape[1:]), (batch, keys))
-        _, (grads, terms) = jax.lax.scan(lambda _, part: (None, whole(loss, own, *part)), None, micro)
-        return jax.tree.map(lambda g: g.mean(0), grads), _merge(terms)
+        shapes = jax.eval_shape(lambda part: whole(loss, own, *part), jax.tree.map(lambda x: x[0], micro))
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+        def add(so_far, part):
+            return _add(so_far, whole(loss, own, *part), 1 / n), None
+
+        (grads, terms), _ = jax.lax.scan(add, nothing, micro)
+        return grads, terms
 
     return whole if n == 1 else gradient
 
 
-def _merge(terms):
-    """``Terms`` with a leading axis of micro-batches -> ``Terms`` of the whole."""
+def _add(so_far, new, share):
+    """A share of a micro-batch's gradients, terms and averages to those before; of all else, the newest."""
+    (grads, terms), (new_grads, new_terms) = so_far, new
 
-    def mean(tree):
-        return jax.tree.map(lambda x: x.mean(0), tree)
-
-    def last(tree):
-        return jax.tree.map(lambda x: x[-1], tree)
+    def add(tree, more):
+        return jax.tree.map(lambda x, y: x + share * y, tree, more)
 
     stats = {
-        net: {name: (mean if name == "batch_stats" else last)(tree) for name, tree in collections.items()}
-        for net, collections in terms.stats.items()
+        net: {
+            name: add(terms.stats[net][name], tree) if name == "batch_stats" else tree
+            for name, tree in collections.items()
+        }
+        for net, collections in new_terms.stats.items()
     }
-    scalars = mean((terms.loss, terms.terms, terms.metrics))
-    return type(terms)(*scalars, stats, last(terms.due))
+    scalars = add((terms.loss, terms.terms, terms.metrics), (new_terms.loss, new_terms.terms, new_terms.metrics))
+    loss, named, metrics = scalars
+    merged = new_terms.replace(loss=loss, terms=named, metrics=metrics, stats=stats)
+    return add(grads, new_grads), merged

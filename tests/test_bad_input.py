@@ -76,9 +76,15 @@ FLAGS = {
     "no number": (["--steps", "many"], 2, "invalid literal for int"),
     "no such choice": (["--precision", "float8"], 2, "float32"),
     "no steps": (["--steps", 0], 2, "--steps 0: at least 1"),
+    "negative seed": (["--seed", -1], 2, "--seed -1: from 0 to 4.29497e+09"),
+    "no latents": (["--latents", 0], 2, "--latents 0: at least 1"),
+    "no width": (["--generator-width", 0], 2, "--generator-width 0: at least 1"),
+    "a decay above 1": (["--ema", 2.0], 2, "--ema 2.0: from 0 to 1"),
+    "no rate": (["--learning-rate", "nan"], 2, "--learning-rate nan: from 0 to 1e+06"),
+    "a process of no cluster": ([*TINY, "--process", 1], 2, "--processes and --process need --coordinator"),
     "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every 0: at least 1"),
     "batch over devices": ([*TINY, "--batch-size", 12], 2, "batch size 12 does not divide over 8 devices, 1 slices each; use 8 or 16"),
-    "no batch": ([*TINY, "--batch-size", 0], 2, "batch size 0 does not divide"),
+    "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size 0: at least 1"),
     "too many devices": ([*TINY, "--devices", 9], 2, "devices 9: this machine has 8 (cpu)"),
     "micro-batches": ([*TINY, "--accumulate", 3, "--devices", 1], 2, "accumulate(3): a turn has 8 examples"),
     "base": ([*TINY, "--base", 3], 2, "base 3: the smallest size is a power of two below"),
@@ -193,6 +199,7 @@ def lose_checksums(checkpoint):
     shutil.rmtree(checkpoint / "checksums")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Orbax's event loops
 @pytest.mark.parametrize("damage", [flip_a_byte, truncate, lose_checksums])
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(damage, copy, trained, capsys):
     damage(copy / "checkpoints" / "4")
@@ -207,11 +214,14 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(damage, copy, 
     assert (copy / "damaged" / "4").is_dir()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Orbax's event loops
 def test_only_damaged_checkpoints(copy, capsys):
     for step in ("2", "4"):
         flip_a_byte(copy / "checkpoints" / step)
     code, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)
     assert (code, "every checkpoint is damaged (2, 4)" in text) == (2, True), text
+    again, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)  # nothing was moved, nothing begins anew
+    assert (again, "every checkpoint is damaged (2, 4)" in text) == (2, True), text
 
 
 def test_a_foreign_checkpoint(copy, tmp_path, capsys):
@@ -223,7 +233,7 @@ def test_a_foreign_checkpoint(copy, tmp_path, capsys):
     before = programs.inspect(capsys, copy)
     code, text = run(capsys, "--steps", 5, "--run-dir", copy, *TINY)
     assert "is of another game: " in text
-    assert "norm_0.mean is float32[6], not float32[4]" in text
+    assert "is float32[6], not float32[4]" in text
     assert code == 2
     assert programs.inspect(capsys, copy) == before
 
@@ -262,3 +272,26 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_saved(tmp_path, capsys):
     saved = int(programs.inspect(capsys, tmp_path / "run").splitlines()[0].removeprefix("step "))
     assert saved >= 100
     assert saved % 100 == 0
+
+
+def test_a_directory_of_other_things_is_left_alone(tmp_path, capsys):
+    for name in ("config.json", "report.html"):
+        (tmp_path / name).write_text("mine")
+    for more in ([], ["--fresh"]):
+        code, text = run(capsys, "--run-dir", tmp_path, *TINY, *more)
+        assert (code, "config.json, report.html there, and no run's config.json" in text) == (2, True), text
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
+def test_fresh_with_settings_that_do_not_work_removes_nothing(copy, capsys):
+    before = programs.inspect(capsys, copy)
+    code, text = run(capsys, "--run-dir", copy, *TINY, "--fresh", "--accumulate", 3, "--devices", 1)
+    assert (code, "accumulate(3)" in text) == (2, True), text
+    assert programs.inspect(capsys, copy) == before
+
+
+def test_one_image_alone(tmp_path, capsys):
+    folder(tmp_path / "images", {"a.png": png()})
+    code, text = run(capsys, "--data", tmp_path / "images", "--steps", 2, "--run-dir", tmp_path / "run", *TINY)
+    assert code == 0, text
+    assert "saved at step 2" in text

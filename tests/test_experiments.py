@@ -113,7 +113,7 @@ def test_the_generators_forward_pass_occurs_once(spread):
 
 def test_games_may_change_with_the_step(tmp_path):
     """``game_at``: a warm-up with more turns is another game over the same state, each compiled once."""
-    config, experiment = tiny("gan", batch_size=16, steps=6)
+    config, experiment = tiny("gan", steps=6)
     usual = experiment.game
     warm = dataclasses.replace(usual, turns=(("d",), ("d",), ("g",)))
     asked = []
@@ -122,7 +122,8 @@ def test_games_may_change_with_the_step(tmp_path):
         asked.append(step)
         return warm if step < 3 else usual
 
-    changing = dataclasses.replace(experiment, game_at=game_at)
+    # The one with the most turns says how much is read; a batch is config.batch_size a turn.
+    changing = dataclasses.replace(experiment, game=warm, game_at=game_at)
     loop.train(changing, config, loop.Options(devices=1, quiet=True), tmp_path, "gan")
     assert asked == list(range(6))
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 6

@@ -5,10 +5,13 @@ numbered in alphabetical order.
 """
 
 import io
+import lzma
 import math
 import os
+import re
 import threading
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -52,7 +55,7 @@ class _Zip:
             raise ValueError(f"{path}: not a zip, or a damaged one ({error}); make it again") from None
         for name in self._names:
             parts = PurePosixPath(name.replace("\\", "/"))
-            if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+            if parts.is_absolute() or ".." in parts.parts or re.match("^[A-Za-z]:", name):
                 raise ValueError(f"{path}: its member {name!r} leads out of the archive; it is refused whole")
 
     def names(self) -> list[str]:
@@ -64,7 +67,7 @@ class _Zip:
             if not hasattr(self._own, "archive"):
                 self._own.archive = zipfile.ZipFile(self._path)
             return self._own.archive.read(name)
-        except (zipfile.BadZipFile, RuntimeError, OSError, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError) as error:
             raise ValueError(f"{self.name}: its member {name!r} cannot be read: {error}") from None
 
 
@@ -105,7 +108,7 @@ class ImageFiles:
             sizes, grey = self._survey()
             if size is None:
                 size = self._common(sizes)
-            channels = channels or (1 if grey else 3)
+            channels = (1 if grey else 3) if channels is None else channels
         self._size, self._channels = size, channels
 
     def __len__(self) -> int:
@@ -182,7 +185,10 @@ def fitted(image: Image.Image, size: int, channels: int) -> np.ndarray:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow's own conversion of 16 bits clips at 255; this scales, 65,535 to 255."""
+    """Pillow's own conversion of 16 bits clips at 255; this scales, 65,535 to 255.
+
+    A 32-bit file does not say how many of its bits are used: it is taken as its values fit.
+    """
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     values = np.asarray(image, np.float64)

@@ -60,9 +60,9 @@ def _arrays(path: Path) -> Arrays:
         # Without pickles: an array of Python objects could run code as it is read.
         loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
         arrays = {"images": loaded} if path.suffix == ".npy" else {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
         raise ValueError(
-            f"{path}: not an array file that can be trusted ({error}); save plain numbers, "
+            f"{path}: not an array file that can be trusted, for it holds objects or is damaged; save plain numbers, "
             "numpy.savez(file, images=images, labels=labels)"
         ) from None
     if "images" not in arrays:

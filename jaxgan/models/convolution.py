@@ -1,4 +1,4 @@
-"""Convolution and its transpose, fast on CPUs to every order of derivative.
+"""Convolution and its transpose, fast on CPUs to every order of reverse-mode derivative (no ``jax.jvp``).
 
 With x a large image, y a small one and w a kernel, three maps
 

@@ -139,7 +139,7 @@ def spectrally_normalized(layer: nn.Module, kernel: jax.Array) -> jax.Array:
         u = _unit(v @ fixed)
         v = _unit(fixed @ u)
         vector.value = u
-    return kernel / (v @ matrix @ u)
+    return kernel / jnp.maximum(v @ matrix @ u, 1e-12)
 
 
 def _unit(v):

@@ -6,6 +6,7 @@ each leaf, because Orbax restores a flipped bit without a word.
 """
 
 import hashlib
+import itertools
 import logging
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers as policies
 
 from jaxgan.game import State
@@ -96,14 +98,19 @@ class Checkpoints:
         Raises:
           ValueError: the checkpoint is of another game, or none is whole.
         """
-        steps = self.steps()
-        for step in reversed(steps):
-            leaves = self._read_whole(step)
-            if leaves is not None:
-                return structured(like, leaves, f"checkpoint {step} in {self._directory}")
-        if steps:
+        damaged: dict[int, str] = {}
+        for step in reversed(self.steps()):
+            try:
+                leaves = self._load(step)
+            except Exception as error:  # whatever Orbax, TensorStore or JSON meets in a damaged file
+                damaged[step] = _reason(error)
+                continue
+            state = structured(like, leaves, f"checkpoint {step} in {self._directory}")
+            self._set_aside(damaged)
+            return state
+        if damaged:
             raise ValueError(
-                f"{self._directory}: every checkpoint is damaged ({', '.join(map(str, steps))}); "
+                f"{self._directory}: every checkpoint is damaged ({', '.join(map(str, sorted(damaged)))}); "
                 "start over with --fresh, or restore the directory from a copy"
             )
         return None
@@ -137,18 +144,19 @@ class Checkpoints:
             raise ValueError(f"the checksum of {bad[0]}, {len(bad)} leaves in all, is not what was saved")
         return leaves
 
-    def _read_whole(self, step):
-        try:
-            return self._load(step)
-        except Exception as error:  # as above
-            aside = self._directory.parent / "damaged"
-            self._say(f"checkpoint {step} is damaged ({_reason(error)}); moved to {aside}, taking the one before")
-            aside.mkdir(exist_ok=True)
-            if (aside / str(step)).exists():
-                shutil.rmtree(aside / str(step))
-            shutil.move(self._directory / str(step), aside / str(step))
+    def _set_aside(self, damaged: dict[int, str]) -> None:
+        """Move damaged checkpoints out of the way, once an older one has proved whole; nothing is deleted."""
+        aside = self._directory.parent / "damaged"
+        for step, reason in damaged.items():
+            self._say(f"checkpoint {step} is damaged ({reason}); moved to {aside}, taking the one before")
+            if jax.process_index() == 0:
+                aside.mkdir(exist_ok=True)
+                free = next(i for i in itertools.count() if not (aside / f"{step}{'.' * bool(i)}{i or ''}").exists())
+                shutil.move(self._directory / str(step), aside / f"{step}{'.' * bool(free)}{free or ''}")
+        if damaged:
+            if jax.process_count() > 1:
+                multihost_utils.sync_global_devices("damaged checkpoints are out of the way")
             self._manager.reload()
-            return None
 
     def _written(self, wait):
         try:

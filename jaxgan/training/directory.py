@@ -20,7 +20,7 @@ from jaxgan.training import logging
 
 # What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
 WRITTEN = (
-    *("config.json", "metrics.jsonl", "speed.jsonl", "report.html"),
+    *("config.json", "metrics.jsonl", "speed.jsonl", "report.html", "report.html.new"),
     *("checkpoints", "damaged", "profile", "samples", "tensorboard"),
 )
 
@@ -52,14 +52,20 @@ class RunDirectory:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ValueError(f"--run-dir {path}: another run is writing it; wait for it, or name another") from None
-        # A run that ended before its first checkpoint leaves nothing to go on with, and binds nobody.
-        begun = any((path / name).is_dir() and any((path / name).iterdir()) for name in ("checkpoints", "damaged"))
+        found = [name for name in WRITTEN if (path / name).exists()]
+        if found and not _is_a_run(path):
+            raise ValueError(
+                f"--run-dir {path}: {', '.join(found)} there, and no run's config.json; name another directory"
+            )
+        # A run that ended before its first step leaves nothing to go on with, and binds nobody.
+        begun = _holds(path / "checkpoints") or _holds(path / "damaged") or _holds(path / "metrics.jsonl")
         if begun and not fresh:
             _check_settings(path, experiment, config)
         else:
-            for name in WRITTEN:
+            for name in reversed(WRITTEN):  # config.json last, so that a removal cut short can be repeated
                 written = path / name
-                shutil.rmtree(written) if written.is_dir() else written.unlink(missing_ok=True)
+                is_folder = written.is_dir() and not written.is_symlink()
+                shutil.rmtree(written) if is_folder else written.unlink(missing_ok=True)
         record = {
             "experiment": experiment,
             "config": dataclasses.asdict(config),
@@ -92,6 +98,18 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
         )
     values = {name: tuple(x) if isinstance(x, list) else x for name, x in record["config"].items()}
     return config_class(**values)
+
+
+def _holds(path: Path) -> bool:
+    return any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
+
+
+def _is_a_run(path: Path) -> bool:
+    try:
+        _record(path)
+    except ValueError:
+        return False
+    return True
 
 
 def write_atomically(path: Path, text: str) -> None:

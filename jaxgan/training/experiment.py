@@ -9,13 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import sampling
-from jaxgan.data import Source
+from jaxgan.data import Source, as_float
 from jaxgan.game import Game, State
 from jaxgan.metrics import frechet_distance
 from jaxgan.networks import Nets
 
-SAMPLE_BATCH = 256
+SAMPLE_BATCH = 64
 SCORE_SAMPLES = 2048
+
+
+def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
+    """``ValueError`` for the first setting that is out of its range, ends included."""
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if value is not None and not low <= value <= high:
+            reach = f"at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
+            raise ValueError(f"--{name.replace('_', '-')} {value}: {reach}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,7 +32,7 @@ class Experiment:
     """A game, its data, and how to look at it.
 
     Attributes:
-      game: what is trained. Networks, players and their state.
+      game: what is trained. Networks, players and their state; of several, the one with the most turns.
       source: the examples.
       latents: ``keys -> z``, [B] keys to [B, ...] latents.
       generate: ``(nets, z) -> images``, [B, ...]; ``nets`` have averaged parameters and ``train=False``.
@@ -62,15 +71,21 @@ class PixelScore:
     def __init__(self, experiment: Experiment, seed: int):
         count = min(SCORE_SAMPLES, len(experiment.source))
         chosen = np.sort(np.random.default_rng(seed).choice(len(experiment.source), count, replace=False))
-        images = experiment.source.read(chosen)["image"]
-        images = images if images.dtype == np.float32 else images.astype(np.float32) / 127.5 - 1
-        self._real = _coarse(images)
+        parts = (experiment.source.read(part)["image"] for part in _parts(chosen))
+        self._real = np.concatenate([_coarse(np.asarray(as_float({"image": x})["image"])) for x in parts])
         self._z = experiment.latents(sampling.sample_keys(seed + 1, count))
         self._sample = experiment.sampler()
 
     def __call__(self, state: State) -> float:
-        fake = _coarse(self._sample(state, self._z))
+        if len(self._real) < 2:
+            return float("inf")  # one example has no covariance
+        fake = np.concatenate([_coarse(self._sample(state, z)) for z in _parts(self._z)])
         return frechet_distance(fake, self._real) if np.isfinite(fake).all() else float("inf")
+
+
+def _parts(x):
+    """Few at a time: coarse images are small, what they are made from is not."""
+    return [x[i : i + SAMPLE_BATCH] for i in range(0, len(x), SAMPLE_BATCH)]
 
 
 def _coarse(images: np.ndarray) -> np.ndarray:

@@ -118,15 +118,25 @@ class _Board:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of ``metrics.jsonl``; a last line that was cut short is left out."""
+    """The rows of ``metrics.jsonl``; a line that was cut short or damaged is left out."""
     if not path.exists():
         return []
     rows = []
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for line in file:
-            if line.endswith("\n"):
-                rows.append(json.loads(line))
+            row = _row(line)
+            if row is not None:
+                rows.append(row)
     return rows
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """A line's object; None for one that was cut short or damaged."""
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def _cut_after(path: Path, step: int) -> None:
@@ -135,17 +145,25 @@ def _cut_after(path: Path, step: int) -> None:
     end = 0
     with path.open("rb") as file:
         for line in file:
-            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+            row = _row(line)
+            if row is None or row["step"] > step:
                 break
             end += len(line)
     os.truncate(path, end)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read the output has gone; the run goes on, and is silent."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Terminal:
     """Progress: a live bar at a terminal, plain lines elsewhere."""
 
     def __init__(self, steps: int, start: int, batch_size: int, quiet: bool = False):
-        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._steps, self._batch_size, self._quiet = steps, batch_size, quiet
         self._last = (time.perf_counter(), start)
         self._bar = None

@@ -57,6 +57,10 @@ class Options:
                 raise ValueError(f"--{name.replace('_', '-')} {getattr(self, name)}: at least 1")
         if self.profile < 0:
             raise ValueError(f"--profile {self.profile}: a number of steps")
+        if self.run_dir == "":
+            raise ValueError("--run-dir is empty; name a directory")
+        if self.coordinator is None and (self.processes is not None or self.process is not None):
+            raise ValueError("--processes and --process need --coordinator: host:port of process 0, or auto")
 
 
 class Interrupted(Exception):
@@ -89,6 +93,8 @@ def train(experiment: Experiment, config: Any, options: Options, path: Path, nam
     terminal = logging.Terminal(config.steps, start, config.batch_size, options.quiet or jax.process_index() > 0)
     if restored is not None:
         terminal.say(f"resumed from step {start}")
+    elif (path / "metrics.jsonl").exists():
+        terminal.say("no checkpoint: starting again from step 0")
     if start >= config.steps:
         terminal.say(f"nothing to do: the run is at step {start} of {config.steps}; --steps may grow")
     run = _Run(experiment, config, options, path, name, checkpoints, terminal)
@@ -109,6 +115,7 @@ class _Run:
         self.checkpoints, self.terminal = checkpoints, terminal
         self.writer = jax.process_index() == 0
         self.file: logging.MetricsFile | None = None
+        self.profiling = False
         self.pending: list[tuple[int, Any]] = []
         self.sample = experiment.sampler()
         self.score = PixelScore(experiment, config.seed)
@@ -122,11 +129,14 @@ class _Run:
             self.save_grid(state, 0)
         step_of = _steps(self.experiment, options, on)
         game_at = self.experiment.game_at or (lambda step: self.experiment.game)
-        batches = _batches(self.experiment.source, config, start)
+        most = self.experiment.game.batch_multiple
+        batches = _batches(self.experiment.source, config, most, start)
         saved, stop = start, 0
         for step, batch in enumerate(batches, start + 1):
+            game = game_at(step - 1)
+            batch = jax.tree.map(lambda x, k=game.batch_multiple: x[: len(x) * k // most], batch)
             with self.profiled(step - start):
-                state, metrics = step_of(game_at(step - 1))(state, batch)
+                state, metrics = step_of(game)(state, batch)
             self.pending.append((step, metrics))
             last = step == config.steps
             due = {"sample": step % options.sample_every == 0, "save": step % options.checkpoint_every == 0}
@@ -151,7 +161,7 @@ class _Run:
         """Bring metrics to the host, check them, write them, show the last."""
         row = None
         try:
-            for step, metrics in self.pending:
+            for step, metrics in jax.device_get(self.pending):
                 row = logging.on_host(step, metrics)
                 if self.file:
                     self.file.write(row)
@@ -175,7 +185,10 @@ class _Run:
     def save_grid(self, state: State, step: int) -> None:
         if not self.writer:
             return
-        image = sampling.grid(self.sample(_on_one(state), self.grid_latents))
+        samples = self.sample(_on_one(state), self.grid_latents)
+        if samples.ndim != 4 and samples.shape[1:] != (2,):
+            return  # nothing that can be seen
+        image = sampling.grid(samples)
         scale = max(1, 256 // image.shape[0])
         path = self.path / "samples" / f"step_{step:07}.png"
         path.parent.mkdir(exist_ok=True)
@@ -191,13 +204,21 @@ class _Run:
         first, count = 10, self.options.profile
         if count and done == first + 1:
             jax.profiler.start_trace(self.path / "profile")
+            self.profiling = True
         yield
         if count and done == first + count:
-            jax.effects_barrier()
+            self.look()  # waits for the last of them
+            self.stop_profile()
+
+    def stop_profile(self) -> None:
+        if self.profiling:
             jax.profiler.stop_trace()
-            self.terminal.say(f"profile of {count} steps in {self.path / 'profile'}")
+            self.profiling = False
+            self.terminal.say(f"profile in {self.path / 'profile'}")
 
     def close(self) -> None:
+        """Whatever ended the run."""
+        self.stop_profile()
         if self.file:
             self.file.close()
 
@@ -235,8 +256,10 @@ def _steps(experiment: Experiment, options: Options, on) -> Callable[[Game], par
     return step_of
 
 
-def _batches(source, config, start: int) -> Iterator[Any]:
-    batches = Batches(source, config.batch_size, config.seed, parallel.rows(config.batch_size))
+def _batches(source, config, turns: int, start: int) -> Iterator[Any]:
+    """This process's rows of each global batch: ``config.batch_size`` for each turn of a step."""
+    size = config.batch_size * turns
+    batches = Batches(source, size, config.seed, parallel.rows(size))
     if is_resident(source):
         return (batches.indices(step) for step in range(start, config.steps))
     return stream(batches, start, config.steps)

@@ -67,7 +67,7 @@ def main(
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, logging.Diverged) as error:
+    except (ValueError, OSError, OverflowError, MemoryError, logging.Diverged, jax.errors.JaxRuntimeError) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
         mend = "; make room and run the same command again, it resumes" if is_full(error) else ""
@@ -146,14 +146,13 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         parallel.initialize(address, options.processes, options.process)
     experiment = build(config)
     game, source = experiment.game, experiment.source
-    parallel.check_divides(game, config.batch_size, parallel.devices(options.devices))
-    if config.steps < 1:
-        raise ValueError(f"--steps {config.steps}: at least 1")
+    on = parallel.devices(options.devices)
+    parallel.check_divides(game, config.batch_size * game.batch_multiple, on)
     if dry_run:
         _describe(experiment, config)
         return
-    jax.eval_shape(game.init, jax.random.key(config.seed))  # settings that make no network: before anything is written
-    path = Path(options.run_dir or f"runs/{name}")
+    _trace(experiment, config, len(on))
+    path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     directory = RunDirectory(path, name, config, options.fresh) if jax.process_index() == 0 else None
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the run directory is there")
@@ -165,6 +164,14 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         if directory:
             _tell_where(path, options.quiet)
             directory.close()
+
+
+def _trace(experiment: Experiment, config: Any, devices: int) -> None:
+    """Meet what is wrong with the settings or the wiring before anything is written."""
+    game, share = experiment.game, config.batch_size // devices * experiment.game.batch_multiple
+    example = loop.prepare(None, experiment.source.read(np.zeros(1, np.int32)))
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((share, *x.shape[1:]), x.dtype), example)
+    jax.eval_shape(game.step, jax.eval_shape(game.init, jax.random.key(config.seed)), batch)
 
 
 def _tell_where(path: Path, quiet: bool) -> None:
@@ -182,7 +189,8 @@ def _describe(experiment: Experiment, config: Any) -> None:
     """What a run would be: for ``--dry-run``."""
     game = experiment.game
     state = jax.eval_shape(game.init, jax.random.key(config.seed))
-    batch = experiment.source.read(Batches(experiment.source, config.batch_size, config.seed).indices(0))
+    size = config.batch_size * game.batch_multiple
+    batch = experiment.source.read(Batches(experiment.source, size, config.seed).indices(0))
     step = jax.jit(lambda state, batch: game.step(state, loop.prepare(None, batch)))
     compiled = step.lower(state, batch).compile()
     cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()

@@ -164,19 +164,15 @@ def test_options_that_change_how_it_is_computed(tmp_path, capsys):
     assert list((tmp_path / "--profile" / "profile").rglob("*.xplane.pb"))
 
 
-@pytest.mark.parametrize("option", [["--r1", "nan"], ["--learning-rate", "1e6"]])
-def test_a_run_that_diverges_says_which_term_and_keeps_the_last_good_checkpoint(option, tmp_path, capsys):
+def test_a_run_that_diverges_says_which_term_and_keeps_the_last_good_checkpoint(tmp_path, capsys):
     run_dir = tmp_path / "run"
-    code, text = run(capsys, "--steps", 30, "--checkpoint-every", 1, "--run-dir", run_dir, *TINY, *option)
+    flags = ["--steps", 30, "--checkpoint-every", 1, "--run-dir", run_dir, *TINY, "--learning-rate", "1e6"]
+    code, text = run(capsys, *flags)
     assert code == 1
-    if option[0] == "--r1":
-        assert "error: step 1: player 'd', term 'r1' is nan" in text
-        assert not any((run_dir / "checkpoints").iterdir())
-    else:
-        assert "error: step 2: player 'd', term " in text
-        assert rows(run_dir)[-1]["step"] == 1
-        assert programs.inspect(capsys, run_dir).startswith("step 1\n")
+    assert "error: step 2: player 'd', term " in text
     assert "Traceback" not in text
+    assert rows(run_dir)[-1]["step"] == 1
+    assert programs.inspect(capsys, run_dir).startswith("step 1\n")
 
 
 def wait_for(condition, process, seconds=120):
