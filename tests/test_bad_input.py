@@ -199,7 +199,6 @@ def lose_checksums(checkpoint):
     shutil.rmtree(checkpoint / "checksums")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Orbax's event loops
 @pytest.mark.parametrize("damage", [flip_a_byte, truncate, lose_checksums])
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(damage, copy, trained, capsys):
     damage(copy / "checkpoints" / "4")
@@ -214,7 +213,6 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(damage, copy, 
     assert (copy / "damaged" / "4").is_dir()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Orbax's event loops
 def test_only_damaged_checkpoints(copy, capsys):
     for step in ("2", "4"):
         flip_a_byte(copy / "checkpoints" / step)
