@@ -14,6 +14,7 @@ import pytest
 from jaxgan import parallel
 
 STEPS = 3
+slow = pytest.mark.slow  # each compiles for ten seconds or more
 
 
 def one_device(critic_turns, batch):
@@ -25,13 +26,12 @@ def one_device(critic_turns, batch):
     return before, state, metrics
 
 
-@pytest.fixture(scope="module", params=[1, 5])
+@pytest.fixture(scope="module", params=[1, pytest.param(5, marks=slow)])
 def reference(request):
     batch = games.images(16 * request.param)
     return request.param, batch, *one_device(request.param, batch)
 
 
-slow = pytest.mark.slow
 SPREADS = [
     (parallel.pmap, 1),
     (parallel.pmap, 4),
