@@ -27,7 +27,7 @@ from jaxgan.training.program import main
 class Config:
     """What the result depends on."""
 
-    steps: int = 5000
+    steps: int = 4500
     """Steps of training; may grow when a run is resumed."""
     batch_size: int = 64
     """Examples a turn, over all devices."""
@@ -41,13 +41,13 @@ class Config:
     """Of image files: 1 grey, 3 colour. Not given: what they are."""
     latents: int = 32
     """Dimensions of the latents."""
-    generator_width: int = 64
+    generator_width: int = 48
     """Features of the generator's last hidden layer."""
     discriminator_width: int = 32
     """Features of the discriminator's first layer."""
     base: int = 2
     """The size from which the generator grows its images; the paper's is 4."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 7e-4
     """Adam's, for both players."""
     beta1: float = 0.5
     """Adam's decay of the mean gradient."""

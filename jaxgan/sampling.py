@@ -90,15 +90,16 @@ def save(path: str | Path, frames: np.ndarray, by: str, *, frames_per_second: in
     from PIL.PngImagePlugin import PngInfo
 
     path = Path(path)
+    kind = path.suffix.lower()
     frames = frames if frames.ndim == 4 else frames[None]
     if frames.shape[-1] not in (1, 3, 4):
         raise ValueError(f"{path}: images of {frames.shape[-1]} channels have no picture; write a .npz")
-    if path.suffix == ".png" and len(frames) > 1:
+    if kind == ".png" and len(frames) > 1:
         raise ValueError(f"{path}: {len(frames)} frames in a picture; use .gif or .webp")
     frames = frames.repeat(scale, 1).repeat(scale, 2)
     pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
     note = f"Synthetic: made by {by}, a generative adversarial network. No camera took it."
-    if path.suffix == ".png":
+    if kind == ".png":
         info = PngInfo()
         info.add_text("Software", by)
         info.add_text("Description", note)
@@ -106,9 +107,9 @@ def save(path: str | Path, frames: np.ndarray, by: str, *, frames_per_second: in
         pictures[0].save(path, pnginfo=info)
         return
     timing = {"save_all": True, "append_images": pictures[1:], "duration": 1000 // frames_per_second, "loop": 0}
-    if path.suffix == ".gif":
+    if kind == ".gif":
         pictures[0].save(path, comment=note.encode(), **timing)
-    elif path.suffix == ".webp":
+    elif kind == ".webp":
         pictures = [picture.convert("RGB") if picture.mode == "L" else picture for picture in pictures]
         timing["append_images"] = pictures[1:]
         pictures[0].save(path, lossless=True, xmp=_xmp(note, by).encode(), **timing)

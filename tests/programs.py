@@ -4,11 +4,19 @@ import importlib
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--batch-size", "8", "--latents", "4", "--generator-width", "4", "--discriminator-width", "4", "--base", "4"]
 TINY_OF = {"dcgan": TINY, "gan": ["--batch-size", "8", "--latents", "4"]}
+
+
+class Silent:
+    """In the place of ``capsys``, for fixtures that outlive a test."""
+
+    def readouterr(self):
+        return types.SimpleNamespace(out="", err="")
 
 
 def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str]:

@@ -1,18 +1,17 @@
 """A user's mistakes: each is told in a line that says what is wrong and the mend, and none loses anything."""
 
 import fcntl
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
 
+import jax
 import numpy as np
 import programs
 import pytest
-from PIL import Image
+from files import archive, folder, noise
 from programs import TINY, run
 
 from jaxgan import data
@@ -23,40 +22,14 @@ def trained(tmp_path_factory):
     """A run of four steps with checkpoints at 2 and 4."""
     run_dir = tmp_path_factory.mktemp("runs") / "run"
 
-    class Silent:
-        def readouterr(self):
-            return type("Captured", (), {"out": "", "err": ""})
-
     arguments = ["--steps", 4, "--checkpoint-every", 2, "--run-dir", run_dir, *TINY]
-    assert run(Silent(), *arguments)[0] == 0
+    assert run(programs.Silent(), *arguments)[0] == 0
     return run_dir
 
 
 @pytest.fixture
 def copy(trained, tmp_path):
     return shutil.copytree(trained, tmp_path / "run")
-
-
-def png(size=(8, 8), mode="L") -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)).convert(mode).save(
-        out, "png"
-    )
-    return out.getvalue()
-
-
-def folder(path, files):
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
-
-
-def archive(path, files):
-    with zipfile.ZipFile(path, "w") as zipped:
-        for name, content in files.items():
-            zipped.writestr(name, content)
-    return path
 
 
 class Malicious:
@@ -92,7 +65,7 @@ FLAGS = {
     "missing name, far": (["--data", "qqqqqq"], 2, "no such file or folder, and no TFDS dataset"),
     "missing folder": (["--data", "/nowhere/at/all"], 2, "no such file or folder"),
     "points for a convolution": (["--data", "ring"], 2, "DCGAN takes images, experiments.gan any"),
-    "resize floats": (["--size", 16], 2, "float32 examples of shape (8, 8, 1) are not resized to 16"),
+    "resize floats": (["--size", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, as they are no images of bytes"),
     "channels of arrays": (["--channels", 3], 2, "its images have 1 channels, not 3"),
     "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "no run there (no config.json)"),
     "inspect of no run": (["inspect", "--run-dir", "/nowhere"], 2, "no checkpoints there"),
@@ -112,13 +85,13 @@ def test_flags(arguments, code, told, tmp_path, capsys):
 # What was wrong with the data: (makes it, more flags, what is told).
 DATA = {
     "empty folder": (lambda p: folder(p, {"readme.txt": b"hello"}), [], "no image in it (1 other files)"),
-    "truncated png": (lambda p: folder(p, {"a.png": png(), "b.png": png((64, 64))[:-2000]}), ["--size", 8], "b.png cannot be decoded"),
+    "truncated png": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((64, 64))[:-2000]}), ["--size", 8], "b.png cannot be decoded"),
     "no image inside": (lambda p: folder(p, {"a.png": b"not a png"}), [], "a.png is no image that Pillow knows"),
-    "two sizes": (lambda p: folder(p, {"a.png": png(), "b.png": png((9, 8))}), [], "say which square size to make of them: --size 64"),
-    "no power of two": (lambda p: folder(p, {"a.png": png((28, 28))}), [], "power of two from 8; use 16 or 32"),
-    "channels": (lambda p: folder(p, {"a.png": png()}), ["--channels", 2], "channels 2: an image has 1 (grey), 3"),
-    "zip that leads out": (lambda p: archive(p.with_suffix(".zip"), {"../a.png": png()}), [], "leads out of the archive"),
-    "absolute zip": (lambda p: archive(p.with_suffix(".zip"), {"/etc/a.png": png()}), [], "leads out of the archive"),
+    "two sizes": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((9, 8))}), [], "say which square size to make of them: --size 64"),
+    "no power of two": (lambda p: folder(p, {"a.png": noise((28, 28))}), [], "power of two from 8; use 16 or 32"),
+    "channels": (lambda p: folder(p, {"a.png": noise()}), ["--channels", 2], "channels 2: an image has 1 (grey), 3"),
+    "zip that leads out": (lambda p: archive(p.with_suffix(".zip"), {"../a.png": noise()}), [], "leads out of the archive"),
+    "absolute zip": (lambda p: archive(p.with_suffix(".zip"), {"/etc/a.png": noise()}), [], "leads out of the archive"),
     "no zip": (lambda p: folder(p.parent, {"a.zip": b"PK nonsense"}) / "a.zip", [], "not a zip, or a damaged one"),
     "empty zip": (lambda p: archive(p.with_suffix(".zip"), {}), [], "no image in it"),
     "pickled": (lambda p: saved(p.with_suffix(".npz"), images=np.array([Malicious()], object)), [], "not an array file that can be trusted"),
@@ -160,6 +133,32 @@ def test_runs(arguments, told, copy, capsys):
     assert told.format(copy) in text
     assert code == 2
     assert programs.inspect(capsys, copy) == before
+
+
+def test_samples_that_cannot_be_written(copy, capsys):
+    code, text = run(capsys, "sample", "--run-dir", copy, "--out", "/proc/jaxgan/a.png")
+    assert (code, "--out /proc/jaxgan/a.png cannot be written: " in text) == (1, True), text
+
+
+def test_data_that_has_changed(tmp_path, capsys):
+    folder(tmp_path / "images", {f"{kind}/{i}.png": noise() for kind in ("cat", "dog") for i in range(8)})
+    command = ["--data", tmp_path / "images", "--run-dir", tmp_path / "run", *TINY, "--steps"]
+    assert run(capsys, *command, 2)[0] == 0
+    before = programs.inspect(capsys, tmp_path / "run")
+    folder(tmp_path / "images", {"cat/new.png": noise()})
+    code, text = run(capsys, *command, 3)
+    told = "was made with 16 examples of [8, 8, 1] in 2 classes, and there are 17 of [8, 8, 1] in 2 now"
+    assert (code, told in text) == (2, True), text
+    assert programs.inspect(capsys, tmp_path / "run") == before
+
+
+def test_not_enough_memory(tmp_path, capsys, monkeypatch):
+    def exhausted(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+
+    monkeypatch.setattr("jaxgan.training.loop.train", exhausted)
+    code, text = run(capsys, "--run-dir", tmp_path, *TINY)
+    assert (code, "lower --batch-size, or split it over micro-batches with --accumulate" in text) == (1, True), text
 
 
 def test_a_run_of_another_experiment(copy, capsys):
@@ -289,7 +288,7 @@ def test_fresh_with_settings_that_do_not_work_removes_nothing(copy, capsys):
 
 
 def test_one_image_alone(tmp_path, capsys):
-    folder(tmp_path / "images", {"a.png": png()})
+    folder(tmp_path / "images", {"a.png": noise()})
     code, text = run(capsys, "--data", tmp_path / "images", "--steps", 2, "--run-dir", tmp_path / "run", *TINY)
     assert code == 0, text
     assert "saved at step 2" in text

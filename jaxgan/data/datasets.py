@@ -9,11 +9,20 @@ from typing import Any, cast
 
 import numpy as np
 
+from jaxgan.data.images import resized
+
 
 class Dataset:
-    """A ``Source`` of a prepared TFDS split; ``image`` and ``label`` are read, other features left out."""
+    """A ``Source`` of a prepared TFDS split; ``image`` and ``label`` are read, other features left out.
 
-    def __init__(self, builder: Any, split: str, decoders: Any = None):
+    Args:
+      builder: of the dataset, prepared.
+      split: a part of it.
+      decoders: TFDS's, by feature.
+      size: images of bytes are cropped and resized to it as they are read; None takes their own, one and the same.
+    """
+
+    def __init__(self, builder: Any, split: str, decoders: Any = None, size: int | None = None):
         self.name = f"{builder.info.full_name} {split}"
         features = builder.info.features
         if "image" not in features:
@@ -30,7 +39,9 @@ class Dataset:
         # A label that is no class, but a number, is left out.
         self.classes = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
         self._data = builder.as_data_source(split, decoders=decoders)
-        self._shape = tuple(self._data[0]["image"].shape)
+        first = self._data[0]["image"]
+        self._size = size if first.ndim == 3 and first.dtype == np.uint8 else None
+        self._shape = tuple(first.shape) if self._size is None else (self._size, self._size, first.shape[2])
 
     def __len__(self) -> int:
         return len(self._data)
@@ -43,11 +54,13 @@ class Dataset:
         # Python integers: array_record takes no NumPy ones.
         examples = self._data.__getitems__([int(i) for i in indices])
         images = [x["image"] for x in examples]
+        if self._size is not None:
+            images = [resized(image[None], self._size)[0] for image in images]
         shapes = sorted({x.shape for x in images})
         if len(shapes) > 1:
             raise ValueError(
-                f"{self.name}: its images differ in size ({shapes[0]}, {shapes[1]}), and are not resized as they are "
-                "read; write them to a folder as files, and use that with --size"
+                f"{self.name}: its images differ in size ({shapes[0]}, {shapes[1]}); say which square size to make "
+                "of them: --size 64"
             )
         batch = {"image": np.stack(images)}
         if self.classes:
@@ -55,13 +68,14 @@ class Dataset:
         return batch
 
 
-def load(name: str, split: str = "train", data_dir: str | Path | None = None) -> Dataset:
+def load(name: str, split: str = "train", data_dir: str | Path | None = None, size: int | None = None) -> Dataset:
     """A TFDS dataset by name, prepared first if it is not there.
 
     Args:
       name: ``digits``, or any of TFDS's: ``mnist``, ``cifar10``, ``cycle_gan/horse2zebra``.
       split: ``train``, ``test``, ``train[:90%]`` ...
       data_dir: where datasets are prepared; None is TFDS's own, TFDS_DATA_DIR or ~/tensorflow_datasets.
+      size: see ``Dataset``.
 
     Raises:
       ValueError: no dataset has this name, or it cannot be prepared here; it says what to do.
@@ -75,7 +89,7 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None) ->
             builder = _builder(tfds, name, data_dir)
             _prepare(builder, name)
     unread = set(cast(Any, builder.info.features)) - {"image", "label"}
-    return Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread})
+    return Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread}, size)
 
 
 def _builder(tfds, name, data_dir):
@@ -116,8 +130,15 @@ def _prepare(builder, name):
 @contextlib.contextmanager
 def _alone(folder: Path):
     """One process prepares while others, perhaps of the same run, wait for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a")
+    except OSError as error:
+        raise OSError(
+            f"{folder}, where datasets are prepared, cannot be written: {error.strerror}; "
+            "name another with TFDS_DATA_DIR"
+        ) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -4,6 +4,7 @@ Files directly in the folder have no labels; files in sub-folders have the sub-f
 numbered in alphabetical order.
 """
 
+import contextlib
 import io
 import lzma
 import math
@@ -12,12 +13,15 @@ import re
 import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+# A member of a zip may unpack to anything; no image that Pillow opens needs as much as this.
+MOST_BYTES = 2**29
 EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 
 
@@ -26,7 +30,7 @@ class _Files(Protocol):
 
     def names(self) -> list[str]: ...
 
-    def open(self, name: str) -> bytes: ...
+    def open(self, name: str) -> BinaryIO: ...
 
 
 class _Folder:
@@ -34,15 +38,18 @@ class _Folder:
         self.name, self._path = str(path), path
 
     def names(self) -> list[str]:
-        found = (
-            Path(folder, file).relative_to(self._path).as_posix()
-            for folder, _, files in os.walk(self._path, followlinks=True)
-            for file in files
-        )
+        found, seen = [], set()
+        for folder, below, files in os.walk(self._path, followlinks=True):
+            # A link may lead back to a folder above it.
+            if (real := os.path.realpath(folder)) in seen:
+                below.clear()
+                continue
+            seen.add(real)
+            found += [Path(folder, file).relative_to(self._path).as_posix() for file in files]
         return sorted(name for name in found if not _hidden(name))
 
-    def open(self, name: str) -> bytes:
-        return (self._path / name).read_bytes()
+    def open(self, name: str) -> BinaryIO:
+        return (self._path / name).open("rb")
 
 
 class _Zip:
@@ -61,12 +68,15 @@ class _Zip:
     def names(self) -> list[str]:
         return [name for name in self._names if not _hidden(name)]
 
-    def open(self, name: str) -> bytes:
+    def open(self, name: str) -> BinaryIO:
         # Threads read at once: each opens the archive for itself, once, as opening reads the whole directory.
         try:
             if not hasattr(self._own, "archive"):
                 self._own.archive = zipfile.ZipFile(self._path)
-            return self._own.archive.read(name)
+            size = self._own.archive.getinfo(name).file_size
+            if size > MOST_BYTES:
+                raise ValueError(f"{self.name}: its member {name!r} unpacks to {size:,} bytes; that is no image")
+            return io.BytesIO(self._own.archive.read(name))
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError) as error:
             raise ValueError(f"{self.name}: its member {name!r} cannot be read: {error}") from None
 
@@ -102,7 +112,9 @@ class ImageFiles:
                 f"sub-folders of {', '.join(sorted(e[1:] for e in EXTENSIONS))}"
             )
         parents = [str(PurePosixPath(name).parent) for name in self._names]
-        self.classes = tuple(sorted(set(parents))) if "." not in parents and len(set(parents)) > 1 else ()
+        # A folder around everything, as archives have one, is no part of a class's name.
+        parents = [os.path.relpath(parent, os.path.commonpath(parents)) for parent in parents]
+        self.classes = tuple(sorted(set(parents))) if "." not in parents else ()
         self._labels = np.array([self.classes.index(p) for p in parents], np.int32) if self.classes else None
         if size is None or channels is None:
             sizes, grey = self._survey()
@@ -126,7 +138,7 @@ class ImageFiles:
         """The set of (width, height), and whether all files are grey; from the headers alone."""
         sizes, grey = {}, True
         for name in self._names:
-            with _image(self._files, name) as image:
+            with _opened(self._files, name) as image:
                 sizes.setdefault(image.size, name)
                 grey = grey and image.mode in ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
         return sizes, grey
@@ -138,29 +150,32 @@ class ImageFiles:
         return next(iter(sizes))[0]
 
     def _decode(self, name: str) -> np.ndarray:
-        with _image(self._files, name) as image:
+        with _opened(self._files, name) as image:
             try:
                 return fitted(image, self._size, self._channels)
             except (OSError, SyntaxError, ValueError) as error:
                 raise ValueError(
-                    f"{self.name}: {name} cannot be decoded: {error}; it may be truncated: replace or remove it"
+                    f"{self.name}: {name} cannot be decoded: {error}; if it is damaged, replace or remove it"
                 ) from None
 
 
-def _image(files: _Files, name: str) -> Image.Image:
-    data = files.open(name)
-    try:
-        image = Image.open(io.BytesIO(data))
-        # Pillow refuses twice as many, and warns of these. Filters of warnings belong to no thread: not set here.
-        if math.prod(image.size) > (Image.MAX_IMAGE_PIXELS or math.inf):
-            raise Image.DecompressionBombError
-        return image
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise ValueError(f"{files.name}: {name} has more pixels than Pillow opens; make it smaller") from None
-    except UnidentifiedImageError:
-        raise ValueError(f"{files.name}: {name} is no image that Pillow knows; replace or remove it") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{files.name}: {name} cannot be opened: {error}; replace or remove it") from None
+@contextlib.contextmanager
+def _opened(files: _Files, name: str) -> Iterator[Image.Image]:
+    """An image whose header has been read, and no more."""
+    with files.open(name) as file:
+        try:
+            image = Image.open(file)
+            # Pillow refuses twice as many, and warns of these. Filters of warnings belong to no thread: not set here.
+            if math.prod(image.size) > (Image.MAX_IMAGE_PIXELS or math.inf):
+                raise Image.DecompressionBombError
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise ValueError(f"{files.name}: {name} has more pixels than Pillow opens; make it smaller") from None
+        except UnidentifiedImageError:
+            raise ValueError(f"{files.name}: {name} is no image that Pillow knows; replace or remove it") from None
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(f"{files.name}: {name} cannot be opened: {error}; replace or remove it") from None
+        with image:
+            yield image
 
 
 def fitted(image: Image.Image, size: int, channels: int) -> np.ndarray:
@@ -185,17 +200,23 @@ def fitted(image: Image.Image, size: int, channels: int) -> np.ndarray:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Pillow's own conversion of 16 bits clips at 255; this scales, 65,535 to 255.
+    """Grey of more bits as 8. Pillow's own conversion clips at 255.
 
-    A 32-bit file does not say how many of its bits are used: it is taken as its values fit.
+    Integers are 16 bits, 65,535 is white, in a 32-bit file as well; floats are from 0 to 1: one scale for all
+    files, because a scale by each file's own values would make a dark picture bright.
     """
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     values = np.asarray(image, np.float64)
-    top = 255.0 if values.max() <= 255 and image.mode in ("I", "F") else 65535.0
-    if image.mode == "F" and values.max() <= 1:
-        top = 1.0
-    return Image.fromarray(np.clip(np.round(values * (255.0 / top)), 0, 255).astype(np.uint8))
+    top = 1.0 if image.mode == "F" else 65535.0
+    low, high = values.min(), values.max()
+    if image.mode == "I" and 0 < high <= 255:
+        raise ValueError(
+            f"32-bit pixels up to {high:g}: whether 255 or 65,535 is white is not said; save it as 8 or 16 bits"
+        )
+    if not (low >= 0 and high <= top):
+        raise ValueError(f"its pixels are from {low:g} to {high:g}, and not from 0 to {top:g}; save it as 8 or 16 bits")
+    return Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8))
 
 
 def resized(images: np.ndarray, size: int) -> np.ndarray:
@@ -204,4 +225,6 @@ def resized(images: np.ndarray, size: int) -> np.ndarray:
     def channel(plane):
         return np.asarray(ImageOps.fit(Image.fromarray(plane), (size, size), Image.Resampling.LANCZOS))
 
+    if images.shape[1:3] == (size, size):
+        return images
     return np.stack([np.stack([channel(x[..., c]) for c in range(x.shape[-1])], -1) for x in images])

@@ -49,7 +49,7 @@ def load(
     elif ("/" in data and (path.is_absolute() or path.parent.is_dir())) or path.suffix in (".zip", ".npz", ".npy"):
         raise ValueError(f"data {data!r}: no such file or folder{_nearest(path)}")
     else:
-        source = datasets.load(data, split, data_dir)
+        source = datasets.load(data, split, data_dir, size)
     if size_in_bytes(source) <= IN_MEMORY_BYTES:
         source = in_memory(source)
     return _sized(source, size, channels)
@@ -58,24 +58,28 @@ def load(
 def _arrays(path: Path) -> Arrays:
     try:
         # Without pickles: an array of Python objects could run code as it is read.
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-        arrays = {"images": loaded} if path.suffix == ".npy" else {name: loaded[name] for name in loaded.files}
+        if path.suffix == ".npy":
+            names, pixels, labels = ["images"], np.load(path, mmap_mode="r", allow_pickle=False), None
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                names = file.files
+                pixels, labels = (file[name] if name in names else None for name in ("images", "labels"))
     except (ValueError, OSError, EOFError, zipfile.BadZipFile):
         raise ValueError(
             f"{path}: not an array file that can be trusted, for it holds objects or is damaged; save plain numbers, "
             "numpy.savez(file, images=images, labels=labels)"
         ) from None
-    if "images" not in arrays:
-        raise ValueError(f"{path}: no array 'images' in it, but {', '.join(arrays) or 'nothing'}")
-    pixels, labels = arrays["images"], arrays.get("labels")
+    if pixels is None:
+        raise ValueError(f"{path}: no array 'images' in it, but {', '.join(names) or 'nothing'}")
     if pixels.dtype == np.float64:
         pixels = pixels.astype(np.float32)
-    if pixels.dtype == np.float32 and pixels.size and not (np.abs(pixels).max() <= 1 or pixels.ndim == 2):
+    if pixels.dtype == np.float32 and pixels.size and pixels.ndim != 2:
         low, high = float(pixels.min()), float(pixels.max())
-        raise ValueError(
-            f"{path}: images from {low:g} to {high:g}; float images are in [-1, 1]: scale them, "
-            "or save 0 to 255 as uint8"
-        )
+        if not (low >= -1 and high <= 1):  # NaN is neither
+            raise ValueError(
+                f"{path}: images from {low:g} to {high:g}; float images are in [-1, 1]: scale them, "
+                "or save 0 to 255 as uint8"
+            )
     if labels is not None:
         if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1 or (labels.size and labels.min() < 0):
             raise ValueError(f"{path}: labels are {labels.dtype}{list(labels.shape)}; want whole numbers from 0, [N]")
@@ -91,12 +95,10 @@ def _sized(source: Source, size: int | None, channels: int | None) -> Source:
         )
     if size is None or source.shape[:2] == (size, size):
         return source
-    if not isinstance(source, Arrays):
-        raise ValueError(f"{source.name}: images of {source.shape}; only sets below 1 GiB are resized to {size}")
-    if source.images.dtype != np.uint8 or len(source.shape) != 3:
+    if not isinstance(source, Arrays) or source.images.dtype != np.uint8 or len(source.shape) != 3:
         raise ValueError(
-            f"{source.name}: {source.images.dtype} examples of shape {source.shape} are not resized to {size}; "
-            "give them in that size"
+            f"{source.name}: examples of shape {source.shape} are not resized to {size}, as they are no images of "
+            "bytes; give them in that size"
         )
     return Arrays(images.resized(source.images, size), source.labels, source.name, source.classes)
 

@@ -79,9 +79,8 @@ def in_memory(source: Source) -> Arrays:
 
 
 def size_in_bytes(source: Source) -> int:
-    """What all examples take in memory; of a source that is read example by example, uint8."""
-    itemsize = source.images.itemsize if isinstance(source, Arrays) else 1
-    return len(source) * int(np.prod(source.shape)) * itemsize
+    """What all examples take in memory."""
+    return len(source) * source.read(np.zeros(1, np.int64))["image"].nbytes
 
 
 def as_float(batch: dict[str, Any]) -> dict[str, jax.Array]:

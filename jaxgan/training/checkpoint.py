@@ -151,8 +151,9 @@ class Checkpoints:
             self._say(f"checkpoint {step} is damaged ({reason}); moved to {aside}, taking the one before")
             if jax.process_index() == 0:
                 aside.mkdir(exist_ok=True)
-                free = next(i for i in itertools.count() if not (aside / f"{step}{'.' * bool(i)}{i or ''}").exists())
-                shutil.move(self._directory / str(step), aside / f"{step}{'.' * bool(free)}{free or ''}")
+                names = itertools.chain([str(step)], (f"{step}.{i}" for i in itertools.count(1)))
+                free = next(name for name in names if not (aside / name).exists())
+                shutil.move(self._directory / str(step), aside / free)
         if damaged:
             if jax.process_count() > 1:
                 multihost_utils.sync_global_devices("damaged checkpoints are out of the way")

@@ -16,6 +16,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from jaxgan.data import Source
 from jaxgan.training import logging
 
 # What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
@@ -32,6 +33,7 @@ class RunDirectory:
       path: made if it is not there.
       experiment: the program's name.
       config: its settings, a dataclass with a field ``steps``.
+      source: its examples; how many there are, and of what shape, is recorded.
       fresh: remove what a run wrote there before.
 
     Raises:
@@ -39,7 +41,7 @@ class RunDirectory:
       OSError: it cannot be written.
     """
 
-    def __init__(self, path: Path, experiment: str, config: Any, fresh: bool):
+    def __init__(self, path: Path, experiment: str, config: Any, source: Source, fresh: bool):
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,7 @@ class RunDirectory:
         begun = _holds(path / "checkpoints") or _holds(path / "damaged") or _holds(path / "metrics.jsonl")
         if begun and not fresh:
             _check_settings(path, experiment, config)
+            _check_data(path, source)
         else:
             for name in reversed(WRITTEN):  # config.json last, so that a removal cut short can be repeated
                 written = path / name
@@ -69,6 +72,7 @@ class RunDirectory:
         record = {
             "experiment": experiment,
             "config": dataclasses.asdict(config),
+            "data": _identity(source),
             "versions": logging.versions(),
             "hardware": logging.hardware(),
         }
@@ -143,3 +147,19 @@ def _check_settings(path: Path, experiment: str, config: Any) -> None:
                 f"{flag} {now}: the run in {path} has {before}; resume it with that, "
                 "start over with --fresh, or name another --run-dir"
             )
+
+
+def _identity(source: Source) -> dict[str, Any]:
+    """What is cheap to know of examples; their name is a setting."""
+    return {"examples": len(source), "shape": list(source.shape), "classes": list(source.classes)}
+
+
+def _check_data(path: Path, source: Source) -> None:
+    old, now = _record(path).get("data"), _identity(source)
+    if old in (None, now):
+        return
+    was, there = (f"{x['examples']:,} of {x['shape']} in {len(x['classes'])}" for x in (old, now))
+    raise ValueError(
+        f"--data: the run in {path} was made with {was.replace(' of', ' examples of', 1)} classes, and there are "
+        f"{there} now; bring the data back, start over with --fresh, or name another --run-dir"
+    )

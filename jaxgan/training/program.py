@@ -70,8 +70,7 @@ def main(
     except (ValueError, OSError, OverflowError, MemoryError, logging.Diverged, jax.errors.JaxRuntimeError) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
-        mend = "; make room and run the same command again, it resumes" if is_full(error) else ""
-        print(f"error: {error}{mend}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
+        print(f"error: {error}{_mend(error)}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
         code = 2 if isinstance(error, ValueError) else 1
         if jax.distributed.is_initialized():
             # An orderly end would wait for the other hosts, who wait for this one.
@@ -80,10 +79,16 @@ def main(
         sys.exit(code)
 
 
-def is_full(error: BaseException | None) -> bool:
+def _mend(error: BaseException) -> str:
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return "; there is not memory enough: lower --batch-size, or split it over micro-batches with --accumulate"
+    return "; make room and run the same command again, it resumes" if _is_full(error) else ""
+
+
+def _is_full(error: BaseException | None) -> bool:
     """Whether a disk, or a quota, without room is what caused an error."""
     causes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return error is not None and (getattr(error, "errno", None) in causes or is_full(error.__cause__))
+    return error is not None and (getattr(error, "errno", None) in causes or _is_full(error.__cause__))
 
 
 def _verbs(name, config_class, build) -> dict[str, Callable]:
@@ -153,7 +158,7 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         return
     _trace(experiment, config, len(on))
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
-    directory = RunDirectory(path, name, config, options.fresh) if jax.process_index() == 0 else None
+    directory = RunDirectory(path, name, config, source, options.fresh) if jax.process_index() == 0 else None
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the run directory is there")
     try:
@@ -227,19 +232,24 @@ def _leaves(run_dir: Path, step: int | None) -> dict[str, np.ndarray]:
 def _sample(name, experiment: Experiment, run_dir: Path, count: int, seed: int, out: Path, step: int | None) -> None:
     if count < 1:
         raise ValueError(f"--count {count}: at least 1")
-    if out.suffix not in (".png", ".gif", ".webp", ".npz"):
+    kind = out.suffix.lower()
+    if kind not in (".png", ".gif", ".webp", ".npz"):
         raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
     like = jax.jit(experiment.game.init)(jax.random.key(0))
     state = structured(like, _leaves(run_dir, step), f"the checkpoint in {run_dir}")
     z = experiment.latents(sampling.sample_keys(seed, count))
-    moving = out.suffix in (".gif", ".webp")
+    moving = kind in (".gif", ".webp")
     images = experiment.sampler()(state, _path_through(z) if moving else z)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".npz":
-        np.savez(out, images=images.astype(np.float32))
-    else:
-        frames = sampling.to_bytes(images) if moving else sampling.grid(images)
-        sampling.save(out, frames, loop.signature(name), scale=max(1, 256 // frames.shape[-3]))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if kind == ".npz":
+            with out.open("wb") as file:
+                np.savez(file, images=images.astype(np.float32))
+        else:
+            frames = sampling.to_bytes(images) if moving else sampling.grid(images)
+            sampling.save(out, frames, loop.signature(name), scale=max(1, 256 // frames.shape[-3]))
+    except OSError as error:
+        raise OSError(f"--out {out} cannot be written: {error.strerror or error}") from error
     print(f"{out}: {count} {'latents' if moving else 'samples'} of step {int(state.step)}, seed {seed}")
 
 

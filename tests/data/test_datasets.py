@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from files import encoded
 from sklearn.datasets import load_digits
 
 from jaxgan import data
 from jaxgan.data import datasets
+from jaxgan.data.images import resized
 from jaxgan.data.source import Arrays
 
 
@@ -80,13 +81,6 @@ def builder_of(tfds, features, examples):
     return Tiny
 
 
-def png(pixels):
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "png")
-    out.seek(0)
-    return out
-
-
 PIXELS = np.random.default_rng(0).integers(0, 256, (14, 8, 8, 3), np.uint8)
 LABELS = np.arange(14) % 2
 
@@ -100,7 +94,10 @@ def prepared(tfds, tmp_path_factory):
         "label": tfds.features.ClassLabel(names=["cat", "dog"]),
         "scan": tfds.features.Image(shape=(None, None, 3)),
     }
-    rows = [{"image": png(x), "label": int(y), "scan": io.BytesIO(b"no png")} for x, y in zip(PIXELS, LABELS)]
+    rows = [
+        {"image": io.BytesIO(encoded(x, "png")), "label": int(y), "scan": io.BytesIO(b"no png")}
+        for x, y in zip(PIXELS, LABELS)
+    ]
     builder = builder_of(tfds, features, {"train": rows[:10], "test": rows[10:]})
     builder(data_dir=folder, file_format="array_record").download_and_prepare()
     return folder
@@ -168,11 +165,15 @@ def test_a_label_that_is_no_class_is_left_out(tfds, tmp_path):
     assert sorted(batch["image"][:, 0, 0, 0].tolist()) == [0, 0.25, 0.5, 0.75]
 
 
-def test_images_of_several_sizes_are_refused(tfds, tmp_path):
-    rows = [{"image": png(PIXELS[i, : 4 + i])} for i in range(4)]
+def test_images_of_several_sizes_are_resized_as_they_are_read(tfds, tmp_path):
+    rows = [{"image": io.BytesIO(encoded(PIXELS[i, : 4 + i], "png"))} for i in range(4)]
     source = make(tfds, tmp_path, {"image": tfds.features.Image(shape=(None, None, 3))}, rows)
-    with pytest.raises(ValueError, match=r"tiny/1\.0\.0 train: its images differ in size .* write them to a folder"):
+    with pytest.raises(ValueError, match=r"tiny/1\.0\.0 train: its images differ in size .*: --size 64"):
         source.read(np.arange(4))
+    source = datasets.load("tiny", "train", tmp_path, size=4)
+    assert source.shape == (4, 4, 3)
+    expected = sorted(resized(PIXELS[i : i + 1, : 4 + i], 4).tobytes() for i in range(4))
+    assert sorted(image.tobytes() for image in source.read(np.arange(4))["image"]) == expected
 
 
 def test_a_dataset_without_images_is_refused(tfds, tmp_path):

@@ -1,6 +1,5 @@
 """Image files of every format and mode that users have: what is read is what a viewer shows, cropped and resized."""
 
-import io
 import threading
 import warnings
 import zipfile
@@ -8,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from files import archive, encoded, folder
 from PIL import Image, ImageOps
 
 from jaxgan import data
@@ -22,29 +22,8 @@ DEEP_IN_8_BITS = np.array([0, 1, 127, 128, 255], np.uint8)[np.arange(64).reshape
 SMOOTH = np.add.outer(np.arange(8), np.arange(8)).astype(np.uint8)[..., None] * np.array([4, 8, 16], np.uint8)
 
 
-def encoded(image, suffix, **options) -> bytes:
-    out = io.BytesIO()
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    image.save(out, suffix, **options)
-    return out.getvalue()
-
-
 def png(value, size=8, mode="L") -> bytes:
     return encoded(Image.new(mode, (size, size), value), "png")
-
-
-def folder(path, files):
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
-
-
-def archive(path, files):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for name, content in files.items():
-            zipped.writestr(name, content)
-    return path
 
 
 def everything(source):
@@ -81,7 +60,6 @@ TABLE = {
     "16-bit png, all but black": (encoded(DEEP // 300, "png"), "png", np.round(DEEP[..., None] // 300 / 257), 1, 0),
     "16-bit tiff": (encoded(DEEP, "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
     "16-bit tiff, big-endian": (encoded(DEEP.astype(">u2"), "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
-    "32-bit tiff of 8 bits": (encoded(GREY.astype(np.int32), "tiff"), "tiff", GREY[..., None], 1, 0),
     "32-bit tiff of 16 bits": (encoded(DEEP.astype(np.int32), "tiff"), "tiff", DEEP_IN_8_BITS[..., None], 1, 0),
     "float tiff": (encoded((GREY / 255).astype(np.float32), "tiff"), "tiff", GREY[..., None], 1, 0),
     "inks tiff": (encoded(Image.fromarray(INK, "CMYK"), "tiff"), "tiff", 255 - INK[..., :3], 3, 0),
@@ -163,6 +141,21 @@ def test_a_set_is_grey_if_all_its_files_are(files, channels, tmp_path):
     assert everything(source)["image"].shape == (len(files), 8, 8, channels)
 
 
+@pytest.mark.parametrize(
+    ("pixels", "told"),
+    [
+        (GREY.astype(np.int32), r"32-bit pixels up to 2\d\d: whether 255 or 65,535 is white is not said"),
+        (DEEP.astype(np.int32) * 2, r"its pixels are from 0 to 131070, and not from 0 to 65535"),
+        (GREY.astype(np.float32), r"its pixels are from \d to 2\d\d, and not from 0 to 1"),
+    ],
+)
+def test_a_scale_that_a_file_does_not_say_is_not_guessed(pixels, told, tmp_path):
+    """Guessed for each file by its own pixels, a dark one would be bright."""
+    source = ImageFiles(folder(tmp_path, {"a.tif": encoded(pixels, "tiff")}))
+    with pytest.raises(ValueError, match=rf"a\.tif cannot be decoded: {told}.*save it as 8 or 16 bits"):
+        everything(source)
+
+
 CLASSES = {"dog/1.png": png(3), "cat/2.png": png(2), "cat/1.png": png(1), "eel/a.png": png(4), "eel/notes.txt": b"long"}
 
 
@@ -176,6 +169,22 @@ def test_folders_are_classes_in_alphabetical_order(make, tmp_path):
     assert batch["image"][:, 0, 0, 0].tolist() == [1, 2, 3, 4]
     some = source.read(np.array([3, 0]))
     assert (some["label"].tolist(), some["image"][:, 0, 0, 0].tolist()) == ([2, 0], [4, 1])
+
+
+@pytest.mark.parametrize("make", [folder, archive])
+def test_a_folder_around_everything_is_no_part_of_a_classs_name(make, tmp_path):
+    source = ImageFiles(make(tmp_path / "data", {f"animals/{name}": file for name, file in CLASSES.items()}))
+    assert source.classes == ("cat", "dog", "eel")
+
+
+def test_a_link_that_leads_back_is_followed_once(tmp_path):
+    folder(tmp_path / "data", CLASSES)
+    (tmp_path / "data" / "cat" / "all").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "fox").symlink_to(tmp_path / "foxes")
+    folder(tmp_path / "foxes", {"1.png": png(7)})
+    source = ImageFiles(tmp_path / "data")
+    assert source.classes == ("cat", "dog", "eel", "fox")
+    assert len(source) == 5
 
 
 @pytest.mark.parametrize("files", [["a.png", "b.png"], ["a.png", "cat/b.png"], ["all/a.png", "all/b.png"]])
@@ -269,6 +278,14 @@ def test_a_decompression_bomb_is_refused_by_name(side, asked, tmp_path, monkeypa
             warnings.simplefilter(action, Image.DecompressionBombWarning)
             with pytest.raises(ValueError, match=r"bomb\.png has more pixels than Pillow opens"):
                 everything(ImageFiles(path, **asked))
+
+
+def test_a_member_that_unpacks_to_too_much_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = archive(tmp_path / "a.zip", {"a.png": png(0), "b.png": bytes(5000)})
+    assert path.stat().st_size < 1000
+    monkeypatch.setattr("jaxgan.data.images.MOST_BYTES", 4000)
+    with pytest.raises(ValueError, match=r"its member 'b\.png' unpacks to 5,000 bytes; that is no image"):
+        ImageFiles(path)
 
 
 def test_threads_read_a_zip_as_one_does(tmp_path):

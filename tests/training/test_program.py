@@ -29,11 +29,7 @@ def finished(tmp_path_factory):
     """A run of 12 steps, uninterrupted, on 8 devices."""
     run_dir = tmp_path_factory.mktemp("runs") / "whole"
 
-    class Silent:
-        def readouterr(self):
-            return type("Captured", (), {"out": "", "err": ""})
-
-    train(Silent(), run_dir, 12)
+    train(programs.Silent(), run_dir, 12)
     return run_dir
 
 
