@@ -71,7 +71,9 @@ def build(config: Config) -> Experiment:
     bounded = len(source.shape) == 3
     output = jnp.tanh if bounded else lambda x: x
     if config.networks == "goodfellow":
-        generator = mlp.Generator(source.shape, (1200, 1200), output, dtype)
+        # The paper's sigmoid, brought from [0, 1] to the images' range, is a tanh of half.
+        sigmoid = (lambda x: jnp.tanh(x / 2)) if bounded else output
+        generator = mlp.Generator(source.shape, (1200, 1200), sigmoid, dtype, reach=0.05)
         discriminator = mlp.MaxoutDiscriminator(dtype=dtype)
     else:
         generator = mlp.Generator(source.shape, output=output, dtype=dtype)

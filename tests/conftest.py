@@ -10,6 +10,12 @@ os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 # Most of a test's time is LLVM's: machine code that is a little slower and made in half the time.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
+# A run that is resumed, or made anew in a process of its own, is the same program: compiled once.
+COMPILED = tempfile.TemporaryDirectory(prefix="jaxgan-compiled-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
 # TFDS reads this once, when it is imported; processes that tests start inherit it.
 DATASETS = tempfile.TemporaryDirectory(prefix="jaxgan-datasets-")
 os.environ["TFDS_DATA_DIR"] = DATASETS.name
