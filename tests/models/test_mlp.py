@@ -140,3 +140,12 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
     layers = {name: x["__call__"][0].dtype for name, x in inner["intermediates"].items() if name in initial["params"]}
     assert len(layers) == len(initial["params"])
     assert set(layers.values()) == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_the_first_weights_are_within_reach():
+    def widest(reach):
+        params = mlp.Generator((8, 8, 1), (64,), reach=reach).init(jax.random.key(0), jnp.zeros((1, 10)))["params"]
+        return {name: float(jnp.abs(layer["kernel"]).max()) for name, layer in params.items()}
+
+    assert all(0.045 < most <= 0.05 for most in widest(0.05).values())
+    assert min(widest(None).values()) > 0.2
