@@ -6,9 +6,10 @@ Paper      Goodfellow et al. 2014, arXiv:1406.2661. --networks short is the form
 Command    python -m experiments.gan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other, points in the plane too
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       about a minute and a half, at some 30,000 images a second
-Score      --networks short: Frechet distance on pixels 0.46, precision 0.46, recall 0.69, 1,797 samples of seed 0.
-           --networks goodfellow: not yet trained to its end
+Time       54 s for the command; --networks goodfellow --steps 6000: 3 min 20 s
+Score      Frechet distance on pixels 0.46, precision 0.46, recall 0.69, classes from 7 % to 14 %, 1,797 samples of
+           seed 0. --networks goodfellow --steps 6000: 0.49, 0.53, 0.38, 8.7 % to 11.8 %, and the discriminator's
+           accuracy falls from 85 % to 60 %
 """
 
 import dataclasses
