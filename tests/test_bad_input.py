@@ -66,7 +66,7 @@ FLAGS = {
     "missing name, far": (["--data", "qqqqqq"], 2, "no such file or folder, and no TFDS dataset"),
     "missing folder": (["--data", "/nowhere/at/all"], 2, "no such file or folder"),
     "points for a convolution": (["--data", "ring"], 2, "DCGAN takes images, experiments.gan any"),
-    "resize floats": (["--size", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, as they are no images of bytes"),
+    "resize floats": (["--size", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, only uint8 images [N, height, width, C] are"),
     "channels of arrays": (["--channels", 3], 2, "its images have 1 channels, not 3"),
     "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "no run there (no config.json)"),
     "inspect of no run": (["inspect", "--run-dir", "/nowhere"], 2, "no checkpoints there"),
@@ -148,7 +148,11 @@ def test_data_that_has_changed(tmp_path, capsys):
     before = programs.inspect(capsys, tmp_path / "run")
     folder(tmp_path / "images", {"cat/new.png": noise()})
     code, text = run(capsys, *command, 3)
-    told = "was made with 16 examples of [8, 8, 1] in 2 classes, and there are 17 of [8, 8, 1] in 2 now"
+    assert (code, "was made with examples 16, and now it is 17; bring the data back" in text) == (2, True), text
+    (tmp_path / "images" / "cat" / "new.png").unlink()
+    (tmp_path / "images" / "dog").rename(tmp_path / "images" / "hound")
+    code, text = run(capsys, *command, 3)
+    told = "was made with classes ['cat', 'dog'], and now it is ['cat', 'hound']"
     assert (code, told in text) == (2, True), text
     assert programs.inspect(capsys, tmp_path / "run") == before
 
@@ -160,6 +164,19 @@ def test_not_enough_memory(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("jaxgan.training.loop.train", exhausted)
     code, text = run(capsys, "--run-dir", tmp_path, *TINY)
     assert (code, "lower --batch-size, or split it over micro-batches with --accumulate" in text) == (1, True), text
+
+
+def test_a_disk_that_tensorstore_finds_full(tmp_path, capsys, monkeypatch):
+    """It says so in the words of memory."""
+
+    def full(*_):
+        raise OSError("a checkpoint could not be written: RESOURCE_EXHAUSTED: No space left on device")
+
+    monkeypatch.setattr("jaxgan.training.loop.train", full)
+    code, text = run(capsys, "--run-dir", tmp_path, *TINY)
+    assert code == 1
+    assert "No space left on device; make room and run the same command again, it resumes" in text
+    assert "memory" not in text
 
 
 def test_a_run_of_another_experiment(copy, capsys):

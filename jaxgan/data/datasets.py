@@ -11,6 +11,8 @@ import numpy as np
 
 from jaxgan.data.images import resized
 
+READ_AT_ONCE = 256  # examples in their own size, before each is resized
+
 
 class Dataset:
     """A ``Source`` of a prepared TFDS split; ``image`` and ``label`` are read, other features left out.
@@ -51,11 +53,13 @@ class Dataset:
         return self._shape
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        # Python integers: array_record takes no NumPy ones.
-        examples = self._data.__getitems__([int(i) for i in indices])
-        images = [x["image"] for x in examples]
-        if self._size is not None:
-            images = [resized(image[None], self._size)[0] for image in images]
+        images, labels = [], []
+        for some in np.array_split(indices, -(-len(indices) // READ_AT_ONCE)):
+            # Python integers: array_record takes no NumPy ones.
+            for example in self._data.__getitems__([int(i) for i in some]):
+                image = example["image"]
+                images.append(image if self._size is None else resized(image[None], self._size)[0])
+                labels.append(example.get("label"))
         shapes = sorted({x.shape for x in images})
         if len(shapes) > 1:
             raise ValueError(
@@ -64,7 +68,7 @@ class Dataset:
             )
         batch = {"image": np.stack(images)}
         if self.classes:
-            batch["label"] = np.array([x["label"] for x in examples], np.int32)
+            batch["label"] = np.array(labels, np.int32)
         return batch
 
 

@@ -40,16 +40,21 @@ class _Folder:
     def names(self) -> list[str]:
         found, seen = [], set()
         for folder, below, files in os.walk(self._path, followlinks=True):
-            # A link may lead back to a folder above it.
+            # A link may lead back to a folder above it. Sorted, so that of two names for one folder it is always
+            # the same that counts.
             if (real := os.path.realpath(folder)) in seen:
                 below.clear()
                 continue
             seen.add(real)
+            below[:] = sorted(name for name in below if not _hidden(name))
             found += [Path(folder, file).relative_to(self._path).as_posix() for file in files]
         return sorted(name for name in found if not _hidden(name))
 
     def open(self, name: str) -> BinaryIO:
-        return (self._path / name).open("rb")
+        try:
+            return (self._path / name).open("rb")
+        except OSError as error:
+            raise ValueError(f"{self.name}: {name} cannot be opened: {error.strerror}; mend or remove it") from None
 
 
 class _Zip:
@@ -64,6 +69,8 @@ class _Zip:
             parts = PurePosixPath(name.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or re.match("^[A-Za-z]:", name):
                 raise ValueError(f"{path}: its member {name!r} leads out of the archive; it is refused whole")
+            if "\\" in name:
+                raise ValueError(f"{path}: its member {name!r} has backslashes for slashes; zip the folder anew")
 
     def names(self) -> list[str]:
         return [name for name in self._names if not _hidden(name)]
@@ -185,7 +192,9 @@ def fitted(image: Image.Image, size: int, channels: int) -> np.ndarray:
     alpha is not asked for; 16 bits scaled down to 8.
     """
     image.load()
-    image = _eight_bits(ImageOps.exif_transpose(image))
+    # PGM says which value is white, and Pillow scales it to 16 bits.
+    says_white = image.format == "PPM"
+    image = _eight_bits(ImageOps.exif_transpose(image), says_white)
     mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
     if mode is None:
         raise ValueError(f"channels {channels}: an image has 1 (grey), 3 (colour) or 4 (colour, alpha)")
@@ -199,7 +208,7 @@ def fitted(image: Image.Image, size: int, channels: int) -> np.ndarray:
     return np.asarray(image, np.uint8).reshape(size, size, channels)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image, says_white: bool) -> Image.Image:
     """Grey of more bits as 8. Pillow's own conversion clips at 255.
 
     Integers are 16 bits, 65,535 is white, in a 32-bit file as well; floats are from 0 to 1: one scale for all
@@ -210,13 +219,16 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image, np.float64)
     top = 1.0 if image.mode == "F" else 65535.0
     low, high = values.min(), values.max()
-    if image.mode == "I" and 0 < high <= 255:
+    if image.mode == "I" and not says_white and 0 < high <= 255:
         raise ValueError(
             f"32-bit pixels up to {high:g}: whether 255 or 65,535 is white is not said; save it as 8 or 16 bits"
         )
     if not (low >= 0 and high <= top):
         raise ValueError(f"its pixels are from {low:g} to {high:g}, and not from 0 to {top:g}; save it as 8 or 16 bits")
-    return Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8))
+    grey = Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8))
+    if "transparency" in image.info:
+        grey.info["transparency"] = round(image.info["transparency"] * 255.0 / top)
+    return grey
 
 
 def resized(images: np.ndarray, size: int) -> np.ndarray:

@@ -36,17 +36,18 @@ def load(
       ValueError: there is no such data, or it cannot be used; it says what and why.
     """
     path = Path(data)
+    suffix = path.suffix.lower()
     if size is not None and size < 1:
         raise ValueError(f"size {size}: at least 1")
-    if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
+    if path.is_dir() or (suffix == ".zip" and path.is_file()):
         source = images.ImageFiles(path, size, channels)
-    elif path.suffix in (".npz", ".npy") and path.is_file():
+    elif suffix in (".npz", ".npy") and path.is_file():
         source = _arrays(path)
     elif path.is_file():
         raise ValueError(f"data {data!r}: want a folder, a .zip, a .npz or a .npy, not a {path.suffix or 'bare'} file")
     elif data in TOYS:
         source = Arrays(TOYS[data](TOY_EXAMPLES), name=data)
-    elif ("/" in data and (path.is_absolute() or path.parent.is_dir())) or path.suffix in (".zip", ".npz", ".npy"):
+    elif ("/" in data and (path.is_absolute() or path.parent.is_dir())) or suffix in (".zip", ".npz", ".npy"):
         raise ValueError(f"data {data!r}: no such file or folder{_nearest(path)}")
     else:
         source = datasets.load(data, split, data_dir, size)
@@ -58,10 +59,11 @@ def load(
 def _arrays(path: Path) -> Arrays:
     try:
         # Without pickles: an array of Python objects could run code as it is read.
-        if path.suffix == ".npy":
-            names, pixels, labels = ["images"], np.load(path, mmap_mode="r", allow_pickle=False), None
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            names, pixels, labels = ["images"], loaded, None
         else:
-            with np.load(path, allow_pickle=False) as file:
+            with loaded as file:
                 names = file.files
                 pixels, labels = (file[name] if name in names else None for name in ("images", "labels"))
     except (ValueError, OSError, EOFError, zipfile.BadZipFile):
@@ -81,7 +83,11 @@ def _arrays(path: Path) -> Arrays:
                 "or save 0 to 255 as uint8"
             )
     if labels is not None:
-        if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1 or (labels.size and labels.min() < 0):
+        if (
+            not np.issubdtype(labels.dtype, np.integer)
+            or labels.ndim != 1
+            or (labels.size and not 0 <= labels.min() <= labels.max() < 2**31)
+        ):
             raise ValueError(f"{path}: labels are {labels.dtype}{list(labels.shape)}; want whole numbers from 0, [N]")
         labels = labels.astype(np.int32)
     classes = tuple(str(i) for i in range(int(labels.max()) + 1)) if labels is not None and labels.size else ()
@@ -97,8 +103,8 @@ def _sized(source: Source, size: int | None, channels: int | None) -> Source:
         return source
     if not isinstance(source, Arrays) or source.images.dtype != np.uint8 or len(source.shape) != 3:
         raise ValueError(
-            f"{source.name}: examples of shape {source.shape} are not resized to {size}, as they are no images of "
-            "bytes; give them in that size"
+            f"{source.name}: examples of shape {source.shape} are not resized to {size}, only uint8 images "
+            "[N, height, width, C] are; give them in that size"
         )
     return Arrays(images.resized(source.images, size), source.labels, source.name, source.classes)
 

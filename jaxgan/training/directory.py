@@ -1,6 +1,6 @@
 """A run's directory: whose it is, which settings it was made with, and that one process writes it.
 
-config.json    the experiment's name, its settings, versions, hardware
+config.json    the experiment's name, its settings, how many examples it has and of what shape, versions, hardware
 metrics.jsonl  one object a step
 speed.jsonl    images per second, by step
 samples/       grids of the same latents, as training goes on
@@ -158,8 +158,8 @@ def _check_data(path: Path, source: Source) -> None:
     old, now = _record(path).get("data"), _identity(source)
     if old in (None, now):
         return
-    was, there = (f"{x['examples']:,} of {x['shape']} in {len(x['classes'])}" for x in (old, now))
+    changed = next(name for name in now if old.get(name) != now[name])
     raise ValueError(
-        f"--data: the run in {path} was made with {was.replace(' of', ' examples of', 1)} classes, and there are "
-        f"{there} now; bring the data back, start over with --fresh, or name another --run-dir"
+        f"--data: the run in {path} was made with {changed} {old.get(changed)}, and now it is {now[changed]}; "
+        "bring the data back, start over with --fresh, or name another --run-dir"
     )

@@ -70,7 +70,8 @@ def main(
     except (ValueError, OSError, OverflowError, MemoryError, logging.Diverged, jax.errors.JaxRuntimeError) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
-        print(f"error: {error}{_mend(error)}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
+        mend = _mend(error) if arguments[0] == "train" else ""
+        print(f"error: {error}{mend}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
         code = 2 if isinstance(error, ValueError) else 1
         if jax.distributed.is_initialized():
             # An orderly end would wait for the other hosts, who wait for this one.
@@ -80,15 +81,23 @@ def main(
 
 
 def _mend(error: BaseException) -> str:
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+    """What to do about a lack of room or memory while training."""
+    if _is_full(error):
+        return "; make room and run the same command again, it resumes"
+    of_memory = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    if of_memory or isinstance(error, MemoryError):
         return "; there is not memory enough: lower --batch-size, or split it over micro-batches with --accumulate"
-    return "; make room and run the same command again, it resumes" if _is_full(error) else ""
+    return ""
 
 
 def _is_full(error: BaseException | None) -> bool:
     """Whether a disk, or a quota, without room is what caused an error."""
     causes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return error is not None and (getattr(error, "errno", None) in causes or _is_full(error.__cause__))
+    if error is None:
+        return False
+    # TensorStore passes on the system's words, and no number.
+    said = any(os.strerror(cause) in str(error) for cause in causes)
+    return said or getattr(error, "errno", None) in causes or _is_full(error.__cause__)
 
 
 def _verbs(name, config_class, build) -> dict[str, Callable]:

@@ -61,6 +61,8 @@ TABLE = {
     "16-bit tiff": (encoded(DEEP, "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
     "16-bit tiff, big-endian": (encoded(DEEP.astype(">u2"), "tiff"), "tif", DEEP_IN_8_BITS[..., None], 1, 0),
     "32-bit tiff of 16 bits": (encoded(DEEP.astype(np.int32), "tiff"), "tiff", DEEP_IN_8_BITS[..., None], 1, 0),
+    "16-bit pgm, all but black": (b"P5 8 8 65535\n" + np.full((8, 8), 200, ">u2").tobytes(),
+                                  "pgm", np.full((8, 8, 1), 1), 1, 0),
     "float tiff": (encoded((GREY / 255).astype(np.float32), "tiff"), "tiff", GREY[..., None], 1, 0),
     "inks tiff": (encoded(Image.fromarray(INK, "CMYK"), "tiff"), "tiff", 255 - INK[..., :3], 3, 0),
     "inks jpeg": (encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "jpeg"), "jpg", np.full((8, 8, 3), [255, 0, 0]), 3, 3),
@@ -185,6 +187,28 @@ def test_a_link_that_leads_back_is_followed_once(tmp_path):
     source = ImageFiles(tmp_path / "data")
     assert source.classes == ("cat", "dog", "eel", "fox")
     assert len(source) == 5
+
+
+def test_a_link_to_a_hidden_store_is_a_class(tmp_path):
+    """In whatever order the system lists them: the store itself is no class, and its files are not lost."""
+    folder(tmp_path / "data", {".store/cat/1.png": png(1), "dog/1.png": png(2)})
+    (tmp_path / "data" / "cat").symlink_to(".store/cat")
+    source = ImageFiles(tmp_path / "data")
+    assert (len(source), source.classes) == (2, ("cat", "dog"))
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda p: (p / "b.png").symlink_to("nowhere"), r"b\.png cannot be opened: No such file or directory; mend or"),
+        (lambda p: archive(p.with_suffix(".zip"), {"cat\\1.png": png(1)}), "has backslashes for slashes"),
+    ],
+)
+def test_what_cannot_be_read_is_named(make, told, tmp_path):
+    path = folder(tmp_path / "data", {"a.png": png(1)})
+    made = make(path)
+    with pytest.raises(ValueError, match=told):
+        ImageFiles(made or path)
 
 
 @pytest.mark.parametrize("files", [["a.png", "b.png"], ["a.png", "cat/b.png"], ["all/a.png", "all/b.png"]])
