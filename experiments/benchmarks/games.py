@@ -1,0 +1,106 @@
+"""The games that are timed, jaxgan's side: each as plain as its paper, without averages, penalties named.
+
+``experiments.benchmarks.torch_games`` is the other side, with the same names for the same parameters.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan import Game, Net, Player, latents, losses, total
+from jaxgan.models import dcgan, mlp, resnet
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One game at one size.
+
+    Attributes:
+      networks: the generator and the discriminator.
+      latents: dimensions.
+      shape: of an example.
+      batch: examples a turn.
+      loss: ``non_saturating`` or ``wasserstein``.
+      penalty: on the discriminator: ``r1``, with gamma 10, in every step; ``gradient``, with weight 10.
+      turns: the discriminator's in a step; the generator has one.
+      beta1: Adam's; its rate is 2e-4, beta2 0.999.
+    """
+
+    networks: Callable[[], tuple[nn.Module, nn.Module]]
+    latents: int
+    shape: tuple[int, ...]
+    batch: int
+    loss: str = "non_saturating"
+    penalty: str = ""
+    turns: int = 1
+    beta1: float = 0.5
+
+
+def _dcgan(size: int) -> Callable:
+    return lambda: (dcgan.Generator(size, 3, 64), dcgan.Discriminator(64))
+
+
+def _toy():
+    return mlp.Generator((2,), (128, 128), output=lambda x: x), mlp.Discriminator((128, 128))
+
+
+CASES = {
+    "mlp": Case(lambda: (mlp.Generator((28, 28, 1)), mlp.Discriminator()), 100, (28, 28, 1), 100),
+    "dcgan32": Case(_dcgan(32), 100, (32, 32, 3), 64),
+    "dcgan64": Case(_dcgan(64), 100, (64, 64, 3), 64),
+    "dcgan32_r1": Case(_dcgan(32), 100, (32, 32, 3), 64, penalty="r1"),
+    "wgan_gp32": Case(
+        lambda: (resnet.Generator(width=64), resnet.Critic(64)),
+        *(128, (32, 32, 3), 64, "wasserstein", "gradient", 5, 0.0),
+    ),
+    "toy": Case(_toy, 2, (2,), 256),
+}
+
+
+def adam(case: Case) -> optax.GradientTransformation:
+    """The optimizer of both players."""
+    return optax.adam(2e-4, b1=case.beta1)
+
+
+def build(case: Case, optimizer: optax.GradientTransformation | None = None) -> Game:
+    """The game of a case; with ``optimizer`` in the place of Adam."""
+    generator, discriminator = case.networks()
+    discriminator_losses = {
+        "non_saturating": losses.non_saturating_discriminator,
+        "wasserstein": losses.wasserstein_discriminator,
+    }
+    generator_losses = {"non_saturating": losses.non_saturating_generator, "wasserstein": losses.wasserstein_generator}
+
+    def discriminator_loss(nets, real, keys, step):
+        fake = nets.g(latents(keys, case.latents))
+        real_logits, stats = nets.d.with_stats(real)
+        fake_logits = nets.d(fake)
+        terms = {"adversarial": discriminator_losses[case.loss](real_logits, fake_logits)}
+        if case.penalty == "r1":
+            terms["r1"] = 5.0 * losses.r1(nets.d, real)
+        if case.penalty == "gradient":
+            terms["penalty"] = 10.0 * losses.gradient_penalty(nets.d, real, fake, keys)
+        metrics = losses.discriminator_metrics(real_logits, fake_logits)
+        return total(**terms, metrics=metrics, stats={"d": stats})
+
+    def generator_loss(nets, real, keys, step):
+        fake, stats = nets.g.with_stats(latents(keys, case.latents))
+        return total(adversarial=generator_losses[case.loss](nets.d(fake)), stats={"g": stats})
+
+    optimizer = adam(case) if optimizer is None else optimizer
+    return Game(
+        nets={
+            "g": Net(generator, jnp.zeros((1, case.latents))),
+            "d": Net(discriminator, jnp.zeros((1, *case.shape))),
+        },
+        players={
+            "d": Player(("d",), discriminator_loss, optimizer),
+            "g": Player(("g",), generator_loss, optimizer),
+        },
+        turns=(("d",),) * case.turns + (("g",),),
+    )
+
