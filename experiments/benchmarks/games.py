@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Callable
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import optax
 
@@ -45,7 +44,7 @@ def _dcgan(size: int) -> Callable:
 
 
 def _toy():
-    return mlp.Generator((2,), (128, 128), output=lambda x: x), mlp.Discriminator((128, 128))
+    return mlp.Generator((2,), (64, 64), output=lambda x: x), mlp.Discriminator((64, 64))
 
 
 CASES = {
@@ -57,7 +56,7 @@ CASES = {
         lambda: (resnet.Generator(width=64), resnet.Critic(64)),
         *(128, (32, 32, 3), 64, "wasserstein", "gradient", 5, 0.0),
     ),
-    "toy": Case(_toy, 2, (2,), 256),
+    "toy": Case(_toy, 2, (2,), 128),
 }
 
 
@@ -103,4 +102,3 @@ def build(case: Case, optimizer: optax.GradientTransformation | None = None) -> 
         },
         turns=(("d",),) * case.turns + (("g",),),
     )
-

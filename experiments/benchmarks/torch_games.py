@@ -6,6 +6,7 @@ images are channels-last where that is faster; Adam is fused.
 """
 
 import contextlib
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ class Discriminator(nn.Module):
         levels = size.bit_length() - 3
         widths = [channels, *(width * 2**i for i in range(levels))]
         self.downs = nn.ModuleList(
-            nn.Conv2d(a, b, 4, 2, 1, bias=i == 0) for i, (a, b) in enumerate(zip(widths, widths[1:]))
+            nn.Conv2d(a, b, 4, 2, 1, bias=i == 0) for i, (a, b) in enumerate(itertools.pairwise(widths))
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in widths[2:])
         self.logit = nn.Linear(16 * widths[-1], 1)
@@ -66,7 +67,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, sizes: tuple[int, ...], shape: tuple[int, ...], slope: float, output: Callable):
         super().__init__()
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:-1]))
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes[:-1]))
         self.last = nn.Linear(*sizes[-2:])
         self.shape, self.slope, self.output = shape, slope, output
 
@@ -140,7 +141,7 @@ def networks(name: str) -> dict[str, nn.Module]:
     if name.startswith("wgan"):
         return {"g": ResidualGenerator(case.latents, 64), "d": ResidualCritic(64)}
     plane, identity = name == "toy", lambda x: x
-    sizes = {"g": (2, 128, 128, 2), "d": (2, 128, 128, 1)} if plane else {"g": (100, 256, 784), "d": (784, 128, 1)}
+    sizes = {"g": (2, 64, 64, 2), "d": (2, 64, 64, 1)} if plane else {"g": (100, 256, 784), "d": (784, 128, 1)}
     shape = (2,) if plane else (1, 28, 28)
     return {
         "g": Perceptron(sizes["g"], shape, 0.0, identity if plane else torch.tanh),
@@ -163,8 +164,8 @@ _NAMES = {
     Generator: {"linear": "linear", "norms.{}": "norm_{}", "ups.{}": "up_{+}", "image": "image"},
     Discriminator: {"downs.{}": "down_{}", "norms.{}": "norm_{+}", "logit": "logit"},
     ResidualGenerator: {
-        "linear": "linear", "norm": "norm", "image": "image", "blocks.{}.norms.0": "norm_{}_0", "blocks.{}.norms.1": "norm_{}_1",
-        "blocks.{}.up": "up_{}", "blocks.{}.conv": "conv_{}", "blocks.{}.shortcut": "shortcut_{}",
+        "linear": "linear", "norm": "norm", "image": "image", "blocks.{}.up": "up_{}", "blocks.{}.conv": "conv_{}",
+        "blocks.{}.norms.0": "norm_{}_0", "blocks.{}.norms.1": "norm_{}_1", "blocks.{}.shortcut": "shortcut_{}",
     },
     ResidualCritic: {
         "convs.0": "conv_0", "convs.1": "conv_1", "convs.2": "conv_2_0", "convs.3": "conv_2_1", "convs.4": "conv_3_0",
@@ -193,7 +194,7 @@ class Step:
     """One step of a game: the discriminator's turns, then the generator's.
 
     Args:
-      name: the case's.
+      case: the game's.
       nets: see ``networks``.
       optimizer: makes one from parameters; fused Adam if not given.
       compile: ``torch.compile``'s mode; None runs eagerly.
@@ -202,14 +203,14 @@ class Step:
 
     def __init__(
         self,
-        name: str,
+        case: Case,
         nets: dict[str, nn.Module],
         optimizer: Callable | None = None,
         compile: str | None = None,
         channels_last: bool = True,
     ):
-        self.case: Case = CASES[name]
-        layout = torch.channels_last if channels_last and len(self.case.shape) == 3 else torch.contiguous_format
+        self.case = case
+        layout = torch.channels_last if channels_last and len(case.shape) == 3 else torch.contiguous_format
         self.layout, self.nets = layout, {side: net.train().to(memory_format=layout) for side, net in nets.items()}
         make = optimizer or (lambda p: torch.optim.Adam(p, 2e-4, (self.case.beta1, 0.999), fused=True))
         self.optimizers = {side: make(net.parameters()) for side, net in self.nets.items()}

@@ -1,0 +1,201 @@
+"""jaxgan against PyTorch: the same game on both, side by side, on this machine.
+
+    pip install -e '.[torch]'
+    python -m experiments.benchmarks.against_pytorch --games mlp dcgan32 --out benchmark
+
+Before anything is timed, one step of both must agree: losses and every gradient to 1e-5, from the same weights. Then
+PyTorch is tried in every form (eager, channels first or last, compiled in each mode), all are printed, and the fastest
+counts. Pairs follow in fresh processes, one after the other, each time in the other order. A ratio is PyTorch's time
+over jaxgan's, the median over pairs, with a bootstrap 95 % interval. Writes DIR/results.json, DIR/results.md and
+DIR/results.png.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tyro
+from scipy import stats
+
+from experiments.benchmarks import flops
+from experiments.benchmarks.games import CASES
+from experiments.benchmarks.worker import AGREE_TO, FORMS, SAMPLES
+
+Game = Literal["mlp", "dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "toy"]
+
+
+def main(
+    out: str,
+    games: tuple[Game, ...] = ("mlp", "dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "toy"),
+    pairs: int = 5,
+    seconds: float = 4.0,
+    precision: Literal["float32", "tf32"] = "float32",
+) -> None:
+    """Compare, and write what was found.
+
+    Args:
+      out: a directory.
+      games: which.
+      pairs: of fresh processes, jaxgan's and PyTorch's.
+      seconds: how long each times its steps.
+      precision: of products, on both sides: float32, or TF32 where the machine has it.
+    """
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = []
+    for game in games:
+        results.append(compare(game, pairs, seconds, precision))
+        # After each, so that a run that is stopped has lost nothing.
+        (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+        (folder / "results.md").write_text(table(results))
+        chart(results, folder / "results.png")
+    print(table(results))
+
+
+def compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, Any]:
+    """One game's result."""
+
+    def run(side: str, form: str = "eager", seconds: float = seconds) -> dict[str, Any]:
+        return worker(game, side, "--form", form, "--seconds", str(seconds), "--precision", precision)
+
+    agreed = run("agree")
+    print(f"{game}: losses and gradients agree to {agreed['apart']:.1e}", flush=True)
+    if agreed["apart"] > AGREE_TO:
+        sys.exit(f"error: {game}: the two sides are {agreed['apart']:.1e} apart, more than {AGREE_TO:g}; not timed")
+    forms, best = fastest(game, lambda form: run("torch", form, min(seconds, 2.0)))
+    measured = []
+    for i in range(pairs):
+        order = ("jaxgan", "torch") if i % 2 == 0 else ("torch", "jaxgan")
+        measured.append({side: run(side, best) for side in order})
+        ours, theirs = (measured[-1][side]["ms"] for side in ("jaxgan", "torch"))
+        print(f"  pair {i + 1}: jaxgan {ours:.2f} ms, PyTorch {theirs:.2f} ms, {theirs / ours:.2f}", flush=True)
+    ratio = interval([pair["torch"]["ms"] / pair["jaxgan"]["ms"] for pair in measured])
+    middle = {side: {key: _middle(measured, side, key) for key in measured[0][side]} for side in ("jaxgan", "torch")}
+    case, count = CASES[game], flops.step(CASES[game])
+    images = case.batch * case.turns
+    reached = count / middle["jaxgan"]["ms"] / 1e6
+    return {
+        "game": game,
+        **dict(zip(("ratio", "low", "high"), ratio)),
+        "jaxgan_ms": middle["jaxgan"]["ms"],
+        "torch_ms": middle["torch"]["ms"],
+        "torch_form": best,
+        "torch_forms": forms,
+        "agreement": agreed,
+        "jaxgan_images_per_second": 1e3 * images / middle["jaxgan"]["ms"],
+        "torch_images_per_second": 1e3 * images / middle["torch"]["ms"],
+        "step_gflop": count / 1e9,
+        "jaxgan_gflops": reached,
+        "of_a_product": reached / middle["jaxgan"]["product_gflops"],
+        "jaxgan": middle["jaxgan"],
+        "torch": middle["torch"],
+        "pairs": measured,
+        "precision": precision,
+        "hardware": hardware(),
+        "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "torch", "numpy")},
+    }
+
+
+def fastest(game: str, run: Callable[[str], dict]) -> tuple[dict[str, Any], str]:
+    """Every form's milliseconds, or why it does not run here; and the fastest's name."""
+    forms: dict[str, Any] = {}
+    for form in FORMS:
+        try:
+            forms[form] = run(form)["ms"]
+        except RuntimeError as error:
+            forms[form] = f"does not run: {str(error).strip().splitlines()[-1][:160]}"
+        told = forms[form] if isinstance(forms[form], str) else f"{forms[form]:.2f} ms"
+        print(f"  PyTorch, {form}: {told}", flush=True)
+    times = {form: ms for form, ms in forms.items() if isinstance(ms, float)}
+    if not times:
+        sys.exit(f"error: {game}: PyTorch runs in no form")
+    return forms, min(times, key=lambda form: times[form])
+
+
+def worker(*arguments: str) -> dict[str, Any]:
+    """What a fresh process found."""
+    command = [sys.executable, "-m", "experiments.benchmarks.worker", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr or done.stdout or f"exit {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def interval(ratios: list[float]) -> tuple[float, float, float]:
+    """The median, and its bootstrap 95 % interval."""
+    if len(ratios) < 2 or np.ptp(ratios) == 0:
+        return (float(np.median(ratios)),) * 3
+    found = stats.bootstrap((np.array(ratios),), np.median, method="percentile", rng=np.random.default_rng(0))
+    low, high = found.confidence_interval
+    return float(np.median(ratios)), float(low), float(high)
+
+
+def _middle(measured, side, key):
+    values = [pair[side][key] for pair in measured]
+    return None if None in values else float(np.median(values))
+
+
+def hardware() -> str:
+    """The processor and the accelerators, in words."""
+    from jaxgan.training.logging import hardware
+
+    found = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    name = found[0].partition(":")[2].strip() if found else platform.processor()
+    return f"{os.cpu_count()} cores of {name}; {hardware()}"
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """In Markdown."""
+    first = results[0]
+    versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
+    lines = [
+        f"{first['hardware']}; {versions}; {first['precision']}; {len(first['pairs'])} pairs.",
+        "",
+        "| game | PyTorch / jaxgan | 95 % | jaxgan ms | PyTorch ms | its form | of a product's speed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for r in results:
+        lines.append(
+            f"| {r['game']} | **{r['ratio']:.2f}** | {r['low']:.2f} to {r['high']:.2f} | {r['jaxgan_ms']:.2f} | "
+            f"{r['torch_ms']:.2f} | {r['torch_form']} | {r['of_a_product']:.0%} |"
+        )
+    keys = {"compile_s": "compile s", "first_step_s": "first step s", "with_data_ms": "with data ms", "peak_mb": "MB"}
+    keys |= {f"sample_{n}_ms": f"{n} samples ms" for n in SAMPLES}
+    lines += ["", "| | " + " | ".join(keys.values()) + " |", "|---" * (len(keys) + 1) + "|"]
+    for r in results:
+        for side in ("jaxgan", "torch"):
+            lines.append(f"| {r['game']}, {side} | " + " | ".join(f"{r[side][key]:.3g}" for key in keys) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def chart(results: list[dict[str, Any]], path: Path) -> None:
+    """Ratios as bars, with their intervals and a line at 1."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 0.6 * len(results) + 1.2), layout="constrained")
+    ratios = np.array([r["ratio"] for r in results])
+    errors = [ratios - [r["low"] for r in results], [r["high"] for r in results] - ratios]
+    axes.barh([r["game"] for r in results], ratios, xerr=errors, color="#456", ecolor="#c84", capsize=3)
+    axes.axvline(1, color="#888", linestyle="--")
+    axes.invert_yaxis()
+    axes.set_xlabel("PyTorch's time over jaxgan's (to the right of 1 jaxgan is faster)")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

@@ -1,0 +1,284 @@
+"""One side of one game, in a process of its own: what ``against_pytorch`` starts. Its last line is JSON.
+
+python -m experiments.benchmarks.worker dcgan32 jaxgan
+python -m experiments.benchmarks.worker dcgan32 torch --form "compiled, default"
+python -m experiments.benchmarks.worker dcgan32 agree
+"""
+
+import dataclasses
+import json
+import os
+import resource
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tyro
+
+from experiments.benchmarks import flops
+from experiments.benchmarks.games import CASES, Case, build
+from jaxgan import parallel
+from jaxgan.game import _example_keys
+from jaxgan.models import convolution
+from jaxgan.sampling import latents
+
+SAMPLES = (1, 64, 1024)
+AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most
+EXAMPLES = 10_000  # of the data set that batches are drawn from
+FORMS = {
+    "eager": {"channels_last": True},
+    "eager, channels first": {"channels_last": False},
+    "compiled, default": {"compile": "default"},
+    "compiled, reduce-overhead": {"compile": "reduce-overhead"},
+    "compiled, max-autotune": {"compile": "max-autotune"},
+}
+
+
+def main(
+    game: tyro.conf.Positional[Literal["mlp", "dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "toy"]],
+    side: tyro.conf.Positional[Literal["jaxgan", "torch", "agree"]],
+    form: str = "eager",
+    seconds: float = 4.0,
+    precision: Literal["float32", "tf32"] = "float32",
+) -> None:
+    """Measure.
+
+    Args:
+      game: which.
+      side: whose; ``agree`` compares one step of both.
+      form: PyTorch's.
+      seconds: how long steady steps are timed.
+      precision: of products, on both sides.
+    """
+    case = CASES[game]
+    jax.config.update("jax_default_matmul_precision", {"float32": "highest", "tf32": "default"}[precision])
+    if side == "agree":
+        result = agreement(game)
+    elif side == "jaxgan":
+        result = of_jaxgan(case, seconds)
+    else:
+        result = of_torch(game, form, seconds, precision)
+    print(json.dumps({**result, "load": os.getloadavg()[0]}))
+
+
+def of_jaxgan(case: Case, seconds: float) -> dict[str, Any]:
+    """Times of a step under jit; and of the same step under pmap, with its batch picked out of data."""
+    game = build(case)
+    size = case.batch * game.batch_multiple
+    real = jnp.array(np.random.default_rng(0).normal(size=(size, *case.shape)), jnp.float32)
+    state = game.init(jax.random.key(0))
+    started = time.perf_counter()
+    step = jax.jit(game.step, donate_argnums=0).lower(state, real).compile()
+    compiled = time.perf_counter()
+    state, metrics = jax.block_until_ready(step(state, real))
+    first = time.perf_counter()
+
+    def train(count):
+        nonlocal state, metrics
+        for _ in range(count):
+            state, metrics = step(state, real)
+        jax.block_until_ready(metrics)
+
+    result = {"compile_s": compiled - started, "first_step_s": first - compiled, "ms": steady(train, seconds)}
+
+    data = np.random.default_rng(1).normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
+    on = parallel.devices(1)
+    picked = parallel.pmap(game, on, prepare=lambda data, rows: data[rows], resident=data)
+    other = parallel.replicate(game.init(jax.random.key(0)), on)
+    rng = np.random.default_rng(2)
+
+    def train_on_data(count):
+        nonlocal other, metrics
+        for _ in range(count):
+            other, metrics = picked(other, rng.integers(EXAMPLES, size=size, dtype=np.int32))
+        jax.block_until_ready(metrics)
+
+    result["with_data_ms"] = steady(train_on_data, seconds)
+    result["peak_mb"] = _peak(jax.local_devices()[0])
+    draw = jax.jit(lambda state, z: game.functions(state, ema=False).g(z))
+    for count in SAMPLES:
+        z = jax.random.normal(jax.random.key(1), (count, case.latents))
+        result[f"sample_{count}_ms"] = steady(
+            lambda n, z=z: [draw(state, z).block_until_ready() for _ in range(n)], 0.5
+        )
+    result["product_gflops"], result["convolution_gflops"] = _ceilings(case)
+    return result
+
+
+def of_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, Any]:
+    """The same of PyTorch."""
+    import torch
+
+    from experiments.benchmarks.torch_games import Step, networks
+
+    torch.manual_seed(0)
+    torch.set_float32_matmul_precision({"float32": "highest", "tf32": "high"}[precision])
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.benchmark = True
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_default_device(device)
+    case, step = CASES[name], Step(CASES[name], networks(name), **FORMS[form])
+    shape = case.shape if len(case.shape) < 3 else (case.shape[2], *case.shape[:2])
+
+    def shaped(x):
+        return x.to(memory_format=step.layout) if x.ndim == 4 else x
+
+    def wait():
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    reals = [shaped(torch.randn(case.batch, *shape)) for _ in range(case.turns)]
+
+    def one(reals):
+        z = [torch.randn(case.batch, case.latents) for _ in reals]
+        step([real.detach() for real in reals], z, [torch.rand(case.batch) for _ in reals])
+
+    started = time.perf_counter()
+    one(reals)
+    wait()
+    first = time.perf_counter()
+
+    def train(count):
+        for _ in range(count):
+            one(reals)
+        wait()
+
+    result: dict[str, Any] = {"compile_s": 0.0, "first_step_s": first - started, "ms": steady(train, seconds)}
+    data = shaped(torch.randn(EXAMPLES, *shape))
+
+    def train_on_data(count):
+        for _ in range(count):
+            one([shaped(data[torch.randint(EXAMPLES, (case.batch,))]) for _ in range(case.turns)])
+        wait()
+
+    result["with_data_ms"] = steady(train_on_data, seconds)
+    result["peak_mb"] = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else _resident_mb()
+    step.nets["g"].eval()
+    with torch.inference_mode():
+        for count in SAMPLES:
+            z = torch.randn(count, case.latents)
+
+            def draw(n, z=z):
+                for _ in range(n):
+                    step.g(z)
+                wait()
+
+            result[f"sample_{count}_ms"] = steady(draw, 0.5)
+    return result
+
+
+def steady(run: Callable[[int], Any], seconds: float) -> float:
+    """Milliseconds a step: the median over blocks of steps, after as many that are not timed."""
+    run(2)
+    started = time.perf_counter()
+    run(1)
+    count = max(1, int(seconds / 10 / max(time.perf_counter() - started, 1e-6)))
+    run(count)
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        started = time.perf_counter()
+        run(count)
+        times.append((time.perf_counter() - started) / count)
+    return 1e3 * float(np.median(times))
+
+
+def agreement(name: str) -> dict[str, Any]:
+    """One step of both from the same weights, latents and batch: how far losses and gradients are apart.
+
+    A rectifier whose input is 0 but for rounding opens on one side and not on the other, and its gradient jumps: so
+    the seeds are tried in turn until one meets none. Two games that differ agree for no seed. The batch is small for
+    the same reason, and because a bias before a BatchNorm has no true gradient: over many pixels rounding is left.
+    """
+    tried = []
+    for seed in range(SEEDS):
+        tried.append(_agreement(dataclasses.replace(CASES[name], batch=AGREE_ON), name, seed))
+        if tried[-1]["apart"] <= AGREE_TO:
+            break
+    return min(tried, key=lambda x: x["apart"])
+
+
+def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
+    """For one seed. Plain gradient descent moves both, so that a second turn starts from weights that a first moved."""
+    import torch
+
+    from experiments.benchmarks.torch_games import Step, load, named, networks
+
+    rate = 1e-4
+    game = build(case, _recorded(rate))
+    state = game.init(jax.random.key(seed))
+    real = np.random.default_rng(seed).normal(size=(case.batch * case.turns, *case.shape)).astype(np.float32)
+    moved, metrics = jax.jit(game.step)(state, real)
+    z, places = _draws(case, state, jnp.array(real))
+
+    nets = networks(name)
+    with torch.no_grad():
+        load(nets, state.params)
+    step = Step(case, nets, lambda p: torch.optim.SGD(p, rate), channels_last=False)
+    slices = [real[i :: case.turns] for i in range(case.turns)]
+    slices = [np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if x.ndim == 4 else x for x in slices]
+    told = step([torch.tensor(x) for x in slices], [torch.tensor(x) for x in z], [torch.tensor(x) for x in places])
+    apart = {}
+    for side, net in nets.items():
+        theirs = {key: p.grad.numpy() for key, p in net.named_parameters()}
+        ours = named(side, net, moved.opt_states[side][side])
+        if ours.keys() != theirs.keys():
+            raise ValueError(f"{name}: parameters differ by name: {sorted(ours.keys() ^ theirs.keys())}")
+        whole = np.sqrt(sum(np.square(x).sum() for x in theirs.values()))
+        apart[f"{side}_gradient"] = max(float(np.linalg.norm(ours[key] - theirs[key]) / whole) for key in theirs)
+        if side == "g" or case.turns == 1:  # of several turns, jaxgan logs the mean
+            loss = float(told[side])
+            apart[f"{side}_loss"] = abs(float(metrics[f"{side}/loss"]) - loss) / max(abs(loss), 1)
+    return {"apart": max(apart.values()), "seed": seed, **apart}
+
+
+def _recorded(rate: float) -> optax.GradientTransformation:
+    """Gradient descent whose state is the last gradient."""
+    return optax.GradientTransformation(
+        lambda params: jax.tree.map(jnp.zeros_like, params),
+        lambda grads, state, params=None: (jax.tree.map(lambda g: -rate * g, grads), grads),
+    )
+
+
+def _draws(case: Case, state, real):
+    """The latents and the places that each of the discriminator's turns draws, as NumPy arrays."""
+    step_key = jax.random.fold_in(state.key, state.step)
+    z, places = [], []
+    for turn in range(case.turns):
+        keys = _example_keys(jax.random.fold_in(step_key, turn), real[turn :: case.turns])
+        z.append(np.asarray(latents(keys, case.latents)))
+        places.append(np.asarray(jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 1), ()))(keys)))
+    return z, places
+
+
+def _ceilings(case: Case) -> tuple[float, float | None]:
+    """What a matrix product, and this network's widest convolution, reach here, in GFLOP/s."""
+    a = jnp.ones((2048, 2048))
+    product = jax.jit(lambda a: a @ a)
+    ms = steady(lambda n: [product(a).block_until_ready() for _ in range(n)], 0.5)
+    reached = 2 * 2048**3 / ms / 1e6
+    widest = flops.largest_convolution(case)
+    if widest is None:
+        return reached, None
+    size, channels, features = widest
+    g = convolution.same((size, size), (4, 4), 2)
+    x, w = jnp.ones((case.batch, size, size, channels)), jnp.ones((4, 4, channels, features))
+    down = jax.jit(lambda x, w: convolution.down(g, x, w))
+    ms = steady(lambda n: [down(x, w).block_until_ready() for _ in range(n)], 0.5)
+    return reached, 2 * case.batch * (size // 2) ** 2 * 16 * channels * features / ms / 1e6
+
+
+def _peak(device: Any) -> float:
+    stats = device.memory_stats()
+    return stats["peak_bytes_in_use"] / 1e6 if stats else _resident_mb()
+
+
+def _resident_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
