@@ -10,6 +10,8 @@ over jaxgan's, the median over pairs, with a bootstrap 95 % interval. Writes DIR
 DIR/results.png.
 """
 
+# pyright: reportMissingImports=false
+
 import json
 import os
 import platform
@@ -110,7 +112,8 @@ def fastest(game: str, run: Callable[[str], dict]) -> tuple[dict[str, Any], str]
         try:
             forms[form] = run(form)["ms"]
         except RuntimeError as error:
-            forms[form] = f"does not run: {str(error).strip().splitlines()[-1][:160]}"
+            said = [line for line in str(error).splitlines() if "Error" in line] or [str(error).strip()]
+            forms[form] = f"does not run: {said[-1].strip()[:160]}"
         told = forms[form] if isinstance(forms[form], str) else f"{forms[form]:.2f} ms"
         print(f"  PyTorch, {form}: {told}", flush=True)
     times = {form: ms for form, ms in forms.items() if isinstance(ms, float)}
@@ -130,14 +133,14 @@ def worker(*arguments: str) -> dict[str, Any]:
 
 def interval(ratios: list[float]) -> tuple[float, float, float]:
     """The median, and its bootstrap 95 % interval."""
-    if len(ratios) < 2 or np.ptp(ratios) == 0:
-        return (float(np.median(ratios)),) * 3
+    if len(ratios) < 2 or np.ptp(ratios) == 0:  # nothing to draw again
+        return float(np.median(ratios)), min(ratios), max(ratios)
     found = stats.bootstrap((np.array(ratios),), np.median, method="percentile", rng=np.random.default_rng(0))
     low, high = found.confidence_interval
     return float(np.median(ratios)), float(low), float(high)
 
 
-def _middle(measured, side, key):
+def _middle(measured, side, key) -> Any:
     values = [pair[side][key] for pair in measured]
     return None if None in values else float(np.median(values))
 

@@ -11,27 +11,23 @@ The game is ``experiments.dcgan`` as it is by default, R1 in every step of the d
     dilated   the same, but a transposed convolution is a convolution of the image with zeros between its pixels
     native    XLA's own convolution and transposed convolution, as in flax, differentiated by JAX
 
-Times are medians over rounds in which every form takes a step, in alternating order; a ratio is the median of
-the ratios of each round, so that a machine whose speed drifts does no harm.
+See ``experiments.benchmarks.paired`` for how a round is timed.
 """
 
 import contextlib
-import time
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
 from jax import lax
-from rich.console import Console
-from rich.table import Table
 
 from experiments import dcgan
+from experiments.benchmarks.paired import race, stepper
 from jaxgan.data import Batches
 from jaxgan.models import convolution
-from jaxgan.training import logging, loop
+from jaxgan.training import loop
 
 
 def plain_down(g, x, w):
@@ -79,25 +75,6 @@ def form(name: str):
         convolution.down, convolution.up = ours
 
 
-def stepper(config: dcgan.Config, name: str, batch: Any) -> Callable[[], float]:
-    """A function that takes one step of the game in a form, and returns its seconds."""
-    with form(name):
-        game = dcgan.build(config).game
-        state = jax.jit(game.init)(jax.random.key(config.seed))
-        step = jax.jit(lambda state, batch: game.step(state, batch), donate_argnums=0).lower(state, batch).compile()
-
-    def timed() -> float:
-        nonlocal state
-        start = time.perf_counter()
-        state, metrics = step(state, batch)
-        jax.block_until_ready((state, metrics))
-        return time.perf_counter() - start
-
-    for _ in range(3):
-        timed()
-    return timed
-
-
 def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), rounds: int = 100) -> None:  # noqa: B008
     """Time a step in each form.
 
@@ -108,25 +85,11 @@ def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), round
     source = dcgan.build(config).source
     rows = source.read(Batches(source, config.batch_size, config.seed).indices(0))
     batch = jax.tree.map(jnp.asarray, loop.prepare(None, rows))
-    steppers = {name: stepper(config, name, batch) for name in FORMS}
-    names = list(steppers)
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(rounds):
-        for name in names if turn % 2 else reversed(names):
-            times[name].append(steppers[name]())
-    table = Table(
-        "form", "ms a step", "form / ours", "5 % to 95 %", title=f"{logging.hardware()}, {logging.versions()['jax']}"
-    )
-    for name in names:
-        ratios = np.array(times[name]) / np.array(times["ours"])
-        low, high = np.quantile(ratios, [0.05, 0.95])
-        table.add_row(
-            name, f"{1e3 * np.median(times[name]):.2f}", f"{np.median(ratios):.2f}", f"{low:.2f} to {high:.2f}"
-        )
-    ours = np.array(times["ours"])
-    Console().print(table)
-    for name in names[1:]:
-        print(f"ours / {name}: {np.median(ours / np.array(times[name])):.3f}")
+    steppers = {}
+    for name in FORMS:
+        with form(name):
+            steppers[name] = stepper(dcgan.build(config).game, batch, config.seed)
+    race(steppers, rounds)
 
 
 if __name__ == "__main__":

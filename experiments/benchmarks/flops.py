@@ -4,6 +4,7 @@ Products alone: of a linear map, twice its multiplications. XLA's ``cost_analysi
 """
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 
 from experiments.benchmarks.games import Case
 from jaxgan.models import layers, resnet
+from jaxgan.networks import takes_train
 
 
 def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:
@@ -36,8 +38,9 @@ def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:
 
     def run(x):
         with nn.intercept_methods(count):
-            return module.init_with_output(jax.random.key(0), x, **_train(module))[0]
+            return module.init_with_output(jax.random.key(0), x, **train)[0]
 
+    train: dict[str, Any] = {"train": False} if takes_train(type(module)) else {}
     jax.eval_shape(run, x)
     return sum(counts), counts[0]
 
@@ -66,9 +69,3 @@ def largest_convolution(case: Case) -> tuple[int, int, int] | None:
         return None
     levels = int(math.log2(case.shape[0])) - 2
     return case.shape[0] // 2 ** (levels - 1), 64 * 2 ** (levels - 2), 64 * 2 ** (levels - 1)
-
-
-def _train(module: nn.Module) -> dict[str, bool]:
-    from jaxgan.networks import takes_train
-
-    return {"train": False} if takes_train(type(module)) else {}

@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+# PyTorch is an extra: where it is not installed, nothing here is checked.
+# pyright: reportMissingImports=false, reportCallIssue=false, reportArgumentType=false
 from experiments.benchmarks.games import CASES, Case
 
 

@@ -5,6 +5,8 @@ python -m experiments.benchmarks.worker dcgan32 torch --form "compiled, default"
 python -m experiments.benchmarks.worker dcgan32 agree
 """
 
+# pyright: reportMissingImports=false
+
 import dataclasses
 import json
 import os
@@ -83,7 +85,11 @@ def of_jaxgan(case: Case, seconds: float) -> dict[str, Any]:
             state, metrics = step(state, real)
         jax.block_until_ready(metrics)
 
-    result = {"compile_s": compiled - started, "first_step_s": first - compiled, "ms": steady(train, seconds)}
+    result: dict[str, Any] = {
+        "compile_s": compiled - started,
+        "first_step_s": first - compiled,
+        "ms": steady(train, seconds),
+    }
 
     data = np.random.default_rng(1).normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
     on = parallel.devices(1)
@@ -157,7 +163,7 @@ def of_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, 
 
     result["with_data_ms"] = steady(train_on_data, seconds)
     result["peak_mb"] = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else _resident_mb()
-    step.nets["g"].eval()
+    step.nets["g"].train(False)
     with torch.inference_mode():
         for count in SAMPLES:
             z = torch.randn(count, case.latents)
@@ -223,7 +229,7 @@ def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
     told = step([torch.tensor(x) for x in slices], [torch.tensor(x) for x in z], [torch.tensor(x) for x in places])
     apart = {}
     for side, net in nets.items():
-        theirs = {key: p.grad.numpy() for key, p in net.named_parameters()}
+        theirs = {key: p.grad.numpy() for key, p in net.named_parameters() if p.grad is not None}
         ours = named(side, net, moved.opt_states[side][side])
         if ours.keys() != theirs.keys():
             raise ValueError(f"{name}: parameters differ by name: {sorted(ours.keys() ^ theirs.keys())}")
@@ -239,7 +245,7 @@ def _recorded(rate: float) -> optax.GradientTransformation:
     """Gradient descent whose state is the last gradient."""
     return optax.GradientTransformation(
         lambda params: jax.tree.map(jnp.zeros_like, params),
-        lambda grads, state, params=None: (jax.tree.map(lambda g: -rate * g, grads), grads),
+        lambda updates, state, params=None: (jax.tree.map(lambda g: -rate * g, updates), updates),  # pyright: ignore
     )
 
 

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from jaxgan import parallel, sampling
 from jaxgan.data import Batches
-from jaxgan.training import logging, loop, report
+from jaxgan.training import cache, logging, loop, report
 from jaxgan.training.checkpoint import Checkpoints, checksums, structured
 from jaxgan.training.directory import RunDirectory, read_config
 from jaxgan.training.experiment import Experiment, parameter_counts
@@ -53,6 +53,7 @@ def main(
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] not in (*VERBS, "-h", "--help"):
         arguments.insert(0, "train")
+    cache.enable()
     try:
         tyro.extras.subcommand_cli_from_dict(
             _verbs(name, config_class, build),

@@ -1,0 +1,54 @@
+"""Steps of one game in several forms, in turn, in one process."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jaxgan.game import Game
+from jaxgan.training import logging
+
+
+def stepper(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
+    """A function that takes one step of the game, compiled now, and returns its seconds."""
+    state = jax.jit(game.init)(jax.random.key(seed))
+    step = jax.jit(lambda state, batch: game.step(state, batch), donate_argnums=0).lower(state, batch).compile()
+
+    def timed() -> float:
+        nonlocal state
+        start = time.perf_counter()
+        state, metrics = step(state, batch)
+        jax.block_until_ready((state, metrics))
+        return time.perf_counter() - start
+
+    for _ in range(3):
+        timed()
+    return timed
+
+
+def race(steppers: dict[str, Callable[[], float]], rounds: int) -> None:
+    """Time them in alternating order, and print them against the first.
+
+    Times are medians; a ratio is the median of the ratios of each round, so that a machine whose speed drifts does no
+    harm.
+    """
+    names = list(steppers)
+    first = names[0]
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        for name in names if turn % 2 else reversed(names):
+            times[name].append(steppers[name]())
+    title = f"{logging.hardware()}, jax {logging.versions()['jax']}"
+    table = Table("form", "ms a step", f"form / {first}", "5 % to 95 %", f"{first} / form", title=title)
+    base = np.array(times[first])
+    for name in names:
+        ratios = np.array(times[name]) / base
+        low, high = np.quantile(ratios, [0.05, 0.95])
+        milliseconds = 1e3 * np.median(times[name])
+        cells = f"{milliseconds:.2f}", f"{np.median(ratios):.2f}", f"{low:.2f} to {high:.2f}", np.median(1 / ratios)
+        table.add_row(name, *cells[:3], f"{cells[3]:.3f}")
+    Console().print(table)

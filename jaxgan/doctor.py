@@ -1,0 +1,150 @@
+"""``jaxgan doctor``: what is here, how fast it is, and what looks wrong, with the mend."""
+
+import dataclasses
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from jaxgan.models import convolution
+from jaxgan.training import cache
+from jaxgan.version import __version__
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What was found.
+
+    Attributes:
+      versions: of packages, by name; "not installed" for one that is missing.
+      platform: ``cpu``, ``gpu`` or ``tpu``.
+      devices: their kinds.
+      cores: that this process may use.
+      load: processes that want a core, over the last minute.
+      gpu_driver: whether a GPU's driver is here, whatever JAX sees.
+      product_gflops: of a matrix product of 2048 x 2048, float32.
+      convolution_gflops: of a 4 x 4 convolution of stride 2, as in DCGAN, float32.
+      cache: where compiled programs are kept; None if they are not.
+      environment: the variables that JAX and XLA read.
+    """
+
+    versions: Mapping[str, str]
+    platform: str
+    devices: tuple[str, ...]
+    cores: int
+    load: float
+    gpu_driver: bool
+    product_gflops: float
+    convolution_gflops: float
+    cache: Path | None
+    environment: Mapping[str, str]
+
+
+def examine() -> Facts:
+    """Find out; takes some seconds."""
+    g = convolution.same((16, 16), (4, 4), 2)
+    x, w = jnp.ones((64, 16, 16, 64)), jnp.ones((4, 4, 64, 128))
+    matrix = jnp.ones((2048, 2048))
+    return Facts(
+        versions={"jaxgan": __version__, "python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
+        platform=jax.default_backend(),
+        devices=tuple(device.device_kind for device in jax.devices()),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        load=os.getloadavg()[0],
+        gpu_driver=Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists(),
+        product_gflops=_reached(lambda a: a @ a, (matrix,), 2 * 2048**3),
+        convolution_gflops=_reached(lambda x, w: convolution.down(g, x, w), (x, w), 2 * 64 * 8 * 8 * 16 * 64 * 128),
+        cache=cache.enable(),
+        environment={k: v for k, v in os.environ.items() if k.startswith(("JAX_", "XLA_"))},
+    )
+
+
+def complaints(facts: Facts) -> list[str]:
+    """What looks wrong, each with the mend."""
+    told, environment = [], facts.environment
+    for package, version in facts.versions.items():
+        if version == "not installed":
+            told.append(f"{package} is not installed: pip install {package}")
+    jax_version, jaxlib = (facts.versions.get(p, "").split(".")[:2] for p in ("jax", "jaxlib"))
+    if jax_version != jaxlib:
+        told.append("jax and jaxlib are of different releases: pip install --upgrade jax jaxlib")
+    if facts.platform == "cpu" and facts.gpu_driver:
+        mend = "unset JAX_PLATFORMS" if "cpu" in environment.get("JAX_PLATFORMS", "") else "pip install 'jaxgan[cuda]'"
+        told.append(f"a GPU's driver is here, and JAX runs on the CPU: {mend}")
+    if facts.platform == "cpu" and len(facts.devices) > facts.cores:
+        told.append(
+            f"{len(facts.devices)} virtual CPU devices share {facts.cores} cores, which is for tests: "
+            "unset JAX_NUM_CPU_DEVICES to train"
+        )
+    if "xla_force_host_platform_device_count" in environment.get("XLA_FLAGS", ""):
+        told.append("XLA_FLAGS asks for CPU devices; JAX_NUM_CPU_DEVICES overrides it without a word: use that alone")
+    slow = {"JAX_DISABLE_JIT": "nothing is compiled", "JAX_DEBUG_NANS": "every operation is checked"}
+    for name, why in slow.items():
+        if environment.get(name, "").lower() in ("1", "true"):
+            told.append(f"{name} is set, and {why}: unset it to train")
+    if environment.get("JAX_ENABLE_X64", "").lower() in ("1", "true"):
+        told.append("JAX_ENABLE_X64 is set: what is made in 64 bits takes twice the time and memory: unset it")
+    if facts.load > facts.cores + 0.5:
+        told.append(
+            f"{facts.load:.1f} processes want {facts.cores} cores: what is timed now is too slow; wait, or stop them"
+        )
+    if facts.convolution_gflops < 0.1 * facts.product_gflops:
+        told.append(
+            f"a convolution reaches {facts.convolution_gflops / facts.product_gflops:.0%} of a matrix product's speed: "
+            "python -m experiments.benchmarks.convolution times its forms; please report what it prints"
+        )
+    if facts.cache is None:
+        told.append(
+            f"compiled programs are not kept, so every start compiles anew: make {cache.directory()} writable, "
+            "or name another place with JAX_COMPILATION_CACHE_DIR"
+        )
+    return told
+
+
+def main() -> int:
+    """Print all of it; 1 if something looks wrong."""
+    console = Console(highlight=False, soft_wrap=True)
+    facts = examine()
+    console.print("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
+    kinds = ", ".join(f"{facts.devices.count(kind)} x {kind}" for kind in dict.fromkeys(facts.devices))
+    console.print(f"devices     {kinds} ({facts.platform}), {facts.cores} cores, load {facts.load:.1f}")
+    console.print(f"product     {facts.product_gflops:,.0f} GFLOP/s, float32, 2048 x 2048")
+    console.print(f"convolution {facts.convolution_gflops:,.0f} GFLOP/s, float32, 4 x 4, stride 2, 64 to 128 features")
+    kept = sum(1 for path in facts.cache.iterdir() if path.is_file()) if facts.cache and facts.cache.exists() else 0
+    console.print(f"compiled    {kept} files in {facts.cache}" if facts.cache else "compiled    not kept")
+    for name, value in sorted(facts.environment.items()):
+        console.print(f"            {name}={value}", markup=False)
+    wrong = complaints(facts)
+    for complaint in wrong:
+        console.print(f"wrong       {complaint}", markup=False)
+    if not wrong:
+        console.print("all is well")
+    return 1 if wrong else 0
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _reached(f: Callable, arguments: tuple, count: int) -> float:
+    """GFLOP/s: the median of a second's calls."""
+    f = jax.jit(f)
+    f(*arguments).block_until_ready()
+    times, end = [], time.perf_counter() + 1
+    while time.perf_counter() < end:
+        started = time.perf_counter()
+        f(*arguments).block_until_ready()
+        times.append(time.perf_counter() - started)
+    return count / float(np.median(times)) / 1e9

@@ -1,0 +1,46 @@
+"""Compiled programs are kept on disk, so that a run which is resumed begins at once."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+LEAST_SECONDS = 0.2  # of compilation, for its result to be kept
+
+
+def directory() -> Path:
+    """Where they are kept if the user names no place: below XDG_CACHE_HOME, or ~/.cache.
+
+    By the processor's features: a home that several machines share may hold programs that some of them cannot run.
+    """
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    features = [line for line in _processor() if line.startswith(("flags", "Features", "model name"))][:2]
+    own = hashlib.sha256("\n".join([platform.machine(), *features]).encode()).hexdigest()[:12]
+    return root / "jaxgan" / f"compiled-{own}"
+
+
+def enable() -> Path | None:
+    """Keep compiled programs, unless JAX_COMPILATION_CACHE_DIR says where (or, empty, that none are kept).
+
+    Returns:
+      The directory; None where it cannot be written: then a run compiles anew, and nothing else.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return Path(found) if (found := os.environ["JAX_COMPILATION_CACHE_DIR"]) else None
+    path = directory()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    if not os.access(path, os.W_OK):
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(path))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+    return path
+
+
+def _processor() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else [platform.processor()]

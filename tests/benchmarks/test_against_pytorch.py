@@ -1,0 +1,53 @@
+"""What the comparison writes, from results that are made up; and how it tells of forms that do not run."""
+
+import pytest
+from PIL import Image
+
+from experiments.benchmarks import against_pytorch
+from experiments.benchmarks.against_pytorch import fastest, interval
+from experiments.benchmarks.worker import FORMS
+
+
+def test_the_median_and_its_interval():
+    middle, low, high = interval([1.0, 1.2, 1.1, 1.4, 1.3])
+    assert middle == 1.2
+    assert 1.0 <= low < 1.2 < high <= 1.4
+    assert interval([2.0]) == (2.0, 2.0, 2.0)
+
+
+def test_the_fastest_form_counts_and_one_that_fails_is_told(capsys):
+    def run(form):
+        if form.startswith("compiled"):
+            raise RuntimeError("Traceback\nRuntimeError: no double backward\nmore")
+        return {"ms": 2.0 if form == "eager" else 3.0}
+
+    forms, best = fastest("toy", run)
+    assert best == "eager"
+    assert forms.keys() == FORMS.keys()
+    assert forms["compiled, default"] == "does not run: RuntimeError: no double backward"
+    assert "PyTorch, eager: 2.00 ms" in capsys.readouterr().out
+
+
+def test_games_that_do_not_agree_are_not_timed(monkeypatch, tmp_path):
+    monkeypatch.setattr(against_pytorch, "worker", lambda *arguments: {"apart": 1e-3})
+    with pytest.raises(SystemExit, match=r"toy: the two sides are 1\.0e-03 apart, more than 1e-05; not timed"):
+        against_pytorch.main(str(tmp_path), games=("toy",))
+
+
+def test_a_whole_comparison(monkeypatch, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    times = {"jaxgan": 2.0, "torch": 3.0}
+
+    def worker(game, side, *_):
+        if side == "agree":
+            return {"apart": 1e-7}
+        keys = ("compile_s", "first_step_s", "with_data_ms", "peak_mb", "sample_1_ms", "sample_64_ms", "sample_1024_ms")
+        return {"ms": times[side], **dict.fromkeys(keys, 1.0), "product_gflops": 100.0, "convolution_gflops": None}
+
+    monkeypatch.setattr(against_pytorch, "worker", worker)
+    monkeypatch.setattr(against_pytorch.metadata, "version", lambda name: "1")
+    against_pytorch.main(str(tmp_path), games=("toy", "mlp"), pairs=3)
+    assert "| toy | **1.50** | 1.50 to 1.50 | 2.00 | 3.00 | eager |" in (tmp_path / "results.md").read_text()
+    assert "pair 3: jaxgan 2.00 ms, PyTorch 3.00 ms, 1.50" in capsys.readouterr().out
+    with Image.open(tmp_path / "results.png") as image:
+        assert image.width > 500

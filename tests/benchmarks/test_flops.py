@@ -1,0 +1,48 @@
+"""FLOPs against counts by hand, and the fused residual blocks against the plain ones."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.benchmarks import flops
+from experiments.benchmarks.games import CASES, build
+from jaxgan.models import resnet
+
+
+def test_the_multi_layer_perceptron_by_hand():
+    g, d = 2 * 100 * (100 * 256 + 256 * 784), 2 * 100 * (784 * 128 + 128)
+    discriminators = g + 2 * d + 2 * d + 2 * 2 * 100 * 128
+    generators = d + d + g + 2 * 100 * 256 * 784
+    assert flops.step(CASES["mlp"]) == discriminators + generators
+
+
+def test_dcgans_layers_by_hand():
+    d = 2 * 64 * 16 * (16**2 * 3 * 64 + 8**2 * 64 * 128 + 4**2 * 128 * 256) + 2 * 64 * 4096
+    images = jax.ShapeDtypeStruct((64, 32, 32, 3), jnp.float32)
+    assert flops.forward(CASES["dcgan32"].networks()[1], images) == (d, 2 * 64 * 16 * 16**2 * 3 * 64)
+
+
+@pytest.mark.parametrize("name", ["mlp", "toy"])
+def test_a_game_to_be_timed_trains(name):
+    game = build(CASES[name])
+    batch = jnp.zeros((game.batch_multiple * 8, *CASES[name].shape))
+    _, metrics = jax.jit(game.step)(game.init(jax.random.key(0)), batch)
+    assert all(np.isfinite(float(value)) for value in metrics.values())
+
+
+def test_an_enlarged_images_convolution_is_fused_as_the_same_function():
+    x = jnp.array(np.random.default_rng(0).normal(size=(2, 8, 8, 3)), jnp.float32)
+    layer = resnet.UpConv(5)
+    variables = layer.init(jax.random.key(0), x)
+    expected = nn.Conv(5, (3, 3), padding="SAME").apply(variables, x.repeat(2, 1).repeat(2, 2))
+    np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-5)
+
+
+def test_a_convolutions_mean_is_fused_as_the_same_function():
+    x = jnp.array(np.random.default_rng(0).normal(size=(2, 8, 8, 3)), jnp.float32)
+    layer = resnet.DownConv(5)
+    variables = layer.init(jax.random.key(0), x)
+    expected = nn.avg_pool(nn.Conv(5, (3, 3), padding="SAME").apply(variables, x), (2, 2), (2, 2))
+    np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-5)
