@@ -7,7 +7,6 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 from experiments.benchmarks import worker  # noqa: E402
 from experiments.benchmarks.games import CASES  # noqa: E402
 
-
 SLOW = ("dcgan64", "wgan_gp32")
 
 
