@@ -1,6 +1,7 @@
 """``jaxgan doctor``: what is here, how fast it is, and what looks wrong, with the mend."""
 
 import dataclasses
+import math
 import os
 import platform
 import time
@@ -14,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from jaxgan.models import convolution
-from jaxgan.training import cache
+from jaxgan.training import cache, logging
 from jaxgan.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
@@ -51,9 +52,6 @@ class Facts:
 
 def examine() -> Facts:
     """Find out; takes some seconds."""
-    g = convolution.same((16, 16), (4, 4), 2)
-    x, w = jnp.ones((64, 16, 16, 64)), jnp.ones((4, 4, 64, 128))
-    matrix = jnp.ones((2048, 2048))
     return Facts(
         versions={"jaxgan": __version__, "python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
         platform=jax.default_backend(),
@@ -61,8 +59,8 @@ def examine() -> Facts:
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         load=os.getloadavg()[0],
         gpu_driver=Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists(),
-        product_gflops=_reached(lambda a: a @ a, (matrix,), 2 * 2048**3),
-        convolution_gflops=_reached(lambda x, w: convolution.down(g, x, w), (x, w), 2 * 64 * 8 * 8 * 16 * 64 * 128),
+        product_gflops=product_gflops(),
+        convolution_gflops=convolution_gflops((64, 16, 16, 64), kernel=4, stride=2, features=128),
         cache=cache.enable(),
         environment={k: v for k, v in os.environ.items() if k.startswith(("JAX_", "XLA_"))},
     )
@@ -115,8 +113,7 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     facts = examine()
     console.print("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
-    kinds = ", ".join(f"{facts.devices.count(kind)} x {kind}" for kind in dict.fromkeys(facts.devices))
-    console.print(f"devices     {kinds} ({facts.platform}), {facts.cores} cores, load {facts.load:.1f}")
+    console.print(f"devices     {logging.hardware()} ({facts.platform}), {facts.cores} cores, load {facts.load:.1f}")
     console.print(f"product     {facts.product_gflops:,.0f} GFLOP/s, float32, 2048 x 2048")
     console.print(f"convolution {facts.convolution_gflops:,.0f} GFLOP/s, float32, 4 x 4, stride 2, 64 to 128 features")
     kept = sum(1 for path in facts.cache.iterdir() if path.is_file()) if facts.cache and facts.cache.exists() else 0
@@ -136,6 +133,20 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def product_gflops(size: int = 2048) -> float:
+    """What a product of square matrices, float32, reaches here, in GFLOP/s."""
+    return _reached(lambda a: a @ a, (jnp.ones((size, size)),), 2 * size**3)
+
+
+def convolution_gflops(shape: tuple[int, ...], kernel: int, stride: int, features: int) -> float:
+    """What ``convolution.down`` of images of this shape, [B, *space, C], float32, reaches here, in GFLOP/s."""
+    batch, *space, channels = shape
+    g = convolution.same(tuple(space), (kernel,) * len(space), stride)
+    x, w = jnp.ones(shape), jnp.ones((*g.kernel, channels, features))
+    count = 2 * batch * math.prod(g.small) * math.prod(g.kernel) * channels * features
+    return _reached(lambda x, w: convolution.down(g, x, w), (x, w), count)
 
 
 def _reached(f: Callable, arguments: tuple, count: int) -> float:

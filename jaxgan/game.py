@@ -190,7 +190,7 @@ class Game:
             moves = {}
             for name in turn:
                 n = len(logs[name])
-                keys = _example_keys(jax.random.fold_in(step_key, n), slices[n])
+                keys = example_keys(jax.random.fold_in(step_key, n), slices[n])
                 moves[name] = self._gradient(name, params, stats, slices[n], keys, state.step)
             for name, (grads, terms) in moves.items():
                 player, own = self.players[name], _pick(params, self.players[name].owns)
@@ -290,7 +290,7 @@ def _copy(x):
     return jnp.array(x, jnp.float32, copy=True)
 
 
-def _example_keys(key, batch):
+def example_keys(key, batch):
     """[B] keys by the example's place in the global batch, so that devices do not change a draw."""
     size = jax.tree.leaves(batch)[0].shape[0]
     places = axis.index() * size + jnp.arange(size)

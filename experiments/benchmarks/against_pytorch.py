@@ -20,22 +20,21 @@ import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import tyro
 from scipy import stats
 
 from experiments.benchmarks import flops
-from experiments.benchmarks.games import CASES
+from experiments.benchmarks.games import CASES, Name
 from experiments.benchmarks.worker import AGREE_TO, FORMS, SAMPLES
-
-Game = Literal["mlp", "dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "toy"]
+from jaxgan.training import logging
 
 
 def main(
     out: str,
-    games: tuple[Game, ...] = ("mlp", "dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "toy"),
+    games: tuple[Name, ...] = get_args(Name),
     pairs: int = 5,
     seconds: float = 4.0,
     precision: Literal["float32", "tf32"] = "float32",
@@ -71,7 +70,7 @@ def compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, 
     print(f"{game}: losses and gradients agree to {agreed['apart']:.1e}", flush=True)
     if agreed["apart"] > AGREE_TO:
         sys.exit(f"error: {game}: the two sides are {agreed['apart']:.1e} apart, more than {AGREE_TO:g}; not timed")
-    forms, best = fastest(game, lambda form: run("torch", form, min(seconds, 2.0)))
+    forms, best = fastest(lambda form: run("torch", form, min(seconds, 2.0)))
     measured = []
     for i in range(pairs):
         order = ("jaxgan", "torch") if i % 2 == 0 else ("torch", "jaxgan")
@@ -105,7 +104,7 @@ def compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, 
     }
 
 
-def fastest(game: str, run: Callable[[str], dict]) -> tuple[dict[str, Any], str]:
+def fastest(run: Callable[[str], dict]) -> tuple[dict[str, Any], str]:
     """Every form's milliseconds, or why it does not run here; and the fastest's name."""
     forms: dict[str, Any] = {}
     for form in FORMS:
@@ -118,7 +117,7 @@ def fastest(game: str, run: Callable[[str], dict]) -> tuple[dict[str, Any], str]
         print(f"  PyTorch, {form}: {told}", flush=True)
     times = {form: ms for form, ms in forms.items() if isinstance(ms, float)}
     if not times:
-        sys.exit(f"error: {game}: PyTorch runs in no form")
+        sys.exit("error: PyTorch runs in no form here")
     return forms, min(times, key=lambda form: times[form])
 
 
@@ -147,15 +146,9 @@ def _middle(measured, side, key) -> Any:
 
 def hardware() -> str:
     """The processor and the accelerators, in words."""
-    from jaxgan.training.logging import hardware
-
-    found = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    found = [line for line in logging.cpuinfo() if line.startswith("model name")]
     name = found[0].partition(":")[2].strip() if found else platform.processor()
-    return f"{os.cpu_count()} cores of {name}; {hardware()}"
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
+    return f"{os.cpu_count()} cores of {name}; {logging.hardware()}"
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -178,7 +171,8 @@ def table(results: list[dict[str, Any]]) -> str:
     lines += ["", "| | " + " | ".join(keys.values()) + " |", "|---" * (len(keys) + 1) + "|"]
     for r in results:
         for side in ("jaxgan", "torch"):
-            lines.append(f"| {r['game']}, {side} | " + " | ".join(f"{r[side][key]:.3g}" for key in keys) + " |")
+            cells = ["in the first step" if r[side][key] is None else f"{r[side][key]:.3g}" for key in keys]
+            lines.append(f"| {r['game']}, {side} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -14,8 +14,8 @@ The game is ``experiments.dcgan`` as it is by default, R1 in every step of the d
 See ``experiments.benchmarks.paired`` for how a round is timed.
 """
 
-import contextlib
-from collections.abc import Callable
+from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -56,23 +56,12 @@ def dilated_up(g, y, w):
     return plain_down(one, spread, kernel)
 
 
-FORMS: dict[str, tuple[Callable, Callable]] = {
-    "ours": (convolution.down, convolution.up),
-    "plain": (plain_down, plain_up),
-    "dilated": (plain_down, dilated_up),
-    "native": (convolution._down_native, convolution._up_native),
+FORMS: dict[str, dict[str, Any]] = {
+    "ours": {"down": convolution.down, "up": convolution.up},
+    "plain": {"down": plain_down, "up": plain_up},
+    "dilated": {"down": plain_down, "up": dilated_up},
+    "native": {"down": convolution._down_native, "up": convolution._up_native},
 }
-
-
-@contextlib.contextmanager
-def form(name: str):
-    """Trace with a form's convolutions."""
-    ours = convolution.down, convolution.up
-    convolution.down, convolution.up = FORMS[name]
-    try:
-        yield
-    finally:
-        convolution.down, convolution.up = ours
 
 
 def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), rounds: int = 100) -> None:  # noqa: B008
@@ -87,7 +76,7 @@ def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), round
     batch = jax.tree.map(jnp.asarray, loop.prepare(None, rows))
     steppers = {}
     for name in FORMS:
-        with form(name):
+        with mock.patch.multiple(convolution, **FORMS[name]):
             steppers[name] = stepper(dcgan.build(config).game, batch, config.seed)
     race(steppers, rounds)
 

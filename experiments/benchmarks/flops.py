@@ -3,7 +3,6 @@
 Products alone: of a linear map, twice its multiplications. XLA's ``cost_analysis`` differs between equal functions.
 """
 
-import math
 from typing import Any
 
 import flax.linen as nn
@@ -17,7 +16,13 @@ from jaxgan.networks import takes_train
 
 def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:
     """Of one pass over ``x``, [B, ...]; and of its first layer, whose input needs no gradient."""
-    counts = []
+    counts = [count for count, _, _ in _layers(module, x)]
+    return sum(counts), counts[0]
+
+
+def _layers(module: nn.Module, x: jax.ShapeDtypeStruct) -> list[tuple[int, nn.Module, tuple[int, ...]]]:
+    """Each linear layer's operations, itself, and its input's shape, in the order in which they are called."""
+    found = []
 
     def count(call, args, kwargs, context):
         layer, (x, *_) = context.module, args
@@ -25,15 +30,18 @@ def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:
         if context.method_name != "__call__":
             return y
         if isinstance(layer, layers.Dense | nn.Dense):
-            counts.append(2 * x.size * y.shape[-1])
+            products = x.size * y.shape[-1]
         elif isinstance(layer, layers.Conv):
-            counts.append(2 * y.size * layer.kernel ** (y.ndim - 2) * x.shape[-1])
+            products = y.size * layer.kernel ** (y.ndim - 2) * x.shape[-1]
         elif isinstance(layer, layers.ConvTranspose):
-            counts.append(2 * x.size * layer.kernel ** (x.ndim - 2) * y.shape[-1])
+            products = x.size * layer.kernel ** (x.ndim - 2) * y.shape[-1]
         elif isinstance(layer, resnet.UpConv):
-            counts.append(2 * x.size * 16 * y.shape[-1])
+            products = x.size * 16 * y.shape[-1]
         elif isinstance(layer, resnet.DownConv):
-            counts.append(2 * y.size * 16 * x.shape[-1])
+            products = y.size * 16 * x.shape[-1]
+        else:
+            return y
+        found.append((2 * products, layer, x.shape))
         return y
 
     def run(x):
@@ -42,7 +50,7 @@ def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:
 
     train: dict[str, Any] = {"train": False} if takes_train(type(module)) else {}
     jax.eval_shape(run, x)
-    return sum(counts), counts[0]
+    return found
 
 
 def step(case: Case) -> int:
@@ -63,9 +71,11 @@ def step(case: Case) -> int:
     return case.turns * discriminators + generators
 
 
-def largest_convolution(case: Case) -> tuple[int, int, int] | None:
-    """(size, channels, features) of the discriminator's widest strided convolution at 4 x 4; None without one."""
-    if len(case.shape) != 3 or case.shape[0] < 32:
+def largest_convolution(case: Case) -> tuple[tuple[int, ...], int, int, int] | None:
+    """Of the discriminator's convolutions: its input's shape, kernel, stride and features; None where it has none."""
+    x = jax.ShapeDtypeStruct((case.batch, *case.shape), jnp.float32)
+    found = [row for row in _layers(case.networks()[1], x) if isinstance(row[1], layers.Conv)]
+    if not found:
         return None
-    levels = int(math.log2(case.shape[0])) - 2
-    return case.shape[0] // 2 ** (levels - 1), 64 * 2 ** (levels - 2), 64 * 2 ** (levels - 1)
+    _, layer, shape = max(found, key=lambda row: row[0])
+    return shape, layer.kernel, layer.stride, layer.features

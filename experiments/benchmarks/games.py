@@ -5,6 +5,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -47,7 +48,9 @@ def _toy():
     return mlp.Generator((2,), (64, 64), output=lambda x: x), mlp.Discriminator((64, 64))
 
 
-CASES = {
+Name = Literal["mlp", "dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "toy"]
+
+CASES: dict[str, Case] = {
     "mlp": Case(lambda: (mlp.Generator((28, 28, 1)), mlp.Discriminator()), 100, (28, 28, 1), 100),
     "dcgan32": Case(_dcgan(32), 100, (32, 32, 3), 64),
     "dcgan64": Case(_dcgan(64), 100, (64, 64, 3), 64),
@@ -58,11 +61,6 @@ CASES = {
     ),
     "toy": Case(_toy, 2, (2,), 128),
 }
-
-
-def adam(case: Case) -> optax.GradientTransformation:
-    """The optimizer of both players."""
-    return optax.adam(2e-4, b1=case.beta1)
 
 
 def build(case: Case, optimizer: optax.GradientTransformation | None = None) -> Game:
@@ -90,7 +88,7 @@ def build(case: Case, optimizer: optax.GradientTransformation | None = None) -> 
         fake, stats = nets.g.with_stats(latents(keys, case.latents))
         return total(adversarial=generator_losses[case.loss](nets.d(fake)), stats={"g": stats})
 
-    optimizer = adam(case) if optimizer is None else optimizer
+    optimizer = optax.adam(2e-4, b1=case.beta1) if optimizer is None else optimizer
     return Game(
         nets={
             "g": Net(generator, jnp.zeros((1, case.latents))),

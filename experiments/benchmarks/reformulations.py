@@ -12,9 +12,9 @@ Each replaces some of the three maps of ``jaxgan.models.convolution``:
     cells first     images made of cells of 2 x 2 pixels first, then patches of 2 x 2 cells
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
+from unittest import mock
 
 import jax.numpy as jnp
 import numpy as np
@@ -65,27 +65,14 @@ def cells_down(g, x, w):
     return (patches.reshape(-1, 16 * channels) @ w).reshape(batch, h, v, -1)
 
 
-FORMS: dict[str, dict[str, Callable]] = {
-    "ours": {},
+FORMS: dict[str, dict[str, Any]] = {
+    "ours": {"_down_patches": _down, "_kernel_patches": _kernel},
     "native down": {"_down_patches": convolution._down_native},
     "native kernel": {"_kernel_patches": small(convolution._kernel_native)},
     "blocked kernel": {"_kernel_patches": small(blocked_kernel)},
     "blocked down": {"_down_patches": blocked_down},
     "cells first": {"_down_patches": cells_down},
 }
-
-
-@contextlib.contextmanager
-def form(name: str) -> Iterator[None]:
-    """Trace with a form."""
-    ours = {map_: getattr(convolution, map_) for map_ in FORMS[name]}
-    for map_, other in FORMS[name].items():
-        setattr(convolution, map_, other)
-    try:
-        yield
-    finally:
-        for map_, own in ours.items():
-            setattr(convolution, map_, own)
 
 
 def main(
@@ -102,7 +89,7 @@ def main(
     batch = jnp.array(np.random.default_rng(0).normal(size=(size, *case.shape)), jnp.float32)
     steppers = {}
     for name in FORMS:
-        with form(name):
+        with mock.patch.multiple(convolution, **FORMS[name]):
             steppers[name] = stepper(build(case), batch)
     race(steppers, rounds)
 

@@ -152,7 +152,7 @@ def networks(name: str) -> dict[str, nn.Module]:
 
 
 def load(nets: Mapping[str, nn.Module], params: Mapping[str, Any]) -> None:
-    """Copy jaxgan's parameters, in the order in which both sides name their layers."""
+    """Copy jaxgan's parameters into networks, by name."""
     for name, net in nets.items():
         state = net.state_dict()
         for key, value in named(name, net, params[name]).items():

@@ -22,10 +22,9 @@ import optax
 import tyro
 
 from experiments.benchmarks import flops
-from experiments.benchmarks.games import CASES, Case, build
-from jaxgan import parallel
-from jaxgan.game import _example_keys
-from jaxgan.models import convolution
+from experiments.benchmarks.games import CASES, Case, Name, build
+from jaxgan import doctor, parallel
+from jaxgan.game import example_keys
 from jaxgan.sampling import latents
 
 SAMPLES = (1, 64, 1024)
@@ -41,7 +40,7 @@ FORMS = {
 
 
 def main(
-    game: tyro.conf.Positional[Literal["mlp", "dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "toy"]],
+    game: tyro.conf.Positional[Name],
     side: tyro.conf.Positional[Literal["jaxgan", "torch", "agree"]],
     form: str = "eager",
     seconds: float = 4.0,
@@ -153,7 +152,7 @@ def of_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, 
             one(reals)
         wait()
 
-    result: dict[str, Any] = {"compile_s": 0.0, "first_step_s": first - started, "ms": steady(train, seconds)}
+    result: dict[str, Any] = {"compile_s": None, "first_step_s": first - started, "ms": steady(train, seconds)}
     data = shaped(torch.randn(EXAMPLES, *shape))
 
     def train_on_data(count):
@@ -254,27 +253,17 @@ def _draws(case: Case, state, real):
     step_key = jax.random.fold_in(state.key, state.step)
     z, places = [], []
     for turn in range(case.turns):
-        keys = _example_keys(jax.random.fold_in(step_key, turn), real[turn :: case.turns])
+        keys = example_keys(jax.random.fold_in(step_key, turn), real[turn :: case.turns])
         z.append(np.asarray(latents(keys, case.latents)))
         places.append(np.asarray(jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 1), ()))(keys)))
     return z, places
 
 
 def _ceilings(case: Case) -> tuple[float, float | None]:
-    """What a matrix product, and this network's widest convolution, reach here, in GFLOP/s."""
-    a = jnp.ones((2048, 2048))
-    product = jax.jit(lambda a: a @ a)
-    ms = steady(lambda n: [product(a).block_until_ready() for _ in range(n)], 0.5)
-    reached = 2 * 2048**3 / ms / 1e6
-    widest = flops.largest_convolution(case)
-    if widest is None:
-        return reached, None
-    size, channels, features = widest
-    g = convolution.same((size, size), (4, 4), 2)
-    x, w = jnp.ones((case.batch, size, size, channels)), jnp.ones((4, 4, channels, features))
-    down = jax.jit(lambda x, w: convolution.down(g, x, w))
-    ms = steady(lambda n: [down(x, w).block_until_ready() for _ in range(n)], 0.5)
-    return reached, 2 * case.batch * (size // 2) ** 2 * 16 * channels * features / ms / 1e6
+    """What a matrix product, and this discriminator's largest convolution, reach here, in GFLOP/s."""
+    reached = doctor.product_gflops()
+    largest = flops.largest_convolution(case)
+    return reached, None if largest is None else doctor.convolution_gflops(*largest)
 
 
 def _peak(device: Any) -> float:

@@ -5,6 +5,7 @@ statistics are float32 whatever it is.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -38,7 +39,8 @@ class Conv(nn.Module):
         g = convolution.same(space, (self.kernel,) * len(space), self.stride)
         w = self.param("kernel", self.kernel_init, (*g.kernel, x.shape[-1], self.features))
         w = spectrally_normalized(self, w) if self.spectral_norm else w
-        return _biased(self, jnp.asarray(convolution.down(g, x.astype(self.dtype), w.astype(self.dtype))))
+        y = jnp.asarray(convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
+        return biased(self, y) if self.use_bias else y
 
 
 class ConvTranspose(nn.Module):
@@ -57,7 +59,8 @@ class ConvTranspose(nn.Module):
         space = tuple(n * self.stride for n in y.shape[1:-1])
         g = convolution.same(space, (self.kernel,) * len(space), self.stride)
         w = self.param("kernel", self.kernel_init, (*g.kernel, self.features, y.shape[-1]))
-        return _biased(self, jnp.asarray(convolution.up(g, y.astype(self.dtype), w.astype(self.dtype))))
+        x = jnp.asarray(convolution.up(g, y.astype(self.dtype), w.astype(self.dtype)))
+        return biased(self, x) if self.use_bias else x
 
 
 class Dense(nn.Module):
@@ -73,12 +76,12 @@ class Dense(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         w = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         w = spectrally_normalized(self, w) if self.spectral_norm else w
-        return _biased(self, x.astype(self.dtype) @ w.astype(self.dtype))
+        y = x.astype(self.dtype) @ w.astype(self.dtype)
+        return biased(self, y) if self.use_bias else y
 
 
-def _biased(layer, x):
-    if not layer.use_bias:
-        return x
+def biased(layer: Any, x: jax.Array) -> jax.Array:
+    """``x``, [..., layer.features], plus a parameter of ``layer``, which begins at zero."""
     bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
     return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
 

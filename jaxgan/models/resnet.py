@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxgan.models import convolution
 from jaxgan.models.dcgan import doublings
-from jaxgan.models.layers import BatchNorm, Conv, Dense
+from jaxgan.models.layers import BatchNorm, Conv, Dense, biased
 
 # As the authors draw them: He et al. 2015 for what a rectifier follows, Glorot and Bengio 2010 elsewhere.
 _he = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
@@ -26,13 +26,10 @@ class UpConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        w = self.param("kernel", _he, (3, 3, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
         # The transposed form takes kernels [4, 4, D, C], flipped.
-        w = jnp.flip(_spread(w), (0, 1)).swapaxes(-1, -2).astype(self.dtype)
-        size = (2 * x.shape[1], 2 * x.shape[2])
-        x = convolution.up(convolution.same(size, (4, 4), 2), x.astype(self.dtype), w)
-        return x + bias.astype(x.dtype).reshape(1, 1, 1, -1)
+        w = jnp.flip(_spread(self, x.shape[-1]), (0, 1)).swapaxes(-1, -2)
+        g = convolution.same((2 * x.shape[1], 2 * x.shape[2]), (4, 4), 2)
+        return biased(self, convolution.up(g, x.astype(self.dtype), w.astype(self.dtype)))
 
 
 class DownConv(nn.Module):
@@ -43,15 +40,14 @@ class DownConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        w = self.param("kernel", _he, (3, 3, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        w = (_spread(w) / 4).astype(self.dtype)
-        x = convolution.down(convolution.same(x.shape[1:3], (4, 4), 2), x.astype(self.dtype), w)
-        return x + bias.astype(x.dtype).reshape(1, 1, 1, -1)
+        w = _spread(self, x.shape[-1]) / 4
+        g = convolution.same(x.shape[1:3], (4, 4), 2)
+        return biased(self, convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
 
 
-def _spread(w):
-    """A 3x3 kernel seen through 2x2 pixels that are one: [4, 4, C, D], the sum of its four shifts."""
+def _spread(layer, channels):
+    """A layer's 3x3 kernel seen through 2x2 pixels that are one: [4, 4, C, D], the sum of its four shifts."""
+    w = layer.param("kernel", _he, (3, 3, channels, layer.features))
     shifts = [jnp.pad(w, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
     return sum(shifts[1:], shifts[0])
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import jax
 
+from jaxgan.training import logging
+
 LEAST_SECONDS = 0.2  # of compilation, for its result to be kept
 
 
@@ -16,8 +18,8 @@ def directory() -> Path:
     By the processor's features: a home that several machines share may hold programs that some of them cannot run.
     """
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    features = [line for line in _processor() if line.startswith(("flags", "Features", "model name"))][:2]
-    own = hashlib.sha256("\n".join([platform.machine(), *features]).encode()).hexdigest()[:12]
+    features = [line for line in logging.cpuinfo() if line.startswith(("flags", "Features", "model name"))][:2]
+    own = hashlib.sha256("\n".join([platform.machine(), platform.processor(), *features]).encode()).hexdigest()[:12]
     return root / "jaxgan" / f"compiled-{own}"
 
 
@@ -39,8 +41,3 @@ def enable() -> Path | None:
     jax.config.update("jax_compilation_cache_dir", str(path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
     return path
-
-
-def _processor() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else [platform.processor()]

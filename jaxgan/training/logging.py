@@ -244,3 +244,9 @@ def hardware() -> str:
     """The devices, in words: ``2 x cpu``."""
     kinds = [device.device_kind for device in jax.devices()]
     return ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
+
+
+def cpuinfo() -> list[str]:
+    """What the system says of its processors, line by line; nothing where it does not say."""
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []

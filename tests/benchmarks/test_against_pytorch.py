@@ -21,7 +21,7 @@ def test_the_fastest_form_counts_and_one_that_fails_is_told(capsys):
             raise RuntimeError("Traceback\nRuntimeError: no double backward\nmore")
         return {"ms": 2.0 if form == "eager" else 3.0}
 
-    forms, best = fastest("toy", run)
+    forms, best = fastest(run)
     assert best == "eager"
     assert forms.keys() == FORMS.keys()
     assert forms["compiled, default"] == "does not run: RuntimeError: no double backward"

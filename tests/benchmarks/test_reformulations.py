@@ -1,0 +1,30 @@
+"""Every form that is timed is the same function as jaxgan's, with the same derivatives."""
+
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.benchmarks import convolution as benchmark, reformulations
+from jaxgan.models import convolution
+
+FORMS = [*benchmark.FORMS.items(), *reformulations.FORMS.items()]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS, ids=[name for name, _ in FORMS])
+def test_a_form_is_the_same_function(name, form):
+    g = convolution.same((8, 8), (4, 4), 2)
+    r = np.random.default_rng(0)
+    x, y, w = (jnp.array(r.normal(size=s), jnp.float32) for s in ((16, 8, 8, 3), (16, 4, 4, 2), (4, 4, 3, 2)))
+
+    def found(x, y, w):
+        down = lambda x, w: jnp.sum(jnp.sin(convolution.down(g, x, w)))  # noqa: E731
+        up = lambda y, w: jnp.sum(jnp.sin(convolution.up(g, y, w)))  # noqa: E731
+        return convolution.down(g, x, w), jax.grad(down, (0, 1))(x, w), jax.grad(up, (0, 1))(y, w)
+
+    expected = jax.jit(lambda *a: found(*a))(x, y, w)
+    with mock.patch.multiple(convolution, **form):
+        got = jax.jit(lambda *a: found(*a))(x, y, w)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), got, expected)
