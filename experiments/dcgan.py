@@ -34,6 +34,10 @@ class Config:
     """Examples a turn, over all devices."""
     seed: int = 0
     """Of weights, latents and the order of the data."""
+    population: int = 1
+    """Games trained at once, of seeds seed, seed + 1, ..."""
+    vary: tuple[str, ...] = ()
+    """Settings that members of a population differ in: learning_rate=1e-4,4e-4. One member for each value."""
     data: str = "digits"
     """A folder or zip of images, an .npz, or a TFDS name."""
     size: int | None = None
@@ -70,13 +74,15 @@ class Config:
         return dataclasses.replace(small, **changes)
 
 
-def build(config: Config) -> Experiment:
-    """The game and its data."""
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
     many = (1, float("inf"))
-    check_ranges(config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many)
+    check_ranges(
+        config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many, population=many
+    )
     check_ranges(config, generator_width=many, discriminator_width=many, learning_rate=(0, 1e6), r1=(0, 1e6))
     check_ranges(config, beta1=(0, 1), beta2=(0, 1), ema=(0, 1))
-    source = data.load(config.data, size=config.size, channels=config.channels)
+    source = data.load(config.data, size=config.size, channels=config.channels) if source is None else source
     if len(source.shape) != 3:
         raise ValueError(f"{source.name}: examples of shape {source.shape}; DCGAN takes images, experiments.gan any")
     size, width, channels = source.shape
@@ -85,6 +91,7 @@ def build(config: Config) -> Experiment:
             f"{source.name}: images of {size} x {width}; DCGAN makes square images, say --size {min(size, width)}"
         )
     dtype = jnp.dtype(config.precision)
+    penalised = not isinstance(config.r1, float) or config.r1 > 0  # one that varies has no value here
     generator = dcgan.Generator(size, channels, config.generator_width, config.base, dtype)
     discriminator = dcgan.Discriminator(config.discriminator_width, config.base, dtype=dtype)
 
@@ -93,7 +100,7 @@ def build(config: Config) -> Experiment:
         real_logits, stats = nets.d.with_stats(real)
         fake_logits = nets.d(nets.g(latents(keys, config.latents)))
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
-        penalty = {"r1": config.r1 / 2 * losses.r1(nets.d, real)} if config.r1 else {}
+        penalty = {"r1": config.r1 / 2 * losses.r1(nets.d, real)} if penalised else {}
         metrics = losses.discriminator_metrics(real_logits, fake_logits)
         return total(adversarial=adversarial, **penalty, metrics=metrics, stats={"d": stats})
 

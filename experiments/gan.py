@@ -35,6 +35,10 @@ class Config:
     """Examples a turn, over all devices."""
     seed: int = 0
     """Of weights, latents and the order of the data."""
+    population: int = 1
+    """Games trained at once, of seeds seed, seed + 1, ..."""
+    vary: tuple[str, ...] = ()
+    """Settings that members of a population differ in: learning_rate=1e-4,4e-4. One member for each value."""
     data: str = "digits"
     """A folder or zip of images, an .npz, ring, grid, swiss_roll, or a TFDS name."""
     size: int | None = None
@@ -62,12 +66,14 @@ class Config:
         return dataclasses.replace(cls(steps=4, batch_size=8, latents=4), **changes)
 
 
-def build(config: Config) -> Experiment:
-    """The game and its data."""
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
     many = (1, float("inf"))
-    check_ranges(config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many)
+    check_ranges(
+        config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many, population=many
+    )
     check_ranges(config, learning_rate=(0, 1e6), ema=(0, 1))
-    source = data.load(config.data, size=config.size, channels=config.channels)
+    source = data.load(config.data, size=config.size, channels=config.channels) if source is None else source
     dtype = jnp.dtype(config.precision)
     bounded = len(source.shape) == 3
     output = jnp.tanh if bounded else lambda x: x

@@ -14,6 +14,7 @@ import experiments
 from jaxgan import parallel
 from jaxgan.data import Batches
 from jaxgan.training import loop
+from jaxgan.training.members import One
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
 
@@ -124,6 +125,6 @@ def test_games_may_change_with_the_step(tmp_path):
 
     # The one with the most turns says how much is read; a batch is config.batch_size a turn.
     changing = dataclasses.replace(experiment, game=warm, game_at=game_at)
-    loop.train(changing, config, loop.Options(devices=1, quiet=True), tmp_path, "gan")
-    assert asked == list(range(6))
+    loop.train(One(changing, config), config, loop.Options(devices=1, quiet=True), tmp_path, "gan")
+    assert set(asked) == set(range(6))
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 6

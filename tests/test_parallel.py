@@ -168,3 +168,25 @@ def test_a_batch_that_does_not_divide_is_refused(spread):
 def test_more_devices_than_there_are():
     with pytest.raises(ValueError, match=r"devices 9: this machine has 8 \(cpu\).*JAX_NUM_CPU_DEVICES=9"):
         parallel.devices(9)
+
+
+@pytest.mark.parametrize("spread", [parallel.pmap, parallel.shard_map])
+def test_steps_taken_together_are_those_taken_apart(reference, spread):
+    """To the bit, however they are grouped: a run that is resumed in the middle of a call ends the same."""
+    critic_turns, batch, before, expected, expected_metrics = reference
+    game, on = games.dcgan_game(critic_turns), parallel.devices(2)
+    step = spread(game, on, together=3)
+
+    def after(*counts):
+        state = parallel.replicate(before, on)
+        for count in counts:
+            state, metrics = step(state, np.stack([batch] * count))
+        return state, jax.tree.map(lambda x: np.asarray(x)[counts[-1] - 1], metrics)
+
+    (together, metrics), (apart, _) = after(3), after(1, 2)
+    jax.tree.map(np.testing.assert_array_equal, together.params, apart.params)
+    assert games.change(before, expected, together) < 1e-5
+    for name, value in expected_metrics.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+    with pytest.raises(ValueError, match="batches of 4 steps: give 1 to 3"):
+        step(together, np.stack([batch] * 4))

@@ -34,6 +34,7 @@ class RunDirectory:
       experiment: the program's name.
       config: its settings, a dataclass with a field ``steps``.
       source: its examples; how many there are, and of what shape, is recorded.
+      members: of a population, what each has of its own.
       fresh: remove what a run wrote there before.
 
     Raises:
@@ -41,7 +42,7 @@ class RunDirectory:
       OSError: it cannot be written.
     """
 
-    def __init__(self, path: Path, experiment: str, config: Any, source: Source, fresh: bool):
+    def __init__(self, path: Path, experiment: str, config: Any, source: Source, members: list[dict], fresh: bool):
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,7 @@ class RunDirectory:
             "experiment": experiment,
             "config": dataclasses.asdict(config),
             "data": _identity(source),
+            **({"members": members} if members else {}),
             "versions": logging.versions(),
             "hardware": logging.hardware(),
         }

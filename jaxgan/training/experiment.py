@@ -22,6 +22,8 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
     """``ValueError`` for the first setting that is out of its range, ends included."""
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
+        if isinstance(value, jax.Array):  # of a population whose members' values were checked
+            continue
         if value is not None and not low <= value <= high:
             reach = f"at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
             raise ValueError(f"--{name.replace('_', '-')} {value}: {reach}")
@@ -46,6 +48,10 @@ class Experiment:
     latents: Callable[[jax.Array], jax.Array]
     generate: Callable[[Nets, jax.Array], jax.Array]
     game_at: Callable[[int], Game] | None = None
+
+    def at(self, step: int) -> Game:
+        """The game of a step."""
+        return self.game_at(step) if self.game_at else self.game
 
     def sampler(self) -> Callable[[State, jax.Array], np.ndarray]:
         """A function ``(state, z) -> images`` on the host, which draws in batches and compiles once."""

@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,26 +33,54 @@ class Diverged(Exception):
     """A term, or a leaf of the state, is NaN or infinite."""
 
 
-def on_host(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """A step's metrics as numbers, ``step`` first; a lazy term only where it was due.
+def rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The metrics of ``count`` steps from ``first`` on, on the host, as numbers, ``step`` first.
 
-    Raises:
-      Diverged: one is not finite; it names the player, the term and the step.
+    Of a population each is a list with a number for each member. A lazy term is there only where it was due.
+
+    Args:
+      first: the first step.
+      count: how many.
+      metrics: by name, [at least count], or [at least count, members].
     """
-    row: dict[str, Any] = {"step": step}
-    for name, value in metrics.items():
-        if isinstance(value, Lazy):
-            if not value.due:
-                continue
-            value = value.value
-        row[name] = float(value)
-    bad = [name for name, value in row.items() if not math.isfinite(value)]
-    if bad:
-        # The sum and the gradient follow from a term: name the term where there is one.
-        bad.sort(key=lambda name: name.endswith(("/loss", "/grad_norm")))
-        player, _, term = bad[0].partition("/")
-        raise Diverged(f"step {step}: player {player!r}, term {term!r} is {row[bad[0]]}")
-    return row
+    columns = {}
+    for name, values in metrics.items():
+        due = np.ones(count, bool)
+        if isinstance(values, Lazy):
+            due = np.asarray(values.due).reshape(len(values.due), -1)[:count, 0]
+            values = values.value
+        columns[name] = due, np.asarray(values)[:count].tolist()
+    return [
+        {"step": first + i, **{name: values[i] for name, (due, values) in columns.items() if due[i]}}
+        for i in range(count)
+    ]
+
+
+def diverged(row: Mapping[str, Any]) -> dict[int, str]:
+    """The members, 0 for a single game, one of whose numbers is not finite: its player, term and value, in words."""
+    found: dict[int, str] = {}
+    # The sum and the gradient follow from a term: name the term where there is one.
+    for name in sorted(row, key=lambda name: name.endswith(("/loss", "/grad_norm"))):
+        values = row[name] if isinstance(row[name], list) else [row[name]]
+        for i, value in enumerate(values):
+            if not math.isfinite(value):
+                player, _, term = name.partition("/")
+                found.setdefault(i, f"player {player!r}, term {term!r} is {value}")
+    return found
+
+
+def without(members: Collection[int], row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with NaN for these members: a share of NaNs that are above zero is a number, and says nothing."""
+    if not members:
+        return row
+    kept = lambda values: [math.nan if i in members else x for i, x in enumerate(values)]  # noqa: E731
+    return {name: kept(values) if isinstance(values, list) else values for name, values in row.items()}
+
+
+def middle(value: Any) -> float | None:
+    """A number itself; of members' numbers the mean, without those that are not finite; None where none is."""
+    values = [x for x in (value if isinstance(value, list) else [value]) if x is not None and math.isfinite(x)]
+    return sum(values) / len(values) if values else None
 
 
 class MetricsFile:
@@ -72,8 +100,8 @@ class MetricsFile:
         self._board = _Board(directory / "tensorboard", step)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Add a step's row."""
-        self._file.write(json.dumps(row) + "\n")
+        """Add a step's row; of a population, TensorBoard gets the mean."""
+        self._file.write(json.dumps({name: _finite(value) for name, value in row.items()}, allow_nan=False) + "\n")
         self._board.write(row)
 
     def write_speed(self, step: int, images_per_second: float) -> None:
@@ -91,6 +119,13 @@ class MetricsFile:
         self._board.close()
 
 
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: null stands for a number of a member that diverged."""
+    if isinstance(value, list):
+        return [_finite(x) for x in value]
+    return value if math.isfinite(value) else None
+
+
 class _Board:
     """TensorBoard's event files, one event a step.
 
@@ -106,7 +141,8 @@ class _Board:
             self._events.write_event(event_pb2.Event(wall_time=time.time(), step=step + 1, session_log=again))
 
     def write(self, row: Mapping[str, Any]) -> None:
-        scalars = [summary_pb2.Summary.Value(tag=n, simple_value=v) for n, v in row.items() if n != "step"]
+        means = {name: middle(value) for name, value in row.items() if name != "step"}
+        scalars = [summary_pb2.Summary.Value(tag=n, simple_value=v) for n, v in means.items() if v is not None]
         summary = summary_pb2.Summary(value=scalars)
         self._events.write_event(event_pb2.Event(wall_time=time.time(), step=row["step"], summary=summary))
 
@@ -204,7 +240,8 @@ class Terminal:
 
 
 def summary(row: Mapping[str, Any]) -> str:
-    """Losses, and the discriminator's accuracy, in a line."""
+    """Losses, and the discriminator's accuracy, in a line; of a population, the means."""
+    row = {name: mean for name, value in row.items() if (mean := middle(value)) is not None}
     parts = [f"{name} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
     for player in {name.partition("/")[0]: None for name in row}:
         real, fake = row.get(f"{player}/accuracy_real"), row.get(f"{player}/accuracy_fake")

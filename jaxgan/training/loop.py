@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +17,14 @@ from jaxgan.data.source import size_in_bytes
 from jaxgan.game import Game, State
 from jaxgan.training import logging
 from jaxgan.training.checkpoint import Checkpoints
-from jaxgan.training.experiment import Experiment, PixelScore
+from jaxgan.training.experiment import PixelScore
 from jaxgan.training.logging import Diverged
+from jaxgan.training.members import One
 
 LOOK_EVERY = 10  # steps between looks at metrics and signals: each look waits for the device
 GRID = 64  # images of a sample grid
 RESIDENT_BYTES = 2**30  # data up to this size lives on the devices
+AHEAD_BYTES = 2**25  # of batches that are read for the steps of one call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,37 +73,37 @@ class Interrupted(Exception):
         self.number = number
 
 
-def train(experiment: Experiment, config: Any, options: Options, path: Path, name: str) -> None:
+def train(members: One, config: Any, options: Options, path: Path, name: str) -> None:
     """Train until ``config.steps``, from the newest checkpoint under ``path`` if there is one.
 
     Args:
-      experiment: from ``build(config)``.
+      members: who is trained: ``One(experiment, config)``, or what ``cast`` says.
       config: has ``steps``, ``batch_size`` and ``seed``.
       options: how.
       path: the run's directory, which no other run writes: see ``RunDirectory``.
       name: the experiment's, which samples are signed with.
 
     Raises:
-      Diverged: a term or the state is no longer finite; the last good checkpoint is kept.
+      Diverged: a term or the state is no longer finite, in all members; the last good checkpoint is kept.
       Interrupted: SIGINT or SIGTERM came; everything is saved.
     """
-    on = parallel.devices(options.devices)
+    on = members.devices(options.devices)
     checkpoints = Checkpoints(path / "checkpoints", say=_say(options))
-    state = jax.jit(experiment.game.init)(jax.random.key(config.seed))
+    state = jax.jit(members.game.init)(members.keys)
     restored = checkpoints.restore(state)
     state = state if restored is None else restored
-    start = int(state.step)
-    terminal = logging.Terminal(config.steps, start, config.batch_size, options.quiet or jax.process_index() > 0)
+    start, images = int(state.step), config.batch_size * len(members.seeds)
+    terminal = logging.Terminal(config.steps, start, images, options.quiet or jax.process_index() > 0)
     if restored is not None:
         terminal.say(f"resumed from step {start}")
     elif (path / "metrics.jsonl").exists():
         terminal.say("no checkpoint: starting again from step 0")
     if start >= config.steps:
         terminal.say(f"nothing to do: the run is at step {start} of {config.steps}; --steps may grow")
-    run = _Run(experiment, config, options, path, name, checkpoints, terminal)
+    run = _Run(members, config, options, path, name, checkpoints, terminal)
     try:
         with _signals() as received:
-            run.train(parallel.replicate(state, on, local=options.parallel == "pmap"), start, on, received)
+            run.train(members.place(state, on, options.parallel), start, on, received)
     finally:
         terminal.close()
         run.close()
@@ -110,16 +113,17 @@ def train(experiment: Experiment, config: Any, options: Options, path: Path, nam
 class _Run:
     """What the loop writes to. One method a concern, ``train`` first."""
 
-    def __init__(self, experiment, config, options, path, name, checkpoints, terminal):
-        self.experiment, self.config, self.options, self.path, self.name = experiment, config, options, path, name
-        self.checkpoints, self.terminal = checkpoints, terminal
+    def __init__(self, members: One, config, options: Options, path: Path, name: str, checkpoints, terminal):
+        self.members, self.config, self.options, self.path, self.name = members, config, options, path, name
+        self.experiment, self.checkpoints, self.terminal = members.experiment, checkpoints, terminal
         self.writer = jax.process_index() == 0
         self.file: logging.MetricsFile | None = None
         self.profiling = False
-        self.pending: list[tuple[int, Any]] = []
-        self.sample = experiment.sampler()
-        self.score = PixelScore(experiment, config.seed)
-        self.grid_latents = experiment.latents(sampling.sample_keys(config.seed, GRID))
+        self.pending: list[tuple[int, int, Any]] = []  # first step, count, metrics
+        self.lost: set[int] = set()  # members that diverged
+        self.sample = self.experiment.sampler()
+        self.score = PixelScore(self.experiment, config.seed)
+        self.grid_latents = self.experiment.latents(sampling.sample_keys(config.seed, GRID))
 
     def train(self, state: State, start: int, on, received) -> None:
         config, options = self.config, self.options
@@ -127,23 +131,25 @@ class _Run:
             self.file = logging.MetricsFile(self.path, start)
         if start == 0:
             self.save_grid(state, 0)
-        step_of = _steps(self.experiment, options, on)
-        game_at = self.experiment.game_at or (lambda step: self.experiment.game)
-        most = self.experiment.game.batch_multiple
-        batches = _batches(self.experiment.source, config, most, start)
-        saved, stop = start, 0
-        for step, batch in enumerate(batches, start + 1):
-            game = game_at(step - 1)
-            batch = jax.tree.map(lambda x, k=game.batch_multiple: x[: len(x) * k // most], batch)
-            with self.profiled(step - start):
-                state, metrics = step_of(game)(state, batch)
-            self.pending.append((step, metrics))
+        else:
+            self.lost = set(_broken(state, self.members))
+        together = _together(self.members, config)
+        step_of = _steps(self.members, options, on, together)
+        batches = _batches(self.members, config, start)
+        saved, stop, step = start, 0, start
+        while step < config.steps:
+            count = self.until_something_is_due(step, start, together)
+            with self.profiled(step - start, count):
+                state, metrics = step_of(step)(state, _stacked(itertools.islice(batches, count)))
+            self.pending.append((step + 1, count, metrics))
+            step += count
             last = step == config.steps
             due = {"sample": step % options.sample_every == 0, "save": step % options.checkpoint_every == 0}
             alone = jax.process_count() == 1  # several agree, so they ask each other at set steps
             if step % LOOK_EVERY == 0 or last or any(due.values()) or (alone and received):
-                self.look()
                 stop = parallel.largest(received[0] if received else 0)
+                # While the devices compute the newest steps, what came before them is written down.
+                self.look(ahead=0 if last or stop or any(due.values()) else 1)
                 if due["sample"] or last:
                     self.save_grid(state, step)
                 if due["save"] or last or stop:
@@ -157,16 +163,27 @@ class _Run:
         if stop and saved < config.steps:
             raise Interrupted(stop)
 
-    def look(self) -> None:
-        """Bring metrics to the host, check them, write them, show the last."""
+    def until_something_is_due(self, step: int, start: int, together: int) -> int:
+        """How many steps to take in one call, ``step`` being done: at most ``together``, all of one game."""
+        options, at = self.options, self.experiment.at
+        every = (LOOK_EVERY, options.sample_every, options.checkpoint_every)
+        stops = [n - step % n for n in every] + [self.config.steps - step, together]
+        stops += [n - (step - start) for n in _profiled(options) if n > step - start]
+        most = min(stops)
+        return next((n for n in range(1, most) if at(step + n) is not at(step)), most)
+
+    def look(self, ahead: int = 0) -> None:
+        """Bring metrics to the host, check them, write them, show the last; but not those of the newest calls."""
+        ready, self.pending = self.pending[: len(self.pending) - ahead], self.pending[len(self.pending) - ahead :]
         row = None
         try:
-            for step, metrics in jax.device_get(self.pending):
-                row = logging.on_host(step, metrics)
-                if self.file:
-                    self.file.write(row)
+            for first, count, metrics in ready:
+                for found in logging.rows(first, count, jax.device_get(metrics)):
+                    self.lose(found["step"], logging.diverged(found))
+                    row = logging.without(self.lost, found)
+                    if self.file:
+                        self.file.write(row)
         finally:
-            self.pending.clear()
             if self.file:
                 self.file.flush()
         if row:
@@ -174,21 +191,27 @@ class _Run:
             if rate and self.file:
                 self.file.write_speed(row["step"], rate)
 
+    def lose(self, step: int, found: dict[int, str]) -> None:
+        """Members of a population may diverge, and the others go on; ``Diverged`` once none is left."""
+        for i in sorted(found.keys() - self.lost):
+            self.lost.add(i)
+            if len(self.lost) == len(self.members.seeds):
+                others = " of the last member" * (len(self.lost) > 1)
+                raise Diverged(f"step {step}: {found[i]}{others}")
+            self.terminal.say(f"step {step}: {self.members.name(i)} diverged, {found[i]}; the others go on")
+
     def save(self, state: State) -> None:
         """A checkpoint; only of a state that is finite, and after the metrics up to it are on disk."""
-        for path, leaf in jax.tree_util.tree_flatten_with_path((state.params, state.stats))[0]:
-            if jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating) and not np.isfinite(np.asarray(leaf)).all():
-                where = jax.tree_util.keystr(path[1:], simple=True, separator=".")
-                raise Diverged(f"step {int(state.step)}: {where} is no longer finite")
-        self.checkpoints.save(state, self.score(_on_one(state)))
+        self.lose(int(state.step), _broken(state, self.members))
+        whole = [own for i, own in enumerate(self.members.states(state)) if i not in self.lost]
+        self.checkpoints.save(state, float(np.mean([self.score(own) for own in whole])))
 
     def save_grid(self, state: State, step: int) -> None:
         if not self.writer:
             return
-        samples = self.sample(_on_one(state), self.grid_latents)
-        if samples.ndim != 4 and samples.shape[1:] != (2,):
-            return  # nothing that can be seen
-        image = sampling.grid(samples)
+        image = self.grid(self.members.states(state))
+        if image is None:
+            return
         scale = max(1, 256 // image.shape[0])
         path = self.path / "samples" / f"step_{step:07}.png"
         path.parent.mkdir(exist_ok=True)
@@ -198,15 +221,26 @@ class _Run:
             self.terminal.close()
             self.terminal.picture(image)
 
+    def grid(self, states: list[State]) -> np.ndarray | None:
+        """Samples of the same latents as one image, of a population a row for each member; None of what is not seen."""
+        row = 8 if len(states) > 1 and len(self.experiment.source.shape) == 3 else GRID
+        samples = [self.sample(state, self.grid_latents[:row]) for state in states]
+        if samples[0].ndim == 4:
+            return sampling.grid(np.nan_to_num(np.concatenate(samples)), columns=row if len(states) > 1 else None)
+        if samples[0].shape[1:] == (2,):
+            plots = np.stack([sampling.grid(points) for points in samples])
+            return plots[0] if len(plots) == 1 else sampling.grid(plots / 127.5 - 1)
+        return None
+
     @contextlib.contextmanager
-    def profiled(self, done: int):
+    def profiled(self, done: int, count: int):
         """Trace ``--profile`` steps, once compiled and warm."""
-        first, count = 10, self.options.profile
-        if count and done == first + 1:
+        first, last = _profiled(self.options)
+        if first == done < last:
             jax.profiler.start_trace(self.path / "profile")
             self.profiling = True
         yield
-        if count and done == first + count:
+        if self.profiling and done + count == last:
             self.look()  # waits for the last of them
             self.stop_profile()
 
@@ -238,36 +272,68 @@ def is_resident(source: Source) -> bool:
     return isinstance(source, Arrays) and size_in_bytes(source) <= RESIDENT_BYTES
 
 
-def _steps(experiment: Experiment, options: Options, on) -> Callable[[Game], parallel.Step]:
-    """The compiled step of each game, made when it is first met."""
-    source = experiment.source
+def _steps(members: One, options: Options, on, together: int) -> Callable[[int], parallel.Step]:
+    """The compiled step of the game at each step, made when it is first met."""
+    experiment, source = members.experiment, members.experiment.source
     resident = None
     if isinstance(source, Arrays) and is_resident(source):
         labels = {} if source.labels is None else {"label": source.labels}
-        resident = parallel.replicate({"image": source.images, **labels}, on, local=options.parallel == "pmap")
-    spread = parallel.pmap if options.parallel == "pmap" else parallel.shard_map
+        resident = {"image": source.images, **labels}
     compiled: dict[Game, parallel.Step] = {}
 
-    def step_of(game: Game) -> parallel.Step:
+    def step_of(step: int) -> parallel.Step:
+        game = experiment.at(step)
         if game not in compiled:
-            compiled[game] = spread(game, on, prepare=prepare, resident=resident)
+            how = {"prepare": prepare, "resident": resident, "together": together}
+            compiled[game] = members.step(step, on, options.parallel, **how)
         return compiled[game]
 
     return step_of
 
 
-def _batches(source, config, turns: int, start: int) -> Iterator[Any]:
+def _together(members: One, config: Any) -> int:
+    """The most steps of a call: batches that are read wait for each other, in memory."""
+    experiment = members.experiment
+    if is_resident(experiment.source):
+        return LOOK_EVERY
+    example = sum(x.nbytes for x in experiment.source.read(np.zeros(1, np.int32)).values())
+    batch = example * config.batch_size * experiment.game.batch_multiple * len(members.seeds)
+    return min(max(1, AHEAD_BYTES // batch), LOOK_EVERY)
+
+
+def _batches(members: One, config, start: int) -> Iterator[Any]:
     """This process's rows of each global batch: ``config.batch_size`` for each turn of a step."""
-    size = config.batch_size * turns
-    batches = Batches(source, size, config.seed, parallel.rows(size))
+    experiment, source = members.experiment, members.experiment.source
+    most = experiment.game.batch_multiple
+    size = config.batch_size * most
+    own = [Batches(source, size, seed, parallel.rows(size)) for seed in members.seeds]
     if is_resident(source):
-        return (batches.indices(step) for step in range(start, config.steps))
-    return stream(batches, start, config.steps)
+        each = [map(batches.indices, range(start, config.steps)) for batches in own]
+    else:
+        each = [stream(batches, start, config.steps) for batches in own]
+    for step, parts in enumerate(zip(*each), start):
+        share = experiment.at(step).batch_multiple
+        yield jax.tree.map(lambda x, k=share: x[: len(x) * k // most], members.batch(parts))
 
 
-def _on_one(state: State) -> State:
-    """The state as this process's first device has it: for sampling, which is not spread."""
-    return jax.tree.map(lambda x: x.addressable_data(0), state)
+def _stacked(batches: Iterator[Any]) -> Any:
+    return jax.tree.map(lambda *xs: np.stack(xs), *batches)
+
+
+def _profiled(options: Options) -> tuple[int, int]:
+    """Between which steps, counted from the run's start, ``--profile`` traces."""
+    return LOOK_EVERY, LOOK_EVERY + options.profile
+
+
+def _broken(state: State, members: One) -> dict[int, str]:
+    """The members, 0 for a single game, of whom a leaf of the state is not finite: which."""
+    found: dict[int, str] = {}
+    for path, leaf in jax.tree_util.tree_flatten_with_path((state.params, state.stats))[0]:
+        if jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating):
+            finite = np.isfinite(np.asarray(leaf)).reshape(len(members.seeds), -1).all(1)
+            where = jax.tree_util.keystr(path[1:], simple=True, separator=".")
+            found |= {int(i): f"{where} is no longer finite" for i in np.flatnonzero(~finite) if i not in found}
+    return found
 
 
 def _say(options: Options):

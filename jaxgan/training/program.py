@@ -29,6 +29,7 @@ from jaxgan.training import cache, logging, loop, report
 from jaxgan.training.checkpoint import Checkpoints, checksums, structured
 from jaxgan.training.directory import RunDirectory, read_config
 from jaxgan.training.experiment import Experiment, parameter_counts
+from jaxgan.training.members import Build, One, cast, use_cores
 
 VERBS = ("train", "sample", "report", "inspect")
 FRAMES_A_LATENT = 24  # of an interpolation
@@ -37,7 +38,7 @@ FRAMES_A_LATENT = 24  # of an interpolation
 def main(
     name: str,
     config_class: type,
-    build: Callable[[Any], Experiment],
+    build: Build,
     description: str | None,
     arguments: Sequence[str] | None = None,
 ) -> None:
@@ -46,7 +47,7 @@ def main(
     Args:
       name: the experiment's, ``dcgan``; its runs go to ``runs/<name>``.
       config_class: a frozen dataclass with defaults, among its fields ``steps``, ``batch_size``, ``seed``.
-      build: makes the experiment from a config.
+      build: ``(config, source=None)``: makes the experiment, of the source if one is given.
       description: for ``--help``: the module's docstring.
       arguments: instead of the command line's.
     """
@@ -117,7 +118,14 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
     train.__annotations__["run"] = tyro.conf.OmitArgPrefixes[loop.Options]
     train.__defaults__ = (config_class(), loop.Options(), False)
 
-    def sample(out: str, run_dir: str = f"runs/{name}", count: int = 64, seed: int = 0, step: int | None = None):
+    def sample(
+        out: str,
+        run_dir: str = f"runs/{name}",
+        count: int = 64,
+        seed: int = 0,
+        step: int | None = None,
+        member: int | None = None,
+    ):
         """Draw samples from a checkpoint, with the averaged weights.
 
         Args:
@@ -127,9 +135,10 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
           count: how many; of an interpolation, how many latents it passes.
           seed: which; sample i of a seed is the same for any count.
           step: of which checkpoint; the newest if not given.
+          member: of a population, whose; the first if not given.
         """
         config = read_config(Path(run_dir), name, config_class)
-        _sample(name, build(config), Path(run_dir), count, seed, Path(out), step)
+        _sample(name, config, build, Path(run_dir), count, seed, Path(out), step, member)
 
     def write_report(run_dir: str = f"runs/{name}"):
         """Write report.html, also while the run goes on.
@@ -159,34 +168,39 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
     if options.coordinator:
         address = None if options.coordinator == "auto" else options.coordinator
         parallel.initialize(address, options.processes, options.process)
+    use_cores(config)
     experiment = build(config)
-    game, source = experiment.game, experiment.source
-    on = parallel.devices(options.devices)
-    parallel.check_divides(game, config.batch_size * game.batch_multiple, on)
+    source, members = experiment.source, cast(config, experiment, build)
+    share = members.share(config.batch_size, members.devices(options.devices))
     if dry_run:
-        _describe(experiment, config)
+        _describe(experiment, config, members)
         return
-    _trace(experiment, config, len(on))
+    _trace(experiment, members, share)
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
-    directory = RunDirectory(path, name, config, source, options.fresh) if jax.process_index() == 0 else None
+    directory = None
+    if jax.process_index() == 0:
+        directory = RunDirectory(path, name, config, source, members.told, options.fresh)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the run directory is there")
     try:
         if not options.quiet and directory:
             print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {logging.hardware()}")
-        loop.train(experiment, config, options, path, name)
+            if members.shape:
+                names = "; ".join(map(members.name, range(len(members.seeds))))
+                print(f"a population of {len(members.seeds)}: {names}")
+        loop.train(members, config, options, path, name)
     finally:
         if directory:
             _tell_where(path, options.quiet)
             directory.close()
 
 
-def _trace(experiment: Experiment, config: Any, devices: int) -> None:
+def _trace(experiment: Experiment, members: One, share: int) -> None:
     """Meet what is wrong with the settings or the wiring before anything is written."""
-    game, share = experiment.game, config.batch_size // devices * experiment.game.batch_multiple
     example = loop.prepare(None, experiment.source.read(np.zeros(1, np.int32)))
-    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((share, *x.shape[1:]), x.dtype), example)
-    jax.eval_shape(game.step, jax.eval_shape(game.init, jax.random.key(config.seed)), batch)
+    shape = (share, *members.shape)
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape[1:]), x.dtype), example)
+    jax.eval_shape(members.game.step, jax.eval_shape(members.game.init, members.keys), batch)
 
 
 def _tell_where(path: Path, quiet: bool) -> None:
@@ -200,12 +214,12 @@ def _tell_where(path: Path, quiet: bool) -> None:
         print(f"samples: {path / 'samples'}\nreport: {written}")
 
 
-def _describe(experiment: Experiment, config: Any) -> None:
+def _describe(experiment: Experiment, config: Any, members: One) -> None:
     """What a run would be: for ``--dry-run``."""
-    game = experiment.game
-    state = jax.eval_shape(game.init, jax.random.key(config.seed))
+    game = members.game
+    state = jax.eval_shape(game.init, members.keys)
     size = config.batch_size * game.batch_multiple
-    batch = experiment.source.read(Batches(experiment.source, size, config.seed).indices(0))
+    batch = members.batch([Batches(experiment.source, size, seed)[0] for seed in members.seeds])
     step = jax.jit(lambda state, batch: game.step(state, loop.prepare(None, batch)))
     compiled = step.lower(state, batch).compile()
     cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
@@ -215,6 +229,8 @@ def _describe(experiment: Experiment, config: Any) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}")
+    if members.shape:
+        console.print(f"population  {len(members.seeds)} members; what follows is of all together")
     for net, count in parameter_counts(state).items():
         console.print(f"network {net:<4}{count:,} parameters")
     states = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(jax.eval_shape(_raw_keys, state)))
@@ -239,17 +255,25 @@ def _leaves(run_dir: Path, step: int | None) -> dict[str, np.ndarray]:
         checkpoints.close()
 
 
-def _sample(name, experiment: Experiment, run_dir: Path, count: int, seed: int, out: Path, step: int | None) -> None:
+def _sample(name, config, build: Build, run_dir: Path, count, seed, out: Path, step, member: int | None) -> None:
     if count < 1:
         raise ValueError(f"--count {count}: at least 1")
     kind = out.suffix.lower()
     if kind not in (".png", ".gif", ".webp", ".npz"):
         raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
-    like = jax.jit(experiment.game.init)(jax.random.key(0))
+    experiment = build(config)
+    members = cast(config, experiment, build)
+    if member is not None and not 0 <= member < len(members.seeds):
+        last = len(members.seeds) - 1
+        raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
+    like = jax.jit(members.game.init)(members.keys)
     state = structured(like, _leaves(run_dir, step), f"the checkpoint in {run_dir}")
+    state, whose = members.states(state)[member or 0], members.name(member or 0)
     z = experiment.latents(sampling.sample_keys(seed, count))
     moving = kind in (".gif", ".webp")
     images = experiment.sampler()(state, _path_through(z) if moving else z)
+    if not np.isfinite(images).all():
+        raise ValueError(f"--member {member or 0}: {whose or 'the run'} has diverged, its samples are not finite")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if kind == ".npz":
@@ -260,7 +284,8 @@ def _sample(name, experiment: Experiment, run_dir: Path, count: int, seed: int, 
             sampling.save(out, frames, loop.signature(name), scale=max(1, 256 // frames.shape[-3]))
     except OSError as error:
         raise OSError(f"--out {out} cannot be written: {error.strerror or error}") from error
-    print(f"{out}: {count} {'latents' if moving else 'samples'} of step {int(state.step)}, seed {seed}")
+    of = f"{whose}, step" if whose else "step"
+    print(f"{out}: {count} {'latents' if moving else 'samples'} of {of} {int(state.step)}, seed {seed}")
 
 
 def _path_through(z: jax.Array) -> jax.Array:

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from jaxgan.training.directory import write_atomically
-from jaxgan.training.logging import read_metrics
+from jaxgan.training.logging import middle, read_metrics
 
 MARKER = "@@THE RUN GOES HERE@@"  # in the template
 POINTS = 1500  # of a curve, about as many as a wide screen shows
 DIGITS = 5  # of a number in the page
 PICTURES = 60
+Columns = dict[str, tuple[np.ndarray, np.ndarray]]
 LAST = 100  # steps that a headline number is the mean of
 SPEED = "speed/images_per_second"
 EQUILIBRIUM = -math.log(4)  # of V(D, G)
@@ -67,13 +68,14 @@ def _contents(path: Path) -> dict[str, Any]:
     rows = read_metrics(path / "metrics.jsonl")
     columns = _columns(rows)
     speed = _speed(path / "speed.jsonl")
-    if speed[0]:
+    if len(speed[0]):
         columns[SPEED] = speed
     return {
         "experiment": str(record["experiment"]),
         "steps": {"done": rows[-1]["step"] if rows else 0, "wanted": _whole(config.get("steps"))},
         "facts": [_text(fact) for fact in (config.get("data"), record.get("hardware")) if fact],
         "headline": _headline(columns),
+        "members": _members(record, columns),
         "charts": _charts(list(columns)),
         "equilibrium": EQUILIBRIUM,
         **_curves(columns),
@@ -108,34 +110,37 @@ def _maker(versions: Mapping[str, Any], experiment: str) -> str:
 # Numbers
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], list[float]]]:
-    """Each metric's steps and values, in order of appearance; what is not finite is left out."""
-    columns: dict[str, tuple[list[int], list[float]]] = {}
+def _columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
+    """Each metric's steps, and its values [steps], of a population [steps, members], in order of appearance.
+
+    What is not finite is left out, and NaN for a member that diverged.
+    """
+    columns: dict[str, tuple[list[int], list]] = {}
     for row in rows:
         step = row["step"]
         for name, value in row.items():
-            if name == "step" or value is None or not math.isfinite(value):
+            if name == "step" or middle(value) is None:
                 continue
             if name not in columns:
                 columns[name] = ([], [])
             steps, values = columns[name]
             steps.append(step)
-            values.append(value)
-    return columns
+            values.append([math.nan if x is None else x for x in value] if isinstance(value, list) else value)
+    return {name: (np.asarray(steps), np.asarray(values, float)) for name, (steps, values) in columns.items()}
 
 
-def _speed(path: Path) -> tuple[list[int], list[float]]:
+def _speed(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Steps and images a second. A run that was killed and resumed has rows of some steps twice: the later count."""
     by_step = {row["step"]: {"step": row["step"], "speed": row.get("images_per_second")} for row in read_metrics(path)}
-    return _columns([by_step[step] for step in sorted(by_step)]).get("speed", ([], []))
+    return _columns([by_step[step] for step in sorted(by_step)]).get("speed", (np.zeros(0, int), np.zeros(0)))
 
 
-def _curves(columns: Mapping[str, tuple[list[int], list[float]]]) -> dict[str, Any]:
+def _curves(columns: Columns) -> dict[str, Any]:
     """``curves`` by metric, and ``grids``: the steps of their points, which most curves share."""
     grids: list[list[int]] = []
     curves = {}
     for name, (steps, values) in columns.items():
-        grid, curve = _thinned(np.asarray(steps), np.asarray(values, float))
+        grid, curve = _thinned(steps, values)
         if grid not in grids:
             grids.append(grid)
         curves[name] = {"grid": grids.index(grid), **curve}
@@ -145,24 +150,48 @@ def _curves(columns: Mapping[str, tuple[list[int], list[float]]]) -> dict[str, A
 def _thinned(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, list[float]]]:
     """At most ``POINTS`` points: the mean of each bucket, and where a bucket has several values the least and greatest.
 
+    Of a population, [steps, members]: the mean of members' means in each bucket, and the least and greatest of them.
+
     Returns:
-      The steps in the middle of the buckets; and ``mean``, ``low``, ``high``.
+      The steps in the middle of the buckets; and ``mean``, ``low``, ``high``, and whether these are of ``members``.
     """
-    if len(values) <= POINTS:
+    if len(values) <= POINTS and values.ndim == 1:
         return steps.tolist(), {"mean": _rounded(values)}
-    edges = np.linspace(0, len(values), POINTS + 1).astype(int)
+    edges = np.linspace(0, len(values), min(len(values), POINTS) + 1).astype(int)
     starts, ends = edges[:-1], edges[1:]
-    mean = np.add.reduceat(values, starts) / (ends - starts)
-    low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    middle = (steps[starts] + steps[ends - 1]) // 2
-    return middle.tolist(), {"mean": _rounded(mean), "low": _rounded(low), "high": _rounded(high)}
+    there = np.isfinite(values)
+    counts = np.add.reduceat(there, starts, dtype=int)
+    means = np.add.reduceat(np.where(there, values, 0), starts) / np.where(counts, counts, np.nan)
+    if values.ndim == 2:
+        mean, low, high = np.nanmean(means, 1), np.nanmin(means, 1), np.nanmax(means, 1)
+    else:
+        mean, low, high = means, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    middles = (steps[starts] + steps[ends - 1]) // 2
+    band = {"low": _rounded(low), "high": _rounded(high), "members": values.ndim == 2}
+    return middles.tolist(), {"mean": _rounded(mean), **band}
 
 
 def _rounded(values: np.ndarray) -> list[float]:
     return [float(f"{value:.{DIGITS}g}") for value in values]
 
 
-def _headline(columns: Mapping[str, tuple[list[int], list[float]]]) -> list[dict[str, Any]]:
+def _members(record: Mapping[str, Any], columns: Columns) -> dict[str, list] | None:
+    """Of a population, a table with a row for each member: what it has of its own, and how it stands at the end."""
+    own = record.get("members")
+    if not own:
+        return None
+    shown = {name: values for name, (_, values) in columns.items() if values.ndim == 2 and values.shape[1] == len(own)}
+    ends = ("accuracy_real", "accuracy_fake", "value", "loss")
+    names = [name for end in ends for name in shown if name.partition("/")[2] == end]
+    rows = []
+    for i, settings in enumerate(own):
+        last = [shown[name][-LAST:, i] for name in names]
+        told = ["diverged" if np.isnan(x[-1]) else f"{np.mean(x):.3f}".replace("-", "\u2212") for x in last]
+        rows.append([str(i), *map(_text, settings.values()), *told])
+    return {"head": ["member", *own[0], *names], "rows": rows}
+
+
+def _headline(columns: Columns) -> list[dict[str, Any]]:
     """A few numbers: how the game stands, as the mean of the last steps, and how fast it went."""
     players = _players(columns)
     judges = [player for player in players if {f"{player}/accuracy_real", f"{player}/accuracy_fake"} <= set(columns)]
@@ -172,6 +201,9 @@ def _headline(columns: Mapping[str, tuple[list[int], list[float]]]) -> list[dict
         if name in columns:
             values = columns[name][1] if name == SPEED else columns[name][1][-LAST:]
             note = note or (f"mean of the last {len(values):,} steps" if len(values) > 1 else "at the first step")
+            if values.ndim == 2:
+                values = values[:, np.isfinite(values[-1])]
+                note = f"mean of {values.shape[1]} members, {note}"
             value = _rounded(np.asarray([np.mean(values)]))[0]
             numbers.append({"label": label, "value": value, "kind": kind, "note": note, "colour": colour})
 
