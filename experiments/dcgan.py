@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, total
+from jaxgan.data import augment
 from jaxgan.gradients import accumulate
 from jaxgan.models import dcgan
 from jaxgan.training.experiment import Experiment, check_ranges
@@ -44,6 +45,10 @@ class Config:
     """Images are made this size: a power of two from 8. Not given: their own."""
     channels: int | None = None
     """Of image files: 1 grey, 3 colour. Not given: what they are."""
+    flip: bool = False
+    """Mirror half of the images left to right: for faces and scenes, not for digits."""
+    crop: int = 0
+    """Shift images by up to so many pixels."""
     latents: int = 32
     """Dimensions of the latents."""
     generator_width: int = 48
@@ -90,13 +95,15 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         raise ValueError(
             f"{source.name}: images of {size} x {width}; DCGAN makes square images, say --size {min(size, width)}"
         )
+    check_ranges(config, crop=(0, size - 1))
     dtype = jnp.dtype(config.precision)
     penalised = not isinstance(config.r1, float) or config.r1 > 0  # one that varies has no value here
     generator = dcgan.Generator(size, channels, config.generator_width, config.base, dtype)
     discriminator = dcgan.Discriminator(config.discriminator_width, config.base, dtype=dtype)
 
     def discriminator_loss(nets, batch, keys, step):
-        real = batch["image"]
+        real = augment.crop(keys, batch["image"], config.crop)
+        real = augment.flip(keys, real) if config.flip else real
         real_logits, stats = nets.d.with_stats(real)
         fake_logits = nets.d(nets.g(latents(keys, config.latents)))
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)

@@ -1,8 +1,9 @@
 """The data axis: the one name under which the examples of a batch are spread over devices.
 
-Every function here is the collective where that axis is bound (under ``pmap`` or ``shard_map``)
-and the identity where it is not (under plain ``jit``, ``grad`` or ``vmap``), so one loss, one layer
-and one game run unchanged in all of them. This is the lowest floor: it imports nothing of jaxgan.
+Every function here is the collective where that axis is bound (under ``pmap`` or ``shard_map``) to several
+devices, and the identity where it is not (under plain ``jit``, ``grad`` or ``vmap``) or there is one: XLA would
+copy every gradient to average it with nothing. So one loss, one layer and one game run unchanged in all of them.
+This is the lowest floor: it imports nothing of jaxgan.
 """
 
 import jax
@@ -31,9 +32,9 @@ def index() -> jax.Array | int:
 
 def mean(tree):
     """The mean over devices of each leaf, a floating-point array."""
-    return jax.lax.pmean(tree, NAME) if bound() else tree
+    return jax.lax.pmean(tree, NAME) if size() > 1 else tree
 
 
 def gather(tree):
     """Each leaf's examples of all devices, [B, ...] to [size() * B, ...], in the batch's order."""
-    return jax.lax.all_gather(tree, NAME, tiled=True) if bound() else tree
+    return jax.lax.all_gather(tree, NAME, tiled=True) if size() > 1 else tree

@@ -101,14 +101,19 @@ def pmap(
     local = [d for d in on if d.process_index == jax.process_index()]
     resident = replicate(resident, on, local=True)
     run, examples = _form(game.step, prepare, together)
-    in_axes = (None, None, examples, None)
-    mapped = jax.pmap(run, axis.NAME, in_axes=in_axes, out_axes=None, devices=on, donate_argnums=0)
+    if len(on) == 1:  # jit does the same, and a call costs a quarter of a millisecond less
+        mapped = jax.jit(run, donate_argnums=0)
+    else:
+        in_axes = (None, None, examples, None)
+        mapped = jax.pmap(run, axis.NAME, in_axes=in_axes, out_axes=None, devices=on, donate_argnums=0)
 
     def step(state, batch):
         batch, count = _filled(batch, together)
         check_divides(game, jax.tree.leaves(batch)[0].shape[examples], local)
-        shape = lambda x: (*x.shape[:examples], len(local), -1, *x.shape[examples + 1 :])  # noqa: E731
-        return mapped(state, resident, jax.tree.map(lambda x: x.reshape(shape(x)), batch), count)
+        if len(on) > 1:
+            shape = lambda x: (*x.shape[:examples], len(local), -1, *x.shape[examples + 1 :])  # noqa: E731
+            batch = jax.tree.map(lambda x: x.reshape(shape(x)), batch)
+        return mapped(state, resident, batch, count)
 
     return step
 

@@ -7,7 +7,7 @@ import optax
 
 from jaxgan import Game, Net, Player, latents, losses, total
 from jaxgan.gradients import whole
-from jaxgan.models import dcgan
+from jaxgan.models import dcgan, mlp
 
 
 def dcgan_game(critic_turns=1, optimizer=None, gradient=whole, norm=True, ema=True, lazy=None) -> Game:
@@ -40,6 +40,29 @@ def dcgan_game(critic_turns=1, optimizer=None, gradient=whole, norm=True, ema=Tr
         turns=(("d",),) * critic_turns + (("g",),),
         ema={"g": 0.9} if ema else {},
     )
+
+
+def points_game(optimizer=None) -> Game:
+    """Multi-layer perceptrons in the plane: compiled in a second."""
+    optimizer = optimizer or optax.sgd(0.01)
+
+    def discriminator_loss(nets, real, keys, step):
+        fake_logits = nets.d(nets.g(latents(keys, 2)))
+        return total(hinge=losses.hinge_discriminator(nets.d(real), fake_logits))
+
+    def generator_loss(nets, real, keys, step):
+        return total(hinge=losses.hinge_generator(nets.d(nets.g(latents(keys, 2)))))
+
+    generator, discriminator = mlp.Generator((2,), (8,), output=lambda x: x), mlp.Discriminator((8,))
+    return Game(
+        nets={"g": Net(generator, jnp.zeros((1, 2))), "d": Net(discriminator, jnp.zeros((1, 2)))},
+        players={"d": Player(("d",), discriminator_loss, optimizer), "g": Player(("g",), generator_loss, optimizer)},
+        turns=(("d",), ("g",)),
+    )
+
+
+def points(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, (count, 2)).astype(np.float32)
 
 
 def images(count: int, seed: int = 0) -> np.ndarray:

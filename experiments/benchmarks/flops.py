@@ -68,7 +68,7 @@ def step(case: Case) -> int:
     penalty = {"": 0, "r1": 3 * d, "gradient": 4 * d}[case.penalty]
     discriminators = g + 2 * d + 2 * d + 2 * (d - d_first) + penalty
     generators = 2 * d + g + (g - g_first)
-    return case.turns * discriminators + generators
+    return case.turns * discriminators + generators * case.generator
 
 
 def largest_convolution(case: Case) -> tuple[tuple[int, ...], int, int, int] | None:

@@ -26,7 +26,8 @@ class Case:
       batch: examples a turn.
       loss: ``non_saturating`` or ``wasserstein``.
       penalty: on the discriminator: ``r1``, with gamma 10, in every step; ``gradient``, with weight 10.
-      turns: the discriminator's in a step; the generator has one.
+      turns: the discriminator's in a step.
+      generator: whether it has a turn of its own; without, it makes the fakes and does not move.
       beta1: Adam's; its rate is 2e-4, beta2 0.999.
     """
 
@@ -37,6 +38,7 @@ class Case:
     loss: str = "non_saturating"
     penalty: str = ""
     turns: int = 1
+    generator: bool = True
     beta1: float = 0.5
 
 
@@ -48,16 +50,18 @@ def _toy():
     return mlp.Generator((2,), (64, 64), output=lambda x: x), mlp.Discriminator((64, 64))
 
 
-Name = Literal["mlp", "dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "toy"]
+Name = Literal["mlp", "dcgan32", "dcgan64", "dcgan32_r1", "dcgan32_r1_turn", "wgan_gp32", "toy"]
 
 CASES: dict[str, Case] = {
     "mlp": Case(lambda: (mlp.Generator((28, 28, 1)), mlp.Discriminator()), 100, (28, 28, 1), 100),
     "dcgan32": Case(_dcgan(32), 100, (32, 32, 3), 64),
     "dcgan64": Case(_dcgan(64), 100, (64, 64, 3), 64),
     "dcgan32_r1": Case(_dcgan(32), 100, (32, 32, 3), 64, penalty="r1"),
+    "dcgan32_r1_turn": Case(_dcgan(32), 100, (32, 32, 3), 64, penalty="r1", generator=False),
     "wgan_gp32": Case(
         lambda: (resnet.Generator(width=64), resnet.Critic(64)),
-        *(128, (32, 32, 3), 64, "wasserstein", "gradient", 5, 0.0),
+        *(128, (32, 32, 3), 64, "wasserstein", "gradient", 5),
+        beta1=0.0,
     ),
     "toy": Case(_toy, 2, (2,), 128),
 }
@@ -89,14 +93,12 @@ def build(case: Case, optimizer: optax.GradientTransformation | None = None) -> 
         return total(adversarial=generator_losses[case.loss](nets.d(fake)), stats={"g": stats})
 
     optimizer = optax.adam(2e-4, b1=case.beta1) if optimizer is None else optimizer
+    players = {"d": Player(("d",), discriminator_loss, optimizer), "g": Player(("g",), generator_loss, optimizer)}
     return Game(
         nets={
             "g": Net(generator, jnp.zeros((1, case.latents))),
             "d": Net(discriminator, jnp.zeros((1, *case.shape))),
         },
-        players={
-            "d": Player(("d",), discriminator_loss, optimizer),
-            "g": Player(("g",), generator_loss, optimizer),
-        },
-        turns=(("d",),) * case.turns + (("g",),),
+        players=players if case.generator else {"d": players["d"]},
+        turns=(("d",),) * case.turns + (("g",),) * case.generator,
     )

@@ -230,10 +230,12 @@ class Step:
         case, told = self.case, {}
         fakes = []
         for i in range(case.turns):
-            with contextlib.nullcontext() if i == 0 else torch.no_grad():
+            with contextlib.nullcontext() if i == 0 and case.generator else torch.no_grad():
                 fakes.append(self.g(latents[i]))
         for real, fake, place in zip(reals, fakes, places):
             told["d"] = self._discriminator(real, fake.detach(), place)
+        if not case.generator:
+            return told
         self.optimizers["g"].zero_grad(set_to_none=True)
         self.nets["d"].requires_grad_(False)
         logits = self.d(fakes[0])

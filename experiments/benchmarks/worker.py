@@ -30,6 +30,8 @@ from jaxgan.sampling import latents
 SAMPLES = (1, 64, 1024)
 AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most
 EXAMPLES = 10_000  # of the data set that batches are drawn from
+TOGETHER = 10  # steps of a call
+OURS = {"one step a call": None, "ten a call, looped": 1, "ten a call, unrolled": TOGETHER}
 FORMS = {
     "eager": {"channels_last": True},
     "eager, channels first": {"channels_last": False},
@@ -42,7 +44,7 @@ FORMS = {
 def main(
     game: tyro.conf.Positional[Name],
     side: tyro.conf.Positional[Literal["jaxgan", "torch", "agree"]],
-    form: str = "eager",
+    form: str | None = None,
     seconds: float = 4.0,
     precision: Literal["float32", "tf32"] = "float32",
 ) -> None:
@@ -51,7 +53,7 @@ def main(
     Args:
       game: which.
       side: whose; ``agree`` compares one step of both.
-      form: PyTorch's.
+      form: one of FORMS, or of OURS, jaxgan's.
       seconds: how long steady steps are timed.
       precision: of products, on both sides.
     """
@@ -60,49 +62,56 @@ def main(
     if side == "agree":
         result = agreement(game)
     elif side == "jaxgan":
-        result = of_jaxgan(case, seconds)
+        result = of_jaxgan(case, form or "one step a call", seconds)
     else:
-        result = of_torch(game, form, seconds, precision)
+        result = of_torch(game, form or "eager", seconds, precision)
     print(json.dumps({**result, "load": os.getloadavg()[0]}))
 
 
-def of_jaxgan(case: Case, seconds: float) -> dict[str, Any]:
-    """Times of a step under jit; and of the same step under pmap, with its batch picked out of data."""
+def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
+    """Times of a step under jit; and as a run takes it, ten a call under pmap, each batch picked out of data."""
     game = build(case)
     size = case.batch * game.batch_multiple
     real = jnp.array(np.random.default_rng(0).normal(size=(size, *case.shape)), jnp.float32)
     state = game.init(jax.random.key(0))
+    unroll = OURS[form]
+    steps = 1 if unroll is None else TOGETHER
+
+    def several(state, real):
+        return jax.lax.scan(lambda state, _: game.step(state, real), state, length=steps, unroll=unroll or 1)
+
     started = time.perf_counter()
-    step = jax.jit(game.step, donate_argnums=0).lower(state, real).compile()
+    call = jax.jit(game.step if unroll is None else several, donate_argnums=0).lower(state, real).compile()
     compiled = time.perf_counter()
-    state, metrics = jax.block_until_ready(step(state, real))
+    state, metrics = jax.block_until_ready(call(state, real))
     first = time.perf_counter()
 
     def train(count):
         nonlocal state, metrics
         for _ in range(count):
-            state, metrics = step(state, real)
+            state, metrics = call(state, real)
         jax.block_until_ready(metrics)
 
     result: dict[str, Any] = {
         "compile_s": compiled - started,
         "first_step_s": first - compiled,
-        "ms": steady(train, seconds),
+        "ms": steady(train, seconds) / steps,
     }
 
     data = np.random.default_rng(1).normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
     on = parallel.devices(1)
-    picked = parallel.pmap(game, on, prepare=lambda data, rows: data[rows], resident=data)
+    prepare = lambda data, rows: data[rows]  # noqa: E731
+    picked = parallel.pmap(game, on, prepare=prepare, resident=data, together=TOGETHER)
     other = parallel.replicate(game.init(jax.random.key(0)), on)
     rng = np.random.default_rng(2)
 
     def train_on_data(count):
         nonlocal other, metrics
         for _ in range(count):
-            other, metrics = picked(other, rng.integers(EXAMPLES, size=size, dtype=np.int32))
+            other, metrics = picked(other, rng.integers(EXAMPLES, size=(TOGETHER, size), dtype=np.int32))
         jax.block_until_ready(metrics)
 
-    result["with_data_ms"] = steady(train_on_data, seconds)
+    result["with_data_ms"] = steady(train_on_data, seconds) / TOGETHER
     result["peak_mb"] = _peak(jax.local_devices()[0])
     draw = jax.jit(lambda state, z: game.functions(state, ema=False).g(z))
     for count in SAMPLES:
@@ -227,7 +236,8 @@ def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
     slices = [np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if x.ndim == 4 else x for x in slices]
     told = step([torch.tensor(x) for x in slices], [torch.tensor(x) for x in z], [torch.tensor(x) for x in places])
     apart = {}
-    for side, net in nets.items():
+    for side in game.players:
+        net = nets[side]
         theirs = {key: p.grad.numpy() for key, p in net.named_parameters() if p.grad is not None}
         ours = named(side, net, moved.opt_states[side][side])
         if ours.keys() != theirs.keys():

@@ -5,6 +5,7 @@ it knows nothing of devices: what eight devices or two hosts wrote, one reads. B
 each leaf, because Orbax restores a flipped bit without a word.
 """
 
+import concurrent.futures
 import hashlib
 import itertools
 import logging
@@ -58,13 +59,15 @@ class Checkpoints:
             preservation_policy=None if read_only else keep, read_only=read_only, create=not read_only
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
+        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self._last: concurrent.futures.Future = self._thread.submit(lambda: None)
 
     def steps(self) -> list[int]:
         """The steps that there are checkpoints of, oldest first."""
         return sorted(self._manager.all_steps())
 
-    def save(self, state: State, score: float = float("inf")) -> None:
-        """Copy the state to the host and write it in the background.
+    def save(self, state: State, score: Callable[[], float] = lambda: float("inf")) -> None:
+        """Copy the state to the host, and score it and write it in the background.
 
         Args:
           state: whole.
@@ -74,20 +77,29 @@ class Checkpoints:
           OSError: the checkpoint before this one could not be written.
         """
         leaves = named_leaves(state)
+        self._written(self._last.result)
         self._written(self._manager.check_for_errors)
+        self._last = self._thread.submit(self._write, leaves, score)
+        if jax.process_count() > 1:  # processes meet in there, and must not meet in a step at the same time
+            self._written(self._last.result)
+
+    def _write(self, leaves: dict[str, np.ndarray], score: Callable[[], float]) -> None:
+        found = score()
         self._manager.save(
             int(leaves["step"]),
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(leaves), checksums=ocp.args.JsonSave(checksums(leaves))
             ),
-            metrics={"score": score if np.isfinite(score) else 1e30},
+            metrics={"score": found if np.isfinite(found) else 1e30},
         )
 
     def wait(self) -> None:
         """Return when everything is on disk. Raises ``OSError`` if something could not be written."""
+        self._written(self._last.result)
         self._written(self._manager.wait_until_finished)
 
     def close(self) -> None:
+        self._thread.shutdown()
         self._manager.close()
 
     def restore(self, like: State) -> State | None:

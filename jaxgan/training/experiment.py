@@ -15,7 +15,7 @@ from jaxgan.metrics import frechet_distance
 from jaxgan.networks import Nets
 
 SAMPLE_BATCH = 64
-SCORE_SAMPLES = 2048
+SCORE_SAMPLES = 1024
 
 
 def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:

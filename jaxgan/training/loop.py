@@ -19,7 +19,7 @@ from jaxgan.training import logging
 from jaxgan.training.checkpoint import Checkpoints
 from jaxgan.training.experiment import PixelScore
 from jaxgan.training.logging import Diverged
-from jaxgan.training.members import One
+from jaxgan.training.members import One, on_host
 
 LOOK_EVERY = 10  # steps between looks at metrics and signals: each look waits for the device
 GRID = 64  # images of a sample grid
@@ -202,9 +202,10 @@ class _Run:
 
     def save(self, state: State) -> None:
         """A checkpoint; only of a state that is finite, and after the metrics up to it are on disk."""
+        state = jax.tree.map(on_host, state)  # the devices' own is used up by the next step
         self.lose(int(state.step), _broken(state, self.members))
         whole = [own for i, own in enumerate(self.members.states(state)) if i not in self.lost]
-        self.checkpoints.save(state, float(np.mean([self.score(own) for own in whole])))
+        self.checkpoints.save(state, lambda: float(np.mean([self.score(own) for own in whole])))
 
     def save_grid(self, state: State, step: int) -> None:
         if not self.writer:

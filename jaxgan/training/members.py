@@ -157,7 +157,7 @@ class Many(One):
         return jax.tree.map(lambda *xs: np.stack(xs, 1), *own)
 
     def states(self, state: State) -> list[State]:
-        whole = jax.tree.map(_on_host, state)
+        whole = jax.tree.map(on_host, state)
         return [member(whole, i) for i in range(len(self.seeds))]
 
     def name(self, i: int) -> str:
@@ -173,7 +173,8 @@ class Many(One):
         return self._build(dataclasses.replace(self._config, vary=(), **settings), self.experiment.source)
 
 
-def _on_host(x: jax.Array) -> Any:
+def on_host(x: Any) -> Any:
+    """An array, or keys, on the host."""
     if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(jnp.asarray(np.asarray(jax.random.key_data(x))), impl=jax.random.key_impl(x))
     return np.asarray(x)

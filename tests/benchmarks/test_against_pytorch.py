@@ -21,7 +21,7 @@ def test_the_fastest_form_counts_and_one_that_fails_is_told(capsys):
             raise RuntimeError("Traceback\nRuntimeError: no double backward\nmore")
         return {"ms": 2.0 if form == "eager" else 3.0}
 
-    forms, best = fastest(run)
+    forms, best = fastest("PyTorch", FORMS, run)
     assert best == "eager"
     assert forms.keys() == FORMS.keys()
     assert forms["compiled, default"] == "does not run: RuntimeError: no double backward"
@@ -47,7 +47,10 @@ def test_a_whole_comparison(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(against_pytorch, "worker", worker)
     monkeypatch.setattr(against_pytorch.metadata, "version", lambda name: "1")
     against_pytorch.main(str(tmp_path), games=("toy", "mlp"), pairs=3)
-    assert "| toy | **1.50** | 1.50 to 1.50 | 2.00 | 3.00 | eager |" in (tmp_path / "results.md").read_text()
+    assert (
+        "| toy | **1.50** | 1.50 to 1.50 | 2.00 | one step a call | 3.00 | eager |"
+        in (tmp_path / "results.md").read_text()
+    )
     assert "pair 3: jaxgan 2.00 ms, PyTorch 3.00 ms, 1.50" in capsys.readouterr().out
     with Image.open(tmp_path / "results.png") as image:
         assert image.width > 500

@@ -56,7 +56,7 @@ def test_nothing_to_restore(state, checkpoints):
 def test_the_newest_three_and_the_best_are_kept(state, checkpoints):
     scores = {1: 0.5, 2: 0.1, 3: float("nan"), 4: 0.3, 5: 0.4, 6: float("inf"), 7: 0.2}
     for step, score in scores.items():
-        checkpoints.save(at(state, step), score)
+        checkpoints.save(at(state, step), lambda score=score: score)
         checkpoints.wait()
     assert checkpoints.steps() == [2, 5, 6, 7]
 

@@ -1,0 +1,85 @@
+"""What a step costs by how it is called: alone or ten at once, under jit or pmap, one game or eight.
+
+python -m experiments.benchmarks.calls toy mlp
+JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.calls toy   # the population on two devices
+
+Each form runs in turn, in one process, in alternating order; a population's step is one of all its members.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from experiments.benchmarks.games import CASES, Case, Name, build
+from experiments.benchmarks.paired import race
+from jaxgan import parallel
+from jaxgan.population import Population
+
+TOGETHER, MEMBERS, EXAMPLES = 10, 8, 2000
+
+
+def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51) -> None:
+    """Compare, and print.
+
+    Args:
+      games: which.
+      rounds: each times every form once, for ten steps.
+    """
+    for name in games:
+        print(name)
+        race(forms(CASES[name]), rounds)
+
+
+def forms(case: Case) -> dict[str, Callable[[], float]]:
+    """By name, functions that take ten steps and return the seconds of one."""
+    game, on = build(case), parallel.devices(1)
+    population, spread = Population(game, MEMBERS), parallel.devices()
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
+    size = case.batch * game.batch_multiple
+    one, ten, of_all = (
+        rng.integers(EXAMPLES, size=shape, dtype=np.int32)
+        for shape in ((size,), (TOGETHER, size), (TOGETHER, size, MEMBERS))
+    )
+    picked = lambda data, rows: data[rows]  # noqa: E731
+    how: dict[str, Any] = {"prepare": picked, "resident": data}
+    resident = jnp.asarray(data)
+    plain = jax.jit(lambda state, data, rows: game.step(state, picked(data, rows)), donate_argnums=0)
+    state = lambda: game.init(jax.random.key(0))  # noqa: E731
+    states = lambda: population.init(jax.random.split(jax.random.key(0), MEMBERS))  # noqa: E731
+    replicated = lambda: parallel.replicate(state(), on)  # noqa: E731
+    shared = lambda: parallel.share_out(states(), spread)  # noqa: E731
+    together = parallel.pmap(game, on, **how, together=TOGETHER)
+    members = parallel.members(population, spread, **how, together=TOGETHER)
+    return {
+        "jit": timed(lambda state, rows: plain(state, resident, rows), state(), one, TOGETHER),
+        "pmap": timed(parallel.pmap(game, on, **how), replicated(), one, TOGETHER),
+        "pmap, ten a call": timed(together, replicated(), ten, 1),
+        f"{MEMBERS} games, ten a call": timed(members, shared(), of_all, 1),
+    }
+
+
+def timed(step: parallel.Step, state: Any, batch: Any, calls: int) -> Callable[[], float]:
+    """A function that makes so many calls, which take ten steps, and returns a step's seconds."""
+
+    def run() -> float:
+        nonlocal state
+        start = time.perf_counter()
+        metrics = None
+        for _ in range(calls):
+            state, metrics = step(state, batch)
+        jax.block_until_ready((state, metrics))
+        return (time.perf_counter() - start) / TOGETHER
+
+    for _ in range(3):
+        run()
+    return run
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,84 @@
+"""What R1 costs: in every step, in every 16th by a branch, in every 16th by another game, and not at all.
+
+python -m experiments.benchmarks.lazy
+
+The default experiment's networks and batch, under jit, in turn, in one process. A step is the mean of sixteen.
+"""
+
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import tyro
+
+from experiments import dcgan
+from experiments.benchmarks.paired import race
+from jaxgan import Game, Player, latents, losses, total
+from jaxgan.data import Batches
+from jaxgan.training import loop
+
+PERIOD = 16
+
+
+def main(rounds: int = 15) -> None:
+    """Compare, and print.
+
+    Args:
+      rounds: each times every form once, for sixteen steps.
+    """
+    plain, penalised, branch = game("never"), game("always"), game("branch")
+    race(
+        {
+            "no penalty": steps(lambda step: plain),
+            "every step": steps(lambda step: penalised),
+            "every 16th, a branch": steps(lambda step: branch),
+            "every 16th, another game": steps(lambda step: plain if step % PERIOD else penalised),
+        },
+        rounds,
+    )
+
+
+def game(when: str) -> Game:
+    """The default experiment's, with R1 never, always, or by ``losses.every``."""
+    config = dcgan.Config()
+    usual = dcgan.build(config).game
+
+    def loss(nets, batch, keys, step):
+        real = batch["image"]
+        real_logits, stats = nets.d.with_stats(real)
+        fake_logits = nets.d(nets.g(latents(keys, config.latents)))
+        term = lambda: 0.5 * losses.r1(nets.d, real)  # noqa: E731
+        penalty = {"never": dict, "always": lambda: {"r1": term()}}.get(
+            when, lambda: {"r1": losses.every(PERIOD, step, term)}
+        )()
+        adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
+        return total(adversarial=adversarial, **penalty, stats={"d": stats})
+
+    return Game(usual.nets, {**usual.players, "d": Player(("d",), loss, usual.players["d"].optimizer)}, usual.turns)
+
+
+def steps(game_at: Callable[[int], Game]) -> Callable[[], float]:
+    """A function that takes sixteen steps and returns the seconds of one."""
+    source = dcgan.build(dcgan.Config()).source
+    batch = jax.tree.map(np.asarray, loop.prepare(None, Batches(source, 64, 0)[0]))
+    state = jax.jit(game_at(0).init)(jax.random.key(0))
+    compiled = {
+        game: jax.jit(game.step, donate_argnums=0).lower(state, batch).compile() for game in {game_at(0), game_at(1)}
+    }
+
+    def timed() -> float:
+        nonlocal state
+        start = time.perf_counter()
+        metrics = None
+        for step in range(PERIOD):
+            state, metrics = compiled[game_at(step)](state, batch)
+        jax.block_until_ready((state, metrics))
+        return (time.perf_counter() - start) / PERIOD
+
+    timed()
+    return timed
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
