@@ -14,6 +14,7 @@ Score      Frechet distance on pixels 0.15 (two halves of the digits: 0.26), pre
 import dataclasses
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -97,7 +98,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         )
     check_ranges(config, crop=(0, size - 1))
     dtype = jnp.dtype(config.precision)
-    penalised = not isinstance(config.r1, float) or config.r1 > 0  # one that varies has no value here
+    penalised = isinstance(config.r1, jax.Array) or config.r1 > 0  # one that varies has no value here
     generator = dcgan.Generator(size, channels, config.generator_width, config.base, dtype)
     discriminator = dcgan.Discriminator(config.discriminator_width, config.base, dtype=dtype)
 

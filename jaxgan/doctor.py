@@ -56,7 +56,7 @@ def examine() -> Facts:
         versions={"jaxgan": __version__, "python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
         platform=jax.default_backend(),
         devices=tuple(device.device_kind for device in jax.devices()),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=logging.cores(),
         load=os.getloadavg()[0],
         gpu_driver=Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists(),
         product_gflops=product_gflops(),

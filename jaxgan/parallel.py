@@ -32,7 +32,7 @@ Step = Callable[[State, Any], tuple[State, dict[str, Any]]]
 
 _MEMBERS = "members"
 _OF_MEMBERS = jax.tree.map(
-    lambda axis: PartitionSpec() if axis is None else PartitionSpec(_MEMBERS), AXES, is_leaf=lambda x: x is None
+    lambda i: PartitionSpec() if i is None else PartitionSpec(_MEMBERS), AXES, is_leaf=lambda i: i is None
 )
 
 
@@ -85,13 +85,13 @@ def pmap(
     resident: Any = None,
     together: int | None = None,
 ) -> Step:
-    """``game.step`` under ``jax.pmap`` on the devices ``on``, by default all.
+    """``game.step`` under ``jax.pmap`` on the devices ``on``, by default all; on one device under ``jit``.
 
     Args:
       game: what to train.
       on: devices, host by host.
       prepare: ``(resident, batch) -> batch``, compiled into the step: it picks examples out of resident
-        data, flips them, turns bytes to floats.
+        data, turns bytes to floats.
       resident: arrays that stay on every device.
       together: the most steps of a call. With it, batches of up to so many steps are given at once, [steps, B, ...],
         and each metric is [together], of which the first ``steps`` hold. It is one program for any number of
@@ -99,9 +99,9 @@ def pmap(
     """
     on = devices() if on is None else list(on)
     local = [d for d in on if d.process_index == jax.process_index()]
-    resident = replicate(resident, on, local=True)
+    resident = _resident(resident, on, local=True)
     run, examples = _form(game.step, prepare, together)
-    if len(on) == 1:  # jit does the same, and a call costs a quarter of a millisecond less
+    if len(on) == 1:  # a call costs a quarter of a millisecond less
         mapped = jax.jit(run, donate_argnums=0)
     else:
         in_axes = (None, None, examples, None)
@@ -110,7 +110,9 @@ def pmap(
     def step(state, batch):
         batch, count = _filled(batch, together)
         check_divides(game, jax.tree.leaves(batch)[0].shape[examples], local)
-        if len(on) > 1:
+        if len(on) == 1:
+            batch = jax.device_put(batch, on[0])
+        else:
             shape = lambda x: (*x.shape[:examples], len(local), -1, *x.shape[examples + 1 :])  # noqa: E731
             batch = jax.tree.map(lambda x: x.reshape(shape(x)), batch)
         return mapped(state, resident, batch, count)
@@ -132,7 +134,7 @@ def shard_map(
     mesh = Mesh(np.array(on), (axis.NAME,))
     run, examples = _form(game.step, prepare, together)
     whole, split = PartitionSpec(), PartitionSpec(*(None,) * examples, axis.NAME)
-    resident = replicate(resident, on)
+    resident = _resident(resident, on)
     # check_vma would sum what Game.step averages: with it, pmean of a gradient is that of the whole batch
     # times the number of devices.
     mapped = jax.jit(
@@ -182,7 +184,7 @@ def members(
     run, examples = _form(share, prepare, together)
     whole = PartitionSpec()
     batches, logs = (PartitionSpec(*(None,) * n, _MEMBERS) for n in (examples + 1, examples))
-    resident = jax.device_put(resident, NamedSharding(mesh, whole))
+    resident = _resident(resident, on)
     mapped = jax.jit(
         jax.shard_map(
             run,
@@ -205,13 +207,10 @@ def share_out(state: State, on: Sequence[Device]) -> State:
     """A population's state with its members on the devices ``on``, as many on each."""
     mesh = Mesh(np.array(on), (_MEMBERS,))
 
-    def place(spec, x):
-        if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-            return jax.random.wrap_key_data(place(spec, jax.random.key_data(x)), impl=jax.random.key_impl(x))
-        # Through the host, as in replicate.
-        return jax.make_array_from_process_local_data(NamedSharding(mesh, spec), np.array(x), np.shape(x))
+    def place(spec, tree):
+        return jax.tree.map(lambda x: _placed(x, NamedSharding(mesh, spec)), tree)
 
-    return jax.tree.map(lambda spec, tree: jax.tree.map(lambda x: place(spec, x), tree), _OF_MEMBERS, state)
+    return jax.tree.map(place, _OF_MEMBERS, state)
 
 
 def replicate(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
@@ -225,14 +224,23 @@ def replicate(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
     if local:
         on = [d for d in on if d.process_index == jax.process_index()]
     sharding = NamedSharding(Mesh(np.array(on), (axis.NAME,)), PartitionSpec())
+    return jax.tree.map(lambda x: _placed(x, sharding), tree)
 
-    def place(x):
-        if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-            return jax.random.wrap_key_data(place(jax.random.key_data(x)), impl=jax.random.key_impl(x))
-        # Through the host: device_put may alias a buffer that a step then donates.
-        return jax.make_array_from_process_local_data(sharding, np.array(x), np.shape(x))
 
-    return jax.tree.map(place, tree)
+def _placed(x: Any, sharding: NamedSharding) -> jax.Array:
+    if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_placed(jax.random.key_data(x), sharding), impl=jax.random.key_impl(x))
+    # Through the host: device_put may alias a buffer that a step then donates.
+    return jax.make_array_from_process_local_data(sharding, np.array(x), np.shape(x))
+
+
+def _resident(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
+    """``replicate`` for what no step donates: what is there already is not copied."""
+    there = {d for d in on if not local or d.process_index == jax.process_index()}
+    leaves = jax.tree.leaves(tree)
+    if all(isinstance(x, jax.Array) and x.is_fully_replicated and x.sharding.device_set == there for x in leaves):
+        return tree
+    return replicate(tree, on, local=local)
 
 
 def _form(step, prepare, together) -> tuple[Callable, int]:

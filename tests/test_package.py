@@ -37,12 +37,13 @@ def test_version_is_told_once():
 
 def test_the_readmes_code_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     script = tmp_path / "readme.py"
     script.write_text("\n".join(blocks))
     found = runpy.run_path(str(script))
     assert found["samples"].shape == (16, 32, 32, 3)
     assert {"d/hinge", "d/r1", "d/grad_norm", "g/hinge"} <= set(found["metrics"])
+    assert found["states"].params["g"]["linear"]["kernel"].shape[0] == 2
     assert found["mine"].players["d"].loss is found["my_discriminator"]
 
 

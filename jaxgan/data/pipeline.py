@@ -28,6 +28,8 @@ class Batches:
         if batch_size < 1:
             raise ValueError(f"batch_size {batch_size}: at least 1")
         self.source, self.batch_size, self.seed, self.rows = source, batch_size, seed, rows
+        # A batch may touch two epochs, or more than two of a tiny set.
+        self._permutation = functools.lru_cache(maxsize=2)(self._drawn)
 
     def indices(self, step: int) -> np.ndarray:
         """Which examples are this process's rows of batch ``step``, counted from 0."""
@@ -36,16 +38,14 @@ class Batches:
         indices = np.empty_like(places)
         for epoch in np.unique(epochs):
             here = epochs == epoch
-            indices[here] = _permutation(len(self.source), self.seed, int(epoch))[offsets[here]]
+            indices[here] = self._permutation(int(epoch))[offsets[here]]
         return indices
+
+    def _drawn(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.source)).astype(np.int32)
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         return self.source.read(self.indices(step))
-
-
-@functools.lru_cache(maxsize=4)  # a batch may touch two epochs, or more than two of a tiny set
-def _permutation(size: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng((seed, epoch)).permutation(size).astype(np.int32)
 
 
 def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[Any]:

@@ -60,7 +60,7 @@ class Checkpoints:
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
-        self._last: concurrent.futures.Future = self._thread.submit(lambda: None)
+        self._last: concurrent.futures.Future | None = None
 
     def steps(self) -> list[int]:
         """The steps that there are checkpoints of, oldest first."""
@@ -75,31 +75,37 @@ class Checkpoints:
 
         Raises:
           OSError: the checkpoint before this one could not be written.
+          Exception: whatever its ``score`` raised.
         """
         leaves = named_leaves(state)
-        self._written(self._last.result)
+        self._join()
         self._written(self._manager.check_for_errors)
         self._last = self._thread.submit(self._write, leaves, score)
         if jax.process_count() > 1:  # processes meet in there, and must not meet in a step at the same time
-            self._written(self._last.result)
+            self._join()
 
     def _write(self, leaves: dict[str, np.ndarray], score: Callable[[], float]) -> None:
         found = score()
-        self._manager.save(
-            int(leaves["step"]),
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(leaves), checksums=ocp.args.JsonSave(checksums(leaves))
-            ),
-            metrics={"score": found if np.isfinite(found) else 1e30},
-        )
+        items = ocp.args.Composite(state=ocp.args.StandardSave(leaves), checksums=ocp.args.JsonSave(checksums(leaves)))
+        metrics = {"score": found if np.isfinite(found) else 1e30}
+        self._written(lambda: self._manager.save(int(leaves["step"]), args=items, metrics=metrics))
+
+    def _join(self) -> None:
+        """Wait for the thread; what it met is raised here, once."""
+        last, self._last = self._last, None
+        if last:
+            last.result()
 
     def wait(self) -> None:
         """Return when everything is on disk. Raises ``OSError`` if something could not be written."""
-        self._written(self._last.result)
+        self._join()
         self._written(self._manager.wait_until_finished)
 
     def close(self) -> None:
         self._thread.shutdown()
+        error = self._last.exception() if self._last else None
+        if error:
+            self._say(f"the last checkpoint was not written: {error}")
         self._manager.close()
 
     def restore(self, like: State) -> State | None:

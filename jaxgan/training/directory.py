@@ -1,6 +1,7 @@
 """A run's directory: whose it is, which settings it was made with, and that one process writes it.
 
-config.json    the experiment's name, its settings, how many examples it has and of what shape, versions, hardware
+config.json    the experiment's name, its settings, how many examples it has and of what shape, of a population its
+               members, versions, hardware
 metrics.jsonl  one object a step
 speed.jsonl    images per second, by step
 samples/       grids of the same latents, as training goes on
@@ -146,9 +147,14 @@ def _check_settings(path: Path, experiment: str, config: Any) -> None:
             raise ValueError(f"{flag} {now}: the run in {path} was asked for {before}; it may grow, not shrink")
         if field.name != "steps" and now != before:
             raise ValueError(
-                f"{flag} {now}: the run in {path} has {before}; resume it with that, "
+                f"{flag} {_told(now)}: the run in {path} has {_told(before)}; resume it with that, "
                 "start over with --fresh, or name another --run-dir"
             )
+
+
+def _told(value: Any) -> str:
+    """A setting as it is said on the command line."""
+    return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
 def _identity(source: Source) -> dict[str, Any]:

@@ -57,13 +57,13 @@ def rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[dict[str, A
 
 
 def diverged(row: Mapping[str, Any]) -> dict[int, str]:
-    """The members, 0 for a single game, one of whose numbers is not finite: its player, term and value, in words."""
+    """The members, 0 for a single game, one of whose numbers is null or not finite: which, in words."""
     found: dict[int, str] = {}
     # The sum and the gradient follow from a term: name the term where there is one.
     for name in sorted(row, key=lambda name: name.endswith(("/loss", "/grad_norm"))):
         values = row[name] if isinstance(row[name], list) else [row[name]]
         for i, value in enumerate(values):
-            if not math.isfinite(value):
+            if value is None or not math.isfinite(value):
                 player, _, term = name.partition("/")
                 found.setdefault(i, f"player {player!r}, term {term!r} is {value}")
     return found
@@ -86,6 +86,8 @@ def middle(value: Any) -> float | None:
 class MetricsFile:
     """``metrics.jsonl``: one object a step, appended; and the same in TensorBoard's files.
 
+    ``last`` is the row that it begins after, None for a new file.
+
     It holds no clock, so that a run that was interrupted writes what one that was not would have, to the byte.
     How fast it went is in ``speed.jsonl``.
     """
@@ -93,7 +95,7 @@ class MetricsFile:
     def __init__(self, directory: Path, step: int):
         """Continue after ``step``: later lines, of a run that was killed, are cut off."""
         self.path = directory / "metrics.jsonl"
-        _cut_after(self.path, step)
+        self.last = _cut_after(self.path, step)
         _cut_after(directory / "speed.jsonl", step)
         self._file = self.path.open("a", encoding="utf-8")
         self._speed = (directory / "speed.jsonl").open("a", encoding="utf-8")
@@ -175,17 +177,19 @@ def _row(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
-def _cut_after(path: Path, step: int) -> None:
+def _cut_after(path: Path, step: int) -> dict[str, Any] | None:
+    """Cut off what comes after a step; the last row that is left."""
     if not path.exists():
-        return
-    end = 0
+        return None
+    end, last = 0, None
     with path.open("rb") as file:
         for line in file:
             row = _row(line)
             if row is None or row["step"] > step:
                 break
-            end += len(line)
+            end, last = end + len(line), row
     os.truncate(path, end)
+    return last
 
 
 class _Console(Console):
@@ -281,6 +285,11 @@ def hardware() -> str:
     """The devices, in words: ``2 x cpu``."""
     kinds = [device.device_kind for device in jax.devices()]
     return ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpuinfo() -> list[str]:

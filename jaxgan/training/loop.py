@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +22,11 @@ from jaxgan.training.experiment import PixelScore
 from jaxgan.training.logging import Diverged
 from jaxgan.training.members import One, on_host
 
-LOOK_EVERY = 10  # steps between looks at metrics and signals: each look waits for the device
+LOOK_EVERY = 10  # steps between looks at metrics and signals, and the most of a call
 GRID = 64  # images of a sample grid
 RESIDENT_BYTES = 2**30  # data up to this size lives on the devices
+READERS = 4  # threads that read batches ahead of their use
+CALL_SECONDS = 1.0  # that a call is to take at most, so that signals are heard
 AHEAD_BYTES = 2**25  # of batches that are read for the steps of one call
 
 
@@ -101,9 +104,11 @@ def train(members: One, config: Any, options: Options, path: Path, name: str) ->
     if start >= config.steps:
         terminal.say(f"nothing to do: the run is at step {start} of {config.steps}; --steps may grow")
     run = _Run(members, config, options, path, name, checkpoints, terminal)
+    placed = members.place(state, on, options.parallel)
+    del state, restored  # a copy of all that is trained
     try:
         with _signals() as received:
-            run.train(members.place(state, on, options.parallel), start, on, received)
+            run.train(placed, start, on, received)
     finally:
         terminal.close()
         run.close()
@@ -121,6 +126,7 @@ class _Run:
         self.profiling = False
         self.pending: list[tuple[int, int, Any]] = []  # first step, count, metrics
         self.lost: set[int] = set()  # members that diverged
+        self.looked, self.pace = time.perf_counter(), 1e-9  # when, and the seconds of a step before
         self.sample = self.experiment.sampler()
         self.score = PixelScore(self.experiment, config.seed)
         self.grid_latents = self.experiment.latents(sampling.sample_keys(config.seed, GRID))
@@ -133,6 +139,8 @@ class _Run:
             self.save_grid(state, 0)
         else:
             self.lost = set(_broken(state, self.members))
+            if self.file and self.file.last:
+                self.lost |= set(logging.diverged(self.file.last))
         together = _together(self.members, config)
         step_of = _steps(self.members, options, on, together)
         batches = _batches(self.members, config, start)
@@ -150,6 +158,9 @@ class _Run:
                 stop = parallel.largest(received[0] if received else 0)
                 # While the devices compute the newest steps, what came before them is written down.
                 self.look(ahead=0 if last or stop or any(due.values()) else 1)
+                if alone and received and not stop:  # it came while the look waited
+                    stop = received[0]
+                    self.look()
                 if due["sample"] or last:
                     self.save_grid(state, step)
                 if due["save"] or last or stop:
@@ -168,7 +179,8 @@ class _Run:
         options, at = self.options, self.experiment.at
         every = (LOOK_EVERY, options.sample_every, options.checkpoint_every)
         stops = [n - step % n for n in every] + [self.config.steps - step, together]
-        stops += [n - (step - start) for n in _profiled(options) if n > step - start]
+        stops += [n - (step - start) for n in _profiled(options) if n > step - start] if options.profile else []
+        stops += [max(1, int(CALL_SECONDS / self.pace))]
         most = min(stops)
         return next((n for n in range(1, most) if at(step + n) is not at(step)), most)
 
@@ -187,6 +199,8 @@ class _Run:
             if self.file:
                 self.file.flush()
         if row:
+            now, steps = time.perf_counter(), sum(count for _, count, _ in ready)
+            self.looked, self.pace = now, (now - self.looked) / steps
             rate = self.terminal.show(row)
             if rate and self.file:
                 self.file.write_speed(row["step"], rate)
@@ -201,11 +215,11 @@ class _Run:
             self.terminal.say(f"step {step}: {self.members.name(i)} diverged, {found[i]}; the others go on")
 
     def save(self, state: State) -> None:
-        """A checkpoint; only of a state that is finite, and after the metrics up to it are on disk."""
+        """A checkpoint, if a member is finite, after the metrics up to it are on disk; scored by its best member."""
         state = jax.tree.map(on_host, state)  # the devices' own is used up by the next step
         self.lose(int(state.step), _broken(state, self.members))
         whole = [own for i, own in enumerate(self.members.states(state)) if i not in self.lost]
-        self.checkpoints.save(state, lambda: float(np.mean([self.score(own) for own in whole])))
+        self.checkpoints.save(state, lambda: min(map(self.score, whole)))
 
     def save_grid(self, state: State, step: int) -> None:
         if not self.writer:
@@ -238,6 +252,7 @@ class _Run:
         """Trace ``--profile`` steps, once compiled and warm."""
         first, last = _profiled(self.options)
         if first == done < last:
+            self.look()  # waits for the steps before
             jax.profiler.start_trace(self.path / "profile")
             self.profiling = True
         yield
@@ -279,7 +294,8 @@ def _steps(members: One, options: Options, on, together: int) -> Callable[[int],
     resident = None
     if isinstance(source, Arrays) and is_resident(source):
         labels = {} if source.labels is None else {"label": source.labels}
-        resident = {"image": source.images, **labels}
+        local = options.parallel == "pmap"
+        resident = parallel.replicate({"image": source.images, **labels}, on, local=local)  # once, for every game
     compiled: dict[Game, parallel.Step] = {}
 
     def step_of(step: int) -> parallel.Step:
@@ -307,14 +323,16 @@ def _batches(members: One, config, start: int) -> Iterator[Any]:
     experiment, source = members.experiment, members.experiment.source
     most = experiment.game.batch_multiple
     size = config.batch_size * most
-    own = [Batches(source, size, seed, parallel.rows(size)) for seed in members.seeds]
+    seeds = dict.fromkeys(members.seeds)  # members of one seed see the same examples
+    own = [Batches(source, size, seed, parallel.rows(size)) for seed in seeds]
     if is_resident(source):
         each = [map(batches.indices, range(start, config.steps)) for batches in own]
     else:
-        each = [stream(batches, start, config.steps) for batches in own]
+        each = [stream(batches, start, config.steps, max(1, READERS // len(own))) for batches in own]
     for step, parts in enumerate(zip(*each), start):
-        share = experiment.at(step).batch_multiple
-        yield jax.tree.map(lambda x, k=share: x[: len(x) * k // most], members.batch(parts))
+        share, by_seed = experiment.at(step).batch_multiple, dict(zip(seeds, parts))
+        batch = members.batch([by_seed[seed] for seed in members.seeds])
+        yield jax.tree.map(lambda x, k=share: x[: len(x) * k // most], batch)
 
 
 def _stacked(batches: Iterator[Any]) -> Any:

@@ -17,8 +17,10 @@ import numpy as np
 from jaxgan import parallel
 from jaxgan.game import State
 from jaxgan.population import Population, member
+from jaxgan.training import logging
 from jaxgan.training.experiment import Experiment
 
+MOST = 4096  # seeds
 Build = Callable[..., Experiment]  # (config, source=None)
 
 
@@ -34,11 +36,12 @@ def listed_members(config: Any) -> list[dict[str, Any]]:
         if name in varied:
             raise ValueError(f"--vary {name}: named twice; give all its values at once, separated by commas")
         varied[name] = values
-    seeds = range(config.seed, config.seed + getattr(config, "population", 1))
+    population = getattr(config, "population", 1)
+    if not 1 <= population <= MOST or config.seed + population > 2**32:
+        raise ValueError(f"--population {population}: from 1 to {MOST:,}, of seeds below 2**32")
+    seeds = range(config.seed, config.seed + population)
     if len(seeds) == 1 and not varied:
         return []
-    if not seeds or seeds[-1] >= 2**32:
-        raise ValueError(f"--population {len(seeds)}: at least 1, of seeds below 2**32")
     return [
         {"seed": seed, **dict(zip(varied, values))} for values in itertools.product(*varied.values()) for seed in seeds
     ]
@@ -58,9 +61,10 @@ def _parsed(text: str, config: Any) -> tuple[str, list[float]]:
 
 def use_cores(config: Any) -> None:
     """Make as many virtual CPU devices as cores, for a population; unless JAX_NUM_CPU_DEVICES says how many."""
-    if len(listed_members(config)) > 1 and jax.config.jax_num_cpu_devices == -1:  # pyright: ignore
+    told = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if len(listed_members(config)) > 1 and jax.config.jax_num_cpu_devices == -1 and not told:  # pyright: ignore
         try:
-            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+            jax.config.update("jax_num_cpu_devices", logging.cores())
         except RuntimeError:  # JAX is in use
             return
 

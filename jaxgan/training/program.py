@@ -171,7 +171,8 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
     use_cores(config)
     experiment = build(config)
     source, members = experiment.source, cast(config, experiment, build)
-    share = members.share(config.batch_size, members.devices(options.devices))
+    on = members.devices(options.devices)
+    share = members.share(config.batch_size, on)
     if dry_run:
         _describe(experiment, config, members)
         return
@@ -187,7 +188,7 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
             print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {logging.hardware()}")
             if members.shape:
                 names = "; ".join(map(members.name, range(len(members.seeds))))
-                print(f"a population of {len(members.seeds)}: {names}")
+                print(f"a population of {len(members.seeds)} on {len(on)} x {on[0].platform}: {names}")
         loop.train(members, config, options, path, name)
     finally:
         if directory:
@@ -200,7 +201,13 @@ def _trace(experiment: Experiment, members: One, share: int) -> None:
     example = loop.prepare(None, experiment.source.read(np.zeros(1, np.int32)))
     shape = (share, *members.shape)
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape[1:]), x.dtype), example)
-    jax.eval_shape(members.game.step, jax.eval_shape(members.game.init, members.keys), batch)
+    try:
+        jax.eval_shape(members.game.step, jax.eval_shape(members.game.init, members.keys), batch)
+    except jax.errors.ConcretizationTypeError as error:
+        names = [name for name in (members.told or [{}])[0] if name != "seed"]
+        if not names:
+            raise
+        raise ValueError(f"--vary: this experiment's program depends on the value of {' or '.join(names)}") from error
 
 
 def _tell_where(path: Path, quiet: bool) -> None:

@@ -96,7 +96,7 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(_text, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "not given" if value is None else str(value)
@@ -186,7 +186,7 @@ def _members(record: Mapping[str, Any], columns: Columns) -> dict[str, list] | N
     rows = []
     for i, settings in enumerate(own):
         last = [shown[name][-LAST:, i] for name in names]
-        told = ["diverged" if np.isnan(x[-1]) else f"{np.mean(x):.3f}".replace("-", "\u2212") for x in last]
+        told = ["diverged" if np.isnan(x[-1]) else f"{np.nanmean(x):.3f}".replace("-", "\u2212") for x in last]
         rows.append([str(i), *map(_text, settings.values()), *told])
     return {"head": ["member", *own[0], *names], "rows": rows}
 
@@ -204,7 +204,7 @@ def _headline(columns: Columns) -> list[dict[str, Any]]:
             if values.ndim == 2:
                 values = values[:, np.isfinite(values[-1])]
                 note = f"mean of {values.shape[1]} members, {note}"
-            value = _rounded(np.asarray([np.mean(values)]))[0]
+            value = _rounded(np.asarray([np.nanmean(values)]))[0]
             numbers.append({"label": label, "value": value, "kind": kind, "note": note, "colour": colour})
 
     for player in judges:

@@ -47,6 +47,26 @@ def test_every_leaf_comes_back_to_the_bit(state, checkpoints):
     assert type(restored.opt_states["d"]) is type(state.opt_states["d"])
 
 
+def test_what_a_score_raises_is_not_taken_for_a_full_disk(state, checkpoints):
+    def score():
+        raise MemoryError("no memory for samples")
+
+    checkpoints.save(at(state, 4), score)
+    with pytest.raises(MemoryError, match="no memory for samples"):
+        checkpoints.wait()
+    checkpoints.save(at(state, 5))
+    checkpoints.wait()
+    assert checkpoints.steps() == [5]
+
+
+def test_a_last_checkpoint_that_fails_is_told(state, tmp_path):
+    told = []
+    opened = Checkpoints(tmp_path / "checkpoints", say=told.append)
+    opened.save(at(state, 4), lambda: 1 / 0)
+    opened.close()
+    assert told == ["the last checkpoint was not written: division by zero"]
+
+
 def test_nothing_to_restore(state, checkpoints):
     assert checkpoints.restore(state) is None
     with pytest.raises(ValueError, match="no checkpoint; there: none"):

@@ -8,6 +8,7 @@ import programs
 import pytest
 
 from experiments import gan
+from jaxgan.training import loop
 from jaxgan.training.members import listed_members
 
 TINY = [*programs.TINY_OF["gan"], "--checkpoint-every", "4", "--devices", "2"]
@@ -69,6 +70,37 @@ def test_it_resumes_to_the_bit(finished, tmp_path, capsys):
     assert code == 2 and "--population 2: the run in" in text and "has 4" in text
 
 
+def test_data_that_is_streamed_gives_the_same_run(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(loop, "RESIDENT_BYTES", -1)
+    train(capsys, tmp_path / "run", 12, "--population", 4)
+    assert (tmp_path / "run/metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
+
+
+def test_a_member_that_was_lost_by_a_term_stays_lost(finished, tmp_path, capsys):
+    """Its state may be finite: the log says that it was lost."""
+    run_dir = tmp_path / "run"
+    train(capsys, run_dir, 8, "--population", 4)
+    file = run_dir / "metrics.jsonl"
+    whole = [json.loads(line) for line in file.read_text().splitlines()]
+    for name, values in whole[-1].items():
+        whole[-1][name] = values if name == "step" else [*values[:3], None]
+    file.write_text("".join(json.dumps(row) + "\n" for row in whole))
+    train(capsys, run_dir, 12, "--population", 4)
+    assert all(row["d/loss"][3] is None and row["d/loss"][0] is not None for row in rows(run_dir)[8:])
+
+
+def test_settings_that_decide_the_program_are_told(tmp_path, capsys, monkeypatch):
+    build = gan.build
+
+    def deciding(config, source=None):
+        assert config.ema > 0.5
+        return build(config, source)
+
+    monkeypatch.setattr(gan, "build", deciding)
+    code, text = run(capsys, "train", "--steps", 4, "--run-dir", tmp_path / "x", *TINY, "--vary", "ema=0.9,0.99")
+    assert code == 2 and "--vary: this experiment's program depends on the value of ema" in text
+
+
 def test_samples_of_a_member(finished, tmp_path, capsys):
     drawn = []
     for member in (0, 3):
@@ -88,8 +120,10 @@ def any_rate(monkeypatch):
 
 
 def test_one_that_diverges_leaves_the_others(any_rate, tmp_path, capsys):
-    text = train(capsys, tmp_path / "run", 12, "--vary", "learning_rate=2e-4,1e38")
+    varied = ("--vary", "learning_rate=2e-4,1e38")
+    text = train(capsys, tmp_path / "run", 8, *varied)
     assert "member 1 (seed 0, learning_rate 1e+38) diverged" in text and "the others go on" in text
+    assert "diverged" not in train(capsys, tmp_path / "run", 12, *varied)  # it is not told again
     last = rows(tmp_path / "run")[-1]
     assert all(x[0] is not None and x[1] is None for name, x in last.items() if name != "step")
     table = json.loads(re.search(r'id="run">(.*?)</script>', (tmp_path / "run/report.html").read_text())[1])["members"]
@@ -125,7 +159,7 @@ def test_every_choice_of_values_and_seeds_is_a_member():
         (["--vary", "ema=a,b"], "want numbers, separated by commas: ema=1e-4,4e-4"),
         (["--vary", "ema=0.9,2"], "--ema 2.0: from 0 to 1"),
         (["--vary", "ema=0.9", "ema=0.8"], "--vary ema: named twice"),
-        (["--population", "0"], "--population 0: at least 1"),
+        (["--population", "-5"], "--population -5: from 1 to 4,096"),
         (["--population", "3", "--devices", "2"], "--devices 2 do not share 3 members evenly; use 1"),
         (["--population", "2", "--seed", "4294967295"], "of seeds below 2**32"),
     ],
