@@ -79,7 +79,7 @@ def compiled(game, state, batch):
     return jax.jit(game.step).lower(state, batch).compile().as_text()
 
 
-@pytest.mark.parametrize("spread", ["jit", "pmap"])
+@pytest.mark.parametrize("spread", ["jit", pytest.param("pmap", marks=pytest.mark.slow)])
 def test_the_generators_forward_pass_occurs_once(spread):
     """DCGAN with its BatchNorm: both players' turns share latents, so D's fakes are G's.
 

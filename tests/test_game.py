@@ -121,21 +121,6 @@ def test_keys_are_folded_from_state_step_turn_and_place():
     assert float(metrics["a/key"]) == float(jax.random.uniform(key))
 
 
-def test_vmapped_games_are_the_games_one_by_one():
-    game = games.dcgan_game(norm=False)
-    keys = jax.random.split(jax.random.key(0), 2)
-    states = [game.init(key) for key in keys]
-    stacked = jax.tree.map(lambda *x: jnp.stack(x), *states)
-    axes = stacked.replace(**{f.name: 0 for f in dataclasses.fields(stacked)}).replace(step=None)
-    batch = games.images(8)
-    together, _ = jax.jit(jax.vmap(game.step, (axes, None), (axes, 0)))(stacked.replace(step=jnp.int32(0)), batch)
-    step = jax.jit(game.step)
-    for i, before in enumerate(states):
-        alone, _ = step(before, batch)
-        member = jax.tree.map(lambda x: x[i], together.replace(step=None))  # noqa: B023
-        assert games.change(before, alone, member) < 1e-5
-
-
 def test_losses_are_logged_by_player_and_term_with_gradient_norms():
     game = games.dcgan_game()
     _, metrics = jax.jit(game.step)(game.init(jax.random.key(0)), games.images(8))

@@ -170,7 +170,7 @@ def test_more_devices_than_there_are():
         parallel.devices(9)
 
 
-@pytest.mark.parametrize("spread", [parallel.pmap, parallel.shard_map])
+@pytest.mark.parametrize("spread", [parallel.pmap, pytest.param(parallel.shard_map, marks=slow)])
 def test_steps_taken_together_are_those_taken_apart(reference, spread):
     """To the bit, however they are grouped: a run that is resumed in the middle of a call ends the same."""
     critic_turns, batch, before, expected, expected_metrics = reference

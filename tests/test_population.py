@@ -50,7 +50,7 @@ def test_members_may_differ_in_settings():
     rates = jnp.array([0.01, 0.03])
     make = lambda rate: games.points_game(optax.sgd(rate))  # noqa: E731
     population = Population(make(0.0), 2, make, {"rate": rates})
-    state, step = population.init(keys(2)), jax.jit(population.step)
+    state, step = jax.jit(population.init)(keys(2)), jax.jit(population.step)
     for _ in range(STEPS):
         state, _ = step(state, batches(2))
     for i, rate in enumerate((0.01, 0.03)):
@@ -64,7 +64,7 @@ def test_members_spread_over_devices(together):
     rates = jnp.linspace(0.005, 0.02, 8)
     make = lambda rate: games.points_game(optax.sgd(rate))  # noqa: E731
     population, on = Population(make(0.0), 8, make, {"rate": rates}), parallel.devices(4)
-    state = parallel.share_out(population.init(keys(8)), on)
+    state = parallel.share_out(jax.jit(population.init)(keys(8)), on)
     step = parallel.members(population, on, together=together)
     if together:
         for count in (4, 4, 2):
