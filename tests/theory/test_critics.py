@@ -1,0 +1,65 @@
+"""What discriminators and critics learn when they are trained to the end, against what theory says they learn."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy import stats
+
+from jaxgan import Game, Net, Player, latents, losses, total
+from jaxgan.models import mlp
+
+STEPS, BATCH = 2000, 256
+
+
+def trained(loss, optimizer, examples=BATCH):
+    """A discriminator of points on a line, the only player: a function of [N, 1]."""
+    game = Game(
+        nets={"d": Net(mlp.Discriminator((32, 32)), jnp.zeros((1, 1)))},
+        players={"d": Player(("d",), loss, optimizer)},
+        turns=(("d",),),
+    )
+
+    def step(state, _):
+        return game.step(state, jnp.zeros((examples, 1)))[0], None
+
+    state, _ = jax.jit(lambda state: jax.lax.scan(step, state, length=STEPS))(game.init(jax.random.key(0)))
+    return game.functions(state).d
+
+
+def test_the_optimal_discriminator_is_the_log_ratio_of_densities():
+    """Goodfellow et al. 2014, proposition 1 and theorem 1: log p - log q, and -log 4 + 2 JSD(p, q)."""
+    p, q = stats.norm(-0.5, 1.0), stats.norm(0.5, 0.7)
+
+    def loss(nets, batch, keys, step):
+        noise = latents(keys, 2)
+        real, fake = p.mean() + p.std() * noise[:, :1], q.mean() + q.std() * noise[:, 1:]
+        return total(adversarial=losses.minimax_discriminator(nets.d(real), nets.d(fake)))
+
+    d = trained(loss, optax.adam(optax.cosine_decay_schedule(3e-3, STEPS)), 2048)
+    x = np.linspace(-6, 6, 4001)
+    densities = p.pdf(x), q.pdf(x)
+    logits = np.asarray(d(jnp.asarray(x[:, None], jnp.float32)), np.float64)
+    seen = np.minimum(*densities) > 0.02
+    assert np.abs(logits - (p.logpdf(x) - q.logpdf(x)))[seen].mean() < 0.05
+    middle = (densities[0] + densities[1]) / 2
+    divergence = sum(np.trapezoid(f * np.log(f / middle), x) for f in densities) / 2
+    value = np.trapezoid(-densities[0] * np.logaddexp(0, -logits) - densities[1] * np.logaddexp(0, logits), x)
+    assert value == pytest.approx(-np.log(4) + 2 * divergence, rel=0.02)
+    assert value > -np.log(4) + 0.1  # the check is not met by a discriminator that guesses
+
+
+@pytest.mark.parametrize(("apart", "weight"), [(1.0, 10.0), (2.0, 2.0)])
+def test_the_penalised_critic_overshoots_the_distance(apart, weight):
+    """WGAN-GP between two points: a slope s gives a s - weight (s - 1)^2, greatest at s = 1 + a / (2 weight)."""
+
+    def loss(nets, batch, keys, step):
+        real, fake = jnp.zeros_like(batch), jnp.full_like(batch, apart)
+        distance = losses.wasserstein_discriminator(nets.d(real), nets.d(fake))
+        return total(distance=distance, penalty=weight * losses.gradient_penalty(nets.d, real, fake, keys))
+
+    d = trained(loss, optax.adam(optax.cosine_decay_schedule(3e-3, STEPS), b1=0.0, b2=0.9), 64)
+    reached = float(d(jnp.zeros((1, 1)))[0] - d(jnp.full((1, 1), apart))[0])
+    assert reached == pytest.approx(apart * (1 + apart / (2 * weight)), rel=0.02)
+    assert reached > 1.03 * apart  # not W1 itself
