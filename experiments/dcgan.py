@@ -83,9 +83,7 @@ class Config:
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
     many = (1, float("inf"))
-    check_ranges(
-        config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many, population=many
-    )
+    check_ranges(config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many)
     check_ranges(config, generator_width=many, discriminator_width=many, learning_rate=(0, 1e6), r1=(0, 1e6))
     check_ranges(config, beta1=(0, 1), beta2=(0, 1), ema=(0, 1))
     source = data.load(config.data, size=config.size, channels=config.channels) if source is None else source

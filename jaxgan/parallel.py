@@ -135,23 +135,12 @@ def shard_map(
     run, examples = _form(game.step, prepare, together)
     whole, split = PartitionSpec(), PartitionSpec(*(None,) * examples, axis.NAME)
     resident = _resident(resident, on)
-    # check_vma would sum what Game.step averages: with it, pmean of a gradient is that of the whole batch
-    # times the number of devices.
-    mapped = jax.jit(
-        jax.shard_map(
-            run,
-            mesh=mesh,
-            in_specs=(whole, whole, split, whole),
-            out_specs=whole,
-            check_vma=False,
-        ),
-        donate_argnums=0,
-    )
+    mapped = _over(mesh, run, state=whole, batch=split, metrics=whole)
+    shards = NamedSharding(mesh, split)
 
     def step(state, batch):
         batch, count = _filled(batch, together)
         check_divides(game, jax.tree.leaves(batch)[0].shape[examples], local)
-        shards = NamedSharding(mesh, split)
         batch = jax.tree.map(lambda x: jax.make_array_from_process_local_data(shards, np.asarray(x)), batch)
         return mapped(state, resident, batch, count)
 
@@ -182,23 +171,14 @@ def members(
         return population.share(lax.axis_index(_MEMBERS), len(on)).step(state, batch)
 
     run, examples = _form(share, prepare, together)
-    whole = PartitionSpec()
-    batches, logs = (PartitionSpec(*(None,) * n, _MEMBERS) for n in (examples + 1, examples))
+    split, logs = (PartitionSpec(*(None,) * n, _MEMBERS) for n in (examples + 1, examples))
     resident = _resident(resident, on)
-    mapped = jax.jit(
-        jax.shard_map(
-            run,
-            mesh=mesh,
-            in_specs=(_OF_MEMBERS, whole, batches, whole),
-            out_specs=(_OF_MEMBERS, logs),
-            check_vma=False,
-        ),
-        donate_argnums=0,
-    )
+    mapped = _over(mesh, run, state=_OF_MEMBERS, batch=split, metrics=logs)
+    shards = NamedSharding(mesh, split)
 
     def step(state, batch):
         batch, count = _filled(batch, together)
-        return mapped(state, resident, jax.device_put(batch, NamedSharding(mesh, batches)), count)
+        return mapped(state, resident, jax.device_put(batch, shards), count)
 
     return step
 
@@ -241,6 +221,17 @@ def _resident(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
     if all(isinstance(x, jax.Array) and x.is_fully_replicated and x.sharding.device_set == there for x in leaves):
         return tree
     return replicate(tree, on, local=local)
+
+
+def _over(mesh: Mesh, run: Callable, *, state: Any, batch: Any, metrics: Any) -> Callable:
+    """``run(state, resident, batch, count)`` under ``shard_map``; resident data and the count are whole everywhere."""
+    whole = PartitionSpec()
+    # check_vma would sum what Game.step averages: with it, pmean of a gradient is that of the whole batch
+    # times the number of devices.
+    mapped = jax.shard_map(
+        run, mesh=mesh, in_specs=(state, whole, batch, whole), out_specs=(state, metrics), check_vma=False
+    )
+    return jax.jit(mapped, donate_argnums=0)
 
 
 def _form(step, prepare, together) -> tuple[Callable, int]:

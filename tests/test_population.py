@@ -9,6 +9,7 @@ import pytest
 
 from jaxgan import parallel
 from jaxgan.population import Population, member
+from jaxgan.training.members import on_host
 
 STEPS = 10
 
@@ -77,10 +78,6 @@ def test_members_spread_over_devices(together):
     assert int(state.step) == STEPS
     before, expected, _ = alone(make(float(rates[5])), 5)
     assert games.change(before, expected, member(jax.tree.map(on_host, state), 5)) < 1e-5
-
-
-def on_host(x):
-    return x if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else np.asarray(x)
 
 
 def test_a_lazy_term_is_still_left_out_on_other_steps():

@@ -6,7 +6,6 @@ JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.calls toy   # the populat
 Each form runs in turn, in one process, in alternating order; a population's step is one of all its members.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +15,12 @@ import numpy as np
 import tyro
 
 from experiments.benchmarks.games import CASES, Case, Name, build
-from experiments.benchmarks.paired import race
+from experiments.benchmarks.paired import race, timed
 from jaxgan import axis, parallel
 from jaxgan.population import Population
+from jaxgan.training.loop import LOOK_EVERY as TOGETHER
 
-TOGETHER, MEMBERS, EXAMPLES = 10, 8, 2000
+MEMBERS, EXAMPLES = 8, 2000
 
 
 def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51) -> None:
@@ -59,28 +59,11 @@ def forms(case: Case) -> dict[str, Callable[[], float]]:
     together = parallel.pmap(game, on, **how, together=TOGETHER)
     members = parallel.members(population, spread, **how, together=TOGETHER)
     return {
-        "jit": timed(lambda state, rows: plain(state, resident, rows), state(), one, TOGETHER),
-        "pmap": timed(lambda state, rows: mapped(state, resident, rows[None]), replicated(), one, TOGETHER),
-        "ten a call": timed(together, replicated(), ten, 1),
-        f"{MEMBERS} games, ten a call": timed(members, shared(), of_all, 1),
+        "jit": timed(lambda state, _: plain(state, resident, one), state(), TOGETHER, TOGETHER),
+        "pmap": timed(lambda state, _: mapped(state, resident, one[None]), replicated(), TOGETHER, TOGETHER),
+        "ten a call": timed(lambda state, _: together(state, ten), replicated(), 1, TOGETHER),
+        f"{MEMBERS} games, ten a call": timed(lambda state, _: members(state, of_all), shared(), 1, TOGETHER),
     }
-
-
-def timed(step: parallel.Step, state: Any, batch: Any, calls: int) -> Callable[[], float]:
-    """A function that makes so many calls, which take ten steps, and returns a step's seconds."""
-
-    def run() -> float:
-        nonlocal state
-        start = time.perf_counter()
-        metrics = None
-        for _ in range(calls):
-            state, metrics = step(state, batch)
-        jax.block_until_ready((state, metrics))
-        return (time.perf_counter() - start) / TOGETHER
-
-    for _ in range(3):
-        run()
-    return run
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ python -m experiments.benchmarks.lazy
 The default experiment's networks and batch, under jit, in turn, in one process. A step is the mean of sixteen.
 """
 
-import time
 from collections.abc import Callable
 
 import jax
@@ -13,7 +12,7 @@ import numpy as np
 import tyro
 
 from experiments import dcgan
-from experiments.benchmarks.paired import race
+from experiments.benchmarks.paired import race, timed
 from jaxgan import Game, Player, latents, losses, total
 from jaxgan.data import Batches
 from jaxgan.training import loop
@@ -40,7 +39,7 @@ def main(rounds: int = 15) -> None:
 
 
 def game(when: str) -> Game:
-    """The default experiment's, with R1 never, always, or by ``losses.every``."""
+    """The default experiment's, with R1 ``never``, ``always``, or by a ``branch``."""
     config = dcgan.Config()
     usual = dcgan.build(config).game
 
@@ -48,12 +47,13 @@ def game(when: str) -> Game:
         real = batch["image"]
         real_logits, stats = nets.d.with_stats(real)
         fake_logits = nets.d(nets.g(latents(keys, config.latents)))
-        term = lambda: 0.5 * losses.r1(nets.d, real)  # noqa: E731
-        penalty = {"never": dict, "always": lambda: {"r1": term()}}.get(
-            when, lambda: {"r1": losses.every(PERIOD, step, term)}
-        )()
-        adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
-        return total(adversarial=adversarial, **penalty, stats={"d": stats})
+        terms = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
+        r1 = lambda: 0.5 * losses.r1(nets.d, real)  # noqa: E731
+        if when == "always":
+            terms["r1"] = r1()
+        if when == "branch":
+            terms["r1"] = losses.every(PERIOD, step, r1)
+        return total(**terms, stats={"d": stats})
 
     return Game(usual.nets, {**usual.players, "d": Player(("d",), loss, usual.players["d"].optimizer)}, usual.turns)
 
@@ -67,17 +67,7 @@ def steps(game_at: Callable[[int], Game]) -> Callable[[], float]:
         game: jax.jit(game.step, donate_argnums=0).lower(state, batch).compile() for game in {game_at(0), game_at(1)}
     }
 
-    def timed() -> float:
-        nonlocal state
-        start = time.perf_counter()
-        metrics = None
-        for step in range(PERIOD):
-            state, metrics = compiled[game_at(step)](state, batch)
-        jax.block_until_ready((state, metrics))
-        return (time.perf_counter() - start) / PERIOD
-
-    timed()
-    return timed
+    return timed(lambda state, i: compiled[game_at(i)](state, batch), state, PERIOD, PERIOD)
 
 
 if __name__ == "__main__":

@@ -17,17 +17,24 @@ def stepper(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
     """A function that takes one step of the game, compiled now, and returns its seconds."""
     state = jax.jit(game.init)(jax.random.key(seed))
     step = jax.jit(lambda state, batch: game.step(state, batch), donate_argnums=0).lower(state, batch).compile()
+    return timed(lambda state, _: step(state, batch), state)
 
-    def timed() -> float:
+
+def timed(call: Callable[[Any, int], tuple[Any, Any]], state: Any, calls: int = 1, steps: int = 1) -> Callable:
+    """A function that makes ``calls`` calls, ``call(state, i)``, which take ``steps``, and returns a step's seconds."""
+
+    def run() -> float:
         nonlocal state
         start = time.perf_counter()
-        state, metrics = step(state, batch)
+        metrics = None
+        for i in range(calls):
+            state, metrics = call(state, i)
         jax.block_until_ready((state, metrics))
-        return time.perf_counter() - start
+        return (time.perf_counter() - start) / steps
 
     for _ in range(3):
-        timed()
-    return timed
+        run()
+    return run
 
 
 def race(steppers: dict[str, Callable[[], float]], rounds: int) -> None:

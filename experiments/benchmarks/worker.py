@@ -26,11 +26,11 @@ from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan import doctor, parallel
 from jaxgan.game import example_keys
 from jaxgan.sampling import latents
+from jaxgan.training.loop import LOOK_EVERY as TOGETHER
 
 SAMPLES = (1, 64, 1024)
 AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most
 EXAMPLES = 10_000  # of the data set that batches are drawn from
-TOGETHER = 10  # steps of a call
 OURS = {"one step a call": None, "ten a call": TOGETHER}
 FORMS = {
     "eager": {"channels_last": True},

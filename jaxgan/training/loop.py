@@ -126,7 +126,7 @@ class _Run:
         self.profiling = False
         self.pending: list[tuple[int, int, Any]] = []  # first step, count, metrics
         self.lost: set[int] = set()  # members that diverged
-        self.looked, self.pace = time.perf_counter(), 1e-9  # when, and the seconds of a step before
+        self.looked, self.pace = time.perf_counter(), 1e-9  # when a look ended, and the seconds of a step before it
         self.sample = self.experiment.sampler()
         self.score = PixelScore(self.experiment, config.seed)
         self.grid_latents = self.experiment.latents(sampling.sample_keys(config.seed, GRID))

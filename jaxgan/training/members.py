@@ -133,7 +133,7 @@ class Many(One):
         self.shape = (len(members),)
         names = [name for name in members[0] if name != "seed"]
         self._settings = {name: np.array([own[name] for own in members], np.float32) for name in names}
-        for own in members:  # a value that is out of its range is met here
+        for own in members if names else ():  # a value that is out of its range is met here
             self._varied(**{name: own[name] for name in names})
         self.game = self._population(0)
 
