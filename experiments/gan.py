@@ -13,76 +13,45 @@ Score      Frechet distance on pixels 0.46, precision 0.46, recall 0.69, classes
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, total
-from jaxgan.gradients import accumulate
 from jaxgan.models import mlp
-from jaxgan.training.experiment import Experiment, check_ranges
+from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main
+from jaxgan.training.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """What the result depends on."""
 
     steps: int = 20000
-    """Steps of training; may grow when a run is resumed."""
     batch_size: int = 100
-    """Examples a turn, over all devices."""
-    seed: int = 0
-    """Of weights, latents and the order of the data."""
-    population: int = 1
-    """Games trained at once, of seeds seed, seed + 1, ..."""
-    vary: tuple[str, ...] = ()
-    """Settings that members of a population differ in: learning_rate=1e-4,4e-4. One member for each value."""
-    data: str = "digits"
-    """A folder or zip of images, an .npz, ring, grid, swiss_roll, or a TFDS name."""
-    size: int | None = None
-    """Images are made this size. Not given: their own."""
-    channels: int | None = None
-    """Of image files: 1 grey, 3 colour. Not given: what they are."""
+    latents: int = 100
     networks: Literal["short", "goodfellow"] = "short"
     """short: one hidden layer each. goodfellow: two, maxout and dropout in the discriminator."""
-    latents: int = 100
-    """Dimensions of the latents."""
     saturating: bool = False
     """The minimax loss as it stands, whose gradient vanishes where the discriminator is sure."""
-    learning_rate: float = 2e-4
-    """Adam's, for both players."""
-    ema: float = 0.995
-    """Decay of the generator's averaged weights, which samples are drawn with."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """What networks compute in; parameters, statistics and logits are float32."""
-    accumulate: int = 1
-    """Micro-batches that a turn's gradient is accumulated over."""
-
-    @classmethod
-    def tiny(cls, **changes: Any) -> "Config":
-        """Seconds instead of minutes, for tests."""
-        return dataclasses.replace(cls(steps=4, batch_size=8, latents=4), **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    many = (1, float("inf"))
-    check_ranges(config, steps=many, batch_size=many, seed=(0, 2**32 - 1), latents=many, accumulate=many)
-    check_ranges(config, learning_rate=(0, 1e6), ema=(0, 1))
-    source = data.load(config.data, size=config.size, channels=config.channels) if source is None else source
-    dtype = jnp.dtype(config.precision)
+    config.check()
+    source = config.examples(source)
     bounded = len(source.shape) == 3
     output = jnp.tanh if bounded else lambda x: x
     if config.networks == "goodfellow":
         # The paper's sigmoid, brought from [0, 1] to the images' range, is a tanh of half.
         sigmoid = (lambda x: jnp.tanh(x / 2)) if bounded else output
-        generator = mlp.Generator(source.shape, (1200, 1200), sigmoid, dtype, reach=0.05)
-        discriminator = mlp.MaxoutDiscriminator(dtype=dtype)
+        generator = mlp.Generator(source.shape, (1200, 1200), sigmoid, config.dtype, reach=0.05)
+        discriminator = mlp.MaxoutDiscriminator(dtype=config.dtype)
     else:
-        generator = mlp.Generator(source.shape, output=output, dtype=dtype)
-        discriminator = mlp.Discriminator(dtype=dtype)
+        generator = mlp.Generator(source.shape, output=output, dtype=config.dtype)
+        discriminator = mlp.Discriminator(dtype=config.dtype)
     generator_adversarial = losses.minimax_generator if config.saturating else losses.non_saturating_generator
 
     def discriminator_loss(nets, batch, keys, step):
@@ -96,15 +65,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return total(adversarial=generator_adversarial(nets.d(fake, rngs={"dropout": keys[0]})))
 
     adam = optax.adam(config.learning_rate, b1=0.5)
-    gradient = accumulate(config.accumulate)
     game = Game(
         nets={
             "g": Net(generator, jnp.zeros((1, config.latents))),
             "d": Net(discriminator, jnp.zeros((1, *source.shape))),
         },
         players={
-            "d": Player(("d",), discriminator_loss, adam, gradient),
-            "g": Player(("g",), generator_loss, adam, gradient),
+            "d": Player(("d",), discriminator_loss, adam, config.gradient),
+            "g": Player(("g",), generator_loss, adam, config.gradient),
         },
         turns=(("d",), ("g",)),
         ema={"g": config.ema},

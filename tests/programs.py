@@ -1,5 +1,6 @@
 """Experiments run as a user runs them: in this process for speed, or in one of their own."""
 
+import dataclasses
 import importlib
 import os
 import subprocess
@@ -9,7 +10,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--batch-size", "8", "--latents", "4", "--generator-width", "4", "--discriminator-width", "4", "--base", "4"]
-TINY_OF = {"dcgan": TINY, "gan": ["--batch-size", "8", "--latents", "4"]}
+
+
+def tiny(experiment: str) -> list[str]:
+    """The flags of an experiment's ``Config.tiny()``, but for the number of steps."""
+    config = importlib.import_module(f"experiments.{experiment}").Config
+    usual, small = (dataclasses.asdict(x) for x in (config(), config.tiny()))
+    return [
+        word
+        for name, value in small.items()
+        if value != usual[name] and name != "steps"
+        for word in ("--" + name.replace("_", "-"), str(value))
+    ]
 
 
 class Silent:

@@ -180,7 +180,7 @@ def test_a_disk_that_tensorstore_finds_full(tmp_path, capsys, monkeypatch):
 
 
 def test_a_run_of_another_experiment(copy, capsys):
-    code, text = run(capsys, "--run-dir", copy, *programs.TINY_OF["gan"], experiment="gan")
+    code, text = run(capsys, "--run-dir", copy, *programs.tiny("gan"), experiment="gan")
     assert (code, "is a run of 'dcgan', not of 'gan': python -m experiments.dcgan" in text) == (2, True)
 
 

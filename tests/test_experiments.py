@@ -32,10 +32,6 @@ def shapes(config, experiment):
     return state, jax.eval_shape(lambda b: loop.prepare(None, b), batch)
 
 
-def test_there_is_a_flag_set_for_each():
-    assert set(NAMES) == set(programs.TINY_OF)
-
-
 @pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_step_lowers(name, platform):
@@ -47,7 +43,7 @@ def test_the_step_lowers(name, platform):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_trains_resumes_and_samples(name, tmp_path, capsys):
-    flags = programs.TINY_OF[name]
+    flags = programs.tiny(name)
     run_dir = tmp_path / "run"
     for steps in (2, 3):
         code, text = programs.run(capsys, "--steps", steps, "--run-dir", run_dir, *flags, experiment=name)

@@ -6,6 +6,7 @@ The default experiment's networks and batch, under jit, in turn, in one process.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -47,7 +48,7 @@ def game(when: str) -> Game:
         real = batch["image"]
         real_logits, stats = nets.d.with_stats(real)
         fake_logits = nets.d(nets.g(latents(keys, config.latents)))
-        terms = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
+        terms: dict[str, Any] = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
         r1 = lambda: 0.5 * losses.r1(nets.d, real)  # noqa: E731
         if when == "always":
             terms["r1"] = r1()

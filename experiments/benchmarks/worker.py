@@ -26,7 +26,7 @@ from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan import doctor, parallel
 from jaxgan.game import example_keys
 from jaxgan.sampling import latents
-from jaxgan.training.loop import LOOK_EVERY as TOGETHER
+from jaxgan.training.loop import CALL_SECONDS, LOOK_EVERY as TOGETHER
 
 SAMPLES = (1, 64, 1024)
 AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most
@@ -100,17 +100,18 @@ def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
 
     data = np.random.default_rng(1).normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
     prepare = lambda data, rows: data[rows]  # noqa: E731
-    picked = parallel.pmap(game, on, prepare=prepare, resident=data, together=TOGETHER)
+    at_once = max(1, min(TOGETHER, int(1e3 * CALL_SECONDS / result["ms"])))  # as a run does
+    picked = parallel.pmap(game, on, prepare=prepare, resident=data, together=at_once)
     other = parallel.replicate(game.init(jax.random.key(0)), on)
     rng = np.random.default_rng(2)
 
     def train_on_data(count):
         nonlocal other, metrics
         for _ in range(count):
-            other, metrics = picked(other, rng.integers(EXAMPLES, size=(TOGETHER, size), dtype=np.int32))
+            other, metrics = picked(other, rng.integers(EXAMPLES, size=(at_once, size), dtype=np.int32))
         jax.block_until_ready(metrics)
 
-    result["with_data_ms"] = steady(train_on_data, seconds) / TOGETHER
+    result["with_data_ms"] = steady(train_on_data, seconds) / at_once
     result["peak_mb"] = _peak(jax.local_devices()[0])
     draw = jax.jit(lambda state, z: game.functions(state, ema=False).g(z))
     for count in SAMPLES:

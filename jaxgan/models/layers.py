@@ -92,17 +92,22 @@ class BatchNorm(nn.Module):
     In training the batch's own mean and variance are used, and their moving averages kept in
     ``batch_stats``; otherwise those are used. They are float32 vectors, [C]: with statistics of the
     image's rank, as in ``nn.BatchNorm``, XLA no longer sees that two passes over one batch are the same.
+
+    With ``classes``, each class has a scale and a bias of its own (de Vries et al. 2017, as used for GANs by Dumoulin
+    et al. 2017 and Miyato et al. 2018), mixed by the label's weights.
     """
 
     momentum: float = 0.9
     epsilon: float = 1e-5
     scale_init: Initializer = nn.initializers.ones
+    classes: int = 0
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool, label: jax.Array | None = None) -> jax.Array:
         channels = (x.shape[-1],)
-        scale = self.param("scale", self.scale_init, channels)
-        bias = self.param("bias", nn.initializers.zeros, channels)
+        table = (self.classes,) * bool(self.classes) + channels
+        scale = self.param("scale", self.scale_init, table)
+        bias = self.param("bias", nn.initializers.zeros, table)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
         running_var = self.variable("batch_stats", "var", jnp.ones, channels)
         if train:
@@ -115,10 +120,46 @@ class BatchNorm(nn.Module):
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
         else:
             mean, var = running_mean.value, running_var.value
+        if self.classes:
+            weights = class_weights(label, self.classes)
+            scale, bias, mean, var = weights @ scale, weights @ bias, mean[None], var[None]
         scale = scale * lax.rsqrt(var + self.epsilon)
         bias = bias - mean * scale
-        vector = (1,) * (x.ndim - 1) + channels
+        vector = (-1,) + (1,) * (x.ndim - 2) + channels
         return (x * scale.reshape(vector) + bias.reshape(vector)).astype(x.dtype)
+
+
+class Embedding(nn.Module):
+    """A vector for each class: labels, [B] or [B, classes], to [B, features]."""
+
+    classes: int
+    features: int
+    spectral_norm: bool = False
+    embedding_init: Initializer = nn.initializers.normal(1.0)
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, label: jax.Array | None) -> jax.Array:
+        table = self.param("embedding", self.embedding_init, (self.classes, self.features))
+        table = spectrally_normalized(self, table) if self.spectral_norm else table
+        return class_weights(label, self.classes).astype(self.dtype) @ table.astype(self.dtype)
+
+
+def class_weights(label: jax.Array | None, classes: int) -> jax.Array:
+    """Labels as weights of the classes, [B, classes]: 1 for the class that a number, [B], names; weights as they are.
+
+    Raises:
+      ValueError: there is no label, or its shape is neither.
+    """
+    if label is None:
+        raise ValueError(f"a network of {classes} classes is called with labels: net(x, label)")
+    if label.ndim == 1 and jnp.issubdtype(label.dtype, jnp.integer):
+        return jax.nn.one_hot(label, classes)
+    if label.shape[1:] != (classes,):
+        raise ValueError(
+            f"labels {label.dtype}{list(label.shape)}: want whole numbers, [B], or weights, [B, {classes}]"
+        )
+    return label
 
 
 def spectrally_normalized(layer: nn.Module, kernel: jax.Array) -> jax.Array:

@@ -1,7 +1,7 @@
 """What an experiment's ``build(config)`` returns, and samples drawn from it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -16,17 +16,7 @@ from jaxgan.networks import Nets
 
 SAMPLE_BATCH = 64
 SCORE_SAMPLES = 1024
-
-
-def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
-    """``ValueError`` for the first setting that is out of its range, ends included."""
-    for name, (low, high) in ranges.items():
-        value = getattr(config, name)
-        if isinstance(value, jax.Array):  # of a population whose members' values were checked
-            continue
-        if value is not None and not low <= value <= high:
-            reach = f"at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
-            raise ValueError(f"--{name.replace('_', '-')} {value}: {reach}")
+SHEET = 32  # examples of a sheet
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,34 +27,65 @@ class Experiment:
       game: what is trained. Networks, players and their state; of several, the one with the most turns.
       source: the examples.
       latents: ``keys -> z``, [B] keys to [B, ...] latents.
-      generate: ``(nets, z) -> images``, [B, ...]; ``nets`` have averaged parameters and ``train=False``.
+      generate: ``(nets, z) -> samples``, [B, ...]; ``nets`` have averaged parameters and ``train=False``. Where there
+        are ``classes``, ``(nets, z, label)``: classes' numbers, [B], or weights of a mixture, [B, classes].
       game_at: ``step -> Game``, for a game that changes with the step by more than a number: a warm-up, a
         lazy penalty without a branch. Each must have ``game``'s networks and players' states; equal ones
         must be one object, because each is compiled once.
+      classes: names of what a conditional model is asked for.
+      view: samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points, [N, 2].
+      sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images`` of a batch
+        of examples, [N, height, width, C], which lie row by row, eight in each.
     """
 
     game: Game
     source: Source
     latents: Callable[[jax.Array], jax.Array]
-    generate: Callable[[Nets, jax.Array], jax.Array]
+    generate: Callable[..., jax.Array]
     game_at: Callable[[int], Game] | None = None
+    classes: tuple[str, ...] = ()
+    view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
+    sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
 
     def at(self, step: int) -> Game:
         """The game of a step."""
         return self.game_at(step) if self.game_at else self.game
 
-    def sampler(self) -> Callable[[State, jax.Array], np.ndarray]:
-        """A function ``(state, z) -> images`` on the host, which draws in batches and compiles once."""
-        from_batch = jax.jit(lambda state, z: self.generate(self.game.functions(state), z))
+    def sampler(self) -> Callable[..., np.ndarray]:
+        """A function ``(state, z, label=None) -> samples`` on the host, which draws in batches and compiles once.
 
-        def sample(state: State, z: jax.Array) -> np.ndarray:
+        Without labels a conditional model draws its classes in turn.
+        """
+        generate = lambda state, *inputs: self.generate(self.game.functions(state), *inputs)  # noqa: E731
+        from_batch = jax.jit(generate)
+
+        def sample(state: State, z: jax.Array, label: jax.Array | None = None) -> np.ndarray:
+            if self.classes and label is None:
+                label = jnp.arange(len(z)) % len(self.classes)
+            inputs = (z,) if label is None or not self.classes else (z, label)
             size = min(SAMPLE_BATCH, len(z))
-            batches = [z[i : i + size] for i in range(0, len(z), size)]
-            padding = size - len(batches[-1])
-            batches[-1] = jnp.concatenate([batches[-1], jnp.repeat(batches[-1][-1:], padding, 0)])
-            return np.concatenate([np.asarray(from_batch(state, batch)) for batch in batches])[: len(z)]
+            parts = (tuple(_filled(x[i : i + size], size) for x in inputs) for i in range(0, len(z), size))
+            return np.concatenate([np.asarray(from_batch(state, *part)) for part in parts])[: len(z)]
 
         return sample
+
+    def draw_sheets(self, seed: int) -> Callable[[State], dict[str, np.ndarray]]:
+        """A function of a state that draws each of ``sheets``, of the same examples every time."""
+        count = min(SHEET, len(self.source))
+        batch = as_float(self.source.read(np.linspace(0, len(self.source) - 1, count).astype(int)))
+        keys = sampling.sample_keys(seed, count)
+
+        def draw(state):
+            nets = self.game.functions(state)
+            return {name: sheet(nets, batch, keys) for name, sheet in self.sheets.items()}
+
+        drawn = jax.jit(draw)
+        return lambda state: {name: np.asarray(images) for name, images in drawn(state).items()}
+
+
+def _filled(x: jax.Array, size: int) -> jax.Array:
+    """``size`` rows: the last repeated."""
+    return jnp.concatenate([x, jnp.repeat(x[-1:], size - len(x), 0)])
 
 
 class PixelScore:

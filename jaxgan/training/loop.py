@@ -129,6 +129,7 @@ class _Run:
         self.looked, self.pace = time.perf_counter(), 1e-9  # when a look ended, and the seconds of a step before it
         self.sample = self.experiment.sampler()
         self.score = PixelScore(self.experiment, config.seed)
+        self.sheets = self.experiment.draw_sheets(config.seed) if self.experiment.sheets else lambda state: {}
         self.grid_latents = self.experiment.latents(sampling.sample_keys(config.seed, GRID))
 
     def train(self, state: State, start: int, on, received) -> None:
@@ -222,26 +223,33 @@ class _Run:
         self.checkpoints.save(state, lambda: min(map(self.score, whole)))
 
     def save_grid(self, state: State, step: int) -> None:
+        """The sample grid, and the experiment's sheets, of a population its first member's."""
         if not self.writer:
             return
-        image = self.grid(self.members.states(state))
-        if image is None:
-            return
-        scale = max(1, 256 // image.shape[0])
-        path = self.path / "samples" / f"step_{step:07}.png"
-        path.parent.mkdir(exist_ok=True)
-        if image.shape[-1] in (1, 3, 4):
-            sampling.save(path, image, signature(self.name), scale=scale)
-        if step == self.config.steps:
+        states = self.members.states(state)
+        pictures = {"": self.grid(states)}
+        pictures |= {name: sampling.grid(np.nan_to_num(x), 8) for name, x in self.sheets(states[0]).items()}
+        for name, image in pictures.items():
+            if image is not None and image.shape[-1] in (1, 3, 4):
+                path = self.path / "samples" / f"step_{step:07}{'_' * bool(name)}{name}.png"
+                path.parent.mkdir(exist_ok=True)
+                sampling.save(path, image, signature(self.name), scale=max(1, 256 // image.shape[0]))
+        if step == self.config.steps and pictures[""] is not None:
             self.terminal.close()
-            self.terminal.picture(image)
+            self.terminal.picture(pictures[""])
 
     def grid(self, states: list[State]) -> np.ndarray | None:
-        """Samples of the same latents as one image, of a population a row for each member; None of what is not seen."""
-        row = 8 if len(states) > 1 and len(self.experiment.source.shape) == 3 else GRID
-        samples = [self.sample(state, self.grid_latents[:row]) for state in states]
+        """Samples of the same latents as one image, of a population a row for each member; None of what is not seen.
+
+        A conditional model's columns are its classes, where they are few.
+        """
+        classes = len(self.experiment.classes)
+        row = classes if 1 < classes <= GRID // 4 else 8
+        many = len(states) > 1 and len(self.experiment.source.shape) > 1
+        count = row if many else GRID // row * row if classes else GRID
+        samples = [self.experiment.view(self.sample(state, self.grid_latents[:count])) for state in states]
         if samples[0].ndim == 4:
-            return sampling.grid(np.nan_to_num(np.concatenate(samples)), columns=row if len(states) > 1 else None)
+            return sampling.grid(np.nan_to_num(np.concatenate(samples)), columns=row if many or classes else None)
         if samples[0].shape[1:] == (2,):
             plots = np.stack([sampling.grid(points) for points in samples])
             return plots[0] if len(plots) == 1 else sampling.grid(plots / 127.5 - 1)

@@ -125,20 +125,23 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         seed: int = 0,
         step: int | None = None,
         member: int | None = None,
+        label: int | None = None,
     ):
         """Draw samples from a checkpoint, with the averaged weights.
 
         Args:
-          out: a grid (.png), an interpolation between latents (.gif, .webp), or raw samples (.npz: images, float32
-            in [-1, 1], [N, height, width, C]).
+          out: a grid (.png), an interpolation (.gif, .webp) between latents, of a conditional model from class to class
+            unless --label fixes it, or raw samples (.npz: images, float32 in [-1, 1], [N, height, width, C], and
+            labels if there are any).
           run_dir: the run.
           count: how many; of an interpolation, how many latents it passes.
           seed: which; sample i of a seed is the same for any count.
           step: of which checkpoint; the newest if not given.
           member: of a population, whose; the first if not given.
+          label: of a conditional model, the class; all in turn if not given.
         """
         config = read_config(Path(run_dir), name, config_class)
-        _sample(name, config, build, Path(run_dir), count, seed, Path(out), step, member)
+        _sample(name, config, build, Path(run_dir), count, seed, Path(out), step, member, label)
 
     def write_report(run_dir: str = f"runs/{name}"):
         """Write report.html, also while the run goes on.
@@ -262,13 +265,19 @@ def _leaves(run_dir: Path, step: int | None) -> dict[str, np.ndarray]:
         checkpoints.close()
 
 
-def _sample(name, config, build: Build, run_dir: Path, count, seed, out: Path, step, member: int | None) -> None:
+def _sample(
+    name, config, build: Build, run_dir: Path, count, seed, out: Path, step, member: int | None, label: int | None
+) -> None:
     if count < 1:
         raise ValueError(f"--count {count}: at least 1")
     kind = out.suffix.lower()
     if kind not in (".png", ".gif", ".webp", ".npz"):
         raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
     experiment = build(config)
+    classes = experiment.classes
+    if label is not None and not 0 <= label < len(classes):
+        known = f"want 0 to {len(classes) - 1}, for {', '.join(classes)}" if classes else "this model has no classes"
+        raise ValueError(f"--label {label}: {known}")
     members = cast(config, experiment, build)
     if member is not None and not 0 <= member < len(members.seeds):
         last = len(members.seeds) - 1
@@ -277,29 +286,38 @@ def _sample(name, config, build: Build, run_dir: Path, count, seed, out: Path, s
     state = structured(like, _leaves(run_dir, step), f"the checkpoint in {run_dir}")
     state, whose = members.states(state)[member or 0], members.name(member or 0)
     z = experiment.latents(sampling.sample_keys(seed, count))
+    labels = jnp.arange(count) % len(classes) if classes and label is None else jnp.full(count, label or 0)
     moving = kind in (".gif", ".webp")
-    images = experiment.sampler()(state, _path_through(z) if moving else z)
-    if not np.isfinite(images).all():
+    if moving:
+        mixed = jax.nn.one_hot(labels, max(1, len(classes)))
+        z, labels = _path_through(z, sampling.slerp), _path_through(mixed, lambda a, b, t: (1 - t) * a + t * b)
+    samples = experiment.sampler()(state, z, labels)
+    if not np.isfinite(samples).all():
         raise ValueError(f"--member {member or 0}: {whose or 'the run'} has diverged, its samples are not finite")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if kind == ".npz":
             with out.open("wb") as file:
-                np.savez(file, images=images.astype(np.float32))
+                arrays: dict[str, Any] = {"images": samples.astype(np.float32)}
+                if classes:
+                    arrays["labels"] = np.asarray(labels)
+                np.savez(file, **arrays)
         else:
-            frames = sampling.to_bytes(images) if moving else sampling.grid(images)
+            images = experiment.view(samples)
+            columns = len(classes) if label is None and 1 < len(classes) <= count else None
+            frames = sampling.to_bytes(images) if moving else sampling.grid(images, columns)
             sampling.save(out, frames, loop.signature(name), scale=max(1, 256 // frames.shape[-3]))
     except OSError as error:
         raise OSError(f"--out {out} cannot be written: {error.strerror or error}") from error
     of = f"{whose}, step" if whose else "step"
-    print(f"{out}: {count} {'latents' if moving else 'samples'} of {of} {int(state.step)}, seed {seed}")
+    asked = "" if label is None else f", class {classes[label]}"
+    print(f"{out}: {count} {'latents' if moving else 'samples'} of {of} {int(state.step)}, seed {seed}{asked}")
 
 
-def _path_through(z: jax.Array) -> jax.Array:
-    """Latents along a closed path through all of ``z``."""
+def _path_through(points: jax.Array, between: Callable) -> jax.Array:
+    """A closed path through all of ``points``."""
     t = jnp.arange(FRAMES_A_LATENT)[:, None] / FRAMES_A_LATENT
-    parts = [sampling.slerp(a[None], b[None], t) for a, b in zip(z, jnp.roll(z, -1, axis=0))]
-    return jnp.concatenate(parts)
+    return jnp.concatenate([between(a[None], b[None], t) for a, b in zip(points, jnp.roll(points, -1, axis=0))])
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -11,7 +11,7 @@ from experiments import gan
 from jaxgan.training import loop
 from jaxgan.training.members import listed_members
 
-TINY = [*programs.TINY_OF["gan"], "--checkpoint-every", "4", "--devices", "2"]
+TINY = [*programs.tiny("gan"), "--checkpoint-every", "4", "--devices", "2"]
 
 
 def run(capsys, *arguments):
@@ -116,7 +116,7 @@ def test_samples_of_a_member(finished, tmp_path, capsys):
 @pytest.fixture
 def any_rate(monkeypatch):
     """Rates at which weights overflow."""
-    monkeypatch.setattr(gan, "check_ranges", lambda *args, **ranges: None)
+    monkeypatch.setattr(gan.Config, "check", lambda self, **ranges: None)
 
 
 def test_one_that_diverges_leaves_the_others(any_rate, tmp_path, capsys):
@@ -165,6 +165,6 @@ def test_every_choice_of_values_and_seeds_is_a_member():
     ],
 )
 def test_what_cannot_be(arguments, told, tmp_path, capsys):
-    code, text = run(capsys, "train", "--steps", 4, "--run-dir", tmp_path / "x", *programs.TINY_OF["gan"], *arguments)
+    code, text = run(capsys, "train", "--steps", 4, "--run-dir", tmp_path / "x", *programs.tiny("gan"), *arguments)
     assert code == 2 and told in text, text
     assert not (tmp_path / "x" / "metrics.jsonl").exists()

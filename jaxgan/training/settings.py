@@ -1,0 +1,121 @@
+"""The settings that every experiment has; an experiment's ``Config`` adds its own, and its defaults.
+
+@dataclasses.dataclass(frozen=True)
+class Config(Settings):
+    steps: int = 4500
+    width: int = 48
+"""
+
+import dataclasses
+import math
+from typing import Any, Literal, Self
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan.data import Source, load
+from jaxgan.gradients import accumulate
+
+COUNT, WEIGHT, SHARE = (1, math.inf), (0, 1e6), (0, 1)  # ranges, ends included
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a result depends on."""
+
+    steps: int = 5000
+    """Steps of training; may grow when a run is resumed."""
+    batch_size: int = 64
+    """Examples a turn, over all devices."""
+    seed: int = 0
+    """Of weights, latents and the order of the data."""
+    population: int = 1
+    """Games trained at once, of seeds seed, seed + 1, ..."""
+    vary: tuple[str, ...] = ()
+    """Settings that members of a population differ in: learning_rate=1e-4,4e-4. One member for each value."""
+    data: str = "digits"
+    """A folder or zip of images, an .npz, or a TFDS name; of experiments that take points also ring, grid."""
+    size: int | None = None
+    """Images are made this size, square. Not given: their own."""
+    channels: int | None = None
+    """Of image files: 1 grey, 3 colour. Not given: what they are."""
+    latents: int = 64
+    """Dimensions of the latents."""
+    learning_rate: float = 2e-4
+    """The optimizers', for both players where they have one."""
+    ema: float = 0.995
+    """Decay of the generator's averaged weights, which samples are drawn with."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What networks compute in; parameters, statistics and logits are float32."""
+    accumulate: int = 1
+    """Micro-batches that a turn's gradient is accumulated over."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        """Seconds instead of minutes, for tests."""
+        return dataclasses.replace(cls(steps=4, batch_size=8, latents=4), **changes)
+
+    def check(self, **ranges: tuple[float, float]) -> None:
+        """``ValueError`` for the first setting that is out of its range: of these, and of those named here."""
+        counts = dict.fromkeys(("steps", "batch_size", "latents", "accumulate"), COUNT)
+        check_ranges(self, **counts, seed=(0, 2**32 - 1), learning_rate=WEIGHT, ema=SHARE, **ranges)
+
+    def examples(self, source: Source | None = None) -> Source:
+        """The data that ``data`` names, or the source given in its place."""
+        return load(self.data, size=self.size, channels=self.channels) if source is None else source
+
+    def images(self, source: Source | None = None) -> Source:
+        """``examples``, which must be square images.
+
+        Raises:
+          ValueError: they are not; it says what they are.
+        """
+        source = self.examples(source)
+        if len(source.shape) != 3:
+            raise ValueError(f"{source.name}: examples of shape {source.shape}; want images, experiments.gan takes any")
+        height, width, _ = source.shape
+        if height != width:
+            raise ValueError(
+                f"{source.name}: images of {height} x {width}; want square ones, say --size {min(height, width)}"
+            )
+        return source
+
+    @property
+    def dtype(self) -> Any:
+        """What networks compute in."""
+        return jnp.dtype(self.precision)
+
+    @property
+    def gradient(self) -> Any:
+        """For ``Player``."""
+        return accumulate(self.accumulate)
+
+
+def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
+    """``ValueError`` for the first setting that is out of its range, ends included."""
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if isinstance(value, jax.Array):  # of a population whose members' values were checked
+            continue
+        if value is not None and not low <= value <= high:
+            reach = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+            raise ValueError(f"--{name.replace('_', '-')} {value}: {reach}")
+
+
+def positive(value: Any) -> bool:
+    """Whether a weight counts at all; one that varies over a population has no value here, and does."""
+    return isinstance(value, jax.Array) or value > 0
+
+
+def class_count(source: Source) -> int:
+    """How many classes a conditional model has.
+
+    Raises:
+      ValueError: the examples have no labels.
+    """
+    if not source.classes:
+        raise ValueError(
+            f"{source.name}: no labels, so there is nothing to condition on; give an .npz with labels, or a TFDS "
+            "dataset that has them"
+        )
+    return len(source.classes)
