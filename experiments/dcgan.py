@@ -14,13 +14,12 @@ Score      Frechet distance on pixels 0.13 (two halves of the digits: 0.26), pre
 import dataclasses
 from typing import Any, Self
 
-import jax.numpy as jnp
 import optax
 
-from jaxgan import Game, Net, Player, data, latents, losses, total
+from jaxgan import data, latents, losses, total
 from jaxgan.data import augment
 from jaxgan.models import dcgan
-from jaxgan.training.experiment import Experiment
+from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, check_ranges, positive
 
@@ -78,23 +77,13 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return total(adversarial=losses.non_saturating_generator(nets.d(fake)), stats={"g": stats})
 
     adam = optax.adam(config.learning_rate, config.beta1, config.beta2)
-    game = Game(
-        nets={
-            "g": Net(generator, jnp.zeros((1, config.latents))),
-            "d": Net(discriminator, jnp.zeros((1, *source.shape))),
-        },
-        players={
-            "d": Player(("d",), discriminator_loss, adam, config.gradient),
-            "g": Player(("g",), generator_loss, adam, config.gradient),
-        },
-        turns=(("d",), ("g",)),
-        ema={"g": config.ema},
-    )
-    return Experiment(
-        game,
+    return two_players(
+        config,
         source,
-        latents=lambda keys: latents(keys, config.latents),
-        generate=lambda nets, z: nets.g(z),
+        generator,
+        discriminator,
+        losses={"d": discriminator_loss, "g": generator_loss},
+        optimizers={"d": adam, "g": adam},
     )
 
 

@@ -18,9 +18,9 @@ from typing import Literal
 import jax.numpy as jnp
 import optax
 
-from jaxgan import Game, Net, Player, data, latents, losses, total
+from jaxgan import data, latents, losses, total
 from jaxgan.models import mlp
-from jaxgan.training.experiment import Experiment
+from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import Settings
 
@@ -65,23 +65,13 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return total(adversarial=generator_adversarial(nets.d(fake, rngs={"dropout": keys[0]})))
 
     adam = optax.adam(config.learning_rate, b1=0.5)
-    game = Game(
-        nets={
-            "g": Net(generator, jnp.zeros((1, config.latents))),
-            "d": Net(discriminator, jnp.zeros((1, *source.shape))),
-        },
-        players={
-            "d": Player(("d",), discriminator_loss, adam, config.gradient),
-            "g": Player(("g",), generator_loss, adam, config.gradient),
-        },
-        turns=(("d",), ("g",)),
-        ema={"g": config.ema},
-    )
-    return Experiment(
-        game,
+    return two_players(
+        config,
         source,
-        latents=lambda keys: latents(keys, config.latents),
-        generate=lambda nets, z: nets.g(z),
+        generator,
+        discriminator,
+        losses={"d": discriminator_loss, "g": generator_loss},
+        optimizers={"d": adam, "g": adam},
     )
 
 

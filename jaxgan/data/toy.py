@@ -5,17 +5,30 @@ import numpy as np
 
 def ring(count: int, seed: int = 0, modes: int = 8, radius: float = 0.8, scale: float = 0.01) -> np.ndarray:
     """Gaussians of standard deviation ``scale`` on a circle: the ring of 8 of Metz et al. 2017."""
-    rng = np.random.default_rng(seed)
-    angles = 2 * np.pi * rng.integers(modes, size=count) / modes
-    centres = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return (centres + scale * rng.normal(size=(count, 2))).astype(np.float32)
+    return _around(ring_centres(modes, radius), count, seed, scale)
+
+
+def ring_centres(modes: int = 8, radius: float = 0.8) -> np.ndarray:
+    """The modes of ``ring``, [modes, 2]."""
+    angles = 2 * np.pi * np.arange(modes) / modes
+    return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def grid(count: int, seed: int = 0, side: int = 5, reach: float = 0.8, scale: float = 0.01) -> np.ndarray:
     """Gaussians on a square grid of side x side: the grid of 25 of Srivastava et al. 2017."""
+    return _around(grid_centres(side, reach), count, seed, scale)
+
+
+def grid_centres(side: int = 5, reach: float = 0.8) -> np.ndarray:
+    """The modes of ``grid``, [side * side, 2]."""
+    places = np.linspace(-reach, reach, side)
+    return np.stack(np.meshgrid(places, places, indexing="ij"), -1).reshape(-1, 2)
+
+
+def _around(centres, count, seed, scale):
     rng = np.random.default_rng(seed)
-    centres = np.linspace(-reach, reach, side)[rng.integers(side, size=(count, 2))]
-    return (centres + scale * rng.normal(size=(count, 2))).astype(np.float32)
+    chosen = centres[rng.integers(len(centres), size=count)]
+    return (chosen + scale * rng.normal(size=(count, 2))).astype(np.float32)
 
 
 def swiss_roll(count: int, seed: int = 0, scale: float = 0.01) -> np.ndarray:

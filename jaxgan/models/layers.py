@@ -43,6 +43,33 @@ class Conv(nn.Module):
         return biased(self, y) if self.use_bias else y
 
 
+class GroupedConv(nn.Module):
+    """A convolution with "SAME" padding of each ``group`` channels by themselves; as many channels go out as came in.
+
+    One product for each group: ``kernel`` is [groups, *widths, group, group].
+    """
+
+    kernel: int
+    group: int
+    kernel_init: Initializer = nn.initializers.lecun_normal()
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        channels, space = x.shape[-1], x.shape[1:-1]
+        if channels % self.group:
+            raise ValueError(f"{channels} channels are not dealt into groups of {self.group}; give a multiple")
+        g = convolution.same(space, (self.kernel,) * len(space), 1)
+        shape = (*g.kernel, self.group, self.group)
+        groups = channels // self.group
+        keys = lambda key: jax.random.split(key, groups)  # noqa: E731
+        init = lambda key: jax.vmap(lambda key: self.kernel_init(key, shape, jnp.float32))(keys(key))  # noqa: E731
+        w = self.param("kernel", init).astype(self.dtype)
+        parts = x.astype(self.dtype).reshape(*x.shape[:-1], groups, self.group)
+        y = jax.vmap(lambda x, w: convolution.down(g, x, w), (-2, 0), -2)(parts, w)
+        return y.reshape(x.shape)
+
+
 class ConvTranspose(nn.Module):
     """The transpose of ``Conv``: an image ``stride`` times as large, as PyTorch's and
     ``nn.ConvTranspose(..., transpose_kernel=True)``."""

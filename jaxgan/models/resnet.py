@@ -1,4 +1,8 @@
-"""Residual networks of WGAN-GP. Gulrajani et al. 2017 (1704.00028), https://github.com/igul222/improved_wgan_training.
+"""Residual networks of WGAN-GP and, with spectral normalisation and classes, of SNGAN and its projection discriminator.
+
+Gulrajani et al. 2017 (1704.00028), https://github.com/igul222/improved_wgan_training; Miyato et al. 2018 (1802.05957)
+and Miyato and Koyama 2018 (1802.05637), https://github.com/pfnet-research/sngan_projection, whose networks for 32 x 32
+are the same blocks: ``Generator(width=256)`` and ``Critic(128, spectral_norm=True, total=True)``.
 
 Up and down blocks are written in their fused forms, which are the same functions of the same parameters: a 3x3
 convolution of an image enlarged by nearest neighbours is a transposed 4x4 one of stride 2, a 3x3 convolution and
@@ -11,9 +15,9 @@ import jax.numpy as jnp
 
 from jaxgan.models import convolution
 from jaxgan.models.dcgan import doublings
-from jaxgan.models.layers import BatchNorm, Conv, Dense, biased
+from jaxgan.models.layers import BatchNorm, Conv, Dense, Embedding, biased, spectrally_normalized
 
-# As the authors draw them: He et al. 2015 for what a rectifier follows, Glorot and Bengio 2010 elsewhere.
+# As the authors of both draw them: He et al. 2015 for what a rectifier follows, Glorot and Bengio 2010 elsewhere.
 _he = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 _glorot = nn.initializers.glorot_uniform()
 
@@ -36,30 +40,33 @@ class DownConv(nn.Module):
     """A 3x3 convolution of an image [B, 2h, 2w, C], then the mean of each 2x2 pixels: [B, h, w, D]."""
 
     features: int
+    spectral_norm: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        w = _spread(self, x.shape[-1]) / 4
+        w = _spread(self, x.shape[-1], self.spectral_norm) / 4
         g = convolution.same(x.shape[1:3], (4, 4), 2)
         return biased(self, convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
 
 
-def _spread(layer, channels):
+def _spread(layer, channels, spectral_norm=False):
     """A layer's 3x3 kernel seen through 2x2 pixels that are one: [4, 4, C, D], the sum of its four shifts."""
     w = layer.param("kernel", _he, (3, 3, channels, layer.features))
+    w = spectrally_normalized(layer, w) if spectral_norm else w
     shifts = [jnp.pad(w, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
     return sum(shifts[1:], shifts[0])
 
 
 class Generator(nn.Module):
-    """Latents [B, z] to images [B, size, size, channels] in (-1, 1); the paper's z is 128.
+    """Latents [B, z] to images [B, size, size, channels] in (-1, 1); the papers' z is 128.
 
     Attributes:
       size: a power of two from 8.
       channels: of the images.
       width: features of every layer.
       base: the size that the linear layer gives.
+      classes: with any, it is called with labels, and each class has its own scales and biases in BatchNorm.
       dtype: the precision of computation; images are float32.
     """
 
@@ -67,21 +74,25 @@ class Generator(nn.Module):
     channels: int = 3
     width: int = 128
     base: int = 4
+    classes: int = 0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, z: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, z: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
+        def norm(x, name, classes=self.classes):
+            return BatchNorm(classes=classes, name=name)(x, train, label)
+
         x = Dense(self.base**2 * self.width, kernel_init=_glorot, dtype=self.dtype, name="linear")(z)
         x = x.reshape(len(z), self.base, self.base, self.width)
         for i in range(doublings(self.size, self.base)):
-            y = nn.relu(BatchNorm(name=f"norm_{i}_0")(x, train))
+            y = nn.relu(norm(x, f"norm_{i}_0"))
             y = UpConv(self.width, self.dtype, name=f"up_{i}")(y)
-            y = nn.relu(BatchNorm(name=f"norm_{i}_1")(y, train))
+            y = nn.relu(norm(y, f"norm_{i}_1"))
             y = Conv(self.width, 3, kernel_init=_he, dtype=self.dtype, name=f"conv_{i}")(y)
             # Before it is enlarged: of a 1x1 convolution it is the same.
             x = Conv(self.width, 1, kernel_init=_glorot, dtype=self.dtype, name=f"shortcut_{i}")(x)
             x = x.repeat(2, 1).repeat(2, 2) + y
-        x = nn.relu(BatchNorm(name="norm")(x, train))
+        x = nn.relu(norm(x, "norm", classes=0))
         x = Conv(self.channels, 3, kernel_init=_glorot, dtype=self.dtype, name="image")(x)
         return jnp.tanh(x.astype(jnp.float32))
 
@@ -91,30 +102,43 @@ class Critic(nn.Module):
 
     Attributes:
       width: features of every layer.
+      spectral_norm: of every layer's kernel: SNGAN's discriminator, whose values are logits.
+      total: the features' sum over pixels, as SNGAN has it, instead of their mean.
+      classes: with any, it is called with labels, and the class's projection is added (Miyato and Koyama 2018,
+        equation 4).
       dtype: the precision of computation.
     """
 
     width: int = 128
+    spectral_norm: bool = False
+    total: bool = False
+    classes: int = 0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, label: jax.Array | None = None) -> jax.Array:
+        how = {"spectral_norm": self.spectral_norm, "dtype": self.dtype}
+
         def conv(x, name):
-            return Conv(self.width, 3, kernel_init=_he, dtype=self.dtype, name=name)(x)
+            return Conv(self.width, 3, kernel_init=_he, name=name, **how)(x)
 
         def shortcut(x, name):
             # After the mean: of a 1x1 convolution it is the same.
             batch, height, width, channels = x.shape
             x = x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
-            return Conv(self.width, 1, kernel_init=_glorot, dtype=self.dtype, name=name)(x)
+            return Conv(self.width, 1, kernel_init=_glorot, name=name, **how)(x)
 
         y = nn.relu(conv(x, "conv_0"))  # the first block takes pixels as they are
-        x = DownConv(self.width, self.dtype, name="down_0")(y) + shortcut(x, "shortcut_0")
+        x = DownConv(self.width, name="down_0", **how)(y) + shortcut(x, "shortcut_0")
         y = nn.relu(conv(nn.relu(x), "conv_1"))
-        x = DownConv(self.width, self.dtype, name="down_1")(y) + shortcut(x, "shortcut_1")
+        x = DownConv(self.width, name="down_1", **how)(y) + shortcut(x, "shortcut_1")
         for i in (2, 3):
             y = nn.relu(conv(nn.relu(x), f"conv_{i}_0"))
             x = x + conv(y, f"conv_{i}_1")
-        x = nn.relu(x).mean((1, 2))
-        value = Dense(1, kernel_init=_glorot, dtype=self.dtype, name="value")(x)
-        return value.astype(jnp.float32).reshape(-1)
+        x = nn.relu(x).sum((1, 2)) if self.total else nn.relu(x).mean((1, 2))
+        bias = not self.spectral_norm  # as the authors of each have it
+        value = Dense(1, use_bias=bias, kernel_init=_glorot, name="value", **how)(x).reshape(-1)
+        if self.classes:
+            projection = Embedding(self.classes, self.width, embedding_init=_glorot, name="projection", **how)(label)
+            value = value + (x * projection).sum(-1)
+        return value.astype(jnp.float32)

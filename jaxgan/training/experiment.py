@@ -4,15 +4,18 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxgan import sampling
 from jaxgan.data import Source, as_float
-from jaxgan.game import Game, State
+from jaxgan.game import Game, Player, State
 from jaxgan.metrics import frechet_distance
-from jaxgan.networks import Nets
+from jaxgan.networks import Net, Nets
+from jaxgan.training.settings import Settings
 
 SAMPLE_BATCH = 64
 SCORE_SAMPLES = 1024
@@ -86,6 +89,45 @@ class Experiment:
 def _filled(x: jax.Array, size: int) -> jax.Array:
     """``size`` rows: the last repeated."""
     return jnp.concatenate([x, jnp.repeat(x[-1:], size - len(x), 0)])
+
+
+def two_players(
+    config: Settings,
+    source: Source,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    *,
+    losses: Mapping[str, Callable],
+    optimizers: Mapping[str, optax.GradientTransformation],
+    turns: tuple[tuple[str, ...], ...] = (("d",), ("g",)),
+    classes: tuple[str, ...] = (),
+    draw: Callable[[jax.Array, int], jax.Array] = sampling.latents,
+) -> Experiment:
+    """One generator, ``g``, against one discriminator or critic, ``d``: what most of the family have in common.
+
+    Args:
+      config: says the latents' size, the average's decay, and how gradients are accumulated.
+      source: the examples.
+      generator: latents, [B, z], to examples; with ``classes`` it takes labels too.
+      discriminator: examples to logits, [B]; with ``classes`` it takes labels too.
+      losses, optimizers: each player's.
+      turns: of a step.
+      classes: of a conditional model.
+      draw: latents of keys and a size.
+    """
+    label = (jnp.zeros(1, jnp.int32),) * bool(classes)
+    nets = {
+        "g": Net(generator, jnp.zeros((1, config.latents)), *label),
+        "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
+    }
+    players = {name: Player((name,), losses[name], optimizers[name], config.gradient) for name in ("d", "g")}
+    return Experiment(
+        Game(nets, players, turns, ema={"g": config.ema}),
+        source,
+        latents=lambda keys: draw(keys, config.latents),
+        generate=lambda nets, *inputs: nets.g(*inputs),
+        classes=classes,
+    )
 
 
 class PixelScore:

@@ -107,15 +107,15 @@ def positive(value: Any) -> bool:
     return isinstance(value, jax.Array) or value > 0
 
 
-def class_count(source: Source) -> int:
-    """How many classes a conditional model has.
+def conditions(source: Source) -> tuple[str, ...]:
+    """The classes that a conditional model of these examples has.
 
     Raises:
       ValueError: the examples have no labels.
     """
     if not source.classes:
         raise ValueError(
-            f"{source.name}: no labels, so there is nothing to condition on; give an .npz with labels, or a TFDS "
-            "dataset that has them"
+            f"{source.name}: no labels, so there is nothing to condition on; give an .npz with labels, a folder with a "
+            "sub-folder for each class, or a TFDS dataset that has them"
         )
-    return len(source.classes)
+    return source.classes

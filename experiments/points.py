@@ -1,0 +1,106 @@
+"""Gaussians in the plane, whose modes can be counted: who finds all of them, and who collapses.
+
+Paper      the ring of eight of Metz et al. 2017, arXiv:1611.02163, and the grid of 25 of Srivastava et al. 2017,
+           arXiv:1705.07761. Games: R3GAN, arXiv:2501.05441; WGAN-GP, arXiv:1704.00028, whose weight 0.1 for points is
+           its authors'; and Goodfellow's, arXiv:1406.2661
+Command    python -m experiments.points --data grid --population 10
+Data       drawn when it is needed: ring, grid, swiss_roll; a standard deviation is an 80th of the ring's radius
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+from typing import Any, Literal, Self
+
+import optax
+
+from jaxgan import data, latents, losses, total
+from jaxgan.models import mlp
+from jaxgan.training.experiment import Experiment, two_players
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, WEIGHT, Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Settings):
+    """What the result depends on."""
+
+    game: Literal["r3gan", "wgan_gp", "gan"] = "r3gan"
+    """Relativistic with R1 and R2; Wasserstein with a gradient penalty; or the first, without a penalty."""
+    steps: int = 15000
+    batch_size: int = 128
+    data: str = "ring"
+    latents: int = 2
+    learning_rate: float = 1e-3
+    ema: float = 0.999
+    width: int = 128
+    """Units of each of three hidden layers, of both players."""
+    gamma: float = 0.1
+    """R3GAN's, of R1 and R2, whose weights are gamma / 2; it falls to a tenth, as the rate does."""
+    penalty: float = 0.1
+    """WGAN-GP's weight of the gradient penalty."""
+    critic_turns: int = 5
+    """WGAN-GP's turns of the critic in a step."""
+    decay: int = 15000
+    """Steps over which the rate and gamma fall, by a cosine."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        return super().tiny(**{"latents": 2, "width": 4, **changes})
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(width=COUNT, critic_turns=COUNT, decay=COUNT, gamma=WEIGHT, penalty=WEIGHT)
+    source = config.examples(source)
+    if len(source.shape) != 1:
+        raise ValueError(
+            f"{source.name}: examples of shape {source.shape}; want points: ring, grid, or an array [N, D]"
+        )
+    hidden = (config.width,) * 3
+    generator = mlp.Generator(source.shape, hidden, lambda x: x, config.dtype)
+    discriminator = mlp.Discriminator(hidden, config.dtype)
+    falling = optax.cosine_decay_schedule(1.0, config.decay, alpha=0.1)
+
+    def discriminator_loss(nets, batch, keys, step):
+        real, fake = batch["image"], nets.g(latents(keys, config.latents))
+        real_logits, fake_logits = nets.d(real), nets.d(fake)
+        metrics = losses.discriminator_metrics(real_logits, fake_logits)
+        if config.game == "r3gan":
+            adversarial = losses.relativistic_discriminator(real_logits, fake_logits)
+            penalties = losses.r1(nets.d, real) + losses.r2(nets.d, fake)
+            return total(adversarial=adversarial, penalties=config.gamma / 2 * falling(step) * penalties)
+        if config.game == "wgan_gp":
+            adversarial = losses.wasserstein_discriminator(real_logits, fake_logits)
+            penalty = config.penalty * losses.gradient_penalty(nets.d, real, fake, keys)
+            return total(adversarial=adversarial, penalty=penalty)
+        return total(adversarial=losses.minimax_discriminator(real_logits, fake_logits), metrics=metrics)
+
+    def generator_loss(nets, batch, keys, step):
+        fake_logits = nets.d(nets.g(latents(keys, config.latents)))
+        if config.game == "r3gan":
+            return total(adversarial=losses.relativistic_generator(nets.d(batch["image"]), fake_logits))
+        if config.game == "wgan_gp":
+            return total(adversarial=losses.wasserstein_generator(fake_logits))
+        return total(adversarial=losses.non_saturating_generator(fake_logits))
+
+    turns = config.critic_turns if config.game == "wgan_gp" else 1
+
+    def adam(turns):
+        rate = optax.cosine_decay_schedule(config.learning_rate, config.decay * turns, alpha=0.1)
+        return optax.adam(rate, 0.5 if config.game == "gan" else 0.0, 0.9)
+
+    return two_players(
+        config,
+        source,
+        generator,
+        discriminator,
+        losses={"d": discriminator_loss, "g": generator_loss},
+        optimizers={"d": adam(turns), "g": adam(1)},
+        turns=(("d",),) * turns + (("g",),),
+    )
+
+
+if __name__ == "__main__":
+    main("points", Config, build, __doc__)

@@ -1,0 +1,110 @@
+"""R3GAN: a relativistic loss, penalties at reals and fakes, and residual networks without normalisation.
+
+Paper      Huang, Gokaslan, Kuleshov, Tompkin 2024, arXiv:2501.05441: equation 2 with R1 and R2, figure 4's blocks, and
+           cosine schedules of the rate, Adam's second decay and gamma. Not its augmentation.
+Command    python -m experiments.r3gan
+Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+from typing import Any, Self
+
+import optax
+
+from jaxgan import data, latents, losses, total
+from jaxgan.models import r3gan
+from jaxgan.models.dcgan import doublings
+from jaxgan.training.experiment import Experiment, two_players
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, conditions
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Settings):
+    """What the result depends on; of schedules the first value, the last is the field's with ``final_`` before it."""
+
+    steps: int = 5000
+    learning_rate: float = 2e-4
+    final_learning_rate: float = 5e-5
+    """Where the rate ends."""
+    conditional: bool = False
+    """Ask for a class, and judge by it; the data must have labels."""
+    width: int = 32
+    """Features of each stage; the paper's are 768."""
+    blocks: int = 1
+    """Residual blocks of each stage; the paper has 2."""
+    group: int = 16
+    """Channels that a 3 x 3 convolution mixes."""
+    gamma: float = 1.0
+    """Of R1 and R2, whose weights are gamma / 2."""
+    final_gamma: float = 0.1
+    """Where gamma ends."""
+    beta2: float = 0.9
+    """Adam's decay of the mean square; that of the mean is 0."""
+    final_beta2: float = 0.99
+    """Where beta2 ends."""
+    decay: int = 5000
+    """Steps over which all of them go from the first value to the last, by a cosine."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        return super().tiny(**{"width": 4, "group": 4, **changes})
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(width=COUNT, blocks=COUNT, group=COUNT, decay=COUNT, final_learning_rate=WEIGHT)
+    config.check(gamma=WEIGHT, final_gamma=WEIGHT, beta2=SHARE, final_beta2=SHARE)
+    source = config.images(source)
+    size, _, channels = source.shape
+    classes = conditions(source) if config.conditional else ()
+    widths = (config.width,) * (1 + doublings(size, r3gan.BASE))
+    how = {"blocks": config.blocks, "group": config.group, "classes": len(classes), "dtype": config.dtype}
+    generator = r3gan.Generator(widths, channels, **how)
+    discriminator = r3gan.Discriminator(widths, embedding=config.width, **how)
+    gamma = _cosine(config.gamma, config.final_gamma, config.decay)
+
+    def discriminator_loss(nets, batch, keys, step):
+        label = (batch["label"],) if classes else ()
+        real, fake = batch["image"], nets.g(latents(keys, config.latents), *label)
+        d = lambda x: nets.d(x, *label)  # noqa: E731
+        real_logits, fake_logits = d(real), d(fake)
+        return total(
+            adversarial=losses.relativistic_discriminator(real_logits, fake_logits),
+            r1=gamma(step) / 2 * losses.r1(d, real),
+            r2=gamma(step) / 2 * losses.r2(d, fake),
+            metrics={"accuracy": real_logits > fake_logits, "gap": real_logits - fake_logits},
+        )
+
+    def generator_loss(nets, batch, keys, step):
+        label = (batch["label"],) if classes else ()
+        fake = nets.g(latents(keys, config.latents), *label)
+        return total(adversarial=losses.relativistic_generator(nets.d(batch["image"], *label), nets.d(fake, *label)))
+
+    adam = optax.inject_hyperparams(optax.adam)(
+        _cosine(config.learning_rate, config.final_learning_rate, config.decay),
+        b1=0.0,
+        b2=_cosine(config.beta2, config.final_beta2, config.decay),
+    )
+    return two_players(
+        config,
+        source,
+        generator,
+        discriminator,
+        losses={"d": discriminator_loss, "g": generator_loss},
+        optimizers={"d": adam, "g": adam},
+        classes=classes,
+    )
+
+
+def _cosine(first, last, steps):
+    """From the first value to the last."""
+    share = optax.cosine_decay_schedule(1.0, steps)
+    return lambda step: last + (first - last) * share(step)
+
+
+if __name__ == "__main__":
+    main("r3gan", Config, build, __doc__)

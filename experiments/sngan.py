@@ -1,0 +1,97 @@
+"""SNGAN: a discriminator whose every layer spectral normalisation holds at a Lipschitz constant of one.
+
+Paper      Miyato et al. 2018, arXiv:1802.05957: residual networks, hinge loss, five turns of the discriminator, the
+           generator's batch twice its. --conditional: classes in the generator's BatchNorm and a projection
+           discriminator, Miyato and Koyama 2018, arXiv:1802.05637
+Command    python -m experiments.sngan --conditional
+Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan import data, latents, losses, total
+from jaxgan.models import resnet
+from jaxgan.training.experiment import Experiment, two_players
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, SHARE, Settings, conditions
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Settings):
+    """What the result depends on."""
+
+    steps: int = 3000
+    latents: int = 128
+    conditional: bool = False
+    """Ask for a class, and judge by it; the data must have labels."""
+    generator_width: int = 32
+    """Features of the generator's layers; the paper's are 256."""
+    discriminator_width: int = 32
+    """Features of the discriminator's layers; the paper's are 128."""
+    discriminator_turns: int = 5
+    """Turns of the discriminator in a step."""
+    beta1: float = 0.0
+    """Adam's decay of the mean gradient."""
+    beta2: float = 0.9
+    """Adam's decay of the mean square."""
+    decay: int = 3000
+    """Steps over which the rate falls to zero; the authors' 50,000."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        small = {"generator_width": 4, "discriminator_width": 4, "discriminator_turns": 2, "conditional": True}
+        return super().tiny(**{**small, **changes})
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(generator_width=COUNT, discriminator_width=COUNT, discriminator_turns=COUNT, decay=COUNT)
+    config.check(beta1=SHARE, beta2=SHARE)
+    source = config.images(source)
+    size, _, channels = source.shape
+    classes = conditions(source) if config.conditional else ()
+    how = {"classes": len(classes), "dtype": config.dtype}
+    generator = resnet.Generator(size, channels, config.generator_width, **how)
+    discriminator = resnet.Critic(config.discriminator_width, spectral_norm=True, total=True, **how)
+
+    def discriminator_loss(nets, batch, keys, step):
+        label = (batch["label"],) if classes else ()
+        real_logits, stats = nets.d.with_stats(batch["image"], *label)
+        fake_logits = nets.d(nets.g(latents(keys, config.latents), *label), *label)
+        adversarial = losses.hinge_discriminator(real_logits, fake_logits)
+        metrics = losses.discriminator_metrics(real_logits, fake_logits)
+        return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
+
+    def generator_loss(nets, batch, keys, step):
+        more = jax.vmap(jax.random.fold_in, (0, None))(keys, 2)
+        z = jnp.concatenate([latents(keys, config.latents), latents(more, config.latents)])
+        label = (jnp.tile(batch["label"], 2),) if classes else ()
+        fake, stats = nets.g.with_stats(z, *label)
+        return total(adversarial=losses.hinge_generator(nets.d(fake, *label)), stats={"g": stats})
+
+    def adam(turns):
+        rate = optax.linear_schedule(config.learning_rate, 0.0, config.decay * turns)
+        return optax.adam(rate, config.beta1, config.beta2)
+
+    return two_players(
+        config,
+        source,
+        generator,
+        discriminator,
+        losses={"d": discriminator_loss, "g": generator_loss},
+        optimizers={"d": adam(config.discriminator_turns), "g": adam(1)},
+        turns=(("d",),) * config.discriminator_turns + (("g",),),
+        classes=classes,
+    )
+
+
+if __name__ == "__main__":
+    main("sngan", Config, build, __doc__)

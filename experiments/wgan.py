@@ -1,0 +1,106 @@
+"""WGAN: a critic of the earth mover's distance, kept Lipschitz by clipping its weights.
+
+Paper      Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875: algorithm 1 with RMSprop, DCGAN's networks, and the
+           warm-up of https://github.com/martinarjovsky/WassersteinGAN: a hundred turns of the critic for each of the
+           generator's first 25, and for every 500th
+Command    python -m experiments.wgan
+Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+from typing import Any, Self
+
+import optax
+
+from jaxgan import data, latents, losses, total
+from jaxgan.models import dcgan
+from jaxgan.optimizers import clip_weights
+from jaxgan.training.experiment import Experiment, two_players
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, WEIGHT, Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Settings):
+    """What the result depends on."""
+
+    steps: int = 10000
+    latents: int = 100
+    learning_rate: float = 5e-5
+    clip: float = 0.01
+    """Weights of the critic stay in [-clip, clip]."""
+    critic_turns: int = 5
+    """Turns of the critic in a step."""
+    warm_steps: int = 20
+    """Steps of a long turn: one of both players' after so many less one in which the critic moves alone."""
+    warm_first: int = 25
+    """How many turns of the generator are long ones at the start."""
+    warm_every: int = 500
+    """And then every so many."""
+    generator_width: int = 48
+    """Features of the generator's last hidden layer."""
+    critic_width: int = 32
+    """Features of the critic's first layer."""
+    base: int = 2
+    """The size from which the generator grows its images; the paper's is 4."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        small = {"generator_width": 4, "critic_width": 4, "critic_turns": 2, "warm_steps": 2, "warm_first": 1}
+        return super().tiny(**{**small, **changes})
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(generator_width=COUNT, critic_width=COUNT, critic_turns=COUNT, clip=WEIGHT)
+    config.check(warm_steps=COUNT, warm_first=(0, 1e9), warm_every=COUNT)
+    source = config.images(source)
+    size, _, channels = source.shape
+    generator = dcgan.Generator(size, channels, config.generator_width, config.base, config.dtype)
+    critic = dcgan.Discriminator(config.critic_width, config.base, dtype=config.dtype)
+
+    def critic_loss(nets, batch, keys, step):
+        real_logits, stats = nets.d.with_stats(batch["image"])
+        fake_logits = nets.d(nets.g(latents(keys, config.latents)))
+        return total(
+            adversarial=losses.wasserstein_discriminator(real_logits, fake_logits),
+            metrics={"distance": real_logits - fake_logits, "logits_real": real_logits, "logits_fake": fake_logits},
+            stats={"d": stats},
+        )
+
+    def generator_loss(nets, batch, keys, step):
+        fake, stats = nets.g.with_stats(latents(keys, config.latents))
+        return total(adversarial=losses.wasserstein_generator(nets.d(fake)), stats={"g": stats})
+
+    rmsprop = optax.rmsprop(config.learning_rate, decay=0.99)  # PyTorch's decay, which the authors had
+    experiment = two_players(
+        config,
+        source,
+        generator,
+        critic,
+        losses={"d": critic_loss, "g": generator_loss},
+        optimizers={"d": optax.chain(rmsprop, clip_weights(config.clip)), "g": rmsprop},
+        turns=(("d",),) * config.critic_turns + (("g",),),
+    )
+    both = experiment.game
+    alone = dataclasses.replace(both, players={"d": both.players["d"]}, turns=both.turns[:-1])
+    return dataclasses.replace(experiment, game_at=lambda step: alone if is_alone(config, step) else both)
+
+
+def is_alone(config: Config, step: int) -> bool:
+    """Whether the critic moves alone in a step: in all but the last of a long turn of the generator."""
+    first = config.warm_first * config.warm_steps
+    if step < first:
+        return step % config.warm_steps < config.warm_steps - 1
+    # The first long turn after them is the generator's warm_every-th.
+    usual = config.warm_every - config.warm_first % config.warm_every
+    cycle = config.warm_every - 1 + config.warm_steps
+    place = (step - first - usual) % cycle
+    return step >= first + usual and place < config.warm_steps - 1
+
+
+if __name__ == "__main__":
+    main("wgan", Config, build, __doc__)

@@ -1,0 +1,89 @@
+"""WGAN-GP: a critic whose slope a penalty holds at one, with residual networks.
+
+Paper      Gulrajani et al. 2017, arXiv:1704.00028: appendix F's networks, five turns of the critic, the generator's
+           batch twice the critic's, Adam (0, 0.9) whose rate falls to zero. Not its conditional form
+Command    python -m experiments.wgan_gp
+Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan import data, latents, losses, total
+from jaxgan.models import resnet
+from jaxgan.training.experiment import Experiment, two_players
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Settings):
+    """What the result depends on."""
+
+    steps: int = 5000
+    latents: int = 128
+    width: int = 32
+    """Features of every layer; the paper's are 128."""
+    critic_turns: int = 5
+    """Turns of the critic in a step."""
+    penalty: float = 10.0
+    """Weight of the gradient penalty."""
+    beta1: float = 0.0
+    """Adam's decay of the mean gradient."""
+    beta2: float = 0.9
+    """Adam's decay of the mean square."""
+    decay: int = 5000
+    """Steps over which the rate falls to zero; the paper's 100,000."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        return super().tiny(**{"width": 4, "critic_turns": 2, **changes})
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(width=COUNT, critic_turns=COUNT, decay=COUNT, penalty=WEIGHT, beta1=SHARE, beta2=SHARE)
+    source = config.images(source)
+    size, _, channels = source.shape
+    generator = resnet.Generator(size, channels, config.width, dtype=config.dtype)
+    critic = resnet.Critic(config.width, dtype=config.dtype)
+
+    def critic_loss(nets, batch, keys, step):
+        real, fake = batch["image"], nets.g(latents(keys, config.latents))
+        real_logits, fake_logits = nets.d(real), nets.d(fake)
+        return total(
+            adversarial=losses.wasserstein_discriminator(real_logits, fake_logits),
+            gradient_penalty=config.penalty * losses.gradient_penalty(nets.d, real, fake, keys),
+            metrics={"distance": real_logits - fake_logits, "logits_real": real_logits, "logits_fake": fake_logits},
+        )
+
+    def generator_loss(nets, batch, keys, step):
+        more = jax.vmap(jax.random.fold_in, (0, None))(keys, 2)
+        z = jnp.concatenate([latents(keys, config.latents), latents(more, config.latents)])
+        fake, stats = nets.g.with_stats(z)
+        return total(adversarial=losses.wasserstein_generator(nets.d(fake)), stats={"g": stats})
+
+    def adam(turns):
+        rate = optax.linear_schedule(config.learning_rate, 0.0, config.decay * turns)
+        return optax.adam(rate, config.beta1, config.beta2)
+
+    return two_players(
+        config,
+        source,
+        generator,
+        critic,
+        losses={"d": critic_loss, "g": generator_loss},
+        optimizers={"d": adam(config.critic_turns), "g": adam(1)},
+        turns=(("d",),) * config.critic_turns + (("g",),),
+    )
+
+
+if __name__ == "__main__":
+    main("wgan_gp", Config, build, __doc__)
