@@ -1,0 +1,298 @@
+"""Each network, and its game's losses and gradients, against an independent PyTorch implementation, weights copied.
+
+DCGAN, WGAN-GP and the multi-layer perceptrons are in tests/benchmarks/test_agreement.py.
+"""
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgan import losses
+from jaxgan.models import cgan, r3gan, resnet
+from jaxgan.networks import Function
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[torch]'")
+from torch.nn import functional as F  # noqa: E402
+
+LABELS = np.array([2, 0, 1, 2, 2, 1])
+CLASSES, BATCH = 3, 6
+
+
+def images(seed, size=8, channels=3):
+    return np.random.default_rng(seed).uniform(-1, 1, (BATCH, size, size, channels)).astype(np.float32)
+
+
+def noise(size, seed=7):
+    return np.random.default_rng(seed).normal(size=(BATCH, size)).astype(np.float32)
+
+
+def function(module, *inputs, **kwargs):
+    """The network, its parameters drawn at random, those that begin at a constant too."""
+    variables = dict(module.init(jax.random.key(0), *inputs, **kwargs))
+    rng = np.random.default_rng(1)
+    params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape).astype(np.float32), variables.pop("params"))
+    return Function(params, variables, module, True)
+
+
+class Parameters:
+    """jaxgan's as PyTorch's, by path, with gradients."""
+
+    def __init__(self, params):
+        flat = jax.tree_util.tree_flatten_with_path(params)[0]
+        self.of = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in flat}
+        self.of = {path: torch.tensor(np.asarray(leaf), requires_grad=True) for path, leaf in self.of.items()}
+
+    def __getitem__(self, path):
+        return self.of[path]
+
+    def conv(self, x, path, kernel=None, **how):
+        w = self[f"{path}/kernel"] if kernel is None else kernel
+        bias = self.of.get(f"{path}/bias")
+        return F.conv2d(x, w.permute(3, 2, 0, 1), bias, padding=(w.shape[0] - 1) // 2, **how)
+
+    def dense(self, x, path, kernel=None):
+        w = self[f"{path}/kernel"] if kernel is None else kernel
+        return F.linear(x, w.T, self.of.get(f"{path}/bias"))
+
+    def table(self, path, label):
+        return self[path][torch.tensor(label)]
+
+
+def agree(ours, theirs, grads, parameters):
+    """Values, and gradients over all parameters, as a share of their norm."""
+    assert np.abs(np.asarray(ours) - theirs.detach().numpy()).max() < 1e-4 * max(1, np.abs(np.asarray(ours)).max())
+    flat = {
+        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+        for path, leaf in jax.tree_util.tree_flatten_with_path(grads)[0]
+    }
+    assert flat.keys() == parameters.of.keys()
+    whole = math.sqrt(sum(float(np.square(x).sum()) for x in flat.values()))
+    assert whole > 1e-3
+    for path, leaf in flat.items():
+        other = parameters[path].grad
+        other = np.zeros_like(leaf) if other is None else other.numpy()
+        assert np.linalg.norm(leaf - other) < 1e-4 * whole, path
+
+
+def channels_first(x):
+    return torch.tensor(np.asarray(x)).permute(0, 3, 1, 2)
+
+
+# SNGAN
+
+
+def normalized(w, u):
+    """Miyato et al. 2018, algorithm 1, one step of it from the vector that is kept."""
+    matrix = w.reshape(-1, w.shape[-1])
+    with torch.no_grad():
+        v = F.normalize(matrix @ u, dim=0)
+        u = F.normalize(matrix.T @ v, dim=0)
+        v = F.normalize(matrix @ u, dim=0)
+    return w / (v @ matrix @ u)
+
+
+def sn_critic(p, spectral, x, label):
+    def kernel(path, leaf="kernel"):
+        u = spectral
+        for part in path.split("/"):
+            u = u[part]
+        return normalized(p[f"{path}/{leaf}"], torch.tensor(np.asarray(u["u"])))
+
+    def conv(x, path):
+        return p.conv(x, path, kernel(path))
+
+    y = conv(F.relu(conv(x, "conv_0")), "down_0")
+    x = F.avg_pool2d(y, 2) + conv(F.avg_pool2d(x, 2), "shortcut_0")
+    y = conv(F.relu(conv(F.relu(x), "conv_1")), "down_1")
+    x = F.avg_pool2d(y, 2) + F.avg_pool2d(conv(x, "shortcut_1"), 2)
+    for i in (2, 3):
+        x = x + conv(F.relu(conv(F.relu(x), f"conv_{i}_0")), f"conv_{i}_1")
+    x = F.relu(x).sum((2, 3))
+    projection = (x * kernel("projection", "embedding")[torch.tensor(label)]).sum(1)
+    return F.linear(x, kernel("value").T).view(-1) + projection
+
+
+def test_sngan_discriminator():
+    module = resnet.Critic(8, spectral_norm=True, total=True, classes=CLASSES)
+    real, fake = images(0), images(1)
+    d = function(module, real, LABELS)
+
+    def loss(params):
+        net = d.replace(params=params)
+        return losses.hinge_discriminator(net(real, LABELS), net(fake, LABELS)).mean()
+
+    value, grads = jax.value_and_grad(loss)(d.params)
+    p = Parameters(d.params)
+    logits = [sn_critic(p, d.stats["spectral"], channels_first(x), LABELS) for x in (real, fake)]
+    theirs = F.relu(1 - logits[0]).mean() + F.relu(1 + logits[1]).mean()
+    theirs.backward()
+    agree(value, theirs, grads, p)
+    np.testing.assert_allclose(d(real, LABELS), logits[0].detach().numpy(), rtol=1e-4, atol=1e-4)
+
+
+def conditional_generator(p, z, label, size=8):
+    def norm(x, path, classes):
+        scale, bias = (p.table(f"{path}/{leaf}", label)[:, :, None, None] for leaf in ("scale", "bias"))
+        return F.batch_norm(x, None, None, training=True, eps=1e-5) * scale + bias
+
+    width = p["norm/scale"].shape[0]
+    x = p.dense(z, "linear").view(-1, 4, 4, width).permute(0, 3, 1, 2)
+    for i in range(int(math.log2(size // 4))):
+        y = F.interpolate(F.relu(norm(x, f"norm_{i}_0", CLASSES)), scale_factor=2)
+        y = F.relu(norm(p.conv(y, f"up_{i}"), f"norm_{i}_1", CLASSES))
+        x = p.conv(F.interpolate(x, scale_factor=2), f"shortcut_{i}") + p.conv(y, f"conv_{i}")
+    x = F.batch_norm(x, None, None, p["norm/scale"], p["norm/bias"], training=True, eps=1e-5)
+    return torch.tanh(p.conv(F.relu(x), "image"))
+
+
+def test_sngan_conditional_generator():
+    module = resnet.Generator(8, 3, 8, classes=CLASSES)
+    z, weights = noise(16), images(3)
+    g = function(module, z, LABELS, train=True)
+
+    def loss(params):
+        return (g.replace(params=params)(z, LABELS) * weights).sum()
+
+    value, grads = jax.value_and_grad(loss)(g.params)
+    p = Parameters(g.params)
+    x = conditional_generator(p, torch.tensor(z), LABELS)
+    theirs = (x * channels_first(weights)).sum()
+    theirs.backward()
+    agree(value, theirs, grads, p)
+
+
+# R3GAN
+
+
+def block(p, path, x, group):
+    y = F.leaky_relu(p.conv(x, f"{path}/expand") + p[f"{path}/activation_0/bias"].view(1, -1, 1, 1), 0.2)
+    w = p[f"{path}/mix/kernel"]  # [groups, 3, 3, in, out]
+    w = w.permute(0, 4, 3, 1, 2).reshape(-1, group, 3, 3)
+    y = F.conv2d(y, w, padding=1, groups=len(w) // group)
+    y = F.leaky_relu(y + p[f"{path}/activation_1/bias"].view(1, -1, 1, 1), 0.2)
+    return x + p.conv(y, f"{path}/join")
+
+
+FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
+
+
+def filtered(x, transposed):
+    w = FILTER.expand(x.shape[1], 1, 4, 4)
+    if transposed:
+        return F.conv_transpose2d(x, 4 * w, stride=2, padding=1, groups=x.shape[1])
+    return F.conv2d(x, w, stride=2, padding=1, groups=x.shape[1])
+
+
+def r3_generator(p, z, label, stages, group):
+    z = torch.cat([z, p.table("label/embedding", label)], 1)
+    x = p.dense(z, "linear")[:, :, None, None] * p["basis"].permute(2, 0, 1)[None]
+    for i in range(stages):
+        if i > 0:
+            x = filtered(p.conv(x, f"width_{i}") if f"width_{i}/kernel" in p.of else x, True)
+        x = block(p, f"block_{i}_0", x, group)
+    return p.conv(x, "image")
+
+
+def r3_discriminator(p, x, label, stages, group):
+    x = p.conv(x, "width_0")
+    for i in range(stages):
+        if i > 0:
+            x = filtered(x, False)
+            x = p.conv(x, f"width_{i}") if f"width_{i}/kernel" in p.of else x
+        x = block(p, f"block_{i}_0", x, group)
+    x = p.dense((x * p["basis"].permute(2, 0, 1)[None]).sum((2, 3)), "linear")
+    return (x * p.table("label/embedding", label)).sum(1)
+
+
+@pytest.mark.parametrize("widths", [(8, 8), (8, 4)])
+def test_r3gan_discriminator_with_both_penalties(widths):
+    module = r3gan.Discriminator(widths[::-1], 1, 4, CLASSES, embedding=5)
+    real, fake = images(0), images(1)
+    d = function(module, real, LABELS)
+
+    def loss(params):
+        net = lambda x: d.replace(params=params)(x, LABELS)  # noqa: E731
+        adversarial = losses.relativistic_discriminator(net(real), net(fake))
+        return (adversarial + 0.5 * (losses.r1(net, real) + losses.r2(net, fake))).mean()
+
+    value, grads = jax.value_and_grad(loss)(d.params)
+    p = Parameters(d.params)
+    pixels = [channels_first(x).requires_grad_() for x in (real, fake)]
+    logits = [r3_discriminator(p, x, LABELS, 2, 4) for x in pixels]
+    theirs = F.softplus(logits[1] - logits[0])
+    for x, logit in zip(pixels, logits):
+        (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
+        theirs = theirs + 0.5 * gradient.square().sum((1, 2, 3))
+    theirs.mean().backward()
+    agree(value, theirs.mean(), grads, p)
+
+
+@pytest.mark.parametrize("widths", [(8, 8), (8, 4)])
+def test_r3gan_generator(widths):
+    module = r3gan.Generator(widths, 3, 1, 4, CLASSES)
+    z, weights = noise(6), images(3)
+    g = function(module, z, LABELS)
+
+    def loss(params):
+        return (g.replace(params=params)(z, LABELS) * weights).sum()
+
+    value, grads = jax.value_and_grad(loss)(g.params)
+    p = Parameters(g.params)
+    theirs = (r3_generator(p, torch.tensor(z), LABELS, 2, 4) * channels_first(weights)).sum()
+    theirs.backward()
+    agree(value, theirs, grads, p)
+
+
+# CGAN, without dropout: what it drops is each framework's own draw
+
+
+def maxout(p, x, path, pieces):
+    x = p.dense(x, path)
+    return x.view(len(x), -1, pieces).amax(-1)
+
+
+@pytest.mark.parametrize("projection", [False, True])
+def test_cgan(projection):
+    g = function(cgan.Generator((8, 8, 1), CLASSES, (6, 8, 10)), noise(5), LABELS)
+    module = cgan.Discriminator(CLASSES, (6, 4, 5), (3, 2, 2), 1.0, projection)
+    real = images(0, channels=1)
+    d = function(module, real, LABELS, train=True)
+    z = noise(5)
+
+    def loss(params):
+        fake_logits = d.replace(params=params["d"])(g.replace(params=params["g"])(z, LABELS), LABELS)
+        return losses.minimax_discriminator(d.replace(params=params["d"])(real, LABELS), fake_logits).mean()
+
+    both = {"d": d.params, "g": g.params}
+    value, grads = jax.value_and_grad(loss)(both)
+    p = Parameters(both)
+    label = F.one_hot(torch.tensor(LABELS), CLASSES).float()
+
+    def generator(z):
+        parts = F.relu(p.dense(z, "g/latents")), F.relu(p.dense(label, "g/label"))
+        return torch.tanh(p.dense(F.relu(p.dense(torch.cat(parts, 1), "g/joint")), "g/image"))
+
+    def discriminator(x):
+        x = maxout(p, x, "d/image", 3)
+        x = x if projection else torch.cat([x, maxout(p, label, "d/label", 2)], 1)
+        x = maxout(p, x, "d/joint", 2)
+        logits = p.dense(x, "d/logit").view(-1)
+        return logits + (x * p.table("d/projection/embedding", LABELS)).sum(1) if projection else logits
+
+    theirs = F.softplus(-discriminator(torch.tensor(real).view(BATCH, -1))) + F.softplus(
+        discriminator(generator(torch.tensor(z)))
+    )
+    theirs.mean().backward()
+    agree(value, theirs.mean(), grads, p)
+
+
+def test_a_network_that_differs_is_seen():
+    module = r3gan.Generator((8, 8), 3, 1, 4, CLASSES)
+    g = function(module, noise(6), LABELS)
+    p = Parameters(g.params)
+    ours = g(noise(6), LABELS)
+    theirs = r3_generator(p, torch.tensor(noise(6)), LABELS[::-1].copy(), 2, 4)
+    with pytest.raises(AssertionError):
+        agree(ours.transpose(0, 3, 1, 2), theirs, g.params, p)
