@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# IPTC's term for media made by a model: https://cv.iptc.org/newscodes/digitalsourcetype
+# IPTC's terms for media made by a model, and for a mix with others: https://cv.iptc.org/newscodes/digitalsourcetype
 _SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
 
 
 def latents(keys: jax.Array, size: int) -> jax.Array:
@@ -71,12 +72,32 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.nda
     return sheet
 
 
+def beneath(*images: jax.Array, columns: int = 8) -> jax.Array:
+    """Images of several kinds, [N, h, w, C] each, as one array for a grid of ``columns``, which divide N.
+
+    A row of the first kind, beneath it the same examples of the second, and so on; then the next row of the first.
+    """
+    shapes = {x.shape for x in images}
+    if len(shapes) != 1 or len(images[0]) % columns:
+        raise ValueError(f"images of shapes {', '.join(map(str, shapes))}: want one shape, of a multiple of {columns}")
+    rows = jnp.stack([x.reshape(-1, columns, *x.shape[1:]) for x in images], axis=1)
+    return rows.reshape(-1, *images[0].shape[1:])
+
+
 def _scatter(points, size=256, reach=1.2):
     counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], size, [[-reach, reach]] * 2)
     return np.where(counts[::-1] > 0, 0, 255).astype(np.uint8)[..., None]
 
 
-def save(path: str | Path, frames: np.ndarray, by: str, *, frames_per_second: int = 12, scale: int = 1) -> None:
+def save(
+    path: str | Path,
+    frames: np.ndarray,
+    by: str,
+    *,
+    frames_per_second: int = 12,
+    scale: int = 1,
+    beside_real: bool = False,
+) -> None:
     """Write a picture (.png), or frames as an animation (.gif, .webp), marked as synthetic and by what.
 
     Args:
@@ -85,6 +106,7 @@ def save(path: str | Path, frames: np.ndarray, by: str, *, frames_per_second: in
       by: what made it, ``jaxgan 0.1.0 dcgan``; goes into the file's metadata with the IPTC's term.
       frames_per_second: of an animation.
       scale: draw each pixel this many times as wide and high.
+      beside_real: examples of the data may be among what the model made, and the file says so.
     """
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -98,12 +120,15 @@ def save(path: str | Path, frames: np.ndarray, by: str, *, frames_per_second: in
         raise ValueError(f"{path}: {len(frames)} frames in a picture; use .gif or .webp")
     frames = frames.repeat(scale, 1).repeat(scale, 2)
     pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
-    note = f"Synthetic: made by {by}, a generative adversarial network. No camera took it."
+    note = f"Synthetic: made by {by}, a generative model. No camera took it."
+    if beside_real:
+        note = f"Synthetic in part or whole: made by {by}, a generative model; examples of its data may be beside it."
+    source = _COMPOSITE if beside_real else _SYNTHETIC
     if kind == ".png":
         info = PngInfo()
         info.add_text("Software", by)
         info.add_text("Description", note)
-        info.add_itxt("XML:com.adobe.xmp", _xmp(note, by))
+        info.add_itxt("XML:com.adobe.xmp", _xmp(note, by, source))
         pictures[0].save(path, pnginfo=info)
         return
     timing = {"save_all": True, "append_images": pictures[1:], "duration": 1000 // frames_per_second, "loop": 0}
@@ -112,16 +137,16 @@ def save(path: str | Path, frames: np.ndarray, by: str, *, frames_per_second: in
     elif kind == ".webp":
         pictures = [picture.convert("RGB") if picture.mode == "L" else picture for picture in pictures]
         timing["append_images"] = pictures[1:]
-        pictures[0].save(path, lossless=True, xmp=_xmp(note, by).encode(), **timing)
+        pictures[0].save(path, lossless=True, xmp=_xmp(note, by, source).encode(), **timing)
     else:
         raise ValueError(f"{path}: its format is not known; use .png, .gif or .webp")
 
 
-def _xmp(note: str, by: str) -> str:
+def _xmp(note: str, by: str, source: str) -> str:
     return (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
         'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" '
-        f'Iptc4xmpExt:DigitalSourceType="{_SYNTHETIC}" xmp:CreatorTool={quoteattr(by)} '
+        f'Iptc4xmpExt:DigitalSourceType="{source}" xmp:CreatorTool={quoteattr(by)} '
         f"photoshop:Headline={quoteattr(note)}/></rdf:RDF></x:xmpmeta>"
     )

@@ -49,6 +49,9 @@ def test_it_trains_resumes_and_samples(name, tmp_path, capsys):
         code, text = programs.run(capsys, "--steps", steps, "--run-dir", run_dir, *flags, experiment=name)
         assert code == 0, text
     assert "resumed from step 2" in text
+    sheets = {"", *(f"_{sheet}" for sheet in tiny(name)[1].sheets)}
+    drawn = {f"step_{step:07}{sheet}.png" for step in (0, 2, 3) for sheet in sheets}
+    assert {path.name for path in (run_dir / "samples").iterdir()} == drawn
     code, text = programs.run(
         capsys, "sample", "--run-dir", run_dir, "--count", 2, "--out", tmp_path / "a.npz", experiment=name
     )
@@ -64,6 +67,12 @@ def test_every_setting_is_told_and_frozen(name):
         config.seed = 1
     for told in ("Paper", "Command", "Data", "Hardware", "Time", "Score"):
         assert told in module.__doc__
+
+
+def test_a_sheet_has_a_name_that_a_file_can_have():
+    _, experiment = tiny("gan")
+    with pytest.raises(ValueError, match="'../up' is no name"):
+        dataclasses.replace(experiment, sheets={"../up": lambda nets, batch, keys: batch["image"]})
 
 
 def products(text):

@@ -131,6 +131,14 @@ def test_a_grid_is_near_square(count, rows, columns):
     assert tiles == [10 * i for i in range(count)] + [255] * (rows * columns - count)
 
 
+def test_beneath_is_row_by_row():
+    found = sampling.beneath(jnp.arange(6.0).reshape(6, 1), jnp.arange(10.0, 16.0).reshape(6, 1), columns=3)
+    assert found[:, 0].tolist() == [0, 1, 2, 10, 11, 12, 3, 4, 5, 13, 14, 15]
+    for wrong in (jnp.zeros((5, 1)), jnp.zeros((6, 2))):
+        with pytest.raises(ValueError, match="want one shape, of a multiple of 3"):
+            sampling.beneath(jnp.zeros((6, 1)) if wrong.shape[1] == 2 else wrong, wrong, columns=3)
+
+
 def test_points_are_a_scatter_plot():
     picture = sampling.grid(np.array([[1.0, 1.0], [-1.0, 0.0], [5.0, 5.0]]))
     assert (picture.shape, picture.dtype) == ((256, 256, 1), np.uint8)
@@ -163,6 +171,14 @@ def test_a_picture_says_that_it_is_synthetic(channels, tmp_path):
         told = {name.split("}")[1]: value for name, value in description.items()}
         assert told["DigitalSourceType"] == SYNTHETIC
         assert told["CreatorTool"] == 'jaxgan "0" <dcgan>'
+
+
+def test_a_picture_with_examples_of_the_data_says_so(tmp_path):
+    sampling.save(tmp_path / "a.png", PICTURE, "jaxgan 0 vae", beside_real=True)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.text["Description"].startswith("Synthetic in part or whole: made by jaxgan 0 vae")
+        assert SYNTHETIC not in image.text["XML:com.adobe.xmp"]
+        assert "digitalsourcetype/compositeSynthetic" in image.text["XML:com.adobe.xmp"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])

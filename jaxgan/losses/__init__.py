@@ -22,3 +22,4 @@ from jaxgan.losses.reconstruction import (
     l1 as l1,
     l2 as l2,
 )
+from jaxgan.losses.variational import gaussian_kl as gaussian_kl

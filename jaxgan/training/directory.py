@@ -4,7 +4,7 @@ config.json    the experiment's name, its settings, how many examples it has and
                members, versions, hardware
 metrics.jsonl  one object a step
 speed.jsonl    images per second, by step
-samples/       grids of the same latents, as training goes on
+samples/       grids of the same latents, as training goes on, and an experiment's sheets
 checkpoints/   see jaxgan.training.checkpoint
 report.html    see jaxgan.training.report
 """

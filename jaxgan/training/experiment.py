@@ -19,7 +19,7 @@ from jaxgan.training.settings import Settings
 
 SAMPLE_BATCH = 64
 SCORE_SAMPLES = 1024
-SHEET = 32  # examples of a sheet
+SHEET, SHEET_COLUMNS = 32, 8  # examples that a sheet is made of, and images in a row of it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,8 +37,9 @@ class Experiment:
         must be one object, because each is compiled once.
       classes: names of what a conditional model is asked for.
       view: samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points, [N, 2].
-      sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images`` of a batch
-        of examples, [N, height, width, C], which lie row by row, eight in each.
+      sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
+        [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
+        the same ones every time; ``sampling.beneath`` puts what is made of them under them.
     """
 
     game: Game
@@ -49,6 +50,11 @@ class Experiment:
     classes: tuple[str, ...] = ()
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
     sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        for name in self.sheets:
+            if not name.isidentifier():  # it becomes part of a file's name
+                raise ValueError(f"sheets: {name!r} is no name; want letters, digits and _, say 'reconstruction'")
 
     def at(self, step: int) -> Game:
         """The game of a step."""
@@ -74,16 +80,16 @@ class Experiment:
 
     def draw_sheets(self, seed: int) -> Callable[[State], dict[str, np.ndarray]]:
         """A function of a state that draws each of ``sheets``, of the same examples every time."""
-        count = min(SHEET, len(self.source))
-        batch = as_float(self.source.read(np.linspace(0, len(self.source) - 1, count).astype(int)))
-        keys = sampling.sample_keys(seed, count)
+        # From all over the source, whose neighbours may be of one class; of a smaller source some more than once.
+        examples = self.source.read(np.linspace(0, len(self.source) - 1, SHEET).astype(int))
+        keys = sampling.sample_keys(seed, SHEET)
 
-        def draw(state):
-            nets = self.game.functions(state)
+        @jax.jit
+        def draw(state, examples):
+            nets, batch = self.game.functions(state), as_float(examples)
             return {name: sheet(nets, batch, keys) for name, sheet in self.sheets.items()}
 
-        drawn = jax.jit(draw)
-        return lambda state: {name: np.asarray(images) for name, images in drawn(state).items()}
+        return lambda state: {name: np.asarray(images) for name, images in draw(state, examples).items()}
 
 
 def _filled(x: jax.Array, size: int) -> jax.Array:

@@ -18,7 +18,7 @@ from jaxgan.data.source import size_in_bytes
 from jaxgan.game import Game, State
 from jaxgan.training import logging
 from jaxgan.training.checkpoint import Checkpoints
-from jaxgan.training.experiment import PixelScore
+from jaxgan.training.experiment import SHEET_COLUMNS, PixelScore
 from jaxgan.training.logging import Diverged
 from jaxgan.training.members import One, on_host
 
@@ -227,16 +227,24 @@ class _Run:
         if not self.writer:
             return
         states = self.members.states(state)
-        pictures = {"": self.grid(states)}
-        pictures |= {name: sampling.grid(np.nan_to_num(x), 8) for name, x in self.sheets(states[0]).items()}
-        for name, image in pictures.items():
-            if image is not None and image.shape[-1] in (1, 3, 4):
-                path = self.path / "samples" / f"step_{step:07}{'_' * bool(name)}{name}.png"
-                path.parent.mkdir(exist_ok=True)
-                sampling.save(path, image, signature(self.name), scale=max(1, 256 // image.shape[0]))
-        if step == self.config.steps and pictures[""] is not None:
+        grid = self.grid(states)
+        if grid is not None:
+            self.save_picture(grid, f"step_{step:07}")
+        for name, images in self.sheets(states[0]).items():
+            sheet = sampling.grid(np.nan_to_num(images), SHEET_COLUMNS)
+            self.save_picture(sheet, f"step_{step:07}_{name}", beside_real=True)
+        if step == self.config.steps and grid is not None:
             self.terminal.close()
-            self.terminal.picture(pictures[""])
+            self.terminal.picture(grid)
+
+    def save_picture(self, image: np.ndarray, name: str, *, beside_real: bool = False) -> None:
+        """Among the run's samples, if its channels are those of a picture."""
+        if image.shape[-1] not in (1, 3, 4):
+            return
+        path = self.path / "samples" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        scale = max(1, 256 // image.shape[0])
+        sampling.save(path, image, signature(self.name), scale=scale, beside_real=beside_real)
 
     def grid(self, states: list[State]) -> np.ndarray | None:
         """Samples of the same latents as one image, of a population a row for each member; None of what is not seen.

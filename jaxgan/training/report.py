@@ -37,6 +37,22 @@ READINGS = {
     "gradient_penalty": "How far the critic's slope is from the one it should have, weight and all.",
     "speed": "Images trained on in a second. Dips: checkpoints, sample grids, or other work on the machine.",
 }
+# Where another word would be wrong: of a player who has none to play against, and of one who maximises an ELBO.
+ALONE = {"loss": "There is no other player: it falls, and levels off. If it rises for long, learn more slowly."}
+OF_ELBO = {
+    "elbo": "A lower bound on log p(x), in nats: it rises, and levels off. It is minus the reconstruction, minus the "
+    "KL divergence. Of examples that were trained on, so overfitting does not show.",
+    "reconstruction": "What the pixels still cost once their code is known, \u2212log p(x|z), in nats: it falls. Grey "
+    "pixels cost something even where they are met exactly.",
+    "kl": "What the code costs, KL(q(z|x) || p(z)), in nats: it rises as the code comes to tell examples apart. Near 0 "
+    "the decoder ignores the code, which is called posterior collapse.",
+}
+SHEETS = {
+    "reconstruction": "Examples, and beneath each row their reconstructions.",
+    "walk": "From one example's code, at the left, to another's, in equal steps on a straight line.",
+}
+SHEET = "Drawn by the experiment, from the same examples at each step."
+TITLES = {"elbo": "ELBO", "kl": "KL divergence"}
 PAIR = "What the player says of reals and of fakes."
 TERM = "A number that its player's loss reports, under the name it has there."
 
@@ -68,6 +84,7 @@ def _contents(path: Path) -> dict[str, Any]:
     rows = read_metrics(path / "metrics.jsonl")
     columns = _columns(rows)
     speed = _speed(path / "speed.jsonl")
+    pictures = _pictures(path / "samples")
     if len(speed[0]):
         columns[SPEED] = speed
     return {
@@ -79,7 +96,8 @@ def _contents(path: Path) -> dict[str, Any]:
         "charts": _charts(list(columns)),
         "equilibrium": EQUILIBRIUM,
         **_curves(columns),
-        "pictures": _pictures(path / "samples"),
+        "pictures": pictures,
+        "sheets": _sheets(pictures),
         "settings": [[name, _text(value)] for name, value in config.items()],
         "versions": [[name, _text(value)] for name, value in versions.items()],
         "maker": _maker(versions, str(record["experiment"])),
@@ -181,7 +199,7 @@ def _members(record: Mapping[str, Any], columns: Columns) -> dict[str, list] | N
     if not own:
         return None
     shown = {name: values for name, (_, values) in columns.items() if values.ndim == 2 and values.shape[1] == len(own)}
-    ends = ("accuracy_real", "accuracy_fake", "value", "loss")
+    ends = ("accuracy_real", "accuracy_fake", "value", "elbo", "loss")
     names = [name for end in ends for name in shown if name.partition("/")[2] == end]
     rows = []
     for i, settings in enumerate(own):
@@ -213,7 +231,11 @@ def _headline(columns: Columns) -> list[dict[str, Any]]:
         add(f"{player}/accuracy_fake", f"{of}right on fakes", "share", None, "fake")
         add(f"{player}/value", f"{of}value V(D, G)", "linear", f"at equilibrium {_minus(EQUILIBRIUM)}")
     for i, player in enumerate(players if not judges else []):
-        add(f"{player}/loss", f"loss of {player}", "linear", None, f"player{i % 6}")
+        if f"{player}/elbo" in columns:
+            for term in OF_ELBO:
+                add(f"{player}/{term}", f"{_title(term)}, nats", "linear", None, f"player{i % 6}")
+        else:
+            add(f"{player}/loss", f"loss of {player}", "linear", None, f"player{i % 6}")
     add(SPEED, "images a second", "linear", "mean of the run")
     return numbers
 
@@ -241,12 +263,15 @@ def _charts(names: Sequence[str]) -> list[dict[str, Any]]:
     pairs = {term.rpartition("_")[0] for term in ends.values() if term.endswith(("_real", "_fake"))} - {""}
     of_pairs = {f"{pair}_{side}" for pair in pairs for side in ("real", "fake")}
     terms = list(dict.fromkeys(ends.values()))
-    others = [term for term in terms if term not in of_pairs and term not in ("value", "loss", "grad_norm")]
+    of_elbo = [term for term in OF_ELBO if "elbo" in terms and term in terms]
+    shown = {*of_pairs, *of_elbo, "value", "loss", "grad_norm"}
+    others = [term for term in terms if term not in shown]
     later_pairs = sorted(pairs - {"accuracy", "logits"})
     return [
         *_pair(names, "accuracy", "Accuracy", "share", {"at": 0.5, "label": "50 %, a coin toss"}),
         *_value(names),
         *_pair(names, "logits", "Logits", "linear", {"at": 0, "label": ""}),
+        *(chart for term in of_elbo for chart in _by_player(names, term, _title(term), "linear")),
         *_by_player(names, "loss", "Loss", "linear"),
         *(chart for pair in later_pairs for chart in _pair(names, pair, _title(pair), "linear", None)),
         *(chart for term in others for chart in _by_player(names, term, _title(term), "linear")),
@@ -256,7 +281,17 @@ def _charts(names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _title(term: str) -> str:
-    return term[:1].upper() + term[1:].replace("_", " ")
+    return TITLES.get(term, term[:1].upper() + term[1:].replace("_", " "))
+
+
+def _reading(term: str, names: Sequence[str] | Mapping[str, Any], other: str) -> str:
+    """How to read a term of this game; ``other`` where there is nothing to say."""
+    readings = dict(READINGS)
+    if len(_players(names)) == 1:
+        readings |= ALONE
+    if any(name.endswith("/elbo") for name in names):
+        readings |= OF_ELBO
+    return readings.get(term, other)
 
 
 def _pair(names, term: str, title: str, kind: str, mark: dict | None) -> list[dict[str, Any]]:
@@ -270,7 +305,7 @@ def _pair(names, term: str, title: str, kind: str, mark: dict | None) -> list[di
             if (name := f"{player}/{term}_{side}" if player else f"{term}_{side}") in names
         ]
         if lines:
-            charts.append(_chart(title, lines, READINGS.get(term, PAIR), kind, player, mark))
+            charts.append(_chart(title, lines, _reading(term, names, PAIR), kind, player, mark))
     return charts
 
 
@@ -293,7 +328,7 @@ def _by_player(names, term: str, title: str, kind: str) -> list[dict[str, Any]]:
     ]
     if term in names:  # a metric of no player
         lines.append({"curve": term, "label": term, "colour": "ink"})
-    return [_chart(title, lines, READINGS.get(term, TERM), kind)] if lines else []
+    return [_chart(title, lines, _reading(term, names, TERM), kind)] if lines else []
 
 
 def _of_speed(names) -> list[dict[str, Any]]:
@@ -309,16 +344,26 @@ def _chart(title: str, lines: list, reading: str, kind: str, player: str = "", m
 
 
 def _pictures(folder: Path) -> list[dict[str, Any]]:
-    """Sample grids by step, at most ``PICTURES``, the first and the last among them, as data addresses."""
-    by_step = {}
-    for file in folder.glob("step_*.png"):
-        number = file.stem.removeprefix("step_")
+    """Sample grids by step, at most ``PICTURES``, the first and the last among them, as data addresses.
+
+    With each its ``sheets``, by name.
+    """
+    by_step: dict[int, dict[str, Path]] = {}
+    for file in sorted(folder.glob("step_*.png")):
+        number, _, sheet = file.stem.removeprefix("step_").partition("_")
         if number.isdecimal():
-            by_step[int(number)] = file
-    steps = sorted(by_step)
+            by_step.setdefault(int(number), {})[sheet] = file
+    steps = sorted(step for step, files in by_step.items() if "" in files)
     if len(steps) > PICTURES:
         steps = [steps[i] for i in np.linspace(0, len(steps) - 1, PICTURES).round().astype(int)]
-    return [{"step": step, "picture": _address(by_step[step])} for step in steps]
+    addresses = {step: {name: _address(file) for name, file in by_step[step].items()} for step in steps}
+    return [{"step": step, "picture": all_.pop(""), "sheets": all_} for step, all_ in addresses.items()]
+
+
+def _sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What the sheets are called and how to read them, in order of name."""
+    names = sorted({name for picture in pictures for name in picture["sheets"]})
+    return [{"name": name, "title": _title(name), "caption": SHEETS.get(name, SHEET)} for name in names]
 
 
 def _address(file: Path) -> str:

@@ -213,6 +213,40 @@ def test_reconstruction(f, value):
         f(output, target[0])
 
 
+@pytest.mark.parametrize(("mean", "log_variance"), [(0.0, 0.0), (1.5, -2.0), (-0.7, 1.3), (0.0, -6.0)])
+def test_gaussian_kl_is_an_integral(mean, log_variance):
+    """Of q log(q / p), by quadrature, in float64."""
+    deviation = math.exp(log_variance / 2)
+    x = np.linspace(mean - 12 * deviation, mean + 12 * deviation, 20_001)
+    log_q = -0.5 * ((x - mean) / deviation) ** 2 - math.log(deviation)
+    integrand = np.exp(log_q) / math.sqrt(2 * math.pi) * (log_q + 0.5 * x**2)
+    expected = integrand.sum() * (x[1] - x[0])
+    found = losses.gaussian_kl(jnp.array([[mean]]), jnp.array([[log_variance]]))
+    np.testing.assert_allclose(found, [expected], rtol=1e-5, atol=1e-6)
+
+
+def test_gaussian_kl_sums_over_all_axes_but_the_batchs():
+    mean, log_variance = np.random.default_rng(0).normal(size=(2, 3, 2, 5)).astype(np.float32)
+    one_by_one = [losses.gaussian_kl(mean.reshape(-1), log_variance.reshape(-1))]
+    np.testing.assert_allclose(
+        losses.gaussian_kl(mean, log_variance), np.reshape(one_by_one, (3, 10)).sum(1), rtol=1e-5
+    )
+
+
+def test_gaussian_kl_keeps_its_digits_near_the_prior():
+    """Of a log-variance t it is t^2 / 4 + O(t^3), where exp(t) - 1 - t would be rounding alone; its slopes by hand."""
+    value, grads = jax.value_and_grad(lambda m, v: losses.gaussian_kl(m, v)[0], (0, 1))(jnp.zeros(1), jnp.full(1, 1e-3))
+    assert float(value) == pytest.approx(1e-6 / 4, rel=1e-2)
+    assert (float(grads[0][0]), float(grads[1][0])) == (0, pytest.approx(math.expm1(1e-3) / 2, rel=1e-5))
+    slopes = jax.grad(lambda m, v: losses.gaussian_kl(m, v)[0], (0, 1))(jnp.full(1, 3.0), jnp.full(1, -2.0))
+    np.testing.assert_allclose(slopes, [[3.0], [(math.exp(-2) - 1) / 2]], rtol=1e-6)
+
+
+def test_gaussian_kl_refuses_what_would_broadcast():
+    with pytest.raises(ValueError, match=r"shapes \(4, 3\) and \(4, 1\): want one shape"):
+        losses.gaussian_kl(jnp.zeros((4, 3)), jnp.zeros((4, 1)))
+
+
 @pytest.mark.parametrize("logit", [-200.0, 200.0])
 @pytest.mark.parametrize("target", [0.0, 0.5, 1.0])
 def test_binary_cross_entropy_is_finite_and_right_at_extreme_logits(logit, target):

@@ -1,5 +1,7 @@
 """The report, from run directories made by hand: what is in it, that it loads nothing, and that nothing breaks it."""
 
+import base64
+import io
 import json
 import math
 import re
@@ -220,6 +222,55 @@ def test_other_files_among_the_samples_are_left_alone(tmp_path):
     (directory / "samples" / "step_last.png").write_bytes(b"")
     (directory / "samples" / "notes.txt").write_text("mine")
     assert [x["step"] for x in page(directory).run["pictures"]] == [0, 10, 20]
+
+
+ONE_PLAYER = {"vae/reconstruction": 76.0, "vae/kl": 27.0, "vae/elbo": -103.0, "vae/loss": 103.0, "vae/grad_norm": 2.0}
+
+
+def test_a_game_of_one_player_is_not_read_as_a_standoff(tmp_path):
+    run = page(run_directory(tmp_path / "vae", [{"step": 1, **ONE_PLAYER}])).run
+    charts = {x["title"]: x["reading"] for x in run["charts"]}
+    assert list(charts) == ["ELBO", "Reconstruction", "KL divergence", "Loss", "Gradient norm"]
+    assert "standoff" not in charts["Loss"] and "no other player" in charts["Loss"]
+    assert "posterior collapse" in charts["KL divergence"] and "lower bound on log p(x)" in charts["ELBO"]
+    assert [(x["label"], x["value"]) for x in run["headline"]] == [
+        ("ELBO, nats", -103.0),
+        ("Reconstruction, nats", 76.0),
+        ("KL divergence, nats", 27.0),
+    ]
+    two = page(
+        run_directory(tmp_path / "gan", [{"step": 1, "g/loss": 1.0, "d/loss": 1.0, "g/reconstruction": 1.0}])
+    ).run
+    charts = {x["title"]: x["reading"] for x in two["charts"]}
+    assert "standoff" in charts["Loss"] and charts["Reconstruction"] == report.TERM
+
+
+def test_sheets_lie_with_the_grid_of_their_step(tmp_path):
+    directory = run_directory(tmp_path, [row(1)])
+    for step, name, grey in (
+        (10, "walk", 1),
+        (20, "walk", 2),
+        (20, "reconstruction", 3),
+        (20, "mine", 4),
+        (30, "walk", 5),
+    ):
+        picture = Image.fromarray(np.full((8, 8), grey, np.uint8))
+        picture.save(directory / "samples" / f"step_{step:07}_{name}.png")
+    run = page(directory).run
+    assert [(x["step"], sorted(x["sheets"])) for x in run["pictures"]] == [
+        (0, []),
+        (10, ["walk"]),
+        (20, ["mine", "reconstruction", "walk"]),
+    ]  # a step that has no grid has nothing to lie with
+    told = {x["name"]: (x["title"], x["caption"]) for x in run["sheets"]}
+    assert told["mine"] == ("Mine", report.SHEET)
+    assert told["walk"] == ("Walk", report.SHEETS["walk"])
+    grey = {}
+    for name, address in run["pictures"][2]["sheets"].items():
+        with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
+            grey[name] = image.getpixel((0, 0))
+    assert grey == {"walk": 2, "reconstruction": 3, "mine": 4}
+    assert "sheets" in run["pictures"][0] and page(run_directory(tmp_path / "none", [row(1)])).run["sheets"] == []
 
 
 def test_a_directory_without_a_run(tmp_path):

@@ -1,0 +1,90 @@
+"""The variational auto-encoder, the cousin that GANs are contrasted with: a game of one player.
+
+Paper      Kingma and Welling 2014, arXiv:1312.6114, as in https://github.com/google/flax, examples/vae: 784-500-20-
+           500-784, rectified, Adam 1e-3, batches of 128; the loss is minus the ELBO of Bernoulli pixels.
+Command    python -m experiments.vae
+Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data mnist.npz for MNIST
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+from typing import Any, Self
+
+import jax.numpy as jnp
+import optax
+
+from jaxgan import Game, Net, Player, data, latents, losses, sampling, total
+from jaxgan.models import vae
+from jaxgan.training.experiment import Experiment
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Settings):
+    """What the result depends on."""
+
+    steps: int = 5000
+    batch_size: int = 128
+    latents: int = 20
+    learning_rate: float = 1e-3
+    hidden: int = 500
+    """Units of the hidden layer, of the encoder and of the decoder."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        return super().tiny(**{"hidden": 16, **changes})
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(hidden=COUNT)
+    source = config.images(source)
+    encoder = vae.Encoder(config.latents, config.hidden, config.dtype)
+    decoder = vae.Decoder(source.shape, config.hidden, config.dtype)
+
+    def negative_elbo(nets, batch, keys, step):
+        mean, log_variance = nets.encoder(batch["image"])
+        z = mean + jnp.exp(log_variance / 2) * latents(keys, config.latents)
+        # A pixel in [-1, 1] stands for the probability of white; a grey one counts as that share of each.
+        reconstruction = losses.binary_cross_entropy(nets.decoder(z), (batch["image"] + 1) / 2)
+        kl = losses.gaussian_kl(mean, log_variance)
+        return total(reconstruction=reconstruction, kl=kl, metrics={"elbo": -(reconstruction + kl)})
+
+    def decoded(nets, z):
+        """The mean of p(x | z), a sigmoid brought from [0, 1] to [-1, 1]: a tanh of half."""
+        return jnp.tanh(nets.decoder(z) / 2)
+
+    def reconstruction(nets, batch, keys):
+        mean, _ = nets.encoder(batch["image"])
+        return sampling.beneath(batch["image"], decoded(nets, mean))
+
+    def walk(nets, batch, keys):
+        mean, _ = nets.encoder(batch["image"])
+        paths = jnp.linspace(mean[:8], mean[16:24], 8, axis=1)
+        return decoded(nets, paths.reshape(-1, config.latents))
+
+    game = Game(
+        nets={
+            "encoder": Net(encoder, jnp.zeros((1, *source.shape))),
+            "decoder": Net(decoder, jnp.zeros((1, config.latents))),
+        },
+        players={
+            "vae": Player(("encoder", "decoder"), negative_elbo, optax.adam(config.learning_rate), config.gradient)
+        },
+        turns=(("vae",),),
+        ema={"encoder": config.ema, "decoder": config.ema},
+    )
+    return Experiment(
+        game,
+        source,
+        latents=lambda keys: latents(keys, config.latents),
+        generate=decoded,
+        sheets={"reconstruction": reconstruction, "walk": walk},
+    )
+
+
+if __name__ == "__main__":
+    main("vae", Config, build, __doc__)
