@@ -356,8 +356,11 @@ def _pictures(folder: Path) -> list[dict[str, Any]]:
     steps = sorted(step for step, files in by_step.items() if "" in files)
     if len(steps) > PICTURES:
         steps = [steps[i] for i in np.linspace(0, len(steps) - 1, PICTURES).round().astype(int)]
-    addresses = {step: {name: _address(file) for name, file in by_step[step].items()} for step in steps}
-    return [{"step": step, "picture": all_.pop(""), "sheets": all_} for step, all_ in addresses.items()]
+    pictures = []
+    for step in steps:
+        sheets = {name: _address(file) for name, file in by_step[step].items()}
+        pictures.append({"step": step, "picture": sheets.pop(""), "sheets": sheets})
+    return pictures
 
 
 def _sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -48,12 +48,13 @@ def test_the_decoder_is_numpys():
     np.testing.assert_allclose(module.apply(variables, Z), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("module", "x"), [(vae.Encoder(), X), (vae.Decoder((28, 28, 1)), Z)])
-def test_bfloat16_inside_float32_outside(module, x):
+@pytest.mark.parametrize(("module", "x", "layers"), [(vae.Encoder(), X, 3), (vae.Decoder((28, 28, 1)), Z, 2)])
+def test_bfloat16_inside_float32_outside(module, x, layers):
     half = module.clone(dtype=jnp.bfloat16)
     variables = drawn(module, x)
-    whole, halved = (jax.tree.leaves(m.apply(variables, x)) for m in (module, half))
+    products = [e for e in jax.make_jaxpr(half.apply)(variables, x).eqns if e.primitive.name == "dot_general"]
+    assert [e.outvars[0].aval.dtype for e in products] == [jnp.bfloat16] * layers
+    whole, halved = (jax.tree.leaves(jax.jit(m.apply)(variables, x)) for m in (module, half))
     for exact, rounded in zip(whole, halved):
         assert rounded.dtype == jnp.float32
-        difference = np.abs(exact - rounded).max()
-        assert 0 < difference < 0.1
+        np.testing.assert_allclose(rounded, exact, atol=0.1)
