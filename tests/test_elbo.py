@@ -5,15 +5,14 @@ import gzip
 import jax
 import jax.numpy as jnp
 import numpy as np
+import programs
 import pytest
 import scipy.stats
 
 from experiments import vae
 from jaxgan import data
 from jaxgan.data import Arrays, as_float
-from jaxgan.training import loop
 from jaxgan.training.checkpoint import Checkpoints
-from jaxgan.training.members import One
 
 SOURCE = Arrays(np.random.default_rng(0).integers(0, 256, (40, 6, 6, 1), np.uint8))
 
@@ -190,10 +189,10 @@ PRINTED = {"flax": (500, 10, 103.5992), "pytorch": (400, 7, 106.6624)}
 WITHIN = 2.0  # nats
 
 
-def newest(run_dir, experiment, config):
+def newest(run_dir, experiment):
     checkpoints = Checkpoints(run_dir / "checkpoints", read_only=True)
     try:
-        return checkpoints.restore(experiment.game.init(jax.random.key(config.seed)))
+        return checkpoints.restore(experiment.game.init(jax.random.key(0)))
     finally:
         checkpoints.close()
 
@@ -231,12 +230,14 @@ def test_mnists_elbo_is_what_others_print(kind, test_data, tmp_path):
         np.savez(tmp_path / f"{split}.npz", images=mnist(test_data, split, kind))
     size = len(data.load(str(tmp_path / "train.npz")))
     steps = epochs * size // vae.Config.batch_size
-    config = vae.Config(data=str(tmp_path / "train.npz"), steps=steps, hidden=hidden)
-    experiment = vae.build(config)
-    options = loop.Options(devices=1, quiet=True, sample_every=steps, checkpoint_every=steps)
-    loop.train(One(experiment, config), config, options, tmp_path / "run", "vae")
-    state = newest(tmp_path / "run", experiment, config)
-    tests = as_float(data.load(str(tmp_path / "t10k.npz")).read(np.arange(10_000)))
+    flags = {"data": tmp_path / "train.npz", "steps": steps, "hidden": hidden, "run-dir": tmp_path / "run"}
+    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    # In a process of its own, compiled as users have it.
+    trained = programs.start("--quiet", *words, experiment="vae", XLA_FLAGS="", JAX_COMPILATION_CACHE_DIR="")
+    assert trained.wait(1200) == 0, trained.stdout.read()
+    experiment = vae.build(vae.Config(data=str(tmp_path / "t10k.npz"), hidden=hidden))
+    state = newest(tmp_path / "run", experiment)
+    tests = as_float(experiment.source.read(np.arange(10_000)))
     nets = experiment.game.functions(state, ema=False)  # the printed losses are of the weights themselves
     found = terms_of(experiment, nets, tests, jax.random.split(jax.random.key(1), 10_000))
     bound = importance_weighted_bound(nets, tests["image"][:1000], 50)
