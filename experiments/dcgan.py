@@ -21,11 +21,11 @@ from jaxgan.data import augment
 from jaxgan.models import dcgan
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, check_ranges, positive
+from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, check_ranges, positive
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Settings):
+class Config(AugmentedSettings):
     """What the result depends on."""
 
     steps: int = 4500
@@ -61,20 +61,24 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     check_ranges(config, crop=(0, size - 1))
     generator = dcgan.Generator(size, channels, config.generator_width, config.base, config.dtype)
     discriminator = dcgan.Discriminator(config.discriminator_width, config.base, dtype=config.dtype)
+    augmentation = config.augmentation()
 
     def discriminator_loss(nets, batch, keys, step):
+        d_real, d_fake = augmentation.views(nets, keys)
         real = augment.crop(keys, batch["image"], config.crop)
         real = augment.flip(keys, real) if config.flip else real
-        real_logits, stats = nets.d.with_stats(real)
-        fake_logits = nets.d(nets.g(latents(keys, config.latents)))
+        real_logits, stats = d_real.with_stats(real)
+        fake_logits = d_fake(nets.g(latents(keys, config.latents)))
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
-        penalty = {"r1": config.r1 / 2 * losses.r1(nets.d, real)} if positive(config.r1) else {}
-        metrics = losses.discriminator_metrics(real_logits, fake_logits)
-        return total(adversarial=adversarial, **penalty, metrics=metrics, stats={"d": stats})
+        penalty = {"r1": config.r1 / 2 * losses.r1(d_real, real)} if positive(config.r1) else {}
+        metrics = losses.discriminator_metrics(real_logits, fake_logits) | augmentation.metrics(nets)
+        stats = {"d": stats, **augmentation.stats(nets, real_logits)}
+        return total(adversarial=adversarial, **penalty, metrics=metrics, stats=stats)
 
     def generator_loss(nets, batch, keys, step):
+        _, d_fake = augmentation.views(nets, keys)
         fake, stats = nets.g.with_stats(latents(keys, config.latents))
-        return total(adversarial=losses.non_saturating_generator(nets.d(fake)), stats={"g": stats})
+        return total(adversarial=losses.non_saturating_generator(d_fake(fake)), stats={"g": stats})
 
     adam = optax.adam(config.learning_rate, config.beta1, config.beta2)
     return two_players(
@@ -84,6 +88,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         discriminator,
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": adam, "g": adam},
+        others=augmentation.nets,
     )
 
 

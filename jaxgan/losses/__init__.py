@@ -15,8 +15,12 @@ from jaxgan.losses.adversarial import (
     wasserstein_discriminator as wasserstein_discriminator,
     wasserstein_generator as wasserstein_generator,
 )
+from jaxgan.losses.consistency import consistency as consistency
+from jaxgan.losses.features import feature_matching as feature_matching
 from jaxgan.losses.lazy import Lazy as Lazy, every as every
-from jaxgan.losses.penalties import gradient_penalty as gradient_penalty, r1 as r1, r2 as r2
+from jaxgan.losses.lecam import Anchors as Anchors, lecam as lecam
+from jaxgan.losses.orthogonal import orthogonal as orthogonal
+from jaxgan.losses.penalties import dragan as dragan, gradient_penalty as gradient_penalty, r1 as r1, r2 as r2
 from jaxgan.losses.reconstruction import (
     binary_cross_entropy as binary_cross_entropy,
     l1 as l1,

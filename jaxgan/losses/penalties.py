@@ -42,7 +42,39 @@ def gradient_penalty(
     # The keys have drawn latents already: a place drawn from the same bits would go with them.
     places = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 1), ()))(keys)
     places = places.reshape(-1, *[1] * (real.ndim - 1))
-    squares = _sum_of_squares(_input_gradient(d, real + places * (fake - real)))
+    return _off_target(d, real + places * (fake - real), target)
+
+
+def dragan(
+    d: Callable[[jax.Array], jax.Array],
+    real: jax.Array,
+    keys: jax.Array,
+    deviation: float,
+    target: float = 1.0,
+) -> jax.Array:
+    """(|| dD/dx || - target)^2 around real images: DRAGAN. Kodali et al. 2017 (1705.07215), algorithm 1.
+
+    At x + delta, delta from N(0, deviation^2 I). The weight, lambda = 10, is the caller's.
+
+    Args:
+      d: the discriminator.
+      real: [B, ...].
+      keys: [B], one per example; they draw the noise.
+      deviation: the noise's standard deviation, in units of ``real``. The authors' code has half that of the data, and
+        draws their noise evenly.
+      target: the norm that is asked for, the paper's k.
+
+    Raises:
+      ValueError: the deviation is negative.
+    """
+    if deviation < 0:
+        raise ValueError(f"dragan(deviation={deviation}): a standard deviation is at least 0")
+    draw = lambda key: jax.random.normal(jax.random.fold_in(key, 2), real.shape[1:])  # noqa: E731
+    return _off_target(d, real + deviation * jax.vmap(draw)(keys).astype(real.dtype), target)
+
+
+def _off_target(d, x, target):
+    squares = _sum_of_squares(_input_gradient(d, x))
     # The square root has no derivative at 0, where a critic starts or dies: its slope there is taken as 0.
     dead = squares == 0
     norms = jnp.where(dead, 0.0, jnp.sqrt(jnp.where(dead, 1.0, squares)))

@@ -107,6 +107,7 @@ def two_players(
     optimizers: Mapping[str, optax.GradientTransformation],
     turns: tuple[tuple[str, ...], ...] = (("d",), ("g",)),
     classes: tuple[str, ...] = (),
+    others: Mapping[str, Net] | None = None,
     draw: Callable[[jax.Array, int], jax.Array] = sampling.latents,
 ) -> Experiment:
     """One generator, ``g``, against one discriminator or critic, ``d``: what most of the family have in common.
@@ -119,12 +120,14 @@ def two_players(
       losses, optimizers: each player's.
       turns: of a step.
       classes: of a conditional model.
+      others: more networks, which no player owns.
       draw: latents of keys and a size.
     """
     label = (jnp.zeros(1, jnp.int32),) * bool(classes)
     nets = {
         "g": Net(generator, jnp.zeros((1, config.latents)), *label),
         "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
+        **(others or {}),
     }
     players = {name: Player((name,), losses[name], optimizers[name], config.gradient) for name in ("d", "g")}
     return Experiment(

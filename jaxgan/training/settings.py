@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 import jax
 import jax.numpy as jnp
 
+from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
 from jaxgan.data import Source, load
 from jaxgan.gradients import accumulate
 
@@ -89,6 +90,25 @@ class Settings:
     def gradient(self) -> Any:
         """For ``Player``."""
         return accumulate(self.accumulate)
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentedSettings(Settings):
+    """``Settings`` of an experiment whose discriminator sees images through ``augmentation()``."""
+
+    augment: Kind = "none"
+    """What the discriminator sees images through: DiffAugment, or ADA whose probability follows its overfitting."""
+    ada_target: float = 0.6
+    """The mean sign of D on reals that ADA aims for."""
+    ada_kimg: float = 500.0
+    """Thousands of reals in which ADA's probability goes from 0 to 1."""
+
+    def check(self, **ranges: tuple[float, float]) -> None:
+        super().check(ada_target=(-1, 1), ada_kimg=(1e-3, 1e6), **ranges)
+
+    def augmentation(self) -> Augmentation:
+        """For the losses and ``nets`` of a game."""
+        return Augmentation(self.augment, AdaptiveProbability(self.batch_size, self.ada_target, self.ada_kimg))
 
 
 def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:

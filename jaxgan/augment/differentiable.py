@@ -1,0 +1,83 @@
+"""DiffAugment: Zhao et al. 2020 (2006.10738), section 4 and the authors' settings."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+POLICY = ("colour", "translation", "cutout")
+"""The paper's strongest; its others leave some of them out."""
+
+_COLOUR, _TRANSLATION, _CUTOUT = 0xD1F0, 0xD1F1, 0xD1F2  # of the keys that are folded in
+
+
+def diffaugment(keys: jax.Array, images: jax.Array, policy: Sequence[str] = POLICY) -> jax.Array:
+    """Images, [B, H, W, C], through each augmentation of the policy in its order, always.
+
+    Differentiable in ``images`` to any order.
+
+    Args:
+      keys: [B], one per example, whose draws are its key's alone.
+      images: in [-1, 1], which colours may leave.
+      policy: of ``"colour"``, ``"translation"``, ``"cutout"``.
+
+    Raises:
+      ValueError: an augmentation's name is not known.
+    """
+    known = {"colour": colour, "translation": translation, "cutout": cutout}
+    for name in policy:
+        if name not in known:
+            raise ValueError(f"diffaugment: no augmentation {name!r}; there are {', '.join(map(repr, known))}")
+        images = known[name](keys, images)
+    return images
+
+
+def colour(keys: jax.Array, images: jax.Array) -> jax.Array:
+    """Brightness by up to +-0.5, saturation by a factor in [0, 2), then contrast by one in [0.5, 1.5).
+
+    Saturation is about the mean of a pixel's channels, contrast about the mean of the image.
+    """
+    drawn = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, _COLOUR), (3,)))(keys)
+    brightness, saturation, contrast = (x.reshape(-1, 1, 1, 1) for x in drawn.T)
+    images = images + (brightness - 0.5)
+    grey = images.mean(-1, keepdims=True)
+    images = grey + 2 * saturation * (images - grey)
+    mean = images.mean((1, 2, 3), keepdims=True)
+    return mean + (contrast + 0.5) * (images - mean)
+
+
+def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
+    """Shifts by whole pixels, up to an eighth of the image's size, each as often; what comes in is 0."""
+    _, height, width, channels = images.shape
+    reach = [round_half_up(n / 8) for n in (height, width)]
+    padded = jnp.pad(images, ((0, 0), *((r, r) for r in reach), (0, 0)))
+
+    def window(key, image):
+        start = jax.random.randint(jax.random.fold_in(key, _TRANSLATION), (2,), 0, 2 * jnp.array(reach) + 1)
+        return lax.dynamic_slice(image, (start[0], start[1], 0), (height, width, channels))
+
+    return jax.vmap(window)(keys, padded)
+
+
+def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:
+    """A rectangle of 0, half as high and wide as the image, anywhere; its middle is a pixel or an edge of the image."""
+    sizes = images.shape[1:3]
+    holes = [round_half_up(n / 2) for n in sizes]
+    # A hole of an even number of pixels is centred on an edge between two, of which there is one more.
+    places = jnp.array([n + 1 - hole % 2 for n, hole in zip(sizes, holes)])
+
+    def mask(key):
+        start = jax.random.randint(jax.random.fold_in(key, _CUTOUT), (2,), 0, places)
+        down, across = (
+            (jnp.arange(n) >= at - hole // 2) & (jnp.arange(n) < at - hole // 2 + hole)
+            for n, hole, at in zip(sizes, holes, start)
+        )
+        return down[:, None] & across[None, :]
+
+    return jnp.where(jax.vmap(mask)(keys)[..., None], 0, images)
+
+
+def round_half_up(x: float) -> int:
+    """The nearest whole number, and of two the higher."""
+    return int(x + 0.5)

@@ -1,0 +1,24 @@
+"""Consistency: a discriminator that says the same of an image however it is augmented.
+
+Zhang et al. 2020 (1910.12027), algorithm 1, for reals (CR); Zhao et al. 2020 (2002.04724), algorithm 1, for reals and
+fakes (bCR), each with a weight of its own::
+
+    balanced = 10 * consistency(real_logits, nets.d(t(real))) + 10 * consistency(fake_logits, nets.d(t(fake)))
+
+where ``t`` augments by the examples' keys, and the adversarial loss sees images as they are, or there the generator
+would learn ``t``.
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def consistency(logits: jax.Array, augmented_logits: jax.Array) -> jax.Array:
+    """(D(x) - D(T(x)))^2, [B], of logits, [B], of the same images: a term of the discriminator's loss.
+
+    Raises:
+      ValueError: the logits are not vectors of one length.
+    """
+    if logits.ndim != 1 or logits.shape != augmented_logits.shape:
+        raise ValueError(f"logits of shapes {logits.shape}, {augmented_logits.shape}: want one shape, [B], for both")
+    return jnp.square(logits - augmented_logits)

@@ -1,0 +1,62 @@
+"""LeCam regularisation: Tseng et al. 2021 (2104.03310), section 3."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxgan import axis
+
+
+def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array, fake_anchor: jax.Array) -> jax.Array:
+    """(D(x) - a_F)^2 + (D(G(z)) - a_R)^2, [B]: a term of the discriminator's loss. Tseng et al. 2021, section 3.
+
+    Args:
+      real_logits, fake_logits: [B].
+      real_anchor, fake_anchor: scalars a_R and a_F, the moving averages of D on reals and on fakes, through which no
+        gradient passes; see ``Anchors``.
+
+    Raises:
+      ValueError: logits are not vectors of one length, or anchors no scalars.
+    """
+    if real_logits.ndim != 1 or real_logits.shape != fake_logits.shape:
+        raise ValueError(f"logits of shapes {real_logits.shape}, {fake_logits.shape}: want one shape, [B], for both")
+    if jnp.shape(real_anchor) or jnp.shape(fake_anchor):
+        raise ValueError(f"anchors of shapes {jnp.shape(real_anchor)}, {jnp.shape(fake_anchor)}: want scalars")
+    real_anchor, fake_anchor = lax.stop_gradient((real_anchor, fake_anchor))
+    return jnp.square(real_logits - fake_anchor) + jnp.square(fake_logits - real_anchor)
+
+
+class Anchors(nn.Module):
+    """Moving averages of the discriminator's logits, over all devices: a network without parameters that nobody owns.
+
+        nets={..., "anchors": Net(Anchors())}
+        anchors, anchor_stats = nets.anchors.with_stats(real_logits, fake_logits)
+        total(..., lecam=0.01 * losses.lecam(real_logits, fake_logits, *anchors), stats={..., "anchors": anchor_stats})
+
+    The averages begin as plain means of the first turns, and have no share of their initial value.
+
+    Attributes:
+      decay: of the averages, a turn; the authors' is 0.99.
+    """
+
+    decay: float = 0.99
+
+    @nn.compact
+    def __call__(
+        self, real_logits: jax.Array | None = None, fake_logits: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """The anchors of reals and fakes, scalars, after these logits, [B] each, where there are any."""
+        # Averages over the batch, by the name under which micro-batches' are averaged.
+        real = self.variable("batch_stats", "real", lambda: jnp.float32(0))
+        fake = self.variable("batch_stats", "fake", lambda: jnp.float32(0))
+        turns = self.variable("lecam", "turns", lambda: jnp.int32(0))
+        if real_logits is None or fake_logits is None:
+            return real.value, fake.value
+        decay = jnp.minimum(self.decay, turns.value / (turns.value + 1))
+        means = axis.mean((lax.stop_gradient(real_logits).mean(), lax.stop_gradient(fake_logits).mean()))
+        anchors = [decay * old.value + (1 - decay) * new for old, new in zip((real, fake), means)]
+        if self.is_mutable_collection("batch_stats") and not self.is_initializing():
+            real.value, fake.value = anchors
+            turns.value += 1
+        return anchors[0], anchors[1]

@@ -1,0 +1,34 @@
+"""Orthogonal regularisation of weights: Brock et al. 2017 (1609.07093) and 2019 (1809.11096)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def orthogonal(params: Any, diagonal: bool = False) -> jax.Array:
+    """The sum over kernels, as matrices W = [-1, outputs], of || W^T W * (1 - I) ||_F^2, a scalar.
+
+    Brock et al. 2019, equation 3, with 1e-4: filters are kept apart, and free in their norms. With ``diagonal``
+    the sum of || W^T W - I ||_F^2, their equation 2, which also asks for norms of 1 (Brock et al. 2017 sum absolute
+    values).
+
+    Args:
+      params: a network's, ``nets.g.params``, or any part of them. Its leaves named ``kernel`` count, of which the last
+        axis is that of the outputs, as in flax's layers.
+      diagonal: whether norms count as well.
+
+    Raises:
+      ValueError: there is no kernel.
+    """
+    leaves = jax.tree_util.tree_flatten_with_path(params)[0]
+    kernels = [x for path, x in leaves if getattr(path[-1], "key", None) == "kernel" and x.ndim > 1]
+    if not kernels:
+        raise ValueError("orthogonal(params): no leaf is named 'kernel'; give a network's parameters, nets.g.params")
+    return sum((_penalty(x, diagonal) for x in kernels), jnp.float32(0))
+
+
+def _penalty(kernel, diagonal):
+    matrix = kernel.astype(jnp.float32).reshape(-1, kernel.shape[-1])
+    gram, eye = matrix.T @ matrix, jnp.eye(kernel.shape[-1])
+    return jnp.square(gram - eye if diagonal else gram * (1 - eye)).sum()
