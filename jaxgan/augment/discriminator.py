@@ -7,7 +7,7 @@ from typing import Any, Literal
 import jax
 
 from jaxgan.augment.differentiable import diffaugment
-from jaxgan.augment.pipeline import ada
+from jaxgan.augment.pipeline import BGC, apply, draw
 from jaxgan.augment.probability import AdaptiveProbability
 from jaxgan.networks import Function, Net, Nets
 
@@ -89,4 +89,5 @@ class Augmentation:
         keys = jax.vmap(lambda key: jax.random.fold_in(key, fold))(keys)
         if self.kind == "diffaugment":
             return Augmented(nets[name], lambda images: diffaugment(keys, images))
-        return Augmented(nets[name], lambda images: ada(keys, images, nets["ada"]()))
+        drawn = draw(keys, nets["ada"](), BGC)  # once for all calls: tracing and compiling it takes a second or two
+        return Augmented(nets[name], lambda images: apply(keys, images, drawn))

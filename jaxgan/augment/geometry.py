@@ -123,8 +123,9 @@ def _corners(rows, columns, height, width):
     return indices, lax.stop_gradient(weights)
 
 
-# JAX's transpose of four gathers is four scatters, each over the whole image; on CPUs, where a scatter is a loop,
-# that takes almost twice as long as one scatter of four times as many values.
+# Of the forms tried on a CPU this pair is the fastest, at 8 x 8 as at 64 x 64. One gather of all four corners is slower
+# than four, and their transpose by JAX, four scatters, slower than one. Matrices of weights need no scatter; they take
+# as long at 8 x 8 and ten times as long at 32 x 32.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gather(pixels, flat, indices, weights):
     """Weighted sums of four pixels: [B, pixels, C], [B, N, 4] and [B, N, 4] to [B, N, C]."""

@@ -72,11 +72,6 @@ def ada(keys: jax.Array, images: jax.Array, p: jax.Array | float, transforms: Ma
     Raises:
       ValueError: a transform's name is not known, or images are smaller, or of other channels.
     """
-    unknown = [name for name in transforms if name not in DRAWS]
-    if unknown:
-        raise ValueError(f"ada: no transform {unknown[0]!r}; there are {', '.join(map(repr, DRAWS))}")
-    if images.ndim != 4 or min(images.shape[1:3]) < 8:
-        raise ValueError(f"ada of images of shape {images.shape}: want [B, H, W, C], H and W at least 8")
     return apply(keys, images, draw(keys, p, transforms))
 
 
@@ -85,6 +80,9 @@ def draw(keys: jax.Array, p: jax.Array | float, transforms: Mapping[str, float])
 
     An example's numbers for a transform are the same whatever ``p`` is and whichever others there are.
     """
+    unknown = [name for name in transforms if name not in DRAWS]
+    if unknown:
+        raise ValueError(f"ada: no transform {unknown[0]!r}; there are {', '.join(map(repr, DRAWS))}")
     count = sum(d.values + d.gates for d in DRAWS.values())
     uniform = functools.partial(jax.random.uniform, shape=(count,), minval=np.nextafter(np.float32(-1), 0), maxval=1.0)
     numbers = jax.vmap(lambda key: uniform(jax.random.fold_in(key, _DRAWS)))(keys)
@@ -102,6 +100,8 @@ def draw(keys: jax.Array, p: jax.Array | float, transforms: Mapping[str, float])
 
 def apply(keys: jax.Array, images: jax.Array, drawn: Mapping[str, jax.Array]) -> jax.Array:
     """The images, [B, H, W, C], after what was drawn; ``keys`` [B] are for the noise alone."""
+    if images.ndim != 4 or min(images.shape[1:3]) < 8:
+        raise ValueError(f"ada of images of shape {images.shape}: want [B, H, W, C], H and W at least 8")
     moves = [x for name, x in drawn.items() if name in BLIT | GEOMETRY]
     if moves:
         moved = geometry.warp(images, inverse(drawn, len(images), *images.shape[1:3]))

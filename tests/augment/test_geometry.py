@@ -1,0 +1,131 @@
+"""Affine maps of images: the wavelet, each move against NumPy and SciPy, derivatives of two orders."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from jaxgan.augment import corruption, geometry
+
+SIZE = 12
+RAMP = np.random.default_rng(0).uniform(-1, 1, (2, SIZE, SIZE, 3)).astype(np.float32)
+
+
+def smooth(height=16, width=20):
+    """A wave slow enough for any interpolation, and its formula."""
+    wave = lambda y, x: np.sin(0.30 * x + 0.2) * np.cos(0.22 * y - 0.1) + 0.1 * np.sin(0.15 * (x + y))  # noqa: E731
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    return wave, y, x, wave(y, x).astype(np.float32)
+
+
+def test_the_wavelets_are_orthogonal_and_blind_to_polynomials():
+    for taps, moments in ((geometry.SYM6, 6), (corruption.SYM2, 2)):
+        correlation = np.correlate(taps, taps, "full")[len(taps) - 1 :: 2]
+        np.testing.assert_allclose(correlation, np.eye(len(taps) // 2)[0], atol=1e-10)
+        high = taps[::-1] * (-1.0) ** np.arange(len(taps))
+        for moment in range(moments):
+            assert abs((high * np.arange(len(taps)) ** moment).sum()) < 1e-5 * len(taps) ** moment
+
+
+@pytest.fixture(scope="module")
+def warp():
+    return jax.jit(geometry.warp)
+
+
+MOVES = {
+    "nothing": (lambda m: m, lambda x: x),
+    "flip": (lambda m: m.scaled(-jnp.ones(2), jnp.ones(2)), lambda x: x[:, :, ::-1]),
+    "a quarter turn": (lambda m: m.rotated(jnp.full(2, np.pi / 2)), lambda x: np.rot90(x, 1, (1, 2))),
+    "a shift left by 2": (
+        lambda m: m.translated(jnp.full(2, 2.0), jnp.zeros(2)),
+        lambda x: np.pad(x, ((0, 0), (0, 0), (0, 2), (0, 0)), mode="reflect")[:, :, 2:],
+    ),
+    "a shift down by 1": (
+        lambda m: m.translated(jnp.zeros(2), jnp.full(2, -1.0)),
+        lambda x: np.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0)), mode="reflect")[:, :-1],
+    ),
+}
+
+
+@pytest.mark.parametrize(("move", "expected"), MOVES.values(), ids=MOVES)
+def test_moves_by_whole_pixels_are_exact(warp, move, expected):
+    np.testing.assert_allclose(warp(RAMP, move(geometry.identity(2))), expected(RAMP), atol=2e-5)
+
+
+FINE = {
+    "rotation": geometry.identity(1).rotated(jnp.array([0.4])),
+    "zoom": geometry.identity(1).scaled(jnp.array([0.8]), jnp.array([0.7])),
+    "shift": geometry.identity(1).translated(jnp.array([0.3]), jnp.array([-0.45])),
+    "all": geometry.identity(1).translated(jnp.array([1.3]), jnp.array([0.6])).rotated(jnp.array([-0.3])).scaled(
+        jnp.array([0.9]), jnp.array([1.1])
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("inverse", FINE.values(), ids=FINE)
+def test_a_smooth_image_is_sampled_where_the_map_says(warp, inverse):
+    """Against the wave's own formula, where the point is well inside; SciPy's cubic spline errs as much."""
+    wave, y, x, image = smooth()
+    found = np.asarray(warp(image[None, ..., None], inverse))[0, ..., 0]
+    middle = np.array([(x.shape[1] - 1) / 2, (x.shape[0] - 1) / 2])
+    (ax, ay), (bx, by), (ox, oy) = (np.asarray(v)[0] for v in inverse)
+    u, v = x - middle[0], y - middle[1]
+    columns, rows = u * ax + v * bx + ox + middle[0], u * ay + v * by + oy + middle[1]
+    inside = (columns > 3) & (columns < x.shape[1] - 4) & (rows > 3) & (rows < x.shape[0] - 4)
+    assert inside.sum() > 60
+    spline = ndimage.map_coordinates(image, [rows, columns], order=3)
+    assert np.abs(spline - wave(rows, columns))[inside].max() < 0.01
+    np.testing.assert_allclose(found[inside], wave(rows, columns)[inside], atol=0.01)
+
+
+def test_a_finer_image_than_the_result_can_show_is_smoothed(warp):
+    """What makes it differ from plain bilinear sampling: a pattern of every other pixel, half as large, is grey."""
+    stripes = np.tile(np.array([-1.0, 1.0], np.float32), 16)[None, None, :, None] * np.ones((1, 32, 1, 1), np.float32)
+    half = warp(stripes, geometry.identity(1).scaled(jnp.array([2.0]), jnp.array([1.0])))[0, :, 10:22]
+    assert np.abs(half).max() < 0.35
+    bilinear = ndimage.map_coordinates(stripes[0, ..., 0], np.mgrid[8:24, 8:24][:, :, ::2] * 1.0, order=1)
+    assert np.abs(bilinear).min() == 1.0
+
+
+def test_beyond_the_reflection_is_nothing(warp):
+    far = geometry.identity(2).translated(jnp.full(2, 3.5 * SIZE), jnp.zeros(2))
+    assert np.abs(warp(RAMP, far)).max() == 0
+
+
+def test_the_transpose_is_the_transpose_and_so_is_its_own(warp):
+    """<A x, y> = <x, A' y>, and the derivative of A' is A: what R1 through an augmentation takes."""
+    inverse = jax.tree.map(lambda *v: jnp.concatenate(v), FINE["rotation"], FINE["zoom"])
+    y = np.random.default_rng(1).normal(size=RAMP.shape).astype(np.float32)
+    back = jax.jit(lambda y: jax.vjp(lambda x: geometry.warp(x, inverse), RAMP)[1](y)[0])
+    forth = jax.jit(lambda x: jax.vjp(back, y)[1](x)[0])
+    moved = warp(RAMP, inverse)
+    assert float(jnp.vdot(moved, y)) == pytest.approx(float(jnp.vdot(RAMP, back(y))), rel=1e-4)
+    np.testing.assert_allclose(forth(RAMP), moved, atol=1e-5)
+
+
+def test_bands_add_up_and_each_is_its_octave():
+    """The bank's frequency responses, against the wavelet's own: |H(w)|^2 / 2 and what is left of it."""
+    bank = corruption.bank()
+    np.testing.assert_allclose(bank.sum(0), np.eye(43)[21], atol=1e-12)
+    w = np.linspace(0, np.pi, 65)
+    response = (bank[:, None] * np.cos(w[:, None] * np.arange(-21, 22))).sum(-1)
+    low = lambda w: np.abs((corruption.SYM2 * np.exp(-1j * w[:, None] * np.arange(4))).sum(-1)) ** 2 / 2  # noqa: E731
+    np.testing.assert_allclose(response[3], 1 - low(w), atol=1e-9)
+    np.testing.assert_allclose(response[2], low(w) * (1 - low(2 * w)), atol=1e-9)
+    np.testing.assert_allclose(response[0], low(w) * low(2 * w) * low(4 * w), atol=1e-9)
+
+
+def test_amplified_bands_against_a_convolution():
+    gains = np.array([[1.3, 0.5, 2.0, 0.8], [1.0, 1.0, 1.0, 3.0]], np.float32)
+    found = np.asarray(corruption.amplify(jnp.asarray(RAMP), jnp.asarray(gains)))
+    power = np.array([10, 1, 1, 1]) / 13
+    for image, gain, result in zip(RAMP, gains, found):
+        # One gain after the other, each with the power brought back: sum of power * gain^2 is 1 after each.
+        bands = np.ones(4)
+        for band in range(4):
+            one = np.where(np.arange(4) == band, gain, 1.0)
+            bands *= one / np.sqrt((power * one**2).sum())
+        taps = bands @ corruption.bank()
+        expected = ndimage.convolve1d(ndimage.convolve1d(image, taps, 0, mode="mirror"), taps, 1, mode="mirror")
+        np.testing.assert_allclose(result, expected, atol=2e-5)
