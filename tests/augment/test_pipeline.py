@@ -17,6 +17,7 @@ B = 16
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (B, 8, 10, 3)).astype(np.float32)
 KEYS = sample_keys(0, B)
 EVERYTHING = {**augment.BGC, **augment.FILTER, **augment.CORRUPTION}
+apply = jax.jit(pipeline.apply)
 ada = jax.jit(lambda keys, images, p: augment.ada(keys, images, p, EVERYTHING))
 
 
@@ -33,9 +34,11 @@ def test_at_nothing_images_are_what_they_were_to_the_bit():
 
 
 def test_a_draw_is_an_examples_own():
-    whole = np.asarray(ada(KEYS, IMAGES, 0.7))
-    part = augment.ada(KEYS[5:9], IMAGES[5:9], 0.7, EVERYTHING)
-    np.testing.assert_allclose(whole[5:9], part, atol=1e-5)
+    """Whatever its place in the batch, and whatever is beside it."""
+    places = np.r_[5:9, np.zeros(B - 4, int)]
+    whole, part = np.asarray(ada(KEYS, IMAGES, 0.7)), ada(KEYS[places], IMAGES[places], 0.7)
+    np.testing.assert_array_equal(whole[places], part)
+    assert (np.asarray(ada(KEYS[::-1], IMAGES, 0.7)) != whole).any((1, 2, 3)).mean() > 0.9
 
 
 def test_a_draw_says_nothing_of_the_latents(drawn):
@@ -89,10 +92,11 @@ def test_transforms_are_drawn_apart(drawn):
 
 def test_a_factor_and_a_selection():
     keys = sample_keys(2, 4000)
-    both = pipeline.draw(keys, 0.8, {"scale": 0.5, "hue": 1.0})
+    both = jax.jit(lambda: pipeline.draw(keys, 0.8, {"scale": 0.5, "hue": 1.0}))()
+    more = jax.jit(lambda: pipeline.draw(keys, 0.8, augment.BGC))()
     assert set(both) == {"scale", "hue"}
     assert (both["scale"] != 0).mean() == pytest.approx(0.4, abs=0.03)
-    np.testing.assert_array_equal(both["hue"], pipeline.draw(keys, 0.8, augment.BGC)["hue"])
+    np.testing.assert_array_equal(both["hue"], more["hue"])
 
 
 def values(**given):
@@ -134,13 +138,13 @@ def test_colours_are_moved_in_the_papers_order():
     stretch = np.outer(grey, grey) + saturation * (np.eye(3) - np.outer(grey, grey))
     expected = (IMAGES + brightness) * contrast @ (stretch @ turn @ flip).T
     given = values(brightness=[brightness], contrast=[0.5], lumaflip=[1], hue=[hue], saturation=[-0.7])
-    np.testing.assert_allclose(pipeline.apply(KEYS, IMAGES, given), expected, atol=1e-5)
+    np.testing.assert_allclose(apply(KEYS, IMAGES, given), expected, atol=1e-5)
     one = IMAGES[..., :1]
-    np.testing.assert_allclose(pipeline.apply(KEYS, one, given), -(one + brightness) * contrast, atol=1e-5)
+    np.testing.assert_allclose(apply(KEYS, one, given), -(one + brightness) * contrast, atol=1e-5)
 
 
 def test_noise_and_holes():
-    noisy = pipeline.apply(KEYS, IMAGES, values(noise=[0.3])) - IMAGES
+    noisy = apply(KEYS, IMAGES, values(noise=[0.3])) - IMAGES
     assert stats.kstest(np.ravel(noisy), stats.norm(0, 0.3).cdf).pvalue > 1e-4
     assert np.abs(np.corrcoef(np.asarray(noisy).reshape(B, -1)) - np.eye(B)).max() < 0.4
     holes = np.asarray(corruption.cutout(IMAGES, jnp.full(B, 0.5), jnp.tile(jnp.array([[0.2, 0.5]]), (B, 1))))

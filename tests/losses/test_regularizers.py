@@ -1,0 +1,126 @@
+"""Regularisers beside the adversarial losses: by hand, or by a calculation of their own."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxgan import axis, losses
+
+KEYS = jax.random.split(jax.random.key(0), 2000)
+A = jnp.arange(12.0).reshape(2, 2, 3)
+
+
+def quadratic(x):
+    return 0.5 * jnp.square(x).sum(range(1, x.ndim))
+
+
+def test_dragan_is_about_reals_with_noise_of_their_own():
+    """The gradient of |x|^2 / 2 is the point itself: in one dimension the distance from the target tells where."""
+    real = jnp.full((2000, 1), 10.0)
+    penalty = losses.dragan(quadratic, real, KEYS, 0.3, target=-90.0)
+    points = np.sqrt(np.asarray(penalty)) - 90
+    assert stats.kstest(points, stats.norm(10, 0.3).cdf).pvalue > 1e-4
+    again = losses.dragan(quadratic, real[:3], KEYS[:3], 0.3, target=-90.0)
+    np.testing.assert_allclose(again, penalty[:3], rtol=1e-5)
+
+
+def test_dragan_by_hand():
+    linear = lambda x: (x * A[None]).sum((1, 2, 3))  # noqa: E731
+    x = jnp.stack([A, -A])
+    np.testing.assert_allclose(losses.dragan(linear, x, KEYS[:2], 0.5), (math.sqrt(506) - 1) ** 2, rtol=1e-5)
+    np.testing.assert_allclose(losses.dragan(quadratic, x, KEYS[:2], 0.0), (math.sqrt(506) - 1) ** 2, rtol=1e-5)
+    with pytest.raises(ValueError, match="at least 0"):
+        losses.dragan(linear, x, KEYS[:2], -0.1)
+
+
+def test_dragan_of_a_dead_critic_has_a_finite_gradient():
+    penalty = lambda w: losses.dragan(lambda x: w * x.sum(1), jnp.ones((2, 3)), KEYS[:2], 0.5).mean()  # noqa: E731
+    value, gradient = jax.value_and_grad(penalty)(0.0)
+    assert float(value) == 1.0
+    assert float(gradient) == 0.0
+
+
+def test_consistency():
+    np.testing.assert_allclose(losses.consistency(jnp.array([1.0, -2.0]), jnp.array([0.5, 1.0])), [0.25, 9.0])
+    gradients = jax.grad(lambda a, b: losses.consistency(a, b).sum(), (0, 1))(jnp.array([1.0]), jnp.array([0.5]))
+    np.testing.assert_allclose(gradients, [[1.0], [-1.0]])  # through both
+    with pytest.raises(ValueError, match="want one shape"):
+        losses.consistency(jnp.ones(2), jnp.ones((2, 1)))
+
+
+def test_lecam():
+    """(D(x) - a_F)^2 + (D(G(z)) - a_R)^2: reals against the fakes' anchor."""
+    f = lambda real, fake, a, b: losses.lecam(jnp.array([real]), jnp.array([fake]), a, b)  # noqa: E731
+    np.testing.assert_allclose(f(1.0, -0.5, 2.0, -1.0), [2.0**2 + 2.5**2])
+    slopes = jax.grad(lambda *x: f(*x).sum(), (0, 1, 2, 3))(1.0, -0.5, jnp.float32(2.0), jnp.float32(-1.0))
+    np.testing.assert_allclose(slopes, [4.0, -5.0, 0.0, 0.0])
+    with pytest.raises(ValueError, match="want one shape"):
+        losses.lecam(jnp.ones(2), jnp.ones((2, 1)), jnp.float32(0), jnp.float32(0))
+    with pytest.raises(ValueError, match="want scalars"):
+        losses.lecam(jnp.ones(2), jnp.ones(2), jnp.zeros(2), jnp.float32(0))
+
+
+def test_anchors_are_means_at_first_and_move_then():
+    module = losses.Anchors(decay=0.75)
+    state = module.init(jax.random.key(0))
+    reals = [1.0, 3.0, -2.0, 4.0, 8.0, 0.5]
+    for i, real in enumerate(reals):
+        logits = jnp.array([real - 1, real + 1])
+        (a_r, a_f), state = module.apply(state, logits, -2 * logits, mutable=["batch_stats", "lecam"])
+        expected = np.mean(reals[: i + 1]) if i < 4 else 0.75 * expected + 0.25 * real
+        assert float(a_r) == pytest.approx(expected)
+        assert float(a_f) == pytest.approx(-2 * expected)
+    np.testing.assert_allclose(module.apply(state), [a_r, a_f])
+    assert int(state["lecam"]["turns"]) == 6
+
+
+def spread(f, *batches):
+    """``f`` of batches that are spread over four devices."""
+    parts = [x.reshape(4, -1, *x.shape[1:]) for x in batches]
+    return jax.pmap(f, axis.NAME, devices=jax.devices()[:4])(*parts)
+
+
+def test_anchors_are_of_all_devices():
+    logits = jnp.arange(8.0)
+    module = losses.Anchors()
+    (a_r, a_f), _ = spread(
+        lambda x: module.apply(module.init(jax.random.key(0)), x, -x, mutable=["batch_stats", "lecam"]), logits
+    )
+    np.testing.assert_allclose(a_r, [3.5] * 4)
+    np.testing.assert_allclose(a_f, [-3.5] * 4)
+
+
+def test_feature_matching_and_its_gradient_over_devices():
+    """|| E f(x) - E f(G(z)) ||^2 of features w * f."""
+    rng = np.random.default_rng(0)
+    real, fake = (rng.normal(size=(8, 3, 2)).astype(np.float32) for _ in range(2))
+    gap = real.mean(0) - 2 * fake.mean(0)
+    loss = lambda w, x, y: losses.feature_matching(x, w * y)  # noqa: E731
+    value, slope = jax.value_and_grad(loss)(2.0, real, fake)
+    assert float(value) == pytest.approx((gap**2).sum(), rel=1e-5)
+    assert float(slope) == pytest.approx(-2 * (gap * fake.mean(0)).sum(), rel=1e-5)
+    values, slopes = spread(lambda x, y: jax.value_and_grad(loss)(2.0, x, y), real, fake)
+    np.testing.assert_allclose(values, value, rtol=1e-5)
+    assert float(slopes.mean()) == pytest.approx(float(slope), rel=1e-5)  # what the game averages
+    with pytest.raises(ValueError, match="features of shapes"):
+        losses.feature_matching(real, fake[..., :1])
+
+
+def test_orthogonality_of_filters():
+    """W^T W by hand: columns (1, 2) and (3, -1) have norms 5 and 10, and a product of 1."""
+    kernel = jnp.array([[1.0, 3.0], [2.0, -1.0]])
+    params = {"layer": {"kernel": kernel, "bias": jnp.ones(2)}, "norm": {"scale": jnp.ones(2)}}
+    np.testing.assert_allclose(losses.orthogonal(params), 2 * 1.0)
+    np.testing.assert_allclose(losses.orthogonal(params, diagonal=True), 2 * 1.0 + 4.0**2 + 9.0**2)
+    np.testing.assert_allclose(losses.orthogonal({"a": params, "b": params}), 4.0)
+    # Brock et al.'s own derivative: 4 W (W^T W * (1 - I)).
+    slope = jax.grad(lambda p: losses.orthogonal(p))(params)["layer"]["kernel"]
+    np.testing.assert_allclose(slope, 4 * kernel @ jnp.array([[0.0, 1.0], [1.0, 0.0]]))
+    orthonormal = jnp.linalg.qr(jax.random.normal(jax.random.key(0), (3 * 3 * 4, 8)))[0].reshape(3, 3, 4, 8)
+    np.testing.assert_allclose(losses.orthogonal({"kernel": orthonormal}, diagonal=True), 0, atol=1e-9)
+    with pytest.raises(ValueError, match="no leaf is named 'kernel'"):
+        losses.orthogonal({"bias": jnp.ones(2)})
