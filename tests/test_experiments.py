@@ -41,6 +41,28 @@ def test_the_step_lowers(name, platform):
     assert "stablehlo.dot_general" in exported.mlir_module()
 
 
+@pytest.mark.parametrize("kind", ["diffaugment", "ada"])
+def test_the_step_lowers_with_augmentation(kind):
+    config, experiment = tiny("dcgan", augment=kind)
+    step = jax.jit(experiment.game.step)
+    platforms = ["cpu", "cuda", "tpu"]
+    assert jax.export.export(step, platforms=platforms)(*shapes(config, experiment)).platforms == tuple(platforms)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["diffaugment", "ada"])
+def test_it_trains_and_resumes_with_augmentation(kind, tmp_path, capsys):
+    flags = [*programs.tiny("dcgan"), "--augment", kind, "--ada-kimg", "0.1", "--ada-target", "-1"]
+    ends = []
+    for run, pauses in (("whole", [9]), ("resumed", [6, 9])):
+        for steps in pauses:
+            code, text = programs.run(capsys, "--steps", steps, "--run-dir", tmp_path / run, *flags)
+            assert code == 0, text
+        ends.append(programs.inspect(capsys, tmp_path / run).split("\n", 1)[1])
+    assert ends[0] == ends[1]
+    assert ("stats/ada" in ends[0]) == (kind == "ada")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_trains_resumes_and_samples(name, tmp_path, capsys):
     flags = programs.tiny(name)

@@ -63,7 +63,7 @@ def game(kind, gradient=whole, initial=0.6) -> Game:
 
     def discriminator_loss(nets, real, keys, step):
         d_real, d_fake = view.views(nets, keys)
-        real_logits, stats = d_real.with_stats(real)
+        real_logits, _ = d_real.with_stats(real)
         fake_logits = d_fake(nets.g(latents(keys, 4)))
         hinge = losses.hinge_discriminator(real_logits, fake_logits)
         r1 = losses.r1(d_real, real)

@@ -67,7 +67,7 @@ def test_lecam():
 def test_anchors_are_means_at_first_and_move_then():
     module = losses.Anchors(decay=0.75)
     state = module.init(jax.random.key(0))
-    reals = [1.0, 3.0, -2.0, 4.0, 8.0, 0.5]
+    reals, expected = [1.0, 3.0, -2.0, 4.0, 8.0, 0.5], 0.0
     for i, real in enumerate(reals):
         logits = jnp.array([real - 1, real + 1])
         (a_r, a_f), state = module.apply(state, logits, -2 * logits, mutable=["batch_stats", "lecam"])
