@@ -1,7 +1,7 @@
 """The discriminator behind an augmentation, as both players' losses call it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import jax
@@ -54,10 +54,12 @@ class Augmentation:
     Attributes:
       kind: ``"none"``, ``"diffaugment"`` or ``"ada"``.
       probability: ADA's; its state is that of the network ``"ada"``. Of no account to the other kinds.
+      transforms: ADA's, by name, and the factor of each.
     """
 
     kind: Kind
     probability: AdaptiveProbability
+    transforms: Mapping[str, float] = dataclasses.field(default_factory=lambda: BGC)
 
     def __post_init__(self):
         if self.kind not in ("none", "diffaugment", "ada"):
@@ -89,5 +91,7 @@ class Augmentation:
         keys = jax.vmap(lambda key: jax.random.fold_in(key, fold))(keys)
         if self.kind == "diffaugment":
             return Augmented(nets[name], lambda images: diffaugment(keys, images))
-        drawn = draw(keys, nets["ada"](), BGC)  # once for all calls: tracing and compiling it takes a second or two
+        drawn = draw(
+            keys, nets["ada"](), self.transforms
+        )  # once for all calls: tracing and compiling it takes a second or two
         return Augmented(nets[name], lambda images: apply(keys, images, drawn))

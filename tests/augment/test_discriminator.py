@@ -175,6 +175,16 @@ def test_reals_and_fakes_are_drawn_apart_and_each_call_alike(kind):
         assert (a != b).any((1, 2, 3)).all()
 
 
+def test_transforms_can_be_chosen():
+    seen, images = Seen(), games.images(16)
+    view = augment.Augmentation("ada", augment.AdaptiveProbability(16, initial=1.0), {"brightness": 1.0})
+    ada = Function({}, view.probability.init(jax.random.key(0)), view.probability)
+    d_real, _ = view.views(Nets({"d": seen, "ada": ada}), jax.random.split(jax.random.key(1), 16))  # pyright: ignore[reportArgumentType]
+    d_real(images)
+    added = seen.images[0][0] - images
+    assert np.ptp(added, (1, 2, 3)).max() < 1e-6 < np.abs(added).min()
+
+
 def test_none_is_the_discriminator_itself():
     view = augment.Augmentation("none", augment.AdaptiveProbability(16))
     nets = Nets({"d": Seen()})  # pyright: ignore[reportArgumentType]
