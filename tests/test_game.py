@@ -4,42 +4,17 @@ import dataclasses
 import math
 
 import chex
-import flax.linen as nn
 import games
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from solvable import ONE, Scalar, bilinear
 
 from jaxgan import Game, Net, Player, latents, losses, total
 from jaxgan.game import Terms
 from jaxgan.gradients import accumulate
-
-
-class Scalar(nn.Module):
-    """A network that is one number."""
-
-    value: float
-
-    @nn.compact
-    def __call__(self):
-        return self.param("value", lambda _: jnp.float32(self.value))
-
-
-def bilinear(optimizer, turns=(("min", "max"),)):
-    """min over x, max over y of x y: Goodfellow 2016, exercise 7.3; Mescheder et al. 2018."""
-    return Game(
-        nets={"x": Net(Scalar(1.0)), "y": Net(Scalar(1.0))},
-        players={
-            "min": Player(("x",), lambda nets, batch, keys, step: total(xy=nets.x() * nets.y()), optimizer),
-            "max": Player(("y",), lambda nets, batch, keys, step: total(xy=-nets.x() * nets.y()), optimizer),
-        },
-        turns=turns,
-    )
-
-
-ONE = np.zeros((1, 1), np.float32)
 
 
 @pytest.mark.parametrize("eta", [0.1, 0.5])

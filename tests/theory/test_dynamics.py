@@ -1,0 +1,240 @@
+"""Ways to play, by the rates that their eigenvalues predict: on the bilinear game, and on Dirac-GAN.
+
+Plain descent multiplies the distance from the bilinear game's equilibrium by sqrt(1 + h^2) in each step, and that from
+Dirac-GAN's by sqrt(1 + h^2 / 4): see test_game.py and test_dirac.py. What converges here converges where it does not.
+"""
+
+import dataclasses
+
+import games
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from solvable import ALTERNATING, ONE, REAL, SIMULTANEOUS, Scalar, bilinear, dirac, predicted, radii, rate_of
+
+from jaxgan import Game, Net, Player, parallel, total
+from jaxgan.dynamics import consensus, extragradient, unrolled
+from jaxgan.population import Population, member
+
+TURN = np.array([[0, 1], [-1, 0]])  # of the bilinear game, (x, y) moves by -h TURN (x, y); of Dirac-GAN with h / 2
+I = np.eye(2)  # noqa: E741
+
+
+def first_step(game, batch=ONE):
+    return jax.jit(game.step)(game.init(jax.random.key(0)), batch)
+
+
+@pytest.mark.parametrize("h", [0.1, 0.5])
+def test_extragradient_converges_at_the_predicted_rate(h):
+    """I - h A (I - h A): |1 - h^2 + i h|, below 1 for h below 1. Korpelevich 1976."""
+    for game, batch, size in ((bilinear(optax.sgd(h)), ONE, h), (dirac(SIMULTANEOUS, h), REAL, h / 2)):
+        expected = predicted(I - size * TURN @ (I - size * TURN))
+        assert expected == pytest.approx(np.sqrt((1 - size**2) ** 2 + size**2)) and expected < 1
+        assert rate_of(radii(game, batch, 100)) > 1
+        assert rate_of(radii(extragradient(game), batch, 100)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_extra_adam_converges_where_adam_does_not(remember):
+    """Gidel et al. 2019, algorithm 4, on Dirac-GAN, from a distance of 1e-3, with steps of about as much."""
+    game = dirac(SIMULTANEOUS, optimizer=optax.adam(1e-3, b1=0.0, b2=0.9, eps=1e-3))
+    assert radii(game)[-1] > 3e-3
+    assert radii(extragradient(game, remember=remember))[-1] < 3e-4
+
+
+def test_extra_adam_moves_its_moments_twice_a_step():
+    """By hand: the first step of algorithm 4 on the bilinear game, from (1, 1), where min's gradient is y and max's -x."""
+    rate, b1, b2 = 0.1, 0.5, 0.9
+    game = extragradient(bilinear(optax.adam(rate, b1, b2, eps=0.0)))
+    state, _ = first_step(game)
+    y_ahead = 1 + rate  # Adam's first move is by the rate
+    first, second = (1 - b1) * 1, (1 - b2) * 1  # moments of min's gradient after the look-ahead: y is 1
+    mean = (b1 * first + (1 - b1) * y_ahead) / (1 - b1**2)
+    square = (b2 * second + (1 - b2) * y_ahead**2) / (1 - b2**2)
+    assert float(state.params["x"]["value"]) == pytest.approx(1 - rate * mean / np.sqrt(square), rel=1e-6)
+    assert int(optax.tree.get(state.opt_states["min"], "count")) == 2
+    forgetful = extragradient(bilinear(optax.adam(rate, b1, b2, eps=0.0)), remember=False)
+    state, _ = first_step(forgetful)
+    assert int(optax.tree.get(state.opt_states["min"], "count")) == 1
+
+
+def test_projections_hold_of_what_extragradient_moves_to():
+    """The move is made from where the players stood, so what an optimizer bounds is bounded."""
+    box = optax.GradientTransformation(
+        lambda params: (), lambda u, state, p: (jax.tree.map(lambda u, p: jnp.clip(p + u, 0.9, 1.05) - p, u, p), state)
+    )
+    game = extragradient(bilinear(optax.chain(optax.sgd(0.1), box)))
+    state, _ = first_step(game)
+    assert float(state.params["x"]["value"]) == pytest.approx(0.9)
+    assert float(state.params["y"]["value"]) == pytest.approx(1.05)
+
+
+@pytest.mark.parametrize(("h", "gamma"), [(0.1, 1.0), (0.1, 4.0), (0.3, 2.0)])
+def test_consensus_converges_at_the_predicted_rate(h, gamma):
+    """I - h (A + gamma A^T A), A^T A being I on the bilinear game and I / 4 on Dirac-GAN. Mescheder et al. 2017."""
+    for game, batch, size in ((bilinear(optax.sgd(h)), ONE, 1.0), (dirac(SIMULTANEOUS, h), REAL, 0.5)):
+        matrix = size * TURN
+        expected = predicted(I - h * (matrix + gamma * matrix.T @ matrix))
+        assert expected < 1
+        found = radii(consensus(game, gamma), batch, 40)
+        assert rate_of(found) == pytest.approx(expected, rel=1e-4)
+    _, metrics = first_step(consensus(game, gamma), batch)
+    assert float(metrics["consensus"]) == pytest.approx((1e-3 / 2) ** 2, rel=1e-3)  # || (1e-3, 1e-3) / 2 ||^2 / 2
+
+
+@pytest.mark.parametrize(("steps", "eta"), [(1, 0.5), (5, 0.2), (10, 0.4)])
+def test_unrolling_converges_at_the_predicted_rate(steps, eta):
+    """The generator meets psi - k eta theta / 2, and knows it: theta's own slope is - h k eta / 2, twice what it meets."""
+    h = 0.1
+    game = dirac(SIMULTANEOUS, h)
+    expected = predicted(np.array([[1 - h * steps * eta / 2, h / 2], [-h / 2, 1]]))
+    assert expected < 1
+    found = radii(unrolled(game, "g", "d", steps, optax.sgd(eta)))
+    assert rate_of(found) == pytest.approx(expected, rel=5e-4)
+    unaware = predicted(np.array([[1 - h * steps * eta / 4, h / 2], [-h / 2, 1]]))
+    assert unaware != pytest.approx(expected, rel=5e-3)
+
+
+def test_optimistic_descent_converges_at_the_predicted_rate():
+    """w - 2 h v(w) + h v(w before): lambda^2 = lambda (1 - 2 h i) + h i. Daskalakis et al. 2018, on either game."""
+    h = 0.3
+    for game, batch, size in (
+        (bilinear(optax.optimistic_gradient_descent(h)), ONE, h),
+        (dirac(SIMULTANEOUS, optimizer=optax.optimistic_gradient_descent(h)), REAL, h / 2),
+    ):
+        matrix = np.block([[I - 2 * size * TURN, size * TURN], [I, 0 * I]])
+        expected = predicted(matrix)
+        assert expected < 1
+        assert rate_of(radii(game, batch)[20:]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_optimistic_adam_converges_where_adam_does_not():
+    adam = {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.9, "eps": 1e-3}
+    assert radii(dirac(SIMULTANEOUS, optimizer=optax.adam(**adam)))[-1] > 3e-3
+    found = radii(dirac(SIMULTANEOUS, optimizer=optax.optimistic_adam_v2(**adam)), steps=2000)
+    assert found[-1] < 3e-4
+
+
+def test_two_time_scales_are_two_optimizers():
+    """Heusel et al. 2017: the eigenvalues of two rates, alternating, with R1."""
+    slow, fast, gamma = 0.05, 0.2, 1.0
+    game = dirac(ALTERNATING, gamma=gamma)
+    players = {
+        name: dataclasses.replace(game.players[name], optimizer=optax.sgd(rate))
+        for name, rate in (("d", fast), ("g", slow))
+    }
+    discriminator = np.array([[1, 0], [-fast / 2, 1 - fast * gamma]])
+    expected = predicted(np.array([[1, slow / 2], [0, 1]]) @ discriminator)
+    found = radii(dataclasses.replace(game, players=players))
+    assert rate_of(found) == pytest.approx(expected, rel=1e-3)
+
+
+def test_several_turns_of_the_critic_are_data():
+    """Five of its turns, then one of the generator: a product of matrices."""
+    h, gamma = 0.1, 0.5
+    turn = np.array([[1, 0], [-h / 2, 1 - h * gamma]])
+    expected = predicted(np.array([[1, h / 2], [0, 1]]) @ np.linalg.matrix_power(turn, 5))
+    game = dirac((("d",),) * 5 + (("g",),), h, gamma)
+    found = radii(game, jnp.zeros((5, 1)), 200)
+    assert rate_of(found) == pytest.approx(expected, rel=2e-3)
+
+
+COMPOSED = {
+    "extragradient": lambda game: extragradient(game),
+    "consensus": lambda game: consensus(game, 0.1),
+    "unrolled": lambda game: unrolled(game, "g", "d", 2, optax.sgd(0.05)),
+}
+
+
+def together(game: Game) -> Game:
+    return dataclasses.replace(game, turns=(("d", "g"),))
+
+
+def after(step, state, batch, steps=2):
+    for _ in range(steps):
+        state, metrics = step(state, batch)
+    return state, metrics
+
+
+@pytest.mark.parametrize("how", COMPOSED)
+def test_devices_agree(how):
+    game = COMPOSED[how](together(games.points_game(optax.adam(0.01))))
+    before, batch, on = game.init(jax.random.key(0)), games.points(8), parallel.devices(2)
+    expected, metrics = after(jax.jit(game.step), before, batch)
+    state, spread_metrics = after(parallel.pmap(game, on), parallel.replicate(before, on), batch)
+    assert games.change(before, expected, state) < 1e-5
+    assert float(spread_metrics["g/loss"]) == pytest.approx(float(metrics["g/loss"]), rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", COMPOSED)
+def test_meshes_agree_and_members_are_their_solo_runs(how):
+    plain = together(games.points_game(optax.adam(0.01)))
+    game = COMPOSED[how](plain)
+    before, batch, on = game.init(jax.random.key(0)), games.points(8), parallel.devices(4)
+    expected, _ = after(jax.jit(game.step), before, batch)
+    assert games.change(before, expected, after(jax.jit(plain.step), before, batch)[0]) > 1e-3  # it is another game
+    state, _ = after(parallel.shard_map(game, on), parallel.replicate(before, on), batch)
+    assert games.change(before, expected, state) < 1e-5
+    population = Population(game, 2)
+    states = population.init(jnp.stack([jax.random.key(1), jax.random.key(0)]))
+    states, _ = after(jax.jit(population.step), states, np.stack([batch] * 2, 1))
+    assert games.change(before, expected, member(states, 1)) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", COMPOSED)
+def test_devices_agree_with_batch_norm(how):
+    """Through BatchNorm over devices, R1, and what the composition differentiates once more."""
+    game = COMPOSED[how](together(games.dcgan_game()))
+    before, step, batch = game.init(jax.random.key(0)), jax.jit(game.step), games.images(16)
+    on = parallel.devices(4)
+    state, mapped, expected = parallel.replicate(before, on), parallel.pmap(game, on), before
+    for _ in range(2):
+        expected, _ = step(expected, batch)
+        state, _ = mapped(state, batch)
+    assert games.change(before, expected, state) < 1e-5
+
+
+def test_any_number_of_players_look_ahead():
+    """Three, in a ring: each lowers its own number times the next one's."""
+    ring = {"a": "b", "b": "c", "c": "a"}
+
+    def loss(own, other):
+        return lambda nets, batch, keys, step: total(product=nets[own]() * nets[other]())
+
+    game = Game(
+        nets={name: Net(Scalar(value)) for name, value in (("a", 1.0), ("b", 2.0), ("c", 3.0))},
+        players={name: Player((name,), loss(name, other), optax.sgd(0.1)) for name, other in ring.items()},
+        turns=(("a", "b", "c"),),
+    )
+    matrix = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]])
+    start = np.array([1.0, 2.0, 3.0])
+    found, _ = first_step(extragradient(game))
+    expected = start - 0.1 * matrix @ (start - 0.1 * matrix @ start)
+    np.testing.assert_allclose([found.params[n]["value"] for n in ring], expected, rtol=1e-6)
+    found, _ = first_step(consensus(game, 0.5))
+    expected = start - 0.1 * (matrix + 0.5 * matrix.T @ matrix) @ start
+    np.testing.assert_allclose([found.params[n]["value"] for n in ring], expected, rtol=1e-6)
+
+
+def test_what_cannot_be_composed_is_refused():
+    alternating, simultaneous = games.points_game(), together(games.points_game())
+    with pytest.raises(
+        ValueError, match=r"extragradient: the players move at the same time; say turns=\(\('d', 'g'\),\)"
+    ):
+        extragradient(alternating)
+    with pytest.raises(ValueError, match="consensus: the players move at the same time"):
+        consensus(alternating, 1.0)
+    with pytest.raises(ValueError, match="extragradient: a game that is played as Consensus already; one of them only"):
+        extragradient(consensus(simultaneous, 1.0))
+    with pytest.raises(ValueError, match=r"consensus\(gamma=-1.0\): at least 0"):
+        consensus(simultaneous, -1.0)
+    with pytest.raises(ValueError, match="unrolled: 'h' is no player of the game; it has 'd', 'g'"):
+        unrolled(alternating, "g", "h", 1, optax.sgd(0.1))
+    with pytest.raises(ValueError, match=r"unrolled\(steps=0\): at least 1"):
+        unrolled(alternating, "g", "d", 0, optax.sgd(0.1))
+    with pytest.raises(ValueError, match="unrolled: 'g' and 'g' both own 'g'"):
+        unrolled(alternating, "g", "g", 1, optax.sgd(0.1))
