@@ -13,10 +13,10 @@ from jaxgan.models import mlp
 STEPS, BATCH = 2000, 256
 
 
-def trained(loss, optimizer, examples=BATCH):
+def trained(loss, optimizer, examples=BATCH, hidden=(32, 32), steps=STEPS):
     """A discriminator of points on a line, the only player: a function of [N, 1]."""
     game = Game(
-        nets={"d": Net(mlp.Discriminator((32, 32)), jnp.zeros((1, 1)))},
+        nets={"d": Net(mlp.Discriminator(hidden), jnp.zeros((1, 1)))},
         players={"d": Player(("d",), loss, optimizer)},
         turns=(("d",),),
     )
@@ -24,7 +24,7 @@ def trained(loss, optimizer, examples=BATCH):
     def step(state, _):
         return game.step(state, jnp.zeros((examples, 1)))[0], None
 
-    state, _ = jax.jit(lambda state: jax.lax.scan(step, state, length=STEPS))(game.init(jax.random.key(0)))
+    state, _ = jax.jit(lambda state: jax.lax.scan(step, state, length=steps))(game.init(jax.random.key(0)))
     return game.functions(state).d
 
 
@@ -63,3 +63,49 @@ def test_the_penalised_critic_overshoots_the_distance(apart, weight):
     reached = float(d(jnp.zeros((1, 1)))[0] - d(jnp.full((1, 1), apart))[0])
     assert reached == pytest.approx(apart * (1 + apart / (2 * weight)), rel=0.02)
     assert reached > 1.03 * apart  # not W1 itself
+
+
+def clipping(limit):
+    """Parameters plus updates in +-limit: what Arjovsky et al. 2017, algorithm 1, do after each step."""
+
+    def update(updates, state, params=None):
+        return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params), state
+
+    return optax.GradientTransformation(lambda params: (), update)
+
+
+def test_clipped_weights_measure_the_distance_on_a_scale_of_their_own():
+    """Arjovsky et al. 2017: K times W1 at most, for the K of what clipped weights can do, and not that of 1.
+
+    Points on a line, against SciPy's exact W1. Of 1-32-1 with weights in +-c, K is 32 c^2, since each unit adds at most
+    c^2 to the slope: far below 1 for the paper's c = 0.01, above it for c = 0.5. WGAN-GP's estimate meets W1 within its
+    overshoot.
+    """
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(0.0, 0.5, 64), rng.normal(1.0, 0.3, 64)
+    exact = stats.wasserstein_distance(real, fake)
+    points = [jnp.asarray(x[:, None], jnp.float32) for x in (real, fake)]
+    weight, steps = 10.0, 600
+
+    def clipped(nets, batch, keys, step):
+        return total(distance=losses.wasserstein_discriminator(*map(nets.d, points)))
+
+    def penalised(nets, batch, keys, step):
+        # Pairs in order: the optimal transport of points on a line, along which the critic's slope is to be 1.
+        paired = [jnp.sort(x, 0) for x in points]
+        penalty = losses.gradient_penalty(nets.d, *paired, keys)
+        return total(distance=losses.wasserstein_discriminator(*map(nets.d, points)), penalty=weight * penalty)
+
+    def estimate(d):
+        return float(d(points[0]).mean() - d(points[1]).mean())
+
+    optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, steps), b1=0.0, b2=0.9)
+    by_limit = {
+        c: estimate(trained(clipped, optax.chain(optimizer, clipping(c)), 64, (32,), steps)) for c in (0.01, 0.5)
+    }
+    for limit, found in by_limit.items():
+        assert 0 < found <= 32 * limit**2 * exact * (1 + 1e-3)
+    assert by_limit[0.01] < 0.01 * exact
+    assert by_limit[0.5] > 2 * exact
+    penalised_estimate = estimate(trained(penalised, optimizer, 64, steps=steps))
+    assert exact < penalised_estimate < exact * (1 + 2 * exact / (2 * weight))
