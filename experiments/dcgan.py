@@ -12,7 +12,7 @@ Score      Frechet distance on pixels 0.13 (two halves of the digits: 0.26), pre
 """
 
 import dataclasses
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import optax
 
@@ -41,6 +41,8 @@ class Config(AugmentedSettings):
     """Features of the discriminator's first layer."""
     base: int = 2
     """The size from which the generator grows its images; the paper's is 4."""
+    norm: Literal["batch", "none"] = "batch"
+    """Of both networks. none: what private training needs, each example by itself."""
     beta1: float = 0.5
     """Adam's decay of the mean gradient."""
     beta2: float = 0.99
@@ -59,8 +61,9 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     source = config.images(source)
     size, _, channels = source.shape
     check_ranges(config, crop=(0, size - 1))
-    generator = dcgan.Generator(size, channels, config.generator_width, config.base, config.dtype)
-    discriminator = dcgan.Discriminator(config.discriminator_width, config.base, dtype=config.dtype)
+    norm = config.norm == "batch"
+    generator = dcgan.Generator(size, channels, config.generator_width, config.base, config.dtype, norm)
+    discriminator = dcgan.Discriminator(config.discriminator_width, config.base, norm, config.dtype)
     augmentation = config.augmentation()
 
     def discriminator_loss(nets, batch, keys, step):

@@ -6,8 +6,11 @@ parameters of the networks which the player owns, and the ``Terms`` that the los
 batch; ``Game.step`` averages what it returns over the devices.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+import optax
 
 
 def whole(loss, own, batch, keys):
@@ -15,7 +18,51 @@ def whole(loss, own, batch, keys):
     return jax.grad(loss, has_aux=True)(own, batch, keys)
 
 
-def accumulate(n: int):
+def clipped(clip: float):
+    """The mean of every example's own gradient, each scaled down to a norm of at most ``clip``.
+
+    Abadi et al. 2016, algorithm 1, before its noise: see ``jaxgan.privacy``. So an example, whatever it is, changes the
+    mean by at most ``2 * clip`` over the examples. The loss is called on one example at a time, a batch of one, so
+    nothing of the others can enter. The norm is over all parameters of the player together. The metric ``clipped`` is
+    the share of examples whose gradient was scaled.
+
+    Statistics that a loss returns are of examples, and no noise hides them. Spectral norm's are of the parameters alone
+    and kept.
+
+    Args:
+      clip: the norm, above 0.
+
+    Raises:
+      ValueError: ``clip`` is not positive; or, when traced, the loss returns statistics other than spectral norm's.
+    """
+    if not clip > 0:
+        raise ValueError(f"clipped({clip}): a norm above 0, to which each example's gradient is scaled down")
+
+    def gradient(loss, own, batch, keys):
+        def of_one(example, key):
+            grads, terms = whole(loss, own, jax.tree.map(lambda x: x[None], example), key[None])
+            norm = optax.tree.norm(jax.tree.map(lambda x: x.astype(jnp.float32), grads))
+            scale = clip / jnp.maximum(norm, clip)
+            metrics = {**terms.metrics, "clipped": jnp.float32(norm > clip)}
+            return jax.tree.map(lambda x: x * scale.astype(x.dtype), grads), terms.replace(metrics=metrics)
+
+        grads, terms = jax.vmap(of_one)(batch, keys)
+        for net, collections in terms.stats.items():
+            for name in collections:
+                if name != "spectral":
+                    raise ValueError(
+                        f"clipped: a loss returns the statistics {name!r} of network {net!r}, which are of the "
+                        "examples and would be kept as they are; use a network without them"
+                    )
+        grads, scalars = jax.tree.map(lambda x: x.mean(0), (grads, (terms.loss, terms.terms, terms.metrics)))
+        stats, due = jax.tree.map(lambda x: x[0], (terms.stats, terms.due))
+        loss_value, named, metrics = scalars
+        return grads, terms.replace(loss=loss_value, terms=named, metrics=metrics, stats=stats, due=due)
+
+    return gradient
+
+
+def accumulate(n: int, each: Callable = whole):
     """The mean of the gradients of ``n`` micro-batches, one after the other.
 
     A micro-batch's activations take an n-th of the memory.
@@ -26,6 +73,7 @@ def accumulate(n: int):
 
     Args:
       n: the number of micro-batches; must divide the examples that a device is given in a turn.
+      each: how a micro-batch's gradient is computed.
     """
     if n < 1:
         raise ValueError(f"accumulate(n={n}): the number of micro-batches is at least 1")
@@ -38,16 +86,16 @@ def accumulate(n: int):
                 f"do not share evenly; use a batch of {examples // n * n or n} a device and turn"
             )
         micro = jax.tree.map(lambda x: x.reshape(n, -1, *x.shape[1:]), (batch, keys))
-        shapes = jax.eval_shape(lambda part: whole(loss, own, *part), jax.tree.map(lambda x: x[0], micro))
+        shapes = jax.eval_shape(lambda part: each(loss, own, *part), jax.tree.map(lambda x: x[0], micro))
         nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
         def add(so_far, part):
-            return _add(so_far, whole(loss, own, *part), 1 / n), None
+            return _add(so_far, each(loss, own, *part), 1 / n), None
 
         (grads, terms), _ = jax.lax.scan(add, nothing, micro)
         return grads, terms
 
-    return whole if n == 1 else gradient
+    return each if n == 1 else gradient
 
 
 def _add(so_far, new, share):

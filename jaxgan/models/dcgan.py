@@ -28,6 +28,7 @@ class Generator(nn.Module):
       width: features before the last layer; each layer before it has twice as many.
       base: the height and width that the linear layer gives, a power of two below ``size``.
       dtype: the precision of computation; images are float32.
+      norm: batch normalisation in all but the last layer, as in the paper.
     """
 
     size: int = 64
@@ -35,18 +36,21 @@ class Generator(nn.Module):
     width: int = 128
     base: int = 4
     dtype: jnp.dtype = jnp.float32
+    norm: bool = True
 
     @nn.compact
     def __call__(self, z: jax.Array, train: bool) -> jax.Array:
         levels = doublings(self.size, self.base)
         features = self.width * 2 ** (levels - 1)
-        x = Dense(self.base**2 * features, use_bias=False, kernel_init=_kernels, dtype=self.dtype, name="linear")(z)
+        # The paper's small weights are for layers that are normalised after them: without, what is left of z fades.
+        own = {"use_bias": not self.norm, "dtype": self.dtype, **({"kernel_init": _kernels} if self.norm else {})}
+        x = Dense(self.base**2 * features, name="linear", **own)(z)
         x = x.reshape(len(z), self.base, self.base, features)
-        x = nn.relu(BatchNorm(scale_init=_scales, name="norm_0")(x, train))
+        x = nn.relu(BatchNorm(scale_init=_scales, name="norm_0")(x, train) if self.norm else x)
         for i in range(1, levels):
             features //= 2
-            x = ConvTranspose(features, use_bias=False, kernel_init=_kernels, dtype=self.dtype, name=f"up_{i}")(x)
-            x = nn.relu(BatchNorm(scale_init=_scales, name=f"norm_{i}")(x, train))
+            x = ConvTranspose(features, name=f"up_{i}", **own)(x)
+            x = nn.relu(BatchNorm(scale_init=_scales, name=f"norm_{i}")(x, train) if self.norm else x)
         x = ConvTranspose(self.channels, kernel_init=_kernels, dtype=self.dtype, name="image")(x)
         return jnp.tanh(x.astype(jnp.float32))
 

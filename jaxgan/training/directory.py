@@ -1,7 +1,7 @@
 """A run's directory: whose it is, which settings it was made with, and that one process writes it.
 
 config.json    the experiment's name, its settings, how many examples it has and of what shape, of a population its
-               members, versions, hardware
+               members, of a private run what it spends, versions, hardware
 metrics.jsonl  one object a step
 speed.jsonl    images per second, by step
 samples/       grids of the same latents, as training goes on, and an experiment's sheets
@@ -79,7 +79,14 @@ class RunDirectory:
             "versions": logging.versions(),
             "hardware": logging.hardware(),
         }
-        write_atomically(path / "config.json", json.dumps(record, indent=2) + "\n")
+        self._write(record)
+
+    def note(self, **more: Any) -> None:
+        """Put more into the record, in place of what it has by these names."""
+        self._write({**_record(self.path), **more})
+
+    def _write(self, record: dict[str, Any]) -> None:
+        write_atomically(self.path / "config.json", json.dumps(record, indent=2) + "\n")
 
     def close(self) -> None:
         self._lock.close()

@@ -19,6 +19,7 @@ from jaxgan.game import State
 from jaxgan.population import Population, member
 from jaxgan.training import logging
 from jaxgan.training.experiment import Experiment
+from jaxgan.training.private import made_private
 
 MOST = 4096  # seeds
 Build = Callable[..., Experiment]  # (config, source=None)
@@ -72,6 +73,8 @@ def use_cores(config: Any) -> None:
 def cast(config: Any, experiment: Experiment, build: Build) -> "One | Many":
     """Whom the settings ask for."""
     members = listed_members(config)
+    if members and getattr(config, "private_noise", 0):
+        raise ValueError("--private-noise: of one run; each member of a population would spend privacy of its own")
     return Many(experiment, config, build, members) if members else One(experiment, config)
 
 
@@ -89,7 +92,8 @@ class One:
     shape: tuple[int, ...] = ()
 
     def __init__(self, experiment: Experiment, config: Any):
-        self.experiment, self.game, self.keys = experiment, experiment.game, jax.random.key(config.seed)
+        self.experiment = made_private(experiment, config)
+        self.game, self.keys = self.experiment.game, jax.random.key(config.seed)
         self.seeds, self.told = (config.seed,), []
 
     def devices(self, count: int | None) -> list[parallel.Device]:

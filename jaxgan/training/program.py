@@ -9,6 +9,7 @@ SIGINT with 130, SIGTERM with 143.
 
 import dataclasses
 import errno
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -23,9 +24,9 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import parallel, sampling
+from jaxgan import axis, parallel, sampling
 from jaxgan.data import Batches
-from jaxgan.training import cache, logging, loop, report
+from jaxgan.training import cache, logging, loop, private, report
 from jaxgan.training.checkpoint import Checkpoints, checksums, structured
 from jaxgan.training.directory import RunDirectory, read_config
 from jaxgan.training.experiment import Experiment, parameter_counts
@@ -176,10 +177,14 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
     source, members = experiment.source, cast(config, experiment, build)
     on = members.devices(options.devices)
     share = members.share(config.batch_size, on)
+    spends = functools.partial(private.account, members.experiment, config)
+    planned = spends(config.steps)
     if dry_run:
         _describe(experiment, config, members)
+        if planned:
+            print(planned["told"])
         return
-    _trace(experiment, members, share)
+    _trace(experiment, members, share, len(on))
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     directory = None
     if jax.process_index() == 0:
@@ -187,25 +192,41 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the run directory is there")
     try:
+        if directory and planned:
+            directory.note(privacy={"planned": planned})
         if not options.quiet and directory:
             print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {logging.hardware()}")
             if members.shape:
                 names = "; ".join(map(members.name, range(len(members.seeds))))
                 print(f"a population of {len(members.seeds)} on {len(on)} x {on[0].platform}: {names}")
+            if planned:
+                print(planned["told"])
         loop.train(members, config, options, path, name)
     finally:
         if directory:
+            done = spends(_steps_done(path)) if planned else None
+            if done:
+                directory.note(privacy={"planned": planned, "done": done})
+                if not options.quiet:
+                    print(done["told"])
             _tell_where(path, options.quiet)
             directory.close()
 
 
-def _trace(experiment: Experiment, members: One, share: int) -> None:
+def _steps_done(path: Path) -> int:
+    rows = logging.read_metrics(path / "metrics.jsonl")
+    return rows[-1]["step"] if rows else 0
+
+
+def _trace(experiment: Experiment, members: One, share: int, devices: int) -> None:
     """Meet what is wrong with the settings or the wiring before anything is written."""
     example = loop.prepare(None, experiment.source.read(np.zeros(1, np.int32)))
-    shape = (share, *members.shape)
+    step, shape = members.game.step, (share, *members.shape)
+    if not members.shape:  # devices that share a batch know how many they are
+        step, shape = jax.vmap(step, (None, 0), axis_name=axis.NAME), (devices, share)
     batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape[1:]), x.dtype), example)
     try:
-        jax.eval_shape(members.game.step, jax.eval_shape(members.game.init, members.keys), batch)
+        jax.eval_shape(step, jax.eval_shape(members.game.init, members.keys), batch)
     except jax.errors.ConcretizationTypeError as error:
         names = [name for name in (members.told or [{}])[0] if name != "seed"]
         if not names:

@@ -90,7 +90,7 @@ def _contents(path: Path) -> dict[str, Any]:
     return {
         "experiment": str(record["experiment"]),
         "steps": {"done": rows[-1]["step"] if rows else 0, "wanted": _whole(config.get("steps"))},
-        "facts": [_text(fact) for fact in (config.get("data"), record.get("hardware")) if fact],
+        "facts": [_text(fact) for fact in (config.get("data"), record.get("hardware"), _privacy(record)) if fact],
         "headline": _headline(columns),
         "members": _members(record, columns),
         "charts": _charts(list(columns)),
@@ -187,6 +187,12 @@ def _thinned(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str
     middles = (steps[starts] + steps[ends - 1]) // 2
     band = {"low": _rounded(low), "high": _rounded(high), "members": values.ndim == 2}
     return middles.tolist(), {"mean": _rounded(mean), **band}
+
+
+def _privacy(record: Mapping[str, Any]) -> str | None:
+    """What a private run has spent, or will have."""
+    privacy = record.get("privacy") or {}
+    return (privacy.get("done") or privacy.get("planned") or {}).get("told")
 
 
 def _rounded(values: np.ndarray) -> list[float]:

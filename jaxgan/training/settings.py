@@ -50,6 +50,14 @@ class Settings:
     """What networks compute in; parameters, statistics and logits are float32."""
     accumulate: int = 1
     """Micro-batches that a turn's gradient is accumulated over."""
+    private_noise: float = 0.0
+    """Above 0, who sees the data learns with differential privacy: noise of so many times the clip; 1 is usual."""
+    private_clip: float = 1.0
+    """Of private training: the norm to which each example's gradient is scaled down."""
+    private_delta: float = 1e-5
+    """Of private training: the probability with which the epsilon that is told may not hold."""
+    private_seed: int | None = None
+    """Of the noise. Not given: drawn from the system; whoever knows it, or a checkpoint, can take noise away."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:

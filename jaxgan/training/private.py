@@ -1,0 +1,97 @@
+"""Private training as settings: any experiment's games made private, and what a run spends."""
+
+import collections
+import dataclasses
+import functools
+import math
+import secrets
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+
+from jaxgan import privacy
+from jaxgan.data import as_float
+from jaxgan.game import Game
+from jaxgan.training.experiment import Experiment
+from jaxgan.training.settings import Settings
+
+
+def made_private(experiment: Experiment, config: Any) -> Experiment:
+    """The experiment; with private games, if the settings ask for them.
+
+    Raises:
+      ValueError: they ask, and a game cannot be private; or they say how, and do not ask.
+    """
+    noise = getattr(config, "private_noise", 0.0)
+    if not noise:
+        for field in dataclasses.fields(Settings):
+            if field.name.startswith("private_") and getattr(config, field.name, field.default) != field.default:
+                raise ValueError(f"{_flag(field.name)} is of private training; ask for that: --private-noise 1.0")
+        return experiment
+    for name in ("private_noise", "private_clip"):
+        if not 0 < getattr(config, name) < math.inf:
+            raise ValueError(f"{_flag(name)} {getattr(config, name)}: a number above 0")
+    how = {"noise": noise, "clip": config.private_clip, "micro_batches": config.accumulate}
+    batch, key = _batch(experiment, config), _key(config.private_seed)
+
+    @functools.cache  # of a game one private game, which is compiled once
+    def make(game: Game) -> Game:
+        return privacy.private(game, batch, key=key, **how)
+
+    game_at = (lambda step: make(experiment.at(step))) if experiment.game_at else None
+    return dataclasses.replace(experiment, game=make(experiment.game), game_at=game_at)
+
+
+def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] | None:
+    """What ``steps`` steps of a private run spend, in numbers and in words; None if it is not private.
+
+    Raises:
+      ValueError: it cannot be told; see ``privacy.spent``.
+    """
+    noise = getattr(config, "private_noise", 0.0)
+    if not noise:
+        return None
+    batch, most = _batch(experiment, config), experiment.game.batch_multiple
+
+    @functools.cache
+    def of(game: Game) -> tuple[int, ...]:
+        found = privacy.uses(game, batch)
+        return found + (0,) * (most - len(found))
+
+    kinds = collections.Counter(map(of, map(experiment.at, range(steps)))) if experiment.game_at else {}
+    spent = privacy.spent(
+        noise=noise,
+        delta=config.private_delta,
+        examples=len(experiment.source),
+        batch_size=config.batch_size,
+        steps=steps,
+        uses=kinds or of(experiment.game),
+    )
+    names = privacy.shown(experiment.game, batch)
+    told = privacy.told(names, spent, config.private_delta, noise, config.private_clip, steps)
+    # JSON has no infinity.
+    numbers = {name: value if math.isfinite(value) else None for name, value in spent._asdict().items()}
+    return {"steps": steps, "epsilon": numbers, "delta": config.private_delta, "players": names, "told": told}
+
+
+def _batch(experiment: Experiment, config: Any) -> Any:
+    """The shapes of a turn's batch, over all devices."""
+    example = as_float(experiment.source.read(np.zeros(1, np.int32)))
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.batch_size, *x.shape[1:]), x.dtype), example)
+
+
+def _key(seed: int | None) -> jax.Array:
+    """The noise's: of a seed, or from the system, the same on every host."""
+    if seed is not None:
+        return jax.random.key(seed, impl="threefry2x32")
+    words = np.frombuffer(secrets.token_bytes(8), np.uint32)
+    if jax.process_count() > 1:
+        words = np.asarray(multihost_utils.broadcast_one_to_all(words))
+    return jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
