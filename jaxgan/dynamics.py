@@ -138,8 +138,8 @@ class _Consensus(Game):
             return 0.5 * optax.tree.norm(recorded.step(at, batch)[0].opt_states, squared=True)
 
         own = {net: state.params[net] for player in self.players.values() for net in player.owns}
+        # A device's own part, which the game averages with the gradient.
         value, downhill = jax.value_and_grad(half_square)(own)
-        downhill = axis.mean(downhill)
         players = {
             name: dataclasses.replace(
                 player, gradient=_plus(player.gradient, self.gamma, {net: downhill[net] for net in player.owns})

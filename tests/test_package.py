@@ -23,10 +23,9 @@ def test_import_needs_jax_flax_and_optax_alone():
         "sklearn",
         "PIL",
         "grain",
+        "dp_accounting",
     )
-    code = (
-        f"import sys, jaxgan, jaxgan.models.dcgan, jaxgan.parallel; print([m for m in {lazily!r} if m in sys.modules])"
-    )
+    code = f"import sys, jaxgan, jaxgan.models.dcgan, jaxgan.parallel, jaxgan.privacy; print([m for m in {lazily!r} if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert told.stdout.strip() == "[]"
 
@@ -37,20 +36,22 @@ def test_version_is_told_once():
 
 def test_the_readmes_code_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     script = tmp_path / "readme.py"
     script.write_text("\n".join(blocks))
     found = runpy.run_path(str(script))
     assert found["samples"].shape == (16, 32, 32, 3)
     assert {"d/hinge", "d/r1", "d/grad_norm", "g/hinge"} <= set(found["metrics"])
     assert found["states"].params["g"]["linear"]["kernel"].shape[0] == 2
+    assert found["looks_ahead"].turns == found["agrees"].turns == (("d", "g"),)
     assert found["mine"].players["d"].loss is found["my_discriminator"]
 
 
 FLOORS = {  # a file may import jaxgan's modules of these floors and below
     "axis": 0, "version": 0,
     "losses": 1, "models": 1, "data": 1, "metrics": 1, "sampling": 1,
-    "optimizers": 1, "networks": 2, "gradients": 2, "augment": 3, "game": 3, "population": 4, "parallel": 5, "training": 6, "doctor": 7, "__main__": 8,
+    "optimizers": 1, "networks": 2, "gradients": 2, "augment": 3, "game": 3, "population": 4, "dynamics": 4, "privacy": 4,
+    "parallel": 5, "training": 6, "doctor": 7, "__main__": 8,
 }  # fmt: skip
 
 
