@@ -359,6 +359,7 @@ def test_noise_is_secret_unless_it_is_seeded():
 
 FLAGS = {
     "only how": (["--private-clip", 0.5], "--private-clip is of private training; ask for that: --private-noise 1.0"),
+    "only how, of a population": (["--private-seed", 1, "--population", 2], "--private-seed is of private training"),
     "no clip": (["--private-noise", 1.0, "--private-clip", 0.0], "--private-clip 0.0: a number above 0"),
     "noise below 0": (["--private-noise", -1.0], "--private-noise -1.0: a number above 0"),
     "a population": (

@@ -75,7 +75,7 @@ def cast(config: Any, experiment: Experiment, build: Build) -> "One | Many":
     members = listed_members(config)
     if members and getattr(config, "private_noise", 0):
         raise ValueError("--private-noise: of one run; each member of a population would spend privacy of its own")
-    return Many(experiment, config, build, members) if members else One(experiment, config)
+    return Many(made_private(experiment, config), config, build, members) if members else One(experiment, config)
 
 
 class One:
