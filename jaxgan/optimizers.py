@@ -1,5 +1,8 @@
 """Optimizers that games need and optax has not: optax transformations."""
 
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -27,3 +30,44 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
         return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+class PauseState(NamedTuple):
+    """Whether the next update is left out, a bool scalar; and the optimizer's own state."""
+
+    paused: jax.Array
+    inner: Any
+
+
+def pause(
+    optimizer: optax.GradientTransformation, when: Callable[[Mapping[str, jax.Array]], Any]
+) -> optax.GradientTransformationExtraArgs:
+    """``optimizer``, which leaves out each update that follows a batch whose terms ``when`` holds of.
+
+    3D-GAN's discriminator is "only updated if its accuracy in the last batch is not higher than 80 %" (Wu et al. 2016,
+    section 3.1). While it pauses its terms are still computed, so it notices when to go on; parameters and the state of
+    ``optimizer`` do not change by a bit, and neither does what it does next. The first batch is never left out.
+
+    Args:
+      optimizer: what is paused; extra arguments are passed on to it.
+      when: of the player's terms and metrics by name, scalars over the whole batch, as ``Game.step`` gives them;
+        true, or an array that is, to leave out the next update.
+
+    Raises:
+      ValueError: an update is given no ``terms=``.
+    """
+    inner = optax.with_extra_args_support(optimizer)
+
+    def init(params):
+        return PauseState(jnp.asarray(False), inner.init(params))
+
+    def update(updates, state, params=None, *, terms=None, **extra):
+        if terms is None:
+            raise ValueError("pause: an update without terms; give update(..., terms={'accuracy': ...}) as a game does")
+        moved, moved_inner = inner.update(updates, state.inner, params, terms=terms, **extra)
+        # Selected, not multiplied: a gradient that is not finite does not reach parameters that pause.
+        moved = jax.tree.map(lambda x: jnp.where(state.paused, jnp.zeros_like(x), x), moved)
+        kept = jax.tree.map(lambda new, old: jnp.where(state.paused, old, new), moved_inner, state.inner)
+        return moved, PauseState(jnp.asarray(when(terms), bool), kept)
+
+    return optax.GradientTransformationExtraArgs(init, update)

@@ -37,6 +37,7 @@ class Experiment:
         must be one object, because each is compiled once.
       classes: names of what a conditional model is asked for.
       view: samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points, [N, 2].
+      film: samples of an animation, a frame each, to images; ``view`` if not given.
       sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
         [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
         the same ones every time; ``sampling.beneath`` puts what is made of them under them.
@@ -49,6 +50,7 @@ class Experiment:
     game_at: Callable[[int], Game] | None = None
     classes: tuple[str, ...] = ()
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
+    film: Callable[[np.ndarray], np.ndarray] | None = None
     sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -142,8 +144,8 @@ def two_players(
 class PixelScore:
     """A quick score for the best checkpoint, lower is better: the Fréchet distance on pixels.
 
-    Images are first averaged down to at most 8 x 8 and grey, so it is cheap, and blind to detail: for choosing
-    among checkpoints of one run, not for comparing models.
+    Images are first averaged down to at most 8 x 8 and grey, voxels to 4 x 4 x 4, so it is cheap, and blind to detail:
+    for choosing among checkpoints of one run, not for comparing models.
     """
 
     def __init__(self, experiment: Experiment, seed: int):
@@ -167,14 +169,16 @@ def _parts(x):
 
 
 def _coarse(images: np.ndarray) -> np.ndarray:
-    """[N, h, w, C] to features [N, at most 64]; anything else, flat, to its first 64 numbers."""
-    if images.ndim != 4:
+    """[N, h, w, C], or voxels, [N, d, h, w, C], to features [N, at most 64]; anything else, flat, to its first 64."""
+    if images.ndim < 4:
         return images.reshape(len(images), -1)[:, :64]
     grey = images.mean(-1)
-    by_height, by_width = (max(1, -(-n // 8)) for n in grey.shape[1:])
-    height, width = (n // by * by for n, by in zip(grey.shape[1:], (by_height, by_width)))
-    cells = grey[:, :height, :width].reshape(len(grey), height // by_height, by_height, width // by_width, by_width)
-    return cells.mean((2, 4)).reshape(len(grey), -1)
+    space = grey.shape[1:]
+    most = round(64 ** (1 / len(space)))  # cells along each
+    by = [max(1, -(-n // most)) for n in space]
+    cut = grey[(slice(None), *(slice(n // k * k) for n, k in zip(space, by)))]
+    cells = cut.reshape(len(grey), *(part for n, k in zip(space, by) for part in (n // k, k)))
+    return cells.mean(tuple(range(2, cells.ndim, 2))).reshape(len(grey), -1)
 
 
 def parameter_counts(state: Any) -> dict[str, int]:

@@ -324,7 +324,8 @@ def _sample(
                     arrays["labels"] = np.asarray(labels)
                 np.savez(file, **arrays)
         else:
-            images = experiment.view(samples)
+            view = experiment.film if moving and experiment.film else experiment.view
+            images = view(samples)
             columns = len(classes) if label is None and 1 < len(classes) <= count else None
             frames = sampling.to_bytes(images) if moving else sampling.grid(images, columns)
             sampling.save(out, frames, loop.signature(name), scale=max(1, 256 // frames.shape[-3]))

@@ -1,0 +1,116 @@
+"""3D-GAN: solids from latents.
+
+Paper      Wu, Zhang, Xue, Freeman, Tenenbaum 2016, arXiv:1610.07584
+Command    python -m experiments.gan3d
+Data       scikit-learn's 1,797 digits as solids, 16 x 16 x 16, which come along; --data takes an .npz or a folder of
+           .binvox files
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time
+Score
+"""
+
+import dataclasses
+import functools
+from typing import Any, Literal, Self
+
+import jax.numpy as jnp
+import optax
+
+from jaxgan import Game, Net, Player, data, losses, optimizers, render, total
+from jaxgan.data import voxels
+from jaxgan.models import gan3d
+from jaxgan.sampling import uniform_latents
+from jaxgan.training.experiment import Experiment
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Settings):
+    """What the result depends on."""
+
+    steps: int = 2000
+    batch_size: int = 32
+    data: str = "digits"
+    """digits, an .npz of voxels, or a folder of .binvox files."""
+    size: int | None = None
+    """Cubes are made this side: smaller by blocks, larger with empty space around. Not given: their own."""
+    only: str | None = None
+    """Of data with classes, the one to train on; the paper has a network for each."""
+    up: Literal["x", "y", "z"] = "z"
+    """The axis that points up in pictures."""
+    latents: int = 200
+    learning_rate: float = 2e-3
+    """The generator's; the paper's is 0.0025."""
+    discriminator_learning_rate: float = 2e-4
+    """The paper's is 1e-5, of a wider network in a longer training."""
+    beta1: float = 0.5
+    """Adam's decay of the mean gradient."""
+    pause_above: float = 0.8
+    """The discriminator is not updated after a batch in which its accuracy was above this; 1 never pauses."""
+    generator_width: int = 16
+    """Features of the generator's last hidden layer; the paper's is 64."""
+    discriminator_width: int = 16
+    """Features of the discriminator's first layer; the paper's is 64."""
+    base: int = 4
+    """The side of the cube from which the generator grows its solids."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        return super().tiny(**{"size": 8, "generator_width": 2, "discriminator_width": 2, **changes})
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source of cubes, [n, n, n, 1], in the place of ``config.data``."""
+    config.check(generator_width=COUNT, discriminator_width=COUNT, discriminator_learning_rate=WEIGHT)
+    config.check(beta1=SHARE, pause_above=SHARE)
+    if config.channels not in (None, 1):
+        raise ValueError(f"--channels {config.channels}: voxels are empty or solid, which is one channel")
+    source = voxels.load(config.data, size=config.size, only=config.only) if source is None else source
+    if len(source.shape) != 4:
+        raise ValueError(f"{source.name}: examples of shape {source.shape}; want cubes of voxels, (n, n, n, 1)")
+    generator = gan3d.Generator(source.shape[0], config.generator_width, config.base, config.dtype)
+    discriminator = gan3d.Discriminator(config.discriminator_width, config.base, dtype=config.dtype)
+
+    def draw(keys):
+        return uniform_latents(keys, config.latents, low=0.0)
+
+    def discriminator_loss(nets, batch, keys, step):
+        real_logits, stats = nets.d.with_stats(batch["image"])
+        fake_logits = nets.d(nets.g(draw(keys)))
+        adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
+        accuracy = (real_logits > 0) / 2 + (fake_logits < 0) / 2
+        metrics = {**losses.discriminator_metrics(real_logits, fake_logits), "accuracy": accuracy}
+        return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
+
+    def generator_loss(nets, batch, keys, step):
+        fake, stats = nets.g.with_stats(draw(keys))
+        return total(adversarial=losses.non_saturating_generator(nets.d(fake)), stats={"g": stats})
+
+    slow, fast = (optax.adam(rate, config.beta1) for rate in (config.discriminator_learning_rate, config.learning_rate))
+    slow = optimizers.pause(slow, when=lambda terms: terms["accuracy"] > config.pause_above)
+    game = Game(
+        nets={
+            "g": Net(generator, jnp.zeros((1, config.latents))),
+            "d": Net(discriminator, jnp.zeros((1, *source.shape))),
+        },
+        players={
+            "d": Player(("d",), discriminator_loss, slow, config.gradient),
+            "g": Player(("g",), generator_loss, fast, config.gradient),
+        },
+        turns=(("d",), ("g",)),
+        ema={"g": config.ema},
+    )
+    up = "xyz".index(config.up)
+    return Experiment(
+        game,
+        source,
+        latents=draw,
+        generate=lambda nets, z: nets.g(z),
+        view=functools.partial(render.solids, up=up),
+        film=functools.partial(render.turning, up=up),
+    )
+
+
+if __name__ == "__main__":
+    main("gan3d", Config, build, __doc__)
