@@ -102,12 +102,12 @@ def arrays(path: Path) -> Arrays:
         cubes, labels = _cubes(found[name], f"{path}: {name}"), found.get("labels")
         if labels is None:
             return Arrays(cubes, name=str(path))
-        if (
-            not np.issubdtype(labels.dtype, np.integer)
-            or labels.ndim != 1
-            or not 0 <= labels.min() <= labels.max() < 2**31
-        ):
-            raise ValueError(f"{path}: labels are {labels.dtype}{list(labels.shape)}; want whole numbers from 0, [N]")
+        whole = np.issubdtype(labels.dtype, np.integer) and labels.shape == (len(cubes),)
+        if not whole or not 0 <= labels.min() <= labels.max() < 2**31:
+            raise ValueError(
+                f"{path}: labels are {labels.dtype}{list(labels.shape)} of {len(cubes)} solids; want whole "
+                "numbers from 0, one for each"
+            )
         return Arrays(cubes, labels.astype(np.int32), str(path), tuple(map(str, range(int(labels.max()) + 1))))
     by_class = {name: _cubes(array, f"{path}: {name}") for name, array in found.items()}
     if len(sides := {cubes.shape[1]: name for name, cubes in by_class.items()}) > 1:
@@ -120,12 +120,14 @@ def arrays(path: Path) -> Arrays:
 def _cubes(array: np.ndarray, where: str) -> np.ndarray:
     """An array of any of the forms that ``arrays`` takes to uint8, [N, n, n, n, 1], of 0 and 255."""
     if array.ndim == 2 and array.dtype == np.uint8:
+        if not array.size:
+            raise ValueError(f"{where}: no solids in it")
         n = round((8 * array.shape[1]) ** (1 / 3))
         if n**3 != 8 * array.shape[1]:
             raise ValueError(f"{where}: {array.shape[1]} bytes a solid are no bits of a cube; one of side 32 has 4096")
         return SOLID * np.unpackbits(array, axis=1).reshape(-1, n, n, n, 1)
-    array = array[..., None] if array.ndim == 4 else array
-    if array.ndim != 5 or not len(array) or len(set(array.shape[1:4])) > 1 or array.shape[4] != 1:
+    shape = array.shape + (1,) * (array.ndim == 4)
+    if len(shape) != 5 or not shape[0] or len(set(shape[1:4])) > 1 or shape[4] != 1:
         raise ValueError(
             f"{where}: {array.dtype}{list(array.shape)}; want cubes, [N, n, n, n] or [N, n, n, n, 1], N > 0"
         )
@@ -138,7 +140,7 @@ def _cubes(array: np.ndarray, where: str) -> np.ndarray:
             f"{where}: values from {array.min():g} to {array.max():g}; voxels are 0 (empty) or 1 (solid): save "
             "them as voxels > threshold"
         )
-    return SOLID * solid.astype(np.uint8)
+    return SOLID * solid.astype(np.uint8).reshape(shape)
 
 
 def _one_class(source: Source, only: str) -> Source:

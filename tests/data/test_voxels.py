@@ -1,0 +1,265 @@
+"""Voxels from arrays, .binvox files and digits; what is wrong with a file is told by name."""
+
+import os
+
+import numpy as np
+import pytest
+from files import folder
+
+from jaxgan import data
+from jaxgan.data import voxels
+
+RNG = np.random.default_rng(0)
+
+
+def solids(count, n=8):
+    return RNG.random((count, n, n, n)) > 0.7
+
+
+def encoded(cube, header=b"#binvox 1\ndim {n} {n} {n}\ntranslate -0.5 0 1e-3\nscale 2.5\ndata\n", most=255):
+    """A .binvox file's bytes, written voxel by voxel: y fastest, then z, then x."""
+    n = len(cube)
+    runs = []
+    for x in range(n):
+        for z in range(n):
+            for y in range(n):
+                value = int(cube[x, y, z])
+                if runs and runs[-1][0] == value and runs[-1][1] < most:
+                    runs[-1][1] += 1
+                else:
+                    runs.append([value, 1])
+    return header.replace(b"{n}", str(n).encode()) + bytes(byte for run in runs for byte in run)
+
+
+@pytest.mark.parametrize("n", [1, 8, 9])
+def test_binvox(n):
+    cube = solids(1, n)[0]
+    found = voxels.binvox(encoded(cube))
+    assert found.dtype == bool
+    np.testing.assert_array_equal(found, cube)
+    np.testing.assert_array_equal(voxels.binvox(encoded(cube, most=3)), cube)
+
+
+def test_binvox_of_other_writers():
+    cube = solids(1, 4)[0]
+    plain = encoded(cube, b"#binvox 1\ndim 4 4 4\ndata\n")
+    np.testing.assert_array_equal(voxels.binvox(plain), cube)
+    np.testing.assert_array_equal(voxels.binvox(encoded(cube, b"#binvox 1\r\ndim 4 4 4\r\ndata\r\n")), cube)
+    second = voxels.binvox(b"#binvox 2\ndim 2 2 2\ndata\n" + bytes([0, 3, 200, 5]))
+    np.testing.assert_array_equal(second.transpose(0, 2, 1).ravel(), [False] * 3 + [True] * 5)
+
+
+def test_a_run_of_255_and_long_ones():
+    empty = np.zeros((16, 16, 16), bool)
+    assert len(encoded(empty, b"#binvox 1\ndim 16 16 16\ndata\n")) == 28 + 2 * 17  # 4096 = 16 * 255 + 16
+    assert not voxels.binvox(encoded(empty)).any()
+
+
+def dims(text, runs=bytes([0, 8])):
+    return b"#binvox 1\ndim " + text + b"\ndata\n" + runs
+
+
+BINVOX = {
+    "another format": (b"PLY\n" + bytes(50), "no header of binvox"),
+    "empty": (b"", "no header of binvox"),
+    "no end of the header": (b"#binvox 1\ndim 2 2 2\n" + bytes([0, 8]), "no header of binvox"),
+    "an endless header": (
+        b"#binvox 1\n" + b"scale 1\n" * 200 + b"dim 2 2 2\ndata\n" + bytes([0, 8]),
+        "no header of binvox",
+    ),
+    "version": (b"#binvox 3\ndim 2 2 2\ndata\n" + bytes([0, 8]), "its version is '3', not 1 or 2"),
+    "a strange line": (b"#binvox 1\ndim 2 2 2\ncolor 5\ndata\n" + bytes([0, 8]), "a line 'color' in its header"),
+    "no dim": (b"#binvox 1\nscale 1\ndata\n" + bytes([0, 8]), "its header says no 'dim n n n'"),
+    "two dims": (dims(b"2 2 2\ndim 2 2 2"), "its header says no 'dim n n n'"),
+    "words": (dims(b"two two two"), "its header says no 'dim n n n'"),
+    "a negative dim": (dims(b"-2 -2 2"), "its header says no 'dim n n n'"),
+    "no cube": (dims(b"2 2 4", bytes([0, 16])), "dim 2 2 4: want a cube of at most 512 on a side"),
+    "no voxels": (dims(b"0 0 0", b""), "dim 0 0 0: want a cube"),
+    "huge": (dims(b"100000 100000 100000"), "dim 100000 100000 100000: want a cube of at most 512"),
+    "truncated": (dims(b"2 2 2", bytes([0, 5])), "its runs hold 5 voxels, and dim says 8"),
+    "cut in a run": (dims(b"2 2 2", bytes([0, 8, 1])), "its runs hold 8 voxels and a half run, and dim says 8"),
+    "too long": (dims(b"2 2 2", bytes([0, 8, 1, 1])), "its runs hold 9 voxels, and dim says 8"),
+    "an empty run": (dims(b"2 2 2", bytes([0, 8, 1, 0])), "a run of no voxels"),
+    "a value": (dims(b"2 2 2", bytes([0, 4, 7, 4])), "of a value above 1"),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), BINVOX.values(), ids=BINVOX.keys())
+def test_malformed_binvox(content, told, tmp_path):
+    with pytest.raises(ValueError, match=told.replace("(", r"\(")):
+        voxels.binvox(content)
+    path = folder(tmp_path / "models", {"chairs/good.binvox": encoded(solids(1, 2)[0]), "chairs/one.binvox": content})
+    with pytest.raises(ValueError, match=r"models: chairs/one.binvox cannot be decoded: .*; replace or remove it"):
+        voxels.load(str(path))
+
+
+def test_a_file_longer_than_any_cube_is_not_unpacked(monkeypatch, tmp_path):
+    monkeypatch.setattr(voxels, "MOST_SIDE", 2)
+    path = folder(tmp_path, {"a.binvox": dims(b"2 2 2", bytes([0, 1] * 600))})
+    with pytest.raises(ValueError, match=r"a.binvox cannot be decoded: more than 1,040 bytes"):
+        voxels.load(str(path))
+
+
+def test_a_folder_of_binvox_has_classes(tmp_path):
+    cubes = solids(3)
+    files = {"desk/b.binvox": cubes[1], "chair/x.binvox": cubes[2], "desk/a.BINVOX": cubes[0]}
+    path = folder(tmp_path, {name: encoded(cube) for name, cube in files.items()} | {"readme.txt": b"hello"})
+    source = voxels.load(str(path))
+    assert (len(source), source.shape, source.classes) == (3, (8, 8, 8, 1), ("chair", "desk"))
+    batch = source.read(np.array([0, 1, 2]))
+    np.testing.assert_array_equal(batch["label"], [0, 1, 1])
+    np.testing.assert_array_equal(batch["image"], 255 * cubes[[2, 0, 1], ..., None])
+    assert batch["image"].dtype == np.uint8
+    floats = np.asarray(data.as_float(batch)["image"])
+    np.testing.assert_array_equal(floats, np.where(cubes[[2, 0, 1], ..., None], 1.0, -1.0))
+    desks = voxels.load(str(path), only="desk")
+    assert (len(desks), desks.classes, desks.name) == (2, (), f"{path}, desk")
+    np.testing.assert_array_equal(desks.read(np.arange(2))["image"], batch["image"][1:])
+
+
+def test_files_of_one_folder_have_no_classes_and_sizes_are_made_one(tmp_path):
+    path = folder(tmp_path, {"a.binvox": encoded(solids(1, 8)[0]), "b.binvox": encoded(solids(1, 16)[0])})
+    with pytest.raises(ValueError, match=r"a.binvox is of side 8, b.binvox of 16; say which to make of them: --size 8"):
+        voxels.load(str(path))
+    source = voxels.load(str(path), size=16)
+    assert (len(source), source.shape, source.classes) == (2, (16, 16, 16, 1), ())
+    with pytest.raises(
+        ValueError, match=r"b.binvox: cubes of side 16 are not made smaller to 12, which does not divide"
+    ):
+        voxels.load(str(path), size=12)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read(tmp_path):
+    path = folder(tmp_path, {"a.binvox": encoded(solids(1)[0])})
+    (path / "a.binvox").chmod(0)
+    with pytest.raises(ValueError, match=r"a.binvox cannot be opened: Permission denied"):
+        voxels.load(str(path))
+
+
+FORMS = {
+    "booleans": lambda v: v,
+    "a channel": lambda v: v[..., None],
+    "zero and one": lambda v: v.astype(np.uint8),
+    "0 and 255": lambda v: 255 * v.astype(np.uint8),
+    "floats": lambda v: v.astype(np.float32),
+    "integers": lambda v: v.astype(np.int64),
+    "bits": lambda v: np.packbits(v.reshape(len(v), -1), axis=1),
+}
+
+
+@pytest.mark.parametrize("name", ["images", "voxels"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_arrays(form, name, tmp_path):
+    cubes = solids(5)
+    np.savez(tmp_path / "a.npz", **{name: form(cubes)})
+    source = voxels.load(str(tmp_path / "a.npz"))
+    assert (source.shape, source.classes) == ((8, 8, 8, 1), ())
+    np.testing.assert_array_equal(source.read(np.arange(5))["image"], 255 * cubes[..., None])
+
+
+def test_arrays_with_labels_or_by_class(tmp_path):
+    cubes = solids(5)
+    np.savez(tmp_path / "a.npz", voxels=cubes, labels=np.array([2, 0, 0, 1, 2]))
+    source = voxels.load(str(tmp_path / "a.npz"))
+    assert source.classes == ("0", "1", "2")
+    np.testing.assert_array_equal(source.read(np.arange(5))["label"], [2, 0, 0, 1, 2])
+    np.savez(tmp_path / "b.npz", chair=cubes[:3], desk=np.packbits(cubes[3:].reshape(2, -1), axis=1))
+    source = voxels.load(str(tmp_path / "b.npz"))
+    assert source.classes == ("chair", "desk")
+    np.testing.assert_array_equal(source.read(np.arange(5))["label"], [0, 0, 0, 1, 1])
+    only = voxels.load(str(tmp_path / "b.npz"), only="desk")
+    np.testing.assert_array_equal(only.read(np.arange(2))["image"], 255 * cubes[3:, ..., None])
+
+
+class Malicious:
+    def __reduce__(self):
+        return (os.system, ("touch /tmp/jaxgan-was-here",))
+
+
+NPZ = {
+    "no cubes": ({"voxels": np.zeros((2, 8, 8, 4), bool)}, r"voxels: bool\[2, 8, 8, 4\]; want cubes, \[N, n, n, n\]"),
+    "images": ({"images": np.zeros((2, 8, 8, 1), np.uint8)}, r"images: uint8\[2, 8, 8, 1\]; want cubes"),
+    "channels": ({"voxels": np.zeros((2, 8, 8, 8, 3), np.uint8)}, "want cubes"),
+    "none": ({"voxels": np.zeros((0, 8, 8, 8), bool)}, "N > 0"),
+    "no bits": ({"chair": np.zeros((0, 64), np.uint8)}, "chair: no solids"),
+    "bits of no cube": ({"chair": np.zeros((2, 100), np.uint8)}, "chair: 100 bytes a solid are no bits of a cube"),
+    "grey": ({"voxels": np.linspace(0, 1, 512).reshape(1, 8, 8, 8)}, r"values from 0 to 1; voxels are 0 \(empty\) or 1"),
+    "bytes between": ({"voxels": np.full((1, 8, 8, 8), 7, np.uint8)}, "values from 7 to 7; voxels are 0"),
+    "NaN": ({"voxels": np.full((1, 8, 8, 8), np.nan)}, "voxels are 0"),
+    "text": ({"voxels": np.full((1, 8, 8, 8), "a")}, "want booleans, or numbers 0"),
+    "two sides": ({"a": np.zeros((1, 8, 8, 8), bool), "b": np.zeros((1, 4, 4, 4), bool)}, "cubes of different sides, a of 8 and b of 4"),
+    "labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(2)}, r"labels are float64\[2\] of 2 solids; want whole numbers"),
+    "too few labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(1, int)}, r"labels are int64\[1\] of 2 solids; want whole numbers from 0, one for each"),
+    "no labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(0, int)}, "labels are int64"),
+    "objects": ({"voxels": np.array([Malicious()], object)}, "not an array file that can be trusted"),
+    "nothing": ({}, "no array in it"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("found", "told"), NPZ.values(), ids=NPZ.keys())
+def test_arrays_that_are_refused(found, told, tmp_path):
+    np.savez(tmp_path / "a.npz", **found)
+    with pytest.raises(ValueError, match=told) as raised:
+        voxels.load(str(tmp_path / "a.npz"))
+    assert "a.npz" in str(raised.value)
+    assert not os.path.exists("/tmp/jaxgan-was-here")
+
+
+def test_data_that_is_not_there(tmp_path):
+    (tmp_path / "a.csv").write_text("1,2")
+    (tmp_path / "a.npz").write_bytes(b"PK nonsense")
+    for name, told in {
+        "nowhere": "no such file or folder; voxels are an .npz, a folder of .binvox files, or digits",
+        "a.csv": "not a file of such; voxels are",
+        "a.npz": "not an array file that can be trusted",
+        ".": "no .binvox file in it",
+    }.items():
+        with pytest.raises(ValueError, match=told):
+            voxels.load(str(tmp_path / name))
+    with pytest.raises(ValueError, match="size 0: at least 1"):
+        voxels.load("digits", size=0)
+    with pytest.raises(ValueError, match="--only chair: no class of digits, extruded; it has 0, 1, 2"):
+        voxels.load("digits", only="chair")
+    np.savez(tmp_path / "b.npz", voxels=solids(2))
+    with pytest.raises(ValueError, match=r"--only chair: no class of .*b.npz; it has no classes"):
+        voxels.load(str(tmp_path / "b.npz"), only="chair")
+
+
+def test_sizes():
+    cubes = np.zeros((1, 8, 8, 8, 1), np.uint8)
+    cubes[0, 1, 2, 7] = 255
+    smaller = voxels.resized(cubes, 4)
+    assert smaller.shape == (1, 4, 4, 4, 1)
+    np.testing.assert_array_equal(np.argwhere(smaller), [(0, 0, 1, 3, 0)])
+    assert smaller.max() == 255
+    wider = voxels.resized(cubes, 11)
+    assert wider.shape == (1, 11, 11, 11, 1)
+    np.testing.assert_array_equal(np.argwhere(wider), [(0, 2, 3, 8, 0)])
+    with pytest.raises(ValueError, match="cubes of side 8 are not made smaller to 3"):
+        voxels.resized(cubes, 3)
+
+
+def test_digits():
+    from sklearn.datasets import load_digits
+
+    source = voxels.load("digits")
+    pixels, labels = load_digits(return_X_y=True)
+    assert (len(source), source.shape, source.classes) == (1797, (16, 16, 16, 1), tuple("0123456789"))
+    batch = source.read(np.arange(1797))
+    np.testing.assert_array_equal(batch["label"], labels)
+    assert set(np.unique(batch["image"])) == {0, 255}
+    solid = batch["image"][..., 0] > 0
+    assert solid.any((1, 3)).sum(1).tolist() == [4] * 1797  # thick
+    front = solid.any(2).transpose(0, 2, 1)[:, ::-1]  # rows from above
+    coarse = front[:, 1:15, 1:15].reshape(1797, 7, 2, 7, 2).mean((2, 4)).reshape(1797, -1)
+    grey = np.stack([np.asarray(_halved(image)) for image in pixels.reshape(-1, 8, 8)]).reshape(1797, -1)
+    correlated = np.corrcoef(np.concatenate([coarse, grey]))[:1797, 1797:]
+    assert np.mean(np.diag(correlated)) > 0.9
+    assert (correlated.argmax(1) == np.arange(1797)).mean() > 0.9  # each is most like its own
+
+
+def _halved(image):
+    from PIL import Image
+
+    return Image.fromarray(image.astype(np.float32)).resize((7, 7), Image.Resampling.BILINEAR)
