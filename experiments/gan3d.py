@@ -22,7 +22,7 @@ from jaxgan.models import gan3d
 from jaxgan.sampling import uniform_latents
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings
+from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +48,14 @@ class Config(Settings):
     """Adam's decay of the mean gradient."""
     pause_above: float = 0.8
     """The discriminator is not updated after a batch in which its accuracy was above this; 1 never pauses."""
+    r1: float = 0.0
+    """Gamma of R1, whose weight is gamma / 2; the paper has none."""
     generator_width: int = 16
     """Features of the generator's last hidden layer; the paper's is 64."""
     discriminator_width: int = 16
     """Features of the discriminator's first layer; the paper's is 64."""
+    discriminator_norm: bool = True
+    """Batch normalisation in the discriminator, as in the paper; with it, it judges batches rather than solids."""
     base: int = 4
     """The side of the cube from which the generator grows its solids."""
 
@@ -63,14 +67,15 @@ class Config(Settings):
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source of cubes, [n, n, n, 1], in the place of ``config.data``."""
     config.check(generator_width=COUNT, discriminator_width=COUNT, discriminator_learning_rate=WEIGHT)
-    config.check(beta1=SHARE, pause_above=SHARE)
+    config.check(beta1=SHARE, pause_above=SHARE, r1=WEIGHT)
     if config.channels not in (None, 1):
         raise ValueError(f"--channels {config.channels}: voxels are empty or solid, which is one channel")
     source = voxels.load(config.data, size=config.size, only=config.only) if source is None else source
     if len(source.shape) != 4:
         raise ValueError(f"{source.name}: examples of shape {source.shape}; want cubes of voxels, (n, n, n, 1)")
     generator = gan3d.Generator(source.shape[0], config.generator_width, config.base, config.dtype)
-    discriminator = gan3d.Discriminator(config.discriminator_width, config.base, dtype=config.dtype)
+    norm, width = config.discriminator_norm, config.discriminator_width
+    discriminator = gan3d.Discriminator(width, config.base, norm, config.dtype)
 
     def draw(keys):
         return uniform_latents(keys, config.latents, low=0.0)
@@ -81,7 +86,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
         accuracy = (real_logits > 0) / 2 + (fake_logits < 0) / 2
         metrics = {**losses.discriminator_metrics(real_logits, fake_logits), "accuracy": accuracy}
-        return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
+        penalty = {"r1": config.r1 / 2 * losses.r1(nets.d, batch["image"])} if positive(config.r1) else {}
+        return total(adversarial=adversarial, **penalty, metrics=metrics, stats={"d": stats})
 
     def generator_loss(nets, batch, keys, step):
         fake, stats = nets.g.with_stats(draw(keys))

@@ -1,0 +1,158 @@
+"""3D-GAN as a user runs it: pictures of its solids; slow: chairs that a classifier takes for chairs, and no copies."""
+
+import itertools
+
+import jax
+import numpy as np
+import programs
+import pytest
+from PIL import Image
+from programs import run
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from experiments import gan3d as experiment
+from jaxgan import data
+from jaxgan.data import voxels
+from jaxgan.training.experiment import _coarse
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("gan3d") / "run"
+    flags = programs.tiny("gan3d")
+    code, text = run(programs.Silent(), "--steps", 2, "--run-dir", run_dir, *flags, experiment="gan3d")
+    assert code == 0, text
+    return run_dir
+
+
+def test_solids_are_drawn(trained, tmp_path, capsys):
+    """Grids while it trains; two solids in a row; an animation, enlarged to 256, in which they turn as they change."""
+    with Image.open(trained / "samples" / "step_0000002.png") as sheet:
+        assert sheet.size == (8 * 65 - 1, 8 * 65 - 1)
+    for name, size, frames in (("a.png", (4 * 129, 4 * 64), 1), ("a.gif", (256, 256), 48)):
+        code, text = run(
+            capsys, "sample", "--run-dir", trained, "--count", 2, "--out", tmp_path / name, experiment="gan3d"
+        )
+        assert code == 0, text
+        with Image.open(tmp_path / name) as picture:
+            assert picture.size == size
+            assert getattr(picture, "n_frames", 1) == frames
+            drawn = [np.asarray(picture.convert("L"))]
+            if frames > 1:
+                picture.seek(frames // 2)
+                drawn.append(np.asarray(picture.convert("L")))
+                assert (drawn[0] != drawn[1]).any()
+
+
+def test_the_discriminator_pauses():
+    """Above an accuracy of 0, once it was right about anything: it moves in the first step, and the generator in all."""
+    built = experiment.build(experiment.Config.tiny(pause_above=0.0))
+    step = jax.jit(built.game.step)
+    batch = data.as_float(built.source.read(np.arange(8)))
+    states = [jax.jit(built.game.init)(jax.random.key(0))]
+    for _ in range(2):
+        state, told = step(states[-1], batch)
+        states.append(state)
+        assert told["d/accuracy"] == pytest.approx((told["d/accuracy_real"] + told["d/accuracy_fake"]) / 2)
+        assert told["d/accuracy"] > 0
+
+    def moved(net):
+        pairs = itertools.pairwise(jax.tree.leaves(state.params[net]) for state in states)
+        return [not all(map(np.array_equal, a, b)) for a, b in pairs]
+
+    assert (moved("d"), moved("g")) == ([True, False], [True, True])
+
+
+BAD = {
+    "channels": (["--channels", 3], "--channels 3: voxels are empty or solid, which is one channel"),
+    "a class": (["--only", "x"], "--only x: no class of digits, extruded"),
+    "a share": (["--pause-above", 1.5], "--pause-above 1.5: from 0 to 1"),
+    "a rate": (["--discriminator-learning-rate", -1], "--discriminator-learning-rate -1.0: from 0 to 1e+06"),
+    "a size": (["--size", 12], "digits, extruded: cubes of side 16 are not made smaller to 12"),
+    "no power of two": (["--size", 24], "size 24: 3D-GAN's cubes are a power of two from 8 on a side; use 16 or 32"),
+    "data": (["--data", "mnist"], "data 'mnist': no such file or folder; voxels are an .npz"),
+}
+
+
+@pytest.mark.parametrize(("flags", "told"), BAD.values(), ids=BAD.keys())
+def test_what_is_wrong_is_told(flags, told, tmp_path, capsys):
+    code, text = run(capsys, "--run-dir", tmp_path / "run", *flags, experiment="gan3d")
+    assert told in " ".join(text.split())
+    assert code == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_quick_score_sees_all_of_a_cube():
+    """Cells of a 4 x 4 x 4: by hand, the mean of each block of 4 x 4 x 4 of a cube of 16."""
+    cubes = np.random.default_rng(0).random((2, 16, 16, 16, 1))
+    found = _coarse(cubes).reshape(2, 4, 4, 4)
+    assert found[1, 2, 0, 3] == pytest.approx(cubes[1, 8:12, 0:4, 12:16].mean())
+    assert found.mean() == pytest.approx(cubes.mean())
+    images = np.random.default_rng(0).random((2, 17, 16, 3))  # as before: 8 x 8 at most, what is over left out
+    found = _coarse(images).reshape(2, 5, 8)
+    assert found[0, 1, 2] == pytest.approx(images[0, 3:6, 4:6].mean())
+
+
+MODELNET = "modelnet10_voxels/modelnet10_chair_monitor_32.npz"
+SIDE = 16
+
+
+def solid(source) -> np.ndarray:
+    return source.read(np.arange(len(source)))["image"].reshape(len(source), -1) > 0
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of each solid of ``a``, [N, V] of booleans, with each of ``b``: [N, M]."""
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    both = a @ b.T
+    return both / np.maximum(a.sum(1)[:, None] + b.sum(1)[None] - both, 1)
+
+
+@pytest.mark.slow
+def test_generated_chairs_are_chairs_and_no_copies(test_data, tmp_path):
+    path = test_data / MODELNET
+    chairs, monitors = (solid(voxels.load(str(path), size=SIDE, only=name)) for name in ("chair", "monitor"))
+    order = np.random.default_rng(0).permutation(len(chairs) + len(monitors))
+    x, y = np.concatenate([chairs, monitors])[order], (np.arange(len(order)) < len(chairs))[order]
+    judge = make_pipeline(PCA(64, random_state=0), LogisticRegression(max_iter=2000))
+    held_out = judge.fit(x[:1000], y[:1000]).score(x[1000:], y[1000:])
+
+    flags = ["--data", path, "--only", "chair", "--size", SIDE, *CHAIRS, "--run-dir", tmp_path / "run"]
+    as_users_do = {"XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": ""}
+    training = programs.start(*flags, experiment="gan3d", **as_users_do)
+    assert training.wait(3000) == 0, training.stdout.read()
+    out = tmp_path / "raw.npz"
+    drawing = programs.start("sample", "--run-dir", tmp_path / "run", "--count", 512, "--out", out, experiment="gan3d")
+    assert drawing.wait(300) == 0, drawing.stdout.read()
+    samples = np.load(out)["images"]
+    assert samples.shape == (512, SIDE, SIDE, SIDE, 1)
+    told = judged(samples.reshape(512, -1) > 0, chairs, judge.fit(x, y)) | {"held out": held_out}
+    print(told)
+    assert told["held out"] >= 0.97
+    assert told["chairs"] >= 0.9
+    assert told["nearest, most"] < 0.98  # of the solids that are in the data twice it is 1
+    assert told["nearest"] < told["nearest real"] + 0.05  # as far from the data as the data are from each other
+    assert told["alike"] < 0.9
+    assert abs(told["occupancy"] / told["occupancy real"] - 1) < 0.35
+
+
+def judged(samples: np.ndarray, reals: np.ndarray, judge) -> dict[str, float]:
+    """How samples compare with the real solids, both [N, V] of booleans."""
+    nearest = overlap(samples, reals).max(1)
+    between = overlap(reals, reals)
+    np.fill_diagonal(between, 0)
+    among = overlap(samples, samples)
+    np.fill_diagonal(among, 0)
+    return {
+        "chairs": float(judge.predict(samples).mean()),
+        "nearest": float(np.median(nearest)),
+        "nearest, most": float(nearest.max()),
+        "nearest real": float(np.median(between.max(1))),
+        "duplicates": float((between.max(1) > 0.98).mean()),
+        "alike": float(np.median(among.max(1))),
+        "alike real": float(np.median(between.max(1)[: len(samples)])),
+        "occupancy": float(samples.mean()),
+        "occupancy real": float(reals.mean()),
+    }
