@@ -32,8 +32,8 @@ from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, check_range
 class Config(Settings):
     """What the result depends on."""
 
-    steps: int = 3000
-    batch_size: int = 32
+    steps: int = 1500
+    batch_size: int = 16
     data: str = "digits"
     """digits, an .npz of voxels, or a folder of .binvox files."""
     size: int | None = None
@@ -42,6 +42,7 @@ class Config(Settings):
     """Of data with classes, the one to train on; the paper has a network for each."""
     up: Literal["x", "y", "z"] = "z"
     """The axis that points up in pictures."""
+    ema: float = 0.99
     latents: int = 200
     latents_from: float = -1.0
     """Latents are uniform from here to 1; the paper's from 0: three quarters of the first layer's variance, which
