@@ -263,3 +263,15 @@ def _halved(image):
     from PIL import Image
 
     return Image.fromarray(image.astype(np.float32)).resize((7, 7), Image.Resampling.BILINEAR)
+
+
+def test_modelnet10_as_bits_by_class(test_data):
+    """Its counts and occupancies are those of its SOURCE.md."""
+    path = str(test_data / "modelnet10_voxels" / "modelnet10_chair_monitor_32.npz")
+    source = voxels.load(path)
+    assert (source.shape, source.classes) == ((32, 32, 32, 1), ("chair", "monitor"))
+    batch = source.read(np.arange(len(source)))
+    np.testing.assert_array_equal(np.bincount(batch["label"]), [889, 465])
+    occupied = [(batch["image"][batch["label"] == i] == 255).mean() for i in (0, 1)]
+    assert occupied == pytest.approx([0.060, 0.079], abs=5e-4)
+    assert (len(voxels.load(path, size=16, only="monitor")), voxels.load(path, only="monitor").classes) == (465, ())
