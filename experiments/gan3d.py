@@ -6,10 +6,12 @@ Command    python -m experiments.gan3d
 Data       scikit-learn's 1,797 digits as solids, 16 x 16 x 16, which come along; --data takes an .npz or a folder of
            .binvox files, --only chair one class of them
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       about 0.15 s of one core a step, a minute to compile
-Score      none yet of these settings. ModelNet10's chairs at 16, 1,470 steps of 16 with --latents-from 0: all samples
-           called chairs, but all are one chair (overlap with each other 0.997, of real ones 0.57):
-           python -m pytest -n 0 -s -m slow tests/test_gan3d.py
+Time       3 min 20 s for the command, on cores that others used too
+Score      --data modelnet10_chair_monitor_32.npz --only chair --size 16 (889 chairs, bits): of 512 samples of seed 0,
+           100 % are chairs to a classifier of chairs and monitors (99.7 % right on held-out ones); median overlap
+           (IoU) with the nearest real chair 0.44, at most 0.56, where real chairs have 0.58 with each other, voxels drawn
+           one by one 0.29; with the nearest other sample 0.50. Some have loose voxels. With --latents-from 0, as in
+           the paper, all samples are one chair (0.997): python -m pytest -n 0 -s -m slow tests/test_gan3d.py
 """
 
 import dataclasses

@@ -142,10 +142,12 @@ def test_generated_chairs_are_chairs_and_no_copies(test_data, tmp_path):
     print(told)
     assert told["held out"] >= 0.97
     assert told["chairs"] >= 0.9
-    assert told["nearest, most"] < 0.98  # of the solids that are in the data twice it is 1
-    # As near to the data as they are to each other, and no nearer.
-    assert abs(told["nearest"] - told["nearest real"]) < 0.15
-    assert told["alike"] < 0.9
+    assert told["nearest, most"] < 0.9  # of a copy it is 1, as of the 12 % of chairs that the data have twice
+    # Nearer to the data than what has the data's mean and no shape, and no nearer than they are to each other.
+    shapeless = np.random.default_rng(1).random((512, SIDE**3)) < chairs.mean(0)
+    assert told["nearest"] > np.median(overlap(shapeless, chairs).max(1)) + 0.1
+    assert told["nearest"] < told["nearest real"] + 0.05
+    assert told["alike"] < 0.9  # a generator that makes one chair: 0.997
     assert abs(told["occupancy"] / told["occupancy real"] - 1) < 0.35
 
 
