@@ -9,8 +9,8 @@ Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       3 min 20 s for the command, on cores that others used too
 Score      --data modelnet10_chair_monitor_32.npz --only chair --size 16 (889 chairs, bits): of 512 samples of seed 0,
            100 % are chairs to a classifier of chairs and monitors (99.7 % right on held-out ones); median overlap
-           (IoU) with the nearest real chair 0.44, at most 0.56, where real chairs have 0.58 with each other, voxels drawn
-           one by one 0.29; with the nearest other sample 0.50. Some have loose voxels. With --latents-from 0, as in
+           (IoU) with the nearest real chair 0.44, at most 0.56, where real chairs have 0.58 with each other, voxels
+           drawn one by one 0.29; with the nearest other sample 0.50. Some have loose voxels. With --latents-from 0, as in
            the paper, all samples are one chair (0.997): python -m pytest -n 0 -s -m slow tests/test_gan3d.py
 """
 
@@ -75,8 +75,8 @@ class Config(Settings):
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source of cubes, [n, n, n, 1], in the place of ``config.data``."""
-    config.check(generator_width=COUNT, discriminator_width=COUNT, discriminator_learning_rate=WEIGHT)
-    config.check(beta1=SHARE, pause_above=SHARE, r1=WEIGHT)
+    widths = {"generator_width": COUNT, "discriminator_width": COUNT}
+    config.check(**widths, discriminator_learning_rate=WEIGHT, beta1=SHARE, pause_above=SHARE, r1=WEIGHT)
     check_ranges(config, latents_from=(-1, 0))
     if config.channels not in (None, 1):
         raise ValueError(f"--channels {config.channels}: voxels are empty or solid, which is one channel")
