@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.models.layers import Embedding, class_weights
+from jaxgan.models.mlp import uniform
 
 
 class Generator(nn.Module):
@@ -31,7 +32,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, label: jax.Array) -> jax.Array:
-        dense = functools.partial(nn.Dense, dtype=self.dtype)
+        dense = functools.partial(nn.Dense, kernel_init=uniform(0.05), dtype=self.dtype)
         of_z = nn.relu(dense(self.hidden[0], name="latents")(z))
         of_label = nn.relu(dense(self.hidden[1], name="label")(class_weights(label, self.classes)))
         x = nn.relu(dense(self.hidden[2], name="joint")(jnp.concatenate([of_z, of_label], -1)))
@@ -42,6 +43,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images [B, ...] and labels to logits [B], float32: maxout units for each, then for both, with dropout.
 
+    As ``mlp.MaxoutDiscriminator``, of the same authors' group, it sees pixels in [0, 1], and its weights begin small.
     Dropout draws from the stream "dropout": ``nets.d(x, label, rngs={"dropout": keys[0]})``.
 
     Attributes:
@@ -62,18 +64,20 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array, train: bool) -> jax.Array:
+        dense = functools.partial(nn.Dense, kernel_init=uniform(0.005), dtype=self.dtype)
+
         def maxout(x, i, name):
-            x = nn.Dense(self.units[i] * self.pieces[i], dtype=self.dtype, name=name)(x)
+            x = dense(self.units[i] * self.pieces[i], name=name)(x)
             x = x.reshape(len(x), self.units[i], self.pieces[i]).max(-1)
             return nn.Dropout(1 - self.keep, deterministic=not train)(x)
 
-        x = maxout(x.reshape(len(x), -1), 0, "image")
+        x = maxout((x.reshape(len(x), -1) + 1) / 2, 0, "image")
         if not self.projection:
             x = jnp.concatenate([x, maxout(class_weights(label, self.classes), 1, "label")], -1)
         x = maxout(x, 2, "joint")
-        logits = nn.Dense(1, dtype=self.dtype, name="logit")(x).reshape(-1)
+        logits = dense(1, name="logit")(x).reshape(-1)
         if self.projection:
-            init = nn.initializers.normal(self.units[2] ** -0.5)
-            embedding = Embedding(self.classes, self.units[2], embedding_init=init, dtype=self.dtype, name="projection")
+            how = {"embedding_init": uniform(0.005), "dtype": self.dtype}
+            embedding = Embedding(self.classes, self.units[2], name="projection", **how)
             logits = logits + (x * embedding(label)).sum(-1)
         return logits.astype(jnp.float32)

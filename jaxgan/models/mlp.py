@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 
-def _uniform(reach):
+def uniform(reach):
+    """An initializer: weights uniform in +-reach."""
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -reach, reach)
 
 
@@ -36,7 +37,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
-        kernel_init = nn.linear.default_kernel_init if self.reach is None else _uniform(self.reach)
+        kernel_init = nn.linear.default_kernel_init if self.reach is None else uniform(self.reach)
         dense = functools.partial(nn.Dense, kernel_init=kernel_init, dtype=self.dtype)
         x = z
         for i, width in enumerate(self.hidden):
@@ -87,8 +88,8 @@ class MaxoutDiscriminator(nn.Module):
         x = (x.reshape(len(x), -1) + 1) / 2
         x = nn.Dropout(1 - self.keep[0], deterministic=not train)(x)
         for i in range(2):
-            x = nn.Dense(self.units * self.pieces, kernel_init=_uniform(0.005), dtype=self.dtype, name=f"maxout_{i}")(x)
+            x = nn.Dense(self.units * self.pieces, kernel_init=uniform(0.005), dtype=self.dtype, name=f"maxout_{i}")(x)
             x = x.reshape(len(x), self.units, self.pieces).max(-1)
             x = nn.Dropout(1 - self.keep[1], deterministic=not train)(x)
-        x = nn.Dense(1, kernel_init=_uniform(0.005), dtype=self.dtype, name="logit")(x)
+        x = nn.Dense(1, kernel_init=uniform(0.005), dtype=self.dtype, name="logit")(x)
         return x.astype(jnp.float32).reshape(-1)

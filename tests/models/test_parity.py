@@ -275,7 +275,7 @@ def test_cgan(projection):
         return torch.tanh(p.dense(F.relu(p.dense(torch.cat(parts, 1), "g/joint")), "g/image"))
 
     def discriminator(x):
-        x = maxout(p, x, "d/image", 3)
+        x = maxout(p, (x + 1) / 2, "d/image", 3)
         x = x if projection else torch.cat([x, maxout(p, label, "d/label", 2)], 1)
         x = maxout(p, x, "d/joint", 2)
         logits = p.dense(x, "d/logit").view(-1)
