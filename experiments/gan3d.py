@@ -18,14 +18,13 @@ import dataclasses
 import functools
 from typing import Any, Literal, Self
 
-import jax.numpy as jnp
 import optax
 
-from jaxgan import Game, Net, Player, data, losses, optimizers, render, total
+from jaxgan import data, losses, optimizers, render, total
 from jaxgan.data import voxels
 from jaxgan.models import gan3d
 from jaxgan.sampling import uniform_latents
-from jaxgan.training.experiment import Experiment
+from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, check_ranges, positive
 
@@ -87,8 +86,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     norm, width = config.discriminator_norm, config.discriminator_width
     discriminator = gan3d.Discriminator(width, config.base, norm, config.dtype)
 
-    def draw(keys):
-        return uniform_latents(keys, config.latents, low=config.latents_from)
+    def draw(keys, size=config.latents):
+        return uniform_latents(keys, size, low=config.latents_from)
 
     def discriminator_loss(nets, batch, keys, step):
         real_logits, stats = nets.d.with_stats(batch["image"])
@@ -105,27 +104,18 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     slow, fast = (optax.adam(rate, config.beta1) for rate in (config.discriminator_learning_rate, config.learning_rate))
     slow = optimizers.pause(slow, when=lambda terms: terms["accuracy"] > config.pause_above)
-    game = Game(
-        nets={
-            "g": Net(generator, jnp.zeros((1, config.latents))),
-            "d": Net(discriminator, jnp.zeros((1, *source.shape))),
-        },
-        players={
-            "d": Player(("d",), discriminator_loss, slow, config.gradient),
-            "g": Player(("g",), generator_loss, fast, config.gradient),
-        },
-        turns=(("d",), ("g",)),
-        ema={"g": config.ema},
+    experiment = two_players(
+        config,
+        source,
+        generator,
+        discriminator,
+        losses={"d": discriminator_loss, "g": generator_loss},
+        optimizers={"d": slow, "g": fast},
+        draw=draw,
     )
     up = "xyz".index(config.up)
-    return Experiment(
-        game,
-        source,
-        latents=draw,
-        generate=lambda nets, z: nets.g(z),
-        view=functools.partial(render.solids, up=up),
-        film=functools.partial(render.turning, up=up),
-    )
+    view, film = (functools.partial(draw_solids, up=up) for draw_solids in (render.solids, render.turning))
+    return dataclasses.replace(experiment, view=view, film=film)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ Paper      the ring of eight of Metz et al. 2017, arXiv:1611.02163, and the grid
 Command    python -m experiments.points --data grid --population 10
 Data       drawn when it is needed: ring, grid, swiss_roll; a standard deviation is an 80th of the ring's radius
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       TODO
-Score      TODO
+Time       not measured on a quiet machine yet
+Score      the grid, two seeds, 64 units, 12,000 steps: all 25 modes, 74.5 % and 83.5 % of 10,000 samples within three
+           standard deviations, and still rising; --game wgan_gp after 6,500 steps: all 25, 59.9 % and 58.0 %
 """
 
 import dataclasses

@@ -5,8 +5,8 @@ Paper      Huang, Gokaslan, Kuleshov, Tompkin 2024, arXiv:2501.05441: equation 2
 Command    python -m experiments.r3gan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       TODO
-Score      TODO
+Time       not measured yet
+Score      none yet
 """
 
 import dataclasses

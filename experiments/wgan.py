@@ -6,8 +6,8 @@ Paper      Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875: algorithm 1 with R
 Command    python -m experiments.wgan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       TODO
-Score      TODO
+Time       not measured yet
+Score      none yet
 """
 
 import dataclasses

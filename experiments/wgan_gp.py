@@ -5,8 +5,8 @@ Paper      Gulrajani et al. 2017, arXiv:1704.00028: appendix F's networks, five 
 Command    python -m experiments.wgan_gp
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       TODO
-Score      TODO
+Time       not measured yet
+Score      none yet
 """
 
 import dataclasses

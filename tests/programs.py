@@ -20,7 +20,7 @@ def tiny(experiment: str) -> list[str]:
         word
         for name, value in small.items()
         if value != usual[name] and name != "steps"
-        for word in ("--" + name.replace("_", "-"), str(value))
+        for word in ("--" + name.replace("_", "-"), *([] if value is True else [str(value)]))
     ]
 
 

@@ -65,7 +65,7 @@ FLAGS = {
     "missing name, near": (["--data", "mnists"], 2, "did you mean mnist"),
     "missing name, far": (["--data", "qqqqqq"], 2, "no such file or folder, and no TFDS dataset"),
     "missing folder": (["--data", "/nowhere/at/all"], 2, "no such file or folder"),
-    "points for a convolution": (["--data", "ring"], 2, "DCGAN takes images, experiments.gan any"),
+    "points for a convolution": (["--data", "ring"], 2, "want images, experiments.gan takes any"),
     "resize floats": (["--size", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, only uint8 images [N, height, width, C] are"),
     "channels of arrays": (["--channels", 3], 2, "its images have 1 channels, not 3"),
     "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "no run there (no config.json)"),
@@ -102,7 +102,7 @@ DATA = {
     "wrong labels": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(3, int)), [], "4 images and labels of shape (3,)"),
     "labels that are no numbers": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(4)), [], "want whole numbers from 0"),
     "no examples": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((0, 8, 8, 1), np.uint8)), [], "N > 0"),
-    "not square": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 16, 1), np.uint8)), [], "DCGAN makes square images"),
+    "not square": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 16, 1), np.uint8)), [], "want square ones, say --size 8"),
     "another format": (lambda p: folder(p.parent, {"a.csv": b"1,2"}) / "a.csv", [], "want a folder, a .zip, a .npz or a .npy, not a .csv file"),
 }  # fmt: skip
 

@@ -1,0 +1,34 @@
+"""Counts of modes, on samples whose counts are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from jaxgan.data import toy
+from jaxgan.metrics import count_modes, nearest_modes
+
+
+def test_samples_of_the_data_reach_every_mode():
+    """Within three standard deviations lie 1 - exp(-9 / 2) of a Gaussian in the plane."""
+    for draw, centres in ((toy.ring, toy.ring_centres()), (toy.grid, toy.grid_centres())):
+        found = count_modes(nearest_modes(draw(20_000), centres, 3 * 0.01), len(centres))
+        assert found.covered == len(centres)
+        assert found.accepted == pytest.approx(1 - math.exp(-4.5), abs=0.003)
+        assert found.divergence < 0.002
+
+
+def test_a_collapse_is_counted():
+    centres = toy.ring_centres()
+    points = np.concatenate([np.repeat(centres[:2], [30, 10], 0), np.zeros((10, 2))])
+    found = count_modes(nearest_modes(points, centres, 0.03), 8)
+    expected = 0.75 * math.log(0.75 * 8) + 0.25 * math.log(0.25 * 8)
+    assert found == (2, 0.8, pytest.approx(expected))
+    assert count_modes(nearest_modes(np.zeros((5, 2)), centres, 0.03), 8) == (0, 0.0, math.inf)
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match="want one for each of N samples"):
+        count_modes(np.zeros((2, 2), int), 3)
+    with pytest.raises(ValueError, match="modes from -1 to 3: want -1 for none, and 0 to 2"):
+        count_modes(np.array([-1, 3]), 3)

@@ -1,0 +1,74 @@
+"""Layers and networks that see classes, and convolutions in groups."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxgan.models import resnet
+from jaxgan.models.layers import BatchNorm, Embedding, GroupedConv, class_weights
+
+LABELS = jnp.array([0, 2, 1, 2])
+
+
+def test_a_label_is_a_weight_of_one():
+    np.testing.assert_array_equal(class_weights(LABELS, 3), np.eye(3)[np.asarray(LABELS)])
+    mixture = jnp.array([[0.5, 0.5, 0.0]])
+    assert class_weights(mixture, 3) is mixture
+    with pytest.raises(ValueError, match=r"labels float32\[4, 2\]: want whole numbers \[B\], or weights \[B, 3\]"):
+        class_weights(jnp.zeros((4, 2)), 3)
+    with pytest.raises(ValueError, match="a network of 3 classes is called with labels"):
+        class_weights(None, 3)
+
+
+def test_a_mixture_lies_between():
+    layer = Embedding(3, 5)
+    variables = layer.init(jax.random.key(0), LABELS)
+    of = [layer.apply(variables, jnp.array([i])) for i in (0, 2)]
+    between = layer.apply(variables, jnp.array([[0.25, 0.0, 0.75]]))
+    np.testing.assert_allclose(between, 0.25 * of[0] + 0.75 * of[1], rtol=1e-5)
+
+
+def test_each_class_has_its_own_scale():
+    x = jax.random.normal(jax.random.key(1), (4, 6, 6, 2))
+    norm = BatchNorm(classes=3)
+    variables = norm.init(jax.random.key(0), x, True, LABELS)
+    scale, bias = np.random.default_rng(0).normal(size=(2, 3, 2)).astype(np.float32)
+    variables["params"].update(scale=jnp.array(scale), bias=jnp.array(bias))
+    y, _ = norm.apply(variables, x, True, LABELS, mutable=["batch_stats"])
+    plain = (x - x.mean((0, 1, 2))[None, None, None]) / jnp.sqrt(x.var((0, 1, 2)) + 1e-5)[None, None, None]
+    expected = plain * scale[np.asarray(LABELS)][:, None, None] + bias[np.asarray(LABELS)][:, None, None]
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("group", [2, 4, 8])
+def test_groups_against_xla(group):
+    x = jax.random.normal(jax.random.key(0), (2, 5, 6, 8))
+    layer = GroupedConv(3, group)
+    variables = layer.init(jax.random.key(1), x)
+    w = variables["params"]["kernel"]  # [groups, 3, 3, in, out]
+    together = jnp.moveaxis(w, 0, -2).reshape(3, 3, group, 8)
+    numbers = ("NHWC", "HWIO", "NHWC")
+    expected = lax.conv_general_dilated(
+        x, together, (1, 1), "SAME", dimension_numbers=numbers, feature_group_count=8 // group
+    )
+    np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-5)
+    spread = np.asarray(w).std() * np.sqrt(9 * group)  # LeCun's, of what a group sees
+    assert 0.7 < spread < 1.3
+
+
+def test_groups_that_do_not_share():
+    with pytest.raises(ValueError, match="8 channels are not dealt into groups of 3"):
+        GroupedConv(3, 3).init(jax.random.key(0), jnp.zeros((1, 4, 4, 8)))
+
+
+def test_the_class_moves_samples_and_judgements():
+    z, x = jnp.ones((2, 4)), jnp.ones((2, 8, 8, 1))
+    g, d = resnet.Generator(8, 1, 4, classes=3), resnet.Critic(4, spectral_norm=True, total=True, classes=3)
+    variables = g.init(jax.random.key(0), z, LABELS[:2], train=False)
+    variables["params"]["norm_0_0"]["scale"] = jnp.arange(12.0).reshape(3, 4)
+    images = g.apply(variables, z, LABELS[:2], train=False)
+    assert np.abs(images[0] - images[1]).max() > 1e-4
+    logits = d.apply(d.init(jax.random.key(1), x, LABELS[:2]), x, LABELS[:2])
+    assert abs(logits[0] - logits[1]) > 1e-4

@@ -1,0 +1,33 @@
+"""Smooth resampling against the definition: zeros between pixels, or every second pixel, of a convolution."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.ndimage import convolve1d
+
+from jaxgan.models.resampling import enlarged, reduced
+
+
+def filtered(x, offset):
+    """[1, 3, 3, 1] / 8 along height and width, zeros outside."""
+    for axis in (1, 2):
+        x = convolve1d(x, np.array([1, 3, 3, 1]) / 8, axis, mode="constant", origin=offset)
+    return x
+
+
+def test_halving_is_a_filter_and_every_second_pixel():
+    x = np.random.default_rng(0).normal(size=(2, 8, 6, 3))
+    np.testing.assert_allclose(reduced(jnp.float32(x)), filtered(x, -1)[:, ::2, ::2], atol=1e-6)
+
+
+def test_doubling_is_zeros_between_and_a_filter():
+    x = np.random.default_rng(1).normal(size=(2, 4, 3, 3))
+    spread = np.zeros((2, 8, 6, 3))
+    spread[:, ::2, ::2] = x
+    np.testing.assert_allclose(enlarged(jnp.float32(x)), filtered(4 * spread, 0), atol=1e-6)
+
+
+def test_each_is_the_others_adjoint():
+    x = jax.random.normal(jax.random.key(0), (2, 4, 6, 3))
+    y = jax.random.normal(jax.random.key(1), (2, 8, 12, 3))
+    np.testing.assert_allclose(jnp.vdot(enlarged(x), y), 4 * jnp.vdot(x, reduced(y)), rtol=1e-5)
