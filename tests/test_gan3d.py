@@ -28,6 +28,7 @@ def trained(tmp_path_factory):
     return run_dir
 
 
+@pytest.mark.slow
 def test_solids_are_drawn(trained, tmp_path, capsys):
     """Grids while it trains; two solids in a row; an animation, enlarged to 256, in which they turn as they change."""
     with Image.open(trained / "samples" / "step_0000002.png") as sheet:

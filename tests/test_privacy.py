@@ -108,6 +108,7 @@ def flat_start(size):
     return np.concatenate([np.zeros(4), np.full(size, 0.5)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("critic_turns", [1, 2])
 def test_devices_agree(critic_turns):
     game = games.points_game(optax.adam(0.01))
@@ -381,6 +382,7 @@ def test_settings_that_make_no_sense_are_told(case, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_dcgan_is_private_without_norms(tmp_path, capsys):
     flags = [
         "--private-noise",

@@ -183,9 +183,7 @@ def class_weights(label: jax.Array | None, classes: int) -> jax.Array:
     if label.ndim == 1 and jnp.issubdtype(label.dtype, jnp.integer):
         return jax.nn.one_hot(label, classes)
     if label.shape[1:] != (classes,):
-        raise ValueError(
-            f"labels {label.dtype}{list(label.shape)}: want whole numbers, [B], or weights, [B, {classes}]"
-        )
+        raise ValueError(f"labels {label.dtype}{list(label.shape)}: want whole numbers [B], or weights [B, {classes}]")
     return label
 
 

@@ -129,6 +129,7 @@ def test_a_run_that_is_resumed_ends_the_same_to_the_bit(alone, tmp_path):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["pmap", "accumulate"])
 def test_neither_devices_nor_micro_batches_change_it(alone, how):
     before, after, path = alone

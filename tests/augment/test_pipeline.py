@@ -191,6 +191,7 @@ def jacobians(view, x):
     return jnp.moveaxis(jax.lax.map(at, units), 0, -1)
 
 
+@pytest.mark.slow
 def test_every_transform_at_once_is_finite_to_second_order():
     w = jnp.asarray(np.random.default_rng(1).normal(size=(240, 4)).astype(np.float32) / 16)
     penalty = lambda w: losses.r1(lambda x: d(w, augment.ada(KEYS, x, 1.0, EVERYTHING)), IMAGES).mean()  # noqa: E731

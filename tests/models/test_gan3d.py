@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from test_dcgan import drawn, named, shapes
+from parameters import drawn, named, shapes
 
 from experiments import gan3d as experiment
 from jaxgan.game import example_keys
@@ -218,7 +218,8 @@ def test_forward_passes_equal_pytorchs(train):
 def test_a_steps_losses_and_gradients_equal_pytorchs():
     """One step of the experiment's own game by plain gradient descent, so that a change is a gradient."""
     torch, Generator, Discriminator = pytorch()
-    rate, config = 0.5, experiment.Config.tiny(latents=5, size=16, generator_width=2, discriminator_width=2)
+    small = {"latents": 5, "size": 16, "generator_width": 2, "discriminator_width": 2}
+    rate, config = 0.5, experiment.Config.tiny(**small, discriminator_norm=True, r1=0.0)  # as in the paper
     built = experiment.build(config)
     sgd = {n: dataclasses.replace(p, optimizer=optax.sgd(rate)) for n, p in built.game.players.items()}
     game = dataclasses.replace(built.game, players=sgd)

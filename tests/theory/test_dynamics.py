@@ -158,6 +158,7 @@ def after(step, state, batch, steps=2):
     return state, metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", COMPOSED)
 def test_devices_agree(how):
     game = COMPOSED[how](together(games.points_game(optax.adam(0.01))))
