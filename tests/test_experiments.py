@@ -19,6 +19,7 @@ from jaxgan.training.members import One
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
 
+SLOW = ("sngan", "wgan_gp")  # a minute each to compile
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
@@ -64,7 +65,7 @@ def test_it_trains_and_resumes_with_augmentation(kind, tmp_path, capsys):
     assert ("stats/ada" in ends[0]) == (kind == "ada")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in NAMES])
 def test_it_trains_resumes_and_samples(name, tmp_path, capsys):
     flags = programs.tiny(name)
     run_dir = tmp_path / "run"

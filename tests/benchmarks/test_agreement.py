@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 from experiments.benchmarks import worker  # noqa: E402
 from experiments.benchmarks.games import CASES  # noqa: E402
 
-SLOW = ("dcgan64", "wgan_gp32")
+SLOW = ("dcgan32", "dcgan64", "dcgan32_r1_turn", "wgan_gp32")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in CASES])

@@ -114,6 +114,7 @@ def sn_critic(p, spectral, x, label):
     return F.linear(x, kernel("value").T).view(-1) + projection
 
 
+@pytest.mark.slow
 def test_sngan_discriminator():
     module = resnet.Critic(8, spectral_norm=True, total=True, classes=CLASSES)
     real, fake = images(0), images(1)
@@ -206,6 +207,7 @@ def r3_discriminator(p, x, label, stages, group):
     return (x * p.table("label/embedding", label)).sum(1)
 
 
+@pytest.mark.slow
 def test_r3gan_discriminator_with_both_penalties():
     widths = (8, 4)
     module = r3gan.Discriminator(widths[::-1], 1, 4, CLASSES, embedding=5)
