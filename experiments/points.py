@@ -67,7 +67,6 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def discriminator_loss(nets, batch, keys, step):
         real, fake = batch["image"], nets.g(latents(keys, config.latents))
         real_logits, fake_logits = nets.d(real), nets.d(fake)
-        metrics = losses.discriminator_metrics(real_logits, fake_logits)
         if config.game == "r3gan":
             adversarial = losses.relativistic_discriminator(real_logits, fake_logits)
             penalties = losses.r1(nets.d, real) + losses.r2(nets.d, fake)
@@ -76,7 +75,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             adversarial = losses.wasserstein_discriminator(real_logits, fake_logits)
             penalty = config.penalty * losses.gradient_penalty(nets.d, real, fake, keys)
             return total(adversarial=adversarial, penalty=penalty)
-        return total(adversarial=losses.minimax_discriminator(real_logits, fake_logits), metrics=metrics)
+        adversarial = losses.minimax_discriminator(real_logits, fake_logits)
+        return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 
     def generator_loss(nets, batch, keys, step):
         fake_logits = nets.d(nets.g(latents(keys, config.latents)))

@@ -14,19 +14,17 @@ Score      --conditional: after 3,000 steps the discriminator is right on 95 % o
 import dataclasses
 from typing import Any, Self
 
-import jax
 import jax.numpy as jnp
-import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.models import resnet
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, SHARE, Settings, conditions
+from jaxgan.training.settings import COUNT, FallingSettings, conditions
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Settings):
+class Config(FallingSettings):
     """What the result depends on."""
 
     steps: int = 3000
@@ -39,12 +37,8 @@ class Config(Settings):
     """Features of the discriminator's layers; the paper's are 128."""
     discriminator_turns: int = 5
     """Turns of the discriminator in a step."""
-    beta1: float = 0.0
-    """Adam's decay of the mean gradient."""
-    beta2: float = 0.9
-    """Adam's decay of the mean square."""
     decay: int = 3000
-    """Steps over which the rate falls to zero; the authors' 50,000."""
+    """Steps over which the rate falls to zero; the authors' are 50,000."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
@@ -54,8 +48,7 @@ class Config(Settings):
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(generator_width=COUNT, discriminator_width=COUNT, discriminator_turns=COUNT, decay=COUNT)
-    config.check(beta1=SHARE, beta2=SHARE)
+    config.check(generator_width=COUNT, discriminator_width=COUNT, discriminator_turns=COUNT)
     source = config.images(source)
     size, _, channels = source.shape
     classes = conditions(source) if config.conditional else ()
@@ -72,15 +65,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
 
     def generator_loss(nets, batch, keys, step):
-        more = jax.vmap(jax.random.fold_in, (0, None))(keys, 2)
-        z = jnp.concatenate([latents(keys, config.latents), latents(more, config.latents)])
+        z = latents(keys, config.latents, times=2)
         label = (jnp.tile(batch["label"], 2),) if classes else ()
         fake, stats = nets.g.with_stats(z, *label)
         return total(adversarial=losses.hinge_generator(nets.d(fake, *label)), stats={"g": stats})
-
-    def adam(turns):
-        rate = optax.linear_schedule(config.learning_rate, 0.0, config.decay * turns)
-        return optax.adam(rate, config.beta1, config.beta2)
 
     return two_players(
         config,
@@ -88,7 +76,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         generator,
         discriminator,
         losses={"d": discriminator_loss, "g": generator_loss},
-        optimizers={"d": adam(config.discriminator_turns), "g": adam(1)},
+        optimizers={"d": config.adam(config.discriminator_turns), "g": config.adam()},
         turns=(("d",),) * config.discriminator_turns + (("g",),),
         classes=classes,
     )

@@ -12,19 +12,15 @@ Score      none yet
 import dataclasses
 from typing import Any, Self
 
-import jax
-import jax.numpy as jnp
-import optax
-
 from jaxgan import data, latents, losses, total
 from jaxgan.models import resnet
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings
+from jaxgan.training.settings import COUNT, WEIGHT, FallingSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Settings):
+class Config(FallingSettings):
     """What the result depends on."""
 
     steps: int = 5000
@@ -35,12 +31,8 @@ class Config(Settings):
     """Turns of the critic in a step."""
     penalty: float = 10.0
     """Weight of the gradient penalty."""
-    beta1: float = 0.0
-    """Adam's decay of the mean gradient."""
-    beta2: float = 0.9
-    """Adam's decay of the mean square."""
     decay: int = 5000
-    """Steps over which the rate falls to zero; the paper's 100,000."""
+    """Steps over which the rate falls to zero; the paper's are 100,000."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
@@ -49,7 +41,7 @@ class Config(Settings):
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(width=COUNT, critic_turns=COUNT, decay=COUNT, penalty=WEIGHT, beta1=SHARE, beta2=SHARE)
+    config.check(width=COUNT, critic_turns=COUNT, penalty=WEIGHT)
     source = config.images(source)
     size, _, channels = source.shape
     generator = resnet.Generator(size, channels, config.width, dtype=config.dtype)
@@ -65,14 +57,9 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         )
 
     def generator_loss(nets, batch, keys, step):
-        more = jax.vmap(jax.random.fold_in, (0, None))(keys, 2)
-        z = jnp.concatenate([latents(keys, config.latents), latents(more, config.latents)])
+        z = latents(keys, config.latents, times=2)
         fake, stats = nets.g.with_stats(z)
         return total(adversarial=losses.wasserstein_generator(nets.d(fake)), stats={"g": stats})
-
-    def adam(turns):
-        rate = optax.linear_schedule(config.learning_rate, 0.0, config.decay * turns)
-        return optax.adam(rate, config.beta1, config.beta2)
 
     return two_players(
         config,
@@ -80,7 +67,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         generator,
         critic,
         losses={"d": critic_loss, "g": generator_loss},
-        optimizers={"d": adam(config.critic_turns), "g": adam(1)},
+        optimizers={"d": config.adam(config.critic_turns), "g": config.adam()},
         turns=(("d",),) * config.critic_turns + (("g",),),
     )
 

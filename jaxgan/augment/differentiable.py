@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+
+from jaxgan.data.augment import windows
 
 POLICY = ("colour", "translation", "cutout")
 """The paper's strongest; its others leave some of them out."""
@@ -49,15 +50,10 @@ def colour(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
     """Shifts by whole pixels, up to an eighth of the image's size, each as often; what comes in is 0."""
-    _, height, width, channels = images.shape
-    reach = [round_half_up(n / 8) for n in (height, width)]
+    size = images.shape[1], images.shape[2]
+    reach = [round_half_up(n / 8) for n in size]
     padded = jnp.pad(images, ((0, 0), *((r, r) for r in reach), (0, 0)))
-
-    def window(key, image):
-        start = jax.random.randint(jax.random.fold_in(key, _TRANSLATION), (2,), 0, 2 * jnp.array(reach) + 1)
-        return lax.dynamic_slice(image, (start[0], start[1], 0), (height, width, channels))
-
-    return jax.vmap(window)(keys, padded)
+    return windows(keys, padded, size, _TRANSLATION)
 
 
 def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:

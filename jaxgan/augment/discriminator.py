@@ -91,7 +91,6 @@ class Augmentation:
         keys = jax.vmap(lambda key: jax.random.fold_in(key, fold))(keys)
         if self.kind == "diffaugment":
             return Augmented(nets[name], lambda images: diffaugment(keys, images))
-        drawn = draw(
-            keys, nets["ada"](), self.transforms
-        )  # once for all calls: tracing and compiling it takes a second or two
+        # Once for all calls: compiling it takes seconds.
+        drawn = draw(keys, nets["ada"](), self.transforms)
         return Augmented(nets[name], lambda images: apply(keys, images, drawn))

@@ -25,15 +25,21 @@ def crop(keys: jax.Array, images: jax.Array, padding: int) -> jax.Array:
     Raises:
       ValueError: ``padding`` is negative, or not below the images' height and width.
     """
-    _, height, width, channels = images.shape
+    _, height, width, _ = images.shape
     if not 0 <= padding < min(height, width):
         raise ValueError(f"crop(padding={padding}) of images of {height} x {width}: from 0 to {min(height, width) - 1}")
     if not padding:
         return images
     padded = jnp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode="reflect")
+    return windows(keys, padded, (height, width), _CROP)
+
+
+def windows(keys: jax.Array, padded: jax.Array, size: tuple[int, int], fold: int) -> jax.Array:
+    """Of each image, [B, H, W, C], a window of ``size``, anywhere, drawn from its key, [B], with ``fold`` folded in."""
+    places = jnp.array([n - m + 1 for n, m in zip(padded.shape[1:3], size)])
 
     def window(key, image):
-        y, x = jax.random.randint(jax.random.fold_in(key, _CROP), (2,), 0, 2 * padding + 1)
-        return lax.dynamic_slice(image, (y, x, 0), (height, width, channels))
+        y, x = jax.random.randint(jax.random.fold_in(key, fold), (2,), 0, places)
+        return lax.dynamic_slice(image, (y, x, 0), (*size, image.shape[-1]))
 
     return jax.vmap(window)(keys, padded)

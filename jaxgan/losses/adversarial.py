@@ -15,13 +15,13 @@ import optax
 
 def minimax_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
     """-log sigma(D(x)) - log(1 - sigma(D(G(z)))). Goodfellow et al. 2014, equation 1."""
-    _check(real_logits, fake_logits)
+    check_logits(real_logits, fake_logits)
     return jax.nn.softplus(-real_logits) + jax.nn.softplus(fake_logits)
 
 
 def minimax_generator(fake_logits: jax.Array) -> jax.Array:
     """log(1 - sigma(D(G(z)))), which saturates where D is sure. Goodfellow et al. 2014, equation 1."""
-    _check(fake_logits)
+    check_logits(fake_logits)
     return -jax.nn.softplus(fake_logits)
 
 
@@ -30,7 +30,7 @@ def non_saturating_discriminator(real_logits: jax.Array, fake_logits: jax.Array,
 
     1 is the minimax discriminator; 0.9 is one-sided label smoothing (Salimans et al. 2016, section 3.4).
     """
-    _check(real_logits, fake_logits)
+    check_logits(real_logits, fake_logits)
     if not 0 < real_target <= 1:
         raise ValueError(f"real_target={real_target}: a probability in (0, 1], 1 for no smoothing")
     targets = jnp.full_like(real_logits, real_target)
@@ -39,55 +39,55 @@ def non_saturating_discriminator(real_logits: jax.Array, fake_logits: jax.Array,
 
 def non_saturating_generator(fake_logits: jax.Array) -> jax.Array:
     """-log sigma(D(G(z))). Goodfellow et al. 2014, section 3."""
-    _check(fake_logits)
+    check_logits(fake_logits)
     return jax.nn.softplus(-fake_logits)
 
 
 def hinge_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
     """max(0, 1 - D(x)) + max(0, 1 + D(G(z))). Lim and Ye 2017; Miyato et al. 2018, equation 16."""
-    _check(real_logits, fake_logits)
+    check_logits(real_logits, fake_logits)
     return jax.nn.relu(1 - real_logits) + jax.nn.relu(1 + fake_logits)
 
 
 def hinge_generator(fake_logits: jax.Array) -> jax.Array:
     """-D(G(z)). Miyato et al. 2018, equation 17."""
-    _check(fake_logits)
+    check_logits(fake_logits)
     return -fake_logits
 
 
 def least_squares_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
     """(D(x) - 1)^2 / 2 + D(G(z))^2 / 2. Mao et al. 2017, equation 9."""
-    _check(real_logits, fake_logits)
+    check_logits(real_logits, fake_logits)
     return 0.5 * (jnp.square(real_logits - 1) + jnp.square(fake_logits))
 
 
 def least_squares_generator(fake_logits: jax.Array) -> jax.Array:
     """(D(G(z)) - 1)^2 / 2. Mao et al. 2017, equation 9."""
-    _check(fake_logits)
+    check_logits(fake_logits)
     return 0.5 * jnp.square(fake_logits - 1)
 
 
 def wasserstein_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
     """D(G(z)) - D(x): minus the critic's estimate of W1. Arjovsky et al. 2017, equation 2."""
-    _check(real_logits, fake_logits)
+    check_logits(real_logits, fake_logits)
     return fake_logits - real_logits
 
 
 def wasserstein_generator(fake_logits: jax.Array) -> jax.Array:
     """-D(G(z)). Arjovsky et al. 2017, algorithm 1."""
-    _check(fake_logits)
+    check_logits(fake_logits)
     return -fake_logits
 
 
 def relativistic_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
     """softplus(-(D(x) - D(G(z)))), pair by pair. Jolicoeur-Martineau 2018; Huang et al. 2024, equation 2."""
-    _check(real_logits, fake_logits)
+    check_logits(real_logits, fake_logits)
     return jax.nn.softplus(fake_logits - real_logits)
 
 
 def relativistic_generator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
     """softplus(-(D(G(z)) - D(x))): the discriminator's, mirrored."""
-    _check(real_logits, fake_logits)
+    check_logits(real_logits, fake_logits)
     return jax.nn.softplus(real_logits - fake_logits)
 
 
@@ -108,7 +108,8 @@ def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dic
     }
 
 
-def _check(*logits: jax.Array) -> None:
+def check_logits(*logits: jax.Array) -> None:
+    """``ValueError`` where they are not vectors of one length, [B]."""
     shapes = [x.shape for x in logits]
     if any(x.ndim != 1 for x in logits) or len(set(shapes)) > 1:
         raise ValueError(

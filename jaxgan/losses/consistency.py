@@ -12,6 +12,8 @@ would learn ``t``.
 import jax
 import jax.numpy as jnp
 
+from jaxgan.losses.adversarial import check_logits
+
 
 def consistency(logits: jax.Array, augmented_logits: jax.Array) -> jax.Array:
     """(D(x) - D(T(x)))^2, [B], of logits, [B], of the same images: a term of the discriminator's loss.
@@ -19,6 +21,5 @@ def consistency(logits: jax.Array, augmented_logits: jax.Array) -> jax.Array:
     Raises:
       ValueError: the logits are not vectors of one length.
     """
-    if logits.ndim != 1 or logits.shape != augmented_logits.shape:
-        raise ValueError(f"logits of shapes {logits.shape}, {augmented_logits.shape}: want one shape, [B], for both")
+    check_logits(logits, augmented_logits)
     return jnp.square(logits - augmented_logits)

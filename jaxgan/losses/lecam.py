@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgan import axis
+from jaxgan.losses.adversarial import check_logits
 
 
 def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array, fake_anchor: jax.Array) -> jax.Array:
@@ -19,8 +20,7 @@ def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array
     Raises:
       ValueError: logits are not vectors of one length, or anchors no scalars.
     """
-    if real_logits.ndim != 1 or real_logits.shape != fake_logits.shape:
-        raise ValueError(f"logits of shapes {real_logits.shape}, {fake_logits.shape}: want one shape, [B], for both")
+    check_logits(real_logits, fake_logits)
     if jnp.shape(real_anchor) or jnp.shape(fake_anchor):
         raise ValueError(f"anchors of shapes {jnp.shape(real_anchor)}, {jnp.shape(fake_anchor)}: want scalars")
     real_anchor, fake_anchor = lax.stop_gradient((real_anchor, fake_anchor))

@@ -85,9 +85,7 @@ class Generator(nn.Module):
         for i, width in enumerate(self.widths):
             if i > 0:
                 x = enlarged(_to_width(x, width, f"width_{i}", self.dtype))
-            for j in range(self.blocks):
-                depth = self.blocks * len(self.widths)
-                x = Block(depth, self.group, self.dtype, name=f"block_{i}_{j}")(x)
+            x = _stage(self, i, x)
         x = Conv(self.channels, 1, use_bias=False, kernel_init=_fan_in, dtype=self.dtype, name="image")(x)
         return x.astype(jnp.float32)
 
@@ -118,9 +116,7 @@ class Discriminator(nn.Module):
         for i, width in enumerate(self.widths):
             if i > 0:
                 x = _to_width(reduced(x), width, f"width_{i}", self.dtype)
-            for j in range(self.blocks):
-                depth = self.blocks * len(self.widths)
-                x = Block(depth, self.group, self.dtype, name=f"block_{i}_{j}")(x)
+            x = _stage(self, i, x)
         basis = self.param("basis", nn.initializers.normal(1 / BASE), (BASE, BASE, self.widths[-1]))
         x = (x * basis[None].astype(x.dtype)).sum((1, 2))
         outputs = self.embedding if self.classes else 1
@@ -129,6 +125,13 @@ class Discriminator(nn.Module):
             return x.reshape(-1)
         init = nn.initializers.variance_scaling(1 / self.embedding, "fan_in", "normal")
         return (x * Embedding(self.classes, self.embedding, embedding_init=init, name="label")(label)).sum(-1)
+
+
+def _stage(network, i, x):
+    """The blocks of stage ``i`` of either network."""
+    for j in range(network.blocks):
+        x = Block(network.blocks * len(network.widths), network.group, network.dtype, name=f"block_{i}_{j}")(x)
+    return x
 
 
 def _to_width(x, width, name, dtype, always=False):

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
 from jaxgan.data import Source, load
@@ -117,6 +118,26 @@ class AugmentedSettings(Settings):
     def augmentation(self) -> Augmentation:
         """For the losses and ``nets`` of a game."""
         return Augmentation(self.augment, AdaptiveProbability(self.batch_size, self.ada_target, self.ada_kimg))
+
+
+@dataclasses.dataclass(frozen=True)
+class FallingSettings(Settings):
+    """``Settings`` of an experiment whose players have ``adam()``, its rate falling to zero in a line."""
+
+    beta1: float = 0.0
+    """Adam's decay of the mean gradient."""
+    beta2: float = 0.9
+    """Adam's decay of the mean square."""
+    decay: int = 5000
+    """Steps over which the rate falls to zero."""
+
+    def check(self, **ranges: tuple[float, float]) -> None:
+        super().check(beta1=SHARE, beta2=SHARE, decay=COUNT, **ranges)
+
+    def adam(self, turns: int = 1) -> optax.GradientTransformation:
+        """Of a player with so many turns in a step."""
+        rate = optax.linear_schedule(self.learning_rate, 0.0, self.decay * turns)
+        return optax.adam(rate, self.beta1, self.beta2)
 
 
 def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:

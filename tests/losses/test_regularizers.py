@@ -48,7 +48,7 @@ def test_consistency():
     np.testing.assert_allclose(losses.consistency(jnp.array([1.0, -2.0]), jnp.array([0.5, 1.0])), [0.25, 9.0])
     gradients = jax.grad(lambda a, b: losses.consistency(a, b).sum(), (0, 1))(jnp.array([1.0]), jnp.array([0.5]))
     np.testing.assert_allclose(gradients, [[1.0], [-1.0]])  # through both
-    with pytest.raises(ValueError, match="want one shape"):
+    with pytest.raises(ValueError, match="each is one value per example"):
         losses.consistency(jnp.ones(2), jnp.ones((2, 1)))
 
 
@@ -58,7 +58,7 @@ def test_lecam():
     np.testing.assert_allclose(f(1.0, -0.5, 2.0, -1.0), [2.0**2 + 2.5**2])
     slopes = jax.grad(lambda *x: f(*x).sum(), (0, 1, 2, 3))(1.0, -0.5, jnp.float32(2.0), jnp.float32(-1.0))
     np.testing.assert_allclose(slopes, [4.0, -5.0, 0.0, 0.0])
-    with pytest.raises(ValueError, match="want one shape"):
+    with pytest.raises(ValueError, match="each is one value per example"):
         losses.lecam(jnp.ones(2), jnp.ones((2, 1)), jnp.float32(0), jnp.float32(0))
     with pytest.raises(ValueError, match="want scalars"):
         losses.lecam(jnp.ones(2), jnp.ones(2), jnp.zeros(2), jnp.float32(0))
