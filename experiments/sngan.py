@@ -29,6 +29,7 @@ class Config(FallingSettings):
 
     steps: int = 3000
     latents: int = 128
+    learning_rate: float = 1e-3
     conditional: bool = False
     """Ask for a class, and judge by it; the data must have labels."""
     generator_width: int = 32

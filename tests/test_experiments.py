@@ -19,7 +19,7 @@ from jaxgan.training.members import One
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
 
-SLOW = ("sngan", "wgan_gp")  # a minute each to compile
+SLOW = ("sngan", "wgan_gp", "r3gan")  # a minute each to trace and compile
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 

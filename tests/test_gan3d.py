@@ -74,7 +74,7 @@ BAD = {
     "a rate": (["--discriminator-learning-rate", -1], "--discriminator-learning-rate -1.0: from 0 to 1e+06"),
     "latents": (["--latents-from", 0.5], "--latents-from 0.5: from -1 to 0"),
     "a size": (["--size", 12], "digits, extruded: cubes of side 16 are not made smaller to 12"),
-    "no power of two": (["--size", 24], "size 24: 3D-GAN's cubes are a power of two from 8 on a side; use 16 or 32"),
+    "no power of two": (["--size", 24], "size 24: base 4 does not double to it; use size 16 or 32, or base 6"),
     "data": (["--data", "mnist"], "data 'mnist': no such file or folder; voxels are an .npz"),
 }
 

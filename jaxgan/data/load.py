@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxgan.data import datasets, images, toy
 from jaxgan.data.source import Arrays, Source, in_memory, size_in_bytes
+from jaxgan.data.stacked import stacked
 
 TOYS = {"ring": toy.ring, "grid": toy.grid, "swiss_roll": toy.swiss_roll}
 TOY_EXAMPLES = 50_000
@@ -26,7 +27,8 @@ def load(
 
     Args:
       data: a folder or a zip of images; an ``.npz`` (``images``, and ``labels`` if any) or ``.npy`` file;
-        ``ring``, ``grid`` or ``swiss_roll``; ``digits``; or the name of any TFDS dataset.
+        ``ring``, ``grid`` or ``swiss_roll``; ``digits``; the name of any TFDS dataset; or one of these after
+        ``stacked:``, for three of its grey images in the colours of one.
       size: make images this size, square; None keeps their own.
       channels: of image files: 1, 3 or 4; None decides by what they are.
       split: of a TFDS dataset.
@@ -35,6 +37,10 @@ def load(
     Raises:
       ValueError: there is no such data, or it cannot be used; it says what and why.
     """
+    if data.startswith("stacked:"):
+        return stacked(
+            load(data.removeprefix("stacked:"), size=size, channels=channels, split=split, data_dir=data_dir)
+        )
     path = Path(data)
     suffix = path.suffix.lower()
     if size is not None and size < 1:

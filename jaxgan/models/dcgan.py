@@ -1,6 +1,6 @@
 """DCGAN: strided convolutions and batch normalisation. Radford, Metz and Chintala 2016 (1511.06434).
 
-Sizes are powers of two from 8, any number of channels, any width. The paper's networks for 64 x 64 are
+Sizes are a base's doubles, any number of channels, any width. The paper's networks for 64 x 64 are
 ``Generator(size=64, channels=3, width=128)`` and ``Discriminator(width=128)``, latents [B, 100].
 """
 
@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import BatchNorm, Conv, ConvTranspose, Dense
+from jaxgan.models.layers import BatchNorm, Conv, ConvTranspose, Dense, doublings
 
 # Section 4: weights from N(0, 0.02), here the scales of BatchNorm from N(1, 0.02) too, as in the authors'
 # code, https://github.com/Newmu/dcgan_code.
@@ -23,10 +23,10 @@ class Generator(nn.Module):
     """Latents [B, z] to images [B, size, size, channels] in (-1, 1).
 
     Attributes:
-      size: height and width, a power of two, at least 8.
+      size: height and width: ``base`` doubled once or more.
       channels: 1 for grey, 3 for colour, or any other number.
       width: features before the last layer; each layer before it has twice as many.
-      base: the height and width that the linear layer gives, a power of two below ``size``.
+      base: the height and width that the linear layer gives.
       dtype: the precision of computation; images are float32.
       norm: batch normalisation in all but the last layer, as in the paper.
     """
@@ -56,11 +56,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, size, size, C], a power of two in size from 8, to logits [B], float32.
+    """Images [B, size, size, C], ``base`` doubled once or more, to logits [B], float32.
 
     Attributes:
       width: features after the first layer; each layer after it has twice as many.
-      base: the height and width before the linear layer, a power of two below the size.
+      base: the height and width before the linear layer.
       norm: batch normalisation in all but the first layer, as in the paper; penalties on each example's
         own gradient are often used without.
       dtype: the precision of computation.
@@ -90,15 +90,3 @@ class Discriminator(nn.Module):
         x = x.reshape(len(x), -1)
         logits = Dense(1, kernel_init=_kernels, dtype=self.dtype, name="logit")(x)
         return logits.astype(jnp.float32).reshape(-1)
-
-
-def doublings(size: int, base: int) -> int:
-    """How many times ``base`` doubles to reach ``size``; ``ValueError`` where it does not."""
-    if size < 8 or size & (size - 1):
-        lower = max(8, 2 ** (max(size, 1).bit_length() - 1))
-        raise ValueError(
-            f"size {size}: DCGAN makes images whose size is a power of two from 8; use {lower} or {2 * lower}"
-        )
-    if base < 1 or base & (base - 1) or base >= size:
-        raise ValueError(f"base {base}: the smallest size is a power of two below the image's, {size}")
-    return (size // base).bit_length() - 1

@@ -1,8 +1,9 @@
 """3D-GAN: DCGAN's networks over cubes of voxels. Wu, Zhang, Xue, Freeman and Tenenbaum 2016 (1610.07584).
 
-Cubes are [B, n, n, n, 1], n a power of two from 8; voxels are from -1, empty, to 1, solid, as images are in jaxgan. The
-paper's are from 0 to 1: the generator's last layer is its sigmoid brought to [-1, 1], and the discriminator brings
-what it is given back to [0, 1], where the zeros that a convolution pads with are empty space. The paper's networks are
+Cubes are [B, n, n, n, 1], n a base doubled once or more; voxels are from -1, empty, to 1, solid, as images are in
+jaxgan. The paper's are from 0 to 1: the generator's last layer is its sigmoid brought to [-1, 1], and the
+discriminator brings what it is given back to [0, 1], where the zeros that a convolution pads with are empty space. The
+paper's networks are
 ``Generator()`` and ``Discriminator()``, latents [B, 200] uniform in [0, 1).
 """
 
@@ -10,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import BatchNorm, Conv, ConvTranspose, Dense
+from jaxgan.models.layers import BatchNorm, Conv, ConvTranspose, Dense, doublings
 
 # The paper does not say how weights begin; as DCGAN's, whose networks these are (1511.06434, section 4).
 _kernels = nn.initializers.normal(0.02)
@@ -20,9 +21,9 @@ class Generator(nn.Module):
     """Latents [B, z] to voxels [B, size, size, size, 1] in (-1, 1), float32.
 
     Attributes:
-      size: the side of the cube, a power of two, at least 8.
+      size: the side of the cube: ``base`` doubled once or more.
       width: features before the last layer; each layer before it has twice as many.
-      base: the side of the first layer's cube, a power of two below ``size``.
+      base: the side of the first layer's cube.
       dtype: the precision of computation.
     """
 
@@ -48,11 +49,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Voxels [B, size, size, size, 1], a power of two in size from 8, to logits [B], float32.
+    """Voxels [B, size, size, size, 1], ``base`` doubled once or more, to logits [B], float32.
 
     Attributes:
       width: features after the first layer; each layer after it has twice as many.
-      base: the side of the cube before the last layer, a power of two below the size.
+      base: the side of the cube before the last layer.
       norm: batch normalisation in all but the first layer.
       dtype: the precision of computation.
 
@@ -85,16 +86,3 @@ class Discriminator(nn.Module):
         # The paper's last convolution, whose kernel is all that is left of the cube.
         logits = Dense(1, kernel_init=_kernels, dtype=self.dtype, name="logit")(x.reshape(len(x), -1))
         return logits.astype(jnp.float32).reshape(-1)
-
-
-def doublings(size: int, base: int) -> int:
-    """How many times ``base`` doubles to reach ``size``; ``ValueError`` where it does not."""
-    if size < 8 or size & (size - 1):
-        lower = max(8, 2 ** (max(size, 1).bit_length() - 1))
-        raise ValueError(
-            f"size {size}: 3D-GAN's cubes are a power of two from 8 on a side; use {lower} or {2 * lower}, say "
-            f"--size {2 * lower}"
-        )
-    if base < 1 or base & (base - 1) or base >= size:
-        raise ValueError(f"base {base}: the smallest cube's side is a power of two below the largest's, {size}")
-    return (size // base).bit_length() - 1

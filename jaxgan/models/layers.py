@@ -211,5 +211,24 @@ def spectrally_normalized(layer: nn.Module, kernel: jax.Array) -> jax.Array:
     return kernel / jnp.maximum(v @ matrix @ u, 1e-12)
 
 
+def doublings(size: int, base: int) -> int:
+    """How many times ``base`` doubles to reach ``size``, the side of an image or a cube: at least once.
+
+    Raises:
+      ValueError: it does not reach it; the sizes that it does reach, and a base that would do, are told.
+    """
+    if not 1 <= base < size:
+        raise ValueError(f"base {base}: the smallest size, from 1 to below the largest, {size}")
+    times = (size // base).bit_length() - 1
+    if size == base << times:
+        return times
+    near = [base << n for n in (times, times + 1) if n > 0]
+    other = size
+    while other % 2 == 0 and other > 7:
+        other //= 2
+    mend = f", or base {other}" if other < size else ""
+    raise ValueError(f"size {size}: base {base} does not double to it; use size {' or '.join(map(str, near))}{mend}")
+
+
 def _unit(v):
     return v / (jnp.linalg.norm(v) + 1e-12)

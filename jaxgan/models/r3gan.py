@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from jaxgan.models.layers import Conv, Dense, Embedding, GroupedConv, biased
 from jaxgan.models.resampling import enlarged, reduced
 
-BASE = 4  # the size of the basis
 EXPANSION = 2  # of channels, inside a block
 _GAIN = math.sqrt(2 / (1 + 0.2**2))  # of the leaky rectifier
 _fan_in = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
@@ -56,13 +55,14 @@ class Block(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latents [B, z] to images [B, 4 * 2^(n-1), ..., channels], unbounded, float32; n the number of widths.
+    """Latents [B, z] to images [B, base * 2^(n-1), ..., channels], unbounded, float32; n the number of widths.
 
     Attributes:
-      widths: features of each stage, the 4x4 one first.
+      widths: features of each stage, the smallest images' first.
       channels: of the images.
       blocks: of a stage.
       group: channels of a group.
+      base: the size of the smallest images, the learnt basis.
       classes: with any, it is called with labels, whose embedding, as wide as the latents, is put beside them.
       dtype: the precision of computation.
     """
@@ -73,13 +73,14 @@ class Generator(nn.Module):
     group: int = 16
     classes: int = 0
     dtype: jnp.dtype = jnp.float32
+    base: int = 4
 
     @nn.compact
     def __call__(self, z: jax.Array, label: jax.Array | None = None) -> jax.Array:
         if self.classes:
             embedding = Embedding(self.classes, z.shape[-1], embedding_init=_fan_in, name="label")(label)
             z = jnp.concatenate([z, embedding], -1)
-        basis = self.param("basis", nn.initializers.normal(1.0), (BASE, BASE, self.widths[0]))
+        basis = self.param("basis", nn.initializers.normal(1.0), (self.base, self.base, self.widths[0]))
         x = Dense(self.widths[0], use_bias=False, kernel_init=_fan_in, dtype=self.dtype, name="linear")(z)
         x = x[:, None, None] * basis[None].astype(self.dtype)
         for i, width in enumerate(self.widths):
@@ -91,11 +92,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, 4 * 2^(n-1), ..., C] to logits [B], float32; n the number of widths.
+    """Images [B, base * 2^(n-1), ..., C] to logits [B], float32; n the number of widths.
 
     Attributes:
-      widths: features of each stage, the 4x4 one last.
-      blocks, group, dtype: as the generator's.
+      widths: features of each stage, the smallest images' last.
+      blocks, group, base, dtype: as the generator's.
       classes: with any, it is called with labels: the logit is the product of ``embedding`` features with theirs.
       embedding: the features of a label; the paper has the first width.
     """
@@ -106,10 +107,11 @@ class Discriminator(nn.Module):
     classes: int = 0
     embedding: int = 768
     dtype: jnp.dtype = jnp.float32
+    base: int = 4
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None) -> jax.Array:
-        size = BASE * 2 ** (len(self.widths) - 1)
+        size = self.base * 2 ** (len(self.widths) - 1)
         if x.ndim != 4 or x.shape[1:3] != (size, size):
             raise ValueError(f"images of shape {x.shape}: {len(self.widths)} widths are for [B, {size}, {size}, C]")
         x = _to_width(x, self.widths[0], "width_0", self.dtype, always=True)
@@ -117,7 +119,7 @@ class Discriminator(nn.Module):
             if i > 0:
                 x = _to_width(reduced(x), width, f"width_{i}", self.dtype)
             x = _stage(self, i, x)
-        basis = self.param("basis", nn.initializers.normal(1 / BASE), (BASE, BASE, self.widths[-1]))
+        basis = self.param("basis", nn.initializers.normal(1 / self.base), (self.base, self.base, self.widths[-1]))
         x = (x * basis[None].astype(x.dtype)).sum((1, 2))
         outputs = self.embedding if self.classes else 1
         x = Dense(outputs, use_bias=False, kernel_init=_fan_in, dtype=self.dtype, name="linear")(x).astype(jnp.float32)

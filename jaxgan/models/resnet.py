@@ -14,8 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.models import convolution
-from jaxgan.models.dcgan import doublings
-from jaxgan.models.layers import BatchNorm, Conv, Dense, Embedding, biased, spectrally_normalized
+from jaxgan.models.layers import BatchNorm, Conv, Dense, Embedding, biased, doublings, spectrally_normalized
 
 # As the authors of both draw them: He et al. 2015 for what a rectifier follows, Glorot and Bengio 2010 elsewhere.
 _he = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
@@ -62,7 +61,7 @@ class Generator(nn.Module):
     """Latents [B, z] to images [B, size, size, channels] in (-1, 1); the papers' z is 128.
 
     Attributes:
-      size: a power of two from 8.
+      size: ``base`` doubled once or more.
       channels: of the images.
       width: features of every layer.
       base: the size that the linear layer gives.

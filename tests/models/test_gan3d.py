@@ -112,12 +112,16 @@ def test_bfloat16_computes_in_it_and_keeps_outputs_in_float32():
 
 
 BAD = {
-    "no power of two": (lambda: gan3d.Generator(30), latents, "size 30: 3D-GAN's cubes are a power of two from 8"),
-    "small": (lambda: gan3d.Generator(4), latents, "use 8 or 16, say --size 16"),
+    "no doubling": (
+        lambda: gan3d.Generator(30),
+        latents,
+        "size 30: base 4 does not double to it; use size 16 or 32, or base 15",
+    ),
+    "small": (lambda: gan3d.Generator(4), latents, "base 4: the smallest size, from 1 to below the largest, 4"),
     "base": (
         lambda: gan3d.Generator(16, base=16),
         latents,
-        "base 16: the smallest cube's side is a power of two below",
+        "base 16: the smallest size, from 1 to below the largest, 16",
     ),
     "images": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 1)), r"voxels of shape \(2, 16, 16, 1\): want cubes"),
     "no cubes": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 8, 1)), "want cubes"),

@@ -3,6 +3,7 @@
 DCGAN, WGAN-GP and the multi-layer perceptrons are in tests/benchmarks/test_agreement.py.
 """
 
+import functools
 import math
 
 import jax
@@ -30,7 +31,7 @@ def noise(size, seed=7):
 
 def function(module, *inputs, **kwargs):
     """The network, its parameters drawn at random, those that begin at a constant too."""
-    variables = dict(module.init(jax.random.key(0), *inputs, **kwargs))
+    variables = dict(jax.jit(functools.partial(module.init, **kwargs))(jax.random.key(0), *inputs))
     rng = np.random.default_rng(1)
     params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape).astype(np.float32), variables.pop("params"))
     return Function(params, variables, module, True)
@@ -124,7 +125,7 @@ def test_sngan_discriminator():
         net = d.replace(params=params)
         return losses.hinge_discriminator(net(real, LABELS), net(fake, LABELS)).mean()
 
-    value, grads = jax.value_and_grad(loss)(d.params)
+    value, grads = jax.jit(jax.value_and_grad(loss))(d.params)
     p = Parameters(d.params)
     logits = [sn_critic(p, d.stats["spectral"], channels_first(x), LABELS) for x in (real, fake)]
     theirs = F.relu(1 - logits[0]).mean() + F.relu(1 + logits[1]).mean()
@@ -156,7 +157,7 @@ def test_sngan_conditional_generator():
     def loss(params):
         return (g.replace(params=params)(z, LABELS) * weights).sum()
 
-    value, grads = jax.value_and_grad(loss)(g.params)
+    value, grads = jax.jit(jax.value_and_grad(loss))(g.params)
     p = Parameters(g.params)
     x = conditional_generator(p, torch.tensor(z), LABELS)
     theirs = (x * channels_first(weights)).sum()
@@ -219,7 +220,7 @@ def test_r3gan_discriminator_with_both_penalties():
         adversarial = losses.relativistic_discriminator(net(real), net(fake))
         return (adversarial + 0.5 * (losses.r1(net, real) + losses.r2(net, fake))).mean()
 
-    value, grads = jax.value_and_grad(loss)(d.params)
+    value, grads = jax.jit(jax.value_and_grad(loss))(d.params)
     p = Parameters(d.params)
     pixels = [channels_first(x).requires_grad_() for x in (real, fake)]
     logits = [r3_discriminator(p, x, LABELS, 2, 4) for x in pixels]
@@ -240,7 +241,7 @@ def test_r3gan_generator(widths):
     def loss(params):
         return (g.replace(params=params)(z, LABELS) * weights).sum()
 
-    value, grads = jax.value_and_grad(loss)(g.params)
+    value, grads = jax.jit(jax.value_and_grad(loss))(g.params)
     p = Parameters(g.params)
     theirs = (r3_generator(p, torch.tensor(z), LABELS, 2, 4) * channels_first(weights)).sum()
     theirs.backward()
@@ -268,7 +269,7 @@ def test_cgan(projection):
         return losses.minimax_discriminator(d.replace(params=params["d"])(real, LABELS), fake_logits).mean()
 
     both = {"d": d.params, "g": g.params}
-    value, grads = jax.value_and_grad(loss)(both)
+    value, grads = jax.jit(jax.value_and_grad(loss))(both)
     p = Parameters(both)
     label = F.one_hot(torch.tensor(LABELS), CLASSES).float()
 

@@ -1,0 +1,35 @@
+"""Stacked digits: each image once in each colour, classes that say which, and what is not stacked."""
+
+import numpy as np
+import pytest
+
+from jaxgan import data
+from jaxgan.data import Arrays
+from jaxgan.data.stacked import stacked
+
+
+def test_three_digits_in_colours():
+    pixels = np.arange(40, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
+    labels = np.arange(40, dtype=np.int32) % 4
+    source = stacked(Arrays(pixels, labels, "forty", tuple("abcd")))
+    assert (source.images == source.images[:, :1, :1]).all()
+    colours = source.images[:, 0, 0]
+    for colour in colours.T:
+        assert sorted(colour) == list(range(40))
+    assert (colours[:, 0] != colours[:, 1]).any()
+    assert (source.labels == (colours % 4) @ [16, 4, 1]).all()
+    assert len(source.classes) == 64
+    assert source.classes[source.labels[0]] == " ".join("abcd"[i % 4] for i in colours[0])
+    np.testing.assert_array_equal(source.images, stacked(Arrays(pixels, labels, "forty", tuple("abcd"))).images)
+    assert (source.images != stacked(Arrays(pixels), seed=1).images).any()
+    assert stacked(Arrays(pixels)).labels is None
+
+
+def test_by_name(tmp_path):
+    np.save(tmp_path / "grey.npy", np.zeros((5, 8, 8, 1), np.uint8))
+    np.save(tmp_path / "colour.npy", np.zeros((5, 8, 8, 3), np.uint8))
+    assert data.load(f"stacked:{tmp_path / 'grey.npy'}", size=16).shape == (16, 16, 3)
+    with pytest.raises(ValueError, match=r"examples of shape \(8, 8, 3\) are not stacked; want grey images"):
+        data.load(f"stacked:{tmp_path / 'colour.npy'}")
+    with pytest.raises(ValueError, match="examples of shape \\(2,\\) are not stacked"):
+        data.load("stacked:ring")
