@@ -1,5 +1,7 @@
 """Layers and networks that see classes, and convolutions in groups."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -66,9 +68,9 @@ def test_groups_that_do_not_share():
 def test_the_class_moves_samples_and_judgements():
     z, x = jnp.ones((2, 4)), jnp.ones((2, 8, 8, 1))
     g, d = resnet.Generator(8, 1, 4, classes=3), resnet.Critic(4, spectral_norm=True, total=True, classes=3)
-    variables = g.init(jax.random.key(0), z, LABELS[:2], train=False)
+    variables = jax.jit(functools.partial(g.init, train=False))(jax.random.key(0), z, LABELS[:2])
     variables["params"]["norm_0_0"]["scale"] = jnp.arange(12.0).reshape(3, 4)
-    images = g.apply(variables, z, LABELS[:2], train=False)
+    images = jax.jit(functools.partial(g.apply, train=False))(variables, z, LABELS[:2])
     assert np.abs(images[0] - images[1]).max() > 1e-4
-    logits = d.apply(d.init(jax.random.key(1), x, LABELS[:2]), x, LABELS[:2])
+    logits = jax.jit(lambda key: d.apply(d.init(key, x, LABELS[:2]), x, LABELS[:2]))(jax.random.key(1))
     assert abs(logits[0] - logits[1]) > 1e-4
