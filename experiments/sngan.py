@@ -6,9 +6,10 @@ Paper      Miyato et al. 2018, arXiv:1802.05957: residual networks, hinge loss, 
 Command    python -m experiments.sngan --conditional
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       not measured on a quiet machine yet
-Score      --conditional: after 3,000 steps the discriminator is right on 95 % of both, and only 26 % of 1,797 samples
-           are of the class asked for: not trained long enough, or a discriminator too strong for 1,797 images
+Time       12 minutes on one core, which was shared
+Score      --conditional: of 1,797 samples 99.6 % are of the class asked for; Frechet distance on pixels 0.68, precision
+           0.88, recall 0.58: python -m pytest -n 0 -s -m slow tests/test_default_run.py -k sngan. At the
+           authors' rate of 2e-4, for so few steps, 26 %
 """
 
 import dataclasses

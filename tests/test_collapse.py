@@ -15,7 +15,7 @@ import programs
 import pytest
 
 from jaxgan import data
-from jaxgan.data import Arrays, toy
+from jaxgan.data import Arrays, augment, toy
 from jaxgan.data.stacked import stacked
 from jaxgan.metrics import Modes, count_modes, nearest_modes
 from jaxgan.models.layers import Conv
@@ -75,9 +75,9 @@ def mnist(test_data):
 def probabilities(mnist):
     """A function of grey digits, [N, 28, 28, 1] in [-1, 1], to the ten classes' probabilities, [N, 10]."""
     train, test = mnist
-    steps, size = 6000, 128
+    steps, size = 3000, 128
     judge, rng = Judge(), np.random.default_rng(0)
-    adam = optax.adam(optax.cosine_decay_schedule(1e-3, steps))
+    adam = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
     params = judge.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
 
     def loss(params, images, labels):
@@ -86,7 +86,7 @@ def probabilities(mnist):
     @jax.jit
     def step(params, state, batch, key):
         images = data.as_float(batch)["image"]
-        images = data.augment.crop(jax.random.split(key, size), images, 2)
+        images = augment.crop(jax.random.split(key, size), images, 2)
         updates, state = adam.update(jax.grad(loss)(params, images, batch["label"]), state)
         return optax.apply_updates(params, updates), state
 
@@ -134,9 +134,9 @@ def test_what_is_stacked_and_what_is_no_digit(mnist, probabilities):
     assert found["gaussian"].accepted < 0.8
 
 
-NETWORKS = ["--base", 7, "--steps", 20_000]
+NETWORKS = ["--base", 7, "--steps", 10_000]
 GAMES = {
-    "r3gan": ["--networks", "dcgan", "--width", 24, "--decay", 20_000],
+    "r3gan": ["--networks", "dcgan", "--width", 24, "--decay", 10_000, "--gamma", 3, "--final-gamma", 0.3],
     "dcgan": ["--generator-width", 24, "--discriminator-width", 24, "--r1", 0],
 }
 
