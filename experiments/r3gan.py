@@ -5,8 +5,12 @@ Paper      Huang, Gokaslan, Kuleshov, Tompkin 2024, arXiv:2501.05441: equation 2
 Command    python -m experiments.r3gan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       not measured yet
-Score      none yet
+Time       23 minutes on one core, which was shared
+Score      Frechet distance on pixels 0.88, precision 0.47, recall 0.24, of 1,797 samples: less sharp than dcgan's;
+           python -m pytest -n 0 -s -m slow tests/test_default_run.py -k r3gan. Stacked MNIST, --networks dcgan --base 7
+           --width 24 --steps 10000 --decay 10000 --gamma 3 --final-gamma 0.3, 26,000 samples: 965 of 1,000 modes, KL
+           0.28, 20.6 % accepted by a classifier of 99.3 %; reals 1,000 and 94.0 %, noise 5 and 9.4 %, one Gaussian for
+           each colour 96 and 1.0 %. Neither has been trained to its end
 """
 
 import dataclasses

@@ -6,8 +6,9 @@ Paper      Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875: algorithm 1 with R
 Command    python -m experiments.wgan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       not measured yet
-Score      none yet
+Time       4 minutes on one core, which was shared
+Score      Frechet distance on pixels 1.16, precision 0.18, recall 0.71, classes from 7.2 % to 11.8 %, of 1,797 samples:
+           all kinds of digits, most of them rough; not trained to its end
 """
 
 import dataclasses

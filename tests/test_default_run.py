@@ -37,12 +37,12 @@ class Run(NamedTuple):
 RUNS = {
     "dcgan-0": Run("dcgan"),
     "dcgan-1": Run("dcgan", ("--seed", "1")),
-    "cgan": Run("cgan"),
-    "cgan-projection": Run("cgan", ("--projection",)),
+    "cgan": Run("cgan", recall=0.25),
+    "cgan-projection": Run("cgan", ("--projection",), recall=0.35),
     "wgan": Run("wgan"),
     "wgan_gp": Run("wgan_gp"),
     "sngan": Run("sngan"),
-    "sngan-conditional": Run("sngan", ("--conditional",)),
+    "sngan-conditional": Run("sngan", ("--conditional",), frechet=0.9),
     "r3gan": Run("r3gan"),
 }
 
