@@ -37,6 +37,8 @@ class Config(FallingSettings):
     """Features of the generator's layers; the paper's are 256."""
     discriminator_width: int = 32
     """Features of the discriminator's layers; the paper's are 128."""
+    base: int = 4
+    """The size from which the generator grows its images."""
     discriminator_turns: int = 5
     """Turns of the discriminator in a step."""
     decay: int = 3000
@@ -55,7 +57,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     size, _, channels = source.shape
     classes = conditions(source) if config.conditional else ()
     how = {"classes": len(classes), "dtype": config.dtype}
-    generator = resnet.Generator(size, channels, config.generator_width, **how)
+    generator = resnet.Generator(size, channels, config.generator_width, config.base, **how)
     discriminator = resnet.Critic(config.discriminator_width, spectral_norm=True, total=True, **how)
 
     def discriminator_loss(nets, batch, keys, step):

@@ -27,6 +27,8 @@ class Config(FallingSettings):
     latents: int = 128
     width: int = 32
     """Features of every layer; the paper's are 128."""
+    base: int = 4
+    """The size from which the generator grows its images."""
     critic_turns: int = 5
     """Turns of the critic in a step."""
     penalty: float = 10.0
@@ -44,7 +46,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     config.check(width=COUNT, critic_turns=COUNT, penalty=WEIGHT)
     source = config.images(source)
     size, _, channels = source.shape
-    generator = resnet.Generator(size, channels, config.width, dtype=config.dtype)
+    generator = resnet.Generator(size, channels, config.width, config.base, dtype=config.dtype)
     critic = resnet.Critic(config.width, dtype=config.dtype)
 
     def critic_loss(nets, batch, keys, step):

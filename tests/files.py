@@ -1,10 +1,13 @@
-"""Image files, folders and archives, made for a test."""
+"""Image files, folders and archives, made for a test, and files of real data."""
 
+import gzip
 import io
 import zipfile
 
 import numpy as np
 from PIL import Image
+
+from jaxgan.data import Arrays
 
 
 def encoded(image, suffix: str, **options) -> bytes:
@@ -33,3 +36,14 @@ def archive(path, files: dict[str, bytes]):
         for name, content in files.items():
             zipped.writestr(name, content)
     return path
+
+
+def mnist(test_data, part: str) -> Arrays:
+    """MNIST's ``train``, 60,000 digits, or ``t10k``, 10,000, [N, 28, 28, 1]."""
+
+    def read(name, header):
+        packed = (test_data / "mnist" / f"{part}-{name}-ubyte.gz").read_bytes()
+        return np.frombuffer(gzip.decompress(packed)[header:], np.uint8)
+
+    images = read("images-idx3", 16).reshape(-1, 28, 28, 1)
+    return Arrays(images, read("labels-idx1", 8).astype(np.int32), "MNIST", tuple("0123456789"))

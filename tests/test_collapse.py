@@ -4,8 +4,7 @@ Slow: each trains for a quarter of an hour or more. What is asserted of a game i
 the figures mean something.
 """
 
-import gzip
-
+import files
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ import programs
 import pytest
 
 from jaxgan import data
-from jaxgan.data import Arrays, augment, toy
+from jaxgan.data import augment, toy
 from jaxgan.data.stacked import stacked
 from jaxgan.metrics import Modes, count_modes, nearest_modes
 from jaxgan.models.layers import Conv
@@ -23,13 +22,6 @@ from jaxgan.models.layers import Conv
 pytestmark = pytest.mark.slow
 
 CENTRES = {"ring": toy.ring_centres(), "grid": toy.grid_centres()}
-AS_USERS_DO = {"XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": ""}
-
-
-def done(*arguments, experiment):
-    process = programs.start(*arguments, experiment=experiment, **AS_USERS_DO)
-    printed = process.communicate(timeout=3 * 3600)[0]
-    assert process.returncode == 0, printed
 
 
 @pytest.mark.parametrize("game", ["r3gan", "wgan_gp", "gan"])
@@ -37,12 +29,13 @@ def done(*arguments, experiment):
 def test_ten_seeds_of_points(name, game, tmp_path):
     """At least nine find every mode, with 95 % of 10,000 samples within three standard deviations of one."""
     run = tmp_path / "run"
-    done("--data", name, "--game", game, "--population", 10, "--run-dir", run, "--quiet", experiment="points")
+    flags = ["--data", name, "--game", game, "--population", 10, "--run-dir", run, "--quiet"]
+    programs.done(*flags, experiment="points")
     found = []
     for member in range(10):
         out = tmp_path / f"{member}.npz"
         flags = ["sample", "--run-dir", run, "--member", member, "--count", 10_000, "--out", out]
-        done(*flags, experiment="points")
+        programs.done(*flags, experiment="points")
         points = np.load(out)["images"]
         found.append(count_modes(nearest_modes(points, CENTRES[name], 3 * 0.01), len(CENTRES[name])))
         print(name, game, member, found[-1])
@@ -62,13 +55,7 @@ class Judge(nn.Module):
 
 @pytest.fixture(scope="module")
 def mnist(test_data):
-    def read(part):
-        pixels = gzip.decompress((test_data / "mnist" / f"{part}-images-idx3-ubyte.gz").read_bytes())[16:]
-        labels = gzip.decompress((test_data / "mnist" / f"{part}-labels-idx1-ubyte.gz").read_bytes())[8:]
-        digits = np.frombuffer(pixels, np.uint8).reshape(-1, 28, 28, 1)
-        return Arrays(digits, np.frombuffer(labels, np.uint8).astype(np.int32), "MNIST", tuple("0123456789"))
-
-    return read("train"), read("t10k")
+    return files.mnist(test_data, "train"), files.mnist(test_data, "t10k")
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +117,8 @@ def test_what_is_stacked_and_what_is_no_digit(mnist, probabilities):
     print(found)
     assert found["reals"].covered == 1000
     assert found["reals"].accepted > 0.9
-    assert found["noise"].accepted < 0.8
-    assert found["gaussian"].accepted < 0.8
+    assert found["noise"].accepted < 0.2
+    assert found["gaussian"].accepted < 0.2
 
 
 NETWORKS = ["--base", 7, "--steps", 10_000]
@@ -141,20 +128,18 @@ GAMES = {
 }
 
 
-@pytest.mark.parametrize("game", list(GAMES))
-def test_a_thousand_stacked_digits(game, mnist, probabilities, tmp_path):
-    """R3GAN finds 990 of 1,000 modes; the plain GAN, on the same data, is told beside it."""
+def test_a_thousand_stacked_digits(mnist, probabilities, tmp_path):
+    """R3GAN finds 990 of 1,000 modes, and no fewer than the plain GAN does on the same data."""
     train, _ = mnist
     np.savez(tmp_path / "mnist.npz", images=train.images, labels=train.labels)
-    flags = ["--data", f"stacked:{tmp_path / 'mnist.npz'}", *NETWORKS, *GAMES[game]]
-    done(*flags, "--run-dir", tmp_path / "run", "--quiet", experiment=game)
-    done(
-        *("sample", "--run-dir", tmp_path / "run", "--count", COUNT, "--out", tmp_path / "raw.npz"),
-        experiment=game,
-    )
-    found = modes(np.load(tmp_path / "raw.npz")["images"], probabilities)
-    print("stacked digits", game, found)
-    if game == "r3gan":
-        assert found.covered >= 990
-        assert found.divergence <= 0.3
-        assert found.accepted >= 0.8
+    found = {}
+    for game, settings in GAMES.items():
+        run, out = tmp_path / game, tmp_path / f"{game}.npz"
+        flags = ["--data", f"stacked:{tmp_path / 'mnist.npz'}", *NETWORKS, *settings]
+        programs.done(*flags, "--run-dir", run, "--quiet", experiment=game)
+        programs.done("sample", "--run-dir", run, "--count", COUNT, "--out", out, experiment=game)
+        found[game] = modes(np.load(out)["images"], probabilities)
+        print("stacked digits", game, found[game])
+    assert found["r3gan"].covered >= max(990, found["dcgan"].covered)
+    assert found["r3gan"].divergence <= 0.3
+    assert found["r3gan"].accepted >= 0.8

@@ -1,7 +1,6 @@
 """The VAE's bound: against quadrature, against PyTorch, and on MNIST against what others' runs of it printed."""
 
-import gzip
-
+import files
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -214,8 +213,7 @@ def importance_weighted_bound(nets, images, count):
 
 
 def mnist(folder, split, kind):
-    pixels = gzip.decompress((folder / "mnist" / f"{split}-images-idx3-ubyte.gz").read_bytes())[16:]
-    images = np.frombuffer(pixels, np.uint8).reshape(-1, 28, 28, 1)
+    images = files.mnist(folder, split).images
     if kind == "flax":
         draw = np.random.default_rng(len(images)).random(images.shape, np.float32)
         images = np.where(255 * draw < images, 255, 0).astype(np.uint8)[:50_000]
@@ -232,9 +230,7 @@ def test_mnists_elbo_is_what_others_print(kind, test_data, tmp_path):
     steps = epochs * size // vae.Config.batch_size
     flags = {"data": tmp_path / "train.npz", "steps": steps, "hidden": hidden, "run-dir": tmp_path / "run"}
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-    # In a process of its own, compiled as users have it.
-    trained = programs.start("--quiet", *words, experiment="vae", XLA_FLAGS="", JAX_COMPILATION_CACHE_DIR="")
-    assert trained.wait(1200) == 0, trained.stdout.read()
+    programs.done("--quiet", *words, experiment="vae")
     experiment = vae.build(vae.Config(data=str(tmp_path / "t10k.npz"), hidden=hidden))
     state = newest(tmp_path / "run", experiment)
     tests = as_float(experiment.source.read(np.arange(10_000)))

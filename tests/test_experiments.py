@@ -35,20 +35,15 @@ def shapes(config, experiment):
     return state, jax.eval_shape(lambda b: loop.prepare(None, b), batch)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_step_lowers(name):
-    config, experiment = tiny(name)
+VARIANTS = [("dcgan", {"augment": "diffaugment"}), ("dcgan", {"augment": "ada"}), ("r3gan", {"networks": "dcgan"})]
+
+
+@pytest.mark.parametrize(("name", "changes"), [*((n, {}) for n in NAMES), *VARIANTS], ids=str)
+def test_the_step_lowers(name, changes):
+    config, experiment = tiny(name, **changes)
     exported = jax.export.export(jax.jit(experiment.game.step), platforms=PLATFORMS)(*shapes(config, experiment))
     assert exported.platforms == PLATFORMS
     assert "stablehlo.dot_general" in exported.mlir_module()
-
-
-@pytest.mark.parametrize("kind", ["diffaugment", "ada"])
-def test_the_step_lowers_with_augmentation(kind):
-    config, experiment = tiny("dcgan", augment=kind)
-    step = jax.jit(experiment.game.step)
-    platforms = ["cpu", "cuda", "tpu"]
-    assert jax.export.export(step, platforms=platforms)(*shapes(config, experiment)).platforms == tuple(platforms)
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """Real images of each kind through the loader and a step of DCGAN; they lie beside the project, or the tests skip."""
 
-import gzip
 import tarfile
 
+import files
 import numpy as np
 import pytest
 from programs import run
@@ -27,10 +27,9 @@ def take(archive, folder, count, suffix):
 
 
 def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
-    pixels = gzip.decompress((test_data / "mnist" / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]
-    labels = gzip.decompress((test_data / "mnist" / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:]
-    images = np.frombuffer(pixels, np.uint8).reshape(-1, 28, 28, 1)[:500]
-    np.savez(tmp_path / "mnist.npz", images=images, labels=np.frombuffer(labels, np.uint8)[:500])
+    mnist = files.mnist(test_data, "t10k")
+    images = mnist.images[:500]
+    np.savez(tmp_path / "mnist.npz", images=images, labels=mnist.labels[:500])
     source = data.load(str(tmp_path / "mnist.npz"), size=32)
     assert source.shape == (32, 32, 1)
     assert source.classes == tuple("0123456789")

@@ -2,9 +2,8 @@
 
 Cubes are [B, n, n, n, 1], n a base doubled once or more; voxels are from -1, empty, to 1, solid, as images are in
 jaxgan. The paper's are from 0 to 1: the generator's last layer is its sigmoid brought to [-1, 1], and the
-discriminator brings what it is given back to [0, 1], where the zeros that a convolution pads with are empty space. The
-paper's networks are
-``Generator()`` and ``Discriminator()``, latents [B, 200] uniform in [0, 1).
+discriminator brings what it is given back to [0, 1], where the zeros that a convolution pads with are empty space.
+The paper's networks are ``Generator()`` and ``Discriminator()``, latents [B, 200] uniform in [0, 1).
 """
 
 import flax.linen as nn

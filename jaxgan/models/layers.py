@@ -211,6 +211,10 @@ def spectrally_normalized(layer: nn.Module, kernel: jax.Array) -> jax.Array:
     return kernel / jnp.maximum(v @ matrix @ u, 1e-12)
 
 
+def _unit(v):
+    return v / (jnp.linalg.norm(v) + 1e-12)
+
+
 def doublings(size: int, base: int) -> int:
     """How many times ``base`` doubles to reach ``size``, the side of an image or a cube: at least once.
 
@@ -228,7 +232,3 @@ def doublings(size: int, base: int) -> int:
         other //= 2
     mend = f", or base {other}" if other < size else ""
     raise ValueError(f"size {size}: base {base} does not double to it; use size {' or '.join(map(str, near))}{mend}")
-
-
-def _unit(v):
-    return v / (jnp.linalg.norm(v) + 1e-12)

@@ -62,9 +62,9 @@ class Generator(nn.Module):
       channels: of the images.
       blocks: of a stage.
       group: channels of a group.
-      base: the size of the smallest images, the learnt basis.
       classes: with any, it is called with labels, whose embedding, as wide as the latents, is put beside them.
       dtype: the precision of computation.
+      base: the size of the smallest images, the learnt basis.
     """
 
     widths: tuple[int, ...] = (768,) * 4
@@ -96,9 +96,10 @@ class Discriminator(nn.Module):
 
     Attributes:
       widths: features of each stage, the smallest images' last.
-      blocks, group, base, dtype: as the generator's.
+      blocks, group: as the generator's.
       classes: with any, it is called with labels: the logit is the product of ``embedding`` features with theirs.
       embedding: the features of a label; the paper has the first width.
+      dtype, base: as the generator's.
     """
 
     widths: tuple[int, ...] = (768,) * 4

@@ -99,6 +99,8 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Images [B, size, size, C] to values [B], float32: two blocks that halve the size, two that keep it, no norm.
 
+    The size is a multiple of 4.
+
     Attributes:
       width: features of every layer.
       spectral_norm: of every layer's kernel: SNGAN's discriminator, whose values are logits.
@@ -106,6 +108,9 @@ class Critic(nn.Module):
       classes: with any, it is called with labels, and the class's projection is added (Miyato and Koyama 2018,
         equation 4).
       dtype: the precision of computation.
+
+    Raises:
+      ValueError: what it is called with is no batch of images that can be halved twice.
     """
 
     width: int = 128
@@ -116,6 +121,8 @@ class Critic(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None) -> jax.Array:
+        if x.ndim != 4 or x.shape[1] % 4 or x.shape[2] % 4:
+            raise ValueError(f"images of shape {x.shape}: want [B, size, size, channels], the size a multiple of 4")
         how = {"spectral_norm": self.spectral_norm, "dtype": self.dtype}
 
         def conv(x, name):

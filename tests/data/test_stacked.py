@@ -23,6 +23,13 @@ def test_three_digits_in_colours():
     np.testing.assert_array_equal(source.images, stacked(Arrays(pixels, labels, "forty", tuple("abcd"))).images)
     assert (source.images != stacked(Arrays(pixels), seed=1).images).any()
     assert stacked(Arrays(pixels)).labels is None
+    assert stacked(Arrays(pixels, labels)).labels is None  # of how many classes is not known
+
+
+def test_too_many_classes():
+    pixels, labels = np.zeros((4, 2, 2, 1), np.uint8), np.arange(4)
+    with pytest.raises(ValueError, match="many: 101 classes, stacked, are 1,030,301 modes; want at most 100"):
+        stacked(Arrays(pixels, labels, "many", tuple(map(str, range(101)))))
 
 
 def test_by_name(tmp_path):

@@ -12,6 +12,7 @@ from jaxgan.models import resnet
 from jaxgan.models.layers import BatchNorm, Embedding, GroupedConv, class_weights
 
 LABELS = jnp.array([0, 2, 1, 2])
+KEY = jax.random.key(0)
 
 
 def test_a_label_is_a_weight_of_one():
@@ -74,3 +75,17 @@ def test_the_class_moves_samples_and_judgements():
     assert np.abs(images[0] - images[1]).max() > 1e-4
     logits = jax.jit(lambda key: d.apply(d.init(key, x, LABELS[:2]), x, LABELS[:2]))(jax.random.key(1))
     assert abs(logits[0] - logits[1]) > 1e-4
+
+
+@pytest.mark.parametrize("shape", [(2, 14, 14, 1), (2, 8, 6, 1), (2, 8, 8)])
+def test_images_that_are_not_halved_twice(shape):
+    with pytest.raises(ValueError, match=r"want \[B, size, size, channels\], the size a multiple of 4"):
+        jax.eval_shape(lambda: resnet.Critic(4).init(KEY, jnp.zeros(shape)))
+
+
+def test_a_critic_of_mnists_size():
+    images = jax.eval_shape(
+        lambda: resnet.Generator(28, 1, 4, 7).init_with_output(KEY, jnp.zeros((2, 8)), train=True)[0]
+    )
+    assert images.shape == (2, 28, 28, 1)
+    assert jax.eval_shape(lambda: resnet.Critic(4).init_with_output(KEY, jnp.zeros(images.shape))[0]).shape == (2,)

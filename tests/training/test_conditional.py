@@ -54,6 +54,13 @@ def test_examples_without_labels(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+def test_networks_without_classes(tmp_path, capsys):
+    flags = ["--networks", "dcgan", "--conditional", "--run-dir", tmp_path / "run"]
+    code, text = programs.run(capsys, *flags, experiment="r3gan")
+    assert code == 2 and "--networks dcgan: DCGAN's take no classes; leave out --conditional" in " ".join(text.split())
+    assert not (tmp_path / "run").exists()
+
+
 def test_points_are_for_their_own_experiment(tmp_path, capsys):
     code, text = programs.run(capsys, "--data", "ring", "--run-dir", tmp_path / "run", experiment="wgan_gp")
     assert code == 2 and "want images" in text
