@@ -222,7 +222,7 @@ def doublings(size: int, base: int) -> int:
       ValueError: it does not reach it; the sizes that it does reach, and a base that would do, are told.
     """
     if not 1 <= base < size:
-        raise ValueError(f"base {base}: the smallest size, from 1 to below the largest, {size}")
+        raise ValueError(f"base {base}: it doubles once or more, to size {size}; want from 1 to {size // 2}")
     times = (size // base).bit_length() - 1
     if size == base << times:
         return times

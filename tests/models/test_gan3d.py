@@ -117,11 +117,11 @@ BAD = {
         latents,
         "size 30: base 4 does not double to it; use size 16 or 32, or base 15",
     ),
-    "small": (lambda: gan3d.Generator(4), latents, "base 4: the smallest size, from 1 to below the largest, 4"),
+    "small": (lambda: gan3d.Generator(4), latents, "base 4: it doubles once or more, to size 4; want from 1 to 2"),
     "base": (
         lambda: gan3d.Generator(16, base=16),
         latents,
-        "base 16: the smallest size, from 1 to below the largest, 16",
+        "base 16: it doubles once or more, to size 16; want from 1 to 8",
     ),
     "images": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 1)), r"voxels of shape \(2, 16, 16, 1\): want cubes"),
     "no cubes": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 8, 1)), "want cubes"),
