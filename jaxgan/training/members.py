@@ -102,9 +102,12 @@ class One:
 
     def share(self, batch_size: int, on: Sequence[parallel.Device]) -> int:
         """How many examples of each member a device is given in a step."""
-        size = batch_size * self.experiment.game.batch_multiple
-        parallel.check_divides(self.experiment.game, size, on)
-        return size // len(on)
+        count = len(on)
+        if batch_size % count:
+            low = batch_size // count * count
+            told = f"{low} or {low + count}" if low else f"{count}"
+            raise ValueError(f"--batch-size {batch_size}: it does not divide over {count} devices; use {told}")
+        return batch_size // count * self.experiment.game.batch_multiple
 
     def place(self, state: State, on: Sequence[parallel.Device], form: str) -> State:
         return parallel.replicate(state, on, local=form == "pmap")
