@@ -17,6 +17,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.models import cgan
+from jaxgan.sampling import others
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import SHARE, Settings, conditions
@@ -45,14 +46,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def discriminator_loss(nets, batch, keys, step):
         real, label = batch["image"], batch["label"]
-        real_logits = nets.d(real, label, rngs={"dropout": keys[0]})
-        fake_logits = nets.d(nets.g(latents(keys, config.latents), label), label, rngs={"dropout": keys[1]})
+        real_logits = nets.d(real, label, keys)
+        fake_logits = nets.d(nets.g(latents(keys, config.latents), label), label, others(keys))
         adversarial = losses.minimax_discriminator(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 
     def generator_loss(nets, batch, keys, step):
         fake = nets.g(latents(keys, config.latents), batch["label"])
-        fake_logits = nets.d(fake, batch["label"], rngs={"dropout": keys[0]})
+        fake_logits = nets.d(fake, batch["label"], keys)
         return total(adversarial=losses.non_saturating_generator(fake_logits))
 
     adam = optax.adam(config.learning_rate, config.beta1)

@@ -20,6 +20,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.models import mlp
+from jaxgan.sampling import others
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import Settings
@@ -52,17 +53,18 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     else:
         generator = mlp.Generator(source.shape, output=output, dtype=config.dtype)
         discriminator = mlp.Discriminator(dtype=config.dtype)
+    dropout = lambda keys: (keys,) if config.networks == "goodfellow" else ()  # noqa: E731
     generator_adversarial = losses.minimax_generator if config.saturating else losses.non_saturating_generator
 
     def discriminator_loss(nets, batch, keys, step):
-        real_logits = nets.d(batch["image"], rngs={"dropout": keys[0]})
-        fake_logits = nets.d(nets.g(latents(keys, config.latents)), rngs={"dropout": keys[1]})
+        real_logits = nets.d(batch["image"], *dropout(keys))
+        fake_logits = nets.d(nets.g(latents(keys, config.latents)), *dropout(others(keys)))
         adversarial = losses.minimax_discriminator(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 
     def generator_loss(nets, batch, keys, step):
         fake = nets.g(latents(keys, config.latents))
-        return total(adversarial=generator_adversarial(nets.d(fake, rngs={"dropout": keys[0]})))
+        return total(adversarial=generator_adversarial(nets.d(fake, *dropout(keys))))
 
     adam = optax.adam(config.learning_rate, b1=0.5)
     return two_players(

@@ -76,7 +76,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         fake, stats = nets.g.with_stats(latents(keys, config.latents))
         return total(adversarial=losses.wasserstein_generator(nets.d(fake)), stats={"g": stats})
 
-    rmsprop = optax.rmsprop(config.learning_rate, decay=0.99)  # PyTorch's decay, which the authors had
+    # PyTorch's, which the authors had: of gradients near its 1e-8, as the clipped critic's are, epsilon is no floor.
+    rmsprop = optax.rmsprop(config.learning_rate, decay=0.99, eps_in_sqrt=False)
     experiment = two_players(
         config,
         source,

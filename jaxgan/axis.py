@@ -6,18 +6,35 @@ copy every gradient to average it with nothing. So one loss, one layer and one g
 This is the lowest floor: it imports nothing of jaxgan.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 import jax
 
+_alone: contextvars.ContextVar[bool] = contextvars.ContextVar("alone", default=False)
 NAME = "data"
 
 
 def bound() -> bool:
     """Whether the function being traced runs inside ``pmap`` or ``shard_map`` over the data axis."""
+    if _alone.get():
+        return False
     try:
         jax.lax.axis_size(NAME)
     except NameError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """What is traced within sees one device, its own: of a single example a collective would bring in others."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
 
 
 def size() -> int:

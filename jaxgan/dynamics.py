@@ -19,6 +19,7 @@ import optax
 from jaxgan import axis
 from jaxgan.game import Game, Player, State
 from jaxgan.networks import Nets, listed
+from jaxgan.privacy import PrivateGame
 
 
 def extragradient(game: Game, *, remember: bool = True) -> Game:
@@ -71,8 +72,11 @@ def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax
         ``eps_root`` above 0, without which its square root has no derivative where a gradient is 0.
 
     Raises:
-      ValueError: there is no such player, or both own a network, or there is no step.
+      ValueError: there is no such player, or both own a network, or there is no step; or the game is private, which is
+        made private after it is unrolled.
     """
+    if isinstance(game, PrivateGame):
+        raise ValueError("unrolled: a private game's own moves would be seen through without their noise; unroll first")
     for name in (player, through):
         if name not in game.players:
             raise ValueError(f"unrolled: {name!r} is no player of the game; it has {listed(game.players)}")

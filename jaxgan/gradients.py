@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxgan import axis
+
 
 def whole(loss, own, batch, keys):
     """The gradient over the whole batch at once."""
@@ -40,11 +42,14 @@ def clipped(clip: float):
 
     def gradient(loss, own, batch, keys):
         def of_one(example, key):
-            grads, terms = whole(loss, own, jax.tree.map(lambda x: x[None], example), key[None])
+            with axis.alone():
+                grads, terms = whole(loss, own, jax.tree.map(lambda x: x[None], example), key[None])
             norm = optax.tree.norm(jax.tree.map(lambda x: x.astype(jnp.float32), grads))
             scale = clip / jnp.maximum(norm, clip)
             metrics = {**terms.metrics, "clipped": jnp.float32(norm > clip)}
-            return jax.tree.map(lambda x: x * scale.astype(x.dtype), grads), terms.replace(metrics=metrics)
+            # An infinite gradient has no direction to scale: its example teaches nothing, and the log still shows it.
+            grads = jax.tree.map(lambda x: jnp.where(jnp.isfinite(norm), x * scale.astype(x.dtype), 0), grads)
+            return grads, terms.replace(metrics=metrics)
 
         grads, terms = jax.vmap(of_one)(batch, keys)
         for net, collections in terms.stats.items():

@@ -27,6 +27,11 @@ from jaxgan.gradients import accumulate, clipped, whole
 from jaxgan.networks import listed
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class PrivateGame(Game):
+    """Played as any; compositions that would look at the batch past what is clipped know it, and refuse."""
+
+
 def private(game: Game, batch: Any, *, noise: float, clip: float, key: jax.Array, micro_batches: int = 1) -> Game:
     """The game with every player whose loss is shown the batch made private; it learns from nothing else.
 
@@ -49,6 +54,8 @@ def private(game: Game, batch: Any, *, noise: float, clip: float, key: jax.Array
     if not 0 <= noise < math.inf:
         raise ValueError(f"private(noise={noise}): a multiplier of the clip, at least 0")
     gradient = accumulate(micro_batches, clipped(clip))
+    if isinstance(game, PrivateGame):
+        raise ValueError("private: the game is private already")
     names = shown(game, batch)
     _check_networks(game)
     (size,) = {x.shape[0] for x in jax.tree.leaves(batch)}
@@ -59,7 +66,7 @@ def private(game: Game, batch: Any, *, noise: float, clip: float, key: jax.Array
             gradient=_of_a_batch(gradient, size),
             optimizer=_noised(game.players[name].optimizer, noise * clip / size, jax.random.fold_in(key, i), name),
         )
-    return dataclasses.replace(game, players=players)
+    return PrivateGame(game.nets, players, game.turns, game.ema)
 
 
 def shown(game: Game, batch: Any) -> tuple[str, ...]:
@@ -72,7 +79,7 @@ def shown(game: Game, batch: Any) -> tuple[str, ...]:
       game: any.
       batch: a turn's, or its shapes: [B, ...].
     """
-    if type(game) is not Game:
+    if type(game) not in (Game, PrivateGame):
         raise ValueError(f"private: the turns of a game played as {type(game).__name__.strip('_')} cannot be counted")
     state = jax.eval_shape(game.init, jax.random.key(0))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), batch)
@@ -86,13 +93,15 @@ def uses(game: Game, batch: Any) -> tuple[int, ...]:
 
 
 class Spent(NamedTuple):
-    """Epsilon at a given delta, if a neighbouring data set has one example less.
+    """Epsilon at a given delta.
 
     Attributes:
-      sampled: if every batch had drawn each example with the same probability (Poisson sampling): what papers and other
-        libraries tell of shuffled batches as well, to which it does not strictly apply.
+      sampled: if every batch had drawn each example with the same probability (Poisson sampling), and a neighbouring
+        data set has one example less: what papers and other libraries tell of shuffled batches as well, to which it
+        does not strictly apply.
       shuffled: for the batches of a fixed size that are used, each example once an epoch, without any gain from their
-        order being secret: an upper bound that holds.
+        order being secret: an upper bound that holds, if in a neighbouring data set one example is replaced by one
+        that teaches nothing, whose gradient is 0 (zero-out adjacency, Kairouz et al. 2021).
     """
 
     sampled: float

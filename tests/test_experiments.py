@@ -64,7 +64,7 @@ def test_it_trains_and_resumes_with_augmentation(kind, tmp_path, capsys):
             assert code == 0, text
         ends.append(leaves(capsys, tmp_path / run))
     assert ends[0] == ends[1]
-    assert ("stats/ada" in ends[0]) == (kind == "ada")
+    assert ("stats.ada." in ends[0]) == (kind == "ada")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in NAMES])
@@ -124,7 +124,7 @@ def test_what_is_wrong_is_told(name, flags, told, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_setting_is_told_and_frozen(name):
+def test_the_header_is_a_record_and_settings_are_frozen(name):
     module = importlib.import_module(f"experiments.{name}")
     config = module.Config()
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -98,9 +98,9 @@ def test_in_a_game_one_player_pauses_and_the_other_plays_on(limit):
 def test_parameters_end_in_the_box():
     params = {"a": jnp.array([0.005, -0.009, 0.2]), "b": jnp.array([[-3.0]])}
     gradient = {"a": jnp.array([1.0, 2.0, -1.0]), "b": jnp.array([[0.0]])}
-    for optimizer in (optax.sgd(0.004), optax.chain(optax.sgd(0.004), clip_weights(0.01))):
-        updates, _ = optimizer.update(gradient, optimizer.init(params), params)
-        ends = optax.apply_updates(params, updates)
+    optimizer = optax.chain(optax.sgd(0.004), clip_weights(0.01))
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    ends = optax.apply_updates(params, updates)
     np.testing.assert_allclose(ends["a"], [0.001, -0.01, 0.01], rtol=1e-6)
     np.testing.assert_allclose(ends["b"], [[-0.01]], rtol=1e-6)
 

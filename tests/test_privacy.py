@@ -15,7 +15,7 @@ import pytest
 from programs import run
 
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
-from jaxgan.dynamics import extragradient
+from jaxgan.dynamics import consensus, extragradient, unrolled
 from jaxgan.gradients import accumulate, clipped, whole
 from jaxgan.privacy import private, shown, spent, uses
 from jaxgan.training.private import made_private
@@ -73,11 +73,11 @@ def test_the_mean_of_clipped_gradients_is_numpys():
 
 def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
     batch, clip = games.points(8), 0.1
-    outlier = batch.copy()
-    outlier[3] = 1e4
-    game = games.points_game()
-    change = given(game, clipped(clip), batch)[0] - given(game, clipped(clip), outlier)[0]
-    assert 0 < np.linalg.norm(change) <= 2 * clip / 8 * (1 + 1e-5)
+    outlier, game = batch.copy(), games.points_game()
+    for value in (np.inf, 1e4):
+        outlier[3] = value
+        change = given(game, clipped(clip), batch)[0] - given(game, clipped(clip), outlier)[0]
+        assert 0 < np.linalg.norm(change) <= 2 * clip / 8 * (1 + 1e-5)
     plain = given(game, whole, batch)[0] - given(game, whole, outlier)[0]
     assert np.linalg.norm(plain) > 100 * clip  # the check sees a gradient that is not clipped
 
@@ -109,12 +109,14 @@ def flat_start(size):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("critic_turns", [1, 2])
-def test_devices_agree(critic_turns):
+@pytest.mark.parametrize(("critic_turns", "steps"), [(1, 0), (2, 0), (1, 1)])
+def test_devices_agree(critic_turns, steps):
+    """Of a generator that looks through the discriminator's ``steps`` too: an example's own, not those of a device."""
     game = games.points_game(optax.adam(0.01))
     game = dataclasses.replace(game, turns=(("d",),) * critic_turns + (("g",),))
+    plain = unrolled(game, "g", "d", steps, optax.sgd(0.5)) if steps else game
     batch = games.points(8 * critic_turns)
-    game = private(game, batch[:8], noise=1.0, clip=0.1, key=KEY)
+    game = private(plain, batch[:8], noise=1.0, clip=0.1, key=KEY)
     before = game.init(jax.random.key(0))
     expected, step = before, jax.jit(game.step)
     for _ in range(3):
@@ -126,7 +128,7 @@ def test_devices_agree(critic_turns):
             state, spread_metrics = mapped(state, batch)
         assert games.change(before, expected, state) < 1e-5
         assert float(spread_metrics["d/clipped"]) == pytest.approx(float(metrics["d/clipped"]))
-    other = private(game, batch[:8], noise=1.0, clip=0.1, key=jax.random.key(6))
+    other = private(plain, batch[:8], noise=1.0, clip=0.1, key=jax.random.key(6))
     state, _ = jax.jit(other.step)(other.init(jax.random.key(0)), batch)
     once, _ = step(before, batch)
     assert games.change(before, once, state) > 0.1  # the noise counts
@@ -270,6 +272,13 @@ def test_what_cannot_be_private_is_refused():
         private(games.dcgan_game(), games.images(8), **how)
     with pytest.raises(ValueError, match="private: the turns of a game played as ExtraGradient cannot be counted"):
         private(extragradient(dataclasses.replace(games.points_game(), turns=(("d", "g"),))), games.points(8), **how)
+    together = private(dataclasses.replace(games.points_game(), turns=(("d", "g"),)), games.points(8), **how)
+    with pytest.raises(ValueError, match="consensus: a game that is played as PrivateGame already"):
+        consensus(together, 1.0)
+    with pytest.raises(ValueError, match="unrolled: a private game's own moves would be seen through without"):
+        unrolled(together, "g", "d", 1, optax.sgd(0.1))
+    with pytest.raises(ValueError, match="private: the game is private already"):
+        private(together, games.points(8), **how)
     with pytest.raises(ValueError, match=r"clipped\(0.0\): a norm above 0"):
         private(games.points_game(), games.points(8), **{**how, "clip": 0.0})
     with pytest.raises(ValueError, match=r"private\(noise=-1.0\)"):
@@ -356,6 +365,15 @@ def test_noise_is_secret_unless_it_is_seeded():
     assert key(config) != key(config)
     seeded = dataclasses.replace(config, private_seed=1)
     assert key(seeded) == key(seeded)
+
+
+def test_a_private_run_shows_no_reals():
+    from experiments import vae
+
+    config = vae.Config.tiny(private_noise=1.0)
+    experiment = vae.build(config)
+    assert experiment.sheets
+    assert not made_private(experiment, config).sheets
 
 
 FLAGS = {

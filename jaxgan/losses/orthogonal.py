@@ -14,8 +14,9 @@ def orthogonal(params: Any, diagonal: bool = False) -> jax.Array:
     values).
 
     Args:
-      params: a network's, ``nets.g.params``, or any part of them. Its leaves named ``kernel`` count, of which the last
-        axis is that of the outputs, as in flax's layers.
+      params: a network's, ``nets.d.params``, or any part of them. Its leaves named ``kernel`` count, of which the last
+        axis is that of the outputs, as in flax's layers and jaxgan's ``Conv`` and ``Dense``. In a ``ConvTranspose`` it
+        is that of the inputs, and in a ``GroupedConv`` groups are one matrix: what is kept apart there is that.
       diagonal: whether norms count as well.
 
     Raises:

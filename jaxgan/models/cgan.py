@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import Embedding, class_weights
+from jaxgan.models.layers import Embedding, class_weights, dropout
 from jaxgan.models.mlp import uniform
 
 
@@ -44,7 +44,7 @@ class Discriminator(nn.Module):
     """Images [B, ...] and labels to logits [B], float32: maxout units for each, then for both, with dropout.
 
     As ``mlp.MaxoutDiscriminator``, of the same authors' group, it sees pixels in [0, 1], and its weights begin small.
-    Dropout draws from the stream "dropout": ``nets.d(x, label, rngs={"dropout": keys[0]})``.
+    Dropout draws from keys, one for each example: ``nets.d(x, label, keys)``; without them, nothing is dropped.
 
     Attributes:
       classes: how many.
@@ -63,13 +63,13 @@ class Discriminator(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, label: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, label: jax.Array, keys: jax.Array | None = None) -> jax.Array:
         dense = functools.partial(nn.Dense, kernel_init=uniform(0.005), dtype=self.dtype)
 
         def maxout(x, i, name):
             x = dense(self.units[i] * self.pieces[i], name=name)(x)
             x = x.reshape(len(x), self.units[i], self.pieces[i]).max(-1)
-            return nn.Dropout(1 - self.keep, deterministic=not train)(x)
+            return dropout(x, keys, i, self.keep)
 
         x = maxout((x.reshape(len(x), -1) + 1) / 2, 0, "image")
         if not self.projection:

@@ -156,6 +156,20 @@ class BatchNorm(nn.Module):
         return (x * scale.reshape(vector) + bias.reshape(vector)).astype(x.dtype)
 
 
+def dropout(x: jax.Array, keys: jax.Array | None, layer: int, keep: float) -> jax.Array:
+    """``x``, [B, ...], of which a share of ``keep`` is kept and enlarged, the rest 0 (Srivastava et al. 2014).
+
+    Args:
+      keys: [B]: each example's mask is drawn from its own, so it is the same on any number of devices. None keeps all.
+      layer: a network's layers are told apart by it.
+      keep: in (0, 1].
+    """
+    if keys is None or keep == 1:
+        return x
+    draw = lambda key: jax.random.bernoulli(jax.random.fold_in(key, layer), keep, x.shape[1:])  # noqa: E731
+    return jnp.where(jax.vmap(draw)(keys), x / keep, jnp.zeros_like(x))
+
+
 class Embedding(nn.Module):
     """A vector for each class: labels, [B] or [B, classes], to [B, features]."""
 

@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgan.models.layers import dropout
+
 
 def uniform(reach):
     """An initializer: weights uniform in +-reach."""
@@ -69,7 +71,7 @@ class MaxoutDiscriminator(nn.Module):
     """Goodfellow et al. 2014's: two maxout layers (Goodfellow et al. 2013) with dropout; logits [B], float32.
 
     The paper's images are in [0, 1], so those in [-1, 1] are brought there: around 0 it learns to be sure, and the
-    generator nothing. Dropout draws from the stream "dropout": ``nets.d(x, rngs={"dropout": keys[0]})``.
+    generator nothing. Dropout draws from keys, one for each example: ``nets.d(x, keys)``; without, nothing is dropped.
 
     Attributes:
       units, pieces: each of a layer's ``units`` is the largest of ``pieces`` linear maps. Weights begin
@@ -84,12 +86,12 @@ class MaxoutDiscriminator(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, keys: jax.Array | None = None) -> jax.Array:
         x = (x.reshape(len(x), -1) + 1) / 2
-        x = nn.Dropout(1 - self.keep[0], deterministic=not train)(x)
+        x = dropout(x, keys, 0, self.keep[0])
         for i in range(2):
             x = nn.Dense(self.units * self.pieces, kernel_init=uniform(0.005), dtype=self.dtype, name=f"maxout_{i}")(x)
             x = x.reshape(len(x), self.units, self.pieces).max(-1)
-            x = nn.Dropout(1 - self.keep[1], deterministic=not train)(x)
+            x = dropout(x, keys, i + 1, self.keep[1])
         x = nn.Dense(1, kernel_init=uniform(0.005), dtype=self.dtype, name="logit")(x)
         return x.astype(jnp.float32).reshape(-1)

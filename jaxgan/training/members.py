@@ -51,7 +51,8 @@ def listed_members(config: Any) -> list[dict[str, Any]]:
 def _parsed(text: str, config: Any) -> tuple[str, list[float]]:
     name, _, values = text.partition("=")
     name = name.strip().replace("-", "_")
-    numbers = [field.name for field in dataclasses.fields(config) if isinstance(getattr(config, field.name), float)]
+    floats = [field.name for field in dataclasses.fields(config) if isinstance(getattr(config, field.name), float)]
+    numbers = [field for field in floats if not field.startswith("private_")]
     if name not in numbers:
         raise ValueError(f"--vary {text}: {name!r} cannot vary within one program; what can: {', '.join(numbers)}")
     try:

@@ -20,7 +20,7 @@ from jaxgan.training.settings import Settings
 
 
 def made_private(experiment: Experiment, config: Any) -> Experiment:
-    """The experiment; with private games, if the settings ask for them.
+    """The experiment; with private games, and without its sheets of reals, if the settings ask for them.
 
     Raises:
       ValueError: they ask, and a game cannot be private; or they say how, and do not ask.
@@ -42,7 +42,8 @@ def made_private(experiment: Experiment, config: Any) -> Experiment:
         return privacy.private(game, batch, key=key, **how)
 
     game_at = (lambda step: make(experiment.at(step))) if experiment.game_at else None
-    return dataclasses.replace(experiment, game=make(experiment.game), game_at=game_at)
+    # Sheets show what networks make of the batch, some the batch itself.
+    return dataclasses.replace(experiment, game=make(experiment.game), game_at=game_at, sheets={})
 
 
 def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] | None:

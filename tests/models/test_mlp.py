@@ -13,14 +13,14 @@ X = jnp.array(RNG.uniform(-1, 1, size=(7, 28, 28, 1)), jnp.float32)
 MAXOUT = mlp.MaxoutDiscriminator(units=6, pieces=3)
 
 
-def drawn(module, *args, **kwargs):
+def drawn(module, x):
     """Its parameters, from a normal distribution: biases too are then seen to be used."""
-    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), *args, **kwargs))
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), x))
     return jax.tree.map(lambda p: jnp.array(RNG.normal(size=p.shape) / np.sqrt(max(p.shape)), jnp.float32), shapes)
 
 
-def count(module, *args, **kwargs):
-    return sum(p.size for p in jax.tree.leaves(jax.eval_shape(lambda: module.init(jax.random.key(0), *args, **kwargs))))
+def count(module, x):
+    return sum(p.size for p in jax.tree.leaves(jax.eval_shape(lambda: module.init(jax.random.key(0), x))))
 
 
 def dense(variables, name, x):
@@ -30,14 +30,13 @@ def dense(variables, name, x):
 
 @pytest.mark.parametrize(("shape", "latents"), [((28, 28, 1), 100), ((8, 8, 3), 7), ((2,), 1), ((4, 6, 5), 100)])
 def test_shapes(shape, latents):
-    out = lambda module, x, **kwargs: jax.eval_shape(  # noqa: E731
-        lambda x: module.init_with_output(jax.random.key(0), x, **kwargs)[0], x
+    out = lambda module, x: jax.eval_shape(  # noqa: E731
+        lambda x: module.init_with_output(jax.random.key(0), x)[0], x
     )
     images = out(mlp.Generator(shape), jnp.ones((3, latents)))
     assert (images.shape, images.dtype) == ((3, *shape), jnp.float32)
     for discriminator in (mlp.Discriminator(), MAXOUT):
-        kwargs = {"train": False} if discriminator is MAXOUT else {}
-        logits = out(discriminator, images, **kwargs)
+        logits = out(discriminator, images)
         assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
 
 
@@ -47,7 +46,7 @@ def test_parameter_counts():
     assert count(mlp.Generator((28, 28, 1)), Z) == 100 * 256 + 256 + 256 * 784 + 784 == 227_344
     paper = mlp.Generator((28, 28, 1), hidden=(1200, 1200))
     assert count(paper, Z) == 101 * 1200 + 1201 * 1200 + 1201 * 784
-    assert count(mlp.MaxoutDiscriminator(), X, train=False) == 785 * 1200 + 241 * 1200 + 241
+    assert count(mlp.MaxoutDiscriminator(), X) == 785 * 1200 + 241 * 1200 + 241
 
 
 @pytest.mark.parametrize("hidden", [(), (256,), (12, 34)])
@@ -75,26 +74,30 @@ def test_the_discriminator_is_numpys(hidden):
 
 
 def test_maxout_is_numpys():
-    variables = drawn(MAXOUT, X, train=False)
+    variables = drawn(MAXOUT, X)
     x = (np.asarray(X).reshape(7, 784) + 1) / 2
     for i in range(2):
         pieces = dense(variables, f"maxout_{i}", x)
         # Unit u has its pieces side by side: columns 3u, 3u + 1 and 3u + 2.
         x = np.stack([pieces[:, 3 * u : 3 * u + 3].max(1) for u in range(6)], axis=1)
     expected = dense(variables, "logit", x)[:, 0]
-    np.testing.assert_allclose(MAXOUT.apply(variables, X, train=False), expected, atol=1e-5)
+    np.testing.assert_allclose(MAXOUT.apply(variables, X), expected, atol=1e-5)
 
 
-def test_maxout_drops_in_training_alone():
-    variables = drawn(MAXOUT, X, train=False)
-    apply = jax.jit(lambda key: MAXOUT.apply(variables, X, train=True, rngs={"dropout": jax.random.key(key)}))
+def test_maxout_drops_where_keys_are_given():
+    variables = drawn(MAXOUT, X)
+    apply = jax.jit(lambda seed: MAXOUT.apply(variables, X, jax.random.split(jax.random.key(seed), len(X))))
     first, second = apply(0), apply(1)
     np.testing.assert_array_equal(apply(0), first)
     assert (np.abs(first - second) > 1e-4).all()
-    still = MAXOUT.apply(variables, X, train=False, rngs={"dropout": jax.random.key(0)})
-    np.testing.assert_array_equal(still, MAXOUT.apply(variables, X, train=False))
-    with pytest.raises(Exception, match="dropout"):
-        MAXOUT.apply(variables, X, train=True)
+    assert (np.abs(first - MAXOUT.apply(variables, X)) > 1e-4).all()
+
+
+def test_each_example_drops_by_its_own_key():
+    variables, keys = drawn(MAXOUT, X), jax.random.split(jax.random.key(0), len(X))
+    whole = MAXOUT.apply(variables, X, keys)
+    np.testing.assert_allclose(MAXOUT.apply(variables, X[3:5], keys[3:5]), whole[3:5], atol=1e-5)
+    assert (np.abs(MAXOUT.apply(variables, X[3:5], keys[:2]) - whole[3:5]) > 1e-4).all()
 
 
 @pytest.mark.parametrize("keep", [(0.8, 1.0), (1.0, 0.5)])
@@ -102,9 +105,9 @@ def test_dropout_keeps_its_share(keep):
     """Of weights that are all 1 and inputs that are all 1, what is left can be counted."""
     module = mlp.MaxoutDiscriminator(units=500, pieces=1, keep=keep)
     x = jnp.ones((4, 1000))
-    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), x, train=False))
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), x))
     ones = jax.tree.map(lambda p: jnp.full(p.shape, float(p.ndim > 1)), shapes)
-    logits = jax.jit(lambda: module.apply(ones, x, train=True, rngs={"dropout": jax.random.key(0)}))()
+    logits = jax.jit(lambda: module.apply(ones, x, jax.random.split(jax.random.key(0), 4)))()
     share = np.asarray(logits) / (1000 * 500 * 500)  # of the same without dropout: about 1, as what is kept grows
     np.testing.assert_allclose(share, 1, atol=0.25)
     assert (np.abs(share - 1) > 1e-6).all()
@@ -115,7 +118,7 @@ def test_dropout_keeps_its_share(keep):
 
 
 def test_maxout_begins_uniform_and_small():
-    params = MAXOUT.init(jax.random.key(0), X, train=False)["params"]
+    params = MAXOUT.init(jax.random.key(0), X)["params"]
     kernel = np.asarray(params["maxout_0"]["kernel"])
     assert 0.0049 < np.abs(kernel).max() <= 0.005
     assert kernel.std() == pytest.approx(0.01 / np.sqrt(12), rel=0.03)
@@ -124,19 +127,19 @@ def test_maxout_begins_uniform_and_small():
 
 @pytest.mark.parametrize("name", ["generator", "discriminator", "maxout"])
 def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(name):
-    module, args, kwargs = {
-        "generator": (mlp.Generator((28, 28, 1)), (Z,), {}),
-        "discriminator": (mlp.Discriminator(), (X,), {}),
-        "maxout": (MAXOUT, (X,), {"train": False}),
+    module, x = {
+        "generator": (mlp.Generator((28, 28, 1)), Z),
+        "discriminator": (mlp.Discriminator(), X),
+        "maxout": (MAXOUT, X),
     }[name]
     half = module.clone(dtype=jnp.bfloat16)
-    initial = jax.eval_shape(lambda: half.init(jax.random.key(0), *args, **kwargs))
+    initial = jax.eval_shape(lambda: half.init(jax.random.key(0), x))
     assert {p.dtype for p in jax.tree.leaves(initial)} == {jnp.dtype(jnp.float32)}
-    variables = drawn(module, *args, **kwargs)
-    out, expected = (jax.jit(lambda m=m: m.apply(variables, *args, **kwargs))() for m in (half, module))
+    variables = drawn(module, x)
+    out, expected = (jax.jit(lambda m=m: m.apply(variables, x))() for m in (half, module))
     assert out.dtype == jnp.float32
     assert 1e-5 < np.abs(out - expected).max() < 0.05
-    _, inner = half.apply(variables, *args, **kwargs, capture_intermediates=True, mutable=["intermediates"])
+    _, inner = half.apply(variables, x, capture_intermediates=True, mutable=["intermediates"])
     layers = {name: x["__call__"][0].dtype for name, x in inner["intermediates"].items() if name in initial["params"]}
     assert len(layers) == len(initial["params"])
     assert set(layers.values()) == {jnp.dtype(jnp.bfloat16)}

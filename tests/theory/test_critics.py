@@ -9,6 +9,7 @@ from scipy import stats
 
 from jaxgan import Game, Net, Player, latents, losses, total
 from jaxgan.models import mlp
+from jaxgan.optimizers import clip_weights
 
 STEPS, BATCH = 2000, 256
 
@@ -65,15 +66,6 @@ def test_the_penalised_critic_overshoots_the_distance(apart, weight):
     assert reached > 1.03 * apart  # not W1 itself
 
 
-def clipping(limit):
-    """Parameters plus updates in +-limit: what Arjovsky et al. 2017, algorithm 1, do after each step."""
-
-    def update(updates, state, params=None):
-        return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params), state
-
-    return optax.GradientTransformation(lambda params: (), update)
-
-
 def test_clipped_weights_measure_the_distance_on_a_scale_of_their_own():
     """Arjovsky et al. 2017: K times W1 at most, for the K of what clipped weights can do, and not that of 1.
 
@@ -101,7 +93,7 @@ def test_clipped_weights_measure_the_distance_on_a_scale_of_their_own():
 
     optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, steps), b1=0.0, b2=0.9)
     by_limit = {
-        c: estimate(trained(clipped, optax.chain(optimizer, clipping(c)), 64, (32,), steps)) for c in (0.01, 0.5)
+        c: estimate(trained(clipped, optax.chain(optimizer, clip_weights(c)), 64, (32,), steps)) for c in (0.01, 0.5)
     }
     for limit, found in by_limit.items():
         assert 0 < found <= 32 * limit**2 * exact * (1 + 1e-3)

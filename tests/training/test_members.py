@@ -156,6 +156,7 @@ def test_every_choice_of_values_and_seeds_is_a_member():
     [
         (["--vary", "latents=4,8"], "'latents' cannot vary within one program; what can: learning_rate, ema"),
         (["--vary", "rate=1"], "'rate' cannot vary"),
+        (["--vary", "private_noise=1"], "'private_noise' cannot vary"),
         (["--vary", "ema=a,b"], "want numbers, separated by commas: ema=1e-4,4e-4"),
         (["--vary", "ema=0.9,2"], "--ema 2.0: from 0 to 1"),
         (["--vary", "ema=0.9", "ema=0.8"], "--vary ema: named twice"),
