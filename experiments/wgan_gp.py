@@ -5,8 +5,9 @@ Paper      Gulrajani et al. 2017, arXiv:1704.00028: appendix F's networks, five 
 Command    python -m experiments.wgan_gp
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       not measured yet
-Score      none yet
+Time       18 minutes on one core, which was shared
+Score      Frechet distance on pixels 0.23, precision 0.54, recall 0.75, classes from 8.3 % to 11.6 %, of 1,797 samples:
+           python -m pytest -n 0 -s -m slow tests/test_default_run.py -k wgan_gp
 """
 
 import dataclasses
@@ -23,8 +24,10 @@ from jaxgan.training.settings import COUNT, WEIGHT, FallingSettings
 class Config(FallingSettings):
     """What the result depends on."""
 
-    steps: int = 5000
+    steps: int = 2000
     latents: int = 128
+    learning_rate: float = 1e-3
+    """The paper's is 2e-4, for fifty times the steps."""
     width: int = 32
     """Features of every layer; the paper's are 128."""
     base: int = 4
@@ -33,7 +36,7 @@ class Config(FallingSettings):
     """Turns of the critic in a step."""
     penalty: float = 10.0
     """Weight of the gradient penalty."""
-    decay: int = 5000
+    decay: int = 2000
     """Steps over which the rate falls to zero; the paper's are 100,000."""
 
     @classmethod

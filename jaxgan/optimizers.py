@@ -39,6 +39,15 @@ class PauseState(NamedTuple):
     inner: Any
 
 
+def cosine(first: float | jax.Array, last: float | jax.Array, steps: int) -> optax.Schedule:
+    """A schedule from the first value to the last, which may be larger, by half a cosine; of a rate, a decay, a weight.
+
+    ``optax.cosine_decay_schedule`` has a share of the first for the last, and so none from 0.
+    """
+    share = optax.cosine_decay_schedule(1.0, steps)
+    return lambda step: last + (first - last) * share(step)
+
+
 def pause(
     optimizer: optax.GradientTransformation, when: Callable[[Mapping[str, jax.Array]], Any]
 ) -> optax.GradientTransformationExtraArgs:

@@ -121,11 +121,9 @@ def test_what_is_stacked_and_what_is_no_digit(mnist, probabilities):
     assert found["gaussian"].accepted < 0.2
 
 
-NETWORKS = ["--base", 7, "--steps", 10_000]
-GAMES = {
-    "r3gan": ["--networks", "dcgan", "--width", 24, "--decay", 10_000, "--gamma", 3, "--final-gamma", 0.3],
-    "dcgan": ["--generator-width", 24, "--discriminator-width", 24, "--r1", 0],
-}
+ALIKE = ["--base", 7, "--generator-width", 64, "--discriminator-width", 48, "--batch-size", 32, "--steps", 14_000]
+RATES = ["--learning-rate", 4e-3, "--final-learning-rate", 2e-4, "--decay", 14_000]
+GAMES = {"r3gan": ["--networks", "dcgan", "--ema", 0.999, *RATES], "dcgan": ["--r1", 0]}
 
 
 def test_a_thousand_stacked_digits(mnist, probabilities, tmp_path):
@@ -135,7 +133,7 @@ def test_a_thousand_stacked_digits(mnist, probabilities, tmp_path):
     found = {}
     for game, settings in GAMES.items():
         run, out = tmp_path / game, tmp_path / f"{game}.npz"
-        flags = ["--data", f"stacked:{tmp_path / 'mnist.npz'}", *NETWORKS, *settings]
+        flags = ["--data", f"stacked:{tmp_path / 'mnist.npz'}", *ALIKE, *settings]
         programs.done(*flags, "--run-dir", run, "--quiet", experiment=game)
         programs.done("sample", "--run-dir", run, "--count", COUNT, "--out", out, experiment=game)
         found[game] = modes(np.load(out)["images"], probabilities)

@@ -13,7 +13,7 @@ import pytest
 from games import points, points_game
 
 from jaxgan import Player, optimizers
-from jaxgan.optimizers import clip_weights
+from jaxgan.optimizers import clip_weights, cosine
 
 ADAM = optax.adam(0.1, b1=0.5)
 PARAMS = {"w": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}
@@ -131,3 +131,11 @@ def test_what_is_refused():
             clip_weights(limit)
     with pytest.raises(ValueError, match=r"update\(updates, state, params\)"):
         clip_weights(1.0).update(jnp.zeros(2), optax.EmptyState())
+
+
+@pytest.mark.parametrize(("first", "last"), [(1.0, 0.1), (0.9, 0.99), (0.0, 2.0)])
+def test_a_cosine_ends_where_it_is_told(first, last):
+    schedule = cosine(first, last, 100)
+    found = [float(schedule(step)) for step in (0, 25, 50, 100, 1000)]
+    half = (first + last) / 2
+    np.testing.assert_allclose(found, [first, half + (first - half) / np.sqrt(2), half, last, last], rtol=1e-6)
