@@ -1,6 +1,7 @@
 """CGAN: both players are told the class.
 
-Paper      Mirza, Osindero 2014, arXiv:1411.1784, section 4.1: its layers, maxout and dropout; with Adam, not its SGD.
+Paper      Mirza, Osindero 2014, arXiv:1411.1784, section 4.1: its layers and maxout; with dropout in the discriminator
+           alone, and with Adam, not its SGD.
            --projection: the discriminator of Miyato, Koyama 2018, arXiv:1802.05637, on the same layers
 Command    python -m experiments.cgan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other that has labels

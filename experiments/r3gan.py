@@ -5,8 +5,8 @@ Paper      Huang, Gokaslan, Kuleshov, Tompkin 2024, arXiv:2501.05441: equation 2
 Command    python -m experiments.r3gan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       23 minutes on one core, which was shared
-Score      Frechet distance on pixels 0.88, precision 0.47, recall 0.24, of 1,797 samples: less sharp than dcgan's;
+Time       10 minutes on one core, which was shared
+Score      Frechet distance on pixels 0.54, precision 0.59, recall 0.34, classes from 8.5 % to 11.7 %, of 1,797 samples:
            python -m pytest -n 0 -s -m slow tests/test_default_run.py -k r3gan
 Stacked    digits of MNIST, --networks dcgan, 42 minutes on one core: 993 of 1,000 modes, KL 0.13; 27.8 % of 26,000
            samples are accepted by a classifier of 99.3 %. Reals 1,000 and 94.0 %, noise 5 and 9.4 %, one Gaussian for
@@ -32,8 +32,9 @@ class Config(Settings):
     """What the result depends on; of schedules the first value, the last is the field's with ``final_`` before it."""
 
     steps: int = 4000
-    learning_rate: float = 1.5e-3
-    final_learning_rate: float = 1e-4
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    final_learning_rate: float = 5e-4
     """Where the rate ends; the paper's larger networks go from 2e-4 to 5e-5."""
     conditional: bool = False
     """Ask for a class, and judge by it; the data must have labels."""
