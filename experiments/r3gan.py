@@ -68,15 +68,8 @@ class Config(Settings):
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(
-        generator_width=COUNT,
-        discriminator_width=COUNT,
-        blocks=COUNT,
-        group=COUNT,
-        decay=COUNT,
-        final_learning_rate=WEIGHT,
-    )
-    config.check(gamma=WEIGHT, final_gamma=WEIGHT, beta2=SHARE, final_beta2=SHARE)
+    config.check(generator_width=COUNT, discriminator_width=COUNT, blocks=COUNT, group=COUNT, decay=COUNT)
+    config.check(final_learning_rate=WEIGHT, gamma=WEIGHT, final_gamma=WEIGHT, beta2=SHARE, final_beta2=SHARE)
     source = config.images(source)
     size, _, channels = source.shape
     classes = conditions(source) if config.conditional else ()
