@@ -6,9 +6,10 @@ Paper      Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875: algorithm 1 with R
 Command    python -m experiments.wgan
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       4 minutes on one core, which was shared
-Score      Frechet distance on pixels 1.16, precision 0.18, recall 0.71, classes from 7.2 % to 11.8 %, of 1,797 samples:
-           all kinds of digits, most of them rough; not trained to its end
+Time       7 minutes on one core, which was shared
+Score      Frechet distance on pixels 0.37, precision 0.32, recall 0.78, classes from 8.9 % to 12.1 %, of 1,797 samples:
+           all kinds of digits, many of them rough; at the authors' rate, for so few steps, 0.73, 0.25 and 0.71:
+           python -m pytest -n 0 -s -m slow tests/test_default_run.py -k wgan
 """
 
 import dataclasses
@@ -30,7 +31,8 @@ class Config(Settings):
 
     steps: int = 10000
     latents: int = 100
-    learning_rate: float = 5e-5
+    learning_rate: float = 2e-4
+    """The authors' is 5e-5, for more steps."""
     clip: float = 0.01
     """Weights of the critic stay in [-clip, clip]."""
     critic_turns: int = 5
