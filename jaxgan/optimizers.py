@@ -12,7 +12,8 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
     """Changes updates so that parameters end in [-limit, limit]: the last of a chain.
 
     WGAN's critic is kept Lipschitz so, with a limit of 0.01 (Arjovsky et al. 2017, 1701.07875, algorithm 1):
-    ``optax.chain(optax.rmsprop(5e-5), clip_weights(0.01))``.
+    ``optax.chain(optax.rmsprop(5e-5, eps_in_sqrt=False), clip_weights(0.01))``, epsilon outside the root, as PyTorch
+    has it: within, it is a floor of 1e-4, which the gradients of a clipped critic are below.
 
     Parameters that begin outside are brought inside by the first update. Up to the rounding of the sum that applies it.
 
