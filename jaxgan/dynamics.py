@@ -19,7 +19,6 @@ import optax
 from jaxgan import axis
 from jaxgan.game import Game, Player, State
 from jaxgan.networks import Nets, listed
-from jaxgan.privacy import PrivateGame
 
 
 def extragradient(game: Game, *, remember: bool = True) -> Game:
@@ -64,7 +63,7 @@ def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax
     generator knows how the discriminator will answer. The moves are of the same examples and latents, and forgotten.
 
     Args:
-      game: any.
+      game: a plain one; what is played in another way, or private, is made of the unrolled one.
       player: whose loss looks ahead: the generator.
       through: who is foreseen: the discriminator.
       steps: how many moves, at least 1.
@@ -72,11 +71,9 @@ def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax
         ``eps_root`` above 0, without which its square root has no derivative where a gradient is 0.
 
     Raises:
-      ValueError: there is no such player, or both own a network, or there is no step; or the game is private, which is
-        made private after it is unrolled.
+      ValueError: there is no such player, or both own a network, or there is no step; or the game is not plain.
     """
-    if isinstance(game, PrivateGame):
-        raise ValueError("unrolled: a private game's own moves would be seen through without their noise; unroll first")
+    _check_plain(game, "unrolled")
     for name in (player, through):
         if name not in game.players:
             raise ValueError(f"unrolled: {name!r} is no player of the game; it has {listed(game.players)}")
@@ -176,10 +173,15 @@ def _plain(game: Game, optimizers: dict[str, optax.GradientTransformation], ema:
     return Game(game.nets, players, game.turns, ema or {})
 
 
+def _check_plain(game: Game, what: str) -> None:
+    if type(game) is not Game:
+        name = type(game).__name__.strip("_")
+        raise ValueError(f"{what}: a game that is played as {name} already; {what} of the plain one, before or alone")
+
+
 def _parts(game: Game, what: str) -> dict[str, Any]:
     """A plain game's fields, if its players move at the same time."""
-    if type(game) is not Game:
-        raise ValueError(f"{what}: a game that is played as {type(game).__name__.strip('_')} already; one of them only")
+    _check_plain(game, what)
     if len(game.turns) > 1:
         together = (tuple(dict.fromkeys(name for turn in game.turns for name in turn)),)
         raise ValueError(f"{what}: the players move at the same time; say turns={together}, not {game.turns}")

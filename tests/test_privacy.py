@@ -275,7 +275,7 @@ def test_what_cannot_be_private_is_refused():
     together = private(dataclasses.replace(games.points_game(), turns=(("d", "g"),)), games.points(8), **how)
     with pytest.raises(ValueError, match="consensus: a game that is played as PrivateGame already"):
         consensus(together, 1.0)
-    with pytest.raises(ValueError, match="unrolled: a private game's own moves would be seen through without"):
+    with pytest.raises(ValueError, match="unrolled: a game that is played as PrivateGame already"):
         unrolled(together, "g", "d", 1, optax.sgd(0.1))
     with pytest.raises(ValueError, match="private: the game is private already"):
         private(together, games.points(8), **how)

@@ -229,7 +229,9 @@ def test_what_cannot_be_composed_is_refused():
         extragradient(alternating)
     with pytest.raises(ValueError, match="consensus: the players move at the same time"):
         consensus(alternating, 1.0)
-    with pytest.raises(ValueError, match="extragradient: a game that is played as Consensus already; one of them only"):
+    with pytest.raises(
+        ValueError, match="extragradient: a game that is played as Consensus already; extragradient of the plain"
+    ):
         extragradient(consensus(simultaneous, 1.0))
     with pytest.raises(ValueError, match=r"consensus\(gamma=-1.0\): at least 0"):
         consensus(simultaneous, -1.0)
