@@ -6,7 +6,7 @@ Paper      the ring of eight of Metz et al. 2017, arXiv:1611.02163, and the grid
 Command    python -m experiments.points --data grid --population 10
 Data       drawn when it is needed: ring, grid, swiss_roll; a standard deviation is an 80th of the ring's radius
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       26 minutes for ten games on one core, which was shared; 15 of --game gan
+Time       26 minutes for ten games on one core, which was shared; 17 of --game gan
 Score      each of ten seeds finds all modes, with so many of 10,000 samples within three standard deviations of one:
            R3GAN 95.9 % to 97.3 % at the grid of 25, 95.9 % to 98.1 % at the ring of 8; WGAN-GP 95.5 % to 96.9 %, and
            97.9 % to 99.0 %. Goodfellow's finds 14 to 24 of the grid's 25, and in three seeds 7 of the ring's 8:
