@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import jax
 
-_alone: contextvars.ContextVar[bool] = contextvars.ContextVar("alone", default=False)
 NAME = "data"
+_alone: contextvars.ContextVar[bool] = contextvars.ContextVar("alone", default=False)
 
 
 def bound() -> bool:

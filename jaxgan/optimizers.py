@@ -12,8 +12,8 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
     """Changes updates so that parameters end in [-limit, limit]: the last of a chain.
 
     WGAN's critic is kept Lipschitz so, with a limit of 0.01 (Arjovsky et al. 2017, 1701.07875, algorithm 1):
-    ``optax.chain(optax.rmsprop(5e-5, eps_in_sqrt=False), clip_weights(0.01))``, epsilon outside the root, as PyTorch
-    has it: within, it is a floor of 1e-4, which the gradients of a clipped critic are below.
+    ``optax.chain(optax.rmsprop(5e-5, eps_in_sqrt=False), clip_weights(0.01))``, with epsilon outside the root, where
+    PyTorch has it, and so the authors.
 
     Parameters that begin outside are brought inside by the first update. Up to the rounding of the sum that applies it.
 
@@ -33,13 +33,6 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
-class PauseState(NamedTuple):
-    """Whether the next update is left out, a bool scalar; and the optimizer's own state."""
-
-    paused: jax.Array
-    inner: Any
-
-
 def cosine(first: float | jax.Array, last: float | jax.Array, steps: int) -> optax.Schedule:
     """A schedule from the first value to the last, which may be larger, by half a cosine; of a rate, a decay, a weight.
 
@@ -47,6 +40,13 @@ def cosine(first: float | jax.Array, last: float | jax.Array, steps: int) -> opt
     """
     share = optax.cosine_decay_schedule(1.0, steps)
     return lambda step: last + (first - last) * share(step)
+
+
+class PauseState(NamedTuple):
+    """Whether the next update is left out, a bool scalar; and the optimizer's own state."""
+
+    paused: jax.Array
+    inner: Any
 
 
 def pause(

@@ -273,8 +273,13 @@ def check_divides(game: Game, batch_size: int, on: Sequence[Device]) -> None:
     """``ValueError`` unless a batch is dealt evenly to the devices and the turns of a step."""
     multiple = len(on) * game.batch_multiple
     if batch_size < 1 or batch_size % multiple:
-        low = batch_size // multiple * multiple
         raise ValueError(
             f"batch size {batch_size} does not divide over {len(on)} devices, {game.batch_multiple} slices each; "
-            f"use {max(low, multiple)} or {max(low, 0) + multiple}"
+            f"use {nearest(batch_size, multiple)}"
         )
+
+
+def nearest(batch_size: int, multiple: int) -> str:
+    """The sizes next to one that is no multiple, for who chose it: "40 or 60"."""
+    low = batch_size // multiple * multiple
+    return f"{low} or {low + multiple}" if low > 0 else f"{multiple}"

@@ -57,12 +57,11 @@ def start(*arguments: object, experiment: str = "dcgan", **environment: str) -> 
     )
 
 
-def done(*arguments: object, experiment: str) -> str:
-    """What a process printed, compiled as users have it, not as tests have for speed; it has to end well."""
+def done(*arguments: object, experiment: str) -> None:
+    """Run a process, compiled as users have it, not as tests have for speed; it has to end well."""
     process = start(*arguments, experiment=experiment, XLA_FLAGS="", JAX_COMPILATION_CACHE_DIR="")
     printed = process.communicate(timeout=3 * 3600)[0]
     assert process.returncode == 0, printed
-    return printed
 
 
 def inspect(capsys, run_dir) -> str:

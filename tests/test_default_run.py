@@ -34,6 +34,7 @@ class Run(NamedTuple):
     asked: float = 0.95  # of a conditional model's samples, which a classifier takes for the class asked for
 
 
+# Bounds that are not the defaults are what was measured, less a margin.
 RUNS = {
     "dcgan-0": Run("dcgan"),
     "dcgan-1": Run("dcgan", ("--seed", "1")),
@@ -44,7 +45,7 @@ RUNS = {
     "wgan": Run("wgan", precision=0.25),
     "wgan_gp": Run("wgan_gp", precision=0.50),
     "sngan": Run("sngan"),
-    # Sharper than the reals, and so farther from them by this distance: precision 0.88.
+    # Measured 0.68, with a precision of 0.88.
     "sngan-conditional": Run("sngan", ("--conditional",), frechet=0.9),
     "r3gan": Run("r3gan", frechet=0.7, precision=0.5, recall=0.28),
 }

@@ -105,8 +105,7 @@ class One:
         """How many examples of each member a device is given in a step."""
         count = len(on)
         if batch_size % count:
-            low = batch_size // count * count
-            told = f"{low} or {low + count}" if low else f"{count}"
+            told = parallel.nearest(batch_size, count)
             raise ValueError(f"--batch-size {batch_size}: it does not divide over {count} devices; use {told}")
         return batch_size // count * self.experiment.game.batch_multiple
 
