@@ -1,4 +1,23 @@
-"""Metrics: how far samples are from the data."""
+"""Metrics: how far samples are from the data, and how unlike each other. Those of features take arrays [N, D]."""
 
-from jaxgan.metrics.frechet import frechet_distance as frechet_distance
+from jaxgan.metrics.frechet import frechet_distance as frechet_distance, gaussian_distance as gaussian_distance
+from jaxgan.metrics.inception_score import InceptionScore as InceptionScore, inception_score as inception_score
+from jaxgan.metrics.kernel import KernelDistance as KernelDistance, kernel_distance as kernel_distance
 from jaxgan.metrics.modes import Modes as Modes, count_modes as count_modes, nearest_modes as nearest_modes
+from jaxgan.metrics.moments import Moments as Moments, merge as merge, moments as moments
+from jaxgan.metrics.neighbours import (
+    DensityCoverage as DensityCoverage,
+    PrecisionRecall as PrecisionRecall,
+    authenticity as authenticity,
+    density_coverage as density_coverage,
+    memorisation as memorisation,
+    nearest_distances as nearest_distances,
+    precision_recall as precision_recall,
+)
+from jaxgan.metrics.similarity import (
+    ms_ssim as ms_ssim,
+    ms_ssim_diversity as ms_ssim_diversity,
+    psnr as psnr,
+    ssim as ssim,
+    total_variation as total_variation,
+)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from jaxgan.metrics import frechet_distance
+from jaxgan.metrics import frechet_distance, merge, moments
 
 RNG = np.random.default_rng(0)
 
@@ -13,7 +13,7 @@ def standardised(count, dimensions):
     """Features whose mean is 0 and whose covariance is the identity: exactly, not as expected of a draw."""
     x = RNG.normal(size=(count, dimensions))
     x -= x.mean(0)
-    return x @ np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False))).T
+    return x @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(x, rowvar=False)))).T
 
 
 def correlated(count, dimensions):
@@ -37,6 +37,31 @@ def test_scales_apart(dimensions):
     assert frechet_distance(x, 3 * y) == pytest.approx(dimensions * 4, rel=1e-9)
 
 
+@pytest.mark.parametrize("dimensions", [1, 7, 64])
+def test_shifted_gaussians(dimensions):
+    """Of N(0, I) and N(1, I) it is D: pytorch-fid's own test, tests/test_fid_score.py."""
+    x = standardised(500, dimensions)
+    assert frechet_distance(x, x + 1) == pytest.approx(dimensions, rel=1e-9)
+
+
+def test_moments_of_parts_are_those_of_the_whole():
+    x, y = correlated(300, 12) + 1000, correlated(200, 12)
+    parts = (moments(part) for part in np.split(x, [1, 50, 51, 200]))
+    whole, merged = moments(x), merge(parts)
+    assert merged.count == whole.count == 300
+    np.testing.assert_allclose(merged.mean, x.mean(0), rtol=1e-13)
+    np.testing.assert_allclose(merged.covariance, np.cov(x, rowvar=False), rtol=1e-9, atol=1e-9)
+    assert frechet_distance(merged, y) == pytest.approx(frechet_distance(x, y), rel=1e-9)
+    assert frechet_distance(y, merged) == pytest.approx(frechet_distance(x, y), rel=1e-9)
+
+
+def test_torch_fidelitys_figure():
+    """Of the same features, with torch-fidelity 0.4.0's fid_features_to_statistics and fid_statistics_to_metric."""
+    draws = np.random.RandomState(3)
+    x, y = draws.normal(size=(600, 24)), draws.normal(size=(500, 24)) * 0.9 + 0.15
+    assert frechet_distance(x.astype(np.float32), y.astype(np.float32)) == pytest.approx(1.4335934220, rel=1e-7)
+
+
 def test_one_dimension():
     x, y = np.array([[0.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])  # variances over N - 1: 2 and 4
     assert frechet_distance(x, y) == pytest.approx(2**2 + (2 - np.sqrt(2)) ** 2, rel=1e-12)
@@ -52,6 +77,7 @@ def test_the_papers_formula_with_scipys_root(counts, dimensions):
     assert frechet_distance(y, x) == pytest.approx(expected, rel=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:.*a singular covariance")
 @pytest.mark.parametrize(("count", "dimensions"), [(100, 10), (10, 100), (2, 5), (2, 1)])
 def test_zero_on_itself(count, dimensions):
     x = correlated(count, dimensions)
@@ -60,6 +86,7 @@ def test_zero_on_itself(count, dimensions):
     assert abs(frechet_distance(x, x[::-1])) < 1e-6 * scale
 
 
+@pytest.mark.filterwarnings("ignore:.*a singular covariance", "ignore:.*the same features")
 @pytest.mark.parametrize("counts", [(5, 7), (5, 200), (2, 2)])
 def test_singular_covariances(counts):
     x, y = (correlated(count, 50) for count in counts)
@@ -72,6 +99,7 @@ def test_singular_covariances(counts):
     assert frechet_distance(x, constant) == pytest.approx(np.square(x.mean(0) - 1).sum() + np.var(x, 0, ddof=1).sum())
 
 
+@pytest.mark.filterwarnings("ignore:.*a singular covariance")
 def test_singular_covariances_by_hand():
     """Both vary along one axis alone, so that their other 49 are those of one dimension's case: nothing."""
     x, y = np.zeros((2, 50)), np.zeros((3, 50))
@@ -95,10 +123,28 @@ def test_float32_features_are_summed_in_float64():
         (((5, 3), (5, 4)), r"features of shapes \(5, 3\) and \(5, 4\): want \[N, D\] and \[M, D\]"),
         (((5,), (5,)), r"want \[N, D\]"),
         (((5, 2, 2), (5, 2, 2)), r"want \[N, D\]"),
-        (((1, 3), (5, 3)), "1 and 5 examples: a covariance needs 2 of each"),
+        (((1, 3), (5, 3)), "1 and 5 examples: this needs 2 of each"),
         (((5, 3), (0, 3)), "5 and 0 examples"),
     ],
 )
 def test_errors(shapes, told):
     with pytest.raises(ValueError, match=told):
         frechet_distance(*map(np.ones, shapes))
+
+
+def test_what_makes_it_doubtful_is_told():
+    x, few = correlated(100, 20), correlated(20, 20)
+    with pytest.warns(UserWarning, match="y: 20 examples of 20 dimensions have a singular covariance") as told:
+        frechet_distance(x, few)
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="x: all 30 examples have the same features"):
+        frechet_distance(np.ones((30, 20)), x)
+    x[7, 3] = np.nan
+    with pytest.raises(ValueError, match="x: 1 of 100 examples have features that are NaN or infinite"):
+        frechet_distance(x, correlated(100, 20))
+    with pytest.raises(ValueError, match="no moments to merge"):
+        merge([])
+    with pytest.raises(ValueError, match="of 4 and 5 dimensions"):
+        frechet_distance(moments(correlated(9, 4)), moments(correlated(9, 5)))
+    with pytest.raises(ValueError, match="1 and 9 examples: this needs 2 of each"):
+        frechet_distance(moments(correlated(1, 4)), moments(correlated(9, 4)))

@@ -1,0 +1,1 @@
+"""Weights of other libraries, read without their code."""

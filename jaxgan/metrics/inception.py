@@ -1,0 +1,245 @@
+"""Inception-v3 of 2015-12-05, on whose features the FID is defined. Szegedy et al. 2016 (1512.00567).
+
+Layers keep the names of TensorFlow's graph, ``mixed_4_tower_1_conv_2``. Batch normalisation is folded into weights and
+biases when they are loaded. What differs from torchvision's network of that name: average pools leave out the padding,
+the last block pools by the maximum, and there are 1,008 classes.
+"""
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+SIZE = 299
+LAYERS = (64, 192, 768, 2048, "logits_unbiased", "logits")
+CLASSES = 1008
+_EPSILON = 1e-3  # of the batch normalisation
+
+
+class Unit(nn.Module):
+    """A convolution with a bias, then a rectifier."""
+
+    features: int
+    window: tuple[int, int] = (1, 1)
+    stride: int = 1
+    padding: str = "SAME"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return nn.relu(nn.Conv(self.features, self.window, self.stride, self.padding, name="conv")(x))
+
+
+class Inception(nn.Module):
+    """Images, [B, 299, 299, 3] from 0 to 255, to the features of a layer.
+
+    Attributes:
+      layer: of ``LAYERS``: the dimensions of pooled features, [B, layer]; or logits of 1,008 classes, without their
+        bias, as the Inception Score has them, or with it.
+    """
+
+    layer: int | str = 2048
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> jax.Array:
+        x = (jnp.asarray(images, jnp.float32) - 128) / 128
+        x = Unit(32, (3, 3), 2, "VALID", name="conv")(x)
+        x = Unit(32, (3, 3), 1, "VALID", name="conv_1")(x)
+        x = Unit(64, (3, 3), name="conv_2")(x)
+        x = _shrunk(x)
+        if self.layer == 64:
+            return x.mean((1, 2))
+        x = Unit(80, name="conv_3")(x)
+        x = Unit(192, (3, 3), 1, "VALID", name="conv_4")(x)
+        x = _shrunk(x)
+        if self.layer == 192:
+            return x.mean((1, 2))
+        for i, pooled in enumerate((32, 64, 64)):
+            x = _block_35(x, "mixed" if i == 0 else f"mixed_{i}", pooled)
+        x = _to_17(x, "mixed_3")
+        for i, inner in zip(range(4, 8), (128, 160, 160, 192)):
+            x = _block_17(x, f"mixed_{i}", inner)
+        if self.layer == 768:
+            return x.mean((1, 2))
+        x = _to_8(x, "mixed_8")
+        x = _block_8(x, "mixed_9", _average)
+        x = _block_8(x, "mixed_10", lambda x: nn.max_pool(x, (3, 3), (1, 1), "SAME"))
+        x = x.mean((1, 2))
+        if self.layer == 2048:
+            return x
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], CLASSES))
+        bias = self.param("bias", nn.initializers.zeros, (CLASSES,))
+        return x @ kernel if self.layer == "logits_unbiased" else x @ kernel + bias[None]
+
+
+def _shrunk(x):
+    return nn.max_pool(x, (3, 3), (2, 2), "VALID")
+
+
+def _average(x):
+    return nn.avg_pool(x, (3, 3), (1, 1), "SAME", count_include_pad=False)
+
+
+def _tower(x, name, *units):
+    """Units one after the other, ``name``, ``name_1``, ``name_2``."""
+    for i, unit in enumerate(units):
+        x = Unit(*unit, name=name if i == 0 else f"{name}_{i}")(x)
+    return x
+
+
+def _block_35(x, name, pooled):
+    return jnp.concatenate(
+        [
+            _tower(x, f"{name}_conv", (64,)),
+            _tower(x, f"{name}_tower_conv", (48,), (64, (5, 5))),
+            _tower(x, f"{name}_tower_1_conv", (64,), (96, (3, 3)), (96, (3, 3))),
+            _tower(_average(x), f"{name}_tower_2_conv", (pooled,)),
+        ],
+        -1,
+    )
+
+
+def _to_17(x, name):
+    return jnp.concatenate(
+        [
+            _tower(x, f"{name}_conv", (384, (3, 3), 2, "VALID")),
+            _tower(x, f"{name}_tower_conv", (64,), (96, (3, 3)), (96, (3, 3), 2, "VALID")),
+            _shrunk(x),
+        ],
+        -1,
+    )
+
+
+def _block_17(x, name, inner):
+    flat, tall = (1, 7), (7, 1)
+    twice = ((inner,), (inner, tall), (inner, flat), (inner, tall), (192, flat))
+    return jnp.concatenate(
+        [
+            _tower(x, f"{name}_conv", (192,)),
+            _tower(x, f"{name}_tower_conv", (inner,), (inner, flat), (192, tall)),
+            _tower(x, f"{name}_tower_1_conv", *twice),
+            _tower(_average(x), f"{name}_tower_2_conv", (192,)),
+        ],
+        -1,
+    )
+
+
+def _to_8(x, name):
+    last = (192, (3, 3), 2, "VALID")
+    return jnp.concatenate(
+        [
+            _tower(x, f"{name}_tower_conv", (192,), (320, (3, 3), 2, "VALID")),
+            _tower(x, f"{name}_tower_1_conv", (192,), (192, (1, 7)), (192, (7, 1)), last),
+            _shrunk(x),
+        ],
+        -1,
+    )
+
+
+def _block_8(x, name, pool):
+    once = _tower(x, f"{name}_tower_conv", (384,))
+    twice = _tower(x, f"{name}_tower_1_conv", (448,), (384, (3, 3)))
+
+    def split(x, name):
+        return [Unit(384, (1, 3), name=f"{name}_conv")(x), Unit(384, (3, 1), name=f"{name}_conv_1")(x)]
+
+    return jnp.concatenate(
+        [
+            _tower(x, f"{name}_conv", (320,)),
+            *split(once, f"{name}_tower_mixed"),
+            *split(twice, f"{name}_tower_1_mixed"),
+            _tower(pool(x), f"{name}_tower_2_conv", (192,)),
+        ],
+        -1,
+    )
+
+
+_STEM = {"1a_3x3": "conv", "2a_3x3": "conv_1", "2b_3x3": "conv_2", "3b_1x1": "conv_3", "4a_3x3": "conv_4"}
+_MIXED = ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")
+_ONCE, _TWICE = "tower_conv", "tower_1_conv"
+_BRANCHES = {
+    "5": {"branch1x1": "conv", "branch5x5": _ONCE, "branch3x3dbl": _TWICE, "branch_pool": "tower_2_conv"},
+    "6a": {"branch3x3": "conv", "branch3x3dbl": _ONCE},
+    "6": {"branch1x1": "conv", "branch7x7": _ONCE, "branch7x7dbl": _TWICE, "branch_pool": "tower_2_conv"},
+    "7a": {"branch3x3": _ONCE, "branch7x7x3": _TWICE},
+    "7": {"branch1x1": "conv", "branch3x3": _ONCE, "branch3x3dbl": _TWICE, "branch_pool": "tower_2_conv"},
+}
+_PARTS = {"": "", "1": "", "2": "_1", "3": "_2", "4": "_3", "5": "_4"}
+
+
+def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
+    """What ``Inception(layer).apply`` takes, of arrays with the names of either world.
+
+    Args:
+      arrays: ``mixed_4_conv/w``, [height, width, in, out], and ``mixed_4_conv/b``, as in TensorFlow's graph with the
+        normalisation folded in; or those of pytorch-fid and torch-fidelity, ``Mixed_6b.branch1x1.conv.weight``. As many
+        layers as are needed; others are left out.
+      layer: of ``LAYERS``.
+
+    Raises:
+      ValueError: the layer is not known, or an array is missing or of another shape.
+    """
+    if layer not in LAYERS:
+        raise ValueError(f"inception has no layer {layer!r}; it has {', '.join(map(str, LAYERS))}")
+    found = _of_torch(arrays) if any(name.startswith("Conv2d_1a_3x3.") for name in arrays) else _of_graph(arrays)
+    shapes = jax.eval_shape(Inception(layer).init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
+    params = {}
+    for name, wanted in jax.tree_util.tree_leaves_with_path(shapes):
+        path = tuple(key.key for key in name)
+        value = found.get("/".join(path))
+        if value is None or value.shape != wanted.shape:
+            has = "no weights" if value is None else f"weights of {value.shape} for {wanted.shape}"
+            raise ValueError(
+                f"layer {layer} of Inception: the file has {has} of {path[0]}; take a lower layer, or a whole file"
+            )
+        place = params
+        for key in path[:-1]:
+            place = place.setdefault(key, {})
+        place[path[-1]] = value.astype(np.float32)
+    return {"params": params}
+
+
+def _of_graph(arrays):
+    """By the names of parameters here, ``mixed_conv/conv/kernel``."""
+    own = {"w": "kernel", "b": "bias"}
+    found = {}
+    for name, value in arrays.items():
+        unit, _, part = name.rpartition("/")
+        if part in own:
+            found[own[part] if unit == "softmax" else f"{unit}/conv/{own[part]}"] = value
+    return found
+
+
+def _of_torch(arrays):
+    found = {}
+    for name in arrays:
+        if not name.endswith(".conv.weight"):
+            continue
+        unit = name.removesuffix(".conv.weight")
+        norm = {
+            part: np.asarray(arrays[f"{unit}.bn.{part}"], np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        }
+        scale = norm["weight"] / np.sqrt(norm["running_var"] + _EPSILON)
+        kernel = np.asarray(arrays[name], np.float64).transpose(2, 3, 1, 0)  # [out, in, h, w] to [h, w, in, out]
+        found[f"{_graph_name(unit)}/conv/kernel"] = kernel * scale
+        found[f"{_graph_name(unit)}/conv/bias"] = norm["bias"] - norm["running_mean"] * scale
+    if "fc.weight" in arrays:
+        found["kernel"], found["bias"] = arrays["fc.weight"].T, arrays["fc.bias"]
+    return found
+
+
+def _graph_name(unit: str) -> str:
+    """``Mixed_6b.branch7x7dbl_2`` to ``mixed_4_tower_1_conv_1``."""
+    block, _, unit = unit.partition(".")
+    if not unit:
+        return _STEM[block.removeprefix("Conv2d_")]
+    block = block.removeprefix("Mixed_")
+    number = _MIXED.index(block)
+    branches = _BRANCHES.get(block) or _BRANCHES[block[0]]
+    branch, part = (unit, "") if unit in branches else unit.rsplit("_", 1)
+    tower = branches[branch]
+    if part[-1:] in ("a", "b"):  # the two halves that lie beside each other
+        tower, part = tower.replace("conv", "mixed_conv"), {"a": "1", "b": "2"}[part[-1]]
+    return f"mixed{f'_{number}' if number else ''}_{tower}{_PARTS[part]}"

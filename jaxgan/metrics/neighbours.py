@@ -1,0 +1,135 @@
+"""Who is near whom: precision, recall, density, coverage, authenticity and memorisation."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgan.metrics.checks import as_features, warn
+
+ROWS = 1024  # of a table of distances at a time: memory grows with the smaller set's number alone
+
+
+class PrecisionRecall(NamedTuple):
+    """Shares, from 0 to 1, higher is better.
+
+    Attributes:
+      precision: of fakes that lie among the reals: fidelity.
+      recall: of reals that lie among the fakes: variety.
+    """
+
+    precision: float
+    recall: float
+
+
+class DensityCoverage(NamedTuple):
+    """What replaces them where outliers matter, higher is better.
+
+    Attributes:
+      density: in how many reals' balls a fake lies, over k: about 1 of the reals themselves, and may be more.
+      coverage: the share of reals' balls in which a fake lies.
+    """
+
+    density: float
+    coverage: float
+
+
+def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> PrecisionRecall:
+    """The share of each set within some ball of the other's. Kynkäänniemi et al. 2019 (1904.06991), equations 1 and 2.
+
+    An example's ball reaches to its k-th neighbour in its own set. Compare figures of as many examples alone.
+
+    Args:
+      real, fake: features, [N, D] and [M, D].
+      k: the paper's is 3, for 50,000 of each.
+
+    Raises:
+      ValueError: dimensions differ, a set has no k neighbours, or a feature is not finite.
+
+    Warns:
+      UserWarning: some example's k nearest neighbours are copies of it.
+    """
+    real, fake = as_features(real, fake, least=k + 1, names=("real", "fake"))
+    real_radii, fake_radii = _radii(real, k, "real"), _radii(fake, k, "fake")
+    precise = [(distances <= real_radii[None]).any(1) for distances in _distances(fake, real)]
+    recalled = [(distances <= fake_radii[None]).any(1) for distances in _distances(real, fake)]
+    return PrecisionRecall(float(np.concatenate(precise).mean()), float(np.concatenate(recalled).mean()))
+
+
+def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> DensityCoverage:
+    """In how many reals' balls fakes lie. Naeem et al. 2020 (2002.09797), equations 5 and 6.
+
+    The arguments, errors and warnings are ``precision_recall``'s; the paper's k is 5, for 10,000 of each.
+    """
+    real, fake = as_features(real, fake, least=k + 1, names=("real", "fake"))
+    radii = _radii(real, k, "real")
+    inside = np.concatenate([(distances <= radii[None]).sum(1) for distances in _distances(fake, real)])
+    covered = np.concatenate([distances.min(1) for distances in _distances(real, fake)]) <= radii
+    return DensityCoverage(float(inside.mean() / k), float(covered.mean()))
+
+
+def authenticity(train: np.ndarray, fake: np.ndarray) -> float:
+    """The share of fakes that are no near copies of a training example. Alaa et al. 2022 (2102.08921), section 4.3.
+
+    A fake is a near copy if it is closer to its nearest training example than that one is to any other.
+
+    Args:
+      train, fake: features, [N, D] and [M, D], N at least 2.
+
+    Raises:
+      ValueError: dimensions differ, a set is too small, or a feature is not finite.
+    """
+    train, fake = as_features(train, fake, names=("train", "fake"))
+    radii = _radii(train, 1, "train")
+    copies = []
+    for distances in _distances(fake, train):
+        nearest = distances.argmin(1)
+        copies.append(distances[np.arange(len(distances)), nearest] < radii[nearest])
+    return float(1 - np.concatenate(copies).mean())
+
+
+def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> float:
+    """The share of fakes whose nearest real is a training example: 1/2 of what generalises, 1 of what repeats.
+
+    As the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour. Both sets of reals are cut to the smaller
+    one's number, so that neither is the denser.
+
+    Args:
+      train, held_out, fake: features, [N, D], [M, D] and [L, D].
+
+    Raises:
+      ValueError: dimensions differ, a set is too small, or a feature is not finite.
+    """
+    train, held_out, fake = as_features(train, held_out, fake, names=("train", "held_out", "fake"))
+    count = min(len(train), len(held_out))
+    ours, others = nearest_distances(fake, train[:count]), nearest_distances(fake, held_out[:count])
+    return float(np.where(ours == others, 0.5, ours < others).mean())
+
+
+def nearest_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """From each of x, [N, D], to the nearest of y, [M, D]: Euclidean, [N]."""
+    x, y = as_features(x, y, least=1)
+    return np.concatenate([distances.min(1) for distances in _distances(x, y)])
+
+
+def _radii(x: np.ndarray, k: int, name: str) -> np.ndarray:
+    """The distance of each example to its k-th neighbour among the others, [N]."""
+    if k < 1:
+        raise ValueError(f"k = {k}: at least the first neighbour")
+    # The nearest is the example itself, at 0, or a copy of it.
+    radii = np.concatenate([np.partition(distances, k, axis=1)[:, k] for distances in _distances(x, x)])
+    copies = int((radii == 0).sum())
+    if copies:
+        warn(f"{name}: {copies:,} of {len(x):,} examples are copied {k} times or more, and reach none but their copies")
+    return radii
+
+
+def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
+    """Euclidean distances from some rows of x at a time to all of y, [rows, M]."""
+    norms = np.square(y).sum(1)
+    for i in range(0, len(x), ROWS):
+        part = x[i : i + ROWS]
+        squares = np.square(part).sum(1)[:, None] + norms[None] - 2 * part @ y.T
+        # What is left of a copy's is rounding.
+        squares[squares < 1e-12 * norms[None]] = 0
+        yield np.sqrt(squares)

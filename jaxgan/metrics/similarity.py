@@ -1,0 +1,147 @@
+"""How alike two images are, pixel by pixel or as the eye has it: PSNR, SSIM, MS-SSIM, and total variation."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.ndimage
+
+WINDOW, DEVIATION = 11, 1.5  # Wang et al. 2004, section III.B
+K1, K2 = 0.01, 0.03
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2; of the finest scale first
+
+
+def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
+    """The peak signal-to-noise ratio of each pair in decibels, 10 log10((high - low)^2 / MSE); infinite of equals.
+
+    Args:
+      x, y: images, [N, height, width, C].
+      low, high: the values of black and white.
+
+    Returns:
+      [N].
+
+    Raises:
+      ValueError: shapes are others, or differ, or a pixel is outside [low, high].
+    """
+    x, y = _images(x, y, low, high)
+    error = np.square(x - y).mean((1, 2, 3))
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10((high - low) ** 2 / error)
+
+
+def ssim(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
+    """The structural similarity of each pair, at most 1, [N]. Wang et al. 2004, equation 13.
+
+    With their Gaussian window of 11 pixels where it fits whole, and their constants; the mean over channels. The
+    arguments and errors are ``psnr``'s; images are at least 11 x 11.
+    """
+    x, y = _images(x, y, low, high)
+    _fits(x.shape, 1)
+    return _ssim(x - low, y - low, high - low)[0]
+
+
+def ms_ssim(
+    x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0, weights: Sequence[float] = WEIGHTS
+) -> np.ndarray:
+    """SSIM over several scales, [N], each half as large as the one before. Wang et al. 2003, equation 7.
+
+    The other arguments and errors are ``psnr``'s.
+
+    Args:
+      weights: of contrast and structure at each scale; of the paper's five, images are at least 161 x 161. For smaller
+        ones give fewer: ``WEIGHTS[:2]`` suits 32 x 32, and its figures compare with each other alone.
+    """
+    x, y = _images(x, y, low, high)
+    _fits(x.shape, len(weights))
+    result, x, y = np.ones(len(x)), x - low, y - low
+    for i, weight in enumerate(weights):
+        whole, structure = _ssim(x, y, high - low)
+        # Below 0 are images of opposite structure, of which no power is real.
+        result = result * np.maximum(whole if i == len(weights) - 1 else structure, 0) ** weight
+        x, y = _halved(x), _halved(y)
+    return result
+
+
+def ms_ssim_diversity(
+    images: np.ndarray,
+    *,
+    pairs: int = 1000,
+    seed: int = 0,
+    low: float = -1.0,
+    high: float = 1.0,
+    weights: Sequence[float] = WEIGHTS,
+) -> float:
+    """The mean MS-SSIM of random pairs of samples: the lower, the more various. Odena et al. 2017 (1610.09585), 4.2.
+
+    Compare it with that of as many real images, of one class: where it is higher, the samples are more alike.
+
+    Args:
+      images: [N, height, width, C], N at least 2.
+      pairs: how many are drawn; no image is paired with itself.
+      seed: of the draw.
+      low, high, weights: ``ms_ssim``'s.
+    """
+    if len(images) < 2 or pairs < 1:
+        raise ValueError(f"{pairs} pairs of {len(images)} images: want at least one, of two images or more")
+    rng = np.random.default_rng(seed)
+    first = rng.integers(len(images), size=pairs)
+    second = (first + rng.integers(1, len(images), size=pairs)) % len(images)
+    parts = [slice(i, i + 64) for i in range(0, pairs, 64)]
+    found = [ms_ssim(images[first[p]], images[second[p]], low=low, high=high, weights=weights) for p in parts]
+    return float(np.concatenate(found).mean())
+
+
+def total_variation(images: np.ndarray) -> np.ndarray:
+    """The sum of the absolute differences of neighbours, below and beside, of each image, [N]. Rudin et al. 1992."""
+    images = np.asarray(images, np.float64)
+    if images.ndim != 4:
+        raise ValueError(f"images of shape {images.shape}: want [N, height, width, C]")
+    return sum(np.abs(np.diff(images, axis=axis)).sum((1, 2, 3)) for axis in (1, 2))
+
+
+def _images(x, y, low, high):
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim != 4 or x.shape != y.shape or not x.size:
+        raise ValueError(f"images of shapes {x.shape} and {y.shape}: want both [N, height, width, C]")
+    for images in (x, y):
+        if not (low <= images.min() and images.max() <= high):  # also of NaN
+            raise ValueError(
+                f"images from {images.min():.4g} to {images.max():.4g}: want [{low:g}, {high:g}]; say the range with "
+                "low= and high="
+            )
+    return x.astype(np.float64), y.astype(np.float64)
+
+
+def _fits(shape, scales):
+    least = (WINDOW - 1) * 2 ** (scales - 1) + 1
+    if scales < 1 or min(shape[1:3]) < least:
+        raise ValueError(
+            f"images of {shape[1]} x {shape[2]}: a window of {WINDOW} at {scales} scales needs {least} x {least}; "
+            "ms_ssim takes fewer scales with weights="
+        )
+
+
+def _ssim(x, y, span):
+    """SSIM and its contrast and structure alone, each [N]."""
+    m_x, m_y = _windowed(x), _windowed(y)
+    v_x, v_y = _windowed(x * x) - m_x * m_x, _windowed(y * y) - m_y * m_y
+    v_xy = _windowed(x * y) - m_x * m_y
+    c1, c2 = (K1 * span) ** 2, (K2 * span) ** 2
+    structure = (2 * v_xy + c2) / (v_x + v_y + c2)
+    whole = structure * (2 * m_x * m_y + c1) / (m_x * m_x + m_y * m_y + c1)
+    return whole.mean((1, 2, 3)), structure.mean((1, 2, 3))
+
+
+def _windowed(x):
+    reach = WINDOW // 2
+    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / DEVIATION) ** 2)
+    for axis in (1, 2):
+        x = scipy.ndimage.correlate1d(x, window / math.fsum(window), axis)
+    return x[:, reach:-reach, reach:-reach]
+
+
+def _halved(x):
+    """Means of two by two; of an odd size the last line is left out."""
+    n, h, w, c = x.shape
+    return x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))

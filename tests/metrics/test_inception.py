@@ -1,0 +1,177 @@
+"""Inception's features: of random weights against torch-fidelity's network, of the real ones against a published FID."""
+
+import zlib
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgan import __main__ as console
+from jaxgan.metrics import features, frechet_distance, moments, nearest_distances
+from jaxgan.metrics.features import InceptionFeatures, as_bytes, feature_moments
+from jaxgan.metrics.inception import Inception, _graph_name, parameters
+
+BLOCK_35 = "branch1x1 branch5x5_1 branch5x5_2 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3 branch_pool"
+BLOCK_17 = " ".join(
+    ["branch1x1", *(f"branch7x7_{i}" for i in (1, 2, 3)), *(f"branch7x7dbl_{i}" for i in range(1, 6)), "branch_pool"]
+)
+BLOCK_8 = "branch1x1 branch3x3_1 branch3x3_2a branch3x3_2b branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3a branch3x3dbl_3b branch_pool"
+UNITS = {
+    **dict.fromkeys(("5b", "5c", "5d"), BLOCK_35),
+    "6a": "branch3x3 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3",
+    **dict.fromkeys(("6b", "6c", "6d", "6e"), BLOCK_17),
+    "7a": "branch3x3_1 branch3x3_2 branch7x7x3_1 branch7x7x3_2 branch7x7x3_3 branch7x7x3_4",
+    **dict.fromkeys(("7b", "7c"), BLOCK_8),
+}
+
+
+def random_file():
+    """Arrays by the names of torch-fidelity's network, each drawn from a seed that its name gives."""
+    names = [f"Conv2d_{name}" for name in ("1a_3x3", "2a_3x3", "2b_3x3", "3b_1x1", "4a_3x3")]
+    names += [f"Mixed_{block}.{unit}" for block, units in UNITS.items() for unit in units.split()]
+    ours = jax.eval_shape(Inception("logits").init, jax.random.key(0), np.zeros((1, 299, 299, 3)))["params"]
+    arrays = {}
+    for unit in names:
+        height, width, inputs, outputs = ours[_graph_name(unit)]["conv"]["kernel"].shape
+        for part, shape in {
+            "conv.weight": (outputs, inputs, height, width),
+            **{f"bn.{part}": (outputs,) for part in ("weight", "bias", "running_mean", "running_var")},
+        }.items():
+            arrays[f"{unit}.{part}"] = drawn(f"{unit}.{part}", shape)
+    return {
+        **arrays,
+        **{name: drawn(name, shape) for name, shape in (("fc.weight", (1008, 2048)), ("fc.bias", (1008,)))},
+    }
+
+
+def drawn(name, shape):
+    draws = np.random.RandomState(zlib.crc32(name.encode()))
+    if name.endswith("conv.weight"):
+        return draws.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape).astype(np.float32)
+    if name.endswith(("running_var", "bn.weight")):
+        return draws.uniform(0.5, 1.5, shape).astype(np.float32)
+    return draws.normal(0, 0.02 if name == "fc.weight" else 0.1, shape).astype(np.float32)
+
+
+IMAGES = np.random.RandomState(0).randint(0, 256, (2, 40, 33, 3)).astype(np.uint8)
+
+# Of torch-fidelity 0.4.0's FeatureExtractorInceptionV3 with those weights: the second image's first four features, and
+# the mean of all.
+FIGURES = {
+    64: ([0.01252671, 0.09270115, 0.44506675, 0.13025112], 0.41857385635375977),
+    192: ([1.9662478, 0.40248942, 1.0160395, 0.8317859], 0.8290570378303528),
+    768: ([3.9286087, 0.08354176, 0.06577265, 0.14948241], 1.7004224061965942),
+    2048: ([0.05091862, 3.5078092, 2.7162852, 0.08232847], 3.377798080444336),
+    "logits_unbiased": ([-5.435176, 9.211704, -0.6959505, -3.6985857], 0.11812656372785568),
+    "logits": ([-5.4907413, 9.12866, -0.75474983, -3.676016], 0.12058544158935547),
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("inception") / "weights.npz"
+    np.savez(path, **random_file())
+    return path
+
+
+QUICK = (64, 192, "logits")  # the last holds all of the network
+
+
+@pytest.mark.filterwarnings("ignore:.*is not a known file")
+@pytest.mark.parametrize("layer", [x if x in QUICK else pytest.param(x, marks=pytest.mark.slow) for x in FIGURES])
+def test_random_weights_against_torch_fidelitys_network(layer, weights, monkeypatch):
+    found = InceptionFeatures(weights, layer)(IMAGES)
+    first, mean = FIGURES[layer]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[1, :4], first, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[1].mean(), mean, rtol=1e-5)
+    if layer == 64:
+        for devices in (jax.devices()[:1], jax.devices()[:2]):
+            monkeypatch.setattr(features, "BATCH", 2)  # three batches, the last one half full
+            again = InceptionFeatures(weights, layer, devices=devices)(IMAGES[[0, 1, 1, 0, 1]])
+            np.testing.assert_allclose(again, found[[0, 1, 1, 0, 1]], rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture
+def real(test_data):
+    return test_data / "inception" / "inception2015_conv_to_mixed7_f16.npz"
+
+
+def torch_randint(draws, low, high, *shape):
+    """``torch.randint(low, high, shape)``, [N, C, height, width], as [N, height, width, C]."""
+    raw = draws.randint(0, 2**32, int(np.prod(shape)), dtype=np.uint32)
+    return (raw % (high - low) + low).astype(np.uint8).reshape(shape).transpose(0, 2, 3, 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*is not a known file")
+@pytest.mark.slow
+def test_a_published_fid(real, tmp_path, capsys):
+    """12.6388 and, of memorisation, 3003.3691: torchmetrics' docstrings, image/fid.py and image/mifid.py, seed 42."""
+    draws = np.random.RandomState(42)
+    for _ in range(0, 23_816_528, 88):  # what its network drew before
+        draws.randint(0, 2**32, 88, dtype=np.uint32)
+    images = [torch_randint(draws, *span, 100, 3, 299, 299) for span in ((0, 200), (100, 255))]
+    x, y = map(InceptionFeatures(real, 64), images)
+    assert frechet_distance(x, y) == pytest.approx(12.6388, abs=1e-3)
+    alike = np.abs(x @ y.T) / np.linalg.norm(x, axis=1)[:, None] / np.linalg.norm(y, axis=1)[None]
+    memorised = (1 - alike.astype(np.float64)).min(1).mean()
+    assert frechet_distance(x, y) / memorised == pytest.approx(3003.3691, rel=1e-4)
+    paths = [tmp_path / "one.npz", tmp_path / "two.npz"]
+    for path, array in zip(paths, images):
+        np.savez(path, images=array)
+    console.main(["fid", *map(str, paths), "--weights", str(real), "--features", "inception-64"])
+    assert float(capsys.readouterr().out.split()[1]) == pytest.approx(12.6388, abs=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:.*is not a known file")
+def test_the_real_weights(real):
+    """A file that ends at 768 dimensions: it serves that far, in any order of sizes, and says so beyond."""
+    network = InceptionFeatures(real, 64)
+    noise = np.random.default_rng(0).integers(0, 256, (6, 20, 20, 3), dtype=np.uint8)
+    grey = noise[..., :1]
+    np.testing.assert_array_equal(network(grey), network(np.repeat(grey, 3, -1)))
+    floats = noise.astype(np.float32) / 127.5 - 1
+    np.testing.assert_array_equal(network(floats), network(noise))
+    clean = InceptionFeatures(real, 64, resize="clean")
+    assert np.abs(clean(noise) - network(noise)).max() > 0.01
+    assert network.protocol["resize"] == "tf1" and clean.protocol["resize"] == "clean"
+    parts = feature_moments(np.split(noise, [1, 4]), network)
+    whole = moments(network(noise))
+    np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-5)
+    assert nearest_distances(network(noise), network(noise[:3]))[:3].max() < 1e-3
+    with pytest.raises(ValueError, match=r"layer 2048 of Inception: the file has no weights of .*take a lower layer"):
+        InceptionFeatures(real, 2048)
+
+
+def test_errors(tmp_path):
+    with pytest.raises(OSError, match=r"none\.pth cannot be read: No such file.*; https://github\.com/mseitzer"):
+        InceptionFeatures(tmp_path / "none.pth")
+    with pytest.raises(ValueError, match=r"inception has no layer 65; it has 64, 192, 768, 2048, logits_unbiased"):
+        parameters({}, 65)
+    with pytest.raises(ValueError, match="resize 'best': 'tf1' is the FID's own"):
+        InceptionFeatures(tmp_path / "none.pth", resize="best")
+    path = tmp_path / "other.npz"
+    np.savez(path, **{"conv/w": np.zeros((5, 5, 3, 32), np.float32)})
+    message = r"weights of \(5, 5, 3, 32\) for \(3, 3, 3, 32\) of conv|no weights of conv"
+    with pytest.raises(ValueError, match=message), pytest.warns(UserWarning, match="is not a known file"):
+        InceptionFeatures(path, 64)
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (np.zeros((2, 8, 8), np.uint8), r"images of shape \(2, 8, 8\): want \[N, height, width, C\]"),
+        (np.zeros((0, 8, 8, 3), np.uint8), "images of shape"),
+        (np.zeros((2, 8, 8, 3), np.int64), "images of int64: want uint8 from 0 to 255, or floats from -1 to 1"),
+        (np.full((2, 8, 8, 3), 255.0), "images of float64 from 255 to 255: floats are from -1 to 1; divide by 127.5"),
+        (np.full((2, 8, 8, 3), np.nan, np.float32), "images of float32 from nan to nan"),
+    ],
+)
+def test_images_that_are_none(images, told):
+    with pytest.raises(ValueError, match=told):
+        as_bytes(images)
+
+
+def test_bytes():
+    found = as_bytes(np.array([-1, -0.996, 0, 1], np.float32).reshape(1, 2, 2, 1))
+    assert found.reshape(-1).tolist() == [0, 1, 128, 255]

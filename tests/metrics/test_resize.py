@@ -1,0 +1,49 @@
+"""Resizing: TensorFlow 1's by hand and pixel by pixel, and clean-fid's against its own figures."""
+
+import numpy as np
+import pytest
+
+from jaxgan.metrics.resize import resize_clean, resize_tf1
+
+RNG = np.random.default_rng(4)
+
+
+def test_tf1_by_hand():
+    line = np.array([10.0, 20.0]).reshape(1, 1, 2, 1)
+    found = resize_tf1(np.repeat(line, 2, 1), 4)[0, 0, :, 0]
+    np.testing.assert_allclose(found, [10, 15, 20, 20])  # no half pixel: the first is the first
+    line = np.arange(4.0).reshape(1, 1, 4, 1)
+    np.testing.assert_allclose(resize_tf1(np.repeat(line, 4, 1), 2)[0, 0, :, 0], [0, 2])  # no antialiasing
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(5, 9, 17), (31, 12, 8), (6, 6, 6), (1, 1, 3)])
+def test_tf1_pixel_by_pixel(height, width, size):
+    images = RNG.integers(0, 256, (2, height, width, 3)).astype(np.uint8)
+    found = np.asarray(resize_tf1(images, size))
+    assert found.dtype == np.float32
+    for i in range(size):
+        for j in range(size):
+            y, x = i * height / size, j * width / size
+            top, left = int(y), int(x)
+            below, beside = min(top + 1, height - 1), min(left + 1, width - 1)
+            y, x = y - top, x - left
+            above = (1 - x) * images[:, top, left].astype(float) + x * images[:, top, beside]
+            under = (1 - x) * images[:, below, left].astype(float) + x * images[:, below, beside]
+            np.testing.assert_allclose(found[:, i, j], (1 - y) * above + y * under, atol=1e-4)
+
+
+def test_clean_fids_figures():
+    """Its build_resizer("clean") of version 0.1.35: sums of rows and columns of one image's three channels."""
+    image = np.random.RandomState(5).randint(0, 256, (40, 33, 3)).astype(np.uint8)
+    found = resize_clean(image[None], 299)[0]
+    assert found.shape == (299, 299, 3) and found.dtype == np.float32
+    assert found.min() == 0 and found.max() == 255  # what bicubic waves exceed is cut
+    np.testing.assert_allclose(found[100, 7], [47.2093124, 101.0484085, 48.8496933], atol=1e-4)
+    np.testing.assert_allclose(found.mean((0, 1), dtype=float), [126.5041777, 127.7735318, 124.7386567], rtol=1e-8)
+    np.testing.assert_array_equal(resize_clean(image[None, :33], 33)[0], image[:33])
+
+
+def test_clean_averages_what_tf1_leaves_out():
+    stripes = np.tile(np.array([0, 0, 0, 255], np.uint8), 16)[None, None, :, None].repeat(64, 1)
+    assert np.asarray(resize_tf1(stripes, 16)).max() == 0
+    assert abs(resize_clean(stripes, 16).mean() - 255 / 4) < 1

@@ -1,0 +1,94 @@
+"""PSNR, SSIM, MS-SSIM and total variation against published figures, and what they must be of images by hand."""
+
+import numpy as np
+import pytest
+
+from jaxgan.metrics import ms_ssim, ms_ssim_diversity, psnr, similarity, ssim, total_variation
+
+RNG = np.random.default_rng(3)
+
+
+def torch_rand(*shape):
+    """``torch.manual_seed(42); torch.rand(shape)``, [N, C, height, width], as [N, height, width, C]."""
+    raw = np.random.RandomState(42).randint(0, 2**32, int(np.prod(shape)), dtype=np.uint32)
+    return ((raw & (2**24 - 1)) / 2**24).reshape(shape).transpose(0, 2, 3, 1)
+
+
+def test_figures_that_torchmetrics_documents():
+    """Its docstrings' examples at commit dab0333: image/ssim.py, image/tv.py, image/psnr.py."""
+    x = torch_rand(3, 3, 256, 256)
+    assert ssim(x, 0.75 * x, low=0, high=1).mean() == pytest.approx(0.9219, abs=5e-5)
+    assert ms_ssim(x, 0.75 * x, low=0, high=1).mean() == pytest.approx(0.9628, abs=1e-4)
+    assert total_variation(torch_rand(5, 3, 28, 28)).sum() == pytest.approx(7546.8018, abs=1e-4)
+    a, b = (np.array(rows, float).reshape(1, 2, 2, 1) for rows in ([[0, 1], [2, 3]], [[3, 2], [1, 0]]))
+    assert psnr(a, b, low=0, high=3) == pytest.approx([2.5527], abs=5e-5)
+
+
+def test_scikit_images_figure():
+    """structural_similarity of 0.26 with gaussian_weights, sigma 1.5 and without use_sample_covariance, by channel."""
+    draws = np.random.RandomState(3)
+    draws.normal(size=(1100, 24))  # the other tests' draws
+    a = draws.uniform(size=(2, 3, 200, 190)).astype(np.float32)
+    b = (0.75 * a + 0.25 * draws.uniform(size=a.shape)).astype(np.float32)
+    a, b = (x.astype(float).transpose(0, 2, 3, 1) for x in (a, b))
+    assert ssim(a, b, low=0, high=1) == pytest.approx([0.9207229483793382, 0.9203881763508347], rel=1e-9)
+
+
+def test_the_range_does_not_matter():
+    x, y = RNG.uniform(-1, 1, (2, 3, 48, 48, 1))
+    for metric in (psnr, ssim, lambda *images, **how: ms_ssim(*images, weights=similarity.WEIGHTS[:2], **how)):
+        as_bytes = metric((x + 1) * 127.5, (y + 1) * 127.5, low=0, high=255)
+        np.testing.assert_allclose(metric(x, y), as_bytes, rtol=1e-9)
+
+
+def test_equals_and_opposites():
+    x = RNG.uniform(-1, 1, (2, 32, 32, 3))
+    np.testing.assert_allclose(ssim(x, x), 1)
+    np.testing.assert_allclose(ms_ssim(x, x, weights=similarity.WEIGHTS[:2]), 1)
+    assert (psnr(x, x) == np.inf).all()
+    assert (ssim(x, -x) < 0).all()
+    assert (ms_ssim(x, -x, weights=similarity.WEIGHTS[:2]) == 0).all()
+    np.testing.assert_allclose(psnr(np.ones((1, 4, 4, 1)), -np.ones((1, 4, 4, 1))), 0)
+
+
+def test_a_constant_difference():
+    """Without variance SSIM is its term of luminance, 2ab + c over a^2 + b^2 + c."""
+    a, b, c = 0.4, 0.6, 0.01**2
+    flat = np.ones((1, 20, 20, 1))
+    np.testing.assert_allclose(ssim(a * flat, b * flat, low=0, high=1), (2 * a * b + c) / (a * a + b * b + c))
+    np.testing.assert_allclose(psnr(a * flat, b * flat, low=0, high=1), 10 * np.log10(1 / 0.04))
+
+
+def test_diversity():
+    one, two = RNG.uniform(-1, 1, (2, 1, 40, 40, 1))
+    how = {"weights": similarity.WEIGHTS[:2], "pairs": 50}
+    alike = np.repeat(one, 20, 0) + 0.001
+    various = RNG.uniform(-1, 1, (20, 40, 40, 1))
+    assert ms_ssim_diversity(np.clip(alike, -1, 1), **how) == pytest.approx(1)
+    assert ms_ssim_diversity(various, **how) < 0.2
+    pair = ms_ssim_diversity(np.concatenate([one, two]), **how)  # never an image with itself
+    assert pair == pytest.approx(ms_ssim(one, two, weights=how["weights"])[0])
+    assert ms_ssim_diversity(various, **how) != ms_ssim_diversity(various, seed=1, **how)
+
+
+def test_variation_by_hand():
+    image = np.array([[0.0, 1.0], [3.0, 3.0]]).reshape(1, 2, 2, 1)
+    assert total_variation(image) == [1 + 0 + 3 + 2]
+
+
+def test_errors():
+    x = np.zeros((2, 32, 32, 3))
+    with pytest.raises(ValueError, match=r"images of 32 x 32: a window of 11 at 5 scales needs 161 x 161; .* weights="):
+        ms_ssim(x, x)
+    with pytest.raises(ValueError, match="a window of 11 at 1 scales needs 11 x 11"):
+        ssim(x[:, :8], x[:, :8])
+    with pytest.raises(ValueError, match=r"images from 255 to 255: want \[-1, 1\]; say the range with low= and high="):
+        psnr(x, x + 255)
+    with pytest.raises(ValueError, match="images from nan to nan"):
+        psnr(x, x * np.nan)
+    with pytest.raises(ValueError, match=r"\(2, 32, 32, 3\) and \(1, 32, 32, 3\)"):
+        psnr(x, x[:1])
+    with pytest.raises(ValueError, match=r"images of shape \(3,\)"):
+        total_variation(np.zeros(3))
+    with pytest.raises(ValueError, match="1000 pairs of 1 images"):
+        ms_ssim_diversity(x[:1])
