@@ -1,11 +1,8 @@
 """The console command: ``jaxgan fid A B``, ``jaxgan doctor``; or ``python -m jaxgan``."""
 
 import argparse
-import json
 import sys
-import warnings
 from pathlib import Path
-from typing import Any
 
 LAYERS = (64, 192, 768, 2048)
 TOLD = {
@@ -28,14 +25,11 @@ def main(arguments: list[str] | None = None) -> None:
         from jaxgan import doctor
 
         sys.exit(doctor.main())
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-        try:
-            _compare(asked)
-        except (ValueError, OSError, MemoryError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(2)
+    try:
+        _compare(asked)
+    except (ValueError, OSError, MemoryError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
@@ -61,29 +55,16 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.data import load
-    from jaxgan.evaluation import compare
+    from jaxgan.evaluation import compare, table, told_warnings, write
     from jaxgan.metrics.features import InceptionFeatures
 
-    samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))
-    features = InceptionFeatures(asked.weights, int(asked.features.rpartition("-")[2]), resize=asked.resize)
-    result = compare(samples, data, (asked.verb,), features, count=asked.count)
+    with told_warnings():
+        samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))
+        features = InceptionFeatures(asked.weights, int(asked.features.rpartition("-")[2]), resize=asked.resize)
+        result = compare(samples, data, (asked.verb,), features, count=asked.count)
     if asked.out:
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        asked.out.write_text(json.dumps(result, indent=2) + "\n")
-    for name, value in result.items():
-        if name != "protocol":
-            print(f"{name} {value:.6g}")
-    for line in _told(result["protocol"]):
-        print(f"  {line}")
-
-
-def _told(protocol: dict[str, Any]) -> list[str]:
-    sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
-    weights = protocol["weights"][:8]
-    return [
-        " against ".join(sets),
-        f"{protocol['features']}, layer {protocol['layer']}, weights {weights}, resize {protocol['resize']}",
-    ]
+        write(result, asked.out)
+    print("\n".join(table(result)))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,13 @@ result = compare(load("samples.npz"), load("photos/"), ("fid", "kid"), features)
 result["fid"], result["protocol"]
 """
 
+import contextlib
 import dataclasses
+import json
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +45,7 @@ class Metric:
 def _kid(x, y):
     size = min(KID_SUBSET, len(x), len(y))
     if size < KID_SUBSET:
-        warn(f"kid: one of the sets has {size:,} images, so every subset is all of it, and the deviation says nothing")
+        warn(f"kid: one of the sets has {size:,} images, so subsets are of {size:,}, not of the usual {KID_SUBSET:,}")
     found = kernel_distance(x, y, size=size)
     return {"kid": found.mean, "kid_deviation": found.deviation}
 
@@ -94,6 +99,37 @@ def compare(
         "jaxgan": __version__,
     }
     return {**values, "protocol": protocol}
+
+
+@contextlib.contextmanager
+def told_warnings() -> Iterator[None]:
+    """Within, a warning is a line on standard error, for people who did not write the code that it came from."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+        yield
+
+
+def write(result: dict[str, Any], path: Path) -> None:
+    """The figures and their protocol as JSON, in folders that are made if need be.
+
+    Raises:
+      OSError: it cannot be written; the message says where.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=2) + "\n")
+    except OSError as error:
+        raise OSError(f"--out {path} cannot be written: {error.strerror or error}") from error
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    """Lines for people: each figure, then of what, and by what."""
+    protocol = result["protocol"]
+    sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
+    how = [f"{key} {str(protocol[key])[:8]}" for key in ("layer", "weights", "resize") if key in protocol]
+    figures = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
+    return [*figures, "  " + " against ".join(sets), "  " + ", ".join([protocol["features"], *how])]
 
 
 def _images(source: Source, count: int) -> Iterator[np.ndarray]:

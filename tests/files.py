@@ -47,3 +47,13 @@ def mnist(test_data, part: str) -> Arrays:
 
     images = read("images-idx3", 16).reshape(-1, 28, 28, 1)
     return Arrays(images, read("labels-idx1", 8).astype(np.int32), "MNIST", tuple("0123456789"))
+
+
+def inception(path):
+    """Weights by the names of TensorFlow's graph, random, as far as the first 64 features."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name, shape in {"conv": (3, 3, 3, 32), "conv_1": (3, 3, 32, 32), "conv_2": (3, 3, 32, 64)}.items():
+        arrays[f"{name}/w"] = rng.normal(0, 0.2, shape).astype(np.float16)
+        arrays[f"{name}/b"] = rng.normal(0, 0.1, shape[-1]).astype(np.float32)
+    np.savez(path, **arrays)

@@ -44,9 +44,8 @@ RUNS = {
     "cgan-projection": Run("cgan", ("--projection",), recall=0.35),
     "wgan": Run("wgan", precision=0.25),
     "wgan_gp": Run("wgan_gp", precision=0.50),
-    "sngan": Run("sngan"),
-    # Measured 0.68, with a precision of 0.88.
-    "sngan-conditional": Run("sngan", ("--conditional",), frechet=0.9),
+    "sngan": Run("sngan", frechet=0.7, precision=0.45),
+    "sngan-conditional": Run("sngan", ("--conditional",), frechet=0.7, precision=0.6, recall=0.33),
     "r3gan": Run("r3gan", frechet=0.7, precision=0.5, recall=0.28),
 }
 

@@ -3,6 +3,7 @@
 import json
 import re
 
+import files
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,10 +77,7 @@ def folder(tmp_path_factory):
     for i in range(7):
         Image.fromarray(RNG.integers(0, 200, (9, 9, 3), np.uint8)).save(folder / "photos" / f"{i}.png")
     npz(folder / "samples.npz", RNG.uniform(-1, 1, (8, 9, 9, 3)).astype(np.float32))
-    shapes = {"conv": (3, 3, 3, 32), "conv_1": (3, 3, 32, 32), "conv_2": (3, 3, 32, 64)}
-    arrays = {f"{name}/w": RNG.normal(0, 0.2, shape).astype(np.float16) for name, shape in shapes.items()}
-    arrays |= {f"{name}/b": RNG.normal(0, 0.1, shape[-1]).astype(np.float32) for name, shape in shapes.items()}
-    np.savez(folder / "weights.npz", **arrays)
+    files.inception(folder / "weights.npz")
     return folder
 
 

@@ -13,7 +13,7 @@ import optax
 from jaxgan import sampling
 from jaxgan.data import Source, as_float
 from jaxgan.game import Game, Player, State
-from jaxgan.metrics import frechet_distance
+from jaxgan.metrics import gaussian_distance, moments
 from jaxgan.networks import Net, Nets
 from jaxgan.training.settings import Settings
 
@@ -152,15 +152,18 @@ class PixelScore:
         count = min(SCORE_SAMPLES, len(experiment.source))
         chosen = np.sort(np.random.default_rng(seed).choice(len(experiment.source), count, replace=False))
         parts = (experiment.source.read(part)["image"] for part in _parts(chosen))
-        self._real = np.concatenate([_coarse(np.asarray(as_float({"image": x})["image"])) for x in parts])
+        self._real = moments(np.concatenate([_coarse(np.asarray(as_float({"image": x})["image"])) for x in parts]))
         self._z = experiment.latents(sampling.sample_keys(seed + 1, count))
         self._sample = experiment.sampler()
 
     def __call__(self, state: State) -> float:
-        if len(self._real) < 2:
+        if self._real.count < 2:
             return float("inf")  # one example has no covariance
-        fake = np.concatenate([_coarse(self._sample(state, z)) for z in _parts(self._z)])
-        return frechet_distance(fake, self._real) if np.isfinite(fake).all() else float("inf")
+        pixels = np.concatenate([_coarse(self._sample(state, z)) for z in _parts(self._z)])
+        if not np.isfinite(pixels).all():
+            return float("inf")
+        fake = moments(pixels)
+        return gaussian_distance(fake.mean, fake.covariance, self._real.mean, self._real.covariance)
 
 
 def _parts(x):

@@ -1,4 +1,4 @@
-"""An experiment's command line: ``train`` (the default), ``sample``, ``report`` and ``inspect``.
+"""An experiment's command line: ``train`` (the default), ``sample``, ``evaluate``, ``report`` and ``inspect``.
 
     if __name__ == "__main__":
         main("dcgan", Config, build, __doc__)
@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -24,15 +24,17 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import axis, parallel, sampling
+from jaxgan import axis, evaluation, parallel, sampling
 from jaxgan.data import Batches
-from jaxgan.training import cache, logging, loop, private, report
+from jaxgan.game import State
+from jaxgan.metrics.features import InceptionFeatures
+from jaxgan.training import cache, evaluate as evaluating, logging, loop, private, report
 from jaxgan.training.checkpoint import Checkpoints, checksums, structured
 from jaxgan.training.directory import RunDirectory, read_config
 from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
 
-VERBS = ("train", "sample", "report", "inspect")
+VERBS = ("train", "sample", "evaluate", "report", "inspect")
 FRAMES_A_LATENT = 24  # of an interpolation
 
 
@@ -144,6 +146,42 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         config = read_config(Path(run_dir), name, config_class)
         _sample(name, config, build, Path(run_dir), count, seed, Path(out), step, member, label)
 
+    def evaluate(
+        weights: str,
+        run_dir: str = f"runs/{name}",
+        metrics: tuple[Literal["fid", "kid", "prdc"], ...] = ("fid", "kid", "prdc"),
+        features: Literal["inception-64", "inception-192", "inception-768", "inception-2048"] = "inception-2048",
+        resize: Literal["tf1", "clean"] = "tf1",
+        count: int | None = None,
+        seed: int = 0,
+        step: int | None = None,
+        member: int | None = None,
+        out: str | None = None,
+    ):
+        """Measure how far a checkpoint's samples are from its data, with the averaged weights.
+
+        Args:
+          weights: Inception's, pytorch-fid's or torch-fidelity's file, a .pth or .npz.
+          run_dir: the run.
+          metrics: fid; kid, the kernel distance; prdc, precision, recall, density and coverage.
+          features: Inception's of so many dimensions; published figures have 2048.
+          resize: to Inception's size as the FID has it, tf1, or as clean-fid.
+          count: of samples; as many as there are data, at most 50,000, if not given.
+          seed: which samples.
+          step: of which checkpoint; the newest if not given.
+          member: of a population, whose; the first if not given.
+          out: a JSON file for the figures and their protocol; evaluation.json beside the run's if not given.
+        """
+        config = read_config(Path(run_dir), name, config_class)
+        path = Path(out) if out else Path(run_dir, "evaluation.json")
+        experiment, state, whose = _restored(name, config, build, Path(run_dir), step, member)
+        told = f"{name} in {run_dir}{', ' + whose if whose else ''}"
+        with evaluation.told_warnings():
+            extractor = InceptionFeatures(weights, int(features.rpartition("-")[2]), resize=resize)
+            result = evaluating.evaluate(experiment, state, metrics, extractor, count=count, seed=seed, name=told)
+        evaluation.write(result, path)
+        print("\n".join([*evaluation.table(result), f"protocol: {path}"]))
+
     def write_report(run_dir: str = f"runs/{name}"):
         """Write report.html, also while the run goes on.
 
@@ -165,7 +203,7 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         for leaf, digest in sorted(checksums(leaves).items()):
             print(f"{digest}  {leaf}")
 
-    return {"train": train, "sample": sample, "report": write_report, "inspect": inspect}
+    return {"train": train, "sample": sample, "evaluate": evaluate, "report": write_report, "inspect": inspect}
 
 
 def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
@@ -286,6 +324,18 @@ def _leaves(run_dir: Path, step: int | None) -> dict[str, np.ndarray]:
         checkpoints.close()
 
 
+def _restored(name, config, build: Build, run_dir: Path, step, member) -> tuple[Experiment, State, str]:
+    """An experiment, the state of one of its members at a checkpoint, and which one of a population it is."""
+    experiment = build(config)
+    members = cast(config, experiment, build)
+    if member is not None and not 0 <= member < len(members.seeds):
+        last = len(members.seeds) - 1
+        raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
+    like = jax.jit(members.game.init)(members.keys)
+    state = structured(like, _leaves(run_dir, step), f"the checkpoint in {run_dir}")
+    return experiment, members.states(state)[member or 0], members.name(member or 0)
+
+
 def _sample(
     name, config, build: Build, run_dir: Path, count, seed, out: Path, step, member: int | None, label: int | None
 ) -> None:
@@ -294,18 +344,11 @@ def _sample(
     kind = out.suffix.lower()
     if kind not in (".png", ".gif", ".webp", ".npz"):
         raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
-    experiment = build(config)
+    experiment, state, whose = _restored(name, config, build, run_dir, step, member)
     classes = experiment.classes
     if label is not None and not 0 <= label < len(classes):
         known = f"want 0 to {len(classes) - 1}, for {', '.join(classes)}" if classes else "this model has no classes"
         raise ValueError(f"--label {label}: {known}")
-    members = cast(config, experiment, build)
-    if member is not None and not 0 <= member < len(members.seeds):
-        last = len(members.seeds) - 1
-        raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
-    like = jax.jit(members.game.init)(members.keys)
-    state = structured(like, _leaves(run_dir, step), f"the checkpoint in {run_dir}")
-    state, whose = members.states(state)[member or 0], members.name(member or 0)
     z = experiment.latents(sampling.sample_keys(seed, count))
     labels = jnp.arange(count) % len(classes) if classes and label is None else jnp.full(count, label or 0)
     moving = kind in (".gif", ".webp")

@@ -145,7 +145,7 @@ def test_dry_run_trains_nothing(tmp_path, capsys):
 def test_help_tells_of_every_verb_and_flag(capsys):
     code, text = run(capsys, "--help")
     assert code == 0
-    assert all(verb in text for verb in ("train", "sample", "report", "inspect", "1511.06434"))
+    assert all(verb in text for verb in ("train", "sample", "evaluate", "report", "inspect", "1511.06434"))
     code, text = run(capsys, "train", "--help")
     flags = (
         "--steps --batch-size --seed --data --run-dir --devices --precision --accumulate --fresh --dry-run --profile"
