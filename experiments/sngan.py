@@ -1,8 +1,8 @@
 """SNGAN: a discriminator whose every layer spectral normalisation holds at a Lipschitz constant of one.
 
 Paper      Miyato et al. 2018, arXiv:1802.05957: residual networks, hinge loss, the generator's batch twice the
-           discriminator's; but one turn of it, where the paper has five. --conditional: classes in the generator's BatchNorm and a projection
-           discriminator, Miyato and Koyama 2018, arXiv:1802.05637
+           discriminator's; but one turn of it, where the paper has five. --conditional: classes in the generator's
+           BatchNorm and a projection discriminator, Miyato and Koyama 2018, arXiv:1802.05637
 Command    python -m experiments.sngan --conditional
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32

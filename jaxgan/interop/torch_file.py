@@ -29,18 +29,7 @@ DTYPES = {
 }
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of an older file
 _MOST = 1 << 20  # objects of a file: a guard, not a limit of the format
-_REPEATED = 1 << 24  # numbers of a tensor that repeats those of its storage
-_DAMAGE = (
-    struct.error,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-)
+_DEEPEST, _LONGEST, _AXES = 50, 1000, 64  # nesting, a name's characters, a tensor's axes
 
 
 class _Storage(NamedTuple):
@@ -69,42 +58,45 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
     Of nested dictionaries names are joined with dots, ``state_dict.conv.weight``; what is no tensor is left out.
     bfloat16 becomes float32.
 
+    It takes memory of a few times the file's size, whatever is in it.
+
     Raises:
       ValueError: the file is of no known format, damaged, or asks for anything but tensors; the message says which.
       OSError: it cannot be read.
     """
     path = Path(path)
+    content = path.read_bytes()
     try:
-        if zipfile.is_zipfile(path):
-            tree, data = _from_zip(path)
-        else:
-            with path.open("rb") as file:
-                tree, data = _from_pickles(file)
-        tensors = dict(_named(tree))
+        tree, data = (_from_zip if zipfile.is_zipfile(io.BytesIO(content)) else _from_pickles)(io.BytesIO(content))
+        tensors: dict[str, _Tensor] = {}
+        _name(tree, "", tensors, [_MOST])
+        # Several names may share one storage; but a file of a few bytes must not fill the memory.
+        room = 4 * len(content) + 2**26 - sum(_bytes_of(tensor) for tensor in tensors.values())
+        if room < 0:
+            raise ValueError("its tensors would be far larger than the file")
         return {name: _array(tensor, data) for name, tensor in tensors.items()}
-    except (*_DAMAGE, UnicodeError) as error:
-        raise ValueError(f"{path}: a damaged file of PyTorch's, or none ({type(error).__name__}: {error})") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    except Exception as error:  # what bytes that nobody wrote on purpose lead to, there is no list of
+        raise ValueError(f"{path}: a damaged file of PyTorch's, or none ({type(error).__name__})") from error
 
 
-def _from_zip(path: Path) -> tuple[Any, Mapping[str, bytes]]:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        programs = [name for name in names if name.endswith("/data.pkl") or name == "data.pkl"]
+def _from_zip(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        programs = [i.filename for i in members if i.filename == "data.pkl" or i.filename.endswith("/data.pkl")]
         if len(programs) != 1:
-            raise ValueError("a zip, but not PyTorch's: it has no data.pkl")
-        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+            raise ValueError(f"a zip, but not PyTorch's: it has {len(programs) or 'no'} data.pkl")
+        if any(info.compress_type != zipfile.ZIP_STORED for info in members):
             raise ValueError("a zip, but not PyTorch's: its members are compressed")
+        if sum(info.file_size for info in members) > file.seek(0, io.SEEK_END):
+            raise ValueError("a zip whose members are larger than itself")
         root = programs[0].removesuffix("data.pkl")
-        orders = [archive.read(name) for name in names if name == f"{root}byteorder"]
-        if orders and orders[0] != b"little":
-            raise ValueError("its numbers are big-endian; save it again on another machine")
-        tree = _run(io.BytesIO(archive.read(programs[0])))
-        data = {
-            name.removeprefix(f"{root}data/"): archive.read(name) for name in names if name.startswith(f"{root}data/")
-        }
-    return tree, data
+        data = {i.filename.removeprefix(root): archive.read(i) for i in members if i.filename.startswith(root)}
+    if data.get("byteorder", b"little") != b"little":
+        raise ValueError("its numbers are big-endian; save it again on another machine")
+    tree = _run(io.BytesIO(data["data.pkl"]))
+    return tree, {name.removeprefix("data/"): content for name, content in data.items()}
 
 
 def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
@@ -119,42 +111,68 @@ def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
     tree = _run(file, storages)
     data = {}
     for key in _run(file):
-        (count,) = struct.unpack("<q", file.read(8))
-        size = count * _size(storages[key].dtype)
-        data[key] = file.read(size)
-        if count < 0 or len(data[key]) != size:
+        count, dtype = struct.unpack("<q", file.read(8))[0], storages[_key(key)].dtype
+        size = count * _size(dtype)
+        data[key] = file.read(max(size, 0))
+        if len(data[key]) != size:
             raise ValueError(f"it ends within storage {key}")
     return tree, data
 
 
-def _named(tree: Any, prefix: str = "") -> list[tuple[str, _Tensor]]:
+def _name(tree: Any, prefix: str, found: dict[str, _Tensor], left: list[int], depth: int = 0) -> None:
+    """Collect the tensors of a tree by name. ``left`` counts visits down: a part may occur again and again."""
+    left[0] -= 1
+    if left[0] < 0 or depth > _DEEPEST:
+        raise ValueError("more, or deeper, than a file of weights has")
     if isinstance(tree, _Tensor):
-        return [(prefix or "tensor", tree)]
-    if not isinstance(tree, dict):
-        return []
-    return [found for key, value in tree.items() for found in _named(value, f"{prefix}.{key}" if prefix else str(key))]
+        if prefix in found:
+            raise ValueError(f"two tensors are named {_shown(prefix)}")
+        found[prefix or "tensor"] = tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            _name(value, f"{prefix}.{key}" if prefix else str(key), found, left, depth + 1)
+
+
+def _shown(value: Any) -> str:
+    """Text of a file for a message: short, and without what a terminal would obey."""
+    return repr(value)[:80] if isinstance(value, (str, int)) else f"a {type(value).__name__}"
+
+
+def _key(value: Any) -> Any:
+    """A name, before it is looked up or printed: of a tuple of tuples either may take for ever."""
+    if not isinstance(value, (str, int)) or (isinstance(value, str) and len(value) > _LONGEST):
+        raise ValueError(f"{_shown(value)} for a name")
+    return value
+
+
+def _whole(values: Any) -> tuple[int, ...]:
+    if not isinstance(values, (tuple, list)) or len(values) > _AXES:
+        raise ValueError(f"a tensor of {len(values) if isinstance(values, (tuple, list)) else 'no'} axes")
+    if any(not isinstance(value, int) or not 0 <= value < 2**63 for value in values):
+        raise ValueError("a tensor whose shape, offset or strides are no whole numbers from 0")
+    return tuple(values)
 
 
 def _size(dtype: str) -> int:
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
+def _bytes_of(tensor: _Tensor) -> int:
+    return math.prod(tensor.shape) * max(4, _size(tensor.storage.dtype))
+
+
 def _array(tensor: _Tensor, data: Mapping[str, bytes]) -> np.ndarray:
     (key, dtype, _), offset, shape, strides = tensor
     numbers = np.frombuffer(data[key], "<u2" if dtype == "bfloat16" else dtype)
-    if dtype == "bfloat16":  # the upper half of a float32
-        numbers = (numbers.astype("<u4") << 16).view("<f4")
-    if min((offset, *shape, *strides)) < 0 or len(shape) != len(strides):
-        raise ValueError(f"a tensor of shape {shape} with offset {offset} and strides {strides}")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides))
-    if math.prod(shape) and last >= len(numbers):
-        raise ValueError(f"a tensor of shape {shape} reaches beyond its storage of {len(numbers):,} numbers")
-    if math.prod(shape) > max(len(numbers), _REPEATED):
-        raise ValueError(f"a tensor of shape {shape} repeats its storage of {len(numbers):,} numbers")
     if not math.prod(shape):
-        return np.zeros(shape, numbers.dtype)
-    bytes_of = tuple(step * numbers.itemsize for step in strides)
-    return np.lib.stride_tricks.as_strided(numbers[offset:], shape, bytes_of, writeable=False).copy()
+        return np.zeros(shape, np.float32 if dtype == "bfloat16" else numbers.dtype)
+    if last >= len(numbers) or len(shape) != len(strides):
+        raise ValueError(f"a tensor of shape {shape} reaches beyond its storage of {len(numbers):,} numbers")
+    steps = tuple(step * numbers.itemsize for step in strides)
+    array = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps, writeable=False).copy()
+    # bfloat16 is the upper half of a float32.
+    return (array.astype("<u4") << 16).view("<f4") if dtype == "bfloat16" else array
 
 
 def _call(function: Any, arguments: tuple) -> Any:
@@ -162,38 +180,38 @@ def _call(function: Any, arguments: tuple) -> Any:
     if not isinstance(function, _Global):
         raise ValueError("it calls what is no function")
     name = ".".join(function)
-    if name == "collections.OrderedDict":
-        return dict(*arguments)
+    if name == "collections.OrderedDict" and not arguments:
+        return {}
     if name == "torch._utils._rebuild_tensor_v2":
-        storage, offset, shape, strides = arguments[:4]
+        storage, offset, shape, strides, *more = arguments
         if not isinstance(storage, _Storage):
             raise ValueError("a tensor without a storage")
-        return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+        if any(more[2:]):  # after requires_grad and hooks: that it is conjugate, or negated
+            raise ValueError("a tensor that is told to be read in another way; save it as .clone()")
+        return _Tensor(storage, *_whole((offset,)), _whole(shape), _whole(strides))
     if name == "torch._utils._rebuild_parameter":
         return arguments[0]
     if name == "torch.Size":
-        return tuple(arguments[0])
+        return _whole(arguments[0])
     raise ValueError(
-        f"it calls {name}, which is not for weights; only tensors are read: save model.state_dict() with torch.save"
+        f"it calls {_shown(name)}, which is not for weights; only tensors are read: save model.state_dict()"
     )
 
 
 def _stored(found: Any) -> _Storage:
     """Of a persistent id: ("storage", type, key, device, count), older ones with a sixth part."""
     if found[0] != "storage":
-        raise ValueError(f"it holds a {found[0]}, whose code is not run; save model.state_dict() with torch.save")
+        raise ValueError(f"it holds {_shown(found[0])}, whose code is not run; save model.state_dict()")
     _, storage_type, key, _, count, *view = found
     if not isinstance(storage_type, _Global) or storage_type.name not in DTYPES or any(view):
-        raise ValueError(f"a storage of type {storage_type}, which is not read")
-    return _Storage(str(key), DTYPES[storage_type.name], int(count))
-
-
-_MARK = object()
+        raise ValueError("a storage of a type that is not read")
+    return _Storage(_key(key), DTYPES[storage_type.name], *_whole((count,)))
 
 
 def _run(file: BinaryIO, storages: dict[str, _Storage] | None = None) -> Any:
     """The value of one pickle, whose opcodes are those of https://docs.python.org/3/library/pickletools.html."""
     stack: list[Any] = []
+    marks: list[int] = []
     memo: dict[int, Any] = {}
 
     def take(form: str) -> Any:
@@ -208,8 +226,8 @@ def _run(file: BinaryIO, storages: dict[str, _Storage] | None = None) -> Any:
         return read.decode()
 
     def marked() -> list[Any]:
-        at = len(stack) - 1 - stack[::-1].index(_MARK)
-        items = stack[at + 1 :]
+        at = marks.pop()
+        items = stack[at:]
         del stack[at:]
         return items
 
@@ -217,7 +235,7 @@ def _run(file: BinaryIO, storages: dict[str, _Storage] | None = None) -> Any:
         return file.readline()[:-1].decode("ascii")
 
     def set_items(pairs: list[Any]) -> None:
-        stack[-1].update(zip(pairs[::2], pairs[1::2]))
+        stack[-1].update(zip(map(_key, pairs[::2]), pairs[1::2], strict=True))
 
     def of_long(form: str) -> int:
         return int.from_bytes(file.read(take(form)), "little", signed=True)
@@ -248,7 +266,7 @@ def _run(file: BinaryIO, storages: dict[str, _Storage] | None = None) -> Any:
     opcodes: dict[bytes, Callable[[], Any]] = {
         b"\x80": lambda: take("<B"),  # PROTO
         b"\x95": lambda: take("<Q"),  # FRAME
-        b"(": lambda: push(_MARK),
+        b"(": lambda: marks.append(len(stack)),
         b"}": lambda: push({}),
         b"]": lambda: push([]),
         b")": lambda: push(()),
@@ -277,7 +295,7 @@ def _run(file: BinaryIO, storages: dict[str, _Storage] | None = None) -> Any:
         b"h": lambda: push(memo[take("<B")]),
         b"j": lambda: push(memo[take("<I")]),
         b"c": lambda: push(_Global(line(), line())),
-        b"\x93": lambda: (name := stack.pop(), push(_Global(stack.pop(), name))),
+        b"\x93": lambda: (name := _key(stack.pop()), push(_Global(str(_key(stack.pop())), str(name)))),
         b"R": reduce,
         b"b": build,
         b"Q": persistent,
@@ -286,6 +304,6 @@ def _run(file: BinaryIO, storages: dict[str, _Storage] | None = None) -> Any:
         if code not in opcodes:
             raise ValueError(f"opcode {code!r} is not for weights" if code else "it ends too early")
         opcodes[code]()
-        if len(stack) > _MOST or len(memo) > _MOST:
+        if max(len(stack), len(memo), len(marks)) > _MOST:
             raise ValueError("more objects than a file of weights has")
     return stack.pop()

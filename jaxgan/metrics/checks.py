@@ -12,7 +12,10 @@ def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x"
       ValueError: shapes are others, a set has fewer than ``least`` examples, or a value is not finite.
     """
     arrays = [np.asarray(features) for features in sets]
-    if any(x.ndim != 2 for x in arrays) or len({x.shape[-1] for x in arrays}) > 1:
+    for name, x in zip(names, arrays):
+        if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)):
+            raise ValueError(f"{name}: features of {x.dtype}: want real numbers, [N, D]")
+    if any(x.ndim != 2 or not x.shape[1] for x in arrays) or len({x.shape[-1] for x in arrays}) > 1:
         shapes = " and ".join(str(x.shape) for x in arrays)
         raise ValueError(f"features of shapes {shapes}: want [N, D]{' and [M, D]' * (len(arrays) - 1)}")
     if min(map(len, arrays)) < least:
@@ -28,6 +31,6 @@ def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x"
     return tuple(np.asarray(x, np.float64) for x in arrays)
 
 
-def warn(message: str) -> None:
-    """A ``UserWarning`` at the line that called the metric that calls this."""
-    warnings.warn(message, UserWarning, stacklevel=3)
+def warn(message: str, above: int = 0) -> None:
+    """A ``UserWarning`` at the line that called the metric which calls this, ``above`` functions further up."""
+    warnings.warn(message, UserWarning, stacklevel=3 + above)

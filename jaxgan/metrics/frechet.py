@@ -9,8 +9,9 @@ from jaxgan.metrics.moments import Moments, moments
 def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
     """|m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^1/2). Dowson and Landau 1982; Heusel et al. 2017, equation 6.
 
-    In float64, with covariances over N - 1. On Inception's features this is the FID. It is biased upwards, by about
-    one part in N (Bińkowski et al. 2018, appendix D), so compare figures of as many examples alone.
+    In float64, with covariances over N - 1. On Inception's features this is the FID. It is biased, usually
+    upwards, by an amount that falls as 1/N and depends on both sets (Chong and Forsyth 2020, 1911.07023): compare only
+    figures of as many examples.
 
     Args:
       x, y: features, [N, D] and [M, D], N and M at least 2; or their ``moments``.
@@ -29,7 +30,7 @@ def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
     if min(x.count, y.count) < 2:
         raise ValueError(f"{x.count} and {y.count} examples: this needs 2 of each")
     for name, a in (("x", x), ("y", y)):
-        if not np.diag(a.scatter).any():
+        if (np.diag(a.scatter) <= a.count * np.square(1e-15 * a.mean)).all():  # but for the rounding of the mean
             warn(f"{name}: all {a.count:,} examples have the same features, so the distance sees their mean alone")
         elif a.count <= len(a.mean):
             warn(

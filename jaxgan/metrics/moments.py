@@ -24,6 +24,8 @@ class Moments(NamedTuple):
     @property
     def covariance(self) -> np.ndarray:
         """Over ``count - 1``, [D, D]."""
+        if self.count < 2:
+            raise ValueError(f"{self.count} example: a covariance needs 2")
         return self.scatter / (self.count - 1)
 
 
@@ -40,7 +42,7 @@ def moments(features: np.ndarray) -> Moments:
 
 
 def merge(parts: Iterable[Moments]) -> Moments:
-    """Of the union of sets; one by one, so a generator of any length does. Chan, Golub and LeVeque 1983, section 2.
+    """Of the union of sets; one by one, so a generator of any length does. Chan, Golub and LeVeque 1983.
 
     Raises:
       ValueError: there are no parts.
@@ -54,6 +56,8 @@ def merge(parts: Iterable[Moments]) -> Moments:
 
 
 def _both(a: Moments, b: Moments) -> Moments:
+    if a.mean.shape != b.mean.shape:
+        raise ValueError(f"moments of {len(a.mean)} and of {len(b.mean)} dimensions cannot be merged")
     count, apart = a.count + b.count, b.mean - a.mean
     scatter = a.scatter + b.scatter + np.outer(apart, apart) * (a.count * b.count / count)
     return Moments(count, a.mean + apart * (b.count / count), scatter)

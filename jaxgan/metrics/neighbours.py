@@ -1,5 +1,6 @@
 """Who is near whom: precision, recall, density, coverage, authenticity and memorisation."""
 
+import operator
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from jaxgan.metrics.checks import as_features, warn
 
-ROWS = 1024  # of a table of distances at a time: memory grows with the smaller set's number alone
+ROWS = 1024  # of a table of distances at a time, so that memory grows with one number alone
 
 
 class PrecisionRecall(NamedTuple):
@@ -49,8 +50,10 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> Preci
     Warns:
       UserWarning: some example's k nearest neighbours are copies of it.
     """
+    _check(k)
     real, fake = as_features(real, fake, least=k + 1, names=("real", "fake"))
-    real_radii, fake_radii = _radii(real, k, "real"), _radii(fake, k, "fake")
+    real_radii, fake_radii = _radii(real, k), _radii(fake, k)
+    _warn_of_copies(real=real_radii, fake=fake_radii)
     precise = [(distances <= real_radii[None]).any(1) for distances in _distances(fake, real)]
     recalled = [(distances <= fake_radii[None]).any(1) for distances in _distances(real, fake)]
     return PrecisionRecall(float(np.concatenate(precise).mean()), float(np.concatenate(recalled).mean()))
@@ -61,8 +64,10 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> Densi
 
     The arguments, errors and warnings are ``precision_recall``'s; the paper's k is 5, for 10,000 of each.
     """
+    _check(k)
     real, fake = as_features(real, fake, least=k + 1, names=("real", "fake"))
-    radii = _radii(real, k, "real")
+    radii = _radii(real, k)
+    _warn_of_copies(real=radii)
     inside = np.concatenate([(distances <= radii[None]).sum(1) for distances in _distances(fake, real)])
     covered = np.concatenate([distances.min(1) for distances in _distances(real, fake)]) <= radii
     return DensityCoverage(float(inside.mean() / k), float(covered.mean()))
@@ -71,38 +76,47 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> Densi
 def authenticity(train: np.ndarray, fake: np.ndarray) -> float:
     """The share of fakes that are no near copies of a training example. Alaa et al. 2022 (2102.08921), section 4.3.
 
-    A fake is a near copy if it is closer to its nearest training example than that one is to any other.
+    A fake is a near copy unless it is farther from its nearest training example than that one is from any other.
 
     Args:
-      train, fake: features, [N, D] and [M, D], N at least 2.
+      train, fake: features, [N, D] and [M, D], at least 2 each.
 
     Raises:
       ValueError: dimensions differ, a set is too small, or a feature is not finite.
     """
     train, fake = as_features(train, fake, names=("train", "fake"))
-    radii = _radii(train, 1, "train")
+    radii = _radii(train, 1)
     copies = []
     for distances in _distances(fake, train):
         nearest = distances.argmin(1)
-        copies.append(distances[np.arange(len(distances)), nearest] < radii[nearest])
+        copies.append(distances[np.arange(len(distances)), nearest] <= radii[nearest])
     return float(1 - np.concatenate(copies).mean())
 
 
-def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray) -> float:
+def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, seed: int = 0) -> float:
     """The share of fakes whose nearest real is a training example: 1/2 of what generalises, 1 of what repeats.
 
-    As the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour. Both sets of reals are cut to the smaller
-    one's number, so that neither is the denser.
+    As the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour. Of the larger set of reals as many are drawn
+    as the smaller one has, so that neither is the denser: give as many held-out examples as there are training ones,
+    or copies of those that were not drawn go unseen.
 
     Args:
-      train, held_out, fake: features, [N, D], [M, D] and [L, D].
+      train, held_out, fake: features, [N, D], [M, D] and [L, D], at least 2 each.
+      seed: of the draw.
 
     Raises:
       ValueError: dimensions differ, a set is too small, or a feature is not finite.
+
+    Warns:
+      UserWarning: fewer are held out than there are training examples.
     """
     train, held_out, fake = as_features(train, held_out, fake, names=("train", "held_out", "fake"))
     count = min(len(train), len(held_out))
-    ours, others = nearest_distances(fake, train[:count]), nearest_distances(fake, held_out[:count])
+    if len(train) > count:
+        warn(f"train: only {count:,} of {len(train):,} examples are looked at, as many as are held out")
+    draws = np.random.default_rng(seed)
+    chosen = (reals[draws.choice(len(reals), count, replace=False)] for reals in (train, held_out))
+    ours, others = (nearest_distances(fake, reals) for reals in chosen)
     return float(np.where(ours == others, 0.5, ours < others).mean())
 
 
@@ -112,24 +126,40 @@ def nearest_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.concatenate([distances.min(1) for distances in _distances(x, y)])
 
 
-def _radii(x: np.ndarray, k: int, name: str) -> np.ndarray:
-    """The distance of each example to its k-th neighbour among the others, [N]."""
-    if k < 1:
+def _check(k: int) -> None:
+    if operator.index(k) < 1:
         raise ValueError(f"k = {k}: at least the first neighbour")
+
+
+def _radii(x: np.ndarray, k: int) -> np.ndarray:
+    """The distance of each example to its k-th neighbour among the others, [N]."""
     # The nearest is the example itself, at 0, or a copy of it.
-    radii = np.concatenate([np.partition(distances, k, axis=1)[:, k] for distances in _distances(x, x)])
-    copies = int((radii == 0).sum())
-    if copies:
-        warn(f"{name}: {copies:,} of {len(x):,} examples are copied {k} times or more, and reach none but their copies")
-    return radii
+    return np.concatenate([np.partition(distances, k, axis=1)[:, k] for distances in _distances(x, x)])
+
+
+def _warn_of_copies(**radii: np.ndarray) -> None:
+    for name, reach in radii.items():
+        copies = int((reach == 0).sum())
+        if copies:
+            message = (
+                f"{name}: {copies:,} of {len(reach):,} examples have only copies for neighbours, and reach nothing else"
+            )
+            warn(message, above=1)
 
 
 def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
     """Euclidean distances from some rows of x at a time to all of y, [rows, M]."""
+    # From their own centre: what they have in common would swamp what they differ by.
+    centre = y.mean(0)
+    x, y = x - centre[None], y - centre[None]
     norms = np.square(y).sum(1)
     for i in range(0, len(x), ROWS):
         part = x[i : i + ROWS]
-        squares = np.square(part).sum(1)[:, None] + norms[None] - 2 * part @ y.T
-        # What is left of a copy's is rounding.
-        squares[squares < 1e-12 * norms[None]] = 0
+        both = np.square(part).sum(1)[:, None] + norms[None]
+        squares = both - 2 * part @ y.T
+        # Of what is close the difference is mostly rounding; so that only a copy's is 0, it is taken again.
+        rows, columns = np.nonzero(squares < 1e-6 * both)
+        for start in range(0, len(rows), ROWS):
+            at = rows[start : start + ROWS], columns[start : start + ROWS]
+            squares[at] = np.square(part[at[0]] - y[at[1]]).sum(1)
         yield np.sqrt(squares)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.ndimage
 
-WINDOW, DEVIATION = 11, 1.5  # Wang et al. 2004, section III.B
+WINDOW, DEVIATION = 11, 1.5  # Wang et al. 2004, section III.C
 K1, K2 = 0.01, 0.03
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2; of the finest scale first
 
@@ -49,7 +49,7 @@ def ms_ssim(
     The other arguments and errors are ``psnr``'s.
 
     Args:
-      weights: of contrast and structure at each scale; of the paper's five, images are at least 161 x 161. For smaller
+      weights: of contrast and structure at each scale; of the paper's five, images are at least 176 x 176. For smaller
         ones give fewer: ``WEIGHTS[:2]`` suits 32 x 32, and its figures compare with each other alone.
     """
     x, y = _images(x, y, low, high)
@@ -82,6 +82,7 @@ def ms_ssim_diversity(
       seed: of the draw.
       low, high, weights: ``ms_ssim``'s.
     """
+    images = np.asarray(images)
     if len(images) < 2 or pairs < 1:
         raise ValueError(f"{pairs} pairs of {len(images)} images: want at least one, of two images or more")
     rng = np.random.default_rng(seed)
@@ -93,7 +94,7 @@ def ms_ssim_diversity(
 
 
 def total_variation(images: np.ndarray) -> np.ndarray:
-    """The sum of the absolute differences of neighbours, below and beside, of each image, [N]. Rudin et al. 1992."""
+    """The sum of the absolute differences of neighbours, below and beside, of each image, [N]."""
     images = np.asarray(images, np.float64)
     if images.ndim != 4:
         raise ValueError(f"images of shape {images.shape}: want [N, height, width, C]")
@@ -114,8 +115,10 @@ def _images(x, y, low, high):
 
 
 def _fits(shape, scales):
-    least = (WINDOW - 1) * 2 ** (scales - 1) + 1
-    if scales < 1 or min(shape[1:3]) < least:
+    if scales < 1:
+        raise ValueError("no weights: want one for each scale")
+    least = WINDOW * 2 ** (scales - 1)
+    if min(shape[1:3]) < least:
         raise ValueError(
             f"images of {shape[1]} x {shape[2]}: a window of {WINDOW} at {scales} scales needs {least} x {least}; "
             "ms_ssim takes fewer scales with weights="

@@ -1,7 +1,6 @@
 """Files of weights: those that PyTorch writes, where it is installed, and some by hand: harmless, damaged and hostile."""
 
 import contextlib
-import io
 import struct
 import zipfile
 
@@ -87,36 +86,65 @@ def test_what_pytorch_writes(old, tmp_path):
     assert set(read_torch(path)) == set(model.state_dict())
     torch.save(model, path, _use_new_zipfile_serialization=not old)
     with pytest.raises(
-        ValueError, match=r"(it calls .*|opcode .*not for weights|it holds a module, whose code is not run)"
+        ValueError, match=r"(it calls .*|opcode .*not for weights|it holds .module., whose code is not run)"
     ):
         read_torch(path)
 
 
+def nested(levels):
+    """A dictionary of dictionaries, each of which holds the one before it twice."""
+    program = b"}(" + text("0") + b"}q\x00" + text("a") + tensor() + b"s"
+    for level in range(1, levels):
+        below = b"h" + bytes([level - 1])
+        program += text(str(level)) + b"}q" + bytes([level]) + b"(" + text("a") + below + text("b") + below + b"u"
+    return program + b"u"
+
+
+def many(value, times):
+    return b"}(" + b"".join(text(str(i)) + value for i in range(times)) + b"u"
+
+
+HUGE = b"\x8a\xff" + b"\x7f" * 255
 HOSTILE = {
-    "a call": (b"cos\nsystem\n" + tuple_of(text("true")) + b"R", r"it calls os\.system, which is not for weights"),
-    "eval": (b"cbuiltins\neval\n" + tuple_of(text("1")) + b"R", r"it calls builtins\.eval"),
+    "a call": (b"cos\nsystem\n" + tuple_of(text("true")) + b"R", r"it calls 'os\.system', which is not for weights"),
+    "eval": (b"cbuiltins\neval\n" + tuple_of(text("1")) + b"R", r"it calls 'builtins\.eval'"),
     "a new object": (b"cos\nsystem\n" + b")\x81", r"opcode b'\\x81' is not for weights"),
     "an extension": (b"\x82\x01", r"opcode b'\\x82' is not for weights"),
-    "another storage": (tensor(dtype="ObjectStorage"), "which is not read"),
+    "another storage": (tensor(dtype="ObjectStorage"), "a storage of a type that is not read"),
     "beyond its storage": (tensor(offset=1), r"a tensor of shape \(2, 3\) reaches beyond its storage of 6 numbers"),
-    "before its storage": (tensor(offset=-1), "with offset -1"),
-    "backwards": (tensor(strides=(-3, 1)), r"strides \(-3, 1\)"),
-    "more axes than strides": (tensor(strides=(1,)), r"strides \(1,\)"),
-    "a bomb": (tensor(shape=(2**30, 2**30), strides=(0, 0)), "repeats its storage of 6 numbers"),
-    "items of a list": (b"](" + text("a") + whole(1) + b"u", "a damaged file of PyTorch's, or none .AttributeError"),
-    "itself": (b"}q\x00" + text("a") + b"h\x00s", "a damaged file of PyTorch's, or none .RecursionError"),
-    "no such record": (tensor(key="1"), "a damaged file of PyTorch's, or none .KeyError: '1'"),
+    "before its storage": (tensor(offset=-1), "no whole numbers from 0"),
+    "backwards": (tensor(strides=(-3, 1)), "no whole numbers from 0"),
+    "more axes than strides": (tensor(strides=(1,)), "reaches beyond"),
+    "a bomb": (tensor(shape=(2**30, 2**30), strides=(0, 0)), "its tensors would be far larger than the file"),
+    "many bombs": (many(tensor(shape=(2**12, 2**10), strides=(0, 0)), 20), "far larger than the file"),
+    "axes without end": (tensor(shape=(1,) * 70, strides=(0,) * 70), "a tensor of 70 axes"),
+    "huge numbers": (tensor(shape=()).replace(tuple_of(), tuple_of(*[HUGE] * 60)), "no whole numbers|damaged"),
+    "twice as many on each level": (nested(45), "more, or deeper, than a file of weights has"),
+    "deep": (b"}" + (text("a") + b"}") * 60 + b"s" * 60, "more, or deeper"),
+    "a tuple of tuples for a name": (b"})" + b"\x85" * 100_000 + b"Ns", "a tuple for a name"),
+    "a name without end": (b"}" + text("a" * 2000) + b"Ns", "for a name"),
+    "what a terminal obeys": (b"cos\n\x1b[31m\n)R", r"it calls 'os\.\\x1b\[31m'"),
+    "read in another way": (tensor()[:-1].removesuffix(b"t") + b"}" + text("conj") + b"\x88stR", "read in another way"),
+    "two of one name": (
+        b"}(" + text("b.c") + tensor() + text("b") + b"}" + text("c") + tensor() + b"su",
+        "two tensors",
+    ),
+    "a name without a value": (b"}(" + text("a") + b"u", "is shorter"),
+    "no such record": (tensor(key="1"), "a damaged file of PyTorch's, or none .KeyError"),
     "no storage": (
         b"ctorch._utils\n_rebuild_tensor_v2\n" + tuple_of(whole(0), whole(0), b")", b")") + b"R",
         "a tensor",
     ),
     "calls a number": (whole(3) + b")R", "it calls what is no function"),
+    "items of a list": (b"](" + text("a") + whole(1) + b"u", "a damaged file of PyTorch's, or none .AttributeError"),
+    "itself": (b"}q\x00" + text("a") + b"h\x00s", "more, or deeper"),
     "what is no opcode here": (b"N000b", "opcode b'0' is not for weights"),
 }
 
 
 @pytest.mark.parametrize("name", list(HOSTILE))
 def test_what_is_no_weights_is_refused(name, tmp_path):
+    """At once, and in little memory: these took minutes, gigabytes, or the process."""
     value, told = HOSTILE[name]
     with pytest.raises(ValueError, match=told):
         read_torch(saved(tmp_path / "a.pth", value, SIX.tobytes()))
@@ -143,44 +171,44 @@ def test_other_files(tmp_path):
         read_torch(tmp_path / "none.pth")
 
 
-def test_every_damage_ends_with_a_message(tmp_path):
-    """Each cut, and each byte of the program changed: it is read, or refused; nothing else."""
-    path = saved(tmp_path / "a.pth", tensor(), SIX.tobytes())
-    whole_file = path.read_bytes()
-    for cut in range(0, len(whole_file), 7):
-        path.write_bytes(whole_file[:cut])
-        with pytest.raises(ValueError, match=r"a\.pth: "):
-            read_torch(path)
-    program = b"\x80\x02}(" + text("a") + tensor() + b"u."
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "pickles"])
+def test_every_damage_ends_with_a_message(old, tmp_path):
+    """Every cut, and every byte changed: it is read, or refused with the file's name; nothing else."""
+    path = tmp_path / "a.pth"
+    content = older() + SIX.tobytes() if old else saved(path, tensor(), SIX.tobytes()).read_bytes()
     rng = np.random.default_rng(0)
-    for at in range(len(program)):
-        changed = bytearray(program)
-        changed[at] = rng.integers(256)
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("model/data.pkl", bytes(changed))
-            archive.writestr("model/data/0", SIX.tobytes())
-        with contextlib.suppress(ValueError):
-            read_torch(path)
+    for at in range(len(content)):
+        changed = bytearray(content)
+        changed[at] ^= rng.integers(1, 256)
+        for damaged in (content[:at], bytes(changed)):
+            path.write_bytes(damaged)
+            with contextlib.suppress(ValueError):
+                read_torch(path)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_torch(path)["a"], SIX.reshape(2, 3))
+
+
+def older(value=None, count=6):
+    """The format before zip, as far as the numbers of its one storage."""
+
+    def pickled(program):
+        return b"\x80\x02" + program + b"."
+
+    magic = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")
+    value = (value or tensor()).replace(whole(6) + b"tQ", whole(6) + b"NtQ")  # with a view's metadata: none
+    parts = [b"\x8a\x0a" + magic, b"M\xe9\x03", b"}" + text("little_endian") + b"\x88s"]
+    parts += [b"}" + text("a") + value + b"s", b"](" + text("0") + b"e"]
+    return b"".join(map(pickled, parts)) + struct.pack("<q", count)
 
 
 def test_an_older_file_by_hand(tmp_path):
-    def pickled(value):
-        return b"\x80\x02" + value + b"."
-
-    magic = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")
-    old = tensor().replace(whole(6) + b"tQ", whole(6) + b"NtQ")  # with a view's metadata, of which there are none
-    file = io.BytesIO()
-    for part in (b"\x8a\x0a" + magic, b"M\xe9\x03", b"}" + text("little_endian") + b"\x88s"):
-        file.write(pickled(part))
-    file.write(pickled(b"}" + text("a") + old + b"s"))
-    file.write(pickled(b"](" + text("0") + b"e"))
-    head = file.getvalue()
     path = tmp_path / "old.pth"
-    path.write_bytes(head + struct.pack("<q", 6) + SIX.tobytes())
+    path.write_bytes(older() + SIX.tobytes())
     np.testing.assert_array_equal(read_torch(path)["a"], SIX.reshape(2, 3))
-    path.write_bytes(head + struct.pack("<q", 6) + SIX.tobytes()[:-1])
-    with pytest.raises(ValueError, match="it ends within storage 0"):
-        read_torch(path)
-    path.write_bytes(head.replace(b"\x88s", b"\x89s"))
+    for count in (6, 2**40, -1):
+        path.write_bytes(older(count=count) + SIX.tobytes()[:-1])
+        with pytest.raises(ValueError, match="it ends within storage 0"):
+            read_torch(path)
+    path.write_bytes(older().replace(b"\x88s", b"\x89s"))
     with pytest.raises(ValueError, match="big-endian"):
         read_torch(path)

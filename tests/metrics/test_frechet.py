@@ -138,10 +138,14 @@ def test_what_makes_it_doubtful_is_told():
         frechet_distance(x, few)
     assert told[0].filename == __file__
     with pytest.warns(UserWarning, match="x: all 30 examples have the same features"):
-        frechet_distance(np.ones((30, 20)), x)
+        frechet_distance(np.full((30, 20), 0.1), x)
     x[7, 3] = np.nan
     with pytest.raises(ValueError, match="x: 1 of 100 examples have features that are NaN or infinite"):
         frechet_distance(x, correlated(100, 20))
+    with pytest.raises(ValueError, match="moments of 1 and of 3 dimensions cannot be merged"):
+        merge([moments(correlated(5, 1)), moments(correlated(5, 3))])
+    with pytest.raises(ValueError, match="1 example: a covariance needs 2"):
+        _ = moments(correlated(1, 3)).covariance
     with pytest.raises(ValueError, match="no moments to merge"):
         merge([])
     with pytest.raises(ValueError, match="of 4 and 5 dimensions"):

@@ -78,8 +78,16 @@ def test_variation_by_hand():
 
 def test_errors():
     x = np.zeros((2, 32, 32, 3))
-    with pytest.raises(ValueError, match=r"images of 32 x 32: a window of 11 at 5 scales needs 161 x 161; .* weights="):
+    with pytest.raises(ValueError, match=r"images of 32 x 32: a window of 11 at 5 scales needs 176 x 176; .* weights="):
         ms_ssim(x, x)
+    for size, scales in ((175, 5), (21, 2)):
+        small = np.zeros((1, size, size + 9, 1))
+        with pytest.raises(ValueError, match=f"needs {size + 1} x {size + 1}"):
+            ms_ssim(small, small, weights=similarity.WEIGHTS[:scales])
+        least = np.zeros((1, size + 1, size + 1, 1))
+        np.testing.assert_allclose(ms_ssim(least, least, weights=similarity.WEIGHTS[:scales]), 1)
+    with pytest.raises(ValueError, match="no weights: want one for each scale"):
+        ms_ssim(x, x, weights=())
     with pytest.raises(ValueError, match="a window of 11 at 1 scales needs 11 x 11"):
         ssim(x[:, :8], x[:, :8])
     with pytest.raises(ValueError, match=r"images from 255 to 255: want \[-1, 1\]; say the range with low= and high="):
