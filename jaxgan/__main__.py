@@ -49,7 +49,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         "--resize", choices=("tf1", "clean"), default="tf1", help="as the FID has it, or as clean-fid (%(default)s)"
     )
     parser.add_argument("--size", type=int, help="first make images of other sizes this one, square")
-    parser.add_argument("--count", type=int, help="of each the first so many")
+    parser.add_argument("--count", type=int, help="so many of each, evenly from first to last")
     parser.add_argument("--out", type=Path, help="write the figures and their protocol to this JSON file too")
 
 
@@ -62,9 +62,9 @@ def _compare(asked: argparse.Namespace) -> None:
         samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))
         features = InceptionFeatures(asked.weights, int(asked.features.rpartition("-")[2]), resize=asked.resize)
         result = compare(samples, data, (asked.verb,), features, count=asked.count)
+    print("\n".join(table(result)))  # first: what cost hours must not be lost with a file
     if asked.out:
         write(result, asked.out)
-    print("\n".join(table(result)))
 
 
 if __name__ == "__main__":

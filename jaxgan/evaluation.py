@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxgan.data import Source
@@ -33,11 +34,13 @@ class Metric:
 
     Attributes:
       measure: ``(samples, data) -> {name: value}``, of moments, or of features [N, D].
+      least: how many examples of each it needs.
       of_moments: whether moments are enough, which take as much memory whatever the number of images.
       protocol: what it depends on besides the features.
     """
 
     measure: Callable[[Any, Any], dict[str, float]]
+    least: int = 2
     of_moments: bool = False
     protocol: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -46,6 +49,8 @@ def _kid(x, y):
     size = min(KID_SUBSET, len(x), len(y))
     if size < KID_SUBSET:
         warn(f"kid: one of the sets has {size:,} images, so subsets are of {size:,}, not of the usual {KID_SUBSET:,}")
+    if size == len(x) == len(y):
+        warn("kid: each subset is all there is, so the deviation says nothing")
     found = kernel_distance(x, y, size=size)
     return {"kid": found.mean, "kid_deviation": found.deviation}
 
@@ -60,8 +65,8 @@ def _prdc(samples, data):
 
 METRICS = {
     "fid": Metric(lambda x, y: {"fid": frechet_distance(x, y)}, of_moments=True),
-    "kid": Metric(_kid, protocol={"subsets": 100, "subset": f"at most {KID_SUBSET:,}", "seed": 2020}),
-    "prdc": Metric(_prdc, protocol={"neighbours": NEIGHBOURS}),
+    "kid": Metric(_kid, protocol={"subsets": 100, "seed": 2020}),
+    "prdc": Metric(_prdc, least=NEIGHBOURS + 1, protocol={"neighbours": NEIGHBOURS}),
 }
 
 
@@ -74,7 +79,7 @@ def compare(
       samples, data: images.
       names: of ``METRICS``.
       features: what is looked at.
-      count: the first so many of each alone; of a smaller set all.
+      count: so many of each alone, evenly from first to last; of a smaller set all.
 
     Raises:
       ValueError: a metric is not known, or what was given cannot be measured; it says why.
@@ -85,6 +90,9 @@ def compare(
     if count is not None and count < 2:
         raise ValueError(f"count {count}: at least 2")
     counts = [len(source) if count is None else min(count, len(source)) for source in (samples, data)]
+    least = max(METRICS[name].least for name in names)
+    if min(counts) < least:
+        raise ValueError(f"{counts[0]:,} samples and {counts[1]:,} data: {', '.join(names)} needs {least} of each")
     whole = not all(METRICS[name].of_moments for name in names)
     found = []
     for source, number in zip((samples, data), counts):
@@ -95,7 +103,9 @@ def compare(
         "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
         "data": {"name": data.name, "count": counts[1], "shape": list(data.shape)},
         **features.protocol,
+        "jax": f"{jax.__version__} on {jax.default_backend()}",
         **{name: METRICS[name].protocol for name in names if METRICS[name].protocol},
+        **({"kid_subset": min(KID_SUBSET, *counts)} if "kid" in names else {}),
         "jaxgan": __version__,
     }
     return {**values, "protocol": protocol}
@@ -129,9 +139,15 @@ def table(result: dict[str, Any]) -> list[str]:
     sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
     how = [f"{key} {str(protocol[key])[:8]}" for key in ("layer", "weights", "resize") if key in protocol]
     figures = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
-    return [*figures, "  " + " against ".join(sets), "  " + ", ".join([protocol["features"], *how])]
+    return [
+        *figures,
+        "  " + " against ".join(sets),
+        "  " + ", ".join([str(protocol.get("features", "features")), *how]),
+    ]
 
 
 def _images(source: Source, count: int) -> Iterator[np.ndarray]:
+    # Evenly from first to last: files lie class by class.
+    chosen = np.arange(count) * len(source) // count
     for start in range(0, count, READ):
-        yield np.asarray(source.read(np.arange(start, min(start + READ, count)))["image"])
+        yield np.asarray(source.read(chosen[start : start + READ])["image"])

@@ -1,6 +1,8 @@
 """What a metric looks at: images to features, by Inception or by any function, in batches over all devices."""
 
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -90,14 +92,14 @@ class InceptionFeatures:
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, -1)
         if images.shape[-1] != 3:
-            raise ValueError(f"images of {images.shape[-1]} channels: Inception takes 1 or 3")
+            raise ValueError(f"images of shape {images.shape}: Inception takes 1 or 3 channels, the last axis")
         found = []
         for i, start in enumerate(range(0, len(images), BATCH)):
             part, at = images[start : start + BATCH], i % len(self._devices)
             if self._resize == "clean":
                 part = resize_clean(part, inception.SIZE)
-            size = min(BATCH, len(images))  # the last one filled up: one program for all
-            part = np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)])
+            # The last one filled up: one program for all.
+            part = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), 0)])
             found.append(self._run(self._params[at], jax.device_put(part, self._devices[at])))
         return np.concatenate([np.asarray(x) for x in found])[: len(images)]
 
@@ -115,10 +117,13 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise OSError(f"weights {path} cannot be read: {error.strerror}; {WHERE}") from error
-    if path.suffix == ".npz":
-        with np.load(path) as arrays:
+    if path.suffix != ".npz":
+        return read_torch(path), digest
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays), digest
-    return read_torch(path), digest
+    except (ValueError, TypeError, AttributeError, EOFError, OSError, zlib.error, zipfile.BadZipFile):
+        raise ValueError(f"weights {path}: not an .npz of plain numbers, or a damaged one") from None
 
 
 def as_bytes(images: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ SIZE = 299
 LAYERS = (64, 192, 768, 2048, "logits_unbiased", "logits")
 CLASSES = 1008
 _EPSILON = 1e-3  # of the batch normalisation
+_EXACT = jax.lax.Precision.HIGHEST  # float32 on accelerators too, for a figure must not depend on the device
 
 
 class Unit(nn.Module):
@@ -28,7 +29,8 @@ class Unit(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        return nn.relu(nn.Conv(self.features, self.window, self.stride, self.padding, name="conv")(x))
+        conv = nn.Conv(self.features, self.window, self.stride, self.padding, precision=_EXACT, name="conv")
+        return nn.relu(conv(x))
 
 
 class Inception(nn.Module):
@@ -70,7 +72,8 @@ class Inception(nn.Module):
             return x
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], CLASSES))
         bias = self.param("bias", nn.initializers.zeros, (CLASSES,))
-        return x @ kernel if self.layer == "logits_unbiased" else x @ kernel + bias[None]
+        logits = jnp.matmul(x, kernel, precision=_EXACT)
+        return logits if self.layer == "logits_unbiased" else logits + bias[None]
 
 
 def _shrunk(x):
@@ -182,6 +185,8 @@ def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
     """
     if layer not in LAYERS:
         raise ValueError(f"inception has no layer {layer!r}; it has {', '.join(map(str, LAYERS))}")
+    if any(name.startswith("AuxLogits.") for name in arrays):
+        raise ValueError("this is torchvision's network, trained on another ImageNet; the FID's was TensorFlow's")
     found = _of_torch(arrays) if any(name.startswith("Conv2d_1a_3x3.") for name in arrays) else _of_graph(arrays)
     shapes = jax.eval_shape(Inception(layer).init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
     params = {}
@@ -191,7 +196,7 @@ def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
         if value is None or value.shape != wanted.shape:
             has = "no weights" if value is None else f"weights of {value.shape} for {wanted.shape}"
             raise ValueError(
-                f"layer {layer} of Inception: the file has {has} of {path[0]}; take a lower layer, or a whole file"
+                f"layer {layer} of Inception: the file has {has} of {path[0]}; a lower layer needs less of it"
             )
         place = params
         for key in path[:-1]:
@@ -217,22 +222,30 @@ def _of_torch(arrays):
         if not name.endswith(".conv.weight"):
             continue
         unit = name.removesuffix(".conv.weight")
-        norm = {
-            part: np.asarray(arrays[f"{unit}.bn.{part}"], np.float64)
-            for part in ("weight", "bias", "running_mean", "running_var")
-        }
+        kernel = np.asarray(arrays[name], np.float64)
+        parts = ("weight", "bias", "running_mean", "running_var")
+        norm = {part: np.asarray(arrays.get(f"{unit}.bn.{part}", np.zeros(0)), np.float64) for part in parts}
+        if kernel.ndim != 4 or any(value.shape != kernel.shape[:1] for value in norm.values()):
+            raise ValueError(f"{unit}: not a convolution of [out, in, height, width] with its batch normalisation")
         scale = norm["weight"] / np.sqrt(norm["running_var"] + _EPSILON)
-        kernel = np.asarray(arrays[name], np.float64).transpose(2, 3, 1, 0)  # [out, in, h, w] to [h, w, in, out]
-        found[f"{_graph_name(unit)}/conv/kernel"] = kernel * scale
+        found[f"{_graph_name(unit)}/conv/kernel"] = kernel.transpose(2, 3, 1, 0) * scale
         found[f"{_graph_name(unit)}/conv/bias"] = norm["bias"] - norm["running_mean"] * scale
-    if "fc.weight" in arrays:
+    if {"fc.weight", "fc.bias"} <= set(arrays):
         found["kernel"], found["bias"] = arrays["fc.weight"].T, arrays["fc.bias"]
     return found
 
 
 def _graph_name(unit: str) -> str:
     """``Mixed_6b.branch7x7dbl_2`` to ``mixed_4_tower_1_conv_1``."""
-    block, _, unit = unit.partition(".")
+    try:
+        return _translated(*unit.partition(".")[::2])
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"{unit}: no layer of the FID's Inception; want pytorch-fid's or torch-fidelity's file"
+        ) from None
+
+
+def _translated(block: str, unit: str) -> str:
     if not unit:
         return _STEM[block.removeprefix("Conv2d_")]
     block = block.removeprefix("Mixed_")

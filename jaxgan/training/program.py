@@ -179,8 +179,9 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         with evaluation.told_warnings():
             extractor = InceptionFeatures(weights, int(features.rpartition("-")[2]), resize=resize)
             result = evaluating.evaluate(experiment, state, metrics, extractor, count=count, seed=seed, name=told)
+        print("\n".join(evaluation.table(result)))
         evaluation.write(result, path)
-        print("\n".join([*evaluation.table(result), f"protocol: {path}"]))
+        print(f"protocol: {path}")
 
     def write_report(run_dir: str = f"runs/{name}"):
         """Write report.html, also while the run goes on.

@@ -74,6 +74,12 @@ def weights(tmp_path_factory):
     return path
 
 
+@pytest.fixture(autouse=True)
+def few_at_a_time(monkeypatch):
+    """Batches are filled up, which for a few images would take most of the time."""
+    monkeypatch.setattr("jaxgan.metrics.features.BATCH", 8)
+
+
 QUICK = (64, 192, "logits")  # the last holds all of the network
 
 
@@ -139,7 +145,9 @@ def test_the_real_weights(real):
     whole = moments(network(noise))
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-5)
     assert nearest_distances(network(noise), network(noise[:3]))[:3].max() < 1e-3
-    with pytest.raises(ValueError, match=r"layer 2048 of Inception: the file has no weights of .*take a lower layer"):
+    with pytest.raises(
+        ValueError, match=r"layer 2048 of Inception: the file has no weights of .*; a lower layer needs less"
+    ):
         InceptionFeatures(real, 2048)
 
 
@@ -155,6 +163,25 @@ def test_errors(tmp_path):
     message = r"weights of \(5, 5, 3, 32\) for \(3, 3, 3, 32\) of conv|no weights of conv"
     with pytest.raises(ValueError, match=message), pytest.warns(UserWarning, match="is not a known file"):
         InceptionFeatures(path, 64)
+
+
+def test_files_that_are_not_the_fids(tmp_path):
+    """Torchvision's, parts that are missing, names that are none: told, not stumbled over."""
+    unit = {f"Conv2d_1a_3x3.bn.{part}": np.ones(32) for part in ("weight", "bias", "running_mean", "running_var")}
+    unit["Conv2d_1a_3x3.conv.weight"] = np.ones((32, 3, 3, 3))
+    with pytest.raises(ValueError, match="this is torchvision's network"):
+        parameters({**unit, "AuxLogits.conv0.conv.weight": np.ones((2, 2, 1, 1))}, 64)
+    with pytest.raises(ValueError, match="Conv2d_1a_3x3: not a convolution of"):
+        parameters({name: value for name, value in unit.items() if not name.endswith("bn.bias")}, 64)
+    for name in ("Conv2d_9z", "Mixed_5b.foo", "Mixed_9a.branch1x1"):
+        renamed = {key.replace("Conv2d_1a_3x3", name): value for key, value in unit.items()}
+        with pytest.raises(ValueError, match=f"{name}: no layer of the FID's Inception"):
+            parameters({**unit, **renamed}, 64)
+    path = tmp_path / "weights.npz"
+    for content in (b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"weights\.npz: not an \.npz of plain numbers, or a damaged one"):
+            InceptionFeatures(path, 64)
 
 
 @pytest.mark.parametrize(

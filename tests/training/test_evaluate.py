@@ -12,6 +12,13 @@ from experiments import dcgan
 from jaxgan import sampling
 from jaxgan.training.evaluate import Drawn
 
+
+@pytest.fixture(autouse=True)
+def few_at_a_time(monkeypatch):
+    """Batches are filled up, which for a few images would take most of the time."""
+    monkeypatch.setattr("jaxgan.metrics.features.BATCH", 8)
+
+
 HOW = ["--features", "inception-64"]
 
 
