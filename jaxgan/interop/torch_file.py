@@ -37,7 +37,6 @@ class _Storage(NamedTuple):
 
     key: str
     dtype: str
-    count: int
 
 
 class _Tensor(NamedTuple):
@@ -162,7 +161,7 @@ def _bytes_of(tensor: _Tensor) -> int:
 
 
 def _array(tensor: _Tensor, data: Mapping[str, bytes]) -> np.ndarray:
-    (key, dtype, _), offset, shape, strides = tensor
+    (key, dtype), offset, shape, strides = tensor
     numbers = np.frombuffer(data[key], "<u2" if dtype == "bfloat16" else dtype)
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides))
     if not math.prod(shape):
@@ -188,7 +187,7 @@ def _call(function: Any, arguments: tuple) -> Any:
             raise ValueError("a tensor without a storage")
         if any(more[2:]):  # after requires_grad and hooks: that it is conjugate, or negated
             raise ValueError("a tensor that is told to be read in another way; save it as .clone()")
-        return _Tensor(storage, *_whole((offset,)), _whole(shape), _whole(strides))
+        return _Tensor(storage, _whole((offset,))[0], _whole(shape), _whole(strides))
     if name == "torch._utils._rebuild_parameter":
         return arguments[0]
     if name == "torch.Size":
@@ -202,10 +201,10 @@ def _stored(found: Any) -> _Storage:
     """Of a persistent id: ("storage", type, key, device, count), older ones with a sixth part."""
     if found[0] != "storage":
         raise ValueError(f"it holds {_shown(found[0])}, whose code is not run; save model.state_dict()")
-    _, storage_type, key, _, count, *view = found
+    _, storage_type, key, _, _, *view = found
     if not isinstance(storage_type, _Global) or storage_type.name not in DTYPES or any(view):
         raise ValueError("a storage of a type that is not read")
-    return _Storage(_key(key), DTYPES[storage_type.name], *_whole((count,)))
+    return _Storage(_key(key), DTYPES[storage_type.name])
 
 
 def _run(file: BinaryIO, storages: dict[str, _Storage] | None = None) -> Any:

@@ -1,14 +1,15 @@
 """Means and covariances of features that need not be in memory at once."""
 
+import dataclasses
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
 from jaxgan.metrics.checks import as_features
 
 
-class Moments(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Moments:
     """What the Fréchet distance needs of a set of features, float64.
 
     Attributes:

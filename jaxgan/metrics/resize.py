@@ -47,5 +47,5 @@ def resize_clean(images: np.ndarray, size: int) -> np.ndarray:
     for i, image in enumerate(images):
         for c in range(images.shape[-1]):
             channel = Image.fromarray(np.ascontiguousarray(image[..., c]))
-            result[i, ..., c] = channel.resize((size, size), Image.Resampling.BICUBIC)
+            result[i, ..., c] = np.asarray(channel.resize((size, size), Image.Resampling.BICUBIC))
     return result.clip(0, 255)

@@ -98,7 +98,8 @@ def total_variation(images: np.ndarray) -> np.ndarray:
     images = np.asarray(images, np.float64)
     if images.ndim != 4:
         raise ValueError(f"images of shape {images.shape}: want [N, height, width, C]")
-    return sum(np.abs(np.diff(images, axis=axis)).sum((1, 2, 3)) for axis in (1, 2))
+    below, beside = (np.abs(np.diff(images, axis=axis)).sum((1, 2, 3)) for axis in (1, 2))
+    return below + beside
 
 
 def _images(x, y, low, high):
