@@ -70,8 +70,7 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
         tensors: dict[str, _Tensor] = {}
         _name(tree, "", tensors, [_MOST])
         # Several names may share one storage; but a file of a few bytes must not fill the memory.
-        room = 4 * len(content) + 2**26 - sum(_bytes_of(tensor) for tensor in tensors.values())
-        if room < 0:
+        if sum(map(_bytes_of, tensors.values())) > 4 * len(content) + 2**26:
             raise ValueError("its tensors would be far larger than the file")
         return {name: _array(tensor, data) for name, tensor in tensors.items()}
     except ValueError as error:
@@ -94,23 +93,23 @@ def _from_zip(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
         data = {i.filename.removeprefix(root): archive.read(i) for i in members if i.filename.startswith(root)}
     if data.get("byteorder", b"little") != b"little":
         raise ValueError("its numbers are big-endian; save it again on another machine")
-    tree = _run(io.BytesIO(data["data.pkl"]))
+    tree = _Machine(io.BytesIO(data["data.pkl"])).run()
     return tree, {name.removeprefix("data/"): content for name, content in data.items()}
 
 
 def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
     first = file.read(1)
     file.seek(0)
-    if first != b"\x80" or _run(file) != _MAGIC:
+    if first != b"\x80" or _Machine(file).run() != _MAGIC:
         raise ValueError("not a file that torch.save writes, or a tar of 2016: save it again with a newer PyTorch")
-    _run(file)  # the version of the protocol
-    if _run(file).get("little_endian") is not True:
+    _Machine(file).run()  # the version of the protocol
+    if _Machine(file).run().get("little_endian") is not True:
         raise ValueError("its numbers are big-endian; save it again on another machine")
-    storages: dict[str, _Storage] = {}
-    tree = _run(file, storages)
+    machine = _Machine(file)
+    tree = machine.run()
     data = {}
-    for key in _run(file):
-        count, dtype = struct.unpack("<q", file.read(8))[0], storages[_key(key)].dtype
+    for key in _Machine(file).run():
+        count, dtype = struct.unpack("<q", file.read(8))[0], machine.storages[_key(key)].dtype
         size = count * _size(dtype)
         data[key] = file.read(max(size, 0))
         if len(data[key]) != size:
@@ -187,7 +186,8 @@ def _call(function: Any, arguments: tuple) -> Any:
             raise ValueError("a tensor without a storage")
         if any(more[2:]):  # after requires_grad and hooks: that it is conjugate, or negated
             raise ValueError("a tensor that is told to be read in another way; save it as .clone()")
-        return _Tensor(storage, _whole((offset,))[0], _whole(shape), _whole(strides))
+        (first,) = _whole([offset])
+        return _Tensor(storage, first, _whole(shape), _whole(strides))
     if name == "torch._utils._rebuild_parameter":
         return arguments[0]
     if name == "torch.Size":
@@ -207,102 +207,126 @@ def _stored(found: Any) -> _Storage:
     return _Storage(_key(key), DTYPES[storage_type.name])
 
 
-def _run(file: BinaryIO, storages: dict[str, _Storage] | None = None) -> Any:
-    """The value of one pickle, whose opcodes are those of https://docs.python.org/3/library/pickletools.html."""
-    stack: list[Any] = []
-    marks: list[int] = []
-    memo: dict[int, Any] = {}
+class _Machine:
+    """Runs one pickle: https://docs.python.org/3/library/pickletools.html tells what the opcodes do.
 
-    def take(form: str) -> Any:
-        size = struct.calcsize(form)
-        return struct.unpack(form, file.read(size))[0]
+    Attributes:
+      file: read from where it stands.
+      stack, marks, memo: the pickle's own.
+      storages: those met.
+    """
 
-    def text(form: str) -> str:
-        size = take(form)
-        read = file.read(size)
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+        self.storages: dict[str, _Storage] = {}
+
+    def run(self) -> Any:
+        """The value, at whose end the file then stands."""
+        while (code := self.file.read(1)) != b".":
+            if code not in _OPCODES:
+                raise ValueError(f"opcode {code!r} is not for weights" if code else "it ends too early")
+            _OPCODES[code](self)
+            if max(len(self.stack), len(self.memo), len(self.marks)) > _MOST:
+                raise ValueError("more objects than a file of weights has")
+        return self.stack.pop()
+
+    def take(self, form: str) -> Any:
+        """The file's next number."""
+        return struct.unpack(form, self.file.read(struct.calcsize(form)))[0]
+
+    def text(self, form: str) -> str:
+        size = self.take(form)
+        read = self.file.read(size)
         if len(read) != size:
             raise ValueError("it ends within a text")
         return read.decode()
 
-    def marked() -> list[Any]:
-        at = marks.pop()
-        items = stack[at:]
-        del stack[at:]
-        return items
+    def line(self) -> str:
+        return self.file.readline()[:-1].decode("ascii")
 
-    def line() -> str:
-        return file.readline()[:-1].decode("ascii")
+    def long(self) -> int:
+        return int.from_bytes(self.file.read(self.take("<B")), "little", signed=True)
 
-    def set_items(pairs: list[Any]) -> None:
-        stack[-1].update(zip(map(_key, pairs[::2]), pairs[1::2], strict=True))
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
 
-    def of_long(form: str) -> int:
-        return int.from_bytes(file.read(take(form)), "little", signed=True)
+    def mark(self) -> None:
+        self.marks.append(len(self.stack))
 
-    def reduce() -> None:
-        arguments = stack.pop()
-        stack[-1] = _call(stack[-1], arguments)
+    def popped(self, count: int) -> list[Any]:
+        """The last so many of the stack."""
+        if count > len(self.stack):
+            raise ValueError("it takes from an empty stack")
+        return [self.stack.pop() for _ in range(count)][::-1]
 
-    def build() -> None:
+    def marked(self) -> list[Any]:
+        """What lies on the stack above the last mark."""
+        return self.popped(len(self.stack) - self.marks.pop())
+
+    def extend(self, items: list[Any]) -> None:
+        self.stack[-1].extend(items)
+
+    def set_items(self, pairs: list[Any]) -> None:
+        self.stack[-1].update(zip(map(_key, pairs[::2]), pairs[1::2], strict=True))
+
+    def remember(self, at: int) -> None:
+        self.memo[at] = self.stack[-1]
+
+    def named(self) -> None:
+        module, name = map(_key, self.popped(2))
+        self.push(_Global(str(module), str(name)))
+
+    def reduce(self) -> None:
+        function, arguments = self.popped(2)
+        self.push(_call(function, arguments))
+
+    def build(self) -> None:
         """An object's state, here attributes of a dictionary (``_metadata`` of modules), which no one needs."""
-        stack.pop()
+        self.stack.pop()
 
-    def persistent() -> None:
-        found = _stored(stack.pop())
-        if storages is not None:
-            storages[found.key] = found
-        stack.append(found)
+    def persistent(self) -> None:
+        found = _stored(self.stack.pop())
+        self.storages[found.key] = found
+        self.push(found)
 
-    def remember(at: int) -> None:
-        memo[at] = stack[-1]
 
-    def tuples(count: int) -> None:
-        items = tuple(stack[-count:])
-        del stack[-count:]
-        stack.append(items)
-
-    push = stack.append
-    opcodes: dict[bytes, Callable[[], Any]] = {
-        b"\x80": lambda: take("<B"),  # PROTO
-        b"\x95": lambda: take("<Q"),  # FRAME
-        b"(": lambda: marks.append(len(stack)),
-        b"}": lambda: push({}),
-        b"]": lambda: push([]),
-        b")": lambda: push(()),
-        b"N": lambda: push(None),
-        b"\x88": lambda: push(True),
-        b"\x89": lambda: push(False),
-        b"K": lambda: push(take("<B")),
-        b"M": lambda: push(take("<H")),
-        b"J": lambda: push(take("<i")),
-        b"G": lambda: push(take(">d")),
-        b"\x8a": lambda: push(of_long("<B")),
-        b"X": lambda: push(text("<I")),
-        b"\x8c": lambda: push(text("<B")),
-        b"t": lambda: push(tuple(marked())),
-        b"l": lambda: push(marked()),
-        b"\x85": lambda: tuples(1),
-        b"\x86": lambda: tuples(2),
-        b"\x87": lambda: tuples(3),
-        b"a": lambda: (item := stack.pop(), stack[-1].append(item)),
-        b"e": lambda: (items := marked(), stack[-1].extend(items)),
-        b"s": lambda: (value := stack.pop(), key := stack.pop(), set_items([key, value])),
-        b"u": lambda: set_items(marked()),
-        b"q": lambda: remember(take("<B")),
-        b"r": lambda: remember(take("<I")),
-        b"\x94": lambda: remember(len(memo)),
-        b"h": lambda: push(memo[take("<B")]),
-        b"j": lambda: push(memo[take("<I")]),
-        b"c": lambda: push(_Global(line(), line())),
-        b"\x93": lambda: (name := _key(stack.pop()), push(_Global(str(_key(stack.pop())), str(name)))),
-        b"R": reduce,
-        b"b": build,
-        b"Q": persistent,
-    }
-    while (code := file.read(1)) != b".":
-        if code not in opcodes:
-            raise ValueError(f"opcode {code!r} is not for weights" if code else "it ends too early")
-        opcodes[code]()
-        if max(len(stack), len(memo), len(marks)) > _MOST:
-            raise ValueError("more objects than a file of weights has")
-    return stack.pop()
+_OPCODES: dict[bytes, Callable[[_Machine], Any]] = {
+    b"\x80": lambda m: m.take("<B"),  # PROTO
+    b"\x95": lambda m: m.take("<Q"),  # FRAME
+    b"(": _Machine.mark,
+    b"}": lambda m: m.push({}),
+    b"]": lambda m: m.push([]),
+    b")": lambda m: m.push(()),
+    b"N": lambda m: m.push(None),
+    b"\x88": lambda m: m.push(True),
+    b"\x89": lambda m: m.push(False),
+    b"K": lambda m: m.push(m.take("<B")),
+    b"M": lambda m: m.push(m.take("<H")),
+    b"J": lambda m: m.push(m.take("<i")),
+    b"G": lambda m: m.push(m.take(">d")),
+    b"\x8a": lambda m: m.push(m.long()),
+    b"X": lambda m: m.push(m.text("<I")),
+    b"\x8c": lambda m: m.push(m.text("<B")),
+    b"t": lambda m: m.push(tuple(m.marked())),
+    b"l": lambda m: m.push(m.marked()),
+    b"\x85": lambda m: m.push(tuple(m.popped(1))),
+    b"\x86": lambda m: m.push(tuple(m.popped(2))),
+    b"\x87": lambda m: m.push(tuple(m.popped(3))),
+    b"a": lambda m: m.extend(m.popped(1)),
+    b"e": lambda m: m.extend(m.marked()),
+    b"s": lambda m: m.set_items(m.popped(2)),
+    b"u": lambda m: m.set_items(m.marked()),
+    b"q": lambda m: m.remember(m.take("<B")),
+    b"r": lambda m: m.remember(m.take("<I")),
+    b"\x94": lambda m: m.remember(len(m.memo)),
+    b"h": lambda m: m.push(m.memo[m.take("<B")]),
+    b"j": lambda m: m.push(m.memo[m.take("<I")]),
+    b"c": lambda m: m.push(_Global(m.line(), m.line())),
+    b"\x93": _Machine.named,
+    b"R": _Machine.reduce,
+    b"b": _Machine.build,
+    b"Q": _Machine.persistent,
+}
