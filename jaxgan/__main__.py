@@ -1,12 +1,13 @@
-"""The console command: ``jaxgan fid A B``, ``jaxgan doctor``; or ``python -m jaxgan``."""
+"""The console command: ``jaxgan fid A B``, ``jaxgan compare RUN RUN``, ``jaxgan doctor``; or ``python -m jaxgan``."""
 
 import argparse
 import sys
 from pathlib import Path
 
-LAYERS = (64, 192, 768, 2048)
+NAMES = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")  # as evaluation.NAMES
 TOLD = {
     "fid": "the Fréchet distance of two sets of images: 0 of equals",
+    "mifid": "the Fréchet distance, the larger the more of data B is copied in samples A",
     "kid": "the kernel distance of two sets of images, which has no bias",
     "prdc": "precision, recall, density and coverage of samples A, given data B",
 }
@@ -20,14 +21,21 @@ def main(arguments: list[str] | None = None) -> None:
     verbs.add_parser("doctor", help=about, description=about)
     for verb, told in TOLD.items():
         _add_comparison(verbs.add_parser(verb, help=told, description=told))
+    about = "several runs on one page: curve on curve, samples beside samples"
+    comparison = verbs.add_parser("compare", help=about, description=about)
+    comparison.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a run's directory; two or more")
+    comparison.add_argument("--out", type=Path, default=Path("comparison.html"), help="the page (%(default)s)")
     asked = parser.parse_args(arguments)
     if asked.verb == "doctor":
         from jaxgan import doctor
 
         sys.exit(doctor.main())
     try:
-        _compare(asked)
-    except (ValueError, OSError, MemoryError) as error:
+        _pages(asked) if asked.verb == "compare" else _compare(asked)
+    except MemoryError as error:
+        print(f"error: {error}; there is not memory enough: lower --count", file=sys.stderr)
+        sys.exit(1)
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -38,13 +46,11 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="B", help="what they are compared with, likewise")
     parser.add_argument(
         "--features",
-        choices=[f"inception-{layer}" for layer in LAYERS],
-        default="inception-2048",
-        help="Inception's of this many dimensions (%(default)s, which published figures have)",
+        choices=NAMES,
+        help="Inception's of so many dimensions, 2048 if not given; or a small classifier's, trained on B, if B "
+        "has labels, and needs no weights",
     )
-    parser.add_argument(
-        "--weights", required=True, help="Inception's, of pytorch-fid or torch-fidelity: a .pth or .npz"
-    )
+    parser.add_argument("--weights", help="Inception's, of pytorch-fid or torch-fidelity: a .pth or .npz")
     parser.add_argument(
         "--resize", choices=("tf1", "clean"), default="tf1", help="as the FID has it, or as clean-fid (%(default)s)"
     )
@@ -55,16 +61,23 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.data import load
-    from jaxgan.evaluation import compare, table, told_warnings, write
-    from jaxgan.metrics.features import InceptionFeatures
+    from jaxgan.evaluation import compare, extractor, table, told_warnings, write
+    from jaxgan.training import cache
 
     with told_warnings():
         samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))
-        features = InceptionFeatures(asked.weights, int(asked.features.rpartition("-")[2]), resize=asked.resize)
+        named = asked.features or "inception-2048"
+        features = extractor(named, asked.weights, asked.resize, data, cache.classifiers())
         result = compare(samples, data, (asked.verb,), features, count=asked.count)
     print("\n".join(table(result)))  # first: what cost hours must not be lost with a file
     if asked.out:
         write(result, asked.out)
+
+
+def _pages(asked: argparse.Namespace) -> None:
+    from jaxgan.training import comparison
+
+    print(f"comparison: {comparison.write(asked.runs, asked.out)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """How far two sets of images are apart, with all that a figure depends on: its protocol.
 
-features = InceptionFeatures("weights.pth")
-result = compare(load("samples.npz"), load("photos/"), ("fid", "kid"), features)
-result["fid"], result["protocol"]
+Of a file of weights::
+
+    features = InceptionFeatures("weights.pth")
+    result = compare(load("samples.npz"), load("photos/"), ("fid", "kid"), features)
+    result["fid"], result["protocol"]
 """
 
 import contextlib
@@ -12,41 +14,76 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxgan import classifier
 from jaxgan.data import Source
-from jaxgan.metrics import density_coverage, frechet_distance, kernel_distance, merge, moments, precision_recall
+from jaxgan.data.source import Part, in_memory
+from jaxgan.metrics import (
+    authenticity,
+    count_modes,
+    density_coverage,
+    frechet_distance,
+    inception_score,
+    kernel_distance,
+    memorisation_informed_distance,
+    merge,
+    moments,
+    ms_ssim_diversity,
+    precision_recall,
+)
 from jaxgan.metrics.checks import warn
-from jaxgan.metrics.features import Features
+from jaxgan.metrics.features import LAYERS, Features, InceptionFeatures, as_bytes
 from jaxgan.version import __version__
 
 READ = 256  # images at a time
 KID_SUBSET = 1000
 NEIGHBOURS = 5
+PAIRS = 1000
+NAMES = ("classifier", *(f"inception-{layer}" for layer in LAYERS))
+
+
+class Seen(NamedTuple):
+    """A set of images as metrics take it; what no metric asked for is None.
+
+    Attributes:
+      source: the images themselves, as many as are looked at.
+      moments: of the features.
+      features: [N, D].
+      logits: [N, classes].
+      images: [N, height, width, C], uint8.
+    """
+
+    source: Source
+    moments: Any = None
+    features: Any = None
+    logits: Any = None
+    images: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A comparison of samples' features with the data's.
+    """A comparison of samples with data.
 
     Attributes:
-      measure: ``(samples, data) -> {name: value}``, of moments, or of features [N, D].
+      measure: ``(samples, data) -> {name: value}``, of what is ``Seen`` of each.
+      looks_at: the parts of ``Seen`` that it needs. Moments take as much memory whatever the number of images.
       least: how many examples of each it needs.
-      of_moments: whether moments are enough, which take as much memory whatever the number of images.
-      protocol: what it depends on besides the features.
+      protocol: what it depends on besides the features, given how many there are of each.
     """
 
-    measure: Callable[[Any, Any], dict[str, float]]
+    measure: Callable[[Seen, Seen], dict[str, float]]
+    looks_at: tuple[str, ...] = ("features",)
     least: int = 2
-    of_moments: bool = False
-    protocol: dict[str, Any] = dataclasses.field(default_factory=dict)
+    protocol: Callable[[int, int], dict[str, Any]] = lambda samples, data: {}
 
 
-def _kid(x, y):
-    size = min(KID_SUBSET, len(x), len(y))
+def _kid(samples, data):
+    x, y = samples.features, data.features
+    size = _subset(len(x), len(y))
     if size < KID_SUBSET:
         warn(f"kid: one of the sets has {size:,} images, so subsets are of {size:,}, not of the usual {KID_SUBSET:,}")
     if size == len(x) == len(y):
@@ -55,19 +92,87 @@ def _kid(x, y):
     return {"kid": found.mean, "kid_deviation": found.deviation}
 
 
+def _subset(samples, data):
+    return min(KID_SUBSET, samples, data)
+
+
 def _prdc(samples, data):
+    both = data.features, samples.features
     values = {
-        **precision_recall(data, samples, k=NEIGHBOURS)._asdict(),
-        **density_coverage(data, samples, k=NEIGHBOURS)._asdict(),
+        **precision_recall(*both, k=NEIGHBOURS)._asdict(),
+        **density_coverage(*both, k=NEIGHBOURS)._asdict(),
     }
     return {name: values[name] for name in ("precision", "recall", "density", "coverage")}
 
 
+def _inception_score(samples, data):
+    score = inception_score(samples.logits)
+    return {"is": score.mean, "is_deviation": score.deviation}
+
+
+def _modes(samples, data):
+    found = count_modes(samples.logits.argmax(1), samples.logits.shape[1])
+    return {"modes": found.covered, "modes_kl": found.divergence}
+
+
+def _diversity(samples, data):
+    return {
+        name: ms_ssim_diversity(seen.images, pairs=PAIRS, low=0, high=255)
+        for name, seen in (("ms_ssim", samples), ("ms_ssim_of_data", data))
+    }
+
+
+def _classification_accuracy(samples, data):
+    """Ravuri and Vinyals 2019, 1905.10887: of reals, by a classifier that has seen samples alone."""
+    for name, seen in (("samples", samples), ("data", data)):
+        if not seen.source.classes:
+            raise ValueError(f"cas: the {name}, {seen.source.name}, have no labels, which it compares")
+    taught = classifier.fit(in_memory(samples.source), len(data.source.classes))
+    judge = classifier.Classifier(taught, len(data.source.classes), data.source.shape)
+    return {"cas": judge.accuracy(data.source)}
+
+
 METRICS = {
-    "fid": Metric(lambda x, y: {"fid": frechet_distance(x, y)}, of_moments=True),
-    "kid": Metric(_kid, protocol={"subsets": 100, "seed": 2020}),
-    "prdc": Metric(_prdc, least=NEIGHBOURS + 1, protocol={"neighbours": NEIGHBOURS}),
+    "fid": Metric(lambda x, y: {"fid": frechet_distance(x.moments, y.moments)}, ("moments",)),
+    "kid": Metric(_kid, protocol=lambda *counts: {"subsets": 100, "subset": _subset(*counts), "seed": 2020}),
+    "mifid": Metric(lambda x, y: {"mifid": memorisation_informed_distance(x.features, y.features)}),
+    "prdc": Metric(_prdc, least=NEIGHBOURS + 1, protocol=lambda *_: {"neighbours": NEIGHBOURS}),
+    "authenticity": Metric(lambda x, y: {"authenticity": authenticity(y.features, x.features)}),
+    "is": Metric(_inception_score, ("logits",), least=10, protocol=lambda *_: {"splits": 10, "seed": 2020}),
+    "modes": Metric(_modes, ("logits",)),
+    "ms_ssim": Metric(_diversity, ("images",), protocol=lambda *_: {"pairs": PAIRS, "seed": 0}),
+    "cas": Metric(_classification_accuracy, ()),
 }
+
+
+HIGHER = ("prdc", "authenticity", "is", "modes", "cas")  # is better
+
+
+def extractor(
+    features: str | None, weights: str | Path | None, resize: str, data: Source, cache: Path | None
+) -> Features:
+    """Features by the name that a user types.
+
+    Args:
+      features: of ``NAMES``; not given, Inception's 2,048 where there are weights, else the classifier's.
+      weights: Inception's file.
+      resize: to Inception's size, ``tf1`` or ``clean``.
+      data: what the classifier is trained on.
+      cache: a directory where it is kept.
+
+    Raises:
+      ValueError: the name is not known, or does not go with the weights given; or what its making raises.
+    """
+    features = features or ("classifier" if weights is None else "inception-2048")
+    if features not in NAMES:
+        raise ValueError(f"--features {features}: want one of {', '.join(NAMES)}")
+    if features == "classifier":
+        if weights is not None:
+            raise ValueError("--weights are Inception's; the classifier is trained on the data, leave them out")
+        return classifier.trained(data, cache=cache)
+    if weights is None:
+        raise ValueError(f"--features {features} needs --weights, Inception's file; --features classifier needs none")
+    return InceptionFeatures(weights, int(features.rpartition("-")[2]), resize=resize)  # pyright: ignore
 
 
 def compare(
@@ -85,30 +190,59 @@ def compare(
       ValueError: a metric is not known, or what was given cannot be measured; it says why.
     """
     unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        raise ValueError(f"metrics {', '.join(unknown) or 'none'}: want some of {', '.join(METRICS)}")
+    if unknown:
+        raise ValueError(f"metrics {', '.join(unknown)}: want some of {', '.join(METRICS)}")
     if count is not None and count < 2:
         raise ValueError(f"count {count}: at least 2")
-    counts = [len(source) if count is None else min(count, len(source)) for source in (samples, data)]
-    least = max(METRICS[name].least for name in names)
+    chosen = [source if count is None or count >= len(source) else _some(source, count) for source in (samples, data)]
+    counts = [len(source) for source in chosen]
+    least = max((METRICS[name].least for name in names), default=0)
     if min(counts) < least:
         raise ValueError(f"{counts[0]:,} samples and {counts[1]:,} data: {', '.join(names)} needs {least} of each")
-    whole = not all(METRICS[name].of_moments for name in names)
-    found = []
-    for source, number in zip((samples, data), counts):
-        parts = (features(images) for images in _images(source, number))
-        found.append(np.concatenate(list(parts)) if whole else merge(map(moments, parts)))
-    values = {key: value for name in names for key, value in METRICS[name].measure(*found).items()}
+    parts = {part for name in names for part in METRICS[name].looks_at}
+    seen = [_look(source, parts, features) for source in chosen]
+    values = {key: value for name in names for key, value in METRICS[name].measure(*seen).items()}
     protocol = {
         "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
         "data": {"name": data.name, "count": counts[1], "shape": list(data.shape)},
         **features.protocol,
         "jax": f"{jax.__version__} on {jax.default_backend()}",
-        **{name: METRICS[name].protocol for name in names if METRICS[name].protocol},
-        **({"kid_subset": min(KID_SUBSET, *counts)} if "kid" in names else {}),
+        **{name: how for name in names if (how := METRICS[name].protocol(*counts))},
         "jaxgan": __version__,
     }
     return {**values, "protocol": protocol}
+
+
+def _some(source: Source, count: int) -> Source:
+    # Evenly from first to last: files lie class by class.
+    return Part(source, np.arange(count) * len(source) // count)
+
+
+def _look(source: Source, parts: set[str], features: Features) -> Seen:
+    """What metrics look at, of images that are read once; of moments alone without keeping the features."""
+    kept: dict[str, list] = {part: [] for part in parts}
+
+    def batches() -> Iterator[np.ndarray]:
+        for start in range(0, len(source) if parts else 0, READ):
+            images = np.asarray(source.read(np.arange(start, min(start + READ, len(source))))["image"])
+            if "images" in parts:
+                kept["images"].append(as_bytes(images))
+            if "logits" in parts:
+                kept["logits"].append(features.logits(images))
+            if "features" in parts or "moments" in parts:
+                yield features(images)
+
+    found: dict[str, Any] = {}
+    if "features" in parts:
+        kept["features"] = list(batches())
+    elif "moments" in parts:
+        found["moments"] = merge(map(moments, batches()))
+    else:
+        list(batches())
+    found |= {part: np.concatenate(arrays) for part, arrays in kept.items() if arrays}
+    if "moments" in parts and "features" in parts:
+        found["moments"] = moments(found["features"])
+    return Seen(source, **found)
 
 
 @contextlib.contextmanager
@@ -137,7 +271,8 @@ def table(result: dict[str, Any]) -> list[str]:
     """Lines for people: each figure, then of what, and by what."""
     protocol = result["protocol"]
     sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
-    how = [f"{key} {str(protocol[key])[:8]}" for key in ("layer", "weights", "resize") if key in protocol]
+    keys = ("layer", "trained_on", "accuracy", "weights", "resize")
+    how = [f"{key.replace('_', ' ')} {_short(protocol[key])}" for key in keys if key in protocol]
     figures = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
     return [
         *figures,
@@ -146,8 +281,8 @@ def table(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def _images(source: Source, count: int) -> Iterator[np.ndarray]:
-    # Evenly from first to last: files lie class by class.
-    chosen = np.arange(count) * len(source) // count
-    for start in range(0, count, READ):
-        yield np.asarray(source.read(chosen[start : start + READ])["image"])
+def _short(value: Any) -> str:
+    """Of a digest what people compare."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value[:8] if isinstance(value, str) and len(value) == 64 else str(value)

@@ -69,10 +69,8 @@ def test_a_count(sets):
     assert found["protocol"]["data"]["count"] == 70
     with pytest.raises(ValueError, match="count 1: at least 2"):
         compare(samples, data, ("fid",), Corners(), count=1)
-    with pytest.raises(ValueError, match="metrics fud: want some of fid, kid, prdc"):
+    with pytest.raises(ValueError, match="metrics fud: want some of fid, kid, mifid, prdc"):
         compare(samples, data, ("fid", "fud"), Corners())
-    with pytest.raises(ValueError, match="metrics none"):
-        compare(samples, data, (), Corners())
     with pytest.warns(UserWarning, match="kid: one of the sets has 70 images|each subset is all there is"):
         compare(samples, data, ("kid",), Corners(), count=70)
     with pytest.raises(ValueError, match="5 samples and 5 data: fid, prdc needs 6 of each"):
@@ -143,7 +141,8 @@ def test_others_from_the_console(folder, capsys):
             "layer 2048 of Inception: the file has no weights",
         ),
         (("fid", "samples.npz", "photos", *HOW, "--count", 1), "count 1: at least 2"),
-        (("fid", "samples.npz", "photos"), "--weights"),
+        (("fid", "samples.npz", "photos"), "--features inception-2048 needs --weights"),
+        (("fid", "samples.npz", "photos", "--features", "classifier"), "no labels, which the classifier's features"),
         (("fid", "weights.npz", "photos", *HOW), "no array 'images' in it"),
         (("doctors",), "invalid choice: 'doctors'"),
     ],

@@ -78,6 +78,46 @@ def in_memory(source: Source) -> Arrays:
     return Arrays(everything["image"], everything.get("label"), source.name, source.classes)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """Some of a source's examples, by their indices."""
+
+    source: Source
+    indices: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.source.classes
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.source.shape
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        return self.source.read(self.indices[indices])
+
+
+def hold_out(source: Source, count: int) -> tuple[Source, Source]:
+    """All but ``count`` of the examples, and those: chosen at random, the same ones every time.
+
+    Raises:
+      ValueError: that is more than half of them, or none.
+    """
+    if not 0 < count <= len(source) // 2:
+        most = len(source) // 2
+        raise ValueError(f"{source.name}: of {len(source):,} examples {count:,} cannot be held out; want 1 to {most:,}")
+    chosen = np.random.default_rng(0).permutation(len(source))
+    rest, held = (Part(source, np.sort(part)) for part in (chosen[count:], chosen[:count]))
+    return (in_memory(rest), in_memory(held)) if isinstance(source, Arrays) else (rest, held)
+
+
 def size_in_bytes(source: Source) -> int:
     """What all examples take in memory."""
     return len(source) * source.read(np.zeros(1, np.int64))["image"].nbytes

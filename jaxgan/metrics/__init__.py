@@ -11,9 +11,11 @@ from jaxgan.metrics.neighbours import (
     authenticity as authenticity,
     density_coverage as density_coverage,
     memorisation as memorisation,
+    memorisation_informed_distance as memorisation_informed_distance,
     nearest_distances as nearest_distances,
     precision_recall as precision_recall,
 )
+from jaxgan.metrics.path_length import perceptual_path_length as perceptual_path_length
 from jaxgan.metrics.similarity import (
     ms_ssim as ms_ssim,
     ms_ssim_diversity as ms_ssim_diversity,

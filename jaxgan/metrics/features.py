@@ -3,7 +3,7 @@
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,25 +13,34 @@ import numpy as np
 from jaxgan.interop.torch_file import read_torch
 from jaxgan.metrics import inception
 from jaxgan.metrics.checks import warn
-from jaxgan.metrics.moments import Moments, merge, moments
 from jaxgan.metrics.resize import resize_clean, resize_tf1
 
 WHERE = (
     "https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights has pt_inception-2015-12-05-6726825d.pth, 95 MB"
 )
-KNOWN = {  # how the SHA-256 begins
-    "6726825d": "pytorch-fid's and torch-fidelity's file",
-}
+KNOWN = ("6726825d",)  # how the SHA-256 of pytorch-fid's and torch-fidelity's file begins
+LAYERS = (64, 192, 768, 2048)  # those that figures are told of
 BATCH = 64
 
 
 class Features(Protocol):
     """Images, [N, height, width, C], uint8, to features, [N, D]; and what a figure has to be told with."""
 
-    protocol: dict[str, Any]
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What a figure has to be told with."""
+        ...
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """The features of images."""
+        ...
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Of the classes that images may be of, [N, classes]: for the Inception Score, and for modes."""
+        ...
+
+    def exact(self, images: np.ndarray) -> np.ndarray:
+        """The features of float images in [-1, 1] that are not rounded to bytes: for the perceptual path length."""
         ...
 
 
@@ -66,19 +75,12 @@ class InceptionFeatures:
         if resize not in ("tf1", "clean"):
             raise ValueError(f"resize {resize!r}: 'tf1' is the FID's own, 'clean' is clean-fid's")
         arrays, digest = read_weights(weights)
-        if not any(digest.startswith(start) for start in KNOWN):
+        if not digest.startswith(KNOWN):
             warn(f"{weights} (SHA-256 {digest[:8]}...) is not a known file of Inception's; {WHERE}")
         self._devices = list(jax.local_devices() if devices is None else devices)
-        params = inception.parameters(arrays, layer)
-        self._params = [jax.device_put(params, device) for device in self._devices]
-        self._resize = resize
-        network = inception.Inception(layer)
-
-        @jax.jit
-        def run(params, images):
-            return network.apply(params, resize_tf1(images, inception.SIZE))
-
-        self._run = run
+        self._arrays, self._resize, self._layer = arrays, resize, layer
+        self._networks: dict[int | str, tuple] = {}
+        self._network(layer)
         self.protocol = {
             "features": "inception-v3-2015-12-05",
             "layer": layer,
@@ -86,9 +88,31 @@ class InceptionFeatures:
             "resize": resize,
         }
 
+    def _network(self, layer: int | str) -> tuple:
+        """The compiled network as far as a layer, and its parameters on each device; made when it is first asked."""
+        if layer not in self._networks:
+            params, network = inception.parameters(self._arrays, layer), inception.Inception(layer)
+            run = jax.jit(lambda params, images: network.apply(params, resize_tf1(images, inception.SIZE)))
+            self._networks[layer] = run, [jax.device_put(params, device) for device in self._devices]
+        return self._networks[layer]
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """[N, height, width, 1 or 3] to [N, D]."""
-        images = as_bytes(images)
+        return self._of(images, self._layer)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """[N, 1008], without the bias, as the Inception Score has them."""
+        return self._of(images, "logits_unbiased")
+
+    def exact(self, images: np.ndarray) -> np.ndarray:
+        """[N, D], of floats that are not rounded."""
+        return self._of_numbers((np.asarray(images, np.float32) + 1) * 127.5, self._layer)
+
+    def _of(self, images: np.ndarray, layer: int | str) -> np.ndarray:
+        return self._of_numbers(as_bytes(images), layer)
+
+    def _of_numbers(self, images: np.ndarray, layer: int | str) -> np.ndarray:
+        run, params = self._network(layer)
         if images.shape[-1] == 1:
             images = np.repeat(images, 3, -1)
         if images.shape[-1] != 3:
@@ -100,7 +124,7 @@ class InceptionFeatures:
                 part = resize_clean(part, inception.SIZE)
             # The last one filled up: one program for all.
             part = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), 0)])
-            found.append(self._run(self._params[at], jax.device_put(part, self._devices[at])))
+            found.append(run(params[at], jax.device_put(part, self._devices[at])))
         return np.concatenate([np.asarray(x) for x in found])[: len(images)]
 
 
@@ -145,8 +169,3 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
             "divide by 127.5 and subtract 1, or give uint8"
         )
     return np.rint((images.astype(np.float32) + 1) * 127.5).astype(np.uint8)
-
-
-def feature_moments(batches: Iterable[np.ndarray], features: Callable[[np.ndarray], np.ndarray]) -> Moments:
-    """The moments of more images than fit in memory, given in batches of any size."""
-    return merge(moments(features(images)) for images in batches)

@@ -17,10 +17,18 @@ def directory() -> Path:
 
     By the processor's features: a home that several machines share may hold programs that some of them cannot run.
     """
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     features = [line for line in logging.cpuinfo() if line.startswith(("flags", "Features", "model name"))][:2]
     own = hashlib.sha256("\n".join([platform.machine(), platform.processor(), *features]).encode()).hexdigest()[:12]
-    return root / "jaxgan" / f"compiled-{own}"
+    return _root() / f"compiled-{own}"
+
+
+def classifiers() -> Path:
+    """Where classifiers are kept that metrics look at images with."""
+    return _root() / "classifiers"
+
+
+def _root() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgan"
 
 
 def enable() -> Path | None:

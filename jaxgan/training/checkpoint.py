@@ -66,6 +66,11 @@ class Checkpoints:
         """The steps that there are checkpoints of, oldest first."""
         return sorted(self._manager.all_steps())
 
+    def best(self) -> int | None:
+        """The step of the checkpoint with the lowest score; None where there is no checkpoint."""
+        scores = {step: (self._manager.metrics(step) or {}).get("score", np.inf) for step in self.steps()}
+        return min(scores, key=lambda step: (scores[step], -step), default=None)
+
     def save(self, state: State, score: Callable[[], float] = lambda: float("inf")) -> None:
         """Copy the state to the host, and score it and write it in the background.
 

@@ -22,7 +22,8 @@ from jaxgan.training import logging
 
 # What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
 WRITTEN = (
-    *("config.json", "metrics.jsonl", "speed.jsonl", "report.html", "report.html.new"),
+    *("config.json", "metrics.jsonl", "speed.jsonl", "diagnosis.jsonl", "evaluations.jsonl", "evaluation.json"),
+    *("report.html", "report.html.new"),
     *("checkpoints", "damaged", "profile", "samples", "tensorboard"),
 )
 

@@ -1,6 +1,10 @@
 """A run's samples against its data: the figures, and in JSON the whole protocol behind them."""
 
-from collections.abc import Sequence
+import functools
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -8,11 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import evaluation, sampling
+from jaxgan.evaluation import READ
 from jaxgan.game import State
+from jaxgan.metrics import perceptual_path_length
 from jaxgan.metrics.features import Features
+from jaxgan.training import logging
 from jaxgan.training.experiment import Experiment
 
 MOST = 50_000  # samples, if not told: as many as published figures have
+EPSILON = 1e-4  # of a path, its step
+METRICS = (*evaluation.METRICS, "ppl")
 
 
 class Drawn:
@@ -35,13 +44,56 @@ class Drawn:
         return self._count
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """The samples of these indices."""
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(self._seed), jnp.asarray(indices))
-        labels = jnp.asarray(indices) % len(self.classes) if self.classes else None
-        samples = self._sample(self._state, self._experiment.latents(keys), labels)
+        """The samples of these indices, and the classes that were asked for."""
+        labels = self._labels(indices)
+        samples = self._draw(self._experiment.latents(self._keys(indices)), labels)
+        asked = {} if labels is None else {"label": np.asarray(labels)}
+        return {"image": sampling.to_bytes(samples), **asked}
+
+    def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+        """Samples at random points of paths between latents, and ``epsilon`` further on: floats, not rounded."""
+        keys, labels = self._keys(indices), self._labels(indices)
+        one, other = (self._experiment.latents(sampling.others(keys, n)) for n in (1, 2))
+        t = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
+        t = t.reshape(-1, *(1,) * (one.ndim - 1))
+        start, end = sampling.slerp(one, other, t), sampling.slerp(one, other, t + epsilon)
+        return self._draw(start, labels), self._draw(end, labels)
+
+    def _keys(self, indices: np.ndarray) -> jax.Array:
+        return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(self._seed), jnp.asarray(indices))
+
+    def _labels(self, indices: np.ndarray) -> jax.Array | None:
+        return jnp.asarray(indices) % len(self.classes) if self.classes else None
+
+    def _draw(self, z: jax.Array, labels: jax.Array | None) -> np.ndarray:
+        samples = self._sample(self._state, z, labels)
         if not np.isfinite(samples).all():
             raise ValueError(f"{self.name}: its samples are not finite, the run has diverged")
-        return {"image": sampling.to_bytes(samples)}
+        return samples
+
+
+def path_length(drawn: Drawn, features: Features) -> float:
+    """``perceptual_path_length`` of a generator, of as many paths as there are samples."""
+    parts = []
+    for at in np.array_split(np.arange(len(drawn)), -(-len(drawn) // READ)):
+        parts.append([features.exact(images) for images in drawn.on_paths(at, EPSILON)])
+    start, end = (np.concatenate(x) for x in zip(*parts))
+    return perceptual_path_length(start, end, EPSILON)
+
+
+def check(metrics: Sequence[str], count: int | None) -> None:
+    """``ValueError`` for metrics that are none, or a count of samples that is too small."""
+    if count is not None and count < 2:
+        raise ValueError(f"--count {count}: at least 2")
+    unknown = [metric for metric in metrics if metric not in METRICS]
+    if unknown or not metrics:
+        raise ValueError(f"--metrics {', '.join(unknown) or 'none'}: want some of {', '.join(METRICS)}")
+
+
+def score(result: dict[str, Any], metric: str) -> float:
+    """Of a result the figure by which checkpoints are ranked, the lower the better: the first of the metric's."""
+    value = result[{"prdc": "precision"}.get(metric, metric)]
+    return -value if metric in evaluation.HIGHER else value
 
 
 def evaluate(
@@ -58,7 +110,7 @@ def evaluate(
 
     Args:
       experiment, state: what draws samples, with averaged weights where it has them.
-      metrics: of ``evaluation.METRICS``.
+      metrics: of ``METRICS``: those of sets, and of a generator.
       features: what is looked at.
       count: of samples; as many as there are data, at most 50,000, if not given.
       seed: of the samples.
@@ -67,10 +119,53 @@ def evaluate(
     Raises:
       ValueError: what was asked for cannot be measured, or the samples are not finite.
     """
-    if count is not None and count < 2:
-        raise ValueError(f"--count {count}: at least 2")
+    check(metrics, count)
     drawn = Drawn(experiment, state, count or min(MOST, len(experiment.source)), seed, name)
-    result = evaluation.compare(drawn, experiment.source, metrics, features)
-    own = {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}
-    result["protocol"]["samples"] |= own
-    return result
+    of_sets = [metric for metric in metrics if metric in evaluation.METRICS]
+    result = evaluation.compare(drawn, experiment.source, of_sets, features)
+    protocol = result.pop("protocol")
+    if "ppl" in metrics:
+        result["ppl"] = path_length(drawn, features)
+        protocol["ppl"] = {"epsilon": EPSILON, "space": "z", "kept": 0.98}
+    protocol["samples"] |= {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}
+    return {**result, "protocol": protocol}
+
+
+class Evaluator:
+    """Evaluates checkpoints as a run goes, on the thread that writes them, and keeps the figures in a file.
+
+    Args:
+      experiment, metrics, features, count, seed: ``evaluate``'s.
+    """
+
+    def __init__(
+        self, experiment: Experiment, metrics: Sequence[str], features: Features, count: int | None, seed: int
+    ):
+        check(metrics, count)
+        self._evaluate = functools.partial(
+            evaluate, experiment, metrics=metrics, features=features, count=count, seed=seed
+        )
+        self._first, self._path, self._say = metrics[0], None, print
+
+    def open(self, path: Path, step: int, say: Callable[[str], None]) -> None:
+        """Write to this file, after what it has up to a step; and tell ``say``."""
+        logging.cut_after(path, step)
+        self._path, self._say = path, say
+
+    def __call__(self, step: int, states: Mapping[int, State], members: int) -> float:
+        """The score of the best of the states, by member; a row of figures, of a population a list for each."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the same ones at each; the verb tells them
+            results = {i: self._evaluate(state) for i, state in states.items()}
+        names = [name for name in next(iter(results.values())) if name != "protocol"]
+        row: dict[str, Any] = {"step": step}
+        for name in names:
+            values = [results[i][name] if i in results else None for i in range(members)]
+            row[name] = values if members > 1 else values[0]
+        if self._path:
+            with self._path.open("a", encoding="utf-8") as file:
+                protocol = next(iter(results.values()))["protocol"]
+                file.write(json.dumps({**row, "protocol": protocol}) + "\n")
+            told = [f"{name} {value:.4g}" for name in names if (value := logging.middle(row[name])) is not None]
+            self._say(f"step {step}: {', '.join(told)}")
+        return min(score(result, self._first) for result in results.values())

@@ -38,6 +38,7 @@ class Experiment:
       classes: names of what a conditional model is asked for.
       view: samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points, [N, 2].
       film: samples of an animation, a frame each, to images; ``view`` if not given.
+      held_out: examples that are not trained on.
       sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
         [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
         the same ones every time; ``sampling.beneath`` puts what is made of them under them.
@@ -51,6 +52,7 @@ class Experiment:
     classes: tuple[str, ...] = ()
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
     film: Callable[[np.ndarray], np.ndarray] | None = None
+    held_out: Source | None = None
     sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

@@ -95,10 +95,12 @@ class MetricsFile:
     def __init__(self, directory: Path, step: int):
         """Continue after ``step``: later lines, of a run that was killed, are cut off."""
         self.path = directory / "metrics.jsonl"
-        self.last = _cut_after(self.path, step)
-        _cut_after(directory / "speed.jsonl", step)
+        self.last = cut_after(self.path, step)
+        cut_after(directory / "speed.jsonl", step)
         self._file = self.path.open("a", encoding="utf-8")
         self._speed = (directory / "speed.jsonl").open("a", encoding="utf-8")
+        cut_after(directory / "diagnosis.jsonl", step)
+        self._diagnosis = (directory / "diagnosis.jsonl").open("a", encoding="utf-8")
         self._board = _Board(directory / "tensorboard", step)
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -109,15 +111,20 @@ class MetricsFile:
     def write_speed(self, step: int, images_per_second: float) -> None:
         self._speed.write(json.dumps({"step": step, "images_per_second": round(images_per_second, 1)}) + "\n")
 
+    def write_diagnosis(self, row: Mapping[str, Any]) -> None:
+        self._diagnosis.write(json.dumps({name: _finite(value) for name, value in row.items()}) + "\n")
+
     def flush(self) -> None:
         """Give every line to the operating system: from then on a killed process loses none."""
         self._file.flush()
         self._speed.flush()
+        self._diagnosis.flush()
         self._board.flush()
 
     def close(self) -> None:
         self._file.close()
         self._speed.close()
+        self._diagnosis.close()
         self._board.close()
 
 
@@ -125,7 +132,7 @@ def _finite(value: Any) -> Any:
     """JSON has no NaN: null stands for a number of a member that diverged."""
     if isinstance(value, list):
         return [_finite(x) for x in value]
-    return value if math.isfinite(value) else None
+    return value if isinstance(value, str) or math.isfinite(value) else None
 
 
 class _Board:
@@ -177,7 +184,7 @@ def _row(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
-def _cut_after(path: Path, step: int) -> dict[str, Any] | None:
+def cut_after(path: Path, step: int) -> dict[str, Any] | None:
     """Cut off what comes after a step; the last row that is left."""
     if not path.exists():
         return None
@@ -217,14 +224,14 @@ class Terminal:
         if not self._quiet:
             self._console.print(text, markup=False)
 
-    def show(self, row: Mapping[str, Any]) -> float | None:
-        """Show a step, unless the last was shown just now; the images per second since that one."""
+    def show(self, row: Mapping[str, Any], wrong: str = "") -> float | None:
+        """Show a step, and what is wrong, unless the last was shown just now; the images per second since that one."""
         now, (then, step) = time.perf_counter(), self._last
         if now - then < (0.25 if self._bar else PLAIN_LINES_EVERY):
             return None
         rate = (row["step"] - step) * self._batch_size / (now - then)
         self._last = (now, row["step"])
-        told = f"{rate:,.0f} images/s  {summary(row)}"
+        told = f"{rate:,.0f} images/s  {summary(row)}{f'  !! {wrong}' if wrong else ''}"
         if self._bar:
             self._bar.update(self._task, completed=row["step"], told=told)
         else:

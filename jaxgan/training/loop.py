@@ -16,8 +16,10 @@ from jaxgan import parallel, sampling
 from jaxgan.data import Arrays, Batches, Source, as_float, stream
 from jaxgan.data.source import size_in_bytes
 from jaxgan.game import Game, State
-from jaxgan.training import logging
+from jaxgan.training import diagnostics, logging
 from jaxgan.training.checkpoint import Checkpoints
+from jaxgan.training.diagnostics import Doctor
+from jaxgan.training.evaluate import Evaluator
 from jaxgan.training.experiment import SHEET_COLUMNS, PixelScore
 from jaxgan.training.logging import Diverged
 from jaxgan.training.members import One, on_host
@@ -42,6 +44,17 @@ class Options:
     """Steps between checkpoints."""
     sample_every: int = 500
     """Steps between sample grids."""
+    evaluate_every: int | None = None
+    """Steps between evaluations, each with a checkpoint, of which the best is kept. Not given: none, and the best is
+    what a quick distance on coarse pixels says."""
+    metrics: tuple[str, ...] = ("fid",)
+    """Of evaluations, as for evaluate; the best checkpoint is the first one's."""
+    features: str | None = None
+    """Of evaluations, as for evaluate: classifier, or inception-2048 and so on with --weights."""
+    weights: str | None = None
+    """Of evaluations: Inception's file."""
+    evaluate_count: int | None = None
+    """Samples of an evaluation; as many as there are data, at most 50,000, if not given."""
     devices: int | None = None
     """How many of the devices to use; all if not given."""
     parallel: Literal["pmap", "shard_map"] = "pmap"
@@ -58,9 +71,14 @@ class Options:
     """Say nothing but errors."""
 
     def __post_init__(self):
-        for name in ("checkpoint_every", "sample_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name.replace('_', '-')} {getattr(self, name)}: at least 1")
+        for name in ("checkpoint_every", "sample_every", "evaluate_every"):
+            steps = getattr(self, name)
+            if steps is not None and steps < 1:
+                raise ValueError(f"--{name.replace('_', '-')} {steps}: at least 1")
+        evaluating = {name: getattr(self, name) for name in ("features", "weights", "evaluate_count")}
+        for name, value in evaluating.items():
+            if value is not None and self.evaluate_every is None:
+                raise ValueError(f"--{name.replace('_', '-')} {value} is of evaluations: ask for --evaluate-every too")
         if self.profile < 0:
             raise ValueError(f"--profile {self.profile}: a number of steps")
         if self.run_dir == "":
@@ -76,7 +94,9 @@ class Interrupted(Exception):
         self.number = number
 
 
-def train(members: One, config: Any, options: Options, path: Path, name: str) -> None:
+def train(
+    members: One, config: Any, options: Options, path: Path, name: str, evaluator: Evaluator | None = None
+) -> None:
     """Train until ``config.steps``, from the newest checkpoint under ``path`` if there is one.
 
     Args:
@@ -85,6 +105,7 @@ def train(members: One, config: Any, options: Options, path: Path, name: str) ->
       options: how.
       path: the run's directory, which no other run writes: see ``RunDirectory``.
       name: the experiment's, which samples are signed with.
+      evaluator: what ``--evaluate-every`` asks.
 
     Raises:
       Diverged: a term or the state is no longer finite, in all members; the last good checkpoint is kept.
@@ -103,7 +124,7 @@ def train(members: One, config: Any, options: Options, path: Path, name: str) ->
         terminal.say("no checkpoint: starting again from step 0")
     if start >= config.steps:
         terminal.say(f"nothing to do: the run is at step {start} of {config.steps}; --steps may grow")
-    run = _Run(members, config, options, path, name, checkpoints, terminal)
+    run = _Run(members, config, options, path, name, checkpoints, terminal, evaluator)
     placed = members.place(state, on, options.parallel)
     del state, restored  # a copy of all that is trained
     try:
@@ -118,7 +139,7 @@ def train(members: One, config: Any, options: Options, path: Path, name: str) ->
 class _Run:
     """What the loop writes to. One method a concern, ``train`` first."""
 
-    def __init__(self, members: One, config, options: Options, path: Path, name: str, checkpoints, terminal):
+    def __init__(self, members: One, config, options: Options, path: Path, name, checkpoints, terminal, evaluator):
         self.members, self.config, self.options, self.path, self.name = members, config, options, path, name
         self.experiment, self.checkpoints, self.terminal = members.experiment, checkpoints, terminal
         self.writer = jax.process_index() == 0
@@ -128,7 +149,9 @@ class _Run:
         self.lost: set[int] = set()  # members that diverged
         self.looked, self.pace = time.perf_counter(), 1e-9  # when a look ended, and the seconds of a step before it
         self.sample = self.experiment.sampler()
+        self.evaluator: Evaluator | None = evaluator
         self.score = PixelScore(self.experiment, config.seed)
+        self.doctor: Doctor | None = None
         self.sheets = self.experiment.draw_sheets(config.seed) if self.experiment.sheets else lambda state: {}
         self.grid_latents = self.experiment.latents(sampling.sample_keys(config.seed, GRID))
 
@@ -136,6 +159,9 @@ class _Run:
         config, options = self.config, self.options
         if self.writer:
             self.file = logging.MetricsFile(self.path, start)
+            self.doctor = self.called()
+            if self.evaluator:
+                self.evaluator.open(self.path / "evaluations.jsonl", start, self.terminal.say)
         if start == 0:
             self.save_grid(state, 0)
         else:
@@ -153,8 +179,10 @@ class _Run:
             self.pending.append((step + 1, count, metrics))
             step += count
             last = step == config.steps
-            due = {"sample": step % options.sample_every == 0, "save": step % options.checkpoint_every == 0}
+            due = {"sample": step % options.sample_every == 0, "save": self.is_saved(step)}
             alone = jax.process_count() == 1  # several agree, so they ask each other at set steps
+            if self.doctor and step % diagnostics.EVERY == 0:
+                self.doctor.watch(self.members.probed(state), step)
             if step % LOOK_EVERY == 0 or last or any(due.values()) or (alone and received):
                 stop = parallel.largest(received[0] if received else 0)
                 # While the devices compute the newest steps, what came before them is written down.
@@ -175,10 +203,25 @@ class _Run:
         if stop and saved < config.steps:
             raise Interrupted(stop)
 
+    def called(self) -> Doctor | None:
+        """Who watches the run; no one a private one, for what is told of reals would cost privacy."""
+        if getattr(self.config, "private_noise", 0):
+            return None
+        members, seed = self.members, self.config.seed
+        probe = diagnostics.Probe(self.experiment, seed, len(members.seeds) if members.shape else None)
+        known = logging.read_metrics(self.path / "diagnosis.jsonl")
+        return Doctor(probe, len(members.seeds), members.name, self.terminal.say, known)
+
+    def is_saved(self, step: int) -> bool:
+        return step % self.options.checkpoint_every == 0 or self.is_evaluated(step)
+
+    def is_evaluated(self, step: int) -> bool:
+        return self.options.evaluate_every is not None and step % self.options.evaluate_every == 0
+
     def until_something_is_due(self, step: int, start: int, together: int) -> int:
         """How many steps to take in one call, ``step`` being done: at most ``together``, all of one game."""
         options, at = self.options, self.experiment.at
-        every = (LOOK_EVERY, options.sample_every, options.checkpoint_every)
+        every = (LOOK_EVERY, options.sample_every, options.checkpoint_every, options.evaluate_every or LOOK_EVERY)
         stops = [n - step % n for n in every] + [self.config.steps - step, together]
         stops += [n - (step - start) for n in _profiled(options) if n > step - start] if options.profile else []
         stops += [max(1, int(CALL_SECONDS / self.pace))]
@@ -194,15 +237,18 @@ class _Run:
                 for found in logging.rows(first, count, jax.device_get(metrics)):
                     self.lose(found["step"], logging.diverged(found))
                     row = logging.without(self.lost, found)
+                    finding = self.doctor.see(row) if self.doctor else None
                     if self.file:
                         self.file.write(row)
+                        if finding:
+                            self.file.write_diagnosis(finding)
         finally:
             if self.file:
                 self.file.flush()
         if row:
             now, steps = time.perf_counter(), sum(count for _, count, _ in ready)
             self.looked, self.pace = now, (now - self.looked) / steps
-            rate = self.terminal.show(row)
+            rate = self.terminal.show(row, self.doctor.summary() if self.doctor else "")
             if rate and self.file:
                 self.file.write_speed(row["step"], rate)
 
@@ -218,9 +264,16 @@ class _Run:
     def save(self, state: State) -> None:
         """A checkpoint, if a member is finite, after the metrics up to it are on disk; scored by its best member."""
         state = jax.tree.map(on_host, state)  # the devices' own is used up by the next step
-        self.lose(int(state.step), _broken(state, self.members))
-        whole = [own for i, own in enumerate(self.members.states(state)) if i not in self.lost]
-        self.checkpoints.save(state, lambda: min(map(self.score, whole)))
+        step = int(state.step)
+        self.lose(step, _broken(state, self.members))
+        whole = {i: own for i, own in enumerate(self.members.states(state)) if i not in self.lost}
+
+        def score() -> float:
+            if self.evaluator is None:
+                return min(map(self.score, whole.values()))
+            return self.evaluator(step, whole, len(self.members.seeds)) if self.is_evaluated(step) else float("inf")
+
+        self.checkpoints.save(state, score)
 
     def save_grid(self, state: State, step: int) -> None:
         """The sample grid, and the experiment's sheets, of a population its first member's."""

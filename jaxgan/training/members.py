@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import parallel
+from jaxgan.data.source import hold_out
 from jaxgan.game import State
 from jaxgan.population import Population, member
 from jaxgan.training import logging
@@ -73,6 +74,9 @@ def use_cores(config: Any) -> None:
 
 def cast(config: Any, experiment: Experiment, build: Build) -> "One | Many":
     """Whom the settings ask for."""
+    if config.held_out:
+        source, held = hold_out(experiment.source, config.held_out)
+        experiment = dataclasses.replace(experiment, source=source, held_out=held)
     members = listed_members(config)
     if members and getattr(config, "private_noise", 0):
         raise ValueError("--private-noise: of one run; each member of a population would spend privacy of its own")
@@ -125,6 +129,10 @@ class One:
         """Each member's own, as this process's first device or the host has it: for sampling, which is not spread."""
         return [jax.tree.map(lambda x: x.addressable_data(0) if isinstance(x, jax.Array) else x, state)]
 
+    def probed(self, state: State) -> State:
+        """The state as ``diagnostics.Probe`` takes it."""
+        return self.states(state)[0]
+
     def name(self, i: int) -> str:
         """For messages; empty for a single game."""
         return ""
@@ -170,6 +178,9 @@ class Many(One):
     def states(self, state: State) -> list[State]:
         whole = jax.tree.map(on_host, state)
         return [member(whole, i) for i in range(len(self.seeds))]
+
+    def probed(self, state: State) -> State:
+        return state
 
     def name(self, i: int) -> str:
         return f"member {i} ({', '.join(f'{name} {value:g}' for name, value in self.told[i].items())})"

@@ -27,7 +27,6 @@ from rich.table import Table
 from jaxgan import axis, evaluation, parallel, sampling
 from jaxgan.data import Batches
 from jaxgan.game import State
-from jaxgan.metrics.features import InceptionFeatures
 from jaxgan.training import cache, evaluate as evaluating, logging, loop, private, report
 from jaxgan.training.checkpoint import Checkpoints, checksums, structured
 from jaxgan.training.directory import RunDirectory, read_config
@@ -127,6 +126,7 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         count: int = 64,
         seed: int = 0,
         step: int | None = None,
+        best: bool = False,
         member: int | None = None,
         label: int | None = None,
     ):
@@ -140,45 +140,53 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
           count: how many; of an interpolation, how many latents it passes.
           seed: which; sample i of a seed is the same for any count.
           step: of which checkpoint; the newest if not given.
+          best: of the best checkpoint.
           member: of a population, whose; the first if not given.
           label: of a conditional model, the class; all in turn if not given.
         """
         config = read_config(Path(run_dir), name, config_class)
-        _sample(name, config, build, Path(run_dir), count, seed, Path(out), step, member, label)
+        restored = _restored(name, config, build, Path(run_dir), step, member, best)
+        _sample(restored, loop.signature(name), count, seed, Path(out), label)
 
     def evaluate(
-        weights: str,
         run_dir: str = f"runs/{name}",
-        metrics: tuple[Literal["fid", "kid", "prdc"], ...] = ("fid", "kid", "prdc"),
-        features: Literal["inception-64", "inception-192", "inception-768", "inception-2048"] = "inception-2048",
+        metrics: tuple[str, ...] = ("fid", "kid", "prdc"),
+        features: str | None = None,
+        weights: str | None = None,
         resize: Literal["tf1", "clean"] = "tf1",
         count: int | None = None,
         seed: int = 0,
         step: int | None = None,
+        best: bool = False,
         member: int | None = None,
         out: str | None = None,
     ):
         """Measure how far a checkpoint's samples are from its data, with the averaged weights.
 
         Args:
-          weights: Inception's, pytorch-fid's or torch-fidelity's file, a .pth or .npz.
           run_dir: the run.
-          metrics: fid; kid, the kernel distance; prdc, precision, recall, density and coverage.
-          features: Inception's of so many dimensions; published figures have 2048.
+          metrics: fid; kid, the kernel distance; mifid, which sees copies; prdc: precision, recall, density, coverage;
+            authenticity, the share that are no copies; is, the Inception Score; modes, how many classes there are, and
+            their KL from uniform; ms_ssim, how alike samples are; cas, the accuracy on the data of a classifier that
+            has seen labelled samples alone; ppl, the perceptual path length.
+          features: classifier, of a small one that is trained on the data's labels and kept; or inception-64, -192,
+            -768, -2048. Not given: inception-2048 where there are weights, else the classifier's.
+          weights: Inception's, pytorch-fid's or torch-fidelity's file, a .pth or .npz.
           resize: to Inception's size as the FID has it, tf1, or as clean-fid.
           count: of samples; as many as there are data, at most 50,000, if not given.
           seed: which samples.
           step: of which checkpoint; the newest if not given.
+          best: of the best checkpoint.
           member: of a population, whose; the first if not given.
           out: a JSON file for the figures and their protocol; evaluation.json beside the run's if not given.
         """
         config = read_config(Path(run_dir), name, config_class)
         path = Path(out) if out else Path(run_dir, "evaluation.json")
-        experiment, state, whose = _restored(name, config, build, Path(run_dir), step, member)
+        experiment, state, whose = _restored(name, config, build, Path(run_dir), step, member, best)
         told = f"{name} in {run_dir}{', ' + whose if whose else ''}"
         with evaluation.told_warnings():
-            extractor = InceptionFeatures(weights, int(features.rpartition("-")[2]), resize=resize)
-            result = evaluating.evaluate(experiment, state, metrics, extractor, count=count, seed=seed, name=told)
+            looked_at = evaluation.extractor(features, weights, resize, experiment.source, cache.classifiers())
+            result = evaluating.evaluate(experiment, state, metrics, looked_at, count=count, seed=seed, name=told)
         print("\n".join(evaluation.table(result)))
         evaluation.write(result, path)
         print(f"protocol: {path}")
@@ -224,6 +232,7 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
             print(planned["told"])
         return
     _trace(experiment, members, share, len(on))
+    evaluator = _evaluator(members.experiment, config, options)
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     directory = None
     if jax.process_index() == 0:
@@ -240,7 +249,7 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
                 print(f"a population of {len(members.seeds)} on {len(on)} x {on[0].platform}: {names}")
             if planned:
                 print(planned["told"])
-        loop.train(members, config, options, path, name)
+        loop.train(members, config, options, path, name, evaluator)
     finally:
         if directory:
             done = spends(_steps_done(path)) if planned else None
@@ -250,6 +259,15 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
                     print(done["told"])
             _tell_where(path, options.quiet)
             directory.close()
+
+
+def _evaluator(experiment: Experiment, config: Any, options: loop.Options) -> evaluating.Evaluator | None:
+    """What ``--evaluate-every`` asks; a classifier is trained here, if none was kept."""
+    if options.evaluate_every is None:
+        return None
+    source = experiment.source
+    looked_at = evaluation.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
+    return evaluating.Evaluator(experiment, options.metrics, looked_at, options.evaluate_count, config.seed)
 
 
 def _steps_done(path: Path) -> int:
@@ -315,17 +333,19 @@ def _raw_keys(state):
     return state.replace(key=jax.random.key_data(state.key))
 
 
-def _leaves(run_dir: Path, step: int | None) -> dict[str, np.ndarray]:
+def _leaves(run_dir: Path, step: int | None, best: bool = False) -> dict[str, np.ndarray]:
+    if best and step is not None:
+        raise ValueError(f"--best --step {step}: one of the two")
     if not (run_dir / "checkpoints").is_dir():
         raise ValueError(f"--run-dir {run_dir}: no checkpoints there; train first, or name the run's directory")
     checkpoints = Checkpoints(run_dir / "checkpoints", read_only=True)
     try:
-        return checkpoints.read(step)
+        return checkpoints.read(checkpoints.best() if best else step)
     finally:
         checkpoints.close()
 
 
-def _restored(name, config, build: Build, run_dir: Path, step, member) -> tuple[Experiment, State, str]:
+def _restored(name, config, build: Build, run_dir: Path, step, member, best) -> tuple[Experiment, State, str]:
     """An experiment, the state of one of its members at a checkpoint, and which one of a population it is."""
     experiment = build(config)
     members = cast(config, experiment, build)
@@ -333,19 +353,17 @@ def _restored(name, config, build: Build, run_dir: Path, step, member) -> tuple[
         last = len(members.seeds) - 1
         raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
     like = jax.jit(members.game.init)(members.keys)
-    state = structured(like, _leaves(run_dir, step), f"the checkpoint in {run_dir}")
+    state = structured(like, _leaves(run_dir, step, best), f"the checkpoint in {run_dir}")
     return experiment, members.states(state)[member or 0], members.name(member or 0)
 
 
-def _sample(
-    name, config, build: Build, run_dir: Path, count, seed, out: Path, step, member: int | None, label: int | None
-) -> None:
+def _sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: Path, label: int | None) -> None:
     if count < 1:
         raise ValueError(f"--count {count}: at least 1")
     kind = out.suffix.lower()
     if kind not in (".png", ".gif", ".webp", ".npz"):
         raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
-    experiment, state, whose = _restored(name, config, build, run_dir, step, member)
+    experiment, state, whose = restored
     classes = experiment.classes
     if label is not None and not 0 <= label < len(classes):
         known = f"want 0 to {len(classes) - 1}, for {', '.join(classes)}" if classes else "this model has no classes"
@@ -358,7 +376,7 @@ def _sample(
         z, labels = _path_through(z, sampling.slerp), _path_through(mixed, lambda a, b, t: (1 - t) * a + t * b)
     samples = experiment.sampler()(state, z, labels)
     if not np.isfinite(samples).all():
-        raise ValueError(f"--member {member or 0}: {whose or 'the run'} has diverged, its samples are not finite")
+        raise ValueError(f"{whose or 'the run'} has diverged, its samples are not finite")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if kind == ".npz":
@@ -372,7 +390,7 @@ def _sample(
             images = view(samples)
             columns = len(classes) if label is None and 1 < len(classes) <= count else None
             frames = sampling.to_bytes(images) if moving else sampling.grid(images, columns)
-            sampling.save(out, frames, loop.signature(name), scale=max(1, 256 // frames.shape[-3]))
+            sampling.save(out, frames, by, scale=max(1, 256 // frames.shape[-3]))
     except OSError as error:
         raise OSError(f"--out {out} cannot be written: {error.strerror or error}") from error
     of = f"{whose}, step" if whose else "step"

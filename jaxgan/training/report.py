@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
+from jaxgan.training.diagnostics import EVERY
 from jaxgan.training.directory import write_atomically
-from jaxgan.training.logging import middle, read_metrics
+from jaxgan.training.logging import read_metrics
 
 MARKER = "@@THE RUN GOES HERE@@"  # in the template
-POINTS = 1500  # of a curve, about as many as a wide screen shows
-DIGITS = 5  # of a number in the page
 PICTURES = 60
-Columns = dict[str, tuple[np.ndarray, np.ndarray]]
 LAST = 100  # steps that a headline number is the mean of
-SPEED = "speed/images_per_second"
 EQUILIBRIUM = -math.log(4)  # of V(D, G)
 
 READINGS = {
@@ -35,6 +33,15 @@ READINGS = {
     "r1": "The penalty on the discriminator's slope at reals, weight and all. Growing: it fits single pictures.",
     "r2": "The penalty on the discriminator's slope at fakes, weight and all.",
     "gradient_penalty": "How far the critic's slope is from the one it should have, weight and all.",
+    "fid": "Of samples against the data, the lower the better; evaluations.jsonl has the protocol.",
+    "diversity": "How far samples lie apart, all from their middle and each from its nearest, by how far reals do. "
+    "Near 0 the generator makes few images: mode collapse.",
+    "swing": "How far the middle of the samples moves between two looks, by the spread of reals. It falls as a game "
+    "settles; one that circles keeps swinging.",
+    "moved": "How far each network's weights move between two looks, by their length. Above a fifth for long the steps "
+    "are too large.",
+    "turned": "The cosine between a network's move and the one before it: 1 straight on, \u22121 there and back.",
+    "memory": "Where held-out reals stand for the discriminator between those it trains on, 0, and fakes, 1.",
     "speed": "Images trained on in a second. Dips: checkpoints, sample grids, or other work on the machine.",
 }
 # Where another word would be wrong: of a player who has none to play against, and of one who maximises an ELBO.
@@ -47,13 +54,29 @@ OF_ELBO = {
     "kl": "What the code costs, KL(q(z|x) || p(z)), in nats: it rises as the code comes to tell examples apart. Near 0 "
     "the decoder ignores the code, which is called posterior collapse.",
 }
+SHARES = ("precision", "recall", "density", "coverage")
+FIGURES = {
+    "fid": "Fr\u00e9chet distance",
+    "kid": "Kernel distance",
+    "is": "Inception Score",
+    "ppl": "Path length",
+    "precision": "Precision, recall, density, coverage",
+}
+MEASURES = [  # of the doctor: title, which, kind, mark
+    ("Diversity", ("diversity", "nearest"), "linear", {"at": 1, "label": "reals"}),
+    ("Swing", ("swing",), "linear", None),
+    ("Weights moved", ("moved",), "log", None),
+    ("Turned", ("turned",), "linear", {"at": 0, "label": ""}),
+    ("Memory", ("memory",), "linear", {"at": 0, "label": "held-out reals like those trained on"}),
+]
 SHEETS = {
     "reconstruction": "Examples, and beneath each row their reconstructions.",
     "walk": "From one example's code, at the left, to another's, in equal steps on a straight line.",
 }
 SHEET = "Drawn by the experiment, from the same examples at each step."
-TITLES = {"elbo": "ELBO", "kl": "KL divergence"}
+TITLES = {"elbo": "ELBO", "kl": "KL divergence", "grad_norm": "Gradient norm", "value": "Value V(D, G)"}
 PAIR = "What the player says of reals and of fakes."
+OF_SAMPLES = "Of samples against the data; evaluations.jsonl has the protocol."
 TERM = "A number that its player's loss reports, under the name it has there."
 
 
@@ -66,10 +89,15 @@ def write(path: Path) -> Path:
     Raises:
       OSError: there is no ``config.json``, or the report cannot be written.
     """
-    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
     written = path / "report.html"
-    write_atomically(written, template.replace(MARKER, _as_json(_contents(path)), 1))
+    write_page(written, _contents(path))
     return written
+
+
+def write_page(path: Path, contents: Mapping[str, Any]) -> None:
+    """The template with these contents."""
+    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
+    write_atomically(path, template.replace(MARKER, _as_json(contents), 1))
 
 
 def _as_json(contents: Mapping[str, Any]) -> str:
@@ -81,112 +109,76 @@ def _contents(path: Path) -> dict[str, Any]:
     """All that the page shows."""
     record = json.loads((path / "config.json").read_text(encoding="utf-8"))
     config, versions = record["config"], record.get("versions", {})
-    rows = read_metrics(path / "metrics.jsonl")
-    columns = _columns(rows)
-    speed = _speed(path / "speed.jsonl")
-    pictures = _pictures(path / "samples")
-    if len(speed[0]):
-        columns[SPEED] = speed
+    columns = columns_of(path)
+    pictures = pictures_of(path / "samples")
     return {
+        "kicker": "a run",
         "experiment": str(record["experiment"]),
-        "steps": {"done": rows[-1]["step"] if rows else 0, "wanted": _whole(config.get("steps"))},
-        "facts": [_text(fact) for fact in (config.get("data"), record.get("hardware"), _privacy(record)) if fact],
+        "steps": {"done": steps_done(columns), "wanted": _whole(config.get("steps"))},
+        "facts": [text(fact) for fact in (config.get("data"), record.get("hardware"), _privacy(record)) if fact],
         "headline": _headline(columns),
+        "doctor": _doctor(read_metrics(path / "diagnosis.jsonl"), record.get("members") or []),
         "members": _members(record, columns),
         "charts": _charts(list(columns)),
         "equilibrium": EQUILIBRIUM,
-        **_curves(columns),
+        **curves(columns),
         "pictures": pictures,
         "sheets": _sheets(pictures),
-        "settings": [[name, _text(value)] for name, value in config.items()],
-        "versions": [[name, _text(value)] for name, value in versions.items()],
-        "maker": _maker(versions, str(record["experiment"])),
-        "written": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "settings": [[name, text(value)] for name, value in config.items()],
+        "versions": [[name, text(value)] for name, value in versions.items()],
+        "maker": maker(versions, str(record["experiment"])),
+        "written": now(),
     }
+
+
+def now() -> str:
+    """For people."""
+    return datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+
+
+def steps_done(columns: Columns) -> int:
+    """The last step that there is a number of."""
+    return max((int(steps[-1]) for steps, _ in columns.values()), default=0)
+
+
+def _doctor(rows: Sequence[Mapping[str, Any]], members: Sequence[Any]) -> dict[str, Any] | None:
+    """What was found wrong, and from which step to which; None if nothing was looked at."""
+    if not rows:
+        return None
+    found: dict[tuple, dict[str, Any]] = {}
+    for row in rows:
+        for i, name, of, evidence, mend in row.get("verdicts", ()):
+            span = found.setdefault((i, name, of), {"from": row["step"]})
+            whose = " ".join(filter(None, (f"member {i}" if members else "", of)))
+            title = name + (f" of {whose}" if whose else "")
+            span |= {"title": title, "to": row["step"], "evidence": evidence, "mend": mend}
+    # The doctor looks once in so many steps, and a run may have gone on a little since.
+    last = rows[-1]["step"]
+    return {"step": last, "every": EVERY, "found": [{**span, "now": span["to"] == last} for span in found.values()]}
 
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     """A setting as a person writes it."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "none"
+        return ", ".join(map(text, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "not given" if value is None else str(value)
 
 
-def _maker(versions: Mapping[str, Any], experiment: str) -> str:
+def maker(versions: Mapping[str, Any], experiment: str) -> str:
+    """What made the samples."""
     version = str(versions.get("jaxgan", "not installed"))
     return f"jaxgan{', version unknown' if version == 'not installed' else f' {version}'}, experiment {experiment}"
 
 
 # Numbers
-
-
-def _columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
-    """Each metric's steps, and its values [steps], of a population [steps, members], in order of appearance.
-
-    What is not finite is left out, and NaN for a member that diverged.
-    """
-    columns: dict[str, tuple[list[int], list]] = {}
-    for row in rows:
-        step = row["step"]
-        for name, value in row.items():
-            if name == "step" or middle(value) is None:
-                continue
-            if name not in columns:
-                columns[name] = ([], [])
-            steps, values = columns[name]
-            steps.append(step)
-            values.append([math.nan if x is None else x for x in value] if isinstance(value, list) else value)
-    return {name: (np.asarray(steps), np.asarray(values, float)) for name, (steps, values) in columns.items()}
-
-
-def _speed(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and images a second. A run that was killed and resumed has rows of some steps twice: the later count."""
-    by_step = {row["step"]: {"step": row["step"], "speed": row.get("images_per_second")} for row in read_metrics(path)}
-    return _columns([by_step[step] for step in sorted(by_step)]).get("speed", (np.zeros(0, int), np.zeros(0)))
-
-
-def _curves(columns: Columns) -> dict[str, Any]:
-    """``curves`` by metric, and ``grids``: the steps of their points, which most curves share."""
-    grids: list[list[int]] = []
-    curves = {}
-    for name, (steps, values) in columns.items():
-        grid, curve = _thinned(steps, values)
-        if grid not in grids:
-            grids.append(grid)
-        curves[name] = {"grid": grids.index(grid), **curve}
-    return {"curves": curves, "grids": grids}
-
-
-def _thinned(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, list[float]]]:
-    """At most ``POINTS`` points: the mean of each bucket, and where a bucket has several values the least and greatest.
-
-    Of a population, [steps, members]: the mean of members' means in each bucket, and the least and greatest of them.
-
-    Returns:
-      The steps in the middle of the buckets; and ``mean``, ``low``, ``high``, and whether these are of ``members``.
-    """
-    if len(values) <= POINTS and values.ndim == 1:
-        return steps.tolist(), {"mean": _rounded(values)}
-    edges = np.linspace(0, len(values), min(len(values), POINTS) + 1).astype(int)
-    starts, ends = edges[:-1], edges[1:]
-    there = np.isfinite(values)
-    counts = np.add.reduceat(there, starts, dtype=int)
-    means = np.add.reduceat(np.where(there, values, 0), starts) / np.where(counts, counts, np.nan)
-    if values.ndim == 2:
-        mean, low, high = np.nanmean(means, 1), np.nanmin(means, 1), np.nanmax(means, 1)
-    else:
-        mean, low, high = means, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    middles = (steps[starts] + steps[ends - 1]) // 2
-    band = {"low": _rounded(low), "high": _rounded(high), "members": values.ndim == 2}
-    return middles.tolist(), {"mean": _rounded(mean), **band}
 
 
 def _privacy(record: Mapping[str, Any]) -> str | None:
@@ -195,11 +187,7 @@ def _privacy(record: Mapping[str, Any]) -> str | None:
     return (privacy.get("done") or privacy.get("planned") or {}).get("told")
 
 
-def _rounded(values: np.ndarray) -> list[float]:
-    return [float(f"{value:.{DIGITS}g}") for value in values]
-
-
-def _members(record: Mapping[str, Any], columns: Columns) -> dict[str, list] | None:
+def _members(record: Mapping[str, Any], columns: Columns) -> dict[str, Any] | None:
     """Of a population, a table with a row for each member: what it has of its own, and how it stands at the end."""
     own = record.get("members")
     if not own:
@@ -211,8 +199,9 @@ def _members(record: Mapping[str, Any], columns: Columns) -> dict[str, list] | N
     for i, settings in enumerate(own):
         last = [shown[name][-LAST:, i] for name in names]
         told = ["diverged" if np.isnan(x[-1]) else f"{np.nanmean(x):.3f}".replace("-", "\u2212") for x in last]
-        rows.append([str(i), *map(_text, settings.values()), *told])
-    return {"head": ["member", *own[0], *names], "rows": rows}
+        rows.append([str(i), *map(text, settings.values()), *told])
+    told = {"title": "Members", "caption": "A row or a plot for each member. "}
+    return {**told, "head": ["member", *own[0], *names], "rows": rows}
 
 
 def _headline(columns: Columns) -> list[dict[str, Any]]:
@@ -228,7 +217,7 @@ def _headline(columns: Columns) -> list[dict[str, Any]]:
             if values.ndim == 2:
                 values = values[:, np.isfinite(values[-1])]
                 note = f"mean of {values.shape[1]} members, {note}"
-            value = _rounded(np.asarray([np.nanmean(values)]))[0]
+            value = rounded(np.asarray([np.nanmean(values)]))[0]
             numbers.append({"label": label, "value": value, "kind": kind, "note": note, "colour": colour})
 
     for player in judges:
@@ -239,7 +228,7 @@ def _headline(columns: Columns) -> list[dict[str, Any]]:
     for i, player in enumerate(players if not judges else []):
         if f"{player}/elbo" in columns:
             for term in OF_ELBO:
-                add(f"{player}/{term}", f"{_title(term)}, nats", "linear", None, f"player{i % 6}")
+                add(f"{player}/{term}", f"{title(term)}, nats", "linear", None, f"player{i % 6}")
         else:
             add(f"{player}/loss", f"loss of {player}", "linear", None, f"player{i % 6}")
     add(SPEED, "images a second", "linear", "mean of the run")
@@ -255,7 +244,12 @@ def _minus(value: float) -> str:
 
 def _players(names: Sequence[str] | Mapping[str, Any]) -> list[str]:
     """Who plays, in order of appearance."""
-    return list(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name and name != SPEED))
+    return list(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name and not _is_beside(name)))
+
+
+def _is_beside(name: str) -> bool:
+    """Whether a column is not of the game's own metrics."""
+    return name == SPEED or name.startswith((EVALUATION, DOCTOR))
 
 
 def _charts(names: Sequence[str]) -> list[dict[str, Any]]:
@@ -265,7 +259,7 @@ def _charts(names: Sequence[str]) -> list[dict[str, Any]]:
     or ``log``; ``reading``, how to read it; ``lines`` with ``curve``, ``label``, ``colour``; and ``mark``, a level to
     compare with, or None.
     """
-    ends = {name: name.partition("/")[2] or name for name in names if name != SPEED}
+    ends = {name: name.partition("/")[2] or name for name in names if not _is_beside(name)}
     pairs = {term.rpartition("_")[0] for term in ends.values() if term.endswith(("_real", "_fake"))} - {""}
     of_pairs = {f"{pair}_{side}" for pair in pairs for side in ("real", "fake")}
     terms = list(dict.fromkeys(ends.values()))
@@ -276,17 +270,20 @@ def _charts(names: Sequence[str]) -> list[dict[str, Any]]:
     return [
         *_pair(names, "accuracy", "Accuracy", "share", {"at": 0.5, "label": "50 %, a coin toss"}),
         *_value(names),
+        *_of_evaluations(names),
         *_pair(names, "logits", "Logits", "linear", {"at": 0, "label": ""}),
-        *(chart for term in of_elbo for chart in _by_player(names, term, _title(term), "linear")),
+        *(chart for term in of_elbo for chart in _by_player(names, term, title(term), "linear")),
         *_by_player(names, "loss", "Loss", "linear"),
-        *(chart for pair in later_pairs for chart in _pair(names, pair, _title(pair), "linear", None)),
-        *(chart for term in others for chart in _by_player(names, term, _title(term), "linear")),
+        *(chart for pair in later_pairs for chart in _pair(names, pair, title(pair), "linear", None)),
+        *(chart for term in others for chart in _by_player(names, term, title(term), "linear")),
         *_by_player(names, "grad_norm", "Gradient norm", "log"),
+        *_of_doctor(names),
         *_of_speed(names),
     ]
 
 
-def _title(term: str) -> str:
+def title(term: str) -> str:
+    """A term as a heading."""
     return TITLES.get(term, term[:1].upper() + term[1:].replace("_", " "))
 
 
@@ -311,7 +308,7 @@ def _pair(names, term: str, title: str, kind: str, mark: dict | None) -> list[di
             if (name := f"{player}/{term}_{side}" if player else f"{term}_{side}") in names
         ]
         if lines:
-            charts.append(_chart(title, lines, _reading(term, names, PAIR), kind, player, mark))
+            charts.append(chart(title, lines, _reading(term, names, PAIR), kind, player, mark))
     return charts
 
 
@@ -319,7 +316,7 @@ def _value(names) -> list[dict[str, Any]]:
     mark = {"at": EQUILIBRIUM, "label": f"\u2212log 4 = {_minus(EQUILIBRIUM)}"}
     lines = {player: [{"curve": f"{player}/value", "label": "V(D, G)", "colour": "ink"}] for player in _players(names)}
     return [
-        _chart("Value V(D, G)", lines[player], READINGS["value"], "linear", player, mark)
+        chart("Value V(D, G)", lines[player], READINGS["value"], "linear", player, mark)
         for player in lines
         if f"{player}/value" in names
     ]
@@ -334,22 +331,52 @@ def _by_player(names, term: str, title: str, kind: str) -> list[dict[str, Any]]:
     ]
     if term in names:  # a metric of no player
         lines.append({"curve": term, "label": term, "colour": "ink"})
-    return [_chart(title, lines, _reading(term, names, TERM), kind)] if lines else []
+    return [chart(title, lines, _reading(term, names, TERM), kind)] if lines else []
+
+
+def _of_evaluations(names) -> list[dict[str, Any]]:
+    """A chart for each figure; what belongs together is one."""
+    figures = [name.removeprefix(EVALUATION) for name in names if name.startswith(EVALUATION)]
+    shown = [figure for figure in figures if not figure.endswith("_deviation")]
+    together = [figure for figure in shown if figure in SHARES]
+    groups = [[figure] for figure in shown if figure not in SHARES] + ([together] if together else [])
+    charts = []
+    for group in groups:
+        heading = FIGURES.get(group[0]) or group[0].upper()
+        lines = [{"curve": EVALUATION + x, "label": x, "colour": f"player{i % 6}"} for i, x in enumerate(group)]
+        charts.append(chart(heading, lines, READINGS.get(group[0], OF_SAMPLES), "linear"))
+    return charts
+
+
+def _of_doctor(names) -> list[dict[str, Any]]:
+    """What the doctor measures."""
+    measures = [name.removeprefix(DOCTOR) for name in names if name.startswith(DOCTOR)]
+    charts = []
+    for title, wanted, kind, mark in MEASURES:
+        found = [x for x in measures if x in wanted or x.partition("/")[0] in wanted]
+        lines = [
+            {"curve": DOCTOR + x, "label": x.partition("/")[2] or x, "colour": f"player{i % 6}"}
+            for i, x in enumerate(found)
+        ]
+        if lines:
+            charts.append(chart(title, lines, READINGS[wanted[0]], kind, mark=mark))
+    return charts
 
 
 def _of_speed(names) -> list[dict[str, Any]]:
     lines = [{"curve": SPEED, "label": "images a second", "colour": "ink"}]
-    return [_chart("Speed", lines, READINGS["speed"], "linear")] if SPEED in names else []
+    return [chart("Speed", lines, READINGS["speed"], "linear")] if SPEED in names else []
 
 
-def _chart(title: str, lines: list, reading: str, kind: str, player: str = "", mark: dict | None = None) -> dict:
-    return {"title": title, "player": player, "kind": kind, "reading": reading, "lines": lines, "mark": mark}
+def chart(heading: str, lines: list, reading: str, kind: str, player: str = "", mark: dict | None = None) -> dict:
+    """A chart as the page takes it; see ``_charts``."""
+    return {"title": heading, "player": player, "kind": kind, "reading": reading, "lines": lines, "mark": mark}
 
 
 # Pictures
 
 
-def _pictures(folder: Path) -> list[dict[str, Any]]:
+def pictures_of(folder: Path) -> list[dict[str, Any]]:
     """Sample grids by step, at most ``PICTURES``, the first and the last among them, as data addresses.
 
     With each its ``sheets``, by name.
@@ -372,7 +399,7 @@ def _pictures(folder: Path) -> list[dict[str, Any]]:
 def _sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """What the sheets are called and how to read them, in order of name."""
     names = sorted({name for picture in pictures for name in picture["sheets"]})
-    return [{"name": name, "title": _title(name), "caption": SHEETS.get(name, SHEET)} for name in names]
+    return [{"name": name, "title": title(name), "caption": SHEETS.get(name, SHEET)} for name in names]
 
 
 def _address(file: Path) -> str:

@@ -39,6 +39,8 @@ class Settings:
     """A folder or zip of images, an .npz, or a TFDS name, stacked:NAME for three in one; for points ring, grid."""
     size: int | None = None
     """Images are made this size, square. Not given: their own."""
+    held_out: int = 0
+    """Examples kept from training, by which the doctor tells whether the discriminator knows the others by heart."""
     channels: int | None = None
     """Of image files: 1 grey, 3 colour. Not given: what they are."""
     latents: int = 64
@@ -67,7 +69,7 @@ class Settings:
 
     def check(self, **ranges: tuple[float, float]) -> None:
         """``ValueError`` for the first setting that is out of its range: of these, and of those named here."""
-        counts = dict.fromkeys(("steps", "batch_size", "latents", "accumulate"), COUNT)
+        counts = dict.fromkeys(("steps", "batch_size", "latents", "accumulate"), COUNT) | {"held_out": (0, math.inf)}
         check_ranges(self, **counts, seed=(0, 2**32 - 1), learning_rate=WEIGHT, ema=SHARE, **ranges)
 
     def examples(self, source: Source | None = None) -> Source:

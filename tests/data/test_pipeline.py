@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxgan.data import Arrays, Batches, as_float, stream
+from jaxgan.data.source import Part, hold_out
 
 
 def examples(count):
@@ -163,3 +164,20 @@ def test_bytes_become_floats_and_nothing_else_changes():
         for name in ("second", "label", "index"):
             assert out[name].dtype == batch[name].dtype
             np.testing.assert_array_equal(out[name], batch[name])
+
+
+def test_examples_that_are_held_out():
+    """Each is on one side, the same ones every time; labels go with them, of arrays and of what is read by index."""
+    whole = Arrays(np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20, dtype=np.int32), "twenty", ("a", "b"))
+    for source in (whole, Part(whole, np.arange(20))):
+        rest, held = hold_out(source, 5)
+        assert (len(rest), len(held), rest.name, rest.classes) == (15, 5, "twenty", ("a", "b"))
+        there, kept = (part.read(np.arange(len(part))) for part in (rest, held))
+        assert sorted([*there["label"], *kept["label"]]) == list(range(20))
+        np.testing.assert_array_equal(kept["image"][:, 0], 2 * kept["label"])
+        assert hold_out(source, 5)[1].read(np.arange(5))["label"].tolist() == kept["label"].tolist()
+        assert rest.shape == (2,)
+    assert isinstance(hold_out(whole, 5)[0], Arrays)
+    for count in (0, 20):
+        with pytest.raises(ValueError, match=f"twenty: of 20 examples {count} cannot be held out; want 1 to 10"):
+            hold_out(whole, count)

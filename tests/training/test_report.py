@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.training import report
+from jaxgan.training import curves, report
 
 HOSTILE = "</script><script>alert(1)</script><!--"
 
@@ -160,7 +160,7 @@ def test_speed_is_shown_if_it_was_measured(tmp_path):
     lines = [json.dumps({"step": s, "images_per_second": x, "seconds": 1.0}) + "\n" for s, x in rows]
     (directory / "speed.jsonl").write_text("".join(lines) + '{"step": 30, "ima')
     run = page(directory).run
-    assert run["charts"][-1]["title"] == "Speed" and run["curves"][report.SPEED]["mean"] == [100.0, 300.0]
+    assert run["charts"][-1]["title"] == "Speed" and run["curves"][curves.SPEED]["mean"] == [100.0, 300.0]
     assert run["headline"][-1]["value"] == 200.0
 
 
@@ -196,9 +196,9 @@ def test_a_long_run_is_small_and_keeps_a_spike(tmp_path):
     assert len(shown.text) < 2_000_000
     curve = shown.run["curves"]["d/loss"]
     grid = shown.run["grids"][curve["grid"]]
-    assert len(grid) == len(curve["mean"]) == len(curve["low"]) == len(curve["high"]) == report.POINTS
+    assert len(grid) == len(curve["mean"]) == len(curve["low"]) == len(curve["high"]) == curves.POINTS
     spike = int(np.argmax(curve["high"]))
-    assert curve["high"][spike] == 523.0 and abs(grid[spike] - 123_457) < 200_000 / report.POINTS
+    assert curve["high"][spike] == 523.0 and abs(grid[spike] - 123_457) < 200_000 / curves.POINTS
     assert set(curve["low"]) == {1.0} and sorted(curve["high"])[-2] == 2.0
     assert curve["mean"][0] == pytest.approx(1.5, abs=0.02) and 0 < grid[0] < 200 and 199_800 < grid[-1] <= 200_000
 
@@ -206,7 +206,7 @@ def test_a_long_run_is_small_and_keeps_a_spike(tmp_path):
 def test_the_least_value_of_a_bucket_is_kept_too():
     values = np.zeros(7001)
     values[5003] = -4
-    _, curve = report._thinned(np.arange(7001), values)
+    _, curve = curves._thinned(np.arange(7001), values)
     assert min(curve["low"]) == -4 and max(curve["high"]) == 0 and min(curve["mean"]) > -4
 
 

@@ -1,0 +1,134 @@
+"""The small classifier: what it learns, that it is kept, and what metrics make of its features."""
+
+import numpy as np
+import pytest
+
+from jaxgan import classifier, evaluation
+from jaxgan.classifier import Classifier, trained
+from jaxgan.data import Arrays
+
+RNG = np.random.default_rng(0)
+
+
+def stripes(count=400, noise=40) -> Arrays:
+    """Images of two classes: a bright left, or a bright right half."""
+    labels = RNG.integers(2, size=count).astype(np.int32)
+    images = RNG.integers(0, noise, (count, 8, 8, 1))
+    for image, label in zip(images, labels):
+        image[:, 4 * label : 4 * label + 4] += 200
+    return Arrays(images.astype(np.uint8), labels, "stripes", ("left", "right"))
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr(classifier, "STEPS", (40, 40))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return stripes()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("classifiers") / "deep"
+
+
+@pytest.fixture
+def whole(data, cache):
+    """Trained once, then read."""
+    return trained(data, cache=cache)
+
+
+def test_it_learns_and_tells_how_well(data, whole):
+    assert whole.protocol["accuracy"] == 1.0 and whole.protocol["trained_on"] == "stripes"
+    assert whole.accuracy(stripes()) == 1.0
+    features = whole(data.images)
+    assert features.shape == (400, 64) and features.dtype == np.float32
+    assert np.sqrt(np.square(features).mean()) == pytest.approx(1, abs=0.1)  # what the KID's kernel is made for
+    floats = data.images / 127.5 - 1
+    np.testing.assert_allclose(whole(floats), features, atol=1e-5)
+    np.testing.assert_allclose(whole.exact(floats), features, atol=1e-4)
+    between = floats.astype(np.float32)[:4] * 0.999
+    assert np.abs(whole.exact(between) - whole(between)).max() > 1e-6  # not rounded
+    assert whole.logits(data.images[:3]).shape == (3, 2)
+
+
+def test_it_is_kept_and_known_again(data, whole, cache, monkeypatch):
+    calls = []
+    monkeypatch.setattr(classifier, "fit", lambda *_: calls.append(1) or whole.params)
+    again = trained(data, cache=cache)
+    assert not calls and again.protocol == whole.protocol
+    np.testing.assert_array_equal(again(data.images[:9]), whole(data.images[:9]))
+    trained(stripes(), cache=cache)  # other data
+    assert len(calls) == 1
+    for kept in cache.iterdir():
+        kept.write_bytes(kept.read_bytes()[:2000])
+    assert trained(data, cache=cache).protocol == whole.protocol and len(calls) == 2  # of a damaged file anew
+    assert trained(data, cache=cache).protocol == whole.protocol and len(calls) == 2
+    (cache.parent / "file").write_text("in the way")
+    assert trained(data, cache=cache.parent / "file" / "cache").protocol == whole.protocol  # no cache, no error
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (Arrays(stripes().images, name="bare"), "bare: no labels, which the classifier's features need"),
+        (Arrays(np.zeros((9, 2), np.float32), np.zeros(9, np.int32), "points", ("one",)), "a classifier takes images"),
+    ],
+)
+def test_what_cannot_be_learned(source, told):
+    with pytest.raises(ValueError, match=told):
+        trained(source)
+
+
+def test_images_of_another_size(whole):
+    with pytest.raises(ValueError, match=r"images of \(9, 9, 1\): the classifier was trained on \(8, 8, 1\)"):
+        whole(np.zeros((2, 9, 9, 1), np.uint8))
+
+
+def test_every_metric_that_needs_no_weights(data, whole):
+    """Samples that are of one class alone: no mode is found for the other, and nothing is learned of it."""
+    ones = data.labels == 1
+    halved = Arrays(data.images[ones], data.labels[ones], "halved", data.classes)
+    names = ("fid", "mifid", "prdc", "authenticity", "is", "modes", "cas")
+    found = evaluation.compare(halved, data, names, whole)
+    assert found["modes"] == 1 and found["modes_kl"] == pytest.approx(np.log(2))
+    assert found["cas"] == pytest.approx(ones.mean())
+    assert found["is"] == pytest.approx(1, abs=0.05)
+    same = evaluation.compare(data, data, names[:-1], whole)
+    assert same["modes"] == 2 and same["modes_kl"] < 0.01
+    assert same["is"] == pytest.approx(2, abs=0.1)
+    assert found["recall"] < 0.7 < same["recall"]
+    assert found["fid"] > 1 > same["fid"]
+    assert same["authenticity"] == 0  # copies, every one
+    assert found["protocol"]["features"] == "classifier" and found["protocol"]["is"]["splits"] == 10
+
+
+def test_ms_ssim_of_samples_and_of_data(monkeypatch):
+    monkeypatch.setattr(evaluation, "PAIRS", 8)
+    flat = Arrays(np.full((6, 192, 192, 1), 90, np.uint8), name="flat")
+    noise = Arrays(RNG.integers(0, 256, (6, 192, 192, 1), np.uint8), name="noise")
+
+    class None_:
+        protocol = {}  # noqa: RUF012
+
+    found = evaluation.compare(flat, noise, ("ms_ssim",), None_())
+    assert found["ms_ssim"] == pytest.approx(1) and found["ms_ssim_of_data"] < 0.5
+
+
+def test_classes_that_are_not_there(data, whole):
+    bare = Arrays(data.images, name="bare")
+    with pytest.raises(ValueError, match="cas: the samples, bare, have no labels"):
+        evaluation.compare(bare, data, ("cas",), whole)
+
+
+def test_features_by_name(data, cache, whole):
+    named = lambda *how: evaluation.extractor(*how, data, cache)  # noqa: E731
+    assert isinstance(named(None, None, "tf1"), Classifier)
+    with pytest.raises(ValueError, match="--features pixels: want one of classifier, inception-64"):
+        named("pixels", None, "tf1")
+    with pytest.raises(ValueError, match="--features inception-64 needs --weights"):
+        named("inception-64", None, "tf1")
+    with pytest.raises(ValueError, match="--weights are Inception's"):
+        named("classifier", "weights.pth", "tf1")
