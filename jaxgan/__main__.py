@@ -33,7 +33,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _pages(asked) if asked.verb == "compare" else _compare(asked)
     except MemoryError as error:
-        print(f"error: {error}; there is not memory enough: lower --count", file=sys.stderr)
+        print(
+            f"error: {error}; there is not memory enough{'' if asked.verb == 'compare' else ': lower --count'}",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

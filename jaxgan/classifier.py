@@ -5,10 +5,10 @@ classifier(images)                        # features, [N, 64], for the metrics t
 classifier.accuracy(load("digits"))       # of the labels
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxgan.data import Batches, Source, as_float, augment
+from jaxgan.data import Arrays, Batches, Source, as_float, augment
 from jaxgan.data.source import hold_out
 from jaxgan.metrics.features import as_bytes
 from jaxgan.models.layers import Conv, Dense
@@ -179,8 +179,10 @@ def _scaled(params: Any, size: float) -> Any:
 
 
 def _digest(source: Source) -> str:
-    """Of a thousand examples, evenly from first to last, and of how many there are."""
-    chosen = np.unique(np.linspace(0, len(source) - 1, 1024).astype(int))
+    """Of all examples that are in memory, or of a thousand, evenly from first to last; and of how many there are."""
+    chosen = np.arange(len(source))
+    if not isinstance(source, Arrays):
+        chosen = np.unique(np.linspace(0, len(source) - 1, 1024).astype(int))
     arrays = {name: np.asarray(x) for name, x in source.read(chosen).items()}
     return f"{len(source)} {source.classes} {_hash(arrays)}"
 
@@ -212,10 +214,12 @@ def _flat(params: Any) -> dict[str, Any]:
 
 def _write(path: Path, found: dict[str, Any]) -> None:
     """Whole or not at all; a cache that cannot be written is none."""
+    part = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        with part.open("wb") as file:
             np.savez(file, accuracy=found["accuracy"], **_flat(found["params"]))
-        os.replace(file.name, path)
+        os.replace(part, path)
     except OSError:
-        return
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

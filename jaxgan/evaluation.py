@@ -43,6 +43,7 @@ READ = 256  # images at a time
 KID_SUBSET = 1000
 NEIGHBOURS = 5
 PAIRS = 1000
+COPIED = 0.1  # the mean least cosine distance below which the MIFID punishes; set for Inception's 2,048
 NAMES = ("classifier", *(f"inception-{layer}" for layer in LAYERS))
 
 
@@ -135,7 +136,10 @@ def _classification_accuracy(samples, data):
 METRICS = {
     "fid": Metric(lambda x, y: {"fid": frechet_distance(x.moments, y.moments)}, ("moments",)),
     "kid": Metric(_kid, protocol=lambda *counts: {"subsets": 100, "subset": _subset(*counts), "seed": 2020}),
-    "mifid": Metric(lambda x, y: {"mifid": memorisation_informed_distance(x.features, y.features)}),
+    "mifid": Metric(
+        lambda x, y: {"mifid": memorisation_informed_distance(x.features, y.features, threshold=COPIED)},
+        protocol=lambda *_: {"threshold": COPIED},
+    ),
     "prdc": Metric(_prdc, least=NEIGHBOURS + 1, protocol=lambda *_: {"neighbours": NEIGHBOURS}),
     "authenticity": Metric(lambda x, y: {"authenticity": authenticity(y.features, x.features)}),
     "is": Metric(_inception_score, ("logits",), least=10, protocol=lambda *_: {"splits": 10, "seed": 2020}),
@@ -175,13 +179,37 @@ def extractor(
     return InceptionFeatures(weights, int(features.rpartition("-")[2]), resize=resize)  # pyright: ignore
 
 
+def look(source: Source, names: Sequence[str], features: Features, count: int | None = None) -> Seen:
+    """What the metrics ``names`` look at of a source, read in batches: of the data once for several comparisons.
+
+    Args:
+      source: images.
+      names: of ``METRICS``.
+      features: what is looked at.
+      count: so many alone, evenly from first to last; of a smaller source all.
+
+    Raises:
+      ValueError: a metric is not known, or the count is too small.
+    """
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise ValueError(f"metrics {', '.join(unknown)}: want some of {', '.join(METRICS)}")
+    if count is not None and count < 2:
+        raise ValueError(f"count {count}: at least 2")
+    if count is not None and count < len(source):
+        source = Part(source, np.arange(count) * len(source) // count)  # files lie class by class
+    parts = {part for name in names for part in METRICS[name].looks_at}
+    return Seen(source, **_parts(source, parts, features))
+
+
 def compare(
-    samples: Source, data: Source, names: Sequence[str], features: Features, *, count: int | None = None
+    samples: Source, data: Source | Seen, names: Sequence[str], features: Features, *, count: int | None = None
 ) -> dict[str, Any]:
     """The metrics ``names`` of samples against data, both read in batches, and under ``"protocol"`` how.
 
     Args:
-      samples, data: images.
+      samples: images.
+      data: images; or what ``look`` saw of them.
       names: of ``METRICS``.
       features: what is looked at.
       count: so many of each alone, evenly from first to last; of a smaller set all.
@@ -189,22 +217,18 @@ def compare(
     Raises:
       ValueError: a metric is not known, or what was given cannot be measured; it says why.
     """
-    unknown = [name for name in names if name not in METRICS]
-    if unknown:
-        raise ValueError(f"metrics {', '.join(unknown)}: want some of {', '.join(METRICS)}")
-    if count is not None and count < 2:
-        raise ValueError(f"count {count}: at least 2")
-    chosen = [source if count is None or count >= len(source) else _some(source, count) for source in (samples, data)]
-    counts = [len(source) for source in chosen]
-    least = max((METRICS[name].least for name in names), default=0)
-    if min(counts) < least:
+    reals = data if isinstance(data, Seen) else None
+    given = data.source if isinstance(data, Seen) else data
+    counts = [len(source) if count is None else min(count, len(source)) for source in (samples, given)]
+    least = max((METRICS[name].least for name in names if name in METRICS), default=0)
+    if min(counts) < least and (count is None or count >= 2):
         raise ValueError(f"{counts[0]:,} samples and {counts[1]:,} data: {', '.join(names)} needs {least} of each")
-    parts = {part for name in names for part in METRICS[name].looks_at}
-    seen = [_look(source, parts, features) for source in chosen]
-    values = {key: value for name in names for key, value in METRICS[name].measure(*seen).items()}
+    fakes = look(samples, names, features, count)
+    reals = reals or look(given, names, features, count)
+    values = {key: value for name in names for key, value in METRICS[name].measure(fakes, reals).items()}
     protocol = {
         "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
-        "data": {"name": data.name, "count": counts[1], "shape": list(data.shape)},
+        "data": {"name": given.name, "count": counts[1], "shape": list(given.shape)},
         **features.protocol,
         "jax": f"{jax.__version__} on {jax.default_backend()}",
         **{name: how for name in names if (how := METRICS[name].protocol(*counts))},
@@ -213,13 +237,8 @@ def compare(
     return {**values, "protocol": protocol}
 
 
-def _some(source: Source, count: int) -> Source:
-    # Evenly from first to last: files lie class by class.
-    return Part(source, np.arange(count) * len(source) // count)
-
-
-def _look(source: Source, parts: set[str], features: Features) -> Seen:
-    """What metrics look at, of images that are read once; of moments alone without keeping the features."""
+def _parts(source: Source, parts: set[str], features: Features) -> dict[str, Any]:
+    """Of ``Seen`` those parts, of images that are read once; of moments alone without keeping the features."""
     kept: dict[str, list] = {part: [] for part in parts}
 
     def batches() -> Iterator[np.ndarray]:
@@ -242,7 +261,7 @@ def _look(source: Source, parts: set[str], features: Features) -> Seen:
     found |= {part: np.concatenate(arrays) for part, arrays in kept.items() if arrays}
     if "moments" in parts and "features" in parts:
         found["moments"] = moments(found["features"])
-    return Seen(source, **found)
+    return found
 
 
 @contextlib.contextmanager

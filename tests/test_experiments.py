@@ -40,7 +40,11 @@ def shapes(config, experiment):
 VARIANTS = [("dcgan", {"augment": "diffaugment"}), ("dcgan", {"augment": "ada"}), ("r3gan", {"networks": "dcgan"})]
 
 
-@pytest.mark.parametrize(("name", "changes"), [*((n, {}) for n in NAMES), *VARIANTS], ids=str)
+QUICK = ("dcgan", "gan", "points", "vae", "wgan", "r3gan")  # the others' operations are among theirs
+LOWERED = [pytest.param(n, {}, marks=[pytest.mark.slow] * (n not in QUICK)) for n in NAMES]
+
+
+@pytest.mark.parametrize(("name", "changes"), [*LOWERED, *VARIANTS], ids=str)
 def test_the_step_lowers(name, changes):
     config, experiment = tiny(name, **changes)
     exported = jax.export.export(jax.jit(experiment.game.step), platforms=PLATFORMS)(*shapes(config, experiment))

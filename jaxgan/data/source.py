@@ -74,8 +74,10 @@ def in_memory(source: Source) -> Arrays:
     """All of a source's examples, read once."""
     if isinstance(source, Arrays):
         return source
-    everything = source.read(np.arange(len(source)))
-    return Arrays(everything["image"], everything.get("label"), source.name, source.classes)
+    # In parts: what is read may be larger on its way than what is kept.
+    parts = [source.read(part) for part in np.array_split(np.arange(len(source)), -(-len(source) // 1024))]
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Arrays(whole["image"], whole.get("label"), source.name, source.classes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from orbax.checkpoint import checkpoint_managers as policies
 from jaxgan.game import State
 
 KEEP = 3  # newest checkpoints
+NONE = 1e30  # a score worse than any
 
 
 def named_leaves(state: State) -> dict[str, np.ndarray]:
@@ -47,16 +49,23 @@ class Checkpoints:
     Args:
       directory: made if it is not there, unless ``read_only``.
       read_only: for looking at a run that another process may be writing.
-      say: is told of a damaged checkpoint.
+      by: what scores are of; those of another are not compared with them, for a run may be resumed with another.
+      say: is told of a damaged checkpoint, and of a score that could not be had.
     """
 
-    def __init__(self, directory: Path, *, read_only: bool = False, say: Callable[[str], None] = print):
+    def __init__(
+        self, directory: Path, *, read_only: bool = False, by: str = "pixels", say: Callable[[str], None] = print
+    ):
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells of each file
-        self._directory, self._say = Path(directory).absolute(), say
-        best = policies.BestN(get_metric_fn=lambda metrics: metrics["score"], reverse=True, n=1)
+        self._directory, self._by, self._say = Path(directory).absolute(), by, say
+        best = policies.BestN(get_metric_fn=lambda metrics: _score(metrics, by), reverse=True, n=1)
         keep = policies.AnyPreservationPolicy([policies.LatestN(KEEP), best])
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=None if read_only else keep, read_only=read_only, create=not read_only
+            preservation_policy=None if read_only else keep,
+            read_only=read_only,
+            create=not read_only,
+            best_fn=lambda metrics: _score(metrics, by),  # without it Orbax does not write scores down
+            best_mode="min",
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
@@ -67,20 +76,22 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def best(self) -> int | None:
-        """The step of the checkpoint with the lowest score; None where there is no checkpoint."""
-        scores = {step: (self._manager.metrics(step) or {}).get("score", np.inf) for step in self.steps()}
-        return min(scores, key=lambda step: (scores[step], -step), default=None)
+        """The step of the checkpoint with the lowest score, of what the newest is scored by; None if there is none."""
+        metrics = {step: self._manager.metrics(step) or {} for step in self.steps()}
+        if not metrics:
+            return None
+        by = metrics[max(metrics)].get("by", "pixels")
+        return min(metrics, key=lambda step: (_score(metrics[step], by), -step))
 
     def save(self, state: State, score: Callable[[], float] = lambda: float("inf")) -> None:
         """Copy the state to the host, and score it and write it in the background.
 
         Args:
           state: whole.
-          score: lower is better; the best one's checkpoint is kept. Not finite: never the best.
+          score: lower is better; the best one's checkpoint is kept. Not finite, or an error: never the best.
 
         Raises:
           OSError: the checkpoint before this one could not be written.
-          Exception: whatever its ``score`` raised.
         """
         leaves = named_leaves(state)
         self._join()
@@ -90,9 +101,13 @@ class Checkpoints:
             self._join()
 
     def _write(self, leaves: dict[str, np.ndarray], score: Callable[[], float]) -> None:
-        found = score()
+        try:
+            found = score()
+        except Exception as error:  # whatever it meets, what was trained must not be lost
+            found = np.inf
+            self._say(f"step {int(leaves['step'])}: no score: {error}")
         items = ocp.args.Composite(state=ocp.args.StandardSave(leaves), checksums=ocp.args.JsonSave(checksums(leaves)))
-        metrics = {"score": found if np.isfinite(found) else 1e30}
+        metrics = {"score": found if np.isfinite(found) else NONE, "by": self._by}
         self._written(lambda: self._manager.save(int(leaves["step"]), args=items, metrics=metrics))
 
     def _join(self) -> None:
@@ -187,6 +202,10 @@ class Checkpoints:
             wait()
         except Exception as error:  # Orbax passes on what its thread met
             raise OSError(f"{self._directory}: a checkpoint could not be written: {error}") from error
+
+
+def _score(metrics: dict[str, Any], by: str) -> float:
+    return metrics.get("score", NONE) if metrics.get("by", "pixels") == by else NONE
 
 
 def structured(like, leaves, where):

@@ -117,8 +117,9 @@ def _charts(names: Sequence[str], columns: Sequence[Columns]) -> list[dict[str, 
         ]
         beside = f"{section}/" in (EVALUATION, DOCTOR) or column == SPEED
         mark = {"at": 0.5, "label": "50 %, a coin toss"} if is_share else None
-        title = report.FIGURES.get(term, report.title(term or section))
-        reading = report.READINGS.get(term.partition("/")[0] if beside else term, "")
+        alone = report.FIGURES.get(term) if term not in report.SHARES else None
+        title = "Images a second" if column == SPEED else alone or report.title(term.replace("/", " of ") or section)
+        reading = report.READINGS.get("speed" if column == SPEED else term.partition("/")[0], "")
         charts.append(report.chart(title, lines, reading, kind, "" if beside or not term else section, mark))
     return charts
 

@@ -25,7 +25,7 @@ from jaxgan.training.logging import middle
 EVERY = 50  # steps between probes
 EXAMPLES = 64  # that a probe looks at
 DRAWS = 8  # of so many reals each, which samples are compared with
-START = 200  # steps at whose end it begins to judge: before, everything moves
+START = 200  # steps that are not judged: everything moves
 WINDOW = 10  # probes over whose mean it judges, 500 steps: nothing is said of what passes
 
 
@@ -36,15 +36,18 @@ class Probe:
       diversity: the spread of samples, the root of their covariance's trace, by that of reals.
       nearest: the mean distance from a sample to the next, by that of reals.
       swing: how far the mean of samples has moved since the last probe, of the same latents, by the spread of reals.
-      moved/<net>: how far a network's weights have moved since then, by their length.
+      moved/<net>: how far a network's weights have moved since then, by their length, for each turn in a step.
       turned/<net>: the cosine between that move and the one before: -1 there and back, 1 straight on.
-      memory/<player>: of a player that tells its logits, if examples are held out: (D(train) - D(held out)) by
-        (D(train) - D(fake)). Karras et al. 2020, 2006.06676, equation 1.
+      over_held_out/<player>, over_fakes/<player>: of a player that tells its logits, if examples are held out: how far
+        those of what it trains on lie above those of held-out reals, and of fakes.
 
     Args:
       experiment: what is trained.
       seed: of the latents and of the examples that it looks at.
       members: of a population, how many; the state then has an axis for them.
+
+    Raises:
+      ValueError: examples are held out, and no player tells the logits to compare them by.
     """
 
     def __init__(self, experiment: Experiment, seed: int, members: int | None = None):
@@ -54,6 +57,20 @@ class Probe:
         draws = [_spread(_flat(_images(experiment.source, rng))) for _ in range(DRAWS)]
         spread, apart = (max(float(np.mean(x)), 1e-12) for x in zip(*draws))
         pair = _pair(experiment, rng)
+        if pair:
+            state = jax.eval_shape(game.init, jax.random.key(0))
+            if not jax.eval_shape(lambda state: _memory(experiment, state, seed, *pair), state):
+                raise ValueError(
+                    "--held-out: no player of this experiment logs logits_real and logits_fake, so nothing would be "
+                    "made of what is held out; leave it out"
+                )
+
+        turns = {
+            net: max(
+                (sum(t.count(name) for t in game.turns) for name, p in game.players.items() if net in p.owns), default=1
+            )
+            for net in game.nets
+        }
 
         def draw(state: State) -> jax.Array:
             # As the discriminator meets them: neither averaged nor with moving statistics, which lag behind.
@@ -66,7 +83,7 @@ class Probe:
             found = {"diversity": own_spread / spread, "nearest": own_apart / apart, "swing": swing}
             moves = jax.tree.map(jnp.subtract, state.params, last["params"])
             for net, params in state.params.items():
-                found[f"moved/{net}"] = _norm(moves[net]) / jnp.maximum(_norm(params), 1e-12)
+                found[f"moved/{net}"] = _norm(moves[net]) / jnp.maximum(_norm(params), 1e-12) / turns[net]
                 found[f"turned/{net}"] = _cosine(moves[net], last["moves"][net])
             if pair:
                 found |= _memory(experiment, state, seed, *pair)
@@ -113,8 +130,8 @@ def _memory(experiment: Experiment, state: State, seed: int, train: Any, held: A
     for name, player in game.players.items():
         on_train, on_held = (player.loss(nets, batch, keys, state.step).metrics for batch in (train, held))
         if {"logits_real", "logits_fake"} <= set(on_train):
-            real, fake = on_train["logits_real"], on_train["logits_fake"]
-            found[f"memory/{name}"] = (real - on_held["logits_real"]) / jnp.maximum(real - fake, 1e-3)
+            found[f"over_held_out/{name}"] = on_train["logits_real"] - on_held["logits_real"]
+            found[f"over_fakes/{name}"] = on_train["logits_real"] - on_train["logits_fake"]
     return found
 
 
@@ -165,13 +182,14 @@ MENDS = {
     "oscillation": "lower the learning rates; R1; Adam's first decay at 0; or optimistic or extra-gradient steps, "
     "jaxgan.dynamics",
 }
-MOVED = 0.24  # of a network's length, in EVERY steps
+MOVED = 0.24  # of a network's length, in EVERY turns
 GROWN = 1e3  # times the gradient's norm at the start
 VANISHED, GONE = 1e-3, 1e-7  # a gradient's norm, where the discriminator is sure of fakes, and anywhere
 SURE = 0.99  # an accuracy
 SPREAD, APART = 0.15, 0.1  # diversity and nearest, of reals 1
-REMEMBERED = 0.6  # of D's gap between reals and fakes: the target of Karras et al. 2020 for such a ratio
+REMEMBERED = 0.6  # of the gap between what D trains on and fakes, at which held-out reals lie
 SWING = 1.45  # of the spread of reals, in EVERY steps
+CERTAIN = 3.0  # standard errors that a gap between logits is from 0, to be one
 
 
 def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) -> list[Verdict]:
@@ -181,14 +199,15 @@ def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) 
       window: the last findings of one game, oldest first: measures, and metrics averaged between probes.
       first: the first one there was, to compare with.
     """
-    mean = {name: float(np.mean([row[name] for row in window if name in row])) for name in window[-1]}
+    names = dict.fromkeys(name for row in window for name in row)  # the first probe of a resumed run has fewer
+    mean = {name: float(np.mean([row[name] for row in window if name in row])) for name in names}
     players = [name.partition("/")[0] for name in mean if name.endswith("/grad_norm")]
     judges = [p for p in players if {f"{p}/accuracy_real", f"{p}/accuracy_fake"} <= set(mean)]
     sure_of_fakes = any(mean[f"{p}/accuracy_fake"] >= SURE for p in judges)
     found = []
     for net in (name.partition("/")[2] for name in mean if name.startswith("moved/")):
         if mean[f"moved/{net}"] > MOVED:
-            told = f"in {EVERY} steps its weights move by {mean[f'moved/{net}']:.0%} of their length"
+            told = f"in {EVERY} turns its weights move by {mean[f'moved/{net}']:.0%} of their length"
             found.append(Verdict("divergence", net, told))
     for player in players:
         norm, start = mean[f"{player}/grad_norm"], first.get(f"{player}/grad_norm", 0.0)
@@ -201,19 +220,31 @@ def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) 
             f"samples spread {mean['diversity']:.0%} as far as reals, neighbours are {mean['nearest']:.0%} as far off"
         )
         found.append(Verdict("mode collapse", "", told))
-    for player in judges:
-        remembered = mean.get(f"memory/{player}", 0.0)
+    for player in players:
+        remembered = _remembered(window, player)
         if remembered > REMEMBERED:
             told = f"to it held-out reals are {remembered:.0%} of the way from what it trains on to fakes"
             found.append(Verdict("memorising", player, told))
     if mean.get("swing", 0.0) > SWING and not any(verdict.name == "divergence" for verdict in found):
         told = f"in {EVERY} steps the mean of samples moves by {mean['swing']:.0%} of the spread of reals"
         found.append(Verdict("oscillation", "", told))
-    for player in judges:
+    for player in judges if not found else ():  # what is found explains it
         real, fake = mean[f"{player}/accuracy_real"], mean[f"{player}/accuracy_fake"]
-        if min(real, fake) >= SURE and not found:  # what is found explains it
+        if min(real, fake) >= SURE:
             found.append(Verdict("discriminator too strong", player, f"right on reals {real:.1%}, on fakes {fake:.1%}"))
     return found
+
+
+def _remembered(window: Sequence[Mapping[str, float]], player: str) -> float:
+    """(D(train) - D(held out)) / (D(train) - D(fake)), Karras et al. 2020, 2006.06676, equation 1; 0 if not certain."""
+    gaps = []
+    for name in (f"over_held_out/{player}", f"over_fakes/{player}"):
+        values = [row[name] for row in window if name in row]
+        error = np.std(values) / np.sqrt(len(values)) if values else 0.0
+        if not values or np.mean(values) <= CERTAIN * error:
+            return 0.0
+        gaps.append(float(np.mean(values)))
+    return gaps[0] / gaps[1]
 
 
 def mend(verdict: Verdict) -> str:
@@ -245,7 +276,7 @@ class Doctor:
         self._rows: list[Mapping[str, Any]] = []
         self._first: list[Mapping[str, float] | None] = [None] * members
         self._windows = [collections.deque(maxlen=WINDOW) for _ in range(members)]
-        self._told = {(i, name) for row in known for i, name, *_ in row.get("verdicts", ())}
+        self._told = {(i, name, of) for row in known for i, name, of, *_ in row.get("verdicts", ())}
         self.verdicts: list[tuple[int, Verdict]] = []
         for row in known:
             self._remember(row)
@@ -273,8 +304,8 @@ class Doctor:
             for verdict in diagnose(window, first)
         ]
         for i, verdict in self.verdicts:
-            if (i, verdict.name) not in self._told:
-                self._told.add((i, verdict.name))
+            if (i, verdict.name, verdict.of) not in self._told:
+                self._told.add((i, verdict.name, verdict.of))
                 whose = " ".join(filter(None, (self._name(i), verdict.of)))
                 self._say(f"step {step}: {told(verdict, whose)}: {mend(verdict)}")
         listed = [[i, *verdict, mend(verdict)] for i, verdict in self.verdicts]
@@ -289,7 +320,7 @@ class Doctor:
     def _remember(self, finding: Mapping[str, Any]) -> None:
         for i, window in enumerate(self._windows):
             own = {name: x[i] if isinstance(x, list) else x for name, x in finding.items() if name != "verdicts"}
-            if any(middle(x) is None for x in own.values()):  # it diverged, and is told of elsewhere
+            if any(middle(x) is None for x in own.values()):  # the run tells of a loss that is not finite
                 window.clear()
                 continue
             self._first[i] = self._first[i] or own

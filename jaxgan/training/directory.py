@@ -1,12 +1,15 @@
 """A run's directory: whose it is, which settings it was made with, and that one process writes it.
 
-config.json    the experiment's name, its settings, how many examples it has and of what shape, of a population its
-               members, of a private run what it spends, versions, hardware
-metrics.jsonl  one object a step
-speed.jsonl    images per second, by step
-samples/       grids of the same latents, as training goes on, and an experiment's sheets
-checkpoints/   see jaxgan.training.checkpoint
-report.html    see jaxgan.training.report
+config.json        the experiment's name, its settings, how many examples it has and of what shape, of a population its
+                   members, of a private run what it spends, versions, hardware
+metrics.jsonl      one object a step
+speed.jsonl        images per second, by step
+diagnosis.jsonl    what the doctor found, by step: see jaxgan.training.diagnostics
+evaluations.jsonl  figures, with their protocol, of --evaluate-every
+evaluation.json    the same, of the verb evaluate
+samples/           grids of the same latents, as training goes on, and an experiment's sheets
+checkpoints/       see jaxgan.training.checkpoint
+report.html        see jaxgan.training.report
 """
 
 import dataclasses

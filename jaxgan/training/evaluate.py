@@ -1,6 +1,6 @@
 """A run's samples against its data: the figures, and in JSON the whole protocol behind them."""
 
-import functools
+import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import evaluation, sampling
+from jaxgan.data.source import Part
 from jaxgan.evaluation import READ
 from jaxgan.game import State
 from jaxgan.metrics import perceptual_path_length
@@ -33,12 +34,16 @@ class Drawn:
       count: how many.
       seed: which; sample i of a seed is the same for any count.
       name: for people.
+      sample: an ``experiment.sampler()`` that is compiled already, if there is one.
     """
 
-    def __init__(self, experiment: Experiment, state: State, count: int, seed: int, name: str):
+    def __init__(
+        self, experiment: Experiment, state: State, count: int, seed: int, name: str, sample: Callable | None = None
+    ):
         self.name, self.classes, self._count, self._seed = name, experiment.classes, count, seed
-        self._experiment, self._state, self._sample = experiment, state, experiment.sampler()
-        self.shape = self.read(np.zeros(1, int))["image"].shape[1:]
+        self._experiment, self._sample = experiment, sample or experiment.sampler()
+        self._state = jax.device_put(state)  # once, not with every batch
+        self.shape = experiment.source.shape
 
     def __len__(self) -> int:
         return self._count
@@ -90,6 +95,10 @@ def check(metrics: Sequence[str], count: int | None) -> None:
         raise ValueError(f"--metrics {', '.join(unknown) or 'none'}: want some of {', '.join(METRICS)}")
 
 
+def _of_sets(metrics: Sequence[str]) -> list[str]:
+    return [metric for metric in metrics if metric in evaluation.METRICS]
+
+
 def score(result: dict[str, Any], metric: str) -> float:
     """Of a result the figure by which checkpoints are ranked, the lower the better: the first of the metric's."""
     value = result[{"prdc": "precision"}.get(metric, metric)]
@@ -105,6 +114,8 @@ def evaluate(
     count: int | None = None,
     seed: int = 0,
     name: str = "samples",
+    sample: Callable | None = None,
+    data: evaluation.Seen | None = None,
 ) -> dict[str, Any]:
     """``evaluation.compare`` of samples with all of the run's data.
 
@@ -115,14 +126,14 @@ def evaluate(
       count: of samples; as many as there are data, at most 50,000, if not given.
       seed: of the samples.
       name: of the samples, for people.
+      sample, data: what several evaluations share: the experiment's sampler, and what was seen of its data.
 
     Raises:
       ValueError: what was asked for cannot be measured, or the samples are not finite.
     """
     check(metrics, count)
-    drawn = Drawn(experiment, state, count or min(MOST, len(experiment.source)), seed, name)
-    of_sets = [metric for metric in metrics if metric in evaluation.METRICS]
-    result = evaluation.compare(drawn, experiment.source, of_sets, features)
+    drawn = Drawn(experiment, state, count or min(MOST, len(experiment.source)), seed, name, sample)
+    result = evaluation.compare(drawn, data or experiment.source, _of_sets(metrics), features)
     protocol = result.pop("protocol")
     if "ppl" in metrics:
         result["ppl"] = path_length(drawn, features)
@@ -142,10 +153,29 @@ class Evaluator:
         self, experiment: Experiment, metrics: Sequence[str], features: Features, count: int | None, seed: int
     ):
         check(metrics, count)
-        self._evaluate = functools.partial(
-            evaluate, experiment, metrics=metrics, features=features, count=count, seed=seed
-        )
-        self._first, self._path, self._say = metrics[0], None, print
+        self._experiment, self._metrics, self._features = experiment, metrics, features
+        self._count, self._seed = count, seed
+        self._sample, self._reals = experiment.sampler(), None
+        self._path, self._say = None, print
+        what = [metrics[0], features.protocol, count, seed]
+        self.by = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+    def rehearse(self, state: State) -> None:
+        """``ValueError`` for what cannot be measured of this experiment, before it has been trained for hours."""
+        least = max((evaluation.METRICS[name].least for name in _of_sets(self._metrics)), default=2)
+        count = self._count or min(MOST, len(self._experiment.source))
+        if count < least:
+            raise ValueError(f"--evaluate-count {count}: {', '.join(self._metrics)} needs {least}")
+        if "cas" in self._metrics and not (self._experiment.classes and self._experiment.source.classes):
+            raise ValueError("--metrics cas: it compares labels, and samples of this experiment have none")
+        quick = [name for name in self._metrics if name != "cas"]
+        few = Part(self._experiment.source, np.arange(min(max(least, 16), len(self._experiment.source))))
+        with warnings.catch_warnings():  # no other thread runs yet
+            warnings.simplefilter("ignore", UserWarning)
+            if quick:
+                seen = evaluation.look(few, _of_sets(quick), self._features)
+                count = max(least, 16)
+                evaluate(self._experiment, state, quick, self._features, count=count, sample=self._sample, data=seen)
 
     def open(self, path: Path, step: int, say: Callable[[str], None]) -> None:
         """Write to this file, after what it has up to a step; and tell ``say``."""
@@ -154,18 +184,35 @@ class Evaluator:
 
     def __call__(self, step: int, states: Mapping[int, State], members: int) -> float:
         """The score of the best of the states, by member; a row of figures, of a population a list for each."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the same ones at each; the verb tells them
-            results = {i: self._evaluate(state) for i, state in states.items()}
-        names = [name for name in next(iter(results.values())) if name != "protocol"]
+        if self._reals is None:
+            self._reals = evaluation.look(self._experiment.source, _of_sets(self._metrics), self._features)
+        results = {}
+        for i, state in states.items():
+            try:
+                results[i] = evaluate(
+                    *(self._experiment, state, self._metrics, self._features),
+                    count=self._count,
+                    seed=self._seed,
+                    sample=self._sample,
+                    data=self._reals,
+                )
+            except ValueError as error:  # of one member; the others are evaluated
+                self._say(f"step {step}: not evaluated: {error}")
+        scores = [score(result, self._metrics[0]) for result in results.values()]
+        if scores:
+            self._write(step, results, members)
+        return min((x for x in scores if np.isfinite(x)), default=np.inf)
+
+    def _write(self, step: int, results: Mapping[int, dict[str, Any]], members: int) -> None:
+        first = next(iter(results.values()))
         row: dict[str, Any] = {"step": step}
-        for name in names:
+        for name in (name for name in first if name != "protocol"):
             values = [results[i][name] if i in results else None for i in range(members)]
-            row[name] = values if members > 1 else values[0]
+            row[name] = [x if x is not None and np.isfinite(x) else None for x in values]
+        means = {name: logging.middle(values) for name, values in row.items() if name != "step"}
+        told = [f"{name} {mean:.4g}" for name, mean in means.items() if mean is not None]
+        self._say(f"step {step}: {', '.join(told)}")
         if self._path:
+            flat = {name: x[0] if isinstance(x, list) and members == 1 else x for name, x in row.items()}
             with self._path.open("a", encoding="utf-8") as file:
-                protocol = next(iter(results.values()))["protocol"]
-                file.write(json.dumps({**row, "protocol": protocol}) + "\n")
-            told = [f"{name} {value:.4g}" for name in names if (value := logging.middle(row[name])) is not None]
-            self._say(f"step {step}: {', '.join(told)}")
-        return min(score(result, self._first) for result in results.values())
+                file.write(json.dumps({**flat, "protocol": first["protocol"]}, allow_nan=False) + "\n")

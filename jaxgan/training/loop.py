@@ -47,8 +47,8 @@ class Options:
     evaluate_every: int | None = None
     """Steps between evaluations, each with a checkpoint, of which the best is kept. Not given: none, and the best is
     what a quick distance on coarse pixels says."""
-    metrics: tuple[str, ...] = ("fid",)
-    """Of evaluations, as for evaluate; the best checkpoint is the first one's."""
+    metrics: tuple[str, ...] | None = None
+    """Of evaluations, as for evaluate; the best checkpoint is the first one's. Not given: fid."""
     features: str | None = None
     """Of evaluations, as for evaluate: classifier, or inception-2048 and so on with --weights."""
     weights: str | None = None
@@ -75,10 +75,11 @@ class Options:
             steps = getattr(self, name)
             if steps is not None and steps < 1:
                 raise ValueError(f"--{name.replace('_', '-')} {steps}: at least 1")
-        evaluating = {name: getattr(self, name) for name in ("features", "weights", "evaluate_count")}
-        for name, value in evaluating.items():
-            if value is not None and self.evaluate_every is None:
-                raise ValueError(f"--{name.replace('_', '-')} {value} is of evaluations: ask for --evaluate-every too")
+        for name in ("metrics", "features", "weights", "evaluate_count"):
+            if getattr(self, name) is not None and self.evaluate_every is None:
+                raise ValueError(f"--{name.replace('_', '-')} is of evaluations: ask for --evaluate-every too")
+        if self.evaluate_count is not None and self.evaluate_count < 2:
+            raise ValueError(f"--evaluate-count {self.evaluate_count}: at least 2")
         if self.profile < 0:
             raise ValueError(f"--profile {self.profile}: a number of steps")
         if self.run_dir == "":
@@ -112,7 +113,8 @@ def train(
       Interrupted: SIGINT or SIGTERM came; everything is saved.
     """
     on = members.devices(options.devices)
-    checkpoints = Checkpoints(path / "checkpoints", say=_say(options))
+    by = evaluator.by if evaluator else "pixels"
+    checkpoints = Checkpoints(path / "checkpoints", by=by, say=_say(options))
     state = jax.jit(members.game.init)(members.keys)
     restored = checkpoints.restore(state)
     state = state if restored is None else restored

@@ -74,7 +74,7 @@ def use_cores(config: Any) -> None:
 
 def cast(config: Any, experiment: Experiment, build: Build) -> "One | Many":
     """Whom the settings ask for."""
-    if config.held_out:
+    if getattr(config, "held_out", 0):
         source, held = hold_out(experiment.source, config.held_out)
         experiment = dataclasses.replace(experiment, source=source, held_out=held)
     members = listed_members(config)

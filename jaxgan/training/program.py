@@ -140,7 +140,7 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
           count: how many; of an interpolation, how many latents it passes.
           seed: which; sample i of a seed is the same for any count.
           step: of which checkpoint; the newest if not given.
-          best: of the best checkpoint.
+          best: of the best checkpoint; of a population, of the one with the best member.
           member: of a population, whose; the first if not given.
           label: of a conditional model, the class; all in turn if not given.
         """
@@ -155,7 +155,7 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         weights: str | None = None,
         resize: Literal["tf1", "clean"] = "tf1",
         count: int | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         step: int | None = None,
         best: bool = False,
         member: int | None = None,
@@ -174,19 +174,20 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
           weights: Inception's, pytorch-fid's or torch-fidelity's file, a .pth or .npz.
           resize: to Inception's size as the FID has it, tf1, or as clean-fid.
           count: of samples; as many as there are data, at most 50,000, if not given.
-          seed: which samples.
+          seed: which samples; those of the run's own seed if not given.
           step: of which checkpoint; the newest if not given.
-          best: of the best checkpoint.
+          best: of the best checkpoint; of a population, of the one with the best member.
           member: of a population, whose; the first if not given.
           out: a JSON file for the figures and their protocol; evaluation.json beside the run's if not given.
         """
         config = read_config(Path(run_dir), name, config_class)
-        path = Path(out) if out else Path(run_dir, "evaluation.json")
+        path, own = Path(out) if out else Path(run_dir, "evaluation.json"), config.seed if seed is None else seed
+        evaluating.check(metrics, count)
         experiment, state, whose = _restored(name, config, build, Path(run_dir), step, member, best)
         told = f"{name} in {run_dir}{', ' + whose if whose else ''}"
         with evaluation.told_warnings():
             looked_at = evaluation.extractor(features, weights, resize, experiment.source, cache.classifiers())
-            result = evaluating.evaluate(experiment, state, metrics, looked_at, count=count, seed=seed, name=told)
+            result = evaluating.evaluate(experiment, state, metrics, looked_at, count=count, seed=own, name=told)
         print("\n".join(evaluation.table(result)))
         evaluation.write(result, path)
         print(f"protocol: {path}")
@@ -265,9 +266,12 @@ def _evaluator(experiment: Experiment, config: Any, options: loop.Options) -> ev
     """What ``--evaluate-every`` asks; a classifier is trained here, if none was kept."""
     if options.evaluate_every is None:
         return None
-    source = experiment.source
+    metrics, source = options.metrics or ("fid",), experiment.source
+    evaluating.check(metrics, options.evaluate_count)
     looked_at = evaluation.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
-    return evaluating.Evaluator(experiment, options.metrics, looked_at, options.evaluate_count, config.seed)
+    evaluator = evaluating.Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
+    evaluator.rehearse(jax.jit(experiment.game.init)(jax.random.key(config.seed)))
+    return evaluator
 
 
 def _steps_done(path: Path) -> int:
@@ -354,7 +358,7 @@ def _restored(name, config, build: Build, run_dir: Path, step, member, best) -> 
         raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
     like = jax.jit(members.game.init)(members.keys)
     state = structured(like, _leaves(run_dir, step, best), f"the checkpoint in {run_dir}")
-    return experiment, members.states(state)[member or 0], members.name(member or 0)
+    return members.experiment, members.states(state)[member or 0], members.name(member or 0)
 
 
 def _sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: Path, label: int | None) -> None:

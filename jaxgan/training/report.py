@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
-from jaxgan.training.diagnostics import EVERY
+from jaxgan.training.diagnostics import EVERY, START, WINDOW
 from jaxgan.training.directory import write_atomically
 from jaxgan.training.logging import read_metrics
 
@@ -38,10 +38,11 @@ READINGS = {
     "Near 0 the generator makes few images: mode collapse.",
     "swing": "How far the middle of the samples moves between two looks, by the spread of reals. It falls as a game "
     "settles; one that circles keeps swinging.",
-    "moved": "How far each network's weights move between two looks, by their length. Above a fifth for long the steps "
-    "are too large.",
+    "moved": "How far each network's weights move in 50 turns, by their length. Above a quarter for long the "
+    "steps are too large.",
     "turned": "The cosine between a network's move and the one before it: 1 straight on, \u22121 there and back.",
-    "memory": "Where held-out reals stand for the discriminator between those it trains on, 0, and fakes, 1.",
+    "over_held_out": "How far D's logits of what it trains on lie above those of held-out reals, and of fakes. The "
+    "nearer the first to the second, the more it knows its examples by heart.",
     "speed": "Images trained on in a second. Dips: checkpoints, sample grids, or other work on the machine.",
 }
 # Where another word would be wrong: of a player who has none to play against, and of one who maximises an ELBO.
@@ -67,7 +68,7 @@ MEASURES = [  # of the doctor: title, which, kind, mark
     ("Swing", ("swing",), "linear", None),
     ("Weights moved", ("moved",), "log", None),
     ("Turned", ("turned",), "linear", {"at": 0, "label": ""}),
-    ("Memory", ("memory",), "linear", {"at": 0, "label": "held-out reals like those trained on"}),
+    ("Memory", ("over_held_out", "over_fakes"), "linear", {"at": 0, "label": "like what is trained on"}),
 ]
 SHEETS = {
     "reconstruction": "Examples, and beneath each row their reconstructions.",
@@ -145,16 +146,21 @@ def _doctor(rows: Sequence[Mapping[str, Any]], members: Sequence[Any]) -> dict[s
     """What was found wrong, and from which step to which; None if nothing was looked at."""
     if not rows:
         return None
-    found: dict[tuple, dict[str, Any]] = {}
+    found: list[dict[str, Any]] = []
+    open_: dict[tuple, dict[str, Any]] = {}  # what still held at the last look
     for row in rows:
+        before, open_ = open_, {}
         for i, name, of, evidence, mend in row.get("verdicts", ()):
-            span = found.setdefault((i, name, of), {"from": row["step"]})
+            span = open_[i, name, of] = before.get((i, name, of)) or {"from": row["step"]}
+            if "to" not in span:
+                found.append(span)
             whose = " ".join(filter(None, (f"member {i}" if members else "", of)))
             title = name + (f" of {whose}" if whose else "")
             span |= {"title": title, "to": row["step"], "evidence": evidence, "mend": mend}
     # The doctor looks once in so many steps, and a run may have gone on a little since.
     last = rows[-1]["step"]
-    return {"step": last, "every": EVERY, "found": [{**span, "now": span["to"] == last} for span in found.values()]}
+    judged = last >= START + WINDOW * EVERY
+    return {"step": last, "judged": judged, "found": [{**span, "now": span["to"] == last} for span in found]}
 
 
 def _whole(value: Any) -> int | None:
@@ -355,7 +361,11 @@ def _of_doctor(names) -> list[dict[str, Any]]:
     for title, wanted, kind, mark in MEASURES:
         found = [x for x in measures if x in wanted or x.partition("/")[0] in wanted]
         lines = [
-            {"curve": DOCTOR + x, "label": x.partition("/")[2] or x, "colour": f"player{i % 6}"}
+            {
+                "curve": DOCTOR + x,
+                "label": x if len(wanted) > 1 else x.partition("/")[2] or x,
+                "colour": f"player{i % 6}",
+            }
             for i, x in enumerate(found)
         ]
         if lines:

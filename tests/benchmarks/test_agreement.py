@@ -15,6 +15,7 @@ def test_losses_and_gradients_agree(name):
     assert worker.agreement(name)["apart"] <= worker.AGREE_TO
 
 
+@pytest.mark.slow
 def test_a_game_that_differs_is_seen(monkeypatch):
     from experiments.benchmarks import torch_games
 

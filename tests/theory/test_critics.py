@@ -29,6 +29,7 @@ def trained(loss, optimizer, examples=BATCH, hidden=(32, 32), steps=STEPS):
     return game.functions(state).d
 
 
+@pytest.mark.slow
 def test_the_optimal_discriminator_is_the_log_ratio_of_densities():
     """Goodfellow et al. 2014, proposition 1 and theorem 1: log p - log q, and -log 4 + 2 JSD(p, q)."""
     p, q = stats.norm(-0.5, 1.0), stats.norm(0.5, 0.7)

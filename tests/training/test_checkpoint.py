@@ -47,24 +47,45 @@ def test_every_leaf_comes_back_to_the_bit(state, checkpoints):
     assert type(restored.opt_states["d"]) is type(state.opt_states["d"])
 
 
-def test_what_a_score_raises_is_not_taken_for_a_full_disk(state, checkpoints):
-    def score():
-        raise MemoryError("no memory for samples")
+def test_what_a_score_raises_costs_no_checkpoint(state, tmp_path):
+    """What was trained is written, is not the best, and what went wrong is said."""
+    said = []
+    checkpoints = Checkpoints(tmp_path / "checkpoints", say=said.append)
 
+    def score():
+        raise ZeroDivisionError("of the score's own")
+
+    checkpoints.save(at(state, 3), lambda: 7.0)
     checkpoints.save(at(state, 4), score)
-    with pytest.raises(MemoryError, match="no memory for samples"):
-        checkpoints.wait()
-    checkpoints.save(at(state, 5))
     checkpoints.wait()
-    assert checkpoints.steps() == [5]
+    assert checkpoints.steps() == [3, 4] and checkpoints.best() == 3
+    assert said == ["step 4: no score: of the score's own"]
+    checkpoints.close()
+
+
+def test_scores_of_different_things_are_not_compared(state, tmp_path):
+    """A run that is resumed with another metric: its best is one of the new."""
+    for by, scores in {"pixels": {1: 0.1, 2: 0.2}, "fid": {3: 30.0, 4: 20.0, 5: 25.0, 6: 40.0, 7: 50.0}}.items():
+        checkpoints = Checkpoints(tmp_path / "checkpoints", by=by)
+        for step, score in scores.items():
+            checkpoints.save(at(state, step), lambda score=score: score)
+        checkpoints.wait()
+        assert checkpoints.best() == min(scores, key=lambda step: scores[step])
+        checkpoints.close()
+    reader = Checkpoints(tmp_path / "checkpoints", read_only=True)
+    assert reader.steps() == [4, 5, 6, 7] and reader.best() == 4
+    reader.close()
 
 
 def test_a_last_checkpoint_that_fails_is_told(state, tmp_path):
     told = []
     opened = Checkpoints(tmp_path / "checkpoints", say=told.append)
-    opened.save(at(state, 4), lambda: 1 / 0)
+    opened.save(at(state, 4), lambda: told.append("scored") or 1.0)
+    opened.wait()
+    opened._manager.save = lambda *_, **__: 1 / 0
+    opened.save(at(state, 5))
     opened.close()
-    assert told == ["the last checkpoint was not written: division by zero"]
+    assert told[0] == "scored" and "the last checkpoint was not written" in told[1] and "division by zero" in told[1]
 
 
 def test_nothing_to_restore(state, checkpoints):

@@ -1,5 +1,6 @@
 """The doctor: what its probe measures of states whose measures are known, what is said of them, and that a run shows it."""
 
+import dataclasses
 import json
 
 import flax.linen as nn
@@ -100,9 +101,15 @@ def test_memory_of_a_discriminator_that_knows_its_examples():
     known, others = np.full((64, 2), 0.5), np.full((64, 2), -0.5)
     it = experiment(known, others)
     state = it.game.init(jax.random.key(0))
-    assert float(Probe(it, 0)(state)["memory/d"]) == pytest.approx(1, abs=0.05)
-    assert float(Probe(experiment(known, known), 0)(state)["memory/d"]) == pytest.approx(0, abs=0.05)
-    assert "memory/d" not in Probe(experiment(known), 0)(state)
+    found = {name: float(x) for name, x in Probe(it, 0)(state).items()}
+    assert found["over_held_out/d"] == pytest.approx(2, abs=0.01)
+    assert found["over_fakes/d"] == pytest.approx(2, abs=0.05)
+    assert float(Probe(experiment(known, known), 0)(state)["over_held_out/d"]) == pytest.approx(0, abs=0.01)
+    assert "over_fakes/d" not in Probe(experiment(known), 0)(state)
+    silent = dataclasses.replace(it.game.players["d"], loss=it.game.players["g"].loss)
+    game = dataclasses.replace(it.game, players={**it.game.players, "d": silent})
+    with pytest.raises(ValueError, match="--held-out: no player of this experiment logs logits_real"):
+        Probe(dataclasses.replace(it, game=game), 0)
 
 
 def test_a_population_is_measured_member_by_member():
@@ -130,17 +137,19 @@ HEALTHY = {
     "swing": 0.1,
     "moved/g": 0.08,
     "moved/d": 0.08,
-    "memory/d": 0.1,
+    "over_held_out/d": 0.1,
+    "over_fakes/d": 1.0,
 }
 SURE = {"d/accuracy_real": 0.995, "d/accuracy_fake": 1.0}
+SWINGS = diagnostics.SWING
 ILL = {
-    "divergence of d": {"moved/d": 0.3},
+    "divergence of d": {"moved/d": 1.1 * diagnostics.MOVED},
     "divergence of g": {"g/grad_norm": 5000.0},
     "vanishing gradients of g": {**SURE, "g/grad_norm": 1e-5},
     "mode collapse": {**SURE, "diversity": 0.9, "nearest": 0.01},
-    "memorising of d": {**SURE, "memory/d": 1.0},
+    "memorising of d": {**SURE, "over_held_out/d": 1.1 * diagnostics.REMEMBERED},
     "discriminator too strong of d": SURE,
-    "oscillation": {"swing": 1.2},
+    "oscillation": {"swing": 1.1 * SWINGS},
 }
 
 
@@ -156,9 +165,31 @@ def test_what_is_said(name):
 
 def test_what_passes_is_not_told():
     """One look in ten that is out of bounds, or a game that does not tell accuracies, is no reason."""
-    assert diagnose([HEALTHY] * (WINDOW - 1) + [{**HEALTHY, "swing": 1.4, "moved/d": 0.4}], HEALTHY) == []
-    quiet = {name: x for name, x in HEALTHY.items() if "accuracy" not in name and "memory" not in name}
+    beyond = {"swing": 2 * SWINGS, "moved/d": 2 * diagnostics.MOVED, "diversity": 0.0}
+    assert diagnose([HEALTHY] * (WINDOW - 1) + [{**HEALTHY, **beyond}], HEALTHY) == []
+    quiet = {name: x for name, x in HEALTHY.items() if "accuracy" not in name and "over" not in name}
     assert diagnose([{**quiet, "g/grad_norm": 1e-5}] * WINDOW, quiet) == []
+
+
+def test_a_balanced_game_memorises_nothing():
+    """Where D cannot tell reals from fakes a ratio of its gaps is noise, however large it is now and then."""
+    rng = np.random.default_rng(0)
+    gaps = [{"over_held_out/d": x, "over_fakes/d": y} for x, y in 0.02 * rng.normal(size=(WINDOW, 2)) + 0.001]
+    assert max(abs(row["over_held_out/d"] / row["over_fakes/d"]) for row in gaps) > 2
+    assert diagnose([{**HEALTHY, **gap} for gap in gaps], HEALTHY) == []
+
+
+def test_a_probe_that_knows_less_hides_nothing():
+    """The first one of a resumed run has no moves yet."""
+    moving = {**HEALTHY, "moved/d": 2 * diagnostics.MOVED}
+    less = {name: x for name, x in HEALTHY.items() if not name.startswith(("moved", "swing"))}
+    assert [v.name for v in diagnose([moving] * (WINDOW - 1) + [less], HEALTHY)] == ["divergence"]
+
+
+def test_two_discriminators_are_both_named():
+    two = {**HEALTHY, **{f"{p}/{name}": 1.0 for p in ("d", "d_b") for name in ("accuracy_real", "accuracy_fake")}}
+    found = diagnose([{**two, "d_b/grad_norm": 1.0}] * WINDOW, {**two, "d_b/grad_norm": 1.0})
+    assert [(v.name, v.of) for v in found] == [("discriminator too strong", "d"), ("discriminator too strong", "d_b")]
 
 
 def watched(values, members=1, known=()):
@@ -181,7 +212,7 @@ def watched(values, members=1, known=()):
 
 
 def test_a_verdict_is_told_once_and_stays_in_the_line():
-    doctor, findings, said = watched([1.0] * (WINDOW + 3) + [0.0] * WINDOW)
+    doctor, findings, said = watched([1.1 * SWINGS] * (WINDOW + 3) + [0.0] * WINDOW)
     assert findings[0]["g/loss"] == 2.0  # of the steps between two probes the mean
     assert "verdicts" not in findings[WINDOW - 2] and findings[WINDOW - 1]["verdicts"][0][1] == "oscillation"
     assert len(said) == 1 and said[0].startswith(f"step {200 + WINDOW * 50}: oscillation of member 0: in 50 steps")
@@ -191,15 +222,15 @@ def test_a_verdict_is_told_once_and_stays_in_the_line():
 
 
 def test_a_run_that_is_resumed_goes_on_being_watched():
-    _, whole, _ = watched([1.0] * (WINDOW + 2))
-    _, rest, said = watched([1.0] * 4, known=whole[: WINDOW - 2])
+    _, whole, _ = watched([1.1 * SWINGS] * (WINDOW + 2))
+    _, rest, said = watched([1.1 * SWINGS] * 4, known=whole[: WINDOW - 2])
     assert [row.get("verdicts") for row in rest] == [row.get("verdicts") for row in whole[WINDOW - 2 :]]
     assert len(said) == 1
-    assert watched([1.0] * 2, known=whole)[2] == []  # it was told before
+    assert watched([1.1 * SWINGS] * 2, known=whole)[2] == []  # it was told before
 
 
 def test_a_population_is_told_of_by_member():
-    swings = [np.array([0.1, 1.0, np.nan])] * WINDOW
+    swings = [np.array([0.1, 1.1 * SWINGS, np.nan])] * WINDOW
     doctor, findings, said = watched(swings, members=3)
     assert [found[0] for found in findings[-1]["verdicts"]] == [1]
     assert len(said) == 1 and "oscillation of member 1" in said[0]
@@ -219,7 +250,7 @@ def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
     assert code == 0, text
     found = [json.loads(line) for line in (run_dir / "diagnosis.jsonl").read_text().splitlines()]
     assert [row["step"] for row in found] == [2, 4, 6, 8]
-    assert {"diversity", "nearest", "memory/d", "d/loss"} <= set(found[0]) and "swing" not in found[0]
+    assert {"diversity", "nearest", "over_fakes/d", "d/loss"} <= set(found[0]) and "swing" not in found[0]
     assert {"swing", "moved/g", "turned/d"} <= set(found[2])
     assert "verdicts" not in found[1] and found[-1]["verdicts"][-1][1] == "oscillation"
     assert "oscillation: in 2 steps the mean of samples moves by" in text

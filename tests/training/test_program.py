@@ -153,6 +153,7 @@ def test_help_tells_of_every_verb_and_flag(capsys):
     assert all(flag in text for flag in flags.split())
 
 
+@pytest.mark.slow
 def test_options_that_change_how_it_is_computed(tmp_path, capsys):
     for more in (["--precision", "bfloat16"], ["--accumulate", "2", "--devices", "2"], ["--profile", "2"]):
         text = train(capsys, tmp_path / more[0], 14 if "--profile" in more else 2, *more)
@@ -183,7 +184,9 @@ def has_checkpoint(run_dir):
     return (run_dir / "checkpoints").is_dir() and any(p.name.isdigit() for p in (run_dir / "checkpoints").iterdir())
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_a_signal_saves_and_ends(number, code, tmp_path, capsys):
     run_dir = tmp_path / "run"
     process = programs.start("--steps", 10**6, "--run-dir", run_dir, *TINY)
@@ -197,7 +200,7 @@ def test_a_signal_saves_and_ends(number, code, tmp_path, capsys):
     assert (run_dir / "report.html").exists()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(kills, tmp_path, capsys):
     """SIGKILL after the first checkpoint, the same command again each time."""
     steps = 300 * kills
