@@ -1,10 +1,10 @@
-"""What the doctor costs: a probe every so many steps, by the time of these steps.
+"""What the doctor costs: a probe, by the steps that lie between two.
 
 Command    python -m experiments.benchmarks.doctor
 Result     see docs/benchmarks.md
 
-Probes are timed as a run takes them: the next steps are called before a probe's numbers are looked at. With and
-without probes in turn, each for as many steps as lie between two probes; the median of the pairs' ratios is told.
+Calls of ten steps and probes are timed in turn, each waited for; a run waits for neither, so that a probe takes at
+most what is told here.
 """
 
 import dataclasses
@@ -23,6 +23,7 @@ from jaxgan.training import diagnostics, logging, loop
 from jaxgan.training.members import cast
 
 TOGETHER = 10  # steps of a call
+WARM = 3  # that are compiled, and not counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Options:
 
     experiment: Literal["dcgan", "gan"] = "dcgan"
     """Whose default run."""
-    pairs: int = 20
-    """Times with and without."""
+    pairs: int = 50
+    """Calls of ten steps, and probes."""
     held_out: int = 64
     """Examples held out, which a probe then looks at too."""
 
 
 def main(options: Options) -> None:
-    """Print what a probe adds to the steps between two."""
+    """Print what a step takes, and a probe."""
     module = {"dcgan": dcgan, "gan": gan}[options.experiment]
     config = module.Config(held_out=options.held_out)
     members = cast(config, module.build(config), module.build)
@@ -48,29 +49,20 @@ def main(options: Options) -> None:
     step = members.step(0, on, "pmap", prepare=loop.prepare, resident=images, together=TOGETHER)
     state = members.place(jax.jit(members.game.init)(members.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)
-    probe, at, ratios, plain = diagnostics.Probe(experiment, 0), 0, [], 0.0
-
-    def run(probed: bool) -> float:
-        nonlocal state, at
-        start, found, metrics = time.perf_counter(), {}, {}
-        for call in range(diagnostics.EVERY // TOGETHER):
-            indices = np.stack([batches.indices(at + i) for i in range(TOGETHER)])
-            state, metrics = step(state, indices)
-            at += TOGETHER
-            if probed and not call:
-                found = probe(members.probed(state))
-        jax.block_until_ready((state, metrics, found))
-        return time.perf_counter() - start
-
-    for probed in (True, False) * 2:  # compiled, and warm
-        run(probed)
-    for i in range(options.pairs):
-        both = {probed: run(probed) for probed in ((True, False) if i % 2 else (False, True))}
-        plain = both[False]
-        ratios.append(both[True] / plain)
-    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-    print(f"{options.experiment} on {logging.hardware()}: {plain / diagnostics.EVERY * 1e3:.2f} ms a step")
-    print(f"with a probe every {diagnostics.EVERY} steps {middle:.4f} times that (quartiles {low:.4f} to {high:.4f})")
+    probe, of_steps, of_probes = diagnostics.Probe(experiment, 0), [], []
+    for i in range(options.pairs + WARM):
+        indices = np.stack([batches.indices(TOGETHER * i + j) for j in range(TOGETHER)])
+        start = time.perf_counter()
+        state, _ = jax.block_until_ready(step(state, indices))
+        between = time.perf_counter()
+        jax.block_until_ready(probe(members.probed(state)))
+        if i >= WARM:
+            of_steps.append((between - start) / TOGETHER * 1e3)
+            of_probes.append((time.perf_counter() - between) * 1e3)
+    a_step, a_probe = np.median(of_steps), np.median(of_probes)
+    share = a_probe / (diagnostics.EVERY * a_step)
+    print(f"{options.experiment} on {logging.hardware()}: a step {a_step:.2f} ms, a probe {a_probe:.2f} ms")
+    print(f"one probe in {diagnostics.EVERY} steps: at most {share:.2%} of a step")
 
 
 if __name__ == "__main__":

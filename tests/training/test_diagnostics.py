@@ -263,6 +263,7 @@ def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
     assert '"title":"oscillation"' in contents and '"title":"Weights moved"' in contents
 
 
+@pytest.mark.slow
 def test_a_private_run_is_not_watched(tmp_path, capsys):
     """What is told of reals would cost privacy."""
     flags = ["--steps", 2, "--run-dir", tmp_path / "run", "--norm", "none", "--private-noise", 1.0, *programs.TINY]

@@ -80,7 +80,7 @@ def test_fresh_starts_over_and_leaves_what_is_not_a_runs(tmp_path, capsys):
     assert (run_dir / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("count", [1, 8])
+@pytest.mark.parametrize("count", [1, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_run_of_four_devices_goes_on_with_others(count, tmp_path, capsys):
     run_dir = tmp_path / "run"
     train(capsys, run_dir, 4, "--devices", 4)
