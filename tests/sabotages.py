@@ -10,8 +10,8 @@
 | no regularisation on the ring: WGAN-GP without its penalty         | divergence          |
 | a generator by SGD at a rate that it cannot follow                 | oscillation         |
 
-Measured on two cores of a shared Xeon: each of the seven is named on seeds 0 to 2, on which thresholds were set, and the
-first six on each of seeds 3 to 9 (the seventh was not trained on these). The generator's rate is named at step 700
+Measured on two cores of a shared Xeon: each of the seven is named on seeds 0 to 2, on which thresholds were set, and
+the first six on each of seeds 3 to 9; the seventh was not trained on these. The generator's rate is named at step 700
 alone on some seeds: BatchNorm and Adam make it mend itself.
 """
 

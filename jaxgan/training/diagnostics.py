@@ -45,9 +45,6 @@ class Probe:
       experiment: what is trained.
       seed: of the latents and of the examples that it looks at.
       members: of a population, how many; the state then has an axis for them.
-
-    Raises:
-      ValueError: examples are held out, and no player tells the logits to compare them by.
     """
 
     def __init__(self, experiment: Experiment, seed: int, members: int | None = None):
@@ -57,14 +54,6 @@ class Probe:
         draws = [_spread(_flat(_images(experiment.source, rng))) for _ in range(DRAWS)]
         spread, apart = (max(float(np.mean(x)), 1e-12) for x in zip(*draws))
         pair = _pair(experiment, rng)
-        if pair:
-            state = jax.eval_shape(game.init, jax.random.key(0))
-            if not jax.eval_shape(lambda state: _memory(experiment, state, seed, *pair), state):
-                raise ValueError(
-                    "--held-out: no player of this experiment logs logits_real and logits_fake, so nothing would be "
-                    "made of what is held out; leave it out"
-                )
-
         turns = {
             net: max(
                 (sum(t.count(name) for t in game.turns) for name, p in game.players.items() if net in p.owns), default=1
@@ -105,6 +94,18 @@ class Probe:
         known = {name: x for name, x in found.items() if not name.startswith(tuple(self._late))}
         self._late = self._late[:1] if len(self._late) > 1 else []
         return known
+
+
+def check(experiment: Experiment) -> None:
+    """``ValueError`` if examples are held out, and no player tells the logits to compare them by."""
+    pair = _pair(experiment, np.random.default_rng(0))
+    if pair:
+        state = jax.eval_shape(experiment.game.init, jax.random.key(0))
+        if not jax.eval_shape(lambda state: _memory(experiment, state, 0, *pair), state):
+            raise ValueError(
+                "--held-out: no player of this experiment logs logits_real and logits_fake, so nothing would be made "
+                "of what is held out; leave it out"
+            )
 
 
 def _images(source: Source, rng: np.random.Generator) -> jax.Array:

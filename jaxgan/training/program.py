@@ -27,7 +27,7 @@ from rich.table import Table
 from jaxgan import axis, evaluation, parallel, sampling
 from jaxgan.data import Batches
 from jaxgan.game import State
-from jaxgan.training import cache, evaluate as evaluating, logging, loop, private, report
+from jaxgan.training import cache, diagnostics, evaluate as evaluating, logging, loop, private, report
 from jaxgan.training.checkpoint import Checkpoints, checksums, structured
 from jaxgan.training.directory import RunDirectory, read_config
 from jaxgan.training.experiment import Experiment, parameter_counts
@@ -233,6 +233,7 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
             print(planned["told"])
         return
     _trace(experiment, members, share, len(on))
+    diagnostics.check(members.experiment)
     evaluator = _evaluator(members.experiment, config, options)
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     directory = None

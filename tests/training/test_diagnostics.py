@@ -109,7 +109,8 @@ def test_memory_of_a_discriminator_that_knows_its_examples():
     silent = dataclasses.replace(it.game.players["d"], loss=it.game.players["g"].loss)
     game = dataclasses.replace(it.game, players={**it.game.players, "d": silent})
     with pytest.raises(ValueError, match="--held-out: no player of this experiment logs logits_real"):
-        Probe(dataclasses.replace(it, game=game), 0)
+        diagnostics.check(dataclasses.replace(it, game=game))
+    diagnostics.check(it)
 
 
 def test_a_population_is_measured_member_by_member():
@@ -235,6 +236,17 @@ def test_a_population_is_told_of_by_member():
     assert [found[0] for found in findings[-1]["verdicts"]] == [1]
     assert len(said) == 1 and "oscillation of member 1" in said[0]
     assert doctor.summary() == "oscillation in 1 of 3"
+
+
+def test_what_cannot_be_held_out(tmp_path, capsys):
+    """Told before anything is written."""
+    for flags, told in {
+        ("--held-out", 8): "--held-out: no player of this experiment logs logits_real",
+        ("--held-out", 40_000): "ring: of 50,000 examples 40,000 cannot be held out; want 1 to 25,000",
+    }.items():
+        run_dir = tmp_path / "run"
+        code, text = programs.run(capsys, "--steps", 2, "--run-dir", run_dir, *flags, experiment="points")
+        assert code == 2 and told in " ".join(text.split()) and not run_dir.exists()
 
 
 def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
