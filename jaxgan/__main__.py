@@ -64,8 +64,9 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.data import load
-    from jaxgan.evaluation import compare, extractor, table, told_warnings, write
+    from jaxgan.evaluation import compare, extractor, table, told_warnings
     from jaxgan.training import cache
+    from jaxgan.training.evaluate import write
 
     with told_warnings():
         samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))

@@ -1,8 +1,10 @@
 """A small classifier, trained on labelled images: features that need no download, and a judge of samples by class.
 
-classifier = trained(load("digits"))
-classifier(images)                        # features, [N, 64], for the metrics that take them
-classifier.accuracy(load("digits"))       # of the labels
+Of a source with labels::
+
+    classifier = trained(load("digits"))
+    classifier(images)                        # features, [N, 64], for the metrics that take them
+    classifier.accuracy(load("digits"))       # of the labels
 """
 
 import contextlib
@@ -22,13 +24,13 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxgan.data import Arrays, Batches, Source, as_float, augment
-from jaxgan.data.source import hold_out
+from jaxgan.data.source import hold_out, in_batches
 from jaxgan.metrics.features import as_bytes
 from jaxgan.models.layers import Conv, Dense
 
 FEATURES = 64
-BATCH = 128  # of training; of use READ
-READ = 256
+BATCH = 128  # of training
+READ = 256  # images at a time, of use
 STEPS, EPOCHS = (1000, 3000), 50  # of training: so many epochs, but at least and at most so many steps
 HELD_OUT = 10  # one in so many, whose accuracy is told
 RECIPE = "1"  # changes with what is trained, so that what an older version kept is not taken for it
@@ -81,8 +83,7 @@ class Classifier:
     def accuracy(self, source: Source) -> float:
         """The share of a source's labels that it names."""
         right = 0
-        for start in range(0, len(source), READ):
-            batch = source.read(np.arange(start, min(start + READ, len(source))))
+        for batch in in_batches(source, READ):
             right += int((self.logits(batch["image"]).argmax(1) == batch["label"]).sum())
         return right / len(source)
 
@@ -93,17 +94,13 @@ class Classifier:
         for start in range(0, len(images), READ):
             part = images[start : start + READ]
             filled = np.concatenate([part, np.repeat(part[-1:], READ - len(part), 0)])  # one program for all
-            parts.append([np.asarray(x)[: len(part)] for x in _apply(self.classes, self.params, filled)])
+            parts.append([np.asarray(x)[: len(part)] for x in _apply(Network(self.classes), self.params, filled)])
         features, logits = (np.concatenate(x) for x in zip(*parts))
         return features, logits
 
 
-def _apply(classes, params, images):
-    return _compiled(Network(classes), params, images)
-
-
 @jax.jit(static_argnums=0)
-def _compiled(network, params, images):
+def _apply(network, params, images):
     return network.apply({"params": params}, as_float({"image": images})["image"])
 
 
@@ -165,7 +162,7 @@ def fit(source: Source, classes: int, seed: int = 0) -> Any:
         params, state = step(params, state, batches[i], jax.random.fold_in(jax.random.key(seed), i))
     params = jax.tree.map(np.asarray, params)
     examples = source.read(np.linspace(0, len(source) - 1, READ).astype(int))["image"]
-    return _scaled(params, float(np.sqrt(np.square(_apply(classes, params, examples)[0]).mean())))
+    return _scaled(params, float(np.sqrt(np.square(_apply(network, params, examples)[0]).mean())))
 
 
 def _scaled(params: Any, size: float) -> Any:

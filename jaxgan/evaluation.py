@@ -9,7 +9,6 @@ Of a file of weights::
 
 import contextlib
 import dataclasses
-import json
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +19,9 @@ import jax
 import numpy as np
 
 from jaxgan import classifier
+from jaxgan.classifier import READ
 from jaxgan.data import Source
-from jaxgan.data.source import Part, in_memory
+from jaxgan.data.source import Part, in_batches, in_memory
 from jaxgan.metrics import (
     authenticity,
     count_modes,
@@ -39,7 +39,6 @@ from jaxgan.metrics.checks import warn
 from jaxgan.metrics.features import LAYERS, Features, InceptionFeatures, as_bytes
 from jaxgan.version import __version__
 
-READ = 256  # images at a time
 KID_SUBSET = 1000
 NEIGHBOURS = 5
 PAIRS = 1000
@@ -74,12 +73,16 @@ class Metric:
       looks_at: the parts of ``Seen`` that it needs. Moments take as much memory whatever the number of images.
       least: how many examples of each it needs.
       protocol: what it depends on besides the features, given how many there are of each.
+      figure: of its values the one that checkpoints are ranked by; its own name if empty.
+      higher: of that one is better.
     """
 
     measure: Callable[[Seen, Seen], dict[str, float]]
     looks_at: tuple[str, ...] = ("features",)
     least: int = 2
     protocol: Callable[[int, int], dict[str, Any]] = lambda samples, data: {}
+    figure: str = ""
+    higher: bool = False
 
 
 def _kid(samples, data):
@@ -140,16 +143,17 @@ METRICS = {
         lambda x, y: {"mifid": memorisation_informed_distance(x.features, y.features, threshold=COPIED)},
         protocol=lambda *_: {"threshold": COPIED},
     ),
-    "prdc": Metric(_prdc, least=NEIGHBOURS + 1, protocol=lambda *_: {"neighbours": NEIGHBOURS}),
-    "authenticity": Metric(lambda x, y: {"authenticity": authenticity(y.features, x.features)}),
-    "is": Metric(_inception_score, ("logits",), least=10, protocol=lambda *_: {"splits": 10, "seed": 2020}),
-    "modes": Metric(_modes, ("logits",)),
+    "prdc": Metric(
+        _prdc, least=NEIGHBOURS + 1, protocol=lambda *_: {"neighbours": NEIGHBOURS}, figure="precision", higher=True
+    ),
+    "authenticity": Metric(lambda x, y: {"authenticity": authenticity(y.features, x.features)}, higher=True),
+    "is": Metric(
+        _inception_score, ("logits",), least=10, protocol=lambda *_: {"splits": 10, "seed": 2020}, higher=True
+    ),
+    "modes": Metric(_modes, ("logits",), higher=True),
     "ms_ssim": Metric(_diversity, ("images",), protocol=lambda *_: {"pairs": PAIRS, "seed": 0}),
-    "cas": Metric(_classification_accuracy, ()),
+    "cas": Metric(_classification_accuracy, (), higher=True),
 }
-
-
-HIGHER = ("prdc", "authenticity", "is", "modes", "cas")  # is better
 
 
 def extractor(
@@ -242,8 +246,8 @@ def _parts(source: Source, parts: set[str], features: Features) -> dict[str, Any
     kept: dict[str, list] = {part: [] for part in parts}
 
     def batches() -> Iterator[np.ndarray]:
-        for start in range(0, len(source) if parts else 0, READ):
-            images = np.asarray(source.read(np.arange(start, min(start + READ, len(source))))["image"])
+        for batch in in_batches(source, READ) if parts else ():
+            images = np.asarray(batch["image"])
             if "images" in parts:
                 kept["images"].append(as_bytes(images))
             if "logits" in parts:
@@ -271,19 +275,6 @@ def told_warnings() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
         yield
-
-
-def write(result: dict[str, Any], path: Path) -> None:
-    """The figures and their protocol as JSON, in folders that are made if need be.
-
-    Raises:
-      OSError: it cannot be written; the message says where.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=2) + "\n")
-    except OSError as error:
-        raise OSError(f"--out {path} cannot be written: {error.strerror or error}") from error
 
 
 def table(result: dict[str, Any]) -> list[str]:

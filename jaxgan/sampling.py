@@ -7,6 +7,7 @@ from xml.sax.saxutils import quoteattr
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 # IPTC's terms for media made by a model, and for a mix with others: https://cv.iptc.org/newscodes/digitalsourcetype
 _SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -41,8 +42,13 @@ def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array
 
 
 def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
-    """[count] keys of samples ``start``, ``start + 1``, ...: sample i of a seed is the same in any batch."""
-    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.arange(start, start + count))
+    """[count] keys of samples ``start``, ``start + 1``, ..., see ``keys_of``."""
+    return keys_of(seed, jnp.arange(start, start + count))
+
+
+def keys_of(seed: int, indices: ArrayLike) -> jax.Array:
+    """A key for each sample: sample i of a seed is the same in any batch."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 
 def slerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:

@@ -38,3 +38,9 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("JAXGAN_TEST_DATA names no folder of real data")
     return Path(folder)
+
+
+@pytest.fixture
+def few_at_a_time(monkeypatch):
+    """Inception's batches are filled up, which for a few images would take most of the time."""
+    monkeypatch.setattr("jaxgan.metrics.features.BATCH", 8)

@@ -13,13 +13,9 @@ from jaxgan.data import load
 from jaxgan.evaluation import compare
 from jaxgan.metrics import density_coverage, frechet_distance, kernel_distance, precision_recall
 
+pytestmark = pytest.mark.usefixtures("few_at_a_time")
+
 RNG = np.random.default_rng(6)
-
-
-@pytest.fixture(autouse=True)
-def few_at_a_time(monkeypatch):
-    """Batches are filled up, which for a few images would take most of the time."""
-    monkeypatch.setattr("jaxgan.metrics.features.BATCH", 8)
 
 
 class Corners:

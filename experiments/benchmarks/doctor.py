@@ -21,6 +21,7 @@ from jaxgan.data import Batches
 from jaxgan.data.source import in_memory
 from jaxgan.training import diagnostics, logging, loop
 from jaxgan.training.members import cast
+from jaxgan.training.probe import Probe
 
 TOGETHER = 10  # steps of a call
 WARM = 3  # that are compiled, and not counted
@@ -49,7 +50,7 @@ def main(options: Options) -> None:
     step = members.step(0, on, "pmap", prepare=loop.prepare, resident=images, together=TOGETHER)
     state = members.place(jax.jit(members.game.init)(members.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)
-    probe, of_steps, of_probes = diagnostics.Probe(experiment, 0), [], []
+    probe, of_steps, of_probes = Probe(experiment, 0), [], []
     for i in range(options.pairs + WARM):
         indices = np.stack([batches.indices(TOGETHER * i + j) for j in range(TOGETHER)])
         start = time.perf_counter()

@@ -5,6 +5,7 @@ or float32 in [-1, 1]; ``as_float`` makes the one the other, on the device.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import jax
@@ -70,12 +71,18 @@ class Arrays:
         return batch if self.labels is None else {**batch, "label": self.labels[indices]}
 
 
+def in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """All of a source's examples in order, ``size`` at a time; the last are fewer."""
+    for start in range(0, len(source), size):
+        yield source.read(np.arange(start, min(start + size, len(source))))
+
+
 def in_memory(source: Source) -> Arrays:
     """All of a source's examples, read once."""
     if isinstance(source, Arrays):
         return source
     # In parts: what is read may be larger on its way than what is kept.
-    parts = [source.read(part) for part in np.array_split(np.arange(len(source)), -(-len(source) // 1024))]
+    parts = list(in_batches(source, 1024))
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Arrays(whole["image"], whole.get("label"), source.name, source.classes)
 

@@ -7,7 +7,7 @@ from jaxgan.metrics.moments import Moments, moments
 
 
 def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
-    """|m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^1/2). Dowson and Landau 1982; Heusel et al. 2017, equation 6.
+    """|m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^1/2). Dowson and Landau 1982; Heusel et al. 2017.
 
     In float64, with covariances over N - 1. On Inception's features this is the FID. It is biased, usually
     upwards, by an amount that falls as 1/N and depends on both sets (Chong and Forsyth 2020, 1911.07023): compare only

@@ -21,7 +21,7 @@ class InceptionScore(NamedTuple):
 
 
 def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 2020) -> InceptionScore:
-    """exp E_x KL(p(y|x) || p(y)). Salimans et al. 2016 (1606.03498), section 4.
+    """exp E_x KL(p(y|x) || p(y)). Salimans et al. 2016 (1606.03498).
 
     It never sees the data: only compare it between models of the same data, with the same classifier, and count.
 

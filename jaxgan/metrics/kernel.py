@@ -22,7 +22,7 @@ class KernelDistance(NamedTuple):
 def kernel_distance(
     x: np.ndarray, y: np.ndarray, *, subsets: int = 100, size: int = 1000, seed: int = 2020
 ) -> KernelDistance:
-    """MMD^2 with the kernel (x.y / D + 1)^3, unbiased. Bińkowski et al. 2018 (1801.01401), section 4; Gretton 2012.
+    """MMD^2 with the kernel (x.y / D + 1)^3, unbiased. Bińkowski et al. 2018 (1801.01401); Gretton et al. 2012.
 
     On Inception's features this is the KID. Subsets are drawn as torch-fidelity draws them, so figures agree.
 

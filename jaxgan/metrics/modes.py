@@ -22,7 +22,7 @@ class Modes(NamedTuple):
 def count_modes(modes: np.ndarray, count: int) -> Modes:
     """From the mode of each sample, [N], whole numbers below ``count``, -1 for a sample of none.
 
-    Metz et al. 2017, section 3.3: of stacked digits, 1,000 modes, 26,000 samples.
+    Metz et al. 2017: of stacked digits, 1,000 modes; 26,000 samples, as Srivastava et al. 2017 draw.
     """
     modes = np.asarray(modes)
     if modes.ndim != 1 or not len(modes):

@@ -37,7 +37,7 @@ class DensityCoverage(NamedTuple):
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> PrecisionRecall:
-    """The share of each set within some ball of the other's. Kynkäänniemi et al. 2019 (1904.06991), equations 1 and 2.
+    """The share of each set within some ball of the other's. Kynkäänniemi et al. 2019 (1904.06991).
 
     An example's ball reaches to its k-th neighbour in its own set. Compare figures of as many examples alone.
 
@@ -61,7 +61,7 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> Preci
 
 
 def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> DensityCoverage:
-    """In how many reals' balls fakes lie. Naeem et al. 2020 (2002.09797), equations 5 and 6.
+    """In how many reals' balls fakes lie. Naeem et al. 2020 (2002.09797).
 
     The arguments, errors and warnings are ``precision_recall``'s; the paper's k is 5, for 10,000 of each.
     """
@@ -75,7 +75,7 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> Densi
 
 
 def authenticity(train: np.ndarray, fake: np.ndarray) -> float:
-    """The share of fakes that are no near copies of a training example. Alaa et al. 2022 (2102.08921), section 4.3.
+    """The share of fakes that are no near copies of a training example. Alaa et al. 2022 (2102.08921).
 
     A fake is a near copy unless it is farther from its nearest training example than that one is from any other.
 

@@ -4,9 +4,11 @@ import numpy as np
 
 from jaxgan.metrics.checks import as_features
 
+KEPT = 0.98  # the authors' share, of paths in the middle
 
-def perceptual_path_length(start: np.ndarray, end: np.ndarray, epsilon: float, *, kept: float = 0.98) -> float:
-    """The mean of |f(G(z)) - f(G(z'))|^2 / epsilon^2. Karras et al. 2019 (1812.04948), equation 2.
+
+def perceptual_path_length(start: np.ndarray, end: np.ndarray, epsilon: float, *, kept: float = KEPT) -> float:
+    """The mean of |f(G(z)) - f(G(z'))|^2 / epsilon^2. Karras et al. 2019 (1812.04948).
 
     The lower, the smoother. The paper's f is LPIPS's; figures of other features compare only with each other.
 

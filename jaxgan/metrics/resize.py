@@ -34,7 +34,7 @@ def _bilinear(count: int, size: int) -> np.ndarray:
 
 
 def resize_clean(images: np.ndarray, size: int) -> np.ndarray:
-    """Bicubic with antialiasing, to float32 [N, size, size, C]. Parmar et al. 2022 (2104.11222), section 3.
+    """Bicubic with antialiasing, to float32 [N, size, size, C]. Parmar et al. 2022 (2104.11222).
 
     Pillow's, each channel by itself, cut to [0, 255] and unrounded, as clean-fid has it.
     """

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.ndimage
 
-WINDOW, DEVIATION = 11, 1.5  # Wang et al. 2004, section III.C
+WINDOW, DEVIATION = 11, 1.5  # Wang et al. 2004
 K1, K2 = 0.01, 0.03
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2; of the finest scale first
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003; of the finest scale first
 
 
 def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
@@ -31,7 +31,7 @@ def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) 
 
 
 def ssim(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
-    """The structural similarity of each pair, at most 1, [N]. Wang et al. 2004, equation 13.
+    """The structural similarity of each pair, at most 1, [N]. Wang et al. 2004.
 
     With their Gaussian window of 11 pixels where it fits whole, and their constants; the mean over channels. The
     arguments and errors are ``psnr``'s; images are at least 11 x 11.
@@ -44,7 +44,7 @@ def ssim(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) 
 def ms_ssim(
     x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0, weights: Sequence[float] = WEIGHTS
 ) -> np.ndarray:
-    """SSIM over several scales, [N], each half as large as the one before. Wang et al. 2003, equation 7.
+    """SSIM over several scales, [N], each half as large as the one before. Wang et al. 2003.
 
     The other arguments and errors are ``psnr``'s.
 
@@ -72,7 +72,7 @@ def ms_ssim_diversity(
     high: float = 1.0,
     weights: Sequence[float] = WEIGHTS,
 ) -> float:
-    """The mean MS-SSIM of random pairs of samples: the lower, the more various. Odena et al. 2017 (1610.09585), 4.2.
+    """The mean MS-SSIM of random pairs of samples: the lower, the more various. Odena et al. 2017 (1610.09585).
 
     Compare it with that of as many real images, of one class: where it is higher, the samples are more alike.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxgan.training import report
 from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves
+from jaxgan.training.directory import to_out
 
 FIRST = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # of the players' charts
 ENDS = ("accuracy_real", "accuracy_fake", "loss")  # of metrics whose last values are told in the table
@@ -55,11 +56,8 @@ def write(runs: Sequence[Path], out: Path) -> Path:
         "maker": ", ".join(dict.fromkeys(report.maker(r.get("versions", {}), str(r["experiment"])) for r in records)),
         "written": report.now(),
     }
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with to_out(out):
         report.write_page(out, contents)
-    except OSError as error:
-        raise OSError(f"--out {out} cannot be written: {error.strerror or error}") from error
     return out
 
 
@@ -116,7 +114,7 @@ def _charts(names: Sequence[str], columns: Sequence[Columns]) -> list[dict[str, 
             if column in columns[i]
         ]
         beside = f"{section}/" in (EVALUATION, DOCTOR) or column == SPEED
-        mark = {"at": 0.5, "label": "50 %, a coin toss"} if is_share else None
+        mark = report.COIN if is_share else None
         alone = report.FIGURES.get(term) if term not in report.SHARES else None
         title = "Images a second" if column == SPEED else alone or report.title(term.replace("/", " of ") or section)
         reading = report.READINGS.get("speed" if column == SPEED else term.partition("/")[0], "")

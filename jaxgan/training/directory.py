@@ -12,11 +12,13 @@ checkpoints/       see jaxgan.training.checkpoint
 report.html        see jaxgan.training.report
 """
 
+import contextlib
 import dataclasses
 import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,16 @@ def _is_a_run(path: Path) -> bool:
     except ValueError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def to_out(path: Path) -> Iterator[None]:
+    """Within, ``--out`` is written: its folders are made, and an ``OSError`` says that it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OSError(f"--out {path} cannot be written: {error.strerror or error}") from error
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -17,7 +17,9 @@ from jaxgan.evaluation import READ
 from jaxgan.game import State
 from jaxgan.metrics import perceptual_path_length
 from jaxgan.metrics.features import Features
+from jaxgan.metrics.path_length import KEPT
 from jaxgan.training import logging
+from jaxgan.training.directory import to_out
 from jaxgan.training.experiment import Experiment
 
 MOST = 50_000  # samples, if not told: as many as published figures have
@@ -51,21 +53,18 @@ class Drawn:
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """The samples of these indices, and the classes that were asked for."""
         labels = self._labels(indices)
-        samples = self._draw(self._experiment.latents(self._keys(indices)), labels)
+        samples = self._draw(self._experiment.latents(sampling.keys_of(self._seed, indices)), labels)
         asked = {} if labels is None else {"label": np.asarray(labels)}
         return {"image": sampling.to_bytes(samples), **asked}
 
     def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         """Samples at random points of paths between latents, and ``epsilon`` further on: floats, not rounded."""
-        keys, labels = self._keys(indices), self._labels(indices)
+        keys, labels = sampling.keys_of(self._seed, indices), self._labels(indices)
         one, other = (self._experiment.latents(sampling.others(keys, n)) for n in (1, 2))
         t = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
         t = t.reshape(-1, *(1,) * (one.ndim - 1))
         start, end = sampling.slerp(one, other, t), sampling.slerp(one, other, t + epsilon)
         return self._draw(start, labels), self._draw(end, labels)
-
-    def _keys(self, indices: np.ndarray) -> jax.Array:
-        return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(self._seed), jnp.asarray(indices))
 
     def _labels(self, indices: np.ndarray) -> jax.Array | None:
         return jnp.asarray(indices) % len(self.classes) if self.classes else None
@@ -99,10 +98,21 @@ def _of_sets(metrics: Sequence[str]) -> list[str]:
     return [metric for metric in metrics if metric in evaluation.METRICS]
 
 
+def write(result: Mapping[str, Any], out: Path) -> None:
+    """The figures and their protocol as JSON, in folders that are made if need be.
+
+    Raises:
+      OSError: it cannot be written; the message says where.
+    """
+    with to_out(out):
+        out.write_text(json.dumps(result, indent=2) + "\n")
+
+
 def score(result: dict[str, Any], metric: str) -> float:
     """Of a result the figure by which checkpoints are ranked, the lower the better: the first of the metric's."""
-    value = result[{"prdc": "precision"}.get(metric, metric)]
-    return -value if metric in evaluation.HIGHER else value
+    own = evaluation.METRICS.get(metric)
+    value = result[own.figure if own and own.figure else metric]
+    return -value if own and own.higher else value
 
 
 def evaluate(
@@ -137,7 +147,7 @@ def evaluate(
     protocol = result.pop("protocol")
     if "ppl" in metrics:
         result["ppl"] = path_length(drawn, features)
-        protocol["ppl"] = {"epsilon": EPSILON, "space": "z", "kept": 0.98}
+        protocol["ppl"] = {"epsilon": EPSILON, "space": "z", "kept": KEPT}
     protocol["samples"] |= {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}
     return {**result, "protocol": protocol}
 

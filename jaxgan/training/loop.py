@@ -23,6 +23,7 @@ from jaxgan.training.evaluate import Evaluator
 from jaxgan.training.experiment import SHEET_COLUMNS, PixelScore
 from jaxgan.training.logging import Diverged
 from jaxgan.training.members import One, on_host
+from jaxgan.training.probe import Probe
 
 LOOK_EVERY = 10  # steps between looks at metrics and signals, and the most of a call
 GRID = 64  # images of a sample grid
@@ -210,7 +211,7 @@ class _Run:
         if getattr(self.config, "private_noise", 0):
             return None
         members, seed = self.members, self.config.seed
-        probe = diagnostics.Probe(self.experiment, seed, len(members.seeds) if members.shape else None)
+        probe = Probe(self.experiment, seed, len(members.seeds) if members.shape else None)
         known = logging.read_metrics(self.path / "diagnosis.jsonl")
         return Doctor(probe, len(members.seeds), members.name, self.terminal.say, known)
 

@@ -130,7 +130,7 @@ class One:
         return [jax.tree.map(lambda x: x.addressable_data(0) if isinstance(x, jax.Array) else x, state)]
 
     def probed(self, state: State) -> State:
-        """The state as ``diagnostics.Probe`` takes it."""
+        """The state as ``probe.Probe`` takes it."""
         return self.states(state)[0]
 
     def name(self, i: int) -> str:

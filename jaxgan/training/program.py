@@ -27,9 +27,9 @@ from rich.table import Table
 from jaxgan import axis, evaluation, parallel, sampling
 from jaxgan.data import Batches
 from jaxgan.game import State
-from jaxgan.training import cache, diagnostics, evaluate as evaluating, logging, loop, private, report
+from jaxgan.training import cache, evaluate as evaluating, logging, loop, private, probe, report
 from jaxgan.training.checkpoint import Checkpoints, checksums, structured
-from jaxgan.training.directory import RunDirectory, read_config
+from jaxgan.training.directory import RunDirectory, read_config, to_out
 from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
 
@@ -181,16 +181,11 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
           out: a JSON file for the figures and their protocol; evaluation.json beside the run's if not given.
         """
         config = read_config(Path(run_dir), name, config_class)
-        path, own = Path(out) if out else Path(run_dir, "evaluation.json"), config.seed if seed is None else seed
         evaluating.check(metrics, count)
-        experiment, state, whose = _restored(name, config, build, Path(run_dir), step, member, best)
-        told = f"{name} in {run_dir}{', ' + whose if whose else ''}"
-        with evaluation.told_warnings():
-            looked_at = evaluation.extractor(features, weights, resize, experiment.source, cache.classifiers())
-            result = evaluating.evaluate(experiment, state, metrics, looked_at, count=count, seed=own, name=told)
-        print("\n".join(evaluation.table(result)))
-        evaluation.write(result, path)
-        print(f"protocol: {path}")
+        restored = _restored(name, config, build, Path(run_dir), step, member, best)
+        look = functools.partial(evaluation.extractor, features, weights, resize)
+        path, own = Path(out) if out else Path(run_dir, "evaluation.json"), config.seed if seed is None else seed
+        _evaluate(restored, f"{name} in {run_dir}", metrics, look, count, own, path)
 
     def write_report(run_dir: str = f"runs/{name}"):
         """Write report.html, also while the run goes on.
@@ -233,7 +228,7 @@ def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:
             print(planned["told"])
         return
     _trace(experiment, members, share, len(on))
-    diagnostics.check(members.experiment)
+    probe.check(members.experiment)
     evaluator = _evaluator(members.experiment, config, options)
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     directory = None
@@ -382,8 +377,7 @@ def _sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: 
     samples = experiment.sampler()(state, z, labels)
     if not np.isfinite(samples).all():
         raise ValueError(f"{whose or 'the run'} has diverged, its samples are not finite")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with to_out(out):
         if kind == ".npz":
             with out.open("wb") as file:
                 arrays: dict[str, Any] = {"images": samples.astype(np.float32)}
@@ -396,11 +390,20 @@ def _sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: 
             columns = len(classes) if label is None and 1 < len(classes) <= count else None
             frames = sampling.to_bytes(images) if moving else sampling.grid(images, columns)
             sampling.save(out, frames, by, scale=max(1, 256 // frames.shape[-3]))
-    except OSError as error:
-        raise OSError(f"--out {out} cannot be written: {error.strerror or error}") from error
     of = f"{whose}, step" if whose else "step"
     asked = "" if label is None else f", class {classes[label]}"
     print(f"{out}: {count} {'latents' if moving else 'samples'} of {of} {int(state.step)}, seed {seed}{asked}")
+
+
+def _evaluate(restored, name: str, metrics, look: Callable, count: int | None, seed: int, out: Path) -> None:
+    experiment, state, whose = restored
+    told = f"{name}{', ' + whose if whose else ''}"
+    with evaluation.told_warnings():
+        features = look(experiment.source, cache.classifiers())
+        result = evaluating.evaluate(experiment, state, metrics, features, count=count, seed=seed, name=told)
+    print("\n".join(evaluation.table(result)))  # first: what took long must not be lost with a file
+    evaluating.write(result, out)
+    print(f"protocol: {out}")
 
 
 def _path_through(points: jax.Array, between: Callable) -> jax.Array:

@@ -55,6 +55,7 @@ OF_ELBO = {
     "kl": "What the code costs, KL(q(z|x) || p(z)), in nats: it rises as the code comes to tell examples apart. Near 0 "
     "the decoder ignores the code, which is called posterior collapse.",
 }
+COIN = {"at": 0.5, "label": "50 %, a coin toss"}  # a mark for accuracies
 SHARES = ("precision", "recall", "density", "coverage")
 FIGURES = {
     "fid": "Fr\u00e9chet distance",
@@ -206,8 +207,8 @@ def _members(record: Mapping[str, Any], columns: Columns) -> dict[str, Any] | No
         last = [shown[name][-LAST:, i] for name in names]
         told = ["diverged" if np.isnan(x[-1]) else f"{np.nanmean(x):.3f}".replace("-", "\u2212") for x in last]
         rows.append([str(i), *map(text, settings.values()), *told])
-    told = {"title": "Members", "caption": "A row or a plot for each member. "}
-    return {**told, "head": ["member", *own[0], *names], "rows": rows}
+    caption = "A row or a plot for each member. "
+    return {"title": "Members", "caption": caption, "head": ["member", *own[0], *names], "rows": rows}
 
 
 def _headline(columns: Columns) -> list[dict[str, Any]]:
@@ -274,7 +275,7 @@ def _charts(names: Sequence[str]) -> list[dict[str, Any]]:
     others = [term for term in terms if term not in shown]
     later_pairs = sorted(pairs - {"accuracy", "logits"})
     return [
-        *_pair(names, "accuracy", "Accuracy", "share", {"at": 0.5, "label": "50 %, a coin toss"}),
+        *_pair(names, "accuracy", "Accuracy", "share", COIN),
         *_value(names),
         *_of_evaluations(names),
         *_pair(names, "logits", "Logits", "linear", {"at": 0, "label": ""}),
@@ -303,7 +304,7 @@ def _reading(term: str, names: Sequence[str] | Mapping[str, Any], other: str) ->
     return readings.get(term, other)
 
 
-def _pair(names, term: str, title: str, kind: str, mark: dict | None) -> list[dict[str, Any]]:
+def _pair(names, term: str, heading: str, kind: str, mark: dict | None) -> list[dict[str, Any]]:
     """A chart for each player that tells the term of reals, of fakes, or of both."""
     charts = []
     for player in (*_players(names), ""):
@@ -314,7 +315,7 @@ def _pair(names, term: str, title: str, kind: str, mark: dict | None) -> list[di
             if (name := f"{player}/{term}_{side}" if player else f"{term}_{side}") in names
         ]
         if lines:
-            charts.append(chart(title, lines, _reading(term, names, PAIR), kind, player, mark))
+            charts.append(chart(heading, lines, _reading(term, names, PAIR), kind, player, mark))
     return charts
 
 
@@ -328,7 +329,7 @@ def _value(names) -> list[dict[str, Any]]:
     ]
 
 
-def _by_player(names, term: str, title: str, kind: str) -> list[dict[str, Any]]:
+def _by_player(names, term: str, heading: str, kind: str) -> list[dict[str, Any]]:
     """One chart, a line for each player that has the term."""
     lines = [
         {"curve": f"{player}/{term}", "label": player, "colour": f"player{i % 6}"}
@@ -337,7 +338,7 @@ def _by_player(names, term: str, title: str, kind: str) -> list[dict[str, Any]]:
     ]
     if term in names:  # a metric of no player
         lines.append({"curve": term, "label": term, "colour": "ink"})
-    return [chart(title, lines, _reading(term, names, TERM), kind)] if lines else []
+    return [chart(heading, lines, _reading(term, names, TERM), kind)] if lines else []
 
 
 def _of_evaluations(names) -> list[dict[str, Any]]:
@@ -358,7 +359,7 @@ def _of_doctor(names) -> list[dict[str, Any]]:
     """What the doctor measures."""
     measures = [name.removeprefix(DOCTOR) for name in names if name.startswith(DOCTOR)]
     charts = []
-    for title, wanted, kind, mark in MEASURES:
+    for heading, wanted, kind, mark in MEASURES:
         found = [x for x in measures if x in wanted or x.partition("/")[0] in wanted]
         lines = [
             {
@@ -369,7 +370,7 @@ def _of_doctor(names) -> list[dict[str, Any]]:
             for i, x in enumerate(found)
         ]
         if lines:
-            charts.append(chart(title, lines, READINGS[wanted[0]], kind, mark=mark))
+            charts.append(chart(heading, lines, READINGS[wanted[0]], kind, mark=mark))
     return charts
 
 

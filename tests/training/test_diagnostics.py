@@ -17,8 +17,8 @@ from jaxgan.data import Arrays
 from jaxgan.game import State
 from jaxgan.population import Population
 from jaxgan.sampling import latents
-from jaxgan.training import diagnostics, loop, report
-from jaxgan.training.diagnostics import MENDS, WINDOW, Doctor, Probe, diagnose, mend
+from jaxgan.training import diagnostics, loop, probe as probing, report
+from jaxgan.training.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
 from jaxgan.training.experiment import Experiment
 
 
@@ -74,7 +74,7 @@ def moved(state: State, scale, middle) -> State:
 def test_what_a_probe_measures():
     """Of a generator of a known spread and middle, against reals of a known spread."""
     it = experiment(NORMAL)
-    state, probe = it.game.init(jax.random.key(0)), Probe(it, 0)
+    state, probe = it.game.init(jax.random.key(0)), probing.Probe(it, 0)
     first = {name: float(x) for name, x in probe(moved(state, 1.0, (0, 0))).items()}
     assert first["diversity"] == pytest.approx(1, abs=0.15) and first["nearest"] == pytest.approx(1, abs=0.3)
     assert set(first) == {"diversity", "nearest"}
@@ -92,7 +92,7 @@ def test_what_a_probe_measures():
 
 def test_a_generator_of_one_point_has_no_diversity():
     it = experiment(NORMAL)
-    found = Probe(it, 0)(moved(it.game.init(jax.random.key(0)), 0.0, (7, 7)))
+    found = probing.Probe(it, 0)(moved(it.game.init(jax.random.key(0)), 0.0, (7, 7)))
     assert float(found["diversity"]) < 1e-3 and float(found["nearest"]) < 1e-2
 
 
@@ -101,16 +101,16 @@ def test_memory_of_a_discriminator_that_knows_its_examples():
     known, others = np.full((64, 2), 0.5), np.full((64, 2), -0.5)
     it = experiment(known, others)
     state = it.game.init(jax.random.key(0))
-    found = {name: float(x) for name, x in Probe(it, 0)(state).items()}
+    found = {name: float(x) for name, x in probing.Probe(it, 0)(state).items()}
     assert found["over_held_out/d"] == pytest.approx(2, abs=0.01)
     assert found["over_fakes/d"] == pytest.approx(2, abs=0.05)
-    assert float(Probe(experiment(known, known), 0)(state)["over_held_out/d"]) == pytest.approx(0, abs=0.01)
-    assert "over_fakes/d" not in Probe(experiment(known), 0)(state)
+    assert float(probing.Probe(experiment(known, known), 0)(state)["over_held_out/d"]) == pytest.approx(0, abs=0.01)
+    assert "over_fakes/d" not in probing.Probe(experiment(known), 0)(state)
     silent = dataclasses.replace(it.game.players["d"], loss=it.game.players["g"].loss)
     game = dataclasses.replace(it.game, players={**it.game.players, "d": silent})
     with pytest.raises(ValueError, match="--held-out: no player of this experiment logs logits_real"):
-        diagnostics.check(dataclasses.replace(it, game=game))
-    diagnostics.check(it)
+        probing.check(dataclasses.replace(it, game=game))
+    probing.check(it)
 
 
 def test_a_population_is_measured_member_by_member():
@@ -119,7 +119,7 @@ def test_a_population_is_measured_member_by_member():
     state = two.init(jax.random.split(jax.random.key(0), 2))
     g = {"scale": jnp.array([1.0, 0.25]), "middle": jnp.zeros((2, 2))}
     state = state.replace(params={**state.params, "g": g})
-    probe, alone = Probe(it, 0, members=2), Probe(it, 0)
+    probe, alone = probing.Probe(it, 0, members=2), probing.Probe(it, 0)
     for _ in range(3):
         found = probe(state)
         assert all(x.shape == (2,) for x in found.values())

@@ -15,11 +15,7 @@ from experiments import dcgan
 from jaxgan import __main__ as console, sampling
 from jaxgan.training.evaluate import Drawn, path_length
 
-
-@pytest.fixture(autouse=True)
-def few_at_a_time(monkeypatch):
-    """Batches are filled up, which for a few images would take most of the time."""
-    monkeypatch.setattr("jaxgan.metrics.features.BATCH", 8)
+pytestmark = pytest.mark.usefixtures("few_at_a_time")
 
 
 HOW = ["--features", "inception-64"]
