@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import evaluation, sampling
-from jaxgan.data.source import Part
+from jaxgan.data.source import Part, Source
 from jaxgan.evaluation import READ
 from jaxgan.game import State
-from jaxgan.metrics import perceptual_path_length
-from jaxgan.metrics.features import Features
+from jaxgan.metrics import perceptual_path_length, psnr, ssim
+from jaxgan.metrics.features import Features, as_bytes
 from jaxgan.metrics.path_length import KEPT
 from jaxgan.training import logging
 from jaxgan.training.directory import to_out
@@ -24,7 +24,8 @@ from jaxgan.training.experiment import Experiment
 
 MOST = 50_000  # samples, if not told: as many as published figures have
 EPSILON = 1e-4  # of a path, its step
-METRICS = (*evaluation.METRICS, "ppl")
+PAIRED = ("l1", "psnr", "ssim")  # of each sample and what it should be
+METRICS = (*evaluation.METRICS, "ppl", *PAIRED)
 
 
 class Drawn:
@@ -45,7 +46,7 @@ class Drawn:
         self.name, self.classes, self._count, self._seed = name, experiment.classes, count, seed
         self._experiment, self._sample = experiment, sample or experiment.sampler()
         self._state = jax.device_put(state)  # once, not with every batch
-        self.shape = experiment.source.shape
+        self.shape = experiment.measured.shape
 
     def __len__(self) -> int:
         return self._count
@@ -53,7 +54,7 @@ class Drawn:
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """The samples of these indices, and the classes that were asked for."""
         labels = self._labels(indices)
-        samples = self._draw(self._experiment.latents(sampling.keys_of(self._seed, indices)), labels)
+        samples = self._draw(self._experiment.draw(self._seed, indices), labels)
         asked = {} if labels is None else {"label": np.asarray(labels)}
         return {"image": sampling.to_bytes(samples), **asked}
 
@@ -85,6 +86,33 @@ def path_length(drawn: Drawn, features: Features) -> float:
     return perceptual_path_length(start, end, EPSILON)
 
 
+def likeness(drawn: Drawn, wanted: Source, metrics: Sequence[str]) -> dict[str, float]:
+    """Of ``PAIRED`` those asked for, of each sample and the example that it should be, averaged."""
+    measures = {
+        "l1": lambda x, y: np.abs(x - y).mean((1, 2, 3)) / 127.5,
+        "psnr": lambda x, y: psnr(x, y, low=0, high=255),
+        "ssim": lambda x, y: ssim(x, y, low=0, high=255),
+    }
+    sums = dict.fromkeys((name for name in PAIRED if name in metrics), 0.0)
+    for at in np.array_split(np.arange(len(drawn)), -(-len(drawn) // READ)) if sums else ():
+        made, real = drawn.read(at)["image"], as_bytes(wanted.read(at)["image"])
+        for name in sums:
+            sums[name] += float(np.sum(measures[name](made.astype(np.float64), real.astype(np.float64))))
+    return {name: value / len(drawn) for name, value in sums.items()}
+
+
+def suits(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
+    """``ValueError`` for what cannot be asked of this experiment's samples."""
+    if not experiment.paired and set(PAIRED) & set(metrics):
+        named = ", ".join(name for name in metrics if name in PAIRED)
+        raise ValueError(f"--metrics {named}: of pairs, and no image here says what a sample should be")
+    if experiment.inputs is not None:
+        if "ppl" in metrics:
+            raise ValueError("--metrics ppl: of paths between latents, and these samples are made of images")
+        if count is not None and count > len(experiment.inputs):
+            raise ValueError(f"--count {count}: there are {len(experiment.inputs):,} images to make samples of")
+
+
 def check(metrics: Sequence[str], count: int | None) -> None:
     """``ValueError`` for metrics that are none, or a count of samples that is too small."""
     if count is not None and count < 2:
@@ -112,7 +140,7 @@ def score(result: dict[str, Any], metric: str) -> float:
     """Of a result the figure by which checkpoints are ranked, the lower the better: the first of the metric's."""
     own = evaluation.METRICS.get(metric)
     value = result[own.figure if own and own.figure else metric]
-    return -value if own and own.higher else value
+    return -value if metric in ("psnr", "ssim") or (own and own.higher) else value
 
 
 def evaluate(
@@ -142,12 +170,14 @@ def evaluate(
       ValueError: what was asked for cannot be measured, or the samples are not finite.
     """
     check(metrics, count)
-    drawn = Drawn(experiment, state, count or min(MOST, len(experiment.source)), seed, name, sample)
-    result = evaluation.compare(drawn, data or experiment.source, _of_sets(metrics), features)
+    suits(experiment, metrics, count)
+    drawn = Drawn(experiment, state, count or min(MOST, len(experiment.measured)), seed, name, sample)
+    result = evaluation.compare(drawn, data or experiment.measured, _of_sets(metrics), features)
     protocol = result.pop("protocol")
     if "ppl" in metrics:
         result["ppl"] = path_length(drawn, features)
         protocol["ppl"] = {"epsilon": EPSILON, "space": "z", "kept": KEPT}
+    result |= likeness(drawn, experiment.measured, metrics)
     protocol["samples"] |= {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}
     return {**result, "protocol": protocol}
 
@@ -173,18 +203,20 @@ class Evaluator:
     def rehearse(self, state: State) -> None:
         """``ValueError`` for what cannot be measured of this experiment, before it has been trained for hours."""
         least = max((evaluation.METRICS[name].least for name in _of_sets(self._metrics)), default=2)
-        count = self._count or min(MOST, len(self._experiment.source))
+        suits(self._experiment, self._metrics, self._count)
+        count = self._count or min(MOST, len(self._experiment.measured))
         if count < least:
             raise ValueError(f"--evaluate-count {count}: {', '.join(self._metrics)} needs {least}")
-        if "cas" in self._metrics and not (self._experiment.classes and self._experiment.source.classes):
+        if "cas" in self._metrics and not (self._experiment.classes and self._experiment.measured.classes):
             raise ValueError("--metrics cas: it compares labels, and samples of this experiment have none")
         quick = [name for name in self._metrics if name != "cas"]
-        few = Part(self._experiment.source, np.arange(min(max(least, 16), len(self._experiment.source))))
+        data = self._experiment.measured
+        few = Part(data, np.arange(min(max(least, 16), len(data))))
         with warnings.catch_warnings():  # no other thread runs yet
             warnings.simplefilter("ignore", UserWarning)
             if quick:
                 seen = evaluation.look(few, _of_sets(quick), self._features)
-                count = max(least, 16)
+                count = min(max(least, 16), len(data)) if self._experiment.inputs else max(least, 16)
                 evaluate(self._experiment, state, quick, self._features, count=count, sample=self._sample, data=seen)
 
     def open(self, path: Path, step: int, say: Callable[[str], None]) -> None:
@@ -195,7 +227,7 @@ class Evaluator:
     def __call__(self, step: int, states: Mapping[int, State], members: int) -> float:
         """The score of the best of the states, by member; a row of figures, of a population a list for each."""
         if self._reals is None:
-            self._reals = evaluation.look(self._experiment.source, _of_sets(self._metrics), self._features)
+            self._reals = evaluation.look(self._experiment.measured, _of_sets(self._metrics), self._features)
         results = {}
         for i, state in states.items():
             try:

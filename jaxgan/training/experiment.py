@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -22,6 +22,23 @@ SCORE_SAMPLES = 1024
 SHEET, SHEET_COLUMNS = 32, 8  # examples that a sheet is made of, and images in a row of it
 
 
+class Translation(NamedTuple):
+    """How an image is made of another.
+
+    Attributes:
+      run: ``(nets, images, keys) -> images``, [B, height, width, channels] in [-1, 1], of any height and width that
+        ``multiple`` divides; keys, [B], are for what it draws.
+      channels: of the images that it takes.
+      multiple: of what height and width have to be.
+      scale: how many times as high and wide what it makes is.
+    """
+
+    run: Callable[[Nets, jax.Array, jax.Array], jax.Array]
+    channels: int
+    multiple: int = 1
+    scale: int = 1
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
     """A game, its data, and how to look at it.
@@ -29,7 +46,8 @@ class Experiment:
     Attributes:
       game: what is trained. Networks, players and their state; of several, the one with the most turns.
       source: the examples.
-      latents: ``keys -> z``, [B] keys to [B, ...] latents.
+      latents: ``keys -> z``, [B] keys to [B, ...] latents, an array or a tree of arrays. Where there are ``inputs``,
+        ``(keys, batch) -> z``, of a batch of theirs.
       generate: ``(nets, z) -> samples``, [B, ...]; ``nets`` have averaged parameters and ``train=False``. Where there
         are ``classes``, ``(nets, z, label)``: classes' numbers, [B], or weights of a mixture, [B, classes].
       game_at: ``step -> Game``, for a game that changes with the step by more than a number: a warm-up, a
@@ -39,6 +57,10 @@ class Experiment:
       view: samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points, [N, 2].
       film: samples of an animation, a frame each, to images; ``view`` if not given.
       held_out: examples that are not trained on.
+      inputs: of a game that makes images of images, the examples that samples are made of: sample i of example i. What
+        is made of them is compared with theirs.
+      paired: whether an example's image is what should be made of its input.
+      translations: how images are translated, by the direction's name, the usual one first.
       sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
         [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
         the same ones every time; ``sampling.beneath`` puts what is made of them under them.
@@ -53,6 +75,9 @@ class Experiment:
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
     film: Callable[[np.ndarray], np.ndarray] | None = None
     held_out: Source | None = None
+    inputs: Source | None = None
+    paired: bool = False
+    translations: Mapping[str, Translation] = dataclasses.field(default_factory=dict)
     sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -64,6 +89,18 @@ class Experiment:
         """The game of a step."""
         return self.game_at(step) if self.game_at else self.game
 
+    @property
+    def measured(self) -> Source:
+        """What samples are compared with."""
+        return self.source if self.inputs is None else self.inputs
+
+    def draw(self, seed: int, indices: np.ndarray) -> Any:
+        """The latents of these samples of a seed: sample i is the same in any batch."""
+        keys = sampling.keys_of(seed, indices)
+        if self.inputs is None:
+            return self.latents(keys)
+        return self.latents(keys, as_float(self.inputs.read(np.asarray(indices) % len(self.inputs))))
+
     def sampler(self) -> Callable[..., np.ndarray]:
         """A function ``(state, z, label=None) -> samples`` on the host, which draws in batches and compiles once.
 
@@ -72,13 +109,14 @@ class Experiment:
         generate = lambda state, *inputs: self.generate(self.game.functions(state), *inputs)  # noqa: E731
         from_batch = jax.jit(generate)
 
-        def sample(state: State, z: jax.Array, label: jax.Array | None = None) -> np.ndarray:
+        def sample(state: State, z: Any, label: jax.Array | None = None) -> np.ndarray:
+            count = _count(z)
             if self.classes and label is None:
-                label = jnp.arange(len(z)) % len(self.classes)
+                label = jnp.arange(count) % len(self.classes)
             inputs = (z,) if label is None or not self.classes else (z, label)
-            size = min(SAMPLE_BATCH, len(z))
-            parts = (tuple(_filled(x[i : i + size], size) for x in inputs) for i in range(0, len(z), size))
-            return np.concatenate([np.asarray(from_batch(state, *part)) for part in parts])[: len(z)]
+            size = min(SAMPLE_BATCH, count)
+            parts = (jax.tree.map(lambda x: _filled(x, size), part) for part in _parts(inputs, size))
+            return np.concatenate([np.asarray(from_batch(state, *part)) for part in parts])[:count]
 
         return sample
 
@@ -94,6 +132,15 @@ class Experiment:
             return {name: sheet(nets, batch, keys) for name, sheet in self.sheets.items()}
 
         return lambda state: {name: np.asarray(images) for name, images in draw(state, examples).items()}
+
+
+def _count(z: Any) -> int:
+    return len(jax.tree.leaves(z)[0])
+
+
+def _parts(z: Any, size: int) -> list[Any]:
+    """Few at a time."""
+    return [jax.tree.map(lambda x: x[i : i + size], z) for i in range(0, _count(z), size)]  # noqa: B023
 
 
 def _filled(x: jax.Array, size: int) -> jax.Array:
@@ -151,26 +198,23 @@ class PixelScore:
     """
 
     def __init__(self, experiment: Experiment, seed: int):
-        count = min(SCORE_SAMPLES, len(experiment.source))
-        chosen = np.sort(np.random.default_rng(seed).choice(len(experiment.source), count, replace=False))
-        parts = (experiment.source.read(part)["image"] for part in _parts(chosen))
+        source = experiment.measured
+        count = min(SCORE_SAMPLES, len(source))
+        chosen = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
+        # Few at a time: coarse images are small, what they are made from is not.
+        parts = (source.read(part)["image"] for part in _parts(chosen, SAMPLE_BATCH))
         self._real = moments(np.concatenate([_coarse(np.asarray(as_float({"image": x})["image"])) for x in parts]))
-        self._z = experiment.latents(sampling.sample_keys(seed + 1, count))
+        self._z = experiment.draw(seed + 1, np.arange(count))
         self._sample = experiment.sampler()
 
     def __call__(self, state: State) -> float:
         if self._real.count < 2:
             return float("inf")  # one example has no covariance
-        pixels = np.concatenate([_coarse(self._sample(state, z)) for z in _parts(self._z)])
+        pixels = np.concatenate([_coarse(self._sample(state, z)) for z in _parts(self._z, SAMPLE_BATCH)])
         if not np.isfinite(pixels).all():
             return float("inf")
         fake = moments(pixels)
         return gaussian_distance(fake.mean, fake.covariance, self._real.mean, self._real.covariance)
-
-
-def _parts(x):
-    """Few at a time: coarse images are small, what they are made from is not."""
-    return [x[i : i + SAMPLE_BATCH] for i in range(0, len(x), SAMPLE_BATCH)]
 
 
 def _coarse(images: np.ndarray) -> np.ndarray:

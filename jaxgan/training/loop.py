@@ -156,7 +156,7 @@ class _Run:
         self.score = PixelScore(self.experiment, config.seed)
         self.doctor: Doctor | None = None
         self.sheets = self.experiment.draw_sheets(config.seed) if self.experiment.sheets else lambda state: {}
-        self.grid_latents = self.experiment.latents(sampling.sample_keys(config.seed, GRID))
+        self.grid_latents = self.experiment.draw(config.seed, np.arange(GRID))
 
     def train(self, state: State, start: int, on, received) -> None:
         config, options = self.config, self.options
@@ -311,7 +311,8 @@ class _Run:
         row = classes if 1 < classes <= GRID // 4 else 8
         many = len(states) > 1 and len(self.experiment.source.shape) > 1
         count = row if many else GRID // row * row if classes else GRID
-        samples = [self.experiment.view(self.sample(state, self.grid_latents[:count])) for state in states]
+        z = jax.tree.map(lambda x: x[:count], self.grid_latents)
+        samples = [self.experiment.view(self.sample(state, z)) for state in states]
         if samples[0].ndim == 4:
             return sampling.grid(np.nan_to_num(np.concatenate(samples)), columns=row if many or classes else None)
         if samples[0].shape[1:] == (2,):

@@ -36,7 +36,7 @@ class Probe:
 
     def __init__(self, experiment: Experiment, seed: int, members: int | None = None):
         game, classes, rng = experiment.game, len(experiment.classes), np.random.default_rng(seed)
-        z = experiment.latents(sampling.sample_keys(seed, EXAMPLES))
+        z = experiment.draw(seed, np.arange(EXAMPLES))
         labels = (jnp.arange(EXAMPLES) % classes,) if classes else ()
         draws = [_spread(_flat(_images(experiment.source, rng))) for _ in range(DRAWS)]
         spread, apart = (max(float(np.mean(x)), 1e-12) for x in zip(*draws))

@@ -368,9 +368,11 @@ def _sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: 
     if label is not None and not 0 <= label < len(classes):
         known = f"want 0 to {len(classes) - 1}, for {', '.join(classes)}" if classes else "this model has no classes"
         raise ValueError(f"--label {label}: {known}")
-    z = experiment.latents(sampling.sample_keys(seed, count))
+    z = experiment.draw(seed, np.arange(count))
     labels = jnp.arange(count) % len(classes) if classes and label is None else jnp.full(count, label or 0)
     moving = kind in (".gif", ".webp")
+    if moving and experiment.inputs is not None:
+        raise ValueError(f"--out {out}: samples are made of images, not of latents to move between; use .png or .npz")
     if moving:
         mixed = jax.nn.one_hot(labels, max(1, len(classes)))
         z, labels = _path_through(z, sampling.slerp), _path_through(mixed, lambda a, b, t: (1 - t) * a + t * b)
