@@ -1,0 +1,154 @@
+"""Images of any size through a trained generator: whole, or tile by tile where memory is short."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan import sampling
+from jaxgan.game import State
+from jaxgan.training.experiment import Experiment, Translation
+
+TILES = (1024, 768, 512, 384, 256, 192, 128, 64)  # sides to choose from, the largest that memory allows
+OVERLAP = 4  # neighbours share a tile's side over so much, over which one fades into the other
+LEAST = 8  # pixels of a side: less is no picture
+
+
+class Translator:
+    """Images, uint8 [height, width, channels], to images, as one direction of an experiment makes them.
+
+    An image is mirrored at its right and lower edge up to the size that the networks take, and what they make is cut
+    back. Each size is compiled once.
+
+    Args:
+      experiment: has translations.
+      state: with which weights.
+      direction: of ``experiment.translations``; the first if None.
+      memory: bytes that the networks may take; an image that needs more is translated in tiles.
+      tile: the side of tiles, for all images that are larger; None leaves it to ``memory``.
+      seed: of what is drawn for each image, by its place.
+
+    Raises:
+      ValueError: there is no such direction, or the side does not suit the networks.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        state: State,
+        direction: str | None = None,
+        *,
+        memory: float = 4e9,
+        tile: int | None = None,
+        seed: int = 0,
+    ):
+        self.translation = chosen(experiment, direction)
+        multiple = self.translation.multiple
+        if tile is not None and (tile < multiple or tile % multiple):
+            raise ValueError(f"tiles of side {tile}: the networks take multiples of {multiple}")
+        self._memory, self._tile, self._seed = memory, tile, seed
+        self._functions = experiment.game.functions
+        self._state = jax.device_put(state)
+        self._compiled = functools.cache(self._compile)
+
+    def __call__(self, image: np.ndarray, place: int = 0) -> np.ndarray:
+        """The translation of the ``place``-th image: [height * scale, width * scale, C], uint8.
+
+        Raises:
+          ValueError: the image has other channels than the networks take, or too few pixels.
+        """
+        height, width, channels = image.shape
+        if channels != self.translation.channels:
+            raise ValueError(f"an image of {channels} channels: the networks take {self.translation.channels}")
+        if min(height, width) < LEAST:
+            raise ValueError(f"{width} x {height} pixels: less than {LEAST} x {LEAST} is no picture to translate")
+        x = image.astype(np.float32) / 127.5 - 1
+        key = sampling.sample_keys(self._seed, 1, place)
+        side = self.tile_of(height, width)
+        made = self._whole(x, key) if side is None else self._in_tiles(x, key, side)
+        return sampling.to_bytes(made)
+
+    def tile_of(self, height: int, width: int) -> int | None:
+        """The side of the tiles in which an image of this size is translated; None if whole."""
+        if self._tile is not None:
+            return self._tile if max(height, width) > self._tile else None
+        if self.bytes_of(height, width) <= self._memory:
+            return None
+        multiple = self.translation.multiple
+        sides = [side for side in TILES if side % multiple == 0 and side < max(height, width)] or [multiple]
+        return next((side for side in sides if self.bytes_of(side, side) <= self._memory), sides[-1])
+
+    def bytes_of(self, height: int, width: int) -> int:
+        """What the networks take beside their weights for an image of this size, as XLA plans it."""
+        analysis = self._compiled(*self._filled(height, width)).memory_analysis()
+        return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
+
+    def _filled(self, height: int, width: int) -> tuple[int, int]:
+        multiple = self.translation.multiple
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
+
+    def _compile(self, height: int, width: int) -> Callable:
+        def run(state, image, key):
+            return self.translation.run(self._functions(state), image, key)
+
+        image = jax.ShapeDtypeStruct((1, height, width, self.translation.channels), jnp.float32)
+        return jax.jit(run).lower(self._state, image, sampling.sample_keys(0, 1)).compile()
+
+    def _whole(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
+        height, width, _ = image.shape
+        rows, columns = self._filled(height, width)
+        padded = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), "symmetric")
+        made = np.asarray(self._compiled(rows, columns)(self._state, padded[None], key))[0]
+        scale = self.translation.scale
+        return made[: height * scale, : width * scale]
+
+    def _in_tiles(self, image: np.ndarray, key: jax.Array, side: int) -> np.ndarray:
+        """The mean of overlapping tiles, each counting less towards its edges."""
+        height, width, _ = image.shape
+        scale = self.translation.scale
+        image = np.pad(image, ((0, max(0, side - height)), (0, max(0, side - width)), (0, 0)), "symmetric")
+        counts = _fading(side * scale, side * scale // OVERLAP)
+        weight = (counts[:, None] * counts[None])[..., None]
+        sums, weights = None, np.zeros((image.shape[0] * scale, image.shape[1] * scale, 1), np.float32)
+        for top in _starts(image.shape[0], side):
+            for left in _starts(image.shape[1], side):
+                made = self._whole(image[top : top + side, left : left + side], key)
+                sums = np.zeros((*weights.shape[:2], made.shape[-1]), np.float32) if sums is None else sums
+                at = tuple(slice(start * scale, (start + side) * scale) for start in (top, left))
+                sums[at] += made * weight
+                weights[at] += weight
+        assert sums is not None
+        return (sums / weights)[: height * scale, : width * scale]
+
+
+def chosen(experiment: Experiment, direction: str | None) -> Translation:
+    """The translation of that name, the first if None.
+
+    Raises:
+      ValueError: there is none.
+    """
+    names = list(experiment.translations)
+    if not names:
+        raise ValueError("this experiment makes images of latents, and translates none; use sample")
+    if direction is not None and direction not in names:
+        raise ValueError(f"--direction {direction}: want {' or '.join(names)}")
+    return experiment.translations[direction or names[0]]
+
+
+def _starts(size: int, side: int) -> list[int]:
+    """Where tiles begin: evenly, from edge to edge, each over the last by a share of ``OVERLAP`` at least."""
+    if size == side:
+        return [0]
+    count = 1 + -(-(size - side) // (side - side // OVERLAP))
+    return np.linspace(0, size - side, count).round().astype(int).tolist()
+
+
+def _fading(size: int, overlap: int) -> np.ndarray:
+    """Weights [size] that rise from next to nothing over the middle half of ``overlap`` pixels, and fall likewise.
+
+    The outermost quarter is what networks saw the least around; it counts only where no other tile is.
+    """
+    distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
+    return np.clip((distance - overlap / 4) / max(overlap / 2, 1), 1e-3, 1).astype(np.float32)
