@@ -14,6 +14,8 @@ never leave the three. XLA's own derivatives of a convolution do, for forms that
 On accelerators each is XLA's native convolution. On the CPU it is a matrix product with the patches
 under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
 ``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n.
+With a stride of 1, ``down`` is the ``up`` of the kernel turned around: the patches are of the image with fewer
+channels.
 ``python -m experiments.benchmarks.convolution`` times the forms.
 
 Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
@@ -47,6 +49,20 @@ def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometr
     # A negative excess crops what no patch reaches: it goes to the high side whole.
     padding = tuple((max(e, 0) // 2, e - max(e, 0) // 2) for e in excess)
     return Geometry(stride, tuple(kernel), tuple(size), small, padding)
+
+
+def padded(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding: int) -> Geometry:
+    """The geometry of PyTorch's ``padding``, on each side: ``small = (large + 2 * padding - kernel) // stride + 1``.
+
+    Raises:
+      ValueError: the kernel is larger than the padded image.
+    """
+    small = tuple((n + 2 * padding - k) // stride + 1 for n, k in zip(size, kernel))
+    if min(small, default=1) < 1:
+        raise ValueError(f"an image of {size} with {padding} on each side is smaller than a kernel of {kernel}")
+    # As in ``same``, the high side crops what no patch reaches.
+    sides = tuple((padding, stride * (m - 1) + k - n - padding) for n, m, k in zip(size, small, kernel))
+    return Geometry(stride, tuple(kernel), tuple(size), small, sides)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -97,18 +113,24 @@ def _kernel_native(g, x, y):
 
 
 def _down_patches(g, x, w):
+    if _is_turned(g, x.shape[-1], w.shape[-1]):
+        return _up_patches(_turned(g), x, _turned_kernel(w))
     patches = _patches(g, x)
     y = patches.reshape(-1, patches.shape[-1]) @ w.reshape(-1, w.shape[-1])
     return y.reshape(*patches.shape[:-1], -1)
 
 
 def _kernel_patches(g, x, y):
+    if _is_turned(g, x.shape[-1], y.shape[-1]):
+        return _turned_kernel(_kernel_patches(_turned(g), y, x))
     patches = _patches(g, x)
     w = patches.reshape(-1, patches.shape[-1]).T @ y.reshape(-1, y.shape[-1])
     return w.reshape(*g.kernel, x.shape[-1], -1)
 
 
 def _up_patches(g, y, w):
+    if _is_turned(g, *w.shape[-2:]):
+        return _down_patches(_turned(g), y, _turned_kernel(w))
     n, s = len(g.small), g.stride
     cells = tuple(math.ceil(k / s) for k in g.kernel)  # a patch's width in cells of s pixels
     w = _pad(w, [(0, c * s - k) for c, k in zip(cells, g.kernel)], first=0)
@@ -128,6 +150,22 @@ def _up_patches(g, y, w):
     size = [s * (m + c - 1) for m, c in zip(g.small, cells)]
     image = image.transpose(order).reshape(len(y), *size, -1)
     return _pad(image, [(-low, n + low - m) for (low, _), n, m in zip(g.padding, g.large, size)])
+
+
+def _is_turned(g, channels, small_channels):
+    """Whether the patches are of the small image, as large as the other then: under a kernel of 7 x 7 those of 64
+    channels are 3136 numbers a pixel, of 3 channels 147. With about as many channels it is the slower way."""
+    return g.stride == 1 and channels >= 2 * small_channels
+
+
+def _turned(g):
+    """The geometry of the same map with stride 1, its large image called the small one and the small one the large."""
+    padding = tuple((k - 1 - low, k - 1 - high) for k, (low, high) in zip(g.kernel, g.padding))
+    return Geometry(1, g.kernel, g.small, g.large, padding)
+
+
+def _turned_kernel(w):
+    return jnp.flip(w, tuple(range(w.ndim - 2))).swapaxes(-1, -2)
 
 
 def _patches(g, x):

@@ -8,15 +8,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import BatchNorm, Conv, ConvTranspose, Dense, doublings
+from jaxgan.models.layers import BatchNorm, Conv, ConvTranspose, Dense, doublings, near_one
 
 # Section 4: weights from N(0, 0.02), here the scales of BatchNorm from N(1, 0.02) too, as in the authors'
 # code, https://github.com/Newmu/dcgan_code.
 _kernels = nn.initializers.normal(0.02)
-
-
-def _scales(key, shape, dtype=jnp.float32):
-    return 1 + 0.02 * jax.random.normal(key, shape, dtype)
 
 
 class Generator(nn.Module):
@@ -46,11 +42,11 @@ class Generator(nn.Module):
         own = {"use_bias": not self.norm, "dtype": self.dtype, **({"kernel_init": _kernels} if self.norm else {})}
         x = Dense(self.base**2 * features, name="linear", **own)(z)
         x = x.reshape(len(z), self.base, self.base, features)
-        x = nn.relu(BatchNorm(scale_init=_scales, name="norm_0")(x, train) if self.norm else x)
+        x = nn.relu(BatchNorm(scale_init=near_one, name="norm_0")(x, train) if self.norm else x)
         for i in range(1, levels):
             features //= 2
             x = ConvTranspose(features, name=f"up_{i}", **own)(x)
-            x = nn.relu(BatchNorm(scale_init=_scales, name=f"norm_{i}")(x, train) if self.norm else x)
+            x = nn.relu(BatchNorm(scale_init=near_one, name=f"norm_{i}")(x, train) if self.norm else x)
         x = ConvTranspose(self.channels, kernel_init=_kernels, dtype=self.dtype, name="image")(x)
         return jnp.tanh(x.astype(jnp.float32))
 
@@ -85,7 +81,7 @@ class Discriminator(nn.Module):
                 dtype=self.dtype,
                 name=f"down_{i}",
             )(x)
-            x = BatchNorm(scale_init=_scales, name=f"norm_{i}")(x, train) if norm else x
+            x = BatchNorm(scale_init=near_one, name=f"norm_{i}")(x, train) if norm else x
             x = nn.leaky_relu(x, 0.2)
         x = x.reshape(len(x), -1)
         logits = Dense(1, kernel_init=_kernels, dtype=self.dtype, name="logit")(x)

@@ -5,7 +5,7 @@ statistics are float32 whatever it is.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -21,6 +21,8 @@ Initializer = Callable[..., jax.Array]
 class Conv(nn.Module):
     """A convolution with "SAME" padding, as ``nn.Conv``; the space of its input has any dimension.
 
+    With ``padding``, that many zeros are on each side instead, as in PyTorch.
+
     With ``spectral_norm``, the kernel is divided by its largest singular value, as a matrix from all that
     it sees to its output channels; see ``spectrally_normalized``.
     """
@@ -32,11 +34,11 @@ class Conv(nn.Module):
     spectral_norm: bool = False
     kernel_init: Initializer = nn.initializers.lecun_normal()
     dtype: jnp.dtype = jnp.float32
+    padding: int | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        space = x.shape[1:-1]
-        g = convolution.same(space, (self.kernel,) * len(space), self.stride)
+        g = _geometry(x.shape[1:-1], self.kernel, self.stride, self.padding)
         w = self.param("kernel", self.kernel_init, (*g.kernel, x.shape[-1], self.features))
         w = spectrally_normalized(self, w) if self.spectral_norm else w
         y = jnp.asarray(convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
@@ -72,7 +74,10 @@ class GroupedConv(nn.Module):
 
 class ConvTranspose(nn.Module):
     """The transpose of ``Conv``: an image ``stride`` times as large, as PyTorch's and
-    ``nn.ConvTranspose(..., transpose_kernel=True)``."""
+    ``nn.ConvTranspose(..., transpose_kernel=True)``.
+
+    With ``padding``, the image is PyTorch's: of ``stride * (n - 1) + kernel - 2 * padding + output_padding``.
+    """
 
     features: int
     kernel: int = 4
@@ -80,14 +85,28 @@ class ConvTranspose(nn.Module):
     use_bias: bool = True
     kernel_init: Initializer = nn.initializers.lecun_normal(in_axis=-1, out_axis=-2)
     dtype: jnp.dtype = jnp.float32
+    padding: int | None = None
+    output_padding: int = 0
 
     @nn.compact
     def __call__(self, y: jax.Array) -> jax.Array:
-        space = tuple(n * self.stride for n in y.shape[1:-1])
-        g = convolution.same(space, (self.kernel,) * len(space), self.stride)
+        if not 0 <= self.output_padding < self.stride:
+            raise ValueError(
+                f"output_padding {self.output_padding}: want from 0 to {self.stride - 1}, below the stride"
+            )
+        more = 0 if self.padding is None else self.kernel - 2 * self.padding + self.output_padding - self.stride
+        space = tuple(n * self.stride + more for n in y.shape[1:-1])
+        g = _geometry(space, self.kernel, self.stride, self.padding)
         w = self.param("kernel", self.kernel_init, (*g.kernel, self.features, y.shape[-1]))
         x = jnp.asarray(convolution.up(g, y.astype(self.dtype), w.astype(self.dtype)))
         return biased(self, x) if self.use_bias else x
+
+
+def _geometry(space, kernel, stride, padding):
+    kernel = (kernel,) * len(space)
+    if padding is None:
+        return convolution.same(space, kernel, stride)
+    return convolution.padded(space, kernel, stride, padding)
 
 
 class Dense(nn.Module):
@@ -122,15 +141,21 @@ class BatchNorm(nn.Module):
 
     With ``classes``, each class has a scale and a bias of its own (de Vries et al. 2017, as used for GANs by Dumoulin
     et al. 2017 and Miyato et al. 2018), mixed by the label's weights.
+
+    With ``at_test="image"``, out of training each image is normalised by its own mean and variance instead, as in
+    pix2pix (Isola et al. 2017, 3.3), whose batches are of one image.
     """
 
     momentum: float = 0.9
     epsilon: float = 1e-5
     scale_init: Initializer = nn.initializers.ones
     classes: int = 0
+    at_test: Literal["averages", "image"] = "averages"
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, label: jax.Array | None = None) -> jax.Array:
+        if self.at_test not in ("averages", "image"):
+            raise ValueError(f"at_test {self.at_test!r}: want 'averages', the moving ones, or 'image', each one's own")
         channels = (x.shape[-1],)
         table = (self.classes,) * bool(self.classes) + channels
         scale = self.param("scale", self.scale_init, table)
@@ -145,15 +170,104 @@ class BatchNorm(nn.Module):
             if self.is_mutable_collection("batch_stats") and not self.is_initializing():
                 running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
+        elif self.at_test == "image":
+            mean, var = image_moments(x)
         else:
             mean, var = running_mean.value, running_var.value
         if self.classes:
             weights = class_weights(label, self.classes)
-            scale, bias, mean, var = weights @ scale, weights @ bias, mean[None], var[None]
+            scale, bias = weights @ scale, weights @ bias
+        if scale.ndim != mean.ndim:
+            scale, bias, mean, var = (v.reshape(-1, x.shape[-1]) for v in (scale, bias, mean, var))
         scale = scale * lax.rsqrt(var + self.epsilon)
         bias = bias - mean * scale
         vector = (-1,) + (1,) * (x.ndim - 2) + channels
         return (x * scale.reshape(vector) + bias.reshape(vector)).astype(x.dtype)
+
+
+class InstanceNorm(nn.Module):
+    """Each image's channels, normalised by their own mean and variance over its space (Ulyanov et al. 2016).
+
+    It is the same in training and out of it, and on any number of devices. ``affine`` adds a scale and a bias for each
+    channel.
+
+    Raises:
+      ValueError: an image is of one pixel, which would always become 0.
+    """
+
+    affine: bool = False
+    epsilon: float = 1e-5
+    scale_init: Initializer = nn.initializers.ones
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        mean, var = image_moments(x)
+        scale = lax.rsqrt(var + self.epsilon)
+        bias = -mean * scale
+        if self.affine:
+            own_scale = self.param("scale", self.scale_init, x.shape[-1:])[None]
+            own_bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])[None]
+            scale, bias = scale * own_scale, bias * own_scale + own_bias
+        vector = (len(x),) + (1,) * (x.ndim - 2) + x.shape[-1:]
+        return (x * scale.reshape(vector) + bias.reshape(vector)).astype(x.dtype)
+
+
+def image_moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance over each image's space, [B, C] float32.
+
+    Raises:
+      ValueError: the space is one pixel.
+    """
+    pixels = x.astype(jnp.float32).reshape(len(x), -1, x.shape[-1])
+    if pixels.shape[1] == 1:
+        raise ValueError(f"{list(x.shape)}: an image of one pixel has no variance to be normalised by")
+    mean = pixels.mean(1)
+    return mean, jnp.square(pixels - mean[:, None]).mean(1)
+
+
+Norm = Literal["batch", "instance", "none"]
+
+
+def normalization(norm: Norm, name: str, at_test: Literal["averages", "image"]) -> Callable[..., jax.Array]:
+    """The layer, ``(x, train) -> x``, that an attribute ``norm`` of a network of images to images stands for.
+
+    Scales of "batch" begin as N(1, 0.02); "instance" has none, and "none" leaves ``x`` as it is.
+    """
+    if norm == "batch":
+        return BatchNorm(scale_init=near_one, at_test=at_test, name=name)
+    if norm == "instance":
+        return lambda x, train: InstanceNorm(name=name)(x)
+    if norm == "none":
+        return lambda x, train: x
+    raise ValueError(f"norm {norm!r}: want 'batch', 'instance' or 'none'")
+
+
+def near_one(key, shape, dtype=jnp.float32):
+    """An initializer: N(1, 0.02)."""
+    return 1 + 0.02 * jax.random.normal(key, shape, dtype)
+
+
+class PReLU(nn.Module):
+    """max(x, 0) + slope min(x, 0), a slope for each channel, which begins at 0.25 (He et al. 2015, 1502.01852)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        slope = self.param("slope", nn.initializers.constant(0.25), x.shape[-1:]).astype(x.dtype)
+        return jnp.where(x >= 0, x, x * slope.reshape((1,) * (x.ndim - 1) + (-1,)))
+
+
+def mirrored(x: jax.Array, width: int, edge: bool = False) -> jax.Array:
+    """``x``, [B, *space, C], with ``width`` more pixels on each side, mirrored at the last one: PyTorch's reflection.
+
+    With ``edge``, they are the last one, again and again: its replication.
+
+    Raises:
+      ValueError: there are not as many pixels to mirror.
+    """
+    if not edge and min(x.shape[1:-1]) <= width:
+        raise ValueError(f"{list(x.shape)}: to mirror {width} pixels, sides must be of {width + 1} or more")
+    widths = [(0, 0), *((width, width) for _ in x.shape[1:-1]), (0, 0)]
+    return jnp.pad(x, widths, mode="edge" if edge else "reflect")
 
 
 def dropout(x: jax.Array, keys: jax.Array | None, layer: int, keep: float) -> jax.Array:

@@ -1,0 +1,182 @@
+"""PyTorch's state dicts as linen's variables and back, given which of its modules each of ours is.
+
+Kernels are transposed, [out, in, h, w] to [h, w, in, out], those of transposed convolutions alike; scales and biases,
+means and variances are renamed. A ``Plan`` says, for every array of the variables, its name there and its form.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Path = tuple[str, ...]  # of an array in the variables: collection, module, parameter
+
+LEAVES = {
+    ("params", "kernel"): "weight",
+    ("params", "bias"): "bias",
+    ("params", "scale"): "weight",
+    ("batch_stats", "mean"): "running_mean",
+    ("batch_stats", "var"): "running_var",
+}
+RUNNING = ("running_mean", "running_var", "num_batches_tracked")
+_SHOWN = 40  # names in a message
+
+
+class Entry(NamedTuple):
+    """One array: its name in the state dict, and its form there and here.
+
+    Attributes:
+      name: in the state dict; None where there is none, and ours is zero.
+      theirs: of ours, an array in their form.
+      ours: the inverse.
+    """
+
+    name: str | None
+    theirs: Callable[[np.ndarray], np.ndarray]
+    ours: Callable[[np.ndarray], np.ndarray]
+
+
+Plan = dict[Path, Entry]
+
+
+def transposed(x: np.ndarray) -> np.ndarray:
+    """A kernel's axes in reverse for PyTorch's order, and back; a vector as it is."""
+    return x.transpose(3, 2, 0, 1) if x.ndim == 4 else x
+
+
+def kernel(x: np.ndarray) -> np.ndarray:
+    """The inverse of ``transposed``."""
+    return x.transpose(2, 3, 1, 0) if x.ndim == 4 else x
+
+
+def flat(variables: Mapping[str, Any], prefix: Path = ()) -> dict[Path, Any]:
+    """Arrays, or their shapes, by path."""
+    found = {}
+    for name, value in variables.items():
+        path = (*prefix, str(name))
+        found |= flat(value, path) if isinstance(value, Mapping) else {path: value}
+    return found
+
+
+def nested(arrays: Mapping[Path, Any]) -> dict[str, Any]:
+    """The inverse of ``flat``."""
+    tree: dict[str, Any] = {}
+    for (*parents, last), value in arrays.items():
+        branch = tree
+        for name in parents:
+            branch = branch.setdefault(name, {})
+        branch[last] = value
+    return tree
+
+
+def plan(like: Mapping[str, Any], modules: Mapping[str, str]) -> Plan:
+    """Of variables whose modules are, by name, those of a state dict, the plan.
+
+    Raises:
+      ValueError: a module is not among them.
+    """
+    found = {}
+    for path in flat(like):
+        leaf = LEAVES.get((path[0], path[-1]))
+        if leaf is None or len(path) != 3 or path[1] not in modules:
+            raise ValueError(f"{'.'.join(path)}: no part of the networks that are read; they have {_list(modules)}")
+        found[path] = Entry(f"{modules[path[1]]}.{leaf}", transposed, kernel)
+    return found
+
+
+def shapes(like: Mapping[str, Any], plan: Plan) -> dict[str, tuple[int, ...]]:
+    """The state dict's names and shapes for variables, or their shapes."""
+    parts = flat(like)
+    return {e.name: e.theirs(_empty(parts[path].shape)).shape for path, e in plan.items() if e.name is not None}
+
+
+def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """Arrays of a state dict as variables, in the dtypes of ``like``.
+
+    Names may all begin with a prefix, as DataParallel's ``module.`` or a nested dictionary's; what has another prefix
+    is left out. So are counts of batches, and moving statistics where no scale is, which instance normalisation had
+    before PyTorch 0.4.
+
+    Raises:
+      ValueError: names are missing, or not expected, or shapes differ: all are listed. Or several prefixes would do.
+    """
+    expected = shapes(like, plan)
+    prefix = _prefix(arrays, expected)
+    given = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+    unexpected = [name for name in given if name not in expected and not _is_idle(name, given, expected)]
+    missing = [name for name in expected if name not in given]
+    wrong = [
+        f"{name} {tuple(given[name].shape)} for {shape}"
+        for name, shape in expected.items()
+        if name in given and tuple(given[name].shape) != shape
+    ]
+    whole = [name for name in expected if name in given and np.asarray(given[name]).dtype.kind not in "fV"]
+    lists = {"missing": missing, "not expected": unexpected, "of another shape": wrong, "of whole numbers": whole}
+    if any(lists.values()):
+        told = "; ".join(f"{len(names)} {what}: {_list(names)}" for what, names in lists.items() if names)
+        raise ValueError(f"these weights are not this network's, whose sizes, norm or layers may differ: {told}")
+    found = {}
+    for path, leaf in flat(like).items():
+        entry = plan[path]
+        value = np.zeros(leaf.shape) if entry.name is None else entry.ours(np.asarray(given[entry.name]))
+        found[path] = np.array(value.reshape(leaf.shape), leaf.dtype, order="C")
+    return nested(found)
+
+
+def to_torch(variables: Mapping[str, Any], plan: Plan) -> dict[str, np.ndarray]:
+    """Variables as a state dict's arrays. With moving statistics is a count of batches, which is 0: it is not known.
+
+    Raises:
+      ValueError: an array that the state dict has no place for is not zero.
+    """
+    found: dict[str, np.ndarray] = {}
+    nowhere = []
+    for path, leaf in flat(variables).items():
+        entry, value = plan[path], np.asarray(leaf)
+        if entry.name is None:
+            nowhere += [".".join(path)] if value.any() else []
+            continue
+        found[entry.name] = np.array(entry.theirs(value), order="C")
+        if entry.name.endswith(".running_var"):
+            found[entry.name.removesuffix("running_var") + "num_batches_tracked"] = np.array(0)
+    if nowhere:
+        raise ValueError(f"the official network has no {_list(nowhere)}, which here are not zero")
+    return found
+
+
+def _empty(shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros of a shape, which take no memory."""
+    return np.broadcast_to(np.float32(0), shape)
+
+
+def ends(name: str) -> list[str]:
+    """What a name ends with, from each of its dots on; itself first."""
+    return [name, *(name[at + 1 :] for at, character in enumerate(name) if character == ".")]
+
+
+def _prefix(arrays: Collection[str], expected: Collection[str]) -> str:
+    """What comes before the expected names: that with which most of them are there."""
+    counts: dict[str, int] = {}
+    for name in arrays:
+        for end in ends(name):
+            if end in expected:
+                prefix = name.removesuffix(end)
+                counts[prefix] = counts.get(prefix, 0) + 1
+    most = max(counts.values(), default=0)
+    best = sorted(prefix for prefix, count in counts.items() if count == most)
+    if len(best) > 1:
+        raise ValueError(f"weights are there {len(best)} times; give those alone that begin with one of {_list(best)}")
+    return best[0] if best else ""
+
+
+def _is_idle(name: str, given: Collection[str], expected: Collection[str]) -> bool:
+    """Whether a network has no use for an array: see ``to_variables``."""
+    module, _, leaf = name.rpartition(".")
+    counted = leaf == "num_batches_tracked" and f"{module}.running_var" in expected
+    return counted or (leaf in RUNNING and f"{module}.weight" not in given)
+
+
+def _list(names: Collection[str]) -> str:
+    """Names of a file for a message: not all of a million, and without what a terminal would obey."""
+    shown = [name[:120] if name.isprintable() else repr(name[:120]) for name in list(names)[:_SHOWN]]
+    return ", ".join(shown) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
