@@ -105,7 +105,8 @@ def _builder(tfds, name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except tfds.core.DatasetNotFoundError:
-        near = difflib.get_close_matches(name, [*tfds.list_builders(with_community_datasets=False), "digits"], n=3)
+        known = [*tfds.list_builders(with_community_datasets=False), "digits", "photos"]
+        near = difflib.get_close_matches(name, known, n=3)
         raise ValueError(
             f"data {name!r}: no such file or folder, and no TFDS dataset of that name"
             + (f"; did you mean {' or '.join(near)}?" if near else "; try digits, mnist or cifar10")

@@ -13,9 +13,9 @@ import re
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -23,9 +23,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 # A member of a zip may unpack to anything; no image that Pillow opens needs as much as this.
 MOST_BYTES = 2**29
 EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # of EXIF: its tag, and those of its values that swap height and width
+
+T = TypeVar("T")
 
 
-class _Files(Protocol):
+class Files(Protocol):
+    """A folder's, or a zip's."""
+
     name: str
 
     def names(self) -> list[str]: ...
@@ -108,25 +113,17 @@ class ImageFiles:
     """
 
     def __init__(self, path: str | Path, size: int | None = None, channels: int | None = None):
-        path = Path(path)
-        self._files: _Files = _Folder(path) if path.is_dir() else _Zip(path)
+        self._files, self._names = image_files(Path(path))
         self.name = self._files.name
-        every = self._files.names()
-        self._names = [name for name in every if PurePosixPath(name).suffix.lower() in EXTENSIONS]
-        if not self._names:
-            raise ValueError(
-                f"{self.name}: no image in it ({len(every)} other files); it may hold files or class "
-                f"sub-folders of {', '.join(sorted(e[1:] for e in EXTENSIONS))}"
-            )
         parents = [str(PurePosixPath(name).parent) for name in self._names]
         # A folder around everything, as archives have one, is no part of a class's name.
         parents = [os.path.relpath(parent, os.path.commonpath(parents)) for parent in parents]
         self.classes = tuple(sorted(set(parents))) if "." not in parents else ()
         self._labels = np.array([self.classes.index(p) for p in parents], np.int32) if self.classes else None
         if size is None or channels is None:
-            sizes, grey = self._survey()
+            sizes, grey = surveyed(self._files, self._names)
             if size is None:
-                size = self._common(sizes)
+                size = common(self.name, self._names, sizes, square=True)[0]
             channels = (1 if grey else 3) if channels is None else channels
         self._size, self._channels = size, channels
 
@@ -138,36 +135,75 @@ class ImageFiles:
         return (self._size, self._size, self._channels)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        batch = {"image": np.stack([self._decode(self._names[i]) for i in indices])}
+        make = lambda image: fitted(image, self._size, self._channels)  # noqa: E731
+        batch = {"image": np.stack([decoded(self._files, self._names[i], make) for i in indices])}
         return batch if self._labels is None else {**batch, "label": self._labels[indices]}
 
-    def _survey(self):
-        """The set of (width, height), and whether all files are grey; from the headers alone."""
-        sizes, grey = {}, True
-        for name in self._names:
-            with _opened(self._files, name) as image:
-                sizes.setdefault(image.size, name)
-                grey = grey and image.mode in ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-        return sizes, grey
 
-    def _common(self, sizes) -> int:
-        if len(sizes) > 1 or len(set(next(iter(sizes)))) > 1:
-            some = ", ".join(f"{name} is {w} x {h}" for (w, h), name in list(sizes.items())[:2])
-            raise ValueError(f"{self.name}: {some}; say which square size to make of them: --size 64")
-        return next(iter(sizes))[0]
+def image_files(path: Path) -> tuple[Files, list[str]]:
+    """A folder, or a zip, and the names of the images in it, sorted.
 
-    def _decode(self, name: str) -> np.ndarray:
-        with _opened(self._files, name) as image:
-            try:
-                return fitted(image, self._size, self._channels)
-            except (OSError, SyntaxError, ValueError) as error:
-                raise ValueError(
-                    f"{self.name}: {name} cannot be decoded: {error}; if it is damaged, replace or remove it"
-                ) from None
+    Raises:
+      ValueError: there is none, or a zip is damaged or leads out of itself.
+    """
+    files: Files = _Folder(path) if path.is_dir() else _Zip(path)
+    every = files.names()
+    names = [name for name in every if PurePosixPath(name).suffix.lower() in EXTENSIONS]
+    if not names:
+        raise ValueError(
+            f"{files.name}: no image in it ({len(every)} other files); it may hold files or class "
+            f"sub-folders of {', '.join(sorted(e[1:] for e in EXTENSIONS))}"
+        )
+    return files, names
+
+
+def surveyed(files: Files, names: list[str]) -> tuple[list[tuple[int, int]], bool]:
+    """Each image's (height, width), upright, and whether all are grey; from the headers alone."""
+    sizes, grey = [], True
+    for name in names:
+        size, is_grey = decoded(files, name, _looked_at)
+        sizes.append(size)
+        grey = grey and is_grey
+    return sizes, grey
+
+
+def _looked_at(image: Image.Image) -> tuple[tuple[int, int], bool]:
+    width, height = image.size
+    # Of a PNG whose EXIF comes last, Pillow would decode everything to look for it.
+    says = image.format != "PNG" or "exif" in image.info
+    turned = says and image.getexif().get(ORIENTATION, 1) in SIDEWAYS
+    grey = image.mode in ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+    return (width, height) if turned else (height, width), grey
+
+
+def common(where: str, names: list[str], sizes: list[tuple[int, int]], *, square: bool = False) -> tuple[int, int]:
+    """The one (height, width) of all images.
+
+    Raises:
+      ValueError: they differ, or are not square and have to be.
+    """
+    found: dict[tuple[int, int], str] = {}
+    for size, name in zip(sizes, names):
+        found.setdefault(size, name)
+    if len(found) > 1 or (square and len(set(sizes[0])) > 1):
+        some = ", ".join(f"{name} is {w} x {h}" for (h, w), name in list(found.items())[:2])
+        raise ValueError(f"{where}: {some}; say which square size to make of them: --size 64")
+    return sizes[0]
+
+
+def decoded(files: Files, name: str, make: Callable[[Image.Image], T]) -> T:
+    """What ``make`` makes of an image; what is wrong with the file is told by its name."""
+    with _opened(files, name) as image:
+        try:
+            return make(image)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ValueError(
+                f"{files.name}: {name} cannot be decoded: {error}; if it is damaged, replace or remove it"
+            ) from None
 
 
 @contextlib.contextmanager
-def _opened(files: _Files, name: str) -> Iterator[Image.Image]:
+def _opened(files: Files, name: str) -> Iterator[Image.Image]:
     """An image whose header has been read, and no more."""
     with files.open(name) as file:
         try:
@@ -186,7 +222,19 @@ def _opened(files: _Files, name: str) -> Iterator[Image.Image]:
 
 
 def fitted(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """An image of any mode as uint8, [size, size, channels]: its centred square, resized.
+    """An image of any mode as uint8, [size, size, channels]: its centred square, resized; see ``converted``."""
+    return cropped(converted(image, channels), size)
+
+
+def cropped(image: Image.Image, size: int | None) -> np.ndarray:
+    """An image as uint8, [size, size, channels]: its centred square, resized; None takes all of it as it is."""
+    if size is not None and image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image, np.uint8).reshape(*image.size[::-1], -1)
+
+
+def converted(image: Image.Image, channels: int) -> Image.Image:
+    """An image of any mode as one of 8 bits and so many channels.
 
     The first frame of an animation; turned upright as its EXIF says; a transparent one over white, if
     alpha is not asked for; 16 bits scaled down to 8.
@@ -202,10 +250,7 @@ def fitted(image: Image.Image, size: int, channels: int) -> np.ndarray:
     if transparent and channels != 4:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert(mode)
-    if image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    return np.asarray(image, np.uint8).reshape(size, size, channels)
+    return image.convert(mode)
 
 
 def _eight_bits(image: Image.Image, says_white: bool) -> Image.Image:

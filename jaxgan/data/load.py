@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan.data import datasets, images, toy
+from jaxgan.data import datasets, images, photos, toy
 from jaxgan.data.source import Arrays, Source, in_memory, size_in_bytes
 from jaxgan.data.stacked import stacked
 
@@ -27,11 +27,12 @@ def load(
 
     Args:
       data: a folder or a zip of images; an ``.npz`` (``images``, and ``labels`` if any) or ``.npy`` file;
-        ``ring``, ``grid`` or ``swiss_roll``; ``digits``; the name of any TFDS dataset; or one of these after
-        ``stacked:``, for three of its grey images in the colours of one.
+        ``ring``, ``grid`` or ``swiss_roll``; ``digits``; ``photos``, or ``photos:china`` for one of them, see
+        ``jaxgan.data.photos``; the name of any TFDS dataset; or one of these after ``stacked:``, for three of its grey
+        images in the colours of one.
       size: make images this size, square; None keeps their own.
       channels: of image files: 1, 3 or 4; None decides by what they are.
-      split: of a TFDS dataset.
+      split: of a TFDS dataset, or of photos.
       data_dir: where TFDS datasets are prepared; None is TFDS's own default.
 
     Raises:
@@ -48,46 +49,47 @@ def load(
     if path.is_dir() or (suffix == ".zip" and path.is_file()):
         source = images.ImageFiles(path, size, channels)
     elif suffix in (".npz", ".npy") and path.is_file():
-        source = _arrays(path)
+        source = arrays(path)
     elif path.is_file():
         raise ValueError(f"data {data!r}: want a folder, a .zip, a .npz or a .npy, not a {path.suffix or 'bare'} file")
+    elif data.partition(":")[0] == "photos":
+        source = photos.load(data, size=size, channels=channels, split=split)
     elif data in TOYS:
         source = Arrays(TOYS[data](TOY_EXAMPLES), name=data)
     elif ("/" in data and (path.is_absolute() or path.parent.is_dir())) or suffix in (".zip", ".npz", ".npy"):
-        raise ValueError(f"data {data!r}: no such file or folder{_nearest(path)}")
+        raise ValueError(f"data {data!r}: no such file or folder{nearest(path)}")
     else:
         source = datasets.load(data, split, data_dir, size)
-    if size_in_bytes(source) <= IN_MEMORY_BYTES:
-        source = in_memory(source)
-    return _sized(source, size, channels)
+    return sized(kept(source), size, channels)
 
 
-def _arrays(path: Path) -> Arrays:
+def kept(source: Source) -> Source:
+    """The source, in memory if it takes less than 1 GiB there."""
+    return in_memory(source) if size_in_bytes(source) <= IN_MEMORY_BYTES else source
+
+
+def arrays(path: Path, *, paired: bool = False) -> Arrays:
+    """Those of an ``.npz`` or ``.npy``: ``images``, ``labels`` if any, and if ``paired`` their ``inputs``."""
+    images = ("images", "inputs") if paired else ("images",)
     try:
         # Without pickles: an array of Python objects could run code as it is read.
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            names, pixels, labels = ["images"], loaded, None
+            names, found = ["images"], {"images": loaded}
         else:
             with loaded as file:
                 names = file.files
-                pixels, labels = (file[name] if name in names else None for name in ("images", "labels"))
+                found = {name: file[name] for name in names if name in (*images, "labels")}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile):
         raise ValueError(
             f"{path}: not an array file that can be trusted, for it holds objects or is damaged; save plain numbers, "
-            "numpy.savez(file, images=images, labels=labels)"
+            f"numpy.savez(file, {', '.join(f'{name}={name}' for name in (*images, 'labels'))})"
         ) from None
-    if pixels is None:
-        raise ValueError(f"{path}: no array 'images' in it, but {', '.join(names) or 'nothing'}")
-    if pixels.dtype == np.float64:
-        pixels = pixels.astype(np.float32)
-    if pixels.dtype == np.float32 and pixels.size and pixels.ndim != 2:
-        low, high = float(pixels.min()), float(pixels.max())
-        if not (low >= -1 and high <= 1):  # NaN is neither
-            raise ValueError(
-                f"{path}: images from {low:g} to {high:g}; float images are in [-1, 1]: scale them, "
-                "or save 0 to 255 as uint8"
-            )
+    for name in images:
+        if name not in found:
+            raise ValueError(f"{path}: no array {name!r} in it, but {', '.join(names) or 'nothing'}")
+    pixels, *inputs = (_pixels(found[name], f"{path}: {name}") for name in images)
+    labels = found.get("labels")
     if labels is not None:
         if (
             not np.issubdtype(labels.dtype, np.integer)
@@ -97,10 +99,23 @@ def _arrays(path: Path) -> Arrays:
             raise ValueError(f"{path}: labels are {labels.dtype}{list(labels.shape)}; want whole numbers from 0, [N]")
         labels = labels.astype(np.int32)
     classes = tuple(str(i) for i in range(int(labels.max()) + 1)) if labels is not None and labels.size else ()
-    return Arrays(pixels, labels, str(path), classes)
+    return Arrays(pixels, labels, str(path), classes, *inputs)
 
 
-def _sized(source: Source, size: int | None, channels: int | None) -> Source:
+def _pixels(pixels: np.ndarray, where: str) -> np.ndarray:
+    if pixels.dtype == np.float64:
+        pixels = pixels.astype(np.float32)
+    if pixels.dtype == np.float32 and pixels.size and pixels.ndim != 2:
+        low, high = float(pixels.min()), float(pixels.max())
+        if not (low >= -1 and high <= 1):  # NaN is neither
+            raise ValueError(
+                f"{where} from {low:g} to {high:g}; float images are in [-1, 1]: scale them, or save 0 to 255 as uint8"
+            )
+    return pixels
+
+
+def sized(source: Source, size: int | None, channels: int | None) -> Source:
+    """The source with images of this size; ``ValueError`` if they are not resized, or not of so many channels."""
     if len(source.shape) == 3 and channels not in (None, source.shape[2]):
         raise ValueError(
             f"{source.name}: its images have {source.shape[2]} channels, not {channels}; only image files are converted"
@@ -115,7 +130,8 @@ def _sized(source: Source, size: int | None, channels: int | None) -> Source:
     return Arrays(images.resized(source.images, size), source.labels, source.name, source.classes)
 
 
-def _nearest(path: Path) -> str:
+def nearest(path: Path) -> str:
+    """For a message: what there is of nearly that name."""
     siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, siblings, n=1)
     return f"; did you mean {path.parent / near[0]}?" if near else ""

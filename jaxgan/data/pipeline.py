@@ -1,6 +1,7 @@
 """Batches: a batch is a function of (seed, step), so the place in the data needs no state of its own.
 
-Epochs are reshuffled, and every epoch holds each example once; a batch may span two epochs.
+Epochs are reshuffled, and every epoch holds each example once; a batch may span two epochs. The two of an ``Unpaired``
+have orders of their own, and epochs of their own lengths.
 """
 
 import collections
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.data.source import Source
+from jaxgan.data.source import Source, Unpaired
 
 
 class Batches:
@@ -28,24 +29,35 @@ class Batches:
         if batch_size < 1:
             raise ValueError(f"batch_size {batch_size}: at least 1")
         self.source, self.batch_size, self.seed, self.rows = source, batch_size, seed, rows
-        # A batch may touch two epochs, or more than two of a tiny set.
-        self._permutation = functools.lru_cache(maxsize=2)(self._drawn)
+        # A batch may touch two epochs, or more than two of a tiny set; of each of two domains.
+        self._permutation = functools.lru_cache(maxsize=4)(_drawn)
 
-    def indices(self, step: int) -> np.ndarray:
-        """Which examples are this process's rows of batch ``step``, counted from 0."""
+    def indices(self, step: int) -> Any:
+        """Which examples are this process's rows of batch ``step``, counted from 0.
+
+        [B]; of an ``Unpaired`` {"image": [B], "input": [B]}.
+        """
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
-        epochs, offsets = np.divmod(places, len(self.source))
+        if isinstance(self.source, Unpaired):
+            return {name: self._shuffled(places, len(x), i) for i, (name, x) in enumerate(self.source.domains.items())}
+        return self._shuffled(places, len(self.source))
+
+    def _shuffled(self, places: np.ndarray, count: int, domain: int = 0) -> np.ndarray:
+        """Which of ``count`` examples come at these places of a domain's endless order."""
+        epochs, offsets = np.divmod(places, count)
         indices = np.empty_like(places)
         for epoch in np.unique(epochs):
             here = epochs == epoch
-            indices[here] = self._permutation(int(epoch))[offsets[here]]
+            indices[here] = self._permutation(count, (self.seed, int(epoch), domain))[offsets[here]]
         return indices
-
-    def _drawn(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng((self.seed, epoch)).permutation(len(self.source)).astype(np.int32)
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         return self.source.read(self.indices(step))
+
+
+def _drawn(count: int, seed: tuple[int, ...]) -> np.ndarray:
+    # NumPy fills a seed up with zeros: (seed, epoch, 0) is (seed, epoch).
+    return np.random.default_rng(seed).permutation(count).astype(np.int32)
 
 
 def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[Any]:

@@ -1,7 +1,8 @@
 """Where examples come from: arrays in memory, or anything that reads examples by index.
 
-An example's array is called ``image`` whatever it holds, its class ``label``. Images are uint8, 0 to 255,
-or float32 in [-1, 1]; ``as_float`` makes the one the other, on the device.
+An example's array is called ``image`` whatever it holds, its class ``label``. Where an image is made of another, as in
+translation, ``image`` is what is to be made and ``input`` what it is made of. Images are uint8, 0 to 255, or float32 in
+[-1, 1]; ``as_float`` makes the one the other, on the device.
 """
 
 import dataclasses
@@ -34,26 +35,32 @@ class Source(Protocol):
         ...
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """The examples of these indices: ``image``, [B, *shape], and ``label``, [B], where there are any."""
+        """The examples of these indices: ``image``, [B, *shape]; ``label``, [B], and ``input`` where there are any."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Arrays:
-    """Examples in memory, or in a memory map."""
+    """Examples in memory, or in a memory map; with ``inputs``, pairs: the i-th image is made of the i-th input."""
 
     images: np.ndarray
     labels: np.ndarray | None = None
     name: str = "arrays"
     classes: tuple[str, ...] = ()
+    inputs: np.ndarray | None = None
 
     def __post_init__(self):
-        if self.images.ndim < 2 or not len(self.images):
-            raise ValueError(f"{self.name}: images of shape {self.images.shape}; want [N, height, width, C], N > 0")
-        if self.images.dtype not in (np.uint8, np.float32):
-            raise ValueError(
-                f"{self.name}: images of type {self.images.dtype}; want uint8, 0 to 255, or float32 in [-1, 1]"
-            )
+        for what, array in (("images", self.images), ("inputs", self.inputs)):
+            if array is None:
+                continue
+            if array.ndim < 2 or not len(array):
+                raise ValueError(f"{self.name}: {what} of shape {array.shape}; want [N, height, width, C], N > 0")
+            if array.dtype not in (np.uint8, np.float32):
+                raise ValueError(
+                    f"{self.name}: {what} of type {array.dtype}; want uint8, 0 to 255, or float32 in [-1, 1]"
+                )
+        if self.inputs is not None and len(self.inputs) != len(self.images):
+            raise ValueError(f"{self.name}: {len(self.images)} images and {len(self.inputs)} inputs; want one each")
         if self.labels is not None and self.labels.shape != (len(self.images),):
             raise ValueError(
                 f"{self.name}: {len(self.images)} images and labels of shape {self.labels.shape}; want one each"
@@ -66,9 +73,56 @@ class Arrays:
     def shape(self) -> tuple[int, ...]:
         return self.images.shape[1:]
 
+    @property
+    def by_name(self) -> dict[str, np.ndarray]:
+        """Its arrays, called as they are in a batch."""
+        named = {"image": self.images, "label": self.labels, "input": self.inputs}
+        return {name: array for name, array in named.items() if array is not None}
+
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        batch = {"image": self.images[indices]}
-        return batch if self.labels is None else {**batch, "label": self.labels[indices]}
+        return {name: array[indices] for name, array in self.by_name.items()}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unpaired:
+    """Two sources of which no example belongs to another: images, and inputs that are to be made like them.
+
+    It is as long as the longer. ``Batches`` draws an order for each; labels are left out.
+    """
+
+    images: Source
+    inputs: Source
+
+    @property
+    def name(self) -> str:
+        return f"{self.inputs.name} to {self.images.name}"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def domains(self) -> dict[str, Source]:
+        """The two, called as they are in a batch."""
+        return {"image": self.images, "input": self.inputs}
+
+    def __len__(self) -> int:
+        return max(len(self.images), len(self.inputs))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.images.shape
+
+    @property
+    def by_name(self) -> dict[str, np.ndarray]:
+        """The arrays of the two, called as they are in a batch; empty if one of them is not in memory."""
+        arrays = {name: source.images for name, source in self.domains.items() if isinstance(source, Arrays)}
+        return arrays if len(arrays) == 2 else {}
+
+    def read(self, indices: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Examples by their indices in each, {"image": [B], "input": [B]}; or by one for both, the shorter's modulo."""
+        of = indices if isinstance(indices, dict) else {name: indices % len(x) for name, x in self.domains.items()}
+        return {name: source.read(of[name])["image"] for name, source in self.domains.items()}
 
 
 def in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
@@ -78,13 +132,13 @@ def in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
 
 
 def in_memory(source: Source) -> Arrays:
-    """All of a source's examples, read once."""
+    """All of a source's examples, read once; of an ``Unpaired`` the i-th of each, as if they were pairs."""
     if isinstance(source, Arrays):
         return source
     # In parts: what is read may be larger on its way than what is kept.
     parts = list(in_batches(source, 1024))
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Arrays(whole["image"], whole.get("label"), source.name, source.classes)
+    return Arrays(whole["image"], whole.get("label"), source.name, source.classes, whole.get("input"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,11 +168,14 @@ class Part:
 
 
 def hold_out(source: Source, count: int) -> tuple[Source, Source]:
-    """All but ``count`` of the examples, and those: chosen at random, the same ones every time.
+    """All but ``count`` of the examples, and those: chosen at random, the same ones every time; of unpaired, of each.
 
     Raises:
       ValueError: that is more than half of them, or none.
     """
+    if isinstance(source, Unpaired):
+        (images, held_images), (inputs, held_inputs) = (hold_out(x, count) for x in (source.images, source.inputs))
+        return Unpaired(images, inputs), Unpaired(held_images, held_inputs)
     if not 0 < count <= len(source) // 2:
         most = len(source) // 2
         raise ValueError(f"{source.name}: of {len(source):,} examples {count:,} cannot be held out; want 1 to {most:,}")
@@ -129,7 +186,9 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
 
 def size_in_bytes(source: Source) -> int:
     """What all examples take in memory."""
-    return len(source) * source.read(np.zeros(1, np.int64))["image"].nbytes
+    if isinstance(source, Unpaired):
+        return size_in_bytes(source.images) + size_in_bytes(source.inputs)
+    return len(source) * sum(x.nbytes for x in source.read(np.zeros(1, np.int64)).values())
 
 
 def as_float(batch: dict[str, Any]) -> dict[str, jax.Array]:

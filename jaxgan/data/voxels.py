@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan.data.load import IN_MEMORY_BYTES
-from jaxgan.data.source import Arrays, Source, in_memory, size_in_bytes
+from jaxgan.data.load import kept
+from jaxgan.data.source import Arrays, Source
 
 SOLID = 255
 MOST_SIDE = 512  # of a .binvox file: 2^27 voxels
@@ -44,8 +44,7 @@ def load(data: str, *, size: int | None = None, only: str | None = None) -> Sour
         what = "not a file of such" if path.exists() else "no such file or folder"
         raise ValueError(f"data {data!r}: {what}; voxels are an .npz, a folder of .binvox files, or digits")
     source = source if only is None else _one_class(source, only)
-    if size_in_bytes(source) <= IN_MEMORY_BYTES:
-        source = in_memory(source)
+    source = kept(source)
     if isinstance(source, Arrays) and size not in (None, source.shape[0]):
         cubes = resized(source.images, size, source.name)
         source = Arrays(cubes, source.labels, source.name, source.classes)

@@ -7,13 +7,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import jax
 import numpy as np
 
 from jaxgan import parallel, sampling
-from jaxgan.data import Arrays, Batches, Source, as_float, stream
+from jaxgan.data import Arrays, Batches, Source, Unpaired, as_float, stream
 from jaxgan.data.source import size_in_bytes
 from jaxgan.game import Game, State
 from jaxgan.training import diagnostics, logging
@@ -353,22 +353,24 @@ def signature(name: str) -> str:
 
 def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.Array]:
     """The batch as the game sees it: picked from resident data by row, if there is any; as floats."""
-    return as_float(batch if resident is None else {name: array[batch] for name, array in resident.items()})
+    if resident is None:
+        return as_float(batch)
+    rows = batch if isinstance(batch, dict) else dict.fromkeys(resident, batch)  # unpaired data has rows for each
+    return as_float({name: array[rows[name]] for name, array in resident.items()})
 
 
-def is_resident(source: Source) -> bool:
+def is_resident(source: Source) -> TypeGuard[Arrays | Unpaired]:
     """Whether all examples live on the devices, and a batch is the numbers of its rows."""
-    return isinstance(source, Arrays) and size_in_bytes(source) <= RESIDENT_BYTES
+    whole = isinstance(source, Arrays | Unpaired) and bool(source.by_name)
+    return whole and size_in_bytes(source) <= RESIDENT_BYTES
 
 
 def _steps(members: One, options: Options, on, together: int) -> Callable[[int], parallel.Step]:
     """The compiled step of the game at each step, made when it is first met."""
     experiment, source = members.experiment, members.experiment.source
     resident = None
-    if isinstance(source, Arrays) and is_resident(source):
-        labels = {} if source.labels is None else {"label": source.labels}
-        local = options.parallel == "pmap"
-        resident = parallel.replicate({"image": source.images, **labels}, on, local=local)  # once, for every game
+    if is_resident(source):
+        resident = parallel.replicate(source.by_name, on, local=options.parallel == "pmap")  # once, for every game
     compiled: dict[Game, parallel.Step] = {}
 
     def step_of(step: int) -> parallel.Step:
