@@ -101,7 +101,8 @@ def _luma(images: jax.Array) -> jax.Array:
         return images
     if images.shape[-1] != 3:
         raise ValueError(f"luma of images {images.shape}: want [B, H, W, 3] or [B, H, W, 1]")
-    return (images * jnp.array(LUMA, images.dtype)).sum(-1, keepdims=True)
+    red, green, blue = (weight * images[..., i : i + 1] for i, weight in enumerate(LUMA))
+    return red + green + blue
 
 
 def edges(images: jax.Array, *, sigma: float = 1.0, threshold: float = 1.0, channels: int = 1) -> jax.Array:
@@ -173,7 +174,7 @@ def masked(images: jax.Array, keys: jax.Array, share: float = 0.25) -> jax.Array
             (jnp.arange(n) >= start) & (jnp.arange(n) < start + side)
             for n, start, side in zip(images.shape[1:3], low, sides)
         )
-        return (rows[:, None] & columns)[..., None]
+        return (rows[:, None] & columns[None])[..., None]
 
     holes = jax.vmap(hole)(keys)
     return jnp.concatenate([jnp.where(holes, 0, images), jnp.where(holes, 1, -1).astype(images.dtype)], -1)

@@ -1,0 +1,196 @@
+"""Inputs made of images: the sizes and numbers that are published, lines where edges are, holes by their own keys."""
+
+import io
+import tarfile
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan.data import degrade
+from jaxgan.metrics.similarity import psnr
+from jaxgan.sampling import sample_keys
+
+IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, 12, 20, 3)).astype(np.float32)
+
+
+def keys_cubic(x):
+    x = abs(x)
+    if x <= 1:
+        return 1.5 * x**3 - 2.5 * x**2 + 1
+    return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
+
+
+def by_hand(line, count):
+    """imresize of one line, a pixel at a time."""
+    n = len(line)
+    wide = max(n / count, 1)
+    out = []
+    for i in range(count):
+        centre = (i + 0.5) * n / count - 0.5
+        near = range(int(np.floor(centre - 2 * wide)) - 1, int(np.ceil(centre + 2 * wide)) + 2)
+        weights = [keys_cubic((centre - j) / wide) for j in near]
+        mirrored = [(-1 - j) if j < 0 else (2 * n - 1 - j) if j >= n else j for j in near]
+        out.append(sum(w * line[j] for w, j in zip(weights, mirrored)) / sum(weights))
+    return np.array(out)
+
+
+@pytest.mark.parametrize(
+    ("factor", "size"), [(2, (6, 10)), (4, (3, 5)), (0.5, (24, 40)), (1 / 3, (36, 60)), (1, (12, 20))]
+)
+def test_bicubic_is_imresizes(factor, size):
+    made = jax.jit(degrade.bicubic, static_argnums=1)(IMAGES, factor)
+    assert made.shape == (3, *size, 3)
+    np.testing.assert_array_equal(made, degrade.bicubic(IMAGES, size=size))
+    tall = np.apply_along_axis(by_hand, 1, IMAGES.astype(float), size[0])
+    np.testing.assert_allclose(made, np.apply_along_axis(by_hand, 2, tall, size[1]), atol=2e-6)
+
+
+def test_bicubic_of_other_sizes():
+    made = degrade.bicubic(IMAGES, size=(7, 30))
+    expected = np.apply_along_axis(by_hand, 2, np.apply_along_axis(by_hand, 1, IMAGES.astype(float), 7), 30)
+    np.testing.assert_allclose(made, expected, atol=2e-6)
+    assert degrade.bicubic(IMAGES, 8).shape == (3, 2, 3, 3)  # rounded up, as MATLAB does
+    # The values of Matlab's imresize([1 2 3 4; ...], 0.5) for a line of 1, 2, 3, 4: symmetric about 2.5.
+    line = jnp.arange(1.0, 5)[None, None, :, None] * jnp.ones((1, 4, 1, 1))
+    half = degrade.bicubic(line, 2)[0, 0, :, 0]
+    assert float(half.sum()) == pytest.approx(5, abs=1e-6)
+    for wrong in ({"factor": 0}, {"factor": -1}, {"size": (0, 4)}):
+        with pytest.raises(ValueError, match="want what is above 0"):
+            degrade.bicubic(IMAGES, **wrong)
+
+
+def test_a_flat_image_stays_flat_at_its_borders():
+    flat = np.full((1, 9, 11, 1), 0.3, np.float32)
+    for factor in (2, 3, 0.5, 0.4):
+        np.testing.assert_allclose(degrade.bicubic(flat, factor), 0.3, atol=1e-6)
+
+
+def test_rounding_is_that_of_bytes():
+    levels = np.arange(256, dtype=np.float32) / 127.5 - 1
+    np.testing.assert_allclose(degrade.rounded(levels), levels, atol=1e-6)
+    np.testing.assert_allclose(degrade.rounded(levels + 0.49 / 127.5), levels, atol=1e-6)
+    np.testing.assert_array_equal(degrade.rounded(np.array([-1.2, 1.01], np.float32)), [-1, 1])
+
+
+def test_luma():
+    """MATLAB's rgb2ycbcr, as its documentation has it: 16 + 65.481 R + 128.553 G + 24.966 B of R, G, B in [0, 1]."""
+    y = degrade.to_y(IMAGES)
+    expected = 16 + (IMAGES.astype(float) / 2 + 0.5) @ [65.481, 128.553, 24.966]
+    np.testing.assert_allclose((y[..., 0] + 1) * 127.5, expected, atol=1e-4)
+    np.testing.assert_array_equal(degrade.to_y(y), y)  # grey is luma
+    bytes_ = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
+    grey = degrade.grey(bytes_ / np.float32(127.5) - 1)
+    pillow = np.asarray(Image.fromarray(bytes_[0]).convert("L"), float)
+    np.testing.assert_allclose((grey[0, ..., 0] + 1) * 127.5, pillow, atol=0.6)
+    three = degrade.grey(IMAGES, 3)
+    assert three.shape == IMAGES.shape
+    assert (three == three[..., :1]).all()
+    for colour, value in ((1.0, 1), (-1.0, -1)):
+        np.testing.assert_allclose(degrade.grey(jnp.full((1, 2, 2, 3), colour)), value, atol=1e-6)
+    for make in (degrade.to_y, degrade.grey, degrade.edges):
+        with pytest.raises(ValueError, match=r"luma of images \(3, 12, 20, 2\): want \[B, H, W, 3\] or \[B, H, W, 1\]"):
+            make(IMAGES[..., :2])
+
+
+def test_lines_are_where_edges_are():
+    x = np.full((3, 16, 16, 1), -0.5, np.float32)
+    x[0, :, 8:] = 0.5
+    x[1, 5:] = 0.5
+    lines = np.asarray(degrade.edges(x))
+    assert lines.shape == (3, 16, 16, 1)
+    assert (lines[0, :, [i for i in range(16) if i != 7]] == 1).all() and (lines[0, :, 7] == -1).all()
+    assert (lines[1, [i for i in range(16) if i != 4]] == 1).all() and (lines[1, 4] == -1).all()
+    assert (lines[2] == 1).all()
+    again = jax.jit(degrade.edges)(jnp.asarray(x[:1]))  # of two equal slopes the same is taken, however it is compiled
+    np.testing.assert_array_equal(again, lines[:1])
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+def test_slanted_lines_are_thin(turn):
+    y, x = np.mgrid[:32, :32]
+    image = np.where((y + x if turn else y - x + 31) > 31, 0.8, -0.8).astype(np.float32)[None, ..., None]
+    lines = np.asarray(degrade.edges(image, channels=3))
+    assert lines.shape == (1, 32, 32, 3)
+    dark = (lines[0, ..., 0] < 0)[4:-4]
+    assert (dark.sum(1) >= 1).all() and dark.sum(1).mean() < 2.5
+    assert (np.abs((x if turn else 31 - x)[4:-4][dark] - (31 - y)[4:-4][dark]) <= 2).all()
+
+
+def test_a_darker_picture_has_the_same_lines():
+    x = np.cumsum(np.random.default_rng(0).normal(size=(2, 32, 32, 1)), 1).astype(np.float32)
+    x = x / abs(x).max()
+    np.testing.assert_allclose(degrade.edges(x), degrade.edges(0.5 * x - 0.5), atol=0.05)
+    assert degrade.edges(x).min() == -1 and degrade.edges(x).max() == 1
+    with pytest.raises(ValueError, match=r"edges\(sigma=0\)"):
+        degrade.edges(x, sigma=0)
+
+
+KEYS = sample_keys(0, 500)
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.25, (32, 32)), (0.25, (16, 40)), (0.75, (32, 32)), (0.01, (8, 8))])
+def test_holes(share, size):
+    x = jnp.asarray(np.random.default_rng(0).uniform(0.5, 1, (500, *size, 3)), jnp.float32)
+    holed = np.asarray(jax.jit(degrade.masked, static_argnums=2)(x, KEYS, share))
+    assert holed.shape == (500, *size, 4)
+    mask = holed[..., 3] == 1
+    assert (holed[..., 3][~mask] == -1).all()
+    assert (holed[..., :3][mask] == 0).all()
+    np.testing.assert_array_equal(holed[..., :3][~mask], np.asarray(x)[~mask])
+    rows, columns = mask.any(2), mask.any(1)
+    np.testing.assert_array_equal(mask, rows[:, :, None] & columns[:, None])  # rectangles
+    for line in (rows, columns):
+        assert (np.abs(np.diff(np.pad(line, ((0, 0), (1, 1))).astype(int))).sum(1) == 2).all()  # in one piece
+    sides = np.stack([rows.sum(1) / size[0], columns.sum(1) / size[1]])
+    if share > 0.1:
+        assert sides.prod(0) == pytest.approx(share, abs=0.06)
+        ratio = sides[0] / sides[1]
+        assert 0.4 < ratio.min() < ratio.max() < 2.5
+        assert ratio.std() > 0.1
+        assert mask.any(0).all()  # anywhere
+    np.testing.assert_array_equal(degrade.composite(holed, x), x)
+    np.testing.assert_array_equal(degrade.composite(holed, -x)[mask], -np.asarray(x)[mask])
+
+
+def test_a_hole_is_an_examples_own():
+    x = jnp.ones((500, 12, 12, 1))
+    whole = degrade.masked(x, KEYS)
+    np.testing.assert_array_equal(degrade.masked(x[37:64], KEYS[37:64]), whole[37:64])
+    assert len(np.unique(np.asarray(whole).reshape(500, -1), axis=0)) > 100
+    for share in (0, 1, -1):
+        with pytest.raises(ValueError, match=r"masked\(share=-?\d\): want a share between 0 and 1"):
+            degrade.masked(x, KEYS, share)
+
+
+# Set5's and Set14's mean PSNR of bicubic, as their papers have it to 0.02: on rounded Y, without ``factor`` pixels of border.
+PUBLISHED = {
+    ("CSet5", 2): 33.652, ("CSet5", 3): 30.388, ("CSet5", 4): 28.418,
+    ("CSet14", 2): 30.227, ("CSet14", 3): 27.539, ("CSet14", 4): 25.999,
+}  # fmt: skip
+
+
+SLOW = {("CSet14", 2), ("CSet14", 3)}
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"), [pytest.param(*which, marks=[pytest.mark.slow] * (which in SLOW)) for which in PUBLISHED]
+)
+def test_the_psnr_of_bicubic(name, factor, test_data):
+    found = []
+    with tarfile.open(test_data / "super_resolution" / f"{name}.tar") as tar:
+        for member in tar:
+            if not member.name.endswith(".png"):
+                continue
+            pixels = np.asarray(Image.open(io.BytesIO(tar.extractfile(member).read())), np.float32)
+            pixels = pixels.reshape(1, *pixels.shape[:2], -1)  # bridge.png is grey
+            height, width = (n // factor * factor for n in pixels.shape[1:3])
+            y = degrade.rounded(degrade.to_y(pixels[:, :height, :width] / 127.5 - 1))
+            small = degrade.rounded(degrade.bicubic(y, factor))
+            large = degrade.rounded(degrade.bicubic(small, 1 / factor))
+            inside = (slice(None), slice(factor, -factor), slice(factor, -factor))
+            found.append(psnr(np.asarray(y[inside]), np.asarray(large[inside]))[0])
+    assert len(found) == int(name.removeprefix("CSet"))
+    assert np.mean(found) == pytest.approx(PUBLISHED[name, factor], abs=0.01)
