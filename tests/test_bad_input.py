@@ -64,6 +64,7 @@ FLAGS = {
     "base": ([*TINY, "--base", 3], 2, "size 8: base 3 does not double to it; use size 6 or 12, or base 4"),
     "missing name, near": (["--data", "mnists"], 2, "did you mean mnist"),
     "missing name, far": (["--data", "qqqqqq"], 2, "no such file or folder, and no TFDS dataset"),
+    "no such photograph": (["--data", "photos:tree"], 2, "data 'photos:tree': no such photograph; there are china, flower,"),
     "missing folder": (["--data", "/nowhere/at/all"], 2, "no such file or folder"),
     "points for a convolution": (["--data", "ring"], 2, "want images, experiments.gan takes any"),
     "resize floats": (["--size", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, only uint8 images [N, height, width, C] are"),

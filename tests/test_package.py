@@ -21,6 +21,7 @@ def test_import_needs_jax_flax_and_optax_alone():
         "orbax.checkpoint.checkpoint_manager",
         "tyro",
         "sklearn",
+        "skimage",
         "PIL",
         "grain",
         "dp_accounting",

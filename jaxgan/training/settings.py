@@ -36,7 +36,7 @@ class Settings:
     vary: tuple[str, ...] = ()
     """Settings that members of a population differ in: learning_rate=1e-4,4e-4. One member for each value."""
     data: str = "digits"
-    """A folder or zip of images, an .npz, or a TFDS name, stacked:NAME for three in one; for points ring, grid."""
+    """A folder or zip of images, an .npz, photos, a TFDS name, stacked:NAME for three in one; for points ring, grid."""
     size: int | None = None
     """Images are made this size, square. Not given: their own."""
     held_out: int = 0

@@ -218,3 +218,9 @@ def test_code_that_needs_tensorflow_names_the_extra(tfds, monkeypatch):
     monkeypatch.setattr(tfds, "builder", fail)
     with pytest.raises(ValueError, match=r"data 'tiny': TFDS needs TensorFlow .* pip install 'jaxgan\[tfds\]'"):
         datasets.load("tiny")
+
+
+@pytest.mark.parametrize("name", ["my-photos", "of all names", "mnists"])
+def test_a_name_that_tfds_does_not_know(name, tmp_path):
+    with pytest.raises(ValueError, match=f"data '{name}': no such file or folder, and no TFDS dataset of that name; "):
+        data.load(name, data_dir=str(tmp_path))

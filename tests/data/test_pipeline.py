@@ -53,6 +53,13 @@ def test_a_batch_is_a_function_of_seed_and_step_alone():
     assert {step: numbers(jumping[step]) for step in order} == dict(enumerate(expected))
 
 
+def test_the_orders_are_those_of_earlier_versions():
+    """A run that is resumed goes on with the data it has not seen."""
+    batches = Batches(examples(6), 6, seed=5)
+    for epoch in range(3):
+        np.testing.assert_array_equal(batches.indices(epoch), np.random.default_rng((5, epoch)).permutation(6))
+
+
 def test_other_seeds_other_orders():
     orders = {tuple(sequence(Batches(examples(20), 5, seed), 8)) for seed in range(5)}
     assert len(orders) == 5

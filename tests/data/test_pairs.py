@@ -1,0 +1,231 @@
+"""Pairs: an image and its input, from halves of a file, files of equal names, or arrays; what does not pair is told."""
+
+import numpy as np
+import pytest
+from files import archive, encoded, folder, noise
+from PIL import Image
+
+from jaxgan import data
+from jaxgan.data import Arrays, pairs
+from jaxgan.data.images import resized
+from jaxgan.data.source import Part, hold_out, size_in_bytes
+
+RNG = np.random.default_rng(0)
+LEFT, RIGHT = RNG.integers(0, 256, (2, 5, 8, 8, 3), np.uint8)
+
+
+def beside(left, right, **options) -> bytes:
+    return encoded(np.concatenate([left, right], 1), "png", **options)
+
+
+def everything(source):
+    return source.read(np.arange(len(source)))
+
+
+def check(source, images, inputs):
+    batch = everything(source)
+    assert batch.keys() == {"image", "input"}
+    assert (source.shape, source.classes, len(source)) == (images.shape[1:], (), len(images))
+    np.testing.assert_array_equal(batch["image"], images)
+    np.testing.assert_array_equal(batch["input"], inputs)
+    some = source.read(np.array([2, 0, 2]))
+    np.testing.assert_array_equal(some["image"], images[[2, 0, 2]])
+    np.testing.assert_array_equal(some["input"], inputs[[2, 0, 2]])
+
+
+@pytest.mark.parametrize("make", [folder, archive])
+def test_halves_of_a_file(make, tmp_path):
+    files = {f"sub/{i}.png": beside(*both) for i, both in enumerate(zip(LEFT, RIGHT))} | {"sub/notes.txt": b"hello"}
+    path = make(tmp_path / "pairs.zip", files)
+    check(pairs.load(str(path)), RIGHT, LEFT)
+    check(pairs.load(str(path), direction="right-to-left"), LEFT, RIGHT)
+    check(pairs.SideBySide(path), RIGHT, LEFT)  # decoded when it is read
+    assert isinstance(pairs.load(str(path)), Arrays)
+    grey = pairs.load(str(path), channels=1)
+    assert (grey.shape, everything(grey)["input"].shape) == ((8, 8, 1), (5, 8, 8, 1))
+
+
+def test_halves_keep_their_shape_or_are_made_one_size(tmp_path):
+    wide = RNG.integers(0, 256, (2, 6, 10, 3), np.uint8)
+    path = folder(tmp_path, {"a.png": beside(*wide)})
+    check_one = everything(pairs.load(str(path)))
+    np.testing.assert_array_equal(check_one["input"][0], wide[0])
+    made = everything(pairs.load(str(path), size=4))
+    np.testing.assert_array_equal(made["input"], resized(wide[:1], 4))
+    np.testing.assert_array_equal(made["image"], resized(wide[1:], 4))
+
+
+def test_a_pair_that_exif_turns(tmp_path):
+    """A file on its side has its halves one below the other."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = np.rot90(np.concatenate([LEFT[0], RIGHT[0]], 1))
+    for form, content in {
+        "png": encoded(lying, "png", exif=exif),
+        "webp": encoded(lying, "webp", exif=exif, lossless=True),
+    }.items():
+        batch = everything(pairs.load(str(folder(tmp_path / form, {f"a.{form}": content}))))
+        np.testing.assert_array_equal(batch["input"][0], LEFT[0])
+        np.testing.assert_array_equal(batch["image"][0], RIGHT[0])
+
+
+@pytest.mark.parametrize("make", [folder, archive])
+def test_files_of_equal_names(make, tmp_path):
+    inputs = make(tmp_path / "inputs.zip", {f"a/{i}.png": encoded(x, "png") for i, x in enumerate(LEFT)})
+    images = make(tmp_path / "images.zip", {f"{i}.bmp": encoded(x, "bmp") for i, x in enumerate(RIGHT)})
+    check(pairs.load(str(images), str(inputs)), RIGHT, LEFT)
+    check(pairs.EqualNames(images, inputs), RIGHT, LEFT)
+    assert pairs.load(str(images), str(inputs)).name == f"{inputs} to {images}"
+    made = everything(pairs.load(str(images), str(inputs), size=4))
+    np.testing.assert_array_equal(made["image"], resized(RIGHT, 4))
+    np.testing.assert_array_equal(made["input"], resized(LEFT, 4))
+
+
+def test_names_with_points_and_sub_folders(tmp_path):
+    inputs = folder(tmp_path / "a", {"x/1.5.png": encoded(LEFT[0], "png"), "y/1.5.png": encoded(LEFT[1], "png")})
+    images = folder(tmp_path / "b", {"x/1.5.png": encoded(RIGHT[0], "png"), "y/1.5.tif": encoded(RIGHT[1], "tiff")})
+    batch = everything(pairs.load(str(images), str(inputs)))
+    np.testing.assert_array_equal(batch["image"], RIGHT[:2])
+    np.testing.assert_array_equal(batch["input"], LEFT[:2])
+
+
+def test_grey_inputs_and_images_in_colour(tmp_path):
+    inputs = folder(tmp_path / "a", {"1.png": encoded(LEFT[0, ..., 0], "png")})
+    images = folder(tmp_path / "b", {"1.png": encoded(RIGHT[0], "png")})
+    source = pairs.load(str(images), str(inputs))
+    assert (source.shape, everything(source)["input"].shape) == ((8, 8, 3), (1, 8, 8, 1))
+
+
+def test_inputs_that_are_smaller_by_a_factor(tmp_path):
+    small = LEFT[:, ::2, 1::2]
+    inputs = folder(tmp_path / "low", {f"{i}.png": encoded(x, "png") for i, x in enumerate(small)})
+    images = folder(tmp_path / "high", {f"{i}.png": encoded(x, "png") for i, x in enumerate(RIGHT)})
+    check(pairs.load(str(images), str(inputs), scale=2), RIGHT, small)
+    made = everything(pairs.load(str(images), str(inputs), scale=2, size=4))
+    np.testing.assert_array_equal(made["image"], resized(RIGHT, 4))
+    np.testing.assert_array_equal(made["input"], resized(small, 2))
+    np.savez(tmp_path / "both.npz", images=RIGHT, inputs=small)
+    check(pairs.load(str(tmp_path / "both.npz"), scale=2), RIGHT, small)
+    made = everything(pairs.load(str(tmp_path / "both.npz"), scale=2, size=4))
+    np.testing.assert_array_equal(made["input"], resized(small, 2))
+
+
+def test_arrays(tmp_path):
+    np.savez(tmp_path / "both.npz", images=RIGHT, inputs=LEFT)
+    check(pairs.load(str(tmp_path / "both.npz")), RIGHT, LEFT)
+    np.savez(tmp_path / "images.npz", images=RIGHT, labels=np.arange(5))
+    np.save(tmp_path / "inputs.npy", (LEFT / 127.5 - 1).astype(np.float64))
+    source = pairs.load(str(tmp_path / "images.npz"), str(tmp_path / "inputs.npy"))
+    batch = everything(source)
+    assert (batch["input"].dtype, batch["label"].tolist(), source.classes) == (
+        np.float32,
+        [0, 1, 2, 3, 4],
+        tuple("01234"),
+    )
+    floats = data.as_float(batch)
+    np.testing.assert_allclose(floats["input"], LEFT / 127.5 - 1, atol=1e-6)
+    np.testing.assert_allclose(floats["image"], RIGHT / 127.5 - 1, atol=1e-6)
+    assert data.load(str(tmp_path / "both.npz")).inputs is None  # who asks for images alone gets them
+
+
+def test_a_pair_stays_one_however_it_is_held():
+    source = Arrays(RIGHT, name="five", inputs=LEFT)
+    assert list(source.by_name) == ["image", "input"]
+    assert size_in_bytes(source) == RIGHT.nbytes + LEFT.nbytes
+    for whole in (source, Part(source, np.arange(5))):
+        for part in hold_out(whole, 2):
+            batch = everything(part)
+            rows = [RIGHT.tolist().index(x.tolist()) for x in batch["image"]]
+            np.testing.assert_array_equal(batch["input"], LEFT[rows])
+    some = Part(source, np.array([4, 1]))
+    np.testing.assert_array_equal(data.source.in_memory(some).inputs, LEFT[[4, 1]])
+    with pytest.raises(ValueError, match="five: 5 images and 4 inputs; want one each"):
+        Arrays(RIGHT, name="five", inputs=LEFT[:4])
+    with pytest.raises(ValueError, match="arrays: inputs of type int64; want uint8"):
+        Arrays(RIGHT, inputs=LEFT.astype(int))
+
+
+def side(path, **files):
+    return [folder(path / "data", {f"{name}.png": content for name, content in files.items()})]
+
+
+def two(path, images, inputs):
+    return [folder(path / name, files) for name, files in (("images", images), ("inputs", inputs))]
+
+
+def saved(path, **arrays):
+    np.savez(path / "a.npz", **arrays)
+    return [path / "a.npz"]
+
+
+WIDE, BYTES = noise((16, 8)), np.zeros((4, 8, 8, 1), np.uint8)
+MANY = {f"{i}.png": noise() for i in range(5)}
+
+# What is wrong: (makes it, what is asked, what is told).
+BAD = {
+    "odd width": (lambda p: side(p, a=WIDE, b=noise((17, 8))), {}, r"data: b\.png is 17 x 8, and an odd width has no two halves"),
+    "halves of two sizes": (lambda p: side(p, a=WIDE, b=noise((16, 9))), {}, r"halves: a\.png is 8 x 8, b\.png is 8 x 9; say which square size"),
+    "truncated pair": (lambda p: side(p, a=WIDE, b=noise((128, 64))[:-2000]), {"size": 8}, r"b\.png cannot be decoded"),
+    "no image": (lambda p: side(p, a=b"no png"), {}, r"a\.png is no image that Pillow knows"),
+    "nothing": (lambda p: [folder(p / "data", {"a.txt": b""})], {}, r"no image in it \(1 other files\)"),
+    "scale of halves": (lambda p: side(p, a=WIDE), {"scale": 2}, "scale 2: the halves of a file are of one size"),
+    "a direction": (lambda p: side(p, a=WIDE), {"direction": "BtoA"}, "direction 'BtoA': want left-to-right or right-to-left"),
+    "a direction of two": (lambda p: two(p, MANY, MANY), {"direction": "right-to-left"}, "of files side by side; .* is none, swap"),
+    "unmatched": (lambda p: two(p, {**MANY, "x.png": b"", "y.png": noise()}, {**MANY, "z.png": noise()}), {}, r"x\.png is no image"),
+    "alone": (lambda p: two(p, {**MANY, "x.png": noise()}, {**MANY, "z.jpg": noise()}), {}, r"inputs to .*images: 2 of 7 names are in one of them alone: x \(images only\), z \(inputs only\); an image"),
+    "many alone": (lambda p: two(p, MANY, {"6.png": noise()}), {}, r"6 of 6 names .*: 0 \(images only\), 1 \(images only\), 2 \(images only\), \.\.\.; an image and its input have equal names"),
+    "twice": (lambda p: two(p, MANY, {**MANY, "3.gif": noise()}), {}, r"inputs: 3\.gif and 3\.png have one name, but for the extension; remove"),
+    "sizes in a pair": (lambda p: two(p, {**MANY, "3.png": noise((8, 9))}, MANY), {"size": 8}, r"image 3\.png is 8 x 9, its input 3\.png 8 x 8; both are of one size$"),
+    "a factor not said": (lambda p: two(p, {"a.png": noise((16, 32))}, {"a.jpg": noise((8, 16))}), {}, r"image a\.png is 16 x 32, its input a\.jpg 8 x 16; both are of one size; say scale 2"),
+    "another factor": (lambda p: two(p, {"a.png": noise((16, 32))}, {"a.jpg": noise((8, 16))}), {"scale": 4}, r"at scale 4 an image is 4 times as high and wide; say scale 2"),
+    "sizes of pairs": (lambda p: two(p, *[{**MANY, "3.png": noise((9, 9))}] * 2), {}, r"images: 0\.png is 8 x 8, 3\.png is 9 x 9; say which square size"),
+    "truncated input": (lambda p: two(p, {"a.png": noise((64, 64))}, {"a.png": noise((64, 64))[:-2000]}), {}, r"inputs: a\.png cannot be decoded"),
+    "a size that does not divide": (lambda p: two(p, MANY, MANY), {"size": 10, "scale": 4}, "size 10: scale 4 does not divide it"),
+    "no scale": (lambda p: two(p, MANY, MANY), {"scale": 0}, "scale 0: at least 1"),
+    "no size": (lambda p: two(p, MANY, MANY), {"size": 0}, "size 0: at least 1"),
+    "two kinds": (lambda p: [*side(p, a=WIDE), *saved(p, images=BYTES)], {}, "one holds files and the other arrays; want two of a kind"),
+    "nowhere": (lambda p: [p / "nowhere"], {}, "nowhere': no such file or folder; pairs are a folder, a .zip or a .npz, or two of them"),
+    "a file of another kind": (lambda p: [folder(p, {"a.csv": b"1,2"}) / "a.csv"], {}, "not a file of such; pairs are"),
+    "no inputs": (lambda p: saved(p, images=BYTES), {}, "no array 'inputs' in it, but images"),
+    "lengths": (lambda p: saved(p, images=BYTES, inputs=BYTES[:3]), {}, "4 images and 3 inputs; want one each"),
+    "sizes of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :4]), {}, "images of 8 x 8 and inputs of 8 x 4, at scale 1; want images 1 times"),
+    "no pixels": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :, 0]), {}, r"images \(8, 8, 1\) and inputs \(8, 1\); want \[N, height, width, C\]"),
+    "range of inputs": (lambda p: saved(p, images=BYTES, inputs=BYTES + 7.0), {}, r"a\.npz: inputs from 7 to 7; float images are in \[-1, 1\]"),
+    "objects": (lambda p: saved(p, images=BYTES, inputs=np.array([{}] * 4, object)), {}, "not an array file that can be trusted, .*inputs=inputs"),
+    "channels of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES), {"channels": 3}, "its images have 1 channels, not 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "asked", "told"), BAD.values(), ids=BAD.keys())
+def test_what_is_no_pair(make, asked, told, tmp_path):
+    with pytest.raises(ValueError, match=told):
+        pairs.load(*map(str, make(tmp_path)), **asked)
+
+
+def test_a_png_whose_exif_comes_last(tmp_path):
+    """Its header says nothing of it, and everything would have to be decoded to ask."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = beside(LEFT[0], RIGHT[0], exif=exif)
+    start = content.index(b"eXIf") - 4
+    length = 12 + int.from_bytes(content[start : start + 4])
+    end = content.index(b"IEND") - 4
+    late = content[:start] + content[start + length : end] + content[start : start + length] + content[end:]
+    with pytest.raises(
+        ValueError, match=r"a\.png cannot be decoded: it is 8 x 16, and its header says 16 x 8; save it upright"
+    ):
+        pairs.load(str(folder(tmp_path, {"a.png": late})))
+
+
+def test_facades(test_data, tmp_path):
+    """The left half is the photograph, the right one a map in full colours."""
+    import tarfile
+
+    with tarfile.open(test_data / "facades" / "facades.tar") as tar:
+        members = [m for m in tar if m.name.endswith((".jpg",))][:4]
+        files = {m.name: tar.extractfile(m).read() for m in members}
+    source = pairs.load(str(folder(tmp_path, files)), direction="right-to-left")
+    assert (len(source), source.shape) == (4, (256, 256, 3))
+    batch = everything(source)
+    saturation = {name: np.ptp(x.astype(int), -1).mean() for name, x in batch.items()}
+    assert saturation["input"] > 4 * saturation["image"]
