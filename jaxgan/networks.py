@@ -30,6 +30,32 @@ class Net:
         object.__setattr__(self, "examples", shapes)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Given:
+    """Variables from elsewhere, as an attribute of a module: one object is equal to itself alone."""
+
+    variables: Mapping[str, Any]
+
+
+class Fixed(nn.Module):
+    """A network that nobody trains: ``Net(Fixed(module, Given(variables)), images)``, which no player owns.
+
+    Its parameters are the state's, like any network's, so that they are no constants of the compiled step.
+
+    Attributes:
+      network: a module without moving statistics.
+      given: its variables, ``params`` alone.
+    """
+
+    network: nn.Module
+    given: Given
+
+    @nn.compact
+    def __call__(self, *args: Any) -> Any:
+        params = self.param("given", lambda key: jax.tree.map(jnp.asarray, dict(self.given.variables["params"])))
+        return self.network.clone(parent=None).apply({"params": params}, *args)
+
+
 @flax.struct.dataclass
 class Function:
     """A network with its parameters: call it. ``train`` is passed to modules that take it."""

@@ -99,6 +99,12 @@ def beneath(*images: jax.Array, columns: int = 8) -> jax.Array:
     return rows.reshape(-1, *images[0].shape[1:])
 
 
+def pictured(images: jax.Array, channels: int) -> jax.Array:
+    """What a network takes, [B, h, w, C], as pictures of so many channels, to be laid beside what it makes of them."""
+    shown = images[..., :channels]
+    return shown if shown.shape[-1] == channels else jnp.repeat(images[..., :1], channels, -1)
+
+
 def _scatter(points, size=256, reach=1.2):
     counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], size, [[-reach, reach]] * 2)
     return np.where(counts[::-1] > 0, 0, 255).astype(np.uint8)[..., None]
@@ -113,7 +119,7 @@ def save(
     scale: int = 1,
     beside_real: bool = False,
 ) -> None:
-    """Write a picture (.png), or frames as an animation (.gif, .webp), marked as synthetic and by what.
+    """Write a picture (.png, .jpg), or frames as an animation (.gif, .webp), marked as synthetic and by what.
 
     Args:
       path: its suffix says the format.
@@ -131,7 +137,7 @@ def save(
     frames = frames if frames.ndim == 4 else frames[None]
     if frames.shape[-1] not in (1, 3, 4):
         raise ValueError(f"{path}: images of {frames.shape[-1]} channels have no picture; write a .npz")
-    if kind == ".png" and len(frames) > 1:
+    if kind in (".png", ".jpg", ".jpeg") and len(frames) > 1:
         raise ValueError(f"{path}: {len(frames)} frames in a picture; use .gif or .webp")
     frames = frames.repeat(scale, 1).repeat(scale, 2)
     pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
@@ -146,6 +152,11 @@ def save(
         info.add_itxt("XML:com.adobe.xmp", _xmp(note, by, source))
         pictures[0].save(path, pnginfo=info)
         return
+    if kind in (".jpg", ".jpeg"):
+        pictures[0].convert("L" if pictures[0].mode == "L" else "RGB").save(
+            path, quality=95, xmp=_xmp(note, by, source).encode(), comment=note.encode()
+        )
+        return
     timing = {"save_all": True, "append_images": pictures[1:], "duration": 1000 // frames_per_second, "loop": 0}
     if kind == ".gif":
         pictures[0].save(path, comment=note.encode(), **timing)
@@ -154,7 +165,7 @@ def save(
         timing["append_images"] = pictures[1:]
         pictures[0].save(path, lossless=True, xmp=_xmp(note, by, source).encode(), **timing)
     else:
-        raise ValueError(f"{path}: its format is not known; use .png, .gif or .webp")
+        raise ValueError(f"{path}: its format is not known; use .png, .jpg, .gif or .webp")
 
 
 def _xmp(note: str, by: str, source: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxgan.data import datasets, images, photos, toy
 from jaxgan.data.source import Arrays, Source, in_memory, size_in_bytes
 from jaxgan.data.stacked import stacked
+from jaxgan.data.tiles import tiles
 
 TOYS = {"ring": toy.ring, "grid": toy.grid, "swiss_roll": toy.swiss_roll}
 TOY_EXAMPLES = 50_000
@@ -29,7 +30,8 @@ def load(
       data: a folder or a zip of images; an ``.npz`` (``images``, and ``labels`` if any) or ``.npy`` file;
         ``ring``, ``grid`` or ``swiss_roll``; ``digits``; ``photos``, or ``photos:china`` for one of them, see
         ``jaxgan.data.photos``; the name of any TFDS dataset; or one of these after ``stacked:``, for three of its grey
-        images in the colours of one.
+        images in the colours of one; or a folder or zip after ``tiles:``, for windows of its images, of any sizes,
+        which are not resized.
       size: make images this size, square; None keeps their own.
       channels: of image files: 1, 3 or 4; None decides by what they are.
       split: of a TFDS dataset, or of photos.
@@ -42,6 +44,8 @@ def load(
         return stacked(
             load(data.removeprefix("stacked:"), size=size, channels=channels, split=split, data_dir=data_dir)
         )
+    if data.startswith("tiles:"):
+        return tiles(data.removeprefix("tiles:"), size, channels)
     path = Path(data)
     suffix = path.suffix.lower()
     if size is not None and size < 1:

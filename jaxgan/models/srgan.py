@@ -62,6 +62,9 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images [B, h, w, C] to logits [B], float32: eight convolutions, every second of which halves the image.
 
+    ``d(x, features=True)`` gives what the last of them does, [B, h / 16, w / 16, 8 * width]: what a picture shows, to
+    who has seen many, which an image can be held to.
+
     Attributes:
       width: features of the first two; each two after them have twice as many.
       hidden: units of the layer before the last.
@@ -78,14 +81,16 @@ class Discriminator(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool, features: bool = False) -> jax.Array:
         own = {"dtype": self.dtype, **({"kernel_init": _kernels} if self.norm else {})}
         for i in range(8):
             norm = self.norm and i > 0
-            features = self.width * 2 ** (i // 2)
-            x = Conv(features, 3, 1 + i % 2, use_bias=not norm, padding=1, name=f"conv_{i}", **own)(x)
+            width = self.width * 2 ** (i // 2)
+            x = Conv(width, 3, 1 + i % 2, use_bias=not norm, padding=1, name=f"conv_{i}", **own)(x)
             x = BatchNorm(scale_init=near_one, name=f"norm_{i}")(x, train) if norm else x
             x = nn.leaky_relu(x, 0.2)
+        if features:
+            return x.astype(jnp.float32)
         x = x.mean((1, 2)) if self.pooled else x.reshape(len(x), -1)
         x = nn.leaky_relu(Dense(self.hidden, name="hidden", **own)(x), 0.2)
         return Dense(1, name="logit", **own)(x).astype(jnp.float32).reshape(-1)

@@ -68,7 +68,7 @@ class Experiment:
 
     game: Game
     source: Source
-    latents: Callable[[jax.Array], jax.Array]
+    latents: Callable[..., Any]
     generate: Callable[..., jax.Array]
     game_at: Callable[[int], Game] | None = None
     classes: tuple[str, ...] = ()

@@ -32,8 +32,10 @@ from jaxgan.training.checkpoint import Checkpoints, checksums, structured
 from jaxgan.training.directory import RunDirectory, read_config, to_out
 from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
+from jaxgan.training.translate import Translator
+from jaxgan.training.translate_files import translate_files
 
-VERBS = ("train", "sample", "evaluate", "report", "inspect")
+VERBS = ("train", "sample", "translate", "evaluate", "report", "inspect")
 FRAMES_A_LATENT = 24  # of an interpolation
 
 
@@ -187,6 +189,39 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         path, own = Path(out) if out else Path(run_dir, "evaluation.json"), config.seed if seed is None else seed
         _evaluate(restored, f"{name} in {run_dir}", metrics, look, count, own, path)
 
+    def translate(
+        images: str,
+        out: str,
+        run_dir: str = f"runs/{name}",
+        direction: str | None = None,
+        masks: str | None = None,
+        memory: float = 4.0,
+        tile: int | None = None,
+        seed: int = 0,
+        step: int | None = None,
+        best: bool = False,
+        member: int | None = None,
+    ):
+        """Make images of images, of any size, with a checkpoint that does: a translator's.
+
+        Args:
+          images: a file, or a folder or zip; an animation is translated frame by frame. Of a video give the frames.
+          out: a folder, in which they have the same names; of one image also a file.
+          run_dir: the run.
+          direction: which way, by its name; the experiment's first if not given.
+          masks: of what is missing, white; files of the same names. Not given: what is transparent.
+          memory: gigabytes that the networks may take; an image that needs more is made in overlapping tiles.
+          tile: their side, for all images that are larger; not given, the largest that memory allows.
+          seed: of what is drawn for each image.
+          step: of which checkpoint; the newest if not given.
+          best: of the best checkpoint.
+          member: of a population, whose; the first if not given.
+        """
+        config = read_config(Path(run_dir), name, config_class)
+        experiment, state, _ = _restored(name, config, build, Path(run_dir), step, member, best)
+        translator = Translator(experiment, state, direction, memory=memory * 1e9, tile=tile, seed=seed)
+        translate_files(translator, Path(images), Path(out), loop.signature(name), masks=Path(masks) if masks else None)
+
     def write_report(run_dir: str = f"runs/{name}"):
         """Write report.html, also while the run goes on.
 
@@ -208,7 +243,8 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         for leaf, digest in sorted(checksums(leaves).items()):
             print(f"{digest}  {leaf}")
 
-    return {"train": train, "sample": sample, "evaluate": evaluate, "report": write_report, "inspect": inspect}
+    verbs = (train, sample, translate, evaluate, write_report, inspect)
+    return dict(zip(VERBS, verbs))
 
 
 def _train(name, config, build, options: loop.Options, dry_run: bool) -> None:

@@ -8,6 +8,7 @@ class Config(Settings):
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import jax
@@ -139,6 +140,56 @@ class FallingSettings(Settings):
     def adam(self, turns: int = 1) -> optax.GradientTransformation:
         """Of a player with so many turns in a step."""
         rate = optax.linear_schedule(self.learning_rate, 0.0, self.decay * turns)
+        return optax.adam(rate, self.beta1, self.beta2)
+
+
+@dataclasses.dataclass(frozen=True)
+class TranslationSettings(Settings):
+    """``Settings`` of an experiment that makes images of images, and whose players have ``adam()``."""
+
+    batch_size: int = 1
+    ema: float = 0.0
+    """Decay of the generator's averaged weights; at 0 samples are drawn with the newest, as in the papers."""
+    test_data: str | None = None
+    """Data like data, not trained on, that samples are made of and measured on. Not given: of photos the part that is
+    not trained on, else data itself."""
+    beta1: float = 0.5
+    """Adam's decay of the mean gradient."""
+    beta2: float = 0.999
+    """Adam's decay of the mean square."""
+    constant: int = 2500
+    """Steps at the learning rate."""
+    decay: int = 2500
+    """Steps after these, over which the rate falls to zero."""
+
+    def check(self, **ranges: tuple[float, float]) -> None:
+        super().check(beta1=SHARE, beta2=SHARE, constant=(0, math.inf), decay=COUNT, **ranges)
+
+    def with_test(self, load: Callable[[str, str], Source], source: Source | None) -> tuple[Source, Source]:
+        """What is trained on, and what samples are made of and measured on.
+
+        Args:
+          load: ``(data, split) -> source``.
+          source: in the place of ``data``.
+
+        Raises:
+          ValueError: examples are no square images, or the two's are of other shapes.
+        """
+        if self.test_data is not None:
+            test = load(self.test_data, "train")
+        elif source is None and self.data.startswith("photos"):
+            test = load(self.data, "test")
+        else:
+            test = source
+        source = self.images(load(self.data, "train") if source is None else source)
+        test = source if test is None else test
+        if test.shape != source.shape:
+            raise ValueError(f"--test-data: its images are {test.shape}, those of --data {source.shape}; give --size")
+        return source, test
+
+    def adam(self) -> optax.GradientTransformation:
+        """Of a player with one turn in a step."""
+        rate = optax.linear_schedule(self.learning_rate, 0.0, self.decay, self.constant)
         return optax.adam(rate, self.beta1, self.beta2)
 
 

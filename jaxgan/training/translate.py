@@ -1,7 +1,6 @@
 """Images of any size through a trained generator: whole, or tile by tile where memory is short."""
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +88,7 @@ class Translator:
         multiple = self.translation.multiple
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
-    def _compile(self, height: int, width: int) -> Callable:
+    def _compile(self, height: int, width: int) -> jax.stages.Compiled:
         def run(state, image, key):
             return self.translation.run(self._functions(state), image, key)
 

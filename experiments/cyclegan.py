@@ -1,0 +1,159 @@
+"""CycleGAN: images of one kind made of another, of which none belongs to any: what goes there has to come back.
+
+Paper      Zhu et al. 2017, arXiv:1703.10593, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix: residual
+           networks both ways, least squares, cycles and identities in L1, a pool of 50 fakes
+Command    python -m experiments.cyclegan
+Data       tiles of two photographs that come with scikit-learn; --data FOLDER --data-inputs FOLDER, or a TFDS name,
+           cycle_gan/horse2zebra
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+import functools
+from typing import Any, Self
+
+import jax.numpy as jnp
+
+from jaxgan import Game, Net, Player, data, losses, sampling, total
+from jaxgan.data import augment, unpaired
+from jaxgan.models import cyclegan, pix2pix
+from jaxgan.pool import ImagePool
+from jaxgan.training.experiment import Experiment, Translation
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings, positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TranslationSettings):
+    """What the result depends on. Domain B is the data's images, A its inputs."""
+
+    data: str = "photos:flower"
+    data_inputs: str | None = "photos:china"
+    """Of unpaired data that has two names, that of domain A."""
+    test_data_inputs: str | None = None
+    """The same of test_data."""
+    size: int | None = 32
+    blocks: int = 6
+    """Residual blocks of a generator; the paper's has 9 for images of 256 and more."""
+    generator_width: int = 16
+    """Features of the generators' first layer; the paper's are 64."""
+    discriminator_width: int = 32
+    """Features of the discriminators' first layer; the paper's are 64."""
+    layers: int = 3
+    """Of the discriminators: 3 for patches of 70 x 70 pixels."""
+    cycle: float = 10.0
+    """Weight of the way there and back."""
+    identity: float = 0.5
+    """Weight, by that of the cycles, of leaving alone what is of the wanted kind already."""
+    pool: int = 50
+    """Past fakes that each discriminator is shown some of; 0 for none."""
+    jitter: bool = True
+    """Enlarge images a little and cut their size out again, somewhere."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        small = {"generator_width": 4, "discriminator_width": 4, "blocks": 1, "layers": 1, "size": 16, "pool": 3}
+        return super().tiny(**{**small, **changes})
+
+
+def loaded(config: Config, name: str, split: str) -> data.Source:
+    """Images of B, and inputs of A."""
+    inputs = config.data_inputs if name == config.data else config.test_data_inputs
+    return unpaired.load(name, inputs, size=config.size, channels=config.channels, split=split)
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; an unpaired source in the place of ``config.data``."""
+    config.check(
+        **dict.fromkeys(("blocks", "generator_width", "discriminator_width", "layers"), COUNT),
+        **dict.fromkeys(("cycle", "identity"), WEIGHT),
+        pool=(0, 10_000),
+    )
+    source, test = config.with_test(functools.partial(loaded, config), source)
+    size, _, channels = source.shape
+
+    def examples(keys, batch):
+        """Of A and of B: each drawn for itself, enlarged, cut and mirrored."""
+        a, b = batch["input"], batch["image"]
+        both = {"a": (keys, a), "b": (sampling.others(keys, 3), b)}
+        if config.jitter:
+            both = {name: (own, augment.jitter(own, x, round(size * 286 / 256))) for name, (own, x) in both.items()}
+        if config.flip:
+            both = {name: (own, augment.flip(own, x)) for name, (own, x) in both.items()}
+        return both["a"][1], both["b"][1]
+
+    def discriminators_loss(nets, batch, keys, step):
+        a, b = examples(keys, batch)
+        terms, stats, logits = {}, {}, {"real": [], "fake": []}
+        for name, real, fake in (("a", a, nets.g_ba(b)), ("b", b, nets.g_ab(a))):
+            shown, stats[f"pool_{name}"] = nets[f"pool_{name}"].with_stats(fake, keys)
+            d = nets[f"d_{name}"]
+            real_logits, fake_logits = d(real).reshape(-1), d(shown).reshape(-1)  # a value for each patch
+            terms[f"adversarial_{name}"] = losses.least_squares_discriminator(real_logits, fake_logits)
+            logits["real"].append(real_logits)
+            logits["fake"].append(fake_logits)
+        # Least squares are unsure at 1/2.
+        metrics = losses.discriminator_metrics(*(jnp.concatenate(x) - 0.5 for x in logits.values()))
+        return total(**terms, metrics=metrics, stats=stats)
+
+    def generators_loss(nets, batch, keys, step):
+        a, b = examples(keys, batch)
+        fake_b, fake_a = nets.g_ab(a), nets.g_ba(b)
+        terms = {
+            # The authors' least squares have no half.
+            "adversarial_ab": 2 * losses.least_squares_generator(nets.d_b(fake_b).reshape(-1)),
+            "adversarial_ba": 2 * losses.least_squares_generator(nets.d_a(fake_a).reshape(-1)),
+            "cycle_a": config.cycle * losses.l1(nets.g_ba(fake_b), a),
+            "cycle_b": config.cycle * losses.l1(nets.g_ab(fake_a), b),
+        }
+        if positive(config.identity):
+            terms["identity_a"] = config.cycle * config.identity * losses.l1(nets.g_ba(a), a)
+            terms["identity_b"] = config.cycle * config.identity * losses.l1(nets.g_ab(b), b)
+        return total(**terms)
+
+    def there_and_back(there, back, of):
+        def sheet(nets, batch, keys):
+            made = nets[there](batch[of])
+            return sampling.beneath(batch[of], made, nets[back](made))
+
+        return sheet
+
+    example = jnp.zeros((1, *source.shape))
+    generator = cyclegan.Generator(channels, config.blocks, config.generator_width, dtype=config.dtype)
+    discriminator = pix2pix.Discriminator(config.layers, config.discriminator_width, "instance", config.dtype)
+    game = Game(
+        nets={
+            **{name: Net(generator, example) for name in ("g_ab", "g_ba")},
+            **{name: Net(discriminator, example) for name in ("d_a", "d_b")},
+            **{name: Net(ImagePool(config.pool), example) for name in ("pool_a", "pool_b")},
+        },
+        players={
+            "g": Player(("g_ab", "g_ba"), generators_loss, config.adam(), config.gradient),
+            "d": Player(("d_a", "d_b"), discriminators_loss, config.adam(), config.gradient),
+        },
+        turns=(("g", "d"),),  # D sees the fakes that G is moved by
+        ema={"g_ab": config.ema, "g_ba": config.ema},
+    )
+    return Experiment(
+        game,
+        source,
+        latents=lambda keys, batch: batch["input"],
+        generate=lambda nets, a: nets.g_ab(a),
+        inputs=test,
+        translations={
+            "a_to_b": Translation(lambda nets, x, keys: nets.g_ab(x), channels, 4),
+            "b_to_a": Translation(lambda nets, x, keys: nets.g_ba(x), channels, 4),
+        },
+        sheets={
+            "a_to_b_to_a": there_and_back("g_ab", "g_ba", "input"),
+            "b_to_a_to_b": there_and_back("g_ba", "g_ab", "image"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main("cyclegan", Config, build, __doc__)

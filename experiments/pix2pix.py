@@ -1,0 +1,187 @@
+"""pix2pix: images made of images that belong to them: photographs of drawings, colours of grey, what is missing.
+
+Paper      Isola et al. 2017, arXiv:1611.07004, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix: a
+           U-Net, a discriminator of patches that sees the input too, cross-entropy + 100 L1
+Command    python -m experiments.pix2pix
+Data       photographs that come with scikit-learn and scikit-image, in tiles, of line drawings of themselves; pairs:
+           --inputs pairs --data FOLDER, files side by side, or --data IMAGES --data-inputs INPUTS, of equal names
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+import functools
+from typing import Any, Literal, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan import Game, Net, Player, data, losses, sampling, total
+from jaxgan.data import augment, degrade, pairs
+from jaxgan.models import pix2pix
+from jaxgan.training.experiment import Experiment, Translation
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings, positive
+
+MADE = {  # of an image and its key, inside the compiled step
+    "edges": lambda keys, images: degrade.edges(images),
+    "grey": lambda keys, images: degrade.grey(images),
+    "hole": lambda keys, images: degrade.masked(images, keys),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TranslationSettings):
+    """What the result depends on."""
+
+    data: str = "photos"
+    inputs: Literal["pairs", "edges", "grey", "hole"] = "edges"
+    """What images are made of: the data's own pairs, or what is made of them: line drawings, grey, a part missing."""
+    data_inputs: str | None = None
+    """Of pairs in two folders, that of the inputs."""
+    test_data_inputs: str | None = None
+    """The same of test_data."""
+    direction: pairs.Direction = "right-to-left"
+    """Of pairs side by side in a file: from which half."""
+    steps: int = 5000
+    downs: int | None = None
+    """Levels of the U-Net, 8 for 256 x 256. Not given: down to one pixel."""
+    generator_width: int = 64
+    """Features of the U-Net's first level."""
+    discriminator_width: int = 64
+    """Features of the discriminator's first layer."""
+    layers: int = 3
+    """Of the discriminator: 3 for patches of 70 x 70 pixels, 0 for single pixels."""
+    norm: Literal["batch", "instance", "none"] = "batch"
+    """Of both networks."""
+    dropout: float = 0.5
+    """The share that the generator's inner levels drop, at test too: it is what makes its images differ."""
+    loss: Literal["cross_entropy", "least_squares"] = "cross_entropy"
+    """Of the game."""
+    adversarial: float = 1.0
+    """Weight of the game; 0 leaves L1 alone."""
+    l1: float = 100.0
+    """Weight of the difference from the image that belongs to the input."""
+    jitter: bool = True
+    """Enlarge images a little and cut their size out again, somewhere."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        small = {"generator_width": 4, "discriminator_width": 4, "layers": 2, "size": 16, "batch_size": 8}
+        return super().tiny(**{**small, **changes})
+
+
+def loaded(config: Config, name: str, split: str) -> data.Source:
+    """Images, or pairs of them."""
+    if config.inputs != "pairs":
+        return data.load(name, size=config.size, channels=config.channels, split=split)
+    inputs = config.data_inputs if name == config.data else config.test_data_inputs
+    beside = inputs is None and not name.endswith(".npz")
+    direction = config.direction if beside else "left-to-right"
+    return pairs.load(name, inputs, size=config.size, channels=config.channels, direction=direction)
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(
+        **dict.fromkeys(("generator_width", "discriminator_width"), COUNT),
+        **dict.fromkeys(("adversarial", "l1"), WEIGHT),
+        layers=(0, 6),
+        dropout=(0, 0.99),
+    )
+    source, test = config.with_test(functools.partial(loaded, config), source)
+    size, _, channels = source.shape
+    downs = config.downs or size.bit_length() - 1
+
+    def made(keys, batch):
+        """What the generator takes."""
+        return batch["input"] if config.inputs == "pairs" else MADE[config.inputs](keys, batch["image"])
+
+    def examples(keys, batch):
+        """Input and image, enlarged, cut and mirrored alike."""
+        if config.jitter:
+            batch = {name: augment.jitter(keys, x, round(size * 286 / 256)) for name, x in batch.items()}
+        if config.flip:
+            batch = {name: augment.flip(keys, x) for name, x in batch.items()}
+        return made(keys, batch), batch["image"]
+
+    def generated(nets, given, keys):
+        """The generator's images, and its statistics; of an image with a hole what is there stays."""
+        images, stats = nets.g.with_stats(given, keys)
+        return (degrade.composite(given, images) if config.inputs == "hole" else images), stats
+
+    def discriminator_loss(nets, batch, keys, step):
+        given, real = examples(keys, batch)
+        fake, _ = generated(nets, given, keys)
+        real_logits, stats = nets.d.with_stats(given, real)
+        real_logits, fake_logits = real_logits.reshape(-1), nets.d(given, fake).reshape(-1)  # a value for each patch
+        if config.loss == "least_squares":
+            adversarial, unsure = losses.least_squares_discriminator(real_logits, fake_logits), 0.5
+        else:
+            # Halved, so that D learns more slowly than G: section 3.3.
+            adversarial, unsure = 0.5 * losses.non_saturating_discriminator(real_logits, fake_logits), 0.0
+        metrics = losses.discriminator_metrics(real_logits - unsure, fake_logits - unsure)
+        return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
+
+    def generator_loss(nets, batch, keys, step):
+        given, real = examples(keys, batch)
+        fake, stats = generated(nets, given, keys)
+        terms: dict[str, jax.Array] = {"l1": config.l1 * losses.l1(fake, real)}
+        if positive(config.adversarial):
+            fake_logits = nets.d(given, fake).reshape(-1)
+            if config.loss == "least_squares":
+                adversarial = 2 * losses.least_squares_generator(fake_logits)  # the authors' has no half
+            else:
+                adversarial = losses.non_saturating_generator(fake_logits)
+            terms["adversarial"] = config.adversarial * adversarial
+        return total(**terms, stats={"g": stats})
+
+    def before_and_after(nets, batch, keys):
+        """Inputs, beneath them what is made of them, and the images that they belong to."""
+        given = made(keys, batch)
+        return sampling.beneath(sampling.pictured(given, channels), generated(nets, given, keys)[0], batch["image"])
+
+    example = jnp.zeros((1, *source.shape))
+    given = made(jax.random.split(jax.random.key(0), 1), data.as_float(source.read(np.zeros(1, int))))
+    generator = pix2pix.Generator(
+        channels, downs, config.generator_width, config.norm, 1 - config.dropout, dtype=config.dtype
+    )
+    if config.layers:
+        discriminator = pix2pix.Discriminator(
+            config.layers, config.discriminator_width, config.norm, dtype=config.dtype
+        )
+    else:
+        discriminator = pix2pix.PixelDiscriminator(config.discriminator_width, config.norm, dtype=config.dtype)
+    game = Game(
+        nets={"g": Net(generator, given), "d": Net(discriminator, given, example)},
+        players={
+            "d": Player(("d",), discriminator_loss, config.adam(), config.gradient),
+            "g": Player(("g",), generator_loss, config.adam(), config.gradient),
+        },
+        turns=(("d",), ("g",)),
+        ema={"g": config.ema},
+    )
+    translations = {
+        "to_image": Translation(lambda nets, x, keys: generated(nets, x, keys)[0], given.shape[-1], 2**downs)
+    }
+    if config.inputs in ("edges", "grey"):
+        again = lambda nets, x, keys: generated(nets, MADE[config.inputs](keys, x), keys)[0]  # noqa: E731
+        translations["remake"] = Translation(again, channels, 2**downs)
+    return Experiment(
+        game,
+        source,
+        latents=lambda keys, batch: {"given": made(keys, batch), "keys": keys},
+        generate=lambda nets, z: generated(nets, z["given"], z["keys"])[0],
+        inputs=test,
+        paired=True,
+        translations=translations,
+        sheets={"before_and_after": before_and_after},
+    )
+
+
+if __name__ == "__main__":
+    main("pix2pix", Config, build, __doc__)

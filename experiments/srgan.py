@@ -1,0 +1,185 @@
+"""SRGAN: images at twice or four times their size, sharp instead of safe.
+
+Paper      Ledig et al. 2017, arXiv:1609.04802: a residual network that shuffles pixels, first trained by L2 alone,
+           then by the content of features and against a discriminator. Two things are not the paper's: what the
+           network makes is added to a bicubic enlargement, and features of VGG19 need --content vgg19 --content-file FILE
+Command    python -m experiments.srgan
+Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
+           tiles:FOLDER cuts any images
+Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
+Time       TODO
+Score      TODO
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan import Game, Net, Player, data, losses, sampling, total
+from jaxgan.data import augment, degrade
+from jaxgan.metrics.features import read_weights
+from jaxgan.metrics.inception import Inception, parameters
+from jaxgan.models import srgan, vgg
+from jaxgan.networks import Fixed, Given
+from jaxgan.training.experiment import Experiment, Translation
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TranslationSettings):
+    """What the result depends on."""
+
+    data: str = "photos"
+    size: int | None = 64
+    steps: int = 6000
+    pretrain: int = 4000
+    """Steps by L2 alone, before the game begins."""
+    batch_size: int = 8
+    learning_rate: float = 5e-4
+    beta1: float = 0.9
+    constant: int = 4000
+    decay: int = 2000
+    ema: float = 0.99
+    scale: Literal[2, 4] = 4
+    """How many times as high and wide images become."""
+    blocks: int = 5
+    """Residual blocks; the paper's generator has 16."""
+    generator_width: int = 32
+    """Features of the generator's layers; the paper's are 64."""
+    discriminator_width: int = 16
+    """Features of the discriminator's first layer; the paper's are 64."""
+    norm: bool = False
+    """Batch normalisation in the generator, as in the paper; without, it is EDSR's, which is better."""
+    residual: bool = True
+    """Add what the network makes to a bicubic enlargement."""
+    content: Literal["discriminator", "pixels", "inception", "vgg19"] = "discriminator"
+    """What the game's images are held to: features of the discriminator, of a network by its weights, or pixels."""
+    content_file: str | None = None
+    """Of Inception or VGG19: a file of PyTorch's, or an .npz."""
+    content_weight: float = 1.0
+    """Weight of the content."""
+    adversarial: float = 1e-3
+    """Weight of the game."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        small = {"generator_width": 4, "discriminator_width": 2, "blocks": 1, "size": 16, "pretrain": 2, "steps": 4}
+        return super().tiny(**{**small, **changes})
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(
+        **dict.fromkeys(("blocks", "generator_width", "discriminator_width"), COUNT),
+        **dict.fromkeys(("content_weight", "adversarial"), WEIGHT),
+        pretrain=(0, 10**9),
+    )
+    load = lambda name, split: data.load(name, size=config.size, channels=config.channels, split=split)  # noqa: E731
+    source, test = config.with_test(load, source)
+    size, _, channels = source.shape
+    if size % config.scale:
+        raise ValueError(f"--size {size}: --scale {config.scale} does not divide it")
+
+    def examples(keys, batch):
+        """Images, and what a file of them made smaller holds."""
+        images = augment.flip(keys, batch["image"]) if config.flip else batch["image"]
+        return degrade.rounded(degrade.bicubic(images, config.scale)), images
+
+    def enlarged(nets, low):
+        """The generator's images, and its statistics."""
+        made, stats = nets.g.with_stats(low)
+        return (made + degrade.bicubic(low, 1 / config.scale) if config.residual else made), stats
+
+    def l2_loss(nets, batch, keys, step):
+        low, real = examples(keys, batch)
+        made, stats = enlarged(nets, low)
+        return total(l2=losses.l2(made, real), stats={"g": stats})
+
+    def waiting_loss(nets, batch, keys, step):
+        return total(waiting=0.0, stats={"d": nets.d.stats})
+
+    def discriminator_loss(nets, batch, keys, step):
+        low, real = examples(keys, batch)
+        real_logits, stats = nets.d.with_stats(real)
+        fake_logits = nets.d(enlarged(nets, low)[0])
+        adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
+        metrics = losses.discriminator_metrics(real_logits, fake_logits)
+        return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
+
+    def generator_loss(nets, batch, keys, step):
+        low, real = examples(keys, batch)
+        made, stats = enlarged(nets, low)
+        content = losses.l2(features(nets, made), features(nets, real))
+        adversarial = losses.non_saturating_generator(nets.d(made))
+        return total(
+            content=config.content_weight * content, adversarial=config.adversarial * adversarial, stats={"g": stats}
+        )
+
+    def before_and_after(nets, batch, keys):
+        """Bicubic enlargements, beneath them what the network makes, and the images themselves."""
+        low, real = examples(keys, batch)
+        return sampling.beneath(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
+
+    example = jnp.zeros((1, *source.shape))
+    small = jnp.zeros((1, size // config.scale, size // config.scale, channels))
+    generator = srgan.Generator(
+        channels, config.scale, config.blocks, config.generator_width, config.norm, dtype=config.dtype
+    )
+    discriminator = srgan.Discriminator(config.discriminator_width, dtype=config.dtype)
+    features, more = content(config, example)
+    d = Player(("d",), discriminator_loss, config.adam(), config.gradient)
+    g = Player(("g",), generator_loss, config.adam(), config.gradient)
+    game = Game(
+        nets={"g": Net(generator, small), "d": Net(discriminator, example), **more},
+        players={"d": d, "g": g},
+        turns=(("d",), ("g",)),
+        ema={"g": config.ema},
+    )
+    alone = {"d": dataclasses.replace(d, loss=waiting_loss), "g": dataclasses.replace(g, loss=l2_loss)}
+    by_l2 = dataclasses.replace(game, players=alone)
+    return Experiment(
+        game,
+        source,
+        latents=lambda keys, batch: degrade.rounded(degrade.bicubic(batch["image"], config.scale)),
+        generate=lambda nets, low: enlarged(nets, low)[0],
+        game_at=lambda step: by_l2 if step < config.pretrain else game,
+        inputs=test,
+        paired=True,
+        translations={
+            "enlarge": Translation(lambda nets, low, keys: enlarged(nets, low)[0], channels, 1, config.scale)
+        },
+        sheets={"before_and_after": before_and_after},
+    )
+
+
+def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:
+    """``(nets, images) -> features``, to which images are held, and the networks that this needs.
+
+    Raises:
+      ValueError: there are no weights for it, or weights that it does not take.
+    """
+    needs = config.content in ("inception", "vgg19")
+    if needs != (config.content_file is not None):
+        told = "needs --content-file, its weights:" if needs else "has no use for --content-file, leave out"
+        raise ValueError(f"--content {config.content} {told} {config.content_file or vgg.WHERE}")
+    if config.content == "pixels":
+        return lambda nets, images: images, {}
+    if config.content == "discriminator":
+        return lambda nets, images: nets.d(images, features=True), {}
+    arrays, _ = read_weights(str(config.content_file))
+    if config.content == "vgg19":
+        fixed = Fixed(vgg.Features(config.dtype), Given(vgg.parameters(arrays)))
+        # The authors' factor, by which its features are about as large as pixels: section 2.2.1.
+        return lambda nets, images: nets.content(images) / 12.75, {"content": Net(fixed, example)}
+    fixed = Fixed(Inception(192), Given(parameters(arrays, 192)))
+    return lambda nets, images: nets.content((images + 1) * 127.5), {"content": Net(fixed, example)}
+
+
+if __name__ == "__main__":
+    main("srgan", Config, build, __doc__)
