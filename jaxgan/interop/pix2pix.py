@@ -22,11 +22,10 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
     Raises:
       ValueError: the arrays are not those of ``like``: all that are missing, unexpected or of another shape are listed.
     """
-    # In the order in which they are likely; of those that fit equally well, the first.
     layouts = [(padding, dropout) for padding in ("reflect", "zero") for dropout in (False, True)]
     plans = [_plan(like, *layout) for layout in layouts]
-    ends = {end for name in arrays for end in state_dict.ends(name)}
-    fits = [len(state_dict.shapes(like, plan).keys() & ends) for plan in plans]
+    given = {(end, value.shape) for name, value in arrays.items() for end in state_dict.ends(name)}
+    fits = [len(state_dict.shapes(like, plan).items() & given) for plan in plans]
     return state_dict.to_variables(arrays, like, plans[fits.index(max(fits))])
 
 

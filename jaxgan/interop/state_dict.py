@@ -87,7 +87,8 @@ def plan(like: Mapping[str, Any], modules: Mapping[str, str]) -> Plan:
 def shapes(like: Mapping[str, Any], plan: Plan) -> dict[str, tuple[int, ...]]:
     """The state dict's names and shapes for variables, or their shapes."""
     parts = flat(like)
-    return {e.name: e.theirs(_empty(parts[path].shape)).shape for path, e in plan.items() if e.name is not None}
+    found = {e.name: e.theirs(_empty(parts[path].shape)).shape for path, e in plan.items() if e.name is not None}
+    return _in_order(found)
 
 
 def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
@@ -141,7 +142,13 @@ def to_torch(variables: Mapping[str, Any], plan: Plan) -> dict[str, np.ndarray]:
             found[entry.name.removesuffix("running_var") + "num_batches_tracked"] = np.array(0)
     if nowhere:
         raise ValueError(f"the official network has no {_list(nowhere)}, which here are not zero")
-    return found
+    return _in_order(found)
+
+
+def _in_order(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """By name, numbers in it by their value."""
+    parts = lambda name: [(part.isdigit(), int(part) if part.isdigit() else part) for part in name.split(".")]  # noqa: E731
+    return {name: arrays[name] for name in sorted(arrays, key=parts)}
 
 
 def _empty(shape: tuple[int, ...]) -> np.ndarray:

@@ -202,14 +202,15 @@ class InstanceNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         mean, var = image_moments(x)
-        scale = lax.rsqrt(var + self.epsilon)
-        bias = -mean * scale
-        if self.affine:
-            own_scale = self.param("scale", self.scale_init, x.shape[-1:])[None]
-            own_bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])[None]
-            scale, bias = scale * own_scale, bias * own_scale + own_bias
         vector = (len(x),) + (1,) * (x.ndim - 2) + x.shape[-1:]
-        return (x * scale.reshape(vector) + bias.reshape(vector)).astype(x.dtype)
+        # Centred first: where few pixels have a small variance beside a large mean, as in a U-Net's inner levels, the
+        # gradient of x * scale - mean * scale is lost between the two.
+        y = (x - mean.reshape(vector)) * lax.rsqrt(var + self.epsilon).reshape(vector)
+        if self.affine:
+            scale = self.param("scale", self.scale_init, x.shape[-1:])
+            bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+            y = y * scale.reshape((1,) * (x.ndim - 1) + (-1,)) + bias.reshape((1,) * (x.ndim - 1) + (-1,))
+        return y.astype(x.dtype)
 
 
 def image_moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:

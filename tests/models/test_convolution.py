@@ -30,6 +30,48 @@ def test_patches_equal_the_native_form(n, size, kernel, stride):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+TURNED = [((7, 6), 3, 1), ((5, 5), 4, 1), ((9,), 5, 0), ((4, 4, 4), 3, 1)]
+
+
+@pytest.mark.parametrize(("size", "kernel", "padding"), TURNED)
+@pytest.mark.parametrize("channels", [(8, 1), (4, 2), (2, 4)])
+def test_patches_of_the_image_with_fewer_channels(size, kernel, padding, channels):
+    g = convolution.padded(size, (kernel,) * len(size), 1, padding)
+    r = np.random.default_rng(0)
+    draw = lambda *shape: jnp.array(r.normal(size=shape), jnp.float32)  # noqa: E731
+    x, y, w = draw(2, *g.large, channels[0]), draw(2, *g.small, channels[1]), draw(*g.kernel, *channels)
+    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
+        patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
+        found = jax.jit(patches, static_argnums=0)(g, *arguments)
+        expected = jax.jit(native, static_argnums=0)(g, *arguments)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_the_widest_product_is_of_the_fewer_channels():
+    """A kernel of 7 x 7 from 64 channels to 3: patches of 147 numbers, not of 3136."""
+    g = convolution.padded((20, 20), (7, 7), 1, 0)
+    x, w = jnp.zeros((1, 20, 20, 64)), jnp.zeros((7, 7, 64, 3))
+    gradient = jax.grad(lambda x, w: convolution.down(g, x, w).sum(), (0, 1))
+    text = jax.export.export(jax.jit(gradient), platforms=["cpu"])(x, w).mlir_module()
+    assert "x147xf32" in text
+    assert "3136xf32" not in text
+
+
+def test_padded_as_pytorch():
+    """https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html, "Shape"."""
+    assert convolution.padded((9, 8), (4, 4), 2, 1).small == (4, 4)
+    assert convolution.padded((9, 8), (4, 4), 1, 1).small == (8, 7)
+    assert convolution.padded((8, 7), (3, 3), 2, 1).small == (4, 4)
+    for size, kernel, stride, padding in ((9, 4, 2, 1), (9, 4, 1, 1), (8, 3, 2, 1), (7, 1, 3, 0)):
+        g = convolution.padded((size,), (kernel,), stride, padding)
+        assert g.padding[0][0] == padding
+        assert stride * (g.small[0] - 1) + kernel == size + sum(g.padding[0])
+    with pytest.raises(
+        ValueError, match=r"an image of \(1, 9\) with 1 on each side is smaller than a kernel of \(4, 4\)"
+    ):
+        convolution.padded((1, 9), (4, 4), 2, 1)
+
+
 def test_the_three_maps_are_one_trilinear_form():
     g = convolution.same((8, 8), (4, 4), 2)
     x, y, w = maps(g, np.random.default_rng(0))

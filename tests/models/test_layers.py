@@ -72,3 +72,84 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_in_float32(layer):
     assert y.dtype == jnp.bfloat16
     expected = layer.apply(variables, X)
     assert 0 < float(jnp.abs(y - expected).max()) < 0.05 * float(jnp.abs(expected).max())
+
+
+PADDED = [(4, 2, 1, 0), (4, 1, 1, 0), (3, 2, 1, 0), (3, 2, 1, 1), (7, 1, 0, 0), (1, 1, 0, 0), (5, 3, 1, 2)]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "output_padding"), PADDED)
+def test_padding_is_pytorchs(kernel, stride, padding, output_padding):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(2, 9, 8, 3)).astype(np.float32)
+    first = lambda x: torch.tensor(np.asarray(x)).permute(0, 3, 1, 2)  # noqa: E731
+    layer = layers.Conv(5, kernel, stride, padding=padding)
+    y, variables = layer.init_with_output(jax.random.key(0), x)
+    w = torch.tensor(np.asarray(variables["params"]["kernel"])).permute(3, 2, 0, 1)
+    expected = torch.nn.functional.conv2d(first(x), w, stride=stride, padding=padding)
+    np.testing.assert_allclose(y, expected.permute(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+    layer = layers.ConvTranspose(5, kernel, stride, padding=padding, output_padding=output_padding)
+    y, variables = layer.init_with_output(jax.random.key(0), x)
+    w = torch.tensor(np.asarray(variables["params"]["kernel"])).permute(3, 2, 0, 1)
+    how = {"stride": stride, "padding": padding, "output_padding": output_padding}
+    expected = torch.nn.functional.conv_transpose2d(first(x), w, **how)
+    np.testing.assert_allclose(y, expected.permute(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_output_padding_is_below_the_stride():
+    with pytest.raises(ValueError, match="output_padding 2: want from 0 to 1, below the stride"):
+        layers.ConvTranspose(5, 3, 2, padding=1, output_padding=2).init(jax.random.key(0), X)
+
+
+def test_instance_norm_by_hand():
+    y = layers.InstanceNorm().init_with_output(jax.random.key(0), X)[0]
+    mean, var = X.mean((1, 2), keepdims=True), X.var((1, 2), keepdims=True)
+    np.testing.assert_allclose(y, (X - mean) / np.sqrt(var + 1e-5), atol=1e-5)
+    layer = layers.InstanceNorm(affine=True)
+    variables = layer.init(jax.random.key(0), X)
+    assert jax.tree.map(jnp.shape, variables) == {"params": {"scale": (5,), "bias": (5,)}}
+    scaled = layer.apply({"params": {"scale": jnp.arange(5.0), "bias": jnp.ones(5)}}, X)
+    np.testing.assert_allclose(scaled, y * np.arange(5.0, dtype=np.float32).reshape(1, 1, 1, 5) + 1, atol=1e-5)
+    with pytest.raises(ValueError, match="an image of one pixel has no variance"):
+        layers.InstanceNorm().init(jax.random.key(0), X[:, :1, :1])
+
+
+def test_instance_norms_gradient_does_not_cancel():
+    """Four pixels of variance 1e-8 around 10: against float64. As x * scale - mean * scale it is wrong by a tenth."""
+    r = np.random.default_rng(0)
+    x, w = 10 + 1e-4 * r.normal(size=(1, 2, 2, 64)), r.normal(size=(1, 2, 2, 64))
+    x = x.astype(np.float32)
+    found = jax.jit(jax.grad(lambda x: (layers.InstanceNorm().apply({}, x) * w.astype(np.float32)).sum()))(x)
+    n, centred = 4, x.astype(np.float64) - x.astype(np.float64).mean((1, 2), keepdims=True)
+    var = (centred**2).mean((1, 2), keepdims=True) + 1e-5
+    slope = w - w.mean((1, 2), keepdims=True) - centred * (w * centred).sum((1, 2), keepdims=True) / (n * var)
+    expected = slope / np.sqrt(var)
+    assert np.linalg.norm(found - expected) < 1e-5 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_batch_norm_of_each_image_at_test(classes):
+    norm = layers.BatchNorm(classes=classes, at_test="image")
+    labels = {"label": jnp.array([0, 1, 2, 0, 1, 2, 0, 1])} if classes else {}
+    variables = norm.init(jax.random.key(0), X, train=True, **labels)
+    y = norm.apply(variables, X, train=False, **labels)
+    np.testing.assert_allclose(y, layers.InstanceNorm().apply({}, X), atol=1e-5)
+    both, _ = norm.apply(variables, X, train=True, mutable=["batch_stats"], **labels)
+    assert np.abs(both - y).max() > 0.1
+    scaled = {**variables, "params": jax.tree.map(lambda p: 2 * p + 1, variables["params"])}
+    np.testing.assert_allclose(norm.apply(scaled, X, train=False, **labels), 3 * y + 1, atol=1e-4)
+
+
+def test_prelu_by_hand():
+    x = jnp.array([[-2.0, -2.0], [4.0, 4.0]])
+    variables = layers.PReLU().init(jax.random.key(0), x)
+    assert variables["params"]["slope"].tolist() == [0.25, 0.25]
+    y = layers.PReLU().apply({"params": {"slope": jnp.array([0.5, -1.0])}}, x)
+    assert y.tolist() == [[-1.0, 2.0], [4.0, 4.0]]
+
+
+def test_mirrored_by_hand():
+    x = jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
+    assert layers.mirrored(x, 2).reshape(-1).tolist() == [3, 2, 1, 2, 3, 2, 1]
+    assert layers.mirrored(x, 2, edge=True).reshape(-1).tolist() == [1, 1, 1, 2, 3, 3, 3]
+    with pytest.raises(ValueError, match="to mirror 3 pixels, sides must be of 4 or more"):
+        layers.mirrored(x, 3)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxgan import losses
-from jaxgan.models import cgan, r3gan, resnet
+from jaxgan.models import cgan, r3gan, resnet, srgan
 from jaxgan.networks import Function
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[torch]'")
@@ -295,6 +295,52 @@ def test_cgan(projection):
     )
     theirs.mean().backward()
     agree(value, theirs.mean(), grads, p)
+
+
+# SRGAN
+
+
+def prelu(p, x, path):
+    return F.prelu(x, p[f"{path}/slope"])
+
+
+def batch_norm(p, x, path):
+    return F.batch_norm(x, None, None, p[f"{path}/scale"], p[f"{path}/bias"], training=True, eps=1e-5)
+
+
+def super_resolution(p, x, blocks):
+    layer = lambda x, path: batch_norm(p, p.conv(x, path), f"{path}_norm")  # noqa: E731
+    x = first = prelu(p, p.conv(x, "g/first"), "g/first_slope")
+    for i in range(blocks):
+        x = x + layer(prelu(p, layer(x, f"g/block_{i}_0"), f"g/block_{i}_slope"), f"g/block_{i}_1")
+    x = first + layer(x, "g/last")
+    for i in range(2):
+        x = prelu(p, F.pixel_shuffle(p.conv(x, f"g/up_{i}"), 2), f"g/up_{i}_slope")
+    return p.conv(x, "g/image")
+
+
+def super_resolution_logits(p, x):
+    for i in range(8):
+        x = p.conv(x, f"d/conv_{i}", stride=1 + i % 2)
+        x = F.leaky_relu(x if i == 0 else batch_norm(p, x, f"d/norm_{i}"), 0.2)
+    return p.dense(F.leaky_relu(p.dense(x.mean((2, 3)), "d/hidden"), 0.2), "d/logit").view(-1)
+
+
+def test_srgan():
+    low, blocks = images(0, 5), 2
+    g = function(srgan.Generator(3, 4, blocks, 4), low, train=True)
+    d = function(srgan.Discriminator(2, 8), images(1, 20), train=True)
+    both = {"g": g.params, "d": d.params}
+
+    def loss(params):
+        fake = g.replace(params=params["g"])(low)
+        return losses.non_saturating_generator(d.replace(params=params["d"])(fake)).mean()
+
+    value, grads = jax.jit(jax.value_and_grad(loss))(both)
+    p = Parameters(both)
+    theirs = F.softplus(-super_resolution_logits(p, super_resolution(p, channels_first(low), blocks))).mean()
+    theirs.backward()
+    agree(value, theirs, grads, p)
 
 
 def test_a_network_that_differs_is_seen():

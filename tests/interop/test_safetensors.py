@@ -1,0 +1,131 @@
+"""Files of .safetensors: there and back, by hand, and what is none, damaged or hostile."""
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from jaxgan.interop import read_safetensors, read_weights, write_safetensors
+
+
+def saved(path, header, data=b"", length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes((len(text) if length is None else length).to_bytes(8, "little") + text + data)
+    return path
+
+
+def one(**changes):
+    return {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8], **changes}}
+
+
+TWO = np.array([1.5, -2.0], "<f4").tobytes()
+
+
+def test_a_file_by_hand(tmp_path):
+    """As https://huggingface.co/docs/safetensors has it: metadata, spaces after the header, arrays in any order."""
+    header = {
+        "__metadata__": {"format": "pt"},
+        "b": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [16, 20]},
+        "none": {"dtype": "F64", "shape": [0, 3], "data_offsets": [8, 8]},
+        "scalar": {"dtype": "I64", "shape": [], "data_offsets": [8, 16]},
+        **one(),
+    }
+    half = (np.array([1.0, -2.5], "<f4").view("<u4") >> 16).astype("<u2")
+    data = TWO + np.array(-7, "<i8").tobytes() + half.tobytes()
+    found = read_weights(saved(tmp_path / "a.safetensors", json.dumps(header).encode() + b"   ", data))
+    assert list(found) == ["a", "none", "scalar", "b"]
+    assert found["a"].tolist() == [1.5, -2.0]
+    assert found["none"].shape == (0, 3)
+    assert (found["scalar"].shape, found["scalar"].dtype, found["scalar"]) == ((), np.int64, -7)
+    np.testing.assert_array_equal(found["b"], np.array([[1.0, -2.5]], np.float32), strict=True)
+    found["a"] += 1  # one's own
+    assert read_safetensors(saved(tmp_path / "b.safetensors", {})) == {}
+
+
+def test_there_and_back(tmp_path):
+    r = np.random.default_rng(0)
+    kinds = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?")
+    arrays = {f"x.{kind}": r.normal(0, 9, (3, 2)).astype(kind, casting="unsafe") for kind in kinds if kind[0] != "u"}
+    arrays |= {f"x.{kind}": r.integers(0, 99, (3, 2)).astype(kind) for kind in kinds if kind[0] == "u"}
+    arrays |= {"transposed": r.normal(size=(4, 3)).T, "big": np.arange(3, dtype=">f4"), "scalar": np.array(2.5)}
+    arrays |= {"empty": np.zeros((2, 0), np.float32), "naïve \n": np.ones(1)}
+    path = tmp_path / "a.safetensors"
+    write_safetensors(path, arrays, {"format": "pt"})
+    found = read_safetensors(path)
+    assert found.keys() == arrays.keys()
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(found[name], value.astype(value.dtype.newbyteorder("=")), strict=True)
+    header = json.loads(path.read_bytes()[8 : 8 + int.from_bytes(path.read_bytes()[:8], "little")])
+    assert header.pop("__metadata__") == {"format": "pt"}
+    widths = {"F64": 8, "I64": 8, "F32": 4, "U16": 2}
+    assert all(told["data_offsets"][0] % widths.get(told["dtype"], 1) == 0 for told in header.values())
+
+
+def test_what_the_reference_reads(tmp_path):
+    safetensors = pytest.importorskip("safetensors.numpy")
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3)}
+    write_safetensors(tmp_path / "a.safetensors", arrays)
+    for name, value in safetensors.load_file(tmp_path / "a.safetensors").items():
+        np.testing.assert_array_equal(value, arrays[name], strict=True)
+    safetensors.save_file(arrays, tmp_path / "b.safetensors")
+    for name, value in read_safetensors(tmp_path / "b.safetensors").items():
+        np.testing.assert_array_equal(value, arrays[name], strict=True)
+
+
+def test_what_cannot_be_written(tmp_path):
+    for name, value in {"__metadata__": np.ones(1), "a": np.ones(1, complex), "b": np.array(["text"])}.items():
+        with pytest.raises(
+            ValueError, match=f"'{name}' of .*: want another name than '__metadata__', and one of F64, F32"
+        ):
+            write_safetensors(tmp_path / "a.safetensors", {name: value})
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+DAMAGED = {
+    "empty": (b"", b"", 0, "no .safetensors: a header of 0 bytes in a file of 8"),
+    "a header beyond the file": (b"{}", b"", 3, "no .safetensors: a header of 3 bytes in a file of 10"),
+    "a header of exabytes": (b"{}", b"", 2**63, "no .safetensors: a header of 9,223,372,036,854,775,808 bytes"),
+    "no JSON": (b"{'a'}", b"", None, "its header is no JSON"),
+    "no text": (b'{"\xff"', b"", None, "its header is no JSON"),
+    "a list": ([], b"", None, "its header is no dictionary"),
+    "deep": (b"[" * 100_000, b"", None, "its header is no JSON"),
+    "a name twice": (b'{"a":1,"a":1}', b"", None, "its header has a name twice"),
+    "no dictionary": ({"a": 3}, b"", None, "'a' is told by other than dtype, shape and data_offsets"),
+    "something more": (one(more=1), TWO, None, "'a' is told by other than"),
+    "dtype": (one(dtype="F8_E4M3"), TWO, None, "'a' is of dtype 'F8_E4M3'; F64, F32, F16, BF16"),
+    "dtype of none": (one(dtype=[1]), TWO, None, "'a' is of dtype a list"),
+    "negative": (one(shape=[-2]), TWO, None, "'a' has a shape of other than up to 64 whole numbers from 0"),
+    "true": (one(shape=[True]), TWO, None, "'a' has a shape of other than"),
+    "fraction": (one(shape=[2.0]), TWO, None, "'a' has a shape of other than"),
+    "axes": (one(shape=[1] * 65), TWO, None, "'a' has a shape of other than"),
+    "one offset": (one(data_offsets=[8]), TWO, None, "'a' has data_offsets of other than a begin and an end"),
+    "backwards": (one(data_offsets=[8, 0]), TWO, None, "'a' has data_offsets of other than"),
+    "too many numbers": (one(shape=[3]), TWO, None, r"'a': F32 of shape \[3\] are 12 bytes, not 8"),
+    "huge": (one(shape=[2**40, 2**40]), TWO, None, "'a': F32 of shape .* bytes, not 8"),
+    "shorter": (one(), TWO[:7], None, "its arrays take 8 bytes, and it has 7 for them"),
+    "longer": (one(), TWO + b"x", None, "its arrays take 8 bytes, and it has 9 for them"),
+    "a gap": (one(data_offsets=[4, 12]), TWO + TWO, None, "'a' begins at byte 4; the one before it ends at 0"),
+    "overlap": ({**one(), "b": one(data_offsets=[4, 12])["a"]}, TWO + TWO, None, "'b' begins at byte 4; .* ends at 8"),
+    "the same place": ({**one(), "b\x1b[2J": one()["a"]}, TWO, None, r"'b\\x1b\[2J' begins at byte 0; .* ends at 8"),
+    "a number of a million digits": (b'{"a":' + b"9" * 1_000_000 + b"}", b"", None, "a.safetensors: "),
+    "no numbers of huge axes": (one(shape=[0, 2**47, 2**47, 2**47], data_offsets=[0, 0]), b"", None, "a.safetensors: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged(name, tmp_path):
+    header, data, length, told = DAMAGED[name]
+    path = saved(tmp_path / "a.safetensors", header, data, length)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=told) as error:
+            read_safetensors(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
+    assert str(error.value).startswith(str(path))
+    assert len(str(error.value)) < 500
+    (tmp_path / "short.safetensors").write_bytes(b"123")
+    with pytest.raises(ValueError, match=r"no \.safetensors"):
+        read_safetensors(tmp_path / "short.safetensors")

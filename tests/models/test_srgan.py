@@ -1,0 +1,98 @@
+"""SRGAN's shapes and shuffling; its layers against PyTorch are in test_parity.py."""
+
+import functools
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.models import srgan
+
+
+def shapes(module, size):
+    x = jax.ShapeDtypeStruct((2, *size, 3), jnp.float32)
+    return jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x, train=True), x)
+
+
+def test_pixel_shuffle_by_hand():
+    """Shi et al. 2016, equation 4: the channels of a pixel, in the order of the square's rows."""
+    x = np.arange(2 * 1 * 2 * 8, dtype=np.float32).reshape(2, 1, 2, 8)
+    y = srgan.pixel_shuffle(x, 2)
+    assert y.shape == (2, 2, 4, 2)
+    np.testing.assert_array_equal(y[0, :, :, 0], [[0, 1, 8, 9], [2, 3, 10, 11]])
+    np.testing.assert_array_equal(y[0, :, :, 1], [[4, 5, 12, 13], [6, 7, 14, 15]])
+    with pytest.raises(ValueError, match="8 channels do not make squares of 3 x 3; want a multiple of 9"):
+        srgan.pixel_shuffle(x, 3)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_pixel_shuffle_is_pytorchs(times):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5 * times**2)).astype(np.float32)
+    expected = torch.nn.PixelShuffle(times)(torch.tensor(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    np.testing.assert_array_equal(srgan.pixel_shuffle(x, times), expected.numpy())
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_images_grow(scale):
+    y, _ = shapes(srgan.Generator(3, scale, 1, 4), (5, 6))
+    assert (y.shape, y.dtype) == ((2, 5 * scale, 6 * scale, 3), jnp.float32)
+
+
+def test_the_papers_networks():
+    """Counted by hand from its figure 4: a convolution is weights and, where no norm follows, biases."""
+    _, variables = shapes(srgan.Generator(), (24, 24))
+    conv = lambda k, i, o, bias=True: k * k * i * o + o * bias  # noqa: E731
+    block = 2 * (conv(3, 64, 64, False) + 2 * 64) + 64
+    ups = 2 * (conv(3, 64, 256) + 64)
+    expected = conv(9, 3, 64) + 64 + 16 * block + conv(3, 64, 64, False) + 2 * 64 + ups + conv(9, 64, 3)
+    assert count(variables) == expected
+    logits, variables = shapes(srgan.Discriminator(pooled=False), (96, 96))
+    assert logits.shape == (2,)
+    assert variables["params"]["hidden"]["kernel"].shape == (6 * 6 * 512, 1024)
+    widths = [3, 64, 64, 128, 128, 256, 256, 512, 512]
+    convs = [conv(3, i, o, n == 0) + 2 * o * (n > 0) for n, (i, o) in enumerate(itertools.pairwise(widths))]
+    assert count(variables) == sum(convs) + 18432 * 1024 + 1024 + 1024 + 1
+
+
+def count(variables):
+    return sum(math.prod(x.shape) for x in jax.tree.leaves(variables["params"]))
+
+
+def test_a_pooled_discriminator_serves_any_size():
+    module = srgan.Discriminator(2, 4)
+    _, variables = shapes(module, (32, 32))
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes(module, (17, 40))[1])
+
+
+def test_without_normalisation_nothing_moves():
+    _, variables = shapes(srgan.Generator(3, 2, 2, 4, norm=False), (4, 4))
+    assert set(variables) == {"params"}
+    assert "bias" in variables["params"]["block_0_0"]
+    _, variables = shapes(srgan.Discriminator(2, 4, norm=False), (16, 16))
+    assert set(variables) == {"params"}
+
+
+def test_scales_that_are_none():
+    for scale in (1, 3, 0, -2):
+        with pytest.raises(ValueError, match=f"scale {scale}: want 2, 4 or another power of 2"):
+            shapes(srgan.Generator(scale=scale), (4, 4))
+
+
+def test_gradients_reach_every_parameter():
+    g, d = srgan.Generator(3, 2, 2, 4), srgan.Discriminator(2, 4)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 3)).astype(np.float32)
+    of_g = jax.jit(functools.partial(g.init, train=True))(jax.random.key(0), x)
+    of_d = jax.jit(functools.partial(d.init, train=True))(jax.random.key(1), np.zeros((2, 16, 16, 3), np.float32))
+
+    @jax.jit
+    @jax.grad
+    def gradient(params):
+        fake = g.apply({**of_g, "params": params["g"]}, x, train=True, mutable=["batch_stats"])[0]
+        return d.apply({**of_d, "params": params["d"]}, fake, train=True, mutable=["batch_stats"])[0].sum()
+
+    found = gradient({"g": of_g["params"], "d": of_d["params"]})
+    assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(found))

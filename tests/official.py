@@ -1,0 +1,61 @@
+"""Weights of official networks, drawn by their official names, and what was seen of the official code's outputs."""
+
+import functools
+import zlib
+
+import jax
+import numpy as np
+
+from jaxgan.interop import pix2pix
+
+
+def drawn(name, shape):
+    """An array of a state dict, from a seed that its name gives."""
+    draws = np.random.RandomState(zlib.crc32(name.encode()))
+    if len(shape) == 4:
+        return draws.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32)
+    if name.endswith(("running_var", "weight")):
+        return draws.uniform(0.5, 1.5, shape).astype(np.float32)
+    return draws.normal(0, 0.1, shape).astype(np.float32)
+
+
+def image(*shape):
+    return np.random.RandomState(1).uniform(-1, 1, shape).astype(np.float32)
+
+
+def shapes(module, *inputs):
+    return jax.eval_shape(functools.partial(module.init, train=True), jax.random.key(0), *inputs)
+
+
+def variables(module, *inputs, **layout):
+    """Of a module of pix2pix or CycleGAN, by way of a state dict."""
+    like = shapes(module, *inputs)
+    arrays = {name: drawn(name, shape) for name, shape in pix2pix.shapes(like, **layout).items()}
+    return pix2pix.to_variables(arrays, like)
+
+
+def names_checksum(shapes):
+    return zlib.crc32("\n".join(sorted(f"{name} {tuple(shape)}" for name, shape in shapes.items())).encode())
+
+
+def trained(module, variables, *inputs):
+    """The output in training, and the norm of the gradient of its product with noise, over all parameters."""
+
+    def product(params):
+        y = module.apply({**variables, "params": params}, *inputs, train=True, mutable=["batch_stats"])[0]
+        weights = np.random.RandomState(2).normal(size=y.shape).astype(np.float32)
+        return (y * weights).sum(), y
+
+    (_, y), grads = jax.jit(jax.value_and_grad(product, has_aux=True))(variables["params"])
+    return y, np.sqrt(sum(float(np.square(g).sum()) for g in jax.tree.leaves(grads)))
+
+
+def at_test(module, variables, *inputs):
+    return jax.jit(functools.partial(module.apply, train=False))(variables, *inputs)
+
+
+def agrees(y, figures):
+    """An output with the first three numbers, the mean, and the mean square of the official code's."""
+    numbers = np.asarray(y).reshape(-1)
+    found = [*numbers[:3], numbers.mean(), np.square(numbers.astype(np.float64)).mean()]
+    np.testing.assert_allclose(found, figures, rtol=1e-4, atol=2e-5)
