@@ -3,8 +3,8 @@
 Paper      Zhu et al. 2017, arXiv:1703.10593, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix: residual
            networks both ways, least squares, cycles and identities in L1, a pool of 50 fakes
 Command    python -m experiments.cyclegan
-Data       tiles of two photographs that come with scikit-learn; --data FOLDER --data-inputs FOLDER, or a TFDS name,
-           cycle_gan/horse2zebra
+Data       tiles of two textures that come with scikit-image, grass to gravel; --data FOLDER --data-inputs FOLDER, or
+           a TFDS name, cycle_gan/horse2zebra
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       TODO
 Score      TODO
@@ -29,9 +29,9 @@ from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings, positiv
 class Config(TranslationSettings):
     """What the result depends on. Domain B is the data's images, A its inputs."""
 
-    data: str = "photos:flower"
-    data_inputs: str | None = "photos:china"
-    """Of unpaired data that has two names, that of domain A."""
+    data: str = "photos:gravel"
+    data_inputs: str | None = None
+    """Of unpaired data that has two names, that of domain A; of photos:gravel it is photos:grass if not given."""
     test_data_inputs: str | None = None
     """The same of test_data."""
     size: int | None = 32
@@ -63,6 +63,7 @@ class Config(TranslationSettings):
 def loaded(config: Config, name: str, split: str) -> data.Source:
     """Images of B, and inputs of A."""
     inputs = config.data_inputs if name == config.data else config.test_data_inputs
+    inputs = "photos:grass" if inputs is None and name == "photos:gravel" else inputs
     return unpaired.load(name, inputs, size=config.size, channels=config.channels, split=split)
 
 

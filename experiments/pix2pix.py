@@ -165,8 +165,9 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         turns=(("d",), ("g",)),
         ema={"g": config.ema},
     )
+    taken = degrade.holed if config.inputs == "hole" else lambda x: x
     translations = {
-        "to_image": Translation(lambda nets, x, keys: generated(nets, x, keys)[0], given.shape[-1], 2**downs)
+        "to_image": Translation(lambda nets, x, keys: generated(nets, taken(x), keys)[0], given.shape[-1], 2**downs)
     }
     if config.inputs in ("edges", "grey"):
         again = lambda nets, x, keys: generated(nets, MADE[config.inputs](keys, x), keys)[0]  # noqa: E731

@@ -2,7 +2,7 @@
 
 Paper      Ledig et al. 2017, arXiv:1609.04802: a residual network that shuffles pixels, first trained by L2 alone,
            then by the content of features and against a discriminator. Two things are not the paper's: what the
-           network makes is added to a bicubic enlargement, and features of VGG19 need --content vgg19 --content-file FILE
+           network makes is added to a bicubic enlargement; features of VGG19 need --content vgg19 --content-file
 Command    python -m experiments.srgan
 Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
            tiles:FOLDER cuts any images

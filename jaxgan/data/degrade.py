@@ -180,6 +180,12 @@ def masked(images: jax.Array, keys: jax.Array, share: float = 0.25) -> jax.Array
     return jnp.concatenate([jnp.where(holes, 0, images), jnp.where(holes, 1, -1).astype(images.dtype)], -1)
 
 
+def holed(images: jax.Array) -> jax.Array:
+    """As ``masked``, of images with alpha, [B, H, W, C + 1]: where they are more than half transparent is the hole."""
+    holes = images[..., -1:] < 0
+    return jnp.concatenate([jnp.where(holes, 0, images[..., :-1]), jnp.where(holes, 1, -1).astype(images.dtype)], -1)
+
+
 def composite(holed: jax.Array, painted: jax.Array) -> jax.Array:
     """``painted``, [B, H, W, C], in the holes of what ``masked`` made, and the known pixels around them."""
     return jnp.where(holed[..., -1:] > 0, painted, holed[..., :-1])

@@ -141,11 +141,13 @@ class ImageFiles:
 
 
 def image_files(path: Path) -> tuple[Files, list[str]]:
-    """A folder, or a zip, and the names of the images in it, sorted.
+    """A folder, or a zip, and the names of the images in it, sorted; of an image its folder, and its name alone.
 
     Raises:
       ValueError: there is none, or a zip is damaged or leads out of itself.
     """
+    if path.is_file() and path.suffix.lower() in EXTENSIONS:
+        return _Folder(path.parent), [path.name]
     files: Files = _Folder(path) if path.is_dir() else _Zip(path)
     every = files.names()
     names = [name for name in every if PurePosixPath(name).suffix.lower() in EXTENSIONS]

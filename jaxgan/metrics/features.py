@@ -1,5 +1,6 @@
 """What a metric looks at: images to features, by Inception or by any function, in batches over all devices."""
 
+import functools
 import hashlib
 import zipfile
 import zlib
@@ -92,7 +93,10 @@ class InceptionFeatures:
         """The compiled network as far as a layer, and its parameters on each device; made when it is first asked."""
         if layer not in self._networks:
             params, network = inception.parameters(self._arrays, layer), inception.Inception(layer)
-            run = jax.jit(lambda params, images: network.apply(params, resize_tf1(images, inception.SIZE)))
+            run = jax.jit(
+                lambda params, images: network.apply(params, resize_tf1(images, inception.SIZE)),
+                compiler_options=_options(),
+            )
             self._networks[layer] = run, [jax.device_put(params, device) for device in self._devices]
         return self._networks[layer]
 
@@ -126,6 +130,17 @@ class InceptionFeatures:
             part = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), 0)])
             found.append(run(params[at], jax.device_put(part, self._devices[at])))
         return np.concatenate([np.asarray(x) for x in found])[: len(images)]
+
+
+@functools.cache
+def _options() -> dict[str, str]:
+    """XLA's: without YNNPACK, whose convolutions take Inception twice as long on a CPU; none if it has no such."""
+    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:

@@ -13,7 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxgan import privacy
-from jaxgan.data import as_float
+from jaxgan.data import Unpaired, as_float
 from jaxgan.game import Game
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.settings import Settings
@@ -31,6 +31,8 @@ def made_private(experiment: Experiment, config: Any) -> Experiment:
             if field.name.startswith("private_") and getattr(config, field.name, field.default) != field.default:
                 raise ValueError(f"{_flag(field.name)} is of private training; ask for that: --private-noise 1.0")
         return experiment
+    if isinstance(experiment.source, Unpaired):
+        raise ValueError("--private-noise: of examples that are drawn in one order; unpaired ones have two")
     for name in ("private_noise", "private_clip"):
         if not 0 < getattr(config, name) < math.inf:
             raise ValueError(f"{_flag(name)} {getattr(config, name)}: a number above 0")

@@ -53,6 +53,8 @@ def translate_files(
         try:
             picture = _read(files, name, translator.translation.channels)
             picture = _with_holes(picture, name, holes) if holes else picture
+            if picture.frames.shape[-1] == 4 and picture.frames[..., 3].min() >= 128:
+                raise ValueError(f"{name}: nothing of it is transparent, so nothing would be filled; or give --masks")
             size = picture.frames.shape[1:3]
             if size not in seen:
                 seen.add(size)
