@@ -147,8 +147,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     example = jnp.zeros((1, *source.shape))
     given = made(jax.random.split(jax.random.key(0), 1), data.as_float(source.read(np.zeros(1, int))))
+    # Trained on one image at a time, a network knows an image's own statistics alone; on several, only their mix.
+    at_test = "image" if config.batch_size == 1 else "averages"
     generator = pix2pix.Generator(
-        channels, downs, config.generator_width, config.norm, 1 - config.dropout, dtype=config.dtype
+        channels, downs, config.generator_width, config.norm, 1 - config.dropout, at_test, config.dtype
     )
     if config.layers:
         discriminator = pix2pix.Discriminator(

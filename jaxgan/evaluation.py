@@ -183,13 +183,13 @@ def extractor(
     return InceptionFeatures(weights, int(features.rpartition("-")[2]), resize=resize)  # pyright: ignore
 
 
-def look(source: Source, names: Sequence[str], features: Features, count: int | None = None) -> Seen:
+def look(source: Source, names: Sequence[str], features: Features | None, count: int | None = None) -> Seen:
     """What the metrics ``names`` look at of a source, read in batches: of the data once for several comparisons.
 
     Args:
       source: images.
       names: of ``METRICS``.
-      features: what is looked at.
+      features: what is looked at; None where metrics look at pixels alone.
       count: so many alone, evenly from first to last; of a smaller source all.
 
     Raises:
@@ -207,7 +207,7 @@ def look(source: Source, names: Sequence[str], features: Features, count: int | 
 
 
 def compare(
-    samples: Source, data: Source | Seen, names: Sequence[str], features: Features, *, count: int | None = None
+    samples: Source, data: Source | Seen, names: Sequence[str], features: Features | None, *, count: int | None = None
 ) -> dict[str, Any]:
     """The metrics ``names`` of samples against data, both read in batches, and under ``"protocol"`` how.
 
@@ -233,7 +233,7 @@ def compare(
     protocol = {
         "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
         "data": {"name": given.name, "count": counts[1], "shape": list(given.shape)},
-        **features.protocol,
+        **(features.protocol if features else {}),
         "jax": f"{jax.__version__} on {jax.default_backend()}",
         **{name: how for name in names if (how := METRICS[name].protocol(*counts))},
         "jaxgan": __version__,
@@ -241,18 +241,20 @@ def compare(
     return {**values, "protocol": protocol}
 
 
-def _parts(source: Source, parts: set[str], features: Features) -> dict[str, Any]:
+def _parts(source: Source, parts: set[str], features: Features | None) -> dict[str, Any]:
     """Of ``Seen`` those parts, of images that are read once; of moments alone without keeping the features."""
     kept: dict[str, list] = {part: [] for part in parts}
+    if features is None and parts - {"images"}:
+        raise ValueError(f"these metrics look at {', '.join(sorted(parts - {'images'}))}, and no features are given")
 
     def batches() -> Iterator[np.ndarray]:
         for batch in in_batches(source, READ) if parts else ():
             images = np.asarray(batch["image"])
             if "images" in parts:
                 kept["images"].append(as_bytes(images))
-            if "logits" in parts:
+            if "logits" in parts and features:
                 kept["logits"].append(features.logits(images))
-            if "features" in parts or "moments" in parts:
+            if ("features" in parts or "moments" in parts) and features:
                 yield features(images)
 
     found: dict[str, Any] = {}
@@ -284,11 +286,8 @@ def table(result: dict[str, Any]) -> list[str]:
     keys = ("layer", "trained_on", "accuracy", "weights", "resize")
     how = [f"{key.replace('_', ' ')} {_short(protocol[key])}" for key in keys if key in protocol]
     figures = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
-    return [
-        *figures,
-        "  " + " against ".join(sets),
-        "  " + ", ".join([str(protocol.get("features", "features")), *how]),
-    ]
+    by = [", ".join([str(protocol["features"]), *how])] if "features" in protocol else []
+    return [*figures, "  " + " against ".join(sets), *("  " + line for line in by)]
 
 
 def _short(value: Any) -> str:

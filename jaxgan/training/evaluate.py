@@ -101,6 +101,12 @@ def likeness(drawn: Drawn, wanted: Source, metrics: Sequence[str]) -> dict[str, 
     return {name: value / len(drawn) for name, value in sums.items()}
 
 
+def looks_at_features(metrics: Sequence[str]) -> bool:
+    """Whether any of the metrics asks for more than pixels."""
+    pixels = {name for name, metric in evaluation.METRICS.items() if set(metric.looks_at) <= {"images"}}
+    return not set(metrics) <= {*PAIRED, *pixels}
+
+
 def suits(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
     """``ValueError`` for what cannot be asked of this experiment's samples."""
     if not experiment.paired and set(PAIRED) & set(metrics):
@@ -147,7 +153,7 @@ def evaluate(
     experiment: Experiment,
     state: State,
     metrics: Sequence[str],
-    features: Features,
+    features: Features | None,
     *,
     count: int | None = None,
     seed: int = 0,
@@ -160,7 +166,7 @@ def evaluate(
     Args:
       experiment, state: what draws samples, with averaged weights where it has them.
       metrics: of ``METRICS``: those of sets, and of a generator.
-      features: what is looked at.
+      features: what is looked at; None where only pixels are, see ``looks_at_features``.
       count: of samples; as many as there are data, at most 50,000, if not given.
       seed: of the samples.
       name: of the samples, for people.
@@ -174,7 +180,7 @@ def evaluate(
     drawn = Drawn(experiment, state, count or min(MOST, len(experiment.measured)), seed, name, sample)
     result = evaluation.compare(drawn, data or experiment.measured, _of_sets(metrics), features)
     protocol = result.pop("protocol")
-    if "ppl" in metrics:
+    if "ppl" in metrics and features:
         result["ppl"] = path_length(drawn, features)
         protocol["ppl"] = {"epsilon": EPSILON, "space": "z", "kept": KEPT}
     result |= likeness(drawn, experiment.measured, metrics)
@@ -190,20 +196,19 @@ class Evaluator:
     """
 
     def __init__(
-        self, experiment: Experiment, metrics: Sequence[str], features: Features, count: int | None, seed: int
+        self, experiment: Experiment, metrics: Sequence[str], features: Features | None, count: int | None, seed: int
     ):
         check(metrics, count)
         self._experiment, self._metrics, self._features = experiment, metrics, features
         self._count, self._seed = count, seed
         self._sample, self._reals = experiment.sampler(), None
         self._path, self._say = None, print
-        what = [metrics[0], features.protocol, count, seed]
+        what = [metrics[0], features.protocol if features else None, count, seed]
         self.by = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
     def rehearse(self, state: State) -> None:
         """``ValueError`` for what cannot be measured of this experiment, before it has been trained for hours."""
         least = max((evaluation.METRICS[name].least for name in _of_sets(self._metrics)), default=2)
-        suits(self._experiment, self._metrics, self._count)
         count = self._count or min(MOST, len(self._experiment.measured))
         if count < least:
             raise ValueError(f"--evaluate-count {count}: {', '.join(self._metrics)} needs {least}")

@@ -36,19 +36,19 @@ class Probe:
 
     def __init__(self, experiment: Experiment, seed: int, members: int | None = None):
         game, classes, rng = experiment.game, len(experiment.classes), np.random.default_rng(seed)
-        z = experiment.draw(seed, np.arange(EXAMPLES))
         labels = (jnp.arange(EXAMPLES) % classes,) if classes else ()
+        latents = (experiment.draw(seed, np.arange(EXAMPLES)), *labels)
         draws = [_spread(_flat(_images(experiment.source, rng))) for _ in range(DRAWS)]
         spread, apart = (max(float(np.mean(x)), 1e-12) for x in zip(*draws))
         pair = _pair(experiment, rng)
         turns = _turns(game)
 
-        def draw(state: State) -> jax.Array:
+        def draw(state: State, latents: Any) -> jax.Array:
             # As the discriminator meets them: neither averaged nor with moving statistics, which lag behind.
-            return _flat(experiment.generate(game.functions(state, train=True, ema=False), z, *labels))
+            return _flat(experiment.generate(game.functions(state, train=True, ema=False), *latents))
 
-        def measure(state: State, last: Any) -> tuple[dict[str, jax.Array], Any]:
-            samples = draw(state)
+        def measure(state: State, last: Any, latents: Any, pair: Any) -> tuple[dict[str, jax.Array], Any]:
+            samples = draw(state, latents)
             own_spread, own_apart = _spread(samples)
             swing = jnp.sqrt(jnp.square((samples - last["samples"]).mean(0)).sum()) / spread
             found = {"diversity": own_spread / spread, "nearest": own_apart / apart, "swing": swing}
@@ -62,17 +62,19 @@ class Probe:
 
         def nothing(state: State) -> Any:
             """What is remembered before the first probe."""
-            params, samples = jax.tree.map(jnp.zeros_like, (state.params, jax.eval_shape(draw, state)))
+            params, samples = jax.tree.map(jnp.zeros_like, (state.params, jax.eval_shape(draw, state, latents)))
             return {"samples": samples, "params": params, "moves": params}
 
         many = members is not None
-        self._measure = jax.jit(jax.vmap(measure, in_axes=(AXES, 0)) if many else measure)
+        self._measure = jax.jit(jax.vmap(measure, in_axes=(AXES, 0, None, None)) if many else measure)
         self._nothing = jax.jit(jax.vmap(nothing, in_axes=(AXES,)) if many else nothing)
         self._last: Any = None
+        self._looked_at = latents, pair  # no constants: XLA would compute with them while it compiles
         self._late = ["turned/", "swing", "moved/"]  # what needs more probes than there were, the latest first
 
     def __call__(self, state: State) -> dict[str, jax.Array]:
-        found, self._last = self._measure(state, self._nothing(state) if self._last is None else self._last)
+        last = self._nothing(state) if self._last is None else self._last
+        found, self._last = self._measure(state, last, *self._looked_at)
         known = {name: x for name, x in found.items() if not name.startswith(tuple(self._late))}
         self._late = self._late[:1] if len(self._late) > 1 else []
         return known

@@ -170,7 +170,8 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
           metrics: fid; kid, the kernel distance; mifid, which sees copies; prdc: precision, recall, density, coverage;
             authenticity, the share that are no copies; is, the Inception Score; modes, how many classes there are, and
             their KL from uniform; ms_ssim, how alike samples are; cas, the accuracy on the data of a classifier that
-            has seen labelled samples alone; ppl, the perceptual path length.
+            has seen labelled samples alone; ppl, the perceptual path length; of pairs l1, psnr and ssim, of each
+            sample and what it should be.
           features: classifier, of a small one that is trained on the data's labels and kept; or inception-64, -192,
             -768, -2048. Not given: inception-2048 where there are weights, else the classifier's.
           weights: Inception's, pytorch-fid's or torch-fidelity's file, a .pth or .npz.
@@ -300,7 +301,10 @@ def _evaluator(experiment: Experiment, config: Any, options: loop.Options) -> ev
         return None
     metrics, source = options.metrics or ("fid",), experiment.source
     evaluating.check(metrics, options.evaluate_count)
-    looked_at = evaluation.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
+    evaluating.suits(experiment, metrics, options.evaluate_count)
+    looked_at = None
+    if evaluating.looks_at_features(metrics):
+        looked_at = evaluation.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
     evaluator = evaluating.Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
     evaluator.rehearse(jax.jit(experiment.game.init)(jax.random.key(config.seed)))
     return evaluator
@@ -436,8 +440,9 @@ def _sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: 
 def _evaluate(restored, name: str, metrics, look: Callable, count: int | None, seed: int, out: Path) -> None:
     experiment, state, whose = restored
     told = f"{name}{', ' + whose if whose else ''}"
+    evaluating.suits(experiment, metrics, count)
     with evaluation.told_warnings():
-        features = look(experiment.source, cache.classifiers())
+        features = look(experiment.source, cache.classifiers()) if evaluating.looks_at_features(metrics) else None
         result = evaluating.evaluate(experiment, state, metrics, features, count=count, seed=seed, name=told)
     print("\n".join(evaluation.table(result)))  # first: what took long must not be lost with a file
     evaluating.write(result, out)
