@@ -104,7 +104,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def generators_loss(nets, batch, keys, step):
         a, b = examples(keys, batch)
         fake_b, fake_a = nets.g_ab(a), nets.g_ba(b)
-        terms = {
+        terms: dict[str, Any] = {
             # The authors' least squares have no half.
             "adversarial_ab": 2 * losses.least_squares_generator(nets.d_b(fake_b).reshape(-1)),
             "adversarial_ba": 2 * losses.least_squares_generator(nets.d_a(fake_a).reshape(-1)),

@@ -130,7 +130,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def generator_loss(nets, batch, keys, step):
         given, real = examples(keys, batch)
         fake, stats = generated(nets, given, keys)
-        terms: dict[str, jax.Array] = {"l1": config.l1 * losses.l1(fake, real)}
+        terms: dict[str, Any] = {"l1": config.l1 * losses.l1(fake, real)}
         if positive(config.adversarial):
             fake_logits = nets.d(given, fake).reshape(-1)
             if config.loss == "least_squares":

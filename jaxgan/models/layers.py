@@ -203,8 +203,6 @@ class InstanceNorm(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         mean, var = image_moments(x)
         vector = (len(x),) + (1,) * (x.ndim - 2) + x.shape[-1:]
-        # Centred first: where few pixels have a small variance beside a large mean, as in a U-Net's inner levels, the
-        # gradient of x * scale - mean * scale is lost between the two.
         y = (x - mean.reshape(vector)) * lax.rsqrt(var + self.epsilon).reshape(vector)
         if self.affine:
             scale = self.param("scale", self.scale_init, x.shape[-1:])

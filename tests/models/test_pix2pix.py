@@ -101,9 +101,9 @@ def test_dropout_is_each_examples_own():
     module, x = pix2pix.Generator(2, 6, 1, "instance"), official.image(2, 64, 64, 3)
     variables, keys = official.variables(module, x), jax.random.split(jax.random.key(0), 2)
     call = call_of(module)
-    whole, dropped, again = call(variables, x), call(variables, x, keys), call(variables, x[::-1], keys[::-1])
+    whole, dropped = call(variables, x), call(variables, x, keys)
     assert np.abs(whole - dropped).max() > 0.01
-    np.testing.assert_allclose(again[::-1], dropped, atol=1e-6)
+    np.testing.assert_allclose(call(variables, x[1:], keys[1:]), dropped[1:], atol=1e-6)
     np.testing.assert_array_equal(call_of(module.clone(keep=1.0))(variables, x, keys), whole)
     # unet_64 has one such level; with fewer there is none.
     small = pix2pix.Generator(2, 5, 1, "instance")

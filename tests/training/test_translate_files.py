@@ -109,8 +109,8 @@ def test_what_fails_is_told_and_the_others_are_made(runs, tmp_path, capsys, monk
     whole = (given / "z.png").read_bytes()
     (given / "cut.png").write_bytes(whole[: len(whole) // 2])
     (given / "text.png").write_text("no picture")
-    photo(given, "huge.png", (700, 1000))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300_000)
+    photo(given, "huge.png", (1000, 1200))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400_000)
     code, text = translate(capsys, runs / "edges", "--images", given, "--out", out, "--direction", "remake")
     assert code == 2 and "Traceback" not in text
     assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
