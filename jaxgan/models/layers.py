@@ -171,7 +171,7 @@ class BatchNorm(nn.Module):
                 running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
         elif self.at_test == "image":
-            mean, var = image_moments(x)
+            mean, var = own_moments(self, x)
         else:
             mean, var = running_mean.value, running_var.value
         if self.classes:
@@ -201,7 +201,7 @@ class InstanceNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        mean, var = image_moments(x)
+        mean, var = own_moments(self, x)
         vector = (len(x),) + (1,) * (x.ndim - 2) + x.shape[-1:]
         y = (x - mean.reshape(vector)) * lax.rsqrt(var + self.epsilon).reshape(vector)
         if self.affine:
@@ -209,6 +209,21 @@ class InstanceNorm(nn.Module):
             bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
             y = y * scale.reshape((1,) * (x.ndim - 1) + (-1,)) + bias.reshape((1,) * (x.ndim - 1) + (-1,))
         return y.astype(x.dtype)
+
+
+def own_moments(layer: nn.Module, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """``image_moments``, noted where the collection ``moments`` is mutable; or, where it is there, those noted before.
+
+    So the parts of an image can be normalised as the whole is.
+    """
+    mean, var = (layer.get_variable("moments", name) for name in ("mean", "var"))
+    is_noting = layer.is_mutable_collection("moments") and not layer.is_initializing()
+    if mean is None or is_noting:
+        mean, var = image_moments(x)
+    if is_noting:
+        layer.put_variable("moments", "mean", mean)
+        layer.put_variable("moments", "var", var)
+    return mean, var
 
 
 def image_moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -1,13 +1,20 @@
-"""Images of any size through a trained generator: whole, or tile by tile where memory is short."""
+"""Images of any size through a trained generator: whole, or tile by tile where memory is short.
+
+Layers that normalise an image by its own mean and variance would make each tile as bright, and as rough, as every
+other. In tiles they take those of the whole image, made small: Chen et al. 2021 (2103.11784).
+"""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import sampling
+from jaxgan.data import degrade
 from jaxgan.game import State
+from jaxgan.networks import Function, Nets, takes_train
 from jaxgan.training.experiment import Experiment, Translation
 
 TILES = (1024, 768, 512, 384, 256, 192, 128, 64)  # sides to choose from, the largest that memory allows
@@ -51,6 +58,7 @@ class Translator:
         self._functions = experiment.game.functions
         self._state = jax.device_put(state)
         self._compiled = functools.cache(self._compile)
+        self._noted = jax.jit(self._note)
 
     def __call__(self, image: np.ndarray, place: int = 0) -> np.ndarray:
         """The translation of the ``place``-th image: [height * scale, width * scale, C], uint8.
@@ -88,38 +96,84 @@ class Translator:
         multiple = self.translation.multiple
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
-    def _compile(self, height: int, width: int) -> jax.stages.Compiled:
-        def run(state, image, key):
-            return self.translation.run(self._functions(state), image, key)
+    def _compile(self, height: int, width: int, in_tiles: bool = False) -> jax.stages.Compiled:
+        def run(state, image, key, moments):
+            return self.translation.run(_using(self._functions(state), moments), image, key)
 
         image = jax.ShapeDtypeStruct((1, height, width, self.translation.channels), jnp.float32)
-        return jax.jit(run).lower(self._state, image, sampling.sample_keys(0, 1)).compile()
+        key = sampling.sample_keys(0, 1)
+        moments = jax.eval_shape(self._note, self._state, image, key) if in_tiles else {}
+        return jax.jit(run).lower(self._state, image, key, moments).compile()
 
-    def _whole(self, image: np.ndarray, key: jax.Array) -> np.ndarray:
-        height, width, _ = image.shape
-        rows, columns = self._filled(height, width)
-        padded = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), "symmetric")
-        made = np.asarray(self._compiled(rows, columns)(self._state, padded[None], key))[0]
-        scale = self.translation.scale
-        return made[: height * scale, : width * scale]
+    def _note(self, state: State, image: jax.Array, key: jax.Array) -> dict[str, Any]:
+        """By network, what its layers normalise this image by."""
+        noted: dict[str, Any] = {}
+        nets = {name: _Noting(function, name, noted) for name, function in self._functions(state).items()}
+        self.translation.run(Nets(nets), image, key)  # pyright: ignore
+        return noted
+
+    def _whole(self, image: np.ndarray, key: jax.Array, moments: Any = None) -> np.ndarray:
+        padded, scale = self._padded(image), self.translation.scale
+        compiled = self._compiled(*padded.shape[1:3], moments is not None)
+        made = np.asarray(compiled(self._state, padded, key, moments or {}))[0]
+        return made[: image.shape[0] * scale, : image.shape[1] * scale]
+
+    def _padded(self, image: np.ndarray) -> np.ndarray:
+        """[1, height, width, C], mirrored up to the size that the networks take."""
+        rows, columns = self._filled(*image.shape[:2])
+        widths = ((0, rows - image.shape[0]), (0, columns - image.shape[1]), (0, 0))
+        return np.pad(image, widths, "symmetric")[None]
 
     def _in_tiles(self, image: np.ndarray, key: jax.Array, side: int) -> np.ndarray:
         """The mean of overlapping tiles, each counting less towards its edges."""
         height, width, _ = image.shape
         scale = self.translation.scale
+        smaller = min(1.0, side / max(height, width))
+        size = max(LEAST, round(height * smaller)), max(LEAST, round(width * smaller))
+        thumbnail = np.asarray(jnp.clip(degrade.bicubic(jnp.asarray(image)[None], size=size), -1, 1))[0]
+        moments = self._noted(self._state, self._padded(thumbnail), key)
         image = np.pad(image, ((0, max(0, side - height)), (0, max(0, side - width)), (0, 0)), "symmetric")
         counts = _fading(side * scale, side * scale // OVERLAP)
         weight = (counts[:, None] * counts[None])[..., None]
         sums, weights = None, np.zeros((image.shape[0] * scale, image.shape[1] * scale, 1), np.float32)
         for top in _starts(image.shape[0], side):
             for left in _starts(image.shape[1], side):
-                made = self._whole(image[top : top + side, left : left + side], key)
+                made = self._whole(image[top : top + side, left : left + side], key, moments)
                 sums = np.zeros((*weights.shape[:2], made.shape[-1]), np.float32) if sums is None else sums
                 at = tuple(slice(start * scale, (start + side) * scale) for start in (top, left))
                 sums[at] += made * weight
                 weights[at] += weight
         assert sums is not None
         return (sums / weights)[: height * scale, : width * scale]
+
+
+class _Noting:
+    """A ``Function`` that notes the moments by which its layers normalise what it is called with."""
+
+    def __init__(self, function: Function, name: str, noted: dict[str, Any]):
+        self._function, self._name, self._noted = function, name, noted
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.with_stats(*args, **kwargs)[0]
+
+    def with_stats(self, *args: Any, **kwargs: Any) -> Any:
+        f = self._function
+        if takes_train(type(f.module)):
+            kwargs.setdefault("train", False)
+        output, found = f.module.apply({"params": f.params, **f.stats}, *args, mutable=["moments"], **kwargs)
+        if found.get("moments"):
+            self._noted[self._name] = found["moments"]
+        return output, f.stats
+
+
+def _using(nets: Nets, moments: dict[str, Any]) -> Nets:
+    """The networks, whose layers normalise by these moments."""
+    return Nets(
+        {
+            name: f.replace(stats={**f.stats, "moments": moments[name]}) if name in moments else f
+            for name, f in nets.items()
+        }
+    )
 
 
 def chosen(experiment: Experiment, direction: str | None) -> Translation:

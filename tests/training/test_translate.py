@@ -10,6 +10,7 @@ import pytest
 
 from jaxgan import Game, Net, Player, total
 from jaxgan.data import Arrays
+from jaxgan.models.layers import InstanceNorm
 from jaxgan.training.experiment import Experiment, Translation
 from jaxgan.training.translate import Translator, chosen
 
@@ -88,6 +89,25 @@ def test_no_seams_where_tiles_disagree():
     starts = np.linspace(0, 256 - 64, 5).round().astype(int)[1:]
     borders = [x for start in starts for x in (start - 1, start + 15)]  # where a tile begins, and where one ends
     assert steps[borders].mean() < 1.1 * np.delete(steps, borders).mean()
+
+
+class Normalised(nn.Module):
+    """Two layers that normalise an image by its own moments, as CycleGAN's do."""
+
+    @nn.compact
+    def __call__(self, x):
+        for _ in range(2):
+            x = InstanceNorm()(nn.Conv(3, (1, 1))(x))
+        return jnp.tanh(x / 2)
+
+
+def test_tiles_are_normalised_as_the_whole():
+    """Half of the picture is almost flat: by itself it would be made as rough as the other half."""
+    image = picture(128, 256)
+    image[:, :128] = 100 + image[:, :128] // 50
+    whole, tiled = (translator(Normalised(), **how)(image).astype(float) for how in ({}, {"tile": 64}))
+    assert np.abs(whole - tiled).mean() < 3
+    assert tiled[:, :100].std((0, 1)).max() < 1.2 * whole[:, :100].std((0, 1)).max()
 
 
 def test_memory_decides():
