@@ -92,6 +92,8 @@ def _vanishing(mean, players, judges) -> Iterator[Verdict]:
     sure_of_fakes = any(mean[f"{judge}/accuracy_fake"] >= SURE for judge in judges)
     for player in players:
         norm = mean[f"{player}/grad_norm"]
+        if norm == mean.get(f"{player}/loss") == 0:  # it waits, while others are trained beforehand
+            continue
         if norm < (VANISHED if sure_of_fakes and player not in judges else GONE):
             yield Verdict("vanishing gradients", player, f"its gradient's norm is {norm:.1e}")
 

@@ -172,6 +172,14 @@ def test_what_passes_is_not_told():
     assert diagnose([{**quiet, "g/grad_norm": 1e-5}] * WINDOW, quiet) == []
 
 
+def test_who_waits_is_not_ill():
+    """A discriminator whose turns come later has no loss, and no gradient; one with a loss has lost its gradient."""
+    waiting = {"d/grad_norm": 0.0, "d/loss": 0.0, "d/accuracy_real": 0.5, "d/accuracy_fake": 0.5}
+    assert diagnose([{**HEALTHY, **waiting}] * WINDOW, HEALTHY) == []
+    found = diagnose([{**HEALTHY, **waiting, "d/loss": 1.0}] * WINDOW, HEALTHY)
+    assert [(v.name, v.of) for v in found] == [("vanishing gradients", "d")]
+
+
 def test_a_balanced_game_memorises_nothing():
     """Where D cannot tell reals from fakes a ratio of its gaps is noise, however large it is now and then."""
     rng = np.random.default_rng(0)
