@@ -173,13 +173,13 @@ def fit(source: Source, classes: int, seed: int = 0) -> Any:
 
 
 def _outliers(key: jax.Array, images: jax.Array) -> jax.Array:
-    """As many that are no images of the data: noise, and pixels of images in another order."""
+    """As many that are no images of the data: noise, and pixels drawn at random from each image."""
     half = len(images) // 2
     noise = jax.random.uniform(key, (half, *images.shape[1:]), minval=-1)
     pixels = images[half:].reshape(len(images) - half, -1, images.shape[-1])
-    orders = jax.vmap(lambda key: jax.random.permutation(key, pixels.shape[1]))(jax.random.split(key, len(pixels)))
-    shuffled = jnp.take_along_axis(pixels, orders[..., None], 1)
-    return jnp.concatenate([noise, shuffled.reshape(-1, *images.shape[1:])])
+    places = jax.random.randint(key, pixels.shape[:2], 0, pixels.shape[1])
+    scattered = jnp.take_along_axis(pixels, places[..., None], 1)
+    return jnp.concatenate([noise, scattered.reshape(-1, *images.shape[1:])])
 
 
 def _scaled(params: Any, size: float) -> Any:
