@@ -151,7 +151,7 @@ def test_rivers_become_highways(test_data, tmp_path):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     cycles = [row["g/cycle_a"] + row["g/cycle_b"] for row in rows]
     print(f"cycles {np.mean(cycles[:200]):.3f} at first, {np.mean(cycles[-200:]):.3f} at the end")
-    assert np.mean(cycles[-200:]) < 0.5 * np.mean(cycles[:200])
+    assert np.mean(cycles[-200:]) < 0.7 * np.mean(cycles[:200])
 
 
 def told_apart(judge, arrays, parts, run, tmp_path):
