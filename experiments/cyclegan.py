@@ -6,8 +6,11 @@ Command    python -m experiments.cyclegan
 Data       tiles of two textures that come with scikit-image, grass to gravel; --data FOLDER --data-inputs FOLDER, or
            a TFDS name, cycle_gan/horse2zebra
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       TODO
-Score      TODO
+Time       49 minutes on one core, which was shared, for EuroSAT below; the command's own was not measured yet
+Score      EuroSAT's rivers and highways, --size 64 --steps 8000 --constant 5000 --decay 3000, one seed: a classifier of
+           the two, right on 96.6 % of real ones, takes 83.5 % of rivers' translations for highways and 82.0 % of
+           highways' for rivers; both cycles' error, weights and all, fell from 4.0 to 2.2
+           python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
 import dataclasses

@@ -6,8 +6,12 @@ Command    python -m experiments.pix2pix
 Data       photographs that come with scikit-learn and scikit-image, in tiles, of line drawings of themselves; pairs:
            --inputs pairs --data FOLDER, files side by side, or --data IMAGES --data-inputs INPUTS, of equal names
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       TODO
-Score      TODO
+Time       28 minutes on one core, which was shared, for the facades below; the command's own was not measured yet
+Score      CMP's facades, 400 to train on and 100 to measure, --inputs pairs --size 64 --batch-size 8
+           --generator-width 32 --discriminator-width 32 --steps 4000 --constant 2000 --decay 2000, one seed: L1 0.353,
+           SSIM 0.284, Frechet distance of Inception's 768 features 2.07. L1 alone, --adversarial 0: 0.315, 0.341 and
+           1.84, so at this size the game does not pay; one mean image for all: 3.32
+           python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
 import dataclasses

@@ -7,8 +7,11 @@ Command    python -m experiments.srgan
 Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
            tiles:FOLDER cuts any images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       TODO
-Score      TODO
+Time       36 minutes on one core, which was shared, for the 91 images below; the command's own was not measured yet
+Score      --data tiles:T91 --size 64 --steps 5000 --pretrain 3500 --constant 3500 --decay 1500, scale 4, one seed: by
+           L2 30.26 dB on Set5 and 27.25 on Set14, of the luma, where bicubic has 28.43 and 26.00; Frechet distance of
+           Inception's 768 features on tiles of Set14 1.16. After the game it is 1.80: not better yet
+           python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
 import dataclasses
