@@ -18,9 +18,10 @@ import functools
 from typing import Any, Self
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgan import Game, Net, Player, data, losses, sampling, total
-from jaxgan.data import augment, unpaired
+from jaxgan.data import unpaired
 from jaxgan.models import cyclegan, pix2pix
 from jaxgan.pool import ImagePool
 from jaxgan.training.experiment import Experiment, Translation
@@ -52,10 +53,6 @@ class Config(TranslationSettings):
     """Weight, by that of the cycles, of leaving alone what is of the wanted kind already."""
     pool: int = 50
     """Past fakes that each discriminator is shown some of; 0 for none."""
-    jitter: bool = True
-    """Enlarge images a little and cut their size out again, somewhere."""
-    flip: bool = True
-    """Mirror half of the images left to right."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
@@ -70,6 +67,18 @@ def loaded(config: Config, name: str, split: str) -> data.Source:
     return unpaired.load(name, inputs, size=config.size, channels=config.channels, split=split)
 
 
+def networks(config: Config, shape: tuple[int, ...]) -> dict[str, Net]:
+    """Two generators, two discriminators and their pools, of images of this shape."""
+    example = jnp.zeros((1, *shape))
+    generator = cyclegan.Generator(shape[-1], config.blocks, config.generator_width, dtype=config.dtype)
+    discriminator = pix2pix.Discriminator(config.layers, config.discriminator_width, "instance", config.dtype)
+    return {
+        **{name: Net(generator, example) for name in ("g_ab", "g_ba")},
+        **{name: Net(discriminator, example) for name in ("d_a", "d_b")},
+        **{name: Net(ImagePool(config.pool), example) for name in ("pool_a", "pool_b")},
+    }
+
+
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; an unpaired source in the place of ``config.data``."""
     config.check(
@@ -78,17 +87,15 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         pool=(0, 10_000),
     )
     source, test = config.with_test(functools.partial(loaded, config), source)
-    size, _, channels = source.shape
+    for each in (source, test):
+        one = each.read(np.zeros(1, int))
+        inputs = one["input"].shape[1:] if "input" in one else "none"
+        if inputs != source.shape:
+            raise ValueError(f"{each.name}: images are {source.shape}, inputs {inputs}; give --size and --channels")
 
     def examples(keys, batch):
         """Of A and of B: each drawn for itself, enlarged, cut and mirrored."""
-        a, b = batch["input"], batch["image"]
-        both = {"a": (keys, a), "b": (sampling.others(keys, 3), b)}
-        if config.jitter:
-            both = {name: (own, augment.jitter(own, x, round(size * 286 / 256))) for name, (own, x) in both.items()}
-        if config.flip:
-            both = {name: (own, augment.flip(own, x)) for name, (own, x) in both.items()}
-        return both["a"][1], both["b"][1]
+        return config.augmented(keys, batch["input"]), config.augmented(sampling.others(keys, 3), batch["image"])
 
     def discriminators_loss(nets, batch, keys, step):
         a, b = examples(keys, batch)
@@ -126,15 +133,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
         return sheet
 
-    example = jnp.zeros((1, *source.shape))
-    generator = cyclegan.Generator(channels, config.blocks, config.generator_width, dtype=config.dtype)
-    discriminator = pix2pix.Discriminator(config.layers, config.discriminator_width, "instance", config.dtype)
     game = Game(
-        nets={
-            **{name: Net(generator, example) for name in ("g_ab", "g_ba")},
-            **{name: Net(discriminator, example) for name in ("d_a", "d_b")},
-            **{name: Net(ImagePool(config.pool), example) for name in ("pool_a", "pool_b")},
-        },
+        nets=networks(config, source.shape),
         players={
             "g": Player(("g_ab", "g_ba"), generators_loss, config.adam(), config.gradient),
             "d": Player(("d_a", "d_b"), discriminators_loss, config.adam(), config.gradient),
@@ -149,8 +149,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         generate=lambda nets, a: nets.g_ab(a),
         inputs=test,
         translations={
-            "a_to_b": Translation(lambda nets, x, keys: nets.g_ab(x), channels, 4),
-            "b_to_a": Translation(lambda nets, x, keys: nets.g_ba(x), channels, 4),
+            "a_to_b": Translation(lambda nets, x, keys: nets.g_ab(x), source.shape[-1], 4),
+            "b_to_a": Translation(lambda nets, x, keys: nets.g_ba(x), source.shape[-1], 4),
         },
         sheets={
             "a_to_b_to_a": there_and_back("g_ab", "g_ba", "input"),

@@ -16,14 +16,16 @@ Score      CMP's facades, 400 to train on and 100 to measure, --inputs pairs --s
 
 import dataclasses
 import functools
-from typing import Any, Literal, Self
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Self
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import Game, Net, Player, data, losses, sampling, total
-from jaxgan.data import augment, degrade, pairs
+from jaxgan.data import degrade, pairs
 from jaxgan.models import pix2pix
 from jaxgan.training.experiment import Experiment, Translation
 from jaxgan.training.program import main
@@ -33,6 +35,26 @@ MADE = {  # of an image and its key, inside the compiled step
     "edges": lambda keys, images: degrade.edges(images),
     "grey": lambda keys, images: degrade.grey(images),
     "hole": lambda keys, images: degrade.masked(images, keys),
+}
+
+
+class Adversarial(NamedTuple):
+    """The game of a loss: of logits, [N], and that at which D is unsure."""
+
+    discriminator: Callable[[jax.Array, jax.Array], jax.Array]  # of reals' and of fakes'
+    generator: Callable[[jax.Array], jax.Array]
+    unsure: float
+
+
+GAMES = {
+    # Halved, so that D learns more slowly than G: section 3.3.
+    "cross_entropy": Adversarial(
+        lambda real, fake: 0.5 * losses.non_saturating_discriminator(real, fake), losses.non_saturating_generator, 0.0
+    ),
+    # The authors' has a half in D's alone.
+    "least_squares": Adversarial(
+        losses.least_squares_discriminator, lambda fake: 2 * losses.least_squares_generator(fake), 0.5
+    ),
 }
 
 
@@ -68,10 +90,6 @@ class Config(TranslationSettings):
     """Weight of the game; 0 leaves L1 alone."""
     l1: float = 100.0
     """Weight of the difference from the image that belongs to the input."""
-    jitter: bool = True
-    """Enlarge images a little and cut their size out again, somewhere."""
-    flip: bool = True
-    """Mirror half of the images left to right."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
@@ -89,6 +107,19 @@ def loaded(config: Config, name: str, split: str) -> data.Source:
     return pairs.load(name, inputs, size=config.size, channels=config.channels, direction=direction)
 
 
+def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of images of a size."""
+    downs = config.downs or size.bit_length() - 1
+    # Trained on one image at a time, a network knows an image's own statistics alone; on several, only their mix.
+    at_test = "image" if config.batch_size == 1 else "averages"
+    generator = pix2pix.Generator(
+        channels, downs, config.generator_width, config.norm, 1 - config.dropout, at_test, config.dtype
+    )
+    if not config.layers:
+        return generator, pix2pix.PixelDiscriminator(config.discriminator_width, config.norm, dtype=config.dtype)
+    return generator, pix2pix.Discriminator(config.layers, config.discriminator_width, config.norm, dtype=config.dtype)
+
+
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
     config.check(
@@ -99,7 +130,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     )
     source, test = config.with_test(functools.partial(loaded, config), source)
     size, _, channels = source.shape
-    downs = config.downs or size.bit_length() - 1
+    generator, discriminator = networks(config, channels, size)
+    adversarial = GAMES[config.loss]
 
     def made(keys, batch):
         """What the generator takes."""
@@ -107,11 +139,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def examples(keys, batch):
         """Input and image, enlarged, cut and mirrored alike."""
-        if config.jitter:
-            batch = {name: augment.jitter(keys, x, round(size * 286 / 256)) for name, x in batch.items()}
-        if config.flip:
-            batch = {name: augment.flip(keys, x) for name, x in batch.items()}
-        return made(keys, batch), batch["image"]
+        pair = {name: config.augmented(keys, batch[name]) for name in ("image", "input") if name in batch}
+        return made(keys, pair), pair["image"]
 
     def generated(nets, given, keys):
         """The generator's images, and its statistics; of an image with a hole what is there stays."""
@@ -123,25 +152,16 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         fake, _ = generated(nets, given, keys)
         real_logits, stats = nets.d.with_stats(given, real)
         real_logits, fake_logits = real_logits.reshape(-1), nets.d(given, fake).reshape(-1)  # a value for each patch
-        if config.loss == "least_squares":
-            adversarial, unsure = losses.least_squares_discriminator(real_logits, fake_logits), 0.5
-        else:
-            # Halved, so that D learns more slowly than G: section 3.3.
-            adversarial, unsure = 0.5 * losses.non_saturating_discriminator(real_logits, fake_logits), 0.0
-        metrics = losses.discriminator_metrics(real_logits - unsure, fake_logits - unsure)
-        return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
+        metrics = losses.discriminator_metrics(real_logits - adversarial.unsure, fake_logits - adversarial.unsure)
+        loss = adversarial.discriminator(real_logits, fake_logits)
+        return total(adversarial=loss, metrics=metrics, stats={"d": stats})
 
     def generator_loss(nets, batch, keys, step):
         given, real = examples(keys, batch)
         fake, stats = generated(nets, given, keys)
         terms: dict[str, Any] = {"l1": config.l1 * losses.l1(fake, real)}
         if positive(config.adversarial):
-            fake_logits = nets.d(given, fake).reshape(-1)
-            if config.loss == "least_squares":
-                adversarial = 2 * losses.least_squares_generator(fake_logits)  # the authors' has no half
-            else:
-                adversarial = losses.non_saturating_generator(fake_logits)
-            terms["adversarial"] = config.adversarial * adversarial
+            terms["adversarial"] = config.adversarial * adversarial.generator(nets.d(given, fake).reshape(-1))
         return total(**terms, stats={"g": stats})
 
     def before_and_after(nets, batch, keys):
@@ -151,17 +171,6 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     example = jnp.zeros((1, *source.shape))
     given = made(jax.random.split(jax.random.key(0), 1), data.as_float(source.read(np.zeros(1, int))))
-    # Trained on one image at a time, a network knows an image's own statistics alone; on several, only their mix.
-    at_test = "image" if config.batch_size == 1 else "averages"
-    generator = pix2pix.Generator(
-        channels, downs, config.generator_width, config.norm, 1 - config.dropout, at_test, config.dtype
-    )
-    if config.layers:
-        discriminator = pix2pix.Discriminator(
-            config.layers, config.discriminator_width, config.norm, dtype=config.dtype
-        )
-    else:
-        discriminator = pix2pix.PixelDiscriminator(config.discriminator_width, config.norm, dtype=config.dtype)
     game = Game(
         nets={"g": Net(generator, given), "d": Net(discriminator, given, example)},
         players={
@@ -171,13 +180,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         turns=(("d",), ("g",)),
         ema={"g": config.ema},
     )
+    multiple = 2**generator.downs
     taken = degrade.holed if config.inputs == "hole" else lambda x: x
     translations = {
-        "to_image": Translation(lambda nets, x, keys: generated(nets, taken(x), keys)[0], given.shape[-1], 2**downs)
+        "to_image": Translation(lambda nets, x, keys: generated(nets, taken(x), keys)[0], given.shape[-1], multiple)
     }
     if config.inputs in ("edges", "grey"):
         again = lambda nets, x, keys: generated(nets, MADE[config.inputs](keys, x), keys)[0]  # noqa: E731
-        translations["remake"] = Translation(again, channels, 2**downs)
+        translations["remake"] = Translation(again, channels, multiple)
     return Experiment(
         game,
         source,

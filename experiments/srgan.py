@@ -22,8 +22,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import Game, Net, Player, data, losses, sampling, total
-from jaxgan.data import augment, degrade
-from jaxgan.metrics.features import read_weights
+from jaxgan.data import degrade
+from jaxgan.interop import read_weights
+from jaxgan.metrics import features
 from jaxgan.metrics.inception import Inception, parameters
 from jaxgan.models import srgan, vgg
 from jaxgan.networks import Fixed, Given
@@ -67,13 +68,53 @@ class Config(TranslationSettings):
     """Weight of the content."""
     adversarial: float = 1e-3
     """Weight of the game."""
-    flip: bool = True
-    """Mirror half of the images left to right."""
+    jitter: bool = False
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
         small = {"generator_width": 4, "discriminator_width": 2, "blocks": 1, "size": 16, "pretrain": 2, "steps": 4}
         return super().tiny(**{**small, **changes})
+
+
+WHERE = {"inception": features.WHERE, "vgg19": vgg.WHERE}  # the weights of what --content names
+
+
+def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:
+    """Generator, discriminator and what else the content needs; and the content's ``(nets, images) -> features``."""
+    example = jnp.zeros((1, size, size, channels))
+    generator = srgan.Generator(
+        channels, config.scale, config.blocks, config.generator_width, config.norm, dtype=config.dtype
+    )
+    discriminator = srgan.Discriminator(config.discriminator_width, dtype=config.dtype)
+    held, more = content(config, example)
+    small = example[:, :: config.scale, :: config.scale]
+    return {"g": Net(generator, small), "d": Net(discriminator, example), **more}, held
+
+
+def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:
+    """``(nets, images) -> features``, to which images are held, and the networks that this needs.
+
+    Raises:
+      ValueError: there are no weights for it, or weights that it does not take, or images are not of three channels.
+      OSError: the weights cannot be read.
+    """
+    where = WHERE.get(config.content)
+    if (where is not None) != (config.content_file is not None):
+        told = f"needs --content-file, its weights: {where}" if where else "has no use for --content-file, leave it out"
+        raise ValueError(f"--content {config.content} {told}")
+    if config.content == "pixels":
+        return lambda nets, images: images, {}
+    if config.content == "discriminator":
+        return lambda nets, images: nets.d(images, features=True), {}
+    if example.shape[-1] != 3:
+        raise ValueError(f"--content {config.content}: it takes images of 3 channels, these have {example.shape[-1]}")
+    arrays = read_weights(str(config.content_file))
+    if config.content == "vgg19":
+        fixed = Fixed(vgg.Features(config.dtype), Given(vgg.parameters(arrays)))
+        # The authors' factor, by which its features are about as large as pixels: section 2.2.1.
+        return lambda nets, images: nets.content(images) / 12.75, {"content": Net(fixed, example)}
+    fixed = Fixed(Inception(192), Given(parameters(arrays, 192)))
+    return lambda nets, images: nets.content((images + 1) * 127.5), {"content": Net(fixed, example)}
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
@@ -88,10 +129,11 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     size, _, channels = source.shape
     if size % config.scale:
         raise ValueError(f"--size {size}: --scale {config.scale} does not divide it")
+    nets, held = networks(config, size, channels)
 
     def examples(keys, batch):
         """Images, and what a file of them made smaller holds."""
-        images = augment.flip(keys, batch["image"]) if config.flip else batch["image"]
+        images = config.augmented(keys, batch["image"])
         return degrade.rounded(degrade.bicubic(images, config.scale)), images
 
     def enlarged(nets, low):
@@ -118,7 +160,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def generator_loss(nets, batch, keys, step):
         low, real = examples(keys, batch)
         made, stats = enlarged(nets, low)
-        content = losses.l2(features(nets, made), features(nets, real))
+        content = losses.l2(held(nets, made), held(nets, real))
         adversarial = losses.non_saturating_generator(nets.d(made))
         return total(
             content=config.content_weight * content, adversarial=config.adversarial * adversarial, stats={"g": stats}
@@ -129,17 +171,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         low, real = examples(keys, batch)
         return sampling.beneath(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
 
-    example = jnp.zeros((1, *source.shape))
-    small = jnp.zeros((1, size // config.scale, size // config.scale, channels))
-    generator = srgan.Generator(
-        channels, config.scale, config.blocks, config.generator_width, config.norm, dtype=config.dtype
-    )
-    discriminator = srgan.Discriminator(config.discriminator_width, dtype=config.dtype)
-    features, more = content(config, example)
     d = Player(("d",), discriminator_loss, config.adam(), config.gradient)
     g = Player(("g",), generator_loss, config.adam(), config.gradient)
     game = Game(
-        nets={"g": Net(generator, small), "d": Net(discriminator, example), **more},
+        nets=nets,
         players={"d": d, "g": g},
         turns=(("d",), ("g",)),
         ema={"g": config.ema},
@@ -159,29 +194,6 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         },
         sheets={"before_and_after": before_and_after},
     )
-
-
-def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:
-    """``(nets, images) -> features``, to which images are held, and the networks that this needs.
-
-    Raises:
-      ValueError: there are no weights for it, or weights that it does not take.
-    """
-    needs = config.content in ("inception", "vgg19")
-    if needs != (config.content_file is not None):
-        told = "needs --content-file, its weights:" if needs else "has no use for --content-file, leave out"
-        raise ValueError(f"--content {config.content} {told} {config.content_file or vgg.WHERE}")
-    if config.content == "pixels":
-        return lambda nets, images: images, {}
-    if config.content == "discriminator":
-        return lambda nets, images: nets.d(images, features=True), {}
-    arrays, _ = read_weights(str(config.content_file))
-    if config.content == "vgg19":
-        fixed = Fixed(vgg.Features(config.dtype), Given(vgg.parameters(arrays)))
-        # The authors' factor, by which its features are about as large as pixels: section 2.2.1.
-        return lambda nets, images: nets.content(images) / 12.75, {"content": Net(fixed, example)}
-    fixed = Fixed(Inception(192), Given(parameters(arrays, 192)))
-    return lambda nets, images: nets.content((images + 1) * 127.5), {"content": Net(fixed, example)}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import tarfile
 
 import numpy as np
@@ -9,8 +10,8 @@ import programs
 import pytest
 from PIL import Image
 
-from jaxgan import data, sampling
-from jaxgan.data import degrade
+from jaxgan import classifier, data, sampling
+from jaxgan.data import Arrays, degrade
 from jaxgan.data.images import decoded, image_files
 from jaxgan.metrics import psnr
 
@@ -22,7 +23,11 @@ FACADES = [
     *("--steps", 4000, "--constant", 2000, "--decay", 2000),
 ]
 EUROSAT = ["--size", 64, "--steps", 8000, "--constant", 5000, "--decay", 3000]
-LARGER = ["--size", 64, "--scale", 4, "--steps", 5000, "--pretrain", 3500, "--constant", 3500, "--decay", 1500]
+PRETRAINED = 3500
+LARGER = [
+    *("--size", 64, "--scale", 4, "--steps", 5000, "--pretrain", PRETRAINED, "--checkpoint-every", PRETRAINED),
+    *("--constant", PRETRAINED, "--decay", 1500),
+]
 
 
 def unpacked(archive, folder):
@@ -51,9 +56,11 @@ def of_one_image(image, source, weights, tmp_path, name):
     np.savez(ours, images=np.repeat(sampling.to_bytes(image[None]), count, 0))
     np.savez(theirs, images=source.read(np.arange(count))["image"])
     told = subprocess.run(
-        ["jaxgan", "fid", str(ours), str(theirs), "--weights", str(weights), "--features", "inception-768"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "jaxgan", "fid", ours, theirs, "--weights", weights, "--features", "inception-768"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return float(told.stdout.split()[1])
 
 
@@ -119,25 +126,21 @@ def test_super_resolution(test_data, tmp_path):
     for archive in ("T91.tar.xz", "CSet5.tar", "CSet14.tar"):
         unpacked(sets / archive, tmp_path)
     flags = ["--data", f"tiles:{tmp_path / 'Train'}", "--test-data", f"tiles:{tmp_path / 'CSet14'}"]
-    by_l2 = [*LARGER, "--steps", 3500]
-    trained("srgan", tmp_path / "l2", *flags, *by_l2)
-    trained("srgan", tmp_path / "game", *flags, *LARGER)
+    run, by_l2 = tmp_path / "run", ["--step", PRETRAINED]
+    trained("srgan", run, *flags, *LARGER)
     for name in ("CSet5", "CSet14"):
-        ours, bicubic = enlarged_psnr(tmp_path / "l2", tmp_path / name, 4, tmp_path / f"l2_{name}")
+        ours, bicubic = enlarged_psnr(run, tmp_path / name, 4, tmp_path / f"l2_{name}", *by_l2)
         print(f"{name}: {ours:.2f} dB, bicubic {bicubic:.2f}")
         assert ours > bicubic + 1
     found = {
-        name: evaluated("srgan", tmp_path / name, tmp_path / f"{name}.json", test_data / WEIGHTS)
-        for name in ("l2", "game")
+        name: evaluated("srgan", run, tmp_path / f"{name}.json", test_data / WEIGHTS, *more)
+        for name, more in {"l2": by_l2, "game": []}.items()
     }
     assert found["game"]["fid"] < found["l2"]["fid"]
 
 
 def test_rivers_become_highways(test_data, tmp_path):
     """CycleGAN on EuroSAT: cycles close, and a classifier of the two takes 80 % of translations for their target."""
-    from jaxgan.classifier import trained as judge
-    from jaxgan.data import Arrays
-
     for name in ("River", "Highway"):
         unpacked(test_data / "eurosat" / f"eurosat_{name}.tar.xz", tmp_path)
     parts = {(part, name): tmp_path / part / name for part in ("train", "test") for name in ("River", "Highway")}
@@ -147,20 +150,20 @@ def test_rivers_become_highways(test_data, tmp_path):
         *("--data", parts["train", "Highway"], "--data-inputs", parts["train", "River"]),
         *("--test-data", parts["test", "Highway"], "--test-data-inputs", parts["test", "River"]),
     )  # fmt: skip
-    told_apart(judge, Arrays, parts, run, tmp_path)
+    told_apart(parts, run, tmp_path)
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     cycles = [row["g/cycle_a"] + row["g/cycle_b"] for row in rows]
     print(f"cycles {np.mean(cycles[:200]):.3f} at first, {np.mean(cycles[-200:]):.3f} at the end")
     assert np.mean(cycles[-200:]) < 0.7 * np.mean(cycles[:200])
 
 
-def told_apart(judge, arrays, parts, run, tmp_path):
+def told_apart(parts, run, tmp_path):
     """Both ways, of all test images."""
     reals = {key: data.load(str(folder)).images for key, folder in parts.items()}
     names = ("River", "Highway")
     images = np.concatenate([reals["train", name] for name in names])
     labels = np.repeat(np.arange(2, dtype=np.int32), [len(reals["train", name]) for name in names])
-    network = judge(arrays(images, labels, "eurosat", names))
+    network = classifier.trained(Arrays(images, labels, "eurosat", names))
     for label, name in enumerate(names):
         print(f"of real {name} {(network.logits(reals['test', name]).argmax(1) == label).mean():.1%} are taken for it")
     for source, target, direction in (("River", 1, "a_to_b"), ("Highway", 0, "b_to_a")):

@@ -139,6 +139,13 @@ def test_beneath_is_row_by_row():
             sampling.beneath(jnp.zeros((6, 1)) if wrong.shape[1] == 2 else wrong, wrong, columns=3)
 
 
+def test_what_a_network_takes_is_pictured_in_the_channels_of_what_it_makes():
+    x = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
+    np.testing.assert_array_equal(sampling.pictured(x, 3), x[..., :3])
+    np.testing.assert_array_equal(sampling.pictured(x[..., :1], 3), x[..., [0, 0, 0]])
+    np.testing.assert_array_equal(sampling.pictured(x[..., :2], 3), x[..., [0, 0, 0]])  # no picture has two
+
+
 def test_points_are_a_scatter_plot():
     picture = sampling.grid(np.array([[1.0, 1.0], [-1.0, 0.0], [5.0, 5.0]]))
     assert (picture.shape, picture.dtype) == ((256, 256, 1), np.uint8)

@@ -31,11 +31,14 @@ def tiles(path: str | Path, size: int | None = None, channels: int | None = None
     size = SIZE if size is None else size
     sizes, grey = surveyed(files, names)
     depth = (1 if grey else 3) if channels is None else channels
-    # Counted first: there are four times as many pixels as in the images, and each is kept once.
-    places = [[(y, x) for y in starts(height, size) for x in starts(width, size)] for height, width in sizes]
+    apart = max(1, size // 2)
+    places = [
+        [(y, x) for y in starts(height, size, apart) for x in starts(width, size, apart)] for height, width in sizes
+    ]
     if not any(places):
         height, width = max(sizes)
         raise ValueError(f"tiles:{path}: no image holds a tile of {size} x {size}, the largest is {width} x {height}")
+    # Made at once, of the sizes alone: tiles take four times what the images do, and a list of them twice that.
     found = np.empty((sum(map(len, places)), size, size, depth), np.uint8)
     at = 0
     for name, own in zip(names, places):
@@ -48,9 +51,9 @@ def tiles(path: str | Path, size: int | None = None, channels: int | None = None
     return Arrays(found, name=f"tiles:{path}")
 
 
-def starts(length: int, size: int) -> list[int]:
-    """Where windows of ``size`` begin along ``length``, at most half of it apart; none if it is shorter."""
+def starts(length: int, size: int, apart: int) -> list[int]:
+    """Where windows of ``size`` begin along ``length``: evenly, at most ``apart``; none if it is shorter."""
     if length < size:
         return []
-    count = 1 + -(-(length - size) // max(1, size // 2))
+    count = 1 + -(-(length - size) // apart)
     return np.linspace(0, length - size, count).round().astype(int).tolist()

@@ -10,6 +10,8 @@ modules do, and back; ``write_safetensors`` writes what PyTorch loads::
     write_safetensors("generator.safetensors", pix2pix.to_torch(variables))
 """
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +23,20 @@ __all__ = ["read_safetensors", "read_torch", "read_weights", "write_safetensors"
 
 
 def read_weights(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name: of ``.safetensors``, or, named anything else, of what ``torch.save`` wrote.
+    """The arrays of a file by name: of ``.safetensors``, ``.npz``, or, named anything else, what ``torch.save`` wrote.
 
     Raises:
-      ValueError: it is neither, or damaged, or asks for anything but arrays; the message says which.
+      ValueError: it is none, or damaged, or asks for anything but arrays; the message says which.
       OSError: it cannot be read.
     """
-    return (read_safetensors if Path(path).suffix == ".safetensors" else read_torch)(path)
+    path = Path(path)
+    return {".safetensors": read_safetensors, ".npz": _read_npz}.get(path.suffix, read_torch)(path)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (ValueError, TypeError, AttributeError, EOFError, OSError, zlib.error, zipfile.BadZipFile):
+            raise ValueError(f"{path}: not an .npz of plain numbers, or a damaged one") from None

@@ -2,8 +2,6 @@
 
 import functools
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,7 +9,7 @@ from typing import Any, Literal, Protocol
 import jax
 import numpy as np
 
-from jaxgan.interop.torch_file import read_torch
+from jaxgan import interop
 from jaxgan.metrics import inception
 from jaxgan.metrics.checks import warn
 from jaxgan.metrics.resize import resize_clean, resize_tf1
@@ -144,11 +142,11 @@ def _options() -> dict[str, str]:
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
-    """The arrays of a ``.pth`` or ``.npz`` by name, and the file's SHA-256.
+    """The arrays of a file of Inception's by name, and its SHA-256.
 
     Raises:
       OSError: it cannot be read; the message says where to get one.
-      ValueError: it is of neither format.
+      ValueError: it is of no format that is read.
     """
     path = Path(path)
     try:
@@ -156,13 +154,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise OSError(f"weights {path} cannot be read: {error.strerror}; {WHERE}") from error
-    if path.suffix != ".npz":
-        return read_torch(path), digest
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays), digest
-    except (ValueError, TypeError, AttributeError, EOFError, OSError, zlib.error, zipfile.BadZipFile):
-        raise ValueError(f"weights {path}: not an .npz of plain numbers, or a damaged one") from None
+    return interop.read_weights(path), digest
 
 
 def as_bytes(images: np.ndarray) -> np.ndarray:

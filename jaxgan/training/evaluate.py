@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,20 @@ from jaxgan.training.experiment import Experiment
 
 MOST = 50_000  # samples, if not told: as many as published figures have
 EPSILON = 1e-4  # of a path, its step
-PAIRED = ("l1", "psnr", "ssim")  # of each sample and what it should be
+
+
+class Likeness(NamedTuple):
+    """A measure of each sample and what it should be, [N, h, w, C] from 0 to 255, to [N]."""
+
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    higher: bool
+
+
+PAIRED = {
+    "l1": Likeness(lambda x, y: np.abs(x - y).mean((1, 2, 3)) / 127.5, higher=False),
+    "psnr": Likeness(lambda x, y: psnr(x, y, low=0, high=255), higher=True),
+    "ssim": Likeness(lambda x, y: ssim(x, y, low=0, high=255), higher=True),
+}
 METRICS = (*evaluation.METRICS, "ppl", *PAIRED)
 
 
@@ -88,16 +101,11 @@ def path_length(drawn: Drawn, features: Features) -> float:
 
 def likeness(drawn: Drawn, wanted: Source, metrics: Sequence[str]) -> dict[str, float]:
     """Of ``PAIRED`` those asked for, of each sample and the example that it should be, averaged."""
-    measures = {
-        "l1": lambda x, y: np.abs(x - y).mean((1, 2, 3)) / 127.5,
-        "psnr": lambda x, y: psnr(x, y, low=0, high=255),
-        "ssim": lambda x, y: ssim(x, y, low=0, high=255),
-    }
     sums = dict.fromkeys((name for name in PAIRED if name in metrics), 0.0)
     for at in np.array_split(np.arange(len(drawn)), -(-len(drawn) // READ)) if sums else ():
         made, real = drawn.read(at)["image"], as_bytes(wanted.read(at)["image"])
         for name in sums:
-            sums[name] += float(np.sum(measures[name](made.astype(np.float64), real.astype(np.float64))))
+            sums[name] += float(np.sum(PAIRED[name].measure(made.astype(np.float64), real.astype(np.float64))))
     return {name: value / len(drawn) for name, value in sums.items()}
 
 
@@ -115,8 +123,8 @@ def suits(experiment: Experiment, metrics: Sequence[str], count: int | None) -> 
     if experiment.inputs is not None:
         if "ppl" in metrics:
             raise ValueError("--metrics ppl: of paths between latents, and these samples are made of images")
-        if count is not None and count > len(experiment.inputs):
-            raise ValueError(f"--count {count}: there are {len(experiment.inputs):,} images to make samples of")
+        if count is not None and count > experiment.samples:
+            raise ValueError(f"--count {count}: there are {experiment.samples:,} images to make samples of")
 
 
 def check(metrics: Sequence[str], count: int | None) -> None:
@@ -144,9 +152,8 @@ def write(result: Mapping[str, Any], out: Path) -> None:
 
 def score(result: dict[str, Any], metric: str) -> float:
     """Of a result the figure by which checkpoints are ranked, the lower the better: the first of the metric's."""
-    own = evaluation.METRICS.get(metric)
-    value = result[own.figure if own and own.figure else metric]
-    return -value if metric in ("psnr", "ssim") or (own and own.higher) else value
+    value = result[getattr(evaluation.METRICS.get(metric), "figure", "") or metric]
+    return -value if any(own[metric].higher for own in (evaluation.METRICS, PAIRED) if metric in own) else value
 
 
 def evaluate(
@@ -177,10 +184,12 @@ def evaluate(
     """
     check(metrics, count)
     suits(experiment, metrics, count)
-    drawn = Drawn(experiment, state, count or min(MOST, len(experiment.measured)), seed, name, sample)
+    drawn = Drawn(experiment, state, count or min(MOST, experiment.samples), seed, name, sample)
     result = evaluation.compare(drawn, data or experiment.measured, _of_sets(metrics), features)
     protocol = result.pop("protocol")
-    if "ppl" in metrics and features:
+    if "ppl" in metrics:
+        if features is None:
+            raise ValueError("ppl: it looks at features, and none are given")
         result["ppl"] = path_length(drawn, features)
         protocol["ppl"] = {"epsilon": EPSILON, "space": "z", "kept": KEPT}
     result |= likeness(drawn, experiment.measured, metrics)
@@ -209,7 +218,7 @@ class Evaluator:
     def rehearse(self, state: State) -> None:
         """``ValueError`` for what cannot be measured of this experiment, before it has been trained for hours."""
         least = max((evaluation.METRICS[name].least for name in _of_sets(self._metrics)), default=2)
-        count = self._count or min(MOST, len(self._experiment.measured))
+        count = self._count or min(MOST, self._experiment.samples)
         if count < least:
             raise ValueError(f"--evaluate-count {count}: {', '.join(self._metrics)} needs {least}")
         if "cas" in self._metrics and not (self._experiment.classes and self._experiment.measured.classes):
@@ -221,7 +230,7 @@ class Evaluator:
             warnings.simplefilter("ignore", UserWarning)
             if quick:
                 seen = evaluation.look(few, _of_sets(quick), self._features)
-                count = min(max(least, 16), len(data)) if self._experiment.inputs else max(least, 16)
+                count = min(max(least, 16), self._experiment.samples) if self._experiment.inputs else max(least, 16)
                 evaluate(self._experiment, state, quick, self._features, count=count, sample=self._sample, data=seen)
 
     def open(self, path: Path, step: int, say: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ import optax
 
 from jaxgan import sampling
 from jaxgan.data import Source, as_float
+from jaxgan.data.source import Unpaired
 from jaxgan.game import Game, Player, State
 from jaxgan.metrics import gaussian_distance, moments
 from jaxgan.networks import Net, Nets
@@ -92,7 +93,13 @@ class Experiment:
     @property
     def measured(self) -> Source:
         """What samples are compared with."""
-        return self.source if self.inputs is None else self.inputs
+        source = self.source if self.inputs is None else self.inputs
+        return source.images if isinstance(source, Unpaired) else source
+
+    @property
+    def samples(self) -> int:
+        """How many are measured if no number is given: one for each input, or as many as there are data."""
+        return len(self.inputs.inputs if isinstance(self.inputs, Unpaired) else self.measured)
 
     def draw(self, seed: int, indices: np.ndarray) -> Any:
         """The latents of these samples of a seed: sample i is the same in any batch."""

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
-from jaxgan.data import Source, load
+from jaxgan.data import Source, augment, load
 from jaxgan.gradients import accumulate
 
 COUNT, WEIGHT, SHARE = (1, math.inf), (0, 1e6), (0, 1)  # ranges, ends included
@@ -125,27 +125,29 @@ class AugmentedSettings(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class FallingSettings(Settings):
-    """``Settings`` of an experiment whose players have ``adam()``, its rate falling to zero in a line."""
+    """``Settings`` of an experiment whose players have ``adam()``, its rate falling to zero in a line at the end."""
 
     beta1: float = 0.0
     """Adam's decay of the mean gradient."""
     beta2: float = 0.9
     """Adam's decay of the mean square."""
+    constant: int = 0
+    """Steps at the learning rate."""
     decay: int = 5000
-    """Steps over which the rate falls to zero."""
+    """Steps after these, over which the rate falls to zero."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
-        super().check(beta1=SHARE, beta2=SHARE, decay=COUNT, **ranges)
+        super().check(beta1=SHARE, beta2=SHARE, constant=(0, math.inf), decay=COUNT, **ranges)
 
     def adam(self, turns: int = 1) -> optax.GradientTransformation:
         """Of a player with so many turns in a step."""
-        rate = optax.linear_schedule(self.learning_rate, 0.0, self.decay * turns)
+        rate = optax.linear_schedule(self.learning_rate, 0.0, self.decay * turns, self.constant * turns)
         return optax.adam(rate, self.beta1, self.beta2)
 
 
 @dataclasses.dataclass(frozen=True)
-class TranslationSettings(Settings):
-    """``Settings`` of an experiment that makes images of images, and whose players have ``adam()``."""
+class TranslationSettings(FallingSettings):
+    """``Settings`` of an experiment that makes images of images."""
 
     batch_size: int = 1
     ema: float = 0.0
@@ -153,17 +155,20 @@ class TranslationSettings(Settings):
     test_data: str | None = None
     """Data like data, not trained on, that samples are made of and measured on. Not given: of photos the part that is
     not trained on, else data itself."""
+    jitter: bool = True
+    """Enlarge images a little and cut their size out again, somewhere."""
+    flip: bool = True
+    """Mirror half of the images left to right."""
     beta1: float = 0.5
-    """Adam's decay of the mean gradient."""
     beta2: float = 0.999
-    """Adam's decay of the mean square."""
     constant: int = 2500
-    """Steps at the learning rate."""
     decay: int = 2500
-    """Steps after these, over which the rate falls to zero."""
 
-    def check(self, **ranges: tuple[float, float]) -> None:
-        super().check(beta1=SHARE, beta2=SHARE, constant=(0, math.inf), decay=COUNT, **ranges)
+    def augmented(self, keys: jax.Array, images: jax.Array) -> jax.Array:
+        """Images, [B, h, w, C], as networks see them in training; of equal keys, [B], others are made so alike."""
+        if self.jitter:
+            images = augment.jitter(keys, images, round(images.shape[1] * 286 / 256))  # pix2pix's share
+        return augment.flip(keys, images) if self.flip else images
 
     def with_test(self, load: Callable[[str, str], Source], source: Source | None) -> tuple[Source, Source]:
         """What is trained on, and what samples are made of and measured on.
@@ -175,22 +180,14 @@ class TranslationSettings(Settings):
         Raises:
           ValueError: examples are no square images, or the two's are of other shapes.
         """
+        ours = self.images(load(self.data, "train") if source is None else source)
         if self.test_data is not None:
             test = load(self.test_data, "train")
-        elif source is None and self.data.startswith("photos"):
-            test = load(self.data, "test")
         else:
-            test = source
-        source = self.images(load(self.data, "train") if source is None else source)
-        test = source if test is None else test
-        if test.shape != source.shape:
-            raise ValueError(f"--test-data: its images are {test.shape}, those of --data {source.shape}; give --size")
-        return source, test
-
-    def adam(self) -> optax.GradientTransformation:
-        """Of a player with one turn in a step."""
-        rate = optax.linear_schedule(self.learning_rate, 0.0, self.decay, self.constant)
-        return optax.adam(rate, self.beta1, self.beta2)
+            test = load(self.data, "test") if source is None and self.data.startswith("photos") else ours
+        if test.shape != ours.shape:
+            raise ValueError(f"--test-data: its images are {test.shape}, those of --data {ours.shape}; give --size")
+        return ours, test
 
 
 def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:

@@ -5,6 +5,7 @@ other. In tiles they take those of the whole image, made small: Chen et al. 2021
 """
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -13,12 +14,14 @@ import numpy as np
 
 from jaxgan import sampling
 from jaxgan.data import degrade
+from jaxgan.data.tiles import starts
 from jaxgan.game import State
 from jaxgan.networks import Function, Nets, takes_train
 from jaxgan.training.experiment import Experiment, Translation
 
 TILES = (1024, 768, 512, 384, 256, 192, 128, 64)  # sides to choose from, the largest that memory allows
 OVERLAP = 4  # neighbours share a tile's side over so much, over which one fades into the other
+PROBE = 256  # pixels of a side by which is told how much memory a pixel takes
 LEAST = 8  # pixels of a side: less is no picture
 
 
@@ -81,22 +84,25 @@ class Translator:
         """The side of the tiles in which an image of this size is translated; None if whole."""
         if self._tile is not None:
             return self._tile if max(height, width) > self._tile else None
-        if self.bytes_of(height, width) <= self._memory:
+        # What is compiled only to know its size is small: memory is in proportion to the pixels.
+        small = min(PROBE, height), min(PROBE, width)
+        pixels = self._memory / max(1, self.bytes_of(*small)) * math.prod(self._filled(*small))
+        if math.prod(self._filled(height, width)) <= pixels:
             return None
         multiple = self.translation.multiple
         sides = [side for side in TILES if side % multiple == 0 and side < max(height, width)] or [multiple]
-        return next((side for side in sides if self.bytes_of(side, side) <= self._memory), sides[-1])
+        return next((side for side in sides if side * side <= pixels), sides[-1])
 
-    def bytes_of(self, height: int, width: int) -> int:
-        """What the networks take beside their weights for an image of this size, as XLA plans it."""
-        analysis = self._compiled(*self._filled(height, width)).memory_analysis()
+    def bytes_of(self, height: int, width: int, in_tiles: bool = False) -> int:
+        """What the networks take beside their weights for an image, or a tile, of this size, as XLA plans it."""
+        analysis = self._compiled(*self._filled(height, width), in_tiles).memory_analysis()
         return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 
     def _filled(self, height: int, width: int) -> tuple[int, int]:
         multiple = self.translation.multiple
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
-    def _compile(self, height: int, width: int, in_tiles: bool = False) -> jax.stages.Compiled:
+    def _compile(self, height: int, width: int, in_tiles: bool) -> jax.stages.Compiled:
         def run(state, image, key, moments):
             return self.translation.run(_using(self._functions(state), moments), image, key)
 
@@ -136,8 +142,9 @@ class Translator:
         counts = _fading(side * scale, side * scale // OVERLAP)
         weight = (counts[:, None] * counts[None])[..., None]
         sums, weights = None, np.zeros((image.shape[0] * scale, image.shape[1] * scale, 1), np.float32)
-        for top in _starts(image.shape[0], side):
-            for left in _starts(image.shape[1], side):
+        apart = side - side // OVERLAP
+        for top in starts(image.shape[0], side, apart):
+            for left in starts(image.shape[1], side, apart):
                 made = self._whole(image[top : top + side, left : left + side], key, moments)
                 sums = np.zeros((*weights.shape[:2], made.shape[-1]), np.float32) if sums is None else sums
                 at = tuple(slice(start * scale, (start + side) * scale) for start in (top, left))
@@ -188,14 +195,6 @@ def chosen(experiment: Experiment, direction: str | None) -> Translation:
     if direction is not None and direction not in names:
         raise ValueError(f"--direction {direction}: want {' or '.join(names)}")
     return experiment.translations[direction or names[0]]
-
-
-def _starts(size: int, side: int) -> list[int]:
-    """Where tiles begin: evenly, from edge to edge, each over the last by a share of ``OVERLAP`` at least."""
-    if size == side:
-        return [0]
-    count = 1 + -(-(size - side) // (side - side // OVERLAP))
-    return np.linspace(0, size - side, count).round().astype(int).tolist()
 
 
 def _fading(size: int, overlap: int) -> np.ndarray:

@@ -81,13 +81,9 @@ def translate_files(
 
 
 def _listed(path: Path) -> tuple[Files, list[str]]:
-    if path.is_dir() or path.suffix.lower() == ".zip":
-        if not path.exists():
-            raise ValueError(f"{path}: no such file or folder")
-        return image_files(path)
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
-    if path.suffix.lower() not in EXTENSIONS:
+    if not path.is_dir() and path.suffix.lower() not in {".zip", *EXTENSIONS}:
         raise ValueError(
             f"{path}: no image that is known; of a video give the frames: ffmpeg -i {path.name} frames/%05d.png"
         )
@@ -125,14 +121,14 @@ def _read(files: Files, name: str, channels: int) -> Picture:
 
 def _with_holes(picture: Picture, name: str, holes: tuple[Files, list[str]]) -> Picture:
     """The picture, transparent where its mask is white."""
+    if picture.frames.shape[-1] != 4:
+        raise ValueError(f"{name}: masks are for a model that fills what is missing, and this one does not")
     files, names = holes
     stem = str(PurePosixPath(name).with_suffix(""))
     own = [mask for mask in names if str(PurePosixPath(mask).with_suffix("")) == stem] or names * (len(names) == 1)
     if not own:
         raise ValueError(f"{name}: no mask of its name in {files.name}")
     mask = _read(files, own[0], 1).frames[0]
-    if picture.frames.shape[-1] != 4:
-        raise ValueError(f"{name}: masks are for a model that fills what is missing, and this one does not")
     if mask.shape[:2] != picture.frames.shape[1:3]:
         height, width = picture.frames.shape[1:3]
         raise ValueError(f"{name} is {width} x {height}, its mask {mask.shape[1]} x {mask.shape[0]}; make them equal")
@@ -147,4 +143,4 @@ def _how(translator: Translator, height: int, width: int) -> str:
     if tile is None:
         gigabytes = translator.bytes_of(height, width) / 1e9
         return f"{width} x {height}: whole, for which the networks take {gigabytes:.2f} GB"
-    return f"{width} x {height}: in tiles of {tile} x {tile}, {translator.bytes_of(tile, tile) / 1e9:.2f} GB each"
+    return f"{width} x {height}: in tiles of {tile} x {tile}, {translator.bytes_of(tile, tile, True) / 1e9:.2f} GB each"

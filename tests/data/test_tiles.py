@@ -30,9 +30,10 @@ def test_tiles_cover_every_image_and_are_its_pixels(tmp_path):
 
 @pytest.mark.parametrize(("length", "size"), [(8, 8), (9, 8), (100, 8), (31, 30), (64, 5), (3, 1)])
 def test_windows_reach_from_end_to_end(length, size):
-    begin = starts(length, size)
+    apart = max(1, size // 2)
+    begin = starts(length, size, apart)
     assert begin[0] == 0 and begin[-1] == length - size
-    assert max(np.diff(begin), default=0) <= max(1, size // 2)
+    assert max(np.diff(begin), default=0) <= apart
 
 
 def test_what_cannot_be_cut_is_told(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from experiments import dcgan
 from jaxgan import __main__ as console, sampling
-from jaxgan.training.evaluate import Drawn, path_length
+from jaxgan.training.evaluate import Drawn, evaluate, path_length
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
 
@@ -105,6 +105,14 @@ def test_one_sample_is_no_set(trained, capsys):
     weights = trained.parent / "weights.npz"
     code, text = programs.run(capsys, "evaluate", "--run-dir", trained, "--weights", weights, *HOW, "--count", 1)
     assert code == 2 and "--count 1: at least 2" in text
+
+
+def test_metrics_of_features_need_features():
+    experiment = dcgan.build(dcgan.Config(batch_size=8, latents=4, generator_width=4, discriminator_width=4, base=4))
+    state = experiment.game.init(jax.random.key(0))
+    for metric in ("ppl", "fid"):
+        with pytest.raises(ValueError, match=r"no(ne| features) are given"):
+            evaluate(experiment, state, [metric], None, count=8)
 
 
 def test_the_length_of_paths():

@@ -1,0 +1,142 @@
+"""What pix2pix, CycleGAN and SRGAN share: what they are trained on, measured on and held to."""
+
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import srgan
+from jaxgan.data import Arrays, Unpaired, as_float
+from jaxgan.models import vgg
+from jaxgan.training.evaluate import evaluate
+from jaxgan.training.experiment import PixelScore
+from jaxgan.training.settings import TranslationSettings
+
+RNG = np.random.default_rng(0)
+
+
+def images(count, size=16, channels=3):
+    return RNG.integers(0, 256, (count, size, size, channels), np.uint8)
+
+
+def built(name, source, **changes):
+    module = importlib.import_module(f"experiments.{name}")
+    return module.build(module.Config.tiny(**changes), source)
+
+
+def one_step(experiment, batch):
+    """Every player's losses, by the game's first step."""
+    state = jax.jit(experiment.game.init)(jax.random.key(0))
+    return jax.eval_shape(experiment.game.step, state, batch)[1]
+
+
+def test_both_of_a_pair_are_augmented_alike():
+    """An image whose pixels tell where they were: what is made of it and it stay the same; other keys do otherwise."""
+    config = TranslationSettings()
+    image = jnp.linspace(-1, 1, 4 * 16 * 16 * 3).reshape(4, 16, 16, 3)
+    keys, others = (jax.random.split(jax.random.key(seed), 4) for seed in (0, 1))
+    np.testing.assert_array_equal(config.augmented(keys, image), config.augmented(keys, image))
+    assert (config.augmented(keys, image) != config.augmented(others, image)).any()
+    as_it_was = TranslationSettings(jitter=False, flip=False)
+    np.testing.assert_array_equal(as_it_was.augmented(keys, image), image)
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "srgan"])
+def test_labels_of_the_data_are_no_images(name):
+    source = Arrays(images(8), labels=np.arange(8, dtype=np.int32) % 2, classes=("a", "b"))
+    experiment = built(name, source)
+    batch = as_float(experiment.source.read(np.arange(8)))
+    assert {"d/loss", "g/loss"} <= set(one_step(experiment, batch))
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (Unpaired(Arrays(images(4)), Arrays(images(4, channels=1))), r"images are \(16, 16, 3\), inputs \(16, 16, 1\)"),
+        (Unpaired(Arrays(images(4)), Arrays(images(4, size=24))), r"inputs \(24, 24, 3\); give --size and --channels"),
+        (Arrays(images(4)), "inputs none; give --size"),
+    ],
+)
+def test_domains_have_one_shape(source, told):
+    with pytest.raises(ValueError, match=told):
+        built("cyclegan", source)
+
+
+@pytest.mark.parametrize(("of_images", "of_inputs"), [(8, 5), (5, 8)])
+def test_every_input_is_translated_once_and_every_image_counts_once(of_images, of_inputs):
+    source = Unpaired(Arrays(images(of_images)), Arrays(images(of_inputs)))
+    experiment = built("cyclegan", source)
+    assert (experiment.samples, len(experiment.measured)) == (of_inputs, of_images)
+    np.testing.assert_array_equal(experiment.measured.read(np.arange(of_images))["image"], source.images.images)
+    with pytest.raises(ValueError, match=f"--count {of_inputs + 1}: there are {of_inputs} images to make samples of"):
+        evaluate(experiment, None, ["fid"], None, count=of_inputs + 1)  # pyright: ignore
+    state = jax.jit(experiment.game.init)(jax.random.key(0))
+    assert np.isfinite(PixelScore(experiment, 0)(state))
+
+
+CONTENT = {
+    "no file": ({"content": "vgg19"}, 3, "--content vgg19 needs --content-file, its weights: https://download.pytorch"),
+    "no file of Inception's": ({"content": "inception"}, 3, "its weights: https://github.com/mseitzer/pytorch-fid"),
+    "no use": ({"content": "pixels", "content_file": "x.pth"}, 3, "has no use for --content-file, leave it out"),
+    "grey": ({"content": "vgg19", "content_file": "x.pth"}, 1, "it takes images of 3 channels, these have 1"),
+}
+
+
+@pytest.mark.parametrize(("changes", "channels", "told"), CONTENT.values(), ids=CONTENT.keys())
+def test_content_that_cannot_be(changes, channels, told):
+    with pytest.raises(ValueError, match=told):
+        built("srgan", Arrays(images(4, channels=channels)), **changes)
+
+
+def weights(path, of):
+    """A file of random ones for VGG19 or Inception's first layers."""
+    if of == "vgg19":
+        before, found, place = 3, {}, 0
+        for features, count in vgg.BLOCKS:
+            for _ in range(count):
+                deviation = np.sqrt(2 / 9 / before)
+                found[f"features.{place}.weight"] = RNG.normal(0, deviation, (features, before, 3, 3)).astype("float32")
+                found[f"features.{place}.bias"] = np.zeros(features, np.float32)
+                place, before = place + 2, features
+            place += 1
+    else:
+        shapes = {"conv": (3, 32), "conv_1": (32, 32), "conv_2": (32, 64), "conv_3": (64, 80), "conv_4": (80, 192)}
+        found = {}
+        for unit, (before, features) in shapes.items():
+            side = 1 if unit == "conv_3" else 3
+            found[f"{unit}/w"] = RNG.normal(0, 0.1, (side, side, before, features)).astype(np.float32)
+            found[f"{unit}/b"] = np.zeros(features, np.float32)
+    np.savez(path, **found)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["discriminator", "pixels", "inception", "vgg19"])
+def test_content_is_none_of_equal_images_and_some_of_others(name, tmp_path):
+    """Its network is the state's, owned by no player, and not trained."""
+    size = {"inception": 32}.get(name, 16)
+    file = weights(tmp_path / "w.npz", name) if name in ("inception", "vgg19") else None
+    config = srgan.Config.tiny(content=name, content_file=file, size=size)
+    nets, held = srgan.networks(config, size, 3)
+    experiment = srgan.build(config, Arrays(images(8, size)))
+    owned = {net for player in experiment.game.players.values() for net in player.owns}
+    state = jax.jit(experiment.game.init)(jax.random.key(0))
+    assert ("content" in state.params) == (file is not None) and "content" not in owned
+    x = jnp.asarray(images(2, size) / np.float32(127.5) - 1)
+    functions = experiment.game.functions(state)
+    ours, same, other = (held(functions, y) for y in (x, x, x[::-1]))
+    np.testing.assert_array_equal(ours, same)
+    assert np.abs(ours - other).mean() > 0.01 * np.abs(ours).mean()
+    assert set(nets) == set(state.params)
+
+
+def test_the_game_leaves_the_contents_network_alone(tmp_path):
+    config = {"content": "inception", "content_file": weights(tmp_path / "w.npz", "inception"), "pretrain": 0}
+    experiment = built("srgan", Arrays(images(8, 32)), **config, size=32)
+    state = jax.jit(experiment.game.init)(jax.random.key(0))
+    after, told = jax.jit(experiment.game.step)(state, as_float(experiment.source.read(np.arange(8))))
+    assert float(told["g/content"]) > 0
+    for before, now in zip(*(jax.tree.leaves(x.params["content"]) for x in (state, after)), strict=True):
+        np.testing.assert_array_equal(before, now)
+    assert any((a != b).any() for a, b in zip(*(jax.tree.leaves(x.params["g"]) for x in (state, after))))
