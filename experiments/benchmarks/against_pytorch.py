@@ -13,23 +13,18 @@ a bootstrap 95 % interval. Writes DIR/results.json, DIR/results.md and DIR/resul
 # pyright: reportMissingImports=false
 
 import json
-import os
-import platform
-import subprocess
 import sys
-from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import tyro
-from scipy import stats
 
-from experiments.benchmarks import flops
+from experiments.benchmarks import flops, processes
 from experiments.benchmarks.games import CASES, Name
+from experiments.benchmarks.processes import SIDES, hardware, raced
 from experiments.benchmarks.worker import AGREE_TO, FORMS, OURS, SAMPLES
-from jaxgan.training import logging
 
 SMALL = 1e9  # FLOPs of a step
 
@@ -72,29 +67,20 @@ def compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, 
     print(f"{game}: losses and gradients agree to {agreed['apart']:.1e}", flush=True)
     if agreed["apart"] > AGREE_TO:
         sys.exit(f"error: {game}: the two sides are {agreed['apart']:.1e} apart, more than {AGREE_TO:g}; not timed")
-    best, forms = {}, {}
-    for side, known in {"jaxgan": worth_trying(game), "torch": FORMS}.items():
-        forms[side], best[side] = fastest(side, known, lambda form, side=side: run(side, form, min(seconds, 2.0)))
-    measured = []
-    for i in range(pairs):
-        order = ("jaxgan", "torch") if i % 2 == 0 else ("torch", "jaxgan")
-        measured.append({side: run(side, best[side]) for side in order})
-        ours, theirs = (measured[-1][side]["ms"] for side in ("jaxgan", "torch"))
-        print(f"  pair {i + 1}: jaxgan {ours:.2f} ms, PyTorch {theirs:.2f} ms, {theirs / ours:.2f}", flush=True)
-    ratio = interval([pair["torch"]["ms"] / pair["jaxgan"]["ms"] for pair in measured])
-    middle = {side: {key: _middle(measured, side, key) for key in measured[0][side]} for side in ("jaxgan", "torch")}
+    race = raced(run, {"jaxgan": worth_trying(game), "torch": list(FORMS)}, pairs, seconds)
+    middle = {side: {key: processes.middle(race.pairs, side, key) for key in race.pairs[0][side]} for side in SIDES}
     case, count = CASES[game], flops.step(CASES[game])
     images = case.batch * case.turns
     reached = count / middle["jaxgan"]["ms"] / 1e6
     return {
         "game": game,
-        **dict(zip(("ratio", "low", "high"), ratio)),
+        **dict(zip(("ratio", "low", "high"), race.ratio)),
         "jaxgan_ms": middle["jaxgan"]["ms"],
         "torch_ms": middle["torch"]["ms"],
-        "jaxgan_form": best["jaxgan"],
-        "jaxgan_forms": forms["jaxgan"],
-        "torch_form": best["torch"],
-        "torch_forms": forms["torch"],
+        "jaxgan_form": race.best["jaxgan"],
+        "jaxgan_forms": race.forms["jaxgan"],
+        "torch_form": race.best["torch"],
+        "torch_forms": race.forms["torch"],
         "agreement": agreed,
         "jaxgan_images_per_second": 1e3 * images / middle["jaxgan"]["ms"],
         "torch_images_per_second": 1e3 * images / middle["torch"]["ms"],
@@ -103,63 +89,21 @@ def compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, 
         "of_a_product": reached / middle["jaxgan"]["product_gflops"],
         "jaxgan": middle["jaxgan"],
         "torch": middle["torch"],
-        "pairs": measured,
+        "pairs": race.pairs,
         "precision": precision,
         "hardware": hardware(),
         "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "torch", "numpy")},
     }
 
 
+def worker(*arguments: str) -> dict[str, Any]:
+    """What a fresh process found."""
+    return processes.reported("experiments.benchmarks.worker", *arguments)
+
+
 def worth_trying(game: str) -> list[str]:
     """jaxgan's forms that are tried: several steps a call where a step is so small that a call's own time counts."""
     return list(OURS) if flops.step(CASES[game]) < SMALL else list(OURS)[:1]
-
-
-def fastest(side: str, known: Iterable[str], run: Callable[[str], dict]) -> tuple[dict[str, Any], str]:
-    """Every form's milliseconds, or why it does not run here; and the fastest's name."""
-    forms: dict[str, Any] = {}
-    for form in known:
-        try:
-            forms[form] = run(form)["ms"]
-        except RuntimeError as error:
-            said = [line for line in str(error).splitlines() if "Error" in line] or [str(error).strip()]
-            forms[form] = f"does not run: {said[-1].strip()[:160]}"
-        told = forms[form] if isinstance(forms[form], str) else f"{forms[form]:.2f} ms"
-        print(f"  {side}, {form}: {told}", flush=True)
-    times = {form: ms for form, ms in forms.items() if isinstance(ms, float)}
-    if not times:
-        sys.exit(f"error: {side} runs in no form here")
-    return forms, min(times, key=lambda form: times[form])
-
-
-def worker(*arguments: str) -> dict[str, Any]:
-    """What a fresh process found."""
-    command = [sys.executable, "-m", "experiments.benchmarks.worker", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr or done.stdout or f"exit {done.returncode}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def interval(ratios: list[float]) -> tuple[float, float, float]:
-    """The median, and its bootstrap 95 % interval."""
-    if len(ratios) < 2 or np.ptp(ratios) == 0:  # nothing to draw again
-        return float(np.median(ratios)), min(ratios), max(ratios)
-    found = stats.bootstrap((np.array(ratios),), np.median, method="percentile", rng=np.random.default_rng(0))
-    low, high = found.confidence_interval
-    return float(np.median(ratios)), float(low), float(high)
-
-
-def _middle(measured, side, key) -> Any:
-    values = [pair[side][key] for pair in measured]
-    return None if None in values else float(np.median(values))
-
-
-def hardware() -> str:
-    """The processor and the accelerators, in words."""
-    found = [line for line in logging.cpuinfo() if line.startswith("model name")]
-    name = found[0].partition(":")[2].strip() if found else platform.processor()
-    return f"{os.cpu_count()} cores of {name}; {logging.hardware()}"
 
 
 def table(results: list[dict[str, Any]]) -> str:

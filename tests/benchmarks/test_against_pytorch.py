@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from experiments.benchmarks import against_pytorch
-from experiments.benchmarks.against_pytorch import fastest, interval
+from experiments.benchmarks.processes import fastest, interval
 from experiments.benchmarks.worker import FORMS
 
 

@@ -1,0 +1,199 @@
+"""CycleGAN's training step, jaxgan's against the authors' own loop in PyTorch, on this machine.
+
+    pip install -e '.[torch]'
+    git clone https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix official
+    python -m experiments.benchmarks.cyclegan --official official
+
+Both have the same networks, weights, batch, losses and optimizers, and a pool of 50. The losses of a step, without the
+pool, must agree before anything is timed. The authors' loop is tried as it is, with channels last, and with compiled
+networks; the fastest counts. Then pairs of fresh processes follow, as in ``against_pytorch``.
+"""
+
+# pyright: reportMissingImports=false
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import tyro
+
+from experiments import cyclegan
+from experiments.benchmarks import processes
+from experiments.benchmarks.worker import steady
+from jaxgan import parallel
+from jaxgan.data import Arrays, Unpaired
+from jaxgan.interop import pix2pix
+
+NAME = "experiments.benchmarks.cyclegan"
+FORMS = ("as it is", "channels last", "compiled")
+AGREE_TO = 1e-4  # as a share of each loss
+NETS = {"g_ab": "G_A", "g_ba": "G_B", "d_a": "D_B", "d_b": "D_A"}
+TERMS = {
+    "G_A": "g/adversarial_ab", "G_B": "g/adversarial_ba", "cycle_A": "g/cycle_a", "cycle_B": "g/cycle_b",
+    "idt_A": "g/identity_b", "idt_B": "g/identity_a", "D_A": "d/adversarial_b", "D_B": "d/adversarial_a",
+}  # fmt: skip
+
+
+def main(
+    official: str,
+    side: Literal["both", "jaxgan", "torch", "agree"] = "both",
+    form: str = FORMS[0],
+    size: int = 128,
+    width: int = 64,
+    blocks: int = 6,
+    batch: int = 1,
+    pairs: int = 3,
+    seconds: float = 20.0,
+) -> None:
+    """Compare.
+
+    Args:
+      official: a folder with the authors' code.
+      side: one of the two alone, in this process; ``agree`` compares the losses of a step.
+      form: PyTorch's, of FORMS.
+      size: of images.
+      width: features of the first layers.
+      blocks: of a generator, 6 or 9.
+      batch: images of each kind at once.
+      pairs: of fresh processes, jaxgan's and PyTorch's.
+      seconds: how long each is timed.
+    """
+    if not (Path(official) / "models" / "cycle_gan_model.py").exists():
+        sys.exit(f"error: --official {official}: no models/cycle_gan_model.py there; clone it as --help says")
+    config = cyclegan.Config(
+        batch_size=batch, size=size, generator_width=width, discriminator_width=width, blocks=blocks,
+        pool=0 if side == "agree" else 50, jitter=False, flip=False,
+    )  # fmt: skip
+    if side == "agree":
+        print(json.dumps({"apart": agreement(config, official)}))
+    elif side != "both":
+        print(
+            json.dumps(
+                {"ms": of_jaxgan(config, seconds) if side == "jaxgan" else of_torch(config, official, form, seconds)}
+            )
+        )
+    else:
+        flags = ["--official", official]
+        for name, value in {"size": size, "width": width, "blocks": blocks, "batch": batch}.items():
+            flags += [f"--{name}", str(value)]
+        apart = processes.reported(NAME, *flags, "--side", "agree")["apart"]
+        if apart > AGREE_TO:
+            sys.exit(f"error: the losses are {apart:.1e} apart, more than {AGREE_TO:g}; not timed")
+        print(f"losses agree to {apart:.1e}", flush=True)
+
+        def run(side: str, form: str, seconds: float) -> dict[str, Any]:
+            return processes.reported(NAME, *flags, "--side", side, "--form", form, "--seconds", str(seconds))
+
+        forms = {"jaxgan": ["one step a call"], "torch": FORMS}
+        race = processes.raced(run, forms, pairs, seconds)
+        what = f"CycleGAN, {size} x {size}, {blocks} blocks, {width} features, batch {batch}"
+        print(processes.told(what, race))
+
+
+def images(config: cyclegan.Config) -> dict[str, np.ndarray]:
+    """Noise, by the names that it has in a batch."""
+    rng = np.random.default_rng(0)
+    assert config.size is not None
+    shape = (config.batch_size, config.size, config.size, 3)
+    return {name: rng.uniform(-1, 1, shape).astype(np.float32) for name in ("input", "image")}
+
+
+def game_of(config: cyclegan.Config) -> Any:
+    """jaxgan's."""
+    given = images(config)
+    return cyclegan.build(config, Unpaired(Arrays(given["image"]), Arrays(given["input"]))).game
+
+
+def of_jaxgan(config: cyclegan.Config, seconds: float) -> float:
+    """Milliseconds a step."""
+    game, batch = game_of(config), jax.device_put(images(config))
+    state, metrics = jax.jit(game.init)(jax.random.key(0)), None
+    step = parallel.pmap(game, parallel.devices(1))
+
+    def train(count):
+        nonlocal state, metrics
+        for _ in range(count):
+            state, metrics = step(state, batch)
+        jax.block_until_ready(metrics)
+
+    return steady(train, seconds)
+
+
+def of_torch(config: cyclegan.Config, official: str, form: str, seconds: float) -> float:
+    """The same of the authors' loop."""
+    import torch
+
+    model, layout = model_of(config, official), torch.contiguous_format
+    for name in NETS.values():
+        net = getattr(model, f"net{name}")
+        if form == "channels last":
+            layout = torch.channels_last
+            net.to(memory_format=layout)
+        if form == "compiled":
+            setattr(model, f"net{name}", torch.compile(net))
+    batch = {name: x.to(memory_format=layout) for name, x in torch_batch(config).items()}
+
+    def train(count):
+        for _ in range(count):
+            model.set_input({**batch, "A_paths": [], "B_paths": []})
+            model.optimize_parameters()
+
+    return steady(train, seconds)
+
+
+def torch_batch(config: cyclegan.Config) -> dict[str, Any]:
+    """The images as the authors' loop names them: A is the input."""
+    import torch
+
+    given = images(config)
+    return {
+        theirs: torch.from_numpy(given[ours].transpose(0, 3, 1, 2).copy())
+        for theirs, ours in {"A": "input", "B": "image"}.items()
+    }
+
+
+def model_of(config: cyclegan.Config, official: str) -> Any:
+    """The authors' model, with their own defaults where jaxgan has none."""
+    sys.path.insert(0, official)
+    from models.cycle_gan_model import CycleGANModel
+
+    options = argparse.Namespace(
+        gpu_ids=[], device="cpu", isTrain=True, checkpoints_dir=tempfile.gettempdir(), name="benchmark",
+        preprocess="none", direction="AtoB", input_nc=3, output_nc=3, ngf=config.generator_width,
+        ndf=config.discriminator_width, netG=f"resnet_{config.blocks}blocks", netD="basic", n_layers_D=3,
+        norm="instance", no_dropout=True, init_type="normal", init_gain=0.02, lr=config.learning_rate,
+        beta1=config.beta1, lambda_A=config.cycle, lambda_B=config.cycle, lambda_identity=config.identity,
+        pool_size=config.pool, gan_mode="lsgan", lr_policy="linear", n_epochs=100, n_epochs_decay=100, epoch_count=1,
+        continue_train=False, verbose=False,
+    )  # fmt: skip
+    with contextlib.redirect_stdout(sys.stderr):
+        model = CycleGANModel(options)
+        model.setup(options)
+    return model
+
+
+def agreement(config: cyclegan.Config, official: str) -> float:
+    """How far the losses of a step from the same weights are apart."""
+    import torch
+
+    game, model = game_of(config), model_of(config, official)
+    state = jax.jit(game.init)(jax.random.key(0))
+    for ours, theirs in NETS.items():
+        arrays = pix2pix.to_torch({"params": state.params[ours], **state.stats[ours]})
+        net = getattr(model, f"net{theirs}")
+        net.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    _, metrics = jax.jit(game.step)(state, images(config))
+    model.set_input({**torch_batch(config), "A_paths": [], "B_paths": []})
+    model.optimize_parameters()
+    told = model.get_current_losses()
+    return max(abs(float(metrics[ours]) / told[theirs] - 1) for theirs, ours in TERMS.items())
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

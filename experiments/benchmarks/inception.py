@@ -1,0 +1,181 @@
+"""Inception's features, jaxgan's against PyTorch's, on this machine.
+
+    pip install -e '.[torch]'
+    python -m experiments.benchmarks.inception
+
+Both have the same random weights, with batch normalisation folded in, and take bytes of 299 x 299. Features must agree
+before anything is timed. PyTorch is tried with channels first and last, compiled, and frozen by its own optimizer for
+inference; the fastest counts. Then pairs of fresh processes follow, as in ``against_pytorch``.
+"""
+
+# pyright: reportMissingImports=false
+
+import functools
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from experiments.benchmarks import processes
+from experiments.benchmarks.worker import steady
+from jaxgan.metrics.features import BATCH, InceptionFeatures
+from jaxgan.metrics.inception import SIZE, Inception
+
+NAME = "experiments.benchmarks.inception"
+FORMS = ("channels last", "channels first", "compiled", "frozen")
+AGREE_TO = 1e-5  # of the largest feature
+
+
+def main(
+    side: Literal["both", "jaxgan", "torch", "agree"] = "both",
+    form: str = FORMS[0],
+    batch: int = BATCH,
+    pairs: int = 5,
+    seconds: float = 8.0,
+) -> None:
+    """Compare.
+
+    Args:
+      side: one of the two alone, in this process; ``agree`` compares their features.
+      form: PyTorch's, of FORMS.
+      batch: images at once.
+      pairs: of fresh processes, jaxgan's and PyTorch's.
+      seconds: how long each is timed.
+    """
+    images = np.random.default_rng(0).integers(0, 256, (batch, SIZE, SIZE, 3), np.uint8)
+    if side == "agree":
+        ours, theirs = of_jaxgan()(images[:2]), of_torch(FORMS[0], images[:2])(images[:2])
+        print(json.dumps({"apart": float(np.abs(ours - theirs).max() / np.abs(theirs).max())}))
+    elif side != "both":
+        features = of_jaxgan() if side == "jaxgan" else of_torch(form, images)
+        ms = steady(lambda count: [features(images) for _ in range(count)], seconds)
+        print(json.dumps({"ms": ms / batch}))
+    else:
+        apart = processes.reported(NAME, "--side", "agree")["apart"]
+        if apart > AGREE_TO:
+            sys.exit(f"error: the features are {apart:.1e} apart, more than {AGREE_TO:g}; not timed")
+        print(f"features agree to {apart:.1e}", flush=True)
+
+        def run(side: str, form: str, seconds: float) -> dict[str, Any]:
+            how = ("--form", form, "--batch", str(batch), "--seconds", str(seconds))
+            return processes.reported(NAME, "--side", side, *how)
+
+        race = processes.raced(run, {"jaxgan": ["as metrics have it"], "torch": FORMS}, pairs, seconds)
+        print(processes.told(f"Inception's 2,048 features, batch {batch}", race, "an image"))
+
+
+@functools.cache
+def weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Random ones, by unit: kernel, [height, width, in, out], and bias."""
+    params = jax.jit(Inception().init)(jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
+    rng = np.random.default_rng(0)
+    found = {}
+    for unit, leaves in params.items():
+        kernel = np.asarray(leaves["conv"]["kernel"]) * np.float32(2**0.5)  # so that features do not fade
+        found[unit] = kernel, rng.normal(0, 0.1, kernel.shape[-1]).astype(np.float32)
+    return found
+
+
+def of_jaxgan() -> Callable[[np.ndarray], np.ndarray]:
+    """What metrics call: bytes, [N, 299, 299, 3], to features, [N, 2048]."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that these weights are not known
+        path = Path(folder) / "weights.npz"
+        kernels = {f"{unit}/w": kernel for unit, (kernel, _) in weights().items()}
+        np.savez(path, **kernels, **{f"{unit}/b": bias for unit, (_, bias) in weights().items()})  # pyright: ignore
+        return InceptionFeatures(path)
+
+
+def of_torch(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The same in PyTorch."""
+    import torch
+
+    layout = torch.channels_last if form != "channels first" else torch.contiguous_format
+    network = torch_network().eval().to(memory_format=layout)
+
+    def given(images):
+        x = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
+        return (x - 128) / 128
+
+    with torch.inference_mode():
+        if form == "compiled":
+            network = torch.compile(network)
+        elif form == "frozen":
+            network = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, given(images))))
+
+    def features(images):
+        with torch.inference_mode():
+            return network(given(images)).numpy()
+
+    return features
+
+
+def torch_network() -> Any:
+    """``jaxgan.metrics.inception.Inception`` as a module of PyTorch, by the names of its units."""
+    import torch
+    from torch.nn import functional
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.kernels, self.biases = torch.nn.ParameterDict(), torch.nn.ParameterDict()
+            for unit, (kernel, bias) in weights().items():
+                self.kernels[unit] = torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())
+                self.biases[unit] = torch.from_numpy(bias)
+
+        def unit(self, x, name, stride=1, valid=False):
+            kernel = self.kernels[name]
+            padding = (0, 0) if valid else (kernel.shape[2] // 2, kernel.shape[3] // 2)
+            return functional.relu(functional.conv2d(x, kernel, self.biases[name], stride, padding), inplace=True)
+
+        def tower(self, x, name, count, last_stride=1):
+            for i in range(count):
+                last = i == count - 1 and last_stride > 1
+                x = self.unit(x, name if i == 0 else f"{name}_{i}", last_stride if last else 1, last)
+            return x
+
+        def averaged(self, x, name):
+            return self.unit(functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False), name)
+
+        def block(self, x, name, once, twice):
+            parts = [self.unit(x, f"{name}_conv"), self.tower(x, f"{name}_tower_conv", once)]
+            parts += [self.tower(x, f"{name}_tower_1_conv", twice), self.averaged(x, f"{name}_tower_2_conv")]
+            return torch.cat(parts, 1)
+
+        def last_block(self, x, name, largest):
+            once, twice = self.tower(x, f"{name}_tower_conv", 1), self.tower(x, f"{name}_tower_1_conv", 2)
+            parts = [self.unit(x, f"{name}_conv")]
+            for y, tower in ((once, "tower"), (twice, "tower_1")):
+                parts += [self.unit(y, f"{name}_{tower}_mixed_conv"), self.unit(y, f"{name}_{tower}_mixed_conv_1")]
+            pooled = functional.max_pool2d(x, 3, 1, 1) if largest else None
+            last = f"{name}_tower_2_conv"
+            return torch.cat([*parts, self.averaged(x, last) if pooled is None else self.unit(pooled, last)], 1)
+
+        def forward(self, x):
+            x = self.unit(self.unit(x, "conv", 2, True), "conv_1", 1, True)
+            x = functional.max_pool2d(self.unit(x, "conv_2"), 3, 2)
+            x = functional.max_pool2d(self.unit(self.unit(x, "conv_3"), "conv_4", 1, True), 3, 2)
+            for name in ("mixed", "mixed_1", "mixed_2"):
+                x = self.block(x, name, 2, 3)
+            parts = [self.unit(x, "mixed_3_conv", 2, True), self.tower(x, "mixed_3_tower_conv", 3, 2)]
+            x = torch.cat([*parts, functional.max_pool2d(x, 3, 2)], 1)
+            for i in range(4, 8):
+                x = self.block(x, f"mixed_{i}", 3, 5)
+            parts = [self.tower(x, "mixed_8_tower_conv", 2, 2), self.tower(x, "mixed_8_tower_1_conv", 4, 2)]
+            x = torch.cat([*parts, functional.max_pool2d(x, 3, 2)], 1)
+            x = self.last_block(self.last_block(x, "mixed_9", False), "mixed_10", True)
+            return x.mean((2, 3))
+
+    return Network()
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
