@@ -57,7 +57,7 @@ class Config(TranslationSettings):
     discriminator_width: int = 16
     """Features of the discriminator's first layer; the paper's are 64."""
     norm: bool = False
-    """Batch normalisation in the generator, as in the paper; without, it is EDSR's, which is better."""
+    """Batch normalisation in both networks, as in the paper; without, the generator is EDSR's, which is better."""
     residual: bool = True
     """Add what the network makes to a bicubic enlargement."""
     content: Literal["discriminator", "pixels", "inception", "vgg19"] = "discriminator"
@@ -85,7 +85,7 @@ def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], 
     generator = srgan.Generator(
         channels, config.scale, config.blocks, config.generator_width, config.norm, dtype=config.dtype
     )
-    discriminator = srgan.Discriminator(config.discriminator_width, dtype=config.dtype)
+    discriminator = srgan.Discriminator(config.discriminator_width, norm=config.norm, dtype=config.dtype)
     held, more = content(config, example)
     small = example[:, :: config.scale, :: config.scale]
     return {"g": Net(generator, small), "d": Net(discriminator, example), **more}, held

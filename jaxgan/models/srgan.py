@@ -1,6 +1,6 @@
 """SRGAN: images at twice or four times the size. Ledig et al. 2017 (1609.04802), figure 4.
 
-The paper's are ``Generator()`` and, for crops of 96 x 96, ``Discriminator(pooled=False)``.
+The paper's are ``Generator()`` and, for crops of 96 x 96, ``Discriminator()``.
 """
 
 import flax.linen as nn
@@ -70,14 +70,15 @@ class Discriminator(nn.Module):
       hidden: units of the layer before the last.
       norm: batch normalisation in all convolutions but the first.
       pooled: the last features' mean over the image goes to the linear layers, so it serves images of any size. The
-        paper's see all of them, of images of one size.
+        paper's see all of them, of images of one size. Not with ``norm``: where reals and fakes are normalised by
+        themselves, the means of both are nearly the same, and there is little left to tell them by.
       dtype: the precision of computation.
     """
 
     width: int = 64
     hidden: int = 1024
     norm: bool = True
-    pooled: bool = True
+    pooled: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact

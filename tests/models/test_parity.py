@@ -329,7 +329,7 @@ def super_resolution_logits(p, x):
 def test_srgan():
     low, blocks = images(0, 5), 2
     g = function(srgan.Generator(3, 4, blocks, 4), low, train=True)
-    d = function(srgan.Discriminator(2, 8), images(1, 20), train=True)
+    d = function(srgan.Discriminator(2, 8, pooled=True), images(1, 20), train=True)
     both = {"g": g.params, "d": d.params}
 
     def loss(params):

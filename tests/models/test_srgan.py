@@ -50,7 +50,7 @@ def test_the_papers_networks():
     ups = 2 * (conv(3, 64, 256) + 64)
     expected = conv(9, 3, 64) + 64 + 16 * block + conv(3, 64, 64, False) + 2 * 64 + ups + conv(9, 64, 3)
     assert count(variables) == expected
-    logits, variables = shapes(srgan.Discriminator(pooled=False), (96, 96))
+    logits, variables = shapes(srgan.Discriminator(), (96, 96))
     assert logits.shape == (2,)
     assert variables["params"]["hidden"]["kernel"].shape == (6 * 6 * 512, 1024)
     widths = [3, 64, 64, 128, 128, 256, 256, 512, 512]
@@ -63,7 +63,7 @@ def count(variables):
 
 
 def test_a_pooled_discriminator_serves_any_size():
-    module = srgan.Discriminator(2, 4)
+    module = srgan.Discriminator(2, 4, pooled=True)
     _, variables = shapes(module, (32, 32))
     assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes(module, (17, 40))[1])
 
