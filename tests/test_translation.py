@@ -140,3 +140,16 @@ def test_the_game_leaves_the_contents_network_alone(tmp_path):
     for before, now in zip(*(jax.tree.leaves(x.params["content"]) for x in (state, after)), strict=True):
         np.testing.assert_array_equal(before, now)
     assert any((a != b).any() for a, b in zip(*(jax.tree.leaves(x.params["g"]) for x in (state, after))))
+
+
+def test_srgans_discriminator_learns_to_tell_reals():
+    """Of noise, which no enlargement is like: by batches' means alone, after normalisation, it does not."""
+    config = srgan.Config.tiny(pretrain=0, discriminator_width=4, adversarial=0.0, content="pixels", learning_rate=1e-3)
+    source = Arrays(images(64))
+    game = srgan.build(config, source).game
+    state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step)
+    told = []
+    for i in range(40):
+        state, metrics = step(state, as_float(source.read(np.arange(8 * i, 8 * i + 8) % 64)))
+        told.append(float(metrics["d/loss"]))
+    assert told[0] > 1.3 and np.mean(told[-5:]) < 0.5
