@@ -57,6 +57,42 @@ def test_the_widest_product_is_of_the_fewer_channels():
     assert "3136xf32" not in text
 
 
+WINOGRAD = {  # size, padding, channels of the large and of the small image, dtype; which of the two have 16 products
+    "many": ((8, 6), 1, (64, 70), "float32", ("down", "kernel")),
+    "no padding": ((8, 6), 0, (70, 64), "float32", ("down", "kernel")),
+    "some": ((4, 4), 1, (32, 33), "float32", ("kernel",)),
+    "few": ((4, 4), 1, (31, 64), "float32", ()),
+    "an odd side": ((4, 5), 1, (64, 64), "float32", ()),
+    "coarse": ((4, 4), 1, (64, 64), "bfloat16", ()),
+}
+
+
+@pytest.mark.parametrize(("size", "padding", "channels", "dtype", "expected"), WINOGRAD.values(), ids=WINOGRAD.keys())
+def test_many_channels_in_16_products(size, padding, channels, dtype, expected):
+    g = convolution.padded(size, (3, 3), 1, padding)
+    r = np.random.default_rng(0)
+    draw = lambda *shape: jnp.array(r.normal(size=shape), dtype)  # noqa: E731
+    x, y, w = draw(2, *g.large, channels[0]), draw(2, *g.small, channels[1]), draw(3, 3, *channels)
+    for name, arguments in {"down": (x, w), "kernel": (x, y)}.items():
+        patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
+        found, wanted = (jax.jit(f, static_argnums=0)(g, *arguments).astype(jnp.float32) for f in (patches, native))
+        error = 2e-2 if dtype == "bfloat16" else 2e-6
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=error * np.abs(wanted).max(), err_msg=name)
+        assert ("tensor<16x" in jax.jit(patches, static_argnums=0).lower(g, *arguments).as_text()) == (name in expected)
+
+
+def test_16_products_to_the_second_derivative():
+    g = convolution.padded((4, 6), (3, 3), 1, 1)
+    r = np.random.default_rng(0)
+    x, w = jnp.array(r.normal(size=(2, 4, 6, 64)), jnp.float32), jnp.array(r.normal(size=(3, 3, 64, 64)), jnp.float32)
+
+    def r1(form):
+        return lambda w: jnp.square(jax.grad(lambda x: jnp.tanh(form(g, x, w) / 24).sum())(x)).sum()
+
+    found, expected = (jax.jit(jax.grad(r1(form)))(w) for form in (convolution.down, convolution._down_native))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(jnp.abs(expected).max()))
+
+
 def test_padded_as_pytorch():
     """https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html, "Shape"."""
     assert convolution.padded((9, 8), (4, 4), 2, 1).small == (4, 4)
