@@ -71,15 +71,20 @@ class Config(TranslationSettings):
     """The same of test_data."""
     direction: pairs.Direction = "right-to-left"
     """Of pairs side by side in a file: from which half."""
-    steps: int = 5000
+    steps: int = 3000
+    batch_size: int = 8
+    learning_rate: float = 6e-4
+    constant: int = 1500
+    decay: int = 1500
     downs: int | None = None
     """Levels of the U-Net, 8 for 256 x 256. Not given: down to one pixel."""
-    generator_width: int = 64
-    """Features of the U-Net's first level."""
-    discriminator_width: int = 64
-    """Features of the discriminator's first layer."""
-    layers: int = 3
-    """Of the discriminator: 3 for patches of 70 x 70 pixels, 0 for single pixels."""
+    generator_width: int = 32
+    """Features of the U-Net's first level; the paper's are 64."""
+    discriminator_width: int = 32
+    """Features of the discriminator's first layer; the paper's are 64."""
+    layers: int = 1
+    """Of the discriminator: 1 for patches of 16 x 16 pixels, which are to images of 64 what the paper's 3, for patches
+    of 70 x 70, are to images of 256; 0 for single pixels."""
     norm: Literal["batch", "instance", "none"] = "batch"
     """Of both networks."""
     dropout: float = 0.5

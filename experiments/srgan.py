@@ -60,8 +60,8 @@ class Config(TranslationSettings):
     """Batch normalisation in both networks, as in the paper; without, the generator is EDSR's, which is better."""
     residual: bool = True
     """Add what the network makes to a bicubic enlargement."""
-    content: Literal["discriminator", "pixels", "inception", "vgg19"] = "discriminator"
-    """What the game's images are held to: features of the discriminator, of a network by its weights, or pixels."""
+    content: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
+    """What the game's images are held to: pixels, features of the discriminator, or of a network by its weights."""
     content_file: str | None = None
     """Of Inception or VGG19: a file of PyTorch's, or an .npz."""
     content_weight: float = 1.0

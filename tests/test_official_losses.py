@@ -35,7 +35,7 @@ TERMS = {
         "D_B": "d/adversarial_a",
     },
 }
-SMALL = {"generator_width": 4, "discriminator_width": 4, "jitter": False, "flip": False}
+SMALL = {"generator_width": 4, "discriminator_width": 4, "jitter": False, "flip": False, "learning_rate": 2e-4}
 PAIRS = {**SMALL, "inputs": "pairs", "dropout": 0.0, "layers": 2}
 UNPAIRED = {**SMALL, "blocks": 1, "layers": 1, "pool": 0}
 
