@@ -99,7 +99,7 @@ def of_torch(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.ndarray
     import torch
 
     layout = torch.channels_last if form != "channels first" else torch.contiguous_format
-    network = torch_network().eval().to(memory_format=layout)
+    network = torch_network().train(False).to(memory_format=layout)
 
     def given(images):
         x = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
