@@ -19,6 +19,18 @@ def drawn(name, shape):
     return draws.normal(0, 0.1, shape).astype(np.float32)
 
 
+def styled(name, shape):
+    """``drawn`` for StyleGAN2, whose weights are normal and scaled where they are used; what begins at 0 does not here."""
+    draws = np.random.RandomState(zlib.crc32(name.encode()))
+    x = draws.normal(size=shape)
+    mapped = 100 if ".fc" in f".{name}" and "b4" not in name else 1  # of a hundredth of the learning rate
+    if name.endswith(("weight", "const")):
+        return np.float32(mapped * x)
+    if name.endswith("noise_strength"):
+        return np.float32(0.2 * x)
+    return np.float32(0.1 * mapped * x + name.endswith("affine.bias"))
+
+
 def image(*shape):
     return np.random.RandomState(1).uniform(-1, 1, shape).astype(np.float32)
 

@@ -20,6 +20,7 @@ from jaxgan.losses.features import feature_matching as feature_matching
 from jaxgan.losses.lazy import Lazy as Lazy, every as every
 from jaxgan.losses.lecam import Anchors as Anchors, lecam as lecam
 from jaxgan.losses.orthogonal import orthogonal as orthogonal
+from jaxgan.losses.path_length import PathMean as PathMean, path_length as path_length, path_lengths as path_lengths
 from jaxgan.losses.penalties import dragan as dragan, gradient_penalty as gradient_penalty, r1 as r1, r2 as r2
 from jaxgan.losses.reconstruction import (
     binary_cross_entropy as binary_cross_entropy,

@@ -26,8 +26,24 @@ def reduced(x: jax.Array) -> jax.Array:
     return x
 
 
+def smoothed(x: jax.Array, padding: int) -> jax.Array:
+    """The filter alone: [B, h, w, C], with ``padding`` zeros on each side, to [B, h + 2 * padding - 3, ..., C].
+
+    StyleGAN2's before a convolution of stride 2, and after a transposed one.
+    """
+    for axis in (1, 2):
+        # Those at offsets 0 to 3 of the wider image; a border that is less than nothing is cropped.
+        a, b, c, d = (_padded(x, axis, padding - i, padding - 3 + i) for i in range(4))
+        x = 0.125 * (a + d) + 0.375 * (b + c)
+    return x
+
+
 def _shifted(x, axis, by):
     """Moved by one along an axis, zeros moving in."""
+    return _padded(x, axis, by, -by)
+
+
+def _padded(x, axis, low, high):
     config = [(0, 0, 0)] * x.ndim
-    config[axis] = (by, -by, 0)
+    config[axis] = (low, high, 0)
     return jax.lax.pad(x, jnp.zeros((), x.dtype), config)
