@@ -6,7 +6,8 @@ import zlib
 import jax
 import numpy as np
 
-from jaxgan.interop import pix2pix
+from jaxgan.interop import pix2pix, stylegan2
+from jaxgan.models import stylegan2 as networks
 
 
 def drawn(name, shape):
@@ -29,6 +30,26 @@ def styled(name, shape):
     if name.endswith("noise_strength"):
         return np.float32(0.2 * x)
     return np.float32(0.1 * mapped * x + name.endswith("affine.bias"))
+
+
+def generator(size=32, classes=0, channels=3, **how):
+    """StyleGAN2's mapping and synthesis in small, their variables, and the state dict of both."""
+    synthesis = networks.Synthesis((size, size), channels, 1024, 32, **how)
+    mapping = networks.Mapping(synthesis.layers, 16, 2, classes, decay=0.995)
+    label = (np.zeros(4, np.int32),) if classes else ()
+    init = functools.partial(mapping.init, train=False)
+    like = {
+        "mapping": jax.eval_shape(init, jax.random.key(0), np.zeros((4, 16), np.float32), *label),
+        "synthesis": jax.eval_shape(synthesis.init, jax.random.key(0), np.zeros((4, synthesis.layers, 16), np.float32)),
+    }
+    arrays = {name: styled(name, shape) for name, shape in stylegan2.shapes(like).items()}
+    return mapping, synthesis, stylegan2.to_variables(arrays, like), arrays
+
+
+def direction(arrays):
+    """The norm of the gradient, arrays by official names, and its product with noise of these names."""
+    norm = np.sqrt(sum(np.square(x.astype(np.float64)).sum() for x in arrays.values()))
+    return norm, sum((x * styled(f"direction.{name}", x.shape).astype(np.float64)).sum() for name, x in arrays.items())
 
 
 def image(*shape):

@@ -111,7 +111,7 @@ def _plan(like: Mapping[str, Any], prefix: str = "") -> state_dict.Plan:
         return {(part, *path): entry for part, plan in parts.items() for path, entry in plan.items()}
     params = like.get("params", {})
     levels = sum(bool(re.fullmatch(r"conv_\d+_0", name)) for name in params)
-    if not params.keys() & {"linear_0", "constant", "image"}:
+    if not (params.keys() & {"linear_0", "constant"} or {"image", "conv", "logit"} <= params.keys()):
         told = ", ".join(sorted(params)[:9]) or "none"
         raise ValueError(f"modules {told}: variables of no network of StyleGAN2")
     if "linear_0" not in params:

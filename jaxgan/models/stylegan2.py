@@ -295,7 +295,7 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-    """A convolution of equal learning rate, then, unless ``linear``, bias and rectifier; if ``halved``, of smoothed x."""
+    """A convolution of equal learning rate, of smoothed x if ``halved``; bias and rectifier, unless ``linear``."""
 
     features: int
     kernel: int = 3

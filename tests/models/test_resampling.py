@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from jaxgan.models.resampling import enlarged, reduced
+from jaxgan.models.resampling import enlarged, reduced, smoothed
 
 
 def filtered(x, before, after):
@@ -26,6 +27,12 @@ def test_doubling_is_zeros_between_and_a_filter():
     spread = np.zeros((2, 8, 6, 3))
     spread[:, ::2, ::2] = x
     np.testing.assert_allclose(enlarged(jnp.float32(x)), filtered(4 * spread, 2, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_smoothing_is_the_filter_alone(padding):
+    x = np.random.default_rng(2).normal(size=(2, 5, 6, 3))
+    np.testing.assert_allclose(smoothed(jnp.float32(x), padding), filtered(x, padding, padding), atol=1e-6)
 
 
 def test_each_is_the_others_adjoint():

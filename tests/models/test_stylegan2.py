@@ -1,0 +1,335 @@
+"""StyleGAN2 against the official code, NVlabs/stylegan2-ada-pytorch, and against its definition.
+
+The figures are what its training/networks.py gave at d72cc7d, with the weights and images that ``official`` draws, small
+networks of 32 x 32 and its reference operations. At 64, 128 and 256 the largest difference was 1e-5 of images whose
+largest value is 15.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import official
+import optax
+import pytest
+
+from jaxgan import Game, Net, Player, axis, losses, parallel, total
+from jaxgan.interop import stylegan2 as interop
+from jaxgan.models import stylegan2
+from jaxgan.sampling import latents, others
+
+LABELS = np.array([2, 0, 1, 2])
+GENERATORS = {  # classes, channels, clamp: styles; images of them, without noise, mixed with others; the average of w
+    "labels": (3, 3, None,
+        [-0.21463579, -0.29601365, -0.094038084, 0.27352505, 0.90161661],
+        [0.423226, 0.014930628, 0.021612331, -0.41767005, 1.3621025],
+        [0.44387299, -0.15188138, 0.0023946315, -0.36648493, 1.1353822],
+        [0.29564098, 0.19830227, -0.099860966, -0.46794202, 1.5911123],
+        [0.035407696, 0.058954932, -0.055013843, 0.0035022449, 0.0022922991]),
+    "grey, clamped": (0, 1, 0.5,
+        [2.2208581, -0.28831181, -0.33566287, 0.27182702, 0.57990721],
+        [0.074375428, 0.23132908, 0.25280482, 0.18441957, 0.17975573],
+        [0.079146758, 0.06420134, 0.1259308, 0.14736499, 0.10052731],
+        [0.11549853, 0.081453443, -0.072844669, 0.24147852, 0.19565994],
+        [0.040582854, 0.060201075, -0.056746308, 0.0034926789, 0.0023591229]),
+}  # fmt: skip
+
+
+def drawn_latents(seed):
+    return np.random.RandomState(seed).normal(size=(4, 16)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_generator(name):
+    classes, channels, clamp, styles, image, quiet, mixture, average = GENERATORS[name]
+    mapping, synthesis, variables, arrays = official.generator(32, classes, channels, clamp=clamp)
+    label = (LABELS,) if classes else ()
+    mapped = functools.partial(mapping.apply, variables["mapping"], train=False)
+    images = jax.jit(functools.partial(synthesis.apply, variables["synthesis"]))
+    noise = interop.noise(arrays)
+    ws = jax.jit(functools.partial(mapped, psi=0.7, cutoff=3))(drawn_latents(0), *label)
+    official.agrees(ws, styles)
+    y = images(ws, noise)
+    assert (y.shape, y.dtype) == ((4, 32, 32, channels), jnp.float32)
+    official.agrees(y, image)
+    official.agrees(images(ws), quiet)
+    others = mapped(drawn_latents(1), *label)
+    official.agrees(images(jnp.concatenate([ws[:, :5], others[:, 5:]], 1), noise), mixture)
+    # Each image is its own styles' alone.
+    np.testing.assert_allclose(images(jnp.tile(ws[2:3], (4, 1, 1)), noise)[0], y[2], atol=1e-5)
+    _, moved = mapping.apply(variables["mapping"], drawn_latents(0), *label, train=True, mutable=["moving"])
+    official.agrees(moved["moving"]["w"], average)
+
+
+DISCRIMINATORS = {  # module, channels: logits, R1 of each image, its gradient's norm and product with noise
+    "residual, labels": (stylegan2.Discriminator(3, 1024, 32), 3,
+        [-1.1577559, -0.71883404, -0.61178434, -1.2534491, -0.80662793, -0.64622301, -1.2098116, -0.76582104],
+        [0.016263044, 0.0079260403, 0.0070871045, 0.016558392, 0.0085314075, 0.0096657826, 0.015901519, 0.0090978155],
+        [0.010347035, -0.0022938166]),
+    "plain, clamped, groups of 8": (stylegan2.Discriminator(0, 1024, 32, group=8, residual=False, clamp=0.5), 4,
+        [-0.032936305, -0.051948979, -0.044416446, -0.04617209, -0.054449998, -0.051661596, -0.045335997, -0.042397417],
+        [0.0007457849, 0.00049312442, 0.00046979974, 0.00052402628, 0.00054235419, 0.000648082, 0.00058470282,
+         0.00039893124],
+        [0.00029964052, 0.00021059604]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_discriminator_and_the_gradient_of_r1(name):
+    module, channels, logits, penalties, gradient = DISCRIMINATORS[name]
+    x, label = official.image(8, 32, 32, channels), (np.arange(8) % 3,) if module.classes else ()
+    like = jax.eval_shape(module.init, jax.random.key(0), x, *label)
+    arrays = {name: official.styled(name, shape) for name, shape in interop.shapes(like).items()}
+    variables = interop.to_variables(arrays, like)
+
+    @jax.jit
+    @functools.partial(jax.value_and_grad, has_aux=True)
+    def penalty(variables):
+        r1 = losses.r1(lambda x: module.apply(variables, x, *label), x)
+        return r1.mean() / 2, r1
+
+    y = jax.jit(module.apply)(variables, x, *label)
+    assert (y.shape, y.dtype) == ((8,), jnp.float32)
+    np.testing.assert_allclose(y, logits, rtol=1e-4, atol=2e-5)
+    (_, found), grads = penalty(variables)
+    np.testing.assert_allclose(found, penalties, rtol=1e-4)
+    slopes = {name: x for name, x in interop.to_torch(grads).items() if name in arrays}
+    np.testing.assert_allclose(official.direction(slopes), gradient, rtol=1e-3)
+
+
+def test_modulation_is_each_examples_own_kernel():
+    """1912.04958, equations 1 and 3, example by example, with XLA's own convolution."""
+    draws = np.random.default_rng(0)
+    x, styles = draws.normal(size=(2, 4, 6, 3)).astype(np.float32), draws.normal(size=(2, 3)).astype(np.float32)
+    kernel = draws.normal(size=(3, 3, 3, 5)).astype(np.float32)
+    own = kernel[None] * styles[:, None, None, :, None]
+    unit = own / np.sqrt(np.square(own).sum((1, 2, 3), keepdims=True) + 1e-8)
+    for demodulate, kernels in ((True, unit), (False, own)):
+        y = stylegan2.modulated(x, kernel, styles, demodulate)
+        for i in range(2):
+            expected = jax.lax.conv_general_dilated(
+                x[i : i + 1], kernels[i], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            np.testing.assert_allclose(y[i], expected[0], rtol=1e-4, atol=1e-5)
+
+
+def small(**how):
+    """A generator of 8 x 8, as it begins, but with noise."""
+    synthesis = stylegan2.Synthesis((8, 8), 3, 64, 8, **how)
+    variables = jax.jit(synthesis.init)(jax.random.key(0), jnp.zeros((1, 4, 6)))
+    noisy = jax.tree_util.tree_map_with_path(lambda path, x: x + 1.0 if "strength" in str(path[-1]) else x, variables)
+    return synthesis, noisy, jax.random.normal(jax.random.key(1), (4, 4, 6))
+
+
+def test_noise_is_each_examples_own():
+    synthesis, variables, ws = small()
+    keys = jax.random.split(jax.random.key(2), 4)
+    call = jax.jit(synthesis.apply)
+    y = call(variables, ws, keys)
+    np.testing.assert_allclose(call(variables, ws[2:], keys[2:]), y[2:], atol=1e-5)
+    same = call(variables, jnp.tile(ws[:1], (4, 1, 1)), keys)
+    assert np.abs(same - same[:1]).max(axis=(1, 2, 3))[1:].min() > 0.1
+    # Maps for all, and the same for each, are one thing.
+    maps = synthesis.constant_noise(jax.random.key(3))
+    assert [x.shape for x in maps] == [(4, 4), (8, 8), (8, 8)]
+    each = tuple(jnp.tile(x[None], (4, 1, 1)) for x in maps)
+    np.testing.assert_allclose(call(variables, ws, maps), call(variables, ws, each), atol=1e-5)
+    assert np.abs(call(variables, ws, maps) - call(variables, ws)).max() > 0.1
+    # No two layers' noise, nor noise and latents, are drawn from the same bits.
+    a, b, c = (np.asarray(x)[0].reshape(-1) for x in stylegan2._maps(keys, [(4, 4), (4, 4), (8, 8)], 4))
+    drawn = [a, b, c[:16], *(np.asarray(latents(k, 16)[0]) for k in (keys, others(keys)))]
+    assert np.abs(np.corrcoef(drawn) - np.eye(5)).max() < 0.9
+
+
+def test_not_square():
+    synthesis = stylegan2.Synthesis((16, 24), 1, 128, 8, base_shape=(4, 6))
+    ws = jnp.ones((2, synthesis.layers, 5))
+    assert synthesis.layers == 6
+    images, variables = jax.jit(synthesis.init_with_output)(
+        jax.random.key(0), ws, synthesis.constant_noise(jax.random.key(1))
+    )
+    assert images.shape == (2, 16, 24, 1)
+    assert variables["params"]["conv_2_1"]["kernel"].shape == (3, 3, 8, 8)
+    d = stylegan2.Discriminator(0, 128, 8, base_shape=(4, 6))
+    logits, variables = jax.jit(d.init_with_output)(jax.random.key(0), images)
+    assert logits.shape == (2,)
+    assert variables["params"]["linear"]["kernel"].shape == (4 * 6 * 8, 8)
+
+
+def test_what_the_networks_begin_as():
+    """N(0, 1), whatever the fan-in; a hundredth of the rate begins a hundred times as large. 2006.06676's code."""
+    mapping = stylegan2.Mapping(4, 64, 2)
+    ws, variables = mapping.init_with_output(jax.random.key(0), jax.random.normal(jax.random.key(1), (64, 64)))
+    assert np.std(variables["params"]["linear_0"]["kernel"]) == pytest.approx(100, rel=0.05)
+    assert np.square(ws).mean() == pytest.approx(1, rel=0.2)  # the gain of the rectifier keeps it
+    assert not np.any(variables["moving"]["w"])
+    synthesis = stylegan2.Synthesis((8, 8), 3, 256, 64)
+    params = jax.jit(synthesis.init)(jax.random.key(0), jnp.zeros((1, 4, 64)))["params"]
+    assert np.std(params["conv_1_0"]["kernel"]) == pytest.approx(1, rel=0.05)
+    assert float(params["conv_1_0"]["strength"]) == 0
+    np.testing.assert_array_equal(params["image_1"]["style"]["bias"], 1)
+    d = stylegan2.Discriminator(0, 256, 64)
+    params = jax.jit(d.init)(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
+    assert np.std(params["linear"]["kernel"]) == pytest.approx(1, rel=0.05)
+    assert params["conv"]["kernel"].shape == (3, 3, 65, 64)
+    assert set(params) == {"image", "conv_1_0", "conv_1_1", "skip_1", "conv", "linear", "logit"}
+
+
+def test_truncation():
+    mapping, _, variables, _ = official.generator(8)
+    call = jax.jit(functools.partial(mapping.apply, variables["mapping"], train=False), static_argnames="cutoff")
+    z, average = drawn_latents(0), variables["mapping"]["moving"]["w"]
+    whole = call(z)
+    np.testing.assert_array_equal(whole, np.tile(whole[:, :1], (1, 4, 1)))
+    np.testing.assert_array_equal(call(z, psi=1.0, cutoff=2), whole)
+    np.testing.assert_allclose(call(z, psi=0.0), np.broadcast_to(average, (4, 4, 16)), atol=1e-6)
+    half = call(z, psi=0.5, cutoff=1)
+    np.testing.assert_allclose(half[:, 0], (whole[:, 0] + average[None]) / 2, atol=1e-6)
+    np.testing.assert_array_equal(half[:, 1:], whole[:, 1:])
+
+
+def test_mixing_is_from_a_random_layer_on():
+    keys = jax.random.split(jax.random.key(0), 2000)
+    ws, others = jnp.zeros((2000, 5, 1)), jnp.ones((2000, 5, 1))
+    found = np.asarray(stylegan2.mixed(ws, others, keys))[..., 0]
+    assert (np.diff(found, axis=1) >= 0).all()
+    assert not found[:, 0].any()
+    counts = np.bincount((found == 0).sum(1).astype(int), minlength=6)
+    np.testing.assert_allclose(counts / 2000, [0, 0.225, 0.225, 0.225, 0.225, 0.1], atol=0.04)
+    np.testing.assert_array_equal(stylegan2.mixed(ws[:3], others[:3], keys[:3])[..., 0], found[:3])
+    assert not stylegan2.mixed(ws, others, keys, 0.0).any()
+
+
+def test_deviations_are_of_groups_over_all_devices():
+    x = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
+    groups = [x[i::2] for i in range(2)]  # every second one: groups of 4 of 8
+    expected = [np.sqrt(g.var(0) + 1e-8).mean() for g in groups]
+    whole = stylegan2.deviations(x, 4)
+    assert whole.shape == (8, 1, 1, 1)
+    np.testing.assert_allclose(whole.reshape(-1), expected * 4, rtol=1e-5)
+    np.testing.assert_allclose(
+        stylegan2.deviations(x[:3], 4).reshape(-1), [np.sqrt(x[:3].var(0) + 1e-8).mean()] * 3, rtol=1e-5
+    )
+    spread = jax.pmap(lambda x: stylegan2.deviations(x, 4), axis.NAME)
+    np.testing.assert_allclose(spread(x.reshape(2, 4, 4, 4, 2)).reshape(8, 1, 1, 1), whole, rtol=1e-5)
+    np.testing.assert_allclose(spread(x.reshape(8, 1, 4, 4, 2)).reshape(8, 1, 1, 1), whole, rtol=1e-5)
+
+
+def test_without_groups_logits_are_each_images_own():
+    d, x = stylegan2.Discriminator(0, 64, 8, group=0), official.image(3, 8, 8, 3)
+    logits, variables = jax.jit(d.init_with_output)(jax.random.key(0), x)
+    np.testing.assert_allclose(jax.jit(d.apply)(variables, x[1:]), logits[1:], atol=1e-5)
+
+
+def played():
+    """All parts together: two networks of one player, mixing, noise, R1, path length."""
+
+    def fakes(nets, keys):
+        ws, stats = nets.mapping.with_stats(latents(keys, 6))
+        ws = stylegan2.mixed(ws, nets.mapping(latents(others(keys), 6)), keys)
+        return nets.synthesis(ws, keys), stats
+
+    def discriminator_loss(nets, real, keys, step):
+        logits = nets.d(real), nets.d(fakes(nets, keys)[0])
+        return total(adversarial=losses.non_saturating_discriminator(*logits), r1=5.0 * losses.r1(nets.d, real))
+
+    def generator_loss(nets, real, keys, step):
+        images, stats = fakes(nets, keys)
+        half = keys[::2]
+        lengths = losses.path_lengths(lambda ws: nets.synthesis(ws, half), nets.mapping(latents(half, 6)), half)
+        mean, path_stats = nets.path.with_stats(lengths)
+        return total(
+            adversarial=losses.non_saturating_generator(nets.d(images)),
+            path=2 * losses.path_length(lengths, mean),
+            stats={"mapping": stats, "path": path_stats},
+        )
+
+    synthesis = stylegan2.Synthesis((8, 8), 3, 64, 8)
+    z, ws, x = (np.zeros(shape, np.float32) for shape in ((2, 6), (2, 4, 6), (2, 8, 8, 3)))
+    adam = optax.adam(2e-3, b1=0.0, b2=0.99)
+    return Game(
+        nets={
+            "mapping": Net(stylegan2.Mapping(synthesis.layers, 6, 1), z),
+            "synthesis": Net(synthesis, ws),
+            "d": Net(stylegan2.Discriminator(0, 64, 8), x),
+            "path": Net(losses.PathMean()),
+        },
+        players={
+            "d": Player(("d",), discriminator_loss, adam),
+            "g": Player(("mapping", "synthesis"), generator_loss, adam),
+        },
+        turns=(("d",), ("g",)),
+        ema={"mapping": 0.9, "synthesis": 0.9},
+    )
+
+
+def test_a_game_of_it_is_the_same_on_two_devices():
+    game, x = played(), official.image(8, 8, 8, 3)
+    state = jax.jit(game.init)(jax.random.key(0))
+    one, metrics = jax.jit(game.step)(state, x)
+    two, told = parallel.pmap(game, jax.devices()[:2])(state, x)
+    for name in ("d/adversarial", "d/r1", "d/grad_norm", "g/adversarial", "g/path", "g/grad_norm"):
+        assert float(metrics[name]) == pytest.approx(float(told[name]), rel=1e-4), name
+        assert float(metrics[name]) > 1e-4
+    assert np.abs(one.stats["mapping"]["moving"]["w"]).max() > 1e-5
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), one.stats, two.stats)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_precision(dtype):
+    """Of the largest levels alone; images and logits are float32, and near those of all in float32."""
+    synthesis, variables, ws = small(dtype=dtype, clamp=256.0)
+    call = lambda module, *inputs: jax.jit(module.apply)(variables, *inputs)  # noqa: E731
+    y, full = call(synthesis, ws), call(synthesis.clone(dtype=jnp.float32), ws)
+    assert y.dtype == jnp.float32
+    assert 1e-5 < np.abs(y - full).max() < 0.1
+    np.testing.assert_allclose(call(synthesis.clone(low=0), ws), full, atol=1e-5)
+    assert {x.dtype for x in jax.tree.leaves(variables)} == {np.dtype("float32")}
+    d, x = stylegan2.Discriminator(0, 64, 8, dtype=dtype, clamp=256.0), official.image(4, 8, 8, 3)
+    logits, variables = jax.jit(d.init_with_output)(jax.random.key(0), x)
+    assert {x.dtype for x in jax.tree.leaves(variables)} == {logits.dtype} == {np.dtype("float32")}
+    assert 1e-6 < np.abs(logits - call(d.clone(dtype=jnp.float32), x)).max() < 0.05
+
+
+def test_large_styles_do_not_overflow_in_float16():
+    x, styles = jnp.full((1, 4, 4, 8), 100.0, jnp.float16), jnp.full((1, 8), 1e4)
+    y = stylegan2.modulated(x, jnp.ones((3, 3, 8, 2)), styles)
+    assert y.dtype == jnp.float16
+    np.testing.assert_allclose(
+        np.float32(y), stylegan2.modulated(np.float32(x), jnp.ones((3, 3, 8, 2)), styles), rtol=1e-2
+    )
+
+
+KEYS = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 2))
+WS = np.zeros((3, 4, 6), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("module", "inputs", "told"),
+    [
+        (stylegan2.Synthesis((8, 8)), (WS[:, :3],), r"styles of shape \(3, 3, 6\): images of \(8, 8\) are of \[B, 4, w\]"),
+        (stylegan2.Synthesis((8, 16)), (WS,), r"sides are \(4, 4\) doubled 1 and 2 times, not as often; give another base_shape"),
+        (stylegan2.Synthesis((12, 12)), (WS,), "size 12: base 4 does not double to it; use size 8 or 16, or base 6"),
+        (stylegan2.Synthesis((8, 8), base=7), (WS,), "base 7, most 512: want 8 or more, 1 or more"),
+        (stylegan2.Synthesis((8, 8)), (WS, KEYS), r"noise key<fry>\[2\]: want a key for each of 3 examples, or maps"),
+        (stylegan2.Synthesis((8, 8)), (WS, WS[0]), r"noise float32\[4, 6\]: want a key for each of 3 examples"),
+        (stylegan2.Synthesis((8, 8)), (WS, (WS[0], WS[0])), r"maps of noise of shapes .*want \[\(4, 4\), \(8, 8\), \(8, 8\)\]"),
+        (stylegan2.Mapping(0), (WS[:, 0],), "layers 0, depth 8: want 1 or more"),
+        (stylegan2.Mapping(4), (WS,), r"latents \(3, 4, 6\): want \[B, z\]"),
+        (stylegan2.Mapping(4, classes=3), (WS[:, 0],), "a network of 3 classes is called with labels"),
+        (stylegan2.Discriminator(), (WS,), r"images of shape \(3, 4, 6\): want \[B, h, w, C\]"),
+        (stylegan2.Discriminator(), (np.zeros((1, 8, 12, 3), np.float32),), "size 12: base 4 does not double"),
+        (stylegan2.Discriminator(), (np.zeros((6, 8, 8, 3), np.float32),), "6 examples are not dealt into groups of 4"),
+        (stylegan2.Discriminator(2), (np.zeros((4, 8, 8, 3), np.float32),), "a network of 2 classes is called with labels"),
+    ],
+)  # fmt: skip
+def test_errors(module, inputs, told):
+    how = {"train": False} if isinstance(module, stylegan2.Mapping) else {}
+    with pytest.raises(ValueError, match=told):
+        jax.eval_shape(functools.partial(module.init, **how), jax.random.key(0), *inputs)
+
+
+def test_mixing_pairs_styles():
+    with pytest.raises(ValueError, match="they are paired"):
+        stylegan2.mixed(WS, WS[:, :3], KEYS)
