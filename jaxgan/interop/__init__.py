@@ -1,7 +1,7 @@
 """Weights of other libraries, read and written without their code.
 
-``read_weights`` gives a file's arrays by name; ``pix2pix`` and ``dcgan`` name those of official networks as jaxgan's
-modules do, and back; ``write_safetensors`` writes what PyTorch loads::
+``read_weights`` gives a file's arrays by name; ``pix2pix``, ``dcgan`` and ``stylegan2`` name those of official networks
+as jaxgan's modules do, and back; ``write_safetensors`` writes what PyTorch loads::
 
     module = cyclegan.Generator()
     like = jax.eval_shape(lambda: module.init(jax.random.key(0), image, train=True))

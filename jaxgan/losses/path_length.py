@@ -6,7 +6,6 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from jaxgan import axis
 
@@ -90,5 +89,5 @@ class PathMean(nn.Module):
         moved = mean.value + self.decay * (axis.mean(lengths.mean()) - mean.value)
         moved = jnp.where(due, moved, mean.value)
         if self.is_mutable_collection("batch_stats") and not self.is_initializing():
-            mean.value = lax.stop_gradient(moved)
+            mean.value = moved
         return moved

@@ -187,8 +187,7 @@ class Discriminator(nn.Module):
             y = Conv(widths[i], name=f"conv_{i}_0", **how)(x)
             y = Conv(widths[i - 1], halved=True, gain=gain, name=f"conv_{i}_1", **how)(y)
             if self.residual:
-                beside = {"halved": True, "linear": True, "gain": gain, "dtype": how["dtype"]}
-                y = y + Conv(widths[i - 1], 1, name=f"skip_{i}", **beside)(x)
+                y = y + Conv(widths[i - 1], 1, halved=True, linear=True, gain=gain, name=f"skip_{i}", **how)(x)
             x = y
         x = x.astype(jnp.float32)
         if self.group:
@@ -295,7 +294,7 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-    """A convolution of equal learning rate, of smoothed x if ``halved``; bias and rectifier, unless ``linear``."""
+    """A convolution of equal learning rate, of smoothed x if ``halved``; bias, activation, clamp unless ``linear``."""
 
     features: int
     kernel: int = 3
