@@ -9,8 +9,10 @@ writes. The generator is two networks, which one player owns::
     Player(("mapping", "synthesis"), generator_loss, adam)
     fake = nets.synthesis(nets.mapping(z), keys)
 
-Between them are the styles, [B, layers, w], as a value: mixing, truncation, interpolation, projection and the
-path-length penalty are functions of it, and none of them is an option of a network.
+Between them are the styles, [B, layers, w], as a value: mixing, interpolation, projection and the path-length penalty
+are functions of it, and no options of a network; and each of the two is called by its name, in a game as outside of
+one, which the halves of one module could not be. Both have their moving averages: ``ema={"mapping": ..., "synthesis":
+...}``.
 """
 
 import math
@@ -90,8 +92,8 @@ class Synthesis(nn.Module):
     Attributes:
       shape: height and width: ``base_shape`` doubled once or more.
       channels: of the images.
-      base, most: a level of which the smaller side is n has min(base // n, most) features. The authors have 16384 up to
-        256 x 256, and 32768 above.
+      base, most: a level of which the smaller side is n has min(base // n, most) features. The authors' later settings
+        have 16384 below 512 x 512.
       base_shape: of the smallest level, the learnt constant.
       dtype: the precision of computation of the ``low`` largest levels; the smallest, and images, are float32.
       low: how many levels ``dtype`` is for.
