@@ -27,7 +27,7 @@ import numpy as np
 from jaxgan import Game, Net, Player, data, losses, sampling, total
 from jaxgan.data import degrade, pairs
 from jaxgan.models import pix2pix
-from jaxgan.training.experiment import Experiment, Translation
+from jaxgan.training.experiment import Experiment, Translation, waiting
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings, positive
 
@@ -136,7 +136,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     source, test = config.with_test(functools.partial(loaded, config), source)
     size, _, channels = source.shape
     generator, discriminator = networks(config, channels, size)
-    adversarial = GAMES[config.loss]
+    adversarial, is_game = GAMES[config.loss], positive(config.adversarial)
 
     def made(keys, batch):
         """What the generator takes."""
@@ -165,7 +165,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         given, real = examples(keys, batch)
         fake, stats = generated(nets, given, keys)
         terms: dict[str, Any] = {"l1": config.l1 * losses.l1(fake, real)}
-        if positive(config.adversarial):
+        if is_game:
             terms["adversarial"] = config.adversarial * adversarial.generator(nets.d(given, fake).reshape(-1))
         return total(**terms, stats={"g": stats})
 
@@ -179,7 +179,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     game = Game(
         nets={"g": Net(generator, given), "d": Net(discriminator, given, example)},
         players={
-            "d": Player(("d",), discriminator_loss, config.adam(), config.gradient),
+            "d": Player(("d",), discriminator_loss if is_game else waiting("d"), config.adam(), config.gradient),
             "g": Player(("g",), generator_loss, config.adam(), config.gradient),
         },
         turns=(("d",), ("g",)),

@@ -28,7 +28,7 @@ from jaxgan.metrics import features
 from jaxgan.metrics.inception import Inception, parameters
 from jaxgan.models import srgan, vgg
 from jaxgan.networks import Fixed, Given
-from jaxgan.training.experiment import Experiment, Translation
+from jaxgan.training.experiment import Experiment, Translation, waiting
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings
 
@@ -146,9 +146,6 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         made, stats = enlarged(nets, low)
         return total(l2=losses.l2(made, real), stats={"g": stats})
 
-    def waiting_loss(nets, batch, keys, step):
-        return total(waiting=0.0, stats={"d": nets.d.stats})
-
     def discriminator_loss(nets, batch, keys, step):
         low, real = examples(keys, batch)
         real_logits, stats = nets.d.with_stats(real)
@@ -179,7 +176,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         turns=(("d",), ("g",)),
         ema={"g": config.ema},
     )
-    alone = {"d": dataclasses.replace(d, loss=waiting_loss), "g": dataclasses.replace(g, loss=l2_loss)}
+    alone = {"d": dataclasses.replace(d, loss=waiting("d")), "g": dataclasses.replace(g, loss=l2_loss)}
     by_l2 = dataclasses.replace(game, players=alone)
     return Experiment(
         game,

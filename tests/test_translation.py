@@ -76,6 +76,18 @@ def test_every_input_is_translated_once_and_every_image_counts_once(of_images, o
     assert np.isfinite(PixelScore(experiment, 0)(state))
 
 
+def test_without_a_game_the_discriminator_waits():
+    experiment = built("pix2pix", Arrays(images(8)), adversarial=0.0)
+    state = jax.jit(experiment.game.init)(jax.random.key(0))
+    after, told = jax.jit(experiment.game.step)(state, as_float(experiment.source.read(np.arange(8))))
+    assert {"d/waiting", "g/l1"} <= set(told) and "g/adversarial" not in told
+    changed = {
+        net: jax.tree.map(lambda a, b: bool((a != b).any()), *((s.params[net], s.stats[net]) for s in (state, after)))
+        for net in ("d", "g")
+    }
+    assert not any(jax.tree.leaves(changed["d"])) and any(jax.tree.leaves(changed["g"]))
+
+
 CONTENT = {
     "no file": ({"content": "vgg19"}, 3, "--content vgg19 needs --content-file, its weights: https://download.pytorch"),
     "no file of Inception's": ({"content": "inception"}, 3, "its weights: https://github.com/mseitzer/pytorch-fid"),

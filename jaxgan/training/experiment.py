@@ -13,7 +13,7 @@ import optax
 from jaxgan import sampling
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
-from jaxgan.game import Game, Player, State
+from jaxgan.game import Game, Player, State, total
 from jaxgan.metrics import gaussian_distance, moments
 from jaxgan.networks import Net, Nets
 from jaxgan.training.settings import Settings
@@ -195,6 +195,11 @@ def two_players(
         generate=lambda nets, *inputs: nets.g(*inputs),
         classes=classes,
     )
+
+
+def waiting(*names: str) -> Callable:
+    """The loss of a player who owns these networks and does not move: 0, and their statistics as they are."""
+    return lambda nets, batch, keys, step: total(waiting=0.0, stats={name: nets[name].stats for name in names})
 
 
 class PixelScore:
