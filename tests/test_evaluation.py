@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 
 import files
 import numpy as np
@@ -54,6 +55,32 @@ def test_all_at_once_are_each_alone(sets, monkeypatch):
     assert protocol["samples"] == {"name": samples.name, "count": 110, "shape": [6, 6, 3]}
     assert protocol["features"] == "corners" and protocol["prdc"] == {"neighbours": 5}
     assert json.loads(json.dumps(protocol)) == protocol
+
+
+class Endless:
+    """Images that are made as they are read, as a folder's are that is too large to be kept."""
+
+    name, classes, shape = "endless", (), (32, 32, 3)
+
+    def __init__(self, count):
+        self._count = count
+
+    def __len__(self):
+        return self._count
+
+    def read(self, indices):
+        return {"image": np.random.default_rng(indices[0]).integers(0, 256, (len(indices), *self.shape), np.uint8)}
+
+
+def test_memory_does_not_grow_with_the_images():
+    """Of the Frechet distance: of five times as many images, 6.3 MB more, less than 0.2 MB more are held at once."""
+    most = []
+    for count in (512, 2560):
+        tracemalloc.start()
+        compare(Endless(count), Endless(count), ("fid",), Corners())
+        most.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert most[1] < most[0] + 2e5
 
 
 def test_a_count(sets):
