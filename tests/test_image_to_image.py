@@ -18,10 +18,7 @@ from jaxgan.metrics import psnr
 pytestmark = pytest.mark.slow
 
 WEIGHTS = "inception/inception2015_conv_to_mixed7_f16.npz"
-FACADES = [
-    *("--inputs", "pairs", "--size", 64, "--batch-size", 8, "--generator-width", 32, "--discriminator-width", 32),
-    *("--steps", 4000, "--constant", 2000, "--decay", 2000),
-]
+FACADES = ["--inputs", "pairs", "--size", 64, "--l1", 10, "--steps", 4000, "--constant", 2000, "--decay", 2000]
 EUROSAT = ["--size", 64, "--steps", 8000, "--constant", 5000, "--decay", 3000]
 PRETRAINED = 3500
 LARGER = [
@@ -84,7 +81,7 @@ def test_facades(test_data, tmp_path):
     mean = data.as_float(sources["train"].read(np.arange(400)))["image"].mean(0)
     of_mean = of_one_image(np.asarray(mean), sources["test"], weights, tmp_path, "mean")
     print(f"fid of the mean image {of_mean:.4f}")
-    assert found["game"]["fid"] < 0.5 * found["l1"]["fid"] and found["game"]["fid"] < 0.5 * of_mean
+    assert found["game"]["fid"] < 0.85 * found["l1"]["fid"] and found["game"]["fid"] < 0.5 * of_mean
 
 
 def luma_psnr(made: np.ndarray, real: np.ndarray, border: int) -> float:
