@@ -25,13 +25,20 @@ def main(arguments: list[str] | None = None) -> None:
     comparison = verbs.add_parser("compare", help=about, description=about)
     comparison.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a run's directory; two or more")
     comparison.add_argument("--out", type=Path, default=Path("comparison.html"), help="the page (%(default)s)")
+    about = "samples of a generator that an experiment's verb export wrote"
+    drawn = verbs.add_parser("sample", help=about, description=about)
+    drawn.add_argument("artefact", metavar="FILE", type=Path, help="what export wrote")
+    drawn.add_argument("--out", type=Path, default=Path("samples.png"), help="a grid, .png, or .npz (%(default)s)")
+    drawn.add_argument("--count", type=int, default=64, help="how many (%(default)s)")
+    drawn.add_argument("--seed", type=int, default=0, help="sample i of a seed is always the same (%(default)s)")
+    drawn.add_argument("--label", type=int, help="of a conditional model, the class; all in turn if not given")
     asked = parser.parse_args(arguments)
     if asked.verb == "doctor":
         from jaxgan import doctor
 
         sys.exit(doctor.main())
     try:
-        _pages(asked) if asked.verb == "compare" else _compare(asked)
+        {"compare": _pages, "sample": _sample}.get(asked.verb, _compare)(asked)
     except MemoryError as error:
         print(
             f"error: {error}; there is not memory enough{'' if asked.verb == 'compare' else ': lower --count'}",
@@ -76,6 +83,26 @@ def _compare(asked: argparse.Namespace) -> None:
     print("\n".join(table(result)))  # first: what cost hours must not be lost with a file
     if asked.out:
         write(result, asked.out)
+
+
+def _sample(asked: argparse.Namespace) -> None:
+    import numpy as np
+
+    from jaxgan import export, sampling
+
+    if asked.out.suffix.lower() not in (".png", ".npz"):
+        raise ValueError(f"--out {asked.out}: its format is not known; use .png or .npz")
+    if not 0 <= asked.seed < 2**32:
+        raise ValueError(f"--seed {asked.seed}: from 0 to {2**32 - 1}")
+    artefact = export.read(asked.artefact)
+    samples = artefact.sample(asked.seed, asked.count, asked.label)
+    if asked.out.suffix.lower() == ".npz":
+        np.savez(asked.out, images=samples)
+    else:
+        frame = sampling.grid(samples)
+        by = str(artefact.metadata.get("made_by", "an exported generator"))
+        sampling.save(asked.out, frame, by, scale=max(1, 256 // frame.shape[-3]))
+    print(f"{asked.out}: {asked.count:,} samples of {asked.artefact}, seed {asked.seed}")
 
 
 def _pages(asked: argparse.Namespace) -> None:

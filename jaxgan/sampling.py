@@ -46,7 +46,7 @@ def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
     return keys_of(seed, jnp.arange(start, start + count))
 
 
-def keys_of(seed: int, indices: ArrayLike) -> jax.Array:
+def keys_of(seed: int | jax.Array, indices: ArrayLike) -> jax.Array:
     """A key for each sample: sample i of a seed is the same in any batch."""
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 

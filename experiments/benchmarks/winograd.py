@@ -36,8 +36,9 @@ def main(batch: int = 32, size: int = 16, channels: tuple[int, ...] = (16, 32, 6
         g = convolution.same((size, size), (3, 3), 1)
         x, y = (jnp.array(rng.normal(size=(batch, size, size, count)), jnp.float32) for _ in range(2))
         w = jnp.array(rng.normal(size=(3, 3, count, count)), jnp.float32)
-        for f, arguments in ((convolution.down, (x, w)), (convolution.kernel_gradient, (x, y))):
-            print(f"{f.__name__}, {batch} images of {size} x {size}, {count} channels")
+        maps = {"down": (convolution.down, x, w), "kernel_gradient": (convolution.kernel_gradient, x, y)}
+        for name, (f, *arguments) in maps.items():
+            print(f"{name}, {batch} images of {size} x {size}, {count} channels")
             race({form: stepper(f, least, g, *arguments) for form, least in LEAST.items()}, rounds)
 
 

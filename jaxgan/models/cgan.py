@@ -68,10 +68,10 @@ class Discriminator(nn.Module):
 
         def maxout(x, i, name):
             x = dense(self.units[i] * self.pieces[i], name=name)(x)
-            x = x.reshape(len(x), self.units[i], self.pieces[i]).max(-1)
+            x = x.reshape(x.shape[0], self.units[i], self.pieces[i]).max(-1)
             return dropout(x, keys, i, self.keep)
 
-        x = maxout((x.reshape(len(x), -1) + 1) / 2, 0, "image")
+        x = maxout((x.reshape(x.shape[0], -1) + 1) / 2, 0, "image")
         if not self.projection:
             x = jnp.concatenate([x, maxout(class_weights(label, self.classes), 1, "label")], -1)
         x = maxout(x, 2, "joint")

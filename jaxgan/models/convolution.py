@@ -156,7 +156,7 @@ def _up_patches(g, y, w):
     image = functools.reduce(jnp.add, placed)
     order = [0, *(axis for i in range(n) for axis in (1 + i, 1 + n + i)), 1 + 2 * n]
     size = [s * (m + c - 1) for m, c in zip(g.small, cells)]
-    image = image.transpose(order).reshape(len(y), *size, -1)
+    image = image.transpose(order).reshape(y.shape[0], *size, -1)
     return _pad(image, [(-low, n + low - m) for (low, _), n, m in zip(g.padding, g.large, size)])
 
 

@@ -41,7 +41,7 @@ class Generator(nn.Module):
         # The paper's small weights are for layers that are normalised after them: without, what is left of z fades.
         own = {"use_bias": not self.norm, "dtype": self.dtype, **({"kernel_init": _kernels} if self.norm else {})}
         x = Dense(self.base**2 * features, name="linear", **own)(z)
-        x = x.reshape(len(z), self.base, self.base, features)
+        x = x.reshape(z.shape[0], self.base, self.base, features)
         x = nn.relu(BatchNorm(scale_init=near_one, name="norm_0")(x, train) if self.norm else x)
         for i in range(1, levels):
             features //= 2
@@ -83,6 +83,6 @@ class Discriminator(nn.Module):
             )(x)
             x = BatchNorm(scale_init=near_one, name=f"norm_{i}")(x, train) if norm else x
             x = nn.leaky_relu(x, 0.2)
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         logits = Dense(1, kernel_init=_kernels, dtype=self.dtype, name="logit")(x)
         return logits.astype(jnp.float32).reshape(-1)

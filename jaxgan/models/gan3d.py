@@ -37,7 +37,7 @@ class Generator(nn.Module):
         features = self.width * 2 ** (levels - 1)
         # The paper's transposed convolution of a single voxel, whose kernel is the whole first cube.
         x = Dense(self.base**3 * features, use_bias=False, kernel_init=_kernels, dtype=self.dtype, name="linear")(z)
-        x = x.reshape(len(z), self.base, self.base, self.base, features)
+        x = x.reshape(z.shape[0], self.base, self.base, self.base, features)
         x = nn.relu(BatchNorm(name="norm_0")(x, train))
         for i in range(1, levels):
             features //= 2
@@ -83,5 +83,5 @@ class Discriminator(nn.Module):
             x = BatchNorm(name=f"norm_{i}")(x, train) if norm else x
             x = nn.leaky_relu(x, 0.2)
         # The paper's last convolution, whose kernel is all that is left of the cube.
-        logits = Dense(1, kernel_init=_kernels, dtype=self.dtype, name="logit")(x.reshape(len(x), -1))
+        logits = Dense(1, kernel_init=_kernels, dtype=self.dtype, name="logit")(x.reshape(x.shape[0], -1))
         return logits.astype(jnp.float32).reshape(-1)

@@ -202,7 +202,7 @@ class InstanceNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         mean, var = own_moments(self, x)
-        vector = (len(x),) + (1,) * (x.ndim - 2) + x.shape[-1:]
+        vector = (x.shape[0],) + (1,) * (x.ndim - 2) + x.shape[-1:]
         y = (x - mean.reshape(vector)) * lax.rsqrt(var + self.epsilon).reshape(vector)
         if self.affine:
             scale = self.param("scale", self.scale_init, x.shape[-1:])
@@ -232,7 +232,7 @@ def image_moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     Raises:
       ValueError: the space is one pixel.
     """
-    pixels = x.astype(jnp.float32).reshape(len(x), -1, x.shape[-1])
+    pixels = x.astype(jnp.float32).reshape(x.shape[0], -1, x.shape[-1])
     if pixels.shape[1] == 1:
         raise ValueError(f"{list(x.shape)}: an image of one pixel has no variance to be normalised by")
     mean = pixels.mean(1)

@@ -45,7 +45,7 @@ class Generator(nn.Module):
         for i, width in enumerate(self.hidden):
             x = nn.relu(dense(width, name=f"hidden_{i}")(x))
         x = dense(math.prod(self.shape), name="output_layer")(x)
-        return self.output(x.astype(jnp.float32)).reshape(len(x), *self.shape)
+        return self.output(x.astype(jnp.float32)).reshape(x.shape[0], *self.shape)
 
 
 class Discriminator(nn.Module):
@@ -61,7 +61,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for i, width in enumerate(self.hidden):
             x = nn.leaky_relu(nn.Dense(width, dtype=self.dtype, name=f"hidden_{i}")(x), 0.2)
         return nn.Dense(1, dtype=self.dtype, name="logit")(x).astype(jnp.float32).reshape(-1)
@@ -87,11 +87,11 @@ class MaxoutDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None = None) -> jax.Array:
-        x = (x.reshape(len(x), -1) + 1) / 2
+        x = (x.reshape(x.shape[0], -1) + 1) / 2
         x = dropout(x, keys, 0, self.keep[0])
         for i in range(2):
             x = nn.Dense(self.units * self.pieces, kernel_init=uniform(0.005), dtype=self.dtype, name=f"maxout_{i}")(x)
-            x = x.reshape(len(x), self.units, self.pieces).max(-1)
+            x = x.reshape(x.shape[0], self.units, self.pieces).max(-1)
             x = dropout(x, keys, i + 1, self.keep[1])
         x = nn.Dense(1, kernel_init=uniform(0.005), dtype=self.dtype, name="logit")(x)
         return x.astype(jnp.float32).reshape(-1)

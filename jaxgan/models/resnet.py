@@ -82,7 +82,7 @@ class Generator(nn.Module):
             return BatchNorm(classes=classes, name=name)(x, train, label)
 
         x = Dense(self.base**2 * self.width, kernel_init=_glorot, dtype=self.dtype, name="linear")(z)
-        x = x.reshape(len(z), self.base, self.base, self.width)
+        x = x.reshape(z.shape[0], self.base, self.base, self.width)
         for i in range(doublings(self.size, self.base)):
             y = nn.relu(norm(x, f"norm_{i}_0"))
             y = UpConv(self.width, self.dtype, name=f"up_{i}")(y)

@@ -92,7 +92,7 @@ class Discriminator(nn.Module):
             x = nn.leaky_relu(x, 0.2)
         if features:
             return x.astype(jnp.float32)
-        x = x.mean((1, 2)) if self.pooled else x.reshape(len(x), -1)
+        x = x.mean((1, 2)) if self.pooled else x.reshape(x.shape[0], -1)
         x = nn.leaky_relu(Dense(self.hidden, name="hidden", **own)(x), 0.2)
         return Dense(1, name="logit", **own)(x).astype(jnp.float32).reshape(-1)
 

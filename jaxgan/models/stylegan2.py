@@ -132,9 +132,9 @@ class Synthesis(nn.Module):
         if ws.ndim != 3 or ws.shape[1] != self.layers:
             raise ValueError(f"styles of shape {ws.shape}: images of {self.shape} are of [B, {self.layers}, w]")
         ws = ws.astype(jnp.float32)
-        maps = _maps(noise, self._noise_shapes(), len(ws))
+        maps = _maps(noise, self._noise_shapes(), ws.shape[0])
         constant = self.param("constant", nn.initializers.normal(1.0), (*self.base_shape, widths[0]))
-        x = jnp.broadcast_to(constant[None], (len(ws), *constant.shape))
+        x = jnp.broadcast_to(constant[None], (ws.shape[0], *constant.shape))
         image = None
         for i, features in enumerate(widths):
             how = {"dtype": _precision(self, i, levels), "clamp": self.clamp}
@@ -195,7 +195,7 @@ class Discriminator(nn.Module):
         if self.group:
             x = jnp.concatenate([x, jnp.broadcast_to(deviations(x, self.group), (*x.shape[:-1], 1))], -1)
         x = Conv(widths[0], clamp=self.clamp, name="conv")(x)
-        x = _activated(Dense(widths[0], name="linear")(x.reshape(len(x), -1)))
+        x = _activated(Dense(widths[0], name="linear")(x.reshape(x.shape[0], -1)))
         x = Dense(widths[0] if self.classes else 1, name="logit")(x)
         if not self.classes:
             return x.reshape(-1)
@@ -241,7 +241,7 @@ def deviations(x: jax.Array, group: int) -> jax.Array:
     parts = every.reshape(size, -1, *x.shape[1:])
     variance = jnp.square(parts - parts.mean(0, keepdims=True)).mean(0)
     found = jnp.tile(jnp.sqrt(variance + 1e-8).mean((1, 2, 3)), size)
-    return lax.dynamic_slice_in_dim(found, axis.index() * len(x), len(x)).reshape(-1, 1, 1, 1)
+    return lax.dynamic_slice_in_dim(found, axis.index() * x.shape[0], x.shape[0]).reshape(-1, 1, 1, 1)
 
 
 def modulated(
@@ -263,7 +263,7 @@ def modulated(
         # The norms take these factors out again; float16 would overflow without (2006.06676's code).
         kernel = kernel / (math.sqrt(math.prod(kernel.shape[:-1])) * jnp.abs(kernel).max((0, 1, 2), keepdims=True))
         styles = styles / jnp.abs(styles).max(1, keepdims=True)
-    image = (len(x), 1, 1, -1)
+    image = (x.shape[0], 1, 1, -1)
     w, y = kernel.astype(x.dtype), x * styles.astype(x.dtype).reshape(image)
     if doubled:
         large = tuple(2 * n + 1 for n in x.shape[1:3])

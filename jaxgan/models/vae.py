@@ -28,7 +28,7 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = (x.reshape(len(x), -1) + 1) / 2
+        x = (x.reshape(x.shape[0], -1) + 1) / 2
         x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden_0")(x))
         mean = nn.Dense(self.latents, dtype=self.dtype, name="mean")(x)
         log_variance = nn.Dense(self.latents, dtype=self.dtype, name="log_variance")(x)
@@ -52,4 +52,4 @@ class Decoder(nn.Module):
     def __call__(self, z: jax.Array) -> jax.Array:
         x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden_0")(z))
         x = nn.Dense(math.prod(self.shape), dtype=self.dtype, name="logits")(x)
-        return x.astype(jnp.float32).reshape(len(x), *self.shape)
+        return x.astype(jnp.float32).reshape(x.shape[0], *self.shape)

@@ -24,7 +24,7 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import axis, evaluation, parallel, sampling
+from jaxgan import axis, evaluation, export, parallel, sampling
 from jaxgan.data import Batches
 from jaxgan.game import State
 from jaxgan.training import cache, evaluate as evaluating, logging, loop, private, probe, report
@@ -35,7 +35,7 @@ from jaxgan.training.members import Build, One, cast, use_cores
 from jaxgan.training.translate import Translator
 from jaxgan.training.translate_files import translate_files
 
-VERBS = ("train", "sample", "translate", "evaluate", "report", "inspect")
+VERBS = ("train", "sample", "translate", "evaluate", "export", "report", "inspect")
 FRAMES_A_LATENT = 24  # of an interpolation
 
 
@@ -223,6 +223,26 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         translator = Translator(experiment, state, direction, memory=memory * 1e9, tile=tile, seed=seed)
         translate_files(translator, Path(images), Path(out), loop.signature(name), masks=Path(masks) if masks else None)
 
+    def write_export(
+        out: str,
+        run_dir: str = f"runs/{name}",
+        step: int | None = None,
+        best: bool = False,
+        member: int | None = None,
+    ):
+        """Write a checkpoint's generator to a file that needs no jaxgan, for CPUs, CUDA and TPUs.
+
+        Args:
+          out: the file, which `jaxgan sample` reads: name.jaxgan.
+          run_dir: the run.
+          step: of which checkpoint; the newest if not given.
+          best: of the best checkpoint; of a population, of the one with the best member.
+          member: of a population, whose; the first if not given.
+        """
+        config = read_config(Path(run_dir), name, config_class)
+        experiment, state, _ = _restored(name, config, build, Path(run_dir), step, member, best)
+        _export(experiment, state, name, config, Path(out))
+
     def write_report(run_dir: str = f"runs/{name}"):
         """Write report.html, also while the run goes on.
 
@@ -244,7 +264,7 @@ def _verbs(name, config_class, build) -> dict[str, Callable]:
         for leaf, digest in sorted(checksums(leaves).items()):
             print(f"{digest}  {leaf}")
 
-    verbs = (train, sample, translate, evaluate, write_report, inspect)
+    verbs = (train, sample, translate, evaluate, write_export, write_report, inspect)
     return dict(zip(VERBS, verbs))
 
 
@@ -435,6 +455,30 @@ def _sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: 
     of = f"{whose}, step" if whose else "step"
     asked = "" if label is None else f", class {classes[label]}"
     print(f"{out}: {count} {'latents' if moving else 'samples'} of {of} {int(state.step)}, seed {seed}{asked}")
+
+
+def _export(experiment: Experiment, state: State, name: str, config: Any, out: Path) -> None:
+    if experiment.inputs is not None:
+        raise ValueError(
+            "export: a generator of latents is exported, and this one makes images of images; use translate"
+        )
+    nets = experiment.game.functions(state)
+    about = {
+        "made_by": loop.signature(name),
+        "experiment": name,
+        "step": int(state.step),
+        "config": dataclasses.asdict(config),
+        "data": experiment.source.name,
+    }
+    with to_out(out):
+        export.write(
+            out,
+            lambda seed, indices: experiment.latents(sampling.keys_of(seed, indices)),
+            lambda z, *label: experiment.generate(nets, z, *label),
+            classes=experiment.classes,
+            about=about,
+        )
+    print(f"{out}: the generator of step {int(state.step)}, {out.stat().st_size / 1e6:.1f} MB; jaxgan sample {out}")
 
 
 def _evaluate(restored, name: str, metrics, look: Callable, count: int | None, seed: int, out: Path) -> None:
