@@ -37,7 +37,8 @@ def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str
     from jaxgan.training.program import main
 
     try:
-        main(experiment, module.Config, module.build, module.__doc__, [str(a) for a in arguments])
+        told = [str(a) for a in arguments]
+        main(experiment, module.Config, module.build, module.__doc__, told, getattr(module, "PRESETS", None))
         code = 0
     except SystemExit as stop:
         code = int(stop.code or 0)

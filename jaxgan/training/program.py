@@ -3,6 +3,8 @@
     if __name__ == "__main__":
         main("dcgan", Config, build, __doc__)
 
+Of an experiment that has presets, ``train --preset NAME`` begins with one's settings instead of the class's defaults.
+
 A user's mistake ends with one line and exit code 2, a run that diverged or could not be written with 1,
 SIGINT with 130, SIGTERM with 143.
 """
@@ -12,7 +14,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +40,9 @@ from jaxgan.training.translate_files import translate_files
 VERBS = ("train", "sample", "translate", "evaluate", "export", "report", "inspect")
 FRAMES_A_LATENT = 24  # of an interpolation
 
+# Settings by name; or a function of the settings that flags ask for, where some follow from others.
+Preset = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
+
 
 def main(
     name: str,
@@ -45,6 +50,7 @@ def main(
     build: Build,
     description: str | None,
     arguments: Sequence[str] | None = None,
+    presets: Mapping[str, Preset] | None = None,
 ) -> None:
     """Run the verb that the command line names; exit with its code if it failed.
 
@@ -54,14 +60,16 @@ def main(
       build: ``(config, source=None)``: makes the experiment, of the source if one is given.
       description: for ``--help``: the module's docstring.
       arguments: instead of the command line's.
+      presets: settings for ``train --preset NAME`` to begin with; flags count over them.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] not in (*VERBS, "-h", "--help"):
         arguments.insert(0, "train")
     cache.enable()
     try:
+        default = with_preset(config_class, presets or {}, arguments[1:] if arguments[0] == "train" else [])
         tyro.extras.subcommand_cli_from_dict(
-            _verbs(name, config_class, build),
+            _verbs(name, config_class, build, default, tuple(presets or ())),
             prog=f"python -m experiments.{name}",
             description=f"{(description or name).strip()}\n\nWithout a verb it trains; its flags: train --help",
             args=arguments,
@@ -106,21 +114,46 @@ def _is_full(error: BaseException | None) -> bool:
     return said or getattr(error, "errno", None) in causes or _is_full(error.__cause__)
 
 
-def _verbs(name, config_class, build) -> dict[str, Callable]:
-    """The functions whose signatures tyro reads."""
+def with_preset(config_class: type, presets: Mapping[str, Preset], flags: Sequence[str]) -> Any:
+    """The settings that flags begin with: the class's defaults, or over them those of the preset that flags name.
 
-    def train(experiment, run, dry_run: bool = False):
+    Raises:
+      ValueError: there is no such preset.
+    """
+    if not presets or not any(flag.split("=")[0] == "--preset" for flag in flags):
+        return config_class()
+
+    def read(experiment, preset: str):
+        return experiment, preset
+
+    read.__annotations__["experiment"] = tyro.conf.OmitArgPrefixes[config_class]
+    read.__defaults__ = (config_class(), "")
+    known = [flag for flag in flags if flag not in ("-h", "--help")]
+    (given, preset), _ = tyro.cli(read, args=known, return_unknown_args=True, config=(tyro.conf.FlagCreatePairsOff,))
+    if preset not in presets:
+        raise ValueError(f"--preset {preset}: there are {', '.join(presets)}")
+    settings = presets[preset]
+    return dataclasses.replace(config_class(), **(settings(given) if callable(settings) else settings))
+
+
+def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
+    """The functions whose signatures tyro reads; flags change ``default``."""
+
+    def train(experiment, run, dry_run: bool = False, preset=None):
         """Train, or go on with the run that is there.
 
         Args:
           dry_run: print settings, parameter counts, memory and FLOPs of a step, and train nothing.
+          preset: settings to begin with, in the place of the defaults; flags count over them.
         """
         _train(name, experiment, build, run, dry_run)
 
     # What the signature cannot say: the flags of this experiment's own settings, without a prefix.
     train.__annotations__["experiment"] = tyro.conf.OmitArgPrefixes[config_class]
     train.__annotations__["run"] = tyro.conf.OmitArgPrefixes[loop.Options]
-    train.__defaults__ = (config_class(), loop.Options(), False)
+    choices = (*presets, None)  # of no account here: ``default`` has the settings of the one asked for
+    train.__annotations__["preset"] = Literal[choices] if presets else tyro.conf.Suppress[tyro.conf.Fixed[None]]
+    train.__defaults__ = (default, loop.Options(), False, None)
 
     def sample(
         out: str,
