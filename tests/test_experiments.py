@@ -21,7 +21,15 @@ from jaxgan.training.members import One
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
 
-SLOW = ("sngan", "wgan_gp", "r3gan", "cyclegan", "pix2pix", "srgan")  # half a minute or more to trace and compile
+SLOW = (
+    "sngan",
+    "wgan_gp",
+    "r3gan",
+    "stylegan2",
+    "cyclegan",
+    "pix2pix",
+    "srgan",
+)  # half a minute or more to trace and compile
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 

@@ -1,0 +1,235 @@
+"""StyleGAN2 with ADA: styles instead of latents, lazy R1 and path lengths, and augmentation for few data.
+
+Paper      Karras et al. 2020, arXiv:1912.04958 and arXiv:2006.06676, as in
+           https://github.com/NVlabs/stylegan2-ada-pytorch, of whose settings are the presets
+Command    python -m experiments.stylegan2; for accelerators
+           python -m experiments.stylegan2 --preset cifar --conditional; or paper256 or auto, with --data
+Data       tiles of photographs that come with scikit-image, 32 x 32; --data takes any other images
+Hardware   not measured yet
+Time       not measured yet
+Score      not measured yet; the authors' own FID of CIFAR-10 with classes is 2.42
+"""
+
+import dataclasses
+import functools
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan import Game, Net, Player, data, latents, losses, total
+from jaxgan.data import augment
+from jaxgan.models import stylegan2
+from jaxgan.sampling import beneath, others
+from jaxgan.training.experiment import Experiment
+from jaxgan.training.program import main
+from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive
+
+NOISE = 0x5EED  # of the noise of all samples
+PSIS = (1.0, 0.7, 0.5, 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(AugmentedSettings):
+    """What the result depends on."""
+
+    steps: int = 5000
+    batch_size: int = 16
+    data: str = "photos"
+    size: int | None = 32
+    learning_rate: float = 2.5e-3
+    augment: Kind = "ada"
+    conditional: bool = False
+    """Ask for a class, and judge by it; the data must have labels."""
+    flip: bool = False
+    """Mirror half of the images left to right."""
+    style_width: int = 64
+    """Features of w, the style; the authors have 512, and as many latents."""
+    depth: int = 2
+    """Layers that map latents to w."""
+    base: int = 1024
+    """A size of n x n has base / n features; the authors have 16384, and 32768 from 512 x 512 on."""
+    most: int = 64
+    """Features at most; the authors' are 512."""
+    smallest: int = 4
+    """The size from which images grow."""
+    residual: bool = True
+    """The discriminator's layers have connections beside them."""
+    group: int = 4
+    """Examples of whose features the discriminator sees the deviation; 0 leaves it out."""
+    mixing: float = 0.9
+    """The share of fakes whose last layers have another latent's styles."""
+    r1: float = 0.01
+    """Gamma of R1, whose weight is gamma / 2; 0 leaves it out."""
+    r1_every: int = 16
+    """Steps from one R1 to the next."""
+    path: float = 2.0
+    """Weight of path-length regularisation; 0 leaves it out."""
+    path_every: int = 4
+    """Steps from one to the next."""
+    beta1: float = 0.0
+    """Adam's decay of the mean gradient."""
+    beta2: float = 0.99
+    """Adam's decay of the mean square."""
+    ema: float = 0.0
+    """Decay of the generator's averaged weights, each step; at 0 it follows from the two below."""
+    ema_kimg: float = 5.0
+    """Thousands of images in which what the averaged weights remember is halved."""
+    ema_ramp: float = 0.05
+    """As a share of the images seen so far, which that is at most; 0 for no such limit."""
+    low: int = 4
+    """The largest sizes that --precision is for; the others are float32."""
+    clamp: float | None = None
+    """The largest output of a layer; the authors have 256, for float16."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        small = {"data": "digits", "size": 8, "style_width": 4, "base": 32, "most": 4, **changes}
+        return super().tiny(**small)
+
+    def averaging(self, step: jax.Array) -> jax.Array:
+        """The averaged weights' decay at a step, of half-life ``ema_kimg``; what came first is soon forgotten."""
+        seen = jnp.float32(step) * self.batch_size * self.ema_ramp
+        kept = 1000.0 * jnp.float32(self.ema_kimg)
+        kept = jnp.where(jnp.float32(self.ema_ramp) > 0, jnp.minimum(kept, seen), kept)
+        return 0.5 ** (self.batch_size / jnp.maximum(kept, 1e-8))
+
+
+def auto(config: Config) -> dict[str, Any]:
+    """The authors' rules of thumb, of --size and --batch-size."""
+    if config.size is None:
+        raise ValueError("--preset auto: its settings follow from --size and --batch-size; give --size")
+    size, batch = config.size, config.batch_size
+    return {
+        **AUTHORS,
+        "steps": 25_000_000 // batch,
+        "learning_rate": 2e-3 if size >= 1024 else 2.5e-3,
+        "depth": 2,
+        "base": 32768 if size >= 512 else 16384,
+        "r1": 0.0002 * size**2 / batch,
+        "ema_kimg": batch * 10 / 32,
+        "ema_ramp": 0.05,
+    }
+
+
+# As in train.py of the authors' code. Their groups are of one device's examples, and at most as many.
+AUTHORS = {"latents": 512, "style_width": 512, "most": 512, "learning_rate": 2.5e-3, "clamp": 256.0}
+PRESETS = {
+    "paper256": {
+        **AUTHORS,
+        **{"size": 256, "batch_size": 64, "steps": 390_625, "depth": 8, "base": 16384, "group": 8},
+        **{"r1": 1.0, "ema_kimg": 20.0, "ema_ramp": 0.0},
+    },
+    "cifar": {
+        **AUTHORS,
+        **{"data": "cifar10", "batch_size": 64, "steps": 1_562_500, "depth": 2, "base": 32768, "group": 32},
+        **{"r1": 0.01, "ema_kimg": 500.0, "ema_ramp": 0.05, "residual": False, "mixing": 0.0, "path": 0.0},
+    },
+    "auto": auto,
+}
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    config.check(
+        **dict.fromkeys(("style_width", "depth", "base", "most", "smallest", "r1_every", "path_every"), COUNT),
+        **dict.fromkeys(("r1", "path", "ema_kimg", "ema_ramp", "group", "low"), WEIGHT),
+        **dict.fromkeys(("mixing", "beta1", "beta2"), SHARE),
+    )
+    check_ranges(config, clamp=(1e-3, 1e6))
+    source = config.images(source)
+    size, _, channels = source.shape
+    classes = conditions(source) if config.conditional else ()
+    how: dict[str, Any] = {"base": config.base, "most": config.most, "base_shape": (config.smallest,) * 2}
+    how |= {"dtype": config.dtype, "low": config.low, "clamp": config.clamp}
+    synthesis = stylegan2.Synthesis((size, size), channels, **how)
+    mapping = stylegan2.Mapping(synthesis.layers, config.style_width, config.depth, len(classes))
+    discriminator = stylegan2.Discriminator(len(classes), group=config.group, residual=config.residual, **how)
+    noise = functools.partial(synthesis.constant_noise, jax.random.key(NOISE))
+    augmentation = config.augmentation()
+
+    def label_of(batch):
+        return (batch["label"],) if classes else ()
+
+    def fakes(nets, batch, keys):
+        """Images, their styles, mapping's statistics; both players' are the same, so XLA computes them once."""
+        z = [latents(keys, config.latents), latents(others(keys), config.latents)]
+        ws, stats = nets.mapping.with_stats(z[0], *label_of(batch))
+        if positive(config.mixing):
+            ws = stylegan2.mixed(ws, nets.mapping(z[1], *label_of(batch)), keys, config.mixing)
+        return nets.synthesis(ws, keys), ws, stats
+
+    # The authors' penalties have steps of their own, so Adam moves n + 1 times in n steps, and they take rate and betas
+    # to n / (n + 1). Here a penalty is a term of the step's one loss: Adam moves n times, and nothing is to correct.
+
+    def discriminator_loss(nets, batch, keys, step):
+        d_real, d_fake = augmentation.views(nets, keys)
+        label = label_of(batch)
+        real = augment.flip(keys, batch["image"]) if config.flip else batch["image"]
+        real_logits, fake_logits = d_real(real, *label), d_fake(fakes(nets, batch, keys)[0], *label)
+        terms: dict[str, Any] = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
+        if positive(config.r1):
+            penalty = lambda: config.r1 / 2 * losses.r1(lambda x: d_real(x, *label), real)  # noqa: E731
+            terms["r1"] = losses.every(config.r1_every, step, penalty)
+        metrics = losses.discriminator_metrics(real_logits, fake_logits) | augmentation.metrics(nets)
+        return total(**terms, metrics=metrics, stats=augmentation.stats(nets, real_logits))
+
+    def generator_loss(nets, batch, keys, step):
+        _, d_fake = augmentation.views(nets, keys)
+        images, ws, moved = fakes(nets, batch, keys)
+        terms: dict[str, Any] = {"adversarial": losses.non_saturating_generator(d_fake(images, *label_of(batch)))}
+        stats, metrics = {"mapping": moved}, {}
+        if positive(config.path):
+            half, due = keys[::2], step % config.path_every == 0
+            lengths = lambda: losses.path_lengths(lambda ws: nets.synthesis(ws, half), ws[::2], half)  # noqa: E731
+            lengths = jax.lax.cond(due, lengths, lambda: jnp.zeros(len(half)))
+            mean, stats["path"] = nets.path.with_stats(lengths, due)
+            penalty = lambda: config.path * losses.path_length(lengths, mean)  # noqa: E731
+            terms["path"], metrics["path_mean"] = losses.every(config.path_every, step, penalty), mean
+        return total(**terms, metrics=metrics, stats=stats)
+
+    def mixing(nets, batch, keys):
+        """Rows of eight: latents' images; others'; then the first with the others' coarse, middle, and fine styles."""
+        ws = nets.mapping(latents(keys, config.latents), *label_of(batch))
+        ours, theirs = ws[: len(ws) // 2], ws[len(ws) // 2 :]
+        third = jnp.arange(synthesis.layers)[:, None] * 3 // synthesis.layers
+        styles = [ours, theirs, *(jnp.where(third == n, theirs, ours) for n in range(3))]
+        return beneath(*jnp.split(nets.synthesis(jnp.concatenate(styles), noise()), len(styles)))
+
+    def truncation(nets, batch, keys):
+        """Rows of eight: latents' images with psi 1; beneath them 0.7, 0.5, and 0, the image of the average w."""
+        z = latents(keys, config.latents), *label_of(batch)
+        styles = [nets.mapping(*(x[: len(x) // 2] for x in z), psi=psi) for psi in PSIS]
+        return beneath(*jnp.split(nets.synthesis(jnp.concatenate(styles), noise()), len(styles)))
+
+    label = (jnp.zeros(1, jnp.int32),) * bool(classes)
+    adam = optax.adam(config.learning_rate, config.beta1, config.beta2, eps=1e-8)
+    ema = config.ema if positive(config.ema) else config.averaging
+    game = Game(
+        nets={
+            "mapping": Net(mapping, jnp.zeros((1, config.latents)), *label),
+            "synthesis": Net(synthesis, jnp.zeros((1, synthesis.layers, config.style_width))),
+            "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
+            **({"path": Net(losses.PathMean())} if positive(config.path) else {}),
+            **augmentation.nets,
+        },
+        players={
+            "d": Player(("d",), discriminator_loss, adam, config.gradient),
+            "g": Player(("mapping", "synthesis"), generator_loss, adam, config.gradient),
+        },
+        turns=(("d",), ("g",)),
+        ema={"mapping": ema, "synthesis": ema},
+    )
+    return Experiment(
+        game,
+        source,
+        latents=lambda keys: latents(keys, config.latents),
+        generate=lambda nets, *inputs: nets.synthesis(nets.mapping(*inputs), noise()),
+        classes=classes,
+        sheets={"mixing": mixing, "truncation": truncation},
+    )
+
+
+if __name__ == "__main__":
+    main("stylegan2", Config, build, __doc__, presets=PRESETS)
