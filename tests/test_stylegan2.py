@@ -1,0 +1,209 @@
+"""StyleGAN2 as an experiment: its averages, its lazy terms, its classes, its sheets and the authors' settings."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import programs
+import pytest
+
+from experiments import stylegan2 as experiment
+from jaxgan import latents
+from jaxgan.data import as_float
+from jaxgan.models import stylegan2
+from jaxgan.sampling import others
+from jaxgan.training.checkpoint import Checkpoints, checksums
+from jaxgan.training.program import with_preset
+
+
+def tiny(**changes):
+    return experiment.build(experiment.Config.tiny(**changes))
+
+
+def examples(built, count=8):
+    return as_float(built.source.read(np.arange(count)))
+
+
+def test_the_averages_half_life_grows_with_the_images_seen():
+    """train.py's 0.5 ** (batch / max(min(ema_kimg * 1000, images seen * ramp), 1e-8)), by hand."""
+    config = experiment.Config(batch_size=64, ema_kimg=20.0, ema_ramp=0.05)
+    decays = {0: 0.0, 1: 0.5**20, 20: 0.5, 200: 0.5**0.1, 6250: 0.5**0.0032, 10**7: 0.5**0.0032}
+    for step, decay in decays.items():
+        assert float(config.averaging(jnp.int32(step))) == pytest.approx(decay, rel=1e-5), step
+    without = dataclasses.replace(config, ema_ramp=0.0)
+    assert float(without.averaging(jnp.int32(0))) == pytest.approx(0.5**0.0032, rel=1e-6)
+
+
+def test_a_decay_of_ones_own_takes_the_half_lifes_place():
+    assert tiny(ema=0.9).game.ema == {"mapping": 0.9, "synthesis": 0.9}
+    averaging = tiny().game.ema["mapping"]
+    assert callable(averaging) and averaging(jnp.int32(0)) == 0
+
+
+# train.py's cfg_specs and what follows them; kimg * 1000 / batch steps.
+AUTHORS = {
+    ("paper256",): {
+        **{"size": 256, "batch_size": 64, "steps": 390_625, "learning_rate": 2.5e-3, "r1": 1.0, "depth": 8, "group": 8},
+        **{"base": 16384, "ema_kimg": 20.0, "ema_ramp": 0.0, "residual": True, "mixing": 0.9, "path": 2.0},
+    },
+    ("cifar",): {
+        **{"size": 32, "batch_size": 64, "steps": 1_562_500, "learning_rate": 2.5e-3, "r1": 0.01, "depth": 2, "group": 32},
+        **{"base": 32768, "ema_kimg": 500.0, "ema_ramp": 0.05, "residual": False, "mixing": 0.0, "path": 0.0},
+    },
+    ("auto", "--size", "1024", "--batch-size", "32"): {
+        **{"learning_rate": 2e-3, "r1": 6.5536, "depth": 2, "group": 4, "base": 32768, "ema_kimg": 10.0, "ema_ramp": 0.05},
+        **{"steps": 781_250, "residual": True, "mixing": 0.9, "path": 2.0},
+    },
+    ("auto", "--size", "256", "--batch-size", "16"): {
+        **{"learning_rate": 2.5e-3, "r1": 0.8192, "base": 16384, "ema_kimg": 5.0, "steps": 1_562_500},
+    },
+}  # fmt: skip
+SHARED = {
+    **{"latents": 512, "style_width": 512, "most": 512, "clamp": 256.0, "low": 4, "beta1": 0.0, "beta2": 0.99},
+    **{"r1_every": 16, "path_every": 4, "augment": "ada", "ada_target": 0.6, "ada_kimg": 500.0, "ema": 0.0},
+}
+
+
+@pytest.mark.parametrize("flags", AUTHORS, ids=" ".join)
+def test_presets_are_the_authors_settings(flags):
+    config = dataclasses.asdict(with_preset(experiment.Config, experiment.PRESETS, ["--preset", *flags]))
+    for name, value in (SHARED | AUTHORS[flags]).items():
+        assert config[name] == pytest.approx(value) if isinstance(value, float) else config[name] == value, name
+
+
+def test_auto_has_to_know_the_size(tmp_path, capsys):
+    flags = ["--preset", "auto", "--size", "None", "--run-dir", tmp_path / "run"]
+    code, text = programs.run(capsys, *flags, experiment="stylegan2")
+    assert code == 2 and "--preset auto: its settings follow from --size and --batch-size; give --size" in text
+
+
+def trained(built, states, steps):
+    """The states before each of these steps, the same but for the step's number, after it, and the metrics."""
+    step = jax.jit(built.game.step)
+    return [step(states.replace(step=jnp.int32(n)), examples(built)) for n in steps]
+
+
+@pytest.mark.slow
+def test_penalties_are_due_every_so_many_steps():
+    built = tiny(augment="none", r1_every=3, path_every=2, r1=1.0)
+    before = jax.jit(built.game.init)(jax.random.key(0))
+    for n, (after, metrics) in enumerate(trained(built, before, range(5))):
+        r1, path = metrics["d/r1"], metrics["g/path"]
+        assert (bool(r1.due), bool(path.due)) == (n % 3 == 0, n % 2 == 0)
+        assert (float(r1) > 0, float(path) > 0) == (n % 3 == 0, n % 2 == 0)
+        moved = float(after.stats["path"]["batch_stats"]["mean"])
+        assert (moved > 0) == (n % 2 == 0)
+        assert float(metrics["g/path_mean"]) == pytest.approx(moved)
+        # It is the mean length of half of them: weight * n * (lengths - mean)^2, of which the mean is at least this.
+        if path.due:
+            assert float(path) >= 2 * 2 * (moved / 0.01 - moved) ** 2 * 0.99
+        assert np.any(after.stats["mapping"]["moving"]["w"])
+
+
+@pytest.mark.slow
+def test_terms_that_are_left_out():
+    built = tiny(augment="none", r1=0.0, path=0.0, mixing=0.0, group=0)
+    assert set(built.game.nets) == {"mapping", "synthesis", "d"}
+    state = jax.eval_shape(built.game.init, jax.random.key(0))
+    metrics = jax.eval_shape(built.game.step, state, examples(built))[1]
+    assert not {"d/r1", "g/path", "g/path_mean", "d/augment_p"} & set(metrics)
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    built = tiny(conditional=True)
+    return built, jax.jit(built.game.init)(jax.random.key(0))
+
+
+def test_classes(conditional):
+    built, state = conditional
+    assert len(built.classes) == 10
+    metrics = jax.eval_shape(built.game.step, state, examples(built))[1]
+    assert {"d/augment_p", "d/r1", "g/path"} <= set(metrics)
+    z = built.draw(0, np.arange(20))
+    images = built.sampler()(state, z)
+    # Sample i is the same in any batch; classes are in turn; a mixture of all of one is that one.
+    np.testing.assert_allclose(built.sampler()(state, z[:2]), images[:2], atol=1e-5)
+    own = jax.nn.one_hot(jnp.arange(20) % 10, 10)
+    np.testing.assert_allclose(built.sampler()(state, z, own), images, atol=1e-5)
+    assert np.abs(built.sampler()(state, z, (jnp.arange(20) + 1) % 10) - images).max(axis=(1, 2, 3)).min() > 1e-3
+
+
+def test_sheets(conditional):
+    """Where rows are: by the images that samples of the same latents, and of one style, are."""
+    built, state = conditional
+    moving = {"w": jnp.full(4, 0.5)}
+    state = state.replace(stats={**state.stats, "mapping": {"moving": moving}})
+    nets = built.game.functions(state)
+    batch = {**examples(built, 32), "label": jnp.arange(32) % 10}
+    keys = jax.random.split(jax.random.key(1), 32)
+    draw = jax.jit(lambda: {name: sheet(nets, batch, keys) for name, sheet in built.sheets.items()})()
+    z = built.latents(keys)
+    plain = np.asarray(jax.jit(functools.partial(built.generate, nets))(z, batch["label"]))
+    rows = {name: np.asarray(images).reshape(-1, 8, *images.shape[1:]) for name, images in draw.items()}
+    assert {name: len(x) for name, x in rows.items()} == {"mixing": 10, "truncation": 8}
+    close = functools.partial(np.testing.assert_allclose, atol=1e-5)
+    for half in (0, 1):
+        ours, theirs = plain[8 * half : 8 * half + 8], plain[16 + 8 * half : 24 + 8 * half]
+        close(rows["mixing"][5 * half], ours)
+        close(rows["mixing"][5 * half + 1], theirs)
+        close(rows["truncation"][4 * half], ours)
+        average = rows["truncation"][4 * half + 3]
+        close(average, np.broadcast_to(average[:1], average.shape))
+    # Each mixed row has styles of both; of four layers the first two are coarse, the next is middle, the last fine.
+    ws = nets.mapping(z[:1], batch["label"][:1]), nets.mapping(z[16:17], batch["label"][16:17])
+    for row, of_theirs in ((2, [0, 1]), (3, [2]), (4, [3])):
+        mixed = ws[0].at[:, np.array(of_theirs)].set(ws[1][:, np.array(of_theirs)])
+        noise = built.game.nets["synthesis"].module.constant_noise(jax.random.key(experiment.NOISE))
+        close(rows["mixing"][row][:1], nets.synthesis(mixed, noise))
+
+
+@pytest.mark.slow
+def test_it_resumes_with_all_that_moves_besides_parameters(tmp_path, capsys):
+    flags = [*programs.tiny("stylegan2"), "--ada-kimg", "0.1", "--ada-target", "-1", "--path-every", 2, "--r1-every", 3]
+    states = []
+    for run, pauses in (("whole", [7]), ("resumed", [3, 5, 7])):
+        for steps in pauses:
+            arguments = ["--steps", steps, "--run-dir", tmp_path / run, *flags]
+            code, text = programs.run(capsys, *arguments, experiment="stylegan2")
+            assert code == 0, text
+        states.append(Checkpoints(tmp_path / run / "checkpoints", read_only=True).read(7))
+    assert checksums(states[0]) == checksums(states[1])
+    moved = (
+        "stats.ada.ada.p",
+        "stats.path.batch_stats.mean",
+        "stats.mapping.moving.w",
+        "ema.synthesis.params.constant",
+    )
+    for name in moved:
+        assert np.abs(states[0][name]).max() > 1e-4, name
+    assert {"stats.ada.batch_stats.signs", "ema.mapping.params.linear_0.kernel"} <= set(states[0])
+
+
+def products(function, *inputs):
+    text = jax.jit(function).lower(*inputs).compile().as_text()
+    return text.count(" dot(") + text.count(" convolution(")
+
+
+@pytest.mark.slow
+def test_the_generators_forward_pass_occurs_once():
+    """Against the same game whose generator's player draws other latents: as many products more as a pass has."""
+    built = tiny(augment="none", r1=0.0, path=0.0)
+    game, player = built.game, built.game.players["g"]
+
+    def elsewhere(nets, batch, keys, step):
+        return player.loss(nets, batch, jax.vmap(jax.random.fold_in, (0, None))(keys, 99), step)
+
+    apart = dataclasses.replace(game, players={**game.players, "g": dataclasses.replace(player, loss=elsewhere)})
+    state = jax.eval_shape(game.init, jax.random.key(0))
+    keys = jax.random.split(jax.random.key(0), 8)
+
+    def alone(state):
+        nets = game.functions(state, train=True, ema=False)
+        z = latents(keys, 4), latents(others(keys), 4)
+        return nets.synthesis(stylegan2.mixed(nets.mapping(z[0]), nets.mapping(z[1]), keys), keys)
+
+    shared, twice = (products(g.step, state, examples(built)) for g in (game, apart))
+    assert twice - shared == products(alone, state) > 10
