@@ -114,7 +114,7 @@ def test_same_result_on_two_devices(name):
     found, metrics = parallel.shard_map(game, on)(parallel.replicate(before, on), batch)
     assert games.change(before, expected, found) < 1e-5
     for key, value in told.items():
-        np.testing.assert_allclose(metrics[key], value, rtol=1e-4, atol=1e-5, err_msg=key)
+        np.testing.assert_allclose(float(metrics[key]), float(value), rtol=1e-4, atol=1e-5, err_msg=key)
 
 
 BAD = {
