@@ -27,7 +27,6 @@ from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive
 
 NOISE = 0x5EED  # of the noise of all samples
-PSIS = (1.0, 0.7, 0.5, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +99,7 @@ def auto(config: Config) -> dict[str, Any]:
     """The authors' rules of thumb, of --size and --batch-size."""
     if config.size is None:
         raise ValueError("--preset auto: its settings follow from --size and --batch-size; give --size")
-    size, batch = config.size, config.batch_size
+    size, batch = config.size, max(config.batch_size, 1)
     return {
         **AUTHORS,
         "steps": 25_000_000 // batch,
@@ -144,7 +143,11 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     how: dict[str, Any] = {"base": config.base, "most": config.most, "base_shape": (config.smallest,) * 2}
     how |= {"dtype": config.dtype, "low": config.low, "clamp": config.clamp}
     synthesis = stylegan2.Synthesis((size, size), channels, **how)
-    mapping = stylegan2.Mapping(synthesis.layers, config.style_width, config.depth, len(classes))
+    try:
+        layers = synthesis.layers
+    except ValueError as error:
+        raise ValueError(f"--smallest {config.smallest}: {error}") from None
+    mapping = stylegan2.Mapping(layers, config.style_width, config.depth, len(classes))
     discriminator = stylegan2.Discriminator(len(classes), group=config.group, residual=config.residual, **how)
     noise = functools.partial(synthesis.constant_noise, jax.random.key(NOISE))
     augmentation = config.augmentation()
@@ -160,8 +163,9 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             ws = stylegan2.mixed(ws, nets.mapping(z[1], *label_of(batch)), keys, config.mixing)
         return nets.synthesis(ws, keys), ws, stats
 
-    # The authors' penalties have steps of their own, so Adam moves n + 1 times in n steps, and they take rate and betas
-    # to n / (n + 1). Here a penalty is a term of the step's one loss: Adam moves n times, and nothing is to correct.
+    # The authors' penalties have steps of their own, so Adam moves n + 1 times in n steps: they scale its rate by
+    # n / (n + 1), and raise betas to it. Here a penalty is a term of the step's one loss, Adam moves n times, and there
+    # is nothing to correct.
 
     def discriminator_loss(nets, batch, keys, step):
         d_real, d_fake = augmentation.views(nets, keys)
@@ -190,17 +194,17 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return total(**terms, metrics=metrics, stats=stats)
 
     def mixing(nets, batch, keys):
-        """Rows of eight: latents' images; others'; then the first with the others' coarse, middle, and fine styles."""
+        """Five rows, twice: eight latents' images; others'; the first with the others' coarse, middle, fine styles."""
         ws = nets.mapping(latents(keys, config.latents), *label_of(batch))
         ours, theirs = ws[: len(ws) // 2], ws[len(ws) // 2 :]
-        third = jnp.arange(synthesis.layers)[:, None] * 3 // synthesis.layers
+        third = jnp.arange(layers)[:, None] * 3 // layers
         styles = [ours, theirs, *(jnp.where(third == n, theirs, ours) for n in range(3))]
         return beneath(*jnp.split(nets.synthesis(jnp.concatenate(styles), noise()), len(styles)))
 
     def truncation(nets, batch, keys):
-        """Rows of eight: latents' images with psi 1; beneath them 0.7, 0.5, and 0, the image of the average w."""
+        """Four rows, twice: eight latents' images with psi 1; with 0.7; 0.5; 0, the image of the average w."""
         z = latents(keys, config.latents), *label_of(batch)
-        styles = [nets.mapping(*(x[: len(x) // 2] for x in z), psi=psi) for psi in PSIS]
+        styles = [nets.mapping(*(x[: len(x) // 2] for x in z), psi=psi) for psi in (1.0, 0.7, 0.5, 0.0)]
         return beneath(*jnp.split(nets.synthesis(jnp.concatenate(styles), noise()), len(styles)))
 
     label = (jnp.zeros(1, jnp.int32),) * bool(classes)
@@ -209,7 +213,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     game = Game(
         nets={
             "mapping": Net(mapping, jnp.zeros((1, config.latents)), *label),
-            "synthesis": Net(synthesis, jnp.zeros((1, synthesis.layers, config.style_width))),
+            "synthesis": Net(synthesis, jnp.zeros((1, layers, config.style_width))),
             "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
             **({"path": Net(losses.PathMean())} if positive(config.path) else {}),
             **augmentation.nets,

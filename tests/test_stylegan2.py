@@ -79,6 +79,11 @@ def test_auto_has_to_know_the_size(tmp_path, capsys):
     assert code == 2 and "--preset auto: its settings follow from --size and --batch-size; give --size" in text
 
 
+def test_a_size_that_does_not_grow_from_the_smallest():
+    with pytest.raises(ValueError, match="--smallest 3: size 8: base 3 does not double to it"):
+        tiny(smallest=3)
+
+
 def trained(built, states, steps):
     """The states before each of these steps, the same but for the step's number, after it, and the metrics."""
     step = jax.jit(built.game.step)
@@ -122,15 +127,15 @@ def test_classes(conditional):
     assert len(built.classes) == 10
     metrics = jax.eval_shape(built.game.step, state, examples(built))[1]
     assert {"d/augment_p", "d/r1", "g/path"} <= set(metrics)
-    z = built.draw(0, np.arange(20))
-    images = built.sampler()(state, z)
+    z, sample = built.draw(0, np.arange(20)), built.sampler()
+    images = sample(state, z)
     # Sample i is the same in any batch; classes are in turn; a mixture of all of one is that one.
-    np.testing.assert_allclose(built.sampler()(state, z[:2]), images[:2], atol=1e-5)
-    own = jax.nn.one_hot(jnp.arange(20) % 10, 10)
-    np.testing.assert_allclose(built.sampler()(state, z, own), images, atol=1e-5)
-    assert np.abs(built.sampler()(state, z, (jnp.arange(20) + 1) % 10) - images).max(axis=(1, 2, 3)).min() > 1e-3
+    own = jax.nn.one_hot(jnp.arange(2), 10)
+    np.testing.assert_allclose(sample(state, z[:2], own), images[:2], atol=1e-5)
+    assert np.abs(sample(state, z, (jnp.arange(20) + 1) % 10) - images).max(axis=(1, 2, 3)).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_sheets(conditional):
     """Where rows are: by the images that samples of the same latents, and of one style, are."""
     built, state = conditional
