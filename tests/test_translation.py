@@ -124,7 +124,9 @@ def weights(path, of):
     return str(path)
 
 
-@pytest.mark.parametrize("name", ["discriminator", "pixels", "inception", "vgg19"])
+@pytest.mark.parametrize(
+    "name", ["discriminator", "pixels", "inception", pytest.param("vgg19", marks=pytest.mark.slow)]
+)
 def test_content_is_none_of_equal_images_and_some_of_others(name, tmp_path):
     """Its network is the state's, owned by no player, and not trained."""
     size = {"inception": 32}.get(name, 16)
