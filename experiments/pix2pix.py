@@ -8,7 +8,7 @@ Command    python -m experiments.pix2pix
 Data       photographs that come with scikit-learn and scikit-image, in tiles, of line drawings of themselves; pairs:
            --inputs pairs --data FOLDER, files side by side, or --data IMAGES --data-inputs INPUTS, of equal names
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       18 minutes on one core, which was shared, for the facades below; the command's own was not measured yet
+Time       17 minutes on one core, which was shared, for the facades below; the command's own was not measured yet
 Score      CMP's facades, 400 to train on and 100 to measure, --inputs pairs --size 64 --l1 10 --steps 4000 --constant
            2000 --decay 2000, one seed: Frechet distance of Inception's 768 features 1.19, L1 0.350, SSIM 0.305. L1
            alone, --adversarial 0: 1.53, 0.308 and 0.366; one mean image for all: 3.32; 100 of the 400 themselves: 0.44.

@@ -8,7 +8,7 @@ Command    python -m experiments.srgan
 Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
            tiles:FOLDER cuts any images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       19 minutes on one core, which was shared, for the 91 images below; the command's own was not measured yet
+Time       20 minutes on one core, which was shared, for the 91 images below; the command's own was not measured yet
 Score      --data tiles:T91 --size 64 --steps 5000 --pretrain 3500 --constant 3500 --decay 1500, scale 4, one seed: by
            L2 30.26 dB on Set5 and 27.25 on Set14, of the luma, where bicubic has 28.43 and 26.00; Frechet distance of
            Inception's 768 features on 2,831 tiles of Set14 0.743. After the game 30.02 dB, 27.12 dB and 0.738: hardly
