@@ -131,7 +131,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     size, _, channels = source.shape
     if size % config.scale:
         raise ValueError(f"--size {size}: --scale {config.scale} does not divide it")
-    nets, held = networks(config, size, channels)
+    own, held = networks(config, size, channels)
 
     def examples(keys, batch):
         """Images, and what a file of them made smaller holds."""
@@ -173,7 +173,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     d = Player(("d",), discriminator_loss, config.adam(), config.gradient)
     g = Player(("g",), generator_loss, config.adam(), config.gradient)
     game = Game(
-        nets=nets,
+        nets=own,
         players={"d": d, "g": g},
         turns=(("d",), ("g",)),
         ema={"g": config.ema},

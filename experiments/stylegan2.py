@@ -26,7 +26,7 @@ from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive
 
-NOISE = 0x5EED  # of the noise of all samples
+NOISE = 0x5EED  # the key of the constant noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +129,26 @@ PRESETS = {
 }
 
 
+def networks(
+    config: Config, shape: tuple[int, ...], classes: int
+) -> tuple[stylegan2.Mapping, stylegan2.Synthesis, stylegan2.Discriminator]:
+    """The generator's two, and the discriminator, of images of this shape.
+
+    Raises:
+      ValueError: their size does not grow from the smallest.
+    """
+    size, _, channels = shape
+    how: dict[str, Any] = {"base": config.base, "most": config.most, "base_shape": (config.smallest,) * 2}
+    how |= {"dtype": config.dtype, "low": config.low, "clamp": config.clamp}
+    synthesis = stylegan2.Synthesis((size, size), channels, **how)
+    try:
+        layers = synthesis.layers
+    except ValueError as error:
+        raise ValueError(f"--smallest {config.smallest}: {error}") from None
+    mapping = stylegan2.Mapping(layers, config.style_width, config.depth, classes)
+    return mapping, synthesis, stylegan2.Discriminator(classes, group=config.group, residual=config.residual, **how)
+
+
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
     config.check(
@@ -138,18 +158,9 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     )
     check_ranges(config, clamp=(1e-3, 1e6))
     source = config.images(source)
-    size, _, channels = source.shape
     classes = conditions(source) if config.conditional else ()
-    how: dict[str, Any] = {"base": config.base, "most": config.most, "base_shape": (config.smallest,) * 2}
-    how |= {"dtype": config.dtype, "low": config.low, "clamp": config.clamp}
-    synthesis = stylegan2.Synthesis((size, size), channels, **how)
-    try:
-        layers = synthesis.layers
-    except ValueError as error:
-        raise ValueError(f"--smallest {config.smallest}: {error}") from None
-    mapping = stylegan2.Mapping(layers, config.style_width, config.depth, len(classes))
-    discriminator = stylegan2.Discriminator(len(classes), group=config.group, residual=config.residual, **how)
-    noise = functools.partial(synthesis.constant_noise, jax.random.key(NOISE))
+    mapping, synthesis, discriminator = networks(config, source.shape, len(classes))
+    noise = functools.partial(synthesis.constant_noise, jax.random.key(NOISE))  # of all samples
     augmentation = config.augmentation()
 
     def label_of(batch):
@@ -193,19 +204,21 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             terms["path"], metrics["path_mean"] = losses.every(config.path_every, step, penalty), mean
         return total(**terms, metrics=metrics, stats=stats)
 
-    def mixing(nets, batch, keys):
+    def drawn(nets, *styles):
+        """What each of the styles, [n, layers, w], gives, one beneath the other."""
+        return beneath(*jnp.split(nets.synthesis(jnp.concatenate(styles), noise()), len(styles)))
+
+    def mixing_sheet(nets, batch, keys):
         """Five rows, twice: eight latents' images; others'; the first with the others' coarse, middle, fine styles."""
         ws = nets.mapping(latents(keys, config.latents), *label_of(batch))
         ours, theirs = ws[: len(ws) // 2], ws[len(ws) // 2 :]
-        third = jnp.arange(layers)[:, None] * 3 // layers
-        styles = [ours, theirs, *(jnp.where(third == n, theirs, ours) for n in range(3))]
-        return beneath(*jnp.split(nets.synthesis(jnp.concatenate(styles), noise()), len(styles)))
+        third = jnp.arange(synthesis.layers)[:, None] * 3 // synthesis.layers
+        return drawn(nets, ours, theirs, *(jnp.where(third == n, theirs, ours) for n in range(3)))
 
-    def truncation(nets, batch, keys):
+    def truncation_sheet(nets, batch, keys):
         """Four rows, twice: eight latents' images with psi 1; with 0.7; 0.5; 0, the image of the average w."""
         z = latents(keys, config.latents), *label_of(batch)
-        styles = [nets.mapping(*(x[: len(x) // 2] for x in z), psi=psi) for psi in (1.0, 0.7, 0.5, 0.0)]
-        return beneath(*jnp.split(nets.synthesis(jnp.concatenate(styles), noise()), len(styles)))
+        return drawn(nets, *(nets.mapping(*(x[: len(x) // 2] for x in z), psi=psi) for psi in (1.0, 0.7, 0.5, 0.0)))
 
     label = (jnp.zeros(1, jnp.int32),) * bool(classes)
     adam = optax.adam(config.learning_rate, config.beta1, config.beta2, eps=1e-8)
@@ -213,7 +226,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     game = Game(
         nets={
             "mapping": Net(mapping, jnp.zeros((1, config.latents)), *label),
-            "synthesis": Net(synthesis, jnp.zeros((1, layers, config.style_width))),
+            "synthesis": Net(synthesis, jnp.zeros((1, synthesis.layers, config.style_width))),
             "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
             **({"path": Net(losses.PathMean())} if positive(config.path) else {}),
             **augmentation.nets,
@@ -231,7 +244,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         latents=lambda keys: latents(keys, config.latents),
         generate=lambda nets, *inputs: nets.synthesis(nets.mapping(*inputs), noise()),
         classes=classes,
-        sheets={"mixing": mixing, "truncation": truncation},
+        sheets={"mixing": mixing_sheet, "truncation": truncation_sheet},
     )
 
 

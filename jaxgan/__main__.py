@@ -86,9 +86,8 @@ def _compare(asked: argparse.Namespace) -> None:
 
 
 def _sample(asked: argparse.Namespace) -> None:
-    import numpy as np
-
     from jaxgan import export, sampling
+    from jaxgan.training.directory import to_out
 
     if asked.out.suffix.lower() not in (".png", ".npz"):
         raise ValueError(f"--out {asked.out}: its format is not known; use .png or .npz")
@@ -96,12 +95,16 @@ def _sample(asked: argparse.Namespace) -> None:
         raise ValueError(f"--seed {asked.seed}: from 0 to {2**32 - 1}")
     artefact = export.read(asked.artefact)
     samples = artefact.sample(asked.seed, asked.count, asked.label)
-    if asked.out.suffix.lower() == ".npz":
-        np.savez(asked.out, images=samples)
-    else:
-        frame = sampling.grid(samples)
-        by = str(artefact.metadata.get("made_by", "an exported generator"))
-        sampling.save(asked.out, frame, by, scale=max(1, 256 // frame.shape[-3]))
+    with to_out(asked.out):
+        if asked.out.suffix.lower() == ".npz":
+            labels = sampling.labels(asked.count, artefact.classes, asked.label) if artefact.classes else None
+            sampling.save_arrays(asked.out, samples, labels)
+        elif samples.ndim not in (2, 4):
+            raise ValueError(f"--out {asked.out}: samples of shape {samples.shape[1:]} are no pictures; write an .npz")
+        else:
+            frame = sampling.grid(samples)
+            by = str(artefact.metadata.get("made_by", "an exported generator"))
+            sampling.save(asked.out, frame, by, scale=max(1, 256 // frame.shape[-3]))
     print(f"{asked.out}: {asked.count:,} samples of {asked.artefact}, seed {asked.seed}")
 
 

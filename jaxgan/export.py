@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan import sampling
 from jaxgan.version import __version__
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -102,20 +103,12 @@ class Artefact:
         Raises:
           ValueError: there is no such class, or the count is below 1.
         """
-        classes = self.classes
-        if count < 1:
-            raise ValueError(f"--count {count}: at least 1")
-        if label is not None and not 0 <= label < len(classes):
-            known = (
-                f"want 0 to {len(classes) - 1}, for {', '.join(classes)}" if classes else "this model has no classes"
-            )
-            raise ValueError(f"--label {label}: {known}")
+        labels, size = sampling.labels(count, self.classes, label), min(BATCH, count)
         parts = []
-        for start in range(0, count, BATCH):
-            indices = np.arange(start, start + min(BATCH, count), dtype=np.int32)  # as many each time: compiled once
-            labels = np.full_like(indices, label) if label is not None else indices % max(1, len(classes))
-            z = self._draw(np.uint32(seed), indices)
-            parts.append(np.asarray(self._generate(z, *((labels,) * bool(classes)))))
+        for start in range(0, count, size):
+            indices = np.arange(start, start + size, dtype=np.int32)  # as many each time: compiled once
+            asked = (np.resize(labels[start:], size),) * bool(self.classes)
+            parts.append(np.asarray(self._generate(self._draw(np.uint32(seed), indices), *asked)))
         return np.concatenate(parts)[:count]
 
 

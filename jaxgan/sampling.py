@@ -51,6 +51,20 @@ def keys_of(seed: int | jax.Array, indices: ArrayLike) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 
+def labels(count: int, classes: tuple[str, ...], label: int | None = None) -> np.ndarray:
+    """[count] numbers of the classes that samples are asked for: all in turn, or one; 0 where there are none.
+
+    Raises:
+      ValueError: there is no such class, or nothing is asked for.
+    """
+    if count < 1:
+        raise ValueError(f"--count {count}: at least 1")
+    if label is not None and not 0 <= label < len(classes):
+        known = f"want 0 to {len(classes) - 1}, for {', '.join(classes)}" if classes else "this model has no classes"
+        raise ValueError(f"--label {label}: {known}")
+    return np.arange(count, dtype=np.int32) % max(1, len(classes)) if label is None else np.full(count, label, np.int32)
+
+
 def slerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
     """The point at ``t`` in [0, 1] on the great arc from latents ``a`` to ``b``, [..., z] (Shoemake 1985).
 
@@ -166,6 +180,16 @@ def save(
         pictures[0].save(path, lossless=True, xmp=_xmp(note, by, source).encode(), **timing)
     else:
         raise ValueError(f"{path}: its format is not known; use .png, .jpg, .gif or .webp")
+
+
+def save_arrays(path: Path, samples: np.ndarray, labels: np.ndarray | None = None) -> None:
+    """Write an ``.npz`` that ``jaxgan.data.load`` reads: ``images``, float32, and ``labels`` if there are any."""
+    images = samples.astype(np.float32)
+    with path.open("wb") as file:  # a name's own suffix stays, whatever its case
+        if labels is None:
+            np.savez(file, images=images)
+        else:
+            np.savez(file, images=images, labels=labels)
 
 
 def _xmp(note: str, by: str, source: str) -> str:

@@ -89,6 +89,18 @@ def test_classes_and_platforms(tmp_path):
         small(tmp_path / "b.jaxgan").sample(0, 1, label=0)
 
 
+def test_labels_are_written_and_voxels_are_no_pictures(tmp_path, capsys):
+    small(tmp_path / "a.jaxgan", ("one", "two"))
+    code, _ = console_code(capsys, "sample", tmp_path / "a.jaxgan", "--out", tmp_path / "a.npz", "--count", 3)
+    assert code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["labels"], [0, 1, 0])
+    voxels = tmp_path / "voxels.jaxgan"
+    export.write(voxels, lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.zeros((z.shape[0], 2, 2, 2, 1)))
+    code, said = console_code(capsys, "sample", voxels, "--out", tmp_path / "a.png")
+    assert code == 2 and "samples of shape (2, 2, 2, 1) are no pictures; write an .npz" in said
+    assert not (tmp_path / "a.png").exists()
+
+
 def test_batches_of_one_size_alone(tmp_path):
     with pytest.raises(ValueError, match="does not take batches of any size"):
         export.write(

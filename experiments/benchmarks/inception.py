@@ -155,9 +155,9 @@ def torch_network() -> Any:
             parts = [self.unit(x, f"{name}_conv")]
             for y, tower in ((once, "tower"), (twice, "tower_1")):
                 parts += [self.unit(y, f"{name}_{tower}_mixed_conv"), self.unit(y, f"{name}_{tower}_mixed_conv_1")]
-            pooled = functional.max_pool2d(x, 3, 1, 1) if largest else None
             last = f"{name}_tower_2_conv"
-            return torch.cat([*parts, self.averaged(x, last) if pooled is None else self.unit(pooled, last)], 1)
+            parts.append(self.unit(functional.max_pool2d(x, 3, 1, 1), last) if largest else self.averaged(x, last))
+            return torch.cat(parts, 1)
 
         def forward(self, x):
             x = self.unit(self.unit(x, "conv", 2, True), "conv_1", 1, True)

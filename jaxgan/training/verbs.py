@@ -1,0 +1,257 @@
+"""What the verbs of an experiment do: train, sample, export and evaluate, of settings that ``program`` has read."""
+
+import dataclasses
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from rich.console import Console
+from rich.table import Table
+
+from jaxgan import axis, evaluation, export as exporting, parallel, sampling
+from jaxgan.data import Batches
+from jaxgan.game import State
+from jaxgan.training import cache, evaluate as evaluating, logging, loop, private, probe, report
+from jaxgan.training.checkpoint import Checkpoints, structured
+from jaxgan.training.directory import RunDirectory, to_out
+from jaxgan.training.experiment import Experiment, parameter_counts
+from jaxgan.training.members import Build, One, cast, use_cores
+
+FRAMES_A_LATENT = 24  # of an interpolation
+
+
+def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
+    """Train, or go on with a run; or only describe what it would be."""
+    if options.coordinator:
+        address = None if options.coordinator == "auto" else options.coordinator
+        parallel.initialize(address, options.processes, options.process)
+    use_cores(config)
+    experiment = build(config)
+    source, members = experiment.source, cast(config, experiment, build)
+    on = members.devices(options.devices)
+    share = members.share(config.batch_size, on)
+    spends = functools.partial(private.account, members.experiment, config)
+    planned = spends(config.steps)
+    if dry_run:
+        _describe(experiment, config, members)
+        if planned:
+            print(planned["told"])
+        return
+    _trace(experiment, members, share, len(on))
+    probe.check(members.experiment)
+    evaluator = _evaluator(members.experiment, config, options)
+    path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
+    directory = None
+    if jax.process_index() == 0:
+        directory = RunDirectory(path, name, config, source, members.told, options.fresh)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("the run directory is there")
+    try:
+        if directory and planned:
+            directory.note(privacy={"planned": planned})
+        if not options.quiet and directory:
+            print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {logging.hardware()}")
+            if members.shape:
+                names = "; ".join(map(members.name, range(len(members.seeds))))
+                print(f"a population of {len(members.seeds)} on {len(on)} x {on[0].platform}: {names}")
+            if planned:
+                print(planned["told"])
+        loop.train(members, config, options, path, name, evaluator)
+    finally:
+        if directory:
+            done = spends(_steps_done(path)) if planned else None
+            if done:
+                directory.note(privacy={"planned": planned, "done": done})
+                if not options.quiet:
+                    print(done["told"])
+            _tell_where(path, options.quiet)
+            directory.close()
+
+
+def _evaluator(experiment: Experiment, config: Any, options: loop.Options) -> evaluating.Evaluator | None:
+    """What ``--evaluate-every`` asks; a classifier is trained here, if none was kept."""
+    if options.evaluate_every is None:
+        return None
+    metrics, source = options.metrics or ("fid",), experiment.source
+    evaluating.check(metrics, options.evaluate_count)
+    evaluating.suits(experiment, metrics, options.evaluate_count)
+    looked_at = None
+    if evaluating.looks_at_features(metrics):
+        looked_at = evaluation.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
+    evaluator = evaluating.Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
+    evaluator.rehearse(jax.jit(experiment.game.init)(jax.random.key(config.seed)))
+    return evaluator
+
+
+def _steps_done(path: Path) -> int:
+    rows = logging.read_metrics(path / "metrics.jsonl")
+    return rows[-1]["step"] if rows else 0
+
+
+def _trace(experiment: Experiment, members: One, share: int, devices: int) -> None:
+    """Meet what is wrong with the settings or the wiring before anything is written."""
+    example = loop.prepare(None, experiment.source.read(np.zeros(1, np.int32)))
+    step, shape = members.game.step, (share, *members.shape)
+    if not members.shape:  # devices that share a batch know how many they are
+        step, shape = jax.vmap(step, (None, 0), axis_name=axis.NAME), (devices, share)
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape[1:]), x.dtype), example)
+    try:
+        jax.eval_shape(step, jax.eval_shape(members.game.init, members.keys), batch)
+    except jax.errors.ConcretizationTypeError as error:
+        names = [name for name in (members.told or [{}])[0] if name != "seed"]
+        if not names:
+            raise
+        raise ValueError(f"--vary: this experiment's program depends on the value of {' or '.join(names)}") from error
+
+
+def _tell_where(path: Path, quiet: bool) -> None:
+    """Write the report; a disk that is full must not hide what ended the run."""
+    try:
+        written = report.write(path)
+    except OSError as error:
+        print(f"the report could not be written: {error}", file=sys.stderr)
+        return
+    if not quiet:
+        print(f"samples: {path / 'samples'}\nreport: {written}")
+
+
+def _describe(experiment: Experiment, config: Any, members: One) -> None:
+    """What a run would be: for ``--dry-run``."""
+    game = members.game
+    state = jax.eval_shape(game.init, members.keys)
+    size = config.batch_size * game.batch_multiple
+    batch = members.batch([Batches(experiment.source, size, seed)[0] for seed in members.seeds])
+    step = jax.jit(lambda state, batch: game.step(state, loop.prepare(None, batch)))
+    compiled = step.lower(state, batch).compile()
+    cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
+    table = Table("setting", "value", title="settings")
+    for field in dataclasses.fields(config):
+        table.add_row(field.name, str(getattr(config, field.name)))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}")
+    if members.shape:
+        console.print(f"population  {len(members.seeds)} members; what follows is of all together")
+    for net, count in parameter_counts(state).items():
+        console.print(f"network {net:<4}{count:,} parameters")
+    states = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(jax.eval_shape(_raw_keys, state)))
+    console.print(f"state       {states / 1e6:,.1f} MB: parameters, optimizers, statistics, averages")
+    if memory:
+        console.print(f"memory      {memory.temp_size_in_bytes / 1e6:,.1f} MB more during a step")
+    console.print(f"step        {cost.get('flops', float('nan')) / 1e9:,.3f} GFLOP, as XLA counts them")
+    console.print(f"hardware    {logging.hardware()}")
+
+
+def _raw_keys(state):
+    return state.replace(key=jax.random.key_data(state.key))
+
+
+def leaves(run_dir: Path, step: int | None, best: bool = False) -> dict[str, np.ndarray]:
+    """Those of a checkpoint, by name: of a step, the newest, or the best."""
+    if best and step is not None:
+        raise ValueError(f"--best --step {step}: one of the two")
+    if not (run_dir / "checkpoints").is_dir():
+        raise ValueError(f"--run-dir {run_dir}: no checkpoints there; train first, or name the run's directory")
+    checkpoints = Checkpoints(run_dir / "checkpoints", read_only=True)
+    try:
+        return checkpoints.read(checkpoints.best() if best else step)
+    finally:
+        checkpoints.close()
+
+
+def restored(name, config, build: Build, run_dir: Path, step, member, best) -> tuple[Experiment, State, str]:
+    """An experiment, the state of one of its members at a checkpoint, and which one of a population it is."""
+    experiment = build(config)
+    members = cast(config, experiment, build)
+    if member is not None and not 0 <= member < len(members.seeds):
+        last = len(members.seeds) - 1
+        raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
+    like = jax.jit(members.game.init)(members.keys)
+    state = structured(like, leaves(run_dir, step, best), f"the checkpoint in {run_dir}")
+    return members.experiment, members.states(state)[member or 0], members.name(member or 0)
+
+
+def sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: Path, label: int | None) -> None:
+    """Write samples, a grid of them, or a way from one to the next."""
+    kind = out.suffix.lower()
+    if kind not in (".png", ".gif", ".webp", ".npz"):
+        raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
+    experiment, state, whose = restored
+    classes = experiment.classes
+    labels = jnp.asarray(sampling.labels(count, classes, label))
+    z = experiment.draw(seed, np.arange(count))
+    moving = kind in (".gif", ".webp")
+    if moving and experiment.inputs is not None:
+        raise ValueError(f"--out {out}: samples are made of images, not of latents to move between; use .png or .npz")
+    if moving:
+        mixed = jax.nn.one_hot(labels, max(1, len(classes)))
+        z, labels = _path_through(z, sampling.slerp), _path_through(mixed, lambda a, b, t: (1 - t) * a + t * b)
+    samples = experiment.sampler()(state, z, labels)
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{whose or 'the run'} has diverged, its samples are not finite")
+    with to_out(out):
+        if kind == ".npz":
+            sampling.save_arrays(out, samples, np.asarray(labels) if classes else None)
+        else:
+            view = experiment.film if moving and experiment.film else experiment.view
+            images = view(samples)
+            columns = len(classes) if label is None and 1 < len(classes) <= count else None
+            frames = sampling.to_bytes(images) if moving else sampling.grid(images, columns)
+            sampling.save(out, frames, by, scale=max(1, 256 // frames.shape[-3]))
+    of = f"{whose}, step" if whose else "step"
+    asked = "" if label is None else f", class {classes[label]}"
+    print(f"{out}: {count} {'latents' if moving else 'samples'} of {of} {int(state.step)}, seed {seed}{asked}")
+
+
+def export(experiment: Experiment, state: State, name: str, config: Any, out: Path) -> None:
+    """Write the generator, with its averaged weights."""
+    if experiment.inputs is not None:
+        raise ValueError(
+            "export: a generator of latents is exported, and this one makes images of images; use translate"
+        )
+    nets = experiment.game.functions(state)
+    about = {
+        "made_by": loop.signature(name),
+        "experiment": name,
+        "step": int(state.step),
+        "config": dataclasses.asdict(config),
+        "data": experiment.source.name,
+    }
+    with to_out(out):
+        exporting.write(
+            out,
+            lambda seed, indices: experiment.latents(sampling.keys_of(seed, indices)),
+            lambda z, *label: experiment.generate(nets, z, *label),
+            classes=experiment.classes,
+            about=about,
+        )
+    print(f"{out}: the generator of step {int(state.step)}, {out.stat().st_size / 1e6:.1f} MB; jaxgan sample {out}")
+
+
+def evaluate(restored, name: str, metrics, look: Callable, count: int | None, seed: int, out: Path) -> None:
+    """Write the figures, and print them."""
+    experiment, state, whose = restored
+    told = f"{name}{', ' + whose if whose else ''}"
+    evaluating.suits(experiment, metrics, count)
+    with evaluation.told_warnings():
+        features = look(experiment.source, cache.classifiers()) if evaluating.looks_at_features(metrics) else None
+        result = evaluating.evaluate(experiment, state, metrics, features, count=count, seed=seed, name=told)
+    print("\n".join(evaluation.table(result)))  # first: what took long must not be lost with a file
+    evaluating.write(result, out)
+    print(f"protocol: {out}")
+
+
+def _path_through(points: jax.Array, between: Callable) -> jax.Array:
+    """A closed path through all of ``points``."""
+    t = jnp.arange(FRAMES_A_LATENT)[:, None] / FRAMES_A_LATENT
+    return jnp.concatenate([between(a[None], b[None], t) for a, b in zip(points, jnp.roll(points, -1, axis=0))])
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
