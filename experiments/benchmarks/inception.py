@@ -79,7 +79,7 @@ def weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(0)
     found = {}
     for unit, leaves in params.items():
-        kernel = np.asarray(leaves["conv"]["kernel"]) * np.float32(2**0.5)  # so that features do not fade
+        kernel = np.asarray(leaves["kernel"]) * np.float32(2**0.5)  # so that features do not fade
         found[unit] = kernel, rng.normal(0, 0.1, kernel.shape[-1]).astype(np.float32)
     return found
 

@@ -21,21 +21,6 @@ _RIM = ((0, 0), (1, 1), (1, 1), (0, 0))  # for windows of 3 x 3
 _EXACT = jax.lax.Precision.HIGHEST  # float32 on accelerators too, for a figure must not depend on the device
 
 
-class Unit(nn.Module):
-    """A convolution with a bias, then a rectifier; between them an average, if so wanted."""
-
-    features: int
-    window: tuple[int, int] = (1, 1)
-    stride: int = 1
-    padding: str = "SAME"
-    averaged: bool = False
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        conv = nn.Conv(self.features, self.window, self.stride, self.padding, precision=_EXACT, name="conv")
-        return nn.relu(_average(conv(x)) if self.averaged else conv(x))
-
-
 class Inception(nn.Module):
     """Images, [B, 299, 299, 3] from 0 to 255, to the features of a layer.
 
@@ -49,14 +34,14 @@ class Inception(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         x = (jnp.asarray(images, jnp.float32) - 128) / 128
-        x = Unit(32, (3, 3), 2, "VALID", name="conv")(x)
-        x = Unit(32, (3, 3), 1, "VALID", name="conv_1")(x)
-        x = Unit(64, (3, 3), name="conv_2")(x)
+        x = _unit(x, "conv", 32, (3, 3), 2, "VALID")
+        x = _unit(x, "conv_1", 32, (3, 3), 1, "VALID")
+        x = _unit(x, "conv_2", 64, (3, 3))
         x = _shrunk(x)
         if self.layer == 64:
             return x.mean((1, 2))
-        x = Unit(80, name="conv_3")(x)
-        x = Unit(192, (3, 3), 1, "VALID", name="conv_4")(x)
+        x = _unit(x, "conv_3", 80)
+        x = _unit(x, "conv_4", 192, (3, 3), 1, "VALID")
         x = _shrunk(x)
         if self.layer == 192:
             return x.mean((1, 2))
@@ -68,8 +53,8 @@ class Inception(nn.Module):
         if self.layer == 768:
             return x.mean((1, 2))
         x = _to_8(x, "mixed_8")
-        x = _block_8(x, "mixed_9", _averaged)
-        x = _block_8(x, "mixed_10", _pooled)
+        x = _block_8(x, "mixed_9", pools_largest=False)
+        x = _block_8(x, "mixed_10", pools_largest=True)
         x = x.mean((1, 2))
         if self.layer == 2048:
             return x
@@ -77,6 +62,37 @@ class Inception(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (CLASSES,))
         logits = jnp.matmul(x, kernel, precision=_EXACT)
         return logits if self.layer == "logits_unbiased" else logits + bias[None]
+
+
+class _Weights(nn.Module):
+    """A kernel and a bias by a unit's name."""
+
+    features: int
+    window: tuple[int, int] = (1, 1)
+
+    @nn.compact
+    def __call__(self, channels: int) -> tuple[jax.Array, jax.Array]:
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (*self.window, channels, self.features))
+        return kernel, self.param("bias", nn.initializers.zeros, (self.features,))
+
+
+def _unit(x, name, features, window=(1, 1), stride=1, padding="SAME"):
+    """A convolution with a bias, then a rectifier."""
+    if window == (1, 1):
+        return nn.relu(*_pointwise(x, {name: features}))
+    kernel, bias = _Weights(features, window, name=name)(x.shape[-1])
+    numbers = ("NHWC", "HWIO", "NHWC")
+    y = jax.lax.conv_general_dilated(x, kernel, (stride,) * 2, padding, dimension_numbers=numbers, precision=_EXACT)
+    return nn.relu(y + bias.reshape(1, 1, 1, -1))
+
+
+def _pointwise(x, features):
+    """Convolutions of 1 x 1 of one image, by name, before their rectifiers: one product of matrices, which takes the
+    CPU less time than a product or a convolution for each."""
+    weights = [_Weights(count, name=name)(x.shape[-1]) for name, count in features.items()]
+    kernels, biases = (jnp.concatenate(parts, -1) for parts in zip(*weights))
+    y = jnp.matmul(x, kernels[0, 0], precision=_EXACT) + biases.reshape(1, 1, 1, -1)
+    return jnp.split(y, np.cumsum(list(features.values()))[:-1], -1)
 
 
 def _shrunk(x):
@@ -101,37 +117,37 @@ def _nine(x, stride=1):
 
 
 def _tower(x, name, *units):
-    """Units one after the other, ``name``, ``name_1``, ``name_2``."""
-    for i, unit in enumerate(units):
-        x = Unit(*unit, name=name if i == 0 else f"{name}_{i}")(x)
+    """A rectifier of what ``name`` gave, and units one after the other, ``name_1``, ``name_2``."""
+    x = nn.relu(x)
+    for i, unit in enumerate(units, 1):
+        x = _unit(x, f"{name}_{i}", *unit)
     return x
 
 
-def _averaged(x, name, features):
-    return Unit(features, averaged=True, name=name)(x)
-
-
-def _pooled(x, name, features):
-    return Unit(features, name=name)(_largest(x))
+def _branches(name, *features):
+    """A block's first layers, by name."""
+    return dict(zip((f"{name}_{part}" for part in ("conv", "tower_conv", "tower_1_conv", "tower_2_conv")), features))
 
 
 def _block_35(x, name, pooled):
+    whole, once, twice, pool = _pointwise(x, _branches(name, 64, 48, 64, pooled))
     return jnp.concatenate(
         [
-            _tower(x, f"{name}_conv", (64,)),
-            _tower(x, f"{name}_tower_conv", (48,), (64, (5, 5))),
-            _tower(x, f"{name}_tower_1_conv", (64,), (96, (3, 3)), (96, (3, 3))),
-            _averaged(x, f"{name}_tower_2_conv", pooled),
+            nn.relu(whole),
+            _tower(once, f"{name}_tower_conv", (64, (5, 5))),
+            _tower(twice, f"{name}_tower_1_conv", (96, (3, 3)), (96, (3, 3))),
+            nn.relu(_average(pool)),
         ],
         -1,
     )
 
 
 def _to_17(x, name):
+    tower = f"{name}_tower_conv"
     return jnp.concatenate(
         [
-            _tower(x, f"{name}_conv", (384, (3, 3), 2, "VALID")),
-            _tower(x, f"{name}_tower_conv", (64,), (96, (3, 3)), (96, (3, 3), 2, "VALID")),
+            _unit(x, f"{name}_conv", 384, (3, 3), 2, "VALID"),
+            _tower(*_pointwise(x, {tower: 64}), tower, (96, (3, 3)), (96, (3, 3), 2, "VALID")),
             _shrunk(x),
         ],
         -1,
@@ -140,43 +156,49 @@ def _to_17(x, name):
 
 def _block_17(x, name, inner):
     flat, tall = (1, 7), (7, 1)
-    twice = ((inner,), (inner, tall), (inner, flat), (inner, tall), (192, flat))
+    whole, once, twice, pool = _pointwise(x, _branches(name, 192, inner, inner, 192))
+    fourfold = ((inner, tall), (inner, flat), (inner, tall), (192, flat))
     return jnp.concatenate(
         [
-            _tower(x, f"{name}_conv", (192,)),
-            _tower(x, f"{name}_tower_conv", (inner,), (inner, flat), (192, tall)),
-            _tower(x, f"{name}_tower_1_conv", *twice),
-            _averaged(x, f"{name}_tower_2_conv", 192),
+            nn.relu(whole),
+            _tower(once, f"{name}_tower_conv", (inner, flat), (192, tall)),
+            _tower(twice, f"{name}_tower_1_conv", *fourfold),
+            nn.relu(_average(pool)),
         ],
         -1,
     )
 
 
 def _to_8(x, name):
-    last = (192, (3, 3), 2, "VALID")
+    once, twice = _pointwise(x, {f"{name}_tower_conv": 192, f"{name}_tower_1_conv": 192})
+    last = ((3, 3), 2, "VALID")
     return jnp.concatenate(
         [
-            _tower(x, f"{name}_tower_conv", (192,), (320, (3, 3), 2, "VALID")),
-            _tower(x, f"{name}_tower_1_conv", (192,), (192, (1, 7)), (192, (7, 1)), last),
+            _tower(once, f"{name}_tower_conv", (320, *last)),
+            _tower(twice, f"{name}_tower_1_conv", (192, (1, 7)), (192, (7, 1)), (192, *last)),
             _shrunk(x),
         ],
         -1,
     )
 
 
-def _block_8(x, name, pool):
-    once = _tower(x, f"{name}_tower_conv", (384,))
-    twice = _tower(x, f"{name}_tower_1_conv", (448,), (384, (3, 3)))
+def _block_8(x, name, pools_largest):
+    if pools_largest:
+        whole, once, twice = _pointwise(x, _branches(name, 320, 384, 448))
+        pooled = _unit(_largest(x), f"{name}_tower_2_conv", 192)
+    else:
+        whole, once, twice, pooled = _pointwise(x, _branches(name, 320, 384, 448, 192))
+        pooled = nn.relu(_average(pooled))
 
     def split(x, name):
-        return [Unit(384, (1, 3), name=f"{name}_conv")(x), Unit(384, (3, 1), name=f"{name}_conv_1")(x)]
+        return [_unit(x, f"{name}_conv", 384, (1, 3)), _unit(x, f"{name}_conv_1", 384, (3, 1))]
 
     return jnp.concatenate(
         [
-            _tower(x, f"{name}_conv", (320,)),
-            *split(once, f"{name}_tower_mixed"),
-            *split(twice, f"{name}_tower_1_mixed"),
-            pool(x, f"{name}_tower_2_conv", 192),
+            nn.relu(whole),
+            *split(nn.relu(once), f"{name}_tower_mixed"),
+            *split(_tower(twice, f"{name}_tower_1_conv", (384, (3, 3))), f"{name}_tower_1_mixed"),
+            pooled,
         ],
         -1,
     )
@@ -230,13 +252,13 @@ def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
 
 
 def _of_graph(arrays):
-    """By the names of parameters here, ``mixed_conv/conv/kernel``."""
+    """By the names of parameters here, ``mixed_conv/kernel``."""
     own = {"w": "kernel", "b": "bias"}
     found = {}
     for name, value in arrays.items():
         unit, _, part = name.rpartition("/")
         if part in own:
-            found[own[part] if unit == "softmax" else f"{unit}/conv/{own[part]}"] = value
+            found[own[part] if unit == "softmax" else f"{unit}/{own[part]}"] = value
     return found
 
 
@@ -252,8 +274,8 @@ def _of_torch(arrays):
         if kernel.ndim != 4 or any(value.shape != kernel.shape[:1] for value in norm.values()):
             raise ValueError(f"{unit}: not a convolution of [out, in, height, width] with its batch normalisation")
         scale = norm["weight"] / np.sqrt(norm["running_var"] + _EPSILON)
-        found[f"{_graph_name(unit)}/conv/kernel"] = kernel.transpose(2, 3, 1, 0) * scale
-        found[f"{_graph_name(unit)}/conv/bias"] = norm["bias"] - norm["running_mean"] * scale
+        found[f"{_graph_name(unit)}/kernel"] = kernel.transpose(2, 3, 1, 0) * scale
+        found[f"{_graph_name(unit)}/bias"] = norm["bias"] - norm["running_mean"] * scale
     if {"fc.weight", "fc.bias"} <= set(arrays):
         found["kernel"], found["bias"] = arrays["fc.weight"].T, arrays["fc.bias"]
     return found

@@ -34,7 +34,7 @@ def random_file():
     ours = jax.eval_shape(Inception("logits").init, jax.random.key(0), np.zeros((1, 299, 299, 3)))["params"]
     arrays = {}
     for unit in names:
-        height, width, inputs, outputs = ours[_graph_name(unit)]["conv"]["kernel"].shape
+        height, width, inputs, outputs = ours[_graph_name(unit)]["kernel"].shape
         for part, shape in {
             "conv.weight": (outputs, inputs, height, width),
             **{f"bn.{part}": (outputs,) for part in ("weight", "bias", "running_mean", "running_var")},
