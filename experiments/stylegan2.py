@@ -22,6 +22,7 @@ from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.data import augment
 from jaxgan.models import stylegan2
 from jaxgan.sampling import beneath, others
+from jaxgan.styles import Styles
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive
@@ -160,7 +161,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     source = config.images(source)
     classes = conditions(source) if config.conditional else ()
     mapping, synthesis, discriminator = networks(config, source.shape, len(classes))
-    noise = functools.partial(synthesis.constant_noise, jax.random.key(NOISE))  # of all samples
+    styles = Styles(
+        map=lambda nets, z, *label, psi=1.0, cutoff=None: nets.mapping(z, *label, psi=psi, cutoff=cutoff),
+        average=lambda nets: nets.mapping.stats["moving"]["w"],
+        images=lambda nets, ws, noise: nets.synthesis(ws, noise),
+        noise=functools.partial(synthesis.constant_noise, jax.random.key(NOISE)),
+        weights=lambda nets: synthesis.style_weights(nets.synthesis.params),
+        layers=synthesis.layers,
+    )
     augmentation = config.augmentation()
 
     def label_of(batch):
@@ -204,13 +212,13 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             terms["path"], metrics["path_mean"] = losses.every(config.path_every, step, penalty), mean
         return total(**terms, metrics=metrics, stats=stats)
 
-    def drawn(nets, *styles):
-        """What each of the styles, [n, layers, w], gives, one beneath the other."""
-        return beneath(*jnp.split(nets.synthesis(jnp.concatenate(styles), noise()), len(styles)))
+    def drawn(nets, *rows):
+        """What styles, [n, layers, w] each, give, one beneath the other."""
+        return beneath(*jnp.split(styles.images(nets, jnp.concatenate(rows), styles.noise()), len(rows)))
 
     def mixing_sheet(nets, batch, keys):
         """Five rows, twice: eight latents' images; others'; the first with the others' coarse, middle, fine styles."""
-        ws = nets.mapping(latents(keys, config.latents), *label_of(batch))
+        ws = styles.map(nets, latents(keys, config.latents), *label_of(batch))
         ours, theirs = ws[: len(ws) // 2], ws[len(ws) // 2 :]
         third = jnp.arange(synthesis.layers)[:, None] * 3 // synthesis.layers
         return drawn(nets, ours, theirs, *(jnp.where(third == n, theirs, ours) for n in range(3)))
@@ -218,7 +226,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def truncation_sheet(nets, batch, keys):
         """Four rows, twice: eight latents' images with psi 1; with 0.7; 0.5; 0, the image of the average w."""
         z = latents(keys, config.latents), *label_of(batch)
-        return drawn(nets, *(nets.mapping(*(x[: len(x) // 2] for x in z), psi=psi) for psi in (1.0, 0.7, 0.5, 0.0)))
+        return drawn(nets, *(styles.map(nets, *(x[: len(x) // 2] for x in z), psi=psi) for psi in (1.0, 0.7, 0.5, 0.0)))
 
     label = (jnp.zeros(1, jnp.int32),) * bool(classes)
     adam = optax.adam(config.learning_rate, config.beta1, config.beta2, eps=1e-8)
@@ -242,9 +250,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         game,
         source,
         latents=lambda keys: latents(keys, config.latents),
-        generate=lambda nets, *inputs: nets.synthesis(nets.mapping(*inputs), noise()),
+        generate=lambda nets, *inputs: styles.images(nets, styles.map(nets, *inputs), styles.noise()),
         classes=classes,
         sheets={"mixing": mixing_sheet, "truncation": truncation_sheet},
+        styles=styles,
     )
 
 

@@ -17,6 +17,7 @@ one, which the halves of one module could not be. Both have their moving average
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -119,6 +120,16 @@ class Synthesis(nn.Module):
         """Maps to be called with, the same for all images: normal, [h, w] for each layer but the last."""
         keys = jax.random.split(key, self.layers - 1)
         return tuple(jax.random.normal(key, shape) for key, shape in zip(keys, self._noise_shapes()))
+
+    @nn.nowrap
+    def style_weights(self, params: Any) -> tuple[jax.Array, ...]:
+        """The matrices, [w, channels], that make of each layer's style what its convolution is modulated by.
+
+        Of the last layer it is the image's; the other levels' images have a matrix too, which is not among them.
+        """
+        names = [f"conv_{i // 2}_{i % 2}" for i in range(1, self.layers)] + [f"image_{self.layers // 2 - 1}"]
+        kernels = [params[name]["style"]["kernel"] for name in names]
+        return tuple(kernel / math.sqrt(len(kernel)) for kernel in kernels)
 
     @nn.nowrap
     def _noise_shapes(self) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from jaxgan.data.source import Unpaired
 from jaxgan.game import Game, Player, State, total
 from jaxgan.metrics import gaussian_distance, moments
 from jaxgan.networks import Net, Nets
+from jaxgan.styles import Styles
 from jaxgan.training.settings import Settings
 
 SAMPLE_BATCH = 64
@@ -65,6 +66,7 @@ class Experiment:
       sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
         [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
         the same ones every time; ``sampling.beneath`` puts what is made of them under them.
+      styles: of a generator that has them, the two halves of ``generate``, and what control over samples needs.
     """
 
     game: Game
@@ -80,6 +82,7 @@ class Experiment:
     paired: bool = False
     translations: Mapping[str, Translation] = dataclasses.field(default_factory=dict)
     sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
+    styles: Styles | None = None
 
     def __post_init__(self):
         for name in self.sheets:
