@@ -4,6 +4,8 @@ Paper      Karras et al. 2020, arXiv:1912.04958 and arXiv:2006.06676, as in
            https://github.com/NVlabs/stylegan2-ada-pytorch, of whose settings are the presets
 Command    python -m experiments.stylegan2; for accelerators
            python -m experiments.stylegan2 --preset cifar --conditional; or paper256 or auto, with --data
+Control    python -m experiments.stylegan2 sample --mix coarse --out mixed.png; or --psi, --noise, --space,
+           --direction
 Data       tiles of photographs that come with scikit-image, 32 x 32; --data takes any other images
 Hardware   not measured yet
 Time       not measured yet
@@ -21,11 +23,12 @@ import optax
 from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.data import augment
 from jaxgan.models import stylegan2
-from jaxgan.sampling import beneath, others
+from jaxgan.sampling import others
 from jaxgan.styles import Styles
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive
+from jaxgan.training.sheets import of_styles
 
 NOISE = 0x5EED  # the key of the constant noise
 
@@ -212,22 +215,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             terms["path"], metrics["path_mean"] = losses.every(config.path_every, step, penalty), mean
         return total(**terms, metrics=metrics, stats=stats)
 
-    def drawn(nets, *rows):
-        """What styles, [n, layers, w] each, give, one beneath the other."""
-        return beneath(*jnp.split(styles.images(nets, jnp.concatenate(rows), styles.noise()), len(rows)))
-
-    def mixing_sheet(nets, batch, keys):
-        """Five rows, twice: eight latents' images; others'; the first with the others' coarse, middle, fine styles."""
-        ws = styles.map(nets, latents(keys, config.latents), *label_of(batch))
-        ours, theirs = ws[: len(ws) // 2], ws[len(ws) // 2 :]
-        third = jnp.arange(synthesis.layers)[:, None] * 3 // synthesis.layers
-        return drawn(nets, ours, theirs, *(jnp.where(third == n, theirs, ours) for n in range(3)))
-
-    def truncation_sheet(nets, batch, keys):
-        """Four rows, twice: eight latents' images with psi 1; with 0.7; 0.5; 0, the image of the average w."""
-        z = latents(keys, config.latents), *label_of(batch)
-        return drawn(nets, *(styles.map(nets, *(x[: len(x) // 2] for x in z), psi=psi) for psi in (1.0, 0.7, 0.5, 0.0)))
-
+    draw = lambda keys: latents(keys, config.latents)  # noqa: E731
     label = (jnp.zeros(1, jnp.int32),) * bool(classes)
     adam = optax.adam(config.learning_rate, config.beta1, config.beta2, eps=1e-8)
     ema = config.ema if positive(config.ema) else config.averaging
@@ -249,10 +237,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     return Experiment(
         game,
         source,
-        latents=lambda keys: latents(keys, config.latents),
+        latents=draw,
         generate=lambda nets, *inputs: styles.images(nets, styles.map(nets, *inputs), styles.noise()),
         classes=classes,
-        sheets={"mixing": mixing_sheet, "truncation": truncation_sheet},
+        sheets=of_styles(styles, draw, label_of),
         styles=styles,
     )
 

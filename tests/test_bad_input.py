@@ -125,6 +125,11 @@ RUNS = {
     "missing step": (["inspect", "--step", 3], "no checkpoint of step 3; there: 2, 4"),
     "format": (["sample", "--out", "a.bmp"], "--out a.bmp: its format is not known; use .png, .gif, .webp or .npz"),
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count 0: at least 1"),
+    "no styles": (
+        ["sample", "--out", "a.png", "--psi", 0.5],
+        "--psi 0.5: of a generator with styles, as stylegan2's; this experiment's has none",
+    ),
+    "no styles to mix": (["sample", "--out", "a.png", "--mix", "fine"], "--mix fine: of a generator with styles"),
 }
 
 

@@ -14,6 +14,7 @@ from jaxgan import latents
 from jaxgan.data import as_float
 from jaxgan.models import stylegan2
 from jaxgan.sampling import others
+from jaxgan.styles import sefa
 from jaxgan.training.checkpoint import Checkpoints, checksums
 from jaxgan.training.program import with_preset
 
@@ -140,7 +141,11 @@ def test_sheets(conditional):
     """Where rows are: by the images that samples of the same latents, and of one style, are."""
     built, state = conditional
     moving = {"w": jnp.full(4, 0.5)}
-    state = state.replace(stats={**state.stats, "mapping": {"moving": moving}})
+    noisy = lambda path, x: jnp.full_like(x, 0.5) if "strength" in jax.tree_util.keystr(path) else x  # noqa: E731
+    synthesis = jax.tree_util.tree_map_with_path(noisy, state.ema["synthesis"])
+    state = state.replace(
+        stats={**state.stats, "mapping": {"moving": moving}}, ema={**state.ema, "synthesis": synthesis}
+    )
     nets = built.game.functions(state)
     batch = {**examples(built, 32), "label": jnp.arange(32) % 10}
     keys = jax.random.split(jax.random.key(1), 32)
@@ -148,7 +153,8 @@ def test_sheets(conditional):
     z = built.latents(keys)
     plain = np.asarray(jax.jit(functools.partial(built.generate, nets))(z, batch["label"]))
     rows = {name: np.asarray(images).reshape(-1, 8, *images.shape[1:]) for name, images in draw.items()}
-    assert {name: len(x) for name, x in rows.items()} == {"mixing": 10, "truncation": 8}
+    count = {"mixing": 10, "truncation": 8, "noise": 4, "interpolation": 8, "directions": 8}
+    assert {name: len(x) for name, x in rows.items()} == count
     close = functools.partial(np.testing.assert_allclose, atol=1e-5)
     for half in (0, 1):
         ours, theirs = plain[8 * half : 8 * half + 8], plain[16 + 8 * half : 24 + 8 * half]
@@ -163,6 +169,27 @@ def test_sheets(conditional):
         mixed = ws[0].at[:, np.array(of_theirs)].set(ws[1][:, np.array(of_theirs)])
         noise = built.game.nets["synthesis"].module.constant_noise(jax.random.key(experiment.NOISE))
         close(rows["mixing"][row][:1], nets.synthesis(mixed, noise))
+    close(rows["noise"][0], plain[:8])
+    mapped = nets.mapping(z[:8], batch["label"][:8])
+    close(rows["noise"][1], nets.synthesis(mapped))
+    assert np.abs(rows["noise"][2] - rows["noise"][0]).max() > 1e-2
+    # Ten times the deviation, from black on: of eight, among them the row above.
+    deviation = (rows["noise"][3] + 1) / 10
+    assert deviation.min() >= 0 and deviation.max() > 1e-2
+    for pair in range(4):
+        arc, line = rows["interpolation"][2 * pair : 2 * pair + 2]
+        close(arc[0], plain[pair])
+        close(arc[[0, -1]], line[[0, -1]])
+        other = nets.synthesis(nets.mapping(z[4 + pair :][:1], batch["label"][pair : pair + 1]), noise)
+        close(arc[-1:], other)
+        assert np.abs(arc - line).max() > 1e-4
+    directions = sefa(built.styles.weights(nets))[0]
+    w = nets.mapping(z, batch["label"])[:, 0]
+    for row in range(8):
+        n, direction = row // 4, directions[row % 4]
+        far = 3 * (w @ direction).std() * direction
+        ends = jnp.stack([w[n] - far, w[n] + far])[:, None].repeat(4, 1)
+        close(rows["directions"][row][[0, -1]], nets.synthesis(ends, noise))
 
 
 @pytest.mark.slow

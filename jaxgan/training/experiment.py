@@ -116,19 +116,29 @@ class Experiment:
 
         Without labels a conditional model draws its classes in turn.
         """
-        generate = lambda state, *inputs: self.generate(self.game.functions(state), *inputs)  # noqa: E731
-        from_batch = jax.jit(generate)
+        generate = self.in_batches(self.generate)
 
         def sample(state: State, z: Any, label: jax.Array | None = None) -> np.ndarray:
-            count = _count(z)
             if self.classes and label is None:
-                label = jnp.arange(count) % len(self.classes)
-            inputs = (z,) if label is None or not self.classes else (z, label)
+                label = jnp.arange(_count(z)) % len(self.classes)
+            return generate(state, z) if label is None or not self.classes else generate(state, z, label)
+
+        return sample
+
+    def in_batches(self, function: Callable[..., jax.Array]) -> Callable[..., np.ndarray]:
+        """Of ``(nets, *inputs)`` a function ``(state, *inputs)`` on the host: in batches, and compiled once.
+
+        Inputs are arrays, or trees of arrays, [N, ...], and so is what it gives.
+        """
+        from_batch = jax.jit(lambda state, *inputs: function(self.game.functions(state), *inputs))
+
+        def run(state: State, *inputs: Any) -> np.ndarray:
+            count = _count(inputs)
             size = min(SAMPLE_BATCH, count)
             parts = (jax.tree.map(lambda x: _filled(x, size), part) for part in _parts(inputs, size))
             return np.concatenate([np.asarray(from_batch(state, *part)) for part in parts])[:count]
 
-        return sample
+        return run
 
     def draw_sheets(self, seed: int) -> Callable[[State], dict[str, np.ndarray]]:
         """A function of a state that draws each of ``sheets``, of the same examples every time."""

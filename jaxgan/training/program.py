@@ -24,6 +24,7 @@ import tyro
 from jaxgan import evaluation
 from jaxgan.training import cache, evaluate as evaluating, logging, loop, report, verbs
 from jaxgan.training.checkpoint import checksums
+from jaxgan.training.control import PLAIN, Control
 from jaxgan.training.directory import read_config
 from jaxgan.training.members import Build
 from jaxgan.training.translate import Translator
@@ -149,12 +150,13 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
     def sample(
         out: str,
         run_dir: str = f"runs/{name}",
-        count: int = 64,
+        count: int | None = None,
         seed: int = 0,
         step: int | None = None,
         best: bool = False,
         member: int | None = None,
         label: int | None = None,
+        control: tyro.conf.OmitArgPrefixes[Control] = PLAIN,
     ):
         """Draw samples from a checkpoint, with the averaged weights.
 
@@ -163,7 +165,8 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
             unless --label fixes it, or raw samples (.npz: images, float32 in [-1, 1], [N, height, width, C], and
             labels if there are any).
           run_dir: the run.
-          count: how many; of an interpolation, how many latents it passes.
+          count: how many, 64 if not given; of an interpolation, how many latents it passes; of --mix, sources and
+            destinations together, 12; of --direction, 8.
           seed: which; sample i of a seed is the same for any count.
           step: of which checkpoint; the newest if not given.
           best: of the best checkpoint; of a population, of the one with the best member.
@@ -172,7 +175,7 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
         """
         config = read_config(Path(run_dir), name, config_class)
         restored = verbs.restored(name, config, build, Path(run_dir), step, member, best)
-        verbs.sample(restored, loop.signature(name), count, seed, Path(out), label)
+        verbs.sample(restored, loop.signature(name), count, seed, Path(out), label, control)
 
     def evaluate(
         run_dir: str = f"runs/{name}",

@@ -74,6 +74,14 @@ MEASURES = [  # of the doctor: title, which, kind, mark
 SHEETS = {
     "reconstruction": "Examples, and beneath each row their reconstructions.",
     "walk": "From one example's code, at the left, to another's, in equal steps on a straight line.",
+    "mixing": "Five rows, twice: samples, others, and the first with the others' coarse, middle and fine styles.",
+    "truncation": "Four rows, twice: samples, and their styles drawn to the average, to 0.7, 0.5 and 0 of their "
+    "distance: the last is the average's image.",
+    "noise": "Samples; the same without noise; with another; and, ten times as bright, how far pixels vary over eight. "
+    "Noise that matters varies texture, and not what is shown.",
+    "interpolation": "From one sample, at the left, to another: on an arc in z, beneath it on a straight line in w.",
+    "directions": "Two samples, four rows each: moved along the four directions in w that the weights answer to most "
+    "(SeFa), by \u22123 to 3 standard deviations of w. Directions of about equal weight may change places.",
 }
 SHEET = "Drawn by the experiment, from the same examples at each step."
 TITLES = {"elbo": "ELBO", "kl": "KL divergence", "grad_norm": "Gradient norm", "value": "Value V(D, G)"}

@@ -17,13 +17,11 @@ from rich.table import Table
 from jaxgan import axis, evaluation, export as exporting, parallel, sampling
 from jaxgan.data import Batches
 from jaxgan.game import State
-from jaxgan.training import cache, evaluate as evaluating, logging, loop, private, probe, report
+from jaxgan.training import cache, control as controlling, evaluate as evaluating, logging, loop, private, probe, report
 from jaxgan.training.checkpoint import Checkpoints, structured
 from jaxgan.training.directory import RunDirectory, to_out
 from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
-
-FRAMES_A_LATENT = 24  # of an interpolation
 
 
 def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
@@ -177,36 +175,52 @@ def restored(name, config, build: Build, run_dir: Path, step, member, best) -> t
     return members.experiment, members.states(state)[member or 0], members.name(member or 0)
 
 
-def sample(restored: tuple[Experiment, State, str], by: str, count, seed, out: Path, label: int | None) -> None:
-    """Write samples, a grid of them, or a way from one to the next."""
+def sample(
+    restored: tuple[Experiment, State, str],
+    by: str,
+    count: int | None,
+    seed: int,
+    out: Path,
+    label: int | None,
+    control: controlling.Control,
+) -> None:
+    """Write samples, a grid of them, or a way from one to the next; or what ``control`` asks for."""
     kind = out.suffix.lower()
     if kind not in (".png", ".gif", ".webp", ".npz"):
         raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
     experiment, state, whose = restored
-    classes = experiment.classes
+    control.check(experiment, kind)
+    classes, moving = experiment.classes, kind in (".gif", ".webp")
+    count = control.count if count is None else count
     labels = jnp.asarray(sampling.labels(count, classes, label))
     z = experiment.draw(seed, np.arange(count))
-    moving = kind in (".gif", ".webp")
     if moving and experiment.inputs is not None:
         raise ValueError(f"--out {out}: samples are made of images, not of latents to move between; use .png or .npz")
-    if moving:
+    passed = moving and control.direction is None  # an interpolation
+    if passed and control.space == "z":
         mixed = jax.nn.one_hot(labels, max(1, len(classes)))
-        z, labels = _path_through(z, sampling.slerp), _path_through(mixed, lambda a, b, t: (1 - t) * a + t * b)
-    samples = experiment.sampler()(state, z, labels)
-    if not np.isfinite(samples).all():
+        z, labels = sampling.closed_path(z, sampling.slerp), sampling.closed_path(mixed, sampling.lerp)
+    if control == controlling.PLAIN:
+        samples = experiment.sampler()(state, z, labels)
+        drawn = controlling.Drawn(samples, len(samples) if moving else 1)
+    else:
+        drawn = controlling.draw(control, experiment, state, z, labels, seed, moving)
+    if not np.isfinite(drawn.samples).all():
         raise ValueError(f"{whose or 'the run'} has diverged, its samples are not finite")
     with to_out(out):
         if kind == ".npz":
-            sampling.save_arrays(out, samples, np.asarray(labels) if classes else None)
+            sampling.save_arrays(out, drawn.samples, np.asarray(labels) if classes else None)
         else:
             view = experiment.film if moving and experiment.film else experiment.view
-            images = view(samples)
-            columns = len(classes) if label is None and 1 < len(classes) <= count else None
-            frames = sampling.to_bytes(images) if moving else sampling.grid(images, columns)
-            sampling.save(out, frames, by, scale=max(1, 256 // frames.shape[-3]))
+            parts = np.split(view(drawn.samples), drawn.frames)
+            by_class = label is None and 1 < len(classes) <= len(parts[0])
+            columns = drawn.columns or (len(classes) if by_class else None)
+            frames = [sampling.grid(part, columns) for part in parts]
+            sampling.save(out, np.stack(frames), by, scale=max(1, 256 // frames[0].shape[-3]))
     of = f"{whose}, step" if whose else "step"
     asked = "" if label is None else f", class {classes[label]}"
-    print(f"{out}: {count} {'latents' if moving else 'samples'} of {of} {int(state.step)}, seed {seed}{asked}")
+    asked += f", {control.told}" if control.told else ""
+    print(f"{out}: {count} {'latents' if passed else 'samples'} of {of} {int(state.step)}, seed {seed}{asked}")
 
 
 def export(experiment: Experiment, state: State, name: str, config: Any, out: Path) -> None:
@@ -245,12 +259,6 @@ def evaluate(restored, name: str, metrics, look: Callable, count: int | None, se
     print("\n".join(evaluation.table(result)))  # first: what took long must not be lost with a file
     evaluating.write(result, out)
     print(f"protocol: {out}")
-
-
-def _path_through(points: jax.Array, between: Callable) -> jax.Array:
-    """A closed path through all of ``points``."""
-    t = jnp.arange(FRAMES_A_LATENT)[:, None] / FRAMES_A_LATENT
-    return jnp.concatenate([between(a[None], b[None], t) for a, b in zip(points, jnp.roll(points, -1, axis=0))])
 
 
 def _times(shape: tuple[int, ...]) -> str:

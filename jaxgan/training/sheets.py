@@ -1,0 +1,78 @@
+"""Sheets of a generator with styles: what is drawn of them beside samples as a run goes on, few images of each."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan.networks import Nets
+from jaxgan.sampling import beneath, lerp, slerp
+from jaxgan.styles import RANGES, Styles, deviation, moved, sefa, within
+from jaxgan.training.experiment import SHEET_COLUMNS
+
+PSIS = (1.0, 0.7, 0.5, 0.0)
+NOISES, BRIGHTER = 8, 10.0  # that pixels vary over, and how much brighter their deviation is shown
+PAIRS = 4  # of interpolations
+MOVED, DIRECTIONS, REACH = 2, 4, 3.0  # samples, along how many directions, how far to either side
+
+Sheet = Callable[[Nets, Any, jax.Array], jax.Array]
+
+
+def of_styles(
+    styles: Styles, latents: Callable[[jax.Array], jax.Array], label_of: Callable[[Any], tuple[jax.Array, ...]]
+) -> Mapping[str, Sheet]:
+    """For an experiment's ``sheets``; each calls the networks once, because a program for every call is compiled.
+
+    Args:
+      styles: the generator's.
+      latents: of keys.
+      label_of: a batch's label in a tuple, or an empty one.
+    """
+
+    def drawn(nets, *rows):
+        """What styles, [n, layers, w] each, give, one beneath the other."""
+        return beneath(*jnp.split(styles.images(nets, jnp.concatenate(rows), styles.noise()), len(rows)))
+
+    def mapped(nets, batch, keys, **how):
+        return styles.map(nets, latents(keys), *label_of(batch), **how)
+
+    def mixing(nets, batch, keys):
+        """Five rows, twice: eight samples; others; the first with the others' coarse, middle, fine styles."""
+        ours, theirs = jnp.split(mapped(nets, batch, keys), 2)
+        ranges = [within(name, styles.layers)[None, :, None] for name in RANGES]
+        return drawn(nets, ours, theirs, *(jnp.where(of_theirs, theirs, ours) for of_theirs in ranges))
+
+    def truncation(nets, batch, keys):
+        """Four rows, twice: eight samples with psi 1; with 0.7; 0.5; 0, the average's image."""
+        return drawn(nets, *(mapped(nets, batch, keys, psi=psi)[: len(keys) // 2] for psi in PSIS))
+
+    def noise(nets, batch, keys):
+        """Four rows: eight samples; without noise; with another; how far pixels vary over several."""
+        ws, constant = mapped(nets, batch, keys)[:SHEET_COLUMNS], styles.noise()
+        draw = lambda key: [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]  # noqa: E731
+        kinds = [constant, [jnp.zeros_like(x) for x in constant], *map(draw, keys[:NOISES])]
+        maps = tuple(jnp.repeat(jnp.stack(layer), len(ws), 0) for layer in zip(*kinds))
+        plain, none, *others = jnp.split(styles.images(nets, jnp.tile(ws, (len(kinds), 1, 1)), maps), len(kinds))
+        return jnp.concatenate([plain, none, others[0], BRIGHTER * jnp.stack(others).std(0) - 1])
+
+    def interpolation(nets, batch, keys):
+        """Two rows for each pair of latents: on an arc in z, and beneath it on a straight line in w."""
+        z, t = latents(keys[: 2 * PAIRS]), jnp.linspace(0, 1, SHEET_COLUMNS)
+        arcs = slerp(z[:PAIRS, None], z[PAIRS:, None], t[None, :, None])
+        label = [jnp.repeat(x[:PAIRS], len(t), 0) for x in label_of(batch)]
+        of_arcs = styles.map(nets, arcs.reshape(-1, *arcs.shape[2:]), *label)
+        ends = of_arcs.reshape(PAIRS, len(t), *of_arcs.shape[1:])
+        lines = lerp(ends[:, :1], ends[:, -1:], t[None, :, None, None])
+        return drawn(nets, of_arcs, lines.reshape(of_arcs.shape))
+
+    def directions(nets, batch, keys):
+        """Four rows for each of two samples: along the first directions of all layers' weights."""
+        ws, found = mapped(nets, batch, keys), sefa(styles.weights(nets))[0][:DIRECTIONS]
+        strengths, every = jnp.linspace(-REACH, REACH, SHEET_COLUMNS), within("all", styles.layers)
+        along = lambda direction: moved(ws[:MOVED], direction, strengths * deviation(ws[:, 0], direction), every)  # noqa: E731
+        strips = jax.vmap(along, out_axes=1)(found)  # [MOVED, DIRECTIONS, SHEET_COLUMNS, layers, w]
+        return styles.images(nets, strips.reshape(-1, *ws.shape[1:]), styles.noise())
+
+    sheets = (mixing, truncation, noise, interpolation, directions)
+    return {sheet.__name__: sheet for sheet in sheets}
