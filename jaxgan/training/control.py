@@ -144,7 +144,7 @@ def _along(control, experiment, styles, state, ws, seed, moving) -> Drawn:
     if moving:
         there = np.linspace(strengths.min(), strengths.max(), sampling.FRAMES_A_LATENT, dtype=np.float32)
         strengths = np.concatenate([there, there[-2:0:-1]])
-    grid = moved(ws, direction, strengths * deviation(w, direction), which)  # [N, S, layers, w]
+    grid = moved(ws, direction, jnp.asarray(strengths) * deviation(w, direction), which)  # [N, S, layers, w]
     grid = grid.swapaxes(0, 1) if moving else grid
     samples = _images(control, experiment, styles, seed)(state, grid.reshape(-1, *ws.shape[1:]))
     return Drawn(samples, len(strengths)) if moving else Drawn(samples, columns=len(strengths))

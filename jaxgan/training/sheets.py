@@ -50,11 +50,13 @@ def of_styles(
     def noise(nets, batch, keys):
         """Four rows: eight samples; without noise; with another; how far pixels vary over several."""
         ws, constant = mapped(nets, batch, keys)[:SHEET_COLUMNS], styles.noise()
-        draw = lambda key: [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]  # noqa: E731
-        kinds = [constant, [jnp.zeros_like(x) for x in constant], *map(draw, keys[:NOISES])]
-        maps = tuple(jnp.repeat(jnp.stack(layer), len(ws), 0) for layer in zip(*kinds))
-        plain, none, *others = jnp.split(styles.images(nets, jnp.tile(ws, (len(kinds), 1, 1)), maps), len(kinds))
-        return jnp.concatenate([plain, none, others[0], BRIGHTER * jnp.stack(others).std(0) - 1])
+        normal = lambda key: [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]  # noqa: E731
+        others = jax.vmap(normal)(keys[:NOISES])
+        kinds = [jnp.concatenate([x[None], jnp.zeros_like(x)[None], more]) for x, more in zip(constant, others)]
+        maps = tuple(jnp.repeat(x, len(ws), 0) for x in kinds)
+        images = styles.images(nets, jnp.tile(ws, (2 + NOISES, 1, 1)), maps)
+        plain, none, *noisy = jnp.split(images, 2 + NOISES)
+        return jnp.concatenate([plain, none, noisy[0], BRIGHTER * jnp.stack(noisy).std(0) - 1])
 
     def interpolation(nets, batch, keys):
         """Two rows for each pair of latents: on an arc in z, and beneath it on a straight line in w."""
