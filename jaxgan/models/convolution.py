@@ -14,8 +14,8 @@ never leave the three. XLA's own derivatives of a convolution do, for forms that
 On accelerators each is XLA's native convolution. On the CPU it is a matrix product with the patches
 under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
 ``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n.
-With a stride of 1, ``down`` is the ``up`` of the kernel turned around: the patches are of the image with fewer
-channels. Of many channels under 3 x 3, ``down`` and ``kernel_gradient`` are ``winograd``'s.
+With a stride of 1, each is also another of the kernel turned around: where one image has half the other's channels or
+less, the patches are of that one. Of many channels under 3 x 3, ``down`` and ``kernel_gradient`` are ``winograd``'s.
 ``python -m experiments.benchmarks.convolution`` times the forms.
 
 Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
@@ -119,7 +119,7 @@ def _kernel_native(g, x, y):
 def _down_patches(g, x, w):
     if _suits_winograd(g, WINOGRAD, x.shape[-1], w.shape[-1], x.dtype):
         return winograd.down(_pad(x, g.padding), w)
-    if _is_turned(g, 1, *w.shape[-2:]):
+    if _is_turned(g, *w.shape[-2:]):
         return _up_patches(_turned(g), x, _turned_kernel(w))
     patches = _patches(g, x)
     y = patches.reshape(-1, patches.shape[-1]) @ w.reshape(-1, w.shape[-1])
@@ -129,7 +129,7 @@ def _down_patches(g, x, w):
 def _kernel_patches(g, x, y):
     if _suits_winograd(g, WINOGRAD_KERNEL, x.shape[-1], y.shape[-1], x.dtype):
         return winograd.kernel_gradient(_pad(x, g.padding), y)
-    if _is_turned(g, 2, x.shape[-1], y.shape[-1]):
+    if _is_turned(g, x.shape[-1], y.shape[-1]):
         return _turned_kernel(_kernel_patches(_turned(g), y, x))
     patches = _patches(g, x)
     w = patches.reshape(-1, patches.shape[-1]).T @ y.reshape(-1, y.shape[-1])
@@ -137,7 +137,7 @@ def _kernel_patches(g, x, y):
 
 
 def _up_patches(g, y, w):
-    if _is_turned(g, 2, *w.shape[-2:]):
+    if _is_turned(g, *w.shape[-2:]):
         return _down_patches(_turned(g), y, _turned_kernel(w))
     n, s = len(g.small), g.stride
     cells = tuple(math.ceil(k / s) for k in g.kernel)  # a patch's width in cells of s pixels
@@ -166,10 +166,11 @@ def _suits_winograd(g, least, channels, small_channels, dtype):
     return is_even and dtype == jnp.float32 and min(channels, small_channels) >= least
 
 
-def _is_turned(g, times, channels, small_channels):
-    """Whether the patches are of the small image, as large as the other then, if it has so many times less channels:
-    under a kernel of 7 x 7 those of 64 channels are 3136 numbers a pixel, of 3 channels 147."""
-    return g.stride == 1 and channels >= times * small_channels
+def _is_turned(g, channels, small_channels):
+    """Whether the patches are of the small image, as large as the other then, if it has half as many channels or less:
+    under a kernel of 7 x 7 those of 64 channels are 3136 numbers a pixel, of 3 channels 147. Turned at equal channels,
+    R3GAN's step is slower."""
+    return g.stride == 1 and channels >= 2 * small_channels
 
 
 def _turned(g):
