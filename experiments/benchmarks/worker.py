@@ -222,7 +222,7 @@ def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
     from experiments.benchmarks.torch_games import Step, load, named, networks
 
     rate = 1e-4
-    game = build(case, _recorded(rate))
+    game = build(case, recorded(rate))
     state = game.init(jax.random.key(seed))
     real = np.random.default_rng(seed).normal(size=(case.batch * case.turns, *case.shape)).astype(np.float32)
     moved, metrics = jax.jit(game.step)(state, real)
@@ -250,7 +250,7 @@ def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
     return {"apart": max(apart.values()), "seed": seed, **apart}
 
 
-def _recorded(rate: float) -> optax.GradientTransformation:
+def recorded(rate: float) -> optax.GradientTransformation:
     """Gradient descent whose state is the last gradient."""
     return optax.GradientTransformation(
         lambda params: jax.tree.map(jnp.zeros_like, params),

@@ -1,0 +1,324 @@
+"""StyleGAN2's training, jaxgan's against the authors' own code in PyTorch, on this machine: seconds a thousand images.
+
+    pip install -e '.[torch]'
+    git clone https://github.com/NVlabs/stylegan2-ada-pytorch official
+    python -m experiments.benchmarks.stylegan2 --official official
+    python -m experiments.benchmarks.stylegan2 --official official --size 128
+
+Both have the same networks, weights, batch, losses and averaged weights: R1 on every 16th step, path lengths on every
+4th, mixing, no augmentation. The authors' networks, losses and phases run as in their training loop, with the reference
+forms of their operations, which is what they have without CUDA; Adam is fused. Losses and gradients of a step, without
+mixing, must agree before anything is timed. The loop is tried as it is, with channels last, and on one thread; the
+fastest counts. Then pairs of fresh processes follow, as in ``against_pytorch``.
+
+A time is of 16 steps, of which one has R1 and four have path lengths. Milliseconds an image are seconds per thousand.
+"""
+
+# pyright: reportMissingImports=false
+
+import copy
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from experiments import stylegan2
+from experiments.benchmarks import processes
+from experiments.benchmarks.worker import recorded
+from jaxgan import latents, parallel
+from jaxgan.data import Arrays
+from jaxgan.game import Game, State, example_keys
+from jaxgan.interop import stylegan2 as interop
+from jaxgan.losses.path_length import _DIRECTION
+from jaxgan.models.stylegan2 import _maps
+
+NAME = "experiments.benchmarks.stylegan2"
+FORMS = ("as it is", "channels last", "one thread")
+AGREE_TO = 1e-3  # of losses, each as a share of itself; of gradients, each parameter's as a share of the network's
+STRENGTH = 0.1  # of noise, where losses are compared; it begins at 0
+TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": "Loss/G/loss", "g/path": "Loss/G/reg"}
+
+
+def main(
+    official: str,
+    side: Literal["both", "jaxgan", "torch", "agree"] = "both",
+    form: str = FORMS[0],
+    size: int = 64,
+    base: int = 0,
+    most: int = 128,
+    batch: int = 8,
+    pairs: int = 3,
+    seconds: float = 20.0,
+) -> None:
+    """Compare.
+
+    Args:
+      official: a folder with the authors' code.
+      side: one of the two alone, in this process; ``agree`` compares losses and gradients of a step.
+      form: PyTorch's, of FORMS.
+      size: of images.
+      base: a level of n x n has base / n features; 0 for 32 times the size.
+      most: features at most, of w and latents too.
+      batch: images at once.
+      pairs: of fresh processes, jaxgan's and PyTorch's.
+      seconds: how long each is timed; 16 steps at least.
+    """
+    if not (Path(official) / "training" / "networks.py").exists():
+        sys.exit(f"error: --official {official}: no training/networks.py there; clone it as --help says")
+    base = base or 32 * size
+    config = stylegan2.Config(
+        batch_size=batch, size=size, base=base, most=most, latents=most, style_width=most, augment="none",
+        r1=stylegan2.auto(stylegan2.Config(batch_size=batch, size=size))["r1"],
+        mixing=0.0 if side == "agree" else 0.9,
+    )  # fmt: skip
+    if side == "agree":
+        print(json.dumps(agreement(config, official)))
+    elif side != "both":
+        ms = of_jaxgan(config, seconds) if side == "jaxgan" else of_torch(config, official, form, seconds)
+        print(json.dumps({"ms": ms}))
+    else:
+        flags = ["--official", official]
+        for name, value in {"size": size, "base": base, "most": most, "batch": batch}.items():
+            flags += [f"--{name}", str(value)]
+        apart = processes.reported(NAME, *flags, "--side", "agree")
+        if apart["apart"] > AGREE_TO:
+            sys.exit(f"error: losses and gradients are {apart['apart']:.1e} apart, more than {AGREE_TO:g}; not timed")
+        print(f"losses and gradients agree to {apart['apart']:.1e}", flush=True)
+
+        def run(side: str, form: str, seconds: float) -> dict[str, Any]:
+            return processes.reported(NAME, *flags, "--side", side, "--form", form, "--seconds", str(seconds))
+
+        race = processes.raced(run, {"jaxgan": ["one step a call"], "torch": FORMS}, pairs, seconds)
+        what = f"StyleGAN2, {size} x {size}, base {base}, at most {most} features, batch {batch}"
+        print(processes.told(what, race, "an image"))
+
+
+def images(config: stylegan2.Config) -> np.ndarray:
+    """Noise, [B, size, size, 3]."""
+    assert config.size is not None
+    shape = (config.batch_size, config.size, config.size, 3)
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+
+
+def game_of(config: stylegan2.Config) -> Game:
+    """jaxgan's."""
+    return stylegan2.build(config, Arrays(images(config))).game
+
+
+def an_image(step: Callable[[int], Any], wait: Callable[[], Any], config: stylegan2.Config, seconds: float) -> float:
+    """Milliseconds an image: the median over rounds in which every lazy term has its share of steps.
+
+    The first two steps, which are those with all of the lazy terms and with none, are not timed.
+
+    Args:
+      step: takes one, of this number, from 0 on.
+      wait: until all are done.
+      config: of the game.
+      seconds: how long; one round at least.
+    """
+    length = math.lcm(config.r1_every, config.path_every)
+    number, rounds, end = 2, [], math.inf
+    for i in range(number):
+        step(i)
+    wait()
+    while not rounds or time.perf_counter() < end:
+        started = time.perf_counter()
+        for i in range(number, number + length):
+            step(i)
+        wait()
+        number, end = number + length, min(end, started + seconds)
+        rounds.append((time.perf_counter() - started) / (length * config.batch_size))
+    return 1e3 * float(np.median(rounds))
+
+
+def of_jaxgan(config: stylegan2.Config, seconds: float) -> float:
+    """Milliseconds an image."""
+    game, batch = game_of(config), jax.device_put({"image": images(config)})
+    state, metrics = jax.jit(game.init)(jax.random.key(0)), None
+    call = parallel.pmap(game, parallel.devices(1))
+
+    def step(_):
+        nonlocal state, metrics
+        state, metrics = call(state, batch)
+
+    return an_image(step, lambda: jax.block_until_ready((state, metrics)), config, seconds)
+
+
+class Phase(NamedTuple):
+    """Of the authors' loop: a player's loss or its lazy term, which share an optimizer."""
+
+    name: str
+    module: Any
+    optimizer: Any
+    interval: int
+
+
+class Official(NamedTuple):
+    """Theirs."""
+
+    g: Any
+    d: Any
+    loss: Any
+    phases: list[Phase]
+
+
+def of_torch(config: stylegan2.Config, official: str, form: str, seconds: float) -> float:
+    """The same of the authors' loop."""
+    import torch
+
+    if form == "one thread":
+        torch.set_num_threads(1)
+    theirs, real = official_of(config, official), torch_images(config)
+    if form == "channels last":
+        real = real.to(memory_format=torch.channels_last)
+        for net in (theirs.g, theirs.d):
+            net.to(memory_format=torch.channels_last)
+            for module in net.modules():
+                if hasattr(module, "channels_last"):  # by which a block decides what it makes of its input
+                    module.channels_last = True
+    average = copy.deepcopy(theirs.g).train(False)
+
+    def step(i):
+        for phase in theirs.phases:
+            if i % phase.interval == 0:
+                phase.optimizer.zero_grad(set_to_none=True)
+                accumulate(theirs, phase, real, torch.randn(config.batch_size, config.latents))
+                for param in phase.module.parameters():
+                    if param.grad is not None:
+                        torch.nan_to_num(param.grad, nan=0, posinf=1e5, neginf=-1e5, out=param.grad)
+                phase.optimizer.step()
+        seen = min(config.ema_kimg * 1000, i * config.batch_size * config.ema_ramp)
+        kept = 0.5 ** (config.batch_size / max(seen, 1e-8))
+        for slow, fast in zip(average.parameters(), theirs.g.parameters()):
+            slow.copy_(fast.lerp(slow, kept))
+        for slow, fast in zip(average.buffers(), theirs.g.buffers()):
+            slow.copy_(fast)
+
+    return an_image(step, lambda: None, config, seconds)
+
+
+def official_of(config: stylegan2.Config, official: str) -> Official:
+    """The authors' networks, loss and phases; Adam's rate and betas are theirs, for as many moves more."""
+    import torch
+
+    sys.path.insert(0, official)
+    from training import networks
+    from training.loss import StyleGAN2Loss
+
+    torch.manual_seed(0)
+    widths = {"channel_base": config.base, "channel_max": config.most}
+    g = networks.Generator(
+        config.latents, 0, config.style_width, config.size, 3,
+        mapping_kwargs={"num_layers": config.depth}, synthesis_kwargs=widths,
+    )  # fmt: skip
+    d = networks.Discriminator(0, config.size, 3, **widths, epilogue_kwargs={"mbstd_group_size": config.group})
+    phases = []
+    for name, module, every in (("G", g, config.path_every), ("D", d, config.r1_every)):
+        module.train().requires_grad_(False)
+        share = every / (every + 1)
+        betas = (config.beta1**share, config.beta2**share)
+        adam = torch.optim.Adam(module.parameters(), config.learning_rate * share, betas, 1e-8, fused=True)
+        phases += [Phase(f"{name}main", module, adam, 1), Phase(f"{name}reg", module, adam, every)]
+    loss = StyleGAN2Loss(
+        "cpu", g.mapping, g.synthesis, d, style_mixing_prob=config.mixing, r1_gamma=config.r1, pl_weight=config.path
+    )
+    return Official(g, d, loss, phases)
+
+
+def accumulate(theirs: Official, phase: Phase, real: Any, z: Any) -> None:
+    """Add the gradients of a phase to those that are there."""
+    phase.module.requires_grad_(True)
+    label = real.new_zeros(len(real), 0)
+    theirs.loss.accumulate_gradients(
+        phase=phase.name, real_img=real, real_c=label, gen_z=z, gen_c=label, sync=True, gain=phase.interval
+    )
+    phase.module.requires_grad_(False)
+
+
+def torch_images(config: stylegan2.Config) -> Any:
+    """The same images, [B, 3, size, size]."""
+    return _torch(images(config))
+
+
+def _torch(x: Any) -> Any:
+    """[B, h, w, C] as PyTorch's [B, C, h, w]."""
+    import torch
+
+    return torch.from_numpy(np.asarray(x).transpose(0, 3, 1, 2).copy())
+
+
+def agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
+    """How far losses and gradients of the first step, which has every lazy term, are apart.
+
+    Both have the same weights, latents, noise and directions of path lengths. Nothing moves, so turns do not matter.
+    """
+    import torch
+
+    game, theirs = game_of(config), official_of(config, official)
+    players = {name: dataclasses.replace(p, optimizer=recorded(0.0)) for name, p in game.players.items()}
+    game = dataclasses.replace(game, players=players)
+    state = _noisy(jax.jit(game.init)(jax.random.key(0)))
+    moved, metrics = jax.jit(game.step)(state, {"image": images(config)})
+
+    load = lambda net, arrays: net.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})  # noqa: E731
+    load(theirs.g, _generator(state, state.params))
+    load(theirs.d, interop.to_torch({"params": state.params["d"]}))
+    from torch_utils import training_stats
+
+    collector = training_stats.Collector("Loss/.*")
+    z, noise, directions = _draws(game, state, config)
+    drawn = {"randn": lambda *_, **__: _torch(next(noise)), "randn_like": lambda *_, **__: _torch(directions)}
+    with mock.patch.multiple(torch, **drawn):
+        for phase in sorted(theirs.phases, key=lambda phase: phase.name):  # D's come first, as in ``_draws``
+            dealt = np.concatenate([z[::2], z[1::2]]) if phase.name == "Greg" else z  # path lengths are of one half
+            accumulate(theirs, phase, torch_images(config), torch.from_numpy(dealt.copy()))
+    collector.update()
+
+    often = {"d/r1": config.r1_every, "g/path": config.path_every}  # on its step a lazy term is as many times as large
+    apart = {ours: abs(float(metrics[ours]) / often.get(ours, 1) / collector[name] - 1) for ours, name in TERMS.items()}
+    grads = moved.opt_states["g"] | moved.opt_states["d"]
+    found = {"g": _generator(state, grads), "d": interop.to_torch({"params": grads["d"]})}
+    for name, net in {"g": theirs.g, "d": theirs.d}.items():
+        expected = {key: p.grad.numpy() for key, p in net.named_parameters()}
+        whole = math.sqrt(sum(float(np.square(x).sum()) for x in expected.values()))
+        apart[f"{name}_gradient"] = max(float(np.linalg.norm(found[name][k] - x)) / whole for k, x in expected.items())
+    return {"apart": max(apart.values()), **apart}
+
+
+def _noisy(state: State) -> State:
+    """With noise that counts."""
+    change = lambda path, x: jnp.full_like(x, STRENGTH) if path[-1].key == "strength" else x  # noqa: E731
+    return state.replace(params=jax.tree_util.tree_map_with_path(change, state.params))
+
+
+def _generator(state: State, params: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Both networks of the generator, or gradients of them, by the official names."""
+    parts = {name: {"params": params[name], **state.stats[name]} for name in ("mapping", "synthesis")}
+    return interop.to_torch(parts)
+
+
+def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarray, Iterator[jax.Array], jax.Array]:
+    """What jaxgan's keys give in a step: latents, maps of noise, and directions of path lengths.
+
+    The maps are of both players' fakes, then of the path lengths'; each in the order of layers.
+    """
+    real = images(config)
+    keys = example_keys(jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0), real)
+    shapes = game.nets["synthesis"].module._noise_shapes()
+    noise = (x for some in (keys, keys, keys[::2]) for x in _maps(some, shapes, len(some)))
+    draw = lambda key: jax.random.normal(jax.random.fold_in(key, _DIRECTION), real.shape[1:])  # noqa: E731
+    return np.asarray(latents(keys, config.latents)), noise, jax.vmap(draw)(keys[::2])
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
