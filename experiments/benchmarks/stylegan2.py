@@ -277,7 +277,10 @@ def agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
 
     collector = training_stats.Collector("Loss/.*")
     z, noise, directions = _draws(game, state, config)
-    drawn = {"randn": lambda *_, **__: _torch(next(noise)), "randn_like": lambda *_, **__: _torch(directions)}
+    drawn: dict[str, Any] = {
+        "randn": lambda *_, **__: _torch(next(noise)),
+        "randn_like": lambda *_, **__: _torch(directions),
+    }
     with mock.patch.multiple(torch, **drawn):
         for phase in sorted(theirs.phases, key=lambda phase: phase.name):  # D's come first, as in ``_draws``
             dealt = np.concatenate([z[::2], z[1::2]]) if phase.name == "Greg" else z  # path lengths are of one half
@@ -295,7 +298,7 @@ def agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
     return {"apart": max(apart.values()), **apart}
 
 
-def _noisy(state: State) -> State:
+def _noisy(state: Any) -> Any:
     """With noise that counts."""
     change = lambda path, x: jnp.full_like(x, STRENGTH) if path[-1].key == "strength" else x  # noqa: E731
     return state.replace(params=jax.tree_util.tree_map_with_path(change, state.params))
@@ -307,7 +310,7 @@ def _generator(state: State, params: dict[str, Any]) -> dict[str, np.ndarray]:
     return interop.to_torch(parts)
 
 
-def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarray, Iterator[jax.Array], jax.Array]:
+def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarray, Iterator[Any], jax.Array]:
     """What jaxgan's keys give in a step: latents, maps of noise, and directions of path lengths.
 
     The maps are of both players' fakes, then of the path lengths'; each in the order of layers.
