@@ -171,6 +171,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         noise=functools.partial(synthesis.constant_noise, jax.random.key(NOISE)),
         weights=lambda nets: synthesis.style_weights(nets.synthesis.params),
         layers=synthesis.layers,
+        features=lambda nets, images: nets.d(images, features=True),
     )
     augmentation = config.augmentation()
 

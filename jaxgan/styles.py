@@ -39,6 +39,7 @@ class Styles:
       noise: ``() -> maps``, the constant noise that samples have, the same for all images.
       weights: ``nets -> matrices``, of each layer the affine map of its style, [w, channels].
       layers: how many styles an image has.
+      features: ``(nets, images) -> maps``, [B, h, w, C] of each level: what the discriminator sees in an image.
     """
 
     map: Callable[..., jax.Array]
@@ -47,6 +48,7 @@ class Styles:
     noise: Callable[[], tuple[jax.Array, ...]]
     weights: Callable[[Any], tuple[jax.Array, ...]]
     layers: int
+    features: Callable[[Any, jax.Array], tuple[jax.Array, ...]]
 
 
 def within(name: str, layers: int) -> np.ndarray:

@@ -51,7 +51,7 @@ def test_the_readmes_code_runs(tmp_path):
 FLOORS = {  # a file may import jaxgan's modules of these floors and below
     "axis": 0, "version": 0, "interop": 0,
     "losses": 1, "models": 1, "data": 1, "metrics": 1, "render": 1, "sampling": 1,
-    "optimizers": 1, "pool": 1, "export": 2, "styles": 2, "networks": 2, "gradients": 2, "augment": 3, "game": 3, "population": 4, "dynamics": 4, "privacy": 4,
+    "optimizers": 1, "pool": 1, "export": 2, "projection": 2, "styles": 2, "networks": 2, "gradients": 2, "augment": 3, "game": 3, "population": 4, "dynamics": 4, "privacy": 4,
     "classifier": 4, "evaluation": 5, "parallel": 5, "training": 6, "doctor": 7, "__main__": 8,
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ from jaxgan.losses.adversarial import (
     wasserstein_generator as wasserstein_generator,
 )
 from jaxgan.losses.consistency import consistency as consistency
-from jaxgan.losses.features import feature_matching as feature_matching
+from jaxgan.losses.features import feature_matching as feature_matching, perceptual as perceptual
 from jaxgan.losses.lazy import Lazy as Lazy, every as every
 from jaxgan.losses.lecam import Anchors as Anchors, lecam as lecam
 from jaxgan.losses.orthogonal import orthogonal as orthogonal
@@ -26,5 +26,6 @@ from jaxgan.losses.reconstruction import (
     binary_cross_entropy as binary_cross_entropy,
     l1 as l1,
     l2 as l2,
+    pyramid as pyramid,
 )
 from jaxgan.losses.variational import gaussian_kl as gaussian_kl

@@ -20,6 +20,24 @@ def l2(output: jax.Array, target: jax.Array) -> jax.Array:
     return jnp.square(output - target).mean(range(1, output.ndim))
 
 
+def pyramid(output: jax.Array, target: jax.Array, smallest: int = 4) -> jax.Array:
+    """The mean absolute difference of images, [B, h, w, C], and of them made smaller, the mean over the sizes.
+
+    Each size is means of two by two of the one before, as long as both sides are even and above ``smallest``: what is
+    coarse counts at every size, what is fine at the first alone.
+    """
+    _check(output, target)
+    if output.ndim != 4:
+        raise ValueError(f"pyramid: images of shape {output.shape}; want [B, h, w, C]")
+    difference, found = output - target, []
+    while True:
+        found.append(jnp.abs(difference).mean((1, 2, 3)))
+        b, h, w, c = difference.shape
+        if min(h, w) <= smallest or h % 2 or w % 2:
+            return jnp.stack(found).mean(0)
+        difference = difference.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
 def binary_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
     """-target log sigma(logits) - (1 - target) log(1 - sigma(logits)), in nats, summed over all axes but
     the batch's: minus the log-likelihood of Bernoulli pixels (Kingma and Welling 2014, appendix C.1).

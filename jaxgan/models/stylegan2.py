@@ -162,6 +162,9 @@ class Synthesis(nn.Module):
 class Discriminator(nn.Module):
     """Images [B, h, w, C] to logits [B], float32: residual, 1912.04958, figure 7c.
 
+    Called with ``features=True`` it gives each level's features instead, [B, h, w, C], [B, h / 2, w / 2, C] and so on,
+    of an image alone: no label's, no other image's.
+
     The last feature is the deviation of a group's features, mean over all: 1710.10196, section 3. Groups are of the
     whole batch, of all devices together, every (N / group)-th example of N: their number makes no difference, where the
     authors' groups are each device's.
@@ -187,10 +190,10 @@ class Discriminator(nn.Module):
     clamp: float | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, label: jax.Array | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array, label: jax.Array | None = None, *, features: bool = False) -> Any:
         if x.ndim != 4:
             raise ValueError(f"images of shape {x.shape}: want [B, h, w, C]")
-        levels = _levels(x.shape[1:3], self.base_shape)
+        levels, seen = _levels(x.shape[1:3], self.base_shape), []
         widths = _widths(levels, self)
         gain = math.sqrt(0.5) if self.residual else 1.0
         for i in range(levels, 0, -1):
@@ -198,10 +201,13 @@ class Discriminator(nn.Module):
             if i == levels:
                 x = Conv(widths[i], 1, name="image", **how)(x)
             y = Conv(widths[i], name=f"conv_{i}_0", **how)(x)
+            seen.append(y)
             y = Conv(widths[i - 1], halved=True, gain=gain, name=f"conv_{i}_1", **how)(y)
             if self.residual:
                 y = y + Conv(widths[i - 1], 1, halved=True, linear=True, gain=gain, name=f"skip_{i}", **how)(x)
             x = y
+        if features:
+            return *seen, x
         x = x.astype(jnp.float32)
         if self.group:
             x = jnp.concatenate([x, jnp.broadcast_to(deviations(x, self.group), (*x.shape[:-1], 1))], -1)

@@ -51,6 +51,7 @@ def write(runs: Sequence[Path], out: Path) -> Path:
         **curves(every),
         "pictures": _together(pictures),
         "sheets": [{"name": f"run_{i}", "title": name, "caption": ""} for i, name in enumerate(names) if pictures[i]],
+        "projections": [],
         "settings": [[key, report.text(settings[0].get(key))] for key in alike],
         "versions": [[name, report.text(value)] for name, value in versions.items()],
         "maker": ", ".join(dict.fromkeys(report.maker(r.get("versions", {}), str(r["experiment"])) for r in records)),

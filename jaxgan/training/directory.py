@@ -8,6 +8,7 @@ diagnosis.jsonl    what the doctor found, by step: see jaxgan.training.diagnosti
 evaluations.jsonl  figures, with their protocol, of --evaluate-every
 evaluation.json    the same, of the verb evaluate
 samples/           grids of the same latents, as training goes on, and an experiment's sheets
+projections/       of the verb project: see jaxgan.training.projections
 checkpoints/       see jaxgan.training.checkpoint
 report.html        see jaxgan.training.report
 """
@@ -25,11 +26,12 @@ from typing import Any
 from jaxgan.data import Source
 from jaxgan.training import logging
 
+PROJECTIONS = "projections"
 # What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
 WRITTEN = (
     *("config.json", "metrics.jsonl", "speed.jsonl", "diagnosis.jsonl", "evaluations.jsonl", "evaluation.json"),
     *("report.html", "report.html.new"),
-    *("checkpoints", "damaged", "profile", "samples", "tensorboard"),
+    *("checkpoints", "damaged", "profile", PROJECTIONS, "samples", "tensorboard"),
 )
 
 

@@ -22,15 +22,16 @@ import jax
 import tyro
 
 from jaxgan import evaluation
-from jaxgan.training import cache, evaluate as evaluating, logging, loop, report, verbs
+from jaxgan.projection import Space
+from jaxgan.training import cache, evaluate as evaluating, logging, loop, projections, report, verbs
 from jaxgan.training.checkpoint import checksums
 from jaxgan.training.control import PLAIN, Control
-from jaxgan.training.directory import read_config
+from jaxgan.training.directory import PROJECTIONS, read_config
 from jaxgan.training.members import Build
 from jaxgan.training.translate import Translator
 from jaxgan.training.translate_files import translate_files
 
-VERBS = ("train", "sample", "translate", "evaluate", "export", "report", "inspect")
+VERBS = ("train", "sample", "translate", "project", "evaluate", "export", "report", "inspect")
 
 # Settings by name; or a function of the settings that flags ask for, where some follow from others.
 Preset = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
@@ -156,6 +157,7 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
         best: bool = False,
         member: int | None = None,
         label: int | None = None,
+        styles: tuple[str, ...] = (),
         control: tyro.conf.OmitArgPrefixes[Control] = PLAIN,
     ):
         """Draw samples from a checkpoint, with the averaged weights.
@@ -172,9 +174,15 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
           best: of the best checkpoint; of a population, of the one with the best member.
           member: of a population, whose; the first if not given.
           label: of a conditional model, the class; all in turn if not given.
+          styles: files that project has written, whose images are made again (.png, .npz); nothing is drawn.
         """
         config = read_config(Path(run_dir), name, config_class)
         restored = verbs.restored(name, config, build, Path(run_dir), step, member, best)
+        if styles and not (count is label is None and control == PLAIN):
+            raise ValueError("--styles: their images are made as they were found; give no count, label or control besides")
+        if styles:
+            files = list(map(Path, styles))
+            return projections.sample_projected(restored, files, Path(out), loop.signature(name))
         verbs.sample(restored, loop.signature(name), count, seed, Path(out), label, control)
 
     def evaluate(
@@ -250,6 +258,38 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
         translator = Translator(experiment, state, direction, memory=memory * 1e9, tile=tile, seed=seed)
         translate_files(translator, Path(images), Path(out), loop.signature(name), masks=Path(masks) if masks else None)
 
+    def project(
+        images: str,
+        out: str | None = None,
+        run_dir: str = f"runs/{name}",
+        space: tuple[Space, ...] = ("w",),
+        steps: int = 1000,
+        seed: int = 0,
+        step: int | None = None,
+        best: bool = False,
+        member: int | None = None,
+    ):
+        """Find the styles whose images are nearest to given ones, with a checkpoint whose generator has styles.
+
+        Args:
+          images: a file, or a folder or zip; of each the centred square, resized to the model's size.
+          out: a folder, in which of NAME.jpg are NAME.w.npz, its styles, noise maps and figures, which sample --styles
+            takes, and NAME.png, the image and its projection. Not given: the run's own, projections, which the report
+            shows.
+          run_dir: the run.
+          space: w, one style for all layers; w+, one for each layer, which is nearer and less of the model's; or both.
+          steps: of Adam.
+          seed: of the noise that is added to styles on the way.
+          step: of which checkpoint; the newest if not given.
+          best: of the best checkpoint; of a population, of the one with the best member.
+          member: of a population, whose; the first if not given.
+        """
+        config = read_config(Path(run_dir), name, config_class)
+        restored = verbs.restored(name, config, build, Path(run_dir), step, member, best)
+        folder = Path(out) if out else Path(run_dir, PROJECTIONS)
+        by = loop.signature(name)
+        projections.project_files(restored, Path(images), folder, by, spaces=space, steps=steps, seed=seed)
+
     def write_export(
         out: str,
         run_dir: str = f"runs/{name}",
@@ -291,4 +331,4 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
         for leaf, digest in sorted(checksums(leaves).items()):
             print(f"{digest}  {leaf}")
 
-    return dict(zip(VERBS, (train, sample, translate, evaluate, write_export, write_report, inspect)))
+    return dict(zip(VERBS, (train, sample, translate, project, evaluate, write_export, write_report, inspect)))

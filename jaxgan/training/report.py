@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.training import projections
 from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
 from jaxgan.training.diagnostics import EVERY, START, WINDOW
-from jaxgan.training.directory import write_atomically
+from jaxgan.training.directory import PROJECTIONS, write_atomically
 from jaxgan.training.logging import read_metrics
 
 MARKER = "@@THE RUN GOES HERE@@"  # in the template
@@ -134,6 +135,7 @@ def _contents(path: Path) -> dict[str, Any]:
         **curves(columns),
         "pictures": pictures,
         "sheets": _sheets(pictures),
+        "projections": _projections(path / PROJECTIONS),
         "settings": [[name, text(value)] for name, value in config.items()],
         "versions": [[name, text(value)] for name, value in versions.items()],
         "maker": maker(versions, str(record["experiment"])),
@@ -419,6 +421,14 @@ def _sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """What the sheets are called and how to read them, in order of name."""
     names = sorted({name for picture in pictures for name in picture["sheets"]})
     return [{"name": name, "title": title(name), "caption": SHEETS.get(name, SHEET)} for name in names]
+
+
+def _projections(folder: Path) -> list[dict[str, str]]:
+    """Images beside their projections, at most ``PICTURES``, with how near these are."""
+    return [
+        {"title": sheet.relative_to(folder).with_suffix("").as_posix(), "picture": _address(sheet), "caption": told}
+        for sheet, told in projections.sheets(folder, PICTURES)
+    ]
 
 
 def _address(file: Path) -> str:

@@ -44,9 +44,9 @@ def translate_files(
       ValueError: there are no images, ``out`` would overwrite them, or some were not translated; it says which.
       OSError: one cannot be written.
     """
-    files, names = _listed(source)
+    files, names = listed(source)
     placed = _placed(names, source, out)
-    holes = _listed(masks) if masks else None
+    holes = listed(masks) if masks else None
     seen: set[tuple[int, int]] = set()
     failed, pixels, seconds = [], 0, 0.0
     for place, name in enumerate(names):
@@ -80,7 +80,12 @@ def translate_files(
         raise ValueError(f"{len(failed):,} of {len(names):,} images were not translated:\n" + "\n".join(failed))
 
 
-def _listed(path: Path) -> tuple[Files, list[str]]:
+def listed(path: Path) -> tuple[Files, list[str]]:
+    """A folder or zip, and the names of its images; of an image its folder, and its name alone.
+
+    Raises:
+      ValueError: there is none, or it is of no format that is known.
+    """
     if not path.exists():
         raise ValueError(f"{path}: no such file or folder")
     if not path.is_dir() and path.suffix.lower() not in {".zip", *EXTENSIONS}:
