@@ -47,7 +47,16 @@ def projected(generator, targets, keys=None, space="w", steps=150, **how) -> Pro
         size = deviation(ws[:, 0], average)
         loss = lambda images: losses.pyramid(images, targets)  # noqa: E731
         return project(
-            images_of, loss, average, noise, keys, layers=SYNTHESIS.layers, deviation=size, space=space, steps=steps, **how
+            images_of,
+            loss,
+            average,
+            noise,
+            keys,
+            layers=SYNTHESIS.layers,
+            deviation=size,
+            space=space,
+            steps=steps,
+            **how,
         )
 
     return found(targets, keys)
@@ -120,14 +129,15 @@ def test_noise_stays_noise(generator, in_w):
 
 
 def test_autocorrelation_of_white_noise_and_of_smooth_maps():
-    """White: 1 / (h w) for each of two directions at 32, 16 and 8 pixels. Smooth: at every size about 1, or its height."""
+    """White: 1 / (h w) for each of two directions, at 32, 16 and 8 pixels. A wave: by hand, thousands of times as much."""
     white = jax.random.normal(jax.random.key(0), (4000, 32, 32))
     assert float(autocorrelation([white]).mean()) == pytest.approx(2 * (1 / 1024 + 1 / 256 + 1 / 64), rel=0.05)
     wave = jnp.broadcast_to(jnp.sqrt(2) * jnp.sin(2 * jnp.pi * jnp.arange(32) / 32)[None, None], (1, 32, 32))
-    # By hand: across, cos(2 pi / n) at n pixels; down, 1; the pyramid keeps white noise's variance, so a wave's is
-    # 4, and near 16, times as large, by which the squares are 16 and 256.
-    (found,) = autocorrelation([wave])
-    assert 1.9 + 2 * 14 + 2 * 180 < found < 2 + 2 * 16 + 2 * 256
+    # Half the size keeps the variance of white noise, so a wave's is 4 times as large, but for what two pixels differ.
+    variance = {32: 1.0, 16: 4 * np.cos(np.pi / 32) ** 2}
+    variance[8] = 4 * np.cos(np.pi / 16) ** 2 * variance[16]
+    expected = sum(v**2 * (1 + np.cos(2 * np.pi / n) ** 2) for n, v in variance.items())
+    assert float(autocorrelation([wave])[0]) == pytest.approx(expected, rel=1e-4)
     assert float(autocorrelation([jnp.eye(4)[None], jnp.eye(4)[None]])[0]) == pytest.approx(0)
 
 
@@ -136,7 +146,7 @@ def test_errors(generator):
     targets = jnp.zeros((1, 16, 16, 3))
     with pytest.raises(ValueError, match="space 'z': want 'w' or 'w\\+'"):
         projected(generator, targets, space="z")
-    with pytest.raises(ValueError, match="0 steps: want .* 1 or more"):
+    with pytest.raises(ValueError, match=r"0 steps: want .* 1 or more"):
         projected(generator, targets, steps=0)
     keys = jax.random.split(jax.random.key(0), 1)
     with pytest.raises(ValueError, match=r"loss: it gave \(\) for 1 targets"):
@@ -148,9 +158,14 @@ def test_errors(generator):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run's directory with a checkpoint of what its networks begin as: with classes, images of 16 x 16."""
+    """A run's directory with a checkpoint of what its networks begin as: with classes, grey images of 16 x 16."""
     path = tmp_path_factory.mktemp("run") / "run"
-    config = experiment.Config.tiny(size=16, conditional=True)
+    data = tmp_path_factory.mktemp("data")
+    for i in range(4):
+        file = data / f"class_{i % 2}" / f"{i}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((16, 16), 50 * i, np.uint8)).save(file)
+    config = experiment.Config.tiny(data=str(data), size=16, conditional=True)
     built = experiment.build(config)
     directory = RunDirectory(path, "stylegan2", config, built.source, [], False)
     checkpoints = Checkpoints(path / "checkpoints")
@@ -261,4 +276,4 @@ def test_styles_of_another_model(run, tmp_path, capsys):
     code, text = verb(capsys, run, *asked, tmp_path / "a.png", "--label", 1)
     assert code == 2 and "--styles: their images are made as they were found; give no count, label" in text
     code, text = verb(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
-    assert code == 2 and "none.npz: no such file; project writes them" in text
+    assert code == 2 and "none.npz: no such file; project writes NAME.w.npz" in text

@@ -1,7 +1,7 @@
 """The files of the verb project: images in, and of each the styles that were found, beside a sheet to look at.
 
-NAME.w.npz    of the image NAME its projection to the space w, or NAME.w+.npz to w+: ``ws``, [layers, w]; ``noise_0`` and
-              so on, maps [h, w]; ``course``, the loss at each step; ``psnr`` and ``ssim``; ``protocol``, JSON
+NAME.w.npz    of the image NAME its projection to the space w, or NAME.w+.npz to w+: ``ws``, [layers, w]; ``noise_0``
+              and so on, maps [h, w]; ``course``, the loss at each step; ``psnr`` and ``ssim``; ``protocol``, JSON
 NAME.png      the image and, beside it, its projections, in the order of the spaces
 """
 
@@ -107,7 +107,9 @@ def project_files(
                 write(placed[name].with_name(f"{placed[name].name}.{space}.npz"), own)
                 ssim = "" if np.isnan(own.ssim) else f"{own.ssim:.3f}"
                 table.add_row(name, space, f"{own.course[-1]:.4f}", f"{own.psnr:.2f}", ssim)
-            sheet = sampling.grid(np.stack([targets[part][i], *(images[s][i] for s in spaces)]) / 127.5 - 1, 1 + len(spaces))
+            sheet = sampling.grid(
+                np.stack([targets[part][i], *(images[s][i] for s in spaces)]) / 127.5 - 1, 1 + len(spaces)
+            )
             path = placed[name].with_name(f"{placed[name].name}.png")
             with to_out(path):
                 sampling.save(path, sheet, by, scale=max(1, 256 // size), beside_real=True)
@@ -193,11 +195,15 @@ def read(path: Path) -> Found:
             maps = [name for name in file.files if name.startswith("noise_")]
             noise = tuple(file[f"noise_{i}"] for i in range(len(maps)))
             psnr, ssim, protocol = float(file["psnr"]), float(file["ssim"]), json.loads(str(file["protocol"]))
-            return Found(file["ws"], noise, file["course"], psnr, ssim, {**protocol, "checkpoint": protocol["checkpoint"]})
+            return Found(
+                file["ws"], noise, file["course"], psnr, ssim, {**protocol, "checkpoint": protocol["checkpoint"]}
+            )
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; project writes them, NAME.w.npz") from None
+        raise ValueError(f"{path}: no such file; project writes NAME.w.npz") from None
     except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
-        raise ValueError(f"{path}: not a projection's file, or a damaged one; project writes them, NAME.w.npz") from None
+        raise ValueError(
+            f"{path}: not a projection's file, or a damaged one; project writes them, NAME.w.npz"
+        ) from None
 
 
 def sample_projected(restored: tuple[Experiment, State, str], paths: Sequence[Path], out: Path, by: str) -> None:
