@@ -12,7 +12,7 @@ Of an experiment that has ``styles``, targets [B, h, w, C] in [-1, 1] and keys [
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -85,7 +85,7 @@ def project(
     count = len(keys)
     free = jnp.broadcast_to(start, (count, 1 if space == "w" else layers, len(start)))
     maps = tuple(jnp.broadcast_to(x, (count, *x.shape)) for x in noise)
-    adam = optax.adam(lambda step: rate * _slowness(step / steps))
+    adam = optax.adam(lambda step: rate * _slowness(jnp.asarray(step) / steps))
 
     def as_styles(w):
         return jnp.broadcast_to(w, (count, layers, w.shape[-1]))
@@ -103,8 +103,8 @@ def project(
         draw = lambda key: jax.random.normal(jax.random.fold_in(key, step), free.shape[1:])  # noqa: E731
         (_, found), slopes = jax.value_and_grad(judged, has_aux=True)(moved, size * jax.vmap(draw)(keys))
         updates, adams = adam.update(slopes, adams)
-        w, maps = optax.apply_updates(moved, updates)
-        return ((w, tuple(map(_standard, maps))), adams), found
+        after: Any = optax.apply_updates(moved, updates)
+        return ((after[0], tuple(map(_standard, after[1]))), adams), found
 
     begun = (free, tuple(map(_standard, maps)))
     ((w, maps), _), course = lax.scan(move, (begun, adam.init(begun)), jnp.arange(steps))

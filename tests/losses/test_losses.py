@@ -213,6 +213,32 @@ def test_reconstruction(f, value):
         f(output, target[0])
 
 
+def test_a_pyramid_counts_what_is_coarse_at_every_size():
+    """8 x 8 and 4 x 4: a shift by 0.3 is 0.3 at both; squares of one pixel, half +0.3 and half -0.3, at the first alone."""
+    target = jnp.zeros((2, 8, 8, 3))
+    checks = 0.3 * (-1.0) ** (jnp.arange(8)[:, None] + jnp.arange(8)[None])
+    output = jnp.stack([jnp.full((8, 8, 3), 0.3), jnp.broadcast_to(checks[..., None], (8, 8, 3))])
+    np.testing.assert_allclose(losses.pyramid(output, target), [0.3, 0.15], rtol=1e-5)
+    np.testing.assert_allclose(losses.pyramid(output, target, smallest=8), [0.3, 0.3], rtol=1e-5)
+    with pytest.raises(ValueError, match="pyramid: images of shape"):
+        losses.pyramid(output[0], target[0])
+
+
+def test_perceptual_is_of_directions_alone():
+    """Of unit vectors, at each place: equal is 0, at right angles 2, opposite 4; mean over places, sum over levels."""
+    target = jnp.broadcast_to(jnp.array([1.0, 0.0]), (1, 2, 2, 2))
+    alike, across, opposite = 5.0 * target, target[..., ::-1], -target
+    for output, value in [((alike, alike), 0), ((across, alike), 2), ((across, opposite), 6)]:
+        np.testing.assert_allclose(losses.perceptual(output, (target, target)), [value], atol=1e-5)
+    half = target.at[0, 0].set(across[0, 0])
+    np.testing.assert_allclose(losses.perceptual((half,), (target,)), [1.0], atol=1e-5)
+    slopes = jax.grad(lambda x: losses.perceptual((x,), (target,)).sum())(jnp.zeros_like(target))
+    assert np.isfinite(slopes).all()  # where nothing is seen
+    for bad in ((target,), (target, target[:, 1:]), ()):
+        with pytest.raises(ValueError, match="want the same"):
+            losses.perceptual(bad, (target, target) if bad else ())
+
+
 @pytest.mark.parametrize(("mean", "log_variance"), [(0.0, 0.0), (1.5, -2.0), (-0.7, 1.3), (0.0, -6.0)])
 def test_gaussian_kl_is_an_integral(mean, log_variance):
     """Of q log(q / p), by quadrature, in float64."""

@@ -232,6 +232,15 @@ def test_without_groups_logits_are_each_images_own():
     np.testing.assert_allclose(jax.jit(d.apply)(variables, x[1:]), logits[1:], atol=1e-5)
 
 
+def test_features_are_each_images_own_and_no_labels():
+    d, x = stylegan2.Discriminator(3, 64, 8, group=2), official.image(4, 16, 16, 3)
+    variables = jax.jit(d.init)(jax.random.key(0), x, jnp.arange(4) % 3)
+    seen = jax.jit(lambda x: d.apply(variables, x, features=True))
+    assert [f.shape for f in seen(x)] == [(4, 16, 16, 4), (4, 8, 8, 8), (4, 4, 4, 8)]
+    for own, of_all in zip(seen(x[3:]), seen(x)):
+        np.testing.assert_allclose(own, of_all[3:], atol=1e-5)
+
+
 def played():
     """All parts together: two networks of one player, mixing, noise, R1, path length."""
 
