@@ -274,6 +274,6 @@ def test_styles_of_another_model(run, tmp_path, capsys):
     code, text = verb(capsys, run, *asked, tmp_path / "a.gif")
     assert code == 2 and "a.gif: of --styles .png or .npz" in text
     code, text = verb(capsys, run, *asked, tmp_path / "a.png", "--label", 1)
-    assert code == 2 and "--styles: their images are made as they were found; give no count, label" in text
+    assert code == 2 and "--styles: images are made as they were found; give no count, label" in text
     code, text = verb(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
     assert code == 2 and "none.npz: no such file; project writes NAME.w.npz" in text

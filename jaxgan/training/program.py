@@ -179,7 +179,7 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
         config = read_config(Path(run_dir), name, config_class)
         restored = verbs.restored(name, config, build, Path(run_dir), step, member, best)
         if styles and not (count is label is None and control == PLAIN):
-            raise ValueError("--styles: their images are made as they were found; give no count, label or control besides")
+            raise ValueError("--styles: images are made as they were found; give no count, label or control besides")
         if styles:
             files = list(map(Path, styles))
             return projections.sample_projected(restored, files, Path(out), loop.signature(name))
