@@ -30,6 +30,7 @@ from jaxgan.training.translate_files import listed
 
 DRAWS = 10_000  # latents whose styles tell how far w is from its average
 TOGETHER = 8  # images
+FEATURES_WEIGHT = 0.1  # beside pixels, of the discriminator's: with it both count about as much near the end
 
 
 class Found(NamedTuple):
@@ -98,7 +99,7 @@ def project_files(
             projection, made = run(targets[part], start, space)
             images[space] = made
             about = {"made_by": by, "checkpoint": int(state.step), "member": whose, "space": space, "steps": steps}
-            about |= {"seed": seed, "rate": RATE, "noise_weight": NOISE_WEIGHT}
+            about |= {"seed": seed, "rate": RATE, "noise_weight": NOISE_WEIGHT, "features_weight": FEATURES_WEIGHT}
             found[space] = _told(projection, made, targets[part], names[part], about)
             print(f"{len(made)} images in {space}: {steps} steps in {time.perf_counter() - began:.1f} s")
         for i, name in enumerate(names[part]):
@@ -132,7 +133,8 @@ def _projector(experiment: Experiment, state: State, steps: int, seed: int) -> C
         seen = styles.features(nets, targets)
 
         def loss(images):
-            return losses.pyramid(images, targets) + losses.perceptual(styles.features(nets, images), seen)
+            unlike = losses.perceptual(styles.features(nets, images), seen)
+            return losses.pyramid(images, targets) + FEATURES_WEIGHT * unlike
 
         images_of = lambda ws, noise: styles.images(nets, ws, noise)  # noqa: E731
         start, noise = styles.average(nets), styles.noise()
