@@ -23,6 +23,7 @@ import optax
 from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.data import augment
 from jaxgan.models import stylegan2
+from jaxgan.parallel import nearest
 from jaxgan.sampling import others
 from jaxgan.styles import Styles
 from jaxgan.training.experiment import Experiment
@@ -161,6 +162,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         **dict.fromkeys(("mixing", "beta1", "beta2"), SHARE),
     )
     check_ranges(config, clamp=(1e-3, 1e6))
+    shown, group = max(1, config.batch_size // config.accumulate), config.group  # shown to D at once, on all devices
+    if group and shown % min(group, shown):
+        micro = f" and --accumulate {config.accumulate}" * (config.accumulate > 1)
+        fits = [n for n in range(1, group) if shown % n == 0][-1]
+        raise ValueError(
+            f"--group {group}: the {shown} examples of --batch-size {config.batch_size}{micro} are not dealt into such "
+            f"groups; use --group {fits}, or --batch-size {nearest(config.batch_size, group * config.accumulate)}"
+        )
     source = config.images(source)
     classes = conditions(source) if config.conditional else ()
     mapping, synthesis, discriminator = networks(config, source.shape, len(classes))

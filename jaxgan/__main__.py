@@ -32,18 +32,26 @@ def main(arguments: list[str] | None = None) -> None:
     drawn.add_argument("--count", type=int, default=64, help="how many (%(default)s)")
     drawn.add_argument("--seed", type=int, default=0, help="sample i of a seed is always the same (%(default)s)")
     drawn.add_argument("--label", type=int, help="of a conditional model, the class; all in turn if not given")
+    about = "images made of images by what an experiment's verb export wrote"
+    made = verbs.add_parser("translate", help=about, description=about)
+    made.add_argument("artefact", metavar="FILE", type=Path, help="what export wrote")
+    made.add_argument("images", metavar="IMAGES", type=Path, help="a file, a folder or a zip of images of any size")
+    made.add_argument("--out", type=Path, required=True, help="a folder, for the same names; of one image also a file")
+    made.add_argument("--direction", help="which way, by its name; the first if not given")
+    made.add_argument("--masks", type=Path, help="of what is missing, white; not given, what is transparent")
+    made.add_argument("--memory", type=float, default=4.0, help="gigabytes that networks may take (%(default)s)")
+    made.add_argument("--tile", type=int, help="the side of tiles, for all larger images; else as memory allows")
+    made.add_argument("--seed", type=int, default=0, help="of what is drawn for each image (%(default)s)")
     asked = parser.parse_args(arguments)
     if asked.verb == "doctor":
         from jaxgan import doctor
 
         sys.exit(doctor.main())
     try:
-        {"compare": _pages, "sample": _sample}.get(asked.verb, _compare)(asked)
+        {"compare": _pages, "sample": _sample, "translate": _translate}.get(asked.verb, _compare)(asked)
     except MemoryError as error:
-        print(
-            f"error: {error}; there is not memory enough{'' if asked.verb == 'compare' else ': lower --count'}",
-            file=sys.stderr,
-        )
+        mend = {"compare": "", "translate": ": lower --memory"}.get(asked.verb, ": lower --count")
+        print(f"error: {error}; there is not memory enough{mend}", file=sys.stderr)
         sys.exit(1)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -106,6 +114,18 @@ def _sample(asked: argparse.Namespace) -> None:
             by = str(artefact.metadata.get("made_by", "an exported generator"))
             sampling.save(asked.out, frame, by, scale=max(1, 256 // frame.shape[-3]))
     print(f"{asked.out}: {asked.count:,} samples of {asked.artefact}, seed {asked.seed}")
+
+
+def _translate(asked: argparse.Namespace) -> None:
+    from jaxgan import export
+    from jaxgan.training.translate import Translator, chosen
+    from jaxgan.training.translate_files import translate_files
+
+    metadata, directions = export.read_translator(asked.artefact)
+    direction = chosen(directions, asked.direction)
+    translator = Translator(direction, memory=asked.memory * 1e9, tile=asked.tile, seed=asked.seed)
+    by = str(metadata.get("made_by", "an exported network"))
+    translate_files(translator, asked.images, asked.out, by, masks=asked.masks)
 
 
 def _pages(asked: argparse.Namespace) -> None:

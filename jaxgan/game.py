@@ -214,6 +214,18 @@ class Game:
         stats = {n: {**state.stats[n], **averages.get(n, {})} for n in self.nets}
         return self._bind(params, {n: _without(s, "params") for n, s in stats.items()}, train)
 
+    def given(self, state: State, variables: Mapping[str, Mapping[str, Any]]) -> State:
+        """The state with other weights, the inverse of ``functions``: averages are these too.
+
+        Args:
+          state: of this game; optimizers, and what is not given, stay as they are.
+          variables: by network ``params`` and all collections of moving statistics, of the state's own shapes.
+        """
+        stats = {name: _without(collections, "params") for name, collections in variables.items()}
+        ema = {name: _pick(variables[name], average) for name, average in state.ema.items() if name in variables}
+        params = {**state.params, **{name: collections["params"] for name, collections in variables.items()}}
+        return dataclasses.replace(state, params=params, stats={**state.stats, **stats}, ema={**state.ema, **ema})
+
     def _bind(self, params, stats, train=True) -> Nets:
         return Nets({n: Function(params[n], stats[n], net.module, train) for n, net in self.nets.items()})
 

@@ -98,13 +98,25 @@ class Nets(Mapping):
             raise AttributeError(name)
         if name not in self._functions:
             raise AttributeError(f"the game has no network {name!r}; it has {listed(self._functions)}")
-        return self._functions[name]
+        return self[name]
 
     def __iter__(self):
         return iter(self._functions)
 
     def __len__(self):
         return len(self._functions)
+
+
+class Noted(Nets):
+    """``Nets`` that note which of them were asked for, in ``names``."""
+
+    def __init__(self, functions: Mapping[str, Function]):
+        super().__init__(functions)
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> Function:
+        self.names.add(name)
+        return super().__getitem__(name)
 
 
 def listed(names) -> str:

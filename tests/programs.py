@@ -3,9 +3,12 @@
 import dataclasses
 import importlib
 import os
+import random
 import subprocess
 import sys
+import time
 import types
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +66,51 @@ def done(*arguments: object, experiment: str) -> None:
     process = start(*arguments, experiment=experiment, XLA_FLAGS="", JAX_COMPILATION_CACHE_DIR="")
     printed = process.communicate(timeout=3 * 3600)[0]
     assert process.returncode == 0, printed
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen, seconds: float = 600) -> None:
+    """Until it holds; the process must not end before, nor take longer."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        if time.monotonic() > end:
+            process.kill()
+            raise AssertionError(f"too slow: {process.communicate()[0]}")
+        time.sleep(0.02)
+
+
+def killed(
+    command: Sequence[object], whole: Path, broken: Path, kills: int, experiment: str, within: float = 0.5
+) -> int:
+    """Run a command uninterrupted, and again, killed by SIGKILL at random moments and begun anew until it is done.
+
+    Args:
+      command: arguments, but for the run's directory.
+      whole, broken: the runs' directories.
+      kills: how often.
+      experiment: whose program.
+      within: seconds after its first step, in which a process is killed.
+
+    Returns:
+      How many of those that were killed had resumed.
+    """
+    uninterrupted = start(*command, "--run-dir", whole, experiment=experiment)
+    told, _ = uninterrupted.communicate(timeout=3600)
+    assert uninterrupted.returncode == 0, told
+    checkpoints, log = broken / "checkpoints", broken / "metrics.jsonl"
+    rng, resumed = random.Random(0), 0
+    for _ in range(kills):
+        process = start(*command, "--run-dir", broken, experiment=experiment)
+        wait_for(lambda: checkpoints.is_dir() and any(p.name.isdigit() for p in checkpoints.iterdir()), process)
+        size = log.stat().st_size
+        wait_for(lambda: log.stat().st_size > size or process.poll() == 0, process)  # noqa: B023
+        time.sleep(rng.uniform(0, within))
+        process.kill()
+        resumed += "resumed from step" in process.communicate()[0]
+    process = start(*command, "--run-dir", broken, experiment=experiment)
+    told, _ = process.communicate(timeout=3600)
+    assert process.returncode == 0, told
+    return resumed
 
 
 def inspect(capsys, run_dir) -> str:

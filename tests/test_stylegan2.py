@@ -85,6 +85,22 @@ def test_a_size_that_does_not_grow_from_the_smallest():
         tiny(smallest=3)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"group": 3}, "--group 3: the 8 examples of --batch-size 8 are not .*; use --group 2, or --batch-size 6 or 9"),
+        (
+            {"group": 3, "accumulate": 2},
+            "the 4 examples of --batch-size 8 and --accumulate 2 .* or --batch-size 6 or 12",
+        ),
+    ],
+)
+def test_a_group_that_does_not_divide_the_batch(changes, told):
+    with pytest.raises(ValueError, match=told):
+        tiny(**changes)
+    tiny(**changes | {"group": 0}), tiny(**changes | {"group": 100})  # none, or all of them
+
+
 def trained(built, states, steps):
     """The states before each of these steps, the same but for the step's number, after it, and the metrics."""
     step = jax.jit(built.game.step)
@@ -134,6 +150,15 @@ def test_classes(conditional):
     own = jax.nn.one_hot(jnp.arange(2), 10)
     np.testing.assert_allclose(sample(state, z[:2], own), images[:2], atol=1e-5)
     assert np.abs(sample(state, z, (jnp.arange(20) + 1) % 10) - images).max(axis=(1, 2, 3)).min() > 1e-3
+
+
+def test_what_samples_are_made_with(conditional):
+    """Mapping with its mean w, and synthesis; no discriminator, no path's mean."""
+    variables = conditional[0].variables(conditional[1])
+    assert {name: set(own) for name, own in variables.items()} == {
+        "mapping": {"params", "moving"},
+        "synthesis": {"params"},
+    }
 
 
 @pytest.mark.slow
@@ -212,6 +237,22 @@ def test_it_resumes_with_all_that_moves_besides_parameters(tmp_path, capsys):
     for name in moved:
         assert np.abs(states[0][name]).max() > 1e-4, name
     assert {"stats.ada.batch_stats.signs", "ema.mapping.params.linear_0.kernel"} <= set(states[0])
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(tmp_path, capsys):
+    """Twenty times by SIGKILL, with all that moves besides parameters: ADA's probability, the mean length, the mean w."""
+    flags = [*programs.tiny("stylegan2"), "--augment", "ada", "--ada-kimg", 0.1, "--ada-target", -1, "--path-every", 2]
+    command = ["train", "--steps", 300, "--checkpoint-every", 10, "--sample-every", 1000, *flags]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert programs.killed(command, whole, broken, 20, experiment="stylegan2", within=3) >= 19
+    code, told = programs.run(capsys, "inspect", "--run-dir", whole, experiment="stylegan2")
+    assert code == 0 and "step 300" in told
+    assert programs.run(capsys, "inspect", "--run-dir", broken, experiment="stylegan2") == (0, told)
+    assert (broken / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    found = Checkpoints(broken / "checkpoints", read_only=True).read()
+    for name in ("stats.ada.ada.p", "stats.path.batch_stats.mean", "stats.mapping.moving.w"):
+        assert f"  {name}\n" in told and np.abs(found[name]).max() > 1e-4, name
 
 
 def products(function, *inputs):

@@ -28,12 +28,19 @@ def bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, int] | N
     shrinks against aliasing, borders mirrored; a size that does not divide is rounded up. Near edges it overshoots the
     range of the images: ``rounded`` is what a file would hold.
 
+    Sizes that are not known, as in an export, become a whole number of times larger alone.
+
     Raises:
-      ValueError: ``factor`` or ``size`` is not above 0.
+      ValueError: ``factor`` or ``size`` is not above 0; or images of sizes that are not known are not enlarged so.
     """
     height, width = images.shape[1:3]
     if factor <= 0 or (size is not None and min(size) < 1):
         raise ValueError(f"bicubic(factor={factor:g}, size={size}): want what is above 0")
+    if not _are_known(images):
+        times = round(1 / factor)
+        if size is not None or times < 1 or abs(1 / factor - times) > 1e-9:
+            raise ValueError(f"bicubic(factor={factor:g}, size={size}): of images of sizes not known, 1 / n")
+        return _filtered(images.astype(jnp.float32), _cubic(5, 5 * times, factor)[2 * times : 3 * times])
     by = (factor, factor) if size is None else (height / size[0], width / size[1])
     # 9 / (1 / 3) may be a little above 27.
     to = tuple(math.ceil(n / factor - 1e-9) for n in (height, width)) if size is None else size
@@ -45,6 +52,32 @@ def _product(images: jax.Array, rows: np.ndarray, columns: np.ndarray) -> jax.Ar
     exact = jax.lax.Precision.HIGHEST
     tall = jnp.einsum("oh,bhwc->bowc", jnp.asarray(rows, images.dtype), images, precision=exact)
     return jnp.einsum("pw,bowc->bopc", jnp.asarray(columns, images.dtype), tall, precision=exact)
+
+
+def _are_known(images: jax.Array) -> bool:
+    """Whether height and width are numbers, and no names as in an export."""
+    return all(isinstance(n, int) for n in images.shape[1:3])
+
+
+def _filtered(images: jax.Array, taps: np.ndarray) -> jax.Array:
+    """Images whose lines are sums of neighbouring lines, borders mirrored: ``_product`` for sizes that are not known.
+
+    Args:
+      images: [B, H, W, C].
+      taps: [times, K], K odd: for each new line of a line, the shares of it and of the (K - 1) / 2 on each side.
+
+    Returns:
+      [B, times * H, times * W, C].
+    """
+    times, width = taps.shape
+    for axis in (1, 2):
+        count, reach = images.shape[axis], width // 2
+        padded = jnp.pad(images, [(reach, reach) if i == axis else (0, 0) for i in range(4)], "symmetric")
+        near = [jax.lax.slice_in_dim(padded, k, k + count, axis=axis) for k in range(width)]
+        lines = [sum(float(share) * x for share, x in zip(row, near)) for row in taps]
+        shape = [times * n if i == axis else n for i, n in enumerate(images.shape)]
+        images = jnp.stack(lines, axis + 1).reshape(shape)
+    return images
 
 
 @functools.cache
@@ -117,8 +150,7 @@ def edges(images: jax.Array, *, sigma: float = 1.0, threshold: float = 1.0, chan
     """
     if sigma <= 0:
         raise ValueError(f"edges(sigma={sigma:g}): want what is above 0")
-    height, width = images.shape[1:3]
-    blurred = _product(_luma(images), _gaussian(height, sigma), _gaussian(width, sigma))
+    blurred = _blurred(_luma(images), sigma)
     slope_y, slope_x = _slopes(blurred)
     slope = jnp.sqrt(slope_y**2 + slope_x**2 + 1e-12)
     around = _around(jnp.pad(slope, ((0, 0), (1, 1), (1, 1), (0, 0))))
@@ -134,6 +166,13 @@ def edges(images: jax.Array, *, sigma: float = 1.0, threshold: float = 1.0, chan
     mean = jnp.maximum(slope.mean((1, 2, 3), keepdims=True), FAINT)
     ink = jnp.clip(slope / mean - threshold, 0, 1) * peak
     return jnp.repeat(1 - 2 * ink, channels, -1)
+
+
+def _blurred(x: jax.Array, sigma: float) -> jax.Array:
+    if not _are_known(x):
+        reach = math.ceil(3 * sigma)
+        return _filtered(x, _gaussian(2 * reach + 1, sigma)[reach : reach + 1])
+    return _product(x, *(_gaussian(n, sigma) for n in x.shape[1:3]))
 
 
 def _slopes(x: jax.Array) -> tuple[jax.Array, jax.Array]:

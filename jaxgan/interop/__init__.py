@@ -8,6 +8,8 @@ as jaxgan's modules do, and back; ``write_safetensors`` writes what PyTorch load
     variables = pix2pix.to_variables(read_weights("latest_net_G.pth"), like)
     fake = module.apply(variables, image, train=False)
     write_safetensors("generator.safetensors", pix2pix.to_torch(variables))
+
+``read_parameters`` and ``write_parameters`` are for jaxgan's own networks, under their own names.
 """
 
 import zipfile
@@ -16,10 +18,19 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan.interop.safetensors import read_safetensors, write_safetensors
+from jaxgan.interop.parameters import read_parameters, write_parameters
+from jaxgan.interop.safetensors import read_metadata, read_safetensors, write_safetensors
 from jaxgan.interop.torch_file import read_torch
 
-__all__ = ["read_safetensors", "read_torch", "read_weights", "write_safetensors"]
+__all__ = [
+    "read_metadata",
+    "read_parameters",
+    "read_safetensors",
+    "read_torch",
+    "read_weights",
+    "write_parameters",
+    "write_safetensors",
+]
 
 
 def read_weights(path: str | Path) -> dict[str, np.ndarray]:

@@ -49,8 +49,23 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            tensors = _header(file, path.stat().st_size)
+            tensors, _ = _header(file, path.stat().st_size)
             return {name: _array(file.read(tensor.end - tensor.begin), tensor) for name, tensor in tensors.items()}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """What a file says of itself, text by name; its arrays are not read.
+
+    Raises:
+      ValueError: the file is of another format, or damaged; the message says how.
+      OSError: it cannot be read.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return _header(file, path.stat().st_size)[1]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -82,8 +97,8 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Map
             file.write(value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
-def _header(file, size: int) -> dict[str, _Tensor]:
-    """What the header tells, checked against the file's size; the file then stands at the first number."""
+def _header(file, size: int) -> tuple[dict[str, _Tensor], dict[str, str]]:
+    """Arrays and metadata that the header tells, checked against the file's size; the file is at the first number."""
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or not 2 <= length <= min(size - 8, _LONGEST):
         raise ValueError(f"no .safetensors: a header of {length:,} bytes in a file of {size:,}")
@@ -102,7 +117,10 @@ def _header(file, size: int) -> dict[str, _Tensor]:
         end = tensor.end
     if end != size - 8 - length:
         raise ValueError(f"its arrays take {end:,} bytes, and it has {size - 8 - length:,} for them")
-    return tensors
+    metadata = tree.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("its metadata are other than text by name")
+    return tensors, metadata
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

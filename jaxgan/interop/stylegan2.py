@@ -3,7 +3,7 @@
 Of any size, with labels and without; and StyleGAN2's of https://github.com/NVlabs/stylegan3, whose names are the same.
 They are jaxgan's ``models.stylegan2`` with images of 4 x 4 doubled. One state dict of G is two networks::
 
-    arrays = read_weights("G_ema.pt")                        # G_ema.state_dict()
+    arrays = read_weights("G_ema.npz")                       # G_ema.state_dict()
     mapping = stylegan2.to_variables(arrays, mapping_like)
     synthesis = stylegan2.to_variables(arrays, synthesis_like)
     images = Synthesis(...).apply(synthesis, ws, stylegan2.noise(arrays))
@@ -11,6 +11,8 @@ They are jaxgan's ``models.stylegan2`` with images of 4 x 4 doubled. One state d
 
 What each is given of the other's is left out, by the name before the dot. Of one level, i, the official name is
 b<side>, the side being 4 doubled i times. Constant noise is no variable of ours: it is an argument.
+
+NVIDIA gives networks as pickles, which execute what is in them: docs/weights.md has how their owner makes the file.
 """
 
 import re

@@ -48,7 +48,7 @@ class Geometry(NamedTuple):
 
 def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometry:
     """The geometry of TensorFlow's "SAME" padding: ``large = size``, ``small = ceil(size / stride)``."""
-    small = tuple(math.ceil(n / stride) for n in size)
+    small = tuple(-(-n // stride) for n in size)
     excess = [stride * (m - 1) + k - n for n, m, k in zip(size, small, kernel)]
     # A negative excess crops what no patch reaches: it goes to the high side whole.
     padding = tuple((max(e, 0) // 2, e - max(e, 0) // 2) for e in excess)
@@ -62,7 +62,7 @@ def padded(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding:
       ValueError: the kernel is larger than the padded image.
     """
     small = tuple((n + 2 * padding - k) // stride + 1 for n, k in zip(size, kernel))
-    if min(small, default=1) < 1:
+    if any(n < 1 for n in small):  # an export may not know which of them is the least
         raise ValueError(f"an image of {size} with {padding} on each side is smaller than a kernel of {kernel}")
     # As in ``same``, the high side crops what no patch reaches.
     sides = tuple((padding, stride * (m - 1) + k - n - padding) for n, m, k in zip(size, small, kernel))

@@ -278,7 +278,7 @@ def mirrored(x: jax.Array, width: int, edge: bool = False) -> jax.Array:
     Raises:
       ValueError: there are not as many pixels to mirror.
     """
-    if not edge and min(x.shape[1:-1]) <= width:
+    if not edge and any(n <= width for n in x.shape[1:-1]):  # an export may not know which of them is the least
         raise ValueError(f"{list(x.shape)}: to mirror {width} pixels, sides must be of {width + 1} or more")
     widths = [(0, 0), *((width, width) for _ in x.shape[1:-1]), (0, 0)]
     return jnp.pad(x, widths, mode="edge" if edge else "reflect")

@@ -19,7 +19,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +112,19 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
             f"--run-dir {path} is a run of {record['experiment']!r}, not of {experiment!r}: "
             f"python -m experiments.{record['experiment']}"
         )
-    known = {field.name: field for field in dataclasses.fields(config_class)}
-    unknown = set(record["config"]) - set(known)
+    return settings(record["config"], config_class, path / "config.json", experiment)
+
+
+def settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
+    """Settings from JSON, as ``config_class``.
+
+    Raises:
+      ValueError: there are some that the experiment does not have; the message says ``where``.
+    """
+    unknown = set(values) - {field.name for field in dataclasses.fields(config_class)}
     if unknown:
-        raise ValueError(
-            f"{path / 'config.json'}: settings that {experiment} does not have: {', '.join(sorted(unknown))}"
-        )
-    values = {name: tuple(x) if isinstance(x, list) else x for name, x in record["config"].items()}
-    return config_class(**values)
+        raise ValueError(f"{where}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
+    return config_class(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})
 
 
 def _holds(path: Path) -> bool:

@@ -13,9 +13,10 @@ import optax
 from jaxgan import sampling
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
+from jaxgan.export import LEAST
 from jaxgan.game import Game, Player, State, total
 from jaxgan.metrics import gaussian_distance, moments
-from jaxgan.networks import Net, Nets
+from jaxgan.networks import Net, Nets, Noted
 from jaxgan.styles import Styles
 from jaxgan.training.settings import Settings
 
@@ -139,6 +140,24 @@ class Experiment:
             return np.concatenate([np.asarray(from_batch(state, *part)) for part in parts])[:count]
 
         return run
+
+    def variables(self, state: State) -> dict[str, dict[str, Any]]:
+        """What samples and translations are made with, of each network ``params`` and moving statistics by collection.
+
+        Averaged where averages are kept. Networks that only training needs, as the discriminator, are not there.
+        """
+        nets = Noted(self.game.functions(state))
+
+        def make():
+            keys = sampling.sample_keys(0, 1)
+            for translation in self.translations.values():
+                side = -(-LEAST // translation.multiple) * translation.multiple
+                translation.run(nets, jnp.zeros((1, side, side, translation.channels)), keys)
+            if not self.translations:
+                self.generate(nets, self.draw(0, np.zeros(1, int)), *(jnp.zeros(1, jnp.int32),) * bool(self.classes))
+
+        jax.eval_shape(make)
+        return {name: {"params": nets[name].params, **nets[name].stats} for name in sorted(nets.names)}
 
     def draw_sheets(self, seed: int) -> Callable[[State], dict[str, np.ndarray]]:
         """A function of a state that draws each of ``sheets``, of the same examples every time."""

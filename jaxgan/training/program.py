@@ -23,12 +23,21 @@ import tyro
 
 from jaxgan import evaluation
 from jaxgan.projection import Space
-from jaxgan.training import cache, evaluate as evaluating, logging, loop, projections, report, verbs
+from jaxgan.training import (
+    cache,
+    evaluate as evaluating,
+    logging,
+    loop,
+    parameters as files,
+    projections,
+    report,
+    verbs,
+)
 from jaxgan.training.checkpoint import checksums
 from jaxgan.training.control import PLAIN, Control
 from jaxgan.training.directory import PROJECTIONS, read_config
 from jaxgan.training.members import Build
-from jaxgan.training.translate import Translator
+from jaxgan.training.translate import Translator, chosen, directions
 from jaxgan.training.translate_files import translate_files
 
 VERBS = ("train", "sample", "translate", "project", "evaluate", "export", "report", "inspect")
@@ -62,7 +71,7 @@ def main(
     try:
         default = with_preset(config_class, presets or {}, arguments[1:] if arguments[0] == "train" else [])
         tyro.extras.subcommand_cli_from_dict(
-            _verbs(name, config_class, build, default, tuple(presets or ())),
+            _verbs(name, config_class, build, default, tuple(presets or ()), description or ""),
             prog=f"python -m experiments.{name}",
             description=f"{(description or name).strip()}\n\nWithout a verb it trains; its flags: train --help",
             args=arguments,
@@ -129,8 +138,19 @@ def with_preset(config_class: type, presets: Mapping[str, Preset], flags: Sequen
     return dataclasses.replace(config_class(), **(settings(given) if callable(settings) else settings))
 
 
-def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
+def _verbs(name, config_class, build, default, presets, description) -> dict[str, Callable]:
     """The functions whose signatures tyro reads, of what ``verbs`` does; flags change ``default``."""
+
+    def restored(
+        run_dir: str, step: int | None, best: bool, member: int | None, parameters=None, own_data=True
+    ) -> tuple[Any, Any]:
+        """As ``verbs.restored``, of a run or of a file of parameters; and its settings, None of a file."""
+        if parameters is None:
+            config = read_config(Path(run_dir), name, config_class)
+            return verbs.restored(name, config, build, Path(run_dir), step, member, best), config
+        if step is not None or best or member is not None:
+            raise ValueError(f"--parameters {parameters}: it holds one step; leave out --step, --best and --member")
+        return files.load(Path(parameters), name, config_class, build, own_data), None
 
     def train(experiment, run, dry_run: bool = False, preset=None):
         """Train, or go on with the run that is there.
@@ -151,6 +171,7 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
     def sample(
         out: str,
         run_dir: str = f"runs/{name}",
+        parameters: str | None = None,
         count: int | None = None,
         seed: int = 0,
         step: int | None = None,
@@ -167,6 +188,7 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
             unless --label fixes it, or raw samples (.npz: images, float32 in [-1, 1], [N, height, width, C], and
             labels if there are any).
           run_dir: the run.
+          parameters: what export wrote, name.safetensors, in the place of a run.
           count: how many, 64 if not given; of an interpolation, how many latents it passes; of --mix, sources and
             destinations together, 12; of --direction, 8.
           seed: which; sample i of a seed is the same for any count.
@@ -176,14 +198,12 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
           label: of a conditional model, the class; all in turn if not given.
           styles: files that project has written, whose images are made again (.png, .npz); nothing is drawn.
         """
-        config = read_config(Path(run_dir), name, config_class)
-        restored = verbs.restored(name, config, build, Path(run_dir), step, member, best)
+        drawn, _ = restored(run_dir, step, best, member, parameters)
         if styles and not (count is label is None and control == PLAIN):
             raise ValueError("--styles: images are made as they were found; give no count, label or control besides")
         if styles:
-            files = list(map(Path, styles))
-            return projections.sample_projected(restored, files, Path(out), loop.signature(name))
-        verbs.sample(restored, loop.signature(name), count, seed, Path(out), label, control)
+            return projections.sample_projected(drawn, list(map(Path, styles)), Path(out), loop.signature(name))
+        verbs.sample(drawn, loop.signature(name), count, seed, Path(out), label, control)
 
     def evaluate(
         run_dir: str = f"runs/{name}",
@@ -218,17 +238,17 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
           member: of a population, whose; the first if not given.
           out: a JSON file for the figures and their protocol; evaluation.json beside the run's if not given.
         """
-        config = read_config(Path(run_dir), name, config_class)
         evaluating.check(metrics, count)
-        restored = verbs.restored(name, config, build, Path(run_dir), step, member, best)
+        drawn, config = restored(run_dir, step, best, member)
         look = functools.partial(evaluation.extractor, features, weights, resize)
         path, own = Path(out) if out else Path(run_dir, "evaluation.json"), config.seed if seed is None else seed
-        verbs.evaluate(restored, f"{name} in {run_dir}", metrics, look, count, own, path)
+        verbs.evaluate(drawn, f"{name} in {run_dir}", metrics, look, count, own, path)
 
     def translate(
         images: str,
         out: str,
         run_dir: str = f"runs/{name}",
+        parameters: str | None = None,
         direction: str | None = None,
         masks: str | None = None,
         memory: float = 4.0,
@@ -244,6 +264,7 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
           images: a file, or a folder or zip; an animation is translated frame by frame. Of a video give the frames.
           out: a folder, in which they have the same names; of one image also a file.
           run_dir: the run.
+          parameters: what export wrote, name.safetensors, in the place of a run.
           direction: which way, by its name; the experiment's first if not given.
           masks: of what is missing, white; files of the same names. Not given: what is transparent.
           memory: gigabytes that the networks may take; an image that needs more is made in overlapping tiles.
@@ -253,9 +274,9 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
           best: of the best checkpoint.
           member: of a population, whose; the first if not given.
         """
-        config = read_config(Path(run_dir), name, config_class)
-        experiment, state, _ = verbs.restored(name, config, build, Path(run_dir), step, member, best)
-        translator = Translator(experiment, state, direction, memory=memory * 1e9, tile=tile, seed=seed)
+        (experiment, state, _), _ = restored(run_dir, step, best, member, parameters, own_data=False)
+        way = chosen(directions(experiment, state), direction)
+        translator = Translator(way, memory=memory * 1e9, tile=tile, seed=seed)
         translate_files(translator, Path(images), Path(out), loop.signature(name), masks=Path(masks) if masks else None)
 
     def project(
@@ -284,11 +305,10 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
           best: of the best checkpoint; of a population, of the one with the best member.
           member: of a population, whose; the first if not given.
         """
-        config = read_config(Path(run_dir), name, config_class)
-        restored = verbs.restored(name, config, build, Path(run_dir), step, member, best)
+        projector, _ = restored(run_dir, step, best, member)
         folder = Path(out) if out else Path(run_dir, PROJECTIONS)
         by = loop.signature(name)
-        projections.project_files(restored, Path(images), folder, by, spaces=space, steps=steps, seed=seed)
+        projections.project_files(projector, Path(images), folder, by, spaces=space, steps=steps, seed=seed)
 
     def write_export(
         out: str,
@@ -297,18 +317,19 @@ def _verbs(name, config_class, build, default, presets) -> dict[str, Callable]:
         best: bool = False,
         member: int | None = None,
     ):
-        """Write a checkpoint's generator to a file that needs no jaxgan, for CPUs, CUDA and TPUs.
+        """Write what makes a checkpoint's samples to a file for others, with a model card.
 
         Args:
-          out: the file, which `jaxgan sample` reads: name.jaxgan.
+          out: name.jaxgan for compiled functions, which need no jaxgan and run on CPUs, CUDA and TPUs; `jaxgan sample`
+            reads them, or `jaxgan translate` where images are made of images. name.safetensors for the averaged
+            parameters, which `sample --parameters` reads; the card is beside them, name.md.
           run_dir: the run.
           step: of which checkpoint; the newest if not given.
           best: of the best checkpoint; of a population, of the one with the best member.
           member: of a population, whose; the first if not given.
         """
-        config = read_config(Path(run_dir), name, config_class)
-        experiment, state, _ = verbs.restored(name, config, build, Path(run_dir), step, member, best)
-        verbs.export(experiment, state, name, config, Path(out))
+        drawn, config = restored(run_dir, step, best, member)
+        verbs.export(drawn, name, config, description, Path(run_dir, "evaluation.json"), Path(out))
 
     def write_report(run_dir: str = f"runs/{name}"):
         """Write report.html, also while the run goes on.

@@ -4,10 +4,13 @@ Layers that normalise an image by its own mean and variance would make each tile
 other. In tiles they take those of the whole image, made small: Chen et al. 2021 (2103.11784).
 """
 
+import dataclasses
 import functools
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,53 +18,43 @@ import numpy as np
 from jaxgan import sampling
 from jaxgan.data import degrade
 from jaxgan.data.tiles import starts
+from jaxgan.export import LEAST, Direction
 from jaxgan.game import State
+from jaxgan.interop.parameters import named, unnamed
 from jaxgan.networks import Function, Nets, takes_train
 from jaxgan.training.experiment import Experiment, Translation
 
 TILES = (1024, 768, 512, 384, 256, 192, 128, 64)  # sides to choose from, the largest that memory allows
 OVERLAP = 4  # neighbours share a tile's side over so much, over which one fades into the other
 PROBE = 256  # pixels of a side by which is told how much memory a pixel takes
-LEAST = 8  # pixels of a side: less is no picture
 
 
 class Translator:
-    """Images, uint8 [height, width, channels], to images, as one direction of an experiment makes them.
+    """Images, uint8 [height, width, channels], to images, as one direction of an experiment, or artefact, makes them.
 
     An image is mirrored at its right and lower edge up to the size that the networks take, and what they make is cut
     back. Each size is compiled once.
 
     Args:
-      experiment: has translations.
-      state: with which weights.
-      direction: of ``experiment.translations``; the first if None.
+      direction: what makes them: ``chosen(directions(experiment, state))``, or of ``export.read_translator``.
       memory: bytes that the networks may take; an image that needs more is translated in tiles.
       tile: the side of tiles, for all images that are larger; None leaves it to ``memory``.
       seed: of what is drawn for each image, by its place.
 
     Raises:
-      ValueError: there is no such direction, or the side does not suit the networks.
+      ValueError: the side does not suit the networks, or the seed is no uint32.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        state: State,
-        direction: str | None = None,
-        *,
-        memory: float = 4e9,
-        tile: int | None = None,
-        seed: int = 0,
-    ):
-        self.translation = chosen(experiment, direction)
-        multiple = self.translation.multiple
+    def __init__(self, direction: Direction, *, memory: float = 4e9, tile: int | None = None, seed: int = 0):
+        self.direction, multiple = direction, direction.multiple
         if tile is not None and (tile < multiple or tile % multiple):
             raise ValueError(f"tiles of side {tile}: the networks take multiples of {multiple}")
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"--seed {seed}: from 0 to {2**32 - 1}")
         self._memory, self._tile, self._seed = memory, tile, seed
-        self._functions = experiment.game.functions
-        self._state = jax.device_put(state)
+        self._weights = jax.device_put(direction.weights)
         self._compiled = functools.cache(self._compile)
-        self._noted = jax.jit(self._note)
+        self._noted = jax.jit(direction.note)
 
     def __call__(self, image: np.ndarray, place: int = 0) -> np.ndarray:
         """The translation of the ``place``-th image: [height * scale, width * scale, C], uint8.
@@ -70,14 +63,13 @@ class Translator:
           ValueError: the image has other channels than the networks take, or too few pixels.
         """
         height, width, channels = image.shape
-        if channels != self.translation.channels:
-            raise ValueError(f"an image of {channels} channels: the networks take {self.translation.channels}")
+        if channels != self.direction.channels:
+            raise ValueError(f"an image of {channels} channels: the networks take {self.direction.channels}")
         if min(height, width) < LEAST:
             raise ValueError(f"{width} x {height} pixels: less than {LEAST} x {LEAST} is no picture to translate")
         x = image.astype(np.float32) / 127.5 - 1
-        key = sampling.sample_keys(self._seed, 1, place)
         side = self.tile_of(height, width)
-        made = self._whole(x, key) if side is None else self._in_tiles(x, key, side)
+        made = self._whole(x, place) if side is None else self._in_tiles(x, place, side)
         return sampling.to_bytes(made)
 
     def tile_of(self, height: int, width: int) -> int | None:
@@ -89,7 +81,7 @@ class Translator:
         pixels = self._memory / max(1, self.bytes_of(*small)) * math.prod(self._filled(*small))
         if math.prod(self._filled(height, width)) <= pixels:
             return None
-        multiple = self.translation.multiple
+        multiple = self.direction.multiple
         sides = [side for side in TILES if side % multiple == 0 and side < max(height, width)] or [multiple]
         return next((side for side in sides if side * side <= pixels), sides[-1])
 
@@ -99,29 +91,23 @@ class Translator:
         return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 
     def _filled(self, height: int, width: int) -> tuple[int, int]:
-        multiple = self.translation.multiple
+        multiple = self.direction.multiple
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def _compile(self, height: int, width: int, in_tiles: bool) -> jax.stages.Compiled:
-        def run(state, image, key, moments):
-            return self.translation.run(_using(self._functions(state), moments), image, key)
+        image = jax.ShapeDtypeStruct((1, height, width, self.direction.channels), jnp.float32)
+        moments = jax.eval_shape(self.direction.note, self._weights, image, *self._drawing(0)) if in_tiles else {}
+        run = jax.jit(self.direction.run)
+        return run.lower(self._weights, image, *self._drawing(0), moments).compile()
 
-        image = jax.ShapeDtypeStruct((1, height, width, self.translation.channels), jnp.float32)
-        key = sampling.sample_keys(0, 1)
-        moments = jax.eval_shape(self._note, self._state, image, key) if in_tiles else {}
-        return jax.jit(run).lower(self._state, image, key, moments).compile()
+    def _drawing(self, place: int) -> tuple[np.uint32, np.ndarray]:
+        """What is drawn for an image: the seed's, at its place."""
+        return np.uint32(self._seed), np.full(1, place, np.int32)
 
-    def _note(self, state: State, image: jax.Array, key: jax.Array) -> dict[str, Any]:
-        """By network, what its layers normalise this image by."""
-        noted: dict[str, Any] = {}
-        nets = {name: _Noting(function, name, noted) for name, function in self._functions(state).items()}
-        self.translation.run(Nets(nets), image, key)  # pyright: ignore
-        return noted
-
-    def _whole(self, image: np.ndarray, key: jax.Array, moments: Any = None) -> np.ndarray:
-        padded, scale = self._padded(image), self.translation.scale
+    def _whole(self, image: np.ndarray, place: int, moments: Any = None) -> np.ndarray:
+        padded, scale = self._padded(image), self.direction.scale
         compiled = self._compiled(*padded.shape[1:3], moments is not None)
-        made = np.asarray(compiled(self._state, padded, key, moments or {}))[0]
+        made = np.asarray(compiled(self._weights, padded, *self._drawing(place), moments or {}))[0]
         return made[: image.shape[0] * scale, : image.shape[1] * scale]
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
@@ -130,14 +116,14 @@ class Translator:
         widths = ((0, rows - image.shape[0]), (0, columns - image.shape[1]), (0, 0))
         return np.pad(image, widths, "symmetric")[None]
 
-    def _in_tiles(self, image: np.ndarray, key: jax.Array, side: int) -> np.ndarray:
+    def _in_tiles(self, image: np.ndarray, place: int, side: int) -> np.ndarray:
         """The mean of overlapping tiles, each counting less towards its edges."""
         height, width, _ = image.shape
-        scale = self.translation.scale
+        scale = self.direction.scale
         smaller = min(1.0, side / max(height, width))
         size = max(LEAST, round(height * smaller)), max(LEAST, round(width * smaller))
         thumbnail = np.asarray(jnp.clip(degrade.bicubic(jnp.asarray(image)[None], size=size), -1, 1))[0]
-        moments = self._noted(self._state, self._padded(thumbnail), key)
+        moments = self._noted(self._weights, self._padded(thumbnail), *self._drawing(place))
         image = np.pad(image, ((0, max(0, side - height)), (0, max(0, side - width)), (0, 0)), "symmetric")
         counts = _fading(side * scale, side * scale // OVERLAP)
         weight = (counts[:, None] * counts[None])[..., None]
@@ -145,13 +131,43 @@ class Translator:
         apart = side - side // OVERLAP
         for top in starts(image.shape[0], side, apart):
             for left in starts(image.shape[1], side, apart):
-                made = self._whole(image[top : top + side, left : left + side], key, moments)
+                made = self._whole(image[top : top + side, left : left + side], place, moments)
                 sums = np.zeros((*weights.shape[:2], made.shape[-1]), np.float32) if sums is None else sums
                 at = tuple(slice(start * scale, (start + side) * scale) for start in (top, left))
                 sums[at] += made * weight
                 weights[at] += weight
         assert sums is not None
         return (sums / weights)[: height * scale, : width * scale]
+
+
+def directions(experiment: Experiment, state: State) -> dict[str, Direction]:
+    """An experiment's translations as functions of weights, which are the state's, averaged where they are."""
+    if not experiment.translations:
+        return {}
+    variables = experiment.variables(state)
+    weights, modules = named(variables), {name: experiment.game.nets[name].module for name in variables}
+    return {name: _direction(translation, weights, modules) for name, translation in experiment.translations.items()}
+
+
+def _direction(translation: Translation, weights: dict[str, Any], modules: dict[str, nn.Module]) -> Direction:
+    def nets_of(weights):
+        variables = unnamed(weights)
+        own = {name: dict(variables.get(name, {})) for name in modules}
+        return {name: Function(own[name].pop("params", {}), own[name], modules[name], train=False) for name in own}
+
+    def run(weights, images, seed, places, moments):
+        nets = nets_of(weights)
+        for name, own in moments.items():
+            nets[name] = dataclasses.replace(nets[name], stats={**nets[name].stats, "moments": own})
+        return translation.run(Nets(nets), images, sampling.keys_of(seed, places))
+
+    def note(weights, images, seed, places):
+        noted: dict[str, Any] = {}
+        nets = {name: _Noting(function, name, noted) for name, function in nets_of(weights).items()}
+        translation.run(Nets(nets), images, sampling.keys_of(seed, places))  # pyright: ignore
+        return noted
+
+    return Direction(weights, run, note, translation.channels, translation.multiple, translation.scale)
 
 
 class _Noting:
@@ -173,28 +189,18 @@ class _Noting:
         return output, f.stats
 
 
-def _using(nets: Nets, moments: dict[str, Any]) -> Nets:
-    """The networks, whose layers normalise by these moments."""
-    return Nets(
-        {
-            name: f.replace(stats={**f.stats, "moments": moments[name]}) if name in moments else f
-            for name, f in nets.items()
-        }
-    )
-
-
-def chosen(experiment: Experiment, direction: str | None) -> Translation:
-    """The translation of that name, the first if None.
+def chosen(directions: Mapping[str, Direction], name: str | None) -> Direction:
+    """The direction of that name, the first if None.
 
     Raises:
       ValueError: there is none.
     """
-    names = list(experiment.translations)
+    names = list(directions)
     if not names:
         raise ValueError("this experiment makes images of latents, and translates none; use sample")
-    if direction is not None and direction not in names:
-        raise ValueError(f"--direction {direction}: want {' or '.join(names)}")
-    return experiment.translations[direction or names[0]]
+    if name is not None and name not in names:
+        raise ValueError(f"--direction {name}: want {' or '.join(names)}")
+    return directions[name or names[0]]
 
 
 def _fading(size: int, overlap: int) -> np.ndarray:

@@ -51,7 +51,7 @@ def translate_files(
     failed, pixels, seconds = [], 0, 0.0
     for place, name in enumerate(names):
         try:
-            picture = _read(files, name, translator.translation.channels)
+            picture = _read(files, name, translator.direction.channels)
             picture = _with_holes(picture, name, holes) if holes else picture
             if picture.frames.shape[-1] == 4 and picture.frames[..., 3].min() >= 128:
                 raise ValueError(f"{name}: nothing of it is transparent, so nothing would be filled; or give --masks")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,23 @@ from rich.table import Table
 from jaxgan import axis, evaluation, export as exporting, parallel, sampling
 from jaxgan.data import Batches
 from jaxgan.game import State
-from jaxgan.training import cache, control as controlling, evaluate as evaluating, logging, loop, private, probe, report
+from jaxgan.training import (
+    cache,
+    card as cards,
+    control as controlling,
+    evaluate as evaluating,
+    logging,
+    loop,
+    parameters,
+    private,
+    probe,
+    report,
+)
 from jaxgan.training.checkpoint import Checkpoints, structured
 from jaxgan.training.directory import RunDirectory, to_out
 from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
+from jaxgan.training.translate import directions
 
 
 def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
@@ -223,29 +236,72 @@ def sample(
     print(f"{out}: {count} {'latents' if passed else 'samples'} of {of} {int(state.step)}, seed {seed}{asked}")
 
 
-def export(experiment: Experiment, state: State, name: str, config: Any, out: Path) -> None:
-    """Write the generator, with its averaged weights."""
-    if experiment.inputs is not None:
-        raise ValueError(
-            "export: a generator of latents is exported, and this one makes images of images; use translate"
-        )
-    nets = experiment.game.functions(state)
-    about = {
+def export(
+    restored: tuple[Experiment, State, str], name: str, config: Any, about: str, evaluated: Path, out: Path
+) -> None:
+    """Write what samples and translations are made with, averaged: its parameters, or its functions, and a model card.
+
+    Args:
+      restored: as ``restored`` gives them.
+      name, config: the experiment's name and settings.
+      about: its module's docstring.
+      evaluated: the figures of the run, if there are any: a JSON file.
+      out: the file; ``.safetensors`` for parameters.
+    """
+    experiment, state, whose = restored
+    variables, step, settings = experiment.variables(state), int(state.step), dataclasses.asdict(config)
+    translates, as_parameters = bool(experiment.translations), out.suffix == ".safetensors"
+    load = cards.of_parameters(name, out.name, translates) if as_parameters else cards.of_artefact(out.name, translates)
+    card = cards.card(
+        experiment,
+        name=name,
+        about=about,
+        config=settings,
+        step=step,
+        variables=variables,
+        load=load,
+        whose=whose,
+        evaluation=_evaluation(evaluated),
+    )
+    about_it = {
         "made_by": loop.signature(name),
         "experiment": name,
-        "step": int(state.step),
-        "config": dataclasses.asdict(config),
+        "step": step,
+        "config": settings,
         "data": experiment.source.name,
     }
     with to_out(out):
-        exporting.write(
-            out,
-            lambda seed, indices: experiment.latents(sampling.keys_of(seed, indices)),
-            lambda z, *label: experiment.generate(nets, z, *label),
-            classes=experiment.classes,
-            about=about,
-        )
-    print(f"{out}: the generator of step {int(state.step)}, {out.stat().st_size / 1e6:.1f} MB; jaxgan sample {out}")
+        if as_parameters:
+            cards.check_beside(out)
+            parameters.write(out, experiment, variables, about_it)
+            beside = cards.write_beside(out, card)
+            print(f"{out}: the parameters of step {step}, {out.stat().st_size / 1e6:.1f} MB; their card: {beside}")
+            return
+        if translates:
+            exporting.write_translator(out, directions(experiment, state), about=about_it, card=card)
+        else:
+            nets = experiment.game.functions(state)
+            exporting.write(
+                out,
+                lambda seed, indices: experiment.latents(sampling.keys_of(seed, indices)),
+                lambda z, *label: experiment.generate(nets, z, *label),
+                classes=experiment.classes,
+                about=about_it,
+                card=card,
+            )
+    what = f"{' and '.join(experiment.translations)}, " if translates else "the generator "
+    how = f"jaxgan translate {out} IMAGES --out FOLDER" if translates else f"jaxgan sample {out}"
+    print(f"{out}: {what}of step {step}, {out.stat().st_size / 1e6:.1f} MB; {how}")
+
+
+def _evaluation(path: Path) -> Any:
+    """What ``evaluate`` wrote; {} if it is damaged, None if it is not there."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
 
 
 def evaluate(restored, name: str, metrics, look: Callable, count: int | None, seed: int, out: Path) -> None:

@@ -165,6 +165,24 @@ def test_a_hole_is_an_examples_own():
             degrade.masked(x, KEYS, share)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda x: degrade.bicubic(x, 1 / 4), lambda x: degrade.bicubic(x, 1 / 2), degrade.edges],
+    ids=[4, 2, "edges"],
+)
+def test_images_of_sizes_that_an_export_does_not_know(make):
+    shape = jax.export.symbolic_shape("b, h, w, 3", constraints=["h >= 8", "w >= 8"])
+    exported = jax.export.export(jax.jit(make))(jax.ShapeDtypeStruct(shape, jnp.float32))
+    for images in (IMAGES, IMAGES[:1, :8, 3:]):
+        np.testing.assert_allclose(exported.call(images), jax.jit(make)(images), atol=1e-5)
+
+
+def test_what_an_export_cannot_do():
+    shape = jax.export.symbolic_shape("b, h, w, 3", constraints=["h >= 8", "w >= 8"])
+    with pytest.raises(ValueError, match=r"bicubic\(factor=4, size=None\): of images of sizes not known, 1 / n"):
+        jax.eval_shape(lambda x: degrade.bicubic(x, 4), jax.ShapeDtypeStruct(shape, jnp.float32))
+
+
 # Set5's and Set14's mean PSNR of bicubic, as their papers have it to 0.02: on rounded Y, without ``factor`` pixels of border.
 PUBLISHED = {
     ("CSet5", 2): 33.652, ("CSet5", 3): 30.388, ("CSet5", 4): 28.418,

@@ -8,11 +8,11 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgan import Game, Net, Player, total
+from jaxgan import Game, Net, Player, sampling, total
 from jaxgan.data import Arrays
 from jaxgan.models.layers import InstanceNorm
 from jaxgan.training.experiment import Experiment, Translation
-from jaxgan.training.translate import Translator, chosen
+from jaxgan.training.translate import Translator, chosen, directions
 
 
 class Filter(nn.Module):
@@ -27,7 +27,7 @@ class Filter(nn.Module):
         return x.repeat(self.scale, 1).repeat(self.scale, 2)
 
 
-def translator(network=None, multiple=4, scale=1, **how) -> Translator:
+def translator(network=None, multiple=4, scale=1, direction=None, **how) -> Translator:
     """Of a network; of none what comes is given back."""
     module = network or Filter()
     game = Game(
@@ -43,7 +43,7 @@ def translator(network=None, multiple=4, scale=1, **how) -> Translator:
         generate=lambda nets, z: z,
         translations={"there": Translation(run, 3, multiple, scale), "back": Translation(lambda n, x, k: -x, 3)},
     )
-    return Translator(experiment, game.init(jax.random.key(0)), **how)
+    return Translator(chosen(directions(experiment, game.init(jax.random.key(0))), direction), **how)
 
 
 def picture(height, width, seed=0):
@@ -124,8 +124,12 @@ def test_memory_decides():
 def test_draws_are_the_places():
     """What is drawn for an image is its place's, in whatever order they come."""
     noisy = translator()
-    run = lambda nets, x, keys: x + jax.vmap(lambda key: jax.random.normal(key, ()))(keys).reshape(-1, 1, 1, 1)  # noqa: E731
-    noisy.translation = noisy.translation._replace(run=run)
+
+    def run(weights, x, seed, places, moments):
+        keys = sampling.keys_of(seed, places)
+        return x + jax.vmap(lambda key: jax.random.normal(key, ()))(keys).reshape(-1, 1, 1, 1)
+
+    noisy.direction = noisy.direction._replace(run=run)
     image = picture(8, 8) // 2 + 64
     first, second, again = noisy(image, 0), noisy(image, 1), noisy(image, 0)
     np.testing.assert_array_equal(first, again)
@@ -140,8 +144,10 @@ def test_what_is_wrong_is_told():
         one(picture(20, 1))
     with pytest.raises(ValueError, match="tiles of side 6: the networks take multiples of 4"):
         translator(tile=6)
+    with pytest.raises(ValueError, match="--seed -1: from 0 to 4294967295"):
+        translator(seed=-1)
     with pytest.raises(ValueError, match="--direction sideways: want there or back"):
         translator(direction="sideways")
     experiment = Experiment(None, Arrays(games.images(8)), latents=lambda keys: keys, generate=lambda nets, z: z)  # pyright: ignore
     with pytest.raises(ValueError, match="makes images of latents, and translates none; use sample"):
-        chosen(experiment, None)
+        chosen(directions(experiment, None), None)  # pyright: ignore

@@ -1,0 +1,37 @@
+"""Where data come from, and on what terms, as far as jaxgan knows: for those who get what was trained on them."""
+
+from pathlib import Path
+
+from jaxgan.data import photos
+from jaxgan.data.load import TOYS
+
+DIGITS = (
+    "1,797 handwritten digits of the set Optical Recognition of Handwritten Digits, by Alpaydin and Kaynak, "
+    "https://archive.ics.uci.edu/dataset/80, as scikit-learn brings them; CC BY 4.0"
+)
+PHOTOS = {
+    "china": "by danielbuechele of Flickr (CC BY 2.0)",
+    "flower": "by vultilion of Flickr (CC BY 2.0)",
+    "astronaut": "NASA's (public domain)",
+    "chelsea": "by Stefan van der Walt (CC0)",
+    "coffee": "by Rachel Michetti (CC0)",
+    "motorcycle": "of Middlebury's stereo data of 2014, by Scharstein et al. (terms not known here)",
+    "rocket": "SpaceX's (public domain)",
+    **dict.fromkeys(("brick", "grass", "gravel"), "of CC0Textures (CC0)"),
+}
+UNKNOWN = "not known to jaxgan; whoever shares this file should say where they are from, and on what terms"
+
+
+def origin(data: str) -> str:
+    """Source and licence of what ``data`` names, as ``load`` takes it."""
+    if Path(data).exists():  # as ``load``, which takes a folder called digits before the digits
+        return UNKNOWN
+    kind, _, one = data.removeprefix("stacked:").partition(":")
+    if kind == "digits":
+        return DIGITS
+    if kind == "photos":
+        names = [name for name in PHOTOS if name == one] or photos.COLOUR
+        return "tiles of photographs: " + "; ".join(f"{name}, {PHOTOS[name]}" for name in names)
+    if kind in TOYS:
+        return "points drawn from a distribution in the plane; there are no terms"
+    return UNKNOWN

@@ -1,0 +1,53 @@
+"""Networks' parameters in a file, under names that a reader can place: ``g.params.linear.kernel``.
+
+A name is the network's, the collection's (``params``, or what moves besides, as ``batch_stats``), the module's and the
+leaf's. jaxgan writes them by an experiment's verb ``export --out name.safetensors``, with the settings in the metadata,
+and reads them by ``sample --parameters name.safetensors``. In Python, for networks of one's own::
+
+    write_parameters("mine.safetensors", {"g": variables}, {"license": "CC0"})
+    variables = read_parameters("mine.safetensors", {"g": like})["g"]      # like: variables or their shapes
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxgan.interop import state_dict
+from jaxgan.interop.safetensors import read_safetensors, write_safetensors
+
+
+def named(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of networks, {"g": {"params": {...}, "batch_stats": {...}}}, by name."""
+    return {".".join(path): value for path, value in state_dict.flat(variables).items()}
+
+
+def unnamed(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of ``named``."""
+    return state_dict.nested({tuple(name.split(".")): value for name, value in arrays.items()})
+
+
+def write_parameters(path: str | Path, variables: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
+    """Write networks' variables, by network, as ``.safetensors``; ``metadata`` is text by name.
+
+    Raises:
+      ValueError: an array is of a dtype that the format has not.
+      OSError: it cannot be written.
+    """
+    write_safetensors(path, named(variables), metadata)
+
+
+def read_parameters(path: str | Path, like: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``write_parameters`` wrote, as variables of the networks whose own, or their shapes, ``like`` is.
+
+    Raises:
+      ValueError: the file is none, or damaged, or its arrays are not those of ``like``: all that are missing, not
+        expected or of another shape are listed.
+      OSError: it cannot be read.
+    """
+    keep = lambda x: x  # noqa: E731
+    plan = {parts: state_dict.Entry(".".join(parts), keep, keep) for parts in state_dict.flat(like)}
+    arrays = read_safetensors(path)
+    try:
+        return state_dict.to_variables(arrays, like, plan)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
