@@ -1,5 +1,6 @@
 """Control over styles: directions that are known, ranges of layers, and what the flags of ``sample`` draw."""
 
+import dataclasses
 import functools
 
 import jax
@@ -11,6 +12,7 @@ from PIL import Image
 
 from experiments import stylegan2 as experiment
 from jaxgan import sampling, styles
+from jaxgan.data.source import Part
 from jaxgan.training import control as controlling
 from jaxgan.training.checkpoint import Checkpoints
 from jaxgan.training.control import Control
@@ -302,6 +304,15 @@ def test_the_direction_of_a_class_of_the_data(ask, monkeypatch):
     assert (np.diff(brightness.mean(0)) > 1e-3).all()
     with pytest.raises(ValueError, match="--direction 2: class 2: probe: 0 of 1024 examples are positive"):
         ask(direction="2")
+
+
+def test_no_class_of_the_data_without_data(tiny):
+    """As ``--parameters`` has it: one blank example stands for all."""
+    built, state = tiny
+    alone = dataclasses.replace(built, source=Part(built.source, np.zeros(1, int)))
+    z, labels = built.draw(3, np.arange(5)), jnp.zeros(5, jnp.int32)
+    with pytest.raises(ValueError, match="--direction 1: the data tell a class from the others; give --run-dir"):
+        controlling.draw(Control(direction="1"), alone, state, z, labels, 3, False)
 
 
 @pytest.mark.slow

@@ -173,6 +173,10 @@ def _direction(control, experiment, styles, state, which, seed) -> tuple[jax.Arr
         raise ValueError(f"--direction {name}: want sefa:0 to sefa:{w.shape[1] - 1}; {known}")
     number = classes.index(name) if name in classes else int(name)
     if not experiment.classes:
+        if len(source) == 1:  # the blank one that stands for data, of a file of parameters
+            raise ValueError(
+                f"--direction {name}: the data tell a class from the others; give --run-dir, not --parameters"
+            )
         samples = experiment.sampler()(state, z)
         asked = trained(source, cache=cache.classifiers()).logits(samples).argmax(1)
     try:
