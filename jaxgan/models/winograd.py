@@ -3,10 +3,13 @@
 An image is cut into tiles of 4 x 4 pixels, each two further than the last, that give 2 x 2. Image, kernel and what
 comes out are each transformed by sums; between them is a product of channels for each of the 16 places of a tile. As a
 convolution is a trilinear form (see ``convolution``), its gradients are the same transforms and their transposes.
+
+The places are 16 arrays and never one: XLA's CPU backend writes each sum in one pass over the image, and an array of
+all of them, to be multiplied as a batch, in several.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,61 +20,54 @@ _IMAGE = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
 _KERNEL = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
 _OUTPUT = ((1, 0), (1, 1), (1, -1), (0, -1))
 
+Weights = Sequence[Sequence[float]]
+Grid = list[list[jax.Array]]  # of a tile's places, row by row
+
 
 def down(x: jax.Array, w: jax.Array) -> jax.Array:
     """[B, 2h + 2, 2w + 2, C] and [3, 3, C, D] to [B, 2h, 2w, D]: the convolution without padding."""
-    tiles, kernel = _of_image(x), _of_kernel(w)
-    products = lax.dot_general(_flat(tiles), _flat(kernel), (((2,), (1,)), ((0,), (0,))))
-    batch, height, width = tiles.shape[2:5]
-    to_output = _transposed(_of_output, (batch, 2 * height, 2 * width, w.shape[-1]), x.dtype)
-    return to_output(products.reshape(4, 4, batch, height, width, -1))
+    tiles, kernels = _both_ways(_IMAGE, _places(x, 4)), _both_ways(_KERNEL, [list(row) for row in w])
+    pixels = _both_ways(_transposed(_OUTPUT), _each(jnp.matmul, tiles, kernels))
+    y = jnp.stack([jnp.stack(row, 3) for row in pixels], 2)  # [B, h, 2, w, 2, D]
+    return y.reshape(y.shape[0], 2 * y.shape[1], 2 * y.shape[3], -1)
 
 
 def kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
     """[B, 2h + 2, 2w + 2, C] and [B, 2h, 2w, D] to [3, 3, C, D]: their correlation."""
-    products = lax.dot_general(_flat(_of_image(x)), _flat(_of_output(y)), (((1,), (1,)), ((0,), (0,))))
-    to_kernel = _transposed(_of_kernel, (3, 3, x.shape[-1], y.shape[-1]), x.dtype)
-    return to_kernel(products.reshape(4, 4, x.shape[-1], -1))
+    products = _each(_correlation, _both_ways(_IMAGE, _places(x, 4)), _both_ways(_OUTPUT, _places(y, 2)))
+    return jnp.stack([jnp.stack(row) for row in _both_ways(_transposed(_KERNEL), products)])
 
 
-def _of_image(x: jax.Array) -> jax.Array:
-    """[B, 2h + 2, 2w + 2, C] to [4, 4, B, h, w, C]."""
-    for axis in (1, 3):  # each sum brings an axis to the front
-        x = _sums(_IMAGE, _strided(x, axis, x.shape[axis] // 2 - 1, 4))
-    return x
+def _places(x: jax.Array, count: int) -> Grid:
+    """Of tiles of so many pixels a side, the pixels at each place, [B, h, w, C]."""
+    height, width = (n // 2 - count // 2 + 1 for n in x.shape[1:3])
+
+    def at(i, j):
+        end = (x.shape[0], i + 2 * height - 1, j + 2 * width - 1, x.shape[3])
+        return lax.slice(x, (0, i, j, 0), end, (1, 2, 2, 1))
+
+    return [[at(i, j) for j in range(count)] for i in range(count)]
 
 
-def _of_kernel(w: jax.Array) -> jax.Array:
-    """[3, 3, C, D] to [4, 4, C, D]."""
-    for axis in (0, 1):
-        w = _sums(_KERNEL, [lax.index_in_dim(w, i, axis, keepdims=False) for i in range(3)])
-    return w
+def _both_ways(weights: Weights, grid: Grid) -> Grid:
+    """The weighted sums down the columns of a grid, then along its rows."""
+    columns = [_sums(weights, column) for column in zip(*grid)]
+    return [_sums(weights, row) for row in zip(*columns)]
 
 
-def _of_output(y: jax.Array) -> jax.Array:
-    """[B, 2h, 2w, D] to [4, 4, B, h, w, D]."""
-    for axis in (1, 3):
-        y = _sums(_OUTPUT, _strided(y, axis, y.shape[axis] // 2, 2))
-    return y
+def _sums(weights: Weights, parts: Sequence[jax.Array]) -> list[jax.Array]:
+    """Of each row of weights the weighted sum of the parts."""
+    return [functools.reduce(jnp.add, [weight * part for weight, part in zip(row, parts) if weight]) for row in weights]
 
 
-def _strided(x: jax.Array, axis: int, length: int, count: int) -> list[jax.Array]:
-    """Every second pixel, so many, from the first on, from the second on, and so forth."""
-    return [lax.slice_in_dim(x, i, i + 2 * length - 1, 2, axis) for i in range(count)]
+def _each(f, some: Grid, others: Grid) -> Grid:
+    return [[f(a, b) for a, b in zip(*rows)] for rows in zip(some, others)]
 
 
-def _sums(weights: Sequence[Sequence[float]], parts: Sequence[jax.Array]) -> jax.Array:
-    """Of each row of weights the weighted sum of the parts, one after the other in a new first axis."""
-    return jnp.stack(
-        [functools.reduce(jnp.add, [weight * part for weight, part in zip(row, parts) if weight]) for row in weights]
-    )
+def _correlation(x, y):
+    """[B, h, w, C] and [B, h, w, D] to [C, D]."""
+    return x.reshape(-1, x.shape[-1]).T @ y.reshape(-1, y.shape[-1])
 
 
-def _flat(x: jax.Array) -> jax.Array:
-    """[4, 4, ..., C] to [16, N, C]."""
-    return x.reshape(16, -1, x.shape[-1])
-
-
-def _transposed(f: Callable, shape: tuple[int, ...], dtype: jnp.dtype) -> Callable[[jax.Array], jax.Array]:
-    transpose = jax.linear_transpose(f, jax.ShapeDtypeStruct(shape, dtype))
-    return lambda x: transpose(x)[0]
+def _transposed(weights: Weights) -> Weights:
+    return list(zip(*weights))
