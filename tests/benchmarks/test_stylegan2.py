@@ -32,6 +32,7 @@ def test_every_lazy_term_has_its_share_of_a_time(monkeypatch):
     assert taken == list(range(2 + 2 * 16))
 
 
+@pytest.mark.slow
 def test_the_draws_are_those_of_a_step():
     """The fakes that both players see, and the path lengths' mean, from what the authors' code would be given."""
     game = stylegan2.game_of(TINY)
