@@ -36,7 +36,11 @@ def main(batch: int = 32, size: int = 16, channels: tuple[int, ...] = (16, 32, 6
         g = convolution.same((size, size), (3, 3), 1)
         x, y = (jnp.array(rng.normal(size=(batch, size, size, count)), jnp.float32) for _ in range(2))
         w = jnp.array(rng.normal(size=(3, 3, count, count)), jnp.float32)
-        maps = {"down": (convolution.down, x, w), "kernel_gradient": (convolution.kernel_gradient, x, y)}
+        maps = {
+            "down": (convolution.down, x, w),
+            "up": (convolution.up, y, w),
+            "kernel_gradient": (convolution.kernel_gradient, x, y),
+        }
         for name, (f, *arguments) in maps.items():
             print(f"{name}, {batch} images of {size} x {size}, {count} channels")
             race({form: stepper(f, least, g, *arguments) for form, least in LEAST.items()}, rounds)

@@ -15,7 +15,7 @@ On accelerators each is XLA's native convolution. On the CPU it is a matrix prod
 under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
 ``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n.
 With a stride of 1, each is also another of the kernel turned around: where one image has half the other's channels or
-less, the patches are of that one. Of many channels under 3 x 3, ``down`` and ``kernel_gradient`` are ``winograd``'s.
+less, the patches are of that one. Of many channels under 3 x 3, the three are ``winograd``'s.
 ``python -m experiments.benchmarks.convolution`` times the forms.
 
 Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
@@ -34,6 +34,8 @@ from jax import lax
 from jaxgan.models import winograd
 
 WINOGRAD = 32  # channels from which it is twice as fast or more, and worth its longer compilation
+
+NARROW = 32  # channels below which patches are faster gathered by one axis after the other
 
 
 class Geometry(NamedTuple):
@@ -137,22 +139,23 @@ def _kernel_patches(g, x, y):
 
 
 def _up_patches(g, y, w):
+    if g.stride == 1 and _suits_winograd(_turned(g), w.shape[-1], w.shape[-2], y.dtype):
+        return winograd.up(_pad(y, _turned(g).padding), w)
     if _is_turned(g, *w.shape[-2:]):
         return _down_patches(_turned(g), y, _turned_kernel(w))
     n, s = len(g.small), g.stride
     cells = tuple(math.ceil(k / s) for k in g.kernel)  # a patch's width in cells of s pixels
-    w = _pad(w, [(0, c * s - k) for c, k in zip(cells, g.kernel)], first=0)
     patches = y.reshape(-1, y.shape[-1]) @ w.reshape(-1, w.shape[-1]).T
-    patches = patches.reshape(*y.shape[:-1], *(part for c in cells for part in (c, s)), -1)
+    patches = patches.reshape(*y.shape[:-1], *w.shape[:-1])
     # Each patch is cut into cells, [B, *small, *(s,) * n, C]; the cells at one place overlap. Add them.
-    whole = (slice(None),)
-    placed = [
-        _pad(
-            patches[(..., *(part for i in cell for part in (i, *whole)), *whole)],
-            [(i, c - 1 - i) for i, c in zip(cell, cells)],
-        )
-        for cell in itertools.product(*map(range, cells))
-    ]
+
+    def cell(at):
+        """One of each patch, filled up where the kernel ends within it, at its place."""
+        part = patches[(..., *(slice(i * s, (i + 1) * s) for i in at), slice(None))]
+        part = _pad(part, [(0, max(0, (i + 1) * s - k)) for i, k in zip(at, g.kernel)], first=1 + n)
+        return _pad(part, [(i, c - 1 - i) for i, c in zip(at, cells)])
+
+    placed = [cell(at) for at in itertools.product(*map(range, cells))]
     image = functools.reduce(jnp.add, placed)
     order = [0, *(axis for i in range(n) for axis in (1 + i, 1 + n + i)), 1 + 2 * n]
     size = [s * (m + c - 1) for m, c in zip(g.small, cells)]
@@ -187,9 +190,10 @@ def _patches(g, x):
     """[B, *large, C] to [B, *small, prod(kernel) * C]: what lies under the kernel at each place."""
     x = _pad(x, g.padding)
     axes = range(len(g.small))
-    # In space one axis after the other, the last first: to concatenate all 64 views at once takes XLA ten seconds to
-    # compile, for each convolution.
-    for group in [[axis] for axis in reversed(axes)] if len(axes) > 2 else [axes]:
+    # One axis after the other, the last first, where the views are of few channels, which are slow to place one by one;
+    # and in space, where to concatenate all 64 at once takes XLA ten seconds to compile, for each convolution.
+    one_by_one = len(axes) > 2 or x.shape[-1] < NARROW
+    for group in [[axis] for axis in reversed(axes)] if one_by_one else [axes]:
         views = []
         for offsets in itertools.product(*(range(g.kernel[axis]) for axis in group)):
             index = [slice(None)] * (1 + len(axes))

@@ -4,6 +4,7 @@ Images are [B, *space, C]. ``dtype`` is the precision that a layer computes in; 
 statistics are float32 whatever it is.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgan import axis
-from jaxgan.models import convolution
+from jaxgan.models import convolution, sums
 
 Initializer = Callable[..., jax.Array]
 
@@ -129,7 +130,7 @@ class Dense(nn.Module):
 def biased(layer: Any, x: jax.Array) -> jax.Array:
     """``x``, [..., layer.features], plus a parameter of ``layer``, which begins at zero."""
     bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
-    return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+    return x + sums.spread(bias.astype(x.dtype), x.shape[:-1])
 
 
 class BatchNorm(nn.Module):
@@ -164,9 +165,7 @@ class BatchNorm(nn.Module):
         running_var = self.variable("batch_stats", "var", jnp.ones, channels)
         if train:
             pixels = x.astype(jnp.float32).reshape(-1, x.shape[-1])
-            mean = axis.mean(pixels.mean(0))
-            # From centred pixels: the difference of mean squares cancels where the mean is large.
-            var = axis.mean(jnp.square(pixels - mean[None]).mean(0))
+            mean, var = _moments(pixels, over=axis.mean)
             if self.is_mutable_collection("batch_stats") and not self.is_initializing():
                 running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
                 running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
@@ -181,8 +180,8 @@ class BatchNorm(nn.Module):
             scale, bias, mean, var = (v.reshape(-1, x.shape[-1]) for v in (scale, bias, mean, var))
         scale = scale * lax.rsqrt(var + self.epsilon)
         bias = bias - mean * scale
-        vector = (-1,) + (1,) * (x.ndim - 2) + channels
-        return (x * scale.reshape(vector) + bias.reshape(vector)).astype(x.dtype)
+        space = x.shape[scale.ndim - 1 : -1]
+        return (x * sums.spread(scale, space) + sums.spread(bias, space)).astype(x.dtype)
 
 
 class InstanceNorm(nn.Module):
@@ -202,12 +201,15 @@ class InstanceNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         mean, var = own_moments(self, x)
-        vector = (x.shape[0],) + (1,) * (x.ndim - 2) + x.shape[-1:]
-        y = (x - mean.reshape(vector)) * lax.rsqrt(var + self.epsilon).reshape(vector)
+        shape, space = x.shape, x.shape[1:-1]
+        if x.shape[0] == 1:
+            x, mean, var = x[0], mean[0], var[0]
+        y = (x - sums.spread(mean, space)) * sums.spread(lax.rsqrt(var + self.epsilon), space)
+        y = y.reshape(shape)
         if self.affine:
             scale = self.param("scale", self.scale_init, x.shape[-1:])
             bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
-            y = y * scale.reshape((1,) * (x.ndim - 1) + (-1,)) + bias.reshape((1,) * (x.ndim - 1) + (-1,))
+            y = y * sums.spread(scale, shape[:-1]) + sums.spread(bias, shape[:-1])
         return y.astype(x.dtype)
 
 
@@ -232,11 +234,22 @@ def image_moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     Raises:
       ValueError: the space is one pixel.
     """
-    pixels = x.astype(jnp.float32).reshape(x.shape[0], -1, x.shape[-1])
-    if pixels.shape[1] == 1:
+    if x.shape[1:-1] == (1,) * (x.ndim - 2):
         raise ValueError(f"{list(x.shape)}: an image of one pixel has no variance to be normalised by")
-    mean = pixels.mean(1)
-    return mean, jnp.square(pixels - mean[:, None]).mean(1)
+    x = x.astype(jnp.float32)
+    if x.shape[0] == 1:  # an export's batch of any size is not
+        mean, var = _moments(x[0])
+        return mean[None], var[None]
+    return _moments(x, kept=1)
+
+
+def _moments(x, kept=0, over=lambda mean: mean):
+    """Mean and variance over all axes but the last and the first ``kept``; ``over`` takes a mean over devices too."""
+    space = x.shape[kept:-1]
+    count = math.prod(space)
+    mean = over(sums.total(x, kept) / count)
+    # From centred pixels: the difference of mean squares cancels where the mean is large.
+    return mean, over(sums.total(jnp.square(x - sums.spread(mean, space)), kept) / count)
 
 
 Norm = Literal["batch", "instance", "none"]

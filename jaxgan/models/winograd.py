@@ -20,6 +20,8 @@ _IMAGE = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
 _KERNEL = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
 _OUTPUT = ((1, 0), (1, 1), (1, -1), (0, -1))
 
+_TURNED = (3, 1, 2, 0)  # the rows of _KERNEL, read from their ends
+
 Weights = Sequence[Sequence[float]]
 Grid = list[list[jax.Array]]  # of a tile's places, row by row
 
@@ -27,9 +29,24 @@ Grid = list[list[jax.Array]]  # of a tile's places, row by row
 def down(x: jax.Array, w: jax.Array) -> jax.Array:
     """[B, 2h + 2, 2w + 2, C] and [3, 3, C, D] to [B, 2h, 2w, D]: the convolution without padding."""
     tiles, kernels = _both_ways(_IMAGE, _places(x, 4)), _both_ways(_KERNEL, [list(row) for row in w])
-    pixels = _both_ways(_transposed(_OUTPUT), _each(jnp.matmul, tiles, kernels))
+    return _image(_each(jnp.matmul, tiles, kernels))
+
+
+def _image(products: Grid) -> jax.Array:
+    """Of the products at the places of each tile the pixels that come out, [B, 2h, 2w, C]."""
+    pixels = _both_ways(_transposed(_OUTPUT), products)
     y = jnp.stack([jnp.stack(row, 3) for row in pixels], 2)  # [B, h, 2, w, 2, D]
     return y.reshape(y.shape[0], 2 * y.shape[1], 2 * y.shape[3], -1)
+
+
+def up(y: jax.Array, w: jax.Array) -> jax.Array:
+    """[B, 2h + 2, 2w + 2, D] and [3, 3, C, D] to [B, 2h, 2w, C]: ``down`` of the kernel turned around.
+
+    Its transformed places are the kernel's own in another order, so that XLA computes them once for both.
+    """
+    tiles, kernels = _both_ways(_IMAGE, _places(y, 4)), _both_ways(_KERNEL, [list(row) for row in w])
+    turned = [[kernels[i][j].T for j in _TURNED] for i in _TURNED]
+    return _image(_each(jnp.matmul, tiles, turned))
 
 
 def kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:

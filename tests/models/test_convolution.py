@@ -76,7 +76,7 @@ def test_many_channels_in_16_products(size, stride, padding, channels, dtype, ex
     r = np.random.default_rng(0)
     draw = lambda *shape: jnp.array(r.normal(size=shape), dtype)  # noqa: E731
     x, y, w = draw(2, *g.large, channels[0]), draw(2, *g.small, channels[1]), draw(3, 3, *channels)
-    for name, arguments in {"down": (x, w), "kernel": (x, y)}.items():
+    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
         patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
         found, wanted = (jax.jit(f, static_argnums=0)(g, *arguments).astype(jnp.float32) for f in (patches, native))
         error = 2e-2 if dtype == "bfloat16" else 2e-6

@@ -1,0 +1,65 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.models import layers, sums
+
+SHAPES = {"all": ((5, 4, 3), 0), "an image each": ((2, 5, 4, 3), 1), "a cube each": ((2, 2, 3, 2, 3), 1)}
+
+
+@pytest.mark.parametrize(("shape", "kept"), SHAPES.values(), ids=SHAPES.keys())
+def test_against_numpy(shape, kept):
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    space = tuple(range(kept, x.ndim - 1))
+    v = x.sum(space)
+    np.testing.assert_allclose(jax.jit(sums.total, static_argnums=1)(x, kept), v, rtol=1e-5, atol=1e-5)
+    spread = jax.jit(sums.spread, static_argnums=1)(v, shape[kept:-1])
+    np.testing.assert_array_equal(spread, np.broadcast_to(np.expand_dims(v, space), shape))
+
+
+@pytest.mark.parametrize(("shape", "kept"), SHAPES.values(), ids=SHAPES.keys())
+def test_derivatives_are_each_other(shape, kept):
+    """To the second: of a statistic's square, as R1 takes it through a normalisation."""
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    space = tuple(range(kept, x.ndim - 1))
+
+    def centred(total, spread):
+        def second(x):
+            f = lambda x: jnp.tanh(x * spread(total(jnp.square(x)))).sum()  # noqa: E731
+            return jnp.square(jax.grad(f)(x)).sum()
+
+        return jax.jit(jax.grad(second))(x)
+
+    ours = centred(lambda x: sums.total(x, kept), lambda v: sums.spread(v, shape[kept:-1]))
+    theirs = centred(lambda x: x.sum(space), lambda v: jnp.broadcast_to(jnp.expand_dims(v, space), shape))
+    np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-4 * np.abs(theirs).max())
+
+
+def products(f, *arguments):
+    """How many are in the program that XLA makes of it."""
+    # The tests' flags leave out what finds two passes to be one.
+    options = {"xla_backend_optimization_level": 3}
+    return jax.jit(f).lower(*arguments).compile(options).as_text().count(" dot(")
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_two_passes_over_one_batch_are_one(norm, batch):
+    """One player's, who moves the network, and another's, who does not: CycleGAN's in a step."""
+
+    class Network(layers.nn.Module):
+        @layers.nn.compact
+        def __call__(self, x):
+            for i in range(3):
+                x = layers.Conv(8, kernel=1, name=f"conv_{i}")(x)
+                x = layers.nn.relu(layers.normalization(norm, f"norm_{i}", "averages")(x, True))
+            return x
+
+    net, x = Network(), jnp.ones((batch, 6, 6, 8))
+    variables = net.init(jax.random.key(0), x)
+    gradient = jax.grad(lambda variables: jnp.square(net.apply(variables, x, mutable="batch_stats")[0]).sum())
+    forward = lambda variables: jnp.tanh(net.apply(variables, x, mutable="batch_stats")[0])  # noqa: E731
+    both = products(lambda variables: (gradient(variables), forward(variables)), variables)
+    assert products(forward, variables) > 0
+    assert both == products(gradient, variables)
