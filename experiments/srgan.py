@@ -80,6 +80,9 @@ class Config(TranslationSettings):
 
 WHERE = {"inception": features.WHERE, "vgg19": vgg.WHERE}  # the weights of what --content names
 
+LEAST = 27  # pixels a side from which Inception's convolutions leave a place
+AS_PIXELS = 12.75  # the authors' factor, by which features are about as large as pixels: section 2.2.1
+
 
 def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:
     """Generator, discriminator and what else the content needs; and the content's ``(nets, images) -> features``."""
@@ -113,10 +116,11 @@ def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net
     arrays = read_weights(str(config.content_file))
     if config.content == "vgg19":
         fixed = Fixed(vgg.Features(config.dtype), Given(vgg.parameters(arrays)))
-        # The authors' factor, by which its features are about as large as pixels: section 2.2.1.
-        return lambda nets, images: nets.content(images) / 12.75, {"content": Net(fixed, example)}
-    fixed = Fixed(Inception(192), Given(parameters(arrays, 192)))
-    return lambda nets, images: nets.content((images + 1) * 127.5), {"content": Net(fixed, example)}
+        return lambda nets, images: nets.content(images) / AS_PIXELS, {"content": Net(fixed, example)}
+    if min(example.shape[1:3]) < LEAST:
+        raise ValueError(f"--content inception: of images below {LEAST} pixels a side it sees nothing; give --size")
+    fixed = Fixed(Inception(192, pooled=False), Given(parameters(arrays, 192)))
+    return lambda nets, images: nets.content((images + 1) * 127.5) / AS_PIXELS, {"content": Net(fixed, example)}
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:

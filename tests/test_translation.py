@@ -124,12 +124,19 @@ def weights(path, of):
     return str(path)
 
 
+def test_content_of_images_in_which_inception_sees_nothing(tmp_path):
+    """28 pixels, the next that the scale of 4 divides, are what the test below has."""
+    config = srgan.Config.tiny(content="inception", content_file=weights(tmp_path / "w.npz", "inception"), size=24)
+    with pytest.raises(ValueError, match="of images below 27 pixels a side it sees nothing; give --size"):
+        srgan.networks(config, 24, 3)
+
+
 @pytest.mark.parametrize(
     "name", ["discriminator", "pixels", "inception", pytest.param("vgg19", marks=pytest.mark.slow)]
 )
 def test_content_is_none_of_equal_images_and_some_of_others(name, tmp_path):
     """Its network is the state's, owned by no player, and not trained."""
-    size = {"inception": 32}.get(name, 16)
+    size = {"inception": 28}.get(name, 16)
     file = weights(tmp_path / "w.npz", name) if name in ("inception", "vgg19") else None
     config = srgan.Config.tiny(content=name, content_file=file, size=size)
     nets, held = srgan.networks(config, size, 3)

@@ -27,9 +27,12 @@ class Inception(nn.Module):
     Attributes:
       layer: of ``LAYERS``: the dimensions of pooled features, [B, layer]; or logits of 1,008 classes, without their
         bias, as the Inception Score has them, or with it.
+      pooled: whether features are means over an image; otherwise they are where they were seen, [B, h, w, layer], and
+        images may be of other sizes.
     """
 
     layer: int | str = 2048
+    pooled: bool = True
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -39,29 +42,32 @@ class Inception(nn.Module):
         x = _unit(x, "conv_2", 64, (3, 3))
         x = _shrunk(x)
         if self.layer == 64:
-            return x.mean((1, 2))
+            return self._seen(x)
         x = _unit(x, "conv_3", 80)
         x = _unit(x, "conv_4", 192, (3, 3), 1, "VALID")
         x = _shrunk(x)
         if self.layer == 192:
-            return x.mean((1, 2))
+            return self._seen(x)
         for i, pooled in enumerate((32, 64, 64)):
             x = _block_35(x, "mixed" if i == 0 else f"mixed_{i}", pooled)
         x = _to_17(x, "mixed_3")
         for i, inner in zip(range(4, 8), (128, 160, 160, 192)):
             x = _block_17(x, f"mixed_{i}", inner)
         if self.layer == 768:
-            return x.mean((1, 2))
+            return self._seen(x)
         x = _to_8(x, "mixed_8")
         x = _block_8(x, "mixed_9", pools_largest=False)
         x = _block_8(x, "mixed_10", pools_largest=True)
-        x = x.mean((1, 2))
         if self.layer == 2048:
-            return x
+            return self._seen(x)
+        x = x.mean((1, 2))
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], CLASSES))
         bias = self.param("bias", nn.initializers.zeros, (CLASSES,))
         logits = jnp.matmul(x, kernel, precision=_EXACT)
         return logits if self.layer == "logits_unbiased" else logits + bias[None]
+
+    def _seen(self, x):
+        return x.mean((1, 2)) if self.pooled else x
 
 
 class _Weights(nn.Module):

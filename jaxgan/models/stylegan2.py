@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgan import axis
-from jaxgan.models import convolution
+from jaxgan.models import convolution, sums
 from jaxgan.models.layers import class_weights, doublings
 from jaxgan.models.resampling import enlarged, reduced, smoothed
 
@@ -280,8 +280,7 @@ def modulated(
         # The norms take these factors out again; float16 would overflow without (2006.06676's code).
         kernel = kernel / (math.sqrt(math.prod(kernel.shape[:-1])) * jnp.abs(kernel).max((0, 1, 2), keepdims=True))
         styles = styles / jnp.abs(styles).max(1, keepdims=True)
-    image = (x.shape[0], 1, 1, -1)
-    w, y = kernel.astype(x.dtype), x * styles.astype(x.dtype).reshape(image)
+    w, y = kernel.astype(x.dtype), x * sums.spread(styles.astype(x.dtype), x.shape[1:3])
     if doubled:
         large = tuple(2 * n + 1 for n in x.shape[1:3])
         g = convolution.padded(large, kernel.shape[:2], 2, 0)
@@ -290,7 +289,7 @@ def modulated(
         y = jnp.asarray(convolution.down(convolution.same(x.shape[1:3], kernel.shape[:2], 1), y, w))
     if demodulate:
         norms = lax.rsqrt(jnp.square(styles) @ jnp.square(kernel).sum((0, 1)) + 1e-8)
-        y = y * norms.astype(y.dtype).reshape(image)
+        y = y * sums.spread(norms.astype(y.dtype), y.shape[1:3])
     return y
 
 
@@ -409,7 +408,7 @@ def _clamped(x, clamp):
 
 def _biased(layer, x):
     bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
-    return x + bias.astype(x.dtype).reshape(1, 1, 1, -1)
+    return x + sums.spread(bias.astype(x.dtype), x.shape[:3])
 
 
 def _levels(shape, base_shape):

@@ -79,6 +79,17 @@ def weights(tmp_path_factory):
 QUICK = (64, 192, "logits")  # the last holds all of the network
 
 
+@pytest.mark.parametrize("layer", [64, 192])
+def test_features_where_they_were_seen(layer, weights):
+    """Their means are the pooled ones."""
+    arrays, _ = features.read_weights(weights)
+    values = parameters(arrays, layer)
+    images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    maps, pooled = (Inception(layer, pooled=p).apply(values, images) for p in (False, True))
+    assert maps.shape == (2, *{64: (14, 14), 192: (5, 5)}[layer], layer)
+    np.testing.assert_allclose(maps.mean((1, 2)), pooled, rtol=1e-6)
+
+
 @pytest.mark.filterwarnings("ignore:.*is not a known file")
 @pytest.mark.parametrize("layer", [x if x in QUICK else pytest.param(x, marks=pytest.mark.slow) for x in FIGURES])
 def test_random_weights_against_torch_fidelitys_network(layer, weights, monkeypatch):
