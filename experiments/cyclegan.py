@@ -101,6 +101,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         """Images of B and of A made of the other, and those made of themselves, by domain, if identity has a weight.
 
         Each generator is called once: products of twice as many rows are faster, and norms are of each image alone.
+        The discriminators' loss has no use for the second, but XLA shares these calls with the generators' loss.
         """
         if not positive(config.identity):
             return nets.g_ab(a), nets.g_ba(b), {}

@@ -81,7 +81,9 @@ class Config(TranslationSettings):
 WHERE = {"inception": features.WHERE, "vgg19": vgg.WHERE}  # the weights of what --content names
 
 LEAST = 27  # pixels a side from which Inception's convolutions leave a place
-AS_PIXELS = 12.75  # the authors' factor, by which features are about as large as pixels: section 2.2.1
+# The authors' factor, by which VGG19's features are about as large as pixels: section 2.2.1. By it the gradient of
+# Inception's, at bicubic enlargements of eight of Set14, is 1.4 times that of pixels.
+AS_PIXELS = 12.75
 
 
 def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:

@@ -58,7 +58,7 @@ def main(
     Args:
       official: a folder with the authors' code.
       side: one of the two alone, in this process; ``agree`` compares the losses of a step.
-      form: of one side, of FORMS.
+      form: of one side alone, of FORMS; the first if not given.
       size: of images.
       width: features of the first layers.
       blocks: of a generator, 6 or 9.
@@ -72,6 +72,8 @@ def main(
         batch_size=batch, size=size, generator_width=width, discriminator_width=width, blocks=blocks,
         pool=0 if side == "agree" else 50, jitter=False, flip=False,
     )  # fmt: skip
+    if form and form not in FORMS.get(side, ()):
+        sys.exit(f"error: --form {form!r}: of --side {side} there are {', '.join(FORMS.get(side, ())) or 'none'}")
     if side == "agree":
         print(json.dumps({"apart": agreement(config, official)}))
     elif side != "both":

@@ -29,6 +29,9 @@ class Inception(nn.Module):
         bias, as the Inception Score has them, or with it.
       pooled: whether features are means over an image; otherwise they are where they were seen, [B, h, w, layer], and
         images may be of other sizes.
+
+    Raises:
+      ValueError: logits are to be where they were seen.
     """
 
     layer: int | str = 2048
@@ -36,6 +39,8 @@ class Inception(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
+        if not self.pooled and not isinstance(self.layer, int):
+            raise ValueError(f"layer {self.layer!r} is of means; pooled=False is for features: 64, 192, 768 or 2048")
         x = (jnp.asarray(images, jnp.float32) - 128) / 128
         x = _unit(x, "conv", 32, (3, 3), 2, "VALID")
         x = _unit(x, "conv_1", 32, (3, 3), 1, "VALID")

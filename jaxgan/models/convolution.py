@@ -147,16 +147,15 @@ def _up_patches(g, y, w):
     cells = tuple(math.ceil(k / s) for k in g.kernel)  # a patch's width in cells of s pixels
     patches = y.reshape(-1, y.shape[-1]) @ w.reshape(-1, w.shape[-1]).T
     patches = patches.reshape(*y.shape[:-1], *w.shape[:-1])
-    # Each patch is cut into cells, [B, *small, *(s,) * n, C]; the cells at one place overlap. Add them.
 
     def cell(at):
-        """One of each patch, filled up where the kernel ends within it, at its place."""
+        """One of each patch, [B, *small, *(s,) * n, C], filled up where the kernel ends within it, at its place."""
         part = patches[(..., *(slice(i * s, (i + 1) * s) for i in at), slice(None))]
         part = _pad(part, [(0, max(0, (i + 1) * s - k)) for i, k in zip(at, g.kernel)], first=1 + n)
         return _pad(part, [(i, c - 1 - i) for i, c in zip(at, cells)])
 
     placed = [cell(at) for at in itertools.product(*map(range, cells))]
-    image = functools.reduce(jnp.add, placed)
+    image = functools.reduce(jnp.add, placed)  # cells at one place overlap
     order = [0, *(axis for i in range(n) for axis in (1 + i, 1 + n + i)), 1 + 2 * n]
     size = [s * (m + c - 1) for m, c in zip(g.small, cells)]
     image = image.transpose(order).reshape(y.shape[0], *size, -1)

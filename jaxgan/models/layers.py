@@ -202,8 +202,8 @@ class InstanceNorm(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         mean, var = own_moments(self, x)
         shape, space = x.shape, x.shape[1:-1]
-        if x.shape[0] == 1:
-            x, mean, var = x[0], mean[0], var[0]
+        if x.shape[0] == 1:  # [C], not [1, C]: see ``sums``
+            x, mean, var = x[0], mean.reshape(x.shape[-1:]), var.reshape(x.shape[-1:])
         y = (x - sums.spread(mean, space)) * sums.spread(lax.rsqrt(var + self.epsilon), space)
         y = y.reshape(shape)
         if self.affine:

@@ -26,7 +26,7 @@ from jax import lax
 
 from jaxgan import axis
 from jaxgan.models import convolution, sums
-from jaxgan.models.layers import class_weights, doublings
+from jaxgan.models.layers import biased, class_weights, doublings
 from jaxgan.models.resampling import enlarged, reduced, smoothed
 
 _NOISE, _MIXING = 0x401E, 0x3131  # of the keys that are folded in
@@ -333,7 +333,7 @@ class Conv(nn.Module):
             x, stride, padding = smoothed(x, padding + 1), 2, 0
         g = convolution.padded(x.shape[1:3], shape[:2], stride, padding)
         y = jnp.asarray(convolution.down(g, x, w.astype(self.dtype)))
-        return y * self.gain if self.linear else _activated(_biased(self, y), self.gain, self.clamp)
+        return y * self.gain if self.linear else _activated(biased(self, y), self.gain, self.clamp)
 
 
 class StyledConv(nn.Module):
@@ -352,7 +352,7 @@ class StyledConv(nn.Module):
         x = modulated(x.astype(self.dtype), kernel, Dense(channels, bias=1.0, name="style")(w), doubled=self.doubled)
         if noise is not None:
             x = x + (noise * strength).astype(x.dtype)
-        return _activated(_biased(self, x), clamp=self.clamp)
+        return _activated(biased(self, x), clamp=self.clamp)
 
 
 class StyledImage(nn.Module):
@@ -367,7 +367,7 @@ class StyledImage(nn.Module):
         channels = x.shape[-1]
         kernel = self.param("kernel", nn.initializers.normal(1.0), (1, 1, channels, self.features))
         styles = Dense(channels, bias=1.0, name="style")(w) / math.sqrt(channels)
-        x = _biased(self, modulated(x.astype(self.dtype), kernel, styles, demodulate=False))
+        x = biased(self, modulated(x.astype(self.dtype), kernel, styles, demodulate=False))
         return _clamped(x, self.clamp).astype(jnp.float32)
 
 
@@ -404,11 +404,6 @@ def _activated(x, gain=1.0, clamp=None):
 
 def _clamped(x, clamp):
     return x if clamp is None else jnp.clip(x, -clamp, clamp)
-
-
-def _biased(layer, x):
-    bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
-    return x + sums.spread(bias.astype(x.dtype), x.shape[:3])
 
 
 def _levels(shape, base_shape):

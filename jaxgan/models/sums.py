@@ -3,8 +3,9 @@
     total(x) -> v       the sum over space
     spread(v) -> x      the same value at every pixel
 
-The derivatives of each are the other, as with ``convolution``'s maps. On the CPU a total is a product with ones: XLA's
-own sum down columns is slow there, and computes whatever ``x`` is made of anew, which in a backward pass is much.
+The derivatives of each are the other, as with ``convolution``'s maps, in reverse mode alone. On the CPU a total is a
+product with ones: XLA's own sum down columns is slow there, and computes whatever ``x`` is made of anew, which in a
+backward pass is much.
 
 Two passes over one batch stay one to XLA, as a game's players share them, where a single image's statistics are [C] and
 not [1, C].
@@ -15,6 +16,8 @@ import functools
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+BLOCK = 1024  # the most pixels of a partial sum
 
 
 def total(x: jax.Array, kept: int = 0) -> jax.Array:
@@ -47,5 +50,22 @@ _spread.defvjp(lambda v, space: (_spread(v, space), v.ndim - 1), lambda space, k
 
 def _product(kept, x):
     x = x.reshape(*x.shape[:kept], -1, x.shape[-1])
+    block = _block(x.shape[kept])
+    if block is None:
+        return _ones(kept, x)
+    parts = x.reshape(*x.shape[:kept], -1, block, x.shape[-1])
+    return _ones(kept + 1, parts).sum(-2)
+
+
+def _ones(kept, x):
+    """A product of ones and [*kept, count, C]."""
     batch = tuple(range(kept))
     return lax.dot_general(jnp.ones(x.shape[:-1], x.dtype), x, (((kept,), (kept,)), (batch, batch)))
+
+
+def _block(count):
+    """Of how many pixels partial sums are: in one of 2**20, a float32 variance loses its fourth digit. None for all."""
+    if not isinstance(count, int) or count <= BLOCK:  # an export may not know
+        return None
+    largest = next(n for n in range(BLOCK, 0, -1) if count % n == 0)
+    return largest if largest >= 32 else None

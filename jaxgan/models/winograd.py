@@ -20,7 +20,7 @@ _IMAGE = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
 _KERNEL = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
 _OUTPUT = ((1, 0), (1, 1), (1, -1), (0, -1))
 
-_TURNED = (3, 1, 2, 0)  # the rows of _KERNEL, read from their ends
+_TURNED = (3, 1, 2, 0)  # row i of _KERNEL backwards is row _TURNED[i]
 
 Weights = Sequence[Sequence[float]]
 Grid = list[list[jax.Array]]  # of a tile's places, row by row
@@ -30,13 +30,6 @@ def down(x: jax.Array, w: jax.Array) -> jax.Array:
     """[B, 2h + 2, 2w + 2, C] and [3, 3, C, D] to [B, 2h, 2w, D]: the convolution without padding."""
     tiles, kernels = _both_ways(_IMAGE, _places(x, 4)), _both_ways(_KERNEL, [list(row) for row in w])
     return _image(_each(jnp.matmul, tiles, kernels))
-
-
-def _image(products: Grid) -> jax.Array:
-    """Of the products at the places of each tile the pixels that come out, [B, 2h, 2w, C]."""
-    pixels = _both_ways(_transposed(_OUTPUT), products)
-    y = jnp.stack([jnp.stack(row, 3) for row in pixels], 2)  # [B, h, 2, w, 2, D]
-    return y.reshape(y.shape[0], 2 * y.shape[1], 2 * y.shape[3], -1)
 
 
 def up(y: jax.Array, w: jax.Array) -> jax.Array:
@@ -53,6 +46,13 @@ def kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
     """[B, 2h + 2, 2w + 2, C] and [B, 2h, 2w, D] to [3, 3, C, D]: their correlation."""
     products = _each(_correlation, _both_ways(_IMAGE, _places(x, 4)), _both_ways(_OUTPUT, _places(y, 2)))
     return jnp.stack([jnp.stack(row) for row in _both_ways(_transposed(_KERNEL), products)])
+
+
+def _image(products: Grid) -> jax.Array:
+    """Of the products at the places of each tile the pixels that come out, [B, 2h, 2w, C]."""
+    pixels = _both_ways(_transposed(_OUTPUT), products)
+    y = jnp.stack([jnp.stack(row, 3) for row in pixels], 2)  # [B, h, 2, w, 2, D]
+    return y.reshape(y.shape[0], 2 * y.shape[1], 2 * y.shape[3], -1)
 
 
 def _places(x: jax.Array, count: int) -> Grid:

@@ -36,6 +36,26 @@ def test_derivatives_are_each_other(shape, kept):
     np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-4 * np.abs(theirs).max())
 
 
+@pytest.mark.parametrize("count", [2**20, 1021 * 1031, 2053], ids=["blocks", "one divisor", "none"])
+def test_many_pixels(count):
+    """Where one sum in float32 loses the fourth digit of a variance."""
+    x = np.random.default_rng(0).normal(0.5, 1, size=(count, 3)).astype(np.float32)
+    mean, var = jax.jit(layers._moments)(x)
+    np.testing.assert_allclose(mean, x.mean(0, dtype=np.float64), rtol=2e-6)
+    np.testing.assert_allclose(var, x.var(0, dtype=np.float64), rtol=2e-6)
+
+
+def test_under_vmap_and_in_half_precision():
+    x = np.random.default_rng(0).normal(size=(3, 4, 5, 2)).astype(np.float32)
+    bias = np.float32([1, 2])
+    add = jax.grad(lambda bias, x: jnp.square(x + sums.spread(bias, x.shape[:-1])).sum())
+    each = jax.jit(jax.vmap(add, (None, 0)))(bias, x)
+    np.testing.assert_allclose(each, 2 * (x + bias).sum((1, 2)), rtol=1e-5)
+    half = sums.total(jnp.asarray(x, jnp.bfloat16), 1)
+    assert half.dtype == jnp.bfloat16
+    np.testing.assert_allclose(half.astype(jnp.float32), x.sum((1, 2)), rtol=0.02, atol=0.05)
+
+
 def products(f, *arguments):
     """How many are in the program that XLA makes of it."""
     # The tests' flags leave out what finds two passes to be one.
