@@ -190,7 +190,7 @@ def test_the_generators_forward_pass_occurs_once(spread):
     )
     variables = {"params": state.params["g"], **state.stats["g"]}
     alone = products(generator.lower(variables, jnp.zeros((8, config.latents))).compile().as_text())
-    assert alone == 3  # the linear layer and two transposed convolutions
+    assert alone == 7  # the linear layer, two transposed convolutions, and two sums for each normalisation
     assert twice - shared == alone
 
 

@@ -18,7 +18,7 @@ from jaxgan.metrics import psnr
 pytestmark = pytest.mark.slow
 
 WEIGHTS = "inception/inception2015_conv_to_mixed7_f16.npz"
-FACADES = ["--inputs", "pairs", "--size", 64, "--l1", 10, "--steps", 4000, "--constant", 2000, "--decay", 2000]
+FACADES = ["--inputs", "pairs", "--size", 64, "--l1", 10, "--steps", 6000, "--constant", 3000, "--decay", 3000]
 EUROSAT = ["--size", 64, "--steps", 8000, "--constant", 5000, "--decay", 3000]
 PRETRAINED = 3500
 LARGER = [
