@@ -103,7 +103,8 @@ def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net
     """``(nets, images) -> features``, to which images are held, and the networks that this needs.
 
     Raises:
-      ValueError: there are no weights for it, or weights that it does not take, or images are not of three channels.
+      ValueError: there are no weights for it, or weights that it does not take, or images are not of three channels, or
+        too small for it.
       OSError: the weights cannot be read.
     """
     where = WHERE.get(config.content)
