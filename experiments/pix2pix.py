@@ -8,7 +8,7 @@ Command    python -m experiments.pix2pix
 Data       photographs that come with scikit-learn and scikit-image, in tiles, of line drawings of themselves; pairs:
            --inputs pairs --data FOLDER, files side by side, or --data IMAGES --data-inputs INPUTS, of equal names
 Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32; what has 4,000 steps, of an Intel Xeon
-Time       0.26 s a step, 26 minutes, for the facades below; the command's own was not measured yet
+Time       0.26 s a step of the facades below, of processor time; the command's own was not measured yet
 Score      CMP's facades, 400 to train on and 100 to measure, --inputs pairs --size 64 --l1 10 --steps 6000 --constant
            3000 --decay 3000, one seed: Frechet distance of Inception's 768 features 1.03, L1 0.334, SSIM 0.318; 1.19,
            0.350 and 0.305 with 4,000 steps. L1 alone, --adversarial 0, 4,000 steps: 1.53, 0.308 and 0.366; one mean

@@ -13,7 +13,8 @@ Score      --data tiles:T91 --size 64 --steps 5000 --pretrain 3500 --constant 35
            L2 30.26 dB on Set5 and 27.25 on Set14, of the luma, where bicubic has 28.43 and 26.00; Frechet distance of
            Inception's 768 features on 2,831 tiles of Set14 0.743. After the game 30.02 dB, 27.12 dB and 0.738: hardly
            nearer; ten times the game's weight was no better after 500 steps. A game of 2,000 steps with --content
-           inception, on one core of a shared AMD EPYC: sharper to the eye, with a faint grid, and 0.808
+           inception, on one core of a shared AMD EPYC: sharper to the eye, with a faint grid, and 0.808; that run's
+           L2 was not measured
            python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 

@@ -113,7 +113,7 @@ def game_of(config: cyclegan.Config) -> Any:
 def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
     """Milliseconds a step."""
     game, batch = game_of(config), images(config)
-    steps = LOOK_EVERY if form == "ten steps a call" else 1
+    steps = LOOK_EVERY if form == FORMS["jaxgan"][1] else 1
     batches = jax.device_put({name: np.stack([x] * steps) for name, x in batch.items()})
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None

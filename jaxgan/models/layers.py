@@ -237,7 +237,7 @@ def image_moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     if x.shape[1:-1] == (1,) * (x.ndim - 2):
         raise ValueError(f"{list(x.shape)}: an image of one pixel has no variance to be normalised by")
     x = x.astype(jnp.float32)
-    if x.shape[0] == 1:  # an export's batch of any size is not
+    if x.shape[0] == 1:  # [C], not [1, C]: see ``sums``
         mean, var = _moments(x[0])
         return mean[None], var[None]
     return _moments(x, kept=1)

@@ -64,7 +64,10 @@ def _ones(kept, x):
 
 
 def _block(count):
-    """Of how many pixels partial sums are: in one of 2**20, a float32 variance loses its fourth digit. None for all."""
+    """Of how many pixels partial sums are: in one sum of 2**20, a float32 variance loses its fourth digit.
+
+    None for one sum: of few pixels, or where they are dealt into parts so small that the parts are as many.
+    """
     if not isinstance(count, int) or count <= BLOCK:  # an export may not know
         return None
     largest = next(n for n in range(BLOCK, 0, -1) if count % n == 0)
