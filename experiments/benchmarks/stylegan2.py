@@ -8,8 +8,9 @@
 Both have the same networks, weights, batch, losses and averaged weights: R1 on every 16th step, path lengths on every
 4th, mixing, no augmentation. The authors' networks, losses and phases run as in their training loop, with the reference
 forms of their operations, which is what they have without CUDA; Adam is fused. Losses and gradients of a step, without
-mixing, must agree before anything is timed. The loop is tried as it is, with channels last, and on one thread; the
-fastest counts. Then pairs of fresh processes follow, as in ``against_pytorch``.
+mixing, must agree before anything is timed. Their loop is tried as it is, with channels last, and on one thread;
+jaxgan's with one step a call and with ten, as the training loop makes them; the fastest of each counts. Then pairs of
+fresh processes follow, as in ``against_pytorch``.
 
 A time is of 16 steps, of which one has R1 and four have path lengths. Milliseconds an image are seconds per thousand.
 """
@@ -41,9 +42,10 @@ from jaxgan.game import Game, State, example_keys
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length import _DIRECTION
 from jaxgan.models.stylegan2 import _maps
+from jaxgan.training.loop import LOOK_EVERY
 
 NAME = "experiments.benchmarks.stylegan2"
-FORMS = ("as it is", "channels last", "one thread")
+FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "one thread")}
 AGREE_TO = 1e-3  # of losses, each as a share of itself; of gradients, each parameter's as a share of the network's
 STRENGTH = 0.1  # of noise, where losses are compared; it begins at 0
 TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": "Loss/G/loss", "g/path": "Loss/G/reg"}
@@ -52,7 +54,7 @@ TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": 
 def main(
     official: str,
     side: Literal["both", "jaxgan", "torch", "agree"] = "both",
-    form: str = FORMS[0],
+    form: str = "",
     size: int = 64,
     base: int = 0,
     most: int = 128,
@@ -65,7 +67,7 @@ def main(
     Args:
       official: a folder with the authors' code.
       side: one of the two alone, in this process; ``agree`` compares losses and gradients of a step.
-      form: PyTorch's, of FORMS.
+      form: of the side that is timed alone, of FORMS.
       size: of images.
       base: a level of n x n has base / n features; 0 for 32 times the size.
       most: features at most, of w and latents too.
@@ -75,6 +77,8 @@ def main(
     """
     if not (Path(official) / "training" / "networks.py").exists():
         sys.exit(f"error: --official {official}: no training/networks.py there; clone it as --help says")
+    if form and form not in FORMS.get(side, ()):
+        sys.exit(f"error: --form {form!r}: of --side {side} there are {', '.join(FORMS.get(side, ())) or 'none'}")
     base = base or 32 * size
     config = stylegan2.Config(
         batch_size=batch, size=size, base=base, most=most, latents=most, style_width=most, augment="none",
@@ -84,8 +88,8 @@ def main(
     if side == "agree":
         print(json.dumps(agreement(config, official)))
     elif side != "both":
-        ms = of_jaxgan(config, seconds) if side == "jaxgan" else of_torch(config, official, form, seconds)
-        print(json.dumps({"ms": ms}))
+        found = of_jaxgan(config, form, seconds) if side == "jaxgan" else of_torch(config, official, form, seconds)
+        print(json.dumps({"ms": found}))
     else:
         flags = ["--official", official]
         for name, value in {"size": size, "base": base, "most": most, "batch": batch}.items():
@@ -98,7 +102,7 @@ def main(
         def run(side: str, form: str, seconds: float) -> dict[str, Any]:
             return processes.reported(NAME, *flags, "--side", side, "--form", form, "--seconds", str(seconds))
 
-        race = processes.raced(run, {"jaxgan": ["one step a call"], "torch": FORMS}, pairs, seconds)
+        race = processes.raced(run, FORMS, pairs, seconds)
         what = f"StyleGAN2, {size} x {size}, base {base}, at most {most} features, batch {batch}"
         print(processes.told(what, race, "an image"))
 
@@ -115,43 +119,44 @@ def game_of(config: stylegan2.Config) -> Game:
     return stylegan2.build(config, Arrays(images(config))).game
 
 
-def an_image(step: Callable[[int], Any], wait: Callable[[], Any], config: stylegan2.Config, seconds: float) -> float:
+def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds: float) -> float:
     """Milliseconds an image: the median over rounds in which every lazy term has its share of steps.
 
     The first two steps, which are those with all of the lazy terms and with none, are not timed.
 
     Args:
-      step: takes one, of this number, from 0 on.
-      wait: until all are done.
+      take: ``(number, count)``: so many steps from this one on, the first being 0, and returns when they are done.
       config: of the game.
       seconds: how long; one round at least.
     """
     length = math.lcm(config.r1_every, config.path_every)
     number, rounds, end = 2, [], math.inf
-    for i in range(number):
-        step(i)
-    wait()
+    take(0, number)
     while not rounds or time.perf_counter() < end:
         started = time.perf_counter()
-        for i in range(number, number + length):
-            step(i)
-        wait()
+        take(number, length)
         number, end = number + length, min(end, started + seconds)
         rounds.append((time.perf_counter() - started) / (length * config.batch_size))
     return 1e3 * float(np.median(rounds))
 
 
-def of_jaxgan(config: stylegan2.Config, seconds: float) -> float:
+def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     """Milliseconds an image."""
-    game, batch = game_of(config), jax.device_put({"image": images(config)})
-    state, metrics = jax.jit(game.init)(jax.random.key(0)), None
-    call = parallel.pmap(game, parallel.devices(1))
+    game, most = game_of(config), LOOK_EVERY if form == FORMS["jaxgan"][1] else 1
+    batches = {count: jax.device_put({"image": np.stack([images(config)] * count)}) for count in range(1, most + 1)}
+    on = parallel.devices(1)
+    state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None
+    step = parallel.pmap(game, on, together=most)
 
-    def step(_):
+    def take(_, count):
         nonlocal state, metrics
-        state, metrics = call(state, batch)
+        while count > 0:
+            together = min(count, most)
+            state, metrics = step(state, batches[together])
+            count -= together
+        jax.block_until_ready((state, metrics))
 
-    return an_image(step, lambda: jax.block_until_ready((state, metrics)), config, seconds)
+    return an_image(take, config, seconds)
 
 
 class Phase(NamedTuple):
@@ -204,7 +209,11 @@ def of_torch(config: stylegan2.Config, official: str, form: str, seconds: float)
         for slow, fast in zip(average.buffers(), theirs.g.buffers()):
             slow.copy_(fast)
 
-    return an_image(step, lambda: None, config, seconds)
+    def take(number, count):
+        for i in range(number, number + count):
+            step(i)
+
+    return an_image(take, config, seconds)
 
 
 def official_of(config: stylegan2.Config, official: str) -> Official:

@@ -15,7 +15,9 @@ On accelerators each is XLA's native convolution. On the CPU it is a matrix prod
 under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
 ``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n.
 With a stride of 1, each is also another of the kernel turned around: where one image has half the other's channels or
-less, the patches are of that one. Of many channels under 3 x 3, the three are ``winograd``'s.
+less, the patches are of that one. Of many channels under 3 x 3, the three are ``winograd``'s; as are those of stride 2
+of a smoothed image, where it is large: filter and kernel are one kernel of 6 x 6, which is one of 3 x 3 of cells of 2 x
+2 pixels, and no smoothed image is ever made.
 ``python -m experiments.benchmarks.convolution`` times the forms.
 
 Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
@@ -29,23 +31,31 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxgan.models import winograd
+from jaxgan.models.resampling import FILTER, smoothed
 
 WINOGRAD = 32  # channels from which it is twice as fast or more, and worth its longer compilation
+
+CELLS = 32 * 32  # pixels of a small image from which a smoothed one's 1.8 times as many products are faster than it
 
 NARROW = 32  # channels below which patches are faster gathered by one axis after the other
 
 
 class Geometry(NamedTuple):
-    """What fixes the three maps: ``stride * (small - 1) + kernel == large + low + high`` in each dimension."""
+    """What fixes the three maps: ``stride * (small - 1) + kernel == large + low + high`` in each dimension.
+
+    With ``smooth``, the kernel is of the large image smoothed, which is 3 pixels smaller with its padding.
+    """
 
     stride: int
     kernel: tuple[int, ...]
     large: tuple[int, ...]
     small: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
+    smooth: bool = False
 
 
 def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometry:
@@ -69,6 +79,19 @@ def padded(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding:
     # As in ``same``, the high side crops what no patch reaches.
     sides = tuple((padding, stride * (m - 1) + k - n - padding) for n, m, k in zip(size, small, kernel))
     return Geometry(stride, tuple(kernel), tuple(size), small, sides)
+
+
+def halved(size: tuple[int, ...], kernel: tuple[int, ...]) -> Geometry:
+    """The geometry of StyleGAN2's convolutions of stride 2: of a smoothed image, see ``resampling.smoothed``.
+
+    ``up`` is then a transposed convolution, smoothed.
+
+    Args:
+      size: of the large image, two even numbers.
+      kernel: its two sides, odd.
+    """
+    small = tuple(n // 2 for n in size)
+    return Geometry(2, tuple(kernel), tuple(size), small, tuple((k // 2 + 1, k // 2 + 1) for k in kernel), smooth=True)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -103,22 +126,32 @@ kernel_gradient.defvjp(_forward(kernel_gradient), lambda g, xy, w: (up(g, xy[1],
 
 
 def _down_native(g, x, w):
+    if g.smooth:
+        return _down_native(_of_smoothed(g), _smoothed(g, x), w)
     space = "".join(chr(ord("0") + i) for i in range(len(g.large)))
     numbers = (f"N{space}C", f"{space}IO", f"N{space}C")
     return lax.conv_general_dilated(x, w, (g.stride,) * len(space), g.padding, dimension_numbers=numbers)
 
 
 def _up_native(g, y, w):
+    if g.smooth:
+        return _smoothed(g, _up_native(_of_smoothed(g), y, w), back=True)
     x = jax.ShapeDtypeStruct((y.shape[0], *g.large, w.shape[-2]), y.dtype)
     return jax.linear_transpose(lambda x: _down_native(g, x, w), x)(y)[0]
 
 
 def _kernel_native(g, x, y):
+    if g.smooth:
+        return _kernel_native(_of_smoothed(g), _smoothed(g, x), y)
     w = jax.ShapeDtypeStruct((*g.kernel, x.shape[-1], y.shape[-1]), x.dtype)
     return jax.linear_transpose(lambda w: _down_native(g, x, w), w)(y)[0]
 
 
 def _down_patches(g, x, w):
+    if g.smooth:
+        if _suits_cells(g, x.shape[-1], w.shape[-1], x.dtype):
+            return _down_patches(_of_cells(g), _cells(x), _composed(w))
+        return _down_patches(_of_smoothed(g), _smoothed(g, x), w)
     if _suits_winograd(g, x.shape[-1], w.shape[-1], x.dtype):
         return winograd.down(_pad(x, g.padding), w)
     if _is_turned(g, *w.shape[-2:]):
@@ -129,6 +162,11 @@ def _down_patches(g, x, w):
 
 
 def _kernel_patches(g, x, y):
+    if g.smooth:
+        if _suits_cells(g, x.shape[-1], y.shape[-1], x.dtype):
+            w = jax.ShapeDtypeStruct((*g.kernel, x.shape[-1], y.shape[-1]), x.dtype)
+            return jax.linear_transpose(_composed, w)(_kernel_patches(_of_cells(g), _cells(x), y))[0]
+        return _kernel_patches(_of_smoothed(g), _smoothed(g, x), y)
     if _suits_winograd(g, x.shape[-1], y.shape[-1], x.dtype):
         return winograd.kernel_gradient(_pad(x, g.padding), y)
     if _is_turned(g, x.shape[-1], y.shape[-1]):
@@ -139,6 +177,10 @@ def _kernel_patches(g, x, y):
 
 
 def _up_patches(g, y, w):
+    if g.smooth:
+        if _suits_cells(g, w.shape[-2], w.shape[-1], y.dtype):
+            return _pixels(_up_patches(_of_cells(g), y, _composed(w)))
+        return _smoothed(g, _up_patches(_of_smoothed(g), y, w), back=True)
     if g.stride == 1 and _suits_winograd(_turned(g), w.shape[-1], w.shape[-2], y.dtype):
         return winograd.up(_pad(y, _turned(g).padding), w)
     if _is_turned(g, *w.shape[-2:]):
@@ -166,6 +208,50 @@ def _suits_winograd(g, channels, small_channels, dtype):
     """Whether products are most of the work, so that fewer are worth more sums, which in bfloat16 are too coarse."""
     is_even = g.stride == 1 and g.kernel == (3, 3) and all(n % 2 == 0 for n in g.small)
     return is_even and dtype == jnp.float32 and min(channels, small_channels) >= WINOGRAD
+
+
+def _suits_cells(g, channels, small_channels, dtype):
+    """Whether images are so large that what is smoothed costs more than its products."""
+    return _suits_winograd(_of_cells(g), channels, small_channels, dtype) and math.prod(g.small) >= CELLS
+
+
+def _of_smoothed(g):
+    """The geometry of the same map with the large image smoothed already."""
+    large = tuple(n + low + high - (len(FILTER) - 1) for n, (low, high) in zip(g.large, g.padding))
+    return Geometry(g.stride, g.kernel, large, g.small, ((0, 0),) * len(large))
+
+
+def _smoothed(g, x, back=False):
+    """The large image as the kernel sees it; or ``back``, the transpose, which is a filter of the same weights."""
+    return smoothed(x, len(FILTER) - 1 - g.padding[0][0] if back else g.padding[0][0])
+
+
+def _of_cells(g):
+    """The geometry of the same map with the large image in cells, of a kernel of 3 x 3: of one of 6 x 6."""
+    return same(g.small, g.kernel, 1)
+
+
+def _cells(x):
+    """[B, 2h, 2w, C] to [B, h, w, 4 * C]: each 2 x 2 pixels as one of more channels."""
+    b, h, w, channels = x.shape
+    x = x.reshape(b, h // 2, 2, w // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h // 2, w // 2, 4 * channels)
+
+
+def _pixels(x):
+    """[B, h, w, 4 * C] to [B, 2h, 2w, C]: ``_cells`` undone."""
+    b, h, w, channels = x.shape
+    return x.reshape(b, h, w, 2, 2, channels // 4).transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, channels // 4)
+
+
+def _composed(w):
+    """[3, 3, C, D] to [3, 3, 4 * C, D]: the filter and the kernel as one of 6 x 6, in cells."""
+    rows = np.zeros((3, 2, 3))  # of its row 2 * i + r, how much of each row of the kernel
+    for k in range(3):
+        rows.reshape(6, 3)[k : k + len(FILTER), k] = FILTER
+    weights = np.einsum("irk,jsl->ijrskl", rows, rows).reshape(-1, 9)
+    six = jnp.dot(jnp.asarray(weights, w.dtype), w.reshape(9, -1), precision=lax.Precision.HIGHEST)
+    return six.reshape(3, 3, 4 * w.shape[2], w.shape[3])
 
 
 def _is_turned(g, channels, small_channels):

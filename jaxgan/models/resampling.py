@@ -7,6 +7,8 @@ The filter is [1, 3, 3, 1] in each direction: the [1, 2, 1] of StyleGAN2 (Karras
 import jax
 import jax.numpy as jnp
 
+FILTER = (0.125, 0.375, 0.375, 0.125)
+
 
 def enlarged(x: jax.Array) -> jax.Array:
     """[B, h, w, C] to [B, 2h, 2w, C]; each new pixel is 3/4 of the nearest old one and 1/4 of the next, both ways."""
@@ -34,7 +36,7 @@ def smoothed(x: jax.Array, padding: int) -> jax.Array:
     for axis in (1, 2):
         # Those at offsets 0 to 3 of the wider image; a border that is less than nothing is cropped.
         a, b, c, d = (_padded(x, axis, padding - i, padding - 3 + i) for i in range(4))
-        x = 0.125 * (a + d) + 0.375 * (b + c)
+        x = FILTER[0] * (a + d) + FILTER[1] * (b + c)
     return x
 
 

@@ -27,7 +27,7 @@ from jax import lax
 from jaxgan import axis
 from jaxgan.models import convolution, sums
 from jaxgan.models.layers import biased, class_weights, doublings
-from jaxgan.models.resampling import enlarged, reduced, smoothed
+from jaxgan.models.resampling import enlarged, reduced
 
 _NOISE, _MIXING = 0x401E, 0x3131  # of the keys that are folded in
 
@@ -282,9 +282,8 @@ def modulated(
         styles = styles / jnp.abs(styles).max(1, keepdims=True)
     w, y = kernel.astype(x.dtype), x * sums.spread(styles.astype(x.dtype), x.shape[1:3])
     if doubled:
-        large = tuple(2 * n + 1 for n in x.shape[1:3])
-        g = convolution.padded(large, kernel.shape[:2], 2, 0)
-        y = 4 * smoothed(jnp.asarray(convolution.up(g, y, w.swapaxes(-1, -2))), 1)
+        g = convolution.halved((2 * x.shape[1], 2 * x.shape[2]), kernel.shape[:2])
+        y = 4 * jnp.asarray(convolution.up(g, y, w.swapaxes(-1, -2)))
     else:
         y = jnp.asarray(convolution.down(convolution.same(x.shape[1:3], kernel.shape[:2], 1), y, w))
     if demodulate:
@@ -326,12 +325,11 @@ class Conv(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = (self.kernel, self.kernel, x.shape[-1], self.features)
         w = self.param("kernel", nn.initializers.normal(1.0), shape) / math.sqrt(math.prod(shape[:-1]))
-        x, stride, padding = x.astype(self.dtype), 1, self.kernel // 2
+        x = x.astype(self.dtype)
         if self.halved and self.kernel == 1:
             x = reduced(x)
-        elif self.halved:
-            x, stride, padding = smoothed(x, padding + 1), 2, 0
-        g = convolution.padded(x.shape[1:3], shape[:2], stride, padding)
+        is_halved = self.halved and self.kernel > 1
+        g = convolution.halved(x.shape[1:3], shape[:2]) if is_halved else convolution.same(x.shape[1:3], shape[:2], 1)
         y = jnp.asarray(convolution.down(g, x, w.astype(self.dtype)))
         return y * self.gain if self.linear else _activated(biased(self, y), self.gain, self.clamp)
 

@@ -17,17 +17,26 @@ def test_a_folder_without_the_authors_code_is_told(tmp_path):
         stylegan2.main(str(tmp_path))
 
 
+@pytest.mark.parametrize(("side", "known"), [("jaxgan", "one step a call, ten"), ("agree", "none")])
+def test_a_form_of_another_side_is_told(side, known, tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "networks.py").touch()
+    with pytest.raises(SystemExit, match=f"--form 'channels last': of --side {side} there are {known}"):
+        stylegan2.main(str(tmp_path), side=side, form="channels last")
+
+
 def test_every_lazy_term_has_its_share_of_a_time(monkeypatch):
     """Of 16 steps, of 8 images, one has both terms and three more path lengths: 1 s each, 10 s and 100 s more."""
     clock = types.SimpleNamespace(now=0.0)
     monkeypatch.setattr(stylegan2.time, "perf_counter", lambda: clock.now)
     taken = []
 
-    def step(i):
-        taken.append(i)
-        clock.now += 1 + 10 * (i % 4 == 0) + 100 * (i % 16 == 0)
+    def take(number, count):
+        for i in range(number, number + count):
+            taken.append(i)
+            clock.now += 1 + 10 * (i % 4 == 0) + 100 * (i % 16 == 0)
 
-    found = stylegan2.an_image(step, lambda: None, experiment.Config(batch_size=8), 200.0)
+    found = stylegan2.an_image(take, experiment.Config(batch_size=8), 200.0)
     assert found == pytest.approx(1e3 * (16 + 40 + 100) / (16 * 8))
     assert taken == list(range(2 + 2 * 16))
 

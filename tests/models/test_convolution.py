@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgan.models import convolution, layers
+from jaxgan.models.resampling import smoothed
 
 # (spatial dimensions, size, kernel, stride)
 CASES = [(1, 8, 25, 4), (2, 8, 4, 2), (2, 8, 3, 1), (2, 7, 3, 2), (2, 6, 5, 3), (2, 5, 1, 2), (3, 4, 4, 2)]
@@ -92,6 +93,51 @@ def test_16_products_to_the_second_derivative():
 
     def r1(form):
         return lambda w: jnp.square(jax.grad(lambda x: jnp.tanh(form(g, x, w) / 24).sum())(x)).sum()
+
+    found, expected = (jax.jit(jax.grad(r1(form)))(w) for form in (convolution.down, convolution._down_native))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+HALVED = {  # size of the large image, kernel, channels of both, products: those of cells are 16 and the kernel's own
+    "small": ((8, 6), 3, (32, 33), 1),
+    "wide": ((8, 6), 5, (3, 4), 1),
+    "large": ((64, 64), 3, (32, 33), 17),
+    "large, of few channels": ((64, 64), 3, (31, 33), 1),
+    "large, of odd halves": ((66, 64), 3, (32, 33), 1),
+}
+
+
+@pytest.mark.parametrize(("size", "kernel", "channels", "products"), HALVED.values(), ids=HALVED.keys())
+def test_halved_is_a_filter_and_a_convolution(size, kernel, channels, products):
+    """All forms of the three maps, as functions, equal XLA's convolution of what the filter smooths, and derivatives of
+    it."""
+    g = convolution.halved(size, (kernel, kernel))
+    r = np.random.default_rng(0)
+    draw = lambda *shape: jnp.array(r.normal(size=shape), jnp.float32)  # noqa: E731
+    x, y, w = draw(1, *size, channels[0]), draw(1, *g.small, channels[1]), draw(kernel, kernel, *channels)
+
+    def of_smoothed(x, w):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(smoothed(x, kernel // 2 + 1), w, (2, 2), "VALID", dimension_numbers=numbers)
+
+    wanted, back = jax.jit(lambda x, w: jax.vjp(of_smoothed, x, w))(x, w)
+    wanted = {"down": wanted, **dict(zip(("up", "kernel"), jax.jit(back)(y)))}
+    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
+        for form in ("patches", "native"):
+            f = jax.jit(getattr(convolution, f"_{name}_{form}"), static_argnums=0)
+            error = 2e-6 * float(jnp.abs(wanted[name]).max())
+            np.testing.assert_allclose(f(g, *arguments), wanted[name], rtol=0, atol=error, err_msg=f"{name} {form}")
+            found = f.lower(g, *arguments).as_text().count("stablehlo.dot_general")
+            assert found == (products if form == "patches" else 0)
+
+
+def test_halved_to_the_second_derivative():
+    g = convolution.halved((64, 64), (3, 3))
+    r = np.random.default_rng(0)
+    x, w = jnp.array(r.normal(size=(1, 64, 64, 32)), jnp.float32), jnp.array(r.normal(size=(3, 3, 32, 32)), jnp.float32)
+
+    def r1(form):
+        return lambda w: jnp.square(jax.grad(lambda x: jnp.tanh(form(g, x, w) / 17).sum())(x)).sum()
 
     found, expected = (jax.jit(jax.grad(r1(form)))(w) for form in (convolution.down, convolution._down_native))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(jnp.abs(expected).max()))
