@@ -15,9 +15,9 @@ On accelerators each is XLA's native convolution. On the CPU it is a matrix prod
 under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
 ``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n.
 With a stride of 1, each is also another of the kernel turned around: where one image has half the other's channels or
-less, the patches are of that one. Of many channels under 3 x 3, the three are ``winograd``'s; as are those of stride 2
-of a smoothed image, where it is large: filter and kernel are one kernel of 6 x 6, which is one of 3 x 3 of cells of 2 x
-2 pixels, and no smoothed image is ever made.
+less, the patches are of that one. Of many channels or pixels under 3 x 3, the three are ``winograd``'s. So are those
+of stride 2 of a smoothed image, if it is large: filter and kernel are one of 6 x 6, which in cells of 2 x 2 is one of
+3 x 3, and no smoothed image is ever made.
 ``python -m experiments.benchmarks.convolution`` times the forms.
 
 Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
@@ -37,8 +37,8 @@ from jax import lax
 from jaxgan.models import winograd
 from jaxgan.models.resampling import FILTER, smoothed
 
-WINOGRAD = 32  # channels from which it is twice as fast or more, and worth its longer compilation
-
+WINOGRAD = 512  # channels times pixels a side from which it is up to twice as fast, and worth its longer compilation
+UNKNOWN = 16  # pixels a side, where an export does not know them
 CELLS = 32 * 32  # pixels of a small image from which a smoothed one's 1.8 times as many products are faster than it
 
 NARROW = 32  # channels below which patches are faster gathered by one axis after the other
@@ -205,9 +205,10 @@ def _up_patches(g, y, w):
 
 
 def _suits_winograd(g, channels, small_channels, dtype):
-    """Whether products are most of the work, so that fewer are worth more sums, which in bfloat16 are too coarse."""
+    """Whether products and patches are so much of the work that fewer are worth more sums, too coarse in bfloat16."""
     is_even = g.stride == 1 and g.kernel == (3, 3) and all(n % 2 == 0 for n in g.small)
-    return is_even and dtype == jnp.float32 and min(channels, small_channels) >= WINOGRAD
+    pixels = math.prod(n if isinstance(n, int) else UNKNOWN for n in g.small)
+    return is_even and dtype == jnp.float32 and min(channels, small_channels) * math.sqrt(pixels) >= WINOGRAD
 
 
 def _suits_cells(g, channels, small_channels, dtype):
