@@ -20,17 +20,17 @@ Score      --data tiles:T91 --size 64 --steps 5000 --pretrain 3500 --constant 35
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 
 from jaxgan import Game, Net, Player, data, losses, sampling, total
-from jaxgan.data import degrade
+from jaxgan.data import augment, degrade
 from jaxgan.interop import read_weights
 from jaxgan.metrics import features
 from jaxgan.metrics.inception import Inception, parameters
-from jaxgan.models import srgan, vgg
+from jaxgan.models import pix2pix, srgan, vgg
 from jaxgan.networks import Fixed, Given
 from jaxgan.training.experiment import Experiment, Translation, waiting
 from jaxgan.training.program import main
@@ -60,6 +60,10 @@ class Config(TranslationSettings):
     """Features of the generator's layers; the paper's are 64."""
     discriminator_width: int = 16
     """Features of the discriminator's first layer; the paper's are 64."""
+    discriminator: Literal["patches", "image"] = "patches"
+    """What is judged: patches of 34 pixels a side, or, as in the paper, the whole image."""
+    loss: Literal["relativistic", "non_saturating"] = "relativistic"
+    """Whether an enlargement is judged against the image that it should be, or by itself."""
     norm: bool = False
     """Batch normalisation in both networks, as in the paper; without, the generator is EDSR's, which is better."""
     residual: bool = True
@@ -80,9 +84,30 @@ class Config(TranslationSettings):
         return super().tiny(**{**small, **changes})
 
 
+class Judgement(NamedTuple):
+    """Of logits of images and of enlargements of them, [B]: both players' losses, and what tells who is winning."""
+
+    discriminator: Callable[[jax.Array, jax.Array], jax.Array]
+    generator: Callable[[jax.Array, jax.Array], jax.Array]
+    metrics: Callable[[jax.Array, jax.Array], dict[str, jax.Array]]
+
+
+LOSSES = {
+    "relativistic": Judgement(
+        losses.relativistic_discriminator,
+        losses.relativistic_generator,
+        lambda real, fake: {"accuracy": real > fake, "gap": real - fake},
+    ),
+    "non_saturating": Judgement(
+        losses.non_saturating_discriminator,
+        lambda real, fake: losses.non_saturating_generator(fake),
+        losses.discriminator_metrics,
+    ),
+}
+
 WHERE = {"inception": features.WHERE, "vgg19": vgg.WHERE}  # the weights of what --content names
 
-LEAST = 27  # pixels a side from which Inception's convolutions leave a place
+LEAST = 14  # pixels a side from which Inception's convolutions leave a place, of an image twice as large
 # The authors' factor, by which VGG19's features are about as large as pixels: section 2.2.1. By it the gradient of
 # Inception's, at bicubic enlargements of eight of Set14, is 1.4 times that of pixels.
 AS_PIXELS = 12.75
@@ -94,10 +119,24 @@ def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], 
     generator = srgan.Generator(
         channels, config.scale, config.blocks, config.generator_width, config.norm, dtype=config.dtype
     )
-    discriminator = srgan.Discriminator(config.discriminator_width, norm=config.norm, dtype=config.dtype)
+    judge: dict[str, Any] = {"width": config.discriminator_width, "dtype": config.dtype}
+    if config.discriminator == "patches":
+        discriminator = pix2pix.Discriminator(layers=2, norm="batch" if config.norm else "none", **judge)
+    else:
+        discriminator = srgan.Discriminator(norm=config.norm, **judge)
     held, more = content(config, example)
-    small = example[:, :: config.scale, :: config.scale]
-    return {"g": Net(generator, small), "d": Net(discriminator, example), **more}, held
+    small, seen = example[:, :: config.scale, :: config.scale], shown(config, jax.random.key(0)[None], example)
+    return {"g": Net(generator, small), "d": Net(discriminator, seen), **more}, held
+
+
+def shown(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
+    """What the discriminator sees of images.
+
+    Where it judges patches, which lie 4 pixels apart, a window at a random place: or a pattern that repeats with the
+    generator's shuffled pixels would look the same to each.
+    """
+    size = images.shape[1] - config.scale
+    return augment.cut(keys, images, size) if config.discriminator == "patches" else images
 
 
 def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:
@@ -115,6 +154,10 @@ def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net
     if config.content == "pixels":
         return lambda nets, images: images, {}
     if config.content == "discriminator":
+        if config.discriminator == "patches":
+            raise ValueError(
+                "--content discriminator: one of patches has no features of an image; use --discriminator image"
+            )
         return lambda nets, images: nets.d(images, features=True), {}
     if example.shape[-1] != 3:
         raise ValueError(f"--content {config.content}: it takes images of 3 channels, these have {example.shape[-1]}")
@@ -125,7 +168,12 @@ def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net
     if min(example.shape[1:3]) < LEAST:
         raise ValueError(f"--content inception: of images below {LEAST} pixels a side it sees nothing; give --size")
     fixed = Fixed(Inception(192, pooled=False), Given(parameters(arrays, 192)))
-    return lambda nets, images: nets.content((images + 1) * 127.5) / AS_PIXELS, {"content": Net(fixed, example)}
+
+    def seen(nets, images):
+        """Twice as large: Inception's first convolution skips every second pixel, which the game would find."""
+        return nets.content((degrade.bicubic(images, 1 / 2) + 1) * 127.5) / AS_PIXELS
+
+    return seen, {"content": Net(fixed, example)}
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
@@ -141,6 +189,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     if size % config.scale:
         raise ValueError(f"--size {size}: --scale {config.scale} does not divide it")
     own, held = networks(config, size, channels)
+    judgement = LOSSES[config.loss]
 
     def examples(keys, batch):
         """Images, and what a file of them made smaller holds."""
@@ -159,17 +208,19 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def discriminator_loss(nets, batch, keys, step):
         low, real = examples(keys, batch)
-        real_logits, stats = nets.d.with_stats(real)
-        fake_logits = nets.d(enlarged(nets, low)[0])
-        adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
-        metrics = losses.discriminator_metrics(real_logits, fake_logits)
+        real_logits, stats = nets.d.with_stats(shown(config, keys, real))
+        fake_logits = nets.d(shown(config, keys, enlarged(nets, low)[0]))
+        real_logits, fake_logits = real_logits.reshape(-1), fake_logits.reshape(-1)
+        adversarial = judgement.discriminator(real_logits, fake_logits)
+        metrics = judgement.metrics(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
 
     def generator_loss(nets, batch, keys, step):
         low, real = examples(keys, batch)
         made, stats = enlarged(nets, low)
         content = losses.l2(held(nets, made), held(nets, real))
-        adversarial = losses.non_saturating_generator(nets.d(made))
+        real_logits, fake_logits = (nets.d(shown(config, keys, x)).reshape(-1) for x in (real, made))
+        adversarial = judgement.generator(real_logits, fake_logits)
         return total(
             content=config.content_weight * content, adversarial=config.adversarial * adversarial, stats={"g": stats}
         )

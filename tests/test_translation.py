@@ -93,6 +93,11 @@ CONTENT = {
     "no file of Inception's": ({"content": "inception"}, 3, "its weights: https://github.com/mseitzer/pytorch-fid"),
     "no use": ({"content": "pixels", "content_file": "x.pth"}, 3, "has no use for --content-file, leave it out"),
     "grey": ({"content": "vgg19", "content_file": "x.pth"}, 1, "it takes images of 3 channels, these have 1"),
+    "of patches": (
+        {"content": "discriminator"},
+        3,
+        "one of patches has no features of an image; use --discriminator ima",
+    ),
 }
 
 
@@ -125,10 +130,10 @@ def weights(path, of):
 
 
 def test_content_of_images_in_which_inception_sees_nothing(tmp_path):
-    """28 pixels, the next that the scale of 4 divides, are what the test below has."""
-    config = srgan.Config.tiny(content="inception", content_file=weights(tmp_path / "w.npz", "inception"), size=24)
-    with pytest.raises(ValueError, match="of images below 27 pixels a side it sees nothing; give --size"):
-        srgan.networks(config, 24, 3)
+    """16 pixels, the next that the scale of 4 divides, are what the test below has."""
+    config = srgan.Config.tiny(content="inception", content_file=weights(tmp_path / "w.npz", "inception"), size=12)
+    with pytest.raises(ValueError, match="of images below 14 pixels a side it sees nothing; give --size"):
+        srgan.networks(config, 12, 3)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +141,9 @@ def test_content_of_images_in_which_inception_sees_nothing(tmp_path):
 )
 def test_content_is_none_of_equal_images_and_some_of_others(name, tmp_path):
     """Its network is the state's, owned by no player, and not trained."""
-    size = {"inception": 28}.get(name, 16)
+    size = 16
     file = weights(tmp_path / "w.npz", name) if name in ("inception", "vgg19") else None
-    config = srgan.Config.tiny(content=name, content_file=file, size=size)
+    config = srgan.Config.tiny(content=name, content_file=file, size=size, discriminator="image")
     nets, held = srgan.networks(config, size, 3)
     experiment = srgan.build(config, Arrays(images(8, size)))
     owned = {net for player in experiment.game.players.values() for net in player.owns}
@@ -163,14 +168,30 @@ def test_the_game_leaves_the_contents_network_alone(tmp_path):
     assert any((a != b).any() for a, b in zip(*(jax.tree.leaves(x.params["g"]) for x in (state, after))))
 
 
-def test_srgans_discriminator_learns_to_tell_reals():
+@pytest.mark.parametrize("discriminator", ["patches", "image"])
+@pytest.mark.parametrize(("loss", "at_first"), [("relativistic", 0.6), ("non_saturating", 1.3)])
+def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, at_first):
     """Of noise, which no enlargement is like: by batches' means alone, after normalisation, it does not."""
-    config = srgan.Config.tiny(pretrain=0, discriminator_width=4, adversarial=0.0, content="pixels", learning_rate=1e-3)
+    config = srgan.Config.tiny(
+        pretrain=0, discriminator_width=4, adversarial=0.0, content="pixels", learning_rate=2e-3,
+        discriminator=discriminator, loss=loss,
+    )  # fmt: skip
     source = Arrays(images(64))
     game = srgan.build(config, source).game
     state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step)
     told = []
-    for i in range(40):
+    for i in range(60):
         state, metrics = step(state, as_float(source.read(np.arange(8 * i, 8 * i + 8) % 64)))
         told.append(float(metrics["d/loss"]))
-    assert told[0] > 1.3 and np.mean(told[-5:]) < 0.5
+    assert told[0] > at_first and np.mean(told[-5:]) < 0.4 * told[0]
+
+
+def test_an_image_and_its_enlargement_are_seen_at_one_place():
+    """A window of each example's own, 4 pixels smaller at a scale of 4, by the keys alone."""
+    keys, x = jax.random.split(jax.random.key(0), 8), np.arange(16.0)[None, :, None, None] + np.zeros((8, 16, 16, 3))
+    config = srgan.Config.tiny()
+    seen = np.asarray(srgan.shown(config, keys, jnp.asarray(x)))
+    assert seen.shape == (8, 12, 12, 3)
+    np.testing.assert_array_equal(seen[:, :, 0, 0] - seen[:, :1, 0, 0], np.tile(np.arange(12.0), (8, 1)))
+    assert len(set(seen[:, 0, 0, 0])) > 1
+    np.testing.assert_array_equal(srgan.shown(config, keys, jnp.asarray(x + 100)), seen + 100)
