@@ -168,22 +168,41 @@ def test_the_game_leaves_the_contents_network_alone(tmp_path):
     assert any((a != b).any() for a, b in zip(*(jax.tree.leaves(x.params["g"]) for x in (state, after))))
 
 
-@pytest.mark.parametrize("discriminator", ["patches", "image"])
-@pytest.mark.parametrize(("loss", "at_first"), [("relativistic", 0.6), ("non_saturating", 1.3)])
-def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, at_first):
+@pytest.mark.parametrize(
+    ("discriminator", "loss", "gamma", "at_first"),
+    [("patches", "relativistic", 0.1, 0.6), ("image", "non_saturating", 0.0, 1.3)],
+)
+def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, gamma, at_first):
     """Of noise, which no enlargement is like: by batches' means alone, after normalisation, it does not."""
     config = srgan.Config.tiny(
-        pretrain=0, discriminator_width=4, adversarial=0.0, content="pixels", learning_rate=2e-3,
-        discriminator=discriminator, loss=loss,
+        pretrain=0, discriminator_width=4, adversarial=0.0, game_learning_rate=2e-3,
+        discriminator=discriminator, loss=loss, gamma=gamma,
     )  # fmt: skip
     source = Arrays(images(64))
     game = srgan.build(config, source).game
     state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step)
-    told = []
+    told, metrics = [], {}
     for i in range(60):
         state, metrics = step(state, as_float(source.read(np.arange(8 * i, 8 * i + 8) % 64)))
         told.append(float(metrics["d/loss"]))
     assert told[0] > at_first and np.mean(told[-5:]) < 0.4 * told[0]
+    assert ("d/r1" in metrics) == (gamma > 0)
+
+
+def test_srgans_players_move_at_the_games_rate():
+    """By Adam's first moves, which are as large as the rate: L2 alone has its own."""
+    source = Arrays(images(8))
+    moved = {}
+    for name, pretrain in {"l2": 1, "game": 0}.items():
+        experiment = built("srgan", source, pretrain=pretrain, learning_rate=1e-3, game_learning_rate=1e-5)
+        game = experiment.at(0)
+        state = jax.jit(game.init)(jax.random.key(0))
+        after, told = jax.jit(game.step)(state, as_float(source.read(np.arange(8))))
+        assert name == "l2" or min(float(told["d/r1"]), float(told["d/r2"])) > 0
+        moved[name] = max(
+            float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (after.params, state.params)))
+        )
+    np.testing.assert_allclose([moved["l2"], moved["game"]], [1e-3, 1e-5], rtol=0.05)
 
 
 def test_an_image_and_its_enlargement_are_seen_at_one_place():
