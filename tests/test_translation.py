@@ -194,7 +194,8 @@ def test_srgans_players_move_at_the_games_rate():
     source = Arrays(images(8))
     moved = {}
     for name, pretrain in {"l2": 1, "game": 0}.items():
-        experiment = built("srgan", source, pretrain=pretrain, learning_rate=1e-3, game_learning_rate=1e-5)
+        how = {"learning_rate": 1e-3, "game_learning_rate": 1e-5}
+        experiment = built("srgan", source, pretrain=pretrain, **how)
         game = experiment.at(0)
         state = jax.jit(game.init)(jax.random.key(0))
         after, told = jax.jit(game.step)(state, as_float(source.read(np.arange(8))))
@@ -203,14 +204,39 @@ def test_srgans_players_move_at_the_games_rate():
             float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (after.params, state.params)))
         )
     np.testing.assert_allclose([moved["l2"], moved["game"]], [1e-3, 1e-5], rtol=0.05)
+    experiment = built("srgan", source, pretrain=9, **how)
+    state, now = jax.jit(experiment.game.init)(jax.random.key(0)), None
+    for step in (7, 8, 9):  # by means of no gradients the discriminator would move some times as far
+        now = state
+        state, _ = jax.jit(experiment.at(step).step)(state, as_float(source.read(np.arange(8))))
+    assert now is not None
+    pairs = zip(*(jax.tree.leaves(x.params["d"]) for x in (state, now)))
+    moved = max(float(jnp.abs(a - b).max()) for a, b in pairs)
+    np.testing.assert_allclose(moved, 1e-5, rtol=0.05)
+
+
+REFUSED = {
+    "small": (
+        {"size": 12},
+        12,
+        "--size 12: patches are judged of 15 pixels a side or more at --scale 4; give a larger",
+    ),
+    "mixed": ({"norm": True}, 16, "--norm: R1 and R2 are of an example alone, .*; give --gamma 0"),
+}
+
+
+@pytest.mark.parametrize(("changes", "size", "told"), REFUSED.values(), ids=REFUSED.keys())
+def test_srgans_games_that_cannot_be(changes, size, told):
+    with pytest.raises(ValueError, match=told):
+        built("srgan", Arrays(images(4, size)), **changes)
 
 
 def test_an_image_and_its_enlargement_are_seen_at_one_place():
-    """A window of each example's own, 4 pixels smaller at a scale of 4, by the keys alone."""
+    """A window of each example's own, 3 pixels smaller at a scale of 4, by the keys alone."""
     keys, x = jax.random.split(jax.random.key(0), 8), np.arange(16.0)[None, :, None, None] + np.zeros((8, 16, 16, 3))
     config = srgan.Config.tiny()
     seen = np.asarray(srgan.shown(config, keys, jnp.asarray(x)))
-    assert seen.shape == (8, 12, 12, 3)
-    np.testing.assert_array_equal(seen[:, :, 0, 0] - seen[:, :1, 0, 0], np.tile(np.arange(12.0), (8, 1)))
+    assert seen.shape == (8, 13, 13, 3)
+    np.testing.assert_array_equal(seen[:, :, 0, 0] - seen[:, :1, 0, 0], np.tile(np.arange(13.0), (8, 1)))
     assert len(set(seen[:, 0, 0, 0])) > 1
     np.testing.assert_array_equal(srgan.shown(config, keys, jnp.asarray(x + 100)), seen + 100)

@@ -67,7 +67,7 @@ def main(
     Args:
       official: a folder with the authors' code.
       side: one of the two alone, in this process; ``agree`` compares losses and gradients of a step.
-      form: of the side that is timed alone, of FORMS.
+      form: of the side that is timed alone, of FORMS; its first one if none is given.
       size: of images.
       base: a level of n x n has base / n features; 0 for 32 times the size.
       most: features at most, of w and latents too.
@@ -143,7 +143,7 @@ def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds:
 def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     """Milliseconds an image."""
     game, most = game_of(config), LOOK_EVERY if form == FORMS["jaxgan"][1] else 1
-    batches = {count: jax.device_put({"image": np.stack([images(config)] * count)}) for count in range(1, most + 1)}
+    batches = np.stack([images(config)] * most)
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None
     step = parallel.pmap(game, on, together=most)
@@ -152,7 +152,7 @@ def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
         nonlocal state, metrics
         while count > 0:
             together = min(count, most)
-            state, metrics = step(state, batches[together])
+            state, metrics = step(state, {"image": batches[:together]})
             count -= together
         jax.block_until_ready((state, metrics))
 

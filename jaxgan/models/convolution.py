@@ -37,9 +37,10 @@ from jax import lax
 from jaxgan.models import winograd
 from jaxgan.models.resampling import FILTER, smoothed
 
-WINOGRAD = 512  # channels times pixels a side from which it is up to twice as fast, and worth its longer compilation
+LEAST = 16  # channels for 16 products, of fewer of which the patches are narrow
+WINOGRAD = 512  # channels times pixels a side from which it is faster by half or more, and worth its longer compilation
+CELLS = 32 * 32  # pixels of a small image from which smoothing the large one costs more than 1.8 times as many products
 UNKNOWN = 16  # pixels a side, where an export does not know them
-CELLS = 32 * 32  # pixels of a small image from which a smoothed one's 1.8 times as many products are faster than it
 
 NARROW = 32  # channels below which patches are faster gathered by one axis after the other
 
@@ -47,7 +48,7 @@ NARROW = 32  # channels below which patches are faster gathered by one axis afte
 class Geometry(NamedTuple):
     """What fixes the three maps: ``stride * (small - 1) + kernel == large + low + high`` in each dimension.
 
-    With ``smooth``, the kernel is of the large image smoothed, which is 3 pixels smaller with its padding.
+    With ``smooth``, the large image is smoothed first, which takes 3 pixels: ``== large + low + high - 3``.
     """
 
     stride: int
@@ -88,8 +89,13 @@ def halved(size: tuple[int, ...], kernel: tuple[int, ...]) -> Geometry:
 
     Args:
       size: of the large image, two even numbers.
-      kernel: its two sides, odd.
+      kernel: its two sides, odd and equal.
+
+    Raises:
+      ValueError: the kernel is not square, or even.
     """
+    if len(set(kernel)) > 1 or kernel[0] % 2 == 0:
+        raise ValueError(f"halved: a kernel of {tuple(kernel)}; want an odd square")
     small = tuple(n // 2 for n in size)
     return Geometry(2, tuple(kernel), tuple(size), small, tuple((k // 2 + 1, k // 2 + 1) for k in kernel), smooth=True)
 
@@ -207,13 +213,18 @@ def _up_patches(g, y, w):
 def _suits_winograd(g, channels, small_channels, dtype):
     """Whether products and patches are so much of the work that fewer are worth more sums, too coarse in bfloat16."""
     is_even = g.stride == 1 and g.kernel == (3, 3) and all(n % 2 == 0 for n in g.small)
-    pixels = math.prod(n if isinstance(n, int) else UNKNOWN for n in g.small)
-    return is_even and dtype == jnp.float32 and min(channels, small_channels) * math.sqrt(pixels) >= WINOGRAD
+    fewest = min(channels, small_channels)
+    is_large = fewest >= LEAST and fewest * math.sqrt(_pixels_of_small(g)) >= WINOGRAD
+    return is_even and is_large and dtype == jnp.float32
+
+
+def _pixels_of_small(g):
+    return math.prod(n if isinstance(n, int) else UNKNOWN for n in g.small)
 
 
 def _suits_cells(g, channels, small_channels, dtype):
     """Whether images are so large that what is smoothed costs more than its products."""
-    return _suits_winograd(_of_cells(g), channels, small_channels, dtype) and math.prod(g.small) >= CELLS
+    return _suits_winograd(_of_cells(g), channels, small_channels, dtype) and _pixels_of_small(g) >= CELLS
 
 
 def _of_smoothed(g):

@@ -234,6 +234,17 @@ def waiting(*names: str) -> Callable:
     return lambda nets, batch, keys, step: total(waiting=0.0, stats={name: nets[name].stats for name in names})
 
 
+def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """An optimizer with that one's state, which it leaves as it is: it moves nothing, and counts no step.
+
+    Or Adam, by the time that a waiting player begins to move, would take its means of no gradients for settled, and
+    move at several times its rate.
+    """
+    return optax.GradientTransformation(
+        optimizer.init, lambda updates, state, params=None: (jax.tree.map(jnp.zeros_like, updates), state)
+    )
+
+
 class PixelScore:
     """A quick score for the best checkpoint, lower is better: the Fréchet distance on pixels.
 

@@ -139,10 +139,10 @@ class FallingSettings(Settings):
     def check(self, **ranges: tuple[float, float]) -> None:
         super().check(beta1=SHARE, beta2=SHARE, constant=(0, math.inf), decay=COUNT, **ranges)
 
-    def adam(self, turns: int = 1) -> optax.GradientTransformation:
-        """Of a player with so many turns in a step."""
+    def adam(self, turns: int = 1, since: int = 0) -> optax.GradientTransformation:
+        """Of a player with so many turns in a step, who first moves at the step ``since``."""
         rate = optax.linear_schedule(self.learning_rate, 0.0, self.decay * turns, self.constant * turns)
-        return optax.adam(rate, self.beta1, self.beta2)
+        return optax.adam(lambda count: rate(count + since * turns), self.beta1, self.beta2)
 
 
 @dataclasses.dataclass(frozen=True)

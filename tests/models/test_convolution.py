@@ -63,6 +63,7 @@ WINOGRAD = {  # size, stride, padding, channels of the large and of the small im
     "no padding": ((8, 6), 1, 0, (110, 105), "float32", True),
     "few, of many pixels": ((32, 32), 1, 1, (16, 17), "float32", True),
     "fewer, of many pixels": ((32, 32), 1, 1, (15, 17), "float32", False),
+    "colours": ((172, 172), 1, 1, (3, 16), "float32", False),
     "few pixels": ((4, 4), 1, 1, (127, 128), "float32", False),
     "an odd side": ((8, 9), 1, 1, (64, 64), "float32", False),
     "coarse": ((8, 8), 1, 1, (64, 64), "bfloat16", False),
@@ -130,6 +131,18 @@ def test_halved_is_a_filter_and_a_convolution(size, kernel, channels, products):
             np.testing.assert_allclose(f(g, *arguments), wanted[name], rtol=0, atol=error, err_msg=f"{name} {form}")
             found = f.lower(g, *arguments).as_text().count("stablehlo.dot_general")
             assert found == (products if form == "patches" else 0)
+
+
+def test_halved_of_sizes_that_an_export_does_not_know():
+    space = jax.export.symbolic_shape("h, w")
+    x = jax.ShapeDtypeStruct((1, *(4 * n for n in space), 32), jnp.float32)
+    w = jnp.ones((3, 3, 32, 32))
+    exported = jax.export.export(jax.jit(lambda x: convolution.down(convolution.halved(x.shape[1:3], (3, 3)), x, w)))(x)
+    x = jax.random.normal(jax.random.key(0), (1, 8, 4, 32))
+    expected = convolution._down_native(convolution.halved((8, 4), (3, 3)), x, w)
+    np.testing.assert_allclose(exported.call(x), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match=r"halved: a kernel of \(3, 5\); want an odd square"):
+        convolution.halved((8, 8), (3, 5))
 
 
 def test_halved_to_the_second_derivative():
