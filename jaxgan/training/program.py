@@ -14,6 +14,7 @@ import errno
 import functools
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +74,10 @@ def main(
         tyro.extras.subcommand_cli_from_dict(
             _verbs(name, config_class, build, default, tuple(presets or ()), description or ""),
             prog=f"python -m experiments.{name}",
-            description=f"{(description or name).strip()}\n\nWithout a verb it trains; its flags: train --help",
+            # Tyro joins a line that begins with a letter to the one before it.
+            description=textwrap.indent(
+                f"{(description or name).strip()}\n\nWithout a verb it trains; its flags: train --help", " "
+            ),
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         )

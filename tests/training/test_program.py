@@ -144,6 +144,8 @@ def test_help_tells_of_every_verb_and_flag(capsys):
     code, text = run(capsys, "--help")
     assert code == 0
     assert all(verb in text for verb in ("train", "sample", "evaluate", "report", "inspect", "1511.06434"))
+    first = {line.split()[0] for line in text.splitlines() if line.strip()}
+    assert {"Paper", "Command", "Data", "Hardware", "Time", "Score"} <= first  # each begins a line, as in the header
     code, text = run(capsys, "train", "--help")
     flags = (
         "--steps --batch-size --seed --data --run-dir --devices --precision --accumulate --fresh --dry-run --profile"
