@@ -179,10 +179,11 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     example = jnp.zeros((1, *source.shape))
     given = made(jax.random.split(jax.random.key(0), 1), data.as_float(source.read(np.zeros(1, int))))
+    d = Player(("d",), discriminator_loss, config.adam(), config.gradient)
     game = Game(
         nets={"g": Net(generator, given), "d": Net(discriminator, given, example)},
         players={
-            "d": Player(("d",), discriminator_loss if is_game else waiting("d"), config.adam(), config.gradient),
+            "d": d if is_game else waiting(d),
             "g": Player(("g",), generator_loss, config.adam(), config.gradient),
         },
         turns=(("d",), ("g",)),

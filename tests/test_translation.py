@@ -169,10 +169,10 @@ def test_the_game_leaves_the_contents_network_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("discriminator", "loss", "gamma", "at_first"),
-    [("patches", "relativistic", 0.1, 0.6), ("image", "non_saturating", 0.0, 1.3)],
+    ("discriminator", "loss", "gamma", "at_first", "at_last"),
+    [("patches", "relativistic", 0.1, 0.6, 0.25), ("image", "non_saturating", 0.0, 1.3, 0.5)],
 )
-def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, gamma, at_first):
+def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, gamma, at_first, at_last):
     """Of noise, which no enlargement is like: by batches' means alone, after normalisation, it does not."""
     config = srgan.Config.tiny(
         pretrain=0, discriminator_width=4, adversarial=0.0, game_learning_rate=2e-3,
@@ -182,10 +182,10 @@ def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, gamma, a
     game = srgan.build(config, source).game
     state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step)
     told, metrics = [], {}
-    for i in range(60):
+    for i in range(40):
         state, metrics = step(state, as_float(source.read(np.arange(8 * i, 8 * i + 8) % 64)))
         told.append(float(metrics["d/loss"]))
-    assert told[0] > at_first and np.mean(told[-5:]) < 0.4 * told[0]
+    assert told[0] > at_first and np.mean(told[-5:]) < at_last
     assert ("d/r1" in metrics) == (gamma > 0)
 
 

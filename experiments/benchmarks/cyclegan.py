@@ -72,8 +72,7 @@ def main(
         batch_size=batch, size=size, generator_width=width, discriminator_width=width, blocks=blocks,
         pool=0 if side == "agree" else 50, jitter=False, flip=False,
     )  # fmt: skip
-    if form and form not in FORMS.get(side, ()):
-        sys.exit(f"error: --form {form!r}: of --side {side} there are {', '.join(FORMS.get(side, ())) or 'none'}")
+    processes.check_form(form, side, FORMS)
     if side == "agree":
         print(json.dumps({"apart": agreement(config, official)}))
     elif side != "both":

@@ -33,6 +33,13 @@ class Race(NamedTuple):
     ratio: tuple[float, float, float]
 
 
+def check_form(form: str, side: str, forms: Mapping[str, Sequence[str]]) -> None:
+    """Exit with what there is, if the side has no such form; none given is its first one."""
+    known = forms.get(side, ())
+    if form and form not in known:
+        sys.exit(f"error: --form {form!r}: of --side {side} there are {', '.join(known) or 'none'}")
+
+
 def raced(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs: int, seconds: float) -> Race:
     """Try each side's forms, then time the fastest of each in pairs; it is printed as it goes.
 

@@ -77,8 +77,7 @@ def main(
     """
     if not (Path(official) / "training" / "networks.py").exists():
         sys.exit(f"error: --official {official}: no training/networks.py there; clone it as --help says")
-    if form and form not in FORMS.get(side, ()):
-        sys.exit(f"error: --form {form!r}: of --side {side} there are {', '.join(FORMS.get(side, ())) or 'none'}")
+    processes.check_form(form, side, FORMS)
     base = base or 32 * size
     config = stylegan2.Config(
         batch_size=batch, size=size, base=base, most=most, latents=most, style_width=most, augment="none",

@@ -229,20 +229,20 @@ def two_players(
     )
 
 
-def waiting(*names: str) -> Callable:
-    """The loss of a player who owns these networks and does not move: 0, and their statistics as they are."""
-    return lambda nets, batch, keys, step: total(waiting=0.0, stats={name: nets[name].stats for name in names})
+def waiting(player: Player) -> Player:
+    """A player who does not move: its loss is 0, its networks' statistics and its optimizer's state stay as they are.
 
-
-def resting(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-    """An optimizer with that one's state, which it leaves as it is: it moves nothing, and counts no step.
-
-    Or Adam, by the time that a waiting player begins to move, would take its means of no gradients for settled, and
-    move at several times its rate.
+    Or Adam, by the time that it begins to move, would take its means of no gradients for settled, and move it at
+    several times its rate.
     """
-    return optax.GradientTransformation(
-        optimizer.init, lambda updates, state, params=None: (jax.tree.map(jnp.zeros_like, updates), state)
+
+    def loss(nets, batch, keys, step):
+        return total(waiting=0.0, stats={name: nets[name].stats for name in player.owns})
+
+    resting = optax.GradientTransformation(
+        player.optimizer.init, lambda updates, state, params=None: (jax.tree.map(jnp.zeros_like, updates), state)
     )
+    return dataclasses.replace(player, loss=loss, optimizer=resting)
 
 
 class PixelScore:
