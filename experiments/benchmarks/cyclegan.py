@@ -30,6 +30,7 @@ from experiments.benchmarks.worker import steady
 from jaxgan import parallel
 from jaxgan.data import Arrays, Unpaired
 from jaxgan.interop import pix2pix
+from jaxgan.training import memory
 from jaxgan.training.loop import LOOK_EVERY
 
 NAME = "experiments.benchmarks.cyclegan"
@@ -111,6 +112,7 @@ def game_of(config: cyclegan.Config) -> Any:
 
 def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
     """Milliseconds a step."""
+    memory.keep()
     game, batch = game_of(config), images(config)
     steps = LOOK_EVERY if form == FORMS["jaxgan"][1] else 1
     batches = jax.device_put({name: np.stack([x] * steps) for name, x in batch.items()})

@@ -9,8 +9,8 @@ Both have the same networks, weights, batch, losses and averaged weights: R1 on 
 4th, mixing, no augmentation. The authors' networks, losses and phases run as in their training loop, with the reference
 forms of their operations, which is what they have without CUDA; Adam is fused. Losses and gradients of a step, without
 mixing, must agree before anything is timed. Their loop is tried as it is, with channels last, and on one thread;
-jaxgan's with one step a call and with ten, as the training loop makes them; the fastest of each counts. Then pairs of
-fresh processes follow, as in ``against_pytorch``.
+jaxgan's with one step a call, with ten, as the training loop makes them, and with ten that take half of the batch at a
+time; the fastest of each counts. Then pairs of fresh processes follow, as in ``against_pytorch``.
 
 A time is of 16 steps, of which one has R1 and four have path lengths. Milliseconds an image are seconds per thousand.
 """
@@ -42,10 +42,15 @@ from jaxgan.game import Game, State, example_keys
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length import _DIRECTION
 from jaxgan.models.stylegan2 import _maps
+from jaxgan.training import memory
 from jaxgan.training.loop import LOOK_EVERY
 
 NAME = "experiments.benchmarks.stylegan2"
-FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "one thread")}
+HALVES = "ten in halves"
+FORMS = {
+    "jaxgan": ("one step a call", "ten steps a call", HALVES),
+    "torch": ("as it is", "channels last", "one thread"),
+}
 AGREE_TO = 1e-3  # of losses, each as a share of itself; of gradients, each parameter's as a share of the network's
 STRENGTH = 0.1  # of noise, where losses are compared; it begins at 0
 TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": "Loss/G/loss", "g/path": "Loss/G/reg"}
@@ -141,7 +146,10 @@ def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds:
 
 def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     """Milliseconds an image."""
-    game, most = game_of(config), LOOK_EVERY if form == FORMS["jaxgan"][1] else 1
+    memory.keep()
+    if form == HALVES:
+        config = dataclasses.replace(config, accumulate=2)
+    game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else LOOK_EVERY
     batches = np.stack([images(config)] * most)
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None

@@ -26,6 +26,7 @@ from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan import doctor, parallel
 from jaxgan.game import example_keys
 from jaxgan.sampling import latents
+from jaxgan.training import memory
 from jaxgan.training.loop import CALL_SECONDS, LOOK_EVERY as TOGETHER
 
 SAMPLES = (1, 64, 1024)
@@ -70,6 +71,7 @@ def main(
 
 def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     """Times of a step under jit; and as a run takes it, ten a call, each batch picked out of data."""
+    memory.keep()
     game = build(case)
     size = case.batch * game.batch_multiple
     real = jnp.array(np.random.default_rng(0).normal(size=(size, *case.shape)), jnp.float32)

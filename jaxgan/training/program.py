@@ -29,6 +29,7 @@ from jaxgan.training import (
     evaluate as evaluating,
     logging,
     loop,
+    memory,
     parameters as files,
     projections,
     report,
@@ -69,6 +70,7 @@ def main(
     if not arguments or arguments[0] not in (*VERBS, "-h", "--help"):
         arguments.insert(0, "train")
     cache.enable()
+    memory.keep()
     try:
         default = with_preset(config_class, presets or {}, arguments[1:] if arguments[0] == "train" else [])
         tyro.extras.subcommand_cli_from_dict(

@@ -1,0 +1,73 @@
+"""What it is worth that a step's memory is kept for the next: pairs of fresh processes, on a CPU with glibc.
+
+python -m experiments.benchmarks.memory dcgan pix2pix cyclegan
+
+The step is that of the experiment's own settings, on one batch.
+"""
+
+import importlib
+import json
+import resource
+import time
+
+import jax
+import numpy as np
+import tyro
+
+from experiments.benchmarks import processes
+from jaxgan.data import as_float
+from jaxgan.training import memory
+
+NAME = "experiments.benchmarks.memory"
+
+
+def main(names: tyro.conf.Positional[tuple[str, ...]], side: str = "both", pairs: int = 2, steps: int = 30) -> None:
+    """Compare, and print.
+
+    Args:
+      names: of experiments.
+      side: ``kept`` or ``given back`` of the first one alone, in this process.
+      pairs: of processes.
+      steps: that each process times.
+    """
+    if side != "both":
+        print(json.dumps(step_of(names[0], side == "kept", steps)))
+        return
+    print(processes.hardware())
+    for name in names:
+        for _ in range(pairs):
+            found = {
+                side: processes.reported(NAME, name, "--side", side, "--steps", str(steps))
+                for side in ("given back", "kept")
+            }
+            told = "; ".join(
+                f"{side} {of['ms']:.1f} ms a step, {of['faults']:.0f} faults, {of['peak']:.0f} MB at most"
+                for side, of in found.items()
+            )
+            print(f"{name}: {told}; {found['given back']['ms'] / found['kept']['ms']:.2f}", flush=True)
+
+
+def step_of(name: str, kept: bool, steps: int) -> dict[str, float]:
+    """Of a step the median milliseconds and the mean of page faults; of the process, the peak of its memory in MB."""
+    if kept and not memory.keep():
+        raise OSError("this C library keeps no memory")
+    module = importlib.import_module(f"experiments.{name}")
+    config = module.Config()
+    experiment = module.build(config)
+    game, rows = experiment.game, np.arange(config.batch_size * experiment.game.batch_multiple)
+    batch = jax.device_put(as_float(experiment.source.read(rows % len(experiment.source))))
+    state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step, donate_argnums=0)
+    for _ in range(3):
+        state, _ = jax.block_until_ready(step(state, batch))
+    before, times = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, []
+    for _ in range(steps):
+        started = time.perf_counter()
+        state, _ = jax.block_until_ready(step(state, batch))
+        times.append(time.perf_counter() - started)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    faults = (after.ru_minflt - before) / steps
+    return {"ms": 1e3 * float(np.median(times)), "faults": faults, "peak": after.ru_maxrss / 1e3}
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
