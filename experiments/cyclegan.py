@@ -5,11 +5,13 @@ Paper      Zhu et al. 2017, arXiv:1703.10593, as in https://github.com/junyanz/p
 Command    python -m experiments.cyclegan
 Data       tiles of two textures that come with scikit-image, grass to gravel; --data FOLDER --data-inputs FOLDER, or
            a TFDS name, cycle_gan/horse2zebra
-Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       49 minutes on one core, which was shared, for EuroSAT below; the command's own was not measured yet
+Hardware   two cores of a shared Intel Xeon; the command's own one of a shared AMD EPYC (Zen 4); jax 0.10.2, float32
+Time       10 minutes of processor time; 49 minutes on one core, which was shared, for EuroSAT below
 Score      EuroSAT's rivers and highways, --size 64 --steps 8000 --constant 5000 --decay 3000, one seed: a classifier of
            the two, right on 96.6 % of real ones, takes 83.5 % of rivers' translations for highways and 82.0 % of
-           highways' for rivers; both cycles' error, weights and all, fell from 4.0 to 2.2
+           highways' for rivers; both cycles' error, weights and all, fell from 4.0 to 2.2. The command's own: blades of
+           grass become stones, and grass again; both cycles' error fell from 6.0 to 2.2, means of the first and the
+           last 100 steps
            python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
