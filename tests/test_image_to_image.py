@@ -22,8 +22,8 @@ FACADES = ["--inputs", "pairs", "--size", 64, "--l1", 10, "--steps", 6000, "--co
 EUROSAT = ["--size", 64, "--steps", 8000, "--constant", 5000, "--decay", 3000]
 PRETRAINED = 3500
 LARGER = [
-    *("--size", 64, "--scale", 4, "--steps", 5000, "--pretrain", PRETRAINED, "--checkpoint-every", PRETRAINED),
-    *("--constant", PRETRAINED, "--decay", 1500, "--beta1", 0.9),
+    *("--size", 64, "--scale", 4, "--steps", 5500, "--pretrain", PRETRAINED, "--checkpoint-every", PRETRAINED),
+    *("--constant", PRETRAINED, "--decay", 2000, "--beta1", 0.9),
 ]
 TWICE = ["--size", 64, "--scale", 2, "--steps", 4000, "--pretrain", 4000, "--constant", 2500, "--decay", 1500]
 

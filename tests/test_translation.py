@@ -200,6 +200,8 @@ def test_srgans_players_move_at_the_games_rate():
         state = jax.jit(game.init)(jax.random.key(0))
         after, told = jax.jit(game.step)(state, as_float(source.read(np.arange(8))))
         assert name == "l2" or min(float(told["d/r1"]), float(told["d/r2"])) > 0
+        grain = float(jnp.abs(after.params["g"]["up_1_noise"]["strength"]).max())
+        assert (grain > 0) == (name == "game")
         moved[name] = max(
             float(jnp.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (after.params, state.params)))
         )

@@ -7,9 +7,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import BatchNorm, Conv, Dense, PReLU, near_one
+from jaxgan.models import convolution, sums
+from jaxgan.models.layers import BatchNorm, Conv, Dense, Initializer, PReLU, near_one
 
 # The paper does not say how weights begin. With normalisation after them, as DCGAN's; without, as flax's own.
+# Of the noise's strengths, which begin at 0: by the rate of a game they would hardly move.
+GAIN = 10
+
 _kernels = nn.initializers.normal(0.02)
 
 
@@ -25,6 +29,11 @@ class Generator(nn.Module):
       blocks: how many residual ones.
       width: features of all layers but the last.
       norm: batch normalisation in the blocks; without, they are those of EDSR (Lim et al. 2017, 1707.02921).
+      even: the four pixels that one becomes have kernels of one sum, and one bias, so no grid can be made where
+        an image is flat, which is what a discriminator has the generator make. The paper's have not.
+      noise: ``g(x, keys)`` adds a number to each pixel's features before the network and its pixels grow, by a
+        strength of each feature that is learnt; it is drawn from keys, one for each example. The paper has none: of
+        an image it makes one, so it has no grain to make but a pattern.
       dtype: the precision of computation.
 
     Raises:
@@ -36,10 +45,12 @@ class Generator(nn.Module):
     blocks: int = 16
     width: int = 64
     norm: bool = True
+    even: bool = False
+    noise: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, keys: jax.Array | None = None, *, train: bool) -> jax.Array:
         if self.scale < 2 or self.scale & (self.scale - 1):
             raise ValueError(f"scale {self.scale}: want 2, 4 or another power of 2")
         own = {"dtype": self.dtype, **({"kernel_init": _kernels} if self.norm else {})}
@@ -54,9 +65,51 @@ class Generator(nn.Module):
             x = x + layer(y, f"block_{i}_1")
         x = first + layer(x, "last")
         for i in range(self.scale.bit_length() - 1):
-            x = pixel_shuffle(Conv(4 * self.width, 3, name=f"up_{i}", **own)(x), 2)
+            x = Grown(self.width, self.even, name=f"up_{i}", **own)(x)
+            x = Noise(name=f"up_{i}_noise")(x, keys, i) if self.noise else x
             x = PReLU(name=f"up_{i}_slope")(x)
         return Conv(self.channels, 9, name="image", **own)(x).astype(jnp.float32)
+
+
+class Grown(nn.Module):
+    """A convolution of 3 x 3 and ``pixel_shuffle``: [B, h, w, C] to [B, 2h, 2w, features].
+
+    Attributes:
+      even: of the four channels that become a square, one bias, and by each input one sum of the kernel.
+    """
+
+    features: int
+    even: bool
+    kernel_init: Initializer = nn.initializers.lecun_normal()
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        squares = (self.features, 4)
+        w = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], 4 * self.features))
+        b = self.param("bias", nn.initializers.zeros, (4 * self.features,))
+        if self.even:
+            mean = w.reshape(*w.shape[:3], *squares).mean((0, 1))
+            w = w + (mean.mean(-1, keepdims=True) - mean).reshape(1, 1, *w.shape[2:])
+            b = jnp.broadcast_to(b.reshape(squares).mean(-1, keepdims=True), squares).reshape(-1)
+        g = convolution.same(x.shape[1:3], (3, 3), 1)
+        y = jnp.asarray(convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
+        return pixel_shuffle(y + sums.spread(b.astype(self.dtype), y.shape[:-1]), 2)
+
+
+class Noise(nn.Module):
+    """Images [B, h, w, C], to each pixel of which a number is added, by a strength of each feature.
+
+    It is drawn from keys, [B], and the layer's number; without keys nothing is added.
+    """
+
+    @nn.compact
+    def __call__(self, x: jax.Array, keys: jax.Array | None, layer: int) -> jax.Array:
+        strength = GAIN * self.param("strength", nn.initializers.zeros, (x.shape[-1],))
+        if keys is None:
+            return x
+        draw = lambda key: jax.random.normal(jax.random.fold_in(key, layer), (*x.shape[1:3], 1))  # noqa: E731
+        return x + (jax.vmap(draw)(keys) * strength.reshape(1, 1, 1, -1)).astype(x.dtype)
 
 
 class Discriminator(nn.Module):
