@@ -18,9 +18,10 @@ Score      --data tiles:T91 --size 64 --beta1 0.9 --steps 5500 --pretrain 3500 -
            one seed. By L2 30.43 dB on Set5, of the luma, where bicubic has 28.43; Frechet distance of Inception's 768
            features, of 400 tiles of Set14 and so for comparison alone, 0.930. The game: 0.885 after 500 steps, 0.907
            after 1,000 and 0.906 at the end, 29.83 dB. With --adversarial 1e-1 it ended, by 800 steps, at 1.056; with
-           --no-even, of an older L2 of 0.933, 2e-2 at 1.007, a grid in all that is flat; content of Inception, 0.937
-           --scale 2 --beta1 0.9 --steps 4000 --pretrain 4000 --constant 2500 --decay 1500: by L2 35.23 dB on Set5 and
-           31.42 on Set14, bicubic 33.68 and 30.24
+           --no-even, of an older L2 of 0.933, 2e-2 at 1.007, a grid in all that is flat; content of Inception, 0.937.
+           That older L2 has 30.26 dB on Set5 and 27.25 on Set14, bicubic 26.00. --scale 2 --no-even --beta1 0.9 --steps
+           4000 --pretrain 4000 --constant 2500 --decay 1500: by L2 35.23 dB on Set5 and 31.42 on Set14, bicubic 33.68
+           and 30.24
            python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
