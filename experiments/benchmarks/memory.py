@@ -9,6 +9,7 @@ import importlib
 import json
 import resource
 import time
+from typing import Literal
 
 import jax
 import numpy as np
@@ -21,7 +22,12 @@ from jaxgan.training import memory
 NAME = "experiments.benchmarks.memory"
 
 
-def main(names: tyro.conf.Positional[tuple[str, ...]], side: str = "both", pairs: int = 2, steps: int = 30) -> None:
+def main(
+    names: tyro.conf.Positional[tuple[str, ...]],
+    side: Literal["both", "kept", "given back"] = "both",
+    pairs: int = 2,
+    steps: int = 30,
+) -> None:
     """Compare, and print.
 
     Args:

@@ -29,11 +29,11 @@ class Generator(nn.Module):
       blocks: how many residual ones.
       width: features of all layers but the last.
       norm: batch normalisation in the blocks; without, they are those of EDSR (Lim et al. 2017, 1707.02921).
-      even: the four pixels that one becomes have kernels of one sum, and one bias, so no grid can be made where
-        an image is flat, which is what a discriminator has the generator make. The paper's have not.
-      noise: ``g(x, keys)`` adds a number to each pixel's features before the network and its pixels grow, by a
-        strength of each feature that is learnt; it is drawn from keys, one for each example. The paper has none: of
-        an image it makes one, so it has no grain to make but a pattern.
+      even: the four pixels that one becomes have kernels of one sum, and one bias, so no grid can be made where an
+        image is flat, which is what a discriminator has the generator make. The paper's have not.
+      noise: ``g(x, keys)`` adds grain whenever the image has grown: to each pixel a number, drawn from keys, one for
+        each example, by a strength of each feature that is learnt. The paper has none: what looks like grain there is
+        a pattern.
       dtype: the precision of computation.
 
     Raises:

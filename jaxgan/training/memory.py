@@ -1,7 +1,8 @@
 """What a step frees is kept for the next one.
 
 XLA's CPU backend asks for a step's memory at every step. glibc gives what is large back to the kernel as soon as it is
-free, and each of its pages has to be made and zeroed anew: 2,000 to 230,000 faults a step, up to a fifth of its time.
+free, and each of its pages has to be made and zeroed anew: 22,000 faults in a step of pix2pix, which then takes a third
+longer or more (``experiments.benchmarks.memory``).
 """
 
 import ctypes
