@@ -31,6 +31,14 @@ import pytest  # noqa: E402
 assert len(jax.devices()) == 8
 
 
+@pytest.fixture(autouse=True, scope="session")
+def memory_given_back():
+    """The tests' process makes hundreds of programs, and has one allocator: what each needed would be kept for good."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxgan.training.memory.keep", lambda: False)
+        yield
+
+
 @pytest.fixture
 def test_data() -> Path:
     """Real data beside the project, where JAXGAN_TEST_DATA says; the test skips where it does not."""
