@@ -15,13 +15,13 @@ Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
 Time       25 minutes of processor time for the 91 images at scale 4 below; at scale 2 15; the command's own was not
            measured yet
 Score      --data tiles:T91 --size 64 --beta1 0.9 --steps 5500 --pretrain 3500 --constant 3500 --decay 2000, scale 4,
-           one seed: 30.43 dB on Set5 by L2, of the luma, where bicubic has 28.43; 29.83 after the game. Frechet distance
-           of Inception's 768 features, of 400 tiles of Set14, every seventh, so for comparison alone: by L2 0.930; by
-           the game 0.885 after 500 steps, 0.907 after 1,000 and 0.906 at the end. With --adversarial 1e-1, in a loop
-           made for trials, 1.056 after 800. Of an older L2, --no-even, of an Intel Xeon: 0.933, 30.26 dB on Set5, 27.25
-           on Set14, bicubic 26.00; after 600 steps of its game, in that loop, 1.007, and a grid in all that was flat.
-           --scale 2 --no-even --beta1 0.9 --steps 4000 --pretrain 4000 --constant 2500 --decay 1500: by L2 35.23 dB on
-           Set5 and 31.42 on Set14, bicubic 33.68 and 30.24
+           one seed: 30.43 dB on Set5 by L2, of the luma, where bicubic has 28.43; 29.83 after the game. Frechet
+           distance of Inception's 768 features, of 400 tiles of Set14, every seventh, so for comparison alone: by L2
+           0.930; by the game 0.885 after 500 steps, 0.907 after 1,000 and 0.906 at the end. With --adversarial 1e-1,
+           in a loop made for trials, 1.056 after 800. Of an older L2, --no-even, of an Intel Xeon: 0.933, 30.26 dB on
+           Set5, 27.25 on Set14, bicubic 26.00; after 600 steps of its game, in that loop, 1.007, and a grid in all
+           that was flat. --scale 2 --no-even --beta1 0.9 --steps 4000 --pretrain 4000 --constant 2500 --decay 1500: by
+           L2 35.23 dB on Set5 and 31.42 on Set14, bicubic 33.68 and 30.24
            python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
