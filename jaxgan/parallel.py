@@ -240,14 +240,16 @@ def _form(step, prepare, together) -> tuple[Callable, int]:
     def one(state, resident, batch, count=None):
         return step(state, batch if prepare is None else prepare(resident, batch))
 
+    traced = jax.jit(one, inline=True)  # once for the shapes and the loop: Python takes seconds to trace a step
+
     def several(state, resident, batches, count):
         pick = lambda i: jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, i, keepdims=False), batches)  # noqa: E731
-        _, shapes = jax.eval_shape(one, state, resident, pick(0))
+        _, shapes = jax.eval_shape(traced, state, resident, pick(0))
         logs = jax.tree.map(lambda x: jnp.zeros((together, *x.shape), x.dtype), shapes)
 
         def body(i, carry):
             state, logs = carry
-            state, metrics = one(state, resident, pick(i))
+            state, metrics = traced(state, resident, pick(i))
             return state, jax.tree.map(lambda log, x: log.at[i].set(x), logs, metrics)
 
         return lax.fori_loop(0, count, body, (state, logs))

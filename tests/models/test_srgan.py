@@ -12,6 +12,10 @@ import pytest
 from jaxgan.models import srgan
 
 
+def begun(module, x):
+    return jax.jit(functools.partial(module.init, train=True))(jax.random.key(0), x)["params"]
+
+
 def shapes(module, size):
     x = jax.ShapeDtypeStruct((2, *size, 3), jnp.float32)
     return jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x, train=True), x)
@@ -102,7 +106,7 @@ def test_noise_is_each_examples_own():
     """By its key alone, and a pixel's; it begins at 0, and without keys there is none."""
     module = srgan.Generator(3, 4, 1, 4, norm=False, noise=True)
     x = np.random.default_rng(0).uniform(-1, 1, (3, 4, 6, 3)).astype(np.float32)
-    params = module.init(jax.random.key(0), x, train=True)["params"]
+    params = begun(module, x)
     made = jax.jit(lambda params, x, keys=None: module.apply({"params": params}, x, keys, train=False))
     keys = jax.random.split(jax.random.key(1), 3)
     still = np.asarray(made(params, x))
@@ -118,18 +122,18 @@ def test_noise_is_each_examples_own():
 def test_strengths_of_noise_learn():
     module = srgan.Generator(3, 2, 1, 4, norm=False, noise=True)
     x = np.random.default_rng(0).uniform(-1, 1, (2, 4, 4, 3)).astype(np.float32)
-    params = module.init(jax.random.key(0), x, train=True)["params"]
     keys = jax.random.split(jax.random.key(1), 2)
-    found = jax.grad(lambda p: (module.apply({"params": p}, x, keys, train=True) ** 2).mean())(params)
+    bright = jax.grad(lambda params: (module.apply({"params": params}, x, keys, train=True) ** 2).mean())
+    found = jax.jit(bright)(begun(module, x))
     assert np.abs(found["up_0_noise"]["strength"]).min() > 0
 
 
 def test_what_is_flat_gets_no_grid():
     """By any weights; a network without it draws one. Away from the border, beyond which there are zeros."""
-    x, inside = np.full((1, 24, 24, 3), 0.3, np.float32), slice(40, 56)
+    x, inside, rng = np.full((1, 24, 24, 3), 0.3, np.float32), slice(40, 56), np.random.default_rng(1)
     for even in (True, False):
         module = srgan.Generator(3, 4, 1, 4, norm=False, even=even)
-        params = module.init(jax.random.key(0), x, train=True)["params"]
-        params = jax.tree.map(lambda a: a + 0.1 * jax.random.normal(jax.random.key(1), a.shape), params)
-        spread = np.ptp(np.asarray(module.apply({"params": params}, x, train=False))[0, inside, inside], axis=(0, 1))
+        params = jax.tree.map(lambda a: a + rng.normal(0, 0.1, a.shape).astype(a.dtype), begun(module, x))
+        made = jax.jit(functools.partial(module.apply, train=False))({"params": params}, x)
+        spread = np.ptp(np.asarray(made)[0, inside, inside], axis=(0, 1))
         assert (spread < 1e-5).all() if even else (spread > 0.1).all()

@@ -37,9 +37,9 @@ def translate(capsys, run, *arguments):
 def test_a_folder_becomes_a_folder_of_the_same_names(runs, tmp_path, capsys):
     given, out = tmp_path / "given", tmp_path / "out"
     photo(given, "a.png", (20, 33))
-    photo(given, "below/b.jpg", (64, 48))
+    photo(given, "below/b.jpg", (32, 48))
     photo(given, "c.bmp", (20, 33))
-    photo(given, "grey.png", (17, 18), channels=1)
+    photo(given, "grey.png", (17, 40), channels=1)
     frames = [Image.fromarray(RNG.integers(0, 256, (16, 20, 3), np.uint8)) for _ in range(3)]
     frames[0].save(given / "d.gif", save_all=True, append_images=frames[1:], duration=200)
     code, text = translate(
@@ -49,9 +49,9 @@ def test_a_folder_becomes_a_folder_of_the_same_names(runs, tmp_path, capsys):
     made = {path.relative_to(out).as_posix(): Image.open(path) for path in out.rglob("*.*")}
     assert {name: image.size for name, image in made.items()} == {
         "a.png": (33, 20),
-        "below/b.jpg": (48, 64),
+        "below/b.jpg": (48, 32),
         "c.png": (33, 20),
-        "grey.png": (18, 17),
+        "grey.png": (40, 17),
         "d.gif": (20, 16),
     }
     assert made["d.gif"].n_frames == 3 and made["d.gif"].info["duration"] == 200
