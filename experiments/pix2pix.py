@@ -141,8 +141,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         layers=(0, 6),
         dropout=(0, 0.99),
     )
+    if config.inputs != "pairs" and (config.data_inputs or config.test_data_inputs):
+        raise ValueError(
+            f"--data-inputs: of pairs, and with --inputs {config.inputs} there are none; give --inputs pairs"
+        )
     source, test = config.with_test(functools.partial(loaded, config), source)
     size, _, channels = source.shape
+    if config.inputs == "grey" and channels == 1:
+        raise ValueError("--inputs grey: these images are grey themselves; give --inputs edges or hole")
     generator, discriminator = networks(config, channels, size)
     adversarial, is_game = GAMES[config.loss], positive(config.adversarial)
 

@@ -1,13 +1,12 @@
 """SRGAN: images at twice or four times their size, sharp instead of safe.
 
-Paper      Ledig et al. 2017, arXiv:1609.04802: a residual network that shuffles pixels, first trained by L2 alone,
-           then by content and against a discriminator. Not the paper's are: what the network makes is added to a
-           bicubic enlargement; there is no batch normalisation without --norm; the four pixels that one becomes have
-           kernels of one sum, or the game draws a grid of them where images are flat, --no-even; the game may draw
-           grain, but with --no-noise; content is of pixels, features of VGG19 need --content vgg19 --content-file; and
-           the discriminator judges patches, each against the photograph's, with R1 and R2, as one of whole images,
-           --discriminator image --loss non_saturating --gamma 0, told images and not their origin: its logits were one
-           number for both
+Paper      Ledig et al. 2017, arXiv:1609.04802: a residual network that shuffles pixels, first trained by L2 alone, then
+           by content and against a discriminator. Not the paper's are: what the network makes is added to a bicubic
+           enlargement; there is no batch normalisation without --norm; the four pixels that one becomes have kernels of
+           one sum, or the game draws a grid of them where images are flat, --no-even; content is of pixels, features of
+           VGG19 need --content vgg19 --content-file; and the discriminator judges patches, each against the
+           photograph's, with R1 and R2, as one of whole images, --discriminator image --loss non_saturating --gamma 0,
+           told images and not their origin: its logits were one number for both
 Command    python -m experiments.srgan
 Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
            tiles:FOLDER cuts any images
@@ -78,11 +77,9 @@ class Config(TranslationSettings):
     norm: bool = False
     """Batch normalisation in both networks, as in the paper; without, the generator is EDSR's, which is better."""
     even: bool = True
-    """Of four shuffled pixels kernels of one sum, lest the game draw a grid of them; the paper's are free."""
-    noise: bool = True
-    """Let the generator draw grain; what L2 alone trains has none."""
+    """Kernels of four shuffled pixels have one sum, lest the game draw a grid; without, they are the paper's."""
     residual: bool = True
-    """Add what the network makes to a bicubic enlargement."""
+    """What the network makes is added to a bicubic enlargement; without, it is the image."""
     content: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
     """What the game's images are held to: pixels, features of the discriminator, or of a network by its weights."""
     content_file: str | None = None
@@ -134,7 +131,7 @@ def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], 
     """Generator, discriminator and what else the content needs; and the content's ``(nets, images) -> features``."""
     example = jnp.zeros((1, size, size, channels))
     generator = srgan.Generator(
-        channels, config.scale, config.blocks, config.generator_width, config.norm, config.even, config.noise,
+        channels, config.scale, config.blocks, config.generator_width, config.norm, config.even,
         config.dtype,
     )  # fmt: skip
     judge: dict[str, Any] = {"width": config.discriminator_width, "dtype": config.dtype}
@@ -231,9 +228,9 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         images = config.augmented(keys, batch["image"])
         return smaller(images), images
 
-    def enlarged(nets, low, keys=None):
-        """The generator's images, and its statistics; without keys they have no grain."""
-        made, stats = nets.g.with_stats(low, keys)
+    def enlarged(nets, low):
+        """The generator's images, and its statistics."""
+        made, stats = nets.g.with_stats(low)
         return (made + degrade.bicubic(low, 1 / config.scale) if config.residual else made), stats
 
     def l2_loss(nets, batch, keys, step):
@@ -243,7 +240,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def discriminator_loss(nets, batch, keys, step):
         low, real = examples(keys, batch)
-        real, fake = (shown(config, keys, x) for x in (real, enlarged(nets, low, keys)[0]))
+        real, fake = (shown(config, keys, x) for x in (real, enlarged(nets, low)[0]))
         real_logits, stats = nets.d.with_stats(real)
         real_logits, fake_logits = real_logits.reshape(-1), nets.d(fake).reshape(-1)
         terms = {"adversarial": judgement.discriminator(real_logits, fake_logits)}
@@ -255,7 +252,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def generator_loss(nets, batch, keys, step):
         low, real = examples(keys, batch)
-        made, stats = enlarged(nets, low, keys)
+        made, stats = enlarged(nets, low)
         content = losses.l2(held(nets, made), held(nets, real))
         real_logits, fake_logits = (nets.d(shown(config, keys, x)).reshape(-1) for x in (real, made))
         adversarial = judgement.generator(real_logits, fake_logits)
@@ -266,7 +263,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def before_and_after(nets, batch, keys):
         """Bicubic enlargements, beneath them what the network makes, and the images themselves."""
         low, real = examples(keys, batch)
-        return sampling.beneath(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low, keys)[0], real)
+        return sampling.beneath(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
 
     in_game = dataclasses.replace(config, learning_rate=config.game_learning_rate)
     d = Player(("d",), discriminator_loss, in_game.adam(since=config.pretrain), config.gradient)
@@ -282,13 +279,13 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     return Experiment(
         game,
         source,
-        latents=lambda keys, batch: {"given": smaller(batch["image"]), "keys": keys},
-        generate=lambda nets, z: enlarged(nets, z["given"], z["keys"])[0],
+        latents=lambda keys, batch: smaller(batch["image"]),
+        generate=lambda nets, low: enlarged(nets, low)[0],
         game_at=lambda step: by_l2 if step < config.pretrain else game,
         inputs=test,
         paired=True,
         translations={
-            "enlarge": Translation(lambda nets, low, keys: enlarged(nets, low, keys)[0], channels, 1, config.scale)
+            "enlarge": Translation(lambda nets, low, keys: enlarged(nets, low)[0], channels, 1, config.scale)
         },
         sheets={"before_and_after": before_and_after},
     )

@@ -202,6 +202,11 @@ def test_a_config_with_settings_of_another_version(copy, capsys):
     (copy / "config.json").write_text(json.dumps(record))
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
     assert (code, "settings that dcgan does not have: momentum" in text) == (2, True)
+    del record["config"]["momentum"], record["config"]["norm"], record["config"]["r1"]
+    (copy / "config.json").write_text(json.dumps(record))
+    code, text = run(capsys, "sample", "--run-dir", copy, "--out", copy / "a.png")
+    assert "config.json: an older jaxgan wrote it, without norm batch, r1 1.0; add there what it was" in text
+    assert code == 0
 
 
 def flip_a_byte(checkpoint):

@@ -1,5 +1,6 @@
 """One game, the same result on any devices."""
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -168,6 +169,18 @@ def test_a_batch_that_does_not_divide_is_refused(spread):
 def test_more_devices_than_there_are():
     with pytest.raises(ValueError, match=r"devices 9: this machine has 8 \(cpu\).*JAX_NUM_CPU_DEVICES=9"):
         parallel.devices(9)
+
+
+def test_steps_taken_together_are_traced_once():
+    """Python traces a large game's step for seconds."""
+    game, batch, traced = games.points_game(), games.points(8), []
+    d = game.players["d"]
+    counted = dataclasses.replace(d, loss=lambda *args: (traced.append(1), d.loss(*args))[1])
+    game = dataclasses.replace(game, players={**game.players, "d": counted})
+    state, step = game.init(jax.random.key(0)), parallel.pmap(game, parallel.devices(2), together=3)
+    for count in (3, 2):
+        state, _ = step(state, np.stack([batch] * count))
+    assert traced == [1]
 
 
 @pytest.mark.parametrize("spread", [parallel.pmap, pytest.param(parallel.shard_map, marks=slow)])

@@ -7,7 +7,9 @@ The step is that of the experiment's own settings, on one batch.
 
 import importlib
 import json
+import pkgutil
 import resource
+import sys
 import time
 from typing import Literal
 
@@ -15,6 +17,7 @@ import jax
 import numpy as np
 import tyro
 
+import experiments
 from experiments.benchmarks import processes
 from jaxgan.data import as_float
 from jaxgan.training import memory
@@ -36,6 +39,9 @@ def main(
       pairs: of processes.
       steps: that each process times.
     """
+    known = sorted({module.name for module in pkgutil.iter_modules(experiments.__path__)} - {"benchmarks"})
+    if not names or not set(names) <= set(known):
+        sys.exit(f"error: {' '.join(names) or 'no experiment'}: give some of {', '.join(known)}")
     if side != "both":
         print(json.dumps(step_of(names[0], side == "kept", steps)))
         return
@@ -76,4 +82,4 @@ def step_of(name: str, kept: bool, steps: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, description=__doc__)

@@ -11,9 +11,6 @@ from jaxgan.models import convolution, sums
 from jaxgan.models.layers import BatchNorm, Conv, Dense, Initializer, PReLU, near_one
 
 # The paper does not say how weights begin. With normalisation after them, as DCGAN's; without, as flax's own.
-# Of the noise's strengths, which begin at 0: by the rate of a game they would hardly move.
-GAIN = 10
-
 _kernels = nn.initializers.normal(0.02)
 
 
@@ -30,10 +27,7 @@ class Generator(nn.Module):
       width: features of all layers but the last.
       norm: batch normalisation in the blocks; without, they are those of EDSR (Lim et al. 2017, 1707.02921).
       even: the four pixels that one becomes have kernels of one sum, and one bias, so no grid can be made where an
-        image is flat, which is what a discriminator has the generator make. The paper's have not.
-      noise: ``g(x, keys)`` adds grain whenever the image has grown: to each pixel a number, drawn from keys, one for
-        each example, by a strength of each feature that is learnt. The paper has none: what looks like grain there is
-        a pattern.
+        image is flat, but by rounding, which is what a discriminator has the generator make. The paper's have not.
       dtype: the precision of computation.
 
     Raises:
@@ -46,11 +40,10 @@ class Generator(nn.Module):
     width: int = 64
     norm: bool = True
     even: bool = False
-    noise: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, keys: jax.Array | None = None, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         if self.scale < 2 or self.scale & (self.scale - 1):
             raise ValueError(f"scale {self.scale}: want 2, 4 or another power of 2")
         own = {"dtype": self.dtype, **({"kernel_init": _kernels} if self.norm else {})}
@@ -66,7 +59,6 @@ class Generator(nn.Module):
         x = first + layer(x, "last")
         for i in range(self.scale.bit_length() - 1):
             x = Grown(self.width, self.even, name=f"up_{i}", **own)(x)
-            x = Noise(name=f"up_{i}_noise")(x, keys, i) if self.noise else x
             x = PReLU(name=f"up_{i}_slope")(x)
         return Conv(self.channels, 9, name="image", **own)(x).astype(jnp.float32)
 
@@ -95,21 +87,6 @@ class Grown(nn.Module):
         g = convolution.same(x.shape[1:3], (3, 3), 1)
         y = jnp.asarray(convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
         return pixel_shuffle(y + sums.spread(b.astype(self.dtype), y.shape[:-1]), 2)
-
-
-class Noise(nn.Module):
-    """Images [B, h, w, C], to each pixel of which a number is added, by a strength of each feature.
-
-    It is drawn from keys, [B], and the layer's number; without keys nothing is added.
-    """
-
-    @nn.compact
-    def __call__(self, x: jax.Array, keys: jax.Array | None, layer: int) -> jax.Array:
-        strength = GAIN * self.param("strength", nn.initializers.zeros, (x.shape[-1],))
-        if keys is None:
-            return x
-        draw = lambda key: jax.random.normal(jax.random.fold_in(key, layer), (*x.shape[1:3], 1))  # noqa: E731
-        return x + (jax.vmap(draw)(keys) * strength.reshape(1, 1, 1, -1)).astype(x.dtype)
 
 
 class Discriminator(nn.Module):

@@ -19,6 +19,7 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,14 +117,19 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
 
 
 def settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
-    """Settings from JSON, as ``config_class``.
+    """Settings from JSON, as ``config_class``. Of those that are missing, today's defaults, which is told on stderr.
 
     Raises:
       ValueError: there are some that the experiment does not have; the message says ``where``.
     """
-    unknown = set(values) - {field.name for field in dataclasses.fields(config_class)}
+    defaults = dataclasses.asdict(config_class())
+    unknown = values.keys() - defaults.keys()
     if unknown:
         raise ValueError(f"{where}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
+    missing = [f"{name} {_told(default)}" for name, default in defaults.items() if name not in values]
+    if missing:
+        told = f"an older jaxgan wrote it, without {', '.join(missing)}; add there what it was trained with"
+        print(f"warning: {where}: {told}", file=sys.stderr)
     return config_class(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})
 
 

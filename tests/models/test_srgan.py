@@ -102,32 +102,6 @@ def test_gradients_reach_every_parameter():
     assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(found))
 
 
-def test_noise_is_each_examples_own():
-    """By its key alone, and a pixel's; it begins at 0, and without keys there is none."""
-    module = srgan.Generator(3, 4, 1, 4, norm=False, noise=True)
-    x = np.random.default_rng(0).uniform(-1, 1, (3, 4, 6, 3)).astype(np.float32)
-    params = begun(module, x)
-    made = jax.jit(lambda params, x, keys=None: module.apply({"params": params}, x, keys, train=False))
-    keys = jax.random.split(jax.random.key(1), 3)
-    still = np.asarray(made(params, x))
-    np.testing.assert_array_equal(made(params, x, keys), still)
-    loud = {**params, **{f"up_{i}_noise": {"strength": np.full(4, 0.1, np.float32)} for i in range(2)}}
-    noisy = np.asarray(made(loud, x, keys))
-    np.testing.assert_allclose(made(loud, x[1:], keys[1:]), noisy[1:], atol=1e-5)
-    np.testing.assert_allclose(made(loud, x), still, atol=1e-6)
-    for other in (still[:1], made(loud, x[:1], keys[1:2])):
-        assert np.abs(other - noisy[:1]).mean() > 1e-2
-
-
-def test_strengths_of_noise_learn():
-    module = srgan.Generator(3, 2, 1, 4, norm=False, noise=True)
-    x = np.random.default_rng(0).uniform(-1, 1, (2, 4, 4, 3)).astype(np.float32)
-    keys = jax.random.split(jax.random.key(1), 2)
-    bright = jax.grad(lambda params: (module.apply({"params": params}, x, keys, train=True) ** 2).mean())
-    found = jax.jit(bright)(begun(module, x))
-    assert np.abs(found["up_0_noise"]["strength"]).min() > 0
-
-
 def test_what_is_flat_gets_no_grid():
     """By any weights; a network without it draws one. Away from the border, beyond which there are zeros."""
     x, inside, rng = np.full((1, 24, 24, 3), 0.3, np.float32), slice(40, 56), np.random.default_rng(1)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import programs
 import pytest
 
 PROGRAM = """
@@ -33,3 +34,9 @@ def test_what_is_freed_is_kept():
         pytest.skip("this C library has no such settings")
     given_back, kept = map(int, told)
     assert given_back >= 32 and kept < 8
+
+
+def test_every_verb_of_a_program_keeps_it(capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr("jaxgan.training.memory.keep", lambda: asked.append(1))
+    assert programs.run(capsys, "--help")[0] == 0 and asked == [1]
