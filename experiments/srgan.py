@@ -11,16 +11,14 @@ Command    python -m experiments.srgan
 Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
            tiles:FOLDER cuts any images
 Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
-Time       25 minutes of processor time for the 91 images at scale 4 below; at scale 2 15; the command's own was not
+Time       25 minutes of processor time for the 91 images at scale 4 below; at scale 2 18; the command's own was not
            measured yet
 Score      --data tiles:T91 --size 64 --beta1 0.9 --steps 5500 --pretrain 3500 --constant 3500 --decay 2000, scale 4,
-           one seed: 30.43 dB on Set5 by L2, of the luma, where bicubic has 28.43; 29.83 after the game. Frechet
-           distance of Inception's 768 features, of 400 tiles of Set14, every seventh, so for comparison alone: by L2
-           0.930; by the game 0.885 after 500 steps, 0.907 after 1,000 and 0.906 at the end. With --adversarial 1e-1,
-           in a loop made for trials, 1.056 after 800. Of an older L2, --no-even, of an Intel Xeon: 0.933, 30.26 dB on
-           Set5, 27.25 on Set14, bicubic 26.00; after 600 steps of its game, in that loop, 1.007, and a grid in all
-           that was flat. --scale 2 --no-even --beta1 0.9 --steps 4000 --pretrain 4000 --constant 2500 --decay 1500: by
-           L2 35.23 dB on Set5 and 31.42 on Set14, bicubic 33.68 and 30.24
+           one seed. By L2, of the luma, 30.43 dB on Set5 and 27.37 on Set14, where bicubic has 28.43 and 26.00. Frechet
+           distance of Inception's 768 features of all 2,831 tiles of Set14: by L2 0.737, after the game 0.685. --scale
+           2 --beta1 0.9 --steps 4000 --pretrain 4000 --constant 2500 --decay 1500: by L2 35.30 dB on Set5 and 31.49 on
+           Set14, bicubic 33.68 and 30.24. In trials with --adversarial 1e-1 the game was farther than L2, and so with
+           --no-even, which also drew a grid in all that was flat
            python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
