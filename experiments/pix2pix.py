@@ -142,9 +142,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         dropout=(0, 0.99),
     )
     if config.inputs != "pairs" and (config.data_inputs or config.test_data_inputs):
-        raise ValueError(
-            f"--data-inputs: of pairs, and with --inputs {config.inputs} there are none; give --inputs pairs"
-        )
+        flag = "--data-inputs" if config.data_inputs else "--test-data-inputs"
+        raise ValueError(f"{flag}: of pairs, and with --inputs {config.inputs} there are none; give --inputs pairs")
     source, test = config.with_test(functools.partial(loaded, config), source)
     size, _, channels = source.shape
     if config.inputs == "grey" and channels == 1:

@@ -17,8 +17,9 @@ Score      --data tiles:T91 --size 64 --beta1 0.9 --steps 5500 --pretrain 3500 -
            one seed. By L2, of the luma, 30.43 dB on Set5 and 27.37 on Set14, where bicubic has 28.43 and 26.00. Frechet
            distance of Inception's 768 features of all 2,831 tiles of Set14: by L2 0.737, after the game 0.685. --scale
            2 --beta1 0.9 --steps 4000 --pretrain 4000 --constant 2500 --decay 1500: by L2 35.30 dB on Set5 and 31.49 on
-           Set14, bicubic 33.68 and 30.24. In trials with --adversarial 1e-1 the game was farther than L2, and so with
-           --no-even, which also drew a grid in all that was flat
+           Set14, bicubic 33.68 and 30.24. In earlier trials the game was farther than L2 by --adversarial 1e-1, of a
+           generator that drew grain too, and by --no-even, of an older L2, where it also drew a grid in all that was
+           flat
            python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
@@ -129,9 +130,8 @@ def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], 
     """Generator, discriminator and what else the content needs; and the content's ``(nets, images) -> features``."""
     example = jnp.zeros((1, size, size, channels))
     generator = srgan.Generator(
-        channels, config.scale, config.blocks, config.generator_width, config.norm, config.even,
-        config.dtype,
-    )  # fmt: skip
+        channels, config.scale, config.blocks, config.generator_width, config.norm, config.even, config.dtype
+    )
     judge: dict[str, Any] = {"width": config.discriminator_width, "dtype": config.dtype}
     if config.discriminator == "patches":
         discriminator = pix2pix.Discriminator(layers=2, norm="batch" if config.norm else "none", **judge)

@@ -223,8 +223,9 @@ NO_PAIRS = {
     "another folder": (
         {"inputs": "edges", "data_inputs": "drawings"},
         3,
-        "--data-inputs: of pairs, and with --inputs edges there are none; give --inputs pairs",
+        "^--data-inputs: of pairs, and with --inputs edges there are none; give --inputs pairs",
     ),
+    "another folder to test on": ({"inputs": "hole", "test_data_inputs": "holes"}, 3, "^--test-data-inputs: of pairs"),
 }
 
 

@@ -43,7 +43,7 @@ class Generator(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         if self.scale < 2 or self.scale & (self.scale - 1):
             raise ValueError(f"scale {self.scale}: want 2, 4 or another power of 2")
         own = {"dtype": self.dtype, **({"kernel_init": _kernels} if self.norm else {})}
