@@ -28,12 +28,42 @@ from jaxgan.game import Game, State
 from jaxgan.population import AXES, Population
 
 Device = Any  # jax.Device, which type checkers do not take for a type
-Step = Callable[[State, Any], tuple[State, dict[str, Any]]]
 
 _MEMBERS = "members"
 _OF_MEMBERS = jax.tree.map(
     lambda i: PartitionSpec() if i is None else PartitionSpec(_MEMBERS), AXES, is_leaf=lambda i: i is None
 )
+
+
+class Step:
+    """``state, metrics = step(state, batch)``: a game's or a population's, compiled for its devices.
+
+    ``mapped``, (state, resident, batch, count) -> (state, metrics), takes arrays of the shapes that ``dealt`` says,
+    placed by ``put``: (array, shape) -> array; ``kept``, a state's sharding, is of what ``jit`` knows a trace by.
+    """
+
+    def __init__(
+        self, mapped: Callable, resident: Any, together: int | None, dealt: Callable, put: Callable, kept=None
+    ):
+        self._mapped, self._resident, self._together = mapped, resident, together
+        self._dealt, self._put, self._kept = dealt, put, kept
+
+    def __call__(self, state: State, batch: Any) -> tuple[State, dict[str, Any]]:
+        batch, count = _filled(batch, self._together)
+        batch = jax.tree.map(lambda x: self._put(x, self._dealt(x.shape)), batch)
+        return self._mapped(state, self._resident, batch, count)
+
+    def trace(self, state: Any, batch: Any) -> None:
+        """Meet what is wrong, from shapes alone; with ``together`` the first call does not trace the game again.
+
+        Args:
+          state: ``jax.ShapeDtypeStruct`` in place of arrays, or arrays.
+          batch: the same, of ``together`` steps.
+        """
+        count = None if self._together is None else np.int32(self._together)
+        batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct(self._dealt(x.shape), x.dtype), batch)
+        state = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._kept), state)
+        jax.eval_shape(self._mapped, state, self._resident, batch, count)
 
 
 def initialize(coordinator: str | None = None, processes: int | None = None, process: int | None = None):
@@ -101,23 +131,22 @@ def pmap(
     local = [d for d in on if d.process_index == jax.process_index()]
     resident = _resident(resident, on, local=True)
     run, examples = _form(game.step, prepare, together)
-    if len(on) == 1:  # a call costs a quarter of a millisecond less
+    alone = len(on) == 1
+    if alone:  # a call costs a quarter of a millisecond less
         mapped = jax.jit(run, donate_argnums=0)
     else:
         in_axes = (None, None, examples, None)
         mapped = jax.pmap(run, axis.NAME, in_axes=in_axes, out_axes=None, devices=on, donate_argnums=0)
 
-    def step(state, batch):
-        batch, count = _filled(batch, together)
-        check_divides(game, jax.tree.leaves(batch)[0].shape[examples], local)
-        if len(on) == 1:
-            batch = jax.device_put(batch, on[0])
-        else:
-            shape = lambda x: (*x.shape[:examples], len(local), -1, *x.shape[examples + 1 :])  # noqa: E731
-            batch = jax.tree.map(lambda x: x.reshape(shape(x)), batch)
-        return mapped(state, resident, batch, count)
+    def dealt(shape):
+        check_divides(game, shape[examples], local)
+        split = (len(local), shape[examples] // len(local))
+        return shape if alone else (*shape[:examples], *split, *shape[examples + 1 :])
 
-    return step
+    def put(x, shape):
+        return jax.device_put(x, on[0]) if alone else x.reshape(shape)
+
+    return Step(mapped, resident, together, dealt, put, _everywhere(on) if alone else None)
 
 
 def shard_map(
@@ -138,13 +167,14 @@ def shard_map(
     mapped = _over(mesh, run, state=whole, batch=split, metrics=whole)
     shards = NamedSharding(mesh, split)
 
-    def step(state, batch):
-        batch, count = _filled(batch, together)
-        check_divides(game, jax.tree.leaves(batch)[0].shape[examples], local)
-        batch = jax.tree.map(lambda x: jax.make_array_from_process_local_data(shards, np.asarray(x)), batch)
-        return mapped(state, resident, batch, count)
+    def dealt(shape):
+        check_divides(game, shape[examples], local)
+        return (*shape[:examples], shape[examples] * len(on) // len(local), *shape[examples + 1 :])
 
-    return step
+    def put(x, shape):
+        return jax.make_array_from_process_local_data(shards, np.asarray(x), shape)
+
+    return Step(mapped, resident, together, dealt, put)
 
 
 def members(
@@ -176,11 +206,7 @@ def members(
     mapped = _over(mesh, run, state=_OF_MEMBERS, batch=split, metrics=logs)
     shards = NamedSharding(mesh, split)
 
-    def step(state, batch):
-        batch, count = _filled(batch, together)
-        return mapped(state, resident, jax.device_put(batch, shards), count)
-
-    return step
+    return Step(mapped, resident, together, lambda shape: shape, lambda x, shape: jax.device_put(x, shards))
 
 
 def share_out(state: State, on: Sequence[Device]) -> State:
@@ -203,8 +229,12 @@ def replicate(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
     """
     if local:
         on = [d for d in on if d.process_index == jax.process_index()]
-    sharding = NamedSharding(Mesh(np.array(on), (axis.NAME,)), PartitionSpec())
+    sharding = _everywhere(on)
     return jax.tree.map(lambda x: _placed(x, sharding), tree)
+
+
+def _everywhere(on: Sequence[Device]) -> NamedSharding:
+    return NamedSharding(Mesh(np.array(on), (axis.NAME,)), PartitionSpec())
 
 
 def _placed(x: Any, sharding: NamedSharding) -> jax.Array:

@@ -16,7 +16,7 @@ import pytest
 import experiments
 from jaxgan import parallel
 from jaxgan.data import Batches
-from jaxgan.training import loop
+from jaxgan.training import loop, stepping
 from jaxgan.training.members import One
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
@@ -42,7 +42,7 @@ def tiny(name, **changes):
 def shapes(config, experiment):
     state = jax.eval_shape(experiment.game.init, jax.random.key(0))
     batch = experiment.source.read(Batches(experiment.source, config.batch_size, 0).indices(0))
-    return state, jax.eval_shape(lambda b: loop.prepare(None, b), batch)
+    return state, jax.eval_shape(lambda b: stepping.prepare(None, b), batch)
 
 
 VARIANTS = [("dcgan", {"augment": "diffaugment"}), ("dcgan", {"augment": "ada"}), ("r3gan", {"networks": "dcgan"})]
@@ -108,7 +108,7 @@ def test_same_result_on_two_devices(name):
     gentle = {k: dataclasses.replace(p, optimizer=optax.sgd(0.01)) for k, p in experiment.game.players.items()}
     game, on = dataclasses.replace(experiment.game, players=gentle), parallel.devices(2)
     indices = Batches(experiment.source, config.batch_size * game.batch_multiple, 0).indices(0)
-    batch = loop.prepare(None, experiment.source.read(indices))
+    batch = stepping.prepare(None, experiment.source.read(indices))
     before = jax.jit(game.init)(jax.random.key(0))
     expected, told = jax.jit(game.step)(before, batch)
     found, metrics = parallel.shard_map(game, on)(parallel.replicate(before, on), batch)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from jaxgan import parallel
+from jaxgan.population import Population
 
 STEPS = 3
 slow = pytest.mark.slow  # each compiles for ten seconds or more
@@ -79,6 +80,7 @@ sys.path.insert(0, {tests!r})
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
 from jaxgan import parallel
+from jaxgan.population import Population
 parallel.initialize("localhost:" + port, 2, process)
 import games, numpy as np
 from jaxgan.training.checkpoint import Checkpoints, named_leaves
@@ -171,15 +173,24 @@ def test_more_devices_than_there_are():
         parallel.devices(9)
 
 
-def test_steps_taken_together_are_traced_once():
-    """Python traces a large game's step for seconds."""
+@pytest.mark.parametrize(
+    ("form", "count"), [(parallel.pmap, 1), (parallel.pmap, 2), (parallel.shard_map, 2), (parallel.members, 2)]
+)
+def test_steps_taken_together_are_traced_once(form, count):
+    """Python traces a large game's step for seconds: before a run writes anything, and not again."""
     game, batch, traced = games.points_game(), games.points(8), []
     d = game.players["d"]
     counted = dataclasses.replace(d, loss=lambda *args: (traced.append(1), d.loss(*args))[1])
     game = dataclasses.replace(game, players={**game.players, "d": counted})
-    state, step = game.init(jax.random.key(0)), parallel.pmap(game, parallel.devices(2), together=3)
-    for count in (3, 2):
-        state, _ = step(state, np.stack([batch] * count))
+    on, place, key = parallel.devices(count), parallel.replicate, jax.random.key(0)
+    if form is parallel.members:
+        game, place, key = Population(game, 4), parallel.share_out, jax.random.split(key, 4)
+        batch = np.stack([batch] * 4, 1)
+    state, step = place(game.init(key), on), form(game, on, together=3)
+    step.trace(jax.eval_shape(game.init, key), np.stack([batch] * 3))
+    assert traced == [1]
+    for steps in (3, 2):
+        state, _ = step(state, np.stack([batch] * steps))
     assert traced == [1]
 
 

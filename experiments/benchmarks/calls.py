@@ -18,7 +18,7 @@ from experiments.benchmarks.games import CASES, Case, Name, build
 from experiments.benchmarks.paired import race, timed
 from jaxgan import axis, parallel
 from jaxgan.population import Population
-from jaxgan.training.loop import LOOK_EVERY as TOGETHER
+from jaxgan.training.stepping import TOGETHER
 
 MEMBERS, EXAMPLES = 8, 2000
 

@@ -31,7 +31,7 @@ from jaxgan import parallel
 from jaxgan.data import Arrays, Unpaired
 from jaxgan.interop import pix2pix
 from jaxgan.training import memory
-from jaxgan.training.loop import LOOK_EVERY
+from jaxgan.training.stepping import TOGETHER
 
 NAME = "experiments.benchmarks.cyclegan"
 FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "compiled")}
@@ -114,7 +114,7 @@ def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
     """Milliseconds a step."""
     memory.keep()
     game, batch = game_of(config), images(config)
-    steps = LOOK_EVERY if form == FORMS["jaxgan"][1] else 1
+    steps = TOGETHER if form == FORMS["jaxgan"][1] else 1
     batches = jax.device_put({name: np.stack([x] * steps) for name, x in batch.items()})
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None

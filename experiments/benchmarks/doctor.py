@@ -19,11 +19,11 @@ from experiments import dcgan, gan
 from jaxgan import parallel
 from jaxgan.data import Batches
 from jaxgan.data.source import in_memory
-from jaxgan.training import diagnostics, logging, loop
+from jaxgan.training import diagnostics, logging, stepping
 from jaxgan.training.members import cast
 from jaxgan.training.probe import Probe
+from jaxgan.training.stepping import TOGETHER
 
-TOGETHER = 10  # steps of a call
 WARM = 3  # that are compiled, and not counted
 
 
@@ -47,7 +47,7 @@ def main(options: Options) -> None:
     on = members.devices(None)
     experiment = members.experiment
     images = parallel.replicate({"image": in_memory(experiment.source).images}, on, local=True)
-    step = members.step(0, on, "pmap", prepare=loop.prepare, resident=images, together=TOGETHER)
+    step = members.step(0, on, "pmap", prepare=stepping.prepare, resident=images, together=TOGETHER)
     state = members.place(jax.jit(members.game.init)(members.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)
     probe, of_steps, of_probes = Probe(experiment, 0), [], []

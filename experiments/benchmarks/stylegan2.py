@@ -45,7 +45,7 @@ from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length import _DIRECTION
 from jaxgan.models.stylegan2 import _maps
 from jaxgan.training import memory
-from jaxgan.training.loop import LOOK_EVERY
+from jaxgan.training.stepping import TOGETHER
 
 NAME = "experiments.benchmarks.stylegan2"
 HALVES = ("ten in halves", "in halves")
@@ -151,7 +151,7 @@ def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     memory.keep()
     if form in HALVES:
         config = dataclasses.replace(config, accumulate=2)
-    game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else LOOK_EVERY
+    game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else TOGETHER
     batches = np.stack([images(config)] * most)
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None

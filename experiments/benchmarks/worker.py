@@ -27,7 +27,8 @@ from jaxgan import doctor, parallel
 from jaxgan.game import example_keys
 from jaxgan.sampling import latents
 from jaxgan.training import memory
-from jaxgan.training.loop import CALL_SECONDS, LOOK_EVERY as TOGETHER
+from jaxgan.training.loop import CALL_SECONDS
+from jaxgan.training.stepping import TOGETHER
 
 SAMPLES = (1, 64, 1024)
 AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most

@@ -5,17 +5,15 @@ import dataclasses
 import itertools
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
 from jaxgan import parallel, sampling
-from jaxgan.data import Arrays, Batches, Source, Unpaired, as_float, stream
-from jaxgan.data.source import size_in_bytes
-from jaxgan.game import Game, State
+from jaxgan.game import State
 from jaxgan.training import diagnostics, logging
 from jaxgan.training.checkpoint import Checkpoints
 from jaxgan.training.diagnostics import Doctor
@@ -24,13 +22,11 @@ from jaxgan.training.experiment import SHEET_COLUMNS, PixelScore
 from jaxgan.training.logging import Diverged
 from jaxgan.training.members import One, on_host
 from jaxgan.training.probe import Probe
+from jaxgan.training.stepping import TOGETHER, Steps
 
-LOOK_EVERY = 10  # steps between looks at metrics and signals, and the most of a call
+LOOK_EVERY = TOGETHER  # steps between looks at metrics and signals
 GRID = 64  # images of a sample grid
-RESIDENT_BYTES = 2**30  # data up to this size lives on the devices
-READERS = 4  # threads that read batches ahead of their use
 CALL_SECONDS = 1.0  # that a call is to take at most, so that signals are heard
-AHEAD_BYTES = 2**25  # of batches that are read for the steps of one call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +93,13 @@ class Interrupted(Exception):
 
 
 def train(
-    members: One, config: Any, options: Options, path: Path, name: str, evaluator: Evaluator | None = None
+    members: One,
+    config: Any,
+    options: Options,
+    path: Path,
+    name: str,
+    evaluator: Evaluator | None = None,
+    steps: Steps | None = None,
 ) -> None:
     """Train until ``config.steps``, from the newest checkpoint under ``path`` if there is one.
 
@@ -108,15 +110,16 @@ def train(
       path: the run's directory, which no other run writes: see ``RunDirectory``.
       name: the experiment's, which samples are signed with.
       evaluator: what ``--evaluate-every`` asks.
+      steps: the run's, if they are traced already.
 
     Raises:
       Diverged: a term or the state is no longer finite, in all members; the last good checkpoint is kept.
       Interrupted: SIGINT or SIGTERM came; everything is saved.
     """
-    on = members.devices(options.devices)
+    steps = steps or Steps(members, config, members.devices(options.devices), options.parallel)
     by = evaluator.by if evaluator else "pixels"
     checkpoints = Checkpoints(path / "checkpoints", by=by, say=_say(options))
-    state = jax.jit(members.game.init)(members.keys)
+    state = members.init(members.keys)
     restored = checkpoints.restore(state)
     state = state if restored is None else restored
     start, images = int(state.step), config.batch_size * len(members.seeds)
@@ -128,11 +131,11 @@ def train(
     if start >= config.steps:
         terminal.say(f"nothing to do: the run is at step {start} of {config.steps}; --steps may grow")
     run = _Run(members, config, options, path, name, checkpoints, terminal, evaluator)
-    placed = members.place(state, on, options.parallel)
+    placed = members.place(state, steps.on, steps.form)
     del state, restored  # a copy of all that is trained
     try:
         with _signals() as received:
-            run.train(placed, start, on, received)
+            run.train(placed, start, steps, received)
     finally:
         terminal.close()
         run.close()
@@ -158,7 +161,7 @@ class _Run:
         self.sheets = self.experiment.draw_sheets(config.seed) if self.experiment.sheets else lambda state: {}
         self.grid_latents = self.experiment.draw(config.seed, np.arange(GRID))
 
-    def train(self, state: State, start: int, on, received) -> None:
+    def train(self, state: State, start: int, steps: Steps, received) -> None:
         config, options = self.config, self.options
         if self.writer:
             self.file = logging.MetricsFile(self.path, start)
@@ -171,14 +174,12 @@ class _Run:
             self.lost = set(_broken(state, self.members))
             if self.file and self.file.last:
                 self.lost |= set(logging.diverged(self.file.last))
-        together = _together(self.members, config)
-        step_of = _steps(self.members, options, on, together)
-        batches = _batches(self.members, config, start)
+        batches = steps.batches(start)
         saved, stop, step = start, 0, start
         while step < config.steps:
-            count = self.until_something_is_due(step, start, together)
+            count = self.until_something_is_due(step, start, steps.together)
             with self.profiled(step - start, count):
-                state, metrics = step_of(step)(state, _stacked(itertools.islice(batches, count)))
+                state, metrics = steps.at(step)(state, _stacked(itertools.islice(batches, count)))
             self.pending.append((step + 1, count, metrics))
             step += count
             last = step == config.steps
@@ -349,65 +350,6 @@ class _Run:
 def signature(name: str) -> str:
     """What made a sample: ``jaxgan 0.1.0 dcgan``."""
     return f"jaxgan {logging.versions()['jaxgan']} {name}"
-
-
-def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.Array]:
-    """The batch as the game sees it: picked from resident data by row, if there is any; as floats."""
-    if resident is None:
-        return as_float(batch)
-    rows = batch if isinstance(batch, dict) else dict.fromkeys(resident, batch)  # unpaired data has rows for each
-    return as_float({name: array[rows[name]] for name, array in resident.items()})
-
-
-def is_resident(source: Source) -> TypeGuard[Arrays | Unpaired]:
-    """Whether all examples live on the devices, and a batch is the numbers of its rows."""
-    whole = isinstance(source, Arrays | Unpaired) and bool(source.by_name)
-    return whole and size_in_bytes(source) <= RESIDENT_BYTES
-
-
-def _steps(members: One, options: Options, on, together: int) -> Callable[[int], parallel.Step]:
-    """The compiled step of the game at each step, made when it is first met."""
-    experiment, source = members.experiment, members.experiment.source
-    resident = None
-    if is_resident(source):
-        resident = parallel.replicate(source.by_name, on, local=options.parallel == "pmap")  # once, for every game
-    compiled: dict[Game, parallel.Step] = {}
-
-    def step_of(step: int) -> parallel.Step:
-        game = experiment.at(step)
-        if game not in compiled:
-            how = {"prepare": prepare, "resident": resident, "together": together}
-            compiled[game] = members.step(step, on, options.parallel, **how)
-        return compiled[game]
-
-    return step_of
-
-
-def _together(members: One, config: Any) -> int:
-    """The most steps of a call: batches that are read wait for each other, in memory."""
-    experiment = members.experiment
-    if is_resident(experiment.source):
-        return LOOK_EVERY
-    example = sum(x.nbytes for x in experiment.source.read(np.zeros(1, np.int32)).values())
-    batch = example * config.batch_size * experiment.game.batch_multiple * len(members.seeds)
-    return min(max(1, AHEAD_BYTES // batch), LOOK_EVERY)
-
-
-def _batches(members: One, config, start: int) -> Iterator[Any]:
-    """This process's rows of each global batch: ``config.batch_size`` for each turn of a step."""
-    experiment, source = members.experiment, members.experiment.source
-    most = experiment.game.batch_multiple
-    size = config.batch_size * most
-    seeds = dict.fromkeys(members.seeds)  # members of one seed see the same examples
-    own = [Batches(source, size, seed, parallel.rows(size)) for seed in seeds]
-    if is_resident(source):
-        each = [map(batches.indices, range(start, config.steps)) for batches in own]
-    else:
-        each = [stream(batches, start, config.steps, max(1, READERS // len(own))) for batches in own]
-    for step, parts in enumerate(zip(*each), start):
-        share, by_seed = experiment.at(step).batch_multiple, dict(zip(seeds, parts))
-        batch = members.batch([by_seed[seed] for seed in members.seeds])
-        yield jax.tree.map(lambda x, k=share: x[: len(x) * k // most], batch)
 
 
 def _stacked(batches: Iterator[Any]) -> Any:

@@ -88,7 +88,8 @@ class One:
 
     Attributes:
       game: what is trained: a ``Game`` or a ``Population``.
-      keys: what its ``init`` takes.
+      init: ``game.init``, compiled.
+      keys: what it takes.
       seeds: of the order of each member's data.
       told: what each has of its own, for the run's record; of a single game nothing.
       shape: what a batch's arrays have after the examples and before an example's own shape.
@@ -99,19 +100,18 @@ class One:
     def __init__(self, experiment: Experiment, config: Any):
         self.experiment = made_private(experiment, config)
         self.game, self.keys = self.experiment.game, jax.random.key(config.seed)
+        self.init = jax.jit(self.game.init)
         self.seeds, self.told = (config.seed,), []
 
     def devices(self, count: int | None) -> list[parallel.Device]:
         """Those to train on, of all or of the ``count`` asked for."""
         return parallel.devices(count)
 
-    def share(self, batch_size: int, on: Sequence[parallel.Device]) -> int:
-        """How many examples of each member a device is given in a step."""
-        count = len(on)
-        if batch_size % count:
-            told = parallel.nearest(batch_size, count)
-            raise ValueError(f"--batch-size {batch_size}: it does not divide over {count} devices; use {told}")
-        return batch_size // count * self.experiment.game.batch_multiple
+    def check_divides(self, batch_size: int, on: Sequence[parallel.Device]) -> None:
+        """``ValueError`` unless a batch is dealt evenly to the devices."""
+        if batch_size % len(on):
+            told = parallel.nearest(batch_size, len(on))
+            raise ValueError(f"--batch-size {batch_size}: it does not divide over {len(on)} devices; use {told}")
 
     def place(self, state: State, on: Sequence[parallel.Device], form: str) -> State:
         return parallel.replicate(state, on, local=form == "pmap")
@@ -151,6 +151,7 @@ class Many(One):
         for own in members if names else ():  # a value that is out of its range is met here
             self._varied(**{name: own[name] for name in names})
         self.game = self._population(0)
+        self.init = jax.jit(self.game.init)
 
     def devices(self, count: int | None) -> list[parallel.Device]:
         if jax.process_count() > 1:
@@ -163,8 +164,8 @@ class Many(One):
             )
         return on[: fitting[-1]]
 
-    def share(self, batch_size: int, on: Sequence[parallel.Device]) -> int:
-        return super().share(batch_size, on[:1])
+    def check_divides(self, batch_size: int, on: Sequence[parallel.Device]) -> None:
+        """Each member has a whole batch, on one device."""
 
     def place(self, state: State, on: Sequence[parallel.Device], form: str) -> State:
         return parallel.share_out(state, on)

@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import axis, evaluation, export as exporting, parallel, sampling
+from jaxgan import evaluation, export as exporting, parallel, sampling
 from jaxgan.data import Batches
 from jaxgan.game import State
 from jaxgan.training import (
@@ -34,6 +34,7 @@ from jaxgan.training.checkpoint import Checkpoints, structured
 from jaxgan.training.directory import RunDirectory, to_out
 from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
+from jaxgan.training.stepping import Steps, prepare
 from jaxgan.training.translate import directions
 
 
@@ -45,8 +46,7 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
     use_cores(config)
     experiment = build(config)
     source, members = experiment.source, cast(config, experiment, build)
-    on = members.devices(options.devices)
-    share = members.share(config.batch_size, on)
+    steps = Steps(members, config, members.devices(options.devices), options.parallel)
     spends = functools.partial(private.account, members.experiment, config)
     planned = spends(config.steps)
     if dry_run:
@@ -54,9 +54,9 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         if planned:
             print(planned["told"])
         return
-    _trace(experiment, members, share, len(on))
+    _trace(steps, members)
     probe.check(members.experiment)
-    evaluator = _evaluator(members.experiment, config, options)
+    evaluator = _evaluator(members, config, options)
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     directory = None
     if jax.process_index() == 0:
@@ -69,11 +69,11 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         if not options.quiet and directory:
             print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {logging.hardware()}")
             if members.shape:
-                names = "; ".join(map(members.name, range(len(members.seeds))))
+                names, on = "; ".join(map(members.name, range(len(members.seeds)))), steps.on
                 print(f"a population of {len(members.seeds)} on {len(on)} x {on[0].platform}: {names}")
             if planned:
                 print(planned["told"])
-        loop.train(members, config, options, path, name, evaluator)
+        loop.train(members, config, options, path, name, evaluator, steps)
     finally:
         if directory:
             done = spends(_steps_done(path)) if planned else None
@@ -85,18 +85,19 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
             directory.close()
 
 
-def _evaluator(experiment: Experiment, config: Any, options: loop.Options) -> evaluating.Evaluator | None:
+def _evaluator(members: One, config: Any, options: loop.Options) -> evaluating.Evaluator | None:
     """What ``--evaluate-every`` asks; a classifier is trained here, if none was kept."""
     if options.evaluate_every is None:
         return None
-    metrics, source = options.metrics or ("fid",), experiment.source
+    experiment, metrics = members.experiment, options.metrics or ("fid",)
+    source = experiment.source
     evaluating.check(metrics, options.evaluate_count)
     evaluating.suits(experiment, metrics, options.evaluate_count)
     looked_at = None
     if evaluating.looks_at_features(metrics):
         looked_at = evaluation.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
     evaluator = evaluating.Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
-    evaluator.rehearse(jax.jit(experiment.game.init)(jax.random.key(config.seed)))
+    evaluator.rehearse(members.states(members.init(members.keys))[0])
     return evaluator
 
 
@@ -105,15 +106,10 @@ def _steps_done(path: Path) -> int:
     return rows[-1]["step"] if rows else 0
 
 
-def _trace(experiment: Experiment, members: One, share: int, devices: int) -> None:
+def _trace(steps: Steps, members: One) -> None:
     """Meet what is wrong with the settings or the wiring before anything is written."""
-    example = loop.prepare(None, experiment.source.read(np.zeros(1, np.int32)))
-    step, shape = members.game.step, (share, *members.shape)
-    if not members.shape:  # devices that share a batch know how many they are
-        step, shape = jax.vmap(step, (None, 0), axis_name=axis.NAME), (devices, share)
-    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape[1:]), x.dtype), example)
     try:
-        jax.eval_shape(step, jax.eval_shape(members.game.init, members.keys), batch)
+        steps.trace()
     except jax.errors.ConcretizationTypeError as error:
         names = [name for name in (members.told or [{}])[0] if name != "seed"]
         if not names:
@@ -138,7 +134,7 @@ def _describe(experiment: Experiment, config: Any, members: One) -> None:
     state = jax.eval_shape(game.init, members.keys)
     size = config.batch_size * game.batch_multiple
     batch = members.batch([Batches(experiment.source, size, seed)[0] for seed in members.seeds])
-    step = jax.jit(lambda state, batch: game.step(state, loop.prepare(None, batch)))
+    step = jax.jit(lambda state, batch: game.step(state, prepare(None, batch)))
     compiled = step.lower(state, batch).compile()
     cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
     table = Table("setting", "value", title="settings")
@@ -183,7 +179,7 @@ def restored(name, config, build: Build, run_dir: Path, step, member, best) -> t
     if member is not None and not 0 <= member < len(members.seeds):
         last = len(members.seeds) - 1
         raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
-    like = jax.jit(members.game.init)(members.keys)
+    like = members.init(members.keys)
     state = structured(like, leaves(run_dir, step, best), f"the checkpoint in {run_dir}")
     return members.experiment, members.states(state)[member or 0], members.name(member or 0)
 

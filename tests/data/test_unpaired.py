@@ -13,7 +13,7 @@ from jaxgan import Game, Net, Player, data, parallel, total
 from jaxgan.data import Arrays, Batches, Unpaired, datasets, unpaired
 from jaxgan.data.source import Part, hold_out, in_memory, size_in_bytes
 from jaxgan.models import mlp
-from jaxgan.training import loop
+from jaxgan.training import loop, stepping
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.members import One
 from jaxgan.training.settings import Settings
@@ -110,20 +110,20 @@ def test_what_is_resident_is_what_is_read(monkeypatch):
     """For one game, and for a population of two, whose rows are [B, 2]."""
     paired = Arrays(domain(13).images, np.arange(13, dtype=np.int32), inputs=domain(13, sign=-1).images)
     for source in (pair(13, 6), paired, domain(9)):
-        assert loop.is_resident(source)
+        assert stepping.is_resident(source)
         resident = jax.tree.map(jnp.asarray, source.by_name)
         batches = [Batches(source, 8, seed) for seed in (0, 1)]
         for step in range(5):
             own = [(each.indices(step), each[step]) for each in batches]
             together = [jax.tree.map(lambda *xs: np.stack(xs, 1), *both) for both in zip(*own)]
             for rows, read in (own[0], together):
-                found = loop.prepare(resident, rows)
+                found = stepping.prepare(resident, rows)
                 assert found.keys() == read.keys()
-                jax.tree.map(np.testing.assert_array_equal, found, loop.prepare(None, read))
-    monkeypatch.setattr(loop, "RESIDENT_BYTES", 19 * 8 - 1)
-    assert not loop.is_resident(pair(13, 6))
+                jax.tree.map(np.testing.assert_array_equal, found, stepping.prepare(None, read))
+    monkeypatch.setattr(stepping, "RESIDENT_BYTES", 19 * 8 - 1)
+    assert not stepping.is_resident(pair(13, 6))
     part = Unpaired(images=Part(domain(2), np.arange(2)), inputs=domain(2))
-    assert (loop.is_resident(part), part.by_name) == (False, {})
+    assert (stepping.is_resident(part), part.by_name) == (False, {})
 
 
 def translation() -> Game:
@@ -153,7 +153,7 @@ def test_any_number_of_devices_trains_alike(form):
         on = parallel.devices(count)
         state = parallel.replicate(game.init(jax.random.key(0)), on, local=True)
         kept = parallel.replicate(source.by_name, on, local=True) if resident else None
-        step = form(game, on, prepare=loop.prepare, resident=kept, together=4)
+        step = form(game, on, prepare=stepping.prepare, resident=kept, together=4)
         rows = [batches.indices(i) if resident else batches[i] for i in range(4)]
         state, metrics = step(state, jax.tree.map(lambda *xs: np.stack(xs), *rows))
         return jax.tree.map(np.asarray, (state.params, metrics))
@@ -181,7 +181,7 @@ def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
     whole = rows("whole", 6)
     assert len(whole.splitlines()) == 6
     assert rows("parts", 4, 6) == whole
-    monkeypatch.setattr(loop, "RESIDENT_BYTES", -1)
+    monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
     assert len(rows("streamed", 4, 6).splitlines()) == 6
 
 
@@ -226,7 +226,7 @@ def test_horses_and_zebras(horses, split):
         assert isinstance(found, Arrays)
         assert {x.tobytes() for x in found.images} == expected[f"{split}{name}"]
     assert source.read(np.arange(len(source))).keys() == {"image", "input"}
-    assert loop.is_resident(source)
+    assert stepping.is_resident(source)
     small = unpaired.load("cycle_gan/horse2zebra", size=4, split=split, data_dir=path)
     assert [x.shape for x in small.domains.values()] == [(4, 4, 3)] * 2
     with pytest.raises(

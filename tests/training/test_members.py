@@ -8,7 +8,7 @@ import programs
 import pytest
 
 from experiments import gan
-from jaxgan.training import loop
+from jaxgan.training import stepping
 from jaxgan.training.members import listed_members
 
 TINY = [*programs.tiny("gan"), "--checkpoint-every", "4", "--devices", "2"]
@@ -71,7 +71,7 @@ def test_it_resumes_to_the_bit(finished, tmp_path, capsys):
 
 
 def test_data_that_is_streamed_gives_the_same_run(finished, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(loop, "RESIDENT_BYTES", -1)
+    monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
     train(capsys, tmp_path / "run", 12, "--population", 4)
     assert (tmp_path / "run/metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
 

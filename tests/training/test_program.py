@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from programs import TINY, run
 
-from jaxgan.training import loop
+from jaxgan.training import stepping
 
 
 def rows(run_dir):
@@ -53,7 +53,7 @@ def test_resuming_goes_on_to_the_bit(finished, tmp_path, capsys):
 
 
 def test_data_that_is_streamed_gives_the_same_run(finished, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(loop, "RESIDENT_BYTES", -1)
+    monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
     run_dir = tmp_path / "run"
     train(capsys, run_dir, 12)
     assert rows(run_dir)[0] == pytest.approx(rows(finished)[0], rel=1e-6)  # two programs, which round differently

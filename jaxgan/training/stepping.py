@@ -1,0 +1,108 @@
+"""A run's steps: the compiled step of each of its games, and the batches that they take."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any, TypeGuard
+
+import jax
+import numpy as np
+
+from jaxgan import parallel
+from jaxgan.data import Arrays, Batches, Source, Unpaired, as_float, stream
+from jaxgan.data.source import size_in_bytes
+from jaxgan.game import Game
+from jaxgan.training.members import One
+
+TOGETHER = 10  # the most steps of a call
+RESIDENT_BYTES = 2**30  # data up to this size lives on the devices
+READERS = 4  # threads that read batches ahead of their use
+AHEAD_BYTES = 2**25  # of batches that are read for the steps of one call
+
+
+class Steps:
+    """Of a run: ``state, metrics = steps.at(n)(state, batches)``.
+
+    Args:
+      members: who is trained.
+      config: has ``steps`` and ``batch_size``.
+      on: the devices that share a step.
+      form: how: ``pmap`` or ``shard_map``.
+
+    Raises:
+      ValueError: they cannot share a batch evenly.
+    """
+
+    def __init__(self, members: One, config: Any, on: list[parallel.Device], form: str):
+        members.check_divides(config.batch_size, on)
+        self.on, self.form = on, form
+        self._members, self._config = members, config
+        self._source = members.experiment.source
+        self._resident: Any = None
+        self._compiled: dict[Game, parallel.Step] = {}
+
+    def at(self, step: int) -> parallel.Step:
+        """That of the game at ``step``, made when it is first met."""
+        if self._resident is None and is_resident(self._source):  # once, for every game
+            local = self.form == "pmap"
+            self._resident = parallel.replicate(self._source.by_name, self.on, local=local)
+        game = self._members.experiment.at(step)
+        if game not in self._compiled:
+            how = {"prepare": prepare, "resident": self._resident, "together": self.together}
+            self._compiled[game] = self._members.step(step, self.on, self.form, **how)
+        return self._compiled[game]
+
+    def trace(self) -> None:
+        """Python's part of the first call, of shapes alone: it meets what is wrong, and is not done again."""
+        members, game = self._members, self._members.experiment.at(0)
+        size = self._config.batch_size * game.batch_multiple // jax.process_count()
+        batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((self.together, size, *x.shape[1:]), x.dtype), self._one())
+        self.at(0).trace(jax.eval_shape(members.init, members.keys), batch)
+
+    def batches(self, start: int) -> Iterator[Any]:
+        """This process's rows of each global batch from ``start`` on: ``batch_size`` for each turn of a step."""
+        members, config, source = self._members, self._config, self._source
+        experiment = members.experiment
+        most = experiment.game.batch_multiple
+        size = config.batch_size * most
+        seeds = dict.fromkeys(members.seeds)  # members of one seed see the same examples
+        own = [Batches(source, size, seed, parallel.rows(size)) for seed in seeds]
+        if is_resident(source):
+            each = [map(batches.indices, range(start, config.steps)) for batches in own]
+        else:
+            each = [stream(batches, start, config.steps, max(1, READERS // len(own))) for batches in own]
+        for step, parts in enumerate(zip(*each), start):
+            share, by_seed = experiment.at(step).batch_multiple, dict(zip(seeds, parts))
+            batch = members.batch([by_seed[seed] for seed in members.seeds])
+            yield jax.tree.map(lambda x, k=share: x[: len(x) * k // most], batch)
+
+    @functools.cached_property
+    def together(self) -> int:
+        """The most steps of a call; few where batches are read and large, for they wait for each other in memory."""
+        if is_resident(self._source):
+            return TOGETHER
+        size = self._config.batch_size * self._members.experiment.game.batch_multiple
+        batch = sum(x.nbytes for x in self._one().values()) * size
+        return min(max(1, AHEAD_BYTES // batch), TOGETHER)
+
+    def _one(self) -> Any:
+        """A step's batch of one example, of each member."""
+        first = np.zeros(1, np.int32)
+        if is_resident(self._source):
+            one = dict.fromkeys(self._source.domains, first) if isinstance(self._source, Unpaired) else first
+        else:
+            one = self._source.read(first)
+        return self._members.batch([one] * len(self._members.seeds))
+
+
+def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.Array]:
+    """The batch as the game sees it: picked from resident data by row, if there is any; as floats."""
+    if resident is None:
+        return as_float(batch)
+    rows = batch if isinstance(batch, dict) else dict.fromkeys(resident, batch)  # unpaired data has rows for each
+    return as_float({name: array[rows[name]] for name, array in resident.items()})
+
+
+def is_resident(source: Source) -> TypeGuard[Arrays | Unpaired]:
+    """Whether all examples live on the devices, and a batch is the numbers of its rows."""
+    whole = isinstance(source, Arrays | Unpaired) and bool(source.by_name)
+    return whole and size_in_bytes(source) <= RESIDENT_BYTES
