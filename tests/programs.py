@@ -10,6 +10,7 @@ import time
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--batch-size", "8", "--latents", "4", "--generator-width", "4", "--discriminator-width", "4", "--base", "4"]
@@ -47,6 +48,30 @@ def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str
         code = int(stop.code or 0)
     captured = capsys.readouterr()
     return code, captured.out + captured.err
+
+
+def begun(folder: Path, experiment: str, state: Any = None, **settings: Any) -> Path:
+    """A run's directory with a checkpoint before the first step, or of ``state``: what there is to sample, untrained.
+
+    Args:
+      folder: the directory.
+      experiment: whose; its tiny form.
+      settings: of it, where they are others.
+    """
+    import jax
+
+    from jaxgan.training.checkpoint import Checkpoints
+    from jaxgan.training.directory import RunDirectory
+
+    module = importlib.import_module(f"experiments.{experiment}")
+    config = module.Config.tiny(**settings)
+    built = module.build(config)
+    RunDirectory(folder, experiment, config, built.source, [], False).close()
+    checkpoints = Checkpoints(folder / "checkpoints")
+    checkpoints.save(jax.jit(built.game.init)(jax.random.key(config.seed)) if state is None else state)
+    checkpoints.wait()
+    checkpoints.close()
+    return folder
 
 
 def start(*arguments: object, experiment: str = "dcgan", **environment: str) -> subprocess.Popen:

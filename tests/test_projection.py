@@ -16,8 +16,6 @@ from jaxgan.metrics import psnr
 from jaxgan.models import stylegan2
 from jaxgan.projection import Projection, autocorrelation, deviation, project
 from jaxgan.training import projections, report
-from jaxgan.training.checkpoint import Checkpoints
-from jaxgan.training.directory import RunDirectory
 
 SYNTHESIS = stylegan2.Synthesis((16, 16), base=128, most=8)
 MAPPING = stylegan2.Mapping(SYNTHESIS.layers, 8, 2)
@@ -159,21 +157,13 @@ def test_errors(generator):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run's directory with a checkpoint of what its networks begin as: with classes, grey images of 16 x 16."""
-    path = tmp_path_factory.mktemp("run") / "run"
     data = tmp_path_factory.mktemp("data")
     for i in range(4):
         file = data / f"class_{i % 2}" / f"{i}.png"
         file.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((16, 16), 50 * i, np.uint8)).save(file)
-    config = experiment.Config.tiny(data=str(data), size=16, conditional=True)
-    built = experiment.build(config)
-    directory = RunDirectory(path, "stylegan2", config, built.source, [], False)
-    checkpoints = Checkpoints(path / "checkpoints")
-    checkpoints.save(jax.jit(built.game.init)(jax.random.key(0)))
-    checkpoints.wait()
-    checkpoints.close()
-    directory.close()
-    return path
+    folder = tmp_path_factory.mktemp("run") / "run"
+    return programs.begun(folder, "stylegan2", data=str(data), size=16, conditional=True)
 
 
 def picture(path, height, width, seed=0):

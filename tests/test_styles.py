@@ -14,9 +14,7 @@ from experiments import stylegan2 as experiment
 from jaxgan import sampling, styles
 from jaxgan.data.source import Part
 from jaxgan.training import control as controlling
-from jaxgan.training.checkpoint import Checkpoints
 from jaxgan.training.control import Control
-from jaxgan.training.directory import RunDirectory
 
 # Pure functions
 
@@ -340,13 +338,7 @@ def test_what_is_told_of_flags():
 @pytest.fixture(scope="module")
 def run_dir(tiny, tmp_path_factory):
     """A run's directory with a checkpoint of that state."""
-    (built, state), path = tiny, tmp_path_factory.mktemp("runs") / "run"
-    RunDirectory(path, "stylegan2", experiment.Config.tiny(), built.source, [], False).close()
-    checkpoints = Checkpoints(path / "checkpoints")
-    checkpoints.save(state)
-    checkpoints.wait()
-    checkpoints.close()
-    return path
+    return programs.begun(tmp_path_factory.mktemp("runs") / "run", "stylegan2", tiny[1])
 
 
 def sample(capsys, run_dir, out, *flags):

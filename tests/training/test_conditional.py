@@ -9,40 +9,36 @@ from experiments import wgan
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    run_dir = tmp_path_factory.mktemp("runs") / "run"
-    flags = ["--steps", 2, "--run-dir", run_dir, *programs.tiny("cgan")]
-    code, _ = programs.run(programs.Silent(), *flags, experiment="cgan")
-    assert code == 0
-    return run_dir
+def untrained(tmp_path_factory):
+    return programs.begun(tmp_path_factory.mktemp("runs") / "run", "cgan")
 
 
-def sample(capsys, trained, out, *flags):
-    return programs.run(capsys, "sample", "--run-dir", trained, "--out", out, *flags, experiment="cgan")
+def sample(capsys, untrained, out, *flags):
+    return programs.run(capsys, "sample", "--run-dir", untrained, "--out", out, *flags, experiment="cgan")
 
 
-def test_classes_in_turn_or_the_one_asked_for(trained, tmp_path, capsys):
+def test_classes_in_turn_or_the_one_asked_for(untrained, tmp_path, capsys):
     for flags, expected in (((), np.arange(12) % 10), (("--label", 7), np.full(12, 7))):
-        code, text = sample(capsys, trained, tmp_path / "a.npz", "--count", 12, *flags)
+        code, text = sample(capsys, untrained, tmp_path / "a.npz", "--count", 12, *flags)
         assert code == 0, text
         drawn = np.load(tmp_path / "a.npz")
         np.testing.assert_array_equal(drawn["labels"], expected)
     assert "class 7" in text
     sevens = drawn["images"]
-    sample(capsys, trained, tmp_path / "b.npz", "--count", 12, "--label", 3)
+    sample(capsys, untrained, tmp_path / "b.npz", "--count", 12, "--label", 3)
     assert np.abs(np.load(tmp_path / "b.npz")["images"] - sevens).max() > 1e-3
 
 
-def test_a_grid_has_a_column_for_each_class_and_a_film_goes_through_them(trained, tmp_path, capsys):
-    assert sample(capsys, trained, tmp_path / "a.png", "--count", 20)[0] == 0
+def test_a_grid_has_a_column_for_each_class_and_a_film_goes_through_them(untrained, tmp_path, capsys):
+    assert sample(capsys, untrained, tmp_path / "a.png", "--count", 20)[0] == 0
     width, height = Image.open(tmp_path / "a.png").size
     assert width / height == pytest.approx((10 * 9 - 1) / (2 * 9 - 1))
-    assert sample(capsys, trained, tmp_path / "a.gif", "--count", 3)[0] == 0
+    assert sample(capsys, untrained, tmp_path / "a.gif", "--count", 3)[0] == 0
     assert Image.open(tmp_path / "a.gif").n_frames > 24
 
 
-def test_a_class_that_is_not_there(trained, tmp_path, capsys):
-    code, text = sample(capsys, trained, tmp_path / "a.png", "--label", 10)
+def test_a_class_that_is_not_there(untrained, tmp_path, capsys):
+    code, text = sample(capsys, untrained, tmp_path / "a.png", "--label", 10)
     assert code == 2 and "--label 10: want 0 to 9, for 0, 1, 2" in text
 
 

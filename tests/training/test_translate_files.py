@@ -10,14 +10,10 @@ RNG = np.random.default_rng(7)
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A step of pix2pix on drawings, and one that fills holes."""
+    """pix2pix, untrained, of drawings, and of images with holes."""
     folder = tmp_path_factory.mktemp("runs")
     for inputs in ("edges", "hole"):
-        flags = [*programs.tiny("pix2pix"), "--inputs", inputs, "--devices", 1, "--quiet"]
-        code, text = programs.run(
-            programs.Silent(), "--steps", 1, "--run-dir", folder / inputs, *flags, experiment="pix2pix"
-        )
-        assert code == 0, text
+        programs.begun(folder / inputs, "pix2pix", inputs=inputs)
     return folder
 
 
@@ -152,11 +148,8 @@ def test_what_is_wrong_is_told(arguments, told, runs, tmp_path, capsys, monkeypa
 
 
 def test_an_experiment_that_translates_nothing(tmp_path, capsys):
-    code, text = programs.run(
-        capsys, "--steps", 1, "--run-dir", tmp_path / "run", *programs.tiny("gan"), "--devices", 1, experiment="gan"
-    )
-    assert code == 0, text
+    run = programs.begun(tmp_path / "run", "gan")
     photo(tmp_path, "a.png")
-    asked = ["--run-dir", tmp_path / "run", "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
+    asked = ["--run-dir", run, "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
     code, text = programs.run(capsys, "translate", *asked, experiment="gan")
     assert code == 2 and "makes images of latents, and translates none; use sample" in text
