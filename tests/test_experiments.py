@@ -23,13 +23,15 @@ NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if
 
 SLOW = (
     "sngan",
+    "wgan",
     "wgan_gp",
+    "cgan",
     "r3gan",
     "stylegan2",
     "cyclegan",
     "pix2pix",
     "srgan",
-)  # half a minute or more to trace and compile
+)  # a quarter of a minute or more to trace and compile
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
