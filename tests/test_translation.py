@@ -171,7 +171,10 @@ def test_the_game_leaves_the_contents_network_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("discriminator", "loss", "gamma", "at_first", "at_last"),
-    [("patches", "relativistic", 0.1, 0.6, 0.25), ("image", "non_saturating", 0.0, 1.3, 0.5)],
+    [
+        ("patches", "relativistic", 0.1, 0.6, 0.25),
+        pytest.param("image", "non_saturating", 0.0, 1.3, 0.5, marks=pytest.mark.slow),
+    ],
 )
 def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, gamma, at_first, at_last):
     """Of noise, which no enlargement is like: by batches' means alone, after normalisation, it does not."""

@@ -283,6 +283,7 @@ def played():
     )
 
 
+@pytest.mark.slow
 def test_a_game_of_it_is_the_same_on_two_devices():
     game, x = played(), official.image(8, 8, 8, 3)
     state = jax.jit(game.init)(jax.random.key(0))
