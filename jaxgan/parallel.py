@@ -54,7 +54,7 @@ class Step:
         return self._mapped(state, self._resident, batch, count)
 
     def trace(self, state: Any, batch: Any) -> None:
-        """Meet what is wrong, from shapes alone; with ``together`` the first call does not trace the game again.
+        """Meet what is wrong, from shapes alone; with ``together``, on one host, the first call traces nothing again.
 
         Args:
           state: ``jax.ShapeDtypeStruct`` in place of arrays, or arrays.
@@ -139,9 +139,10 @@ def pmap(
         mapped = jax.pmap(run, axis.NAME, in_axes=in_axes, out_axes=None, devices=on, donate_argnums=0)
 
     def dealt(shape):
+        if alone:  # the game itself checks the slices of a step
+            return shape
         check_divides(game, shape[examples], local)
-        split = (len(local), shape[examples] // len(local))
-        return shape if alone else (*shape[:examples], *split, *shape[examples + 1 :])
+        return (*shape[:examples], len(local), shape[examples] // len(local), *shape[examples + 1 :])
 
     def put(x, shape):
         return jax.device_put(x, on[0]) if alone else x.reshape(shape)
@@ -160,7 +161,7 @@ def shard_map(
     """``game.step`` under ``jax.shard_map`` over a mesh of the devices ``on``; the arguments are ``pmap``'s."""
     on = devices() if on is None else list(on)
     local = [d for d in on if d.process_index == jax.process_index()]
-    mesh = Mesh(np.array(on), (axis.NAME,))
+    mesh, hosts = Mesh(np.array(on), (axis.NAME,)), len({d.process_index for d in on})
     run, examples = _form(game.step, prepare, together)
     whole, split = PartitionSpec(), PartitionSpec(*(None,) * examples, axis.NAME)
     resident = _resident(resident, on)
@@ -169,7 +170,7 @@ def shard_map(
 
     def dealt(shape):
         check_divides(game, shape[examples], local)
-        return (*shape[:examples], shape[examples] * len(on) // len(local), *shape[examples + 1 :])
+        return (*shape[:examples], shape[examples] * hosts, *shape[examples + 1 :])
 
     def put(x, shape):
         return jax.make_array_from_process_local_data(shards, np.asarray(x), shape)

@@ -51,11 +51,12 @@ def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str
 
 
 def begun(folder: Path, experiment: str, state: Any = None, **settings: Any) -> Path:
-    """A run's directory with a checkpoint before the first step, or of ``state``: what there is to sample, untrained.
+    """A run's directory with a checkpoint before the first step: what there is to sample, untrained.
 
     Args:
       folder: the directory.
       experiment: whose; its tiny form.
+      state: another than the game begins with.
       settings: of it, where they are others.
     """
     import jax

@@ -25,7 +25,6 @@ SLOW = (
     "sngan",
     "wgan",
     "wgan_gp",
-    "cgan",
     "r3gan",
     "stylegan2",
     "cyclegan",

@@ -80,7 +80,6 @@ sys.path.insert(0, {tests!r})
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
 from jaxgan import parallel
-from jaxgan.population import Population
 parallel.initialize("localhost:" + port, 2, process)
 import games, numpy as np
 from jaxgan.training.checkpoint import Checkpoints, named_leaves
@@ -92,6 +91,7 @@ on = parallel.devices()
 assert len(on) == 4
 state = parallel.replicate(game.init(jax.random.key(0)), on, local=kind == "pmap")
 step = getattr(parallel, kind)(game, on)
+step.trace(state, batch)
 for _ in range(3):
     state, metrics = step(state, batch)
 assert parallel.largest(process) == 1

@@ -110,7 +110,7 @@ def train(
       path: the run's directory, which no other run writes: see ``RunDirectory``.
       name: the experiment's, which samples are signed with.
       evaluator: what ``--evaluate-every`` asks.
-      steps: the run's, if they are traced already.
+      steps: the run's, if they are traced already; ``options`` then no longer says on which devices.
 
     Raises:
       Diverged: a term or the state is no longer finite, in all members; the last good checkpoint is kept.

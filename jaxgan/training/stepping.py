@@ -37,14 +37,10 @@ class Steps:
         self.on, self.form = on, form
         self._members, self._config = members, config
         self._source = members.experiment.source
-        self._resident: Any = None
         self._compiled: dict[Game, parallel.Step] = {}
 
     def at(self, step: int) -> parallel.Step:
         """That of the game at ``step``, made when it is first met."""
-        if self._resident is None and is_resident(self._source):  # once, for every game
-            local = self.form == "pmap"
-            self._resident = parallel.replicate(self._source.by_name, self.on, local=local)
         game = self._members.experiment.at(step)
         if game not in self._compiled:
             how = {"prepare": prepare, "resident": self._resident, "together": self.together}
@@ -52,11 +48,20 @@ class Steps:
         return self._compiled[game]
 
     def trace(self) -> None:
-        """Python's part of the first call, of shapes alone: it meets what is wrong, and is not done again."""
-        members, game = self._members, self._members.experiment.at(0)
-        size = self._config.batch_size * game.batch_multiple // jax.process_count()
-        batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((self.together, size, *x.shape[1:]), x.dtype), self._one())
-        self.at(0).trace(jax.eval_shape(members.init, members.keys), batch)
+        """Python's part of the first call of each game's step: it meets what is wrong, and is not done again.
+
+        What is resident is placed for it.
+        """
+        members, experiment = self._members, self._members.experiment
+        state, one = jax.eval_shape(members.init, members.keys), self._one()
+        firsts = {experiment.at(0): 0}
+        for step in range(1, self._config.steps if experiment.game_at else 1):
+            if experiment.at(step) is not experiment.at(step - 1):
+                firsts.setdefault(experiment.at(step), step)
+        for game, step in firsts.items():
+            shape = (self.together, self._config.batch_size * game.batch_multiple // jax.process_count())
+            batch = jax.tree.map(lambda x, s=shape: jax.ShapeDtypeStruct((*s, *x.shape[1:]), x.dtype), one)
+            self.at(step).trace(state, batch)
 
     def batches(self, start: int) -> Iterator[Any]:
         """This process's rows of each global batch from ``start`` on: ``batch_size`` for each turn of a step."""
@@ -83,6 +88,12 @@ class Steps:
         size = self._config.batch_size * self._members.experiment.game.batch_multiple
         batch = sum(x.nbytes for x in self._one().values()) * size
         return min(max(1, AHEAD_BYTES // batch), TOGETHER)
+
+    @functools.cached_property
+    def _resident(self) -> Any:
+        if not is_resident(self._source):
+            return None
+        return parallel.replicate(self._source.by_name, self.on, local=self.form == "pmap")
 
     def _one(self) -> Any:
         """A step's batch of one example, of each member."""

@@ -283,6 +283,15 @@ def played():
     )
 
 
+def test_the_average_w_is_of_all_devices():
+    mapping, z = stylegan2.Mapping(2, 8, 2, decay=0.5), latents(jax.random.split(jax.random.key(1), 8), 6)
+    variables = mapping.init(jax.random.key(0), z, train=False)
+    moved = lambda z: mapping.apply(variables, z, train=True, mutable=["moving"])[1]["moving"]["w"]  # noqa: E731
+    whole, each = moved(z), jax.pmap(moved, axis.NAME)(z.reshape(4, 2, 6))
+    assert np.abs(whole).max() > 1e-3
+    np.testing.assert_allclose(each, np.broadcast_to(whole, each.shape), rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.slow
 def test_a_game_of_it_is_the_same_on_two_devices():
     game, x = played(), official.image(8, 8, 8, 3)
