@@ -7,11 +7,13 @@ Data       tiles of two textures that come with scikit-image, grass to gravel; -
            a TFDS name, cycle_gan/horse2zebra
 Hardware   two cores of a shared Intel Xeon; the command's own one of a shared AMD EPYC (Zen 4); jax 0.10.2, float32
 Time       10 minutes of processor time; 49 minutes on one core, which was shared, for EuroSAT below
-Score      EuroSAT's rivers and highways, --size 64 --steps 8000 --constant 5000 --decay 3000, one seed: a classifier of
-           the two, right on 96.6 % of real ones, takes 83.5 % of rivers' translations for highways and 82.0 % of
-           highways' for rivers; both cycles' error, weights and all, fell from 4.0 to 2.2. The command's own: blades of
-           grass become stones, and grass again; both cycles' error fell from 6.0 to 2.2, means of the first and the
-           last 100 steps
+Score      EuroSAT's rivers and highways, --size 64 --steps 8000 --constant 5000 --decay 3000, two runs of one seed,
+           between which the code changed: of the first a classifier of the two, right on 96.6 % of real ones,
+           took 83.5 % of rivers' translations for highways and 82.0 % of highways' for rivers; of the second, later,
+           one that is right on 93 % took 70 % and 54 %, another 68 % and 59 %, and the pixels show a grid. So the 80 %
+           that the test asks is not reached reliably. Both cycles' error, weights and all, fell from 4.0 to 2.2, and to
+           2.0. The command's own: blades of grass become stones, and grass again; both cycles' error fell from 6.0 to
+           2.2, means of the first and the last 100 steps
            python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
 """
 
