@@ -37,7 +37,7 @@ TERMS = {
 }
 SMALL = {"generator_width": 4, "discriminator_width": 4, "jitter": False, "flip": False, "learning_rate": 2e-4}
 PAIRS = {**SMALL, "inputs": "pairs", "dropout": 0.0, "layers": 2}
-UNPAIRED = {**SMALL, "blocks": 1, "layers": 1, "pool": 0}
+UNPAIRED = {**SMALL, "blocks": 1, "layers": 1, "pool": 0, "upsample": "transposed"}
 
 # Experiment, what is not its default, shape, seed of the first batch: losses of each step, moves by network. With
 # these seeds, single precision gave the official code the same; with some, a kink is crossed and it differs from itself.

@@ -71,7 +71,7 @@ def main(
         sys.exit(f"error: --official {official}: no models/cycle_gan_model.py there; clone it as --help says")
     config = cyclegan.Config(
         batch_size=batch, size=size, generator_width=width, discriminator_width=width, blocks=blocks,
-        pool=0 if side == "agree" else 50, jitter=False, flip=False,
+        layers=3, upsample="transposed", pool=0 if side == "agree" else 50, jitter=False, flip=False,
     )  # fmt: skip
     processes.check_form(form, side, FORMS)
     if side == "agree":

@@ -26,11 +26,12 @@ class UpConv(nn.Module):
 
     features: int
     dtype: jnp.dtype = jnp.float32
+    kernel_init: nn.initializers.Initializer = _he
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         # The transposed form takes kernels [4, 4, D, C], flipped.
-        w = jnp.flip(_spread(self, x.shape[-1]), (0, 1)).swapaxes(-1, -2)
+        w = jnp.flip(_spread(self, x.shape[-1], self.kernel_init), (0, 1)).swapaxes(-1, -2)
         g = convolution.same((2 * x.shape[1], 2 * x.shape[2]), (4, 4), 2)
         return biased(self, convolution.up(g, x.astype(self.dtype), w.astype(self.dtype)))
 
@@ -44,14 +45,14 @@ class DownConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        w = _spread(self, x.shape[-1], self.spectral_norm) / 4
+        w = _spread(self, x.shape[-1], spectral_norm=self.spectral_norm) / 4
         g = convolution.same(x.shape[1:3], (4, 4), 2)
         return biased(self, convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
 
 
-def _spread(layer, channels, spectral_norm=False):
+def _spread(layer, channels, kernel_init=_he, spectral_norm=False):
     """A layer's 3x3 kernel seen through 2x2 pixels that are one: [4, 4, C, D], the sum of its four shifts."""
-    w = layer.param("kernel", _he, (3, 3, channels, layer.features))
+    w = layer.param("kernel", kernel_init, (3, 3, channels, layer.features))
     w = spectrally_normalized(layer, w) if spectral_norm else w
     shifts = [jnp.pad(w, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
     return sum(shifts[1:], shifts[0])

@@ -56,6 +56,20 @@ def test_dropout_is_each_examples_own():
     np.testing.assert_allclose(call(variables, x[1:], keys[1:]), dropped[1:], atol=1e-6)
 
 
+def test_nearest_neighbours_draw_no_grid():
+    """Of a flat image the middle is flat, which transposed convolutions' is not."""
+    x = np.full((1, 64, 64, 3), 0.5, np.float32)
+    spread = {}
+    for upsample in ("nearest", "transposed"):
+        module = cyclegan.Generator(3, 1, 4, "none", upsample=upsample)
+        init, apply = (jax.jit(functools.partial(f, train=False)) for f in (module.init, module.apply))
+        params = jax.tree.map(lambda w: 10 * w, init(jax.random.key(0), x))  # as drawn, they make next to nothing
+        y = np.asarray(apply(params, x))
+        assert y.shape == x.shape
+        spread[upsample] = np.ptp(y[0, 24:40, 24:40], (0, 1)).max()
+    assert spread["nearest"] < 1e-6 < 1e-3 < spread["transposed"]
+
+
 @pytest.mark.parametrize(
     ("module", "shape", "told"),
     [
@@ -66,6 +80,7 @@ def test_dropout_is_each_examples_own():
         ),
         (cyclegan.Generator(), (1, 4, 8, 3), "images of shape"),
         (cyclegan.Generator(padding="same"), (1, 8, 8, 3), "padding 'same': want 'reflect', 'replicate' or 'zero'"),
+        (cyclegan.Generator(upsample="bilinear"), (1, 8, 8, 3), "upsample 'bilinear': want 'transposed' or 'nearest'"),
     ],
 )
 def test_errors(module, shape, told):
