@@ -19,7 +19,10 @@ pytestmark = pytest.mark.slow
 
 WEIGHTS = "inception/inception2015_conv_to_mixed7_f16.npz"
 FACADES = ["--inputs", "pairs", "--size", 64, "--l1", 10, "--steps", 6000, "--constant", 3000, "--decay", 3000]
-EUROSAT = ["--size", 64, "--layers", 2, "--blocks", 4, "--steps", 6000, "--constant", 3500, "--decay", 2500]
+EUROSAT = [
+    *("--size", 64, "--blocks", 4, "--layers", 2, "--cycle", 5),
+    *("--steps", 6000, "--constant", 3500, "--decay", 2500),
+]
 PRETRAINED = 3500
 LARGER = [
     *("--size", 64, "--scale", 4, "--steps", 5500, "--pretrain", PRETRAINED, "--checkpoint-every", PRETRAINED),
