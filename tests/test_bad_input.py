@@ -209,6 +209,17 @@ def test_a_config_with_settings_of_another_version(copy, capsys):
     assert code == 0
 
 
+def test_a_run_whose_settings_are_not_all_known_goes_on_with_those_given(copy, capsys):
+    """And what its record did not say, it does not say afterwards: today's default may be another than the run's."""
+    record = json.loads((copy / "config.json").read_text())
+    steps = record["config"]["steps"]
+    del record["config"]["r1"]
+    (copy / "config.json").write_text(json.dumps(record))
+    code, text = run(capsys, "--run-dir", copy, *TINY, "--steps", steps, "--r1", 2.0)
+    assert (code, "an older jaxgan wrote it, without r1 1.0" in text) == (0, True), text
+    assert "r1" not in json.loads((copy / "config.json").read_text())["config"]
+
+
 def flip_a_byte(checkpoint):
     """In the middle of each file of arrays."""
     for path in (checkpoint / "state").rglob("d/*"):

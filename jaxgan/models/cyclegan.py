@@ -1,7 +1,8 @@
 """CycleGAN: images to images by residual blocks. Zhu, Park, Isola and Efros 2017 (1703.10593), appendix 7.2.
 
 As in the authors' code, https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix, whose weights ``interop.pix2pix``
-reads and writes. The discriminator is ``pix2pix.Discriminator(norm="instance")``, which sees one image.
+reads and writes, with ``upsample="transposed"``. The discriminator is ``pix2pix.Discriminator(norm="instance")``, which
+sees one image.
 """
 
 from typing import Literal
@@ -29,7 +30,8 @@ class Generator(nn.Module):
       norm: of all layers but the last; with "instance" alone their convolutions have biases.
       padding: what the blocks' convolutions see outside of an image: its reflection, the pixels at its edge, or zeros.
       upsample: "transposed" convolutions, as the authors', of whose 9 weights 1, 2 or 4 meet in a pixel, which may draw
-        a grid; or "nearest" neighbours, then a convolution. Odena et al. 2016 (distill.pub/2016/deconv-checkerboard).
+        a grid; or "nearest" neighbours, then a convolution, of which no grid is seen but bfloat16's rounding. Odena et
+        al. 2016 (distill.pub/2016/deconv-checkerboard).
       keep: the share that dropout keeps between a block's two convolutions; 1, as in CycleGAN, drops nothing.
       at_test: what "batch" normalises by out of training: the moving averages, or each image's own; see ``BatchNorm``.
       dtype: the precision of computation.
@@ -56,7 +58,8 @@ class Generator(nn.Module):
             raise ValueError(f"padding {self.padding!r}: want 'reflect', 'replicate' or 'zero'")
         if self.upsample not in ("transposed", "nearest"):
             raise ValueError(f"upsample {self.upsample!r}: want 'transposed' or 'nearest'")
-        own = {"kernel": 3, "use_bias": self.norm == "instance", "kernel_init": _kernels, "dtype": self.dtype}
+        shared = {"use_bias": self.norm == "instance", "kernel_init": _kernels, "dtype": self.dtype}
+        own = {"kernel": 3, **shared}
         ends = {**own, "kernel": 7, "padding": 0}
 
         def normalized(x, name, activation=nn.relu):
@@ -70,8 +73,8 @@ class Generator(nn.Module):
 
         def doubled(x, features, i):
             if self.upsample == "nearest":  # of another name: it is no transposed one's kernel
-                return UpConv(features, self.dtype, _kernels, name=f"nearest_{i}")(x)
-            return ConvTranspose(features, padding=1, output_padding=1, name=f"up_{i}", **own)(x)
+                return UpConv(features, name=f"nearest_{i}", **shared)(x)
+            return ConvTranspose(features, 3, padding=1, output_padding=1, name=f"up_{i}", **shared)(x)
 
         x = normalized(Conv(self.width, name="first", **ends)(mirrored(x, 3)), "first_norm")
         for i in range(2):

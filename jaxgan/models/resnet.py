@@ -27,13 +27,15 @@ class UpConv(nn.Module):
     features: int
     dtype: jnp.dtype = jnp.float32
     kernel_init: nn.initializers.Initializer = _he
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         # The transposed form takes kernels [4, 4, D, C], flipped.
         w = jnp.flip(_spread(self, x.shape[-1], self.kernel_init), (0, 1)).swapaxes(-1, -2)
         g = convolution.same((2 * x.shape[1], 2 * x.shape[2]), (4, 4), 2)
-        return biased(self, convolution.up(g, x.astype(self.dtype), w.astype(self.dtype)))
+        x = jnp.asarray(convolution.up(g, x.astype(self.dtype), w.astype(self.dtype)))
+        return biased(self, x) if self.use_bias else x
 
 
 class DownConv(nn.Module):

@@ -71,10 +71,13 @@ class RunDirectory:
                 f"--run-dir {path}: {', '.join(found)} there, and no run's config.json; name another directory"
             )
         # A run that ended before its first step leaves nothing to go on with, and binds nobody.
+        settings = dataclasses.asdict(config)
         begun = _holds(path / "checkpoints") or _holds(path / "damaged") or _holds(path / "metrics.jsonl")
         if begun and not fresh:
             _check_settings(path, experiment, config)
             _check_data(path, source)
+            # What an older jaxgan did not write stays open: a value given today need not be what the run began with.
+            settings = {name: value for name, value in settings.items() if name in _record(path)["config"]}
         else:
             for name in reversed(WRITTEN):  # config.json last, so that a removal cut short can be repeated
                 written = path / name
@@ -82,7 +85,7 @@ class RunDirectory:
                 shutil.rmtree(written) if is_folder else written.unlink(missing_ok=True)
         record = {
             "experiment": experiment,
-            "config": dataclasses.asdict(config),
+            "config": settings,
             "data": _identity(source),
             **({"members": members} if members else {}),
             "versions": logging.versions(),
@@ -175,8 +178,11 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _check_settings(path: Path, experiment: str, config: Any) -> None:
-    old = read_config(path, experiment, type(config))
+    """Of those that the run's record has."""
+    old, recorded = read_config(path, experiment, type(config)), _record(path)["config"]
     for field in dataclasses.fields(config):
+        if field.name not in recorded:
+            continue
         before, now = getattr(old, field.name), getattr(config, field.name)
         flag = "--" + field.name.replace("_", "-")
         if field.name == "steps" and now < before:

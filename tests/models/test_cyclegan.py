@@ -65,9 +65,9 @@ def test_nearest_neighbours_draw_no_grid():
         init, apply = (jax.jit(functools.partial(f, train=False)) for f in (module.init, module.apply))
         params = jax.tree.map(lambda w: 10 * w, init(jax.random.key(0), x))  # as drawn, they make next to nothing
         y = np.asarray(apply(params, x))
-        assert y.shape == x.shape
+        assert y.shape == x.shape and np.ptp(y, (0, 1, 2)).max() > 0.1
         spread[upsample] = np.ptp(y[0, 24:40, 24:40], (0, 1)).max()
-    assert spread["nearest"] < 1e-6 < 1e-3 < spread["transposed"]
+    assert spread["nearest"] < 1e-4 < 1e-1 < spread["transposed"]
 
 
 @pytest.mark.parametrize(
