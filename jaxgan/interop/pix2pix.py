@@ -56,7 +56,7 @@ def _modules(ours: set[str], padding: str, dropout: bool) -> dict[str, str]:
     """Our modules' names to theirs."""
     count = lambda form: sum(form.format(i) in ours for i in range(len(ours)))  # noqa: E731
     if "nearest_0" in ours:
-        raise ValueError("a generator of upsample='nearest': the official have transposed convolutions; build it so")
+        raise ValueError("upsample='nearest': official generators have transposed convolutions; build it with those")
     if {"first", "image"} <= ours:
         return _resnet(count("block_{}_0"), padding, dropout)
     if {"down_0", "up_0"} <= ours:

@@ -71,13 +71,12 @@ class RunDirectory:
                 f"--run-dir {path}: {', '.join(found)} there, and no run's config.json; name another directory"
             )
         # A run that ended before its first step leaves nothing to go on with, and binds nobody.
-        settings = dataclasses.asdict(config)
+        recorded = dataclasses.asdict(config)
         begun = _holds(path / "checkpoints") or _holds(path / "damaged") or _holds(path / "metrics.jsonl")
         if begun and not fresh:
-            _check_settings(path, experiment, config)
-            _check_data(path, source)
             # What an older jaxgan did not write stays open: a value given today need not be what the run began with.
-            settings = {name: value for name, value in settings.items() if name in _record(path)["config"]}
+            recorded = {name: recorded[name] for name in _check_settings(path, experiment, config)}
+            _check_data(path, source)
         else:
             for name in reversed(WRITTEN):  # config.json last, so that a removal cut short can be repeated
                 written = path / name
@@ -85,7 +84,7 @@ class RunDirectory:
                 shutil.rmtree(written) if is_folder else written.unlink(missing_ok=True)
         record = {
             "experiment": experiment,
-            "config": settings,
+            "config": recorded,
             "data": _identity(source),
             **({"members": members} if members else {}),
             "versions": logging.versions(),
@@ -177,21 +176,20 @@ def _record(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path / 'config.json'}: damaged, or not jaxgan's; --fresh starts over") from None
 
 
-def _check_settings(path: Path, experiment: str, config: Any) -> None:
-    """Of those that the run's record has."""
-    old, recorded = read_config(path, experiment, type(config)), _record(path)["config"]
-    for field in dataclasses.fields(config):
-        if field.name not in recorded:
-            continue
-        before, now = getattr(old, field.name), getattr(config, field.name)
-        flag = "--" + field.name.replace("_", "-")
-        if field.name == "steps" and now < before:
+def _check_settings(path: Path, experiment: str, config: Any) -> list[str]:
+    """The names of those that the run's record has, which are the run's; others may be given."""
+    old, recorded = read_config(path, experiment, type(config)), list(_record(path)["config"])
+    for name in recorded:
+        before, now = getattr(old, name), getattr(config, name)
+        flag = "--" + name.replace("_", "-")
+        if name == "steps" and now < before:
             raise ValueError(f"{flag} {now}: the run in {path} was asked for {before}; it may grow, not shrink")
-        if field.name != "steps" and now != before:
+        if name != "steps" and now != before:
             raise ValueError(
                 f"{flag} {_told(now)}: the run in {path} has {_told(before)}; resume it with that, "
                 "start over with --fresh, or name another --run-dir"
             )
+    return recorded
 
 
 def _told(value: Any) -> str:

@@ -173,7 +173,7 @@ def test_another_modules_variables():
         ValueError, match="modules image, linear, norm_0: variables of no network of pix2pix or CycleGAN"
     ):
         pix2pix.to_variables({}, like)
-    with pytest.raises(ValueError, match="upsample='nearest': the official have transposed convolutions"):
+    with pytest.raises(ValueError, match="upsample='nearest': official generators have transposed convolutions"):
         pix2pix.shapes(official.shapes(cyclegan.Generator(3, 1, 2, upsample="nearest"), np.zeros((1, 8, 8, 3))))
     with pytest.raises(ValueError, match="modules none"):
         pix2pix.to_torch({})
