@@ -109,13 +109,14 @@ def _apply(network, params, images):
     return network.apply({"params": params}, as_float({"image": images})["image"])
 
 
-def trained(source: Source, *, cache: Path | None = None, seed: int = 0) -> Classifier:
+def trained(source: Source, *, cache: Path | None = None, seed: int = 0, steps: int | None = None) -> Classifier:
     """A classifier of a source's classes, trained on nine tenths of it; the others' accuracy is in its protocol.
 
     Args:
       source: images with labels.
       cache: a directory where it is kept, and looked for first.
       seed: of the weights and of the order of the data.
+      steps: of training; by default 50 epochs, but 1,000 at least and 3,000 at most.
 
     Raises:
       ValueError: there are no labels, the examples are no images, or there are too few.
@@ -127,12 +128,12 @@ def trained(source: Source, *, cache: Path | None = None, seed: int = 0) -> Clas
         )
     if len(source.shape) != 3:
         raise ValueError(f"{source.name}: examples of shape {source.shape}; a classifier takes images")
-    key = hashlib.sha256(f"{RECIPE} {seed} {_digest(source)}".encode()).hexdigest()
+    key = hashlib.sha256(f"{RECIPE} {seed} {steps} {_digest(source)}".encode()).hexdigest()
     kept = cache / f"{key[:32]}.npz" if cache else None
     found = _read(kept) if kept else None
     if found is None:
         rest, held = hold_out(source, max(1, len(source) // HELD_OUT))
-        params = fit(rest, len(source.classes), seed)
+        params = fit(rest, len(source.classes), seed, steps)
         found = {"params": params, "accuracy": Classifier(params, len(source.classes), source.shape).accuracy(held)}
         if kept:
             _write(kept, found)
@@ -145,9 +146,9 @@ def trained(source: Source, *, cache: Path | None = None, seed: int = 0) -> Clas
     return Classifier(found["params"], len(source.classes), source.shape, protocol)
 
 
-def fit(source: Source, classes: int, seed: int = 0) -> Any:
+def fit(source: Source, classes: int, seed: int = 0, steps: int | None = None) -> Any:
     """Parameters of ``Network``, trained on all of a source with Adam, images shifted by a fourteenth of their size."""
-    steps = int(np.clip(EPOCHS * len(source) // BATCH, *STEPS))
+    steps = int(np.clip(EPOCHS * len(source) // BATCH, *STEPS)) if steps is None else steps
     network, crop = Network(classes), min(source.shape[:2]) // 14
     adam = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
 

@@ -54,6 +54,14 @@ def test_it_learns_and_tells_how_well(data, whole):
     assert whole.logits(data.images[:3]).shape == (3, 2)
 
 
+def test_another_number_of_steps_is_another_classifier(data, whole, cache):
+    kept = set(cache.iterdir())
+    longer = trained(data, cache=cache, steps=41)
+    assert len(set(cache.iterdir()) - kept) == 1 and longer.protocol["weights"] != whole.protocol["weights"]
+    as_by_default = trained(data, cache=cache, steps=40)
+    assert as_by_default.protocol["weights"] == whole.protocol["weights"]
+
+
 def test_noise_is_none_of_the_classes(data, whole):
     """To a judge that had seen stripes alone noise was a stripe: metrics put it among the reals."""
     noise = Arrays(RNG.integers(0, 256, data.images.shape, np.uint8), data.labels, "noise", data.classes)
