@@ -211,11 +211,11 @@ def _up_patches(g, y, w):
 
 
 def _suits_winograd(g, channels, small_channels, dtype):
-    """Whether products and patches are so much of the work that fewer are worth more sums, too coarse in bfloat16."""
+    """Whether products and patches are so much of the work that fewer are worth more sums, too large for float16."""
     is_even = g.stride == 1 and g.kernel == (3, 3) and all(n % 2 == 0 for n in g.small)
     fewest = min(channels, small_channels)
     is_large = fewest >= LEAST and fewest * math.sqrt(_pixels_of_small(g)) >= WINOGRAD
-    return is_even and is_large and dtype == jnp.float32
+    return is_even and is_large and dtype in (jnp.float32, jnp.bfloat16)
 
 
 def _pixels_of_small(g):
