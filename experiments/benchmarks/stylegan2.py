@@ -199,7 +199,7 @@ def of_torch(config: stylegan2.Config, official: str, form: str, seconds: float)
             net.to(memory_format=torch.channels_last)
             for module in net.modules():
                 if hasattr(module, "channels_last"):  # by which a block decides what it makes of its input
-                    module.channels_last = True
+                    module.channels_last = not hasattr(module, "const")  # which has no batch to be last after
     average = copy.deepcopy(theirs.g).train(False)
     parts = real.split(config.batch_size // 2 if form in HALVES else config.batch_size)
 
