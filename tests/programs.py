@@ -28,6 +28,10 @@ def tiny(experiment: str) -> list[str]:
     ]
 
 
+# Of a process: compiled as users have it, on one device, and not as tests have it for speed.
+AS_USERS = {"JAX_NUM_CPU_DEVICES": "1", "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": ""}
+
+
 class Silent:
     """In the place of ``capsys``, for fixtures that outlive a test."""
 
@@ -80,7 +84,7 @@ def start(*arguments: object, experiment: str = "dcgan", **environment: str) -> 
     return subprocess.Popen(
         [sys.executable, "-u", "-m", f"experiments.{experiment}", *map(str, arguments)],
         cwd=ROOT,
-        env={**os.environ, "JAX_NUM_CPU_DEVICES": "1", **environment},
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -88,8 +92,8 @@ def start(*arguments: object, experiment: str = "dcgan", **environment: str) -> 
 
 
 def done(*arguments: object, experiment: str) -> None:
-    """Run a process, compiled as users have it, not as tests have for speed; it has to end well."""
-    process = start(*arguments, experiment=experiment, XLA_FLAGS="", JAX_COMPILATION_CACHE_DIR="")
+    """Run a process as users have it; it has to end well."""
+    process = start(*arguments, experiment=experiment, **AS_USERS)
     printed = process.communicate(timeout=3 * 3600)[0]
     assert process.returncode == 0, printed
 

@@ -193,14 +193,14 @@ def told_apart(parts, run, tmp_path):
 
 
 def judge(images, cache, steps):
-    """A classifier, trained in a process of its own, compiled as users have it."""
+    """A classifier, trained in a process as users have it."""
     program = (
         "import sys; from pathlib import Path; from jaxgan import classifier, data; from jaxgan.training import memory; "
         "memory.keep(); _, images, cache, steps = sys.argv; "
         "classifier.trained(data.load(images), cache=Path(cache), steps=int(steps))"
     )
-    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "1", "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": ""}
-    subprocess.run([sys.executable, "-c", program, images, cache, str(steps)], check=True, env=environment)
+    command = [sys.executable, "-c", program, images, cache, str(steps)]
+    subprocess.run(command, check=True, env=os.environ | programs.AS_USERS)
     (kept,) = cache.iterdir()
     found = classifier.trained(data.load(str(images)), cache=cache, steps=steps)
     assert [kept] == list(cache.iterdir())  # read, not trained anew

@@ -5,7 +5,7 @@ comes out are each transformed by sums; between them is a product of channels fo
 convolution is a trilinear form (see ``convolution``), its gradients are the same transforms and their transposes.
 
 In bfloat16 the sums are float32, and what is multiplied is rounded once: a result is 0.4 % of its size off, where a
-convolution of bfloat16 is 0.2 %. Products of bfloat16 that are summed in float32 take XLA's CPU backend half the time.
+convolution of bfloat16 is 0.2 %.
 
 The places are 16 arrays and never one: XLA's CPU backend writes each sum in one pass over the image, and an array of
 all of them, to be multiplied as a batch, in several.

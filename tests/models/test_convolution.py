@@ -58,6 +58,8 @@ def test_the_widest_product_is_of_the_fewer_channels():
     assert "3136xf32" not in text
 
 
+ERRORS = {"float32": 2e-6, "bfloat16": 1e-2, "float16": 2e-3}  # of the largest number that comes out
+
 WINOGRAD = {  # size, stride, padding, channels of the large and of the small image, dtype; whether they have 16 products
     "many": ((8, 6), 1, 1, (74, 80), "float32", True),
     "no padding": ((8, 6), 1, 0, (110, 105), "float32", True),
@@ -83,8 +85,7 @@ def test_many_channels_in_16_products(size, stride, padding, channels, dtype, ex
     for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
         patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
         found, wanted = (jax.jit(f, static_argnums=0)(g, *arguments).astype(jnp.float32) for f in (patches, native))
-        error = {"float32": 2e-6, "bfloat16": 1e-2, "float16": 2e-3}[dtype]
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=error * np.abs(wanted).max(), err_msg=name)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=ERRORS[dtype] * np.abs(wanted).max(), err_msg=name)
         products = jax.jit(patches, static_argnums=0).lower(g, *arguments).as_text().count("stablehlo.dot_general")
         assert products == (16 if expected else 1)
 
@@ -104,35 +105,38 @@ def test_16_products_to_the_second_derivative(g):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(jnp.abs(expected).max()))
 
 
-HALVED = {  # size of the large image, kernel, channels of both, products: those of cells are 16 and the kernel's own
-    "small": ((8, 6), 3, (32, 33), 1),
-    "wide": ((8, 6), 5, (3, 4), 1),
-    "large": ((64, 64), 3, (32, 33), 17),
-    "large, of few channels": ((64, 64), 3, (3, 15), 1),
-    "large, of odd halves": ((66, 64), 3, (32, 33), 1),
+HALVED = {  # size of the large image, kernel, channels of both, dtype, products: of cells 16 and the kernel's own
+    "small": ((8, 6), 3, (32, 33), "float32", 1),
+    "wide": ((8, 6), 5, (3, 4), "float32", 1),
+    "large": ((64, 64), 3, (32, 33), "float32", 17),
+    "large, coarse": ((64, 64), 3, (32, 33), "bfloat16", 17),
+    "large, of few channels": ((64, 64), 3, (3, 15), "float32", 1),
+    "large, of odd halves": ((66, 64), 3, (32, 33), "float32", 1),
 }
 
 
-@pytest.mark.parametrize(("size", "kernel", "channels", "products"), HALVED.values(), ids=HALVED.keys())
-def test_halved_is_a_filter_and_a_convolution(size, kernel, channels, products):
+@pytest.mark.parametrize(("size", "kernel", "channels", "dtype", "products"), HALVED.values(), ids=HALVED.keys())
+def test_halved_is_a_filter_and_a_convolution(size, kernel, channels, dtype, products):
     """All forms of the three maps, as functions, equal XLA's convolution of what the filter smooths, and derivatives of
     it."""
     g = convolution.halved(size, (kernel, kernel))
     r = np.random.default_rng(0)
-    draw = lambda *shape: jnp.array(r.normal(size=shape), jnp.float32)  # noqa: E731
+    draw = lambda *shape: jnp.array(r.normal(size=shape), dtype)  # noqa: E731
     x, y, w = draw(1, *size, channels[0]), draw(1, *g.small, channels[1]), draw(kernel, kernel, *channels)
 
     def of_smoothed(x, w):
         numbers = ("NHWC", "HWIO", "NHWC")
         return jax.lax.conv_general_dilated(smoothed(x, kernel // 2 + 1), w, (2, 2), "VALID", dimension_numbers=numbers)
 
-    wanted, back = jax.jit(lambda x, w: jax.vjp(of_smoothed, x, w))(x, w)
-    wanted = {"down": wanted, **dict(zip(("up", "kernel"), jax.jit(back)(y)))}
+    exact = [v.astype(jnp.float32) for v in (x, y, w)]
+    wanted, back = jax.jit(lambda x, w: jax.vjp(of_smoothed, x, w))(exact[0], exact[2])
+    wanted = {"down": wanted, **dict(zip(("up", "kernel"), jax.jit(back)(exact[1])))}
     for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
         for form in ("patches", "native"):
             f = jax.jit(getattr(convolution, f"_{name}_{form}"), static_argnums=0)
-            error = 2e-6 * float(jnp.abs(wanted[name]).max())
-            np.testing.assert_allclose(f(g, *arguments), wanted[name], rtol=0, atol=error, err_msg=f"{name} {form}")
+            error = ERRORS[dtype] * float(jnp.abs(wanted[name]).max())
+            given = f(g, *arguments).astype(jnp.float32)
+            np.testing.assert_allclose(given, wanted[name], rtol=0, atol=error, err_msg=f"{name} {form}")
             found = f.lower(g, *arguments).as_text().count("stablehlo.dot_general")
             assert found == (products if form == "patches" else 0)
 
