@@ -3,6 +3,7 @@
     python -m experiments.benchmarks.winograd
     python -m experiments.benchmarks.winograd --batch 1 --size 32 --channels 256
     python -m experiments.benchmarks.winograd --smooth
+    python -m experiments.benchmarks.winograd --precision bfloat16
 
 The thresholds of ``jaxgan.models.convolution``, WINOGRAD and CELLS, are from this. Of the three maps alone, and of the
 gradients of layers, which differ: what comes before a convolution is computed again for each patch that XLA fuses it
@@ -12,7 +13,7 @@ with. See ``experiments.benchmarks.paired`` for how a round is timed.
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Literal, cast
 from unittest import mock
 
 import flax.linen as nn
@@ -32,6 +33,7 @@ def main(
     size: int = 16,
     channels: tuple[int, ...] = (16, 32, 64, 128),
     smooth: bool = False,
+    precision: Literal["float32", "bfloat16"] = "float32",
     rounds: int = 15,
 ) -> None:
     """Time the three maps, of as many channels in as out, and the gradients of layers.
@@ -41,6 +43,7 @@ def main(
       size: of the small image, which is the large one's unless ``smooth``.
       channels: how many.
       smooth: of stride 2, of a smoothed image.
+      precision: of images and kernels.
       rounds: of each form.
     """
     rng = np.random.default_rng(0)
@@ -48,9 +51,9 @@ def main(
         large = size * (1 + smooth)
         halved, same = convolution.halved((large, large), (3, 3)), convolution.same((large, large), (3, 3), 1)
         g = halved if smooth else same
-        x = jnp.array(rng.normal(size=(batch, large, large, count)), jnp.float32)
-        y = jnp.array(rng.normal(size=(batch, size, size, count)), jnp.float32)
-        w = jnp.array(rng.normal(size=(3, 3, count, count)), jnp.float32)
+        x = jnp.array(rng.normal(size=(batch, large, large, count)), precision)
+        y = jnp.array(rng.normal(size=(batch, size, size, count)), precision)
+        w = jnp.array(rng.normal(size=(3, 3, count, count)), precision)
 
         def layers(x, w, g=g, same=same):
             """Three, or of ``smooth`` one that halves, one that doubles and one more."""
