@@ -15,9 +15,10 @@ On accelerators each is XLA's native convolution. On the CPU it is a matrix prod
 under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
 ``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n.
 With a stride of 1, each is also another of the kernel turned around: where one image has half the other's channels or
-less, the patches are of that one. Of many channels or pixels under 3 x 3, the three are ``winograd``'s. So are those
-of stride 2 of a smoothed image, if it is large: filter and kernel are one of 6 x 6, which in cells of 2 x 2 is one of
-3 x 3, and no smoothed image is ever made.
+less, the patches are of that one. Of many channels or pixels under 3 x 3, the three are ``winograd``'s. Of few channels
+of a large image ``down`` and ``up`` are XLA's own after all, and ``kernel_gradient`` is a product of strips. So are
+those of stride 2 of a smoothed image, if it is large: filter and kernel are one of 6 x 6, which in cells of 2 x 2 is
+one of 3 x 3, and no smoothed image is ever made.
 ``python -m experiments.benchmarks.convolution`` times the forms.
 
 Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
@@ -39,7 +40,9 @@ from jaxgan.models.resampling import FILTER, smoothed
 
 LEAST = 16  # channels for 16 products, of fewer of which the patches are narrow
 WINOGRAD = 512  # channels times pixels a side from which it is faster by half or more, and worth its longer compilation
-CELLS = 32 * 32  # pixels of a small image from which smoothing the large one costs more than 1.8 times as many products
+LARGE = 32 * 32  # pixels of a small image from which what is moved costs more than 1.8 times as many products
+FEW = (8, 32)  # channels, from and to, of which XLA's own convolution is faster than patches and 16 products
+TAKEN = 16  # channels up to which YNNPACK leaves it to Eigen
 UNKNOWN = 16  # pixels a side, where an export does not know them
 
 NARROW = 32  # channels below which patches are faster gathered by one axis after the other
@@ -158,6 +161,8 @@ def _down_patches(g, x, w):
         if _suits_cells(g, x.shape[-1], w.shape[-1], x.dtype):
             return _down_patches(_of_cells(g), _cells(x), _composed(w))
         return _down_patches(_of_smoothed(g), _smoothed(g, x), w)
+    if _are_few(g, x.shape[-1], w.shape[-1], x.dtype):
+        return _down_few(g, x, w)
     if _suits_winograd(g, x.shape[-1], w.shape[-1], x.dtype):
         return winograd.down(_pad(x, g.padding), w)
     if _is_turned(g, *w.shape[-2:]):
@@ -173,6 +178,8 @@ def _kernel_patches(g, x, y):
             w = jax.ShapeDtypeStruct((*g.kernel, x.shape[-1], y.shape[-1]), x.dtype)
             return jax.linear_transpose(_composed, w)(_kernel_patches(_of_cells(g), _cells(x), y))[0]
         return _kernel_patches(_of_smoothed(g), _smoothed(g, x), y)
+    if _are_few(g, x.shape[-1], y.shape[-1], x.dtype):
+        return _kernel_strips(g, x, y)
     if _suits_winograd(g, x.shape[-1], y.shape[-1], x.dtype):
         return winograd.kernel_gradient(_pad(x, g.padding), y)
     if _is_turned(g, x.shape[-1], y.shape[-1]):
@@ -187,6 +194,8 @@ def _up_patches(g, y, w):
         if _suits_cells(g, w.shape[-2], w.shape[-1], y.dtype):
             return _pixels(_up_patches(_of_cells(g), y, _composed(w)))
         return _smoothed(g, _up_patches(_of_smoothed(g), y, w), back=True)
+    if g.stride == 1 and _are_few(_turned(g), w.shape[-1], w.shape[-2], y.dtype):
+        return _down_few(_turned(g), y, _turned_kernel(w))
     if g.stride == 1 and _suits_winograd(_turned(g), w.shape[-1], w.shape[-2], y.dtype):
         return winograd.up(_pad(y, _turned(g).padding), w)
     if _is_turned(g, *w.shape[-2:]):
@@ -210,6 +219,28 @@ def _up_patches(g, y, w):
     return _pad(image, [(-low, n + low - m) for (low, _), n, m in zip(g.padding, g.large, size)])
 
 
+def _down_few(g, x, w):
+    """XLA's own, with rows that are then left out: unless a side grows YNNPACK takes it, which is half as fast."""
+    rows = max(0, g.large[0] - g.small[0] + 1) if max(w.shape[-2:]) > TAKEN else 0
+    (low, high), sides = g.padding
+    return _down_native(g._replace(padding=((low, high + rows), sides)), x, w)[:, : g.small[0]]
+
+
+def _kernel_strips(g, x, y):
+    """One product, of what the large image has under the kernel's rows with the small one at each of its columns."""
+    x, (rows, columns) = _pad(x, g.padding), g.kernel
+    large = jnp.concatenate([x[:, i : i + g.small[0]] for i in range(rows)], -1)
+    small = jnp.concatenate([_pad(y, [(0, 0), (j, columns - 1 - j)]) for j in range(columns)], -1)
+    w = large.reshape(-1, large.shape[-1]).T @ small.reshape(-1, small.shape[-1])
+    return w.reshape(rows, x.shape[-1], columns, -1).swapaxes(1, 2)
+
+
+def _are_few(g, channels, small_channels, dtype):
+    """Whether channels are so few, of so many pixels, that moving patches is more of the work than products."""
+    is_large = g.stride == 1 and len(g.kernel) == 2 and max(g.kernel) > 1 and _pixels_of_small(g) >= LARGE
+    return is_large and dtype == jnp.float32 and all(FEW[0] <= n <= FEW[1] for n in (channels, small_channels))
+
+
 def _suits_winograd(g, channels, small_channels, dtype):
     """Whether products and patches are so much of the work that fewer are worth more sums, too large for float16."""
     is_even = g.stride == 1 and g.kernel == (3, 3) and all(n % 2 == 0 for n in g.small)
@@ -224,7 +255,11 @@ def _pixels_of_small(g):
 
 def _suits_cells(g, channels, small_channels, dtype):
     """Whether images are so large that what is smoothed costs more than its products."""
-    return _suits_winograd(_of_cells(g), channels, small_channels, dtype) and _pixels_of_small(g) >= CELLS
+    cells = _of_cells(g)
+    suits = _suits_winograd(cells, channels, small_channels, dtype) or _are_few(
+        cells, 4 * channels, small_channels, dtype
+    )
+    return suits and _pixels_of_small(g) >= LARGE
 
 
 def _of_smoothed(g):
