@@ -178,7 +178,7 @@ def _kernel_patches(g, x, y):
             w = jax.ShapeDtypeStruct((*g.kernel, x.shape[-1], y.shape[-1]), x.dtype)
             return jax.linear_transpose(_composed, w)(_kernel_patches(_of_cells(g), _cells(x), y))[0]
         return _kernel_patches(_of_smoothed(g), _smoothed(g, x), y)
-    if _are_few(g, x.shape[-1], y.shape[-1], x.dtype):
+    if _are_few(g, x.shape[-1], y.shape[-1], x.dtype) and min(x.shape[-1], y.shape[-1]) <= LEAST:
         return _kernel_strips(g, x, y)
     if _suits_winograd(g, x.shape[-1], y.shape[-1], x.dtype):
         return winograd.kernel_gradient(_pad(x, g.padding), y)

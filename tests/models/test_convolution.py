@@ -92,18 +92,19 @@ def test_many_channels_in_16_products(size, stride, padding, channels, dtype, ex
         assert products == (16 if expected else 1)
 
 
-FEW = {  # geometry, channels, dtype; whether they are XLA's own and strips
-    "few": (convolution.same((32, 32), (3, 3), 1), (8, 32), "float32", True),
-    "few, not padded": (convolution.padded((34, 36), (3, 3), 1, 0), (32, 8), "float32", True),
-    "few, of a wide kernel": (convolution.same((32, 32), (5, 2), 1), (9, 8), "float32", True),
-    "few, halved": (convolution.halved((64, 64), (3, 3)), (8, 8), "float32", True),
-    "fewer": (convolution.same((32, 32), (3, 3), 1), (7, 8), "float32", False),
-    "many": (convolution.same((32, 32), (3, 3), 1), (8, 33), "float32", False),
-    "few pixels": (convolution.same((32, 31), (3, 3), 1), (8, 8), "float32", False),
-    "one pixel": (convolution.same((32, 32), (1, 1), 1), (8, 8), "float32", False),
-    "every second": (convolution.same((64, 64), (3, 3), 2), (8, 8), "float32", False),
-    "coarse": (convolution.same((32, 32), (3, 3), 1), (8, 8), "bfloat16", False),
-    "in space": (convolution.same((16, 8, 8), (3, 3, 3), 1), (8, 8), "float32", False),
+FEW = {  # geometry, channels, dtype; of XLA's own how many products are the kernel's gradient
+    "few": (convolution.same((32, 32), (3, 3), 1), (8, 32), "float32", 1),
+    "few, not padded": (convolution.padded((34, 36), (3, 3), 1, 0), (32, 8), "float32", 1),
+    "few, of a wide kernel": (convolution.same((32, 32), (5, 2), 1), (9, 8), "float32", 1),
+    "few, halved": (convolution.halved((64, 64), (3, 3)), (8, 8), "float32", 2),
+    "few, of 16 products": (convolution.same((32, 32), (3, 3), 1), (17, 32), "float32", 16),
+    "fewer": (convolution.same((32, 32), (3, 3), 1), (7, 8), "float32", 0),
+    "many": (convolution.same((32, 32), (3, 3), 1), (8, 33), "float32", 0),
+    "few pixels": (convolution.same((32, 31), (3, 3), 1), (8, 8), "float32", 0),
+    "one pixel": (convolution.same((32, 32), (1, 1), 1), (8, 8), "float32", 0),
+    "every second": (convolution.same((64, 64), (3, 3), 2), (8, 8), "float32", 0),
+    "coarse": (convolution.same((32, 32), (3, 3), 1), (8, 8), "bfloat16", 0),
+    "in space": (convolution.same((16, 8, 8), (3, 3, 3), 1), (8, 8), "float32", 0),
 }
 
 
@@ -119,6 +120,8 @@ def test_few_channels_of_large_images(g, channels, dtype, expected):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=ERRORS[dtype] * np.abs(wanted).max(), err_msg=name)
         lowered = jax.jit(patches, static_argnums=0).lower(g, *arguments)
         assert lowered.as_text().count("stablehlo.convolution") == (1 if expected and name != "kernel" else 0)
+        if expected and name == "kernel":
+            assert lowered.as_text().count("stablehlo.dot_general") == expected
         assert not re.search("ynn_fusion.*conv_general_dilated", lowered.compile().as_text())
 
 

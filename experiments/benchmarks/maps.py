@@ -1,13 +1,14 @@
-"""From how many channels on Winograd's 16 products are faster than patches and a matrix: maps of 3 x 3, in turn.
+"""Which form of the three maps of 3 x 3 is fastest, of how many channels and pixels: the forms in turn.
 
-    python -m experiments.benchmarks.winograd
-    python -m experiments.benchmarks.winograd --batch 1 --size 32 --channels 256
-    python -m experiments.benchmarks.winograd --smooth
-    python -m experiments.benchmarks.winograd --precision bfloat16
+    python -m experiments.benchmarks.maps
+    python -m experiments.benchmarks.maps --batch 1 --size 32 --channels 256
+    python -m experiments.benchmarks.maps --smooth
+    python -m experiments.benchmarks.maps --precision bfloat16
 
-The thresholds of ``jaxgan.models.convolution``, WINOGRAD and CELLS, are from this. Of the three maps alone, and of the
-gradients of layers, which differ: what comes before a convolution is computed again for each patch that XLA fuses it
-with. See ``experiments.benchmarks.paired`` for how a round is timed.
+The forms are Winograd's 16 products; XLA's own convolution, its kernel's gradient a product of strips; and patches
+and a matrix. The thresholds of ``jaxgan.models.convolution``, WINOGRAD, FEW and LARGE, are from this. Of the three maps
+alone, and of the gradients of layers, which differ: what comes before a convolution is computed again for each patch
+that XLA fuses it with. See ``experiments.benchmarks.paired`` for how a round is timed.
 """
 
 import functools
@@ -25,7 +26,13 @@ import tyro
 from experiments.benchmarks.paired import race, timed
 from jaxgan.models import convolution
 
-LEAST = {"16 products": 0, "patches": math.inf}
+NONE = (1, 0)  # channels, from and to
+FORMS = {
+    "16 products": {"WINOGRAD": 0, "LARGE": 0, "FEW": NONE},
+    "XLA's own": {"LARGE": 0, "FEW": (0, math.inf), "LEAST": math.inf},
+    "patches": {"WINOGRAD": math.inf, "FEW": NONE},
+    "patches, smoothed": {"WINOGRAD": 0, "LARGE": math.inf, "FEW": NONE},
+}
 
 
 def main(
@@ -69,13 +76,13 @@ def main(
         }
         for name, (f, *arguments) in timing.items():
             print(f"{name}, {batch} images of {size} x {size}, {count} channels{', smoothed' * smooth}")
-            race({form: stepper(f, least, smooth, *arguments) for form, least in LEAST.items()}, rounds)
+            forms = [*list(FORMS)[:2], "patches, smoothed" if smooth else "patches"]
+            race({form: stepper(f, form, *arguments) for form in forms}, rounds)
 
 
-def stepper(f: Callable, least: float, smooth: bool, *arguments: jax.Array) -> Callable[[], float]:
-    """A function that computes f once, with such a threshold, of cells alone if ``smooth``, and returns its seconds."""
-    limits = {"LEAST": 0, "WINOGRAD": 0 if smooth else least, "CELLS": least}
-    with mock.patch.multiple(convolution, **cast(Any, limits)):
+def stepper(f: Callable, form: str, *arguments: jax.Array) -> Callable[[], float]:
+    """A function that computes f once, in such a form, and returns its seconds."""
+    with mock.patch.multiple(convolution, **cast(Any, {"LEAST": 0, **FORMS[form]})):
         compiled = jax.jit(lambda *x: f(*x)).lower(*arguments).compile()  # not jit(f), which may be compiled already
     return timed(lambda state, _: (state, compiled(*arguments)), None)
 
