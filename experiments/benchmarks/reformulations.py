@@ -1,10 +1,13 @@
 """Other ways to write the CPU's convolutions, against jaxgan's, in a step of a game that is timed against PyTorch.
 
     python -m experiments.benchmarks.reformulations dcgan32
+    python -m experiments.benchmarks.reformulations stylegan2_64 --forms ours "never native"
 
-Each replaces some of the three maps of ``jaxgan.models.convolution``:
+The games of StyleGAN2 are ``experiments.stylegan2``'s by default, of images of that size. Each form replaces some of
+the three maps of ``jaxgan.models.convolution``:
 
-    ours            patches and a matrix for all three
+    ours            jaxgan's; of DCGAN, patches and a matrix for all three
+    never native    without XLA's own convolution for few channels of large images, which DCGAN does not have
     native down     XLA's own convolution forwards, which makes its patches as it multiplies
     native kernel   XLA's own kernel gradient, for images below 32 x 32
     blocked kernel  the kernel gradient summed over blocks of the batch, whose patches fit in a cache
@@ -12,6 +15,7 @@ Each replaces some of the three maps of ``jaxgan.models.convolution``:
     cells first     images made of cells of 2 x 2 pixels first, then patches of 2 x 2 cells
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, Literal
 from unittest import mock
@@ -21,9 +25,13 @@ import numpy as np
 import tyro
 from jax import lax
 
+from experiments import stylegan2
 from experiments.benchmarks.games import CASES, build
 from experiments.benchmarks.paired import race, stepper
+from jaxgan.data import Arrays
+from jaxgan.game import Game
 from jaxgan.models import convolution
+from jaxgan.training import memory
 
 BLOCKS = 16
 _down, _kernel = convolution._down_patches, convolution._kernel_patches
@@ -67,6 +75,7 @@ def cells_down(g, x, w):
 
 FORMS: dict[str, dict[str, Any]] = {
     "ours": {"_down_patches": _down, "_kernel_patches": _kernel},
+    "never native": {"FEW": (1, 0)},
     "native down": {"_down_patches": convolution._down_native},
     "native kernel": {"_kernel_patches": small(convolution._kernel_native)},
     "blocked kernel": {"_kernel_patches": small(blocked_kernel)},
@@ -75,23 +84,43 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
+SIZES = {"stylegan2_32": 32, "stylegan2_64": 64, "stylegan2_128": 128}
+
+
 def main(
-    game: tyro.conf.Positional[Literal["dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32"]], rounds: int = 15
+    game: tyro.conf.Positional[
+        Literal["dcgan32", "dcgan64", "dcgan32_r1", "wgan_gp32", "stylegan2_32", "stylegan2_64", "stylegan2_128"]
+    ],
+    forms: tuple[str, ...] = tuple(FORMS),
+    rounds: int = 15,
 ) -> None:
     """Time a step in each form.
 
     Args:
       game: which.
+      forms: which; the first is what the others are measured against.
       rounds: how many steps of each form.
     """
-    case = CASES[game]
-    size = case.batch * case.turns
-    batch = jnp.array(np.random.default_rng(0).normal(size=(size, *case.shape)), jnp.float32)
+    unknown = [name for name in forms if name not in FORMS]
+    if unknown:
+        sys.exit(f"error: --forms {unknown[0]!r}: want some of {', '.join(FORMS)}")
+    memory.keep()
     steppers = {}
-    for name in FORMS:
+    for name in forms:
         with mock.patch.multiple(convolution, **FORMS[name]):
-            steppers[name] = stepper(build(case), batch)
+            steppers[name] = stepper(*built(game))
     race(steppers, rounds)
+
+
+def built(name: str) -> tuple[Game, Any]:
+    """A game, and a batch of noise for it."""
+    rng = np.random.default_rng(0)
+    if name in SIZES:
+        config = stylegan2.Config(size=SIZES[name])
+        images = rng.uniform(-1, 1, (config.batch_size, SIZES[name], SIZES[name], 3)).astype(np.float32)
+        return stylegan2.build(config, Arrays(images)).game, {"image": jnp.asarray(images)}
+    case = CASES[name]
+    return build(case), jnp.array(rng.normal(size=(case.batch * case.turns, *case.shape)), jnp.float32)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ never leave the three. XLA's own derivatives of a convolution do, for forms that
 10 to 100 times slower.
 
 On accelerators each is XLA's native convolution. On the CPU it is a matrix product with the patches
-under the kernel, which, unlike a native convolution, is as fast inside ``lax.cond`` and ``lax.scan``.
+under the kernel.
 ``up`` adds overlapping patches in cells of stride x stride pixels: (k / stride)^n overlaps, not k^n.
 With a stride of 1, each is also another of the kernel turned around: where one image has half the other's channels or
 less, the patches are of that one. Of many channels or pixels under 3 x 3, the three are ``winograd``'s. Of few channels
-of a large image ``down`` and ``up`` are XLA's own after all, and ``kernel_gradient`` is a product of strips. So are
-those of stride 2 of a smoothed image, if it is large: filter and kernel are one of 6 x 6, which in cells of 2 x 2 is
-one of 3 x 3, and no smoothed image is ever made.
-``python -m experiments.benchmarks.convolution`` times the forms.
+of a large image ``down`` and ``up`` are XLA's own after all, and ``kernel_gradient`` is a product of strips where an
+image has very few. Maps of stride 2 of a smoothed image are one of these, if it is large: filter and kernel are one of
+6 x 6, which in cells of 2 x 2 is one of 3 x 3, and no smoothed image is ever made.
+``python -m experiments.benchmarks.convolution`` times the forms, ``experiments.benchmarks.maps`` those of 3 x 3.
 
 Everything holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
 [*widths, channels of x, channels of y].
@@ -41,8 +41,12 @@ from jaxgan.models.resampling import FILTER, smoothed
 LEAST = 16  # channels for 16 products, of fewer of which the patches are narrow
 WINOGRAD = 512  # channels times pixels a side from which it is faster by half or more, and worth its longer compilation
 LARGE = 32 * 32  # pixels of a small image from which what is moved costs more than 1.8 times as many products
-FEW = (8, 32)  # channels, from and to, of which XLA's own convolution is faster than patches and 16 products
-TAKEN = 16  # channels up to which YNNPACK leaves it to Eigen
+FEW = (
+    8,
+    32,
+)  # channels of both images, from and to, of which XLA's own is faster than patches and 16 products, if LARGE
+STRIPS = 16  # channels of one image up to which strips are faster than 16 products, if both are FEW
+TAKEN = 16  # channels of both images up to which YNNPACK leaves XLA's own convolution to Eigen
 UNKNOWN = 16  # pixels a side, where an export does not know them
 
 NARROW = 32  # channels below which patches are faster gathered by one axis after the other
@@ -178,7 +182,7 @@ def _kernel_patches(g, x, y):
             w = jax.ShapeDtypeStruct((*g.kernel, x.shape[-1], y.shape[-1]), x.dtype)
             return jax.linear_transpose(_composed, w)(_kernel_patches(_of_cells(g), _cells(x), y))[0]
         return _kernel_patches(_of_smoothed(g), _smoothed(g, x), y)
-    if _are_few(g, x.shape[-1], y.shape[-1], x.dtype) and min(x.shape[-1], y.shape[-1]) <= LEAST:
+    if _are_few(g, x.shape[-1], y.shape[-1], x.dtype) and min(x.shape[-1], y.shape[-1]) <= STRIPS:
         return _kernel_strips(g, x, y)
     if _suits_winograd(g, x.shape[-1], y.shape[-1], x.dtype):
         return winograd.kernel_gradient(_pad(x, g.padding), y)
@@ -223,7 +227,12 @@ def _down_few(g, x, w):
     """XLA's own, with rows that are then left out: unless a side grows YNNPACK takes it, which is half as fast."""
     rows = max(0, g.large[0] - g.small[0] + 1) if max(w.shape[-2:]) > TAKEN else 0
     (low, high), sides = g.padding
-    return _down_native(g._replace(padding=((low, high + rows), sides)), x, w)[:, : g.small[0]]
+
+    @jax.custom_batching.sequential_vmap  # mapped over, it would be one of groups, which takes up to twice as long
+    def native(x, w):
+        return _down_native(g._replace(padding=((low, high + rows), sides)), x, w)
+
+    return native(x, w)[:, : g.small[0]]
 
 
 def _kernel_strips(g, x, y):
@@ -259,7 +268,7 @@ def _suits_cells(g, channels, small_channels, dtype):
     suits = _suits_winograd(cells, channels, small_channels, dtype) or _are_few(
         cells, 4 * channels, small_channels, dtype
     )
-    return suits and _pixels_of_small(g) >= LARGE
+    return g.kernel == (3, 3) and suits and _pixels_of_small(g) >= LARGE
 
 
 def _of_smoothed(g):

@@ -92,6 +92,16 @@ def test_many_channels_in_16_products(size, stride, padding, channels, dtype, ex
         assert products == (16 if expected else 1)
 
 
+TAKEN = "ynn_fusion.*conv_general_dilated"  # in what is compiled, a convolution that YNNPACK makes
+
+
+def test_ynnpack_takes_a_convolution_that_nothing_keeps_from_it():
+    """What the next test does not find can be found."""
+    x, w = jnp.zeros((2, 32, 32, 8)), jnp.zeros((3, 3, 8, 32))
+    native = jax.jit(convolution._down_native, static_argnums=0)
+    assert re.search(TAKEN, native.lower(convolution.same((32, 32), (3, 3), 1), x, w).compile().as_text())
+
+
 FEW = {  # geometry, channels, dtype; of XLA's own how many products are the kernel's gradient
     "few": (convolution.same((32, 32), (3, 3), 1), (8, 32), "float32", 1),
     "few, not padded": (convolution.padded((34, 36), (3, 3), 1, 0), (32, 8), "float32", 1),
@@ -122,7 +132,7 @@ def test_few_channels_of_large_images(g, channels, dtype, expected):
         assert lowered.as_text().count("stablehlo.convolution") == (1 if expected and name != "kernel" else 0)
         if expected and name == "kernel":
             assert lowered.as_text().count("stablehlo.dot_general") == expected
-        assert not re.search("ynn_fusion.*conv_general_dilated", lowered.compile().as_text())
+        assert not expected or not re.search(TAKEN, lowered.compile().as_text())
 
 
 SECOND = {  # geometry, channels
@@ -152,6 +162,7 @@ HALVED = {  # size of the large image, kernel, channels of both, dtype, products
     "large": ((64, 64), 3, (32, 33), "float32", 17),
     "large, coarse": ((64, 64), 3, (32, 33), "bfloat16", 17),
     "large, of few channels": ((64, 64), 3, (1, 15), "float32", 1),
+    "large, of a wide kernel": ((64, 64), 5, (8, 8), "float32", 1),
     "large, of odd halves": ((66, 64), 3, (32, 33), "float32", 1),
 }
 
@@ -259,9 +270,14 @@ def test_third_derivatives_too():
     assert float(jnp.linalg.norm(found - expected)) < 1e-3 * float(jnp.linalg.norm(expected))
 
 
-def test_it_maps_over_a_population_of_kernels():
-    g = convolution.same((8, 8), (4, 4), 2)
-    x, _, w = maps(g, np.random.default_rng(0))
+POPULATION = {"patches": ((8, 8), (4, 4), 2, 3, 2), "few": ((32, 32), (3, 3), 1, 8, 17)}
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride", "c", "d"), POPULATION.values(), ids=POPULATION.keys())
+def test_it_maps_over_a_population_of_kernels(size, kernel, stride, c, d):
+    g = convolution.same(size, kernel, stride)
+    r = np.random.default_rng(0)
+    x, w = (jnp.array(r.normal(size=shape), jnp.float32) for shape in ((2, *size, c), (*kernel, c, d)))
     population = jnp.stack([w, 2 * w])
     together = jax.vmap(convolution.down, (None, None, 0))(g, x, population)
     expected = 2 * convolution.down(g, x, w)
