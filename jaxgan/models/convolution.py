@@ -41,10 +41,7 @@ from jaxgan.models.resampling import FILTER, smoothed
 LEAST = 16  # channels for 16 products, of fewer of which the patches are narrow
 WINOGRAD = 512  # channels times pixels a side from which it is faster by half or more, and worth its longer compilation
 LARGE = 32 * 32  # pixels of a small image from which what is moved costs more than 1.8 times as many products
-FEW = (
-    8,
-    32,
-)  # channels of both images, from and to, of which XLA's own is faster than patches and 16 products, if LARGE
+FEW = (8, 32)  # channels of both images, from and to, of which XLA's own convolution is the fastest, if they are LARGE
 STRIPS = 16  # channels of one image up to which strips are faster than 16 products, if both are FEW
 TAKEN = 16  # channels of both images up to which YNNPACK leaves XLA's own convolution to Eigen
 UNKNOWN = 16  # pixels a side, where an export does not know them
@@ -264,11 +261,11 @@ def _pixels_of_small(g):
 
 def _suits_cells(g, channels, small_channels, dtype):
     """Whether images are so large that what is smoothed costs more than its products."""
+    if g.kernel != (3, 3) or _pixels_of_small(g) < LARGE:
+        return False
     cells = _of_cells(g)
-    suits = _suits_winograd(cells, channels, small_channels, dtype) or _are_few(
-        cells, 4 * channels, small_channels, dtype
-    )
-    return g.kernel == (3, 3) and suits and _pixels_of_small(g) >= LARGE
+    suits_few = _are_few(cells, 4 * channels, small_channels, dtype)
+    return suits_few or _suits_winograd(cells, channels, small_channels, dtype)
 
 
 def _of_smoothed(g):
