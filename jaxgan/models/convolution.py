@@ -221,7 +221,7 @@ def _up_patches(g, y, w):
 
 
 def _down_few(g, x, w):
-    """XLA's own, with rows that are then left out: unless a side grows YNNPACK takes it, which is half as fast."""
+    """XLA's own, with rows that are then left out: unless a side grows YNNPACK takes it, which is slower."""
     rows = max(0, g.large[0] - g.small[0] + 1) if max(w.shape[-2:]) > TAKEN else 0
     (low, high), sides = g.padding
 
