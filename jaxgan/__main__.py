@@ -82,12 +82,13 @@ def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.evaluation import compare, extractor, table, told_warnings
     from jaxgan.training import cache
     from jaxgan.training.evaluate import write
+    from jaxgan.training.logging import reading
 
-    with told_warnings():
+    with told_warnings(), reading() as progress:
         samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))
         named = asked.features or "inception-2048"
         features = extractor(named, asked.weights, asked.resize, data, cache.classifiers())
-        result = compare(samples, data, (asked.verb,), features, count=asked.count)
+        result = compare(samples, data, (asked.verb,), features, count=asked.count, progress=progress)
     print("\n".join(table(result)))  # first: what cost hours must not be lost with a file
     if asked.out:
         write(result, asked.out)

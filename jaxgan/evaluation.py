@@ -42,6 +42,7 @@ from jaxgan.version import __version__
 KID_SUBSET = 1000
 NEIGHBOURS = 5
 PAIRS = 1000
+Progress = Callable[[str, int, int], None]  # of what, how many images are seen, and of how many
 COPIED = 0.1  # the mean least cosine distance below which the MIFID punishes; set for Inception's 2,048
 NAMES = ("classifier", *(f"inception-{layer}" for layer in LAYERS))
 
@@ -183,7 +184,13 @@ def extractor(
     return InceptionFeatures(weights, int(features.rpartition("-")[2]), resize=resize)  # pyright: ignore
 
 
-def look(source: Source, names: Sequence[str], features: Features | None, count: int | None = None) -> Seen:
+def look(
+    source: Source,
+    names: Sequence[str],
+    features: Features | None,
+    count: int | None = None,
+    progress: Progress | None = None,
+) -> Seen:
     """What the metrics ``names`` look at of a source, read in batches: of the data once for several comparisons.
 
     Args:
@@ -191,6 +198,7 @@ def look(source: Source, names: Sequence[str], features: Features | None, count:
       names: of ``METRICS``.
       features: what is looked at; None where metrics look at pixels alone.
       count: so many alone, evenly from first to last; of a smaller source all.
+      progress: is told of each batch.
 
     Raises:
       ValueError: a metric is not known, or the count is too small.
@@ -203,11 +211,17 @@ def look(source: Source, names: Sequence[str], features: Features | None, count:
     if count is not None and count < len(source):
         source = Part(source, np.arange(count) * len(source) // count)  # files lie class by class
     parts = {part for name in names for part in METRICS[name].looks_at}
-    return Seen(source, **_parts(source, parts, features))
+    return Seen(source, **_parts(source, parts, features, progress))
 
 
 def compare(
-    samples: Source, data: Source | Seen, names: Sequence[str], features: Features | None, *, count: int | None = None
+    samples: Source,
+    data: Source | Seen,
+    names: Sequence[str],
+    features: Features | None,
+    *,
+    count: int | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The metrics ``names`` of samples against data, both read in batches, and under ``"protocol"`` how.
 
@@ -217,6 +231,7 @@ def compare(
       names: of ``METRICS``.
       features: what is looked at.
       count: so many of each alone, evenly from first to last; of a smaller set all.
+      progress: is told of each batch.
 
     Raises:
       ValueError: a metric is not known, or what was given cannot be measured; it says why.
@@ -227,8 +242,8 @@ def compare(
     least = max((METRICS[name].least for name in names if name in METRICS), default=0)
     if min(counts) < least and (count is None or count >= 2):
         raise ValueError(f"{counts[0]:,} samples and {counts[1]:,} data: {', '.join(names)} needs {least} of each")
-    fakes = look(samples, names, features, count)
-    reals = reals or look(given, names, features, count)
+    fakes = look(samples, names, features, count, progress)
+    reals = reals or look(given, names, features, count, progress)
     values = {key: value for name in names for key, value in METRICS[name].measure(fakes, reals).items()}
     protocol = {
         "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
@@ -241,13 +256,14 @@ def compare(
     return {**values, "protocol": protocol}
 
 
-def _parts(source: Source, parts: set[str], features: Features | None) -> dict[str, Any]:
+def _parts(source: Source, parts: set[str], features: Features | None, progress: Progress | None) -> dict[str, Any]:
     """Of ``Seen`` those parts, of images that are read once; of moments alone without keeping the features."""
     kept: dict[str, list] = {part: [] for part in parts}
     if features is None and parts - {"images"}:
         raise ValueError(f"these metrics look at {', '.join(sorted(parts - {'images'}))}, and no features are given")
 
     def batches() -> Iterator[np.ndarray]:
+        seen = 0
         for batch in in_batches(source, READ) if parts else ():
             images = np.asarray(batch["image"])
             if "images" in parts:
@@ -256,6 +272,9 @@ def _parts(source: Source, parts: set[str], features: Features | None) -> dict[s
                 kept["logits"].append(features.logits(images))
             if ("features" in parts or "moments" in parts) and features:
                 yield features(images)
+            seen += len(images)
+            if progress:
+                progress(source.name, seen, len(source))
 
     found: dict[str, Any] = {}
     if "features" in parts:

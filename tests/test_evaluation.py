@@ -100,6 +100,15 @@ def test_a_count(sets):
         compare(samples, data, ("fid", "prdc"), Corners(), count=5)
 
 
+def test_how_far_it_is_is_told(sets, monkeypatch):
+    monkeypatch.setattr("jaxgan.evaluation.READ", 64)
+    samples, data, *_ = sets
+    told = []
+    compare(samples, data, ("fid",), Corners(), count=120, progress=lambda *what: told.append(what))
+    name = data.name
+    assert told == [(samples.name, 64, 110), (samples.name, 110, 110), (name, 64, 120), (name, 120, 120)]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder of pictures, an .npz of samples, and weights as far as the first 64 features."""
@@ -152,6 +161,17 @@ def test_others_from_the_console(folder, capsys):
     assert [line.split()[0] for line in said.splitlines()[:4]] == ["precision", "recall", "density", "coverage"]
     _, _, warned = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--count", 6)
     assert "6 examples of 64 dimensions have a singular covariance" in warned
+
+
+def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
+    arguments = ("fid", "samples.npz", "photos", *HOW)
+    monkeypatch.setattr("jaxgan.training.logging.READING_LINES_EVERY", 0)
+    _, figures, shown = run(capsys, folder, *arguments)
+    lines = [line for line in shown.splitlines() if line.endswith("seen")]
+    assert [line.split(": ")[1] for line in lines] == ["8 of 8 seen", "7 of 7 seen"] and "seen" not in figures
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
+    _, same, shown = run(capsys, folder, *arguments)
+    assert same == figures and "8/8" in shown and "7/7" in shown and " seen" not in shown
 
 
 @pytest.mark.parametrize(

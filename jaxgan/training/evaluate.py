@@ -90,11 +90,13 @@ class Drawn:
         return samples
 
 
-def path_length(drawn: Drawn, features: Features) -> float:
+def path_length(drawn: Drawn, features: Features, progress: evaluation.Progress | None = None) -> float:
     """``perceptual_path_length`` of a generator, of as many paths as there are samples."""
     parts = []
     for at in np.array_split(np.arange(len(drawn)), -(-len(drawn) // READ)):
         parts.append([features.exact(images) for images in drawn.on_paths(at, EPSILON)])
+        if progress:
+            progress(f"paths of {drawn.name}", int(at[-1]) + 1, len(drawn))
     start, end = (np.concatenate(x) for x in zip(*parts))
     return perceptual_path_length(start, end, EPSILON)
 
@@ -167,6 +169,7 @@ def evaluate(
     name: str = "samples",
     sample: Callable | None = None,
     data: evaluation.Seen | None = None,
+    progress: evaluation.Progress | None = None,
 ) -> dict[str, Any]:
     """``evaluation.compare`` of samples with all of the run's data.
 
@@ -178,6 +181,7 @@ def evaluate(
       seed: of the samples.
       name: of the samples, for people.
       sample, data: what several evaluations share: the experiment's sampler, and what was seen of its data.
+      progress: is told of each batch.
 
     Raises:
       ValueError: what was asked for cannot be measured, or the samples are not finite.
@@ -185,12 +189,12 @@ def evaluate(
     check(metrics, count)
     suits(experiment, metrics, count)
     drawn = Drawn(experiment, state, count or min(MOST, experiment.samples), seed, name, sample)
-    result = evaluation.compare(drawn, data or experiment.measured, _of_sets(metrics), features)
+    result = evaluation.compare(drawn, data or experiment.measured, _of_sets(metrics), features, progress=progress)
     protocol = result.pop("protocol")
     if "ppl" in metrics:
         if features is None:
             raise ValueError("ppl: it looks at features, and none are given")
-        result["ppl"] = path_length(drawn, features)
+        result["ppl"] = path_length(drawn, features, progress)
         protocol["ppl"] = {"epsilon": EPSILON, "space": "z", "kept": KEPT}
     result |= likeness(drawn, experiment.measured, metrics)
     protocol["samples"] |= {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}

@@ -3,13 +3,14 @@
 # Protobuf makes the classes of its modules as it imports them.
 # pyright: reportAttributeAccessIssue=false
 
+import contextlib
 import json
 import math
 import os
 import platform
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from jaxgan.losses.lazy import Lazy
 from jaxgan.version import __version__
 
 PLAIN_LINES_EVERY = 2.0  # seconds
+READING_LINES_EVERY = 10.0
 
 
 class Diverged(Exception):
@@ -248,6 +250,31 @@ class Terminal:
         """A picture, uint8 [H, W, C], in half blocks; left out where it does not fit or is not seen."""
         if self._console.is_terminal and image.shape[1] <= self._console.width and not self._quiet:
             self._console.print(half_blocks(image))
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[Callable[[str, int, int], None]]:
+    """Within, to be told of what how many images are seen, and of how many: shown on standard error, beside figures.
+
+    Live bars at a terminal, which go when all is seen; elsewhere now and then a line.
+    """
+    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
+    tasks: dict[str, Any] = {}
+    last = time.perf_counter()
+
+    def progress(name: str, seen: int, of: int) -> None:
+        nonlocal last
+        if console.is_terminal:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=of)
+            bars.update(tasks[name], completed=seen)
+        elif time.perf_counter() - last >= READING_LINES_EVERY:
+            last = time.perf_counter()
+            print(f"{name}: {seen:,} of {of:,} seen", file=sys.stderr, flush=True)
+
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        yield progress
 
 
 def summary(row: Mapping[str, Any]) -> str:

@@ -305,9 +305,11 @@ def evaluate(restored, name: str, metrics, look: Callable, count: int | None, se
     experiment, state, whose = restored
     told = f"{name}{', ' + whose if whose else ''}"
     evaluating.suits(experiment, metrics, count)
-    with evaluation.told_warnings():
+    with evaluation.told_warnings(), logging.reading() as progress:
         features = look(experiment.source, cache.classifiers()) if evaluating.looks_at_features(metrics) else None
-        result = evaluating.evaluate(experiment, state, metrics, features, count=count, seed=seed, name=told)
+        result = evaluating.evaluate(
+            experiment, state, metrics, features, count=count, seed=seed, name=told, progress=progress
+        )
     print("\n".join(evaluation.table(result)))  # first: what took long must not be lost with a file
     evaluating.write(result, out)
     print(f"protocol: {out}")
