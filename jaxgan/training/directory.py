@@ -16,6 +16,7 @@ report.html        see jaxgan.training.report
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -65,19 +66,10 @@ class RunDirectory:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ValueError(f"--run-dir {path}: another run is writing it; wait for it, or name another") from None
-        found = [name for name in WRITTEN if (path / name).exists()]
-        if found and not _is_a_run(path):
-            raise ValueError(
-                f"--run-dir {path}: {', '.join(found)} there, and no run's config.json; name another directory"
-            )
-        # A run that ended before its first step leaves nothing to go on with, and binds nobody.
-        recorded = dataclasses.asdict(config)
-        begun = _holds(path / "checkpoints") or _holds(path / "damaged") or _holds(path / "metrics.jsonl")
-        if begun and not fresh:
-            # What an older jaxgan did not write stays open: a value given today need not be what the run began with.
-            recorded = {name: recorded[name] for name in _check_settings(path, experiment, config)}
-            _check_data(path, source)
-        else:
+        # What an older jaxgan did not write stays open: a value given today need not be what the run began with.
+        names = resumable(path, experiment, config, source, fresh)
+        recorded = {name: value for name, value in dataclasses.asdict(config).items() if names is None or name in names}
+        if names is None:
             for name in reversed(WRITTEN):  # config.json last, so that a removal cut short can be repeated
                 written = path / name
                 is_folder = written.is_dir() and not written.is_symlink()
@@ -101,6 +93,29 @@ class RunDirectory:
 
     def close(self) -> None:
         self._lock.close()
+
+
+def resumable(path: Path, experiment: str, config: Any, source: Source, fresh: bool) -> list[str] | None:
+    """The names of the settings of the run in a directory that ``train`` would go on with; None where it would begin.
+
+    A run that ended before its first step leaves nothing to go on with, and binds nobody.
+
+    Args:
+      path, experiment, config, source, fresh: ``RunDirectory``'s.
+
+    Raises:
+      ValueError: the directory holds a run of another experiment or with other settings, or something else.
+    """
+    found = [name for name in WRITTEN if (path / name).exists()]
+    if found and not _is_a_run(path):
+        raise ValueError(
+            f"--run-dir {path}: {', '.join(found)} there, and no run's config.json; name another directory"
+        )
+    if fresh or not any(_holds(path / name) for name in ("checkpoints", "damaged", "metrics.jsonl")):
+        return None
+    names = _check_settings(path, experiment, config)
+    _check_data(path, source)
+    return names
 
 
 def read_config(path: Path, experiment: str, config_class: type) -> Any:
@@ -131,8 +146,14 @@ def settings(values: Mapping[str, Any], config_class: type, where: Any, experime
     missing = [f"{name} {_told(default)}" for name, default in defaults.items() if name not in values]
     if missing:
         told = f"an older jaxgan wrote it, without {', '.join(missing)}; add there what it was trained with"
-        print(f"warning: {where}: {told}", file=sys.stderr)
+        _warn(f"{where}: {told}")
     return config_class(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    """Once: a run reads its record before it traces, and again when nobody else can write it."""
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def _holds(path: Path) -> bool:

@@ -31,7 +31,7 @@ from jaxgan.training import (
     report,
 )
 from jaxgan.training.checkpoint import Checkpoints, structured
-from jaxgan.training.directory import RunDirectory, to_out
+from jaxgan.training.directory import RunDirectory, resumable, to_out
 from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
 from jaxgan.training.stepping import Steps, prepare
@@ -54,10 +54,12 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         if planned:
             print(planned["told"])
         return
+    path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
+    if jax.process_index() == 0:
+        resumable(path, name, config, source, options.fresh)  # tracing may take a minute
     _trace(steps, members)
     probe.check(members.experiment)
     evaluator = _evaluator(members, config, options)
-    path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     directory = None
     if jax.process_index() == 0:
         directory = RunDirectory(path, name, config, source, members.told, options.fresh)
