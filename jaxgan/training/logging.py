@@ -27,8 +27,8 @@ from tensorboardX.proto import event_pb2, summary_pb2
 from jaxgan.losses.lazy import Lazy
 from jaxgan.version import __version__
 
-PLAIN_LINES_EVERY = 2.0  # seconds
-READING_LINES_EVERY = 10.0
+PLAIN_LINES_EVERY = 2.0  # seconds, of a run
+READING_LINES_EVERY = 10.0  # seconds, of an evaluation
 
 
 class Diverged(Exception):
@@ -254,9 +254,9 @@ class Terminal:
 
 @contextlib.contextmanager
 def reading() -> Iterator[Callable[[str, int, int], None]]:
-    """Within, to be told of what how many images are seen, and of how many: shown on standard error, beside figures.
+    """Within, shows on standard error how many images of a set are seen: call it with the set's name, those, and all.
 
-    Live bars at a terminal, which go when all is seen; elsewhere now and then a line.
+    Live bars at a terminal, which go when it ends; elsewhere now and then a line.
     """
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
     columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
