@@ -117,7 +117,8 @@ class ImageFiles:
         self.name = self._files.name
         parents = [str(PurePosixPath(name).parent) for name in self._names]
         # A folder around everything, as archives have one, is no part of a class's name.
-        parents = [os.path.relpath(parent, os.path.commonpath(parents)) for parent in parents]
+        around = os.path.commonpath(parents)
+        parents = [os.path.relpath(parent, around) for parent in parents]
         self.classes = tuple(sorted(set(parents))) if "." not in parents else ()
         self._labels = np.array([self.classes.index(p) for p in parents], np.int32) if self.classes else None
         if size is None or channels is None:

@@ -1,5 +1,6 @@
 """Image files of every format and mode that users have: what is read is what a viewer shows, cropped and resized."""
 
+import os
 import threading
 import warnings
 import zipfile
@@ -177,6 +178,15 @@ def test_folders_are_classes_in_alphabetical_order(make, tmp_path):
 def test_a_folder_around_everything_is_no_part_of_a_classs_name(make, tmp_path):
     source = ImageFiles(make(tmp_path / "data", {f"animals/{name}": file for name, file in CLASSES.items()}))
     assert source.classes == ("cat", "dog", "eel")
+
+
+def test_paths_are_compared_once_whatever_their_number(tmp_path, monkeypatch):
+    for kind in "ab":
+        folder(tmp_path / kind, {f"{i}.png": encoded(COLOUR, "png") for i in range(3)})
+    compared, common = [], os.path.commonpath
+    monkeypatch.setattr(os.path, "commonpath", lambda paths: compared.append(len(paths)) or common(paths))
+    assert ImageFiles(tmp_path).classes == ("a", "b")
+    assert compared == [6]
 
 
 def test_a_link_that_leads_back_is_followed_once(tmp_path):
