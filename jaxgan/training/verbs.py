@@ -56,7 +56,7 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         return
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     if jax.process_index() == 0:
-        resumable(path, name, config, source, options.fresh)  # tracing may take a minute
+        resumable(path, name, config, source, options.fresh)  # tracing StyleGAN2 takes half a minute
     _trace(steps, members)
     probe.check(members.experiment)
     evaluator = _evaluator(members, config, options)
