@@ -31,12 +31,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import Game, Net, Player, data, losses, sampling, total
+from jaxgan.core.networks import Fixed, Given
 from jaxgan.data import augment, degrade
 from jaxgan.interop import read_weights
 from jaxgan.metrics import features
 from jaxgan.metrics.inception import Inception, parameters
 from jaxgan.models import pix2pix, srgan, vgg
-from jaxgan.networks import Fixed, Given
 from jaxgan.training.experiment import Experiment, Translation, waiting
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings, positive

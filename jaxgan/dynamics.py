@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgan import axis
-from jaxgan.game import Game, Player, State
-from jaxgan.networks import Nets, listed
+from jaxgan.core import axis
+from jaxgan.core.game import Game, Player, State
+from jaxgan.core.networks import Nets, listed
 
 
 def extragradient(game: Game, *, remember: bool = True) -> Game:

@@ -23,8 +23,8 @@ from jax import lax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxgan import axis
-from jaxgan.game import Game, State
+from jaxgan.core import axis
+from jaxgan.core.game import Game, State
 from jaxgan.population import AXES, Population
 
 Device = Any  # jax.Device, which type checkers do not take for a type

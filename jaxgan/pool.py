@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan import axis
+from jaxgan.core import axis
 
 _SWAP = 0x9001  # of the keys that are folded in
 

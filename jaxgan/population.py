@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan.game import Game, State
+from jaxgan.core.game import Game, State
 
 # The step is one number for all: a step of each member's own would turn every ``lax.cond`` on it into both branches.
 AXES: Any = State(step=None, key=0, params=0, stats=0, opt_states=0, ema=0)  # pyright: ignore[reportArgumentType]

@@ -21,10 +21,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgan import axis
-from jaxgan.game import Game, Player
-from jaxgan.gradients import accumulate, clipped, whole
-from jaxgan.networks import listed
+from jaxgan.core import axis
+from jaxgan.core.game import Game, Player
+from jaxgan.core.gradients import accumulate, clipped, whole
+from jaxgan.core.networks import listed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

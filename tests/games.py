@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 from jaxgan import Game, Net, Player, latents, losses, total
-from jaxgan.gradients import whole
+from jaxgan.core.gradients import whole
 from jaxgan.models import dcgan, mlp
 
 

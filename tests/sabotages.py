@@ -25,10 +25,10 @@ import optax
 
 from experiments import dcgan, gan, points
 from jaxgan import latents, losses, total
+from jaxgan.core.networks import Net
 from jaxgan.data import load
 from jaxgan.data.source import Part, in_memory
 from jaxgan.models.dcgan import Generator
-from jaxgan.networks import Net
 from jaxgan.training import program
 
 STEPS = 2000

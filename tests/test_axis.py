@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import axis
+from jaxgan.core import axis
 
 X = jnp.arange(8.0).reshape(4, 2)
 

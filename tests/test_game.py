@@ -13,8 +13,8 @@ import pytest
 from solvable import ONE, Scalar, bilinear
 
 from jaxgan import Game, Net, Player, latents, losses, total
-from jaxgan.game import Terms
-from jaxgan.gradients import accumulate
+from jaxgan.core.game import Terms
+from jaxgan.core.gradients import accumulate
 
 
 @pytest.mark.parametrize("eta", [0.1, 0.5])

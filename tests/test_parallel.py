@@ -60,7 +60,7 @@ def test_same_result_on_any_number_of_devices(reference, spread, count):
 
 def test_statistics_of_each_device_alone_would_be_seen(reference, monkeypatch):
     """The check above fails if BatchNorm does not look over the devices."""
-    from jaxgan import axis
+    from jaxgan.core import axis
 
     critic_turns, batch, before, expected, _ = reference
     game, on = games.dcgan_game(critic_turns), parallel.devices(4)

@@ -15,8 +15,8 @@ import pytest
 from programs import run
 
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
+from jaxgan.core.gradients import accumulate, clipped, whole
 from jaxgan.dynamics import consensus, extragradient, unrolled
-from jaxgan.gradients import accumulate, clipped, whole
 from jaxgan.privacy import private, shown, spent, uses
 from jaxgan.training.private import made_private
 

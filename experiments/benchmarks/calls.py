@@ -16,7 +16,8 @@ import tyro
 
 from experiments.benchmarks.games import CASES, Case, Name, build
 from experiments.benchmarks.paired import race, timed
-from jaxgan import axis, parallel
+from jaxgan import parallel
+from jaxgan.core import axis
 from jaxgan.population import Population
 from jaxgan.training.stepping import TOGETHER
 

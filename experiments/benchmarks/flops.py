@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from experiments.benchmarks.games import Case
+from jaxgan.core.networks import takes_train
 from jaxgan.models import layers, resnet
-from jaxgan.networks import takes_train
 
 
 def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:

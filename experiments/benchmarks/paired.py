@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan.game import Game
+from jaxgan.core.game import Game
 from jaxgan.training import logging
 
 

@@ -28,8 +28,8 @@ from jax import lax
 from experiments import stylegan2
 from experiments.benchmarks.games import CASES, build
 from experiments.benchmarks.paired import race, stepper
+from jaxgan.core.game import Game
 from jaxgan.data import Arrays
-from jaxgan.game import Game
 from jaxgan.models import convolution
 from jaxgan.training import memory
 

@@ -39,8 +39,8 @@ from experiments import stylegan2
 from experiments.benchmarks import processes
 from experiments.benchmarks.worker import recorded
 from jaxgan import latents, parallel
+from jaxgan.core.game import Game, State, example_keys
 from jaxgan.data import Arrays
-from jaxgan.game import Game, State, example_keys
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length import _DIRECTION
 from jaxgan.models.stylegan2 import _maps

@@ -24,7 +24,7 @@ import tyro
 from experiments.benchmarks import flops
 from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan import doctor, parallel
-from jaxgan.game import example_keys
+from jaxgan.core.game import example_keys
 from jaxgan.sampling import latents
 from jaxgan.training import memory
 from jaxgan.training.loop import CALL_SECONDS

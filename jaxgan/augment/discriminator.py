@@ -9,7 +9,7 @@ import jax
 from jaxgan.augment.differentiable import diffaugment
 from jaxgan.augment.pipeline import BGC, apply, draw
 from jaxgan.augment.probability import AdaptiveProbability
-from jaxgan.networks import Function, Net, Nets
+from jaxgan.core.networks import Function, Net, Nets
 
 Kind = Literal["none", "diffaugment", "ada"]
 

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan import axis
+from jaxgan.core import axis
 
 
 class AdaptiveProbability(nn.Module):

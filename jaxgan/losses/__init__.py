@@ -1,5 +1,6 @@
 """Every loss: pure functions that give one value per example, composed by arithmetic and ``jaxgan.total``."""
 
+from jaxgan.core.lazy import Lazy as Lazy, every as every
 from jaxgan.losses.adversarial import (
     discriminator_metrics as discriminator_metrics,
     hinge_discriminator as hinge_discriminator,
@@ -17,7 +18,6 @@ from jaxgan.losses.adversarial import (
 )
 from jaxgan.losses.consistency import consistency as consistency
 from jaxgan.losses.features import feature_matching as feature_matching, perceptual as perceptual
-from jaxgan.losses.lazy import Lazy as Lazy, every as every
 from jaxgan.losses.lecam import Anchors as Anchors, lecam as lecam
 from jaxgan.losses.orthogonal import orthogonal as orthogonal
 from jaxgan.losses.path_length import PathMean as PathMean, path_length as path_length, path_lengths as path_lengths

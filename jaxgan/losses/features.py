@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan import axis
+from jaxgan.core import axis
 
 
 def feature_matching(real_features: jax.Array, fake_features: jax.Array) -> jax.Array:

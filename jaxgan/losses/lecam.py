@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan import axis
+from jaxgan.core import axis
 from jaxgan.losses.adversarial import check_logits
 
 

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan import axis
+from jaxgan.core import axis
 
 _DIRECTION = 0x9A7B  # of the keys that are folded in
 

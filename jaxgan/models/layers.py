@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan import axis
+from jaxgan.core import axis
 from jaxgan.models import convolution, sums
 
 Initializer = Callable[..., jax.Array]

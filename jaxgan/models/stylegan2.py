@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan import axis
+from jaxgan.core import axis
 from jaxgan.models import convolution, sums
 from jaxgan.models.layers import biased, class_weights, doublings
 from jaxgan.models.resampling import enlarged, reduced

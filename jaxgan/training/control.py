@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxgan import sampling
 from jaxgan.classifier import trained
-from jaxgan.game import State
+from jaxgan.core.game import State
 from jaxgan.styles import Styles, deviation, mixing_grid, moved, probe, sefa, within
 from jaxgan.training import cache
 from jaxgan.training.experiment import Experiment

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import evaluation, sampling
+from jaxgan.core.game import State
 from jaxgan.data.source import Part, Source
 from jaxgan.evaluation import READ
-from jaxgan.game import State
 from jaxgan.metrics import perceptual_path_length, psnr, ssim
 from jaxgan.metrics.features import Features, as_bytes
 from jaxgan.metrics.path_length import KEPT

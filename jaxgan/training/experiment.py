@@ -11,12 +11,12 @@ import numpy as np
 import optax
 
 from jaxgan import sampling
+from jaxgan.core.game import Game, Player, State, total
+from jaxgan.core.networks import Net, Nets, Noted
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
 from jaxgan.export import LEAST
-from jaxgan.game import Game, Player, State, total
 from jaxgan.metrics import gaussian_distance, moments
-from jaxgan.networks import Net, Nets, Noted
 from jaxgan.styles import Styles
 from jaxgan.training.settings import Settings
 

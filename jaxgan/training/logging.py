@@ -24,7 +24,7 @@ from rich.text import Text
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2, summary_pb2
 
-from jaxgan.losses.lazy import Lazy
+from jaxgan.core.lazy import Lazy
 from jaxgan.version import __version__
 
 PLAIN_LINES_EVERY = 2.0  # seconds, of a run

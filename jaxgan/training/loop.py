@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxgan import parallel, sampling
-from jaxgan.game import State
+from jaxgan.core.game import State
 from jaxgan.training import diagnostics, logging
 from jaxgan.training.checkpoint import Checkpoints
 from jaxgan.training.diagnostics import Doctor

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import parallel
+from jaxgan.core.game import State
 from jaxgan.data.source import hold_out
-from jaxgan.game import State
 from jaxgan.population import Population, member
 from jaxgan.training import logging
 from jaxgan.training.experiment import Experiment

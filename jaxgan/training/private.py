@@ -13,8 +13,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxgan import privacy
+from jaxgan.core.game import Game
 from jaxgan.data import Unpaired, as_float
-from jaxgan.game import Game
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.settings import Settings
 

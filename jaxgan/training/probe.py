@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import sampling
+from jaxgan.core.game import Game, State
 from jaxgan.data import Source, as_float
-from jaxgan.game import Game, State
 from jaxgan.population import AXES
 from jaxgan.training.experiment import Experiment
 

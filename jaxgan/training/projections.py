@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgan import losses, metrics, sampling
+from jaxgan.core.game import State
 from jaxgan.data.images import decoded, fitted
-from jaxgan.game import State
 from jaxgan.metrics.similarity import WINDOW
 from jaxgan.projection import NOISE_WEIGHT, RATE, SPACES, Projection, Space, deviation, project
 from jaxgan.training.directory import to_out

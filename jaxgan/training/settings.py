@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
+from jaxgan.core.gradients import accumulate
 from jaxgan.data import Source, augment, load
-from jaxgan.gradients import accumulate
 
 COUNT, WEIGHT, SHARE = (1, math.inf), (0, 1e6), (0, 1)  # ranges, ends included
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgan.networks import Nets
+from jaxgan.core.networks import Nets
 from jaxgan.sampling import beneath, lerp, slerp
 from jaxgan.styles import RANGES, Styles, deviation, moved, sefa, within
 from jaxgan.training.experiment import SHEET_COLUMNS

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from jaxgan import parallel
+from jaxgan.core.game import Game
 from jaxgan.data import Arrays, Batches, Source, Unpaired, as_float, stream
 from jaxgan.data.source import size_in_bytes
-from jaxgan.game import Game
 from jaxgan.training.members import One
 
 TOGETHER = 10  # the most steps of a call

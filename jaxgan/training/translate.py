@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import sampling
+from jaxgan.core.game import State
+from jaxgan.core.networks import Function, Nets, takes_train
 from jaxgan.data import degrade
 from jaxgan.data.tiles import starts
 from jaxgan.export import LEAST, Direction
-from jaxgan.game import State
 from jaxgan.interop.parameters import named, unnamed
-from jaxgan.networks import Function, Nets, takes_train
 from jaxgan.training.experiment import Experiment, Translation
 
 TILES = (1024, 768, 512, 384, 256, 192, 128, 64)  # sides to choose from, the largest that memory allows

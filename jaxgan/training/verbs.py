@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgan import evaluation, export as exporting, parallel, sampling
+from jaxgan.core.game import State
 from jaxgan.data import Batches
-from jaxgan.game import State
 from jaxgan.training import (
     cache,
     card as cards,

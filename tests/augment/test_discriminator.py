@@ -8,9 +8,9 @@ import optax
 import pytest
 
 from jaxgan import Game, Net, Player, augment, latents, losses, parallel, total
-from jaxgan.gradients import accumulate, whole
+from jaxgan.core.gradients import accumulate, whole
+from jaxgan.core.networks import Function, Nets
 from jaxgan.models import mlp
-from jaxgan.networks import Function, Nets
 
 
 def published(p, signs, batch_size, target, kimg, interval):

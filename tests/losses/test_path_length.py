@@ -12,7 +12,8 @@ import numpy as np
 import official
 import pytest
 
-from jaxgan import axis, losses
+from jaxgan import losses
+from jaxgan.core import axis
 from jaxgan.interop import stylegan2 as interop
 
 KEYS = jax.random.split(jax.random.key(0), 3000)

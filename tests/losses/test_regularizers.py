@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgan import axis, losses
+from jaxgan import losses
+from jaxgan.core import axis
 
 KEYS = jax.random.split(jax.random.key(0), 2000)
 A = jnp.arange(12.0).reshape(2, 2, 3)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan import axis
+from jaxgan.core import axis
 from jaxgan.models import layers
 
 X = jnp.array(np.random.default_rng(0).normal(3.0, 2.0, size=(8, 4, 4, 5)), jnp.float32)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from jaxgan import losses
+from jaxgan.core.networks import Function
 from jaxgan.models import cgan, r3gan, resnet, srgan
-from jaxgan.networks import Function
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[torch]'")
 from torch.nn import functional as F  # noqa: E402

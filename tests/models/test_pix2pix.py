@@ -13,7 +13,8 @@ import official
 import optax
 import pytest
 
-from jaxgan import Game, Net, Player, axis, losses, parallel, total
+from jaxgan import Game, Net, Player, losses, parallel, total
+from jaxgan.core import axis
 from jaxgan.models import pix2pix
 
 UNETS = {  # norm, downs, width, shape: training, norm of the gradient, averages, each image's own

@@ -14,7 +14,8 @@ import official
 import optax
 import pytest
 
-from jaxgan import Game, Net, Player, axis, losses, parallel, total
+from jaxgan import Game, Net, Player, losses, parallel, total
+from jaxgan.core import axis
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.models import stylegan2
 from jaxgan.sampling import latents, others

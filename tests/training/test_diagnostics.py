@@ -13,8 +13,8 @@ import pytest
 import sabotages
 
 from jaxgan import Game, Net, Player, losses, total
+from jaxgan.core.game import State
 from jaxgan.data import Arrays
-from jaxgan.game import State
 from jaxgan.population import Population
 from jaxgan.sampling import latents
 from jaxgan.training import diagnostics, loop, probe as probing, report

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgan import axis
+from jaxgan.core import axis
 
 
 def whole(loss, own, batch, keys):

@@ -26,10 +26,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxgan import axis
-from jaxgan.gradients import whole
-from jaxgan.losses.lazy import Lazy
-from jaxgan.networks import Function, Net, Nets, listed, takes_train
+from jaxgan.core import axis
+from jaxgan.core.gradients import whole
+from jaxgan.core.lazy import Lazy
+from jaxgan.core.networks import Function, Net, Nets, listed, takes_train
 
 RESERVED = ("loss", "grad_norm")  # what the game itself logs for each player
 
@@ -103,7 +103,7 @@ class Player:
       loss: pure, ``(nets, batch, keys, step) -> total(...)``; ``keys`` is [B], one per example.
       optimizer: an optax transformation; one that takes extra arguments is given ``value``, the loss,
         and ``terms``, every scalar that the loss named.
-      gradient: how the gradient is computed; see ``jaxgan.gradients``.
+      gradient: how the gradient is computed; see ``jaxgan.core.gradients``.
     """
 
     owns: tuple[str, ...]
