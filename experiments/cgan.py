@@ -17,8 +17,8 @@ import dataclasses
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.core.keys import others
 from jaxgan.models import cgan
-from jaxgan.sampling import others
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import SHARE, Settings, conditions

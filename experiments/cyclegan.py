@@ -28,7 +28,8 @@ from typing import Any, Literal, Self
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import Game, Net, Player, data, losses, sampling, total
+from jaxgan import Game, Net, Player, data, losses, media, total
+from jaxgan.core.keys import others
 from jaxgan.data import unpaired
 from jaxgan.models import cyclegan, pix2pix
 from jaxgan.pool import ImagePool
@@ -108,7 +109,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def examples(keys, batch):
         """Of A and of B: each drawn for itself, enlarged, cut and mirrored."""
-        return config.augmented(keys, batch["input"]), config.augmented(sampling.others(keys, 3), batch["image"])
+        return config.augmented(keys, batch["input"]), config.augmented(others(keys, 3), batch["image"])
 
     def made(nets, a, b):
         """Images of B and of A made of the other, and those made of themselves, by domain, if identity has a weight.
@@ -154,7 +155,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def there_and_back(there, back, of):
         def sheet(nets, batch, keys):
             made = nets[there](batch[of])
-            return sampling.beneath(batch[of], made, nets[back](made))
+            return media.beneath(batch[of], made, nets[back](made))
 
         return sheet
 

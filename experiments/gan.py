@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.core.keys import others
 from jaxgan.models import mlp
-from jaxgan.sampling import others
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import Settings

@@ -21,9 +21,9 @@ from typing import Any, Literal, Self
 import optax
 
 from jaxgan import data, losses, optimizers, render, total
+from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
 from jaxgan.models import gan3d
-from jaxgan.sampling import uniform_latents
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, check_ranges, positive

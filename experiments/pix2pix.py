@@ -32,7 +32,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import Game, Net, Player, data, losses, sampling, total
+from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.data import degrade, pairs
 from jaxgan.models import pix2pix
 from jaxgan.training.experiment import Experiment, Translation, waiting
@@ -185,7 +185,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def before_and_after(nets, batch, keys):
         """Inputs, beneath them what is made of them, and the images that they belong to."""
         given = made(keys, batch)
-        return sampling.beneath(sampling.pictured(given, channels), generated(nets, given, keys)[0], batch["image"])
+        return media.beneath(media.pictured(given, channels), generated(nets, given, keys)[0], batch["image"])
 
     example = jnp.zeros((1, *source.shape))
     given = made(jax.random.split(jax.random.key(0), 1), data.as_float(source.read(np.zeros(1, int))))

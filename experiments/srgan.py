@@ -30,7 +30,7 @@ from typing import Any, Literal, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 
-from jaxgan import Game, Net, Player, data, losses, sampling, total
+from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.core.networks import Fixed, Given
 from jaxgan.data import augment, degrade
 from jaxgan.interop import read_weights
@@ -263,7 +263,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def before_and_after(nets, batch, keys):
         """Bicubic enlargements, beneath them what the network makes, and the images themselves."""
         low, real = examples(keys, batch)
-        return sampling.beneath(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
+        return media.beneath(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
 
     in_game = dataclasses.replace(config, learning_rate=config.game_learning_rate)
     d = Player(("d",), discriminator_loss, in_game.adam(since=config.pretrain), config.gradient)

@@ -26,10 +26,10 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, total
+from jaxgan.core.keys import others
 from jaxgan.data import augment
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest
-from jaxgan.sampling import others
 from jaxgan.styles import Styles
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main

@@ -18,7 +18,7 @@ from typing import Any, Self
 import jax.numpy as jnp
 import optax
 
-from jaxgan import Game, Net, Player, data, latents, losses, sampling, total
+from jaxgan import Game, Net, Player, data, latents, losses, media, total
 from jaxgan.models import vae
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main
@@ -62,7 +62,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def reconstruction(nets, batch, keys):
         mean, _ = nets.encoder(batch["image"])
-        return sampling.beneath(batch["image"], decoded(nets, mean))
+        return media.beneath(batch["image"], decoded(nets, mean))
 
     def walk(nets, batch, keys):
         mean, _ = nets.encoder(batch["image"])

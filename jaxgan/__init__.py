@@ -7,6 +7,6 @@ pure. Losses are in ``jaxgan.losses``, architectures in ``jaxgan.models``, sever
 
 from jaxgan import losses as losses
 from jaxgan.core.game import Game as Game, Player as Player, State as State, Terms as Terms, total as total
+from jaxgan.core.keys import latents as latents
 from jaxgan.core.networks import Function as Function, Net as Net, Nets as Nets
-from jaxgan.sampling import latents as latents
 from jaxgan.version import __version__ as __version__

@@ -95,7 +95,8 @@ def _compare(asked: argparse.Namespace) -> None:
 
 
 def _sample(asked: argparse.Namespace) -> None:
-    from jaxgan import export, sampling
+    from jaxgan import export, media
+    from jaxgan.core.keys import class_labels
     from jaxgan.training.directory import to_out
 
     if asked.out.suffix.lower() not in (".png", ".npz"):
@@ -106,14 +107,14 @@ def _sample(asked: argparse.Namespace) -> None:
     samples = artefact.sample(asked.seed, asked.count, asked.label)
     with to_out(asked.out):
         if asked.out.suffix.lower() == ".npz":
-            labels = sampling.labels(asked.count, artefact.classes, asked.label) if artefact.classes else None
-            sampling.save_arrays(asked.out, samples, labels)
+            labels = class_labels(asked.count, artefact.classes, asked.label) if artefact.classes else None
+            media.save_arrays(asked.out, samples, labels)
         elif samples.ndim not in (2, 4):
             raise ValueError(f"--out {asked.out}: samples of shape {samples.shape[1:]} are no pictures; write an .npz")
         else:
-            frame = sampling.grid(samples)
+            frame = media.grid(samples)
             by = str(artefact.metadata.get("made_by", "an exported generator"))
-            sampling.save(asked.out, frame, by, scale=max(1, 256 // frame.shape[-3]))
+            media.save(asked.out, frame, by, scale=max(1, 256 // frame.shape[-3]))
     print(f"{asked.out}: {asked.count:,} samples of {asked.artefact}, seed {asked.seed}")
 
 

@@ -37,7 +37,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import sampling
+from jaxgan.core.keys import class_labels
 from jaxgan.version import __version__
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -200,7 +200,7 @@ class Artefact:
         Raises:
           ValueError: there is no such class, or the count is below 1.
         """
-        labels, size = sampling.labels(count, self.classes, label), min(BATCH, count)
+        labels, size = class_labels(count, self.classes, label), min(BATCH, count)
         parts = []
         for start in range(0, count, size):
             indices = np.arange(start, start + size, dtype=np.int32)  # as many each time: compiled once

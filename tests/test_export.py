@@ -11,7 +11,8 @@ import programs
 import pytest
 from PIL import Image
 
-from jaxgan import __main__ as console, export, sampling
+from jaxgan import __main__ as console, export
+from jaxgan.core.keys import keys_of, latents
 
 
 def console_code(capsys, *arguments):
@@ -71,7 +72,7 @@ def small(path, classes=()):
     generate = (lambda z, label: z["z"] * 0 + label[:, None]) if classes else lambda z: z["z"]
     export.write(
         path,
-        lambda seed, indices: {"z": sampling.latents(sampling.keys_of(seed, indices), 3)},
+        lambda seed, indices: {"z": latents(keys_of(seed, indices), 3)},
         generate,
         classes=classes,
     )

@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 
 from experiments import gan3d as experiment
 from jaxgan import data
+from jaxgan.core.keys import sample_keys
 from jaxgan.data import voxels
-from jaxgan.sampling import sample_keys
 from jaxgan.training.experiment import _coarse
 
 

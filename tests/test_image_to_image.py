@@ -11,7 +11,7 @@ import programs
 import pytest
 from PIL import Image
 
-from jaxgan import classifier, data, sampling
+from jaxgan import classifier, data, media
 from jaxgan.data import degrade
 from jaxgan.data.images import decoded, image_files
 from jaxgan.metrics import psnr
@@ -55,7 +55,7 @@ def of_one_image(image, source, weights, tmp_path, name):
     """The figures of samples that are all one image."""
     ours, theirs = tmp_path / f"{name}.npz", tmp_path / "targets.npz"
     count = len(source)
-    np.savez(ours, images=np.repeat(sampling.to_bytes(image[None]), count, 0))
+    np.savez(ours, images=np.repeat(media.to_bytes(image[None]), count, 0))
     np.savez(theirs, images=source.read(np.arange(count))["image"])
     told = subprocess.run(
         [sys.executable, "-m", "jaxgan", "fid", ours, theirs, "--weights", weights, "--features", "inception-768"],
@@ -108,13 +108,13 @@ def enlarged_psnr(run, folder, scale, tmp_path, *more) -> tuple[float, float]:
         reals[name] = picture[:height, :width], grey
         low = degrade.rounded(degrade.bicubic(reals[name][0][None] / np.float32(127.5) - 1, scale))
         (lows / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(sampling.to_bytes(np.asarray(low))[0]).save(lows / name)
+        Image.fromarray(media.to_bytes(np.asarray(low))[0]).save(lows / name)
     out = tmp_path / "out"
     programs.done("translate", "--run-dir", run, "--images", lows, "--out", out, *more, experiment="srgan")
     ours, theirs = [], []
     for name, (real, grey) in reals.items():
         low = np.asarray(Image.open(lows / name)).astype(np.float32)[None] / 127.5 - 1
-        bicubic = sampling.to_bytes(np.asarray(degrade.bicubic(low, 1 / scale)))[0]
+        bicubic = media.to_bytes(np.asarray(degrade.bicubic(low, 1 / scale)))[0]
         made = np.asarray(Image.open(out / name))
         channels = slice(0, 1) if grey else slice(None)  # a grey image is its own luma
         ours.append(luma_psnr(made[..., channels], real[..., channels], scale))

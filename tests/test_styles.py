@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from experiments import stylegan2 as experiment
-from jaxgan import sampling, styles
+from jaxgan import styles
 from jaxgan.data.source import Part
+from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
 from jaxgan.training import control as controlling
 from jaxgan.training.control import Control
 
@@ -130,8 +131,8 @@ def test_a_mixing_grid():
 
 def test_a_way_in_w_is_straight():
     ws = jax.random.normal(jax.random.key(0), (3, 4, 5))
-    path = sampling.closed_path(ws, sampling.lerp)
-    frames = sampling.FRAMES_A_LATENT
+    path = closed_path(ws, lerp)
+    frames = FRAMES_A_LATENT
     assert path.shape == (3 * frames, 4, 5)
     np.testing.assert_array_equal(path[::frames], ws)
     steps = np.diff(np.concatenate([path, path[:1]]), axis=0).reshape(3, frames, 4, 5)
@@ -279,11 +280,11 @@ def test_directions_of_the_weights(tiny, nets, images, mapped, ask, plain):
 
 def test_a_direction_to_and_fro(ask):
     film = ask(moving=True, direction="sefa:0", strength=(-1.0, 2.0))
-    assert film.frames == 2 * sampling.FRAMES_A_LATENT - 2
+    assert film.frames == 2 * FRAMES_A_LATENT - 2
     frames = film.samples.reshape(film.frames, 5, *film.samples.shape[1:])
     ends = ask(direction="sefa:0", strength=(-1.0, 2.0)).samples.reshape(5, 2, *film.samples.shape[1:])
     close(frames[0], ends[:, 0])
-    close(frames[sampling.FRAMES_A_LATENT - 1], ends[:, 1])
+    close(frames[FRAMES_A_LATENT - 1], ends[:, 1])
     close(frames[1:][::-1], frames[1:])
 
 

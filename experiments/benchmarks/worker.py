@@ -25,7 +25,7 @@ from experiments.benchmarks import flops
 from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan import doctor, parallel
 from jaxgan.core.game import example_keys
-from jaxgan.sampling import latents
+from jaxgan.core.keys import latents
 from jaxgan.training import memory
 from jaxgan.training.loop import CALL_SECONDS
 from jaxgan.training.stepping import TOGETHER

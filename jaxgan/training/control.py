@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import sampling
 from jaxgan.classifier import trained
 from jaxgan.core.game import State
+from jaxgan.core.keys import sample_keys
+from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
 from jaxgan.styles import Styles, deviation, mixing_grid, moved, probe, sefa, within
 from jaxgan.training import cache
 from jaxgan.training.experiment import Experiment
@@ -131,7 +132,7 @@ def draw(
     if control.direction is not None:
         return _along(control, experiment, styles, state, ws, seed, moving)
     if moving and control.space == "w":
-        ws = sampling.closed_path(ws, sampling.lerp)
+        ws = closed_path(ws, lerp)
     samples = _images(control, experiment, styles, seed)(state, ws)
     return Drawn(samples, len(samples) if moving else 1)
 
@@ -142,7 +143,7 @@ def _along(control, experiment, styles, state, ws, seed, moving) -> Drawn:
     w, direction = _direction(control, experiment, styles, state, which, seed)
     strengths = np.asarray(control.strength or STRENGTHS, np.float32)
     if moving:
-        there = np.linspace(strengths.min(), strengths.max(), sampling.FRAMES_A_LATENT, dtype=np.float32)
+        there = np.linspace(strengths.min(), strengths.max(), FRAMES_A_LATENT, dtype=np.float32)
         strengths = np.concatenate([there, there[-2:0:-1]])
     grid = moved(ws, direction, jnp.asarray(strengths) * deviation(w, direction), which)  # [N, S, layers, w]
     grid = grid.swapaxes(0, 1) if moving else grid
@@ -195,7 +196,7 @@ def _images(control: Control, experiment: Experiment, styles: Styles, seed: int)
     """``(state, ws) -> images``, with the noise that is asked for."""
     if control.noise == "random":
         run = experiment.in_batches(styles.images)
-        return lambda state, ws: run(state, ws, sampling.sample_keys(seed, len(ws)))
+        return lambda state, ws: run(state, ws, sample_keys(seed, len(ws)))
     noise = styles.noise() if control.noise == "constant" else None
     return experiment.in_batches(lambda nets, ws: styles.images(nets, ws, noise))
 

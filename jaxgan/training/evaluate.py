@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import evaluation, sampling
+from jaxgan import evaluation, media
 from jaxgan.core.game import State
+from jaxgan.core.keys import keys_of, others
 from jaxgan.data.source import Part, Source
+from jaxgan.editing.interpolation import slerp
 from jaxgan.evaluation import READ
 from jaxgan.metrics import perceptual_path_length, psnr, ssim
 from jaxgan.metrics.features import Features, as_bytes
@@ -69,15 +71,15 @@ class Drawn:
         labels = self._labels(indices)
         samples = self._draw(self._experiment.draw(self._seed, indices), labels)
         asked = {} if labels is None else {"label": np.asarray(labels)}
-        return {"image": sampling.to_bytes(samples), **asked}
+        return {"image": media.to_bytes(samples), **asked}
 
     def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         """Samples at random points of paths between latents, and ``epsilon`` further on: floats, not rounded."""
-        keys, labels = sampling.keys_of(self._seed, indices), self._labels(indices)
-        one, other = (self._experiment.latents(sampling.others(keys, n)) for n in (1, 2))
+        keys, labels = keys_of(self._seed, indices), self._labels(indices)
+        one, other = (self._experiment.latents(others(keys, n)) for n in (1, 2))
         t = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
         t = t.reshape(-1, *(1,) * (one.ndim - 1))
-        start, end = sampling.slerp(one, other, t), sampling.slerp(one, other, t + epsilon)
+        start, end = slerp(one, other, t), slerp(one, other, t + epsilon)
         return self._draw(start, labels), self._draw(end, labels)
 
     def _labels(self, indices: np.ndarray) -> jax.Array | None:

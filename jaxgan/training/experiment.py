@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxgan import sampling
 from jaxgan.core.game import Game, Player, State, total
+from jaxgan.core.keys import keys_of, latents, sample_keys
 from jaxgan.core.networks import Net, Nets, Noted
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
@@ -107,7 +107,7 @@ class Experiment:
 
     def draw(self, seed: int, indices: np.ndarray) -> Any:
         """The latents of these samples of a seed: sample i is the same in any batch."""
-        keys = sampling.keys_of(seed, indices)
+        keys = keys_of(seed, indices)
         if self.inputs is None:
             return self.latents(keys)
         return self.latents(keys, as_float(self.inputs.read(np.asarray(indices) % len(self.inputs))))
@@ -149,7 +149,7 @@ class Experiment:
         nets = Noted(self.game.functions(state))
 
         def make():
-            keys = sampling.sample_keys(0, 1)
+            keys = sample_keys(0, 1)
             for translation in self.translations.values():
                 side = -(-LEAST // translation.multiple) * translation.multiple
                 translation.run(nets, jnp.zeros((1, side, side, translation.channels)), keys)
@@ -163,7 +163,7 @@ class Experiment:
         """A function of a state that draws each of ``sheets``, of the same examples every time."""
         # From all over the source, whose neighbours may be of one class; of a smaller source some more than once.
         examples = self.source.read(np.linspace(0, len(self.source) - 1, SHEET).astype(int))
-        keys = sampling.sample_keys(seed, SHEET)
+        keys = sample_keys(seed, SHEET)
 
         @jax.jit
         def draw(state, examples):
@@ -198,7 +198,7 @@ def two_players(
     turns: tuple[tuple[str, ...], ...] = (("d",), ("g",)),
     classes: tuple[str, ...] = (),
     others: Mapping[str, Net] | None = None,
-    draw: Callable[[jax.Array, int], jax.Array] = sampling.latents,
+    draw: Callable[[jax.Array, int], jax.Array] = latents,
 ) -> Experiment:
     """One generator, ``g``, against one discriminator or critic, ``d``: what most of the family have in common.
 

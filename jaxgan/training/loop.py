@@ -12,7 +12,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from jaxgan import parallel, sampling
+from jaxgan import media, parallel
 from jaxgan.core.game import State
 from jaxgan.training import diagnostics, logging
 from jaxgan.training.checkpoint import Checkpoints
@@ -288,7 +288,7 @@ class _Run:
         if grid is not None:
             self.save_picture(grid, f"step_{step:07}")
         for name, images in self.sheets(states[0]).items():
-            sheet = sampling.grid(np.nan_to_num(images), SHEET_COLUMNS)
+            sheet = media.grid(np.nan_to_num(images), SHEET_COLUMNS)
             self.save_picture(sheet, f"step_{step:07}_{name}", beside_real=True)
         if step == self.config.steps and grid is not None:
             self.terminal.close()
@@ -301,7 +301,7 @@ class _Run:
         path = self.path / "samples" / f"{name}.png"
         path.parent.mkdir(exist_ok=True)
         scale = max(1, 256 // image.shape[0])
-        sampling.save(path, image, signature(self.name), scale=scale, beside_real=beside_real)
+        media.save(path, image, signature(self.name), scale=scale, beside_real=beside_real)
 
     def grid(self, states: list[State]) -> np.ndarray | None:
         """Samples of the same latents as one image, of a population a row for each member; None of what is not seen.
@@ -315,10 +315,10 @@ class _Run:
         z = jax.tree.map(lambda x: x[:count], self.grid_latents)
         samples = [self.experiment.view(self.sample(state, z)) for state in states]
         if samples[0].ndim == 4:
-            return sampling.grid(np.nan_to_num(np.concatenate(samples)), columns=row if many or classes else None)
+            return media.grid(np.nan_to_num(np.concatenate(samples)), columns=row if many or classes else None)
         if samples[0].shape[1:] == (2,):
-            plots = np.stack([sampling.grid(points) for points in samples])
-            return plots[0] if len(plots) == 1 else sampling.grid(plots / 127.5 - 1)
+            plots = np.stack([media.grid(points) for points in samples])
+            return plots[0] if len(plots) == 1 else media.grid(plots / 127.5 - 1)
         return None
 
     @contextlib.contextmanager

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import sampling
 from jaxgan.core.game import Game, State
+from jaxgan.core.keys import sample_keys
 from jaxgan.data import Source, as_float
 from jaxgan.population import AXES
 from jaxgan.training.experiment import Experiment
@@ -116,7 +116,7 @@ def _pair(experiment: Experiment, rng: np.random.Generator) -> tuple[Any, Any] |
 def _memory(experiment: Experiment, state: State, seed: int, train: Any, held: Any) -> dict[str, jax.Array]:
     game = experiment.game
     nets = game.functions(state, train=True, ema=False)
-    keys = sampling.sample_keys(seed, len(jax.tree.leaves(train)[0]))
+    keys = sample_keys(seed, len(jax.tree.leaves(train)[0]))
     found = {}
     for name, player in game.players.items():
         on_train, on_held = (player.loss(nets, batch, keys, state.step).metrics for batch in (train, held))

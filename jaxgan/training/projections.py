@@ -19,8 +19,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import losses, metrics, sampling
+from jaxgan import losses, media, metrics
 from jaxgan.core.game import State
+from jaxgan.core.keys import sample_keys
 from jaxgan.data.images import decoded, fitted
 from jaxgan.metrics.similarity import WINDOW
 from jaxgan.projection import NOISE_WEIGHT, RATE, SPACES, Projection, Space, deviation, project
@@ -108,12 +109,12 @@ def project_files(
                 write(placed[name].with_name(f"{placed[name].name}.{space}.npz"), own)
                 ssim = "" if np.isnan(own.ssim) else f"{own.ssim:.3f}"
                 table.add_row(name, space, f"{own.course[-1]:.4f}", f"{own.psnr:.2f}", ssim)
-            sheet = sampling.grid(
+            sheet = media.grid(
                 np.stack([targets[part][i], *(images[s][i] for s in spaces)]) / 127.5 - 1, 1 + len(spaces)
             )
             path = placed[name].with_name(f"{placed[name].name}.png")
             with to_out(path):
-                sampling.save(path, sheet, by, scale=max(1, 256 // size), beside_real=True)
+                media.save(path, sheet, by, scale=max(1, 256 // size), beside_real=True)
     Console(highlight=False).print(table)
     print(f"projections: {out}")
 
@@ -147,11 +148,11 @@ def _projector(experiment: Experiment, state: State, steps: int, seed: int) -> C
     size = spread(state, experiment.draw(seed, np.arange(DRAWS)), *labels)
 
     def run(targets: np.ndarray, start: int, space: Space) -> tuple[Projection, np.ndarray]:
-        keys = sampling.sample_keys(seed, len(targets), start)
+        keys = sample_keys(seed, len(targets), start)
         projection, made = compiled(state, jnp.float32(targets) / 127.5 - 1, keys, size, space=space)
         if not np.isfinite(made).all():
             raise ValueError("the run, or the projection, has diverged: its images are not finite")
-        return projection, sampling.to_bytes(made)
+        return projection, media.to_bytes(made)
 
     return run
 
@@ -233,10 +234,10 @@ def sample_projected(restored: tuple[Experiment, State, str], paths: Sequence[Pa
     images = np.asarray(draw(state, np.stack([own.ws for own in found]), maps))
     with to_out(out):
         if kind == ".npz":
-            sampling.save_arrays(out, images)
+            media.save_arrays(out, images)
         else:
-            sheet = sampling.grid(images)
-            sampling.save(out, sheet, by, scale=max(1, 256 // sheet.shape[0]))
+            sheet = media.grid(images)
+            media.save(out, sheet, by, scale=max(1, 256 // sheet.shape[0]))
     print(f"{out}: {len(found)} projections, by the networks of step {int(state.step)}")
 
 

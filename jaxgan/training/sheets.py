@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgan import media
 from jaxgan.core.networks import Nets
-from jaxgan.sampling import beneath, lerp, slerp
+from jaxgan.editing.interpolation import lerp, slerp
 from jaxgan.styles import RANGES, Styles, deviation, moved, sefa, within
 from jaxgan.training.experiment import SHEET_COLUMNS
 
@@ -32,7 +33,7 @@ def of_styles(
 
     def drawn(nets, *rows):
         """What styles, [n, layers, w] each, give, one beneath the other."""
-        return beneath(*jnp.split(styles.images(nets, jnp.concatenate(rows), styles.noise()), len(rows)))
+        return media.beneath(*jnp.split(styles.images(nets, jnp.concatenate(rows), styles.noise()), len(rows)))
 
     def mapped(nets, batch, keys, **how):
         return styles.map(nets, latents(keys), *label_of(batch), **how)

@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import sampling
+from jaxgan import media
 from jaxgan.core.game import State
+from jaxgan.core.keys import keys_of
 from jaxgan.core.networks import Function, Nets, takes_train
 from jaxgan.data import degrade
 from jaxgan.data.tiles import starts
@@ -70,7 +71,7 @@ class Translator:
         x = image.astype(np.float32) / 127.5 - 1
         side = self.tile_of(height, width)
         made = self._whole(x, place) if side is None else self._in_tiles(x, place, side)
-        return sampling.to_bytes(made)
+        return media.to_bytes(made)
 
     def tile_of(self, height: int, width: int) -> int | None:
         """The side of the tiles in which an image of this size is translated; None if whole."""
@@ -159,12 +160,12 @@ def _direction(translation: Translation, weights: dict[str, Any], modules: dict[
         nets = nets_of(weights)
         for name, own in moments.items():
             nets[name] = dataclasses.replace(nets[name], stats={**nets[name].stats, "moments": own})
-        return translation.run(Nets(nets), images, sampling.keys_of(seed, places))
+        return translation.run(Nets(nets), images, keys_of(seed, places))
 
     def note(weights, images, seed, places):
         noted: dict[str, Any] = {}
         nets = {name: _Noting(function, name, noted) for name, function in nets_of(weights).items()}
-        translation.run(Nets(nets), images, sampling.keys_of(seed, places))  # pyright: ignore
+        translation.run(Nets(nets), images, keys_of(seed, places))  # pyright: ignore
         return noted
 
     return Direction(weights, run, note, translation.channels, translation.multiple, translation.scale)

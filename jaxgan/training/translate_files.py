@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageSequence
 
-from jaxgan import sampling
+from jaxgan import media
 from jaxgan.data.images import EXTENSIONS, Files, converted, decoded, image_files
 from jaxgan.training.directory import to_out
 from jaxgan.training.translate import Translator
@@ -63,7 +63,7 @@ def translate_files(
             made = np.stack([translator(frame, place) for frame in picture.frames])
             seconds += time.perf_counter() - began
             with to_out(placed[name]):
-                sampling.save(placed[name], made, by, frames_per_second=max(1, round(picture.frames_per_second)))
+                media.save(placed[name], made, by, frames_per_second=max(1, round(picture.frames_per_second)))
         except ValueError as error:
             failed.append(f"{name}: {error}" if name not in str(error) else str(error))
             continue

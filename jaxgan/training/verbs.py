@@ -15,9 +15,11 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import evaluation, export as exporting, parallel, sampling
+from jaxgan import evaluation, export as exporting, media, parallel
 from jaxgan.core.game import State
+from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
+from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.training import (
     cache,
     card as cards,
@@ -203,14 +205,14 @@ def sample(
     control.check(experiment, kind)
     classes, moving = experiment.classes, kind in (".gif", ".webp")
     count = control.count if count is None else count
-    labels = jnp.asarray(sampling.labels(count, classes, label))
+    labels = jnp.asarray(class_labels(count, classes, label))
     z = experiment.draw(seed, np.arange(count))
     if moving and experiment.inputs is not None:
         raise ValueError(f"--out {out}: samples are made of images, not of latents to move between; use .png or .npz")
     passed = moving and control.direction is None  # an interpolation
     if passed and control.space == "z":
         mixed = jax.nn.one_hot(labels, max(1, len(classes)))
-        z, labels = sampling.closed_path(z, sampling.slerp), sampling.closed_path(mixed, sampling.lerp)
+        z, labels = closed_path(z, slerp), closed_path(mixed, lerp)
     if control == controlling.PLAIN:
         samples = experiment.sampler()(state, z, labels)
         drawn = controlling.Drawn(samples, len(samples) if moving else 1)
@@ -220,14 +222,14 @@ def sample(
         raise ValueError(f"{whose or 'the run'} has diverged, its samples are not finite")
     with to_out(out):
         if kind == ".npz":
-            sampling.save_arrays(out, drawn.samples, np.asarray(labels) if classes else None)
+            media.save_arrays(out, drawn.samples, np.asarray(labels) if classes else None)
         else:
             view = experiment.film if moving and experiment.film else experiment.view
             parts = np.split(view(drawn.samples), drawn.frames)
             by_class = label is None and 1 < len(classes) <= len(parts[0])
             columns = drawn.columns or (len(classes) if by_class else None)
-            frames = [sampling.grid(part, columns) for part in parts]
-            sampling.save(out, np.stack(frames), by, scale=max(1, 256 // frames[0].shape[-3]))
+            frames = [media.grid(part, columns) for part in parts]
+            media.save(out, np.stack(frames), by, scale=max(1, 256 // frames[0].shape[-3]))
     of = f"{whose}, step" if whose else "step"
     asked = "" if label is None else f", class {classes[label]}"
     asked += f", {control.told}" if control.told else ""
@@ -281,7 +283,7 @@ def export(
             nets = experiment.game.functions(state)
             exporting.write(
                 out,
-                lambda seed, indices: experiment.latents(sampling.keys_of(seed, indices)),
+                lambda seed, indices: experiment.latents(keys_of(seed, indices)),
                 lambda z, *label: experiment.generate(nets, z, *label),
                 classes=experiment.classes,
                 about=about_it,

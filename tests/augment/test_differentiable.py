@@ -7,7 +7,7 @@ import pytest
 
 from jaxgan import augment, losses
 from jaxgan.augment import differentiable
-from jaxgan.sampling import sample_keys
+from jaxgan.core.keys import sample_keys
 
 B = 300
 IMAGES = np.random.default_rng(0).uniform(0.1, 1, (B, 8, 9, 3)).astype(np.float32)

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from jaxgan import augment, losses
 from jaxgan.augment import colour, corruption, pipeline
-from jaxgan.sampling import latents, sample_keys
+from jaxgan.core.keys import latents, sample_keys
 
 B = 16
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (B, 8, 10, 3)).astype(np.float32)

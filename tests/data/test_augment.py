@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan.core.keys import latents, sample_keys
 from jaxgan.data import augment
-from jaxgan.sampling import latents, sample_keys
 
 IMAGES = np.random.default_rng(0).normal(size=(400, 5, 6, 2)).astype(np.float32)
 KEYS = sample_keys(0, 400)

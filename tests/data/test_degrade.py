@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxgan.core.keys import sample_keys
 from jaxgan.data import degrade
 from jaxgan.metrics.similarity import psnr
-from jaxgan.sampling import sample_keys
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, 12, 20, 3)).astype(np.float32)
 

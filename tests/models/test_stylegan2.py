@@ -16,9 +16,9 @@ import pytest
 
 from jaxgan import Game, Net, Player, losses, parallel, total
 from jaxgan.core import axis
+from jaxgan.core.keys import latents, others
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.models import stylegan2
-from jaxgan.sampling import latents, others
 
 LABELS = np.array([2, 0, 1, 2])
 GENERATORS = {  # classes, channels, clamp: styles; images of them, without noise, mixed with others; the average of w

@@ -14,9 +14,9 @@ import sabotages
 
 from jaxgan import Game, Net, Player, losses, total
 from jaxgan.core.game import State
+from jaxgan.core.keys import latents
 from jaxgan.data import Arrays
 from jaxgan.population import Population
-from jaxgan.sampling import latents
 from jaxgan.training import diagnostics, loop, probe as probing, report
 from jaxgan.training.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
 from jaxgan.training.experiment import Experiment

@@ -12,7 +12,8 @@ import programs
 import pytest
 
 from experiments import dcgan
-from jaxgan import __main__ as console, sampling
+from jaxgan import __main__ as console, media
+from jaxgan.core.keys import sample_keys
 from jaxgan.training.evaluate import Drawn, evaluate, path_length
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
@@ -78,8 +79,8 @@ def test_samples_are_those_of_a_seed():
     whole = drawn.read(np.arange(9))["image"]
     assert whole.dtype == np.uint8 and whole.shape == (9, 8, 8, 1) == (len(drawn), *drawn.shape)
     np.testing.assert_array_equal(drawn.read(np.array([7, 2]))["image"], whole[[7, 2]])
-    z = experiment.latents(sampling.sample_keys(3, 9))
-    np.testing.assert_array_equal(whole, sampling.to_bytes(experiment.sampler()(state, z)))
+    z = experiment.latents(sample_keys(3, 9))
+    np.testing.assert_array_equal(whole, media.to_bytes(experiment.sampler()(state, z)))
 
 
 @pytest.mark.parametrize(

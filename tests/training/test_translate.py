@@ -8,7 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgan import Game, Net, Player, sampling, total
+from jaxgan import Game, Net, Player, total
+from jaxgan.core.keys import keys_of
 from jaxgan.data import Arrays
 from jaxgan.models.layers import InstanceNorm
 from jaxgan.training.experiment import Experiment, Translation
@@ -126,7 +127,7 @@ def test_draws_are_the_places():
     noisy = translator()
 
     def run(weights, x, seed, places, moments):
-        keys = sampling.keys_of(seed, places)
+        keys = keys_of(seed, places)
         return x + jax.vmap(lambda key: jax.random.normal(key, ()))(keys).reshape(-1, 1, 1, 1)
 
     noisy.direction = noisy.direction._replace(run=run)

@@ -1,98 +1,18 @@
-"""Latents, and images from them: grids, interpolations, files that say they are synthetic."""
+"""Images as grids, and as files that say that they are synthetic."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
-
-FRAMES_A_LATENT = 24  # of an interpolation
 
 # IPTC's terms for media made by a model, and for a mix with others: https://cv.iptc.org/newscodes/digitalsourcetype
 _SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
 _COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
-
-
-def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
-    """[times * B, size] standard normal latents; keys [B], each example's draws from its own key alone.
-
-    The first B are what they are for any ``times``: a generator's batch may be larger than the discriminator's.
-    """
-    more = [others(keys, n) for n in range(2, times + 1)]
-    return jax.vmap(lambda key: jax.random.normal(key, (size,)))(jnp.concatenate([keys, *more]))
-
-
-def others(keys: jax.Array, n: int = 1) -> jax.Array:
-    """[B] keys made from ``keys``, [B]: for what is drawn of each example a second time, or an n-th."""
-    return jax.vmap(jax.random.fold_in, (0, None))(keys, n)
-
-
-def uniform_latents(keys: jax.Array, size: int, low: float = -1.0, high: float = 1.0) -> jax.Array:
-    """[B, size] latents uniform in [low, high)."""
-    return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=low, maxval=high))(keys)
-
-
-def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array:
-    """[B, size] normal latents within +-threshold: better samples for less variety (Brock et al. 2019, 3.1)."""
-    if threshold <= 0:
-        raise ValueError(f"threshold {threshold}: latents are cut at +-threshold, which is above 0")
-    draw = lambda key: jax.random.truncated_normal(key, -threshold, threshold, (size,))  # noqa: E731
-    return jax.vmap(draw)(keys)
-
-
-def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
-    """[count] keys of samples ``start``, ``start + 1``, ..., see ``keys_of``."""
-    return keys_of(seed, jnp.arange(start, start + count))
-
-
-def keys_of(seed: int | jax.Array, indices: ArrayLike) -> jax.Array:
-    """A key for each sample: sample i of a seed is the same in any batch."""
-    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
-
-
-def labels(count: int, classes: tuple[str, ...], label: int | None = None) -> np.ndarray:
-    """[count] numbers of the classes that samples are asked for: all in turn, or one; 0 where there are none.
-
-    Raises:
-      ValueError: there is no such class, or nothing is asked for.
-    """
-    if count < 1:
-        raise ValueError(f"--count {count}: at least 1")
-    if label is not None and not 0 <= label < len(classes):
-        known = f"want 0 to {len(classes) - 1}, for {', '.join(classes)}" if classes else "this model has no classes"
-        raise ValueError(f"--label {label}: {known}")
-    return np.arange(count, dtype=np.int32) % max(1, len(classes)) if label is None else np.full(count, label, np.int32)
-
-
-def slerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
-    """The point at ``t`` in [0, 1] on the great arc from latents ``a`` to ``b``, [..., z] (Shoemake 1985).
-
-    Unlike a straight line it stays where normal latents are, at a norm near sqrt(z).
-    """
-    norms = [jnp.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b)]
-    cosine = jnp.sum(a / norms[0] * b / norms[1], axis=-1, keepdims=True)
-    angle = jnp.arccos(jnp.clip(cosine, -1 + 1e-6, 1 - 1e-6))
-    return (jnp.sin((1 - t) * angle) * a + jnp.sin(t * angle) * b) / jnp.sin(angle)
-
-
-def lerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
-    """The point at ``t`` in [0, 1] on the straight line from ``a`` to ``b``, [..., w]."""
-    return (1 - t) * a + t * b
-
-
-def closed_path(points: jax.Array, between: Callable) -> jax.Array:
-    """A path through all of the points, [N, ...], and back to the first: [N * FRAMES_A_LATENT, ...].
-
-    Args:
-      points: latents, or whatever else is to be moved between.
-      between: ``lerp`` or ``slerp``.
-    """
-    t = jnp.arange(FRAMES_A_LATENT).reshape(-1, *(1,) * (points.ndim - 1)) / FRAMES_A_LATENT
-    return jnp.concatenate([between(a[None], b[None], t) for a, b in zip(points, jnp.roll(points, -1, axis=0))])
 
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
