@@ -18,8 +18,8 @@ from typing import Any, Self
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.games.optimizers import clip_weights
 from jaxgan.models import dcgan
-from jaxgan.optimizers import clip_weights
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, WEIGHT, Settings

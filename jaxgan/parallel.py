@@ -25,7 +25,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgan.core import axis
 from jaxgan.core.game import Game, State
-from jaxgan.population import AXES, Population
+from jaxgan.games.population import AXES, Population
 
 Device = Any  # jax.Device, which type checkers do not take for a type
 

@@ -12,8 +12,9 @@ import optax
 import pytest
 from games import points, points_game
 
-from jaxgan import Player, optimizers
-from jaxgan.optimizers import clip_weights, cosine
+from jaxgan import Player
+from jaxgan.games import optimizers
+from jaxgan.games.optimizers import clip_weights, cosine
 
 ADAM = optax.adam(0.1, b1=0.5)
 PARAMS = {"w": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}

@@ -26,7 +26,7 @@ def test_import_needs_jax_flax_and_optax_alone():
         "grain",
         "dp_accounting",
     )
-    code = f"import sys, jaxgan, jaxgan.models.dcgan, jaxgan.parallel, jaxgan.privacy; print([m for m in {lazily!r} if m in sys.modules])"
+    code = f"import sys, jaxgan, jaxgan.models.dcgan, jaxgan.parallel, jaxgan.games.privacy; print([m for m in {lazily!r} if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert told.stdout.strip() == "[]"
 

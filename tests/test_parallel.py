@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxgan import parallel
-from jaxgan.population import Population
+from jaxgan.games.population import Population
 
 STEPS = 3
 slow = pytest.mark.slow  # each compiles for ten seconds or more

@@ -7,8 +7,8 @@ import optax
 import pytest
 
 from jaxgan import Game, Net, Player, parallel, total
+from jaxgan.games.pool import ImagePool
 from jaxgan.models import mlp
-from jaxgan.pool import ImagePool
 
 
 def in_turn(pool: ImagePool, batches, keys):

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from jaxgan import parallel
-from jaxgan.population import Population, member
+from jaxgan.games.population import Population, member
 from jaxgan.training.members import on_host
 
 STEPS = 10

@@ -10,7 +10,7 @@ import pytest
 from solvable import Scalar
 
 from jaxgan import Game, Net, Player, losses, total
-from jaxgan.dynamics import extragradient
+from jaxgan.games.dynamics import extragradient
 from jaxgan.training.checkpoint import Checkpoints, named_leaves
 
 

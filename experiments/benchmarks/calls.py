@@ -18,7 +18,7 @@ from experiments.benchmarks.games import CASES, Case, Name, build
 from experiments.benchmarks.paired import race, timed
 from jaxgan import parallel
 from jaxgan.core import axis
-from jaxgan.population import Population
+from jaxgan.games.population import Population
 from jaxgan.training.stepping import TOGETHER
 
 MEMBERS, EXAMPLES = 8, 2000

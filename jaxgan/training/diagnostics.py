@@ -46,7 +46,7 @@ MENDS = {
     "memorising": "more data, or --augment ada or diffaugment where there is --augment; more R1; a smaller {of}",
     "discriminator too strong": "more R1, or a lower learning rate for {of}; --held-out 64 tells whether it memorises",
     "oscillation": "lower the learning rates; R1; Adam's first decay at 0; or optimistic or extra-gradient steps, "
-    "jaxgan.dynamics",
+    "jaxgan.games.dynamics",
 }
 MOVED = 0.24  # of a network's length, in EVERY turns
 GROWN = 1e3  # times the gradient's norm at the start

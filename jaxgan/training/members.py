@@ -17,7 +17,7 @@ import numpy as np
 from jaxgan import parallel
 from jaxgan.core.game import State
 from jaxgan.data.source import hold_out
-from jaxgan.population import Population, member
+from jaxgan.games.population import Population, member
 from jaxgan.training import logging
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.private import made_private

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxgan import privacy
 from jaxgan.core.game import Game
 from jaxgan.data import Unpaired, as_float
+from jaxgan.games import privacy
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.settings import Settings
 

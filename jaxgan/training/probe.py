@@ -9,7 +9,7 @@ import numpy as np
 from jaxgan.core.game import Game, State
 from jaxgan.core.keys import sample_keys
 from jaxgan.data import Source, as_float
-from jaxgan.population import AXES
+from jaxgan.games.population import AXES
 from jaxgan.training.experiment import Experiment
 
 EXAMPLES = 64  # that a probe looks at

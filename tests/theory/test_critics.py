@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from jaxgan import Game, Net, Player, latents, losses, total
+from jaxgan.games.optimizers import clip_weights
 from jaxgan.models import mlp
-from jaxgan.optimizers import clip_weights
 
 STEPS, BATCH = 2000, 256
 

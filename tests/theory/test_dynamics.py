@@ -15,8 +15,8 @@ import pytest
 from solvable import ALTERNATING, ONE, REAL, SIMULTANEOUS, Scalar, bilinear, dirac, predicted, radii, rate_of
 
 from jaxgan import Game, Net, Player, parallel, total
-from jaxgan.dynamics import consensus, extragradient, unrolled
-from jaxgan.population import Population, member
+from jaxgan.games.dynamics import consensus, extragradient, unrolled
+from jaxgan.games.population import Population, member
 
 TURN = np.array([[0, 1], [-1, 0]])  # of the bilinear game, (x, y) moves by -h TURN (x, y); of Dirac-GAN with h / 2
 I = np.eye(2)  # noqa: E741

@@ -16,7 +16,7 @@ from jaxgan import Game, Net, Player, losses, total
 from jaxgan.core.game import State
 from jaxgan.core.keys import latents
 from jaxgan.data import Arrays
-from jaxgan.population import Population
+from jaxgan.games.population import Population
 from jaxgan.training import diagnostics, loop, probe as probing, report
 from jaxgan.training.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
 from jaxgan.training.experiment import Experiment

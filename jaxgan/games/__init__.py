@@ -1,0 +1,1 @@
+"""Games composed of games, and the optimizers and pools that games need."""
