@@ -23,7 +23,7 @@ import optax
 from jaxgan import data, latents, losses, total
 from jaxgan.games.optimizers import cosine
 from jaxgan.models import dcgan, r3gan
-from jaxgan.models.layers import doublings
+from jaxgan.nn.layers import doublings
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, conditions

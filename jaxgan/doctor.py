@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from jaxgan.models import convolution
+from jaxgan.nn import convolution
 from jaxgan.training import cache, logging
 from jaxgan.version import __version__
 

@@ -17,7 +17,7 @@ from jaxgan import data
 from jaxgan.data import augment, toy
 from jaxgan.data.stacked import stacked
 from jaxgan.metrics import Modes, count_modes, nearest_modes
-from jaxgan.models.layers import Conv
+from jaxgan.nn.layers import Conv
 
 pytestmark = pytest.mark.slow
 

@@ -254,7 +254,7 @@ def test_spectral_norms_vectors_are_kept():
 class Normalized(nn.Module):
     @nn.compact
     def __call__(self, x):
-        from jaxgan.models.layers import Dense
+        from jaxgan.nn.layers import Dense
 
         return Dense(3, spectral_norm=True)(x).sum(1)
 

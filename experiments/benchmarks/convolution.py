@@ -5,7 +5,7 @@
 
 The game is ``experiments.dcgan`` as it is by default, R1 in every step of the discriminator. Forms:
 
-    ours      jaxgan.models.convolution: on the CPU, patches and a matrix, whose derivatives are each other
+    ours      jaxgan.nn.convolution: on the CPU, patches and a matrix, whose derivatives are each other
     plain     the same patches and matrix, written plainly and differentiated by JAX; a transposed convolution
               is the derivative of that
     dilated   the same, but a transposed convolution is a convolution of the image with zeros between its pixels
@@ -26,7 +26,7 @@ from jax import lax
 from experiments import dcgan
 from experiments.benchmarks.paired import race, stepper
 from jaxgan.data import Batches
-from jaxgan.models import convolution
+from jaxgan.nn import convolution
 from jaxgan.training import stepping
 
 

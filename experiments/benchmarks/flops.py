@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from experiments.benchmarks.games import Case
 from jaxgan.core.networks import takes_train
-from jaxgan.models import layers, resnet
+from jaxgan.models import resnet
+from jaxgan.nn import layers
 
 
 def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:

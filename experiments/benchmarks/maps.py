@@ -6,7 +6,7 @@
     python -m experiments.benchmarks.maps --precision bfloat16
 
 The forms are Winograd's 16 products; XLA's own convolution, its kernel's gradient a product of strips; and patches
-and a matrix. The thresholds of ``jaxgan.models.convolution``, WINOGRAD, FEW, STRIPS and LARGE, are from this. Of the
+and a matrix. The thresholds of ``jaxgan.nn.convolution``, WINOGRAD, FEW, STRIPS and LARGE, are from this. Of the
 three maps alone, and of the gradients of layers, which differ: what comes before a convolution is computed again for
 each patch that XLA fuses it with. See ``experiments.benchmarks.paired`` for how a round is timed.
 """
@@ -24,7 +24,7 @@ import numpy as np
 import tyro
 
 from experiments.benchmarks.paired import race, timed
-from jaxgan.models import convolution
+from jaxgan.nn import convolution
 
 NONE = (1, 0)  # channels, from and to
 FORMS = {

@@ -4,7 +4,7 @@
     python -m experiments.benchmarks.reformulations stylegan2_64 --forms ours "never native"
 
 The games of StyleGAN2 are ``experiments.stylegan2``'s by default, of images of that size. Each form replaces some of
-the three maps of ``jaxgan.models.convolution``:
+the three maps of ``jaxgan.nn.convolution``:
 
     ours            jaxgan's; of DCGAN, patches and a matrix for all three
     never native    without XLA's own convolution for few channels of large images, which DCGAN does not have
@@ -30,7 +30,7 @@ from experiments.benchmarks.games import CASES, build
 from experiments.benchmarks.paired import race, stepper
 from jaxgan.core.game import Game
 from jaxgan.data import Arrays
-from jaxgan.models import convolution
+from jaxgan.nn import convolution
 from jaxgan.training import memory
 
 BLOCKS = 16

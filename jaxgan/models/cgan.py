@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import Embedding, class_weights, dropout
 from jaxgan.models.mlp import uniform
+from jaxgan.nn.layers import Embedding, class_weights, dropout
 
 
 class Generator(nn.Module):

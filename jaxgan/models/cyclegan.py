@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import Conv, ConvTranspose, Norm, dropout, mirrored, normalization
 from jaxgan.models.resnet import UpConv
+from jaxgan.nn.layers import Conv, ConvTranspose, Norm, dropout, mirrored, normalization
 
 _kernels = nn.initializers.normal(0.02)  # appendix 7.1
 

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import BatchNorm, Conv, ConvTranspose, Dense, doublings, near_one
+from jaxgan.nn.layers import BatchNorm, Conv, ConvTranspose, Dense, doublings, near_one
 
 # Section 4: weights from N(0, 0.02), here the scales of BatchNorm from N(1, 0.02) too, as in the authors'
 # code, https://github.com/Newmu/dcgan_code.

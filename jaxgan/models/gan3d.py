@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import BatchNorm, Conv, ConvTranspose, Dense, doublings
+from jaxgan.nn.layers import BatchNorm, Conv, ConvTranspose, Dense, doublings
 
 # The paper does not say how weights begin; as DCGAN's, whose networks these are (1511.06434, section 4).
 _kernels = nn.initializers.normal(0.02)

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import dropout
+from jaxgan.nn.layers import dropout
 
 
 def uniform(reach):

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import Conv, ConvTranspose, Norm, dropout, normalization
+from jaxgan.nn.layers import Conv, ConvTranspose, Norm, dropout, normalization
 
 _kernels = nn.initializers.normal(0.02)  # section 6.2
 

@@ -10,8 +10,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models.layers import Conv, Dense, Embedding, GroupedConv, biased
-from jaxgan.models.resampling import enlarged, reduced
+from jaxgan.nn.layers import Conv, Dense, Embedding, GroupedConv, biased
+from jaxgan.nn.resampling import enlarged, reduced
 
 EXPANSION = 2  # of channels, inside a block
 _GAIN = math.sqrt(2 / (1 + 0.2**2))  # of the leaky rectifier

@@ -13,8 +13,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models import convolution
-from jaxgan.models.layers import BatchNorm, Conv, Dense, Embedding, biased, doublings, spectrally_normalized
+from jaxgan.nn import convolution
+from jaxgan.nn.layers import BatchNorm, Conv, Dense, Embedding, biased, doublings, spectrally_normalized
 
 # As the authors of both draw them: He et al. 2015 for what a rectifier follows, Glorot and Bengio 2010 elsewhere.
 _he = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")

@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.models import convolution, sums
-from jaxgan.models.layers import BatchNorm, Conv, Dense, Initializer, PReLU, near_one
+from jaxgan.nn import convolution, sums
+from jaxgan.nn.layers import BatchNorm, Conv, Dense, Initializer, PReLU, near_one
 
 # The paper does not say how weights begin. With normalisation after them, as DCGAN's; without, as flax's own.
 _kernels = nn.initializers.normal(0.02)

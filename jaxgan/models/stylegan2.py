@@ -25,9 +25,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgan.core import axis
-from jaxgan.models import convolution, sums
-from jaxgan.models.layers import biased, class_weights, doublings
-from jaxgan.models.resampling import enlarged, reduced
+from jaxgan.nn import convolution, sums
+from jaxgan.nn.layers import biased, class_weights, doublings
+from jaxgan.nn.resampling import enlarged, reduced
 
 _NOISE, _MIXING = 0x401E, 0x3131  # of the keys that are folded in
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.models.layers import Conv
+from jaxgan.nn.layers import Conv
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # features, and convolutions before a pool
 WHERE = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth, 548 MB"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks import convolution as benchmark, reformulations
-from jaxgan.models import convolution
+from jaxgan.nn import convolution
 
 FORMS = [*benchmark.FORMS.items(), *reformulations.FORMS.items()]
 FORMS = [(name, form) for name, form in FORMS if name != "never native"]  # a threshold, see tests of convolution

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from jaxgan.models import resnet
-from jaxgan.models.layers import BatchNorm, Embedding, GroupedConv, class_weights
+from jaxgan.nn.layers import BatchNorm, Embedding, GroupedConv, class_weights
 
 LABELS = jnp.array([0, 2, 1, 2])
 KEY = jax.random.key(0)

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.models import convolution, layers
-from jaxgan.models.resampling import smoothed
+from jaxgan.nn import convolution, layers
+from jaxgan.nn.resampling import smoothed
 
 # (spatial dimensions, size, kernel, stride)
 CASES = [(1, 8, 25, 4), (2, 8, 4, 2), (2, 8, 3, 1), (2, 7, 3, 2), (2, 6, 5, 3), (2, 5, 1, 2), (3, 4, 4, 2)]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxgan.core import axis
-from jaxgan.models import layers
+from jaxgan.nn import layers
 
 X = jnp.array(np.random.default_rng(0).normal(3.0, 2.0, size=(8, 4, 4, 5)), jnp.float32)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.models.resampling import enlarged, reduced, smoothed
+from jaxgan.nn.resampling import enlarged, reduced, smoothed
 
 
 def filtered(x, before, after):

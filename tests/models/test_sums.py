@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.models import layers, sums
+from jaxgan.nn import layers, sums
 
 SHAPES = {"all": ((5, 4, 3), 0), "an image each": ((2, 5, 4, 3), 1), "a cube each": ((2, 2, 3, 2, 3), 1)}
 

@@ -11,7 +11,7 @@ import pytest
 from jaxgan import Game, Net, Player, total
 from jaxgan.core.keys import keys_of
 from jaxgan.data import Arrays
-from jaxgan.models.layers import InstanceNorm
+from jaxgan.nn.layers import InstanceNorm
 from jaxgan.training.experiment import Experiment, Translation
 from jaxgan.training.translate import Translator, chosen, directions
 

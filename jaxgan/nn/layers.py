@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgan.core import axis
-from jaxgan.models import convolution, sums
+from jaxgan.nn import convolution, sums
 
 Initializer = Callable[..., jax.Array]
 

@@ -35,8 +35,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxgan.models import winograd
-from jaxgan.models.resampling import FILTER, smoothed
+from jaxgan.nn import winograd
+from jaxgan.nn.resampling import FILTER, smoothed
 
 LEAST = 16  # channels for 16 products, of fewer of which the patches are narrow
 WINOGRAD = 512  # channels times pixels a side from which it is faster by half or more, and worth its longer compilation

@@ -1,0 +1,1 @@
+"""Layers and convolutions that the architectures share."""
