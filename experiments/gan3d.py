@@ -20,10 +20,11 @@ from typing import Any, Literal, Self
 
 import optax
 
-from jaxgan import data, losses, render, total
+from jaxgan import data, losses, total
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
 from jaxgan.games import optimizers
+from jaxgan.media import voxels
 from jaxgan.models import gan3d
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
@@ -115,7 +116,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         draw=draw,
     )
     up = "xyz".index(config.up)
-    view, film = (functools.partial(draw_solids, up=up) for draw_solids in (render.solids, render.turning))
+    view, film = (functools.partial(draw_solids, up=up) for draw_solids in (voxels.solids, voxels.turning))
     return dataclasses.replace(experiment, view=view, film=film)
 
 

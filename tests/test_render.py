@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgan import render
+from jaxgan.media import voxels as render
 
 
 def cube(n=8, *solid):
