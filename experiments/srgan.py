@@ -33,9 +33,9 @@ import jax.numpy as jnp
 from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.core.networks import Fixed, Given
 from jaxgan.data import augment, degrade
+from jaxgan.evaluation import features
+from jaxgan.evaluation.inception import Inception, parameters
 from jaxgan.interop import read_weights
-from jaxgan.metrics import features
-from jaxgan.metrics.inception import Inception, parameters
 from jaxgan.models import pix2pix, srgan, vgg
 from jaxgan.training.experiment import Experiment, Translation, waiting
 from jaxgan.training.program import main

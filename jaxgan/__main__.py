@@ -79,7 +79,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.data import load
-    from jaxgan.evaluation import compare, extractor, table, told_warnings
+    from jaxgan.evaluation.scores import compare, extractor, table, told_warnings
     from jaxgan.training import cache
     from jaxgan.training.evaluate import write
     from jaxgan.training.logging import reading

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxgan import classifier, evaluation
-from jaxgan.classifier import Classifier, trained
 from jaxgan.data import Arrays
+from jaxgan.evaluation import classifier, scores
+from jaxgan.evaluation.classifier import Classifier, trained
 
 RNG = np.random.default_rng(0)
 
@@ -65,7 +65,7 @@ def test_another_number_of_steps_is_another_classifier(data, whole, cache):
 def test_noise_is_none_of_the_classes(data, whole):
     """To a judge that had seen stripes alone noise was a stripe: metrics put it among the reals."""
     noise = Arrays(RNG.integers(0, 256, data.images.shape, np.uint8), data.labels, "noise", data.classes)
-    found = evaluation.compare(noise, data, ("prdc",), whole)
+    found = scores.compare(noise, data, ("prdc",), whole)
     assert found["precision"] < 0.1 and found["density"] < 0.1
     every = whole._of(noise.images)[1]
     assert (every.argmax(1) == 2).mean() > 0.9 and whole.logits(noise.images).shape == (400, 2)
@@ -109,11 +109,11 @@ def test_every_metric_that_needs_no_weights(data, whole):
     ones = data.labels == 1
     halved = Arrays(data.images[ones], data.labels[ones], "halved", data.classes)
     names = ("fid", "mifid", "prdc", "authenticity", "is", "modes", "cas")
-    found = evaluation.compare(halved, data, names, whole)
+    found = scores.compare(halved, data, names, whole)
     assert found["modes"] == 1 and found["modes_kl"] == pytest.approx(np.log(2))
     assert found["cas"] == pytest.approx(ones.mean())
     assert found["is"] == pytest.approx(1, abs=0.05)
-    same = evaluation.compare(data, data, names[:-1], whole)
+    same = scores.compare(data, data, names[:-1], whole)
     assert same["modes"] == 2 and same["modes_kl"] < 0.01
     assert same["is"] == pytest.approx(2, abs=0.1)
     assert found["recall"] < 0.7 < same["recall"]
@@ -123,25 +123,25 @@ def test_every_metric_that_needs_no_weights(data, whole):
 
 
 def test_ms_ssim_of_samples_and_of_data(monkeypatch):
-    monkeypatch.setattr(evaluation, "PAIRS", 8)
+    monkeypatch.setattr(scores, "PAIRS", 8)
     flat = Arrays(np.full((6, 192, 192, 1), 90, np.uint8), name="flat")
     noise = Arrays(RNG.integers(0, 256, (6, 192, 192, 1), np.uint8), name="noise")
 
     class None_:
         protocol = {}  # noqa: RUF012
 
-    found = evaluation.compare(flat, noise, ("ms_ssim",), None_())
+    found = scores.compare(flat, noise, ("ms_ssim",), None_())
     assert found["ms_ssim"] == pytest.approx(1) and found["ms_ssim_of_data"] < 0.5
 
 
 def test_classes_that_are_not_there(data, whole):
     bare = Arrays(data.images, name="bare")
     with pytest.raises(ValueError, match="cas: the samples, bare, have no labels"):
-        evaluation.compare(bare, data, ("cas",), whole)
+        scores.compare(bare, data, ("cas",), whole)
 
 
 def test_features_by_name(data, cache, whole):
-    named = lambda *how: evaluation.extractor(*how, data, cache)  # noqa: E731
+    named = lambda *how: scores.extractor(*how, data, cache)  # noqa: E731
     assert isinstance(named(None, None, "tf1"), Classifier)
     with pytest.raises(ValueError, match="--features pixels: want one of classifier, inception-64"):
         named("pixels", None, "tf1")

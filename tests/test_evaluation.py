@@ -11,7 +11,7 @@ from PIL import Image
 
 from jaxgan import __main__ as console
 from jaxgan.data import load
-from jaxgan.evaluation import compare
+from jaxgan.evaluation.scores import compare
 from jaxgan.metrics import density_coverage, frechet_distance, kernel_distance, precision_recall
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
@@ -40,7 +40,7 @@ def sets(tmp_path):
 
 
 def test_all_at_once_are_each_alone(sets, monkeypatch):
-    monkeypatch.setattr("jaxgan.evaluation.KID_SUBSET", 50)
+    monkeypatch.setattr("jaxgan.evaluation.scores.KID_SUBSET", 50)
     samples, data, one, two = sets
     x, y = Corners()(one), Corners()(two)
     found = compare(samples, data, ("fid", "kid", "prdc"), Corners())
@@ -49,7 +49,7 @@ def test_all_at_once_are_each_alone(sets, monkeypatch):
     assert (found["precision"], found["recall"]) == tuple(precision_recall(y, x, k=5))
     assert (found["density"], found["coverage"]) == tuple(density_coverage(y, x, k=5))
     # In parts, whose moments alone are kept.
-    monkeypatch.setattr("jaxgan.evaluation.READ", 64)
+    monkeypatch.setattr("jaxgan.evaluation.scores.READ", 64)
     assert compare(samples, data, ("fid",), Corners())["fid"] == pytest.approx(found["fid"], rel=1e-9)
     protocol = found["protocol"]
     assert protocol["samples"] == {"name": samples.name, "count": 110, "shape": [6, 6, 3]}
@@ -101,7 +101,7 @@ def test_a_count(sets):
 
 
 def test_how_far_it_is_is_told(sets, monkeypatch):
-    monkeypatch.setattr("jaxgan.evaluation.READ", 64)
+    monkeypatch.setattr("jaxgan.evaluation.scores.READ", 64)
     samples, data, *_ = sets
     told = []
     compare(samples, data, ("fid",), Corners(), count=120, progress=lambda *what: told.append(what))

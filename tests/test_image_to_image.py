@@ -11,9 +11,10 @@ import programs
 import pytest
 from PIL import Image
 
-from jaxgan import classifier, data, media
+from jaxgan import data, media
 from jaxgan.data import degrade
 from jaxgan.data.images import decoded, image_files
+from jaxgan.evaluation import classifier
 from jaxgan.metrics import psnr
 
 pytestmark = pytest.mark.slow

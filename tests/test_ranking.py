@@ -5,10 +5,11 @@ import numpy as np
 import programs
 import pytest
 
-from jaxgan import data, evaluation
-from jaxgan.classifier import trained
+from jaxgan import data
 from jaxgan.data import Arrays
 from jaxgan.data.source import Part, in_memory
+from jaxgan.evaluation import scores
+from jaxgan.evaluation.classifier import trained
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:kid|.*splits")]
 
@@ -46,7 +47,7 @@ def drawn(name: str, flags, reals: Arrays, tmp_path) -> Arrays:
 
 def ranked(names, kinds, other, features) -> None:
     """Of each figure: reals better than samples, samples better than noise."""
-    found = {kind: evaluation.compare(source, other, names, features) for kind, source in kinds.items()}
+    found = {kind: scores.compare(source, other, names, features) for kind, source in kinds.items()}
     for figure in (name for name in found["reals"] if name in LOWER + HIGHER + ("cas",)):
         reals, samples, noises = (found[kind][figure] for kind in ("reals", "samples", "noise"))
         print(f"{figure:10} reals {reals:10.5g}   samples {samples:10.5g}   noise {noises:10.5g}")

@@ -26,8 +26,8 @@ import tyro
 
 from experiments.benchmarks import processes
 from experiments.benchmarks.worker import steady
-from jaxgan.metrics.features import BATCH, InceptionFeatures
-from jaxgan.metrics.inception import SIZE, Inception
+from jaxgan.evaluation.features import BATCH, InceptionFeatures
+from jaxgan.evaluation.inception import SIZE, Inception
 
 NAME = "experiments.benchmarks.inception"
 FORMS = ("channels last", "channels first", "compiled", "frozen")
@@ -119,7 +119,7 @@ def of_torch(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.ndarray
 
 
 def torch_network() -> Any:
-    """``jaxgan.metrics.inception.Inception`` as a module of PyTorch, by the names of its units."""
+    """``jaxgan.evaluation.inception.Inception`` as a module of PyTorch, by the names of its units."""
     import torch
     from torch.nn import functional
 

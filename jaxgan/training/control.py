@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.classifier import trained
 from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
 from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
+from jaxgan.evaluation.classifier import trained
 from jaxgan.styles import Styles, deviation, mixing_grid, moved, probe, sefa, within
 from jaxgan.training import cache
 from jaxgan.training.experiment import Experiment

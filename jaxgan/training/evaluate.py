@@ -11,14 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import evaluation, media
+from jaxgan import media
 from jaxgan.core.game import State
 from jaxgan.core.keys import keys_of, others
 from jaxgan.data.source import Part, Source
 from jaxgan.editing.interpolation import slerp
-from jaxgan.evaluation import READ
+from jaxgan.evaluation import scores as evaluation
+from jaxgan.evaluation.features import Features, as_bytes
+from jaxgan.evaluation.scores import READ
 from jaxgan.metrics import perceptual_path_length, psnr, ssim
-from jaxgan.metrics.features import Features, as_bytes
 from jaxgan.metrics.path_length import KEPT
 from jaxgan.training import logging
 from jaxgan.training.directory import to_out

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import jax
 import tyro
 
-from jaxgan import evaluation
+from jaxgan.evaluation import scores
 from jaxgan.projection import Space
 from jaxgan.training import (
     cache,
@@ -246,7 +246,7 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
         """
         evaluating.check(metrics, count)
         drawn, config = restored(run_dir, step, best, member)
-        look = functools.partial(evaluation.extractor, features, weights, resize)
+        look = functools.partial(scores.extractor, features, weights, resize)
         path, own = Path(out) if out else Path(run_dir, "evaluation.json"), config.seed if seed is None else seed
         verbs.evaluate(drawn, f"{name} in {run_dir}", metrics, look, count, own, path)
 

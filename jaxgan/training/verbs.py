@@ -15,11 +15,12 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import evaluation, export as exporting, media, parallel
+from jaxgan import export as exporting, media, parallel
 from jaxgan.core.game import State
 from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
 from jaxgan.editing.interpolation import closed_path, lerp, slerp
+from jaxgan.evaluation import scores
 from jaxgan.training import (
     cache,
     card as cards,
@@ -99,7 +100,7 @@ def _evaluator(members: One, config: Any, options: loop.Options) -> evaluating.E
     evaluating.suits(experiment, metrics, options.evaluate_count)
     looked_at = None
     if evaluating.looks_at_features(metrics):
-        looked_at = evaluation.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
+        looked_at = scores.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
     evaluator = evaluating.Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
     evaluator.rehearse(members.states(members.init(members.keys))[0])
     return evaluator
@@ -309,12 +310,12 @@ def evaluate(restored, name: str, metrics, look: Callable, count: int | None, se
     experiment, state, whose = restored
     told = f"{name}{', ' + whose if whose else ''}"
     evaluating.suits(experiment, metrics, count)
-    with evaluation.told_warnings(), logging.reading() as progress:
+    with scores.told_warnings(), logging.reading() as progress:
         features = look(experiment.source, cache.classifiers()) if evaluating.looks_at_features(metrics) else None
         result = evaluating.evaluate(
             experiment, state, metrics, features, count=count, seed=seed, name=told, progress=progress
         )
-    print("\n".join(evaluation.table(result)))  # first: what took long must not be lost with a file
+    print("\n".join(scores.table(result)))  # first: what took long must not be lost with a file
     evaluating.write(result, out)
     print(f"protocol: {out}")
 

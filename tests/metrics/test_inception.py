@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from jaxgan import __main__ as console
-from jaxgan.metrics import features, frechet_distance, memorisation_informed_distance, nearest_distances
-from jaxgan.metrics.features import InceptionFeatures, as_bytes
-from jaxgan.metrics.inception import Inception, _graph_name, parameters
+from jaxgan.evaluation import features
+from jaxgan.evaluation.features import InceptionFeatures, as_bytes
+from jaxgan.evaluation.inception import Inception, _graph_name, parameters
+from jaxgan.metrics import frechet_distance, memorisation_informed_distance, nearest_distances
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.metrics.resize import resize_clean, resize_tf1
+from jaxgan.evaluation.resize import resize_clean, resize_tf1
 
 RNG = np.random.default_rng(4)
 

@@ -37,7 +37,7 @@ class Pixels:
 @pytest.fixture
 def of_pixels(monkeypatch):
     """Whatever is asked for."""
-    monkeypatch.setattr("jaxgan.evaluation.extractor", lambda *_: Pixels())
+    monkeypatch.setattr("jaxgan.evaluation.scores.extractor", lambda *_: Pixels())
 
 
 @pytest.fixture(scope="module")

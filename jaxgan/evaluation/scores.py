@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgan import classifier
-from jaxgan.classifier import READ
 from jaxgan.data import Source
 from jaxgan.data.source import Part, in_batches, in_memory
+from jaxgan.evaluation import classifier
+from jaxgan.evaluation.classifier import READ
+from jaxgan.evaluation.features import LAYERS, Features, InceptionFeatures, as_bytes
 from jaxgan.metrics import (
     authenticity,
     count_modes,
@@ -36,7 +37,6 @@ from jaxgan.metrics import (
     precision_recall,
 )
 from jaxgan.metrics.checks import warn
-from jaxgan.metrics.features import LAYERS, Features, InceptionFeatures, as_bytes
 from jaxgan.version import __version__
 
 KID_SUBSET = 1000

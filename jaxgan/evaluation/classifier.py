@@ -25,7 +25,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxgan.data import Arrays, Batches, Source, as_float, augment
 from jaxgan.data.source import hold_out, in_batches
-from jaxgan.metrics.features import as_bytes
+from jaxgan.evaluation.features import as_bytes
 from jaxgan.nn.layers import Conv, Dense
 
 FEATURES = 64

@@ -10,9 +10,9 @@ import jax
 import numpy as np
 
 from jaxgan import interop
-from jaxgan.metrics import inception
+from jaxgan.evaluation import inception
+from jaxgan.evaluation.resize import resize_clean, resize_tf1
 from jaxgan.metrics.checks import warn
-from jaxgan.metrics.resize import resize_clean, resize_tf1
 
 WHERE = (
     "https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights has pt_inception-2015-12-05-6726825d.pth, 95 MB"
