@@ -15,7 +15,7 @@ from jaxgan.metrics.neighbours import (
     nearest_distances as nearest_distances,
     precision_recall as precision_recall,
 )
-from jaxgan.metrics.path_length import perceptual_path_length as perceptual_path_length
+from jaxgan.metrics.perceptual_path_length import perceptual_path_length as perceptual_path_length
 from jaxgan.metrics.similarity import (
     ms_ssim as ms_ssim,
     ms_ssim_diversity as ms_ssim_diversity,

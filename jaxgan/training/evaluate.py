@@ -20,7 +20,7 @@ from jaxgan.evaluation import scores as evaluation
 from jaxgan.evaluation.features import Features, as_bytes
 from jaxgan.evaluation.scores import READ
 from jaxgan.metrics import perceptual_path_length, psnr, ssim
-from jaxgan.metrics.path_length import KEPT
+from jaxgan.metrics.perceptual_path_length import KEPT
 from jaxgan.training import logging
 from jaxgan.training.directory import to_out
 from jaxgan.training.experiment import Experiment
