@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 import optax
 
 from jaxgan import data, latents, losses, total
-from jaxgan.data import augment
+from jaxgan.data import transforms
 from jaxgan.models import dcgan
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
@@ -68,8 +68,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def discriminator_loss(nets, batch, keys, step):
         d_real, d_fake = augmentation.views(nets, keys)
-        real = augment.crop(keys, batch["image"], config.crop)
-        real = augment.flip(keys, real) if config.flip else real
+        real = transforms.crop(keys, batch["image"], config.crop)
+        real = transforms.flip(keys, real) if config.flip else real
         real_logits, stats = d_real.with_stats(real)
         fake_logits = d_fake(nets.g(latents(keys, config.latents)))
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)

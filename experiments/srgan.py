@@ -32,7 +32,7 @@ import jax.numpy as jnp
 
 from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.core.networks import Fixed, Given
-from jaxgan.data import augment, degrade
+from jaxgan.data import degrade, transforms
 from jaxgan.evaluation import features
 from jaxgan.evaluation.inception import Inception, parameters
 from jaxgan.interop import read_weights
@@ -151,7 +151,7 @@ def shown(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
     generator's shuffled pixels look the same to all of them.
     """
     size = images.shape[1] - config.scale + 1
-    return augment.cut(keys, images, size) if config.discriminator == "patches" else images
+    return transforms.cut(keys, images, size) if config.discriminator == "patches" else images
 
 
 def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:

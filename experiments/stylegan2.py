@@ -27,7 +27,7 @@ import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.core.keys import others
-from jaxgan.data import augment
+from jaxgan.data import transforms as augment
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest
 from jaxgan.styles import Styles

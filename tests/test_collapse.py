@@ -14,7 +14,7 @@ import programs
 import pytest
 
 from jaxgan import data
-from jaxgan.data import augment, toy
+from jaxgan.data import toy, transforms
 from jaxgan.data.stacked import stacked
 from jaxgan.metrics import Modes, count_modes, nearest_modes
 from jaxgan.nn.layers import Conv
@@ -73,7 +73,7 @@ def probabilities(mnist):
     @jax.jit
     def step(params, state, batch, key):
         images = data.as_float(batch)["image"]
-        images = augment.crop(jax.random.split(key, size), images, 2)
+        images = transforms.crop(jax.random.split(key, size), images, 2)
         updates, state = adam.update(jax.grad(loss)(params, images, batch["label"]), state)
         return optax.apply_updates(params, updates), state
 

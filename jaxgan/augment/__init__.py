@@ -4,7 +4,7 @@
     images = augment.diffaugment(keys, images)   # Zhao et al. 2020
 
 Both players' turns must see reals and fakes through it, or the generator learns the augmentation; ``Augmentation`` does
-that in an experiment. What enlarges a data set instead, and shows in the samples, is ``jaxgan.data.augment``.
+that in an experiment. What enlarges a data set instead, and shows in the samples, is ``jaxgan.data.transforms``.
 """
 
 from jaxgan.augment.differentiable import POLICY as POLICY, diffaugment as diffaugment

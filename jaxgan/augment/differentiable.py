@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxgan.data.augment import windows
+from jaxgan.data.transforms import windows
 
 POLICY = ("colour", "translation", "cutout")
 """The paper's strongest; its others leave some of them out."""

@@ -23,7 +23,7 @@ import numpy as np
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxgan.data import Arrays, Batches, Source, as_float, augment
+from jaxgan.data import Arrays, Batches, Source, as_float, transforms
 from jaxgan.data.source import hold_out, in_batches
 from jaxgan.evaluation.features import as_bytes
 from jaxgan.nn.layers import Conv, Dense
@@ -160,7 +160,7 @@ def fit(source: Source, classes: int, seed: int = 0, steps: int | None = None) -
 
     @jax.jit
     def step(params, state, batch, key):
-        images = augment.crop(jax.random.split(key, BATCH), as_float(batch)["image"], crop)
+        images = transforms.crop(jax.random.split(key, BATCH), as_float(batch)["image"], crop)
         updates, state = adam.update(jax.grad(loss)(params, images, batch["label"], key), state)
         return optax.apply_updates(params, updates), state
 

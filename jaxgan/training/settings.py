@@ -17,7 +17,7 @@ import optax
 
 from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
 from jaxgan.core.gradients import accumulate
-from jaxgan.data import Source, augment, load
+from jaxgan.data import Source, load, transforms as augment
 
 COUNT, WEIGHT, SHARE = (1, math.inf), (0, 1e6), (0, 1)  # ranges, ends included
 
