@@ -28,9 +28,9 @@ import optax
 from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.core.keys import others
 from jaxgan.data import transforms as augment
+from jaxgan.editing.styles import Styles
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest
-from jaxgan.styles import Styles
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main
 from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive

@@ -12,9 +12,9 @@ from PIL import Image
 
 from experiments import stylegan2 as experiment
 from jaxgan import losses
+from jaxgan.editing.inversion import Projection, autocorrelation, deviation, project
 from jaxgan.metrics import psnr
 from jaxgan.models import stylegan2
-from jaxgan.projection import Projection, autocorrelation, deviation, project
 from jaxgan.training import projections, report
 
 SYNTHESIS = stylegan2.Synthesis((16, 16), base=128, most=8)

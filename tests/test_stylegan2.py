@@ -13,8 +13,8 @@ from experiments import stylegan2 as experiment
 from jaxgan import latents
 from jaxgan.core.keys import others
 from jaxgan.data import as_float
+from jaxgan.editing.styles import sefa
 from jaxgan.models import stylegan2
-from jaxgan.styles import sefa
 from jaxgan.training.checkpoint import Checkpoints, checksums
 from jaxgan.training.program import with_preset
 

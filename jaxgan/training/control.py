@@ -12,8 +12,8 @@ import numpy as np
 from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
 from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
+from jaxgan.editing.styles import Styles, deviation, mixing_grid, moved, probe, sefa, within
 from jaxgan.evaluation.classifier import trained
-from jaxgan.styles import Styles, deviation, mixing_grid, moved, probe, sefa, within
 from jaxgan.training import cache
 from jaxgan.training.experiment import Experiment
 

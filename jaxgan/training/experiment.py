@@ -15,9 +15,9 @@ from jaxgan.core.keys import keys_of, latents, sample_keys
 from jaxgan.core.networks import Net, Nets, Noted
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
+from jaxgan.editing.styles import Styles
 from jaxgan.export import LEAST
 from jaxgan.metrics import gaussian_distance, moments
-from jaxgan.styles import Styles
 from jaxgan.training.settings import Settings
 
 SAMPLE_BATCH = 64

@@ -22,8 +22,8 @@ from typing import Any, Literal
 import jax
 import tyro
 
+from jaxgan.editing.inversion import Space
 from jaxgan.evaluation import scores
-from jaxgan.projection import Space
 from jaxgan.training import (
     cache,
     evaluate as evaluating,

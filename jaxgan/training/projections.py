@@ -23,8 +23,8 @@ from jaxgan import losses, media, metrics
 from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
 from jaxgan.data.images import decoded, fitted
+from jaxgan.editing.inversion import NOISE_WEIGHT, RATE, SPACES, Projection, Space, deviation, project
 from jaxgan.metrics.similarity import WINDOW
-from jaxgan.projection import NOISE_WEIGHT, RATE, SPACES, Projection, Space, deviation, project
 from jaxgan.training.directory import to_out
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.translate_files import listed

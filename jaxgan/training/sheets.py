@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxgan import media
 from jaxgan.core.networks import Nets
 from jaxgan.editing.interpolation import lerp, slerp
-from jaxgan.styles import RANGES, Styles, deviation, moved, sefa, within
+from jaxgan.editing.styles import RANGES, Styles, deviation, moved, sefa, within
 from jaxgan.training.experiment import SHEET_COLUMNS
 
 PSIS = (1.0, 0.7, 0.5, 0.0)
