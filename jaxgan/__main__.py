@@ -95,15 +95,16 @@ def _compare(asked: argparse.Namespace) -> None:
 
 
 def _sample(asked: argparse.Namespace) -> None:
-    from jaxgan import export, media
+    from jaxgan import media
     from jaxgan.core.keys import class_labels
+    from jaxgan.export import stablehlo
     from jaxgan.training.directory import to_out
 
     if asked.out.suffix.lower() not in (".png", ".npz"):
         raise ValueError(f"--out {asked.out}: its format is not known; use .png or .npz")
     if not 0 <= asked.seed < 2**32:
         raise ValueError(f"--seed {asked.seed}: from 0 to {2**32 - 1}")
-    artefact = export.read(asked.artefact)
+    artefact = stablehlo.read(asked.artefact)
     samples = artefact.sample(asked.seed, asked.count, asked.label)
     with to_out(asked.out):
         if asked.out.suffix.lower() == ".npz":
@@ -119,11 +120,11 @@ def _sample(asked: argparse.Namespace) -> None:
 
 
 def _translate(asked: argparse.Namespace) -> None:
-    from jaxgan import export
+    from jaxgan.export import stablehlo
     from jaxgan.training.translate import Translator, chosen
     from jaxgan.training.translate_files import translate_files
 
-    metadata, directions = export.read_translator(asked.artefact)
+    metadata, directions = stablehlo.read_translator(asked.artefact)
     direction = chosen(directions, asked.direction)
     translator = Translator(direction, memory=asked.memory * 1e9, tile=asked.tile, seed=asked.seed)
     by = str(metadata.get("made_by", "an exported network"))

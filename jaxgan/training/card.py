@@ -176,4 +176,4 @@ def of_artefact(file: str, translates: bool) -> str:
         ```
 
         Or without jaxgan, with jax and flatbuffers alone: `jax.export.deserialize`, as the first lines of
-        `jaxgan/export.py` show. Nothing in the file runs but operations on arrays.""")
+        `jaxgan/export/stablehlo.py` show. Nothing in the file runs but operations on arrays.""")

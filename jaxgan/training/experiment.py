@@ -16,7 +16,7 @@ from jaxgan.core.networks import Net, Nets, Noted
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles
-from jaxgan.export import LEAST
+from jaxgan.export.stablehlo import LEAST
 from jaxgan.metrics import gaussian_distance, moments
 from jaxgan.training.settings import Settings
 

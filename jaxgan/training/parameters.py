@@ -17,7 +17,7 @@ import numpy as np
 from jaxgan import interop
 from jaxgan.core.game import State
 from jaxgan.data.source import Arrays, Source, Unpaired
-from jaxgan.export import SYNTHETIC
+from jaxgan.export.stablehlo import SYNTHETIC
 from jaxgan.training.directory import settings
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.members import Build

@@ -21,7 +21,7 @@ from jaxgan.core.keys import keys_of
 from jaxgan.core.networks import Function, Nets, takes_train
 from jaxgan.data import degrade
 from jaxgan.data.tiles import starts
-from jaxgan.export import LEAST, Direction
+from jaxgan.export.stablehlo import LEAST, Direction
 from jaxgan.interop.parameters import named, unnamed
 from jaxgan.training.experiment import Experiment, Translation
 

@@ -15,12 +15,13 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import export as exporting, media, parallel
+from jaxgan import media, parallel
 from jaxgan.core.game import State
 from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
 from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.evaluation import scores
+from jaxgan.export import stablehlo as exporting
 from jaxgan.training import (
     cache,
     card as cards,

@@ -10,8 +10,9 @@ import programs
 import pytest
 from PIL import Image
 
-from jaxgan import __main__ as console, export
+from jaxgan import __main__ as console
 from jaxgan.data import load
+from jaxgan.export import stablehlo
 from jaxgan.interop.parameters import named
 from jaxgan.training.translate import Translator, directions
 
@@ -94,8 +95,8 @@ def test_an_artefact_translates_as_its_experiment_does(name, tmp_path):
     module = importlib.import_module(f"experiments.{name}")
     experiment = module.build(module.Config.tiny(**changes))
     ours = directions(experiment, jax.jit(experiment.game.init)(jax.random.key(0)))
-    export.write_translator(tmp_path / "a.jaxgan", ours, about={"name": name}, card="# A card")
-    metadata, theirs = export.read_translator(tmp_path / "a.jaxgan")
+    stablehlo.write_translator(tmp_path / "a.jaxgan", ours, about={"name": name}, card="# A card")
+    metadata, theirs = stablehlo.read_translator(tmp_path / "a.jaxgan")
     assert (metadata["name"], set(theirs)) == (name, names) and list(ours) == list(theirs)
     with zipfile.ZipFile(tmp_path / "a.jaxgan") as file:
         assert file.read("card.md") == b"# A card"
