@@ -24,7 +24,7 @@ from jaxgan import data, losses, total
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
 from jaxgan.games import optimizers
-from jaxgan.media import voxels
+from jaxgan import media
 from jaxgan.models import gan3d
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
@@ -116,7 +116,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         draw=draw,
     )
     up = "xyz".index(config.up)
-    view, film = (functools.partial(draw_solids, up=up) for draw_solids in (voxels.solids, voxels.turning))
+    view, film = (functools.partial(draw_solids, up=up) for draw_solids in (media.solids, media.turning))
     return dataclasses.replace(experiment, view=view, film=film)
 
 

@@ -23,7 +23,8 @@ def whole(loss, own, batch, keys):
 def clipped(clip: float):
     """The mean of every example's own gradient, each scaled down to a norm of at most ``clip``.
 
-    Abadi et al. 2016, algorithm 1, before its noise: see ``jaxgan.games.privacy``. So an example, whatever it is, changes the
+    Abadi et al. 2016, algorithm 1, before its noise: see ``jaxgan.games.privacy``. So an example, whatever it is,
+    changes the
     mean by at most ``2 * clip`` over the examples. The loss is called on one example at a time, a batch of one, so
     nothing of the others can enter. The norm is over all parameters of the player together. The metric ``clipped`` is
     the share of examples whose gradient was scaled.

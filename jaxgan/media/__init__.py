@@ -8,3 +8,4 @@ from jaxgan.media.images import (
     save_arrays as save_arrays,
     to_bytes as to_bytes,
 )
+from jaxgan.media.voxels import solids as solids, turning as turning
