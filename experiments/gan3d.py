@@ -20,11 +20,10 @@ from typing import Any, Literal, Self
 
 import optax
 
-from jaxgan import data, losses, total
+from jaxgan import data, losses, media, total
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
 from jaxgan.games import optimizers
-from jaxgan import media
 from jaxgan.models import gan3d
 from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main

@@ -80,9 +80,9 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.data import load
     from jaxgan.evaluation.scores import compare, extractor, table, told_warnings
+    from jaxgan.monitoring.terminal import reading
     from jaxgan.training import cache
     from jaxgan.training.evaluate import write
-    from jaxgan.training.logging import reading
 
     with told_warnings(), reading() as progress:
         samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))

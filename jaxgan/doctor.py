@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
+from jaxgan.core import system
 from jaxgan.nn import convolution
-from jaxgan.training import cache, logging
+from jaxgan.training import cache
 from jaxgan.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
@@ -56,7 +57,7 @@ def examine() -> Facts:
         versions={"jaxgan": __version__, "python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
         platform=jax.default_backend(),
         devices=tuple(device.device_kind for device in jax.devices()),
-        cores=logging.cores(),
+        cores=system.cores(),
         load=os.getloadavg()[0],
         gpu_driver=Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists(),
         product_gflops=product_gflops(),
@@ -113,7 +114,7 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     facts = examine()
     console.print("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
-    console.print(f"devices     {logging.hardware()} ({facts.platform}), {facts.cores} cores, load {facts.load:.1f}")
+    console.print(f"devices     {system.hardware()} ({facts.platform}), {facts.cores} cores, load {facts.load:.1f}")
     console.print(f"product     {facts.product_gflops:,.0f} GFLOP/s, float32, 2048 x 2048")
     console.print(f"convolution {facts.convolution_gflops:,.0f} GFLOP/s, float32, 4 x 4, stride 2, 64 to 128 features")
     kept = sum(1 for path in facts.cache.iterdir() if path.is_file()) if facts.cache and facts.cache.exists() else 0

@@ -165,7 +165,7 @@ def test_others_from_the_console(folder, capsys):
 
 def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
     arguments = ("fid", "samples.npz", "photos", *HOW)
-    monkeypatch.setattr("jaxgan.training.logging.READING_LINES_EVERY", 0)
+    monkeypatch.setattr("jaxgan.monitoring.terminal.READING_LINES_EVERY", 0)
     _, figures, shown = run(capsys, folder, *arguments)
     lines = [line for line in shown.splitlines() if line.endswith("seen")]
     assert [line.split(": ")[1] for line in lines] == ["8 of 8 seen", "7 of 7 seen"] and "seen" not in figures

@@ -17,9 +17,10 @@ import tyro
 
 from experiments import dcgan, gan
 from jaxgan import parallel
+from jaxgan.core import system
 from jaxgan.data import Batches
 from jaxgan.data.source import in_memory
-from jaxgan.training import diagnostics, logging, stepping
+from jaxgan.training import diagnostics, stepping
 from jaxgan.training.members import cast
 from jaxgan.training.probe import Probe
 from jaxgan.training.stepping import TOGETHER
@@ -62,7 +63,7 @@ def main(options: Options) -> None:
             of_probes.append((time.perf_counter() - between) * 1e3)
     a_step, a_probe = np.median(of_steps), np.median(of_probes)
     share = a_probe / (diagnostics.EVERY * a_step)
-    print(f"{options.experiment} on {logging.hardware()}: a step {a_step:.2f} ms, a probe {a_probe:.2f} ms")
+    print(f"{options.experiment} on {system.hardware()}: a step {a_step:.2f} ms, a probe {a_probe:.2f} ms")
     print(f"one probe in {diagnostics.EVERY} steps: at most {share:.2%} of a step")
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxgan.core import system
 from jaxgan.core.game import Game
-from jaxgan.training import logging
 
 
 def stepper(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
@@ -49,7 +49,7 @@ def race(steppers: dict[str, Callable[[], float]], rounds: int) -> None:
     for turn in range(rounds):
         for name in names if turn % 2 else reversed(names):
             times[name].append(steppers[name]())
-    title = f"{logging.hardware()}, jax {logging.versions()['jax']}"
+    title = f"{system.hardware()}, jax {system.versions()['jax']}"
     table = Table("form", "ms a step", f"form / {first}", "5 % to 95 %", f"{first} / form", title=title)
     base = np.array(times[first])
     for name in names:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from jaxgan.training import logging
+from jaxgan.core import system
 
 SIDES = ("jaxgan", "torch")
 
@@ -104,9 +104,9 @@ def middle(pairs: Sequence[Mapping[str, Any]], side: str, key: str) -> Any:
 
 def hardware() -> str:
     """The processor and the accelerators, in words."""
-    models = [line for line in logging.cpuinfo() if line.startswith("model name")]
+    models = [line for line in system.cpuinfo() if line.startswith("model name")]
     name = models[0].partition(":")[2].strip() if models else platform.processor()
-    return f"{os.cpu_count()} cores of {name}; {logging.hardware()}"
+    return f"{os.cpu_count()} cores of {name}; {system.hardware()}"
 
 
 def told(what: str, race: Race, of: str = "a step") -> str:

@@ -24,10 +24,9 @@ def clipped(clip: float):
     """The mean of every example's own gradient, each scaled down to a norm of at most ``clip``.
 
     Abadi et al. 2016, algorithm 1, before its noise: see ``jaxgan.games.privacy``. So an example, whatever it is,
-    changes the
-    mean by at most ``2 * clip`` over the examples. The loss is called on one example at a time, a batch of one, so
-    nothing of the others can enter. The norm is over all parameters of the player together. The metric ``clipped`` is
-    the share of examples whose gradient was scaled.
+    changes the mean by at most ``2 * clip`` over the examples. The loss is called on one example at a time, a batch of
+    one, so nothing of the others can enter. The norm is over all parameters of the player together. The metric
+    ``clipped`` is the share of examples whose gradient was scaled.
 
     Statistics that a loss returns are of examples, and no noise hides them. Spectral norm's are of the parameters alone
     and kept.

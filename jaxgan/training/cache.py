@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from jaxgan.training import logging
+from jaxgan.core import system
 
 LEAST_SECONDS = 0.2  # of compilation, for its result to be kept
 
@@ -17,7 +17,7 @@ def directory() -> Path:
 
     By the processor's features: a home that several machines share may hold programs that some of them cannot run.
     """
-    features = [line for line in logging.cpuinfo() if line.startswith(("flags", "Features", "model name"))][:2]
+    features = [line for line in system.cpuinfo() if line.startswith(("flags", "Features", "model name"))][:2]
     own = hashlib.sha256("\n".join([platform.machine(), platform.processor(), *features]).encode()).hexdigest()[:12]
     return _root() / f"compiled-{own}"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.training.logging import middle, read_metrics
+from jaxgan.monitoring.metrics_file import middle, read_metrics
 
 POINTS = 1500  # of a curve, about as many as a wide screen shows
 DIGITS = 5  # of a number in the page

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgan.training.logging import middle
+from jaxgan.monitoring.metrics_file import middle
 
 EVERY = 50  # steps between probes
 START = 200  # steps that are not judged: everything moves

@@ -25,8 +25,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxgan.core import system
 from jaxgan.data import Source
-from jaxgan.training import logging
 
 PROJECTIONS = "projections"
 # What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
@@ -79,8 +79,8 @@ class RunDirectory:
             "config": recorded,
             "data": _identity(source),
             **({"members": members} if members else {}),
-            "versions": logging.versions(),
-            "hardware": logging.hardware(),
+            "versions": system.versions(),
+            "hardware": system.hardware(),
         }
         self._write(record)
 

@@ -21,7 +21,7 @@ from jaxgan.evaluation.features import Features, as_bytes
 from jaxgan.evaluation.scores import READ
 from jaxgan.metrics import perceptual_path_length, psnr, ssim
 from jaxgan.metrics.perceptual_path_length import KEPT
-from jaxgan.training import logging
+from jaxgan.monitoring import metrics_file
 from jaxgan.training.directory import to_out
 from jaxgan.training.experiment import Experiment
 
@@ -242,7 +242,7 @@ class Evaluator:
 
     def open(self, path: Path, step: int, say: Callable[[str], None]) -> None:
         """Write to this file, after what it has up to a step; and tell ``say``."""
-        logging.cut_after(path, step)
+        metrics_file.cut_after(path, step)
         self._path, self._say = path, say
 
     def __call__(self, step: int, states: Mapping[int, State], members: int) -> float:
@@ -272,7 +272,7 @@ class Evaluator:
         for name in (name for name in first if name != "protocol"):
             values = [results[i][name] if i in results else None for i in range(members)]
             row[name] = [x if x is not None and np.isfinite(x) else None for x in values]
-        means = {name: logging.middle(values) for name, values in row.items() if name != "step"}
+        means = {name: metrics_file.middle(values) for name, values in row.items() if name != "step"}
         told = [f"{name} {mean:.4g}" for name, mean in means.items() if mean is not None]
         self._say(f"step {step}: {', '.join(told)}")
         if self._path:

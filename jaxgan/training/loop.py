@@ -13,13 +13,16 @@ import jax
 import numpy as np
 
 from jaxgan import media, parallel
+from jaxgan.core import system
 from jaxgan.core.game import State
-from jaxgan.training import diagnostics, logging
+from jaxgan.monitoring import metrics_file
+from jaxgan.monitoring.metrics_file import Diverged
+from jaxgan.monitoring.terminal import Terminal
+from jaxgan.training import diagnostics
 from jaxgan.training.checkpoint import Checkpoints
 from jaxgan.training.diagnostics import Doctor
 from jaxgan.training.evaluate import Evaluator
 from jaxgan.training.experiment import SHEET_COLUMNS, PixelScore
-from jaxgan.training.logging import Diverged
 from jaxgan.training.members import One, on_host
 from jaxgan.training.probe import Probe
 from jaxgan.training.stepping import TOGETHER, Steps
@@ -123,7 +126,7 @@ def train(
     restored = checkpoints.restore(state)
     state = state if restored is None else restored
     start, images = int(state.step), config.batch_size * len(members.seeds)
-    terminal = logging.Terminal(config.steps, start, images, options.quiet or jax.process_index() > 0)
+    terminal = Terminal(config.steps, start, images, options.quiet or jax.process_index() > 0)
     if restored is not None:
         terminal.say(f"resumed from step {start}")
     elif (path / "metrics.jsonl").exists():
@@ -149,7 +152,7 @@ class _Run:
         self.members, self.config, self.options, self.path, self.name = members, config, options, path, name
         self.experiment, self.checkpoints, self.terminal = members.experiment, checkpoints, terminal
         self.writer = jax.process_index() == 0
-        self.file: logging.MetricsFile | None = None
+        self.file: metrics_file.MetricsFile | None = None
         self.profiling = False
         self.pending: list[tuple[int, int, Any]] = []  # first step, count, metrics
         self.lost: set[int] = set()  # members that diverged
@@ -164,7 +167,7 @@ class _Run:
     def train(self, state: State, start: int, steps: Steps, received) -> None:
         config, options = self.config, self.options
         if self.writer:
-            self.file = logging.MetricsFile(self.path, start)
+            self.file = metrics_file.MetricsFile(self.path, start)
             self.doctor = self.called()
             if self.evaluator:
                 self.evaluator.open(self.path / "evaluations.jsonl", start, self.terminal.say)
@@ -173,7 +176,7 @@ class _Run:
         else:
             self.lost = set(_broken(state, self.members))
             if self.file and self.file.last:
-                self.lost |= set(logging.diverged(self.file.last))
+                self.lost |= set(metrics_file.diverged(self.file.last))
         batches = steps.batches(start)
         saved, stop, step = start, 0, start
         while step < config.steps:
@@ -213,7 +216,7 @@ class _Run:
             return None
         members, seed = self.members, self.config.seed
         probe = Probe(self.experiment, seed, len(members.seeds) if members.shape else None)
-        known = logging.read_metrics(self.path / "diagnosis.jsonl")
+        known = metrics_file.read_metrics(self.path / "diagnosis.jsonl")
         return Doctor(probe, len(members.seeds), members.name, self.terminal.say, known)
 
     def is_saved(self, step: int) -> bool:
@@ -238,9 +241,9 @@ class _Run:
         row = None
         try:
             for first, count, metrics in ready:
-                for found in logging.rows(first, count, jax.device_get(metrics)):
-                    self.lose(found["step"], logging.diverged(found))
-                    row = logging.without(self.lost, found)
+                for found in metrics_file.rows(first, count, jax.device_get(metrics)):
+                    self.lose(found["step"], metrics_file.diverged(found))
+                    row = metrics_file.without(self.lost, found)
                     finding = self.doctor.see(row) if self.doctor else None
                     if self.file:
                         self.file.write(row)
@@ -349,7 +352,7 @@ class _Run:
 
 def signature(name: str) -> str:
     """What made a sample: ``jaxgan 0.1.0 dcgan``."""
-    return f"jaxgan {logging.versions()['jaxgan']} {name}"
+    return f"jaxgan {system.versions()['jaxgan']} {name}"
 
 
 def _stacked(batches: Iterator[Any]) -> Any:

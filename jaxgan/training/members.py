@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import parallel
+from jaxgan.core import system
 from jaxgan.core.game import State
 from jaxgan.data.source import hold_out
 from jaxgan.games.population import Population, member
-from jaxgan.training import logging
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.private import made_private
 
@@ -67,7 +67,7 @@ def use_cores(config: Any) -> None:
     told = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if len(listed_members(config)) > 1 and jax.config.jax_num_cpu_devices == -1 and not told:  # pyright: ignore
         try:
-            jax.config.update("jax_num_cpu_devices", logging.cores())
+            jax.config.update("jax_num_cpu_devices", system.cores())
         except RuntimeError:  # JAX is in use
             return
 

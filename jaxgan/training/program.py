@@ -24,17 +24,8 @@ import tyro
 
 from jaxgan.editing.inversion import Space
 from jaxgan.evaluation import scores
-from jaxgan.training import (
-    cache,
-    evaluate as evaluating,
-    logging,
-    loop,
-    memory,
-    parameters as files,
-    projections,
-    report,
-    verbs,
-)
+from jaxgan.monitoring import metrics_file
+from jaxgan.training import cache, evaluate as evaluating, loop, memory, parameters as files, projections, report, verbs
 from jaxgan.training.checkpoint import checksums
 from jaxgan.training.control import PLAIN, Control
 from jaxgan.training.directory import PROJECTIONS, read_config
@@ -89,7 +80,14 @@ def main(
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, OverflowError, MemoryError, logging.Diverged, jax.errors.JaxRuntimeError) as error:
+    except (
+        ValueError,
+        OSError,
+        OverflowError,
+        MemoryError,
+        metrics_file.Diverged,
+        jax.errors.JaxRuntimeError,
+    ) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
         mend = _mend(error) if arguments[0] == "train" else ""

@@ -16,18 +16,20 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgan import media, parallel
+from jaxgan.core import system
 from jaxgan.core.game import State
 from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
 from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.evaluation import scores
 from jaxgan.export import stablehlo as exporting
+from jaxgan.monitoring import metrics_file
+from jaxgan.monitoring.terminal import reading
 from jaxgan.training import (
     cache,
     card as cards,
     control as controlling,
     evaluate as evaluating,
-    logging,
     loop,
     parameters,
     private,
@@ -73,7 +75,7 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         if directory and planned:
             directory.note(privacy={"planned": planned})
         if not options.quiet and directory:
-            print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {logging.hardware()}")
+            print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {system.hardware()}")
             if members.shape:
                 names, on = "; ".join(map(members.name, range(len(members.seeds)))), steps.on
                 print(f"a population of {len(members.seeds)} on {len(on)} x {on[0].platform}: {names}")
@@ -108,7 +110,7 @@ def _evaluator(members: One, config: Any, options: loop.Options) -> evaluating.E
 
 
 def _steps_done(path: Path) -> int:
-    rows = logging.read_metrics(path / "metrics.jsonl")
+    rows = metrics_file.read_metrics(path / "metrics.jsonl")
     return rows[-1]["step"] if rows else 0
 
 
@@ -158,7 +160,7 @@ def _describe(experiment: Experiment, config: Any, members: One) -> None:
     if memory:
         console.print(f"memory      {memory.temp_size_in_bytes / 1e6:,.1f} MB more during a step")
     console.print(f"step        {cost.get('flops', float('nan')) / 1e9:,.3f} GFLOP, as XLA counts them")
-    console.print(f"hardware    {logging.hardware()}")
+    console.print(f"hardware    {system.hardware()}")
 
 
 def _raw_keys(state):
@@ -311,7 +313,7 @@ def evaluate(restored, name: str, metrics, look: Callable, count: int | None, se
     experiment, state, whose = restored
     told = f"{name}{', ' + whose if whose else ''}"
     evaluating.suits(experiment, metrics, count)
-    with scores.told_warnings(), logging.reading() as progress:
+    with scores.told_warnings(), reading() as progress:
         features = look(experiment.source, cache.classifiers()) if evaluating.looks_at_features(metrics) else None
         result = evaluating.evaluate(
             experiment, state, metrics, features, count=count, seed=seed, name=told, progress=progress

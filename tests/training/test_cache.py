@@ -24,7 +24,7 @@ def test_below_the_users_cache_by_processor(as_before, tmp_path, monkeypatch):
     assert path.parent == tmp_path / "jaxgan"
     assert path.is_dir()
     assert jax.config.jax_compilation_cache_dir == str(path)
-    monkeypatch.setattr("jaxgan.training.logging.cpuinfo", lambda: ["flags : of another"])
+    monkeypatch.setattr("jaxgan.core.system.cpuinfo", lambda: ["flags : of another"])
     assert cache.directory() != path
 
 
