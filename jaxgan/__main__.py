@@ -96,9 +96,9 @@ def _compare(asked: argparse.Namespace) -> None:
 
 def _sample(asked: argparse.Namespace) -> None:
     from jaxgan import media
+    from jaxgan.core.files import to_out
     from jaxgan.core.keys import class_labels
     from jaxgan.export import stablehlo
-    from jaxgan.training.directory import to_out
 
     if asked.out.suffix.lower() not in (".png", ".npz"):
         raise ValueError(f"--out {asked.out}: its format is not known; use .png or .npz")

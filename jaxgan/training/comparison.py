@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.core.files import to_out
 from jaxgan.training import report
 from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves
-from jaxgan.training.directory import to_out
 
 FIRST = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # of the players' charts
 ENDS = ("accuracy_real", "accuracy_fake", "loss")  # of metrics whose last values are told in the table

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import media
+from jaxgan.core.files import to_out
 from jaxgan.core.game import State
 from jaxgan.core.keys import keys_of, others
 from jaxgan.data.source import Part, Source
@@ -22,7 +23,6 @@ from jaxgan.evaluation.scores import READ
 from jaxgan.metrics import perceptual_path_length, psnr, ssim
 from jaxgan.metrics.perceptual_path_length import KEPT
 from jaxgan.monitoring import metrics_file
-from jaxgan.training.directory import to_out
 from jaxgan.training.experiment import Experiment
 
 MOST = 50_000  # samples, if not told: as many as published figures have

@@ -17,8 +17,8 @@ import numpy as np
 from jaxgan import interop
 from jaxgan.core.game import State
 from jaxgan.data.source import Arrays, Source, Unpaired
+from jaxgan.experiment.config import settings
 from jaxgan.export.stablehlo import SYNTHETIC
-from jaxgan.training.directory import settings
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.members import Build
 from jaxgan.version import __version__

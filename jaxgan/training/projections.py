@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgan import losses, media, metrics
+from jaxgan.core.files import to_out
 from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
 from jaxgan.data.images import decoded, fitted
 from jaxgan.editing.inversion import NOISE_WEIGHT, RATE, SPACES, Projection, Space, deviation, project
 from jaxgan.metrics.similarity import WINDOW
-from jaxgan.training.directory import to_out
 from jaxgan.training.experiment import Experiment
 from jaxgan.training.translate_files import listed
 

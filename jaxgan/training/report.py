@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.core.files import write_atomically
 from jaxgan.monitoring.metrics_file import read_metrics
+from jaxgan.monitoring.run_directory import PROJECTIONS
 from jaxgan.training import projections
 from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
 from jaxgan.training.diagnostics import EVERY, START, WINDOW
-from jaxgan.training.directory import PROJECTIONS, write_atomically
 
 MARKER = "@@THE RUN GOES HERE@@"  # in the template
 PICTURES = 60

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from jaxgan import media
+from jaxgan.core.files import to_out
 from jaxgan.data.images import EXTENSIONS, Files, converted, decoded, image_files
-from jaxgan.training.directory import to_out
 from jaxgan.training.translate import Translator
 
 WRITTEN = {".png", ".jpg", ".jpeg", ".gif", ".webp"}  # in their own format; others become a .png

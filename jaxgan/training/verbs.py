@@ -17,6 +17,7 @@ from rich.table import Table
 
 from jaxgan import media, parallel
 from jaxgan.core import system
+from jaxgan.core.files import to_out
 from jaxgan.core.game import State
 from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
@@ -24,6 +25,7 @@ from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.evaluation import scores
 from jaxgan.export import stablehlo as exporting
 from jaxgan.monitoring import metrics_file
+from jaxgan.monitoring.run_directory import RunDirectory, resumable
 from jaxgan.monitoring.terminal import reading
 from jaxgan.training import (
     cache,
@@ -37,7 +39,6 @@ from jaxgan.training import (
     report,
 )
 from jaxgan.training.checkpoint import Checkpoints, structured
-from jaxgan.training.directory import RunDirectory, resumable, to_out
 from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
 from jaxgan.training.stepping import Steps, prepare

@@ -13,22 +13,21 @@ checkpoints/       see jaxgan.training.checkpoint
 report.html        see jaxgan.training.report
 """
 
-import contextlib
 import dataclasses
 import fcntl
-import functools
 import json
-import os
 import shutil
-import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxgan.core import system
+from jaxgan.core.files import write_atomically
 from jaxgan.data import Source
+from jaxgan.experiment.config import _told, settings
 
 PROJECTIONS = "projections"
+
+
 # What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
 WRITTEN = (
     *("config.json", "metrics.jsonl", "speed.jsonl", "diagnosis.jsonl", "evaluations.jsonl", "evaluation.json"),
@@ -133,29 +132,6 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
     return settings(record["config"], config_class, path / "config.json", experiment)
 
 
-def settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
-    """Settings from JSON, as ``config_class``. Of those that are missing, today's defaults, which is told on stderr.
-
-    Raises:
-      ValueError: there are some that the experiment does not have; the message says ``where``.
-    """
-    defaults = dataclasses.asdict(config_class())
-    unknown = values.keys() - defaults.keys()
-    if unknown:
-        raise ValueError(f"{where}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
-    missing = [f"{name} {_told(default)}" for name, default in defaults.items() if name not in values]
-    if missing:
-        told = f"an older jaxgan wrote it, without {', '.join(missing)}; add there what it was trained with"
-        _warn(f"{where}: {told}")
-    return config_class(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})
-
-
-@functools.cache
-def _warn(text: str) -> None:
-    """Once: a run reads its record before it traces, and again when nobody else can write it."""
-    print(f"warning: {text}", file=sys.stderr)
-
-
 def _holds(path: Path) -> bool:
     return any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
 
@@ -166,23 +142,6 @@ def _is_a_run(path: Path) -> bool:
     except ValueError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def to_out(path: Path) -> Iterator[None]:
-    """Within, ``--out`` is written: its folders are made, and an ``OSError`` says that it cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise OSError(f"--out {path} cannot be written: {error.strerror or error}") from error
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """So that a reader, or a run that is killed, finds the old file or the new one."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -211,11 +170,6 @@ def _check_settings(path: Path, experiment: str, config: Any) -> list[str]:
                 "start over with --fresh, or name another --run-dir"
             )
     return recorded
-
-
-def _told(value: Any) -> str:
-    """A setting as it is said on the command line."""
-    return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
 def _identity(source: Source) -> dict[str, Any]:

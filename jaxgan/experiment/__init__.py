@@ -1,0 +1,1 @@
+"""An experiment: a game, its data and its settings."""
