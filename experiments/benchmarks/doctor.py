@@ -20,9 +20,10 @@ from jaxgan import parallel
 from jaxgan.core import system
 from jaxgan.data import Batches
 from jaxgan.data.source import in_memory
-from jaxgan.training import diagnostics, stepping
+from jaxgan.monitoring import diagnostics
+from jaxgan.monitoring.probe import Probe
+from jaxgan.training import stepping
 from jaxgan.training.members import cast
-from jaxgan.training.probe import Probe
 from jaxgan.training.stepping import TOGETHER
 
 WARM = 3  # that are compiled, and not counted

@@ -4,7 +4,7 @@ config.json        the experiment's name, its settings, how many examples it has
                    members, of a private run what it spends, versions, hardware
 metrics.jsonl      one object a step
 speed.jsonl        images per second, by step
-diagnosis.jsonl    what the doctor found, by step: see jaxgan.training.diagnostics
+diagnosis.jsonl    what the doctor found, by step: see jaxgan.monitoring.diagnostics
 evaluations.jsonl  figures, with their protocol, of --evaluate-every
 evaluation.json    the same, of the verb evaluate
 samples/           grids of the same latents, as training goes on, and an experiment's sheets

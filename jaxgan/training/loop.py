@@ -15,16 +15,15 @@ import numpy as np
 from jaxgan import media, parallel
 from jaxgan.core import system
 from jaxgan.core.game import State
-from jaxgan.monitoring import metrics_file
+from jaxgan.monitoring import diagnostics, metrics_file
+from jaxgan.monitoring.diagnostics import Doctor
 from jaxgan.monitoring.metrics_file import Diverged
+from jaxgan.monitoring.probe import Probe
 from jaxgan.monitoring.terminal import Terminal
-from jaxgan.training import diagnostics
 from jaxgan.training.checkpoint import Checkpoints
-from jaxgan.training.diagnostics import Doctor
 from jaxgan.training.evaluate import Evaluator
 from jaxgan.training.experiment import SHEET_COLUMNS, PixelScore
 from jaxgan.training.members import One, on_host
-from jaxgan.training.probe import Probe
 from jaxgan.training.stepping import TOGETHER, Steps
 
 LOOK_EVERY = TOGETHER  # steps between looks at metrics and signals

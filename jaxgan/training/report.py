@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import write_atomically
+from jaxgan.monitoring.diagnostics import EVERY, START, WINDOW
 from jaxgan.monitoring.metrics_file import read_metrics
 from jaxgan.monitoring.run_directory import PROJECTIONS
 from jaxgan.training import projections
 from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
-from jaxgan.training.diagnostics import EVERY, START, WINDOW
 
 MARKER = "@@THE RUN GOES HERE@@"  # in the template
 PICTURES = 60

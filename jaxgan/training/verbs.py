@@ -24,7 +24,7 @@ from jaxgan.data import Batches
 from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.evaluation import scores
 from jaxgan.export import stablehlo as exporting
-from jaxgan.monitoring import metrics_file
+from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, resumable
 from jaxgan.monitoring.terminal import reading
 from jaxgan.training import (
@@ -35,7 +35,6 @@ from jaxgan.training import (
     loop,
     parameters,
     private,
-    probe,
     report,
 )
 from jaxgan.training.checkpoint import Checkpoints, structured

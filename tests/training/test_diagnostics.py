@@ -17,8 +17,9 @@ from jaxgan.core.game import State
 from jaxgan.core.keys import latents
 from jaxgan.data import Arrays
 from jaxgan.games.population import Population
-from jaxgan.training import diagnostics, loop, probe as probing, report
-from jaxgan.training.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
+from jaxgan.monitoring import diagnostics, probe as probing
+from jaxgan.monitoring.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
+from jaxgan.training import loop, report
 from jaxgan.training.experiment import Experiment
 
 
