@@ -18,10 +18,11 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.core.keys import others
+from jaxgan.experiment.builders import two_players
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import SHARE, Settings, conditions
 from jaxgan.models import cgan
-from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import SHARE, Settings, conditions
 
 
 @dataclasses.dataclass(frozen=True)

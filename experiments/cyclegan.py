@@ -31,11 +31,11 @@ import numpy as np
 from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.core.keys import others
 from jaxgan.data import unpaired
+from jaxgan.experiment.experiment import Experiment, Translation
+from jaxgan.experiment.settings import COUNT, WEIGHT, TranslationSettings, positive
 from jaxgan.games.pool import ImagePool
 from jaxgan.models import cyclegan, pix2pix
-from jaxgan.training.experiment import Experiment, Translation
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings, positive
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,10 +18,11 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.data import transforms
+from jaxgan.experiment.builders import two_players
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, check_ranges, positive
 from jaxgan.models import dcgan
-from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, check_ranges, positive
 
 
 @dataclasses.dataclass(frozen=True)

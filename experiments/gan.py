@@ -20,10 +20,11 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.core.keys import others
+from jaxgan.experiment.builders import two_players
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import Settings
 from jaxgan.models import mlp
-from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)

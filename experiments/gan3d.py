@@ -23,11 +23,12 @@ import optax
 from jaxgan import data, losses, media, total
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
+from jaxgan.experiment.builders import two_players
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, Settings, check_ranges, positive
 from jaxgan.games import optimizers
 from jaxgan.models import gan3d
-from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, SHARE, WEIGHT, Settings, check_ranges, positive
 
 
 @dataclasses.dataclass(frozen=True)

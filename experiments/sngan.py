@@ -19,10 +19,11 @@ from typing import Any, Self
 import jax.numpy as jnp
 
 from jaxgan import data, latents, losses, total
+from jaxgan.experiment.builders import two_players
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import COUNT, FallingSettings, conditions
 from jaxgan.models import resnet
-from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, FallingSettings, conditions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,11 +35,12 @@ from jaxgan.core.networks import Fixed, Given
 from jaxgan.data import degrade, transforms
 from jaxgan.evaluation import features
 from jaxgan.evaluation.inception import Inception, parameters
+from jaxgan.experiment.builders import waiting
+from jaxgan.experiment.experiment import Experiment, Translation
+from jaxgan.experiment.settings import COUNT, WEIGHT, TranslationSettings, positive
 from jaxgan.interop import read_weights
 from jaxgan.models import pix2pix, srgan, vgg
-from jaxgan.training.experiment import Experiment, Translation, waiting
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, WEIGHT, TranslationSettings, positive
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,12 +29,12 @@ from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.core.keys import others
 from jaxgan.data import transforms as augment
 from jaxgan.editing.styles import Styles
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive
+from jaxgan.experiment.style_sheets import of_styles
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest
-from jaxgan.training.experiment import Experiment
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive
-from jaxgan.training.sheets import of_styles
 
 NOISE = 0x5EED  # the key of the constant noise
 

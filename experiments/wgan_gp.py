@@ -14,10 +14,11 @@ import dataclasses
 from typing import Any, Self
 
 from jaxgan import data, latents, losses, total
+from jaxgan.experiment.builders import two_players
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import COUNT, WEIGHT, FallingSettings
 from jaxgan.models import resnet
-from jaxgan.training.experiment import Experiment, two_players
 from jaxgan.training.program import main
-from jaxgan.training.settings import COUNT, WEIGHT, FallingSettings
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from experiments import gan3d as experiment
 from jaxgan import data
 from jaxgan.core.keys import sample_keys
 from jaxgan.data import voxels
-from jaxgan.training.experiment import _coarse
+from jaxgan.experiment.quality import _coarse
 
 
 @pytest.fixture(scope="module")

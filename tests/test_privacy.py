@@ -16,9 +16,9 @@ from programs import run
 
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
 from jaxgan.core.gradients import accumulate, clipped, whole
+from jaxgan.experiment.private_run import made_private
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.privacy import private, shown, spent, uses
-from jaxgan.training.private import made_private
 
 KEY = jax.random.key(5)
 

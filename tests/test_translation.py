@@ -10,10 +10,10 @@ import pytest
 
 from experiments import srgan
 from jaxgan.data import Arrays, Unpaired, as_float
+from jaxgan.experiment.quality import PixelScore
+from jaxgan.experiment.settings import TranslationSettings
 from jaxgan.models import vgg
 from jaxgan.training.evaluate import evaluate
-from jaxgan.training.experiment import PixelScore
-from jaxgan.training.settings import TranslationSettings
 
 RNG = np.random.default_rng(0)
 

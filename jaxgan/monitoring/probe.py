@@ -9,8 +9,8 @@ import numpy as np
 from jaxgan.core.game import Game, State
 from jaxgan.core.keys import sample_keys
 from jaxgan.data import Source, as_float
+from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import AXES
-from jaxgan.training.experiment import Experiment
 
 EXAMPLES = 64  # that a probe looks at
 DRAWS = 8  # of so many reals each, which samples are compared with

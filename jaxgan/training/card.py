@@ -16,7 +16,7 @@ import jax
 
 from jaxgan.data.origin import origin
 from jaxgan.data.source import Unpaired
-from jaxgan.training.experiment import Experiment
+from jaxgan.experiment.experiment import Experiment
 from jaxgan.version import __version__
 
 BEGINS = "# Model card: "

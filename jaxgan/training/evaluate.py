@@ -20,10 +20,10 @@ from jaxgan.editing.interpolation import slerp
 from jaxgan.evaluation import scores as evaluation
 from jaxgan.evaluation.features import Features, as_bytes
 from jaxgan.evaluation.scores import READ
+from jaxgan.experiment.experiment import Experiment
 from jaxgan.metrics import perceptual_path_length, psnr, ssim
 from jaxgan.metrics.perceptual_path_length import KEPT
 from jaxgan.monitoring import metrics_file
-from jaxgan.training.experiment import Experiment
 
 MOST = 50_000  # samples, if not told: as many as published figures have
 EPSILON = 1e-4  # of a path, its step

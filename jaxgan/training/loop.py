@@ -15,6 +15,8 @@ import numpy as np
 from jaxgan import media, parallel
 from jaxgan.core import system
 from jaxgan.core.game import State
+from jaxgan.experiment.experiment import SHEET_COLUMNS
+from jaxgan.experiment.quality import PixelScore
 from jaxgan.monitoring import diagnostics, metrics_file
 from jaxgan.monitoring.diagnostics import Doctor
 from jaxgan.monitoring.metrics_file import Diverged
@@ -22,7 +24,6 @@ from jaxgan.monitoring.probe import Probe
 from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.checkpoint import Checkpoints
 from jaxgan.training.evaluate import Evaluator
-from jaxgan.training.experiment import SHEET_COLUMNS, PixelScore
 from jaxgan.training.members import One, on_host
 from jaxgan.training.stepping import TOGETHER, Steps
 

@@ -18,9 +18,9 @@ from jaxgan import parallel
 from jaxgan.core import system
 from jaxgan.core.game import State
 from jaxgan.data.source import hold_out
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.private_run import made_private
 from jaxgan.games.population import Population, member
-from jaxgan.training.experiment import Experiment
-from jaxgan.training.private import made_private
 
 MOST = 4096  # seeds
 Build = Callable[..., Experiment]  # (config, source=None)

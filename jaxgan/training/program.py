@@ -24,9 +24,10 @@ import tyro
 
 from jaxgan.editing.inversion import Space
 from jaxgan.evaluation import scores
+from jaxgan.experiment import parameter_file as files
 from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
-from jaxgan.training import cache, evaluate as evaluating, loop, memory, parameters as files, projections, report, verbs
+from jaxgan.training import cache, evaluate as evaluating, loop, memory, projections, report, verbs
 from jaxgan.training.checkpoint import checksums
 from jaxgan.training.control import PLAIN, Control
 from jaxgan.training.members import Build

@@ -25,8 +25,8 @@ from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
 from jaxgan.data.images import decoded, fitted
 from jaxgan.editing.inversion import NOISE_WEIGHT, RATE, SPACES, Projection, Space, deviation, project
+from jaxgan.experiment.experiment import Experiment
 from jaxgan.metrics.similarity import WINDOW
-from jaxgan.training.experiment import Experiment
 from jaxgan.training.translate_files import listed
 
 DRAWS = 10_000  # latents whose styles tell how far w is from its average

@@ -21,9 +21,9 @@ from jaxgan.core.keys import keys_of
 from jaxgan.core.networks import Function, Nets, takes_train
 from jaxgan.data import degrade
 from jaxgan.data.tiles import starts
+from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.export.stablehlo import LEAST, Direction
 from jaxgan.interop.parameters import named, unnamed
-from jaxgan.training.experiment import Experiment, Translation
 
 TILES = (1024, 768, 512, 384, 256, 192, 128, 64)  # sides to choose from, the largest that memory allows
 OVERLAP = 4  # neighbours share a tile's side over so much, over which one fades into the other

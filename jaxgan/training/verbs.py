@@ -23,22 +23,14 @@ from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
 from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.evaluation import scores
+from jaxgan.experiment import parameter_file, private_run
+from jaxgan.experiment.experiment import Experiment, parameter_counts
 from jaxgan.export import stablehlo as exporting
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, resumable
 from jaxgan.monitoring.terminal import reading
-from jaxgan.training import (
-    cache,
-    card as cards,
-    control as controlling,
-    evaluate as evaluating,
-    loop,
-    parameters,
-    private,
-    report,
-)
+from jaxgan.training import cache, card as cards, control as controlling, evaluate as evaluating, loop, report
 from jaxgan.training.checkpoint import Checkpoints, structured
-from jaxgan.training.experiment import Experiment, parameter_counts
 from jaxgan.training.members import Build, One, cast, use_cores
 from jaxgan.training.stepping import Steps, prepare
 from jaxgan.training.translate import directions
@@ -53,7 +45,7 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
     experiment = build(config)
     source, members = experiment.source, cast(config, experiment, build)
     steps = Steps(members, config, members.devices(options.devices), options.parallel)
-    spends = functools.partial(private.account, members.experiment, config)
+    spends = functools.partial(private_run.account, members.experiment, config)
     planned = spends(config.steps)
     if dry_run:
         _describe(experiment, config, members)
@@ -277,7 +269,7 @@ def export(
     with to_out(out):
         if as_parameters:
             cards.check_beside(out)
-            parameters.write(out, experiment, variables, about_it)
+            parameter_file.write(out, experiment, variables, about_it)
             beside = cards.write_beside(out, card)
             print(f"{out}: the parameters of step {step}, {out.stat().st_size / 1e6:.1f} MB; their card: {beside}")
             return

@@ -12,11 +12,11 @@ from files import encoded, folder, noise
 from jaxgan import Game, Net, Player, data, parallel, total
 from jaxgan.data import Arrays, Batches, Unpaired, datasets, unpaired
 from jaxgan.data.source import Part, hold_out, in_memory, size_in_bytes
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import Settings
 from jaxgan.models import mlp
 from jaxgan.training import loop, stepping
-from jaxgan.training.experiment import Experiment
 from jaxgan.training.members import One
-from jaxgan.training.settings import Settings
 
 
 def domain(count, name="numbers", sign=1):

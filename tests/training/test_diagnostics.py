@@ -16,11 +16,11 @@ from jaxgan import Game, Net, Player, losses, total
 from jaxgan.core.game import State
 from jaxgan.core.keys import latents
 from jaxgan.data import Arrays
+from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import Population
 from jaxgan.monitoring import diagnostics, probe as probing
 from jaxgan.monitoring.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
 from jaxgan.training import loop, report
-from jaxgan.training.experiment import Experiment
 
 
 class Affine(nn.Module):

@@ -13,9 +13,9 @@ import pytest
 
 from jaxgan import Game, Net, Player, latents, total
 from jaxgan.data import Arrays, Unpaired
+from jaxgan.experiment.experiment import Experiment
 from jaxgan.models import mlp
 from jaxgan.training import stepping
-from jaxgan.training.experiment import Experiment
 from jaxgan.training.members import Many, One
 from jaxgan.training.stepping import Steps
 

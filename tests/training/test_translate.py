@@ -11,8 +11,8 @@ import pytest
 from jaxgan import Game, Net, Player, total
 from jaxgan.core.keys import keys_of
 from jaxgan.data import Arrays
+from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.nn.layers import InstanceNorm
-from jaxgan.training.experiment import Experiment, Translation
 from jaxgan.training.translate import Translator, chosen, directions
 
 

@@ -10,7 +10,7 @@ from jaxgan import media
 from jaxgan.core.networks import Nets
 from jaxgan.editing.interpolation import lerp, slerp
 from jaxgan.editing.styles import RANGES, Styles, deviation, moved, sefa, within
-from jaxgan.training.experiment import SHEET_COLUMNS
+from jaxgan.experiment.experiment import SHEET_COLUMNS
 
 PSIS = (1.0, 0.7, 0.5, 0.0)
 NOISES, BRIGHTER = 8, 10.0  # that pixels vary over, and how much brighter their deviation is shown

@@ -4,24 +4,21 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
-from jaxgan.core.game import Game, Player, State, total
-from jaxgan.core.keys import keys_of, latents, sample_keys
-from jaxgan.core.networks import Net, Nets, Noted
+from jaxgan.core.game import Game, State
+from jaxgan.core.keys import keys_of, sample_keys
+from jaxgan.core.networks import Nets, Noted
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles
 from jaxgan.export.stablehlo import LEAST
-from jaxgan.metrics import gaussian_distance, moments
-from jaxgan.training.settings import Settings
 
 SAMPLE_BATCH = 64
-SCORE_SAMPLES = 1024
+
+
 SHEET, SHEET_COLUMNS = 32, 8  # examples that a sheet is made of, and images in a row of it
 
 
@@ -185,104 +182,6 @@ def _parts(z: Any, size: int) -> list[Any]:
 def _filled(x: jax.Array, size: int) -> jax.Array:
     """``size`` rows: the last repeated."""
     return jnp.concatenate([x, jnp.repeat(x[-1:], size - len(x), 0)])
-
-
-def two_players(
-    config: Settings,
-    source: Source,
-    generator: nn.Module,
-    discriminator: nn.Module,
-    *,
-    losses: Mapping[str, Callable],
-    optimizers: Mapping[str, optax.GradientTransformation],
-    turns: tuple[tuple[str, ...], ...] = (("d",), ("g",)),
-    classes: tuple[str, ...] = (),
-    others: Mapping[str, Net] | None = None,
-    draw: Callable[[jax.Array, int], jax.Array] = latents,
-) -> Experiment:
-    """One generator, ``g``, against one discriminator or critic, ``d``: what most of the family have in common.
-
-    Args:
-      config: says the latents' size, the average's decay, and how gradients are accumulated.
-      source: the examples.
-      generator: latents, [B, z], to examples; with ``classes`` it takes labels too.
-      discriminator: examples to logits, [B]; with ``classes`` it takes labels too.
-      losses, optimizers: each player's.
-      turns: of a step.
-      classes: of a conditional model.
-      others: more networks, which no player owns.
-      draw: latents of keys and a size.
-    """
-    label = (jnp.zeros(1, jnp.int32),) * bool(classes)
-    nets = {
-        "g": Net(generator, jnp.zeros((1, config.latents)), *label),
-        "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
-        **(others or {}),
-    }
-    players = {name: Player((name,), losses[name], optimizers[name], config.gradient) for name in ("d", "g")}
-    return Experiment(
-        Game(nets, players, turns, ema={"g": config.ema}),
-        source,
-        latents=lambda keys: draw(keys, config.latents),
-        generate=lambda nets, *inputs: nets.g(*inputs),
-        classes=classes,
-    )
-
-
-def waiting(player: Player) -> Player:
-    """A player who does not move: its loss is 0, its networks' statistics and its optimizer's state stay as they are.
-
-    Or Adam, by the time that it begins to move, would take its means of no gradients for settled, and move it at
-    several times its rate.
-    """
-
-    def loss(nets, batch, keys, step):
-        return total(waiting=0.0, stats={name: nets[name].stats for name in player.owns})
-
-    resting = optax.GradientTransformation(
-        player.optimizer.init, lambda updates, state, params=None: (jax.tree.map(jnp.zeros_like, updates), state)
-    )
-    return dataclasses.replace(player, loss=loss, optimizer=resting)
-
-
-class PixelScore:
-    """A quick score for the best checkpoint, lower is better: the Fréchet distance on pixels.
-
-    Images are first averaged down to at most 8 x 8 and grey, voxels to 4 x 4 x 4, so it is cheap, and blind to detail:
-    for choosing among checkpoints of one run, not for comparing models.
-    """
-
-    def __init__(self, experiment: Experiment, seed: int):
-        source = experiment.measured
-        count = min(SCORE_SAMPLES, len(source))
-        chosen = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
-        # Few at a time: coarse images are small, what they are made from is not.
-        parts = (source.read(part)["image"] for part in _parts(chosen, SAMPLE_BATCH))
-        self._real = moments(np.concatenate([_coarse(np.asarray(as_float({"image": x})["image"])) for x in parts]))
-        self._z = experiment.draw(seed + 1, np.arange(count))
-        self._sample = experiment.sampler()
-
-    def __call__(self, state: State) -> float:
-        if self._real.count < 2:
-            return float("inf")  # one example has no covariance
-        pixels = np.concatenate([_coarse(self._sample(state, z)) for z in _parts(self._z, SAMPLE_BATCH)])
-        if not np.isfinite(pixels).all():
-            return float("inf")
-        fake = moments(pixels)
-        return gaussian_distance(fake.mean, fake.covariance, self._real.mean, self._real.covariance)
-
-
-def _coarse(images: np.ndarray) -> np.ndarray:
-    """[N, h, w, C], or voxels, [N, d, h, w, C], to features [N, at most 64]; anything else, flat, to its first 64."""
-    if images.ndim < 4:
-        return images.reshape(len(images), -1)[:, :64]
-    grey = images.mean(-1)
-    space = grey.shape[1:]
-    most = round(64 ** (1 / len(space)))  # cells along each
-    by = [max(1, -(-n // most)) for n in space]
-    cut = grey[(slice(None), *(slice(n // k * k) for n, k in zip(space, by)))]
-    cells = cut.reshape(len(grey), *(part for n, k in zip(space, by) for part in (n // k, k)))
-    return cells.mean(tuple(range(2, cells.ndim, 2))).reshape(len(grey), -1)
 
 
 def parameter_counts(state: Any) -> dict[str, int]:

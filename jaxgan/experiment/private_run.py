@@ -14,9 +14,9 @@ from jax.experimental import multihost_utils
 
 from jaxgan.core.game import Game
 from jaxgan.data import Unpaired, as_float
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.settings import Settings
 from jaxgan.games import privacy
-from jaxgan.training.experiment import Experiment
-from jaxgan.training.settings import Settings
 
 
 def made_private(experiment: Experiment, config: Any) -> Experiment:
