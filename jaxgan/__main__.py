@@ -80,9 +80,9 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.data import load
     from jaxgan.evaluation.scores import compare, extractor, table, told_warnings
+    from jaxgan.experiment import quality
     from jaxgan.monitoring.terminal import reading
     from jaxgan.training import cache
-    from jaxgan.training.evaluate import write
 
     with told_warnings(), reading() as progress:
         samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))
@@ -91,7 +91,7 @@ def _compare(asked: argparse.Namespace) -> None:
         result = compare(samples, data, (asked.verb,), features, count=asked.count, progress=progress)
     print("\n".join(table(result)))  # first: what cost hours must not be lost with a file
     if asked.out:
-        write(result, asked.out)
+        quality.write(result, asked.out)
 
 
 def _sample(asked: argparse.Namespace) -> None:

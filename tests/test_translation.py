@@ -10,10 +10,10 @@ import pytest
 
 from experiments import srgan
 from jaxgan.data import Arrays, Unpaired, as_float
+from jaxgan.experiment import quality
 from jaxgan.experiment.quality import PixelScore
 from jaxgan.experiment.settings import TranslationSettings
 from jaxgan.models import vgg
-from jaxgan.training.evaluate import evaluate
 
 RNG = np.random.default_rng(0)
 
@@ -72,7 +72,7 @@ def test_every_input_is_translated_once_and_every_image_counts_once(of_images, o
     assert (experiment.samples, len(experiment.measured)) == (of_inputs, of_images)
     np.testing.assert_array_equal(experiment.measured.read(np.arange(of_images))["image"], source.images.images)
     with pytest.raises(ValueError, match=f"--count {of_inputs + 1}: there are {of_inputs} images to make samples of"):
-        evaluate(experiment, None, ["fid"], None, count=of_inputs + 1)  # pyright: ignore
+        quality.evaluate(experiment, None, ["fid"], None, count=of_inputs + 1)  # pyright: ignore
     state = jax.jit(experiment.game.init)(jax.random.key(0))
     assert np.isfinite(PixelScore(experiment, 0)(state))
 

@@ -23,7 +23,7 @@ from jaxgan.monitoring.metrics_file import Diverged
 from jaxgan.monitoring.probe import Probe
 from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.checkpoint import Checkpoints
-from jaxgan.training.evaluate import Evaluator
+from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.members import One, on_host
 from jaxgan.training.stepping import TOGETHER, Steps
 

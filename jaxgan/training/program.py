@@ -24,10 +24,10 @@ import tyro
 
 from jaxgan.editing.inversion import Space
 from jaxgan.evaluation import scores
-from jaxgan.experiment import parameter_file as files
+from jaxgan.experiment import parameter_file as files, quality
 from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
-from jaxgan.training import cache, evaluate as evaluating, loop, memory, projections, report, verbs
+from jaxgan.training import cache, loop, memory, projections, report, verbs
 from jaxgan.training.checkpoint import checksums
 from jaxgan.training.control import PLAIN, Control
 from jaxgan.training.members import Build
@@ -243,7 +243,7 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
           member: of a population, whose; the first if not given.
           out: a JSON file for the figures and their protocol; evaluation.json beside the run's if not given.
         """
-        evaluating.check(metrics, count)
+        quality.check(metrics, count)
         drawn, config = restored(run_dir, step, best, member)
         look = functools.partial(scores.extractor, features, weights, resize)
         path, own = Path(out) if out else Path(run_dir, "evaluation.json"), config.seed if seed is None else seed

@@ -23,14 +23,15 @@ from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
 from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.evaluation import scores
-from jaxgan.experiment import parameter_file, private_run
+from jaxgan.experiment import parameter_file, private_run, quality
 from jaxgan.experiment.experiment import Experiment, parameter_counts
 from jaxgan.export import stablehlo as exporting
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, resumable
 from jaxgan.monitoring.terminal import reading
-from jaxgan.training import cache, card as cards, control as controlling, evaluate as evaluating, loop, report
+from jaxgan.training import cache, card as cards, control as controlling, loop, report
 from jaxgan.training.checkpoint import Checkpoints, structured
+from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.members import Build, One, cast, use_cores
 from jaxgan.training.stepping import Steps, prepare
 from jaxgan.training.translate import directions
@@ -85,18 +86,18 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
             directory.close()
 
 
-def _evaluator(members: One, config: Any, options: loop.Options) -> evaluating.Evaluator | None:
+def _evaluator(members: One, config: Any, options: loop.Options) -> Evaluator | None:
     """What ``--evaluate-every`` asks; a classifier is trained here, if none was kept."""
     if options.evaluate_every is None:
         return None
     experiment, metrics = members.experiment, options.metrics or ("fid",)
     source = experiment.source
-    evaluating.check(metrics, options.evaluate_count)
-    evaluating.suits(experiment, metrics, options.evaluate_count)
+    quality.check(metrics, options.evaluate_count)
+    quality.suits(experiment, metrics, options.evaluate_count)
     looked_at = None
-    if evaluating.looks_at_features(metrics):
+    if quality.looks_at_features(metrics):
         looked_at = scores.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
-    evaluator = evaluating.Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
+    evaluator = Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
     evaluator.rehearse(members.states(members.init(members.keys))[0])
     return evaluator
 
@@ -304,14 +305,14 @@ def evaluate(restored, name: str, metrics, look: Callable, count: int | None, se
     """Write the figures, and print them."""
     experiment, state, whose = restored
     told = f"{name}{', ' + whose if whose else ''}"
-    evaluating.suits(experiment, metrics, count)
+    quality.suits(experiment, metrics, count)
     with scores.told_warnings(), reading() as progress:
-        features = look(experiment.source, cache.classifiers()) if evaluating.looks_at_features(metrics) else None
-        result = evaluating.evaluate(
+        features = look(experiment.source, cache.classifiers()) if quality.looks_at_features(metrics) else None
+        result = quality.evaluate(
             experiment, state, metrics, features, count=count, seed=seed, name=told, progress=progress
         )
     print("\n".join(scores.table(result)))  # first: what took long must not be lost with a file
-    evaluating.write(result, out)
+    quality.write(result, out)
     print(f"protocol: {out}")
 
 

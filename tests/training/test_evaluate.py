@@ -14,7 +14,7 @@ import pytest
 from experiments import dcgan
 from jaxgan import __main__ as console, media
 from jaxgan.core.keys import sample_keys
-from jaxgan.training.evaluate import Drawn, evaluate, path_length
+from jaxgan.experiment import quality
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
 
@@ -75,7 +75,7 @@ def test_samples_are_those_of_a_seed():
     config = dcgan.Config(batch_size=8, latents=4, generator_width=4, discriminator_width=4, base=4)
     experiment = dcgan.build(config)
     state = experiment.game.init(jax.random.key(0))
-    drawn = Drawn(experiment, state, 9, 3, "drawn")
+    drawn = quality.Drawn(experiment, state, 9, 3, "drawn")
     whole = drawn.read(np.arange(9))["image"]
     assert whole.dtype == np.uint8 and whole.shape == (9, 8, 8, 1) == (len(drawn), *drawn.shape)
     np.testing.assert_array_equal(drawn.read(np.array([7, 2]))["image"], whole[[7, 2]])
@@ -113,7 +113,7 @@ def test_metrics_of_features_need_features():
     state = experiment.game.init(jax.random.key(0))
     for metric in ("ppl", "fid"):
         with pytest.raises(ValueError, match=r"no(ne| features) are given"):
-            evaluate(experiment, state, [metric], None, count=8)
+            quality.evaluate(experiment, state, [metric], None, count=8)
 
 
 def test_the_length_of_paths():
@@ -125,12 +125,12 @@ def test_the_length_of_paths():
 
     experiment = dcgan.build(dcgan.Config(batch_size=8, latents=64, generator_width=4, discriminator_width=4, base=4))
     experiment = dataclasses.replace(experiment, generate=lambda nets, z: z.reshape(-1, 8, 8, 1))
-    drawn = Drawn(experiment, experiment.game.init(jax.random.key(0)), 600, 0, "drawn")
+    drawn = quality.Drawn(experiment, experiment.game.init(jax.random.key(0)), 600, 0, "drawn")
     start, end = drawn.on_paths(np.arange(5), 1e-3)
     assert start.shape == (5, 8, 8, 1) and 0 < np.abs(end - start).max() < 0.1
     np.testing.assert_array_equal(drawn.on_paths(np.array([3]), 1e-3)[0][0], start[3])
     # |z|^2 is about 64, and so is its angle's square, (pi / 2)^2, between directions that are at random.
-    assert path_length(drawn, Linear()) == pytest.approx(64 * (np.pi / 2) ** 2, rel=0.1)
+    assert quality.path_length(drawn, Linear()) == pytest.approx(64 * (np.pi / 2) ** 2, rel=0.1)
 
 
 @pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
@@ -178,7 +178,7 @@ def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
 @pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
 def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels, monkeypatch):
     """One whose samples cannot be judged leaves the others; the best of those scores the checkpoint."""
-    run_dir, whole = tmp_path / "run", Drawn._draw
+    run_dir, whole = tmp_path / "run", quality.Drawn._draw
 
     def draw(self, z, labels):
         if self.name == "samples" and len(z) == 15 and next(calls) % 2:
@@ -186,7 +186,7 @@ def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels,
         return whole(self, z, labels)
 
     calls = itertools.count()
-    monkeypatch.setattr(Drawn, "_draw", draw)
+    monkeypatch.setattr(quality.Drawn, "_draw", draw)
     flags = ["--run-dir", run_dir, "--evaluate-every", 2, "--evaluate-count", 15, "--population", 2, "--devices", 1]
     code, text = programs.run(capsys, "--steps", 2, *flags, *programs.tiny("gan"), experiment="gan")
     assert code == 0 and "step 2: not evaluated: its samples are not finite" in text, text
