@@ -120,9 +120,9 @@ def _sample(asked: argparse.Namespace) -> None:
 
 
 def _translate(asked: argparse.Namespace) -> None:
+    from jaxgan.editing.translate_files import translate_files
+    from jaxgan.editing.translator import Translator, chosen
     from jaxgan.export import stablehlo
-    from jaxgan.training.translate import Translator, chosen
-    from jaxgan.training.translate_files import translate_files
 
     metadata, directions = stablehlo.read_translator(asked.artefact)
     direction = chosen(directions, asked.direction)

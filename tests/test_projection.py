@@ -12,10 +12,12 @@ from PIL import Image
 
 from experiments import stylegan2 as experiment
 from jaxgan import losses
+from jaxgan.cli.project import project_files, sample_projected
 from jaxgan.editing.inversion import Projection, autocorrelation, deviation, project
+from jaxgan.editing.projection_files import Found, read, write
 from jaxgan.metrics import psnr
 from jaxgan.models import stylegan2
-from jaxgan.training import projections, report
+from jaxgan.training import report
 
 SYNTHESIS = stylegan2.Synthesis((16, 16), base=128, most=8)
 MAPPING = stylegan2.Mapping(SYNTHESIS.layers, 8, 2)
@@ -187,7 +189,7 @@ def test_the_verb(run, tmp_path, capsys):
     stems = ("a", "b", "more/c")
     written = {f"{stem}.{end}" for stem in stems for end in ("png", "w.npz", "w+.npz")}
     assert {x.relative_to(folder).as_posix() for x in folder.rglob("*.*")} == written
-    own = projections.read(folder / "a.w.npz")
+    own = read(folder / "a.w.npz")
     assert own.course.shape == (3,) and np.isfinite(own.ssim)
     assert (own.protocol["space"], own.protocol["steps"], own.protocol["checkpoint"]) == ("w", 3, 0)
 
@@ -250,14 +252,14 @@ def test_without_styles(run, tmp_path):
     without = dataclasses.replace(built, styles=None)
     state = jax.eval_shape(built.game.init, jax.random.key(0))
     with pytest.raises(ValueError, match="this experiment's generator has no styles to project to"):
-        projections.project_files((without, state, ""), tmp_path, tmp_path, "", spaces=("w",), steps=1, seed=0)
+        project_files((without, state, ""), tmp_path, tmp_path, "", spaces=("w",), steps=1, seed=0)
     with pytest.raises(ValueError, match="--styles: this experiment's generator has no styles"):
-        projections.sample_projected((without, state, ""), [tmp_path], tmp_path, "")
+        sample_projected((without, state, ""), [tmp_path], tmp_path, "")
 
 
 def test_styles_of_another_model(run, tmp_path, capsys):
-    other = projections.Found(np.zeros((3, 4), np.float32), (), np.zeros(1), 0.0, 0.0, {"checkpoint": 0})
-    projections.write(tmp_path / "other.w.npz", other)
+    other = Found(np.zeros((3, 4), np.float32), (), np.zeros(1), 0.0, 0.0, {"checkpoint": 0})
+    write(tmp_path / "other.w.npz", other)
     asked = ("sample", "--styles", tmp_path / "other.w.npz", "--out")
     code, text = verb(capsys, run, *asked, tmp_path / "a.png")
     assert code == 2 and "styles (3, 4), want (6, 4); it was found with another model's run" in text

@@ -22,17 +22,19 @@ from typing import Any, Literal
 import jax
 import tyro
 
+from jaxgan.cli.project import project_files, sample_projected
 from jaxgan.editing.inversion import Space
+from jaxgan.editing.translate_files import translate_files
+from jaxgan.editing.translator import Translator, chosen
 from jaxgan.evaluation import scores
 from jaxgan.experiment import parameter_file as files, quality
+from jaxgan.experiment.translation import directions
 from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
-from jaxgan.training import cache, loop, memory, projections, report, verbs
+from jaxgan.training import cache, loop, memory, report, verbs
 from jaxgan.training.checkpoint import checksums
 from jaxgan.training.control import PLAIN, Control
 from jaxgan.training.members import Build
-from jaxgan.training.translate import Translator, chosen, directions
-from jaxgan.training.translate_files import translate_files
 
 VERBS = ("train", "sample", "translate", "project", "evaluate", "export", "report", "inspect")
 
@@ -207,7 +209,7 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
         if styles and not (count is label is None and control == PLAIN):
             raise ValueError("--styles: images are made as they were found; give no count, label or control besides")
         if styles:
-            return projections.sample_projected(drawn, list(map(Path, styles)), Path(out), loop.signature(name))
+            return sample_projected(drawn, list(map(Path, styles)), Path(out), loop.signature(name))
         verbs.sample(drawn, loop.signature(name), count, seed, Path(out), label, control)
 
     def evaluate(
@@ -313,7 +315,7 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
         projector, _ = restored(run_dir, step, best, member)
         folder = Path(out) if out else Path(run_dir, PROJECTIONS)
         by = loop.signature(name)
-        projections.project_files(projector, Path(images), folder, by, spaces=space, steps=steps, seed=seed)
+        project_files(projector, Path(images), folder, by, spaces=space, steps=steps, seed=seed)
 
     def write_export(
         out: str,

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import write_atomically
+from jaxgan.editing.projection_files import sheets
 from jaxgan.monitoring.diagnostics import EVERY, START, WINDOW
 from jaxgan.monitoring.metrics_file import read_metrics
 from jaxgan.monitoring.run_directory import PROJECTIONS
-from jaxgan.training import projections
 from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
 
 MARKER = "@@THE RUN GOES HERE@@"  # in the template
@@ -428,7 +428,7 @@ def _projections(folder: Path) -> list[dict[str, str]]:
     """Images beside their projections, at most ``PICTURES``, with how near these are."""
     return [
         {"title": sheet.relative_to(folder).with_suffix("").as_posix(), "picture": _address(sheet), "caption": told}
-        for sheet, told in projections.sheets(folder, PICTURES)
+        for sheet, told in sheets(folder, PICTURES)
     ]
 
 

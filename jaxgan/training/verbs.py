@@ -25,6 +25,7 @@ from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.evaluation import scores
 from jaxgan.experiment import parameter_file, private_run, quality
 from jaxgan.experiment.experiment import Experiment, parameter_counts
+from jaxgan.experiment.translation import directions
 from jaxgan.export import stablehlo as exporting
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, resumable
@@ -34,7 +35,6 @@ from jaxgan.training.checkpoint import Checkpoints, structured
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.members import Build, One, cast, use_cores
 from jaxgan.training.stepping import Steps, prepare
-from jaxgan.training.translate import directions
 
 
 def train(name, config, build, options: loop.Options, dry_run: bool) -> None:

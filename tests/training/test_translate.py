@@ -11,9 +11,10 @@ import pytest
 from jaxgan import Game, Net, Player, total
 from jaxgan.core.keys import keys_of
 from jaxgan.data import Arrays
+from jaxgan.editing.translator import Translator, chosen
 from jaxgan.experiment.experiment import Experiment, Translation
+from jaxgan.experiment.translation import directions
 from jaxgan.nn.layers import InstanceNorm
-from jaxgan.training.translate import Translator, chosen, directions
 
 
 class Filter(nn.Module):

@@ -12,9 +12,10 @@ from PIL import Image
 
 from jaxgan import __main__ as console
 from jaxgan.data import load
+from jaxgan.editing.translator import Translator
+from jaxgan.experiment.translation import directions
 from jaxgan.export import stablehlo
 from jaxgan.interop.parameters import named
-from jaxgan.training.translate import Translator, directions
 
 FLAGS = ["--inputs", "grey", "--devices", 1, "--quiet"]
 

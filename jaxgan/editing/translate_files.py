@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from jaxgan import media
 from jaxgan.core.files import to_out
 from jaxgan.data.images import EXTENSIONS, Files, converted, decoded, image_files
-from jaxgan.training.translate import Translator
+from jaxgan.editing.translator import Translator
 
 WRITTEN = {".png", ".jpg", ".jpeg", ".gif", ".webp"}  # in their own format; others become a .png
 

@@ -5,13 +5,10 @@ NAME.w.npz    of the image NAME its projection to the space w, or NAME.w+.npz to
 NAME.png      the image and, beside it, its projections, in the order of the spaces
 """
 
-import contextlib
-import json
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,32 +22,18 @@ from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
 from jaxgan.data.images import decoded, fitted
 from jaxgan.editing.inversion import NOISE_WEIGHT, RATE, SPACES, Projection, Space, deviation, project
+from jaxgan.editing.projection_files import Found, read, write
+from jaxgan.editing.translate_files import listed
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.metrics.similarity import WINDOW
-from jaxgan.training.translate_files import listed
 
 DRAWS = 10_000  # latents whose styles tell how far w is from its average
+
+
 TOGETHER = 8  # images
+
+
 FEATURES_WEIGHT = 0.1  # beside pixels, of the discriminator's: with it both count about as much near the end
-
-
-class Found(NamedTuple):
-    """What a file has.
-
-    Attributes:
-      ws: [layers, w].
-      noise: maps, [h, w] each.
-      course: the loss at each step.
-      psnr, ssim: of the image and the target; ``ssim`` is NaN of images too small for its window.
-      protocol: what they depend on.
-    """
-
-    ws: np.ndarray
-    noise: tuple[np.ndarray, ...]
-    course: np.ndarray
-    psnr: float
-    ssim: float
-    protocol: dict[str, Any]
 
 
 def project_files(
@@ -179,36 +162,6 @@ def _placed(names: Sequence[str], out: Path) -> dict[str, Path]:
     return placed
 
 
-def write(path: Path, found: Found) -> None:
-    """Write a projection's file."""
-    maps = {f"noise_{i}": x for i, x in enumerate(found.noise)}
-    figures = {"psnr": found.psnr, "ssim": found.ssim, "protocol": json.dumps(found.protocol)}
-    with to_out(path), path.open("wb") as file:
-        np.savez(file, ws=found.ws, course=found.course, **maps, **figures)
-
-
-def read(path: Path) -> Found:
-    """What ``write`` has written.
-
-    Raises:
-      ValueError: it is no such file, or there is none.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            maps = [name for name in file.files if name.startswith("noise_")]
-            noise = tuple(file[f"noise_{i}"] for i in range(len(maps)))
-            psnr, ssim, protocol = float(file["psnr"]), float(file["ssim"]), json.loads(str(file["protocol"]))
-            return Found(
-                file["ws"], noise, file["course"], psnr, ssim, {**protocol, "checkpoint": protocol["checkpoint"]}
-            )
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; project writes NAME.w.npz") from None
-    except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
-        raise ValueError(
-            f"{path}: not a projection's file, or a damaged one; project writes them, NAME.w.npz"
-        ) from None
-
-
 def sample_projected(restored: tuple[Experiment, State, str], paths: Sequence[Path], out: Path, by: str) -> None:
     """Make the images of projections again: a grid of them, .png, or raw, .npz.
 
@@ -239,18 +192,3 @@ def sample_projected(restored: tuple[Experiment, State, str], paths: Sequence[Pa
             sheet = media.grid(images)
             media.save(out, sheet, by, scale=max(1, 256 // sheet.shape[0]))
     print(f"{out}: {len(found)} projections, by the networks of step {int(state.step)}")
-
-
-def sheets(folder: Path, most: int) -> list[tuple[Path, str]]:
-    """Of a folder that ``project_files`` has written the sheets, the first so many, each with its figures in words."""
-    shown = []
-    for sheet in sorted(folder.rglob("*.png"))[:most]:
-        told = []
-        for space in SPACES:
-            with contextlib.suppress(ValueError):  # of what is not there, or damaged, there is nothing to tell
-                own = read(sheet.with_name(f"{sheet.stem}.{space}.npz"))
-                likeness = f"PSNR {own.psnr:.2f} dB" + ("" if np.isnan(own.ssim) else f", SSIM {own.ssim:.3f}")
-                told.append(f"{space}: {likeness}, at step {own.protocol['checkpoint']:,}")
-        if told:
-            shown.append((sheet, "; ".join(told)))
-    return shown
