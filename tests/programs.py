@@ -66,7 +66,7 @@ def begun(folder: Path, experiment: str, state: Any = None, **settings: Any) -> 
     import jax
 
     from jaxgan.monitoring.run_directory import RunDirectory
-    from jaxgan.training.checkpoint import Checkpoints
+    from jaxgan.training.checkpoints import Checkpoints
 
     module = importlib.import_module(f"experiments.{experiment}")
     config = module.Config.tiny(**settings)

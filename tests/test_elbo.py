@@ -11,7 +11,7 @@ import scipy.stats
 from experiments import vae
 from jaxgan import data
 from jaxgan.data import Arrays, as_float
-from jaxgan.training.checkpoint import Checkpoints
+from jaxgan.training.checkpoints import Checkpoints
 
 SOURCE = Arrays(np.random.default_rng(0).integers(0, 256, (40, 6, 6, 1), np.uint8))
 

@@ -16,8 +16,8 @@ import pytest
 import experiments
 from jaxgan import parallel
 from jaxgan.data import Batches
-from jaxgan.training import loop, stepping
-from jaxgan.training.members import One
+from jaxgan.training import loop, steps as stepping
+from jaxgan.training.runs import One
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
 

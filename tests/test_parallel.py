@@ -82,7 +82,7 @@ jax.config.update("jax_num_cpu_devices", 2)
 from jaxgan import parallel
 parallel.initialize("localhost:" + port, 2, process)
 import games, numpy as np
-from jaxgan.training.checkpoint import Checkpoints, named_leaves
+from jaxgan.training.checkpoints import Checkpoints, named_leaves
 from pathlib import Path
 game = games.dcgan_game(turns)
 batch = games.images(16 * turns)[parallel.rows(16 * turns)]
@@ -131,7 +131,7 @@ def test_two_processes_of_two(reference, kind, tmp_path):
     two_processes(code, tmp_path, kind, str(critic_turns), str(tmp_path))
     leaves = dict(np.load(tmp_path / "state.npz"))
 
-    from jaxgan.training.checkpoint import Checkpoints, structured
+    from jaxgan.training.checkpoints import Checkpoints, structured
 
     state = structured(before, leaves, "the processes' state")
     assert games.change(before, expected, state) < 1e-5

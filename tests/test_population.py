@@ -9,7 +9,7 @@ import pytest
 
 from jaxgan import parallel
 from jaxgan.games.population import Population, member
-from jaxgan.training.members import on_host
+from jaxgan.training.runs import on_host
 
 STEPS = 10
 

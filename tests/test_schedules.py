@@ -11,7 +11,7 @@ from solvable import Scalar
 
 from jaxgan import Game, Net, Player, losses, total
 from jaxgan.games.dynamics import extragradient
-from jaxgan.training.checkpoint import Checkpoints, named_leaves
+from jaxgan.training.checkpoints import Checkpoints, named_leaves
 
 
 def linear_game(optimizer) -> Game:

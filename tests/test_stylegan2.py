@@ -15,7 +15,7 @@ from jaxgan.core.keys import others
 from jaxgan.data import as_float
 from jaxgan.editing.styles import sefa
 from jaxgan.models import stylegan2
-from jaxgan.training.checkpoint import Checkpoints, checksums
+from jaxgan.training.checkpoints import Checkpoints, checksums
 from jaxgan.training.program import with_preset
 
 

@@ -19,7 +19,7 @@ from experiments.benchmarks.paired import race, timed
 from jaxgan import parallel
 from jaxgan.core import axis
 from jaxgan.games.population import Population
-from jaxgan.training.stepping import TOGETHER
+from jaxgan.training.steps import TOGETHER
 
 MEMBERS, EXAMPLES = 8, 2000
 

@@ -27,7 +27,7 @@ from experiments import dcgan
 from experiments.benchmarks.paired import race, stepper
 from jaxgan.data import Batches
 from jaxgan.nn import convolution
-from jaxgan.training import stepping
+from jaxgan.training import steps
 
 
 def plain_down(g, x, w):
@@ -73,7 +73,7 @@ def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), round
     """
     source = dcgan.build(config).source
     rows = source.read(Batches(source, config.batch_size, config.seed).indices(0))
-    batch = jax.tree.map(jnp.asarray, stepping.prepare(None, rows))
+    batch = jax.tree.map(jnp.asarray, steps.prepare(None, rows))
     steppers = {}
     for name in FORMS:
         with mock.patch.multiple(convolution, **FORMS[name]):

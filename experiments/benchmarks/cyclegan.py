@@ -31,7 +31,7 @@ from jaxgan import parallel
 from jaxgan.data import Arrays, Unpaired
 from jaxgan.interop import pix2pix
 from jaxgan.training import memory
-from jaxgan.training.stepping import TOGETHER
+from jaxgan.training.steps import TOGETHER
 
 NAME = "experiments.benchmarks.cyclegan"
 FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "compiled")}

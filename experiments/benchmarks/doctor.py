@@ -22,9 +22,9 @@ from jaxgan.data import Batches
 from jaxgan.data.source import in_memory
 from jaxgan.monitoring import diagnostics
 from jaxgan.monitoring.probe import Probe
-from jaxgan.training import stepping
-from jaxgan.training.members import cast
-from jaxgan.training.stepping import TOGETHER
+from jaxgan.training import steps
+from jaxgan.training.runs import cast
+from jaxgan.training.steps import TOGETHER
 
 WARM = 3  # that are compiled, and not counted
 
@@ -49,7 +49,7 @@ def main(options: Options) -> None:
     on = members.devices(None)
     experiment = members.experiment
     images = parallel.replicate({"image": in_memory(experiment.source).images}, on, local=True)
-    step = members.step(0, on, "pmap", prepare=stepping.prepare, resident=images, together=TOGETHER)
+    step = members.step(0, on, "pmap", prepare=steps.prepare, resident=images, together=TOGETHER)
     state = members.place(jax.jit(members.game.init)(members.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)
     probe, of_steps, of_probes = Probe(experiment, 0), [], []

@@ -45,7 +45,7 @@ from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length import _DIRECTION
 from jaxgan.models.stylegan2 import _maps
 from jaxgan.training import memory
-from jaxgan.training.stepping import TOGETHER
+from jaxgan.training.steps import TOGETHER
 
 NAME = "experiments.benchmarks.stylegan2"
 HALVES = ("ten in halves", "in halves")

@@ -28,7 +28,7 @@ from jaxgan.core.game import example_keys
 from jaxgan.core.keys import latents
 from jaxgan.training import memory
 from jaxgan.training.loop import CALL_SECONDS
-from jaxgan.training.stepping import TOGETHER
+from jaxgan.training.steps import TOGETHER
 
 SAMPLES = (1, 64, 1024)
 AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most

@@ -20,7 +20,7 @@ from jaxgan.data.source import Arrays, Source, Unpaired
 from jaxgan.experiment.config import settings
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.export.stablehlo import SYNTHETIC
-from jaxgan.training.members import Build
+from jaxgan.training.runs import Build
 from jaxgan.version import __version__
 
 

@@ -9,7 +9,7 @@ evaluations.jsonl  figures, with their protocol, of --evaluate-every
 evaluation.json    the same, of the verb evaluate
 samples/           grids of the same latents, as training goes on, and an experiment's sheets
 projections/       of the verb project: see jaxgan.training.projections
-checkpoints/       see jaxgan.training.checkpoint
+checkpoints/       see jaxgan.training.checkpoints
 report.html        see jaxgan.training.report
 """
 

@@ -22,10 +22,10 @@ from jaxgan.monitoring.diagnostics import Doctor
 from jaxgan.monitoring.metrics_file import Diverged
 from jaxgan.monitoring.probe import Probe
 from jaxgan.monitoring.terminal import Terminal
-from jaxgan.training.checkpoint import Checkpoints
+from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.evaluator import Evaluator
-from jaxgan.training.members import One, on_host
-from jaxgan.training.stepping import TOGETHER, Steps
+from jaxgan.training.runs import One, on_host
+from jaxgan.training.steps import TOGETHER, Steps
 
 LOOK_EVERY = TOGETHER  # steps between looks at metrics and signals
 GRID = 64  # images of a sample grid

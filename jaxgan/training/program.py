@@ -32,9 +32,9 @@ from jaxgan.experiment.translation import directions
 from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
 from jaxgan.training import cache, loop, memory, report, verbs
-from jaxgan.training.checkpoint import checksums
+from jaxgan.training.checkpoints import checksums
 from jaxgan.training.control import PLAIN, Control
-from jaxgan.training.members import Build
+from jaxgan.training.runs import Build
 
 VERBS = ("train", "sample", "translate", "project", "evaluate", "export", "report", "inspect")
 

@@ -31,10 +31,10 @@ from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, resumable
 from jaxgan.monitoring.terminal import reading
 from jaxgan.training import cache, card as cards, control as controlling, loop, report
-from jaxgan.training.checkpoint import Checkpoints, structured
+from jaxgan.training.checkpoints import Checkpoints, structured
 from jaxgan.training.evaluator import Evaluator
-from jaxgan.training.members import Build, One, cast, use_cores
-from jaxgan.training.stepping import Steps, prepare
+from jaxgan.training.runs import Build, One, cast, use_cores
+from jaxgan.training.steps import Steps, prepare
 
 
 def train(name, config, build, options: loop.Options, dry_run: bool) -> None:

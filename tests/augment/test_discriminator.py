@@ -112,7 +112,7 @@ def test_the_state_has_the_probability_and_no_player_owns_it(alone):
 
 
 def test_a_run_that_is_resumed_ends_the_same_to_the_bit(alone, tmp_path):
-    from jaxgan.training.checkpoint import Checkpoints
+    from jaxgan.training.checkpoints import Checkpoints
 
     before, after, _ = alone
     step = jax.jit(game("ada").step)

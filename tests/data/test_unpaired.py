@@ -15,8 +15,8 @@ from jaxgan.data.source import Part, hold_out, in_memory, size_in_bytes
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import Settings
 from jaxgan.models import mlp
-from jaxgan.training import loop, stepping
-from jaxgan.training.members import One
+from jaxgan.training import loop, steps as stepping
+from jaxgan.training.runs import One
 
 
 def domain(count, name="numbers", sign=1):

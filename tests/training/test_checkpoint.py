@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgan.training.checkpoint import Checkpoints, checksums, named_leaves
+from jaxgan.training.checkpoints import Checkpoints, checksums, named_leaves
 
 
 @pytest.fixture(scope="module")

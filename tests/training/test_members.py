@@ -8,8 +8,8 @@ import programs
 import pytest
 
 from experiments import gan
-from jaxgan.training import stepping
-from jaxgan.training.members import listed_members
+from jaxgan.training import steps as stepping
+from jaxgan.training.runs import listed_members
 
 TINY = [*programs.tiny("gan"), "--checkpoint-every", "4", "--devices", "2"]
 

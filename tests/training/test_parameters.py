@@ -7,7 +7,7 @@ import programs
 import pytest
 
 from jaxgan.interop import read_metadata, read_safetensors, write_safetensors
-from jaxgan.training.checkpoint import Checkpoints
+from jaxgan.training.checkpoints import Checkpoints
 
 
 @pytest.fixture(scope="module")

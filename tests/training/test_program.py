@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from programs import TINY, run
 
-from jaxgan.training import stepping
+from jaxgan.training import steps as stepping
 
 
 def rows(run_dir):

@@ -15,9 +15,9 @@ from jaxgan import Game, Net, Player, latents, total
 from jaxgan.data import Arrays, Unpaired
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.models import mlp
-from jaxgan.training import stepping
-from jaxgan.training.members import Many, One
-from jaxgan.training.stepping import Steps
+from jaxgan.training import steps as stepping
+from jaxgan.training.runs import Many, One
+from jaxgan.training.steps import Steps
 
 POINTS = Arrays(np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32))
 SOURCES = {"rows": POINTS, "two orders of rows": Unpaired(POINTS, Arrays(POINTS.images[:12])), "streamed": POINTS}

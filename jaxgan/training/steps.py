@@ -11,7 +11,7 @@ from jaxgan import parallel
 from jaxgan.core.game import Game
 from jaxgan.data import Arrays, Batches, Source, Unpaired, as_float, stream
 from jaxgan.data.source import size_in_bytes
-from jaxgan.training.members import One
+from jaxgan.training.runs import One
 
 TOGETHER = 10  # the most steps of a call
 RESIDENT_BYTES = 2**30  # data up to this size lives on the devices
