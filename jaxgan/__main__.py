@@ -132,7 +132,7 @@ def _translate(asked: argparse.Namespace) -> None:
 
 
 def _pages(asked: argparse.Namespace) -> None:
-    from jaxgan.training import comparison
+    from jaxgan.reporting import comparison
 
     print(f"comparison: {comparison.write(asked.runs, asked.out)}")
 

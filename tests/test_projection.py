@@ -17,7 +17,7 @@ from jaxgan.editing.inversion import Projection, autocorrelation, deviation, pro
 from jaxgan.editing.projection_files import Found, read, write
 from jaxgan.metrics import psnr
 from jaxgan.models import stylegan2
-from jaxgan.training import report
+from jaxgan.reporting import report
 
 SYNTHESIS = stylegan2.Synthesis((16, 16), base=128, most=8)
 MAPPING = stylegan2.Mapping(SYNTHESIS.layers, 8, 2)

@@ -10,7 +10,7 @@ evaluation.json    the same, of the verb evaluate
 samples/           grids of the same latents, as training goes on, and an experiment's sheets
 projections/       of the verb project: see jaxgan.training.projections
 checkpoints/       see jaxgan.training.checkpoints
-report.html        see jaxgan.training.report
+report.html        see jaxgan.reporting.report
 """
 
 import dataclasses

@@ -31,7 +31,8 @@ from jaxgan.experiment import parameter_file as files, quality
 from jaxgan.experiment.translation import directions
 from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
-from jaxgan.training import cache, loop, memory, report, verbs
+from jaxgan.reporting import report
+from jaxgan.training import cache, loop, memory, verbs
 from jaxgan.training.checkpoints import checksums
 from jaxgan.training.control import PLAIN, Control
 from jaxgan.training.runs import Build

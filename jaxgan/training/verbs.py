@@ -30,7 +30,8 @@ from jaxgan.export import stablehlo as exporting
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, resumable
 from jaxgan.monitoring.terminal import reading
-from jaxgan.training import cache, card as cards, control as controlling, loop, report
+from jaxgan.reporting import model_card as cards, report
+from jaxgan.training import cache, control as controlling, loop
 from jaxgan.training.checkpoints import Checkpoints, structured
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.runs import Build, One, cast, use_cores

@@ -20,7 +20,8 @@ from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import Population
 from jaxgan.monitoring import diagnostics, probe as probing
 from jaxgan.monitoring.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
-from jaxgan.training import loop, report
+from jaxgan.reporting import report
+from jaxgan.training import loop
 
 
 class Affine(nn.Module):

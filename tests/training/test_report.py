@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.training import curves, report
+from jaxgan.reporting import curves, report
 
 HOSTILE = "</script><script>alert(1)</script><!--"
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import to_out
-from jaxgan.training import report
-from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves
+from jaxgan.reporting import report
+from jaxgan.reporting.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves
 
 FIRST = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # of the players' charts
 ENDS = ("accuracy_real", "accuracy_fake", "loss")  # of metrics whose last values are told in the table

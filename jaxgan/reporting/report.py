@@ -18,7 +18,7 @@ from jaxgan.editing.projection_files import sheets
 from jaxgan.monitoring.diagnostics import EVERY, START, WINDOW
 from jaxgan.monitoring.metrics_file import read_metrics
 from jaxgan.monitoring.run_directory import PROJECTIONS
-from jaxgan.training.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
+from jaxgan.reporting.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
 
 MARKER = "@@THE RUN GOES HERE@@"  # in the template
 PICTURES = 60

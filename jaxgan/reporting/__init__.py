@@ -1,0 +1,1 @@
+"""Runs on pages: the report, the comparison, the model card."""
