@@ -17,12 +17,12 @@ import dataclasses
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.core.keys import others
 from jaxgan.experiment.builders import two_players
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import SHARE, Settings, conditions
 from jaxgan.models import cgan
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

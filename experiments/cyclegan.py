@@ -29,13 +29,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import Game, Net, Player, data, losses, media, total
+from jaxgan.cli.program import main
 from jaxgan.core.keys import others
 from jaxgan.data import unpaired
 from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.experiment.settings import COUNT, WEIGHT, TranslationSettings, positive
 from jaxgan.games.pool import ImagePool
 from jaxgan.models import cyclegan, pix2pix
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,12 +17,12 @@ from typing import Any, Literal, Self
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.data import transforms
 from jaxgan.experiment.builders import two_players
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, check_ranges, positive
 from jaxgan.models import dcgan
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,12 +19,12 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.core.keys import others
 from jaxgan.experiment.builders import two_players
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import Settings
 from jaxgan.models import mlp
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from typing import Any, Literal, Self
 import optax
 
 from jaxgan import data, losses, media, total
+from jaxgan.cli.program import main
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
 from jaxgan.experiment.builders import two_players
@@ -28,7 +29,6 @@ from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, Settings, check_ranges, positive
 from jaxgan.games import optimizers
 from jaxgan.models import gan3d
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,12 +33,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import Game, Net, Player, data, losses, media, total
+from jaxgan.cli.program import main
 from jaxgan.data import degrade, pairs
 from jaxgan.experiment.builders import waiting
 from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.experiment.settings import COUNT, WEIGHT, TranslationSettings, positive
 from jaxgan.models import pix2pix
-from jaxgan.training.program import main
 
 MADE = {  # of an image and its key, inside the compiled step
     "edges": lambda keys, images: degrade.edges(images),

@@ -19,11 +19,11 @@ from typing import Any, Literal, Self
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.experiment.builders import two_players
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import COUNT, WEIGHT, Settings
 from jaxgan.models import mlp
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,13 +21,13 @@ from typing import Any, Literal, Self
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.experiment.builders import two_players
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, Settings, conditions
 from jaxgan.games.optimizers import cosine
 from jaxgan.models import dcgan, r3gan
 from jaxgan.nn.layers import doublings
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,11 +19,11 @@ from typing import Any, Self
 import jax.numpy as jnp
 
 from jaxgan import data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.experiment.builders import two_players
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import COUNT, FallingSettings, conditions
 from jaxgan.models import resnet
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import Game, Net, Player, data, losses, media, total
+from jaxgan.cli.program import main
 from jaxgan.core.networks import Fixed, Given
 from jaxgan.data import degrade, transforms
 from jaxgan.evaluation import features
@@ -40,7 +41,6 @@ from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.experiment.settings import COUNT, WEIGHT, TranslationSettings, positive
 from jaxgan.interop import read_weights
 from jaxgan.models import pix2pix, srgan, vgg
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.core.keys import others
 from jaxgan.data import transforms as augment
 from jaxgan.editing.styles import Styles
@@ -34,7 +35,6 @@ from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, 
 from jaxgan.experiment.style_sheets import of_styles
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest
-from jaxgan.training.program import main
 
 NOISE = 0x5EED  # the key of the constant noise
 

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, media, total
+from jaxgan.cli.program import main
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import COUNT, Settings
 from jaxgan.models import vae
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

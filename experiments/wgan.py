@@ -18,12 +18,12 @@ from typing import Any, Self
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.experiment.builders import two_players
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import COUNT, WEIGHT, Settings
 from jaxgan.games.optimizers import clip_weights
 from jaxgan.models import dcgan
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,11 +14,11 @@ import dataclasses
 from typing import Any, Self
 
 from jaxgan import data, latents, losses, total
+from jaxgan.cli.program import main
 from jaxgan.experiment.builders import two_players
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import COUNT, WEIGHT, FallingSettings
 from jaxgan.models import resnet
-from jaxgan.training.program import main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     made.add_argument("--seed", type=int, default=0, help="of what is drawn for each image (%(default)s)")
     asked = parser.parse_args(arguments)
     if asked.verb == "doctor":
-        from jaxgan import doctor
+        from jaxgan.cli import doctor
 
         sys.exit(doctor.main())
     try:
@@ -78,11 +78,11 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(asked: argparse.Namespace) -> None:
+    from jaxgan.cli import cache
     from jaxgan.data import load
     from jaxgan.evaluation.scores import compare, extractor, table, told_warnings
     from jaxgan.experiment import quality
     from jaxgan.monitoring.terminal import reading
-    from jaxgan.training import cache
 
     with told_warnings(), reading() as progress:
         samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))

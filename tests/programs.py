@@ -42,7 +42,7 @@ class Silent:
 def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str]:
     """The exit code and all that was printed."""
     module = importlib.import_module(f"experiments.{experiment}")
-    from jaxgan.training.program import main
+    from jaxgan.cli.program import main
 
     try:
         told = [str(a) for a in arguments]

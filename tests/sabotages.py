@@ -25,11 +25,11 @@ import optax
 
 from experiments import dcgan, gan, points
 from jaxgan import latents, losses, total
+from jaxgan.cli import program
 from jaxgan.core.networks import Net
 from jaxgan.data import load
 from jaxgan.data.source import Part, in_memory
 from jaxgan.models.dcgan import Generator
-from jaxgan.training import program
 
 STEPS = 2000
 PRETRAINED = 1000  # steps in which the critic moves alone

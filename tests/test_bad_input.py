@@ -143,7 +143,7 @@ def test_runs(arguments, told, copy, capsys):
 
 
 def test_what_a_run_refuses_is_told_before_its_steps_are_traced(copy, capsys, monkeypatch):
-    monkeypatch.setattr("jaxgan.training.verbs._trace", lambda *_: pytest.fail("traced"))
+    monkeypatch.setattr("jaxgan.cli.verbs._trace", lambda *_: pytest.fail("traced"))
     code, text = run(capsys, "--steps", 2, *TINY, "--run-dir", copy)
     assert (code, "it may grow, not shrink" in text) == (2, True), text
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgan.doctor import PACKAGES, Facts, complaints
+from jaxgan.cli.doctor import PACKAGES, Facts, complaints
 
 WELL = Facts(
     versions={**dict.fromkeys(PACKAGES, "1.0.0"), "jax": "0.10.2", "jaxlib": "0.10.1"},

@@ -11,12 +11,12 @@ import pytest
 
 from experiments import stylegan2 as experiment
 from jaxgan import latents
+from jaxgan.cli.program import with_preset
 from jaxgan.core.keys import others
 from jaxgan.data import as_float
 from jaxgan.editing.styles import sefa
 from jaxgan.models import stylegan2
 from jaxgan.training.checkpoints import Checkpoints, checksums
-from jaxgan.training.program import with_preset
 
 
 def tiny(**changes):

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from experiments import stylegan2 as experiment
+from jaxgan.cli import control as controlling
+from jaxgan.cli.control import Control
 from jaxgan.data.source import Part
 from jaxgan.editing import styles
 from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
-from jaxgan.training import control as controlling
-from jaxgan.training.control import Control
 
 # Pure functions
 

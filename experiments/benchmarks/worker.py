@@ -23,7 +23,8 @@ import tyro
 
 from experiments.benchmarks import flops
 from experiments.benchmarks.games import CASES, Case, Name, build
-from jaxgan import doctor, parallel
+from jaxgan import parallel
+from jaxgan.cli import doctor
 from jaxgan.core.game import example_keys
 from jaxgan.core.keys import latents
 from jaxgan.training import memory

@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from jaxgan.training import cache
+from jaxgan.cli import cache
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import programs
 import pytest
 
 from experiments import gan
-from jaxgan.training.program import main, with_preset
+from jaxgan.cli.program import main, with_preset
 
 PRESETS = {
     "small": {"batch_size": 8, "latents": 4, "learning_rate": 1e-3},

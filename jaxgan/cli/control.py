@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.cli import cache
 from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
 from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
 from jaxgan.editing.styles import Styles, deviation, mixing_grid, moved, probe, sefa, within
 from jaxgan.evaluation.classifier import trained
 from jaxgan.experiment.experiment import Experiment
-from jaxgan.training import cache
 
 COUNT, COUNT_MIXED, COUNT_MOVED = 64, 12, 8  # samples, if not told: of a grid, of mixing, along a direction
 STRENGTHS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgan import media, parallel
+from jaxgan.cli import cache, control as controlling
 from jaxgan.core import system
 from jaxgan.core.files import to_out
 from jaxgan.core.game import State
@@ -31,7 +32,7 @@ from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, resumable
 from jaxgan.monitoring.terminal import reading
 from jaxgan.reporting import model_card as cards, report
-from jaxgan.training import cache, control as controlling, loop
+from jaxgan.training import loop
 from jaxgan.training.checkpoints import Checkpoints, structured
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.runs import Build, One, cast, use_cores

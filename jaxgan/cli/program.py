@@ -22,6 +22,8 @@ from typing import Any, Literal
 import jax
 import tyro
 
+from jaxgan.cli import cache, verbs
+from jaxgan.cli.control import PLAIN, Control
 from jaxgan.cli.project import project_files, sample_projected
 from jaxgan.editing.inversion import Space
 from jaxgan.editing.translate_files import translate_files
@@ -32,9 +34,8 @@ from jaxgan.experiment.translation import directions
 from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
 from jaxgan.reporting import report
-from jaxgan.training import cache, loop, memory, verbs
+from jaxgan.training import loop, memory
 from jaxgan.training.checkpoints import checksums
-from jaxgan.training.control import PLAIN, Control
 from jaxgan.training.runs import Build
 
 VERBS = ("train", "sample", "translate", "project", "evaluate", "export", "report", "inspect")

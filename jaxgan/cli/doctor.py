@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
+from jaxgan.cli import cache
 from jaxgan.core import system
 from jaxgan.nn import convolution
-from jaxgan.training import cache
 from jaxgan.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
