@@ -28,9 +28,9 @@ from experiments import cyclegan
 from experiments.benchmarks import processes
 from experiments.benchmarks.worker import steady
 from jaxgan import parallel
+from jaxgan.core import system
 from jaxgan.data import Arrays, Unpaired
 from jaxgan.interop import pix2pix
-from jaxgan.training import memory
 from jaxgan.training.steps import TOGETHER
 
 NAME = "experiments.benchmarks.cyclegan"
@@ -112,7 +112,7 @@ def game_of(config: cyclegan.Config) -> Any:
 
 def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
     """Milliseconds a step."""
-    memory.keep()
+    system.keep()
     game, batch = game_of(config), images(config)
     steps = TOGETHER if form == FORMS["jaxgan"][1] else 1
     batches = jax.device_put({name: np.stack([x] * steps) for name, x in batch.items()})

@@ -19,8 +19,8 @@ import tyro
 
 import experiments
 from experiments.benchmarks import processes
+from jaxgan.core import system
 from jaxgan.data import as_float
-from jaxgan.training import memory
 
 NAME = "experiments.benchmarks.memory"
 
@@ -61,7 +61,7 @@ def main(
 
 def step_of(name: str, kept: bool, steps: int) -> dict[str, float]:
     """Of a step the median milliseconds and the mean of page faults; of the process, the peak of its memory in MB."""
-    if kept and not memory.keep():
+    if kept and not system.keep():
         raise OSError("this C library keeps no memory")
     module = importlib.import_module(f"experiments.{name}")
     config = module.Config()

@@ -28,10 +28,10 @@ from jax import lax
 from experiments import stylegan2
 from experiments.benchmarks.games import CASES, build
 from experiments.benchmarks.paired import race, stepper
+from jaxgan.core import system
 from jaxgan.core.game import Game
 from jaxgan.data import Arrays
 from jaxgan.nn import convolution
-from jaxgan.training import memory
 
 BLOCKS = 16
 _down, _kernel = convolution._down_patches, convolution._kernel_patches
@@ -104,7 +104,7 @@ def main(
     unknown = [name for name in forms if name not in FORMS]
     if unknown:
         sys.exit(f"error: --forms {unknown[0]!r}: want some of {', '.join(FORMS)}")
-    memory.keep()
+    system.keep()
     steppers = {}
     for name in forms:
         with mock.patch.multiple(convolution, **FORMS[name]):

@@ -39,12 +39,12 @@ from experiments import stylegan2
 from experiments.benchmarks import processes
 from experiments.benchmarks.worker import recorded
 from jaxgan import latents, parallel
+from jaxgan.core import system
 from jaxgan.core.game import Game, State, example_keys
 from jaxgan.data import Arrays
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length import _DIRECTION
 from jaxgan.models.stylegan2 import _maps
-from jaxgan.training import memory
 from jaxgan.training.steps import TOGETHER
 
 NAME = "experiments.benchmarks.stylegan2"
@@ -148,7 +148,7 @@ def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds:
 
 def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     """Milliseconds an image."""
-    memory.keep()
+    system.keep()
     if form in HALVES:
         config = dataclasses.replace(config, accumulate=2)
     game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else TOGETHER

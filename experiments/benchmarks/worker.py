@@ -25,9 +25,9 @@ from experiments.benchmarks import flops
 from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan import parallel
 from jaxgan.cli import doctor
+from jaxgan.core import system
 from jaxgan.core.game import example_keys
 from jaxgan.core.keys import latents
-from jaxgan.training import memory
 from jaxgan.training.loop import CALL_SECONDS
 from jaxgan.training.steps import TOGETHER
 
@@ -73,7 +73,7 @@ def main(
 
 def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     """Times of a step under jit; and as a run takes it, ten a call, each batch picked out of data."""
-    memory.keep()
+    system.keep()
     game = build(case)
     size = case.batch * game.batch_multiple
     real = jnp.array(np.random.default_rng(0).normal(size=(size, *case.shape)), jnp.float32)

@@ -25,6 +25,7 @@ import tyro
 from jaxgan.cli import cache, verbs
 from jaxgan.cli.control import PLAIN, Control
 from jaxgan.cli.project import project_files, sample_projected
+from jaxgan.core import system
 from jaxgan.editing.inversion import Space
 from jaxgan.editing.translate_files import translate_files
 from jaxgan.editing.translator import Translator, chosen
@@ -34,7 +35,7 @@ from jaxgan.experiment.translation import directions
 from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
 from jaxgan.reporting import report
-from jaxgan.training import loop, memory
+from jaxgan.training import loop
 from jaxgan.training.checkpoints import checksums
 from jaxgan.training.runs import Build
 
@@ -66,7 +67,7 @@ def main(
     if not arguments or arguments[0] not in (*VERBS, "-h", "--help"):
         arguments.insert(0, "train")
     cache.enable()
-    memory.keep()
+    system.keep()
     try:
         default = with_preset(config_class, presets or {}, arguments[1:] if arguments[0] == "train" else [])
         tyro.extras.subcommand_cli_from_dict(

@@ -4,8 +4,10 @@
 # Protobuf makes the classes of its modules as it imports them.
 # pyright: reportAttributeAccessIssue=false
 
+import ctypes
 import os
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -36,3 +38,22 @@ def cpuinfo() -> list[str]:
     """What the system says of its processors, line by line; nothing where it does not say."""
     path = Path("/proc/cpuinfo")
     return path.read_text().splitlines() if path.exists() else []
+
+
+_KEPT = {  # of malloc.h, and mallopt(3)
+    -8: 1,  # M_ARENA_MAX: the arenas of threads map large memory all the same
+    -4: 0,  # M_MMAP_MAX: nothing by mmap, which free unmaps
+    -1: -1,  # M_TRIM_THRESHOLD: never give back
+}
+
+
+def keep() -> bool:
+    """Have this process's allocator keep what is freed from now on; call it before JAX computes.
+
+    The process has then the memory of its peak until it ends.
+
+    Returns:
+      Whether that is so: by glibc alone.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    return mallopt is not None and min(mallopt(what, value) for what, value in _KEPT.items()) == 1

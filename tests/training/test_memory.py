@@ -38,5 +38,5 @@ def test_what_is_freed_is_kept():
 
 def test_every_verb_of_a_program_keeps_it(capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr("jaxgan.training.memory.keep", lambda: asked.append(1))
+    monkeypatch.setattr("jaxgan.core.system.keep", lambda: asked.append(1))
     assert programs.run(capsys, "--help")[0] == 0 and asked == [1]
