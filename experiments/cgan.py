@@ -8,8 +8,8 @@ Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes an
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       9 minutes on one core, which was shared
 Score      of 1,797 samples 99.8 % are of the class asked for; Frechet distance on pixels 0.33, precision 0.94, recall
-           0.42. --projection: 99.6 %, 0.39, 0.93, 0.46: python -m pytest -n 0 -s -m slow tests/test_default_run.py -k
-           cgan. With larger first weights than the paper's each class became one image (recall 0.00)
+           0.42. --projection: 99.6 %, 0.39, 0.93, 0.46:
+           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k cgan. With larger first weights than the paper's each class became one image (recall 0.00)
 """
 
 import dataclasses

@@ -18,7 +18,7 @@ Score      EuroSAT's rivers and highways, --size 64 --blocks 4 --layers 2 --cycl
            --upsample transposed, after 5,000 steps, 77.6 and 76.2 %, and a grid is seen. Both cycles' error, weights
            and all, fell from 1.79 to 1.18, means of 200 steps. The command's own: blades of grass become stones, and
            grass again; both cycles' error fell from 5.1 to 2.1, means of 100 steps
-           python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
+           python -m pytest -n 0 -s -m slow tests/experiments/test_image_to_image.py
 """
 
 import dataclasses

@@ -8,7 +8,7 @@ Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       40 to 50 s of training at 9 to 11 ms a step, a minute for the command
 Score      Frechet distance on pixels 0.13 (two halves of the digits: 0.26), precision 0.78, recall 0.73, classes from
            8.4 % to 11.3 %, 1,797 samples of seed 0:
-           python -m pytest -n 0 -s -m slow tests/test_default_run.py
+           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py
 """
 
 import dataclasses

@@ -11,7 +11,8 @@ Score      --data modelnet10_chair_monitor_32.npz --only chair --size 16 (889 ch
            100 % are chairs to a classifier of chairs and monitors (99.7 % right on held-out ones); median overlap
            (IoU) with the nearest real chair 0.44, at most 0.56, where real chairs have 0.58 with each other, voxels
            drawn one by one 0.29; with the nearest other sample 0.50. Some have loose voxels. With --latents-from 0,
-           as in the paper, all samples are one chair (0.997): python -m pytest -n 0 -s -m slow tests/test_gan3d.py
+           as in the paper, all samples are one chair (0.997):
+           python -m pytest -n 0 -s -m slow tests/experiments/test_gan3d.py
 """
 
 import dataclasses

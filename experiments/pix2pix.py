@@ -19,7 +19,7 @@ Score      CMP's facades, 400 to train on and 100 to measure, --inputs pairs --s
            dB of 400 tiles held out, of which grey itself has 24.1. --inputs hole --data tiles:T91 --size 64 --steps
            1500 --constant 1000 --decay 500, 9 minutes: 24.1 dB on 400 tiles of Set14, where the nearest known pixel
            has 23.7 and grey 18.6
-           python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
+           python -m pytest -n 0 -s -m slow tests/experiments/test_image_to_image.py
 """
 
 import dataclasses

@@ -10,7 +10,7 @@ Time       26 minutes for ten games on one core, which was shared; 17 of --game 
 Score      each of ten seeds finds all modes, with so many of 10,000 samples within three standard deviations of one:
            R3GAN 95.9 % to 97.3 % at the grid of 25, 95.9 % to 98.1 % at the ring of 8; WGAN-GP 95.5 % to 96.9 %, and
            97.9 % to 99.0 %. Goodfellow's finds 14 to 24 of the grid's 25, and in three seeds 7 of the ring's 8:
-           python -m pytest -n 0 -s -m slow tests/test_collapse.py -k points
+           python -m pytest -n 0 -s -m slow tests/theory/test_collapse.py -k points
 """
 
 import dataclasses

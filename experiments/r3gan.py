@@ -7,12 +7,12 @@ Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes an
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       10 minutes on one core, which was shared
 Score      Frechet distance on pixels 0.54, precision 0.59, recall 0.34, classes from 8.5 % to 11.7 %, of 1,797 samples:
-           python -m pytest -n 0 -s -m slow tests/test_default_run.py -k r3gan
+           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k r3gan
 Stacked    digits of MNIST, --networks dcgan, 42 minutes on one core: 993 of 1,000 modes, KL 0.13; 27.8 % of 26,000
            samples are accepted by a classifier of 99.3 %. The plain GAN (dcgan --r1 0), one seed too, at its own rate
            that was not tuned for it as R3GAN's was: 964, 0.31 and 26.0 %. Reals 1,000 and 94.0 %, noise 5 and 9.4 %,
            one Gaussian for each colour 96 and 1.0 %:
-           python -m pytest -n 0 -s -m slow tests/test_collapse.py -k stacked, which asks 80 %
+           python -m pytest -n 0 -s -m slow tests/theory/test_collapse.py -k stacked, which asks 80 %
 """
 
 import dataclasses

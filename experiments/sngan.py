@@ -9,7 +9,8 @@ Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       13 minutes on one core, which was shared
 Score      Frechet distance on pixels 0.57, precision 0.53, recall 0.64, classes from 7.3 % to 14.4 %, of 1,797 samples.
            --conditional: 99.5 % are of the class asked for; 0.53, 0.74, 0.41.
-           python -m pytest -n 0 -s -m slow tests/test_default_run.py -k sngan. With five turns of the discriminator
+           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k sngan.
+           With five turns of the discriminator
            1.43, 0.56, 0.67, and 1 % of one class
 """
 

@@ -20,7 +20,7 @@ Score      --data tiles:T91 --size 64 --steps 5500 --pretrain 3500 --constant 35
            generator that drew grain too, and by --no-even, of an older L2, where it also drew a grid in all that was
            flat. The command's own, of its 605 test tiles, by evaluate --metrics psnr ssim: 30.02 dB and 0.743 after the
            game, bicubic 29.98 dB; what is sharp is sharper, and in flat skies a faint pattern is seen
-           python -m pytest -n 0 -s -m slow tests/test_image_to_image.py
+           python -m pytest -n 0 -s -m slow tests/experiments/test_image_to_image.py
 """
 
 import dataclasses

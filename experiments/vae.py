@@ -9,7 +9,7 @@ Time       34 s of training at 7 ms a step for the command, on a machine that ot
 Score      ELBO -24.0 nats, of the last 100 batches. On MNIST, of the test set: -103.3 after 10 epochs of binarised
            pixels, where flax's example has -103.6 (its pull request 1361); -107.7 after 7 epochs of grey ones with
            --hidden 400, where PyTorch's has -106.7 (pytorch/examples, pull request 1416):
-           JAXGAN_TEST_DATA=... python -m pytest -n 0 -s -m slow tests/test_elbo.py
+           JAXGAN_TEST_DATA=... python -m pytest -n 0 -s -m slow tests/experiments/test_vae.py
 """
 
 import dataclasses

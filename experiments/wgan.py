@@ -9,7 +9,7 @@ Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       8 minutes on one core, which was shared
 Score      Frechet distance on pixels 0.37, precision 0.32, recall 0.78, classes from 8.9 % to 12.1 %, of 1,797 samples:
            all kinds of digits, many of them rough; at the authors' rate, for so few steps, 0.73, 0.25 and 0.71:
-           python -m pytest -n 0 -s -m slow tests/test_default_run.py -k wgan
+           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k wgan
 """
 
 import dataclasses

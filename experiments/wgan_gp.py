@@ -7,7 +7,7 @@ Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes an
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       18 minutes on one core, which was shared
 Score      Frechet distance on pixels 0.23, precision 0.54, recall 0.75, classes from 8.3 % to 11.6 %, of 1,797 samples:
-           python -m pytest -n 0 -s -m slow tests/test_default_run.py -k wgan_gp
+           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k wgan_gp
 """
 
 import dataclasses

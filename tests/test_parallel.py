@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import games
 import jax
 import numpy as np
 import pytest
+from helpers import games
 
 from jaxgan import parallel
 from jaxgan.games.population import Population
@@ -81,7 +81,8 @@ import jax
 jax.config.update("jax_num_cpu_devices", 2)
 from jaxgan import parallel
 parallel.initialize("localhost:" + port, 2, process)
-import games, numpy as np
+from helpers import games
+import numpy as np
 from jaxgan.training.checkpoints import Checkpoints, named_leaves
 from pathlib import Path
 game = games.dcgan_game(turns)

@@ -16,7 +16,7 @@ from experiments import dcgan
 from experiments.benchmarks.paired import race, timed
 from jaxgan import Game, Player, latents, losses, total
 from jaxgan.data import Batches
-from jaxgan.training import steps
+from jaxgan.training.steps import prepare
 
 PERIOD = 16
 
@@ -62,7 +62,7 @@ def game(when: str) -> Game:
 def steps(game_at: Callable[[int], Game]) -> Callable[[], float]:
     """A function that takes sixteen steps and returns the seconds of one."""
     source = dcgan.build(dcgan.Config()).source
-    batch = jax.tree.map(np.asarray, steps.prepare(None, Batches(source, 64, 0)[0]))
+    batch = jax.tree.map(np.asarray, prepare(None, Batches(source, 64, 0)[0]))
     state = jax.jit(game_at(0).init)(jax.random.key(0))
     compiled = {
         game: jax.jit(game.step, donate_argnums=0).lower(state, batch).compile() for game in {game_at(0), game_at(1)}

@@ -4,7 +4,8 @@ Every ``EVERY`` steps a ``probe.Probe`` looks at the state, on the devices, whil
 ``Doctor`` joins what it finds to the metrics of the steps between, and ``diagnose`` names what holds of the last
 ``WINDOW``.
 
-Where the thresholds come from: ``tests/sabotages.py`` breaks trainings on purpose; thresholds lie between what those
+Where the thresholds come from: ``tests/helpers/sabotages.py`` breaks trainings on purpose; thresholds lie between
+what those
 show, of seeds 0 to 2, and what the experiments' default runs show.
 """
 

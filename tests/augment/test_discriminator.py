@@ -1,11 +1,11 @@
 """Augmentation in a game: ADA's probability follows the published rule, is part of the state, and both players see it."""
 
-import games
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from helpers import games
 
 from jaxgan import Game, Net, Player, augment, latents, losses, parallel, total
 from jaxgan.core.gradients import accumulate, whole

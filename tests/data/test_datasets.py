@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from files import encoded
+from helpers.files import encoded
 from sklearn.datasets import load_digits
 
 from jaxgan import data

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from files import archive, encoded, folder
+from helpers.files import archive, encoded, folder
 from PIL import Image, ImageOps
 
 from jaxgan import data

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from files import archive, encoded, folder, noise
+from helpers.files import archive, encoded, folder, noise
 from PIL import Image
 
 from jaxgan import data

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from files import encoded, folder, noise
+from helpers.files import encoded, folder, noise
 
 from jaxgan import Game, Net, Player, data, parallel, total
 from jaxgan.data import Arrays, Batches, Unpaired, datasets, unpaired

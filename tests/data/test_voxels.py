@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from files import folder
+from helpers.files import folder
 
 from jaxgan import data
 from jaxgan.data import voxels

@@ -4,8 +4,8 @@ import functools
 
 import jax
 import numpy as np
-import official
 import pytest
+from helpers import official
 
 from jaxgan.interop import dcgan, read_weights, write_safetensors
 from jaxgan.models import dcgan as networks

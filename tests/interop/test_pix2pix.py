@@ -5,8 +5,8 @@ That the weights then do what they did there is tested with the networks, tests/
 
 import jax
 import numpy as np
-import official
 import pytest
+from helpers import official
 
 from jaxgan.interop import pix2pix, read_weights, write_safetensors
 from jaxgan.models import cyclegan, dcgan, pix2pix as networks

@@ -7,8 +7,8 @@ import functools
 
 import jax
 import numpy as np
-import official
 import pytest
+from helpers import official
 
 from jaxgan.interop import read_weights, stylegan2 as interop, write_safetensors
 from jaxgan.models import dcgan, stylegan2

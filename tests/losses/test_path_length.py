@@ -9,8 +9,8 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-import official
 import pytest
+from helpers import official
 
 from jaxgan import losses
 from jaxgan.core import axis

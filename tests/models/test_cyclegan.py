@@ -5,8 +5,8 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import official
 import pytest
+from helpers import official
 
 from jaxgan.models import cyclegan
 

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from parameters import drawn, named, shapes
+from helpers.parameters import drawn, named, shapes
 
 from jaxgan.models import dcgan
 

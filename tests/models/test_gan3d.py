@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from parameters import drawn, named, shapes
+from helpers.parameters import drawn, named, shapes
 
 from experiments import gan3d as experiment
 from jaxgan.core.game import example_keys

@@ -9,9 +9,9 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import official
 import optax
 import pytest
+from helpers import official
 
 from jaxgan import Game, Net, Player, losses, parallel, total
 from jaxgan.core import axis

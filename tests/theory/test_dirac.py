@@ -6,7 +6,7 @@ step of size h multiplies (theta, psi) by I + h J, whose eigenvalues are the rat
 
 import numpy as np
 import pytest
-from solvable import ALTERNATING, SIMULTANEOUS, dirac, predicted, radii, rate_of
+from helpers.solvable import ALTERNATING, SIMULTANEOUS, dirac, predicted, radii, rate_of
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2])

@@ -6,13 +6,13 @@ Dirac-GAN's by sqrt(1 + h^2 / 4): see test_game.py and test_dirac.py. What conve
 
 import dataclasses
 
-import games
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from solvable import ALTERNATING, ONE, REAL, SIMULTANEOUS, Scalar, bilinear, dirac, predicted, radii, rate_of
+from helpers import games
+from helpers.solvable import ALTERNATING, ONE, REAL, SIMULTANEOUS, Scalar, bilinear, dirac, predicted, radii, rate_of
 
 from jaxgan import Game, Net, Player, parallel, total
 from jaxgan.games.dynamics import consensus, extragradient, unrolled

@@ -4,8 +4,8 @@ import signal
 import socket
 import time
 
-import programs
-from programs import TINY
+from helpers import programs
+from helpers.programs import TINY
 
 
 def start_both(run_dir, steps):

@@ -1,0 +1,351 @@
+"""A user's mistakes: each is told in a line that says what is wrong and the mend, and none loses anything."""
+
+import fcntl
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from helpers import programs
+from helpers.files import archive, folder, noise
+from helpers.programs import TINY, run
+
+from jaxgan import data
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of four steps with checkpoints at 2 and 4."""
+    run_dir = tmp_path_factory.mktemp("runs") / "run"
+
+    arguments = ["--steps", 4, "--checkpoint-every", 2, "--run-dir", run_dir, *TINY]
+    assert run(programs.Silent(), *arguments)[0] == 0
+    return run_dir
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+class Malicious:
+    def __reduce__(self):
+        return (os.system, ("touch /tmp/jaxgan-was-here",))
+
+
+def saved(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+# What was wrong with the flags: (arguments, exit code, what is told).
+FLAGS = {
+    "unknown flag": (["--batchsize", 8], 2, "--batch-size"),
+    "unknown flag of a verb": (["inspect", "--rundir", "x"], 2, "--run-dir"),
+    "no number": (["--steps", "many"], 2, "invalid literal for int"),
+    "no such choice": (["--precision", "float8"], 2, "float32"),
+    "no steps": (["--steps", 0], 2, "--steps 0: at least 1"),
+    "negative seed": (["--seed", -1], 2, "--seed -1: from 0 to 4.29497e+09"),
+    "no latents": (["--latents", 0], 2, "--latents 0: at least 1"),
+    "no width": (["--generator-width", 0], 2, "--generator-width 0: at least 1"),
+    "a decay above 1": (["--ema", 2.0], 2, "--ema 2.0: from 0 to 1"),
+    "no rate": (["--learning-rate", "nan"], 2, "--learning-rate nan: from 0 to 1e+06"),
+    "a process of no cluster": ([*TINY, "--process", 1], 2, "--processes and --process need --coordinator"),
+    "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every 0: at least 1"),
+    "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size 12: it does not divide over 8 devices; use 8 or 16"),
+    "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size 0: at least 1"),
+    "too many devices": ([*TINY, "--devices", 9], 2, "devices 9: this machine has 8 (cpu)"),
+    "micro-batches": ([*TINY, "--accumulate", 3, "--devices", 1], 2, "accumulate(3): a turn has 8 examples"),
+    "base": ([*TINY, "--base", 3], 2, "size 8: base 3 does not double to it; use size 6 or 12, or base 4"),
+    "missing name, near": (["--data", "mnists"], 2, "did you mean mnist"),
+    "missing name, far": (["--data", "qqqqqq"], 2, "no such file or folder, and no TFDS dataset"),
+    "no such photograph": (["--data", "photos:tree"], 2, "data 'photos:tree': no such photograph; there are china, flower,"),
+    "missing folder": (["--data", "/nowhere/at/all"], 2, "no such file or folder"),
+    "points for a convolution": (["--data", "ring"], 2, "want images, experiments.gan takes any"),
+    "resize floats": (["--size", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, only uint8 images [N, height, width, C] are"),
+    "channels of arrays": (["--channels", 3], 2, "its images have 1 channels, not 3"),
+    "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "no run there (no config.json)"),
+    "inspect of no run": (["inspect", "--run-dir", "/nowhere"], 2, "no checkpoints there"),
+    "report of no run": (["report", "--run-dir", "/nowhere"], 2, "no run there"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "code", "told"), FLAGS.values(), ids=FLAGS.keys())
+def test_flags(arguments, code, told, tmp_path, capsys):
+    verb = [] if arguments[0] in ("sample", "inspect", "report") else ["--run-dir", tmp_path / "run"]
+    found, text = run(capsys, *arguments, *verb)
+    assert told in " ".join(text.split())
+    assert found == code
+    assert "Traceback" not in text
+
+
+# What was wrong with the data: (makes it, more flags, what is told).
+DATA = {
+    "empty folder": (lambda p: folder(p, {"readme.txt": b"hello"}), [], "no image in it (1 other files)"),
+    "truncated png": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((64, 64))[:-2000]}), ["--size", 8], "b.png cannot be decoded"),
+    "no image inside": (lambda p: folder(p, {"a.png": b"not a png"}), [], "a.png is no image that Pillow knows"),
+    "two sizes": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((9, 8))}), [], "say which square size to make of them: --size 64"),
+    "no doubling": (lambda p: folder(p, {"a.png": noise((28, 28))}), [], "size 28: base 4 does not double to it; use size 16 or 32, or base 7"),
+    "channels": (lambda p: folder(p, {"a.png": noise()}), ["--channels", 2], "channels 2: an image has 1 (grey), 3"),
+    "zip that leads out": (lambda p: archive(p.with_suffix(".zip"), {"../a.png": noise()}), [], "leads out of the archive"),
+    "absolute zip": (lambda p: archive(p.with_suffix(".zip"), {"/etc/a.png": noise()}), [], "leads out of the archive"),
+    "no zip": (lambda p: folder(p.parent, {"a.zip": b"PK nonsense"}) / "a.zip", [], "not a zip, or a damaged one"),
+    "empty zip": (lambda p: archive(p.with_suffix(".zip"), {}), [], "no image in it"),
+    "pickled": (lambda p: saved(p.with_suffix(".npz"), images=np.array([Malicious()], object)), [], "not an array file that can be trusted"),
+    "no images": (lambda p: saved(p.with_suffix(".npz"), pictures=np.zeros((4, 8, 8, 1), np.uint8)), [], "no array 'images' in it, but pictures"),
+    "floats out of range": (lambda p: saved(p.with_suffix(".npz"), images=np.full((4, 8, 8, 1), 255.0)), [], "float images are in [-1, 1]"),
+    "wrong type": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.int64)), [], "images of type int64; want uint8"),
+    "wrong labels": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(3, int)), [], "4 images and labels of shape (3,)"),
+    "labels that are no numbers": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(4)), [], "want whole numbers from 0"),
+    "no examples": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((0, 8, 8, 1), np.uint8)), [], "N > 0"),
+    "not square": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 16, 1), np.uint8)), [], "want square ones, say --size 8"),
+    "another format": (lambda p: folder(p.parent, {"a.csv": b"1,2"}) / "a.csv", [], "want a folder, a .zip, a .npz or a .npy, not a .csv file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "more", "told"), DATA.values(), ids=DATA.keys())
+def test_data(make, more, told, tmp_path, capsys):
+    code, text = run(capsys, "--data", make(tmp_path / "data"), "--run-dir", tmp_path / "run", *TINY, *more)
+    assert told in " ".join(text.split())
+    assert code == 2
+    assert "Traceback" not in text
+    assert not (tmp_path / "run").exists()
+    assert not os.path.exists("/tmp/jaxgan-was-here")
+
+
+# What was asked of a run that it cannot give: (arguments, what is told).
+RUNS = {
+    "another setting": (["--steps", 4, *TINY, "--seed", 9], "--seed 9: the run in {} has 0; resume it with that"),
+    "fewer steps": (["--steps", 2, *TINY], "--steps 2: the run in {} was asked for 4; it may grow, not shrink"),
+    "missing step": (["inspect", "--step", 3], "no checkpoint of step 3; there: 2, 4"),
+    "format": (["sample", "--out", "a.bmp"], "--out a.bmp: its format is not known; use .png, .gif, .webp or .npz"),
+    "no samples": (["sample", "--out", "a.png", "--count", 0], "--count 0: at least 1"),
+    "no styles": (
+        ["sample", "--out", "a.png", "--psi", 0.5],
+        "--psi 0.5: of a generator with styles, as stylegan2's; this experiment's has none",
+    ),
+    "no styles to mix": (["sample", "--out", "a.png", "--mix", "fine"], "--mix fine: of a generator with styles"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "told"), RUNS.values(), ids=RUNS.keys())
+def test_runs(arguments, told, copy, capsys):
+    before = programs.inspect(capsys, copy)
+    code, text = run(capsys, *arguments, "--run-dir", copy)
+    assert told.format(copy) in text
+    assert code == 2
+    assert programs.inspect(capsys, copy) == before
+
+
+def test_what_a_run_refuses_is_told_before_its_steps_are_traced(copy, capsys, monkeypatch):
+    monkeypatch.setattr("jaxgan.cli.verbs._trace", lambda *_: pytest.fail("traced"))
+    code, text = run(capsys, "--steps", 2, *TINY, "--run-dir", copy)
+    assert (code, "it may grow, not shrink" in text) == (2, True), text
+
+
+def test_samples_that_cannot_be_written(copy, capsys):
+    code, text = run(capsys, "sample", "--run-dir", copy, "--out", "/proc/jaxgan/a.png")
+    assert (code, "--out /proc/jaxgan/a.png cannot be written: " in text) == (1, True), text
+
+
+def test_data_that_has_changed(tmp_path, capsys):
+    folder(tmp_path / "images", {f"{kind}/{i}.png": noise() for kind in ("cat", "dog") for i in range(8)})
+    command = ["--data", tmp_path / "images", "--run-dir", tmp_path / "run", *TINY, "--steps"]
+    assert run(capsys, *command, 2)[0] == 0
+    before = programs.inspect(capsys, tmp_path / "run")
+    folder(tmp_path / "images", {"cat/new.png": noise()})
+    code, text = run(capsys, *command, 3)
+    assert (code, "was made with examples 16, and now it is 17; bring the data back" in text) == (2, True), text
+    (tmp_path / "images" / "cat" / "new.png").unlink()
+    (tmp_path / "images" / "dog").rename(tmp_path / "images" / "hound")
+    code, text = run(capsys, *command, 3)
+    told = "was made with classes ['cat', 'dog'], and now it is ['cat', 'hound']"
+    assert (code, told in text) == (2, True), text
+    assert programs.inspect(capsys, tmp_path / "run") == before
+
+
+def test_not_enough_memory(tmp_path, capsys, monkeypatch):
+    def exhausted(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+
+    monkeypatch.setattr("jaxgan.training.loop.train", exhausted)
+    code, text = run(capsys, "--run-dir", tmp_path, *TINY)
+    assert (code, "lower --batch-size, or split it over micro-batches with --accumulate" in text) == (1, True), text
+
+
+def test_a_disk_that_tensorstore_finds_full(tmp_path, capsys, monkeypatch):
+    """It says so in the words of memory."""
+
+    def full(*_):
+        raise OSError("a checkpoint could not be written: RESOURCE_EXHAUSTED: No space left on device")
+
+    monkeypatch.setattr("jaxgan.training.loop.train", full)
+    code, text = run(capsys, "--run-dir", tmp_path, *TINY)
+    assert code == 1
+    assert "No space left on device; make room and run the same command again, it resumes" in text
+    assert "memory" not in text
+
+
+def test_a_run_of_another_experiment(copy, capsys):
+    code, text = run(capsys, "--run-dir", copy, *programs.tiny("gan"), experiment="gan")
+    assert (code, "is a run of 'dcgan', not of 'gan': python -m experiments.dcgan" in text) == (2, True)
+
+
+def test_a_config_that_is_not_jaxgans(copy, capsys):
+    (copy / "config.json").write_text("[1, 2")
+    code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
+    assert (code, "damaged, or not jaxgan's" in text) == (2, True)
+
+
+def test_a_config_with_settings_of_another_version(copy, capsys):
+    record = json.loads((copy / "config.json").read_text())
+    record["config"]["momentum"] = 0.5
+    (copy / "config.json").write_text(json.dumps(record))
+    code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
+    assert (code, "settings that dcgan does not have: momentum" in text) == (2, True)
+    del record["config"]["momentum"], record["config"]["norm"], record["config"]["r1"]
+    (copy / "config.json").write_text(json.dumps(record))
+    code, text = run(capsys, "sample", "--run-dir", copy, "--out", copy / "a.png")
+    assert "config.json: an older jaxgan wrote it, without norm batch, r1 1.0; add there what it was" in text
+    assert code == 0
+
+
+def test_a_run_whose_settings_are_not_all_known_goes_on_with_those_given(copy, capsys):
+    """And what its record did not say, it does not say afterwards: today's default may be another than the run's."""
+    record = json.loads((copy / "config.json").read_text())
+    steps = record["config"]["steps"]
+    del record["config"]["r1"]
+    (copy / "config.json").write_text(json.dumps(record))
+    code, text = run(capsys, "--run-dir", copy, *TINY, "--steps", steps, "--r1", 2.0)
+    assert (code, text.count("an older jaxgan wrote it, without r1 1.0")) == (0, 1), text
+    assert "r1" not in json.loads((copy / "config.json").read_text())["config"]
+
+
+def flip_a_byte(checkpoint):
+    """In the middle of each file of arrays."""
+    for path in (checkpoint / "state").rglob("d/*"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+
+def truncate(checkpoint):
+    for path in (checkpoint / "state").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def lose_checksums(checkpoint):
+    shutil.rmtree(checkpoint / "checksums")
+
+
+@pytest.fixture
+def to_damage(copy):
+    """Where a checkpoint is damaged Orbax leaves coroutines behind, which warn as they are collected: here."""
+    yield copy
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", [flip_a_byte, truncate, lose_checksums])
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(damage, to_damage, trained, capsys):
+    copy = to_damage
+    damage(copy / "checkpoints" / "4")
+    code, text = run(capsys, "inspect", "--run-dir", copy)
+    assert code == 2, text
+    assert "error: " in text
+    code, text = run(capsys, "--steps", 4, "--checkpoint-every", 2, "--run-dir", copy, *TINY)
+    assert code == 0, text
+    assert "checkpoint 4 is damaged" in text
+    assert "resumed from step 2" in text
+    assert programs.inspect(capsys, copy) == programs.inspect(capsys, trained)
+    assert (copy / "damaged" / "4").is_dir()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_only_damaged_checkpoints(to_damage, capsys):
+    copy = to_damage
+    for step in ("2", "4"):
+        flip_a_byte(copy / "checkpoints" / step)
+    code, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)
+    assert (code, "every checkpoint is damaged (2, 4)" in text) == (2, True), text
+    again, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)  # nothing was moved, nothing begins anew
+    assert (again, "every checkpoint is damaged (2, 4)" in text) == (2, True), text
+
+
+def test_a_foreign_checkpoint(copy, tmp_path, capsys):
+    other = tmp_path / "other"
+    wide = [*TINY, "--generator-width", 6]
+    assert run(capsys, "--steps", 4, "--run-dir", other, *wide)[0] == 0
+    shutil.rmtree(copy / "checkpoints")
+    shutil.copytree(other / "checkpoints", copy / "checkpoints")
+    before = programs.inspect(capsys, copy)
+    code, text = run(capsys, "--steps", 5, "--run-dir", copy, *TINY)
+    assert "is of another game: " in text
+    assert "is float32[6], not float32[4]" in text
+    assert code == 2
+    assert programs.inspect(capsys, copy) == before
+
+
+def test_two_runs_in_one_directory(copy, capsys):
+    with (copy / ".lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        code, text = run(capsys, "--steps", 5, "--run-dir", copy, *TINY)
+    assert (code, "another run is writing it; wait for it, or name another" in text) == (2, True)
+
+
+def test_a_file_in_the_run_directorys_place(tmp_path, capsys):
+    (tmp_path / "run").write_text("")
+    code, text = run(capsys, "--run-dir", tmp_path / "run" / "below", *TINY)
+    assert (code, "a file is in its place; name another directory" in text) == (2, True), text
+    code, text = run(capsys, "--run-dir", tmp_path / "run", *TINY)
+    assert (code, "a file is in its place; name another directory" in text) == (2, True), text
+
+
+def test_a_directory_that_cannot_be_written(capsys):
+    code, text = run(capsys, "--run-dir", "/proc/jaxgan", *TINY)  # root, too, may not
+    assert (code, "--run-dir /proc/jaxgan cannot be written" in text) == (1, True), text
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_saved(tmp_path, capsys):
+    """A limit on the size of files stands for it: metrics.jsonl is the first to reach it."""
+    flags = ["--steps", 20_000, "--checkpoint-every", 100, "--run-dir", tmp_path / "run", *TINY]
+    command = [sys.executable, "-m", "experiments.dcgan", *map(str, flags)]
+    data.load("digits")  # prepared before there is a limit
+    capsys.readouterr()
+    limited = ["bash", "-c", 'ulimit -f 400; exec "$@"', "bash", *command]
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "1"}
+    done = subprocess.run(limited, cwd=programs.ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1, done.stderr
+    assert "File too large; make room and run the same command again, it resumes" in done.stderr
+    saved = int(programs.inspect(capsys, tmp_path / "run").splitlines()[0].removeprefix("step "))
+    assert saved >= 100
+    assert saved % 100 == 0
+
+
+def test_a_directory_of_other_things_is_left_alone(tmp_path, capsys):
+    for name in ("config.json", "report.html"):
+        (tmp_path / name).write_text("mine")
+    for more in ([], ["--fresh"]):
+        code, text = run(capsys, "--run-dir", tmp_path, *TINY, *more)
+        assert (code, "config.json, report.html there, and no run's config.json" in text) == (2, True), text
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
+def test_fresh_with_settings_that_do_not_work_removes_nothing(copy, capsys):
+    before = programs.inspect(capsys, copy)
+    code, text = run(capsys, "--run-dir", copy, *TINY, "--fresh", "--accumulate", 3, "--devices", 1)
+    assert (code, "accumulate(3)" in text) == (2, True), text
+    assert programs.inspect(capsys, copy) == before
+
+
+def test_one_image_alone(tmp_path, capsys):
+    folder(tmp_path / "images", {"a.png": noise()})
+    code, text = run(capsys, "--data", tmp_path / "images", "--steps", 2, "--run-dir", tmp_path / "run", *TINY)
+    assert code == 0, text
+    assert "saved at step 2" in text

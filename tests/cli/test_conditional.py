@@ -1,0 +1,74 @@
+"""Samples by class, from the command line; and the Wasserstein critic's long turns."""
+
+import numpy as np
+import pytest
+from helpers import programs
+from PIL import Image
+
+from experiments import wgan
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    return programs.begun(tmp_path_factory.mktemp("runs") / "run", "cgan")
+
+
+def sample(capsys, untrained, out, *flags):
+    return programs.run(capsys, "sample", "--run-dir", untrained, "--out", out, *flags, experiment="cgan")
+
+
+def test_classes_in_turn_or_the_one_asked_for(untrained, tmp_path, capsys):
+    for flags, expected in (((), np.arange(12) % 10), (("--label", 7), np.full(12, 7))):
+        code, text = sample(capsys, untrained, tmp_path / "a.npz", "--count", 12, *flags)
+        assert code == 0, text
+        drawn = np.load(tmp_path / "a.npz")
+        np.testing.assert_array_equal(drawn["labels"], expected)
+    assert "class 7" in text
+    sevens = drawn["images"]
+    sample(capsys, untrained, tmp_path / "b.npz", "--count", 12, "--label", 3)
+    assert np.abs(np.load(tmp_path / "b.npz")["images"] - sevens).max() > 1e-3
+
+
+def test_a_grid_has_a_column_for_each_class_and_a_film_goes_through_them(untrained, tmp_path, capsys):
+    assert sample(capsys, untrained, tmp_path / "a.png", "--count", 20)[0] == 0
+    width, height = Image.open(tmp_path / "a.png").size
+    assert width / height == pytest.approx((10 * 9 - 1) / (2 * 9 - 1))
+    assert sample(capsys, untrained, tmp_path / "a.gif", "--count", 3)[0] == 0
+    assert Image.open(tmp_path / "a.gif").n_frames > 24
+
+
+def test_a_class_that_is_not_there(untrained, tmp_path, capsys):
+    code, text = sample(capsys, untrained, tmp_path / "a.png", "--label", 10)
+    assert code == 2 and "--label 10: want 0 to 9, for 0, 1, 2" in text
+
+
+def test_examples_without_labels(tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", images=np.zeros((8, 8, 8, 1), np.uint8))
+    flags = ["--data", tmp_path / "x.npz", "--run-dir", tmp_path / "run"]
+    code, text = programs.run(capsys, *flags, experiment="cgan")
+    assert code == 2 and "no labels, so there is nothing to condition on" in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_networks_without_classes(tmp_path, capsys):
+    flags = ["--networks", "dcgan", "--conditional", "--run-dir", tmp_path / "run"]
+    code, text = programs.run(capsys, *flags, experiment="r3gan")
+    assert code == 2 and "--networks dcgan: DCGAN's take no classes; leave out --conditional" in " ".join(text.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_points_are_for_their_own_experiment(tmp_path, capsys):
+    code, text = programs.run(capsys, "--data", "ring", "--run-dir", tmp_path / "run", experiment="wgan_gp")
+    assert code == 2 and "want images" in text
+    code, text = programs.run(capsys, "--data", "digits", "--run-dir", tmp_path / "run", experiment="points")
+    assert code == 2 and "want points: ring, grid" in text
+
+
+def test_the_critics_long_turns():
+    """A hundred turns of the critic, twenty steps of five, before each of the generator's first 25 and every 500th."""
+    config = wgan.Config()
+    moves = [step for step in range(13_000) if not wgan.is_alone(config, step)]
+    turns = np.diff([-1, *moves]) * config.critic_turns
+    long = np.flatnonzero(turns > 5)
+    np.testing.assert_array_equal(long, [*range(25), *range(500, len(turns), 500)])
+    assert set(turns[long]) == {100} and set(turns) == {5, 100}

@@ -1,0 +1,57 @@
+"""Real images of each kind through the loader and a step of DCGAN; they lie beside the project, or the tests skip."""
+
+import tarfile
+
+import numpy as np
+import pytest
+from helpers import files
+from helpers.programs import run
+
+from jaxgan import data
+
+SMALL = ["--steps", 2, "--batch-size", 8, "--generator-width", 4, "--discriminator-width", 4]  # and one doubling
+
+
+def take(archive, folder, count, suffix):
+    """The first ``count`` images of a tar, and of each class in it."""
+    taken = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            parent = member.name.rpartition("/")[0]
+            if member.name.endswith(suffix) and taken.get(parent, 0) < count:
+                taken[parent] = taken.get(parent, 0) + 1
+                tar.extract(member, folder, filter="data")
+            if len(taken) > 3 and min(taken.values()) >= count:
+                break
+    return folder
+
+
+def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
+    mnist = files.mnist(test_data, "t10k")
+    images = mnist.images[:500]
+    np.savez(tmp_path / "mnist.npz", images=images, labels=mnist.labels[:500])
+    source = data.load(str(tmp_path / "mnist.npz"), size=32)
+    assert source.shape == (32, 32, 1)
+    assert source.classes == tuple("0123456789")
+    assert abs(float(source.read(np.arange(500))["image"].mean()) - images.mean()) < 2
+    flags = ["--data", tmp_path / "mnist.npz", "--run-dir", tmp_path / "run", *SMALL, "--base", 16]
+    code, text = run(capsys, *flags)
+    assert (code, "use size 32, or base 7" in text) == (2, True)
+    code, text = run(capsys, *flags, "--size", 32)
+    assert code == 0, text
+
+
+@pytest.mark.parametrize(
+    ("archive", "suffix", "size"),
+    [("eurosat/eurosat_River.tar.xz", ".png", 64), ("cifar10/cifar10_jpeg_q75.tar.xz", ".jpg", 32)],
+)
+def test_colour_photos_in_folders(test_data, archive, suffix, size, tmp_path, capsys):
+    folder = take(test_data / archive, tmp_path / "images", 20, suffix)
+    source = data.load(str(folder))
+    assert source.shape == (size, size, 3)
+    assert len(source) >= 20
+    means = source.read(np.arange(len(source)))["image"].mean((0, 1, 2))
+    assert (means > 40).all()
+    assert (means < 200).all()
+    code, text = run(capsys, "--data", folder, "--run-dir", tmp_path / "run", *SMALL, "--base", size // 2)
+    assert code == 0, text

@@ -1,0 +1,271 @@
+"""Projection: known styles are found again, each target on its own; noise stays noise; the verb, from images to files."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import programs
+from PIL import Image
+
+from experiments import stylegan2 as experiment
+from jaxgan import losses
+from jaxgan.cli.project import project_files, sample_projected
+from jaxgan.editing.inversion import Projection, autocorrelation, deviation, project
+from jaxgan.editing.projection_files import Found, read, write
+from jaxgan.metrics import psnr
+from jaxgan.models import stylegan2
+from jaxgan.reporting import report
+
+SYNTHESIS = stylegan2.Synthesis((16, 16), base=128, most=8)
+MAPPING = stylegan2.Mapping(SYNTHESIS.layers, 8, 2)
+
+
+@pytest.fixture(scope="module")
+def generator():
+    """Of random weights, its noise turned on: the images of styles and maps in [-1, 1]; 512 styles; the constant maps."""
+    z = jax.random.normal(jax.random.key(0), (512, 8))
+    ws, _ = jax.jit(lambda z: MAPPING.init_with_output(jax.random.key(1), z, train=False))(z)
+    noise = SYNTHESIS.constant_noise(jax.random.key(3))
+    params = jax.jit(SYNTHESIS.init)(jax.random.key(2), ws[:1])
+    params = jax.tree_util.tree_map_with_path(
+        lambda path, x: jnp.float32(0.05) if path[-1].key == "strength" else x, params
+    )
+    size = float(jnp.abs(jax.jit(SYNTHESIS.apply)(params, ws, noise)).max())
+    return lambda ws, noise: SYNTHESIS.apply(params, ws, noise) / size, ws, noise
+
+
+def projected(generator, targets, keys=None, space="w", steps=150, **how) -> Projection:
+    images_of, ws, noise = generator
+    average = ws[:, 0].mean(0)
+    keys = jax.random.split(jax.random.key(5), len(targets)) if keys is None else keys
+
+    @jax.jit
+    def found(targets, keys):
+        size = deviation(ws[:, 0], average)
+        loss = lambda images: losses.pyramid(images, targets)  # noqa: E731
+        return project(
+            images_of,
+            loss,
+            average,
+            noise,
+            keys,
+            layers=SYNTHESIS.layers,
+            deviation=size,
+            space=space,
+            steps=steps,
+            **how,
+        )
+
+    return found(targets, keys)
+
+
+def likeness(generator, found, targets):
+    made = jax.jit(generator[0])(found.ws, found.noise)
+    return psnr(np.clip(made, -1, 1), np.clip(targets, -1, 1))
+
+
+@pytest.fixture(scope="module")
+def in_w(generator):
+    """Three images of known styles, and what is found of them."""
+    images_of, ws, noise = generator
+    targets = jax.jit(images_of)(ws[:3], noise)
+    return targets, projected(generator, targets)
+
+
+def test_known_styles_are_found_again(generator, in_w):
+    images_of, ws, noise = generator
+    targets, found = in_w
+    assert found.course.shape == (3, 150) and found.ws.shape == ws[:3].shape
+    assert np.all(found.course[:, 0] > 5 * found.course[:, -1])
+    near = likeness(generator, found, targets)
+    # As near as this comes none of 500 others, nor the average, from which it set out.
+    others = jax.jit(images_of)(jnp.concatenate([ws[3:], ws.mean(0, keepdims=True)]), noise)
+    for target, own in zip(targets, near):
+        repeated = np.broadcast_to(np.clip(target, -1, 1), others.shape)
+        assert own > psnr(np.clip(others, -1, 1), repeated).max() + 3
+    assert np.ptp(found.ws, axis=1).max() == 0  # one style for all layers
+    away = jnp.linalg.norm(found.ws[:, 0] - ws[:3, 0], axis=-1)
+    assert np.all(away < 0.5 * jnp.linalg.norm(ws.mean((0, 1))[None] - ws[:3, 0], axis=-1))
+
+
+def test_a_style_for_each_layer_is_nearer(generator, in_w):
+    """Of images of one style about as near; of images of two, which no w has, far nearer."""
+    images_of, ws, noise = generator
+    targets, found = in_w
+    plus = projected(generator, targets, space="w+")
+    assert np.ptp(plus.ws, axis=1).min() > 0
+    assert np.all(likeness(generator, plus, targets) > likeness(generator, found, targets) - 1)
+    two = jnp.where(jnp.arange(SYNTHESIS.layers)[None, :, None] < 3, ws[:3], ws[3:6])
+    targets = jax.jit(images_of)(two, noise)
+    nearness = [likeness(generator, projected(generator, targets, space=s), targets) for s in ("w", "w+")]
+    assert np.all(nearness[1] > nearness[0] + 3)
+
+
+def test_each_target_is_on_its_own(generator, in_w):
+    targets, _ = in_w
+    keys = jax.random.split(jax.random.key(7), 2)
+    both = projected(generator, targets[:2], keys, steps=20)
+    for i in range(2):
+        alone = projected(generator, targets[i : i + 1], keys[i : i + 1], steps=20)
+        for ours, theirs in zip(jax.tree.leaves(alone), jax.tree.leaves(both)):
+            np.testing.assert_allclose(ours[0], theirs[i], atol=1e-3)
+    assert np.abs(both.ws[0] - both.ws[1]).max() > 0.1
+
+
+def test_noise_stays_noise(generator, in_w):
+    """A target with a gradient that styles cannot make: the maps may show it only if nothing is paid for it."""
+    targets, _ = in_w
+    ramp = jnp.linspace(-0.3, 0.3, 16)
+    targets = targets + ramp[None, :, None, None] * ramp[None, None, :, None] / 0.3
+    found = {weight: projected(generator, targets, noise_weight=weight) for weight in (0.0, 1e5)}
+    paid, free = (autocorrelation(found[weight].noise) for weight in (1e5, 0.0))
+    assert np.all(paid < 0.1 * free)
+    for x in found[1e5].noise:
+        np.testing.assert_allclose(x.mean((1, 2)), 0, atol=1e-5)
+        np.testing.assert_allclose(x.var((1, 2)), 1, atol=1e-4)
+
+
+def test_autocorrelation_of_white_noise_and_of_smooth_maps():
+    """White: 1 / (h w) for each of two directions, at 32, 16 and 8 pixels. A wave: by hand, thousands of times as much."""
+    white = jax.random.normal(jax.random.key(0), (4000, 32, 32))
+    assert float(autocorrelation([white]).mean()) == pytest.approx(2 * (1 / 1024 + 1 / 256 + 1 / 64), rel=0.05)
+    wave = jnp.broadcast_to(jnp.sqrt(2) * jnp.sin(2 * jnp.pi * jnp.arange(32) / 32)[None, None], (1, 32, 32))
+    # Half the size keeps the variance of white noise, so a wave's is 4 times as large, but for what two pixels differ.
+    variance = {32: 1.0, 16: 4 * np.cos(np.pi / 32) ** 2}
+    variance[8] = 4 * np.cos(np.pi / 16) ** 2 * variance[16]
+    expected = sum(v**2 * (1 + np.cos(2 * np.pi / n) ** 2) for n, v in variance.items())
+    assert float(autocorrelation([wave])[0]) == pytest.approx(expected, rel=1e-4)
+    assert float(autocorrelation([jnp.eye(4)[None], jnp.eye(4)[None]])[0]) == pytest.approx(0)
+
+
+def test_errors(generator):
+    images_of, ws, noise = generator
+    targets = jnp.zeros((1, 16, 16, 3))
+    with pytest.raises(ValueError, match="space 'z': want 'w' or 'w\\+'"):
+        projected(generator, targets, space="z")
+    with pytest.raises(ValueError, match=r"0 steps: want .* 1 or more"):
+        projected(generator, targets, steps=0)
+    keys = jax.random.split(jax.random.key(0), 1)
+    with pytest.raises(ValueError, match=r"loss: it gave \(\) for 1 targets"):
+        project(images_of, jnp.mean, ws[0, 0], noise, keys, layers=SYNTHESIS.layers, deviation=1.0, steps=1)
+
+
+# The verb
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run's directory with a checkpoint of what its networks begin as: with classes, grey images of 16 x 16."""
+    data = tmp_path_factory.mktemp("data")
+    for i in range(4):
+        file = data / f"class_{i % 2}" / f"{i}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((16, 16), 50 * i, np.uint8)).save(file)
+    folder = tmp_path_factory.mktemp("run") / "run"
+    return programs.begun(folder, "stylegan2", data=str(data), size=16, conditional=True)
+
+
+def picture(path, height, width, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)).save(path)
+    return path
+
+
+def verb(capsys, run, *arguments, name="stylegan2"):
+    return programs.run(capsys, *arguments, "--run-dir", run, experiment=name)
+
+
+def test_the_verb(run, tmp_path, capsys):
+    for i, (name, *size) in enumerate([("b.jpg", 20, 30), ("a.png", 16, 16), ("more/c.png", 40, 16)]):
+        picture(tmp_path / "images" / name, *size, seed=i)
+    asked = ("project", "--images", tmp_path / "images", "--space", "w", "w+", "--steps", 3)
+    code, text = verb(capsys, run, *asked)
+    assert code == 0, text
+    assert all(told in text for told in ("a.png", "more/c.png", "PSNR, dB", "SSIM", "w+"))
+    folder = run / "projections"
+    stems = ("a", "b", "more/c")
+    written = {f"{stem}.{end}" for stem in stems for end in ("png", "w.npz", "w+.npz")}
+    assert {x.relative_to(folder).as_posix() for x in folder.rglob("*.*")} == written
+    own = read(folder / "a.w.npz")
+    assert own.course.shape == (3,) and np.isfinite(own.ssim)
+    assert (own.protocol["space"], own.protocol["steps"], own.protocol["checkpoint"]) == ("w", 3, 0)
+
+    # Of the sheet: the target as it was, then both projections; it says that it is synthetic in part.
+    with Image.open(folder / "a.png") as sheet, Image.open(tmp_path / "images" / "a.png") as image:
+        assert "Synthetic in part" in sheet.text["Description"]
+        shown = np.asarray(sheet)[::16, ::16]
+        grey = np.asarray(image.convert("L"))
+    np.testing.assert_array_equal(shown[:, :16], grey)
+    made = shown[:, 17:33]
+    assert psnr(made[None, ..., None], grey[None, ..., None], low=0, high=255)[0] == pytest.approx(own.psnr)
+
+    # And of its file the image is made again.
+    files = (folder / "a.w.npz", folder / "b.w+.npz")
+    code, text = verb(capsys, run, "sample", "--styles", *files, "--out", tmp_path / "again.npz")
+    assert code == 0, text
+    again = np.load(tmp_path / "again.npz")["images"]
+    assert again.shape == (2, 16, 16, 1)
+    np.testing.assert_array_equal(np.round((np.clip(again[0, ..., 0], -1, 1) + 1) * 127.5), made)
+    assert verb(capsys, run, "sample", "--styles", *files, "--out", tmp_path / "again.png")[0] == 0
+
+    shown = json.loads(report.write(run).read_text().partition('id="run">')[2].partition("</script>")[0])["projections"]
+    assert [x["title"] for x in shown] == list(stems)
+    assert f"w: PSNR {own.psnr:.2f} dB" in shown[0]["caption"] and "w+: PSNR" in shown[0]["caption"]
+
+    # A damaged one is told of to who asks for it, and the report is written without.
+    (folder / "a.w.npz").write_bytes(b"no zip")
+    code, text = verb(capsys, run, "sample", "--styles", folder / "a.w.npz", "--out", tmp_path / "x.png")
+    assert code == 2 and "a.w.npz: not a projection's file, or a damaged one" in text
+    report.write(run)
+
+
+WRONG = {
+    "nothing there": (["--images", "{}/none"], "none: no such file or folder"),
+    "no images": (["--images", "{}/empty"], "no image in it (1 other files)"),
+    "unreadable": (["--images", "{}/bad"], "x.png is no image that Pillow knows"),
+    "no step": (["--images", "{}/good", "--steps", 0], "--steps 0: at least 1"),
+    "one name": (["--images", "{}/twice"], "would both become a.png; rename one"),
+    "no space": (["--images", "{}/good", "--space"], "want w or w+, or both, each once"),
+    "twice": (["--images", "{}/good", "--space", "w", "w"], "--space w w: want w or w+"),
+    "another": (["--images", "{}/good", "--space", "z"], "--space"),
+}
+
+
+@pytest.mark.parametrize(("flags", "told"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_told(run, flags, told, tmp_path, capsys):
+    for name in ("good/a.png", "twice/a.png", "twice/a.jpg"):
+        picture(tmp_path / name, 8, 8)
+    for name in ("bad/x.png", "empty/notes.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"text")
+    asked = [str(x).replace("{}", str(tmp_path)) for x in flags]
+    code, text = verb(capsys, run, "project", "--out", tmp_path / "out", *asked)
+    assert code == 2 and told in " ".join(text.split()) and "Traceback" not in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_styles(run, tmp_path):
+    built = experiment.build(experiment.Config.tiny())
+    without = dataclasses.replace(built, styles=None)
+    state = jax.eval_shape(built.game.init, jax.random.key(0))
+    with pytest.raises(ValueError, match="this experiment's generator has no styles to project to"):
+        project_files((without, state, ""), tmp_path, tmp_path, "", spaces=("w",), steps=1, seed=0)
+    with pytest.raises(ValueError, match="--styles: this experiment's generator has no styles"):
+        sample_projected((without, state, ""), [tmp_path], tmp_path, "")
+
+
+def test_styles_of_another_model(run, tmp_path, capsys):
+    other = Found(np.zeros((3, 4), np.float32), (), np.zeros(1), 0.0, 0.0, {"checkpoint": 0})
+    write(tmp_path / "other.w.npz", other)
+    asked = ("sample", "--styles", tmp_path / "other.w.npz", "--out")
+    code, text = verb(capsys, run, *asked, tmp_path / "a.png")
+    assert code == 2 and "styles (3, 4), want (6, 4); it was found with another model's run" in text
+    code, text = verb(capsys, run, *asked, tmp_path / "a.gif")
+    assert code == 2 and "a.gif: of --styles .png or .npz" in text
+    code, text = verb(capsys, run, *asked, tmp_path / "a.png", "--label", 1)
+    assert code == 2 and "--styles: images are made as they were found; give no count, label" in text
+    code, text = verb(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
+    assert code == 2 and "none.npz: no such file; project writes NAME.w.npz" in text

@@ -1,0 +1,409 @@
+"""Control over styles: directions that are known, ranges of layers, and what the flags of ``sample`` draw."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import programs
+from PIL import Image
+
+from experiments import stylegan2 as experiment
+from jaxgan.cli import control as controlling
+from jaxgan.cli.control import Control
+from jaxgan.data.source import Part
+from jaxgan.editing import styles
+from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
+
+# Pure functions
+
+
+@pytest.mark.parametrize(
+    ("layers", "coarse", "middle"),
+    [(18, 3, 7), (10, 3, 7), (8, 3, 6), (6, 2, 4), (4, 2, 3)],  # of 1024, 64, 32, 16, 8 pixels
+)
+def test_ranges_of_layers(layers, coarse, middle):
+    expected = {"coarse": range(coarse), "middle": range(coarse, middle), "fine": range(middle, layers)}
+    for name, those in expected.items():
+        assert np.flatnonzero(styles.within(name, layers)).tolist() == list(those)
+    assert styles.within("all", layers).all()
+
+
+def test_a_range_that_is_not_there():
+    with pytest.raises(ValueError, match="layers 'rough': want one of coarse, middle, fine, all"):
+        styles.within("rough", 8)
+
+
+def rotation(seed, size):
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
+
+
+def test_sefa_finds_the_directions_of_a_generator_whose_directions_are_known():
+    """A = R diag(s) Q^T, in two layers: |A q_i|^2 = s_i^2, and no unit vector's is greater than the first's."""
+    q, s = rotation(0, 6), np.array([0.5, 3.0, 2.0, 0.0, 1.0, 4.0])
+    transposed = (rotation(1, 6) @ np.diag(s) @ q.T).T
+    found, values = styles.sefa([transposed[:, :2], transposed[:, 2:]], normalized=False)
+    order = np.argsort(-s)
+    np.testing.assert_allclose(values, s[order] ** 2, atol=1e-4)
+    np.testing.assert_allclose(np.abs(found @ q[:, order]), np.eye(6), atol=1e-3)
+    np.testing.assert_allclose(found @ found.T, np.eye(6), atol=1e-5)
+    assert (found[np.arange(6), np.abs(found).argmax(1)] > 0).all()
+
+
+def test_channels_of_any_length_count_the_same():
+    """Five channels that answer to q0, three to q1, one to q2, one to nothing, however strongly."""
+    q = rotation(2, 4)
+    strengths = np.array([0.01, 0.02, 0.01, -0.03, 0.01, 5.0, 7.0, -1.0, 100.0, 0.0])
+    transposed = q[:, [0] * 5 + [1] * 3 + [2, 3]] * strengths
+    found, values = styles.sefa([transposed])
+    np.testing.assert_allclose(values, [5, 3, 1, 0], atol=1e-5)
+    np.testing.assert_allclose(np.abs(found @ q), np.eye(4), atol=1e-4)
+    by_length, _ = styles.sefa([transposed], normalized=False)
+    np.testing.assert_allclose(abs(float(by_length[0] @ q[:, 2])), 1, atol=1e-4)
+
+
+def test_a_direction_is_the_same_whatever_computes_it():
+    weights = np.random.default_rng(3).normal(size=(5, 12)).astype(np.float32)
+    found = styles.sefa([weights])[0]
+    np.testing.assert_allclose(styles.sefa([-weights[:, ::-1]])[0], found, atol=1e-4)
+    np.testing.assert_allclose(jax.jit(styles.sefa)([weights])[0], found, atol=1e-4)
+
+
+def planted(size=12, count=4000):
+    """w that spread unevenly, a unit direction, and which of them are at its positive end."""
+    rng = np.random.default_rng(4)
+    w = 2 + rng.normal(size=(count, size)) * np.geomspace(0.1, 3, size) @ rotation(5, size)
+    normal = rng.normal(size=size)
+    normal /= np.linalg.norm(normal)
+    return w, normal, (w - w.mean(0)) @ normal + 0.05 * rng.normal(size=count) > 0
+
+
+def test_a_probe_finds_the_direction_that_was_planted():
+    w, normal, positive = planted()
+    difference = w[positive].mean(0) - w[~positive].mean(0)
+    assert difference @ normal / np.linalg.norm(difference) < 0.7  # the means' own is another
+    assert styles.probe(w, positive, shrinkage=0.0) @ normal > 0.97
+    found = styles.probe(w, positive)
+    assert found @ normal > 0.85 and np.linalg.norm(found) == pytest.approx(1)
+    np.testing.assert_allclose(styles.probe(w, ~positive), -found)
+    # Fewer examples than dimensions: shrinkage alone makes it possible.
+    few = styles.probe(np.repeat(w, 8, 1)[:40], positive[:40])
+    assert np.isfinite(few).all()
+
+
+@pytest.mark.parametrize(
+    ("w", "positive", "told"),
+    [
+        (np.zeros((4, 2)), [True, False], r"probe: w \(4, 2\) and labels \(2,\); want \[N, w\] and \[N\]"),
+        (np.zeros((4, 2)), [True, False, False, False], "1 of 4 examples are positive; it needs two or more of either"),
+        (np.zeros((4, 2)), [True, True, True, True], "4 of 4 examples are positive"),
+        (np.zeros((4, 2)), [True, True, False, False], "w does not vary, or has the same mean in both kinds"),
+    ],
+)
+def test_what_no_probe_is_made_of(w, positive, told):
+    with pytest.raises(ValueError, match=told):
+        styles.probe(w, np.array(positive))
+
+
+def test_moved_styles():
+    ws = jnp.arange(24.0).reshape(2, 4, 3)
+    which = np.array([True, False, True, False])
+    found = styles.moved(ws, jnp.array([1.0, 0.0, -1.0]), jnp.array([-2.0, 0.0, 5.0]), which)
+    assert found.shape == (2, 3, 4, 3)
+    np.testing.assert_array_equal(found[:, 1], ws)
+    np.testing.assert_array_equal(found[:, :, ~which], np.broadcast_to(ws[:, None, ~which], (2, 3, 2, 3)))
+    np.testing.assert_array_equal(found[1, 2, 2] - ws[1, 2], [5, 0, -5])
+    assert float(styles.deviation(jnp.array([[1.0, 9.0], [5.0, 2.0]]), jnp.array([1.0, 0.0]))) == 2
+
+
+def test_a_mixing_grid():
+    sources, destinations = jnp.arange(8.0).reshape(2, 4, 1), 10 + jnp.arange(12.0).reshape(3, 4, 1)
+    grid = styles.mixing_grid(sources, destinations, styles.within("coarse", 4))
+    assert grid.shape == (3, 4, 4, 1)
+    np.testing.assert_array_equal(grid[1:, 0], sources)
+    np.testing.assert_array_equal(grid[0, 1:], destinations)
+    assert grid[2, 3, :, 0].tolist() == [4, 5, 20, 21]
+    whole = styles.mixing_grid(sources, destinations, styles.within("all", 4))
+    np.testing.assert_array_equal(whole[1:, 1:], np.broadcast_to(sources[:, None], (2, 3, 4, 1)))
+
+
+def test_a_way_in_w_is_straight():
+    ws = jax.random.normal(jax.random.key(0), (3, 4, 5))
+    path = closed_path(ws, lerp)
+    frames = FRAMES_A_LATENT
+    assert path.shape == (3 * frames, 4, 5)
+    np.testing.assert_array_equal(path[::frames], ws)
+    steps = np.diff(np.concatenate([path, path[:1]]), axis=0).reshape(3, frames, 4, 5)
+    ends = np.roll(ws, -1, 0) - ws
+    np.testing.assert_allclose(steps, np.broadcast_to(ends[:, None] / frames, steps.shape), atol=1e-6)
+
+
+# A generator's
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """The experiment, not trained, and a state in which noise and the average of w are of account."""
+    built = experiment.build(experiment.Config.tiny())
+    state = jax.jit(built.game.init)(jax.random.key(0))
+    noisy = lambda path, x: jnp.full_like(x, 0.5) if "strength" in jax.tree_util.keystr(path) else x  # noqa: E731
+    synthesis = jax.tree_util.tree_map_with_path(noisy, state.ema["synthesis"])
+    moving = {"moving": {"w": jnp.array([0.3, -0.2, 0.5, 0.1])}}
+    return built, state.replace(ema={**state.ema, "synthesis": synthesis}, stats={**state.stats, "mapping": moving})
+
+
+@pytest.fixture(scope="module")
+def ask(tiny):
+    """What flags draw of five samples of the seed 3."""
+    built, state = tiny
+
+    def ask(moving=False, **flags):
+        z, labels = built.draw(3, np.arange(5)), jnp.zeros(5, jnp.int32)
+        return controlling.draw(Control(**flags), built, state, z, labels, 3, moving)
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def nets(tiny):
+    built, state = tiny
+    return built.game.functions(state)
+
+
+@pytest.fixture(scope="module")
+def images(tiny, nets):
+    """Of styles, with the constant noise, or another."""
+    built, _ = tiny
+    draw, constant = jax.jit(lambda ws, noise: built.styles.images(nets, ws, noise)), built.styles.noise()
+    return lambda ws, noise=constant: draw(ws, noise)
+
+
+@pytest.fixture(scope="module")
+def mapped(tiny, nets):
+    """Styles of so many samples of the seed 3."""
+    built, _ = tiny
+
+    @functools.partial(jax.jit, static_argnums=0, static_argnames="cutoff")
+    def mapped(count, **how):
+        return built.styles.map(nets, built.draw(3, np.arange(count)), **how)
+
+    return mapped
+
+
+@pytest.fixture(scope="module")
+def plain(tiny):
+    built, state = tiny
+    return built.sampler()(state, built.draw(3, np.arange(5)))
+
+
+close = functools.partial(np.testing.assert_allclose, atol=2e-5)
+
+
+def test_weights_are_those_that_layers_answer_with(tiny, nets):
+    """A step in w changes what each convolution is modulated by, by the step times its layer's matrix."""
+    built, _ = tiny
+    layers, module = built.styles.layers, nets.synthesis.module
+    step = jax.random.normal(jax.random.key(2), (layers, 4))
+
+    @jax.jit
+    def answers(ws):
+        _, seen = module.apply({"params": nets.synthesis.params}, ws[None], capture_intermediates=True)
+        return {
+            name: layer["style"]["__call__"][0][0] for name, layer in seen["intermediates"].items() if name[:2] != "__"
+        }
+
+    before, after = answers(jnp.ones((layers, 4))), answers(1 + step)
+    weights = built.styles.weights(nets)
+    assert layers == len(weights) == 4
+    for i, name in enumerate(["conv_0_1", "conv_1_0", "conv_1_1", "image_1"]):
+        close(after[name] - before[name], step[i] @ weights[i])
+
+
+def test_psi_0_is_the_averages_image(tiny, nets, images, ask, plain):
+    built, _ = tiny
+    w = built.styles.average(nets)
+    np.testing.assert_allclose(w, [0.3, -0.2, 0.5, 0.1])
+    ws = jnp.broadcast_to(w[None, None], (1, built.styles.layers, 4))
+    average = np.asarray(images(ws))
+    close(ask(psi=0.0).samples, np.broadcast_to(average, (5, *average.shape[1:])))
+    half = ask(psi=0.5).samples
+    assert np.abs(half - plain).max() > 1e-3 and np.abs(half - average).max() > 1e-3
+
+
+def test_cutoff_keeps_later_layers(tiny, nets, images, mapped, ask):
+    built, _ = tiny
+    ws, cut = mapped(5), mapped(5, psi=0.0, cutoff=3)
+    np.testing.assert_array_equal(cut[:, 3:], ws[:, 3:])
+    close(cut[:, :3], np.broadcast_to(built.styles.average(nets), (5, 3, 4)))
+    close(ask(psi=0.0, cutoff=3).samples, images(cut))
+
+
+def test_noise_on_and_off(images, mapped, ask, plain):
+    none, random = ask(noise="none").samples, ask(noise="random").samples
+    close(none, images(mapped(5), None))
+    np.testing.assert_array_equal(none, ask(noise="none").samples)
+    np.testing.assert_array_equal(random, ask(noise="random").samples)
+    assert np.abs(none - plain).max() > 1e-2 and np.abs(random - plain).max() > 1e-2
+    # Of one style: without noise, and with the constant one, images are equal; with each its own they are not.
+    equal = {noise: ask(psi=0.0, noise=noise).samples for noise in ("none", "constant", "random")}
+    for noise in ("none", "constant"):
+        close(equal[noise][1:], np.broadcast_to(equal[noise][:1], equal[noise][1:].shape))
+    assert np.abs(equal["random"][1:] - equal["random"][:1]).max((1, 2, 3)).min() > 1e-2
+
+
+def test_a_grid_of_mixed_styles(images, mapped, ask, plain):
+    """Two sources and three destinations."""
+    samples, frames, columns = ask(mix="middle")
+    assert (frames, columns, len(samples)) == (1, 4, 12)
+    grid = samples.reshape(3, 4, *samples.shape[1:])
+    close(grid[1:, 0], plain[:2])
+    close(grid[0, 1:], plain[2:])
+    assert (grid[0, 0] == 1).all()
+    ws = mapped(5)
+    mixed = ws[4:].at[:, 2].set(ws[1:2, 2])  # of four layers the third is middle
+    close(grid[2, 3], images(mixed)[0])
+
+
+def test_directions_of_the_weights(tiny, nets, images, mapped, ask, plain):
+    built, _ = tiny
+    samples, frames, columns = ask(direction="sefa:1", layers="coarse", strength=(-2.0, 0.0, 1.0))
+    assert (frames, columns, len(samples)) == (1, 3, 15)
+    grid = samples.reshape(5, 3, *samples.shape[1:])
+    close(grid[:, 1], plain)
+    direction = styles.sefa(built.styles.weights(nets)[:2])[0][1]
+    w = mapped(controlling.PROBED)[:, 0]
+    moved = mapped(5).at[:, :2].add(-2 * (w @ direction).std() * direction[None, None])
+    close(grid[:, 0], images(moved))
+
+
+def test_a_direction_to_and_fro(ask):
+    film = ask(moving=True, direction="sefa:0", strength=(-1.0, 2.0))
+    assert film.frames == 2 * FRAMES_A_LATENT - 2
+    frames = film.samples.reshape(film.frames, 5, *film.samples.shape[1:])
+    ends = ask(direction="sefa:0", strength=(-1.0, 2.0)).samples.reshape(5, 2, *film.samples.shape[1:])
+    close(frames[0], ends[:, 0])
+    close(frames[FRAMES_A_LATENT - 1], ends[:, 1])
+    close(frames[1:][::-1], frames[1:])
+
+
+class Bright:
+    """In the place of a classifier: of the class 1 is what is bright on the left."""
+
+    def logits(self, images):
+        brightness = images[:, :, :4].mean((1, 2, 3))
+        return np.stack([0 * brightness, brightness - np.median(brightness)], 1)
+
+
+def test_the_direction_of_a_class_of_the_data(ask, monkeypatch):
+    monkeypatch.setattr(controlling, "trained", lambda source, cache: Bright())
+    samples = ask(direction="1", strength=(-1.0, 0.0, 1.0)).samples
+    brightness = samples[:, :, :4].mean((1, 2, 3)).reshape(5, 3)
+    assert (np.diff(brightness.mean(0)) > 1e-3).all()
+    with pytest.raises(ValueError, match="--direction 2: class 2: probe: 0 of 1024 examples are positive"):
+        ask(direction="2")
+
+
+def test_no_class_of_the_data_without_data(tiny):
+    """As ``--parameters`` has it: one blank example stands for all."""
+    built, state = tiny
+    alone = dataclasses.replace(built, source=Part(built.source, np.zeros(1, int)))
+    z, labels = built.draw(3, np.arange(5)), jnp.zeros(5, jnp.int32)
+    with pytest.raises(ValueError, match="--direction 1: the data tell a class from the others; give --run-dir"):
+        controlling.draw(Control(direction="1"), alone, state, z, labels, 3, False)
+
+
+@pytest.mark.slow
+def test_the_direction_of_a_class_of_the_model():
+    """Along it the styles of its samples and of the others' lie apart."""
+    built = experiment.build(experiment.Config.tiny(conditional=True, style_width=16))
+    state = jax.jit(built.game.init)(jax.random.key(0))
+    args = Control(direction="7"), built, built.styles, state, np.ones(4, bool), 0
+    w, direction = controlling._direction(*args)
+    along, label = np.asarray(w @ direction), np.arange(controlling.PROBED) % 10
+    middles = [along[label == n].mean() for n in range(10)]
+    assert int(np.argmax(middles)) == 7 and middles[7] - np.mean(middles) > along[label == 7].std()
+
+
+def test_what_is_told_of_flags():
+    assert Control().told == ""
+    told = Control(psi=0.5, noise="none", direction="sefa:1", strength=(-2.0, 0.5)).told
+    assert told == "--psi 0.5 --noise none --direction sefa:1 --strength -2 0.5"
+    assert [Control(**flags).count for flags in ({}, {"mix": "fine"}, {"direction": "3"})] == [64, 12, 8]
+
+
+# The verb
+
+
+@pytest.fixture(scope="module")
+def run_dir(tiny, tmp_path_factory):
+    """A run's directory with a checkpoint of that state."""
+    return programs.begun(tmp_path_factory.mktemp("runs") / "run", "stylegan2", tiny[1])
+
+
+def sample(capsys, run_dir, out, *flags):
+    return programs.run(capsys, "sample", "--run-dir", run_dir, "--out", out, *flags, experiment="stylegan2")
+
+
+def side(count, scale=1):
+    """Pixels of so many images of 8 beside each other, and the gaps; a picture below 256 is made larger."""
+    return (9 * count - 1) * scale
+
+
+PICTURES = {  # flags, columns, rows, how much larger, frames
+    ("a.png", "--psi", 0.5, "--cutoff", 2, "--count", 4): (2, 2, 15, 1),
+    ("a.png", "--mix", "coarse", "--noise", "none", "--count", 5): (4, 3, 9, 1),
+    ("a.png", "--mix", "fine"): (7, 7, 4, 1),
+    ("a.png", "--direction", "sefa:0", "--count", 2): (7, 2, 15, 1),
+    ("a.png", "--direction", "sefa:3", "--strength", -2, 0.5, "--layers", "fine"): (2, 8, 3, 1),
+    ("a.gif", "--direction", "sefa:0", "--count", 4, "--noise", "random"): (2, 2, 15, 46),
+    ("a.webp", "--space", "w", "--psi", 0.7, "--count", 2): (1, 1, 32, 48),
+}
+
+
+@pytest.mark.parametrize("flags", PICTURES, ids=lambda flags: " ".join(map(str, flags)))
+def test_pictures_of_the_right_size(flags, run_dir, tmp_path, capsys):
+    out, *more = flags
+    code, text = sample(capsys, run_dir, tmp_path / out, *more)
+    assert code == 0, text
+    columns, rows, scale, frames = PICTURES[flags]
+    with Image.open(tmp_path / out) as image:
+        assert image.size == (side(columns, scale), side(rows, scale))
+        assert getattr(image, "n_frames", 1) == frames
+    asked = Control(psi=0.7, space="w").told
+    assert ("--space" in more) == (f"seed 0, {asked}" in text)
+
+
+def test_arrays(run_dir, tmp_path, capsys, tiny):
+    built, state = tiny
+    code, text = sample(capsys, run_dir, tmp_path / "a.npz", "--noise", "none", "--seed", 3, "--count", 5)
+    assert code == 0, text
+    z = built.draw(3, np.arange(5))
+    drawn = controlling.draw(Control(noise="none"), built, state, z, jnp.zeros(5, jnp.int32), 3, False)
+    close(np.load(tmp_path / "a.npz")["images"], drawn.samples)
+
+
+WRONG = {
+    ("--psi", "nan"): "--psi nan: want a number; 1 changes nothing, 0 is the average",
+    ("--cutoff", 2): "--cutoff: of what --psi draws to the average; give --psi too",
+    ("--psi", 0.5, "--cutoff", 5): "--cutoff 5: from 1 to 4, the layers",
+    ("--mix", "fine", "--direction", "sefa:0"): "--mix, --direction: one of the two",
+    ("--strength", 1): "--strength: of --direction; give it too",
+    ("--layers", "fine"): "--layers: of --direction; give it too",
+    ("--direction", "sefa:0", "--strength", "inf"): "--strength: want one number or more: --strength -2 0 2",
+    ("--space", "w"): "--space w: of an interpolation, .gif or .webp, and without --direction",
+    ("--mix", "fine", "--count", 1): "--count 1: of --mix at least 2, a source and a destination",
+    ("--mix", "fine", "--out", "a.gif"): "--mix fine: a grid, not .gif; use --out NAME.png",
+    ("--direction", "sefa:0", "--out", "a.npz"): "--direction sefa:0: a grid or an animation; use .png, .gif or .webp",
+    ("--direction", "sefa:4"): "--direction sefa:4: want sefa:0 to sefa:3",
+    ("--direction", "sefa:x"): "--direction sefa:x: want sefa:0 to sefa:3",
+    ("--direction", "smile"): "--direction smile: want sefa:0 to sefa:3; or a class: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+}
+
+
+@pytest.mark.parametrize("flags", WRONG, ids=lambda flags: " ".join(map(str, flags)))
+def test_flags_that_are_wrong(flags, run_dir, tmp_path, capsys):
+    code, text = sample(capsys, run_dir, tmp_path / "a.png", *flags)
+    assert code == 2 and WRONG[flags] in " ".join(text.split())
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,155 @@
+"""The verb translate, as a user calls it: files of any size and kind in, the same names out."""
+
+import numpy as np
+import pytest
+from helpers import programs
+from PIL import Image
+
+RNG = np.random.default_rng(7)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """pix2pix, untrained, of drawings, and of images with holes."""
+    folder = tmp_path_factory.mktemp("runs")
+    for inputs in ("edges", "hole"):
+        programs.begun(folder / inputs, "pix2pix", inputs=inputs)
+    return folder
+
+
+def photo(folder, name, size=(20, 33), channels=3, **how):
+    """A picture of random pixels, smooth enough for any format."""
+    small = RNG.integers(0, 256, (4, 4, channels), np.uint8)
+    image = Image.fromarray(small[..., 0] if channels == 1 else small).resize(size[::-1])
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    image.save(folder / name, **how)
+    return image
+
+
+def translate(capsys, run, *arguments):
+    return programs.run(capsys, "translate", "--run-dir", run, *arguments, experiment="pix2pix")
+
+
+def test_a_folder_becomes_a_folder_of_the_same_names(runs, tmp_path, capsys):
+    given, out = tmp_path / "given", tmp_path / "out"
+    photo(given, "a.png", (20, 33))
+    photo(given, "below/b.jpg", (32, 48))
+    photo(given, "c.bmp", (20, 33))
+    photo(given, "grey.png", (17, 40), channels=1)
+    frames = [Image.fromarray(RNG.integers(0, 256, (16, 20, 3), np.uint8)) for _ in range(3)]
+    frames[0].save(given / "d.gif", save_all=True, append_images=frames[1:], duration=200)
+    code, text = translate(
+        capsys, runs / "edges", "--images", given, "--out", out, "--direction", "remake", "--memory", 1
+    )
+    assert code == 0, text
+    made = {path.relative_to(out).as_posix(): Image.open(path) for path in out.rglob("*.*")}
+    assert {name: image.size for name, image in made.items()} == {
+        "a.png": (33, 20),
+        "below/b.jpg": (48, 32),
+        "c.png": (33, 20),
+        "grey.png": (40, 17),
+        "d.gif": (20, 16),
+    }
+    assert made["d.gif"].n_frames == 3 and made["d.gif"].info["duration"] == 200
+    assert "33 x 20: whole, for which the networks take 0.0" in text and text.count("33 x 20") == 1
+    assert "5 images in" in text and "megapixels a second" in text and "GB at most" in text
+    assert b"Synthetic" in (out / "below" / "b.jpg").read_bytes()
+    assert np.asarray(made["a.png"]).std() > 0
+
+
+def test_one_image_and_tiles(runs, tmp_path, capsys):
+    photo(tmp_path, "wide.png", (24, 100))
+    drawn = tmp_path / "drawn.png"
+    for more in ([], ["--tile", 32]):
+        out = tmp_path / f"out{len(more)}.png"
+        how = ["--images", tmp_path / "wide.png", "--out", out, "--direction", "remake", *more]
+        code, text = translate(capsys, runs / "edges", *how)
+        assert code == 0 and Image.open(out).size == (100, 24), text
+    assert "100 x 24: in tiles of 32 x 32" in text
+    # A drawing is of one channel, as what the network takes.
+    photo(tmp_path, "drawn.png", (24, 40), channels=1)
+    code, text = translate(capsys, runs / "edges", "--images", drawn, "--out", tmp_path / "folder")
+    assert code == 0 and Image.open(tmp_path / "folder" / "drawn.png").mode == "RGB", text
+
+
+def test_holes_are_filled_and_the_rest_stays(runs, tmp_path, capsys):
+    image = photo(tmp_path, "given/a.png", (32, 32))
+    hole = np.zeros((32, 32), np.uint8)
+    hole[8:16, 4:20] = 255
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(hole).save(tmp_path / "masks" / "a.png")
+    code, text = translate(
+        capsys,
+        runs / "hole",
+        *("--images", tmp_path / "given", "--masks", tmp_path / "masks", "--out", tmp_path / "out"),
+    )
+    assert code == 0, text
+    before, after = np.asarray(image), np.asarray(Image.open(tmp_path / "out" / "a.png"))
+    np.testing.assert_array_equal(after[hole == 0], before[hole == 0])
+    assert np.abs(after[hole > 0].astype(int) - before[hole > 0]).mean() > 3
+    code, text = translate(capsys, runs / "hole", "--images", tmp_path / "given", "--out", tmp_path / "none")
+    assert code == 2 and "nothing of it is transparent" in text
+    # The same, transparent.
+    image.putalpha(Image.fromarray(255 - hole))
+    image.save(tmp_path / "b.png")
+    code, text = translate(capsys, runs / "hole", "--images", tmp_path / "b.png", "--out", tmp_path / "b" / "b.png")
+    assert code == 0, text
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b" / "b.png")), after)
+
+
+def test_what_fails_is_told_and_the_others_are_made(runs, tmp_path, capsys, monkeypatch):
+    given, out = tmp_path / "given", tmp_path / "out"
+    photo(given, "a.png")
+    photo(given, "pixel.png", (1, 1))
+    photo(given, "z.png")
+    whole = (given / "z.png").read_bytes()
+    (given / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (given / "text.png").write_text("no picture")
+    photo(given, "huge.png", (1000, 1200))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400_000)
+    code, text = translate(capsys, runs / "edges", "--images", given, "--out", out, "--direction", "remake")
+    assert code == 2 and "Traceback" not in text
+    assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
+    for told in (
+        "4 of 6 images were not translated",
+        "pixel.png: 1 x 1 pixels: less than 8 x 8 is no picture to translate",
+        "cut.png cannot be decoded",
+        "text.png is no image that Pillow knows",
+        "huge.png has more pixels than Pillow opens",
+    ):
+        assert told in text, text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--images", "none", "--out", "out"], "none: no such file or folder"),
+        (["--images", "clip.mp4", "--out", "out"], "of a video give the frames: ffmpeg -i clip.mp4 frames/%05d.png"),
+        (["--images", "given", "--out", "given"], "--out given: the images themselves are there; name another"),
+        (
+            ["--images", "given/a.png", "--out", "a.xyz"],
+            "--out a.xyz: want .gif, .jpeg, .jpg, .png, .webp, or a folder",
+        ),
+        (["--images", "given", "--out", "out", "--direction", "up"], "--direction up: want to_image or remake"),
+        (["--images", "given", "--out", "out", "--tile", "20"], "tiles of side 20: the networks take multiples of 16"),
+        (["--images", "twice", "--out", "out"], "a.bmp and a.tif would both become a.png; rename one"),
+        (["--images", "given", "--out", "out", "--masks", "given"], "masks are for a model that fills what is missing"),
+    ],
+)
+def test_what_is_wrong_is_told(arguments, told, runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path, "given/a.png")
+    photo(tmp_path, "twice/a.bmp")
+    photo(tmp_path, "twice/a.tif")
+    (tmp_path / "clip.mp4").write_bytes(b"0" * 100)
+    code, text = translate(capsys, runs / "edges", *arguments)
+    assert code == 2 and told in " ".join(text.split()) and "Traceback" not in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_experiment_that_translates_nothing(tmp_path, capsys):
+    run = programs.begun(tmp_path / "run", "gan")
+    photo(tmp_path, "a.png")
+    asked = ["--run-dir", run, "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
+    code, text = programs.run(capsys, "translate", *asked, experiment="gan")
+    assert code == 2 and "makes images of latents, and translates none; use sample" in text

@@ -1,0 +1,196 @@
+"""Sets of images compared from the console, as users of pytorch-fid do; and the protocol that is told with a figure."""
+
+import json
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+from helpers import files
+from PIL import Image
+
+from jaxgan import __main__ as console
+from jaxgan.data import load
+from jaxgan.evaluation.scores import compare
+from jaxgan.metrics import density_coverage, frechet_distance, kernel_distance, precision_recall
+
+pytestmark = pytest.mark.usefixtures("few_at_a_time")
+
+RNG = np.random.default_rng(6)
+
+
+class Corners:
+    """Features that need no weights: four pixels."""
+
+    protocol = {"features": "corners"}  # noqa: RUF012
+
+    def __call__(self, images):
+        return images[:, [0, 0, -1, -1], [0, -1, 0, -1], 0].astype(np.float32)
+
+
+def npz(path, images):
+    np.savez(path, images=images)
+    return str(path)
+
+
+@pytest.fixture
+def sets(tmp_path):
+    one, two = RNG.integers(0, 200, (110, 6, 6, 3), np.uint8), RNG.integers(100, 255, (130, 6, 6, 3), np.uint8)
+    return load(npz(tmp_path / "one.npz", one)), load(npz(tmp_path / "two.npz", two)), one, two
+
+
+def test_all_at_once_are_each_alone(sets, monkeypatch):
+    monkeypatch.setattr("jaxgan.evaluation.scores.KID_SUBSET", 50)
+    samples, data, one, two = sets
+    x, y = Corners()(one), Corners()(two)
+    found = compare(samples, data, ("fid", "kid", "prdc"), Corners())
+    assert found["fid"] == pytest.approx(frechet_distance(x, y), rel=1e-9)
+    assert (found["kid"], found["kid_deviation"]) == tuple(kernel_distance(x, y, size=50))
+    assert (found["precision"], found["recall"]) == tuple(precision_recall(y, x, k=5))
+    assert (found["density"], found["coverage"]) == tuple(density_coverage(y, x, k=5))
+    # In parts, whose moments alone are kept.
+    monkeypatch.setattr("jaxgan.evaluation.scores.READ", 64)
+    assert compare(samples, data, ("fid",), Corners())["fid"] == pytest.approx(found["fid"], rel=1e-9)
+    protocol = found["protocol"]
+    assert protocol["samples"] == {"name": samples.name, "count": 110, "shape": [6, 6, 3]}
+    assert protocol["features"] == "corners" and protocol["prdc"] == {"neighbours": 5}
+    assert json.loads(json.dumps(protocol)) == protocol
+
+
+class Endless:
+    """Images that are made as they are read, as a folder's are that is too large to be kept."""
+
+    name, classes, shape = "endless", (), (32, 32, 3)
+
+    def __init__(self, count):
+        self._count = count
+
+    def __len__(self):
+        return self._count
+
+    def read(self, indices):
+        return {"image": np.random.default_rng(indices[0]).integers(0, 256, (len(indices), *self.shape), np.uint8)}
+
+
+def test_memory_does_not_grow_with_the_images():
+    """Of the Frechet distance: of five times as many images, 6.3 MB more, less than 0.2 MB more are held at once."""
+    most = []
+    for count in (512, 2560):
+        tracemalloc.start()
+        compare(Endless(count), Endless(count), ("fid",), Corners())
+        most.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert most[1] < most[0] + 2e5
+
+
+def test_a_count(sets):
+    samples, data, one, two = sets
+    found = compare(samples, data, ("fid",), Corners(), count=70)
+    assert found["fid"] == pytest.approx(
+        frechet_distance(Corners()(one[np.arange(70) * 110 // 70]), Corners()(two[np.arange(70) * 130 // 70]))
+    )
+    assert found["protocol"]["data"]["count"] == 70
+    with pytest.raises(ValueError, match="count 1: at least 2"):
+        compare(samples, data, ("fid",), Corners(), count=1)
+    with pytest.raises(ValueError, match="metrics fud: want some of fid, kid, mifid, prdc"):
+        compare(samples, data, ("fid", "fud"), Corners())
+    with pytest.warns(UserWarning, match="kid: one of the sets has 70 images|each subset is all there is"):
+        compare(samples, data, ("kid",), Corners(), count=70)
+    with pytest.raises(ValueError, match="5 samples and 5 data: fid, prdc needs 6 of each"):
+        compare(samples, data, ("fid", "prdc"), Corners(), count=5)
+
+
+def test_how_far_it_is_is_told(sets, monkeypatch):
+    monkeypatch.setattr("jaxgan.evaluation.scores.READ", 64)
+    samples, data, *_ = sets
+    told = []
+    compare(samples, data, ("fid",), Corners(), count=120, progress=lambda *what: told.append(what))
+    name = data.name
+    assert told == [(samples.name, 64, 110), (samples.name, 110, 110), (name, 64, 120), (name, 120, 120)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of pictures, an .npz of samples, and weights as far as the first 64 features."""
+    folder = tmp_path_factory.mktemp("console")
+    (folder / "photos").mkdir()
+    for i in range(7):
+        Image.fromarray(RNG.integers(0, 200, (9, 9, 3), np.uint8)).save(folder / "photos" / f"{i}.png")
+    npz(folder / "samples.npz", RNG.uniform(-1, 1, (8, 9, 9, 3)).astype(np.float32))
+    files.inception(folder / "weights.npz")
+    return folder
+
+
+def run(capsys, folder, *arguments):
+    try:
+        words = [str(folder / word) if word.endswith(("photos", ".npz")) else word for word in map(str, arguments)]
+        console.main(words)
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+HOW = ("--weights", "weights.npz", "--features", "inception-64")
+
+
+def test_a_distance_from_the_console(folder, capsys):
+    out = folder / "deep" / "fid.json"
+    code, said, warned = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--out", out)
+    assert code == 0
+    assert "warning: " in warned and "is not a known file of Inception's" in warned
+    written = json.loads(out.read_text())
+    lines = said.splitlines()
+    assert lines[0] == f"fid {written['fid']:.6g}"
+    assert lines[1].startswith("  8 of ") and " against 7 of " in lines[1]
+    assert lines[2].startswith("  inception-v3-2015-12-05, layer 64, weights ") and lines[2].endswith(", resize tf1")
+    assert written["protocol"]["weights"].startswith(lines[2].split("weights ")[1][:8])
+    _, same, _ = run(capsys, folder, "fid", "photos", "photos", *HOW)
+    assert abs(float(same.split()[1])) < 1e-3 * written["fid"]
+    _, clean, _ = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--resize", "clean")
+    assert float(clean.split()[1]) != pytest.approx(written["fid"], rel=1e-3)
+
+
+def test_others_from_the_console(folder, capsys):
+    code, said, warned = run(capsys, folder, "kid", "samples.npz", "photos", *HOW)
+    assert code == 0 and [line.split()[0] for line in said.splitlines()[:2]] == ["kid", "kid_deviation"]
+    assert "kid: one of the sets has 7 images" in warned
+    code, said, _ = run(capsys, folder, "prdc", "samples.npz", "photos", *HOW)
+    assert code == 0
+    assert [line.split()[0] for line in said.splitlines()[:4]] == ["precision", "recall", "density", "coverage"]
+    _, _, warned = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--count", 6)
+    assert "6 examples of 64 dimensions have a singular covariance" in warned
+
+
+def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
+    arguments = ("fid", "samples.npz", "photos", *HOW)
+    monkeypatch.setattr("jaxgan.monitoring.terminal.READING_LINES_EVERY", 0)
+    _, figures, shown = run(capsys, folder, *arguments)
+    lines = [line for line in shown.splitlines() if line.endswith("seen")]
+    assert [line.split(": ")[1] for line in lines] == ["8 of 8 seen", "7 of 7 seen"] and "seen" not in figures
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
+    _, same, shown = run(capsys, folder, *arguments)
+    assert same == figures and "8/8" in shown and "7/7" in shown and " seen" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("fid", "none.npz", "photos", *HOW), "none.npz'?: no such file"),
+        (("fid", "samples.npz", "photos", "--weights", "none.pth"), "weights none.pth cannot be read: No such file"),
+        (
+            ("fid", "samples.npz", "photos", "--weights", "weights.npz"),
+            "layer 2048 of Inception: the file has no weights",
+        ),
+        (("fid", "samples.npz", "photos", *HOW, "--count", 1), "count 1: at least 2"),
+        (("fid", "samples.npz", "photos"), "--features inception-2048 needs --weights"),
+        (("fid", "samples.npz", "photos", "--features", "classifier"), "no labels, which the classifier's features"),
+        (("fid", "weights.npz", "photos", *HOW), "no array 'images' in it"),
+        (("doctors",), "invalid choice: 'doctors'"),
+    ],
+)
+def test_what_is_wrong_is_told(arguments, told, folder, capsys):
+    code, said, warned = run(capsys, folder, *arguments)
+    assert code == 2 and not said and "Traceback" not in warned
+    assert re.search(told, warned), warned

@@ -1,0 +1,229 @@
+"""A run's samples against its data, as a user measures them."""
+
+import dataclasses
+import itertools
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+from helpers import files, programs
+
+from experiments import dcgan
+from jaxgan import __main__ as console, media
+from jaxgan.core.keys import sample_keys
+from jaxgan.experiment import quality
+
+pytestmark = pytest.mark.usefixtures("few_at_a_time")
+
+
+HOW = ["--features", "inception-64"]
+WEIGHTS = "the weights beside the run"
+
+
+class Pixels:
+    """Features that need no weights."""
+
+    protocol = {"features": "pixels"}  # noqa: RUF012
+
+    def __call__(self, images):
+        return np.asarray(images, np.float32).reshape(len(images), -1)[:, ::5]
+
+    exact = logits = __call__
+
+
+@pytest.fixture
+def of_pixels(monkeypatch):
+    """Whatever is asked for."""
+    monkeypatch.setattr("jaxgan.evaluation.scores.extractor", lambda *_: Pixels())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of two steps, with weights beside it."""
+    run_dir = tmp_path_factory.mktemp("evaluate") / "run"
+    data = run_dir.parent / "data.npz"
+    np.savez(data, images=np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8))
+    flags = ["--steps", 2, "--run-dir", run_dir, "--data", data, *programs.TINY]
+    code, text = programs.run(programs.Silent(), *flags)
+    assert code == 0, text
+    files.inception(run_dir.parent / "weights.npz")
+    return run_dir
+
+
+def test_figures_and_their_protocol(trained, capsys):
+    weights = trained.parent / "weights.npz"
+    flags = ["--run-dir", trained, "--weights", weights, *HOW, "--metrics", "fid", "--count", 5]
+    code, text = programs.run(capsys, "evaluate", *flags)
+    assert code == 0, text
+    written = json.loads((trained / "evaluation.json").read_text())
+    assert f"fid {written['fid']:.6g}" in text and written["fid"] > 0
+    assert "warning: x: 5 examples of 64 dimensions have a singular covariance" in text
+    assert "kid" not in written
+    samples = written["protocol"]["samples"]
+    assert {key: samples[key] for key in ("count", "step", "seed", "averaged")} == {
+        "count": 5, "step": 2, "seed": 0, "averaged": ["g"],
+    }  # fmt: skip
+    assert written["protocol"]["data"]["count"] == 12
+    assert written["protocol"]["layer"] == 64
+
+
+def test_samples_are_those_of_a_seed():
+    """Sample i is the same in whatever batch, and as the sampler has it."""
+    config = dcgan.Config(batch_size=8, latents=4, generator_width=4, discriminator_width=4, base=4)
+    experiment = dcgan.build(config)
+    state = experiment.game.init(jax.random.key(0))
+    drawn = quality.Drawn(experiment, state, 9, 3, "drawn")
+    whole = drawn.read(np.arange(9))["image"]
+    assert whole.dtype == np.uint8 and whole.shape == (9, 8, 8, 1) == (len(drawn), *drawn.shape)
+    np.testing.assert_array_equal(drawn.read(np.array([7, 2]))["image"], whole[[7, 2]])
+    z = experiment.latents(sample_keys(3, 9))
+    np.testing.assert_array_equal(whole, media.to_bytes(experiment.sampler()(state, z)))
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--weights", "none.pth"], "weights none.pth cannot be read: No such file"),
+        (["--weights", WEIGHTS, *HOW, "--metrics", "fud"], "--metrics fud: want some of fid, kid,"),
+        (["--weights", "none.pth", "--member", 1], "--member 1: the run in"),
+        (["--weights", "none.pth", "--step", 7], "no checkpoint of step 7"),
+        ([], "data.npz: no labels, which the classifier's features need; give Inception's --weights"),
+        (["--features", "inception-64"], "--features inception-64 needs --weights"),
+        (["--features", "pixels"], "--features pixels: want one of classifier, inception-64"),
+        (["--best", "--step", 2], "--best --step 2: one of the two"),
+    ],
+)
+def test_what_is_wrong_is_told(flags, told, trained, capsys):
+    flags = [trained.parent / "weights.npz" if flag is WEIGHTS else flag for flag in flags]
+    code, text = programs.run(capsys, "evaluate", "--run-dir", trained, *flags)
+    assert code != 0 and told in text and "Traceback" not in text
+
+
+def test_one_sample_is_no_set(trained, capsys):
+    weights = trained.parent / "weights.npz"
+    code, text = programs.run(capsys, "evaluate", "--run-dir", trained, "--weights", weights, *HOW, "--count", 1)
+    assert code == 2 and "--count 1: at least 2" in text
+
+
+def test_metrics_of_features_need_features():
+    experiment = dcgan.build(dcgan.Config(batch_size=8, latents=4, generator_width=4, discriminator_width=4, base=4))
+    state = experiment.game.init(jax.random.key(0))
+    for metric in ("ppl", "fid"):
+        with pytest.raises(ValueError, match=r"no(ne| features) are given"):
+            quality.evaluate(experiment, state, [metric], None, count=8)
+
+
+def test_the_length_of_paths():
+    """A generator that is linear in its latents: G(z) moves along a great arc by |dz| = |z| angle."""
+
+    class Linear(Pixels):
+        def exact(self, images):
+            return images.reshape(len(images), -1)
+
+    experiment = dcgan.build(dcgan.Config(batch_size=8, latents=64, generator_width=4, discriminator_width=4, base=4))
+    experiment = dataclasses.replace(experiment, generate=lambda nets, z: z.reshape(-1, 8, 8, 1))
+    drawn = quality.Drawn(experiment, experiment.game.init(jax.random.key(0)), 600, 0, "drawn")
+    start, end = drawn.on_paths(np.arange(5), 1e-3)
+    assert start.shape == (5, 8, 8, 1) and 0 < np.abs(end - start).max() < 0.1
+    np.testing.assert_array_equal(drawn.on_paths(np.array([3]), 1e-3)[0][0], start[3])
+    # |z|^2 is about 64, and so is its angle's square, (pi / 2)^2, between directions that are at random.
+    assert quality.path_length(drawn, Linear()) == pytest.approx(64 * (np.pi / 2) ** 2, rel=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
+def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
+    """A row at each, with its protocol; the best checkpoint is kept, and found; a resumed run goes on with the file."""
+    run_dir, rows = tmp_path / "run", []
+    flags = ["--run-dir", run_dir, "--evaluate-every", 2, "--evaluate-count", 16, "--metrics", "fid", "prdc"]
+    flags += ["--checkpoint-every", 100, "--seed", 3, "--held-out", 32, *programs.TINY]
+    for steps in (6, 12):
+        code, text = programs.run(capsys, "--steps", steps, *flags)
+        assert code == 0, text
+        assert (run_dir / "evaluations.jsonl").exists(), text
+        rows = [json.loads(line) for line in (run_dir / "evaluations.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4, 6, 8, 10, 12]
+    assert set(rows[0]) == {"step", "fid", "precision", "recall", "density", "coverage", "protocol"}
+    assert rows[-1]["protocol"]["samples"]["count"] == 16 and rows[-1]["protocol"]["samples"]["step"] == 12
+    assert f"step 12: fid {rows[-1]['fid']:.4g}, precision" in text
+    code, text = programs.run(capsys, "sample", "--best", "--run-dir", run_dir, "--out", tmp_path / "best.npz")
+    best = int(re.search(r"samples of step (\d+), ", text)[1])
+    figures = {row["step"]: row["fid"] for row in rows}
+    assert best < 12 and figures[best] == min(figures.values())
+    code, text = programs.run(capsys, "evaluate", "--step", 12, "--run-dir", run_dir, "--count", 16, "--metrics", "fid")
+    assert code == 0, text
+    assert json.loads((run_dir / "evaluation.json").read_text())["fid"] == pytest.approx(rows[-1]["fid"], rel=1e-5)
+    contents = (run_dir / "report.html").read_text()
+    assert (
+        '"title":"Fr\\u00e9chet distance"' in contents and '"title":"Precision, recall, density, coverage"' in contents
+    )
+    # Beside another run on one page.
+    (tmp_path / "other").mkdir()
+    for name in ("config.json", "metrics.jsonl"):
+        (tmp_path / "other" / name).write_text((run_dir / name).read_text().replace('"seed": 3', '"seed": 7'))
+    page = tmp_path / "deep" / "page.html"
+    console.main(["compare", str(run_dir), str(tmp_path / "other"), "--out", str(page)])
+    shown = json.loads(re.search(r'id="run">(.*?)</script>', page.read_text())[1])
+    assert shown["members"]["head"][:3] == ["run", "seed", "fid"]
+    assert [row[:2] for row in shown["members"]["rows"]] == [["run", "3"], ["other", "7"]]
+    assert [line["curve"] for line in shown["charts"][0]["lines"]] == ["0:evaluation/fid"]
+    loss = next(chart for chart in shown["charts"] if chart["title"] == "Loss" and chart["player"] == "d")
+    assert [line["label"] for line in loss["lines"]] == ["run", "other"]
+    assert {line["curve"] for chart in shown["charts"] for line in chart["lines"]} == set(shown["curves"])
+    assert shown["pictures"] and set(shown["pictures"][0]["sheets"]) == {"run_0"}
+
+
+@pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
+def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels, monkeypatch):
+    """One whose samples cannot be judged leaves the others; the best of those scores the checkpoint."""
+    run_dir, whole = tmp_path / "run", quality.Drawn._draw
+
+    def draw(self, z, labels):
+        if self.name == "samples" and len(z) == 15 and next(calls) % 2:
+            raise ValueError("its samples are not finite")
+        return whole(self, z, labels)
+
+    calls = itertools.count()
+    monkeypatch.setattr(quality.Drawn, "_draw", draw)
+    flags = ["--run-dir", run_dir, "--evaluate-every", 2, "--evaluate-count", 15, "--population", 2, "--devices", 1]
+    code, text = programs.run(capsys, "--steps", 2, *flags, *programs.tiny("gan"), experiment="gan")
+    assert code == 0 and "step 2: not evaluated: its samples are not finite" in text, text
+    (row,) = [json.loads(line) for line in (run_dir / "evaluations.jsonl").read_text().splitlines()]
+    assert row["fid"][0] > 0 and row["fid"][1] is None
+    assert "step 2: no score" not in text
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [(["none"], "1 run: name two or more to compare"), (["none", "other"], "none: no run there, or a damaged one")],
+)
+def test_what_cannot_be_compared(runs, told, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        console.main(["compare", *runs])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and told in said and "Traceback" not in said
+    assert not (tmp_path / "comparison.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--evaluate-every", 0], "--evaluate-every 0: at least 1"),
+        (["--features", "classifier"], "--features is of evaluations"),
+        (["--metrics", "kid"], "--metrics is of evaluations"),
+        (["--evaluate-every", 2, "--metrics", "prdc", "--evaluate-count", 4], "--evaluate-count 4: prdc needs 6"),
+        (["--evaluate-every", 2, "--metrics", "cas"], "--metrics cas: it compares labels"),
+        (["--evaluate-every", 2, "--metrics", "ms_ssim"], "needs 176 x 176"),
+        (["--evaluate-every", 2, "--metrics", "fud"], "--metrics fud: want some of"),
+        (["--evaluate-every", 2, "--evaluate-count", 1], "--evaluate-count 1: at least 2"),
+        (["--evaluate-every", 2, "--features", "inception-64", "--weights", "none.pth"], "none.pth cannot be read"),
+    ],
+)
+def test_evaluations_that_cannot_be(flags, told, tmp_path, capsys, request):
+    if "--weights" not in flags:
+        request.getfixturevalue("of_pixels")
+    code, text = programs.run(capsys, "--steps", 2, "--run-dir", tmp_path / "run", *flags, *programs.TINY)
+    assert code != 0 and told in text and "Traceback" not in text
+    assert not (tmp_path / "run").exists()

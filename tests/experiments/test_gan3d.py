@@ -1,0 +1,169 @@
+"""3D-GAN as a user runs it: pictures of its solids; slow: chairs that a classifier takes for chairs, and no copies."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+from helpers import programs
+from helpers.programs import run
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from experiments import gan3d as experiment
+from jaxgan import data
+from jaxgan.core.keys import sample_keys
+from jaxgan.data import voxels
+from jaxgan.experiment.quality import _coarse
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("gan3d") / "run"
+    flags = programs.tiny("gan3d")
+    code, text = run(programs.Silent(), "--steps", 2, "--run-dir", run_dir, *flags, experiment="gan3d")
+    assert code == 0, text
+    return run_dir
+
+
+@pytest.mark.slow
+def test_solids_are_drawn(trained, tmp_path, capsys):
+    """Grids while it trains; two solids in a row; an animation, enlarged to 256, in which they turn as they change."""
+    with Image.open(trained / "samples" / "step_0000002.png") as sheet:
+        assert sheet.size == (8 * 65 - 1, 8 * 65 - 1)
+    for name, size, frames in (("a.png", (4 * 129, 4 * 64), 1), ("a.gif", (256, 256), 48)):
+        code, text = run(
+            capsys, "sample", "--run-dir", trained, "--count", 2, "--out", tmp_path / name, experiment="gan3d"
+        )
+        assert code == 0, text
+        with Image.open(tmp_path / name) as picture:
+            assert picture.size == size
+            assert getattr(picture, "n_frames", 1) == frames
+            drawn = [np.asarray(picture.convert("L"))]
+            if frames > 1:
+                picture.seek(frames // 2)
+                drawn.append(np.asarray(picture.convert("L")))
+                assert (drawn[0] != drawn[1]).any()
+
+
+def test_the_discriminator_pauses():
+    """Above an accuracy of 0, once it was right about anything: it moves in the first step, and the generator in all."""
+    built = experiment.build(experiment.Config.tiny(pause_above=0.0))
+    step = jax.jit(built.game.step)
+    batch = data.as_float(built.source.read(np.arange(8)))
+    states = [jax.jit(built.game.init)(jax.random.key(0))]
+    for _ in range(2):
+        state, told = step(states[-1], batch)
+        states.append(state)
+        assert told["d/accuracy"] == pytest.approx((told["d/accuracy_real"] + told["d/accuracy_fake"]) / 2)
+        assert told["d/accuracy"] > 0
+
+    def moved(net):
+        pairs = itertools.pairwise(jax.tree.leaves(state.params[net]) for state in states)
+        return [not all(map(np.array_equal, a, b)) for a, b in pairs]
+
+    assert (moved("d"), moved("g")) == ([True, False], [True, True])
+
+
+BAD = {
+    "channels": (["--channels", 3], "--channels 3: voxels are empty or solid, which is one channel"),
+    "a class": (["--only", "x"], "--only x: no class of digits, extruded"),
+    "a share": (["--pause-above", 1.5], "--pause-above 1.5: from 0 to 1"),
+    "a rate": (["--discriminator-learning-rate", -1], "--discriminator-learning-rate -1.0: from 0 to 1e+06"),
+    "latents": (["--latents-from", 0.5], "--latents-from 0.5: from -1 to 0"),
+    "a size": (["--size", 12], "digits, extruded: cubes of side 16 are not made smaller to 12"),
+    "no doubling": (["--size", 24], "size 24: base 4 does not double to it; use size 16 or 32, or base 6"),
+    "data": (["--data", "mnist"], "data 'mnist': no such file or folder; voxels are an .npz"),
+}
+
+
+@pytest.mark.parametrize(("flags", "told"), BAD.values(), ids=BAD.keys())
+def test_what_is_wrong_is_told(flags, told, tmp_path, capsys):
+    code, text = run(capsys, "--run-dir", tmp_path / "run", *flags, experiment="gan3d")
+    assert told in " ".join(text.split())
+    assert code == 2
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("low", [-1.0, 0.0])
+def test_latents_are_uniform(low):
+    """Over [low, 1): the paper's from 0."""
+    z = experiment.build(experiment.Config.tiny(latents=200, latents_from=low)).latents(sample_keys(0, 50))
+    assert low <= z.min() < low + 0.01 < 0.99 < z.max() < 1
+    assert np.mean(z) == pytest.approx((low + 1) / 2, abs=0.03)
+
+
+def test_the_quick_score_sees_all_of_a_cube():
+    """Cells of a 4 x 4 x 4: by hand, the mean of each block of 4 x 4 x 4 of a cube of 16."""
+    cubes = np.random.default_rng(0).random((2, 16, 16, 16, 1))
+    found = _coarse(cubes).reshape(2, 4, 4, 4)
+    assert found[1, 2, 0, 3] == pytest.approx(cubes[1, 8:12, 0:4, 12:16].mean())
+    assert found.mean() == pytest.approx(cubes.mean())
+    images = np.random.default_rng(0).random((2, 17, 16, 3))  # as before: 8 x 8 at most, what is over left out
+    found = _coarse(images).reshape(2, 5, 8)
+    assert found[0, 1, 2] == pytest.approx(images[0, 3:6, 4:6].mean())
+
+
+MODELNET = "modelnet10_voxels/modelnet10_chair_monitor_32.npz"
+SIDE = 16
+
+
+def solid(source) -> np.ndarray:
+    return source.read(np.arange(len(source)))["image"].reshape(len(source), -1) > 0
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of each solid of ``a``, [N, V] of booleans, with each of ``b``: [N, M]."""
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    both = a @ b.T
+    return both / np.maximum(a.sum(1)[:, None] + b.sum(1)[None] - both, 1)
+
+
+@pytest.mark.slow
+def test_generated_chairs_are_chairs_and_no_copies(test_data, tmp_path):
+    path = test_data / MODELNET
+    chairs, monitors = (solid(voxels.load(str(path), size=SIDE, only=name)) for name in ("chair", "monitor"))
+    order = np.random.default_rng(0).permutation(len(chairs) + len(monitors))
+    x, y = np.concatenate([chairs, monitors])[order], (np.arange(len(order)) < len(chairs))[order]
+    judge = make_pipeline(PCA(64, random_state=0), LogisticRegression(max_iter=2000))
+    held_out = judge.fit(x[:1000], y[:1000]).score(x[1000:], y[1000:])
+
+    flags = ["--data", path, "--only", "chair", "--size", SIDE, "--quiet", "--run-dir", tmp_path / "run"]
+    programs.done(*flags, experiment="gan3d")
+    out = tmp_path / "raw.npz"
+    programs.done("sample", "--run-dir", tmp_path / "run", "--count", 512, "--out", out, experiment="gan3d")
+    samples = np.load(out)["images"]
+    assert samples.shape == (512, SIDE, SIDE, SIDE, 1)
+    told = judged(samples.reshape(512, -1) > 0, chairs, judge.fit(x, y)) | {"held out": held_out}
+    print(told)
+    assert told["held out"] >= 0.97
+    assert told["chairs"] >= 0.9
+    assert told["nearest, most"] < 0.9  # of a copy it is 1, as of the 12 % of chairs that the data have twice
+    # Nearer to the data than what has the data's mean and no shape, and no nearer than they are to each other.
+    shapeless = np.random.default_rng(1).random((512, SIDE**3)) < chairs.mean(0)
+    assert told["nearest"] > np.median(overlap(shapeless, chairs).max(1)) + 0.1
+    assert told["nearest"] < told["nearest real"] + 0.05
+    assert told["alike"] < 0.9  # a generator that makes one chair: 0.997
+    assert abs(told["occupancy"] / told["occupancy real"] - 1) < 0.35
+
+
+def judged(samples: np.ndarray, reals: np.ndarray, judge) -> dict[str, float]:
+    """How samples compare with the real solids, both [N, V] of booleans."""
+    nearest = overlap(samples, reals).max(1)
+    between = overlap(reals, reals)
+    np.fill_diagonal(between, 0)
+    among = overlap(samples, samples)
+    np.fill_diagonal(among, 0)
+    return {
+        "chairs": float(judge.predict(samples).mean()),
+        "nearest": float(np.median(nearest)),
+        "nearest, most": float(nearest.max()),
+        "nearest real": float(np.median(between.max(1))),
+        "duplicates": float((between.max(1) > 0.98).mean()),
+        "alike": float(np.median(among.max(1))),
+        "alike real": float(np.median(between.max(1)[: len(samples)])),
+        "occupancy": float(samples.mean()),
+        "occupancy real": float(reals.mean()),
+    }

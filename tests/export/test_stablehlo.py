@@ -1,0 +1,150 @@
+"""Exported generators: the same samples as the run's, without jaxgan; what is damaged is told."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import programs
+from PIL import Image
+
+from jaxgan import __main__ as console
+from jaxgan.core.keys import keys_of, latents
+from jaxgan.export import stablehlo
+
+
+def console_code(capsys, *arguments):
+    try:
+        console.main([str(a) for a in arguments])
+        code = 0
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    told = capsys.readouterr()
+    return code, told.out + told.err
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A run of two steps, its generator, and samples as the run's own verb draws them."""
+    folder, silent = tmp_path_factory.mktemp("runs"), programs.Silent()
+    run_dir, flags = folder / "run", programs.tiny("gan")
+    assert programs.run(silent, "--steps", 2, "--run-dir", run_dir, *flags, experiment="gan")[0] == 0
+    for verb, out in (("export", "g.jaxgan"), ("sample", "own.npz")):
+        more = ["--count", 5, "--seed", 3] * (verb == "sample")
+        assert programs.run(silent, verb, "--run-dir", run_dir, "--out", folder / out, *more, experiment="gan")[0] == 0
+    return folder / "g.jaxgan", np.load(folder / "own.npz")["images"]
+
+
+def test_samples_are_the_runs_own(exported, tmp_path, capsys):
+    path, own = exported
+    code, told = console_code(capsys, "sample", path, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3)
+    assert code == 0 and "5 samples of" in told
+    np.testing.assert_allclose(np.load(tmp_path / "a.npz")["images"], own, atol=1e-6)
+    artefact = stablehlo.read(path)
+    assert artefact.metadata["experiment"] == "gan" and artefact.metadata["step"] == 2
+    assert tuple(artefact.metadata["shape"]) == own.shape[1:]
+    np.testing.assert_allclose(artefact.sample(3, 70)[:5], own, atol=1e-6)  # more than one batch
+    code, _ = console_code(capsys, "sample", path, "--out", tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert code == 0 and "Synthetic: made by jaxgan" in image.text["Description"]
+
+
+def test_without_jaxgan(exported, tmp_path):
+    """In a process that cannot import jaxgan, flax or optax."""
+    path, own = exported
+    code = f"""
+import sys, zipfile
+for name in ("jaxgan", "flax", "optax"):
+    sys.modules[name] = None
+import jax, numpy as np
+with zipfile.ZipFile({str(path)!r}) as file:
+    draw, generate = (jax.export.deserialize(bytearray(file.read(name))) for name in ("draw", "generate"))
+np.save({str(tmp_path / "a.npy")!r}, generate.call(draw.call(np.uint32(3), np.arange(5, dtype=np.int32))))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    np.testing.assert_allclose(np.load(tmp_path / "a.npy"), own, atol=1e-6)
+
+
+def small(path, classes=()):
+    """Samples are their latents, or the class."""
+    generate = (lambda z, label: z["z"] * 0 + label[:, None]) if classes else lambda z: z["z"]
+    stablehlo.write(
+        path,
+        lambda seed, indices: {"z": latents(keys_of(seed, indices), 3)},
+        generate,
+        classes=classes,
+    )
+    return stablehlo.read(path)
+
+
+def test_classes_and_platforms(tmp_path):
+    artefact = small(tmp_path / "a.jaxgan", ("one", "two", "three"))
+    assert artefact.classes == ("one", "two", "three") and artefact.metadata["platforms"] == ["cpu", "cuda", "tpu"]
+    np.testing.assert_array_equal(artefact.sample(0, 5)[:, 0], [0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(artefact.sample(0, 3, label=2)[:, 0], [2, 2, 2])
+    with pytest.raises(ValueError, match="--label 3: want 0 to 2, for one, two, three"):
+        artefact.sample(0, 1, label=3)
+    with pytest.raises(ValueError, match="--label 0: this model has no classes"):
+        small(tmp_path / "b.jaxgan").sample(0, 1, label=0)
+
+
+def test_labels_are_written_and_voxels_are_no_pictures(tmp_path, capsys):
+    small(tmp_path / "a.jaxgan", ("one", "two"))
+    code, _ = console_code(capsys, "sample", tmp_path / "a.jaxgan", "--out", tmp_path / "a.npz", "--count", 3)
+    assert code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["labels"], [0, 1, 0])
+    voxels = tmp_path / "voxels.jaxgan"
+    stablehlo.write(voxels, lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.zeros((z.shape[0], 2, 2, 2, 1)))
+    code, said = console_code(capsys, "sample", voxels, "--out", tmp_path / "a.png")
+    assert code == 2 and "samples of shape (2, 2, 2, 1) are no pictures; write an .npz" in said
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_batches_of_one_size_alone(tmp_path):
+    with pytest.raises(ValueError, match="does not take batches of any size"):
+        stablehlo.write(
+            tmp_path / "a", lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: z.reshape(int(z.shape[0]), 2)
+        )
+
+
+def rewritten(path, out, **changes):
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            content = changes.get(name.partition(".")[0], old.read(name))
+            if content is not None:
+                new.writestr(name, content)
+    return out
+
+
+BAD = {
+    "no zip": (lambda path, out: out.write_bytes(b"no") and out, "no exported generator, or a damaged one"),
+    "cut off": (lambda path, out: out.write_bytes(path.read_bytes()[:500]) and out, "or a damaged one"),
+    "no function": (lambda path, out: rewritten(path, out, generate=None), "or a damaged one"),
+    "no metadata": (lambda path, out: rewritten(path, out, metadata=b"{"), "or a damaged one"),
+    "newer": (lambda path, out: rewritten(path, out, metadata=json.dumps({"format": 2})), "it is of format 2"),
+    "garbage": (lambda path, out: rewritten(path, out, draw=b"x" * 99), "no exported generator"),
+}
+
+
+@pytest.mark.parametrize(("make", "told"), BAD.values(), ids=BAD.keys())
+def test_what_is_damaged_is_told(make, told, exported, tmp_path, capsys):
+    code, said = console_code(capsys, "sample", make(exported[0], tmp_path / "bad.jaxgan"), "--out", tmp_path / "a.png")
+    assert code == 2 and told in said and "Traceback" not in said
+    assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--count", 0], "--count 0: at least 1"),
+        (["--seed", -1], "--seed -1: from 0 to"),
+        (["--out", "a.jpeg2"], "its format is not known; use .png or .npz"),
+        (["--label", 1], "--label 1: this model has no classes"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told(flags, told, exported, capsys):
+    code, said = console_code(capsys, "sample", exported[0], *flags)
+    assert code == 2 and told in said

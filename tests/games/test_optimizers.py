@@ -1,0 +1,142 @@
+"""Optimizers: clipped weights against the assignment that the paper writes; a pause against the same optimizer,
+which is only called where it should be.
+"""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from helpers.games import points, points_game
+
+from jaxgan import Player
+from jaxgan.games import optimizers
+from jaxgan.games.optimizers import clip_weights, cosine
+
+ADAM = optax.adam(0.1, b1=0.5)
+PARAMS = {"w": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}
+
+
+def gradients(seed):
+    r = np.random.default_rng(seed)
+    return jax.tree.map(lambda x: jnp.array(r.normal(size=x.shape), jnp.float32), PARAMS)
+
+
+def equal(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_it_freezes_the_inner_state_too_and_goes_on_to_the_bit():
+    """Accuracies .5 .9 1 .5 .6: the updates after .9 and 1, the third and the fourth, are left out."""
+    paused = optimizers.pause(ADAM, when=lambda terms: terms["accuracy"] > 0.8)
+    update, reference = jax.jit(paused.update), jax.jit(ADAM.update)
+    params, state = PARAMS, paused.init(PARAMS)
+    expected, inner = PARAMS, ADAM.init(PARAMS)
+    for i, (accuracy, moves) in enumerate(zip((0.5, 0.9, 1.0, 0.5, 0.6), (True, True, False, False, True))):
+        updates, state = update(gradients(i), state, params, terms={"accuracy": jnp.array(accuracy)})
+        params = optax.apply_updates(params, updates)
+        if moves:
+            updates, inner = reference(gradients(i), inner, expected)
+            expected = optax.apply_updates(expected, updates)
+        equal(params, expected)
+        equal(state.inner, inner)
+        assert bool(state.paused) == (accuracy > 0.8)
+    assert int(optax.tree.get(state, "count")) == 3
+
+
+def test_a_gradient_that_is_not_finite_does_not_pass_a_pause():
+    paused = optimizers.pause(ADAM, when=lambda terms: terms["accuracy"] > 0.8)
+    _, state = paused.update(gradients(0), paused.init(PARAMS), PARAMS, terms={"accuracy": 0.9})
+    nans = jax.tree.map(lambda x: x * jnp.nan, PARAMS)
+    updates, after = paused.update(nans, state, PARAMS, terms={"accuracy": 0.1})
+    equal(updates, jax.tree.map(jnp.zeros_like, PARAMS))
+    equal(after.inner, state.inner)
+    assert not after.paused
+
+
+def test_extra_arguments_reach_the_inner_optimizer():
+    seen = {}
+
+    def update(updates, state, params=None, **extra):
+        seen.update(extra)
+        return updates, state
+
+    inner = optax.GradientTransformationExtraArgs(lambda params: (), update)
+    paused = optimizers.pause(inner, when=lambda terms: False)
+    paused.update(PARAMS, paused.init(PARAMS), PARAMS, terms={"a": 1}, value=2.0)
+    assert seen == {"terms": {"a": 1}, "value": 2.0}
+
+
+def test_without_terms():
+    paused = optimizers.pause(ADAM, when=lambda terms: True)
+    with pytest.raises(ValueError, match=r"pause: an update without terms; give update\(..., terms="):
+        paused.update(PARAMS, paused.init(PARAMS), PARAMS)
+
+
+@pytest.mark.parametrize("limit", [-1.0, 1e9])
+def test_in_a_game_one_player_pauses_and_the_other_plays_on(limit):
+    """The terms are those that the loss named; -1 is always passed, so that only the first update is made."""
+    game = points_game()
+    optimizer = optimizers.pause(optax.adam(0.01), when=lambda terms: terms["hinge"] > limit)
+    players = {**game.players, "d": Player(("d",), game.players["d"].loss, optimizer)}
+    game = dataclasses.replace(game, players=players)
+    step = jax.jit(game.step)
+    states = [jax.jit(game.init)(jax.random.key(0))]
+    for i in range(3):
+        states.append(step(states[-1], points(8, i))[0])
+
+    def moved(net):
+        pairs = itertools.pairwise(states)
+        return [not all(map(np.array_equal, *map(jax.tree.leaves, (a.params[net], b.params[net])))) for a, b in pairs]
+
+    assert moved("d") == ([True, False, False] if limit < 0 else [True] * 3)
+    assert moved("g") == [True] * 3
+
+
+def test_parameters_end_in_the_box():
+    params = {"a": jnp.array([0.005, -0.009, 0.2]), "b": jnp.array([[-3.0]])}
+    gradient = {"a": jnp.array([1.0, 2.0, -1.0]), "b": jnp.array([[0.0]])}
+    optimizer = optax.chain(optax.sgd(0.004), clip_weights(0.01))
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    ends = optax.apply_updates(params, updates)
+    np.testing.assert_allclose(ends["a"], [0.001, -0.01, 0.01], rtol=1e-6)
+    np.testing.assert_allclose(ends["b"], [[-0.01]], rtol=1e-6)
+
+
+def test_a_long_run_stays_there_and_moves_inside():
+    """Clipping after each step, as the paper's algorithm 1 assigns it."""
+    optimizer = optax.chain(optax.rmsprop(5e-3), clip_weights(0.01))
+    gradients = jax.random.normal(jax.random.key(0), (200, 50))
+    params, state, plain = jnp.zeros(50), optimizer.init(jnp.zeros(50)), optax.rmsprop(5e-3)
+    expected, plain_state = jnp.zeros(50), plain.init(jnp.zeros(50))
+
+    @jax.jit
+    def step(params, state, expected, plain_state, gradient):
+        updates, state = optimizer.update(gradient, state, params)
+        moved, plain_state = plain.update(gradient, plain_state, expected)
+        return optax.apply_updates(params, updates), state, jnp.clip(expected + moved, -0.01, 0.01), plain_state
+
+    for gradient in gradients:
+        params, state, expected, plain_state = step(params, state, expected, plain_state, gradient)
+        assert np.abs(params).max() <= 0.01 * (1 + 1e-6)
+    np.testing.assert_allclose(params, expected, atol=1e-7)
+    assert 0 < (np.abs(params) < 0.0099).sum() < 50
+
+
+def test_what_is_refused():
+    for limit in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="kept in"):
+            clip_weights(limit)
+    with pytest.raises(ValueError, match=r"update\(updates, state, params\)"):
+        clip_weights(1.0).update(jnp.zeros(2), optax.EmptyState())
+
+
+@pytest.mark.parametrize(("first", "last"), [(1.0, 0.1), (0.9, 0.99), (0.0, 2.0)])
+def test_a_cosine_ends_where_it_is_told(first, last):
+    schedule = cosine(first, last, 100)
+    found = [float(schedule(step)) for step in (0, 25, 50, 100, 1000)]
+    half = (first + last) / 2
+    np.testing.assert_allclose(found, [first, half + (first - half) / np.sqrt(2), half, last, last], rtol=1e-6)

@@ -1,0 +1,418 @@
+"""Differentially private players: what one example can change, the noise, what is spent, and what is refused."""
+
+import dataclasses
+import json
+import sys
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from helpers import games, programs
+from helpers.programs import run
+
+from jaxgan import Game, Net, Player, latents, losses, parallel, total
+from jaxgan.core.gradients import accumulate, clipped, whole
+from jaxgan.experiment.private_run import made_private
+from jaxgan.games.dynamics import consensus, extragradient, unrolled
+from jaxgan.games.privacy import private, shown, spent, uses
+
+KEY = jax.random.key(5)
+
+
+class Vector(nn.Module):
+    """The inner product with a vector, and 0 of a second one of another shape."""
+
+    size: int = 3
+
+    @nn.compact
+    def __call__(self, x):
+        w = self.param("w", nn.initializers.constant(0.5), (self.size,))
+        rest = self.param("rest", nn.initializers.zeros, (2, 2))
+        return x @ w + rest.sum()
+
+
+def squares(nets, batch, keys, step):
+    return total(square=0.5 * jnp.square(nets.v(batch)))
+
+
+def vector_game(size=3, loss=squares, optimizer=None) -> Game:
+    nets = {"v": Net(Vector(size), jnp.zeros((1, size)))}
+    return Game(nets, {"v": Player(("v",), loss, optimizer or optax.sgd(1.0))}, (("v",),))
+
+
+def given(game: Game, gradient, batch):
+    """The gradient that a game's player is given, as a vector, and what it logs."""
+    record = optax.GradientTransformation(lambda p: p, lambda u, state, p=None: (u, u))
+    player = dataclasses.replace(next(iter(game.players.values())), gradient=gradient, optimizer=record)
+    name = next(iter(game.players))
+    game = dataclasses.replace(game, players={name: player}, turns=((name,),), ema={})
+    state, metrics = jax.jit(game.step)(game.init(jax.random.key(0)), batch)
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.opt_states[name])]), metrics
+
+
+def test_the_mean_of_clipped_gradients_is_numpys():
+    x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    logits = x @ np.full(3, 0.5)
+    each = np.concatenate([np.repeat(logits[:, None], 4, 1), logits[:, None] * x], 1)  # of rest, then of w
+    norms = np.linalg.norm(each, axis=1)
+    clip = float(np.median(norms))
+    expected = (each * np.minimum(1, clip / norms)[:, None]).mean(0)
+    found, metrics = given(vector_game(), clipped(clip), x)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert float(metrics["v/clipped"]) == 0.5
+    assert float(metrics["v/square"]) == pytest.approx(0.5 * np.square(logits).mean(), rel=1e-5)
+    for gradient in (accumulate(2, clipped(clip)), accumulate(3, clipped(clip))):
+        np.testing.assert_allclose(given(vector_game(), gradient, x)[0], expected, rtol=1e-5, atol=1e-6)
+    unclipped = given(vector_game(), clipped(1e6), x)[0]
+    np.testing.assert_allclose(unclipped, given(vector_game(), whole, x)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
+    batch, clip = games.points(8), 0.1
+    outlier, game = batch.copy(), games.points_game()
+    for value in (np.inf, 1e4):
+        outlier[3] = value
+        change = given(game, clipped(clip), batch)[0] - given(game, clipped(clip), outlier)[0]
+        assert 0 < np.linalg.norm(change) <= 2 * clip / 8 * (1 + 1e-5)
+    plain = given(game, whole, batch)[0] - given(game, whole, outlier)[0]
+    assert np.linalg.norm(plain) > 100 * clip  # the check sees a gradient that is not clipped
+
+
+def test_the_noise_is_of_the_scale_that_was_asked_for():
+    size, noise, clip, batch = 20_000, 3.0, 0.2, 8
+    x = np.random.default_rng(0).normal(size=(batch, size)).astype(np.float32)
+    game = vector_game(size)
+    mean = given(game, clipped(clip), x)[0]
+    step = jax.jit(private(game, x, noise=noise, clip=clip, key=KEY).step)
+    state, drawn = private(game, x, noise=noise, clip=clip, key=KEY).init(jax.random.key(0)), []
+    for _ in range(2):
+        before = flat(state)
+        state, _ = step(dataclasses.replace(state, params=vector_game(size).init(KEY).params), x)
+        drawn.append(flat_start(size) - flat(state) - mean)
+        assert not np.array_equal(before, flat(state))
+    for found in drawn:
+        assert found.std() == pytest.approx(noise * clip / batch, rel=0.03)
+        assert abs(found.mean()) < 5 * noise * clip / batch / np.sqrt(size)
+    assert abs(np.corrcoef(drawn)[0, 1]) < 0.04  # every turn draws anew
+
+
+def flat(state):
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.params)])
+
+
+def flat_start(size):
+    return np.concatenate([np.zeros(4), np.full(size, 0.5)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("critic_turns", "steps"), [(1, 0), (2, 0), (1, 1)])
+def test_devices_agree(critic_turns, steps):
+    """Of a generator that looks through the discriminator's ``steps`` too: an example's own, not those of a device."""
+    game = games.points_game(optax.adam(0.01))
+    game = dataclasses.replace(game, turns=(("d",),) * critic_turns + (("g",),))
+    plain = unrolled(game, "g", "d", steps, optax.sgd(0.5)) if steps else game
+    batch = games.points(8 * critic_turns)
+    game = private(plain, batch[:8], noise=1.0, clip=0.1, key=KEY)
+    before = game.init(jax.random.key(0))
+    expected, step = before, jax.jit(game.step)
+    for _ in range(3):
+        expected, metrics = step(expected, batch)
+    for spread, count in ((parallel.pmap, 2), (parallel.shard_map, 4)):
+        on = parallel.devices(count)
+        state, mapped = parallel.replicate(before, on), spread(game, on)
+        for _ in range(3):
+            state, spread_metrics = mapped(state, batch)
+        assert games.change(before, expected, state) < 1e-5
+        assert float(spread_metrics["d/clipped"]) == pytest.approx(float(metrics["d/clipped"]))
+    other = private(plain, batch[:8], noise=1.0, clip=0.1, key=jax.random.key(6))
+    state, _ = jax.jit(other.step)(other.init(jax.random.key(0)), batch)
+    once, _ = step(before, batch)
+    assert games.change(before, once, state) > 0.1  # the noise counts
+
+
+def by_label(nets, batch, keys, step):
+    return total(g=nets.g(latents(keys, 2) + jax.nn.one_hot(batch["label"], 2)).sum(1))
+
+
+def relativistic(nets, batch, keys, step):
+    return total(g=losses.relativistic_generator(nets.d(batch["image"]), nets.d(nets.g(latents(keys, 2)))))
+
+
+def within_jit(nets, batch, keys, step):
+    return total(g=jax.jit(lambda x, z: nets.d(nets.g(z)))(batch["image"], latents(keys, 2)))
+
+
+def with_discriminator(generator_loss=None, gradient=whole) -> Game:
+    """``points_game`` of batches that are named."""
+    game = games.points_game()
+    d, g = game.players["d"], game.players["g"]
+
+    def named(loss):
+        return lambda nets, batch, keys, step: loss(nets, batch["image"], keys, step)
+
+    players = {
+        "d": dataclasses.replace(d, loss=named(d.loss)),
+        "g": dataclasses.replace(g, loss=generator_loss or named(g.loss), gradient=gradient),
+    }
+    return dataclasses.replace(game, players=players)
+
+
+NAMED = {"image": games.points(8), "label": np.arange(8) % 2}
+
+
+def test_who_is_shown_the_data_is_found():
+    assert shown(with_discriminator(), NAMED) == ("d",)
+    assert shown(with_discriminator(gradient=accumulate(2)), NAMED) == ("d",)
+    assert shown(with_discriminator(within_jit), NAMED) == ("d",)
+    assert shown(with_discriminator(by_label), NAMED) == ("d", "g")
+    assert shown(with_discriminator(relativistic), NAMED) == ("d", "g")
+    logs = lambda nets, b, k, s: total(g=nets.d(nets.g(latents(k, 2))), metrics={"mean": b["image"]})  # noqa: E731
+    assert shown(with_discriminator(logs), NAMED) == ("d", "g")
+    assert uses(with_discriminator(), NAMED) == (1,)
+    assert uses(with_discriminator(relativistic), NAMED) == (2,)
+    five = dataclasses.replace(with_discriminator(), turns=(("d",),) * 5 + (("g",),))
+    assert uses(five, NAMED) == (1,) * 5
+    eager = dataclasses.replace(with_discriminator(), turns=(("d",), ("g",), ("g",)))
+    assert uses(eager, NAMED) == (1, 0)
+
+
+def test_every_player_who_is_shown_the_data_is_clipped_and_noised():
+    game = private(with_discriminator(relativistic), NAMED, noise=1.0, clip=0.1, key=KEY)
+    state, metrics = jax.jit(game.step)(game.init(jax.random.key(0)), NAMED)
+    assert {"d/clipped", "g/clipped"} <= set(metrics)
+    noise = [np.asarray(jax.random.key_data(state.opt_states[name].key)) for name in ("d", "g")]
+    assert not np.array_equal(*noise)
+    usual = private(with_discriminator(), NAMED, noise=1.0, clip=0.1, key=KEY)
+    assert usual.players["g"] is not game.players["g"]
+    assert usual.players["g"].gradient is whole
+
+
+def subsampled_rdp(noise, rate, order):
+    """Mironov, Talwar, Zhang 2019, section 3.3, of whole orders."""
+    k = np.arange(order + 1)
+    choose = np.concatenate([[0], np.cumsum(np.log((order - k[:-1]) / (k[:-1] + 1)))])
+    logs = choose + k * np.log(rate) + (order - k) * np.log1p(-rate) + (k**2 - k) / (2 * noise**2)
+    return np.logaddexp.reduce(logs) / (order - 1)
+
+
+def test_epsilon_is_that_of_tensorflow_privacys_tutorial():
+    """MNIST, noise 1.12, batches of 256, 60 epochs, delta 1e-5: 2.92 by their conversion (Mironov 2017, proposition 3),
+    https://github.com/tensorflow/privacy/tree/master/tutorials; today's is tighter (Canonne et al. 2020, proposition 12).
+    """
+    delta, steps = 1e-5, 60 * 60_000 // 256
+    rdp = np.array([[order, steps * subsampled_rdp(1.12, 256 / 60_000, order)] for order in range(2, 64)])
+    orders, spends = rdp.T
+    assert min(spends + np.log(1 / delta) / (orders - 1)) == pytest.approx(2.92, abs=0.005)
+    tight = min(spends + np.log1p(-1 / orders) - np.log(delta * orders) / (orders - 1))
+    found = spent(noise=1.12, delta=delta, examples=60_000, batch_size=256, steps=steps, uses=(1,))
+    assert found.sampled == pytest.approx(tight, rel=0.01) and found.sampled < 2.6
+
+
+def test_epsilon_without_sampling_counts_the_times_that_an_example_is_seen():
+    def gaussian(squares, noise, delta):
+        orders = np.arange(1.01, 64, 0.01)
+        return min(orders * squares / (2 * noise**2) + np.log1p(-1 / orders) - np.log(delta * orders) / (orders - 1))
+
+    whole_epochs = {"noise": 4.0, "delta": 1e-5, "examples": 1000, "batch_size": 100}
+    assert spent(**whole_epochs, steps=50, uses=(1,)).shuffled == pytest.approx(gaussian(5, 4.0, 1e-5), rel=0.01)
+    # Of batches that span two epochs, some hold an example twice.
+    spanning = {**whole_epochs, "batch_size": 64}
+    assert spent(**spanning, steps=50, uses=(1,)).shuffled == pytest.approx(gaussian(8, 4.0, 1e-5), rel=0.01)
+    both = spent(**whole_epochs, steps=50, uses=(2,))
+    assert both.shuffled == pytest.approx(gaussian(10, 4.0, 1e-5), rel=0.01)
+    one = spent(**whole_epochs, steps=50, uses=(1,))
+    assert one.sampled < both.sampled
+    assert spent(**{**whole_epochs, "noise": 4.0 / np.sqrt(2)}, steps=50, uses=(1,)).sampled == pytest.approx(
+        both.sampled
+    )
+    # Five turns of the critic are five batches, and a turn that nobody private takes is none.
+    five = spent(**whole_epochs, steps=10, uses=(1,) * 5)
+    assert five.sampled == pytest.approx(one.sampled)
+    changing = spent(**whole_epochs, steps=20, uses={(1, 1): 10, (1, 0): 10})
+    assert changing.sampled == pytest.approx(spent(**whole_epochs, steps=30, uses=(1,)).sampled)
+    assert spent(**{**whole_epochs, "noise": 0.0}, steps=50, uses=(1,)) == (np.inf, np.inf)
+    assert spent(**whole_epochs, steps=50, uses=(0,)) == (0, 0)
+
+
+def test_spectral_norms_vectors_are_kept():
+    loss = lambda nets, x, k, s: total(d=nets.d.with_stats(x)[0], stats={"d": nets.d.with_stats(x)[1]})  # noqa: E731
+    game = Game({"d": Net(Normalized(), jnp.zeros((1, 2)))}, {"d": Player(("d",), loss, optax.sgd(0.1))}, (("d",),))
+    batch = games.points(8)
+    before = game.init(jax.random.key(0))
+    usual, _ = jax.jit(game.step)(before, batch)
+    game = private(game, batch, noise=1.0, clip=0.1, key=KEY)
+    state, _ = jax.jit(game.step)(game.init(jax.random.key(0)), batch)
+    found, expected = (x.stats["d"]["spectral"] for x in (state, usual))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, expected)
+    assert not np.allclose(jax.tree.leaves(found)[0], jax.tree.leaves(before.stats["d"])[0])
+
+
+class Normalized(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        from jaxgan.nn.layers import Dense
+
+        return Dense(3, spectral_norm=True)(x).sum(1)
+
+
+def asking():
+    def update(updates, state, params=None, *, terms):
+        return updates, state
+
+    return optax.GradientTransformationExtraArgs(lambda params: (), update)
+
+
+def test_what_cannot_be_private_is_refused():
+    how = {"noise": 1.0, "clip": 0.1, "key": KEY}
+    with pytest.raises(ValueError, match=r"private: network 'd' has BatchNorm, which mixes the examples.*--norm none"):
+        private(games.dcgan_game(), games.images(8), **how)
+    with pytest.raises(ValueError, match="private: the turns of a game played as ExtraGradient cannot be counted"):
+        private(extragradient(dataclasses.replace(games.points_game(), turns=(("d", "g"),))), games.points(8), **how)
+    together = private(dataclasses.replace(games.points_game(), turns=(("d", "g"),)), games.points(8), **how)
+    with pytest.raises(ValueError, match="consensus: a game that is played as PrivateGame already"):
+        consensus(together, 1.0)
+    with pytest.raises(ValueError, match="unrolled: a game that is played as PrivateGame already"):
+        unrolled(together, "g", "d", 1, optax.sgd(0.1))
+    with pytest.raises(ValueError, match="private: the game is private already"):
+        private(together, games.points(8), **how)
+    with pytest.raises(ValueError, match=r"clipped\(0.0\): a norm above 0"):
+        private(games.points_game(), games.points(8), **{**how, "clip": 0.0})
+    with pytest.raises(ValueError, match=r"private\(noise=-1.0\)"):
+        private(games.points_game(), games.points(8), **{**how, "noise": -1.0})
+    game = private(games.points_game(), games.points(8), **how)
+    state = jax.eval_shape(game.init, KEY)
+    with pytest.raises(ValueError, match="private: the noise is for turns of 8 examples, over all devices, and 4 came"):
+        jax.eval_shape(game.step, state, games.points(4))
+    game = private(games.points_game(asking()), games.points(8), **how)
+    with pytest.raises(ValueError, match="private: the optimizer of player 'd' asks for terms of its loss"):
+        jax.eval_shape(game.step, jax.eval_shape(game.init, KEY), games.points(8))
+
+
+def test_statistics_of_examples_are_refused():
+    loss = lambda nets, x, k, s: total(d=nets.d(x), stats={"d": {"pool": {"last": x[0]}}})  # noqa: E731
+    game = Game({"d": Net(Pool(), jnp.zeros((1, 2)))}, {"d": Player(("d",), loss, optax.sgd(0.1))}, (("d",),))
+    game = private(game, games.points(8), noise=1.0, clip=0.1, key=KEY)
+    with pytest.raises(
+        ValueError, match="a loss returns the statistics 'pool' of network 'd', which are of the examples"
+    ):
+        jax.eval_shape(game.step, jax.eval_shape(game.init, KEY), games.points(8))
+
+
+class Pool(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        last = self.variable("pool", "last", jnp.zeros, (2,))
+        return nn.Dense(1)(x + last.value[None]).reshape(-1)
+
+
+def test_epsilon_of_what_makes_no_sense_is_refused(monkeypatch):
+    usual = {"noise": 1.0, "delta": 1e-5, "examples": 1000, "batch_size": 64, "steps": 10, "uses": (1,)}
+    with pytest.raises(ValueError, match=r"delta 0.01: a probability above 0 and well below 1.0e-03, one of 1000"):
+        spent(**{**usual, "delta": 0.01})
+    with pytest.raises(ValueError, match=r"batch of 1280 from 1000 examples has some twice.*at most 50"):
+        spent(**{**usual, "uses": (1,) * 20})
+    monkeypatch.setitem(sys.modules, "dp_accounting", None)
+    with pytest.raises(ValueError, match="needs dp-accounting, which tells its epsilon: pip install dp-accounting"):
+        spent(**usual)
+
+
+GAN = ["--private-noise", 1.0, *programs.tiny("gan")]
+
+
+def test_a_private_run_tells_what_it_spends_and_resumes(tmp_path, capsys):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    seeded = [*GAN, "--private-seed", 3, "--devices", 2]
+    code, text = run(capsys, "--steps", 4, "--run-dir", whole, *seeded, experiment="gan")
+    assert code == 0, text
+    epsilon = spent(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
+    for steps in (2, 4):
+        code, told = run(capsys, "--steps", steps, "--run-dir", parts, *seeded, experiment="gan")
+        assert code == 0, told
+    said = f"private: 'd', clip 1, noise 1; after 4 steps epsilon {epsilon.sampled:.2f} at delta 1e-05"
+    assert text.count(said) == 2, text
+    assert text.count(f"at most {epsilon.shuffled:.2f} for the shuffled ones used here") == 2
+    sums = [programs.run(capsys, "inspect", "--run-dir", path, experiment="gan")[1] for path in (whole, parts)]
+    assert sums[0] == sums[1]
+    privacy = json.loads((parts / "config.json").read_text())["privacy"]
+    assert privacy["done"]["steps"] == privacy["planned"]["steps"] == 4
+    assert privacy["done"]["epsilon"] == pytest.approx(epsilon._asdict())
+    assert said in (parts / "report.html").read_text().replace("\\u003c", "<")
+    code, text = run(capsys, "sample", "--run-dir", parts, "--count", 1, "--out", tmp_path / "a.npz", experiment="gan")
+    assert code == 0, text
+
+
+def test_a_dry_run_tells_what_would_be_spent(tmp_path, capsys):
+    code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *GAN, "--steps", 500, experiment="gan")
+    assert code == 0, text
+    epsilon = spent(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
+    assert f"after 500 steps epsilon {epsilon.sampled:.2f} at delta 1e-05" in text
+
+
+def test_noise_is_secret_unless_it_is_seeded():
+    from experiments import gan
+
+    config = gan.Config.tiny(private_noise=1.0)
+    experiment = gan.build(config)
+
+    def key(config):
+        game = made_private(experiment, config).game
+        return tuple(np.asarray(jax.random.key_data(game.init(jax.random.key(0)).opt_states["d"].key)))
+
+    assert key(config) != key(config)
+    seeded = dataclasses.replace(config, private_seed=1)
+    assert key(seeded) == key(seeded)
+
+
+def test_a_private_run_shows_no_reals():
+    from experiments import vae
+
+    config = vae.Config.tiny(private_noise=1.0)
+    experiment = vae.build(config)
+    assert experiment.sheets
+    assert not made_private(experiment, config).sheets
+
+
+FLAGS = {
+    "only how": (["--private-clip", 0.5], "--private-clip is of private training; ask for that: --private-noise 1.0"),
+    "only how, of a population": (["--private-seed", 1, "--population", 2], "--private-seed is of private training"),
+    "no clip": (["--private-noise", 1.0, "--private-clip", 0.0], "--private-clip 0.0: a number above 0"),
+    "noise below 0": (["--private-noise", -1.0], "--private-noise -1.0: a number above 0"),
+    "a population": (
+        ["--private-noise", 1.0, "--population", 2],
+        "--private-noise: of one run; each member of a popul",
+    ),
+    "delta": (
+        ["--private-noise", 1.0, "--private-delta", 0.1],
+        "delta 0.1: a probability above 0 and well below 5.6e-04",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FLAGS)
+def test_settings_that_make_no_sense_are_told(case, tmp_path, capsys):
+    flags, told = FLAGS[case]
+    code, text = run(capsys, "--run-dir", tmp_path / "run", *programs.tiny("gan"), *flags, experiment="gan")
+    assert (code, told in text) == (2, True), text
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_dcgan_is_private_without_norms(tmp_path, capsys):
+    flags = [
+        "--private-noise",
+        1.0,
+        "--steps",
+        2,
+        "--run-dir",
+        tmp_path / "run",
+        "--devices",
+        1,
+        *programs.tiny("dcgan"),
+    ]
+    code, text = run(capsys, *flags)
+    assert (code, "network 'd' has BatchNorm, which mixes" in text) == (2, True), text
+    code, text = run(capsys, *flags, "--norm", "none", "--accumulate", 2)
+    assert (code, "private: 'd'" in text) == (0, True), text

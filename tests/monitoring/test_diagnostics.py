@@ -1,0 +1,316 @@
+"""The doctor: what its probe measures of states whose measures are known, what is said of them, and that a run shows it."""
+
+import dataclasses
+import json
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from helpers import programs, sabotages
+
+from jaxgan import Game, Net, Player, losses, total
+from jaxgan.core.game import State
+from jaxgan.core.keys import latents
+from jaxgan.data import Arrays
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.games.population import Population
+from jaxgan.monitoring import diagnostics, probe as probing
+from jaxgan.monitoring.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
+from jaxgan.reporting import report
+from jaxgan.training import loop
+
+
+class Affine(nn.Module):
+    """Latents times a scale, from a middle on."""
+
+    @nn.compact
+    def __call__(self, z):
+        scale = self.param("scale", nn.initializers.ones, ())
+        return z * scale + self.param("middle", nn.initializers.zeros, (2,))[None]
+
+
+class Bump(nn.Module):
+    """Knows one point by heart: high there, low elsewhere."""
+
+    @nn.compact
+    def __call__(self, x):
+        height = self.param("height", nn.initializers.ones, ())
+        return height * (2 * jnp.exp(-1e4 * jnp.square(x - 0.5).sum(-1)) - 1)
+
+
+def experiment(points, held_out=None) -> Experiment:
+    def discriminator_loss(nets, batch, keys, step):
+        real, fake = nets.d(batch["image"]), nets.d(nets.g(latents(keys, 2)))
+        hinge = losses.hinge_discriminator(real, fake)
+        return total(hinge=hinge, metrics=losses.discriminator_metrics(real, fake))
+
+    def generator_loss(nets, batch, keys, step):
+        return total(hinge=losses.hinge_generator(nets.d(nets.g(latents(keys, 2)))))
+
+    z = jnp.zeros((1, 2))
+    players = {"d": Player(("d",), discriminator_loss, optax.sgd(0.1))}
+    players["g"] = Player(("g",), generator_loss, optax.sgd(0.1))
+    game = Game({"g": Net(Affine(), z), "d": Net(Bump(), z)}, players, (("d",), ("g",)))
+    held = None if held_out is None else Arrays(held_out.astype(np.float32))
+    return Experiment(
+        game,
+        Arrays(points.astype(np.float32)),
+        lambda keys: latents(keys, 2),
+        lambda nets, z: nets.g(z),
+        held_out=held,
+    )
+
+
+NORMAL = np.random.default_rng(0).normal(size=(4096, 2))
+
+
+def moved(state: State, scale, middle) -> State:
+    g = {"scale": jnp.float32(scale), "middle": jnp.asarray(middle, jnp.float32)}
+    return state.replace(params={**state.params, "g": g})
+
+
+def test_what_a_probe_measures():
+    """Of a generator of a known spread and middle, against reals of a known spread."""
+    it = experiment(NORMAL)
+    state, probe = it.game.init(jax.random.key(0)), probing.Probe(it, 0)
+    first = {name: float(x) for name, x in probe(moved(state, 1.0, (0, 0))).items()}
+    assert first["diversity"] == pytest.approx(1, abs=0.15) and first["nearest"] == pytest.approx(1, abs=0.3)
+    assert set(first) == {"diversity", "nearest"}
+    second = {name: float(x) for name, x in probe(moved(state, 0.25, (3, 4))).items()}
+    assert second["diversity"] == pytest.approx(first["diversity"] / 4, rel=1e-3)
+    assert second["nearest"] == pytest.approx(first["nearest"] / 4, rel=1e-3)
+    # The middle has moved by 5, whose direction the latents' own mean hardly turns; reals spread by sqrt(2).
+    assert second["swing"] == pytest.approx(5 / np.sqrt(2), rel=0.1)
+    assert second["moved/g"] == pytest.approx(np.hypot(5, 0.75) / np.hypot(5, 0.25), rel=1e-4)
+    assert second["moved/d"] == 0 and not any(name.startswith("turned") for name in second)
+    third = {name: float(x) for name, x in probe(moved(state, 1.0, (0, 0))).items()}
+    assert third["turned/g"] == pytest.approx(-1, abs=1e-5)  # there and back
+    assert third["swing"] == pytest.approx(second["swing"], rel=1e-4)
+
+
+def test_a_generator_of_one_point_has_no_diversity():
+    it = experiment(NORMAL)
+    found = probing.Probe(it, 0)(moved(it.game.init(jax.random.key(0)), 0.0, (7, 7)))
+    assert float(found["diversity"]) < 1e-3 and float(found["nearest"]) < 1e-2
+
+
+def test_memory_of_a_discriminator_that_knows_its_examples():
+    """What it trains on it calls real, anything else not; held-out reals are to it what fakes are."""
+    known, others = np.full((64, 2), 0.5), np.full((64, 2), -0.5)
+    it = experiment(known, others)
+    state = it.game.init(jax.random.key(0))
+    found = {name: float(x) for name, x in probing.Probe(it, 0)(state).items()}
+    assert found["over_held_out/d"] == pytest.approx(2, abs=0.01)
+    assert found["over_fakes/d"] == pytest.approx(2, abs=0.05)
+    assert float(probing.Probe(experiment(known, known), 0)(state)["over_held_out/d"]) == pytest.approx(0, abs=0.01)
+    assert "over_fakes/d" not in probing.Probe(experiment(known), 0)(state)
+    silent = dataclasses.replace(it.game.players["d"], loss=it.game.players["g"].loss)
+    game = dataclasses.replace(it.game, players={**it.game.players, "d": silent})
+    with pytest.raises(ValueError, match="--held-out: no player of this experiment logs logits_real"):
+        probing.check(dataclasses.replace(it, game=game))
+    probing.check(it)
+
+
+def test_a_population_is_measured_member_by_member():
+    it = experiment(NORMAL, NORMAL[:64])
+    two = Population(it.game, 2)
+    state = two.init(jax.random.split(jax.random.key(0), 2))
+    g = {"scale": jnp.array([1.0, 0.25]), "middle": jnp.zeros((2, 2))}
+    state = state.replace(params={**state.params, "g": g})
+    probe, alone = probing.Probe(it, 0, members=2), probing.Probe(it, 0)
+    for _ in range(3):
+        found = probe(state)
+        assert all(x.shape == (2,) for x in found.values())
+        np.testing.assert_allclose(found["diversity"][1], found["diversity"][0] / 4, rtol=1e-4)
+    one = alone(moved(it.game.init(jax.random.key(0)), 1.0, (0, 0)))
+    np.testing.assert_allclose(found["diversity"][0], one["diversity"], rtol=1e-5)
+
+
+HEALTHY = {
+    "d/accuracy_real": 0.7,
+    "d/accuracy_fake": 0.7,
+    "d/grad_norm": 1.0,
+    "g/grad_norm": 0.5,
+    "diversity": 0.95,
+    "nearest": 0.9,
+    "swing": 0.1,
+    "moved/g": 0.08,
+    "moved/d": 0.08,
+    "over_held_out/d": 0.1,
+    "over_fakes/d": 1.0,
+}
+SURE = {"d/accuracy_real": 0.995, "d/accuracy_fake": 1.0}
+SWINGS = diagnostics.SWING
+ILL = {
+    "divergence of d": {"moved/d": 1.1 * diagnostics.MOVED},
+    "divergence of g": {"g/grad_norm": 5000.0},
+    "vanishing gradients of g": {**SURE, "g/grad_norm": 1e-5},
+    "mode collapse": {**SURE, "diversity": 0.9, "nearest": 0.01},
+    "memorising of d": {**SURE, "over_held_out/d": 1.1 * diagnostics.REMEMBERED},
+    "discriminator too strong of d": SURE,
+    "oscillation": {"swing": 1.1 * SWINGS},
+}
+
+
+@pytest.mark.parametrize("name", [None, *ILL])
+def test_what_is_said(name):
+    """Each ill is named, with its figure and a mend, and by no other name; what is healthy is not."""
+    found = diagnose([{**HEALTHY, **ILL.get(name, {})}] * WINDOW, HEALTHY)
+    assert [f"{v.name} of {v.of}" if v.of else v.name for v in found] == ([name] if name else [])
+    for verdict in found:
+        assert any(digit.isdigit() for digit in verdict.evidence) and "{" not in mend(verdict)
+    assert {name.partition(" of ")[0] for name in ILL} == set(MENDS)
+
+
+def test_what_passes_is_not_told():
+    """One look in ten that is out of bounds, or a game that does not tell accuracies, is no reason."""
+    beyond = {"swing": 2 * SWINGS, "moved/d": 2 * diagnostics.MOVED, "diversity": 0.0}
+    assert diagnose([HEALTHY] * (WINDOW - 1) + [{**HEALTHY, **beyond}], HEALTHY) == []
+    quiet = {name: x for name, x in HEALTHY.items() if "accuracy" not in name and "over" not in name}
+    assert diagnose([{**quiet, "g/grad_norm": 1e-5}] * WINDOW, quiet) == []
+
+
+def test_who_waits_is_not_ill():
+    """A discriminator whose turns come later has no loss, and no gradient; one with a loss has lost its gradient."""
+    waiting = {"d/grad_norm": 0.0, "d/loss": 0.0, "d/accuracy_real": 0.5, "d/accuracy_fake": 0.5}
+    assert diagnose([{**HEALTHY, **waiting}] * WINDOW, HEALTHY) == []
+    found = diagnose([{**HEALTHY, **waiting, "d/loss": 1.0}] * WINDOW, HEALTHY)
+    assert [(v.name, v.of) for v in found] == [("vanishing gradients", "d")]
+
+
+def test_a_balanced_game_memorises_nothing():
+    """Where D cannot tell reals from fakes a ratio of its gaps is noise, however large it is now and then."""
+    rng = np.random.default_rng(0)
+    gaps = [{"over_held_out/d": x, "over_fakes/d": y} for x, y in 0.02 * rng.normal(size=(WINDOW, 2)) + 0.001]
+    assert max(abs(row["over_held_out/d"] / row["over_fakes/d"]) for row in gaps) > 2
+    assert diagnose([{**HEALTHY, **gap} for gap in gaps], HEALTHY) == []
+
+
+def test_a_probe_that_knows_less_hides_nothing():
+    """The first one of a resumed run has no moves yet."""
+    moving = {**HEALTHY, "moved/d": 2 * diagnostics.MOVED}
+    less = {name: x for name, x in HEALTHY.items() if not name.startswith(("moved", "swing"))}
+    assert [v.name for v in diagnose([moving] * (WINDOW - 1) + [less], HEALTHY)] == ["divergence"]
+
+
+def test_two_discriminators_are_both_named():
+    two = {**HEALTHY, **{f"{p}/{name}": 1.0 for p in ("d", "d_b") for name in ("accuracy_real", "accuracy_fake")}}
+    found = diagnose([{**two, "d_b/grad_norm": 1.0}] * WINDOW, {**two, "d_b/grad_norm": 1.0})
+    assert [(v.name, v.of) for v in found] == [("discriminator too strong", "d"), ("discriminator too strong", "d_b")]
+
+
+def watched(values, members=1, known=()):
+    """A doctor who has seen a step at each probe, with these swings."""
+    said, swings = [], iter(values)
+    healthy = {name: x for name, x in HEALTHY.items() if "/" not in name or "grad_norm" in name}
+    shape = (members,) if members > 1 else ()
+
+    def measures(swing):
+        return {name: np.broadcast_to(np.asarray(x), shape) for name, x in {**healthy, "swing": swing}.items()}
+
+    doctor = Doctor(lambda state: measures(next(swings)), members, lambda i: f"member {i}", said.append, known)
+    findings = []
+    for n in range(len(values)):
+        step = diagnostics.START + (len(known) + n + 1) * diagnostics.EVERY
+        doctor.watch(None, step)
+        assert doctor.see({"step": step - 1, "g/loss": 3.0}) is None
+        findings.append(doctor.see({"step": step, "g/loss": 1.0}))
+    return doctor, findings, said
+
+
+def test_a_verdict_is_told_once_and_stays_in_the_line():
+    doctor, findings, said = watched([1.1 * SWINGS] * (WINDOW + 3) + [0.0] * WINDOW)
+    assert findings[0]["g/loss"] == 2.0  # of the steps between two probes the mean
+    assert "verdicts" not in findings[WINDOW - 2] and findings[WINDOW - 1]["verdicts"][0][1] == "oscillation"
+    assert len(said) == 1 and said[0].startswith(f"step {200 + WINDOW * 50}: oscillation of member 0: in 50 steps")
+    assert "lower the learning rates" in said[0]
+    assert "verdicts" not in findings[-1] and doctor.summary() == ""
+    assert json.loads(json.dumps(findings)) == findings
+
+
+def test_a_run_that_is_resumed_goes_on_being_watched():
+    _, whole, _ = watched([1.1 * SWINGS] * (WINDOW + 2))
+    _, rest, said = watched([1.1 * SWINGS] * 4, known=whole[: WINDOW - 2])
+    assert [row.get("verdicts") for row in rest] == [row.get("verdicts") for row in whole[WINDOW - 2 :]]
+    assert len(said) == 1
+    assert watched([1.1 * SWINGS] * 2, known=whole)[2] == []  # it was told before
+
+
+def test_a_population_is_told_of_by_member():
+    swings = [np.array([0.1, 1.1 * SWINGS, np.nan])] * WINDOW
+    doctor, findings, said = watched(swings, members=3)
+    assert [found[0] for found in findings[-1]["verdicts"]] == [1]
+    assert len(said) == 1 and "oscillation of member 1" in said[0]
+    assert doctor.summary() == "oscillation in 1 of 3"
+
+
+def test_what_cannot_be_held_out(tmp_path, capsys):
+    """Told before anything is written."""
+    for flags, told in {
+        ("--held-out", 8): "--held-out: no player of this experiment logs logits_real",
+        ("--held-out", 40_000): "ring: of 50,000 examples 40,000 cannot be held out; want 1 to 25,000",
+    }.items():
+        run_dir = tmp_path / "run"
+        code, text = programs.run(capsys, "--steps", 2, "--run-dir", run_dir, *flags, experiment="points")
+        assert code == 2 and told in " ".join(text.split()) and not run_dir.exists()
+
+
+def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
+    """In the log, the progress line and the report; and an interrupted run goes on with what was known."""
+    monkeypatch.setattr(diagnostics, "EVERY", 2)
+    monkeypatch.setattr(diagnostics, "WINDOW", 3)
+    monkeypatch.setattr(diagnostics, "START", 0)
+    monkeypatch.setattr(diagnostics, "SWING", 0.0)
+    monkeypatch.setattr(loop, "LOOK_EVERY", 2)
+    run_dir = tmp_path / "run"
+    flags = ["--run-dir", run_dir, "--held-out", 32, *programs.TINY]
+    code, text = programs.run(capsys, "--steps", 9, *flags)
+    assert code == 0, text
+    found = [json.loads(line) for line in (run_dir / "diagnosis.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in found] == [2, 4, 6, 8]
+    assert {"diversity", "nearest", "over_fakes/d", "d/loss"} <= set(found[0]) and "swing" not in found[0]
+    assert {"swing", "moved/g", "turned/d"} <= set(found[2])
+    assert "verdicts" not in found[1] and found[-1]["verdicts"][-1][1] == "oscillation"
+    assert "oscillation: in 2 steps the mean of samples moves by" in text
+    code, text = programs.run(capsys, "--steps", 12, *flags)
+    assert code == 0 and "resumed from step 9" in text, text
+    assert "step 10: oscillation" not in text
+    again = [json.loads(line) for line in (run_dir / "diagnosis.jsonl").read_text().splitlines()]
+    assert again[:4] == found and [row["step"] for row in again[4:]] == [10, 12]
+    contents = report.write(run_dir).read_text()
+    assert '"title":"oscillation"' in contents and '"title":"Weights moved"' in contents
+
+
+@pytest.mark.slow
+def test_a_private_run_is_not_watched(tmp_path, capsys):
+    """What is told of reals would cost privacy."""
+    flags = ["--steps", 2, "--run-dir", tmp_path / "run", "--norm", "none", "--private-noise", 1.0, *programs.TINY]
+    code, text = programs.run(capsys, *flags)
+    assert code == 0, text
+    assert (tmp_path / "run" / "diagnosis.jsonl").read_text() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("name", list(sabotages.SABOTAGES))
+def test_what_is_broken_is_named(name, seed, tmp_path, capsys):
+    """Thresholds were set on seeds 0 to 2; the others are what counts."""
+    found = sabotages.run(name, seed, tmp_path / "run")
+    print(name, seed, found)
+    assert sabotages.SABOTAGES[name][-1] in found
+
+
+HEALTHY_RUNS = ("cgan", "dcgan", "gan", "gan3d", "points", "r3gan", "sngan", "vae", "wgan", "wgan_gp")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEALTHY_RUNS)
+def test_healthy_runs_are_left_alone(name, tmp_path):
+    """The experiments' default runs, whole."""
+    programs.done("--run-dir", tmp_path / "run", "--quiet", experiment=name)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "diagnosis.jsonl").read_text().splitlines()]
+    assert len(rows) > WINDOW
+    assert [row["verdicts"] for row in rows if "verdicts" in row] == []

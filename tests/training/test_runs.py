@@ -1,0 +1,171 @@
+"""Populations as a user runs them: what is written, how they resume, what is drawn from them, what is refused."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from helpers import programs
+
+from experiments import gan
+from jaxgan.training import steps as stepping
+from jaxgan.training.runs import listed_members
+
+TINY = [*programs.tiny("gan"), "--checkpoint-every", "4", "--devices", "2"]
+
+
+def run(capsys, *arguments):
+    return programs.run(capsys, *arguments, experiment="gan")
+
+
+def train(capsys, run_dir, steps, *more):
+    code, text = run(capsys, "train", "--steps", steps, "--run-dir", run_dir, *TINY, *more)
+    assert code == 0, text
+    return text
+
+
+def rows(run_dir):
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Four seeds, 12 steps."""
+    run_dir = tmp_path_factory.mktemp("runs") / "four"
+    train(programs.Silent(), run_dir, 12, "--population", 4)
+    return run_dir
+
+
+def test_what_a_population_writes(finished):
+    record = json.loads((finished / "config.json").read_text())
+    assert record["members"] == [{"seed": seed} for seed in range(4)]
+    assert [row["step"] for row in rows(finished)] == list(range(1, 13))
+    last = rows(finished)[-1]
+    assert all(len(value) == 4 for name, value in last.items() if name != "step")
+    assert len(set(last["d/loss"])) == 4
+    contents = (finished / "report.html").read_text()
+    shown = json.loads(re.search(r'id="run">(.*?)</script>', contents)[1])
+    curve, losses = shown["curves"]["d/loss"], np.array([row["d/loss"] for row in rows(finished)])
+    assert curve["members"]
+    for name, of in {"mean": np.mean, "low": np.min, "high": np.max}.items():
+        np.testing.assert_allclose(curve[name], of(losses, axis=1), rtol=1e-4)
+    assert shown["members"]["head"][:2] == ["member", "seed"] and len(shown["members"]["rows"]) == 4
+    assert shown["headline"][0]["note"] == "mean of 4 members, mean of the last 12 steps"
+
+
+def test_a_member_is_the_run_of_its_seed(finished, tmp_path, capsys):
+    train(capsys, tmp_path / "solo", 12, "--seed", 2)
+    for mine, solo in zip(rows(finished), rows(tmp_path / "solo")):
+        assert mine["d/loss"][2] == pytest.approx(solo["d/loss"], rel=1e-4)
+        assert mine["d/accuracy_real"][2] == pytest.approx(solo["d/accuracy_real"])
+        assert mine["g/loss"][1] != pytest.approx(solo["g/loss"], rel=1e-4)
+
+
+def test_it_resumes_to_the_bit(finished, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    train(capsys, run_dir, 6, "--population", 4)
+    assert "resumed from step 6" in train(capsys, run_dir, 12, "--population", 4)
+    assert (run_dir / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
+    code, text = run(capsys, "train", "--steps", 12, "--run-dir", run_dir, *TINY, "--population", 2)
+    assert code == 2 and "--population 2: the run in" in text and "has 4" in text
+
+
+def test_data_that_is_streamed_gives_the_same_run(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
+    train(capsys, tmp_path / "run", 12, "--population", 4)
+    assert (tmp_path / "run/metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
+
+
+def test_a_member_that_was_lost_by_a_term_stays_lost(finished, tmp_path, capsys):
+    """Its state may be finite: the log says that it was lost."""
+    run_dir = tmp_path / "run"
+    train(capsys, run_dir, 8, "--population", 4)
+    file = run_dir / "metrics.jsonl"
+    whole = [json.loads(line) for line in file.read_text().splitlines()]
+    for name, values in whole[-1].items():
+        whole[-1][name] = values if name == "step" else [*values[:3], None]
+    file.write_text("".join(json.dumps(row) + "\n" for row in whole))
+    train(capsys, run_dir, 12, "--population", 4)
+    assert all(row["d/loss"][3] is None and row["d/loss"][0] is not None for row in rows(run_dir)[8:])
+
+
+def test_settings_that_decide_the_program_are_told(tmp_path, capsys, monkeypatch):
+    build = gan.build
+
+    def deciding(config, source=None):
+        assert config.ema > 0.5
+        return build(config, source)
+
+    monkeypatch.setattr(gan, "build", deciding)
+    code, text = run(capsys, "train", "--steps", 4, "--run-dir", tmp_path / "x", *TINY, "--vary", "ema=0.9,0.99")
+    assert code == 2 and "--vary: this experiment's program depends on the value of ema" in text
+
+
+def test_samples_of_a_member(finished, tmp_path, capsys):
+    drawn = []
+    for member in (0, 3):
+        out = tmp_path / f"{member}.npz"
+        code, text = run(capsys, "sample", "--run-dir", finished, "--member", member, "--count", 3, "--out", out)
+        assert code == 0 and f"3 samples of member {member} (seed {member}), step 12" in text
+        drawn.append(np.load(out)["images"])
+    assert drawn[0].shape == (3, 8, 8, 1) and not np.array_equal(*drawn)
+    code, text = run(capsys, "sample", "--run-dir", finished, "--member", 4, "--out", tmp_path / "x.png")
+    assert code == 2 and f"--member 4: the run in {finished} has members 0 to 3" in text
+
+
+@pytest.fixture
+def any_rate(monkeypatch):
+    """Rates at which weights overflow."""
+    monkeypatch.setattr(gan.Config, "check", lambda self, **ranges: None)
+
+
+def test_one_that_diverges_leaves_the_others(any_rate, tmp_path, capsys):
+    varied = ("--vary", "learning_rate=2e-4,1e38")
+    text = train(capsys, tmp_path / "run", 8, *varied)
+    assert "member 1 (seed 0, learning_rate 1e+38) diverged" in text and "the others go on" in text
+    assert "diverged" not in train(capsys, tmp_path / "run", 12, *varied)  # it is not told again
+    last = rows(tmp_path / "run")[-1]
+    assert all(x[0] is not None and x[1] is None for name, x in last.items() if name != "step")
+    table = json.loads(re.search(r'id="run">(.*?)</script>', (tmp_path / "run/report.html").read_text())[1])["members"]
+    assert "diverged" in table["rows"][1] and "diverged" not in table["rows"][0]
+    out = tmp_path / "x.png"
+    code, text = run(capsys, "sample", "--run-dir", tmp_path / "run", "--member", 1, "--out", out)
+    assert code == 2 and "learning_rate 1e+38) has diverged, its samples are not finite" in text and not out.exists()
+    assert run(capsys, "sample", "--run-dir", tmp_path / "run", "--out", out)[0] == 0 and out.exists()
+
+
+def test_when_all_diverge_the_run_ends(any_rate, tmp_path, capsys):
+    more = ("--run-dir", tmp_path / "run", *TINY, "--vary", "learning_rate=1e38,2e38")
+    code, text = run(capsys, "train", "--steps", 12, *more)
+    assert code == 1 and re.search(r"error: step \d+: .* of the last member", text)
+
+
+def test_every_choice_of_values_and_seeds_is_a_member():
+    config = gan.Config(seed=5, population=2, vary=("learning-rate=1e-4,4e-4", "ema=0.9"))
+    assert listed_members(config) == [
+        {"seed": 5, "learning_rate": 1e-4, "ema": 0.9},
+        {"seed": 6, "learning_rate": 1e-4, "ema": 0.9},
+        {"seed": 5, "learning_rate": 4e-4, "ema": 0.9},
+        {"seed": 6, "learning_rate": 4e-4, "ema": 0.9},
+    ]
+    assert listed_members(gan.Config()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--vary", "latents=4,8"], "'latents' cannot vary within one program; what can: learning_rate, ema"),
+        (["--vary", "rate=1"], "'rate' cannot vary"),
+        (["--vary", "private_noise=1"], "'private_noise' cannot vary"),
+        (["--vary", "ema=a,b"], "want numbers, separated by commas: ema=1e-4,4e-4"),
+        (["--vary", "ema=0.9,2"], "--ema 2.0: from 0 to 1"),
+        (["--vary", "ema=0.9", "ema=0.8"], "--vary ema: named twice"),
+        (["--population", "-5"], "--population -5: from 1 to 4,096"),
+        (["--population", "3", "--devices", "2"], "--devices 2 do not share 3 members evenly; use 1"),
+        (["--population", "2", "--seed", "4294967295"], "of seeds below 2**32"),
+    ],
+)
+def test_what_cannot_be(arguments, told, tmp_path, capsys):
+    code, text = run(capsys, "train", "--steps", 4, "--run-dir", tmp_path / "x", *programs.tiny("gan"), *arguments)
+    assert code == 2 and told in text, text
+    assert not (tmp_path / "x" / "metrics.jsonl").exists()

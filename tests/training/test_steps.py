@@ -1,0 +1,91 @@
+"""A run's steps: what is traced before anything is written is what then runs."""
+
+import dataclasses
+import itertools
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from helpers import programs
+
+from jaxgan import Game, Net, Player, latents, total
+from jaxgan.data import Arrays, Unpaired
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.models import mlp
+from jaxgan.training import steps as stepping
+from jaxgan.training.runs import Many, One
+from jaxgan.training.steps import Steps
+
+POINTS = Arrays(np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32))
+SOURCES = {"rows": POINTS, "two orders of rows": Unpaired(POINTS, Arrays(POINTS.images[:12])), "streamed": POINTS}
+
+
+def game_of(source) -> Game:
+    """Points of latents, or of others where there are any; two turns of the discriminator."""
+
+    def made(nets, batch, keys):
+        return nets.g(batch["input"] if isinstance(source, Unpaired) else latents(keys, 2))
+
+    def discriminator_loss(nets, batch, keys, step):
+        return total(gap=nets.d(made(nets, batch, keys)) - nets.d(batch["image"]))
+
+    def generator_loss(nets, batch, keys, step):
+        return total(gap=-nets.d(made(nets, batch, keys)))
+
+    plays = {"d": discriminator_loss, "g": generator_loss}
+    example = jnp.zeros((1, 2))
+    return Game(
+        {"g": Net(mlp.Generator((2,), (8,), lambda x: x), example), "d": Net(mlp.Discriminator((8,)), example)},
+        {name: Player((name,), loss, optax.sgd(0.01)) for name, loss in plays.items()},
+        turns=(("d",), ("d",), ("g",)),
+    )
+
+
+@pytest.mark.parametrize("population", [1, 4])
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize(("form", "count"), [("pmap", 1), ("pmap", 2), ("shard_map", 2)])
+def test_each_game_is_traced_once(kind, population, form, count, monkeypatch):
+    """Whatever a step is given: it is guessed from shapes, and a wrong guess would be a second trace."""
+    if kind == "streamed":
+        monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
+    traced, step = [], Game.step
+    monkeypatch.setattr(Game, "step", lambda self, *given: (traced.append(self), step(self, *given))[1])
+    usual = game_of(SOURCES[kind])
+    warm = dataclasses.replace(usual, turns=(("d",), ("g",)))
+    keys_to = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
+    game_at = lambda step: warm if step < 3 else usual  # noqa: E731
+    experiment = Experiment(usual, SOURCES[kind], keys_to, lambda nets, z: nets.g(z), game_at=game_at)
+    config = types.SimpleNamespace(steps=6, batch_size=8, seed=0)
+    told = [{"seed": seed} for seed in range(population)]
+    members = One(experiment, config) if population == 1 else Many(experiment, config, lambda *_: experiment, told)
+    steps = Steps(members, config, members.devices(count), form)
+    steps.trace()
+    assert traced == [warm, usual]
+    state, batches = members.place(members.init(members.keys), steps.on, form), steps.batches(0)
+    for first, taken in ((0, 2), (2, 1), (3, 3)):
+        given = jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(batches, taken))
+        state, _ = steps.at(first)(state, given)
+    assert traced == [warm, usual] and int(np.ravel(jax.device_get(state.step))[0]) == 6
+
+
+def test_what_is_wrong_with_a_later_game_is_met_before_anything_is_written(tmp_path, capsys, monkeypatch):
+    from experiments import gan
+
+    build = gan.build
+
+    def wrong(config, source=None):
+        built = build(config, *([] if source is None else [source]))
+        g = built.game.players["g"]
+        players = {**built.game.players, "g": dataclasses.replace(g, loss=lambda nets, real, keys, step: 1.0)}
+        later = dataclasses.replace(built.game, players=players)
+        return dataclasses.replace(built, game_at=lambda step: built.game if step < 5 else later)
+
+    monkeypatch.setattr(gan, "build", wrong)
+    flags = ["--run-dir", tmp_path / "run", *programs.tiny("gan"), "--devices", 1]
+    with pytest.raises(TypeError, match="total"):
+        programs.run(capsys, "--steps", 6, *flags, experiment="gan")
+    assert not (tmp_path / "run").exists()
+    assert programs.run(capsys, "--steps", 5, *flags, experiment="gan")[0] == 0
