@@ -9,7 +9,8 @@ Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       9 minutes on one core, which was shared
 Score      of 1,797 samples 99.8 % are of the class asked for; Frechet distance on pixels 0.33, precision 0.94, recall
            0.42. --projection: 99.6 %, 0.39, 0.93, 0.46:
-           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k cgan. With larger first weights than the paper's each class became one image (recall 0.00)
+           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k cgan.
+           With larger first weights than the paper's each class became one image (recall 0.00)
 """
 
 import dataclasses
@@ -19,9 +20,7 @@ import optax
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import others
-from jaxgan.experiment.builders import two_players
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import SHARE, Settings, conditions
+from jaxgan.experiment import SHARE, Experiment, Settings, conditions, two_players
 from jaxgan.models import cgan
 
 

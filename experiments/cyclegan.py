@@ -32,8 +32,17 @@ from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import others
 from jaxgan.data import unpaired
-from jaxgan.experiment.experiment import Experiment, Translation
-from jaxgan.experiment.settings import COUNT, WEIGHT, TranslationSettings, positive
+from jaxgan.experiment import (
+    COUNT,
+    WEIGHT,
+    Display,
+    Experiment,
+    ImageToImage,
+    Sampling,
+    Translation,
+    TranslationSettings,
+    positive,
+)
 from jaxgan.games.pool import ImagePool
 from jaxgan.models import cyclegan, pix2pix
 
@@ -171,17 +180,20 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     return Experiment(
         game,
         source,
-        latents=lambda keys, batch: batch["input"],
-        generate=lambda nets, a: nets.g_ab(a),
-        inputs=test,
-        translations={
-            "a_to_b": Translation(lambda nets, x, keys: nets.g_ab(x), source.shape[-1], 4),
-            "b_to_a": Translation(lambda nets, x, keys: nets.g_ba(x), source.shape[-1], 4),
-        },
-        sheets={
-            "a_to_b_to_a": there_and_back("g_ab", "g_ba", "input"),
-            "b_to_a_to_b": there_and_back("g_ba", "g_ab", "image"),
-        },
+        Sampling(latents=lambda keys, batch: batch["input"], generate=lambda nets, a: nets.g_ab(a)),
+        Display(
+            sheets={
+                "a_to_b_to_a": there_and_back("g_ab", "g_ba", "input"),
+                "b_to_a_to_b": there_and_back("g_ba", "g_ab", "image"),
+            }
+        ),
+        ImageToImage(
+            test,
+            {
+                "a_to_b": Translation(lambda nets, x, keys: nets.g_ab(x), source.shape[-1], 4),
+                "b_to_a": Translation(lambda nets, x, keys: nets.g_ba(x), source.shape[-1], 4),
+            },
+        ),
     )
 
 

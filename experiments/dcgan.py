@@ -19,9 +19,7 @@ import optax
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
 from jaxgan.data import transforms
-from jaxgan.experiment.builders import two_players
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, check_ranges, positive
+from jaxgan.experiment import COUNT, SHARE, WEIGHT, AugmentedSettings, Experiment, check_ranges, positive, two_players
 from jaxgan.models import dcgan
 
 

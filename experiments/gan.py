@@ -21,9 +21,7 @@ import optax
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import others
-from jaxgan.experiment.builders import two_players
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment import Experiment, Settings, two_players
 from jaxgan.models import mlp
 
 

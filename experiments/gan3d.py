@@ -25,9 +25,7 @@ from jaxgan import data, losses, media, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
-from jaxgan.experiment.builders import two_players
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, Settings, check_ranges, positive
+from jaxgan.experiment import COUNT, SHARE, WEIGHT, Display, Experiment, Settings, check_ranges, positive, two_players
 from jaxgan.games import optimizers
 from jaxgan.models import gan3d
 
@@ -118,7 +116,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     )
     up = "xyz".index(config.up)
     view, film = (functools.partial(draw_solids, up=up) for draw_solids in (media.solids, media.turning))
-    return dataclasses.replace(experiment, view=view, film=film)
+    return dataclasses.replace(experiment, display=Display(view, film))
 
 
 if __name__ == "__main__":

@@ -35,9 +35,18 @@ import numpy as np
 from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.cli.program import main
 from jaxgan.data import degrade, pairs
-from jaxgan.experiment.builders import waiting
-from jaxgan.experiment.experiment import Experiment, Translation
-from jaxgan.experiment.settings import COUNT, WEIGHT, TranslationSettings, positive
+from jaxgan.experiment import (
+    COUNT,
+    WEIGHT,
+    Display,
+    Experiment,
+    ImageToImage,
+    Sampling,
+    Translation,
+    TranslationSettings,
+    positive,
+    waiting,
+)
 from jaxgan.models import pix2pix
 
 MADE = {  # of an image and its key, inside the compiled step
@@ -211,12 +220,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     return Experiment(
         game,
         source,
-        latents=lambda keys, batch: {"given": made(keys, batch), "keys": keys},
-        generate=lambda nets, z: generated(nets, z["given"], z["keys"])[0],
-        inputs=test,
-        paired=True,
-        translations=translations,
-        sheets={"before_and_after": before_and_after},
+        Sampling(
+            latents=lambda keys, batch: {"given": made(keys, batch), "keys": keys},
+            generate=lambda nets, z: generated(nets, z["given"], z["keys"])[0],
+        ),
+        Display(sheets={"before_and_after": before_and_after}),
+        ImageToImage(test, translations, paired=True),
     )
 
 

@@ -22,9 +22,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment.builders import two_players
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, Settings, conditions
+from jaxgan.experiment import COUNT, SHARE, WEIGHT, Experiment, Settings, conditions, two_players
 from jaxgan.games.optimizers import cosine
 from jaxgan.models import dcgan, r3gan
 from jaxgan.nn.layers import doublings

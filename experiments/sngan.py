@@ -21,9 +21,7 @@ import jax.numpy as jnp
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment.builders import two_players
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import COUNT, FallingSettings, conditions
+from jaxgan.experiment import COUNT, Experiment, FallingSettings, conditions, two_players
 from jaxgan.models import resnet
 
 

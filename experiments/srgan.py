@@ -36,9 +36,18 @@ from jaxgan.core.networks import Fixed, Given
 from jaxgan.data import degrade, transforms
 from jaxgan.evaluation import features
 from jaxgan.evaluation.inception import Inception, parameters
-from jaxgan.experiment.builders import waiting
-from jaxgan.experiment.experiment import Experiment, Translation
-from jaxgan.experiment.settings import COUNT, WEIGHT, TranslationSettings, positive
+from jaxgan.experiment import (
+    COUNT,
+    WEIGHT,
+    Display,
+    Experiment,
+    ImageToImage,
+    Sampling,
+    Translation,
+    TranslationSettings,
+    positive,
+    waiting,
+)
 from jaxgan.interop import read_weights
 from jaxgan.models import pix2pix, srgan, vgg
 
@@ -277,18 +286,16 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     )
     alone = {"d": waiting(d), "g": dataclasses.replace(g, loss=l2_loss, optimizer=config.adam())}
     by_l2 = dataclasses.replace(game, players=alone)
+    enlarge = Translation(lambda nets, low, keys: enlarged(nets, low)[0], channels, 1, config.scale)
     return Experiment(
         game,
         source,
-        latents=lambda keys, batch: smaller(batch["image"]),
-        generate=lambda nets, low: enlarged(nets, low)[0],
+        Sampling(
+            latents=lambda keys, batch: smaller(batch["image"]), generate=lambda nets, low: enlarged(nets, low)[0]
+        ),
+        Display(sheets={"before_and_after": before_and_after}),
+        ImageToImage(test, {"enlarge": enlarge}, paired=True),
         game_at=lambda step: by_l2 if step < config.pretrain else game,
-        inputs=test,
-        paired=True,
-        translations={
-            "enlarge": Translation(lambda nets, low, keys: enlarged(nets, low)[0], channels, 1, config.scale)
-        },
-        sheets={"before_and_after": before_and_after},
     )
 
 

@@ -26,12 +26,23 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, total
+from jaxgan.augment import Kind
 from jaxgan.cli.program import main
 from jaxgan.core.keys import others
 from jaxgan.data import transforms as augment
 from jaxgan.editing.styles import Styles
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import COUNT, SHARE, WEIGHT, AugmentedSettings, Kind, check_ranges, conditions, positive
+from jaxgan.experiment import (
+    COUNT,
+    SHARE,
+    WEIGHT,
+    AugmentedSettings,
+    Display,
+    Experiment,
+    Sampling,
+    check_ranges,
+    conditions,
+    positive,
+)
 from jaxgan.experiment.style_sheets import of_styles
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest
@@ -249,15 +260,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         turns=(("d",), ("g",)),
         ema={"mapping": ema, "synthesis": ema},
     )
-    return Experiment(
-        game,
-        source,
-        latents=draw,
-        generate=lambda nets, *inputs: styles.images(nets, styles.map(nets, *inputs), styles.noise()),
-        classes=classes,
-        sheets=of_styles(styles, draw, label_of),
-        styles=styles,
-    )
+
+    def generate(nets, *inputs):
+        return styles.images(nets, styles.map(nets, *inputs), styles.noise())
+
+    sampling = Sampling(draw, generate, classes, styles)
+    return Experiment(game, source, sampling, Display(sheets=of_styles(styles, draw, label_of)))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, media, total
 from jaxgan.cli.program import main
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import COUNT, Settings
+from jaxgan.experiment import COUNT, Display, Experiment, Sampling, Settings
 from jaxgan.models import vae
 
 
@@ -83,9 +82,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     return Experiment(
         game,
         source,
-        latents=lambda keys: latents(keys, config.latents),
-        generate=decoded,
-        sheets={"reconstruction": reconstruction, "walk": walk},
+        Sampling(latents=lambda keys: latents(keys, config.latents), generate=decoded),
+        Display(sheets={"reconstruction": reconstruction, "walk": walk}),
     )
 
 

@@ -19,9 +19,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment.builders import two_players
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import COUNT, WEIGHT, Settings
+from jaxgan.experiment import COUNT, WEIGHT, Experiment, Settings, two_players
 from jaxgan.games.optimizers import clip_weights
 from jaxgan.models import dcgan
 

@@ -15,9 +15,7 @@ from typing import Any, Self
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment.builders import two_players
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import COUNT, WEIGHT, FallingSettings
+from jaxgan.experiment import COUNT, WEIGHT, Experiment, FallingSettings, two_players
 from jaxgan.models import resnet
 
 

@@ -1,12 +1,78 @@
 """jaxgan: generative adversarial networks as pure functions.
 
-A game is networks, players who own some of them and minimise a loss, and an order of turns; ``Game.step`` is
-pure. Losses are in ``jaxgan.losses``, architectures in ``jaxgan.models``, several devices in
-``jaxgan.parallel``, data in ``jaxgan.data``, the loop and the command line in ``jaxgan.training``.
+A game is networks, players who own some of them and minimise a loss, and an order of turns; ``Game.step`` is pure.
+The packages below are loaded when they are first used:
+
+  losses, augment, models, nn    what a loss is composed of
+  data, media, metrics           examples, pictures of them, figures
+  games, parallel                games composed of games, populations, privacy; several devices
+  editing, evaluation            styles, interpolation and inversion; two sets of examples compared
+  export, interop                files for others; weights of others
+  experiment, training           settings, the loop and its checkpoints
+  monitoring, reporting, cli     a run's files and diagnosis, its report, the command line
 """
 
-from jaxgan import losses as losses
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from jaxgan.core.game import Game as Game, Player as Player, State as State, Terms as Terms, total as total
 from jaxgan.core.keys import latents as latents
 from jaxgan.core.networks import Function as Function, Net as Net, Nets as Nets
 from jaxgan.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from jaxgan import (
+        augment as augment,
+        cli as cli,
+        core as core,
+        data as data,
+        editing as editing,
+        evaluation as evaluation,
+        experiment as experiment,
+        export as export,
+        games as games,
+        interop as interop,
+        losses as losses,
+        media as media,
+        metrics as metrics,
+        models as models,
+        monitoring as monitoring,
+        nn as nn,
+        parallel as parallel,
+        reporting as reporting,
+        training as training,
+    )
+
+_LAZY = frozenset(
+    [
+        "augment",
+        "cli",
+        "core",
+        "data",
+        "editing",
+        "evaluation",
+        "experiment",
+        "export",
+        "games",
+        "interop",
+        "losses",
+        "media",
+        "metrics",
+        "models",
+        "monitoring",
+        "nn",
+        "parallel",
+        "reporting",
+        "training",
+    ]
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

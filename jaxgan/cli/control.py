@@ -73,7 +73,7 @@ class Control:
         """``ValueError`` for what cannot be asked of this experiment, or for a file of this kind, ``.png``."""
         if self == PLAIN:
             return
-        styles, moving = experiment.styles, kind in (".gif", ".webp")
+        styles, moving = experiment.sampling.styles, kind in (".gif", ".webp")
         if styles is None:
             raise ValueError(f"{self.told}: of a generator with styles, as stylegan2's; this experiment's has none")
         if self.cutoff is not None and not 1 <= self.cutoff <= styles.layers:
@@ -118,7 +118,7 @@ def draw(
     Raises:
       ValueError: there is no such direction, or there are too few samples.
     """
-    styles = experiment.styles
+    styles = experiment.sampling.styles
     assert styles is not None
     ws = _mapper(experiment, styles, control.psi, control.cutoff)(state, z, labels)
     if control.mix:
@@ -158,7 +158,7 @@ def _direction(control, experiment, styles, state, which, seed) -> tuple[jax.Arr
     by its own account. Of another they are what a classifier, trained on the data's labels, takes the samples for.
     """
     z = experiment.draw(seed, np.arange(PROBED))
-    asked = jnp.arange(PROBED) % max(1, len(experiment.classes))
+    asked = jnp.arange(PROBED) % max(1, len(experiment.sampling.classes))
     ws = _mapper(experiment, styles)(state, z, asked)
     w, name = ws[:, 0], control.direction
     if name.startswith("sefa:"):
@@ -168,12 +168,12 @@ def _direction(control, experiment, styles, state, which, seed) -> tuple[jax.Arr
         weights = styles.weights(experiment.game.functions(state))
         return w, sefa([x for x, chosen in zip(weights, which) if chosen])[0][int(number)]
     source = experiment.measured
-    classes = experiment.classes or source.classes
+    classes = experiment.sampling.classes or source.classes
     if name not in classes and not (name.isdecimal() and int(name) < len(classes)):
         known = f"or a class: {', '.join(classes)}" if classes else "neither the model nor its data have classes"
         raise ValueError(f"--direction {name}: want sefa:0 to sefa:{w.shape[1] - 1}; {known}")
     number = classes.index(name) if name in classes else int(name)
-    if not experiment.classes:
+    if not experiment.sampling.classes:
         if len(source) == 1:  # the blank one that stands for data, of a file of parameters
             raise ValueError(
                 f"--direction {name}: the data tell a class from the others; give --run-dir, not --parameters"
@@ -189,7 +189,7 @@ def _direction(control, experiment, styles, state, which, seed) -> tuple[jax.Arr
 def _mapper(experiment: Experiment, styles: Styles, psi: float = 1.0, cutoff: int | None = None) -> Callable:
     """``(state, z, labels) -> ws``."""
     run = experiment.in_batches(lambda nets, *inputs: styles.map(nets, *inputs, psi=psi, cutoff=cutoff))
-    return lambda state, z, labels: jnp.asarray(run(state, z, *(labels,) * bool(experiment.classes)))
+    return lambda state, z, labels: jnp.asarray(run(state, z, *(labels,) * bool(experiment.sampling.classes)))
 
 
 def _images(control: Control, experiment: Experiment, styles: Styles, seed: int) -> Callable:

@@ -31,13 +31,13 @@ from jaxgan.editing.translate_files import translate_files
 from jaxgan.editing.translator import Translator, chosen
 from jaxgan.evaluation import scores
 from jaxgan.experiment import parameter_file as files, quality
+from jaxgan.experiment.experiment import Build
 from jaxgan.experiment.translation import directions
 from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
 from jaxgan.reporting import report
 from jaxgan.training import loop
 from jaxgan.training.checkpoints import checksums
-from jaxgan.training.runs import Build
 
 VERBS = ("train", "sample", "translate", "project", "evaluate", "export", "report", "inspect")
 

@@ -61,7 +61,7 @@ def project_files(
       OSError: a file cannot be written.
     """
     experiment, state, whose = restored
-    if experiment.styles is None:
+    if experiment.sampling.styles is None:
         raise ValueError("project: this experiment's generator has no styles to project to; stylegan2's has")
     if not spaces or len(set(spaces)) < len(spaces):
         raise ValueError(f"--space {' '.join(spaces)}: want {' or '.join(SPACES)}, or both, each once")
@@ -104,7 +104,7 @@ def project_files(
 
 def _projector(experiment: Experiment, state: State, steps: int, seed: int) -> Callable:
     """``(targets, start, space) -> (Projection, images)``, of targets uint8, the first of which is the start-th."""
-    styles = experiment.styles
+    styles = experiment.sampling.styles
     assert styles is not None
 
     @jax.jit
@@ -127,7 +127,7 @@ def _projector(experiment: Experiment, state: State, steps: int, seed: int) -> C
         return projection, images_of(projection.ws, projection.noise)
 
     compiled = jax.jit(found, static_argnames="space")
-    labels = (jnp.arange(DRAWS) % len(experiment.classes),) if experiment.classes else ()
+    labels = (jnp.arange(DRAWS) % len(experiment.sampling.classes),) if experiment.sampling.classes else ()
     size = spread(state, experiment.draw(seed, np.arange(DRAWS)), *labels)
 
     def run(targets: np.ndarray, start: int, space: Space) -> tuple[Projection, np.ndarray]:
@@ -169,7 +169,7 @@ def sample_projected(restored: tuple[Experiment, State, str], paths: Sequence[Pa
       ValueError: a file is none of ``write``'s, its styles are not of these networks, or ``out`` is of another format.
     """
     experiment, state, _ = restored
-    styles = experiment.styles
+    styles = experiment.sampling.styles
     if styles is None:
         raise ValueError("--styles: this experiment's generator has no styles; stylegan2's has")
     kind = out.suffix.lower()

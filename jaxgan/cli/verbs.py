@@ -25,7 +25,7 @@ from jaxgan.data import Batches
 from jaxgan.editing.interpolation import closed_path, lerp, slerp
 from jaxgan.evaluation import scores
 from jaxgan.experiment import parameter_file, private_run, quality
-from jaxgan.experiment.experiment import Experiment, parameter_counts
+from jaxgan.experiment.experiment import Build, Experiment, parameter_counts
 from jaxgan.experiment.translation import directions
 from jaxgan.export import stablehlo as exporting
 from jaxgan.monitoring import metrics_file, probe
@@ -35,7 +35,7 @@ from jaxgan.reporting import model_card as cards, report
 from jaxgan.training import loop
 from jaxgan.training.checkpoints import Checkpoints, structured
 from jaxgan.training.evaluator import Evaluator
-from jaxgan.training.runs import Build, One, cast, use_cores
+from jaxgan.training.runs import One, cast, use_cores
 from jaxgan.training.steps import Steps, prepare
 
 
@@ -202,7 +202,7 @@ def sample(
         raise ValueError(f"--out {out}: its format is not known; use .png, .gif, .webp or .npz")
     experiment, state, whose = restored
     control.check(experiment, kind)
-    classes, moving = experiment.classes, kind in (".gif", ".webp")
+    classes, moving = experiment.sampling.classes, kind in (".gif", ".webp")
     count = control.count if count is None else count
     labels = jnp.asarray(class_labels(count, classes, label))
     z = experiment.draw(seed, np.arange(count))
@@ -223,7 +223,7 @@ def sample(
         if kind == ".npz":
             media.save_arrays(out, drawn.samples, np.asarray(labels) if classes else None)
         else:
-            view = experiment.film if moving and experiment.film else experiment.view
+            view = experiment.display.film if moving and experiment.display.film else experiment.display.view
             parts = np.split(view(drawn.samples), drawn.frames)
             by_class = label is None and 1 < len(classes) <= len(parts[0])
             columns = drawn.columns or (len(classes) if by_class else None)
@@ -282,9 +282,9 @@ def export(
             nets = experiment.game.functions(state)
             exporting.write(
                 out,
-                lambda seed, indices: experiment.latents(keys_of(seed, indices)),
-                lambda z, *label: experiment.generate(nets, z, *label),
-                classes=experiment.classes,
+                lambda seed, indices: experiment.sampling.latents(keys_of(seed, indices)),
+                lambda z, *label: experiment.sampling.generate(nets, z, *label),
+                classes=experiment.sampling.classes,
                 about=about_it,
                 card=card,
             )

@@ -28,7 +28,7 @@ Noise = jax.Array | tuple[jax.Array, ...] | None
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Styles:
-    """A generator's two halves, as functions of its networks: ``experiment.styles``.
+    """A generator's two halves, as functions of its networks: ``experiment.sampling.styles``.
 
     Attributes:
       map: ``(nets, z, *label, psi=1.0, cutoff=None) -> ws``, [B, ...] to [B, layers, w]. With ``psi`` they are drawn

@@ -12,7 +12,7 @@ from jaxgan.core.game import Game, Player, total
 from jaxgan.core.keys import latents
 from jaxgan.core.networks import Net
 from jaxgan.data import Source
-from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.experiment import Experiment, Sampling
 from jaxgan.experiment.settings import Settings
 
 
@@ -49,13 +49,10 @@ def two_players(
         **(others or {}),
     }
     players = {name: Player((name,), losses[name], optimizers[name], config.gradient) for name in ("d", "g")}
-    return Experiment(
-        Game(nets, players, turns, ema={"g": config.ema}),
-        source,
-        latents=lambda keys: draw(keys, config.latents),
-        generate=lambda nets, *inputs: nets.g(*inputs),
-        classes=classes,
+    sampling = Sampling(
+        latents=lambda keys: draw(keys, config.latents), generate=lambda nets, *inputs: nets.g(*inputs), classes=classes
     )
+    return Experiment(Game(nets, players, turns, ema={"g": config.ema}), source, sampling)
 
 
 def waiting(player: Player) -> Player:

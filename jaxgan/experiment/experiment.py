@@ -40,52 +40,94 @@ class Translation(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Sampling:
+    """How samples are drawn.
+
+    Attributes:
+      latents: ``keys -> z``, [B] keys to [B, ...] latents, an array or a tree of arrays. Where an experiment makes
+        images of images, ``(keys, batch) -> z``, of a batch of its inputs.
+      generate: ``(nets, z) -> samples``, [B, ...]; ``nets`` have averaged parameters and ``train=False``. Where there
+        are ``classes``, ``(nets, z, label)``: classes' numbers, [B], or weights of a mixture, [B, classes].
+      classes: names of what a conditional model is asked for.
+      styles: of a generator that has them, the two halves of ``generate``, and what control over samples needs.
+    """
+
+    latents: Callable[..., Any]
+    generate: Callable[..., jax.Array]
+    classes: tuple[str, ...] = ()
+    styles: Styles | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Display:
+    """How samples are shown.
+
+    Attributes:
+      view: samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points, [N, 2].
+      film: samples of an animation, a frame each, to images; ``view`` if not given.
+      sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
+        [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
+        the same ones every time; ``media.beneath`` puts what is made of them under them.
+    """
+
+    view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
+    film: Callable[[np.ndarray], np.ndarray] | None = None
+    sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        for name in self.sheets:
+            if not name.isidentifier():  # it becomes part of a file's name
+                raise ValueError(f"sheets: {name!r} is no name; want letters, digits and _, say 'reconstruction'")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageToImage:
+    """What an experiment has that makes images of images.
+
+    Attributes:
+      inputs: the examples that samples are made of, sample i of example i, and compared with.
+      translations: how images are translated, by the direction's name, the usual one first.
+      paired: whether an example's image is what should be made of its input.
+    """
+
+    inputs: Source
+    translations: Mapping[str, Translation]
+    paired: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
     """A game, its data, and how to look at it.
 
     Attributes:
       game: what is trained. Networks, players and their state; of several, the one with the most turns.
       source: the examples.
-      latents: ``keys -> z``, [B] keys to [B, ...] latents, an array or a tree of arrays. Where there are ``inputs``,
-        ``(keys, batch) -> z``, of a batch of theirs.
-      generate: ``(nets, z) -> samples``, [B, ...]; ``nets`` have averaged parameters and ``train=False``. Where there
-        are ``classes``, ``(nets, z, label)``: classes' numbers, [B], or weights of a mixture, [B, classes].
+      sampling: how samples are drawn.
+      display: how they are shown.
+      image_to_image: of an experiment whose samples are made of images.
       game_at: ``step -> Game``, for a game that changes with the step by more than a number: a warm-up, a
         lazy penalty without a branch. Each must have ``game``'s networks and players' states; equal ones
         must be one object, because each is compiled once.
-      classes: names of what a conditional model is asked for.
-      view: samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points, [N, 2].
-      film: samples of an animation, a frame each, to images; ``view`` if not given.
       held_out: examples that are not trained on.
-      inputs: of a game that makes images of images, the examples that samples are made of: sample i of example i. What
-        is made of them is compared with theirs.
-      paired: whether an example's image is what should be made of its input.
-      translations: how images are translated, by the direction's name, the usual one first.
-      sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
-        [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
-        the same ones every time; ``sampling.beneath`` puts what is made of them under them.
-      styles: of a generator that has them, the two halves of ``generate``, and what control over samples needs.
     """
 
     game: Game
     source: Source
-    latents: Callable[..., Any]
-    generate: Callable[..., jax.Array]
+    sampling: Sampling
+    display: Display = Display()
+    image_to_image: ImageToImage | None = None
     game_at: Callable[[int], Game] | None = None
-    classes: tuple[str, ...] = ()
-    view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
-    film: Callable[[np.ndarray], np.ndarray] | None = None
     held_out: Source | None = None
-    inputs: Source | None = None
-    paired: bool = False
-    translations: Mapping[str, Translation] = dataclasses.field(default_factory=dict)
-    sheets: Mapping[str, Callable[[Nets, Any, jax.Array], jax.Array]] = dataclasses.field(default_factory=dict)
-    styles: Styles | None = None
 
-    def __post_init__(self):
-        for name in self.sheets:
-            if not name.isidentifier():  # it becomes part of a file's name
-                raise ValueError(f"sheets: {name!r} is no name; want letters, digits and _, say 'reconstruction'")
+    @property
+    def inputs(self) -> Source | None:
+        """The examples that samples are made of; None where they are made of latents."""
+        return self.image_to_image.inputs if self.image_to_image else None
+
+    @property
+    def translations(self) -> Mapping[str, Translation]:
+        """How images are translated, by the direction's name; empty where they are not."""
+        return self.image_to_image.translations if self.image_to_image else {}
 
     def at(self, step: int) -> Game:
         """The game of a step."""
@@ -106,20 +148,20 @@ class Experiment:
         """The latents of these samples of a seed: sample i is the same in any batch."""
         keys = keys_of(seed, indices)
         if self.inputs is None:
-            return self.latents(keys)
-        return self.latents(keys, as_float(self.inputs.read(np.asarray(indices) % len(self.inputs))))
+            return self.sampling.latents(keys)
+        return self.sampling.latents(keys, as_float(self.inputs.read(np.asarray(indices) % len(self.inputs))))
 
     def sampler(self) -> Callable[..., np.ndarray]:
         """A function ``(state, z, label=None) -> samples`` on the host, which draws in batches and compiles once.
 
         Without labels a conditional model draws its classes in turn.
         """
-        generate = self.in_batches(self.generate)
+        generate = self.in_batches(self.sampling.generate)
 
         def sample(state: State, z: Any, label: jax.Array | None = None) -> np.ndarray:
-            if self.classes and label is None:
-                label = jnp.arange(_count(z)) % len(self.classes)
-            return generate(state, z) if label is None or not self.classes else generate(state, z, label)
+            if self.sampling.classes and label is None:
+                label = jnp.arange(_count(z)) % len(self.sampling.classes)
+            return generate(state, z) if label is None or not self.sampling.classes else generate(state, z, label)
 
         return sample
 
@@ -151,7 +193,8 @@ class Experiment:
                 side = -(-LEAST // translation.multiple) * translation.multiple
                 translation.run(nets, jnp.zeros((1, side, side, translation.channels)), keys)
             if not self.translations:
-                self.generate(nets, self.draw(0, np.zeros(1, int)), *(jnp.zeros(1, jnp.int32),) * bool(self.classes))
+                label = [jnp.zeros(1, jnp.int32)] if self.sampling.classes else []
+                self.sampling.generate(nets, self.draw(0, np.zeros(1, int)), *label)
 
         jax.eval_shape(make)
         return {name: {"params": nets[name].params, **nets[name].stats} for name in sorted(nets.names)}
@@ -165,9 +208,12 @@ class Experiment:
         @jax.jit
         def draw(state, examples):
             nets, batch = self.game.functions(state), as_float(examples)
-            return {name: sheet(nets, batch, keys) for name, sheet in self.sheets.items()}
+            return {name: sheet(nets, batch, keys) for name, sheet in self.display.sheets.items()}
 
         return lambda state: {name: np.asarray(images) for name, images in draw(state, examples).items()}
+
+
+Build = Callable[..., Experiment]  # (config, source=None)
 
 
 def _count(z: Any) -> int:

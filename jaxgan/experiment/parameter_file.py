@@ -18,9 +18,8 @@ from jaxgan import interop
 from jaxgan.core.game import State
 from jaxgan.data.source import Arrays, Source, Unpaired
 from jaxgan.experiment.config import settings
-from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.export.stablehlo import SYNTHETIC
-from jaxgan.training.runs import Build
 from jaxgan.version import __version__
 
 

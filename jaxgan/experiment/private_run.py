@@ -45,7 +45,8 @@ def made_private(experiment: Experiment, config: Any) -> Experiment:
 
     game_at = (lambda step: make(experiment.at(step))) if experiment.game_at else None
     # Sheets show what networks make of the batch, some the batch itself.
-    return dataclasses.replace(experiment, game=make(experiment.game), game_at=game_at, sheets={})
+    display = dataclasses.replace(experiment.display, sheets={})
+    return dataclasses.replace(experiment, game=make(experiment.game), game_at=game_at, display=display)
 
 
 def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] | None:

@@ -104,7 +104,7 @@ class Drawn:
     def __init__(
         self, experiment: Experiment, state: State, count: int, seed: int, name: str, sample: Callable | None = None
     ):
-        self.name, self.classes, self._count, self._seed = name, experiment.classes, count, seed
+        self.name, self.classes, self._count, self._seed = name, experiment.sampling.classes, count, seed
         self._experiment, self._sample = experiment, sample or experiment.sampler()
         self._state = jax.device_put(state)  # once, not with every batch
         self.shape = experiment.measured.shape
@@ -122,7 +122,7 @@ class Drawn:
     def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         """Samples at random points of paths between latents, and ``epsilon`` further on: floats, not rounded."""
         keys, labels = keys_of(self._seed, indices), self._labels(indices)
-        one, other = (self._experiment.latents(others(keys, n)) for n in (1, 2))
+        one, other = (self._experiment.sampling.latents(others(keys, n)) for n in (1, 2))
         t = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
         t = t.reshape(-1, *(1,) * (one.ndim - 1))
         start, end = slerp(one, other, t), slerp(one, other, t + epsilon)
@@ -167,7 +167,8 @@ def looks_at_features(metrics: Sequence[str]) -> bool:
 
 def suits(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
     """``ValueError`` for what cannot be asked of this experiment's samples."""
-    if not experiment.paired and set(PAIRED) & set(metrics):
+    paired = experiment.image_to_image is not None and experiment.image_to_image.paired
+    if not paired and set(PAIRED) & set(metrics):
         named = ", ".join(name for name in metrics if name in PAIRED)
         raise ValueError(f"--metrics {named}: of pairs, and no image here says what a sample should be")
     if experiment.inputs is not None:

@@ -35,7 +35,7 @@ class Probe:
     """
 
     def __init__(self, experiment: Experiment, seed: int, members: int | None = None):
-        game, classes, rng = experiment.game, len(experiment.classes), np.random.default_rng(seed)
+        game, classes, rng = experiment.game, len(experiment.sampling.classes), np.random.default_rng(seed)
         labels = (jnp.arange(EXAMPLES) % classes,) if classes else ()
         latents = (experiment.draw(seed, np.arange(EXAMPLES)), *labels)
         draws = [_spread(_flat(_images(experiment.source, rng))) for _ in range(DRAWS)]
@@ -45,7 +45,7 @@ class Probe:
 
         def draw(state: State, latents: Any) -> jax.Array:
             # As the discriminator meets them: neither averaged nor with moving statistics, which lag behind.
-            return _flat(experiment.generate(game.functions(state, train=True, ema=False), *latents))
+            return _flat(experiment.sampling.generate(game.functions(state, train=True, ema=False), *latents))
 
         def measure(state: State, last: Any, latents: Any, pair: Any) -> tuple[dict[str, jax.Array], Any]:
             samples = draw(state, latents)

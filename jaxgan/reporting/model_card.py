@@ -79,7 +79,7 @@ def card(
                 "Which parameters": _averaged(experiment, variables),
                 "Takes": given[0],
                 "Gives": f"{' x '.join(map(str, experiment.source.shape))}, numbers in [-1, 1]"
-                + (f"; classes: {', '.join(experiment.classes)}" if experiment.classes else "")
+                + (f"; classes: {', '.join(experiment.sampling.classes)}" if experiment.sampling.classes else "")
                 + ("; images of other sizes too" if experiment.translations else ""),
             }
         ),

@@ -42,7 +42,7 @@ class Evaluator:
         count = self._count or min(MOST, self._experiment.samples)
         if count < least:
             raise ValueError(f"--evaluate-count {count}: {', '.join(self._metrics)} needs {least}")
-        if "cas" in self._metrics and not (self._experiment.classes and self._experiment.measured.classes):
+        if "cas" in self._metrics and not (self._experiment.sampling.classes and self._experiment.measured.classes):
             raise ValueError("--metrics cas: it compares labels, and samples of this experiment have none")
         quick = [name for name in self._metrics if name != "cas"]
         data = self._experiment.measured

@@ -161,7 +161,7 @@ class _Run:
         self.evaluator: Evaluator | None = evaluator
         self.score = PixelScore(self.experiment, config.seed)
         self.doctor: Doctor | None = None
-        self.sheets = self.experiment.draw_sheets(config.seed) if self.experiment.sheets else lambda state: {}
+        self.sheets = self.experiment.draw_sheets(config.seed) if self.experiment.display.sheets else lambda state: {}
         self.grid_latents = self.experiment.draw(config.seed, np.arange(GRID))
 
     def train(self, state: State, start: int, steps: Steps, received) -> None:
@@ -311,12 +311,12 @@ class _Run:
 
         A conditional model's columns are its classes, where they are few.
         """
-        classes = len(self.experiment.classes)
+        classes = len(self.experiment.sampling.classes)
         row = classes if 1 < classes <= GRID // 4 else 8
         many = len(states) > 1 and len(self.experiment.source.shape) > 1
         count = row if many else GRID // row * row if classes else GRID
         z = jax.tree.map(lambda x: x[:count], self.grid_latents)
-        samples = [self.experiment.view(self.sample(state, z)) for state in states]
+        samples = [self.experiment.display.view(self.sample(state, z)) for state in states]
         if samples[0].ndim == 4:
             return media.grid(np.nan_to_num(np.concatenate(samples)), columns=row if many or classes else None)
         if samples[0].shape[1:] == (2,):

@@ -7,7 +7,7 @@ members have different values: ``("learning_rate=1e-4,4e-4",)``. There is a memb
 import dataclasses
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -18,12 +18,11 @@ from jaxgan import parallel
 from jaxgan.core import system
 from jaxgan.core.game import State
 from jaxgan.data.source import hold_out
-from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.private_run import made_private
 from jaxgan.games.population import Population, member
 
 MOST = 4096  # seeds
-Build = Callable[..., Experiment]  # (config, source=None)
 
 
 def listed_members(config: Any) -> list[dict[str, Any]]:

@@ -12,8 +12,7 @@ from helpers.files import encoded, folder, noise
 from jaxgan import Game, Net, Player, data, parallel, total
 from jaxgan.data import Arrays, Batches, Unpaired, datasets, unpaired
 from jaxgan.data.source import Part, hold_out, in_memory, size_in_bytes
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.settings import Settings
+from jaxgan.experiment import Experiment, Sampling, Settings
 from jaxgan.models import mlp
 from jaxgan.training import loop, steps as stepping
 from jaxgan.training.runs import One
@@ -169,7 +168,7 @@ def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
     game, config = translation(), Settings(steps=6, batch_size=8, latents=2)
     make = lambda nets, z: nets.g(z)  # noqa: E731
     latents = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
-    members = One(Experiment(game, pair(40, 12), latents, make), config)
+    members = One(Experiment(game, pair(40, 12), Sampling(latents, make)), config)
 
     def rows(name, *stops):
         for stop in stops:

@@ -176,7 +176,10 @@ def nets(tiny):
 def images(tiny, nets):
     """Of styles, with the constant noise, or another."""
     built, _ = tiny
-    draw, constant = jax.jit(lambda ws, noise: built.styles.images(nets, ws, noise)), built.styles.noise()
+    draw, constant = (
+        jax.jit(lambda ws, noise: built.sampling.styles.images(nets, ws, noise)),
+        built.sampling.styles.noise(),
+    )
     return lambda ws, noise=constant: draw(ws, noise)
 
 
@@ -187,7 +190,7 @@ def mapped(tiny, nets):
 
     @functools.partial(jax.jit, static_argnums=0, static_argnames="cutoff")
     def mapped(count, **how):
-        return built.styles.map(nets, built.draw(3, np.arange(count)), **how)
+        return built.sampling.styles.map(nets, built.draw(3, np.arange(count)), **how)
 
     return mapped
 
@@ -204,7 +207,7 @@ close = functools.partial(np.testing.assert_allclose, atol=2e-5)
 def test_weights_are_those_that_layers_answer_with(tiny, nets):
     """A step in w changes what each convolution is modulated by, by the step times its layer's matrix."""
     built, _ = tiny
-    layers, module = built.styles.layers, nets.synthesis.module
+    layers, module = built.sampling.styles.layers, nets.synthesis.module
     step = jax.random.normal(jax.random.key(2), (layers, 4))
 
     @jax.jit
@@ -215,7 +218,7 @@ def test_weights_are_those_that_layers_answer_with(tiny, nets):
         }
 
     before, after = answers(jnp.ones((layers, 4))), answers(1 + step)
-    weights = built.styles.weights(nets)
+    weights = built.sampling.styles.weights(nets)
     assert layers == len(weights) == 4
     for i, name in enumerate(["conv_0_1", "conv_1_0", "conv_1_1", "image_1"]):
         close(after[name] - before[name], step[i] @ weights[i])
@@ -223,9 +226,9 @@ def test_weights_are_those_that_layers_answer_with(tiny, nets):
 
 def test_psi_0_is_the_averages_image(tiny, nets, images, ask, plain):
     built, _ = tiny
-    w = built.styles.average(nets)
+    w = built.sampling.styles.average(nets)
     np.testing.assert_allclose(w, [0.3, -0.2, 0.5, 0.1])
-    ws = jnp.broadcast_to(w[None, None], (1, built.styles.layers, 4))
+    ws = jnp.broadcast_to(w[None, None], (1, built.sampling.styles.layers, 4))
     average = np.asarray(images(ws))
     close(ask(psi=0.0).samples, np.broadcast_to(average, (5, *average.shape[1:])))
     half = ask(psi=0.5).samples
@@ -236,7 +239,7 @@ def test_cutoff_keeps_later_layers(tiny, nets, images, mapped, ask):
     built, _ = tiny
     ws, cut = mapped(5), mapped(5, psi=0.0, cutoff=3)
     np.testing.assert_array_equal(cut[:, 3:], ws[:, 3:])
-    close(cut[:, :3], np.broadcast_to(built.styles.average(nets), (5, 3, 4)))
+    close(cut[:, :3], np.broadcast_to(built.sampling.styles.average(nets), (5, 3, 4)))
     close(ask(psi=0.0, cutoff=3).samples, images(cut))
 
 
@@ -272,7 +275,7 @@ def test_directions_of_the_weights(tiny, nets, images, mapped, ask, plain):
     assert (frames, columns, len(samples)) == (1, 3, 15)
     grid = samples.reshape(5, 3, *samples.shape[1:])
     close(grid[:, 1], plain)
-    direction = styles.sefa(built.styles.weights(nets)[:2])[0][1]
+    direction = styles.sefa(built.sampling.styles.weights(nets)[:2])[0][1]
     w = mapped(controlling.PROBED)[:, 0]
     moved = mapped(5).at[:, :2].add(-2 * (w @ direction).std() * direction[None, None])
     close(grid[:, 0], images(moved))
@@ -319,7 +322,7 @@ def test_the_direction_of_a_class_of_the_model():
     """Along it the styles of its samples and of the others' lie apart."""
     built = experiment.build(experiment.Config.tiny(conditional=True, style_width=16))
     state = jax.jit(built.game.init)(jax.random.key(0))
-    args = Control(direction="7"), built, built.styles, state, np.ones(4, bool), 0
+    args = Control(direction="7"), built, built.sampling.styles, state, np.ones(4, bool), 0
     w, direction = controlling._direction(*args)
     along, label = np.asarray(w @ direction), np.arange(controlling.PROBED) % 10
     middles = [along[label == n].mean() for n in range(10)]

@@ -12,7 +12,7 @@ from jaxgan import Game, Net, Player, total
 from jaxgan.core.keys import keys_of
 from jaxgan.data import Arrays
 from jaxgan.editing.translator import Translator, chosen
-from jaxgan.experiment.experiment import Experiment, Translation
+from jaxgan.experiment import Experiment, ImageToImage, Sampling, Translation
 from jaxgan.experiment.translation import directions
 from jaxgan.nn.layers import InstanceNorm
 
@@ -38,13 +38,10 @@ def translator(network=None, multiple=4, scale=1, direction=None, **how) -> Tran
         turns=(("g",),),
     )
     run = (lambda nets, x, keys: nets.g(x)) if network else (lambda nets, x, keys: x.repeat(scale, 1).repeat(scale, 2))
-    experiment = Experiment(
-        game,
-        Arrays(games.images(8)),
-        latents=lambda keys: keys,
-        generate=lambda nets, z: z,
-        translations={"there": Translation(run, 3, multiple, scale), "back": Translation(lambda n, x, k: -x, 3)},
-    )
+    source = Arrays(games.images(8))
+    translations = {"there": Translation(run, 3, multiple, scale), "back": Translation(lambda n, x, k: -x, 3)}
+    sampling = Sampling(lambda keys: keys, lambda nets, z: z)
+    experiment = Experiment(game, source, sampling, image_to_image=ImageToImage(source, translations))
     return Translator(chosen(directions(experiment, game.init(jax.random.key(0))), direction), **how)
 
 
@@ -150,6 +147,6 @@ def test_what_is_wrong_is_told():
         translator(seed=-1)
     with pytest.raises(ValueError, match="--direction sideways: want there or back"):
         translator(direction="sideways")
-    experiment = Experiment(None, Arrays(games.images(8)), latents=lambda keys: keys, generate=lambda nets, z: z)  # pyright: ignore
+    experiment = Experiment(None, Arrays(games.images(8)), Sampling(lambda keys: keys, lambda nets, z: z))  # pyright: ignore
     with pytest.raises(ValueError, match="makes images of latents, and translates none; use sample"):
         chosen(directions(experiment, None), None)  # pyright: ignore

@@ -13,7 +13,7 @@ from helpers import files, programs
 from experiments import dcgan
 from jaxgan import __main__ as console, media
 from jaxgan.core.keys import sample_keys
-from jaxgan.experiment import quality
+from jaxgan.experiment import Sampling, quality
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
 
@@ -78,7 +78,7 @@ def test_samples_are_those_of_a_seed():
     whole = drawn.read(np.arange(9))["image"]
     assert whole.dtype == np.uint8 and whole.shape == (9, 8, 8, 1) == (len(drawn), *drawn.shape)
     np.testing.assert_array_equal(drawn.read(np.array([7, 2]))["image"], whole[[7, 2]])
-    z = experiment.latents(sample_keys(3, 9))
+    z = experiment.sampling.latents(sample_keys(3, 9))
     np.testing.assert_array_equal(whole, media.to_bytes(experiment.sampler()(state, z)))
 
 
@@ -123,7 +123,9 @@ def test_the_length_of_paths():
             return images.reshape(len(images), -1)
 
     experiment = dcgan.build(dcgan.Config(batch_size=8, latents=64, generator_width=4, discriminator_width=4, base=4))
-    experiment = dataclasses.replace(experiment, generate=lambda nets, z: z.reshape(-1, 8, 8, 1))
+    experiment = dataclasses.replace(
+        experiment, sampling=Sampling(experiment.sampling.latents, lambda nets, z: z.reshape(-1, 8, 8, 1))
+    )
     drawn = quality.Drawn(experiment, experiment.game.init(jax.random.key(0)), 600, 0, "drawn")
     start, end = drawn.on_paths(np.arange(5), 1e-3)
     assert start.shape == (5, 8, 8, 1) and 0 < np.abs(end - start).max() < 0.1

@@ -141,7 +141,7 @@ def conditional():
 
 def test_classes(conditional):
     built, state = conditional
-    assert len(built.classes) == 10
+    assert len(built.sampling.classes) == 10
     metrics = jax.eval_shape(built.game.step, state, examples(built))[1]
     assert {"d/augment_p", "d/r1", "g/path"} <= set(metrics)
     z, sample = built.draw(0, np.arange(20)), built.sampler()
@@ -174,9 +174,9 @@ def test_sheets(conditional):
     nets = built.game.functions(state)
     batch = {**examples(built, 32), "label": jnp.arange(32) % 10}
     keys = jax.random.split(jax.random.key(1), 32)
-    draw = jax.jit(lambda: {name: sheet(nets, batch, keys) for name, sheet in built.sheets.items()})()
-    z = built.latents(keys)
-    plain = np.asarray(jax.jit(functools.partial(built.generate, nets))(z, batch["label"]))
+    draw = jax.jit(lambda: {name: sheet(nets, batch, keys) for name, sheet in built.display.sheets.items()})()
+    z = built.sampling.latents(keys)
+    plain = np.asarray(jax.jit(functools.partial(built.sampling.generate, nets))(z, batch["label"]))
     rows = {name: np.asarray(images).reshape(-1, 8, *images.shape[1:]) for name, images in draw.items()}
     count = {"mixing": 10, "truncation": 8, "noise": 4, "interpolation": 8, "directions": 8}
     assert {name: len(x) for name, x in rows.items()} == count
@@ -208,7 +208,7 @@ def test_sheets(conditional):
         other = nets.synthesis(nets.mapping(z[4 + pair :][:1], batch["label"][pair : pair + 1]), noise)
         close(arc[-1:], other)
         assert np.abs(arc - line).max() > 1e-4
-    directions = sefa(built.styles.weights(nets))[0]
+    directions = sefa(built.sampling.styles.weights(nets))[0]
     w = nets.mapping(z, batch["label"])[:, 0]
     for row in range(8):
         n, direction = row // 4, directions[row % 4]

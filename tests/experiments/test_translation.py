@@ -10,9 +10,8 @@ import pytest
 
 from experiments import srgan
 from jaxgan.data import Arrays, Unpaired, as_float
-from jaxgan.experiment import quality
+from jaxgan.experiment import TranslationSettings, quality
 from jaxgan.experiment.quality import PixelScore
-from jaxgan.experiment.settings import TranslationSettings
 from jaxgan.models import vgg
 
 RNG = np.random.default_rng(0)

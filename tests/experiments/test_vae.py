@@ -92,7 +92,7 @@ def test_a_step_is_pytorchs():
     batch = as_float(SOURCE.read(np.arange(8)))
     after, metrics = jax.jit(game.step)(state, batch)
     keys = game_keys(state, 8)
-    epsilon = torch.tensor(np.asarray(experiment.latents(keys)))
+    epsilon = torch.tensor(np.asarray(experiment.sampling.latents(keys)))
     theirs = {
         (net, layer): torch.nn.Linear(*leaf["kernel"].shape)
         for net in game.nets
@@ -146,8 +146,8 @@ def loss_of(experiment, state, params, batch, keys):
 
 def test_samples_are_the_means_of_bernoullis():
     experiment, _, nets = built()
-    z = experiment.latents(jax.random.split(jax.random.key(0), 9))
-    samples, logits = jax.jit(lambda z: (experiment.generate(nets, z), nets.decoder(z)))(z)
+    z = experiment.sampling.latents(jax.random.split(jax.random.key(0), 9))
+    samples, logits = jax.jit(lambda z: (experiment.sampling.generate(nets, z), nets.decoder(z)))(z)
     probability = 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
     assert samples.shape == (9, 6, 6, 1)
     np.testing.assert_allclose(samples, 2 * probability - 1, atol=1e-5)
@@ -167,7 +167,7 @@ def test_sheets(count):
     places = np.linspace(0, count - 1, 32).astype(int)
     np.testing.assert_allclose(originals, source.images[places] / 127.5 - 1, atol=1e-6)
     nets = experiment.game.functions(state)  # sheets are of the averaged weights
-    encode, decode = compiled(nets.encoder), jax.jit(lambda z: experiment.generate(nets, z))
+    encode, decode = compiled(nets.encoder), jax.jit(lambda z: experiment.sampling.generate(nets, z))
     z, _ = encode(originals)
     expected = decode(z)
     np.testing.assert_allclose(reconstructions, expected, atol=1e-5)

@@ -371,7 +371,7 @@ def test_a_private_run_shows_no_reals():
 
     config = vae.Config.tiny(private_noise=1.0)
     experiment = vae.build(config)
-    assert experiment.sheets
+    assert experiment.display.sheets
     assert not made_private(experiment, config).sheets
 
 

@@ -240,7 +240,7 @@ def test_a_steps_losses_and_gradients_equal_pytorchs():
 
     g, d = loaded(torch, Generator(5, 2), variables["g"]), loaded(torch, Discriminator(2), variables["d"])
     cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
-    x, z = (channels_first(torch, real) + 1) / 2, torch.tensor(np.array(built.latents(keys)))
+    x, z = (channels_first(torch, real) + 1) / 2, torch.tensor(np.array(built.sampling.latents(keys)))
     real_logits, fake_logits = d(x), d(g(z).detach())
     loss_d = cross_entropy(real_logits, torch.ones(8)) + cross_entropy(fake_logits, torch.zeros(8))
     accuracy = ((real_logits > 0).float().mean() + (fake_logits < 0).float().mean()) / 2

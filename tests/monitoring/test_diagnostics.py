@@ -15,7 +15,7 @@ from jaxgan import Game, Net, Player, losses, total
 from jaxgan.core.game import State
 from jaxgan.core.keys import latents
 from jaxgan.data import Arrays
-from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment import Experiment, Sampling
 from jaxgan.games.population import Population
 from jaxgan.monitoring import diagnostics, probe as probing
 from jaxgan.monitoring.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
@@ -58,8 +58,7 @@ def experiment(points, held_out=None) -> Experiment:
     return Experiment(
         game,
         Arrays(points.astype(np.float32)),
-        lambda keys: latents(keys, 2),
-        lambda nets, z: nets.g(z),
+        Sampling(lambda keys: latents(keys, 2), lambda nets, z: nets.g(z)),
         held_out=held,
     )
 

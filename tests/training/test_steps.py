@@ -13,7 +13,7 @@ from helpers import programs
 
 from jaxgan import Game, Net, Player, latents, total
 from jaxgan.data import Arrays, Unpaired
-from jaxgan.experiment.experiment import Experiment
+from jaxgan.experiment import Experiment, Sampling
 from jaxgan.models import mlp
 from jaxgan.training import steps as stepping
 from jaxgan.training.runs import Many, One
@@ -57,7 +57,7 @@ def test_each_game_is_traced_once(kind, population, form, count, monkeypatch):
     warm = dataclasses.replace(usual, turns=(("d",), ("g",)))
     keys_to = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
     game_at = lambda step: warm if step < 3 else usual  # noqa: E731
-    experiment = Experiment(usual, SOURCES[kind], keys_to, lambda nets, z: nets.g(z), game_at=game_at)
+    experiment = Experiment(usual, SOURCES[kind], Sampling(keys_to, lambda nets, z: nets.g(z)), game_at=game_at)
     config = types.SimpleNamespace(steps=6, batch_size=8, seed=0)
     told = [{"seed": seed} for seed in range(population)]
     members = One(experiment, config) if population == 1 else Many(experiment, config, lambda *_: experiment, told)
