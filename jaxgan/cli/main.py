@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from jaxgan.cli.errors import as_flags
+
 NAMES = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")  # as evaluation.NAMES
 TOLD = {
     "fid": "the Fréchet distance of two sets of images: 0 of equals",
@@ -51,10 +53,10 @@ def main(arguments: list[str] | None = None) -> None:
         {"compare": _pages, "sample": _sample, "translate": _translate}.get(asked.verb, _compare)(asked)
     except MemoryError as error:
         mend = {"compare": "", "translate": ": lower --memory"}.get(asked.verb, ": lower --count")
-        print(f"error: {error}; there is not memory enough{mend}", file=sys.stderr)
+        print(f"error: {as_flags(str(error), vars(asked))}; there is not memory enough{mend}", file=sys.stderr)
         sys.exit(1)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_flags(str(error), vars(asked))}", file=sys.stderr)
         sys.exit(2)
 
 

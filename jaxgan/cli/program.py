@@ -12,6 +12,7 @@ SIGINT with 130, SIGTERM with 143.
 import dataclasses
 import errno
 import functools
+import inspect
 import os
 import sys
 import textwrap
@@ -24,6 +25,7 @@ import tyro
 
 from jaxgan.cli import cache, verbs
 from jaxgan.cli.control import PLAIN, Control
+from jaxgan.cli.errors import as_flags
 from jaxgan.cli.project import project_files, sample_projected
 from jaxgan.core import system
 from jaxgan.editing.inversion import Space
@@ -97,13 +99,24 @@ def main(
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
         mend = _mend(error) if arguments[0] == "train" else ""
-        print(f"error: {error}{mend}\n(JAXGAN_TRACEBACK=1 shows where)", file=sys.stderr)
+        print(
+            f"error: {as_flags(str(error), _flags(config_class))}{mend}\n(JAXGAN_TRACEBACK=1 shows where)",
+            file=sys.stderr,
+        )
         code = 2 if isinstance(error, ValueError) else 1
         if jax.distributed.is_initialized():
             # An orderly end would wait for the other hosts, who wait for this one.
             sys.stdout.flush()
             os._exit(code)
         sys.exit(code)
+
+
+def _flags(config_class: type) -> set[str]:
+    """The arguments that some verb has a flag for."""
+    classes = (config_class, loop.Options, Control)
+    fields = {field.name for own in classes for field in dataclasses.fields(own)}
+    verbs = _verbs("", config_class, lambda config: None, None, (), "").values()
+    return fields | {name for verb in verbs for name in inspect.signature(verb).parameters}
 
 
 def _mend(error: BaseException) -> str:
