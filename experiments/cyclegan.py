@@ -164,7 +164,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def there_and_back(there, back, of):
         def sheet(nets, batch, keys):
             made = nets[there](batch[of])
-            return media.beneath(batch[of], made, nets[back](made))
+            return media.stack_rows(batch[of], made, nets[back](made))
 
         return sheet
 

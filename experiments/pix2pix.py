@@ -195,7 +195,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def before_and_after(nets, batch, keys):
         """Inputs, beneath them what is made of them, and the images that they belong to."""
         given = made(keys, batch)
-        return media.beneath(media.pictured(given, channels), generated(nets, given, keys)[0], batch["image"])
+        return media.stack_rows(media.match_channels(given, channels), generated(nets, given, keys)[0], batch["image"])
 
     example = jnp.zeros((1, *source.shape))
     given = made(jax.random.split(jax.random.key(0), 1), data.as_float(source.read(np.zeros(1, int))))

@@ -273,7 +273,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def before_and_after(nets, batch, keys):
         """Bicubic enlargements, beneath them what the network makes, and the images themselves."""
         low, real = examples(keys, batch)
-        return media.beneath(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
+        return media.stack_rows(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
 
     in_game = dataclasses.replace(config, learning_rate=config.game_learning_rate)
     d = Player(("d",), discriminator_loss, in_game.adam(since=config.pretrain), config.gradient)

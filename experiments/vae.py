@@ -61,7 +61,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def reconstruction(nets, batch, keys):
         mean, _ = nets.encoder(batch["image"])
-        return media.beneath(batch["image"], decoded(nets, mean))
+        return media.stack_rows(batch["image"], decoded(nets, mean))
 
     def walk(nets, batch, keys):
         mean, _ = nets.encoder(batch["image"])

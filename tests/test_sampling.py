@@ -133,18 +133,18 @@ def test_a_grid_is_near_square(count, rows, columns):
 
 
 def test_beneath_is_row_by_row():
-    found = media.beneath(jnp.arange(6.0).reshape(6, 1), jnp.arange(10.0, 16.0).reshape(6, 1), columns=3)
+    found = media.stack_rows(jnp.arange(6.0).reshape(6, 1), jnp.arange(10.0, 16.0).reshape(6, 1), columns=3)
     assert found[:, 0].tolist() == [0, 1, 2, 10, 11, 12, 3, 4, 5, 13, 14, 15]
     for wrong in (jnp.zeros((5, 1)), jnp.zeros((6, 2))):
         with pytest.raises(ValueError, match="want one shape, of a multiple of 3"):
-            media.beneath(jnp.zeros((6, 1)) if wrong.shape[1] == 2 else wrong, wrong, columns=3)
+            media.stack_rows(jnp.zeros((6, 1)) if wrong.shape[1] == 2 else wrong, wrong, columns=3)
 
 
 def test_what_a_network_takes_is_pictured_in_the_channels_of_what_it_makes():
     x = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
-    np.testing.assert_array_equal(media.pictured(x, 3), x[..., :3])
-    np.testing.assert_array_equal(media.pictured(x[..., :1], 3), x[..., [0, 0, 0]])
-    np.testing.assert_array_equal(media.pictured(x[..., :2], 3), x[..., [0, 0, 0]])  # no picture has two
+    np.testing.assert_array_equal(media.match_channels(x, 3), x[..., :3])
+    np.testing.assert_array_equal(media.match_channels(x[..., :1], 3), x[..., [0, 0, 0]])
+    np.testing.assert_array_equal(media.match_channels(x[..., :2], 3), x[..., [0, 0, 0]])  # no picture has two
 
 
 def test_points_are_a_scatter_plot():

@@ -95,7 +95,7 @@ def _evaluator(members: One, config: Any, options: loop.Options) -> Evaluator | 
     experiment, metrics = members.experiment, options.metrics or ("fid",)
     source = experiment.source
     quality.check(metrics, options.evaluate_count)
-    quality.suits(experiment, metrics, options.evaluate_count)
+    quality.validate_metrics(experiment, metrics, options.evaluate_count)
     looked_at = None
     if quality.looks_at_features(metrics):
         looked_at = scores.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
@@ -307,7 +307,7 @@ def evaluate(restored, name: str, metrics, look: Callable, count: int | None, se
     """Write the figures, and print them."""
     experiment, state, whose = restored
     told = f"{name}{', ' + whose if whose else ''}"
-    quality.suits(experiment, metrics, count)
+    quality.validate_metrics(experiment, metrics, count)
     with scores.told_warnings(), reading() as progress:
         features = look(experiment.source, cache.classifiers()) if quality.looks_at_features(metrics) else None
         result = quality.evaluate(

@@ -47,7 +47,7 @@ COPIED = 0.1  # the mean least cosine distance below which the MIFID punishes; s
 NAMES = ("classifier", *(f"inception-{layer}" for layer in LAYERS))
 
 
-class Seen(NamedTuple):
+class SampleStats(NamedTuple):
     """A set of images as metrics take it; what no metric asked for is None.
 
     Attributes:
@@ -70,15 +70,15 @@ class Metric:
     """A comparison of samples with data.
 
     Attributes:
-      measure: ``(samples, data) -> {name: value}``, of what is ``Seen`` of each.
-      looks_at: the parts of ``Seen`` that it needs. Moments take as much memory whatever the number of images.
+      measure: ``(samples, data) -> {name: value}``, of what is ``SampleStats`` of each.
+      looks_at: the parts of ``SampleStats`` that it needs. Moments take as much memory whatever the number of images.
       least: how many examples of each it needs.
       protocol: what it depends on besides the features, given how many there are of each.
       figure: of its values the one that checkpoints are ranked by; its own name if empty.
       higher: of that one is better.
     """
 
-    measure: Callable[[Seen, Seen], dict[str, float]]
+    measure: Callable[[SampleStats, SampleStats], dict[str, float]]
     looks_at: tuple[str, ...] = ("features",)
     least: int = 2
     protocol: Callable[[int, int], dict[str, Any]] = lambda samples, data: {}
@@ -190,7 +190,7 @@ def look(
     features: Features | None,
     count: int | None = None,
     progress: Progress | None = None,
-) -> Seen:
+) -> SampleStats:
     """What the metrics ``names`` look at of a source, read in batches: of the data once for several comparisons.
 
     Args:
@@ -211,12 +211,12 @@ def look(
     if count is not None and count < len(source):
         source = Part(source, np.arange(count) * len(source) // count)  # files lie class by class
     parts = {part for name in names for part in METRICS[name].looks_at}
-    return Seen(source, **_parts(source, parts, features, progress))
+    return SampleStats(source, **_parts(source, parts, features, progress))
 
 
 def compare(
     samples: Source,
-    data: Source | Seen,
+    data: Source | SampleStats,
     names: Sequence[str],
     features: Features | None,
     *,
@@ -236,8 +236,8 @@ def compare(
     Raises:
       ValueError: a metric is not known, or what was given cannot be measured; it says why.
     """
-    reals = data if isinstance(data, Seen) else None
-    given = data.source if isinstance(data, Seen) else data
+    reals = data if isinstance(data, SampleStats) else None
+    given = data.source if isinstance(data, SampleStats) else data
     counts = [len(source) if count is None else min(count, len(source)) for source in (samples, given)]
     least = max((METRICS[name].least for name in names if name in METRICS), default=0)
     if min(counts) < least and (count is None or count >= 2):
@@ -257,7 +257,7 @@ def compare(
 
 
 def _parts(source: Source, parts: set[str], features: Features | None, progress: Progress | None) -> dict[str, Any]:
-    """Of ``Seen`` those parts, of images that are read once; of moments alone without keeping the features."""
+    """Of ``SampleStats`` those parts, of images that are read once; of moments alone without keeping the features."""
     kept: dict[str, list] = {part: [] for part in parts}
     if features is None and parts - {"images"}:
         raise ValueError(f"these metrics look at {', '.join(sorted(parts - {'images'}))}, and no features are given")

@@ -67,7 +67,7 @@ class Display:
       film: samples of an animation, a frame each, to images; ``view`` if not given.
       sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
         [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
-        the same ones every time; ``media.beneath`` puts what is made of them under them.
+        the same ones every time; ``media.stack_rows`` puts what is made of them under them.
     """
 
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples

@@ -72,7 +72,7 @@ MOST = 50_000  # samples, if not told: as many as published figures have
 EPSILON = 1e-4  # of a path, its step
 
 
-class Likeness(NamedTuple):
+class PairedMetric(NamedTuple):
     """A measure of each sample and what it should be, [N, h, w, C] from 0 to 255, to [N]."""
 
     measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -80,16 +80,16 @@ class Likeness(NamedTuple):
 
 
 PAIRED = {
-    "l1": Likeness(lambda x, y: np.abs(x - y).mean((1, 2, 3)) / 127.5, higher=False),
-    "psnr": Likeness(lambda x, y: psnr(x, y, low=0, high=255), higher=True),
-    "ssim": Likeness(lambda x, y: ssim(x, y, low=0, high=255), higher=True),
+    "l1": PairedMetric(lambda x, y: np.abs(x - y).mean((1, 2, 3)) / 127.5, higher=False),
+    "psnr": PairedMetric(lambda x, y: psnr(x, y, low=0, high=255), higher=True),
+    "ssim": PairedMetric(lambda x, y: ssim(x, y, low=0, high=255), higher=True),
 }
 
 
 METRICS = (*evaluation.METRICS, "ppl", *PAIRED)
 
 
-class Drawn:
+class SampleSource:
     """A ``Source`` of samples, drawn when they are read, in bytes as a file has them; classes in turn.
 
     Args:
@@ -138,7 +138,7 @@ class Drawn:
         return samples
 
 
-def path_length(drawn: Drawn, features: Features, progress: evaluation.Progress | None = None) -> float:
+def path_length(drawn: SampleSource, features: Features, progress: evaluation.Progress | None = None) -> float:
     """``perceptual_path_length`` of a generator, of as many paths as there are samples."""
     parts = []
     for at in np.array_split(np.arange(len(drawn)), -(-len(drawn) // READ)):
@@ -149,7 +149,7 @@ def path_length(drawn: Drawn, features: Features, progress: evaluation.Progress 
     return perceptual_path_length(start, end, EPSILON)
 
 
-def likeness(drawn: Drawn, wanted: Source, metrics: Sequence[str]) -> dict[str, float]:
+def likeness(drawn: SampleSource, wanted: Source, metrics: Sequence[str]) -> dict[str, float]:
     """Of ``PAIRED`` those asked for, of each sample and the example that it should be, averaged."""
     sums = dict.fromkeys((name for name in PAIRED if name in metrics), 0.0)
     for at in np.array_split(np.arange(len(drawn)), -(-len(drawn) // READ)) if sums else ():
@@ -165,7 +165,7 @@ def looks_at_features(metrics: Sequence[str]) -> bool:
     return not set(metrics) <= {*PAIRED, *pixels}
 
 
-def suits(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
+def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
     """``ValueError`` for what cannot be asked of this experiment's samples."""
     paired = experiment.image_to_image is not None and experiment.image_to_image.paired
     if not paired and set(PAIRED) & set(metrics):
@@ -217,7 +217,7 @@ def evaluate(
     seed: int = 0,
     name: str = "samples",
     sample: Callable | None = None,
-    data: evaluation.Seen | None = None,
+    data: evaluation.SampleStats | None = None,
     progress: evaluation.Progress | None = None,
 ) -> dict[str, Any]:
     """``evaluation.compare`` of samples with all of the run's data.
@@ -236,8 +236,8 @@ def evaluate(
       ValueError: what was asked for cannot be measured, or the samples are not finite.
     """
     check(metrics, count)
-    suits(experiment, metrics, count)
-    drawn = Drawn(experiment, state, count or min(MOST, experiment.samples), seed, name, sample)
+    validate_metrics(experiment, metrics, count)
+    drawn = SampleSource(experiment, state, count or min(MOST, experiment.samples), seed, name, sample)
     result = evaluation.compare(drawn, data or experiment.measured, _of_sets(metrics), features, progress=progress)
     protocol = result.pop("protocol")
     if "ppl" in metrics:

@@ -33,7 +33,7 @@ def of_styles(
 
     def drawn(nets, *rows):
         """What styles, [n, layers, w] each, give, one beneath the other."""
-        return media.beneath(*jnp.split(styles.images(nets, jnp.concatenate(rows), styles.noise()), len(rows)))
+        return media.stack_rows(*jnp.split(styles.images(nets, jnp.concatenate(rows), styles.noise()), len(rows)))
 
     def mapped(nets, batch, keys, **how):
         return styles.map(nets, latents(keys), *label_of(batch), **how)

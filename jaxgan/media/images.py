@@ -40,7 +40,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.nda
     return sheet
 
 
-def beneath(*images: jax.Array, columns: int = 8) -> jax.Array:
+def stack_rows(*images: jax.Array, columns: int = 8) -> jax.Array:
     """Images of several kinds, [N, h, w, C] each, as one array for a grid of ``columns``, which divide N.
 
     A row of the first kind, beneath it the same examples of the second, and so on; then the next row of the first.
@@ -52,7 +52,7 @@ def beneath(*images: jax.Array, columns: int = 8) -> jax.Array:
     return rows.reshape(-1, *images[0].shape[1:])
 
 
-def pictured(images: jax.Array, channels: int) -> jax.Array:
+def match_channels(images: jax.Array, channels: int) -> jax.Array:
     """What a network takes, [B, h, w, C], as pictures of so many channels, to be laid beside what it makes of them."""
     shown = images[..., :channels]
     return shown if shown.shape[-1] == channels else jnp.repeat(images[..., :1], channels, -1)

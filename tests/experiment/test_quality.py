@@ -74,7 +74,7 @@ def test_samples_are_those_of_a_seed():
     config = dcgan.Config(batch_size=8, latents=4, generator_width=4, discriminator_width=4, base=4)
     experiment = dcgan.build(config)
     state = experiment.game.init(jax.random.key(0))
-    drawn = quality.Drawn(experiment, state, 9, 3, "drawn")
+    drawn = quality.SampleSource(experiment, state, 9, 3, "drawn")
     whole = drawn.read(np.arange(9))["image"]
     assert whole.dtype == np.uint8 and whole.shape == (9, 8, 8, 1) == (len(drawn), *drawn.shape)
     np.testing.assert_array_equal(drawn.read(np.array([7, 2]))["image"], whole[[7, 2]])
@@ -126,7 +126,7 @@ def test_the_length_of_paths():
     experiment = dataclasses.replace(
         experiment, sampling=Sampling(experiment.sampling.latents, lambda nets, z: z.reshape(-1, 8, 8, 1))
     )
-    drawn = quality.Drawn(experiment, experiment.game.init(jax.random.key(0)), 600, 0, "drawn")
+    drawn = quality.SampleSource(experiment, experiment.game.init(jax.random.key(0)), 600, 0, "drawn")
     start, end = drawn.on_paths(np.arange(5), 1e-3)
     assert start.shape == (5, 8, 8, 1) and 0 < np.abs(end - start).max() < 0.1
     np.testing.assert_array_equal(drawn.on_paths(np.array([3]), 1e-3)[0][0], start[3])
@@ -179,7 +179,7 @@ def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
 @pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
 def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels, monkeypatch):
     """One whose samples cannot be judged leaves the others; the best of those scores the checkpoint."""
-    run_dir, whole = tmp_path / "run", quality.Drawn._draw
+    run_dir, whole = tmp_path / "run", quality.SampleSource._draw
 
     def draw(self, z, labels):
         if self.name == "samples" and len(z) == 15 and next(calls) % 2:
@@ -187,7 +187,7 @@ def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels,
         return whole(self, z, labels)
 
     calls = itertools.count()
-    monkeypatch.setattr(quality.Drawn, "_draw", draw)
+    monkeypatch.setattr(quality.SampleSource, "_draw", draw)
     flags = ["--run-dir", run_dir, "--evaluate-every", 2, "--evaluate-count", 15, "--population", 2, "--devices", 1]
     code, text = programs.run(capsys, "--steps", 2, *flags, *programs.tiny("gan"), experiment="gan")
     assert code == 0 and "step 2: not evaluated: its samples are not finite" in text, text
