@@ -39,7 +39,7 @@ assert len(jax.devices()) == 8
 def memory_given_back():
     """The tests' process makes hundreds of programs, and has one allocator: what each needed would be kept for good."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxgan.core.system.keep", lambda: False)
+        patch.setattr("jaxgan.core.system.keep_freed_memory", lambda: False)
         yield
 
 

@@ -112,7 +112,7 @@ def game_of(config: cyclegan.Config) -> Any:
 
 def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
     """Milliseconds a step."""
-    system.keep()
+    system.keep_freed_memory()
     game, batch = game_of(config), images(config)
     steps = TOGETHER if form == FORMS["jaxgan"][1] else 1
     batches = jax.device_put({name: np.stack([x] * steps) for name, x in batch.items()})

@@ -8,7 +8,6 @@ The step is that of the experiment's own settings, on one batch.
 import importlib
 import json
 import pkgutil
-import resource
 import sys
 import time
 from typing import Literal
@@ -61,7 +60,7 @@ def main(
 
 def step_of(name: str, kept: bool, steps: int) -> dict[str, float]:
     """Of a step the median milliseconds and the mean of page faults; of the process, the peak of its memory in MB."""
-    if kept and not system.keep():
+    if kept and not system.keep_freed_memory():
         raise OSError("this C library keeps no memory")
     module = importlib.import_module(f"experiments.{name}")
     config = module.Config()
@@ -71,6 +70,8 @@ def step_of(name: str, kept: bool, steps: int) -> dict[str, float]:
     state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step, donate_argnums=0)
     for _ in range(3):
         state, _ = jax.block_until_ready(step(state, batch))
+    import resource  # Linux and macOS have it
+
     before, times = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, []
     for _ in range(steps):
         started = time.perf_counter()

@@ -104,7 +104,7 @@ def main(
     unknown = [name for name in forms if name not in FORMS]
     if unknown:
         sys.exit(f"error: --forms {unknown[0]!r}: want some of {', '.join(FORMS)}")
-    system.keep()
+    system.keep_freed_memory()
     steppers = {}
     for name in forms:
         with mock.patch.multiple(convolution, **FORMS[name]):

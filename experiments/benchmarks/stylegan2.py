@@ -148,7 +148,7 @@ def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds:
 
 def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     """Milliseconds an image."""
-    system.keep()
+    system.keep_freed_memory()
     if form in HALVES:
         config = dataclasses.replace(config, accumulate=2)
     game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else TOGETHER

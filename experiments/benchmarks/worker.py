@@ -9,8 +9,6 @@ python -m experiments.benchmarks.worker dcgan32 agree
 
 import dataclasses
 import json
-import os
-import resource
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -68,12 +66,12 @@ def main(
         result = of_jaxgan(case, form or "one step a call", seconds)
     else:
         result = of_torch(game, form or "eager", seconds, precision)
-    print(json.dumps({**result, "load": os.getloadavg()[0]}))
+    print(json.dumps({**result, "load": system.load_average()}))
 
 
 def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     """Times of a step under jit; and as a run takes it, ten a call, each batch picked out of data."""
-    system.keep()
+    system.keep_freed_memory()
     game = build(case)
     size = case.batch * game.batch_multiple
     real = jnp.array(np.random.default_rng(0).normal(size=(size, *case.shape)), jnp.float32)
@@ -174,7 +172,8 @@ def of_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, 
         wait()
 
     result["with_data_ms"] = steady(train_on_data, seconds)
-    result["peak_mb"] = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else _resident_mb()
+    on_cuda = device == "cuda"
+    result["peak_mb"] = (torch.cuda.max_memory_allocated() if on_cuda else system.peak_memory_bytes() or 0) / 1e6
     step.nets["g"].train(False)
     with torch.inference_mode():
         for count in SAMPLES:
@@ -282,11 +281,7 @@ def _ceilings(case: Case) -> tuple[float, float | None]:
 
 def _peak(device: Any) -> float:
     stats = device.memory_stats()
-    return stats["peak_bytes_in_use"] / 1e6 if stats else _resident_mb()
-
-
-def _resident_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return (stats["peak_bytes_in_use"] if stats else system.peak_memory_bytes() or 0) / 1e6
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Facts:
       platform: ``cpu``, ``gpu`` or ``tpu``.
       devices: their kinds.
       cores: that this process may use.
-      load: processes that want a core, over the last minute.
+      load: processes that wanted a core, over the last minute; None where the system does not say.
       gpu_driver: whether a GPU's driver is here, whatever JAX sees.
       product_gflops: of a matrix product of 2048 x 2048, float32.
       convolution_gflops: of a 4 x 4 convolution of stride 2, as in DCGAN, float32.
@@ -43,7 +43,7 @@ class Facts:
     platform: str
     devices: tuple[str, ...]
     cores: int
-    load: float
+    load: float | None
     gpu_driver: bool
     product_gflops: float
     convolution_gflops: float
@@ -58,7 +58,7 @@ def examine() -> Facts:
         platform=jax.default_backend(),
         devices=tuple(device.device_kind for device in jax.devices()),
         cores=system.cores(),
-        load=os.getloadavg()[0],
+        load=system.load_average(),
         gpu_driver=Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists(),
         product_gflops=product_gflops(),
         convolution_gflops=convolution_gflops((64, 16, 16, 64), kernel=4, stride=2, features=128),
@@ -92,7 +92,7 @@ def complaints(facts: Facts) -> list[str]:
             told.append(f"{name} is set, and {why}: unset it to train")
     if environment.get("JAX_ENABLE_X64", "").lower() in ("1", "true"):
         told.append("JAX_ENABLE_X64 is set: what is made in 64 bits takes twice the time and memory: unset it")
-    if facts.load > facts.cores + 0.5:
+    if facts.load is not None and facts.load > facts.cores + 0.5:
         told.append(
             f"{facts.load:.1f} processes want {facts.cores} cores: what is timed now is too slow; wait, or stop them"
         )
@@ -114,7 +114,8 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     facts = examine()
     console.print("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
-    console.print(f"devices     {system.hardware()} ({facts.platform}), {facts.cores} cores, load {facts.load:.1f}")
+    load = "" if facts.load is None else f", load {facts.load:.1f}"
+    console.print(f"devices     {system.hardware()} ({facts.platform}), {facts.cores} cores{load}")
     console.print(f"product     {facts.product_gflops:,.0f} GFLOP/s, float32, 2048 x 2048")
     console.print(f"convolution {facts.convolution_gflops:,.0f} GFLOP/s, float32, 4 x 4, stride 2, 64 to 128 features")
     kept = sum(1 for path in facts.cache.iterdir() if path.is_file()) if facts.cache and facts.cache.exists() else 0

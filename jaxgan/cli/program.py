@@ -69,7 +69,7 @@ def main(
     if not arguments or arguments[0] not in (*VERBS, "-h", "--help"):
         arguments.insert(0, "train")
     cache.enable()
-    system.keep()
+    system.keep_freed_memory()
     try:
         default = with_preset(config_class, presets or {}, arguments[1:] if arguments[0] == "train" else [])
         tyro.extras.subcommand_cli_from_dict(

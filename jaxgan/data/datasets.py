@@ -2,13 +2,13 @@
 
 import contextlib
 import difflib
-import fcntl
 import io
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from jaxgan.core import system
 from jaxgan.data.images import resized
 
 READ_AT_ONCE = 256  # examples in their own size, before each is resized
@@ -148,7 +148,7 @@ def _alone(folder: Path):
             "name another with TFDS_DATA_DIR"
         ) from error
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        system.lock(lock)
         yield
 
 

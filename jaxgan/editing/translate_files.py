@@ -1,7 +1,5 @@
 """The files of the verb translate: images, folders and animations in, the same names out."""
 
-import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -11,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from jaxgan import media
+from jaxgan.core import system
 from jaxgan.core.files import to_out
 from jaxgan.data.images import EXTENSIONS, Files, converted, decoded, image_files
 from jaxgan.editing.translator import Translator
@@ -73,9 +72,10 @@ def translate_files(
             say(f"{name}: translated as {as_what}, not in its own {picture.mode}")
     done = len(names) - len(failed)
     if done:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        peak = system.peak_memory_bytes()
+        memory = "" if peak is None else f"; the process took {peak / 1e9:.2f} GB at most"
         rate = f"{seconds / done:.3g} s each, {pixels / seconds / 1e6:.3g} megapixels a second"
-        say(f"{done:,} images in {out}: {rate}; the process took {most / 1e9:.2f} GB at most")
+        say(f"{done:,} images in {out}: {rate}{memory}")
     if failed:
         raise ValueError(f"{len(failed):,} of {len(names):,} images were not translated:\n" + "\n".join(failed))
 

@@ -14,7 +14,6 @@ report.html        see jaxgan.reporting.report
 """
 
 import dataclasses
-import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -61,10 +60,8 @@ class RunDirectory:
             raise ValueError(f"--run-dir {path}: a file is in its place; name another directory") from None
         except OSError as error:
             raise OSError(f"--run-dir {path} cannot be written: {error.strerror}; name another directory") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"--run-dir {path}: another run is writing it; wait for it, or name another") from None
+        if not system.try_lock(self._lock):
+            raise ValueError(f"--run-dir {path}: another run is writing it; wait for it, or name another")
         # What an older jaxgan did not write stays open: a value given today need not be what the run began with.
         names = resumable(path, experiment, config, source, fresh)
         recorded = {name: value for name, value in dataclasses.asdict(config).items() if names is None or name in names}
