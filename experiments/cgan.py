@@ -19,7 +19,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.core.keys import others
+from jaxgan.core.keys import fold_in_keys
 from jaxgan.experiment import SHARE, Experiment, Settings, conditions, two_players
 from jaxgan.models import cgan
 
@@ -48,7 +48,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def discriminator_loss(nets, batch, keys, step):
         real, label = batch["image"], batch["label"]
         real_logits = nets.d(real, label, keys)
-        fake_logits = nets.d(nets.g(latents(keys, config.latents), label), label, others(keys))
+        fake_logits = nets.d(nets.g(latents(keys, config.latents), label), label, fold_in_keys(keys))
         adversarial = losses.minimax_discriminator(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 

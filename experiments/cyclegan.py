@@ -30,7 +30,7 @@ import numpy as np
 
 from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.cli.program import main
-from jaxgan.core.keys import others
+from jaxgan.core.keys import fold_in_keys
 from jaxgan.data import unpaired
 from jaxgan.experiment import (
     COUNT,
@@ -118,7 +118,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def examples(keys, batch):
         """Of A and of B: each drawn for itself, enlarged, cut and mirrored."""
-        return config.augmented(keys, batch["input"]), config.augmented(others(keys, 3), batch["image"])
+        return config.augmented(keys, batch["input"]), config.augmented(fold_in_keys(keys, 3), batch["image"])
 
     def made(nets, a, b):
         """Images of B and of A made of the other, and those made of themselves, by domain, if identity has a weight.

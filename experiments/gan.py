@@ -20,7 +20,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.core.keys import others
+from jaxgan.core.keys import fold_in_keys
 from jaxgan.experiment import Experiment, Settings, two_players
 from jaxgan.models import mlp
 
@@ -57,7 +57,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def discriminator_loss(nets, batch, keys, step):
         real_logits = nets.d(batch["image"], *dropout(keys))
-        fake_logits = nets.d(nets.g(latents(keys, config.latents)), *dropout(others(keys)))
+        fake_logits = nets.d(nets.g(latents(keys, config.latents)), *dropout(fold_in_keys(keys)))
         adversarial = losses.minimax_discriminator(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 

@@ -32,7 +32,7 @@ import jax.numpy as jnp
 
 from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.cli.program import main
-from jaxgan.core.networks import Fixed, Given
+from jaxgan.core.networks import Frozen, FrozenVariables
 from jaxgan.data import degrade, transforms
 from jaxgan.evaluation import features
 from jaxgan.evaluation.inception import Inception, parameters
@@ -188,11 +188,11 @@ def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net
         raise ValueError(f"--content {config.content}: it takes images of 3 channels, these have {example.shape[-1]}")
     arrays = read_weights(str(config.content_file))
     if config.content == "vgg19":
-        fixed = Fixed(vgg.Features(config.dtype), Given(vgg.parameters(arrays)))
+        fixed = Frozen(vgg.Features(config.dtype), FrozenVariables(vgg.parameters(arrays)))
         return lambda nets, images: nets.content(images) / AS_PIXELS, {"content": Net(fixed, example)}
     if min(example.shape[1:3]) < LEAST:
         raise ValueError(f"--content inception: of images below {LEAST} pixels a side it sees nothing; give --size")
-    fixed = Fixed(Inception(192, pooled=False), Given(parameters(arrays, 192)))
+    fixed = Frozen(Inception(192, pooled=False), FrozenVariables(parameters(arrays, 192)))
 
     def seen(nets, images):
         """Twice as large: Inception's first convolution skips every second pixel, which the game would find."""

@@ -28,7 +28,7 @@ import optax
 from jaxgan import Game, Net, Player, data, latents, losses, total
 from jaxgan.augment import Kind
 from jaxgan.cli.program import main
-from jaxgan.core.keys import others
+from jaxgan.core.keys import fold_in_keys
 from jaxgan.data import transforms as augment
 from jaxgan.editing.styles import Styles
 from jaxgan.experiment import (
@@ -205,7 +205,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def fakes(nets, batch, keys):
         """Images, their styles, mapping's statistics; both players' are the same, so XLA computes them once."""
-        z = [latents(keys, config.latents), latents(others(keys), config.latents)]
+        z = [latents(keys, config.latents), latents(fold_in_keys(keys), config.latents)]
         ws, stats = nets.mapping.with_stats(z[0], *label_of(batch))
         if positive(config.mixing):
             ws = stylegan2.mixed(ws, nets.mapping(z[1], *label_of(batch)), keys, config.mixing)
@@ -223,7 +223,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         terms: dict[str, Any] = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
         if positive(config.r1):
             penalty = lambda: config.r1 / 2 * losses.r1(lambda x: d_real(x, *label), real)  # noqa: E731
-            terms["r1"] = losses.every(config.r1_every, step, penalty)
+            terms["r1"] = losses.lazy(config.r1_every, step, penalty)
         metrics = losses.discriminator_metrics(real_logits, fake_logits) | augmentation.metrics(nets)
         return total(**terms, metrics=metrics, stats=augmentation.stats(nets, real_logits))
 
@@ -238,7 +238,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             lengths = jax.lax.cond(due, lengths, lambda: jnp.zeros(len(half)))
             mean, stats["path"] = nets.path.with_stats(lengths, due)
             penalty = lambda: config.path * losses.path_length(lengths, mean)  # noqa: E731
-            terms["path"], metrics["path_mean"] = losses.every(config.path_every, step, penalty), mean
+            terms["path"], metrics["path_mean"] = losses.lazy(config.path_every, step, penalty), mean
         return total(**terms, metrics=metrics, stats=stats)
 
     draw = lambda keys: latents(keys, config.latents)  # noqa: E731
@@ -250,7 +250,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             "mapping": Net(mapping, jnp.zeros((1, config.latents)), *label),
             "synthesis": Net(synthesis, jnp.zeros((1, synthesis.layers, config.style_width))),
             "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
-            **({"path": Net(losses.PathMean())} if positive(config.path) else {}),
+            **({"path": Net(losses.PathLengthEMA())} if positive(config.path) else {}),
             **augmentation.nets,
         },
         players={

@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from jaxgan.core.game import Game as Game, Player as Player, State as State, Terms as Terms, total as total
-from jaxgan.core.keys import latents as latents
+from jaxgan.core.keys import fold_in_keys as fold_in_keys, latents as latents
 from jaxgan.core.networks import Function as Function, Net as Net, Nets as Nets
 from jaxgan.version import __version__ as __version__
 

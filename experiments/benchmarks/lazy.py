@@ -53,7 +53,7 @@ def game(when: str) -> Game:
         if when == "always":
             terms["r1"] = r1()
         if when == "branch":
-            terms["r1"] = losses.every(PERIOD, step, r1)
+            terms["r1"] = losses.lazy(PERIOD, step, r1)
         return total(**terms, stats={"d": stats})
 
     return Game(usual.nets, {**usual.players, "d": Player(("d",), loss, usual.players["d"].optimizer)}, usual.turns)

@@ -118,7 +118,7 @@ def _projector(experiment: Experiment, state: State, steps: int, seed: int) -> C
 
         def loss(images):
             unlike = losses.perceptual(styles.features(nets, images), seen)
-            return losses.pyramid(images, targets) + FEATURES_WEIGHT * unlike
+            return losses.multiscale_l1(images, targets) + FEATURES_WEIGHT * unlike
 
         images_of = lambda ws, noise: styles.images(nets, ws, noise)  # noqa: E731
         start, noise = styles.average(nets), styles.noise()

@@ -27,9 +27,9 @@ import numpy as np
 import optax
 
 from jaxgan.core import axis
-from jaxgan.core.gradients import whole
-from jaxgan.core.lazy import Lazy
-from jaxgan.core.networks import Function, Net, Nets, listed, takes_train
+from jaxgan.core.gradients import full_batch
+from jaxgan.core.lazy import LazyTerm
+from jaxgan.core.networks import Function, Net, Nets, format_names, takes_train
 
 RESERVED = ("loss", "grad_norm")  # what the game itself logs for each player
 
@@ -68,7 +68,7 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
     """The sum of named terms, each averaged over its examples.
 
     Args:
-      **terms: scalars, arrays of one value per example, or ``losses.every(...)``; logged by name.
+      **terms: scalars, arrays of one value per example, or ``losses.lazy(...)``; logged by name.
       metrics: by name, what is averaged and logged and not minimised; booleans give a share.
       stats: by network, the moving statistics that its ``with_stats`` returned, to be kept.
 
@@ -79,8 +79,8 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
     metrics = metrics or {}
     for name in (*terms, *metrics):
         if name in RESERVED or (name in terms and name in metrics):
-            raise ValueError(f"total({name}=...): that name is taken; the game itself logs {listed(RESERVED)}")
-    due = {name: term.due for name, term in terms.items() if isinstance(term, Lazy)}
+            raise ValueError(f"total({name}=...): that name is taken; the game itself logs {format_names(RESERVED)}")
+    due = {name: term.due for name, term in terms.items() if isinstance(term, LazyTerm)}
     averaged = {name: _average(name, term) for name, term in terms.items()}
     logged = {name: _average(name, metric) for name, metric in metrics.items()}
     loss = sum(averaged.values(), jnp.float32(0))
@@ -88,7 +88,7 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
 
 
 def _average(name: str, value: Any) -> jax.Array:
-    value = value.value if isinstance(value, Lazy) else value
+    value = value.value if isinstance(value, LazyTerm) else value
     if not isinstance(value, (jax.Array, np.ndarray, np.generic, float, int)):
         raise TypeError(f"total({name}=...) got a {type(value).__name__}; a term is a scalar or an array [B]")
     return jnp.mean(jnp.asarray(value, jnp.float32))
@@ -109,7 +109,7 @@ class Player:
     owns: tuple[str, ...]
     loss: Callable[[Nets, Any, jax.Array, jax.Array], Terms]
     optimizer: optax.GradientTransformation
-    gradient: Callable = whole
+    gradient: Callable = full_batch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,7 +139,7 @@ class Game:
                 others = [other for n, other in owned if n == net]
                 if len(others) > 1:
                     raise ValueError(
-                        f"turns: {listed(others)} all move network {net!r} in the turn {turn}; give it to "
+                        f"turns: {format_names(others)} all move network {net!r} in the turn {turn}; give it to "
                         f"one of them, or give them turns of their own: {tuple((n,) for n in turn)}"
                     )
         for name, player in self.players.items():
@@ -178,7 +178,7 @@ class Game:
 
         Returns:
           The new state, and scalars by name: ``<player>/<term>``, ``<player>/loss``,
-          ``<player>/grad_norm``; the mean over a player's turns. A lazy term is a ``Lazy``, which says
+          ``<player>/grad_norm``; the mean over a player's turns. A lazy term is a ``LazyTerm``, which says
           whether it was due.
         """
         slices = self._deal(batch)
@@ -204,7 +204,7 @@ class Game:
             self._merge_stats(stats, {name: terms.stats for name, (_, terms) in moves.items()})
         ema = {name: self._averages(name, state, params, stats) for name in self.ema}
         metrics = {f"{name}/{k}": v for name, log in logs.items() for k, v in _mean_of(log).items()}
-        metrics |= {name: Lazy(metrics[name], is_due) for name, is_due in due.items()}
+        metrics |= {name: LazyTerm(metrics[name], is_due) for name, is_due in due.items()}
         return State(state.step + 1, state.key, params, stats, opt_states, ema), metrics
 
     def functions(self, state: State, *, train: bool = False, ema: bool = True) -> Nets:
@@ -214,7 +214,7 @@ class Game:
         stats = {n: {**state.stats[n], **averages.get(n, {})} for n in self.nets}
         return self._bind(params, {n: _without(s, "params") for n, s in stats.items()}, train)
 
-    def given(self, state: State, variables: Mapping[str, Mapping[str, Any]]) -> State:
+    def with_variables(self, state: State, variables: Mapping[str, Mapping[str, Any]]) -> State:
         """The state with other weights, the inverse of ``functions``: averages are these too.
 
         Args:
@@ -266,7 +266,7 @@ class Game:
             if stats[net] and net not in terms.stats:
                 warnings.warn(
                     f"player {name!r} owns network {net!r} and drops its moving statistics "
-                    f"({listed(stats[net])}): they will never change. Call it once as "
+                    f"({format_names(stats[net])}): they will never change. Call it once as "
                     f"`out, stats = nets.{net}.with_stats(...)` and return "
                     f"total(..., stats={{{net!r}: stats}})",
                     stacklevel=2,
@@ -316,7 +316,7 @@ def _mean_of(logs):
 def _known(names, known, where, kind):
     for name in names:
         if name not in known:
-            raise ValueError(f"{where} {name!r}, which is no {kind} of the game; it has {listed(known)}")
+            raise ValueError(f"{where} {name!r}, which is no {kind} of the game; it has {format_names(known)}")
 
 
 def _describe(x) -> str:

@@ -15,7 +15,7 @@ import optax
 from jaxgan.core import axis
 
 
-def whole(loss, own, batch, keys):
+def full_batch(loss, own, batch, keys):
     """The gradient over the whole batch at once."""
     return jax.grad(loss, has_aux=True)(own, batch, keys)
 
@@ -43,7 +43,7 @@ def clipped(clip: float):
     def gradient(loss, own, batch, keys):
         def of_one(example, key):
             with axis.alone():
-                grads, terms = whole(loss, own, jax.tree.map(lambda x: x[None], example), key[None])
+                grads, terms = full_batch(loss, own, jax.tree.map(lambda x: x[None], example), key[None])
             norm = optax.tree.norm(jax.tree.map(lambda x: x.astype(jnp.float32), grads))
             scale = clip / jnp.maximum(norm, clip)
             metrics = {**terms.metrics, "clipped": jnp.float32(norm > clip)}
@@ -67,12 +67,12 @@ def clipped(clip: float):
     return gradient
 
 
-def accumulate(n: int, each: Callable = whole):
+def accumulate(n: int, each: Callable = full_batch):
     """The mean of the gradients of ``n`` micro-batches, one after the other.
 
     A micro-batch's activations take an n-th of the memory.
 
-    Equal to ``whole`` for a loss that is a mean over examples. Layers that look across the batch
+    Equal to ``full_batch`` for a loss that is a mean over examples. Layers that look across the batch
     (BatchNorm, minibatch standard deviation) see micro-batches, as they do in every framework.
     ``batch_stats`` are averaged over the micro-batches; of every other collection the last is kept.
 

@@ -11,11 +11,11 @@ def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
 
     The first B are what they are for any ``times``: a generator's batch may be larger than the discriminator's.
     """
-    more = [others(keys, n) for n in range(2, times + 1)]
+    more = [fold_in_keys(keys, n) for n in range(2, times + 1)]
     return jax.vmap(lambda key: jax.random.normal(key, (size,)))(jnp.concatenate([keys, *more]))
 
 
-def others(keys: jax.Array, n: int = 1) -> jax.Array:
+def fold_in_keys(keys: jax.Array, n: int = 1) -> jax.Array:
     """[B] keys made from ``keys``, [B]: for what is drawn of each example a second time, or an n-th."""
     return jax.vmap(jax.random.fold_in, (0, None))(keys, n)
 

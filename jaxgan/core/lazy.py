@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 
 @flax.struct.dataclass
-class Lazy:
+class LazyTerm:
     """A term that counts on the steps where ``due`` is true, and is exactly 0 elsewhere.
 
     ``jaxgan.total`` sums it like any other term; a logger writes it only where it was due.
@@ -21,11 +21,11 @@ class Lazy:
         return float(self.value)
 
 
-def every(n: int, step: jax.Array, term: Callable[[], jax.Array]) -> Lazy:
+def lazy(n: int, step: jax.Array, term: Callable[[], jax.Array]) -> LazyTerm:
     """``n * term()`` on the steps that ``n`` divides, 0 on the others, where it is not computed.
 
     The factor keeps the expected gradient that of a term computed on each step. A weight goes inside:
-    ``every(16, step, lambda: 5.0 * r1(nets.d, real))``.
+    ``lazy(16, step, lambda: 5.0 * r1(nets.d, real))``.
 
     Args:
       n: the period, at least 1.
@@ -33,8 +33,8 @@ def every(n: int, step: jax.Array, term: Callable[[], jax.Array]) -> Lazy:
       term: computes the term: a scalar, or one value per example, [B].
     """
     if n < 1:
-        raise ValueError(f"every(n={n}, ...): the period is a number of steps, at least 1")
+        raise ValueError(f"lazy(n={n}, ...): the period is a number of steps, at least 1")
     shape = jax.eval_shape(term)
     due = jnp.asarray(step) % n == 0
     value = jax.lax.cond(due, lambda: n * term(), lambda: jnp.zeros(shape.shape, shape.dtype))
-    return Lazy(value, due)
+    return LazyTerm(value, due)

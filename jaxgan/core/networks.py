@@ -31,28 +31,28 @@ class Net:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Given:
+class FrozenVariables:
     """Variables from elsewhere, as an attribute of a module: one object is equal to itself alone."""
 
     variables: Mapping[str, Any]
 
 
-class Fixed(nn.Module):
-    """A network that nobody trains: ``Net(Fixed(module, Given(variables)), images)``, which no player owns.
+class Frozen(nn.Module):
+    """A network that nobody trains: ``Net(Frozen(module, FrozenVariables(variables)), images)``, which no player owns.
 
     Its parameters are the state's, like any network's, so that they are no constants of the compiled step.
 
     Attributes:
       network: a module without moving statistics.
-      given: its variables, ``params`` alone.
+      frozen: its variables, ``params`` alone.
     """
 
     network: nn.Module
-    given: Given
+    frozen: FrozenVariables
 
     @nn.compact
     def __call__(self, *args: Any) -> Any:
-        params = self.param("given", lambda key: jax.tree.map(jnp.asarray, dict(self.given.variables["params"])))
+        params = self.param("given", lambda key: jax.tree.map(jnp.asarray, dict(self.frozen.variables["params"])))
         return self.network.clone(parent=None).apply({"params": params}, *args)
 
 
@@ -97,7 +97,7 @@ class Nets(Mapping):
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in self._functions:
-            raise AttributeError(f"the game has no network {name!r}; it has {listed(self._functions)}")
+            raise AttributeError(f"the game has no network {name!r}; it has {format_names(self._functions)}")
         return self[name]
 
     def __iter__(self):
@@ -107,7 +107,7 @@ class Nets(Mapping):
         return len(self._functions)
 
 
-class Noted(Nets):
+class RecordingNets(Nets):
     """``Nets`` that note which of them were asked for, in ``names``."""
 
     def __init__(self, functions: Mapping[str, Function]):
@@ -119,6 +119,6 @@ class Noted(Nets):
         return super().__getitem__(name)
 
 
-def listed(names) -> str:
+def format_names(names) -> str:
     """Names for an error message: ``'g', 'd'``."""
     return ", ".join(repr(name) for name in names) or "none"

@@ -4,7 +4,7 @@ Of an experiment that has ``styles``, targets [B, h, w, C] in [-1, 1] and keys [
 
     found = project(
         lambda ws, noise: styles.images(nets, ws, noise),
-        lambda images: losses.pyramid(images, targets),
+        lambda images: losses.multiscale_l1(images, targets),
         styles.average(nets), styles.noise(), keys, layers=styles.layers, deviation=deviation(w),
     )
     styles.images(nets, found.ws, found.noise)

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxgan.core.game import Game, State
 from jaxgan.core.keys import keys_of, sample_keys
-from jaxgan.core.networks import Nets, Noted
+from jaxgan.core.networks import Nets, RecordingNets
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles
@@ -185,7 +185,7 @@ class Experiment:
 
         Averaged where averages are kept. Networks that only training needs, as the discriminator, are not there.
         """
-        nets = Noted(self.game.functions(state))
+        nets = RecordingNets(self.game.functions(state))
 
         def make():
             keys = sample_keys(0, 1)

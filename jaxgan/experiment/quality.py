@@ -12,7 +12,7 @@ import numpy as np
 from jaxgan import media
 from jaxgan.core.files import to_out
 from jaxgan.core.game import State
-from jaxgan.core.keys import keys_of, others
+from jaxgan.core.keys import fold_in_keys, keys_of
 from jaxgan.data import as_float
 from jaxgan.data.source import Source
 from jaxgan.editing.interpolation import slerp
@@ -122,7 +122,7 @@ class SampleSource:
     def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
         """Samples at random points of paths between latents, and ``epsilon`` further on: floats, not rounded."""
         keys, labels = keys_of(self._seed, indices), self._labels(indices)
-        one, other = (self._experiment.sampling.latents(others(keys, n)) for n in (1, 2))
+        one, other = (self._experiment.sampling.latents(fold_in_keys(keys, n)) for n in (1, 2))
         t = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
         t = t.reshape(-1, *(1,) * (one.ndim - 1))
         start, end = slerp(one, other, t), slerp(one, other, t + epsilon)

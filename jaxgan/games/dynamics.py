@@ -18,7 +18,7 @@ import optax
 
 from jaxgan.core import axis
 from jaxgan.core.game import Game, Player, State
-from jaxgan.core.networks import Nets, listed
+from jaxgan.core.networks import Nets, format_names
 
 
 def extragradient(game: Game, *, remember: bool = True) -> Game:
@@ -76,12 +76,12 @@ def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax
     _check_plain(game, "unrolled")
     for name in (player, through):
         if name not in game.players:
-            raise ValueError(f"unrolled: {name!r} is no player of the game; it has {listed(game.players)}")
+            raise ValueError(f"unrolled: {name!r} is no player of the game; it has {format_names(game.players)}")
     if steps < 1:
         raise ValueError(f"unrolled(steps={steps}): at least 1; without, it is the game as it was")
     mover, foreseen = game.players[player], game.players[through]
     if set(mover.owns) & set(foreseen.owns):
-        shared = listed(set(mover.owns) & set(foreseen.owns))
+        shared = format_names(set(mover.owns) & set(foreseen.owns))
         raise ValueError(f"unrolled: {player!r} and {through!r} both own {shared}; it would look through its own moves")
 
     def loss(nets, batch, keys, step):

@@ -23,8 +23,8 @@ import optax
 
 from jaxgan.core import axis
 from jaxgan.core.game import Game, Player
-from jaxgan.core.gradients import accumulate, clipped, whole
-from jaxgan.core.networks import listed
+from jaxgan.core.gradients import accumulate, clipped, full_batch
+from jaxgan.core.networks import format_names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,8 +157,8 @@ def spent(
     epochs = -(-steps * most * batch_size // examples)
     # A batch that spans two epochs may have an example twice, which counts as 2 * 2; an epoch's one place of an
     # example is in one batch, so at most every second epoch adds such a pair.
-    whole = examples % (batch_size * most) == 0
-    squares = epochs if whole else 4 * (epochs // 2) + epochs % 2
+    even = examples % (batch_size * most) == 0
+    squares = epochs if even else 4 * (epochs // 2) + epochs % 2
     shuffled.compose(gaussian, squares * max(count for kind in kinds for count in kind))
     return Spent(float(sampled.get_epsilon(delta)), float(shuffled.get_epsilon(delta)))
 
@@ -221,7 +221,9 @@ def _check_networks(game: Game) -> None:
 
 def _sees(game: Game, name: str, state, batch) -> bool:
     player: Player = game.players[name]
-    alone = Game(game.nets, {name: dataclasses.replace(player, optimizer=optax.identity(), gradient=whole)}, ((name,),))
+    alone = Game(
+        game.nets, {name: dataclasses.replace(player, optimizer=optax.identity(), gradient=full_batch)}, ((name,),)
+    )
     state = state.replace(opt_states={name: optax.EmptyState()}, ema={})
     jaxpr = jax.make_jaxpr(alone.step)(state, batch).jaxpr
     others = len(jax.tree.leaves(state))
@@ -244,7 +246,8 @@ def _reached(jaxpr, given: list[bool]) -> list[bool]:
 def told(names: Sequence[str], of: Spent, delta: float, noise: float, clip: float, steps: int) -> str:
     """A paragraph for people: what was spent, of whom, and what it rests on."""
     return (
-        f"private: {listed(names)}, clip {clip:g}, noise {noise:g}; after {steps:,} steps epsilon {of.sampled:.2f} at "
-        f"delta {delta:g} if batches were Poisson samples, and at most {of.shuffled:.2f} for the shuffled ones used "
-        "here. It is of parameters and samples; metrics, logged losses and the choice of a best checkpoint see reals"
+        f"private: {format_names(names)}, clip {clip:g}, noise {noise:g}; after {steps:,} steps epsilon "
+        f"{of.sampled:.2f} at delta {delta:g} if batches were Poisson samples, and at most {of.shuffled:.2f} for the "
+        "shuffled ones used here. It is of parameters and samples; metrics, logged losses and the choice of a best "
+        "checkpoint see reals"
     )

@@ -1,6 +1,6 @@
 """Every loss: pure functions that give one value per example, composed by arithmetic and ``jaxgan.total``."""
 
-from jaxgan.core.lazy import Lazy as Lazy, every as every
+from jaxgan.core.lazy import lazy as lazy
 from jaxgan.losses.adversarial import (
     discriminator_metrics as discriminator_metrics,
     hinge_discriminator as hinge_discriminator,
@@ -18,14 +18,18 @@ from jaxgan.losses.adversarial import (
 )
 from jaxgan.losses.consistency import consistency as consistency
 from jaxgan.losses.features import feature_matching as feature_matching, perceptual as perceptual
-from jaxgan.losses.lecam import Anchors as Anchors, lecam as lecam
+from jaxgan.losses.lecam import LeCamEMA as LeCamEMA, lecam as lecam
 from jaxgan.losses.orthogonal import orthogonal as orthogonal
-from jaxgan.losses.path_length import PathMean as PathMean, path_length as path_length, path_lengths as path_lengths
+from jaxgan.losses.path_length import (
+    PathLengthEMA as PathLengthEMA,
+    path_length as path_length,
+    path_lengths as path_lengths,
+)
 from jaxgan.losses.penalties import dragan as dragan, gradient_penalty as gradient_penalty, r1 as r1, r2 as r2
 from jaxgan.losses.reconstruction import (
     binary_cross_entropy as binary_cross_entropy,
     l1 as l1,
     l2 as l2,
-    pyramid as pyramid,
+    multiscale_l1 as multiscale_l1,
 )
 from jaxgan.losses.variational import gaussian_kl as gaussian_kl

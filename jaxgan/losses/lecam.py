@@ -15,7 +15,7 @@ def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array
     Args:
       real_logits, fake_logits: [B].
       real_anchor, fake_anchor: scalars a_R and a_F, the moving averages of D on reals and on fakes, through which no
-        gradient passes; see ``Anchors``.
+        gradient passes; see ``LeCamEMA``.
 
     Raises:
       ValueError: logits are not vectors of one length, or anchors no scalars.
@@ -27,10 +27,10 @@ def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array
     return jnp.square(real_logits - fake_anchor) + jnp.square(fake_logits - real_anchor)
 
 
-class Anchors(nn.Module):
+class LeCamEMA(nn.Module):
     """Moving averages of the discriminator's logits, over all devices: a network without parameters that nobody owns.
 
-        nets={..., "anchors": Net(Anchors())}
+        nets={..., "anchors": Net(LeCamEMA())}
         anchors, anchor_stats = nets.anchors.with_stats(real_logits, fake_logits)
         total(..., lecam=0.01 * losses.lecam(real_logits, fake_logits, *anchors), stats={..., "anchors": anchor_stats})
 

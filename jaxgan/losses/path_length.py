@@ -47,7 +47,7 @@ def path_length(lengths: jax.Array, mean: jax.Array) -> jax.Array:
 
     Args:
       lengths: [B]; see ``path_lengths``.
-      mean: a scalar a, their moving average; see ``PathMean``.
+      mean: a scalar a, their moving average; see ``PathLengthEMA``.
 
     Raises:
       ValueError: the shapes are others.
@@ -57,18 +57,18 @@ def path_length(lengths: jax.Array, mean: jax.Array) -> jax.Array:
     return jnp.square(lengths - mean)
 
 
-class PathMean(nn.Module):
+class PathLengthEMA(nn.Module):
     """The moving average of path lengths, over all devices: a network without parameters that nobody owns.
 
     On every fourth step, for the half of the batch that is every second example, which is the same half on any number
     of devices::
 
-        nets={..., "path": Net(PathMean())}
+        nets={..., "path": Net(PathLengthEMA())}
         half, due = keys[::2], step % 4 == 0
         lengths = lambda: losses.path_lengths(lambda ws: nets.synthesis(ws, half), nets.mapping(z[::2]), half)
         lengths = lax.cond(due, lengths, lambda: jnp.zeros(len(half)))
         mean, path_stats = nets.path.with_stats(lengths, due)
-        penalty = losses.every(4, step, lambda: 2 * losses.path_length(lengths, mean))
+        penalty = losses.lazy(4, step, lambda: 2 * losses.path_length(lengths, mean))
         total(path=penalty, stats={..., "path": path_stats})
 
     It begins at 0, and, as in the authors' code, what the lengths add to it has a gradient.

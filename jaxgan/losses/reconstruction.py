@@ -20,7 +20,7 @@ def l2(output: jax.Array, target: jax.Array) -> jax.Array:
     return jnp.square(output - target).mean(range(1, output.ndim))
 
 
-def pyramid(output: jax.Array, target: jax.Array, smallest: int = 4) -> jax.Array:
+def multiscale_l1(output: jax.Array, target: jax.Array, smallest: int = 4) -> jax.Array:
     """The mean absolute difference of images, [B, h, w, C], and of them made smaller, the mean over the sizes.
 
     Each size is means of two by two of the one before, as long as both sides are even and above ``smallest``: what is
@@ -28,7 +28,7 @@ def pyramid(output: jax.Array, target: jax.Array, smallest: int = 4) -> jax.Arra
     """
     _check(output, target)
     if output.ndim != 4:
-        raise ValueError(f"pyramid: images of shape {output.shape}; want [B, h, w, C]")
+        raise ValueError(f"multiscale_l1: images of shape {output.shape}; want [B, h, w, C]")
     difference, found = output - target, []
     while True:
         found.append(jnp.abs(difference).mean((1, 2, 3)))

@@ -16,7 +16,7 @@ import numpy as np
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2, summary_pb2
 
-from jaxgan.core.lazy import Lazy
+from jaxgan.core.lazy import LazyTerm
 
 
 class Diverged(Exception):
@@ -36,7 +36,7 @@ def rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[dict[str, A
     columns = {}
     for name, values in metrics.items():
         due = np.ones(count, bool)
-        if isinstance(values, Lazy):
+        if isinstance(values, LazyTerm):
             due = np.asarray(values.due).reshape(len(values.due), -1)[:count, 0]
             values = values.value
         columns[name] = due, np.asarray(values)[:count].tolist()

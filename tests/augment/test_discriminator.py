@@ -8,7 +8,7 @@ import pytest
 from helpers import games
 
 from jaxgan import Game, Net, Player, augment, latents, losses, parallel, total
-from jaxgan.core.gradients import accumulate, whole
+from jaxgan.core.gradients import accumulate, full_batch
 from jaxgan.core.networks import Function, Nets
 from jaxgan.models import mlp
 
@@ -57,7 +57,7 @@ def test_the_default_speed_is_one_in_500_thousand():
     assert float(p) == pytest.approx(1.0, abs=1e-4)
 
 
-def game(kind, gradient=whole, initial=0.6) -> Game:
+def game(kind, gradient=full_batch, initial=0.6) -> Game:
     """Multi-layer perceptrons on 8 x 8 images, with R1; a probability that moves each second turn."""
     view = augment.Augmentation(kind, augment.AdaptiveProbability(16, 0.2, 0.4, 2, initial))
 

@@ -45,7 +45,7 @@ def projected(generator, targets, keys=None, space="w", steps=150, **how) -> Pro
     @jax.jit
     def found(targets, keys):
         size = deviation(ws[:, 0], average)
-        loss = lambda images: losses.pyramid(images, targets)  # noqa: E731
+        loss = lambda images: losses.multiscale_l1(images, targets)  # noqa: E731
         return project(
             images_of,
             loss,

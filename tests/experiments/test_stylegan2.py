@@ -12,7 +12,7 @@ from helpers import programs
 from experiments import stylegan2 as experiment
 from jaxgan import latents
 from jaxgan.cli.program import with_preset
-from jaxgan.core.keys import others
+from jaxgan.core.keys import fold_in_keys
 from jaxgan.data import as_float
 from jaxgan.editing.styles import sefa
 from jaxgan.models import stylegan2
@@ -275,7 +275,7 @@ def test_the_generators_forward_pass_occurs_once():
 
     def alone(state):
         nets = game.functions(state, train=True, ema=False)
-        z = latents(keys, 4), latents(others(keys), 4)
+        z = latents(keys, 4), latents(fold_in_keys(keys), 4)
         return nets.synthesis(stylegan2.mixed(nets.mapping(z[0]), nets.mapping(z[1]), keys), keys)
 
     shared, twice = (products(g.step, state, examples(built)) for g in (game, apart))

@@ -14,7 +14,7 @@ from helpers import games, programs
 from helpers.programs import run
 
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
-from jaxgan.core.gradients import accumulate, clipped, whole
+from jaxgan.core.gradients import accumulate, clipped, full_batch
 from jaxgan.experiment.private_run import made_private
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.privacy import private, shown, spent, uses
@@ -67,7 +67,7 @@ def test_the_mean_of_clipped_gradients_is_numpys():
     for gradient in (accumulate(2, clipped(clip)), accumulate(3, clipped(clip))):
         np.testing.assert_allclose(given(vector_game(), gradient, x)[0], expected, rtol=1e-5, atol=1e-6)
     unclipped = given(vector_game(), clipped(1e6), x)[0]
-    np.testing.assert_allclose(unclipped, given(vector_game(), whole, x)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(unclipped, given(vector_game(), full_batch, x)[0], rtol=1e-5, atol=1e-6)
 
 
 def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
@@ -77,7 +77,7 @@ def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
         outlier[3] = value
         change = given(game, clipped(clip), batch)[0] - given(game, clipped(clip), outlier)[0]
         assert 0 < np.linalg.norm(change) <= 2 * clip / 8 * (1 + 1e-5)
-    plain = given(game, whole, batch)[0] - given(game, whole, outlier)[0]
+    plain = given(game, full_batch, batch)[0] - given(game, full_batch, outlier)[0]
     assert np.linalg.norm(plain) > 100 * clip  # the check sees a gradient that is not clipped
 
 
@@ -145,7 +145,7 @@ def within_jit(nets, batch, keys, step):
     return total(g=jax.jit(lambda x, z: nets.d(nets.g(z)))(batch["image"], latents(keys, 2)))
 
 
-def with_discriminator(generator_loss=None, gradient=whole) -> Game:
+def with_discriminator(generator_loss=None, gradient=full_batch) -> Game:
     """``points_game`` of batches that are named."""
     game = games.points_game()
     d, g = game.players["d"], game.players["g"]
@@ -187,7 +187,7 @@ def test_every_player_who_is_shown_the_data_is_clipped_and_noised():
     assert not np.array_equal(*noise)
     usual = private(with_discriminator(), NAMED, noise=1.0, clip=0.1, key=KEY)
     assert usual.players["g"] is not game.players["g"]
-    assert usual.players["g"].gradient is whole
+    assert usual.players["g"].gradient is full_batch
 
 
 def subsampled_rdp(noise, rate, order):

@@ -6,11 +6,11 @@ import numpy as np
 import optax
 
 from jaxgan import Game, Net, Player, latents, losses, total
-from jaxgan.core.gradients import whole
+from jaxgan.core.gradients import full_batch
 from jaxgan.models import dcgan, mlp
 
 
-def dcgan_game(critic_turns=1, optimizer=None, gradient=whole, norm=True, ema=True, lazy=None) -> Game:
+def dcgan_game(critic_turns=1, optimizer=None, gradient=full_batch, norm=True, ema=True, lazy=None) -> Game:
     """DCGAN at 8 x 8 with BatchNorm and R1; each turn of the discriminator on its own slice."""
     # Gentle steps: large ones cross the kinks of leaky ReLU, where rounding decides what comes next.
     optimizer = optimizer or optax.sgd(0.01)
@@ -20,7 +20,7 @@ def dcgan_game(critic_turns=1, optimizer=None, gradient=whole, norm=True, ema=Tr
         fake_logits = nets.d(nets.g(latents(keys, 4)))
         adversarial = losses.hinge_discriminator(real_logits, fake_logits)
         r1 = lambda: 0.5 * losses.r1(nets.d, real)  # noqa: E731
-        term = losses.every(lazy, step, r1) if lazy else r1()
+        term = losses.lazy(lazy, step, r1) if lazy else r1()
         metrics = losses.discriminator_metrics(real_logits, fake_logits)
         return total(hinge=adversarial, r1=term, metrics=metrics, stats={"d": stats} if norm else {})
 

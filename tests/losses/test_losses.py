@@ -181,8 +181,8 @@ def test_penalties_refuse_what_is_no_logit_per_example():
 
 
 def test_every_refuses_a_period_of_nothing():
-    with pytest.raises(ValueError, match=r"every\(n=0"):
-        losses.every(0, jnp.int32(0), lambda: jnp.zeros(2))
+    with pytest.raises(ValueError, match=r"lazy\(n=0"):
+        losses.lazy(0, jnp.int32(0), lambda: jnp.zeros(2))
 
 
 def test_every_does_not_compute_what_is_not_due():
@@ -192,7 +192,7 @@ def test_every_does_not_compute_what_is_not_due():
         jax.debug.callback(lambda: ran.append(1))
         return jnp.ones(2)
 
-    f = jax.jit(lambda step: losses.every(2, step, term))
+    f = jax.jit(lambda step: losses.lazy(2, step, term))
     assert [f(jnp.int32(i)).value.tolist() for i in range(4)] == [[2, 2], [0, 0], [2, 2], [0, 0]]
     jax.effects_barrier()
     assert len(ran) == 2
@@ -218,10 +218,10 @@ def test_a_pyramid_counts_what_is_coarse_at_every_size():
     target = jnp.zeros((2, 8, 8, 3))
     checks = 0.3 * (-1.0) ** (jnp.arange(8)[:, None] + jnp.arange(8)[None])
     output = jnp.stack([jnp.full((8, 8, 3), 0.3), jnp.broadcast_to(checks[..., None], (8, 8, 3))])
-    np.testing.assert_allclose(losses.pyramid(output, target), [0.3, 0.15], rtol=1e-5)
-    np.testing.assert_allclose(losses.pyramid(output, target, smallest=8), [0.3, 0.3], rtol=1e-5)
-    with pytest.raises(ValueError, match="pyramid: images of shape"):
-        losses.pyramid(output[0], target[0])
+    np.testing.assert_allclose(losses.multiscale_l1(output, target), [0.3, 0.15], rtol=1e-5)
+    np.testing.assert_allclose(losses.multiscale_l1(output, target, smallest=8), [0.3, 0.3], rtol=1e-5)
+    with pytest.raises(ValueError, match="multiscale_l1: images of shape"):
+        losses.multiscale_l1(output[0], target[0])
 
 
 def test_perceptual_is_of_directions_alone():

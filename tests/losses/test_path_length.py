@@ -31,7 +31,7 @@ def test_the_official_penalty_and_its_gradient(name, monkeypatch):
     z = np.random.RandomState(0).normal(size=(4, 16)).astype(np.float32)
     direction = np.random.RandomState(3).normal(size=(32, 32, channels)).astype(np.float32)
     monkeypatch.setattr(jax.random, "normal", lambda key, shape: jnp.asarray(direction))
-    mean = losses.PathMean()
+    mean = losses.PathLengthEMA()
 
     @jax.jit
     @functools.partial(jax.value_and_grad, has_aux=True)
@@ -82,7 +82,7 @@ def test_the_penalty():
 
 
 def test_the_mean_moves_where_it_is_due():
-    module = losses.PathMean(decay=0.25)
+    module = losses.PathLengthEMA(decay=0.25)
     state, expected = module.init(jax.random.key(0)), 0.0
     assert float(module.apply(state)) == 0
     for i, value in enumerate([4.0, 8.0, 2.0]):
@@ -97,7 +97,7 @@ def test_the_mean_moves_where_it_is_due():
 
 def test_the_mean_is_of_all_devices():
     lengths = jnp.arange(8.0)
-    module = losses.PathMean()
+    module = losses.PathLengthEMA()
     state = module.init(jax.random.key(0))
     loss = lambda x: losses.path_length(x, module.apply(state, x)).mean()  # noqa: E731
     value, slope = jax.value_and_grad(loss)(lengths)

@@ -66,7 +66,7 @@ def test_lecam():
 
 
 def test_anchors_are_means_at_first_and_move_then():
-    module = losses.Anchors(decay=0.75)
+    module = losses.LeCamEMA(decay=0.75)
     state = module.init(jax.random.key(0))
     reals, expected = [1.0, 3.0, -2.0, 4.0, 8.0, 0.5], 0.0
     for i, real in enumerate(reals):
@@ -87,7 +87,7 @@ def spread(f, *batches):
 
 def test_anchors_are_of_all_devices():
     logits = jnp.arange(8.0)
-    module = losses.Anchors()
+    module = losses.LeCamEMA()
     (a_r, a_f), _ = spread(
         lambda x: module.apply(module.init(jax.random.key(0)), x, -x, mutable=["batch_stats", "lecam"]), logits
     )

@@ -16,7 +16,7 @@ from helpers import official
 
 from jaxgan import Game, Net, Player, losses, parallel, total
 from jaxgan.core import axis
-from jaxgan.core.keys import latents, others
+from jaxgan.core.keys import fold_in_keys, latents
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.models import stylegan2
 
@@ -138,7 +138,7 @@ def test_noise_is_each_examples_own():
     assert np.abs(call(variables, ws, maps) - call(variables, ws)).max() > 0.1
     # No two layers' noise, nor noise and latents, are drawn from the same bits.
     a, b, c = (np.asarray(x)[0].reshape(-1) for x in stylegan2._maps(keys, [(4, 4), (4, 4), (8, 8)], 4))
-    drawn = [a, b, c[:16], *(np.asarray(latents(k, 16)[0]) for k in (keys, others(keys)))]
+    drawn = [a, b, c[:16], *(np.asarray(latents(k, 16)[0]) for k in (keys, fold_in_keys(keys)))]
     assert np.abs(np.corrcoef(drawn) - np.eye(5)).max() < 0.9
 
 
@@ -247,7 +247,7 @@ def played():
 
     def fakes(nets, keys):
         ws, stats = nets.mapping.with_stats(latents(keys, 6))
-        ws = stylegan2.mixed(ws, nets.mapping(latents(others(keys), 6)), keys)
+        ws = stylegan2.mixed(ws, nets.mapping(latents(fold_in_keys(keys), 6)), keys)
         return nets.synthesis(ws, keys), stats
 
     def discriminator_loss(nets, real, keys, step):
@@ -273,7 +273,7 @@ def played():
             "mapping": Net(stylegan2.Mapping(synthesis.layers, 6, 1), z),
             "synthesis": Net(synthesis, ws),
             "d": Net(stylegan2.Discriminator(0, 64, 8), x),
-            "path": Net(losses.PathMean()),
+            "path": Net(losses.PathLengthEMA()),
         },
         players={
             "d": Player(("d",), discriminator_loss, adam),
