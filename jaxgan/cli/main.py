@@ -98,7 +98,7 @@ def _compare(asked: argparse.Namespace) -> None:
 
 def _sample(asked: argparse.Namespace) -> None:
     from jaxgan import media
-    from jaxgan.core.files import to_out
+    from jaxgan.core.files import writing_out
     from jaxgan.core.keys import class_labels
     from jaxgan.export import stablehlo
 
@@ -108,7 +108,7 @@ def _sample(asked: argparse.Namespace) -> None:
         raise ValueError(f"--seed {asked.seed}: from 0 to {2**32 - 1}")
     artefact = stablehlo.read(asked.artefact)
     samples = artefact.sample(asked.seed, asked.count, asked.label)
-    with to_out(asked.out):
+    with writing_out(asked.out):
         if asked.out.suffix.lower() == ".npz":
             labels = class_labels(asked.count, artefact.classes, asked.label) if artefact.classes else None
             media.save_arrays(asked.out, samples, labels)

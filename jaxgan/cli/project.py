@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgan import losses, media, metrics
-from jaxgan.core.files import to_out
+from jaxgan.core.files import writing_out
 from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
 from jaxgan.data.images import decoded, fitted
@@ -96,7 +96,7 @@ def project_files(
                 np.stack([targets[part][i], *(images[s][i] for s in spaces)]) / 127.5 - 1, 1 + len(spaces)
             )
             path = placed[name].with_name(f"{placed[name].name}.png")
-            with to_out(path):
+            with writing_out(path):
                 media.save(path, sheet, by, scale=max(1, 256 // size), beside_real=True)
     Console(highlight=False).print(table)
     print(f"projections: {out}")
@@ -185,7 +185,7 @@ def sample_projected(restored: tuple[Experiment, State, str], paths: Sequence[Pa
     draw = jax.jit(lambda state, ws, noise: styles.images(experiment.game.functions(state), ws, noise))
     maps = tuple(np.stack(x) for x in zip(*(own.noise for own in found)))
     images = np.asarray(draw(state, np.stack([own.ws for own in found]), maps))
-    with to_out(out):
+    with writing_out(out):
         if kind == ".npz":
             media.save_arrays(out, images)
         else:

@@ -18,7 +18,7 @@ from rich.table import Table
 from jaxgan import media, parallel
 from jaxgan.cli import cache, control as controlling
 from jaxgan.core import system
-from jaxgan.core.files import to_out
+from jaxgan.core.files import writing_out
 from jaxgan.core.game import State
 from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
@@ -219,7 +219,7 @@ def sample(
         drawn = controlling.draw(control, experiment, state, z, labels, seed, moving)
     if not np.isfinite(drawn.samples).all():
         raise ValueError(f"{whose or 'the run'} has diverged, its samples are not finite")
-    with to_out(out):
+    with writing_out(out):
         if kind == ".npz":
             media.save_arrays(out, drawn.samples, np.asarray(labels) if classes else None)
         else:
@@ -269,7 +269,7 @@ def export(
         "config": settings,
         "data": experiment.source.name,
     }
-    with to_out(out):
+    with writing_out(out):
         if as_parameters:
             cards.check_beside(out)
             parameter_file.write(out, experiment, variables, about_it)

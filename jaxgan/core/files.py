@@ -1,4 +1,4 @@
-"""Files that are written whole, or not at all."""
+"""Files that a user asked for, and files that are replaced as a whole."""
 
 import contextlib
 import os
@@ -7,17 +7,28 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def to_out(path: Path) -> Iterator[None]:
-    """Within, ``--out`` is written: its folders are made, and an ``OSError`` says that it cannot be."""
+def writing_out(path: Path) -> Iterator[None]:
+    """Make the folders of an output file, and say which file it is when writing fails.
+
+    Args:
+      path: the file or folder that the argument ``out`` names; the body of the ``with`` statement writes it.
+
+    Raises:
+      OSError: the body, or making the folders, raised one; the message names ``path``.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise OSError(f"--out {path} cannot be written: {error.strerror or error}") from error
+        raise OSError(f"`out` {path} cannot be written: {error.strerror or error}") from error
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """So that a reader, or a run that is killed, finds the old file or the new one."""
+    """Write text, UTF-8, so that a reader or a killed process finds the old file or the new one, and no part of one.
+
+    Raises:
+      OSError: the file, or ``path`` with ``.new`` at its end, which is written first, cannot be written.
+    """
     beside = path.with_name(path.name + ".new")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)

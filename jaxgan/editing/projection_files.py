@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgan.core.files import to_out
+from jaxgan.core.files import writing_out
 from jaxgan.editing.inversion import SPACES
 
 
@@ -35,7 +35,7 @@ def write(path: Path, found: Found) -> None:
     """Write a projection's file."""
     maps = {f"noise_{i}": x for i, x in enumerate(found.noise)}
     figures = {"psnr": found.psnr, "ssim": found.ssim, "protocol": json.dumps(found.protocol)}
-    with to_out(path), path.open("wb") as file:
+    with writing_out(path), path.open("wb") as file:
         np.savez(file, ws=found.ws, course=found.course, **maps, **figures)
 
 

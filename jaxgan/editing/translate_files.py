@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence
 
 from jaxgan import media
 from jaxgan.core import system
-from jaxgan.core.files import to_out
+from jaxgan.core.files import writing_out
 from jaxgan.data.images import EXTENSIONS, Files, converted, decoded, image_files
 from jaxgan.editing.translator import Translator
 
@@ -61,7 +61,7 @@ def translate_files(
             began = time.perf_counter()
             made = np.stack([translator(frame, place) for frame in picture.frames])
             seconds += time.perf_counter() - began
-            with to_out(placed[name]):
+            with writing_out(placed[name]):
                 media.save(placed[name], made, by, frames_per_second=max(1, round(picture.frames_per_second)))
         except ValueError as error:
             failed.append(f"{name}: {error}" if name not in str(error) else str(error))

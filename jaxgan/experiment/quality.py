@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import media
-from jaxgan.core.files import to_out
+from jaxgan.core.files import writing_out
 from jaxgan.core.game import State
 from jaxgan.core.keys import fold_in_keys, keys_of
 from jaxgan.data import as_float
@@ -197,7 +197,7 @@ def write(result: Mapping[str, Any], out: Path) -> None:
     Raises:
       OSError: it cannot be written; the message says where.
     """
-    with to_out(out):
+    with writing_out(out):
         out.write_text(json.dumps(result, indent=2) + "\n")
 
 

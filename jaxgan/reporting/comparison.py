@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.core.files import to_out
+from jaxgan.core.files import writing_out
 from jaxgan.reporting import report
 from jaxgan.reporting.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves
 
@@ -57,7 +57,7 @@ def write(runs: Sequence[Path], out: Path) -> Path:
         "maker": ", ".join(dict.fromkeys(report.maker(r.get("versions", {}), str(r["experiment"])) for r in records)),
         "written": report.now(),
     }
-    with to_out(out):
+    with writing_out(out):
         report.write_page(out, contents)
     return out
 

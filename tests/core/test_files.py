@@ -1,0 +1,38 @@
+"""Files that are written for a user, or replaced as a whole."""
+
+import pytest
+
+from jaxgan.core.files import write_atomically, writing_out
+
+
+def test_an_output_file_gets_its_folders(tmp_path):
+    path = tmp_path / "a" / "b" / "out.txt"
+    with writing_out(path):
+        path.write_text("there")
+    assert path.read_text() == "there"
+
+
+def test_an_output_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "out.txt"
+    with (
+        pytest.raises(OSError, match=r"`out` .*out\.txt cannot be written: File exists|Not a directory"),
+        writing_out(path),
+    ):
+        pass
+    with pytest.raises(OSError, match="`out` .* cannot be written: Is a directory"), writing_out(tmp_path):
+        tmp_path.write_text("")
+
+
+def test_other_errors_pass_through(tmp_path):
+    with pytest.raises(ValueError, match="^mine$"), writing_out(tmp_path / "out.txt"):
+        raise ValueError("mine")
+
+
+def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "config.json"
+    write_atomically(path, "old ä")
+    monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, "new")
+    assert path.read_bytes() == "old ä".encode()
