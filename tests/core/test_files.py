@@ -20,12 +20,12 @@ def test_an_output_file_that_cannot_be_written_is_named(tmp_path):
         writing_out(path),
     ):
         pass
-    with pytest.raises(OSError, match="`out` .* cannot be written: Is a directory"), writing_out(tmp_path):
+    with pytest.raises(OSError, match=r"`out` .* cannot be written: Is a directory"), writing_out(tmp_path):
         tmp_path.write_text("")
 
 
 def test_other_errors_pass_through(tmp_path):
-    with pytest.raises(ValueError, match="^mine$"), writing_out(tmp_path / "out.txt"):
+    with pytest.raises(ValueError, match=r"^mine$"), writing_out(tmp_path / "out.txt"):
         raise ValueError("mine")
 
 
