@@ -23,7 +23,7 @@ from jaxgan.data.source import in_memory
 from jaxgan.monitoring import diagnostics
 from jaxgan.monitoring.probe import Probe
 from jaxgan.training import steps
-from jaxgan.training.runs import cast
+from jaxgan.training.runs import make_run
 from jaxgan.training.steps import TOGETHER
 
 WARM = 3  # that are compiled, and not counted
@@ -45,12 +45,12 @@ def main(options: Options) -> None:
     """Print what a step takes, and a probe."""
     module = {"dcgan": dcgan, "gan": gan}[options.experiment]
     config = module.Config(held_out=options.held_out)
-    members = cast(config, module.build(config), module.build)
-    on = members.devices(None)
-    experiment = members.experiment
+    run = make_run(config, module.build(config), module.build)
+    on = run.devices(None)
+    experiment = run.experiment
     images = parallel.replicate({"image": in_memory(experiment.source).images}, on, local=True)
-    step = members.step(0, on, "pmap", prepare=steps.prepare, resident=images, together=TOGETHER)
-    state = members.place(jax.jit(members.game.init)(members.keys), on, "pmap")
+    step = run.compile_step(0, on, "pmap", prepare=steps.prepare, resident=images, together=TOGETHER)
+    state = run.place(jax.jit(run.game.init)(run.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)
     probe, of_steps, of_probes = Probe(experiment, 0), [], []
     for i in range(options.pairs + WARM):
@@ -58,7 +58,7 @@ def main(options: Options) -> None:
         start = time.perf_counter()
         state, _ = jax.block_until_ready(step(state, indices))
         between = time.perf_counter()
-        jax.block_until_ready(probe(members.probed(state)))
+        jax.block_until_ready(probe(run.probe_state(state)))
         if i >= WARM:
             of_steps.append((between - start) / TOGETHER * 1e3)
             of_probes.append((time.perf_counter() - between) * 1e3)

@@ -35,7 +35,7 @@ from jaxgan.reporting import model_card as cards, report
 from jaxgan.training import loop
 from jaxgan.training.checkpoints import Checkpoints, structured
 from jaxgan.training.evaluator import Evaluator
-from jaxgan.training.runs import One, cast, use_cores
+from jaxgan.training.runs import TrainingRun, make_run, use_cores
 from jaxgan.training.steps import Steps, prepare
 
 
@@ -46,24 +46,24 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         parallel.initialize(address, options.processes, options.process)
     use_cores(config)
     experiment = build(config)
-    source, members = experiment.source, cast(config, experiment, build)
-    steps = Steps(members, config, members.devices(options.devices), options.parallel)
-    spends = functools.partial(private_run.account, members.experiment, config)
+    source, run = experiment.source, make_run(config, experiment, build)
+    steps = Steps(run, config, run.devices(options.devices), options.parallel)
+    spends = functools.partial(private_run.account, run.experiment, config)
     planned = spends(config.steps)
     if dry_run:
-        _describe(experiment, config, members)
+        _describe(experiment, config, run)
         if planned:
-            print(planned["told"])
+            print(planned["summary"])
         return
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     if jax.process_index() == 0:
         resumable(path, name, config, source, options.fresh)  # tracing StyleGAN2 takes half a minute
-    _trace(steps, members)
-    probe.check(members.experiment)
-    evaluator = _evaluator(members, config, options)
+    _trace(steps, run)
+    probe.check(run.experiment)
+    evaluator = _evaluator(run, config, options)
     directory = None
     if jax.process_index() == 0:
-        directory = RunDirectory(path, name, config, source, members.told, options.fresh)
+        directory = RunDirectory(path, name, config, source, run.member_settings, options.fresh)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the run directory is there")
     try:
@@ -71,28 +71,28 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
             directory.note(privacy={"planned": planned})
         if not options.quiet and directory:
             print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {system.hardware()}")
-            if members.shape:
-                names, on = "; ".join(map(members.name, range(len(members.seeds)))), steps.on
-                print(f"a population of {len(members.seeds)} on {len(on)} x {on[0].platform}: {names}")
+            if run.is_population:
+                names, on = "; ".join(map(run.member_name, range(len(run.seeds)))), steps.on
+                print(f"a population of {len(run.seeds)} on {len(on)} x {on[0].platform}: {names}")
             if planned:
-                print(planned["told"])
-        loop.train(members, config, options, path, name, evaluator, steps)
+                print(planned["summary"])
+        loop.train(run, config, options, path, name, evaluator, steps)
     finally:
         if directory:
             done = spends(_steps_done(path)) if planned else None
             if done:
                 directory.note(privacy={"planned": planned, "done": done})
                 if not options.quiet:
-                    print(done["told"])
+                    print(done["summary"])
             _tell_where(path, options.quiet)
             directory.close()
 
 
-def _evaluator(members: One, config: Any, options: loop.Options) -> Evaluator | None:
+def _evaluator(run: TrainingRun, config: Any, options: loop.Options) -> Evaluator | None:
     """What ``--evaluate-every`` asks; a classifier is trained here, if none was kept."""
     if options.evaluate_every is None:
         return None
-    experiment, metrics = members.experiment, options.metrics or ("fid",)
+    experiment, metrics = run.experiment, options.metrics or ("fid",)
     source = experiment.source
     quality.check(metrics, options.evaluate_count)
     quality.validate_metrics(experiment, metrics, options.evaluate_count)
@@ -100,7 +100,7 @@ def _evaluator(members: One, config: Any, options: loop.Options) -> Evaluator | 
     if quality.looks_at_features(metrics):
         looked_at = scores.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
     evaluator = Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
-    evaluator.rehearse(members.states(members.init(members.keys))[0])
+    evaluator.rehearse(run.member_states(run.init(run.keys))[0])
     return evaluator
 
 
@@ -109,12 +109,12 @@ def _steps_done(path: Path) -> int:
     return rows[-1]["step"] if rows else 0
 
 
-def _trace(steps: Steps, members: One) -> None:
+def _trace(steps: Steps, run: TrainingRun) -> None:
     """Meet what is wrong with the settings or the wiring before anything is written."""
     try:
         steps.trace()
     except jax.errors.ConcretizationTypeError as error:
-        names = [name for name in (members.told or [{}])[0] if name != "seed"]
+        names = [name for name in (run.member_settings or [{}])[0] if name != "seed"]
         if not names:
             raise
         raise ValueError(f"--vary: this experiment's program depends on the value of {' or '.join(names)}") from error
@@ -131,12 +131,12 @@ def _tell_where(path: Path, quiet: bool) -> None:
         print(f"samples: {path / 'samples'}\nreport: {written}")
 
 
-def _describe(experiment: Experiment, config: Any, members: One) -> None:
+def _describe(experiment: Experiment, config: Any, run: TrainingRun) -> None:
     """What a run would be: for ``--dry-run``."""
-    game = members.game
-    state = jax.eval_shape(game.init, members.keys)
+    game = run.game
+    state = jax.eval_shape(game.init, run.keys)
     size = config.batch_size * game.batch_multiple
-    batch = members.batch([Batches(experiment.source, size, seed)[0] for seed in members.seeds])
+    batch = run.join_batches([Batches(experiment.source, size, seed)[0] for seed in run.seeds])
     step = jax.jit(lambda state, batch: game.step(state, prepare(None, batch)))
     compiled = step.lower(state, batch).compile()
     cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
@@ -146,8 +146,8 @@ def _describe(experiment: Experiment, config: Any, members: One) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}")
-    if members.shape:
-        console.print(f"population  {len(members.seeds)} members; what follows is of all together")
+    if run.is_population:
+        console.print(f"population  {len(run.seeds)} members; what follows is of all together")
     for net, count in parameter_counts(state).items():
         console.print(f"network {net:<4}{count:,} parameters")
     states = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(jax.eval_shape(_raw_keys, state)))
@@ -178,13 +178,13 @@ def leaves(run_dir: Path, step: int | None, best: bool = False) -> dict[str, np.
 def restored(name, config, build: Build, run_dir: Path, step, member, best) -> tuple[Experiment, State, str]:
     """An experiment, the state of one of its members at a checkpoint, and which one of a population it is."""
     experiment = build(config)
-    members = cast(config, experiment, build)
-    if member is not None and not 0 <= member < len(members.seeds):
-        last = len(members.seeds) - 1
+    run = make_run(config, experiment, build)
+    if member is not None and not 0 <= member < len(run.seeds):
+        last = len(run.seeds) - 1
         raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
-    like = members.init(members.keys)
+    like = run.init(run.keys)
     state = structured(like, leaves(run_dir, step, best), f"the checkpoint in {run_dir}")
-    return members.experiment, members.states(state)[member or 0], members.name(member or 0)
+    return run.experiment, run.member_states(state)[member or 0], run.member_name(member or 0)
 
 
 def sample(

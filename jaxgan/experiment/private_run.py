@@ -75,10 +75,10 @@ def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] |
         uses=kinds or of(experiment.game),
     )
     names = privacy.shown(experiment.game, batch)
-    told = privacy.told(names, spent, config.private_delta, noise, config.private_clip, steps)
+    summary = privacy.told(names, spent, config.private_delta, noise, config.private_clip, steps)
     # JSON has no infinity.
     numbers = {name: value if math.isfinite(value) else None for name, value in spent._asdict().items()}
-    return {"steps": steps, "epsilon": numbers, "delta": config.private_delta, "players": names, "told": told}
+    return {"steps": steps, "epsilon": numbers, "delta": config.private_delta, "players": names, "summary": summary}
 
 
 def _batch(experiment: Experiment, config: Any) -> Any:

@@ -1,12 +1,11 @@
-"""A doctor for training: what measures of a game say is wrong as it goes, and the mend.
+"""Watches a training and says what looks wrong, with what to try.
 
-Every ``EVERY`` steps a ``probe.Probe`` looks at the state, on the devices, while the next steps are computed.
-``Doctor`` joins what it finds to the metrics of the steps between, and ``diagnose`` names what holds of the last
-``WINDOW``.
+Every ``EVERY`` steps a ``probe.Probe`` measures the state on the devices, while the next steps are computed.
+``TrainingMonitor`` joins these measures to the mean metrics of the steps since the last probe, and ``diagnose`` judges
+the last ``WINDOW`` of them.
 
-Where the thresholds come from: ``tests/helpers/sabotages.py`` breaks trainings on purpose; thresholds lie between
-what those
-show, of seeds 0 to 2, and what the experiments' default runs show.
+The thresholds lie between the measures of trainings that are broken on purpose (``tests/helpers/sabotages.py``, seeds
+0 to 2) and those of the experiments' default runs.
 """
 
 import collections
@@ -150,7 +149,7 @@ def mend(verdict: Verdict) -> str:
     return MENDS[verdict.name].format(of=verdict.of or "the generator")
 
 
-class Doctor:
+class TrainingMonitor:
     """Watches a run: joins what a probe found to the metrics of the steps before it, and tells what is wrong.
 
     Args:
@@ -174,7 +173,7 @@ class Doctor:
         self._rows: list[Mapping[str, Any]] = []
         self._first: list[Mapping[str, float] | None] = [None] * members
         self._windows = [collections.deque(maxlen=WINDOW) for _ in range(members)]
-        self._told = {(i, name, of) for row in known for i, name, of, *_ in row.get("verdicts", ())}
+        self._reported = {(i, name, of) for row in known for i, name, of, *_ in row.get("verdicts", ())}
         self.verdicts: list[tuple[int, Verdict]] = []
         for row in known:
             self._remember(row)
@@ -202,10 +201,10 @@ class Doctor:
             for verdict in diagnose(window, first)
         ]
         for i, verdict in self.verdicts:
-            if (i, verdict.name, verdict.of) not in self._told:
-                self._told.add((i, verdict.name, verdict.of))
+            if (i, verdict.name, verdict.of) not in self._reported:
+                self._reported.add((i, verdict.name, verdict.of))
                 whose = " ".join(filter(None, (self._name(i), verdict.of)))
-                self._say(f"step {step}: {told(verdict, whose)}: {mend(verdict)}")
+                self._say(f"step {step}: {describe(verdict, whose)}: {mend(verdict)}")
         listed = [[i, *verdict, mend(verdict)] for i, verdict in self.verdicts]
         return {**finding, **({"verdicts": listed} if listed else {})}
 
@@ -226,6 +225,6 @@ class Doctor:
                 window.append(own)
 
 
-def told(verdict: Verdict, whose: str = "") -> str:
+def describe(verdict: Verdict, whose: str = "") -> str:
     """A verdict and its evidence."""
     return f"{verdict.name}{' of ' + whose if whose else ''}: {verdict.evidence}"

@@ -202,7 +202,8 @@ def maker(versions: Mapping[str, Any], experiment: str) -> str:
 def _privacy(record: Mapping[str, Any]) -> str | None:
     """What a private run has spent, or will have."""
     privacy = record.get("privacy") or {}
-    return (privacy.get("done") or privacy.get("planned") or {}).get("told")
+    spent = privacy.get("done") or privacy.get("planned") or {}
+    return spent.get("summary") or spent.get("told")  # runs of jaxgan 0.1.0.dev have "told"
 
 
 def _members(record: Mapping[str, Any], columns: Columns) -> dict[str, Any] | None:

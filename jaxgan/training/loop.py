@@ -18,13 +18,13 @@ from jaxgan.core.game import State
 from jaxgan.experiment.experiment import SHEET_COLUMNS
 from jaxgan.experiment.quality import PixelScore
 from jaxgan.monitoring import diagnostics, metrics_file
-from jaxgan.monitoring.diagnostics import Doctor
+from jaxgan.monitoring.diagnostics import TrainingMonitor
 from jaxgan.monitoring.metrics_file import Diverged
 from jaxgan.monitoring.probe import Probe
 from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.evaluator import Evaluator
-from jaxgan.training.runs import One, on_host
+from jaxgan.training.runs import TrainingRun, to_host
 from jaxgan.training.steps import TOGETHER, Steps
 
 LOOK_EVERY = TOGETHER  # steps between looks at metrics and signals
@@ -96,7 +96,7 @@ class Interrupted(Exception):
 
 
 def train(
-    members: One,
+    run: TrainingRun,
     config: Any,
     options: Options,
     path: Path,
@@ -107,7 +107,7 @@ def train(
     """Train until ``config.steps``, from the newest checkpoint under ``path`` if there is one.
 
     Args:
-      members: who is trained: ``One(experiment, config)``, or what ``cast`` says.
+      run: what is trained; see ``jaxgan.training.runs.make_run``.
       config: has ``steps``, ``batch_size`` and ``seed``.
       options: how.
       path: the run's directory, which no other run writes: see ``RunDirectory``.
@@ -119,13 +119,13 @@ def train(
       Diverged: a term or the state is no longer finite, in all members; the last good checkpoint is kept.
       Interrupted: SIGINT or SIGTERM came; everything is saved.
     """
-    steps = steps or Steps(members, config, members.devices(options.devices), options.parallel)
+    steps = steps or Steps(run, config, run.devices(options.devices), options.parallel)
     by = evaluator.by if evaluator else "pixels"
     checkpoints = Checkpoints(path / "checkpoints", by=by, say=_say(options))
-    state = members.init(members.keys)
+    state = run.init(run.keys)
     restored = checkpoints.restore(state)
     state = state if restored is None else restored
-    start, images = int(state.step), config.batch_size * len(members.seeds)
+    start, images = int(state.step), config.batch_size * len(run.seeds)
     terminal = Terminal(config.steps, start, images, options.quiet or jax.process_index() > 0)
     if restored is not None:
         terminal.say(f"resumed from step {start}")
@@ -133,24 +133,24 @@ def train(
         terminal.say("no checkpoint: starting again from step 0")
     if start >= config.steps:
         terminal.say(f"nothing to do: the run is at step {start} of {config.steps}; --steps may grow")
-    run = _Run(members, config, options, path, name, checkpoints, terminal, evaluator)
-    placed = members.place(state, steps.on, steps.form)
+    loop = _Run(run, config, options, path, name, checkpoints, terminal, evaluator)
+    placed = run.place(state, steps.on, steps.form)
     del state, restored  # a copy of all that is trained
     try:
         with _signals() as received:
-            run.train(placed, start, steps, received)
+            loop.train(placed, start, steps, received)
     finally:
         terminal.close()
-        run.close()
+        loop.close()
         checkpoints.close()
 
 
 class _Run:
     """What the loop writes to. One method a concern, ``train`` first."""
 
-    def __init__(self, members: One, config, options: Options, path: Path, name, checkpoints, terminal, evaluator):
-        self.members, self.config, self.options, self.path, self.name = members, config, options, path, name
-        self.experiment, self.checkpoints, self.terminal = members.experiment, checkpoints, terminal
+    def __init__(self, run: TrainingRun, config, options: Options, path: Path, name, checkpoints, terminal, evaluator):
+        self.run, self.config, self.options, self.path, self.name = run, config, options, path, name
+        self.experiment, self.checkpoints, self.terminal = run.experiment, checkpoints, terminal
         self.writer = jax.process_index() == 0
         self.file: metrics_file.MetricsFile | None = None
         self.profiling = False
@@ -160,7 +160,7 @@ class _Run:
         self.sample = self.experiment.sampler()
         self.evaluator: Evaluator | None = evaluator
         self.score = PixelScore(self.experiment, config.seed)
-        self.doctor: Doctor | None = None
+        self.monitor: TrainingMonitor | None = None
         self.sheets = self.experiment.draw_sheets(config.seed) if self.experiment.display.sheets else lambda state: {}
         self.grid_latents = self.experiment.draw(config.seed, np.arange(GRID))
 
@@ -168,13 +168,13 @@ class _Run:
         config, options = self.config, self.options
         if self.writer:
             self.file = metrics_file.MetricsFile(self.path, start)
-            self.doctor = self.called()
+            self.monitor = self.make_monitor()
             if self.evaluator:
                 self.evaluator.open(self.path / "evaluations.jsonl", start, self.terminal.say)
         if start == 0:
             self.save_grid(state, 0)
         else:
-            self.lost = set(_broken(state, self.members))
+            self.lost = set(_broken(state, self.run))
             if self.file and self.file.last:
                 self.lost |= set(metrics_file.diverged(self.file.last))
         batches = steps.batches(start)
@@ -188,8 +188,8 @@ class _Run:
             last = step == config.steps
             due = {"sample": step % options.sample_every == 0, "save": self.is_saved(step)}
             alone = jax.process_count() == 1  # several agree, so they ask each other at set steps
-            if self.doctor and step % diagnostics.EVERY == 0:
-                self.doctor.watch(self.members.probed(state), step)
+            if self.monitor and step % diagnostics.EVERY == 0:
+                self.monitor.watch(self.run.probe_state(state), step)
             if step % LOOK_EVERY == 0 or last or any(due.values()) or (alone and received):
                 stop = parallel.largest(received[0] if received else 0)
                 # While the devices compute the newest steps, what came before them is written down.
@@ -210,14 +210,14 @@ class _Run:
         if stop and saved < config.steps:
             raise Interrupted(stop)
 
-    def called(self) -> Doctor | None:
+    def make_monitor(self) -> TrainingMonitor | None:
         """Who watches the run; no one a private one, for what is told of reals would cost privacy."""
         if getattr(self.config, "private_noise", 0):
             return None
-        members, seed = self.members, self.config.seed
-        probe = Probe(self.experiment, seed, len(members.seeds) if members.shape else None)
+        run, seed = self.run, self.config.seed
+        probe = Probe(self.experiment, seed, len(run.seeds) if run.is_population else None)
         known = metrics_file.read_metrics(self.path / "diagnosis.jsonl")
-        return Doctor(probe, len(members.seeds), members.name, self.terminal.say, known)
+        return TrainingMonitor(probe, len(run.seeds), run.member_name, self.terminal.say, known)
 
     def is_saved(self, step: int) -> bool:
         return step % self.options.checkpoint_every == 0 or self.is_evaluated(step)
@@ -244,7 +244,7 @@ class _Run:
                 for found in metrics_file.rows(first, count, jax.device_get(metrics)):
                     self.lose(found["step"], metrics_file.diverged(found))
                     row = metrics_file.without(self.lost, found)
-                    finding = self.doctor.see(row) if self.doctor else None
+                    finding = self.monitor.see(row) if self.monitor else None
                     if self.file:
                         self.file.write(row)
                         if finding:
@@ -255,7 +255,7 @@ class _Run:
         if row:
             now, steps = time.perf_counter(), sum(count for _, count, _ in ready)
             self.looked, self.pace = now, (now - self.looked) / steps
-            rate = self.terminal.show(row, self.doctor.summary() if self.doctor else "")
+            rate = self.terminal.show(row, self.monitor.summary() if self.monitor else "")
             if rate and self.file:
                 self.file.write_speed(row["step"], rate)
 
@@ -263,22 +263,22 @@ class _Run:
         """Members of a population may diverge, and the others go on; ``Diverged`` once none is left."""
         for i in sorted(found.keys() - self.lost):
             self.lost.add(i)
-            if len(self.lost) == len(self.members.seeds):
+            if len(self.lost) == len(self.run.seeds):
                 others = " of the last member" * (len(self.lost) > 1)
                 raise Diverged(f"step {step}: {found[i]}{others}")
-            self.terminal.say(f"step {step}: {self.members.name(i)} diverged, {found[i]}; the others go on")
+            self.terminal.say(f"step {step}: {self.run.member_name(i)} diverged, {found[i]}; the others go on")
 
     def save(self, state: State) -> None:
         """A checkpoint, if a member is finite, after the metrics up to it are on disk; scored by its best member."""
-        state = jax.tree.map(on_host, state)  # the devices' own is used up by the next step
+        state = jax.tree.map(to_host, state)  # the devices' own is used up by the next step
         step = int(state.step)
-        self.lose(step, _broken(state, self.members))
-        whole = {i: own for i, own in enumerate(self.members.states(state)) if i not in self.lost}
+        self.lose(step, _broken(state, self.run))
+        whole = {i: own for i, own in enumerate(self.run.member_states(state)) if i not in self.lost}
 
         def score() -> float:
             if self.evaluator is None:
                 return min(map(self.score, whole.values()))
-            return self.evaluator(step, whole, len(self.members.seeds)) if self.is_evaluated(step) else float("inf")
+            return self.evaluator(step, whole, len(self.run.seeds)) if self.is_evaluated(step) else float("inf")
 
         self.checkpoints.save(state, score)
 
@@ -286,7 +286,7 @@ class _Run:
         """The sample grid, and the experiment's sheets, of a population its first member's."""
         if not self.writer:
             return
-        states = self.members.states(state)
+        states = self.run.member_states(state)
         grid = self.grid(states)
         if grid is not None:
             self.save_picture(grid, f"step_{step:07}")
@@ -364,12 +364,12 @@ def _profiled(options: Options) -> tuple[int, int]:
     return LOOK_EVERY, LOOK_EVERY + options.profile
 
 
-def _broken(state: State, members: One) -> dict[int, str]:
+def _broken(state: State, run: TrainingRun) -> dict[int, str]:
     """The members, 0 for a single game, of whom a leaf of the state is not finite: which."""
     found: dict[int, str] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path((state.params, state.stats))[0]:
         if jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating):
-            finite = np.isfinite(np.asarray(leaf)).reshape(len(members.seeds), -1).all(1)
+            finite = np.isfinite(np.asarray(leaf)).reshape(len(run.seeds), -1).all(1)
             where = jax.tree_util.keystr(path[1:], simple=True, separator=".")
             found |= {int(i): f"{where} is no longer finite" for i in np.flatnonzero(~finite) if i not in found}
     return found

@@ -1,9 +1,11 @@
-"""Who is trained in a run: one game, or a population, and what each member has of its own.
+"""What a run trains: a single game, or a population of games.
 
-An experiment's settings may have ``population``, how many seeds from ``seed`` on, and ``vary``, settings of which
-members have different values: ``("learning_rate=1e-4,4e-4",)``. There is a member for every choice of values and seed.
+The settings ``population`` and ``vary`` decide which. ``population`` is the number of seeds, counted from ``seed``;
+``vary`` lists settings with the values that members take, as in ``("learning_rate=1e-4,4e-4",)``. There is one member
+for every combination of values and seed.
 """
 
+import abc
 import dataclasses
 import itertools
 import os
@@ -16,30 +18,33 @@ import numpy as np
 
 from jaxgan import parallel
 from jaxgan.core import system
-from jaxgan.core.game import State
+from jaxgan.core.game import Game, State
 from jaxgan.data.source import hold_out
 from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.private_run import made_private
+from jaxgan.experiment.settings import Settings
 from jaxgan.games.population import Population, member
 
-MOST = 4096  # seeds
+MAX_POPULATION = 4096  # seeds
 
 
-def listed_members(config: Any) -> list[dict[str, Any]]:
-    """What each member has of its own, ``seed`` and the settings that vary; a single game's is an empty list.
+def list_member_settings(config: Settings) -> list[dict[str, Any]]:
+    """The settings in which each member differs, ``seed`` first; an empty list for a single game.
 
     Raises:
-      ValueError: a setting is not one that can vary, or has no values.
+      ValueError: a setting cannot vary or has no values, or ``population`` is out of its range.
     """
-    varied = {}
-    for text in getattr(config, "vary", ()):
-        name, values = _parsed(text, config)
+    varied: dict[str, list[float]] = {}
+    for text in config.vary:
+        name, values = _parse_variation(text, config)
         if name in varied:
-            raise ValueError(f"--vary {name}: named twice; give all its values at once, separated by commas")
+            raise ValueError(f"`vary` names {name} twice; give all its values at once, separated by commas.")
         varied[name] = values
-    population = getattr(config, "population", 1)
-    if not 1 <= population <= MOST or config.seed + population > 2**32:
-        raise ValueError(f"--population {population}: from 1 to {MOST:,}, of seeds below 2**32")
+    population = config.population
+    if not 1 <= population <= MAX_POPULATION:
+        raise ValueError(f"`population` must be between 1 and {MAX_POPULATION:,}, got {population}.")
+    if config.seed + population > 2**32:
+        raise ValueError(f"`population` needs seeds below 2**32, got {population} seeds from {config.seed} on.")
     seeds = range(config.seed, config.seed + population)
     if len(seeds) == 1 and not varied:
         return []
@@ -48,155 +53,238 @@ def listed_members(config: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _parsed(text: str, config: Any) -> tuple[str, list[float]]:
+def _parse_variation(text: str, config: Settings) -> tuple[str, list[float]]:
+    """A setting's name and values, of ``"learning_rate=1e-4,4e-4"``."""
     name, _, values = text.partition("=")
     name = name.strip().replace("-", "_")
     floats = [field.name for field in dataclasses.fields(config) if isinstance(getattr(config, field.name), float)]
-    numbers = [field for field in floats if not field.startswith("private_")]
-    if name not in numbers:
-        raise ValueError(f"--vary {text}: {name!r} cannot vary within one program; what can: {', '.join(numbers)}")
+    can_vary = [field for field in floats if not field.startswith("private_")]
+    if name not in can_vary:
+        raise ValueError(
+            f"`vary` got {text!r}, but {name!r} cannot vary, because all members share one compiled program; "
+            f"the settings that can vary are {', '.join(can_vary)}."
+        )
     try:
         return name, [float(value) for value in values.split(",")]
     except ValueError:
-        raise ValueError(f"--vary {text}: want numbers, separated by commas: {name}=1e-4,4e-4") from None
+        raise ValueError(
+            f"`vary` takes numbers that are separated by commas, as in {name}=1e-4,4e-4; got {text!r}."
+        ) from None
 
 
-def use_cores(config: Any) -> None:
-    """Make as many virtual CPU devices as cores, for a population; unless JAX_NUM_CPU_DEVICES says how many."""
-    told = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if len(listed_members(config)) > 1 and jax.config.jax_num_cpu_devices == -1 and not told:  # pyright: ignore
+def use_cores(config: Settings) -> None:
+    """Make one virtual CPU device per core if a population is trained, unless JAX_NUM_CPU_DEVICES sets the number."""
+    is_set = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    is_set = is_set or jax.config.jax_num_cpu_devices != -1  # pyright: ignore
+    if len(list_member_settings(config)) > 1 and not is_set:
         try:
             jax.config.update("jax_num_cpu_devices", system.cores())
-        except RuntimeError:  # JAX is in use
+        except RuntimeError:  # JAX is in use already
             return
 
 
-def cast(config: Any, experiment: Experiment, build: Build) -> "One | Many":
-    """Whom the settings ask for."""
-    if getattr(config, "held_out", 0):
-        source, held = hold_out(experiment.source, config.held_out)
-        experiment = dataclasses.replace(experiment, source=source, held_out=held)
-    members = listed_members(config)
-    if members and getattr(config, "private_noise", 0):
-        raise ValueError("--private-noise: of one run; each member of a population would spend privacy of its own")
-    return Many(made_private(experiment, config), config, build, members) if members else One(experiment, config)
+def make_run(config: Settings, experiment: Experiment, build: Build) -> "TrainingRun":
+    """The run that the settings describe: a ``SingleRun``, or a ``PopulationRun`` if they vary something.
+
+    Args:
+      config: the experiment's settings.
+      experiment: ``build(config)``.
+      build: makes an experiment of settings; a population calls it again for the settings of its members.
+
+    Raises:
+      ValueError: the settings contradict each other, or the experiment.
+    """
+    if config.held_out:
+        source, held_out = hold_out(experiment.source, config.held_out)
+        experiment = dataclasses.replace(experiment, source=source, held_out=held_out)
+    members = list_member_settings(config)
+    if not members:
+        return SingleRun(experiment, config)
+    if config.private_noise:
+        raise ValueError(
+            "`private_noise` cannot be used with a population, because each member would spend privacy of its own."
+        )
+    # A population is not private: this checks that the settings of private training are left at their defaults.
+    return PopulationRun(made_private(experiment, config), config, build, members)
 
 
-class One:
-    """A single game.
+class TrainingRun(abc.ABC):
+    """What a run trains, seen as a list of members: a single game has one.
 
     Attributes:
-      game: what is trained: a ``Game`` or a ``Population``.
+      experiment: the experiment; its games are private if the settings ask for that.
+      game: what is trained, a ``Game`` or a ``Population``.
+      keys: the argument of ``game.init``.
       init: ``game.init``, compiled.
-      keys: what it takes.
-      seeds: of the order of each member's data.
-      told: what each has of its own, for the run's record; of a single game nothing.
-      shape: what a batch's arrays have after the examples and before an example's own shape.
+      seeds: for each member the seed of its data's order.
+      member_settings: for each member the settings in which it differs; empty for a single game.
+      is_population: whether states and metrics have an axis of members.
     """
 
-    shape: tuple[int, ...] = ()
+    is_population: bool
 
-    def __init__(self, experiment: Experiment, config: Any):
-        self.experiment = made_private(experiment, config)
-        self.game, self.keys = self.experiment.game, jax.random.key(config.seed)
-        self.init = jax.jit(self.game.init)
-        self.seeds, self.told = (config.seed,), []
+    def __init__(
+        self,
+        experiment: Experiment,
+        game: Game | Population,
+        keys: jax.Array,
+        seeds: tuple[int, ...],
+        member_settings: list[dict[str, Any]],
+    ):
+        self.experiment = experiment
+        self.game = game
+        self.keys = keys
+        self.init = jax.jit(game.init)
+        self.seeds = seeds
+        self.member_settings = member_settings
+
+    @abc.abstractmethod
+    def devices(self, count: int | None) -> list[parallel.Device]:
+        """The devices to train on: at most ``count``, or all that can be used.
+
+        Raises:
+          ValueError: there are fewer, or they cannot share the work evenly.
+        """
+
+    @abc.abstractmethod
+    def check_batch_size(self, batch_size: int, devices: Sequence[parallel.Device]) -> None:
+        """Check that the devices share a batch evenly; raises ``ValueError`` if not."""
+
+    @abc.abstractmethod
+    def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
+        """The state on the devices; ``method`` is ``pmap`` or ``shard_map``."""
+
+    @abc.abstractmethod
+    def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
+        """The compiled step of the game that is played at ``step``; ``how`` is passed on to ``jaxgan.parallel``."""
+
+    @abc.abstractmethod
+    def join_batches(self, batches: Sequence[Any]) -> Any:
+        """One step's batch, made of the batch of each member."""
+
+    @abc.abstractmethod
+    def member_states(self, state: State) -> list[State]:
+        """The state of each member on one device or on the host, to draw samples with."""
+
+    @abc.abstractmethod
+    def probe_state(self, state: State) -> State:
+        """The state as ``monitoring.probe.Probe`` takes it."""
+
+    @abc.abstractmethod
+    def member_name(self, i: int) -> str:
+        """A member's name in messages; empty for a single game."""
+
+
+class SingleRun(TrainingRun):
+    """Trains one game."""
+
+    is_population = False
+
+    def __init__(self, experiment: Experiment, config: Settings):
+        experiment = made_private(experiment, config)
+        super().__init__(experiment, experiment.game, jax.random.key(config.seed), (config.seed,), [])
 
     def devices(self, count: int | None) -> list[parallel.Device]:
-        """Those to train on, of all or of the ``count`` asked for."""
         return parallel.devices(count)
 
-    def check_divides(self, batch_size: int, on: Sequence[parallel.Device]) -> None:
-        """``ValueError`` unless a batch is dealt evenly to the devices."""
-        if batch_size % len(on):
-            told = parallel.nearest(batch_size, len(on))
-            raise ValueError(f"--batch-size {batch_size}: it does not divide over {len(on)} devices; use {told}")
+    def check_batch_size(self, batch_size: int, devices: Sequence[parallel.Device]) -> None:
+        if batch_size % len(devices):
+            nearest = parallel.nearest(batch_size, len(devices))
+            raise ValueError(
+                f"`batch_size` must be divisible by the number of devices, {len(devices)}, got {batch_size}; "
+                f"use {nearest}."
+            )
 
-    def place(self, state: State, on: Sequence[parallel.Device], form: str) -> State:
-        return parallel.replicate(state, on, local=form == "pmap")
+    def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
+        return parallel.replicate(state, devices, local=method == "pmap")
 
-    def step(self, step: int, on: Sequence[parallel.Device], form: str, **how: Any) -> parallel.Step:
-        """The compiled step of the game at ``step``."""
-        spread = parallel.pmap if form == "pmap" else parallel.shard_map
-        return spread(self.experiment.at(step), on, **how)
+    def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
+        spread = parallel.pmap if method == "pmap" else parallel.shard_map
+        return spread(self.experiment.at(step), devices, **how)
 
-    def batch(self, own: Sequence[Any]) -> Any:
-        """A step's batch, from each member's."""
-        return own[0]
+    def join_batches(self, batches: Sequence[Any]) -> Any:
+        (batch,) = batches
+        return batch
 
-    def states(self, state: State) -> list[State]:
-        """Each member's own, as this process's first device or the host has it: for sampling, which is not spread."""
-        return [jax.tree.map(lambda x: x.addressable_data(0) if isinstance(x, jax.Array) else x, state)]
+    def member_states(self, state: State) -> list[State]:
+        def on_first_device(x):
+            return x.addressable_data(0) if isinstance(x, jax.Array) else x
 
-    def probed(self, state: State) -> State:
-        """The state as ``probe.Probe`` takes it."""
-        return self.states(state)[0]
+        return [jax.tree.map(on_first_device, state)]
 
-    def name(self, i: int) -> str:
-        """For messages; empty for a single game."""
+    def probe_state(self, state: State) -> State:
+        return self.member_states(state)[0]
+
+    def member_name(self, i: int) -> str:
         return ""
 
 
-class Many(One):
-    """The members of a population, spread over devices."""
+class PopulationRun(TrainingRun):
+    """Trains the members of a population, which are spread over the devices."""
 
-    def __init__(self, experiment: Experiment, config: Any, build: Build, members: list[dict[str, Any]]):
-        self.experiment, self._config, self._build, self.told = experiment, config, build, members
-        self.seeds = tuple(own["seed"] for own in members)
-        self.keys = jnp.stack([jax.random.key(seed) for seed in self.seeds])
-        self.shape = (len(members),)
-        names = [name for name in members[0] if name != "seed"]
-        self._settings = {name: np.array([own[name] for own in members], np.float32) for name in names}
-        for own in members if names else ():  # a value that is out of its range is met here
-            self._varied(**{name: own[name] for name in names})
-        self.game = self._population(0)
-        self.init = jax.jit(self.game.init)
+    is_population = True
+
+    def __init__(self, experiment: Experiment, config: Settings, build: Build, member_settings: list[dict[str, Any]]):
+        self._config, self._build = config, build
+        names = [name for name in member_settings[0] if name != "seed"]
+        self._varied = {name: np.array([own[name] for own in member_settings], np.float32) for name in names}
+        if names:  # building each member once finds values that are out of their range
+            for own in member_settings:
+                self._build_with(experiment, {name: own[name] for name in names})
+        seeds = tuple(own["seed"] for own in member_settings)
+        keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+        population = self._population(experiment, len(seeds), 0)
+        super().__init__(experiment, population, keys, seeds, member_settings)
 
     def devices(self, count: int | None) -> list[parallel.Device]:
         if jax.process_count() > 1:
-            raise ValueError("a population runs on one host; start one on each, with other seeds")
-        on, size = parallel.devices(count), len(self.seeds)
-        fitting = [n for n in range(1, len(on) + 1) if size % n == 0]
+            raise ValueError("A population runs on one host; start one on each host, with different seeds.")
+        devices, size = parallel.devices(count), len(self.seeds)
+        fitting = [n for n in range(1, len(devices) + 1) if size % n == 0]
         if count and count not in fitting:
             raise ValueError(
-                f"--devices {count} do not share {size} members evenly; use {' or '.join(map(str, fitting))}"
+                f"`devices` must share {size} members evenly, got {count}; use {' or '.join(map(str, fitting))}."
             )
-        return on[: fitting[-1]]
+        return devices[: fitting[-1]]
 
-    def check_divides(self, batch_size: int, on: Sequence[parallel.Device]) -> None:
-        """Each member has a whole batch, on one device."""
+    def check_batch_size(self, batch_size: int, devices: Sequence[parallel.Device]) -> None:
+        """Any size is allowed: each member has its whole batch on one device."""
 
-    def place(self, state: State, on: Sequence[parallel.Device], form: str) -> State:
-        return parallel.share_out(state, on)
+    def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
+        return parallel.share_out(state, devices)
 
-    def step(self, step: int, on: Sequence[parallel.Device], form: str, **how: Any) -> parallel.Step:
-        return parallel.members(self._population(step), on, **how)
+    def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
+        return parallel.members(self._population(self.experiment, len(self.seeds), step), devices, **how)
 
-    def batch(self, own: Sequence[Any]) -> Any:
-        return jax.tree.map(lambda *xs: np.stack(xs, 1), *own)
+    def join_batches(self, batches: Sequence[Any]) -> Any:
+        return jax.tree.map(lambda *xs: np.stack(xs, 1), *batches)
 
-    def states(self, state: State) -> list[State]:
-        whole = jax.tree.map(on_host, state)
+    def member_states(self, state: State) -> list[State]:
+        whole = jax.tree.map(to_host, state)
         return [member(whole, i) for i in range(len(self.seeds))]
 
-    def probed(self, state: State) -> State:
+    def probe_state(self, state: State) -> State:
         return state
 
-    def name(self, i: int) -> str:
-        return f"member {i} ({', '.join(f'{name} {value:g}' for name, value in self.told[i].items())})"
+    def member_name(self, i: int) -> str:
+        return f"member {i} ({', '.join(f'{name} {value:g}' for name, value in self.member_settings[i].items())})"
 
-    def _population(self, step: int) -> Population:
-        size, game = len(self.seeds), self.experiment.at(step)
-        if not self._settings:
+    def _population(self, experiment: Experiment, size: int, step: int) -> Population:
+        game = experiment.at(step)
+        if not self._varied:
             return Population(game, size)
-        return Population(game, size, lambda **settings: self._varied(**settings).at(step), self._settings)
 
-    def _varied(self, **settings: Any) -> Experiment:
-        return self._build(dataclasses.replace(self._config, vary=(), **settings), self.experiment.source)
+        def member_game(**settings: Any) -> Game:
+            return self._build_with(experiment, settings).at(step)
+
+        return Population(game, size, member_game, self._varied)
+
+    def _build_with(self, experiment: Experiment, settings: dict[str, Any]) -> Experiment:
+        return self._build(dataclasses.replace(self._config, vary=(), **settings), experiment.source)
 
 
-def on_host(x: Any) -> Any:
-    """An array, or keys, on the host."""
+def to_host(x: Any) -> Any:
+    """An array, or an array of keys, on the host."""
     if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(jnp.asarray(np.asarray(jax.random.key_data(x))), impl=jax.random.key_impl(x))
     return np.asarray(x)

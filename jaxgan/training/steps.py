@@ -11,7 +11,7 @@ from jaxgan import parallel
 from jaxgan.core.game import Game
 from jaxgan.data import Arrays, Batches, Source, Unpaired, as_float, stream
 from jaxgan.data.source import size_in_bytes
-from jaxgan.training.runs import One
+from jaxgan.training.runs import TrainingRun
 
 TOGETHER = 10  # the most steps of a call
 RESIDENT_BYTES = 2**30  # data up to this size lives on the devices
@@ -23,7 +23,7 @@ class Steps:
     """Of a run: ``state, metrics = steps.at(n)(state, batches)``.
 
     Args:
-      members: who is trained.
+      run: what is trained.
       config: has ``steps`` and ``batch_size``.
       on: the devices that share a step.
       form: how: ``pmap`` or ``shard_map``.
@@ -32,19 +32,19 @@ class Steps:
       ValueError: they cannot share a batch evenly.
     """
 
-    def __init__(self, members: One, config: Any, on: list[parallel.Device], form: str):
-        members.check_divides(config.batch_size, on)
+    def __init__(self, run: TrainingRun, config: Any, on: list[parallel.Device], form: str):
+        run.check_batch_size(config.batch_size, on)
         self.on, self.form = on, form
-        self._members, self._config = members, config
-        self._source = members.experiment.source
+        self._run, self._config = run, config
+        self._source = run.experiment.source
         self._compiled: dict[Game, parallel.Step] = {}
 
     def at(self, step: int) -> parallel.Step:
         """That of the game at ``step``, made when it is first met."""
-        game = self._members.experiment.at(step)
+        game = self._run.experiment.at(step)
         if game not in self._compiled:
             how = {"prepare": prepare, "resident": self._resident, "together": self.together}
-            self._compiled[game] = self._members.step(step, self.on, self.form, **how)
+            self._compiled[game] = self._run.compile_step(step, self.on, self.form, **how)
         return self._compiled[game]
 
     def trace(self) -> None:
@@ -52,8 +52,8 @@ class Steps:
 
         What is resident is placed for it.
         """
-        members, experiment = self._members, self._members.experiment
-        state, one = jax.eval_shape(members.init, members.keys), self._one()
+        run, experiment = self._run, self._run.experiment
+        state, one = jax.eval_shape(run.init, run.keys), self._one()
         firsts = {experiment.at(0): 0}
         for step in range(1, self._config.steps if experiment.game_at else 1):
             if experiment.at(step) is not experiment.at(step - 1):
@@ -65,11 +65,11 @@ class Steps:
 
     def batches(self, start: int) -> Iterator[Any]:
         """This process's rows of each global batch from ``start`` on: ``batch_size`` for each turn of a step."""
-        members, config, source = self._members, self._config, self._source
-        experiment = members.experiment
+        run, config, source = self._run, self._config, self._source
+        experiment = run.experiment
         most = experiment.game.batch_multiple
         size = config.batch_size * most
-        seeds = dict.fromkeys(members.seeds)  # members of one seed see the same examples
+        seeds = dict.fromkeys(run.seeds)  # members of one seed see the same examples
         own = [Batches(source, size, seed, parallel.rows(size)) for seed in seeds]
         if is_resident(source):
             each = [map(batches.indices, range(start, config.steps)) for batches in own]
@@ -77,7 +77,7 @@ class Steps:
             each = [stream(batches, start, config.steps, max(1, READERS // len(own))) for batches in own]
         for step, parts in enumerate(zip(*each), start):
             share, by_seed = experiment.at(step).batch_multiple, dict(zip(seeds, parts))
-            batch = members.batch([by_seed[seed] for seed in members.seeds])
+            batch = run.join_batches([by_seed[seed] for seed in run.seeds])
             yield jax.tree.map(lambda x, k=share: x[: len(x) * k // most], batch)
 
     @functools.cached_property
@@ -85,7 +85,7 @@ class Steps:
         """The most steps of a call; few where batches are read and large, for they wait for each other in memory."""
         if is_resident(self._source):
             return TOGETHER
-        size = self._config.batch_size * self._members.experiment.game.batch_multiple
+        size = self._config.batch_size * self._run.experiment.game.batch_multiple
         batch = sum(x.nbytes for x in self._one().values()) * size
         return min(max(1, AHEAD_BYTES // batch), TOGETHER)
 
@@ -102,7 +102,7 @@ class Steps:
             one = dict.fromkeys(self._source.domains, first) if isinstance(self._source, Unpaired) else first
         else:
             one = self._source.read(first)
-        return self._members.batch([one] * len(self._members.seeds))
+        return self._run.join_batches([one] * len(self._run.seeds))
 
 
 def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.Array]:

@@ -15,7 +15,7 @@ from jaxgan.data.source import Part, hold_out, in_memory, size_in_bytes
 from jaxgan.experiment import Experiment, Sampling, Settings
 from jaxgan.models import mlp
 from jaxgan.training import loop, steps as stepping
-from jaxgan.training.runs import One
+from jaxgan.training.runs import SingleRun
 
 
 def domain(count, name="numbers", sign=1):
@@ -168,13 +168,13 @@ def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
     game, config = translation(), Settings(steps=6, batch_size=8, latents=2)
     make = lambda nets, z: nets.g(z)  # noqa: E731
     latents = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
-    members = One(Experiment(game, pair(40, 12), Sampling(latents, make)), config)
+    run = SingleRun(Experiment(game, pair(40, 12), Sampling(latents, make)), config)
 
     def rows(name, *stops):
         for stop in stops:
             some = Settings(steps=stop, batch_size=8, latents=2)
             (tmp_path / name).mkdir(exist_ok=True)
-            loop.train(members, some, loop.Options(devices=1, quiet=True), tmp_path / name, "points")
+            loop.train(run, some, loop.Options(devices=1, quiet=True), tmp_path / name, "points")
         return (tmp_path / name / "metrics.jsonl").read_text()
 
     whole = rows("whole", 6)

@@ -17,7 +17,7 @@ from jaxgan import parallel
 from jaxgan.data import Batches
 from jaxgan.experiment import Display
 from jaxgan.training import loop, steps as stepping
-from jaxgan.training.runs import One
+from jaxgan.training.runs import SingleRun
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
 
@@ -122,7 +122,10 @@ BAD = {
     "no steps": (["--steps", 0], "--steps 0: at least 1"),
     "a rate": (["--learning-rate", "nan"], "--learning-rate nan: from 0 to 1e+06"),
     "data": (["--data", "/nowhere/at/all"], "no such file or folder"),
-    "batch over devices": (["--batch-size", 12], "--batch-size 12: it does not divide over 8 devices; use 8 or 16"),
+    "batch over devices": (
+        ["--batch-size", 12],
+        "--batch-size must be divisible by the number of devices, 8, got 12; use 8 or 16.",
+    ),
     "unknown flag": (["--batchsize", 8], "--batch-size"),
 }
 
@@ -204,7 +207,7 @@ def test_games_may_change_with_the_step(tmp_path):
 
     # The one with the most turns says how much is read; a batch is config.batch_size a turn.
     changing = dataclasses.replace(experiment, game=warm, game_at=game_at)
-    loop.train(One(changing, config), config, loop.Options(devices=1, quiet=True), tmp_path, "gan")
+    loop.train(SingleRun(changing, config), config, loop.Options(devices=1, quiet=True), tmp_path, "gan")
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert ["g/warm" in row for row in rows] == [True] * 3 + [False] * 3
 

@@ -9,7 +9,7 @@ from helpers import games
 
 from jaxgan import parallel
 from jaxgan.games.population import Population, member
-from jaxgan.training.runs import on_host
+from jaxgan.training.runs import to_host
 
 STEPS = 10
 
@@ -77,7 +77,7 @@ def test_members_spread_over_devices(together):
         assert metrics["d/loss"].shape == (8,)
     assert int(state.step) == STEPS
     before, expected, _ = alone(make(float(rates[5])), 5)
-    assert games.change(before, expected, member(jax.tree.map(on_host, state), 5)) < 1e-5
+    assert games.change(before, expected, member(jax.tree.map(to_host, state), 5)) < 1e-5
 
 
 def test_a_lazy_term_is_still_left_out_on_other_steps():

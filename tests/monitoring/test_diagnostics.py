@@ -18,7 +18,7 @@ from jaxgan.data import Arrays
 from jaxgan.experiment import Experiment, Sampling
 from jaxgan.games.population import Population
 from jaxgan.monitoring import diagnostics, probe as probing
-from jaxgan.monitoring.diagnostics import MENDS, WINDOW, Doctor, diagnose, mend
+from jaxgan.monitoring.diagnostics import MENDS, WINDOW, TrainingMonitor, diagnose, mend
 from jaxgan.reporting import report
 from jaxgan.training import loop
 
@@ -202,7 +202,7 @@ def test_two_discriminators_are_both_named():
 
 
 def watched(values, members=1, known=()):
-    """A doctor who has seen a step at each probe, with these swings."""
+    """A monitor that has seen a step at each probe, with these swings."""
     said, swings = [], iter(values)
     healthy = {name: x for name, x in HEALTHY.items() if "/" not in name or "grad_norm" in name}
     shape = (members,) if members > 1 else ()
@@ -210,23 +210,25 @@ def watched(values, members=1, known=()):
     def measures(swing):
         return {name: np.broadcast_to(np.asarray(x), shape) for name, x in {**healthy, "swing": swing}.items()}
 
-    doctor = Doctor(lambda state: measures(next(swings)), members, lambda i: f"member {i}", said.append, known)
+    monitor = TrainingMonitor(
+        lambda state: measures(next(swings)), members, lambda i: f"member {i}", said.append, known
+    )
     findings = []
     for n in range(len(values)):
         step = diagnostics.START + (len(known) + n + 1) * diagnostics.EVERY
-        doctor.watch(None, step)
-        assert doctor.see({"step": step - 1, "g/loss": 3.0}) is None
-        findings.append(doctor.see({"step": step, "g/loss": 1.0}))
-    return doctor, findings, said
+        monitor.watch(None, step)
+        assert monitor.see({"step": step - 1, "g/loss": 3.0}) is None
+        findings.append(monitor.see({"step": step, "g/loss": 1.0}))
+    return monitor, findings, said
 
 
 def test_a_verdict_is_told_once_and_stays_in_the_line():
-    doctor, findings, said = watched([1.1 * SWINGS] * (WINDOW + 3) + [0.0] * WINDOW)
+    monitor, findings, said = watched([1.1 * SWINGS] * (WINDOW + 3) + [0.0] * WINDOW)
     assert findings[0]["g/loss"] == 2.0  # of the steps between two probes the mean
     assert "verdicts" not in findings[WINDOW - 2] and findings[WINDOW - 1]["verdicts"][0][1] == "oscillation"
     assert len(said) == 1 and said[0].startswith(f"step {200 + WINDOW * 50}: oscillation of member 0: in 50 steps")
     assert "lower the learning rates" in said[0]
-    assert "verdicts" not in findings[-1] and doctor.summary() == ""
+    assert "verdicts" not in findings[-1] and monitor.summary() == ""
     assert json.loads(json.dumps(findings)) == findings
 
 
@@ -240,10 +242,10 @@ def test_a_run_that_is_resumed_goes_on_being_watched():
 
 def test_a_population_is_told_of_by_member():
     swings = [np.array([0.1, 1.1 * SWINGS, np.nan])] * WINDOW
-    doctor, findings, said = watched(swings, members=3)
+    monitor, findings, said = watched(swings, members=3)
     assert [found[0] for found in findings[-1]["verdicts"]] == [1]
     assert len(said) == 1 and "oscillation of member 1" in said[0]
-    assert doctor.summary() == "oscillation in 1 of 3"
+    assert monitor.summary() == "oscillation in 1 of 3"
 
 
 def test_what_cannot_be_held_out(tmp_path, capsys):

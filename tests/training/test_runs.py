@@ -9,7 +9,7 @@ from helpers import programs
 
 from experiments import gan
 from jaxgan.training import steps as stepping
-from jaxgan.training.runs import listed_members
+from jaxgan.training.runs import list_member_settings
 
 TINY = [*programs.tiny("gan"), "--checkpoint-every", "4", "--devices", "2"]
 
@@ -142,27 +142,33 @@ def test_when_all_diverge_the_run_ends(any_rate, tmp_path, capsys):
 
 def test_every_choice_of_values_and_seeds_is_a_member():
     config = gan.Config(seed=5, population=2, vary=("learning-rate=1e-4,4e-4", "ema=0.9"))
-    assert listed_members(config) == [
+    assert list_member_settings(config) == [
         {"seed": 5, "learning_rate": 1e-4, "ema": 0.9},
         {"seed": 6, "learning_rate": 1e-4, "ema": 0.9},
         {"seed": 5, "learning_rate": 4e-4, "ema": 0.9},
         {"seed": 6, "learning_rate": 4e-4, "ema": 0.9},
     ]
-    assert listed_members(gan.Config()) == []
+    assert list_member_settings(gan.Config()) == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--vary", "latents=4,8"], "'latents' cannot vary within one program; what can: learning_rate, ema"),
+        (["--vary", "latents=4,8"], "'latents' cannot vary, because all members share one compiled program; "),
         (["--vary", "rate=1"], "'rate' cannot vary"),
         (["--vary", "private_noise=1"], "'private_noise' cannot vary"),
-        (["--vary", "ema=a,b"], "want numbers, separated by commas: ema=1e-4,4e-4"),
+        (
+            ["--vary", "ema=a,b"],
+            "--vary takes numbers that are separated by commas, as in ema=1e-4,4e-4; got 'ema=a,b'.",
+        ),
         (["--vary", "ema=0.9,2"], "--ema 2.0: from 0 to 1"),
-        (["--vary", "ema=0.9", "ema=0.8"], "--vary ema: named twice"),
-        (["--population", "-5"], "--population -5: from 1 to 4,096"),
-        (["--population", "3", "--devices", "2"], "--devices 2 do not share 3 members evenly; use 1"),
-        (["--population", "2", "--seed", "4294967295"], "of seeds below 2**32"),
+        (["--vary", "ema=0.9", "ema=0.8"], "--vary names ema twice"),
+        (["--population", "-5"], "--population must be between 1 and 4,096, got -5."),
+        (["--population", "3", "--devices", "2"], "--devices must share 3 members evenly, got 2; use 1."),
+        (
+            ["--population", "2", "--seed", "4294967295"],
+            "--population needs seeds below 2**32, got 2 seeds from 4294967295 on.",
+        ),
     ],
 )
 def test_what_cannot_be(arguments, told, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import types
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +12,10 @@ from helpers import programs
 
 from jaxgan import Game, Net, Player, latents, total
 from jaxgan.data import Arrays, Unpaired
-from jaxgan.experiment import Experiment, Sampling
+from jaxgan.experiment import Experiment, Sampling, Settings
 from jaxgan.models import mlp
 from jaxgan.training import steps as stepping
-from jaxgan.training.runs import Many, One
+from jaxgan.training.runs import PopulationRun, SingleRun
 from jaxgan.training.steps import Steps
 
 POINTS = Arrays(np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32))
@@ -58,13 +57,15 @@ def test_each_game_is_traced_once(kind, population, form, count, monkeypatch):
     keys_to = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
     game_at = lambda step: warm if step < 3 else usual  # noqa: E731
     experiment = Experiment(usual, SOURCES[kind], Sampling(keys_to, lambda nets, z: nets.g(z)), game_at=game_at)
-    config = types.SimpleNamespace(steps=6, batch_size=8, seed=0)
-    told = [{"seed": seed} for seed in range(population)]
-    members = One(experiment, config) if population == 1 else Many(experiment, config, lambda *_: experiment, told)
-    steps = Steps(members, config, members.devices(count), form)
+    config = Settings(steps=6, batch_size=8, seed=0)
+    run = SingleRun(experiment, config)
+    if population > 1:
+        seeds = [{"seed": seed} for seed in range(population)]
+        run = PopulationRun(experiment, config, lambda *_: experiment, seeds)
+    steps = Steps(run, config, run.devices(count), form)
     steps.trace()
     assert traced == [warm, usual]
-    state, batches = members.place(members.init(members.keys), steps.on, form), steps.batches(0)
+    state, batches = run.place(run.init(run.keys), steps.on, form), steps.batches(0)
     for first, taken in ((0, 2), (2, 1), (3, 3)):
         given = jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(batches, taken))
         state, _ = steps.at(first)(state, given)
