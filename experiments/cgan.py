@@ -30,7 +30,7 @@ class Config(Settings):
 
     steps: int = 10000
     batch_size: int = 100
-    latents: int = 100
+    z_dim: int = 100
     projection: bool = False
     """The discriminator projects the label on its features instead of joining it to them."""
     beta1: float = 0.5
@@ -48,12 +48,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def discriminator_loss(nets, batch, keys, step):
         real, label = batch["image"], batch["label"]
         real_logits = nets.d(real, label, keys)
-        fake_logits = nets.d(nets.g(latents(keys, config.latents), label), label, fold_in_keys(keys))
+        fake_logits = nets.d(nets.g(latents(keys, config.z_dim), label), label, fold_in_keys(keys))
         adversarial = losses.minimax_discriminator(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 
     def generator_loss(nets, batch, keys, step):
-        fake = nets.g(latents(keys, config.latents), batch["label"])
+        fake = nets.g(latents(keys, config.z_dim), batch["label"])
         fake_logits = nets.d(fake, batch["label"], keys)
         return total(adversarial=losses.non_saturating_generator(fake_logits))
 

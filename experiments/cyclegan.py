@@ -2,22 +2,24 @@
 
 Paper      Zhu et al. 2017, arXiv:1703.10593, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix: residual
            networks both ways, least squares, cycles and identities in L1, a pool of 50 fakes. Its own settings, of
-           images of 256: --size 256 --blocks 9 --generator-width 64 --discriminator-width 64 --layers 3 --upsample
-           transposed, 100 epochs and 100 more in which the rate falls, --constant and --decay counting steps
+           images of 256: --resolution 256 --num-blocks 9 --g-channels 64 --d-channels 64 --n-layers-d 3 --upsample
+           transposed, 100 epochs and 100 more in which the rate falls, --lr-constant-steps and --lr-decay-steps
+           counting steps
 Command    python -m experiments.cyclegan
-Data       tiles of two textures that come with scikit-image, grass to gravel; --data FOLDER --data-inputs FOLDER, or
+Data       tiles of two textures that come with scikit-image, grass to gravel; --data FOLDER --data-a FOLDER, or
            a TFDS name, cycle_gan/horse2zebra
 Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
 Time       10 minutes of processor time; 24 for EuroSAT below
-Score      EuroSAT's rivers and highways, --size 64 --blocks 4 --layers 2 --cycle 5 --steps 6000 --constant 3500 --decay
-           2500, one seed: a classifier of the two, which saw each real one turned and mirrored in eight ways and is
-           right on 95 and 99 % of others, takes 96.5 % of rivers' translations for highways and 96.7 % of highways' for
-           rivers; another, right on 92 and 96 %, 95.7 and 98.4 %. What is translated keeps its course: a linear
-           classifier of Inception's 768 features, right on 95 and 98 %, is persuaded by 41 and 62 %. With --cycle 10
-           the first took 97.6 and 84.0 %, with that and --layers 1, 63.5 and 99.6 %; with --layers 1, 6 blocks and
-           --upsample transposed, after 5,000 steps, 77.6 and 76.2 %, and a grid is seen. Both cycles' error, weights
-           and all, fell from 1.79 to 1.18, means of 200 steps. The command's own: blades of grass become stones, and
-           grass again; both cycles' error fell from 5.1 to 2.1, means of 100 steps
+Score      EuroSAT's rivers and highways, --resolution 64 --num-blocks 4 --n-layers-d 2 --lambda-cycle 5 --steps 6000
+           --lr-constant-steps 3500 --lr-decay-steps 2500, one seed: a classifier of the two, which saw each real one
+           turned and mirrored in eight ways and is right on 95 and 99 % of others, takes 96.5 % of rivers' translations
+           for highways and 96.7 % of highways' for rivers; another, right on 92 and 96 %, 95.7 and 98.4 %. What is
+           translated keeps its course: a linear classifier of Inception's 768 features, right on 95 and 98 %, is
+           persuaded by 41 and 62 %. With --lambda-cycle 10 the first took 97.6 and 84.0 %, with that and --n-layers-d
+           1, 63.5 and 99.6 %; with --n-layers-d 1, 6 blocks and --upsample transposed, after 5,000 steps, 77.6 and 76.2
+           %, and a grid is seen. Both cycles' error, weights and all, fell from 1.79 to 1.18, means of 200 steps. The
+           command's own: blades of grass become stones, and grass again; both cycles' error fell from 5.1 to 2.1, means
+           of 100 steps
            python -m pytest -n 0 -s -m slow tests/experiments/test_image_to_image.py
 """
 
@@ -52,69 +54,71 @@ class Config(TranslationSettings):
     """What the result depends on. Domain B is the data's images, A its inputs."""
 
     data: str = "photos:gravel"
-    data_inputs: str | None = None
+    data_a: str | None = None
     """Of unpaired data that has two names, that of domain A; of photos:gravel it is photos:grass if not given."""
-    test_data_inputs: str | None = None
+    test_data_a: str | None = None
     """The same of test_data."""
-    size: int | None = 32
-    blocks: int = 6
+    resolution: int | None = 32
+    num_blocks: int = 6
     """Residual blocks of a generator; the paper's has 9 for images of 256 and more."""
-    generator_width: int = 16
+    g_channels: int = 16
     """Features of the generators' first layer; the paper's are 64."""
     upsample: Literal["transposed", "nearest"] = "nearest"
     """What doubles an image: the authors' transposed convolutions, or nearest neighbours, which draw no grid."""
-    discriminator_width: int = 32
+    d_channels: int = 32
     """Features of the discriminators' first layer; the paper's are 64."""
-    layers: int = 1
+    n_layers_d: int = 1
     """Of the discriminators: 1 for patches of 16 x 16 pixels, which are to images of 64 what the paper's 3, for patches
     of 70 x 70, are to images of 256."""
-    cycle: float = 10.0
+    lambda_cycle: float = 10.0
     """Weight of the way there and back."""
-    identity: float = 0.5
+    lambda_identity: float = 0.5
     """Weight, by that of the cycles, of leaving alone what is of the wanted kind already."""
-    pool: int = 50
+    pool_size: int = 50
     """Past fakes that each discriminator is shown some of; 0 for none."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"generator_width": 4, "discriminator_width": 4, "blocks": 1, "layers": 1, "size": 16, "pool": 3}
+        small = {"g_channels": 4, "d_channels": 4, "num_blocks": 1, "n_layers_d": 1, "resolution": 16, "pool_size": 3}
         return super().tiny(**{**small, **changes})
 
 
 def loaded(config: Config, name: str, split: str) -> data.Source:
     """Images of B, and inputs of A."""
-    inputs = config.data_inputs if name == config.data else config.test_data_inputs
+    inputs = config.data_a if name == config.data else config.test_data_a
     inputs = "photos:grass" if inputs is None and name == "photos:gravel" else inputs
-    return unpaired.load(name, inputs, size=config.size, channels=config.channels, split=split)
+    return unpaired.load(name, inputs, size=config.resolution, channels=config.channels, split=split)
 
 
 def networks(config: Config, shape: tuple[int, ...]) -> dict[str, Net]:
     """Two generators, two discriminators and their pools, of images of this shape."""
     example = jnp.zeros((1, *shape))
     generator = cyclegan.Generator(
-        shape[-1], config.blocks, config.generator_width, upsample=config.upsample, dtype=config.dtype
+        shape[-1], config.num_blocks, config.g_channels, upsample=config.upsample, dtype=config.dtype
     )
-    discriminator = pix2pix.Discriminator(config.layers, config.discriminator_width, "instance", config.dtype)
+    discriminator = pix2pix.Discriminator(config.n_layers_d, config.d_channels, "instance", config.dtype)
     return {
         **{name: Net(generator, example) for name in ("g_ab", "g_ba")},
         **{name: Net(discriminator, example) for name in ("d_a", "d_b")},
-        **{name: Net(ImagePool(config.pool), example) for name in ("pool_a", "pool_b")},
+        **{name: Net(ImagePool(config.pool_size), example) for name in ("pool_a", "pool_b")},
     }
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; an unpaired source in the place of ``config.data``."""
     config.check(
-        **dict.fromkeys(("blocks", "generator_width", "discriminator_width", "layers"), COUNT),
-        **dict.fromkeys(("cycle", "identity"), WEIGHT),
-        pool=(0, 10_000),
+        **dict.fromkeys(("num_blocks", "g_channels", "d_channels", "n_layers_d"), COUNT),
+        **dict.fromkeys(("lambda_cycle", "lambda_identity"), WEIGHT),
+        pool_size=(0, 10_000),
     )
     source, test = config.with_test(functools.partial(loaded, config), source)
     for each in (source, test):
         one = each.read(np.zeros(1, int))
         inputs = one["input"].shape[1:] if "input" in one else "none"
         if inputs != source.shape:
-            raise ValueError(f"{each.name}: images are {source.shape}, inputs {inputs}; give --size and --channels")
+            raise ValueError(
+                f"{each.name}: images are {source.shape}, inputs {inputs}; give --resolution and --channels"
+            )
 
     def examples(keys, batch):
         """Of A and of B: each drawn for itself, enlarged, cut and mirrored."""
@@ -126,7 +130,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         Each generator is called once: products of twice as many rows are faster, and norms are of each image alone.
         The discriminators' loss has no use for the second, but XLA shares these calls with the generators' loss.
         """
-        if not positive(config.identity):
+        if not positive(config.lambda_identity):
             return nets.g_ab(a), nets.g_ba(b), {}
         fake_b, same_b = jnp.split(nets.g_ab(jnp.concatenate([a, b])), 2)
         fake_a, same_a = jnp.split(nets.g_ba(jnp.concatenate([b, a])), 2)
@@ -154,11 +158,11 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             # The authors' least squares have no half.
             "adversarial_ab": 2 * losses.least_squares_generator(nets.d_b(fake_b).reshape(-1)),
             "adversarial_ba": 2 * losses.least_squares_generator(nets.d_a(fake_a).reshape(-1)),
-            "cycle_a": config.cycle * losses.l1(nets.g_ba(fake_b), a),
-            "cycle_b": config.cycle * losses.l1(nets.g_ab(fake_a), b),
+            "cycle_a": config.lambda_cycle * losses.l1(nets.g_ba(fake_b), a),
+            "cycle_b": config.lambda_cycle * losses.l1(nets.g_ab(fake_a), b),
         }
         for name, (image, own) in same.items():
-            terms[f"identity_{name}"] = config.cycle * config.identity * losses.l1(image, own)
+            terms[f"identity_{name}"] = config.lambda_cycle * config.lambda_identity * losses.l1(image, own)
         return total(**terms)
 
     def there_and_back(there, back, of):
@@ -175,7 +179,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             "d": Player(("d_a", "d_b"), discriminators_loss, config.adam(), config.gradient),
         },
         turns=(("g", "d"),),  # D sees the fakes that G is moved by
-        ema={"g_ab": config.ema, "g_ba": config.ema},
+        ema={"g_ab": config.ema_decay, "g_ba": config.ema_decay},
     )
     return Experiment(
         game,

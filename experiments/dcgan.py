@@ -28,17 +28,17 @@ class Config(AugmentedSettings):
     """What the result depends on."""
 
     steps: int = 4500
-    latents: int = 32
+    z_dim: int = 32
     learning_rate: float = 7e-4
-    flip: bool = False
+    mirror: bool = False
     """Mirror half of the images left to right: for faces and scenes, not for digits."""
     crop: int = 0
     """Shift images by up to so many pixels."""
-    generator_width: int = 48
+    g_channels: int = 48
     """Features of the generator's last hidden layer."""
-    discriminator_width: int = 32
+    d_channels: int = 32
     """Features of the discriminator's first layer."""
-    base: int = 2
+    base_resolution: int = 2
     """The size from which the generator grows its images; the paper's is 4."""
     norm: Literal["batch", "none"] = "batch"
     """Of both networks. none: what private training needs, each example by itself."""
@@ -46,40 +46,40 @@ class Config(AugmentedSettings):
     """Adam's decay of the mean gradient."""
     beta2: float = 0.99
     """Adam's decay of the mean square."""
-    r1: float = 1.0
+    r1_gamma: float = 1.0
     """Gamma of R1, whose weight is gamma / 2; 0 leaves it out."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"generator_width": 4, "discriminator_width": 4, **changes})
+        return super().tiny(**{"g_channels": 4, "d_channels": 4, **changes})
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(generator_width=COUNT, discriminator_width=COUNT, r1=WEIGHT, beta1=SHARE, beta2=SHARE)
+    config.check(g_channels=COUNT, d_channels=COUNT, r1_gamma=WEIGHT, beta1=SHARE, beta2=SHARE)
     source = config.images(source)
     size, _, channels = source.shape
     check_ranges(config, crop=(0, size - 1))
     norm = config.norm == "batch"
-    generator = dcgan.Generator(size, channels, config.generator_width, config.base, config.dtype, norm)
-    discriminator = dcgan.Discriminator(config.discriminator_width, config.base, norm, config.dtype)
+    generator = dcgan.Generator(size, channels, config.g_channels, config.base_resolution, config.dtype, norm)
+    discriminator = dcgan.Discriminator(config.d_channels, config.base_resolution, norm, config.dtype)
     augmentation = config.augmentation()
 
     def discriminator_loss(nets, batch, keys, step):
         d_real, d_fake = augmentation.views(nets, keys)
         real = transforms.crop(keys, batch["image"], config.crop)
-        real = transforms.flip(keys, real) if config.flip else real
+        real = transforms.flip(keys, real) if config.mirror else real
         real_logits, stats = d_real.with_stats(real)
-        fake_logits = d_fake(nets.g(latents(keys, config.latents)))
+        fake_logits = d_fake(nets.g(latents(keys, config.z_dim)))
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
-        penalty = {"r1": config.r1 / 2 * losses.r1(d_real, real)} if positive(config.r1) else {}
+        penalty = {"r1": config.r1_gamma / 2 * losses.r1(d_real, real)} if positive(config.r1_gamma) else {}
         metrics = losses.discriminator_metrics(real_logits, fake_logits) | augmentation.metrics(nets)
         stats = {"d": stats, **augmentation.stats(nets, real_logits)}
         return total(adversarial=adversarial, **penalty, metrics=metrics, stats=stats)
 
     def generator_loss(nets, batch, keys, step):
         _, d_fake = augmentation.views(nets, keys)
-        fake, stats = nets.g.with_stats(latents(keys, config.latents))
+        fake, stats = nets.g.with_stats(latents(keys, config.z_dim))
         return total(adversarial=losses.non_saturating_generator(d_fake(fake)), stats={"g": stats})
 
     adam = optax.adam(config.learning_rate, config.beta1, config.beta2)

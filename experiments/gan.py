@@ -31,7 +31,7 @@ class Config(Settings):
 
     steps: int = 20000
     batch_size: int = 100
-    latents: int = 100
+    z_dim: int = 100
     networks: Literal["short", "goodfellow"] = "short"
     """short: one hidden layer each. goodfellow: two, maxout and dropout in the discriminator."""
     saturating: bool = False
@@ -57,12 +57,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def discriminator_loss(nets, batch, keys, step):
         real_logits = nets.d(batch["image"], *dropout(keys))
-        fake_logits = nets.d(nets.g(latents(keys, config.latents)), *dropout(fold_in_keys(keys)))
+        fake_logits = nets.d(nets.g(latents(keys, config.z_dim)), *dropout(fold_in_keys(keys)))
         adversarial = losses.minimax_discriminator(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 
     def generator_loss(nets, batch, keys, step):
-        fake = nets.g(latents(keys, config.latents))
+        fake = nets.g(latents(keys, config.z_dim))
         return total(adversarial=generator_adversarial(nets.d(fake, *dropout(keys))))
 
     adam = optax.adam(config.learning_rate, b1=0.5)

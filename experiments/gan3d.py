@@ -4,13 +4,13 @@ Paper      Wu, Zhang, Xue, Freeman, Tenenbaum 2016, arXiv:1610.07584: its layers
            the discriminator. Not the paper's: learning rates, R1, latents around 0, a discriminator without BatchNorm
 Command    python -m experiments.gan3d
 Data       scikit-learn's 1,797 digits as solids, 16 x 16 x 16, which come along; --data takes an .npz or a folder of
-           .binvox files, --only chair one class of them
+           .binvox files, --category chair one class of them
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       3 min 20 s for the command, on cores that others used too
-Score      --data modelnet10_chair_monitor_32.npz --only chair --size 16 (889 chairs, bits): of 512 samples of seed 0,
-           100 % are chairs to a classifier of chairs and monitors (99.7 % right on held-out ones); median overlap
-           (IoU) with the nearest real chair 0.44, at most 0.56, where real chairs have 0.58 with each other, voxels
-           drawn one by one 0.29; with the nearest other sample 0.50. Some have loose voxels. With --latents-from 0,
+Score      --data modelnet10_chair_monitor_32.npz --category chair --resolution 16 (889 chairs, bits): of 512 samples of
+           seed 0, 100 % are chairs to a classifier of chairs and monitors (99.7 % right on held-out ones); median
+           overlap (IoU) with the nearest real chair 0.44, at most 0.56, where real chairs have 0.58 with each other,
+           voxels drawn one by one 0.29; with the nearest other sample 0.50. Some have loose voxels. With --z-min 0,
            as in the paper, all samples are one chair (0.997):
            python -m pytest -n 0 -s -m slow tests/experiments/test_gan3d.py
 """
@@ -38,57 +38,57 @@ class Config(Settings):
     batch_size: int = 16
     data: str = "digits"
     """digits, an .npz of voxels, or a folder of .binvox files."""
-    size: int | None = None
+    resolution: int | None = None
     """Cubes are made this side: smaller by blocks, larger with empty space around. Not given: their own."""
-    only: str | None = None
+    category: str | None = None
     """Of data with classes, the one to train on; the paper has a network for each."""
-    up: Literal["x", "y", "z"] = "z"
+    up_axis: Literal["x", "y", "z"] = "z"
     """The axis that points up in pictures."""
-    ema: float = 0.99
-    latents: int = 200
-    latents_from: float = -1.0
+    ema_decay: float = 0.99
+    z_dim: int = 200
+    z_min: float = -1.0
     """Latents are uniform from here to 1; the paper's from 0: three quarters of the first layer's variance, which
     BatchNorm keeps, are then the same for every latent."""
     learning_rate: float = 7e-4
     """The generator's; the paper's is 0.0025."""
-    discriminator_learning_rate: float = 7e-4
+    d_learning_rate: float = 7e-4
     """The paper's is 1e-5."""
     beta1: float = 0.5
     """Adam's decay of the mean gradient."""
-    pause_above: float = 0.8
+    d_pause_accuracy: float = 0.8
     """The discriminator is not updated after a batch in which its accuracy was above this; 1 never pauses."""
-    r1: float = 5.0
+    r1_gamma: float = 5.0
     """Gamma of R1, whose weight is gamma / 2; the paper has none."""
-    generator_width: int = 16
+    g_channels: int = 16
     """Features of the generator's last hidden layer; the paper's is 64."""
-    discriminator_width: int = 16
+    d_channels: int = 16
     """Features of the discriminator's first layer; the paper's is 64."""
-    discriminator_norm: bool = False
-    """Batch normalisation in the discriminator, as in the paper; with it, it judges batches rather than solids."""
-    base: int = 4
+    d_norm: Literal["batch", "none"] = "none"
+    """The discriminator's; batch is the paper's, with which it judges batches rather than solids."""
+    base_resolution: int = 4
     """The side of the cube from which the generator grows its solids."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"size": 8, "generator_width": 2, "discriminator_width": 2, **changes})
+        return super().tiny(**{"resolution": 8, "g_channels": 2, "d_channels": 2, **changes})
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source of cubes, [n, n, n, 1], in the place of ``config.data``."""
-    widths = {"generator_width": COUNT, "discriminator_width": COUNT}
-    config.check(**widths, discriminator_learning_rate=WEIGHT, beta1=SHARE, pause_above=SHARE, r1=WEIGHT)
-    check_ranges(config, latents_from=(-1, 0))
+    widths = {"g_channels": COUNT, "d_channels": COUNT}
+    config.check(**widths, d_learning_rate=WEIGHT, beta1=SHARE, d_pause_accuracy=SHARE, r1_gamma=WEIGHT)
+    check_ranges(config, z_min=(-1, 0))
     if config.channels not in (None, 1):
         raise ValueError(f"--channels {config.channels}: voxels are empty or solid, which is one channel")
-    source = voxels.load(config.data, size=config.size, only=config.only) if source is None else source
+    source = voxels.load(config.data, size=config.resolution, only=config.category) if source is None else source
     if len(source.shape) != 4:
         raise ValueError(f"{source.name}: examples of shape {source.shape}; want cubes of voxels, (n, n, n, 1)")
-    generator = gan3d.Generator(source.shape[0], config.generator_width, config.base, config.dtype)
-    norm, width = config.discriminator_norm, config.discriminator_width
-    discriminator = gan3d.Discriminator(width, config.base, norm, config.dtype)
+    generator = gan3d.Generator(source.shape[0], config.g_channels, config.base_resolution, config.dtype)
+    norm, width = config.d_norm == "batch", config.d_channels
+    discriminator = gan3d.Discriminator(width, config.base_resolution, norm, config.dtype)
 
-    def draw(keys, size=config.latents):
-        return uniform_latents(keys, size, low=config.latents_from)
+    def draw(keys, size=config.z_dim):
+        return uniform_latents(keys, size, low=config.z_min)
 
     def discriminator_loss(nets, batch, keys, step):
         real_logits, stats = nets.d.with_stats(batch["image"])
@@ -96,15 +96,15 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
         accuracy = (real_logits > 0) / 2 + (fake_logits < 0) / 2
         metrics = {**losses.discriminator_metrics(real_logits, fake_logits), "accuracy": accuracy}
-        penalty = {"r1": config.r1 / 2 * losses.r1(nets.d, batch["image"])} if positive(config.r1) else {}
+        penalty = {"r1": config.r1_gamma / 2 * losses.r1(nets.d, batch["image"])} if positive(config.r1_gamma) else {}
         return total(adversarial=adversarial, **penalty, metrics=metrics, stats={"d": stats})
 
     def generator_loss(nets, batch, keys, step):
         fake, stats = nets.g.with_stats(draw(keys))
         return total(adversarial=losses.non_saturating_generator(nets.d(fake)), stats={"g": stats})
 
-    slow, fast = (optax.adam(rate, config.beta1) for rate in (config.discriminator_learning_rate, config.learning_rate))
-    slow = optimizers.pause(slow, when=lambda terms: terms["accuracy"] > config.pause_above)
+    slow, fast = (optax.adam(rate, config.beta1) for rate in (config.d_learning_rate, config.learning_rate))
+    slow = optimizers.pause(slow, when=lambda terms: terms["accuracy"] > config.d_pause_accuracy)
     experiment = two_players(
         config,
         source,
@@ -114,7 +114,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         optimizers={"d": slow, "g": fast},
         draw=draw,
     )
-    up = "xyz".index(config.up)
+    up = "xyz".index(config.up_axis)
     view, film = (functools.partial(draw_solids, up=up) for draw_solids in (media.solids, media.turning))
     return dataclasses.replace(experiment, display=Display(view, film))
 

@@ -33,28 +33,28 @@ class Config(Settings):
     steps: int = 12000
     batch_size: int = 256
     data: str = "ring"
-    latents: int = 2
+    z_dim: int = 2
     learning_rate: float = 2e-3
-    ema: float = 0.999
+    ema_decay: float = 0.999
     width: int = 128
     """Units of each of four hidden layers, of both players."""
     gamma: float = 0.03
     """R3GAN's, of R1 and R2, whose weights are gamma / 2; it falls to a tenth, as the rate does."""
-    penalty: float = 0.1
+    gp_weight: float = 0.1
     """WGAN-GP's weight of the gradient penalty."""
-    critic_turns: int = 2
+    n_critic: int = 2
     """WGAN-GP's turns of the critic in a step; the paper's are 5."""
-    decay: int = 12000
+    decay_steps: int = 12000
     """Steps over which the rate and gamma fall, by a cosine."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"latents": 2, "width": 4, **changes})
+        return super().tiny(**{"z_dim": 2, "width": 4, **changes})
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(width=COUNT, critic_turns=COUNT, decay=COUNT, gamma=WEIGHT, penalty=WEIGHT)
+    config.check(width=COUNT, n_critic=COUNT, decay_steps=COUNT, gamma=WEIGHT, gp_weight=WEIGHT)
     source = config.examples(source)
     if len(source.shape) != 1:
         raise ValueError(
@@ -63,10 +63,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     hidden = (config.width,) * 4
     generator = mlp.Generator(source.shape, hidden, lambda x: x, config.dtype)
     discriminator = mlp.Discriminator(hidden, config.dtype)
-    falling = optax.cosine_decay_schedule(1.0, config.decay, alpha=0.1)
+    falling = optax.cosine_decay_schedule(1.0, config.decay_steps, alpha=0.1)
 
     def discriminator_loss(nets, batch, keys, step):
-        real, fake = batch["image"], nets.g(latents(keys, config.latents))
+        real, fake = batch["image"], nets.g(latents(keys, config.z_dim))
         real_logits, fake_logits = nets.d(real), nets.d(fake)
         if config.game == "r3gan":
             adversarial = losses.relativistic_discriminator(real_logits, fake_logits)
@@ -74,23 +74,23 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             return total(adversarial=adversarial, penalties=config.gamma / 2 * falling(step) * penalties)
         if config.game == "wgan_gp":
             adversarial = losses.wasserstein_discriminator(real_logits, fake_logits)
-            penalty = config.penalty * losses.gradient_penalty(nets.d, real, fake, keys)
+            penalty = config.gp_weight * losses.gradient_penalty(nets.d, real, fake, keys)
             return total(adversarial=adversarial, penalty=penalty)
         adversarial = losses.minimax_discriminator(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 
     def generator_loss(nets, batch, keys, step):
-        fake_logits = nets.d(nets.g(latents(keys, config.latents)))
+        fake_logits = nets.d(nets.g(latents(keys, config.z_dim)))
         if config.game == "r3gan":
             return total(adversarial=losses.relativistic_generator(nets.d(batch["image"]), fake_logits))
         if config.game == "wgan_gp":
             return total(adversarial=losses.wasserstein_generator(fake_logits))
         return total(adversarial=losses.non_saturating_generator(fake_logits))
 
-    turns = config.critic_turns if config.game == "wgan_gp" else 1
+    turns = config.n_critic if config.game == "wgan_gp" else 1
 
     def adam(turns):
-        rate = optax.cosine_decay_schedule(config.learning_rate, config.decay * turns, alpha=0.1)
+        rate = optax.cosine_decay_schedule(config.learning_rate, config.decay_steps * turns, alpha=0.1)
         return optax.adam(rate, 0.5 if config.game == "gan" else 0.0, 0.9)
 
     return two_players(

@@ -9,9 +9,9 @@ Time       10 minutes on one core, which was shared
 Score      Frechet distance on pixels 0.54, precision 0.59, recall 0.34, classes from 8.5 % to 11.7 %, of 1,797 samples:
            python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k r3gan
 Stacked    digits of MNIST, --networks dcgan, 42 minutes on one core: 993 of 1,000 modes, KL 0.13; 27.8 % of 26,000
-           samples are accepted by a classifier of 99.3 %. The plain GAN (dcgan --r1 0), one seed too, at its own rate
-           that was not tuned for it as R3GAN's was: 964, 0.31 and 26.0 %. Reals 1,000 and 94.0 %, noise 5 and 9.4 %,
-           one Gaussian for each colour 96 and 1.0 %:
+           samples are accepted by a classifier of 99.3 %. The plain GAN (dcgan --r1-gamma 0), one seed too, at its own
+           rate that was not tuned for it as R3GAN's was: 964, 0.31 and 26.0 %. Reals 1,000 and 94.0 %, noise 5 and 9.4
+           %, one Gaussian for each colour 96 and 1.0 %:
            python -m pytest -n 0 -s -m slow tests/theory/test_collapse.py -k stacked, which asks 80 %
 """
 
@@ -30,66 +30,66 @@ from jaxgan.nn.layers import doublings
 
 @dataclasses.dataclass(frozen=True)
 class Config(Settings):
-    """What the result depends on; of schedules the first value, the last is the field's with ``final_`` before it."""
+    """What the result depends on; of a schedule the first value, and in ``<name>_final`` the last."""
 
     steps: int = 4000
     batch_size: int = 32
     learning_rate: float = 3e-3
-    final_learning_rate: float = 5e-4
+    learning_rate_final: float = 5e-4
     """Where the rate ends; the paper's larger networks go from 2e-4 to 5e-5."""
     conditional: bool = False
     """Ask for a class, and judge by it; the data must have labels."""
     networks: Literal["r3gan", "dcgan"] = "r3gan"
     """The paper's; or DCGAN's, with BatchNorm in the generator alone, which learn several times as fast on a CPU."""
-    generator_width: int = 32
+    g_channels: int = 32
     """Features of each stage, the paper's are 768; of DCGAN's at the largest size."""
-    discriminator_width: int = 32
+    d_channels: int = 32
     """As the generator's."""
-    blocks: int = 1
+    num_blocks: int = 1
     """Residual blocks of each stage; the paper has 2."""
-    group: int = 16
+    channels_per_group: int = 16
     """Channels that a 3 x 3 convolution mixes."""
-    base: int = 4
+    base_resolution: int = 4
     """The smallest size, from which the generator grows its images."""
     gamma: float = 1.0
     """Of R1 and R2, whose weights are gamma / 2."""
-    final_gamma: float = 0.1
+    gamma_final: float = 0.1
     """Where gamma ends."""
     beta2: float = 0.9
     """Adam's decay of the mean square; that of the mean is 0."""
-    final_beta2: float = 0.99
+    beta2_final: float = 0.99
     """Where beta2 ends."""
-    decay: int = 4000
+    decay_steps: int = 4000
     """Steps over which all of them go from the first value to the last, by a cosine."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"generator_width": 4, "discriminator_width": 4, "group": 4, **changes})
+        return super().tiny(**{"g_channels": 4, "d_channels": 4, "channels_per_group": 4, **changes})
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(generator_width=COUNT, discriminator_width=COUNT, blocks=COUNT, group=COUNT, decay=COUNT)
-    config.check(final_learning_rate=WEIGHT, gamma=WEIGHT, final_gamma=WEIGHT, beta2=SHARE, final_beta2=SHARE)
+    config.check(g_channels=COUNT, d_channels=COUNT, num_blocks=COUNT, channels_per_group=COUNT, decay_steps=COUNT)
+    config.check(learning_rate_final=WEIGHT, gamma=WEIGHT, gamma_final=WEIGHT, beta2=SHARE, beta2_final=SHARE)
     source = config.images(source)
     size, _, channels = source.shape
     classes = conditions(source) if config.conditional else ()
-    how: dict[str, Any] = {"base": config.base, "dtype": config.dtype}
+    how: dict[str, Any] = {"base": config.base_resolution, "dtype": config.dtype}
     if config.networks == "dcgan":
         if classes:
             raise ValueError("--networks dcgan: DCGAN's take no classes; leave out --conditional")
-        generator = dcgan.Generator(size, channels, config.generator_width, **how)
-        discriminator = dcgan.Discriminator(config.discriminator_width, norm=False, **how)
+        generator = dcgan.Generator(size, channels, config.g_channels, **how)
+        discriminator = dcgan.Discriminator(config.d_channels, norm=False, **how)
     else:
-        how |= {"blocks": config.blocks, "group": config.group, "classes": len(classes)}
-        stages, width = 1 + doublings(size, config.base), config.discriminator_width
-        generator = r3gan.Generator((config.generator_width,) * stages, channels, **how)
+        how |= {"blocks": config.num_blocks, "group": config.channels_per_group, "classes": len(classes)}
+        stages, width = 1 + doublings(size, config.base_resolution), config.d_channels
+        generator = r3gan.Generator((config.g_channels,) * stages, channels, **how)
         discriminator = r3gan.Discriminator((width,) * stages, embedding=width, **how)
-    gamma = cosine(config.gamma, config.final_gamma, config.decay)
+    gamma = cosine(config.gamma, config.gamma_final, config.decay_steps)
 
     def discriminator_loss(nets, batch, keys, step):
         label = (batch["label"],) if classes else ()
-        real, fake = batch["image"], nets.g(latents(keys, config.latents), *label)
+        real, fake = batch["image"], nets.g(latents(keys, config.z_dim), *label)
         d = lambda x: nets.d(x, *label)  # noqa: E731
         real_logits, fake_logits = d(real), d(fake)
         return total(
@@ -101,14 +101,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def generator_loss(nets, batch, keys, step):
         label = (batch["label"],) if classes else ()
-        fake, stats = nets.g.with_stats(latents(keys, config.latents), *label)
+        fake, stats = nets.g.with_stats(latents(keys, config.z_dim), *label)
         adversarial = losses.relativistic_generator(nets.d(batch["image"], *label), nets.d(fake, *label))
         return total(adversarial=adversarial, stats={"g": stats})
 
     adam = optax.inject_hyperparams(optax.adam)(
-        cosine(config.learning_rate, config.final_learning_rate, config.decay),
+        cosine(config.learning_rate, config.learning_rate_final, config.decay_steps),
         b1=0.0,
-        b2=cosine(config.beta2, config.final_beta2, config.decay),
+        b2=cosine(config.beta2, config.beta2_final, config.decay_steps),
     )
     return two_players(
         config,

@@ -30,47 +30,47 @@ class Config(FallingSettings):
     """What the result depends on."""
 
     steps: int = 5000
-    latents: int = 128
+    z_dim: int = 128
     learning_rate: float = 5e-4
     conditional: bool = False
     """Ask for a class, and judge by it; the data must have labels."""
-    generator_width: int = 32
+    g_channels: int = 32
     """Features of the generator's layers; the paper's are 256."""
-    discriminator_width: int = 32
+    d_channels: int = 32
     """Features of the discriminator's layers; the paper's are 128."""
-    base: int = 4
+    base_resolution: int = 4
     """The size from which the generator grows its images."""
-    discriminator_turns: int = 1
+    n_dis: int = 1
     """Turns of the discriminator in a step; the authors' are 5, with which, of 1,797 digits, one class went missing."""
-    decay: int = 5000
+    lr_decay_steps: int = 5000
     """Steps over which the rate falls to zero; the authors' are 50,000."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"generator_width": 4, "discriminator_width": 4, "discriminator_turns": 2, "conditional": True}
+        small = {"g_channels": 4, "d_channels": 4, "n_dis": 2, "conditional": True}
         return super().tiny(**{**small, **changes})
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(generator_width=COUNT, discriminator_width=COUNT, discriminator_turns=COUNT)
+    config.check(g_channels=COUNT, d_channels=COUNT, n_dis=COUNT)
     source = config.images(source)
     size, _, channels = source.shape
     classes = conditions(source) if config.conditional else ()
     how = {"classes": len(classes), "dtype": config.dtype}
-    generator = resnet.Generator(size, channels, config.generator_width, config.base, **how)
-    discriminator = resnet.Critic(config.discriminator_width, spectral_norm=True, total=True, **how)
+    generator = resnet.Generator(size, channels, config.g_channels, config.base_resolution, **how)
+    discriminator = resnet.Critic(config.d_channels, spectral_norm=True, total=True, **how)
 
     def discriminator_loss(nets, batch, keys, step):
         label = (batch["label"],) if classes else ()
         real_logits, stats = nets.d.with_stats(batch["image"], *label)
-        fake_logits = nets.d(nets.g(latents(keys, config.latents), *label), *label)
+        fake_logits = nets.d(nets.g(latents(keys, config.z_dim), *label), *label)
         adversarial = losses.hinge_discriminator(real_logits, fake_logits)
         metrics = losses.discriminator_metrics(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=metrics, stats={"d": stats})
 
     def generator_loss(nets, batch, keys, step):
-        z = latents(keys, config.latents, times=2)
+        z = latents(keys, config.z_dim, times=2)
         label = (jnp.tile(batch["label"], 2),) if classes else ()
         fake, stats = nets.g.with_stats(z, *label)
         return total(adversarial=losses.hinge_generator(nets.d(fake, *label)), stats={"g": stats})
@@ -81,8 +81,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         generator,
         discriminator,
         losses={"d": discriminator_loss, "g": generator_loss},
-        optimizers={"d": config.adam(config.discriminator_turns), "g": config.adam()},
-        turns=(("d",),) * config.discriminator_turns + (("g",),),
+        optimizers={"d": config.adam(config.n_dis), "g": config.adam()},
+        turns=(("d",),) * config.n_dis + (("g",),),
         classes=classes,
     )
 

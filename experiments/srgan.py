@@ -2,24 +2,25 @@
 
 Paper      Ledig et al. 2017, arXiv:1609.04802: a residual network that shuffles pixels, first trained by L2 alone, then
            by content and against a discriminator. Not the paper's are: what the network makes is added to a bicubic
-           enlargement; there is no batch normalisation without --norm; the four pixels that one becomes have kernels of
-           one sum, or the game draws a grid of them where images are flat, --no-even; content is of pixels, features of
-           VGG19 need --content vgg19 --content-file; and the discriminator judges patches, each against the
-           photograph's, with R1 and R2, as one of whole images, --discriminator image --loss non_saturating --gamma 0,
-           told images and not their origin: its logits were one number for both
+           enlargement; there is no batch normalisation without --norm batch; the four pixels that one becomes have
+           kernels of one sum, or the game draws a grid of them where images are flat, --no-icnr; content is of pixels,
+           features of VGG19 need --content-loss vgg19 --content-file; and the discriminator judges patches, each
+           against the photograph's, with R1 and R2, as one of whole images, --discriminator image --loss non_saturating
+           --gamma 0, told images and not their origin: its logits were one number for both
 Command    python -m experiments.srgan
 Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
            tiles:FOLDER cuts any images
 Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
 Time       23 minutes of processor time; 25 for the 91 images at scale 4 below, 18 at scale 2
-Score      --data tiles:T91 --size 64 --steps 5500 --pretrain 3500 --constant 3500 --decay 2000, scale 4,
-           one seed. By L2, of the luma, 30.43 dB on Set5 and 27.37 on Set14, where bicubic has 28.43 and 26.00. Frechet
-           distance of Inception's 768 features of all 2,831 tiles of Set14: by L2 0.737, after the game 0.685. --scale
-           2 --steps 4000 --pretrain 4000 --constant 2500 --decay 1500: by L2 35.30 dB on Set5 and 31.49 on
-           Set14, bicubic 33.68 and 30.24. In earlier trials the game was farther than L2 by --adversarial 1e-1, of a
-           generator that drew grain too, and by --no-even, of an older L2, where it also drew a grid in all that was
-           flat. The command's own, of its 605 test tiles, by evaluate --metrics psnr ssim: 30.02 dB and 0.743 after the
-           game, bicubic 29.98 dB; what is sharp is sharper, and in flat skies a faint pattern is seen
+Score      --data tiles:T91 --resolution 64 --steps 5500 --pretrain-steps 3500 --lr-constant-steps 3500 --lr-decay-steps
+           2000, scale 4, one seed. By L2, of the luma, 30.43 dB on Set5 and 27.37 on Set14, where bicubic has 28.43 and
+           26.00. Frechet distance of Inception's 768 features of all 2,831 tiles of Set14: by L2 0.737, after the game
+           0.685. --scale 2 --steps 4000 --pretrain-steps 4000 --lr-constant-steps 2500 --lr-decay-steps 1500: by L2
+           35.30 dB on Set5 and 31.49 on Set14, bicubic 33.68 and 30.24. In earlier trials the game was farther than L2
+           by --adv-weight 1e-1, of a generator that drew grain too, and by --no-icnr, of an older L2, where it also
+           drew a grid in all that was flat. The command's own, of its 605 test tiles, by evaluate --metrics psnr ssim:
+           30.02 dB and 0.743 after the game, bicubic 29.98 dB; what is sharp is sharper, and in flat skies a faint
+           pattern is seen
            python -m pytest -n 0 -s -m slow tests/experiments/test_image_to_image.py
 """
 
@@ -57,27 +58,28 @@ class Config(TranslationSettings):
     """What the result depends on."""
 
     data: str = "photos"
-    size: int | None = 64
+    resolution: int | None = 64
     steps: int = 6000
-    pretrain: int = 4000
+    pretrain_steps: int = 4000
     """Steps by L2 alone, before the game begins."""
     batch_size: int = 8
     learning_rate: float = 5e-4
     """Adam's while L2 alone trains."""
     game_learning_rate: float = 1e-4
-    """Adam's of both players in the game; it falls by --constant and --decay too, which count all steps."""
-    constant: int = 4000
-    decay: int = 2000
+    """Adam's of both players in the game; it falls by --lr-constant-steps and --lr-decay-steps too, which count all
+    steps."""
+    lr_constant_steps: int = 4000
+    lr_decay_steps: int = 2000
     beta1: float = 0.9
     """Adam's decay of the mean gradient, as the paper has it. With 0.5 L2 alone once broke down at this rate."""
-    ema: float = 0.99
+    ema_decay: float = 0.99
     scale: Literal[2, 4] = 4
     """How many times as high and wide images become."""
-    blocks: int = 5
+    num_blocks: int = 5
     """Residual blocks; the paper's generator has 16."""
-    generator_width: int = 32
+    g_channels: int = 32
     """Features of the generator's layers; the paper's are 64."""
-    discriminator_width: int = 32
+    d_channels: int = 32
     """Features of the discriminator's first layer; the paper's are 64."""
     discriminator: Literal["patches", "image"] = "patches"
     """What is judged: patches of 34 pixels a side, or, as in the paper, the whole image."""
@@ -85,25 +87,25 @@ class Config(TranslationSettings):
     """Whether an enlargement is judged against the image that it should be, or by itself."""
     gamma: float = 10.0
     """Weight of R1 and R2, halved, of the mean logit of an image's patches; 0 leaves them out."""
-    norm: bool = False
-    """Batch normalisation in both networks, as in the paper; without, the generator is EDSR's, which is better."""
-    even: bool = True
+    norm: Literal["batch", "none"] = "none"
+    """batch: batch normalisation in both networks, as in the paper. none: the generator is EDSR's, which is better."""
+    icnr: bool = True
     """Kernels of four shuffled pixels have one sum, lest the game draw a grid; without, they are the paper's."""
     residual: bool = True
     """What the network makes is added to a bicubic enlargement; without, it is the image."""
-    content: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
+    content_loss: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
     """What the game's images are held to: pixels, features of the discriminator, or of a network by its weights."""
     content_file: str | None = None
     """Of Inception or VGG19: a file of PyTorch's, or an .npz."""
     content_weight: float = 1.0
     """Weight of the content."""
-    adversarial: float = 2e-2
+    adv_weight: float = 2e-2
     """Weight of the game."""
     jitter: bool = False
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"generator_width": 4, "discriminator_width": 2, "blocks": 1, "size": 16, "pretrain": 2, "steps": 4}
+        small = {"g_channels": 4, "d_channels": 2, "num_blocks": 1, "resolution": 16, "pretrain_steps": 2, "steps": 4}
         return super().tiny(**{**small, **changes})
 
 
@@ -130,7 +132,7 @@ LOSSES = {
 
 WINDOW = 12  # pixels a side of an image from which the kernels of the discriminator of patches leave a place
 
-WHERE = {"inception": features.WHERE, "vgg19": vgg.WHERE}  # the weights of what --content names
+WHERE = {"inception": features.WHERE, "vgg19": vgg.WHERE}  # the weights of what --content-loss names
 
 LEAST = 14  # pixels a side from which Inception's convolutions leave a place, of an image twice as large
 # The authors' factor, by which VGG19's features are about as large as pixels: section 2.2.1. By it the gradient of
@@ -140,15 +142,15 @@ AS_PIXELS = 12.75
 
 def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:
     """Generator, discriminator and what else the content needs; and the content's ``(nets, images) -> features``."""
-    example = jnp.zeros((1, size, size, channels))
+    example, norm = jnp.zeros((1, size, size, channels)), config.norm == "batch"
     generator = srgan.Generator(
-        channels, config.scale, config.blocks, config.generator_width, config.norm, config.even, config.dtype
+        channels, config.scale, config.num_blocks, config.g_channels, norm, config.icnr, config.dtype
     )
-    judge: dict[str, Any] = {"width": config.discriminator_width, "dtype": config.dtype}
+    judge: dict[str, Any] = {"width": config.d_channels, "dtype": config.dtype}
     if config.discriminator == "patches":
-        discriminator = pix2pix.Discriminator(layers=2, norm="batch" if config.norm else "none", **judge)
+        discriminator = pix2pix.Discriminator(layers=2, norm=config.norm, **judge)
     else:
-        discriminator = srgan.Discriminator(norm=config.norm, **judge)
+        discriminator = srgan.Discriminator(norm=norm, **judge)
     held, more = content(config, example)
     small, seen = example[:, :: config.scale, :: config.scale], shown(config, jax.random.key(0)[None], example)
     return {"g": Net(generator, small), "d": Net(discriminator, seen), **more}, held
@@ -172,26 +174,29 @@ def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net
         too small for it.
       OSError: the weights cannot be read.
     """
-    where = WHERE.get(config.content)
+    where = WHERE.get(config.content_loss)
     if (where is not None) != (config.content_file is not None):
         told = f"needs --content-file, its weights: {where}" if where else "has no use for --content-file, leave it out"
-        raise ValueError(f"--content {config.content} {told}")
-    if config.content == "pixels":
+        raise ValueError(f"--content-loss {config.content_loss} {told}")
+    if config.content_loss == "pixels":
         return lambda nets, images: images, {}
-    if config.content == "discriminator":
+    if config.content_loss == "discriminator":
         if config.discriminator == "patches":
             raise ValueError(
-                "--content discriminator: one of patches has no features of an image; use --discriminator image"
+                "--content-loss discriminator: one of patches has no features of an image; use --discriminator image"
             )
         return lambda nets, images: nets.d(images, features=True), {}
     if example.shape[-1] != 3:
-        raise ValueError(f"--content {config.content}: it takes images of 3 channels, these have {example.shape[-1]}")
+        channels = example.shape[-1]
+        raise ValueError(f"--content-loss {config.content_loss}: it takes images of 3 channels, these have {channels}")
     arrays = read_weights(str(config.content_file))
-    if config.content == "vgg19":
+    if config.content_loss == "vgg19":
         fixed = Frozen(vgg.Features(config.dtype), FrozenVariables(vgg.parameters(arrays)))
         return lambda nets, images: nets.content(images) / AS_PIXELS, {"content": Net(fixed, example)}
     if min(example.shape[1:3]) < LEAST:
-        raise ValueError(f"--content inception: of images below {LEAST} pixels a side it sees nothing; give --size")
+        raise ValueError(
+            f"--content-loss inception: of images below {LEAST} pixels a side it sees nothing; give --resolution"
+        )
     fixed = Frozen(Inception(192, pooled=False), FrozenVariables(parameters(arrays, 192)))
 
     def seen(nets, images):
@@ -204,25 +209,30 @@ def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net
 def check_fits(config: Config, size: int) -> None:
     """``ValueError`` if settings do not go together, or not with images of this size."""
     if size % config.scale:
-        raise ValueError(f"--size {size}: --scale {config.scale} does not divide it")
+        raise ValueError(f"--resolution {size}: --scale {config.scale} does not divide it")
     least = WINDOW + config.scale - 1
     if config.discriminator == "patches" and size < least:
         raise ValueError(
-            f"--size {size}: patches are judged of {least} pixels a side or more at --scale {config.scale}; give a "
-            f"larger --size, or --discriminator image"
+            f"--resolution {size}: patches are judged of {least} pixels a side or more at --scale {config.scale}; give "
+            f"a larger --resolution, or --discriminator image"
         )
-    if config.norm and positive(config.gamma):
-        raise ValueError("--norm: R1 and R2 are of an example alone, which batch normalisation mixes; give --gamma 0")
+    if config.norm == "batch" and positive(config.gamma):
+        raise ValueError(
+            "--norm batch: R1 and R2 are of an example alone, which batch normalisation mixes; give --gamma 0"
+        )
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
     config.check(
-        **dict.fromkeys(("blocks", "generator_width", "discriminator_width"), COUNT),
-        **dict.fromkeys(("content_weight", "adversarial", "gamma", "game_learning_rate"), WEIGHT),
-        pretrain=(0, 10**9),
+        **dict.fromkeys(("num_blocks", "g_channels", "d_channels"), COUNT),
+        **dict.fromkeys(("content_weight", "adv_weight", "gamma", "game_learning_rate"), WEIGHT),
+        pretrain_steps=(0, 10**9),
     )
-    load = lambda name, split: data.load(name, size=config.size, channels=config.channels, split=split)  # noqa: E731
+
+    def load(name, split):
+        return data.load(name, size=config.resolution, channels=config.channels, split=split)
+
     source, test = config.with_test(load, source)
     size, _, channels = source.shape
     check_fits(config, size)
@@ -267,7 +277,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         real_logits, fake_logits = (nets.d(shown(config, keys, x)).reshape(-1) for x in (real, made))
         adversarial = judgement.generator(real_logits, fake_logits)
         return total(
-            content=config.content_weight * content, adversarial=config.adversarial * adversarial, stats={"g": stats}
+            content=config.content_weight * content, adversarial=config.adv_weight * adversarial, stats={"g": stats}
         )
 
     def before_and_after(nets, batch, keys):
@@ -276,13 +286,13 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return media.stack_rows(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
 
     in_game = dataclasses.replace(config, learning_rate=config.game_learning_rate)
-    d = Player(("d",), discriminator_loss, in_game.adam(since=config.pretrain), config.gradient)
+    d = Player(("d",), discriminator_loss, in_game.adam(since=config.pretrain_steps), config.gradient)
     g = Player(("g",), generator_loss, in_game.adam(), config.gradient)
     game = Game(
         nets=own,
         players={"d": d, "g": g},
         turns=(("d",), ("g",)),
-        ema={"g": config.ema},
+        ema={"g": config.ema_decay},
     )
     alone = {"d": waiting(d), "g": dataclasses.replace(g, loss=l2_loss, optimizer=config.adam())}
     by_l2 = dataclasses.replace(game, players=alone)
@@ -295,7 +305,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         ),
         Display(sheets={"before_and_after": before_and_after}),
         ImageToImage(test, {"enlarge": enlarge}, paired=True),
-        game_at=lambda step: by_l2 if step < config.pretrain else game,
+        game_at=lambda step: by_l2 if step < config.pretrain_steps else game,
     )
 
 

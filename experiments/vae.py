@@ -30,7 +30,7 @@ class Config(Settings):
 
     steps: int = 5000
     batch_size: int = 128
-    latents: int = 20
+    z_dim: int = 20
     learning_rate: float = 1e-3
     hidden: int = 500
     """Units of the hidden layer, of the encoder and of the decoder."""
@@ -44,12 +44,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
     config.check(hidden=COUNT)
     source = config.images(source)
-    encoder = vae.Encoder(config.latents, config.hidden, config.dtype)
+    encoder = vae.Encoder(config.z_dim, config.hidden, config.dtype)
     decoder = vae.Decoder(source.shape, config.hidden, config.dtype)
 
     def negative_elbo(nets, batch, keys, step):
         mean, log_variance = nets.encoder(batch["image"])
-        z = mean + jnp.exp(log_variance / 2) * latents(keys, config.latents)
+        z = mean + jnp.exp(log_variance / 2) * latents(keys, config.z_dim)
         # A pixel in [-1, 1] stands for the probability of white; a grey one counts as that share of each.
         reconstruction = losses.binary_cross_entropy(nets.decoder(z), (batch["image"] + 1) / 2)
         kl = losses.gaussian_kl(mean, log_variance)
@@ -66,23 +66,23 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def walk(nets, batch, keys):
         mean, _ = nets.encoder(batch["image"])
         paths = jnp.linspace(mean[:8], mean[16:24], 8, axis=1)
-        return decoded(nets, paths.reshape(-1, config.latents))
+        return decoded(nets, paths.reshape(-1, config.z_dim))
 
     game = Game(
         nets={
             "encoder": Net(encoder, jnp.zeros((1, *source.shape))),
-            "decoder": Net(decoder, jnp.zeros((1, config.latents))),
+            "decoder": Net(decoder, jnp.zeros((1, config.z_dim))),
         },
         players={
             "vae": Player(("encoder", "decoder"), negative_elbo, optax.adam(config.learning_rate), config.gradient)
         },
         turns=(("vae",),),
-        ema={"encoder": config.ema, "decoder": config.ema},
+        ema={"encoder": config.ema_decay, "decoder": config.ema_decay},
     )
     return Experiment(
         game,
         source,
-        Sampling(latents=lambda keys: latents(keys, config.latents), generate=decoded),
+        Sampling(latents=lambda keys: latents(keys, config.z_dim), generate=decoded),
         Display(sheets={"reconstruction": reconstruction, "walk": walk}),
     )
 

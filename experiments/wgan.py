@@ -29,44 +29,44 @@ class Config(Settings):
     """What the result depends on."""
 
     steps: int = 10000
-    latents: int = 100
+    z_dim: int = 100
     learning_rate: float = 2e-4
     """The authors' is 5e-5, for more steps."""
-    clip: float = 0.01
+    weight_clip: float = 0.01
     """Weights of the critic stay in [-clip, clip]."""
-    critic_turns: int = 5
+    n_critic: int = 5
     """Turns of the critic in a step."""
-    warm_steps: int = 20
+    critic_warmup_steps: int = 20
     """Steps of a long turn: one of both players' after so many less one in which the critic moves alone."""
-    warm_first: int = 25
+    critic_warmup_first: int = 25
     """How many turns of the generator are long ones at the start."""
-    warm_every: int = 500
+    critic_warmup_every: int = 500
     """And then every so many."""
-    generator_width: int = 48
+    g_channels: int = 48
     """Features of the generator's last hidden layer."""
-    critic_width: int = 32
+    d_channels: int = 32
     """Features of the critic's first layer."""
-    base: int = 2
+    base_resolution: int = 2
     """The size from which the generator grows its images; the paper's is 4."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"generator_width": 4, "critic_width": 4, "critic_turns": 2, "warm_steps": 2, "warm_first": 1}
+        small = {"g_channels": 4, "d_channels": 4, "n_critic": 2, "critic_warmup_steps": 2, "critic_warmup_first": 1}
         return super().tiny(**{**small, **changes})
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(generator_width=COUNT, critic_width=COUNT, critic_turns=COUNT, clip=WEIGHT)
-    config.check(warm_steps=COUNT, warm_first=(0, 1e9), warm_every=COUNT)
+    config.check(g_channels=COUNT, d_channels=COUNT, n_critic=COUNT, weight_clip=WEIGHT)
+    config.check(critic_warmup_steps=COUNT, critic_warmup_first=(0, 1e9), critic_warmup_every=COUNT)
     source = config.images(source)
     size, _, channels = source.shape
-    generator = dcgan.Generator(size, channels, config.generator_width, config.base, config.dtype)
-    critic = dcgan.Discriminator(config.critic_width, config.base, dtype=config.dtype)
+    generator = dcgan.Generator(size, channels, config.g_channels, config.base_resolution, config.dtype)
+    critic = dcgan.Discriminator(config.d_channels, config.base_resolution, dtype=config.dtype)
 
     def critic_loss(nets, batch, keys, step):
         real_logits, stats = nets.d.with_stats(batch["image"])
-        fake_logits = nets.d(nets.g(latents(keys, config.latents)))
+        fake_logits = nets.d(nets.g(latents(keys, config.z_dim)))
         return total(
             adversarial=losses.wasserstein_discriminator(real_logits, fake_logits),
             metrics={"distance": real_logits - fake_logits, "logits_real": real_logits, "logits_fake": fake_logits},
@@ -74,7 +74,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         )
 
     def generator_loss(nets, batch, keys, step):
-        fake, stats = nets.g.with_stats(latents(keys, config.latents))
+        fake, stats = nets.g.with_stats(latents(keys, config.z_dim))
         return total(adversarial=losses.wasserstein_generator(nets.d(fake)), stats={"g": stats})
 
     # Epsilon outside the root is PyTorch's, which the authors had: at their rate a distance of 0.73, within it 1.16.
@@ -85,8 +85,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         generator,
         critic,
         losses={"d": critic_loss, "g": generator_loss},
-        optimizers={"d": optax.chain(rmsprop, clip_weights(config.clip)), "g": rmsprop},
-        turns=(("d",),) * config.critic_turns + (("g",),),
+        optimizers={"d": optax.chain(rmsprop, clip_weights(config.weight_clip)), "g": rmsprop},
+        turns=(("d",),) * config.n_critic + (("g",),),
     )
     both = experiment.game
     alone = dataclasses.replace(both, players={"d": both.players["d"]}, turns=both.turns[:-1])
@@ -95,14 +95,14 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
 def is_alone(config: Config, step: int) -> bool:
     """Whether the critic moves alone in a step: in all but the last of a long turn of the generator."""
-    first = config.warm_first * config.warm_steps
+    first = config.critic_warmup_first * config.critic_warmup_steps
     if step < first:
-        return step % config.warm_steps < config.warm_steps - 1
+        return step % config.critic_warmup_steps < config.critic_warmup_steps - 1
     # The first long turn after them is the generator's warm_every-th.
-    usual = config.warm_every - config.warm_first % config.warm_every
-    cycle = config.warm_every - 1 + config.warm_steps
+    usual = config.critic_warmup_every - config.critic_warmup_first % config.critic_warmup_every
+    cycle = config.critic_warmup_every - 1 + config.critic_warmup_steps
     place = (step - first - usual) % cycle
-    return step >= first + usual and place < config.warm_steps - 1
+    return step >= first + usual and place < config.critic_warmup_steps - 1
 
 
 if __name__ == "__main__":

@@ -24,44 +24,44 @@ class Config(FallingSettings):
     """What the result depends on."""
 
     steps: int = 2000
-    latents: int = 128
+    z_dim: int = 128
     learning_rate: float = 1e-3
     """The paper's is 2e-4, for fifty times the steps."""
     width: int = 32
     """Features of every layer; the paper's are 128."""
-    base: int = 4
+    base_resolution: int = 4
     """The size from which the generator grows its images."""
-    critic_turns: int = 5
+    n_critic: int = 5
     """Turns of the critic in a step."""
-    penalty: float = 10.0
+    gp_weight: float = 10.0
     """Weight of the gradient penalty."""
-    decay: int = 2000
+    lr_decay_steps: int = 2000
     """Steps over which the rate falls to zero; the paper's are 100,000."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"width": 4, "critic_turns": 2, **changes})
+        return super().tiny(**{"width": 4, "n_critic": 2, **changes})
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(width=COUNT, critic_turns=COUNT, penalty=WEIGHT)
+    config.check(width=COUNT, n_critic=COUNT, gp_weight=WEIGHT)
     source = config.images(source)
     size, _, channels = source.shape
-    generator = resnet.Generator(size, channels, config.width, config.base, dtype=config.dtype)
+    generator = resnet.Generator(size, channels, config.width, config.base_resolution, dtype=config.dtype)
     critic = resnet.Critic(config.width, dtype=config.dtype)
 
     def critic_loss(nets, batch, keys, step):
-        real, fake = batch["image"], nets.g(latents(keys, config.latents))
+        real, fake = batch["image"], nets.g(latents(keys, config.z_dim))
         real_logits, fake_logits = nets.d(real), nets.d(fake)
         return total(
             adversarial=losses.wasserstein_discriminator(real_logits, fake_logits),
-            gradient_penalty=config.penalty * losses.gradient_penalty(nets.d, real, fake, keys),
+            gradient_penalty=config.gp_weight * losses.gradient_penalty(nets.d, real, fake, keys),
             metrics={"distance": real_logits - fake_logits, "logits_real": real_logits, "logits_fake": fake_logits},
         )
 
     def generator_loss(nets, batch, keys, step):
-        z = latents(keys, config.latents, times=2)
+        z = latents(keys, config.z_dim, times=2)
         fake, stats = nets.g.with_stats(z)
         return total(adversarial=losses.wasserstein_generator(nets.d(fake)), stats={"g": stats})
 
@@ -71,8 +71,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         generator,
         critic,
         losses={"d": critic_loss, "g": generator_loss},
-        optimizers={"d": config.adam(config.critic_turns), "g": config.adam()},
-        turns=(("d",),) * config.critic_turns + (("g",),),
+        optimizers={"d": config.adam(config.n_critic), "g": config.adam()},
+        turns=(("d",),) * config.n_critic + (("g",),),
     )
 
 

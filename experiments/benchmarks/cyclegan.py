@@ -70,8 +70,8 @@ def main(
     if not (Path(official) / "models" / "cycle_gan_model.py").exists():
         sys.exit(f"error: --official {official}: no models/cycle_gan_model.py there; clone it as --help says")
     config = cyclegan.Config(
-        batch_size=batch, size=size, generator_width=width, discriminator_width=width, blocks=blocks,
-        layers=3, upsample="transposed", pool=0 if side == "agree" else 50, jitter=False, flip=False,
+        batch_size=batch, resolution=size, g_channels=width, d_channels=width, num_blocks=blocks,
+        n_layers_d=3, upsample="transposed", pool_size=0 if side == "agree" else 50, jitter=False, mirror=False,
     )  # fmt: skip
     processes.check_form(form, side, FORMS)
     if side == "agree":
@@ -99,8 +99,8 @@ def main(
 def images(config: cyclegan.Config) -> dict[str, np.ndarray]:
     """Noise, by the names that it has in a batch."""
     rng = np.random.default_rng(0)
-    assert config.size is not None
-    shape = (config.batch_size, config.size, config.size, 3)
+    assert config.resolution is not None
+    shape = (config.batch_size, config.resolution, config.resolution, 3)
     return {name: rng.uniform(-1, 1, shape).astype(np.float32) for name in ("input", "image")}
 
 
@@ -169,12 +169,12 @@ def model_of(config: cyclegan.Config, official: str) -> Any:
 
     options = argparse.Namespace(
         gpu_ids=[], device="cpu", isTrain=True, checkpoints_dir=tempfile.gettempdir(), name="benchmark",
-        preprocess="none", direction="AtoB", input_nc=3, output_nc=3, ngf=config.generator_width,
-        ndf=config.discriminator_width, netG=f"resnet_{config.blocks}blocks", netD="basic", n_layers_D=3,
+        preprocess="none", direction="AtoB", input_nc=3, output_nc=3, ngf=config.g_channels,
+        ndf=config.d_channels, netG=f"resnet_{config.num_blocks}blocks", netD="basic", n_layers_D=3,
         norm="instance", no_dropout=True, init_type="normal", init_gain=0.02, lr=config.learning_rate,
-        beta1=config.beta1, lambda_A=config.cycle, lambda_B=config.cycle, lambda_identity=config.identity,
-        pool_size=config.pool, gan_mode="lsgan", lr_policy="linear", n_epochs=100, n_epochs_decay=100, epoch_count=1,
-        continue_train=False, verbose=False,
+        beta1=config.beta1, lambda_A=config.lambda_cycle, lambda_B=config.lambda_cycle,
+        lambda_identity=config.lambda_identity, pool_size=config.pool_size, gan_mode="lsgan", lr_policy="linear",
+        n_epochs=100, n_epochs_decay=100, epoch_count=1, continue_train=False, verbose=False,
     )  # fmt: skip
     with contextlib.redirect_stdout(sys.stderr):
         model = CycleGANModel(options)

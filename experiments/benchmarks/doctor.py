@@ -44,7 +44,7 @@ class Options:
 def main(options: Options) -> None:
     """Print what a step takes, and a probe."""
     module = {"dcgan": dcgan, "gan": gan}[options.experiment]
-    config = module.Config(held_out=options.held_out)
+    config = module.Config(num_held_out=options.held_out)
     run = make_run(config, module.build(config), module.build)
     on = run.devices(None)
     experiment = run.experiment

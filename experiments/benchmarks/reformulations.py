@@ -116,7 +116,7 @@ def built(name: str) -> tuple[Game, Any]:
     """A game, and a batch of noise for it."""
     rng = np.random.default_rng(0)
     if name in SIZES:
-        config = stylegan2.Config(size=SIZES[name])
+        config = stylegan2.Config(resolution=SIZES[name])
         images = rng.uniform(-1, 1, (config.batch_size, SIZES[name], SIZES[name], 3)).astype(np.float32)
         return stylegan2.build(config, Arrays(images)).game, {"image": jnp.asarray(images)}
     case = CASES[name]

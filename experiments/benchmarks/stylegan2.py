@@ -87,9 +87,9 @@ def main(
     processes.check_form(form, side, FORMS)
     base = base or 32 * size
     config = stylegan2.Config(
-        batch_size=batch, size=size, base=base, most=most, latents=most, style_width=most, augment="none",
-        r1=stylegan2.auto(stylegan2.Config(batch_size=batch, size=size))["r1"],
-        mixing=0.0 if side == "agree" else 0.9,
+        batch_size=batch, resolution=size, channel_base=base, channel_max=most, z_dim=most, w_dim=most, augment="none",
+        r1_gamma=stylegan2.auto(stylegan2.Config(batch_size=batch, resolution=size))["r1_gamma"],
+        style_mixing_prob=0.0 if side == "agree" else 0.9,
     )  # fmt: skip
     if side == "agree":
         print(json.dumps(agreement(config, official)))
@@ -115,8 +115,8 @@ def main(
 
 def images(config: stylegan2.Config) -> np.ndarray:
     """Noise, [B, size, size, 3]."""
-    assert config.size is not None
-    shape = (config.batch_size, config.size, config.size, 3)
+    assert config.resolution is not None
+    shape = (config.batch_size, config.resolution, config.resolution, 3)
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
@@ -135,7 +135,7 @@ def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds:
       config: of the game.
       seconds: how long; one round at least.
     """
-    length = math.lcm(config.r1_every, config.path_every)
+    length = math.lcm(config.r1_interval, config.pl_interval)
     number, rounds, end = 2, [], math.inf
     take(0, number)
     while not rounds or time.perf_counter() < end:
@@ -150,7 +150,7 @@ def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     """Milliseconds an image."""
     system.keep_freed_memory()
     if form in HALVES:
-        config = dataclasses.replace(config, accumulate=2)
+        config = dataclasses.replace(config, grad_accum_steps=2)
     game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else TOGETHER
     batches = np.stack([images(config)] * most)
     on = parallel.devices(1)
@@ -208,12 +208,12 @@ def of_torch(config: stylegan2.Config, official: str, form: str, seconds: float)
             if i % phase.interval == 0:
                 phase.optimizer.zero_grad(set_to_none=True)
                 for part in parts:
-                    accumulate(theirs, phase, part, torch.randn(len(part), config.latents))
+                    accumulate(theirs, phase, part, torch.randn(len(part), config.z_dim))
                 for param in phase.module.parameters():
                     if param.grad is not None:
                         torch.nan_to_num(param.grad, nan=0, posinf=1e5, neginf=-1e5, out=param.grad)
                 phase.optimizer.step()
-        seen = min(config.ema_kimg * 1000, i * config.batch_size * config.ema_ramp)
+        seen = min(config.ema_kimg * 1000, i * config.batch_size * config.ema_rampup)
         kept = 0.5 ** (config.batch_size / max(seen, 1e-8))
         for slow, fast in zip(average.parameters(), theirs.g.parameters()):
             slow.copy_(fast.lerp(slow, kept))
@@ -236,21 +236,29 @@ def official_of(config: stylegan2.Config, official: str) -> Official:
     from training.loss import StyleGAN2Loss
 
     torch.manual_seed(0)
-    widths = {"channel_base": config.base, "channel_max": config.most}
+    widths = {"channel_base": config.channel_base, "channel_max": config.channel_max}
     g = networks.Generator(
-        config.latents, 0, config.style_width, config.size, 3,
-        mapping_kwargs={"num_layers": config.depth}, synthesis_kwargs=widths,
+        config.z_dim, 0, config.w_dim, config.resolution, 3,
+        mapping_kwargs={"num_layers": config.mapping_layers}, synthesis_kwargs=widths,
     )  # fmt: skip
-    d = networks.Discriminator(0, config.size, 3, **widths, epilogue_kwargs={"mbstd_group_size": config.group})
+    d = networks.Discriminator(
+        0, config.resolution, 3, **widths, epilogue_kwargs={"mbstd_group_size": config.mbstd_group_size}
+    )
     phases = []
-    for name, module, every in (("G", g, config.path_every), ("D", d, config.r1_every)):
+    for name, module, every in (("G", g, config.pl_interval), ("D", d, config.r1_interval)):
         module.train().requires_grad_(False)
         share = every / (every + 1)
         betas = (config.beta1**share, config.beta2**share)
         adam = torch.optim.Adam(module.parameters(), config.learning_rate * share, betas, 1e-8, fused=True)
         phases += [Phase(f"{name}main", module, adam, 1), Phase(f"{name}reg", module, adam, every)]
     loss = StyleGAN2Loss(
-        "cpu", g.mapping, g.synthesis, d, style_mixing_prob=config.mixing, r1_gamma=config.r1, pl_weight=config.path
+        "cpu",
+        g.mapping,
+        g.synthesis,
+        d,
+        style_mixing_prob=config.style_mixing_prob,
+        r1_gamma=config.r1_gamma,
+        pl_weight=config.pl_weight,
     )
     return Official(g, d, loss, phases)
 
@@ -307,7 +315,10 @@ def agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
             accumulate(theirs, phase, torch_images(config), torch.from_numpy(dealt.copy()))
     collector.update()
 
-    often = {"d/r1": config.r1_every, "g/path": config.path_every}  # on its step a lazy term is as many times as large
+    often = {
+        "d/r1": config.r1_interval,
+        "g/path": config.pl_interval,
+    }  # on its step a lazy term is as many times as large
     apart = {ours: abs(float(metrics[ours]) / often.get(ours, 1) / collector[name] - 1) for ours, name in TERMS.items()}
     grads = moved.opt_states["g"] | moved.opt_states["d"]
     found = {"g": _generator(state, grads), "d": interop.to_torch({"params": grads["d"]})}
@@ -340,7 +351,7 @@ def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarr
     shapes = game.nets["synthesis"].module._noise_shapes()
     noise = (x for some in (keys, keys, keys[::2]) for x in _maps(some, shapes, len(some)))
     draw = lambda key: jax.random.normal(jax.random.fold_in(key, _DIRECTION), real.shape[1:])  # noqa: E731
-    return np.asarray(latents(keys, config.latents)), noise, jax.vmap(draw)(keys[::2])
+    return np.asarray(latents(keys, config.z_dim)), noise, jax.vmap(draw)(keys[::2])
 
 
 if __name__ == "__main__":

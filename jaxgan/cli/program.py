@@ -125,7 +125,9 @@ def _mend(error: BaseException) -> str:
         return "; make room and run the same command again, it resumes"
     of_memory = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     if of_memory or isinstance(error, MemoryError):
-        return "; there is not memory enough: lower --batch-size, or split it over micro-batches with --accumulate"
+        return (
+            "; there is not memory enough: lower --batch-size, or split it over micro-batches with --grad-accum-steps"
+        )
     return ""
 
 

@@ -117,7 +117,7 @@ def _trace(steps: Steps, run: TrainingRun) -> None:
         names = [name for name in (run.member_settings or [{}])[0] if name != "seed"]
         if not names:
             raise
-        raise ValueError(f"--vary: this experiment's program depends on the value of {' or '.join(names)}") from error
+        raise ValueError(f"--sweep: this experiment's program depends on the value of {' or '.join(names)}") from error
 
 
 def _tell_where(path: Path, quiet: bool) -> None:

@@ -64,7 +64,7 @@ class Dataset:
         if len(shapes) > 1:
             raise ValueError(
                 f"{self.name}: its images differ in size ({shapes[0]}, {shapes[1]}); say which square size to make "
-                "of them: --size 64"
+                "of them: --resolution 64"
             )
         batch = {"image": np.stack(images)}
         if self.classes:

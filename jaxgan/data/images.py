@@ -190,7 +190,7 @@ def common(where: str, names: list[str], sizes: list[tuple[int, int]], *, square
         found.setdefault(size, name)
     if len(found) > 1 or (square and len(set(sizes[0])) > 1):
         some = ", ".join(f"{name} is {w} x {h}" for (h, w), name in list(found.items())[:2])
-        raise ValueError(f"{where}: {some}; say which square size to make of them: --size 64")
+        raise ValueError(f"{where}: {some}; say which square size to make of them: --resolution 64")
     return sizes[0]
 
 

@@ -145,7 +145,7 @@ def _cubes(array: np.ndarray, where: str) -> np.ndarray:
 def _one_class(source: Source, only: str) -> Source:
     if only not in source.classes:
         known = f"it has {', '.join(source.classes)}" if source.classes else "it has no classes"
-        raise ValueError(f"--only {only}: no class of {source.name}; {known}")
+        raise ValueError(f"--category {only}: no class of {source.name}; {known}")
     everything = source.read(np.arange(len(source)))
     return Arrays(everything["image"][everything["label"] == source.classes.index(only)], name=f"{source.name}, {only}")
 
@@ -207,7 +207,7 @@ class Binvox:
             if self._size is None and len(cube) != self._side:
                 raise ValueError(
                     f"{self.name}: {self._files[0]} is of side {self._side}, {self._files[i]} of {len(cube)}; say "
-                    f"which to make of them: --size {min(self._side, len(cube))}"
+                    f"which to make of them: --resolution {min(self._side, len(cube))}"
                 )
             where = f"{self.name}: {self._files[i]}"
             cubes.append(

@@ -44,15 +44,15 @@ def two_players(
     """
     label = (jnp.zeros(1, jnp.int32),) * bool(classes)
     nets = {
-        "g": Net(generator, jnp.zeros((1, config.latents)), *label),
+        "g": Net(generator, jnp.zeros((1, config.z_dim)), *label),
         "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
         **(others or {}),
     }
     players = {name: Player((name,), losses[name], optimizers[name], config.gradient) for name in ("d", "g")}
     sampling = Sampling(
-        latents=lambda keys: draw(keys, config.latents), generate=lambda nets, *inputs: nets.g(*inputs), classes=classes
+        latents=lambda keys: draw(keys, config.z_dim), generate=lambda nets, *inputs: nets.g(*inputs), classes=classes
     )
-    return Experiment(Game(nets, players, turns, ema={"g": config.ema}), source, sampling)
+    return Experiment(Game(nets, players, turns, ema={"g": config.ema_decay}), source, sampling)
 
 
 def waiting(player: Player) -> Player:

@@ -1,23 +1,154 @@
-"""Settings from JSON: those of older runs too."""
+"""Settings from JSON: a run's ``config.json`` and the metadata of exports, those of older versions too."""
 
 import dataclasses
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+
+# Names of settings that older versions wrote, by experiment: the name of today, and where the values are others as
+# well, today's of each. "" is of every experiment. A name that the experiment's settings have today stands.
+RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]]]] = {
+    "": {
+        "latents": "z_dim",
+        "size": "resolution",
+        "accumulate": "grad_accum_steps",
+        "vary": "sweep",
+        "precision": "compute_dtype",
+        "private_noise": "dp_noise_multiplier",
+        "private_clip": "dp_l2_clip",
+        "private_delta": "dp_delta",
+        "private_seed": "dp_seed",
+        "held_out": "num_held_out",
+        "ema": "ema_decay",
+        "constant": "lr_constant_steps",
+        "decay": "lr_decay_steps",
+        "flip": "mirror",
+        "generator_width": "g_channels",
+        "discriminator_width": "d_channels",
+        "r1": "r1_gamma",
+    },
+    "cyclegan": {
+        "data_inputs": "data_a",
+        "test_data_inputs": "test_data_a",
+        "blocks": "num_blocks",
+        "layers": "n_layers_d",
+        "cycle": "lambda_cycle",
+        "identity": "lambda_identity",
+        "pool": "pool_size",
+    },
+    "dcgan": {"base": "base_resolution"},
+    "gan3d": {
+        "only": "category",
+        "up": "up_axis",
+        "latents_from": "z_min",
+        "discriminator_learning_rate": "d_learning_rate",
+        "pause_above": "d_pause_accuracy",
+        "discriminator_norm": ("d_norm", {True: "batch", False: "none"}),
+        "base": "base_resolution",
+    },
+    "pix2pix": {
+        "data_inputs": "data_a",
+        "test_data_inputs": "test_data_a",
+        "downs": "num_downs",
+        "layers": "n_layers_d",
+        "adversarial": "adv_weight",
+        "l1": "lambda_l1",
+    },
+    "points": {"penalty": "gp_weight", "critic_turns": "n_critic", "decay": "decay_steps"},
+    "r3gan": {
+        "final_learning_rate": "learning_rate_final",
+        "final_gamma": "gamma_final",
+        "final_beta2": "beta2_final",
+        "blocks": "num_blocks",
+        "group": "channels_per_group",
+        "base": "base_resolution",
+        "decay": "decay_steps",
+    },
+    "sngan": {"base": "base_resolution", "discriminator_turns": "n_dis"},
+    "srgan": {
+        "pretrain": "pretrain_steps",
+        "blocks": "num_blocks",
+        "norm": ("norm", {True: "batch", False: "none"}),
+        "even": "icnr",
+        "content": "content_loss",
+        "adversarial": "adv_weight",
+    },
+    "stylegan2": {
+        "style_width": "w_dim",
+        "depth": "mapping_layers",
+        "base": "channel_base",
+        "most": "channel_max",
+        "smallest": "base_resolution",
+        "residual": ("d_architecture", {True: "resnet", False: "orig"}),
+        "group": "mbstd_group_size",
+        "mixing": "style_mixing_prob",
+        "r1_every": "r1_interval",
+        "path": "pl_weight",
+        "path_every": "pl_interval",
+        "ema_ramp": "ema_rampup",
+        "low": "num_low_precision_res",
+        "clamp": "conv_clamp",
+    },
+    "wgan": {
+        "clip": "weight_clip",
+        "critic_turns": "n_critic",
+        "warm_steps": "critic_warmup_steps",
+        "warm_first": "critic_warmup_first",
+        "warm_every": "critic_warmup_every",
+        "critic_width": "d_channels",
+        "base": "base_resolution",
+    },
+    "wgan_gp": {"base": "base_resolution", "critic_turns": "n_critic", "penalty": "gp_weight"},
+}
+
+
+def renamed(values: Mapping[str, Any], experiment: str, fields: Collection[str] | None = None) -> dict[str, Any]:
+    """Settings of an older version by today's names, with today's values.
+
+    Args:
+      values: settings by name, as JSON has them.
+      experiment: whose they are.
+      fields: the names that the experiment has today. A name among them stands, as does one whose new name is not among
+        them. Not given: a name stands if its new name is among ``values`` too.
+
+    >>> renamed({"steps": 3, "latents": 8, "vary": ["ema=0.5,0.9"]}, "gan")
+    {'steps': 3, 'z_dim': 8, 'sweep': ['ema_decay=0.5,0.9']}
+    """
+    table = {**RENAMED[""], **RENAMED.get(experiment, {})}
+
+    def new_name(name: str) -> str:
+        entry = table.get(name, name)
+        new = entry if isinstance(entry, str) else entry[0]
+        stands = new in values if fields is None else (name in fields or new not in fields)
+        return name if stands else new
+
+    settings = {}
+    for name, value in values.items():
+        entry = table.get(name, name)
+        if not isinstance(entry, str) and isinstance(value, bool):
+            value = entry[1][value]
+        settings[new_name(name)] = value
+    if isinstance(settings.get("sweep"), list):  # texts "name=values"
+        sweeps = [str(sweep).partition("=") for sweep in settings["sweep"]]
+        settings["sweep"] = [f"{new_name(name.strip().replace('-', '_'))}={numbers}" for name, _, numbers in sweeps]
+    return settings
 
 
 def settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
     """Settings from JSON, as ``config_class``. Of those that are missing, today's defaults, which is told on stderr.
 
+    Names of older versions are read as today's: ``RENAMED``.
+
     Raises:
       ValueError: there are some that the experiment does not have; the message says ``where``.
     """
     defaults = dataclasses.asdict(config_class())
+    values = renamed(values, experiment, defaults)
     unknown = values.keys() - defaults.keys()
     if unknown:
         raise ValueError(f"{where}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
-    missing = [f"{name} {_told(default)}" for name, default in defaults.items() if name not in values]
+    missing = [f"{name} {shown(default)}" for name, default in defaults.items() if name not in values]
     if missing:
         told = f"an older jaxgan wrote it, without {', '.join(missing)}; add there what it was trained with"
         _warn(f"{where}: {told}")
@@ -30,6 +161,12 @@ def _warn(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr)
 
 
-def _told(value: Any) -> str:
-    """A setting as it is said on the command line."""
-    return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+def shown(value: Any) -> str:
+    """A setting's value as the command line takes it.
+
+    >>> shown(("a=1", "b=2")), shown(()), shown(0.5)
+    ('a=1 b=2', 'none', '0.5')
+    """
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "none"
+    return str(value)

@@ -25,19 +25,19 @@ def made_private(experiment: Experiment, config: Any) -> Experiment:
     Raises:
       ValueError: they ask, and a game cannot be private; or they say how, and do not ask.
     """
-    noise = getattr(config, "private_noise", 0.0)
+    noise = getattr(config, "dp_noise_multiplier", 0.0)
     if not noise:
         for field in dataclasses.fields(Settings):
-            if field.name.startswith("private_") and getattr(config, field.name, field.default) != field.default:
-                raise ValueError(f"{_flag(field.name)} is of private training; ask for that: --private-noise 1.0")
+            if field.name.startswith("dp_") and getattr(config, field.name, field.default) != field.default:
+                raise ValueError(f"{_flag(field.name)} is of private training; ask for that: --dp-noise-multiplier 1.0")
         return experiment
     if isinstance(experiment.source, Unpaired):
-        raise ValueError("--private-noise: of examples that are drawn in one order; unpaired ones have two")
-    for name in ("private_noise", "private_clip"):
+        raise ValueError("--dp-noise-multiplier: of examples that are drawn in one order; unpaired ones have two")
+    for name in ("dp_noise_multiplier", "dp_l2_clip"):
         if not 0 < getattr(config, name) < math.inf:
             raise ValueError(f"{_flag(name)} {getattr(config, name)}: a number above 0")
-    how = {"noise": noise, "clip": config.private_clip, "micro_batches": config.accumulate}
-    batch, key = _batch(experiment, config), _key(config.private_seed)
+    how = {"noise": noise, "clip": config.dp_l2_clip, "micro_batches": config.grad_accum_steps}
+    batch, key = _batch(experiment, config), _key(config.dp_seed)
 
     @functools.cache  # of a game one private game, which is compiled once
     def make(game: Game) -> Game:
@@ -55,7 +55,7 @@ def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] |
     Raises:
       ValueError: it cannot be told; see ``privacy.spent``.
     """
-    noise = getattr(config, "private_noise", 0.0)
+    noise = getattr(config, "dp_noise_multiplier", 0.0)
     if not noise:
         return None
     batch, most = _batch(experiment, config), experiment.game.batch_multiple
@@ -68,17 +68,17 @@ def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] |
     kinds = collections.Counter(map(of, map(experiment.at, range(steps)))) if experiment.game_at else {}
     spent = privacy.spent(
         noise=noise,
-        delta=config.private_delta,
+        delta=config.dp_delta,
         examples=len(experiment.source),
         batch_size=config.batch_size,
         steps=steps,
         uses=kinds or of(experiment.game),
     )
     names = privacy.shown(experiment.game, batch)
-    summary = privacy.told(names, spent, config.private_delta, noise, config.private_clip, steps)
+    summary = privacy.told(names, spent, config.dp_delta, noise, config.dp_l2_clip, steps)
     # JSON has no infinity.
     numbers = {name: value if math.isfinite(value) else None for name, value in spent._asdict().items()}
-    return {"steps": steps, "epsilon": numbers, "delta": config.private_delta, "players": names, "summary": summary}
+    return {"steps": steps, "epsilon": numbers, "delta": config.dp_delta, "players": names, "summary": summary}
 
 
 def _batch(experiment: Experiment, config: Any) -> Any:

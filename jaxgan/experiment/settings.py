@@ -34,48 +34,58 @@ class Settings:
     """Of weights, latents and the order of the data."""
     population: int = 1
     """Games trained at once, of seeds seed, seed + 1, ..."""
-    vary: tuple[str, ...] = ()
+    sweep: tuple[str, ...] = ()
     """Settings that members of a population differ in: learning_rate=1e-4,4e-4. One member for each value."""
     data: str = "digits"
     """A folder or zip of images, an .npz, photos, a TFDS name, stacked:NAME for three in one; for points ring, grid."""
-    size: int | None = None
+    resolution: int | None = None
     """Images are made this size, square. Not given: their own."""
-    held_out: int = 0
+    num_held_out: int = 0
     """Examples kept from training, by which the doctor tells whether the discriminator knows the others by heart."""
     channels: int | None = None
     """Of image files: 1 grey, 3 colour. Not given: what they are."""
-    latents: int = 64
+    z_dim: int = 64
     """Dimensions of the latents."""
     learning_rate: float = 2e-4
     """The optimizers', for both players where they have one."""
-    ema: float = 0.995
+    ema_decay: float = 0.995
     """Decay of the generator's averaged weights, which samples are drawn with."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """What networks compute in; parameters, statistics and logits are float32."""
-    accumulate: int = 1
+    grad_accum_steps: int = 1
     """Micro-batches that a turn's gradient is accumulated over."""
-    private_noise: float = 0.0
+    dp_noise_multiplier: float = 0.0
     """Above 0, who sees the data learns with differential privacy: noise of so many times the clip; 1 is usual."""
-    private_clip: float = 1.0
+    dp_l2_clip: float = 1.0
     """Of private training: the norm to which each example's gradient is scaled down."""
-    private_delta: float = 1e-5
+    dp_delta: float = 1e-5
     """Of private training: the probability with which the epsilon that is told may not hold."""
-    private_seed: int | None = None
+    dp_seed: int | None = None
     """Of the noise. Not given: drawn from the system; whoever knows it, or a checkpoint, can take noise away."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
         """Seconds instead of minutes, for tests."""
-        return dataclasses.replace(cls(steps=4, batch_size=8, latents=4), **changes)
+        return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4), **changes)
 
     def check(self, **ranges: tuple[float, float]) -> None:
         """``ValueError`` for the first setting that is out of its range: of these, and of those named here."""
-        counts = dict.fromkeys(("steps", "batch_size", "latents", "accumulate"), COUNT) | {"held_out": (0, math.inf)}
-        check_ranges(self, **counts, seed=(0, 2**32 - 1), learning_rate=WEIGHT, ema=SHARE, **ranges)
+        check_ranges(
+            self,
+            steps=COUNT,
+            batch_size=COUNT,
+            z_dim=COUNT,
+            grad_accum_steps=COUNT,
+            num_held_out=(0, math.inf),
+            seed=(0, 2**32 - 1),
+            learning_rate=WEIGHT,
+            ema_decay=SHARE,
+            **ranges,
+        )
 
     def examples(self, source: Source | None = None) -> Source:
         """The data that ``data`` names, or the source given in its place."""
-        return load(self.data, size=self.size, channels=self.channels) if source is None else source
+        return load(self.data, size=self.resolution, channels=self.channels) if source is None else source
 
     def images(self, source: Source | None = None) -> Source:
         """``examples``, which must be square images.
@@ -89,19 +99,19 @@ class Settings:
         height, width, _ = source.shape
         if height != width:
             raise ValueError(
-                f"{source.name}: images of {height} x {width}; want square ones, say --size {min(height, width)}"
+                f"{source.name}: images of {height} x {width}; want square ones, say --resolution {min(height, width)}"
             )
         return source
 
     @property
     def dtype(self) -> Any:
         """What networks compute in."""
-        return jnp.dtype(self.precision)
+        return jnp.dtype(self.compute_dtype)
 
     @property
     def gradient(self) -> Any:
         """For ``Player``."""
-        return accumulate(self.accumulate)
+        return accumulate(self.grad_accum_steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,17 +141,18 @@ class FallingSettings(Settings):
     """Adam's decay of the mean gradient."""
     beta2: float = 0.9
     """Adam's decay of the mean square."""
-    constant: int = 0
+    lr_constant_steps: int = 0
     """Steps at the learning rate."""
-    decay: int = 5000
+    lr_decay_steps: int = 5000
     """Steps after these, over which the rate falls to zero."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
-        super().check(beta1=SHARE, beta2=SHARE, constant=(0, math.inf), decay=COUNT, **ranges)
+        super().check(beta1=SHARE, beta2=SHARE, lr_constant_steps=(0, math.inf), lr_decay_steps=COUNT, **ranges)
 
     def adam(self, turns: int = 1, since: int = 0) -> optax.GradientTransformation:
         """Of a player with so many turns in a step, who first moves at the step ``since``."""
-        rate = optax.linear_schedule(self.learning_rate, 0.0, self.decay * turns, self.constant * turns)
+        falling, constant = self.lr_decay_steps * turns, self.lr_constant_steps * turns
+        rate = optax.linear_schedule(self.learning_rate, 0.0, falling, constant)
         return optax.adam(lambda count: rate(count + since * turns), self.beta1, self.beta2)
 
 
@@ -150,25 +161,25 @@ class TranslationSettings(FallingSettings):
     """``Settings`` of an experiment that makes images of images."""
 
     batch_size: int = 1
-    ema: float = 0.0
+    ema_decay: float = 0.0
     """Decay of the generator's averaged weights; at 0 samples are drawn with the newest, as in the papers."""
     test_data: str | None = None
     """Data like data, not trained on, that samples are made of and measured on. Not given: of photos the part that is
     not trained on, else data itself."""
     jitter: bool = True
     """Enlarge images a little and cut their size out again, somewhere."""
-    flip: bool = True
+    mirror: bool = True
     """Mirror half of the images left to right."""
     beta1: float = 0.5
     beta2: float = 0.999
-    constant: int = 2500
-    decay: int = 2500
+    lr_constant_steps: int = 2500
+    lr_decay_steps: int = 2500
 
     def augmented(self, keys: jax.Array, images: jax.Array) -> jax.Array:
         """Images, [B, h, w, C], as networks see them in training; of equal keys, [B], others are made so alike."""
         if self.jitter:
             images = augment.jitter(keys, images, round(images.shape[1] * 286 / 256))  # pix2pix's share
-        return augment.flip(keys, images) if self.flip else images
+        return augment.flip(keys, images) if self.mirror else images
 
     def with_test(self, load: Callable[[str, str], Source], source: Source | None) -> tuple[Source, Source]:
         """What is trained on, and what samples are made of and measured on.
@@ -186,7 +197,9 @@ class TranslationSettings(FallingSettings):
         else:
             test = load(self.data, "test") if source is None and self.data.startswith("photos") else ours
         if test.shape != ours.shape:
-            raise ValueError(f"--test-data: its images are {test.shape}, those of --data {ours.shape}; give --size")
+            raise ValueError(
+                f"--test-data: its images are {test.shape}, those of --data {ours.shape}; give --resolution"
+            )
         return ours, test
 
 

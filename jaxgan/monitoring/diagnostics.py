@@ -44,7 +44,8 @@ MENDS = {
     "mode collapse": "see that latents reach the output; try R3GAN's loss with R1 and R2, or WGAN-GP; lower the "
     "generator's learning rate",
     "memorising": "more data, or --augment ada or diffaugment where there is --augment; more R1; a smaller {of}",
-    "discriminator too strong": "more R1, or a lower learning rate for {of}; --held-out 64 tells whether it memorises",
+    "discriminator too strong": "more R1, or a lower learning rate for {of}; --num-held-out 64 tells whether it "
+    "memorises",
     "oscillation": "lower the learning rates; R1; Adam's first decay at 0; or optimistic or extra-gradient steps, "
     "jaxgan.games.dynamics",
 }

@@ -93,8 +93,8 @@ def check(experiment: Experiment) -> None:
         state = jax.eval_shape(experiment.game.init, jax.random.key(0))
         if not jax.eval_shape(lambda state: _memory(experiment, state, 0, *pair), state):
             raise ValueError(
-                "--held-out: no player of this experiment logs logits_real and logits_fake, so nothing would be made "
-                "of what is held out; leave it out"
+                "--num-held-out: no player of this experiment logs logits_real and logits_fake, so nothing would be "
+                "made of what is held out; leave it out"
             )
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from jaxgan.core import system
 from jaxgan.core.files import write_atomically
 from jaxgan.data import Source
-from jaxgan.experiment.config import _told, settings
+from jaxgan.experiment.config import renamed, settings, shown
 
 PROJECTIONS = "projections"
 
@@ -155,7 +155,9 @@ def _record(path: Path) -> dict[str, Any]:
 
 def _check_settings(path: Path, experiment: str, config: Any) -> list[str]:
     """The names of those that the run's record has, which are the run's; others may be given."""
-    old, recorded = read_config(path, experiment, type(config)), list(_record(path)["config"])
+    fields = [field.name for field in dataclasses.fields(config)]
+    recorded = list(renamed(_record(path)["config"], experiment, fields))
+    old = read_config(path, experiment, type(config))
     for name in recorded:
         before, now = getattr(old, name), getattr(config, name)
         flag = "--" + name.replace("_", "-")
@@ -163,7 +165,7 @@ def _check_settings(path: Path, experiment: str, config: Any) -> list[str]:
             raise ValueError(f"{flag} {now}: the run in {path} was asked for {before}; it may grow, not shrink")
         if name != "steps" and now != before:
             raise ValueError(
-                f"{flag} {_told(now)}: the run in {path} has {_told(before)}; resume it with that, "
+                f"{flag} {shown(now)}: the run in {path} has {shown(before)}; resume it with that, "
                 "start over with --fresh, or name another --run-dir"
             )
     return recorded

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import writing_out
+from jaxgan.experiment.config import renamed
 from jaxgan.reporting import report
 from jaxgan.reporting.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves
 
@@ -65,7 +66,8 @@ def write(runs: Sequence[Path], out: Path) -> Path:
 def _record(run: Path) -> dict[str, Any]:
     try:
         record = json.loads((run / "config.json").read_text(encoding="utf-8"))
-        return {**record, "config": dict(record["config"]), "experiment": str(record["experiment"])}
+        experiment = str(record["experiment"])
+        return {**record, "config": renamed(dict(record["config"]), experiment), "experiment": experiment}
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{run}: no run there, or a damaged one: it has no config.json that can be read") from None
 

@@ -131,7 +131,7 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
     if isinstance(source, Unpaired):
         names = [part.name.removesuffix(" train") for part in (source.inputs, source.images)]
     else:
-        names = [config["data"], *filter(None, [config.get("data_inputs")])]
+        names = [config["data"], *filter(None, [config.get("data_a")])]
     shape = " x ".join(map(str, source.shape))
     origins = {f"`{name}`": origin(name) for name in names}
     return f"{len(source):,} examples of {shape} of {source.name}.\n\n{_listed(origins)}"

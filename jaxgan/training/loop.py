@@ -212,7 +212,7 @@ class _Run:
 
     def make_monitor(self) -> TrainingMonitor | None:
         """Who watches the run; no one a private one, for what is told of reals would cost privacy."""
-        if getattr(self.config, "private_noise", 0):
+        if getattr(self.config, "dp_noise_multiplier", 0):
             return None
         run, seed = self.run, self.config.seed
         probe = Probe(self.experiment, seed, len(run.seeds) if run.is_population else None)

@@ -1,7 +1,7 @@
 """What a run trains: a single game, or a population of games.
 
-The settings ``population`` and ``vary`` decide which. ``population`` is the number of seeds, counted from ``seed``;
-``vary`` lists settings with the values that members take, as in ``("learning_rate=1e-4,4e-4",)``. There is one member
+The settings ``population`` and ``sweep`` decide which. ``population`` is the number of seeds, counted from ``seed``;
+``sweep`` lists settings with the values that members take, as in ``("learning_rate=1e-4,4e-4",)``. There is one member
 for every combination of values and seed.
 """
 
@@ -35,10 +35,10 @@ def list_member_settings(config: Settings) -> list[dict[str, Any]]:
       ValueError: a setting cannot vary or has no values, or ``population`` is out of its range.
     """
     varied: dict[str, list[float]] = {}
-    for text in config.vary:
+    for text in config.sweep:
         name, values = _parse_variation(text, config)
         if name in varied:
-            raise ValueError(f"`vary` names {name} twice; give all its values at once, separated by commas.")
+            raise ValueError(f"`sweep` names {name} twice; give all its values at once, separated by commas.")
         varied[name] = values
     population = config.population
     if not 1 <= population <= MAX_POPULATION:
@@ -58,17 +58,17 @@ def _parse_variation(text: str, config: Settings) -> tuple[str, list[float]]:
     name, _, values = text.partition("=")
     name = name.strip().replace("-", "_")
     floats = [field.name for field in dataclasses.fields(config) if isinstance(getattr(config, field.name), float)]
-    can_vary = [field for field in floats if not field.startswith("private_")]
+    can_vary = [field for field in floats if not field.startswith("dp_")]
     if name not in can_vary:
         raise ValueError(
-            f"`vary` got {text!r}, but {name!r} cannot vary, because all members share one compiled program; "
+            f"`sweep` got {text!r}, but {name!r} cannot vary, because all members share one compiled program; "
             f"the settings that can vary are {', '.join(can_vary)}."
         )
     try:
         return name, [float(value) for value in values.split(",")]
     except ValueError:
         raise ValueError(
-            f"`vary` takes numbers that are separated by commas, as in {name}=1e-4,4e-4; got {text!r}."
+            f"`sweep` takes numbers that are separated by commas, as in {name}=1e-4,4e-4; got {text!r}."
         ) from None
 
 
@@ -94,15 +94,15 @@ def make_run(config: Settings, experiment: Experiment, build: Build) -> "Trainin
     Raises:
       ValueError: the settings contradict each other, or the experiment.
     """
-    if config.held_out:
-        source, held_out = hold_out(experiment.source, config.held_out)
+    if config.num_held_out:
+        source, held_out = hold_out(experiment.source, config.num_held_out)
         experiment = dataclasses.replace(experiment, source=source, held_out=held_out)
     members = list_member_settings(config)
     if not members:
         return SingleRun(experiment, config)
-    if config.private_noise:
+    if config.dp_noise_multiplier:
         raise ValueError(
-            "`private_noise` cannot be used with a population, because each member would spend privacy of its own."
+            "`dp_noise_multiplier` cannot be used with a population, because each member would spend privacy of its own."
         )
     # A population is not private: this checks that the settings of private training are left at their defaults.
     return PopulationRun(made_private(experiment, config), config, build, members)
@@ -280,7 +280,7 @@ class PopulationRun(TrainingRun):
         return Population(game, size, member_game, self._varied)
 
     def _build_with(self, experiment: Experiment, settings: dict[str, Any]) -> Experiment:
-        return self._build(dataclasses.replace(self._config, vary=(), **settings), experiment.source)
+        return self._build(dataclasses.replace(self._config, sweep=(), **settings), experiment.source)
 
 
 def to_host(x: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from experiments import stylegan2 as experiment
 from experiments.benchmarks import stylegan2
 
-TINY = experiment.Config.tiny(data="digits", augment="none", size=8, mixing=0.0)
+TINY = experiment.Config.tiny(data="digits", augment="none", resolution=8, style_mixing_prob=0.0)
 
 
 def test_a_folder_without_the_authors_code_is_told(tmp_path):

@@ -48,26 +48,26 @@ FLAGS = {
     "unknown flag": (["--batchsize", 8], 2, "--batch-size"),
     "unknown flag of a verb": (["inspect", "--rundir", "x"], 2, "--run-dir"),
     "no number": (["--steps", "many"], 2, "invalid literal for int"),
-    "no such choice": (["--precision", "float8"], 2, "float32"),
+    "no such choice": (["--compute-dtype", "float8"], 2, "float32"),
     "no steps": (["--steps", 0], 2, "--steps 0: at least 1"),
     "negative seed": (["--seed", -1], 2, "--seed -1: from 0 to 4.29497e+09"),
-    "no latents": (["--latents", 0], 2, "--latents 0: at least 1"),
-    "no width": (["--generator-width", 0], 2, "--generator-width 0: at least 1"),
-    "a decay above 1": (["--ema", 2.0], 2, "--ema 2.0: from 0 to 1"),
+    "no latents": (["--z-dim", 0], 2, "--z-dim 0: at least 1"),
+    "no width": (["--g-channels", 0], 2, "--g-channels 0: at least 1"),
+    "a decay above 1": (["--ema-decay", 2.0], 2, "--ema-decay 2.0: from 0 to 1"),
     "no rate": (["--learning-rate", "nan"], 2, "--learning-rate nan: from 0 to 1e+06"),
     "a process of no cluster": ([*TINY, "--process", 1], 2, "--processes and --process need --coordinator"),
     "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every 0: at least 1"),
     "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size must be divisible by the number of devices, 8, got 12; use 8 or 16."),
     "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size 0: at least 1"),
     "too many devices": ([*TINY, "--devices", 9], 2, "devices 9: this machine has 8 (cpu)"),
-    "micro-batches": ([*TINY, "--accumulate", 3, "--devices", 1], 2, "accumulate(3): a turn has 8 examples"),
-    "base": ([*TINY, "--base", 3], 2, "size 8: base 3 does not double to it; use size 6 or 12, or base 4"),
+    "micro-batches": ([*TINY, "--grad-accum-steps", 3, "--devices", 1], 2, "accumulate(3): a turn has 8 examples"),
+    "base": ([*TINY, "--base-resolution", 3], 2, "size 8: base 3 does not double to it; use size 6 or 12, or base 4"),
     "missing name, near": (["--data", "mnists"], 2, "did you mean mnist"),
     "missing name, far": (["--data", "qqqqqq"], 2, "no such file or folder, and no TFDS dataset"),
     "no such photograph": (["--data", "photos:tree"], 2, "data 'photos:tree': no such photograph; there are china, flower,"),
     "missing folder": (["--data", "/nowhere/at/all"], 2, "no such file or folder"),
     "points for a convolution": (["--data", "ring"], 2, "want images, experiments.gan takes any"),
-    "resize floats": (["--size", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, only uint8 images [N, height, width, C] are"),
+    "resize floats": (["--resolution", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, only uint8 images [N, height, width, C] are"),
     "channels of arrays": (["--channels", 3], 2, "its images have 1 channels, not 3"),
     "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "no run there (no config.json)"),
     "inspect of no run": (["inspect", "--run-dir", "/nowhere"], 2, "no checkpoints there"),
@@ -87,9 +87,9 @@ def test_flags(arguments, code, told, tmp_path, capsys):
 # What was wrong with the data: (makes it, more flags, what is told).
 DATA = {
     "empty folder": (lambda p: folder(p, {"readme.txt": b"hello"}), [], "no image in it (1 other files)"),
-    "truncated png": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((64, 64))[:-2000]}), ["--size", 8], "b.png cannot be decoded"),
+    "truncated png": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((64, 64))[:-2000]}), ["--resolution", 8], "b.png cannot be decoded"),
     "no image inside": (lambda p: folder(p, {"a.png": b"not a png"}), [], "a.png is no image that Pillow knows"),
-    "two sizes": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((9, 8))}), [], "say which square size to make of them: --size 64"),
+    "two sizes": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((9, 8))}), [], "say which square size to make of them: --resolution 64"),
     "no doubling": (lambda p: folder(p, {"a.png": noise((28, 28))}), [], "size 28: base 4 does not double to it; use size 16 or 32, or base 7"),
     "channels": (lambda p: folder(p, {"a.png": noise()}), ["--channels", 2], "channels 2: an image has 1 (grey), 3"),
     "zip that leads out": (lambda p: archive(p.with_suffix(".zip"), {"../a.png": noise()}), [], "leads out of the archive"),
@@ -103,7 +103,7 @@ DATA = {
     "wrong labels": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(3, int)), [], "4 images and labels of shape (3,)"),
     "labels that are no numbers": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(4)), [], "want whole numbers from 0"),
     "no examples": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((0, 8, 8, 1), np.uint8)), [], "N > 0"),
-    "not square": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 16, 1), np.uint8)), [], "want square ones, say --size 8"),
+    "not square": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 16, 1), np.uint8)), [], "want square ones, say --resolution 8"),
     "another format": (lambda p: folder(p.parent, {"a.csv": b"1,2"}) / "a.csv", [], "want a folder, a .zip, a .npz or a .npy, not a .csv file"),
 }  # fmt: skip
 
@@ -175,7 +175,9 @@ def test_not_enough_memory(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr("jaxgan.training.loop.train", exhausted)
     code, text = run(capsys, "--run-dir", tmp_path, *TINY)
-    assert (code, "lower --batch-size, or split it over micro-batches with --accumulate" in text) == (1, True), text
+    assert (code, "lower --batch-size, or split it over micro-batches with --grad-accum-steps" in text) == (1, True), (
+        text
+    )
 
 
 def test_a_disk_that_tensorstore_finds_full(tmp_path, capsys, monkeypatch):
@@ -208,10 +210,10 @@ def test_a_config_with_settings_of_another_version(copy, capsys):
     (copy / "config.json").write_text(json.dumps(record))
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
     assert (code, "settings that dcgan does not have: momentum" in text) == (2, True)
-    del record["config"]["momentum"], record["config"]["norm"], record["config"]["r1"]
+    del record["config"]["momentum"], record["config"]["norm"], record["config"]["r1_gamma"]
     (copy / "config.json").write_text(json.dumps(record))
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", copy / "a.png")
-    assert "config.json: an older jaxgan wrote it, without norm batch, r1 1.0; add there what it was" in text
+    assert "config.json: an older jaxgan wrote it, without norm batch, r1_gamma 1.0; add there what it was" in text
     assert code == 0
 
 
@@ -219,11 +221,11 @@ def test_a_run_whose_settings_are_not_all_known_goes_on_with_those_given(copy, c
     """And what its record did not say, it does not say afterwards: today's default may be another than the run's."""
     record = json.loads((copy / "config.json").read_text())
     steps = record["config"]["steps"]
-    del record["config"]["r1"]
+    del record["config"]["r1_gamma"]
     (copy / "config.json").write_text(json.dumps(record))
-    code, text = run(capsys, "--run-dir", copy, *TINY, "--steps", steps, "--r1", 2.0)
+    code, text = run(capsys, "--run-dir", copy, *TINY, "--steps", steps, "--r1-gamma", 2.0)
     assert (code, text.count("an older jaxgan wrote it, without r1 1.0")) == (0, 1), text
-    assert "r1" not in json.loads((copy / "config.json").read_text())["config"]
+    assert "r1_gamma" not in json.loads((copy / "config.json").read_text())["config"]
 
 
 def flip_a_byte(checkpoint):
@@ -280,7 +282,7 @@ def test_only_damaged_checkpoints(to_damage, capsys):
 
 def test_a_foreign_checkpoint(copy, tmp_path, capsys):
     other = tmp_path / "other"
-    wide = [*TINY, "--generator-width", 6]
+    wide = [*TINY, "--g-channels", 6]
     assert run(capsys, "--steps", 4, "--run-dir", other, *wide)[0] == 0
     shutil.rmtree(copy / "checkpoints")
     shutil.copytree(other / "checkpoints", copy / "checkpoints")
@@ -339,7 +341,7 @@ def test_a_directory_of_other_things_is_left_alone(tmp_path, capsys):
 
 def test_fresh_with_settings_that_do_not_work_removes_nothing(copy, capsys):
     before = programs.inspect(capsys, copy)
-    code, text = run(capsys, "--run-dir", copy, *TINY, "--fresh", "--accumulate", 3, "--devices", 1)
+    code, text = run(capsys, "--run-dir", copy, *TINY, "--fresh", "--grad-accum-steps", 3, "--devices", 1)
     assert (code, "accumulate(3)" in text) == (2, True), text
     assert programs.inspect(capsys, copy) == before
 

@@ -68,7 +68,7 @@ def test_the_critics_long_turns():
     """A hundred turns of the critic, twenty steps of five, before each of the generator's first 25 and every 500th."""
     config = wgan.Config()
     moves = [step for step in range(13_000) if not wgan.is_alone(config, step)]
-    turns = np.diff([-1, *moves]) * config.critic_turns
+    turns = np.diff([-1, *moves]) * config.n_critic
     long = np.flatnonzero(turns > 5)
     np.testing.assert_array_equal(long, [*range(25), *range(500, len(turns), 500)])
     assert set(turns[long]) == {100} and set(turns) == {5, 100}

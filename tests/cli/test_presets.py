@@ -10,8 +10,8 @@ from experiments import gan
 from jaxgan.cli.program import main, with_preset
 
 PRESETS = {
-    "small": {"batch_size": 8, "latents": 4, "learning_rate": 1e-3},
-    "following": lambda given: {"latents": given.batch_size // 2, "learning_rate": 1 / given.latents},
+    "small": {"batch_size": 8, "z_dim": 4, "learning_rate": 1e-3},
+    "following": lambda given: {"z_dim": given.batch_size // 2, "learning_rate": 1 / given.z_dim},
 }
 
 
@@ -33,7 +33,7 @@ def test_a_run_records_what_the_preset_came_to_and_goes_on_by_the_same_command(t
     assert "resumed from step 1" in text
     config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
     assert set(config) == {field.name for field in dataclasses.fields(gan.Config)}
-    assert (config["batch_size"], config["latents"], config["learning_rate"]) == (16, 4, 1e-3)
+    assert (config["batch_size"], config["z_dim"], config["learning_rate"]) == (16, 4, 1e-3)
     # Other verbs, and the same settings by flags, need no preset.
     code, text = run(capsys, "sample", "--count", 1, "--run-dir", tmp_path / "run", "--out", tmp_path / "a.png")
     assert code == 0, text
@@ -46,11 +46,11 @@ def test_a_run_records_what_the_preset_came_to_and_goes_on_by_the_same_command(t
     ("flags", "expected"),
     [
         ([], gan.Config()),
-        (["--latents", "5"], gan.Config()),
-        (["--preset", "small"], gan.Config(batch_size=8, latents=4, learning_rate=1e-3)),
+        (["--z-dim", "5"], gan.Config()),
+        (["--preset", "small"], gan.Config(batch_size=8, z_dim=4, learning_rate=1e-3)),
         # Flags count over it later; those of the run are not the experiment's.
-        (["--latents", "5", "--preset=small", "--run-dir", "x", "--fresh", "-h"], gan.Config(batch_size=8, latents=4, learning_rate=1e-3)),
-        (["--preset", "following", "--batch-size", "20", "--vary", "ema=0.5,0.9"], gan.Config(latents=10, learning_rate=1 / gan.Config().latents)),
+        (["--z-dim", "5", "--preset=small", "--run-dir", "x", "--fresh", "-h"], gan.Config(batch_size=8, z_dim=4, learning_rate=1e-3)),
+        (["--preset", "following", "--batch-size", "20", "--sweep", "ema_decay=0.5,0.9"], gan.Config(z_dim=10, learning_rate=1 / gan.Config().z_dim)),
     ],
 )  # fmt: skip
 def test_what_flags_begin_with(flags, expected):

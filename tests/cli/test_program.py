@@ -145,15 +145,13 @@ def test_help_tells_of_every_verb_and_flag(capsys):
     first = {line.split()[0] for line in text.splitlines() if line.strip()}
     assert {"Paper", "Command", "Data", "Hardware", "Time", "Score"} <= first  # each begins a line, as in the header
     code, text = run(capsys, "train", "--help")
-    flags = (
-        "--steps --batch-size --seed --data --run-dir --devices --precision --accumulate --fresh --dry-run --profile"
-    )
+    flags = "--steps --batch-size --seed --data --run-dir --devices --compute-dtype --grad-accum-steps --fresh --dry-run --profile"
     assert all(flag in text for flag in flags.split())
 
 
 @pytest.mark.slow
 def test_options_that_change_how_it_is_computed(tmp_path, capsys):
-    for more in (["--precision", "bfloat16"], ["--accumulate", "2", "--devices", "2"], ["--profile", "2"]):
+    for more in (["--compute-dtype", "bfloat16"], ["--grad-accum-steps", "2", "--devices", "2"], ["--profile", "2"]):
         text = train(capsys, tmp_path / more[0], 14 if "--profile" in more else 2, *more)
         assert "saved at step" in text
     assert list((tmp_path / "--profile" / "profile").rglob("*.xplane.pb"))

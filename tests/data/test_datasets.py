@@ -168,7 +168,7 @@ def test_a_label_that_is_no_class_is_left_out(tfds, tmp_path):
 def test_images_of_several_sizes_are_resized_as_they_are_read(tfds, tmp_path):
     rows = [{"image": io.BytesIO(encoded(PIXELS[i, : 4 + i], "png"))} for i in range(4)]
     source = make(tfds, tmp_path, {"image": tfds.features.Image(shape=(None, None, 3))}, rows)
-    with pytest.raises(ValueError, match=r"tiny/1\.0\.0 train: its images differ in size .*: --size 64"):
+    with pytest.raises(ValueError, match=r"tiny/1\.0\.0 train: its images differ in size .*: --resolution 64"):
         source.read(np.arange(4))
     source = datasets.load("tiny", "train", tmp_path, size=4)
     assert source.shape == (4, 4, 3)

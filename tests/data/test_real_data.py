@@ -9,7 +9,7 @@ from helpers.programs import run
 
 from jaxgan import data
 
-SMALL = ["--steps", 2, "--batch-size", 8, "--generator-width", 4, "--discriminator-width", 4]  # and one doubling
+SMALL = ["--steps", 2, "--batch-size", 8, "--g-channels", 4, "--d-channels", 4]  # and one doubling
 
 
 def take(archive, folder, count, suffix):
@@ -34,10 +34,10 @@ def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
     assert source.shape == (32, 32, 1)
     assert source.classes == tuple("0123456789")
     assert abs(float(source.read(np.arange(500))["image"].mean()) - images.mean()) < 2
-    flags = ["--data", tmp_path / "mnist.npz", "--run-dir", tmp_path / "run", *SMALL, "--base", 16]
+    flags = ["--data", tmp_path / "mnist.npz", "--run-dir", tmp_path / "run", *SMALL, "--base-resolution", 16]
     code, text = run(capsys, *flags)
     assert (code, "use size 32, or base 7" in text) == (2, True)
-    code, text = run(capsys, *flags, "--size", 32)
+    code, text = run(capsys, *flags, "--resolution", 32)
     assert code == 0, text
 
 
@@ -53,5 +53,5 @@ def test_colour_photos_in_folders(test_data, archive, suffix, size, tmp_path, ca
     means = source.read(np.arange(len(source)))["image"].mean((0, 1, 2))
     assert (means > 40).all()
     assert (means < 200).all()
-    code, text = run(capsys, "--data", folder, "--run-dir", tmp_path / "run", *SMALL, "--base", size // 2)
+    code, text = run(capsys, "--data", folder, "--run-dir", tmp_path / "run", *SMALL, "--base-resolution", size // 2)
     assert code == 0, text

@@ -165,14 +165,14 @@ def test_any_number_of_devices_trains_alike(form):
 
 
 def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
-    game, config = translation(), Settings(steps=6, batch_size=8, latents=2)
+    game, config = translation(), Settings(steps=6, batch_size=8, z_dim=2)
     make = lambda nets, z: nets.g(z)  # noqa: E731
     latents = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
     run = SingleRun(Experiment(game, pair(40, 12), Sampling(latents, make)), config)
 
     def rows(name, *stops):
         for stop in stops:
-            some = Settings(steps=stop, batch_size=8, latents=2)
+            some = Settings(steps=stop, batch_size=8, z_dim=2)
             (tmp_path / name).mkdir(exist_ok=True)
             loop.train(run, some, loop.Options(devices=1, quiet=True), tmp_path / name, "points")
         return (tmp_path / name / "metrics.jsonl").read_text()

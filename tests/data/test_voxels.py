@@ -119,7 +119,9 @@ def test_a_folder_of_binvox_has_classes(tmp_path):
 
 def test_files_of_one_folder_have_no_classes_and_sizes_are_made_one(tmp_path):
     path = folder(tmp_path, {"a.binvox": encoded(solids(1, 8)[0]), "b.binvox": encoded(solids(1, 16)[0])})
-    with pytest.raises(ValueError, match=r"a.binvox is of side 8, b.binvox of 16; say which to make of them: --size 8"):
+    with pytest.raises(
+        ValueError, match=r"a.binvox is of side 8, b.binvox of 16; say which to make of them: --resolution 8"
+    ):
         voxels.load(str(path))
     source = voxels.load(str(path), size=16)
     assert (len(source), source.shape, source.classes) == (2, (16, 16, 16, 1), ())
@@ -219,10 +221,10 @@ def test_data_that_is_not_there(tmp_path):
             voxels.load(str(tmp_path / name))
     with pytest.raises(ValueError, match="size 0: at least 1"):
         voxels.load("digits", size=0)
-    with pytest.raises(ValueError, match="--only chair: no class of digits, extruded; it has 0, 1, 2"):
+    with pytest.raises(ValueError, match="--category chair: no class of digits, extruded; it has 0, 1, 2"):
         voxels.load("digits", only="chair")
     np.savez(tmp_path / "b.npz", voxels=solids(2))
-    with pytest.raises(ValueError, match=r"--only chair: no class of .*b.npz; it has no classes"):
+    with pytest.raises(ValueError, match=r"--category chair: no class of .*b.npz; it has no classes"):
         voxels.load(str(tmp_path / "b.npz"), only="chair")
 
 

@@ -165,7 +165,7 @@ def run(tmp_path_factory):
         file.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((16, 16), 50 * i, np.uint8)).save(file)
     folder = tmp_path_factory.mktemp("run") / "run"
-    return programs.begun(folder, "stylegan2", data=str(data), size=16, conditional=True)
+    return programs.begun(folder, "stylegan2", data=str(data), resolution=16, conditional=True)
 
 
 def picture(path, height, width, seed=0):

@@ -320,7 +320,7 @@ def test_no_class_of_the_data_without_data(tiny):
 @pytest.mark.slow
 def test_the_direction_of_a_class_of_the_model():
     """Along it the styles of its samples and of the others' lie apart."""
-    built = experiment.build(experiment.Config.tiny(conditional=True, style_width=16))
+    built = experiment.build(experiment.Config.tiny(conditional=True, w_dim=16))
     state = jax.jit(built.game.init)(jax.random.key(0))
     args = Control(direction="7"), built, built.sampling.styles, state, np.ones(4, bool), 0
     w, direction = controlling._direction(*args)

@@ -16,7 +16,7 @@ SETS = ("fid", "kid", "mifid", "prdc", "is", "modes")
 LOWER = ("fid", "kid", "mifid", "modes_kl")
 HIGHER = ("precision", "recall", "density", "coverage", "is")
 # A fifth of what is usual on MNIST: enough to be told from reals and from noise.
-RUNS = {"digits": [], "mnist": ["--base", 7, "--steps", 1500]}
+RUNS = {"digits": [], "mnist": ["--base-resolution", 7, "--steps", 1500]}
 LABELLED = {"digits": [], "mnist": ["--steps", 2000]}
 
 

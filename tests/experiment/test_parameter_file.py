@@ -57,7 +57,7 @@ def test_what_is_in_the_file(shared):
         assert (leaves[newest] != arrays[name]).any()
     assert (metadata["experiment"], metadata["step"]) == ("dcgan", "2")
     assert "synthetic" in metadata["synthetic"] and {"jaxgan", "made_by", "config", "data"} <= set(metadata)
-    assert json.loads(metadata["config"])["generator_width"] == 4
+    assert json.loads(metadata["config"])["g_channels"] == 4
 
 
 def test_the_card(shared, tmp_path, capsys):
@@ -72,7 +72,7 @@ def test_the_card(shared, tmp_path, capsys):
         "trainedAlgorithmicMedia",
         "this run was not evaluated",
         "sample --out grid.png --parameters a.safetensors",
-        '"generator_width": ',
+        '"g_channels": ',
     ):
         assert part in card, part
     count = sum(x.size for name, x in read_safetensors(shared / "a.safetensors").items() if ".params." in name)

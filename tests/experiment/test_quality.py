@@ -71,7 +71,7 @@ def test_figures_and_their_protocol(trained, capsys):
 
 def test_samples_are_those_of_a_seed():
     """Sample i is the same in whatever batch, and as the sampler has it."""
-    config = dcgan.Config(batch_size=8, latents=4, generator_width=4, discriminator_width=4, base=4)
+    config = dcgan.Config(batch_size=8, z_dim=4, g_channels=4, d_channels=4, base_resolution=4)
     experiment = dcgan.build(config)
     state = experiment.game.init(jax.random.key(0))
     drawn = quality.SampleSource(experiment, state, 9, 3, "drawn")
@@ -108,7 +108,7 @@ def test_one_sample_is_no_set(trained, capsys):
 
 
 def test_metrics_of_features_need_features():
-    experiment = dcgan.build(dcgan.Config(batch_size=8, latents=4, generator_width=4, discriminator_width=4, base=4))
+    experiment = dcgan.build(dcgan.Config(batch_size=8, z_dim=4, g_channels=4, d_channels=4, base_resolution=4))
     state = experiment.game.init(jax.random.key(0))
     for metric in ("ppl", "fid"):
         with pytest.raises(ValueError, match=r"no(ne| features) are given"):
@@ -122,7 +122,7 @@ def test_the_length_of_paths():
         def exact(self, images):
             return images.reshape(len(images), -1)
 
-    experiment = dcgan.build(dcgan.Config(batch_size=8, latents=64, generator_width=4, discriminator_width=4, base=4))
+    experiment = dcgan.build(dcgan.Config(batch_size=8, z_dim=64, g_channels=4, d_channels=4, base_resolution=4))
     experiment = dataclasses.replace(
         experiment, sampling=Sampling(experiment.sampling.latents, lambda nets, z: z.reshape(-1, 8, 8, 1))
     )
@@ -139,7 +139,7 @@ def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
     """A row at each, with its protocol; the best checkpoint is kept, and found; a resumed run goes on with the file."""
     run_dir, rows = tmp_path / "run", []
     flags = ["--run-dir", run_dir, "--evaluate-every", 2, "--evaluate-count", 16, "--metrics", "fid", "prdc"]
-    flags += ["--checkpoint-every", 100, "--seed", 3, "--held-out", 32, *programs.TINY]
+    flags += ["--checkpoint-every", 100, "--seed", 3, "--num-held-out", 32, *programs.TINY]
     for steps in (6, 12):
         code, text = programs.run(capsys, "--steps", steps, *flags)
         assert code == 0, text

@@ -169,7 +169,7 @@ def test_the_generators_forward_pass_occurs_once(spread):
 
     Against the same game whose generator's player draws other latents: as many products more as G has.
     """
-    config, experiment = tiny("dcgan", base=2)
+    config, experiment = tiny("dcgan", base_resolution=2)
     game = experiment.game
     state, batch = shapes(config, experiment)
     player = game.players["g"]
@@ -192,7 +192,7 @@ def test_the_generators_forward_pass_occurs_once(spread):
         lambda params, z: game.nets["g"].module.apply(params, z, train=True, mutable=["batch_stats"])[0]
     )
     variables = {"params": state.params["g"], **state.stats["g"]}
-    alone = products(generator.lower(variables, jnp.zeros((8, config.latents))).compile().as_text())
+    alone = products(generator.lower(variables, jnp.zeros((8, config.z_dim))).compile().as_text())
     assert alone == 7  # the linear layer, two transposed convolutions, and two sums for each normalisation
     assert twice - shared == alone
 

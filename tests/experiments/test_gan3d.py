@@ -50,7 +50,7 @@ def test_solids_are_drawn(trained, tmp_path, capsys):
 
 def test_the_discriminator_pauses():
     """Above an accuracy of 0, once it was right about anything: it moves in the first step, and the generator in all."""
-    built = experiment.build(experiment.Config.tiny(pause_above=0.0))
+    built = experiment.build(experiment.Config.tiny(d_pause_accuracy=0.0))
     step = jax.jit(built.game.step)
     batch = data.as_float(built.source.read(np.arange(8)))
     states = [jax.jit(built.game.init)(jax.random.key(0))]
@@ -69,12 +69,12 @@ def test_the_discriminator_pauses():
 
 BAD = {
     "channels": (["--channels", 3], "--channels 3: voxels are empty or solid, which is one channel"),
-    "a class": (["--only", "x"], "--only x: no class of digits, extruded"),
-    "a share": (["--pause-above", 1.5], "--pause-above 1.5: from 0 to 1"),
-    "a rate": (["--discriminator-learning-rate", -1], "--discriminator-learning-rate -1.0: from 0 to 1e+06"),
-    "latents": (["--latents-from", 0.5], "--latents-from 0.5: from -1 to 0"),
-    "a size": (["--size", 12], "digits, extruded: cubes of side 16 are not made smaller to 12"),
-    "no doubling": (["--size", 24], "size 24: base 4 does not double to it; use size 16 or 32, or base 6"),
+    "a class": (["--category", "x"], "--category x: no class of digits, extruded"),
+    "a share": (["--d-pause-accuracy", 1.5], "--d-pause-accuracy 1.5: from 0 to 1"),
+    "a rate": (["--d-learning-rate", -1], "--d-learning-rate -1.0: from 0 to 1e+06"),
+    "latents": (["--z-min", 0.5], "--z-min 0.5: from -1 to 0"),
+    "a size": (["--resolution", 12], "digits, extruded: cubes of side 16 are not made smaller to 12"),
+    "no doubling": (["--resolution", 24], "size 24: base 4 does not double to it; use size 16 or 32, or base 6"),
     "data": (["--data", "mnist"], "data 'mnist': no such file or folder; voxels are an .npz"),
 }
 
@@ -90,7 +90,7 @@ def test_what_is_wrong_is_told(flags, told, tmp_path, capsys):
 @pytest.mark.parametrize("low", [-1.0, 0.0])
 def test_latents_are_uniform(low):
     """Over [low, 1): the paper's from 0."""
-    z = experiment.build(experiment.Config.tiny(latents=200, latents_from=low)).latents(sample_keys(0, 50))
+    z = experiment.build(experiment.Config.tiny(z_dim=200, z_min=low)).latents(sample_keys(0, 50))
     assert low <= z.min() < low + 0.01 < 0.99 < z.max() < 1
     assert np.mean(z) == pytest.approx((low + 1) / 2, abs=0.03)
 
@@ -130,7 +130,7 @@ def test_generated_chairs_are_chairs_and_no_copies(test_data, tmp_path):
     judge = make_pipeline(PCA(64, random_state=0), LogisticRegression(max_iter=2000))
     held_out = judge.fit(x[:1000], y[:1000]).score(x[1000:], y[1000:])
 
-    flags = ["--data", path, "--only", "chair", "--size", SIDE, "--quiet", "--run-dir", tmp_path / "run"]
+    flags = ["--data", path, "--category", "chair", "--resolution", SIDE, "--quiet", "--run-dir", tmp_path / "run"]
     programs.done(*flags, experiment="gan3d")
     out = tmp_path / "raw.npz"
     programs.done("sample", "--run-dir", tmp_path / "run", "--count", 512, "--out", out, experiment="gan3d")

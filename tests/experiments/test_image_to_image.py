@@ -20,17 +20,54 @@ from jaxgan.metrics import psnr
 pytestmark = pytest.mark.slow
 
 WEIGHTS = "inception/inception2015_conv_to_mixed7_f16.npz"
-FACADES = ["--inputs", "pairs", "--size", 64, "--l1", 10, "--steps", 6000, "--constant", 3000, "--decay", 3000]
+FACADES = [
+    "--inputs",
+    "pairs",
+    "--resolution",
+    64,
+    "--lambda-l1",
+    10,
+    "--steps",
+    6000,
+    "--lr-constant-steps",
+    3000,
+    "--lr-decay-steps",
+    3000,
+]
 EUROSAT = [
-    *("--size", 64, "--blocks", 4, "--layers", 2, "--cycle", 5),
-    *("--steps", 6000, "--constant", 3500, "--decay", 2500),
+    *("--resolution", 64, "--num-blocks", 4, "--n-layers-d", 2, "--lambda-cycle", 5),
+    *("--steps", 6000, "--lr-constant-steps", 3500, "--lr-decay-steps", 2500),
 ]
 PRETRAINED = 3500
 LARGER = [
-    *("--size", 64, "--scale", 4, "--steps", 5500, "--pretrain", PRETRAINED, "--checkpoint-every", PRETRAINED),
-    *("--constant", PRETRAINED, "--decay", 2000),
+    *(
+        "--resolution",
+        64,
+        "--scale",
+        4,
+        "--steps",
+        5500,
+        "--pretrain-steps",
+        PRETRAINED,
+        "--checkpoint-every",
+        PRETRAINED,
+    ),
+    *("--lr-constant-steps", PRETRAINED, "--lr-decay-steps", 2000),
 ]
-TWICE = ["--size", 64, "--scale", 2, "--steps", 4000, "--pretrain", 4000, "--constant", 2500, "--decay", 1500]
+TWICE = [
+    "--resolution",
+    64,
+    "--scale",
+    2,
+    "--steps",
+    4000,
+    "--pretrain-steps",
+    4000,
+    "--lr-constant-steps",
+    2500,
+    "--lr-decay-steps",
+    1500,
+]
 
 
 def unpacked(archive, folder):
@@ -78,7 +115,7 @@ def test_facades(test_data, tmp_path):
     flags = [*FACADES, "--data", folders["train"], "--test-data", folders["test"]]
     weights = test_data / WEIGHTS
     found = {}
-    for name, more in {"game": [], "l1": ["--adversarial", 0]}.items():
+    for name, more in {"game": [], "l1": ["--adv-weight", 0]}.items():
         trained("pix2pix", tmp_path / name, *flags, *more)
         found[name] = evaluated("pix2pix", tmp_path / name, tmp_path / f"{name}.json", weights)
     sources = {
@@ -161,8 +198,8 @@ def test_rivers_become_highways(test_data, tmp_path):
     run = tmp_path / "run"
     trained(
         "cyclegan", run, *EUROSAT,
-        *("--data", parts["train", "Highway"], "--data-inputs", parts["train", "River"]),
-        *("--test-data", parts["test", "Highway"], "--test-data-inputs", parts["test", "River"]),
+        *("--data", parts["train", "Highway"], "--data-a", parts["train", "River"]),
+        *("--test-data", parts["test", "Highway"], "--test-data-a", parts["test", "River"]),
     )  # fmt: skip
     told_apart(parts, run, tmp_path)
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

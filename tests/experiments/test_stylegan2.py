@@ -29,16 +29,16 @@ def examples(built, count=8):
 
 def test_the_averages_half_life_grows_with_the_images_seen():
     """train.py's 0.5 ** (batch / max(min(ema_kimg * 1000, images seen * ramp), 1e-8)), by hand."""
-    config = experiment.Config(batch_size=64, ema_kimg=20.0, ema_ramp=0.05)
+    config = experiment.Config(batch_size=64, ema_kimg=20.0, ema_rampup=0.05)
     decays = {0: 0.0, 1: 0.5**20, 20: 0.5, 200: 0.5**0.1, 6250: 0.5**0.0032, 10**7: 0.5**0.0032}
     for step, decay in decays.items():
         assert float(config.averaging(jnp.int32(step))) == pytest.approx(decay, rel=1e-5), step
-    without = dataclasses.replace(config, ema_ramp=0.0)
+    without = dataclasses.replace(config, ema_rampup=0.0)
     assert float(without.averaging(jnp.int32(0))) == pytest.approx(0.5**0.0032, rel=1e-6)
 
 
 def test_a_decay_of_ones_own_takes_the_half_lifes_place():
-    assert tiny(ema=0.9).game.ema == {"mapping": 0.9, "synthesis": 0.9}
+    assert tiny(ema_decay=0.9).game.ema == {"mapping": 0.9, "synthesis": 0.9}
     averaging = tiny().game.ema["mapping"]
     assert callable(averaging) and averaging(jnp.int32(0)) == 0
 
@@ -46,24 +46,32 @@ def test_a_decay_of_ones_own_takes_the_half_lifes_place():
 # train.py's cfg_specs and what follows them; kimg * 1000 / batch steps.
 AUTHORS = {
     ("paper256",): {
-        **{"size": 256, "batch_size": 64, "steps": 390_625, "learning_rate": 2.5e-3, "r1": 1.0, "depth": 8, "group": 8},
-        **{"base": 16384, "ema_kimg": 20.0, "ema_ramp": 0.0, "residual": True, "mixing": 0.9, "path": 2.0},
+        **{"resolution": 256, "batch_size": 64, "steps": 390_625, "learning_rate": 2.5e-3, "r1_gamma": 1.0, "mapping_layers": 8, "mbstd_group_size": 8},
+        **{"channel_base": 16384, "ema_kimg": 20.0, "ema_rampup": 0.0, "d_architecture": "resnet", "style_mixing_prob": 0.9, "pl_weight": 2.0},
     },
     ("cifar",): {
-        **{"size": 32, "batch_size": 64, "steps": 1_562_500, "learning_rate": 2.5e-3, "r1": 0.01, "depth": 2, "group": 32},
-        **{"base": 32768, "ema_kimg": 500.0, "ema_ramp": 0.05, "residual": False, "mixing": 0.0, "path": 0.0},
+        **{"resolution": 32, "batch_size": 64, "steps": 1_562_500, "learning_rate": 2.5e-3, "r1_gamma": 0.01, "mapping_layers": 2, "mbstd_group_size": 32},
+        **{"channel_base": 32768, "ema_kimg": 500.0, "ema_rampup": 0.05, "d_architecture": "orig", "style_mixing_prob": 0.0, "pl_weight": 0.0},
     },
-    ("auto", "--size", "1024", "--batch-size", "32"): {
-        **{"learning_rate": 2e-3, "r1": 6.5536, "depth": 2, "group": 4, "base": 32768, "ema_kimg": 10.0, "ema_ramp": 0.05},
-        **{"steps": 781_250, "residual": True, "mixing": 0.9, "path": 2.0},
+    ("auto", "--resolution", "1024", "--batch-size", "32"): {
+        **{"learning_rate": 2e-3, "r1_gamma": 6.5536, "mapping_layers": 2, "mbstd_group_size": 4, "channel_base": 32768, "ema_kimg": 10.0, "ema_rampup": 0.05},
+        **{"steps": 781_250, "d_architecture": "resnet", "style_mixing_prob": 0.9, "pl_weight": 2.0},
     },
-    ("auto", "--size", "256", "--batch-size", "16"): {
-        **{"learning_rate": 2.5e-3, "r1": 0.8192, "base": 16384, "ema_kimg": 5.0, "steps": 1_562_500},
+    ("auto", "--resolution", "256", "--batch-size", "16"): {
+        **{"learning_rate": 2.5e-3, "r1_gamma": 0.8192, "channel_base": 16384, "ema_kimg": 5.0, "steps": 1_562_500},
     },
 }  # fmt: skip
 SHARED = {
-    **{"latents": 512, "style_width": 512, "most": 512, "clamp": 256.0, "low": 4, "beta1": 0.0, "beta2": 0.99},
-    **{"r1_every": 16, "path_every": 4, "augment": "ada", "ada_target": 0.6, "ada_kimg": 500.0, "ema": 0.0},
+    **{
+        "z_dim": 512,
+        "w_dim": 512,
+        "channel_max": 512,
+        "conv_clamp": 256.0,
+        "num_low_precision_res": 4,
+        "beta1": 0.0,
+        "beta2": 0.99,
+    },
+    **{"r1_interval": 16, "pl_interval": 4, "augment": "ada", "ada_target": 0.6, "ada_kimg": 500.0, "ema_decay": 0.0},
 }
 
 
@@ -75,30 +83,35 @@ def test_presets_are_the_authors_settings(flags):
 
 
 def test_auto_has_to_know_the_size(tmp_path, capsys):
-    flags = ["--preset", "auto", "--size", "None", "--run-dir", tmp_path / "run"]
+    flags = ["--preset", "auto", "--resolution", "None", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="stylegan2")
-    assert code == 2 and "--preset auto: its settings follow from --size and --batch-size; give --size" in text
+    assert (
+        code == 2 and "--preset auto: its settings follow from --resolution and --batch-size; give --resolution" in text
+    )
 
 
 def test_a_size_that_does_not_grow_from_the_smallest():
-    with pytest.raises(ValueError, match="--smallest 3: size 8: base 3 does not double to it"):
-        tiny(smallest=3)
+    with pytest.raises(ValueError, match="--base-resolution 3: size 8: base 3 does not double to it"):
+        tiny(base_resolution=3)
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"group": 3}, "--group 3: the 8 examples of --batch-size 8 are not .*; use --group 2, or --batch-size 6 or 9"),
         (
-            {"group": 3, "accumulate": 2},
-            "the 4 examples of --batch-size 8 and --accumulate 2 .* or --batch-size 6 or 12",
+            {"mbstd_group_size": 3},
+            "--mbstd-group-size 3: the 8 examples of --batch-size 8 are not .*; use --mbstd-group-size 2, or --batch-size 6 or 9",
+        ),
+        (
+            {"mbstd_group_size": 3, "grad_accum_steps": 2},
+            "the 4 examples of --batch-size 8 and --grad-accum-steps 2 .* or --batch-size 6 or 12",
         ),
     ],
 )
 def test_a_group_that_does_not_divide_the_batch(changes, told):
     with pytest.raises(ValueError, match=told):
         tiny(**changes)
-    tiny(**changes | {"group": 0}), tiny(**changes | {"group": 100})  # none, or all of them
+    tiny(**changes | {"mbstd_group_size": 0}), tiny(**changes | {"mbstd_group_size": 100})  # none, or all of them
 
 
 def trained(built, states, steps):
@@ -109,7 +122,7 @@ def trained(built, states, steps):
 
 @pytest.mark.slow
 def test_penalties_are_due_every_so_many_steps():
-    built = tiny(augment="none", r1_every=3, path_every=2, r1=1.0)
+    built = tiny(augment="none", r1_interval=3, pl_interval=2, r1_gamma=1.0)
     before = jax.jit(built.game.init)(jax.random.key(0))
     for n, (after, metrics) in enumerate(trained(built, before, range(5))):
         r1, path = metrics["d/r1"], metrics["g/path"]
@@ -126,7 +139,7 @@ def test_penalties_are_due_every_so_many_steps():
 
 @pytest.mark.slow
 def test_terms_that_are_left_out():
-    built = tiny(augment="none", r1=0.0, path=0.0, mixing=0.0, group=0)
+    built = tiny(augment="none", r1_gamma=0.0, pl_weight=0.0, style_mixing_prob=0.0, mbstd_group_size=0)
     assert set(built.game.nets) == {"mapping", "synthesis", "d"}
     state = jax.eval_shape(built.game.init, jax.random.key(0))
     metrics = jax.eval_shape(built.game.step, state, examples(built))[1]
@@ -219,7 +232,17 @@ def test_sheets(conditional):
 
 @pytest.mark.slow
 def test_it_resumes_with_all_that_moves_besides_parameters(tmp_path, capsys):
-    flags = [*programs.tiny("stylegan2"), "--ada-kimg", "0.1", "--ada-target", "-1", "--path-every", 2, "--r1-every", 3]
+    flags = [
+        *programs.tiny("stylegan2"),
+        "--ada-kimg",
+        "0.1",
+        "--ada-target",
+        "-1",
+        "--pl-interval",
+        2,
+        "--r1-interval",
+        3,
+    ]
     states = []
     for run, pauses in (("whole", [7]), ("resumed", [3, 5, 7])):
         for steps in pauses:
@@ -242,7 +265,7 @@ def test_it_resumes_with_all_that_moves_besides_parameters(tmp_path, capsys):
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(tmp_path, capsys):
     """Twenty times by SIGKILL, with all that moves besides parameters: ADA's probability, the mean length, the mean w."""
-    flags = [*programs.tiny("stylegan2"), "--augment", "ada", "--ada-kimg", 0.1, "--ada-target", -1, "--path-every", 2]
+    flags = [*programs.tiny("stylegan2"), "--augment", "ada", "--ada-kimg", 0.1, "--ada-target", -1, "--pl-interval", 2]
     command = ["train", "--steps", 300, "--checkpoint-every", 10, "--sample-every", 1000, *flags]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert programs.killed(command, whole, broken, 20, experiment="stylegan2", within=3) >= 19
@@ -263,7 +286,7 @@ def products(function, *inputs):
 @pytest.mark.slow
 def test_the_generators_forward_pass_occurs_once():
     """Against the same game whose generator's player draws other latents: as many products more as a pass has."""
-    built = tiny(augment="none", r1=0.0, path=0.0)
+    built = tiny(augment="none", r1_gamma=0.0, pl_weight=0.0)
     game, player = built.game, built.game.players["g"]
 
     def elsewhere(nets, batch, keys, step):

@@ -39,7 +39,7 @@ def test_both_of_a_pair_are_augmented_alike():
     keys, others = (jax.random.split(jax.random.key(seed), 4) for seed in (0, 1))
     np.testing.assert_array_equal(config.augmented(keys, image), config.augmented(keys, image))
     assert (config.augmented(keys, image) != config.augmented(others, image)).any()
-    as_it_was = TranslationSettings(jitter=False, flip=False)
+    as_it_was = TranslationSettings(jitter=False, mirror=False)
     np.testing.assert_array_equal(as_it_was.augmented(keys, image), image)
 
 
@@ -55,8 +55,11 @@ def test_labels_of_the_data_are_no_images(name):
     ("source", "told"),
     [
         (Unpaired(Arrays(images(4)), Arrays(images(4, channels=1))), r"images are \(16, 16, 3\), inputs \(16, 16, 1\)"),
-        (Unpaired(Arrays(images(4)), Arrays(images(4, size=24))), r"inputs \(24, 24, 3\); give --size and --channels"),
-        (Arrays(images(4)), "inputs none; give --size"),
+        (
+            Unpaired(Arrays(images(4)), Arrays(images(4, size=24))),
+            r"inputs \(24, 24, 3\); give --resolution and --channels",
+        ),
+        (Arrays(images(4)), "inputs none; give --resolution"),
     ],
 )
 def test_domains_have_one_shape(source, told):
@@ -77,7 +80,7 @@ def test_every_input_is_translated_once_and_every_image_counts_once(of_images, o
 
 
 def test_without_a_game_the_discriminator_waits():
-    experiment = built("pix2pix", Arrays(images(8)), adversarial=0.0)
+    experiment = built("pix2pix", Arrays(images(8)), adv_weight=0.0)
     state = jax.jit(experiment.game.init)(jax.random.key(0))
     after, told = jax.jit(experiment.game.step)(state, as_float(experiment.source.read(np.arange(8))))
     assert {"d/waiting", "g/l1"} <= set(told) and "g/adversarial" not in told
@@ -89,12 +92,20 @@ def test_without_a_game_the_discriminator_waits():
 
 
 CONTENT = {
-    "no file": ({"content": "vgg19"}, 3, "--content vgg19 needs --content-file, its weights: https://download.pytorch"),
-    "no file of Inception's": ({"content": "inception"}, 3, "its weights: https://github.com/mseitzer/pytorch-fid"),
-    "no use": ({"content": "pixels", "content_file": "x.pth"}, 3, "has no use for --content-file, leave it out"),
-    "grey": ({"content": "vgg19", "content_file": "x.pth"}, 1, "it takes images of 3 channels, these have 1"),
+    "no file": (
+        {"content_loss": "vgg19"},
+        3,
+        "--content-loss vgg19 needs --content-file, its weights: https://download.pytorch",
+    ),
+    "no file of Inception's": (
+        {"content_loss": "inception"},
+        3,
+        "its weights: https://github.com/mseitzer/pytorch-fid",
+    ),
+    "no use": ({"content_loss": "pixels", "content_file": "x.pth"}, 3, "has no use for --content-file, leave it out"),
+    "grey": ({"content_loss": "vgg19", "content_file": "x.pth"}, 1, "it takes images of 3 channels, these have 1"),
     "of patches": (
-        {"content": "discriminator"},
+        {"content_loss": "discriminator"},
         3,
         "one of patches has no features of an image; use --discriminator ima",
     ),
@@ -131,8 +142,10 @@ def weights(path, of):
 
 def test_content_of_images_in_which_inception_sees_nothing(tmp_path):
     """16 pixels, the next that the scale of 4 divides, are what the test below has."""
-    config = srgan.Config.tiny(content="inception", content_file=weights(tmp_path / "w.npz", "inception"), size=12)
-    with pytest.raises(ValueError, match="of images below 14 pixels a side it sees nothing; give --size"):
+    config = srgan.Config.tiny(
+        content_loss="inception", content_file=weights(tmp_path / "w.npz", "inception"), resolution=12
+    )
+    with pytest.raises(ValueError, match="of images below 14 pixels a side it sees nothing; give --resolution"):
         srgan.networks(config, 12, 3)
 
 
@@ -143,7 +156,7 @@ def test_content_is_none_of_equal_images_and_some_of_others(name, tmp_path):
     """Its network is the state's, owned by no player, and not trained."""
     size = 16
     file = weights(tmp_path / "w.npz", name) if name in ("inception", "vgg19") else None
-    config = srgan.Config.tiny(content=name, content_file=file, size=size, discriminator="image")
+    config = srgan.Config.tiny(content_loss=name, content_file=file, resolution=size, discriminator="image")
     nets, held = srgan.networks(config, size, 3)
     experiment = srgan.build(config, Arrays(images(8, size)))
     owned = {net for player in experiment.game.players.values() for net in player.owns}
@@ -158,8 +171,12 @@ def test_content_is_none_of_equal_images_and_some_of_others(name, tmp_path):
 
 
 def test_the_game_leaves_the_contents_network_alone(tmp_path):
-    config = {"content": "inception", "content_file": weights(tmp_path / "w.npz", "inception"), "pretrain": 0}
-    experiment = built("srgan", Arrays(images(8, 32)), **config, size=32)
+    config = {
+        "content_loss": "inception",
+        "content_file": weights(tmp_path / "w.npz", "inception"),
+        "pretrain_steps": 0,
+    }
+    experiment = built("srgan", Arrays(images(8, 32)), **config, resolution=32)
     state = jax.jit(experiment.game.init)(jax.random.key(0))
     after, told = jax.jit(experiment.game.step)(state, as_float(experiment.source.read(np.arange(8))))
     assert float(told["g/content"]) > 0
@@ -178,7 +195,7 @@ def test_the_game_leaves_the_contents_network_alone(tmp_path):
 def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, gamma, at_first, at_last):
     """Of noise, which no enlargement is like: by batches' means alone, after normalisation, it does not."""
     config = srgan.Config.tiny(
-        pretrain=0, discriminator_width=4, adversarial=0.0, game_learning_rate=2e-3,
+        pretrain_steps=0, d_channels=4, adv_weight=0.0, game_learning_rate=2e-3,
         discriminator=discriminator, loss=loss, gamma=gamma,
     )  # fmt: skip
     source = Arrays(images(64))
@@ -200,7 +217,7 @@ def moved(after, before) -> float:
 def test_srgans_players_move_at_the_games_rate():
     """By Adam's first moves, which are as large as the rate: L2 alone has its own."""
     source = Arrays(images(8))
-    experiment = built("srgan", source, pretrain=30, learning_rate=1e-3, game_learning_rate=1e-5)
+    experiment = built("srgan", source, pretrain_steps=30, learning_rate=1e-3, game_learning_rate=1e-5)
     batch, first = as_float(source.read(np.arange(8))), jax.jit(experiment.at(0).init)(jax.random.key(0))
     alone, game = jax.jit(experiment.at(0).step), jax.jit(experiment.at(30).step)
     state, _ = alone(first, batch)
@@ -218,16 +235,16 @@ def test_srgans_players_move_at_the_games_rate():
 
 NO_PAIRS = {
     "grey of grey": (
-        {"inputs": "grey", "size": 16},
+        {"inputs": "grey", "resolution": 16},
         1,
         "--inputs grey: these images are grey themselves; give --inputs edges",
     ),
     "another folder": (
-        {"inputs": "edges", "data_inputs": "drawings"},
+        {"inputs": "edges", "data_a": "drawings"},
         3,
-        "^--data-inputs: of pairs, and with --inputs edges there are none; give --inputs pairs",
+        "^--data-a: of pairs, and with --inputs edges there are none; give --inputs pairs",
     ),
-    "another folder to test on": ({"inputs": "hole", "test_data_inputs": "holes"}, 3, "^--test-data-inputs: of pairs"),
+    "another folder to test on": ({"inputs": "hole", "test_data_a": "holes"}, 3, "^--test-data-a: of pairs"),
 }
 
 
@@ -239,11 +256,11 @@ def test_inputs_that_pix2pix_would_not_learn_from(changes, channels, told):
 
 REFUSED = {
     "small": (
-        {"size": 12},
+        {"resolution": 12},
         12,
-        "--size 12: patches are judged of 15 pixels a side or more at --scale 4; give a larger",
+        "--resolution 12: patches are judged of 15 pixels a side or more at --scale 4; give a larger",
     ),
-    "mixed": ({"norm": True}, 16, "--norm: R1 and R2 are of an example alone, .*; give --gamma 0"),
+    "mixed": ({"norm": "batch"}, 16, "--norm batch: R1 and R2 are of an example alone, .*; give --gamma 0"),
 }
 
 

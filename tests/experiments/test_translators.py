@@ -84,7 +84,7 @@ def test_pairs_are_for_those_who_have_them(tmp_path, capsys):
 
 ARTEFACTS = {
     "cyclegan": ({}, {"a_to_b", "b_to_a"}),  # normalised by each image's own moments, or the whole's in tiles
-    "pix2pix": ({"inputs": "edges", "size": 64, "batch_size": 1}, {"to_image", "remake"}),  # dropout draws
+    "pix2pix": ({"inputs": "edges", "resolution": 64, "batch_size": 1}, {"to_image", "remake"}),  # dropout draws
     "srgan": ({}, {"enlarge"}),
 }
 

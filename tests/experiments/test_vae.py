@@ -66,7 +66,7 @@ KEYS = jax.random.split(jax.random.key(2), DRAWS)
 
 def test_the_elbo_is_log_p_less_the_posteriors_distance():
     """log p(x) = ELBO + KL(q(z|x) || p(z|x)), Kingma and Welling 2014, equation 1; averaged over its noise."""
-    experiment, _, nets = built(latents=1)
+    experiment, _, nets = built(z_dim=1)
     for image in as_float(SOURCE.read(np.arange(3)))["image"]:
         exact = Exact(experiment, nets, image)
         assert exact.distance > 20 * exact.error  # or the bound would be met, and the equation say little
@@ -75,7 +75,7 @@ def test_the_elbo_is_log_p_less_the_posteriors_distance():
 
 def test_more_importance_weights_tighten_the_bound():
     """ELBO < L_5 < L_50 < log p(x): Burda et al. 2016, theorem 1, with the experiment's own ELBO."""
-    experiment, _, nets = built(latents=1)
+    experiment, _, nets = built(z_dim=1)
     exact = Exact(experiment, nets, as_float(SOURCE.read(np.arange(1)))["image"][0])
     z = exact.q.rvs((4000, 50), np.random.default_rng(3))
     weights = np.interp(z, POINTS, exact.likelihood) + scipy.stats.norm.logpdf(z) - exact.q.logpdf(z)
@@ -87,7 +87,7 @@ def test_more_importance_weights_tighten_the_bound():
 def test_a_step_is_pytorchs():
     """Forward pass, loss and gradients, of the same weights and noise; Adam's first step too."""
     torch = pytest.importorskip("torch")
-    experiment, state, nets = built(latents=4)
+    experiment, state, nets = built(z_dim=4)
     game = experiment.game
     batch = as_float(SOURCE.read(np.arange(8)))
     after, metrics = jax.jit(game.step)(state, batch)

@@ -319,12 +319,12 @@ def test_epsilon_of_what_makes_no_sense_is_refused(monkeypatch):
         spent(**usual)
 
 
-GAN = ["--private-noise", 1.0, *programs.tiny("gan")]
+GAN = ["--dp-noise-multiplier", 1.0, *programs.tiny("gan")]
 
 
 def test_a_private_run_tells_what_it_spends_and_resumes(tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    seeded = [*GAN, "--private-seed", 3, "--devices", 2]
+    seeded = [*GAN, "--dp-seed", 3, "--devices", 2]
     code, text = run(capsys, "--steps", 4, "--run-dir", whole, *seeded, experiment="gan")
     assert code == 0, text
     epsilon = spent(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
@@ -354,7 +354,7 @@ def test_a_dry_run_tells_what_would_be_spent(tmp_path, capsys):
 def test_noise_is_secret_unless_it_is_seeded():
     from experiments import gan
 
-    config = gan.Config.tiny(private_noise=1.0)
+    config = gan.Config.tiny(dp_noise_multiplier=1.0)
     experiment = gan.build(config)
 
     def key(config):
@@ -362,30 +362,30 @@ def test_noise_is_secret_unless_it_is_seeded():
         return tuple(np.asarray(jax.random.key_data(game.init(jax.random.key(0)).opt_states["d"].key)))
 
     assert key(config) != key(config)
-    seeded = dataclasses.replace(config, private_seed=1)
+    seeded = dataclasses.replace(config, dp_seed=1)
     assert key(seeded) == key(seeded)
 
 
 def test_a_private_run_shows_no_reals():
     from experiments import vae
 
-    config = vae.Config.tiny(private_noise=1.0)
+    config = vae.Config.tiny(dp_noise_multiplier=1.0)
     experiment = vae.build(config)
     assert experiment.display.sheets
     assert not made_private(experiment, config).sheets
 
 
 FLAGS = {
-    "only how": (["--private-clip", 0.5], "--private-clip is of private training; ask for that: --private-noise 1.0"),
-    "only how, of a population": (["--private-seed", 1, "--population", 2], "--private-seed is of private training"),
-    "no clip": (["--private-noise", 1.0, "--private-clip", 0.0], "--private-clip 0.0: a number above 0"),
-    "noise below 0": (["--private-noise", -1.0], "--private-noise -1.0: a number above 0"),
+    "only how": (["--dp-l2-clip", 0.5], "--dp-l2-clip is of private training; ask for that: --dp-noise-multiplier 1.0"),
+    "only how, of a population": (["--dp-seed", 1, "--population", 2], "--dp-seed is of private training"),
+    "no clip": (["--dp-noise-multiplier", 1.0, "--dp-l2-clip", 0.0], "--dp-l2-clip 0.0: a number above 0"),
+    "noise below 0": (["--dp-noise-multiplier", -1.0], "--dp-noise-multiplier -1.0: a number above 0"),
     "a population": (
-        ["--private-noise", 1.0, "--population", 2],
-        "--private-noise: of one run; each member of a popul",
+        ["--dp-noise-multiplier", 1.0, "--population", 2],
+        "--dp-noise-multiplier: of one run; each member of a popul",
     ),
     "delta": (
-        ["--private-noise", 1.0, "--private-delta", 0.1],
+        ["--dp-noise-multiplier", 1.0, "--dp-delta", 0.1],
         "delta 0.1: a probability above 0 and well below 5.6e-04",
     ),
 }
@@ -402,7 +402,7 @@ def test_settings_that_make_no_sense_are_told(case, tmp_path, capsys):
 @pytest.mark.slow
 def test_dcgan_is_private_without_norms(tmp_path, capsys):
     flags = [
-        "--private-noise",
+        "--dp-noise-multiplier",
         1.0,
         "--steps",
         2,
@@ -414,5 +414,5 @@ def test_dcgan_is_private_without_norms(tmp_path, capsys):
     ]
     code, text = run(capsys, *flags)
     assert (code, "network 'd' has BatchNorm, which mixes" in text) == (2, True), text
-    code, text = run(capsys, *flags, "--norm", "none", "--accumulate", 2)
+    code, text = run(capsys, *flags, "--norm", "none", "--grad-accum-steps", 2)
     assert (code, "private: 'd'" in text) == (0, True), text

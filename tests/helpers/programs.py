@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
-TINY = ["--batch-size", "8", "--latents", "4", "--generator-width", "4", "--discriminator-width", "4", "--base", "4"]
+TINY = ["--batch-size", "8", "--z-dim", "4", "--g-channels", "4", "--d-channels", "4", "--base-resolution", "4"]
 
 
 def tiny(experiment: str) -> list[str]:

@@ -50,7 +50,7 @@ def _pretrained(config, source=None):
     experiment = dcgan.build(config, source)
 
     def saturating(nets, batch, keys, step):
-        fake, stats = nets.g.with_stats(latents(keys, config.latents))
+        fake, stats = nets.g.with_stats(latents(keys, config.z_dim))
         return total(adversarial=losses.minimax_generator(nets.d(fake)), stats={"g": stats})
 
     players = dict(experiment.game.players)
@@ -83,7 +83,7 @@ def _deaf(config, source=None):
 
 def _few(config, source=None):
     source = load("digits") if source is None else source
-    return dcgan.build(config, in_memory(Part(source, jnp.arange(64 + config.held_out) * 7 % len(source))))
+    return dcgan.build(config, in_memory(Part(source, jnp.arange(64 + config.num_held_out) * 7 % len(source))))
 
 
 def _hopping(config, source=None):
@@ -96,10 +96,10 @@ def _hopping(config, source=None):
 SABOTAGES = {
     "critic_rate": (dcgan.Config(steps=STEPS), functools.partial(_with_rate, "d"), "divergence"),
     "generator_rate": (dcgan.Config(steps=STEPS), functools.partial(_with_rate, "g"), "divergence"),
-    "saturating": (dcgan.Config(steps=STEPS, r1=0.0), _pretrained, "vanishing gradients"),
+    "saturating": (dcgan.Config(steps=STEPS, r1_gamma=0.0), _pretrained, "vanishing gradients"),
     "deaf": (dcgan.Config(steps=STEPS), _deaf, "mode collapse"),
-    "few": (dcgan.Config(steps=STEPS, held_out=16), _few, "memorising"),
-    "ring": (points.Config(steps=STEPS, game="wgan_gp", penalty=0.0), points.build, "divergence"),
+    "few": (dcgan.Config(steps=STEPS, num_held_out=16), _few, "memorising"),
+    "ring": (points.Config(steps=STEPS, game="wgan_gp", gp_weight=0.0), points.build, "divergence"),
     "hopping": (gan.Config(steps=STEPS), _hopping, "oscillation"),
 }
 

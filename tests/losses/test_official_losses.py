@@ -35,9 +35,9 @@ TERMS = {
         "D_B": "d/adversarial_a",
     },
 }
-SMALL = {"generator_width": 4, "discriminator_width": 4, "jitter": False, "flip": False, "learning_rate": 2e-4}
-PAIRS = {**SMALL, "inputs": "pairs", "dropout": 0.0, "layers": 2}
-UNPAIRED = {**SMALL, "blocks": 1, "layers": 1, "pool": 0, "upsample": "transposed"}
+SMALL = {"g_channels": 4, "d_channels": 4, "jitter": False, "mirror": False, "learning_rate": 2e-4}
+PAIRS = {**SMALL, "inputs": "pairs", "dropout": 0.0, "n_layers_d": 2}
+UNPAIRED = {**SMALL, "num_blocks": 1, "n_layers_d": 1, "pool_size": 0, "upsample": "transposed"}
 
 # Experiment, what is not its default, shape, seed of the first batch: losses of each step, moves by network. With
 # these seeds, single precision gave the official code the same; with some, a kink is crossed and it differs from itself.
@@ -48,7 +48,7 @@ CASES = {
          [0.60376263, 59.306291, 0.80188907]],
         {"G": [-0.0073959033, 0.068864277], "D": [0.0020768823, 0.022744666]}),
     "instance, least squares": (
-        "pix2pix", {**PAIRS, "norm": "instance", "loss": "least_squares", "layers": 1}, (2, 32, 32, 3), 0,
+        "pix2pix", {**PAIRS, "norm": "instance", "loss": "least_squares", "n_layers_d": 1}, (2, 32, 32, 3), 0,
         [[0.70122757, 59.848195, 0.61497693],
          [0.75370449, 58.529963, 0.61322165],
          [0.73213139, 59.234853, 0.67207018]],
@@ -58,7 +58,7 @@ CASES = {
          [0.62932638, 60.174198, 0.76519147],
          [0.6104293, 60.401158, 0.8025302]],
         {"G": [-0.0077581845, 0.071235843], "D": [0.0010188389, 0.024272033]}),
-    "pixels": ("pix2pix", {**PAIRS, "layers": 0}, (1, 32, 32, 3), 9,
+    "pixels": ("pix2pix", {**PAIRS, "n_layers_d": 0}, (1, 32, 32, 3), 9,
         [[1.1556399, 60.73736, 0.80147395],
          [1.1592973, 60.441726, 0.80349019],
          [1.1577645, 60.265502, 0.80177265]],
@@ -70,13 +70,13 @@ CASES = {
         {"G_A": [-0.0014800275, 0.034110482], "G_B": [0.00099206378, 0.034403106],
          "D_A": [0.00070700806, 0.012283686], "D_B": [0.0017854682, 0.011536005]}),
     # A pool of 50 is full after 50 images; what comes before is shown as it is.
-    "two of each, and a pool": ("cyclegan", {**UNPAIRED, "blocks": 2, "layers": 2, "pool": 50}, (2, 16, 16, 3), 0,
+    "two of each, and a pool": ("cyclegan", {**UNPAIRED, "num_blocks": 2, "n_layers_d": 2, "pool_size": 50}, (2, 16, 16, 3), 0,
         [[1.1646156, 0.35634982, 6.6453942, 6.3835837, 3.1556497, 3.2538379, 0.62893328, 0.73485961],
          [1.3272179, 0.57297968, 6.7863341, 6.1529417, 3.1824009, 3.2364259, 0.68136923, 0.59307802],
          [1.444798, 0.55684781, 6.4198843, 6.3054099, 3.1466229, 3.313503, 0.71260309, 0.54452678]],
         {"G_A": [-0.0031991529, 0.042174156], "G_B": [0.0012091989, 0.041718884],
          "D_A": [8.2958225e-05, 0.02071084], "D_B": [0.0023794443, 0.020854501]}),
-    "no identity": ("cyclegan", {**UNPAIRED, "identity": 0.0}, (1, 16, 16, 3), 0,
+    "no identity": ("cyclegan", {**UNPAIRED, "lambda_identity": 0.0}, (1, 16, 16, 3), 0,
         [[1.8052905, 0.5678325, 6.348268, 6.3077447, 0, 0, 1.2213996, 0.57310311],
          [2.0532998, 0.57198337, 6.9038968, 5.9249049, 0, 0, 1.2126771, 0.56894485],
          [1.7486894, 0.70938883, 6.4663642, 5.9353171, 0, 0, 1.0985414, 0.56909222]],
@@ -98,7 +98,7 @@ def played(experiment, changes, shape, seed):
     images, inputs = first["image"], first["input"]
     paired = experiment == "pix2pix"
     source = Arrays(images, inputs=inputs) if paired else Unpaired(Arrays(images), Arrays(inputs))
-    game = module.build(module.Config(batch_size=shape[0], size=shape[1], **changes), source).game
+    game = module.build(module.Config(batch_size=shape[0], resolution=shape[1], **changes), source).game
     state = jax.jit(game.init)(jax.random.key(0))
     arrays, params, stats = {}, {}, {}
     for net, name in NETS[experiment].items():

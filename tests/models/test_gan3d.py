@@ -222,8 +222,8 @@ def test_forward_passes_equal_pytorchs(train):
 def test_a_steps_losses_and_gradients_equal_pytorchs():
     """One step of the experiment's own game by plain gradient descent, so that a change is a gradient."""
     torch, Generator, Discriminator = pytorch()
-    small = {"latents": 5, "size": 16, "generator_width": 2, "discriminator_width": 2}
-    rate, config = 0.5, experiment.Config.tiny(**small, discriminator_norm=True, r1=0.0)  # as in the paper
+    small = {"z_dim": 5, "resolution": 16, "g_channels": 2, "d_channels": 2}
+    rate, config = 0.5, experiment.Config.tiny(**small, d_norm="batch", r1_gamma=0.0)  # as in the paper
     built = experiment.build(config)
     sgd = {n: dataclasses.replace(p, optimizer=optax.sgd(rate)) for n, p in built.game.players.items()}
     game = dataclasses.replace(built.game, players=sgd)

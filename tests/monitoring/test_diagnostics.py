@@ -108,7 +108,7 @@ def test_memory_of_a_discriminator_that_knows_its_examples():
     assert "over_fakes/d" not in probing.Probe(experiment(known), 0)(state)
     silent = dataclasses.replace(it.game.players["d"], loss=it.game.players["g"].loss)
     game = dataclasses.replace(it.game, players={**it.game.players, "d": silent})
-    with pytest.raises(ValueError, match="--held-out: no player of this experiment logs logits_real"):
+    with pytest.raises(ValueError, match="--num-held-out: no player of this experiment logs logits_real"):
         probing.check(dataclasses.replace(it, game=game))
     probing.check(it)
 
@@ -251,8 +251,8 @@ def test_a_population_is_told_of_by_member():
 def test_what_cannot_be_held_out(tmp_path, capsys):
     """Told before anything is written."""
     for flags, told in {
-        ("--held-out", 8): "--held-out: no player of this experiment logs logits_real",
-        ("--held-out", 40_000): "ring: of 50,000 examples 40,000 cannot be held out; want 1 to 25,000",
+        ("--num-held-out", 8): "--num-held-out: no player of this experiment logs logits_real",
+        ("--num-held-out", 40_000): "ring: of 50,000 examples 40,000 cannot be held out; want 1 to 25,000",
     }.items():
         run_dir = tmp_path / "run"
         code, text = programs.run(capsys, "--steps", 2, "--run-dir", run_dir, *flags, experiment="points")
@@ -267,7 +267,7 @@ def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(diagnostics, "SWING", 0.0)
     monkeypatch.setattr(loop, "LOOK_EVERY", 2)
     run_dir = tmp_path / "run"
-    flags = ["--run-dir", run_dir, "--held-out", 32, *programs.TINY]
+    flags = ["--run-dir", run_dir, "--num-held-out", 32, *programs.TINY]
     code, text = programs.run(capsys, "--steps", 9, *flags)
     assert code == 0, text
     found = [json.loads(line) for line in (run_dir / "diagnosis.jsonl").read_text().splitlines()]
@@ -288,7 +288,17 @@ def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
 @pytest.mark.slow
 def test_a_private_run_is_not_watched(tmp_path, capsys):
     """What is told of reals would cost privacy."""
-    flags = ["--steps", 2, "--run-dir", tmp_path / "run", "--norm", "none", "--private-noise", 1.0, *programs.TINY]
+    flags = [
+        "--steps",
+        2,
+        "--run-dir",
+        tmp_path / "run",
+        "--norm",
+        "none",
+        "--dp-noise-multiplier",
+        1.0,
+        *programs.TINY,
+    ]
     code, text = programs.run(capsys, *flags)
     assert code == 0, text
     assert (tmp_path / "run" / "diagnosis.jsonl").read_text() == ""

@@ -27,7 +27,7 @@ def run_directory(path, rows, pictures=(0, 10, 20), **config):
     (path / "samples").mkdir(parents=True)
     record = {
         "experiment": "dcgan",
-        "config": {"steps": 5000, "data": "digits", "size": None, **config},
+        "config": {"steps": 5000, "data": "digits", "resolution": None, **config},
         "versions": {"jaxgan": "0.1.0", "jax": "0.10.2"},
         "hardware": "1 x cpu",
     }
@@ -82,7 +82,7 @@ def test_it_holds_the_run(tmp_path):
     ]
     loss = run["curves"]["d/loss"]
     assert run["grids"][loss["grid"]] == list(range(1, 21)) and loss["mean"] == [1.5] * 20
-    assert ["size", "not given"] in run["settings"] and ["jax", "0.10.2"] in run["versions"]
+    assert ["resolution", "not given"] in run["settings"] and ["jax", "0.10.2"] in run["versions"]
     assert run["maker"] == "jaxgan 0.1.0, experiment dcgan"
 
 

@@ -120,9 +120,9 @@ def test_what_is_stacked_and_what_is_no_digit(mnist, probabilities):
     assert found["gaussian"].accepted < 0.2
 
 
-ALIKE = ["--base", 7, "--generator-width", 64, "--discriminator-width", 48, "--batch-size", 32, "--steps", 14_000]
-RATES = ["--learning-rate", 4e-3, "--final-learning-rate", 2e-4, "--decay", 14_000]
-GAMES = {"r3gan": ["--networks", "dcgan", "--ema", 0.999, *RATES], "dcgan": ["--r1", 0]}
+ALIKE = ["--base-resolution", 7, "--g-channels", 64, "--d-channels", 48, "--batch-size", 32, "--steps", 14_000]
+RATES = ["--learning-rate", 4e-3, "--learning-rate-final", 2e-4, "--decay-steps", 14_000]
+GAMES = {"r3gan": ["--networks", "dcgan", "--ema-decay", 0.999, *RATES], "dcgan": ["--r1-gamma", 0]}
 
 
 def test_a_thousand_stacked_digits(mnist, probabilities, tmp_path):

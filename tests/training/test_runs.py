@@ -93,12 +93,12 @@ def test_settings_that_decide_the_program_are_told(tmp_path, capsys, monkeypatch
     build = gan.build
 
     def deciding(config, source=None):
-        assert config.ema > 0.5
+        assert config.ema_decay > 0.5
         return build(config, source)
 
     monkeypatch.setattr(gan, "build", deciding)
-    code, text = run(capsys, "train", "--steps", 4, "--run-dir", tmp_path / "x", *TINY, "--vary", "ema=0.9,0.99")
-    assert code == 2 and "--vary: this experiment's program depends on the value of ema" in text
+    code, text = run(capsys, "train", "--steps", 4, "--run-dir", tmp_path / "x", *TINY, "--sweep", "ema_decay=0.9,0.99")
+    assert code == 2 and "--sweep: this experiment's program depends on the value of ema_decay" in text
 
 
 def test_samples_of_a_member(finished, tmp_path, capsys):
@@ -120,7 +120,7 @@ def any_rate(monkeypatch):
 
 
 def test_one_that_diverges_leaves_the_others(any_rate, tmp_path, capsys):
-    varied = ("--vary", "learning_rate=2e-4,1e38")
+    varied = ("--sweep", "learning_rate=2e-4,1e38")
     text = train(capsys, tmp_path / "run", 8, *varied)
     assert "member 1 (seed 0, learning_rate 1e+38) diverged" in text and "the others go on" in text
     assert "diverged" not in train(capsys, tmp_path / "run", 12, *varied)  # it is not told again
@@ -135,18 +135,18 @@ def test_one_that_diverges_leaves_the_others(any_rate, tmp_path, capsys):
 
 
 def test_when_all_diverge_the_run_ends(any_rate, tmp_path, capsys):
-    more = ("--run-dir", tmp_path / "run", *TINY, "--vary", "learning_rate=1e38,2e38")
+    more = ("--run-dir", tmp_path / "run", *TINY, "--sweep", "learning_rate=1e38,2e38")
     code, text = run(capsys, "train", "--steps", 12, *more)
     assert code == 1 and re.search(r"error: step \d+: .* of the last member", text)
 
 
 def test_every_choice_of_values_and_seeds_is_a_member():
-    config = gan.Config(seed=5, population=2, vary=("learning-rate=1e-4,4e-4", "ema=0.9"))
+    config = gan.Config(seed=5, population=2, sweep=("learning-rate=1e-4,4e-4", "ema_decay=0.9"))
     assert list_member_settings(config) == [
-        {"seed": 5, "learning_rate": 1e-4, "ema": 0.9},
-        {"seed": 6, "learning_rate": 1e-4, "ema": 0.9},
-        {"seed": 5, "learning_rate": 4e-4, "ema": 0.9},
-        {"seed": 6, "learning_rate": 4e-4, "ema": 0.9},
+        {"seed": 5, "learning_rate": 1e-4, "ema_decay": 0.9},
+        {"seed": 6, "learning_rate": 1e-4, "ema_decay": 0.9},
+        {"seed": 5, "learning_rate": 4e-4, "ema_decay": 0.9},
+        {"seed": 6, "learning_rate": 4e-4, "ema_decay": 0.9},
     ]
     assert list_member_settings(gan.Config()) == []
 
@@ -154,15 +154,15 @@ def test_every_choice_of_values_and_seeds_is_a_member():
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--vary", "latents=4,8"], "'latents' cannot vary, because all members share one compiled program; "),
-        (["--vary", "rate=1"], "'rate' cannot vary"),
-        (["--vary", "private_noise=1"], "'private_noise' cannot vary"),
+        (["--sweep", "z_dim=4,8"], "'z_dim' cannot vary, because all members share one compiled program; "),
+        (["--sweep", "rate=1"], "'rate' cannot vary"),
+        (["--sweep", "dp_noise_multiplier=1"], "'dp_noise_multiplier' cannot vary"),
         (
-            ["--vary", "ema=a,b"],
-            "--vary takes numbers that are separated by commas, as in ema=1e-4,4e-4; got 'ema=a,b'.",
+            ["--sweep", "ema_decay=a,b"],
+            "--sweep takes numbers that are separated by commas, as in ema_decay=1e-4,4e-4; got 'ema_decay=a,b'.",
         ),
-        (["--vary", "ema=0.9,2"], "--ema 2.0: from 0 to 1"),
-        (["--vary", "ema=0.9", "ema=0.8"], "--vary names ema twice"),
+        (["--sweep", "ema_decay=0.9,2"], "--ema-decay 2.0: from 0 to 1"),
+        (["--sweep", "ema_decay=0.9", "ema_decay=0.8"], "--sweep names ema_decay twice"),
         (["--population", "-5"], "--population must be between 1 and 4,096, got -5."),
         (["--population", "3", "--devices", "2"], "--devices must share 3 members evenly, got 2; use 1."),
         (
