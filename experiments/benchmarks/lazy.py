@@ -47,7 +47,7 @@ def game(when: str) -> Game:
     def loss(nets, batch, keys, step):
         real = batch["image"]
         real_logits, stats = nets.d.with_stats(real)
-        fake_logits = nets.d(nets.g(latents(keys, config.latents)))
+        fake_logits = nets.d(nets.g(latents(keys, config.z_dim)))
         terms: dict[str, Any] = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
         r1 = lambda: 0.5 * losses.r1(nets.d, real)  # noqa: E731
         if when == "always":

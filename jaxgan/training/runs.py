@@ -102,7 +102,8 @@ def make_run(config: Settings, experiment: Experiment, build: Build) -> "Trainin
         return SingleRun(experiment, config)
     if config.dp_noise_multiplier:
         raise ValueError(
-            "`dp_noise_multiplier` cannot be used with a population, because each member would spend privacy of its own."
+            "`dp_noise_multiplier` cannot be used with a population, because each member would spend privacy of its "
+            "own."
         )
     # A population is not private: this checks that the settings of private training are left at their defaults.
     return PopulationRun(made_private(experiment, config), config, build, members)

@@ -224,7 +224,7 @@ def test_a_run_whose_settings_are_not_all_known_goes_on_with_those_given(copy, c
     del record["config"]["r1_gamma"]
     (copy / "config.json").write_text(json.dumps(record))
     code, text = run(capsys, "--run-dir", copy, *TINY, "--steps", steps, "--r1-gamma", 2.0)
-    assert (code, text.count("an older jaxgan wrote it, without r1 1.0")) == (0, 1), text
+    assert (code, text.count("an older jaxgan wrote it, without r1_gamma 1.0")) == (0, 1), text
     assert "r1_gamma" not in json.loads((copy / "config.json").read_text())["config"]
 
 

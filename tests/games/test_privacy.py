@@ -372,7 +372,7 @@ def test_a_private_run_shows_no_reals():
     config = vae.Config.tiny(dp_noise_multiplier=1.0)
     experiment = vae.build(config)
     assert experiment.display.sheets
-    assert not made_private(experiment, config).sheets
+    assert not made_private(experiment, config).display.sheets
 
 
 FLAGS = {
@@ -382,7 +382,7 @@ FLAGS = {
     "noise below 0": (["--dp-noise-multiplier", -1.0], "--dp-noise-multiplier -1.0: a number above 0"),
     "a population": (
         ["--dp-noise-multiplier", 1.0, "--population", 2],
-        "--dp-noise-multiplier: of one run; each member of a popul",
+        "--dp-noise-multiplier cannot be used with a population",
     ),
     "delta": (
         ["--dp-noise-multiplier", 1.0, "--dp-delta", 0.1],
