@@ -90,7 +90,7 @@ def test_what_is_wrong_is_told(flags, told, tmp_path, capsys):
 @pytest.mark.parametrize("low", [-1.0, 0.0])
 def test_latents_are_uniform(low):
     """Over [low, 1): the paper's from 0."""
-    z = experiment.build(experiment.Config.tiny(z_dim=200, z_min=low)).latents(sample_keys(0, 50))
+    z = experiment.build(experiment.Config.tiny(z_dim=200, z_min=low)).sampling.latents(sample_keys(0, 50))
     assert low <= z.min() < low + 0.01 < 0.99 < z.max() < 1
     assert np.mean(z) == pytest.approx((low + 1) / 2, abs=0.03)
 
