@@ -245,13 +245,17 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     source = config.images(source)
     classes = conditions(source) if config.conditional else ()
     mapping, synthesis, discriminator = networks(config, source.shape, len(classes))
+
+    def map_latents(nets, z, *label, truncation_psi=1.0, truncation_cutoff=None):
+        return nets.mapping(z, *label, psi=truncation_psi, cutoff=truncation_cutoff)
+
     styles = Styles(
-        map=lambda nets, z, *label, psi=1.0, cutoff=None: nets.mapping(z, *label, psi=psi, cutoff=cutoff),
+        map=map_latents,
         average=lambda nets: nets.mapping.stats["moving"]["w"],
         images=lambda nets, ws, noise: nets.synthesis(ws, noise),
         noise=functools.partial(synthesis.constant_noise, jax.random.key(NOISE)),
         weights=lambda nets: synthesis.style_weights(nets.synthesis.params),
-        layers=synthesis.layers,
+        num_ws=synthesis.layers,
         features=lambda nets, images: nets.d(images, features=True),
     )
     augmentation = config.augmentation()

@@ -12,8 +12,8 @@ import numpy as np
 from jaxgan.cli import cache
 from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
-from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
-from jaxgan.editing.styles import Styles, deviation, mixing_grid, moved, probe, sefa, within
+from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
+from jaxgan.editing.styles import Styles, layer_mask, mixing_grid, move_along, probe, sefa, std_along
 from jaxgan.evaluation.classifier import trained
 from jaxgan.experiment.experiment import Experiment
 
@@ -76,8 +76,8 @@ class Control:
         styles, moving = experiment.sampling.styles, kind in (".gif", ".webp")
         if styles is None:
             raise ValueError(f"{self.told}: of a generator with styles, as stylegan2's; this experiment's has none")
-        if self.cutoff is not None and not 1 <= self.cutoff <= styles.layers:
-            raise ValueError(f"--cutoff {self.cutoff}: from 1 to {styles.layers}, the layers")
+        if self.cutoff is not None and not 1 <= self.cutoff <= styles.num_ws:
+            raise ValueError(f"--cutoff {self.cutoff}: from 1 to {styles.num_ws}, the layers")
         if self.mix and kind != ".png":
             raise ValueError(f"--mix {self.mix}: a grid, not {kind}; use --out NAME.png")
         if self.direction is not None and kind == ".npz":
@@ -89,7 +89,7 @@ class Control:
 PLAIN = Control()
 
 
-class Drawn(NamedTuple):
+class ControlledSamples(NamedTuple):
     """Samples, [N, ...], and how they are shown.
 
     Attributes:
@@ -105,7 +105,7 @@ class Drawn(NamedTuple):
 
 def draw(
     control: Control, experiment: Experiment, state: State, z: Any, labels: jax.Array, seed: int, moving: bool
-) -> Drawn:
+) -> ControlledSamples:
     """What the flags ask for.
 
     Args:
@@ -125,30 +125,30 @@ def draw(
         if len(ws) < 2:
             raise ValueError(f"--count {len(ws)}: of --mix at least 2, a source and a destination")
         rows = len(ws) // 2
-        grid = mixing_grid(ws[:rows], ws[rows:], within(control.mix, styles.layers))
+        grid = mixing_grid(ws[:rows], ws[rows:], layer_mask(control.mix, styles.num_ws))
         samples = _images(control, experiment, styles, seed)(state, grid.reshape(-1, *grid.shape[2:]))
         samples[0] = 1.0  # the corner, white
-        return Drawn(samples, columns=grid.shape[1])
+        return ControlledSamples(samples, columns=grid.shape[1])
     if control.direction is not None:
         return _along(control, experiment, styles, state, ws, seed, moving)
     if moving and control.space == "w":
-        ws = closed_path(ws, lerp)
+        ws = interpolation_loop(ws, lerp)
     samples = _images(control, experiment, styles, seed)(state, ws)
-    return Drawn(samples, len(samples) if moving else 1)
+    return ControlledSamples(samples, len(samples) if moving else 1)
 
 
-def _along(control, experiment, styles, state, ws, seed, moving) -> Drawn:
+def _along(control, experiment, styles, state, ws, seed, moving) -> ControlledSamples:
     """Samples moved along a direction: a grid of strengths, or frames from the least to the greatest and back."""
-    which = within(control.layers or "all", styles.layers)
+    which = layer_mask(control.layers or "all", styles.num_ws)
     w, direction = _direction(control, experiment, styles, state, which, seed)
     strengths = np.asarray(control.strength or STRENGTHS, np.float32)
     if moving:
-        there = np.linspace(strengths.min(), strengths.max(), FRAMES_A_LATENT, dtype=np.float32)
+        there = np.linspace(strengths.min(), strengths.max(), FRAMES_PER_LATENT, dtype=np.float32)
         strengths = np.concatenate([there, there[-2:0:-1]])
-    grid = moved(ws, direction, jnp.asarray(strengths) * deviation(w, direction), which)  # [N, S, layers, w]
+    grid = move_along(ws, direction, jnp.asarray(strengths) * std_along(w, direction), which)  # [N, S, layers, w]
     grid = grid.swapaxes(0, 1) if moving else grid
     samples = _images(control, experiment, styles, seed)(state, grid.reshape(-1, *ws.shape[1:]))
-    return Drawn(samples, len(strengths)) if moving else Drawn(samples, columns=len(strengths))
+    return ControlledSamples(samples, len(strengths)) if moving else ControlledSamples(samples, columns=len(strengths))
 
 
 def _direction(control, experiment, styles, state, which, seed) -> tuple[jax.Array, jax.Array]:
@@ -188,7 +188,9 @@ def _direction(control, experiment, styles, state, which, seed) -> tuple[jax.Arr
 
 def _mapper(experiment: Experiment, styles: Styles, psi: float = 1.0, cutoff: int | None = None) -> Callable:
     """``(state, z, labels) -> ws``."""
-    run = experiment.in_batches(lambda nets, *inputs: styles.map(nets, *inputs, psi=psi, cutoff=cutoff))
+    run = experiment.in_batches(
+        lambda nets, *inputs: styles.map(nets, *inputs, truncation_psi=psi, truncation_cutoff=cutoff)
+    )
     return lambda state, z, labels: jnp.asarray(run(state, z, *(labels,) * bool(experiment.sampling.classes)))
 
 

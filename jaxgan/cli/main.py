@@ -106,7 +106,7 @@ def _sample(asked: argparse.Namespace) -> None:
         raise ValueError(f"--out {asked.out}: its format is not known; use .png or .npz")
     if not 0 <= asked.seed < 2**32:
         raise ValueError(f"--seed {asked.seed}: from 0 to {2**32 - 1}")
-    artefact = stablehlo.read(asked.artefact)
+    artefact = stablehlo.read_generator(asked.artefact)
     samples = artefact.sample(asked.seed, asked.count, asked.label)
     with writing_out(asked.out):
         if asked.out.suffix.lower() == ".npz":
@@ -123,14 +123,14 @@ def _sample(asked: argparse.Namespace) -> None:
 
 def _translate(asked: argparse.Namespace) -> None:
     from jaxgan.editing.translate_files import translate_files
-    from jaxgan.editing.translator import Translator, chosen
+    from jaxgan.editing.translator import Translator, choose_direction
     from jaxgan.export import stablehlo
 
     metadata, directions = stablehlo.read_translator(asked.artefact)
-    direction = chosen(directions, asked.direction)
+    direction = choose_direction(directions, asked.direction)
     translator = Translator(direction, memory=asked.memory * 1e9, tile=asked.tile, seed=asked.seed)
     by = str(metadata.get("made_by", "an exported network"))
-    translate_files(translator, asked.images, asked.out, by, masks=asked.masks)
+    translate_files(translator, asked.images, asked.out, by, masks=asked.masks, log=print)
 
 
 def _pages(asked: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ from jaxgan.cli.project import project_files, sample_projected
 from jaxgan.core import system
 from jaxgan.editing.inversion import Space
 from jaxgan.editing.translate_files import translate_files
-from jaxgan.editing.translator import Translator, chosen
+from jaxgan.editing.translator import Translator, choose_direction
 from jaxgan.evaluation import scores
 from jaxgan.experiment import parameter_file as files, quality
 from jaxgan.experiment.experiment import Build
@@ -300,9 +300,16 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
           member: of a population, whose; the first if not given.
         """
         (experiment, state, _), _ = restored(run_dir, step, best, member, parameters, own_data=False)
-        way = chosen(directions(experiment, state), direction)
+        way = choose_direction(directions(experiment, state), direction)
         translator = Translator(way, memory=memory * 1e9, tile=tile, seed=seed)
-        translate_files(translator, Path(images), Path(out), loop.signature(name), masks=Path(masks) if masks else None)
+        translate_files(
+            translator,
+            Path(images),
+            Path(out),
+            loop.signature(name),
+            masks=Path(masks) if masks else None,
+            log=print,
+        )
 
     def project(
         images: str,

@@ -22,7 +22,7 @@ from jaxgan.core.files import writing_out
 from jaxgan.core.game import State
 from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.data import Batches
-from jaxgan.editing.interpolation import closed_path, lerp, slerp
+from jaxgan.editing.interpolation import interpolation_loop, lerp, slerp
 from jaxgan.evaluation import scores
 from jaxgan.experiment import parameter_file, private_run, quality
 from jaxgan.experiment.experiment import Build, Experiment, parameter_counts
@@ -211,10 +211,10 @@ def sample(
     passed = moving and control.direction is None  # an interpolation
     if passed and control.space == "z":
         mixed = jax.nn.one_hot(labels, max(1, len(classes)))
-        z, labels = closed_path(z, slerp), closed_path(mixed, lerp)
+        z, labels = interpolation_loop(z, slerp), interpolation_loop(mixed, lerp)
     if control == controlling.PLAIN:
         samples = experiment.sampler()(state, z, labels)
-        drawn = controlling.Drawn(samples, len(samples) if moving else 1)
+        drawn = controlling.ControlledSamples(samples, len(samples) if moving else 1)
     else:
         drawn = controlling.draw(control, experiment, state, z, labels, seed, moving)
     if not np.isfinite(drawn.samples).all():
@@ -280,7 +280,7 @@ def export(
             exporting.write_translator(out, directions(experiment, state), about=about_it, card=card)
         else:
             nets = experiment.game.functions(state)
-            exporting.write(
+            exporting.write_generator(
                 out,
                 lambda seed, indices: experiment.sampling.latents(keys_of(seed, indices)),
                 lambda z, *label: experiment.sampling.generate(nets, z, *label),

@@ -1,4 +1,4 @@
-"""The files of the verb translate: images, folders and animations in, the same names out."""
+"""Translation of files: images, folders and animations in, files of the same names out."""
 
 import time
 from collections.abc import Callable
@@ -11,141 +11,142 @@ from PIL import Image, ImageSequence
 from jaxgan import media
 from jaxgan.core import system
 from jaxgan.core.files import writing_out
-from jaxgan.data.images import EXTENSIONS, Files, converted, decoded, image_files
+from jaxgan.data.images import Files, converted, decoded
+from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.translator import Translator
 
-WRITTEN = {".png", ".jpg", ".jpeg", ".gif", ".webp"}  # in their own format; others become a .png
+FORMATS = (".gif", ".jpeg", ".jpg", ".png", ".webp")  # written in their own format; others become a .png
+FRAME_MILLISECONDS = 83  # of an animation that does not say how long a frame is shown
 
 
 class Picture(NamedTuple):
-    """A file's frames, uint8 [T, height, width, channels], one if it is no animation."""
+    """The frames of a file, one if it is not an animation.
+
+    Attributes:
+      frames: uint8, [T, height, width, channels].
+      frames_per_second: of an animation.
+      mode: Pillow's name for the file's colours, as ``RGB``.
+    """
 
     frames: np.ndarray
     frames_per_second: float
-    mode: str  # as Pillow names it
+    mode: str
 
 
 def translate_files(
-    translator: Translator, source: Path, out: Path, by: str, *, masks: Path | None = None, say: Callable = print
+    translator: Translator,
+    images: Path,
+    out: Path,
+    made_by: str,
+    *,
+    masks: Path | None = None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Translate a file, or all in a folder or zip, each to a file of its name; what fails is told, and the others made.
+    """Translate a file, or all in a folder or zip, each to a file of its name. A file that fails does not stop others.
 
     Args:
-      translator: what makes them.
-      source: images; an animation is translated frame by frame.
-      out: a folder, made if need be; of one image also a file.
-      by: what made them, for ``sampling.save``.
-      masks: a file, folder or zip of masks of the same names: white is what an image lacks. Without them it is what is
-        transparent.
-      say: is told how each size is translated, and how fast.
+      translator: what translates them.
+      images: a file, folder or zip; an animation is translated frame by frame.
+      out: a folder, created if need be; for a single image also a file.
+      made_by: the program that is named in the files, see ``media.save``.
+      masks: a file, folder or zip of masks of the same names, white where an image is to be filled. Without them an
+        image is filled where it is transparent.
+      log: called with a line for each size of image, and with one on speed and memory at the end.
 
     Raises:
-      ValueError: there are no images, ``out`` would overwrite them, or some were not translated; it says which.
-      OSError: one cannot be written.
+      ValueError: there are no images, ``out`` would overwrite them, or some could not be translated: they are named.
+      OSError: a file cannot be written.
     """
-    files, names = listed(source)
-    placed = _placed(names, source, out)
-    holes = listed(masks) if masks else None
-    seen: set[tuple[int, int]] = set()
-    failed, pixels, seconds = [], 0, 0.0
-    for place, name in enumerate(names):
+    files, names = list_images(images)
+    paths = _output_paths(names, images, out)
+    mask_files = list_images(masks) if masks else None
+    sizes: set[tuple[int, int]] = set()
+    failures, pixels, seconds = [], 0, 0.0
+    for index, name in enumerate(names):
         try:
-            picture = _read(files, name, translator.direction.channels)
-            picture = _with_holes(picture, name, holes) if holes else picture
-            if picture.frames.shape[-1] == 4 and picture.frames[..., 3].min() >= 128:
-                raise ValueError(f"{name}: nothing of it is transparent, so nothing would be filled; or give --masks")
-            size = picture.frames.shape[1:3]
-            if size not in seen:
-                seen.add(size)
-                say(_how(translator, *size))
-            began = time.perf_counter()
-            made = np.stack([translator(frame, place) for frame in picture.frames])
-            seconds += time.perf_counter() - began
-            with writing_out(placed[name]):
-                media.save(placed[name], made, by, frames_per_second=max(1, round(picture.frames_per_second)))
+            picture = _read_picture(files, name, translator.direction.channels)
+            if mask_files:
+                picture = _with_mask(picture, name, mask_files)
+            _check_holes(picture, name)
+            height, width = picture.frames.shape[1:3]
+            if (height, width) not in sizes:
+                sizes.add((height, width))
+                log(_describe_size(translator, height, width))
+            started = time.perf_counter()
+            translated = np.stack([translator(frame, index) for frame in picture.frames])
+            seconds += time.perf_counter() - started
+            with writing_out(paths[name]):
+                frames_per_second = max(1, round(picture.frames_per_second))
+                media.save(paths[name], translated, made_by, frames_per_second=frames_per_second)
         except ValueError as error:
-            failed.append(f"{name}: {error}" if name not in str(error) else str(error))
+            failures.append(str(error) if name in str(error) else f"{name}: {error}")
             continue
         pixels += picture.frames[..., 0].size
         if picture.mode not in ("RGB", "L", "P", "RGBA"):
-            as_what = "grey" if picture.frames.shape[-1] == 1 else "RGB"
-            say(f"{name}: translated as {as_what}, not in its own {picture.mode}")
-    done = len(names) - len(failed)
-    if done:
+            colours = "grey" if picture.frames.shape[-1] == 1 else "RGB"
+            log(f"{name}: translated as {colours}, not in its own {picture.mode}")
+    translated_count = len(names) - len(failures)
+    if translated_count:
+        rate = f"{seconds / translated_count:.3g} s each, {pixels / seconds / 1e6:.3g} megapixels a second"
         peak = system.peak_memory_bytes()
         memory = "" if peak is None else f"; the process took {peak / 1e9:.2f} GB at most"
-        rate = f"{seconds / done:.3g} s each, {pixels / seconds / 1e6:.3g} megapixels a second"
-        say(f"{done:,} images in {out}: {rate}{memory}")
-    if failed:
-        raise ValueError(f"{len(failed):,} of {len(names):,} images were not translated:\n" + "\n".join(failed))
+        log(f"{translated_count:,} images in {out}: {rate}{memory}")
+    if failures:
+        raise ValueError(f"{len(failures):,} of {len(names):,} images were not translated:\n" + "\n".join(failures))
 
 
-def listed(path: Path) -> tuple[Files, list[str]]:
-    """A folder or zip, and the names of its images; of an image its folder, and its name alone.
-
-    Raises:
-      ValueError: there is none, or it is of no format that is known.
-    """
-    if not path.exists():
-        raise ValueError(f"{path}: no such file or folder")
-    if not path.is_dir() and path.suffix.lower() not in {".zip", *EXTENSIONS}:
-        raise ValueError(
-            f"{path}: no image that is known; of a video give the frames: ffmpeg -i {path.name} frames/%05d.png"
-        )
-    return image_files(path)
-
-
-def _placed(names: list[str], source: Path, out: Path) -> dict[str, Path]:
-    """Where each image's translation is written."""
-    if out.resolve() == source.resolve() or (source.is_file() and out.resolve() == source.parent.resolve()):
-        raise ValueError(f"--out {out}: the images themselves are there; name another")
-    if len(names) == 1 and source.is_file() and out.suffix:
-        if out.suffix.lower() not in WRITTEN:
-            raise ValueError(f"--out {out}: want {', '.join(sorted(WRITTEN))}, or a folder")
+def _output_paths(names: list[str], images: Path, out: Path) -> dict[str, Path]:
+    """The file that each image's translation is written to."""
+    if out.resolve() == images.resolve() or (images.is_file() and out.resolve() == images.parent.resolve()):
+        raise ValueError(f"`out` must not be the folder of the images themselves, got {out}.")
+    if len(names) == 1 and images.is_file() and out.suffix:
+        if out.suffix.lower() not in FORMATS:
+            raise ValueError(f"`out` must be a folder, or a file with a suffix of {', '.join(FORMATS)}; got {out}.")
         return {names[0]: out}
-    suffix = {name: PurePosixPath(name).suffix for name in names}
-    placed = {
-        name: out / (name if suffix[name].lower() in WRITTEN else name.removesuffix(suffix[name]) + ".png")
-        for name in names
-    }
-    for name, path in placed.items():
-        others = [other for other in names if placed[other] == path and other != name]
-        if others:
-            raise ValueError(f"{name} and {others[0]} would both become {path.name}; rename one")
-    return placed
+    return output_paths(names, out, FORMATS)
 
 
-def _read(files: Files, name: str, channels: int) -> Picture:
-    def make(image: Image.Image) -> Picture:
+def _read_picture(files: Files, name: str, channels: int) -> Picture:
+    def read_frames(image: Image.Image) -> Picture:
         frames = [np.asarray(converted(frame.copy(), channels)) for frame in ImageSequence.Iterator(image)]
         stacked = np.stack(frames).reshape(len(frames), *frames[0].shape[:2], channels)
-        return Picture(stacked, 1000 / (image.info.get("duration") or 83), image.mode)
+        return Picture(stacked, 1000 / (image.info.get("duration") or FRAME_MILLISECONDS), image.mode)
 
-    return decoded(files, name, make)
+    return decoded(files, name, read_frames)
 
 
-def _with_holes(picture: Picture, name: str, holes: tuple[Files, list[str]]) -> Picture:
+def _with_mask(picture: Picture, name: str, mask_files: tuple[Files, list[str]]) -> Picture:
     """The picture, transparent where its mask is white."""
     if picture.frames.shape[-1] != 4:
         raise ValueError(f"{name}: masks are for a model that fills what is missing, and this one does not")
-    files, names = holes
-    stem = str(PurePosixPath(name).with_suffix(""))
-    own = [mask for mask in names if str(PurePosixPath(mask).with_suffix("")) == stem] or names * (len(names) == 1)
-    if not own:
+    files, mask_names = mask_files
+    stem = PurePosixPath(name).with_suffix("")
+    matches = [mask for mask in mask_names if PurePosixPath(mask).with_suffix("") == stem]
+    if not matches and len(mask_names) == 1:
+        matches = mask_names  # one mask for all images
+    if not matches:
         raise ValueError(f"{name}: no mask of its name in {files.name}")
-    mask = _read(files, own[0], 1).frames[0]
-    if mask.shape[:2] != picture.frames.shape[1:3]:
-        height, width = picture.frames.shape[1:3]
+    mask = _read_picture(files, matches[0], 1).frames[0]
+    height, width = picture.frames.shape[1:3]
+    if mask.shape[:2] != (height, width):
         raise ValueError(f"{name} is {width} x {height}, its mask {mask.shape[1]} x {mask.shape[0]}; make them equal")
-    known = np.where(mask >= 128, 0, 255).astype(np.uint8)
-    return picture._replace(
-        frames=np.concatenate([picture.frames[..., :3], np.broadcast_to(known, (*picture.frames.shape[:3], 1))], -1)
-    )
+    alpha = np.where(mask >= 128, 0, 255).astype(np.uint8)
+    alpha = np.broadcast_to(alpha, (*picture.frames.shape[:3], 1))
+    return picture._replace(frames=np.concatenate([picture.frames[..., :3], alpha], -1))
 
 
-def _how(translator: Translator, height: int, width: int) -> str:
-    tile = translator.tile_of(height, width)
+def _check_holes(picture: Picture, name: str) -> None:
+    """Networks that fill holes, which take alpha as a fourth channel, need a transparent pixel."""
+    if picture.frames.shape[-1] == 4 and picture.frames[..., 3].min() >= 128:
+        raise ValueError(
+            f"{name}: no pixel is transparent, so nothing would be filled; pass `masks`, white where to fill."
+        )
+
+
+def _describe_size(translator: Translator, height: int, width: int) -> str:
+    tile = translator.tile_side(height, width)
     if tile is None:
-        gigabytes = translator.bytes_of(height, width) / 1e9
+        gigabytes = translator.memory_bytes(height, width) / 1e9
         return f"{width} x {height}: whole, for which the networks take {gigabytes:.2f} GB"
-    return f"{width} x {height}: in tiles of {tile} x {tile}, {translator.bytes_of(tile, tile, True) / 1e9:.2f} GB each"
+    gigabytes = translator.memory_bytes(tile, tile, in_tiles=True) / 1e9
+    return f"{width} x {height}: in tiles of {tile} x {tile}, {gigabytes:.2f} GB each"

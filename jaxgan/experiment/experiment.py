@@ -14,7 +14,7 @@ from jaxgan.core.networks import Nets, RecordingNets
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles
-from jaxgan.export.stablehlo import LEAST
+from jaxgan.export.stablehlo import MIN_SIDE
 
 SAMPLE_BATCH = 64
 
@@ -190,7 +190,7 @@ class Experiment:
         def make():
             keys = sample_keys(0, 1)
             for translation in self.translations.values():
-                side = -(-LEAST // translation.multiple) * translation.multiple
+                side = -(-MIN_SIDE // translation.multiple) * translation.multiple
                 translation.run(nets, jnp.zeros((1, side, side, translation.channels)), keys)
             if not self.translations:
                 label = [jnp.zeros(1, jnp.int32)] if self.sampling.classes else []

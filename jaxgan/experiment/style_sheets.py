@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxgan import media
 from jaxgan.core.networks import Nets
 from jaxgan.editing.interpolation import lerp, slerp
-from jaxgan.editing.styles import RANGES, Styles, deviation, moved, sefa, within
+from jaxgan.editing.styles import RANGES, Styles, layer_mask, move_along, sefa, std_along
 from jaxgan.experiment.experiment import SHEET_COLUMNS
 
 PSIS = (1.0, 0.7, 0.5, 0.0)
@@ -41,17 +41,20 @@ def of_styles(
     def mixing(nets, batch, keys):
         """Five rows, twice: eight samples; others; the first with the others' coarse, middle, fine styles."""
         ours, theirs = jnp.split(mapped(nets, batch, keys), 2)
-        ranges = [within(name, styles.layers)[None, :, None] for name in RANGES]
+        ranges = [layer_mask(name, styles.num_ws)[None, :, None] for name in RANGES]
         return drawn(nets, ours, theirs, *(jnp.where(of_theirs, theirs, ours) for of_theirs in ranges))
 
     def truncation(nets, batch, keys):
         """Four rows, twice: eight samples with psi 1; with 0.7; 0.5; 0, the average's image."""
-        return drawn(nets, *(mapped(nets, batch, keys, psi=psi)[: len(keys) // 2] for psi in PSIS))
+        return drawn(nets, *(mapped(nets, batch, keys, truncation_psi=psi)[: len(keys) // 2] for psi in PSIS))
 
     def noise(nets, batch, keys):
         """Four rows: eight samples; without noise; with another; how far pixels vary over several."""
         ws, constant = mapped(nets, batch, keys)[:SHEET_COLUMNS], styles.noise()
-        normal = lambda key: [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]  # noqa: E731
+
+        def normal(key):
+            return [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]
+
         others = jax.vmap(normal)(keys[:NOISES])
         kinds = [jnp.concatenate([x[None], jnp.zeros_like(x)[None], more]) for x, more in zip(constant, others)]
         maps = tuple(jnp.repeat(x, len(ws), 0) for x in kinds)
@@ -72,8 +75,11 @@ def of_styles(
     def directions(nets, batch, keys):
         """Four rows for each of two samples: along the first directions of all layers' weights."""
         ws, found = mapped(nets, batch, keys), sefa(styles.weights(nets))[0][:DIRECTIONS]
-        strengths, every = jnp.linspace(-REACH, REACH, SHEET_COLUMNS), within("all", styles.layers)
-        along = lambda direction: moved(ws[:MOVED], direction, strengths * deviation(ws[:, 0], direction), every)  # noqa: E731
+        strengths, every = jnp.linspace(-REACH, REACH, SHEET_COLUMNS), layer_mask("all", styles.num_ws)
+
+        def along(direction):
+            return move_along(ws[:MOVED], direction, strengths * std_along(ws[:, 0], direction), every)
+
         strips = jax.vmap(along, out_axes=1)(found)  # [MOVED, DIRECTIONS, SHEET_COLUMNS, layers, w]
         return styles.images(nets, strips.reshape(-1, *ws.shape[1:]), styles.noise())
 

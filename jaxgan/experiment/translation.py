@@ -1,4 +1,4 @@
-"""An experiment's translations as functions of weights."""
+"""An experiment's translations between images, as functions of weights."""
 
 import dataclasses
 from typing import Any
@@ -9,12 +9,12 @@ from jaxgan.core.game import State
 from jaxgan.core.keys import keys_of
 from jaxgan.core.networks import Function, Nets, takes_train
 from jaxgan.experiment.experiment import Experiment, Translation
-from jaxgan.export.stablehlo import Direction
+from jaxgan.export.stablehlo import TranslationDirection
 from jaxgan.interop.parameters import named, unnamed
 
 
-def directions(experiment: Experiment, state: State) -> dict[str, Direction]:
-    """An experiment's translations as functions of weights, which are the state's, averaged where they are."""
+def directions(experiment: Experiment, state: State) -> dict[str, TranslationDirection]:
+    """An experiment's translations by the direction's name, with the state's weights: EMA weights where it has them."""
     if not experiment.translations:
         return {}
     variables = experiment.variables(state)
@@ -22,32 +22,36 @@ def directions(experiment: Experiment, state: State) -> dict[str, Direction]:
     return {name: _direction(translation, weights, modules) for name, translation in experiment.translations.items()}
 
 
-def _direction(translation: Translation, weights: dict[str, Any], modules: dict[str, nn.Module]) -> Direction:
-    def nets_of(weights):
-        variables = unnamed(weights)
-        own = {name: dict(variables.get(name, {})) for name in modules}
-        return {name: Function(own[name].pop("params", {}), own[name], modules[name], train=False) for name in own}
+def _direction(
+    translation: Translation, weights: dict[str, Any], modules: dict[str, nn.Module]
+) -> TranslationDirection:
+    def build_nets(weights):
+        variables, nets = unnamed(weights), {}
+        for name, module in modules.items():
+            stats = dict(variables.get(name, {}))
+            nets[name] = Function(stats.pop("params", {}), stats, module, train=False)
+        return nets
 
-    def run(weights, images, seed, places, moments):
-        nets = nets_of(weights)
-        for name, own in moments.items():
-            nets[name] = dataclasses.replace(nets[name], stats={**nets[name].stats, "moments": own})
-        return translation.run(Nets(nets), images, keys_of(seed, places))
+    def run(weights, images, seed, indices, moments):
+        nets = build_nets(weights)
+        for name, given in moments.items():
+            nets[name] = dataclasses.replace(nets[name], stats={**nets[name].stats, "moments": given})
+        return translation.run(Nets(nets), images, keys_of(seed, indices))
 
-    def note(weights, images, seed, places):
-        noted: dict[str, Any] = {}
-        nets = {name: _Noting(function, name, noted) for name, function in nets_of(weights).items()}
-        translation.run(Nets(nets), images, keys_of(seed, places))  # pyright: ignore
-        return noted
+    def moments(weights, images, seed, indices):
+        recorded: dict[str, Any] = {}
+        nets = {name: _MomentsRecorder(function, name, recorded) for name, function in build_nets(weights).items()}
+        translation.run(Nets(nets), images, keys_of(seed, indices))  # pyright: ignore
+        return recorded
 
-    return Direction(weights, run, note, translation.channels, translation.multiple, translation.scale)
+    return TranslationDirection(weights, run, moments, translation.channels, translation.multiple, translation.scale)
 
 
-class _Noting:
-    """A ``Function`` that notes the moments by which its layers normalise what it is called with."""
+class _MomentsRecorder:
+    """A ``Function`` that records the moments by which its layers normalise their inputs."""
 
-    def __init__(self, function: Function, name: str, noted: dict[str, Any]):
-        self._function, self._name, self._noted = function, name, noted
+    def __init__(self, function: Function, name: str, recorded: dict[str, Any]):
+        self._function, self._name, self._recorded = function, name, recorded
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.with_stats(*args, **kwargs)[0]
@@ -56,7 +60,7 @@ class _Noting:
         f = self._function
         if takes_train(type(f.module)):
             kwargs.setdefault("train", False)
-        output, found = f.module.apply({"params": f.params, **f.stats}, *args, mutable=["moments"], **kwargs)
-        if found.get("moments"):
-            self._noted[self._name] = found["moments"]
+        output, collections = f.module.apply({"params": f.params, **f.stats}, *args, mutable=["moments"], **kwargs)
+        if collections.get("moments"):
+            self._recorded[self._name] = collections["moments"]
         return output, f.stats

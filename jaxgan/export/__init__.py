@@ -1,1 +1,15 @@
-"""Trained networks in files that need no jaxgan."""
+"""Trained networks in files that need no jaxgan: StableHLO for CPUs, CUDA and TPUs.
+
+``write_generator`` and ``read_generator`` are for samples of latents; ``write_translator`` and ``read_translator`` for
+images made of images.
+"""
+
+from jaxgan.export.stablehlo import (
+    GeneratorArtefact as GeneratorArtefact,
+    TranslationDirection as TranslationDirection,
+    TranslatorArtefact as TranslatorArtefact,
+    read_generator as read_generator,
+    read_translator as read_translator,
+    write_generator as write_generator,
+    write_translator as write_translator,
+)

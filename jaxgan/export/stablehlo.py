@@ -1,28 +1,30 @@
-"""Trained networks in a file that needs no jaxgan: compiled as far as is the same on CPUs, CUDA and TPUs.
+"""Trained networks in a file that needs no jaxgan: StableHLO for CPUs, CUDA and TPUs.
 
-    artefact = read("digits.jaxgan")
+    artefact = export.read_generator("digits.jaxgan")
     artefact.sample(seed=0, count=16)                       # [16, 8, 8, 1] in [-1, 1]
 
-The file is a zip: ``metadata.json``; ``card.md``, the model card, if there is one; and functions in StableHLO as
-``jax.export`` writes them. Of a generator they are two, weights and all: ``draw``, ``(seed, indices) -> z``, and
-``generate``, ``z -> samples`` or ``(z, label) -> samples``, of batches of any size. Where jax and flatbuffers alone are
+The file is a zip with ``metadata.json``; ``card.md``, the model card, if there is one; and functions as ``jax.export``
+serialises them.
+
+A generator has two functions, with its weights as constants: ``draw``, ``(seed, indices) -> z``, and ``generate``,
+``z -> samples`` or ``(z, label) -> samples``, for batches of any size. They run where only jax and flatbuffers are
 installed::
 
     with zipfile.ZipFile("digits.jaxgan") as file:
         draw, generate = (jax.export.deserialize(bytearray(file.read(name))) for name in ("draw", "generate"))
     samples = generate.call(draw.call(np.uint32(0), np.arange(16, dtype=np.int32)))
 
-Of a network that makes images of images, ``read_translator("zebras.jaxgan")``, each direction has a function
-``(weights, images, seed, places) -> images``, of any number, height and width that is a multiple of what the metadata
-say; the weights are there once for all, ``weights.npz``::
+A translator, ``export.read_translator("zebras.jaxgan")``, has for each direction a function ``(weights, images, seed,
+indices) -> images``, for any number of images and any height and width that is a multiple of the metadata's
+``multiple``. The directions share one file of weights, ``weights.npz``::
 
     with zipfile.ZipFile("zebras.jaxgan") as file:
         translate = jax.export.deserialize(bytearray(file.read("a_to_b/translate")))
         weights = dict(np.load(io.BytesIO(file.read("weights.npz"))))
-    made = translate.call(weights, images, np.uint32(0), np.arange(len(images), dtype=np.int32))
+    translated = translate.call(weights, images, np.uint32(0), np.arange(len(images), dtype=np.int32))
 
-Where layers normalise an image by its own moments there are two more functions, for images in tiles: ``note``,
-``(weights, images, seed, places) -> moments``, and ``translate_by``, which has moments as its last argument.
+If layers normalise an image by its own moments, two more functions serve images in tiles: ``note``, ``(weights, images,
+seed, indices) -> moments``, and ``translate_by``, which takes moments as its last argument.
 """
 
 import contextlib
@@ -41,37 +43,37 @@ from jaxgan.core.keys import class_labels
 from jaxgan.version import __version__
 
 PLATFORMS = ("cpu", "cuda", "tpu")
-FORMAT = 1
-BATCH = 64
-MOST = 64 * 2**20  # bytes of metadata, more are no metadata
-LEAST = 8  # pixels of a side of an image that is translated: less is no picture
-VERBS = {"generator": "sample", "translator": "translate"}  # the console's, for what a file holds
+FORMAT_VERSION = 1
+BATCH_SIZE = 64
+MAX_METADATA_BYTES = 64 * 2**20  # a larger entry is refused
+MIN_SIDE = 8  # pixels of the smallest image that is translated
+COMMANDS = {"generator": "sample", "translator": "translate"}  # of `jaxgan`, by the kind of file that they read
 SYNTHETIC = "What this makes is synthetic: no camera took it. Say so where it is shown."
 
 
-class Direction(NamedTuple):
-    """How images are made of images, as functions of weights.
+class TranslationDirection(NamedTuple):
+    """One direction of a translation between images, as functions of weights.
 
     Attributes:
       weights: arrays by name.
-      run: ``(weights, images, seed, places, moments) -> images``, [B, height, width, channels] in [-1, 1], of any
-        height and width that ``multiple`` divides; a uint32 scalar and [B] say what is drawn for each; moments are
-        ``note``'s, to be normalised by, or {}, for each image's own.
-      note: ``(weights, images, seed, places) -> moments``: by network, what layers normalise these images by.
+      run: ``(weights, images, seed, indices, moments) -> images``, [B, height, width, channels] in [-1, 1], of any
+        height and width that ``multiple`` divides. The seed, a uint32 scalar, and the images' indices, [B], determine
+        random inputs. Layers normalise by ``moments``, those of another image, or by each image's own if it is {}.
+      moments: ``(weights, images, seed, indices) -> moments``: by network, the moments by which layers normalise.
       channels: of the images that it takes.
-      multiple: of what height and width have to be.
-      scale: how many times as high and wide what it makes is.
+      multiple: the factor that must divide height and width.
+      scale: height and width of the output, divided by those of the input.
     """
 
     weights: Mapping[str, Any]
     run: Callable[..., jax.Array]
-    note: Callable[..., dict[str, Any]]
+    moments: Callable[..., dict[str, Any]]
     channels: int
     multiple: int = 1
     scale: int = 1
 
 
-def write(
+def write_generator(
     path: str | Path,
     draw: Callable[[jax.Array, jax.Array], Any],
     generate: Callable[..., jax.Array],
@@ -86,85 +88,94 @@ def write(
       path: the file.
       draw: ``(seed, indices) -> z``, a uint32 scalar and [B] to latents, an array or a tree of arrays, [B, ...].
       generate: ``z -> samples``, [B, ...]; with ``classes`` ``(z, label)``, [B].
-      classes: of a conditional model.
-      about: what else people should know, as JSON has it: goes into the metadata.
+      classes: the names of a conditional model's classes.
+      about: more metadata, as JSON values.
       card: the model card, Markdown.
 
     Raises:
       ValueError: the functions do not take batches of any size.
-      OSError: it cannot be written.
+      OSError: the file cannot be written.
     """
     (batch,) = jax.export.symbolic_shape("b")
     seed, indices = jax.ShapeDtypeStruct((), jnp.uint32), jax.ShapeDtypeStruct((batch,), jnp.int32)
-    z = jax.eval_shape(draw, seed, indices)
-    label = (indices,) * bool(classes)
+    inputs = [jax.eval_shape(draw, seed, indices)]
+    if classes:
+        inputs.append(indices)  # the labels
     try:
-        drawn = _exported(draw)(seed, indices)
-        generated = _exported(generate)(z, *label)
-    except Exception as error:  # JAX's own of sizes that are not known has no public name
-        told = str(error).strip().partition("\n")[0]
-        raise ValueError(f"export: a function does not take batches of any size: {told}") from error
-    shape = [int(n) for n in generated.out_avals[0].shape[1:]]
-    told = {"holds": "generator", "classes": list(classes), "shape": shape, **(about or {})}
-    _write(path, told, card, {"draw": drawn, "generate": generated})
+        exported_draw = _export(draw)(seed, indices)
+        exported_generate = _export(generate)(*inputs)
+    except Exception as error:  # JAX's errors about symbolic sizes have no public class
+        raise ValueError(f"A function does not take batches of any size: {_first_line(error)}") from error
+    shape = [int(n) for n in exported_generate.out_avals[0].shape[1:]]
+    metadata = {"holds": "generator", "classes": list(classes), "shape": shape, **(about or {})}
+    _write(path, metadata, card, {"draw": exported_draw, "generate": exported_generate})
 
 
 def write_translator(
     path: str | Path,
-    directions: Mapping[str, Direction],
+    directions: Mapping[str, TranslationDirection],
     *,
     about: Mapping[str, Any] | None = None,
     card: str | None = None,
 ) -> None:
-    """Write what makes images of images.
+    """Write a translator between images.
 
     Args:
       path: the file.
-      directions: by name; weights of one name are the same in all.
-      about, card: as ``write``'s.
+      directions: by name. Weights of the same name must be the same in all of them.
+      about, card: see ``write_generator``.
 
     Raises:
       ValueError: the functions do not take images of any number, height and width.
-      OSError: it cannot be written.
+      OSError: the file cannot be written.
     """
-    functions, weights, told = {}, {}, {}
+    functions, weights, descriptions = {}, {}, {}
     for name, direction in directions.items():
         try:
-            functions |= {f"{name}/{part}": function for part, function in _translating(direction).items()}
-        except Exception as error:  # JAX's own of sizes that are not known has no public name
-            said = str(error).strip().partition("\n")[0]
-            raise ValueError(f"export: {name} does not take images of any number and size: {said}") from error
+            for part, function in _exported_functions(direction).items():
+                functions[f"{name}/{part}"] = function
+        except Exception as error:  # JAX's errors about symbolic sizes have no public class
+            raise ValueError(f"{name} does not take images of any number and size: {_first_line(error)}") from error
         weights |= {weight: np.asarray(x) for weight, x in direction.weights.items()}
-        sizes = {"channels": direction.channels, "multiple": direction.multiple, "scale": direction.scale}
-        told[name] = {**sizes, "weights": sorted(direction.weights)}
+        descriptions[name] = {
+            "channels": direction.channels,
+            "multiple": direction.multiple,
+            "scale": direction.scale,
+            "weights": sorted(direction.weights),
+        }
     arrays = io.BytesIO()
     np.savez(arrays, **weights)
-    _write(path, {"holds": "translator", "directions": told, **(about or {})}, card, functions, arrays.getvalue())
+    metadata = {"holds": "translator", "directions": descriptions, **(about or {})}
+    _write(path, metadata, card, functions, arrays.getvalue())
 
 
-def _translating(direction: Direction) -> dict[str, jax.export.Exported]:
-    """A direction's functions, of images of any number and size."""
+def _exported_functions(direction: TranslationDirection) -> dict[str, jax.export.Exported]:
+    """A direction's functions, for images of any number and size."""
     multiple = direction.multiple
-    least = [f"{side} >= {-(-LEAST // multiple)}" for side in ("h", "w")]
-    count, height, width = jax.export.symbolic_shape("b, h, w", constraints=least)
+    constraints = [f"{side} >= {-(-MIN_SIDE // multiple)}" for side in ("h", "w")]
+    count, height, width = jax.export.symbolic_shape("b, h, w", constraints=constraints)
     images = jax.ShapeDtypeStruct((count, multiple * height, multiple * width, direction.channels), jnp.float32)
-    drawing = jax.ShapeDtypeStruct((), jnp.uint32), jax.ShapeDtypeStruct((count,), jnp.int32)
-    inputs = (dict(direction.weights), images, *drawing)
-    found = {"translate": _exported(lambda *inputs: direction.run(*inputs, {}))(*inputs)}
-    moments = jax.eval_shape(direction.note, *inputs)
+    seed, indices = jax.ShapeDtypeStruct((), jnp.uint32), jax.ShapeDtypeStruct((count,), jnp.int32)
+    inputs = (dict(direction.weights), images, seed, indices)
+    functions = {"translate": _export(lambda *inputs: direction.run(*inputs, {}))(*inputs)}
+    moments = jax.eval_shape(direction.moments, *inputs)
     if moments:
-        found |= {
-            "note": _exported(direction.note)(*inputs),
-            "translate_by": _exported(direction.run)(*inputs, moments),
-        }
-    return found
+        functions["note"] = _export(direction.moments)(*inputs)
+        functions["translate_by"] = _export(direction.run)(*inputs, moments)
+    return functions
 
 
 def _write(
     path, about: Mapping[str, Any], card: str | None, functions: Mapping[str, Any], weights: bytes = b""
 ) -> None:
-    versions = {"jax": jax.__version__, "jaxgan": __version__}
-    metadata = {"format": FORMAT, "platforms": list(PLATFORMS), "synthetic": SYNTHETIC, **versions, **about}
+    metadata = {
+        "format": FORMAT_VERSION,
+        "platforms": list(PLATFORMS),
+        "synthetic": SYNTHETIC,
+        "jax": jax.__version__,
+        "jaxgan": __version__,
+        **about,
+    }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("metadata.json", json.dumps(metadata, indent=2))
         if card:
@@ -175,15 +186,19 @@ def _write(
             file.writestr(name, bytes(function.serialize()))
 
 
-def _exported(f: Callable) -> Callable:
+def _export(f: Callable) -> Callable:
     return jax.export.export(jax.jit(f), platforms=PLATFORMS)
 
 
-class Artefact:
-    """A generator from a file.
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+class GeneratorArtefact:
+    """A generator that was read from a file.
 
     Attributes:
-      metadata: what its maker said of it, and ``classes``, ``shape`` of a sample, versions.
+      metadata: ``classes``, ``shape`` of a sample, versions, and what its maker added.
     """
 
     def __init__(self, metadata: dict[str, Any], draw: jax.export.Exported, generate: jax.export.Exported):
@@ -191,100 +206,116 @@ class Artefact:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels' names; empty where there are none."""
+        """The names of the classes; empty for an unconditional model."""
         return tuple(self.metadata["classes"])
 
     def sample(self, seed: int, count: int, label: int | None = None) -> np.ndarray:
-        """Samples 0 to ``count - 1`` of a seed, [count, ...]; sample i is the same for any count. Classes in turn.
+        """Samples 0 to ``count - 1`` of a seed, [count, ...]; sample i is the same for any count.
+
+        Args:
+          seed: a uint32.
+          count: the number of samples, at least 1.
+          label: the class of all samples; None goes through the classes in turn.
 
         Raises:
           ValueError: there is no such class, or the count is below 1.
         """
-        labels, size = class_labels(count, self.classes, label), min(BATCH, count)
-        parts = []
+        labels, size = class_labels(count, self.classes, label), min(BATCH_SIZE, count)
+        batches = []
         for start in range(0, count, size):
-            indices = np.arange(start, start + size, dtype=np.int32)  # as many each time: compiled once
-            asked = (np.resize(labels[start:], size),) * bool(self.classes)
-            parts.append(np.asarray(self._generate(self._draw(np.uint32(seed), indices), *asked)))
-        return np.concatenate(parts)[:count]
+            indices = np.arange(start, start + size, dtype=np.int32)  # every batch of one size: compiled once
+            z = self._draw(np.uint32(seed), indices)
+            samples = self._generate(z, np.resize(labels[start:], size)) if self.classes else self._generate(z)
+            batches.append(np.asarray(samples))
+        return np.concatenate(batches)[:count]
 
 
-def read(path: str | Path) -> Artefact:
-    """What ``write`` wrote. It runs nothing but the two functions, of array operations, when they are called.
+def read_generator(path: str | Path) -> GeneratorArtefact:
+    """Read what ``write_generator`` wrote. Nothing is executed but its two functions, of array operations, when called.
 
     Raises:
-      ValueError: it is no such file, or a damaged one, or of a newer format.
+      ValueError: the file is another kind, damaged, or of a newer format.
       OSError: it cannot be read.
     """
-    with _opened(path, "generator") as (file, metadata):
-        return Artefact(metadata, *(_deserialized(file.read(name)) for name in ("draw", "generate")))
+    with _open(path, "generator") as (file, metadata):
+        return GeneratorArtefact(metadata, *(_deserialize(file.read(name)) for name in ("draw", "generate")))
 
 
-class Translations(NamedTuple):
-    """What makes images of images, from a file.
+class TranslatorArtefact(NamedTuple):
+    """A translator that was read from a file.
 
     Attributes:
-      metadata: what its maker said of it, and versions.
-      directions: by name, the usual one first; ``training.translate.Translator`` takes one.
+      metadata: versions, and what its maker added.
+      directions: by name, the default one first; ``editing.translator.Translator`` takes one.
     """
 
     metadata: dict[str, Any]
-    directions: dict[str, Direction]
+    directions: dict[str, TranslationDirection]
 
 
-def read_translator(path: str | Path) -> Translations:
-    """What ``write_translator`` wrote. It runs nothing but its functions, of array operations, when they are called.
+def read_translator(path: str | Path) -> TranslatorArtefact:
+    """Read what ``write_translator`` wrote. Nothing is executed but its functions, of array operations, when called.
 
     Raises:
-      ValueError, OSError: as ``read``'s.
+      ValueError, OSError: as ``read_generator``.
     """
-    with _opened(path, "translator") as (file, metadata):
+    with _open(path, "translator") as (file, metadata):
         with np.load(io.BytesIO(file.read("weights.npz")), allow_pickle=False) as arrays:
             weights = dict(arrays)
-        return Translations(
-            metadata, {n: _direction(file, n, told, weights) for n, told in metadata["directions"].items()}
-        )
+        directions = {
+            name: _read_direction(file, name, description, weights)
+            for name, description in metadata["directions"].items()
+        }
+        return TranslatorArtefact(metadata, directions)
 
 
-def _direction(file: zipfile.ZipFile, name: str, told: Mapping[str, Any], weights: Mapping[str, Any]) -> Direction:
-    sizes = {size: told[size] for size in ("channels", "multiple", "scale")}
+def _read_direction(
+    file: zipfile.ZipFile, name: str, description: Mapping[str, Any], weights: Mapping[str, Any]
+) -> TranslationDirection:
+    sizes = {size: description[size] for size in ("channels", "multiple", "scale")}
     if not all(type(n) is int and n > 0 for n in sizes.values()):
         raise ValueError(f"the sizes of {name} are {sizes}")
-    translate = _deserialized(file.read(f"{name}/translate"))
-    own = {weight: weights[weight] for weight in told["weights"]}
+    used_weights = {weight: weights[weight] for weight in description["weights"]}
+    translate = _deserialize(file.read(f"{name}/translate"))
     if f"{name}/note" not in file.namelist():
-        return Direction(own, lambda *inputs: translate.call(*inputs[:-1]), lambda *inputs: {}, **sizes)
-    note, by = (_deserialized(file.read(f"{name}/{part}")) for part in ("note", "translate_by"))
 
-    def run(*inputs):
-        return by.call(*inputs) if inputs[-1] else translate.call(*inputs[:-1])
+        def run_plainly(weights, images, seed, indices, moments):
+            return translate.call(weights, images, seed, indices)
 
-    return Direction(own, run, lambda *inputs: dict(note.call(*inputs)), **sizes)
+        return TranslationDirection(used_weights, run_plainly, lambda *inputs: {}, **sizes)
+    note, translate_by = (_deserialize(file.read(f"{name}/{part}")) for part in ("note", "translate_by"))
+
+    def run(weights, images, seed, indices, moments):
+        if moments:
+            return translate_by.call(weights, images, seed, indices, moments)
+        return translate.call(weights, images, seed, indices)
+
+    return TranslationDirection(used_weights, run, lambda *inputs: dict(note.call(*inputs)), **sizes)
 
 
 @contextlib.contextmanager
-def _opened(path: str | Path, holds: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
-    """The zip and its metadata; what is damaged, met within, is a ``ValueError``."""
+def _open(path: str | Path, kind: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
+    """The zip and its metadata. Errors that damaged content raises inside the block become ``ValueError``."""
     try:
         with zipfile.ZipFile(path) as file:
-            if file.getinfo("metadata.json").file_size > MOST:
+            if file.getinfo("metadata.json").file_size > MAX_METADATA_BYTES:
                 raise ValueError("its metadata are too large")
             metadata = json.loads(file.read("metadata.json"))
-            if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-                found = metadata.get("format") if isinstance(metadata, dict) else None
-                raise ValueError(f"it is of format {found!r}, this jaxgan reads {FORMAT}")
-            found = metadata["holds"]
-            if found in VERBS and found != holds:
-                raise ValueError(f"it holds a {found}: jaxgan {VERBS[found]} {path}")
+            version = metadata.get("format") if isinstance(metadata, dict) else None
+            if version != FORMAT_VERSION:
+                raise ValueError(f"it is of format {version!r}, this jaxgan reads {FORMAT_VERSION}")
+            found_kind = metadata["holds"]
+            if found_kind in COMMANDS and found_kind != kind:
+                raise ValueError(f"it holds a {found_kind}: jaxgan {COMMANDS[found_kind]} {path}")
             yield file, metadata
     except (zipfile.BadZipFile, KeyError, AttributeError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: no exported {holds}, or a damaged one: {error}") from None
+        raise ValueError(f"{path}: no exported {kind}, or a damaged one: {error}") from None
     except ValueError as error:
-        raise ValueError(f"{path}: no exported {holds} that can be read: {error}") from None
+        raise ValueError(f"{path}: no exported {kind} that can be read: {error}") from None
 
 
-def _deserialized(content: bytes) -> jax.export.Exported:
+def _deserialize(content: bytes) -> jax.export.Exported:
     try:
         return jax.export.deserialize(bytearray(content))
-    except Exception as error:  # whatever flatbuffers meets in what is none of its own
+    except Exception as error:  # flatbuffers raises many kinds of errors on foreign content
         raise ValueError(f"a function of it is damaged: {error}") from None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import write_atomically
-from jaxgan.editing.projection_files import sheets
+from jaxgan.editing.projection_files import read_sheets
 from jaxgan.monitoring.diagnostics import EVERY, START, WINDOW
 from jaxgan.monitoring.metrics_file import read_metrics
 from jaxgan.monitoring.run_directory import PROJECTIONS
@@ -429,7 +429,7 @@ def _projections(folder: Path) -> list[dict[str, str]]:
     """Images beside their projections, at most ``PICTURES``, with how near these are."""
     return [
         {"title": sheet.relative_to(folder).with_suffix("").as_posix(), "picture": _address(sheet), "caption": told}
-        for sheet, told in sheets(folder, PICTURES)
+        for sheet, told in read_sheets(folder, PICTURES)
     ]
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 from experiments import stylegan2 as experiment
 from jaxgan import losses
 from jaxgan.cli.project import project_files, sample_projected
-from jaxgan.editing.inversion import Projection, autocorrelation, deviation, project
-from jaxgan.editing.projection_files import Found, read, write
+from jaxgan.editing.inversion import Projection, autocorrelation, estimate_w_std, project
+from jaxgan.editing.projection_files import SavedProjection, read_projection, write_projection
 from jaxgan.metrics import psnr
 from jaxgan.models import stylegan2
 from jaxgan.reporting import report
@@ -44,16 +44,19 @@ def projected(generator, targets, keys=None, space="w", steps=150, **how) -> Pro
 
     @jax.jit
     def found(targets, keys):
-        size = deviation(ws[:, 0], average)
-        loss = lambda images: losses.multiscale_l1(images, targets)  # noqa: E731
+        w_std = estimate_w_std(ws[:, 0], average)
+
+        def loss(images):
+            return losses.multiscale_l1(images, targets)
+
         return project(
             images_of,
             loss,
             average,
             noise,
             keys,
-            layers=SYNTHESIS.layers,
-            deviation=size,
+            num_ws=SYNTHESIS.layers,
+            w_std=w_std,
             space=space,
             steps=steps,
             **how,
@@ -78,8 +81,8 @@ def in_w(generator):
 def test_known_styles_are_found_again(generator, in_w):
     images_of, ws, noise = generator
     targets, found = in_w
-    assert found.course.shape == (3, 150) and found.ws.shape == ws[:3].shape
-    assert np.all(found.course[:, 0] > 5 * found.course[:, -1])
+    assert found.loss_history.shape == (3, 150) and found.ws.shape == ws[:3].shape
+    assert np.all(found.loss_history[:, 0] > 5 * found.loss_history[:, -1])
     near = likeness(generator, found, targets)
     # As near as this comes none of 500 others, nor the average, from which it set out.
     others = jax.jit(images_of)(jnp.concatenate([ws[3:], ws.mean(0, keepdims=True)]), noise)
@@ -144,13 +147,13 @@ def test_autocorrelation_of_white_noise_and_of_smooth_maps():
 def test_errors(generator):
     images_of, ws, noise = generator
     targets = jnp.zeros((1, 16, 16, 3))
-    with pytest.raises(ValueError, match="space 'z': want 'w' or 'w\\+'"):
+    with pytest.raises(ValueError, match=r"`space` must be 'w' or 'w\+', got 'z'"):
         projected(generator, targets, space="z")
-    with pytest.raises(ValueError, match=r"0 steps: want .* 1 or more"):
+    with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
         projected(generator, targets, steps=0)
     keys = jax.random.split(jax.random.key(0), 1)
-    with pytest.raises(ValueError, match=r"loss: it gave \(\) for 1 targets"):
-        project(images_of, jnp.mean, ws[0, 0], noise, keys, layers=SYNTHESIS.layers, deviation=1.0, steps=1)
+    with pytest.raises(ValueError, match=r"`loss` must return one value for each of 1 targets, got \(\)"):
+        project(images_of, jnp.mean, ws[0, 0], noise, keys, num_ws=SYNTHESIS.layers, w_std=1.0, steps=1)
 
 
 # The verb
@@ -189,8 +192,8 @@ def test_the_verb(run, tmp_path, capsys):
     stems = ("a", "b", "more/c")
     written = {f"{stem}.{end}" for stem in stems for end in ("png", "w.npz", "w+.npz")}
     assert {x.relative_to(folder).as_posix() for x in folder.rglob("*.*")} == written
-    own = read(folder / "a.w.npz")
-    assert own.course.shape == (3,) and np.isfinite(own.ssim)
+    own = read_projection(folder / "a.w.npz")
+    assert own.loss_history.shape == (3,) and np.isfinite(own.ssim)
     assert (own.protocol["space"], own.protocol["steps"], own.protocol["checkpoint"]) == ("w", 3, 0)
 
     # Of the sheet: the target as it was, then both projections; it says that it is synthetic in part.
@@ -226,10 +229,10 @@ WRONG = {
     "nothing there": (["--images", "{}/none"], "none: no such file or folder"),
     "no images": (["--images", "{}/empty"], "no image in it (1 other files)"),
     "unreadable": (["--images", "{}/bad"], "x.png is no image that Pillow knows"),
-    "no step": (["--images", "{}/good", "--steps", 0], "--steps 0: at least 1"),
+    "no step": (["--images", "{}/good", "--steps", 0], "--steps must be at least 1, got 0"),
     "one name": (["--images", "{}/twice"], "would both become a.png; rename one"),
-    "no space": (["--images", "{}/good", "--space"], "want w or w+, or both, each once"),
-    "twice": (["--images", "{}/good", "--space", "w", "w"], "--space w w: want w or w+"),
+    "no space": (["--images", "{}/good", "--space"], "--space must be w or w+, or both, each once; got"),
+    "twice": (["--images", "{}/good", "--space", "w", "w"], "--space must be w or w+, or both, each once; got w w"),
     "another": (["--images", "{}/good", "--space", "z"], "--space"),
 }
 
@@ -249,23 +252,34 @@ def test_what_is_wrong_is_told(run, flags, told, tmp_path, capsys):
 
 def test_without_styles(run, tmp_path):
     built = experiment.build(experiment.Config.tiny())
-    without = dataclasses.replace(built, styles=None)
+    without = dataclasses.replace(built, sampling=dataclasses.replace(built.sampling, styles=None))
     state = jax.eval_shape(built.game.init, jax.random.key(0))
-    with pytest.raises(ValueError, match="this experiment's generator has no styles to project to"):
+    with pytest.raises(ValueError, match="This experiment's generator has no styles"):
         project_files((without, state, ""), tmp_path, tmp_path, "", spaces=("w",), steps=1, seed=0)
-    with pytest.raises(ValueError, match="--styles: this experiment's generator has no styles"):
+    with pytest.raises(ValueError, match="This experiment's generator has no styles"):
         sample_projected((without, state, ""), [tmp_path], tmp_path, "")
 
 
 def test_styles_of_another_model(run, tmp_path, capsys):
-    other = Found(np.zeros((3, 4), np.float32), (), np.zeros(1), 0.0, 0.0, {"checkpoint": 0})
-    write(tmp_path / "other.w.npz", other)
+    other = SavedProjection(np.zeros((3, 4), np.float32), (), np.zeros(1), 0.0, 0.0, {"checkpoint": 0})
+    write_projection(tmp_path / "other.w.npz", other)
     asked = ("sample", "--styles", tmp_path / "other.w.npz", "--out")
     code, text = verb(capsys, run, *asked, tmp_path / "a.png")
     assert code == 2 and "styles (3, 4), want (6, 4); it was found with another model's run" in text
     code, text = verb(capsys, run, *asked, tmp_path / "a.gif")
-    assert code == 2 and "a.gif: of --styles .png or .npz" in text
+    assert code == 2 and "--out must be a .png or .npz with --styles" in text
     code, text = verb(capsys, run, *asked, tmp_path / "a.png", "--label", 1)
     assert code == 2 and "--styles: images are made as they were found; give no count, label" in text
     code, text = verb(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
     assert code == 2 and "none.npz: no such file; project writes NAME.w.npz" in text
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path):
+    """The loss at each step was called ``course``."""
+    ws, loss, protocol = np.ones((6, 4), np.float32), np.array([2.0, 1.0]), json.dumps({"checkpoint": 3, "rate": 0.1})
+    with (tmp_path / "old.w.npz").open("wb") as file:
+        np.savez(file, ws=ws, course=loss, noise_0=np.zeros((8, 8)), psnr=20.0, ssim=np.nan, protocol=protocol)
+    saved = read_projection(tmp_path / "old.w.npz")
+    np.testing.assert_array_equal(saved.loss_history, loss)
+    np.testing.assert_array_equal(saved.ws, ws)
+    assert (len(saved.noise), saved.psnr, saved.protocol["checkpoint"]) == (1, 20.0, 3)

@@ -15,7 +15,7 @@ from jaxgan.cli import control as controlling
 from jaxgan.cli.control import Control
 from jaxgan.data.source import Part
 from jaxgan.editing import styles
-from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
+from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
 
 # Pure functions
 
@@ -27,13 +27,13 @@ from jaxgan.editing.interpolation import FRAMES_A_LATENT, closed_path, lerp
 def test_ranges_of_layers(layers, coarse, middle):
     expected = {"coarse": range(coarse), "middle": range(coarse, middle), "fine": range(middle, layers)}
     for name, those in expected.items():
-        assert np.flatnonzero(styles.within(name, layers)).tolist() == list(those)
-    assert styles.within("all", layers).all()
+        assert np.flatnonzero(styles.layer_mask(name, layers)).tolist() == list(those)
+    assert styles.layer_mask("all", layers).all()
 
 
 def test_a_range_that_is_not_there():
-    with pytest.raises(ValueError, match="layers 'rough': want one of coarse, middle, fine, all"):
-        styles.within("rough", 8)
+    with pytest.raises(ValueError, match="`layers` must be one of coarse, middle, fine, all; got 'rough'"):
+        styles.layer_mask("rough", 8)
 
 
 def rotation(seed, size):
@@ -96,10 +96,10 @@ def test_a_probe_finds_the_direction_that_was_planted():
 @pytest.mark.parametrize(
     ("w", "positive", "told"),
     [
-        (np.zeros((4, 2)), [True, False], r"probe: w \(4, 2\) and labels \(2,\); want \[N, w\] and \[N\]"),
-        (np.zeros((4, 2)), [True, False, False, False], "1 of 4 examples are positive; it needs two or more of either"),
-        (np.zeros((4, 2)), [True, True, True, True], "4 of 4 examples are positive"),
-        (np.zeros((4, 2)), [True, True, False, False], "w does not vary, or has the same mean in both kinds"),
+        (np.zeros((4, 2)), [True, False], r"`w` must be \[N, w\] and `positive` \[N\]; got \(4, 2\) and \(2,\)"),
+        (np.zeros((4, 2)), [True, False, False, False], "at least 2 positive and 2 negative examples, got 1 and 3"),
+        (np.zeros((4, 2)), [True, True, True, True], "at least 2 positive and 2 negative examples, got 4 and 0"),
+        (np.zeros((4, 2)), [True, True, False, False], "classes with different means, and `w` that varies"),
     ],
 )
 def test_what_no_probe_is_made_of(w, positive, told):
@@ -110,29 +110,29 @@ def test_what_no_probe_is_made_of(w, positive, told):
 def test_moved_styles():
     ws = jnp.arange(24.0).reshape(2, 4, 3)
     which = np.array([True, False, True, False])
-    found = styles.moved(ws, jnp.array([1.0, 0.0, -1.0]), jnp.array([-2.0, 0.0, 5.0]), which)
+    found = styles.move_along(ws, jnp.array([1.0, 0.0, -1.0]), jnp.array([-2.0, 0.0, 5.0]), which)
     assert found.shape == (2, 3, 4, 3)
     np.testing.assert_array_equal(found[:, 1], ws)
     np.testing.assert_array_equal(found[:, :, ~which], np.broadcast_to(ws[:, None, ~which], (2, 3, 2, 3)))
     np.testing.assert_array_equal(found[1, 2, 2] - ws[1, 2], [5, 0, -5])
-    assert float(styles.deviation(jnp.array([[1.0, 9.0], [5.0, 2.0]]), jnp.array([1.0, 0.0]))) == 2
+    assert float(styles.std_along(jnp.array([[1.0, 9.0], [5.0, 2.0]]), jnp.array([1.0, 0.0]))) == 2
 
 
 def test_a_mixing_grid():
     sources, destinations = jnp.arange(8.0).reshape(2, 4, 1), 10 + jnp.arange(12.0).reshape(3, 4, 1)
-    grid = styles.mixing_grid(sources, destinations, styles.within("coarse", 4))
+    grid = styles.mixing_grid(sources, destinations, styles.layer_mask("coarse", 4))
     assert grid.shape == (3, 4, 4, 1)
     np.testing.assert_array_equal(grid[1:, 0], sources)
     np.testing.assert_array_equal(grid[0, 1:], destinations)
     assert grid[2, 3, :, 0].tolist() == [4, 5, 20, 21]
-    whole = styles.mixing_grid(sources, destinations, styles.within("all", 4))
+    whole = styles.mixing_grid(sources, destinations, styles.layer_mask("all", 4))
     np.testing.assert_array_equal(whole[1:, 1:], np.broadcast_to(sources[:, None], (2, 3, 4, 1)))
 
 
 def test_a_way_in_w_is_straight():
     ws = jax.random.normal(jax.random.key(0), (3, 4, 5))
-    path = closed_path(ws, lerp)
-    frames = FRAMES_A_LATENT
+    path = interpolation_loop(ws, lerp)
+    frames = FRAMES_PER_LATENT
     assert path.shape == (3 * frames, 4, 5)
     np.testing.assert_array_equal(path[::frames], ws)
     steps = np.diff(np.concatenate([path, path[:1]]), axis=0).reshape(3, frames, 4, 5)
@@ -148,7 +148,10 @@ def tiny():
     """The experiment, not trained, and a state in which noise and the average of w are of account."""
     built = experiment.build(experiment.Config.tiny())
     state = jax.jit(built.game.init)(jax.random.key(0))
-    noisy = lambda path, x: jnp.full_like(x, 0.5) if "strength" in jax.tree_util.keystr(path) else x  # noqa: E731
+
+    def noisy(path, x):
+        return jnp.full_like(x, 0.5) if "strength" in jax.tree_util.keystr(path) else x
+
     synthesis = jax.tree_util.tree_map_with_path(noisy, state.ema["synthesis"])
     moving = {"moving": {"w": jnp.array([0.3, -0.2, 0.5, 0.1])}}
     return built, state.replace(ema={**state.ema, "synthesis": synthesis}, stats={**state.stats, "mapping": moving})
@@ -188,7 +191,7 @@ def mapped(tiny, nets):
     """Styles of so many samples of the seed 3."""
     built, _ = tiny
 
-    @functools.partial(jax.jit, static_argnums=0, static_argnames="cutoff")
+    @functools.partial(jax.jit, static_argnums=0, static_argnames="truncation_cutoff")
     def mapped(count, **how):
         return built.sampling.styles.map(nets, built.draw(3, np.arange(count)), **how)
 
@@ -207,7 +210,7 @@ close = functools.partial(np.testing.assert_allclose, atol=2e-5)
 def test_weights_are_those_that_layers_answer_with(tiny, nets):
     """A step in w changes what each convolution is modulated by, by the step times its layer's matrix."""
     built, _ = tiny
-    layers, module = built.sampling.styles.layers, nets.synthesis.module
+    layers, module = built.sampling.styles.num_ws, nets.synthesis.module
     step = jax.random.normal(jax.random.key(2), (layers, 4))
 
     @jax.jit
@@ -228,7 +231,7 @@ def test_psi_0_is_the_averages_image(tiny, nets, images, ask, plain):
     built, _ = tiny
     w = built.sampling.styles.average(nets)
     np.testing.assert_allclose(w, [0.3, -0.2, 0.5, 0.1])
-    ws = jnp.broadcast_to(w[None, None], (1, built.sampling.styles.layers, 4))
+    ws = jnp.broadcast_to(w[None, None], (1, built.sampling.styles.num_ws, 4))
     average = np.asarray(images(ws))
     close(ask(psi=0.0).samples, np.broadcast_to(average, (5, *average.shape[1:])))
     half = ask(psi=0.5).samples
@@ -237,7 +240,7 @@ def test_psi_0_is_the_averages_image(tiny, nets, images, ask, plain):
 
 def test_cutoff_keeps_later_layers(tiny, nets, images, mapped, ask):
     built, _ = tiny
-    ws, cut = mapped(5), mapped(5, psi=0.0, cutoff=3)
+    ws, cut = mapped(5), mapped(5, truncation_psi=0.0, truncation_cutoff=3)
     np.testing.assert_array_equal(cut[:, 3:], ws[:, 3:])
     close(cut[:, :3], np.broadcast_to(built.sampling.styles.average(nets), (5, 3, 4)))
     close(ask(psi=0.0, cutoff=3).samples, images(cut))
@@ -283,11 +286,11 @@ def test_directions_of_the_weights(tiny, nets, images, mapped, ask, plain):
 
 def test_a_direction_to_and_fro(ask):
     film = ask(moving=True, direction="sefa:0", strength=(-1.0, 2.0))
-    assert film.frames == 2 * FRAMES_A_LATENT - 2
+    assert film.frames == 2 * FRAMES_PER_LATENT - 2
     frames = film.samples.reshape(film.frames, 5, *film.samples.shape[1:])
     ends = ask(direction="sefa:0", strength=(-1.0, 2.0)).samples.reshape(5, 2, *film.samples.shape[1:])
     close(frames[0], ends[:, 0])
-    close(frames[FRAMES_A_LATENT - 1], ends[:, 1])
+    close(frames[FRAMES_PER_LATENT - 1], ends[:, 1])
     close(frames[1:][::-1], frames[1:])
 
 
@@ -304,7 +307,10 @@ def test_the_direction_of_a_class_of_the_data(ask, monkeypatch):
     samples = ask(direction="1", strength=(-1.0, 0.0, 1.0)).samples
     brightness = samples[:, :, :4].mean((1, 2, 3)).reshape(5, 3)
     assert (np.diff(brightness.mean(0)) > 1e-3).all()
-    with pytest.raises(ValueError, match="--direction 2: class 2: probe: 0 of 1024 examples are positive"):
+    with pytest.raises(
+        ValueError,
+        match="--direction 2: class 2: a probe needs at least 2 positive and 2 negative examples, got 0 and 1024",
+    ):
         ask(direction="2")
 
 

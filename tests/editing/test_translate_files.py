@@ -88,7 +88,7 @@ def test_holes_are_filled_and_the_rest_stays(runs, tmp_path, capsys):
     np.testing.assert_array_equal(after[hole == 0], before[hole == 0])
     assert np.abs(after[hole > 0].astype(int) - before[hole > 0]).mean() > 3
     code, text = translate(capsys, runs / "hole", "--images", tmp_path / "given", "--out", tmp_path / "none")
-    assert code == 2 and "nothing of it is transparent" in text
+    assert code == 2 and "no pixel is transparent" in text
     # The same, transparent.
     image.putalpha(Image.fromarray(255 - hole))
     image.save(tmp_path / "b.png")
@@ -112,7 +112,7 @@ def test_what_fails_is_told_and_the_others_are_made(runs, tmp_path, capsys, monk
     assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
     for told in (
         "4 of 6 images were not translated",
-        "pixel.png: 1 x 1 pixels: less than 8 x 8 is no picture to translate",
+        "pixel.png: The image must have at least 8 x 8 pixels, got 1 x 1",
         "cut.png cannot be decoded",
         "text.png is no image that Pillow knows",
         "huge.png has more pixels than Pillow opens",
@@ -125,13 +125,19 @@ def test_what_fails_is_told_and_the_others_are_made(runs, tmp_path, capsys, monk
     [
         (["--images", "none", "--out", "out"], "none: no such file or folder"),
         (["--images", "clip.mp4", "--out", "out"], "of a video give the frames: ffmpeg -i clip.mp4 frames/%05d.png"),
-        (["--images", "given", "--out", "given"], "--out given: the images themselves are there; name another"),
+        (["--images", "given", "--out", "given"], "--out must not be the folder of the images themselves, got given"),
         (
             ["--images", "given/a.png", "--out", "a.xyz"],
-            "--out a.xyz: want .gif, .jpeg, .jpg, .png, .webp, or a folder",
+            "--out must be a folder, or a file with a suffix of .gif, .jpeg, .jpg, .png, .webp; got a.xyz",
         ),
-        (["--images", "given", "--out", "out", "--direction", "up"], "--direction up: want to_image or remake"),
-        (["--images", "given", "--out", "out", "--tile", "20"], "tiles of side 20: the networks take multiples of 16"),
+        (
+            ["--images", "given", "--out", "out", "--direction", "up"],
+            "--direction must be to_image or remake, got 'up'",
+        ),
+        (
+            ["--images", "given", "--out", "out", "--tile", "20"],
+            "--tile must be a multiple of 16 for these networks, got 20",
+        ),
         (["--images", "twice", "--out", "out"], "a.bmp and a.tif would both become a.png; rename one"),
         (["--images", "given", "--out", "out", "--masks", "given"], "masks are for a model that fills what is missing"),
     ],
@@ -152,4 +158,4 @@ def test_an_experiment_that_translates_nothing(tmp_path, capsys):
     photo(tmp_path, "a.png")
     asked = ["--run-dir", run, "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
     code, text = programs.run(capsys, "translate", *asked, experiment="gan")
-    assert code == 2 and "makes images of latents, and translates none; use sample" in text
+    assert code == 2 and "makes images of latents and translates none; use sample" in text

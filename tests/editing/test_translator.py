@@ -11,7 +11,7 @@ from helpers import games
 from jaxgan import Game, Net, Player, total
 from jaxgan.core.keys import keys_of
 from jaxgan.data import Arrays
-from jaxgan.editing.translator import Translator, chosen
+from jaxgan.editing.translator import Translator, choose_direction
 from jaxgan.experiment import Experiment, ImageToImage, Sampling, Translation
 from jaxgan.experiment.translation import directions
 from jaxgan.nn.layers import InstanceNorm
@@ -42,7 +42,7 @@ def translator(network=None, multiple=4, scale=1, direction=None, **how) -> Tran
     translations = {"there": Translation(run, 3, multiple, scale), "back": Translation(lambda n, x, k: -x, 3)}
     sampling = Sampling(lambda keys: keys, lambda nets, z: z)
     experiment = Experiment(game, source, sampling, image_to_image=ImageToImage(source, translations))
-    return Translator(chosen(directions(experiment, game.init(jax.random.key(0))), direction), **how)
+    return Translator(choose_direction(directions(experiment, game.init(jax.random.key(0))), direction), **how)
 
 
 def picture(height, width, seed=0):
@@ -111,11 +111,11 @@ def test_tiles_are_normalised_as_the_whole():
 
 def test_memory_decides():
     image = picture(64, 200)
-    needed = translator(Filter()).bytes_of(64, 200)
+    needed = translator(Filter()).memory_bytes(64, 200)
     assert needed > 64 * 200 * 3 * 4
-    assert translator(Filter(), memory=needed).tile_of(64, 200) is None
-    assert translator(Filter(), memory=needed / 2).tile_of(64, 200) == 64
-    assert translator(Filter(), memory=1).tile_of(64, 200) == 64  # the smallest of all
+    assert translator(Filter(), memory=needed).tile_side(64, 200) is None
+    assert translator(Filter(), memory=needed / 2).tile_side(64, 200) == 64
+    assert translator(Filter(), memory=1).tile_side(64, 200) == 64  # the smallest of all
     in_tiles = translator(Filter(), memory=needed / 2)(image)
     assert in_tiles.shape == image.shape
 
@@ -137,16 +137,16 @@ def test_draws_are_the_places():
 
 def test_what_is_wrong_is_told():
     one = translator()
-    with pytest.raises(ValueError, match="an image of 1 channels: the networks take 3"):
+    with pytest.raises(ValueError, match="The networks take images of 3 channels, got 1"):
         one(picture(8, 8)[..., :1])
-    with pytest.raises(ValueError, match="1 x 20 pixels: less than 8 x 8"):
+    with pytest.raises(ValueError, match="at least 8 x 8 pixels, got 1 x 20"):
         one(picture(20, 1))
-    with pytest.raises(ValueError, match="tiles of side 6: the networks take multiples of 4"):
+    with pytest.raises(ValueError, match="`tile` must be a multiple of 4 for these networks, got 6"):
         translator(tile=6)
-    with pytest.raises(ValueError, match="--seed -1: from 0 to 4294967295"):
+    with pytest.raises(ValueError, match="`seed` must be between 0 and 4294967295, got -1"):
         translator(seed=-1)
-    with pytest.raises(ValueError, match="--direction sideways: want there or back"):
+    with pytest.raises(ValueError, match="`direction` must be there or back, got 'sideways'"):
         translator(direction="sideways")
     experiment = Experiment(None, Arrays(games.images(8)), Sampling(lambda keys: keys, lambda nets, z: z))  # pyright: ignore
-    with pytest.raises(ValueError, match="makes images of latents, and translates none; use sample"):
-        chosen(directions(experiment, None), None)  # pyright: ignore
+    with pytest.raises(ValueError, match="makes images of latents and translates none; use sample"):
+        choose_direction(directions(experiment, None), None)  # pyright: ignore

@@ -10,11 +10,10 @@ import pytest
 from helpers import programs
 from PIL import Image
 
-from jaxgan import __main__ as console
+from jaxgan import __main__ as console, export
 from jaxgan.data import load
 from jaxgan.editing.translator import Translator
 from jaxgan.experiment.translation import directions
-from jaxgan.export import stablehlo
 from jaxgan.interop.parameters import named
 
 FLAGS = ["--inputs", "grey", "--devices", 1, "--quiet"]
@@ -96,8 +95,8 @@ def test_an_artefact_translates_as_its_experiment_does(name, tmp_path):
     module = importlib.import_module(f"experiments.{name}")
     experiment = module.build(module.Config.tiny(**changes))
     ours = directions(experiment, jax.jit(experiment.game.init)(jax.random.key(0)))
-    stablehlo.write_translator(tmp_path / "a.jaxgan", ours, about={"name": name}, card="# A card")
-    metadata, theirs = stablehlo.read_translator(tmp_path / "a.jaxgan")
+    export.write_translator(tmp_path / "a.jaxgan", ours, about={"name": name}, card="# A card")
+    metadata, theirs = export.read_translator(tmp_path / "a.jaxgan")
     assert (metadata["name"], set(theirs)) == (name, names) and list(ours) == list(theirs)
     with zipfile.ZipFile(tmp_path / "a.jaxgan") as file:
         assert file.read("card.md") == b"# A card"
@@ -152,9 +151,9 @@ def test_the_console_translates_with_an_artefact_as_the_run_does(run, tmp_path, 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--direction", "sideways"], "--direction sideways: want to_image or remake"),
-        (["--seed", -1], "--seed -1: from 0 to"),
-        (["--tile", 24], "tiles of side 24: the networks take multiples of 16"),
+        (["--direction", "sideways"], "--direction must be to_image or remake, got 'sideways'"),
+        (["--seed", -1], "--seed must be between 0 and 4294967295, got -1"),
+        (["--tile", 24], "--tile must be a multiple of 16 for these networks, got 24"),
     ],
 )
 def test_what_cannot_be_asked_of_an_artefact_is_told(arguments, told, artefact, tmp_path, capsys):

@@ -11,9 +11,8 @@ import pytest
 from helpers import programs
 from PIL import Image
 
-from jaxgan import __main__ as console
+from jaxgan import __main__ as console, export
 from jaxgan.core.keys import keys_of, latents
-from jaxgan.export import stablehlo
 
 
 def console_code(capsys, *arguments):
@@ -43,7 +42,7 @@ def test_samples_are_the_runs_own(exported, tmp_path, capsys):
     code, told = console_code(capsys, "sample", path, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3)
     assert code == 0 and "5 samples of" in told
     np.testing.assert_allclose(np.load(tmp_path / "a.npz")["images"], own, atol=1e-6)
-    artefact = stablehlo.read(path)
+    artefact = export.read_generator(path)
     assert artefact.metadata["experiment"] == "gan" and artefact.metadata["step"] == 2
     assert tuple(artefact.metadata["shape"]) == own.shape[1:]
     np.testing.assert_allclose(artefact.sample(3, 70)[:5], own, atol=1e-6)  # more than one batch
@@ -71,13 +70,13 @@ np.save({str(tmp_path / "a.npy")!r}, generate.call(draw.call(np.uint32(3), np.ar
 def small(path, classes=()):
     """Samples are their latents, or the class."""
     generate = (lambda z, label: z["z"] * 0 + label[:, None]) if classes else lambda z: z["z"]
-    stablehlo.write(
+    export.write_generator(
         path,
         lambda seed, indices: {"z": latents(keys_of(seed, indices), 3)},
         generate,
         classes=classes,
     )
-    return stablehlo.read(path)
+    return export.read_generator(path)
 
 
 def test_classes_and_platforms(tmp_path):
@@ -97,7 +96,9 @@ def test_labels_are_written_and_voxels_are_no_pictures(tmp_path, capsys):
     assert code == 0
     np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["labels"], [0, 1, 0])
     voxels = tmp_path / "voxels.jaxgan"
-    stablehlo.write(voxels, lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.zeros((z.shape[0], 2, 2, 2, 1)))
+    export.write_generator(
+        voxels, lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.zeros((z.shape[0], 2, 2, 2, 1))
+    )
     code, said = console_code(capsys, "sample", voxels, "--out", tmp_path / "a.png")
     assert code == 2 and "samples of shape (2, 2, 2, 1) are no pictures; write an .npz" in said
     assert not (tmp_path / "a.png").exists()
@@ -105,7 +106,7 @@ def test_labels_are_written_and_voxels_are_no_pictures(tmp_path, capsys):
 
 def test_batches_of_one_size_alone(tmp_path):
     with pytest.raises(ValueError, match="does not take batches of any size"):
-        stablehlo.write(
+        export.write_generator(
             tmp_path / "a", lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: z.reshape(int(z.shape[0]), 2)
         )
 

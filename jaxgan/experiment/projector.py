@@ -1,0 +1,177 @@
+"""Projection of images to the styles of an experiment's generator, and the images of saved projections."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan import losses, media, metrics
+from jaxgan.core.game import State
+from jaxgan.core.keys import sample_keys
+from jaxgan.editing.inversion import LEARNING_RATE, NOISE_WEIGHT, Projection, Space, estimate_w_std, project
+from jaxgan.editing.projection_files import SavedProjection
+from jaxgan.editing.styles import Styles
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.metrics.similarity import WINDOW
+
+W_SAMPLES = 10_000  # latents from which the std of w is estimated
+FEATURES_WEIGHT = 0.1  # of the discriminator's features beside pixels: near the end both count about as much
+
+
+class Projector:
+    """Finds the styles whose images are nearest to given ones, with an experiment's generator.
+
+    Args:
+      experiment: one with ``sampling.styles``.
+      state: the weights, averaged where the state has averages.
+      steps: of Adam.
+      seed: of the noise that is added to styles; each image's noise depends on its index alone.
+
+    Raises:
+      ValueError: the generator has no styles, or ``steps`` is below 1.
+    """
+
+    def __init__(self, experiment: Experiment, state: State, *, steps: int, seed: int):
+        self._styles = styles_of(experiment)
+        if steps < 1:
+            raise ValueError(f"`steps` must be at least 1, got {steps}.")
+        self._experiment, self._state, self._steps, self._seed = experiment, state, steps, seed
+        self._compiled = jax.jit(self._project, static_argnames="space")
+        self._w_std = self._estimate_w_std()
+
+    def __call__(self, targets: np.ndarray, space: Space, start: int = 0) -> tuple[Projection, np.ndarray]:
+        """Project images, uint8 [B, h, w, C], the first of which has the index ``start``.
+
+        Returns:
+          The projections, and their images, uint8 [B, h, w, C].
+
+        Raises:
+          ValueError: there is no such space, or the images are not finite.
+        """
+        keys = sample_keys(self._seed, len(targets), start)
+        scaled = jnp.float32(targets) / 127.5 - 1
+        projection, images = self._compiled(self._state, scaled, keys, self._w_std, space=space)
+        if not np.isfinite(images).all():
+            raise ValueError("The run, or the projection, has diverged: its images are not finite.")
+        return projection, media.to_bytes(images)
+
+    def protocol(self, space: Space) -> dict[str, Any]:
+        """The settings that a projection depends on, for its file."""
+        return {
+            "checkpoint": int(self._state.step),
+            "space": space,
+            "steps": self._steps,
+            "seed": self._seed,
+            "learning_rate": LEARNING_RATE,
+            "noise_weight": NOISE_WEIGHT,
+            "features_weight": FEATURES_WEIGHT,
+        }
+
+    def _estimate_w_std(self) -> jax.Array:
+        experiment, styles = self._experiment, self._styles
+        inputs = [experiment.draw(self._seed, np.arange(W_SAMPLES))]
+        if experiment.sampling.classes:
+            inputs.append(jnp.arange(W_SAMPLES) % len(experiment.sampling.classes))
+
+        @jax.jit
+        def estimate(state, *inputs):
+            nets = experiment.game.functions(state)
+            return estimate_w_std(styles.map(nets, *inputs)[:, 0], styles.average(nets))
+
+        return estimate(self._state, *inputs)
+
+    def _project(self, state, targets, keys, w_std, space) -> tuple[Projection, jax.Array]:
+        styles, nets = self._styles, self._experiment.game.functions(state)
+        target_features = styles.features(nets, targets)
+
+        def synthesize(ws, noise):
+            return styles.images(nets, ws, noise)
+
+        def loss(images):
+            features = losses.perceptual(styles.features(nets, images), target_features)
+            return losses.multiscale_l1(images, targets) + FEATURES_WEIGHT * features
+
+        projection = project(
+            synthesize,
+            loss,
+            styles.average(nets),
+            styles.noise(),
+            keys,
+            num_ws=styles.num_ws,
+            w_std=w_std,
+            space=space,
+            steps=self._steps,
+        )
+        return projection, synthesize(projection.ws, projection.noise)
+
+
+def with_figures(
+    projection: Projection,
+    images: np.ndarray,
+    targets: np.ndarray,
+    protocol: Mapping[str, Any],
+    names: Sequence[str],
+) -> list[SavedProjection]:
+    """The projection of each target as its file has it, with PSNR and SSIM.
+
+    Args:
+      projection: of B targets.
+      images, targets: uint8, [B, h, w, C].
+      protocol: what the projections depend on.
+      names: of the targets; each is added to the protocol of its own projection.
+    """
+    psnr = metrics.psnr(images, targets, low=0, high=255)
+    ssim = np.full(len(images), np.nan)
+    if min(images.shape[1:3]) >= WINDOW:
+        ssim = metrics.ssim(images, targets, low=0, high=255)
+    ws, maps, loss_history = jax.tree.map(np.asarray, projection)
+    return [
+        SavedProjection(
+            ws=ws[i],
+            noise=tuple(x[i] for x in maps),
+            loss_history=loss_history[i],
+            psnr=float(psnr[i]),
+            ssim=float(ssim[i]),
+            protocol={**protocol, "image": name},
+        )
+        for i, name in enumerate(names)
+    ]
+
+
+def images_of_projections(
+    experiment: Experiment, state: State, projections: Sequence[SavedProjection], names: Sequence[str]
+) -> np.ndarray:
+    """The images of saved projections: [N, h, w, C].
+
+    Args:
+      experiment, state: the networks.
+      projections: as their files have them.
+      names: of the files, for messages.
+
+    Raises:
+      ValueError: the generator has no styles, or a projection was found with other networks.
+    """
+    styles = styles_of(experiment)
+    nets = experiment.game.functions(state)
+    expected = [(styles.num_ws, *styles.average(nets).shape), *(x.shape for x in styles.noise())]
+    for name, saved in zip(names, projections):
+        if [saved.ws.shape, *(x.shape for x in saved.noise)] != expected:
+            raise ValueError(
+                f"{name}: styles {saved.ws.shape}, want {expected[0]}; it was found with another model's run"
+            )
+    draw = jax.jit(lambda state, ws, noise: styles.images(experiment.game.functions(state), ws, noise))
+    maps = tuple(np.stack(x) for x in zip(*(saved.noise for saved in projections)))
+    return np.asarray(draw(state, np.stack([saved.ws for saved in projections]), maps))
+
+
+def styles_of(experiment: Experiment) -> Styles:
+    """The experiment's ``sampling.styles``.
+
+    Raises:
+      ValueError: it has none.
+    """
+    if experiment.sampling.styles is None:
+        raise ValueError("This experiment's generator has no styles, as stylegan2's has.")
+    return experiment.sampling.styles
