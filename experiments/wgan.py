@@ -88,7 +88,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         optimizers={"d": optax.chain(rmsprop, clip_weights(config.weight_clip)), "g": rmsprop},
         turns=(("d",),) * config.n_critic + (("g",),),
     )
-    both = experiment.game
+    both = experiment.game.unwrapped
     alone = dataclasses.replace(both, players={"d": both.players["d"]}, turns=both.turns[:-1])
     return dataclasses.replace(experiment, game_at=lambda step: alone if is_alone(config, step) else both)
 

@@ -15,9 +15,11 @@ The packages below are loaded when they are first used:
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from jaxgan.core.game import Game as Game, Player as Player, State as State, Terms as Terms, total as total
+from jaxgan.core.game import Game as Game, Player as Player
 from jaxgan.core.keys import fold_in_keys as fold_in_keys, latents as latents
 from jaxgan.core.networks import Function as Function, Net as Net, Nets as Nets
+from jaxgan.core.state import State as State
+from jaxgan.core.terms import Terms as Terms, total as total
 from jaxgan.version import __version__ as __version__
 
 if TYPE_CHECKING:

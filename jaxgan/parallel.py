@@ -24,7 +24,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgan.core import axis
-from jaxgan.core.game import Game, State
+from jaxgan.core.protocol import GameLike
+from jaxgan.core.state import State
 from jaxgan.games.population import AXES, Population
 
 Device = Any  # jax.Device, which type checkers do not take for a type
@@ -108,7 +109,7 @@ def largest(number: int) -> int:
 
 
 def pmap(
-    game: Game,
+    game: GameLike,
     on: Sequence[Device] | None = None,
     *,
     prepare: Callable | None = None,
@@ -151,7 +152,7 @@ def pmap(
 
 
 def shard_map(
-    game: Game,
+    game: GameLike,
     on: Sequence[Device] | None = None,
     *,
     prepare: Callable | None = None,
@@ -302,7 +303,7 @@ def _filled(batches, together) -> tuple[Any, Any]:
     return jax.tree.map(fill, batches), np.int32(count)
 
 
-def check_divides(game: Game, batch_size: int, on: Sequence[Device]) -> None:
+def check_divides(game: GameLike, batch_size: int, on: Sequence[Device]) -> None:
     """``ValueError`` unless a batch is dealt evenly to the devices and the turns of a step."""
     multiple = len(on) * game.batch_multiple
     if batch_size < 1 or batch_size % multiple:

@@ -77,7 +77,7 @@ def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), round
     steppers = {}
     for name in FORMS:
         with mock.patch.multiple(convolution, **FORMS[name]):
-            steppers[name] = stepper(dcgan.build(config).game, batch, config.seed)
+            steppers[name] = stepper(dcgan.build(config).game.unwrapped, batch, config.seed)
     race(steppers, rounds)
 
 

@@ -42,7 +42,7 @@ def main(rounds: int = 15) -> None:
 def game(when: str) -> Game:
     """The default experiment's, with R1 ``never``, ``always``, or by a ``branch``."""
     config = dcgan.Config()
-    usual = dcgan.build(config).game
+    usual = dcgan.build(config).game.unwrapped
 
     def loss(nets, batch, keys, step):
         real = batch["image"]

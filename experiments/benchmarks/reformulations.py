@@ -118,7 +118,7 @@ def built(name: str) -> tuple[Game, Any]:
     if name in SIZES:
         config = stylegan2.Config(resolution=SIZES[name])
         images = rng.uniform(-1, 1, (config.batch_size, SIZES[name], SIZES[name], 3)).astype(np.float32)
-        return stylegan2.build(config, Arrays(images)).game, {"image": jnp.asarray(images)}
+        return stylegan2.build(config, Arrays(images)).game.unwrapped, {"image": jnp.asarray(images)}
     case = CASES[name]
     return build(case), jnp.array(rng.normal(size=(case.batch * case.turns, *case.shape)), jnp.float32)
 

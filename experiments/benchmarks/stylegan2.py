@@ -40,7 +40,9 @@ from experiments.benchmarks import processes
 from experiments.benchmarks.worker import recorded
 from jaxgan import latents, parallel
 from jaxgan.core import system
-from jaxgan.core.game import Game, State, example_keys
+from jaxgan.core.game import Game
+from jaxgan.core.keys import example_keys
+from jaxgan.core.state import State
 from jaxgan.data import Arrays
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length import _DIRECTION
@@ -122,7 +124,7 @@ def images(config: stylegan2.Config) -> np.ndarray:
 
 def game_of(config: stylegan2.Config) -> Game:
     """jaxgan's."""
-    return stylegan2.build(config, Arrays(images(config))).game
+    return stylegan2.build(config, Arrays(images(config))).game.unwrapped
 
 
 def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds: float) -> float:

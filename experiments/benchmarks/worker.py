@@ -24,8 +24,7 @@ from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan import parallel
 from jaxgan.cli import doctor
 from jaxgan.core import system
-from jaxgan.core.game import example_keys
-from jaxgan.core.keys import latents
+from jaxgan.core.keys import example_keys, latents
 from jaxgan.training.loop import CALL_SECONDS
 from jaxgan.training.steps import TOGETHER
 

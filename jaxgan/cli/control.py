@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.cli import cache
-from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
+from jaxgan.core.state import State
 from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
 from jaxgan.editing.styles import Styles, layer_mask, mixing_grid, move_along, probe, sefa, std_along
 from jaxgan.evaluation.classifier import trained
@@ -165,7 +165,7 @@ def _direction(control, experiment, styles, state, which, seed) -> tuple[jax.Arr
         number = name.removeprefix("sefa:")
         if not number.isdecimal() or int(number) >= w.shape[1]:
             raise ValueError(f"--direction {name}: want sefa:0 to sefa:{w.shape[1] - 1}")
-        weights = styles.weights(experiment.game.functions(state))
+        weights = styles.weights(experiment.game.unwrapped.functions(state))
         return w, sefa([x for x, chosen in zip(weights, which) if chosen])[0][int(number)]
     source = experiment.measured
     classes = experiment.sampling.classes or source.classes

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from jaxgan import media
 from jaxgan.core.files import writing_out
-from jaxgan.core.game import State
+from jaxgan.core.state import State
 from jaxgan.data.images import decoded, fitted
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.inversion import SPACES, Space

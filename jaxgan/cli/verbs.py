@@ -19,8 +19,8 @@ from jaxgan import media, parallel
 from jaxgan.cli import cache, control as controlling
 from jaxgan.core import system
 from jaxgan.core.files import writing_out
-from jaxgan.core.game import State
 from jaxgan.core.keys import class_labels, keys_of
+from jaxgan.core.state import State
 from jaxgan.data import Batches
 from jaxgan.editing.interpolation import interpolation_loop, lerp, slerp
 from jaxgan.evaluation import scores
@@ -279,7 +279,7 @@ def export(
         if translates:
             exporting.write_translator(out, directions(experiment, state), about=about_it, card=card)
         else:
-            nets = experiment.game.functions(state)
+            nets = experiment.game.unwrapped.functions(state)
             exporting.write_generator(
                 out,
                 lambda seed, indices: experiment.sampling.latents(keys_of(seed, indices)),

@@ -11,87 +11,30 @@
     state, metrics = jax.jit(game.step)(state, batch)
 
 A player's gradient is taken over what it owns and over nothing else, so there is nothing to detach.
-``Game.step`` is pure; everything that changes is in ``State``.
+``Game.step`` is pure; everything that changes is in ``State``. ``jaxgan.core.protocol`` says how to play a game in
+another way.
 """
 
 import dataclasses
 import functools
+import typing
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from jaxgan.core import axis
+from jaxgan.core.batch import split_batch
+from jaxgan.core.checks import check_names, check_turns
 from jaxgan.core.gradients import full_batch
+from jaxgan.core.keys import example_keys
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.core.networks import Function, Net, Nets, format_names, takes_train
-
-RESERVED = ("loss", "grad_norm")  # what the game itself logs for each player
-
-
-@flax.struct.dataclass
-class State:
-    """Everything that training changes, arrays only: a checkpoint is this, whole.
-
-    ``params`` and ``stats`` are by network, ``stats`` then by collection (``batch_stats``, ...);
-    ``opt_states`` by player; ``ema`` by network, holding ``params`` and ``batch_stats``.
-    """
-
-    step: jax.Array
-    key: jax.Array
-    params: dict[str, Any]
-    stats: dict[str, Any]
-    opt_states: dict[str, Any]
-    ema: dict[str, Any]
-
-
-@flax.struct.dataclass
-class Terms:
-    """What a loss returns, made by ``total``: the scalar to minimise, and its parts by name.
-
-    ``due`` says for each lazy term whether it counted in this step.
-    """
-
-    loss: jax.Array
-    terms: dict[str, jax.Array] = flax.struct.field(default_factory=dict)
-    metrics: dict[str, jax.Array] = flax.struct.field(default_factory=dict)
-    stats: dict[str, Any] = flax.struct.field(default_factory=dict)
-    due: dict[str, jax.Array] = flax.struct.field(default_factory=dict)
-
-
-def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **terms: Any) -> Terms:
-    """The sum of named terms, each averaged over its examples.
-
-    Args:
-      **terms: scalars, arrays of one value per example, or ``losses.lazy(...)``; logged by name.
-      metrics: by name, what is averaged and logged and not minimised; booleans give a share.
-      stats: by network, the moving statistics that its ``with_stats`` returned, to be kept.
-
-    Raises:
-      TypeError: a term is no array.
-      ValueError: a name is given twice, or is one that the game logs itself.
-    """
-    metrics = metrics or {}
-    for name in (*terms, *metrics):
-        if name in RESERVED or (name in terms and name in metrics):
-            raise ValueError(f"total({name}=...): that name is taken; the game itself logs {format_names(RESERVED)}")
-    due = {name: term.due for name, term in terms.items() if isinstance(term, LazyTerm)}
-    averaged = {name: _average(name, term) for name, term in terms.items()}
-    logged = {name: _average(name, metric) for name, metric in metrics.items()}
-    loss = sum(averaged.values(), jnp.float32(0))
-    return Terms(loss, averaged, logged, dict(stats or {}), due)
-
-
-def _average(name: str, value: Any) -> jax.Array:
-    value = value.value if isinstance(value, LazyTerm) else value
-    if not isinstance(value, (jax.Array, np.ndarray, np.generic, float, int)):
-        raise TypeError(f"total({name}=...) got a {type(value).__name__}; a term is a scalar or an array [B]")
-    return jnp.mean(jnp.asarray(value, jnp.float32))
+from jaxgan.core.state import State
+from jaxgan.core.terms import Terms
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,10 +42,10 @@ class Player:
     """Minimises ``loss`` over the parameters of the networks that it owns.
 
     Attributes:
-      owns: names of networks.
-      loss: pure, ``(nets, batch, keys, step) -> total(...)``; ``keys`` is [B], one per example.
-      optimizer: an optax transformation; one that takes extra arguments is given ``value``, the loss,
-        and ``terms``, every scalar that the loss named.
+      owns: the names of its networks.
+      loss: a pure function ``(nets, batch, keys, step) -> total(...)``; ``keys`` is [B], one per example.
+      optimizer: an optax transformation. If it takes extra arguments, it gets ``value``, the loss, and ``terms``, every
+        scalar that the loss named.
       gradient: how the gradient is computed; see ``jaxgan.core.gradients``.
     """
 
@@ -112,16 +55,25 @@ class Player:
     gradient: Callable = full_batch
 
 
+@typing.final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Game:
     """Networks, players, and the turns of one step.
 
-    ``turns`` is a sequence of sets of players: players of one turn move at the same time, turns follow
-    each other. ``(("d",), ("g",))`` alternates, ``(("d", "g"),)`` is simultaneous, and
-    ``(("d",),) * 5 + (("g",),)`` gives the critic five turns. The n-th turn of every player sees the n-th
-    keys and the n-th slice of the batch, so two players' first turns can share one forward pass.
+    A game is wrapped, not subclassed: see ``jaxgan.core.protocol``.
 
-    ``ema`` names networks whose moving average is kept, with its decay or a function of the step.
+    Attributes:
+      nets: networks by name.
+      players: players by name. Networks that no player owns are never changed by a gradient.
+      turns: a sequence of groups of players. Players of one group move at the same time, and groups follow each other:
+        ``(("d",), ("g",))`` alternates, ``(("d", "g"),)`` is simultaneous, and ``(("d",),) * 5 + (("g",),)`` gives the
+        critic five turns. The n-th turn of every player sees the n-th keys and the n-th slice of the batch, so the
+        first turns of two players can share one forward pass.
+      ema: the networks whose exponential moving average is kept, each with its decay, the weight of the old average: a
+        number, or a function of the step.
+
+    Raises:
+      ValueError: names do not match, a player has no turn, or two players of one turn own the same network.
     """
 
     nets: Mapping[str, Net]
@@ -130,29 +82,32 @@ class Game:
     ema: Mapping[str, float | Callable[[jax.Array], Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        for turn in self.turns:
-            if isinstance(turn, str):
-                raise ValueError(f"turns: {turn!r} is a string; a turn is a tuple of players: ({turn!r},)")
-            _known(turn, self.players, "turns", "player")
-            owned = [(net, name) for name in turn for net in self.players[name].owns]
-            for net, _ in owned:
-                others = [other for n, other in owned if n == net]
-                if len(others) > 1:
-                    raise ValueError(
-                        f"turns: {format_names(others)} all move network {net!r} in the turn {turn}; give it to "
-                        f"one of them, or give them turns of their own: {tuple((n,) for n in turn)}"
-                    )
+        check_turns(self.turns, self.players)
         for name, player in self.players.items():
             if isinstance(player.owns, str) or not player.owns:
-                raise ValueError(f"player {name!r}: owns={player.owns!r}; it is a tuple of networks' names")
-            _known(player.owns, self.nets, f"player {name!r} owns", "network")
+                raise ValueError(
+                    f"player {name!r}: `owns` must be a tuple with the name of at least one network, "
+                    f"got {player.owns!r}."
+                )
+            check_names(player.owns, self.nets, f"player {name!r} owns", "network")
             if not any(name in turn for turn in self.turns):
-                raise ValueError(f"player {name!r} never has a turn; name it in turns={self.turns}")
-        _known(self.ema, self.nets, "ema", "network")
+                raise ValueError(f"player {name!r} never has a turn. Name it in `turns`, which are {self.turns}.")
+        check_names(self.ema, self.nets, "`ema` names", "network")
+
+    def __init_subclass__(cls, **kwargs):
+        raise TypeError(
+            f"{cls.__name__}: `Game` cannot be subclassed, because privacy and the ways to play in jaxgan.games rely "
+            "on `Game.step`. Subclass jaxgan.core.protocol.GameWrapper instead, and override its `step`."
+        )
+
+    @property
+    def unwrapped(self) -> "Game":
+        """This game; see ``jaxgan.core.protocol``."""
+        return self
 
     @property
     def batch_multiple(self) -> int:
-        """The most turns that any player has in a step: the slices that a batch is dealt into."""
+        """The largest number of turns that a player has in a step: the number of slices that a batch is split into."""
         return max(sum(turn.count(name) for turn in self.turns) for name in self.players)
 
     def init(self, key: jax.Array) -> State:
@@ -166,7 +121,7 @@ class Game:
             params[name] = variables.pop("params", {})
             stats[name] = dict(variables)
         opt_states = {name: p.optimizer.init(_pick(params, p.owns)) for name, p in self.players.items()}
-        ema = {name: jax.tree.map(_copy, _averaged(params, stats, name)) for name in self.ema}
+        ema = {name: jax.tree.map(_copy, _ema_variables(params, stats, name)) for name in self.ema}
         return State(jnp.int32(0), key, params, stats, opt_states, ema)
 
     def step(self, state: State, batch: Any) -> tuple[State, dict[str, Any]]:
@@ -174,14 +129,17 @@ class Game:
 
         Args:
           state: from ``init`` or the last step.
-          batch: an array or a tree of arrays, examples first; as many as ``batch_multiple`` divides.
+          batch: an array or a tree of arrays, examples first. ``batch_multiple`` must divide their number.
 
         Returns:
-          The new state, and scalars by name: ``<player>/<term>``, ``<player>/loss``,
-          ``<player>/grad_norm``; the mean over a player's turns. A lazy term is a ``LazyTerm``, which says
-          whether it was due.
+          The new state, and scalars by name: ``<player>/<term>``, ``<player>/loss`` and ``<player>/grad_norm``, each
+          the mean over the player's turns. A lazy term is a ``LazyTerm``, which says whether it was due.
+
+        Raises:
+          ValueError: the batch does not divide, or a loss returns statistics of unknown networks or collections.
+          TypeError: a loss does not return ``total(...)``.
         """
-        slices = self._deal(batch)
+        slices = split_batch(batch, self.batch_multiple)
         step_key = jax.random.fold_in(state.key, state.step)
         params, stats, opt_states = dict(state.params), dict(state.stats), dict(state.opt_states)
         logs: dict[str, list] = {name: [] for name in self.players}
@@ -202,24 +160,31 @@ class Game:
                 logs[name].append({**scalars, "loss": terms.loss, "grad_norm": optax.tree.norm(grads)})
                 due.update({f"{name}/{term}": is_due for term, is_due in terms.due.items()})
             self._merge_stats(stats, {name: terms.stats for name, (_, terms) in moves.items()})
-        ema = {name: self._averages(name, state, params, stats) for name in self.ema}
-        metrics = {f"{name}/{k}": v for name, log in logs.items() for k, v in _mean_of(log).items()}
+        ema = {name: self._update_ema(name, state, params, stats) for name in self.ema}
+        metrics = {f"{name}/{k}": v for name, log in logs.items() for k, v in _mean(log).items()}
         metrics |= {name: LazyTerm(metrics[name], is_due) for name, is_due in due.items()}
         return State(state.step + 1, state.key, params, stats, opt_states, ema), metrics
 
     def functions(self, state: State, *, train: bool = False, ema: bool = True) -> Nets:
-        """The networks as functions: for sampling, so by default with averages and ``train=False``."""
+        """The networks as functions, by default for sampling: with averaged parameters and ``train=False``.
+
+        Args:
+          state: of this game, or of a wrapper around it.
+          train: passed to the modules that take it. If true, moving statistics are updated by ``with_stats``.
+          ema: whether networks that have a moving average use it.
+        """
         averages = state.ema if ema else {}
         params = {n: averages[n]["params"] if n in averages else state.params[n] for n in self.nets}
         stats = {n: {**state.stats[n], **averages.get(n, {})} for n in self.nets}
         return self._bind(params, {n: _without(s, "params") for n, s in stats.items()}, train)
 
     def with_variables(self, state: State, variables: Mapping[str, Mapping[str, Any]]) -> State:
-        """The state with other weights, the inverse of ``functions``: averages are these too.
+        """The state with other weights, the inverse of ``functions``. Moving averages become these weights too.
 
         Args:
-          state: of this game; optimizers, and what is not given, stay as they are.
-          variables: by network ``params`` and all collections of moving statistics, of the state's own shapes.
+          state: of this game, or of a wrapper around it. Optimizer states, and networks that are not in ``variables``,
+            stay as they are.
+          variables: by network, ``params`` and every collection of moving statistics, with the state's own shapes.
         """
         stats = {name: _without(collections, "params") for name, collections in variables.items()}
         ema = {name: _pick(variables[name], average) for name, average in state.ema.items() if name in variables}
@@ -229,36 +194,18 @@ class Game:
     def _bind(self, params, stats, train=True) -> Nets:
         return Nets({n: Function(params[n], stats[n], net.module, train) for n, net in self.nets.items()})
 
-    def _deal(self, batch) -> list:
-        """The n-th slice is every k-th example from the n-th on.
-
-        Strided, so that slice n of a device's share is that device's share of slice n.
-        """
-        k = self.batch_multiple
-        sizes = {x.shape[0] if x.ndim else -1 for x in jax.tree.leaves(batch)}
-        if len(sizes) != 1 or -1 in sizes:
-            shapes = jax.tree.map(lambda x: x.shape, batch)
-            raise ValueError(f"batch: every array has the examples first, as many in each; got {shapes}")
-        (size,) = sizes
-        if size == 0 or size % k:
-            raise ValueError(
-                f"batch: {size} examples a device are not dealt into the {k} turns of a step; "
-                f"give {max(size // k, 1) * k}, or a multiple of {k} (Game.batch_multiple)"
-            )
-        return [jax.tree.map(lambda x, n=n: x[n::k], batch) for n in range(k)]
-
     def _gradient(self, name, params, stats, batch, keys, step):
-        """The player's gradient and terms, averaged over devices; its stats are its own to make global."""
+        """The player's gradient and terms, averaged over devices. A loss makes its ``stats`` global by itself."""
         player = self.players[name]
 
         def loss(own, batch, keys):
             terms = player.loss(self._bind({**params, **own}, stats), batch, keys, step)
             if not isinstance(terms, Terms):
                 raise TypeError(
-                    f"player {name!r}: its loss returned {_describe(terms)}, not a total; average and "
-                    f"name what is minimised: return jaxgan.total({name}_loss=...)"
+                    f"player {name!r}: the loss must return a total, got {_describe(terms)}. Name what is minimised: "
+                    f"return jaxgan.total({name}_loss=...)"
                 )
-            _known(terms.stats, self.nets, f"player {name!r} returns stats of", "network")
+            check_names(terms.stats, self.nets, f"player {name!r} returns stats of", "network")
             return terms.loss, terms
 
         grads, terms = player.gradient(loss, _pick(params, player.owns), batch, keys)
@@ -266,9 +213,8 @@ class Game:
             if stats[net] and net not in terms.stats:
                 warnings.warn(
                     f"player {name!r} owns network {net!r} and drops its moving statistics "
-                    f"({format_names(stats[net])}): they will never change. Call it once as "
-                    f"`out, stats = nets.{net}.with_stats(...)` and return "
-                    f"total(..., stats={{{net!r}: stats}})",
+                    f"({format_names(stats[net])}), so they will never change. Call the network once as "
+                    f"`out, stats = nets.{net}.with_stats(...)` and return total(..., stats={{{net!r}: stats}}).",
                     stacklevel=2,
                 )
         grads, scalars = axis.mean((grads, (terms.loss, terms.terms, terms.metrics)))
@@ -280,43 +226,35 @@ class Game:
         for name, by_net in returned.items():
             for net, collections in by_net.items():
                 if any(net in other for n, other in returned.items() if n != name):
-                    raise ValueError(f"two players of one turn return stats of network {net!r}: only its owner should")
-                _known(collections, stats[net], f"player {name!r} returns stats of {net!r}:", "collection")
+                    raise ValueError(
+                        f"Two players of one turn return stats of network {net!r}. Only its owner may return them."
+                    )
+                check_names(collections, stats[net], f"player {name!r} returns stats of {net!r}:", "collection")
                 stats[net] = {**stats[net], **collections}
 
-    def _averages(self, name, state, params, stats):
+    def _update_ema(self, name, state, params, stats):
         decay = self.ema[name]
         decay = decay(state.step) if callable(decay) else decay
-        new = _averaged(params, stats, name)
-        return optax.incremental_update(jax.tree.map(lambda x: x.astype(jnp.float32), new), state.ema[name], 1 - decay)
+        new = jax.tree.map(lambda x: x.astype(jnp.float32), _ema_variables(params, stats, name))
+        return optax.incremental_update(new, state.ema[name], 1 - decay)
 
 
-def _averaged(params, stats, name):
-    """What an average covers: parameters, and the averages that BatchNorm keeps. Not vectors, pools, ..."""
+def _ema_variables(params, stats, name):
+    """The variables of a network that a moving average covers: parameters, and BatchNorm's running averages.
+
+    Other collections, such as the vectors of spectral normalisation or an image pool, are not averaged.
+    """
     return {"params": params[name], **_pick(stats[name], {"batch_stats"} & set(stats[name]))}
 
 
 def _copy(x):
-    # Held in float32 whatever the parameters are, and never the parameters' own buffer: a step
-    # that donates its state would donate that buffer twice.
+    # An average is float32 whatever the parameters are. It is never the parameters' own buffer, because a step that
+    # donates its state would donate that buffer twice.
     return jnp.array(x, jnp.float32, copy=True)
 
 
-def example_keys(key, batch):
-    """[B] keys by the example's place in the global batch, so that devices do not change a draw."""
-    size = jax.tree.leaves(batch)[0].shape[0]
-    places = axis.index() * size + jnp.arange(size)
-    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, places)
-
-
-def _mean_of(logs):
+def _mean(logs):
     return jax.tree.map(lambda *values: sum(values) / len(values), *logs)
-
-
-def _known(names, known, where, kind):
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{where} {name!r}, which is no {kind} of the game; it has {format_names(known)}")
 
 
 def _describe(x) -> str:

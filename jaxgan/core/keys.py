@@ -1,57 +1,93 @@
 """Random keys, one for each example, and the latents that are drawn from them."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxgan.core import axis
+
 
 def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
-    """[times * B, size] standard normal latents; keys [B], each example's draws from its own key alone.
+    """[times * B, size] standard normal latents from [B] keys; each example's draws depend on its own key alone.
 
-    The first B are what they are for any ``times``: a generator's batch may be larger than the discriminator's.
+    The first B do not depend on ``times``, so a generator's batch may be larger than the discriminator's and begin with
+    the same latents.
+
+    >>> latents(sample_keys(0, 4), 100).shape
+    (4, 100)
     """
     more = [fold_in_keys(keys, n) for n in range(2, times + 1)]
     return jax.vmap(lambda key: jax.random.normal(key, (size,)))(jnp.concatenate([keys, *more]))
 
 
 def fold_in_keys(keys: jax.Array, n: int = 1) -> jax.Array:
-    """[B] keys made from ``keys``, [B]: for what is drawn of each example a second time, or an n-th."""
+    """[B] new keys, each made from one of ``keys`` [B] and ``n``.
+
+    A loss that draws a second time uses ``fold_in_keys(keys)``, and for an n-th draw ``fold_in_keys(keys, n)``.
+    """
     return jax.vmap(jax.random.fold_in, (0, None))(keys, n)
 
 
+def example_keys(key: jax.Array, batch: Any) -> jax.Array:
+    """[B] keys, one for each example of a batch, from its place in the global batch.
+
+    So draws do not depend on how many devices share the batch.
+    """
+    size = jax.tree.leaves(batch)[0].shape[0]
+    places = axis.index() * size + jnp.arange(size)
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, places)
+
+
 def uniform_latents(keys: jax.Array, size: int, low: float = -1.0, high: float = 1.0) -> jax.Array:
-    """[B, size] latents uniform in [low, high)."""
+    """[B, size] latents, uniform in [low, high)."""
     return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=low, maxval=high))(keys)
 
 
 def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array:
-    """[B, size] normal latents within +-threshold: better samples for less variety (Brock et al. 2019, 3.1)."""
+    """[B, size] normal latents, truncated to [-threshold, threshold].
+
+    A smaller threshold gives samples of higher quality and less variety (Brock et al. 2019, section 3.1).
+
+    Raises:
+      ValueError: ``threshold`` is not positive.
+    """
     if threshold <= 0:
-        raise ValueError(f"threshold {threshold}: latents are cut at +-threshold, which is above 0")
-    draw = lambda key: jax.random.truncated_normal(key, -threshold, threshold, (size,))  # noqa: E731
+        raise ValueError(f"`threshold` must be above 0, got {threshold}.")
+
+    def draw(key):
+        return jax.random.truncated_normal(key, -threshold, threshold, (size,))
+
     return jax.vmap(draw)(keys)
 
 
 def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
-    """[count] keys of samples ``start``, ``start + 1``, ..., see ``keys_of``."""
+    """[count] keys of the samples ``start``, ``start + 1``, ...; see ``keys_of``."""
     return keys_of(seed, jnp.arange(start, start + count))
 
 
 def keys_of(seed: int | jax.Array, indices: ArrayLike) -> jax.Array:
-    """A key for each sample: sample i of a seed is the same in any batch."""
+    """The keys of the samples with these indices. Sample i of a seed is the same in any batch."""
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 
 def class_labels(count: int, classes: tuple[str, ...], label: int | None = None) -> np.ndarray:
-    """[count] numbers of the classes that samples are asked for: all in turn, or one; 0 where there are none.
+    """[count] class numbers for samples, int32: every class in turn, or ``label`` alone; 0 if there are no classes.
+
+    >>> class_labels(5, ("cat", "dog")).tolist()
+    [0, 1, 0, 1, 0]
 
     Raises:
-      ValueError: there is no such class, or nothing is asked for.
+      ValueError: ``count`` is below 1, or ``label`` is not the number of a class.
     """
     if count < 1:
-        raise ValueError(f"--count {count}: at least 1")
-    if label is not None and not 0 <= label < len(classes):
-        known = f"want 0 to {len(classes) - 1}, for {', '.join(classes)}" if classes else "this model has no classes"
-        raise ValueError(f"--label {label}: {known}")
-    return np.arange(count, dtype=np.int32) % max(1, len(classes)) if label is None else np.full(count, label, np.int32)
+        raise ValueError(f"`count` must be at least 1, got {count}.")
+    if label is None:
+        return np.arange(count, dtype=np.int32) % max(1, len(classes))
+    if not classes:
+        raise ValueError(f"`label` is {label}, but this model has no classes.")
+    if not 0 <= label < len(classes):
+        raise ValueError(f"`label` must be between 0 and {len(classes) - 1} ({', '.join(classes)}), got {label}.")
+    return np.full(count, label, np.int32)

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgan.core.game import Game, Player, total
+from jaxgan.core.game import Game, Player
 from jaxgan.core.keys import latents
 from jaxgan.core.networks import Net
+from jaxgan.core.terms import total
 from jaxgan.data import Source
 from jaxgan.experiment.experiment import Experiment, Sampling
 from jaxgan.experiment.settings import Settings

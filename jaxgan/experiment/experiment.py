@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.core.game import Game, State
 from jaxgan.core.keys import keys_of, sample_keys
 from jaxgan.core.networks import Nets, RecordingNets
+from jaxgan.core.protocol import GameLike
+from jaxgan.core.state import State
 from jaxgan.data import Source, as_float
 from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles
@@ -105,18 +106,18 @@ class Experiment:
       sampling: how samples are drawn.
       display: how they are shown.
       image_to_image: of an experiment whose samples are made of images.
-      game_at: ``step -> Game``, for a game that changes with the step by more than a number: a warm-up, a
+      game_at: ``step -> game``, for a game that changes with the step by more than a number: a warm-up, a
         lazy penalty without a branch. Each must have ``game``'s networks and players' states; equal ones
         must be one object, because each is compiled once.
       held_out: examples that are not trained on.
     """
 
-    game: Game
+    game: GameLike
     source: Source
     sampling: Sampling
     display: Display = Display()
     image_to_image: ImageToImage | None = None
-    game_at: Callable[[int], Game] | None = None
+    game_at: Callable[[int], GameLike] | None = None
     held_out: Source | None = None
 
     @property
@@ -129,7 +130,7 @@ class Experiment:
         """How images are translated, by the direction's name; empty where they are not."""
         return self.image_to_image.translations if self.image_to_image else {}
 
-    def at(self, step: int) -> Game:
+    def at(self, step: int) -> GameLike:
         """The game of a step."""
         return self.game_at(step) if self.game_at else self.game
 
@@ -170,7 +171,7 @@ class Experiment:
 
         Inputs are arrays, or trees of arrays, [N, ...], and so is what it gives.
         """
-        from_batch = jax.jit(lambda state, *inputs: function(self.game.functions(state), *inputs))
+        from_batch = jax.jit(lambda state, *inputs: function(self.game.unwrapped.functions(state), *inputs))
 
         def run(state: State, *inputs: Any) -> np.ndarray:
             count = _count(inputs)
@@ -185,7 +186,7 @@ class Experiment:
 
         Averaged where averages are kept. Networks that only training needs, as the discriminator, are not there.
         """
-        nets = RecordingNets(self.game.functions(state))
+        nets = RecordingNets(self.game.unwrapped.functions(state))
 
         def make():
             keys = sample_keys(0, 1)
@@ -207,7 +208,7 @@ class Experiment:
 
         @jax.jit
         def draw(state, examples):
-            nets, batch = self.game.functions(state), as_float(examples)
+            nets, batch = self.game.unwrapped.functions(state), as_float(examples)
             return {name: sheet(nets, batch, keys) for name, sheet in self.display.sheets.items()}
 
         return lambda state: {name: np.asarray(images) for name, images in draw(state, examples).items()}

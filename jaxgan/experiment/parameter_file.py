@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import interop
-from jaxgan.core.game import State
+from jaxgan.core.state import State
 from jaxgan.data.source import Arrays, Source, Unpaired
 from jaxgan.experiment.config import settings
 from jaxgan.experiment.experiment import Build, Experiment
@@ -74,7 +74,7 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
         experiment = build(config)
     state = jax.jit(experiment.game.init)(jax.random.key(config.seed))
     variables = interop.read_parameters(path, experiment.variables(state))
-    state = experiment.game.with_variables(state, variables)
+    state = experiment.game.unwrapped.with_variables(state, variables)
     return experiment, dataclasses.replace(state, step=jnp.int32(step)), ""
 
 

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxgan.core.game import Game
+from jaxgan.core.protocol import GameLike, require_game
 from jaxgan.data import Unpaired, as_float
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import Settings
-from jaxgan.games import privacy
+from jaxgan.games import accounting, privacy
 
 
 def made_private(experiment: Experiment, config: Any) -> Experiment:
@@ -40,8 +40,8 @@ def made_private(experiment: Experiment, config: Any) -> Experiment:
     batch, key = _batch(experiment, config), _key(config.dp_seed)
 
     @functools.cache  # of a game one private game, which is compiled once
-    def make(game: Game) -> Game:
-        return privacy.private(game, batch, key=key, **how)
+    def make(game: GameLike) -> GameLike:
+        return privacy.private(require_game(game, "private"), batch, key=key, **how)
 
     game_at = (lambda step: make(experiment.at(step))) if experiment.game_at else None
     # Sheets show what networks make of the batch, some the batch itself.
@@ -53,7 +53,7 @@ def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] |
     """What ``steps`` steps of a private run spend, in numbers and in words; None if it is not private.
 
     Raises:
-      ValueError: it cannot be told; see ``privacy.spent``.
+      ValueError: it cannot be told; see ``accounting.compute_epsilon``.
     """
     noise = getattr(config, "dp_noise_multiplier", 0.0)
     if not noise:
@@ -61,12 +61,12 @@ def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] |
     batch, most = _batch(experiment, config), experiment.game.batch_multiple
 
     @functools.cache
-    def of(game: Game) -> tuple[int, ...]:
-        found = privacy.uses(game, batch)
+    def of(game: GameLike) -> tuple[int, ...]:
+        found = privacy.count_uses(game, batch)
         return found + (0,) * (most - len(found))
 
     kinds = collections.Counter(map(of, map(experiment.at, range(steps)))) if experiment.game_at else {}
-    spent = privacy.spent(
+    spent = accounting.compute_epsilon(
         noise=noise,
         delta=config.dp_delta,
         examples=len(experiment.source),
@@ -74,8 +74,8 @@ def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] |
         steps=steps,
         uses=kinds or of(experiment.game),
     )
-    names = privacy.shown(experiment.game, batch)
-    summary = privacy.told(names, spent, config.dp_delta, noise, config.dp_l2_clip, steps)
+    names = privacy.players_that_see_data(experiment.game, batch)
+    summary = accounting.describe_epsilon(names, spent, config.dp_delta, noise, config.dp_l2_clip, steps)
     # JSON has no infinity.
     numbers = {name: value if math.isfinite(value) else None for name, value in spent._asdict().items()}
     return {"steps": steps, "epsilon": numbers, "delta": config.dp_delta, "players": names, "summary": summary}

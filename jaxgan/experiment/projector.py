@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import losses, media, metrics
-from jaxgan.core.game import State
 from jaxgan.core.keys import sample_keys
+from jaxgan.core.state import State
 from jaxgan.editing.inversion import LEARNING_RATE, NOISE_WEIGHT, Projection, Space, estimate_w_std, project
 from jaxgan.editing.projection_files import SavedProjection
 from jaxgan.editing.styles import Styles
@@ -77,13 +77,13 @@ class Projector:
 
         @jax.jit
         def estimate(state, *inputs):
-            nets = experiment.game.functions(state)
+            nets = experiment.game.unwrapped.functions(state)
             return estimate_w_std(styles.map(nets, *inputs)[:, 0], styles.average(nets))
 
         return estimate(self._state, *inputs)
 
     def _project(self, state, targets, keys, w_std, space) -> tuple[Projection, jax.Array]:
-        styles, nets = self._styles, self._experiment.game.functions(state)
+        styles, nets = self._styles, self._experiment.game.unwrapped.functions(state)
         target_features = styles.features(nets, targets)
 
         def synthesize(ws, noise):
@@ -154,14 +154,14 @@ def images_of_projections(
       ValueError: the generator has no styles, or a projection was found with other networks.
     """
     styles = styles_of(experiment)
-    nets = experiment.game.functions(state)
+    nets = experiment.game.unwrapped.functions(state)
     expected = [(styles.num_ws, *styles.average(nets).shape), *(x.shape for x in styles.noise())]
     for name, saved in zip(names, projections):
         if [saved.ws.shape, *(x.shape for x in saved.noise)] != expected:
             raise ValueError(
                 f"{name}: styles {saved.ws.shape}, want {expected[0]}; it was found with another model's run"
             )
-    draw = jax.jit(lambda state, ws, noise: styles.images(experiment.game.functions(state), ws, noise))
+    draw = jax.jit(lambda state, ws, noise: styles.images(experiment.game.unwrapped.functions(state), ws, noise))
     maps = tuple(np.stack(x) for x in zip(*(saved.noise for saved in projections)))
     return np.asarray(draw(state, np.stack([saved.ws for saved in projections]), maps))
 

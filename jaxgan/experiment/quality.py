@@ -11,8 +11,8 @@ import numpy as np
 
 from jaxgan import media
 from jaxgan.core.files import writing_out
-from jaxgan.core.game import State
 from jaxgan.core.keys import fold_in_keys, keys_of
+from jaxgan.core.state import State
 from jaxgan.data import as_float
 from jaxgan.data.source import Source
 from jaxgan.editing.interpolation import slerp

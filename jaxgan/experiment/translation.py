@@ -5,9 +5,9 @@ from typing import Any
 
 import flax.linen as nn
 
-from jaxgan.core.game import State
 from jaxgan.core.keys import keys_of
 from jaxgan.core.networks import Function, Nets, takes_train
+from jaxgan.core.state import State
 from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.export.stablehlo import TranslationDirection
 from jaxgan.interop.parameters import named, unnamed
@@ -18,7 +18,7 @@ def directions(experiment: Experiment, state: State) -> dict[str, TranslationDir
     if not experiment.translations:
         return {}
     variables = experiment.variables(state)
-    weights, modules = named(variables), {name: experiment.game.nets[name].module for name in variables}
+    weights, modules = named(variables), {name: experiment.game.unwrapped.nets[name].module for name in variables}
     return {name: _direction(translation, weights, modules) for name, translation in experiment.translations.items()}
 
 

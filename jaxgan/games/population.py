@@ -6,8 +6,8 @@
     state, metrics = jax.jit(population.step)(state, batches)                     # [B, members, ...]; metrics [members]
     nets = game.functions(member(state, 3))
 
-A member takes the steps that it would take alone. Small games leave most of a machine idle, so several cost little more
-than one; ``parallel.members`` spreads them over devices.
+A member takes the steps that it would take alone. Small games leave most of a machine idle, so several games cost
+little more than one. ``parallel.members`` spreads them over devices.
 """
 
 import dataclasses
@@ -18,56 +18,68 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan.core.game import Game, State
+from jaxgan.core.protocol import GameLike, GameWrapper, find_wrapper
+from jaxgan.core.state import State
+from jaxgan.games.privacy import PrivateGame
 
-# The step is one number for all: a step of each member's own would turn every ``lax.cond`` on it into both branches.
+# The axis of members in each field of a state. All members share one step: if each had its own, ``jax.vmap`` would turn
+# every ``lax.cond`` on it into the computation of both branches.
 AXES: Any = State(step=None, key=0, params=0, stats=0, opt_states=0, ema=0)  # pyright: ignore[reportArgumentType]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Population:
+class Population(GameWrapper):
     """``size`` games that differ in their keys, their batches, and perhaps in ``settings``.
 
-    What a ``Game`` offers, with one more axis: of every leaf of the state but ``step`` it is the first, of a batch the
-    second, after the examples, which are dealt to turns as ever.
+    A state has one more axis, the members': the first of every leaf but ``step``. In a batch it is the second, after
+    the examples, which are split into turns as in a single game.
 
     Attributes:
-      game: one of them; all have its networks, players and turns.
-      size: how many.
-      varied: makes a member's game from its own settings, which are traced: numbers, but of no known value.
-      settings: by name, [size] each: what ``varied`` is given. They are float32: 1 - 0.9999 is then off by 0.02 %.
+      game: one member; all members have its networks, players and turns.
+      size: the number of members.
+      make_game: makes a member's game from its own settings: ``make_game(**settings)``. The settings are traced, so
+        their values are not known while the game is made.
+      settings: [size] values by name, for ``make_game``. They are float32, in which 1 - 0.9999 is off by 0.02 %.
+
+    Raises:
+      ValueError: ``size`` is below 1, ``settings`` have other shapes, or a member is private.
     """
 
-    game: Game
     size: int
-    varied: Callable[..., Game] | None = None
+    make_game: Callable[..., GameLike] | None = None
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if self.size < 1:
-            raise ValueError(f"a population of {self.size}: at least 1")
+            raise ValueError(f"`size`: a population must have at least 1 member, got {self.size}.")
+        _refuse_private(self.game)
         for name, values in self.settings.items():
             if jnp.shape(values)[:1] != (self.size,):
                 raise ValueError(
-                    f"settings: {name} has the shape {jnp.shape(values)}; one for each of {self.size} members"
+                    f"`settings`: {name!r} must have one value for each of {self.size} members, got an array of the "
+                    f"shape {jnp.shape(values)}."
                 )
 
-    @property
-    def batch_multiple(self) -> int:
-        """``Game.batch_multiple``."""
-        return self.game.batch_multiple
+    def init(self, keys: jax.Array, /) -> State:
+        """The members' states before the first step, from [size] keys."""
 
-    def init(self, keys: jax.Array) -> State:
-        """The members' states before the first step, from a key each, [size]."""
-        init = lambda key, settings: self._member(settings).init(key)  # noqa: E731
+        def init(key, settings):
+            return self._member(settings).init(key)
+
         return jax.vmap(init, out_axes=AXES)(keys, dict(self.settings))
 
-    def step(self, state: State, batch: Any) -> tuple[State, dict[str, Any]]:
+    def step(self, state: State, batch: Any, /) -> tuple[State, dict[str, Any]]:
         """``Game.step`` of every member, on its own examples: [B, size, ...]. Metrics are [size]."""
-        step = lambda state, batch, settings: self._member(settings).step(state, batch)  # noqa: E731
+
+        def step(state, batch, settings):
+            return self._member(settings).step(state, batch)
+
         sizes = {x.shape[1] if x.ndim > 1 else 0 for x in jax.tree.leaves(batch)}
         if sizes != {self.size}:
-            raise ValueError(f"batch: examples first, then {self.size} members; got {jax.tree.map(jnp.shape, batch)}")
+            raise ValueError(
+                f"`batch`: every array must be [B, {self.size}, ...], examples first and then the members; got shapes "
+                f"{jax.tree.map(jnp.shape, batch)}."
+            )
         return jax.vmap(step, in_axes=(AXES, 1, 0), out_axes=(AXES, 0))(state, batch, dict(self.settings))
 
     def share(self, i: Any, of: int) -> "Population":
@@ -76,12 +88,25 @@ class Population:
         settings = {name: lax.dynamic_slice_in_dim(x, i * size, size) for name, x in self.settings.items()}
         return dataclasses.replace(self, size=size, settings=settings)
 
-    def _member(self, settings) -> Game:
-        return self.varied(**settings) if self.varied else self.game
+    def _member(self, settings) -> GameLike:
+        if self.make_game is None:
+            return self.game
+        game = self.make_game(**settings)
+        _refuse_private(game)
+        return game
+
+
+def _refuse_private(game: GameLike) -> None:
+    if find_wrapper(game, PrivateGame):
+        raise ValueError(
+            "Population: the members cannot be private games. All of them would add the same noise, which cancels in "
+            "the difference of two members, so none would be private. Train private games one by one, each with a key "
+            "of its own."
+        )
 
 
 def member(state: State, i: int) -> State:
-    """One member's state, as its solo game has it."""
+    """The state of member ``i`` alone, as its own game has it."""
     fields = (field.name for field in dataclasses.fields(state) if field.name != "step")
     own = {name: jax.tree.map(lambda x: x[i], getattr(state, name)) for name in fields}
     return State(step=state.step, **own)

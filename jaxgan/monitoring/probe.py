@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.core.game import Game, State
+from jaxgan.core.game import Game
 from jaxgan.core.keys import sample_keys
+from jaxgan.core.state import State
 from jaxgan.data import Source, as_float
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import AXES
@@ -35,7 +36,7 @@ class Probe:
     """
 
     def __init__(self, experiment: Experiment, seed: int, members: int | None = None):
-        game, classes, rng = experiment.game, len(experiment.sampling.classes), np.random.default_rng(seed)
+        game, classes, rng = experiment.game.unwrapped, len(experiment.sampling.classes), np.random.default_rng(seed)
         labels = (jnp.arange(EXAMPLES) % classes,) if classes else ()
         latents = (experiment.draw(seed, np.arange(EXAMPLES)), *labels)
         draws = [_spread(_flat(_images(experiment.source, rng))) for _ in range(DRAWS)]
@@ -114,7 +115,7 @@ def _pair(experiment: Experiment, rng: np.random.Generator) -> tuple[Any, Any] |
 
 
 def _memory(experiment: Experiment, state: State, seed: int, train: Any, held: Any) -> dict[str, jax.Array]:
-    game = experiment.game
+    game = experiment.game.unwrapped
     nets = game.functions(state, train=True, ema=False)
     keys = sample_keys(seed, len(jax.tree.leaves(train)[0]))
     found = {}

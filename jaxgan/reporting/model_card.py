@@ -120,7 +120,7 @@ def _listed(told: Mapping[str, str]) -> str:
 
 
 def _averaged(experiment: Experiment, variables: Mapping[str, Any]) -> str:
-    averaged = [net for net in variables if net in experiment.game.ema]
+    averaged = [net for net in variables if net in experiment.game.unwrapped.ema]
     return (
         f"a moving average over training of {', '.join(f'`{net}`' for net in averaged)}" if averaged else "the newest"
     )

@@ -21,7 +21,7 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers as policies
 
-from jaxgan.core.game import State
+from jaxgan.core.state import State
 
 KEEP = 3  # newest checkpoints
 NONE = 1e30  # a score worse than any

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.core.game import State
+from jaxgan.core.state import State
 from jaxgan.data.source import Part
 from jaxgan.evaluation import scores as evaluation
 from jaxgan.evaluation.features import Features

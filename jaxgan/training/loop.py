@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxgan import media, parallel
 from jaxgan.core import system
-from jaxgan.core.game import State
+from jaxgan.core.state import State
 from jaxgan.experiment.experiment import SHEET_COLUMNS
 from jaxgan.experiment.quality import PixelScore
 from jaxgan.monitoring import diagnostics, metrics_file

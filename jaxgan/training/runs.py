@@ -18,7 +18,8 @@ import numpy as np
 
 from jaxgan import parallel
 from jaxgan.core import system
-from jaxgan.core.game import Game, State
+from jaxgan.core.protocol import GameLike
+from jaxgan.core.state import State
 from jaxgan.data.source import hold_out
 from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.private_run import made_private
@@ -114,7 +115,7 @@ class TrainingRun(abc.ABC):
 
     Attributes:
       experiment: the experiment; its games are private if the settings ask for that.
-      game: what is trained, a ``Game`` or a ``Population``.
+      game: what is trained, a ``Game`` or a wrapper such as a ``Population``.
       keys: the argument of ``game.init``.
       init: ``game.init``, compiled.
       seeds: for each member the seed of its data's order.
@@ -127,7 +128,7 @@ class TrainingRun(abc.ABC):
     def __init__(
         self,
         experiment: Experiment,
-        game: Game | Population,
+        game: GameLike,
         keys: jax.Array,
         seeds: tuple[int, ...],
         member_settings: list[dict[str, Any]],
@@ -275,7 +276,7 @@ class PopulationRun(TrainingRun):
         if not self._varied:
             return Population(game, size)
 
-        def member_game(**settings: Any) -> Game:
+        def member_game(**settings: Any) -> GameLike:
             return self._build_with(experiment, settings).at(step)
 
         return Population(game, size, member_game, self._varied)

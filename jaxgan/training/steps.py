@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxgan import parallel
-from jaxgan.core.game import Game
+from jaxgan.core.protocol import GameLike
 from jaxgan.data import Arrays, Batches, Source, Unpaired, as_float, stream
 from jaxgan.data.source import size_in_bytes
 from jaxgan.training.runs import TrainingRun
@@ -37,7 +37,7 @@ class Steps:
         self.on, self.form = on, form
         self._run, self._config = run, config
         self._source = run.experiment.source
-        self._compiled: dict[Game, parallel.Step] = {}
+        self._compiled: dict[GameLike, parallel.Step] = {}
 
     def at(self, step: int) -> parallel.Step:
         """That of the game at ``step``, made when it is first met."""

@@ -124,7 +124,7 @@ RUNS = {
     "fewer steps": (["--steps", 2, *TINY], "--steps 2: the run in {} was asked for 4; it may grow, not shrink"),
     "missing step": (["inspect", "--step", 3], "no checkpoint of step 3; there: 2, 4"),
     "format": (["sample", "--out", "a.bmp"], "--out a.bmp: its format is not known; use .png, .gif, .webp or .npz"),
-    "no samples": (["sample", "--out", "a.png", "--count", 0], "--count 0: at least 1"),
+    "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
     "no styles": (
         ["sample", "--out", "a.png", "--psi", 0.5],
         "--psi 0.5: of a generator with styles, as stylegan2's; this experiment's has none",

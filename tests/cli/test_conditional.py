@@ -39,7 +39,7 @@ def test_a_grid_has_a_column_for_each_class_and_a_film_goes_through_them(untrain
 
 def test_a_class_that_is_not_there(untrained, tmp_path, capsys):
     code, text = sample(capsys, untrained, tmp_path / "a.png", "--label", 10)
-    assert code == 2 and "--label 10: want 0 to 9, for 0, 1, 2" in text
+    assert code == 2 and "--label must be between 0 and 9 (0, 1, 2" in text
 
 
 def test_examples_without_labels(tmp_path, capsys):

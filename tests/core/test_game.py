@@ -13,8 +13,8 @@ from helpers import games
 from helpers.solvable import ONE, Scalar, bilinear
 
 from jaxgan import Game, Net, Player, latents, losses, total
-from jaxgan.core.game import Terms
 from jaxgan.core.gradients import accumulate
+from jaxgan.core.terms import Terms
 
 
 @pytest.mark.parametrize("eta", [0.1, 0.5])
@@ -190,14 +190,14 @@ def test_functions_of_a_state_use_the_averages():
     ("change", "message"),
     [
         (lambda g: {"players": {**g.players, "d": dataclasses.replace(g.players["d"], owns=("e",))}},
-         r"player 'd' owns 'e', which is no network of the game; it has 'g', 'd'"),
+         r"player 'd' owns 'e', which is no network of the game. It has 'g', 'd'."),
         (lambda g: {"players": {**g.players, "d": dataclasses.replace(g.players["d"], owns=("g", "d"))},
                     "turns": (("d", "g"),)}, r"'d', 'g' all move network 'g' in the turn .*turns of their own"),
-        (lambda g: {"players": {**g.players, "d": dataclasses.replace(g.players["d"], owns="d")}}, "owns='d'; it is a tuple"),
-        (lambda g: {"turns": (("d",), ("h",))}, "turns 'h', which is no player of the game; it has 'd', 'g'"),
-        (lambda g: {"turns": ("d", "g")}, r"'d' is a string; a turn is a tuple of players: \('d',\)"),
+        (lambda g: {"players": {**g.players, "d": dataclasses.replace(g.players["d"], owns="d")}}, "`owns` must be a tuple .*got 'd'"),
+        (lambda g: {"turns": (("d",), ("h",))}, "`turns` names 'h', which is no player of the game. It has 'd', 'g'."),
+        (lambda g: {"turns": ("d", "g")}, r"`turns` must hold tuples of players' names, got the string 'd'. Write \('d',\)"),
         (lambda g: {"turns": (("d",),)}, "player 'g' never has a turn"),
-        (lambda g: {"ema": {"q": 0.9}}, "ema 'q', which is no network"),
+        (lambda g: {"ema": {"q": 0.9}}, "`ema` names 'q', which is no network"),
     ],
 )  # fmt: skip
 def test_wrong_wiring_is_refused_at_construction(change, message):
@@ -210,10 +210,10 @@ def test_wrong_wiring_is_refused_at_construction(change, message):
     ("loss", "error", "message"),
     [
         (lambda nets, b, k, s: losses.hinge_generator(nets.d(nets.g(latents(k, 4)))), TypeError,
-         r"player 'g': its loss returned float32\[8\], not a total.*jaxgan.total\(g_loss=...\)"),
-        (lambda nets, b, k, s: total(loss=1.0), ValueError, r"total\(loss=...\): that name is taken"),
-        (lambda nets, b, k, s: total(a=1.0, metrics={"a": 1.0}), ValueError, r"total\(a=...\): that name is taken"),
-        (lambda nets, b, k, s: total(a="x"), TypeError, r"total\(a=...\) got a str; a term is a scalar or an array"),
+         r"player 'g': the loss must return a total, got float32\[8\].*jaxgan.total\(g_loss=...\)"),
+        (lambda nets, b, k, s: total(loss=1.0), ValueError, r"total\(loss=...\): the name 'loss' is taken"),
+        (lambda nets, b, k, s: total(a=1.0, metrics={"a": 1.0}), ValueError, r"total\(a=...\): the name 'a' is taken"),
+        (lambda nets, b, k, s: total(a="x"), TypeError, r"total\(a=...\) must be a scalar or an array \[B\], got a str"),
         (lambda nets, b, k, s: total(a=nets.q(b)), AttributeError, "no network 'q'; it has 'g', 'd'"),
         (lambda nets, b, k, s: total(a=0.0, stats={"q": {}}), ValueError, "player 'g' returns stats of 'q'"),
         (lambda nets, b, k, s: total(a=0.0, stats={"g": {"pool": {}}}), ValueError, "stats of 'g': 'pool', which is no collection"),
@@ -230,9 +230,12 @@ def test_wrong_losses_are_refused_at_the_first_trace(loss, error, message):
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        (games.images(7), "7 examples a device are not dealt into the 5 turns of a step; give 5, or a multiple of 5"),
-        ({"a": games.images(5), "b": games.images(10)}, "every array has the examples first"),
-        (games.images(0), "0 examples a device"),
+        (
+            games.images(7),
+            r"7 examples per device, which cannot be split into the 5 slices of a step. Give 5, or another multiple of 5",
+        ),
+        ({"a": games.images(5), "b": games.images(10)}, "every array must have the examples first"),
+        (games.images(0), "0 examples per device"),
     ],
 )
 def test_batches_that_do_not_divide_are_refused(batch, message):
@@ -249,7 +252,7 @@ def test_two_players_of_a_turn_may_not_both_return_a_networks_stats():
         "d": Player(("d",), lambda n, b, k, s: total(a=0.0, stats={"g": stats, "d": n.d.stats}), optax.sgd(1)),
     }
     game = dataclasses.replace(game, players=players, turns=(("d", "g"),))
-    with pytest.raises(ValueError, match="two players of one turn return stats of network 'g'"):
+    with pytest.raises(ValueError, match="Two players of one turn return stats of network 'g'"):
         jax.eval_shape(game.step, game.init(jax.random.key(0)), games.images(8))
 
 

@@ -84,9 +84,9 @@ def test_classes_and_platforms(tmp_path):
     assert artefact.classes == ("one", "two", "three") and artefact.metadata["platforms"] == ["cpu", "cuda", "tpu"]
     np.testing.assert_array_equal(artefact.sample(0, 5)[:, 0], [0, 1, 2, 0, 1])
     np.testing.assert_array_equal(artefact.sample(0, 3, label=2)[:, 0], [2, 2, 2])
-    with pytest.raises(ValueError, match="--label 3: want 0 to 2, for one, two, three"):
+    with pytest.raises(ValueError, match=r"`label` must be between 0 and 2 \(one, two, three\), got 3"):
         artefact.sample(0, 1, label=3)
-    with pytest.raises(ValueError, match="--label 0: this model has no classes"):
+    with pytest.raises(ValueError, match="`label` is 0, but this model has no classes"):
         small(tmp_path / "b.jaxgan").sample(0, 1, label=0)
 
 
@@ -140,10 +140,10 @@ def test_what_is_damaged_is_told(make, told, exported, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--count", 0], "--count 0: at least 1"),
+        (["--count", 0], "--count must be at least 1, got 0"),
         (["--seed", -1], "--seed -1: from 0 to"),
         (["--out", "a.jpeg2"], "its format is not known; use .png or .npz"),
-        (["--label", 1], "--label 1: this model has no classes"),
+        (["--label", 1], "--label is 1, but this model has no classes"),
     ],
 )
 def test_what_is_asked_wrongly_is_told(flags, told, exported, capsys):

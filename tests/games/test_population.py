@@ -1,5 +1,7 @@
 """A population is its members: each as it would be alone."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,10 @@ import pytest
 from helpers import games
 
 from jaxgan import parallel
+from jaxgan.core.protocol import GameWrapper
+from jaxgan.games.dynamics import consensus
 from jaxgan.games.population import Population, member
+from jaxgan.games.privacy import private
 from jaxgan.training.runs import to_host
 
 STEPS = 10
@@ -31,6 +36,10 @@ def alone(game, i, draw=games.points):
     return before, state, metrics
 
 
+def with_rate(rate):
+    return games.points_game(optax.sgd(rate))
+
+
 def test_a_member_is_its_solo_run():
     game = games.dcgan_game()
     population = Population(game, 3)
@@ -49,22 +58,50 @@ def test_a_member_is_its_solo_run():
 
 def test_members_may_differ_in_settings():
     rates = jnp.array([0.01, 0.03])
-    make = lambda rate: games.points_game(optax.sgd(rate))  # noqa: E731
-    population = Population(make(0.0), 2, make, {"rate": rates})
+    population = Population(with_rate(0.0), 2, with_rate, {"rate": rates})
     state, step = jax.jit(population.init)(keys(2)), jax.jit(population.step)
     for _ in range(STEPS):
         state, _ = step(state, batches(2))
     for i, rate in enumerate((0.01, 0.03)):
-        before, expected, _ = alone(make(rate), i)
+        before, expected, _ = alone(with_rate(rate), i)
         assert games.change(before, expected, member(state, i)) < 1e-5
+
+
+def test_members_may_differ_in_the_weight_of_consensus():
+    plain = dataclasses.replace(games.points_game(), turns=(("d", "g"),))
+
+    def make(gamma):
+        return consensus(plain, gamma)
+
+    gammas = (0.5, 4.0)
+    population = Population(make(0.0), 2, make, {"gamma": jnp.array(gammas)})
+    state, step = jax.jit(population.init)(keys(2)), jax.jit(population.step)
+    for _ in range(STEPS):
+        state, metrics = step(state, batches(2))
+    for i, gamma in enumerate(gammas):
+        before, expected, last = alone(make(gamma), i)
+        assert games.change(before, expected, member(state, i)) < 1e-5
+        np.testing.assert_allclose(metrics["consensus"][i], last["consensus"], rtol=1e-4)
+    before, other, _ = alone(make(gammas[0]), 1)
+    assert games.change(before, other, member(state, 1)) > 1e-3  # the check sees another weight
+
+
+def test_private_members_are_refused_because_they_would_share_their_noise():
+    game = games.points_game()
+    noised = private(game, games.points(8), noise=1.0, clip=0.1, key=jax.random.key(5))
+    for members in (noised, GameWrapper(noised)):
+        with pytest.raises(ValueError, match=r"Population: the members cannot be private games.*the same noise"):
+            Population(members, 2)
+    population = Population(game, 2, lambda rate: noised, {"rate": jnp.ones(2)})
+    with pytest.raises(ValueError, match="Population: the members cannot be private games"):
+        population.init(keys(2))
 
 
 @pytest.mark.parametrize("together", [None, 4])
 def test_members_spread_over_devices(together):
     """Four devices with two members each; and several steps a call, the last call not full."""
     rates = jnp.linspace(0.005, 0.02, 8)
-    make = lambda rate: games.points_game(optax.sgd(rate))  # noqa: E731
-    population, on = Population(make(0.0), 8, make, {"rate": rates}), parallel.devices(4)
+    population, on = Population(with_rate(0.0), 8, with_rate, {"rate": rates}), parallel.devices(4)
     state = parallel.share_out(jax.jit(population.init)(keys(8)), on)
     step = parallel.members(population, on, together=together)
     if together:
@@ -76,7 +113,7 @@ def test_members_spread_over_devices(together):
             state, metrics = step(state, batches(8))
         assert metrics["d/loss"].shape == (8,)
     assert int(state.step) == STEPS
-    before, expected, _ = alone(make(float(rates[5])), 5)
+    before, expected, _ = alone(with_rate(float(rates[5])), 5)
     assert games.change(before, expected, member(jax.tree.map(to_host, state), 5)) < 1e-5
 
 
@@ -84,20 +121,22 @@ def test_a_lazy_term_is_still_left_out_on_other_steps():
     """Were the step each member's own, the condition would become a choice between two computed values."""
     population = Population(games.dcgan_game(lazy=4), 2)
     state = jax.eval_shape(population.init, keys(2))
-    told = str(jax.make_jaxpr(population.step)(state, batches(2, games.images)))
-    assert " cond[" in told
+    assert " cond[" in str(jax.make_jaxpr(population.step)(state, batches(2, games.images)))
     _, metrics = jax.eval_shape(population.step, state, batches(2, games.images))
     assert metrics["d/r1"].due.shape == (2,)
 
 
-def test_what_does_not_fit_is_told():
+def test_sizes_that_do_not_fit_are_refused():
     game = games.points_game()
-    with pytest.raises(ValueError, match="a population of 0: at least 1"):
+    with pytest.raises(ValueError, match="a population must have at least 1 member, got 0"):
         Population(game, 0)
-    with pytest.raises(ValueError, match=r"settings: rate has the shape \(3,\); one for each of 2 members"):
+    with pytest.raises(
+        ValueError,
+        match=r"`settings`: 'rate' must have one value for each of 2 members, got an array of the shape \(3,\)",
+    ):
         Population(game, 2, lambda rate: game, {"rate": jnp.ones(3)})
     population = Population(game, 2)
-    with pytest.raises(ValueError, match=r"batch: examples first, then 2 members; got \(8, 3, 2\)"):
+    with pytest.raises(ValueError, match=r"`batch`: every array must be \[B, 2, ...\].*got shapes \(8, 3, 2\)"):
         population.step(population.init(keys(2)), batches(3))
     with pytest.raises(ValueError, match="a population of 2 is not shared evenly by 4 devices"):
         parallel.members(population, parallel.devices(4))

@@ -16,8 +16,9 @@ from helpers.programs import run
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
 from jaxgan.core.gradients import accumulate, clipped, full_batch
 from jaxgan.experiment.private_run import made_private
+from jaxgan.games.accounting import compute_epsilon
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
-from jaxgan.games.privacy import private, shown, spent, uses
+from jaxgan.games.privacy import count_uses, players_that_see_data, private
 
 KEY = jax.random.key(5)
 
@@ -164,19 +165,19 @@ NAMED = {"image": games.points(8), "label": np.arange(8) % 2}
 
 
 def test_who_is_shown_the_data_is_found():
-    assert shown(with_discriminator(), NAMED) == ("d",)
-    assert shown(with_discriminator(gradient=accumulate(2)), NAMED) == ("d",)
-    assert shown(with_discriminator(within_jit), NAMED) == ("d",)
-    assert shown(with_discriminator(by_label), NAMED) == ("d", "g")
-    assert shown(with_discriminator(relativistic), NAMED) == ("d", "g")
+    assert players_that_see_data(with_discriminator(), NAMED) == ("d",)
+    assert players_that_see_data(with_discriminator(gradient=accumulate(2)), NAMED) == ("d",)
+    assert players_that_see_data(with_discriminator(within_jit), NAMED) == ("d",)
+    assert players_that_see_data(with_discriminator(by_label), NAMED) == ("d", "g")
+    assert players_that_see_data(with_discriminator(relativistic), NAMED) == ("d", "g")
     logs = lambda nets, b, k, s: total(g=nets.d(nets.g(latents(k, 2))), metrics={"mean": b["image"]})  # noqa: E731
-    assert shown(with_discriminator(logs), NAMED) == ("d", "g")
-    assert uses(with_discriminator(), NAMED) == (1,)
-    assert uses(with_discriminator(relativistic), NAMED) == (2,)
+    assert players_that_see_data(with_discriminator(logs), NAMED) == ("d", "g")
+    assert count_uses(with_discriminator(), NAMED) == (1,)
+    assert count_uses(with_discriminator(relativistic), NAMED) == (2,)
     five = dataclasses.replace(with_discriminator(), turns=(("d",),) * 5 + (("g",),))
-    assert uses(five, NAMED) == (1,) * 5
+    assert count_uses(five, NAMED) == (1,) * 5
     eager = dataclasses.replace(with_discriminator(), turns=(("d",), ("g",), ("g",)))
-    assert uses(eager, NAMED) == (1, 0)
+    assert count_uses(eager, NAMED) == (1, 0)
 
 
 def test_every_player_who_is_shown_the_data_is_clipped_and_noised():
@@ -186,8 +187,8 @@ def test_every_player_who_is_shown_the_data_is_clipped_and_noised():
     noise = [np.asarray(jax.random.key_data(state.opt_states[name].key)) for name in ("d", "g")]
     assert not np.array_equal(*noise)
     usual = private(with_discriminator(), NAMED, noise=1.0, clip=0.1, key=KEY)
-    assert usual.players["g"] is not game.players["g"]
-    assert usual.players["g"].gradient is full_batch
+    assert usual.noised.players["g"] is not game.noised.players["g"]
+    assert usual.noised.players["g"].gradient is full_batch
 
 
 def subsampled_rdp(noise, rate, order):
@@ -207,7 +208,7 @@ def test_epsilon_is_that_of_tensorflow_privacys_tutorial():
     orders, spends = rdp.T
     assert min(spends + np.log(1 / delta) / (orders - 1)) == pytest.approx(2.92, abs=0.005)
     tight = min(spends + np.log1p(-1 / orders) - np.log(delta * orders) / (orders - 1))
-    found = spent(noise=1.12, delta=delta, examples=60_000, batch_size=256, steps=steps, uses=(1,))
+    found = compute_epsilon(noise=1.12, delta=delta, examples=60_000, batch_size=256, steps=steps, uses=(1,))
     assert found.sampled == pytest.approx(tight, rel=0.01) and found.sampled < 2.6
 
 
@@ -217,24 +218,26 @@ def test_epsilon_without_sampling_counts_the_times_that_an_example_is_seen():
         return min(orders * squares / (2 * noise**2) + np.log1p(-1 / orders) - np.log(delta * orders) / (orders - 1))
 
     whole_epochs = {"noise": 4.0, "delta": 1e-5, "examples": 1000, "batch_size": 100}
-    assert spent(**whole_epochs, steps=50, uses=(1,)).shuffled == pytest.approx(gaussian(5, 4.0, 1e-5), rel=0.01)
+    assert compute_epsilon(**whole_epochs, steps=50, uses=(1,)).shuffled == pytest.approx(
+        gaussian(5, 4.0, 1e-5), rel=0.01
+    )
     # Of batches that span two epochs, some hold an example twice.
     spanning = {**whole_epochs, "batch_size": 64}
-    assert spent(**spanning, steps=50, uses=(1,)).shuffled == pytest.approx(gaussian(8, 4.0, 1e-5), rel=0.01)
-    both = spent(**whole_epochs, steps=50, uses=(2,))
+    assert compute_epsilon(**spanning, steps=50, uses=(1,)).shuffled == pytest.approx(gaussian(8, 4.0, 1e-5), rel=0.01)
+    both = compute_epsilon(**whole_epochs, steps=50, uses=(2,))
     assert both.shuffled == pytest.approx(gaussian(10, 4.0, 1e-5), rel=0.01)
-    one = spent(**whole_epochs, steps=50, uses=(1,))
+    one = compute_epsilon(**whole_epochs, steps=50, uses=(1,))
     assert one.sampled < both.sampled
-    assert spent(**{**whole_epochs, "noise": 4.0 / np.sqrt(2)}, steps=50, uses=(1,)).sampled == pytest.approx(
+    assert compute_epsilon(**{**whole_epochs, "noise": 4.0 / np.sqrt(2)}, steps=50, uses=(1,)).sampled == pytest.approx(
         both.sampled
     )
     # Five turns of the critic are five batches, and a turn that nobody private takes is none.
-    five = spent(**whole_epochs, steps=10, uses=(1,) * 5)
+    five = compute_epsilon(**whole_epochs, steps=10, uses=(1,) * 5)
     assert five.sampled == pytest.approx(one.sampled)
-    changing = spent(**whole_epochs, steps=20, uses={(1, 1): 10, (1, 0): 10})
-    assert changing.sampled == pytest.approx(spent(**whole_epochs, steps=30, uses=(1,)).sampled)
-    assert spent(**{**whole_epochs, "noise": 0.0}, steps=50, uses=(1,)) == (np.inf, np.inf)
-    assert spent(**whole_epochs, steps=50, uses=(0,)) == (0, 0)
+    changing = compute_epsilon(**whole_epochs, steps=20, uses={(1, 1): 10, (1, 0): 10})
+    assert changing.sampled == pytest.approx(compute_epsilon(**whole_epochs, steps=30, uses=(1,)).sampled)
+    assert compute_epsilon(**{**whole_epochs, "noise": 0.0}, steps=50, uses=(1,)) == (np.inf, np.inf)
+    assert compute_epsilon(**whole_epochs, steps=50, uses=(0,)) == (0, 0)
 
 
 def test_spectral_norms_vectors_are_kept():
@@ -267,24 +270,26 @@ def asking():
 
 def test_what_cannot_be_private_is_refused():
     how = {"noise": 1.0, "clip": 0.1, "key": KEY}
-    with pytest.raises(ValueError, match=r"private: network 'd' has BatchNorm, which mixes the examples.*--norm none"):
+    with pytest.raises(ValueError, match=r"private: network 'd' has BatchNorm, which mixes the examples.*`norm` none"):
         private(games.dcgan_game(), games.images(8), **how)
-    with pytest.raises(ValueError, match="private: the turns of a game played as ExtraGradient cannot be counted"):
+    with pytest.raises(ValueError, match="private: `game` must be a `Game`, got the wrapper ExtraGradient"):
         private(extragradient(dataclasses.replace(games.points_game(), turns=(("d", "g"),))), games.points(8), **how)
     together = private(dataclasses.replace(games.points_game(), turns=(("d", "g"),)), games.points(8), **how)
-    with pytest.raises(ValueError, match="consensus: a game that is played as PrivateGame already"):
+    with pytest.raises(ValueError, match="consensus: `game` must be a `Game`, got the wrapper PrivateGame"):
         consensus(together, 1.0)
-    with pytest.raises(ValueError, match="unrolled: a game that is played as PrivateGame already"):
+    with pytest.raises(ValueError, match="unrolled: `game` must be a `Game`, got the wrapper PrivateGame"):
         unrolled(together, "g", "d", 1, optax.sgd(0.1))
-    with pytest.raises(ValueError, match="private: the game is private already"):
+    with pytest.raises(ValueError, match="private: `game` is private already"):
         private(together, games.points(8), **how)
     with pytest.raises(ValueError, match=r"clipped\(0.0\): a norm above 0"):
         private(games.points_game(), games.points(8), **{**how, "clip": 0.0})
-    with pytest.raises(ValueError, match=r"private\(noise=-1.0\)"):
+    with pytest.raises(ValueError, match=r"private: `noise` must be a finite number of at least 0, got -1.0"):
         private(games.points_game(), games.points(8), **{**how, "noise": -1.0})
     game = private(games.points_game(), games.points(8), **how)
     state = jax.eval_shape(game.init, KEY)
-    with pytest.raises(ValueError, match="private: the noise is for turns of 8 examples, over all devices, and 4 came"):
+    with pytest.raises(
+        ValueError, match="private: the noise is for turns of 8 examples over all devices, got a turn of 4"
+    ):
         jax.eval_shape(game.step, state, games.points(4))
     game = private(games.points_game(asking()), games.points(8), **how)
     with pytest.raises(ValueError, match="private: the optimizer of player 'd' asks for terms of its loss"):
@@ -310,13 +315,15 @@ class Pool(nn.Module):
 
 def test_epsilon_of_what_makes_no_sense_is_refused(monkeypatch):
     usual = {"noise": 1.0, "delta": 1e-5, "examples": 1000, "batch_size": 64, "steps": 10, "uses": (1,)}
-    with pytest.raises(ValueError, match=r"delta 0.01: a probability above 0 and well below 1.0e-03, one of 1000"):
-        spent(**{**usual, "delta": 0.01})
-    with pytest.raises(ValueError, match=r"batch of 1280 from 1000 examples has some twice.*at most 50"):
-        spent(**{**usual, "uses": (1,) * 20})
+    with pytest.raises(ValueError, match=r"`delta` must be above 0 and below 1 / 1000 = 1.0e-03, got 0.01"):
+        compute_epsilon(**{**usual, "delta": 0.01})
+    with pytest.raises(
+        ValueError, match=r"A step draws 1280 of 1000 examples, some of them twice.*`batch_size` must be at most 50"
+    ):
+        compute_epsilon(**{**usual, "uses": (1,) * 20})
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
-    with pytest.raises(ValueError, match="needs dp-accounting, which tells its epsilon: pip install dp-accounting"):
-        spent(**usual)
+    with pytest.raises(ValueError, match="needs dp-accounting, which computes its epsilon: pip install dp-accounting"):
+        compute_epsilon(**usual)
 
 
 GAN = ["--dp-noise-multiplier", 1.0, *programs.tiny("gan")]
@@ -327,7 +334,7 @@ def test_a_private_run_tells_what_it_spends_and_resumes(tmp_path, capsys):
     seeded = [*GAN, "--dp-seed", 3, "--devices", 2]
     code, text = run(capsys, "--steps", 4, "--run-dir", whole, *seeded, experiment="gan")
     assert code == 0, text
-    epsilon = spent(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
+    epsilon = compute_epsilon(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
     for steps in (2, 4):
         code, told = run(capsys, "--steps", steps, "--run-dir", parts, *seeded, experiment="gan")
         assert code == 0, told
@@ -347,7 +354,7 @@ def test_a_private_run_tells_what_it_spends_and_resumes(tmp_path, capsys):
 def test_a_dry_run_tells_what_would_be_spent(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *GAN, "--steps", 500, experiment="gan")
     assert code == 0, text
-    epsilon = spent(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
+    epsilon = compute_epsilon(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
     assert f"after 500 steps epsilon {epsilon.sampled:.2f} at delta 1e-05" in text
 
 
@@ -386,7 +393,7 @@ FLAGS = {
     ),
     "delta": (
         ["--dp-noise-multiplier", 1.0, "--dp-delta", 0.1],
-        "delta 0.1: a probability above 0 and well below 5.6e-04",
+        "must be above 0 and below 1 / 1797 = 5.6e-04, got 0.1",
     ),
 }
 

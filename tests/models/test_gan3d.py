@@ -10,7 +10,7 @@ import pytest
 from helpers.parameters import drawn, named, shapes
 
 from experiments import gan3d as experiment
-from jaxgan.core.game import example_keys
+from jaxgan.core.keys import example_keys
 from jaxgan.models import gan3d
 
 RNG = np.random.default_rng(0)

@@ -12,8 +12,8 @@ import pytest
 from helpers import programs, sabotages
 
 from jaxgan import Game, Net, Player, losses, total
-from jaxgan.core.game import State
 from jaxgan.core.keys import latents
+from jaxgan.core.state import State
 from jaxgan.data import Arrays
 from jaxgan.experiment import Experiment, Sampling
 from jaxgan.games.population import Population

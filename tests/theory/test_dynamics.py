@@ -224,20 +224,18 @@ def test_any_number_of_players_look_ahead():
 def test_what_cannot_be_composed_is_refused():
     alternating, simultaneous = games.points_game(), together(games.points_game())
     with pytest.raises(
-        ValueError, match=r"extragradient: the players move at the same time; say turns=\(\('d', 'g'\),\)"
+        ValueError, match=r"extragradient: the players must move at the same time. Set `turns` to \(\('d', 'g'\),\)"
     ):
         extragradient(alternating)
-    with pytest.raises(ValueError, match="consensus: the players move at the same time"):
+    with pytest.raises(ValueError, match="consensus: the players must move at the same time"):
         consensus(alternating, 1.0)
-    with pytest.raises(
-        ValueError, match="extragradient: a game that is played as Consensus already; extragradient of the plain"
-    ):
+    with pytest.raises(ValueError, match="extragradient: `game` must be a `Game`, got the wrapper Consensus"):
         extragradient(consensus(simultaneous, 1.0))
-    with pytest.raises(ValueError, match=r"consensus\(gamma=-1.0\): at least 0"):
+    with pytest.raises(ValueError, match=r"consensus: `gamma` must be at least 0, got -1.0"):
         consensus(simultaneous, -1.0)
-    with pytest.raises(ValueError, match="unrolled: 'h' is no player of the game; it has 'd', 'g'"):
+    with pytest.raises(ValueError, match=r"unrolled: 'h' is no player of the game. It has 'd', 'g'."):
         unrolled(alternating, "g", "h", 1, optax.sgd(0.1))
-    with pytest.raises(ValueError, match=r"unrolled\(steps=0\): at least 1"):
+    with pytest.raises(ValueError, match="unrolled: `steps` must be at least 1, got 0"):
         unrolled(alternating, "g", "d", 0, optax.sgd(0.1))
     with pytest.raises(ValueError, match="unrolled: 'g' and 'g' both own 'g'"):
         unrolled(alternating, "g", "g", 1, optax.sgd(0.1))

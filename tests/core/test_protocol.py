@@ -1,0 +1,93 @@
+"""Wrappers: a user's own way to play is trained, spread and sampled like a game."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from helpers import games
+
+from experiments import gan
+from jaxgan import Game, parallel
+from jaxgan.core.protocol import GameWrapper, find_wrapper, require_game
+from jaxgan.data import as_float
+from jaxgan.games.population import Population, member
+from jaxgan.monitoring.probe import Probe
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Repeat(GameWrapper):
+    """Takes each step ``times`` times, on the same batch."""
+
+    times: int = 2
+
+    def step(self, state, batch):
+        for _ in range(self.times):
+            state, metrics = self.game.step(state, batch)
+        return state, metrics
+
+
+def thrice(game, state, batch):
+    for _ in range(3):
+        state, metrics = jax.jit(game.step)(state, batch)
+    return state, metrics
+
+
+def test_a_wrapper_of_ones_own_is_spread_over_devices():
+    game, batch = games.dcgan_game(critic_turns=2), games.images(16)
+    wrapper = Repeat(GameWrapper(game), 3)
+    before = wrapper.init(jax.random.key(0))
+    assert wrapper.unwrapped is game and wrapper.batch_multiple == 2
+    expected, metrics = thrice(game, before, batch)
+    for form, count in ((parallel.pmap, 2), (parallel.shard_map, 4)):
+        on = parallel.devices(count)
+        state, spread = form(wrapper, on)(parallel.replicate(before, on), batch)
+        assert int(state.step) == 3 and games.change(before, expected, state) < 1e-5
+        assert float(spread["d/loss"]) == pytest.approx(float(metrics["d/loss"]), rel=1e-4)
+    with pytest.raises(ValueError, match="does not divide over 4 devices, 2 slices each; use 8 or 16"):
+        form(wrapper, on)(parallel.replicate(before, on), batch[:12])
+
+
+def test_a_population_has_members_of_ones_own_wrapper():
+    game, batch = games.points_game(), games.points(8)
+    population = Population(Repeat(game, 3), 2)
+    keys = jax.random.split(jax.random.key(0), 2)
+    states, _ = jax.jit(population.step)(population.init(keys), np.stack([batch] * 2, 1))
+    before = game.init(keys[1])
+    assert games.change(before, thrice(game, before, batch)[0], member(states, 1)) < 1e-5
+    assert population.unwrapped is game
+
+
+def test_an_experiment_of_a_wrapper_is_sampled_and_probed():
+    plain = gan.build(gan.Config.tiny())
+    wrapped = dataclasses.replace(plain, game=Repeat(plain.game))
+    state = jax.jit(wrapped.game.init)(jax.random.key(0))
+    state, _ = jax.jit(wrapped.game.step)(state, as_float(plain.source.read(np.arange(8))))
+    z = plain.draw(0, np.arange(3))
+    np.testing.assert_array_equal(wrapped.sampler()(state, z), plain.sampler()(state, z))
+    assert sorted(wrapped.variables(state)) == ["g"]
+    found = {name: float(x) for name, x in Probe(wrapped, 0)(state).items()}
+    assert found == {name: float(x) for name, x in Probe(plain, 0)(state).items()} and found["diversity"] > 0
+
+
+def test_a_game_cannot_be_subclassed():
+    with pytest.raises(
+        TypeError, match=r"Mine: `Game` cannot be subclassed.*GameWrapper instead, and override its `step`"
+    ):
+
+        class Mine(Game):  # pyright: ignore
+            pass
+
+
+def test_a_function_that_replaces_players_requires_a_game():
+    game = games.points_game()
+    assert require_game(game, "unrolled") is game
+    with pytest.raises(ValueError, match=r"unrolled: `game` must be a `Game`, got the wrapper Repeat.*do not combine"):
+        require_game(Repeat(game), "unrolled")
+
+
+def test_a_wrapper_is_found_inside_others():
+    game = games.points_game()
+    inner = Repeat(game)
+    assert find_wrapper(GameWrapper(inner), Repeat) is inner
+    assert find_wrapper(GameWrapper(game), Repeat) is None and find_wrapper(game, Repeat) is None
