@@ -35,7 +35,7 @@ from jaxgan import Game, Net, Player, data, losses, media, total
 from jaxgan.cli.program import main
 from jaxgan.core.networks import Frozen, FrozenVariables
 from jaxgan.data import degrade, transforms
-from jaxgan.evaluation import features
+from jaxgan.evaluation import extractors
 from jaxgan.evaluation.inception import Inception, parameters
 from jaxgan.experiment import (
     COUNT,
@@ -132,7 +132,7 @@ LOSSES = {
 
 WINDOW = 12  # pixels a side of an image from which the kernels of the discriminator of patches leave a place
 
-WHERE = {"inception": features.WHERE, "vgg19": vgg.WHERE}  # the weights of what --content-loss names
+WHERE = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": vgg.WHERE}  # the weights of what --content-loss names
 
 LEAST = 14  # pixels a side from which Inception's convolutions leave a place, of an image twice as large
 # The authors' factor, by which VGG19's features are about as large as pixels: section 2.2.1. By it the gradient of

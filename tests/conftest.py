@@ -55,4 +55,4 @@ def test_data() -> Path:
 @pytest.fixture
 def few_at_a_time(monkeypatch):
     """Inception's batches are filled up, which for a few images would take most of the time."""
-    monkeypatch.setattr("jaxgan.evaluation.features.BATCH", 8)
+    monkeypatch.setattr("jaxgan.evaluation.extractors.BATCH_SIZE", 8)

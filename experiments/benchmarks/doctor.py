@@ -19,7 +19,7 @@ from experiments import dcgan, gan
 from jaxgan import parallel
 from jaxgan.core import system
 from jaxgan.data import Batches
-from jaxgan.data.source import in_memory
+from jaxgan.data.source import read_into_memory
 from jaxgan.monitoring import diagnostics
 from jaxgan.monitoring.probe import Probe
 from jaxgan.training import steps
@@ -48,7 +48,7 @@ def main(options: Options) -> None:
     run = make_run(config, module.build(config), module.build)
     on = run.devices(None)
     experiment = run.experiment
-    images = parallel.replicate({"image": in_memory(experiment.source).images}, on, local=True)
+    images = parallel.replicate({"image": read_into_memory(experiment.source).images}, on, local=True)
     step = run.compile_step(0, on, "pmap", prepare=steps.prepare, resident=images, together=TOGETHER)
     state = run.place(jax.jit(run.game.init)(run.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)

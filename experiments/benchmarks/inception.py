@@ -26,7 +26,7 @@ import tyro
 
 from experiments.benchmarks import processes
 from experiments.benchmarks.worker import steady
-from jaxgan.evaluation.features import BATCH, InceptionFeatures
+from jaxgan.evaluation.extractors import BATCH_SIZE, InceptionFeatures
 from jaxgan.evaluation.inception import SIZE, Inception
 
 NAME = "experiments.benchmarks.inception"
@@ -37,7 +37,7 @@ AGREE_TO = 1e-5  # of the largest feature
 def main(
     side: Literal["both", "jaxgan", "torch", "agree"] = "both",
     form: str = FORMS[0],
-    batch: int = BATCH,
+    batch: int = BATCH_SIZE,
     pairs: int = 5,
     seconds: float = 8.0,
 ) -> None:

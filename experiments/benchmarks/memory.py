@@ -19,7 +19,7 @@ import tyro
 import experiments
 from experiments.benchmarks import processes
 from jaxgan.core import system
-from jaxgan.data import as_float
+from jaxgan.data import normalize
 
 NAME = "experiments.benchmarks.memory"
 
@@ -66,7 +66,7 @@ def step_of(name: str, kept: bool, steps: int) -> dict[str, float]:
     config = module.Config()
     experiment = module.build(config)
     game, rows = experiment.game, np.arange(config.batch_size * experiment.game.batch_multiple)
-    batch = jax.device_put(as_float(experiment.source.read(rows % len(experiment.source))))
+    batch = jax.device_put(normalize(experiment.source.read(rows % len(experiment.source))))
     state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step, donate_argnums=0)
     for _ in range(3):
         state, _ = jax.block_until_ready(step(state, batch))

@@ -14,7 +14,7 @@ from jaxgan.core.keys import sample_keys
 from jaxgan.core.state import State
 from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
 from jaxgan.editing.styles import Styles, layer_mask, mixing_grid, move_along, probe, sefa, std_along
-from jaxgan.evaluation.classifier import trained
+from jaxgan.evaluation.classifier import train_classifier
 from jaxgan.experiment.experiment import Experiment
 
 COUNT, COUNT_MIXED, COUNT_MOVED = 64, 12, 8  # samples, if not told: of a grid, of mixing, along a direction
@@ -179,7 +179,7 @@ def _direction(control, experiment, styles, state, which, seed) -> tuple[jax.Arr
                 f"--direction {name}: the data tell a class from the others; give --run-dir, not --parameters"
             )
         samples = experiment.sampler()(state, z)
-        asked = trained(source, cache=cache.classifiers()).logits(samples).argmax(1)
+        asked = train_classifier(source, cache=cache.classifiers()).logits(samples).argmax(1)
     try:
         return w, jnp.asarray(probe(np.asarray(w), np.asarray(asked) == number), jnp.float32)
     except ValueError as error:

@@ -1,7 +1,10 @@
 """What the command line makes of errors: library messages name arguments, a user typed flags."""
 
+import contextlib
 import re
-from collections.abc import Iterable
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
 
 _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
 
@@ -17,3 +20,20 @@ def as_flags(message: str, names: Iterable[str]) -> str:
     """
     flags = {name: "--" + name.replace("_", "-") for name in names}
     return _NAMED.sub(lambda found: flags.get(found[1], found[0]), message)
+
+
+@contextlib.contextmanager
+def warnings_as_lines(names: Iterable[str] = ()) -> Iterator[None]:
+    """Print warnings as single lines on standard error, for people who did not write the code that they come from.
+
+    Args:
+      names: as for ``as_flags``.
+    """
+
+    def show(message, *_):
+        print(f"warning: {as_flags(str(message), names)}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jaxgan.cli.errors import as_flags
 
-NAMES = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")  # as evaluation.NAMES
+NAMES = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")  # as evaluation.EXTRACTORS
 TOLD = {
     "fid": "the Fréchet distance of two sets of images: 0 of equals",
     "mifid": "the Fréchet distance, the larger the more of data B is copied in samples A",
@@ -81,19 +81,20 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.cli import cache
+    from jaxgan.cli.errors import warnings_as_lines
     from jaxgan.data import load
-    from jaxgan.evaluation.scores import compare, extractor, table, told_warnings
+    from jaxgan.evaluation import compare, format_result, make_extractor
     from jaxgan.experiment import quality
     from jaxgan.monitoring.terminal import reading
 
-    with told_warnings(), reading() as progress:
+    with warnings_as_lines(vars(asked)), reading() as progress:
         samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))
         named = asked.features or "inception-2048"
-        features = extractor(named, asked.weights, asked.resize, data, cache.classifiers())
+        features = make_extractor(named, asked.weights, asked.resize, data, cache.classifiers())
         result = compare(samples, data, (asked.verb,), features, count=asked.count, progress=progress)
-    print("\n".join(table(result)))  # first: what cost hours must not be lost with a file
+    print("\n".join(format_result(result)))  # first: what cost hours must not be lost with a file
     if asked.out:
-        quality.write(result, asked.out)
+        quality.write_result(result, asked.out)
 
 
 def _sample(asked: argparse.Namespace) -> None:

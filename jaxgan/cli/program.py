@@ -31,7 +31,7 @@ from jaxgan.core import system
 from jaxgan.editing.inversion import Space
 from jaxgan.editing.translate_files import translate_files
 from jaxgan.editing.translator import Translator, choose_direction
-from jaxgan.evaluation import scores
+from jaxgan.evaluation import extractors
 from jaxgan.experiment import parameter_file as files, quality
 from jaxgan.experiment.experiment import Build
 from jaxgan.experiment.translation import directions
@@ -251,7 +251,8 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
             authenticity, the share that are no copies; is, the Inception Score; modes, how many classes there are, and
             their KL from uniform; ms_ssim, how alike samples are; cas, the accuracy on the data of a classifier that
             has seen labelled samples alone; ppl, the perceptual path length; of pairs l1, psnr and ssim, of each
-            sample and what it should be.
+            sample and what it should be. Figures say which features they were measured with: fid is of Inception's
+            2,048 alone, with others it is fid_768 or fd_classifier, and likewise kid, mifid, is and ppl.
           features: classifier, of a small one that is trained on the data's labels and kept; or inception-64, -192,
             -768, -2048. Not given: inception-2048 where there are weights, else the classifier's.
           weights: Inception's, pytorch-fid's or torch-fidelity's file, a .pth or .npz.
@@ -263,9 +264,9 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
           member: of a population, whose; the first if not given.
           out: a JSON file for the figures and their protocol; evaluation.json beside the run's if not given.
         """
-        quality.check(metrics, count)
+        quality.check_metrics(metrics, count)
         drawn, config = restored(run_dir, step, best, member)
-        look = functools.partial(scores.extractor, features, weights, resize)
+        look = functools.partial(extractors.make_extractor, features, weights, resize)
         path, own = Path(out) if out else Path(run_dir, "evaluation.json"), config.seed if seed is None else seed
         verbs.evaluate(drawn, f"{name} in {run_dir}", metrics, look, count, own, path)
 

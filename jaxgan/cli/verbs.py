@@ -17,13 +17,14 @@ from rich.table import Table
 
 from jaxgan import media, parallel
 from jaxgan.cli import cache, control as controlling
+from jaxgan.cli.errors import warnings_as_lines
 from jaxgan.core import system
 from jaxgan.core.files import writing_out
 from jaxgan.core.keys import class_labels, keys_of
 from jaxgan.core.state import State
 from jaxgan.data import Batches
 from jaxgan.editing.interpolation import interpolation_loop, lerp, slerp
-from jaxgan.evaluation import scores
+from jaxgan.evaluation import extractors, figures
 from jaxgan.experiment import parameter_file, private_run, quality
 from jaxgan.experiment.experiment import Build, Experiment, parameter_counts
 from jaxgan.experiment.translation import directions
@@ -94,11 +95,11 @@ def _evaluator(run: TrainingRun, config: Any, options: loop.Options) -> Evaluato
         return None
     experiment, metrics = run.experiment, options.metrics or ("fid",)
     source = experiment.source
-    quality.check(metrics, options.evaluate_count)
+    quality.check_metrics(metrics, options.evaluate_count)
     quality.validate_metrics(experiment, metrics, options.evaluate_count)
     looked_at = None
-    if quality.looks_at_features(metrics):
-        looked_at = scores.extractor(options.features, options.weights, "tf1", source, cache.classifiers())
+    if quality.needs_features(metrics):
+        looked_at = extractors.make_extractor(options.features, options.weights, "tf1", source, cache.classifiers())
     evaluator = Evaluator(experiment, metrics, looked_at, options.evaluate_count, config.seed)
     evaluator.rehearse(run.member_states(run.init(run.keys))[0])
     return evaluator
@@ -308,13 +309,13 @@ def evaluate(restored, name: str, metrics, look: Callable, count: int | None, se
     experiment, state, whose = restored
     told = f"{name}{', ' + whose if whose else ''}"
     quality.validate_metrics(experiment, metrics, count)
-    with scores.told_warnings(), reading() as progress:
-        features = look(experiment.source, cache.classifiers()) if quality.looks_at_features(metrics) else None
+    with warnings_as_lines(), reading() as progress:
+        features = look(experiment.source, cache.classifiers()) if quality.needs_features(metrics) else None
         result = quality.evaluate(
             experiment, state, metrics, features, count=count, seed=seed, name=told, progress=progress
         )
-    print("\n".join(scores.table(result)))  # first: what took long must not be lost with a file
-    quality.write(result, out)
+    print("\n".join(figures.format_result(result)))  # first: what took long must not be lost with a file
+    quality.write_result(result, out)
     print(f"protocol: {out}")
 
 

@@ -3,4 +3,4 @@
 from jaxgan.data import pairs as pairs, unpaired as unpaired
 from jaxgan.data.load import load as load
 from jaxgan.data.pipeline import Batches as Batches, stream as stream
-from jaxgan.data.source import Arrays as Arrays, Source as Source, Unpaired as Unpaired, as_float as as_float
+from jaxgan.data.source import Arrays as Arrays, Source as Source, Unpaired as Unpaired, normalize as normalize

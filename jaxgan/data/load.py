@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.data import datasets, images, photos, toy
-from jaxgan.data.source import Arrays, Source, in_memory, size_in_bytes
+from jaxgan.data.source import Arrays, Source, read_into_memory, size_in_bytes
 from jaxgan.data.stacked import stacked
 from jaxgan.data.tiles import tiles
 
@@ -69,7 +69,7 @@ def load(
 
 def kept(source: Source) -> Source:
     """The source, in memory if it takes less than 1 GiB there."""
-    return in_memory(source) if size_in_bytes(source) <= IN_MEMORY_BYTES else source
+    return read_into_memory(source) if size_in_bytes(source) <= IN_MEMORY_BYTES else source
 
 
 def arrays(path: Path, *, paired: bool = False) -> Arrays:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from jaxgan.data.images import Files, common, converted, cropped, decoded, image_files, surveyed
 from jaxgan.data.load import arrays, kept, nearest, sized
-from jaxgan.data.source import Arrays, Source, in_memory
+from jaxgan.data.source import Arrays, Source, read_into_memory
 
 Direction = Literal["left-to-right", "right-to-left"]
 
@@ -261,5 +261,6 @@ def _sized(source: Arrays, size: int | None, channels: int | None, scale: int) -
             f"{source.name}: images of {images.shape[1]} x {images.shape[0]} and inputs of {inputs.shape[1]} x "
             f"{inputs.shape[0]}, at scale {scale}; want images {scale} times as high and wide as inputs"
         )
-    theirs, ours = sized(images, size, channels), sized(inputs, size and size // scale, channels)
-    return Arrays(in_memory(theirs).images, source.labels, source.name, source.classes, in_memory(ours).images)
+    images = read_into_memory(sized(images, size, channels)).images
+    inputs = read_into_memory(sized(inputs, size and size // scale, channels)).images
+    return Arrays(images, source.labels, source.name, source.classes, inputs)

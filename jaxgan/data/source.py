@@ -2,7 +2,7 @@
 
 An example's array is called ``image`` whatever it holds, its class ``label``. Where an image is made of another, as in
 translation, ``image`` is what is to be made and ``input`` what it is made of. Images are uint8, 0 to 255, or float32 in
-[-1, 1]; ``as_float`` makes the one the other, on the device.
+[-1, 1]; ``normalize`` makes the one the other, on the device.
 """
 
 import dataclasses
@@ -125,24 +125,24 @@ class Unpaired:
         return {name: source.read(of[name])["image"] for name, source in self.domains.items()}
 
 
-def in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
+def read_in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
     """All of a source's examples in order, ``size`` at a time; the last are fewer."""
     for start in range(0, len(source), size):
         yield source.read(np.arange(start, min(start + size, len(source))))
 
 
-def in_memory(source: Source) -> Arrays:
+def read_into_memory(source: Source) -> Arrays:
     """All of a source's examples, read once; of an ``Unpaired`` the i-th of each, as if they were pairs."""
     if isinstance(source, Arrays):
         return source
     # In parts: what is read may be larger on its way than what is kept.
-    parts = list(in_batches(source, 1024))
+    parts = list(read_in_batches(source, 1024))
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Arrays(whole["image"], whole.get("label"), source.name, source.classes, whole.get("input"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Part:
+class Subset:
     """Some of a source's examples, by their indices."""
 
     source: Source
@@ -180,8 +180,8 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
         most = len(source) // 2
         raise ValueError(f"{source.name}: of {len(source):,} examples {count:,} cannot be held out; want 1 to {most:,}")
     chosen = np.random.default_rng(0).permutation(len(source))
-    rest, held = (Part(source, np.sort(part)) for part in (chosen[count:], chosen[:count]))
-    return (in_memory(rest), in_memory(held)) if isinstance(source, Arrays) else (rest, held)
+    rest, held = (Subset(source, np.sort(part)) for part in (chosen[count:], chosen[:count]))
+    return (read_into_memory(rest), read_into_memory(held)) if isinstance(source, Arrays) else (rest, held)
 
 
 def size_in_bytes(source: Source) -> int:
@@ -191,7 +191,7 @@ def size_in_bytes(source: Source) -> int:
     return len(source) * sum(x.nbytes for x in source.read(np.zeros(1, np.int64)).values())
 
 
-def as_float(batch: dict[str, Any]) -> dict[str, jax.Array]:
+def normalize(batch: dict[str, Any]) -> dict[str, jax.Array]:
     """Images of bytes, 0 to 255, to float32 in [-1, 1]; everything else as it is."""
 
     def convert(x):

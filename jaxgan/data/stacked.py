@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxgan.data.source import Arrays, Source, in_memory
+from jaxgan.data.source import Arrays, Source, read_into_memory
 
 
 def stacked(source: Source, seed: int = 0) -> Arrays:
@@ -22,7 +22,7 @@ def stacked(source: Source, seed: int = 0) -> Arrays:
     count = len(source.classes)
     if count > 100:
         raise ValueError(f"{source.name}: {count} classes, stacked, are {count**3:,} modes; want at most 100 classes")
-    arrays, rng = in_memory(source), np.random.default_rng(seed)
+    arrays, rng = read_into_memory(source), np.random.default_rng(seed)
     chosen = [rng.permutation(len(arrays)) for _ in range(3)]
     images = np.concatenate([arrays.images[i] for i in chosen], -1)
     if arrays.labels is None or not count:

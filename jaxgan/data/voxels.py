@@ -1,7 +1,7 @@
 """Voxels: solids in cubes, from arrays, from .binvox files, and from digits that come along.
 
 A cube is [n, n, n, 1], its axes x, y, z as in the mesh that it is made from. In a source it is uint8, 0 for an empty
-voxel and 255 for a solid one, which ``as_float`` makes -1 and 1.
+voxel and 255 for a solid one, which ``normalize`` makes -1 and 1.
 """
 
 import os

@@ -1,1 +1,21 @@
-"""Two sets of examples compared: the features that metrics look at, and the figures with their protocol."""
+"""Two sets of examples compared: the features that metrics take, and figures with their protocol."""
+
+from jaxgan.evaluation.classifier import Classifier as Classifier, train_classifier as train_classifier
+from jaxgan.evaluation.extractors import (
+    EXTRACTORS as EXTRACTORS,
+    FeatureExtractor as FeatureExtractor,
+    InceptionFeatures as InceptionFeatures,
+    make_extractor as make_extractor,
+)
+from jaxgan.evaluation.figures import (
+    figure_name as figure_name,
+    format_result as format_result,
+    with_current_names as with_current_names,
+)
+from jaxgan.evaluation.scores import (
+    METRICS as METRICS,
+    Metric as Metric,
+    SampleStats as SampleStats,
+    collect_stats as collect_stats,
+    compare as compare,
+)

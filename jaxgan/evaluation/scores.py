@@ -1,28 +1,29 @@
-"""How far two sets of images are apart, with all that a figure depends on: its protocol.
+"""Two sets of images compared by several metrics, with all that a figure depends on: its protocol.
 
-Of a file of weights::
+With a file of Inception's weights::
 
     features = InceptionFeatures("weights.pth")
     result = compare(load("samples.npz"), load("photos/"), ("fid", "kid"), features)
     result["fid"], result["protocol"]
+
+How a figure is called depends on the features, see ``jaxgan.evaluation.figures``: with those of the small classifier
+the same metrics give ``fd_classifier`` and ``kd_classifier``.
 """
 
-import contextlib
 import dataclasses
-import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxgan.data import Source
-from jaxgan.data.source import Part, in_batches, in_memory
+from jaxgan.data.source import Subset, read_in_batches, read_into_memory
 from jaxgan.evaluation import classifier
-from jaxgan.evaluation.classifier import READ
-from jaxgan.evaluation.features import LAYERS, Features, InceptionFeatures, as_bytes
+from jaxgan.evaluation.classifier import READ_BATCH
+from jaxgan.evaluation.extractors import FeatureExtractor
+from jaxgan.evaluation.figures import figure_name
+from jaxgan.evaluation.preprocessing import as_bytes
 from jaxgan.metrics import (
     authenticity,
     count_modes,
@@ -39,20 +40,23 @@ from jaxgan.metrics import (
 from jaxgan.metrics.checks import warn
 from jaxgan.version import __version__
 
-KID_SUBSET = 1000
-NEIGHBOURS = 5
-PAIRS = 1000
-Progress = Callable[[str, int, int], None]  # of what, how many images are seen, and of how many
-COPIED = 0.1  # the mean least cosine distance below which the MIFID punishes; set for Inception's 2,048
-NAMES = ("classifier", *(f"inception-{layer}" for layer in LAYERS))
+KID_SUBSETS, KID_SUBSET = 100, 1000
+NEIGHBOURS = 5  # of precision, recall, density and coverage
+IS_SPLITS = 10
+MS_SSIM_PAIRS = 1000
+# MIFID penalises a mean least cosine distance below this; chosen for Inception's 2,048 features.
+MIFID_THRESHOLD = 0.1
+
+PUBLISHED_SEED = 2020  # of the subsets and splits that published figures were drawn with
+Progress = Callable[[str, int, int], None]  # (name of the set, images read so far, images in all)
 
 
 class SampleStats(NamedTuple):
-    """A set of images as metrics take it; what no metric asked for is None.
+    """A set of images as metrics take it; what no metric needs is None.
 
     Attributes:
-      source: the images themselves, as many as are looked at.
-      moments: of the features.
+      source: the images themselves, as many as are used.
+      moments: ``Moments`` of the features.
       features: [N, D].
       logits: [N, classes].
       images: [N, height, width, C], uint8.
@@ -65,54 +69,85 @@ class SampleStats(NamedTuple):
     images: Any = None
 
 
+def _no_protocol(samples: int, data: int) -> dict[str, Any]:
+    return {}
+
+
 @dataclasses.dataclass(frozen=True)
 class Metric:
     """A comparison of samples with data.
 
     Attributes:
-      measure: ``(samples, data) -> {name: value}``, of what is ``SampleStats`` of each.
-      looks_at: the parts of ``SampleStats`` that it needs. Moments take as much memory whatever the number of images.
-      least: how many examples of each it needs.
-      protocol: what it depends on besides the features, given how many there are of each.
-      figure: of its values the one that checkpoints are ranked by; its own name if empty.
-      higher: of that one is better.
+      measure: ``(samples, data) -> {name: value}``, a function of the two sets' ``SampleStats``. Names are the
+        published ones; ``compare`` adds the features to them.
+      needs: the fields of ``SampleStats`` that it takes. Moments take the same memory for any number of images.
+      min_count: how many examples of each set it needs.
+      protocol: ``(samples, data) -> dict``, what the figures depend on besides the features, for these numbers of
+        examples.
+      ranks_by: the figure that checkpoints are ranked by, if it is not the metric's own name.
+      higher_is_better: whether a larger value of that figure is better.
     """
 
     measure: Callable[[SampleStats, SampleStats], dict[str, float]]
-    looks_at: tuple[str, ...] = ("features",)
-    least: int = 2
-    protocol: Callable[[int, int], dict[str, Any]] = lambda samples, data: {}
-    figure: str = ""
-    higher: bool = False
+    needs: tuple[str, ...] = ("features",)
+    min_count: int = 2
+    protocol: Callable[[int, int], dict[str, Any]] = _no_protocol
+    ranks_by: str = ""
+    higher_is_better: bool = False
+
+
+def _fid(samples, data):
+    return {"fid": frechet_distance(samples.moments, data.moments)}
 
 
 def _kid(samples, data):
     x, y = samples.features, data.features
-    size = _subset(len(x), len(y))
+    size = _kid_subset(len(x), len(y))
     if size < KID_SUBSET:
         warn(f"kid: one of the sets has {size:,} images, so subsets are of {size:,}, not of the usual {KID_SUBSET:,}")
     if size == len(x) == len(y):
-        warn("kid: each subset is all there is, so the deviation says nothing")
-    found = kernel_distance(x, y, size=size)
-    return {"kid": found.mean, "kid_deviation": found.deviation}
+        warn("kid: each subset is the whole set, so the standard deviation says nothing")
+    found = kernel_distance(x, y, subsets=KID_SUBSETS, size=size, seed=PUBLISHED_SEED)
+    return {"kid": found.mean, "kid_std": found.std}
 
 
-def _subset(samples, data):
+def _kid_subset(samples: int, data: int) -> int:
     return min(KID_SUBSET, samples, data)
 
 
+def _kid_protocol(samples, data):
+    return {"subsets": KID_SUBSETS, "subset": _kid_subset(samples, data), "seed": PUBLISHED_SEED}
+
+
+def _mifid(samples, data):
+    return {"mifid": memorisation_informed_distance(samples.features, data.features, threshold=MIFID_THRESHOLD)}
+
+
+def _mifid_protocol(samples, data):
+    return {"threshold": MIFID_THRESHOLD}
+
+
 def _prdc(samples, data):
-    both = data.features, samples.features
-    values = {
-        **precision_recall(*both, k=NEIGHBOURS)._asdict(),
-        **density_coverage(*both, k=NEIGHBOURS)._asdict(),
-    }
-    return {name: values[name] for name in ("precision", "recall", "density", "coverage")}
+    fidelity = precision_recall(data.features, samples.features, k=NEIGHBOURS)
+    robust = density_coverage(data.features, samples.features, k=NEIGHBOURS)
+    return {**fidelity._asdict(), **robust._asdict()}
+
+
+def _prdc_protocol(samples, data):
+    return {"neighbours": NEIGHBOURS}
+
+
+def _authenticity(samples, data):
+    return {"authenticity": authenticity(data.features, samples.features)}
 
 
 def _inception_score(samples, data):
-    score = inception_score(samples.logits)
-    return {"is": score.mean, "is_deviation": score.deviation}
+    score = inception_score(samples.logits, splits=IS_SPLITS, seed=PUBLISHED_SEED)
+    return {"is": score.mean, "is_std": score.std}
+
+
+def _inception_score_protocol(samples, data):
+    return {"splits": IS_SPLITS, "seed": PUBLISHED_SEED}
 
 
 def _modes(samples, data):
@@ -122,195 +157,163 @@ def _modes(samples, data):
 
 def _diversity(samples, data):
     return {
-        name: ms_ssim_diversity(seen.images, pairs=PAIRS, low=0, high=255)
-        for name, seen in (("ms_ssim", samples), ("ms_ssim_of_data", data))
+        name: ms_ssim_diversity(stats.images, pairs=MS_SSIM_PAIRS, low=0, high=255)
+        for name, stats in (("ms_ssim", samples), ("ms_ssim_of_data", data))
     }
 
 
+def _diversity_protocol(samples, data):
+    return {"pairs": MS_SSIM_PAIRS, "seed": 0}
+
+
 def _classification_accuracy(samples, data):
-    """Ravuri and Vinyals 2019, 1905.10887: of reals, by a classifier that has seen samples alone."""
-    for name, seen in (("samples", samples), ("data", data)):
-        if not seen.source.classes:
-            raise ValueError(f"cas: the {name}, {seen.source.name}, have no labels, which it compares")
-    taught = classifier.fit(in_memory(samples.source), len(data.source.classes))
-    judge = classifier.Classifier(taught, len(data.source.classes), data.source.shape)
-    return {"cas": judge.accuracy(data.source)}
+    """The accuracy on the data of a classifier trained on samples alone. Ravuri and Vinyals 2019, 1905.10887."""
+    for name, stats in (("samples", samples), ("data", data)):
+        if not stats.source.classes:
+            raise ValueError(f"cas: the {name}, {stats.source.name}, have no labels, which it compares")
+    count = len(data.source.classes)
+    params = classifier.fit(read_into_memory(samples.source), count)
+    return {"cas": classifier.Classifier(params, count, data.source.shape).accuracy(data.source)}
 
 
 METRICS = {
-    "fid": Metric(lambda x, y: {"fid": frechet_distance(x.moments, y.moments)}, ("moments",)),
-    "kid": Metric(_kid, protocol=lambda *counts: {"subsets": 100, "subset": _subset(*counts), "seed": 2020}),
-    "mifid": Metric(
-        lambda x, y: {"mifid": memorisation_informed_distance(x.features, y.features, threshold=COPIED)},
-        protocol=lambda *_: {"threshold": COPIED},
-    ),
+    "fid": Metric(_fid, ("moments",)),
+    "kid": Metric(_kid, protocol=_kid_protocol),
+    "mifid": Metric(_mifid, protocol=_mifid_protocol),
     "prdc": Metric(
-        _prdc, least=NEIGHBOURS + 1, protocol=lambda *_: {"neighbours": NEIGHBOURS}, figure="precision", higher=True
+        _prdc, min_count=NEIGHBOURS + 1, protocol=_prdc_protocol, ranks_by="precision", higher_is_better=True
     ),
-    "authenticity": Metric(lambda x, y: {"authenticity": authenticity(y.features, x.features)}, higher=True),
+    "authenticity": Metric(_authenticity, higher_is_better=True),
     "is": Metric(
-        _inception_score, ("logits",), least=10, protocol=lambda *_: {"splits": 10, "seed": 2020}, higher=True
+        _inception_score, ("logits",), min_count=IS_SPLITS, protocol=_inception_score_protocol, higher_is_better=True
     ),
-    "modes": Metric(_modes, ("logits",), higher=True),
-    "ms_ssim": Metric(_diversity, ("images",), protocol=lambda *_: {"pairs": PAIRS, "seed": 0}),
-    "cas": Metric(_classification_accuracy, (), higher=True),
+    "modes": Metric(_modes, ("logits",), higher_is_better=True),
+    "ms_ssim": Metric(_diversity, ("images",), protocol=_diversity_protocol),
+    "cas": Metric(_classification_accuracy, (), higher_is_better=True),
 }
 
 
-def extractor(
-    features: str | None, weights: str | Path | None, resize: str, data: Source, cache: Path | None
-) -> Features:
-    """Features by the name that a user types.
-
-    Args:
-      features: of ``NAMES``; not given, Inception's 2,048 where there are weights, else the classifier's.
-      weights: Inception's file.
-      resize: to Inception's size, ``tf1`` or ``clean``.
-      data: what the classifier is trained on.
-      cache: a directory where it is kept.
-
-    Raises:
-      ValueError: the name is not known, or does not go with the weights given; or what its making raises.
-    """
-    features = features or ("classifier" if weights is None else "inception-2048")
-    if features not in NAMES:
-        raise ValueError(f"--features {features}: want one of {', '.join(NAMES)}")
-    if features == "classifier":
-        if weights is not None:
-            raise ValueError("--weights are Inception's; the classifier is trained on the data, leave them out")
-        return classifier.trained(data, cache=cache)
-    if weights is None:
-        raise ValueError(f"--features {features} needs --weights, Inception's file; --features classifier needs none")
-    return InceptionFeatures(weights, int(features.rpartition("-")[2]), resize=resize)  # pyright: ignore
+def min_count(metrics: Sequence[str]) -> int:
+    """How many examples of each set the metrics need; metrics that are not in ``METRICS`` need none."""
+    return max((METRICS[name].min_count for name in metrics if name in METRICS), default=0)
 
 
-def look(
+def collect_stats(
     source: Source,
-    names: Sequence[str],
-    features: Features | None,
+    metrics: Sequence[str],
+    features: FeatureExtractor | None,
     count: int | None = None,
     progress: Progress | None = None,
 ) -> SampleStats:
-    """What the metrics ``names`` look at of a source, read in batches: of the data once for several comparisons.
+    """What metrics need of a source, which is read once, in batches; ``compare`` takes it in the place of the data.
 
     Args:
       source: images.
-      names: of ``METRICS``.
-      features: what is looked at; None where metrics look at pixels alone.
-      count: so many alone, evenly from first to last; of a smaller source all.
-      progress: is told of each batch.
+      metrics: names of ``METRICS``.
+      features: the feature extractor; None where metrics need pixels alone.
+      count: use so many examples, evenly from first to last; a smaller source is used whole.
+      progress: called after each batch.
 
     Raises:
-      ValueError: a metric is not known, or the count is too small.
+      ValueError: a metric is not known, ``count`` is too small, or features are needed and none are given.
     """
-    unknown = [name for name in names if name not in METRICS]
+    unknown = [name for name in metrics if name not in METRICS]
     if unknown:
-        raise ValueError(f"metrics {', '.join(unknown)}: want some of {', '.join(METRICS)}")
+        raise ValueError(f"`metrics` must be some of {', '.join(METRICS)}, got {', '.join(unknown)}.")
     if count is not None and count < 2:
-        raise ValueError(f"count {count}: at least 2")
+        raise ValueError(f"`count` must be at least 2, got {count}.")
     if count is not None and count < len(source):
-        source = Part(source, np.arange(count) * len(source) // count)  # files lie class by class
-    parts = {part for name in names for part in METRICS[name].looks_at}
-    return SampleStats(source, **_parts(source, parts, features, progress))
+        source = Subset(source, np.arange(count) * len(source) // count)  # files lie class by class
+    needs = {field for name in metrics for field in METRICS[name].needs}
+    if needs - {"images"}:
+        if features is None:
+            raise ValueError(f"`features` are needed by {', '.join(metrics)}, and none are given.")
+        if "features" not in features.protocol:
+            raise ValueError("The features' `protocol` must name their network, {'features': name}.")
+    return SampleStats(source, **_collect(source, needs, features, progress))
 
 
 def compare(
     samples: Source,
     data: Source | SampleStats,
-    names: Sequence[str],
-    features: Features | None,
+    metrics: Sequence[str],
+    features: FeatureExtractor | None,
     *,
     count: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The metrics ``names`` of samples against data, both read in batches, and under ``"protocol"`` how.
+    """Figures of samples against data, both read in batches, and under ``"protocol"`` what they depend on.
 
     Args:
       samples: images.
-      data: images; or what ``look`` saw of them.
-      names: of ``METRICS``.
-      features: what is looked at.
-      count: so many of each alone, evenly from first to last; of a smaller set all.
-      progress: is told of each batch.
+      data: images; or their ``collect_stats``, for several comparisons with the same data.
+      metrics: names of ``METRICS``.
+      features: the feature extractor; None where metrics need pixels alone.
+      count: use so many examples of each set, evenly from first to last; a smaller set is used whole.
+      progress: called after each batch.
+
+    Returns:
+      ``{figure: value, ..., "protocol": {...}}``, figures named as ``jaxgan.evaluation.figures`` says.
 
     Raises:
-      ValueError: a metric is not known, or what was given cannot be measured; it says why.
+      ValueError: a metric is not known, or the sets cannot be compared by it; the message says why.
     """
-    reals = data if isinstance(data, SampleStats) else None
-    given = data.source if isinstance(data, SampleStats) else data
-    counts = [len(source) if count is None else min(count, len(source)) for source in (samples, given)]
-    least = max((METRICS[name].least for name in names if name in METRICS), default=0)
+    real = data if isinstance(data, SampleStats) else None
+    source = data.source if isinstance(data, SampleStats) else data
+    counts = [len(x) if count is None else min(count, len(x)) for x in (samples, source)]
+    least = min_count(metrics)
     if min(counts) < least and (count is None or count >= 2):
-        raise ValueError(f"{counts[0]:,} samples and {counts[1]:,} data: {', '.join(names)} needs {least} of each")
-    fakes = look(samples, names, features, count, progress)
-    reals = reals or look(given, names, features, count, progress)
-    values = {key: value for name in names for key, value in METRICS[name].measure(fakes, reals).items()}
+        raise ValueError(f"{counts[0]:,} samples and {counts[1]:,} data: {', '.join(metrics)} needs {least} of each")
+    fake = collect_stats(samples, metrics, features, count, progress)
+    real = real or collect_stats(source, metrics, features, count, progress)
+    own = features.protocol if features else {}
+    values = {
+        figure_name(name, own): value
+        for metric in metrics
+        for name, value in METRICS[metric].measure(fake, real).items()
+    }
+    protocols = {metric: METRICS[metric].protocol(*counts) for metric in metrics}
     protocol = {
         "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
-        "data": {"name": given.name, "count": counts[1], "shape": list(given.shape)},
-        **(features.protocol if features else {}),
+        "data": {"name": source.name, "count": counts[1], "shape": list(source.shape)},
+        **own,
         "jax": f"{jax.__version__} on {jax.default_backend()}",
-        **{name: how for name in names if (how := METRICS[name].protocol(*counts))},
+        **{metric: protocol for metric, protocol in protocols.items() if protocol},
         "jaxgan": __version__,
     }
     return {**values, "protocol": protocol}
 
 
-def _parts(source: Source, parts: set[str], features: Features | None, progress: Progress | None) -> dict[str, Any]:
-    """Of ``SampleStats`` those parts, of images that are read once; of moments alone without keeping the features."""
-    kept: dict[str, list] = {part: [] for part in parts}
-    if features is None and parts - {"images"}:
-        raise ValueError(f"these metrics look at {', '.join(sorted(parts - {'images'}))}, and no features are given")
-
-    def batches() -> Iterator[np.ndarray]:
-        seen = 0
-        for batch in in_batches(source, READ) if parts else ():
-            images = np.asarray(batch["image"])
-            if "images" in parts:
-                kept["images"].append(as_bytes(images))
-            if "logits" in parts and features:
-                kept["logits"].append(features.logits(images))
-            if ("features" in parts or "moments" in parts) and features:
-                yield features(images)
-            seen += len(images)
-            if progress:
-                progress(source.name, seen, len(source))
-
+def _collect(
+    source: Source, needs: set[str], features: FeatureExtractor | None, progress: Progress | None
+) -> dict[str, Any]:
+    """The fields of ``SampleStats`` that are needed; for moments alone, features are not kept."""
     found: dict[str, Any] = {}
-    if "features" in parts:
-        kept["features"] = list(batches())
-    elif "moments" in parts:
-        found["moments"] = merge(map(moments, batches()))
+    kept: dict[str, list[np.ndarray]] = {field: [] for field in needs if field in ("images", "logits")}
+
+    def features_in_batches() -> Iterator[np.ndarray]:
+        done = 0
+        for batch in read_in_batches(source, READ_BATCH):
+            images = np.asarray(batch["image"])
+            if "images" in kept:
+                kept["images"].append(as_bytes(images))
+            if "logits" in kept and features:
+                kept["logits"].append(features.logits(images))
+            if needs & {"features", "moments"} and features:
+                yield features(images)
+            done += len(images)
+            if progress:
+                progress(source.name, done, len(source))
+
+    if not needs:
+        return found
+    if "features" in needs:
+        found["features"] = np.concatenate(list(features_in_batches()))
+        if "moments" in needs:
+            found["moments"] = moments(found["features"])
+    elif "moments" in needs:
+        found["moments"] = merge(map(moments, features_in_batches()))
     else:
-        list(batches())
-    found |= {part: np.concatenate(arrays) for part, arrays in kept.items() if arrays}
-    if "moments" in parts and "features" in parts:
-        found["moments"] = moments(found["features"])
-    return found
-
-
-@contextlib.contextmanager
-def told_warnings() -> Iterator[None]:
-    """Within, a warning is a line on standard error, for people who did not write the code that it came from."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-        yield
-
-
-def table(result: dict[str, Any]) -> list[str]:
-    """Lines for people: each figure, then of what, and by what."""
-    protocol = result["protocol"]
-    sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
-    keys = ("layer", "trained_on", "accuracy", "weights", "resize")
-    how = [f"{key.replace('_', ' ')} {_short(protocol[key])}" for key in keys if key in protocol]
-    figures = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
-    by = [", ".join([str(protocol["features"]), *how])] if "features" in protocol else []
-    return [*figures, "  " + " against ".join(sets), *("  " + line for line in by)]
-
-
-def _short(value: Any) -> str:
-    """Of a digest what people compare."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return value[:8] if isinstance(value, str) and len(value) == 64 else str(value)
+        for _ in features_in_batches():
+            pass
+    return found | {field: np.concatenate(arrays) for field, arrays in kept.items()}

@@ -12,7 +12,7 @@ from jaxgan.core.keys import keys_of, sample_keys
 from jaxgan.core.networks import Nets, RecordingNets
 from jaxgan.core.protocol import GameLike
 from jaxgan.core.state import State
-from jaxgan.data import Source, as_float
+from jaxgan.data import Source, normalize
 from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles
 from jaxgan.export.stablehlo import MIN_SIDE
@@ -150,7 +150,7 @@ class Experiment:
         keys = keys_of(seed, indices)
         if self.inputs is None:
             return self.sampling.latents(keys)
-        return self.sampling.latents(keys, as_float(self.inputs.read(np.asarray(indices) % len(self.inputs))))
+        return self.sampling.latents(keys, normalize(self.inputs.read(np.asarray(indices) % len(self.inputs))))
 
     def sampler(self) -> Callable[..., np.ndarray]:
         """A function ``(state, z, label=None) -> samples`` on the host, which draws in batches and compiles once.
@@ -208,7 +208,7 @@ class Experiment:
 
         @jax.jit
         def draw(state, examples):
-            nets, batch = self.game.unwrapped.functions(state), as_float(examples)
+            nets, batch = self.game.unwrapped.functions(state), normalize(examples)
             return {name: sheet(nets, batch, keys) for name, sheet in self.display.sheets.items()}
 
         return lambda state: {name: np.asarray(images) for name, images in draw(state, examples).items()}

@@ -13,7 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxgan.core.protocol import GameLike, require_game
-from jaxgan.data import Unpaired, as_float
+from jaxgan.data import Unpaired, normalize
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import Settings
 from jaxgan.games import accounting, privacy
@@ -83,7 +83,7 @@ def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] |
 
 def _batch(experiment: Experiment, config: Any) -> Any:
     """The shapes of a turn's batch, over all devices."""
-    example = as_float(experiment.source.read(np.zeros(1, np.int32)))
+    example = normalize(experiment.source.read(np.zeros(1, np.int32)))
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.batch_size, *x.shape[1:]), x.dtype), example)
 
 

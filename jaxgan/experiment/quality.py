@@ -1,4 +1,4 @@
-"""How near an experiment's samples are to its data."""
+"""Figures of an experiment's samples: against its data as sets, along paths of latents, and pair by pair."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,92 +13,63 @@ from jaxgan import media
 from jaxgan.core.files import writing_out
 from jaxgan.core.keys import fold_in_keys, keys_of
 from jaxgan.core.state import State
-from jaxgan.data import as_float
 from jaxgan.data.source import Source
 from jaxgan.editing.interpolation import slerp
-from jaxgan.evaluation import scores as evaluation
-from jaxgan.evaluation.features import Features, as_bytes
-from jaxgan.evaluation.scores import READ
-from jaxgan.experiment.experiment import SAMPLE_BATCH, Experiment, _parts
-from jaxgan.metrics import gaussian_distance, moments, perceptual_path_length, psnr, ssim
-from jaxgan.metrics.perceptual_path_length import KEPT
+from jaxgan.evaluation import scores
+from jaxgan.evaluation.classifier import READ_BATCH
+from jaxgan.evaluation.extractors import FeatureExtractor
+from jaxgan.evaluation.figures import figure_name
+from jaxgan.evaluation.preprocessing import as_bytes
+from jaxgan.experiment.experiment import Experiment
+from jaxgan.metrics import perceptual_path_length, psnr, ssim
+from jaxgan.metrics.perceptual_path_length import CENTRAL_SHARE
 
-SCORE_SAMPLES = 1024
-
-
-class PixelScore:
-    """A quick score for the best checkpoint, lower is better: the Fréchet distance on pixels.
-
-    Images are first averaged down to at most 8 x 8 and grey, voxels to 4 x 4 x 4, so it is cheap, and blind to detail:
-    for choosing among checkpoints of one run, not for comparing models.
-    """
-
-    def __init__(self, experiment: Experiment, seed: int):
-        source = experiment.measured
-        count = min(SCORE_SAMPLES, len(source))
-        chosen = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
-        # Few at a time: coarse images are small, what they are made from is not.
-        parts = (source.read(part)["image"] for part in _parts(chosen, SAMPLE_BATCH))
-        self._real = moments(np.concatenate([_coarse(np.asarray(as_float({"image": x})["image"])) for x in parts]))
-        self._z = experiment.draw(seed + 1, np.arange(count))
-        self._sample = experiment.sampler()
-
-    def __call__(self, state: State) -> float:
-        if self._real.count < 2:
-            return float("inf")  # one example has no covariance
-        pixels = np.concatenate([_coarse(self._sample(state, z)) for z in _parts(self._z, SAMPLE_BATCH)])
-        if not np.isfinite(pixels).all():
-            return float("inf")
-        fake = moments(pixels)
-        return gaussian_distance(fake.mean, fake.covariance, self._real.mean, self._real.covariance)
-
-
-def _coarse(images: np.ndarray) -> np.ndarray:
-    """[N, h, w, C], or voxels, [N, d, h, w, C], to features [N, at most 64]; anything else, flat, to its first 64."""
-    if images.ndim < 4:
-        return images.reshape(len(images), -1)[:, :64]
-    grey = images.mean(-1)
-    space = grey.shape[1:]
-    most = round(64 ** (1 / len(space)))  # cells along each
-    by = [max(1, -(-n // most)) for n in space]
-    cut = grey[(slice(None), *(slice(n // k * k) for n, k in zip(space, by)))]
-    cells = cut.reshape(len(grey), *(part for n, k in zip(space, by) for part in (n // k, k)))
-    return cells.mean(tuple(range(2, cells.ndim, 2))).reshape(len(grey), -1)
-
-
-MOST = 50_000  # samples, if not told: as many as published figures have
-
-
-EPSILON = 1e-4  # of a path, its step
+MAX_SAMPLES = 50_000  # as many as published figures have; for more, give ``count``
+PATH_EPSILON = 1e-4  # the step along a path of latents
 
 
 class PairedMetric(NamedTuple):
-    """A measure of each sample and what it should be, [N, h, w, C] from 0 to 255, to [N]."""
+    """A comparison of each sample with the image that it should be.
+
+    Attributes:
+      measure: a function of samples and images, [N, h, w, C] from 0 to 255, to figures, [N].
+      higher_is_better: whether a larger figure is better.
+    """
 
     measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    higher: bool
+    higher_is_better: bool
 
 
-PAIRED = {
-    "l1": PairedMetric(lambda x, y: np.abs(x - y).mean((1, 2, 3)) / 127.5, higher=False),
-    "psnr": PairedMetric(lambda x, y: psnr(x, y, low=0, high=255), higher=True),
-    "ssim": PairedMetric(lambda x, y: ssim(x, y, low=0, high=255), higher=True),
+def _l1(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return np.abs(samples - images).mean((1, 2, 3)) / 127.5
+
+
+def _psnr(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return psnr(samples, images, low=0, high=255)
+
+
+def _ssim(samples: np.ndarray, images: np.ndarray) -> np.ndarray:
+    return ssim(samples, images, low=0, high=255)
+
+
+PAIRED_METRICS = {
+    "l1": PairedMetric(_l1, higher_is_better=False),
+    "psnr": PairedMetric(_psnr, higher_is_better=True),
+    "ssim": PairedMetric(_ssim, higher_is_better=True),
 }
-
-
-METRICS = (*evaluation.METRICS, "ppl", *PAIRED)
+METRICS = (*scores.METRICS, "ppl", *PAIRED_METRICS)
 
 
 class SampleSource:
-    """A ``Source`` of samples, drawn when they are read, in bytes as a file has them; classes in turn.
+    """A ``Source`` of samples, which are drawn when they are read, uint8 as in a file; classes take turns.
 
     Args:
-      experiment: what draws them.
-      state: with which weights.
-      count: how many.
-      seed: which; sample i of a seed is the same for any count.
-      name: for people.
-      sample: an ``experiment.sampler()`` that is compiled already, if there is one.
+      experiment: draws the samples.
+      state: the weights.
+      count: number of samples.
+      seed: seed of the samples; sample i of a seed is the same for any ``count``.
+      name: a name for people.
+      sample: the result of ``experiment.sampler()``, if it has been compiled already.
     """
 
     def __init__(
@@ -115,17 +86,18 @@ class SampleSource:
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """The samples of these indices, and the classes that were asked for."""
         labels = self._labels(indices)
-        samples = self._draw(self._experiment.draw(self._seed, indices), labels)
-        asked = {} if labels is None else {"label": np.asarray(labels)}
-        return {"image": media.to_bytes(samples), **asked}
+        batch = {"image": media.to_bytes(self._draw(self._experiment.draw(self._seed, indices), labels))}
+        if labels is not None:
+            batch["label"] = np.asarray(labels)
+        return batch
 
     def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
-        """Samples at random points of paths between latents, and ``epsilon`` further on: floats, not rounded."""
+        """Samples at random points of paths between latents, and ``epsilon`` further on, as float32 in [-1, 1]."""
         keys, labels = keys_of(self._seed, indices), self._labels(indices)
-        one, other = (self._experiment.sampling.latents(fold_in_keys(keys, n)) for n in (1, 2))
+        first, last = (self._experiment.sampling.latents(fold_in_keys(keys, n)) for n in (1, 2))
         t = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
-        t = t.reshape(-1, *(1,) * (one.ndim - 1))
-        start, end = slerp(one, other, t), slerp(one, other, t + epsilon)
+        t = t.reshape(-1, *(1,) * (first.ndim - 1))
+        start, end = slerp(first, last, t), slerp(first, last, t + epsilon)
         return self._draw(start, labels), self._draw(end, labels)
 
     def _labels(self, indices: np.ndarray) -> jax.Array | None:
@@ -138,113 +110,143 @@ class SampleSource:
         return samples
 
 
-def path_length(drawn: SampleSource, features: Features, progress: evaluation.Progress | None = None) -> float:
-    """``perceptual_path_length`` of a generator, of as many paths as there are samples."""
+def path_length(samples: SampleSource, features: FeatureExtractor, progress: scores.Progress | None = None) -> float:
+    """``perceptual_path_length`` of a generator, over as many paths as there are samples."""
     parts = []
-    for at in np.array_split(np.arange(len(drawn)), -(-len(drawn) // READ)):
-        parts.append([features.exact(images) for images in drawn.on_paths(at, EPSILON)])
+    for indices in _batches(len(samples)):
+        parts.append([features.unrounded(images) for images in samples.on_paths(indices, PATH_EPSILON)])
         if progress:
-            progress(f"paths of {drawn.name}", int(at[-1]) + 1, len(drawn))
+            progress(f"paths of {samples.name}", int(indices[-1]) + 1, len(samples))
     start, end = (np.concatenate(x) for x in zip(*parts))
-    return perceptual_path_length(start, end, EPSILON)
+    return perceptual_path_length(start, end, PATH_EPSILON)
 
 
-def likeness(drawn: SampleSource, wanted: Source, metrics: Sequence[str]) -> dict[str, float]:
-    """Of ``PAIRED`` those asked for, of each sample and the example that it should be, averaged."""
-    sums = dict.fromkeys((name for name in PAIRED if name in metrics), 0.0)
-    for at in np.array_split(np.arange(len(drawn)), -(-len(drawn) // READ)) if sums else ():
-        made, real = drawn.read(at)["image"], as_bytes(wanted.read(at)["image"])
+def paired_figures(samples: SampleSource, targets: Source, metrics: Sequence[str]) -> dict[str, float]:
+    """Means of those ``metrics`` that are in ``PAIRED_METRICS``, of sample i and target i."""
+    sums = {name: 0.0 for name in PAIRED_METRICS if name in metrics}
+    if not sums:
+        return {}
+    for indices in _batches(len(samples)):
+        made, wanted = samples.read(indices)["image"], as_bytes(targets.read(indices)["image"])
         for name in sums:
-            sums[name] += float(np.sum(PAIRED[name].measure(made.astype(np.float64), real.astype(np.float64))))
-    return {name: value / len(drawn) for name, value in sums.items()}
+            values = PAIRED_METRICS[name].measure(made.astype(np.float64), wanted.astype(np.float64))
+            sums[name] += float(np.sum(values))
+    return {name: value / len(samples) for name, value in sums.items()}
 
 
-def looks_at_features(metrics: Sequence[str]) -> bool:
-    """Whether any of the metrics asks for more than pixels."""
-    pixels = {name for name, metric in evaluation.METRICS.items() if set(metric.looks_at) <= {"images"}}
-    return not set(metrics) <= {*PAIRED, *pixels}
+def _batches(count: int) -> list[np.ndarray]:
+    return np.array_split(np.arange(count), -(-count // READ_BATCH))
+
+
+def needs_features(metrics: Sequence[str]) -> bool:
+    """Whether any of the metrics needs a feature extractor or a classifier; pixels are enough for the others."""
+    of_pixels = {name for name, metric in scores.METRICS.items() if set(metric.needs) <= {"images"}}
+    return not set(metrics) <= {*PAIRED_METRICS, *of_pixels}
+
+
+def set_metrics(metrics: Sequence[str]) -> list[str]:
+    """Those metrics that compare samples with data as sets."""
+    return [metric for metric in metrics if metric in scores.METRICS]
+
+
+def check_metrics(metrics: Sequence[str], count: int | None) -> None:
+    """Check what can be checked without an experiment.
+
+    Raises:
+      ValueError: a metric is not in ``METRICS``, there is none, or ``count`` is below 2.
+    """
+    if count is not None and count < 2:
+        raise ValueError(f"`count` must be at least 2, got {count}.")
+    unknown = [metric for metric in metrics if metric not in METRICS]
+    if unknown or not metrics:
+        raise ValueError(f"`metrics` must be some of {', '.join(METRICS)}, got {', '.join(unknown) or 'none'}.")
 
 
 def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
-    """``ValueError`` for what cannot be asked of this experiment's samples."""
-    paired = experiment.image_to_image is not None and experiment.image_to_image.paired
-    if not paired and set(PAIRED) & set(metrics):
-        named = ", ".join(name for name in metrics if name in PAIRED)
-        raise ValueError(f"--metrics {named}: of pairs, and no image here says what a sample should be")
-    if experiment.inputs is not None:
-        if "ppl" in metrics:
-            raise ValueError("--metrics ppl: of paths between latents, and these samples are made of images")
-        if count is not None and count > experiment.samples:
-            raise ValueError(f"--count {count}: there are {experiment.samples:,} images to make samples of")
-
-
-def check(metrics: Sequence[str], count: int | None) -> None:
-    """``ValueError`` for metrics that are none, or a count of samples that is too small."""
-    if count is not None and count < 2:
-        raise ValueError(f"--count {count}: at least 2")
-    unknown = [metric for metric in metrics if metric not in METRICS]
-    if unknown or not metrics:
-        raise ValueError(f"--metrics {', '.join(unknown) or 'none'}: want some of {', '.join(METRICS)}")
-
-
-def _of_sets(metrics: Sequence[str]) -> list[str]:
-    return [metric for metric in metrics if metric in evaluation.METRICS]
-
-
-def write(result: Mapping[str, Any], out: Path) -> None:
-    """The figures and their protocol as JSON, in folders that are made if need be.
+    """Check that the metrics can be measured of an experiment's samples.
 
     Raises:
-      OSError: it cannot be written; the message says where.
+      ValueError: ``check_metrics`` raises, or this experiment has no such figure, or fewer than ``count`` inputs.
+    """
+    check_metrics(metrics, count)
+    has_pairs = experiment.image_to_image is not None and experiment.image_to_image.paired
+    paired = [name for name in metrics if name in PAIRED_METRICS]
+    if paired and not has_pairs:
+        raise ValueError(
+            f"`metrics` {', '.join(paired)} compare pairs, and this experiment has no images that samples should be."
+        )
+    if experiment.inputs is not None:
+        if "ppl" in metrics:
+            raise ValueError("`metrics` ppl follows paths between latents, and these samples are made of images.")
+        if count is not None and count > experiment.samples:
+            raise ValueError(
+                f"`count` must be at most {experiment.samples:,}, the number of inputs of samples, got {count:,}."
+            )
+
+
+def write_result(result: Mapping[str, Any], out: Path) -> None:
+    """Write figures and their protocol as JSON; folders are made if need be.
+
+    Raises:
+      OSError: the file cannot be written; the message says which.
     """
     with writing_out(out):
         out.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def score(result: dict[str, Any], metric: str) -> float:
-    """Of a result the figure by which checkpoints are ranked, the lower the better: the first of the metric's."""
-    value = result[getattr(evaluation.METRICS.get(metric), "figure", "") or metric]
-    return -value if any(own[metric].higher for own in (evaluation.METRICS, PAIRED) if metric in own) else value
+def ranking_score(result: Mapping[str, Any], metric: str) -> float:
+    """The number that checkpoints are ranked by, lower is better: the metric's figure, or minus a higher-is-better one.
+
+    Args:
+      result: what ``evaluate`` returned.
+      metric: one of ``METRICS``, which was among those that were evaluated.
+    """
+    known = scores.METRICS.get(metric)
+    figure = figure_name(known.ranks_by or metric if known else metric, result["protocol"])
+    known = known or PAIRED_METRICS.get(metric)
+    return -result[figure] if known and known.higher_is_better else result[figure]
 
 
 def evaluate(
     experiment: Experiment,
     state: State,
     metrics: Sequence[str],
-    features: Features | None,
+    features: FeatureExtractor | None,
     *,
     count: int | None = None,
     seed: int = 0,
     name: str = "samples",
     sample: Callable | None = None,
-    data: evaluation.SampleStats | None = None,
-    progress: evaluation.Progress | None = None,
+    data: scores.SampleStats | None = None,
+    progress: scores.Progress | None = None,
 ) -> dict[str, Any]:
-    """``evaluation.compare`` of samples with all of the run's data.
+    """Figures of samples against all of the run's data, with their protocol, as ``evaluation.compare`` gives them.
 
     Args:
-      experiment, state: what draws samples, with averaged weights where it has them.
-      metrics: of ``METRICS``: those of sets, and of a generator.
-      features: what is looked at; None where only pixels are, see ``looks_at_features``.
-      count: of samples; as many as there are data, at most 50,000, if not given.
-      seed: of the samples.
-      name: of the samples, for people.
-      sample, data: what several evaluations share: the experiment's sampler, and what was seen of its data.
-      progress: is told of each batch.
+      experiment: draws the samples, with averaged weights where it has them.
+      state: the weights.
+      metrics: some of ``METRICS``.
+      features: the feature extractor; None where metrics need pixels alone, see ``needs_features``.
+      count: number of samples; by default as many as there are data, at most 50,000.
+      seed: seed of the samples.
+      name: a name of the samples, for people.
+      sample: the result of ``experiment.sampler()``, which several evaluations may share.
+      data: ``collect_stats`` of the experiment's data, which several evaluations may share.
+      progress: called after each batch.
 
     Raises:
-      ValueError: what was asked for cannot be measured, or the samples are not finite.
+      ValueError: a metric cannot be measured of this experiment, or the samples are not finite.
     """
-    check(metrics, count)
     validate_metrics(experiment, metrics, count)
-    drawn = SampleSource(experiment, state, count or min(MOST, experiment.samples), seed, name, sample)
-    result = evaluation.compare(drawn, data or experiment.measured, _of_sets(metrics), features, progress=progress)
+    samples = SampleSource(experiment, state, count or min(MAX_SAMPLES, experiment.samples), seed, name, sample)
+    reals = experiment.measured if data is None else data
+    result = scores.compare(samples, reals, set_metrics(metrics), features, progress=progress)
     protocol = result.pop("protocol")
     if "ppl" in metrics:
         if features is None:
-            raise ValueError("ppl: it looks at features, and none are given")
-        result["ppl"] = path_length(drawn, features, progress)
-        protocol["ppl"] = {"epsilon": EPSILON, "space": "z", "kept": KEPT}
-    result |= likeness(drawn, experiment.measured, metrics)
+            raise ValueError("`features` are needed by ppl, and none are given.")
+        result[figure_name("ppl", features.protocol)] = path_length(samples, features, progress)
+        protocol["ppl"] = {"epsilon": PATH_EPSILON, "space": "z", "central_share": CENTRAL_SHARE}
+    result |= paired_figures(samples, experiment.measured, metrics)
     protocol["samples"] |= {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}
     return {**result, "protocol": protocol}

@@ -1,4 +1,8 @@
-"""Metrics: how far samples are from the data, and how unlike each other. Those of features take arrays [N, D]."""
+"""Metrics: how far samples are from the data, and how unlike each other.
+
+Metrics of features take arrays [N, D] of any network. ``kid`` and ``mifid`` are other names of ``kernel_distance`` and
+``memorisation_informed_distance``; their results are the KID and the MIFID where features are Inception's.
+"""
 
 from jaxgan.metrics.frechet import frechet_distance as frechet_distance, gaussian_distance as gaussian_distance
 from jaxgan.metrics.inception_score import InceptionScore as InceptionScore, inception_score as inception_score
@@ -23,3 +27,6 @@ from jaxgan.metrics.similarity import (
     ssim as ssim,
     total_variation as total_variation,
 )
+
+kid = kernel_distance
+mifid = memorisation_informed_distance

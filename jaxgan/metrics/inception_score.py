@@ -13,11 +13,11 @@ class InceptionScore(NamedTuple):
 
     Attributes:
       mean: of the splits' scores.
-      deviation: the standard deviation between splits, over their number.
+      std: the standard deviation between splits, over their number.
     """
 
     mean: float
-    deviation: float
+    std: float
 
 
 def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 2020) -> InceptionScore:

@@ -12,11 +12,11 @@ class KernelDistance(NamedTuple):
 
     Attributes:
       mean: the estimate; it may be below 0, where the sets are as good as equal.
-      deviation: the standard deviation between subsets, over their number.
+      std: the standard deviation between subsets, over their number.
     """
 
     mean: float
-    deviation: float
+    std: float
 
 
 def kernel_distance(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxgan.core.game import Game
 from jaxgan.core.keys import sample_keys
 from jaxgan.core.state import State
-from jaxgan.data import Source, as_float
+from jaxgan.data import Source, normalize
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import AXES
 
@@ -101,7 +101,7 @@ def check(experiment: Experiment) -> None:
 
 def _images(source: Source, rng: np.random.Generator) -> jax.Array:
     chosen = rng.choice(len(source), EXAMPLES, replace=len(source) < EXAMPLES)
-    return as_float(source.read(np.sort(chosen)))["image"]
+    return normalize(source.read(np.sort(chosen)))["image"]
 
 
 def _pair(experiment: Experiment, rng: np.random.Generator) -> tuple[Any, Any] | None:
@@ -111,7 +111,7 @@ def _pair(experiment: Experiment, rng: np.random.Generator) -> tuple[Any, Any] |
         return None
     size = min(EXAMPLES, len(held), len(source))
     chosen = np.sort(rng.choice(len(source), size, replace=False))
-    return as_float(source.read(chosen)), as_float(held.read(np.arange(size)))
+    return normalize(source.read(chosen)), normalize(held.read(np.arange(size)))
 
 
 def _memory(experiment: Experiment, state: State, seed: int, train: Any, held: Any) -> dict[str, jax.Array]:

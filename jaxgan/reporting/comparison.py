@@ -118,9 +118,14 @@ def _charts(names: Sequence[str], columns: Sequence[Columns]) -> list[dict[str, 
         ]
         beside = f"{section}/" in (EVALUATION, DOCTOR) or column == SPEED
         mark = report.COIN if is_share else None
-        alone = report.FIGURES.get(term) if term not in report.SHARES else None
-        title = "Images a second" if column == SPEED else alone or report.title(term.replace("/", " of ") or section)
-        reading = report.READINGS.get("speed" if column == SPEED else term.partition("/")[0], "")
+        if column == SPEED:
+            title, reading = "Images a second", report.READINGS["speed"]
+        elif f"{section}/" == EVALUATION:
+            title = report.title(term) if term in report.SHARES else report.figure_title(term)
+            reading = report.figure_reading(term)
+        else:
+            title = report.title(term.replace("/", " of ") or section)
+            reading = report.READINGS.get(term.partition("/")[0], "")
         charts.append(report.chart(title, lines, reading, kind, "" if beside or not term else section, mark))
     return charts
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.evaluation.figures import with_current_names
 from jaxgan.monitoring.metrics_file import middle, read_metrics
 
 POINTS = 1500  # of a curve, about as many as a wide screen shows
@@ -21,7 +22,8 @@ def columns_of(path: Path) -> Columns:
     rows = read_metrics(path / "metrics.jsonl")
     columns = _columns(rows)
     known = set(columns)
-    columns |= {EVALUATION + name: x for name, x in _columns(read_metrics(path / "evaluations.jsonl")).items()}
+    evaluations = [with_current_names(row) for row in read_metrics(path / "evaluations.jsonl")]
+    columns |= {EVALUATION + name: x for name, x in _columns(evaluations).items()}
     measures = _columns(read_metrics(path / "diagnosis.jsonl"))
     columns |= {DOCTOR + name: x for name, x in measures.items() if name not in known}
     speed = _speed(path / "speed.jsonl")

@@ -16,6 +16,7 @@ import jax
 
 from jaxgan.data.origin import origin
 from jaxgan.data.source import Unpaired
+from jaxgan.evaluation.figures import with_current_names
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.version import __version__
 
@@ -146,7 +147,8 @@ def _figures(evaluation: Mapping[str, Any] | None, step: int, whose: str) -> str
         if samples["step"] != step or not str(samples["name"]).endswith(whose):
             of = f"{samples['name']}, step {samples['step']}"
             return f"None of these parameters: the run's evaluation is of {of}."
-        figures = {name: float(value) for name, value in evaluation.items() if name != "protocol"}
+        current = with_current_names(evaluation)
+        figures = {name: float(value) for name, value in current.items() if name != "protocol"}
     except (KeyError, TypeError, ValueError):
         return "None that can be read: the run's evaluation.json is damaged."
     rows = [f"| {name} | {value:.6g} |" for name, value in figures.items() if math.isfinite(value)]

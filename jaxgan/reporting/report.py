@@ -35,7 +35,6 @@ READINGS = {
     "r1": "The penalty on the discriminator's slope at reals, weight and all. Growing: it fits single pictures.",
     "r2": "The penalty on the discriminator's slope at fakes, weight and all.",
     "gradient_penalty": "How far the critic's slope is from the one it should have, weight and all.",
-    "fid": "Of samples against the data, the lower the better; evaluations.jsonl has the protocol.",
     "diversity": "How far samples lie apart, all from their middle and each from its nearest, by how far reals do. "
     "Near 0 the generator makes few images: mode collapse.",
     "swing": "How far the middle of the samples moves between two looks, by the spread of reals. It falls as a game "
@@ -59,13 +58,18 @@ OF_ELBO = {
 }
 COIN = {"at": 0.5, "label": "50 %, a coin toss"}  # a mark for accuracies
 SHARES = ("precision", "recall", "density", "coverage")
-FIGURES = {
+FIGURES = {  # by the beginning of a figure's name, before the features that it was measured with
     "fid": "Fr\u00e9chet distance",
+    "fd": "Fr\u00e9chet distance",
+    "mifid": "Memorisation-informed Fr\u00e9chet distance",
+    "mifd": "Memorisation-informed Fr\u00e9chet distance",
     "kid": "Kernel distance",
+    "kd": "Kernel distance",
     "is": "Inception Score",
     "ppl": "Path length",
     "precision": "Precision, recall, density, coverage",
 }
+DISTANCES = ("fid", "fd", "mifid", "mifd", "kid", "kd")
 MEASURES = [  # of the doctor: title, which, kind, mark
     ("Diversity", ("diversity", "nearest"), "linear", {"at": 1, "label": "reals"}),
     ("Swing", ("swing",), "linear", None),
@@ -88,7 +92,8 @@ SHEETS = {
 SHEET = "Drawn by the experiment, from the same examples at each step."
 TITLES = {"elbo": "ELBO", "kl": "KL divergence", "grad_norm": "Gradient norm", "value": "Value V(D, G)"}
 PAIR = "What the player says of reals and of fakes."
-OF_SAMPLES = "Of samples against the data; evaluations.jsonl has the protocol."
+OF_SAMPLES = "Samples against the data; evaluations.jsonl has the protocol."
+DISTANCE = "Samples against the data, lower is better; evaluations.jsonl has the protocol."
 TERM = "A number that its player's loss reports, under the name it has there."
 
 
@@ -356,15 +361,25 @@ def _by_player(names, term: str, heading: str, kind: str) -> list[dict[str, Any]
 def _of_evaluations(names) -> list[dict[str, Any]]:
     """A chart for each figure; what belongs together is one."""
     figures = [name.removeprefix(EVALUATION) for name in names if name.startswith(EVALUATION)]
-    shown = [figure for figure in figures if not figure.endswith("_deviation")]
+    shown = [figure for figure in figures if not figure.endswith("_std")]
     together = [figure for figure in shown if figure in SHARES]
     groups = [[figure] for figure in shown if figure not in SHARES] + ([together] if together else [])
     charts = []
     for group in groups:
-        heading = FIGURES.get(group[0]) or group[0].upper()
+        heading = figure_title(group[0])
         lines = [{"curve": EVALUATION + x, "label": x, "colour": f"player{i % 6}"} for i, x in enumerate(group)]
-        charts.append(chart(heading, lines, READINGS.get(group[0], OF_SAMPLES), "linear"))
+        charts.append(chart(heading, lines, figure_reading(group[0]), "linear"))
     return charts
+
+
+def figure_title(figure: str) -> str:
+    """A figure's heading; that of a distance does not depend on the features."""
+    return FIGURES.get(figure.partition("_")[0]) or figure.upper()
+
+
+def figure_reading(figure: str) -> str:
+    """How to read a figure of samples."""
+    return DISTANCE if figure.partition("_")[0] in DISTANCES else OF_SAMPLES
 
 
 def _of_doctor(names) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from jaxgan import media, parallel
 from jaxgan.core import system
 from jaxgan.core.state import State
 from jaxgan.experiment.experiment import SHEET_COLUMNS
-from jaxgan.experiment.quality import PixelScore
+from jaxgan.experiment.pixel_score import PixelScore
 from jaxgan.monitoring import diagnostics, metrics_file
 from jaxgan.monitoring.diagnostics import TrainingMonitor
 from jaxgan.monitoring.metrics_file import Diverged

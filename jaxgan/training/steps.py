@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgan import parallel
 from jaxgan.core.protocol import GameLike
-from jaxgan.data import Arrays, Batches, Source, Unpaired, as_float, stream
+from jaxgan.data import Arrays, Batches, Source, Unpaired, normalize, stream
 from jaxgan.data.source import size_in_bytes
 from jaxgan.training.runs import TrainingRun
 
@@ -108,9 +108,9 @@ class Steps:
 def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.Array]:
     """The batch as the game sees it: picked from resident data by row, if there is any; as floats."""
     if resident is None:
-        return as_float(batch)
+        return normalize(batch)
     rows = batch if isinstance(batch, dict) else dict.fromkeys(resident, batch)  # unpaired data has rows for each
-    return as_float({name: array[rows[name]] for name, array in resident.items()})
+    return normalize({name: array[rows[name]] for name, array in resident.items()})
 
 
 def is_resident(source: Source) -> TypeGuard[Arrays | Unpaired]:

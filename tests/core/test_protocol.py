@@ -10,7 +10,7 @@ from helpers import games
 from experiments import gan
 from jaxgan import Game, parallel
 from jaxgan.core.protocol import GameWrapper, find_wrapper, require_game
-from jaxgan.data import as_float
+from jaxgan.data import normalize
 from jaxgan.games.population import Population, member
 from jaxgan.monitoring.probe import Probe
 
@@ -62,7 +62,7 @@ def test_an_experiment_of_a_wrapper_is_sampled_and_probed():
     plain = gan.build(gan.Config.tiny())
     wrapped = dataclasses.replace(plain, game=Repeat(plain.game))
     state = jax.jit(wrapped.game.init)(jax.random.key(0))
-    state, _ = jax.jit(wrapped.game.step)(state, as_float(plain.source.read(np.arange(8))))
+    state, _ = jax.jit(wrapped.game.step)(state, normalize(plain.source.read(np.arange(8))))
     z = plain.draw(0, np.arange(3))
     np.testing.assert_array_equal(wrapped.sampler()(state, z), plain.sampler()(state, z))
     assert sorted(wrapped.variables(state)) == ["g"]

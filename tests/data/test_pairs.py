@@ -8,7 +8,7 @@ from PIL import Image
 from jaxgan import data
 from jaxgan.data import Arrays, pairs
 from jaxgan.data.images import resized
-from jaxgan.data.source import Part, hold_out, size_in_bytes
+from jaxgan.data.source import Subset, hold_out, size_in_bytes
 
 RNG = np.random.default_rng(0)
 LEFT, RIGHT = RNG.integers(0, 256, (2, 5, 8, 8, 3), np.uint8)
@@ -122,7 +122,7 @@ def test_arrays(tmp_path):
         [0, 1, 2, 3, 4],
         tuple("01234"),
     )
-    floats = data.as_float(batch)
+    floats = data.normalize(batch)
     np.testing.assert_allclose(floats["input"], LEFT / 127.5 - 1, atol=1e-6)
     np.testing.assert_allclose(floats["image"], RIGHT / 127.5 - 1, atol=1e-6)
     assert data.load(str(tmp_path / "both.npz")).inputs is None  # who asks for images alone gets them
@@ -132,13 +132,13 @@ def test_a_pair_stays_one_however_it_is_held():
     source = Arrays(RIGHT, name="five", inputs=LEFT)
     assert list(source.by_name) == ["image", "input"]
     assert size_in_bytes(source) == RIGHT.nbytes + LEFT.nbytes
-    for whole in (source, Part(source, np.arange(5))):
+    for whole in (source, Subset(source, np.arange(5))):
         for part in hold_out(whole, 2):
             batch = everything(part)
             rows = [RIGHT.tolist().index(x.tolist()) for x in batch["image"]]
             np.testing.assert_array_equal(batch["input"], LEFT[rows])
-    some = Part(source, np.array([4, 1]))
-    np.testing.assert_array_equal(data.source.in_memory(some).inputs, LEFT[[4, 1]])
+    some = Subset(source, np.array([4, 1]))
+    np.testing.assert_array_equal(data.source.read_into_memory(some).inputs, LEFT[[4, 1]])
     with pytest.raises(ValueError, match="five: 5 images and 4 inputs; want one each"):
         Arrays(RIGHT, name="five", inputs=LEFT[:4])
     with pytest.raises(ValueError, match="arrays: inputs of type int64; want uint8"):

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.data import Arrays, Batches, as_float, stream
-from jaxgan.data.source import Part, hold_out
+from jaxgan.data import Arrays, Batches, normalize, stream
+from jaxgan.data.source import Subset, hold_out
 
 
 def examples(count):
@@ -163,7 +163,7 @@ def test_bytes_become_floats_and_nothing_else_changes():
         "label": np.array([255], np.uint8),
         "index": np.array([7], np.int32),
     }
-    for convert in (as_float, jax.jit(as_float)):
+    for convert in (normalize, jax.jit(normalize)):
         out = convert(batch)
         np.testing.assert_allclose(out["image"], [[-1.0, 1.0, -0.6]], atol=1e-7)
         assert out["image"].dtype == jnp.float32
@@ -176,7 +176,7 @@ def test_bytes_become_floats_and_nothing_else_changes():
 def test_examples_that_are_held_out():
     """Each is on one side, the same ones every time; labels go with them, of arrays and of what is read by index."""
     whole = Arrays(np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20, dtype=np.int32), "twenty", ("a", "b"))
-    for source in (whole, Part(whole, np.arange(20))):
+    for source in (whole, Subset(whole, np.arange(20))):
         rest, held = hold_out(source, 5)
         assert (len(rest), len(held), rest.name, rest.classes) == (15, 5, "twenty", ("a", "b"))
         there, kept = (part.read(np.arange(len(part))) for part in (rest, held))

@@ -11,7 +11,7 @@ from helpers.files import encoded, folder, noise
 
 from jaxgan import Game, Net, Player, data, parallel, total
 from jaxgan.data import Arrays, Batches, Unpaired, datasets, unpaired
-from jaxgan.data.source import Part, hold_out, in_memory, size_in_bytes
+from jaxgan.data.source import Subset, hold_out, read_into_memory, size_in_bytes
 from jaxgan.experiment import Experiment, Sampling, Settings
 from jaxgan.models import mlp
 from jaxgan.training import loop, steps as stepping
@@ -88,13 +88,13 @@ def test_reading_by_one_index():
     assert numbers(pair(5, 3).read(np.arange(5))) == [[0, 1, 2, 3, 4], [0, 1, 2, 0, 1]]
     assert numbers(pair(2, 3).read(np.arange(3))) == [[0, 1, 0], [0, 1, 2]]
     assert numbers(pair(5, 3).read({"image": np.array([4, 4]), "input": np.array([0, 2])})) == [[4, 4], [0, 2]]
-    assert in_memory(pair(2, 3)).by_name.keys() == {"image", "input"}
+    assert read_into_memory(pair(2, 3)).by_name.keys() == {"image", "input"}
 
 
 def test_some_of_each_are_held_out():
     source = pair(20, 10)
     assert size_in_bytes(source) == 30 * 8
-    for whole in (source, Unpaired(*(Part(x, np.arange(len(x))) for x in (source.images, source.inputs)))):
+    for whole in (source, Unpaired(*(Subset(x, np.arange(len(x))) for x in (source.images, source.inputs)))):
         rest, held = hold_out(whole, 4)
         assert isinstance(rest, Unpaired) and isinstance(held, Unpaired)
         assert [len(x) for part in (rest, held) for x in part.domains.values()] == [16, 6, 4, 4]
@@ -121,7 +121,7 @@ def test_what_is_resident_is_what_is_read(monkeypatch):
                 jax.tree.map(np.testing.assert_array_equal, found, stepping.prepare(None, read))
     monkeypatch.setattr(stepping, "RESIDENT_BYTES", 19 * 8 - 1)
     assert not stepping.is_resident(pair(13, 6))
-    part = Unpaired(images=Part(domain(2), np.arange(2)), inputs=domain(2))
+    part = Unpaired(images=Subset(domain(2), np.arange(2)), inputs=domain(2))
     assert (stepping.is_resident(part), part.by_name) == (False, {})
 
 

@@ -110,7 +110,7 @@ def test_a_folder_of_binvox_has_classes(tmp_path):
     np.testing.assert_array_equal(batch["label"], [0, 1, 1])
     np.testing.assert_array_equal(batch["image"], 255 * cubes[[2, 0, 1], ..., None])
     assert batch["image"].dtype == np.uint8
-    floats = np.asarray(data.as_float(batch)["image"])
+    floats = np.asarray(data.normalize(batch)["image"])
     np.testing.assert_array_equal(floats, np.where(cubes[[2, 0, 1], ..., None], 1.0, -1.0))
     desks = voxels.load(str(path), only="desk")
     assert (len(desks), desks.classes, desks.name) == (2, (), f"{path}, desk")

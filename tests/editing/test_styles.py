@@ -13,7 +13,7 @@ from PIL import Image
 from experiments import stylegan2 as experiment
 from jaxgan.cli import control as controlling
 from jaxgan.cli.control import Control
-from jaxgan.data.source import Part
+from jaxgan.data.source import Subset
 from jaxgan.editing import styles
 from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
 
@@ -317,7 +317,7 @@ def test_the_direction_of_a_class_of_the_data(ask, monkeypatch):
 def test_no_class_of_the_data_without_data(tiny):
     """As ``--parameters`` has it: one blank example stands for all."""
     built, state = tiny
-    alone = dataclasses.replace(built, source=Part(built.source, np.zeros(1, int)))
+    alone = dataclasses.replace(built, source=Subset(built.source, np.zeros(1, int)))
     z, labels = built.draw(3, np.arange(5)), jnp.zeros(5, jnp.int32)
     with pytest.raises(ValueError, match="--direction 1: the data tell a class from the others; give --run-dir"):
         controlling.draw(Control(direction="1"), alone, state, z, labels, 3, False)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jaxgan.data import Arrays
-from jaxgan.evaluation import classifier, scores
-from jaxgan.evaluation.classifier import Classifier, trained
+from jaxgan.evaluation import classifier, extractors, scores
+from jaxgan.evaluation.classifier import Classifier, train_classifier
 
 RNG = np.random.default_rng(0)
 
@@ -37,7 +37,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def whole(data, cache):
     """Trained once, then read."""
-    return trained(data, cache=cache)
+    return train_classifier(data, cache=cache)
 
 
 def test_it_learns_and_tells_how_well(data, whole):
@@ -48,17 +48,17 @@ def test_it_learns_and_tells_how_well(data, whole):
     assert np.sqrt(np.square(features).mean()) == pytest.approx(1, abs=0.1)  # what the KID's kernel is made for
     floats = data.images / 127.5 - 1
     np.testing.assert_allclose(whole(floats), features, atol=1e-5)
-    np.testing.assert_allclose(whole.exact(floats), features, atol=1e-4)
+    np.testing.assert_allclose(whole.unrounded(floats), features, atol=1e-4)
     between = floats.astype(np.float32)[:4] * 0.999
-    assert np.abs(whole.exact(between) - whole(between)).max() > 1e-6  # not rounded
+    assert np.abs(whole.unrounded(between) - whole(between)).max() > 1e-6  # not rounded
     assert whole.logits(data.images[:3]).shape == (3, 2)
 
 
 def test_another_number_of_steps_is_another_classifier(data, whole, cache):
     kept = set(cache.iterdir())
-    longer = trained(data, cache=cache, steps=41)
+    longer = train_classifier(data, cache=cache, steps=41)
     assert len(set(cache.iterdir()) - kept) == 1 and longer.protocol["weights"] != whole.protocol["weights"]
-    as_by_default = trained(data, cache=cache, steps=40)
+    as_by_default = train_classifier(data, cache=cache, steps=40)
     assert as_by_default.protocol["weights"] == whole.protocol["weights"]
 
 
@@ -67,24 +67,26 @@ def test_noise_is_none_of_the_classes(data, whole):
     noise = Arrays(RNG.integers(0, 256, data.images.shape, np.uint8), data.labels, "noise", data.classes)
     found = scores.compare(noise, data, ("prdc",), whole)
     assert found["precision"] < 0.1 and found["density"] < 0.1
-    every = whole._of(noise.images)[1]
+    every = whole._apply(noise.images)[1]
     assert (every.argmax(1) == 2).mean() > 0.9 and whole.logits(noise.images).shape == (400, 2)
 
 
 def test_it_is_kept_and_known_again(data, whole, cache, monkeypatch):
     calls = []
     monkeypatch.setattr(classifier, "fit", lambda *_: calls.append(1) or whole.params)
-    again = trained(data, cache=cache)
+    again = train_classifier(data, cache=cache)
     assert not calls and again.protocol == whole.protocol
     np.testing.assert_array_equal(again(data.images[:9]), whole(data.images[:9]))
-    trained(stripes(), cache=cache)  # other data
+    train_classifier(stripes(), cache=cache)  # other data
     assert len(calls) == 1
     for kept in cache.iterdir():
         kept.write_bytes(kept.read_bytes()[:2000])
-    assert trained(data, cache=cache).protocol == whole.protocol and len(calls) == 2  # of a damaged file anew
-    assert trained(data, cache=cache).protocol == whole.protocol and len(calls) == 2
+    assert train_classifier(data, cache=cache).protocol == whole.protocol and len(calls) == 2  # of a damaged file anew
+    assert train_classifier(data, cache=cache).protocol == whole.protocol and len(calls) == 2
     (cache.parent / "file").write_text("in the way")
-    assert trained(data, cache=cache.parent / "file" / "cache").protocol == whole.protocol  # no cache, no error
+    assert (
+        train_classifier(data, cache=cache.parent / "file" / "cache").protocol == whole.protocol
+    )  # no cache, no error
 
 
 @pytest.mark.parametrize(
@@ -96,11 +98,11 @@ def test_it_is_kept_and_known_again(data, whole, cache, monkeypatch):
 )
 def test_what_cannot_be_learned(source, told):
     with pytest.raises(ValueError, match=told):
-        trained(source)
+        train_classifier(source)
 
 
 def test_images_of_another_size(whole):
-    with pytest.raises(ValueError, match=r"images of \(9, 9, 1\): the classifier was trained on \(8, 8, 1\)"):
+    with pytest.raises(ValueError, match=r"was trained on images of shape \(8, 8, 1\), got \(9, 9, 1\)"):
         whole(np.zeros((2, 9, 9, 1), np.uint8))
 
 
@@ -112,18 +114,18 @@ def test_every_metric_that_needs_no_weights(data, whole):
     found = scores.compare(halved, data, names, whole)
     assert found["modes"] == 1 and found["modes_kl"] == pytest.approx(np.log(2))
     assert found["cas"] == pytest.approx(ones.mean())
-    assert found["is"] == pytest.approx(1, abs=0.05)
+    assert found["is_classifier"] == pytest.approx(1, abs=0.05)
     same = scores.compare(data, data, names[:-1], whole)
     assert same["modes"] == 2 and same["modes_kl"] < 0.01
-    assert same["is"] == pytest.approx(2, abs=0.1)
+    assert same["is_classifier"] == pytest.approx(2, abs=0.1)
     assert found["recall"] < 0.7 < same["recall"]
-    assert found["fid"] > 1 > same["fid"]
+    assert found["fd_classifier"] > 1 > same["fd_classifier"]
     assert same["authenticity"] == 0  # copies, every one
     assert found["protocol"]["features"] == "classifier" and found["protocol"]["is"]["splits"] == 10
 
 
 def test_ms_ssim_of_samples_and_of_data(monkeypatch):
-    monkeypatch.setattr(scores, "PAIRS", 8)
+    monkeypatch.setattr(scores, "MS_SSIM_PAIRS", 8)
     flat = Arrays(np.full((6, 192, 192, 1), 90, np.uint8), name="flat")
     noise = Arrays(RNG.integers(0, 256, (6, 192, 192, 1), np.uint8), name="noise")
 
@@ -141,11 +143,13 @@ def test_classes_that_are_not_there(data, whole):
 
 
 def test_features_by_name(data, cache, whole):
-    named = lambda *how: scores.extractor(*how, data, cache)  # noqa: E731
+    def named(*how):
+        return extractors.make_extractor(*how, data, cache)
+
     assert isinstance(named(None, None, "tf1"), Classifier)
-    with pytest.raises(ValueError, match="--features pixels: want one of classifier, inception-64"):
+    with pytest.raises(ValueError, match=r"`features` must be one of classifier, inception-64.* got pixels"):
         named("pixels", None, "tf1")
-    with pytest.raises(ValueError, match="--features inception-64 needs --weights"):
+    with pytest.raises(ValueError, match="`features` inception-64 needs `weights`"):
         named("inception-64", None, "tf1")
-    with pytest.raises(ValueError, match="--weights are Inception's"):
+    with pytest.raises(ValueError, match="`weights` are Inception's"):
         named("classifier", "weights.pth", "tf1")

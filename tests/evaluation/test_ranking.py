@@ -6,15 +6,15 @@ from helpers import files, programs
 
 from jaxgan import data
 from jaxgan.data import Arrays
-from jaxgan.data.source import Part, in_memory
+from jaxgan.data.source import Subset, read_into_memory
 from jaxgan.evaluation import scores
-from jaxgan.evaluation.classifier import trained
+from jaxgan.evaluation.classifier import train_classifier
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:kid|.*splits")]
 
 SETS = ("fid", "kid", "mifid", "prdc", "is", "modes")
-LOWER = ("fid", "kid", "mifid", "modes_kl")
-HIGHER = ("precision", "recall", "density", "coverage", "is")
+LOWER = ("fd_classifier", "kd_classifier", "mifd_classifier", "modes_kl")
+HIGHER = ("precision", "recall", "density", "coverage", "is_classifier")
 # A fifth of what is usual on MNIST: enough to be told from reals and from noise.
 RUNS = {"digits": [], "mnist": ["--base-resolution", 7, "--steps", 1500]}
 LABELLED = {"digits": [], "mnist": ["--steps", 2000]}
@@ -24,7 +24,7 @@ def halves(source: Arrays, most=5000) -> tuple[Arrays, Arrays]:
     """Two sets of reals that share no example, of at most so many each."""
     order = np.random.default_rng(0).permutation(len(source))
     size = min(most, len(source) // 2)
-    one, other = (in_memory(Part(source, np.sort(part))) for part in (order[:size], order[size : 2 * size]))
+    one, other = (read_into_memory(Subset(source, np.sort(part))) for part in (order[:size], order[size : 2 * size]))
     return one, other
 
 
@@ -41,7 +41,7 @@ def drawn(name: str, flags, reals: Arrays, tmp_path) -> Arrays:
     run, out = tmp_path / name, tmp_path / f"{name}.npz"
     programs.done("--data", file, *flags, "--run-dir", run, "--quiet", experiment=name)
     programs.done("sample", "--run-dir", run, "--count", len(reals), "--out", out, experiment=name)
-    return in_memory(data.load(str(out)))
+    return read_into_memory(data.load(str(out)))
 
 
 def ranked(names, kinds, other, features) -> None:
@@ -58,7 +58,7 @@ def ranked(names, kinds, other, features) -> None:
 @pytest.fixture(params=["digits", "mnist"])
 def source(request):
     if request.param == "digits":
-        return in_memory(data.load("digits"))
+        return read_into_memory(data.load("digits"))
     return files.mnist(request.getfixturevalue("test_data"), "train")
 
 
@@ -66,7 +66,7 @@ def test_reals_samples_noise(source, tmp_path):
     one, other = halves(source)
     run = RUNS["mnist" if source.name == "MNIST" else "digits"]
     kinds = {"reals": one, "samples": drawn("dcgan", run, one, tmp_path), "noise": noise(one)}
-    ranked(SETS, kinds, other, trained(source))
+    ranked(SETS, kinds, other, train_classifier(source))
 
 
 def test_what_a_classifier_learns_from_them(source, tmp_path):
@@ -74,4 +74,4 @@ def test_what_a_classifier_learns_from_them(source, tmp_path):
     one, other = halves(source)
     run = LABELLED["mnist" if source.name == "MNIST" else "digits"]
     kinds = {"reals": one, "samples": drawn("cgan", run, one, tmp_path), "noise": noise(one)}
-    ranked(("cas",), kinds, other, trained(source))
+    ranked(("cas",), kinds, other, train_classifier(source))

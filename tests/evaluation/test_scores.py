@@ -10,8 +10,9 @@ from helpers import files
 from PIL import Image
 
 from jaxgan import __main__ as console
+from jaxgan.cli import main
 from jaxgan.data import load
-from jaxgan.evaluation.scores import compare
+from jaxgan.evaluation import EXTRACTORS, collect_stats, compare
 from jaxgan.metrics import density_coverage, frechet_distance, kernel_distance, precision_recall
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
@@ -44,13 +45,13 @@ def test_all_at_once_are_each_alone(sets, monkeypatch):
     samples, data, one, two = sets
     x, y = Corners()(one), Corners()(two)
     found = compare(samples, data, ("fid", "kid", "prdc"), Corners())
-    assert found["fid"] == pytest.approx(frechet_distance(x, y), rel=1e-9)
-    assert (found["kid"], found["kid_deviation"]) == tuple(kernel_distance(x, y, size=50))
+    assert found["fd_corners"] == pytest.approx(frechet_distance(x, y), rel=1e-9)
+    assert (found["kd_corners"], found["kd_corners_std"]) == tuple(kernel_distance(x, y, size=50))
     assert (found["precision"], found["recall"]) == tuple(precision_recall(y, x, k=5))
     assert (found["density"], found["coverage"]) == tuple(density_coverage(y, x, k=5))
     # In parts, whose moments alone are kept.
-    monkeypatch.setattr("jaxgan.evaluation.scores.READ", 64)
-    assert compare(samples, data, ("fid",), Corners())["fid"] == pytest.approx(found["fid"], rel=1e-9)
+    monkeypatch.setattr("jaxgan.evaluation.scores.READ_BATCH", 64)
+    assert compare(samples, data, ("fid",), Corners())["fd_corners"] == pytest.approx(found["fd_corners"], rel=1e-9)
     protocol = found["protocol"]
     assert protocol["samples"] == {"name": samples.name, "count": 110, "shape": [6, 6, 3]}
     assert protocol["features"] == "corners" and protocol["prdc"] == {"neighbours": 5}
@@ -86,22 +87,45 @@ def test_memory_does_not_grow_with_the_images():
 def test_a_count(sets):
     samples, data, one, two = sets
     found = compare(samples, data, ("fid",), Corners(), count=70)
-    assert found["fid"] == pytest.approx(
+    assert found["fd_corners"] == pytest.approx(
         frechet_distance(Corners()(one[np.arange(70) * 110 // 70]), Corners()(two[np.arange(70) * 130 // 70]))
     )
     assert found["protocol"]["data"]["count"] == 70
-    with pytest.raises(ValueError, match="count 1: at least 2"):
+    with pytest.raises(ValueError, match="`count` must be at least 2, got 1"):
         compare(samples, data, ("fid",), Corners(), count=1)
-    with pytest.raises(ValueError, match="metrics fud: want some of fid, kid, mifid, prdc"):
+    with pytest.raises(ValueError, match=r"`metrics` must be some of fid, kid, mifid, prdc.* got fud"):
         compare(samples, data, ("fid", "fud"), Corners())
-    with pytest.warns(UserWarning, match="kid: one of the sets has 70 images|each subset is all there is"):
+    with pytest.warns(UserWarning, match="kid: one of the sets has 70 images|each subset is the whole set"):
         compare(samples, data, ("kid",), Corners(), count=70)
     with pytest.raises(ValueError, match="5 samples and 5 data: fid, prdc needs 6 of each"):
         compare(samples, data, ("fid", "prdc"), Corners(), count=5)
 
 
+def test_data_may_be_read_once_for_several_comparisons(sets):
+    samples, data, *_ = sets
+    stats = collect_stats(data, ("fid", "prdc"), Corners())
+    assert stats.features.shape == (130, 4) and stats.moments.count == 130 and stats.images is stats.logits is None
+    whole = compare(samples, data, ("fid", "prdc"), Corners())
+    assert compare(samples, stats, ("fid", "prdc"), Corners()) == whole
+
+
+def test_features_must_be_there_and_have_a_name(sets):
+    class Nameless(Corners):
+        protocol = {}  # noqa: RUF012
+
+    samples, data, *_ = sets
+    with pytest.raises(ValueError, match="`features` are needed by fid, and none are given"):
+        compare(samples, data, ("fid",), None)
+    with pytest.raises(ValueError, match="`protocol` must name their network"):
+        compare(samples, data, ("fid",), Nameless())
+
+
+def test_the_console_offers_every_extractor():
+    assert main.NAMES == EXTRACTORS
+
+
 def test_how_far_it_is_is_told(sets, monkeypatch):
-    monkeypatch.setattr("jaxgan.evaluation.scores.READ", 64)
+    monkeypatch.setattr("jaxgan.evaluation.scores.READ_BATCH", 64)
     samples, data, *_ = sets
     told = []
     compare(samples, data, ("fid",), Corners(), count=120, progress=lambda *what: told.append(what))
@@ -142,19 +166,19 @@ def test_a_distance_from_the_console(folder, capsys):
     assert "warning: " in warned and "is not a known file of Inception's" in warned
     written = json.loads(out.read_text())
     lines = said.splitlines()
-    assert lines[0] == f"fid {written['fid']:.6g}"
+    assert lines[0] == f"fid_64 {written['fid_64']:.6g}"
     assert lines[1].startswith("  8 of ") and " against 7 of " in lines[1]
     assert lines[2].startswith("  inception-v3-2015-12-05, layer 64, weights ") and lines[2].endswith(", resize tf1")
     assert written["protocol"]["weights"].startswith(lines[2].split("weights ")[1][:8])
     _, same, _ = run(capsys, folder, "fid", "photos", "photos", *HOW)
-    assert abs(float(same.split()[1])) < 1e-3 * written["fid"]
+    assert abs(float(same.split()[1])) < 1e-3 * written["fid_64"]
     _, clean, _ = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--resize", "clean")
-    assert float(clean.split()[1]) != pytest.approx(written["fid"], rel=1e-3)
+    assert float(clean.split()[1]) != pytest.approx(written["fid_64"], rel=1e-3)
 
 
 def test_others_from_the_console(folder, capsys):
     code, said, warned = run(capsys, folder, "kid", "samples.npz", "photos", *HOW)
-    assert code == 0 and [line.split()[0] for line in said.splitlines()[:2]] == ["kid", "kid_deviation"]
+    assert code == 0 and [line.split()[0] for line in said.splitlines()[:2]] == ["kid_64", "kid_64_std"]
     assert "kid: one of the sets has 7 images" in warned
     code, said, _ = run(capsys, folder, "prdc", "samples.npz", "photos", *HOW)
     assert code == 0
@@ -178,12 +202,12 @@ def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
     ("arguments", "told"),
     [
         (("fid", "none.npz", "photos", *HOW), "none.npz'?: no such file"),
-        (("fid", "samples.npz", "photos", "--weights", "none.pth"), "weights none.pth cannot be read: No such file"),
+        (("fid", "samples.npz", "photos", "--weights", "none.pth"), "--weights none.pth cannot be read: No such file"),
         (
             ("fid", "samples.npz", "photos", "--weights", "weights.npz"),
             "layer 2048 of Inception: the file has no weights",
         ),
-        (("fid", "samples.npz", "photos", *HOW, "--count", 1), "count 1: at least 2"),
+        (("fid", "samples.npz", "photos", *HOW, "--count", 1), "--count must be at least 2, got 1"),
         (("fid", "samples.npz", "photos"), "--features inception-2048 needs --weights"),
         (("fid", "samples.npz", "photos", "--features", "classifier"), "no labels, which the classifier's features"),
         (("fid", "weights.npz", "photos", *HOW), "no array 'images' in it"),

@@ -82,7 +82,7 @@ def test_the_card(shared, tmp_path, capsys):
     figures = shared / "run" / "evaluation.json"
     try:
         for step, told in (
-            (2, "| fid | 12.5 |"),
+            (2, "| fd_classifier | 12.5 |"),  # an earlier version called it fid
             (1, "None of these parameters: the run's evaluation is of"),
             (None, "is damaged"),
         ):

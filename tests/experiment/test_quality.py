@@ -30,13 +30,13 @@ class Pixels:
     def __call__(self, images):
         return np.asarray(images, np.float32).reshape(len(images), -1)[:, ::5]
 
-    exact = logits = __call__
+    unrounded = logits = __call__
 
 
 @pytest.fixture
 def of_pixels(monkeypatch):
     """Whatever is asked for."""
-    monkeypatch.setattr("jaxgan.evaluation.scores.extractor", lambda *_: Pixels())
+    monkeypatch.setattr("jaxgan.evaluation.extractors.make_extractor", lambda *_: Pixels())
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ def test_figures_and_their_protocol(trained, capsys):
     code, text = programs.run(capsys, "evaluate", *flags)
     assert code == 0, text
     written = json.loads((trained / "evaluation.json").read_text())
-    assert f"fid {written['fid']:.6g}" in text and written["fid"] > 0
+    assert f"fid_64 {written['fid_64']:.6g}" in text and written["fid_64"] > 0
     assert "warning: x: 5 examples of 64 dimensions have a singular covariance" in text
-    assert "kid" not in written
+    assert "fid" not in written and "kid_64" not in written
     samples = written["protocol"]["samples"]
     assert {key: samples[key] for key in ("count", "step", "seed", "averaged")} == {
         "count": 5, "step": 2, "seed": 0, "averaged": ["g"],
@@ -85,13 +85,13 @@ def test_samples_are_those_of_a_seed():
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--weights", "none.pth"], "weights none.pth cannot be read: No such file"),
-        (["--weights", WEIGHTS, *HOW, "--metrics", "fud"], "--metrics fud: want some of fid, kid,"),
+        (["--weights", "none.pth"], "--weights none.pth cannot be read: No such file"),
+        (["--weights", WEIGHTS, *HOW, "--metrics", "fud"], "--metrics must be some of fid, kid,"),
         (["--weights", "none.pth", "--member", 1], "--member 1: the run in"),
         (["--weights", "none.pth", "--step", 7], "no checkpoint of step 7"),
         ([], "data.npz: no labels, which the classifier's features need; give Inception's --weights"),
         (["--features", "inception-64"], "--features inception-64 needs --weights"),
-        (["--features", "pixels"], "--features pixels: want one of classifier, inception-64"),
+        (["--features", "pixels"], "--features must be one of classifier, inception-64"),
         (["--best", "--step", 2], "--best --step 2: one of the two"),
     ],
 )
@@ -104,14 +104,14 @@ def test_what_is_wrong_is_told(flags, told, trained, capsys):
 def test_one_sample_is_no_set(trained, capsys):
     weights = trained.parent / "weights.npz"
     code, text = programs.run(capsys, "evaluate", "--run-dir", trained, "--weights", weights, *HOW, "--count", 1)
-    assert code == 2 and "--count 1: at least 2" in text
+    assert code == 2 and "--count must be at least 2, got 1" in text
 
 
 def test_metrics_of_features_need_features():
     experiment = dcgan.build(dcgan.Config(batch_size=8, z_dim=4, g_channels=4, d_channels=4, base_resolution=4))
     state = experiment.game.init(jax.random.key(0))
     for metric in ("ppl", "fid"):
-        with pytest.raises(ValueError, match=r"no(ne| features) are given"):
+        with pytest.raises(ValueError, match=f"`features` are needed by {metric}, and none are given"):
             quality.evaluate(experiment, state, [metric], None, count=8)
 
 
@@ -119,7 +119,7 @@ def test_the_length_of_paths():
     """A generator that is linear in its latents: G(z) moves along a great arc by |dz| = |z| angle."""
 
     class Linear(Pixels):
-        def exact(self, images):
+        def unrounded(self, images):
             return images.reshape(len(images), -1)
 
     experiment = dcgan.build(dcgan.Config(batch_size=8, z_dim=64, g_channels=4, d_channels=4, base_resolution=4))
@@ -146,16 +146,18 @@ def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
         assert (run_dir / "evaluations.jsonl").exists(), text
         rows = [json.loads(line) for line in (run_dir / "evaluations.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4, 6, 8, 10, 12]
-    assert set(rows[0]) == {"step", "fid", "precision", "recall", "density", "coverage", "protocol"}
+    assert set(rows[0]) == {"step", "fd_pixels", "precision", "recall", "density", "coverage", "protocol"}
     assert rows[-1]["protocol"]["samples"]["count"] == 16 and rows[-1]["protocol"]["samples"]["step"] == 12
-    assert f"step 12: fid {rows[-1]['fid']:.4g}, precision" in text
+    assert f"step 12: fd_pixels {rows[-1]['fd_pixels']:.4g}, precision" in text
     code, text = programs.run(capsys, "sample", "--best", "--run-dir", run_dir, "--out", tmp_path / "best.npz")
     best = int(re.search(r"samples of step (\d+), ", text)[1])
-    figures = {row["step"]: row["fid"] for row in rows}
+    figures = {row["step"]: row["fd_pixels"] for row in rows}
     assert best < 12 and figures[best] == min(figures.values())
     code, text = programs.run(capsys, "evaluate", "--step", 12, "--run-dir", run_dir, "--count", 16, "--metrics", "fid")
     assert code == 0, text
-    assert json.loads((run_dir / "evaluation.json").read_text())["fid"] == pytest.approx(rows[-1]["fid"], rel=1e-5)
+    assert json.loads((run_dir / "evaluation.json").read_text())["fd_pixels"] == pytest.approx(
+        rows[-1]["fd_pixels"], rel=1e-5
+    )
     contents = (run_dir / "report.html").read_text()
     assert (
         '"title":"Fr\\u00e9chet distance"' in contents and '"title":"Precision, recall, density, coverage"' in contents
@@ -167,9 +169,9 @@ def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
     page = tmp_path / "deep" / "page.html"
     console.main(["compare", str(run_dir), str(tmp_path / "other"), "--out", str(page)])
     shown = json.loads(re.search(r'id="run">(.*?)</script>', page.read_text())[1])
-    assert shown["members"]["head"][:3] == ["run", "seed", "fid"]
+    assert shown["members"]["head"][:3] == ["run", "seed", "fd_pixels"]
     assert [row[:2] for row in shown["members"]["rows"]] == [["run", "3"], ["other", "7"]]
-    assert [line["curve"] for line in shown["charts"][0]["lines"]] == ["0:evaluation/fid"]
+    assert [line["curve"] for line in shown["charts"][0]["lines"]] == ["0:evaluation/fd_pixels"]
     loss = next(chart for chart in shown["charts"] if chart["title"] == "Loss" and chart["player"] == "d")
     assert [line["label"] for line in loss["lines"]] == ["run", "other"]
     assert {line["curve"] for chart in shown["charts"] for line in chart["lines"]} == set(shown["curves"])
@@ -192,7 +194,7 @@ def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels,
     code, text = programs.run(capsys, "--steps", 2, *flags, *programs.tiny("gan"), experiment="gan")
     assert code == 0 and "step 2: not evaluated: its samples are not finite" in text, text
     (row,) = [json.loads(line) for line in (run_dir / "evaluations.jsonl").read_text().splitlines()]
-    assert row["fid"][0] > 0 and row["fid"][1] is None
+    assert row["fd_pixels"][0] > 0 and row["fd_pixels"][1] is None
     assert "step 2: no score" not in text
 
 
@@ -215,10 +217,13 @@ def test_what_cannot_be_compared(runs, told, tmp_path, capsys, monkeypatch):
         (["--evaluate-every", 0], "--evaluate-every 0: at least 1"),
         (["--features", "classifier"], "--features is of evaluations"),
         (["--metrics", "kid"], "--metrics is of evaluations"),
-        (["--evaluate-every", 2, "--metrics", "prdc", "--evaluate-count", 4], "--evaluate-count 4: prdc needs 6"),
-        (["--evaluate-every", 2, "--metrics", "cas"], "--metrics cas: it compares labels"),
+        (
+            ["--evaluate-every", 2, "--metrics", "prdc", "--evaluate-count", 4],
+            "--evaluate-count must be at least 6 for prdc, got 4",
+        ),
+        (["--evaluate-every", 2, "--metrics", "cas"], "--metrics cas compares labels"),
         (["--evaluate-every", 2, "--metrics", "ms_ssim"], "needs 176 x 176"),
-        (["--evaluate-every", 2, "--metrics", "fud"], "--metrics fud: want some of"),
+        (["--evaluate-every", 2, "--metrics", "fud"], "--metrics must be some of"),
         (["--evaluate-every", 2, "--evaluate-count", 1], "--evaluate-count 1: at least 2"),
         (["--evaluate-every", 2, "--features", "inception-64", "--weights", "none.pth"], "none.pth cannot be read"),
     ],

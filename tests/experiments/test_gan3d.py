@@ -52,7 +52,7 @@ def test_the_discriminator_pauses():
     """Above an accuracy of 0, once it was right about anything: it moves in the first step, and the generator in all."""
     built = experiment.build(experiment.Config.tiny(d_pause_accuracy=0.0))
     step = jax.jit(built.game.step)
-    batch = data.as_float(built.source.read(np.arange(8)))
+    batch = data.normalize(built.source.read(np.arange(8)))
     states = [jax.jit(built.game.init)(jax.random.key(0))]
     for _ in range(2):
         state, told = step(states[-1], batch)

@@ -121,10 +121,10 @@ def test_facades(test_data, tmp_path):
     sources = {
         part: data.pairs.load(str(folder), size=64, direction="right-to-left") for part, folder in folders.items()
     }
-    mean = data.as_float(sources["train"].read(np.arange(400)))["image"].mean(0)
+    mean = data.normalize(sources["train"].read(np.arange(400)))["image"].mean(0)
     of_mean = of_one_image(np.asarray(mean), sources["test"], weights, tmp_path, "mean")
-    print(f"fid of the mean image {of_mean:.4f}")
-    assert found["game"]["fid"] < 0.85 * found["l1"]["fid"] and found["game"]["fid"] < 0.5 * of_mean
+    print(f"fid_768 of the mean image {of_mean:.4f}")
+    assert found["game"]["fid_768"] < 0.85 * found["l1"]["fid_768"] and found["game"]["fid_768"] < 0.5 * of_mean
 
 
 def luma_psnr(made: np.ndarray, real: np.ndarray, border: int) -> float:
@@ -176,7 +176,7 @@ def test_super_resolution(test_data, tmp_path):
         name: evaluated("srgan", run, tmp_path / f"{name}.json", test_data / WEIGHTS, *more)
         for name, more in {"l2": by_l2, "game": []}.items()
     }
-    assert found["game"]["fid"] < found["l2"]["fid"]
+    assert found["game"]["fid_768"] < found["l2"]["fid_768"]
 
 
 def test_super_resolution_by_two(test_data, tmp_path):
@@ -233,14 +233,14 @@ def told_apart(parts, run, tmp_path):
 def judge(images, cache, steps):
     """A classifier, trained in a process as users have it."""
     program = (
-        "import sys; from pathlib import Path; from jaxgan import classifier, data; from jaxgan.training import memory; "
-        "memory.keep(); _, images, cache, steps = sys.argv; "
-        "classifier.trained(data.load(images), cache=Path(cache), steps=int(steps))"
+        "import sys; from pathlib import Path; from jaxgan import data; from jaxgan.core import system; "
+        "from jaxgan.evaluation import classifier; system.keep_freed_memory(); _, images, cache, steps = sys.argv; "
+        "classifier.train_classifier(data.load(images), cache=Path(cache), steps=int(steps))"
     )
     command = [sys.executable, "-c", program, images, cache, str(steps)]
     subprocess.run(command, check=True, env=os.environ | programs.AS_USERS)
     (kept,) = cache.iterdir()
-    found = classifier.trained(data.load(str(images)), cache=cache, steps=steps)
+    found = classifier.train_classifier(data.load(str(images)), cache=cache, steps=steps)
     assert [kept] == list(cache.iterdir())  # read, not trained anew
     return found
 

@@ -13,7 +13,7 @@ from experiments import stylegan2 as experiment
 from jaxgan import latents
 from jaxgan.cli.program import with_preset
 from jaxgan.core.keys import fold_in_keys
-from jaxgan.data import as_float
+from jaxgan.data import normalize
 from jaxgan.editing.styles import sefa
 from jaxgan.models import stylegan2
 from jaxgan.training.checkpoints import Checkpoints, checksums
@@ -24,7 +24,7 @@ def tiny(**changes):
 
 
 def examples(built, count=8):
-    return as_float(built.source.read(np.arange(count)))
+    return normalize(built.source.read(np.arange(count)))
 
 
 def test_the_averages_half_life_grows_with_the_images_seen():

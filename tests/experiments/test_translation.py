@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from experiments import srgan
-from jaxgan.data import Arrays, Unpaired, as_float
+from jaxgan.data import Arrays, Unpaired, normalize
 from jaxgan.experiment import TranslationSettings, quality
-from jaxgan.experiment.quality import PixelScore
+from jaxgan.experiment.pixel_score import PixelScore
 from jaxgan.models import vgg
 
 RNG = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def test_both_of_a_pair_are_augmented_alike():
 def test_labels_of_the_data_are_no_images(name):
     source = Arrays(images(8), labels=np.arange(8, dtype=np.int32) % 2, classes=("a", "b"))
     experiment = built(name, source)
-    batch = as_float(experiment.source.read(np.arange(8)))
+    batch = normalize(experiment.source.read(np.arange(8)))
     assert {"d/loss", "g/loss"} <= set(one_step(experiment, batch))
 
 
@@ -73,7 +73,9 @@ def test_every_input_is_translated_once_and_every_image_counts_once(of_images, o
     experiment = built("cyclegan", source)
     assert (experiment.samples, len(experiment.measured)) == (of_inputs, of_images)
     np.testing.assert_array_equal(experiment.measured.read(np.arange(of_images))["image"], source.images.images)
-    with pytest.raises(ValueError, match=f"--count {of_inputs + 1}: there are {of_inputs} images to make samples of"):
+    with pytest.raises(
+        ValueError, match=f"`count` must be at most {of_inputs}, the number of inputs of samples, got {of_inputs + 1}"
+    ):
         quality.evaluate(experiment, None, ["fid"], None, count=of_inputs + 1)  # pyright: ignore
     state = jax.jit(experiment.game.init)(jax.random.key(0))
     assert np.isfinite(PixelScore(experiment, 0)(state))
@@ -82,7 +84,7 @@ def test_every_input_is_translated_once_and_every_image_counts_once(of_images, o
 def test_without_a_game_the_discriminator_waits():
     experiment = built("pix2pix", Arrays(images(8)), adv_weight=0.0)
     state = jax.jit(experiment.game.init)(jax.random.key(0))
-    after, told = jax.jit(experiment.game.step)(state, as_float(experiment.source.read(np.arange(8))))
+    after, told = jax.jit(experiment.game.step)(state, normalize(experiment.source.read(np.arange(8))))
     assert {"d/waiting", "g/l1"} <= set(told) and "g/adversarial" not in told
     changed = {
         net: jax.tree.map(lambda a, b: bool((a != b).any()), *((s.params[net], s.stats[net]) for s in (state, after)))
@@ -178,7 +180,7 @@ def test_the_game_leaves_the_contents_network_alone(tmp_path):
     }
     experiment = built("srgan", Arrays(images(8, 32)), **config, resolution=32)
     state = jax.jit(experiment.game.init)(jax.random.key(0))
-    after, told = jax.jit(experiment.game.step)(state, as_float(experiment.source.read(np.arange(8))))
+    after, told = jax.jit(experiment.game.step)(state, normalize(experiment.source.read(np.arange(8))))
     assert float(told["g/content"]) > 0
     for before, now in zip(*(jax.tree.leaves(x.params["content"]) for x in (state, after)), strict=True):
         np.testing.assert_array_equal(before, now)
@@ -203,7 +205,7 @@ def test_srgans_discriminator_learns_to_tell_reals(discriminator, loss, gamma, a
     state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step)
     told, metrics = [], {}
     for i in range(40):
-        state, metrics = step(state, as_float(source.read(np.arange(8 * i, 8 * i + 8) % 64)))
+        state, metrics = step(state, normalize(source.read(np.arange(8 * i, 8 * i + 8) % 64)))
         told.append(float(metrics["d/loss"]))
     assert told[0] > at_first and np.mean(told[-5:]) < at_last
     assert ("d/r1" in metrics) == (gamma > 0)
@@ -218,7 +220,7 @@ def test_srgans_players_move_at_the_games_rate():
     """By Adam's first moves, which are as large as the rate: L2 alone has its own."""
     source = Arrays(images(8))
     experiment = built("srgan", source, pretrain_steps=30, learning_rate=1e-3, game_learning_rate=1e-5)
-    batch, first = as_float(source.read(np.arange(8))), jax.jit(experiment.at(0).init)(jax.random.key(0))
+    batch, first = normalize(source.read(np.arange(8))), jax.jit(experiment.at(0).init)(jax.random.key(0))
     alone, game = jax.jit(experiment.at(0).step), jax.jit(experiment.at(30).step)
     state, _ = alone(first, batch)
     np.testing.assert_allclose(moved(state, first), 1e-3, rtol=0.05)

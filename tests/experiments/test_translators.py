@@ -60,9 +60,9 @@ def test_evaluations_rank_checkpoints_by_pairs(run):
     [
         (
             ["evaluate", "--metrics", "ppl"],
-            "--metrics ppl: of paths between latents, and these samples are made of images",
+            "--metrics ppl follows paths between latents, and these samples are made of images",
         ),
-        (["evaluate", "--metrics", "l1", "--count", 100_000], "--count 100000: there are"),
+        (["evaluate", "--metrics", "l1", "--count", 100_000], "--count must be at most"),
         (["sample", "--out", "a.gif"], "samples are made of images, not of latents to move between"),
         (["evaluate"], "photos train: no labels, which the classifier's features need; give Inception's --weights"),
     ],
@@ -77,7 +77,7 @@ def test_pairs_are_for_those_who_have_them(tmp_path, capsys):
     """A metric of pairs is refused where nothing says what a sample should be, before anything is trained."""
     flags = [*programs.tiny("gan"), "--evaluate-every", 1, "--metrics", "psnr", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, "--steps", 1, *flags, "--devices", 1, experiment="gan")
-    assert code == 2 and "--metrics psnr: of pairs, and no image here says what a sample should be" in text
+    assert code == 2 and "--metrics psnr compare pairs" in text
     assert not (tmp_path / "run").exists()
 
 

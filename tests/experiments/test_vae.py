@@ -9,7 +9,7 @@ from helpers import files, programs
 
 from experiments import vae
 from jaxgan import data
-from jaxgan.data import Arrays, as_float
+from jaxgan.data import Arrays, normalize
 from jaxgan.training.checkpoints import Checkpoints
 
 SOURCE = Arrays(np.random.default_rng(0).integers(0, 256, (40, 6, 6, 1), np.uint8))
@@ -67,7 +67,7 @@ KEYS = jax.random.split(jax.random.key(2), DRAWS)
 def test_the_elbo_is_log_p_less_the_posteriors_distance():
     """log p(x) = ELBO + KL(q(z|x) || p(z|x)), Kingma and Welling 2014, equation 1; averaged over its noise."""
     experiment, _, nets = built(z_dim=1)
-    for image in as_float(SOURCE.read(np.arange(3)))["image"]:
+    for image in normalize(SOURCE.read(np.arange(3)))["image"]:
         exact = Exact(experiment, nets, image)
         assert exact.distance > 20 * exact.error  # or the bound would be met, and the equation say little
         assert exact.elbo == pytest.approx(exact.log_p - exact.distance, abs=4 * exact.error)
@@ -76,7 +76,7 @@ def test_the_elbo_is_log_p_less_the_posteriors_distance():
 def test_more_importance_weights_tighten_the_bound():
     """ELBO < L_5 < L_50 < log p(x): Burda et al. 2016, theorem 1, with the experiment's own ELBO."""
     experiment, _, nets = built(z_dim=1)
-    exact = Exact(experiment, nets, as_float(SOURCE.read(np.arange(1)))["image"][0])
+    exact = Exact(experiment, nets, normalize(SOURCE.read(np.arange(1)))["image"][0])
     z = exact.q.rvs((4000, 50), np.random.default_rng(3))
     weights = np.interp(z, POINTS, exact.likelihood) + scipy.stats.norm.logpdf(z) - exact.q.logpdf(z)
     few, many = (float((np.logaddexp.reduce(weights[:, :k], axis=1) - np.log(k)).mean()) for k in (5, 50))
@@ -89,7 +89,7 @@ def test_a_step_is_pytorchs():
     torch = pytest.importorskip("torch")
     experiment, state, nets = built(z_dim=4)
     game = experiment.game
-    batch = as_float(SOURCE.read(np.arange(8)))
+    batch = normalize(SOURCE.read(np.arange(8)))
     after, metrics = jax.jit(game.step)(state, batch)
     keys = game_keys(state, 8)
     epsilon = torch.tensor(np.asarray(experiment.sampling.latents(keys)))
@@ -232,7 +232,7 @@ def test_mnists_elbo_is_what_others_print(kind, test_data, tmp_path):
     programs.done("--quiet", *words, experiment="vae")
     experiment = vae.build(vae.Config(data=str(tmp_path / "t10k.npz"), hidden=hidden))
     state = newest(tmp_path / "run", experiment)
-    tests = as_float(experiment.source.read(np.arange(10_000)))
+    tests = normalize(experiment.source.read(np.arange(10_000)))
     nets = experiment.game.functions(state, ema=False)  # the printed losses are of the weights themselves
     found = terms_of(experiment, nets, tests, jax.random.split(jax.random.key(1), 10_000))
     bound = importance_weighted_bound(nets, tests["image"][:1000], 50)

@@ -28,7 +28,7 @@ from jaxgan import latents, losses, total
 from jaxgan.cli import program
 from jaxgan.core.networks import Net
 from jaxgan.data import load
-from jaxgan.data.source import Part, in_memory
+from jaxgan.data.source import Subset, read_into_memory
 from jaxgan.models.dcgan import Generator
 
 STEPS = 2000
@@ -83,7 +83,7 @@ def _deaf(config, source=None):
 
 def _few(config, source=None):
     source = load("digits") if source is None else source
-    return dcgan.build(config, in_memory(Part(source, jnp.arange(64 + config.num_held_out) * 7 % len(source))))
+    return dcgan.build(config, read_into_memory(Subset(source, jnp.arange(64 + config.num_held_out) * 7 % len(source))))
 
 
 def _hopping(config, source=None):

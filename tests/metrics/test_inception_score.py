@@ -12,7 +12,7 @@ def test_sure_of_all_classes_alike(classes):
     logits = 100 * np.eye(classes)[np.arange(50 * classes) % classes]
     found = inception_score(logits, splits=5, seed=None)
     assert found.mean == pytest.approx(classes, rel=1e-12)
-    assert found.deviation == pytest.approx(0, abs=1e-12)
+    assert found.std == pytest.approx(0, abs=1e-12)
 
 
 def test_its_minimum():
@@ -33,7 +33,7 @@ def test_torch_fidelitys_figure():
     logits = 3 * np.random.RandomState(3).normal(size=(600, 24)).astype(np.float32)
     found = inception_score(logits, splits=5)
     assert found.mean == pytest.approx(5.91852957, rel=1e-7)
-    assert found.deviation == pytest.approx(0.21355594, rel=1e-6)
+    assert found.std == pytest.approx(0.21355594, rel=1e-6)
 
 
 def test_errors():

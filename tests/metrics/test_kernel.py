@@ -18,7 +18,7 @@ def test_the_definition_written_out():
     across = sum(kernel(a, b) for a in x for b in y) / 49
     found = kernel_distance(x, y, subsets=1, size=7)  # one subset of all: whatever its order
     assert found.mean == pytest.approx(sum(within) - 2 * across, rel=1e-12)
-    assert found.deviation == 0
+    assert found.std == 0
 
 
 def test_torch_fidelitys_figure():
@@ -27,10 +27,10 @@ def test_torch_fidelitys_figure():
     x, y = draws.normal(size=(600, 24)), draws.normal(size=(500, 24)) * 0.9 + 0.15
     found = kernel_distance(x, y, subsets=20, size=300)
     assert found.mean == pytest.approx(0.0834731, abs=1e-6)
-    assert found.deviation == pytest.approx(0.0148437, abs=1e-6)
+    assert found.std == pytest.approx(0.0148437, abs=1e-6)
     other = kernel_distance(x, y, subsets=20, size=300, seed=1)
     assert other.mean != found.mean
-    assert abs(other.mean - found.mean) < 3 * found.deviation
+    assert abs(other.mean - found.mean) < 3 * found.std
 
 
 def test_it_has_no_bias():

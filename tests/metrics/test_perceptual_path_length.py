@@ -14,7 +14,7 @@ def test_a_linear_generator():
     steps = RNG.normal(size=z.shape)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     for epsilon in (1e-2, 1e-4):
-        found = perceptual_path_length(z @ matrix, (z + epsilon * steps) @ matrix, epsilon, kept=1.0)
+        found = perceptual_path_length(z @ matrix, (z + epsilon * steps) @ matrix, epsilon, central_share=1.0)
         assert found == pytest.approx(np.square(matrix).sum() / 16, rel=0.02)
 
 
@@ -23,17 +23,22 @@ def test_what_is_far_out_is_left_out():
     end = np.full((1000, 1), 2.0)
     end[:5] = 1e6
     assert perceptual_path_length(start, end, 1.0) == 4.0
-    assert perceptual_path_length(start, end, 1.0, kept=1.0) > 1e9
+    assert perceptual_path_length(start, end, 1.0, central_share=1.0) > 1e9
 
 
 @pytest.mark.parametrize(
     ("start", "end", "how", "told"),
     [
-        (np.zeros((3, 2)), np.zeros((4, 2)), {}, "3 starts and 4 ends: want as many"),
+        (np.zeros((3, 2)), np.zeros((4, 2)), {}, "`start` and `end` must be equally many, got 3 and 4"),
         (np.zeros((3, 2)), np.zeros((3, 3)), {}, "features of shapes"),
         (np.zeros((3, 2)), np.full((3, 2), np.nan), {}, "end: 3 of 3 examples have features that are NaN"),
-        (np.zeros((3, 2)), np.zeros((3, 2)), {"epsilon": 0}, "epsilon 0, kept 0.98: epsilon is above 0"),
-        (np.zeros((3, 2)), np.zeros((3, 2)), {"kept": 1.5}, "kept above 0 and at most 1"),
+        (np.zeros((3, 2)), np.zeros((3, 2)), {"epsilon": 0}, "`epsilon` must be above 0, got 0"),
+        (
+            np.zeros((3, 2)),
+            np.zeros((3, 2)),
+            {"central_share": 1.5},
+            "`central_share` must be above 0 and at most 1, got 1.5",
+        ),
     ],
 )
 def test_errors(start, end, how, told):

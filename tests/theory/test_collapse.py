@@ -71,7 +71,7 @@ def probabilities(mnist):
 
     @jax.jit
     def step(params, state, batch, key):
-        images = data.as_float(batch)["image"]
+        images = data.normalize(batch)["image"]
         images = transforms.crop(jax.random.split(key, size), images, 2)
         updates, state = adam.update(jax.grad(loss)(params, images, batch["label"]), state)
         return optax.apply_updates(params, updates), state

@@ -1,10 +1,34 @@
-"""Images to the size that a feature network takes, in the two ways that published figures were made."""
+"""Images as feature networks take them: as bytes, and resized in the two ways that published figures were made."""
 
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+
+def as_bytes(images: np.ndarray) -> np.ndarray:
+    """Images, [N, height, width, C], as uint8: floats in [-1, 1] are rounded to 0 to 255, bytes stay.
+
+    Unlike ``media.to_bytes``, which clips what it draws, this refuses values that are out of range: a metric of
+    clipped images would be a wrong figure.
+
+    Raises:
+      ValueError: the shape or dtype is another, a value is outside [-1, 1], or there are no images.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or not images.size:
+        raise ValueError(f"Images must be [N, height, width, C], got shape {images.shape}.")
+    if images.dtype == np.uint8:
+        return images
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(f"Images must be uint8 from 0 to 255, or floats from -1 to 1, got {images.dtype}.")
+    if not (images.min() >= -1 and images.max() <= 1):  # NaN also fails this
+        raise ValueError(
+            f"Float images must be from -1 to 1, got {images.min():.4g} to {images.max():.4g}; divide by 127.5 and "
+            "subtract 1, or give uint8."
+        )
+    return np.rint((images.astype(np.float32) + 1) * 127.5).astype(np.uint8)
 
 
 def resize_tf1(images: jax.Array, size: int) -> jax.Array:
@@ -23,7 +47,7 @@ def resize_tf1(images: jax.Array, size: int) -> jax.Array:
 
 @functools.cache
 def _bilinear(count: int, size: int) -> np.ndarray:
-    """[size, count]: which pixels of a line each new one is made of."""
+    """The matrix of a bilinear resize along one axis, [size, count]."""
     at = np.arange(size, dtype=np.float32) * np.float32(count / size)
     low = np.minimum(at.astype(int), count - 1)
     share = at - low

@@ -1,9 +1,9 @@
-"""Resizing: TensorFlow 1's by hand and pixel by pixel, and clean-fid's against its own figures."""
+"""Bytes; and resizing: TensorFlow 1's by hand and pixel by pixel, and clean-fid's against its own figures."""
 
 import numpy as np
 import pytest
 
-from jaxgan.evaluation.resize import resize_clean, resize_tf1
+from jaxgan.evaluation.preprocessing import as_bytes, resize_clean, resize_tf1
 
 RNG = np.random.default_rng(4)
 
@@ -47,3 +47,23 @@ def test_clean_averages_what_tf1_leaves_out():
     stripes = np.tile(np.array([0, 0, 0, 255], np.uint8), 16)[None, None, :, None].repeat(64, 1)
     assert np.asarray(resize_tf1(stripes, 16)).max() == 0
     assert abs(resize_clean(stripes, 16).mean() - 255 / 4) < 1
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (np.zeros((2, 8, 8), np.uint8), r"Images must be \[N, height, width, C\], got shape \(2, 8, 8\)"),
+        (np.zeros((0, 8, 8, 3), np.uint8), r"got shape \(0, 8, 8, 3\)"),
+        (np.zeros((2, 8, 8, 3), np.int64), "Images must be uint8 from 0 to 255, or floats from -1 to 1, got int64"),
+        (np.full((2, 8, 8, 3), 255.0), "Float images must be from -1 to 1, got 255 to 255; divide by 127.5"),
+        (np.full((2, 8, 8, 3), np.nan, np.float32), "got nan to nan"),
+    ],
+)
+def test_images_that_are_none(images, told):
+    with pytest.raises(ValueError, match=told):
+        as_bytes(images)
+
+
+def test_bytes():
+    found = as_bytes(np.array([-1, -0.996, 0, 1], np.float32).reshape(1, 2, 2, 1))
+    assert found.reshape(-1).tolist() == [0, 1, 128, 255]

@@ -1,0 +1,69 @@
+"""A quick score for the best checkpoint of a run, on coarse pixels."""
+
+import math
+
+import jax
+import numpy as np
+
+from jaxgan.core.state import State
+from jaxgan.data import normalize
+from jaxgan.experiment.experiment import SAMPLE_BATCH, Experiment
+from jaxgan.metrics import gaussian_distance, moments
+
+MAX_EXAMPLES = 1024
+MAX_FEATURES = 64
+
+
+class PixelScore:
+    """The Fréchet distance between coarse pixels of samples and of data; lower is better.
+
+    Images are averaged down to at most 8 x 8 and grey, voxels to 4 x 4 x 4, so the score is cheap, and blind to
+    detail: it ranks checkpoints of one run, and does not compare models.
+
+    Args:
+      experiment: draws the samples, and has the data.
+      seed: seed of the examples and samples that are compared, at most 1,024 of each.
+    """
+
+    def __init__(self, experiment: Experiment, seed: int):
+        source = experiment.measured
+        count = min(MAX_EXAMPLES, len(source))
+        indices = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
+        pixels = []
+        for start in range(0, count, SAMPLE_BATCH):  # coarse pixels are small, the examples may not be
+            images = source.read(indices[start : start + SAMPLE_BATCH])["image"]
+            pixels.append(coarse_pixels(np.asarray(normalize({"image": images})["image"])))
+        self._real = moments(np.concatenate(pixels))
+        self._z = experiment.draw(seed + 1, np.arange(count))
+        self._sample = experiment.sampler()
+
+    def __call__(self, state: State) -> float:
+        """The score of a state; infinite if a sample is not finite, or if there is but one example."""
+        if self._real.count < 2:
+            return math.inf  # one example has no covariance
+        pixels = []
+        for start in range(0, self._real.count, SAMPLE_BATCH):
+            z = jax.tree.map(lambda x: x[start : start + SAMPLE_BATCH], self._z)  # noqa: B023
+            pixels.append(coarse_pixels(self._sample(state, z)))
+        pixels = np.concatenate(pixels)
+        if not np.isfinite(pixels).all():
+            return math.inf
+        fake = moments(pixels)
+        return gaussian_distance(fake.mean, fake.covariance, self._real.mean, self._real.covariance)
+
+
+def coarse_pixels(examples: np.ndarray) -> np.ndarray:
+    """At most 64 features of each example, [N, D].
+
+    Images, [N, h, w, C], and voxels, [N, d, h, w, C], are averaged over channels and over blocks; rows and columns
+    that do not fill a block are left out. Of other examples, [N, ...], the first 64 numbers are taken.
+    """
+    if examples.ndim < 4:
+        return examples.reshape(len(examples), -1)[:, :MAX_FEATURES]
+    grey = examples.mean(-1)
+    cells = round(MAX_FEATURES ** (1 / (grey.ndim - 1)))  # along each axis, at most
+    blocks = [max(1, math.ceil(n / cells)) for n in grey.shape[1:]]
+    counts = [n // block for n, block in zip(grey.shape[1:], blocks)]
+    whole = grey[(slice(None), *(slice(count * block) for count, block in zip(counts, blocks)))]
+    by_block = whole.reshape(len(grey), *(n for pair in zip(counts, blocks) for n in pair))
+    return by_block.mean(tuple(range(2, by_block.ndim, 2))).reshape(len(grey), -1)

@@ -1,0 +1,68 @@
+"""Names of figures, which say what features they were measured with, for this version's files and older ones."""
+
+import doctest
+
+import pytest
+
+from jaxgan.evaluation import figure_name, figures, format_result, with_current_names
+
+INCEPTION = {"features": figures.INCEPTION, "layer": 2048}
+CLASSIFIER = {"features": "classifier", "trained_on": "digits", "accuracy": 0.98765}
+
+
+@pytest.mark.parametrize(
+    ("name", "of_inception", "of_layer_768", "of_classifier"),
+    [
+        ("fid", "fid", "fid_768", "fd_classifier"),
+        ("kid", "kid", "kid_768", "kd_classifier"),
+        ("kid_std", "kid_std", "kid_768_std", "kd_classifier_std"),
+        ("mifid", "mifid", "mifid_768", "mifd_classifier"),
+        ("is", "is", "is", "is_classifier"),
+        ("is_std", "is_std", "is_std", "is_classifier_std"),
+        ("ppl", "ppl_2048", "ppl_768", "ppl_classifier"),
+        ("precision", "precision", "precision", "precision"),
+        ("modes_kl", "modes_kl", "modes_kl", "modes_kl"),
+        ("psnr", "psnr", "psnr", "psnr"),
+    ],
+)
+def test_a_published_name_stands_for_the_published_features(name, of_inception, of_layer_768, of_classifier):
+    assert figure_name(name, INCEPTION) == of_inception
+    assert figure_name(name, {**INCEPTION, "layer": 768}) == of_layer_768
+    assert figure_name(name, CLASSIFIER) == of_classifier
+    for protocol in (INCEPTION, {**INCEPTION, "layer": 768}, CLASSIFIER):
+        assert figure_name(figure_name(name, protocol), CLASSIFIER) in (figure_name(name, protocol), of_classifier)
+    assert figure_name(name, {}) == name
+
+
+def test_figures_of_an_earlier_version_get_their_current_names():
+    older = {"fid": 3.0, "kid": 0.1, "kid_deviation": 0.01, "precision": 0.5, "protocol": CLASSIFIER}
+    current = with_current_names(older)
+    assert current == {
+        "fd_classifier": 3.0,
+        "kd_classifier": 0.1,
+        "kd_classifier_std": 0.01,
+        "precision": 0.5,
+        "protocol": CLASSIFIER,
+    }
+    assert with_current_names(current) == current
+    assert with_current_names({"step": 2, "fid": [3.0, None], "protocol": INCEPTION})["fid"] == [3.0, None]
+    for unknown in ({"fid": 3.0}, {"fid": 3.0, "protocol": "damaged"}, {"fid": 3.0, "protocol": {}}):
+        assert with_current_names(unknown) == unknown
+
+
+def test_lines_for_people_tell_the_figures_the_sets_and_the_features():
+    sets = {name: {"name": name, "count": 1234} for name in ("samples", "data")}
+    lines = format_result(
+        {"fd_classifier": 1.23456789, "protocol": {**sets, **CLASSIFIER, "weights": "0123456789abcdef" * 4}}
+    )
+    assert lines == [
+        "fd_classifier 1.23457",
+        "  1,234 of samples against 1,234 of data",
+        "  classifier, trained on digits, accuracy 0.9877, weights 01234567",
+    ]
+    assert format_result({"psnr": 30.0, "protocol": sets}) == ["psnr 30", "  1,234 of samples against 1,234 of data"]
+
+
+def test_the_documented_examples_hold():
+    found = doctest.testmod(figures)
+    assert found.attempted >= 2 and not found.failed
