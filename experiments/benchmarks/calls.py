@@ -19,7 +19,7 @@ from experiments.benchmarks.paired import race, timed
 from jaxgan import parallel
 from jaxgan.core import axis
 from jaxgan.games.population import Population
-from jaxgan.training.steps import TOGETHER
+from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 MEMBERS, EXAMPLES = 8, 2000
 
@@ -45,7 +45,7 @@ def forms(case: Case) -> dict[str, Callable[[], float]]:
     size = case.batch * game.batch_multiple
     one, ten, of_all = (
         rng.integers(EXAMPLES, size=shape, dtype=np.int32)
-        for shape in ((size,), (TOGETHER, size), (TOGETHER, size, MEMBERS))
+        for shape in ((size,), (MAX_STEPS_PER_CALL, size), (MAX_STEPS_PER_CALL, size, MEMBERS))
     )
     picked = lambda data, rows: data[rows]  # noqa: E731
     how: dict[str, Any] = {"prepare": picked, "resident": data}
@@ -57,13 +57,15 @@ def forms(case: Case) -> dict[str, Callable[[], float]]:
     shared = lambda: parallel.share_out(states(), spread)  # noqa: E731
     spread_over_one = {"in_axes": (None, None, 0), "out_axes": None, "devices": on, "donate_argnums": 0}
     mapped = jax.pmap(lambda state, data, rows: game.step(state, picked(data, rows)), axis.NAME, **spread_over_one)
-    together = parallel.pmap(game, on, **how, together=TOGETHER)
-    members = parallel.members(population, spread, **how, together=TOGETHER)
+    together = parallel.pmap(game, on, **how, together=MAX_STEPS_PER_CALL)
+    members = parallel.members(population, spread, **how, together=MAX_STEPS_PER_CALL)
     return {
-        "jit": timed(lambda state, _: plain(state, resident, one), state(), TOGETHER, TOGETHER),
-        "pmap": timed(lambda state, _: mapped(state, resident, one[None]), replicated(), TOGETHER, TOGETHER),
-        "ten a call": timed(lambda state, _: together(state, ten), replicated(), 1, TOGETHER),
-        f"{MEMBERS} games, ten a call": timed(lambda state, _: members(state, of_all), shared(), 1, TOGETHER),
+        "jit": timed(lambda state, _: plain(state, resident, one), state(), MAX_STEPS_PER_CALL, MAX_STEPS_PER_CALL),
+        "pmap": timed(
+            lambda state, _: mapped(state, resident, one[None]), replicated(), MAX_STEPS_PER_CALL, MAX_STEPS_PER_CALL
+        ),
+        "ten a call": timed(lambda state, _: together(state, ten), replicated(), 1, MAX_STEPS_PER_CALL),
+        f"{MEMBERS} games, ten a call": timed(lambda state, _: members(state, of_all), shared(), 1, MAX_STEPS_PER_CALL),
     }
 
 

@@ -31,7 +31,7 @@ from jaxgan import parallel
 from jaxgan.core import system
 from jaxgan.data import Arrays, Unpaired
 from jaxgan.interop import pix2pix
-from jaxgan.training.steps import TOGETHER
+from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 NAME = "experiments.benchmarks.cyclegan"
 FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "compiled")}
@@ -114,7 +114,7 @@ def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
     """Milliseconds a step."""
     system.keep_freed_memory()
     game, batch = game_of(config), images(config)
-    steps = TOGETHER if form == FORMS["jaxgan"][1] else 1
+    steps = MAX_STEPS_PER_CALL if form == FORMS["jaxgan"][1] else 1
     batches = jax.device_put({name: np.stack([x] * steps) for name, x in batch.items()})
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None

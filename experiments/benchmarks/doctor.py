@@ -24,7 +24,7 @@ from jaxgan.monitoring import diagnostics
 from jaxgan.monitoring.probe import Probe
 from jaxgan.training import steps
 from jaxgan.training.runs import make_run
-from jaxgan.training.steps import TOGETHER
+from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 WARM = 3  # that are compiled, and not counted
 
@@ -49,23 +49,23 @@ def main(options: Options) -> None:
     on = run.devices(None)
     experiment = run.experiment
     images = parallel.replicate({"image": read_into_memory(experiment.source).images}, on, local=True)
-    step = run.compile_step(0, on, "pmap", prepare=steps.prepare, resident=images, together=TOGETHER)
+    step = run.compile_step(0, on, "pmap", prepare=steps.prepare, resident=images, together=MAX_STEPS_PER_CALL)
     state = run.place(jax.jit(run.game.init)(run.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)
     probe, of_steps, of_probes = Probe(experiment, 0), [], []
     for i in range(options.pairs + WARM):
-        indices = np.stack([batches.indices(TOGETHER * i + j) for j in range(TOGETHER)])
+        indices = np.stack([batches.indices(MAX_STEPS_PER_CALL * i + j) for j in range(MAX_STEPS_PER_CALL)])
         start = time.perf_counter()
         state, _ = jax.block_until_ready(step(state, indices))
         between = time.perf_counter()
         jax.block_until_ready(probe(run.probe_state(state)))
         if i >= WARM:
-            of_steps.append((between - start) / TOGETHER * 1e3)
+            of_steps.append((between - start) / MAX_STEPS_PER_CALL * 1e3)
             of_probes.append((time.perf_counter() - between) * 1e3)
     a_step, a_probe = np.median(of_steps), np.median(of_probes)
-    share = a_probe / (diagnostics.EVERY * a_step)
+    share = a_probe / (diagnostics.PROBE_EVERY * a_step)
     print(f"{options.experiment} on {system.hardware()}: a step {a_step:.2f} ms, a probe {a_probe:.2f} ms")
-    print(f"one probe in {diagnostics.EVERY} steps: at most {share:.2%} of a step")
+    print(f"one probe in {diagnostics.PROBE_EVERY} steps: at most {share:.2%} of a step")
 
 
 if __name__ == "__main__":

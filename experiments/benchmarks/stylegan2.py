@@ -47,7 +47,7 @@ from jaxgan.data import Arrays
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length import _DIRECTION
 from jaxgan.models.stylegan2 import _maps
-from jaxgan.training.steps import TOGETHER
+from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 NAME = "experiments.benchmarks.stylegan2"
 HALVES = ("ten in halves", "in halves")
@@ -153,7 +153,7 @@ def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     system.keep_freed_memory()
     if form in HALVES:
         config = dataclasses.replace(config, grad_accum_steps=2)
-    game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else TOGETHER
+    game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else MAX_STEPS_PER_CALL
     batches = np.stack([images(config)] * most)
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None

@@ -25,13 +25,13 @@ from jaxgan import parallel
 from jaxgan.cli import doctor
 from jaxgan.core import system
 from jaxgan.core.keys import example_keys, latents
-from jaxgan.training.loop import CALL_SECONDS
-from jaxgan.training.steps import TOGETHER
+from jaxgan.training.schedule import MAX_CALL_SECONDS
+from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 SAMPLES = (1, 64, 1024)
 AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most
 EXAMPLES = 10_000  # of the data set that batches are drawn from
-OURS = {"one step a call": None, "ten a call": TOGETHER}
+OURS = {"one step a call": None, "ten a call": MAX_STEPS_PER_CALL}
 FORMS = {
     "eager": {"channels_last": True},
     "eager, channels first": {"channels_last": False},
@@ -101,7 +101,7 @@ def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
 
     data = np.random.default_rng(1).normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
     prepare = lambda data, rows: data[rows]  # noqa: E731
-    at_once = max(1, min(TOGETHER, int(1e3 * CALL_SECONDS / result["ms"])))  # as a run does
+    at_once = max(1, min(MAX_STEPS_PER_CALL, int(1e3 * MAX_CALL_SECONDS / result["ms"])))  # as a run does
     picked = parallel.pmap(game, on, prepare=prepare, resident=data, together=at_once)
     other = parallel.replicate(game.init(jax.random.key(0)), on)
     rng = np.random.default_rng(2)

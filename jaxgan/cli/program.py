@@ -35,11 +35,13 @@ from jaxgan.evaluation import extractors
 from jaxgan.experiment import parameter_file as files, quality
 from jaxgan.experiment.experiment import Build
 from jaxgan.experiment.translation import directions
-from jaxgan.monitoring import metrics_file
 from jaxgan.monitoring.run_directory import PROJECTIONS, read_config
 from jaxgan.reporting import report
-from jaxgan.training import loop
 from jaxgan.training.checkpoints import checksums
+from jaxgan.training.divergence import Diverged
+from jaxgan.training.options import RunOptions
+from jaxgan.training.sample_writer import signature
+from jaxgan.training.signals import Interrupted
 
 VERBS = ("train", "sample", "translate", "project", "evaluate", "export", "report", "inspect")
 
@@ -82,7 +84,7 @@ def main(
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         )
-    except loop.Interrupted as stop:
+    except Interrupted as stop:
         sys.exit(128 + stop.number)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -93,7 +95,7 @@ def main(
         OSError,
         OverflowError,
         MemoryError,
-        metrics_file.Diverged,
+        Diverged,
         jax.errors.JaxRuntimeError,
     ) as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
@@ -113,7 +115,7 @@ def main(
 
 def _flags(config_class: type) -> set[str]:
     """The arguments that some verb has a flag for."""
-    classes = (config_class, loop.Options, Control)
+    classes = (config_class, RunOptions, Control)
     fields = {field.name for own in classes for field in dataclasses.fields(own)}
     verbs = _verbs("", config_class, lambda config: None, None, (), "").values()
     return fields | {name for verb in verbs for name in inspect.signature(verb).parameters}
@@ -188,10 +190,10 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
 
     # What the signature cannot say: the flags of this experiment's own settings, without a prefix.
     train.__annotations__["experiment"] = tyro.conf.OmitArgPrefixes[config_class]
-    train.__annotations__["run"] = tyro.conf.OmitArgPrefixes[loop.Options]
+    train.__annotations__["run"] = tyro.conf.OmitArgPrefixes[RunOptions]
     choices = (*presets, None)  # of no account here: ``default`` has the settings of the one asked for
     train.__annotations__["preset"] = Literal[choices] if presets else tyro.conf.Suppress[tyro.conf.Fixed[None]]
-    train.__defaults__ = (default, loop.Options(), False, None)
+    train.__defaults__ = (default, RunOptions(), False, None)
 
     def sample(
         out: str,
@@ -227,8 +229,8 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
         if styles and not (count is label is None and control == PLAIN):
             raise ValueError("--styles: images are made as they were found; give no count, label or control besides")
         if styles:
-            return sample_projected(drawn, list(map(Path, styles)), Path(out), loop.signature(name))
-        verbs.sample(drawn, loop.signature(name), count, seed, Path(out), label, control)
+            return sample_projected(drawn, list(map(Path, styles)), Path(out), signature(name))
+        verbs.sample(drawn, signature(name), count, seed, Path(out), label, control)
 
     def evaluate(
         run_dir: str = f"runs/{name}",
@@ -307,7 +309,7 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
             translator,
             Path(images),
             Path(out),
-            loop.signature(name),
+            signature(name),
             masks=Path(masks) if masks else None,
             log=print,
         )
@@ -340,7 +342,7 @@ def _verbs(name, config_class, build, default, presets, description) -> dict[str
         """
         projector, _ = restored(run_dir, step, best, member)
         folder = Path(out) if out else Path(run_dir, PROJECTIONS)
-        by = loop.signature(name)
+        by = signature(name)
         project_files(projector, Path(images), folder, by, spaces=space, steps=steps, seed=seed)
 
     def write_export(

@@ -36,11 +36,13 @@ from jaxgan.reporting import model_card as cards, report
 from jaxgan.training import loop
 from jaxgan.training.checkpoints import Checkpoints, structured
 from jaxgan.training.evaluator import Evaluator
+from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun, make_run, use_cores
+from jaxgan.training.sample_writer import signature
 from jaxgan.training.steps import Steps, prepare
 
 
-def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
+def train(name, config, build, options: RunOptions, dry_run: bool) -> None:
     """Train, or go on with a run; or only describe what it would be."""
     if options.coordinator:
         address = None if options.coordinator == "auto" else options.coordinator
@@ -73,7 +75,7 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
         if not options.quiet and directory:
             print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {system.hardware()}")
             if run.is_population:
-                names, on = "; ".join(map(run.member_name, range(len(run.seeds)))), steps.on
+                names, on = "; ".join(map(run.member_name, range(len(run.seeds)))), steps.devices
                 print(f"a population of {len(run.seeds)} on {len(on)} x {on[0].platform}: {names}")
             if planned:
                 print(planned["summary"])
@@ -89,7 +91,7 @@ def train(name, config, build, options: loop.Options, dry_run: bool) -> None:
             directory.close()
 
 
-def _evaluator(run: TrainingRun, config: Any, options: loop.Options) -> Evaluator | None:
+def _evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evaluator | None:
     """What ``--evaluate-every`` asks; a classifier is trained here, if none was kept."""
     if options.evaluate_every is None:
         return None
@@ -106,7 +108,7 @@ def _evaluator(run: TrainingRun, config: Any, options: loop.Options) -> Evaluato
 
 
 def _steps_done(path: Path) -> int:
-    rows = metrics_file.read_metrics(path / "metrics.jsonl")
+    rows = metrics_file.read_rows(path / "metrics.jsonl")
     return rows[-1]["step"] if rows else 0
 
 
@@ -264,7 +266,7 @@ def export(
         evaluation=_evaluation(evaluated),
     )
     about_it = {
-        "made_by": loop.signature(name),
+        "made_by": signature(name),
         "experiment": name,
         "step": step,
         "config": settings,

@@ -1,9 +1,5 @@
 """What a person sees of a run at a terminal: progress, messages, a picture."""
 
-
-# Protobuf makes the classes of its modules as it imports them.
-# pyright: reportAttributeAccessIssue=false
-
 import contextlib
 import os
 import sys
@@ -17,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.style import Style
 from rich.text import Text
 
-from jaxgan.monitoring.metrics_file import middle
+from jaxgan.monitoring.metrics_file import finite_mean
 
 PLAIN_LINES_EVERY = 2.0  # seconds, of a run
 
@@ -103,7 +99,7 @@ def reading() -> Iterator[Callable[[str, int, int], None]]:
 
 def summary(row: Mapping[str, Any]) -> str:
     """Losses, and the discriminator's accuracy, in a line; of a population, the means."""
-    row = {name: mean for name, value in row.items() if (mean := middle(value)) is not None}
+    row = {name: mean for name, value in row.items() if (mean := finite_mean(value)) is not None}
     parts = [f"{name} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
     for player in {name.partition("/")[0]: None for name in row}:
         real, fake = row.get(f"{player}/accuracy_real"), row.get(f"{player}/accuracy_fake")

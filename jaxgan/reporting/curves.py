@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.evaluation.figures import with_current_names
-from jaxgan.monitoring.metrics_file import middle, read_metrics
+from jaxgan.monitoring.metrics_file import finite_mean, read_rows
 
 POINTS = 1500  # of a curve, about as many as a wide screen shows
 DIGITS = 5  # of a number in the page
@@ -19,12 +19,12 @@ EVALUATION, DOCTOR = "evaluation/", "doctor/"  # what names of their files' colu
 
 def columns_of(path: Path) -> Columns:
     """All that a run's directory holds of numbers: metrics, speed, evaluations, the doctor's measures."""
-    rows = read_metrics(path / "metrics.jsonl")
+    rows = read_rows(path / "metrics.jsonl")
     columns = _columns(rows)
     known = set(columns)
-    evaluations = [with_current_names(row) for row in read_metrics(path / "evaluations.jsonl")]
+    evaluations = [with_current_names(row) for row in read_rows(path / "evaluations.jsonl")]
     columns |= {EVALUATION + name: x for name, x in _columns(evaluations).items()}
-    measures = _columns(read_metrics(path / "diagnosis.jsonl"))
+    measures = _columns(read_rows(path / "diagnosis.jsonl"))
     columns |= {DOCTOR + name: x for name, x in measures.items() if name not in known}
     speed = _speed(path / "speed.jsonl")
     return {**columns, SPEED: speed} if len(speed[0]) else columns
@@ -39,7 +39,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
     for row in rows:
         step = row["step"]
         for name, value in row.items():
-            if name in ("step", "protocol", "verdicts") or middle(value) is None:
+            if name in ("step", "protocol", "verdicts") or finite_mean(value) is None:
                 continue
             if name not in columns:
                 columns[name] = ([], [])
@@ -51,7 +51,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
 
 def _speed(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Steps and images a second. A run that was killed and resumed has rows of some steps twice: the later count."""
-    by_step = {row["step"]: {"step": row["step"], "speed": row.get("images_per_second")} for row in read_metrics(path)}
+    by_step = {row["step"]: {"step": row["step"], "speed": row.get("images_per_second")} for row in read_rows(path)}
     return _columns([by_step[step] for step in sorted(by_step)]).get("speed", (np.zeros(0, int), np.zeros(0)))
 
 

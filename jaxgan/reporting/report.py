@@ -15,8 +15,8 @@ import numpy as np
 
 from jaxgan.core.files import write_atomically
 from jaxgan.editing.projection_files import read_sheets
-from jaxgan.monitoring.diagnostics import EVERY, START, WINDOW
-from jaxgan.monitoring.metrics_file import read_metrics
+from jaxgan.monitoring.diagnostics import PROBE_EVERY, WARM_UP, WINDOW
+from jaxgan.monitoring.metrics_file import read_rows
 from jaxgan.monitoring.run_directory import PROJECTIONS
 from jaxgan.reporting.curves import DOCTOR, EVALUATION, SPEED, Columns, columns_of, curves, rounded
 
@@ -134,7 +134,7 @@ def _contents(path: Path) -> dict[str, Any]:
         "steps": {"done": steps_done(columns), "wanted": _whole(config.get("steps"))},
         "facts": [text(fact) for fact in (config.get("data"), record.get("hardware"), _privacy(record)) if fact],
         "headline": _headline(columns),
-        "doctor": _doctor(read_metrics(path / "diagnosis.jsonl"), record.get("members") or []),
+        "doctor": _doctor(read_rows(path / "diagnosis.jsonl"), record.get("members") or []),
         "members": _members(record, columns),
         "charts": _charts(list(columns)),
         "equilibrium": EQUILIBRIUM,
@@ -176,7 +176,7 @@ def _doctor(rows: Sequence[Mapping[str, Any]], members: Sequence[Any]) -> dict[s
             span |= {"title": title, "to": row["step"], "evidence": evidence, "mend": mend}
     # The doctor looks once in so many steps, and a run may have gone on a little since.
     last = rows[-1]["step"]
-    judged = last >= START + WINDOW * EVERY
+    judged = last >= WARM_UP + WINDOW * PROBE_EVERY
     return {"step": last, "judged": judged, "found": [{**span, "now": span["to"] == last} for span in found]}
 
 

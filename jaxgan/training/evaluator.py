@@ -72,7 +72,7 @@ class Evaluator:
 
     def open(self, path: Path, step: int, say: Callable[[str], None]) -> None:
         """Append to this file, after its rows up to a step; and pass a line for people to ``say``."""
-        metrics_file.cut_after(path, step)
+        metrics_file.truncate_after(path, step)
         self._path, self._say = path, say
 
     def __call__(self, step: int, states: Mapping[int, State], members: int) -> float:
@@ -106,7 +106,7 @@ class Evaluator:
         for name in (name for name in first if name != "protocol"):
             values = [results[i][name] if i in results else None for i in range(members)]
             row[name] = [x if x is not None and np.isfinite(x) else None for x in values]
-        means = {name: metrics_file.middle(values) for name, values in row.items() if name != "step"}
+        means = {name: metrics_file.finite_mean(values) for name, values in row.items() if name != "step"}
         figures = [f"{name} {mean:.4g}" for name, mean in means.items() if mean is not None]
         self._say(f"step {step}: {', '.join(figures)}")
         if self._path:

@@ -1,4 +1,4 @@
-"""A run's steps: the compiled step of each of its games, and the batches that they take."""
+"""A run's steps: the compiled step of each of its games, and the batches that it takes."""
 
 import functools
 from collections.abc import Iterator
@@ -11,109 +11,120 @@ from jaxgan import parallel
 from jaxgan.core.protocol import GameLike
 from jaxgan.data import Arrays, Batches, Source, Unpaired, normalize, stream
 from jaxgan.data.source import size_in_bytes
+from jaxgan.experiment.settings import Settings
 from jaxgan.training.runs import TrainingRun
 
-TOGETHER = 10  # the most steps of a call
-RESIDENT_BYTES = 2**30  # data up to this size lives on the devices
+MAX_STEPS_PER_CALL = 10  # of the compiled step; small games spend less time on calls
+RESIDENT_BYTES = 2**30  # data up to this size lies on the devices
 READERS = 4  # threads that read batches ahead of their use
-AHEAD_BYTES = 2**25  # of batches that are read for the steps of one call
+AHEAD_BYTES = 2**25  # the batches of one call may take so much memory
 
 
 class Steps:
-    """Of a run: ``state, metrics = steps.at(n)(state, batches)``.
+    """The compiled steps of a run: ``state, metrics = steps.at(n)(state, batches)``.
 
     Args:
       run: what is trained.
-      config: has ``steps`` and ``batch_size``.
-      on: the devices that share a step.
-      form: how: ``pmap`` or ``shard_map``.
+      config: its settings.
+      devices: the devices that share a step.
+      method: how they do: ``pmap`` or ``shard_map``.
 
     Raises:
       ValueError: they cannot share a batch evenly.
     """
 
-    def __init__(self, run: TrainingRun, config: Any, on: list[parallel.Device], form: str):
-        run.check_batch_size(config.batch_size, on)
-        self.on, self.form = on, form
+    def __init__(self, run: TrainingRun, config: Settings, devices: list[parallel.Device], method: str):
+        run.check_batch_size(config.batch_size, devices)
+        self.devices, self.method = devices, method
         self._run, self._config = run, config
         self._source = run.experiment.source
         self._compiled: dict[GameLike, parallel.Step] = {}
 
     def at(self, step: int) -> parallel.Step:
-        """That of the game at ``step``, made when it is first met."""
+        """The compiled step of the game that is played at ``step``; made at its first use."""
         game = self._run.experiment.at(step)
         if game not in self._compiled:
-            how = {"prepare": prepare, "resident": self._resident, "together": self.together}
-            self._compiled[game] = self._run.compile_step(step, self.on, self.form, **how)
+            how = {"prepare": prepare, "resident": self._resident, "together": self.max_steps_per_call}
+            self._compiled[game] = self._run.compile_step(step, self.devices, self.method, **how)
         return self._compiled[game]
 
     def trace(self) -> None:
-        """Python's part of the first call of each game's step: it meets what is wrong, and is not done again.
+        """Trace the step of each game, which finds errors in losses and settings before anything is written.
 
-        What is resident is placed for it.
+        The first call does not trace again. Resident data is placed on the devices.
         """
         run, experiment = self._run, self._run.experiment
-        state, one = jax.eval_shape(run.init, run.keys), self._one()
-        firsts = {experiment.at(0): 0}
+        state, example = jax.eval_shape(run.init, run.keys), self._batch_of_one()
+        first_steps = {experiment.at(0): 0}
         for step in range(1, self._config.steps if experiment.game_at else 1):
             if experiment.at(step) is not experiment.at(step - 1):
-                firsts.setdefault(experiment.at(step), step)
-        for game, step in firsts.items():
-            shape = (self.together, self._config.batch_size * game.batch_multiple // jax.process_count())
-            batch = jax.tree.map(lambda x, s=shape: jax.ShapeDtypeStruct((*s, *x.shape[1:]), x.dtype), one)
+                first_steps.setdefault(experiment.at(step), step)
+        for game, step in first_steps.items():
+            rows = self._config.batch_size * game.batch_multiple // jax.process_count()
+            leading = (self.max_steps_per_call, rows)
+            batch = jax.tree.map(lambda x, s=leading: jax.ShapeDtypeStruct((*s, *x.shape[1:]), x.dtype), example)
             self.at(step).trace(state, batch)
 
     def batches(self, start: int) -> Iterator[Any]:
-        """This process's rows of each global batch from ``start`` on: ``batch_size`` for each turn of a step."""
+        """This process's rows of the global batch of each step after ``start``: ``batch_size`` for each turn."""
         run, config, source = self._run, self._config, self._source
         experiment = run.experiment
-        most = experiment.game.batch_multiple
-        size = config.batch_size * most
-        seeds = dict.fromkeys(run.seeds)  # members of one seed see the same examples
-        own = [Batches(source, size, seed, parallel.rows(size)) for seed in seeds]
+        most_turns = experiment.game.batch_multiple
+        size = config.batch_size * most_turns
+        seeds = list(dict.fromkeys(run.seeds))  # members of one seed see the same examples
+        orders = [Batches(source, size, seed, parallel.rows(size)) for seed in seeds]
         if is_resident(source):
-            each = [map(batches.indices, range(start, config.steps)) for batches in own]
+            streams = [map(batches.indices, range(start, config.steps)) for batches in orders]
         else:
-            each = [stream(batches, start, config.steps, max(1, READERS // len(own))) for batches in own]
-        for step, parts in enumerate(zip(*each), start):
-            share, by_seed = experiment.at(step).batch_multiple, dict(zip(seeds, parts))
+            readers = max(1, READERS // len(orders))
+            streams = [stream(batches, start, config.steps, readers) for batches in orders]
+        for step, parts in enumerate(zip(*streams), start):
+            turns, by_seed = experiment.at(step).batch_multiple, dict(zip(seeds, parts))
             batch = run.join_batches([by_seed[seed] for seed in run.seeds])
-            yield jax.tree.map(lambda x, k=share: x[: len(x) * k // most], batch)
+            yield jax.tree.map(lambda x, k=turns: x[: len(x) * k // most_turns], batch)
 
     @functools.cached_property
-    def together(self) -> int:
-        """The most steps of a call; few where batches are read and large, for they wait for each other in memory."""
+    def max_steps_per_call(self) -> int:
+        """How many steps a call may take; few if batches are read and large, because they wait in memory."""
         if is_resident(self._source):
-            return TOGETHER
+            return MAX_STEPS_PER_CALL
         size = self._config.batch_size * self._run.experiment.game.batch_multiple
-        batch = sum(x.nbytes for x in self._one().values()) * size
-        return min(max(1, AHEAD_BYTES // batch), TOGETHER)
+        batch_bytes = sum(x.nbytes for x in self._batch_of_one().values()) * size
+        return min(max(1, AHEAD_BYTES // batch_bytes), MAX_STEPS_PER_CALL)
 
     @functools.cached_property
     def _resident(self) -> Any:
         if not is_resident(self._source):
             return None
-        return parallel.replicate(self._source.by_name, self.on, local=self.form == "pmap")
+        return parallel.replicate(self._source.by_name, self.devices, local=self.method == "pmap")
 
-    def _one(self) -> Any:
-        """A step's batch of one example, of each member."""
+    def _batch_of_one(self) -> Any:
+        """A step's batch with one example for each member."""
         first = np.zeros(1, np.int32)
-        if is_resident(self._source):
-            one = dict.fromkeys(self._source.domains, first) if isinstance(self._source, Unpaired) else first
+        if not is_resident(self._source):
+            batch = self._source.read(first)
+        elif isinstance(self._source, Unpaired):
+            batch = dict.fromkeys(self._source.domains, first)
         else:
-            one = self._source.read(first)
-        return self._run.join_batches([one] * len(self._run.seeds))
+            batch = first
+        return self._run.join_batches([batch] * len(self._run.seeds))
 
 
 def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.Array]:
-    """The batch as the game sees it: picked from resident data by row, if there is any; as floats."""
+    """The batch as the game sees it: floats, which are picked from resident data by row if there is any.
+
+    Args:
+      resident: all examples by name, or None.
+      batch: examples by name, [B, ...]; with resident data the numbers of their rows, [B], or these by name where
+        examples of different names have different rows.
+    """
     if resident is None:
         return normalize(batch)
-    rows = batch if isinstance(batch, dict) else dict.fromkeys(resident, batch)  # unpaired data has rows for each
+    rows = batch if isinstance(batch, dict) else dict.fromkeys(resident, batch)
     return normalize({name: array[rows[name]] for name, array in resident.items()})
 
 
 def is_resident(source: Source) -> TypeGuard[Arrays | Unpaired]:
-    """Whether all examples live on the devices, and a batch is the numbers of its rows."""
-    whole = isinstance(source, Arrays | Unpaired) and bool(source.by_name)
-    return whole and size_in_bytes(source) <= RESIDENT_BYTES
+    """Whether all examples lie on the devices, so that a batch is the numbers of its rows."""
+    is_in_memory = isinstance(source, Arrays | Unpaired) and bool(source.by_name)
+    return is_in_memory and size_in_bytes(source) <= RESIDENT_BYTES

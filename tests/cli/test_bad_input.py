@@ -56,7 +56,7 @@ FLAGS = {
     "a decay above 1": (["--ema-decay", 2.0], 2, "--ema-decay 2.0: from 0 to 1"),
     "no rate": (["--learning-rate", "nan"], 2, "--learning-rate nan: from 0 to 1e+06"),
     "a process of no cluster": ([*TINY, "--process", 1], 2, "--processes and --process need --coordinator"),
-    "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every 0: at least 1"),
+    "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every must be at least 1, got 0."),
     "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size must be divisible by the number of devices, 8, got 12; use 8 or 16."),
     "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size 0: at least 1"),
     "too many devices": ([*TINY, "--devices", 9], 2, "devices 9: this machine has 8 (cpu)"),

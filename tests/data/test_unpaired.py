@@ -15,6 +15,7 @@ from jaxgan.data.source import Subset, hold_out, read_into_memory, size_in_bytes
 from jaxgan.experiment import Experiment, Sampling, Settings
 from jaxgan.models import mlp
 from jaxgan.training import loop, steps as stepping
+from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import SingleRun
 
 
@@ -174,7 +175,7 @@ def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
         for stop in stops:
             some = Settings(steps=stop, batch_size=8, z_dim=2)
             (tmp_path / name).mkdir(exist_ok=True)
-            loop.train(run, some, loop.Options(devices=1, quiet=True), tmp_path / name, "points")
+            loop.train(run, some, RunOptions(devices=1, quiet=True), tmp_path / name, "points")
         return (tmp_path / name / "metrics.jsonl").read_text()
 
     whole = rows("whole", 6)

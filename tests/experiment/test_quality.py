@@ -214,9 +214,9 @@ def test_what_cannot_be_compared(runs, told, tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--evaluate-every", 0], "--evaluate-every 0: at least 1"),
-        (["--features", "classifier"], "--features is of evaluations"),
-        (["--metrics", "kid"], "--metrics is of evaluations"),
+        (["--evaluate-every", 0], "--evaluate-every must be at least 1, got 0."),
+        (["--features", "classifier"], "--features has no effect without evaluations; pass --evaluate-every too."),
+        (["--metrics", "kid"], "--metrics has no effect without evaluations; pass --evaluate-every too."),
         (
             ["--evaluate-every", 2, "--metrics", "prdc", "--evaluate-count", 4],
             "--evaluate-count must be at least 6 for prdc, got 4",
@@ -224,7 +224,7 @@ def test_what_cannot_be_compared(runs, told, tmp_path, capsys, monkeypatch):
         (["--evaluate-every", 2, "--metrics", "cas"], "--metrics cas compares labels"),
         (["--evaluate-every", 2, "--metrics", "ms_ssim"], "needs 176 x 176"),
         (["--evaluate-every", 2, "--metrics", "fud"], "--metrics must be some of"),
-        (["--evaluate-every", 2, "--evaluate-count", 1], "--evaluate-count 1: at least 2"),
+        (["--evaluate-every", 2, "--evaluate-count", 1], "--evaluate-count must be at least 2, got 1."),
         (["--evaluate-every", 2, "--features", "inception-64", "--weights", "none.pth"], "none.pth cannot be read"),
     ],
 )

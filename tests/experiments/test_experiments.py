@@ -17,6 +17,7 @@ from jaxgan import parallel
 from jaxgan.data import Batches
 from jaxgan.experiment import Display
 from jaxgan.training import loop, steps as stepping
+from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import SingleRun
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
@@ -207,7 +208,7 @@ def test_games_may_change_with_the_step(tmp_path):
 
     # The one with the most turns says how much is read; a batch is config.batch_size a turn.
     changing = dataclasses.replace(experiment, game=warm, game_at=game_at)
-    loop.train(SingleRun(changing, config), config, loop.Options(devices=1, quiet=True), tmp_path, "gan")
+    loop.train(SingleRun(changing, config), config, RunOptions(devices=1, quiet=True), tmp_path, "gan")
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert ["g/warm" in row for row in rows] == [True] * 3 + [False] * 3
 

@@ -18,9 +18,9 @@ from jaxgan.data import Arrays
 from jaxgan.experiment import Experiment, Sampling
 from jaxgan.games.population import Population
 from jaxgan.monitoring import diagnostics, probe as probing
-from jaxgan.monitoring.diagnostics import MENDS, WINDOW, TrainingMonitor, diagnose, mend
+from jaxgan.monitoring.diagnostics import REMEDIES, WINDOW, TrainingMonitor, diagnose, remedy
 from jaxgan.reporting import report
-from jaxgan.training import loop
+from jaxgan.training import schedule
 
 
 class Affine(nn.Module):
@@ -142,13 +142,13 @@ HEALTHY = {
     "over_fakes/d": 1.0,
 }
 SURE = {"d/accuracy_real": 0.995, "d/accuracy_fake": 1.0}
-SWINGS = diagnostics.SWING
+SWINGS = diagnostics.MAX_SWING
 ILL = {
-    "divergence of d": {"moved/d": 1.1 * diagnostics.MOVED},
+    "divergence of d": {"moved/d": 1.1 * diagnostics.MAX_MOVE},
     "divergence of g": {"g/grad_norm": 5000.0},
     "vanishing gradients of g": {**SURE, "g/grad_norm": 1e-5},
     "mode collapse": {**SURE, "diversity": 0.9, "nearest": 0.01},
-    "memorising of d": {**SURE, "over_held_out/d": 1.1 * diagnostics.REMEMBERED},
+    "memorising of d": {**SURE, "over_held_out/d": 1.1 * diagnostics.MAX_MEMORY},
     "discriminator too strong of d": SURE,
     "oscillation": {"swing": 1.1 * SWINGS},
 }
@@ -158,15 +158,15 @@ ILL = {
 def test_what_is_said(name):
     """Each ill is named, with its figure and a mend, and by no other name; what is healthy is not."""
     found = diagnose([{**HEALTHY, **ILL.get(name, {})}] * WINDOW, HEALTHY)
-    assert [f"{v.name} of {v.of}" if v.of else v.name for v in found] == ([name] if name else [])
+    assert [f"{v.name} of {v.whose}" if v.whose else v.name for v in found] == ([name] if name else [])
     for verdict in found:
-        assert any(digit.isdigit() for digit in verdict.evidence) and "{" not in mend(verdict)
-    assert {name.partition(" of ")[0] for name in ILL} == set(MENDS)
+        assert any(digit.isdigit() for digit in verdict.evidence) and "{" not in remedy(verdict)
+    assert {name.partition(" of ")[0] for name in ILL} == set(REMEDIES)
 
 
 def test_what_passes_is_not_told():
     """One look in ten that is out of bounds, or a game that does not tell accuracies, is no reason."""
-    beyond = {"swing": 2 * SWINGS, "moved/d": 2 * diagnostics.MOVED, "diversity": 0.0}
+    beyond = {"swing": 2 * SWINGS, "moved/d": 2 * diagnostics.MAX_MOVE, "diversity": 0.0}
     assert diagnose([HEALTHY] * (WINDOW - 1) + [{**HEALTHY, **beyond}], HEALTHY) == []
     quiet = {name: x for name, x in HEALTHY.items() if "accuracy" not in name and "over" not in name}
     assert diagnose([{**quiet, "g/grad_norm": 1e-5}] * WINDOW, quiet) == []
@@ -177,7 +177,7 @@ def test_who_waits_is_not_ill():
     waiting = {"d/grad_norm": 0.0, "d/loss": 0.0, "d/accuracy_real": 0.5, "d/accuracy_fake": 0.5}
     assert diagnose([{**HEALTHY, **waiting}] * WINDOW, HEALTHY) == []
     found = diagnose([{**HEALTHY, **waiting, "d/loss": 1.0}] * WINDOW, HEALTHY)
-    assert [(v.name, v.of) for v in found] == [("vanishing gradients", "d")]
+    assert [(v.name, v.whose) for v in found] == [("vanishing gradients", "d")]
 
 
 def test_a_balanced_game_memorises_nothing():
@@ -190,7 +190,7 @@ def test_a_balanced_game_memorises_nothing():
 
 def test_a_probe_that_knows_less_hides_nothing():
     """The first one of a resumed run has no moves yet."""
-    moving = {**HEALTHY, "moved/d": 2 * diagnostics.MOVED}
+    moving = {**HEALTHY, "moved/d": 2 * diagnostics.MAX_MOVE}
     less = {name: x for name, x in HEALTHY.items() if not name.startswith(("moved", "swing"))}
     assert [v.name for v in diagnose([moving] * (WINDOW - 1) + [less], HEALTHY)] == ["divergence"]
 
@@ -198,7 +198,10 @@ def test_a_probe_that_knows_less_hides_nothing():
 def test_two_discriminators_are_both_named():
     two = {**HEALTHY, **{f"{p}/{name}": 1.0 for p in ("d", "d_b") for name in ("accuracy_real", "accuracy_fake")}}
     found = diagnose([{**two, "d_b/grad_norm": 1.0}] * WINDOW, {**two, "d_b/grad_norm": 1.0})
-    assert [(v.name, v.of) for v in found] == [("discriminator too strong", "d"), ("discriminator too strong", "d_b")]
+    assert [(v.name, v.whose) for v in found] == [
+        ("discriminator too strong", "d"),
+        ("discriminator too strong", "d_b"),
+    ]
 
 
 def watched(values, members=1, known=()):
@@ -215,10 +218,10 @@ def watched(values, members=1, known=()):
     )
     findings = []
     for n in range(len(values)):
-        step = diagnostics.START + (len(known) + n + 1) * diagnostics.EVERY
+        step = diagnostics.WARM_UP + (len(known) + n + 1) * diagnostics.PROBE_EVERY
         monitor.watch(None, step)
-        assert monitor.see({"step": step - 1, "g/loss": 3.0}) is None
-        findings.append(monitor.see({"step": step, "g/loss": 1.0}))
+        assert monitor.add_row({"step": step - 1, "g/loss": 3.0}) is None
+        findings.append(monitor.add_row({"step": step, "g/loss": 1.0}))
     return monitor, findings, said
 
 
@@ -261,11 +264,11 @@ def test_what_cannot_be_held_out(tmp_path, capsys):
 
 def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
     """In the log, the progress line and the report; and an interrupted run goes on with what was known."""
-    monkeypatch.setattr(diagnostics, "EVERY", 2)
+    monkeypatch.setattr(diagnostics, "PROBE_EVERY", 2)
     monkeypatch.setattr(diagnostics, "WINDOW", 3)
-    monkeypatch.setattr(diagnostics, "START", 0)
-    monkeypatch.setattr(diagnostics, "SWING", 0.0)
-    monkeypatch.setattr(loop, "LOOK_EVERY", 2)
+    monkeypatch.setattr(diagnostics, "WARM_UP", 0)
+    monkeypatch.setattr(diagnostics, "MAX_SWING", 0.0)
+    monkeypatch.setattr(schedule, "METRICS_EVERY", 2)
     run_dir = tmp_path / "run"
     flags = ["--run-dir", run_dir, "--num-held-out", 32, *programs.TINY]
     code, text = programs.run(capsys, "--steps", 9, *flags)

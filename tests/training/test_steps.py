@@ -65,7 +65,7 @@ def test_each_game_is_traced_once(kind, population, form, count, monkeypatch):
     steps = Steps(run, config, run.devices(count), form)
     steps.trace()
     assert traced == [warm, usual]
-    state, batches = run.place(run.init(run.keys), steps.on, form), steps.batches(0)
+    state, batches = run.place(run.init(run.keys), steps.devices, form), steps.batches(0)
     for first, taken in ((0, 2), (2, 1), (3, 3)):
         given = jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(batches, taken))
         state, _ = steps.at(first)(state, given)

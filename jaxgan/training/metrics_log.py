@@ -1,0 +1,113 @@
+"""Metrics on their way from the devices to the run's files and the terminal."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxgan.core.state import State
+from jaxgan.experiment.settings import Settings
+from jaxgan.monitoring import diagnostics
+from jaxgan.monitoring.diagnostics import TrainingMonitor
+from jaxgan.monitoring.metrics_file import MetricsFile, metrics_to_rows, read_rows
+from jaxgan.monitoring.probe import Probe
+from jaxgan.monitoring.terminal import Terminal
+from jaxgan.training.divergence import DivergedMembers, find_diverged_metrics, mask_members
+from jaxgan.training.runs import TrainingRun
+
+
+class MetricsLog:
+    """Brings metrics to the host, checks that they are finite, and writes them.
+
+    A call of the compiled step returns before the devices have computed it. ``append`` keeps what it returned, and
+    ``write`` waits for it. Only the first process of a run writes files; all of them check.
+
+    Args:
+      run: what is trained.
+      config: its settings.
+      path: the run's directory. Rows after ``start`` are removed from its files: a run that was killed wrote them.
+      start: the step that the run starts or resumes after.
+      diverged: gets the members whose metrics are not finite.
+      terminal: shows the newest metrics.
+
+    Attributes:
+      seconds_per_step: how long a step takes, measured between the last two calls of ``write``.
+    """
+
+    def __init__(
+        self, run: TrainingRun, config: Settings, path: Path, start: int, diverged: DivergedMembers, terminal: Terminal
+    ):
+        self.seconds_per_step = 1e-9
+        self._run, self._diverged, self._terminal = run, diverged, terminal
+        self._pending: list[tuple[int, int, Any]] = []  # first step, number of steps, metrics
+        self._last_write = time.perf_counter()
+        self._file: MetricsFile | None = None
+        self._monitor: TrainingMonitor | None = None
+        if jax.process_index() == 0:
+            self._file = MetricsFile(path, start)
+            self._monitor = _make_monitor(run, config, path, terminal)
+            if self._file.last_row:
+                diverged.indices |= find_diverged_metrics(self._file.last_row).keys()
+
+    def append(self, first: int, count: int, metrics: Any) -> None:
+        """Keep the metrics of a call of the step until they are computed.
+
+        Args:
+          first: the first step of the call.
+          count: the number of its steps.
+          metrics: what the call returned.
+        """
+        self._pending.append((first, count, metrics))
+
+    def probe(self, state: State, step: int) -> None:
+        """Let the monitor look at the state, if it is time to."""
+        if self._monitor and step % diagnostics.PROBE_EVERY == 0:
+            self._monitor.watch(self._run.probe_state(state), step)
+
+    def write(self, keep: int = 0) -> None:
+        """Wait for the metrics of all calls but the newest ``keep``, check them, and write them.
+
+        Raises:
+          Diverged: a metric is not finite, in every member that was left.
+        """
+        ready, self._pending = self._pending[: len(self._pending) - keep], self._pending[len(self._pending) - keep :]
+        row = None
+        try:
+            for first, count, metrics in ready:
+                for found in metrics_to_rows(first, count, jax.device_get(metrics)):
+                    self._diverged.add(found["step"], find_diverged_metrics(found))
+                    row = mask_members(found, self._diverged.indices)
+                    self._write_row(row)
+        finally:
+            if self._file:
+                self._file.flush()
+        if row:
+            now, steps = time.perf_counter(), sum(count for _, count, _ in ready)
+            self.seconds_per_step = (now - self._last_write) / steps
+            self._last_write = now
+            images_per_second = self._terminal.show(row, self._monitor.summary() if self._monitor else "")
+            if images_per_second and self._file:
+                self._file.write_speed(row["step"], images_per_second)
+
+    def close(self) -> None:
+        """Close the files; metrics that were not written are lost."""
+        if self._file:
+            self._file.close()
+
+    def _write_row(self, row: Any) -> None:
+        diagnosis = self._monitor.add_row(row) if self._monitor else None
+        if self._file:
+            self._file.write(row)
+            if diagnosis:
+                self._file.write_diagnosis(diagnosis)
+
+
+def _make_monitor(run: TrainingRun, config: Settings, path: Path, terminal: Terminal) -> TrainingMonitor | None:
+    """The run's monitor; None for a private run, because what it says of reals would cost privacy."""
+    if config.dp_noise_multiplier:
+        return None
+    members = len(run.seeds)
+    probe = Probe(run.experiment, config.seed, members if run.is_population else None)
+    earlier = read_rows(path / "diagnosis.jsonl")
+    return TrainingMonitor(probe, members, run.member_name, terminal.say, earlier)

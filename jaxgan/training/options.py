@@ -1,0 +1,61 @@
+"""How a run is made: where it is written, how often, and on which devices."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """How a run is made. No option changes the parameters that a run trains."""
+
+    run_dir: str | None = None
+    """The directory that everything is written to, by default runs/<experiment>. A run that is there is resumed."""
+    fresh: bool = False
+    """Remove the run that is there and start over."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    sample_every: int = 500
+    """Steps between sample grids."""
+    evaluate_every: int | None = None
+    """Steps between evaluations, each with a checkpoint, of which the best is kept. Without it, the best checkpoint is
+    chosen by a Frechet distance on downsampled pixels."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics of the evaluations, as for the command evaluate, by default fid. The first one chooses the best
+    checkpoint."""
+    features: str | None = None
+    """Features of the evaluations, as for the command evaluate: classifier, or inception-2048 and so on."""
+    weights: str | None = None
+    """File with Inception's weights, for evaluations with its features."""
+    evaluate_count: int | None = None
+    """Number of samples in an evaluation, by default as many as there are data, at most 50,000."""
+    devices: int | None = None
+    """Number of devices to use, by default all."""
+    parallel: Literal["pmap", "shard_map"] = "pmap"
+    """How the step is spread over the devices. Runs on several hosts need shard_map."""
+    coordinator: str | None = None
+    """For several hosts: host:port of process 0, or auto where the cluster provides it."""
+    processes: int | None = None
+    """For several hosts: the number of processes."""
+    process: int | None = None
+    """For several hosts: the index of this process, from 0."""
+    profile: int = 0
+    """Number of steps to trace with jax.profiler, into <run-dir>/profile."""
+    quiet: bool = False
+    """Print errors only."""
+
+    def __post_init__(self):
+        for name in ("checkpoint_every", "sample_every", "evaluate_every"):
+            steps = getattr(self, name)
+            if steps is not None and steps < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {steps}.")
+        for name in ("metrics", "features", "weights", "evaluate_count"):
+            if getattr(self, name) is not None and self.evaluate_every is None:
+                raise ValueError(f"`{name}` has no effect without evaluations; pass `evaluate_every` too.")
+        if self.evaluate_count is not None and self.evaluate_count < 2:
+            raise ValueError(f"`evaluate_count` must be at least 2, got {self.evaluate_count}.")
+        if self.profile < 0:
+            raise ValueError(f"`profile` must be at least 0, got {self.profile}.")
+        if self.run_dir == "":
+            raise ValueError("`run_dir` must not be empty; name a directory.")
+        if self.coordinator is None and (self.processes is not None or self.process is not None):
+            raise ValueError("`processes` and `process` need `coordinator`: host:port of process 0, or auto.")
