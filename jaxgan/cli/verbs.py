@@ -44,6 +44,7 @@ from jaxgan.training.steps import Steps, prepare
 
 def train(name, config, build, options: RunOptions, dry_run: bool) -> None:
     """Train, or go on with a run; or only describe what it would be."""
+    options.check()
     if options.coordinator:
         address = None if options.coordinator == "auto" else options.coordinator
         parallel.initialize(address, options.processes, options.process)

@@ -48,9 +48,11 @@ def train(
       steps: the run's compiled steps, if they exist already; the devices are then those of ``steps``.
 
     Raises:
+      ValueError: an option is out of its range, or the checkpoints are of another game.
       Diverged: a term or the state is no longer finite, in all members; the last good checkpoint is kept.
       Interrupted: SIGINT or SIGTERM came; everything is saved.
     """
+    options.check()
     steps = steps or Steps(run, config, run.devices(options.devices), options.parallel)
     with contextlib.ExitStack() as stack:
         score_name = evaluator.by if evaluator else "pixels"

@@ -43,7 +43,8 @@ class RunOptions:
     quiet: bool = False
     """Print errors only."""
 
-    def __post_init__(self):
+    def check(self) -> None:
+        """Raise ``ValueError`` for the first option that is out of its range, or has no effect without another."""
         for name in ("checkpoint_every", "sample_every", "evaluate_every"):
             steps = getattr(self, name)
             if steps is not None and steps < 1:
