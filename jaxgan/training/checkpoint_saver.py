@@ -5,7 +5,7 @@ import math
 import jax
 
 from jaxgan.core.state import State
-from jaxgan.experiment.quality import PixelScore
+from jaxgan.experiment.pixel_score import PixelScore
 from jaxgan.experiment.settings import Settings
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.divergence import DivergedMembers, find_diverged_states

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxgan.core.game import Game
+from jaxgan.core.protocol import GameLike
 from jaxgan.training.options import RunOptions
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
@@ -37,7 +37,7 @@ class Schedule:
     """
 
     def __init__(
-        self, steps: int, start: int, options: RunOptions, max_steps_per_call: int, game_at: Callable[[int], Game]
+        self, steps: int, start: int, options: RunOptions, max_steps_per_call: int, game_at: Callable[[int], GameLike]
     ):
         self._steps, self._options = steps, options
         self._max_steps_per_call, self._game_at = max_steps_per_call, game_at
