@@ -297,7 +297,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             lengths = lambda: losses.path_lengths(lambda ws: nets.synthesis(ws, half), ws[::2], half)  # noqa: E731
             lengths = jax.lax.cond(due, lengths, lambda: jnp.zeros(len(half)))
             mean, stats["path"] = nets.path.with_stats(lengths, due)
-            penalty = lambda: config.pl_weight * losses.path_length(lengths, mean)  # noqa: E731
+            penalty = lambda: config.pl_weight * losses.path_length_penalty(lengths, mean)  # noqa: E731
             terms["path"], metrics["path_mean"] = losses.lazy(config.pl_interval, step, penalty), mean
         return total(**terms, metrics=metrics, stats=stats)
 

@@ -45,7 +45,7 @@ from jaxgan.core.keys import example_keys
 from jaxgan.core.state import State
 from jaxgan.data import Arrays
 from jaxgan.interop import stylegan2 as interop
-from jaxgan.losses.path_length import _DIRECTION
+from jaxgan.losses.path_length_penalty import _DIRECTION
 from jaxgan.models.stylegan2 import _maps
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 

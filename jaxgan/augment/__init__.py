@@ -3,8 +3,9 @@
     images = augment.ada(keys, images, p)        # Karras et al. 2020, with probability p
     images = augment.diffaugment(keys, images)   # Zhao et al. 2020
 
-Both players' turns must see reals and fakes through it, or the generator learns the augmentation; ``Augmentation`` does
-that in an experiment. What enlarges a data set instead, and shows in the samples, is ``jaxgan.data.transforms``.
+In the turns of both players, the discriminator must see real and generated images through the augmentation, or the
+generator learns to produce it; ``Augmentation`` does that in an experiment. Transforms that enlarge a data set, and are
+visible in samples, are in ``jaxgan.data.transforms``.
 """
 
 from jaxgan.augment.differentiable import POLICY as POLICY, diffaugment as diffaugment

@@ -1,7 +1,7 @@
 """Affine maps of colours: Karras et al. 2020 (2006.06676), appendix B.
 
-A colour is the grey of its luma, the mean of its channels, and its chroma, the rest, in the plane across the grey axis.
-Every map here moves the first along its axis and turns and stretches the second.
+A colour is split into luma, the mean of its channels, and chroma, the rest, which lies in the plane orthogonal to the
+grey axis. Every map here changes luma along that axis, and rotates and scales chroma.
 """
 
 import jax
@@ -17,22 +17,24 @@ def transform(
     hue: jax.Array,
     saturation: jax.Array,
 ) -> jax.Array:
-    """Images, [B, H, W, 1] or [B, H, W, 3], whose colours are moved in this order; grey ones have no chroma.
+    """Images, [B, H, W, 1] or [B, H, W, 3], with these changes in this order; grey images have no chroma.
 
     Args:
       images: in [-1, 1], which the result may leave.
       brightness: [B], added to each channel.
-      contrast: [B], what each channel is multiplied by.
-      lumaflip: [B], 1 where luma changes its sign, 0 where not.
+      contrast: [B], a factor of each channel.
+      lumaflip: [B], 1 where luma changes its sign, else 0.
       hue: [B], an angle in radians about the grey axis.
-      saturation: [B], what the chroma is multiplied by.
+      saturation: [B], a factor of the chroma.
 
     Raises:
       ValueError: images have other than 1 or 3 channels.
     """
     channels = images.shape[-1]
     if channels not in (1, 3):
-        raise ValueError(f"colours of {channels} channels: these augmentations are of grey or RGB images, 1 or 3")
+        raise ValueError(
+            f"Colour augmentations need grey or RGB images, with 1 or 3 channels, got {channels} channels."
+        )
     brightness, contrast, lumaflip, hue, saturation = (
         x.reshape(-1, 1, 1, 1) for x in (brightness, contrast, lumaflip, hue, saturation)
     )
@@ -41,6 +43,6 @@ def transform(
     if channels == 1:
         return moved
     chroma = images - luma
-    # The vector product with the unit vector of the grey axis: a quarter turn of the chroma.
+    # The cross product with the unit vector of the grey axis rotates chroma by a quarter turn.
     turned = (jnp.roll(chroma, 1, -1) - jnp.roll(chroma, -1, -1)) / np.sqrt(3)
     return moved + contrast * saturation * (jnp.cos(hue) * chroma + jnp.sin(hue) * turned)

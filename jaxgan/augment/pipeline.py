@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.augment import colour, corruption, geometry
+from jaxgan.core.keys import fold_in_keys
+from jaxgan.core.networks import format_names
 
 # A transform's name and the factor of p that is its probability.
 BLIT = {"xflip": 1.0, "rotate90": 1.0, "xint": 1.0}
@@ -17,25 +19,28 @@ COLOUR = {"brightness": 1.0, "contrast": 1.0, "lumaflip": 1.0, "hue": 1.0, "satu
 FILTER = {"filter": 1.0}
 CORRUPTION = {"noise": 1.0, "cutout": 1.0}
 BGC = {**BLIT, **GEOMETRY, **COLOUR}
-"""What the paper found best and uses: all that moves pixels or colours."""
+"""The paper's choice: all transforms that move pixels or change colours."""
 
-_DRAWS, _NOISE = 0xADA0, 0xADA1  # of the keys that are folded in
+_DRAWS, _NOISE = 0xADA0, 0xADA1  # folded into the keys
 
 
 def _normal(t):
-    """Standard normal, of a variable that is uniform in (-1, 1)."""
+    """A standard normal variable, from one that is uniform in (-1, 1)."""
     return np.float32(np.sqrt(2)) * jax.scipy.special.erfinv(t)
 
 
 class Draw(NamedTuple):
-    """How a transform's values are drawn: ``of`` takes [B, values] numbers, uniform in (-1, 1).
+    """How the values of a transform are drawn. A value is 0, no change, where its gate does not open.
 
-    0 stands for no change, of each value for which its gate, or the one gate of all, does not open.
+    Attributes:
+      values: the number of values.
+      gates: one gate for each value, or 1 for all of them.
+      transform: maps [B, values] numbers, uniform in (-1, 1), to values.
     """
 
     values: int
     gates: int
-    of: Callable[[jax.Array], jax.Array]
+    transform: Callable[[jax.Array], jax.Array]
 
 
 DRAWS = {
@@ -58,50 +63,53 @@ DRAWS = {
 
 
 def ada(keys: jax.Array, images: jax.Array, p: jax.Array | float, transforms: Mapping[str, float] = BGC) -> jax.Array:
-    """Images, [B, H, W, C], each transform of which happens with probability ``p`` times its factor.
+    """Images, [B, H, W, C], after each transform with a probability of ``p`` times its factor.
 
-    At p = 0 they are what they were, to the bit. Differentiable in ``images`` to any order, and not in ``p``.
+    At p = 0 images do not change by a bit. Differentiable in ``images`` to any order, and not in ``p``.
 
     Args:
-      keys: [B], one per example, whose draws are its key's alone.
-      images: in [-1, 1], which the result may leave; sizes from 8. 1 or 3 channels, unless colours are left out.
-      p: a scalar; above 1 counts as 1.
-      transforms: by name, the factor; the order is the paper's, whatever theirs here. ``BGC``, ``BLIT``,
-        ``GEOMETRY``, ``COLOUR``, ``FILTER``, ``CORRUPTION``, or any of their names.
+      keys: [B], one per example; its draws depend on its key alone.
+      images: in [-1, 1], which the result may leave; H and W at least 8. With colours, 1 or 3 channels.
+      p: a scalar; values above 1 count as 1.
+      transforms: factors by name: ``BGC``, ``BLIT``, ``GEOMETRY``, ``COLOUR``, ``FILTER``, ``CORRUPTION``, or any of
+        their entries. They are applied in the order of the paper.
 
     Raises:
-      ValueError: a transform's name is not known, or images are smaller, or of other channels.
+      ValueError: a transform is not known, or images are smaller or have other channels.
     """
     return apply(keys, images, draw(keys, p, transforms))
 
 
 def draw(keys: jax.Array, p: jax.Array | float, transforms: Mapping[str, float]) -> dict[str, jax.Array]:
-    """What each transform does to each example: by name, [B, values], 0 for nothing.
+    """The values of each transform for each example, by name, [B, values]; 0 is no change.
 
-    An example's numbers for a transform are the same whatever ``p`` is and whichever others there are.
+    The random numbers of a transform depend neither on ``p`` nor on which other transforms there are.
+
+    Raises:
+      ValueError: a transform is not known.
     """
     unknown = [name for name in transforms if name not in DRAWS]
     if unknown:
-        raise ValueError(f"ada: no transform {unknown[0]!r}; there are {', '.join(map(repr, DRAWS))}")
+        raise ValueError(f"ada: `transforms` must name some of {format_names(DRAWS)}, got {unknown[0]!r}.")
     count = sum(d.values + d.gates for d in DRAWS.values())
     uniform = functools.partial(jax.random.uniform, shape=(count,), minval=np.nextafter(np.float32(-1), 0), maxval=1.0)
-    numbers = jax.vmap(lambda key: uniform(jax.random.fold_in(key, _DRAWS)))(keys)
+    numbers = jax.vmap(uniform)(fold_in_keys(keys, _DRAWS))
     drawn, at = {}, 0
-    for name, (values, gates, of) in DRAWS.items():
+    for name, (values, gates, transform) in DRAWS.items():
         if name in transforms:
             chance = jnp.clip(p * transforms[name], 0, 1)
             if name == "rotate":
-                chance = 1 - jnp.sqrt(1 - chance)  # so that one or the other rotation happens with the chance
+                chance = 1 - jnp.sqrt(1 - chance)  # Then at least one of two rotations happens with the chance.
             opens = numbers[:, at + values : at + values + gates] < 2 * chance - 1
-            drawn[name] = jnp.where(opens, of(numbers[:, at : at + values]), 0.0)
+            drawn[name] = jnp.where(opens, transform(numbers[:, at : at + values]), 0.0)
         at += values + gates
     return drawn
 
 
 def apply(keys: jax.Array, images: jax.Array, drawn: Mapping[str, jax.Array]) -> jax.Array:
-    """The images, [B, H, W, C], after what was drawn; ``keys`` [B] are for the noise alone."""
+    """The images, [B, H, W, C], after the transforms that were drawn; ``keys``, [B], draw the noise."""
     if images.ndim != 4 or min(images.shape[1:3]) < 8:
-        raise ValueError(f"ada of images of shape {images.shape}: want [B, H, W, C], H and W at least 8")
+        raise ValueError(f"ada: `images` must be [B, H, W, C] with H and W at least 8, got the shape {images.shape}.")
     moves = [x for name, x in drawn.items() if name in BLIT | GEOMETRY]
     if moves:
         moved = geometry.warp(images, inverse(drawn, len(images), *images.shape[1:3]))
@@ -112,18 +120,22 @@ def apply(keys: jax.Array, images: jax.Array, drawn: Mapping[str, jax.Array]) ->
     if "filter" in drawn:
         images = _where_any(drawn["filter"], corruption.amplify(images, jnp.exp2(drawn["filter"])), images)
     if "noise" in drawn:
-        keys = jax.vmap(lambda key: jax.random.fold_in(key, _NOISE))(keys)
-        images = corruption.noise(keys, images, drawn["noise"][:, 0])
+        images = corruption.noise(fold_in_keys(keys, _NOISE), images, drawn["noise"][:, 0])
     if "cutout" in drawn:
         images = corruption.cutout(images, drawn["cutout"][:, 0], drawn["cutout"][:, 1:])
     return images
 
 
 def inverse(drawn: Mapping[str, jax.Array], examples: int, height: int, width: int) -> geometry.Affine:
-    """The map of each pixel of the result to a place in the image: inverses, the last transform's first."""
-    nothing = jnp.zeros((examples, 2))
-    one = lambda name: drawn.get(name, nothing)[:, 0]  # noqa: E731
-    two = lambda name: drawn.get(name, nothing).T  # noqa: E731
+    """The map from pixels of the result to places in the image: the inverses, the last transform's first."""
+    zeros = jnp.zeros((examples, 2))
+
+    def one(name):
+        return drawn.get(name, zeros)[:, 0]
+
+    def two(name):
+        return drawn.get(name, zeros).T
+
     zoom, stretch, rotations = jnp.exp2(-one("scale")), jnp.exp2(-one("aniso")), two("rotate")
     pixels, shift = two("xint"), two("xfrac")
     at = geometry.identity(examples)
@@ -135,7 +147,11 @@ def inverse(drawn: Mapping[str, jax.Array], examples: int, height: int, width: i
 
 
 def _recolour(images, drawn):
-    one = lambda name: drawn.get(name, jnp.zeros((len(images), 1)))[:, 0]  # noqa: E731
+    zeros = jnp.zeros((len(images), 1))
+
+    def one(name):
+        return drawn.get(name, zeros)[:, 0]
+
     contrast, saturation = jnp.exp2(one("contrast")), jnp.exp2(one("saturation"))
     new = colour.transform(images, one("brightness"), contrast, one("lumaflip"), one("hue"), saturation)
     changes = jnp.stack([one(name) for name in COLOUR], -1)
@@ -143,5 +159,5 @@ def _recolour(images, drawn):
 
 
 def _where_any(values, new, images):
-    """The new image where any value, [B, n], is not 0, else the old."""
+    """The new image where any of its values, [B, n], is not 0, else the old one."""
     return jnp.where((values != 0).any(-1).reshape(-1, 1, 1, 1), new, images)

@@ -8,26 +8,26 @@ from jaxgan.core import axis
 
 
 class AdaptiveProbability(nn.Module):
-    """A network without parameters that nobody owns: its state is the probability, and moves with the game.
+    """A network without parameters, owned by no player, whose state is the probability.
 
         nets={..., "ada": Net(AdaptiveProbability(batch_size=64))}
         p = nets.ada()                                   # in every loss
         _, stats = nets.ada.with_stats(real_logits)      # in the discriminator's: total(..., stats={"ada": stats})
 
-    The heuristic is r = E[sign(D(x))] over the (augmented) reals of the last ``interval`` turns of the discriminator,
-    over all devices: 0 where D cannot tell, 1 where it is sure of all. As published, p then grows by
-    ``batch_size * interval / (1000 * kimg)`` if r is above ``target``, falls by as much if below, and stays at least 0;
-    nothing keeps it below 1, beyond which it counts as 1.
+    The heuristic is r = E[sign(D(x))] over the augmented real images of the last ``interval`` turns of the
+    discriminator, on all devices: 0 where D cannot tell, 1 where it is always right. As published, p then grows by
+    ``batch_size * interval / (1000 * kimg)`` if r is above ``target``, and falls by as much if r is below. It stays at
+    least 0; it may exceed 1, and then counts as 1.
 
-    The state is linear in the turn's signs, and p changes when the next turn begins: so micro-batches of
-    ``gradients.accumulate`` make no difference, and a turn is resumed to the bit.
+    The state is linear in the signs of a turn, and p changes when the next turn begins. So micro-batches of
+    ``gradients.accumulate`` make no difference, and a resumed run continues to the bit.
 
     Attributes:
-      batch_size: reals in a turn of the discriminator, over all devices.
-      target: the r that is aimed for, in [-1, 1].
-      kimg: thousands of reals in which p goes from 0 to 1.
+      batch_size: the number of real images in a turn of the discriminator, over all devices.
+      target: the r that p is adapted to, in [-1, 1].
+      kimg: thousands of real images in which p can go from 0 to 1.
       interval: turns between two changes of p.
-      initial: p before the first.
+      initial: p in the first turns.
     """
 
     batch_size: int
@@ -38,10 +38,10 @@ class AdaptiveProbability(nn.Module):
 
     @nn.compact
     def __call__(self, real_logits: jax.Array | None = None) -> jax.Array:
-        """The probability of this turn; ``real_logits``, [B], are counted where the state is mutable."""
+        """The probability of this turn, a scalar; ``real_logits``, [B], are counted if the state is mutable."""
         p = self.variable("ada", "p", lambda: jnp.float32(self.initial))
         turns = self.variable("ada", "turns", lambda: jnp.int32(0))
-        # An average over the batch, by the name under which micro-batches' are averaged.
+        # An average over the batch: in this collection, ``gradients.accumulate`` averages it over micro-batches.
         signs = self.variable("batch_stats", "signs", lambda: jnp.float32(0))
         full = turns.value == self.interval
         speed = self.batch_size * self.interval / (1000 * self.kimg)

@@ -1,9 +1,9 @@
 """The data axis: the one name under which the examples of a batch are spread over devices.
 
-Every function here is the collective where that axis is bound (under ``pmap`` or ``shard_map``) to several
-devices, and the identity where it is not (under plain ``jit``, ``grad`` or ``vmap``) or there is one: XLA would
-copy every gradient to average it with nothing. So one loss, one layer and one game run unchanged in all of them.
-This is the lowest floor: it imports nothing of jaxgan.
+Every function here is a collective where that axis is bound (under ``pmap`` or ``shard_map``) to several devices, and
+the identity elsewhere: under plain ``jit``, ``grad`` or ``vmap``, and on a single device, where XLA would copy every
+gradient to average it with nothing. So one loss, one layer and one game run unchanged in all of them. This is the
+lowest floor: it imports nothing of jaxgan.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def bound() -> bool:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """What is traced within sees one device, its own: of a single example a collective would bring in others."""
+    """Within it, the axis counts as unbound: a collective would bring other examples into a single one's gradient."""
     token = _alone.set(True)
     try:
         yield
@@ -38,20 +38,20 @@ def alone() -> Iterator[None]:
 
 
 def size() -> int:
-    """How many devices share the batch; 1 where the axis is not bound."""
+    """The number of devices that share the batch; 1 where the axis is not bound."""
     return jax.lax.axis_size(NAME) if bound() else 1
 
 
 def index() -> jax.Array | int:
-    """Which of them this is, from 0, counted over all hosts; 0 where the axis is not bound."""
+    """The number of this device, from 0 and counted over all hosts; 0 where the axis is not bound."""
     return jax.lax.axis_index(NAME) if bound() else 0
 
 
 def mean(tree):
-    """The mean over devices of each leaf, a floating-point array."""
+    """The mean over devices of each leaf; leaves are floating-point arrays."""
     return jax.lax.pmean(tree, NAME) if size() > 1 else tree
 
 
 def gather(tree):
-    """Each leaf's examples of all devices, [B, ...] to [size() * B, ...], in the batch's order."""
+    """The examples of all devices, for each leaf: [B, ...] to [size() * B, ...], in the order of the batch."""
     return jax.lax.all_gather(tree, NAME, tiled=True) if size() > 1 else tree

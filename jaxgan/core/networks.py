@@ -19,7 +19,12 @@ import jax.numpy as jnp
 
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
 class Net:
-    """A network: a linen module and one example, or its shape, of each of its arguments."""
+    """A network: a linen module, and an example of each of its arguments, or its shape and dtype.
+
+    Attributes:
+      module: the linen module.
+      examples: the shape and dtype of each argument with which it is initialised.
+    """
 
     module: nn.Module
     examples: tuple[jax.ShapeDtypeStruct, ...]
@@ -32,19 +37,24 @@ class Net:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FrozenVariables:
-    """Variables from elsewhere, as an attribute of a module: one object is equal to itself alone."""
+    """Variables as an attribute of a module: arrays cannot be compared, so an object is equal to itself alone.
+
+    Attributes:
+      variables: ``{"params": ...}``, by collection.
+    """
 
     variables: Mapping[str, Any]
 
 
 class Frozen(nn.Module):
-    """A network that nobody trains: ``Net(Frozen(module, FrozenVariables(variables)), images)``, which no player owns.
+    """A network with given parameters: ``Net(Frozen(module, FrozenVariables(variables)), images)``, owned by no player.
 
-    Its parameters are the state's, like any network's, so that they are no constants of the compiled step.
+    Its parameters are part of the state, like those of any network, so that they are not constants of the compiled
+    step, which XLA would fold.
 
     Attributes:
       network: a module without moving statistics.
-      frozen: its variables, ``params`` alone.
+      frozen: its variables, of which ``params`` are used.
     """
 
     network: nn.Module
@@ -58,7 +68,14 @@ class Frozen(nn.Module):
 
 @flax.struct.dataclass
 class Function:
-    """A network with its parameters: call it. ``train`` is passed to modules that take it."""
+    """A network with its variables, called as a function.
+
+    Attributes:
+      params: its parameters.
+      stats: its moving statistics, by collection.
+      module: the linen module.
+      train: passed to the module if its call takes ``train``.
+    """
 
     params: Any
     stats: dict[str, Any]
@@ -66,11 +83,11 @@ class Function:
     train: bool = flax.struct.field(pytree_node=False, default=True)
 
     def __call__(self, *args, **kwargs):
-        """The output. Moving statistics are used, and their update is discarded."""
+        """The module's output. Moving statistics are read, and their update is discarded."""
         return self.with_stats(*args, **kwargs)[0]
 
     def with_stats(self, *args, **kwargs):
-        """The output, and the moving statistics after it: return them as ``total(..., stats=)``."""
+        """The module's output and the updated moving statistics, to be returned as ``total(..., stats=...)``."""
         if takes_train(type(self.module)):
             kwargs.setdefault("train", self.train)
         mutable = sorted(self.stats) if self.train else []
@@ -80,7 +97,7 @@ class Function:
 
 @functools.cache
 def takes_train(module: type[nn.Module]) -> bool:
-    """Whether the module's call has the argument ``train``."""
+    """Whether the module's call has an argument ``train``."""
     return "train" in inspect.signature(module.__call__).parameters
 
 
@@ -97,7 +114,7 @@ class Nets(Mapping):
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in self._functions:
-            raise AttributeError(f"the game has no network {name!r}; it has {format_names(self._functions)}")
+            raise AttributeError(f"The game has no network {name!r}. It has {format_names(self._functions)}.")
         return self[name]
 
     def __iter__(self):
@@ -108,7 +125,7 @@ class Nets(Mapping):
 
 
 class RecordingNets(Nets):
-    """``Nets`` that note which of them were asked for, in ``names``."""
+    """``Nets`` that record in ``names`` which of them were used."""
 
     def __init__(self, functions: Mapping[str, Function]):
         super().__init__(functions)
@@ -120,5 +137,9 @@ class RecordingNets(Nets):
 
 
 def format_names(names) -> str:
-    """Names for an error message: ``'g', 'd'``."""
+    """Names for an error message.
+
+    >>> format_names(["g", "d"])
+    "'g', 'd'"
+    """
     return ", ".join(repr(name) for name in names) or "none"

@@ -36,7 +36,7 @@ def made_private(experiment: Experiment, config: Any) -> Experiment:
     for name in ("dp_noise_multiplier", "dp_l2_clip"):
         if not 0 < getattr(config, name) < math.inf:
             raise ValueError(f"{_flag(name)} {getattr(config, name)}: a number above 0")
-    how = {"noise": noise, "clip": config.dp_l2_clip, "micro_batches": config.grad_accum_steps}
+    how = {"noise_multiplier": noise, "l2_clip": config.dp_l2_clip, "micro_batches": config.grad_accum_steps}
     batch, key = _batch(experiment, config), _key(config.dp_seed)
 
     @functools.cache  # of a game one private game, which is compiled once
@@ -67,7 +67,7 @@ def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] |
 
     kinds = collections.Counter(map(of, map(experiment.at, range(steps)))) if experiment.game_at else {}
     spent = accounting.compute_epsilon(
-        noise=noise,
+        noise_multiplier=noise,
         delta=config.dp_delta,
         examples=len(experiment.source),
         batch_size=config.batch_size,

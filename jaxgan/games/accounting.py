@@ -1,11 +1,11 @@
 """What private training spends: epsilon at a given delta, by Rényi differential privacy.
 
     epsilon = compute_epsilon(
-        noise=1.0, delta=1e-5, examples=60_000, batch_size=64, steps=5000, uses=count_uses(game, batch)
+        noise_multiplier=1.0, delta=1e-5, examples=60_000, batch_size=64, steps=5000, uses=count_uses(game, batch)
     )
 
-``noise`` and ``uses`` are those of ``jaxgan.games.privacy``; dp-accounting computes the bounds (Mironov 2017; Mironov
-et al. 2019).
+``noise_multiplier`` and ``uses`` are those of ``jaxgan.games.privacy``; dp-accounting computes the bounds (Mironov
+2017; Mironov et al. 2019).
 """
 
 import math
@@ -32,12 +32,18 @@ class Epsilon(NamedTuple):
 
 
 def compute_epsilon(
-    *, noise: float, delta: float, examples: int, batch_size: int, steps: int, uses: Sequence[int] | Mapping
+    *,
+    noise_multiplier: float,
+    delta: float,
+    examples: int,
+    batch_size: int,
+    steps: int,
+    uses: Sequence[int] | Mapping,
 ) -> Epsilon:
     """The privacy that training spends.
 
     Args:
-      noise: the noise multiplier.
+      noise_multiplier: that of ``private``.
       delta: the probability with which epsilon may not hold, in (0, 1 / examples); well below 1 / examples.
       examples: the number of examples in the data, which is taken to be public.
       batch_size: the number of examples of a turn.
@@ -63,10 +69,10 @@ def compute_epsilon(
     largest = max(count for kind in kinds for count in kind)
     if not largest or not steps:
         return Epsilon(0.0, 0.0)
-    if noise == 0:
+    if noise_multiplier == 0:
         return Epsilon(math.inf, math.inf)
     dp_accounting, rdp = _dp_accounting()
-    gaussian = dp_accounting.GaussianDpEvent(noise)
+    gaussian = dp_accounting.GaussianDpEvent(noise_multiplier)
     sampled, shuffled = rdp.RdpAccountant(), rdp.RdpAccountant()
     for kind, times in kinds.items():
         for count in filter(None, kind):
@@ -100,7 +106,7 @@ def _squared_uses(examples: int, drawn: int, steps: int) -> int:
 
 
 def describe_epsilon(
-    names: Sequence[str], epsilon: Epsilon, delta: float, noise: float, clip: float, steps: int
+    names: Sequence[str], epsilon: Epsilon, delta: float, noise_multiplier: float, l2_clip: float, steps: int
 ) -> str:
     """A paragraph that reports what private training spent, and what this rests on.
 
@@ -108,12 +114,12 @@ def describe_epsilon(
       names: the private players.
       epsilon: what ``steps`` steps spend at ``delta``.
       delta: the probability with which epsilon may not hold.
-      noise: the noise multiplier.
-      clip: the norm to which each example's gradient is clipped.
+      noise_multiplier: that of ``private``.
+      l2_clip: the norm to which each example's gradient is clipped.
       steps: the number of steps.
     """
     return (
-        f"private: {format_names(names)}, clip {clip:g}, noise {noise:g}; after {steps:,} steps epsilon "
+        f"private: {format_names(names)}, clip {l2_clip:g}, noise {noise_multiplier:g}; after {steps:,} steps epsilon "
         f"{epsilon.sampled:.2f} at delta {delta:g} if batches were Poisson samples, and at most {epsilon.shuffled:.2f} "
         "for the shuffled ones used here. It holds for parameters and samples; metrics, logged losses and the choice "
         "of a best checkpoint see real data"

@@ -1,7 +1,7 @@
 """Differential privacy: players that see the data learn from clipped examples and noise. DP-SGD, Abadi et al. 2016.
 
-    private_game = private(game, batch, noise=1.0, clip=1.0, key=jax.random.key(secret))  # batch: one turn's
-    uses = count_uses(game, batch)  # for jaxgan.games.accounting.compute_epsilon
+    private_game = private(game, batch, noise_multiplier=1.0, l2_clip=1.0, key=jax.random.key(secret))  # batch: one
+    turn's uses = count_uses(game, batch)  # for jaxgan.games.accounting.compute_epsilon
 
 In a GAN that is the discriminator. The generator sees the data through it alone, so what it learns, and all samples
 that it draws, are as private as the discriminator is (Xie et al. 2018, DPGAN: differential privacy survives
@@ -50,40 +50,41 @@ class PrivateGame(GameWrapper):
 
 
 def private(
-    game: Game, batch: Any, *, noise: float, clip: float, key: jax.Array, micro_batches: int = 1
+    game: Game, batch: Any, *, noise_multiplier: float, l2_clip: float, key: jax.Array, micro_batches: int = 1
 ) -> PrivateGame:
     """The game with every player whose loss sees the batch made private.
 
-    Each example's gradient is scaled down to a norm of at most ``clip``. Gaussian noise of standard deviation
-    ``noise * clip / B`` is added to their mean over all devices, once, the same on each device. The player's optimizer
-    gets the sum, and neither ``value`` nor ``terms``, which are computed on the data. Other players stay as they are,
-    because tracing proves that nothing they learn, log or keep depends on the batch.
+    Each example's gradient is scaled down to a norm of at most ``l2_clip``. Gaussian noise of standard deviation
+    ``noise_multiplier * l2_clip / B`` is added to their mean over all devices, once, the same on each device. The
+    player's optimizer gets the sum, and neither ``value`` nor ``terms``, which are computed on the data. Other players
+    stay as they are, because tracing proves that nothing they learn, log or keep depends on the batch.
 
     Args:
       game: a ``Game`` without BatchNorm in any network, because BatchNorm mixes examples.
       batch: the batch of a turn, over all devices, or its shapes: [B, ...].
-      noise: the noise multiplier, at least 0. A multiplier of 0 clips, and is not private.
-      clip: the largest norm of an example's gradient, above 0.
+      noise_multiplier: at least 0. A multiplier of 0 clips, and is not private.
+      l2_clip: the largest norm of an example's gradient, above 0.
       key: the noise is drawn from it and from nothing else.
       micro_batches: for ``accumulate``; a private player's own ``gradient`` is not used.
 
     Raises:
       ValueError: a number is out of its range, or the game cannot be made private; the message says why.
     """
-    if not 0 <= noise < math.inf:
-        raise ValueError(f"private: `noise` must be a finite number of at least 0, got {noise}.")
-    gradient = accumulate(micro_batches, clipped(clip))
+    if not 0 <= noise_multiplier < math.inf:
+        raise ValueError(f"private: `noise_multiplier` must be a finite number of at least 0, got {noise_multiplier}.")
+    gradient = accumulate(micro_batches, clipped(l2_clip))
     if isinstance(game, PrivateGame):
         raise ValueError("private: `game` is private already.")
     names = players_that_see_data(game, batch)
     _check_networks(game)
     (size,) = {x.shape[0] for x in jax.tree.leaves(batch)}
+    scale = noise_multiplier * l2_clip / size
     players = dict(game.players)
     for i, name in enumerate(names):
         players[name] = dataclasses.replace(
             game.players[name],
             gradient=_of_turns(gradient, size),
-            optimizer=_add_noise(game.players[name].optimizer, noise * clip / size, jax.random.fold_in(key, i), name),
+            optimizer=_add_noise(game.players[name].optimizer, scale, jax.random.fold_in(key, i), name),
         )
     return PrivateGame(game, dataclasses.replace(game, players=players))
 

@@ -20,9 +20,9 @@ from jaxgan.losses.consistency import consistency as consistency
 from jaxgan.losses.features import feature_matching as feature_matching, perceptual as perceptual
 from jaxgan.losses.lecam import LeCamEMA as LeCamEMA, lecam as lecam
 from jaxgan.losses.orthogonal import orthogonal as orthogonal
-from jaxgan.losses.path_length import (
+from jaxgan.losses.path_length_penalty import (
     PathLengthEMA as PathLengthEMA,
-    path_length as path_length,
+    path_length_penalty as path_length_penalty,
     path_lengths as path_lengths,
 )
 from jaxgan.losses.penalties import dragan as dragan, gradient_penalty as gradient_penalty, r1 as r1, r2 as r2

@@ -3,7 +3,7 @@
 Notation: ``real_logits`` = D(x) and ``fake_logits`` = D(G(z)), the discriminator's raw outputs, [B];
 for a critic they are its scores. Every function returns [B], to be minimised by the player that it is
 named after, and none averages: ``jaxgan.total`` does. Each raises ``ValueError`` if its logits are not
-vectors of one length, since [B, 1] against [B] would broadcast to [B, B] and train on nonsense.
+vectors of the same length, because [B, 1] and [B] would broadcast to [B, B] and train on nonsense.
 
 The sources' own symbols: sigma is the sigmoid, softplus(t) = log(1 + exp(t)).
 """
@@ -32,7 +32,7 @@ def non_saturating_discriminator(real_logits: jax.Array, fake_logits: jax.Array,
     """
     check_logits(real_logits, fake_logits)
     if not 0 < real_target <= 1:
-        raise ValueError(f"real_target={real_target}: a probability in (0, 1], 1 for no smoothing")
+        raise ValueError(f"`real_target` must be a probability in (0, 1], got {real_target}; 1 is no smoothing.")
     targets = jnp.full_like(real_logits, real_target)
     return optax.sigmoid_binary_cross_entropy(real_logits, targets) + jax.nn.softplus(fake_logits)
 
@@ -92,12 +92,12 @@ def relativistic_generator(real_logits: jax.Array, fake_logits: jax.Array) -> ja
 
 
 def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dict[str, jax.Array]:
-    """What shows the state of the game, by name, [B] each: for ``total(..., metrics=)``.
+    """Metrics that show the state of the game, by name, [B] each: for ``total(..., metrics=...)``.
 
-    ``accuracy_real`` and ``accuracy_fake``: whether D judges rightly, at probability 1/2; both near one
-    half where D cannot tell. ``logits_real`` and ``logits_fake``. ``value``: the integrand of V(D, G) =
-    E log sigma(D(x)) + E log(1 - sigma(D(G(z)))), which is -log 4 at the game's equilibrium (Goodfellow et
-    al. 2014, theorem 1) whatever loss is trained, as long as its logits are log-odds.
+    ``accuracy_real`` and ``accuracy_fake`` say whether D is right, at probability 1/2; both are near one half where D
+    cannot tell. ``logits_real`` and ``logits_fake`` are the logits. ``value`` is the integrand of V(D, G) =
+    E log sigma(D(x)) + E log(1 - sigma(D(G(z)))), which is -log 4 at the game's equilibrium (Goodfellow et al. 2014,
+    theorem 1) whatever loss is trained, as long as the logits are log-odds.
     """
     return {
         "accuracy_real": real_logits > 0,
@@ -109,10 +109,10 @@ def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dic
 
 
 def check_logits(*logits: jax.Array) -> None:
-    """``ValueError`` where they are not vectors of one length, [B]."""
+    """``ValueError`` unless all are vectors of the same length, [B]."""
     shapes = [x.shape for x in logits]
     if any(x.ndim != 1 for x in logits) or len(set(shapes)) > 1:
         raise ValueError(
-            f"logits of shapes {', '.join(map(str, shapes))}: each is one value per example, [B], and all "
-            "are as long; squeeze the discriminator's output, x.reshape(len(x))"
+            f"Logits must have one value per example, [B], and the same length, got the shapes "
+            f"{', '.join(map(str, shapes))}. Squeeze the output of the discriminator: x.reshape(len(x))"
         )

@@ -1,4 +1,4 @@
-"""Losses of features: matching, Salimans et al. 2016 (1606.03498), section 3.1; and how alike two images are."""
+"""Losses on features: feature matching, Salimans et al. 2016 (1606.03498), and a perceptual distance."""
 
 from collections.abc import Sequence
 
@@ -10,37 +10,43 @@ from jaxgan.core import axis
 
 
 def feature_matching(real_features: jax.Array, fake_features: jax.Array) -> jax.Array:
-    """|| E f(x) - E f(G(z)) ||^2, a scalar: a generator's loss.
+    """|| E f(x) - E f(G(z)) ||^2, a scalar: a loss for the generator. Salimans et al. 2016, section 3.1.
 
-    The expectations are the means over the batches of all devices.
+    The expectations are means over the batches of all devices.
 
     Args:
-      real_features, fake_features: f(x) and f(G(z)), [B, ...] each, of a layer of the discriminator.
+      real_features, fake_features: f(x) and f(G(z)), [B, ...] each, the features of a layer of the discriminator.
 
     Raises:
-      ValueError: features differ in their shape after the batch's.
+      ValueError: the shapes differ after the batch axis.
     """
     if real_features.shape[1:] != fake_features.shape[1:] or not real_features.ndim or not fake_features.ndim:
-        raise ValueError(f"features of shapes {real_features.shape} and {fake_features.shape}: want one, [B, ...]")
+        raise ValueError(
+            "feature_matching: `real_features` and `fake_features` must have the same shape after the batch axis, got "
+            f"{real_features.shape} and {fake_features.shape}."
+        )
     real, fake = axis.mean((real_features.astype(jnp.float32).mean(0), fake_features.astype(jnp.float32).mean(0)))
     return jnp.square(real - fake).sum()
 
 
 def perceptual(output: Sequence[jax.Array], target: Sequence[jax.Array]) -> jax.Array:
-    """How unlike images are to a network, [B]: Zhang et al. 2018 (1801.03924), equation 1, all weights 1.
+    """The perceptual distance of images, [B]: Zhang et al. 2018 (1801.03924), equation 1, with all weights 1.
 
-    At each place a level's features are divided by their length; what counts is the squared distance, from 0 to 4, its
-    mean over places, summed over levels.
+    The feature vectors at each pixel of a level are normalised to unit length. Their squared distance, from 0 to 4, is
+    averaged over pixels and summed over levels.
 
     Args:
-      output, target: of each level its features, [B, h, w, C].
+      output, target: the features of each level, [B, h, w, C].
 
     Raises:
-      ValueError: the levels' shapes differ.
+      ValueError: the shapes of the levels differ.
     """
     shapes = [[x.shape for x in levels] for levels in (output, target)]
     if shapes[0] != shapes[1] or not shapes[0] or any(len(shape) != 4 for shape in shapes[0]):
-        raise ValueError(f"features of shapes {shapes[0]} and {shapes[1]}: want the same, [B, h, w, C] each")
+        raise ValueError(
+            f"perceptual: `output` and `target` must have levels of the same shapes, [B, h, w, C], got {shapes[0]} and "
+            f"{shapes[1]}."
+        )
     distances = (jnp.square(_unit(a) - _unit(b)).sum(3).mean((1, 2)) for a, b in zip(output, target))
     return jnp.stack(list(distances)).sum(0)
 

@@ -14,30 +14,33 @@ def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array
 
     Args:
       real_logits, fake_logits: [B].
-      real_anchor, fake_anchor: scalars a_R and a_F, the moving averages of D on reals and on fakes, through which no
-        gradient passes; see ``LeCamEMA``.
+      real_anchor, fake_anchor: scalars a_R and a_F, the moving averages of D on real and on generated images; see
+        ``LeCamEMA``. No gradient passes through them.
 
     Raises:
-      ValueError: logits are not vectors of one length, or anchors no scalars.
+      ValueError: logits are not vectors of the same length, or anchors are not scalars.
     """
     check_logits(real_logits, fake_logits)
     if jnp.shape(real_anchor) or jnp.shape(fake_anchor):
-        raise ValueError(f"anchors of shapes {jnp.shape(real_anchor)}, {jnp.shape(fake_anchor)}: want scalars")
+        raise ValueError(
+            f"lecam: `real_anchor` and `fake_anchor` must be scalars, got the shapes {jnp.shape(real_anchor)} and "
+            f"{jnp.shape(fake_anchor)}."
+        )
     real_anchor, fake_anchor = lax.stop_gradient((real_anchor, fake_anchor))
     return jnp.square(real_logits - fake_anchor) + jnp.square(fake_logits - real_anchor)
 
 
 class LeCamEMA(nn.Module):
-    """Moving averages of the discriminator's logits, over all devices: a network without parameters that nobody owns.
+    """Moving averages of the discriminator's logits over all devices: a network without parameters, owned by no player.
 
         nets={..., "anchors": Net(LeCamEMA())}
         anchors, anchor_stats = nets.anchors.with_stats(real_logits, fake_logits)
         total(..., lecam=0.01 * losses.lecam(real_logits, fake_logits, *anchors), stats={..., "anchors": anchor_stats})
 
-    The averages begin as plain means of the first turns, and have no share of their initial value.
+    The averages begin as plain means over the first turns, so their initial values have no weight.
 
     Attributes:
-      decay: of the averages, a turn; the authors' is 0.99.
+      decay: the weight of the old averages in a turn, as in ``Game.ema``; the official value is 0.99.
     """
 
     decay: float = 0.99
@@ -46,8 +49,8 @@ class LeCamEMA(nn.Module):
     def __call__(
         self, real_logits: jax.Array | None = None, fake_logits: jax.Array | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """The anchors of reals and fakes, scalars, after these logits, [B] each, where there are any."""
-        # Averages over the batch, by the name under which micro-batches' are averaged.
+        """The anchors of real and generated images, scalars, after these logits, [B] each, if any are given."""
+        # Averages over the batch: in this collection, ``gradients.accumulate`` averages them over micro-batches.
         real = self.variable("batch_stats", "real", lambda: jnp.float32(0))
         fake = self.variable("batch_stats", "fake", lambda: jnp.float32(0))
         turns = self.variable("lecam", "turns", lambda: jnp.int32(0))

@@ -14,18 +14,18 @@ def orthogonal(params: Any, diagonal: bool = False) -> jax.Array:
     values).
 
     Args:
-      params: a network's, ``nets.d.params``, or any part of them. Its leaves named ``kernel`` count, of which the last
-        axis is that of the outputs, as in flax's layers and jaxgan's ``Conv`` and ``Dense``. In a ``ConvTranspose`` it
-        is that of the inputs, and in a ``GroupedConv`` groups are one matrix: what is kept apart there is that.
-      diagonal: whether norms count as well.
+      params: parameters of a network, ``nets.d.params``, or any part of them. The leaves named ``kernel`` count. Their
+        last axis is the outputs in flax's layers and jaxgan's ``Conv`` and ``Dense``; in a ``ConvTranspose`` it is the
+        inputs, and in a ``GroupedConv`` all groups are one matrix.
+      diagonal: whether the norms of filters count as well.
 
     Raises:
-      ValueError: there is no kernel.
+      ValueError: no leaf is named ``kernel``.
     """
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
     kernels = [x for path, x in leaves if getattr(path[-1], "key", None) == "kernel" and x.ndim > 1]
     if not kernels:
-        raise ValueError("orthogonal(params): no leaf is named 'kernel'; give a network's parameters, nets.g.params")
+        raise ValueError("orthogonal: `params` must have a leaf named 'kernel', as the parameters of a network do.")
     return sum((_penalty(x, diagonal) for x in kernels), jnp.float32(0))
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxgan.core.keys import fold_in_keys
+
 
 def r1(d: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
     """|| dD/dx ||^2 at real images. Mescheder et al. 2018, equation 9, whose weight is gamma / 2."""
@@ -29,18 +31,23 @@ def gradient_penalty(
 ) -> jax.Array:
     """(|| dD/dx || - target)^2 at points drawn between pairs. Gulrajani et al. 2017, equation 3.
 
-    The norm is over every axis but the batch's; the weight, lambda = 10, is the caller's.
+    The norm is over every axis but the batch's. The caller applies the weight, lambda = 10.
 
     Args:
       d: the critic.
-      real, fake: [B, ...], of one shape.
-      keys: [B], one per example; they draw the places between.
-      target: the norm that is asked for.
+      real, fake: [B, ...], of the same shape.
+      keys: [B], one per example; each draws the place between its pair.
+      target: the norm that the penalty asks for.
+
+    Raises:
+      ValueError: the shapes differ, or ``d`` does not give one logit per example.
     """
     if real.shape != fake.shape:
-        raise ValueError(f"gradient_penalty: real is {real.shape} and fake {fake.shape}; they are paired")
-    # The keys have drawn latents already: a place drawn from the same bits would go with them.
-    places = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 1), ()))(keys)
+        raise ValueError(
+            f"gradient_penalty: `real` and `fake` must have the same shape, got {real.shape} and {fake.shape}."
+        )
+    # The keys have drawn latents already; a place drawn from the same bits would be correlated with them.
+    places = jax.vmap(lambda key: jax.random.uniform(key, ()))(fold_in_keys(keys, 1))
     places = places.reshape(-1, *[1] * (real.ndim - 1))
     return _off_target(d, real + places * (fake - real), target)
 
@@ -49,33 +56,33 @@ def dragan(
     d: Callable[[jax.Array], jax.Array],
     real: jax.Array,
     keys: jax.Array,
-    deviation: float,
+    std: float,
     target: float = 1.0,
 ) -> jax.Array:
     """(|| dD/dx || - target)^2 around real images: DRAGAN. Kodali et al. 2017 (1705.07215), algorithm 1.
 
-    At x + delta, delta from N(0, deviation^2 I). The weight, lambda = 10, is the caller's.
+    The gradient is taken at x + delta, with delta from N(0, std^2 I). The caller applies the weight, lambda = 10.
 
     Args:
       d: the discriminator.
       real: [B, ...].
-      keys: [B], one per example; they draw the noise.
-      deviation: the noise's standard deviation, in units of ``real``. The authors' code has half that of the data, and
-        draws their noise evenly.
-      target: the norm that is asked for, the paper's k.
+      keys: [B], one per example; each draws the noise of its example.
+      std: the standard deviation of the noise, in units of ``real``. The official code uses half that of the data, and
+        uniform noise.
+      target: the norm that the penalty asks for, k in the paper.
 
     Raises:
-      ValueError: the deviation is negative.
+      ValueError: ``std`` is negative, or ``d`` does not give one logit per example.
     """
-    if deviation < 0:
-        raise ValueError(f"dragan(deviation={deviation}): a standard deviation is at least 0")
-    draw = lambda key: jax.random.normal(jax.random.fold_in(key, 2), real.shape[1:])  # noqa: E731
-    return _off_target(d, real + deviation * jax.vmap(draw)(keys).astype(real.dtype), target)
+    if std < 0:
+        raise ValueError(f"dragan: `std` must be at least 0, got {std}.")
+    noise = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(fold_in_keys(keys, 2))
+    return _off_target(d, real + std * noise.astype(real.dtype), target)
 
 
 def _off_target(d, x, target):
     squares = _sum_of_squares(_input_gradient(d, x))
-    # The square root has no derivative at 0, where a critic starts or dies: its slope there is taken as 0.
+    # The square root has no derivative at 0, where a critic starts or dies. Its slope there is defined as 0.
     dead = squares == 0
     norms = jnp.where(dead, 0.0, jnp.sqrt(jnp.where(dead, 1.0, squares)))
     return jnp.square(norms - target)
@@ -86,8 +93,8 @@ def _input_gradient(d, x):
         logits = d(x)
         if logits.shape != x.shape[:1]:
             raise ValueError(
-                f"the penalised function maps {x.shape} to {logits.shape}; it must give one logit per "
-                f"example, {x.shape[:1]}"
+                f"The penalised function must give one logit per example, {x.shape[:1]}, but maps {x.shape} to "
+                f"{logits.shape}."
             )
         return logits.sum()
 

@@ -1,6 +1,6 @@
-"""Reconstruction losses: how far an output is from its target, one value per example.
+"""Reconstruction losses: the distance of an output from its target, one value per example.
 
-``output`` and ``target`` are [B, ...], of one shape; anything else raises ``ValueError``.
+``output`` and ``target`` are [B, ...], of the same shape; anything else raises ``ValueError``.
 """
 
 import jax
@@ -21,14 +21,14 @@ def l2(output: jax.Array, target: jax.Array) -> jax.Array:
 
 
 def multiscale_l1(output: jax.Array, target: jax.Array, smallest: int = 4) -> jax.Array:
-    """The mean absolute difference of images, [B, h, w, C], and of them made smaller, the mean over the sizes.
+    """The mean absolute difference of images, [B, h, w, C], averaged over an image pyramid.
 
-    Each size is means of two by two of the one before, as long as both sides are even and above ``smallest``: what is
-    coarse counts at every size, what is fine at the first alone.
+    Each level averages two by two pixels of the one before, as long as both sides are even and above ``smallest``. So
+    coarse differences count at every level, fine ones at the first alone.
     """
     _check(output, target)
     if output.ndim != 4:
-        raise ValueError(f"multiscale_l1: images of shape {output.shape}; want [B, h, w, C]")
+        raise ValueError(f"multiscale_l1: images must be [B, h, w, C], got the shape {output.shape}.")
     difference, found = output - target, []
     while True:
         found.append(jnp.abs(difference).mean((1, 2, 3)))
@@ -39,10 +39,10 @@ def multiscale_l1(output: jax.Array, target: jax.Array, smallest: int = 4) -> ja
 
 
 def binary_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
-    """-target log sigma(logits) - (1 - target) log(1 - sigma(logits)), in nats, summed over all axes but
-    the batch's: minus the log-likelihood of Bernoulli pixels (Kingma and Welling 2014, appendix C.1).
+    """The negative log-likelihood of Bernoulli pixels, in nats (Kingma and Welling 2014, appendix C.1).
 
-    Finite at any finite logit.
+    -target log sigma(logits) - (1 - target) log(1 - sigma(logits)), summed over all axes but the batch's. It is finite
+    at any finite logit.
 
     Args:
       logits: [B, ...], unbounded.
@@ -54,4 +54,6 @@ def binary_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
 
 def _check(output: jax.Array, target: jax.Array) -> None:
     if output.shape != target.shape or output.ndim < 1:
-        raise ValueError(f"shapes {output.shape} and {target.shape}: want one shape, [B, ...], for both")
+        raise ValueError(
+            f"The output and its target must have the same shape, [B, ...], got {output.shape} and {target.shape}."
+        )

@@ -1,4 +1,4 @@
-"""The variational bound's own term: how far a posterior is from the prior, one value per example."""
+"""The divergence term of the variational bound: how far a posterior is from the prior, one value per example."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,10 @@ def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
       ValueError: their shapes differ, or have no batch.
     """
     if mean.shape != log_variance.shape or mean.ndim < 1:
-        raise ValueError(f"shapes {mean.shape} and {log_variance.shape}: want one shape, [B, ...], for both")
-    # Near a variance of 1, exp(.) - 1 - . would lose what is left in rounding.
+        raise ValueError(
+            f"gaussian_kl: `mean` and `log_variance` must have the same shape, [B, ...], got {mean.shape} and "
+            f"{log_variance.shape}."
+        )
+    # expm1, because near a variance of 1 the rounding of exp(x) - 1 - x would be larger than its value.
     each = jnp.square(mean) + jnp.expm1(log_variance) - log_variance
     return 0.5 * each.sum(range(1, mean.ndim))

@@ -191,5 +191,5 @@ def test_none_is_the_discriminator_itself():
     nets = Nets({"d": Seen()})  # pyright: ignore[reportArgumentType]
     assert view.views(nets, jax.random.split(jax.random.key(1), 2)) == (nets.d, nets.d)
     assert view.nets == view.metrics(nets) == view.stats(nets, jnp.zeros(2)) == {}
-    with pytest.raises(ValueError, match="augmentation 'stylegan'"):
+    with pytest.raises(ValueError, match="`kind` must be 'none', 'diffaugment' or 'ada', got 'stylegan'"):
         augment.Augmentation("stylegan", augment.AdaptiveProbability(16))  # pyright: ignore[reportArgumentType]

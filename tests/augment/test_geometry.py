@@ -14,7 +14,10 @@ RAMP = np.random.default_rng(0).uniform(-1, 1, (2, SIZE, SIZE, 3)).astype(np.flo
 
 def smooth(height=16, width=20):
     """A wave slow enough for any interpolation, and its formula."""
-    wave = lambda y, x: np.sin(0.30 * x + 0.2) * np.cos(0.22 * y - 0.1) + 0.1 * np.sin(0.15 * (x + y))  # noqa: E731
+
+    def wave(y, x):
+        return np.sin(0.30 * x + 0.2) * np.cos(0.22 * y - 0.1) + 0.1 * np.sin(0.15 * (x + y))
+
     y, x = np.mgrid[:height, :width].astype(np.float32)
     return wave, y, x, wave(y, x).astype(np.float32)
 
@@ -89,7 +92,7 @@ def test_a_finer_image_than_the_result_can_show_is_smoothed(warp):
     assert np.abs(bilinear).min() == 1.0
 
 
-def test_beyond_the_reflection_is_nothing(warp):
+def test_beyond_the_reflection_images_are_zero(warp):
     far = geometry.identity(2).translated(jnp.full(2, 3.5 * SIZE), jnp.zeros(2))
     assert np.abs(warp(RAMP, far)).max() == 0
 
@@ -111,13 +114,16 @@ def test_bands_add_up_and_each_is_its_octave():
     np.testing.assert_allclose(bank.sum(0), np.eye(43)[21], atol=1e-12)
     w = np.linspace(0, np.pi, 65)
     response = (bank[:, None] * np.cos(w[:, None] * np.arange(-21, 22))).sum(-1)
-    low = lambda w: np.abs((corruption.SYM2 * np.exp(-1j * w[:, None] * np.arange(4))).sum(-1)) ** 2 / 2  # noqa: E731
-    np.testing.assert_allclose(response[3], 1 - low(w), atol=1e-9)
-    np.testing.assert_allclose(response[2], low(w) * (1 - low(2 * w)), atol=1e-9)
-    np.testing.assert_allclose(response[0], low(w) * low(2 * w) * low(4 * w), atol=1e-9)
+
+    def lowpass(w):
+        return np.abs((corruption.SYM2 * np.exp(-1j * w[:, None] * np.arange(4))).sum(-1)) ** 2 / 2
+
+    np.testing.assert_allclose(response[3], 1 - lowpass(w), atol=1e-9)
+    np.testing.assert_allclose(response[2], lowpass(w) * (1 - lowpass(2 * w)), atol=1e-9)
+    np.testing.assert_allclose(response[0], lowpass(w) * lowpass(2 * w) * lowpass(4 * w), atol=1e-9)
 
 
-def test_amplified_bands_against_a_convolution():
+def test_amplified_bands_are_a_convolution():
     gains = np.array([[1.3, 0.5, 2.0, 0.8], [1.0, 1.0, 1.0, 3.0]], np.float32)
     found = np.asarray(corruption.amplify(jnp.asarray(RAMP), jnp.asarray(gains)))
     power = np.array([10, 1, 1, 1]) / 13

@@ -1,4 +1,4 @@
-"""ADA's transforms: what each does, how often and how much, at first and second order."""
+"""ADA's transforms: the effect, probability and distribution of each, and their derivatives of two orders."""
 
 import functools
 
@@ -53,7 +53,7 @@ CHANGES = {"xflip": 0.2, "rotate90": 0.3, "lumaflip": 0.2}
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
-def test_how_often(drawn, name):
+def test_transforms_happen_as_often_as_their_probability_says(drawn, name):
     changed = (drawn[name] != 0).any(-1)
     expected = CHANGES.get(name, 1 - 0.6**4 if name == "filter" else 0.4)
     assert changed.mean() == pytest.approx(expected, abs=0.012)
@@ -68,13 +68,13 @@ DISTRIBUTIONS = {
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_how_much(drawn, name):
+def test_values_have_the_papers_distributions(drawn, name):
     """Kolmogorov and Smirnov's test of what was drawn, each value of a transform alone."""
     for values in drawn[name].T:
         assert stats.kstest(values[values != 0], DISTRIBUTIONS[name].cdf).pvalue > 1e-4
 
 
-def test_turns_and_holes_are_everywhere_alike(drawn):
+def test_quarter_turns_and_holes_are_uniform(drawn):
     turns = np.bincount(drawn["rotate90"][:, 0].astype(int), minlength=4) / 40_000
     np.testing.assert_allclose(turns, [0.7, 0.1, 0.1, 0.1], atol=0.01)
     size, *center = drawn["cutout"][drawn["cutout"][:, 0] > 0].T
@@ -90,7 +90,7 @@ def test_transforms_are_drawn_apart(drawn):
     np.testing.assert_allclose(pair, 1 - np.sqrt(0.6), atol=0.01)  # before or after: 0.4 together
 
 
-def test_a_factor_and_a_selection():
+def test_factors_scale_probabilities_and_selections_keep_the_draws():
     keys = sample_keys(2, 4000)
     both = jax.jit(lambda: pipeline.draw(keys, 0.8, {"scale": 0.5, "hue": 1.0}))()
     more = jax.jit(lambda: pipeline.draw(keys, 0.8, augment.BGC))()
@@ -143,7 +143,7 @@ def test_colours_are_moved_in_the_papers_order():
     np.testing.assert_allclose(apply(KEYS, one, given), -(one + brightness) * contrast, atol=1e-5)
 
 
-def test_noise_and_holes():
+def test_noise_is_normal_and_holes_cover_their_rectangle():
     noisy = apply(KEYS, IMAGES, values(noise=[0.3])) - IMAGES
     assert stats.kstest(np.ravel(noisy), stats.norm(0, 0.3).cdf).pvalue > 1e-4
     assert np.abs(np.corrcoef(np.asarray(noisy).reshape(B, -1)) - np.eye(B)).max() < 0.4
@@ -164,7 +164,10 @@ def test_r1_through_it_has_the_right_gradient():
     images = IMAGES[:3, :, :8, :1]
     keys = KEYS[:3]
     w = jnp.asarray(np.random.default_rng(1).normal(size=(64, 4)).astype(np.float32) / 8)
-    view = lambda x: augment.ada(keys, x, 0.9)  # noqa: E731
+
+    def view(x):
+        return augment.ada(keys, x, 0.9)
+
     penalty = jax.jit(jax.value_and_grad(lambda w: losses.r1(lambda x: d(w, view(x)), images).mean()))
     value, gradient = penalty(w)
     matrices = np.asarray(jax.jit(lambda x: jacobians(view, x))(images), np.float64)
@@ -187,23 +190,29 @@ def jacobians(view, x):
     """[B, outputs, inputs] of a function that is affine in each example: from its values at the unit images."""
     n = x[0].size
     units = jnp.eye(n).reshape(n, 1, *x.shape[1:])
-    at = lambda unit: (view(x + unit) - view(x)).reshape(len(x), -1)  # noqa: E731
+
+    def at(unit):
+        return (view(x + unit) - view(x)).reshape(len(x), -1)
+
     return jnp.moveaxis(jax.lax.map(at, units), 0, -1)
 
 
 @pytest.mark.slow
 def test_every_transform_at_once_is_finite_to_second_order():
     w = jnp.asarray(np.random.default_rng(1).normal(size=(240, 4)).astype(np.float32) / 16)
-    penalty = lambda w: losses.r1(lambda x: d(w, augment.ada(KEYS, x, 1.0, EVERYTHING)), IMAGES).mean()  # noqa: E731
+
+    def penalty(w):
+        return losses.r1(lambda x: d(w, augment.ada(KEYS, x, 1.0, EVERYTHING)), IMAGES).mean()
+
     gradient = jax.jit(jax.grad(penalty))(w)
     assert np.isfinite(gradient).all()
     assert np.abs(gradient).max() > 0
 
 
-def test_what_is_refused():
-    with pytest.raises(ValueError, match="no transform 'zoom'; there are 'xflip'"):
+def test_unknown_transforms_and_other_images_are_refused():
+    with pytest.raises(ValueError, match=r"`transforms` must name some of 'xflip', .*got 'zoom'"):
         augment.ada(KEYS, IMAGES, 0.5, {"zoom": 1.0})
-    with pytest.raises(ValueError, match="at least 8"):
+    with pytest.raises(ValueError, match="H and W at least 8, got the shape"):
         augment.ada(KEYS, IMAGES[:, :7], 0.5)
-    with pytest.raises(ValueError, match="colours of 2 channels"):
+    with pytest.raises(ValueError, match="with 1 or 3 channels, got 2 channels"):
         colour.transform(IMAGES[..., :2], *[jnp.zeros(B)] * 5)

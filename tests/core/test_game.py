@@ -214,7 +214,7 @@ def test_wrong_wiring_is_refused_at_construction(change, message):
         (lambda nets, b, k, s: total(loss=1.0), ValueError, r"total\(loss=...\): the name 'loss' is taken"),
         (lambda nets, b, k, s: total(a=1.0, metrics={"a": 1.0}), ValueError, r"total\(a=...\): the name 'a' is taken"),
         (lambda nets, b, k, s: total(a="x"), TypeError, r"total\(a=...\) must be a scalar or an array \[B\], got a str"),
-        (lambda nets, b, k, s: total(a=nets.q(b)), AttributeError, "no network 'q'; it has 'g', 'd'"),
+        (lambda nets, b, k, s: total(a=nets.q(b)), AttributeError, "no network 'q'. It has 'g', 'd'."),
         (lambda nets, b, k, s: total(a=0.0, stats={"q": {}}), ValueError, "player 'g' returns stats of 'q'"),
         (lambda nets, b, k, s: total(a=0.0, stats={"g": {"pool": {}}}), ValueError, "stats of 'g': 'pool', which is no collection"),
         (lambda nets, b, k, s: total(a=losses.hinge_generator(nets.d(b)[:, None])), ValueError, "one value per example"),
@@ -288,9 +288,9 @@ def test_accumulated_statistics_are_averaged():
 
 def test_micro_batches_that_do_not_divide_are_refused():
     game = games.dcgan_game(gradient=accumulate(3))
-    with pytest.raises(ValueError, match=r"accumulate\(3\): a turn has 8 examples a device.*use a batch of 6"):
+    with pytest.raises(ValueError, match=r"accumulate\(3\): a turn has 8 examples per device.*Use a batch of 6"):
         jax.eval_shape(game.step, game.init(jax.random.key(0)), games.images(8))
-    with pytest.raises(ValueError, match=r"accumulate\(n=0\)"):
+    with pytest.raises(ValueError, match="accumulate: `n`, the number of micro-batches, must be at least 1, got 0"):
         accumulate(0)
 
 

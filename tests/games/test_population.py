@@ -88,7 +88,7 @@ def test_members_may_differ_in_the_weight_of_consensus():
 
 def test_private_members_are_refused_because_they_would_share_their_noise():
     game = games.points_game()
-    noised = private(game, games.points(8), noise=1.0, clip=0.1, key=jax.random.key(5))
+    noised = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=jax.random.key(5))
     for members in (noised, GameWrapper(noised)):
         with pytest.raises(ValueError, match=r"Population: the members cannot be private games.*the same noise"):
             Population(members, 2)

@@ -87,8 +87,8 @@ def test_the_noise_is_of_the_scale_that_was_asked_for():
     x = np.random.default_rng(0).normal(size=(batch, size)).astype(np.float32)
     game = vector_game(size)
     mean = given(game, clipped(clip), x)[0]
-    step = jax.jit(private(game, x, noise=noise, clip=clip, key=KEY).step)
-    state, drawn = private(game, x, noise=noise, clip=clip, key=KEY).init(jax.random.key(0)), []
+    step = jax.jit(private(game, x, noise_multiplier=noise, l2_clip=clip, key=KEY).step)
+    state, drawn = private(game, x, noise_multiplier=noise, l2_clip=clip, key=KEY).init(jax.random.key(0)), []
     for _ in range(2):
         before = flat(state)
         state, _ = step(dataclasses.replace(state, params=vector_game(size).init(KEY).params), x)
@@ -116,7 +116,7 @@ def test_devices_agree(critic_turns, steps):
     game = dataclasses.replace(game, turns=(("d",),) * critic_turns + (("g",),))
     plain = unrolled(game, "g", "d", steps, optax.sgd(0.5)) if steps else game
     batch = games.points(8 * critic_turns)
-    game = private(plain, batch[:8], noise=1.0, clip=0.1, key=KEY)
+    game = private(plain, batch[:8], noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     before = game.init(jax.random.key(0))
     expected, step = before, jax.jit(game.step)
     for _ in range(3):
@@ -128,7 +128,7 @@ def test_devices_agree(critic_turns, steps):
             state, spread_metrics = mapped(state, batch)
         assert games.change(before, expected, state) < 1e-5
         assert float(spread_metrics["d/clipped"]) == pytest.approx(float(metrics["d/clipped"]))
-    other = private(plain, batch[:8], noise=1.0, clip=0.1, key=jax.random.key(6))
+    other = private(plain, batch[:8], noise_multiplier=1.0, l2_clip=0.1, key=jax.random.key(6))
     state, _ = jax.jit(other.step)(other.init(jax.random.key(0)), batch)
     once, _ = step(before, batch)
     assert games.change(before, once, state) > 0.1  # the noise counts
@@ -181,12 +181,12 @@ def test_who_is_shown_the_data_is_found():
 
 
 def test_every_player_who_is_shown_the_data_is_clipped_and_noised():
-    game = private(with_discriminator(relativistic), NAMED, noise=1.0, clip=0.1, key=KEY)
+    game = private(with_discriminator(relativistic), NAMED, noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     state, metrics = jax.jit(game.step)(game.init(jax.random.key(0)), NAMED)
     assert {"d/clipped", "g/clipped"} <= set(metrics)
     noise = [np.asarray(jax.random.key_data(state.opt_states[name].key)) for name in ("d", "g")]
     assert not np.array_equal(*noise)
-    usual = private(with_discriminator(), NAMED, noise=1.0, clip=0.1, key=KEY)
+    usual = private(with_discriminator(), NAMED, noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     assert usual.noised.players["g"] is not game.noised.players["g"]
     assert usual.noised.players["g"].gradient is full_batch
 
@@ -208,7 +208,7 @@ def test_epsilon_is_that_of_tensorflow_privacys_tutorial():
     orders, spends = rdp.T
     assert min(spends + np.log(1 / delta) / (orders - 1)) == pytest.approx(2.92, abs=0.005)
     tight = min(spends + np.log1p(-1 / orders) - np.log(delta * orders) / (orders - 1))
-    found = compute_epsilon(noise=1.12, delta=delta, examples=60_000, batch_size=256, steps=steps, uses=(1,))
+    found = compute_epsilon(noise_multiplier=1.12, delta=delta, examples=60_000, batch_size=256, steps=steps, uses=(1,))
     assert found.sampled == pytest.approx(tight, rel=0.01) and found.sampled < 2.6
 
 
@@ -217,7 +217,7 @@ def test_epsilon_without_sampling_counts_the_times_that_an_example_is_seen():
         orders = np.arange(1.01, 64, 0.01)
         return min(orders * squares / (2 * noise**2) + np.log1p(-1 / orders) - np.log(delta * orders) / (orders - 1))
 
-    whole_epochs = {"noise": 4.0, "delta": 1e-5, "examples": 1000, "batch_size": 100}
+    whole_epochs = {"noise_multiplier": 4.0, "delta": 1e-5, "examples": 1000, "batch_size": 100}
     assert compute_epsilon(**whole_epochs, steps=50, uses=(1,)).shuffled == pytest.approx(
         gaussian(5, 4.0, 1e-5), rel=0.01
     )
@@ -228,15 +228,15 @@ def test_epsilon_without_sampling_counts_the_times_that_an_example_is_seen():
     assert both.shuffled == pytest.approx(gaussian(10, 4.0, 1e-5), rel=0.01)
     one = compute_epsilon(**whole_epochs, steps=50, uses=(1,))
     assert one.sampled < both.sampled
-    assert compute_epsilon(**{**whole_epochs, "noise": 4.0 / np.sqrt(2)}, steps=50, uses=(1,)).sampled == pytest.approx(
-        both.sampled
-    )
+    assert compute_epsilon(
+        **{**whole_epochs, "noise_multiplier": 4.0 / np.sqrt(2)}, steps=50, uses=(1,)
+    ).sampled == pytest.approx(both.sampled)
     # Five turns of the critic are five batches, and a turn that nobody private takes is none.
     five = compute_epsilon(**whole_epochs, steps=10, uses=(1,) * 5)
     assert five.sampled == pytest.approx(one.sampled)
     changing = compute_epsilon(**whole_epochs, steps=20, uses={(1, 1): 10, (1, 0): 10})
     assert changing.sampled == pytest.approx(compute_epsilon(**whole_epochs, steps=30, uses=(1,)).sampled)
-    assert compute_epsilon(**{**whole_epochs, "noise": 0.0}, steps=50, uses=(1,)) == (np.inf, np.inf)
+    assert compute_epsilon(**{**whole_epochs, "noise_multiplier": 0.0}, steps=50, uses=(1,)) == (np.inf, np.inf)
     assert compute_epsilon(**whole_epochs, steps=50, uses=(0,)) == (0, 0)
 
 
@@ -246,7 +246,7 @@ def test_spectral_norms_vectors_are_kept():
     batch = games.points(8)
     before = game.init(jax.random.key(0))
     usual, _ = jax.jit(game.step)(before, batch)
-    game = private(game, batch, noise=1.0, clip=0.1, key=KEY)
+    game = private(game, batch, noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     state, _ = jax.jit(game.step)(game.init(jax.random.key(0)), batch)
     found, expected = (x.stats["d"]["spectral"] for x in (state, usual))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, expected)
@@ -269,7 +269,7 @@ def asking():
 
 
 def test_what_cannot_be_private_is_refused():
-    how = {"noise": 1.0, "clip": 0.1, "key": KEY}
+    how = {"noise_multiplier": 1.0, "l2_clip": 0.1, "key": KEY}
     with pytest.raises(ValueError, match=r"private: network 'd' has BatchNorm, which mixes the examples.*`norm` none"):
         private(games.dcgan_game(), games.images(8), **how)
     with pytest.raises(ValueError, match="private: `game` must be a `Game`, got the wrapper ExtraGradient"):
@@ -281,10 +281,12 @@ def test_what_cannot_be_private_is_refused():
         unrolled(together, "g", "d", 1, optax.sgd(0.1))
     with pytest.raises(ValueError, match="private: `game` is private already"):
         private(together, games.points(8), **how)
-    with pytest.raises(ValueError, match=r"clipped\(0.0\): a norm above 0"):
-        private(games.points_game(), games.points(8), **{**how, "clip": 0.0})
-    with pytest.raises(ValueError, match=r"private: `noise` must be a finite number of at least 0, got -1.0"):
-        private(games.points_game(), games.points(8), **{**how, "noise": -1.0})
+    with pytest.raises(ValueError, match=r"clipped: `l2_clip` must be above 0, got 0.0"):
+        private(games.points_game(), games.points(8), **{**how, "l2_clip": 0.0})
+    with pytest.raises(
+        ValueError, match=r"private: `noise_multiplier` must be a finite number of at least 0, got -1.0"
+    ):
+        private(games.points_game(), games.points(8), **{**how, "noise_multiplier": -1.0})
     game = private(games.points_game(), games.points(8), **how)
     state = jax.eval_shape(game.init, KEY)
     with pytest.raises(
@@ -299,9 +301,9 @@ def test_what_cannot_be_private_is_refused():
 def test_statistics_of_examples_are_refused():
     loss = lambda nets, x, k, s: total(d=nets.d(x), stats={"d": {"pool": {"last": x[0]}}})  # noqa: E731
     game = Game({"d": Net(Pool(), jnp.zeros((1, 2)))}, {"d": Player(("d",), loss, optax.sgd(0.1))}, (("d",),))
-    game = private(game, games.points(8), noise=1.0, clip=0.1, key=KEY)
+    game = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     with pytest.raises(
-        ValueError, match="a loss returns the statistics 'pool' of network 'd', which are of the examples"
+        ValueError, match=r"the loss returns the statistics 'pool' of network 'd'. They are computed from the examples"
     ):
         jax.eval_shape(game.step, jax.eval_shape(game.init, KEY), games.points(8))
 
@@ -314,7 +316,7 @@ class Pool(nn.Module):
 
 
 def test_epsilon_of_what_makes_no_sense_is_refused(monkeypatch):
-    usual = {"noise": 1.0, "delta": 1e-5, "examples": 1000, "batch_size": 64, "steps": 10, "uses": (1,)}
+    usual = {"noise_multiplier": 1.0, "delta": 1e-5, "examples": 1000, "batch_size": 64, "steps": 10, "uses": (1,)}
     with pytest.raises(ValueError, match=r"`delta` must be above 0 and below 1 / 1000 = 1.0e-03, got 0.01"):
         compute_epsilon(**{**usual, "delta": 0.01})
     with pytest.raises(
@@ -334,7 +336,7 @@ def test_a_private_run_tells_what_it_spends_and_resumes(tmp_path, capsys):
     seeded = [*GAN, "--dp-seed", 3, "--devices", 2]
     code, text = run(capsys, "--steps", 4, "--run-dir", whole, *seeded, experiment="gan")
     assert code == 0, text
-    epsilon = compute_epsilon(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
+    epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
     for steps in (2, 4):
         code, told = run(capsys, "--steps", steps, "--run-dir", parts, *seeded, experiment="gan")
         assert code == 0, told
@@ -354,7 +356,7 @@ def test_a_private_run_tells_what_it_spends_and_resumes(tmp_path, capsys):
 def test_a_dry_run_tells_what_would_be_spent(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *GAN, "--steps", 500, experiment="gan")
     assert code == 0, text
-    epsilon = compute_epsilon(noise=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
+    epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
     assert f"after 500 steps epsilon {epsilon.sampled:.2f} at delta 1e-05" in text
 
 

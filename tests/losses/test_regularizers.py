@@ -19,7 +19,7 @@ def quadratic(x):
     return 0.5 * jnp.square(x).sum(range(1, x.ndim))
 
 
-def test_dragan_is_about_reals_with_noise_of_their_own():
+def test_dragan_draws_noise_around_each_real_by_its_own_key():
     """The gradient of |x|^2 / 2 is the point itself: in one dimension the distance from the target tells where."""
     real = jnp.full((2000, 1), 10.0)
     penalty = losses.dragan(quadratic, real, KEYS, 0.3, target=-90.0)
@@ -29,43 +29,50 @@ def test_dragan_is_about_reals_with_noise_of_their_own():
     np.testing.assert_allclose(again, penalty[:3], rtol=1e-5)
 
 
-def test_dragan_by_hand():
-    linear = lambda x: (x * A[None]).sum((1, 2, 3))  # noqa: E731
+def test_dragan_of_a_linear_function_by_hand():
+    def linear(x):
+        return (x * A[None]).sum((1, 2, 3))
+
     x = jnp.stack([A, -A])
     np.testing.assert_allclose(losses.dragan(linear, x, KEYS[:2], 0.5), (math.sqrt(506) - 1) ** 2, rtol=1e-5)
     np.testing.assert_allclose(losses.dragan(quadratic, x, KEYS[:2], 0.0), (math.sqrt(506) - 1) ** 2, rtol=1e-5)
-    with pytest.raises(ValueError, match="at least 0"):
+    with pytest.raises(ValueError, match=r"`std` must be at least 0, got -0.1"):
         losses.dragan(linear, x, KEYS[:2], -0.1)
 
 
 def test_dragan_of_a_dead_critic_has_a_finite_gradient():
-    penalty = lambda w: losses.dragan(lambda x: w * x.sum(1), jnp.ones((2, 3)), KEYS[:2], 0.5).mean()  # noqa: E731
+    def penalty(w):
+        return losses.dragan(lambda x: w * x.sum(1), jnp.ones((2, 3)), KEYS[:2], 0.5).mean()
+
     value, gradient = jax.value_and_grad(penalty)(0.0)
     assert float(value) == 1.0
     assert float(gradient) == 0.0
 
 
-def test_consistency():
+def test_consistency_is_the_squared_difference_of_logits():
     np.testing.assert_allclose(losses.consistency(jnp.array([1.0, -2.0]), jnp.array([0.5, 1.0])), [0.25, 9.0])
     gradients = jax.grad(lambda a, b: losses.consistency(a, b).sum(), (0, 1))(jnp.array([1.0]), jnp.array([0.5]))
     np.testing.assert_allclose(gradients, [[1.0], [-1.0]])  # through both
-    with pytest.raises(ValueError, match="each is one value per example"):
+    with pytest.raises(ValueError, match="must have one value per example"):
         losses.consistency(jnp.ones(2), jnp.ones((2, 1)))
 
 
-def test_lecam():
+def test_lecam_pulls_logits_to_the_other_anchor():
     """(D(x) - a_F)^2 + (D(G(z)) - a_R)^2: reals against the fakes' anchor."""
-    f = lambda real, fake, a, b: losses.lecam(jnp.array([real]), jnp.array([fake]), a, b)  # noqa: E731
+
+    def f(real, fake, a, b):
+        return losses.lecam(jnp.array([real]), jnp.array([fake]), a, b)
+
     np.testing.assert_allclose(f(1.0, -0.5, 2.0, -1.0), [2.0**2 + 2.5**2])
     slopes = jax.grad(lambda *x: f(*x).sum(), (0, 1, 2, 3))(1.0, -0.5, jnp.float32(2.0), jnp.float32(-1.0))
     np.testing.assert_allclose(slopes, [4.0, -5.0, 0.0, 0.0])
-    with pytest.raises(ValueError, match="each is one value per example"):
+    with pytest.raises(ValueError, match="must have one value per example"):
         losses.lecam(jnp.ones(2), jnp.ones((2, 1)), jnp.float32(0), jnp.float32(0))
-    with pytest.raises(ValueError, match="want scalars"):
+    with pytest.raises(ValueError, match="`real_anchor` and `fake_anchor` must be scalars"):
         losses.lecam(jnp.ones(2), jnp.ones(2), jnp.zeros(2), jnp.float32(0))
 
 
-def test_anchors_are_means_at_first_and_move_then():
+def test_lecam_anchors_are_means_at_first_and_moving_averages_later():
     module = losses.LeCamEMA(decay=0.75)
     state = module.init(jax.random.key(0))
     reals, expected = [1.0, 3.0, -2.0, 4.0, 8.0, 0.5], 0.0
@@ -85,7 +92,7 @@ def spread(f, *batches):
     return jax.pmap(f, axis.NAME, devices=jax.devices()[:4])(*parts)
 
 
-def test_anchors_are_of_all_devices():
+def test_lecam_anchors_average_over_devices():
     logits = jnp.arange(8.0)
     module = losses.LeCamEMA()
     (a_r, a_f), _ = spread(
@@ -100,18 +107,21 @@ def test_feature_matching_and_its_gradient_over_devices():
     rng = np.random.default_rng(0)
     real, fake = (rng.normal(size=(8, 3, 2)).astype(np.float32) for _ in range(2))
     gap = real.mean(0) - 2 * fake.mean(0)
-    loss = lambda w, x, y: losses.feature_matching(x, w * y)  # noqa: E731
+
+    def loss(w, x, y):
+        return losses.feature_matching(x, w * y)
+
     value, slope = jax.value_and_grad(loss)(2.0, real, fake)
     assert float(value) == pytest.approx((gap**2).sum(), rel=1e-5)
     assert float(slope) == pytest.approx(-2 * (gap * fake.mean(0)).sum(), rel=1e-5)
     values, slopes = spread(lambda x, y: jax.value_and_grad(loss)(2.0, x, y), real, fake)
     np.testing.assert_allclose(values, value, rtol=1e-5)
     assert float(slopes.mean()) == pytest.approx(float(slope), rel=1e-5)  # what the game averages
-    with pytest.raises(ValueError, match="features of shapes"):
+    with pytest.raises(ValueError, match="`real_features` and `fake_features` must have the same shape"):
         losses.feature_matching(real, fake[..., :1])
 
 
-def test_orthogonality_of_filters():
+def test_orthogonal_penalises_products_of_filters():
     """W^T W by hand: columns (1, 2) and (3, -1) have norms 5 and 10, and a product of 1."""
     kernel = jnp.array([[1.0, 3.0], [2.0, -1.0]])
     params = {"layer": {"kernel": kernel, "bias": jnp.ones(2)}, "norm": {"scale": jnp.ones(2)}}
@@ -123,5 +133,5 @@ def test_orthogonality_of_filters():
     np.testing.assert_allclose(slope, 4 * kernel @ jnp.array([[0.0, 1.0], [1.0, 0.0]]))
     orthonormal = jnp.linalg.qr(jax.random.normal(jax.random.key(0), (3 * 3 * 4, 8)))[0].reshape(3, 3, 4, 8)
     np.testing.assert_allclose(losses.orthogonal({"kernel": orthonormal}, diagonal=True), 0, atol=1e-9)
-    with pytest.raises(ValueError, match="no leaf is named 'kernel'"):
+    with pytest.raises(ValueError, match="`params` must have a leaf named 'kernel'"):
         losses.orthogonal({"bias": jnp.ones(2)})

@@ -261,7 +261,7 @@ def played():
         mean, path_stats = nets.path.with_stats(lengths)
         return total(
             adversarial=losses.non_saturating_generator(nets.d(images)),
-            path=2 * losses.path_length(lengths, mean),
+            path=2 * losses.path_length_penalty(lengths, mean),
             stats={"mapping": stats, "path": path_stats},
         )
 

@@ -41,7 +41,7 @@ def test_the_official_penalty_and_its_gradient(name, monkeypatch):
         lengths = losses.path_lengths(lambda ws: synthesis.apply(variables["synthesis"], ws, noise), ws, KEYS[:4])
         state = {"batch_stats": {"mean": jnp.float32(0.25)}}
         moved, state = mean.apply(state, lengths, mutable=["batch_stats"])
-        return 2 * losses.path_length(lengths, moved).mean(), (lengths, state["batch_stats"]["mean"])
+        return 2 * losses.path_length_penalty(lengths, moved).mean(), (lengths, state["batch_stats"]["mean"])
 
     (_, (lengths, moved)), grads = penalty(variables)
     np.testing.assert_allclose(lengths, expected, rtol=1e-4)
@@ -70,19 +70,22 @@ def test_a_generator_that_stands_still_has_a_finite_gradient():
     image = jnp.ones((1, 2, 2, 1))
 
     def penalty(a):
-        synthesis = lambda ws: a * ws.sum((1, 2)).reshape(-1, 1, 1, 1) * image  # noqa: E731
-        return losses.path_length(losses.path_lengths(synthesis, jnp.ones((3, 2, 4)), KEYS[:3]), jnp.float32(1)).mean()
+        def synthesis(ws):
+            return a * ws.sum((1, 2)).reshape(-1, 1, 1, 1) * image
+
+        lengths = losses.path_lengths(synthesis, jnp.ones((3, 2, 4)), KEYS[:3])
+        return losses.path_length_penalty(lengths, jnp.float32(1)).mean()
 
     value, slope = jax.value_and_grad(penalty)(0.0)
     assert (float(value), float(slope)) == (1.0, 0.0)
 
 
-def test_the_penalty():
-    np.testing.assert_allclose(losses.path_length(jnp.array([1.0, 4.0]), jnp.float32(2)), [1.0, 4.0])
+def test_the_penalty_is_the_squared_distance_from_the_mean():
+    np.testing.assert_allclose(losses.path_length_penalty(jnp.array([1.0, 4.0]), jnp.float32(2)), [1.0, 4.0])
 
 
 def test_the_mean_moves_where_it_is_due():
-    module = losses.PathLengthEMA(decay=0.25)
+    module = losses.PathLengthEMA(decay=0.75)
     state, expected = module.init(jax.random.key(0)), 0.0
     assert float(module.apply(state)) == 0
     for i, value in enumerate([4.0, 8.0, 2.0]):
@@ -99,7 +102,10 @@ def test_the_mean_is_of_all_devices():
     lengths = jnp.arange(8.0)
     module = losses.PathLengthEMA()
     state = module.init(jax.random.key(0))
-    loss = lambda x: losses.path_length(x, module.apply(state, x)).mean()  # noqa: E731
+
+    def loss(x):
+        return losses.path_length_penalty(x, module.apply(state, x)).mean()
+
     value, slope = jax.value_and_grad(loss)(lengths)
     values, slopes = jax.pmap(jax.value_and_grad(loss), axis.NAME)(lengths[:, None])
     assert float(values.mean()) == pytest.approx(float(value))
@@ -107,11 +113,11 @@ def test_the_mean_is_of_all_devices():
     assert float(slope[0]) == pytest.approx(2 * (0 - 0.035) / 8 - 0.01 * 2 * (3.5 - 0.035) / 8, rel=1e-4)
 
 
-def test_errors():
+def test_other_shapes_are_refused():
     ws = jnp.ones((2, 3, 4))
-    with pytest.raises(ValueError, match=r"styles of shape \(2, 4\); want \[B, layers, w\]"):
+    with pytest.raises(ValueError, match=r"`ws` must be \[B, layers, w\], got the shape \(2, 4\)"):
         losses.path_lengths(lambda ws: ws, ws[:, 0], KEYS[:2])
-    with pytest.raises(ValueError, match=r"give images \(2, 3, 4\); want \[B, h, w, C\]"):
+    with pytest.raises(ValueError, match=r"to images \[B, h, w, C\], got the shape \(2, 3, 4\)"):
         losses.path_lengths(lambda ws: ws, ws, KEYS[:2])
-    with pytest.raises(ValueError, match=r"lengths \(2, 1\), mean \(\); want \[B\] and a scalar"):
-        losses.path_length(jnp.ones((2, 1)), jnp.float32(math.pi))
+    with pytest.raises(ValueError, match=r"`lengths` must be \[B\] and `mean` a scalar, got \(2, 1\) and \(\)"):
+        losses.path_length_penalty(jnp.ones((2, 1)), jnp.float32(math.pi))
