@@ -132,9 +132,9 @@ def test_two_processes_of_two(reference, kind, tmp_path):
     two_processes(code, tmp_path, kind, str(critic_turns), str(tmp_path))
     leaves = dict(np.load(tmp_path / "state.npz"))
 
-    from jaxgan.training.checkpoints import Checkpoints, structured
+    from jaxgan.training.checkpoints import Checkpoints, state_from_leaves
 
-    state = structured(before, leaves, "the processes' state")
+    state = state_from_leaves(before, leaves, "the processes' state")
     assert games.change(before, expected, state) < 1e-5
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     restored = checkpoints.restore(before)

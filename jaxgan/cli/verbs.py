@@ -30,11 +30,11 @@ from jaxgan.experiment.experiment import Build, Experiment, parameter_counts
 from jaxgan.experiment.translation import directions
 from jaxgan.export import stablehlo as exporting
 from jaxgan.monitoring import metrics_file, probe
-from jaxgan.monitoring.run_directory import RunDirectory, resumable
+from jaxgan.monitoring.run_directory import RunDirectory, find_resumable
 from jaxgan.monitoring.terminal import reading
 from jaxgan.reporting import model_card as cards, report
 from jaxgan.training import loop
-from jaxgan.training.checkpoints import Checkpoints, structured
+from jaxgan.training.checkpoints import Checkpoints, state_from_leaves
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun, make_run, use_cores
@@ -61,9 +61,9 @@ def train(name, config, build, options: RunOptions, dry_run: bool) -> None:
         return
     path = Path(f"runs/{name}" if options.run_dir is None else options.run_dir)
     if jax.process_index() == 0:
-        resumable(path, name, config, source, options.fresh)  # tracing StyleGAN2 takes half a minute
+        find_resumable(path, name, config, source, options.fresh)  # tracing StyleGAN2 takes half a minute
     _trace(steps, run)
-    probe.check(run.experiment)
+    probe.check_held_out(run.experiment)
     evaluator = _evaluator(run, config, options)
     directory = None
     if jax.process_index() == 0:
@@ -72,7 +72,7 @@ def train(name, config, build, options: RunOptions, dry_run: bool) -> None:
         multihost_utils.sync_global_devices("the run directory is there")
     try:
         if directory and planned:
-            directory.note(privacy={"planned": planned})
+            directory.add_to_record(privacy={"planned": planned})
         if not options.quiet and directory:
             print(f"{name}: {len(source):,} examples of {source.name}, {_times(source.shape)}; {system.hardware()}")
             if run.is_population:
@@ -85,7 +85,7 @@ def train(name, config, build, options: RunOptions, dry_run: bool) -> None:
         if directory:
             done = spends(_steps_done(path)) if planned else None
             if done:
-                directory.note(privacy={"planned": planned, "done": done})
+                directory.add_to_record(privacy={"planned": planned, "done": done})
                 if not options.quiet:
                     print(done["summary"])
             _tell_where(path, options.quiet)
@@ -187,7 +187,7 @@ def restored(name, config, build: Build, run_dir: Path, step, member, best) -> t
         last = len(run.seeds) - 1
         raise ValueError(f"--member {member}: the run in {run_dir} has {f'members 0 to {last}' if last else 'one, 0'}")
     like = run.init(run.keys)
-    state = structured(like, leaves(run_dir, step, best), f"the checkpoint in {run_dir}")
+    state = state_from_leaves(like, leaves(run_dir, step, best), f"the checkpoint in {run_dir}")
     return run.experiment, run.member_states(state)[member or 0], run.member_name(member or 0)
 
 

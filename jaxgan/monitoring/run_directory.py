@@ -1,14 +1,14 @@
-"""A run's directory: whose it is, which settings it was made with, and that one process writes it.
+"""A run's directory: the record of its experiment and settings, and a lock, so that one process writes it at a time.
 
-config.json        the experiment's name, its settings, how many examples it has and of what shape, of a population its
-                   members, of a private run what it spends, versions, hardware
-metrics.jsonl      one object a step
+config.json        the experiment's name, its settings, the number and the shape of its examples, the members of a
+                   population, the privacy that a private run spends, versions, hardware
+metrics.jsonl      the metrics of each step
 speed.jsonl        images per second, by step
-diagnosis.jsonl    what the doctor found, by step: see jaxgan.monitoring.diagnostics
-evaluations.jsonl  figures, with their protocol, of --evaluate-every
-evaluation.json    the same, of the verb evaluate
-samples/           grids of the same latents, as training goes on, and an experiment's sheets
-projections/       of the verb project: see jaxgan.training.projections
+diagnosis.jsonl    what the monitor found, by step: see jaxgan.monitoring.diagnostics
+evaluations.jsonl  the figures of evaluations during training, with their protocol
+evaluation.json    the figures of the command evaluate, with their protocol
+samples/           grids of the same latents as training goes on, and an experiment's sheets
+projections/       written by the command project: see jaxgan.editing.projection_files
 checkpoints/       see jaxgan.training.checkpoints
 report.html        see jaxgan.reporting.report
 """
@@ -23,95 +23,136 @@ from jaxgan.core import system
 from jaxgan.core.files import write_atomically
 from jaxgan.data import Source
 from jaxgan.experiment.config import renamed, settings, shown
+from jaxgan.experiment.settings import Settings
 
 PROJECTIONS = "projections"
 
-
-# What a fresh start removes: what a run writes, and nothing that a user may have put beside it.
-WRITTEN = (
-    *("config.json", "metrics.jsonl", "speed.jsonl", "diagnosis.jsonl", "evaluations.jsonl", "evaluation.json"),
-    *("report.html", "report.html.new"),
-    *("checkpoints", "damaged", "profile", PROJECTIONS, "samples", "tensorboard"),
+# What a run writes, which a fresh start removes. A user's own files beside it stay.
+RUN_FILES = (
+    "config.json",
+    "metrics.jsonl",
+    "speed.jsonl",
+    "diagnosis.jsonl",
+    "evaluations.jsonl",
+    "evaluation.json",
+    "report.html",
+    "report.html.new",
+    "checkpoints",
+    "damaged",
+    "profile",
+    PROJECTIONS,
+    "samples",
+    "tensorboard",
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class ResumableRun:
+    """A run that training would continue.
+
+    Attributes:
+      setting_names: today's names of the settings that the run's record has. A run of an older version has fewer than
+        there are today; the others need not be those that it began with, so they stay out of its record.
+    """
+
+    setting_names: tuple[str, ...]
+
+
 class RunDirectory:
-    """Taken by one process at a time, until it ends.
+    """A run's directory, which belongs to one process until ``close``.
 
     Args:
       path: made if it is not there.
-      experiment: the program's name.
-      config: its settings, a dataclass with a field ``steps``.
-      source: its examples; how many there are, and of what shape, is recorded.
-      members: of a population, what each has of its own.
-      fresh: remove what a run wrote there before.
+      experiment: the experiment's name.
+      config: its settings.
+      source: its examples, whose number and shape are recorded.
+      members: of a population, the settings of each member; else empty.
+      fresh: remove the run that is there, rather than resume it.
 
     Raises:
-      ValueError: it is in use, or holds a run of another experiment or with other settings.
-      OSError: it cannot be written.
+      ValueError: the directory is in use, or holds a run of another experiment or with other settings.
+      OSError: the directory cannot be written.
     """
 
-    def __init__(self, path: Path, experiment: str, config: Any, source: Source, members: list[dict], fresh: bool):
+    def __init__(
+        self,
+        path: Path,
+        experiment: str,
+        config: Settings,
+        source: Source,
+        members: list[dict[str, Any]],
+        fresh: bool,
+    ):
         self.path = path
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = (path / ".lock").open("a")
-        except (NotADirectoryError, FileExistsError):
-            raise ValueError(f"--run-dir {path}: a file is in its place; name another directory") from None
-        except OSError as error:
-            raise OSError(f"--run-dir {path} cannot be written: {error.strerror}; name another directory") from None
-        if not system.try_lock(self._lock):
-            raise ValueError(f"--run-dir {path}: another run is writing it; wait for it, or name another")
-        # What an older jaxgan did not write stays open: a value given today need not be what the run began with.
-        names = resumable(path, experiment, config, source, fresh)
-        recorded = {name: value for name, value in dataclasses.asdict(config).items() if names is None or name in names}
-        if names is None:
-            for name in reversed(WRITTEN):  # config.json last, so that a removal cut short can be repeated
-                written = path / name
-                is_folder = written.is_dir() and not written.is_symlink()
-                shutil.rmtree(written) if is_folder else written.unlink(missing_ok=True)
-        record = {
-            "experiment": experiment,
-            "config": recorded,
-            "data": _identity(source),
-            **({"members": members} if members else {}),
-            "versions": system.versions(),
-            "hardware": system.hardware(),
-        }
+        self._lock()
+        run = find_resumable(path, experiment, config, source, fresh)
+        recorded = dataclasses.asdict(config)
+        if run is None:
+            self._remove_run()
+        else:
+            recorded = {name: value for name, value in recorded.items() if name in run.setting_names}
+        record: dict[str, Any] = {"experiment": experiment, "config": recorded, "data": _describe_data(source)}
+        if members:
+            record["members"] = members
+        record["versions"] = system.versions()
+        record["hardware"] = system.hardware()
         self._write(record)
 
-    def note(self, **more: Any) -> None:
-        """Put more into the record, in place of what it has by these names."""
-        self._write({**_record(self.path), **more})
+    def add_to_record(self, **more: Any) -> None:
+        """Add entries to ``config.json``, in place of those that it has by these names."""
+        self._write({**_read_record(self.path), **more})
+
+    def close(self) -> None:
+        """Let other processes take the directory."""
+        self._lock_file.close()
+
+    def _lock(self) -> None:
+        path = self.path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock_file = (path / ".lock").open("a")
+        except (NotADirectoryError, FileExistsError):
+            raise ValueError(
+                f"`run_dir` {path} cannot be made, because a file is in its place; name another."
+            ) from None
+        except OSError as error:
+            raise OSError(f"`run_dir` {path} cannot be written: {error.strerror}; name another.") from None
+        if not system.try_lock(self._lock_file):
+            raise ValueError(f"`run_dir` {path} is in use: another run is writing it; wait for it, or name another.")
+
+    def _remove_run(self) -> None:
+        for name in reversed(RUN_FILES):  # config.json last, so that a removal that was cut short can be repeated
+            file = self.path / name
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file)
+            else:
+                file.unlink(missing_ok=True)
 
     def _write(self, record: dict[str, Any]) -> None:
         write_atomically(self.path / "config.json", json.dumps(record, indent=2) + "\n")
 
-    def close(self) -> None:
-        self._lock.close()
 
+def find_resumable(path: Path, experiment: str, config: Settings, source: Source, fresh: bool) -> ResumableRun | None:
+    """The run in a directory that training would continue; None if training would begin a new one.
 
-def resumable(path: Path, experiment: str, config: Any, source: Source, fresh: bool) -> list[str] | None:
-    """The names of the settings of the run in a directory that ``train`` would go on with; None where it would begin.
-
-    A run that ended before its first step leaves nothing to go on with, and binds nobody.
+    A run that ended before its first step has nothing to continue, so its settings do not matter.
 
     Args:
-      path, experiment, config, source, fresh: ``RunDirectory``'s.
+      path, experiment, config, source, fresh: as for ``RunDirectory``.
 
     Raises:
       ValueError: the directory holds a run of another experiment or with other settings, or something else.
     """
-    found = [name for name in WRITTEN if (path / name).exists()]
-    if found and not _is_a_run(path):
+    found = [name for name in RUN_FILES if (path / name).exists()]
+    if found and not _is_run(path):
         raise ValueError(
-            f"--run-dir {path}: {', '.join(found)} there, and no run's config.json; name another directory"
+            f"`run_dir` {path} holds {', '.join(found)}, but no config.json of a run; name another directory."
         )
-    if fresh or not any(_holds(path / name) for name in ("checkpoints", "damaged", "metrics.jsonl")):
+    if fresh or not any(_has_content(path / name) for name in ("checkpoints", "damaged", "metrics.jsonl")):
         return None
-    names = _check_settings(path, experiment, config)
+    run = ResumableRun(_check_settings(path, experiment, config))
     _check_data(path, source)
-    return names
+    return run
 
 
 def read_config(path: Path, experiment: str, config_class: type) -> Any:
@@ -120,68 +161,71 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
     Raises:
       ValueError: there is no run, or it is not this experiment's.
     """
-    record = _record(path)
-    if record["experiment"] != experiment:
+    record = _read_record(path)
+    made_by = record["experiment"]
+    if made_by != experiment:
         raise ValueError(
-            f"--run-dir {path} is a run of {record['experiment']!r}, not of {experiment!r}: "
-            f"python -m experiments.{record['experiment']}"
+            f"`run_dir` {path} is a run of {made_by!r}, not of {experiment!r}: python -m experiments.{made_by}"
         )
     return settings(record["config"], config_class, path / "config.json", experiment)
 
 
-def _holds(path: Path) -> bool:
-    return any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
+def _has_content(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.iterdir())
+    return path.exists() and path.stat().st_size > 0
 
 
-def _is_a_run(path: Path) -> bool:
+def _is_run(path: Path) -> bool:
     try:
-        _record(path)
+        _read_record(path)
     except ValueError:
         return False
     return True
 
 
-def _record(path: Path) -> dict[str, Any]:
+def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads((path / "config.json").read_text(encoding="utf-8"))
         if not isinstance(record["config"], dict) or not isinstance(record["experiment"], str):
             raise TypeError
         return record
     except FileNotFoundError:
-        raise ValueError(f"--run-dir {path}: no run there (no config.json); train one, or name its directory") from None
+        raise ValueError(
+            f"`run_dir` {path} holds no run (no config.json); train one, or name the directory of one."
+        ) from None
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path / 'config.json'}: damaged, or not jaxgan's; --fresh starts over") from None
+        raise ValueError(f"{path / 'config.json'} is damaged, or not jaxgan's; pass `fresh` to start over.") from None
 
 
-def _check_settings(path: Path, experiment: str, config: Any) -> list[str]:
-    """The names of those that the run's record has, which are the run's; others may be given."""
+def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str, ...]:
+    """Compare settings with those of a run's record, and return today's names of those that the record has."""
     fields = [field.name for field in dataclasses.fields(config)]
-    recorded = list(renamed(_record(path)["config"], experiment, fields))
+    recorded = tuple(renamed(_read_record(path)["config"], experiment, fields))
     old = read_config(path, experiment, type(config))
     for name in recorded:
         before, now = getattr(old, name), getattr(config, name)
-        flag = "--" + name.replace("_", "-")
         if name == "steps" and now < before:
-            raise ValueError(f"{flag} {now}: the run in {path} was asked for {before}; it may grow, not shrink")
+            raise ValueError(f"`steps` must not shrink: the run in {path} was asked for {before}, got {now}.")
         if name != "steps" and now != before:
             raise ValueError(
-                f"{flag} {shown(now)}: the run in {path} has {shown(before)}; resume it with that, "
-                "start over with --fresh, or name another --run-dir"
+                f"`{name}` is {shown(before)} in the run in {path}, got {shown(now)}; resume it with that, pass "
+                "`fresh` to start over, or name another `run_dir`."
             )
     return recorded
 
 
-def _identity(source: Source) -> dict[str, Any]:
-    """What is cheap to know of examples; their name is a setting."""
+def _describe_data(source: Source) -> dict[str, Any]:
+    """What identifies examples and is cheap to know; their name is among the settings."""
     return {"examples": len(source), "shape": list(source.shape), "classes": list(source.classes)}
 
 
 def _check_data(path: Path, source: Source) -> None:
-    old, now = _record(path).get("data"), _identity(source)
+    old, now = _read_record(path).get("data"), _describe_data(source)
     if old in (None, now):
         return
     changed = next(name for name in now if old.get(name) != now[name])
     raise ValueError(
-        f"--data: the run in {path} was made with {changed} {old.get(changed)}, and now it is {now[changed]}; "
-        "bring the data back, start over with --fresh, or name another --run-dir"
+        f"`data` has changed: the run in {path} was made with {changed} {old.get(changed)}, and now it is "
+        f"{now[changed]}; bring the data back, pass `fresh` to start over, or name another `run_dir`."
     )

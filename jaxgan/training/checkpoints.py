@@ -1,8 +1,8 @@
-"""Checkpoints of the whole state with Orbax: asynchronous, atomic, and checked on the way back.
+"""Checkpoints of the whole state with Orbax: asynchronous, atomic, and verified when they are read.
 
-The only file that says Orbax. A checkpoint is a flat map of the state's leaves by name, as host arrays, so
-it knows nothing of devices: what eight devices or two hosts wrote, one reads. Beside it lies a SHA-256 of
-each leaf, because Orbax restores a flipped bit without a word.
+Only this file uses Orbax. A checkpoint is a flat map of the state's leaves by name, as host arrays. It does not depend
+on devices: one device reads what eight devices or two hosts wrote. The SHA-256 of each leaf is stored with it, because
+Orbax restores a flipped bit without an error.
 """
 
 import concurrent.futures
@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,18 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from jaxgan.core.state import State
 
-KEEP = 3  # newest checkpoints
-NONE = 1e30  # a score worse than any
+KEEP_NEWEST = 3
+NO_SCORE = 1e30  # worse than every score; JSON has no infinity
 
 
 def named_leaves(state: State) -> dict[str, np.ndarray]:
-    """Every leaf by name, ``params.g.linear.kernel``, on the host; keys as their data."""
+    """Every leaf of a state on the host, by names such as ``params.g.linear.kernel``; random keys as their data."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(state)
     return {_name(path): np.asarray(_raw(leaf)) for path, leaf in leaves}
 
 
 def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
-    """The SHA-256 of each leaf: of its type, its shape and its bytes."""
+    """The SHA-256 of each leaf's type, shape and bytes."""
 
     def digest(x):
         header = f"{x.dtype.name}{list(x.shape)}".encode()
@@ -44,27 +44,28 @@ def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 class Checkpoints:
-    """The checkpoints in a directory: the newest ``KEEP``, and the best by score.
+    """The checkpoints in a directory: the newest ``KEEP_NEWEST``, and the one with the best score.
 
     Args:
       directory: made if it is not there, unless ``read_only``.
       read_only: for looking at a run that another process may be writing.
-      by: what scores are of; those of another are not compared with them, for a run may be resumed with another.
-      say: is told of a damaged checkpoint, and of a score that could not be had.
+      by: identifies how checkpoints are scored. A run may be resumed with other scores, and only scores of the same
+        ``by`` are compared.
+      say: called with a message about a damaged checkpoint, or a score that could not be computed.
     """
 
     def __init__(
         self, directory: Path, *, read_only: bool = False, by: str = "pixels", say: Callable[[str], None] = print
     ):
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells of each file
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs each file
         self._directory, self._by, self._say = Path(directory).absolute(), by, say
         best = policies.BestN(get_metric_fn=lambda metrics: _score(metrics, by), reverse=True, n=1)
-        keep = policies.AnyPreservationPolicy([policies.LatestN(KEEP), best])
+        keep = policies.AnyPreservationPolicy([policies.LatestN(KEEP_NEWEST), best])
         options = ocp.CheckpointManagerOptions(
             preservation_policy=None if read_only else keep,
             read_only=read_only,
             create=not read_only,
-            best_fn=lambda metrics: _score(metrics, by),  # without it Orbax does not write scores down
+            best_fn=lambda metrics: _score(metrics, by),  # without it Orbax does not write scores
             best_mode="min",
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
@@ -72,11 +73,11 @@ class Checkpoints:
         self._last: concurrent.futures.Future | None = None
 
     def steps(self) -> list[int]:
-        """The steps that there are checkpoints of, oldest first."""
+        """The steps of all checkpoints, oldest first."""
         return sorted(self._manager.all_steps())
 
     def best(self) -> int | None:
-        """The step of the checkpoint with the lowest score, of what the newest is scored by; None if there is none."""
+        """The step of the checkpoint with the lowest score, scored as the newest one is; None without checkpoints."""
         metrics = {step: self._manager.metrics(step) or {} for step in self.steps()}
         if not metrics:
             return None
@@ -84,44 +85,45 @@ class Checkpoints:
         return min(metrics, key=lambda step: (_score(metrics[step], by), -step))
 
     def save(self, state: State, score: Callable[[], float] = lambda: float("inf")) -> None:
-        """Copy the state to the host, and score it and write it in the background.
+        """Copy the state to the host; score it and write it in the background.
 
         Args:
-          state: whole.
-          score: lower is better; the best one's checkpoint is kept. Not finite, or an error: never the best.
+          state: the whole state.
+          score: computes the score, the lower the better. One that is not finite, or raises, is never the best.
 
         Raises:
           OSError: the checkpoint before this one could not be written.
         """
         leaves = named_leaves(state)
         self._join()
-        self._written(self._manager.check_for_errors)
+        self._raise_os_error(self._manager.check_for_errors)
         self._last = self._thread.submit(self._write, leaves, score)
-        if jax.process_count() > 1:  # processes meet in there, and must not meet in a step at the same time
+        if jax.process_count() > 1:  # Orbax synchronises processes, which must not take a step at the same time
             self._join()
 
     def _write(self, leaves: dict[str, np.ndarray], score: Callable[[], float]) -> None:
         try:
-            found = score()
-        except Exception as error:  # whatever it meets, what was trained must not be lost
-            found = np.inf
+            value = score()
+        except Exception as error:  # whatever went wrong, the state must not be lost
+            value = np.inf
             self._say(f"step {int(leaves['step'])}: no score: {error}")
         items = ocp.args.Composite(state=ocp.args.StandardSave(leaves), checksums=ocp.args.JsonSave(checksums(leaves)))
-        metrics = {"score": found if np.isfinite(found) else NONE, "by": self._by}
-        self._written(lambda: self._manager.save(int(leaves["step"]), args=items, metrics=metrics))
+        metrics = {"score": value if np.isfinite(value) else NO_SCORE, "by": self._by}
+        self._raise_os_error(lambda: self._manager.save(int(leaves["step"]), args=items, metrics=metrics))
 
     def _join(self) -> None:
-        """Wait for the thread; what it met is raised here, once."""
+        """Wait for the background thread, and raise its error, once."""
         last, self._last = self._last, None
         if last:
             last.result()
 
     def wait(self) -> None:
-        """Return when everything is on disk. Raises ``OSError`` if something could not be written."""
+        """Wait until everything is on disk. Raises ``OSError`` if something could not be written."""
         self._join()
-        self._written(self._manager.wait_until_finished)
+        self._raise_os_error(self._manager.wait_until_finished)
 
     def close(self) -> None:
+        """Wait for the last checkpoint, and say if it could not be written."""
         self._thread.shutdown()
         error = self._last.exception() if self._last else None
         if error:
@@ -129,27 +131,27 @@ class Checkpoints:
         self._manager.close()
 
     def restore(self, like: State) -> State | None:
-        """The newest checkpoint that is whole, as host arrays in the structure of ``like``; None if there is none.
+        """The newest intact checkpoint, as host arrays in the structure of ``like``; None without checkpoints.
 
-        A damaged one is moved to ``damaged`` beside the directory, and the one before it is taken.
+        Damaged ones are moved to ``damaged`` beside the directory, and the one before them is restored.
 
         Raises:
-          ValueError: the checkpoint is of another game, or none is whole.
+          ValueError: the checkpoint is of another game, or all are damaged.
         """
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
             try:
                 leaves = self._load(step)
-            except Exception as error:  # whatever Orbax, TensorStore or JSON meets in a damaged file
+            except Exception as error:  # Orbax, TensorStore and JSON raise many kinds for a damaged file
                 damaged[step] = _reason(error)
                 continue
-            state = structured(like, leaves, f"checkpoint {step} in {self._directory}")
+            state = state_from_leaves(like, leaves, f"checkpoint {step} in {self._directory}")
             self._set_aside(damaged)
             return state
         if damaged:
             raise ValueError(
                 f"{self._directory}: every checkpoint is damaged ({', '.join(map(str, sorted(damaged)))}); "
-                "start over with --fresh, or restore the directory from a copy"
+                "pass `fresh` to start over, or restore the directory from a copy."
             )
         return None
 
@@ -161,14 +163,12 @@ class Checkpoints:
         """
         steps = self.steps()
         if not steps or (step is not None and step not in steps):
-            there = ", ".join(map(str, steps)) or "none"
-            raise ValueError(
-                f"{self._directory}: no checkpoint{f' of step {step}' * (step is not None)}; there: {there}"
-            )
+            asked = "no checkpoint" if step is None else f"no checkpoint of step {step}"
+            raise ValueError(f"{self._directory}: {asked}; there: {', '.join(map(str, steps)) or 'none'}")
         step = steps[-1] if step is None else step
         try:
             return self._load(step)
-        except Exception as error:  # whatever Orbax, TensorStore or JSON meets in a damaged file
+        except Exception as error:  # Orbax, TensorStore and JSON raise many kinds for a damaged file
             raise ValueError(f"{self._directory}: checkpoint {step} is damaged ({_reason(error)})") from error
 
     def _load(self, step):
@@ -176,14 +176,14 @@ class Checkpoints:
             step, args=ocp.args.Composite(state=ocp.args.StandardRestore(), checksums=ocp.args.JsonRestore())
         )
         leaves = {name: np.asarray(leaf) for name, leaf in restored["state"].items()}
-        expected, found = restored["checksums"], checksums(leaves)
-        bad = [name for name in expected | found if expected.get(name) != found.get(name)]
-        if bad:
-            raise ValueError(f"the checksum of {bad[0]}, {len(bad)} leaves in all, is not what was saved")
+        expected, actual = restored["checksums"], checksums(leaves)
+        wrong = [name for name in expected | actual if expected.get(name) != actual.get(name)]
+        if wrong:
+            raise ValueError(f"the checksum of {wrong[0]}, {len(wrong)} leaves in all, is not what was saved")
         return leaves
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
-        """Move damaged checkpoints out of the way, once an older one has proved whole; nothing is deleted."""
+        """Move damaged checkpoints out of the way, once an older one is known to be intact; nothing is deleted."""
         aside = self._directory.parent / "damaged"
         for step, reason in damaged.items():
             self._say(f"checkpoint {step} is damaged ({reason}); moved to {aside}, taking the one before")
@@ -197,37 +197,48 @@ class Checkpoints:
                 multihost_utils.sync_global_devices("damaged checkpoints are out of the way")
             self._manager.reload()
 
-    def _written(self, wait):
+    def _raise_os_error(self, call: Callable[[], Any]) -> None:
+        """Call a method of Orbax, whose errors of many kinds become an ``OSError``."""
         try:
-            wait()
-        except Exception as error:  # Orbax passes on what its thread met
+            call()
+        except Exception as error:
             raise OSError(f"{self._directory}: a checkpoint could not be written: {error}") from error
 
 
 def _score(metrics: dict[str, Any], by: str) -> float:
-    return metrics.get("score", NONE) if metrics.get("by", "pixels") == by else NONE
+    return metrics.get("score", NO_SCORE) if metrics.get("by", "pixels") == by else NO_SCORE
 
 
-def structured(like, leaves, where):
-    """Named leaves in the structure of ``like``; ``ValueError`` where they do not fit it."""
+def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str) -> State:
+    """Named leaves in the structure of a state.
+
+    Args:
+      like: a state, or its shapes.
+      leaves: as ``named_leaves`` gives them.
+      where: where they come from, for the error's message.
+
+    Raises:
+      ValueError: leaves are missing, or more than the state has, or of other shapes.
+    """
     paths, structure = jax.tree_util.tree_flatten_with_path(like)
-    wanted = {_name(path): jax.eval_shape(_raw, leaf) for path, leaf in paths}
-    wrong = [f"{name} is missing" for name in wanted if name not in leaves]
-    wrong += [f"{name} is not the game's" for name in leaves if name not in wanted]
-    wrong += [
-        f"{name} is {leaves[name].dtype}{list(leaves[name].shape)}, not {x.dtype}{list(x.shape)}"
-        for name, x in wanted.items()
-        if name in leaves and (leaves[name].shape, leaves[name].dtype) != (x.shape, x.dtype)
-    ]
+    shapes = {_name(path): jax.eval_shape(_raw, leaf) for path, leaf in paths}
+    wrong = [f"{name} is missing" for name in shapes if name not in leaves]
+    wrong += [f"{name} is not the game's" for name in leaves if name not in shapes]
+    for name, shape in shapes.items():
+        leaf = leaves.get(name)
+        if leaf is not None and (leaf.shape, leaf.dtype) != (shape.shape, shape.dtype):
+            wrong.append(f"{name} is {leaf.dtype}{list(leaf.shape)}, not {shape.dtype}{list(shape.shape)}")
     if wrong:
-        some = "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-        raise ValueError(f"{where} is of another game: {some}. Use its own settings, or another --run-dir")
+        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ValueError(
+            f"{where} is of another game: {'; '.join(wrong[:3])}{more}. Use its own settings, or another `run_dir`."
+        )
 
-    def typed(leaf, value):
+    def restore_keys(leaf, value):
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         return jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf)) if is_key else value
 
-    return jax.tree.unflatten(structure, [typed(leaf, leaves[_name(path)]) for path, leaf in paths])
+    return jax.tree.unflatten(structure, [restore_keys(leaf, leaves[_name(path)]) for path, leaf in paths])
 
 
 def _reason(error: Exception) -> str:

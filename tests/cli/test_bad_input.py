@@ -69,9 +69,9 @@ FLAGS = {
     "points for a convolution": (["--data", "ring"], 2, "want images, experiments.gan takes any"),
     "resize floats": (["--resolution", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, only uint8 images [N, height, width, C] are"),
     "channels of arrays": (["--channels", 3], 2, "its images have 1 channels, not 3"),
-    "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "no run there (no config.json)"),
+    "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "--run-dir /nowhere holds no run (no config.json)"),
     "inspect of no run": (["inspect", "--run-dir", "/nowhere"], 2, "no checkpoints there"),
-    "report of no run": (["report", "--run-dir", "/nowhere"], 2, "no run there"),
+    "report of no run": (["report", "--run-dir", "/nowhere"], 2, "holds no run"),
 }  # fmt: skip
 
 
@@ -120,8 +120,11 @@ def test_data(make, more, told, tmp_path, capsys):
 
 # What was asked of a run that it cannot give: (arguments, what is told).
 RUNS = {
-    "another setting": (["--steps", 4, *TINY, "--seed", 9], "--seed 9: the run in {} has 0; resume it with that"),
-    "fewer steps": (["--steps", 2, *TINY], "--steps 2: the run in {} was asked for 4; it may grow, not shrink"),
+    "another setting": (
+        ["--steps", 4, *TINY, "--seed", 9],
+        "--seed is 0 in the run in {}, got 9; resume it with that, pass --fresh",
+    ),
+    "fewer steps": (["--steps", 2, *TINY], "--steps must not shrink: the run in {} was asked for 4, got 2."),
     "missing step": (["inspect", "--step", 3], "no checkpoint of step 3; there: 2, 4"),
     "format": (["sample", "--out", "a.bmp"], "--out a.bmp: its format is not known; use .png, .gif, .webp or .npz"),
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
@@ -145,7 +148,7 @@ def test_runs(arguments, told, copy, capsys):
 def test_what_a_run_refuses_is_told_before_its_steps_are_traced(copy, capsys, monkeypatch):
     monkeypatch.setattr("jaxgan.cli.verbs._trace", lambda *_: pytest.fail("traced"))
     code, text = run(capsys, "--steps", 2, *TINY, "--run-dir", copy)
-    assert (code, "it may grow, not shrink" in text) == (2, True), text
+    assert (code, "--steps must not shrink" in text) == (2, True), text
 
 
 def test_samples_that_cannot_be_written(copy, capsys):
@@ -201,7 +204,7 @@ def test_a_run_of_another_experiment(copy, capsys):
 def test_a_config_that_is_not_jaxgans(copy, capsys):
     (copy / "config.json").write_text("[1, 2")
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
-    assert (code, "damaged, or not jaxgan's" in text) == (2, True)
+    assert (code, "config.json is damaged, or not jaxgan's; pass --fresh to start over." in text) == (2, True)
 
 
 def test_a_config_with_settings_of_another_version(copy, capsys):
@@ -304,9 +307,9 @@ def test_two_runs_in_one_directory(copy, capsys):
 def test_a_file_in_the_run_directorys_place(tmp_path, capsys):
     (tmp_path / "run").write_text("")
     code, text = run(capsys, "--run-dir", tmp_path / "run" / "below", *TINY)
-    assert (code, "a file is in its place; name another directory" in text) == (2, True), text
+    assert (code, "cannot be made, because a file is in its place" in text) == (2, True), text
     code, text = run(capsys, "--run-dir", tmp_path / "run", *TINY)
-    assert (code, "a file is in its place; name another directory" in text) == (2, True), text
+    assert (code, "cannot be made, because a file is in its place" in text) == (2, True), text
 
 
 def test_a_directory_that_cannot_be_written(capsys):
@@ -335,7 +338,7 @@ def test_a_directory_of_other_things_is_left_alone(tmp_path, capsys):
         (tmp_path / name).write_text("mine")
     for more in ([], ["--fresh"]):
         code, text = run(capsys, "--run-dir", tmp_path, *TINY, *more)
-        assert (code, "config.json, report.html there, and no run's config.json" in text) == (2, True), text
+        assert (code, "holds config.json, report.html, but no config.json of a run" in text) == (2, True), text
     assert (tmp_path / "report.html").read_text() == "mine"
 
 

@@ -81,7 +81,7 @@ def test_an_older_run_goes_on(older_run, tmp_path, capsys):
     assert programs.inspect(capsys, run).strip() == (older_run / "inspect.txt").read_text().strip()
     flags = ["--steps", 42, "--z-dim", 16, "--d-channels", 8, "--run-dir", run]
     code, text = programs.run(capsys, *flags, "--g-channels", 4)
-    assert (code, f"--g-channels 4: the run in {run} has 8" in text) == (2, True), text
+    assert (code, f"--g-channels is 8 in the run in {run}, got 4" in text) == (2, True), text
     code, text = programs.run(capsys, *flags, "--g-channels", 8)
     assert (code, "resumed from step 40" in text) == (0, True), text
     rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]

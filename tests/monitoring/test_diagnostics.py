@@ -108,9 +108,9 @@ def test_memory_of_a_discriminator_that_knows_its_examples():
     assert "over_fakes/d" not in probing.Probe(experiment(known), 0)(state)
     silent = dataclasses.replace(it.game.players["d"], loss=it.game.players["g"].loss)
     game = dataclasses.replace(it.game, players={**it.game.players, "d": silent})
-    with pytest.raises(ValueError, match="--num-held-out: no player of this experiment logs logits_real"):
-        probing.check(dataclasses.replace(it, game=game))
-    probing.check(it)
+    with pytest.raises(ValueError, match="`num_held_out` has no effect, because no player"):
+        probing.check_held_out(dataclasses.replace(it, game=game))
+    probing.check_held_out(it)
 
 
 def test_a_population_is_measured_member_by_member():
@@ -254,7 +254,7 @@ def test_a_population_is_told_of_by_member():
 def test_what_cannot_be_held_out(tmp_path, capsys):
     """Told before anything is written."""
     for flags, told in {
-        ("--num-held-out", 8): "--num-held-out: no player of this experiment logs logits_real",
+        ("--num-held-out", 8): "--num-held-out has no effect, because no player of this experiment logs logits_real",
         ("--num-held-out", 40_000): "ring: of 50,000 examples 40,000 cannot be held out; want 1 to 25,000",
     }.items():
         run_dir = tmp_path / "run"
