@@ -1,7 +1,7 @@
-"""Parameters of a run in a file of their own, for others: ``.safetensors``, with what builds their networks again.
+"""A run's parameters as a ``.safetensors`` file for others.
 
-The metadata hold the experiment's name, its settings, and of what form an example is. So who gets the file needs
-jaxgan and the experiment, and neither the run nor its data.
+The metadata hold the experiment's name, its settings and the shapes of an example, from which the networks are built
+again: who gets the file needs jaxgan and the experiment, but neither the run nor its data.
 """
 
 import dataclasses
@@ -24,52 +24,59 @@ from jaxgan.version import __version__
 
 
 def write(path: Path, experiment: Experiment, variables: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    """Write variables, as ``Experiment.variables`` gives them.
+    """Write the variables of networks.
 
     Args:
-      path: ``.safetensors``.
-      experiment: whose they are.
-      variables: by network.
-      about: who made them, of which step, with which settings: text goes into the metadata as it is, all else as JSON.
+      path: the ``.safetensors`` file.
+      experiment: the experiment whose networks they are.
+      variables: by network, as ``Experiment.variables`` gives them.
+      about: what made them, at which step, with which settings: text goes into the metadata as it is, the rest as JSON.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the file cannot be written.
     """
-    told = {"synthetic": SYNTHETIC, "jaxgan": __version__, **about, "examples": _form(experiment.source)}
-    metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
+    entries = {
+        "synthetic": SYNTHETIC,
+        "jaxgan": __version__,
+        **about,
+        "examples": _describe_examples(experiment.source),
+    }
+    metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in entries.items()}
     interop.write_parameters(path, variables, metadata)
 
 
 def load(path: Path, name: str, config_class: type, build: Build, own_data: bool) -> tuple[Experiment, State, str]:
-    """An experiment whose networks have a file's parameters, its state, and "", as of a run that is no population.
+    """An experiment whose networks have a file's parameters, its state, and "", the name of a single game's member.
 
     Args:
       path: what ``write`` wrote.
-      name: the experiment's.
-      config_class: of its settings.
-      build: makes it.
-      own_data: whether, if samples are made of images, these are to be the images that the settings name. Else one
-        blank example stands for all data.
+      name: the experiment's name.
+      config_class: the class of its settings, a subclass of ``Settings``.
+      build: makes an experiment of settings.
+      own_data: where samples are made of images, read the images that the settings name. Else one blank example
+        stands for all data.
 
     Raises:
       ValueError: it is no such file, or another experiment's, or its arrays are not those of the networks.
-      OSError: it cannot be read.
+      OSError: the file cannot be read.
     """
-    told = interop.read_metadata(path)
+    metadata = interop.read_metadata(path)
     try:
-        made_by, step, form = told["experiment"], int(told["step"]), json.loads(told["examples"])
-        values = dict(json.loads(told["config"]))
-        blank = _blank(form)
+        made_by, step = metadata["experiment"], int(metadata["step"])
+        source = _blank_source(json.loads(metadata["examples"]))
+        values = dict(json.loads(metadata["config"]))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(
-            f"--parameters {path}: its metadata do not tell which experiment it is of; in Python "
-            f"jaxgan.interop.read_weights reads its arrays ({type(error).__name__}: {error})"
+            f"`parameters` {path} has metadata that do not tell which experiment it is of; in Python "
+            f"jaxgan.interop.read_weights reads its arrays ({type(error).__name__}: {error})."
         ) from None
     if made_by != name:
-        raise ValueError(f"--parameters {path} is of {made_by!r}, not of {name!r}: python -m experiments.{made_by}")
-    config = settings(values, config_class, f"--parameters {path}", name)
-    without = dataclasses.replace(config, **({"test_data": None} if hasattr(config, "test_data") else {}))
-    experiment = build(without, blank)
+        raise ValueError(f"`parameters` {path} is of {made_by!r}, not of {name!r}: python -m experiments.{made_by}")
+    config = settings(values, config_class, f"`parameters` {path}", name)
+    without_test_data = config
+    if hasattr(config, "test_data"):  # of translators; it names images that need not be here
+        without_test_data = dataclasses.replace(config, test_data=None)
+    experiment = build(without_test_data, source)
     if own_data and experiment.inputs is not None:
         experiment = build(config)
     state = jax.jit(experiment.game.init)(jax.random.key(config.seed))
@@ -78,17 +85,19 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
     return experiment, dataclasses.replace(state, step=jnp.int32(step)), ""
 
 
-def _form(source: Source) -> dict[str, Any]:
-    """Of what form an example is, as JSON has it."""
+def _describe_examples(source: Source) -> dict[str, Any]:
+    """The shapes and types of an example, as JSON has them."""
     arrays = {name: (list(x.shape[1:]), x.dtype.name) for name, x in source.read(np.zeros(1, int)).items()}
     return {"arrays": arrays, "classes": list(source.classes), "unpaired": isinstance(source, Unpaired)}
 
 
-def _blank(form: Mapping[str, Any]) -> Source:
-    """A source of one example of that form, all zeros."""
+def _blank_source(description: Mapping[str, Any]) -> Source:
+    """A source of one example that is so described, all zeros."""
     arrays = {
-        name: np.broadcast_to(np.zeros((), dtype), (1, *shape)) for name, (shape, dtype) in form["arrays"].items()
+        name: np.broadcast_to(np.zeros((), dtype), (1, *shape))
+        for name, (shape, dtype) in description["arrays"].items()
     }
-    if form["unpaired"]:
+    if description["unpaired"]:
         return Unpaired(Arrays(arrays["image"]), Arrays(arrays["input"]))
-    return Arrays(arrays["image"], arrays.get("label"), "none", tuple(form["classes"]), arrays.get("input"))
+    classes = tuple(description["classes"])
+    return Arrays(arrays["image"], arrays.get("label"), "none", classes, arrays.get("input"))

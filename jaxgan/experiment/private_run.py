@@ -1,4 +1,4 @@
-"""Private training as settings: any experiment's games made private, and what a run spends."""
+"""Differentially private training of an experiment, as its settings ask for it, and the privacy that a run spends."""
 
 import collections
 import dataclasses
@@ -19,83 +19,97 @@ from jaxgan.experiment.settings import Settings
 from jaxgan.games import accounting, privacy
 
 
-def made_private(experiment: Experiment, config: Any) -> Experiment:
-    """The experiment; with private games, and without its sheets of reals, if the settings ask for them.
+def made_private(experiment: Experiment, config: Settings) -> Experiment:
+    """The experiment with private games and without sheets of reals, or as it is if the settings ask for no privacy.
 
     Raises:
-      ValueError: they ask, and a game cannot be private; or they say how, and do not ask.
+      ValueError: a game cannot be private, or settings of private training are given without ``dp_noise_multiplier``.
     """
-    noise = getattr(config, "dp_noise_multiplier", 0.0)
-    if not noise:
+    if not config.dp_noise_multiplier:
         for field in dataclasses.fields(Settings):
-            if field.name.startswith("dp_") and getattr(config, field.name, field.default) != field.default:
-                raise ValueError(f"{_flag(field.name)} is of private training; ask for that: --dp-noise-multiplier 1.0")
+            if field.name.startswith("dp_") and getattr(config, field.name) != field.default:
+                raise ValueError(
+                    f"`{field.name}` has no effect without private training; pass `dp_noise_multiplier` too."
+                )
         return experiment
     if isinstance(experiment.source, Unpaired):
-        raise ValueError("--dp-noise-multiplier: of examples that are drawn in one order; unpaired ones have two")
+        raise ValueError(
+            "`dp_noise_multiplier` needs examples that are drawn in one order, and unpaired ones have two."
+        )
     for name in ("dp_noise_multiplier", "dp_l2_clip"):
         if not 0 < getattr(config, name) < math.inf:
-            raise ValueError(f"{_flag(name)} {getattr(config, name)}: a number above 0")
-    how = {"noise_multiplier": noise, "l2_clip": config.dp_l2_clip, "micro_batches": config.grad_accum_steps}
-    batch, key = _batch(experiment, config), _key(config.dp_seed)
+            raise ValueError(f"`{name}` must be positive and finite, got {getattr(config, name)}.")
+    batch, key = _turn_shapes(experiment, config), _noise_key(config.dp_seed)
 
-    @functools.cache  # of a game one private game, which is compiled once
-    def make(game: GameLike) -> GameLike:
-        return privacy.private(require_game(game, "private"), batch, key=key, **how)
+    @functools.cache  # equal games must stay one object, because each is compiled once
+    def make_private(game: GameLike) -> GameLike:
+        return privacy.private(
+            require_game(game, "private"),
+            batch,
+            key=key,
+            noise_multiplier=config.dp_noise_multiplier,
+            l2_clip=config.dp_l2_clip,
+            micro_batches=config.grad_accum_steps,
+        )
 
-    game_at = (lambda step: make(experiment.at(step))) if experiment.game_at else None
-    # Sheets show what networks make of the batch, some the batch itself.
-    display = dataclasses.replace(experiment.display, sheets={})
-    return dataclasses.replace(experiment, game=make(experiment.game), game_at=game_at, display=display)
+    def private_game_at(step: int) -> GameLike:
+        return make_private(experiment.at(step))
+
+    return dataclasses.replace(
+        experiment,
+        game=make_private(experiment.game),
+        game_at=private_game_at if experiment.game_at else None,
+        display=dataclasses.replace(experiment.display, sheets={}),  # sheets may show the examples themselves
+    )
 
 
-def account(experiment: Experiment, config: Any, steps: int) -> dict[str, Any] | None:
-    """What ``steps`` steps of a private run spend, in numbers and in words; None if it is not private.
+def account(experiment: Experiment, config: Settings, steps: int) -> dict[str, Any] | None:
+    """The privacy that a number of steps spends, as numbers and as a ``summary``; None if the run is not private.
 
     Raises:
-      ValueError: it cannot be told; see ``accounting.compute_epsilon``.
+      ValueError: it cannot be computed; see ``accounting.compute_epsilon``.
     """
-    noise = getattr(config, "dp_noise_multiplier", 0.0)
-    if not noise:
+    if not config.dp_noise_multiplier:
         return None
-    batch, most = _batch(experiment, config), experiment.game.batch_multiple
+    batch, most_turns = _turn_shapes(experiment, config), experiment.game.batch_multiple
 
     @functools.cache
-    def of(game: GameLike) -> tuple[int, ...]:
-        found = privacy.count_uses(game, batch)
-        return found + (0,) * (most - len(found))
+    def count_uses(game: GameLike) -> tuple[int, ...]:
+        uses = privacy.count_uses(game, batch)
+        return uses + (0,) * (most_turns - len(uses))
 
-    kinds = collections.Counter(map(of, map(experiment.at, range(steps)))) if experiment.game_at else {}
+    if experiment.game_at and steps:
+        uses = collections.Counter(count_uses(experiment.at(step)) for step in range(steps))
+    else:
+        uses = count_uses(experiment.game)
     spent = accounting.compute_epsilon(
-        noise_multiplier=noise,
+        noise_multiplier=config.dp_noise_multiplier,
         delta=config.dp_delta,
         examples=len(experiment.source),
         batch_size=config.batch_size,
         steps=steps,
-        uses=kinds or of(experiment.game),
+        uses=uses,
     )
-    names = privacy.players_that_see_data(experiment.game, batch)
-    summary = accounting.describe_epsilon(names, spent, config.dp_delta, noise, config.dp_l2_clip, steps)
+    players = privacy.players_that_see_data(experiment.game, batch)
+    summary = accounting.describe_epsilon(
+        players, spent, config.dp_delta, config.dp_noise_multiplier, config.dp_l2_clip, steps
+    )
     # JSON has no infinity.
-    numbers = {name: value if math.isfinite(value) else None for name, value in spent._asdict().items()}
-    return {"steps": steps, "epsilon": numbers, "delta": config.dp_delta, "players": names, "summary": summary}
+    epsilon = {name: value if math.isfinite(value) else None for name, value in spent._asdict().items()}
+    return {"steps": steps, "epsilon": epsilon, "delta": config.dp_delta, "players": players, "summary": summary}
 
 
-def _batch(experiment: Experiment, config: Any) -> Any:
-    """The shapes of a turn's batch, over all devices."""
+def _turn_shapes(experiment: Experiment, config: Settings) -> Any:
+    """The shapes of a turn's batch over all devices."""
     example = normalize(experiment.source.read(np.zeros(1, np.int32)))
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.batch_size, *x.shape[1:]), x.dtype), example)
 
 
-def _key(seed: int | None) -> jax.Array:
-    """The noise's: of a seed, or from the system, the same on every host."""
+def _noise_key(seed: int | None) -> jax.Array:
+    """The key of the noise: of a seed, or random; the same on every host."""
     if seed is not None:
         return jax.random.key(seed, impl="threefry2x32")
     words = np.frombuffer(secrets.token_bytes(8), np.uint32)
     if jax.process_count() > 1:
         words = np.asarray(multihost_utils.broadcast_one_to_all(words))
     return jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -385,10 +385,19 @@ def test_a_private_run_shows_no_reals():
 
 
 FLAGS = {
-    "only how": (["--dp-l2-clip", 0.5], "--dp-l2-clip is of private training; ask for that: --dp-noise-multiplier 1.0"),
-    "only how, of a population": (["--dp-seed", 1, "--population", 2], "--dp-seed is of private training"),
-    "no clip": (["--dp-noise-multiplier", 1.0, "--dp-l2-clip", 0.0], "--dp-l2-clip 0.0: a number above 0"),
-    "noise below 0": (["--dp-noise-multiplier", -1.0], "--dp-noise-multiplier -1.0: a number above 0"),
+    "only how": (
+        ["--dp-l2-clip", 0.5],
+        "--dp-l2-clip has no effect without private training; pass --dp-noise-multiplier too.",
+    ),
+    "only how, of a population": (
+        ["--dp-seed", 1, "--population", 2],
+        "--dp-seed has no effect without private training",
+    ),
+    "no clip": (
+        ["--dp-noise-multiplier", 1.0, "--dp-l2-clip", 0.0],
+        "--dp-l2-clip must be positive and finite, got 0.0.",
+    ),
+    "noise below 0": (["--dp-noise-multiplier", -1.0], "--dp-noise-multiplier must be positive and finite, got -1.0."),
     "a population": (
         ["--dp-noise-multiplier", 1.0, "--population", 2],
         "--dp-noise-multiplier cannot be used with a population",
