@@ -14,13 +14,14 @@ Score      of 1,797 samples 99.8 % are of the class asked for; Frechet distance 
 """
 
 import dataclasses
+from typing import Any, Self
 
 import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import fold_in_keys
-from jaxgan.experiment import SHARE, Experiment, Settings, conditions, two_players
+from jaxgan.experiment import COUNT, FRACTION, Experiment, Settings, require_classes, two_player_experiment
 from jaxgan.models import cgan
 
 
@@ -30,18 +31,28 @@ class Config(Settings):
 
     steps: int = 10000
     batch_size: int = 100
+    data: str = "digits"
+    resolution: int | None = None
     z_dim: int = 100
+    """Dimension of the latents."""
     projection: bool = False
     """The discriminator projects the label on its features instead of joining it to them."""
+    learning_rate: float = 2e-4
     beta1: float = 0.5
-    """Adam's decay of the mean gradient."""
+    """Adam's decay of the mean of gradients."""
+    ema_decay: float = 0.995
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        """Settings for tests."""
+        return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4), **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(beta1=SHARE)
-    source = config.images(source)
-    classes = conditions(source)
+    config.check(z_dim=COUNT, beta1=FRACTION)
+    source = config.load_images(source)
+    classes = require_classes(source)
     generator = cgan.Generator(source.shape, len(classes), dtype=config.dtype)
     discriminator = cgan.Discriminator(len(classes), projection=config.projection, dtype=config.dtype)
 
@@ -58,11 +69,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return total(adversarial=losses.non_saturating_generator(fake_logits))
 
     adam = optax.adam(config.learning_rate, config.beta1)
-    return two_players(
+    return two_player_experiment(
         config,
         source,
         generator,
         discriminator,
+        z_dim=config.z_dim,
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": adam, "g": adam},
         classes=classes,

@@ -25,8 +25,10 @@ Score      EuroSAT's rivers and highways, --resolution 64 --num-blocks 4 --n-lay
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -43,7 +45,7 @@ from jaxgan.experiment import (
     Sampling,
     Translation,
     TranslationSettings,
-    positive,
+    is_enabled,
 )
 from jaxgan.games.pool import ImagePool
 from jaxgan.models import cyclegan, pix2pix
@@ -51,151 +53,205 @@ from jaxgan.models import cyclegan, pix2pix
 
 @dataclasses.dataclass(frozen=True)
 class Config(TranslationSettings):
-    """What the result depends on. Domain B is the data's images, A its inputs."""
+    """What the result depends on. Images of domain A are translated to domain B, and back."""
 
+    steps: int = 5000
+    batch_size: int = 1
     data: str = "photos:gravel"
+    """Images of domain B; or a TFDS name that has both domains, as cycle_gan/horse2zebra."""
     data_a: str | None = None
-    """Of unpaired data that has two names, that of domain A; of photos:gravel it is photos:grass if not given."""
+    """Images of domain A, if they have another name than those of B. For photos:gravel it is photos:grass."""
+    test_data: str | None = None
     test_data_a: str | None = None
-    """The same of test_data."""
+    """Images of domain A that belong to test_data, as data_a to data."""
     resolution: int | None = 32
+    jitter: bool = True
+    mirror: bool = True
     num_blocks: int = 6
-    """Residual blocks of a generator; the paper's has 9 for images of 256 and more."""
+    """Residual blocks of a generator; the paper's has 9 for images of 256 x 256 and more."""
     g_channels: int = 16
-    """Features of the generators' first layer; the paper's are 64."""
+    """Channels of the generators' first layer; the paper's are 64."""
     upsample: Literal["transposed", "nearest"] = "nearest"
-    """What doubles an image: the authors' transposed convolutions, or nearest neighbours, which draw no grid."""
+    """What doubles the resolution: the authors' transposed convolutions, or nearest neighbours, which draw no grid."""
     d_channels: int = 32
-    """Features of the discriminators' first layer; the paper's are 64."""
+    """Channels of the discriminators' first layer; the paper's are 64."""
     n_layers_d: int = 1
-    """Of the discriminators: 1 for patches of 16 x 16 pixels, which are to images of 64 what the paper's 3, for patches
-    of 70 x 70, are to images of 256."""
+    """Strided convolutions of the discriminators. 1 judges patches of 16 x 16 pixels, which are to images of
+    64 x 64 what the paper's 3 layers, of patches of 70 x 70, are to images of 256 x 256."""
     lambda_cycle: float = 10.0
-    """Weight of the way there and back."""
+    """Weight of the cycle consistency losses."""
     lambda_identity: float = 0.5
-    """Weight, by that of the cycles, of leaving alone what is of the wanted kind already."""
+    """Weight of the identity losses, as a factor of lambda_cycle."""
     pool_size: int = 50
     """Past fakes that each discriminator is shown some of; 0 for none."""
+    learning_rate: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    lr_constant_steps: int = 2500
+    lr_decay_steps: int = 2500
+    ema_decay: float = 0.0
+    """Decay of the moving average of the generators' weights; at 0 samples are drawn with the newest, as in the
+    paper."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"g_channels": 4, "d_channels": 4, "num_blocks": 1, "n_layers_d": 1, "resolution": 16, "pool_size": 3}
-        return super().tiny(**{**small, **changes})
+        """Settings for tests."""
+        small = cls(
+            steps=4,
+            batch_size=8,
+            resolution=16,
+            num_blocks=1,
+            g_channels=4,
+            d_channels=4,
+            n_layers_d=1,
+            pool_size=3,
+        )
+        return dataclasses.replace(small, **changes)
 
 
-def loaded(config: Config, name: str, split: str) -> data.Source:
-    """Images of B, and inputs of A."""
-    inputs = config.data_a if name == config.data else config.test_data_a
-    inputs = "photos:grass" if inputs is None and name == "photos:gravel" else inputs
-    return unpaired.load(name, inputs, size=config.resolution, channels=config.channels, split=split)
+def load_domains(config: Config, name: str, split: str) -> data.Source:
+    """Images of domain B, and as their inputs images of domain A."""
+    domain_a = config.data_a if name == config.data else config.test_data_a
+    if domain_a is None and name == "photos:gravel":
+        domain_a = "photos:grass"
+    return unpaired.load(name, domain_a, size=config.resolution, channels=config.channels, split=split)
 
 
 def networks(config: Config, shape: tuple[int, ...]) -> dict[str, Net]:
-    """Two generators, two discriminators and their pools, of images of this shape."""
+    """Two generators, two discriminators and their pools, for images of this shape."""
     example = jnp.zeros((1, *shape))
     generator = cyclegan.Generator(
         shape[-1], config.num_blocks, config.g_channels, upsample=config.upsample, dtype=config.dtype
     )
     discriminator = pix2pix.Discriminator(config.n_layers_d, config.d_channels, "instance", config.dtype)
+    pool = ImagePool(config.pool_size)
     return {
-        **{name: Net(generator, example) for name in ("g_ab", "g_ba")},
-        **{name: Net(discriminator, example) for name in ("d_a", "d_b")},
-        **{name: Net(ImagePool(config.pool_size), example) for name in ("pool_a", "pool_b")},
+        "g_ab": Net(generator, example),
+        "g_ba": Net(generator, example),
+        "d_a": Net(discriminator, example),
+        "d_b": Net(discriminator, example),
+        "pool_a": Net(pool, example),
+        "pool_b": Net(pool, example),
     }
 
 
-def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; an unpaired source in the place of ``config.data``."""
-    config.check(
-        **dict.fromkeys(("num_blocks", "g_channels", "d_channels", "n_layers_d"), COUNT),
-        **dict.fromkeys(("lambda_cycle", "lambda_identity"), WEIGHT),
-        pool_size=(0, 10_000),
+def domains(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax.Array]:
+    """Images of A and of B as networks see them in training, cropped and mirrored independently."""
+    return (
+        config.jitter_and_mirror(keys, batch["input"]),
+        config.jitter_and_mirror(fold_in_keys(keys, 3), batch["image"]),
     )
-    source, test = config.with_test(functools.partial(loaded, config), source)
-    for each in (source, test):
-        one = each.read(np.zeros(1, int))
-        inputs = one["input"].shape[1:] if "input" in one else "none"
-        if inputs != source.shape:
-            raise ValueError(
-                f"{each.name}: images are {source.shape}, inputs {inputs}; give --resolution and --channels"
-            )
 
-    def examples(keys, batch):
-        """Of A and of B: each drawn for itself, enlarged, cut and mirrored."""
-        return config.augmented(keys, batch["input"]), config.augmented(fold_in_keys(keys, 3), batch["image"])
 
-    def made(nets, a, b):
-        """Images of B and of A made of the other, and those made of themselves, by domain, if identity has a weight.
+def translate(config: Config, nets: Any, a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
+    """Translations of ``a`` to B and of ``b`` to A; and by domain what the identity losses compare.
 
-        Each generator is called once: products of twice as many rows are faster, and norms are of each image alone.
-        The discriminators' loss has no use for the second, but XLA shares these calls with the generators' loss.
-        """
-        if not positive(config.lambda_identity):
-            return nets.g_ab(a), nets.g_ba(b), {}
-        fake_b, same_b = jnp.split(nets.g_ab(jnp.concatenate([a, b])), 2)
-        fake_a, same_a = jnp.split(nets.g_ba(jnp.concatenate([b, a])), 2)
-        return fake_b, fake_a, {"a": (same_a, a), "b": (same_b, b)}
+    Each generator is called once: products of twice as many rows are faster, and normalisation is of each image alone.
+    The discriminators' loss has no use for the identities, but XLA shares these calls with the generators' loss.
+    """
+    if not is_enabled(config.lambda_identity):
+        return nets.g_ab(a), nets.g_ba(b), {}
+    fake_b, same_b = jnp.split(nets.g_ab(jnp.concatenate([a, b])), 2)
+    fake_a, same_a = jnp.split(nets.g_ba(jnp.concatenate([b, a])), 2)
+    return fake_b, fake_a, {"a": (same_a, a), "b": (same_b, b)}
 
-    def discriminators_loss(nets, batch, keys, step):
-        a, b = examples(keys, batch)
-        fake_b, fake_a, _ = made(nets, a, b)
-        terms, stats, logits = {}, {}, {"real": [], "fake": []}
+
+def discriminators_loss(config: Config) -> Callable:
+    """The loss of both discriminators, by least squares."""
+
+    def loss(nets, batch, keys, step):
+        a, b = domains(config, keys, batch)
+        fake_b, fake_a, _ = translate(config, nets, a, b)
+        terms, stats, all_real, all_fake = {}, {}, [], []
         for name, real, fake in (("a", a, fake_a), ("b", b, fake_b)):
             shown, stats[f"pool_{name}"] = nets[f"pool_{name}"].with_stats(fake, keys)
             d = nets[f"d_{name}"]
-            real_logits, fake_logits = d(real).reshape(-1), d(shown).reshape(-1)  # a value for each patch
+            real_logits, fake_logits = d(real).reshape(-1), d(shown).reshape(-1)  # one for each patch
             terms[f"adversarial_{name}"] = losses.least_squares_discriminator(real_logits, fake_logits)
-            logits["real"].append(real_logits)
-            logits["fake"].append(fake_logits)
-        # Least squares are unsure at 1/2.
-        metrics = losses.discriminator_metrics(*(jnp.concatenate(x) - 0.5 for x in logits.values()))
+            all_real.append(real_logits)
+            all_fake.append(fake_logits)
+        # With least squares a discriminator is undecided at 1/2.
+        metrics = losses.discriminator_metrics(jnp.concatenate(all_real) - 0.5, jnp.concatenate(all_fake) - 0.5)
         return total(**terms, metrics=metrics, stats=stats)
 
-    def generators_loss(nets, batch, keys, step):
-        a, b = examples(keys, batch)
-        fake_b, fake_a, same = made(nets, a, b)
+    return loss
+
+
+def generators_loss(config: Config) -> Callable:
+    """The loss of both generators: least squares, cycle consistency and identity."""
+
+    def loss(nets, batch, keys, step):
+        a, b = domains(config, keys, batch)
+        fake_b, fake_a, identities = translate(config, nets, a, b)
         terms: dict[str, Any] = {
-            # The authors' least squares have no half.
+            # The authors' least squares have no factor of 1/2.
             "adversarial_ab": 2 * losses.least_squares_generator(nets.d_b(fake_b).reshape(-1)),
             "adversarial_ba": 2 * losses.least_squares_generator(nets.d_a(fake_a).reshape(-1)),
             "cycle_a": config.lambda_cycle * losses.l1(nets.g_ba(fake_b), a),
             "cycle_b": config.lambda_cycle * losses.l1(nets.g_ab(fake_a), b),
         }
-        for name, (image, own) in same.items():
+        for name, (image, own) in identities.items():
             terms[f"identity_{name}"] = config.lambda_cycle * config.lambda_identity * losses.l1(image, own)
         return total(**terms)
 
-    def there_and_back(there, back, of):
-        def sheet(nets, batch, keys):
-            made = nets[there](batch[of])
-            return media.stack_rows(batch[of], made, nets[back](made))
+    return loss
 
-        return sheet
 
+def cycle_sheet(there: str, back: str, inputs: str) -> Callable:
+    """A sheet: images, below them their translations, and below these what they are translated back to."""
+
+    def sheet(nets, batch, keys):
+        translated = nets[there](batch[inputs])
+        return media.stack_rows(batch[inputs], translated, nets[back](translated))
+
+    return sheet
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; an unpaired source in the place of ``config.data``."""
+    config.check(
+        num_blocks=COUNT,
+        g_channels=COUNT,
+        d_channels=COUNT,
+        n_layers_d=COUNT,
+        lambda_cycle=WEIGHT,
+        lambda_identity=WEIGHT,
+        pool_size=(0, 10_000),
+    )
+    source, test = config.load_train_and_test(functools.partial(load_domains, config), source)
+    for each in (source, test):
+        example = each.read(np.zeros(1, int))
+        inputs = example["input"].shape[1:] if "input" in example else None
+        if inputs != source.shape:
+            raise ValueError(
+                f"{each.name} has images of domain B of shape {source.shape} and of domain A of shape {inputs}, but "
+                "both must have one shape; set `resolution` and `channels`."
+            )
     game = Game(
         nets=networks(config, source.shape),
         players={
-            "g": Player(("g_ab", "g_ba"), generators_loss, config.adam(), config.gradient),
-            "d": Player(("d_a", "d_b"), discriminators_loss, config.adam(), config.gradient),
+            "g": Player(("g_ab", "g_ba"), generators_loss(config), config.adam(), config.gradient),
+            "d": Player(("d_a", "d_b"), discriminators_loss(config), config.adam(), config.gradient),
         },
-        turns=(("g", "d"),),  # D sees the fakes that G is moved by
+        turns=(("g", "d"),),  # the discriminators see the fakes by which the generators are updated
         ema={"g_ab": config.ema_decay, "g_ba": config.ema_decay},
     )
+    channels = source.shape[-1]
     return Experiment(
         game,
         source,
         Sampling(latents=lambda keys, batch: batch["input"], generate=lambda nets, a: nets.g_ab(a)),
         Display(
             sheets={
-                "a_to_b_to_a": there_and_back("g_ab", "g_ba", "input"),
-                "b_to_a_to_b": there_and_back("g_ba", "g_ab", "image"),
+                "a_to_b_to_a": cycle_sheet("g_ab", "g_ba", "input"),
+                "b_to_a_to_b": cycle_sheet("g_ba", "g_ab", "image"),
             }
         ),
         ImageToImage(
             test,
             {
-                "a_to_b": Translation(lambda nets, x, keys: nets.g_ab(x), source.shape[-1], 4),
-                "b_to_a": Translation(lambda nets, x, keys: nets.g_ba(x), source.shape[-1], 4),
+                "a_to_b": Translation(lambda nets, x, keys: nets.g_ab(x), channels, multiple=4),
+                "b_to_a": Translation(lambda nets, x, keys: nets.g_ba(x), channels, multiple=4),
             },
         ),
     )

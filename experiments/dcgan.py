@@ -17,9 +17,19 @@ from typing import Any, Literal, Self
 import optax
 
 from jaxgan import data, latents, losses, total
+from jaxgan.augment import Kind
 from jaxgan.cli.program import main
 from jaxgan.data import transforms
-from jaxgan.experiment import COUNT, SHARE, WEIGHT, AugmentedSettings, Experiment, check_ranges, positive, two_players
+from jaxgan.experiment import (
+    COUNT,
+    FRACTION,
+    WEIGHT,
+    AugmentedSettings,
+    Experiment,
+    check_ranges,
+    is_enabled,
+    two_player_experiment,
+)
 from jaxgan.models import dcgan
 
 
@@ -28,36 +38,45 @@ class Config(AugmentedSettings):
     """What the result depends on."""
 
     steps: int = 4500
-    z_dim: int = 32
-    learning_rate: float = 7e-4
+    batch_size: int = 64
+    data: str = "digits"
+    resolution: int | None = None
     mirror: bool = False
     """Mirror half of the images left to right: for faces and scenes, not for digits."""
     crop: int = 0
-    """Shift images by up to so many pixels."""
+    """Shift images by up to this number of pixels."""
+    augment: Kind = "none"
+    ada_target: float = 0.6
+    ada_kimg: float = 500.0
+    z_dim: int = 32
+    """Dimension of the latents."""
     g_channels: int = 48
-    """Features of the generator's last hidden layer."""
+    """Channels of the generator's last hidden layer."""
     d_channels: int = 32
-    """Features of the discriminator's first layer."""
+    """Channels of the discriminator's first layer."""
     base_resolution: int = 2
-    """The size from which the generator grows its images; the paper's is 4."""
+    """Resolution from which the generator grows its images; the paper's is 4."""
     norm: Literal["batch", "none"] = "batch"
-    """Of both networks. none: what private training needs, each example by itself."""
+    """Normalisation in both networks. Private training needs none, because batch normalisation mixes examples."""
+    learning_rate: float = 7e-4
     beta1: float = 0.5
-    """Adam's decay of the mean gradient."""
+    """Adam's decay of the mean of gradients."""
     beta2: float = 0.99
-    """Adam's decay of the mean square."""
+    """Adam's decay of the mean of squared gradients."""
+    ema_decay: float = 0.995
     r1_gamma: float = 1.0
     """Gamma of R1, whose weight is gamma / 2; 0 leaves it out."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"g_channels": 4, "d_channels": 4, **changes})
+        """Settings for tests."""
+        return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4, g_channels=4, d_channels=4), **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(g_channels=COUNT, d_channels=COUNT, r1_gamma=WEIGHT, beta1=SHARE, beta2=SHARE)
-    source = config.images(source)
+    config.check(z_dim=COUNT, g_channels=COUNT, d_channels=COUNT, r1_gamma=WEIGHT, beta1=FRACTION, beta2=FRACTION)
+    source = config.load_images(source)
     size, _, channels = source.shape
     check_ranges(config, crop=(0, size - 1))
     norm = config.norm == "batch"
@@ -72,7 +91,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         real_logits, stats = d_real.with_stats(real)
         fake_logits = d_fake(nets.g(latents(keys, config.z_dim)))
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
-        penalty = {"r1": config.r1_gamma / 2 * losses.r1(d_real, real)} if positive(config.r1_gamma) else {}
+        penalty = {"r1": config.r1_gamma / 2 * losses.r1(d_real, real)} if is_enabled(config.r1_gamma) else {}
         metrics = losses.discriminator_metrics(real_logits, fake_logits) | augmentation.metrics(nets)
         stats = {"d": stats, **augmentation.stats(nets, real_logits)}
         return total(adversarial=adversarial, **penalty, metrics=metrics, stats=stats)
@@ -83,14 +102,15 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return total(adversarial=losses.non_saturating_generator(d_fake(fake)), stats={"g": stats})
 
     adam = optax.adam(config.learning_rate, config.beta1, config.beta2)
-    return two_players(
+    return two_player_experiment(
         config,
         source,
         generator,
         discriminator,
+        z_dim=config.z_dim,
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": adam, "g": adam},
-        others=augmentation.nets,
+        other_nets=augmentation.nets,
     )
 
 

@@ -13,15 +13,16 @@ Score      Frechet distance on pixels 0.46, precision 0.46, recall 0.69, classes
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal, Self
 
+import jax
 import jax.numpy as jnp
 import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import fold_in_keys
-from jaxgan.experiment import Experiment, Settings, two_players
+from jaxgan.experiment import COUNT, Experiment, Settings, two_player_experiment
 from jaxgan.models import mlp
 
 
@@ -31,29 +32,51 @@ class Config(Settings):
 
     steps: int = 20000
     batch_size: int = 100
+    data: str = "digits"
+    resolution: int | None = None
     z_dim: int = 100
+    """Dimension of the latents."""
     networks: Literal["short", "goodfellow"] = "short"
     """short: one hidden layer each. goodfellow: two, maxout and dropout in the discriminator."""
     saturating: bool = False
     """The minimax loss as it stands, whose gradient vanishes where the discriminator is sure."""
+    learning_rate: float = 2e-4
+    ema_decay: float = 0.995
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> Self:
+        """Settings for tests."""
+        return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4), **changes)
+
+
+def identity(x: jax.Array) -> jax.Array:
+    """For points, which have no bounds."""
+    return x
+
+
+def half_tanh(x: jax.Array) -> jax.Array:
+    """The sigmoid, brought from [0, 1] to the range of images, [-1, 1]."""
+    return jnp.tanh(x / 2)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check()
-    source = config.examples(source)
+    config.check(z_dim=COUNT)
+    source = config.load_examples(source)
     bounded = len(source.shape) == 3
-    output = jnp.tanh if bounded else lambda x: x
+    output = jnp.tanh if bounded else identity
     if config.networks == "goodfellow":
-        # The paper's sigmoid, brought from [0, 1] to the images' range, is a tanh of half.
-        sigmoid = (lambda x: jnp.tanh(x / 2)) if bounded else output
-        generator = mlp.Generator(source.shape, (1200, 1200), sigmoid, config.dtype, reach=0.05)
+        output = half_tanh if bounded else identity
+        generator = mlp.Generator(source.shape, (1200, 1200), output, config.dtype, reach=0.05)
         discriminator = mlp.MaxoutDiscriminator(dtype=config.dtype)
     else:
         generator = mlp.Generator(source.shape, output=output, dtype=config.dtype)
         discriminator = mlp.Discriminator(dtype=config.dtype)
-    dropout = lambda keys: (keys,) if config.networks == "goodfellow" else ()  # noqa: E731
     generator_adversarial = losses.minimax_generator if config.saturating else losses.non_saturating_generator
+
+    def dropout(keys):
+        """The keys, which only Goodfellow's discriminator takes."""
+        return (keys,) if config.networks == "goodfellow" else ()
 
     def discriminator_loss(nets, batch, keys, step):
         real_logits = nets.d(batch["image"], *dropout(keys))
@@ -66,11 +89,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         return total(adversarial=generator_adversarial(nets.d(fake, *dropout(keys))))
 
     adam = optax.adam(config.learning_rate, b1=0.5)
-    return two_players(
+    return two_player_experiment(
         config,
         source,
         generator,
         discriminator,
+        z_dim=config.z_dim,
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": adam, "g": adam},
     )

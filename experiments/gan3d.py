@@ -25,7 +25,7 @@ from jaxgan import data, losses, media, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
-from jaxgan.experiment import COUNT, SHARE, WEIGHT, Display, Experiment, Settings, check_ranges, positive, two_players
+from jaxgan.experiment import COUNT, FRACTION, WEIGHT, Display, Experiment, Settings, is_enabled, two_player_experiment
 from jaxgan.games import optimizers
 from jaxgan.models import gan3d
 
@@ -39,84 +39,103 @@ class Config(Settings):
     data: str = "digits"
     """digits, an .npz of voxels, or a folder of .binvox files."""
     resolution: int | None = None
-    """Cubes are made this side: smaller by blocks, larger with empty space around. Not given: their own."""
+    """Side that cubes are brought to: smaller by blocks, larger with empty space around. Without it, their own."""
     category: str | None = None
-    """Of data with classes, the one to train on; the paper has a network for each."""
+    """The class to train on, of data with classes; the paper has a network for each."""
     up_axis: Literal["x", "y", "z"] = "z"
     """The axis that points up in pictures."""
-    ema_decay: float = 0.99
     z_dim: int = 200
+    """Dimension of the latents."""
     z_min: float = -1.0
-    """Latents are uniform from here to 1; the paper's from 0: three quarters of the first layer's variance, which
+    """Latents are uniform from here to 1. The paper's start at 0: three quarters of the first layer's variance, which
     BatchNorm keeps, are then the same for every latent."""
+    g_channels: int = 16
+    """Channels of the generator's last hidden layer; the paper's has 64."""
+    d_channels: int = 16
+    """Channels of the discriminator's first layer; the paper's has 64."""
+    d_norm: Literal["batch", "none"] = "none"
+    """Normalisation in the discriminator; the paper has batch, with which it judges batches rather than solids."""
+    base_resolution: int = 4
+    """Side of the cube from which the generator grows its solids."""
     learning_rate: float = 7e-4
-    """The generator's; the paper's is 0.0025."""
+    """Learning rate of the generator; the paper's is 0.0025."""
     d_learning_rate: float = 7e-4
-    """The paper's is 1e-5."""
+    """Learning rate of the discriminator; the paper's is 1e-5."""
     beta1: float = 0.5
-    """Adam's decay of the mean gradient."""
+    """Adam's decay of the mean of gradients."""
+    ema_decay: float = 0.99
     d_pause_accuracy: float = 0.8
-    """The discriminator is not updated after a batch in which its accuracy was above this; 1 never pauses."""
+    """The discriminator is not updated after a batch in which its accuracy was above this; 1 never pauses it."""
     r1_gamma: float = 5.0
     """Gamma of R1, whose weight is gamma / 2; the paper has none."""
-    g_channels: int = 16
-    """Features of the generator's last hidden layer; the paper's is 64."""
-    d_channels: int = 16
-    """Features of the discriminator's first layer; the paper's is 64."""
-    d_norm: Literal["batch", "none"] = "none"
-    """The discriminator's; batch is the paper's, with which it judges batches rather than solids."""
-    base_resolution: int = 4
-    """The side of the cube from which the generator grows its solids."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"resolution": 8, "g_channels": 2, "d_channels": 2, **changes})
+        """Settings for tests."""
+        small = cls(steps=4, batch_size=8, resolution=8, z_dim=4, g_channels=2, d_channels=2)
+        return dataclasses.replace(small, **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source of cubes, [n, n, n, 1], in the place of ``config.data``."""
-    widths = {"g_channels": COUNT, "d_channels": COUNT}
-    config.check(**widths, d_learning_rate=WEIGHT, beta1=SHARE, d_pause_accuracy=SHARE, r1_gamma=WEIGHT)
-    check_ranges(config, z_min=(-1, 0))
+    config.check(
+        z_dim=COUNT,
+        z_min=(-1, 0),
+        g_channels=COUNT,
+        d_channels=COUNT,
+        d_learning_rate=WEIGHT,
+        beta1=FRACTION,
+        d_pause_accuracy=FRACTION,
+        r1_gamma=WEIGHT,
+    )
     if config.channels not in (None, 1):
-        raise ValueError(f"--channels {config.channels}: voxels are empty or solid, which is one channel")
+        raise ValueError(f"`channels` must be 1 for voxels, which are empty or solid, got {config.channels}.")
     source = voxels.load(config.data, size=config.resolution, only=config.category) if source is None else source
     if len(source.shape) != 4:
-        raise ValueError(f"{source.name}: examples of shape {source.shape}; want cubes of voxels, (n, n, n, 1)")
+        raise ValueError(
+            f"{source.name} has examples of shape {source.shape}, but this experiment takes cubes of voxels, "
+            "(n, n, n, 1)."
+        )
     generator = gan3d.Generator(source.shape[0], config.g_channels, config.base_resolution, config.dtype)
     norm, width = config.d_norm == "batch", config.d_channels
     discriminator = gan3d.Discriminator(width, config.base_resolution, norm, config.dtype)
 
-    def draw(keys, size=config.z_dim):
-        return uniform_latents(keys, size, low=config.z_min)
+    def sample_latents(keys, z_dim=config.z_dim):
+        return uniform_latents(keys, z_dim, low=config.z_min)
 
     def discriminator_loss(nets, batch, keys, step):
         real_logits, stats = nets.d.with_stats(batch["image"])
-        fake_logits = nets.d(nets.g(draw(keys)))
+        fake_logits = nets.d(nets.g(sample_latents(keys)))
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)
         accuracy = (real_logits > 0) / 2 + (fake_logits < 0) / 2
         metrics = {**losses.discriminator_metrics(real_logits, fake_logits), "accuracy": accuracy}
-        penalty = {"r1": config.r1_gamma / 2 * losses.r1(nets.d, batch["image"])} if positive(config.r1_gamma) else {}
-        return total(adversarial=adversarial, **penalty, metrics=metrics, stats={"d": stats})
+        terms = {"adversarial": adversarial}
+        if is_enabled(config.r1_gamma):
+            terms["r1"] = config.r1_gamma / 2 * losses.r1(nets.d, batch["image"])
+        return total(**terms, metrics=metrics, stats={"d": stats})
 
     def generator_loss(nets, batch, keys, step):
-        fake, stats = nets.g.with_stats(draw(keys))
+        fake, stats = nets.g.with_stats(sample_latents(keys))
         return total(adversarial=losses.non_saturating_generator(nets.d(fake)), stats={"g": stats})
 
-    slow, fast = (optax.adam(rate, config.beta1) for rate in (config.d_learning_rate, config.learning_rate))
-    slow = optimizers.pause(slow, when=lambda terms: terms["accuracy"] > config.d_pause_accuracy)
-    experiment = two_players(
+    d_optimizer = optimizers.pause(
+        optax.adam(config.d_learning_rate, config.beta1),
+        when=lambda terms: terms["accuracy"] > config.d_pause_accuracy,
+    )
+    g_optimizer = optax.adam(config.learning_rate, config.beta1)
+    experiment = two_player_experiment(
         config,
         source,
         generator,
         discriminator,
+        z_dim=config.z_dim,
         losses={"d": discriminator_loss, "g": generator_loss},
-        optimizers={"d": slow, "g": fast},
-        draw=draw,
+        optimizers={"d": d_optimizer, "g": g_optimizer},
+        sample_latents=sample_latents,
     )
     up = "xyz".index(config.up_axis)
-    view, film = (functools.partial(draw_solids, up=up) for draw_solids in (media.solids, media.turning))
-    return dataclasses.replace(experiment, display=Display(view, film))
+    display = Display(view=functools.partial(media.solids, up=up), film=functools.partial(media.turning, up=up))
+    return dataclasses.replace(experiment, display=display)
 
 
 if __name__ == "__main__":

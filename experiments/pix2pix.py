@@ -44,188 +44,245 @@ from jaxgan.experiment import (
     Sampling,
     Translation,
     TranslationSettings,
-    positive,
-    waiting,
+    idle_player,
+    is_enabled,
 )
 from jaxgan.models import pix2pix
-
-MADE = {  # of an image and its key, inside the compiled step
-    "edges": lambda keys, images: degrade.edges(images),
-    "grey": lambda keys, images: degrade.grey(images),
-    "hole": lambda keys, images: degrade.masked(images, keys),
-}
-
-
-class Adversarial(NamedTuple):
-    """The game of a loss: of logits, [N], and that at which D is unsure."""
-
-    discriminator: Callable[[jax.Array, jax.Array], jax.Array]  # of reals' and of fakes'
-    generator: Callable[[jax.Array], jax.Array]
-    unsure: float
-
-
-GAMES = {
-    # Halved, so that D learns more slowly than G: section 3.3.
-    "cross_entropy": Adversarial(
-        lambda real, fake: 0.5 * losses.non_saturating_discriminator(real, fake), losses.non_saturating_generator, 0.0
-    ),
-    # The authors' has a half in D's alone.
-    "least_squares": Adversarial(
-        losses.least_squares_discriminator, lambda fake: 2 * losses.least_squares_generator(fake), 0.5
-    ),
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(TranslationSettings):
     """What the result depends on."""
 
-    data: str = "photos"
-    inputs: Literal["pairs", "edges", "grey", "hole"] = "grey"
-    """What images are made of: the data's own pairs, or what is made of them: line drawings, grey, a part missing."""
-    data_a: str | None = None
-    """Of pairs in two folders, that of the inputs."""
-    test_data_a: str | None = None
-    """The same of test_data."""
-    direction: pairs.Direction = "right-to-left"
-    """Of pairs side by side in a file: from which half."""
     steps: int = 3000
     batch_size: int = 8
+    data: str = "photos"
+    inputs: Literal["pairs", "edges", "grey", "hole"] = "grey"
+    """What images are made of: pairs takes the data's own; others are derived from the images: line drawings, grey
+    images, or images with a part missing."""
+    data_a: str | None = None
+    """The folder of inputs, of pairs that lie in two folders."""
+    test_data: str | None = None
+    test_data_a: str | None = None
+    """The folder of inputs that belongs to test_data, as data_a to data."""
+    direction: pairs.Direction = "right-to-left"
+    """Of pairs that lie side by side in one file: from which half to which."""
+    resolution: int | None = None
+    jitter: bool = True
+    mirror: bool = True
+    num_downs: int | None = None
+    """Levels of the U-Net, 8 for 256 x 256. Without it, they go down to one pixel."""
+    g_channels: int = 32
+    """Channels of the U-Net's first level; the paper's are 64."""
+    d_channels: int = 32
+    """Channels of the discriminator's first layer; the paper's are 64."""
+    n_layers_d: int = 1
+    """Strided convolutions of the discriminator. 1 judges patches of 16 x 16 pixels, which are to images of
+    64 x 64 what the paper's 3 layers, of patches of 70 x 70, are to images of 256 x 256; 0 judges single pixels."""
+    norm: Literal["batch", "instance", "none"] = "batch"
+    """Normalisation in both networks."""
+    dropout: float = 0.5
+    """Share of features that the generator's inner levels drop, at test too: it is what makes its images differ."""
+    loss: Literal["cross_entropy", "least_squares"] = "cross_entropy"
+    """The adversarial loss."""
+    adv_weight: float = 1.0
+    """Weight of the adversarial loss; at 0 only L1 is minimised."""
+    lambda_l1: float = 100.0
+    """Weight of the L1 difference from the image that belongs to the input."""
     learning_rate: float = 6e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
     lr_constant_steps: int = 1500
     lr_decay_steps: int = 1500
-    num_downs: int | None = None
-    """Levels of the U-Net, 8 for 256 x 256. Not given: down to one pixel."""
-    g_channels: int = 32
-    """Features of the U-Net's first level; the paper's are 64."""
-    d_channels: int = 32
-    """Features of the discriminator's first layer; the paper's are 64."""
-    n_layers_d: int = 1
-    """Of the discriminator: 1 for patches of 16 x 16 pixels, which are to images of 64 what the paper's 3, for patches
-    of 70 x 70, are to images of 256; 0 for single pixels."""
-    norm: Literal["batch", "instance", "none"] = "batch"
-    """Of both networks."""
-    dropout: float = 0.5
-    """The share that the generator's inner levels drop, at test too: it is what makes its images differ."""
-    loss: Literal["cross_entropy", "least_squares"] = "cross_entropy"
-    """Of the game."""
-    adv_weight: float = 1.0
-    """Weight of the game; 0 leaves L1 alone."""
-    lambda_l1: float = 100.0
-    """Weight of the difference from the image that belongs to the input."""
+    ema_decay: float = 0.0
+    """Decay of the moving average of the generator's weights; at 0 samples are drawn with the newest, as in the
+    paper."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"g_channels": 4, "d_channels": 4, "n_layers_d": 2, "resolution": 16, "batch_size": 8}
-        return super().tiny(**{**small, **changes})
+        """Settings for tests."""
+        small = cls(steps=4, batch_size=8, resolution=16, g_channels=4, d_channels=4, n_layers_d=2)
+        return dataclasses.replace(small, **changes)
 
 
-def loaded(config: Config, name: str, split: str) -> data.Source:
-    """Images, or pairs of them."""
+class Adversarial(NamedTuple):
+    """An adversarial loss.
+
+    Attributes:
+      discriminator: of the logits of reals and of fakes, [N] each.
+      generator: of the logits of fakes, [N].
+      undecided: the logit at which the discriminator is undecided.
+    """
+
+    discriminator: Callable[[jax.Array, jax.Array], jax.Array]
+    generator: Callable[[jax.Array], jax.Array]
+    undecided: float
+
+
+def halved_cross_entropy(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
+    """The discriminator's loss, halved so that it learns more slowly than the generator: section 3.3."""
+    return 0.5 * losses.non_saturating_discriminator(real_logits, fake_logits)
+
+
+def doubled_least_squares(fake_logits: jax.Array) -> jax.Array:
+    """The generator's loss: the authors' has no factor of 1/2."""
+    return 2 * losses.least_squares_generator(fake_logits)
+
+
+ADVERSARIAL = {
+    "cross_entropy": Adversarial(halved_cross_entropy, losses.non_saturating_generator, 0.0),
+    "least_squares": Adversarial(losses.least_squares_discriminator, doubled_least_squares, 0.5),
+}
+
+
+def load_pairs(config: Config, name: str, split: str) -> data.Source:
+    """Images, with inputs of their own if ``inputs`` are pairs."""
     if config.inputs != "pairs":
         return data.load(name, size=config.resolution, channels=config.channels, split=split)
     inputs = config.data_a if name == config.data else config.test_data_a
-    beside = inputs is None and not name.endswith(".npz")
-    direction = config.direction if beside else "left-to-right"
+    side_by_side = inputs is None and not name.endswith(".npz")
+    direction = config.direction if side_by_side else "left-to-right"
     return pairs.load(name, inputs, size=config.resolution, channels=config.channels, direction=direction)
 
 
 def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Module]:
-    """Generator and discriminator of images of a size."""
-    downs = config.num_downs or size.bit_length() - 1
+    """Generator and discriminator for images of this size."""
+    num_downs = config.num_downs or size.bit_length() - 1
     # Trained on one image at a time, a network knows an image's own statistics alone; on several, only their mix.
     at_test = "image" if config.batch_size == 1 else "averages"
     generator = pix2pix.Generator(
-        channels, downs, config.g_channels, config.norm, 1 - config.dropout, at_test, config.dtype
+        channels, num_downs, config.g_channels, config.norm, 1 - config.dropout, at_test, config.dtype
     )
     if not config.n_layers_d:
         return generator, pix2pix.PixelDiscriminator(config.d_channels, config.norm, dtype=config.dtype)
     return generator, pix2pix.Discriminator(config.n_layers_d, config.d_channels, config.norm, dtype=config.dtype)
 
 
-def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
-    config.check(
-        **dict.fromkeys(("g_channels", "d_channels"), COUNT),
-        **dict.fromkeys(("adv_weight", "lambda_l1"), WEIGHT),
-        n_layers_d=(0, 6),
-        dropout=(0, 0.99),
-    )
-    if config.inputs != "pairs" and (config.data_a or config.test_data_a):
-        flag = "--data-a" if config.data_a else "--test-data-a"
-        raise ValueError(f"{flag}: of pairs, and with --inputs {config.inputs} there are none; give --inputs pairs")
-    source, test = config.with_test(functools.partial(loaded, config), source)
-    size, _, channels = source.shape
-    if config.inputs == "grey" and channels == 1:
-        raise ValueError("--inputs grey: these images are grey themselves; give --inputs edges or hole")
-    generator, discriminator = networks(config, channels, size)
-    adversarial, is_game = GAMES[config.loss], positive(config.adv_weight)
+def derive_inputs(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
+    """The generator's inputs, made of images inside the compiled step."""
+    if config.inputs == "edges":
+        return degrade.edges(images)
+    if config.inputs == "grey":
+        return degrade.grey(images)
+    return degrade.masked(images, keys)
 
-    def made(keys, batch):
-        """What the generator takes."""
-        return batch["input"] if config.inputs == "pairs" else MADE[config.inputs](keys, batch["image"])
 
-    def examples(keys, batch):
-        """Input and image, enlarged, cut and mirrored alike."""
-        pair = {name: config.augmented(keys, batch[name]) for name in ("image", "input") if name in batch}
-        return made(keys, pair), pair["image"]
+def inputs_of(config: Config, keys: jax.Array, batch: Any) -> jax.Array:
+    """The generator's inputs: the batch's own, or derived from its images."""
+    return batch["input"] if config.inputs == "pairs" else derive_inputs(config, keys, batch["image"])
 
-    def generated(nets, given, keys):
-        """The generator's images, and its statistics; of an image with a hole what is there stays."""
-        images, stats = nets.g.with_stats(given, keys)
-        return (degrade.composite(given, images) if config.inputs == "hole" else images), stats
 
-    def discriminator_loss(nets, batch, keys, step):
-        given, real = examples(keys, batch)
-        fake, _ = generated(nets, given, keys)
-        real_logits, stats = nets.d.with_stats(given, real)
-        real_logits, fake_logits = real_logits.reshape(-1), nets.d(given, fake).reshape(-1)  # a value for each patch
-        metrics = losses.discriminator_metrics(real_logits - adversarial.unsure, fake_logits - adversarial.unsure)
-        loss = adversarial.discriminator(real_logits, fake_logits)
-        return total(adversarial=loss, metrics=metrics, stats={"d": stats})
+def training_pairs(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax.Array]:
+    """Inputs and images, cropped and mirrored alike."""
+    pair = {name: config.jitter_and_mirror(keys, batch[name]) for name in ("image", "input") if name in batch}
+    return inputs_of(config, keys, pair), pair["image"]
 
-    def generator_loss(nets, batch, keys, step):
-        given, real = examples(keys, batch)
-        fake, stats = generated(nets, given, keys)
+
+def generate(config: Config, nets: Any, inputs: jax.Array, keys: jax.Array) -> tuple[jax.Array, Any]:
+    """The generator's images, and its statistics; around a hole, the input's pixels stay."""
+    images, stats = nets.g.with_stats(inputs, keys)
+    return (degrade.composite(inputs, images) if config.inputs == "hole" else images), stats
+
+
+def discriminator_loss(config: Config) -> Callable:
+    """The loss of the discriminator, which sees the input beside the image."""
+    adversarial = ADVERSARIAL[config.loss]
+
+    def loss(nets, batch, keys, step):
+        inputs, real = training_pairs(config, keys, batch)
+        fake, _ = generate(config, nets, inputs, keys)
+        real_logits, stats = nets.d.with_stats(inputs, real)
+        real_logits, fake_logits = real_logits.reshape(-1), nets.d(inputs, fake).reshape(-1)  # one for each patch
+        metrics = losses.discriminator_metrics(real_logits - adversarial.undecided, fake_logits - adversarial.undecided)
+        value = adversarial.discriminator(real_logits, fake_logits)
+        return total(adversarial=value, metrics=metrics, stats={"d": stats})
+
+    return loss
+
+
+def generator_loss(config: Config) -> Callable:
+    """The loss of the generator: L1, and the adversarial loss if it has a weight."""
+    adversarial = ADVERSARIAL[config.loss]
+
+    def loss(nets, batch, keys, step):
+        inputs, real = training_pairs(config, keys, batch)
+        fake, stats = generate(config, nets, inputs, keys)
         terms: dict[str, Any] = {"l1": config.lambda_l1 * losses.l1(fake, real)}
-        if is_game:
-            terms["adversarial"] = config.adv_weight * adversarial.generator(nets.d(given, fake).reshape(-1))
+        if is_enabled(config.adv_weight):
+            terms["adversarial"] = config.adv_weight * adversarial.generator(nets.d(inputs, fake).reshape(-1))
         return total(**terms, stats={"g": stats})
 
+    return loss
+
+
+def translations(config: Config, inputs_channels: int, channels: int, multiple: int) -> dict[str, Translation]:
+    """From inputs to images; and where inputs are derived from whole images, from images to images."""
+
+    def to_image(nets, inputs, keys):
+        if config.inputs == "hole":
+            inputs = degrade.holed(inputs)
+        return generate(config, nets, inputs, keys)[0]
+
+    def remake(nets, images, keys):
+        return generate(config, nets, derive_inputs(config, keys, images), keys)[0]
+
+    found = {"to_image": Translation(to_image, inputs_channels, multiple)}
+    if config.inputs in ("edges", "grey"):
+        found["remake"] = Translation(remake, channels, multiple)
+    return found
+
+
+def check(config: Config) -> None:
+    """``ValueError`` for settings that are out of their range, or do not go together."""
+    config.check(
+        g_channels=COUNT,
+        d_channels=COUNT,
+        n_layers_d=(0, 6),
+        dropout=(0, 0.99),
+        adv_weight=WEIGHT,
+        lambda_l1=WEIGHT,
+    )
+    for name in ("data_a", "test_data_a"):
+        if config.inputs != "pairs" and getattr(config, name):
+            raise ValueError(
+                f"`{name}` is the folder of inputs of pairs, but `inputs` is {config.inputs}; set `inputs` to pairs."
+            )
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    check(config)
+    source, test = config.load_train_and_test(functools.partial(load_pairs, config), source)
+    size, _, channels = source.shape
+    if config.inputs == "grey" and channels == 1:
+        raise ValueError("`inputs` cannot be grey for images that are grey themselves; set it to edges or hole.")
+    generator, discriminator = networks(config, channels, size)
+
     def before_and_after(nets, batch, keys):
-        """Inputs, beneath them what is made of them, and the images that they belong to."""
-        given = made(keys, batch)
-        return media.stack_rows(media.match_channels(given, channels), generated(nets, given, keys)[0], batch["image"])
+        """Inputs, below them what is made of them, and the images that they belong to."""
+        inputs = inputs_of(config, keys, batch)
+        generated, _ = generate(config, nets, inputs, keys)
+        return media.stack_rows(media.match_channels(inputs, channels), generated, batch["image"])
 
     example = jnp.zeros((1, *source.shape))
-    given = made(jax.random.split(jax.random.key(0), 1), data.normalize(source.read(np.zeros(1, int))))
-    d = Player(("d",), discriminator_loss, config.adam(), config.gradient)
+    inputs = inputs_of(config, jax.random.split(jax.random.key(0), 1), data.normalize(source.read(np.zeros(1, int))))
+    g = Player(("g",), generator_loss(config), config.adam(), config.gradient)
+    d = Player(("d",), discriminator_loss(config), config.adam(), config.gradient)
     game = Game(
-        nets={"g": Net(generator, given), "d": Net(discriminator, given, example)},
-        players={
-            "d": d if is_game else waiting(d),
-            "g": Player(("g",), generator_loss, config.adam(), config.gradient),
-        },
+        nets={"g": Net(generator, inputs), "d": Net(discriminator, inputs, example)},
+        players={"d": d if is_enabled(config.adv_weight) else idle_player(d), "g": g},
         turns=(("d",), ("g",)),
         ema={"g": config.ema_decay},
     )
-    multiple = 2**generator.downs
-    taken = degrade.holed if config.inputs == "hole" else lambda x: x
-    translations = {
-        "to_image": Translation(lambda nets, x, keys: generated(nets, taken(x), keys)[0], given.shape[-1], multiple)
-    }
-    if config.inputs in ("edges", "grey"):
-        again = lambda nets, x, keys: generated(nets, MADE[config.inputs](keys, x), keys)[0]  # noqa: E731
-        translations["remake"] = Translation(again, channels, multiple)
     return Experiment(
         game,
         source,
         Sampling(
-            latents=lambda keys, batch: {"given": made(keys, batch), "keys": keys},
-            generate=lambda nets, z: generated(nets, z["given"], z["keys"])[0],
+            latents=lambda keys, batch: {"inputs": inputs_of(config, keys, batch), "keys": keys},
+            generate=lambda nets, z: generate(config, nets, z["inputs"], z["keys"])[0],
         ),
         Display(sheets={"before_and_after": before_and_after}),
-        ImageToImage(test, translations, paired=True),
+        ImageToImage(test, translations(config, inputs.shape[-1], channels, 2**generator.downs), paired=True),
     )
 
 

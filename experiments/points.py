@@ -20,7 +20,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, WEIGHT, Experiment, Settings, two_players
+from jaxgan.experiment import COUNT, WEIGHT, Experiment, Settings, two_player_experiment
 from jaxgan.models import mlp
 
 
@@ -29,36 +29,40 @@ class Config(Settings):
     """What the result depends on."""
 
     game: Literal["r3gan", "wgan_gp", "gan"] = "r3gan"
-    """Relativistic with R1 and R2; Wasserstein with a gradient penalty; or the first, without a penalty."""
+    """r3gan: relativistic with R1 and R2. wgan_gp: Wasserstein with a gradient penalty. gan: the first, no penalty."""
     steps: int = 12000
     batch_size: int = 256
     data: str = "ring"
+    resolution: int | None = None
     z_dim: int = 2
-    learning_rate: float = 2e-3
-    ema_decay: float = 0.999
+    """Dimension of the latents."""
     width: int = 128
     """Units of each of four hidden layers, of both players."""
-    gamma: float = 0.03
-    """R3GAN's, of R1 and R2, whose weights are gamma / 2; it falls to a tenth, as the rate does."""
-    gp_weight: float = 0.1
-    """WGAN-GP's weight of the gradient penalty."""
-    n_critic: int = 2
-    """WGAN-GP's turns of the critic in a step; the paper's are 5."""
+    learning_rate: float = 2e-3
     decay_steps: int = 12000
-    """Steps over which the rate and gamma fall, by a cosine."""
+    """Steps over which the learning rate and gamma fall to a tenth, by a cosine."""
+    ema_decay: float = 0.999
+    gamma: float = 0.03
+    """r3gan: of R1 and R2, whose weights are gamma / 2."""
+    gp_weight: float = 0.1
+    """wgan_gp: weight of the gradient penalty."""
+    n_critic: int = 2
+    """wgan_gp: turns of the critic in a step; the paper's are 5."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"z_dim": 2, "width": 4, **changes})
+        """Settings for tests."""
+        return dataclasses.replace(cls(steps=4, batch_size=8, width=4), **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(width=COUNT, n_critic=COUNT, decay_steps=COUNT, gamma=WEIGHT, gp_weight=WEIGHT)
-    source = config.examples(source)
+    config.check(z_dim=COUNT, width=COUNT, n_critic=COUNT, decay_steps=COUNT, gamma=WEIGHT, gp_weight=WEIGHT)
+    source = config.load_examples(source)
     if len(source.shape) != 1:
         raise ValueError(
-            f"{source.name}: examples of shape {source.shape}; want points: ring, grid, or an array [N, D]"
+            f"{source.name} has examples of shape {source.shape}, but this experiment takes points: ring, grid, or an "
+            "array [N, D]."
         )
     hidden = (config.width,) * 4
     generator = mlp.Generator(source.shape, hidden, lambda x: x, config.dtype)
@@ -93,11 +97,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         rate = optax.cosine_decay_schedule(config.learning_rate, config.decay_steps * turns, alpha=0.1)
         return optax.adam(rate, 0.5 if config.game == "gan" else 0.0, 0.9)
 
-    return two_players(
+    return two_player_experiment(
         config,
         source,
         generator,
         discriminator,
+        z_dim=config.z_dim,
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": adam(turns), "g": adam(1)},
         turns=(("d",),) * turns + (("g",),),

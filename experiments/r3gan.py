@@ -22,7 +22,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, SHARE, WEIGHT, Experiment, Settings, conditions, two_players
+from jaxgan.experiment import COUNT, FRACTION, WEIGHT, Experiment, Settings, require_classes, two_player_experiment
 from jaxgan.games.optimizers import cosine
 from jaxgan.models import dcgan, r3gan
 from jaxgan.nn.layers import doublings
@@ -30,54 +30,72 @@ from jaxgan.nn.layers import doublings
 
 @dataclasses.dataclass(frozen=True)
 class Config(Settings):
-    """What the result depends on; of a schedule the first value, and in ``<name>_final`` the last."""
+    """What the result depends on; ``learning_rate``, ``gamma`` and ``beta2`` go to their ``<name>_final``."""
 
     steps: int = 4000
     batch_size: int = 32
-    learning_rate: float = 3e-3
-    learning_rate_final: float = 5e-4
-    """Where the rate ends; the paper's larger networks go from 2e-4 to 5e-5."""
+    data: str = "digits"
+    resolution: int | None = None
     conditional: bool = False
-    """Ask for a class, and judge by it; the data must have labels."""
+    """Generate by class, and judge by it; the data must have labels."""
     networks: Literal["r3gan", "dcgan"] = "r3gan"
-    """The paper's; or DCGAN's, with BatchNorm in the generator alone, which learn several times as fast on a CPU."""
+    """r3gan: the paper's. dcgan: with BatchNorm in the generator alone; they learn several times as fast on a CPU."""
+    z_dim: int = 64
+    """Dimension of the latents."""
     g_channels: int = 32
-    """Features of each stage, the paper's are 768; of DCGAN's at the largest size."""
+    """Channels of each stage of the generator, 768 in the paper; of dcgan, at the highest resolution."""
     d_channels: int = 32
-    """As the generator's."""
+    """Channels of each stage of the discriminator; of dcgan, at the highest resolution."""
     num_blocks: int = 1
     """Residual blocks of each stage; the paper has 2."""
     channels_per_group: int = 16
-    """Channels that a 3 x 3 convolution mixes."""
+    """Channels in each group of the 3 x 3 convolutions."""
     base_resolution: int = 4
-    """The smallest size, from which the generator grows its images."""
+    """Lowest resolution, from which the generator grows its images."""
+    learning_rate: float = 3e-3
+    learning_rate_final: float = 5e-4
+    """Where the learning rate ends; the paper's larger networks go from 2e-4 to 5e-5."""
     gamma: float = 1.0
-    """Of R1 and R2, whose weights are gamma / 2."""
+    """Gamma of R1 and R2, whose weights are gamma / 2."""
     gamma_final: float = 0.1
     """Where gamma ends."""
     beta2: float = 0.9
-    """Adam's decay of the mean square; that of the mean is 0."""
+    """Adam's decay of the mean of squared gradients; that of the mean of gradients is 0."""
     beta2_final: float = 0.99
     """Where beta2 ends."""
     decay_steps: int = 4000
     """Steps over which all of them go from the first value to the last, by a cosine."""
+    ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"g_channels": 4, "d_channels": 4, "channels_per_group": 4, **changes})
+        """Settings for tests."""
+        small = cls(steps=4, batch_size=8, z_dim=4, g_channels=4, d_channels=4, channels_per_group=4)
+        return dataclasses.replace(small, **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(g_channels=COUNT, d_channels=COUNT, num_blocks=COUNT, channels_per_group=COUNT, decay_steps=COUNT)
-    config.check(learning_rate_final=WEIGHT, gamma=WEIGHT, gamma_final=WEIGHT, beta2=SHARE, beta2_final=SHARE)
-    source = config.images(source)
+    config.check(
+        z_dim=COUNT,
+        g_channels=COUNT,
+        d_channels=COUNT,
+        num_blocks=COUNT,
+        channels_per_group=COUNT,
+        decay_steps=COUNT,
+        learning_rate_final=WEIGHT,
+        gamma=WEIGHT,
+        gamma_final=WEIGHT,
+        beta2=FRACTION,
+        beta2_final=FRACTION,
+    )
+    source = config.load_images(source)
     size, _, channels = source.shape
-    classes = conditions(source) if config.conditional else ()
+    classes = require_classes(source) if config.conditional else ()
     how: dict[str, Any] = {"base": config.base_resolution, "dtype": config.dtype}
     if config.networks == "dcgan":
         if classes:
-            raise ValueError("--networks dcgan: DCGAN's take no classes; leave out --conditional")
+            raise ValueError("`networks` dcgan take no classes; leave out `conditional`.")
         generator = dcgan.Generator(size, channels, config.g_channels, **how)
         discriminator = dcgan.Discriminator(config.d_channels, norm=False, **how)
     else:
@@ -90,7 +108,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def discriminator_loss(nets, batch, keys, step):
         label = (batch["label"],) if classes else ()
         real, fake = batch["image"], nets.g(latents(keys, config.z_dim), *label)
-        d = lambda x: nets.d(x, *label)  # noqa: E731
+
+        def d(x):
+            return nets.d(x, *label)
+
         real_logits, fake_logits = d(real), d(fake)
         return total(
             adversarial=losses.relativistic_discriminator(real_logits, fake_logits),
@@ -110,11 +131,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         b1=0.0,
         b2=cosine(config.beta2, config.beta2_final, config.decay_steps),
     )
-    return two_players(
+    return two_player_experiment(
         config,
         source,
         generator,
         discriminator,
+        z_dim=config.z_dim,
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": adam, "g": adam},
         classes=classes,

@@ -21,42 +21,51 @@ import jax.numpy as jnp
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, Experiment, FallingSettings, conditions, two_players
+from jaxgan.experiment import COUNT, Experiment, LinearDecaySettings, require_classes, two_player_experiment
 from jaxgan.models import resnet
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(FallingSettings):
+class Config(LinearDecaySettings):
     """What the result depends on."""
 
     steps: int = 5000
-    z_dim: int = 128
-    learning_rate: float = 5e-4
+    batch_size: int = 64
+    data: str = "digits"
+    resolution: int | None = None
     conditional: bool = False
-    """Ask for a class, and judge by it; the data must have labels."""
+    """Generate by class, and judge by it; the data must have labels."""
+    z_dim: int = 128
+    """Dimension of the latents."""
     g_channels: int = 32
-    """Features of the generator's layers; the paper's are 256."""
+    """Channels of the generator's layers; the paper's are 256."""
     d_channels: int = 32
-    """Features of the discriminator's layers; the paper's are 128."""
+    """Channels of the discriminator's layers; the paper's are 128."""
     base_resolution: int = 4
-    """The size from which the generator grows its images."""
+    """Resolution from which the generator grows its images."""
     n_dis: int = 1
-    """Turns of the discriminator in a step; the authors' are 5, with which, of 1,797 digits, one class went missing."""
+    """Turns of the discriminator in a step; with the authors' 5, one class of the 1,797 digits went missing."""
+    learning_rate: float = 5e-4
+    beta1: float = 0.0
+    beta2: float = 0.9
+    lr_constant_steps: int = 0
     lr_decay_steps: int = 5000
-    """Steps over which the rate falls to zero; the authors' are 50,000."""
+    """Steps over which the learning rate falls linearly to zero; the authors' are 50,000."""
+    ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"g_channels": 4, "d_channels": 4, "n_dis": 2, "conditional": True}
-        return super().tiny(**{**small, **changes})
+        """Settings for tests."""
+        small = cls(steps=4, batch_size=8, z_dim=4, g_channels=4, d_channels=4, n_dis=2, conditional=True)
+        return dataclasses.replace(small, **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(g_channels=COUNT, d_channels=COUNT, n_dis=COUNT)
-    source = config.images(source)
+    config.check(z_dim=COUNT, g_channels=COUNT, d_channels=COUNT, n_dis=COUNT)
+    source = config.load_images(source)
     size, _, channels = source.shape
-    classes = conditions(source) if config.conditional else ()
+    classes = require_classes(source) if config.conditional else ()
     how = {"classes": len(classes), "dtype": config.dtype}
     generator = resnet.Generator(size, channels, config.g_channels, config.base_resolution, **how)
     discriminator = resnet.Critic(config.d_channels, spectral_norm=True, total=True, **how)
@@ -75,11 +84,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         fake, stats = nets.g.with_stats(z, *label)
         return total(adversarial=losses.hinge_generator(nets.d(fake, *label)), stats={"g": stats})
 
-    return two_players(
+    return two_player_experiment(
         config,
         source,
         generator,
         discriminator,
+        z_dim=config.z_dim,
         losses={"d": discriminator_loss, "g": generator_loss},
         optimizers={"d": config.adam(config.n_dis), "g": config.adam()},
         turns=(("d",),) * config.n_dis + (("g",),),

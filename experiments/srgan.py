@@ -46,8 +46,8 @@ from jaxgan.experiment import (
     Sampling,
     Translation,
     TranslationSettings,
-    positive,
-    waiting,
+    idle_player,
+    is_enabled,
 )
 from jaxgan.interop import read_weights
 from jaxgan.models import pix2pix, srgan, vgg
@@ -57,255 +57,307 @@ from jaxgan.models import pix2pix, srgan, vgg
 class Config(TranslationSettings):
     """What the result depends on."""
 
-    data: str = "photos"
-    resolution: int | None = 64
     steps: int = 6000
     pretrain_steps: int = 4000
-    """Steps by L2 alone, before the game begins."""
+    """Steps by L2 alone, before the adversarial game begins."""
     batch_size: int = 8
-    learning_rate: float = 5e-4
-    """Adam's while L2 alone trains."""
-    game_learning_rate: float = 1e-4
-    """Adam's of both players in the game; it falls by --lr-constant-steps and --lr-decay-steps too, which count all
-    steps."""
-    lr_constant_steps: int = 4000
-    lr_decay_steps: int = 2000
-    beta1: float = 0.9
-    """Adam's decay of the mean gradient, as the paper has it. With 0.5 L2 alone once broke down at this rate."""
-    ema_decay: float = 0.99
+    data: str = "photos"
+    test_data: str | None = None
+    resolution: int | None = 64
     scale: Literal[2, 4] = 4
-    """How many times as high and wide images become."""
+    """Factor by which height and width are enlarged."""
+    jitter: bool = False
+    mirror: bool = True
     num_blocks: int = 5
-    """Residual blocks; the paper's generator has 16."""
+    """Residual blocks of the generator; the paper's has 16."""
     g_channels: int = 32
-    """Features of the generator's layers; the paper's are 64."""
+    """Channels of the generator's layers; the paper's are 64."""
     d_channels: int = 32
-    """Features of the discriminator's first layer; the paper's are 64."""
+    """Channels of the discriminator's first layer; the paper's are 64."""
     discriminator: Literal["patches", "image"] = "patches"
-    """What is judged: patches of 34 pixels a side, or, as in the paper, the whole image."""
+    """What the discriminator judges: patches of 34 x 34 pixels or, as in the paper, the whole image."""
+    norm: Literal["batch", "none"] = "none"
+    """Normalisation in both networks. batch is the paper's; with none the generator is EDSR's, which is better."""
+    icnr: bool = True
+    """The kernels of the four pixels that one becomes are constrained to one sum, so that the game draws no grid. The
+    paper's are not."""
+    residual: bool = True
+    """The network's output is added to a bicubic enlargement. The paper's is the image itself."""
     loss: Literal["relativistic", "non_saturating"] = "relativistic"
     """Whether an enlargement is judged against the image that it should be, or by itself."""
-    gamma: float = 10.0
-    """Weight of R1 and R2, halved, of the mean logit of an image's patches; 0 leaves them out."""
-    norm: Literal["batch", "none"] = "none"
-    """batch: batch normalisation in both networks, as in the paper. none: the generator is EDSR's, which is better."""
-    icnr: bool = True
-    """Kernels of four shuffled pixels have one sum, lest the game draw a grid; without, they are the paper's."""
-    residual: bool = True
-    """What the network makes is added to a bicubic enlargement; without, it is the image."""
-    content_loss: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
-    """What the game's images are held to: pixels, features of the discriminator, or of a network by its weights."""
-    content_file: str | None = None
-    """Of Inception or VGG19: a file of PyTorch's, or an .npz."""
-    content_weight: float = 1.0
-    """Weight of the content."""
     adv_weight: float = 2e-2
-    """Weight of the game."""
-    jitter: bool = False
+    """Weight of the adversarial loss."""
+    gamma: float = 10.0
+    """Gamma of R1 and R2, of the mean logit of an image's patches; their weights are gamma / 2, 0 leaves them out."""
+    content_loss: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
+    """What enlargements are compared by: pixels, features of the discriminator, or of a network whose weights
+    content_file has."""
+    content_file: str | None = None
+    """Weights of Inception or VGG19: a PyTorch file, or an .npz."""
+    content_weight: float = 1.0
+    """Weight of the content loss."""
+    learning_rate: float = 5e-4
+    """Learning rate of Adam while L2 alone is minimised."""
+    game_learning_rate: float = 1e-4
+    """Learning rate of both players in the game; it too falls after lr_constant_steps, which count all steps."""
+    beta1: float = 0.9
+    """Adam's decay of the mean of gradients, as in the paper. With 0.5, L2 alone once diverged at this rate."""
+    beta2: float = 0.999
+    lr_constant_steps: int = 4000
+    lr_decay_steps: int = 2000
+    ema_decay: float = 0.99
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"g_channels": 4, "d_channels": 2, "num_blocks": 1, "resolution": 16, "pretrain_steps": 2, "steps": 4}
-        return super().tiny(**{**small, **changes})
+        """Settings for tests."""
+        small = cls(steps=4, pretrain_steps=2, batch_size=8, resolution=16, num_blocks=1, g_channels=4, d_channels=2)
+        return dataclasses.replace(small, **changes)
 
 
-class Judgement(NamedTuple):
-    """Of logits of images and of enlargements of them, [B]: both players' losses, and what tells who is winning."""
+class Adversarial(NamedTuple):
+    """An adversarial loss, of the logits of images and of enlargements of them, [B] each.
+
+    Attributes:
+      discriminator, generator: the players' losses.
+      metrics: tell which player is winning.
+    """
 
     discriminator: Callable[[jax.Array, jax.Array], jax.Array]
     generator: Callable[[jax.Array, jax.Array], jax.Array]
     metrics: Callable[[jax.Array, jax.Array], dict[str, jax.Array]]
 
 
-LOSSES = {
-    "relativistic": Judgement(
-        losses.relativistic_discriminator,
-        losses.relativistic_generator,
-        lambda real, fake: {"accuracy": real > fake, "gap": real - fake},
-    ),
-    "non_saturating": Judgement(
-        losses.non_saturating_discriminator,
-        lambda real, fake: losses.non_saturating_generator(fake),
-        losses.discriminator_metrics,
+def relativistic_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dict[str, jax.Array]:
+    """How often and by how much images are preferred to their enlargements."""
+    return {"accuracy": real_logits > fake_logits, "gap": real_logits - fake_logits}
+
+
+def non_saturating_generator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
+    """The generator's loss, which does not depend on the logits of reals."""
+    return losses.non_saturating_generator(fake_logits)
+
+
+ADVERSARIAL = {
+    "relativistic": Adversarial(losses.relativistic_discriminator, losses.relativistic_generator, relativistic_metrics),
+    "non_saturating": Adversarial(
+        losses.non_saturating_discriminator, non_saturating_generator, losses.discriminator_metrics
     ),
 }
 
-WINDOW = 12  # pixels a side of an image from which the kernels of the discriminator of patches leave a place
+MIN_PATCH = 12  # the smallest side of an image of which the kernels of the discriminator of patches leave something
+MIN_INCEPTION = 14  # likewise Inception's convolutions, of an image enlarged twice
+# The authors' factor, which makes VGG19's features about as large as pixels: section 2.2.1. With it the gradient of
+# Inception's, at bicubic enlargements of eight images of Set14, is 1.4 times that of pixels.
+FEATURE_SCALE = 12.75
 
-WHERE = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": vgg.WHERE}  # the weights of what --content-loss names
-
-LEAST = 14  # pixels a side from which Inception's convolutions leave a place, of an image twice as large
-# The authors' factor, by which VGG19's features are about as large as pixels: section 2.2.1. By it the gradient of
-# Inception's, at bicubic enlargements of eight of Set14, is 1.4 times that of pixels.
-AS_PIXELS = 12.75
+WEIGHTS = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": vgg.WHERE}  # where to get the file of a content loss
 
 
 def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:
-    """Generator, discriminator and what else the content needs; and the content's ``(nets, images) -> features``."""
-    example, norm = jnp.zeros((1, size, size, channels)), config.norm == "batch"
+    """Generator, discriminator and the network that the content loss needs; and ``content_features``'s function."""
+    example = jnp.zeros((1, size, size, channels))
+    batch_norm = config.norm == "batch"
     generator = srgan.Generator(
-        channels, config.scale, config.num_blocks, config.g_channels, norm, config.icnr, config.dtype
+        channels, config.scale, config.num_blocks, config.g_channels, batch_norm, config.icnr, config.dtype
     )
-    judge: dict[str, Any] = {"width": config.d_channels, "dtype": config.dtype}
+    how: dict[str, Any] = {"width": config.d_channels, "dtype": config.dtype}
     if config.discriminator == "patches":
-        discriminator = pix2pix.Discriminator(layers=2, norm=config.norm, **judge)
+        discriminator = pix2pix.Discriminator(layers=2, norm=config.norm, **how)
     else:
-        discriminator = srgan.Discriminator(norm=norm, **judge)
-    held, more = content(config, example)
-    small, seen = example[:, :: config.scale, :: config.scale], shown(config, jax.random.key(0)[None], example)
-    return {"g": Net(generator, small), "d": Net(discriminator, seen), **more}, held
+        discriminator = srgan.Discriminator(norm=batch_norm, **how)
+    content, content_nets = content_features(config, example)
+    small, seen = example[:, :: config.scale, :: config.scale], d_view(config, jax.random.key(0)[None], example)
+    return {"g": Net(generator, small), "d": Net(discriminator, seen), **content_nets}, content
 
 
-def shown(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
+def d_view(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
     """What the discriminator sees of images.
 
-    Where it judges patches, which lie 4 pixels apart, a window at a random place, lest a pattern that repeats with the
-    generator's shuffled pixels look the same to all of them.
+    If it judges patches, which lie 4 pixels apart, it sees a window at a random place. Otherwise a pattern that repeats
+    with the generator's shuffled pixels would look the same to all patches.
     """
     size = images.shape[1] - config.scale + 1
     return transforms.cut(keys, images, size) if config.discriminator == "patches" else images
 
 
-def content(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:
-    """``(nets, images) -> features``, to which images are held, and the networks that this needs.
+def content_features(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:
+    """``(nets, images) -> features``, by which enlargements are compared with images; and the networks that it needs.
 
     Raises:
-      ValueError: there are no weights for it, or weights that it does not take, or images are not of three channels, or
-        too small for it.
+      ValueError: the weights are missing, or do not fit; or images have not three channels, or are too small.
       OSError: the weights cannot be read.
     """
-    where = WHERE.get(config.content_loss)
-    if (where is not None) != (config.content_file is not None):
-        told = f"needs --content-file, its weights: {where}" if where else "has no use for --content-file, leave it out"
-        raise ValueError(f"--content-loss {config.content_loss} {told}")
+    check_content(config, example)
     if config.content_loss == "pixels":
         return lambda nets, images: images, {}
     if config.content_loss == "discriminator":
-        if config.discriminator == "patches":
-            raise ValueError(
-                "--content-loss discriminator: one of patches has no features of an image; use --discriminator image"
-            )
         return lambda nets, images: nets.d(images, features=True), {}
-    if example.shape[-1] != 3:
-        channels = example.shape[-1]
-        raise ValueError(f"--content-loss {config.content_loss}: it takes images of 3 channels, these have {channels}")
     arrays = read_weights(str(config.content_file))
     if config.content_loss == "vgg19":
-        fixed = Frozen(vgg.Features(config.dtype), FrozenVariables(vgg.parameters(arrays)))
-        return lambda nets, images: nets.content(images) / AS_PIXELS, {"content": Net(fixed, example)}
-    if min(example.shape[1:3]) < LEAST:
+        frozen = Frozen(vgg.Features(config.dtype), FrozenVariables(vgg.parameters(arrays)))
+
+        def content(nets, images):
+            return nets.content(images) / FEATURE_SCALE
+
+    else:
+        frozen = Frozen(Inception(192, pooled=False), FrozenVariables(parameters(arrays, 192)))
+
+        def content(nets, images):
+            # Enlarged twice, as Inception's first convolution skips every second pixel, which the game would find.
+            return nets.content((degrade.bicubic(images, 1 / 2) + 1) * 127.5) / FEATURE_SCALE
+
+    return content, {"content": Net(frozen, example)}
+
+
+def check_content(config: Config, example: jax.Array) -> None:
+    """``ValueError`` if the settings of the content loss do not go together, or not with images as the example."""
+    kind = config.content_loss
+    if kind in WEIGHTS and config.content_file is None:
+        raise ValueError(f"`content_loss` {kind} needs `content_file`, its weights: {WEIGHTS[kind]}")
+    if kind not in WEIGHTS and config.content_file is not None:
+        raise ValueError(f"`content_loss` {kind} has no use for `content_file`; leave it out.")
+    if kind == "discriminator" and config.discriminator == "patches":
         raise ValueError(
-            f"--content-loss inception: of images below {LEAST} pixels a side it sees nothing; give --resolution"
+            "`content_loss` discriminator needs features of an image, which a discriminator of patches does not have; "
+            "set `discriminator` to image."
         )
-    fixed = Frozen(Inception(192, pooled=False), FrozenVariables(parameters(arrays, 192)))
-
-    def seen(nets, images):
-        """Twice as large: Inception's first convolution skips every second pixel, which the game would find."""
-        return nets.content((degrade.bicubic(images, 1 / 2) + 1) * 127.5) / AS_PIXELS
-
-    return seen, {"content": Net(fixed, example)}
+    _, size, _, channels = example.shape
+    if kind in WEIGHTS and channels != 3:
+        raise ValueError(f"`content_loss` {kind} takes images of 3 channels, but these have {channels}.")
+    if kind == "inception" and size < MIN_INCEPTION:
+        raise ValueError(
+            f"`content_loss` inception takes images of at least {MIN_INCEPTION} pixels a side; set `resolution`."
+        )
 
 
 def check_fits(config: Config, size: int) -> None:
     """``ValueError`` if settings do not go together, or not with images of this size."""
     if size % config.scale:
-        raise ValueError(f"--resolution {size}: --scale {config.scale} does not divide it")
-    least = WINDOW + config.scale - 1
+        raise ValueError(f"`resolution` must be a multiple of `scale`, {config.scale}, got {size}.")
+    least = MIN_PATCH + config.scale - 1
     if config.discriminator == "patches" and size < least:
         raise ValueError(
-            f"--resolution {size}: patches are judged of {least} pixels a side or more at --scale {config.scale}; give "
-            f"a larger --resolution, or --discriminator image"
+            f"`resolution` must be at least {least} for patches at scale {config.scale}, got {size}; give a larger "
+            "one, or set `discriminator` to image."
         )
-    if config.norm == "batch" and positive(config.gamma):
+    if config.norm == "batch" and is_enabled(config.gamma):
         raise ValueError(
-            "--norm batch: R1 and R2 are of an example alone, which batch normalisation mixes; give --gamma 0"
+            "`norm` batch mixes examples, but R1 and R2 are gradients of one example; set `gamma` to 0 or "
+            "`norm` to none."
         )
+
+
+def downscale(config: Config, images: jax.Array) -> jax.Array:
+    """Images at the low resolution, rounded as in a file."""
+    return degrade.rounded(degrade.bicubic(images, config.scale))
+
+
+def training_pairs(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax.Array]:
+    """Images at the low resolution, and at the high one."""
+    images = config.jitter_and_mirror(keys, batch["image"])
+    return downscale(config, images), images
+
+
+def enlarge(config: Config, nets: Any, low: jax.Array) -> tuple[jax.Array, Any]:
+    """The generator's images, and its statistics."""
+    made, stats = nets.g.with_stats(low)
+    return (made + degrade.bicubic(low, 1 / config.scale) if config.residual else made), stats
+
+
+def l2_loss(config: Config) -> Callable:
+    """The loss of the generator before the game begins."""
+
+    def loss(nets, batch, keys, step):
+        low, real = training_pairs(config, keys, batch)
+        made, stats = enlarge(config, nets, low)
+        return total(l2=losses.l2(made, real), stats={"g": stats})
+
+    return loss
+
+
+def discriminator_loss(config: Config) -> Callable:
+    """The loss of the discriminator: adversarial, R1 and R2."""
+    adversarial = ADVERSARIAL[config.loss]
+
+    def loss(nets, batch, keys, step):
+        low, high = training_pairs(config, keys, batch)
+        real, fake = (d_view(config, keys, x) for x in (high, enlarge(config, nets, low)[0]))
+        real_logits, stats = nets.d.with_stats(real)
+        real_logits, fake_logits = real_logits.reshape(-1), nets.d(fake).reshape(-1)
+        terms = {"adversarial": adversarial.discriminator(real_logits, fake_logits)}
+        if is_enabled(config.gamma):
+
+            def mean_logit(x):
+                return nets.d(x).reshape(len(x), -1).mean(1)
+
+            terms["r1"] = config.gamma / 2 * losses.r1(mean_logit, real)
+            terms["r2"] = config.gamma / 2 * losses.r2(mean_logit, fake)
+        return total(**terms, metrics=adversarial.metrics(real_logits, fake_logits), stats={"d": stats})
+
+    return loss
+
+
+def generator_loss(config: Config, content: Callable) -> Callable:
+    """The loss of the generator in the game: content and adversarial."""
+    adversarial = ADVERSARIAL[config.loss]
+
+    def loss(nets, batch, keys, step):
+        low, real = training_pairs(config, keys, batch)
+        made, stats = enlarge(config, nets, low)
+        difference = losses.l2(content(nets, made), content(nets, real))
+        real_logits, fake_logits = (nets.d(d_view(config, keys, x)).reshape(-1) for x in (real, made))
+        value = adversarial.generator(real_logits, fake_logits)
+        return total(
+            content=config.content_weight * difference, adversarial=config.adv_weight * value, stats={"g": stats}
+        )
+
+    return loss
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
     config.check(
-        **dict.fromkeys(("num_blocks", "g_channels", "d_channels"), COUNT),
-        **dict.fromkeys(("content_weight", "adv_weight", "gamma", "game_learning_rate"), WEIGHT),
         pretrain_steps=(0, 10**9),
+        num_blocks=COUNT,
+        g_channels=COUNT,
+        d_channels=COUNT,
+        content_weight=WEIGHT,
+        adv_weight=WEIGHT,
+        gamma=WEIGHT,
+        game_learning_rate=WEIGHT,
     )
 
     def load(name, split):
         return data.load(name, size=config.resolution, channels=config.channels, split=split)
 
-    source, test = config.with_test(load, source)
+    source, test = config.load_train_and_test(load, source)
     size, _, channels = source.shape
     check_fits(config, size)
-    own, held = networks(config, size, channels)
-    judgement = LOSSES[config.loss]
-
-    def smaller(images):
-        """As a file of them holds them."""
-        return degrade.rounded(degrade.bicubic(images, config.scale))
-
-    def examples(keys, batch):
-        """Images, and those made smaller."""
-        images = config.augmented(keys, batch["image"])
-        return smaller(images), images
-
-    def enlarged(nets, low):
-        """The generator's images, and its statistics."""
-        made, stats = nets.g.with_stats(low)
-        return (made + degrade.bicubic(low, 1 / config.scale) if config.residual else made), stats
-
-    def l2_loss(nets, batch, keys, step):
-        low, real = examples(keys, batch)
-        made, stats = enlarged(nets, low)
-        return total(l2=losses.l2(made, real), stats={"g": stats})
-
-    def discriminator_loss(nets, batch, keys, step):
-        low, real = examples(keys, batch)
-        real, fake = (shown(config, keys, x) for x in (real, enlarged(nets, low)[0]))
-        real_logits, stats = nets.d.with_stats(real)
-        real_logits, fake_logits = real_logits.reshape(-1), nets.d(fake).reshape(-1)
-        terms = {"adversarial": judgement.discriminator(real_logits, fake_logits)}
-        if positive(config.gamma):
-            of_image = lambda x: nets.d(x).reshape(len(x), -1).mean(1)  # noqa: E731
-            terms["r1"] = config.gamma / 2 * losses.r1(of_image, real)
-            terms["r2"] = config.gamma / 2 * losses.r2(of_image, fake)
-        return total(**terms, metrics=judgement.metrics(real_logits, fake_logits), stats={"d": stats})
-
-    def generator_loss(nets, batch, keys, step):
-        low, real = examples(keys, batch)
-        made, stats = enlarged(nets, low)
-        content = losses.l2(held(nets, made), held(nets, real))
-        real_logits, fake_logits = (nets.d(shown(config, keys, x)).reshape(-1) for x in (real, made))
-        adversarial = judgement.generator(real_logits, fake_logits)
-        return total(
-            content=config.content_weight * content, adversarial=config.adv_weight * adversarial, stats={"g": stats}
-        )
+    nets, content = networks(config, size, channels)
 
     def before_and_after(nets, batch, keys):
-        """Bicubic enlargements, beneath them what the network makes, and the images themselves."""
-        low, real = examples(keys, batch)
-        return media.stack_rows(degrade.bicubic(low, 1 / config.scale), enlarged(nets, low)[0], real)
+        """Bicubic enlargements, below them what the network makes, and the images themselves."""
+        low, real = training_pairs(config, keys, batch)
+        return media.stack_rows(degrade.bicubic(low, 1 / config.scale), enlarge(config, nets, low)[0], real)
 
     in_game = dataclasses.replace(config, learning_rate=config.game_learning_rate)
-    d = Player(("d",), discriminator_loss, in_game.adam(since=config.pretrain_steps), config.gradient)
-    g = Player(("g",), generator_loss, in_game.adam(), config.gradient)
-    game = Game(
-        nets=own,
-        players={"d": d, "g": g},
-        turns=(("d",), ("g",)),
-        ema={"g": config.ema_decay},
-    )
-    alone = {"d": waiting(d), "g": dataclasses.replace(g, loss=l2_loss, optimizer=config.adam())}
-    by_l2 = dataclasses.replace(game, players=alone)
-    enlarge = Translation(lambda nets, low, keys: enlarged(nets, low)[0], channels, 1, config.scale)
+    d_optimizer = in_game.adam(first_step=config.pretrain_steps)
+    d = Player(("d",), discriminator_loss(config), d_optimizer, config.gradient)
+    g = Player(("g",), generator_loss(config, content), in_game.adam(), config.gradient)
+    game = Game(nets=nets, players={"d": d, "g": g}, turns=(("d",), ("g",)), ema={"g": config.ema_decay})
+    by_l2 = dataclasses.replace(g, loss=l2_loss(config), optimizer=config.adam())
+    pretraining = dataclasses.replace(game, players={"d": idle_player(d), "g": by_l2})
+
+    def generate(nets, low, keys=None):
+        return enlarge(config, nets, low)[0]
+
     return Experiment(
         game,
         source,
-        Sampling(
-            latents=lambda keys, batch: smaller(batch["image"]), generate=lambda nets, low: enlarged(nets, low)[0]
-        ),
+        Sampling(latents=lambda keys, batch: downscale(config, batch["image"]), generate=generate),
         Display(sheets={"before_and_after": before_and_after}),
-        ImageToImage(test, {"enlarge": enlarge}, paired=True),
-        game_at=lambda step: by_l2 if step < config.pretrain_steps else game,
+        ImageToImage(test, {"enlarge": Translation(generate, channels, scale=config.scale)}, paired=True),
+        game_at=lambda step: pretraining if step < config.pretrain_steps else game,
     )
 
 

@@ -19,6 +19,7 @@ Score      EuroSAT's rivers and highways, 3,187 images, --resolution 64 --channe
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import jax
@@ -26,27 +27,27 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import Game, Net, Player, data, latents, losses, total
-from jaxgan.augment import Kind
+from jaxgan.augment import Augmentation, Kind
 from jaxgan.cli.program import main
 from jaxgan.core.keys import fold_in_keys
-from jaxgan.data import transforms as augment
+from jaxgan.data import transforms
 from jaxgan.editing.styles import Styles
 from jaxgan.experiment import (
     COUNT,
-    SHARE,
+    FRACTION,
     WEIGHT,
     AugmentedSettings,
     Display,
     Experiment,
     Sampling,
-    conditions,
-    positive,
+    is_enabled,
+    require_classes,
 )
 from jaxgan.experiment.style_sheets import of_styles
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest
 
-NOISE = 0x5EED  # the key of the constant noise
+NOISE_SEED = 0x5EED  # of the constant noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,68 +58,82 @@ class Config(AugmentedSettings):
     batch_size: int = 16
     data: str = "photos"
     resolution: int | None = 32
-    learning_rate: float = 2.5e-3
-    augment: Kind = "ada"
-    conditional: bool = False
-    """Ask for a class, and judge by it; the data must have labels."""
     mirror: bool = False
     """Mirror half of the images left to right."""
+    conditional: bool = False
+    """Generate by class, and judge by it; the data must have labels."""
+    augment: Kind = "ada"
+    ada_target: float = 0.6
+    ada_kimg: float = 500.0
+    z_dim: int = 64
+    """Dimension of the latents z; the authors' is 512."""
     w_dim: int = 64
-    """Features of w, the style; the authors have 512, and as many latents."""
+    """Dimension of the styles w; the authors' is 512."""
     mapping_layers: int = 2
-    """Layers that map latents to w."""
+    """Layers of the mapping network, from z to w."""
     channel_base: int = 1024
-    """A size of n x n has base / n features; the authors have 16384, and 32768 from 512 x 512 on."""
+    """A layer of n x n pixels has channel_base / n channels; the authors' is 16384, and 32768 from 512 x 512 on."""
     channel_max: int = 64
-    """Features at most; the authors' are 512."""
+    """Maximum number of channels of any layer; the authors' is 512."""
     base_resolution: int = 4
-    """The size from which images grow."""
+    """Resolution from which the generator grows its images."""
     d_architecture: Literal["orig", "resnet"] = "resnet"
-    """resnet: the discriminator's layers have residual connections beside them. orig: they have none."""
+    """resnet: the discriminator's blocks have residual connections. orig: they have none."""
     mbstd_group_size: int = 4
-    """Examples of whose features the discriminator sees the deviation; 0 leaves it out."""
+    """Group size of the minibatch standard deviation layer; 0 leaves the layer out."""
     style_mixing_prob: float = 0.9
-    """The share of fakes whose last layers have another latent's styles."""
+    """Probability of mixing the styles of two latents in a fake."""
+    num_low_precision_res: int = 4
+    """Number of highest resolutions computed in compute_dtype; the others use float32."""
+    conv_clamp: float | None = None
+    """Clamp the output of convolutions to this magnitude; the authors' is 256, for float16."""
+    learning_rate: float = 2.5e-3
+    beta1: float = 0.0
+    """Adam's decay of the mean of gradients."""
+    beta2: float = 0.99
+    """Adam's decay of the mean of squared gradients."""
     r1_gamma: float = 0.01
     """Gamma of R1, whose weight is gamma / 2; 0 leaves it out."""
     r1_interval: int = 16
     """Steps from one R1 to the next."""
     pl_weight: float = 2.0
-    """Weight of path-length regularisation; 0 leaves it out."""
+    """Weight of path length regularisation; 0 leaves it out."""
     pl_interval: int = 4
-    """Steps from one to the next."""
-    beta1: float = 0.0
-    """Adam's decay of the mean gradient."""
-    beta2: float = 0.99
-    """Adam's decay of the mean square."""
+    """Steps from one path length regularisation to the next."""
     ema_decay: float = 0.0
-    """Decay of the generator's averaged weights, each step; at 0 it follows from the two below."""
+    """Decay of the moving average of the generator's weights per step; 0 derives it from ema_kimg and ema_rampup."""
     ema_kimg: float = 5.0
-    """Thousands of images in which what the averaged weights remember is halved."""
+    """Half-life of the moving average, in thousands of images."""
     ema_rampup: float = 0.05
-    """As a share of the images seen so far, which that is at most; 0 for no such limit."""
-    num_low_precision_res: int = 4
-    """Number of highest resolutions computed in --compute-dtype; the others use float32."""
-    conv_clamp: float | None = None
-    """The largest output of a layer; the authors have 256, for float16."""
+    """Limits the half-life to this fraction of the images seen so far; 0 for no limit."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"data": "digits", "resolution": 8, "w_dim": 4, "channel_base": 32, "channel_max": 4, **changes}
-        return super().tiny(**small)
+        """Settings for tests."""
+        small = cls(
+            steps=4,
+            batch_size=8,
+            data="digits",
+            resolution=8,
+            z_dim=4,
+            w_dim=4,
+            channel_base=32,
+            channel_max=4,
+        )
+        return dataclasses.replace(small, **changes)
 
-    def averaging(self, step: jax.Array) -> jax.Array:
-        """The averaged weights' decay at a step, of half-life ``ema_kimg``; what came first is soon forgotten."""
-        seen = jnp.float32(step) * self.batch_size * self.ema_rampup
-        kept = 1000.0 * jnp.float32(self.ema_kimg)
-        kept = jnp.where(jnp.float32(self.ema_rampup) > 0, jnp.minimum(kept, seen), kept)
-        return 0.5 ** (self.batch_size / jnp.maximum(kept, 1e-8))
+    def ema_decay_at(self, step: jax.Array) -> jax.Array:
+        """The moving average's decay at a step, of half-life ``ema_kimg``; the first weights are soon forgotten."""
+        images_seen = jnp.float32(step) * self.batch_size * self.ema_rampup
+        half_life = 1000.0 * jnp.float32(self.ema_kimg)
+        half_life = jnp.where(jnp.float32(self.ema_rampup) > 0, jnp.minimum(half_life, images_seen), half_life)
+        return 0.5 ** (self.batch_size / jnp.maximum(half_life, 1e-8))
 
 
 def auto(config: Config) -> dict[str, Any]:
-    """The authors' rules of thumb, of --resolution and --batch-size."""
+    """The authors' rules of thumb, which follow from the resolution and the batch size."""
     if config.resolution is None:
-        raise ValueError("--preset auto: its settings follow from --resolution and --batch-size; give --resolution")
+        raise ValueError("`preset` auto derives settings from `resolution` and `batch_size`; give `resolution`.")
     size, batch = config.resolution, max(config.batch_size, 1)
     return {
         "z_dim": 512,
@@ -135,7 +150,8 @@ def auto(config: Config) -> dict[str, Any]:
     }
 
 
-# As in train.py of the authors' code. Their groups are of one device's examples, and at most as many.
+# As in train.py of the authors' code, where a group of the minibatch standard deviation is at most the examples of one
+# device.
 PRESETS = {
     "paper256": {
         "z_dim": 512,
@@ -179,10 +195,10 @@ PRESETS = {
 def networks(
     config: Config, shape: tuple[int, ...], classes: int
 ) -> tuple[stylegan2.Mapping, stylegan2.Synthesis, stylegan2.Discriminator]:
-    """The generator's two, and the discriminator, of images of this shape.
+    """The generator's two networks, and the discriminator, for images of this shape.
 
     Raises:
-      ValueError: their size does not grow from the smallest.
+      ValueError: the resolution is not the base resolution doubled.
     """
     size, _, channels = shape
     how: dict[str, Any] = {
@@ -195,137 +211,180 @@ def networks(
     }
     synthesis = stylegan2.Synthesis((size, size), channels, **how)
     try:
-        layers = synthesis.layers
+        num_ws = synthesis.layers
     except ValueError as error:
-        raise ValueError(f"--base-resolution {config.base_resolution}: {error}") from None
-    mapping = stylegan2.Mapping(layers, config.w_dim, config.mapping_layers, classes)
+        raise ValueError(f"`base_resolution` {config.base_resolution} does not fit: {error}") from None
+    mapping = stylegan2.Mapping(num_ws, config.w_dim, config.mapping_layers, classes)
     residual = config.d_architecture == "resnet"
     discriminator = stylegan2.Discriminator(classes, group=config.mbstd_group_size, residual=residual, **how)
     return mapping, synthesis, discriminator
 
 
-def check_groups(config: Config) -> None:
-    """``ValueError`` unless the examples that the discriminator sees at once are dealt into its groups."""
-    batch_size, micro_batches, group = config.batch_size, config.grad_accum_steps, config.mbstd_group_size
-    shown = max(1, batch_size // micro_batches)  # on all devices
-    if not group or shown % min(group, shown) == 0:
-        return
-    of = f"--batch-size {batch_size}"
-    if micro_batches > 1:
-        of += f" and --grad-accum-steps {micro_batches}"
-    fits = [n for n in range(1, group) if shown % n == 0][-1]
-    raise ValueError(
-        f"--mbstd-group-size {group}: the {shown} examples of {of} are not dealt into such groups; use "
-        f"--mbstd-group-size {fits}, or --batch-size {nearest(batch_size, group * micro_batches)}"
+def styles_of(synthesis: stylegan2.Synthesis) -> Styles:
+    """What control over samples needs of the generator."""
+
+    def map_latents(nets, z, *label, truncation_psi=1.0, truncation_cutoff=None):
+        return nets.mapping(z, *label, psi=truncation_psi, cutoff=truncation_cutoff)
+
+    return Styles(
+        map=map_latents,
+        average=lambda nets: nets.mapping.stats["moving"]["w"],
+        images=lambda nets, ws, noise: nets.synthesis(ws, noise),
+        noise=functools.partial(synthesis.constant_noise, jax.random.key(NOISE_SEED)),
+        weights=lambda nets: synthesis.style_weights(nets.synthesis.params),
+        num_ws=synthesis.layers,
+        features=lambda nets, images: nets.d(images, features=True),
     )
 
 
-def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+def label_of(config: Config, batch: Any) -> tuple[jax.Array, ...]:
+    """A batch's labels, as networks take them after their first input: none if the model is not conditional."""
+    return (batch["label"],) if config.conditional else ()
+
+
+def fakes(config: Config, nets: Any, batch: Any, keys: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
+    """Images, their styles, and the statistics of the mapping network.
+
+    They are the same in both players' losses, so that XLA computes them once.
+    """
+    z, other_z = latents(keys, config.z_dim), latents(fold_in_keys(keys), config.z_dim)
+    ws, stats = nets.mapping.with_stats(z, *label_of(config, batch))
+    if is_enabled(config.style_mixing_prob):
+        other_ws = nets.mapping(other_z, *label_of(config, batch))
+        ws = stylegan2.mixed(ws, other_ws, keys, config.style_mixing_prob)
+    return nets.synthesis(ws, keys), ws, stats
+
+
+# In the authors' code a penalty has steps of its own, so that Adam moves n + 1 times in n steps; they scale its
+# learning rate by n / (n + 1), and raise its betas to that power. Here a penalty is a term of the step's one loss: Adam
+# moves n times, and nothing has to be corrected.
+
+
+def discriminator_loss(config: Config, augmentation: Augmentation) -> Callable:
+    """The loss of the discriminator: non-saturating, and R1 on every ``r1_interval``-th step."""
+
+    def loss(nets, batch, keys, step):
+        d_real, d_fake = augmentation.views(nets, keys)
+        label = label_of(config, batch)
+        real = transforms.flip(keys, batch["image"]) if config.mirror else batch["image"]
+        real_logits, fake_logits = d_real(real, *label), d_fake(fakes(config, nets, batch, keys)[0], *label)
+        terms: dict[str, Any] = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
+
+        def r1():
+            return config.r1_gamma / 2 * losses.r1(lambda x: d_real(x, *label), real)
+
+        if is_enabled(config.r1_gamma):
+            terms["r1"] = losses.lazy(config.r1_interval, step, r1)
+        metrics = losses.discriminator_metrics(real_logits, fake_logits) | augmentation.metrics(nets)
+        return total(**terms, metrics=metrics, stats=augmentation.stats(nets, real_logits))
+
+    return loss
+
+
+def generator_loss(config: Config, augmentation: Augmentation) -> Callable:
+    """The loss of the generator: non-saturating, and path lengths on every ``pl_interval``-th step."""
+
+    def loss(nets, batch, keys, step):
+        _, d_fake = augmentation.views(nets, keys)
+        images, ws, mapping_stats = fakes(config, nets, batch, keys)
+        adversarial = losses.non_saturating_generator(d_fake(images, *label_of(config, batch)))
+        if not is_enabled(config.pl_weight):
+            return total(adversarial=adversarial, stats={"mapping": mapping_stats})
+        half, is_due = keys[::2], step % config.pl_interval == 0  # as the authors' pl_batch_shrink of 2
+
+        def compute_lengths():
+            return losses.path_lengths(lambda ws: nets.synthesis(ws, half), ws[::2], half)
+
+        lengths = jax.lax.cond(is_due, compute_lengths, lambda: jnp.zeros(len(half)))
+        mean, path_stats = nets.path.with_stats(lengths, is_due)
+
+        def penalty():
+            return config.pl_weight * losses.path_length_penalty(lengths, mean)
+
+        return total(
+            adversarial=adversarial,
+            path=losses.lazy(config.pl_interval, step, penalty),
+            metrics={"path_mean": mean},
+            stats={"mapping": mapping_stats, "path": path_stats},
+        )
+
+    return loss
+
+
+def check(config: Config) -> None:
+    """``ValueError`` for settings that are out of their range, or do not go together."""
     config.check(
+        z_dim=COUNT,
         w_dim=COUNT,
         mapping_layers=COUNT,
         channel_base=COUNT,
         channel_max=COUNT,
         base_resolution=COUNT,
-        r1_interval=COUNT,
-        pl_interval=COUNT,
+        mbstd_group_size=WEIGHT,
+        style_mixing_prob=FRACTION,
+        num_low_precision_res=WEIGHT,
+        conv_clamp=(1e-3, 1e6),
+        beta1=FRACTION,
+        beta2=FRACTION,
         r1_gamma=WEIGHT,
+        r1_interval=COUNT,
         pl_weight=WEIGHT,
+        pl_interval=COUNT,
         ema_kimg=WEIGHT,
         ema_rampup=WEIGHT,
-        mbstd_group_size=WEIGHT,
-        num_low_precision_res=WEIGHT,
-        style_mixing_prob=SHARE,
-        beta1=SHARE,
-        beta2=SHARE,
-        conv_clamp=(1e-3, 1e6),
     )
-    check_groups(config)
-    source = config.images(source)
-    classes = conditions(source) if config.conditional else ()
+    batch_size, micro_batches, group = config.batch_size, config.grad_accum_steps, config.mbstd_group_size
+    at_once = max(1, batch_size // micro_batches)  # examples that the discriminator sees at once, on all devices
+    if group and at_once % min(group, at_once):
+        given = f"`batch_size` {batch_size}"
+        if micro_batches > 1:
+            given += f" and `grad_accum_steps` {micro_batches}"
+        fitting = [n for n in range(1, group) if at_once % n == 0][-1]
+        raise ValueError(
+            f"`mbstd_group_size` must divide the {at_once} examples of {given}, got {group}; use `mbstd_group_size` "
+            f"{fitting}, or `batch_size` {nearest(batch_size, group * micro_batches)}."
+        )
+
+
+def build(config: Config, source: data.Source | None = None) -> Experiment:
+    """The game and its data; a source in the place of ``config.data``."""
+    check(config)
+    source = config.load_images(source)
+    classes = require_classes(source) if config.conditional else ()
     mapping, synthesis, discriminator = networks(config, source.shape, len(classes))
-
-    def map_latents(nets, z, *label, truncation_psi=1.0, truncation_cutoff=None):
-        return nets.mapping(z, *label, psi=truncation_psi, cutoff=truncation_cutoff)
-
-    styles = Styles(
-        map=map_latents,
-        average=lambda nets: nets.mapping.stats["moving"]["w"],
-        images=lambda nets, ws, noise: nets.synthesis(ws, noise),
-        noise=functools.partial(synthesis.constant_noise, jax.random.key(NOISE)),
-        weights=lambda nets: synthesis.style_weights(nets.synthesis.params),
-        num_ws=synthesis.layers,
-        features=lambda nets, images: nets.d(images, features=True),
-    )
+    styles = styles_of(synthesis)
     augmentation = config.augmentation()
-
-    def label_of(batch):
-        return (batch["label"],) if classes else ()
-
-    def fakes(nets, batch, keys):
-        """Images, their styles, mapping's statistics; both players' are the same, so XLA computes them once."""
-        z = [latents(keys, config.z_dim), latents(fold_in_keys(keys), config.z_dim)]
-        ws, stats = nets.mapping.with_stats(z[0], *label_of(batch))
-        if positive(config.style_mixing_prob):
-            ws = stylegan2.mixed(ws, nets.mapping(z[1], *label_of(batch)), keys, config.style_mixing_prob)
-        return nets.synthesis(ws, keys), ws, stats
-
-    # The authors' penalties have steps of their own, so Adam moves n + 1 times in n steps: they scale its rate by
-    # n / (n + 1), and raise betas to it. Here a penalty is a term of the step's one loss, Adam moves n times, and there
-    # is nothing to correct.
-
-    def discriminator_loss(nets, batch, keys, step):
-        d_real, d_fake = augmentation.views(nets, keys)
-        label = label_of(batch)
-        real = augment.flip(keys, batch["image"]) if config.mirror else batch["image"]
-        real_logits, fake_logits = d_real(real, *label), d_fake(fakes(nets, batch, keys)[0], *label)
-        terms: dict[str, Any] = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
-        if positive(config.r1_gamma):
-            penalty = lambda: config.r1_gamma / 2 * losses.r1(lambda x: d_real(x, *label), real)  # noqa: E731
-            terms["r1"] = losses.lazy(config.r1_interval, step, penalty)
-        metrics = losses.discriminator_metrics(real_logits, fake_logits) | augmentation.metrics(nets)
-        return total(**terms, metrics=metrics, stats=augmentation.stats(nets, real_logits))
-
-    def generator_loss(nets, batch, keys, step):
-        _, d_fake = augmentation.views(nets, keys)
-        images, ws, moved = fakes(nets, batch, keys)
-        terms: dict[str, Any] = {"adversarial": losses.non_saturating_generator(d_fake(images, *label_of(batch)))}
-        stats, metrics = {"mapping": moved}, {}
-        if positive(config.pl_weight):
-            half, due = keys[::2], step % config.pl_interval == 0
-            lengths = lambda: losses.path_lengths(lambda ws: nets.synthesis(ws, half), ws[::2], half)  # noqa: E731
-            lengths = jax.lax.cond(due, lengths, lambda: jnp.zeros(len(half)))
-            mean, stats["path"] = nets.path.with_stats(lengths, due)
-            penalty = lambda: config.pl_weight * losses.path_length_penalty(lengths, mean)  # noqa: E731
-            terms["path"], metrics["path_mean"] = losses.lazy(config.pl_interval, step, penalty), mean
-        return total(**terms, metrics=metrics, stats=stats)
-
-    draw = lambda keys: latents(keys, config.z_dim)  # noqa: E731
-    label = (jnp.zeros(1, jnp.int32),) * bool(classes)
+    z, image, label = jnp.zeros((1, config.z_dim)), jnp.zeros((1, *source.shape)), ()
+    if classes:
+        label = (jnp.zeros(1, jnp.int32),)
+    nets = {
+        "mapping": Net(mapping, z, *label),
+        "synthesis": Net(synthesis, jnp.zeros((1, synthesis.layers, config.w_dim))),
+        "d": Net(discriminator, image, *label),
+    }
+    if is_enabled(config.pl_weight):
+        nets["path"] = Net(losses.PathLengthEMA())
     adam = optax.adam(config.learning_rate, config.beta1, config.beta2, eps=1e-8)
-    ema = config.ema_decay if positive(config.ema_decay) else config.averaging
+    d_loss, g_loss = discriminator_loss(config, augmentation), generator_loss(config, augmentation)
+    ema_decay = config.ema_decay if is_enabled(config.ema_decay) else config.ema_decay_at
     game = Game(
-        nets={
-            "mapping": Net(mapping, jnp.zeros((1, config.z_dim)), *label),
-            "synthesis": Net(synthesis, jnp.zeros((1, synthesis.layers, config.w_dim))),
-            "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
-            **({"path": Net(losses.PathLengthEMA())} if positive(config.pl_weight) else {}),
-            **augmentation.nets,
-        },
+        nets={**nets, **augmentation.nets},
         players={
-            "d": Player(("d",), discriminator_loss, adam, config.gradient),
-            "g": Player(("mapping", "synthesis"), generator_loss, adam, config.gradient),
+            "d": Player(("d",), d_loss, adam, config.gradient),
+            "g": Player(("mapping", "synthesis"), g_loss, adam, config.gradient),
         },
         turns=(("d",), ("g",)),
-        ema={"mapping": ema, "synthesis": ema},
+        ema={"mapping": ema_decay, "synthesis": ema_decay},
     )
 
-    def generate(nets, *inputs):
-        return styles.images(nets, styles.map(nets, *inputs), styles.noise())
+    def sample_latents(keys):
+        return latents(keys, config.z_dim)
 
-    sampling = Sampling(draw, generate, classes, styles)
-    return Experiment(game, source, sampling, Display(sheets=of_styles(styles, draw, label_of)))
+    def generate(nets, z, *label):
+        return styles.images(nets, styles.map(nets, z, *label), styles.noise())
+
+    sheets = of_styles(styles, sample_latents, functools.partial(label_of, config))
+    return Experiment(game, source, Sampling(sample_latents, generate, classes, styles), Display(sheets=sheets))
 
 
 if __name__ == "__main__":

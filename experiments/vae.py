@@ -30,20 +30,25 @@ class Config(Settings):
 
     steps: int = 5000
     batch_size: int = 128
+    data: str = "digits"
+    resolution: int | None = None
     z_dim: int = 20
-    learning_rate: float = 1e-3
+    """Dimension of the latents."""
     hidden: int = 500
-    """Units of the hidden layer, of the encoder and of the decoder."""
+    """Units of the hidden layer of the encoder and of the decoder."""
+    learning_rate: float = 1e-3
+    ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"hidden": 16, **changes})
+        """Settings for tests."""
+        return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4, hidden=16), **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(hidden=COUNT)
-    source = config.images(source)
+    config.check(z_dim=COUNT, hidden=COUNT)
+    source = config.load_images(source)
     encoder = vae.Encoder(config.z_dim, config.hidden, config.dtype)
     decoder = vae.Decoder(source.shape, config.hidden, config.dtype)
 

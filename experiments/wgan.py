@@ -19,7 +19,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, WEIGHT, Experiment, Settings, two_players
+from jaxgan.experiment import COUNT, WEIGHT, Experiment, Settings, two_player_experiment
 from jaxgan.games.optimizers import clip_weights
 from jaxgan.models import dcgan
 
@@ -29,37 +29,60 @@ class Config(Settings):
     """What the result depends on."""
 
     steps: int = 10000
+    batch_size: int = 64
+    data: str = "digits"
+    resolution: int | None = None
     z_dim: int = 100
-    learning_rate: float = 2e-4
-    """The authors' is 5e-5, for more steps."""
+    """Dimension of the latents."""
+    g_channels: int = 48
+    """Channels of the generator's last hidden layer."""
+    d_channels: int = 32
+    """Channels of the critic's first layer."""
+    base_resolution: int = 2
+    """Resolution from which the generator grows its images; the paper's is 4."""
     weight_clip: float = 0.01
-    """Weights of the critic stay in [-clip, clip]."""
+    """The critic's weights stay in [-weight_clip, weight_clip]."""
     n_critic: int = 5
     """Turns of the critic in a step."""
     critic_warmup_steps: int = 20
-    """Steps of a long turn: one of both players' after so many less one in which the critic moves alone."""
+    """Steps of a long turn: the critic moves alone in all of them but the last, in which both players move."""
     critic_warmup_first: int = 25
-    """How many turns of the generator are long ones at the start."""
+    """Number of the generator's turns at the start that are long ones."""
     critic_warmup_every: int = 500
-    """And then every so many."""
-    g_channels: int = 48
-    """Features of the generator's last hidden layer."""
-    d_channels: int = 32
-    """Features of the critic's first layer."""
-    base_resolution: int = 2
-    """The size from which the generator grows its images; the paper's is 4."""
+    """After these, one in so many of the generator's turns is a long one."""
+    learning_rate: float = 2e-4
+    """Learning rate of RMSprop; the authors' is 5e-5, for more steps."""
+    ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        small = {"g_channels": 4, "d_channels": 4, "n_critic": 2, "critic_warmup_steps": 2, "critic_warmup_first": 1}
-        return super().tiny(**{**small, **changes})
+        """Settings for tests."""
+        small = cls(
+            steps=4,
+            batch_size=8,
+            z_dim=4,
+            g_channels=4,
+            d_channels=4,
+            n_critic=2,
+            critic_warmup_steps=2,
+            critic_warmup_first=1,
+        )
+        return dataclasses.replace(small, **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(g_channels=COUNT, d_channels=COUNT, n_critic=COUNT, weight_clip=WEIGHT)
-    config.check(critic_warmup_steps=COUNT, critic_warmup_first=(0, 1e9), critic_warmup_every=COUNT)
-    source = config.images(source)
+    config.check(
+        z_dim=COUNT,
+        g_channels=COUNT,
+        d_channels=COUNT,
+        n_critic=COUNT,
+        weight_clip=WEIGHT,
+        critic_warmup_steps=COUNT,
+        critic_warmup_first=(0, 10**9),
+        critic_warmup_every=COUNT,
+    )
+    source = config.load_images(source)
     size, _, channels = source.shape
     generator = dcgan.Generator(size, channels, config.g_channels, config.base_resolution, config.dtype)
     critic = dcgan.Discriminator(config.d_channels, config.base_resolution, dtype=config.dtype)
@@ -79,11 +102,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     # Epsilon outside the root is PyTorch's, which the authors had: at their rate a distance of 0.73, within it 1.16.
     rmsprop = optax.rmsprop(config.learning_rate, decay=0.99, eps_in_sqrt=False)
-    experiment = two_players(
+    experiment = two_player_experiment(
         config,
         source,
         generator,
         critic,
+        z_dim=config.z_dim,
         losses={"d": critic_loss, "g": generator_loss},
         optimizers={"d": optax.chain(rmsprop, clip_weights(config.weight_clip)), "g": rmsprop},
         turns=(("d",),) * config.n_critic + (("g",),),

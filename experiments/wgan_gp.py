@@ -15,38 +15,47 @@ from typing import Any, Self
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, WEIGHT, Experiment, FallingSettings, two_players
+from jaxgan.experiment import COUNT, WEIGHT, Experiment, LinearDecaySettings, two_player_experiment
 from jaxgan.models import resnet
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(FallingSettings):
+class Config(LinearDecaySettings):
     """What the result depends on."""
 
     steps: int = 2000
+    batch_size: int = 64
+    data: str = "digits"
+    resolution: int | None = None
     z_dim: int = 128
-    learning_rate: float = 1e-3
-    """The paper's is 2e-4, for fifty times the steps."""
+    """Dimension of the latents."""
     width: int = 32
-    """Features of every layer; the paper's are 128."""
+    """Channels of every layer of both networks; the paper's are 128."""
     base_resolution: int = 4
-    """The size from which the generator grows its images."""
+    """Resolution from which the generator grows its images."""
     n_critic: int = 5
     """Turns of the critic in a step."""
     gp_weight: float = 10.0
     """Weight of the gradient penalty."""
+    learning_rate: float = 1e-3
+    """Learning rate of Adam; the paper's is 2e-4, for fifty times the steps."""
+    beta1: float = 0.0
+    beta2: float = 0.9
+    lr_constant_steps: int = 0
     lr_decay_steps: int = 2000
-    """Steps over which the rate falls to zero; the paper's are 100,000."""
+    """Steps over which the learning rate falls linearly to zero; the paper's are 100,000."""
+    ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        return super().tiny(**{"width": 4, "n_critic": 2, **changes})
+        """Settings for tests."""
+        return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4, width=4, n_critic=2), **changes)
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(width=COUNT, n_critic=COUNT, gp_weight=WEIGHT)
-    source = config.images(source)
+    config.check(z_dim=COUNT, width=COUNT, n_critic=COUNT, gp_weight=WEIGHT)
+    source = config.load_images(source)
     size, _, channels = source.shape
     generator = resnet.Generator(size, channels, config.width, config.base_resolution, dtype=config.dtype)
     critic = resnet.Critic(config.width, dtype=config.dtype)
@@ -65,11 +74,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         fake, stats = nets.g.with_stats(z)
         return total(adversarial=losses.wasserstein_generator(nets.d(fake)), stats={"g": stats})
 
-    return two_players(
+    return two_player_experiment(
         config,
         source,
         generator,
         critic,
+        z_dim=config.z_dim,
         losses={"d": critic_loss, "g": generator_loss},
         optimizers={"d": config.adam(config.n_critic), "g": config.adam()},
         turns=(("d",),) * config.n_critic + (("g",),),

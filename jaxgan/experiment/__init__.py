@@ -3,7 +3,7 @@
 What a program under ``experiments/`` is written with; its command line is ``jaxgan.cli.program``.
 """
 
-from jaxgan.experiment.builders import two_players as two_players, waiting as waiting
+from jaxgan.experiment.builders import idle_player as idle_player, two_player_experiment as two_player_experiment
 from jaxgan.experiment.experiment import (
     Display as Display,
     Experiment as Experiment,
@@ -13,13 +13,13 @@ from jaxgan.experiment.experiment import (
 )
 from jaxgan.experiment.settings import (
     COUNT as COUNT,
-    SHARE as SHARE,
+    FRACTION as FRACTION,
     WEIGHT as WEIGHT,
     AugmentedSettings as AugmentedSettings,
-    FallingSettings as FallingSettings,
+    LinearDecaySettings as LinearDecaySettings,
     Settings as Settings,
     TranslationSettings as TranslationSettings,
     check_ranges as check_ranges,
-    conditions as conditions,
-    positive as positive,
+    is_enabled as is_enabled,
+    require_classes as require_classes,
 )

@@ -1,4 +1,4 @@
-"""Games that experiments have in common: two players, and a player who waits."""
+"""What experiments have in common: a generator against a discriminator, and a player who does not move yet."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -17,56 +17,60 @@ from jaxgan.experiment.experiment import Experiment, Sampling
 from jaxgan.experiment.settings import Settings
 
 
-def two_players(
+def two_player_experiment(
     config: Settings,
     source: Source,
     generator: nn.Module,
     discriminator: nn.Module,
     *,
+    z_dim: int,
     losses: Mapping[str, Callable],
     optimizers: Mapping[str, optax.GradientTransformation],
     turns: tuple[tuple[str, ...], ...] = (("d",), ("g",)),
     classes: tuple[str, ...] = (),
-    others: Mapping[str, Net] | None = None,
-    draw: Callable[[jax.Array, int], jax.Array] = latents,
+    other_nets: Mapping[str, Net] | None = None,
+    sample_latents: Callable[[jax.Array, int], jax.Array] = latents,
 ) -> Experiment:
-    """One generator, ``g``, against one discriminator or critic, ``d``: what most of the family have in common.
+    """An experiment with one generator, ``g``, against one discriminator or critic, ``d``.
 
     Args:
-      config: says the latents' size, the average's decay, and how gradients are accumulated.
+      config: its ``ema_decay`` is the generator's, its ``gradient`` is every player's.
       source: the examples.
-      generator: latents, [B, z], to examples; with ``classes`` it takes labels too.
-      discriminator: examples to logits, [B]; with ``classes`` it takes labels too.
-      losses, optimizers: each player's.
-      turns: of a step.
-      classes: of a conditional model.
-      others: more networks, which no player owns.
-      draw: latents of keys and a size.
+      generator: maps latents, [B, z_dim], to examples; with ``classes`` it takes labels, [B], too.
+      discriminator: maps examples to logits, [B]; with ``classes`` it takes labels, [B], too.
+      z_dim: dimension of the latents.
+      losses, optimizers: those of the players ``d`` and ``g``.
+      turns: the turns of a step.
+      classes: the names of the classes of a conditional model.
+      other_nets: more networks, which no player owns.
+      sample_latents: ``(keys, z_dim) -> latents``, [B] to [B, z_dim].
     """
-    label = (jnp.zeros(1, jnp.int32),) * bool(classes)
-    nets = {
-        "g": Net(generator, jnp.zeros((1, config.z_dim)), *label),
-        "d": Net(discriminator, jnp.zeros((1, *source.shape)), *label),
-        **(others or {}),
-    }
+    inputs, examples = [jnp.zeros((1, z_dim))], [jnp.zeros((1, *source.shape))]
+    if classes:
+        label = jnp.zeros(1, jnp.int32)
+        inputs.append(label)
+        examples.append(label)
+    nets = {"g": Net(generator, *inputs), "d": Net(discriminator, *examples), **(other_nets or {})}
     players = {name: Player((name,), losses[name], optimizers[name], config.gradient) for name in ("d", "g")}
     sampling = Sampling(
-        latents=lambda keys: draw(keys, config.z_dim), generate=lambda nets, *inputs: nets.g(*inputs), classes=classes
+        latents=lambda keys: sample_latents(keys, z_dim),
+        generate=lambda nets, *inputs: nets.g(*inputs),
+        classes=classes,
     )
     return Experiment(Game(nets, players, turns, ema={"g": config.ema_decay}), source, sampling)
 
 
-def waiting(player: Player) -> Player:
-    """A player who does not move: its loss is 0, its networks' statistics and its optimizer's state stay as they are.
+def idle_player(player: Player) -> Player:
+    """A player who does not move: its loss is 0; its networks' statistics and its optimizer's state stay as they are.
 
-    Or Adam, by the time that it begins to move, would take its means of no gradients for settled, and move it at
-    several times its rate.
+    With gradients of 0 instead, Adam would take its mean squared gradient for 0, and when the player begins to move,
+    it would move at several times its rate.
     """
 
     def loss(nets, batch, keys, step):
-        return total(waiting=0.0, stats={name: nets[name].stats for name in player.owns})
+        return total(idle=0.0, stats={name: nets[name].stats for name in player.owns})
 
-    resting = optax.GradientTransformation(
-        player.optimizer.init, lambda updates, state, params=None: (jax.tree.map(jnp.zeros_like, updates), state)
-    )
-    return dataclasses.replace(player, loss=loss, optimizer=resting)
+    def update(updates, state, params=None):
+        return jax.tree.map(jnp.zeros_like, updates), state
+
+    return dataclasses.replace(player, loss=loss, optimizer=optax.GradientTransformation(player.optimizer.init, update))

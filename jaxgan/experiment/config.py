@@ -3,12 +3,12 @@
 import dataclasses
 import functools
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-# Names of settings that older versions wrote, by experiment: the name of today, and where the values are others as
-# well, today's of each. "" is of every experiment. A name that the experiment's settings have today stands.
-RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]]]] = {
+# Older names of settings, by experiment ("" for all experiments), and today's. A pair has today's values for the older
+# ones as well. None stands for a setting that had no effect, and is dropped.
+RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] = {
     "": {
         "latents": "z_dim",
         "size": "resolution",
@@ -29,6 +29,7 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]]]] = {
         "r1": "r1_gamma",
     },
     "cyclegan": {
+        "latents": None,
         "data_inputs": "data_a",
         "test_data_inputs": "test_data_a",
         "blocks": "num_blocks",
@@ -48,6 +49,7 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]]]] = {
         "base": "base_resolution",
     },
     "pix2pix": {
+        "latents": None,
         "data_inputs": "data_a",
         "test_data_inputs": "test_data_a",
         "downs": "num_downs",
@@ -67,6 +69,7 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]]]] = {
     },
     "sngan": {"base": "base_resolution", "discriminator_turns": "n_dis"},
     "srgan": {
+        "latents": None,
         "pretrain": "pretrain_steps",
         "blocks": "num_blocks",
         "norm": ("norm", {True: "batch", False: "none"}),
@@ -117,22 +120,33 @@ def renamed(values: Mapping[str, Any], experiment: str, fields: Collection[str] 
     """
     table = {**RENAMED[""], **RENAMED.get(experiment, {})}
 
-    def new_name(name: str) -> str:
+    def look_up(name: str) -> tuple[str, Mapping[Any, Any]] | None:
         entry = table.get(name, name)
-        new = entry if isinstance(entry, str) else entry[0]
+        if entry is None:
+            return None if fields is None or name not in fields else (name, {})
+        new, choices = (entry, {}) if isinstance(entry, str) else entry
+        if new == name:
+            return new, choices
         stands = new in values if fields is None else (name in fields or new not in fields)
-        return name if stands else new
+        return (name, {}) if stands else (new, choices)
 
     settings = {}
     for name, value in values.items():
-        entry = table.get(name, name)
-        if not isinstance(entry, str) and isinstance(value, bool):
-            value = entry[1][value]
-        settings[new_name(name)] = value
+        found = look_up(name)
+        if found is not None:
+            new, choices = found
+            settings[new] = choices[value] if choices and isinstance(value, bool) else value
     if isinstance(settings.get("sweep"), list):  # texts "name=values"
-        sweeps = [str(sweep).partition("=") for sweep in settings["sweep"]]
-        settings["sweep"] = [f"{new_name(name.strip().replace('-', '_'))}={numbers}" for name, _, numbers in sweeps]
+        settings["sweep"] = [_renamed_sweep(str(text), look_up) for text in settings["sweep"]]
     return settings
+
+
+def _renamed_sweep(text: str, look_up: Callable[[str], tuple[str, Any] | None]) -> str:
+    """``"ema=0.9,0.99"`` by today's name."""
+    name, _, numbers = text.partition("=")
+    name = name.strip().replace("-", "_")
+    found = look_up(name)
+    return f"{found[0] if found else name}={numbers}"
 
 
 def settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:

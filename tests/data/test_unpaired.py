@@ -9,10 +9,11 @@ import optax
 import pytest
 from helpers.files import encoded, folder, noise
 
+from experiments import gan
 from jaxgan import Game, Net, Player, data, parallel, total
 from jaxgan.data import Arrays, Batches, Unpaired, datasets, unpaired
 from jaxgan.data.source import Subset, hold_out, read_into_memory, size_in_bytes
-from jaxgan.experiment import Experiment, Sampling, Settings
+from jaxgan.experiment import Experiment, Sampling
 from jaxgan.models import mlp
 from jaxgan.training import loop, steps as stepping
 from jaxgan.training.options import RunOptions
@@ -166,14 +167,14 @@ def test_any_number_of_devices_trains_alike(form):
 
 
 def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
-    game, config = translation(), Settings(steps=6, batch_size=8, z_dim=2)
+    game, config = translation(), gan.Config(steps=6, batch_size=8)
     make = lambda nets, z: nets.g(z)  # noqa: E731
     latents = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
     run = SingleRun(Experiment(game, pair(40, 12), Sampling(latents, make)), config)
 
     def rows(name, *stops):
         for stop in stops:
-            some = Settings(steps=stop, batch_size=8, z_dim=2)
+            some = gan.Config(steps=stop, batch_size=8)
             (tmp_path / name).mkdir(exist_ok=True)
             loop.train(run, some, RunOptions(devices=1, quiet=True), tmp_path / name, "points")
         return (tmp_path / name / "metrics.jsonl").read_text()

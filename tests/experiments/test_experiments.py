@@ -120,8 +120,8 @@ def test_same_result_on_two_devices(name):
 
 
 BAD = {
-    "no steps": (["--steps", 0], "--steps 0: at least 1"),
-    "a rate": (["--learning-rate", "nan"], "--learning-rate nan: from 0 to 1e+06"),
+    "no steps": (["--steps", 0], "--steps must be at least 1, got 0."),
+    "a rate": (["--learning-rate", "nan"], "--learning-rate must be between 0 and 1000000, got nan."),
     "data": (["--data", "/nowhere/at/all"], "no such file or folder"),
     "batch over devices": (
         ["--batch-size", 12],

@@ -68,11 +68,11 @@ def test_the_discriminator_pauses():
 
 
 BAD = {
-    "channels": (["--channels", 3], "--channels 3: voxels are empty or solid, which is one channel"),
+    "channels": (["--channels", 3], "--channels must be 1 for voxels, which are empty or solid, got 3."),
     "a class": (["--category", "x"], "--category x: no class of digits, extruded"),
-    "a share": (["--d-pause-accuracy", 1.5], "--d-pause-accuracy 1.5: from 0 to 1"),
-    "a rate": (["--d-learning-rate", -1], "--d-learning-rate -1.0: from 0 to 1e+06"),
-    "latents": (["--z-min", 0.5], "--z-min 0.5: from -1 to 0"),
+    "a share": (["--d-pause-accuracy", 1.5], "--d-pause-accuracy must be between 0 and 1, got 1.5."),
+    "a rate": (["--d-learning-rate", -1], "--d-learning-rate must be between 0 and 1000000, got -1.0."),
+    "latents": (["--z-min", 0.5], "--z-min must be between -1 and 0, got 0.5."),
     "a size": (["--resolution", 12], "digits, extruded: cubes of side 16 are not made smaller to 12"),
     "no doubling": (["--resolution", 24], "size 24: base 4 does not double to it; use size 16 or 32, or base 6"),
     "data": (["--data", "mnist"], "data 'mnist': no such file or folder; voxels are an .npz"),

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import srgan
+from experiments import pix2pix, srgan
 from jaxgan.data import Arrays, Unpaired, normalize
-from jaxgan.experiment import TranslationSettings, quality
+from jaxgan.experiment import quality
 from jaxgan.experiment.pixel_score import PixelScore
 from jaxgan.models import vgg
 
@@ -34,13 +34,13 @@ def one_step(experiment, batch):
 
 def test_both_of_a_pair_are_augmented_alike():
     """An image whose pixels tell where they were: what is made of it and it stay the same; other keys do otherwise."""
-    config = TranslationSettings()
+    config = pix2pix.Config()
     image = jnp.linspace(-1, 1, 4 * 16 * 16 * 3).reshape(4, 16, 16, 3)
     keys, others = (jax.random.split(jax.random.key(seed), 4) for seed in (0, 1))
-    np.testing.assert_array_equal(config.augmented(keys, image), config.augmented(keys, image))
-    assert (config.augmented(keys, image) != config.augmented(others, image)).any()
-    as_it_was = TranslationSettings(jitter=False, mirror=False)
-    np.testing.assert_array_equal(as_it_was.augmented(keys, image), image)
+    np.testing.assert_array_equal(config.jitter_and_mirror(keys, image), config.jitter_and_mirror(keys, image))
+    assert (config.jitter_and_mirror(keys, image) != config.jitter_and_mirror(others, image)).any()
+    as_it_was = pix2pix.Config(jitter=False, mirror=False)
+    np.testing.assert_array_equal(as_it_was.jitter_and_mirror(keys, image), image)
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "srgan"])
@@ -54,12 +54,15 @@ def test_labels_of_the_data_are_no_images(name):
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        (Unpaired(Arrays(images(4)), Arrays(images(4, channels=1))), r"images are \(16, 16, 3\), inputs \(16, 16, 1\)"),
+        (
+            Unpaired(Arrays(images(4)), Arrays(images(4, channels=1))),
+            r"domain B of shape \(16, 16, 3\) and of domain A of shape \(16, 16, 1\)",
+        ),
         (
             Unpaired(Arrays(images(4)), Arrays(images(4, size=24))),
-            r"inputs \(24, 24, 3\); give --resolution and --channels",
+            r"domain A of shape \(24, 24, 3\), but .*; set `resolution` and `channels`",
         ),
-        (Arrays(images(4)), "inputs none; give --resolution"),
+        (Arrays(images(4)), "domain A of shape None"),
     ],
 )
 def test_domains_have_one_shape(source, told):
@@ -81,11 +84,11 @@ def test_every_input_is_translated_once_and_every_image_counts_once(of_images, o
     assert np.isfinite(PixelScore(experiment, 0)(state))
 
 
-def test_without_a_game_the_discriminator_waits():
+def test_without_a_game_the_discriminator_is_idle():
     experiment = built("pix2pix", Arrays(images(8)), adv_weight=0.0)
     state = jax.jit(experiment.game.init)(jax.random.key(0))
     after, told = jax.jit(experiment.game.step)(state, normalize(experiment.source.read(np.arange(8))))
-    assert {"d/waiting", "g/l1"} <= set(told) and "g/adversarial" not in told
+    assert {"d/idle", "g/l1"} <= set(told) and "g/adversarial" not in told
     changed = {
         net: jax.tree.map(lambda a, b: bool((a != b).any()), *((s.params[net], s.stats[net]) for s in (state, after)))
         for net in ("d", "g")
@@ -97,19 +100,19 @@ CONTENT = {
     "no file": (
         {"content_loss": "vgg19"},
         3,
-        "--content-loss vgg19 needs --content-file, its weights: https://download.pytorch",
+        "`content_loss` vgg19 needs `content_file`, its weights: https://download.pytorch",
     ),
     "no file of Inception's": (
         {"content_loss": "inception"},
         3,
         "its weights: https://github.com/mseitzer/pytorch-fid",
     ),
-    "no use": ({"content_loss": "pixels", "content_file": "x.pth"}, 3, "has no use for --content-file, leave it out"),
-    "grey": ({"content_loss": "vgg19", "content_file": "x.pth"}, 1, "it takes images of 3 channels, these have 1"),
+    "no use": ({"content_loss": "pixels", "content_file": "x.pth"}, 3, "has no use for `content_file`; leave it out"),
+    "grey": ({"content_loss": "vgg19", "content_file": "x.pth"}, 1, "takes images of 3 channels, but these have 1"),
     "of patches": (
         {"content_loss": "discriminator"},
         3,
-        "one of patches has no features of an image; use --discriminator ima",
+        "which a discriminator of patches does not have; set `discriminator` to image",
     ),
 }
 
@@ -147,7 +150,7 @@ def test_content_of_images_in_which_inception_sees_nothing(tmp_path):
     config = srgan.Config.tiny(
         content_loss="inception", content_file=weights(tmp_path / "w.npz", "inception"), resolution=12
     )
-    with pytest.raises(ValueError, match="of images below 14 pixels a side it sees nothing; give --resolution"):
+    with pytest.raises(ValueError, match="inception takes images of at least 14 pixels a side; set `resolution`"):
         srgan.networks(config, 12, 3)
 
 
@@ -239,14 +242,18 @@ NO_PAIRS = {
     "grey of grey": (
         {"inputs": "grey", "resolution": 16},
         1,
-        "--inputs grey: these images are grey themselves; give --inputs edges",
+        "`inputs` cannot be grey for images that are grey themselves; set it to edges or hole",
     ),
     "another folder": (
         {"inputs": "edges", "data_a": "drawings"},
         3,
-        "^--data-a: of pairs, and with --inputs edges there are none; give --inputs pairs",
+        "^`data_a` is the folder of inputs of pairs, but `inputs` is edges; set `inputs` to pairs",
     ),
-    "another folder to test on": ({"inputs": "hole", "test_data_a": "holes"}, 3, "^--test-data-a: of pairs"),
+    "another folder to test on": (
+        {"inputs": "hole", "test_data_a": "holes"},
+        3,
+        "^`test_data_a` is the folder of inputs of pairs",
+    ),
 }
 
 
@@ -260,9 +267,9 @@ REFUSED = {
     "small": (
         {"resolution": 12},
         12,
-        "--resolution 12: patches are judged of 15 pixels a side or more at --scale 4; give a larger",
+        "`resolution` must be at least 15 for patches at scale 4, got 12; give a larger",
     ),
-    "mixed": ({"norm": "batch"}, 16, "--norm batch: R1 and R2 are of an example alone, .*; give --gamma 0"),
+    "mixed": ({"norm": "batch"}, 16, "`norm` batch mixes examples, .*; set `gamma` to 0"),
 }
 
 
@@ -276,8 +283,8 @@ def test_an_image_and_its_enlargement_are_seen_at_one_place():
     """A window of each example's own, 3 pixels smaller at a scale of 4, by the keys alone."""
     keys, x = jax.random.split(jax.random.key(0), 8), np.arange(16.0)[None, :, None, None] + np.zeros((8, 16, 16, 3))
     config = srgan.Config.tiny()
-    seen = np.asarray(srgan.shown(config, keys, jnp.asarray(x)))
+    seen = np.asarray(srgan.d_view(config, keys, jnp.asarray(x)))
     assert seen.shape == (8, 13, 13, 3)
     np.testing.assert_array_equal(seen[:, :, 0, 0] - seen[:, :1, 0, 0], np.tile(np.arange(13.0), (8, 1)))
     assert len(set(seen[:, 0, 0, 0])) > 1
-    np.testing.assert_array_equal(srgan.shown(config, keys, jnp.asarray(x + 100)), seen + 100)
+    np.testing.assert_array_equal(srgan.d_view(config, keys, jnp.asarray(x + 100)), seen + 100)

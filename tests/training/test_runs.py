@@ -161,7 +161,7 @@ def test_every_choice_of_values_and_seeds_is_a_member():
             ["--sweep", "ema_decay=a,b"],
             "--sweep takes numbers that are separated by commas, as in ema_decay=1e-4,4e-4; got 'ema_decay=a,b'.",
         ),
-        (["--sweep", "ema_decay=0.9,2"], "--ema-decay 2.0: from 0 to 1"),
+        (["--sweep", "ema_decay=0.9,2"], "--ema-decay must be between 0 and 1, got 2.0."),
         (["--sweep", "ema_decay=0.9", "ema_decay=0.8"], "--sweep names ema_decay twice"),
         (["--population", "-5"], "--population must be between 1 and 4,096, got -5."),
         (["--population", "3", "--devices", "2"], "--devices must share 3 members evenly, got 2; use 1."),

@@ -10,9 +10,10 @@ import optax
 import pytest
 from helpers import programs
 
+from experiments import gan
 from jaxgan import Game, Net, Player, latents, total
 from jaxgan.data import Arrays, Unpaired
-from jaxgan.experiment import Experiment, Sampling, Settings
+from jaxgan.experiment import Experiment, Sampling
 from jaxgan.models import mlp
 from jaxgan.training import steps as stepping
 from jaxgan.training.runs import PopulationRun, SingleRun
@@ -57,7 +58,7 @@ def test_each_game_is_traced_once(kind, population, form, count, monkeypatch):
     keys_to = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
     game_at = lambda step: warm if step < 3 else usual  # noqa: E731
     experiment = Experiment(usual, SOURCES[kind], Sampling(keys_to, lambda nets, z: nets.g(z)), game_at=game_at)
-    config = Settings(steps=6, batch_size=8, seed=0)
+    config = gan.Config(steps=6, batch_size=8, seed=0)
     run = SingleRun(experiment, config)
     if population > 1:
         seeds = [{"seed": seed} for seed in range(population)]
@@ -73,7 +74,6 @@ def test_each_game_is_traced_once(kind, population, form, count, monkeypatch):
 
 
 def test_what_is_wrong_with_a_later_game_is_met_before_anything_is_written(tmp_path, capsys, monkeypatch):
-    from experiments import gan
 
     build = gan.build
 
