@@ -114,7 +114,7 @@ def load_domains(config: Config, name: str, split: str) -> data.Source:
     domain_a = config.data_a if name == config.data else config.test_data_a
     if domain_a is None and name == "photos:gravel":
         domain_a = "photos:grass"
-    return unpaired.load(name, domain_a, size=config.resolution, channels=config.channels, split=split)
+    return unpaired.load(name, domain_a, resolution=config.resolution, channels=config.channels, split=split)
 
 
 def networks(config: Config, shape: tuple[int, ...]) -> dict[str, Net]:

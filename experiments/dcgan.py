@@ -86,8 +86,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
     def discriminator_loss(nets, batch, keys, step):
         d_real, d_fake = augmentation.views(nets, keys)
-        real = transforms.crop(keys, batch["image"], config.crop)
-        real = transforms.flip(keys, real) if config.mirror else real
+        real = transforms.random_shift(keys, batch["image"], config.crop)
+        real = transforms.random_flip(keys, real) if config.mirror else real
         real_logits, stats = d_real.with_stats(real)
         fake_logits = d_fake(nets.g(latents(keys, config.z_dim)))
         adversarial = losses.non_saturating_discriminator(real_logits, fake_logits)

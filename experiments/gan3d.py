@@ -90,7 +90,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     )
     if config.channels not in (None, 1):
         raise ValueError(f"`channels` must be 1 for voxels, which are empty or solid, got {config.channels}.")
-    source = voxels.load(config.data, size=config.resolution, only=config.category) if source is None else source
+    if source is None:
+        source = voxels.load(config.data, resolution=config.resolution, category=config.category)
     if len(source.shape) != 4:
         raise ValueError(
             f"{source.name} has examples of shape {source.shape}, but this experiment takes cubes of voxels, "

@@ -138,11 +138,11 @@ ADVERSARIAL = {
 def load_pairs(config: Config, name: str, split: str) -> data.Source:
     """Images, with inputs of their own if ``inputs`` are pairs."""
     if config.inputs != "pairs":
-        return data.load(name, size=config.resolution, channels=config.channels, split=split)
+        return data.load(name, resolution=config.resolution, channels=config.channels, split=split)
     inputs = config.data_a if name == config.data else config.test_data_a
     side_by_side = inputs is None and not name.endswith(".npz")
     direction = config.direction if side_by_side else "left-to-right"
-    return pairs.load(name, inputs, size=config.resolution, channels=config.channels, direction=direction)
+    return pairs.load(name, inputs, resolution=config.resolution, channels=config.channels, direction=direction)
 
 
 def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Module]:
@@ -161,10 +161,10 @@ def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Mo
 def derive_inputs(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
     """The generator's inputs, made of images inside the compiled step."""
     if config.inputs == "edges":
-        return degrade.edges(images)
+        return degrade.draw_edges(images)
     if config.inputs == "grey":
-        return degrade.grey(images)
-    return degrade.masked(images, keys)
+        return degrade.to_grey(images)
+    return degrade.mask_rectangle(images, keys)
 
 
 def inputs_of(config: Config, keys: jax.Array, batch: Any) -> jax.Array:
@@ -220,7 +220,7 @@ def translations(config: Config, inputs_channels: int, channels: int, multiple: 
 
     def to_image(nets, inputs, keys):
         if config.inputs == "hole":
-            inputs = degrade.holed(inputs)
+            inputs = degrade.mask_transparent(inputs)
         return generate(config, nets, inputs, keys)[0]
 
     def remake(nets, images, keys):

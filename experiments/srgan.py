@@ -177,7 +177,7 @@ def d_view(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
     with the generator's shuffled pixels would look the same to all patches.
     """
     size = images.shape[1] - config.scale + 1
-    return transforms.cut(keys, images, size) if config.discriminator == "patches" else images
+    return transforms.random_crop(keys, images, size) if config.discriminator == "patches" else images
 
 
 def content_features(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:
@@ -204,7 +204,7 @@ def content_features(config: Config, example: jax.Array) -> tuple[Callable, dict
 
         def content(nets, images):
             # Enlarged twice, as Inception's first convolution skips every second pixel, which the game would find.
-            return nets.content((degrade.bicubic(images, 1 / 2) + 1) * 127.5) / FEATURE_SCALE
+            return nets.content((degrade.resize_bicubic(images, 1 / 2) + 1) * 127.5) / FEATURE_SCALE
 
     return content, {"content": Net(frozen, example)}
 
@@ -249,7 +249,7 @@ def check_fits(config: Config, size: int) -> None:
 
 def downscale(config: Config, images: jax.Array) -> jax.Array:
     """Images at the low resolution, rounded as in a file."""
-    return degrade.rounded(degrade.bicubic(images, config.scale))
+    return degrade.round_to_bytes(degrade.resize_bicubic(images, config.scale))
 
 
 def training_pairs(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax.Array]:
@@ -261,7 +261,7 @@ def training_pairs(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Arr
 def enlarge(config: Config, nets: Any, low: jax.Array) -> tuple[jax.Array, Any]:
     """The generator's images, and its statistics."""
     made, stats = nets.g.with_stats(low)
-    return (made + degrade.bicubic(low, 1 / config.scale) if config.residual else made), stats
+    return (made + degrade.resize_bicubic(low, 1 / config.scale) if config.residual else made), stats
 
 
 def l2_loss(config: Config) -> Callable:
@@ -328,7 +328,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     )
 
     def load(name, split):
-        return data.load(name, size=config.resolution, channels=config.channels, split=split)
+        return data.load(name, resolution=config.resolution, channels=config.channels, split=split)
 
     source, test = config.load_train_and_test(load, source)
     size, _, channels = source.shape
@@ -338,7 +338,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def before_and_after(nets, batch, keys):
         """Bicubic enlargements, below them what the network makes, and the images themselves."""
         low, real = training_pairs(config, keys, batch)
-        return media.stack_rows(degrade.bicubic(low, 1 / config.scale), enlarge(config, nets, low)[0], real)
+        return media.stack_rows(degrade.resize_bicubic(low, 1 / config.scale), enlarge(config, nets, low)[0], real)
 
     in_game = dataclasses.replace(config, learning_rate=config.game_learning_rate)
     d_optimizer = in_game.adam(first_step=config.pretrain_steps)

@@ -266,7 +266,7 @@ def discriminator_loss(config: Config, augmentation: Augmentation) -> Callable:
     def loss(nets, batch, keys, step):
         d_real, d_fake = augmentation.views(nets, keys)
         label = label_of(config, batch)
-        real = transforms.flip(keys, batch["image"]) if config.mirror else batch["image"]
+        real = transforms.random_flip(keys, batch["image"]) if config.mirror else batch["image"]
         real_logits, fake_logits = d_real(real, *label), d_fake(fakes(config, nets, batch, keys)[0], *label)
         terms: dict[str, Any] = {"adversarial": losses.non_saturating_discriminator(real_logits, fake_logits)}
 

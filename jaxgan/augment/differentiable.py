@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxgan.core.keys import fold_in_keys
 from jaxgan.core.networks import format_names
-from jaxgan.data.transforms import windows
+from jaxgan.data.transforms import random_windows
 
 POLICY = ("colour", "translation", "cutout")
 """The strongest policy of the paper; its other policies leave out some of these."""
@@ -55,7 +55,7 @@ def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
     size = images.shape[1], images.shape[2]
     reach = [round_half_up(n / 8) for n in size]
     padded = jnp.pad(images, ((0, 0), *((r, r) for r in reach), (0, 0)))
-    return windows(keys, padded, size, _TRANSLATION)
+    return random_windows(keys, padded, size, _TRANSLATION)
 
 
 def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:

@@ -74,7 +74,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resize", choices=("tf1", "clean"), default="tf1", help="as the FID has it, or as clean-fid (%(default)s)"
     )
-    parser.add_argument("--size", type=int, help="first make images of other sizes this one, square")
+    parser.add_argument("--resolution", type=int, help="first make images of other sizes this one, square")
     parser.add_argument("--count", type=int, help="so many of each, evenly from first to last")
     parser.add_argument("--out", type=Path, help="write the figures and their protocol to this JSON file too")
 
@@ -88,7 +88,7 @@ def _compare(asked: argparse.Namespace) -> None:
     from jaxgan.monitoring.terminal import reading
 
     with warnings_as_lines(vars(asked)), reading() as progress:
-        samples, data = (load(path, size=asked.size) for path in (asked.samples, asked.data))
+        samples, data = (load(path, resolution=asked.resolution) for path in (asked.samples, asked.data))
         named = asked.features or "inception-2048"
         features = make_extractor(named, asked.weights, asked.resize, data, cache.classifiers())
         result = compare(samples, data, (asked.verb,), features, count=asked.count, progress=progress)

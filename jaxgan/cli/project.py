@@ -11,7 +11,7 @@ from rich.table import Table
 from jaxgan import media
 from jaxgan.core.files import writing_out
 from jaxgan.core.state import State
-from jaxgan.data.images import decoded, fitted
+from jaxgan.data.images import convert_channels, crop_to_square, decode
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.inversion import SPACES, Space
 from jaxgan.editing.projection_files import SavedProjection, read_projection, write_projection
@@ -52,8 +52,12 @@ def project_files(
     files, names = list_images(images)
     paths = output_paths(names, out)
     size, _, channels = experiment.source.shape
+
+    def to_array(image):
+        return crop_to_square(convert_channels(image, channels), size)
+
     # All images are read first, so that a damaged one is reported before hours of computation.
-    targets = np.stack([decoded(files, name, lambda image: fitted(image, size, channels)) for name in names])
+    targets = np.stack([decode(files, name, to_array) for name in names])
     projector = Projector(experiment, state, steps=steps, seed=seed)
     table = Table("image", "space", "loss", "PSNR, dB", "SSIM")
     for start in range(0, len(names), IMAGES_TOGETHER):

@@ -9,22 +9,26 @@ from typing import Any, cast
 import numpy as np
 
 from jaxgan.core import system
-from jaxgan.data.images import resized
+from jaxgan.data.images import resize_images
 
-READ_AT_ONCE = 256  # examples in their own size, before each is resized
+READ_AT_ONCE = 256  # examples that are held in their own size while each is resized
 
 
 class Dataset:
     """A ``Source`` of a prepared TFDS split; ``image`` and ``label`` are read, other features left out.
 
     Args:
-      builder: of the dataset, prepared.
-      split: a part of it.
-      decoders: TFDS's, by feature.
-      size: images of bytes are cropped and resized to it as they are read; None takes their own, one and the same.
+      builder: TFDS's builder of the dataset, which is prepared.
+      split: a split, or a part of one.
+      decoders: TFDS's decoders, by feature.
+      resolution: images of bytes are cropped and resized to it when they are read; None takes their own size, which
+        must then be the same for all.
+
+    Raises:
+      ValueError: the dataset has no images, or no such split.
     """
 
-    def __init__(self, builder: Any, split: str, decoders: Any = None, size: int | None = None):
+    def __init__(self, builder: Any, split: str, decoders: Any = None, resolution: int | None = None):
         self.name = f"{builder.info.full_name} {split}"
         features = builder.info.features
         if "image" not in features:
@@ -34,16 +38,19 @@ class Dataset:
         except (KeyError, ValueError):
             count = 0
         if not count:
-            some = ", ".join(builder.info.splits)
+            splits = ", ".join(builder.info.splits)
             raise ValueError(
-                f"{self.name}: no such split, or nothing in it; it has {some}, and parts such as train[:90%]"
+                f"{self.name}: no such split, or nothing in it; it has {splits}, and parts such as train[:90%]"
             )
-        # A label that is no class, but a number, is left out.
+        # Labels that are numbers and no classes are left out.
         self.classes = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
         self._data = builder.as_data_source(split, decoders=decoders)
         first = self._data[0]["image"]
-        self._size = size if first.ndim == 3 and first.dtype == np.uint8 else None
-        self._shape = tuple(first.shape) if self._size is None else (self._size, self._size, first.shape[2])
+        self._resolution = resolution if first.ndim == 3 and first.dtype == np.uint8 else None
+        if self._resolution is None:
+            self._shape = tuple(first.shape)
+        else:
+            self._shape = (self._resolution, self._resolution, first.shape[2])
 
     def __len__(self) -> int:
         return len(self._data)
@@ -54,17 +61,18 @@ class Dataset:
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         images, labels = [], []
-        for some in np.array_split(indices, -(-len(indices) // READ_AT_ONCE)):
-            # Python integers: array_record takes no NumPy ones.
-            for example in self._data.__getitems__([int(i) for i in some]):
+        for part in np.array_split(indices, -(-len(indices) // READ_AT_ONCE)):
+            for example in self._data.__getitems__([int(i) for i in part]):  # array_record takes no NumPy integers
                 image = example["image"]
-                images.append(image if self._size is None else resized(image[None], self._size)[0])
+                if self._resolution is not None:
+                    image = resize_images(image[None], self._resolution)[0]
+                images.append(image)
                 labels.append(example.get("label"))
         shapes = sorted({x.shape for x in images})
         if len(shapes) > 1:
             raise ValueError(
-                f"{self.name}: its images differ in size ({shapes[0]}, {shapes[1]}); say which square size to make "
-                "of them: --resolution 64"
+                f"{self.name}: its images differ in size ({shapes[0]}, {shapes[1]}); give the square size to make "
+                "of them as `resolution`, say 64"
             )
         batch = {"image": np.stack(images)}
         if self.classes:
@@ -72,28 +80,28 @@ class Dataset:
         return batch
 
 
-def load(name: str, split: str = "train", data_dir: str | Path | None = None, size: int | None = None) -> Dataset:
+def load(name: str, split: str = "train", data_dir: str | Path | None = None, resolution: int | None = None) -> Dataset:
     """A TFDS dataset by name, prepared first if it is not there.
 
     Args:
       name: ``digits``, or any of TFDS's: ``mnist``, ``cifar10``, ``cycle_gan/horse2zebra``.
       split: ``train``, ``test``, ``train[:90%]`` ...
       data_dir: where datasets are prepared; None is TFDS's own, TFDS_DATA_DIR or ~/tensorflow_datasets.
-      size: see ``Dataset``.
+      resolution: see ``Dataset``.
 
     Raises:
-      ValueError: no dataset has this name, or it cannot be prepared here; it says what to do.
+      ValueError: no dataset has this name, or it cannot be prepared here; the message says what to do.
     """
     import tensorflow_datasets as tfds
 
     builder = _builder(tfds, name, data_dir)
-    # Whether it was there when the builder was made: the folder appears before it is complete.
+    # Asked of the builder, because the folder appears before it is complete.
     if not builder.info.initialized:
-        with _alone(Path(builder.data_dir).parent):
+        with _locked(Path(builder.data_dir).parent):
             builder = _builder(tfds, name, data_dir)
             _prepare(builder, name)
     unread = set(cast(Any, builder.info.features)) - {"image", "label"}
-    return Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread}, size)
+    return Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread}, resolution)
 
 
 def _builder(tfds, name, data_dir):
@@ -105,25 +113,25 @@ def _builder(tfds, name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except ValueError as error:
-        # Of my-photos TFDS tells at length how names are formed.
+        # For names such as my-photos, TFDS explains at length how names are formed.
         unknown = isinstance(error, tfds.core.DatasetNotFoundError) or str(error).startswith("Parsing builder name")
         if not unknown:
             raise
         known = [*tfds.list_builders(with_community_datasets=False), "digits", "photos"]
         near = difflib.get_close_matches(name, known, n=3)
         raise ValueError(
-            f"data {name!r}: no such file or folder, and no TFDS dataset of that name"
-            + (f"; did you mean {' or '.join(near)}?" if near else "; try digits, mnist or cifar10")
+            f"`data` {name!r}: no such file or folder, and no TFDS dataset of that name; "
+            + (f"did you mean {' or '.join(near)}?" if near else "try digits, mnist or cifar10.")
         ) from None
     except ImportError as error:
         raise ValueError(_needs_tensorflow(name, error)) from None
 
 
 def _prepare(builder, name):
-    # TFDS tells of a download; for the digits there is none.
-    told = contextlib.redirect_stdout(io.StringIO()) if name == "digits" else contextlib.nullcontext()
+    # TFDS announces a download; for the digits there is none.
+    output = contextlib.redirect_stdout(io.StringIO()) if name == "digits" else contextlib.nullcontext()
     try:
-        with told:
+        with output:
             builder.download_and_prepare()
     except ImportError as error:
         raise ValueError(_needs_tensorflow(name, error)) from None
@@ -131,14 +139,14 @@ def _prepare(builder, name):
         if _tensorflow_is_missing(error):
             raise ValueError(_needs_tensorflow(name, error)) from None
         raise ValueError(
-            f"data {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300]}; prepare it where "
+            f"`data` {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300]}; prepare it where "
             "there is a network (tfds build), and copy its folder here or name it with TFDS_DATA_DIR"
         ) from error
 
 
 @contextlib.contextmanager
-def _alone(folder: Path):
-    """One process prepares while others, perhaps of the same run, wait for it."""
+def _locked(folder: Path):
+    """Let one process prepare a dataset while others, perhaps of the same run, wait for it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a")
@@ -162,6 +170,6 @@ def _tensorflow_is_missing(error: BaseException | None) -> bool:
 
 def _needs_tensorflow(name, error):
     return (
-        f"data {name!r}: TFDS needs TensorFlow to prepare this dataset ({error}); "
+        f"`data` {name!r}: TFDS needs TensorFlow to prepare this dataset ({error}); "
         "install the extra, pip install 'jaxgan[tfds]', and run once more. Reading it needs none"
     )

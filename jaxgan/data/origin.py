@@ -17,20 +17,22 @@ PHOTOS = {
     "coffee": "by Rachel Michetti (CC0)",
     "motorcycle": "of Middlebury's stereo data of 2014, by Scharstein et al. (terms not known here)",
     "rocket": "SpaceX's (public domain)",
-    **dict.fromkeys(("brick", "grass", "gravel"), "of CC0Textures (CC0)"),
+    "brick": "of CC0Textures (CC0)",
+    "grass": "of CC0Textures (CC0)",
+    "gravel": "of CC0Textures (CC0)",
 }
 UNKNOWN = "not known to jaxgan; whoever shares this file should say where they are from, and on what terms"
 
 
-def origin(data: str) -> str:
-    """Source and licence of what ``data`` names, as ``load`` takes it."""
-    if Path(data).exists():  # as ``load``, which takes a folder called digits before the digits
+def describe_origin(data: str) -> str:
+    """The source and the licence of what ``data`` names, as ``load`` takes it."""
+    if Path(data).exists():  # ``load`` also takes a folder called digits before the digits
         return UNKNOWN
-    kind, _, one = data.removeprefix("stacked:").partition(":")
+    kind, _, photo = data.removeprefix("stacked:").partition(":")
     if kind == "digits":
         return DIGITS
     if kind == "photos":
-        names = [name for name in PHOTOS if name == one] or photos.COLOUR
+        names = [photo] if photo in PHOTOS else photos.COLOUR
         return "tiles of photographs: " + "; ".join(f"{name}, {PHOTOS[name]}" for name in names)
     if kind in TOYS:
         return "points drawn from a distribution in the plane; there are no terms"

@@ -1,7 +1,7 @@
-"""Batches: a batch is a function of (seed, step), so the place in the data needs no state of its own.
+"""Batches as a function of (seed, step), so that the position in the data needs no state of its own.
 
-Epochs are reshuffled, and every epoch holds each example once; a batch may span two epochs. The two of an ``Unpaired``
-have orders of their own, and epochs of their own lengths.
+Epochs are reshuffled, and every epoch holds each example once; a batch may span two epochs. The two sources of an
+``Unpaired`` have orders of their own, and epochs of their own lengths.
 """
 
 import collections
@@ -16,52 +16,55 @@ from jaxgan.data.source import Source, Unpaired
 
 
 class Batches:
-    """Rows of the global batch, by step.
+    """This process's rows of the global batch of each step.
 
     Attributes:
       source: the examples.
-      batch_size: of the global batch.
-      seed: the order is a function of it.
-      rows: which rows of each global batch to read: this process's.
+      batch_size: the size of the global batch.
+      seed: the seed of the order.
+      rows: which rows of each global batch to read.
     """
 
     def __init__(self, source: Source, batch_size: int, seed: int, rows: slice = slice(None)):
         if batch_size < 1:
-            raise ValueError(f"batch_size {batch_size}: at least 1")
+            raise ValueError(f"`batch_size` must be at least 1, got {batch_size}.")
         self.source, self.batch_size, self.seed, self.rows = source, batch_size, seed, rows
-        # A batch may touch two epochs, or more than two of a tiny set; of each of two domains.
-        self._permutation = functools.lru_cache(maxsize=4)(_drawn)
+        # A batch may span two epochs of each of two domains; of a tiny set it spans more.
+        self._permutation = functools.lru_cache(maxsize=4)(_permutation)
 
     def indices(self, step: int) -> Any:
-        """Which examples are this process's rows of batch ``step``, counted from 0.
+        """The indices of this process's examples in batch ``step``, counted from 0.
 
-        [B]; of an ``Unpaired`` {"image": [B], "input": [B]}.
+        They are [B]; for an ``Unpaired``, {"image": [B], "input": [B]}.
         """
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
         if isinstance(self.source, Unpaired):
-            return {name: self._shuffled(places, len(x), i) for i, (name, x) in enumerate(self.source.domains.items())}
-        return self._shuffled(places, len(self.source))
+            return {
+                name: self._examples_at(places, len(source), domain)
+                for domain, (name, source) in enumerate(self.source.domains.items())
+            }
+        return self._examples_at(places, len(self.source))
 
-    def _shuffled(self, places: np.ndarray, count: int, domain: int = 0) -> np.ndarray:
-        """Which of ``count`` examples come at these places of a domain's endless order."""
+    def _examples_at(self, places: np.ndarray, count: int, domain: int = 0) -> np.ndarray:
+        """The indices of the examples, of ``count``, at these places of a domain's endless order."""
         epochs, offsets = np.divmod(places, count)
         indices = np.empty_like(places)
         for epoch in np.unique(epochs):
-            here = epochs == epoch
-            indices[here] = self._permutation(count, (self.seed, int(epoch), domain))[offsets[here]]
+            in_epoch = epochs == epoch
+            indices[in_epoch] = self._permutation(count, (self.seed, int(epoch), domain))[offsets[in_epoch]]
         return indices
 
     def __getitem__(self, step: int) -> dict[str, np.ndarray]:
         return self.source.read(self.indices(step))
 
 
-def _drawn(count: int, seed: tuple[int, ...]) -> np.ndarray:
-    # NumPy fills a seed up with zeros: (seed, epoch, 0) is (seed, epoch).
+def _permutation(count: int, seed: tuple[int, ...]) -> np.ndarray:
+    # NumPy pads a seed with zeros, so (seed, epoch, 0) is the same as (seed, epoch).
     return np.random.default_rng(seed).permutation(count).astype(np.int32)
 
 
 def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[Any]:
-    """The batches of steps ``start`` to ``stop``, read by threads, ``ahead`` of their use."""
+    """The batches of steps ``start`` to ``stop``, which threads read up to ``ahead`` batches before they are used."""
     with concurrent.futures.ThreadPoolExecutor(ahead) as pool:
         coming = collections.deque()
         try:

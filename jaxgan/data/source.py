@@ -1,8 +1,8 @@
-"""Where examples come from: arrays in memory, or anything that reads examples by index.
+"""Sources of examples: arrays in memory, or anything that reads examples by index.
 
-An example's array is called ``image`` whatever it holds, its class ``label``. Where an image is made of another, as in
-translation, ``image`` is what is to be made and ``input`` what it is made of. Images are uint8, 0 to 255, or float32 in
-[-1, 1]; ``normalize`` makes the one the other, on the device.
+Whatever an example holds, its array is called ``image`` and its class ``label``. Where an image is made of another, as
+in translation, ``image`` is the one to be made and ``input`` the one that it is made of. Images are uint8, 0 to 255, or
+float32 in [-1, 1]; ``normalize`` makes bytes floats, on the device.
 """
 
 import dataclasses
@@ -15,33 +15,46 @@ import numpy as np
 
 
 class Source(Protocol):
-    """Examples by index."""
+    """Examples that are read by index."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """A name for people."""
         ...
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels' names; empty where there are no labels."""
+        """The names of the classes that labels number; empty where there are no labels."""
         ...
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """The number of examples."""
+        ...
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """One example's: (height, width, channels) for an image."""
+        """The shape of one example: (height, width, channels) for an image."""
         ...
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """The examples of these indices: ``image``, [B, *shape]; ``label``, [B], and ``input`` where there are any."""
+        """The examples with these indices: ``image``, [B, *shape]; ``label``, [B], and ``input`` if there are any."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Arrays:
-    """Examples in memory, or in a memory map; with ``inputs``, pairs: the i-th image is made of the i-th input."""
+    """Examples in memory, or in a memory map.
+
+    Attributes:
+      images: the examples, [N, ...], uint8 from 0 to 255 or float32 in [-1, 1].
+      labels: whole numbers, [N]; None if there are none.
+      name: a name for people.
+      classes: the names of the labels' classes.
+      inputs: what images are made of, [N, ...], input i for image i; None if there are none.
+
+    Raises:
+      ValueError: an array is empty or of another type, or lengths differ.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None = None
@@ -50,14 +63,14 @@ class Arrays:
     inputs: np.ndarray | None = None
 
     def __post_init__(self):
-        for what, array in (("images", self.images), ("inputs", self.inputs)):
+        for field, array in (("images", self.images), ("inputs", self.inputs)):
             if array is None:
                 continue
             if array.ndim < 2 or not len(array):
-                raise ValueError(f"{self.name}: {what} of shape {array.shape}; want [N, height, width, C], N > 0")
+                raise ValueError(f"{self.name}: {field} of shape {array.shape}; want [N, height, width, C], N > 0")
             if array.dtype not in (np.uint8, np.float32):
                 raise ValueError(
-                    f"{self.name}: {what} of type {array.dtype}; want uint8, 0 to 255, or float32 in [-1, 1]"
+                    f"{self.name}: {field} of type {array.dtype}; want uint8, 0 to 255, or float32 in [-1, 1]"
                 )
         if self.inputs is not None and len(self.inputs) != len(self.images):
             raise ValueError(f"{self.name}: {len(self.images)} images and {len(self.inputs)} inputs; want one each")
@@ -75,9 +88,9 @@ class Arrays:
 
     @property
     def by_name(self) -> dict[str, np.ndarray]:
-        """Its arrays, called as they are in a batch."""
-        named = {"image": self.images, "label": self.labels, "input": self.inputs}
-        return {name: array for name, array in named.items() if array is not None}
+        """The arrays by their names in a batch."""
+        arrays = {"image": self.images, "label": self.labels, "input": self.inputs}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[indices] for name, array in self.by_name.items()}
@@ -85,9 +98,9 @@ class Arrays:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unpaired:
-    """Two sources of which no example belongs to another: images, and inputs that are to be made like them.
+    """Two sources whose examples do not belong together: images, and inputs that are to be made like them.
 
-    It is as long as the longer. ``Batches`` draws an order for each; labels are left out.
+    It is as long as the longer source. ``Batches`` draws an order for each; labels are left out.
     """
 
     images: Source
@@ -103,7 +116,7 @@ class Unpaired:
 
     @property
     def domains(self) -> dict[str, Source]:
-        """The two, called as they are in a batch."""
+        """The two sources by their names in a batch."""
         return {"image": self.images, "input": self.inputs}
 
     def __len__(self) -> int:
@@ -115,35 +128,25 @@ class Unpaired:
 
     @property
     def by_name(self) -> dict[str, np.ndarray]:
-        """The arrays of the two, called as they are in a batch; empty if one of them is not in memory."""
+        """The arrays of both sources by their names in a batch; empty if one of them is not in memory."""
         arrays = {name: source.images for name, source in self.domains.items() if isinstance(source, Arrays)}
         return arrays if len(arrays) == 2 else {}
 
     def read(self, indices: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Examples by their indices in each, {"image": [B], "input": [B]}; or by one for both, the shorter's modulo."""
-        of = indices if isinstance(indices, dict) else {name: indices % len(x) for name, x in self.domains.items()}
-        return {name: source.read(of[name])["image"] for name, source in self.domains.items()}
+        """Examples of both sources.
 
-
-def read_in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """All of a source's examples in order, ``size`` at a time; the last are fewer."""
-    for start in range(0, len(source), size):
-        yield source.read(np.arange(start, min(start + size, len(source))))
-
-
-def read_into_memory(source: Source) -> Arrays:
-    """All of a source's examples, read once; of an ``Unpaired`` the i-th of each, as if they were pairs."""
-    if isinstance(source, Arrays):
-        return source
-    # In parts: what is read may be larger on its way than what is kept.
-    parts = list(read_in_batches(source, 1024))
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Arrays(whole["image"], whole.get("label"), source.name, source.classes, whole.get("input"))
+        Args:
+          indices: of each source its own, {"image": [B], "input": [B]}; or one array for both, [B], where the shorter
+            source begins again.
+        """
+        if not isinstance(indices, dict):
+            indices = {name: indices % len(source) for name, source in self.domains.items()}
+        return {name: source.read(indices[name])["image"] for name, source in self.domains.items()}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subset:
-    """Some of a source's examples, by their indices."""
+    """Some examples of a source, by their indices, [N]."""
 
     source: Source
     indices: np.ndarray
@@ -167,34 +170,57 @@ class Subset:
         return self.source.read(self.indices[indices])
 
 
+def read_in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """All examples of a source in order, ``size`` at a time; the last batch may be smaller."""
+    for start in range(0, len(source), size):
+        yield source.read(np.arange(start, min(start + size, len(source))))
+
+
+def read_into_memory(source: Source) -> Arrays:
+    """All examples of a source as arrays; of an ``Unpaired`` the i-th of each source, as if they were pairs."""
+    if isinstance(source, Arrays):
+        return source
+    # In batches, because what a source reads may be larger in between than what is kept of it.
+    batches = list(read_in_batches(source, 1024))
+    arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return Arrays(arrays["image"], arrays.get("label"), source.name, source.classes, arrays.get("input"))
+
+
 def hold_out(source: Source, count: int) -> tuple[Source, Source]:
-    """All but ``count`` of the examples, and those: chosen at random, the same ones every time; of unpaired, of each.
+    """A source without ``count`` of its examples, and those examples.
+
+    They are chosen at random, the same ones every time; of an ``Unpaired`` so many of each of its sources.
 
     Raises:
-      ValueError: that is more than half of them, or none.
+      ValueError: ``count`` is below 1, or more than half of the examples.
     """
     if isinstance(source, Unpaired):
-        (images, held_images), (inputs, held_inputs) = (hold_out(x, count) for x in (source.images, source.inputs))
-        return Unpaired(images, inputs), Unpaired(held_images, held_inputs)
-    if not 0 < count <= len(source) // 2:
-        most = len(source) // 2
-        raise ValueError(f"{source.name}: of {len(source):,} examples {count:,} cannot be held out; want 1 to {most:,}")
-    chosen = np.random.default_rng(0).permutation(len(source))
-    rest, held = (Subset(source, np.sort(part)) for part in (chosen[count:], chosen[:count]))
-    return (read_into_memory(rest), read_into_memory(held)) if isinstance(source, Arrays) else (rest, held)
+        images, held_out_images = hold_out(source.images, count)
+        inputs, held_out_inputs = hold_out(source.inputs, count)
+        return Unpaired(images, inputs), Unpaired(held_out_images, held_out_inputs)
+    largest = len(source) // 2
+    if not 0 < count <= largest:
+        raise ValueError(
+            f"{source.name}: from 1 to {largest:,} of its {len(source):,} examples can be held out, got {count:,}."
+        )
+    order = np.random.default_rng(0).permutation(len(source))
+    rest, held_out = (Subset(source, np.sort(indices)) for indices in (order[count:], order[:count]))
+    if isinstance(source, Arrays):
+        return read_into_memory(rest), read_into_memory(held_out)
+    return rest, held_out
 
 
 def size_in_bytes(source: Source) -> int:
-    """What all examples take in memory."""
+    """The bytes that all examples take in memory."""
     if isinstance(source, Unpaired):
         return size_in_bytes(source.images) + size_in_bytes(source.inputs)
     return len(source) * sum(x.nbytes for x in source.read(np.zeros(1, np.int64)).values())
 
 
 def normalize(batch: dict[str, Any]) -> dict[str, jax.Array]:
-    """Images of bytes, 0 to 255, to float32 in [-1, 1]; everything else as it is."""
+    """A batch with images of bytes, 0 to 255, as float32 in [-1, 1]; floats and labels stay as they are."""
 
-    def convert(x):
-        return x.astype(jnp.float32) / 127.5 - 1 if x.dtype == jnp.uint8 else x
+    def convert(name, x):
+        return x.astype(jnp.float32) / 127.5 - 1 if x.dtype == jnp.uint8 and name != "label" else x
 
-    return {name: convert(x) if name != "label" else x for name, x in batch.items()}
+    return {name: convert(name, x) for name, x in batch.items()}

@@ -1,32 +1,37 @@
-"""Stacked digits: three grey images as the colours of one, with modes by the thousand to find or to drop."""
+"""Stacked digits: three grey images as the colours of one, which makes a thousand modes to find or to drop."""
 
 import numpy as np
 
 from jaxgan.data.source import Arrays, Source, read_into_memory
 
 
-def stacked(source: Source, seed: int = 0) -> Arrays:
-    """As many images as ``source`` has, of three at random: its red, its green and its blue.
+def stack_channels(source: Source, seed: int = 0) -> Arrays:
+    """Images whose red, green and blue are grey images of a source, drawn at random; as many as the source has.
 
-    The class is the mode: of classes a, b and c of the K, ``(a * K + b) * K + c``; of ten digits there are 1,000. Each
+    The class is the mode: for classes a, b and c of K, ``(a * K + b) * K + c``; ten digits make 1,000 modes. Each grey
     image comes once in each colour. Metz et al. 2017 (1611.02163), section 3.3.
 
+    Args:
+      source: grey images, at most 100 classes of them.
+      seed: seed of the draw.
+
     Raises:
-      ValueError: its images are not grey, or it has more than 100 classes.
+      ValueError: the images are not grey, or there are more classes.
     """
     if len(source.shape) != 3 or source.shape[2] != 1:
         raise ValueError(
             f"{source.name}: examples of shape {source.shape} are not stacked; want grey images, "
-            "[N, height, width, 1], of image files --channels 1"
+            "[N, height, width, 1]; image files are made grey by `channels` 1."
         )
     count = len(source.classes)
     if count > 100:
         raise ValueError(f"{source.name}: {count} classes, stacked, are {count**3:,} modes; want at most 100 classes")
     arrays, rng = read_into_memory(source), np.random.default_rng(seed)
-    chosen = [rng.permutation(len(arrays)) for _ in range(3)]
-    images = np.concatenate([arrays.images[i] for i in chosen], -1)
+    orders = [rng.permutation(len(arrays)) for _ in range(3)]
+    images = np.concatenate([arrays.images[order] for order in orders], -1)
+    name = f"{arrays.name}, stacked"
     if arrays.labels is None or not count:
-        return Arrays(images, name=f"{arrays.name}, stacked")
-    red, green, blue = (arrays.labels[i] for i in chosen)
+        return Arrays(images, name=name)
+    red, green, blue = (arrays.labels[order] for order in orders)
     classes = tuple(f"{a} {b} {c}" for a in arrays.classes for b in arrays.classes for c in arrays.classes)
-    return Arrays(images, (red * count + green) * count + blue, f"{arrays.name}, stacked", classes)
+    return Arrays(images, (red * count + green) * count + blue, name, classes)

@@ -1,59 +1,64 @@
-"""Images of any sizes as examples of one: the tiles that they are cut into, none of which is resized."""
+"""Tiles of one size that images of any sizes are cut into, without resizing."""
 
+import math
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from jaxgan.data.images import converted, decoded, image_files, surveyed
+from jaxgan.data.images import convert_channels, crop_to_square, decode, find_images, is_image_store, read_headers
 from jaxgan.data.source import Arrays
 
 SIZE = 64
 
 
-def tiles(path: str | Path, size: int | None = None, channels: int | None = None) -> Arrays:
-    """Windows of every image of a folder or zip, half their side apart, and the last at its edge.
+def load_tiles(path: str | Path, resolution: int | None = None, channels: int | None = None) -> Arrays:
+    """Windows of every image of a folder or zip, about half their side apart, the last ones at the edges.
 
     Args:
       path: a folder or a zip.
-      size: of a tile; None is 64.
-      channels: 1, 3 or 4; None takes 1 if every image is grey, else 3.
+      resolution: height and width of a tile; None is 64.
+      channels: 1, 3 or 4; None is 1 if every image is grey, else 3.
 
     Returns:
-      uint8 [N, size, size, channels].
+      uint8 [N, resolution, resolution, channels].
 
     Raises:
       ValueError: there are no images, or all are smaller than a tile, or one cannot be decoded.
     """
-    path = Path(path)
-    if not (path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())):
-        raise ValueError(f"data 'tiles:{path}': no such folder or .zip")
-    files, names = image_files(path)
-    size = SIZE if size is None else size
-    sizes, grey = surveyed(files, names)
+    path, size = Path(path), SIZE if resolution is None else resolution
+    if not is_image_store(path):
+        raise ValueError(f"`data` 'tiles:{path}': no such folder or .zip.")
+    files, names = find_images(path)
+    sizes, grey = read_headers(files, names)
     depth = (1 if grey else 3) if channels is None else channels
-    apart = max(1, size // 2)
-    places = [
-        [(y, x) for y in starts(height, size, apart) for x in starts(width, size, apart)] for height, width in sizes
+    corners = [
+        [(y, x) for y in window_starts(height, size, size // 2) for x in window_starts(width, size, size // 2)]
+        for height, width in sizes
     ]
-    if not any(places):
+    if not any(corners):
         height, width = max(sizes)
         raise ValueError(f"tiles:{path}: no image holds a tile of {size} x {size}, the largest is {width} x {height}")
-    # Made at once, of the sizes alone: tiles take four times what the images do, and a list of them twice that.
-    found = np.empty((sum(map(len, places)), size, size, depth), np.uint8)
-    at = 0
-    for name, own in zip(names, places):
-        if own:
-            image = decoded(files, name, lambda image: np.asarray(converted(image, depth)))
-            image = image.reshape(*image.shape[:2], depth)
-            for y, x in own:
-                found[at] = image[y : y + size, x : x + size]
-                at += 1
-    return Arrays(found, name=f"tiles:{path}")
+    # Allocated at once, because a list of tiles would need twice their memory.
+    tiles = np.empty((sum(map(len, corners)), size, size, depth), np.uint8)
+
+    def to_array(image: Image.Image) -> np.ndarray:
+        return crop_to_square(convert_channels(image, depth), None)
+
+    done = 0
+    for name, own in zip(names, corners):
+        if not own:
+            continue
+        image = decode(files, name, to_array)
+        for y, x in own:
+            tiles[done] = image[y : y + size, x : x + size]
+            done += 1
+    return Arrays(tiles, name=f"tiles:{path}")
 
 
-def starts(length: int, size: int, apart: int) -> list[int]:
-    """Where windows of ``size`` begin along ``length``: evenly, at most ``apart``; none if it is shorter."""
+def window_starts(length: int, size: int, step: int) -> list[int]:
+    """Where windows of ``size`` begin along ``length``: evenly, at most ``step`` apart, at least 1; [] if none fits."""
     if length < size:
         return []
-    count = 1 + -(-(length - size) // apart)
+    count = 1 + math.ceil((length - size) / max(1, step))
     return np.linspace(0, length - size, count).round().astype(int).tolist()

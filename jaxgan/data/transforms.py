@@ -1,85 +1,95 @@
-"""Augmentation inside the compiled step: pure functions of images and their keys.
+"""Random transforms of the data inside the compiled step: pure functions of images and their keys.
+
+They enlarge the data set, so a generator learns to make what they make: mirrored images, for one. ``jaxgan.augment``
+is something else: it changes what a discriminator sees of both reals and samples, and samples do not show it.
 
     def discriminator_loss(nets, batch, keys, step):
-        real = augment.flip(keys, batch["image"])
+        real = transforms.random_flip(keys, batch["image"])
 
-An example's draw is its own key's, so it does not depend on devices, and differs from its latents'. The same keys draw
-the same again, so the two of a pair are mirrored, cut and shifted alike by two calls:
+An example's draw depends on its own key alone, so it does not depend on devices, and it is independent of the
+example's latents. The same keys draw the same again, so two calls transform the two images of a pair alike:
 
-        real, given = (augment.flip(keys, batch[name]) for name in ("image", "input"))
+        image, input = (transforms.random_flip(keys, batch[name]) for name in ("image", "input"))
 """
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan.data.degrade import bicubic
+from jaxgan.data.degrade import resize_bicubic
 
-_FLIP, _CROP, _CUT, _JITTER = 0xF11B, 0xC409, 0xC477, 0x3177  # of the keys that are folded in
+_FLIP, _SHIFT, _CROP, _JITTER = 0xF11B, 0xC409, 0xC477, 0x3177  # folded into an example's key
 
 
-def flip(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Each image, [B, H, W, C], mirrored left to right with probability 1/2; ``keys`` [B]."""
+def random_flip(keys: jax.Array, images: jax.Array) -> jax.Array:
+    """Images, [B, H, W, C], each mirrored left to right with probability 1/2; ``keys`` [B]."""
     mirrored = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, _FLIP)))(keys)
     return jnp.where(mirrored.reshape(-1, 1, 1, 1), images[:, :, ::-1], images)
 
 
-def crop(keys: jax.Array, images: jax.Array, padding: int) -> jax.Array:
-    """Of each image, [B, H, W, C], padded by its reflection, a window of its own size: a shift by up to ``padding``.
+def random_shift(keys: jax.Array, images: jax.Array, padding: int) -> jax.Array:
+    """Images, [B, H, W, C], each shifted by up to ``padding`` pixels both ways, with reflected borders; ``keys`` [B].
 
     Raises:
       ValueError: ``padding`` is negative, or not below the images' height and width.
     """
     _, height, width, _ = images.shape
     if not 0 <= padding < min(height, width):
-        raise ValueError(f"crop(padding={padding}) of images of {height} x {width}: from 0 to {min(height, width) - 1}")
+        raise ValueError(
+            f"`padding` must be from 0 to {min(height, width) - 1} for images of {height} x {width}, got {padding}."
+        )
     if not padding:
         return images
     padded = jnp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode="reflect")
-    return windows(keys, padded, (height, width), _CROP)
+    return random_windows(keys, padded, (height, width), _SHIFT)
 
 
-def cut(keys: jax.Array, images: jax.Array, size: int, step: int = 1) -> jax.Array:
-    """Of each image, [B, H, W, C], a square window of ``size``, at a multiple of ``step`` pixels; ``keys`` [B].
+def random_crop(keys: jax.Array, images: jax.Array, size: int, step: int = 1) -> jax.Array:
+    """A square window of ``size`` of each image, [B, H, W, C], at a multiple of ``step`` pixels; ``keys`` [B].
 
-    Of pairs for super-resolution both at one place, inputs 4 times smaller than images:
-    ``cut(keys, images, 96, step=4)`` and ``cut(keys, inputs, 24)``.
+    Pairs for super-resolution are cropped at one place, inputs 4 times smaller than images, by
+    ``random_crop(keys, images, 96, step=4)`` and ``random_crop(keys, inputs, 24)``.
 
     Raises:
-      ValueError: images are smaller, or ``size`` or ``step`` is below 1.
+      ValueError: ``size`` is below 1 or larger than the images, or ``step`` is below 1.
     """
     height, width = images.shape[1:3]
-    if not 1 <= size <= min(height, width) or step < 1:
-        raise ValueError(
-            f"cut(size={size}, step={step}) of images of {height} x {width}: a size of 1 to the least of them"
-        )
-    return windows(keys, images, (size, size), _CUT, step)
+    if not 1 <= size <= min(height, width):
+        raise ValueError(f"`size` must be from 1 to {min(height, width)} for images of {height} x {width}, got {size}.")
+    if step < 1:
+        raise ValueError(f"`step` must be at least 1, got {step}.")
+    return random_windows(keys, images, (size, size), _CROP, step)
 
 
-def jitter(keys: jax.Array, images: jax.Array, size: int) -> jax.Array:
-    """Of each image, [B, H, W, C], enlarged to the height ``size``, a window of its own size; ``keys`` [B].
+def resize_and_crop(keys: jax.Array, images: jax.Array, size: int) -> jax.Array:
+    """Images, [B, H, W, C], enlarged to the height ``size``, and of each a window of its own size; ``keys`` [B].
 
-    pix2pix's, of 286 for 256 (Isola et al. 2017, 1611.07004); bicubic, cut to [-1, 1].
+    This is pix2pix's random jitter, 286 for images of 256 (Isola et al. 2017, 1611.07004); bicubic, clipped to [-1, 1].
 
     Raises:
       ValueError: ``size`` is below the images' height.
     """
     height, width = images.shape[1:3]
     if size < height:
-        raise ValueError(f"jitter(size={size}) of images of {height} x {width}: at least {height}")
-    enlarged = jnp.clip(bicubic(images, size=(size, round(width * size / height))), -1, 1).astype(images.dtype)
-    return windows(keys, enlarged, (height, width), _JITTER)
+        raise ValueError(f"`size` must be at least the images' height, {height}, got {size}.")
+    enlarged = jnp.clip(resize_bicubic(images, size=(size, round(width * size / height))), -1, 1).astype(images.dtype)
+    return random_windows(keys, enlarged, (height, width), _JITTER)
 
 
-def windows(keys: jax.Array, padded: jax.Array, size: tuple[int, int], fold: int, step: int = 1) -> jax.Array:
-    """Of each image, [B, H, W, C], a window of ``size``, drawn from its key, [B], with ``fold`` folded in.
+def random_windows(keys: jax.Array, images: jax.Array, size: tuple[int, int], fold: int, step: int = 1) -> jax.Array:
+    """A window of ``size``, (height, width), of each image, [B, H, W, C].
 
-    It is anywhere, or where both coordinates are multiples of ``step``.
+    Args:
+      keys: one for each example, [B].
+      images: at least as large as a window.
+      size: of the window.
+      fold: a number that is folded into the keys, so that other draws with the same keys are independent.
+      step: both coordinates of a window's corner are multiples of it.
     """
-    places = jnp.array([(n - m) // step + 1 for n, m in zip(padded.shape[1:3], size)])
+    places = jnp.array([(n - m) // step + 1 for n, m in zip(images.shape[1:3], size)])
 
     def window(key, image):
         y, x = step * jax.random.randint(jax.random.fold_in(key, fold), (2,), 0, places)
         return lax.dynamic_slice(image, (y, x, 0), (*size, image.shape[-1]))
 
-    return jax.vmap(window)(keys, padded)
+    return jax.vmap(window)(keys, images)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
-from jaxgan.data.images import EXTENSIONS, Files, image_files
+from jaxgan.data.images import EXTENSIONS, Files, find_images
 
 
 def list_images(path: Path) -> tuple[Files, list[str]]:
@@ -18,7 +18,7 @@ def list_images(path: Path) -> tuple[Files, list[str]]:
         raise ValueError(
             f"{path}: no image that is known; of a video give the frames: ffmpeg -i {path.name} frames/%05d.png"
         )
-    return image_files(path)
+    return find_images(path)
 
 
 def output_paths(names: Sequence[str], out: Path, formats: Collection[str] = ()) -> dict[str, Path]:

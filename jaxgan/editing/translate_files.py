@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from jaxgan import media
 from jaxgan.core import system
 from jaxgan.core.files import writing_out
-from jaxgan.data.images import Files, converted, decoded
+from jaxgan.data.images import Files, convert_channels, decode
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.translator import Translator
 
@@ -108,11 +108,11 @@ def _output_paths(names: list[str], images: Path, out: Path) -> dict[str, Path]:
 
 def _read_picture(files: Files, name: str, channels: int) -> Picture:
     def read_frames(image: Image.Image) -> Picture:
-        frames = [np.asarray(converted(frame.copy(), channels)) for frame in ImageSequence.Iterator(image)]
+        frames = [np.asarray(convert_channels(frame.copy(), channels)) for frame in ImageSequence.Iterator(image)]
         stacked = np.stack(frames).reshape(len(frames), *frames[0].shape[:2], channels)
         return Picture(stacked, 1000 / (image.info.get("duration") or FRAME_MILLISECONDS), image.mode)
 
-    return decoded(files, name, read_frames)
+    return decode(files, name, read_frames)
 
 
 def _with_mask(picture: Picture, name: str, mask_files: tuple[Files, list[str]]) -> Picture:

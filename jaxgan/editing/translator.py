@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxgan import media
 from jaxgan.data import degrade
-from jaxgan.data.tiles import starts
+from jaxgan.data.tiles import window_starts
 from jaxgan.export.stablehlo import MIN_SIDE, TranslationDirection
 
 TILE_SIDES = (1024, 768, 512, 384, 256, 192, 128, 64)  # the largest that fits in memory is taken
@@ -117,7 +117,7 @@ class Translator:
         height, width, _ = image.shape
         factor = min(1.0, side / max(height, width))
         size = max(MIN_SIDE, round(height * factor)), max(MIN_SIDE, round(width * factor))
-        thumbnail = np.asarray(jnp.clip(degrade.bicubic(jnp.asarray(image)[None], size=size), -1, 1))[0]
+        thumbnail = np.asarray(jnp.clip(degrade.resize_bicubic(jnp.asarray(image)[None], size=size), -1, 1))[0]
         return self._compute_moments(self._weights, self._pad(thumbnail), *self._random_inputs(index))
 
     def _in_tiles(self, image: np.ndarray, index: int, side: int) -> np.ndarray:
@@ -130,8 +130,8 @@ class Translator:
         weight = (fade[:, None] * fade[None])[..., None]
         sums, weights = None, np.zeros((image.shape[0] * scale, image.shape[1] * scale, 1), np.float32)
         stride = side - side // OVERLAP
-        for top in starts(image.shape[0], side, stride):
-            for left in starts(image.shape[1], side, stride):
+        for top in window_starts(image.shape[0], side, stride):
+            for left in window_starts(image.shape[1], side, stride):
                 tile = self._whole(image[top : top + side, left : left + side], index, moments)
                 sums = np.zeros((*weights.shape[:2], tile.shape[-1]), np.float32) if sums is None else sums
                 at = tuple(slice(start * scale, (start + side) * scale) for start in (top, left))

@@ -169,7 +169,7 @@ def fit(source: Source, classes: int, seed: int = 0, steps: int | None = None) -
 
     @jax.jit
     def step(params, state, batch, key):
-        images = transforms.crop(jax.random.split(key, BATCH_SIZE), normalize(batch)["image"], padding)
+        images = transforms.random_shift(jax.random.split(key, BATCH_SIZE), normalize(batch)["image"], padding)
         updates, state = adam.update(jax.grad(loss)(params, images, batch["label"], key), state)
         return optax.apply_updates(params, updates), state
 

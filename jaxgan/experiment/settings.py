@@ -97,7 +97,7 @@ class Settings:
 
     def load_examples(self, source: Source | None = None) -> Source:
         """The data that ``data`` names, or ``source`` if it is given."""
-        return load(self.data, size=self.resolution, channels=self.channels) if source is None else source
+        return load(self.data, resolution=self.resolution, channels=self.channels) if source is None else source
 
     def load_images(self, source: Source | None = None) -> Source:
         """``load_examples``, which must be square images.
@@ -198,8 +198,10 @@ class TranslationSettings(LinearDecaySettings):
           images: [B, height, width, C].
         """
         if self.jitter:
-            images = transforms.jitter(keys, images, round(images.shape[1] * 286 / 256))  # pix2pix's enlargement
-        return transforms.flip(keys, images) if self.mirror else images
+            images = transforms.resize_and_crop(
+                keys, images, round(images.shape[1] * 286 / 256)
+            )  # pix2pix's enlargement
+        return transforms.random_flip(keys, images) if self.mirror else images
 
     def load_train_and_test(
         self, load: Callable[[str, str], Source], source: Source | None = None

@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from jaxgan.data.origin import origin
+from jaxgan.data.origin import describe_origin
 from jaxgan.data.source import Unpaired
 from jaxgan.evaluation.figures import with_current_names
 from jaxgan.experiment.experiment import Experiment
@@ -134,7 +134,7 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
     else:
         names = [config["data"], *filter(None, [config.get("data_a")])]
     shape = " x ".join(map(str, source.shape))
-    origins = {f"`{name}`": origin(name) for name in names}
+    origins = {f"`{name}`": describe_origin(name) for name in names}
     return f"{len(source):,} examples of {shape} of {source.name}.\n\n{_listed(origins)}"
 
 

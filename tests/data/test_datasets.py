@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 from jaxgan import data
 from jaxgan.data import datasets
-from jaxgan.data.images import resized
+from jaxgan.data.images import resize_images
 from jaxgan.data.source import Arrays
 
 
@@ -128,7 +128,7 @@ def test_it_is_read_into_memory(prepared):
     assert isinstance(source, Arrays)
     assert source.classes == ("cat", "dog")
     assert labelled(source.read(np.arange(4))) == dict(list(EXPECTED.items())[10:])
-    small = data.load("tiny", split="test", data_dir=str(prepared), size=4)
+    small = data.load("tiny", split="test", data_dir=str(prepared), resolution=4)
     assert small.images.shape == (4, 4, 4, 3)
 
 
@@ -168,11 +168,14 @@ def test_a_label_that_is_no_class_is_left_out(tfds, tmp_path):
 def test_images_of_several_sizes_are_resized_as_they_are_read(tfds, tmp_path):
     rows = [{"image": io.BytesIO(encoded(PIXELS[i, : 4 + i], "png"))} for i in range(4)]
     source = make(tfds, tmp_path, {"image": tfds.features.Image(shape=(None, None, 3))}, rows)
-    with pytest.raises(ValueError, match=r"tiny/1\.0\.0 train: its images differ in size .*: --resolution 64"):
+    with pytest.raises(
+        ValueError,
+        match=r"tiny/1\.0\.0 train: its images differ in size .*; give the square size to make of them as `resolution`, say 64",
+    ):
         source.read(np.arange(4))
-    source = datasets.load("tiny", "train", tmp_path, size=4)
+    source = datasets.load("tiny", "train", tmp_path, resolution=4)
     assert source.shape == (4, 4, 3)
-    expected = sorted(resized(PIXELS[i : i + 1, : 4 + i], 4).tobytes() for i in range(4))
+    expected = sorted(resize_images(PIXELS[i : i + 1, : 4 + i], 4).tobytes() for i in range(4))
     assert sorted(image.tobytes() for image in source.read(np.arange(4))["image"]) == expected
 
 
@@ -207,7 +210,7 @@ def test_what_stops_a_preparation(error, told, tfds, tmp_path, monkeypatch):
             raise error
 
     monkeypatch.setattr(tfds, "builder", lambda name, **kwargs: Failing(**kwargs))
-    with pytest.raises(ValueError, match=f"data 'tiny'.*{told}"):
+    with pytest.raises(ValueError, match=f"`data` 'tiny'.*{told}"):
         datasets.load("tiny", "train", tmp_path)
 
 
@@ -216,11 +219,13 @@ def test_code_that_needs_tensorflow_names_the_extra(tfds, monkeypatch):
         raise ImportError("No module named 'tensorflow'")
 
     monkeypatch.setattr(tfds, "builder", fail)
-    with pytest.raises(ValueError, match=r"data 'tiny': TFDS needs TensorFlow .* pip install 'jaxgan\[tfds\]'"):
+    with pytest.raises(ValueError, match=r"`data` 'tiny': TFDS needs TensorFlow .* pip install 'jaxgan\[tfds\]'"):
         datasets.load("tiny")
 
 
 @pytest.mark.parametrize("name", ["my-photos", "of all names", "mnists"])
 def test_a_name_that_tfds_does_not_know(name, tmp_path):
-    with pytest.raises(ValueError, match=f"data '{name}': no such file or folder, and no TFDS dataset of that name; "):
+    with pytest.raises(
+        ValueError, match=f"`data` '{name}': no such file or folder, and no TFDS dataset of that name; "
+    ):
         data.load(name, data_dir=str(tmp_path))

@@ -41,39 +41,39 @@ def by_hand(line, count):
     ("factor", "size"), [(2, (6, 10)), (4, (3, 5)), (0.5, (24, 40)), (1 / 3, (36, 60)), (1, (12, 20))]
 )
 def test_bicubic_is_imresizes(factor, size):
-    made = jax.jit(degrade.bicubic, static_argnums=1)(IMAGES, factor)
+    made = jax.jit(degrade.resize_bicubic, static_argnums=1)(IMAGES, factor)
     assert made.shape == (3, *size, 3)
-    of_size = jax.jit(lambda images: degrade.bicubic(images, size=size))
+    of_size = jax.jit(lambda images: degrade.resize_bicubic(images, size=size))
     np.testing.assert_array_equal(made, of_size(IMAGES))
     tall = np.apply_along_axis(by_hand, 1, IMAGES.astype(float), size[0])
     np.testing.assert_allclose(made, np.apply_along_axis(by_hand, 2, tall, size[1]), atol=2e-6)
 
 
 def test_bicubic_of_other_sizes():
-    made = degrade.bicubic(IMAGES, size=(7, 30))
+    made = degrade.resize_bicubic(IMAGES, size=(7, 30))
     expected = np.apply_along_axis(by_hand, 2, np.apply_along_axis(by_hand, 1, IMAGES.astype(float), 7), 30)
     np.testing.assert_allclose(made, expected, atol=2e-6)
-    assert degrade.bicubic(IMAGES, 8).shape == (3, 2, 3, 3)  # rounded up, as MATLAB does
+    assert degrade.resize_bicubic(IMAGES, 8).shape == (3, 2, 3, 3)  # rounded up, as MATLAB does
     # The values of Matlab's imresize([1 2 3 4; ...], 0.5) for a line of 1, 2, 3, 4: symmetric about 2.5.
     line = jnp.arange(1.0, 5)[None, None, :, None] * jnp.ones((1, 4, 1, 1))
-    half = degrade.bicubic(line, 2)[0, 0, :, 0]
+    half = degrade.resize_bicubic(line, 2)[0, 0, :, 0]
     assert float(half.sum()) == pytest.approx(5, abs=1e-6)
     for wrong in ({"factor": 0}, {"factor": -1}, {"size": (0, 4)}):
-        with pytest.raises(ValueError, match="want what is above 0"):
-            degrade.bicubic(IMAGES, **wrong)
+        with pytest.raises(ValueError, match=r"must be above 0, got|must be at least 1 x 1, got"):
+            degrade.resize_bicubic(IMAGES, **wrong)
 
 
 def test_a_flat_image_stays_flat_at_its_borders():
     flat = np.full((1, 9, 11, 1), 0.3, np.float32)
     for factor in (2, 3, 0.5, 0.4):
-        np.testing.assert_allclose(degrade.bicubic(flat, factor), 0.3, atol=1e-6)
+        np.testing.assert_allclose(degrade.resize_bicubic(flat, factor), 0.3, atol=1e-6)
 
 
 def test_rounding_is_that_of_bytes():
     levels = np.arange(256, dtype=np.float32) / 127.5 - 1
-    np.testing.assert_allclose(degrade.rounded(levels), levels, atol=1e-6)
-    np.testing.assert_allclose(degrade.rounded(levels + 0.49 / 127.5), levels, atol=1e-6)
-    np.testing.assert_array_equal(degrade.rounded(np.array([-1.2, 1.01], np.float32)), [-1, 1])
+    np.testing.assert_allclose(degrade.round_to_bytes(levels), levels, atol=1e-6)
+    np.testing.assert_allclose(degrade.round_to_bytes(levels + 0.49 / 127.5), levels, atol=1e-6)
+    np.testing.assert_array_equal(degrade.round_to_bytes(np.array([-1.2, 1.01], np.float32)), [-1, 1])
 
 
 def test_luma():
@@ -83,16 +83,16 @@ def test_luma():
     np.testing.assert_allclose((y[..., 0] + 1) * 127.5, expected, atol=1e-4)
     np.testing.assert_array_equal(degrade.to_y(y), y)  # grey is luma
     bytes_ = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
-    grey = degrade.grey(bytes_ / np.float32(127.5) - 1)
+    grey = degrade.to_grey(bytes_ / np.float32(127.5) - 1)
     pillow = np.asarray(Image.fromarray(bytes_[0]).convert("L"), float)
     np.testing.assert_allclose((grey[0, ..., 0] + 1) * 127.5, pillow, atol=0.6)
-    three = degrade.grey(IMAGES, 3)
+    three = degrade.to_grey(IMAGES, 3)
     assert three.shape == IMAGES.shape
     assert (three == three[..., :1]).all()
     for colour, value in ((1.0, 1), (-1.0, -1)):
-        np.testing.assert_allclose(degrade.grey(jnp.full((1, 2, 2, 3), colour)), value, atol=1e-6)
-    for make in (degrade.to_y, degrade.grey, degrade.edges):
-        with pytest.raises(ValueError, match=r"luma of images \(3, 12, 20, 2\): want \[B, H, W, 3\] or \[B, H, W, 1\]"):
+        np.testing.assert_allclose(degrade.to_grey(jnp.full((1, 2, 2, 3), colour)), value, atol=1e-6)
+    for make in (degrade.to_y, degrade.to_grey, degrade.draw_edges):
+        with pytest.raises(ValueError, match=r"Images must be \[B, H, W, 3\] or \[B, H, W, 1\], got \(3, 12, 20, 2\)"):
             make(IMAGES[..., :2])
 
 
@@ -100,12 +100,14 @@ def test_lines_are_where_edges_are():
     x = np.full((3, 16, 16, 1), -0.5, np.float32)
     x[0, :, 8:] = 0.5
     x[1, 5:] = 0.5
-    lines = np.asarray(degrade.edges(x))
+    lines = np.asarray(degrade.draw_edges(x))
     assert lines.shape == (3, 16, 16, 1)
     assert (lines[0, :, [i for i in range(16) if i != 7]] == 1).all() and (lines[0, :, 7] == -1).all()
     assert (lines[1, [i for i in range(16) if i != 4]] == 1).all() and (lines[1, 4] == -1).all()
     assert (lines[2] == 1).all()
-    again = jax.jit(degrade.edges)(jnp.asarray(x[:1]))  # of two equal slopes the same is taken, however it is compiled
+    again = jax.jit(degrade.draw_edges)(
+        jnp.asarray(x[:1])
+    )  # of two equal slopes the same is taken, however it is compiled
     np.testing.assert_array_equal(again, lines[:1])
 
 
@@ -113,7 +115,7 @@ def test_lines_are_where_edges_are():
 def test_slanted_lines_are_thin(turn):
     y, x = np.mgrid[:32, :32]
     image = np.where((y + x if turn else y - x + 31) > 31, 0.8, -0.8).astype(np.float32)[None, ..., None]
-    lines = np.asarray(degrade.edges(image, channels=3))
+    lines = np.asarray(degrade.draw_edges(image, channels=3))
     assert lines.shape == (1, 32, 32, 3)
     dark = (lines[0, ..., 0] < 0)[4:-4]
     assert (dark.sum(1) >= 1).all() and dark.sum(1).mean() < 2.5
@@ -123,10 +125,10 @@ def test_slanted_lines_are_thin(turn):
 def test_a_darker_picture_has_the_same_lines():
     x = np.cumsum(np.random.default_rng(0).normal(size=(2, 32, 32, 1)), 1).astype(np.float32)
     x = x / abs(x).max()
-    np.testing.assert_allclose(degrade.edges(x), degrade.edges(0.5 * x - 0.5), atol=0.05)
-    assert degrade.edges(x).min() == -1 and degrade.edges(x).max() == 1
-    with pytest.raises(ValueError, match=r"edges\(sigma=0\)"):
-        degrade.edges(x, sigma=0)
+    np.testing.assert_allclose(degrade.draw_edges(x), degrade.draw_edges(0.5 * x - 0.5), atol=0.05)
+    assert degrade.draw_edges(x).min() == -1 and degrade.draw_edges(x).max() == 1
+    with pytest.raises(ValueError, match="`sigma` must be above 0, got 0"):
+        degrade.draw_edges(x, sigma=0)
 
 
 KEYS = sample_keys(0, 500)
@@ -135,7 +137,7 @@ KEYS = sample_keys(0, 500)
 @pytest.mark.parametrize(("share", "size"), [(0.25, (32, 32)), (0.25, (16, 40)), (0.75, (32, 32)), (0.01, (8, 8))])
 def test_holes(share, size):
     x = jnp.asarray(np.random.default_rng(0).uniform(0.5, 1, (500, *size, 3)), jnp.float32)
-    holed = np.asarray(jax.jit(degrade.masked, static_argnums=2)(x, KEYS, share))
+    holed = np.asarray(jax.jit(degrade.mask_rectangle, static_argnums=2)(x, KEYS, share))
     assert holed.shape == (500, *size, 4)
     mask = holed[..., 3] == 1
     assert (holed[..., 3][~mask] == -1).all()
@@ -158,17 +160,17 @@ def test_holes(share, size):
 
 def test_a_hole_is_an_examples_own():
     x = jnp.ones((500, 12, 12, 1))
-    whole = degrade.masked(x, KEYS)
-    np.testing.assert_array_equal(degrade.masked(x[37:64], KEYS[37:64]), whole[37:64])
+    whole = degrade.mask_rectangle(x, KEYS)
+    np.testing.assert_array_equal(degrade.mask_rectangle(x[37:64], KEYS[37:64]), whole[37:64])
     assert len(np.unique(np.asarray(whole).reshape(500, -1), axis=0)) > 100
     for share in (0, 1, -1):
-        with pytest.raises(ValueError, match=r"masked\(share=-?\d\): want a share between 0 and 1"):
-            degrade.masked(x, KEYS, share)
+        with pytest.raises(ValueError, match=r"`share` must be between 0 and 1, got -?\d"):
+            degrade.mask_rectangle(x, KEYS, share)
 
 
 @pytest.mark.parametrize(
     "make",
-    [lambda x: degrade.bicubic(x, 1 / 4), lambda x: degrade.bicubic(x, 1 / 2), degrade.edges],
+    [lambda x: degrade.resize_bicubic(x, 1 / 4), lambda x: degrade.resize_bicubic(x, 1 / 2), degrade.draw_edges],
     ids=[4, 2, "edges"],
 )
 def test_images_of_sizes_that_an_export_does_not_know(make):
@@ -180,8 +182,10 @@ def test_images_of_sizes_that_an_export_does_not_know(make):
 
 def test_what_an_export_cannot_do():
     shape = jax.export.symbolic_shape("b, h, w, 3", constraints=["h >= 8", "w >= 8"])
-    with pytest.raises(ValueError, match=r"bicubic\(factor=4, size=None\): of images of sizes not known, 1 / n"):
-        jax.eval_shape(lambda x: degrade.bicubic(x, 4), jax.ShapeDtypeStruct(shape, jnp.float32))
+    with pytest.raises(
+        ValueError, match=r"unknown size are only enlarged by a whole number, .* got `factor` 4 and `size` None"
+    ):
+        jax.eval_shape(lambda x: degrade.resize_bicubic(x, 4), jax.ShapeDtypeStruct(shape, jnp.float32))
 
 
 # Set5's and Set14's mean PSNR of bicubic, as their papers have it to 0.02: on rounded Y, without ``factor`` pixels of border.
@@ -206,9 +210,9 @@ def test_the_psnr_of_bicubic(name, factor, test_data):
             pixels = np.asarray(Image.open(io.BytesIO(tar.extractfile(member).read())), np.float32)
             pixels = pixels.reshape(1, *pixels.shape[:2], -1)  # bridge.png is grey
             height, width = (n // factor * factor for n in pixels.shape[1:3])
-            y = degrade.rounded(degrade.to_y(pixels[:, :height, :width] / 127.5 - 1))
-            small = degrade.rounded(degrade.bicubic(y, factor))
-            large = degrade.rounded(degrade.bicubic(small, 1 / factor))
+            y = degrade.round_to_bytes(degrade.to_y(pixels[:, :height, :width] / 127.5 - 1))
+            small = degrade.round_to_bytes(degrade.resize_bicubic(y, factor))
+            large = degrade.round_to_bytes(degrade.resize_bicubic(small, 1 / factor))
             inside = (slice(None), slice(factor, -factor), slice(factor, -factor))
             found.append(psnr(np.asarray(y[inside]), np.asarray(large[inside]))[0])
     assert len(found) == int(name.removeprefix("CSet"))

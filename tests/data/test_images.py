@@ -12,7 +12,7 @@ from helpers.files import archive, encoded, folder
 from PIL import Image, ImageOps
 
 from jaxgan import data
-from jaxgan.data.images import ImageFiles, fitted, resized
+from jaxgan.data.images import ImageFiles, convert_channels, crop_to_square, resize_images
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (8, 8), np.uint8)
@@ -248,7 +248,7 @@ def test_a_zip_is_its_folder(tmp_path):
         f"{kind}/{i}.png": encoded(RNG.integers(0, 256, (9, 12, 3), np.uint8), "png") for kind in "ba" for i in range(9)
     }
     one, other = (
-        data.load(str(make(tmp_path / name, files)), size=8) for make, name in ((folder, "a"), (archive, "a.zip"))
+        data.load(str(make(tmp_path / name, files)), resolution=8) for make, name in ((folder, "a"), (archive, "a.zip"))
     )
     assert one.classes == other.classes == ("a", "b")
     for name in ("image", "label"):
@@ -259,7 +259,7 @@ def test_a_zip_is_its_folder(tmp_path):
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_resizing_is_pillows_lanczos_of_the_centred_square(shape, mode, tmp_path):
     image = Image.fromarray(RNG.integers(0, 256, (*shape, 3), np.uint8)).convert(mode)
-    source = ImageFiles(folder(tmp_path, {"a.png": encoded(image, "png")}), size=16)
+    source = ImageFiles(folder(tmp_path, {"a.png": encoded(image, "png")}), resolution=16)
     expected = ImageOps.fit(image, (16, 16), Image.Resampling.LANCZOS, centering=(0.5, 0.5))
     np.testing.assert_array_equal(everything(source)["image"][0], np.asarray(expected).reshape(source.shape))
 
@@ -268,7 +268,7 @@ def test_the_centre_is_what_is_kept(tmp_path):
     wide = np.zeros((16, 48), np.uint8)
     wide[:, 16:32] = GREY.repeat(2, 0).repeat(2, 1)
     path = folder(tmp_path, {"tall.png": encoded(wide.T, "png"), "wide.png": encoded(wide, "png")})
-    tall, wide_image = everything(ImageFiles(path, size=16))["image"][..., 0]
+    tall, wide_image = everything(ImageFiles(path, resolution=16))["image"][..., 0]
     np.testing.assert_array_equal(wide_image, wide[:, 16:32])
     np.testing.assert_array_equal(tall, wide[:, 16:32].T)
 
@@ -276,25 +276,27 @@ def test_the_centre_is_what_is_kept(tmp_path):
 def test_fine_detail_shrinks_to_grey_and_not_to_stripes(tmp_path):
     board = (np.add.outer(np.arange(63), np.arange(63)) % 2 * 255).astype(np.uint8)
     # Sampled at every 9th pixel without a filter, it would be as black and white as before.
-    source = ImageFiles(folder(tmp_path, {"a.png": encoded(board, "png"), "b.png": encoded(board > 0, "png")}), size=7)
+    source = ImageFiles(
+        folder(tmp_path, {"a.png": encoded(board, "png"), "b.png": encoded(board > 0, "png")}), resolution=7
+    )
     np.testing.assert_allclose(everything(source)["image"], 127.5, atol=12)
 
 
 def test_arrays_are_resized_like_files(tmp_path):
     images = RNG.integers(0, 256, (3, 20, 30, 3), np.uint8)
     expected = [np.asarray(ImageOps.fit(Image.fromarray(x), (8, 8), Image.Resampling.LANCZOS)) for x in images]
-    np.testing.assert_array_equal(resized(images, 8), expected)
+    np.testing.assert_array_equal(resize_images(images, 8), expected)
     np.save(tmp_path / "a.npy", images)
-    np.testing.assert_array_equal(everything(data.load(str(tmp_path / "a.npy"), size=8))["image"], expected)
+    np.testing.assert_array_equal(everything(data.load(str(tmp_path / "a.npy"), resolution=8))["image"], expected)
 
 
-def test_fitted_does_not_look_outside_of_what_is_opaque():
+def test_resizing_does_not_look_outside_of_what_is_opaque():
     """The colour below alpha 0 is anything; it may not bleed into its neighbours as they are resized."""
     pixels = np.zeros((32, 32, 4), np.uint8)
     pixels[:, :16] = [0, 255, 0, 0]
     pixels[:, 16:] = [255, 0, 0, 255]
     for channels in (3, 4):
-        image = fitted(Image.fromarray(pixels), 9, channels)
+        image = crop_to_square(convert_channels(Image.fromarray(pixels), channels), 9)
         if channels == 3:
             assert (image[..., 1] == image[..., 2]).all()
         else:
@@ -302,7 +304,7 @@ def test_fitted_does_not_look_outside_of_what_is_opaque():
 
 
 @pytest.mark.parametrize("side", [11, 20])
-@pytest.mark.parametrize("asked", [{}, {"size": 8, "channels": 3}])
+@pytest.mark.parametrize("asked", [{}, {"resolution": 8, "channels": 3}])
 def test_a_decompression_bomb_is_refused_by_name(side, asked, tmp_path, monkeypatch):
     """At 100 pixels, Pillow itself warns of 121 and refuses 400; the user may have silenced its warnings."""
     path = folder(tmp_path, {"a.png": png(0), "bomb.png": png(0, side)})
@@ -317,7 +319,7 @@ def test_a_decompression_bomb_is_refused_by_name(side, asked, tmp_path, monkeypa
 def test_a_member_that_unpacks_to_too_much_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = archive(tmp_path / "a.zip", {"a.png": png(0), "b.png": bytes(5000)})
     assert path.stat().st_size < 1000
-    monkeypatch.setattr("jaxgan.data.images.MOST_BYTES", 4000)
+    monkeypatch.setattr("jaxgan.data.images.MAX_BYTES", 4000)
     with pytest.raises(ValueError, match=r"its member 'b\.png' unpacks to 5,000 bytes; that is no image"):
         ImageFiles(path)
 

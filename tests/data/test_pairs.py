@@ -7,7 +7,7 @@ from PIL import Image
 
 from jaxgan import data
 from jaxgan.data import Arrays, pairs
-from jaxgan.data.images import resized
+from jaxgan.data.images import resize_images
 from jaxgan.data.source import Subset, hold_out, size_in_bytes
 
 RNG = np.random.default_rng(0)
@@ -50,9 +50,9 @@ def test_halves_keep_their_shape_or_are_made_one_size(tmp_path):
     path = folder(tmp_path, {"a.png": beside(*wide)})
     check_one = everything(pairs.load(str(path)))
     np.testing.assert_array_equal(check_one["input"][0], wide[0])
-    made = everything(pairs.load(str(path), size=4))
-    np.testing.assert_array_equal(made["input"], resized(wide[:1], 4))
-    np.testing.assert_array_equal(made["image"], resized(wide[1:], 4))
+    made = everything(pairs.load(str(path), resolution=4))
+    np.testing.assert_array_equal(made["input"], resize_images(wide[:1], 4))
+    np.testing.assert_array_equal(made["image"], resize_images(wide[1:], 4))
 
 
 def test_a_pair_that_exif_turns(tmp_path):
@@ -76,9 +76,9 @@ def test_files_of_equal_names(make, tmp_path):
     check(pairs.load(str(images), str(inputs)), RIGHT, LEFT)
     check(pairs.EqualNames(images, inputs), RIGHT, LEFT)
     assert pairs.load(str(images), str(inputs)).name == f"{inputs} to {images}"
-    made = everything(pairs.load(str(images), str(inputs), size=4))
-    np.testing.assert_array_equal(made["image"], resized(RIGHT, 4))
-    np.testing.assert_array_equal(made["input"], resized(LEFT, 4))
+    made = everything(pairs.load(str(images), str(inputs), resolution=4))
+    np.testing.assert_array_equal(made["image"], resize_images(RIGHT, 4))
+    np.testing.assert_array_equal(made["input"], resize_images(LEFT, 4))
 
 
 def test_names_with_points_and_sub_folders(tmp_path):
@@ -101,13 +101,13 @@ def test_inputs_that_are_smaller_by_a_factor(tmp_path):
     inputs = folder(tmp_path / "low", {f"{i}.png": encoded(x, "png") for i, x in enumerate(small)})
     images = folder(tmp_path / "high", {f"{i}.png": encoded(x, "png") for i, x in enumerate(RIGHT)})
     check(pairs.load(str(images), str(inputs), scale=2), RIGHT, small)
-    made = everything(pairs.load(str(images), str(inputs), scale=2, size=4))
-    np.testing.assert_array_equal(made["image"], resized(RIGHT, 4))
-    np.testing.assert_array_equal(made["input"], resized(small, 2))
+    made = everything(pairs.load(str(images), str(inputs), scale=2, resolution=4))
+    np.testing.assert_array_equal(made["image"], resize_images(RIGHT, 4))
+    np.testing.assert_array_equal(made["input"], resize_images(small, 2))
     np.savez(tmp_path / "both.npz", images=RIGHT, inputs=small)
     check(pairs.load(str(tmp_path / "both.npz"), scale=2), RIGHT, small)
-    made = everything(pairs.load(str(tmp_path / "both.npz"), scale=2, size=4))
-    np.testing.assert_array_equal(made["input"], resized(small, 2))
+    made = everything(pairs.load(str(tmp_path / "both.npz"), scale=2, resolution=4))
+    np.testing.assert_array_equal(made["input"], resize_images(small, 2))
 
 
 def test_arrays(tmp_path):
@@ -164,31 +164,31 @@ MANY = {f"{i}.png": noise() for i in range(5)}
 # What is wrong: (makes it, what is asked, what is told).
 BAD = {
     "odd width": (lambda p: side(p, a=WIDE, b=noise((17, 8))), {}, r"data: b\.png is 17 x 8, and an odd width has no two halves"),
-    "halves of two sizes": (lambda p: side(p, a=WIDE, b=noise((16, 9))), {}, r"halves: a\.png is 8 x 8, b\.png is 8 x 9; say which square size"),
-    "truncated pair": (lambda p: side(p, a=WIDE, b=noise((128, 64))[:-2000]), {"size": 8}, r"b\.png cannot be decoded"),
+    "halves of two sizes": (lambda p: side(p, a=WIDE, b=noise((16, 9))), {}, r"halves: a\.png is 8 x 8, b\.png is 8 x 9; give the square size"),
+    "truncated pair": (lambda p: side(p, a=WIDE, b=noise((128, 64))[:-2000]), {"resolution": 8}, r"b\.png cannot be decoded"),
     "no image": (lambda p: side(p, a=b"no png"), {}, r"a\.png is no image that Pillow knows"),
     "nothing": (lambda p: [folder(p / "data", {"a.txt": b""})], {}, r"no image in it \(1 other files\)"),
-    "scale of halves": (lambda p: side(p, a=WIDE), {"scale": 2}, "scale 2: the halves of a file are of one size"),
-    "a direction": (lambda p: side(p, a=WIDE), {"direction": "BtoA"}, "direction 'BtoA': want left-to-right or right-to-left"),
-    "a direction of two": (lambda p: two(p, MANY, MANY), {"direction": "right-to-left"}, "of files side by side; .* is none, swap"),
+    "scale of halves": (lambda p: side(p, a=WIDE), {"scale": 2}, "`scale` must be 1 for the halves of a file, got 2"),
+    "a direction": (lambda p: side(p, a=WIDE), {"direction": "BtoA"}, "`direction` must be left-to-right or right-to-left, got 'BtoA'"),
+    "a direction of two": (lambda p: two(p, MANY, MANY), {"direction": "right-to-left"}, "is for files side by side, and .* has none; swap"),
     "unmatched": (lambda p: two(p, {**MANY, "x.png": b"", "y.png": noise()}, {**MANY, "z.png": noise()}), {}, r"x\.png is no image"),
     "alone": (lambda p: two(p, {**MANY, "x.png": noise()}, {**MANY, "z.jpg": noise()}), {}, r"inputs to .*images: 2 of 7 names are in one of them alone: x \(images only\), z \(inputs only\); an image"),
     "many alone": (lambda p: two(p, MANY, {"6.png": noise()}), {}, r"6 of 6 names .*: 0 \(images only\), 1 \(images only\), 2 \(images only\), \.\.\.; an image and its input have equal names"),
     "twice": (lambda p: two(p, MANY, {**MANY, "3.gif": noise()}), {}, r"inputs: 3\.gif and 3\.png have one name, but for the extension; remove"),
-    "sizes in a pair": (lambda p: two(p, {**MANY, "3.png": noise((8, 9))}, MANY), {"size": 8}, r"image 3\.png is 8 x 9, its input 3\.png 8 x 8; both are of one size$"),
-    "a factor not said": (lambda p: two(p, {"a.png": noise((16, 32))}, {"a.jpg": noise((8, 16))}), {}, r"image a\.png is 16 x 32, its input a\.jpg 8 x 16; both are of one size; say scale 2"),
-    "another factor": (lambda p: two(p, {"a.png": noise((16, 32))}, {"a.jpg": noise((8, 16))}), {"scale": 4}, r"at scale 4 an image is 4 times as high and wide; say scale 2"),
-    "sizes of pairs": (lambda p: two(p, *[{**MANY, "3.png": noise((9, 9))}] * 2), {}, r"images: 0\.png is 8 x 8, 3\.png is 9 x 9; say which square size"),
+    "sizes in a pair": (lambda p: two(p, {**MANY, "3.png": noise((8, 9))}, MANY), {"resolution": 8}, r"image 3\.png is 8 x 9, its input 3\.png 8 x 8; an image and its input must have one size\.$"),
+    "a factor not said": (lambda p: two(p, {"a.png": noise((16, 32))}, {"a.jpg": noise((8, 16))}), {}, r"image a\.png is 16 x 32, its input a\.jpg 8 x 16; an image and its input must have one size; give `scale` 2"),
+    "another factor": (lambda p: two(p, {"a.png": noise((16, 32))}, {"a.jpg": noise((8, 16))}), {"scale": 4}, r"with `scale` 4, an image must be 4 times as high and wide as its input; give `scale` 2"),
+    "sizes of pairs": (lambda p: two(p, *[{**MANY, "3.png": noise((9, 9))}] * 2), {}, r"images: 0\.png is 8 x 8, 3\.png is 9 x 9; give the square size"),
     "truncated input": (lambda p: two(p, {"a.png": noise((64, 64))}, {"a.png": noise((64, 64))[:-2000]}), {}, r"inputs: a\.png cannot be decoded"),
-    "a size that does not divide": (lambda p: two(p, MANY, MANY), {"size": 10, "scale": 4}, "size 10: scale 4 does not divide it"),
-    "no scale": (lambda p: two(p, MANY, MANY), {"scale": 0}, "scale 0: at least 1"),
-    "no size": (lambda p: two(p, MANY, MANY), {"size": 0}, "size 0: at least 1"),
-    "two kinds": (lambda p: [*side(p, a=WIDE), *saved(p, images=BYTES)], {}, "one holds files and the other arrays; want two of a kind"),
+    "a size that does not divide": (lambda p: two(p, MANY, MANY), {"resolution": 10, "scale": 4}, "`resolution` must be divisible by `scale`, 4, got 10"),
+    "no scale": (lambda p: two(p, MANY, MANY), {"scale": 0}, "`scale` must be at least 1, got 0"),
+    "no size": (lambda p: two(p, MANY, MANY), {"resolution": 0}, "`resolution` must be at least 1, got 0"),
+    "two kinds": (lambda p: [*side(p, a=WIDE), *saved(p, images=BYTES)], {}, "must both hold image files, or both arrays"),
     "nowhere": (lambda p: [p / "nowhere"], {}, "nowhere': no such file or folder; pairs are a folder, a .zip or a .npz, or two of them"),
-    "a file of another kind": (lambda p: [folder(p, {"a.csv": b"1,2"}) / "a.csv"], {}, "not a file of such; pairs are"),
+    "a file of another kind": (lambda p: [folder(p, {"a.csv": b"1,2"}) / "a.csv"], {}, "a file of another kind; pairs are"),
     "no inputs": (lambda p: saved(p, images=BYTES), {}, "no array 'inputs' in it, but images"),
     "lengths": (lambda p: saved(p, images=BYTES, inputs=BYTES[:3]), {}, "4 images and 3 inputs; want one each"),
-    "sizes of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :4]), {}, "images of 8 x 8 and inputs of 8 x 4, at scale 1; want images 1 times"),
+    "sizes of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :4]), {}, "images of 8 x 8 and inputs of 8 x 4; an image and its input must have one size"),
     "no pixels": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :, 0]), {}, r"images \(8, 8, 1\) and inputs \(8, 1\); want \[N, height, width, C\]"),
     "range of inputs": (lambda p: saved(p, images=BYTES, inputs=BYTES + 7.0), {}, r"a\.npz: inputs from 7 to 7; float images are in \[-1, 1\]"),
     "objects": (lambda p: saved(p, images=BYTES, inputs=np.array([{}] * 4, object)), {}, "not an array file that can be trusted, .*inputs=inputs"),

@@ -11,25 +11,25 @@ from jaxgan.data import Arrays, photos, unpaired
 
 def test_scikit_learns_are_its_own():
     for name in ("china", "flower"):
-        np.testing.assert_array_equal(photos.opened(name), load_sample_image(f"{name}.jpg"))
+        np.testing.assert_array_equal(photos.load_photo(name), load_sample_image(f"{name}.jpg"))
 
 
 @pytest.mark.parametrize("name", [*photos.COLOUR, *photos.GREY])
 def test_each_photograph_is_there(name):
-    pixels = photos.opened(name)
+    pixels = photos.load_photo(name)
     assert pixels.dtype == np.uint8
     assert pixels.shape[2] == (1 if name in photos.GREY else 3)
     assert min(pixels.shape[:2]) >= 300
     assert pixels.std() > 20
-    assert photos.opened(name, 3).shape == (*pixels.shape[:2], 3)
+    assert photos.load_photo(name, 3).shape == (*pixels.shape[:2], 3)
 
 
 def test_tiles_for_tests_share_no_pixel_with_those_for_training(monkeypatch):
     """Of a picture whose pixels are their own numbers."""
     numbered = np.arange(200 * 300, dtype=np.uint32)[:, None].view(np.uint8).reshape(200, 300, 4)
-    monkeypatch.setattr(photos, "opened", lambda photo, channels: numbered)
+    monkeypatch.setattr(photos, "load_photo", lambda photo, channels: numbered)
     for size in (16, 30, 64):
-        parts = {split: photos.load("photos:china", size=size, split=split) for split in ("train", "test")}
+        parts = {split: photos.load("photos:china", resolution=size, split=split) for split in ("train", "test")}
         train, test = (np.unique(np.ascontiguousarray(x.images).view(np.uint32)) for x in parts.values())
         assert not set(train.tolist()) & set(test.tolist())
         y, x = np.divmod(test, 300)
@@ -52,7 +52,7 @@ def test_photos_by_name(split):
         if (whole[y, x] == tile[0, 0]).all() and (whole[y : y + 64, x : x + 64] == tile).all()
     ]  # fmt: skip
     assert found
-    assert data.load("photos:china", size=32, channels=1, split=split).shape == (32, 32, 1)
+    assert data.load("photos:china", resolution=32, channels=1, split=split).shape == (32, 32, 1)
 
 
 def test_all_of_them():
@@ -61,7 +61,7 @@ def test_all_of_them():
     assert len(source) == sum(len(photos.load(f"photos:{name}")) for name in photos.COLOUR) > 3000
     grass, gravel = (data.load(f"photos:{name}") for name in ("grass", "gravel"))
     assert grass.shape == (64, 64, 1)
-    both = unpaired.load("photos:gravel", "photos:grass", size=32)
+    both = unpaired.load("photos:gravel", "photos:grass", resolution=32)
     assert both.name == "photos:grass train to photos:gravel train"
     assert [x.shape for x in both.domains.values()] == [(32, 32, 1)] * 2
     assert len(gravel) == 672
@@ -73,8 +73,12 @@ def test_what_is_not_there(monkeypatch, tmp_path):
         ("photos:tree", {}, "no such photograph; there are china, flower, astronaut, .*, gravel"),
         ("photos:", {}, "no such photograph"),
         ("photos:china", {"split": "validation"}, "no split 'validation'; it has train and test"),
-        ("photos:china", {"size": 512}, "no tile of 512 x 512 in its part for train; take a smaller size"),
-        ("photos:china", {"size": 0}, "size 0: at least 1"),
+        (
+            "photos:china",
+            {"resolution": 512},
+            "no tile of 512 x 512 in its part for train; take a smaller `resolution`",
+        ),
+        ("photos:china", {"resolution": 0}, "`resolution` must be at least 1, got 0"),
         ("photo", {"data_dir": str(tmp_path)}, "did you mean photos"),
     ):
         with pytest.raises(ValueError, match=told):
@@ -93,4 +97,4 @@ def test_an_older_package(monkeypatch, tmp_path):
         data.load("photos:rocket")
     (tmp_path / "data").mkdir()
     Image.new("RGB", (200, 100)).save(tmp_path / "data" / "rocket.jpg")
-    assert data.load("photos:rocket", size=32).shape == (32, 32, 3)
+    assert data.load("photos:rocket", resolution=32).shape == (32, 32, 3)

@@ -81,7 +81,7 @@ def test_processes_share_the_global_batch(processes):
 
 
 def test_a_batch_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="batch_size 0: at least 1"):
+    with pytest.raises(ValueError, match="`batch_size` must be at least 1, got 0"):
         Batches(examples(3), 0, seed=0)
 
 
@@ -186,5 +186,5 @@ def test_examples_that_are_held_out():
         assert rest.shape == (2,)
     assert isinstance(hold_out(whole, 5)[0], Arrays)
     for count in (0, 20):
-        with pytest.raises(ValueError, match=f"twenty: of 20 examples {count} cannot be held out; want 1 to 10"):
+        with pytest.raises(ValueError, match=f"twenty: from 1 to 10 of its 20 examples can be held out, got {count}"):
             hold_out(whole, count)

@@ -30,7 +30,7 @@ def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
     mnist = files.mnist(test_data, "t10k")
     images = mnist.images[:500]
     np.savez(tmp_path / "mnist.npz", images=images, labels=mnist.labels[:500])
-    source = data.load(str(tmp_path / "mnist.npz"), size=32)
+    source = data.load(str(tmp_path / "mnist.npz"), resolution=32)
     assert source.shape == (32, 32, 1)
     assert source.classes == tuple("0123456789")
     assert abs(float(source.read(np.arange(500))["image"].mean()) - images.mean()) < 2

@@ -5,13 +5,13 @@ import pytest
 
 from jaxgan import data
 from jaxgan.data import Arrays
-from jaxgan.data.stacked import stacked
+from jaxgan.data.stacked import stack_channels
 
 
 def test_three_digits_in_colours():
     pixels = np.arange(40, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
     labels = np.arange(40, dtype=np.int32) % 4
-    source = stacked(Arrays(pixels, labels, "forty", tuple("abcd")))
+    source = stack_channels(Arrays(pixels, labels, "forty", tuple("abcd")))
     assert (source.images == source.images[:, :1, :1]).all()
     colours = source.images[:, 0, 0]
     for colour in colours.T:
@@ -20,22 +20,22 @@ def test_three_digits_in_colours():
     assert (source.labels == (colours % 4) @ [16, 4, 1]).all()
     assert len(source.classes) == 64
     assert source.classes[source.labels[0]] == " ".join("abcd"[i % 4] for i in colours[0])
-    np.testing.assert_array_equal(source.images, stacked(Arrays(pixels, labels, "forty", tuple("abcd"))).images)
-    assert (source.images != stacked(Arrays(pixels), seed=1).images).any()
-    assert stacked(Arrays(pixels)).labels is None
-    assert stacked(Arrays(pixels, labels)).labels is None  # of how many classes is not known
+    np.testing.assert_array_equal(source.images, stack_channels(Arrays(pixels, labels, "forty", tuple("abcd"))).images)
+    assert (source.images != stack_channels(Arrays(pixels), seed=1).images).any()
+    assert stack_channels(Arrays(pixels)).labels is None
+    assert stack_channels(Arrays(pixels, labels)).labels is None  # of how many classes is not known
 
 
 def test_too_many_classes():
     pixels, labels = np.zeros((4, 2, 2, 1), np.uint8), np.arange(4)
     with pytest.raises(ValueError, match="many: 101 classes, stacked, are 1,030,301 modes; want at most 100"):
-        stacked(Arrays(pixels, labels, "many", tuple(map(str, range(101)))))
+        stack_channels(Arrays(pixels, labels, "many", tuple(map(str, range(101)))))
 
 
 def test_by_name(tmp_path):
     np.save(tmp_path / "grey.npy", np.zeros((5, 8, 8, 1), np.uint8))
     np.save(tmp_path / "colour.npy", np.zeros((5, 8, 8, 3), np.uint8))
-    assert data.load(f"stacked:{tmp_path / 'grey.npy'}", size=16).shape == (16, 16, 3)
+    assert data.load(f"stacked:{tmp_path / 'grey.npy'}", resolution=16).shape == (16, 16, 3)
     with pytest.raises(ValueError, match=r"examples of shape \(8, 8, 3\) are not stacked; want grey images"):
         data.load(f"stacked:{tmp_path / 'colour.npy'}")
     with pytest.raises(ValueError, match="examples of shape \\(2,\\) are not stacked"):

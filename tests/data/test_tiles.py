@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxgan.data import load
-from jaxgan.data.tiles import starts
+from jaxgan.data.tiles import window_starts
 
 RNG = np.random.default_rng(5)
 
@@ -19,19 +19,19 @@ def saved(folder, **sizes):
 
 def test_tiles_cover_every_image_and_are_its_pixels(tmp_path):
     images = saved(tmp_path, a=(20, 30), b=(9, 8), c=(7, 50))
-    source = load(f"tiles:{tmp_path}", size=8)
+    source = load(f"tiles:{tmp_path}", resolution=8)
     assert (len(source), source.shape) == (4 * 7 + 2, (8, 8, 3))  # c is too low for one
     tiles = source.read(np.arange(len(source)))["image"]
     np.testing.assert_array_equal(tiles[0], images["a"][:8, :8])
     np.testing.assert_array_equal(tiles[27], images["a"][-8:, -8:])
     np.testing.assert_array_equal(tiles[28:], np.stack([images["b"][:8], images["b"][1:]]))
-    assert load(f"tiles:{tmp_path}", size=8, channels=1).shape == (8, 8, 1)
+    assert load(f"tiles:{tmp_path}", resolution=8, channels=1).shape == (8, 8, 1)
 
 
 @pytest.mark.parametrize(("length", "size"), [(8, 8), (9, 8), (100, 8), (31, 30), (64, 5), (3, 1)])
 def test_windows_reach_from_end_to_end(length, size):
     apart = max(1, size // 2)
-    begin = starts(length, size, apart)
+    begin = window_starts(length, size, apart)
     assert begin[0] == 0 and begin[-1] == length - size
     assert max(np.diff(begin), default=0) <= apart
 
@@ -40,8 +40,8 @@ def test_what_cannot_be_cut_is_told(tmp_path):
     saved(tmp_path, a=(20, 30))
     with pytest.raises(ValueError, match=r"no image holds a tile of 64 x 64, the largest is 30 x 20"):
         load(f"tiles:{tmp_path}")
-    with pytest.raises(ValueError, match=r"data 'tiles:.*none': no such folder or \.zip"):
+    with pytest.raises(ValueError, match=r"`data` 'tiles:.*none': no such folder or \.zip"):
         load(f"tiles:{tmp_path / 'none'}")
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:300])
     with pytest.raises(ValueError, match=r"b\.png cannot be decoded: .*replace or remove it"):
-        load(f"tiles:{tmp_path}", size=8)
+        load(f"tiles:{tmp_path}", resolution=8)

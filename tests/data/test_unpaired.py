@@ -103,7 +103,7 @@ def test_some_of_each_are_held_out():
         for i in range(2):
             (there, kept), count = (set(numbers(part.read(np.arange(16)))[i]) for part in (rest, held)), (20, 10)[i]
             assert (there | kept, there & kept) == (set(range(count)), set())
-    with pytest.raises(ValueError, match="minus: of 10 examples 6 cannot be held out; want 1 to 5"):
+    with pytest.raises(ValueError, match="minus: from 1 to 5 of its 10 examples can be held out, got 6"):
         hold_out(source, 6)
 
 
@@ -228,10 +228,10 @@ def test_horses_and_zebras(horses, split):
         assert {x.tobytes() for x in found.images} == expected[f"{split}{name}"]
     assert source.read(np.arange(len(source))).keys() == {"image", "input"}
     assert stepping.is_resident(source)
-    small = unpaired.load("cycle_gan/horse2zebra", size=4, split=split, data_dir=path)
+    small = unpaired.load("cycle_gan/horse2zebra", resolution=4, split=split, data_dir=path)
     assert [x.shape for x in small.domains.values()] == [(4, 4, 3)] * 2
     with pytest.raises(
-        ValueError, match=r"no such split, or nothing in it; it has .*testA.*; or name the inputs' own data"
+        ValueError, match=r"no such split, or nothing in it; it has .*testA.*; or name the inputs as `data_a`"
     ):
         unpaired.load("cycle_gan/horse2zebra", split="validation", data_dir=path)
 
@@ -247,11 +247,12 @@ def test_two_sets_by_name(tmp_path, horses):
         assert source.name == f"{path / 'trainA'} to {path / 'trainB'}"
     with pytest.raises(
         ValueError,
-        match=r"both': no folder testA and no testB in it; unpaired examples are two sets, data and inputs, or one",
+        match=r"both': no folder testA and no testB in it; unpaired examples are two sets, `data` and `data_a`, or one",
     ):
         unpaired.load(str(path), split="test")
     with pytest.raises(
-        ValueError, match=r"no such file or folder, and no TFDS dataset of that name; .*; or name the inputs' own data"
+        ValueError,
+        match=r"no such file or folder, and no TFDS dataset of that name; .*; or name the inputs as `data_a`",
     ):
         unpaired.load("nothing-of-that-name", data_dir=horses[0])
     with pytest.raises(ValueError, match=r"digits/1\.0\.0 trainA: no such split"):

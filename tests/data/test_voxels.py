@@ -7,7 +7,7 @@ import pytest
 from helpers.files import folder
 
 from jaxgan import data
-from jaxgan.data import voxels
+from jaxgan.data import binvox, voxels
 
 RNG = np.random.default_rng(0)
 
@@ -34,25 +34,25 @@ def encoded(cube, header=b"#binvox 1\ndim {n} {n} {n}\ntranslate -0.5 0 1e-3\nsc
 @pytest.mark.parametrize("n", [1, 8, 9])
 def test_binvox(n):
     cube = solids(1, n)[0]
-    found = voxels.binvox(encoded(cube))
+    found = binvox.decode_binvox(encoded(cube))
     assert found.dtype == bool
     np.testing.assert_array_equal(found, cube)
-    np.testing.assert_array_equal(voxels.binvox(encoded(cube, most=3)), cube)
+    np.testing.assert_array_equal(binvox.decode_binvox(encoded(cube, most=3)), cube)
 
 
 def test_binvox_of_other_writers():
     cube = solids(1, 4)[0]
     plain = encoded(cube, b"#binvox 1\ndim 4 4 4\ndata\n")
-    np.testing.assert_array_equal(voxels.binvox(plain), cube)
-    np.testing.assert_array_equal(voxels.binvox(encoded(cube, b"#binvox 1\r\ndim 4 4 4\r\ndata\r\n")), cube)
-    second = voxels.binvox(b"#binvox 2\ndim 2 2 2\ndata\n" + bytes([0, 3, 200, 5]))
+    np.testing.assert_array_equal(binvox.decode_binvox(plain), cube)
+    np.testing.assert_array_equal(binvox.decode_binvox(encoded(cube, b"#binvox 1\r\ndim 4 4 4\r\ndata\r\n")), cube)
+    second = binvox.decode_binvox(b"#binvox 2\ndim 2 2 2\ndata\n" + bytes([0, 3, 200, 5]))
     np.testing.assert_array_equal(second.transpose(0, 2, 1).ravel(), [False] * 3 + [True] * 5)
 
 
 def test_a_run_of_255_and_long_ones():
     empty = np.zeros((16, 16, 16), bool)
     assert len(encoded(empty, b"#binvox 1\ndim 16 16 16\ndata\n")) == 28 + 2 * 17  # 4096 = 16 * 255 + 16
-    assert not voxels.binvox(encoded(empty)).any()
+    assert not binvox.decode_binvox(encoded(empty)).any()
 
 
 def dims(text, runs=bytes([0, 8])):
@@ -87,14 +87,14 @@ BINVOX = {
 @pytest.mark.parametrize(("content", "told"), BINVOX.values(), ids=BINVOX.keys())
 def test_malformed_binvox(content, told, tmp_path):
     with pytest.raises(ValueError, match=told.replace("(", r"\(")):
-        voxels.binvox(content)
+        binvox.decode_binvox(content)
     path = folder(tmp_path / "models", {"chairs/good.binvox": encoded(solids(1, 2)[0]), "chairs/one.binvox": content})
     with pytest.raises(ValueError, match=r"models: chairs/one.binvox cannot be decoded: .*; replace or remove it"):
         voxels.load(str(path))
 
 
 def test_a_file_longer_than_any_cube_is_not_unpacked(monkeypatch, tmp_path):
-    monkeypatch.setattr(voxels, "MOST_SIDE", 2)
+    monkeypatch.setattr(binvox, "MAX_BYTES", 1040)
     path = folder(tmp_path, {"a.binvox": dims(b"2 2 2", bytes([0, 1] * 600))})
     with pytest.raises(ValueError, match=r"a.binvox cannot be decoded: more than 1,040 bytes"):
         voxels.load(str(path))
@@ -112,7 +112,7 @@ def test_a_folder_of_binvox_has_classes(tmp_path):
     assert batch["image"].dtype == np.uint8
     floats = np.asarray(data.normalize(batch)["image"])
     np.testing.assert_array_equal(floats, np.where(cubes[[2, 0, 1], ..., None], 1.0, -1.0))
-    desks = voxels.load(str(path), only="desk")
+    desks = voxels.load(str(path), category="desk")
     assert (len(desks), desks.classes, desks.name) == (2, (), f"{path}, desk")
     np.testing.assert_array_equal(desks.read(np.arange(2))["image"], batch["image"][1:])
 
@@ -120,15 +120,15 @@ def test_a_folder_of_binvox_has_classes(tmp_path):
 def test_files_of_one_folder_have_no_classes_and_sizes_are_made_one(tmp_path):
     path = folder(tmp_path, {"a.binvox": encoded(solids(1, 8)[0]), "b.binvox": encoded(solids(1, 16)[0])})
     with pytest.raises(
-        ValueError, match=r"a.binvox is of side 8, b.binvox of 16; say which to make of them: --resolution 8"
+        ValueError, match=r"a.binvox is of side 8, b.binvox of 16; give the side to make of them as `resolution`, say 8"
     ):
         voxels.load(str(path))
-    source = voxels.load(str(path), size=16)
+    source = voxels.load(str(path), resolution=16)
     assert (len(source), source.shape, source.classes) == (2, (16, 16, 16, 1), ())
     with pytest.raises(
         ValueError, match=r"b.binvox: cubes of side 16 are not made smaller to 12, which does not divide"
     ):
-        voxels.load(str(path), size=12)
+        voxels.load(str(path), resolution=12)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -170,7 +170,7 @@ def test_arrays_with_labels_or_by_class(tmp_path):
     source = voxels.load(str(tmp_path / "b.npz"))
     assert source.classes == ("chair", "desk")
     np.testing.assert_array_equal(source.read(np.arange(5))["label"], [0, 0, 0, 1, 1])
-    only = voxels.load(str(tmp_path / "b.npz"), only="desk")
+    only = voxels.load(str(tmp_path / "b.npz"), category="desk")
     np.testing.assert_array_equal(only.read(np.arange(2))["image"], 255 * cubes[3:, ..., None])
 
 
@@ -191,9 +191,9 @@ NPZ = {
     "NaN": ({"voxels": np.full((1, 8, 8, 8), np.nan)}, "voxels are 0"),
     "text": ({"voxels": np.full((1, 8, 8, 8), "a")}, "want booleans, or numbers 0"),
     "two sides": ({"a": np.zeros((1, 8, 8, 8), bool), "b": np.zeros((1, 4, 4, 4), bool)}, "cubes of different sides, a of 8 and b of 4"),
-    "labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(2)}, r"labels are float64\[2\] of 2 solids; want whole numbers"),
-    "too few labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(1, int)}, r"labels are int64\[1\] of 2 solids; want whole numbers from 0, one for each"),
-    "no labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(0, int)}, "labels are int64"),
+    "labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(2)}, r"labels are float64\[2\]; want whole numbers"),
+    "too few labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(1, int)}, r"2 images and labels of shape \(1,\); want one each"),
+    "no labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(0, int)}, "2 images and labels of shape"),
     "objects": ({"voxels": np.array([Malicious()], object)}, "not an array file that can be trusted"),
     "nothing": ({}, "no array in it"),
 }  # fmt: skip
@@ -213,33 +213,33 @@ def test_data_that_is_not_there(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK nonsense")
     for name, told in {
         "nowhere": "no such file or folder; voxels are an .npz, a folder of .binvox files, or digits",
-        "a.csv": "not a file of such; voxels are",
+        "a.csv": "a file of another kind; voxels are",
         "a.npz": "not an array file that can be trusted",
         ".": "no .binvox file in it",
     }.items():
         with pytest.raises(ValueError, match=told):
             voxels.load(str(tmp_path / name))
-    with pytest.raises(ValueError, match="size 0: at least 1"):
-        voxels.load("digits", size=0)
-    with pytest.raises(ValueError, match="--category chair: no class of digits, extruded; it has 0, 1, 2"):
-        voxels.load("digits", only="chair")
+    with pytest.raises(ValueError, match="`resolution` must be at least 1, got 0"):
+        voxels.load("digits", resolution=0)
+    with pytest.raises(ValueError, match="`category` chair: no class of digits, extruded; it has 0, 1, 2"):
+        voxels.load("digits", category="chair")
     np.savez(tmp_path / "b.npz", voxels=solids(2))
-    with pytest.raises(ValueError, match=r"--category chair: no class of .*b.npz; it has no classes"):
-        voxels.load(str(tmp_path / "b.npz"), only="chair")
+    with pytest.raises(ValueError, match=r"`category` chair: no class of .*b.npz; it has no classes"):
+        voxels.load(str(tmp_path / "b.npz"), category="chair")
 
 
 def test_sizes():
     cubes = np.zeros((1, 8, 8, 8, 1), np.uint8)
     cubes[0, 1, 2, 7] = 255
-    smaller = voxels.resized(cubes, 4)
+    smaller = voxels.resize_cubes(cubes, 4)
     assert smaller.shape == (1, 4, 4, 4, 1)
     np.testing.assert_array_equal(np.argwhere(smaller), [(0, 0, 1, 3, 0)])
     assert smaller.max() == 255
-    wider = voxels.resized(cubes, 11)
+    wider = voxels.resize_cubes(cubes, 11)
     assert wider.shape == (1, 11, 11, 11, 1)
     np.testing.assert_array_equal(np.argwhere(wider), [(0, 2, 3, 8, 0)])
     with pytest.raises(ValueError, match="cubes of side 8 are not made smaller to 3"):
-        voxels.resized(cubes, 3)
+        voxels.resize_cubes(cubes, 3)
 
 
 def test_digits():
@@ -276,4 +276,7 @@ def test_modelnet10_as_bits_by_class(test_data):
     np.testing.assert_array_equal(np.bincount(batch["label"]), [889, 465])
     occupied = [(batch["image"][batch["label"] == i] == 255).mean() for i in (0, 1)]
     assert occupied == pytest.approx([0.060, 0.079], abs=5e-4)
-    assert (len(voxels.load(path, size=16, only="monitor")), voxels.load(path, only="monitor").classes) == (465, ())
+    assert (
+        len(voxels.load(path, resolution=16, category="monitor")),
+        voxels.load(path, category="monitor").classes,
+    ) == (465, ())

@@ -16,7 +16,7 @@ from experiments import gan3d as experiment
 from jaxgan import data
 from jaxgan.core.keys import sample_keys
 from jaxgan.data import voxels
-from jaxgan.experiment.quality import _coarse
+from jaxgan.experiment.pixel_score import coarse_pixels
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +98,11 @@ def test_latents_are_uniform(low):
 def test_the_quick_score_sees_all_of_a_cube():
     """Cells of a 4 x 4 x 4: by hand, the mean of each block of 4 x 4 x 4 of a cube of 16."""
     cubes = np.random.default_rng(0).random((2, 16, 16, 16, 1))
-    found = _coarse(cubes).reshape(2, 4, 4, 4)
+    found = coarse_pixels(cubes).reshape(2, 4, 4, 4)
     assert found[1, 2, 0, 3] == pytest.approx(cubes[1, 8:12, 0:4, 12:16].mean())
     assert found.mean() == pytest.approx(cubes.mean())
     images = np.random.default_rng(0).random((2, 17, 16, 3))  # as before: 8 x 8 at most, what is over left out
-    found = _coarse(images).reshape(2, 5, 8)
+    found = coarse_pixels(images).reshape(2, 5, 8)
     assert found[0, 1, 2] == pytest.approx(images[0, 3:6, 4:6].mean())
 
 
@@ -124,7 +124,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 @pytest.mark.slow
 def test_generated_chairs_are_chairs_and_no_copies(test_data, tmp_path):
     path = test_data / MODELNET
-    chairs, monitors = (solid(voxels.load(str(path), size=SIDE, only=name)) for name in ("chair", "monitor"))
+    chairs, monitors = (solid(voxels.load(str(path), resolution=SIDE, category=name)) for name in ("chair", "monitor"))
     order = np.random.default_rng(0).permutation(len(chairs) + len(monitors))
     x, y = np.concatenate([chairs, monitors])[order], (np.arange(len(order)) < len(chairs))[order]
     judge = make_pipeline(PCA(64, random_state=0), LogisticRegression(max_iter=2000))

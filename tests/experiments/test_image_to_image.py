@@ -13,7 +13,7 @@ from PIL import Image
 
 from jaxgan import data, media
 from jaxgan.data import degrade
-from jaxgan.data.images import decoded, image_files
+from jaxgan.data.images import decode, find_images
 from jaxgan.evaluation import classifier
 from jaxgan.metrics import psnr
 
@@ -119,7 +119,7 @@ def test_facades(test_data, tmp_path):
         trained("pix2pix", tmp_path / name, *flags, *more)
         found[name] = evaluated("pix2pix", tmp_path / name, tmp_path / f"{name}.json", weights)
     sources = {
-        part: data.pairs.load(str(folder), size=64, direction="right-to-left") for part, folder in folders.items()
+        part: data.pairs.load(str(folder), resolution=64, direction="right-to-left") for part, folder in folders.items()
     }
     mean = data.normalize(sources["train"].read(np.arange(400)))["image"].mean(0)
     of_mean = of_one_image(np.asarray(mean), sources["test"], weights, tmp_path, "mean")
@@ -137,14 +137,14 @@ def luma_psnr(made: np.ndarray, real: np.ndarray, border: int) -> float:
 
 def enlarged_psnr(run, folder, scale, tmp_path, *more) -> tuple[float, float]:
     """The mean of a set, of the run's enlargements and of bicubic ones."""
-    files, names = image_files(folder)
+    files, names = find_images(folder)
     reals, lows = {}, tmp_path / "low"
     for name in names:
-        picture = decoded(files, name, lambda image: np.asarray(image.convert("RGB")))
+        picture = decode(files, name, lambda image: np.asarray(image.convert("RGB")))
         grey = Image.open(folder / name).mode == "L"
         height, width = (n // scale * scale for n in picture.shape[:2])
         reals[name] = picture[:height, :width], grey
-        low = degrade.rounded(degrade.bicubic(reals[name][0][None] / np.float32(127.5) - 1, scale))
+        low = degrade.round_to_bytes(degrade.resize_bicubic(reals[name][0][None] / np.float32(127.5) - 1, scale))
         (lows / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(media.to_bytes(np.asarray(low))[0]).save(lows / name)
     out = tmp_path / "out"
@@ -152,7 +152,7 @@ def enlarged_psnr(run, folder, scale, tmp_path, *more) -> tuple[float, float]:
     ours, theirs = [], []
     for name, (real, grey) in reals.items():
         low = np.asarray(Image.open(lows / name)).astype(np.float32)[None] / 127.5 - 1
-        bicubic = media.to_bytes(np.asarray(degrade.bicubic(low, 1 / scale)))[0]
+        bicubic = media.to_bytes(np.asarray(degrade.resize_bicubic(low, 1 / scale)))[0]
         made = np.asarray(Image.open(out / name))
         channels = slice(0, 1) if grey else slice(None)  # a grey image is its own luma
         ours.append(luma_psnr(made[..., channels], real[..., channels], scale))

@@ -31,7 +31,7 @@ def run(tmp_path_factory):
 
 
 def test_sample_i_is_made_of_example_i_and_compared_with_it(run, tmp_path, capsys):
-    test = load("photos", size=16, split="test")
+    test = load("photos", resolution=16, split="test")
     code, text = programs.run(
         capsys, "evaluate", "--run-dir", run, "--metrics", "l1", "psnr", "ssim", "ms_ssim", "--count", 20,
         experiment="pix2pix",

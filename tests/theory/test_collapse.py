@@ -14,7 +14,7 @@ from helpers import files, programs
 
 from jaxgan import data
 from jaxgan.data import toy, transforms
-from jaxgan.data.stacked import stacked
+from jaxgan.data.stacked import stack_channels
 from jaxgan.metrics import Modes, count_modes, nearest_modes
 from jaxgan.nn.layers import Conv
 
@@ -72,7 +72,7 @@ def probabilities(mnist):
     @jax.jit
     def step(params, state, batch, key):
         images = data.normalize(batch)["image"]
-        images = transforms.crop(jax.random.split(key, size), images, 2)
+        images = transforms.random_shift(jax.random.split(key, size), images, 2)
         updates, state = adam.update(jax.grad(loss)(params, images, batch["label"]), state)
         return optax.apply_updates(params, updates), state
 
@@ -106,7 +106,7 @@ COUNT = 26_000
 
 def test_what_is_stacked_and_what_is_no_digit(mnist, probabilities):
     """Real digits are accepted; noise, and one Gaussian per colour, are not: the score can fail."""
-    reals = stacked(mnist[1]).images / 127.5 - 1
+    reals = stack_channels(mnist[1]).images / 127.5 - 1
     found = {"reals": modes(reals, probabilities)}
     rng = np.random.default_rng(0)
     found["noise"] = modes(rng.uniform(-1, 1, (COUNT, 28, 28, 3)).astype(np.float32), probabilities)
