@@ -45,7 +45,7 @@ from jaxgan.experiment import (
 )
 from jaxgan.experiment.style_sheets import of_styles
 from jaxgan.models import stylegan2
-from jaxgan.parallel import nearest
+from jaxgan.parallel import nearest_multiples
 
 NOISE_SEED = 0x5EED  # of the constant noise
 
@@ -342,7 +342,7 @@ def check(config: Config) -> None:
         fitting = [n for n in range(1, group) if at_once % n == 0][-1]
         raise ValueError(
             f"`mbstd_group_size` must divide the {at_once} examples of {given}, got {group}; use `mbstd_group_size` "
-            f"{fitting}, or `batch_size` {nearest(batch_size, group * micro_batches)}."
+            f"{fitting}, or `batch_size` {nearest_multiples(batch_size, group * micro_batches)}."
         )
 
 

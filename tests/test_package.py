@@ -45,7 +45,7 @@ def test_the_readmes_code_runs(tmp_path):
     assert found["samples"].shape == (16, 32, 32, 3)
     assert {"d/hinge", "d/r1", "d/grad_norm", "g/hinge"} <= set(found["metrics"])
     assert found["states"].params["g"]["linear"]["kernel"].shape[0] == 2
-    assert found["looks_ahead"].turns == found["agrees"].turns == (("d", "g"),)
+    assert found["looks_ahead"].unwrapped is found["agrees"].unwrapped is found["together"]
     assert found["mine"].players["d"].loss is found["my_discriminator"]
 
 

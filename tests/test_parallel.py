@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import games
 
-from jaxgan import parallel
+from jaxgan import parallel, total
 from jaxgan.games.population import Population
 
 STEPS = 3
@@ -79,7 +79,7 @@ process, port, kind, turns, out = int(sys.argv[1]), sys.argv[2], sys.argv[3], in
 sys.path.insert(0, {tests!r})
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
-from jaxgan import parallel
+from jaxgan import parallel, total
 parallel.initialize("localhost:" + port, 2, process)
 from helpers import games
 import numpy as np
@@ -95,7 +95,7 @@ step = getattr(parallel, kind)(game, on)
 step.trace(state, batch)
 for _ in range(3):
     state, metrics = step(state, batch)
-assert parallel.largest(process) == 1
+assert parallel.max_over_processes(process) == 1
 checkpoints = Checkpoints(Path(out) / "checkpoints")
 checkpoints.save(state)
 checkpoints.wait()
@@ -106,7 +106,7 @@ if process == 0:
 
 
 def two_processes(code, tmp_path, *arguments):
-    """Run code in two processes, each of which is told its number and a free port."""
+    """Run code in two processes, with the number of each and a free port as its arguments; returns what they print."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
@@ -120,9 +120,9 @@ def two_processes(code, tmp_path, *arguments):
         )
         for i in range(2)
     ]  # fmt: skip
-    told = [process.communicate(timeout=240)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(told)
-    return told
+    printed = [process.communicate(timeout=240)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(printed)
+    return printed
 
 
 @pytest.mark.parametrize("kind", [pytest.param("pmap", marks=slow), "shard_map"])
@@ -165,12 +165,42 @@ def test_the_second_step_does_not_recompile():
 def test_a_batch_that_does_not_divide_is_refused(spread):
     on = parallel.devices(4)
     step = spread(games.dcgan_game(5), on)
-    with pytest.raises(ValueError, match="batch size 50 does not divide over 4 devices, 5 slices each; use 40 or 60"):
+    with pytest.raises(
+        ValueError, match="A batch of 50 examples does not divide over 4 devices with 5 slices each; use 40 or 60"
+    ):
         step(None, games.images(50))
 
 
-def test_more_devices_than_there_are():
-    with pytest.raises(ValueError, match=r"devices 9: this machine has 8 \(cpu\).*JAX_NUM_CPU_DEVICES=9"):
+def test_batches_divide_over_devices_and_turns():
+    two: list[parallel.Device] = parallel.devices(2)
+    game = games.dcgan_game(5)
+    parallel.check_divides(game, 20, two)
+    for size, mend in ((0, "use 10"), (5, "use 10"), (15, "use 10 or 20")):
+        with pytest.raises(ValueError, match=f"A batch of {size} examples does not divide.*{mend}"):
+            parallel.check_divides(game, size, two)
+
+
+def test_labels_of_numpys_type_are_traced_and_trained_on():
+    """NumPy's labels are int64, which JAX makes int32: without a warning, and without tracing twice."""
+    game, labels = games.points_game(), np.arange(8)
+
+    def loss(nets, batch, keys, step):
+        return total(d=nets.d(batch["x"]) * batch["label"])
+
+    game = dataclasses.replace(game, players={"d": dataclasses.replace(game.players["d"], loss=loss)}, turns=(("d",),))
+    for form, count in ((parallel.pmap, 1), (parallel.shard_map, 2)):
+        on = parallel.devices(count)
+        step = form(game, on)
+        assert isinstance(step, parallel.Step) and labels.dtype == np.int64
+        batch = {"x": games.points(8), "label": labels}
+        state = parallel.replicate(game.init(jax.random.key(0)), on)
+        step.trace(state, batch)
+        _, metrics = step(state, batch)
+        assert np.isfinite(metrics["d/d"])
+
+
+def test_more_devices_than_there_are_is_refused():
+    with pytest.raises(ValueError, match=r"`devices` must be between 1 and 8, .*\(cpu\), got 9.*JAX_NUM_CPU_DEVICES=9"):
         parallel.devices(9)
 
 
@@ -181,13 +211,18 @@ def test_steps_taken_together_are_traced_once(form, count):
     """Python traces a large game's step for seconds: before a run writes anything, and not again."""
     game, batch, traced = games.points_game(), games.points(8), []
     d = game.players["d"]
-    counted = dataclasses.replace(d, loss=lambda *args: (traced.append(1), d.loss(*args))[1])
+
+    def counted_loss(*args):
+        traced.append(1)
+        return d.loss(*args)
+
+    counted = dataclasses.replace(d, loss=counted_loss)
     game = dataclasses.replace(game, players={**game.players, "d": counted})
     on, place, key = parallel.devices(count), parallel.replicate, jax.random.key(0)
     if form is parallel.members:
         game, place, key = Population(game, 4), parallel.share_out, jax.random.split(key, 4)
         batch = np.stack([batch] * 4, 1)
-    state, step = place(game.init(key), on), form(game, on, together=3)
+    state, step = place(game.init(key), on), form(game, on, max_steps=3)
     step.trace(jax.eval_shape(game.init, key), np.stack([batch] * 3))
     assert traced == [1]
     for steps in (3, 2):
@@ -200,7 +235,7 @@ def test_steps_taken_together_are_those_taken_apart(reference, spread):
     """To the bit, however they are grouped: a run that is resumed in the middle of a call ends the same."""
     critic_turns, batch, before, expected, expected_metrics = reference
     game, on = games.dcgan_game(critic_turns), parallel.devices(2)
-    step = spread(game, on, together=3)
+    step = spread(game, on, max_steps=3)
 
     def after(*counts):
         state = parallel.replicate(before, on)
@@ -213,5 +248,5 @@ def test_steps_taken_together_are_those_taken_apart(reference, spread):
     assert games.change(before, expected, together) < 1e-5
     for name, value in expected_metrics.items():
         np.testing.assert_allclose(metrics[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
-    with pytest.raises(ValueError, match="batches of 4 steps: give 1 to 3"):
+    with pytest.raises(ValueError, match=r"`batch` must have between 1 and 3 steps, .*got 4"):
         step(together, np.stack([batch] * 4))

@@ -57,8 +57,8 @@ def forms(case: Case) -> dict[str, Callable[[], float]]:
     shared = lambda: parallel.share_out(states(), spread)  # noqa: E731
     spread_over_one = {"in_axes": (None, None, 0), "out_axes": None, "devices": on, "donate_argnums": 0}
     mapped = jax.pmap(lambda state, data, rows: game.step(state, picked(data, rows)), axis.NAME, **spread_over_one)
-    together = parallel.pmap(game, on, **how, together=MAX_STEPS_PER_CALL)
-    members = parallel.members(population, spread, **how, together=MAX_STEPS_PER_CALL)
+    together = parallel.pmap(game, on, **how, max_steps=MAX_STEPS_PER_CALL)
+    members = parallel.members(population, spread, **how, max_steps=MAX_STEPS_PER_CALL)
     return {
         "jit": timed(lambda state, _: plain(state, resident, one), state(), MAX_STEPS_PER_CALL, MAX_STEPS_PER_CALL),
         "pmap": timed(

@@ -118,7 +118,7 @@ def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
     batches = jax.device_put({name: np.stack([x] * steps) for name, x in batch.items()})
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None
-    step = parallel.pmap(game, on, together=steps)
+    step = parallel.pmap(game, on, max_steps=steps)
 
     def train(count):
         nonlocal state, metrics

@@ -49,7 +49,7 @@ def main(options: Options) -> None:
     on = run.devices(None)
     experiment = run.experiment
     images = parallel.replicate({"image": read_into_memory(experiment.source).images}, on, local=True)
-    step = run.compile_step(0, on, "pmap", prepare=steps.prepare, resident=images, together=MAX_STEPS_PER_CALL)
+    step = run.compile_step(0, on, "pmap", prepare=steps.prepare, resident=images, max_steps=MAX_STEPS_PER_CALL)
     state = run.place(jax.jit(run.game.init)(run.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)
     probe, of_steps, of_probes = Probe(experiment, 0), [], []

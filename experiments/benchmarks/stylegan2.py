@@ -157,7 +157,7 @@ def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     batches = np.stack([images(config)] * most)
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None
-    step = parallel.pmap(game, on, together=most)
+    step = parallel.pmap(game, on, max_steps=most)
 
     def take(_, count):
         nonlocal state, metrics

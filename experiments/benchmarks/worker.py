@@ -79,7 +79,7 @@ def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     steps = together or 1
     started = time.perf_counter()
     if together:
-        call, real = parallel.pmap(game, on, together=together), jnp.stack([real] * together)
+        call, real = parallel.pmap(game, on, max_steps=together), jnp.stack([real] * together)
         compiled = started  # with the first step
     else:
         call = jax.jit(game.step, donate_argnums=0).lower(state, real).compile()
@@ -102,7 +102,7 @@ def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     data = np.random.default_rng(1).normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
     prepare = lambda data, rows: data[rows]  # noqa: E731
     at_once = max(1, min(MAX_STEPS_PER_CALL, int(1e3 * MAX_CALL_SECONDS / result["ms"])))  # as a run does
-    picked = parallel.pmap(game, on, prepare=prepare, resident=data, together=at_once)
+    picked = parallel.pmap(game, on, prepare=prepare, resident=data, max_steps=at_once)
     other = parallel.replicate(game.init(jax.random.key(0)), on)
     rng = np.random.default_rng(2)
 

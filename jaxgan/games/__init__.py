@@ -1,1 +1,1 @@
-"""Games composed of games, and the optimizers and pools that games need."""
+"""Other ways to play a game, populations and privacy; the optimizers and pools that games need."""

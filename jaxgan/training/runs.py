@@ -191,7 +191,7 @@ class SingleRun(TrainingRun):
 
     def check_batch_size(self, batch_size: int, devices: Sequence[parallel.Device]) -> None:
         if batch_size % len(devices):
-            nearest = parallel.nearest(batch_size, len(devices))
+            nearest = parallel.nearest_multiples(batch_size, len(devices))
             raise ValueError(
                 f"`batch_size` must be divisible by the number of devices, {len(devices)}, got {batch_size}; "
                 f"use {nearest}."

@@ -53,4 +53,4 @@ class StopSignals:
 
     def agree(self) -> int:
         """The signal that one of the run's processes received; 0 if there was none. All processes must call it."""
-        return parallel.largest(self.received)
+        return parallel.max_over_processes(self.received)

@@ -44,7 +44,7 @@ class Steps:
         """The compiled step of the game that is played at ``step``; made at its first use."""
         game = self._run.experiment.at(step)
         if game not in self._compiled:
-            how = {"prepare": prepare, "resident": self._resident, "together": self.max_steps_per_call}
+            how = {"prepare": prepare, "resident": self._resident, "max_steps": self.max_steps_per_call}
             self._compiled[game] = self._run.compile_step(step, self.devices, self.method, **how)
         return self._compiled[game]
 

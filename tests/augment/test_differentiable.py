@@ -65,6 +65,14 @@ def test_a_policy_is_its_augmentations_in_order():
         augment.diffaugment(KEYS, IMAGES, ("color",))
 
 
+def test_the_default_policy_is_all_augmentations():
+    assert set(augment.POLICY) == {"colour", "translation", "cutout"}
+    x = IMAGES[:16]
+    for name in augment.POLICY:
+        x = getattr(differentiable, name)(KEYS[:16], x)
+    np.testing.assert_allclose(augment.diffaugment(KEYS[:16], IMAGES[:16]), x, atol=1e-6)
+
+
 def test_r1_through_it_by_hand():
     """Of the sum of pixels through cutout, the squared gradient is the number that are left."""
     few, keys = IMAGES[:9], KEYS[:9]

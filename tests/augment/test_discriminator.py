@@ -1,5 +1,7 @@
 """Augmentation in a game: ADA's probability follows the published rule, is part of the state, and both players see it."""
 
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -158,7 +160,17 @@ class Seen:
     with_stats = __call__
 
 
-@pytest.mark.parametrize("kind", ["ada", "diffaugment"])
+def test_an_augmented_discriminator_is_called_like_the_one_inside():
+    module = mlp.Discriminator((4,))
+    d = Function(module.init(jax.random.key(0), jnp.zeros((1, 2)))["params"], {}, module)
+    augmented = augment.Augmented(d, lambda images: 2 * images)
+    x = games.points(5)
+    np.testing.assert_array_equal(augmented(x), d(2 * x))
+    np.testing.assert_array_equal(augmented.with_stats(x)[0], d(2 * x))
+    np.testing.assert_allclose(losses.r1(augmented, x), losses.r1(lambda x: d(2 * x), x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in get_args(augment.Kind) if kind != "none"])
 def test_reals_and_fakes_are_drawn_apart_and_each_call_alike(kind):
     seen, images = Seen(), games.images(16)
     view = augment.Augmentation(kind, augment.AdaptiveProbability(16, initial=1.0))

@@ -111,6 +111,7 @@ def test_the_transpose_is_the_transpose_and_so_is_its_own(warp):
 def test_bands_add_up_and_each_is_its_octave():
     """The bank's frequency responses, against the wavelet's own: |H(w)|^2 / 2 and what is left of it."""
     bank = corruption.bank()
+    assert bank.shape == (corruption.BANDS, 43)
     np.testing.assert_allclose(bank.sum(0), np.eye(43)[21], atol=1e-12)
     w = np.linspace(0, np.pi, 65)
     response = (bank[:, None] * np.cos(w[:, None] * np.arange(-21, 22))).sum(-1)

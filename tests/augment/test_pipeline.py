@@ -143,6 +143,20 @@ def test_colours_are_moved_in_the_papers_order():
     np.testing.assert_allclose(apply(KEYS, one, given), -(one + brightness) * contrast, atol=1e-5)
 
 
+def test_groups_of_transforms_make_up_the_pipeline():
+    groups = (augment.BLIT, augment.GEOMETRY, augment.COLOUR, augment.FILTER, augment.CORRUPTION)
+    names = [name for group in groups for name in group]
+    assert names == list(pipeline.DRAWS)  # each once, in the paper's order
+    assert augment.BGC == {**augment.BLIT, **augment.GEOMETRY, **augment.COLOUR}
+
+
+@pytest.mark.parametrize("name", pipeline.DRAWS)
+def test_every_transform_has_as_many_values_as_it_says(name):
+    draw = pipeline.DRAWS[name]
+    assert isinstance(draw, pipeline.Draw) and draw.gates in (1, draw.values)
+    assert draw.transform(jnp.linspace(-0.9, 0.9, 5 * draw.values).reshape(5, -1)).shape == (5, draw.values)
+
+
 def test_noise_is_normal_and_holes_cover_their_rectangle():
     noisy = apply(KEYS, IMAGES, values(noise=[0.3])) - IMAGES
     assert stats.kstest(np.ravel(noisy), stats.norm(0, 0.3).cdf).pvalue > 1e-4

@@ -14,7 +14,6 @@ from helpers.solvable import ONE, Scalar, bilinear
 
 from jaxgan import Game, Net, Player, latents, losses, total
 from jaxgan.core.gradients import accumulate
-from jaxgan.core.terms import Terms
 
 
 @pytest.mark.parametrize("eta", [0.1, 0.5])
@@ -294,7 +293,7 @@ def test_micro_batches_that_do_not_divide_are_refused():
         accumulate(0)
 
 
-def test_a_net_of_frozen_parameters_needs_no_owner():
+def test_a_network_without_an_owner_is_not_changed():
     game = bilinear(optax.sgd(0.1))
     game = dataclasses.replace(game, players={"min": game.players["min"]}, turns=(("min",),))
     before = game.init(jax.random.key(0))
@@ -302,9 +301,17 @@ def test_a_net_of_frozen_parameters_needs_no_owner():
     assert float(after.params["y"]["value"]) == 1.0
 
 
-def test_total_sums_means_and_keeps_names():
-    terms = total(a=jnp.array([1.0, 3.0]), b=2, metrics={"share": jnp.array([True, False])})
-    assert isinstance(terms, Terms)
-    assert float(terms.loss) == 4.0
-    assert {k: float(v) for k, v in terms.terms.items()} == {"a": 2.0, "b": 2.0}
-    assert float(terms.metrics["share"]) == 0.5
+def test_other_weights_can_be_put_into_a_state():
+    game = games.dcgan_game()
+    state, _ = jax.jit(game.step)(game.init(jax.random.key(0)), games.images(8))
+    other = game.init(jax.random.key(1))
+    variables = {"g": {"params": other.params["g"], **other.stats["g"]}}
+    found = game.with_variables(state, variables)
+    chex.assert_trees_all_equal(found.params["g"], other.params["g"])
+    chex.assert_trees_all_equal(found.ema["g"], {"params": other.params["g"], **other.stats["g"]})
+    for part in ("params", "stats"):
+        chex.assert_trees_all_equal(getattr(found, part)["d"], getattr(state, part)["d"])
+    chex.assert_trees_all_equal(found.opt_states, state.opt_states)
+    z = jax.random.normal(jax.random.key(2), (3, 4))
+    np.testing.assert_array_equal(game.functions(found).g(z), game.functions(other).g(z))
+    assert jax.tree.structure(found) == jax.tree.structure(state)

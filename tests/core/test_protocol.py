@@ -9,7 +9,7 @@ from helpers import games
 
 from experiments import gan
 from jaxgan import Game, parallel
-from jaxgan.core.protocol import GameWrapper, find_wrapper, require_game
+from jaxgan.core.protocol import GameLike, GameWrapper, find_wrapper, require_game
 from jaxgan.data import normalize
 from jaxgan.games.population import Population, member
 from jaxgan.monitoring.probe import Probe
@@ -27,7 +27,7 @@ class Repeat(GameWrapper):
         return state, metrics
 
 
-def thrice(game, state, batch):
+def thrice(game: GameLike, state, batch):
     for _ in range(3):
         state, metrics = jax.jit(game.step)(state, batch)
     return state, metrics
@@ -44,7 +44,9 @@ def test_a_wrapper_of_ones_own_is_spread_over_devices():
         state, spread = form(wrapper, on)(parallel.replicate(before, on), batch)
         assert int(state.step) == 3 and games.change(before, expected, state) < 1e-5
         assert float(spread["d/loss"]) == pytest.approx(float(metrics["d/loss"]), rel=1e-4)
-    with pytest.raises(ValueError, match="does not divide over 4 devices, 2 slices each; use 8 or 16"):
+    with pytest.raises(
+        ValueError, match="A batch of 12 examples does not divide over 4 devices with 2 slices each; use 8 or 16"
+    ):
         form(wrapper, on)(parallel.replicate(before, on), batch[:12])
 
 

@@ -154,7 +154,7 @@ def test_any_number_of_devices_trains_alike(form):
         on = parallel.devices(count)
         state = parallel.replicate(game.init(jax.random.key(0)), on, local=True)
         kept = parallel.replicate(source.by_name, on, local=True) if resident else None
-        step = form(game, on, prepare=stepping.prepare, resident=kept, together=4)
+        step = form(game, on, prepare=stepping.prepare, resident=kept, max_steps=4)
         rows = [batches.indices(i) if resident else batches[i] for i in range(4)]
         state, metrics = step(state, jax.tree.map(lambda *xs: np.stack(xs), *rows))
         return jax.tree.map(np.asarray, (state.params, metrics))

@@ -29,7 +29,7 @@ def equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-def test_it_freezes_the_inner_state_too_and_goes_on_to_the_bit():
+def test_a_pause_freezes_the_inner_state_and_goes_on_to_the_bit():
     """Accuracies .5 .9 1 .5 .6: the updates after .9 and 1, the third and the fourth, are left out."""
     paused = optimizers.pause(ADAM, when=lambda terms: terms["accuracy"] > 0.8)
     update, reference = jax.jit(paused.update), jax.jit(ADAM.update)
@@ -45,6 +45,7 @@ def test_it_freezes_the_inner_state_too_and_goes_on_to_the_bit():
         equal(state.inner, inner)
         assert bool(state.paused) == (accuracy > 0.8)
     assert int(optax.tree.get(state, "count")) == 3
+    assert isinstance(state, optimizers.PauseState)
 
 
 def test_a_gradient_that_is_not_finite_does_not_pass_a_pause():
@@ -57,7 +58,7 @@ def test_a_gradient_that_is_not_finite_does_not_pass_a_pause():
     assert not after.paused
 
 
-def test_extra_arguments_reach_the_inner_optimizer():
+def test_extra_arguments_reach_the_optimizer_that_pauses():
     seen = {}
 
     def update(updates, state, params=None, **extra):
@@ -70,9 +71,9 @@ def test_extra_arguments_reach_the_inner_optimizer():
     assert seen == {"terms": {"a": 1}, "value": 2.0}
 
 
-def test_without_terms():
+def test_a_pause_needs_terms():
     paused = optimizers.pause(ADAM, when=lambda terms: True)
-    with pytest.raises(ValueError, match=r"pause: an update without terms; give update\(..., terms="):
+    with pytest.raises(ValueError, match=r"pause: call update\(..., terms="):
         paused.update(PARAMS, paused.init(PARAMS), PARAMS)
 
 
@@ -96,7 +97,7 @@ def test_in_a_game_one_player_pauses_and_the_other_plays_on(limit):
     assert moved("g") == [True] * 3
 
 
-def test_parameters_end_in_the_box():
+def test_clipped_weights_end_in_the_box():
     params = {"a": jnp.array([0.005, -0.009, 0.2]), "b": jnp.array([[-3.0]])}
     gradient = {"a": jnp.array([1.0, 2.0, -1.0]), "b": jnp.array([[0.0]])}
     optimizer = optax.chain(optax.sgd(0.004), clip_weights(0.01))
@@ -106,7 +107,7 @@ def test_parameters_end_in_the_box():
     np.testing.assert_allclose(ends["b"], [[-0.01]], rtol=1e-6)
 
 
-def test_a_long_run_stays_there_and_moves_inside():
+def test_clipped_weights_stay_in_the_box_and_move_inside():
     """Clipping after each step, as the paper's algorithm 1 assigns it."""
     optimizer = optax.chain(optax.rmsprop(5e-3), clip_weights(0.01))
     gradients = jax.random.normal(jax.random.key(0), (200, 50))
@@ -126,16 +127,16 @@ def test_a_long_run_stays_there_and_moves_inside():
     assert 0 < (np.abs(params) < 0.0099).sum() < 50
 
 
-def test_what_is_refused():
+def test_a_limit_that_is_not_positive_and_missing_parameters_are_refused():
     for limit in (0, -1, float("nan")):
-        with pytest.raises(ValueError, match="kept in"):
+        with pytest.raises(ValueError, match="clip_weights: `limit` must be above 0"):
             clip_weights(limit)
     with pytest.raises(ValueError, match=r"update\(updates, state, params\)"):
         clip_weights(1.0).update(jnp.zeros(2), optax.EmptyState())
 
 
 @pytest.mark.parametrize(("first", "last"), [(1.0, 0.1), (0.9, 0.99), (0.0, 2.0)])
-def test_a_cosine_ends_where_it_is_told(first, last):
+def test_a_cosine_ends_at_its_last_value(first, last):
     schedule = cosine(first, last, 100)
     found = [float(schedule(step)) for step in (0, 25, 50, 100, 1000)]
     half = (first + last) / 2

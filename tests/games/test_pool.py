@@ -15,7 +15,7 @@ def in_turn(pool: ImagePool, batches, keys):
     """What is shown, and kept: the same in plain Python, with the same draws."""
     kept, shown = [], []
     for batch, batch_keys in zip(batches, keys):
-        swaps, places = map(np.asarray, jax.vmap(pool._drawn)(batch_keys))
+        swaps, places = map(np.asarray, jax.vmap(pool._draw)(batch_keys))
         for image, swap, place in zip(batch, swaps, places):
             if len(kept) < pool.size:
                 kept.append(image)
@@ -28,7 +28,7 @@ def in_turn(pool: ImagePool, batches, keys):
     return np.stack(shown), np.stack(kept)
 
 
-def test_it_swaps_image_after_image():
+def test_the_pool_swaps_image_after_image():
     pool = ImagePool(5)
     batches = np.arange(40, dtype=np.float32).reshape(10, 4, 1)
     keys = [jax.random.split(jax.random.key(i), 4) for i in range(10)]
@@ -43,12 +43,12 @@ def test_it_swaps_image_after_image():
     assert 0.3 < (expected != batches.reshape(-1, 1)).mean() < 0.6  # half of those that came when it was full
 
 
-def test_none_shows_what_comes_and_a_key_is_wanted():
+def test_an_empty_pool_returns_its_images_and_keys_are_required():
     images = jnp.ones((2, 3))
     out, stats = ImagePool(0).apply(ImagePool(0).init({}, images), images, mutable=["pool"])
     np.testing.assert_array_equal(out, images)
     assert stats["pool"]["images"].shape == (0, 3)
-    with pytest.raises(ValueError, match="a key for each image"):
+    with pytest.raises(ValueError, match="`keys` must be given, one for each image"):
         ImagePool(2).apply(ImagePool(2).init({}, images), images)
 
 

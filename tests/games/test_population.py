@@ -12,7 +12,7 @@ from helpers import games
 from jaxgan import parallel
 from jaxgan.core.protocol import GameWrapper
 from jaxgan.games.dynamics import consensus
-from jaxgan.games.population import Population, member
+from jaxgan.games.population import AXES, Population, member
 from jaxgan.games.privacy import private
 from jaxgan.training.runs import to_host
 
@@ -86,6 +86,21 @@ def test_members_may_differ_in_the_weight_of_consensus():
     assert games.change(before, other, member(state, 1)) > 1e-3  # the check sees another weight
 
 
+def test_a_share_of_a_population_has_its_members_and_their_settings():
+    population = Population(with_rate(0.0), 4, with_rate, {"rate": jnp.array([0.01, 0.02, 0.03, 0.04])})
+    share = population.share(1, 2)
+    assert share.size == 2
+    np.testing.assert_allclose(share.settings["rate"], [0.03, 0.04])
+    state, _ = jax.jit(share.step)(share.init(keys(4)[2:]), batches(4)[:, 2:])
+    whole, _ = jax.jit(population.step)(population.init(keys(4)), batches(4))
+    before = with_rate(0.0).init(keys(4)[3])
+    assert games.change(before, member(whole, 3), member(state, 1)) < 1e-6
+    # All members have one step; everything else has an axis of members.
+    for field in dataclasses.fields(whole):
+        sizes = {x.shape[:1] for x in jax.tree.leaves(getattr(whole, field.name))}
+        assert sizes <= ({()} if getattr(AXES, field.name) is None else {(4,)}), field.name
+
+
 def test_private_members_are_refused_because_they_would_share_their_noise():
     game = games.points_game()
     noised = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=jax.random.key(5))
@@ -97,14 +112,14 @@ def test_private_members_are_refused_because_they_would_share_their_noise():
         population.init(keys(2))
 
 
-@pytest.mark.parametrize("together", [None, 4])
-def test_members_spread_over_devices(together):
+@pytest.mark.parametrize("max_steps", [None, 4])
+def test_members_spread_over_devices(max_steps):
     """Four devices with two members each; and several steps a call, the last call not full."""
     rates = jnp.linspace(0.005, 0.02, 8)
     population, on = Population(with_rate(0.0), 8, with_rate, {"rate": rates}), parallel.devices(4)
     state = parallel.share_out(jax.jit(population.init)(keys(8)), on)
-    step = parallel.members(population, on, together=together)
-    if together:
+    step = parallel.members(population, on, max_steps=max_steps)
+    if max_steps:
         for count in (4, 4, 2):
             state, metrics = step(state, np.stack([batches(8)] * count))
         assert metrics["d/loss"].shape == (4, 8)
@@ -138,5 +153,5 @@ def test_sizes_that_do_not_fit_are_refused():
     population = Population(game, 2)
     with pytest.raises(ValueError, match=r"`batch`: every array must be \[B, 2, ...\].*got shapes \(8, 3, 2\)"):
         population.step(population.init(keys(2)), batches(3))
-    with pytest.raises(ValueError, match="a population of 2 is not shared evenly by 4 devices"):
+    with pytest.raises(ValueError, match="A population of 2 members does not divide over 4 devices"):
         parallel.members(population, parallel.devices(4))

@@ -16,7 +16,7 @@ from helpers.programs import run
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
 from jaxgan.core.gradients import accumulate, clipped, full_batch
 from jaxgan.experiment.private_run import made_private
-from jaxgan.games.accounting import compute_epsilon
+from jaxgan.games.accounting import Epsilon, compute_epsilon, describe_epsilon
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.privacy import count_uses, players_that_see_data, private
 
@@ -44,8 +44,8 @@ def vector_game(size=3, loss=squares, optimizer=None) -> Game:
     return Game(nets, {"v": Player(("v",), loss, optimizer or optax.sgd(1.0))}, (("v",),))
 
 
-def given(game: Game, gradient, batch):
-    """The gradient that a game's player is given, as a vector, and what it logs."""
+def gradient_of(game: Game, gradient, batch):
+    """The gradient of a game's first player, as a vector, and its metrics."""
     record = optax.GradientTransformation(lambda p: p, lambda u, state, p=None: (u, u))
     player = dataclasses.replace(next(iter(game.players.values())), gradient=gradient, optimizer=record)
     name = next(iter(game.players))
@@ -54,21 +54,21 @@ def given(game: Game, gradient, batch):
     return np.concatenate([np.ravel(x) for x in jax.tree.leaves(state.opt_states[name])]), metrics
 
 
-def test_the_mean_of_clipped_gradients_is_numpys():
+def test_the_mean_of_clipped_gradients_agrees_with_numpy():
     x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     logits = x @ np.full(3, 0.5)
     each = np.concatenate([np.repeat(logits[:, None], 4, 1), logits[:, None] * x], 1)  # of rest, then of w
     norms = np.linalg.norm(each, axis=1)
     clip = float(np.median(norms))
     expected = (each * np.minimum(1, clip / norms)[:, None]).mean(0)
-    found, metrics = given(vector_game(), clipped(clip), x)
+    found, metrics = gradient_of(vector_game(), clipped(clip), x)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert float(metrics["v/clipped"]) == 0.5
     assert float(metrics["v/square"]) == pytest.approx(0.5 * np.square(logits).mean(), rel=1e-5)
     for gradient in (accumulate(2, clipped(clip)), accumulate(3, clipped(clip))):
-        np.testing.assert_allclose(given(vector_game(), gradient, x)[0], expected, rtol=1e-5, atol=1e-6)
-    unclipped = given(vector_game(), clipped(1e6), x)[0]
-    np.testing.assert_allclose(unclipped, given(vector_game(), full_batch, x)[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(gradient_of(vector_game(), gradient, x)[0], expected, rtol=1e-5, atol=1e-6)
+    unclipped = gradient_of(vector_game(), clipped(1e6), x)[0]
+    np.testing.assert_allclose(unclipped, gradient_of(vector_game(), full_batch, x)[0], rtol=1e-5, atol=1e-6)
 
 
 def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
@@ -76,17 +76,17 @@ def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
     outlier, game = batch.copy(), games.points_game()
     for value in (np.inf, 1e4):
         outlier[3] = value
-        change = given(game, clipped(clip), batch)[0] - given(game, clipped(clip), outlier)[0]
+        change = gradient_of(game, clipped(clip), batch)[0] - gradient_of(game, clipped(clip), outlier)[0]
         assert 0 < np.linalg.norm(change) <= 2 * clip / 8 * (1 + 1e-5)
-    plain = given(game, full_batch, batch)[0] - given(game, full_batch, outlier)[0]
+    plain = gradient_of(game, full_batch, batch)[0] - gradient_of(game, full_batch, outlier)[0]
     assert np.linalg.norm(plain) > 100 * clip  # the check sees a gradient that is not clipped
 
 
-def test_the_noise_is_of_the_scale_that_was_asked_for():
+def test_noise_has_the_standard_deviation_of_the_multiplier():
     size, noise, clip, batch = 20_000, 3.0, 0.2, 8
     x = np.random.default_rng(0).normal(size=(batch, size)).astype(np.float32)
     game = vector_game(size)
-    mean = given(game, clipped(clip), x)[0]
+    mean = gradient_of(game, clipped(clip), x)[0]
     step = jax.jit(private(game, x, noise_multiplier=noise, l2_clip=clip, key=KEY).step)
     state, drawn = private(game, x, noise_multiplier=noise, l2_clip=clip, key=KEY).init(jax.random.key(0)), []
     for _ in range(2):
@@ -146,6 +146,10 @@ def within_jit(nets, batch, keys, step):
     return total(g=jax.jit(lambda x, z: nets.d(nets.g(z)))(batch["image"], latents(keys, 2)))
 
 
+def logs_the_data(nets, batch, keys, step):
+    return total(g=nets.d(nets.g(latents(keys, 2))), metrics={"mean": batch["image"]})
+
+
 def with_discriminator(generator_loss=None, gradient=full_batch) -> Game:
     """``points_game`` of batches that are named."""
     game = games.points_game()
@@ -164,14 +168,13 @@ def with_discriminator(generator_loss=None, gradient=full_batch) -> Game:
 NAMED = {"image": games.points(8), "label": np.arange(8) % 2}
 
 
-def test_who_is_shown_the_data_is_found():
+def test_players_that_see_data_are_found():
     assert players_that_see_data(with_discriminator(), NAMED) == ("d",)
     assert players_that_see_data(with_discriminator(gradient=accumulate(2)), NAMED) == ("d",)
     assert players_that_see_data(with_discriminator(within_jit), NAMED) == ("d",)
     assert players_that_see_data(with_discriminator(by_label), NAMED) == ("d", "g")
     assert players_that_see_data(with_discriminator(relativistic), NAMED) == ("d", "g")
-    logs = lambda nets, b, k, s: total(g=nets.d(nets.g(latents(k, 2))), metrics={"mean": b["image"]})  # noqa: E731
-    assert players_that_see_data(with_discriminator(logs), NAMED) == ("d", "g")
+    assert players_that_see_data(with_discriminator(logs_the_data), NAMED) == ("d", "g")
     assert count_uses(with_discriminator(), NAMED) == (1,)
     assert count_uses(with_discriminator(relativistic), NAMED) == (2,)
     five = dataclasses.replace(with_discriminator(), turns=(("d",),) * 5 + (("g",),))
@@ -180,7 +183,7 @@ def test_who_is_shown_the_data_is_found():
     assert count_uses(eager, NAMED) == (1, 0)
 
 
-def test_every_player_who_is_shown_the_data_is_clipped_and_noised():
+def test_every_player_that_sees_data_is_clipped_and_noised():
     game = private(with_discriminator(relativistic), NAMED, noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     state, metrics = jax.jit(game.step)(game.init(jax.random.key(0)), NAMED)
     assert {"d/clipped", "g/clipped"} <= set(metrics)
@@ -199,7 +202,7 @@ def subsampled_rdp(noise, rate, order):
     return np.logaddexp.reduce(logs) / (order - 1)
 
 
-def test_epsilon_is_that_of_tensorflow_privacys_tutorial():
+def test_epsilon_agrees_with_the_tutorial_of_tensorflow_privacy():
     """MNIST, noise 1.12, batches of 256, 60 epochs, delta 1e-5: 2.92 by their conversion (Mironov 2017, proposition 3),
     https://github.com/tensorflow/privacy/tree/master/tutorials; today's is tighter (Canonne et al. 2020, proposition 12).
     """
@@ -212,7 +215,7 @@ def test_epsilon_is_that_of_tensorflow_privacys_tutorial():
     assert found.sampled == pytest.approx(tight, rel=0.01) and found.sampled < 2.6
 
 
-def test_epsilon_without_sampling_counts_the_times_that_an_example_is_seen():
+def test_epsilon_of_shuffled_batches_counts_how_often_an_example_is_used():
     def gaussian(squares, noise, delta):
         orders = np.arange(1.01, 64, 0.01)
         return min(orders * squares / (2 * noise**2) + np.log1p(-1 / orders) - np.log(delta * orders) / (orders - 1))
@@ -240,8 +243,12 @@ def test_epsilon_without_sampling_counts_the_times_that_an_example_is_seen():
     assert compute_epsilon(**whole_epochs, steps=50, uses=(0,)) == (0, 0)
 
 
-def test_spectral_norms_vectors_are_kept():
-    loss = lambda nets, x, k, s: total(d=nets.d.with_stats(x)[0], stats={"d": nets.d.with_stats(x)[1]})  # noqa: E731
+def test_the_vectors_of_spectral_normalisation_are_kept():
+
+    def loss(nets, batch, keys, step):
+        logits, stats = nets.d.with_stats(batch)
+        return total(d=logits, stats={"d": stats})
+
     game = Game({"d": Net(Normalized(), jnp.zeros((1, 2)))}, {"d": Player(("d",), loss, optax.sgd(0.1))}, (("d",),))
     batch = games.points(8)
     before = game.init(jax.random.key(0))
@@ -268,7 +275,7 @@ def asking():
     return optax.GradientTransformationExtraArgs(lambda params: (), update)
 
 
-def test_what_cannot_be_private_is_refused():
+def test_games_that_cannot_be_private_are_refused():
     how = {"noise_multiplier": 1.0, "l2_clip": 0.1, "key": KEY}
     with pytest.raises(ValueError, match=r"private: network 'd' has BatchNorm, which mixes the examples.*`norm` none"):
         private(games.dcgan_game(), games.images(8), **how)
@@ -299,7 +306,10 @@ def test_what_cannot_be_private_is_refused():
 
 
 def test_statistics_of_examples_are_refused():
-    loss = lambda nets, x, k, s: total(d=nets.d(x), stats={"d": {"pool": {"last": x[0]}}})  # noqa: E731
+
+    def loss(nets, batch, keys, step):
+        return total(d=nets.d(batch), stats={"d": {"pool": {"last": batch[0]}}})
+
     game = Game({"d": Net(Pool(), jnp.zeros((1, 2)))}, {"d": Player(("d",), loss, optax.sgd(0.1))}, (("d",),))
     game = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     with pytest.raises(
@@ -315,7 +325,7 @@ class Pool(nn.Module):
         return nn.Dense(1)(x + last.value[None]).reshape(-1)
 
 
-def test_epsilon_of_what_makes_no_sense_is_refused(monkeypatch):
+def test_epsilon_of_impossible_numbers_is_refused(monkeypatch):
     usual = {"noise_multiplier": 1.0, "delta": 1e-5, "examples": 1000, "batch_size": 64, "steps": 10, "uses": (1,)}
     with pytest.raises(ValueError, match=r"`delta` must be above 0 and below 1 / 1000 = 1.0e-03, got 0.01"):
         compute_epsilon(**{**usual, "delta": 0.01})
@@ -328,18 +338,24 @@ def test_epsilon_of_what_makes_no_sense_is_refused(monkeypatch):
         compute_epsilon(**usual)
 
 
+def test_a_description_of_epsilon_says_what_it_holds_for():
+    text = describe_epsilon(("d", "g"), Epsilon(1.234, 56.789), 1e-5, noise_multiplier=0.5, l2_clip=2.0, steps=12_000)
+    for part in ("'d', 'g'", "clip 2, noise 0.5", "12,000 steps", "epsilon 1.23 at delta 1e-05", "at most 56.79"):
+        assert part in text
+
+
 GAN = ["--dp-noise-multiplier", 1.0, *programs.tiny("gan")]
 
 
-def test_a_private_run_tells_what_it_spends_and_resumes(tmp_path, capsys):
+def test_a_private_run_reports_epsilon_and_resumes(tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     seeded = [*GAN, "--dp-seed", 3, "--devices", 2]
     code, text = run(capsys, "--steps", 4, "--run-dir", whole, *seeded, experiment="gan")
     assert code == 0, text
     epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
     for steps in (2, 4):
-        code, told = run(capsys, "--steps", steps, "--run-dir", parts, *seeded, experiment="gan")
-        assert code == 0, told
+        code, text_of_part = run(capsys, "--steps", steps, "--run-dir", parts, *seeded, experiment="gan")
+        assert code == 0, text_of_part
     said = f"private: 'd', clip 1, noise 1; after 4 steps epsilon {epsilon.sampled:.2f} at delta 1e-05"
     assert text.count(said) == 2, text
     assert text.count(f"at most {epsilon.shuffled:.2f} for the shuffled ones used here") == 2
@@ -353,7 +369,7 @@ def test_a_private_run_tells_what_it_spends_and_resumes(tmp_path, capsys):
     assert code == 0, text
 
 
-def test_a_dry_run_tells_what_would_be_spent(tmp_path, capsys):
+def test_a_dry_run_reports_the_epsilon_of_the_plan(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *GAN, "--steps", 500, experiment="gan")
     assert code == 0, text
     epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
@@ -410,10 +426,10 @@ FLAGS = {
 
 
 @pytest.mark.parametrize("case", FLAGS)
-def test_settings_that_make_no_sense_are_told(case, tmp_path, capsys):
-    flags, told = FLAGS[case]
+def test_impossible_settings_are_refused(case, tmp_path, capsys):
+    flags, message = FLAGS[case]
     code, text = run(capsys, "--run-dir", tmp_path / "run", *programs.tiny("gan"), *flags, experiment="gan")
-    assert (code, told in text) == (2, True), text
+    assert (code, message in text) == (2, True), text
     assert not (tmp_path / "run").exists()
 
 

@@ -16,7 +16,10 @@ from jaxgan.training.checkpoints import Checkpoints, named_leaves
 
 def linear_game(optimizer) -> Game:
     """Its gradient is the batch's mean."""
-    loss = lambda nets, batch, keys, step: total(linear=nets.x() * batch)  # noqa: E731
+
+    def loss(nets, batch, keys, step):
+        return total(linear=nets.x() * batch)
+
     return Game({"x": Net(Scalar(0.0))}, {"a": Player(("x",), loss, optimizer)}, (("a",),))
 
 
@@ -32,13 +35,13 @@ def moved(game: Game, gradients) -> list[float]:
 GRADIENTS = [1.0, -0.5, 2.0, 0.25]
 
 
-def test_a_learning_rates_schedule():
+def test_a_learning_rate_follows_its_schedule():
     rates = [0.1, 0.1, 0.01, 0.01]
     game = linear_game(optax.sgd(optax.piecewise_constant_schedule(0.1, {2: 0.1})))
     np.testing.assert_allclose(moved(game, GRADIENTS), -np.cumsum(np.multiply(rates, GRADIENTS)), rtol=1e-6)
 
 
-def test_a_schedule_of_adams_betas():
+def test_adams_betas_follow_a_schedule():
     """By hand: ``optax.inject_hyperparams`` makes any hyperparameter a function of the step."""
     b1, b2, rate = [0.9, 0.7, 0.5, 0.3], 0.9, 0.1
     adam = optax.inject_hyperparams(optax.adam)(
@@ -55,7 +58,10 @@ def test_a_schedule_of_adams_betas():
 
 def test_a_penaltys_weight_is_a_function_of_the_step():
     weight = optax.linear_schedule(4.0, 0.0, 2)
-    loss = lambda nets, batch, keys, step: total(weighted=weight(step) * nets.x() * batch)  # noqa: E731
+
+    def loss(nets, batch, keys, step):
+        return total(weighted=weight(step) * nets.x() * batch)
+
     game = Game({"x": Net(Scalar(0.0))}, {"a": Player(("x",), loss, optax.sgd(1.0))}, (("a",),))
     np.testing.assert_allclose(moved(game, [1.0] * 4), [-4.0, -6.0, -6.0, -6.0])
 

@@ -19,7 +19,10 @@ def dcgan_game(critic_turns=1, optimizer=None, gradient=full_batch, norm=True, e
         real_logits, stats = nets.d.with_stats(real)
         fake_logits = nets.d(nets.g(latents(keys, 4)))
         adversarial = losses.hinge_discriminator(real_logits, fake_logits)
-        r1 = lambda: 0.5 * losses.r1(nets.d, real)  # noqa: E731
+
+        def r1():
+            return 0.5 * losses.r1(nets.d, real)
+
         term = losses.lazy(lazy, step, r1) if lazy else r1()
         metrics = losses.discriminator_metrics(real_logits, fake_logits)
         return total(hinge=adversarial, r1=term, metrics=metrics, stats={"d": stats} if norm else {})

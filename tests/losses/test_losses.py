@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxgan import losses
+from jaxgan.losses.adversarial import check_logits
 
 LOG2 = math.log(2)
 
@@ -91,6 +92,13 @@ def test_logits_that_would_broadcast_are_refused(row):
     if len(arguments) == 2:
         with pytest.raises(ValueError, match=r"got the shapes \(4,\), \(3,\)"):
             f(jnp.ones(4), jnp.ones(3))
+
+
+@pytest.mark.parametrize("shapes", [((),), ((3, 1),), ((3,), (3, 1)), ((3,), (2,)), ((3,), ())])
+def test_only_vectors_of_the_same_length_are_logits(shapes):
+    with pytest.raises(ValueError, match=r"one value per example, \[B\]"):
+        check_logits(*(jnp.zeros(shape) for shape in shapes))
+    check_logits(jnp.zeros(3), jnp.zeros(3), jnp.zeros(3))
 
 
 def test_discriminators_take_reals_first():

@@ -1,0 +1,36 @@
+"""The slices of a batch, and checks of a game's wiring by themselves."""
+
+import numpy as np
+import optax
+import pytest
+
+from jaxgan import Player
+from jaxgan.core.batch import split_batch
+from jaxgan.core.checks import check_names, check_turns
+
+
+def test_slices_are_strided_so_that_devices_have_their_shares():
+    batch = {"x": np.arange(12), "y": np.arange(24).reshape(12, 2)}
+    slices = split_batch(batch, 3)
+    assert [part["x"].tolist() for part in slices] == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
+    of_devices = [split_batch({name: x[i : i + 6] for name, x in batch.items()}, 3) for i in (0, 6)]
+    for n in range(3):
+        np.testing.assert_array_equal(slices[n]["y"], np.concatenate([parts[n]["y"] for parts in of_devices]))
+
+
+def test_a_batch_of_scalars_is_refused():
+    with pytest.raises(ValueError, match="`batch`: every array must have the examples first"):
+        split_batch({"x": np.arange(4), "y": np.float32(1)}, 2)
+
+
+def test_turns_and_names_are_checked():
+    def player(*owns):
+        return Player(owns, lambda *arguments: None, optax.sgd(0.1))
+
+    players = {"a": player("x", "y"), "b": player("y"), "c": player("z")}
+    check_turns((("a",), ("b", "c")), players)
+    with pytest.raises(ValueError, match=r"'a', 'b' all move network 'y' in the turn \('a', 'b'\)"):
+        check_turns((("c",), ("a", "b")), players)
+    check_names(["x"], {"x": 1}, "`ema` names", "network")
+    with pytest.raises(ValueError, match=r"`ema` names 'y', which is no network of the game. It has 'x'."):
+        check_names(["x", "y"], {"x": 1}, "`ema` names", "network")

@@ -1,0 +1,118 @@
+"""Keys belong to examples, and what is drawn from them depends on them alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+import jaxgan
+from jaxgan.core import axis
+from jaxgan.core.keys import (
+    class_labels,
+    example_keys,
+    fold_in_keys,
+    keys_of,
+    latents,
+    sample_keys,
+    truncated_latents,
+    uniform_latents,
+)
+
+KEYS = sample_keys(0, 256)
+DRAWS = {
+    "normal": latents,
+    "uniform": uniform_latents,
+    "truncated": lambda keys, size: truncated_latents(keys, size, 0.7),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
+def test_latents_do_not_depend_on_their_batch(draw):
+    z = draw(KEYS[:8], 5)
+    assert (z.shape, z.dtype) == ((8, 5), jnp.float32)
+    np.testing.assert_array_equal(draw(KEYS[2:5], 5), z[2:5])
+    np.testing.assert_array_equal(draw(KEYS[:8][::-1], 5), z[::-1])
+    assert len(np.unique(z)) == 40
+
+
+def test_latents_have_their_distributions():
+    """Kolmogorov-Smirnov, on 16,384 numbers: a p-value below 1e-3 is no accident."""
+    expected = {
+        "normal": scipy.stats.norm(),
+        "uniform": scipy.stats.uniform(-1, 2),
+        "truncated": scipy.stats.truncnorm(-0.7, 0.7),
+    }
+    for name, distribution in expected.items():
+        z = np.asarray(DRAWS[name](KEYS, 64)).ravel()
+        assert scipy.stats.kstest(z, distribution.cdf).pvalue > 1e-3, name
+    z = np.asarray(uniform_latents(KEYS, 64, low=2.0, high=3.0))
+    assert 2 <= z.min() < 2.01 < 2.99 < z.max() < 3
+
+
+@pytest.mark.parametrize("threshold", [0.1, 1.0, 2.5])
+def test_truncated_latents_are_within_the_threshold_and_fill_it(threshold):
+    z = np.abs(truncated_latents(KEYS, 64, threshold))
+    assert 0.9 * threshold < z.max() <= threshold
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0])
+def test_a_threshold_that_is_not_positive_is_refused(threshold):
+    with pytest.raises(ValueError, match="`threshold` must be above 0"):
+        truncated_latents(KEYS, 2, threshold)
+
+
+def test_every_sample_has_its_own_key():
+    data = jax.random.key_data(sample_keys(7, 10))
+    np.testing.assert_array_equal(jax.random.key_data(sample_keys(7, 3, start=4)), data[4:7])
+    assert len(np.unique(data, axis=0)) == 10
+    others = jax.random.key_data(sample_keys(8, 10))
+    assert len(np.unique(np.concatenate([data, others]), axis=0)) == 20
+
+
+def test_keys_of_indices_are_those_of_a_range():
+    data = jax.random.key_data(sample_keys(7, 10))
+    np.testing.assert_array_equal(jax.random.key_data(keys_of(7, np.array([9, 2]))), data[np.array([9, 2])])
+
+
+def test_folded_keys_draw_anew_for_each_number():
+    folds = [jax.random.key_data(fold_in_keys(KEYS[:8], n)) for n in (1, 2)]
+    np.testing.assert_array_equal(jax.random.key_data(fold_in_keys(KEYS[:8])), folds[0])
+    assert len(np.unique(np.concatenate([jax.random.key_data(KEYS[:8]), *folds]), axis=0)) == 24
+    expected = jax.random.key_data(jax.random.fold_in(KEYS[3], 2))
+    np.testing.assert_array_equal(folds[1][3], expected)
+    assert jaxgan.fold_in_keys is fold_in_keys
+
+
+def test_more_latents_begin_with_the_same_ones():
+    z = latents(KEYS[:4], 6, times=3)
+    assert z.shape == (12, 6)
+    np.testing.assert_array_equal(z[:4], latents(KEYS[:4], 6))
+    np.testing.assert_array_equal(z[8:], latents(fold_in_keys(KEYS[:4], 3), 6))
+    assert len(np.unique(z)) == 72
+
+
+def test_keys_of_examples_do_not_depend_on_the_number_of_devices():
+    key, batch = jax.random.key(5), {"image": jnp.zeros((8, 2))}
+
+    def data(batch):
+        return jax.random.key_data(example_keys(key, batch))
+
+    whole = data(batch)
+    assert len(np.unique(whole, axis=0)) == 8
+    parts = jax.pmap(data, axis.NAME, devices=jax.devices()[:4])({"image": jnp.zeros((4, 2, 2))})
+    np.testing.assert_array_equal(parts.reshape(whole.shape), whole)
+
+
+def test_labels_are_every_class_in_turn_or_one():
+    classes = ("cat", "dog", "owl")
+    assert class_labels(4, classes).tolist() == [0, 1, 2, 0]
+    assert class_labels(2, classes, 2).tolist() == [2, 2]
+    assert class_labels(2, ()).tolist() == [0, 0] and class_labels(2, ()).dtype == np.int32
+    for label in (-1, 3):
+        with pytest.raises(ValueError, match=r"`label` must be between 0 and 2 \(cat, dog, owl\), got"):
+            class_labels(1, classes, label)
+    with pytest.raises(ValueError, match="`label` is 0, but this model has no classes"):
+        class_labels(1, (), 0)
+    with pytest.raises(ValueError, match="`count` must be at least 1, got 0"):
+        class_labels(0, classes)

@@ -1,0 +1,36 @@
+"""Terms: sums, means, names, and what is refused."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan import total
+from jaxgan.core.lazy import LazyTerm
+from jaxgan.core.terms import RESERVED, Terms
+
+
+def test_total_sums_means_and_keeps_names():
+    terms = total(a=jnp.array([1.0, 3.0]), b=2, metrics={"share": jnp.array([True, False])})
+    assert isinstance(terms, Terms)
+    assert float(terms.loss) == 4.0
+    assert {k: float(v) for k, v in terms.terms.items()} == {"a": 2.0, "b": 2.0}
+    assert float(terms.metrics["share"]) == 0.5
+
+
+def test_a_lazy_term_is_summed_and_says_whether_it_was_due():
+    lazy = LazyTerm(jnp.array([4.0, 6.0]), jnp.bool_(False))
+    terms = total(a=1.0, r1=lazy)
+    assert float(terms.loss) == 6.0 and terms.due == {"r1": lazy.due}
+    assert float(LazyTerm(jnp.float32(2), jnp.bool_(True))) == 2.0
+
+
+def test_statistics_are_kept_as_they_are():
+    stats = {"d": {"spectral": {"u": np.ones(2)}}}
+    assert total(a=1.0, stats=stats).stats == stats and total(a=1.0).stats == {}
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_names_that_the_game_logs_are_refused(name):
+    for given in ({name: 1.0}, {"a": 1.0, "metrics": {name: 1.0}}):
+        with pytest.raises(ValueError, match=f"the name '{name}' is taken.*itself logs: 'loss', 'grad_norm'"):
+            total(**given)
