@@ -79,9 +79,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     source = config.load_images(source)
     size, _, channels = source.shape
     check_ranges(config, crop=(0, size - 1))
-    norm = config.norm == "batch"
-    generator = dcgan.Generator(size, channels, config.g_channels, config.base_resolution, config.dtype, norm)
-    discriminator = dcgan.Discriminator(config.d_channels, config.base_resolution, norm, config.dtype)
+    generator = dcgan.Generator(size, channels, config.g_channels, config.base_resolution, config.dtype, config.norm)
+    discriminator = dcgan.Discriminator(config.d_channels, config.base_resolution, config.norm, config.dtype)
     augmentation = config.augmentation()
 
     def discriminator_loss(nets, batch, keys, step):

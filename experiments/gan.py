@@ -67,10 +67,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     output = jnp.tanh if bounded else identity
     if config.networks == "goodfellow":
         output = half_tanh if bounded else identity
-        generator = mlp.Generator(source.shape, (1200, 1200), output, config.dtype, reach=0.05)
+        generator = mlp.Generator(source.shape, (1200, 1200), output, config.dtype, init_range=0.05)
         discriminator = mlp.MaxoutDiscriminator(dtype=config.dtype)
     else:
-        generator = mlp.Generator(source.shape, output=output, dtype=config.dtype)
+        generator = mlp.Generator(source.shape, output_activation=output, dtype=config.dtype)
         discriminator = mlp.Discriminator(dtype=config.dtype)
     generator_adversarial = losses.minimax_generator if config.saturating else losses.non_saturating_generator
 

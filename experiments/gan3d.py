@@ -98,8 +98,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             "(n, n, n, 1)."
         )
     generator = gan3d.Generator(source.shape[0], config.g_channels, config.base_resolution, config.dtype)
-    norm, width = config.d_norm == "batch", config.d_channels
-    discriminator = gan3d.Discriminator(width, config.base_resolution, norm, config.dtype)
+    discriminator = gan3d.Discriminator(config.d_channels, config.base_resolution, config.d_norm, config.dtype)
 
     def sample_latents(keys, z_dim=config.z_dim):
         return uniform_latents(keys, z_dim, low=config.z_min)

@@ -148,10 +148,10 @@ def load_pairs(config: Config, name: str, split: str) -> data.Source:
 def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator for images of this size."""
     num_downs = config.num_downs or size.bit_length() - 1
-    # Trained on one image at a time, a network knows an image's own statistics alone; on several, only their mix.
-    at_test = "image" if config.batch_size == 1 else "averages"
+    # Trained on batches of one image, the networks have only seen statistics of single images; else only of batches.
+    eval_stats = "instance" if config.batch_size == 1 else "running"
     generator = pix2pix.Generator(
-        channels, num_downs, config.g_channels, config.norm, 1 - config.dropout, at_test, config.dtype
+        channels, num_downs, config.g_channels, config.norm, config.dropout, eval_stats, config.dtype
     )
     if not config.n_layers_d:
         return generator, pix2pix.PixelDiscriminator(config.d_channels, config.norm, dtype=config.dtype)

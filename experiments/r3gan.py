@@ -25,7 +25,7 @@ from jaxgan.cli.program import main
 from jaxgan.experiment import COUNT, FRACTION, WEIGHT, Experiment, Settings, require_classes, two_player_experiment
 from jaxgan.games.optimizers import cosine
 from jaxgan.models import dcgan, r3gan
-from jaxgan.nn.layers import doublings
+from jaxgan.nn.layers import num_upsamples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,17 +92,21 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     source = config.load_images(source)
     size, _, channels = source.shape
     classes = require_classes(source) if config.conditional else ()
-    how: dict[str, Any] = {"base": config.base_resolution, "dtype": config.dtype}
+    kwargs: dict[str, Any] = {"base_resolution": config.base_resolution, "dtype": config.dtype}
     if config.networks == "dcgan":
         if classes:
             raise ValueError("`networks` dcgan take no classes; leave out `conditional`.")
-        generator = dcgan.Generator(size, channels, config.g_channels, **how)
-        discriminator = dcgan.Discriminator(config.d_channels, norm=False, **how)
+        generator = dcgan.Generator(size, channels, config.g_channels, **kwargs)
+        discriminator = dcgan.Discriminator(config.d_channels, norm="none", **kwargs)
     else:
-        how |= {"blocks": config.num_blocks, "group": config.channels_per_group, "classes": len(classes)}
-        stages, width = 1 + doublings(size, config.base_resolution), config.d_channels
-        generator = r3gan.Generator((config.g_channels,) * stages, channels, **how)
-        discriminator = r3gan.Discriminator((width,) * stages, embedding=width, **how)
+        kwargs |= {
+            "blocks_per_stage": config.num_blocks,
+            "channels_per_group": config.channels_per_group,
+            "classes": len(classes),
+        }
+        stages, d_channels = 1 + num_upsamples(size, config.base_resolution), config.d_channels
+        generator = r3gan.Generator((config.g_channels,) * stages, channels, **kwargs)
+        discriminator = r3gan.Discriminator((d_channels,) * stages, embedding_dim=d_channels, **kwargs)
     gamma = cosine(config.gamma, config.gamma_final, config.decay_steps)
 
     def discriminator_loss(nets, batch, keys, step):

@@ -66,9 +66,9 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     source = config.load_images(source)
     size, _, channels = source.shape
     classes = require_classes(source) if config.conditional else ()
-    how = {"classes": len(classes), "dtype": config.dtype}
-    generator = resnet.Generator(size, channels, config.g_channels, config.base_resolution, **how)
-    discriminator = resnet.Critic(config.d_channels, spectral_norm=True, total=True, **how)
+    kwargs = {"classes": len(classes), "dtype": config.dtype}
+    generator = resnet.Generator(size, channels, config.g_channels, config.base_resolution, **kwargs)
+    discriminator = resnet.Critic(config.d_channels, spectral_norm=True, sum_pool=True, **kwargs)
 
     def discriminator_loss(nets, batch, keys, step):
         label = (batch["label"],) if classes else ()

@@ -156,15 +156,14 @@ WEIGHTS = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": vgg.WHERE}  # where 
 def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:
     """Generator, discriminator and the network that the content loss needs; and ``content_features``'s function."""
     example = jnp.zeros((1, size, size, channels))
-    batch_norm = config.norm == "batch"
     generator = srgan.Generator(
-        channels, config.scale, config.num_blocks, config.g_channels, batch_norm, config.icnr, config.dtype
+        channels, config.scale, config.num_blocks, config.g_channels, config.norm, config.icnr, config.dtype
     )
-    how: dict[str, Any] = {"width": config.d_channels, "dtype": config.dtype}
+    kwargs: dict[str, Any] = {"channels": config.d_channels, "norm": config.norm, "dtype": config.dtype}
     if config.discriminator == "patches":
-        discriminator = pix2pix.Discriminator(layers=2, norm=config.norm, **how)
+        discriminator = pix2pix.Discriminator(n_layers=2, **kwargs)
     else:
-        discriminator = srgan.Discriminator(norm=batch_norm, **how)
+        discriminator = srgan.Discriminator(**kwargs)
     content, content_nets = content_features(config, example)
     small, seen = example[:, :: config.scale, :: config.scale], d_view(config, jax.random.key(0)[None], example)
     return {"g": Net(generator, small), "d": Net(discriminator, seen), **content_nets}, content

@@ -198,25 +198,22 @@ def networks(
     """The generator's two networks, and the discriminator, for images of this shape.
 
     Raises:
-      ValueError: the resolution is not the base resolution doubled.
+      ValueError: the resolution is not the base resolution times a power of two.
     """
     size, _, channels = shape
-    how: dict[str, Any] = {
-        "base": config.channel_base,
-        "most": config.channel_max,
+    kwargs: dict[str, Any] = {
+        "channel_base": config.channel_base,
+        "channel_max": config.channel_max,
         "base_shape": (config.base_resolution, config.base_resolution),
         "dtype": config.dtype,
-        "low": config.num_low_precision_res,
-        "clamp": config.conv_clamp,
+        "num_low_precision_res": config.num_low_precision_res,
+        "conv_clamp": config.conv_clamp,
     }
-    synthesis = stylegan2.Synthesis((size, size), channels, **how)
-    try:
-        num_ws = synthesis.layers
-    except ValueError as error:
-        raise ValueError(f"`base_resolution` {config.base_resolution} does not fit: {error}") from None
-    mapping = stylegan2.Mapping(num_ws, config.w_dim, config.mapping_layers, classes)
-    residual = config.d_architecture == "resnet"
-    discriminator = stylegan2.Discriminator(classes, group=config.mbstd_group_size, residual=residual, **how)
+    synthesis = stylegan2.Synthesis((size, size), channels, **kwargs)
+    mapping = stylegan2.Mapping(synthesis.num_ws, config.w_dim, config.mapping_layers, classes)
+    discriminator = stylegan2.Discriminator(
+        classes, mbstd_group_size=config.mbstd_group_size, architecture=config.d_architecture, **kwargs
+    )
     return mapping, synthesis, discriminator
 
 
@@ -224,7 +221,7 @@ def styles_of(synthesis: stylegan2.Synthesis) -> Styles:
     """What control over samples needs of the generator."""
 
     def map_latents(nets, z, *label, truncation_psi=1.0, truncation_cutoff=None):
-        return nets.mapping(z, *label, psi=truncation_psi, cutoff=truncation_cutoff)
+        return nets.mapping(z, *label, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
 
     return Styles(
         map=map_latents,
@@ -232,7 +229,7 @@ def styles_of(synthesis: stylegan2.Synthesis) -> Styles:
         images=lambda nets, ws, noise: nets.synthesis(ws, noise),
         noise=functools.partial(synthesis.constant_noise, jax.random.key(NOISE_SEED)),
         weights=lambda nets: synthesis.style_weights(nets.synthesis.params),
-        num_ws=synthesis.layers,
+        num_ws=synthesis.num_ws,
         features=lambda nets, images: nets.d(images, features=True),
     )
 
@@ -251,7 +248,7 @@ def fakes(config: Config, nets: Any, batch: Any, keys: jax.Array) -> tuple[jax.A
     ws, stats = nets.mapping.with_stats(z, *label_of(config, batch))
     if is_enabled(config.style_mixing_prob):
         other_ws = nets.mapping(other_z, *label_of(config, batch))
-        ws = stylegan2.mixed(ws, other_ws, keys, config.style_mixing_prob)
+        ws = stylegan2.mix_styles(ws, other_ws, keys, config.style_mixing_prob)
     return nets.synthesis(ws, keys), ws, stats
 
 
@@ -359,7 +356,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         label = (jnp.zeros(1, jnp.int32),)
     nets = {
         "mapping": Net(mapping, z, *label),
-        "synthesis": Net(synthesis, jnp.zeros((1, synthesis.layers, config.w_dim))),
+        "synthesis": Net(synthesis, jnp.zeros((1, synthesis.num_ws, config.w_dim))),
         "d": Net(discriminator, image, *label),
     }
     if is_enabled(config.pl_weight):

@@ -5,9 +5,8 @@
 
 The game is ``experiments.dcgan`` as it is by default, R1 in every step of the discriminator. Forms:
 
-    ours      jaxgan.nn.convolution: on the CPU, patches and a matrix, whose derivatives are each other
-    plain     the same patches and matrix, written plainly and differentiated by JAX; a transposed convolution
-              is the derivative of that
+    ours      jaxgan.nn.convolution: on the CPU mostly im2col, whose derivatives are one another
+    plain     im2col, written plainly and differentiated by JAX; a transposed convolution is the derivative of that
     dilated   the same, but a transposed convolution is a convolution of the image with zeros between its pixels
     native    XLA's own convolution and transposed convolution, as in flax, differentiated by JAX
 
@@ -30,8 +29,8 @@ from jaxgan.nn import convolution
 from jaxgan.training import steps
 
 
-def plain_down(g, x, w):
-    """Patches and a matrix."""
+def plain_conv(g, x, w):
+    """im2col: a matrix product with the patches under the kernel."""
     space = [(0, 0), *g.padding, (0, 0)]
     x = jnp.pad(x, space)
     views = [
@@ -41,26 +40,26 @@ def plain_down(g, x, w):
     return jnp.concatenate(views, -1) @ w.reshape(-1, w.shape[-1])
 
 
-def plain_up(g, y, w):
-    """The derivative of ``plain_down``."""
+def plain_conv_transpose(g, y, w):
+    """The derivative of ``plain_conv``."""
     x = jax.ShapeDtypeStruct((len(y), *g.large, w.shape[-2]), y.dtype)
-    return jax.linear_transpose(lambda x: plain_down(g, x, w), x)(y)[0]
+    return jax.linear_transpose(lambda x: plain_conv(g, x, w), x)(y)[0]
 
 
-def dilated_up(g, y, w):
+def dilated_conv_transpose(g, y, w):
     """A convolution of stride 1 with the flipped kernel, of ``y`` with zeros between its pixels."""
     edges = [(k - 1 - low, k - 1 - high, g.stride - 1) for k, (low, high) in zip(g.kernel, g.padding)]
     spread = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
     kernel = jnp.flip(w, tuple(range(len(g.kernel)))).swapaxes(-1, -2)
     one = convolution.Geometry(1, g.kernel, spread.shape[1:-1], g.large, ((0, 0),) * len(g.kernel))
-    return plain_down(one, spread, kernel)
+    return plain_conv(one, spread, kernel)
 
 
 FORMS: dict[str, dict[str, Any]] = {
-    "ours": {"down": convolution.down, "up": convolution.up},
-    "plain": {"down": plain_down, "up": plain_up},
-    "dilated": {"down": plain_down, "up": dilated_up},
-    "native": {"down": convolution._down_native, "up": convolution._up_native},
+    "ours": {"conv": convolution.conv, "conv_transpose": convolution.conv_transpose},
+    "plain": {"conv": plain_conv, "conv_transpose": plain_conv_transpose},
+    "dilated": {"conv": plain_conv, "conv_transpose": dilated_conv_transpose},
+    "native": {"conv": convolution._conv_native, "conv_transpose": convolution._conv_transpose_native},
 }
 
 

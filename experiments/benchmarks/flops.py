@@ -33,9 +33,9 @@ def _layers(module: nn.Module, x: jax.ShapeDtypeStruct) -> list[tuple[int, nn.Mo
         if isinstance(layer, layers.Dense | nn.Dense):
             products = x.size * y.shape[-1]
         elif isinstance(layer, layers.Conv):
-            products = y.size * layer.kernel ** (y.ndim - 2) * x.shape[-1]
+            products = y.size * layer.kernel_size ** (y.ndim - 2) * x.shape[-1]
         elif isinstance(layer, layers.ConvTranspose):
-            products = x.size * layer.kernel ** (x.ndim - 2) * y.shape[-1]
+            products = x.size * layer.kernel_size ** (x.ndim - 2) * y.shape[-1]
         elif isinstance(layer, resnet.UpConv):
             products = x.size * 16 * y.shape[-1]
         elif isinstance(layer, resnet.DownConv):
@@ -79,4 +79,4 @@ def largest_convolution(case: Case) -> tuple[tuple[int, ...], int, int, int] | N
     if not found:
         return None
     _, layer, shape = max(found, key=lambda row: row[0])
-    return shape, layer.kernel, layer.stride, layer.features
+    return shape, layer.kernel_size, layer.stride, layer.features

@@ -47,7 +47,7 @@ def _dcgan(size: int) -> Callable:
 
 
 def _toy():
-    return mlp.Generator((2,), (64, 64), output=lambda x: x), mlp.Discriminator((64, 64))
+    return mlp.Generator((2,), (64, 64), output_activation=lambda x: x), mlp.Discriminator((64, 64))
 
 
 Name = Literal["mlp", "dcgan32", "dcgan64", "dcgan32_r1", "dcgan32_r1_turn", "wgan_gp32", "toy"]
@@ -59,7 +59,7 @@ CASES: dict[str, Case] = {
     "dcgan32_r1": Case(_dcgan(32), 100, (32, 32, 3), 64, penalty="r1"),
     "dcgan32_r1_turn": Case(_dcgan(32), 100, (32, 32, 3), 64, penalty="r1", generator=False),
     "wgan_gp32": Case(
-        lambda: (resnet.Generator(width=64), resnet.Critic(64)),
+        lambda: (resnet.Generator(channels=64), resnet.Critic(64)),
         *(128, (32, 32, 3), 64, "wasserstein", "gradient", 5),
         beta1=0.0,
     ),

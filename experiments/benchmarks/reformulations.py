@@ -6,13 +6,13 @@
 The games of StyleGAN2 are ``experiments.stylegan2``'s by default, of images of that size. Each form replaces some of
 the three maps of ``jaxgan.nn.convolution``:
 
-    ours            jaxgan's; of DCGAN, patches and a matrix for all three
-    never native    without XLA's own convolution for few channels of large images, which DCGAN does not have
-    native down     XLA's own convolution forwards, which makes its patches as it multiplies
-    native kernel   XLA's own kernel gradient, for images below 32 x 32
-    blocked kernel  the kernel gradient summed over blocks of the batch, whose patches fit in a cache
-    blocked down    the convolution block by block
-    cells first     images made of cells of 2 x 2 pixels first, then patches of 2 x 2 cells
+    ours             jaxgan's; for DCGAN, im2col for all three
+    never native     without XLA's native convolution for few channels of large images, which DCGAN does not have
+    native conv      XLA's native convolution in the forward pass, which gathers patches as it multiplies
+    native kernel    XLA's native kernel gradient, for images below 32 x 32
+    blocked kernel   the kernel gradient summed over blocks of the batch, whose patches fit in a cache
+    blocked conv     the convolution block by block
+    space to depth   space-to-depth by 2 first, then patches of 2 x 2
 """
 
 import sys
@@ -34,35 +34,35 @@ from jaxgan.data import Arrays
 from jaxgan.nn import convolution
 
 BLOCKS = 16
-_down, _kernel = convolution._down_patches, convolution._kernel_patches
+_conv, _kernel_gradient = convolution._conv_cpu, convolution._kernel_gradient_cpu
 
 
-def small(form: Callable) -> Callable:
-    """A form for images below 32 x 32, ours for others."""
-    return lambda g, x, y: form(g, x, y) if max(g.large) < 32 else _kernel(g, x, y)
+def _below_32(form: Callable) -> Callable:
+    """The form for images below 32 x 32, and ours for others."""
+    return lambda g, x, y: form(g, x, y) if max(g.large) < 32 else _kernel_gradient(g, x, y)
 
 
-def blocked_down(g, x, w):
-    """Block by block of the batch."""
+def _blocked_conv(g, x, w):
+    """The convolution, block by block of the batch."""
     if len(x) % BLOCKS:
-        return _down(g, x, w)
-    y = lax.map(lambda block: _down(g, block, w), x.reshape(BLOCKS, -1, *x.shape[1:]))
+        return _conv(g, x, w)
+    y = lax.map(lambda block: _conv(g, block, w), x.reshape(BLOCKS, -1, *x.shape[1:]))
     return y.reshape(-1, *y.shape[2:])
 
 
-def blocked_kernel(g, x, y):
-    """Summed over blocks of the batch."""
+def _blocked_kernel_gradient(g, x, y):
+    """The kernel gradient, summed over blocks of the batch."""
     if len(x) % BLOCKS:
-        return _kernel(g, x, y)
+        return _kernel_gradient(g, x, y)
     blocks = x.reshape(BLOCKS, -1, *x.shape[1:]), y.reshape(BLOCKS, -1, *y.shape[1:])
     zero = jnp.zeros((*g.kernel, x.shape[-1], y.shape[-1]), x.dtype)
-    return lax.scan(lambda total, block: (total + _kernel(g, *block), None), zero, blocks)[0]
+    return lax.scan(lambda total, block: (total + _kernel_gradient(g, *block), None), zero, blocks)[0]
 
 
-def cells_down(g, x, w):
-    """Of kernels of 4 x 4 and stride 2: of kernels of 2 x 2 cells and stride 1."""
+def _space_to_depth_conv(g, x, w):
+    """A 4 x 4 convolution of stride 2 as a 2 x 2 convolution of stride 1 after space-to-depth."""
     if g.kernel != (4, 4) or g.stride != 2:
-        return _down(g, x, w)
+        return _conv(g, x, w)
     x = jnp.pad(x, ((0, 0), *g.padding, (0, 0)))
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // 2, 2, width // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
@@ -74,13 +74,13 @@ def cells_down(g, x, w):
 
 
 FORMS: dict[str, dict[str, Any]] = {
-    "ours": {"_down_patches": _down, "_kernel_patches": _kernel},
-    "never native": {"FEW": (1, 0)},
-    "native down": {"_down_patches": convolution._down_native},
-    "native kernel": {"_kernel_patches": small(convolution._kernel_native)},
-    "blocked kernel": {"_kernel_patches": small(blocked_kernel)},
-    "blocked down": {"_down_patches": blocked_down},
-    "cells first": {"_down_patches": cells_down},
+    "ours": {"_conv_cpu": _conv, "_kernel_gradient_cpu": _kernel_gradient},
+    "never native": {"_NATIVE_CHANNELS": (1, 0)},
+    "native conv": {"_conv_cpu": convolution._conv_native},
+    "native kernel": {"_kernel_gradient_cpu": _below_32(convolution._kernel_gradient_native)},
+    "blocked kernel": {"_kernel_gradient_cpu": _below_32(_blocked_kernel_gradient)},
+    "blocked conv": {"_conv_cpu": _blocked_conv},
+    "space to depth": {"_conv_cpu": _space_to_depth_conv},
 }
 
 

@@ -46,7 +46,7 @@ from jaxgan.core.state import State
 from jaxgan.data import Arrays
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.losses.path_length_penalty import _DIRECTION
-from jaxgan.models.stylegan2 import _maps
+from jaxgan.models.stylegan2 import _noise_maps
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 NAME = "experiments.benchmarks.stylegan2"
@@ -351,7 +351,7 @@ def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarr
     real = images(config)
     keys = example_keys(jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0), real)
     shapes = game.nets["synthesis"].module._noise_shapes()
-    noise = (x for some in (keys, keys, keys[::2]) for x in _maps(some, shapes, len(some)))
+    noise = (x for some in (keys, keys, keys[::2]) for x in _noise_maps(some, shapes, len(some)))
     draw = lambda key: jax.random.normal(jax.random.fold_in(key, _DIRECTION), real.shape[1:])  # noqa: E731
     return np.asarray(latents(keys, config.z_dim)), noise, jax.vmap(draw)(keys[::2])
 

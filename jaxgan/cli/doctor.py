@@ -143,12 +143,12 @@ def product_gflops(size: int = 2048) -> float:
 
 
 def convolution_gflops(shape: tuple[int, ...], kernel: int, stride: int, features: int) -> float:
-    """What ``convolution.down`` of images of this shape, [B, *space, C], float32, reaches here, in GFLOP/s."""
+    """What ``convolution.conv`` of images of this shape, [B, *space, C], float32, reaches here, in GFLOP/s."""
     batch, *space, channels = shape
     g = convolution.same(tuple(space), (kernel,) * len(space), stride)
     x, w = jnp.ones(shape), jnp.ones((*g.kernel, channels, features))
     count = 2 * batch * math.prod(g.small) * math.prod(g.kernel) * channels * features
-    return _reached(lambda x, w: convolution.down(g, x, w), (x, w), count)
+    return _reached(lambda x, w: convolution.conv(g, x, w), (x, w), count)
 
 
 def _reached(f: Callable, arguments: tuple, count: int) -> float:

@@ -1,137 +1,137 @@
-"""pix2pix: images to images, a U-Net and discriminators of patches. Isola, Zhu, Zhou and Efros 2017 (1611.07004).
+"""pix2pix: a U-Net and PatchGAN discriminators for image translation. Isola, Zhu, Zhou and Efros 2017 (1611.07004).
 
 As in the authors' code, https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix, whose weights ``interop.pix2pix``
 reads and writes. The paper's networks for 256 x 256 are ``Generator()`` and ``Discriminator()``, which sees the input
 and the image: ``d(input, image)``.
 """
 
-from typing import Literal
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgan.nn.layers import Conv, ConvTranspose, Norm, dropout, normalization
-
-_kernels = nn.initializers.normal(0.02)  # section 6.2
+from jaxgan.nn.layers import Conv, ConvTranspose, dcgan_kernel_init, dropout
+from jaxgan.nn.normalization import EvalStats, Norm, norm_layer
 
 
 class Generator(nn.Module):
-    """The U-Net (Ronneberger et al. 2015): images [B, h, w, C] to images [B, h, w, channels] in (-1, 1), float32.
+    """The U-Net (Ronneberger et al. 2015): images [B, h, w, C] to images [B, h, w, out_channels] in (-1, 1), float32.
 
-    Each level halves the image; on the way up a level sees what the one of its size saw on the way down. Dropout draws
-    from keys, one for each example: ``g(x, keys)``; without them, nothing is dropped. The paper has it at test too.
+    Each level halves the image; skip connections join the levels of one size on the way down and on the way up. Dropout
+    uses one key for each example, ``g(x, keys)``; without keys nothing is dropped. The paper has dropout at test time
+    too.
 
     Attributes:
-      channels: of the images that go out.
-      downs: how many levels: 8 for 256 x 256, 7 for 128 x 128. The innermost image is of one pixel there.
-      width: features of the first level; those after it have twice as many, up to eight times.
-      norm: of all but the outermost and innermost levels, whose convolutions have biases with "instance" alone.
-      keep: the share that dropout keeps of the levels of full width but the first and the last; 1 drops nothing.
-      at_test: what "batch" normalises by out of training: the moving averages, or, as in the paper, each image's own.
+      out_channels: of the generated images.
+      num_downs: the number of levels: 8 for 256 x 256, 7 for 128 x 128, at which the innermost image is a single pixel.
+      channels: of the first level; those after it have twice as many, up to eight times.
+      norm: of all levels but the outermost and the innermost. Their convolutions have biases with "instance" alone.
+      dropout_rate: the fraction that dropout sets to 0, in the innermost levels that have the most channels.
+      eval_stats: which statistics "batch" uses outside of training; the paper's are "instance". See ``BatchNorm``.
       dtype: the precision of computation.
 
     Raises:
-      ValueError: a side of the image is not divisible by 2**downs.
+      ValueError: a side of the image is not divisible by 2**num_downs.
     """
 
-    channels: int = 3
-    downs: int = 8
-    width: int = 64
+    out_channels: int = 3
+    num_downs: int = 8
+    channels: int = 64
     norm: Norm = "batch"
-    keep: float = 0.5
-    at_test: Literal["averages", "image"] = "image"
+    dropout_rate: float = 0.5
+    eval_stats: EvalStats = "instance"
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, keys: jax.Array | None = None, *, train: bool) -> jax.Array:
-        last = self.downs - 1
+        last = self.num_downs - 1
         if last < 1:
-            raise ValueError(f"downs {self.downs}: want 2 or more")
-        if x.ndim != 4 or any(n % 2**self.downs for n in x.shape[1:3]):
+            raise ValueError(f"`num_downs` must be at least 2, got {self.num_downs}.")
+        if x.ndim != 4 or any(n % 2**self.num_downs for n in x.shape[1:3]):
             raise ValueError(
-                f"images of shape {x.shape}: want [B, h, w, C], sides divisible by {2**self.downs}, which is "
-                f"2**downs; crop or resize them, or have fewer downs"
+                f"images must be [B, h, w, C] with sides divisible by 2**`num_downs`, {2**self.num_downs}, got "
+                f"{x.shape}; crop or resize them, or use a smaller `num_downs`."
             )
-        own = {"stride": 2, "padding": 1, "kernel_init": _kernels, "dtype": self.dtype}
+        kwargs = {"stride": 2, "padding": 1, "kernel_init": dcgan_kernel_init, "dtype": self.dtype}
         use_bias = self.norm == "instance"
-        widths = [self.width * min(2**i, 8) for i in range(self.downs)]
-        seen = []
-        for i, features in enumerate(widths):
+        features = [self.channels * min(2**i, 8) for i in range(self.num_downs)]
+        skips = []
+        for i in range(self.num_downs):
             x = nn.leaky_relu(x, 0.2) if i > 0 else x
-            x = Conv(features, use_bias=use_bias, name=f"down_{i}", **own)(x)
+            x = Conv(features[i], use_bias=use_bias, name=f"down_{i}", **kwargs)(x)
             if 0 < i < last:
-                x = normalization(self.norm, f"down_norm_{i}", self.at_test)(x, train)
-            seen.append(x)
+                x = norm_layer(self.norm, f"down_norm_{i}", self.eval_stats)(x, train)
+            skips.append(x)
         for i in range(last, 0, -1):
-            x = ConvTranspose(widths[i - 1], use_bias=use_bias, name=f"up_{i}", **own)(nn.relu(x))
-            x = normalization(self.norm, f"up_norm_{i}", self.at_test)(x, train)
+            x = ConvTranspose(features[i - 1], use_bias=use_bias, name=f"up_{i}", **kwargs)(nn.relu(x))
+            x = norm_layer(self.norm, f"up_norm_{i}", self.eval_stats)(x, train)
             if 4 <= i < last:
-                x = dropout(x, keys, i, self.keep)
-            x = jnp.concatenate([seen[i - 1], x], -1)
-        x = ConvTranspose(self.channels, name="up_0", **own)(nn.relu(x))
+                x = dropout(x, keys, i, self.dropout_rate)
+            x = jnp.concatenate([skips[i - 1], x], -1)
+        x = ConvTranspose(self.out_channels, name="up_0", **kwargs)(nn.relu(x))
         return jnp.tanh(x.astype(jnp.float32))
 
 
 class Discriminator(nn.Module):
     """Images [B, h, w, C] to a logit for each patch of them, [B, h', w'], float32: the paper's 70 x 70 PatchGAN.
 
-    Several images of one size, ``d(input, image)``, are joined by channels, in that order: pix2pix, on condition of its
-    input. CycleGAN's has one. Losses take vectors, one value per example: give them ``logits.reshape(-1)``, and
-    ``jaxgan.total`` takes the mean over all patches.
+    Several images of one size, ``d(input, image)``, are concatenated by channels, in that order; this is pix2pix's
+    conditional discriminator. CycleGAN's is called with one image. Losses take one value per example: give them
+    ``logits.reshape(-1)``, and ``jaxgan.total`` takes the mean over all patches.
 
     Attributes:
-      layers: with strides of 2, after which two more convolutions follow. A patch is of 16, 34, 70, 142 or 286 pixels
-        a side for 1 to 5. An image of 256 x 256 gives 30 x 30 logits with 3.
-      width: features after the first layer; those after it have twice as many, up to eight times.
-      norm: of all but the first and the last layer.
+      n_layers: convolutions of stride 2, after which two of stride 1 follow. The patches have 16, 34, 70, 142 or 286
+        pixels a side with 1 to 5 of them. An image of 256 x 256 gives 30 x 30 logits with 3.
+      channels: of the first layer; those after it have twice as many, up to eight times.
+      norm: of all layers but the first and the last.
       dtype: the precision of computation.
 
     Raises:
       ValueError: the image is smaller than the kernels.
     """
 
-    layers: int = 3
-    width: int = 64
+    n_layers: int = 3
+    channels: int = 64
     norm: Norm = "batch"
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, *images: jax.Array, train: bool) -> jax.Array:
         x = jnp.concatenate(images, -1)
-        if self.layers < 1 or x.ndim != 4:
-            raise ValueError(f"{self.layers} layers for {x.shape}: want 1 or more for [B, h, w, C]")
-        own = {"padding": 1, "kernel_init": _kernels, "dtype": self.dtype}
-        x = nn.leaky_relu(Conv(self.width, stride=2, name="conv_0", **own)(x), 0.2)
-        for i in range(1, self.layers + 1):
-            stride, features = 2 if i < self.layers else 1, self.width * min(2**i, 8)
-            x = Conv(features, stride=stride, use_bias=self.norm == "instance", name=f"conv_{i}", **own)(x)
-            x = normalization(self.norm, f"norm_{i}", "averages")(x, train)
+        if self.n_layers < 1 or x.ndim != 4:
+            raise ValueError(
+                f"`n_layers` must be at least 1, got {self.n_layers}, and images [B, h, w, C], got {x.shape}."
+            )
+        kwargs = {"padding": 1, "kernel_init": dcgan_kernel_init, "dtype": self.dtype}
+        x = nn.leaky_relu(Conv(self.channels, stride=2, name="conv_0", **kwargs)(x), 0.2)
+        for i in range(1, self.n_layers + 1):
+            stride, features = 2 if i < self.n_layers else 1, self.channels * min(2**i, 8)
+            x = Conv(features, stride=stride, use_bias=self.norm == "instance", name=f"conv_{i}", **kwargs)(x)
+            x = norm_layer(self.norm, f"norm_{i}")(x, train)
             x = nn.leaky_relu(x, 0.2)
-        logits = Conv(1, name="logit", **own)(x)
+        logits = Conv(1, name="logit", **kwargs)(x)
         return logits.astype(jnp.float32)[..., 0]
 
 
 class PixelDiscriminator(nn.Module):
-    """Images [B, h, w, C] to a logit for each pixel, [B, h, w], float32: convolutions of 1 x 1. As ``Discriminator``.
+    """Images [B, h, w, C] to a logit for each pixel, [B, h, w], float32, by 1 x 1 convolutions. As ``Discriminator``.
 
     Attributes:
-      width: features after the first layer; the second has twice as many.
+      channels: of the first layer; the second has twice as many.
       norm: of the second layer.
       dtype: the precision of computation.
     """
 
-    width: int = 64
+    channels: int = 64
     norm: Norm = "batch"
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, *images: jax.Array, train: bool) -> jax.Array:
         x = jnp.concatenate(images, -1)
-        own = {"kernel": 1, "kernel_init": _kernels, "dtype": self.dtype}
+        kwargs = {"kernel_size": 1, "kernel_init": dcgan_kernel_init, "dtype": self.dtype}
         use_bias = self.norm == "instance"
-        x = nn.leaky_relu(Conv(self.width, name="pixel_0", **own)(x), 0.2)
-        x = Conv(2 * self.width, use_bias=use_bias, name="pixel_1", **own)(x)
-        x = nn.leaky_relu(normalization(self.norm, "norm_1", "averages")(x, train), 0.2)
-        logits = Conv(1, use_bias=use_bias, name="logit", **own)(x)
+        x = nn.leaky_relu(Conv(self.channels, name="pixel_0", **kwargs)(x), 0.2)
+        x = Conv(2 * self.channels, use_bias=use_bias, name="pixel_1", **kwargs)(x)
+        x = nn.leaky_relu(norm_layer(self.norm, "norm_1")(x, train), 0.2)
+        logits = Conv(1, use_bias=use_bias, name="logit", **kwargs)(x)
         return logits.astype(jnp.float32)[..., 0]

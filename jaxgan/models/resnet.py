@@ -2,11 +2,11 @@
 
 Gulrajani et al. 2017 (1704.00028), https://github.com/igul222/improved_wgan_training; Miyato et al. 2018 (1802.05957)
 and Miyato and Koyama 2018 (1802.05637), https://github.com/pfnet-research/sngan_projection, whose networks for 32 x 32
-are the same blocks: ``Generator(width=256)`` and ``Critic(128, spectral_norm=True, total=True)``.
+have the same blocks: ``Generator(channels=256)`` and ``Critic(128, spectral_norm=True, sum_pool=True)``.
 
-Up and down blocks are written in their fused forms, which are the same functions of the same parameters: a 3x3
-convolution of an image enlarged by nearest neighbours is a transposed 4x4 one of stride 2, a 3x3 convolution and
-a 2x2 mean a 4x4 one of stride 2. Each takes 16 products a pixel of the small image instead of 36.
+Resampling blocks are written in their fused forms, which are the same functions of the same parameters. Nearest
+neighbour upsampling and a 3x3 convolution are a transposed 4x4 convolution of stride 2; a 3x3 convolution and a 2x2
+mean are a 4x4 convolution of stride 2. Each takes 16 products per pixel of the small image, in place of 36.
 """
 
 import flax.linen as nn
@@ -14,15 +14,16 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.nn import convolution
-from jaxgan.nn.layers import BatchNorm, Conv, Dense, Embedding, biased, doublings, spectrally_normalized
+from jaxgan.nn.layers import Conv, Dense, Embedding, add_bias, num_upsamples, spectral_normalize
+from jaxgan.nn.normalization import BatchNorm
 
-# As the authors of both draw them: He et al. 2015 for what a rectifier follows, Glorot and Bengio 2010 elsewhere.
+# As in the code of both: He et al. 2015 for layers that a ReLU follows, Glorot and Bengio 2010 for the others.
 _he = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 _glorot = nn.initializers.glorot_uniform()
 
 
 class UpConv(nn.Module):
-    """An image [B, h, w, C], enlarged to 2h x 2w by nearest neighbours, then a 3x3 convolution: [B, 2h, 2w, D]."""
+    """Nearest neighbour upsampling of an image [B, h, w, C], then a 3x3 convolution: [B, 2h, 2w, D]."""
 
     features: int
     dtype: jnp.dtype = jnp.float32
@@ -31,11 +32,11 @@ class UpConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        # The transposed form takes kernels [4, 4, D, C], flipped.
-        w = jnp.flip(_spread(self, x.shape[-1], self.kernel_init), (0, 1)).swapaxes(-1, -2)
+        # The kernel of the transposed form is [4, 4, D, C], flipped.
+        w = jnp.flip(_fused_kernel(self, x.shape[-1], self.kernel_init), (0, 1)).swapaxes(-1, -2)
         g = convolution.same((2 * x.shape[1], 2 * x.shape[2]), (4, 4), 2)
-        x = jnp.asarray(convolution.up(g, x.astype(self.dtype), w.astype(self.dtype)))
-        return biased(self, x) if self.use_bias else x
+        x = jnp.asarray(convolution.conv_transpose(g, x.astype(self.dtype), w.astype(self.dtype)))
+        return add_bias(self, x) if self.use_bias else x
 
 
 class DownConv(nn.Module):
@@ -47,35 +48,35 @@ class DownConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        w = _spread(self, x.shape[-1], spectral_norm=self.spectral_norm) / 4
+        w = _fused_kernel(self, x.shape[-1], spectral_norm=self.spectral_norm) / 4
         g = convolution.same(x.shape[1:3], (4, 4), 2)
-        return biased(self, convolution.down(g, x.astype(self.dtype), w.astype(self.dtype)))
+        return add_bias(self, convolution.conv(g, x.astype(self.dtype), w.astype(self.dtype)))
 
 
-def _spread(layer, channels, kernel_init=_he, spectral_norm=False):
-    """A layer's 3x3 kernel seen through 2x2 pixels that are one: [4, 4, C, D], the sum of its four shifts."""
+def _fused_kernel(layer, channels, kernel_init=_he, spectral_norm=False):
+    """The 3x3 kernel of a layer composed with a 2x2 box: [4, 4, C, D], the sum of its four shifts."""
     w = layer.param("kernel", kernel_init, (3, 3, channels, layer.features))
-    w = spectrally_normalized(layer, w) if spectral_norm else w
+    w = spectral_normalize(layer, w) if spectral_norm else w
     shifts = [jnp.pad(w, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
     return sum(shifts[1:], shifts[0])
 
 
 class Generator(nn.Module):
-    """Latents [B, z] to images [B, size, size, channels] in (-1, 1); the papers' z is 128.
+    """Latents [B, z] to images [B, resolution, resolution, img_channels] in (-1, 1); the papers' z is 128.
 
     Attributes:
-      size: ``base`` doubled once or more.
-      channels: of the images.
-      width: features of every layer.
-      base: the size that the linear layer gives.
-      classes: with any, it is called with labels, and each class has its own scales and biases in BatchNorm.
+      resolution: height and width of the images: ``base_resolution`` doubled once or more.
+      img_channels: of the images.
+      channels: of every layer.
+      base_resolution: height and width of the linear layer's output.
+      classes: if not 0, it is called with labels, and each class has its own scales and biases in BatchNorm.
       dtype: the precision of computation; images are float32.
     """
 
-    size: int = 32
-    channels: int = 3
-    width: int = 128
-    base: int = 4
+    resolution: int = 32
+    img_channels: int = 3
+    channels: int = 128
+    base_resolution: int = 4
     classes: int = 0
     dtype: jnp.dtype = jnp.float32
 
@@ -84,70 +85,69 @@ class Generator(nn.Module):
         def norm(x, name, classes=self.classes):
             return BatchNorm(classes=classes, name=name)(x, train, label)
 
-        x = Dense(self.base**2 * self.width, kernel_init=_glorot, dtype=self.dtype, name="linear")(z)
-        x = x.reshape(z.shape[0], self.base, self.base, self.width)
-        for i in range(doublings(self.size, self.base)):
+        base = self.base_resolution
+        x = Dense(base**2 * self.channels, kernel_init=_glorot, dtype=self.dtype, name="linear")(z)
+        x = x.reshape(z.shape[0], base, base, self.channels)
+        for i in range(num_upsamples(self.resolution, base)):
             y = nn.relu(norm(x, f"norm_{i}_0"))
-            y = UpConv(self.width, self.dtype, name=f"up_{i}")(y)
+            y = UpConv(self.channels, self.dtype, name=f"up_{i}")(y)
             y = nn.relu(norm(y, f"norm_{i}_1"))
-            y = Conv(self.width, 3, kernel_init=_he, dtype=self.dtype, name=f"conv_{i}")(y)
-            # Before it is enlarged: of a 1x1 convolution it is the same.
-            x = Conv(self.width, 1, kernel_init=_glorot, dtype=self.dtype, name=f"shortcut_{i}")(x)
+            y = Conv(self.channels, 3, kernel_init=_he, dtype=self.dtype, name=f"conv_{i}")(y)
+            # A 1x1 convolution commutes with nearest neighbour upsampling, and is cheaper before it.
+            x = Conv(self.channels, 1, kernel_init=_glorot, dtype=self.dtype, name=f"shortcut_{i}")(x)
             x = x.repeat(2, 1).repeat(2, 2) + y
         x = nn.relu(norm(x, "norm", classes=0))
-        x = Conv(self.channels, 3, kernel_init=_glorot, dtype=self.dtype, name="image")(x)
+        x = Conv(self.img_channels, 3, kernel_init=_glorot, dtype=self.dtype, name="image")(x)
         return jnp.tanh(x.astype(jnp.float32))
 
 
 class Critic(nn.Module):
-    """Images [B, size, size, C] to values [B], float32: two blocks that halve the size, two that keep it, no norm.
-
-    The size is a multiple of 4.
+    """Images [B, h, w, C] to values [B], float32: two blocks that halve the image, two that keep its size, no norm.
 
     Attributes:
-      width: features of every layer.
-      spectral_norm: of every layer's kernel: SNGAN's discriminator, whose values are logits.
-      total: the features' sum over pixels, as SNGAN has it, instead of their mean.
-      classes: with any, it is called with labels, and the class's projection is added (Miyato and Koyama 2018,
+      channels: of every layer.
+      spectral_norm: of the kernels of all layers: SNGAN's discriminator, whose values are logits.
+      sum_pool: pool the features by their sum over pixels, as SNGAN does, in place of their mean.
+      classes: if not 0, it is called with labels, and the label's projection is added (Miyato and Koyama 2018,
         equation 4).
       dtype: the precision of computation.
 
     Raises:
-      ValueError: what it is called with is no batch of images that can be halved twice.
+      ValueError: the sides of the images are not multiples of 4.
     """
 
-    width: int = 128
+    channels: int = 128
     spectral_norm: bool = False
-    total: bool = False
+    sum_pool: bool = False
     classes: int = 0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None) -> jax.Array:
         if x.ndim != 4 or x.shape[1] % 4 or x.shape[2] % 4:
-            raise ValueError(f"images of shape {x.shape}: want [B, size, size, channels], the size a multiple of 4")
-        how = {"spectral_norm": self.spectral_norm, "dtype": self.dtype}
+            raise ValueError(f"images must be [B, h, w, channels] with sides that are multiples of 4, got {x.shape}.")
+        kwargs = {"spectral_norm": self.spectral_norm, "dtype": self.dtype}
 
         def conv(x, name):
-            return Conv(self.width, 3, kernel_init=_he, name=name, **how)(x)
+            return Conv(self.channels, 3, kernel_init=_he, name=name, **kwargs)(x)
 
         def shortcut(x, name):
-            # After the mean: of a 1x1 convolution it is the same.
+            # A 1x1 convolution commutes with the mean, and is cheaper after it.
             batch, height, width, channels = x.shape
             x = x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
-            return Conv(self.width, 1, kernel_init=_glorot, name=name, **how)(x)
+            return Conv(self.channels, 1, kernel_init=_glorot, name=name, **kwargs)(x)
 
-        y = nn.relu(conv(x, "conv_0"))  # the first block takes pixels as they are
-        x = DownConv(self.width, name="down_0", **how)(y) + shortcut(x, "shortcut_0")
+        y = nn.relu(conv(x, "conv_0"))  # the first block has no ReLU before it
+        x = DownConv(self.channels, name="down_0", **kwargs)(y) + shortcut(x, "shortcut_0")
         y = nn.relu(conv(nn.relu(x), "conv_1"))
-        x = DownConv(self.width, name="down_1", **how)(y) + shortcut(x, "shortcut_1")
+        x = DownConv(self.channels, name="down_1", **kwargs)(y) + shortcut(x, "shortcut_1")
         for i in (2, 3):
             y = nn.relu(conv(nn.relu(x), f"conv_{i}_0"))
             x = x + conv(y, f"conv_{i}_1")
-        x = nn.relu(x).sum((1, 2)) if self.total else nn.relu(x).mean((1, 2))
-        bias = not self.spectral_norm  # as the authors of each have it
-        value = Dense(1, use_bias=bias, kernel_init=_glorot, name="value", **how)(x).reshape(-1)
+        x = nn.relu(x).sum((1, 2)) if self.sum_pool else nn.relu(x).mean((1, 2))
+        use_bias = not self.spectral_norm  # WGAN-GP's last layer has a bias, SNGAN's has none
+        value = Dense(1, use_bias=use_bias, kernel_init=_glorot, name="value", **kwargs)(x).reshape(-1)
         if self.classes:
-            projection = Embedding(self.classes, self.width, embedding_init=_glorot, name="projection", **how)(label)
-            value = value + (x * projection).sum(-1)
+            projection = Embedding(self.classes, self.channels, embedding_init=_glorot, name="projection", **kwargs)
+            value = value + (x * projection(label)).sum(-1)
         return value.astype(jnp.float32)

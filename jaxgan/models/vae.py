@@ -12,17 +12,17 @@ import jax.numpy as jnp
 
 
 class Encoder(nn.Module):
-    """Images [B, ...] to the mean and the log-variance of q(z | x), [B, latents] each, float32.
+    """Images [B, ...] to the mean and the log-variance of q(z | x), [B, z_dim] each, float32.
 
-    The examples' pixels are in [0, 1], so images in [-1, 1] are brought there.
+    Images in [-1, 1] are rescaled to [0, 1], the range of the pixels in the paper.
 
     Attributes:
-      latents: dimensions of z.
+      z_dim: dimensions of z.
       hidden: the width of the hidden layer.
       dtype: the precision of computation.
     """
 
-    latents: int = 20
+    z_dim: int = 20
     hidden: int = 500
     dtype: jnp.dtype = jnp.float32
 
@@ -30,8 +30,8 @@ class Encoder(nn.Module):
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         x = (x.reshape(x.shape[0], -1) + 1) / 2
         x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden_0")(x))
-        mean = nn.Dense(self.latents, dtype=self.dtype, name="mean")(x)
-        log_variance = nn.Dense(self.latents, dtype=self.dtype, name="log_variance")(x)
+        mean = nn.Dense(self.z_dim, dtype=self.dtype, name="mean")(x)
+        log_variance = nn.Dense(self.z_dim, dtype=self.dtype, name="log_variance")(x)
         return mean.astype(jnp.float32), log_variance.astype(jnp.float32)
 
 

@@ -1,6 +1,6 @@
-"""VGG19's convolutions, whose features say what a picture shows. Simonyan and Zisserman 2015 (1409.1556), column E.
+"""The convolutions of VGG19, for perceptual losses. Simonyan and Zisserman 2015 (1409.1556), column E.
 
-What super-resolution holds its images to: SRGAN's phi_5,4 are those after the fourth convolution before the fifth pool.
+SRGAN's content loss compares their features phi_5,4: those after the fourth convolution before the fifth pooling.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ import numpy as np
 
 from jaxgan.nn.layers import Conv
 
-BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # features, and convolutions before a pool
+BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, and convolutions before a pooling
 WHERE = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth, 548 MB"
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, from 0 to 1
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, from 0 to 1
 
 
 class Features(nn.Module):
@@ -30,8 +30,8 @@ class Features(nn.Module):
     def __call__(self, images: jax.Array) -> jax.Array:
         if images.ndim != 4 or images.shape[-1] != 3 or min(images.shape[1:3]) < 16:
             raise ValueError(f"images of shape {images.shape}: VGG takes [B, h, w, 3] of 16 x 16 or more")
-        mean, deviation = (jnp.array(x).reshape(1, 1, 1, 3) for x in (MEAN, DEVIATION))
-        x = ((images + 1) / 2 - mean) / deviation
+        mean, std = (jnp.array(x).reshape(1, 1, 1, 3) for x in (MEAN, STD))
+        x = ((images + 1) / 2 - mean) / std
         for i, (features, count) in enumerate(BLOCKS):
             x = nn.max_pool(x, (2, 2), (2, 2)) if i else x
             for j in range(count):

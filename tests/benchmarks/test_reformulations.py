@@ -21,9 +21,13 @@ def test_a_form_is_the_same_function(name, form):
     x, y, w = (jnp.array(r.normal(size=s), jnp.float32) for s in ((16, 8, 8, 3), (16, 4, 4, 2), (4, 4, 3, 2)))
 
     def found(x, y, w):
-        down = lambda x, w: jnp.sum(jnp.sin(convolution.down(g, x, w)))  # noqa: E731
-        up = lambda y, w: jnp.sum(jnp.sin(convolution.up(g, y, w)))  # noqa: E731
-        return convolution.down(g, x, w), jax.grad(down, (0, 1))(x, w), jax.grad(up, (0, 1))(y, w)
+        def conv(x, w):
+            return jnp.sum(jnp.sin(convolution.conv(g, x, w)))
+
+        def conv_transpose(y, w):
+            return jnp.sum(jnp.sin(convolution.conv_transpose(g, y, w)))
+
+        return convolution.conv(g, x, w), jax.grad(conv, (0, 1))(x, w), jax.grad(conv_transpose, (0, 1))(y, w)
 
     expected = jax.jit(lambda *a: found(*a))(x, y, w)
     with mock.patch.multiple(convolution, **form):

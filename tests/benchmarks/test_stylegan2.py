@@ -49,7 +49,7 @@ def test_the_draws_are_those_of_a_step():
     z, noise, directions = stylegan2._draws(game, state, TINY)
     _, metrics = jax.jit(game.step)(state, {"image": stylegan2.images(TINY)})
     nets = game.functions(state, train=True, ema=False)
-    count = game.nets["synthesis"].module.layers - 1
+    count = game.nets["synthesis"].module.num_ws - 1
     maps = [next(noise) for _ in range(3 * count)]
     assert next(noise, None) is None
     assert [len(x) for x in maps] == [8] * 2 * count + [4] * count

@@ -256,7 +256,7 @@ def test_two_players_of_a_turn_may_not_both_return_a_networks_stats():
 
 
 def test_accumulation_over_micro_batches_is_the_whole_batch():
-    whole, parts = games.dcgan_game(norm=False), games.dcgan_game(norm=False, gradient=accumulate(4))
+    whole, parts = games.dcgan_game(norm="none"), games.dcgan_game(norm="none", gradient=accumulate(4))
     # The generator's BatchNorm looks across the batch: only the discriminator's turn can be equal.
     games_of_d = [dataclasses.replace(g, players={"d": g.players["d"]}, turns=(("d",),)) for g in (whole, parts)]
     frozen = [

@@ -19,8 +19,8 @@ from jaxgan.metrics import psnr
 from jaxgan.models import stylegan2
 from jaxgan.reporting import report
 
-SYNTHESIS = stylegan2.Synthesis((16, 16), base=128, most=8)
-MAPPING = stylegan2.Mapping(SYNTHESIS.layers, 8, 2)
+SYNTHESIS = stylegan2.Synthesis((16, 16), channel_base=128, channel_max=8)
+MAPPING = stylegan2.Mapping(SYNTHESIS.num_ws, 8, 2)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def projected(generator, targets, keys=None, space="w", steps=150, **how) -> Pro
             average,
             noise,
             keys,
-            num_ws=SYNTHESIS.layers,
+            num_ws=SYNTHESIS.num_ws,
             w_std=w_std,
             space=space,
             steps=steps,
@@ -101,7 +101,7 @@ def test_a_style_for_each_layer_is_nearer(generator, in_w):
     plus = projected(generator, targets, space="w+")
     assert np.ptp(plus.ws, axis=1).min() > 0
     assert np.all(likeness(generator, plus, targets) > likeness(generator, found, targets) - 1)
-    two = jnp.where(jnp.arange(SYNTHESIS.layers)[None, :, None] < 3, ws[:3], ws[3:6])
+    two = jnp.where(jnp.arange(SYNTHESIS.num_ws)[None, :, None] < 3, ws[:3], ws[3:6])
     targets = jax.jit(images_of)(two, noise)
     nearness = [likeness(generator, projected(generator, targets, space=s), targets) for s in ("w", "w+")]
     assert np.all(nearness[1] > nearness[0] + 3)
@@ -153,7 +153,7 @@ def test_errors(generator):
         projected(generator, targets, steps=0)
     keys = jax.random.split(jax.random.key(0), 1)
     with pytest.raises(ValueError, match=r"`loss` must return one value for each of 1 targets, got \(\)"):
-        project(images_of, jnp.mean, ws[0, 0], noise, keys, num_ws=SYNTHESIS.layers, w_std=1.0, steps=1)
+        project(images_of, jnp.mean, ws[0, 0], noise, keys, num_ws=SYNTHESIS.num_ws, w_std=1.0, steps=1)
 
 
 # The verb

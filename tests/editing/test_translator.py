@@ -14,7 +14,7 @@ from jaxgan.data import Arrays
 from jaxgan.editing.translator import Translator, choose_direction
 from jaxgan.experiment import Experiment, ImageToImage, Sampling, Translation
 from jaxgan.experiment.translation import directions
-from jaxgan.nn.layers import InstanceNorm
+from jaxgan.nn.normalization import InstanceNorm
 
 
 class Filter(nn.Module):

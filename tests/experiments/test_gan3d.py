@@ -74,7 +74,10 @@ BAD = {
     "a rate": (["--d-learning-rate", -1], "--d-learning-rate must be between 0 and 1000000, got -1.0."),
     "latents": (["--z-min", 0.5], "--z-min must be between -1 and 0, got 0.5."),
     "a size": (["--resolution", 12], "digits, extruded: cubes of side 16 are not made smaller to 12"),
-    "no doubling": (["--resolution", 24], "size 24: base 4 does not double to it; use size 16 or 32, or base 6"),
+    "no doubling": (
+        ["--resolution", 24],
+        "--resolution must be --base-resolution 4 times a power of two, got 24; use 16 or 32, or --base-resolution 6.",
+    ),
     "data": (["--data", "mnist"], "data 'mnist': no such file or folder; voxels are an .npz"),
 }
 

@@ -90,7 +90,7 @@ def test_auto_has_to_know_the_size(tmp_path, capsys):
 
 
 def test_a_size_that_does_not_grow_from_the_smallest():
-    with pytest.raises(ValueError, match="`base_resolution` 3 does not fit: size 8: base 3 does not double to it"):
+    with pytest.raises(ValueError, match="`resolution` must be `base_resolution` 3 times a power of two, got 8"):
         tiny(base_resolution=3)
 
 
@@ -298,7 +298,7 @@ def test_the_generators_forward_pass_occurs_once():
     def alone(state):
         nets = game.functions(state, train=True, ema=False)
         z = latents(keys, 4), latents(fold_in_keys(keys), 4)
-        return nets.synthesis(stylegan2.mixed(nets.mapping(z[0]), nets.mapping(z[1]), keys), keys)
+        return nets.synthesis(stylegan2.mix_styles(nets.mapping(z[0]), nets.mapping(z[1]), keys), keys)
 
     shared, twice = (products(g.step, state, examples(built)) for g in (game, apart))
     assert twice - shared == products(alone, state) > 10

@@ -10,7 +10,7 @@ from jaxgan.core.gradients import full_batch
 from jaxgan.models import dcgan, mlp
 
 
-def dcgan_game(critic_turns=1, optimizer=None, gradient=full_batch, norm=True, ema=True, lazy=None) -> Game:
+def dcgan_game(critic_turns=1, optimizer=None, gradient=full_batch, norm="batch", ema=True, lazy=None) -> Game:
     """DCGAN at 8 x 8 with BatchNorm and R1; each turn of the discriminator on its own slice."""
     # Gentle steps: large ones cross the kinks of leaky ReLU, where rounding decides what comes next.
     optimizer = optimizer or optax.sgd(0.01)
@@ -25,7 +25,7 @@ def dcgan_game(critic_turns=1, optimizer=None, gradient=full_batch, norm=True, e
 
         term = losses.lazy(lazy, step, r1) if lazy else r1()
         metrics = losses.discriminator_metrics(real_logits, fake_logits)
-        return total(hinge=adversarial, r1=term, metrics=metrics, stats={"d": stats} if norm else {})
+        return total(hinge=adversarial, r1=term, metrics=metrics, stats={"d": stats} if norm == "batch" else {})
 
     def generator_loss(nets, real, keys, step):
         fake, stats = nets.g.with_stats(latents(keys, 4))
@@ -33,8 +33,8 @@ def dcgan_game(critic_turns=1, optimizer=None, gradient=full_batch, norm=True, e
 
     return Game(
         nets={
-            "g": Net(dcgan.Generator(8, 1, 4, base=2), jnp.zeros((1, 4))),
-            "d": Net(dcgan.Discriminator(4, base=2, norm=norm), jnp.zeros((1, 8, 8, 1))),
+            "g": Net(dcgan.Generator(8, 1, 4, base_resolution=2), jnp.zeros((1, 4))),
+            "d": Net(dcgan.Discriminator(4, base_resolution=2, norm=norm), jnp.zeros((1, 8, 8, 1))),
         },
         players={
             "d": Player(("d",), discriminator_loss, optimizer, gradient),
@@ -56,7 +56,7 @@ def points_game(optimizer=None) -> Game:
     def generator_loss(nets, real, keys, step):
         return total(hinge=losses.hinge_generator(nets.d(nets.g(latents(keys, 2)))))
 
-    generator, discriminator = mlp.Generator((2,), (8,), output=lambda x: x), mlp.Discriminator((8,))
+    generator, discriminator = mlp.Generator((2,), (8,), output_activation=lambda x: x), mlp.Discriminator((8,))
     return Game(
         nets={"g": Net(generator, jnp.zeros((1, 2))), "d": Net(discriminator, jnp.zeros((1, 2)))},
         players={"d": Player(("d",), discriminator_loss, optimizer), "g": Player(("g",), generator_loss, optimizer)},

@@ -35,12 +35,12 @@ def styled(name, shape):
 def generator(size=32, classes=0, channels=3, **how):
     """StyleGAN2's mapping and synthesis in small, their variables, and the state dict of both."""
     synthesis = networks.Synthesis((size, size), channels, 1024, 32, **how)
-    mapping = networks.Mapping(synthesis.layers, 16, 2, classes, decay=0.995)
+    mapping = networks.Mapping(synthesis.num_ws, 16, 2, classes, w_avg_beta=0.995)
     label = (np.zeros(4, np.int32),) if classes else ()
     init = functools.partial(mapping.init, train=False)
     like = {
         "mapping": jax.eval_shape(init, jax.random.key(0), np.zeros((4, 16), np.float32), *label),
-        "synthesis": jax.eval_shape(synthesis.init, jax.random.key(0), np.zeros((4, synthesis.layers, 16), np.float32)),
+        "synthesis": jax.eval_shape(synthesis.init, jax.random.key(0), np.zeros((4, synthesis.num_ws, 16), np.float32)),
     }
     arrays = {name: styled(name, shape) for name, shape in stylegan2.shapes(like).items()}
     return mapping, synthesis, stylegan2.to_variables(arrays, like), arrays

@@ -10,7 +10,7 @@ from helpers import official
 from jaxgan.interop import dcgan, read_weights, write_safetensors
 from jaxgan.models import dcgan as networks
 
-G, D = networks.Generator(width=4), networks.Discriminator(4)
+G, D = networks.Generator(channels=4), networks.Discriminator(4)
 Z = np.random.RandomState(1).normal(size=(3, 10)).astype(np.float32)
 
 
@@ -24,7 +24,7 @@ def file_of(module, x):
 @pytest.mark.parametrize(
     ("module", "shape", "parameters", "checksum"),
     [
-        (networks.Generator(width=64), (1, 100), 3576704, 2560036198),
+        (networks.Generator(channels=64), (1, 100), 3576704, 2560036198),
         (networks.Discriminator(64), (1, 64, 64, 3), 2765568, 2631187389),
         (G, (1, 10), 16184, 2020126093),
         (D, (1, 64, 64, 3), 11568, 1739272289),
@@ -77,7 +77,7 @@ def test_a_bias_that_has_no_place():
 
 def test_what_does_not_fit():
     arrays, _ = file_of(G, Z)
-    wider = official.shapes(networks.Generator(width=8), Z)
+    wider = official.shapes(networks.Generator(channels=8), Z)
     with pytest.raises(
         ValueError, match=r"main\.0\.weight \(10, 32, 4, 4\) for \(10, 64, 4, 4\), main\.1\.bias \(32,\)"
     ):

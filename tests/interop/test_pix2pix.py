@@ -36,9 +36,9 @@ DISCRIMINATORS = {
 
 def module(name, norm):
     return {
-        "unet_128": lambda: networks.Generator(downs=7, norm=norm),
+        "unet_128": lambda: networks.Generator(num_downs=7, norm=norm),
         "unet_256": lambda: networks.Generator(norm=norm),
-        "resnet_6blocks": lambda: cyclegan.Generator(blocks=6, norm=norm),
+        "resnet_6blocks": lambda: cyclegan.Generator(num_blocks=6, norm=norm),
         "resnet_9blocks": lambda: cyclegan.Generator(norm=norm),
         "basic": lambda: networks.Discriminator(norm=norm),
         "n_layers 5": lambda: networks.Discriminator(5, norm=norm),

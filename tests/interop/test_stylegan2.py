@@ -27,10 +27,10 @@ def zeros(like):
 
 @pytest.mark.parametrize(("size", "classes", "base"), SIZES)
 def test_names_shapes_and_counts_of_the_full_size(size, classes, base):
-    synthesis = stylegan2.Synthesis((size, size), base=base)
-    mapping = stylegan2.Mapping(synthesis.layers, classes=classes)
+    synthesis = stylegan2.Synthesis((size, size), channel_base=base)
+    mapping = stylegan2.Mapping(synthesis.num_ws, classes=classes)
     key, x, label = jax.random.key(0), np.zeros((1, 512), np.float32), (np.zeros(1, np.int32),) if classes else ()
-    ws, images = np.zeros((1, synthesis.layers, 512), np.float32), np.zeros((1, size, size, 3), np.float32)
+    ws, images = np.zeros((1, synthesis.num_ws, 512), np.float32), np.zeros((1, size, size, 3), np.float32)
     g = {
         "mapping": jax.eval_shape(functools.partial(mapping.init, train=False), key, x, *label),
         "synthesis": jax.eval_shape(synthesis.init, key, ws),
@@ -88,7 +88,7 @@ def test_in_and_out(classes, tmp_path):
 
 def test_forms():
     """Kernels are [out, in, h, w] there; the linear layer of D sees an image, channels first."""
-    arrays, like = discriminator(residual=False)
+    arrays, like = discriminator(architecture="orig")
     variables = interop.to_variables(arrays, like)["params"]
     np.testing.assert_array_equal(variables["conv_1_0"]["kernel"], arrays["b8.conv0.weight"].transpose(2, 3, 1, 0))
     kernel = variables["linear"]["kernel"].reshape(4, 4, 32, 32)

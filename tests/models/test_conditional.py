@@ -9,20 +9,21 @@ import pytest
 from jax import lax
 
 from jaxgan.models import resnet
-from jaxgan.nn.layers import BatchNorm, Embedding, GroupedConv, class_weights
+from jaxgan.nn.layers import Embedding, GroupedConv, one_hot_labels
+from jaxgan.nn.normalization import BatchNorm
 
 LABELS = jnp.array([0, 2, 1, 2])
 KEY = jax.random.key(0)
 
 
 def test_a_label_is_a_weight_of_one():
-    np.testing.assert_array_equal(class_weights(LABELS, 3), np.eye(3)[np.asarray(LABELS)])
+    np.testing.assert_array_equal(one_hot_labels(LABELS, 3), np.eye(3)[np.asarray(LABELS)])
     mixture = jnp.array([[0.5, 0.5, 0.0]])
-    assert class_weights(mixture, 3) is mixture
+    assert one_hot_labels(mixture, 3) is mixture
     with pytest.raises(ValueError, match=r"labels float32\[4, 2\]: want whole numbers \[B\], or weights \[B, 3\]"):
-        class_weights(jnp.zeros((4, 2)), 3)
+        one_hot_labels(jnp.zeros((4, 2)), 3)
     with pytest.raises(ValueError, match="a network of 3 classes is called with labels"):
-        class_weights(None, 3)
+        one_hot_labels(None, 3)
 
 
 def test_a_mixture_lies_between():
@@ -62,13 +63,13 @@ def test_groups_against_xla(group):
 
 
 def test_groups_that_do_not_share():
-    with pytest.raises(ValueError, match="8 channels are not dealt into groups of 3"):
+    with pytest.raises(ValueError, match="`channels_per_group` must divide the 8 channels, got 3"):
         GroupedConv(3, 3).init(jax.random.key(0), jnp.zeros((1, 4, 4, 8)))
 
 
 def test_the_class_moves_samples_and_judgements():
     z, x = jnp.ones((2, 4)), jnp.ones((2, 8, 8, 1))
-    g, d = resnet.Generator(8, 1, 4, classes=3), resnet.Critic(4, spectral_norm=True, total=True, classes=3)
+    g, d = resnet.Generator(8, 1, 4, classes=3), resnet.Critic(4, spectral_norm=True, sum_pool=True, classes=3)
     variables = jax.jit(functools.partial(g.init, train=False))(jax.random.key(0), z, LABELS[:2])
     variables["params"]["norm_0_0"]["scale"] = jnp.arange(12.0).reshape(3, 4)
     images = jax.jit(functools.partial(g.apply, train=False))(variables, z, LABELS[:2])
@@ -79,7 +80,7 @@ def test_the_class_moves_samples_and_judgements():
 
 @pytest.mark.parametrize("shape", [(2, 14, 14, 1), (2, 8, 6, 1), (2, 8, 8)])
 def test_images_that_are_not_halved_twice(shape):
-    with pytest.raises(ValueError, match=r"want \[B, size, size, channels\], the size a multiple of 4"):
+    with pytest.raises(ValueError, match=r"images must be \[B, h, w, channels\] with sides that are multiples of 4"):
         jax.eval_shape(lambda: resnet.Critic(4).init(KEY, jnp.zeros(shape)))
 
 

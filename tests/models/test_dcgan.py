@@ -23,7 +23,7 @@ def images(size, channels, count=3):
 @pytest.mark.parametrize(("size", "width"), [(8, 24), (16, 1), (32, 6), (64, 3)])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_shapes(size, channels, width):
-    g, d = dcgan.Generator(size=size, channels=channels, width=width), dcgan.Discriminator(width=width)
+    g, d = dcgan.Generator(size, channels, width), dcgan.Discriminator(width)
     out = jax.eval_shape(lambda: g.init_with_output(jax.random.key(0), latents(size=7), train=True)[0])
     assert (out.shape, out.dtype) == ((3, size, size, channels), jnp.float32)
     logits = jax.eval_shape(lambda x: d.init_with_output(jax.random.key(0), x, train=True)[0], out)
@@ -32,7 +32,7 @@ def test_shapes(size, channels, width):
 
 def test_the_papers_generator():
     """Figure 1: 100 latents, 4 x 4 x 1024, 8 x 8 x 512, 16 x 16 x 256, 32 x 32 x 128, 64 x 64 x 3."""
-    variables = shapes(dcgan.Generator(size=64, channels=3, width=128), latents())
+    variables = shapes(dcgan.Generator(resolution=64, img_channels=3, channels=128), latents())
     expected = {
         "linear.kernel": (100, 4 * 4 * 1024),
         "up_1.kernel": (4, 4, 512, 1024),
@@ -49,7 +49,7 @@ def test_the_papers_generator():
 
 
 def test_the_papers_discriminator():
-    variables = shapes(dcgan.Discriminator(width=128), images(64, 3))
+    variables = shapes(dcgan.Discriminator(channels=128), images(64, 3))
     expected = {
         "down_0.kernel": (4, 4, 3, 128),
         "down_0.bias": (128,),  # as nothing normalises the first layer
@@ -67,7 +67,7 @@ def test_the_papers_discriminator():
 
 
 def test_a_discriminator_without_norms_has_biases():
-    variables = shapes(dcgan.Discriminator(width=4, norm=False), images(16, 3))
+    variables = shapes(dcgan.Discriminator(4, norm="none"), images(16, 3))
     assert variables.keys() == {"params"}
     assert {name for name in named(variables) if name.endswith("bias")} == {
         "params.down_0.bias", "params.down_1.bias", "params.logit.bias"
@@ -76,8 +76,8 @@ def test_a_discriminator_without_norms_has_biases():
 
 def test_initial_weights():
     """Section 4: N(0, 0.02); and the scales of the norms, in the authors' code, N(1, 0.02)."""
-    g = jax.jit(lambda: dcgan.Generator(size=16, width=32).init(jax.random.key(0), latents(), train=True))()
-    d = jax.jit(lambda: dcgan.Discriminator(width=32).init(jax.random.key(1), images(16, 3), train=True))()
+    g = jax.jit(lambda: dcgan.Generator(16, channels=32).init(jax.random.key(0), latents(), train=True))()
+    d = jax.jit(lambda: dcgan.Discriminator(32).init(jax.random.key(1), images(16, 3), train=True))()
     for path, p in jax.tree_util.tree_leaves_with_path((g["params"], d["params"])):
         kind = path[-1].key
         mean, deviation = {"kernel": (0, 0.02), "scale": (1, 0.02), "bias": (0, 0)}[kind]
@@ -88,7 +88,7 @@ def test_initial_weights():
 
 
 class FlaxGenerator(nn.Module):
-    """Of size 16, channels 5 and width 6, by flax's own layers."""
+    """``dcgan.Generator(16, 5, 6)`` by flax's own layers."""
 
     @nn.compact
     def __call__(self, z, train):
@@ -103,7 +103,7 @@ class FlaxGenerator(nn.Module):
 
 
 class FlaxDiscriminator(nn.Module):
-    """Of width 6, for size 16, by flax's own layers."""
+    """``dcgan.Discriminator(6)`` for images of 16 x 16, by flax's own layers."""
 
     norm: bool
 
@@ -121,9 +121,9 @@ class FlaxDiscriminator(nn.Module):
 @pytest.mark.parametrize("name", ["generator", "discriminator", "discriminator without norms"])
 def test_parity_with_flaxs_layers(name, train):
     ours, theirs, x = {
-        "generator": (dcgan.Generator(size=16, channels=5, width=6), FlaxGenerator(), latents()),
-        "discriminator": (dcgan.Discriminator(width=6), FlaxDiscriminator(norm=True), images(16, 3)),
-        "discriminator without norms": (dcgan.Discriminator(width=6, norm=False), FlaxDiscriminator(norm=False), images(16, 3)),
+        "generator": (dcgan.Generator(16, 5, 6), FlaxGenerator(), latents()),
+        "discriminator": (dcgan.Discriminator(6), FlaxDiscriminator(norm=True), images(16, 3)),
+        "discriminator without norms": (dcgan.Discriminator(6, norm="none"), FlaxDiscriminator(norm=False), images(16, 3)),
     }[name]  # fmt: skip
     variables = drawn(ours, x)
     apply = lambda module: jax.jit(lambda v: module.apply(v, x, train=train, mutable=["batch_stats"]))(variables)  # noqa: E731
@@ -139,7 +139,7 @@ def test_parity_with_flaxs_layers(name, train):
 @pytest.mark.parametrize("base", [1, 2, 8])
 def test_other_bases_have_other_depths(base):
     x = images(16, 1)
-    g, d = dcgan.Generator(size=16, channels=1, width=2, base=base), dcgan.Discriminator(width=2, base=base)
+    g, d = dcgan.Generator(16, 1, 2, base), dcgan.Discriminator(2, base)
     levels = {1: 4, 2: 3, 8: 1}[base]
     of_g, of_d = named(shapes(g, latents())["params"]), named(shapes(d, x)["params"])
     assert of_g["linear.kernel"] == (100, base * base * 2**levels)
@@ -153,8 +153,8 @@ def test_other_bases_have_other_depths(base):
 def test_examples_meet_in_batch_norm_alone():
     x = images(16, 1, count=4)
     others = x.at[2:].set(images(16, 1, count=2))
-    for norm, train, meet in ((True, True, True), (True, False, False), (False, True, False)):
-        d = dcgan.Discriminator(width=4, norm=norm)
+    for norm, train, meet in (("batch", True, True), ("batch", False, False), ("none", True, False)):
+        d = dcgan.Discriminator(4, norm=norm)
         variables = drawn(d, x)
         apply = jax.jit(lambda x, d=d, v=variables, train=train: d.apply(v, x, train=train, mutable=["batch_stats"])[0])
         apart = np.abs(apply(x)[:2] - apply(others)[:2]).max()
@@ -165,8 +165,8 @@ def test_examples_meet_in_batch_norm_alone():
 @pytest.mark.parametrize("name", ["generator", "discriminator"])
 def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(name):
     module, x = {
-        "generator": (dcgan.Generator(size=16, width=8), latents(8)),
-        "discriminator": (dcgan.Discriminator(width=8), images(16, 3, 8)),
+        "generator": (dcgan.Generator(16, channels=8), latents(8)),
+        "discriminator": (dcgan.Discriminator(8), images(16, 3, 8)),
     }[name]
     half = module.clone(dtype=jnp.bfloat16)
     variables = drawn(module, x)

@@ -66,7 +66,7 @@ def test_the_papers_discriminator():
 
 
 def test_a_discriminator_without_norms_has_biases():
-    variables = shapes(gan3d.Discriminator(4, norm=False), cubes(16))
+    variables = shapes(gan3d.Discriminator(4, norm="none"), cubes(16))
     assert variables.keys() == {"params"}
     assert {n for n in named(variables["params"]) if n.endswith("bias")} == {"down_0.bias", "down_1.bias", "logit.bias"}
 
@@ -82,7 +82,7 @@ def test_initial_weights():
 
 def test_empty_space_is_what_a_convolution_pads_with():
     """In more empty space a solid has the same features: -1 is 0 inside of the discriminator."""
-    d, x = gan3d.Discriminator(2, norm=False), cubes(8, 1)
+    d, x = gan3d.Discriminator(2, norm="none"), cubes(8, 1)
     wider = jnp.pad(x, [(0, 0), (4, 4), (4, 4), (4, 4), (0, 0)], constant_values=-1)
     params = drawn(d, wider)["params"]
 
@@ -115,16 +115,24 @@ BAD = {
     "no doubling": (
         lambda: gan3d.Generator(30),
         latents,
-        "size 30: base 4 does not double to it; use size 16 or 32, or base 15",
+        "`resolution` must be `base_resolution` 4 times a power of two, got 30; use 16 or 32, or `base_resolution` 15.",
     ),
-    "small": (lambda: gan3d.Generator(4), latents, "base 4: it doubles once or more, to size 4; want from 1 to 2"),
-    "base": (
-        lambda: gan3d.Generator(16, base=16),
+    "small": (
+        lambda: gan3d.Generator(4),
         latents,
-        "base 16: it doubles once or more, to size 16; want from 1 to 8",
+        "`base_resolution` must be between 1 and 2 for `resolution` 4, got 4.",
     ),
-    "images": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 1)), r"voxels of shape \(2, 16, 16, 1\): want cubes"),
-    "no cubes": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 8, 1)), "want cubes"),
+    "base": (
+        lambda: gan3d.Generator(16, base_resolution=16),
+        latents,
+        "`base_resolution` must be between 1 and 8 for `resolution` 16, got 16.",
+    ),
+    "images": (
+        gan3d.Discriminator,
+        lambda: jnp.zeros((2, 16, 16, 1)),
+        r"voxels must be cubes, .*, got \(2, 16, 16, 1\)",
+    ),
+    "no cubes": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 8, 1)), "voxels must be cubes"),
 }
 
 

@@ -52,7 +52,7 @@ def test_parameter_counts():
 @pytest.mark.parametrize("hidden", [(), (256,), (12, 34)])
 def test_the_generator_is_numpys(hidden):
     for output, numpys in ((jnp.tanh, np.tanh), (lambda x: x, lambda x: x)):
-        module = mlp.Generator((28, 28, 1), hidden=hidden, output=output)
+        module = mlp.Generator((28, 28, 1), hidden=hidden, output_activation=output)
         variables = drawn(module, Z)
         x = Z
         for i in range(len(hidden)):
@@ -100,10 +100,10 @@ def test_each_example_drops_by_its_own_key():
     assert (np.abs(MAXOUT.apply(variables, X[3:5], keys[:2]) - whole[3:5]) > 1e-4).all()
 
 
-@pytest.mark.parametrize("keep", [(0.8, 1.0), (1.0, 0.5)])
-def test_dropout_keeps_its_share(keep):
+@pytest.mark.parametrize("rates", [(0.2, 0.0), (0.0, 0.5)])
+def test_dropout_drops_its_share(rates):
     """Of weights that are all 1 and inputs that are all 1, what is left can be counted."""
-    module = mlp.MaxoutDiscriminator(units=500, pieces=1, keep=keep)
+    module = mlp.MaxoutDiscriminator(units=500, pieces=1, dropout_rates=rates)
     x = jnp.ones((4, 1000))
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), x))
     ones = jax.tree.map(lambda p: jnp.full(p.shape, float(p.ndim > 1)), shapes)
@@ -111,8 +111,8 @@ def test_dropout_keeps_its_share(keep):
     share = np.asarray(logits) / (1000 * 500 * 500)  # of the same without dropout: about 1, as what is kept grows
     np.testing.assert_allclose(share, 1, atol=0.25)
     assert (np.abs(share - 1) > 1e-6).all()
-    if keep[1] == 1:
-        dropped = 1000 - share * 1000 * keep[0]
+    if rates[1] == 0:
+        dropped = 1000 - share * 1000 * (1 - rates[0])
         np.testing.assert_allclose(dropped, dropped.round(), atol=1e-2)
         np.testing.assert_allclose(dropped, 200, atol=50)
 
@@ -147,7 +147,7 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
 
 def test_the_first_weights_are_within_reach():
     def widest(reach):
-        params = mlp.Generator((8, 8, 1), (64,), reach=reach).init(jax.random.key(0), jnp.zeros((1, 10)))["params"]
+        params = mlp.Generator((8, 8, 1), (64,), init_range=reach).init(jax.random.key(0), jnp.zeros((1, 10)))["params"]
         return {name: float(jnp.abs(layer["kernel"]).max()) for name, layer in params.items()}
 
     assert all(0.045 < most <= 0.05 for most in widest(0.05).values())

@@ -123,7 +123,7 @@ def sn_critic(p, spectral, x, label):
 
 @pytest.mark.slow
 def test_sngan_discriminator():
-    module = resnet.Critic(8, spectral_norm=True, total=True, classes=CLASSES)
+    module = resnet.Critic(8, spectral_norm=True, sum_pool=True, classes=CLASSES)
     real, fake = images(0), images(1)
     d = function(module, real, LABELS)
 
@@ -217,7 +217,7 @@ def r3_discriminator(p, x, label, stages, group):
 @pytest.mark.slow
 def test_r3gan_discriminator_with_both_penalties():
     widths = (8, 4)
-    module = r3gan.Discriminator(widths[::-1], 1, 4, CLASSES, embedding=5)
+    module = r3gan.Discriminator(widths[::-1], 1, 4, CLASSES, embedding_dim=5)
     real, fake = images(0), images(1)
     d = function(module, real, LABELS)
 
@@ -265,7 +265,7 @@ def maxout(p, x, path, pieces):
 @pytest.mark.parametrize("projection", [False, True])
 def test_cgan(projection):
     g = function(cgan.Generator((8, 8, 1), CLASSES, (6, 8, 10)), noise(5), LABELS)
-    module = cgan.Discriminator(CLASSES, (6, 4, 5), (3, 2, 2), 1.0, projection)
+    module = cgan.Discriminator(CLASSES, (6, 4, 5), (3, 2, 2), 0.0, projection)
     real = images(0, channels=1)
     d = function(module, real, LABELS)
     z = noise(5)
@@ -329,7 +329,7 @@ def super_resolution_logits(p, x):
 def test_srgan():
     low, blocks = images(0, 5), 2
     g = function(srgan.Generator(3, 4, blocks, 4), low, train=True)
-    d = function(srgan.Discriminator(2, 8, pooled=True), images(1, 20), train=True)
+    d = function(srgan.Discriminator(2, 8, global_pool=True), images(1, 20), train=True)
     both = {"g": g.params, "d": d.params}
 
     def loss(params):

@@ -48,7 +48,7 @@ def test_unet(name):
     # A single image's own statistics are its batch's; without moving averages, test and training are one.
     official.agrees(official.at_test(module, variables, x), training if each is None else each)
     if averages:
-        official.agrees(official.at_test(module.clone(at_test="averages"), variables, x), averages)
+        official.agrees(official.at_test(module.clone(eval_stats="running"), variables, x), averages)
 
 
 PATCHES = {
@@ -105,7 +105,7 @@ def test_dropout_is_each_examples_own():
     whole, dropped = call(variables, x), call(variables, x, keys)
     assert np.abs(whole - dropped).max() > 0.01
     np.testing.assert_allclose(call(variables, x[1:], keys[1:]), dropped[1:], atol=1e-6)
-    np.testing.assert_array_equal(call_of(module.clone(keep=1.0))(variables, x, keys), whole)
+    np.testing.assert_array_equal(call_of(module.clone(dropout_rate=0.0))(variables, x, keys), whole)
     # unet_64 has one such level; with fewer there is none.
     small = pix2pix.Generator(2, 5, 1, "instance")
     x = official.image(2, 32, 32, 3)
@@ -179,11 +179,11 @@ def test_precision():
 @pytest.mark.parametrize(
     ("module", "shape", "told"),
     [
-        (pix2pix.Generator(), (1, 256, 200, 3), r"\(1, 256, 200, 3\): want .*, sides divisible by 256, which is 2\*\*downs"),
-        (pix2pix.Generator(downs=1), (1, 2, 2, 3), "downs 1: want 2 or more"),
-        (pix2pix.Generator(downs=2, norm="layer"), (1, 4, 4, 3), "norm 'layer': want 'batch', 'instance' or 'none'"),
-        (pix2pix.Generator(downs=3, at_test="batch"), (1, 8, 8, 3), "at_test 'batch': want 'averages', .* or 'image'"),
-        (pix2pix.Discriminator(layers=0), (1, 8, 8, 3), r"0 layers for \(1, 8, 8, 3\): want 1 or more for \[B, h, w, C\]"),
+        (pix2pix.Generator(), (1, 256, 200, 3), r"sides divisible by 2\*\*`num_downs`, 256, got \(1, 256, 200, 3\)"),
+        (pix2pix.Generator(num_downs=1), (1, 2, 2, 3), "`num_downs` must be at least 2, got 1"),
+        (pix2pix.Generator(num_downs=2, norm="layer"), (1, 4, 4, 3), "`norm` must be 'batch', 'instance' or 'none', got 'layer'"),
+        (pix2pix.Generator(num_downs=3, eval_stats="batch"), (1, 8, 8, 3), "`eval_stats` must be 'running' or 'instance', got 'batch'"),
+        (pix2pix.Discriminator(n_layers=0), (1, 8, 8, 3), r"`n_layers` must be at least 1, got 0, and images \[B, h, w, C\], got \(1, 8, 8, 3\)"),
         (pix2pix.Discriminator(), (1, 16, 16, 3), r"an image of \(1, 1\) with 1 on each side is smaller than a kernel of"),
         (pix2pix.Discriminator(2, norm="instance"), (1, 8, 8, 3), r"an image of one pixel has no variance"),
     ],

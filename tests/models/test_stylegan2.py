@@ -19,9 +19,10 @@ from jaxgan.core import axis
 from jaxgan.core.keys import fold_in_keys, latents
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.models import stylegan2
+from jaxgan.nn import style_layers
 
 LABELS = np.array([2, 0, 1, 2])
-GENERATORS = {  # classes, channels, clamp: styles; images of them, without noise, mixed with others; the average of w
+GENERATORS = {  # classes, channels, conv_clamp: styles; images of them, without noise, mixed with others; the average of w
     "labels": (3, 3, None,
         [-0.21463579, -0.29601365, -0.094038084, 0.27352505, 0.90161661],
         [0.423226, 0.014930628, 0.021612331, -0.41767005, 1.3621025],
@@ -44,12 +45,12 @@ def drawn_latents(seed):
 @pytest.mark.parametrize("name", GENERATORS)
 def test_generator(name):
     classes, channels, clamp, styles, image, quiet, mixture, average = GENERATORS[name]
-    mapping, synthesis, variables, arrays = official.generator(32, classes, channels, clamp=clamp)
+    mapping, synthesis, variables, arrays = official.generator(32, classes, channels, conv_clamp=clamp)
     label = (LABELS,) if classes else ()
     mapped = functools.partial(mapping.apply, variables["mapping"], train=False)
     images = jax.jit(functools.partial(synthesis.apply, variables["synthesis"]))
     noise = interop.noise(arrays)
-    ws = jax.jit(functools.partial(mapped, psi=0.7, cutoff=3))(drawn_latents(0), *label)
+    ws = jax.jit(functools.partial(mapped, truncation_psi=0.7, truncation_cutoff=3))(drawn_latents(0), *label)
     official.agrees(ws, styles)
     y = images(ws, noise)
     assert (y.shape, y.dtype) == ((4, 32, 32, channels), jnp.float32)
@@ -64,11 +65,11 @@ def test_generator(name):
 
 
 DISCRIMINATORS = {  # module, channels: logits, R1 of each image, its gradient's norm and product with noise
-    "residual, labels, clamped": (stylegan2.Discriminator(3, 1024, 32, clamp=0.5), 3,
+    "residual, labels, clamped": (stylegan2.Discriminator(3, 1024, 32, conv_clamp=0.5), 3,
         [-0.80381507, -0.55418456, -0.44332394, -0.84099376, -0.52071738, -0.42773896, -0.83950889, -0.5511784],
         [0.0020735199, 0.0013132552, 0.0013227091, 0.0015901575, 0.0014148649, 0.0014136829, 0.0016710436, 0.0013500022],
         [0.0016089245, 0.00047229889]),
-    "plain, groups of 8": (stylegan2.Discriminator(0, 1024, 32, group=8, residual=False), 4,
+    "plain, groups of 8": (stylegan2.Discriminator(0, 1024, 32, mbstd_group_size=8, architecture="orig"), 4,
         [-0.026729301, 0.01814077, -0.038376562, -0.057346739, -0.041986585, -0.037144471, 0.0070674941, -0.043475077],
         [0.0060290778, 0.0053382092, 0.0016575492, 0.0017636706, 0.0050216615, 0.0049936632, 0.0032515919, 0.0016399511],
         [0.0024765459, 0.0024290706]),
@@ -106,7 +107,7 @@ def test_modulation_is_each_examples_own_kernel():
     own = kernel[None] * styles[:, None, None, :, None]
     unit = own / np.sqrt(np.square(own).sum((1, 2, 3), keepdims=True) + 1e-8)
     for demodulate, kernels in ((True, unit), (False, own)):
-        y = stylegan2.modulated(x, kernel, styles, demodulate)
+        y = style_layers.modulated_conv2d(x, kernel, styles, demodulate)
         for i in range(2):
             expected = jax.lax.conv_general_dilated(
                 x[i : i + 1], kernels[i], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -114,9 +115,9 @@ def test_modulation_is_each_examples_own_kernel():
             np.testing.assert_allclose(y[i], expected[0], rtol=1e-4, atol=1e-5)
 
 
-def small(**how):
+def small(**kwargs):
     """A generator of 8 x 8, as it begins, but with noise."""
-    synthesis = stylegan2.Synthesis((8, 8), 3, 64, 8, **how)
+    synthesis = stylegan2.Synthesis((8, 8), 3, 64, 8, **kwargs)
     variables = jax.jit(synthesis.init)(jax.random.key(0), jnp.zeros((1, 4, 6)))
     noisy = jax.tree_util.tree_map_with_path(lambda path, x: x + 1.0 if "strength" in str(path[-1]) else x, variables)
     return synthesis, noisy, jax.random.normal(jax.random.key(1), (4, 4, 6))
@@ -137,15 +138,15 @@ def test_noise_is_each_examples_own():
     np.testing.assert_allclose(call(variables, ws, maps), call(variables, ws, each), atol=1e-5)
     assert np.abs(call(variables, ws, maps) - call(variables, ws)).max() > 0.1
     # No two layers' noise, nor noise and latents, are drawn from the same bits.
-    a, b, c = (np.asarray(x)[0].reshape(-1) for x in stylegan2._maps(keys, [(4, 4), (4, 4), (8, 8)], 4))
+    a, b, c = (np.asarray(x)[0].reshape(-1) for x in stylegan2._noise_maps(keys, [(4, 4), (4, 4), (8, 8)], 4))
     drawn = [a, b, c[:16], *(np.asarray(latents(k, 16)[0]) for k in (keys, fold_in_keys(keys)))]
     assert np.abs(np.corrcoef(drawn) - np.eye(5)).max() < 0.9
 
 
 def test_not_square():
     synthesis = stylegan2.Synthesis((8, 12), 1, 64, 8, base_shape=(4, 6))
-    ws = jnp.ones((2, synthesis.layers, 5))
-    assert synthesis.layers == 4
+    ws = jnp.ones((2, synthesis.num_ws, 5))
+    assert synthesis.num_ws == 4
     images, variables = jax.jit(synthesis.init_with_output)(
         jax.random.key(0), ws, synthesis.constant_noise(jax.random.key(1))
     )
@@ -179,20 +180,22 @@ def test_what_the_networks_begin_as():
 
 def test_truncation():
     mapping, _, variables, _ = official.generator(8)
-    call = jax.jit(functools.partial(mapping.apply, variables["mapping"], train=False), static_argnames="cutoff")
+    call = jax.jit(
+        functools.partial(mapping.apply, variables["mapping"], train=False), static_argnames="truncation_cutoff"
+    )
     z, average = drawn_latents(0), variables["mapping"]["moving"]["w"]
     whole = call(z)
     np.testing.assert_array_equal(whole, np.tile(whole[:, :1], (1, 4, 1)))
-    np.testing.assert_array_equal(call(z, psi=1.0, cutoff=2), whole)
-    np.testing.assert_allclose(call(z, psi=0.0), np.broadcast_to(average, (4, 4, 16)), atol=1e-6)
-    half = call(z, psi=0.5, cutoff=1)
+    np.testing.assert_array_equal(call(z, truncation_psi=1.0, truncation_cutoff=2), whole)
+    np.testing.assert_allclose(call(z, truncation_psi=0.0), np.broadcast_to(average, (4, 4, 16)), atol=1e-6)
+    half = call(z, truncation_psi=0.5, truncation_cutoff=1)
     np.testing.assert_allclose(half[:, 0], (whole[:, 0] + average[None]) / 2, atol=1e-6)
     np.testing.assert_array_equal(half[:, 1:], whole[:, 1:])
 
     # In training the average has moved, and has no gradient.
     def drawn_in(params):
         state = {**variables["mapping"], "params": params}
-        ws, moved = mapping.apply(state, z, psi=0.0, train=True, mutable=["moving"])
+        ws, moved = mapping.apply(state, z, truncation_psi=0.0, train=True, mutable=["moving"])
         return jnp.square(ws).sum(), (ws, moved["moving"]["w"])
 
     slopes, (ws, moved) = jax.jit(jax.grad(drawn_in, has_aux=True))(variables["mapping"]["params"])
@@ -203,38 +206,38 @@ def test_truncation():
 def test_mixing_is_from_a_random_layer_on():
     keys = jax.random.split(jax.random.key(0), 2000)
     ws, others = jnp.zeros((2000, 5, 1)), jnp.ones((2000, 5, 1))
-    found = np.asarray(stylegan2.mixed(ws, others, keys))[..., 0]
+    found = np.asarray(stylegan2.mix_styles(ws, others, keys))[..., 0]
     assert (np.diff(found, axis=1) >= 0).all()
     assert not found[:, 0].any()
     counts = np.bincount((found == 0).sum(1).astype(int), minlength=6)
     np.testing.assert_allclose(counts / 2000, [0, 0.225, 0.225, 0.225, 0.225, 0.1], atol=0.04)
-    np.testing.assert_array_equal(stylegan2.mixed(ws[:3], others[:3], keys[:3])[..., 0], found[:3])
-    assert not stylegan2.mixed(ws, others, keys, 0.0).any()
+    np.testing.assert_array_equal(stylegan2.mix_styles(ws[:3], others[:3], keys[:3])[..., 0], found[:3])
+    assert not stylegan2.mix_styles(ws, others, keys, 0.0).any()
 
 
-def test_deviations_are_of_groups_over_all_devices():
+def test_minibatch_stddev_is_of_groups_over_all_devices():
     x = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
     groups = [x[i::2] for i in range(2)]  # every second one: groups of 4 of 8
     expected = [np.sqrt(g.var(0) + 1e-8).mean() for g in groups]
-    whole = stylegan2.deviations(x, 4)
+    whole = style_layers.minibatch_stddev(x, 4)
     assert whole.shape == (8, 1, 1, 1)
     np.testing.assert_allclose(whole.reshape(-1), expected * 4, rtol=1e-5)
     np.testing.assert_allclose(
-        stylegan2.deviations(x[:3], 4).reshape(-1), [np.sqrt(x[:3].var(0) + 1e-8).mean()] * 3, rtol=1e-5
+        style_layers.minibatch_stddev(x[:3], 4).reshape(-1), [np.sqrt(x[:3].var(0) + 1e-8).mean()] * 3, rtol=1e-5
     )
-    spread = jax.pmap(lambda x: stylegan2.deviations(x, 4), axis.NAME)
+    spread = jax.pmap(lambda x: style_layers.minibatch_stddev(x, 4), axis.NAME)
     np.testing.assert_allclose(spread(x.reshape(2, 4, 4, 4, 2)).reshape(8, 1, 1, 1), whole, rtol=1e-5)
     np.testing.assert_allclose(spread(x.reshape(8, 1, 4, 4, 2)).reshape(8, 1, 1, 1), whole, rtol=1e-5)
 
 
 def test_without_groups_logits_are_each_images_own():
-    d, x = stylegan2.Discriminator(0, 64, 8, group=0), official.image(3, 8, 8, 3)
+    d, x = stylegan2.Discriminator(0, 64, 8, mbstd_group_size=0), official.image(3, 8, 8, 3)
     logits, variables = jax.jit(d.init_with_output)(jax.random.key(0), x)
     np.testing.assert_allclose(jax.jit(d.apply)(variables, x[1:]), logits[1:], atol=1e-5)
 
 
 def test_features_are_each_images_own_and_no_labels():
-    d, x = stylegan2.Discriminator(3, 64, 8, group=2), official.image(4, 16, 16, 3)
+    d, x = stylegan2.Discriminator(3, 64, 8, mbstd_group_size=2), official.image(4, 16, 16, 3)
     variables = jax.jit(d.init)(jax.random.key(0), x, jnp.arange(4) % 3)
     seen = jax.jit(lambda x: d.apply(variables, x, features=True))
     assert [f.shape for f in seen(x)] == [(4, 16, 16, 4), (4, 8, 8, 8), (4, 4, 4, 8)]
@@ -247,7 +250,7 @@ def played():
 
     def fakes(nets, keys):
         ws, stats = nets.mapping.with_stats(latents(keys, 6))
-        ws = stylegan2.mixed(ws, nets.mapping(latents(fold_in_keys(keys), 6)), keys)
+        ws = stylegan2.mix_styles(ws, nets.mapping(latents(fold_in_keys(keys), 6)), keys)
         return nets.synthesis(ws, keys), stats
 
     def discriminator_loss(nets, real, keys, step):
@@ -270,7 +273,7 @@ def played():
     adam = optax.adam(2e-3, b1=0.0, b2=0.99)
     return Game(
         nets={
-            "mapping": Net(stylegan2.Mapping(synthesis.layers, 6, 1), z),
+            "mapping": Net(stylegan2.Mapping(synthesis.num_ws, 6, 1), z),
             "synthesis": Net(synthesis, ws),
             "d": Net(stylegan2.Discriminator(0, 64, 8), x),
             "path": Net(losses.PathLengthEMA()),
@@ -285,9 +288,12 @@ def played():
 
 
 def test_the_average_w_is_of_all_devices():
-    mapping, z = stylegan2.Mapping(2, 8, 2, decay=0.5), latents(jax.random.split(jax.random.key(1), 8), 6)
+    mapping, z = stylegan2.Mapping(2, 8, 2, w_avg_beta=0.5), latents(jax.random.split(jax.random.key(1), 8), 6)
     variables = mapping.init(jax.random.key(0), z, train=False)
-    moved = lambda z: mapping.apply(variables, z, train=True, mutable=["moving"])[1]["moving"]["w"]  # noqa: E731
+
+    def moved(z):
+        return mapping.apply(variables, z, train=True, mutable=["moving"])[1]["moving"]["w"]
+
     whole, each = moved(z), jax.pmap(moved, axis.NAME)(z.reshape(4, 2, 6))
     assert np.abs(whole).max() > 1e-3
     np.testing.assert_allclose(each, np.broadcast_to(whole, each.shape), rtol=1e-5, atol=1e-7)
@@ -309,14 +315,17 @@ def test_a_game_of_it_is_the_same_on_two_devices():
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_precision(dtype):
     """Of the largest levels alone; images and logits are float32, and near those of all in float32."""
-    synthesis, variables, ws = small(dtype=dtype, clamp=256.0)
-    call = lambda module, *inputs: jax.jit(module.apply)(variables, *inputs)  # noqa: E731
+    synthesis, variables, ws = small(dtype=dtype, conv_clamp=256.0)
+
+    def call(module, *inputs):
+        return jax.jit(module.apply)(variables, *inputs)
+
     y, full = call(synthesis, ws), call(synthesis.clone(dtype=jnp.float32), ws)
     assert y.dtype == jnp.float32
     assert 1e-5 < np.abs(y - full).max() < 0.1
-    np.testing.assert_allclose(call(synthesis.clone(low=0), ws), full, atol=1e-5)
+    np.testing.assert_allclose(call(synthesis.clone(num_low_precision_res=0), ws), full, atol=1e-5)
     assert {x.dtype for x in jax.tree.leaves(variables)} == {np.dtype("float32")}
-    d, x = stylegan2.Discriminator(0, 64, 8, dtype=dtype, clamp=256.0), official.image(4, 8, 8, 3)
+    d, x = stylegan2.Discriminator(0, 64, 8, dtype=dtype, conv_clamp=256.0), official.image(4, 8, 8, 3)
     logits, variables = jax.jit(d.init_with_output)(jax.random.key(0), x)
     assert {x.dtype for x in jax.tree.leaves(variables)} == {logits.dtype} == {np.dtype("float32")}
     assert 1e-6 < np.abs(logits - call(d.clone(dtype=jnp.float32), x)).max() < 0.05
@@ -324,10 +333,10 @@ def test_precision(dtype):
 
 def test_large_styles_do_not_overflow_in_float16():
     x, styles = jnp.full((1, 4, 4, 8), 100.0, jnp.float16), jnp.full((1, 8), 1e4)
-    y = stylegan2.modulated(x, jnp.ones((3, 3, 8, 2)), styles)
+    y = style_layers.modulated_conv2d(x, jnp.ones((3, 3, 8, 2)), styles)
     assert y.dtype == jnp.float16
     np.testing.assert_allclose(
-        np.float32(y), stylegan2.modulated(np.float32(x), jnp.ones((3, 3, 8, 2)), styles), rtol=1e-2
+        np.float32(y), style_layers.modulated_conv2d(np.float32(x), jnp.ones((3, 3, 8, 2)), styles), rtol=1e-2
     )
 
 
@@ -338,28 +347,29 @@ WS = np.zeros((3, 4, 6), np.float32)
 @pytest.mark.parametrize(
     ("module", "inputs", "told"),
     [
-        (stylegan2.Synthesis((8, 8)), (WS[:, :3],), r"styles of shape \(3, 3, 6\): images of \(8, 8\) are of \[B, 4, w\]"),
-        (stylegan2.Synthesis((8, 16)), (WS,), r"sides are \(4, 4\) doubled 1 and 2 times, not as often; give another base_shape"),
-        (stylegan2.Synthesis((12, 12)), (WS,), "size 12: base 4 does not double to it; use size 8 or 16, or base 6"),
-        (stylegan2.Synthesis((8, 8), base=7), (WS,), "base 7, most 512: want 8 or more, 1 or more"),
-        (stylegan2.Synthesis((8, 8)), (WS, KEYS), r"noise key<fry>\[2\]: want a key for each of 3 examples, or maps"),
-        (stylegan2.Synthesis((8, 8)), (WS, WS[0]), r"noise float32\[4, 6\]: want a key for each of 3 examples"),
-        (stylegan2.Synthesis((8, 8)), (WS, (WS[0], WS[0])), r"maps of noise of shapes .*want \[\(4, 4\), \(8, 8\), \(8, 8\)\]"),
-        (stylegan2.Mapping(0), (WS[:, 0],), "layers 0, depth 8: want 1 or more"),
-        (stylegan2.Mapping(4), (WS,), r"latents \(3, 4, 6\): want \[B, z\]"),
+        (stylegan2.Synthesis((8, 8)), (WS[:, :3],), r"styles must be \[B, 4, w_dim\] for images of \(8, 8\), got \(3, 3, 6\)"),
+        (stylegan2.Synthesis((8, 16)), (WS,), r"\(8, 16\) are \(4, 4\) doubled 1 and 2 times. Give another `base_shape`"),
+        (stylegan2.Synthesis((12, 12)), (WS,), "got 12; use 8 or 16, or `base_resolution` 6"),
+        (stylegan2.Synthesis((8, 8), channel_base=7), (WS,), "`channel_base` must be at least 8 and `channel_max` at least 1, got 7 and 512"),
+        (stylegan2.Synthesis((8, 8)), (WS, KEYS), r"noise must be a key for each of 3 examples, or a sequence of maps, got key<fry>\[2\]"),
+        (stylegan2.Synthesis((8, 8)), (WS, WS[0]), r"noise must be a key for each of 3 examples, .* got float32\[4, 6\]"),
+        (stylegan2.Synthesis((8, 8)), (WS, (WS[0], WS[0])), r"noise maps must have the shapes \[\(4, 4\), \(8, 8\), \(8, 8\)\].*got \[\(4, 6\), \(4, 6\)\]"),
+        (stylegan2.Mapping(0), (WS[:, 0],), "`num_ws` and `num_layers` must be at least 1, got 0 and 8"),
+        (stylegan2.Mapping(4), (WS,), r"latents must be \[B, z_dim\], got \(3, 4, 6\)"),
         (stylegan2.Mapping(4, classes=3), (WS[:, 0],), "a network of 3 classes is called with labels"),
-        (stylegan2.Discriminator(), (WS,), r"images of shape \(3, 4, 6\): want \[B, h, w, C\]"),
-        (stylegan2.Discriminator(), (np.zeros((1, 8, 12, 3), np.float32),), "size 12: base 4 does not double"),
-        (stylegan2.Discriminator(), (np.zeros((6, 8, 8, 3), np.float32),), "6 examples are not dealt into groups of 4"),
+        (stylegan2.Discriminator(), (WS,), r"images must be \[B, h, w, C\], got \(3, 4, 6\)"),
+        (stylegan2.Discriminator(), (np.zeros((1, 8, 12, 3), np.float32),), "got 12; use 8 or 16"),
+        (stylegan2.Discriminator(), (np.zeros((6, 8, 8, 3), np.float32),), "`group_size` must divide the number of examples, 6, got 4"),
+        (stylegan2.Discriminator(architecture="skip"), (np.zeros((4, 8, 8, 3), np.float32),), "`architecture` must be 'orig' or 'resnet', got 'skip'"),
         (stylegan2.Discriminator(2), (np.zeros((4, 8, 8, 3), np.float32),), "a network of 2 classes is called with labels"),
     ],
 )  # fmt: skip
 def test_errors(module, inputs, told):
-    how = {"train": False} if isinstance(module, stylegan2.Mapping) else {}
+    kwargs = {"train": False} if isinstance(module, stylegan2.Mapping) else {}
     with pytest.raises(ValueError, match=told):
-        jax.eval_shape(functools.partial(module.init, **how), jax.random.key(0), *inputs)
+        jax.eval_shape(functools.partial(module.init, **kwargs), jax.random.key(0), *inputs)
 
 
 def test_mixing_pairs_styles():
-    with pytest.raises(ValueError, match="they are paired"):
-        stylegan2.mixed(WS, WS[:, :3], KEYS)
+    with pytest.raises(ValueError, match="`ws` and `others` must have the same shape"):
+        stylegan2.mix_styles(WS, WS[:, :3], KEYS)

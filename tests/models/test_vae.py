@@ -32,7 +32,7 @@ def test_parameter_counts():
 
 
 def test_the_encoder_is_numpys():
-    module = vae.Encoder(latents=3, hidden=11)
+    module = vae.Encoder(z_dim=3, hidden=11)
     variables = drawn(module, X)
     hidden = np.maximum(dense(variables, "hidden_0", (X.reshape(7, 784) + 1) / 2), 0)
     mean, log_variance = module.apply(variables, X)

@@ -33,7 +33,7 @@ def test_features_are_pytorchs(of_torch):
     import torch
 
     images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 48, 3)).astype(np.float32)
-    normal = ((images + 1) / 2 - np.array(vgg.MEAN, np.float32)) / np.array(vgg.DEVIATION, np.float32)
+    normal = ((images + 1) / 2 - np.array(vgg.MEAN, np.float32)) / np.array(vgg.STD, np.float32)
     with torch.no_grad():
         wanted = of_torch["features"](torch.tensor(normal).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
     found = vgg.Features().apply(vgg.parameters(arrays(of_torch)), images)

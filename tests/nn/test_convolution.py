@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgan.nn import convolution, layers
-from jaxgan.nn.resampling import smoothed
+from jaxgan.nn.resampling import blur
 
 # (spatial dimensions, size, kernel, stride)
 CASES = [(1, 8, 25, 4), (2, 8, 4, 2), (2, 8, 3, 1), (2, 7, 3, 2), (2, 6, 5, 3), (2, 5, 1, 2), (3, 4, 4, 2)]
@@ -17,35 +17,41 @@ CASES = [(1, 8, 25, 4), (2, 8, 4, 2), (2, 8, 3, 1), (2, 7, 3, 2), (2, 6, 5, 3), 
 
 def maps(g, r):
     """x, y and w of a geometry, at random."""
-    draw = lambda *shape: jnp.array(r.normal(size=shape), jnp.float32)  # noqa: E731
+
+    def draw(*shape):
+        return jnp.array(r.normal(size=shape), jnp.float32)
+
     return draw(2, *g.large, 3), draw(2, *g.small, 2), draw(*g.kernel, 3, 2)
 
 
 @pytest.mark.parametrize(("n", "size", "kernel", "stride"), CASES)
-def test_patches_equal_the_native_form(n, size, kernel, stride):
+def test_the_cpus_form_equals_the_native_form(n, size, kernel, stride):
     """The CPU's form and the accelerators', as functions; the oracle is XLA's own convolution."""
     g = convolution.same((size,) * n, (kernel,) * n, stride)
     x, y, w = maps(g, np.random.default_rng(0))
-    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
-        patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
+    for name, arguments in {"conv": (x, w), "conv_transpose": (y, w), "kernel_gradient": (x, y)}.items():
+        on_cpu, native = (getattr(convolution, f"_{name}_{form}") for form in ("cpu", "native"))
         expected = jax.jit(native, static_argnums=0)(g, *arguments)
-        found = jax.jit(patches, static_argnums=0)(g, *arguments)
+        found = jax.jit(on_cpu, static_argnums=0)(g, *arguments)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-TURNED = [((7, 6), 3, 1), ((5, 5), 4, 1), ((9,), 5, 0), ((4, 4, 4), 3, 1)]
+TRANSPOSED = [((7, 6), 3, 1), ((5, 5), 4, 1), ((9,), 5, 0), ((4, 4, 4), 3, 1)]
 
 
-@pytest.mark.parametrize(("size", "kernel", "padding"), TURNED)
+@pytest.mark.parametrize(("size", "kernel", "padding"), TRANSPOSED)
 @pytest.mark.parametrize("channels", [(8, 1), (4, 2), (2, 4)])
-def test_patches_of_the_image_with_fewer_channels(size, kernel, padding, channels):
+def test_im2col_of_the_image_with_fewer_channels(size, kernel, padding, channels):
     g = convolution.padded(size, (kernel,) * len(size), 1, padding)
     r = np.random.default_rng(0)
-    draw = lambda *shape: jnp.array(r.normal(size=shape), jnp.float32)  # noqa: E731
+
+    def draw(*shape):
+        return jnp.array(r.normal(size=shape), jnp.float32)
+
     x, y, w = draw(2, *g.large, channels[0]), draw(2, *g.small, channels[1]), draw(*g.kernel, *channels)
-    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
-        patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
-        found = jax.jit(patches, static_argnums=0)(g, *arguments)
+    for name, arguments in {"conv": (x, w), "conv_transpose": (y, w), "kernel_gradient": (x, y)}.items():
+        on_cpu, native = (getattr(convolution, f"_{name}_{form}") for form in ("cpu", "native"))
+        found = jax.jit(on_cpu, static_argnums=0)(g, *arguments)
         expected = jax.jit(native, static_argnums=0)(g, *arguments)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
@@ -54,7 +60,7 @@ def test_the_widest_product_is_of_the_fewer_channels():
     """A kernel of 7 x 7 from 64 channels to 3: patches of 147 numbers, not of 3136."""
     g = convolution.padded((20, 20), (7, 7), 1, 0)
     x, w = jnp.zeros((1, 20, 20, 64)), jnp.zeros((7, 7, 64, 3))
-    gradient = jax.grad(lambda x, w: convolution.down(g, x, w).sum(), (0, 1))
+    gradient = jax.grad(lambda x, w: convolution.conv(g, x, w).sum(), (0, 1))
     text = jax.export.export(jax.jit(gradient), platforms=["cpu"])(x, w).mlir_module()
     assert "x147xf32" in text
     assert "3136xf32" not in text
@@ -79,34 +85,37 @@ WINOGRAD = {  # size, stride, padding, channels of the large and of the small im
 @pytest.mark.parametrize(
     ("size", "stride", "padding", "channels", "dtype", "expected"), WINOGRAD.values(), ids=WINOGRAD.keys()
 )
-def test_many_channels_in_16_products(size, stride, padding, channels, dtype, expected):
+def test_many_channels_by_winograd(size, stride, padding, channels, dtype, expected):
     g = convolution.padded(size, (3, 3), stride, padding)
     r = np.random.default_rng(0)
-    draw = lambda *shape: jnp.array(r.normal(size=shape), dtype)  # noqa: E731
+
+    def draw(*shape):
+        return jnp.array(r.normal(size=shape), dtype)
+
     x, y, w = draw(2, *g.large, channels[0]), draw(2, *g.small, channels[1]), draw(3, 3, *channels)
-    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
-        patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
-        found, wanted = (jax.jit(f, static_argnums=0)(g, *arguments).astype(jnp.float32) for f in (patches, native))
+    for name, arguments in {"conv": (x, w), "conv_transpose": (y, w), "kernel_gradient": (x, y)}.items():
+        on_cpu, native = (getattr(convolution, f"_{name}_{form}") for form in ("cpu", "native"))
+        found, wanted = (jax.jit(f, static_argnums=0)(g, *arguments).astype(jnp.float32) for f in (on_cpu, native))
         np.testing.assert_allclose(found, wanted, rtol=0, atol=ERRORS[dtype] * np.abs(wanted).max(), err_msg=name)
-        products = jax.jit(patches, static_argnums=0).lower(g, *arguments).as_text().count("stablehlo.dot_general")
+        products = jax.jit(on_cpu, static_argnums=0).lower(g, *arguments).as_text().count("stablehlo.dot_general")
         assert products == (16 if expected else 1)
 
 
-TAKEN = "ynn_fusion.*conv_general_dilated"  # in what is compiled, a convolution that YNNPACK makes
+YNNPACK = "ynn_fusion.*conv_general_dilated"  # in what is compiled, a convolution that YNNPACK makes
 
 
 def test_ynnpack_takes_a_convolution_that_nothing_keeps_from_it():
     """What the next test does not find can be found."""
     x, w = jnp.zeros((2, 32, 32, 8)), jnp.zeros((3, 3, 8, 32))
-    native = jax.jit(convolution._down_native, static_argnums=0)
-    assert re.search(TAKEN, native.lower(convolution.same((32, 32), (3, 3), 1), x, w).compile().as_text())
+    native = jax.jit(convolution._conv_native, static_argnums=0)
+    assert re.search(YNNPACK, native.lower(convolution.same((32, 32), (3, 3), 1), x, w).compile().as_text())
 
 
 FEW = {  # geometry, channels, dtype; of XLA's own how many products are the kernel's gradient
     "few": (convolution.same((32, 32), (3, 3), 1), (8, 32), "float32", 1),
     "few, not padded": (convolution.padded((34, 36), (3, 3), 1, 0), (32, 8), "float32", 1),
     "few, of a wide kernel": (convolution.same((32, 32), (5, 2), 1), (9, 8), "float32", 1),
-    "few, halved": (convolution.halved((64, 64), (3, 3)), (8, 8), "float32", 2),
+    "few, blurred": (convolution.blurred((64, 64), (3, 3)), (8, 8), "float32", 2),
     "few, of 16 products": (convolution.same((32, 32), (3, 3), 1), (17, 32), "float32", 16),
     "fewer": (convolution.same((32, 32), (3, 3), 1), (7, 8), "float32", 0),
     "many": (convolution.same((32, 32), (3, 3), 1), (8, 33), "float32", 0),
@@ -122,24 +131,27 @@ FEW = {  # geometry, channels, dtype; of XLA's own how many products are the ker
 def test_few_channels_of_large_images(g, channels, dtype, expected):
     """XLA's own convolution forwards and back, and one that YNNPACK does not take."""
     r = np.random.default_rng(0)
-    draw = lambda *shape: jnp.array(r.normal(size=shape), dtype)  # noqa: E731
+
+    def draw(*shape):
+        return jnp.array(r.normal(size=shape), dtype)
+
     x, y, w = draw(2, *g.large, channels[0]), draw(2, *g.small, channels[1]), draw(*g.kernel, *channels)
-    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
-        patches, native = (getattr(convolution, f"_{name}_{form}") for form in ("patches", "native"))
-        found, wanted = (jax.jit(f, static_argnums=0)(g, *arguments).astype(jnp.float32) for f in (patches, native))
+    for name, arguments in {"conv": (x, w), "conv_transpose": (y, w), "kernel_gradient": (x, y)}.items():
+        on_cpu, native = (getattr(convolution, f"_{name}_{form}") for form in ("cpu", "native"))
+        found, wanted = (jax.jit(f, static_argnums=0)(g, *arguments).astype(jnp.float32) for f in (on_cpu, native))
         np.testing.assert_allclose(found, wanted, rtol=0, atol=ERRORS[dtype] * np.abs(wanted).max(), err_msg=name)
-        lowered = jax.jit(patches, static_argnums=0).lower(g, *arguments)
-        assert lowered.as_text().count("stablehlo.convolution") == (1 if expected and name != "kernel" else 0)
-        if expected and name == "kernel":
+        lowered = jax.jit(on_cpu, static_argnums=0).lower(g, *arguments)
+        assert lowered.as_text().count("stablehlo.convolution") == (1 if expected and name != "kernel_gradient" else 0)
+        if expected and name == "kernel_gradient":
             assert lowered.as_text().count("stablehlo.dot_general") == expected
-        assert not expected or not re.search(TAKEN, lowered.compile().as_text())
+        assert not expected or not re.search(YNNPACK, lowered.compile().as_text())
 
 
 SECOND = {  # geometry, channels
     "same": (convolution.padded((8, 10), (3, 3), 1, 1), 64),
-    "halved": (convolution.halved((64, 64), (3, 3)), 64),
+    "blurred": (convolution.blurred((64, 64), (3, 3)), 64),
     "few": (convolution.same((32, 32), (3, 3), 1), 8),
-    "few, halved": (convolution.halved((64, 64), (3, 3)), 8),
+    "few, blurred": (convolution.blurred((64, 64), (3, 3)), 8),
 }
 
 
@@ -152,11 +164,11 @@ def test_forms_of_many_and_of_few_channels_to_the_second_derivative(g, channels)
     def r1(form):
         return lambda w: jnp.square(jax.grad(lambda x: jnp.tanh(form(g, x, w) / 24).sum())(x)).sum()
 
-    found, expected = (jax.jit(jax.grad(r1(form)))(w) for form in (convolution.down, convolution._down_native))
+    found, expected = (jax.jit(jax.grad(r1(form)))(w) for form in (convolution.conv, convolution._conv_native))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(jnp.abs(expected).max()))
 
 
-HALVED = {  # size of the large image, kernel, channels of both, dtype, products: of cells 16 and the kernel's own
+BLURRED = {  # size of the large image, kernel, channels of both, dtype, matrix products: Winograd's 16 and the kernel's own
     "small": ((8, 6), 3, (32, 33), "float32", 1),
     "wide": ((8, 6), 5, (3, 4), "float32", 1),
     "large": ((64, 64), 3, (32, 33), "float32", 17),
@@ -167,42 +179,46 @@ HALVED = {  # size of the large image, kernel, channels of both, dtype, products
 }
 
 
-@pytest.mark.parametrize(("size", "kernel", "channels", "dtype", "products"), HALVED.values(), ids=HALVED.keys())
-def test_halved_is_a_filter_and_a_convolution(size, kernel, channels, dtype, products):
-    """All forms of the three maps, as functions, equal XLA's convolution of what the filter smooths, and derivatives of
-    it."""
-    g = convolution.halved(size, (kernel, kernel))
+@pytest.mark.parametrize(("size", "kernel", "channels", "dtype", "products"), BLURRED.values(), ids=BLURRED.keys())
+def test_blurred_is_a_filter_and_a_convolution(size, kernel, channels, dtype, products):
+    """All forms of the three maps equal XLA's convolution of the blurred image, and its derivatives."""
+    g = convolution.blurred(size, (kernel, kernel))
     r = np.random.default_rng(0)
-    draw = lambda *shape: jnp.array(r.normal(size=shape), dtype)  # noqa: E731
+
+    def draw(*shape):
+        return jnp.array(r.normal(size=shape), dtype)
+
     x, y, w = draw(1, *size, channels[0]), draw(1, *g.small, channels[1]), draw(kernel, kernel, *channels)
 
-    def of_smoothed(x, w):
+    def conv_of_blurred(x, w):
         numbers = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(smoothed(x, kernel // 2 + 1), w, (2, 2), "VALID", dimension_numbers=numbers)
+        return jax.lax.conv_general_dilated(blur(x, kernel // 2 + 1), w, (2, 2), "VALID", dimension_numbers=numbers)
 
     exact = [v.astype(jnp.float32) for v in (x, y, w)]
-    wanted, back = jax.jit(lambda x, w: jax.vjp(of_smoothed, x, w))(exact[0], exact[2])
-    wanted = {"down": wanted, **dict(zip(("up", "kernel"), jax.jit(back)(exact[1])))}
-    for name, arguments in {"down": (x, w), "up": (y, w), "kernel": (x, y)}.items():
-        for form in ("patches", "native"):
+    wanted, back = jax.jit(lambda x, w: jax.vjp(conv_of_blurred, x, w))(exact[0], exact[2])
+    wanted = {"conv": wanted, **dict(zip(("conv_transpose", "kernel_gradient"), jax.jit(back)(exact[1])))}
+    for name, arguments in {"conv": (x, w), "conv_transpose": (y, w), "kernel_gradient": (x, y)}.items():
+        for form in ("cpu", "native"):
             f = jax.jit(getattr(convolution, f"_{name}_{form}"), static_argnums=0)
             error = ERRORS[dtype] * float(jnp.abs(wanted[name]).max())
             given = f(g, *arguments).astype(jnp.float32)
             np.testing.assert_allclose(given, wanted[name], rtol=0, atol=error, err_msg=f"{name} {form}")
             found = f.lower(g, *arguments).as_text().count("stablehlo.dot_general")
-            assert found == (products if form == "patches" else 0)
+            assert found == (products if form == "cpu" else 0)
 
 
-def test_halved_of_sizes_that_an_export_does_not_know():
+def test_blurred_of_sizes_that_an_export_does_not_know():
     space = jax.export.symbolic_shape("h, w")
     x = jax.ShapeDtypeStruct((1, *(4 * n for n in space), 32), jnp.float32)
     w = jnp.ones((3, 3, 32, 32))
-    exported = jax.export.export(jax.jit(lambda x: convolution.down(convolution.halved(x.shape[1:3], (3, 3)), x, w)))(x)
+    exported = jax.export.export(jax.jit(lambda x: convolution.conv(convolution.blurred(x.shape[1:3], (3, 3)), x, w)))(
+        x
+    )
     x = jax.random.normal(jax.random.key(0), (1, 8, 4, 32))
-    expected = convolution._down_native(convolution.halved((8, 4), (3, 3)), x, w)
+    expected = convolution._conv_native(convolution.blurred((8, 4), (3, 3)), x, w)
     np.testing.assert_allclose(exported.call(x), expected, rtol=1e-4, atol=1e-4)
-    with pytest.raises(ValueError, match=r"halved: a kernel of \(3, 5\); want an odd square"):
-        convolution.halved((8, 8), (3, 5))
+    with pytest.raises(ValueError, match=r"blurred: the kernel must be square with odd sides, got \(3, 5\)"):
+        convolution.blurred((8, 8), (3, 5))
 
 
 def test_padded_as_pytorch():
@@ -224,8 +240,8 @@ def test_the_three_maps_are_one_trilinear_form():
     g = convolution.same((8, 8), (4, 4), 2)
     x, y, w = maps(g, np.random.default_rng(0))
     forms = [
-        jnp.vdot(convolution.down(g, x, w), y),
-        jnp.vdot(convolution.up(g, y, w), x),
+        jnp.vdot(convolution.conv(g, x, w), y),
+        jnp.vdot(convolution.conv_transpose(g, y, w), x),
         jnp.vdot(convolution.kernel_gradient(g, x, y), w),
     ]
     np.testing.assert_allclose(forms, forms[0], rtol=1e-5)
@@ -264,9 +280,14 @@ def test_layers_equal_flaxs_to_the_second_derivative(ours, flaxs):
 def test_third_derivatives_too():
     g = convolution.same((4, 4), (4, 4), 2)
     x, _, w = maps(g, np.random.default_rng(0))
-    f = lambda form: lambda w: jnp.square(jax.grad(lambda x: jnp.sum(jnp.sin(form(g, x, w))))(x)).sum()  # noqa: E731
-    second = lambda form: jax.jit(jax.grad(lambda w: jnp.sin(jax.grad(f(form))(w)).sum()))(w)  # noqa: E731
-    found, expected = second(convolution.down), second(convolution._down_native)
+
+    def second(form):
+        def squared_gradient(w):
+            return jnp.square(jax.grad(lambda x: jnp.sum(jnp.sin(form(g, x, w))))(x)).sum()
+
+        return jax.jit(jax.grad(lambda w: jnp.sin(jax.grad(squared_gradient)(w)).sum()))(w)
+
+    found, expected = second(convolution.conv), second(convolution._conv_native)
     assert float(jnp.linalg.norm(found - expected)) < 1e-3 * float(jnp.linalg.norm(expected))
 
 
@@ -279,8 +300,8 @@ def test_it_maps_over_a_population_of_kernels(size, kernel, stride, c, d):
     r = np.random.default_rng(0)
     x, w = (jnp.array(r.normal(size=shape), jnp.float32) for shape in ((2, *size, c), (*kernel, c, d)))
     population = jnp.stack([w, 2 * w])
-    together = jax.vmap(convolution.down, (None, None, 0))(g, x, population)
-    expected = 2 * convolution.down(g, x, w)
+    together = jax.vmap(convolution.conv, (None, None, 0))(g, x, population)
+    expected = 2 * convolution.conv(g, x, w)
     # What nearly cancels is as exact as its terms, which are as large as the largest values.
     np.testing.assert_allclose(together[1], expected, rtol=0, atol=2e-7 * float(jnp.abs(expected).max()))
 
@@ -289,7 +310,7 @@ def test_accelerators_get_the_native_convolution():
     """In StableHLO, the CPU's step has no convolution and CUDA's no patches."""
     g = convolution.same((8, 8), (4, 4), 2)
     x, _, w = maps(g, np.random.default_rng(0))
-    loss = jax.jit(lambda x, w: jnp.square(jax.grad(lambda x: convolution.down(g, x, w).sum())(x)).sum())
+    loss = jax.jit(lambda x, w: jnp.square(jax.grad(lambda x: convolution.conv(g, x, w).sum())(x)).sum())
 
     def text(platform):
         return jax.export.export(loss, platforms=[platform])(x, w).mlir_module()

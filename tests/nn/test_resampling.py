@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.nn.resampling import enlarged, reduced, smoothed
+from jaxgan.nn.resampling import blur, downsample, upsample
 
 
 def filtered(x, before, after):
@@ -17,25 +17,25 @@ def filtered(x, before, after):
     return x
 
 
-def test_halving_is_a_filter_and_every_second_pixel():
+def test_downsampling_is_a_filter_and_every_second_pixel():
     x = np.random.default_rng(0).normal(size=(2, 8, 6, 3))
-    np.testing.assert_allclose(reduced(jnp.float32(x)), filtered(x, 1, 1)[:, ::2, ::2], atol=1e-6)
+    np.testing.assert_allclose(downsample(jnp.float32(x)), filtered(x, 1, 1)[:, ::2, ::2], atol=1e-6)
 
 
-def test_doubling_is_zeros_between_and_a_filter():
+def test_upsampling_is_zeros_between_and_a_filter():
     x = np.random.default_rng(1).normal(size=(2, 4, 3, 3))
     spread = np.zeros((2, 8, 6, 3))
     spread[:, ::2, ::2] = x
-    np.testing.assert_allclose(enlarged(jnp.float32(x)), filtered(4 * spread, 2, 1), atol=1e-6)
+    np.testing.assert_allclose(upsample(jnp.float32(x)), filtered(4 * spread, 2, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize("padding", [0, 1, 2])
-def test_smoothing_is_the_filter_alone(padding):
+def test_blur_is_the_filter_alone(padding):
     x = np.random.default_rng(2).normal(size=(2, 5, 6, 3))
-    np.testing.assert_allclose(smoothed(jnp.float32(x), padding), filtered(x, padding, padding), atol=1e-6)
+    np.testing.assert_allclose(blur(jnp.float32(x), padding), filtered(x, padding, padding), atol=1e-6)
 
 
 def test_each_is_the_others_adjoint():
     x = jax.random.normal(jax.random.key(0), (2, 4, 6, 3))
     y = jax.random.normal(jax.random.key(1), (2, 8, 12, 3))
-    np.testing.assert_allclose(jnp.vdot(enlarged(x), y), 4 * jnp.vdot(x, reduced(y)), rtol=1e-5)
+    np.testing.assert_allclose(jnp.vdot(upsample(x), y), 4 * jnp.vdot(x, downsample(y)), rtol=1e-5)

@@ -3,35 +3,37 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.nn import layers, sums
+from jaxgan.nn import layers, normalization, sums
 
 SHAPES = {"all": ((5, 4, 3), 0), "an image each": ((2, 5, 4, 3), 1), "a cube each": ((2, 2, 3, 2, 3), 1)}
 
 
-@pytest.mark.parametrize(("shape", "kept"), SHAPES.values(), ids=SHAPES.keys())
-def test_against_numpy(shape, kept):
+@pytest.mark.parametrize(("shape", "keep_axes"), SHAPES.values(), ids=SHAPES.keys())
+def test_against_numpy(shape, keep_axes):
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    space = tuple(range(kept, x.ndim - 1))
+    space = tuple(range(keep_axes, x.ndim - 1))
     v = x.sum(space)
-    np.testing.assert_allclose(jax.jit(sums.total, static_argnums=1)(x, kept), v, rtol=1e-5, atol=1e-5)
-    spread = jax.jit(sums.spread, static_argnums=1)(v, shape[kept:-1])
+    np.testing.assert_allclose(jax.jit(sums.sum_over_space, static_argnums=1)(x, keep_axes), v, rtol=1e-5, atol=1e-5)
+    spread = jax.jit(sums.broadcast_over_space, static_argnums=1)(v, shape[keep_axes:-1])
     np.testing.assert_array_equal(spread, np.broadcast_to(np.expand_dims(v, space), shape))
 
 
-@pytest.mark.parametrize(("shape", "kept"), SHAPES.values(), ids=SHAPES.keys())
-def test_derivatives_are_each_other(shape, kept):
+@pytest.mark.parametrize(("shape", "keep_axes"), SHAPES.values(), ids=SHAPES.keys())
+def test_derivatives_are_each_other(shape, keep_axes):
     """To the second: of a statistic's square, as R1 takes it through a normalisation."""
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    space = tuple(range(kept, x.ndim - 1))
+    space = tuple(range(keep_axes, x.ndim - 1))
 
     def centred(total, spread):
         def second(x):
-            f = lambda x: jnp.tanh(x * spread(total(jnp.square(x)))).sum()  # noqa: E731
-            return jnp.square(jax.grad(f)(x)).sum()
+            gradient = jax.grad(lambda x: jnp.tanh(x * spread(total(jnp.square(x)))).sum())
+            return jnp.square(gradient(x)).sum()
 
         return jax.jit(jax.grad(second))(x)
 
-    ours = centred(lambda x: sums.total(x, kept), lambda v: sums.spread(v, shape[kept:-1]))
+    ours = centred(
+        lambda x: sums.sum_over_space(x, keep_axes), lambda v: sums.broadcast_over_space(v, shape[keep_axes:-1])
+    )
     theirs = centred(lambda x: x.sum(space), lambda v: jnp.broadcast_to(jnp.expand_dims(v, space), shape))
     np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-4 * np.abs(theirs).max())
 
@@ -40,7 +42,7 @@ def test_derivatives_are_each_other(shape, kept):
 def test_many_pixels(count):
     """Where one sum in float32 loses the fourth digit of a variance."""
     x = np.random.default_rng(0).normal(0.5, 1, size=(count, 3)).astype(np.float32)
-    mean, var = jax.jit(layers._moments)(x)
+    mean, var = jax.jit(normalization._moments)(x)
     np.testing.assert_allclose(mean, x.mean(0, dtype=np.float64), rtol=2e-6)
     np.testing.assert_allclose(var, x.var(0, dtype=np.float64), rtol=2e-6)
 
@@ -48,10 +50,10 @@ def test_many_pixels(count):
 def test_under_vmap_and_in_half_precision():
     x = np.random.default_rng(0).normal(size=(3, 4, 5, 2)).astype(np.float32)
     bias = np.float32([1, 2])
-    add = jax.grad(lambda bias, x: jnp.square(x + sums.spread(bias, x.shape[:-1])).sum())
+    add = jax.grad(lambda bias, x: jnp.square(x + sums.broadcast_over_space(bias, x.shape[:-1])).sum())
     each = jax.jit(jax.vmap(add, (None, 0)))(bias, x)
     np.testing.assert_allclose(each, 2 * (x + bias).sum((1, 2)), rtol=1e-5)
-    half = sums.total(jnp.asarray(x, jnp.bfloat16), 1)
+    half = sums.sum_over_space(jnp.asarray(x, jnp.bfloat16), 1)
     assert half.dtype == jnp.bfloat16
     np.testing.assert_allclose(half.astype(jnp.float32), x.sum((1, 2)), rtol=0.02, atol=0.05)
 
@@ -72,14 +74,17 @@ def test_two_passes_over_one_batch_are_one(norm, batch):
         @layers.nn.compact
         def __call__(self, x):
             for i in range(3):
-                x = layers.Conv(8, kernel=1, name=f"conv_{i}")(x)
-                x = layers.nn.relu(layers.normalization(norm, f"norm_{i}", "averages")(x, True))
+                x = layers.Conv(8, kernel_size=1, name=f"conv_{i}")(x)
+                x = layers.nn.relu(normalization.norm_layer(norm, f"norm_{i}")(x, True))
             return x
 
     net, x = Network(), jnp.ones((batch, 6, 6, 8))
     variables = net.init(jax.random.key(0), x)
     gradient = jax.grad(lambda variables: jnp.square(net.apply(variables, x, mutable="batch_stats")[0]).sum())
-    forward = lambda variables: jnp.tanh(net.apply(variables, x, mutable="batch_stats")[0])  # noqa: E731
+
+    def forward(variables):
+        return jnp.tanh(net.apply(variables, x, mutable="batch_stats")[0])
+
     both = products(lambda variables: (gradient(variables), forward(variables)), variables)
     assert products(forward, variables) > 0
     assert both == products(gradient, variables)

@@ -1,0 +1,173 @@
+"""Batch and instance normalisation, in linen.
+
+Images are [B, *space, C]. Moving statistics and parameters are float32; outputs have the dtype of the input.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxgan.core import axis
+from jaxgan.nn import sums
+from jaxgan.nn.layers import Initializer, normal_around_one, one_hot_labels
+
+Norm = Literal["batch", "instance", "none"]
+EvalStats = Literal["running", "instance"]
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over all axes but the last (Ioffe and Szegedy 2015), over all devices' examples.
+
+    In training it uses the mean and variance of the batch, and updates their moving averages in ``batch_stats``;
+    otherwise it uses the moving averages. All are float32 vectors, [C]: if they had the rank of the image, as in
+    ``nn.BatchNorm``, XLA would not recognise that two passes over one batch are the same.
+
+    With ``classes``, each class has a scale and a bias of its own (de Vries et al. 2017, as used for GANs by Dumoulin
+    et al. 2017 and Miyato et al. 2018), mixed by the weights of the label.
+
+    With ``eval_stats="instance"``, each image is normalised by its own mean and variance outside of training, as in
+    pix2pix (Isola et al. 2017, 3.3), which trains on batches of one image.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    scale_init: Initializer = nn.initializers.ones
+    classes: int = 0
+    eval_stats: EvalStats = "running"
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool, label: jax.Array | None = None) -> jax.Array:
+        if self.eval_stats not in get_args(EvalStats):
+            raise ValueError(f"`eval_stats` must be 'running' or 'instance', got {self.eval_stats!r}.")
+        channels = (x.shape[-1],)
+        shape = (self.classes, *channels) if self.classes else channels
+        scale = self.param("scale", self.scale_init, shape)
+        bias = self.param("bias", nn.initializers.zeros, shape)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
+        running_var = self.variable("batch_stats", "var", jnp.ones, channels)
+        if train:
+            pixels = x.astype(jnp.float32).reshape(-1, x.shape[-1])
+            mean, var = _moments(pixels, device_mean=axis.mean)
+            if self.is_mutable_collection("batch_stats") and not self.is_initializing():
+                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
+                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * var
+        elif self.eval_stats == "instance":
+            mean, var = instance_moments(self, x)
+        else:
+            mean, var = running_mean.value, running_var.value
+        if self.classes:
+            weights = one_hot_labels(label, self.classes)
+            scale, bias = weights @ scale, weights @ bias
+        if scale.ndim != mean.ndim:
+            scale, bias, mean, var = (v.reshape(-1, x.shape[-1]) for v in (scale, bias, mean, var))
+        scale = scale * lax.rsqrt(var + self.epsilon)
+        bias = bias - mean * scale
+        space = x.shape[scale.ndim - 1 : -1]
+        y = x * sums.broadcast_over_space(scale, space) + sums.broadcast_over_space(bias, space)
+        return y.astype(x.dtype)
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation: each channel of each image by its mean and variance over space (Ulyanov et al. 2016).
+
+    It is the same in training and evaluation, and on any number of devices. ``affine`` adds a scale and a bias for each
+    channel.
+
+    Raises:
+      ValueError: an image has a single pixel, which would always become 0.
+    """
+
+    affine: bool = False
+    epsilon: float = 1e-5
+    scale_init: Initializer = nn.initializers.ones
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        mean, var = instance_moments(self, x)
+        shape, space = x.shape, x.shape[1:-1]
+        if x.shape[0] == 1:  # [C], not [1, C]: see ``sums``
+            x, mean, var = x[0], mean.reshape(x.shape[-1:]), var.reshape(x.shape[-1:])
+        centred = x - sums.broadcast_over_space(mean, space)
+        y = centred * sums.broadcast_over_space(lax.rsqrt(var + self.epsilon), space)
+        y = y.reshape(shape)
+        if self.affine:
+            scale = self.param("scale", self.scale_init, x.shape[-1:])
+            bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+            y = y * sums.broadcast_over_space(scale, shape[:-1]) + sums.broadcast_over_space(bias, shape[:-1])
+        return y.astype(x.dtype)
+
+
+def instance_moments(layer: nn.Module, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The mean and variance of each image by which ``layer`` normalises, [B, C] float32: ``moments_over_space(x)``.
+
+    Where the collection ``moments`` is mutable they are recorded in it. Where it is given and not mutable, the recorded
+    ones are returned, so that tiles of an image can be normalised as the whole image is.
+    """
+    mean, var = (layer.get_variable("moments", name) for name in ("mean", "var"))
+    is_recording = layer.is_mutable_collection("moments") and not layer.is_initializing()
+    if mean is None or is_recording:
+        mean, var = moments_over_space(x)
+    if is_recording:
+        layer.put_variable("moments", "mean", mean)
+        layer.put_variable("moments", "var", var)
+    return mean, var
+
+
+def moments_over_space(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance of each image over its space: [B, *space, C] to [B, C] each, float32.
+
+    Raises:
+      ValueError: the space is a single pixel.
+    """
+    if x.shape[1:-1] == (1,) * (x.ndim - 2):
+        raise ValueError(f"{list(x.shape)}: an image of one pixel has no variance to be normalised by")
+    x = x.astype(jnp.float32)
+    if x.shape[0] == 1:  # [C], not [1, C]: see ``sums``
+        mean, var = _moments(x[0])
+        return mean[None], var[None]
+    return _moments(x, keep_axes=1)
+
+
+def _moments(x, keep_axes=0, device_mean=lambda mean: mean):
+    """Mean and variance over all axes but the last and the first ``keep_axes``, and over devices by ``device_mean``."""
+    space = x.shape[keep_axes:-1]
+    count = math.prod(space)
+    mean = device_mean(sums.sum_over_space(x, keep_axes) / count)
+    # From centred pixels: the difference of mean squares cancels where the mean is large.
+    squares = jnp.square(x - sums.broadcast_over_space(mean, space))
+    return mean, device_mean(sums.sum_over_space(squares, keep_axes) / count)
+
+
+def norm_layer(
+    norm: Norm, name: str, eval_stats: EvalStats = "running", scale_init: Initializer = normal_around_one
+) -> Callable[..., jax.Array]:
+    """The layer, ``(x, train) -> x``, that an attribute ``norm`` of a network stands for.
+
+    Args:
+      norm: "batch", "instance", which has no parameters, or "none", the identity.
+      name: of the module.
+      eval_stats: of "batch", see ``BatchNorm``.
+      scale_init: of "batch".
+
+    Raises:
+      ValueError: ``norm`` is none of the three.
+    """
+
+    def instance_norm(x, train):
+        return InstanceNorm(name=name)(x)
+
+    def identity(x, train):
+        return x
+
+    if norm == "batch":
+        return BatchNorm(scale_init=scale_init, eval_stats=eval_stats, name=name)
+    if norm == "instance":
+        return instance_norm
+    if norm == "none":
+        return identity
+    raise ValueError(f"`norm` must be 'batch', 'instance' or 'none', got {norm!r}.")
