@@ -200,7 +200,10 @@ def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels,
 
 @pytest.mark.parametrize(
     ("runs", "told"),
-    [(["none"], "1 run: name two or more to compare"), (["none", "other"], "none: no run there, or a damaged one")],
+    [
+        (["none"], "A comparison needs at least two runs, got 1."),
+        (["none", "other"], "none: no run there, or a damaged one"),
+    ],
 )
 def test_what_cannot_be_compared(runs, told, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

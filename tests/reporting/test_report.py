@@ -6,12 +6,13 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.reporting import curves, report
+from jaxgan.reporting import captions, curves, page as pages, pictures, report
 
 HOSTILE = "</script><script>alert(1)</script><!--"
 
@@ -206,14 +207,14 @@ def test_a_long_run_is_small_and_keeps_a_spike(tmp_path):
 def test_the_least_value_of_a_bucket_is_kept_too():
     values = np.zeros(7001)
     values[5003] = -4
-    _, curve = curves._thinned(np.arange(7001), values)
+    _, curve = curves._thin(np.arange(7001), values)
     assert min(curve["low"]) == -4 and max(curve["high"]) == 0 and min(curve["mean"]) > -4
 
 
 def test_many_pictures_are_thinned_evenly(tmp_path):
     run = page(run_directory(tmp_path, [row(1)], pictures=range(0, 2010, 10))).run
     steps = [x["step"] for x in run["pictures"]]
-    assert len(steps) == report.PICTURES and steps[0] == 0 and steps[-1] == 2000
+    assert len(steps) == pictures.MAX_PICTURES and steps[0] == 0 and steps[-1] == 2000
     assert set(np.diff(steps)) <= {30, 40}
 
 
@@ -243,7 +244,7 @@ def test_a_game_of_one_player_is_not_read_as_a_standoff(tmp_path):
     ).run
     charts = {x["title"]: x["reading"] for x in two["charts"]}
     assert list(charts) == ["Loss", "Reconstruction"]  # where there is no ELBO, a term like any other
-    assert "standoff" in charts["Loss"] and charts["Reconstruction"] == report.TERM
+    assert "standoff" in charts["Loss"] and charts["Reconstruction"] == captions.TERM_READING
 
 
 def test_sheets_lie_with_the_grid_of_their_step(tmp_path):
@@ -264,8 +265,8 @@ def test_sheets_lie_with_the_grid_of_their_step(tmp_path):
         (20, ["mine", "reconstruction", "walk"]),
     ]  # a step that has no grid has nothing to lie with
     told = {x["name"]: (x["title"], x["caption"]) for x in run["sheets"]}
-    assert told["mine"] == ("Mine", report.SHEET)
-    assert told["walk"] == ("Walk", report.SHEETS["walk"])
+    assert told["mine"] == ("Mine", captions.OTHER_SHEET)
+    assert told["walk"] == ("Walk", captions.SHEETS["walk"])
     grey = {}
     for name, address in run["pictures"][2]["sheets"].items():
         with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
@@ -280,5 +281,5 @@ def test_a_directory_without_a_run(tmp_path):
 
 
 def test_the_template_has_one_place_for_the_run():
-    template = report.Path(report.__file__).with_name("report.html").read_text(encoding="utf-8")
-    assert template.count(report.MARKER) == 1
+    template = Path(report.__file__).with_name("report.html").read_text(encoding="utf-8")
+    assert template.count(pages.MARKER) == 1
