@@ -282,7 +282,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             generate=lambda nets, z: generate(config, nets, z["inputs"], z["keys"])[0],
         ),
         Display(sheets={"before_and_after": before_and_after}),
-        ImageToImage(test, translations(config, inputs.shape[-1], channels, 2**generator.downs), paired=True),
+        ImageToImage(test, translations(config, inputs.shape[-1], channels, 2**generator.num_downs), paired=True),
     )
 
 
