@@ -134,7 +134,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         sample_latents=sample_latents,
     )
     up = "xyz".index(config.up_axis)
-    display = Display(view=functools.partial(media.solids, up=up), film=functools.partial(media.turning, up=up))
+    view, film = (functools.partial(render, up_axis=up) for render in (media.render_solids, media.render_turning))
+    display = Display(view=view, film=film)
     return dataclasses.replace(experiment, display=display)
 
 

@@ -116,9 +116,9 @@ def _sample(asked: argparse.Namespace) -> None:
         elif samples.ndim not in (2, 4):
             raise ValueError(f"--out {asked.out}: samples of shape {samples.shape[1:]} are no pictures; write an .npz")
         else:
-            frame = media.grid(samples)
+            frame = media.make_grid(samples)
             by = str(artefact.metadata.get("made_by", "an exported generator"))
-            media.save(asked.out, frame, by, scale=max(1, 256 // frame.shape[-3]))
+            media.save_images(asked.out, frame, by, scale=max(1, 256 // frame.shape[-3]))
     print(f"{asked.out}: {asked.count:,} samples of {asked.artefact}, seed {asked.seed}")
 
 

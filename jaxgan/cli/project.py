@@ -37,7 +37,7 @@ def project_files(
       restored: the experiment, the state of a checkpoint, and the member's name.
       images: a file, folder or zip; each image is cropped to its centred square and resized to the model's resolution.
       out: a folder, created if need be.
-      made_by: the program that is named in the files, see ``media.save``.
+      made_by: the program that is named in the files, see ``media.save_images``.
       spaces: of ``SPACES``, each on its own.
       steps, seed: see ``Projector``.
 
@@ -75,9 +75,9 @@ def project_files(
                 write_projection(paths[name].with_name(f"{paths[name].stem}.{space}.npz"), one)
                 table.add_row(name, space, *_figures(one))
         for name, *row in zip(names[part], *pictures):
-            sheet = media.grid(np.stack(row) / 127.5 - 1, len(row))
+            sheet = media.make_grid(np.stack(row) / 127.5 - 1, len(row))
             with writing_out(paths[name]):
-                media.save(paths[name], sheet, made_by, scale=max(1, 256 // size), beside_real=True)
+                media.save_images(paths[name], sheet, made_by, scale=max(1, 256 // size), beside_real=True)
     Console(highlight=False).print(table)
     print(f"projections: {out}")
 
@@ -105,6 +105,6 @@ def sample_projected(restored: tuple[Experiment, State, str], paths: Sequence[Pa
         if kind == ".npz":
             media.save_arrays(out, images)
         else:
-            sheet = media.grid(images)
-            media.save(out, sheet, made_by, scale=max(1, 256 // sheet.shape[0]))
+            sheet = media.make_grid(images)
+            media.save_images(out, sheet, made_by, scale=max(1, 256 // sheet.shape[0]))
     print(f"{out}: {len(projections)} projections, by the networks of step {int(state.step)}")

@@ -231,8 +231,8 @@ def sample(
             parts = np.split(view(drawn.samples), drawn.frames)
             by_class = label is None and 1 < len(classes) <= len(parts[0])
             columns = drawn.columns or (len(classes) if by_class else None)
-            frames = [media.grid(part, columns) for part in parts]
-            media.save(out, np.stack(frames), by, scale=max(1, 256 // frames[0].shape[-3]))
+            frames = [media.make_grid(part, columns) for part in parts]
+            media.save_images(out, np.stack(frames), by, scale=max(1, 256 // frames[0].shape[-3]))
     of = f"{whose}, step" if whose else "step"
     asked = "" if label is None else f", class {classes[label]}"
     asked += f", {control.told}" if control.told else ""

@@ -48,7 +48,7 @@ def translate_files(
       translator: what translates them.
       images: a file, folder or zip; an animation is translated frame by frame.
       out: a folder, created if need be; for a single image also a file.
-      made_by: the program that is named in the files, see ``media.save``.
+      made_by: the program that is named in the files, see ``media.save_images``.
       masks: a file, folder or zip of masks of the same names, white where an image is to be filled. Without them an
         image is filled where it is transparent.
       log: called with a line for each size of image, and with one on speed and memory at the end.
@@ -77,7 +77,7 @@ def translate_files(
             seconds += time.perf_counter() - started
             with writing_out(paths[name]):
                 frames_per_second = max(1, round(picture.frames_per_second))
-                media.save(paths[name], translated, made_by, frames_per_second=frames_per_second)
+                media.save_images(paths[name], translated, made_by, frames_per_second=frames_per_second)
         except ValueError as error:
             failures.append(str(error) if name in str(error) else f"{name}: {error}")
             continue

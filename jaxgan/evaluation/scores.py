@@ -32,7 +32,7 @@ from jaxgan.metrics import (
     inception_score,
     kernel_distance,
     memorisation_informed_distance,
-    merge,
+    merge_moments,
     moments,
     ms_ssim_diversity,
     precision_recall,
@@ -312,7 +312,7 @@ def _collect(
         if "moments" in needs:
             found["moments"] = moments(found["features"])
     elif "moments" in needs:
-        found["moments"] = merge(map(moments, features_in_batches()))
+        found["moments"] = merge_moments(map(moments, features_in_batches()))
     else:
         for _ in features_in_batches():
             pass

@@ -1,11 +1,12 @@
 """Kinds of examples: how each is drawn, and written to files."""
 
 from jaxgan.media.images import (
-    grid as grid,
+    make_grid as make_grid,
     match_channels as match_channels,
-    save as save,
     save_arrays as save_arrays,
+    save_images as save_images,
     stack_rows as stack_rows,
     to_bytes as to_bytes,
 )
-from jaxgan.media.voxels import solids as solids, turning as turning
+from jaxgan.media.points import render_points as render_points
+from jaxgan.media.voxels import render_solids as render_solids, render_turning as render_turning

@@ -8,7 +8,7 @@ from jaxgan.metrics.frechet import frechet_distance as frechet_distance, gaussia
 from jaxgan.metrics.inception_score import InceptionScore as InceptionScore, inception_score as inception_score
 from jaxgan.metrics.kernel import KernelDistance as KernelDistance, kernel_distance as kernel_distance
 from jaxgan.metrics.modes import Modes as Modes, count_modes as count_modes, nearest_modes as nearest_modes
-from jaxgan.metrics.moments import Moments as Moments, merge as merge, moments as moments
+from jaxgan.metrics.moments import Moments as Moments, merge_moments as merge_moments, moments as moments
 from jaxgan.metrics.neighbours import (
     DensityCoverage as DensityCoverage,
     PrecisionRecall as PrecisionRecall,

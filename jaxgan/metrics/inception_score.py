@@ -1,4 +1,4 @@
-"""The Inception Score: how sure a classifier is of each sample, and how unlike the samples are."""
+"""The Inception Score: how certain a classifier is of each sample, and how diverse the samples are."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from jaxgan.metrics.checks import as_features, warn
 
 
 class InceptionScore(NamedTuple):
-    """Over splits of the samples; from 1 to the number of classes, higher is better.
+    """The score over splits of the samples; from 1 to the number of classes, higher is better.
 
     Attributes:
-      mean: of the splits' scores.
-      std: the standard deviation between splits, over their number.
+      mean: mean of the splits' scores.
+      std: standard deviation of the splits' scores, over their number.
     """
 
     mean: float
@@ -23,12 +23,12 @@ class InceptionScore(NamedTuple):
 def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 2020) -> InceptionScore:
     """exp E_x KL(p(y|x) || p(y)). Salimans et al. 2016 (1606.03498).
 
-    It never sees the data: only compare it between models of the same data, with the same classifier, and count.
+    It never sees the data, so only compare models of the same data, by the same classifier and number of samples.
 
     Args:
-      logits: of N samples, [N, classes]; of Inception's 1,008 without the bias, as published figures have it.
-      splits: into how many parts; each part's p(y) is its own.
-      seed: of the order in which samples are split, torch-fidelity's; None leaves them as they are.
+      logits: of N samples, [N, classes]; published figures take Inception's 1,008 without the bias.
+      splits: number of parts; each part has its own p(y).
+      seed: seed of the order in which samples are split, torch-fidelity's; None keeps the order.
 
     Raises:
       ValueError: there are fewer samples than splits, or a logit is not finite.
@@ -39,15 +39,14 @@ def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 
     (logits,) = as_features(logits, least=1, names=("logits",))
     count, classes = logits.shape
     if not 1 <= splits <= count:
-        raise ValueError(f"{splits} splits of {count:,} samples: want 1 to {count:,}")
+        raise ValueError(f"`splits` must be from 1 to {count:,}, the number of samples, got {splits}.")
     if count // splits < classes:
         warn(
             f"{count:,} samples in {splits} splits: each has fewer than the {classes:,} classes, and its score cannot "
             "pass its number of samples; 50,000 are usual"
         )
     if seed is not None:
-        order = np.random.RandomState(seed)  # the stream that published figures were drawn from
-        logits = logits[order.permutation(count)]
+        logits = logits[np.random.RandomState(seed).permutation(count)]  # the generator behind published figures
     logs = scipy.special.log_softmax(logits, axis=1)
     scores = []
     for i in range(splits):

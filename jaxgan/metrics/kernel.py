@@ -8,11 +8,11 @@ from jaxgan.metrics.checks import as_features, warn
 
 
 class KernelDistance(NamedTuple):
-    """Over random subsets.
+    """The distance over random subsets.
 
     Attributes:
-      mean: the estimate; it may be below 0, where the sets are as good as equal.
-      std: the standard deviation between subsets, over their number.
+      mean: the estimate; it may be below 0 where the sets are nearly equal.
+      std: standard deviation of the subsets' distances, over their number.
     """
 
     mean: float
@@ -28,9 +28,9 @@ def kernel_distance(
 
     Args:
       x, y: features, [N, D] and [M, D].
-      subsets: how many are averaged.
-      size: examples of each set in a subset, drawn without replacement; at least 2.
-      seed: of the draws.
+      subsets: number of subsets that are averaged.
+      size: number of examples of each set in a subset, drawn without replacement; at least 2.
+      seed: seed of the draws.
 
     Raises:
       ValueError: dimensions differ, a subset is larger than a set, or a feature is not finite.
@@ -39,15 +39,15 @@ def kernel_distance(
       UserWarning: all features of a set are the same.
     """
     x, y = as_features(x, y)
-    if not 2 <= size <= min(len(x), len(y)) or subsets < 1:
-        raise ValueError(
-            f"{subsets} subsets of {size:,} examples, of {len(x):,} and {len(y):,}: want at least one, of 2 to "
-            f"{min(len(x), len(y)):,}"
-        )
+    if subsets < 1:
+        raise ValueError(f"`subsets` must be at least 1, got {subsets}.")
+    largest = min(len(x), len(y))
+    if not 2 <= size <= largest:
+        raise ValueError(f"`size` must be from 2 to {largest:,}, the examples of the smaller set, got {size:,}.")
     for name, a in (("x", x), ("y", y)):
         if (a == a[:1]).all():
-            warn(f"{name}: all {len(a):,} examples have the same features; the distance is that of one point")
-    draws = np.random.RandomState(seed)  # the stream that published figures were drawn from
+            warn(f"{name}: all {len(a):,} examples have the same features; the distance is that to one point")
+    draws = np.random.RandomState(seed)  # the generator behind published figures
     found = [
         _discrepancy(
             x[draws.choice(len(x), size, replace=False)],
@@ -59,7 +59,7 @@ def kernel_distance(
 
 
 def _discrepancy(x, y):
-    """Gretton et al. 2012, equation 3, of two sets of one size."""
+    """Gretton et al. 2012, equation 3, for two sets of one size."""
     n = len(x)
     within = [kernel.sum() - np.trace(kernel) for kernel in (_kernel(x, x), _kernel(y, y))]
     return sum(within) / (n * (n - 1)) - 2 * _kernel(x, y).mean()

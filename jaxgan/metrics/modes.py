@@ -1,4 +1,4 @@
-"""Which modes of a known distribution samples reach: what a mode collapse is measured by."""
+"""How many modes of a known distribution samples reach, which measures mode collapse."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 class Modes(NamedTuple):
-    """What of the modes was seen.
+    """Counts of modes.
 
     Attributes:
-      covered: modes with at least one accepted sample.
-      accepted: the share of samples that count for a mode.
-      divergence: KL in nats of the accepted samples' distribution over modes from the uniform one.
+      covered: number of modes with at least one accepted sample.
+      accepted: share of samples that belong to a mode.
+      divergence: KL divergence in nats of the accepted samples' distribution over modes from the uniform one.
     """
 
     covered: int
@@ -20,15 +20,22 @@ class Modes(NamedTuple):
 
 
 def count_modes(modes: np.ndarray, count: int) -> Modes:
-    """From the mode of each sample, [N], whole numbers below ``count``, -1 for a sample of none.
+    """The modes that samples reach.
 
-    Metz et al. 2017: of stacked digits, 1,000 modes; 26,000 samples, as Srivastava et al. 2017 draw.
+    Metz et al. 2017 count the 1,000 modes of stacked digits; Srivastava et al. 2017 draw 26,000 samples for it.
+
+    Args:
+      modes: the mode of each sample, [N], from 0 to ``count - 1``; -1 for a sample of no mode.
+      count: number of modes.
+
+    Raises:
+      ValueError: ``modes`` has another shape, or a number out of range.
     """
     modes = np.asarray(modes)
     if modes.ndim != 1 or not len(modes):
-        raise ValueError(f"modes of shape {modes.shape}: want one for each of N samples, [N]")
+        raise ValueError(f"`modes` must have one number for each sample, [N], got shape {modes.shape}.")
     if not -1 <= modes.min() <= modes.max() < count:
-        raise ValueError(f"modes from {modes.min()} to {modes.max()}: want -1 for none, and 0 to {count - 1}")
+        raise ValueError(f"`modes` must be from -1, for none, to {count - 1}, got {modes.min()} to {modes.max()}.")
     hits = np.bincount(modes[modes >= 0], minlength=count)
     if not hits.sum():
         return Modes(0, 0.0, float("inf"))
@@ -37,9 +44,12 @@ def count_modes(modes: np.ndarray, count: int) -> Modes:
 
 
 def nearest_modes(points: np.ndarray, centres: np.ndarray, reach: float) -> np.ndarray:
-    """The nearest centre of each point, [N, D] and [M, D] to [N]; -1 where none is within ``reach``.
+    """The index of the nearest centre of each point, [N]; -1 where none is within ``reach``.
 
-    Srivastava et al. 2017 take three standard deviations of a mode, which hold 98.9 % of a Gaussian in the plane.
+    Args:
+      points: [N, D].
+      centres: [M, D].
+      reach: Srivastava et al. 2017 take three standard deviations, which hold 98.9 % of a Gaussian in the plane.
     """
     distances = np.linalg.norm(np.asarray(points, np.float64)[:, None] - centres[None], axis=-1)
     return np.where(distances.min(1) <= reach, distances.argmin(1), -1)

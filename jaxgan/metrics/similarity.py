@@ -1,4 +1,4 @@
-"""How alike two images are, pixel by pixel or as the eye has it: PSNR, SSIM, MS-SSIM, and total variation."""
+"""Similarity of two images: PSNR, SSIM and MS-SSIM; diversity by MS-SSIM; and total variation."""
 
 import math
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.ndimage
 
-WINDOW, DEVIATION = 11, 1.5  # Wang et al. 2004
+WINDOW, WINDOW_STD = 11, 1.5  # Wang et al. 2004
 K1, K2 = 0.01, 0.03
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003; of the finest scale first
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003; the finest scale first
 
 
 def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
-    """The peak signal-to-noise ratio of each pair in decibels, 10 log10((high - low)^2 / MSE); infinite of equals.
+    """The peak signal-to-noise ratio of each pair in decibels, 10 log10((high - low)^2 / MSE); infinite for equals.
 
     Args:
       x, y: images, [N, height, width, C].
@@ -22,7 +22,7 @@ def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) 
       [N].
 
     Raises:
-      ValueError: shapes are others, or differ, or a pixel is outside [low, high].
+      ValueError: shapes differ or are not these, or a pixel is outside [low, high].
     """
     x, y = _images(x, y, low, high)
     error = np.square(x - y).mean((1, 2, 3))
@@ -33,11 +33,11 @@ def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) 
 def ssim(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
     """The structural similarity of each pair, at most 1, [N]. Wang et al. 2004.
 
-    With their Gaussian window of 11 pixels where it fits whole, and their constants; the mean over channels. The
-    arguments and errors are ``psnr``'s; images are at least 11 x 11.
+    It has the authors' constants, and their Gaussian window of 11 pixels at all places where it fits; the result is
+    the mean over places and channels. Arguments and errors are those of ``psnr``; images are at least 11 x 11.
     """
     x, y = _images(x, y, low, high)
-    _fits(x.shape, 1)
+    _check_size(x.shape, 1)
     return _ssim(x - low, y - low, high - low)[0]
 
 
@@ -46,18 +46,18 @@ def ms_ssim(
 ) -> np.ndarray:
     """SSIM over several scales, [N], each half as large as the one before. Wang et al. 2003.
 
-    The other arguments and errors are ``psnr``'s.
+    Other arguments and errors are those of ``psnr``.
 
     Args:
-      weights: of contrast and structure at each scale; of the paper's five, images are at least 176 x 176. For smaller
-        ones give fewer: ``WEIGHTS[:2]`` suits 32 x 32, and its figures compare with each other alone.
+      weights: exponents of contrast and structure at each scale. The paper's five need images of at least 176 x 176;
+        for smaller images give fewer, such as ``WEIGHTS[:2]`` for 32 x 32. Figures of other weights do not compare.
     """
     x, y = _images(x, y, low, high)
-    _fits(x.shape, len(weights))
+    _check_size(x.shape, len(weights))
     result, x, y = np.ones(len(x)), x - low, y - low
     for i, weight in enumerate(weights):
         whole, structure = _ssim(x, y, high - low)
-        # Below 0 are images of opposite structure, of which no power is real.
+        # Images of opposite structure have values below 0, which have no real powers.
         result = result * np.maximum(whole if i == len(weights) - 1 else structure, 0) ** weight
         x, y = _halved(x), _halved(y)
     return result
@@ -72,19 +72,24 @@ def ms_ssim_diversity(
     high: float = 1.0,
     weights: Sequence[float] = WEIGHTS,
 ) -> float:
-    """The mean MS-SSIM of random pairs of samples: the lower, the more various. Odena et al. 2017 (1610.09585).
+    """The mean MS-SSIM of random pairs of samples; the lower, the more diverse. Odena et al. 2017 (1610.09585).
 
-    Compare it with that of as many real images, of one class: where it is higher, the samples are more alike.
+    Compare it with that of as many real images of the same class: where it is higher, samples are more alike.
 
     Args:
       images: [N, height, width, C], N at least 2.
-      pairs: how many are drawn; no image is paired with itself.
-      seed: of the draw.
-      low, high, weights: ``ms_ssim``'s.
+      pairs: number of pairs that are drawn; no image is paired with itself.
+      seed: seed of the draw.
+      low, high, weights: as for ``ms_ssim``.
+
+    Raises:
+      ValueError: there are fewer than two images, no pairs, or what ``ms_ssim`` raises.
     """
     images = np.asarray(images)
-    if len(images) < 2 or pairs < 1:
-        raise ValueError(f"{pairs} pairs of {len(images)} images: want at least one, of two images or more")
+    if len(images) < 2:
+        raise ValueError(f"`images` must be at least 2, got {len(images)}.")
+    if pairs < 1:
+        raise ValueError(f"`pairs` must be at least 1, got {pairs}.")
     rng = np.random.default_rng(seed)
     first = rng.integers(len(images), size=pairs)
     second = (first + rng.integers(1, len(images), size=pairs)) % len(images)
@@ -94,10 +99,10 @@ def ms_ssim_diversity(
 
 
 def total_variation(images: np.ndarray) -> np.ndarray:
-    """The sum of the absolute differences of neighbours, below and beside, of each image, [N]."""
+    """The sum of absolute differences between vertical and horizontal neighbours, for each image, [N]."""
     images = np.asarray(images, np.float64)
     if images.ndim != 4:
-        raise ValueError(f"images of shape {images.shape}: want [N, height, width, C]")
+        raise ValueError(f"`images` must be [N, height, width, C], got shape {images.shape}.")
     below, beside = (np.abs(np.diff(images, axis=axis)).sum((1, 2, 3)) for axis in (1, 2))
     return below + beside
 
@@ -105,29 +110,28 @@ def total_variation(images: np.ndarray) -> np.ndarray:
 def _images(x, y, low, high):
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim != 4 or x.shape != y.shape or not x.size:
-        raise ValueError(f"images of shapes {x.shape} and {y.shape}: want both [N, height, width, C]")
+        raise ValueError(f"`x` and `y` must be one shape, [N, height, width, C], got {x.shape} and {y.shape}.")
     for images in (x, y):
-        if not (low <= images.min() and images.max() <= high):  # also of NaN
+        if not (low <= images.min() and images.max() <= high):  # NaN also fails this
             raise ValueError(
-                f"images from {images.min():.4g} to {images.max():.4g}: want [{low:g}, {high:g}]; say the range with "
-                "low= and high="
+                f"Images must be from `low` {low:g} to `high` {high:g}, got {images.min():.4g} to {images.max():.4g}."
             )
     return x.astype(np.float64), y.astype(np.float64)
 
 
-def _fits(shape, scales):
+def _check_size(shape, scales):
     if scales < 1:
-        raise ValueError("no weights: want one for each scale")
+        raise ValueError("`weights` must have one weight for each scale, got none.")
     least = WINDOW * 2 ** (scales - 1)
     if min(shape[1:3]) < least:
         raise ValueError(
             f"images of {shape[1]} x {shape[2]}: a window of {WINDOW} at {scales} scales needs {least} x {least}; "
-            "ms_ssim takes fewer scales with weights="
+            "the function ms_ssim takes fewer scales, by fewer weights."
         )
 
 
 def _ssim(x, y, span):
-    """SSIM and its contrast and structure alone, each [N]."""
+    """SSIM, and its terms of contrast and structure alone, each [N]."""
     m_x, m_y = _windowed(x), _windowed(y)
     v_x, v_y = _windowed(x * x) - m_x * m_x, _windowed(y * y) - m_y * m_y
     v_xy = _windowed(x * y) - m_x * m_y
@@ -138,14 +142,15 @@ def _ssim(x, y, span):
 
 
 def _windowed(x):
+    """The Gaussian-weighted mean of each window that fits, [N, height - 10, width - 10, C]."""
     reach = WINDOW // 2
-    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / DEVIATION) ** 2)
+    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / WINDOW_STD) ** 2)
     for axis in (1, 2):
         x = scipy.ndimage.correlate1d(x, window / math.fsum(window), axis)
     return x[:, reach:-reach, reach:-reach]
 
 
 def _halved(x):
-    """Means of two by two; of an odd size the last line is left out."""
+    """Means of blocks of 2 x 2; the last line of an odd size is left out."""
     n, h, w, c = x.shape
     return x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))

@@ -49,7 +49,7 @@ class SampleWriter:
             self._save(grid, f"step_{step:07}")
         if self._draw_sheets:
             for name, images in self._draw_sheets(states[0]).items():
-                sheet = media.grid(np.nan_to_num(images), SHEET_COLUMNS)
+                sheet = media.make_grid(np.nan_to_num(images), SHEET_COLUMNS)
                 self._save(sheet, f"step_{step:07}_{name}", beside_real=True)
         if grid is not None and step == self._last_step:
             self._terminal.close()
@@ -75,10 +75,10 @@ class SampleWriter:
         samples = [self._display.view(self._sample(state, latents)) for state in states]
         if samples[0].ndim == 4:
             has_columns = has_row_for_member or self._classes
-            return media.grid(np.nan_to_num(np.concatenate(samples)), columns=columns if has_columns else None)
+            return media.make_grid(np.nan_to_num(np.concatenate(samples)), columns=columns if has_columns else None)
         if samples[0].shape[1:] == (2,):
-            plots = np.stack([media.grid(points) for points in samples])
-            return plots[0] if len(plots) == 1 else media.grid(plots / 127.5 - 1)
+            plots = np.stack([media.make_grid(points) for points in samples])
+            return plots[0] if len(plots) == 1 else media.make_grid(plots / 127.5 - 1)
         return None
 
     def _save(self, image: np.ndarray, name: str, *, beside_real: bool = False) -> None:
@@ -87,7 +87,7 @@ class SampleWriter:
             return
         self._folder.mkdir(exist_ok=True)
         scale = max(1, MIN_PIXELS // image.shape[0])
-        media.save(self._folder / f"{name}.png", image, self._made_by, scale=scale, beside_real=beside_real)
+        media.save_images(self._folder / f"{name}.png", image, self._made_by, scale=scale, beside_real=beside_real)
 
 
 def signature(name: str) -> str:

@@ -1,7 +1,5 @@
 """Names of figures, which say what features they were measured with, for this version's files and older ones."""
 
-import doctest
-
 import pytest
 
 from jaxgan.evaluation import figure_name, figures, format_result, with_current_names
@@ -61,8 +59,3 @@ def test_lines_for_people_tell_the_figures_the_sets_and_the_features():
         "  classifier, trained on digits, accuracy 0.9877, weights 01234567",
     ]
     assert format_result({"psnr": 30.0, "protocol": sets}) == ["psnr 30", "  1,234 of samples against 1,234 of data"]
-
-
-def test_the_documented_examples_hold():
-    found = doctest.testmod(figures)
-    assert found.attempted >= 2 and not found.failed

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from jaxgan.metrics import frechet_distance, merge, moments
+from jaxgan import metrics
+from jaxgan.metrics import frechet_distance, merge_moments, moments
 
 RNG = np.random.default_rng(0)
 
@@ -47,7 +48,7 @@ def test_shifted_gaussians(dimensions):
 def test_moments_of_parts_are_those_of_the_whole():
     x, y = correlated(300, 12) + 1000, correlated(200, 12)
     parts = (moments(part) for part in np.split(x, [1, 50, 51, 200]))
-    whole, merged = moments(x), merge(parts)
+    whole, merged = moments(x), merge_moments(parts)
     assert merged.count == whole.count == 300
     np.testing.assert_allclose(merged.mean, x.mean(0), rtol=1e-13)
     np.testing.assert_allclose(merged.covariance, np.cov(x, rowvar=False), rtol=1e-9, atol=1e-9)
@@ -120,11 +121,11 @@ def test_float32_features_are_summed_in_float64():
 @pytest.mark.parametrize(
     ("shapes", "told"),
     [
-        (((5, 3), (5, 4)), r"features of shapes \(5, 3\) and \(5, 4\): want \[N, D\] and \[M, D\]"),
-        (((5,), (5,)), r"want \[N, D\]"),
-        (((5, 2, 2), (5, 2, 2)), r"want \[N, D\]"),
-        (((1, 3), (5, 3)), "1 and 5 examples: this needs 2 of each"),
-        (((5, 3), (0, 3)), "5 and 0 examples"),
+        (((5, 3), (5, 4)), r"Features must be \[N, D\] with the same D in each set, got shapes \(5, 3\), \(5, 4\)"),
+        (((5,), (5,)), r"Features must be \[N, D\]"),
+        (((5, 2, 2), (5, 2, 2)), r"Features must be \[N, D\]"),
+        (((1, 3), (5, 3)), "`x` must have at least 2 examples, got 1"),
+        (((5, 3), (0, 3)), "`y` must have at least 2 examples, got 0"),
     ],
 )
 def test_errors(shapes, told):
@@ -140,15 +141,20 @@ def test_what_makes_it_doubtful_is_told():
     with pytest.warns(UserWarning, match="x: all 30 examples have the same features"):
         frechet_distance(np.full((30, 20), 0.1), x)
     x[7, 3] = np.nan
-    with pytest.raises(ValueError, match="x: 1 of 100 examples have features that are NaN or infinite"):
+    with pytest.raises(ValueError, match="`x` must be finite, but 1 of its 100 examples have NaN or infinite features"):
         frechet_distance(x, correlated(100, 20))
-    with pytest.raises(ValueError, match="moments of 1 and of 3 dimensions cannot be merged"):
-        merge([moments(correlated(5, 1)), moments(correlated(5, 3))])
-    with pytest.raises(ValueError, match="1 example: a covariance needs 2"):
+    with pytest.raises(ValueError, match="Moments of 1 and 3 dimensions cannot be merged"):
+        merge_moments([moments(correlated(5, 1)), moments(correlated(5, 3))])
+    with pytest.raises(ValueError, match="A covariance needs 2 examples, got 1"):
         _ = moments(correlated(1, 3)).covariance
-    with pytest.raises(ValueError, match="no moments to merge"):
-        merge([])
-    with pytest.raises(ValueError, match="of 4 and 5 dimensions"):
+    with pytest.raises(ValueError, match="There are no moments to merge"):
+        merge_moments([])
+    with pytest.raises(ValueError, match="`x` and `y` must have equally many dimensions, got 4 and 5"):
         frechet_distance(moments(correlated(9, 4)), moments(correlated(9, 5)))
-    with pytest.raises(ValueError, match="1 and 9 examples: this needs 2 of each"):
+    with pytest.raises(ValueError, match="`x` and `y` must have at least 2 examples, got 1 and 9"):
         frechet_distance(moments(correlated(1, 4)), moments(correlated(9, 4)))
+
+
+def test_the_fields_names_are_other_names_of_the_metrics():
+    assert metrics.kid is metrics.kernel_distance
+    assert metrics.mifid is metrics.memorisation_informed_distance

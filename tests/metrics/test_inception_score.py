@@ -37,11 +37,11 @@ def test_torch_fidelitys_figure():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="10 splits of 5 samples: want 1 to 5"):
+    with pytest.raises(ValueError, match="`splits` must be from 1 to 5, the number of samples, got 10"):
         inception_score(np.zeros((5, 2)))
-    with pytest.raises(ValueError, match=r"shapes \(5,\): want \[N, D\]"):
+    with pytest.raises(ValueError, match=r"Features must be \[N, D\] .* got shapes \(5,\)"):
         inception_score(np.zeros(5))
-    with pytest.raises(ValueError, match="logits: 1 of 20 examples have features that are NaN"):
+    with pytest.raises(ValueError, match="`logits` must be finite, but 1 of its 20 examples"):
         inception_score(np.where(np.arange(20)[:, None] == 3, np.nan, np.zeros((20, 2))))
     with pytest.warns(UserWarning, match="60 samples in 10 splits: each has fewer than the 10 classes"):
         inception_score(np.zeros((60, 10)))

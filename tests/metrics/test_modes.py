@@ -28,7 +28,7 @@ def test_a_collapse_is_counted():
 
 
 def test_what_is_refused():
-    with pytest.raises(ValueError, match="want one for each of N samples"):
+    with pytest.raises(ValueError, match="`modes` must have one number for each sample"):
         count_modes(np.zeros((2, 2), int), 3)
-    with pytest.raises(ValueError, match="modes from -1 to 3: want -1 for none, and 0 to 2"):
+    with pytest.raises(ValueError, match="`modes` must be from -1, for none, to 2, got -1 to 3"):
         count_modes(np.array([-1, 3]), 3)

@@ -82,15 +82,15 @@ def test_distances():
 
 def test_errors():
     x = RNG.normal(size=(5, 3))
-    with pytest.raises(ValueError, match="3 and 5 examples: this needs 4 of each"):
+    with pytest.raises(ValueError, match="`real` must have at least 4 examples, got 3"):
         precision_recall(x[:3], x)
-    with pytest.raises(ValueError, match="5 and 5 examples: this needs 6 of each"):
+    with pytest.raises(ValueError, match="`real` must have at least 6 examples, got 5"):
         density_coverage(x, x)
-    with pytest.raises(ValueError, match="k = 0: at least the first neighbour"):
+    with pytest.raises(ValueError, match="`k` must be at least 1, got 0"):
         precision_recall(x, x, k=0)
-    with pytest.raises(ValueError, match="fake: 1 of 5 examples have features that are NaN"):
+    with pytest.raises(ValueError, match="`fake` must be finite, but 1 of its 5 examples"):
         precision_recall(x, np.where(np.arange(5)[:, None] == 1, np.nan, x))
-    with pytest.raises(ValueError, match="x: features of complex128: want real numbers"):
+    with pytest.raises(ValueError, match=r"`x` must be real numbers, \[N, D\], got complex128"):
         nearest_distances(x + 1j, x)
     with pytest.warns(UserWarning, match="fake: 5 of 5 examples have only copies for neighbours") as told:
         precision_recall(x, np.ones((5, 3)))
@@ -110,5 +110,5 @@ def test_what_all_have_in_common_does_not_matter(offset):
 
 def test_more_training_examples_than_held_out():
     train, held_out = np.sort(RNG.normal(size=(500, 1)), 0), np.sort(RNG.normal(size=(100, 1)), 0)
-    with pytest.warns(UserWarning, match="train: only 100 of 500 examples are looked at, as many as are held out"):
+    with pytest.warns(UserWarning, match="train: only 100 of 500 examples are used, as many as are held out"):
         assert 0.35 < memorisation(train, held_out, RNG.normal(size=(1000, 1))) < 0.65

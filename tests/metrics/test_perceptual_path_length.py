@@ -30,8 +30,8 @@ def test_what_is_far_out_is_left_out():
     ("start", "end", "how", "told"),
     [
         (np.zeros((3, 2)), np.zeros((4, 2)), {}, "`start` and `end` must be equally many, got 3 and 4"),
-        (np.zeros((3, 2)), np.zeros((3, 3)), {}, "features of shapes"),
-        (np.zeros((3, 2)), np.full((3, 2), np.nan), {}, "end: 3 of 3 examples have features that are NaN"),
+        (np.zeros((3, 2)), np.zeros((3, 3)), {}, "got shapes"),
+        (np.zeros((3, 2)), np.full((3, 2), np.nan), {}, "`end` must be finite, but 3 of its 3 examples"),
         (np.zeros((3, 2)), np.zeros((3, 2)), {"epsilon": 0}, "`epsilon` must be above 0, got 0"),
         (
             np.zeros((3, 2)),

@@ -1,50 +1,13 @@
-"""Interpolation between latents; pictures, and files that say they are synthetic."""
+"""Pictures on sheets, and files that say that they are synthetic."""
 
 from xml.etree import ElementTree
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxgan import media
-from jaxgan.core.keys import latents, sample_keys
-from jaxgan.editing.interpolation import slerp
-
-KEYS = sample_keys(0, 256)
-
-
-def test_slerp_by_hand():
-    """Along the great arc, the angle from ``a`` grows evenly and the norm stays."""
-    one, other = jnp.eye(5)[1], jnp.eye(5)[3]
-    at = jax.jit(slerp)
-    for angle in (0.3, np.pi / 2, 3.0):
-        a, b = 7 * one, 7 * (np.cos(angle) * one + np.sin(angle) * other)
-        for t in (0.0, 0.25, 0.5, 1.0):
-            expected = 7 * (np.cos(t * angle) * one + np.sin(t * angle) * other)
-            np.testing.assert_allclose(at(a, b, t), expected, atol=1e-4)
-
-
-def test_slerp_ends_in_its_latents_and_stays_as_far_out():
-    a, b = latents(KEYS[:16], 100), latents(KEYS[16:32], 100)
-    at = jax.jit(slerp)
-    np.testing.assert_allclose(at(a, b, 0.0), a, atol=1e-5)
-    np.testing.assert_allclose(at(a, b, 1.0), b, atol=1e-5)
-    middle = np.linalg.norm(at(a, b, 0.5), axis=-1)
-    assert (abs(middle - 10) < 2).all()
-    assert (np.linalg.norm((a + b) / 2, axis=-1) < 9).all()  # where a straight line would be
-    rows = jnp.linspace(0, 1, 16)[:, None]
-    each = [at(a[i], b[i], rows[i, 0]) for i in range(16)]
-    np.testing.assert_allclose(at(a, b, rows), each, atol=1e-5)
-
-
-def test_slerp_of_equal_and_of_opposite_latents_is_finite():
-    a = latents(KEYS[:4], 100)
-    at = jax.jit(slerp)
-    for t in (0.0, 0.3, 1.0):
-        np.testing.assert_allclose(at(a, a, t), a, rtol=1e-4, atol=1e-5)
-        assert np.isfinite(at(a, -a, t)).all()
 
 
 def test_to_bytes_rounds_and_clips():
@@ -63,13 +26,14 @@ def flat(count, height=2, width=3, channels=1):
 
 
 def test_a_grid_is_row_by_row_with_gaps_of_white():
-    sheet = media.grid(flat(5), columns=3)
+    sheet = media.make_grid(flat(5), columns=3)
     first = [0, 0, 0, 255, 10, 10, 10, 255, 20, 20, 20]
     second = [30, 30, 30, 255, 40, 40, 40, 255, 255, 255, 255]
     assert sheet.dtype == np.uint8
     assert sheet[..., 0].tolist() == [first, first, [255] * 11, second, second]
     assert (
-        media.grid(flat(4), columns=2, gap=0)[..., 0].tolist() == [[0] * 3 + [10] * 3] * 2 + [[20] * 3 + [30] * 3] * 2
+        media.make_grid(flat(4), columns=2, gap=0)[..., 0].tolist()
+        == [[0] * 3 + [10] * 3] * 2 + [[20] * 3 + [30] * 3] * 2
     )
 
 
@@ -77,39 +41,31 @@ def test_a_grid_is_row_by_row_with_gaps_of_white():
     ("count", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (4, 2, 2), (5, 2, 3), (16, 4, 4), (17, 4, 5)]
 )
 def test_a_grid_is_near_square(count, rows, columns):
-    sheet = media.grid(flat(count, 8, 8, 3), gap=2)
+    sheet = media.make_grid(flat(count, 8, 8, 3), gap=2)
     assert sheet.shape == (10 * rows - 2, 10 * columns - 2, 3)
     tiles = [sheet[10 * r, 10 * c, 0] for r in range(rows) for c in range(columns)]
     assert tiles == [10 * i for i in range(count)] + [255] * (rows * columns - count)
 
 
-def test_beneath_is_row_by_row():
+def test_stacked_rows_are_row_by_row():
     found = media.stack_rows(jnp.arange(6.0).reshape(6, 1), jnp.arange(10.0, 16.0).reshape(6, 1), columns=3)
     assert found[:, 0].tolist() == [0, 1, 2, 10, 11, 12, 3, 4, 5, 13, 14, 15]
     for wrong in (jnp.zeros((5, 1)), jnp.zeros((6, 2))):
-        with pytest.raises(ValueError, match="want one shape, of a multiple of 3"):
+        with pytest.raises(ValueError, match="must have one shape, and a multiple of 3 images each"):
             media.stack_rows(jnp.zeros((6, 1)) if wrong.shape[1] == 2 else wrong, wrong, columns=3)
 
 
-def test_what_a_network_takes_is_pictured_in_the_channels_of_what_it_makes():
+def test_channels_are_left_out_or_repeated():
     x = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     np.testing.assert_array_equal(media.match_channels(x, 3), x[..., :3])
     np.testing.assert_array_equal(media.match_channels(x[..., :1], 3), x[..., [0, 0, 0]])
     np.testing.assert_array_equal(media.match_channels(x[..., :2], 3), x[..., [0, 0, 0]])  # no picture has two
 
 
-def test_points_are_a_scatter_plot():
-    picture = media.grid(np.array([[1.0, 1.0], [-1.0, 0.0], [5.0, 5.0]]))
-    assert (picture.shape, picture.dtype) == ((256, 256, 1), np.uint8)
-    ys, xs, _ = np.nonzero(picture == 0)
-    # [-1.2, 1.2] is 256 pixels wide, and what lies outside is left out; y grows upwards, rows downwards.
-    assert sorted(zip(xs.tolist(), ys.tolist())) == [(21, 127), (234, 21)]
-
-
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3), (4, 3), (0, 4, 4, 3)])
 def test_no_grid(shape):
-    with pytest.raises(ValueError, match=r"want \[N, height, width, C\].*or points \[N, 2\]"):
-        media.grid(np.zeros(shape))
+    with pytest.raises(ValueError, match=r"must be \[N, height, width, C\].*or points, \[N, 2\]"):
+        media.make_grid(np.zeros(shape))
 
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
@@ -119,7 +75,7 @@ SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMe
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_picture_says_that_it_is_synthetic(channels, tmp_path):
     picture = np.concatenate([PICTURE, PICTURE[..., :1]], -1)[..., :channels]
-    media.save(tmp_path / "a.png", picture, 'jaxgan "0" <dcgan>', scale=3)
+    media.save_images(tmp_path / "a.png", picture, 'jaxgan "0" <dcgan>', scale=3)
     with Image.open(tmp_path / "a.png") as image:
         np.testing.assert_array_equal(
             np.asarray(image).reshape(15, 18, channels), np.kron(picture, np.ones((3, 3, 1), np.uint8))
@@ -133,7 +89,7 @@ def test_a_picture_says_that_it_is_synthetic(channels, tmp_path):
 
 
 def test_a_picture_with_examples_of_the_data_says_so(tmp_path):
-    media.save(tmp_path / "a.png", PICTURE, "jaxgan 0 vae", beside_real=True)
+    media.save_images(tmp_path / "a.png", PICTURE, "jaxgan 0 vae", beside_real=True)
     with Image.open(tmp_path / "a.png") as image:
         assert image.text["Description"].startswith("Synthetic in part or whole: made by jaxgan 0 vae")
         assert SYNTHETIC not in image.text["XML:com.adobe.xmp"]
@@ -144,7 +100,7 @@ def test_a_picture_with_examples_of_the_data_says_so(tmp_path):
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_an_animation_too(suffix, channels, tmp_path):
     frames = np.stack([PICTURE, 255 - PICTURE, PICTURE // 2])[..., :channels]
-    media.save(tmp_path / f"a{suffix}", frames, "jaxgan 0 dcgan", frames_per_second=20)
+    media.save_images(tmp_path / f"a{suffix}", frames, "jaxgan 0 dcgan", frames_per_second=20)
     with Image.open(tmp_path / f"a{suffix}") as image:
         assert image.n_frames == 3
         image.seek(1)
@@ -167,5 +123,5 @@ def test_an_animation_too(suffix, channels, tmp_path):
 )
 def test_what_cannot_be_saved(name, shape, told, tmp_path):
     with pytest.raises(ValueError, match=told):
-        media.save(tmp_path / name, np.zeros(shape, np.uint8), "jaxgan")
+        media.save_images(tmp_path / name, np.zeros(shape, np.uint8), "jaxgan")
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,22 @@
+"""Points as pictures."""
+
+import numpy as np
+import pytest
+
+from jaxgan import media
+
+
+def test_points_are_a_scatter_plot():
+    points = np.array([[1.0, 1.0], [-1.0, 0.0], [5.0, 5.0]])
+    picture = media.render_points(points)
+    assert (picture.shape, picture.dtype) == ((256, 256, 1), np.uint8)
+    ys, xs, _ = np.nonzero(picture == 0)
+    # [-1.2, 1.2] is 256 pixels wide, and what lies outside is left out; y grows upwards, rows downwards.
+    assert sorted(zip(xs.tolist(), ys.tolist())) == [(21, 127), (234, 21)]
+    np.testing.assert_array_equal(media.make_grid(points), picture)
+    assert media.render_points(points, 64).shape == (64, 64, 1)
+
+
+def test_what_is_no_point():
+    with pytest.raises(ValueError, match=r"`points` must be \[N, 2\], got shape \(4, 3\)"):
+        media.render_points(np.zeros((4, 3)))
