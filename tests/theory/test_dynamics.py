@@ -19,7 +19,7 @@ from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.population import Population, member
 
 TURN = np.array([[0, 1], [-1, 0]])  # of the bilinear game, (x, y) moves by -h TURN (x, y); of Dirac-GAN with h / 2
-I = np.eye(2)  # noqa: E741
+IDENTITY = np.eye(2)
 
 
 def first_step(game, batch=ONE):
@@ -30,7 +30,7 @@ def first_step(game, batch=ONE):
 def test_extragradient_converges_at_the_predicted_rate(h):
     """I - h A (I - h A): |1 - h^2 + i h|, below 1 for h below 1. Korpelevich 1976."""
     for game, batch, size in ((bilinear(optax.sgd(h)), ONE, h), (dirac(SIMULTANEOUS, h), REAL, h / 2)):
-        expected = predicted(I - size * TURN @ (I - size * TURN))
+        expected = predicted(IDENTITY - size * TURN @ (IDENTITY - size * TURN))
         assert expected == pytest.approx(np.sqrt((1 - size**2) ** 2 + size**2)) and expected < 1
         assert rate_of(radii(game, batch, 100)) > 1
         assert rate_of(radii(extragradient(game), batch, 100)) == pytest.approx(expected, rel=1e-5)
@@ -76,7 +76,7 @@ def test_consensus_converges_at_the_predicted_rate(h, gamma):
     """I - h (A + gamma A^T A), A^T A being I on the bilinear game and I / 4 on Dirac-GAN. Mescheder et al. 2017."""
     for game, batch, size in ((bilinear(optax.sgd(h)), ONE, 1.0), (dirac(SIMULTANEOUS, h), REAL, 0.5)):
         matrix = size * TURN
-        expected = predicted(I - h * (matrix + gamma * matrix.T @ matrix))
+        expected = predicted(IDENTITY - h * (matrix + gamma * matrix.T @ matrix))
         assert expected < 1
         found = radii(consensus(game, gamma), batch, 40)
         assert rate_of(found) == pytest.approx(expected, rel=1e-4)
@@ -104,7 +104,7 @@ def test_optimistic_descent_converges_at_the_predicted_rate():
         (bilinear(optax.optimistic_gradient_descent(h)), ONE, h),
         (dirac(SIMULTANEOUS, optimizer=optax.optimistic_gradient_descent(h)), REAL, h / 2),
     ):
-        matrix = np.block([[I - 2 * size * TURN, size * TURN], [I, 0 * I]])
+        matrix = np.block([[IDENTITY - 2 * size * TURN, size * TURN], [IDENTITY, 0 * IDENTITY]])
         expected = predicted(matrix)
         assert expected < 1
         assert rate_of(radii(game, batch)[20:]) == pytest.approx(expected, rel=1e-4)
