@@ -309,6 +309,7 @@ def test_other_weights_can_be_put_into_a_state():
     found = game.with_variables(state, variables)
     chex.assert_trees_all_equal(found.params["g"], other.params["g"])
     chex.assert_trees_all_equal(found.ema["g"], {"params": other.params["g"], **other.stats["g"]})
+    chex.assert_trees_all_equal(found.stats["g"], other.stats["g"])
     for part in ("params", "stats"):
         chex.assert_trees_all_equal(getattr(found, part)["d"], getattr(state, part)["d"])
     chex.assert_trees_all_equal(found.opt_states, state.opt_states)
