@@ -1,4 +1,4 @@
-"""Compiled programs are kept on disk, so that a run which is resumed begins at once."""
+"""Directories on the user's disk that are shared by all runs: compiled programs, and classifiers of metrics."""
 
 import hashlib
 import os
@@ -9,21 +9,22 @@ import jax
 
 from jaxgan.core import system
 
-LEAST_SECONDS = 0.2  # of compilation, for its result to be kept
+MIN_COMPILE_SECONDS = 0.2  # programs that compile faster are not kept
 
 
-def directory() -> Path:
-    """Where they are kept if the user names no place: below XDG_CACHE_HOME, or ~/.cache.
+def compilation_directory() -> Path:
+    """Where compiled programs are kept, below XDG_CACHE_HOME or ~/.cache.
 
-    By the processor's features: a home that several machines share may hold programs that some of them cannot run.
+    The name depends on the processor's features: machines that share a home may not run each other's programs.
     """
     features = [line for line in system.cpuinfo() if line.startswith(("flags", "Features", "model name"))][:2]
-    own = hashlib.sha256("\n".join([platform.machine(), platform.processor(), *features]).encode()).hexdigest()[:12]
-    return _root() / f"compiled-{own}"
+    parts = [platform.machine(), platform.processor(), *features]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return _root() / f"compiled-{digest}"
 
 
-def classifiers() -> Path:
-    """Where classifiers are kept that metrics look at images with."""
+def classifier_directory() -> Path:
+    """Where the classifiers are kept whose features metrics compare."""
     return _root() / "classifiers"
 
 
@@ -31,15 +32,18 @@ def _root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgan"
 
 
-def enable() -> Path | None:
-    """Keep compiled programs, unless JAX_COMPILATION_CACHE_DIR says where (or, empty, that none are kept).
+def enable_compilation_cache() -> Path | None:
+    """Keep compiled programs, so that a run that is resumed starts at once.
+
+    JAX_COMPILATION_CACHE_DIR, if it is set, names another directory; empty, it turns the cache off.
 
     Returns:
-      The directory; None where it cannot be written: then a run compiles anew, and nothing else.
+      The directory; None if the cache is off, or the directory cannot be written.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return Path(found) if (found := os.environ["JAX_COMPILATION_CACHE_DIR"]) else None
-    path = directory()
+        chosen = os.environ["JAX_COMPILATION_CACHE_DIR"]  # JAX has read it
+        return Path(chosen) if chosen else None
+    path = compilation_directory()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -47,5 +51,5 @@ def enable() -> Path | None:
     if not os.access(path, os.W_OK):
         return None
     jax.config.update("jax_compilation_cache_dir", str(path))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
     return path

@@ -62,7 +62,7 @@ def examine() -> Facts:
         gpu_driver=Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidia0").exists(),
         product_gflops=product_gflops(),
         convolution_gflops=convolution_gflops((64, 16, 16, 64), kernel=4, stride=2, features=128),
-        cache=cache.enable(),
+        cache=cache.enable_compilation_cache(),
         environment={k: v for k, v in os.environ.items() if k.startswith(("JAX_", "XLA_"))},
     )
 
@@ -103,8 +103,8 @@ def complaints(facts: Facts) -> list[str]:
         )
     if facts.cache is None:
         told.append(
-            f"compiled programs are not kept, so every start compiles anew: make {cache.directory()} writable, "
-            "or name another place with JAX_COMPILATION_CACHE_DIR"
+            "compiled programs are not kept, so every start compiles anew: "
+            f"make {cache.compilation_directory()} writable, or name another place with JAX_COMPILATION_CACHE_DIR"
         )
     return told
 

@@ -1,8 +1,16 @@
-"""What the command line makes of errors: library messages name arguments, a user typed flags."""
+"""How the command line answers errors: one line, with the mend, and an exit code.
+
+Messages of the library name arguments in backticks; a user typed flags. ``as_flags`` translates.
+"""
 
 import contextlib
+import dataclasses
+import errno
+import io
+import os
 import re
 import sys
+import typing
 import warnings
 from collections.abc import Iterable, Iterator
 
@@ -16,10 +24,36 @@ def as_flags(message: str, names: Iterable[str]) -> str:
 
     Args:
       message: the library's.
-      names: of the arguments that have a flag; what else stands in backticks stays.
+      names: the arguments that have a flag. Other words in backticks stay.
     """
     flags = {name: "--" + name.replace("_", "-") for name in names}
     return _NAMED.sub(lambda found: flags.get(found[1], found[0]), message)
+
+
+def argument_names(command: type) -> set[str]:
+    """The arguments that a command has a flag for: the fields of its dataclass, and of dataclasses in it."""
+    names, types = set(), typing.get_type_hints(command)
+    for field in dataclasses.fields(command):
+        field_type = types[field.name]
+        if isinstance(field_type, type) and dataclasses.is_dataclass(field_type):
+            names |= argument_names(field_type)
+        else:
+            names.add(field.name)
+    return names
+
+
+@contextlib.contextmanager
+def stderr_with_flags(names: Iterable[str]) -> Iterator[None]:
+    """Within the block, what is printed to stderr names flags: for errors that the parser of flags prints itself.
+
+    An argument in backticks and its flag have the same length, so a box of text keeps its shape.
+    """
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            yield
+    finally:
+        sys.stderr.write(as_flags(printed.getvalue(), names))
 
 
 @contextlib.contextmanager
@@ -37,3 +71,32 @@ def warnings_as_lines(names: Iterable[str] = ()) -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield
+
+
+def print_error(message: str, names: Iterable[str], mend: str = "") -> None:
+    """Print an error on stderr: the message, with flags in the place of arguments, and what to do about it."""
+    print(f"error: {as_flags(message, names)}{mend}", file=sys.stderr)
+
+
+def mend_for_training(error: BaseException) -> str:
+    """What to do about a lack of disk space or memory in training; empty for other errors."""
+    if is_disk_full(error):
+        return "; make room and run the same command again, it resumes"
+    import jax  # here, because this module is loaded before JAX is needed
+
+    out_of_memory = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    if out_of_memory or isinstance(error, MemoryError):
+        return (
+            "; there is not enough memory: lower --batch-size, or split it over micro-batches with --grad-accum-steps"
+        )
+    return ""
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that caused it, says that a disk or a quota has no space left."""
+    causes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if error is None:
+        return False
+    # TensorStore passes on the system's message without its number.
+    in_message = any(os.strerror(cause) in str(error) for cause in causes)
+    return in_message or getattr(error, "errno", None) in causes or is_disk_full(error.__cause__)

@@ -1,5 +1,6 @@
-"""The files of the command project: images in, and of each the styles that were found, beside a sheet to look at."""
+"""The command ``project``: the styles whose images are nearest to given ones, in files, with pictures beside them."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,22 +8,57 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tyro.conf import OmitArgPrefixes
 
 from jaxgan import media
+from jaxgan.cli.command import MemberReference, Program, Restored, check_seed
 from jaxgan.core.files import writing_out
-from jaxgan.core.state import State
 from jaxgan.data.images import convert_channels, crop_to_square, decode
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.inversion import SPACES, Space
-from jaxgan.editing.projection_files import SavedProjection, read_projection, write_projection
-from jaxgan.experiment.experiment import Experiment
-from jaxgan.experiment.projector import Projector, images_of_projections, styles_of, with_figures
+from jaxgan.editing.projection_files import SavedProjection, write_projection
+from jaxgan.experiment.projector import Projector, styles_of, with_figures
+from jaxgan.monitoring.run_directory import PROJECTIONS
 
 IMAGES_TOGETHER = 8
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Project:
+    """Find the styles whose images are nearest to given ones, with a checkpoint whose generator has styles.
+
+    Attributes:
+      images: A file, or a folder or zip; of each the centred square, resized to the model's resolution.
+      out: A folder, in which of NAME.jpg are NAME.w.npz, its styles, noise maps and figures, which sample --styles
+        takes, and NAME.png, the image and its projection. Not given: the run's own, projections, which the report
+        shows.
+      space: w, one style for all layers; w+, one for each layer, which is nearer and less of the model's; or both.
+      steps: Steps of Adam.
+      seed: Seed of the noise that is added to styles on the way.
+    """
+
+    images: str
+    out: str | None = None
+    checkpoint: OmitArgPrefixes[MemberReference] = dataclasses.field(default_factory=MemberReference)
+    space: tuple[Space, ...] = ("w",)
+    steps: int = 1000
+    seed: int = 0
+
+    def execute(self, program: Program) -> None:
+        check_seed(self.seed)
+        project_files(
+            self.checkpoint.restore(program),
+            Path(self.images),
+            Path(self.out) if self.out else self.checkpoint.path(program) / PROJECTIONS,
+            program.signature,
+            spaces=self.space,
+            steps=self.steps,
+            seed=self.seed,
+        )
+
+
 def project_files(
-    restored: tuple[Experiment, State, str],
+    restored: Restored,
     images: Path,
     out: Path,
     made_by: str,
@@ -34,7 +70,7 @@ def project_files(
     """Project an image, or all in a folder or zip; write a file for each space and a sheet, and print a table.
 
     Args:
-      restored: the experiment, the state of a checkpoint, and the member's name.
+      restored: the experiment and its weights.
       images: a file, folder or zip; each image is cropped to its centred square and resized to the model's resolution.
       out: a folder, created if need be.
       made_by: the program that is named in the files, see ``media.save_images``.
@@ -45,7 +81,7 @@ def project_files(
       ValueError: the experiment has no styles, there are no images, or one cannot be read; it says which.
       OSError: a file cannot be written.
     """
-    experiment, state, member = restored
+    experiment, state, member, _ = restored
     styles_of(experiment)
     if not spaces or len(set(spaces)) < len(spaces):
         raise ValueError(f"`space` must be {' or '.join(SPACES)}, or both, each once; got {' '.join(spaces)}.")
@@ -86,25 +122,3 @@ def _figures(saved: SavedProjection) -> tuple[str, str, str]:
     """The loss, PSNR and SSIM of a projection, for the table."""
     ssim = "" if np.isnan(saved.ssim) else f"{saved.ssim:.3f}"
     return f"{saved.loss_history[-1]:.4f}", f"{saved.psnr:.2f}", ssim
-
-
-def sample_projected(restored: tuple[Experiment, State, str], paths: Sequence[Path], out: Path, made_by: str) -> None:
-    """Make the images of projections again: a grid of them, .png, or raw, .npz.
-
-    Raises:
-      ValueError: a file is none of ``write``'s, its styles are not of these networks, or ``out`` is of another format.
-    """
-    experiment, state, _ = restored
-    styles_of(experiment)
-    kind = out.suffix.lower()
-    if kind not in (".png", ".npz"):
-        raise ValueError(f"`out` must be a .png or .npz with `styles`, got {out}.")
-    projections = [read_projection(path) for path in paths]
-    images = images_of_projections(experiment, state, projections, list(map(str, paths)))
-    with writing_out(out):
-        if kind == ".npz":
-            media.save_arrays(out, images)
-        else:
-            sheet = media.make_grid(images)
-            media.save_images(out, sheet, made_by, scale=max(1, 256 // sheet.shape[0]))
-    print(f"{out}: {len(projections)} projections, by the networks of step {int(state.step)}")

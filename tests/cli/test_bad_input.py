@@ -46,7 +46,7 @@ def saved(path, **arrays):
 # What was wrong with the flags: (arguments, exit code, what is told).
 FLAGS = {
     "unknown flag": (["--batchsize", 8], 2, "--batch-size"),
-    "unknown flag of a verb": (["inspect", "--rundir", "x"], 2, "--run-dir"),
+    "unknown flag of a command": (["inspect", "--rundir", "x"], 2, "--run-dir"),
     "no number": (["--steps", "many"], 2, "invalid literal for int"),
     "no such choice": (["--compute-dtype", "float8"], 2, "float32"),
     "no steps": (["--steps", 0], 2, "--steps must be at least 1, got 0."),
@@ -77,8 +77,8 @@ FLAGS = {
 
 @pytest.mark.parametrize(("arguments", "code", "told"), FLAGS.values(), ids=FLAGS.keys())
 def test_flags(arguments, code, told, tmp_path, capsys):
-    verb = [] if arguments[0] in ("sample", "inspect", "report") else ["--run-dir", tmp_path / "run"]
-    found, text = run(capsys, *arguments, *verb)
+    run_dir = [] if arguments[0] in ("sample", "inspect", "report") else ["--run-dir", tmp_path / "run"]
+    found, text = run(capsys, *arguments, *run_dir)
     assert told in " ".join(text.split())
     assert found == code
     assert "Traceback" not in text
@@ -126,13 +126,16 @@ RUNS = {
     ),
     "fewer steps": (["--steps", 2, *TINY], "--steps must not shrink: the run in {} was asked for 4, got 2."),
     "missing step": (["inspect", "--step", 3], "no checkpoint of step 3; there: 2, 4"),
-    "format": (["sample", "--out", "a.bmp"], "--out a.bmp: its format is not known; use .png, .gif, .webp or .npz"),
+    "format": (["sample", "--out", "a.bmp"], "--out must be a .png, .gif, .webp or .npz, got a.bmp"),
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
     "no styles": (
         ["sample", "--out", "a.png", "--psi", 0.5],
-        "--psi 0.5: of a generator with styles, as stylegan2's; this experiment's has none",
+        "--truncation-psi needs a generator with styles, as stylegan2's; this experiment's has none",
     ),
-    "no styles to mix": (["sample", "--out", "a.png", "--mix", "fine"], "--mix fine: of a generator with styles"),
+    "no styles to mix": (
+        ["sample", "--out", "a.png", "--style-mix", "fine"],
+        "--style-mix needs a generator with styles",
+    ),
 }
 
 
@@ -146,7 +149,7 @@ def test_runs(arguments, told, copy, capsys):
 
 
 def test_what_a_run_refuses_is_told_before_its_steps_are_traced(copy, capsys, monkeypatch):
-    monkeypatch.setattr("jaxgan.cli.verbs._trace", lambda *_: pytest.fail("traced"))
+    monkeypatch.setattr("jaxgan.cli.train._trace", lambda *_: pytest.fail("traced"))
     code, text = run(capsys, "--steps", 2, *TINY, "--run-dir", copy)
     assert (code, "--steps must not shrink" in text) == (2, True), text
 

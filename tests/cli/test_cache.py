@@ -19,25 +19,25 @@ def as_before(monkeypatch):
 
 def test_below_the_users_cache_by_processor(as_before, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    path = cache.enable()
-    assert path == cache.directory()
+    path = cache.enable_compilation_cache()
+    assert path == cache.compilation_directory()
     assert path.parent == tmp_path / "jaxgan"
     assert path.is_dir()
     assert jax.config.jax_compilation_cache_dir == str(path)
     monkeypatch.setattr("jaxgan.core.system.cpuinfo", lambda: ["flags : of another"])
-    assert cache.directory() != path
+    assert cache.compilation_directory() != path
 
 
 def test_where_the_user_says(as_before, tmp_path, monkeypatch):
     for said, found in ((str(tmp_path), tmp_path), ("", None)):
         monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", said)
         before = jax.config.jax_compilation_cache_dir
-        assert cache.enable() == found
+        assert cache.enable_compilation_cache() == found
         assert jax.config.jax_compilation_cache_dir == before  # JAX has read it itself
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(as_before, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/jaxgan")
     before = jax.config.jax_compilation_cache_dir
-    assert cache.enable() is None
+    assert cache.enable_compilation_cache() is None
     assert jax.config.jax_compilation_cache_dir == before

@@ -7,7 +7,8 @@ import pytest
 from helpers import programs
 
 from experiments import gan
-from jaxgan.cli.program import main, with_preset
+from jaxgan.cli.presets import with_preset
+from jaxgan.cli.program import main
 
 PRESETS = {
     "small": {"batch_size": 8, "z_dim": 4, "learning_rate": 1e-3},
@@ -34,7 +35,7 @@ def test_a_run_records_what_the_preset_came_to_and_goes_on_by_the_same_command(t
     config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
     assert set(config) == {field.name for field in dataclasses.fields(gan.Config)}
     assert (config["batch_size"], config["z_dim"], config["learning_rate"]) == (16, 4, 1e-3)
-    # Other verbs, and the same settings by flags, need no preset.
+    # Other commands, and the same settings by flags, need no preset.
     code, text = run(capsys, "sample", "--count", 1, "--run-dir", tmp_path / "run", "--out", tmp_path / "a.png")
     assert code == 0, text
     spelt = [*programs.tiny("gan"), "--batch-size", 16, "--learning-rate", 1e-3, "--run-dir", tmp_path / "run"]
@@ -59,7 +60,7 @@ def test_what_flags_begin_with(flags, expected):
 
 def test_a_preset_that_is_not_there(tmp_path, capsys):
     code, text = run(capsys, "--preset", "large", "--run-dir", tmp_path / "run")
-    assert code == 2 and "error: --preset large: there are small, following" in text
+    assert code == 2 and "error: --preset must be one of small, following; got 'large'" in text
     assert not (tmp_path / "run").exists()
     code, text = run(capsys, "--preset", "small", presets=None)
     assert code == 2 and "--preset" in text

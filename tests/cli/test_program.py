@@ -123,7 +123,7 @@ def test_raw_samples_do_not_depend_on_how_many_are_drawn(finished, tmp_path, cap
     assert len(np.unique(drawn[300].round(5), axis=0)) > 250
 
 
-def test_report_is_a_verb(finished, capsys):
+def test_report_is_a_command(finished, capsys):
     (finished / "report.html").unlink()
     code, text = run(capsys, "report", "--run-dir", finished)
     assert code == 0, text
@@ -138,10 +138,10 @@ def test_dry_run_trains_nothing(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_help_tells_of_every_verb_and_flag(capsys):
+def test_help_names_every_command_and_flag(capsys):
     code, text = run(capsys, "--help")
     assert code == 0
-    assert all(verb in text for verb in ("train", "sample", "evaluate", "report", "inspect", "1511.06434"))
+    assert all(command in text for command in ("train", "sample", "evaluate", "report", "inspect", "1511.06434"))
     first = {line.split()[0] for line in text.splitlines() if line.strip()}
     assert {"Paper", "Command", "Data", "Hardware", "Time", "Score"} <= first  # each begins a line, as in the header
     code, text = run(capsys, "train", "--help")

@@ -12,7 +12,9 @@ from PIL import Image
 
 from experiments import stylegan2 as experiment
 from jaxgan import losses
-from jaxgan.cli.project import project_files, sample_projected
+from jaxgan.cli.command import Restored
+from jaxgan.cli.project import project_files
+from jaxgan.cli.sample import sample_projections
 from jaxgan.editing.inversion import Projection, autocorrelation, estimate_w_std, project
 from jaxgan.editing.projection_files import SavedProjection, read_projection, write_projection
 from jaxgan.metrics import psnr
@@ -255,9 +257,9 @@ def test_without_styles(run, tmp_path):
     without = dataclasses.replace(built, sampling=dataclasses.replace(built.sampling, styles=None))
     state = jax.eval_shape(built.game.init, jax.random.key(0))
     with pytest.raises(ValueError, match="This experiment's generator has no styles"):
-        project_files((without, state, ""), tmp_path, tmp_path, "", spaces=("w",), steps=1, seed=0)
+        project_files(Restored(without, state, ""), tmp_path, tmp_path, "", spaces=("w",), steps=1, seed=0)
     with pytest.raises(ValueError, match="This experiment's generator has no styles"):
-        sample_projected((without, state, ""), [tmp_path], tmp_path, "")
+        sample_projections(Restored(without, state, ""), [tmp_path], tmp_path, "")
 
 
 def test_styles_of_another_model(run, tmp_path, capsys):
@@ -267,9 +269,12 @@ def test_styles_of_another_model(run, tmp_path, capsys):
     code, text = verb(capsys, run, *asked, tmp_path / "a.png")
     assert code == 2 and "styles (3, 4), want (6, 4); it was found with another model's run" in text
     code, text = verb(capsys, run, *asked, tmp_path / "a.gif")
-    assert code == 2 and "--out must be a .png or .npz with --styles" in text
+    assert code == 2 and "--out must be a .png or .npz of --styles, got" in text
     code, text = verb(capsys, run, *asked, tmp_path / "a.png", "--label", 1)
-    assert code == 2 and "--styles: images are made as they were found; give no count, label" in text
+    assert (
+        code == 2
+        and "--styles: images are made as they were found, so --count, --label and control have no effect" in text
+    )
     code, text = verb(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
     assert code == 2 and "none.npz: no such file; project writes NAME.w.npz" in text
 

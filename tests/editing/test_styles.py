@@ -11,8 +11,8 @@ from helpers import programs
 from PIL import Image
 
 from experiments import stylegan2 as experiment
-from jaxgan.cli import control as controlling
-from jaxgan.cli.control import Control
+from jaxgan.cli import style_control
+from jaxgan.cli.style_control import StyleControl
 from jaxgan.data.source import Subset
 from jaxgan.editing import styles
 from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
@@ -164,7 +164,7 @@ def ask(tiny):
 
     def ask(moving=False, **flags):
         z, labels = built.draw(3, np.arange(5)), jnp.zeros(5, jnp.int32)
-        return controlling.draw(Control(**flags), built, state, z, labels, 3, moving)
+        return style_control.draw_controlled(StyleControl(**flags), built, state, z, labels, 3, moving)
 
     return ask
 
@@ -233,8 +233,8 @@ def test_psi_0_is_the_averages_image(tiny, nets, images, ask, plain):
     np.testing.assert_allclose(w, [0.3, -0.2, 0.5, 0.1])
     ws = jnp.broadcast_to(w[None, None], (1, built.sampling.styles.num_ws, 4))
     average = np.asarray(images(ws))
-    close(ask(psi=0.0).samples, np.broadcast_to(average, (5, *average.shape[1:])))
-    half = ask(psi=0.5).samples
+    close(ask(truncation_psi=0.0).samples, np.broadcast_to(average, (5, *average.shape[1:])))
+    half = ask(truncation_psi=0.5).samples
     assert np.abs(half - plain).max() > 1e-3 and np.abs(half - average).max() > 1e-3
 
 
@@ -243,7 +243,7 @@ def test_cutoff_keeps_later_layers(tiny, nets, images, mapped, ask):
     ws, cut = mapped(5), mapped(5, truncation_psi=0.0, truncation_cutoff=3)
     np.testing.assert_array_equal(cut[:, 3:], ws[:, 3:])
     close(cut[:, :3], np.broadcast_to(built.sampling.styles.average(nets), (5, 3, 4)))
-    close(ask(psi=0.0, cutoff=3).samples, images(cut))
+    close(ask(truncation_psi=0.0, truncation_cutoff=3).samples, images(cut))
 
 
 def test_noise_on_and_off(images, mapped, ask, plain):
@@ -253,15 +253,15 @@ def test_noise_on_and_off(images, mapped, ask, plain):
     np.testing.assert_array_equal(random, ask(noise="random").samples)
     assert np.abs(none - plain).max() > 1e-2 and np.abs(random - plain).max() > 1e-2
     # Of one style: without noise, and with the constant one, images are equal; with each its own they are not.
-    equal = {noise: ask(psi=0.0, noise=noise).samples for noise in ("none", "constant", "random")}
-    for noise in ("none", "constant"):
+    equal = {noise: ask(truncation_psi=0.0, noise=noise).samples for noise in ("none", "const", "random")}
+    for noise in ("none", "const"):
         close(equal[noise][1:], np.broadcast_to(equal[noise][:1], equal[noise][1:].shape))
     assert np.abs(equal["random"][1:] - equal["random"][:1]).max((1, 2, 3)).min() > 1e-2
 
 
 def test_a_grid_of_mixed_styles(images, mapped, ask, plain):
     """Two sources and three destinations."""
-    samples, frames, columns = ask(mix="middle")
+    samples, frames, columns = ask(style_mix="middle")
     assert (frames, columns, len(samples)) == (1, 4, 12)
     grid = samples.reshape(3, 4, *samples.shape[1:])
     close(grid[1:, 0], plain[:2])
@@ -274,21 +274,21 @@ def test_a_grid_of_mixed_styles(images, mapped, ask, plain):
 
 def test_directions_of_the_weights(tiny, nets, images, mapped, ask, plain):
     built, _ = tiny
-    samples, frames, columns = ask(direction="sefa:1", layers="coarse", strength=(-2.0, 0.0, 1.0))
+    samples, frames, columns = ask(direction="sefa:1", layers="coarse", strengths=(-2.0, 0.0, 1.0))
     assert (frames, columns, len(samples)) == (1, 3, 15)
     grid = samples.reshape(5, 3, *samples.shape[1:])
     close(grid[:, 1], plain)
     direction = styles.sefa(built.sampling.styles.weights(nets)[:2])[0][1]
-    w = mapped(controlling.PROBED)[:, 0]
+    w = mapped(style_control.DIRECTION_SAMPLES)[:, 0]
     moved = mapped(5).at[:, :2].add(-2 * (w @ direction).std() * direction[None, None])
     close(grid[:, 0], images(moved))
 
 
 def test_a_direction_to_and_fro(ask):
-    film = ask(moving=True, direction="sefa:0", strength=(-1.0, 2.0))
+    film = ask(moving=True, direction="sefa:0", strengths=(-1.0, 2.0))
     assert film.frames == 2 * FRAMES_PER_LATENT - 2
     frames = film.samples.reshape(film.frames, 5, *film.samples.shape[1:])
-    ends = ask(direction="sefa:0", strength=(-1.0, 2.0)).samples.reshape(5, 2, *film.samples.shape[1:])
+    ends = ask(direction="sefa:0", strengths=(-1.0, 2.0)).samples.reshape(5, 2, *film.samples.shape[1:])
     close(frames[0], ends[:, 0])
     close(frames[FRAMES_PER_LATENT - 1], ends[:, 1])
     close(frames[1:][::-1], frames[1:])
@@ -303,13 +303,13 @@ class Bright:
 
 
 def test_the_direction_of_a_class_of_the_data(ask, monkeypatch):
-    monkeypatch.setattr(controlling, "trained", lambda source, cache: Bright())
-    samples = ask(direction="1", strength=(-1.0, 0.0, 1.0)).samples
+    monkeypatch.setattr(style_control, "train_classifier", lambda source, cache: Bright())
+    samples = ask(direction="1", strengths=(-1.0, 0.0, 1.0)).samples
     brightness = samples[:, :, :4].mean((1, 2, 3)).reshape(5, 3)
     assert (np.diff(brightness.mean(0)) > 1e-3).all()
     with pytest.raises(
         ValueError,
-        match="--direction 2: class 2: a probe needs at least 2 positive and 2 negative examples, got 0 and 1024",
+        match="`direction` 2: class 2: a probe needs at least 2 positive and 2 negative examples, got 0 and 1024",
     ):
         ask(direction="2")
 
@@ -319,8 +319,8 @@ def test_no_class_of_the_data_without_data(tiny):
     built, state = tiny
     alone = dataclasses.replace(built, source=Subset(built.source, np.zeros(1, int)))
     z, labels = built.draw(3, np.arange(5)), jnp.zeros(5, jnp.int32)
-    with pytest.raises(ValueError, match="--direction 1: the data tell a class from the others; give --run-dir"):
-        controlling.draw(Control(direction="1"), alone, state, z, labels, 3, False)
+    with pytest.raises(ValueError, match="`direction` 1: the data tell a class from the others; pass `run_dir`"):
+        style_control.draw_controlled(StyleControl(direction="1"), alone, state, z, labels, 3, False)
 
 
 @pytest.mark.slow
@@ -328,18 +328,21 @@ def test_the_direction_of_a_class_of_the_model():
     """Along it the styles of its samples and of the others' lie apart."""
     built = experiment.build(experiment.Config.tiny(conditional=True, w_dim=16))
     state = jax.jit(built.game.init)(jax.random.key(0))
-    args = Control(direction="7"), built, built.sampling.styles, state, np.ones(4, bool), 0
-    w, direction = controlling._direction(*args)
-    along, label = np.asarray(w @ direction), np.arange(controlling.PROBED) % 10
+    w, direction = style_control.find_direction("7", built, state, np.ones(4, bool), 0)
+    along, label = np.asarray(w @ direction), np.arange(style_control.DIRECTION_SAMPLES) % 10
     middles = [along[label == n].mean() for n in range(10)]
     assert int(np.argmax(middles)) == 7 and middles[7] - np.mean(middles) > along[label == 7].std()
 
 
-def test_what_is_told_of_flags():
-    assert Control().told == ""
-    told = Control(psi=0.5, noise="none", direction="sefa:1", strength=(-2.0, 0.5)).told
-    assert told == "--psi 0.5 --noise none --direction sefa:1 --strength -2 0.5"
-    assert [Control(**flags).count for flags in ({}, {"mix": "fine"}, {"direction": "3"})] == [64, 12, 8]
+def test_control_is_summed_up_as_flags():
+    assert StyleControl().summary == ""
+    told = StyleControl(truncation_psi=0.5, noise="none", direction="sefa:1", strengths=(-2.0, 0.5)).summary
+    assert told == "--truncation-psi 0.5 --noise none --direction sefa:1 --strengths -2 0.5"
+    assert [StyleControl(**flags).default_count for flags in ({}, {"style_mix": "fine"}, {"direction": "3"})] == [
+        64,
+        12,
+        8,
+    ]
 
 
 # The verb
@@ -361,11 +364,11 @@ def side(count, scale=1):
 
 
 PICTURES = {  # flags, columns, rows, how much larger, frames
-    ("a.png", "--psi", 0.5, "--cutoff", 2, "--count", 4): (2, 2, 15, 1),
-    ("a.png", "--mix", "coarse", "--noise", "none", "--count", 5): (4, 3, 9, 1),
-    ("a.png", "--mix", "fine"): (7, 7, 4, 1),
+    ("a.png", "--psi", 0.5, "--truncation-cutoff", 2, "--count", 4): (2, 2, 15, 1),
+    ("a.png", "--style-mix", "coarse", "--noise", "none", "--count", 5): (4, 3, 9, 1),
+    ("a.png", "--style-mix", "fine"): (7, 7, 4, 1),
     ("a.png", "--direction", "sefa:0", "--count", 2): (7, 2, 15, 1),
-    ("a.png", "--direction", "sefa:3", "--strength", -2, 0.5, "--layers", "fine"): (2, 8, 3, 1),
+    ("a.png", "--direction", "sefa:3", "--strengths", -2, 0.5, "--layers", "fine"): (2, 8, 3, 1),
     ("a.gif", "--direction", "sefa:0", "--count", 4, "--noise", "random"): (2, 2, 15, 46),
     ("a.webp", "--space", "w", "--psi", 0.7, "--count", 2): (1, 1, 32, 48),
 }
@@ -380,7 +383,7 @@ def test_pictures_of_the_right_size(flags, run_dir, tmp_path, capsys):
     with Image.open(tmp_path / out) as image:
         assert image.size == (side(columns, scale), side(rows, scale))
         assert getattr(image, "n_frames", 1) == frames
-    asked = Control(psi=0.7, space="w").told
+    asked = StyleControl(truncation_psi=0.7, space="w").summary
     assert ("--space" in more) == (f"seed 0, {asked}" in text)
 
 
@@ -389,25 +392,43 @@ def test_arrays(run_dir, tmp_path, capsys, tiny):
     code, text = sample(capsys, run_dir, tmp_path / "a.npz", "--noise", "none", "--seed", 3, "--count", 5)
     assert code == 0, text
     z = built.draw(3, np.arange(5))
-    drawn = controlling.draw(Control(noise="none"), built, state, z, jnp.zeros(5, jnp.int32), 3, False)
+    drawn = style_control.draw_controlled(
+        StyleControl(noise="none"), built, state, z, jnp.zeros(5, jnp.int32), 3, False
+    )
     close(np.load(tmp_path / "a.npz")["images"], drawn.samples)
 
 
 WRONG = {
-    ("--psi", "nan"): "--psi nan: want a number; 1 changes nothing, 0 is the average",
-    ("--cutoff", 2): "--cutoff: of what --psi draws to the average; give --psi too",
-    ("--psi", 0.5, "--cutoff", 5): "--cutoff 5: from 1 to 4, the layers",
-    ("--mix", "fine", "--direction", "sefa:0"): "--mix, --direction: one of the two",
-    ("--strength", 1): "--strength: of --direction; give it too",
-    ("--layers", "fine"): "--layers: of --direction; give it too",
-    ("--direction", "sefa:0", "--strength", "inf"): "--strength: want one number or more: --strength -2 0 2",
-    ("--space", "w"): "--space w: of an interpolation, .gif or .webp, and without --direction",
-    ("--mix", "fine", "--count", 1): "--count 1: of --mix at least 2, a source and a destination",
-    ("--mix", "fine", "--out", "a.gif"): "--mix fine: a grid, not .gif; use --out NAME.png",
-    ("--direction", "sefa:0", "--out", "a.npz"): "--direction sefa:0: a grid or an animation; use .png, .gif or .webp",
-    ("--direction", "sefa:4"): "--direction sefa:4: want sefa:0 to sefa:3",
-    ("--direction", "sefa:x"): "--direction sefa:x: want sefa:0 to sefa:3",
-    ("--direction", "smile"): "--direction smile: want sefa:0 to sefa:3; or a class: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+    ("--psi", "nan"): "--truncation-psi must be finite, got nan; 1 changes nothing",
+    ("--truncation-cutoff", 2): "--truncation-cutoff has no effect without truncation; pass --truncation-psi too",
+    (
+        "--truncation-psi",
+        0.5,
+        "--truncation-cutoff",
+        5,
+    ): "--truncation-cutoff must be between 1 and 4, the number of layers; got 5",
+    ("--style-mix", "fine", "--direction", "sefa:0"): "--style-mix and --direction cannot be combined",
+    ("--strengths", 1): "--strengths has no effect without a direction; pass --direction too",
+    ("--layers", "fine"): "--layers has no effect without a direction; pass --direction too",
+    ("--direction", "sefa:0", "--strengths", "inf"): "--strengths must be one finite number or more, as -2 0 2",
+    ("--space", "w"): "--space w is for interpolations: --out must be a .gif or .webp, without --direction",
+    ("--style-mix", "fine", "--count", 1): "--count must be at least 2 with --style-mix, got 1",
+    ("--style-mix", "fine", "--out", "a.gif"): "--style-mix makes a grid, so --out must be a .png, got .gif",
+    (
+        "--direction",
+        "sefa:0",
+        "--out",
+        "a.npz",
+    ): "--direction makes a grid or an animation, so --out must be a .png, .gif or .webp",
+    (
+        "--direction",
+        "sefa:4",
+    ): "--direction must be sefa:0 to sefa:3; or a class: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; got 'sefa:4'",
+    ("--direction", "sefa:x"): "--direction must be sefa:0 to sefa:3",
+    (
+        "--direction",
+        "smile",
+    ): "--direction must be sefa:0 to sefa:3; or a class: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; got 'smile'",
 }
 
 

@@ -11,7 +11,7 @@ from helpers import programs
 
 from experiments import stylegan2 as experiment
 from jaxgan import latents
-from jaxgan.cli.program import with_preset
+from jaxgan.cli.presets import with_preset
 from jaxgan.core.keys import fold_in_keys
 from jaxgan.data import normalize
 from jaxgan.editing.styles import sefa

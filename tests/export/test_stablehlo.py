@@ -141,8 +141,8 @@ def test_what_is_damaged_is_told(make, told, exported, tmp_path, capsys):
     ("flags", "told"),
     [
         (["--count", 0], "--count must be at least 1, got 0"),
-        (["--seed", -1], "--seed -1: from 0 to"),
-        (["--out", "a.jpeg2"], "its format is not known; use .png or .npz"),
+        (["--seed", -1], "--seed must be between 0 and 4294967295, got -1"),
+        (["--out", "a.jpeg2"], "--out must be a .png or .npz, got a.jpeg2"),
         (["--label", 1], "--label is 1, but this model has no classes"),
     ],
 )

@@ -1,0 +1,108 @@
+"""The command ``export``: a checkpoint's generator or translator in a file for others, with a model card."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import OmitArgPrefixes
+
+from jaxgan import export
+from jaxgan.cli.command import MemberReference, Program, Restored
+from jaxgan.core.files import writing_out
+from jaxgan.core.keys import keys_of
+from jaxgan.experiment import parameter_file
+from jaxgan.experiment.translation import directions
+from jaxgan.reporting import model_card
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write what makes a checkpoint's samples to a file for others, with a model card.
+
+    Attributes:
+      out: Name.jaxgan for compiled functions, which need no jaxgan and run on CPUs, CUDA and TPUs; `jaxgan sample`
+        reads them, or `jaxgan translate` where images are made of images. name.safetensors for the averaged
+        parameters, which `sample --parameters` reads; the card is beside them, name.md.
+    """
+
+    out: str
+    checkpoint: OmitArgPrefixes[MemberReference] = dataclasses.field(default_factory=MemberReference)
+
+    def execute(self, program: Program) -> None:
+        restored, out = self.checkpoint.restore(program), Path(self.out)
+        experiment, state, member, config = restored
+        variables, settings = experiment.variables(state), dataclasses.asdict(config)
+        translates, as_parameters = bool(experiment.translations), out.suffix == ".safetensors"
+        card = model_card.card(
+            experiment,
+            name=program.name,
+            about=program.description,
+            config=settings,
+            step=int(state.step),
+            variables=variables,
+            load=model_card.of_parameters(program.name, out.name, translates)
+            if as_parameters
+            else model_card.of_artefact(out.name, translates),
+            whose=member,
+            evaluation=_read_evaluation(self.checkpoint.path(program) / "evaluation.json"),
+        )
+        metadata = {
+            "made_by": program.signature,
+            "experiment": program.name,
+            "step": int(state.step),
+            "config": settings,
+            "data": experiment.source.name,
+        }
+        with writing_out(out):
+            if as_parameters:
+                line = _write_parameters(restored, variables, out, metadata, card)
+            elif translates:
+                line = _write_translator(restored, out, metadata, card)
+            else:
+                line = _write_generator(restored, out, metadata, card)
+        print(line)
+
+
+def _write_parameters(restored: Restored, variables: Any, out: Path, metadata: dict[str, Any], card: str) -> str:
+    """Write the parameters, and the card beside them; what was written, in words."""
+    model_card.check_beside(out)
+    parameter_file.write(out, restored.experiment, variables, metadata)
+    beside = model_card.write_beside(out, card)
+    return f"{out}: the parameters of step {metadata['step']}, {_megabytes(out)}; their card: {beside}"
+
+
+def _write_translator(restored: Restored, out: Path, metadata: dict[str, Any], card: str) -> str:
+    experiment, state = restored.experiment, restored.state
+    export.write_translator(out, directions(experiment, state), about=metadata, card=card)
+    names = " and ".join(experiment.translations)
+    command = f"jaxgan translate {out} IMAGES --out FOLDER"
+    return f"{out}: {names}, of step {metadata['step']}, {_megabytes(out)}; {command}"
+
+
+def _write_generator(restored: Restored, out: Path, metadata: dict[str, Any], card: str) -> str:
+    experiment, state = restored.experiment, restored.state
+    nets, sampling = experiment.game.unwrapped.functions(state), experiment.sampling
+    export.write_generator(
+        out,
+        lambda seed, indices: sampling.latents(keys_of(seed, indices)),
+        lambda z, *label: sampling.generate(nets, z, *label),
+        classes=sampling.classes,
+        about=metadata,
+        card=card,
+    )
+    return f"{out}: the generator of step {metadata['step']}, {_megabytes(out)}; jaxgan sample {out}"
+
+
+def _megabytes(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
+def _read_evaluation(path: Path) -> Any:
+    """The figures that ``evaluate`` wrote; {} if the file is damaged, None if there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}

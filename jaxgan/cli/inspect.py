@@ -1,0 +1,21 @@
+"""The command ``inspect``: checksums of a checkpoint."""
+
+import dataclasses
+
+from tyro.conf import OmitArgPrefixes
+
+from jaxgan.cli.command import CheckpointReference, Program
+from jaxgan.training.checkpoints import checksums
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inspect:
+    """Print the step of a checkpoint, and the SHA-256 of each leaf of its state."""
+
+    checkpoint: OmitArgPrefixes[CheckpointReference] = dataclasses.field(default_factory=CheckpointReference)
+
+    def execute(self, program: Program) -> None:
+        leaves = self.checkpoint.read(program)
+        print(f"step {int(leaves['step'])}")
+        for name, digest in sorted(checksums(leaves).items()):
+            print(f"{digest}  {name}")

@@ -1,0 +1,23 @@
+"""The command ``report``: write a run's report."""
+
+import dataclasses
+
+from jaxgan.cli.command import Program
+from jaxgan.monitoring.run_directory import read_config
+from jaxgan.reporting import report
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write report.html, also while the run goes on.
+
+    Attributes:
+      run_dir: The run's directory; runs/<experiment> if not given.
+    """
+
+    run_dir: str | None = None
+
+    def execute(self, program: Program) -> None:
+        path = program.path_of_run(self.run_dir)
+        read_config(path, program.name, program.config_class)  # raises if there is no run of this experiment
+        print(f"report: {report.write(path)}")

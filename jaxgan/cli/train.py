@@ -1,0 +1,191 @@
+"""The command ``train``: train an experiment, resume a run, or describe one without training.
+
+``presets.with_config`` gives the field ``config`` its type, the dataclass of the experiment's settings.
+"""
+
+import dataclasses
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import OmitArgPrefixes
+
+from jaxgan import parallel
+from jaxgan.cli import cache
+from jaxgan.cli.command import Program
+from jaxgan.core import system
+from jaxgan.data import Batches
+from jaxgan.evaluation import make_extractor
+from jaxgan.experiment import private_run, quality
+from jaxgan.experiment.experiment import Experiment, parameter_counts
+from jaxgan.monitoring import metrics_file, probe
+from jaxgan.monitoring.run_directory import RunDirectory, find_resumable
+from jaxgan.reporting import report
+from jaxgan.training import loop
+from jaxgan.training.evaluator import Evaluator
+from jaxgan.training.options import RunOptions
+from jaxgan.training.runs import TrainingRun, make_run, use_cores
+from jaxgan.training.steps import Steps, prepare
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train, or resume the run that is there.
+
+    Attributes:
+      dry_run: Print settings, parameter counts, memory and FLOPs of a step, and train nothing.
+    """
+
+    config: Any
+    run: OmitArgPrefixes[RunOptions] = dataclasses.field(default_factory=RunOptions)
+    dry_run: bool = False
+
+    def execute(self, program: Program) -> None:
+        train(program, self.config, self.run, self.dry_run)
+
+
+def train(program: Program, config: Any, options: RunOptions, dry_run: bool = False) -> None:
+    """Train until ``config.steps``, from the newest checkpoint in the run's directory, and write the report.
+
+    Args:
+      program: the experiment.
+      config: its settings.
+      options: how the run is made.
+      dry_run: print what a run would be, and train nothing.
+
+    Raises:
+      ValueError: the settings, or the directory, do not allow it.
+      Diverged, Interrupted: see ``loop.train``.
+    """
+    options.check()
+    if options.coordinator:
+        address = None if options.coordinator == "auto" else options.coordinator
+        parallel.initialize(address, options.processes, options.process)
+    use_cores(config)
+    experiment = program.build(config)
+    run = make_run(config, experiment, program.build)
+    steps = Steps(run, config, run.devices(options.devices), options.parallel)
+    account = functools.partial(private_run.account, run.experiment, config)
+    planned_privacy = account(config.steps)
+    if dry_run:
+        _print_description(experiment, config, run)
+        if planned_privacy:
+            print(planned_privacy["summary"])
+        return
+    path, source = program.path_of_run(options.run_dir), experiment.source
+    if jax.process_index() == 0:
+        # Before the steps are traced, which takes half a minute for StyleGAN2.
+        find_resumable(path, program.name, config, source, options.fresh)
+    _trace(steps, run)
+    probe.check_held_out(run.experiment)
+    evaluator = _make_evaluator(run, config, options)
+    directory = None
+    if jax.process_index() == 0:
+        directory = RunDirectory(path, program.name, config, source, run.member_settings, options.fresh)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("the run directory is there")
+    try:
+        if directory and planned_privacy:
+            directory.add_to_record(privacy={"planned": planned_privacy})
+        if directory and not options.quiet:
+            _print_start(program, experiment, run, steps)
+            if planned_privacy:
+                print(planned_privacy["summary"])
+        loop.train(run, config, options, path, program.name, evaluator, steps)
+    finally:
+        if directory:
+            done_privacy = account(_last_step(path)) if planned_privacy else None
+            if done_privacy:
+                directory.add_to_record(privacy={"planned": planned_privacy, "done": done_privacy})
+                if not options.quiet:
+                    print(done_privacy["summary"])
+            _write_report(path, options.quiet)
+            directory.close()
+
+
+def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evaluator | None:
+    """The evaluator of ``evaluate_every``. Its classifier is trained here, unless one is kept."""
+    if options.evaluate_every is None:
+        return None
+    experiment, metrics = run.experiment, options.metrics or ("fid",)
+    quality.check_metrics(metrics, options.evaluate_count)
+    quality.validate_metrics(experiment, metrics, options.evaluate_count)
+    features = None
+    if quality.needs_features(metrics):
+        kept = cache.classifier_directory()
+        features = make_extractor(options.features, options.weights, "tf1", experiment.source, kept)
+    evaluator = Evaluator(experiment, metrics, features, options.evaluate_count, config.seed)
+    evaluator.rehearse(run.member_states(run.init(run.keys))[0])
+    return evaluator
+
+
+def _last_step(path: Path) -> int:
+    rows = metrics_file.read_rows(path / "metrics.jsonl")
+    return rows[-1]["step"] if rows else 0
+
+
+def _trace(steps: Steps, run: TrainingRun) -> None:
+    """Trace the steps, so that errors in the settings or the wiring are raised before anything is written."""
+    try:
+        steps.trace()
+    except jax.errors.ConcretizationTypeError as error:
+        names = [name for name in (run.member_settings or [{}])[0] if name != "seed"]
+        if not names:
+            raise
+        raise ValueError(f"`sweep`: this experiment's program depends on the value of {' or '.join(names)}") from error
+
+
+def _print_start(program: Program, experiment: Experiment, run: TrainingRun, steps: Steps) -> None:
+    source, shape = experiment.source, " x ".join(map(str, experiment.source.shape))
+    print(f"{program.name}: {len(source):,} examples of {source.name}, {shape}; {system.hardware()}")
+    if run.is_population:
+        members = "; ".join(map(run.member_name, range(len(run.seeds))))
+        print(f"a population of {len(run.seeds)} on {len(steps.devices)} x {steps.devices[0].platform}: {members}")
+
+
+def _write_report(path: Path, quiet: bool) -> None:
+    """Write the report. A full disk must not hide the error that ended the run."""
+    try:
+        written = report.write(path)
+    except OSError as error:
+        print(f"the report could not be written: {error}", file=sys.stderr)
+        return
+    if not quiet:
+        print(f"samples: {path / 'samples'}\nreport: {written}")
+
+
+def _print_description(experiment: Experiment, config: Any, run: TrainingRun) -> None:
+    """The settings of a run, its networks, and the memory and FLOPs of a step."""
+    game = run.game
+    state = jax.eval_shape(game.init, run.keys)
+    size = config.batch_size * game.batch_multiple
+    batch = run.join_batches([Batches(experiment.source, size, seed)[0] for seed in run.seeds])
+    step = jax.jit(lambda state, batch: game.step(state, prepare(None, batch)))
+    compiled = step.lower(state, batch).compile()
+    cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
+    table = Table("setting", "value", title="settings")
+    for field in dataclasses.fields(config):
+        table.add_row(field.name, str(getattr(config, field.name)))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}")
+    if run.is_population:
+        console.print(f"population  {len(run.seeds)} members; what follows is of all together")
+    for net, count in parameter_counts(state).items():
+        console.print(f"network {net:<4}{count:,} parameters")
+    arrays = jax.tree.leaves(jax.eval_shape(_with_raw_key, state))
+    size_of_state = sum(x.size * x.dtype.itemsize for x in arrays)
+    console.print(f"state       {size_of_state / 1e6:,.1f} MB: parameters, optimizers, statistics, averages")
+    if memory:
+        console.print(f"memory      {memory.temp_size_in_bytes / 1e6:,.1f} MB more during a step")
+    console.print(f"step        {cost.get('flops', float('nan')) / 1e9:,.3f} GFLOP, as XLA counts them")
+    console.print(f"hardware    {system.hardware()}")
+
+
+def _with_raw_key(state):
+    return state.replace(key=jax.random.key_data(state.key))
