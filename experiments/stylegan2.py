@@ -4,7 +4,7 @@ Paper      Karras et al. 2020, arXiv:1912.04958 and arXiv:2006.06676, as in
            https://github.com/NVlabs/stylegan2-ada-pytorch, of whose settings are the presets
 Command    python -m experiments.stylegan2; for accelerators
            python -m experiments.stylegan2 --preset cifar --conditional; or paper256 or auto, with --data
-Control    python -m experiments.stylegan2 sample --mix coarse --out mixed.png; or --psi, --noise, --space,
+Control    python -m experiments.stylegan2 sample --style-mix coarse --out mixed.png; or --psi, --noise, --space,
            --direction
 Data       tiles of photographs that come with scikit-image, 32 x 32; --data takes any other images
 Hardware   one core of a shared AMD EPYC (Zen 4); EuroSAT's, two cores of one without AVX-512 (Zen 3)

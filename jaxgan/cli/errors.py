@@ -6,7 +6,6 @@ Messages of the library name arguments in backticks; a user typed flags. ``as_fl
 import contextlib
 import dataclasses
 import errno
-import io
 import os
 import re
 import sys
@@ -40,20 +39,6 @@ def argument_names(command: type) -> set[str]:
         else:
             names.add(field.name)
     return names
-
-
-@contextlib.contextmanager
-def stderr_with_flags(names: Iterable[str]) -> Iterator[None]:
-    """Within the block, what is printed to stderr names flags: for errors that the parser of flags prints itself.
-
-    An argument in backticks and its flag have the same length, so a box of text keeps its shape.
-    """
-    printed = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(printed):
-            yield
-    finally:
-        sys.stderr.write(as_flags(printed.getvalue(), names))
 
 
 @contextlib.contextmanager

@@ -9,13 +9,8 @@ from pathlib import Path
 
 from jaxgan.cli import errors
 
-FEATURES = (
-    "classifier",
-    "inception-64",
-    "inception-192",
-    "inception-768",
-    "inception-2048",
-)  # as evaluation.EXTRACTORS
+# As in jaxgan.evaluation, whose import takes seconds.
+EXTRACTORS = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")
 SETS = {
     "fid": "the Fréchet distance of two sets of images: 0 of equals",
     "mifid": "the Fréchet distance, the larger the more of data B is copied in samples A",
@@ -90,7 +85,7 @@ def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="B", help="what they are compared with, likewise")
     parser.add_argument(
         "--features",
-        choices=FEATURES,
+        choices=EXTRACTORS,
         help="Inception's of so many dimensions, 2048 if not given; or a small classifier's, trained on B, if B "
         "has labels, and needs no weights",
     )

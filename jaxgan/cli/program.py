@@ -84,7 +84,7 @@ def main(
             raise
         mend = errors.mend_for_training(error) if arguments[0] == "train" else ""
         mend += "\n(JAXGAN_TRACEBACK=1 shows where)"
-        errors.print_error(str(error), _argument_names(program, arguments[0], presets or {}), mend)
+        errors.print_error(str(error), _argument_names(program, presets or {}), mend)
         _exit(2 if isinstance(error, ValueError) else 1)
 
 
@@ -100,23 +100,20 @@ def parse(program: Program, arguments: Sequence[str], presets: Mapping[str, Pres
     train = with_config(Train, program.config_class, default, tuple(presets))
     description = (program.description or program.name).strip()
     description += "\n\nWithout a command it trains; its flags: train --help"
-    with errors.stderr_with_flags(_argument_names(program, arguments[0], presets)):
-        return tyro.extras.subcommand_cli_from_dict(
-            {**COMMANDS, "train": train},
-            prog=f"python -m experiments.{program.name}",
-            # Tyro joins a line that begins with a letter to the one before it.
-            description=textwrap.indent(description, " "),
-            args=arguments,
-            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
-        )
+    return tyro.extras.subcommand_cli_from_dict(
+        {**COMMANDS, "train": train},
+        prog=f"python -m experiments.{program.name}",
+        # Tyro joins a line that begins with a letter to the one before it.
+        description=textwrap.indent(description, " "),
+        args=arguments,
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
+    )
 
 
-def _argument_names(program: Program, command: str, presets: Mapping[str, Preset]) -> set[str]:
-    """The arguments of a command."""
-    if command == "train":
-        train = with_config(Train, program.config_class, program.config_class(), tuple(presets))
-        return errors.argument_names(train)
-    return errors.argument_names(COMMANDS[command]) if command in COMMANDS else set()
+def _argument_names(program: Program, presets: Mapping[str, Preset]) -> set[str]:
+    """The arguments of all commands: a message may name a flag of another one, as ``train --fresh``."""
+    train = with_config(Train, program.config_class, program.config_class(), tuple(presets))
+    return set().union(*map(errors.argument_names, {**COMMANDS, "train": train}.values()))
 
 
 def _exit(code: int) -> None:

@@ -1,8 +1,8 @@
 """Networks' parameters in a file, under names that a reader can place: ``g.params.linear.kernel``.
 
 A name is the network's, the collection's (``params``, or what moves besides, as ``batch_stats``), the module's and the
-leaf's. jaxgan writes them by an experiment's verb ``export --out name.safetensors``, with the settings in the metadata,
-and reads them by ``sample --parameters name.safetensors``. In Python, for networks of one's own::
+leaf's. jaxgan writes them by an experiment's command ``export --out name.safetensors``, with the settings in the
+metadata, and reads them by ``sample --parameters name.safetensors``. In Python, for networks of one's own::
 
     write_parameters("mine.safetensors", {"g": variables}, {"license": "CC0"})
     variables = read_parameters("mine.safetensors", {"g": like})["g"]      # like: variables or their shapes

@@ -158,10 +158,10 @@ def _figures(evaluation: Mapping[str, Any] | None, step: int, whose: str) -> str
 
 def of_parameters(name: str, file: str, translates: bool) -> str:
     """How parameters in a ``.safetensors`` file are used, Markdown."""
-    verb = "translate --images photos/ --out made/" if translates else "sample --out grid.png"
+    command = "translate --images photos/ --out made/" if translates else "sample --out grid.png"
     return textwrap.dedent(f"""\
         ```sh
-        python -m experiments.{name} {verb} --parameters {file}
+        python -m experiments.{name} {command} --parameters {file}
         ```
 
         Or in Python: `jaxgan.interop.read_parameters({file!r}, like)`, where `like` are the networks' variables or
@@ -171,10 +171,10 @@ def of_parameters(name: str, file: str, translates: bool) -> str:
 
 def of_artefact(file: str, translates: bool) -> str:
     """How an exported artefact is used, Markdown."""
-    verb = f"translate {file} photos/ --out made/" if translates else f"sample {file} --out grid.png"
+    command = f"translate {file} photos/ --out made/" if translates else f"sample {file} --out grid.png"
     return textwrap.dedent(f"""\
         ```sh
-        jaxgan {verb}
+        jaxgan {command}
         ```
 
         Or without jaxgan, with jax and flatbuffers alone: `jax.export.deserialize`, as the first lines of

@@ -1,4 +1,4 @@
-"""Projection: known styles are found again, each target on its own; noise stays noise; the verb, from images to files."""
+"""Projection: known styles are found again, each target on its own; noise stays noise; the command, from images to files."""
 
 import dataclasses
 import json
@@ -158,7 +158,7 @@ def test_errors(generator):
         project(images_of, jnp.mean, ws[0, 0], noise, keys, num_ws=SYNTHESIS.num_ws, w_std=1.0, steps=1)
 
 
-# The verb
+# The command
 
 
 @pytest.fixture(scope="module")
@@ -179,15 +179,15 @@ def picture(path, height, width, seed=0):
     return path
 
 
-def verb(capsys, run, *arguments, name="stylegan2"):
+def command(capsys, run, *arguments, name="stylegan2"):
     return programs.run(capsys, *arguments, "--run-dir", run, experiment=name)
 
 
-def test_the_verb(run, tmp_path, capsys):
+def test_the_command(run, tmp_path, capsys):
     for i, (name, *size) in enumerate([("b.jpg", 20, 30), ("a.png", 16, 16), ("more/c.png", 40, 16)]):
         picture(tmp_path / "images" / name, *size, seed=i)
     asked = ("project", "--images", tmp_path / "images", "--space", "w", "w+", "--steps", 3)
-    code, text = verb(capsys, run, *asked)
+    code, text = command(capsys, run, *asked)
     assert code == 0, text
     assert all(told in text for told in ("a.png", "more/c.png", "PSNR, dB", "SSIM", "w+"))
     folder = run / "projections"
@@ -209,12 +209,12 @@ def test_the_verb(run, tmp_path, capsys):
 
     # And of its file the image is made again.
     files = (folder / "a.w.npz", folder / "b.w+.npz")
-    code, text = verb(capsys, run, "sample", "--styles", *files, "--out", tmp_path / "again.npz")
+    code, text = command(capsys, run, "sample", "--styles", *files, "--out", tmp_path / "again.npz")
     assert code == 0, text
     again = np.load(tmp_path / "again.npz")["images"]
     assert again.shape == (2, 16, 16, 1)
     np.testing.assert_array_equal(np.round((np.clip(again[0, ..., 0], -1, 1) + 1) * 127.5), made)
-    assert verb(capsys, run, "sample", "--styles", *files, "--out", tmp_path / "again.png")[0] == 0
+    assert command(capsys, run, "sample", "--styles", *files, "--out", tmp_path / "again.png")[0] == 0
 
     shown = json.loads(report.write(run).read_text().partition('id="run">')[2].partition("</script>")[0])["projections"]
     assert [x["title"] for x in shown] == list(stems)
@@ -222,7 +222,7 @@ def test_the_verb(run, tmp_path, capsys):
 
     # A damaged one is told of to who asks for it, and the report is written without.
     (folder / "a.w.npz").write_bytes(b"no zip")
-    code, text = verb(capsys, run, "sample", "--styles", folder / "a.w.npz", "--out", tmp_path / "x.png")
+    code, text = command(capsys, run, "sample", "--styles", folder / "a.w.npz", "--out", tmp_path / "x.png")
     assert code == 2 and "a.w.npz: not a projection's file, or a damaged one" in text
     report.write(run)
 
@@ -247,7 +247,7 @@ def test_what_is_wrong_is_told(run, flags, told, tmp_path, capsys):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"text")
     asked = [str(x).replace("{}", str(tmp_path)) for x in flags]
-    code, text = verb(capsys, run, "project", "--out", tmp_path / "out", *asked)
+    code, text = command(capsys, run, "project", "--out", tmp_path / "out", *asked)
     assert code == 2 and told in " ".join(text.split()) and "Traceback" not in text
     assert not (tmp_path / "out").exists()
 
@@ -266,16 +266,16 @@ def test_styles_of_another_model(run, tmp_path, capsys):
     other = SavedProjection(np.zeros((3, 4), np.float32), (), np.zeros(1), 0.0, 0.0, {"checkpoint": 0})
     write_projection(tmp_path / "other.w.npz", other)
     asked = ("sample", "--styles", tmp_path / "other.w.npz", "--out")
-    code, text = verb(capsys, run, *asked, tmp_path / "a.png")
+    code, text = command(capsys, run, *asked, tmp_path / "a.png")
     assert code == 2 and "styles (3, 4), want (6, 4); it was found with another model's run" in text
-    code, text = verb(capsys, run, *asked, tmp_path / "a.gif")
+    code, text = command(capsys, run, *asked, tmp_path / "a.gif")
     assert code == 2 and "--out must be a .png or .npz of --styles, got" in text
-    code, text = verb(capsys, run, *asked, tmp_path / "a.png", "--label", 1)
+    code, text = command(capsys, run, *asked, tmp_path / "a.png", "--label", 1)
     assert (
         code == 2
         and "--styles: images are made as they were found, so --count, --label and control have no effect" in text
     )
-    code, text = verb(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
+    code, text = command(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
     assert code == 2 and "none.npz: no such file; project writes NAME.w.npz" in text
 
 

@@ -345,7 +345,7 @@ def test_control_is_summed_up_as_flags():
     ]
 
 
-# The verb
+# The command
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The verb translate, as a user calls it: files of any size and kind in, the same names out."""
+"""The command translate, as a user calls it: files of any size and kind in, the same names out."""
 
 import numpy as np
 import pytest

@@ -121,7 +121,7 @@ def test_features_must_be_there_and_have_a_name(sets):
 
 
 def test_the_console_offers_every_extractor():
-    assert main.NAMES == EXTRACTORS
+    assert main.EXTRACTORS == EXTRACTORS
 
 
 def test_how_far_it_is_is_told(sets, monkeypatch):

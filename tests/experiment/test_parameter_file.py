@@ -14,12 +14,12 @@ from jaxgan.training.checkpoints import Checkpoints
 def shared(tmp_path_factory):
     """DCGAN after two steps: a folder with its run, its parameters, their card, and samples of the run's own."""
     folder = tmp_path_factory.mktemp("shared")
-    for verb in (
+    for command in (
         ["train", "--steps", 2, "--devices", 1, *programs.tiny("dcgan")],
         ["sample", "--out", folder / "own.npz", "--count", 5, "--seed", 3],
         ["export", "--out", folder / "a.safetensors"],
     ):
-        flags = [*verb, "--run-dir", folder / "run"]
+        flags = [*command, "--run-dir", folder / "run"]
         code, told = run(programs.Silent(), *flags)
         assert code == 0, told
     return folder

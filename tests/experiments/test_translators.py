@@ -63,7 +63,7 @@ def test_evaluations_rank_checkpoints_by_pairs(run):
             "--metrics ppl follows paths between latents, and these samples are made of images",
         ),
         (["evaluate", "--metrics", "l1", "--count", 100_000], "--count must be at most"),
-        (["sample", "--out", "a.gif"], "samples are made of images, not of latents to move between"),
+        (["sample", "--out", "a.gif"], "samples are made of images, so there are no latents to interpolate"),
         (["evaluate"], "photos train: no labels, which the classifier's features need; give Inception's --weights"),
     ],
 )

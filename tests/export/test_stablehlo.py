@@ -27,13 +27,15 @@ def console_code(capsys, *arguments):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A run of two steps, its generator, and samples as the run's own verb draws them."""
+    """A run of two steps, its generator, and samples as the run's own command draws them."""
     folder, silent = tmp_path_factory.mktemp("runs"), programs.Silent()
     run_dir, flags = folder / "run", programs.tiny("gan")
     assert programs.run(silent, "--steps", 2, "--run-dir", run_dir, *flags, experiment="gan")[0] == 0
-    for verb, out in (("export", "g.jaxgan"), ("sample", "own.npz")):
-        more = ["--count", 5, "--seed", 3] * (verb == "sample")
-        assert programs.run(silent, verb, "--run-dir", run_dir, "--out", folder / out, *more, experiment="gan")[0] == 0
+    for command, out in (("export", "g.jaxgan"), ("sample", "own.npz")):
+        more = ["--count", 5, "--seed", 3] * (command == "sample")
+        assert (
+            programs.run(silent, command, "--run-dir", run_dir, "--out", folder / out, *more, experiment="gan")[0] == 0
+        )
     return folder / "g.jaxgan", np.load(folder / "own.npz")["images"]
 
 
