@@ -43,7 +43,7 @@ from jaxgan.experiment import (
     is_enabled,
     require_classes,
 )
-from jaxgan.experiment.style_sheets import of_styles
+from jaxgan.experiment.style_sheets import make_style_sheets
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest_multiples
 
@@ -380,7 +380,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     def generate(nets, z, *label):
         return styles.images(nets, styles.map(nets, z, *label), styles.noise())
 
-    sheets = of_styles(styles, sample_latents, functools.partial(label_of, config))
+    sheets = make_style_sheets(styles, sample_latents, functools.partial(label_of, config))
     return Experiment(game, source, Sampling(sample_latents, generate, classes, styles), Display(sheets=sheets))
 
 

@@ -100,7 +100,7 @@ def _draw(command: Sample, restored: Restored, labels: np.ndarray, is_animation:
     """Samples with these labels, [N], or the frames of an interpolation between them."""
     experiment, state = restored.experiment, restored.state
     control, classes = command.control, experiment.sampling.classes
-    z, labels_of_z = experiment.draw(command.seed, np.arange(len(labels))), jnp.asarray(labels)
+    z, labels_of_z = experiment.draw_latents(command.seed, np.arange(len(labels))), jnp.asarray(labels)
     if is_animation and control.direction is None and control.space == "z":
         z = interpolation_loop(z, slerp)
         labels_of_z = interpolation_loop(jax.nn.one_hot(labels_of_z, max(1, len(classes))), lerp)

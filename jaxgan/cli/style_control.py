@@ -201,17 +201,17 @@ def find_direction(
       ValueError: there is no such direction.
     """
     styles, classes = styles_of(experiment), experiment.sampling.classes
-    z = experiment.draw(seed, np.arange(DIRECTION_SAMPLES))
+    z = experiment.draw_latents(seed, np.arange(DIRECTION_SAMPLES))
     labels = jnp.arange(DIRECTION_SAMPLES) % max(1, len(classes))
     w = _mapper(experiment)(state, z, labels)[:, 0]
     if name.startswith("sefa:"):
         number = name.removeprefix("sefa:")
         if not number.isdecimal() or int(number) >= w.shape[1]:
-            raise _no_direction(name, w.shape[1], classes or experiment.measured.classes)
+            raise _no_direction(name, w.shape[1], classes or experiment.reference.classes)
         weights = styles.weights(experiment.game.unwrapped.functions(state))
         chosen = [matrix for matrix, is_chosen in zip(weights, mask) if is_chosen]
         return w, sefa(chosen)[0][int(number)]
-    names = classes or experiment.measured.classes
+    names = classes or experiment.reference.classes
     if name not in names and not (name.isdecimal() and int(name) < len(names)):
         raise _no_direction(name, w.shape[1], names)
     index = names.index(name) if name in names else int(name)
@@ -230,7 +230,7 @@ def _no_direction(name: str, dimensions: int, classes: Sequence[str]) -> ValueEr
 
 def _label_samples(name: str, experiment: Experiment, state: State, z: Any) -> np.ndarray:
     """The classes of samples, by a classifier that is trained on the data."""
-    source = experiment.measured
+    source = experiment.reference
     if len(source) == 1:  # the blank example that stands for the data of a file of parameters
         raise ValueError(
             f"`direction` {name}: the data tell a class from the others; pass `run_dir`, not `parameters`."

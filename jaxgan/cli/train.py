@@ -21,7 +21,7 @@ from jaxgan.cli.command import Program
 from jaxgan.core import system
 from jaxgan.data import Batches
 from jaxgan.evaluation import make_extractor
-from jaxgan.experiment import private_run, quality
+from jaxgan.experiment import dp_training, quality
 from jaxgan.experiment.experiment import Experiment, parameter_counts
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, find_resumable
@@ -70,7 +70,7 @@ def train(program: Program, config: Any, options: RunOptions, dry_run: bool = Fa
     experiment = program.build(config)
     run = make_run(config, experiment, program.build)
     steps = Steps(run, config, run.devices(options.devices), options.parallel)
-    account = functools.partial(private_run.account, run.experiment, config)
+    account = functools.partial(dp_training.privacy_spent, run.experiment, config)
     planned_privacy = account(config.steps)
     if dry_run:
         _print_description(experiment, config, run)

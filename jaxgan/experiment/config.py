@@ -106,7 +106,9 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
 }
 
 
-def renamed(values: Mapping[str, Any], experiment: str, fields: Collection[str] | None = None) -> dict[str, Any]:
+def rename_settings(
+    values: Mapping[str, Any], experiment: str, fields: Collection[str] | None = None
+) -> dict[str, Any]:
     """Settings of an older version by today's names, with today's values.
 
     Args:
@@ -115,7 +117,7 @@ def renamed(values: Mapping[str, Any], experiment: str, fields: Collection[str] 
       fields: the names that the experiment has today. A name among them stands, as does one whose new name is not among
         them. Not given: a name stands if its new name is among ``values`` too.
 
-    >>> renamed({"steps": 3, "latents": 8, "vary": ["ema=0.5,0.9"]}, "gan")
+    >>> rename_settings({"steps": 3, "latents": 8, "vary": ["ema=0.5,0.9"]}, "gan")
     {'steps': 3, 'z_dim': 8, 'sweep': ['ema_decay=0.5,0.9']}
     """
     table = {**RENAMED[""], **RENAMED.get(experiment, {})}
@@ -149,7 +151,7 @@ def _renamed_sweep(text: str, look_up: Callable[[str], tuple[str, Any] | None]) 
     return f"{found[0] if found else name}={numbers}"
 
 
-def settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
+def read_settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
     """Settings from JSON, as ``config_class``. Of those that are missing, today's defaults, which is told on stderr.
 
     Names of older versions are read as today's: ``RENAMED``.
@@ -158,11 +160,11 @@ def settings(values: Mapping[str, Any], config_class: type, where: Any, experime
       ValueError: there are some that the experiment does not have; the message says ``where``.
     """
     defaults = dataclasses.asdict(config_class())
-    values = renamed(values, experiment, defaults)
+    values = rename_settings(values, experiment, defaults)
     unknown = values.keys() - defaults.keys()
     if unknown:
         raise ValueError(f"{where}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
-    missing = [f"{name} {shown(default)}" for name, default in defaults.items() if name not in values]
+    missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in values]
     if missing:
         told = f"an older jaxgan wrote it, without {', '.join(missing)}; add there what it was trained with"
         _warn(f"{where}: {told}")
@@ -175,10 +177,10 @@ def _warn(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr)
 
 
-def shown(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """A setting's value as the command line takes it.
 
-    >>> shown(("a=1", "b=2")), shown(()), shown(0.5)
+    >>> format_setting(("a=1", "b=2")), format_setting(()), format_setting(0.5)
     ('a=1 b=2', 'none', '0.5')
     """
     if isinstance(value, tuple):

@@ -1,6 +1,8 @@
-"""What an experiment's ``build(config)`` returns, and samples drawn from it."""
+"""An experiment: what ``build(config)`` returns, and how samples are drawn from it."""
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,21 +19,20 @@ from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles
 from jaxgan.export.stablehlo import MIN_SIDE
 
-SAMPLE_BATCH = 64
-
-
-SHEET, SHEET_COLUMNS = 32, 8  # examples that a sheet is made of, and images in a row of it
+SAMPLE_BATCH = 64  # samples that are drawn by one call of the compiled function
+SHEET = 32  # examples that a sheet is made of
+SHEET_COLUMNS = 8  # images in a row of a sheet
 
 
 class Translation(NamedTuple):
-    """How an image is made of another.
+    """How images are translated.
 
     Attributes:
-      run: ``(nets, images, keys) -> images``, [B, height, width, channels] in [-1, 1], of any height and width that
-        ``multiple`` divides; keys, [B], are for what it draws.
-      channels: of the images that it takes.
-      multiple: of what height and width have to be.
-      scale: how many times as high and wide what it makes is.
+      run: ``(nets, images, keys) -> images``, [B, height, width, C] in [-1, 1], of any height and width that
+        ``multiple`` divides. The keys, [B], are for random draws.
+      channels: number of channels of the images that it takes.
+      multiple: what height and width have to be a multiple of.
+      scale: factor by which height and width grow.
     """
 
     run: Callable[[Nets, jax.Array, jax.Array], jax.Array]
@@ -45,11 +46,12 @@ class Sampling:
     """How samples are drawn.
 
     Attributes:
-      latents: ``keys -> z``, [B] keys to [B, ...] latents, an array or a tree of arrays. Where an experiment makes
-        images of images, ``(keys, batch) -> z``, of a batch of its inputs.
-      generate: ``(nets, z) -> samples``, [B, ...]; ``nets`` have averaged parameters and ``train=False``. Where there
-        are ``classes``, ``(nets, z, label)``: classes' numbers, [B], or weights of a mixture, [B, classes].
-      classes: names of what a conditional model is asked for.
+      latents: ``keys -> z``, from [B] keys to latents, an array [B, ...] or a tree of such arrays. In an experiment
+        that translates images, ``(keys, batch) -> z``, where the batch has its inputs.
+      generate: ``(nets, z) -> samples``, [B, ...]. ``nets`` have EMA weights and ``train=False``. With ``classes`` it
+        is ``(nets, z, label) -> samples``, where labels are numbers of classes, [B], or weights of a mixture,
+        [B, classes].
+      classes: the names of the classes of a conditional model.
       styles: of a generator that has them, the two halves of ``generate``, and what control over samples needs.
     """
 
@@ -64,11 +66,12 @@ class Display:
     """How samples are shown.
 
     Attributes:
-      view: samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points, [N, 2].
-      film: samples of an animation, a frame each, to images; ``view`` if not given.
-      sheets: more pictures that are drawn with each sample grid, by name: ``(nets, batch, keys) -> images``,
-        [N, height, width, C], which lie row by row, eight in each. The batch is 32 examples from all over the source,
-        the same ones every time; ``media.stack_rows`` puts what is made of them under them.
+      view: from samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points,
+        [N, 2].
+      film: from the samples of an animation, one for each frame, to images; ``view`` if it is not given.
+      sheets: further pictures that are drawn beside every grid of samples, by name: ``(nets, batch, keys) -> images``,
+        [N, height, width, C], which are laid out in rows of eight. The batch has 32 examples from all over the source,
+        the same ones every time; ``media.stack_rows`` puts what is made of them below them.
     """
 
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
@@ -78,17 +81,20 @@ class Display:
     def __post_init__(self):
         for name in self.sheets:
             if not name.isidentifier():  # it becomes part of a file's name
-                raise ValueError(f"sheets: {name!r} is no name; want letters, digits and _, say 'reconstruction'")
+                raise ValueError(
+                    "`sheets` must have names of letters, digits and underscores, such as 'reconstruction', got "
+                    f"{name!r}."
+                )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageToImage:
-    """What an experiment has that makes images of images.
+    """What an experiment has that translates images.
 
     Attributes:
-      inputs: the examples that samples are made of, sample i of example i, and compared with.
-      translations: how images are translated, by the direction's name, the usual one first.
-      paired: whether an example's image is what should be made of its input.
+      inputs: the examples that samples are made of and compared with; sample i is made of example i.
+      translations: how images are translated, by the direction's name, the default one first.
+      paired: whether an example's image is what its input should be translated to.
     """
 
     inputs: Source
@@ -98,17 +104,17 @@ class ImageToImage:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
-    """A game, its data, and how to look at it.
+    """A game, its data, and how its samples are drawn and shown: the result of ``build(config)``.
 
     Attributes:
-      game: what is trained. Networks, players and their state; of several, the one with the most turns.
+      game: what is trained; if the game changes with the step, the one with the most turns.
       source: the examples.
       sampling: how samples are drawn.
       display: how they are shown.
-      image_to_image: of an experiment whose samples are made of images.
-      game_at: ``step -> game``, for a game that changes with the step by more than a number: a warm-up, a
-        lazy penalty without a branch. Each must have ``game``'s networks and players' states; equal ones
-        must be one object, because each is compiled once.
+      image_to_image: given if samples are made of images.
+      game_at: ``step -> game``, if the game changes with the step by more than a number: a warm-up, or a lazy penalty
+        without a branch. All have ``game``'s networks and the states of its players. Equal games must be one object,
+        because each is compiled once.
       held_out: examples that are not trained on.
     """
 
@@ -122,31 +128,31 @@ class Experiment:
 
     @property
     def inputs(self) -> Source | None:
-        """The examples that samples are made of; None where they are made of latents."""
+        """The examples that samples are made of, or None if they are made of latents."""
         return self.image_to_image.inputs if self.image_to_image else None
 
     @property
     def translations(self) -> Mapping[str, Translation]:
-        """How images are translated, by the direction's name; empty where they are not."""
+        """How images are translated, by the direction's name; empty if the experiment translates none."""
         return self.image_to_image.translations if self.image_to_image else {}
 
     def at(self, step: int) -> GameLike:
-        """The game of a step."""
+        """The game that is played at a step."""
         return self.game_at(step) if self.game_at else self.game
 
     @property
-    def measured(self) -> Source:
-        """What samples are compared with."""
+    def reference(self) -> Source:
+        """The examples that samples are compared with."""
         source = self.source if self.inputs is None else self.inputs
         return source.images if isinstance(source, Unpaired) else source
 
     @property
-    def samples(self) -> int:
-        """How many are measured if no number is given: one for each input, or as many as there are data."""
-        return len(self.inputs.inputs if isinstance(self.inputs, Unpaired) else self.measured)
+    def num_samples(self) -> int:
+        """The number of samples in an evaluation, by default: one for each input, or as many as there are examples."""
+        return len(self.inputs.inputs if isinstance(self.inputs, Unpaired) else self.reference)
 
-    def draw(self, seed: int, indices: np.ndarray) -> Any:
-        """The latents of these samples of a seed: sample i is the same in any batch."""
+    def draw_latents(self, seed: int, indices: np.ndarray) -> Any:
+        """The latents of samples, by their numbers; sample i of a seed is the same in any batch."""
         keys = keys_of(seed, indices)
         if self.inputs is None:
             return self.sampling.latents(keys)
@@ -160,49 +166,59 @@ class Experiment:
         generate = self.in_batches(self.sampling.generate)
 
         def sample(state: State, z: Any, label: jax.Array | None = None) -> np.ndarray:
-            if self.sampling.classes and label is None:
-                label = jnp.arange(_count(z)) % len(self.sampling.classes)
-            return generate(state, z) if label is None or not self.sampling.classes else generate(state, z, label)
+            if not self.sampling.classes:
+                return generate(state, z)
+            if label is None:
+                label = jnp.arange(_num_rows(z)) % len(self.sampling.classes)
+            return generate(state, z, label)
 
         return sample
 
     def in_batches(self, function: Callable[..., jax.Array]) -> Callable[..., np.ndarray]:
-        """Of ``(nets, *inputs)`` a function ``(state, *inputs)`` on the host: in batches, and compiled once.
+        """Compile ``(nets, *inputs) -> output`` once, and call it on batches of the inputs.
 
-        Inputs are arrays, or trees of arrays, [N, ...], and so is what it gives.
+        Args:
+          function: of networks with EMA weights and inputs, arrays or trees of arrays with the first axis [N].
+
+        Returns:
+          ``(state, *inputs) -> output`` on the host.
         """
-        from_batch = jax.jit(lambda state, *inputs: function(self.game.unwrapped.functions(state), *inputs))
+        call = jax.jit(lambda state, *inputs: function(self.game.unwrapped.functions(state), *inputs))
 
         def run(state: State, *inputs: Any) -> np.ndarray:
-            count = _count(inputs)
+            count = _num_rows(inputs)
             size = min(SAMPLE_BATCH, count)
-            parts = (jax.tree.map(lambda x: _filled(x, size), part) for part in _parts(inputs, size))
-            return np.concatenate([np.asarray(from_batch(state, *part)) for part in parts])[:count]
+            outputs = []
+            for start in range(0, count, size):
+                batch = jax.tree.map(functools.partial(_rows, start=start, size=size), inputs)
+                outputs.append(np.asarray(call(state, *batch)))
+            return np.concatenate(outputs)[:count]
 
         return run
 
     def variables(self, state: State) -> dict[str, dict[str, Any]]:
-        """What samples and translations are made with, of each network ``params`` and moving statistics by collection.
+        """The variables that samples and translations are made with, by network: ``params``, and its statistics.
 
-        Averaged where averages are kept. Networks that only training needs, as the discriminator, are not there.
+        They are EMA weights where the game keeps any. Networks that only training needs, such as the discriminator, are
+        left out.
         """
         nets = RecordingNets(self.game.unwrapped.functions(state))
 
-        def make():
+        def use_nets():
             keys = sample_keys(0, 1)
             for translation in self.translations.values():
-                side = -(-MIN_SIDE // translation.multiple) * translation.multiple
+                side = math.ceil(MIN_SIDE / translation.multiple) * translation.multiple
                 translation.run(nets, jnp.zeros((1, side, side, translation.channels)), keys)
             if not self.translations:
                 label = [jnp.zeros(1, jnp.int32)] if self.sampling.classes else []
-                self.sampling.generate(nets, self.draw(0, np.zeros(1, int)), *label)
+                self.sampling.generate(nets, self.draw_latents(0, np.zeros(1, int)), *label)
 
-        jax.eval_shape(make)
+        jax.eval_shape(use_nets)
         return {name: {"params": nets[name].params, **nets[name].stats} for name in sorted(nets.names)}
 
     def draw_sheets(self, seed: int) -> Callable[[State], dict[str, np.ndarray]]:
-        """A function of a state that draws each of ``sheets``, of the same examples every time."""
-        # From all over the source, whose neighbours may be of one class; of a smaller source some more than once.
+        """A function of a state that draws each of ``display.sheets``, of the same examples every time."""
+        # Neighbours in a source may be of one class. A source with fewer examples repeats some.
         examples = self.source.read(np.linspace(0, len(self.source) - 1, SHEET).astype(int))
         keys = sample_keys(seed, SHEET)
 
@@ -217,20 +233,17 @@ class Experiment:
 Build = Callable[..., Experiment]  # (config, source=None)
 
 
-def _count(z: Any) -> int:
-    return len(jax.tree.leaves(z)[0])
+def _num_rows(tree: Any) -> int:
+    """The length of the first axis, which the arrays of a tree share."""
+    return len(jax.tree.leaves(tree)[0])
 
 
-def _parts(z: Any, size: int) -> list[Any]:
-    """Few at a time."""
-    return [jax.tree.map(lambda x: x[i : i + size], z) for i in range(0, _count(z), size)]  # noqa: B023
-
-
-def _filled(x: jax.Array, size: int) -> jax.Array:
-    """``size`` rows: the last repeated."""
-    return jnp.concatenate([x, jnp.repeat(x[-1:], size - len(x), 0)])
+def _rows(x: jax.Array, start: int, size: int) -> jax.Array:
+    """``size`` rows from ``start`` on; after the end, the last one is repeated."""
+    rows = x[start : start + size]
+    return jnp.concatenate([rows, jnp.repeat(rows[-1:], size - len(rows), 0)])
 
 
 def parameter_counts(state: Any) -> dict[str, int]:
-    """Parameters by network."""
+    """The number of parameters of each network."""
     return {name: sum(x.size for x in jax.tree.leaves(tree)) for name, tree in state.params.items()}

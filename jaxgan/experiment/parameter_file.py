@@ -17,7 +17,7 @@ import numpy as np
 from jaxgan import interop
 from jaxgan.core.state import State
 from jaxgan.data.source import Arrays, Source, Unpaired
-from jaxgan.experiment.config import settings
+from jaxgan.experiment.config import read_settings
 from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.export.stablehlo import SYNTHETIC
 from jaxgan.version import __version__
@@ -72,7 +72,7 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
         ) from None
     if made_by != name:
         raise ValueError(f"`parameters` {path} is of {made_by!r}, not of {name!r}: python -m experiments.{made_by}")
-    config = settings(values, config_class, f"`parameters` {path}", name)
+    config = read_settings(values, config_class, f"`parameters` {path}", name)
     without_test_data = config
     if hasattr(config, "test_data"):  # of translators; it names images that need not be here
         without_test_data = dataclasses.replace(config, test_data=None)

@@ -26,7 +26,7 @@ class PixelScore:
     """
 
     def __init__(self, experiment: Experiment, seed: int):
-        source = experiment.measured
+        source = experiment.reference
         count = min(MAX_EXAMPLES, len(source))
         indices = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
         pixels = []
@@ -34,7 +34,7 @@ class PixelScore:
             images = source.read(indices[start : start + SAMPLE_BATCH])["image"]
             pixels.append(coarse_pixels(np.asarray(normalize({"image": images})["image"])))
         self._real = moments(np.concatenate(pixels))
-        self._z = experiment.draw(seed + 1, np.arange(count))
+        self._z = experiment.draw_latents(seed + 1, np.arange(count))
         self._sample = experiment.sampler()
 
     def __call__(self, state: State) -> float:

@@ -71,7 +71,7 @@ class Projector:
 
     def _estimate_w_std(self) -> jax.Array:
         experiment, styles = self._experiment, self._styles
-        inputs = [experiment.draw(self._seed, np.arange(W_SAMPLES))]
+        inputs = [experiment.draw_latents(self._seed, np.arange(W_SAMPLES))]
         if experiment.sampling.classes:
             inputs.append(jnp.arange(W_SAMPLES) % len(experiment.sampling.classes))
 

@@ -78,7 +78,7 @@ class SampleSource:
         self.name, self.classes, self._count, self._seed = name, experiment.sampling.classes, count, seed
         self._experiment, self._sample = experiment, sample or experiment.sampler()
         self._state = jax.device_put(state)  # once, not with every batch
-        self.shape = experiment.measured.shape
+        self.shape = experiment.reference.shape
 
     def __len__(self) -> int:
         return self._count
@@ -86,7 +86,7 @@ class SampleSource:
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """The samples of these indices, and the classes that were asked for."""
         labels = self._labels(indices)
-        batch = {"image": media.to_bytes(self._draw(self._experiment.draw(self._seed, indices), labels))}
+        batch = {"image": media.to_bytes(self._draw(self._experiment.draw_latents(self._seed, indices), labels))}
         if labels is not None:
             batch["label"] = np.asarray(labels)
         return batch
@@ -178,9 +178,9 @@ def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int 
     if experiment.inputs is not None:
         if "ppl" in metrics:
             raise ValueError("`metrics` ppl follows paths between latents, and these samples are made of images.")
-        if count is not None and count > experiment.samples:
+        if count is not None and count > experiment.num_samples:
             raise ValueError(
-                f"`count` must be at most {experiment.samples:,}, the number of inputs of samples, got {count:,}."
+                f"`count` must be at most {experiment.num_samples:,}, the number of inputs of samples, got {count:,}."
             )
 
 
@@ -238,8 +238,8 @@ def evaluate(
       ValueError: a metric cannot be measured of this experiment, or the samples are not finite.
     """
     validate_metrics(experiment, metrics, count)
-    samples = SampleSource(experiment, state, count or min(MAX_SAMPLES, experiment.samples), seed, name, sample)
-    reals = experiment.measured if data is None else data
+    samples = SampleSource(experiment, state, count or min(MAX_SAMPLES, experiment.num_samples), seed, name, sample)
+    reals = experiment.reference if data is None else data
     result = scores.compare(samples, reals, set_metrics(metrics), features, progress=progress)
     protocol = result.pop("protocol")
     if "ppl" in metrics:
@@ -247,6 +247,6 @@ def evaluate(
             raise ValueError("`features` are needed by ppl, and none are given.")
         result[figure_name("ppl", features.protocol)] = path_length(samples, features, progress)
         protocol["ppl"] = {"epsilon": PATH_EPSILON, "space": "z", "central_share": CENTRAL_SHARE}
-    result |= paired_figures(samples, experiment.measured, metrics)
+    result |= paired_figures(samples, experiment.reference, metrics)
     protocol["samples"] |= {"step": int(state.step), "seed": seed, "averaged": sorted(state.ema)}
     return {**result, "protocol": protocol}

@@ -54,7 +54,7 @@ class Probe:
         self._turns = _turns(self._game)
         classes = len(experiment.sampling.classes)
         labels = (jnp.arange(EXAMPLES) % classes,) if classes else ()
-        latents = (experiment.draw(seed, np.arange(EXAMPLES)), *labels)
+        latents = (experiment.draw_latents(seed, np.arange(EXAMPLES)), *labels)
         # Arguments and not constants of the compiled function: XLA would compute with constants while it compiles.
         self._inputs = latents, _read_held_out_pair(experiment, rng)
         measure, forget = self._measure, self._forget

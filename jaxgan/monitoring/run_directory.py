@@ -22,7 +22,7 @@ from typing import Any
 from jaxgan.core import system
 from jaxgan.core.files import write_atomically
 from jaxgan.data import Source
-from jaxgan.experiment.config import renamed, settings, shown
+from jaxgan.experiment.config import format_setting, read_settings, rename_settings
 from jaxgan.experiment.settings import Settings
 
 PROJECTIONS = "projections"
@@ -167,7 +167,7 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
         raise ValueError(
             f"`run_dir` {path} is a run of {made_by!r}, not of {experiment!r}: python -m experiments.{made_by}"
         )
-    return settings(record["config"], config_class, path / "config.json", experiment)
+    return read_settings(record["config"], config_class, path / "config.json", experiment)
 
 
 def _has_content(path: Path) -> bool:
@@ -201,7 +201,7 @@ def _read_record(path: Path) -> dict[str, Any]:
 def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str, ...]:
     """Compare settings with those of a run's record, and return today's names of those that the record has."""
     fields = [field.name for field in dataclasses.fields(config)]
-    recorded = tuple(renamed(_read_record(path)["config"], experiment, fields))
+    recorded = tuple(rename_settings(_read_record(path)["config"], experiment, fields))
     old = read_config(path, experiment, type(config))
     for name in recorded:
         before, now = getattr(old, name), getattr(config, name)
@@ -209,8 +209,8 @@ def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str,
             raise ValueError(f"`steps` must not shrink: the run in {path} was asked for {before}, got {now}.")
         if name != "steps" and now != before:
             raise ValueError(
-                f"`{name}` is {shown(before)} in the run in {path}, got {shown(now)}; resume it with that, pass "
-                "`fresh` to start over, or name another `run_dir`."
+                f"`{name}` is {format_setting(before)} in the run in {path}, got {format_setting(now)}; resume it with "
+                "that, pass `fresh` to start over, or name another `run_dir`."
             )
     return recorded
 

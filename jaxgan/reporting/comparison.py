@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import writing_out
-from jaxgan.experiment.config import renamed
+from jaxgan.experiment.config import rename_settings
 from jaxgan.reporting import captions
 from jaxgan.reporting.captions import format_number, format_value
 from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, series_colour
@@ -69,7 +69,7 @@ def _read_record(run: Path) -> dict[str, Any]:
     try:
         record = json.loads((run / "config.json").read_text(encoding="utf-8"))
         experiment = str(record["experiment"])
-        return {**record, "config": renamed(dict(record["config"]), experiment), "experiment": experiment}
+        return {**record, "config": rename_settings(dict(record["config"]), experiment), "experiment": experiment}
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{run}: no run there, or a damaged one: it has no config.json that can be read") from None
 

@@ -52,16 +52,16 @@ class Evaluator:
           ValueError: a metric cannot be measured of this experiment.
         """
         least = max(2, scores.min_count(self._metrics))
-        count = self._count or min(quality.MAX_SAMPLES, self._experiment.samples)
+        count = self._count or min(quality.MAX_SAMPLES, self._experiment.num_samples)
         if count < least:
             raise ValueError(f"`evaluate_count` must be at least {least} for {', '.join(self._metrics)}, got {count}.")
-        if "cas" in self._metrics and not (self._experiment.sampling.classes and self._experiment.measured.classes):
+        if "cas" in self._metrics and not (self._experiment.sampling.classes and self._experiment.reference.classes):
             raise ValueError("`metrics` cas compares labels, and samples of this experiment have none.")
         quick = [name for name in self._metrics if name != "cas"]
         if not quick:
             return
-        data, few = self._experiment.measured, max(least, 16)
-        count = min(few, self._experiment.samples) if self._experiment.inputs else few
+        data, few = self._experiment.reference, max(least, 16)
+        count = min(few, self._experiment.num_samples) if self._experiment.inputs else few
         with warnings.catch_warnings():  # no other thread runs yet
             warnings.simplefilter("ignore", UserWarning)
             subset = Subset(data, np.arange(min(few, len(data))))
@@ -79,7 +79,7 @@ class Evaluator:
         """The score of the best of the states, by member; and a row of figures, lists of them for a population."""
         if self._reals is None:
             names = quality.set_metrics(self._metrics)
-            self._reals = scores.collect_stats(self._experiment.measured, names, self._features)
+            self._reals = scores.collect_stats(self._experiment.reference, names, self._features)
         results = {}
         for member, state in states.items():
             try:

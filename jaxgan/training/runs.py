@@ -21,8 +21,8 @@ from jaxgan.core import system
 from jaxgan.core.protocol import GameLike
 from jaxgan.core.state import State
 from jaxgan.data.source import hold_out
+from jaxgan.experiment.dp_training import make_private
 from jaxgan.experiment.experiment import Build, Experiment
-from jaxgan.experiment.private_run import made_private
 from jaxgan.experiment.settings import Settings
 from jaxgan.games.population import Population, member
 
@@ -107,7 +107,7 @@ def make_run(config: Settings, experiment: Experiment, build: Build) -> "Trainin
             "own."
         )
     # A population is not private: this checks that the settings of private training are left at their defaults.
-    return PopulationRun(made_private(experiment, config), config, build, members)
+    return PopulationRun(make_private(experiment, config), config, build, members)
 
 
 class TrainingRun(abc.ABC):
@@ -183,7 +183,7 @@ class SingleRun(TrainingRun):
     is_population = False
 
     def __init__(self, experiment: Experiment, config: Settings):
-        experiment = made_private(experiment, config)
+        experiment = make_private(experiment, config)
         super().__init__(experiment, experiment.game, jax.random.key(config.seed), (config.seed,), [])
 
     def devices(self, count: int | None) -> list[parallel.Device]:

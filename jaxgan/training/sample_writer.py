@@ -36,7 +36,7 @@ class SampleWriter:
         self._display, self._classes = experiment.display, len(experiment.sampling.classes)
         self._example_shape = experiment.source.shape
         self._sample = experiment.sampler()
-        self._latents = experiment.draw(config.seed, np.arange(GRID_IMAGES))
+        self._latents = experiment.draw_latents(config.seed, np.arange(GRID_IMAGES))
         self._draw_sheets = experiment.draw_sheets(config.seed) if experiment.display.sheets else None
 
     def write(self, state: State, step: int) -> None:

@@ -53,15 +53,15 @@ def test_examples_without_labels(tmp_path, capsys):
 def test_networks_without_classes(tmp_path, capsys):
     flags = ["--networks", "dcgan", "--conditional", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="r3gan")
-    assert code == 2 and "--networks dcgan: DCGAN's take no classes; leave out --conditional" in " ".join(text.split())
+    assert code == 2 and "--networks dcgan take no classes; leave out --conditional." in " ".join(text.split())
     assert not (tmp_path / "run").exists()
 
 
 def test_points_are_for_their_own_experiment(tmp_path, capsys):
     code, text = programs.run(capsys, "--data", "ring", "--run-dir", tmp_path / "run", experiment="wgan_gp")
-    assert code == 2 and "want images" in text
+    assert code == 2 and "this experiment takes images" in text
     code, text = programs.run(capsys, "--data", "digits", "--run-dir", tmp_path / "run", experiment="points")
-    assert code == 2 and "want points: ring, grid" in text
+    assert code == 2 and "this experiment takes points: ring, grid" in text
 
 
 def test_the_critics_long_turns():

@@ -163,7 +163,7 @@ def ask(tiny):
     built, state = tiny
 
     def ask(moving=False, **flags):
-        z, labels = built.draw(3, np.arange(5)), jnp.zeros(5, jnp.int32)
+        z, labels = built.draw_latents(3, np.arange(5)), jnp.zeros(5, jnp.int32)
         return style_control.draw_controlled(StyleControl(**flags), built, state, z, labels, 3, moving)
 
     return ask
@@ -193,7 +193,7 @@ def mapped(tiny, nets):
 
     @functools.partial(jax.jit, static_argnums=0, static_argnames="truncation_cutoff")
     def mapped(count, **how):
-        return built.sampling.styles.map(nets, built.draw(3, np.arange(count)), **how)
+        return built.sampling.styles.map(nets, built.draw_latents(3, np.arange(count)), **how)
 
     return mapped
 
@@ -201,7 +201,7 @@ def mapped(tiny, nets):
 @pytest.fixture(scope="module")
 def plain(tiny):
     built, state = tiny
-    return built.sampler()(state, built.draw(3, np.arange(5)))
+    return built.sampler()(state, built.draw_latents(3, np.arange(5)))
 
 
 close = functools.partial(np.testing.assert_allclose, atol=2e-5)
@@ -318,7 +318,7 @@ def test_no_class_of_the_data_without_data(tiny):
     """As ``--parameters`` has it: one blank example stands for all."""
     built, state = tiny
     alone = dataclasses.replace(built, source=Subset(built.source, np.zeros(1, int)))
-    z, labels = built.draw(3, np.arange(5)), jnp.zeros(5, jnp.int32)
+    z, labels = built.draw_latents(3, np.arange(5)), jnp.zeros(5, jnp.int32)
     with pytest.raises(ValueError, match="`direction` 1: the data tell a class from the others; pass `run_dir`"):
         style_control.draw_controlled(StyleControl(direction="1"), alone, state, z, labels, 3, False)
 
@@ -391,7 +391,7 @@ def test_arrays(run_dir, tmp_path, capsys, tiny):
     built, state = tiny
     code, text = sample(capsys, run_dir, tmp_path / "a.npz", "--noise", "none", "--seed", 3, "--count", 5)
     assert code == 0, text
-    z = built.draw(3, np.arange(5))
+    z = built.draw_latents(3, np.arange(5))
     drawn = style_control.draw_controlled(
         StyleControl(noise="none"), built, state, z, jnp.zeros(5, jnp.int32), 3, False
     )

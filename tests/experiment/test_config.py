@@ -15,7 +15,7 @@ import pytest
 from helpers import programs
 
 from experiments import dcgan
-from jaxgan.experiment.config import RENAMED, renamed, settings, shown
+from jaxgan.experiment.config import RENAMED, format_setting, read_settings, rename_settings
 
 # The defaults of every experiment, written by the version before settings were renamed.
 OLDER = json.loads(Path(__file__).with_name("older_settings.json").read_text())
@@ -28,7 +28,7 @@ def config_class(experiment):
 @pytest.mark.parametrize("experiment", OLDER)
 def test_older_settings_are_todays_by_other_names(experiment, capsys):
     today = config_class(experiment)()
-    assert settings(OLDER[experiment], type(today), "config.json", experiment) == today
+    assert read_settings(OLDER[experiment], type(today), "config.json", experiment) == today
     assert capsys.readouterr().err == ""  # none is missing
     entries = [entry for entry in RENAMED.get(experiment, {}).values() if entry is not None]
     named = [entry if isinstance(entry, str) else entry[0] for entry in entries]
@@ -38,8 +38,8 @@ def test_older_settings_are_todays_by_other_names(experiment, capsys):
 @pytest.mark.parametrize("experiment", OLDER)
 def test_todays_settings_stay_as_they_are(experiment):
     values = dataclasses.asdict(config_class(experiment)())
-    assert renamed(values, experiment, values) == values
-    assert renamed(values, experiment) == values
+    assert rename_settings(values, experiment, values) == values
+    assert rename_settings(values, experiment) == values
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_todays_settings_stay_as_they_are(experiment):
     ],
 )  # fmt: skip
 def test_values_are_todays_too(experiment, older, expected):
-    assert renamed(older, experiment) == expected
+    assert rename_settings(older, experiment) == expected
 
 
 def test_a_name_that_the_experiment_has_itself_stands():
@@ -61,11 +61,16 @@ def test_a_name_that_the_experiment_has_itself_stands():
         size: int = 3
 
     fields = [field.name for field in dataclasses.fields(Own)]
-    assert renamed({"size": 5, "latents": 8}, "own", fields) == {"size": 5, "z_dim": 8}
+    assert rename_settings({"size": 5, "latents": 8}, "own", fields) == {"size": 5, "z_dim": 8}
 
 
 def test_settings_as_the_command_line_takes_them():
-    assert (shown(("a=1", "b=2")), shown(()), shown(0.5), shown(None)) == ("a=1 b=2", "none", "0.5", "None")
+    assert (format_setting(("a=1", "b=2")), format_setting(()), format_setting(0.5), format_setting(None)) == (
+        "a=1 b=2",
+        "none",
+        "0.5",
+        "None",
+    )
 
 
 @pytest.fixture

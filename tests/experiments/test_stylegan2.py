@@ -156,7 +156,7 @@ def test_classes(conditional):
     assert len(built.sampling.classes) == 10
     metrics = jax.eval_shape(built.game.step, state, examples(built))[1]
     assert {"d/augment_p", "d/r1", "g/path"} <= set(metrics)
-    z, sample = built.draw(0, np.arange(20)), built.sampler()
+    z, sample = built.draw_latents(0, np.arange(20)), built.sampler()
     images = sample(state, z)
     # Sample i is the same in any batch; classes are in turn; a mixture of all of one is that one.
     own = jax.nn.one_hot(jnp.arange(2), 10)

@@ -74,8 +74,8 @@ def test_domains_have_one_shape(source, told):
 def test_every_input_is_translated_once_and_every_image_counts_once(of_images, of_inputs):
     source = Unpaired(Arrays(images(of_images)), Arrays(images(of_inputs)))
     experiment = built("cyclegan", source)
-    assert (experiment.samples, len(experiment.measured)) == (of_inputs, of_images)
-    np.testing.assert_array_equal(experiment.measured.read(np.arange(of_images))["image"], source.images.images)
+    assert (experiment.num_samples, len(experiment.reference)) == (of_inputs, of_images)
+    np.testing.assert_array_equal(experiment.reference.read(np.arange(of_images))["image"], source.images.images)
     with pytest.raises(
         ValueError, match=f"`count` must be at most {of_inputs}, the number of inputs of samples, got {of_inputs + 1}"
     ):

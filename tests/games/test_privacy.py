@@ -14,7 +14,7 @@ from helpers.programs import run
 
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
 from jaxgan.core.gradients import accumulate, clipped, full_batch
-from jaxgan.experiment.private_run import made_private
+from jaxgan.experiment.dp_training import make_private
 from jaxgan.games.accounting import compute_epsilon
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.privacy import count_uses, players_that_see_data, private
@@ -314,7 +314,7 @@ def test_noise_is_secret_unless_it_is_seeded():
     experiment = gan.build(config)
 
     def key(config):
-        game = made_private(experiment, config).game
+        game = make_private(experiment, config).game
         return tuple(np.asarray(jax.random.key_data(game.init(jax.random.key(0)).opt_states["d"].key)))
 
     assert key(config) != key(config)
@@ -328,7 +328,7 @@ def test_a_private_run_shows_no_reals():
     config = vae.Config.tiny(dp_noise_multiplier=1.0)
     experiment = vae.build(config)
     assert experiment.display.sheets
-    assert not made_private(experiment, config).display.sheets
+    assert not make_private(experiment, config).display.sheets
 
 
 FLAGS = {

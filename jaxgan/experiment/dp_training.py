@@ -1,4 +1,7 @@
-"""Differentially private training of an experiment, as its settings ask for it, and the privacy that a run spends."""
+"""DP-SGD for an experiment: its games made private as the ``dp_`` settings say, and the privacy that a run spends.
+
+The clipping, the noise and the accounting themselves are in ``jaxgan.games.privacy`` and ``jaxgan.games.accounting``.
+"""
 
 import collections
 import dataclasses
@@ -19,7 +22,7 @@ from jaxgan.experiment.settings import Settings
 from jaxgan.games import accounting, privacy
 
 
-def made_private(experiment: Experiment, config: Settings) -> Experiment:
+def make_private(experiment: Experiment, config: Settings) -> Experiment:
     """The experiment with private games and without sheets of reals, or as it is if the settings ask for no privacy.
 
     Raises:
@@ -42,7 +45,7 @@ def made_private(experiment: Experiment, config: Settings) -> Experiment:
     batch, key = _turn_shapes(experiment, config), _noise_key(config.dp_seed)
 
     @functools.cache  # equal games must stay one object, because each is compiled once
-    def make_private(game: GameLike) -> GameLike:
+    def make_game_private(game: GameLike) -> GameLike:
         return privacy.private(
             require_game(game, "private"),
             batch,
@@ -53,17 +56,17 @@ def made_private(experiment: Experiment, config: Settings) -> Experiment:
         )
 
     def private_game_at(step: int) -> GameLike:
-        return make_private(experiment.at(step))
+        return make_game_private(experiment.at(step))
 
     return dataclasses.replace(
         experiment,
-        game=make_private(experiment.game),
+        game=make_game_private(experiment.game),
         game_at=private_game_at if experiment.game_at else None,
         display=dataclasses.replace(experiment.display, sheets={}),  # sheets may show the examples themselves
     )
 
 
-def account(experiment: Experiment, config: Settings, steps: int) -> dict[str, Any] | None:
+def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[str, Any] | None:
     """The privacy that a number of steps spends, as numbers and as a ``summary``; None if the run is not private.
 
     Raises:
