@@ -1,5 +1,7 @@
 """Small games that several tests play."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,8 @@ import optax
 
 from jaxgan import Game, Net, Player, latents, losses, total
 from jaxgan.core.gradients import full_batch
+from jaxgan.data import Arrays
+from jaxgan.experiment import Experiment, Sampling
 from jaxgan.models import dcgan, mlp
 
 
@@ -62,6 +66,18 @@ def points_game(optimizer=None) -> Game:
         players={"d": Player(("d",), discriminator_loss, optimizer), "g": Player(("g",), generator_loss, optimizer)},
         turns=(("d",), ("g",)),
     )
+
+
+def points_experiment() -> Experiment:
+    """``points_game`` as a run trains it: its batches have their examples under ``image``."""
+
+    def of_batch(loss):
+        return lambda nets, batch, keys, step: loss(nets, batch["image"], keys, step)
+
+    game = points_game()
+    players = {name: dataclasses.replace(player, loss=of_batch(player.loss)) for name, player in game.players.items()}
+    sampling = Sampling(lambda keys: latents(keys, 2), lambda nets, z: nets.g(z))
+    return Experiment(dataclasses.replace(game, players=players), Arrays(points(64)), sampling)
 
 
 def points(count: int, seed: int = 0) -> np.ndarray:

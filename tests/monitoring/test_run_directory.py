@@ -1,0 +1,116 @@
+"""A run's directory: its record, its lock, and which run it would resume; tests/cli has what a user meets."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from experiments import gan
+from jaxgan.data import Arrays
+from jaxgan.monitoring.run_directory import RUN_FILES, ResumableRun, RunDirectory, find_resumable, read_config
+
+SOURCE = Arrays(np.zeros((16, 8, 8, 1), np.float32))
+CONFIG = gan.Config.tiny()
+
+
+def open_directory(path, config=CONFIG, source=SOURCE, members=(), fresh=False, name="gan"):
+    return RunDirectory(path, name, config, source, list(members), fresh)
+
+
+def record(path):
+    return json.loads((path / "config.json").read_text())
+
+
+def begin(path, **how):
+    """A run that has taken a step."""
+    open_directory(path, **how).close()
+    (path / "metrics.jsonl").write_text('{"step": 1}\n')
+
+
+def test_the_record(tmp_path):
+    open_directory(tmp_path / "run", members=[{"seed": 0}, {"seed": 1}]).close()
+    found = record(tmp_path / "run")
+    assert list(found) == ["experiment", "config", "data", "members", "versions", "hardware"]
+    assert found["experiment"] == "gan" and found["members"] == [{"seed": 0}, {"seed": 1}]
+    assert found["data"] == {"examples": 16, "shape": [8, 8, 1], "classes": []}
+    assert read_config(tmp_path / "run", "gan", gan.Config) == CONFIG
+    open_directory(tmp_path / "solo").close()
+    assert "members" not in record(tmp_path / "solo")
+
+
+def test_entries_are_added_to_the_record(tmp_path):
+    directory = open_directory(tmp_path)
+    directory.add_to_record(privacy={"planned": 1})
+    directory.add_to_record(privacy={"planned": 1, "done": 2}, more=3)
+    assert record(tmp_path)["privacy"] == {"planned": 1, "done": 2} and record(tmp_path)["more"] == 3
+    assert record(tmp_path)["experiment"] == "gan"
+    directory.close()
+
+
+def test_one_process_has_it_at_a_time(tmp_path):
+    first = open_directory(tmp_path)
+    with pytest.raises(ValueError, match=r"`run_dir` .* is in use"):
+        open_directory(tmp_path)
+    first.close()
+    open_directory(tmp_path).close()
+
+
+def test_there_is_nothing_to_resume_before_the_first_step(tmp_path):
+    assert find_resumable(tmp_path / "none", "gan", CONFIG, SOURCE, False) is None
+    open_directory(tmp_path).close()
+    other = dataclasses.replace(CONFIG, seed=9)
+    assert find_resumable(tmp_path, "gan", other, SOURCE, False) is None
+    open_directory(tmp_path, other).close()
+    assert record(tmp_path)["config"]["seed"] == 9
+
+
+def test_a_run_that_took_a_step_is_resumed_with_its_settings(tmp_path):
+    begin(tmp_path)
+    names = tuple(field.name for field in dataclasses.fields(gan.Config))
+    found = find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, steps=CONFIG.steps + 1), SOURCE, False)
+    assert found == ResumableRun(names)
+    with pytest.raises(ValueError, match=r"`seed` is 0 in the run in .*, got 9"):
+        find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, seed=9), SOURCE, False)
+    with pytest.raises(ValueError, match=r"`steps` must not shrink"):
+        find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, steps=1), SOURCE, False)
+    with pytest.raises(ValueError, match=r"`data` has changed: .* examples 16, and now it is 12"):
+        find_resumable(tmp_path, "gan", CONFIG, Arrays(np.zeros((12, 8, 8, 1), np.float32)), False)
+    with pytest.raises(ValueError, match=r"is a run of 'gan', not of 'dcgan'"):
+        find_resumable(tmp_path, "dcgan", CONFIG, SOURCE, False)
+
+
+def test_settings_that_an_older_record_lacks_stay_out_of_it(tmp_path, capsys):
+    begin(tmp_path)
+    old = record(tmp_path)
+    del old["config"]["learning_rate"]
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    config = dataclasses.replace(CONFIG, learning_rate=0.5)
+    found = find_resumable(tmp_path, "gan", config, SOURCE, False)
+    assert found is not None and "learning_rate" not in found.setting_names and "seed" in found.setting_names
+    open_directory(tmp_path, config).close()
+    assert "learning_rate" not in record(tmp_path)["config"]
+    assert "without learning_rate" in capsys.readouterr().err
+
+
+def test_a_fresh_start_removes_the_run_and_nothing_else(tmp_path):
+    begin(tmp_path)
+    for name in RUN_FILES:
+        path = tmp_path / name
+        if "." not in name:
+            path.mkdir()
+            (path / "file").write_text("")
+        elif name != "config.json":
+            path.write_text("")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, seed=9), SOURCE, True) is None
+    open_directory(tmp_path, dataclasses.replace(CONFIG, seed=9), fresh=True).close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".lock", "config.json", "notes.txt"]
+
+
+def test_what_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "samples").mkdir()
+    with pytest.raises(ValueError, match=r"holds samples, but no config.json of a run"):
+        open_directory(tmp_path, fresh=True)
+    with pytest.raises(ValueError, match=r"holds no run \(no config.json\)"):
+        read_config(tmp_path, "gan", gan.Config)

@@ -1,0 +1,108 @@
+"""The loop from Python: what a run leaves, how it resumes, and how a signal ends it."""
+
+import json
+import os
+import signal
+
+import pytest
+from helpers import games
+
+from experiments import gan
+from jaxgan.training import loop
+from jaxgan.training.checkpoints import Checkpoints, checksums
+from jaxgan.training.metrics_log import MetricsLog
+from jaxgan.training.options import RunOptions
+from jaxgan.training.runs import SingleRun
+from jaxgan.training.signals import Interrupted
+
+OPTIONS = RunOptions(devices=1, checkpoint_every=8, sample_every=5)
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return games.points_experiment()
+
+
+@pytest.fixture
+def train(experiment, tmp_path):
+    def train(name, steps, options=OPTIONS):
+        config, path = gan.Config(steps=steps, batch_size=8), tmp_path / name
+        path.mkdir(exist_ok=True)
+        loop.train(SingleRun(experiment, config), config, options, path, "points")
+        return path
+
+    return train
+
+
+def steps(path):
+    return [json.loads(line)["step"] for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def last_checkpoint(path):
+    checkpoints = Checkpoints(path / "checkpoints", read_only=True)
+    try:
+        return checkpoints.steps(), checksums(checkpoints.read())
+    finally:
+        checkpoints.close()
+
+
+def test_what_a_run_leaves(train, capsys):
+    path = train("run", 20)
+    assert steps(path) == list(range(1, 21))
+    pictures = sorted(file.name for file in (path / "samples").iterdir())
+    assert pictures == [f"step_{step:07}.png" for step in (0, 5, 10, 15, 20)]
+    assert last_checkpoint(path)[0] == [8, 16, 20]
+    assert capsys.readouterr().out.endswith("saved at step 20\n")
+
+
+def test_a_resumed_run_is_the_same_to_the_bit(train, capsys):
+    whole = train("whole", 20)
+    parts = train("parts", 11)
+    capsys.readouterr()
+    train("parts", 20)
+    assert "resumed from step 11" in capsys.readouterr().out
+    assert (parts / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    assert last_checkpoint(parts)[1] == last_checkpoint(whole)[1]
+    train("parts", 20)
+    assert "nothing to do: the run is at step 20 of 20" in capsys.readouterr().out
+
+
+def test_a_run_without_a_checkpoint_starts_again(train, capsys):
+    path = train("run", 3)
+    for file in (path / "checkpoints").iterdir():
+        file.rename(path / file.name)
+    train("run", 3)
+    assert "no checkpoint: starting again from step 0" in capsys.readouterr().out
+    assert steps(path) == [1, 2, 3]
+
+
+def test_a_signal_ends_a_run_saved(train, monkeypatch, capsys):
+    append = MetricsLog.append
+
+    def append_and_send(self, first, count, metrics):
+        append(self, first, count, metrics)
+        if first > 10:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(MetricsLog, "append", append_and_send)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted) as stop:
+        train("run", 1000)
+    assert stop.value.number == signal.SIGTERM and signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.undo()
+    assert "saved at step" in capsys.readouterr().out
+    path = train("run", 40)
+    assert "resumed from step 1" in capsys.readouterr().out  # 11 to 19
+    assert steps(path) == list(range(1, 41))
+    assert (path / "metrics.jsonl").read_bytes() == (train("whole", 40) / "metrics.jsonl").read_bytes()
+
+
+def test_a_quiet_run_prints_nothing(train, capsys):
+    train("run", 3, RunOptions(devices=1, quiet=True))
+    assert capsys.readouterr().out == ""
+
+
+def test_options_are_checked_before_anything_is_written(train, tmp_path):
+    with pytest.raises(ValueError, match="`sample_every` must be at least 1"):
+        train("run", 3, RunOptions(sample_every=0))
+    assert list((tmp_path / "run").iterdir()) == []

@@ -1,0 +1,118 @@
+"""Metrics on their way to the files: in order, once, checked, and the newest call's left until they are asked for."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import games
+
+from experiments import gan
+from jaxgan.monitoring import diagnostics
+from jaxgan.monitoring.terminal import Terminal
+from jaxgan.training.divergence import Diverged, DivergedMembers
+from jaxgan.training.metrics_log import MetricsLog
+from jaxgan.training.runs import PopulationRun, SingleRun
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return games.points_experiment()
+
+
+@pytest.fixture
+def open_log(experiment, tmp_path):
+    """Opens a log in the test's folder, and closes it at the end."""
+    opened = []
+
+    def open_log(start=0, members=1, **settings):
+        config = gan.Config(steps=100, **settings)
+        run = SingleRun(experiment, config)
+        if members > 1:
+            run = PopulationRun(experiment, config, lambda *_: experiment, [{"seed": i} for i in range(members)])
+        terminal = Terminal(100, start, 8, quiet=True)
+        diverged = DivergedMembers(run, terminal.say)
+        log = MetricsLog(run, config, tmp_path, start, diverged, terminal)
+        opened.append(log)
+        return log, run, diverged
+
+    yield open_log
+    for log in opened:
+        log.close()
+
+
+def rows(tmp_path, name="metrics.jsonl"):
+    return [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+
+
+def losses(*values):
+    """What a call returns, which may have room for more steps than were taken."""
+    return {"d/loss": jnp.array([*values, 99.0])}
+
+
+def test_the_newest_calls_are_left(open_log, tmp_path):
+    log, _, _ = open_log()
+    log.append(1, 2, losses(1.0, 2.0))
+    log.append(3, 1, losses(3.0))
+    log.write(keep=1)
+    assert rows(tmp_path) == [{"step": 1, "d/loss": 1.0}, {"step": 2, "d/loss": 2.0}]
+    log.write(keep=1)
+    assert len(rows(tmp_path)) == 2
+    log.write()
+    assert rows(tmp_path)[2:] == [{"step": 3, "d/loss": 3.0}]
+
+
+def test_the_time_of_a_step_is_measured(open_log):
+    log, _, _ = open_log()
+    before = log.seconds_per_step
+    log.append(1, 2, losses(1.0, 2.0))
+    log.write()
+    assert log.seconds_per_step > before
+    measured = log.seconds_per_step
+    log.write()  # there is nothing to write
+    assert log.seconds_per_step == measured
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_rows_before(open_log, tmp_path):
+    log, _, diverged = open_log()
+    log.append(1, 3, losses(1.0, np.nan, 3.0))
+    with pytest.raises(Diverged, match=r"step 2: player 'd', term 'loss' is nan"):
+        log.write()
+    assert rows(tmp_path) == [{"step": 1, "d/loss": 1.0}] and diverged.indices == {0}
+
+
+def test_a_member_that_diverged_is_null_from_then_on(open_log, tmp_path):
+    log, _, diverged = open_log(members=2)
+    log.append(1, 3, {"d/accuracy_real": jnp.array([[0.5, 0.5], [0.5, np.nan], [0.25, 0.0]])})
+    log.write()
+    assert [row["d/accuracy_real"] for row in rows(tmp_path)] == [[0.5, 0.5], [0.5, None], [0.25, None]]
+    assert diverged.indices == {1}
+
+
+def test_a_resumed_run_knows_who_diverged_and_drops_later_rows(open_log, tmp_path):
+    log, _, _ = open_log(members=2)
+    log.append(1, 3, {"d/loss": jnp.array([[1.0, np.nan], [2.0, 2.0], [3.0, 3.0]])})
+    log.write()
+    _, _, diverged = open_log(start=2, members=2)
+    assert [row["step"] for row in rows(tmp_path)] == [1, 2] and diverged.indices == {1}
+
+
+def test_a_probed_step_has_a_diagnosis(open_log, tmp_path, experiment, monkeypatch):
+    monkeypatch.setattr(diagnostics, "PROBE_EVERY", 2)
+    log, run, _ = open_log()
+    state = run.init(run.keys)
+    for step in (1, 2, 3):
+        log.append(step, 1, losses(float(step)))
+        log.probe(state, step)
+    log.write()
+    (found,) = rows(tmp_path, "diagnosis.jsonl")
+    assert found["step"] == 2 and found["d/loss"] == 1.5 and found["diversity"] > 0
+
+
+def test_a_private_run_is_not_probed(open_log, tmp_path, monkeypatch):
+    monkeypatch.setattr(diagnostics, "PROBE_EVERY", 1)
+    log, run, _ = open_log(dp_noise_multiplier=1.0)
+    log.append(1, 1, losses(1.0))
+    log.probe(run.init(run.keys), 1)
+    log.write()
+    assert rows(tmp_path, "diagnosis.jsonl") == [] and len(rows(tmp_path)) == 1

@@ -1,0 +1,121 @@
+"""Sample grids: how many images, in which columns, of which members; and that their files are signed."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import games
+from PIL import Image
+
+from experiments import gan
+from jaxgan.core.keys import latents
+from jaxgan.data import Arrays
+from jaxgan.experiment import Display, Experiment, Sampling
+from jaxgan.monitoring.terminal import Terminal
+from jaxgan.training.runs import PopulationRun, SingleRun
+from jaxgan.training.sample_writer import GRID_IMAGES, SampleWriter, signature
+
+IMAGES = Arrays(games.images(16))  # 8 x 8
+
+
+def experiment(generate, source=IMAGES, classes=(), **display):
+    sampling = Sampling(lambda keys: latents(keys, 2), generate, classes=classes)
+    return Experiment(games.points_game(), source, sampling, Display(**display))
+
+
+def as_images(nets, z, label=None):
+    """An 8 x 8 image of one grey: the class, or the first latent's sign."""
+    grey = jnp.sign(z[:, 0]) if label is None else label / 10
+    return jnp.broadcast_to(grey[:, None, None, None], (len(z), 8, 8, 1))
+
+
+def writer(experiment, folder, members=1, steps=5):
+    config = gan.Config(steps=steps)
+    run = SingleRun(experiment, config)
+    if members > 1:
+        run = PopulationRun(experiment, config, lambda *_: experiment, [{"seed": seed} for seed in range(members)])
+    terminal = Terminal(steps, 0, 8, quiet=True)
+    return SampleWriter(run, config, folder, "toy", terminal), run.init(run.keys), run
+
+
+def grid_shape(experiment, tmp_path, members=1):
+    samples, state, run = writer(experiment, tmp_path, members)
+    grid = samples.grid(run.member_states(state))
+    return None if grid is None else grid.shape
+
+
+def test_a_grid_is_square_without_classes(tmp_path):
+    assert grid_shape(experiment(as_images), tmp_path) == (8 * 9 - 1, 8 * 9 - 1, 1)
+    assert GRID_IMAGES == 8 * 8
+
+
+def test_the_columns_of_a_conditional_model_are_its_classes(tmp_path):
+    samples, state, run = writer(experiment(as_images, classes=tuple("abcde")), tmp_path)
+    grid = samples.grid(run.member_states(state))
+    assert grid.shape == (12 * 9 - 1, 5 * 9 - 1, 1)  # 60 images, the most that are whole rows
+    assert (grid[:8, :8] == 128).all()  # class 0, in each row
+    assert len({int(grid[row * 9, column * 9, 0]) for row in range(12) for column in range(5)}) == 5
+    assert (grid[::9, 9] == grid[0, 9]).all()
+
+
+def test_a_model_of_many_classes_has_eight_columns(tmp_path):
+    assert grid_shape(experiment(as_images, classes=tuple(map(str, range(20)))), tmp_path) == (71, 71, 1)
+
+
+def test_a_population_has_a_row_for_each_member(tmp_path):
+    assert grid_shape(experiment(as_images), tmp_path, members=3) == (3 * 9 - 1, 8 * 9 - 1, 1)
+
+
+def test_points_are_plotted_side_by_side(tmp_path):
+    points = experiment(lambda nets, z: z, Arrays(games.points(16)))
+    assert grid_shape(points, tmp_path) == (256, 256, 1)
+    assert grid_shape(points, tmp_path, members=2)[1] == 2 * 257 - 1
+
+
+def test_what_is_no_picture_has_no_grid(tmp_path):
+    series = experiment(lambda nets, z: jnp.concatenate([z, z], 1), Arrays(np.zeros((16, 4), np.float32)))
+    samples, state, _ = writer(series, tmp_path)
+    samples.write(state, 0)
+    assert grid_shape(series, tmp_path) is None and not list(tmp_path.iterdir())
+
+
+def test_files_are_signed_and_large_enough_to_see(tmp_path):
+    folder = tmp_path / "samples"
+    sheets = {"inputs": lambda nets, batch, keys: batch["image"]}
+    samples, state, _ = writer(experiment(as_images, sheets=sheets), folder)
+    samples.write(state, 3)
+    assert sorted(file.name for file in folder.iterdir()) == ["step_0000003.png", "step_0000003_inputs.png"]
+    with Image.open(folder / "step_0000003.png") as image:
+        assert image.size == (71 * 3, 71 * 3)
+        assert image.info["Software"] == signature("toy") and "No camera took it" in image.info["Description"]
+    with Image.open(folder / "step_0000003_inputs.png") as image:
+        assert "examples of its data may be beside it" in image.info["Description"]
+
+
+def test_samples_that_are_not_finite_are_drawn(tmp_path):
+    broken = experiment(lambda nets, z: as_images(nets, z) * jnp.nan)
+    samples, state, _ = writer(broken, tmp_path / "samples")
+    samples.write(state, 0)
+    assert (tmp_path / "samples" / "step_0000000.png").exists()
+
+
+@pytest.mark.parametrize(("step", "shown"), [(4, 0), (5, 1)])
+def test_the_last_grid_is_shown_at_the_terminal(step, shown, tmp_path, monkeypatch):
+    pictures = []
+    monkeypatch.setattr(Terminal, "picture", lambda self, image: pictures.append(image.shape))
+    samples, state, _ = writer(experiment(as_images), tmp_path / "samples", steps=5)
+    samples.write(state, step)
+    assert pictures == [(71, 71, 1)] * shown
+
+
+def test_other_channels_are_no_picture(tmp_path):
+    two = experiment(lambda nets, z: jnp.zeros((len(z), 8, 8, 2)), Arrays(np.zeros((16, 8, 8, 2), np.float32)))
+    samples, state, _ = writer(two, tmp_path / "samples")
+    samples.write(state, 0)
+    assert not (tmp_path / "samples").exists()
+
+
+def test_a_signature_has_the_version_and_the_experiment():
+    from jaxgan.version import __version__
+
+    assert signature("dcgan").split()[-1] == "dcgan" and signature("dcgan").startswith("jaxgan ")
+    assert __version__ in signature("dcgan") or "not installed" in signature("dcgan")
