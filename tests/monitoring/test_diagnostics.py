@@ -138,7 +138,7 @@ def test_what_cannot_be_held_out(tmp_path, capsys):
     """Told before anything is written."""
     for flags, told in {
         ("--num-held-out", 8): "--num-held-out has no effect, because no player of this experiment logs logits_real",
-        ("--num-held-out", 40_000): "ring: of 50,000 examples 40,000 cannot be held out; want 1 to 25,000",
+        ("--num-held-out", 40_000): "ring: from 1 to 25,000 of its 50,000 examples can be held out, got 40,000.",
     }.items():
         run_dir = tmp_path / "run"
         code, text = programs.run(capsys, "--steps", 2, "--run-dir", run_dir, *flags, experiment="points")
