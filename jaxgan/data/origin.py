@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jaxgan.data import photos
-from jaxgan.data.load import TOYS
+from jaxgan.data.loading import TOYS
 
 DIGITS = (
     "1,797 handwritten digits of the set Optical Recognition of Handwritten Digits, by Alpaydin and Kaynak, "

@@ -21,7 +21,7 @@ from jaxgan.data.images import (
     is_image_store,
     read_headers,
 )
-from jaxgan.data.load import cache_if_small, check_resolution, load_arrays, resize_source, suggest_path
+from jaxgan.data.loading import cache_if_small, check_resolution, load_arrays, resize_source, suggest_path
 from jaxgan.data.source import Arrays, Source, read_into_memory
 
 Direction = Literal["left-to-right", "right-to-left"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jaxgan.data import datasets
-from jaxgan.data.load import cache_if_small, load as load_one, resize_source
+from jaxgan.data.loading import cache_if_small, load as load_one, resize_source
 from jaxgan.data.source import Unpaired
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxgan.data import binvox
 from jaxgan.data.images import classes_of_folders
-from jaxgan.data.load import cache_if_small, check_labels, check_resolution
+from jaxgan.data.loading import cache_if_small, check_labels, check_resolution
 from jaxgan.data.source import Arrays, Source
 
 SOLID = 255

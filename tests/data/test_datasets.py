@@ -48,11 +48,15 @@ def test_digits_are_prepared_and_read_without_tensorflow(tmp_path):
 
 
 def test_digits_are_scikit_learns():
+    from jaxgan.data.digits import Digits
+
     source = data.load("digits")
     assert (Path(os.environ["TFDS_DATA_DIR"]) / "digits").is_dir()  # prepared here, not found among the user's
     assert isinstance(source, Arrays)
     assert source.images.dtype == np.float32
     assert source.classes == tuple("0123456789")
+    builder = Digits(data_dir=os.environ["TFDS_DATA_DIR"], file_format="array_record")
+    assert builder.info.splits["train"].num_examples == 1797
     expected = load_digits()
     images = (expected.images / 8 - 1).astype(np.float32)
     ours, theirs = (sorted((x.tobytes(), int(y)) for x, y in zip(*both))
@@ -125,6 +129,8 @@ def test_a_prepared_dataset_by_name(prepared):
 
 def test_it_is_read_into_memory(prepared):
     source = data.load("tiny", split="test", data_dir=str(prepared))
+    read_by_index = datasets.load("tiny", "test", str(prepared))
+    assert isinstance(read_by_index, datasets.Dataset) and len(read_by_index) == len(source)
     assert isinstance(source, Arrays)
     assert source.classes == ("cat", "dog")
     assert labelled(source.read(np.arange(4))) == dict(list(EXPECTED.items())[10:])

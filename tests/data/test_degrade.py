@@ -137,12 +137,12 @@ KEYS = sample_keys(0, 500)
 @pytest.mark.parametrize(("share", "size"), [(0.25, (32, 32)), (0.25, (16, 40)), (0.75, (32, 32)), (0.01, (8, 8))])
 def test_holes(share, size):
     x = jnp.asarray(np.random.default_rng(0).uniform(0.5, 1, (500, *size, 3)), jnp.float32)
-    holed = np.asarray(jax.jit(degrade.mask_rectangle, static_argnums=2)(x, KEYS, share))
-    assert holed.shape == (500, *size, 4)
-    mask = holed[..., 3] == 1
-    assert (holed[..., 3][~mask] == -1).all()
-    assert (holed[..., :3][mask] == 0).all()
-    np.testing.assert_array_equal(holed[..., :3][~mask], np.asarray(x)[~mask])
+    masked = np.asarray(jax.jit(degrade.mask_rectangle, static_argnums=2)(x, KEYS, share))
+    assert masked.shape == (500, *size, 4)
+    mask = masked[..., 3] == 1
+    assert (masked[..., 3][~mask] == -1).all()
+    assert (masked[..., :3][mask] == 0).all()
+    np.testing.assert_array_equal(masked[..., :3][~mask], np.asarray(x)[~mask])
     rows, columns = mask.any(2), mask.any(1)
     np.testing.assert_array_equal(mask, rows[:, :, None] & columns[:, None])  # rectangles
     for line in (rows, columns):
@@ -154,8 +154,8 @@ def test_holes(share, size):
         assert 0.4 < ratio.min() < ratio.max() < 2.5
         assert ratio.std() > 0.1
         assert mask.any(0).all()  # anywhere
-    np.testing.assert_array_equal(degrade.composite(holed, x), x)
-    np.testing.assert_array_equal(degrade.composite(holed, -x)[mask], -np.asarray(x)[mask])
+    np.testing.assert_array_equal(degrade.composite(masked, x), x)
+    np.testing.assert_array_equal(degrade.composite(masked, -x)[mask], -np.asarray(x)[mask])
 
 
 def test_a_hole_is_an_examples_own():
@@ -166,6 +166,16 @@ def test_a_hole_is_an_examples_own():
     for share in (0, 1, -1):
         with pytest.raises(ValueError, match=r"`share` must be between 0 and 1, got -?\d"):
             degrade.mask_rectangle(x, KEYS, share)
+
+
+def test_transparent_pixels_are_a_hole():
+    alpha = jnp.asarray([1.0, 0.1, -0.1, -1.0]).reshape(1, 2, 2, 1)
+    colours = jnp.full((1, 2, 2, 3), 0.5)
+    masked = np.asarray(degrade.mask_transparent(jnp.concatenate([colours, alpha], -1)))
+    assert masked[0, ..., 3].tolist() == [[-1, -1], [1, 1]]
+    assert masked[0, ..., 0].tolist() == [[0.5, 0.5], [0, 0]]
+    painted = degrade.composite(masked, jnp.full((1, 2, 2, 3), -0.25))
+    assert painted[0, ..., 1].tolist() == [[0.5, 0.5], [-0.25, -0.25]]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +209,8 @@ SLOW = {("CSet14", 2), ("CSet14", 3)}
 
 
 @pytest.mark.parametrize(
-    ("name", "factor"), [pytest.param(*which, marks=[pytest.mark.slow] * (which in SLOW)) for which in PUBLISHED]
+    ("name", "factor"),
+    [pytest.param(*which, marks=pytest.mark.slow) if which in SLOW else which for which in PUBLISHED],
 )
 def test_the_psnr_of_bicubic(name, factor, test_data):
     found = []

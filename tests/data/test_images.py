@@ -12,7 +12,17 @@ from helpers.files import archive, encoded, folder
 from PIL import Image, ImageOps
 
 from jaxgan import data
-from jaxgan.data.images import ImageFiles, convert_channels, crop_to_square, resize_images
+from jaxgan.data.images import (
+    ImageFiles,
+    classes_of_folders,
+    common_size,
+    convert_channels,
+    crop_to_square,
+    find_images,
+    is_image_store,
+    read_headers,
+    resize_images,
+)
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (8, 8), np.uint8)
@@ -359,3 +369,34 @@ def test_a_thread_opens_a_zip_once(tmp_path, monkeypatch):
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(source.read, np.arange(20).reshape(10, 2)))
     assert 1 <= len(opened[2:]) <= 2
+
+
+def test_headers_tell_upright_sizes_and_whether_all_are_grey(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    turned = encoded(Image.new("RGB", (30, 20)), "jpeg", exif=exif)
+    path = folder(tmp_path, {"a.png": encoded(Image.new("L", (30, 20)), "png"), "b.jpg": turned})
+    files, names = find_images(path)
+    assert read_headers(files, names) == ([(20, 30), (30, 20)], False)
+    assert read_headers(files, names[:1]) == ([(20, 30)], True)
+
+
+def test_one_size_is_common_or_two_images_are_named():
+    assert common_size("here", ["a", "b"], [(2, 3), (2, 3)]) == (2, 3)
+    with pytest.raises(ValueError, match=r"here: a is 3 x 2, c is 2 x 2; give the square size .* `resolution`"):
+        common_size("here", ["a", "b", "c"], [(2, 3), (2, 3), (2, 2)])
+    with pytest.raises(ValueError, match="here: a is 3 x 2; give the square size"):
+        common_size("here", ["a"], [(2, 3)], square=True)
+
+
+def test_folders_are_classes_unless_a_file_is_in_none():
+    classes, labels = classes_of_folders(["dog", "cat", "dog"])
+    assert classes == ("cat", "dog") and labels.tolist() == [1, 0, 1] and labels.dtype == np.int32
+    assert classes_of_folders(["dog", "."]) == ((), None)
+
+
+def test_folders_and_zips_may_hold_images(tmp_path):
+    archive(tmp_path / "a.ZIP", {"a.png": png(0)})
+    (tmp_path / "b.png").write_bytes(png(0))
+    found = {name: is_image_store(tmp_path / name) for name in ("", "a.ZIP", "b.png", "none", "none.zip")}
+    assert found == {"": True, "a.ZIP": True, "b.png": False, "none": False, "none.zip": False}

@@ -36,7 +36,7 @@ def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
     assert abs(float(source.read(np.arange(500))["image"].mean()) - images.mean()) < 2
     flags = ["--data", tmp_path / "mnist.npz", "--run-dir", tmp_path / "run", *SMALL, "--base-resolution", 16]
     code, text = run(capsys, *flags)
-    assert (code, "use size 32, or base 7" in text) == (2, True)
+    assert (code, "got 28; use 32, or --base-resolution 7" in text) == (2, True)
     code, text = run(capsys, *flags, "--resolution", 32)
     assert code == 0, text
 

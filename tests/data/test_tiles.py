@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxgan.data import load
-from jaxgan.data.tiles import window_starts
+from jaxgan.data.tiles import load_tiles, window_starts
 
 RNG = np.random.default_rng(5)
 
@@ -26,6 +26,7 @@ def test_tiles_cover_every_image_and_are_its_pixels(tmp_path):
     np.testing.assert_array_equal(tiles[27], images["a"][-8:, -8:])
     np.testing.assert_array_equal(tiles[28:], np.stack([images["b"][:8], images["b"][1:]]))
     assert load(f"tiles:{tmp_path}", resolution=8, channels=1).shape == (8, 8, 1)
+    np.testing.assert_array_equal(load_tiles(tmp_path, 8).images, tiles)
 
 
 @pytest.mark.parametrize(("length", "size"), [(8, 8), (9, 8), (100, 8), (31, 30), (64, 5), (3, 1)])

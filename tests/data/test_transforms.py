@@ -105,3 +105,14 @@ def test_windows_that_do_not_fit():
         transforms.random_crop(KEYS, IMAGES, 5, 0)
     with pytest.raises(ValueError, match="`size` must be at least the images' height, 5, got 4"):
         transforms.resize_and_crop(KEYS, IMAGES, 4)
+
+
+def test_windows_are_parts_of_their_images_at_multiples_of_a_step():
+    places = np.stack(np.meshgrid(np.arange(9), np.arange(12), indexing="ij"), -1).astype(np.float32)
+    images = np.broadcast_to(places, (400, 9, 12, 2))
+    found = np.asarray(transforms.random_windows(KEYS, images, (3, 4), fold=1, step=2))
+    corners = found[:, 0, 0]
+    np.testing.assert_array_equal(found - corners[:, None, None], np.broadcast_to(places[:3, :4], found.shape))
+    assert set(corners[:, 0]) == {0, 2, 4, 6} and set(corners[:, 1]) == {0, 2, 4, 6, 8}
+    other = transforms.random_windows(KEYS, images, (3, 4), fold=2, step=2)
+    assert 0.02 < (np.asarray(other)[:, 0, 0] == corners).all(-1).mean() < 0.1  # one in 20 by chance

@@ -10,7 +10,7 @@ import pytest
 from helpers.files import encoded, folder, noise
 
 from experiments import gan
-from jaxgan import Game, Net, Player, data, parallel, total
+from jaxgan import Game, Net, Player, data, latents, parallel, total
 from jaxgan.data import Arrays, Batches, Unpaired, datasets, unpaired
 from jaxgan.data.source import Subset, hold_out, read_into_memory, size_in_bytes
 from jaxgan.experiment import Experiment, Sampling
@@ -168,9 +168,14 @@ def test_any_number_of_devices_trains_alike(form):
 
 def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
     game, config = translation(), gan.Config(steps=6, batch_size=8)
-    make = lambda nets, z: nets.g(z)  # noqa: E731
-    latents = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
-    run = SingleRun(Experiment(game, pair(40, 12), Sampling(latents, make)), config)
+
+    def make(nets, z):
+        return nets.g(z)
+
+    def draw(keys):
+        return latents(keys, 2)
+
+    run = SingleRun(Experiment(game, pair(40, 12), Sampling(draw, make)), config)
 
     def rows(name, *stops):
         for stop in stops:

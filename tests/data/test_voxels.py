@@ -123,8 +123,11 @@ def test_files_of_one_folder_have_no_classes_and_sizes_are_made_one(tmp_path):
         ValueError, match=r"a.binvox is of side 8, b.binvox of 16; give the side to make of them as `resolution`, say 8"
     ):
         voxels.load(str(path))
-    source = voxels.load(str(path), resolution=16)
+    source = voxels.BinvoxFiles(path, 16)
     assert (len(source), source.shape, source.classes) == (2, (16, 16, 16, 1), ())
+    np.testing.assert_array_equal(
+        voxels.load(str(path), resolution=16).read(np.arange(2))["image"], source.read(np.arange(2))["image"]
+    )
     with pytest.raises(
         ValueError, match=r"b.binvox: cubes of side 16 are not made smaller to 12, which does not divide"
     ):
@@ -163,7 +166,7 @@ def test_arrays(form, name, tmp_path):
 def test_arrays_with_labels_or_by_class(tmp_path):
     cubes = solids(5)
     np.savez(tmp_path / "a.npz", voxels=cubes, labels=np.array([2, 0, 0, 1, 2]))
-    source = voxels.load(str(tmp_path / "a.npz"))
+    source = voxels.load_arrays(tmp_path / "a.npz")
     assert source.classes == ("0", "1", "2")
     np.testing.assert_array_equal(source.read(np.arange(5))["label"], [2, 0, 0, 1, 2])
     np.savez(tmp_path / "b.npz", chair=cubes[:3], desk=np.packbits(cubes[3:].reshape(2, -1), axis=1))
@@ -246,6 +249,7 @@ def test_digits():
     from sklearn.datasets import load_digits
 
     source = voxels.load("digits")
+    np.testing.assert_array_equal(voxels.load_digits().images, source.images)
     pixels, labels = load_digits(return_X_y=True)
     assert (len(source), source.shape, source.classes) == (1797, (16, 16, 16, 1), tuple("0123456789"))
     batch = source.read(np.arange(1797))

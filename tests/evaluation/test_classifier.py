@@ -1,11 +1,13 @@
 """The small classifier: what it learns, that it is kept, and what metrics make of its features."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxgan.data import Arrays
 from jaxgan.evaluation import classifier, extractors, scores
-from jaxgan.evaluation.classifier import Classifier, train_classifier
+from jaxgan.evaluation.classifier import Classifier, ClassifierNetwork, train_classifier
 
 RNG = np.random.default_rng(0)
 
@@ -153,3 +155,10 @@ def test_features_by_name(data, cache, whole):
         named("inception-64", None, "tf1")
     with pytest.raises(ValueError, match="`weights` are Inception's"):
         named("classifier", "weights.pth", "tf1")
+
+
+def test_the_network_has_one_logit_more_than_classes_and_takes_small_images():
+    for shape in ((8, 8, 1), (28, 28, 3), (7, 9, 1)):
+        network, images = ClassifierNetwork(5), jnp.zeros((2, *shape))
+        features, logits = jax.eval_shape(network.init_with_output, jax.random.key(0), images)[0]
+        assert (features.shape, logits.shape) == ((2, 64), (2, 6))

@@ -12,7 +12,7 @@ from PIL import Image
 from jaxgan import __main__ as console
 from jaxgan.cli import main
 from jaxgan.data import load
-from jaxgan.evaluation import EXTRACTORS, collect_stats, compare
+from jaxgan.evaluation import EXTRACTORS, METRICS, FeatureExtractor, Metric, SampleStats, collect_stats, compare, scores
 from jaxgan.metrics import density_coverage, frechet_distance, kernel_distance, precision_recall
 
 pytestmark = pytest.mark.usefixtures("few_at_a_time")
@@ -101,9 +101,28 @@ def test_a_count(sets):
         compare(samples, data, ("fid", "prdc"), Corners(), count=5)
 
 
+def test_a_metric_of_ones_own_is_named_like_the_others(sets, monkeypatch):
+    def spread(samples: SampleStats, data: SampleStats):
+        return {"spread": float(samples.features.std() / data.features.std())}
+
+    def protocol(samples, data):
+        return {"counts": [samples, data]}
+
+    monkeypatch.setitem(METRICS, "spread", Metric(spread, min_count=120, protocol=protocol))
+    samples, data, *_ = sets
+    found = compare(data, data, ("spread",), Corners())
+    assert found["spread"] == 1 and found["protocol"]["spread"] == {"counts": [130, 130]}
+    assert scores.min_count(("spread", "prdc")) == 120 and scores.min_count(("prdc",)) == 6
+    assert scores.min_count(("l1",)) == 0
+    with pytest.raises(ValueError, match="110 samples and 130 data: spread needs 120 of each"):
+        compare(samples, data, ("spread",), Corners())
+
+
 def test_data_may_be_read_once_for_several_comparisons(sets):
     samples, data, *_ = sets
-    stats = collect_stats(data, ("fid", "prdc"), Corners())
+    features: FeatureExtractor = Corners()
+    stats = collect_stats(data, ("fid", "prdc"), features)
+    assert isinstance(stats, SampleStats)
     assert stats.features.shape == (130, 4) and stats.moments.count == 130 and stats.images is stats.logits is None
     whole = compare(samples, data, ("fid", "prdc"), Corners())
     assert compare(samples, stats, ("fid", "prdc"), Corners()) == whole

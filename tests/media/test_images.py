@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan import media
+from jaxgan import data, media
 
 
 def test_to_bytes_rounds_and_clips():
@@ -125,3 +125,14 @@ def test_what_cannot_be_saved(name, shape, told, tmp_path):
     with pytest.raises(ValueError, match=told):
         media.save_images(tmp_path / name, np.zeros(shape, np.uint8), "jaxgan")
     assert not list(tmp_path.iterdir())
+
+
+def test_saved_arrays_are_loaded_again_whatever_the_suffix(tmp_path):
+    samples = np.random.default_rng(0).uniform(-1, 1, (5, 4, 4, 3))
+    media.save_arrays(tmp_path / "a.npz", samples)
+    media.save_arrays(tmp_path / "b.NPZ", samples, np.arange(5))
+    for name, classes in (("a.npz", ()), ("b.NPZ", tuple("01234"))):
+        source = data.load(str(tmp_path / name))
+        assert source.classes == classes
+        np.testing.assert_array_equal(source.read(np.arange(5))["image"], samples.astype(np.float32))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "b.NPZ"]

@@ -158,3 +158,10 @@ def test_what_makes_it_doubtful_is_told():
 def test_the_fields_names_are_other_names_of_the_metrics():
     assert metrics.kid is metrics.kernel_distance
     assert metrics.mifid is metrics.memorisation_informed_distance
+
+
+def test_gaussians_on_a_line_are_apart_by_their_means_and_deviations():
+    """Dowson and Landau 1982, with one dimension: (m - n)^2 + (s - t)^2; also where one is a point."""
+    for m, s, n, t in ((0.0, 1.0, 3.0, 2.0), (1.0, 0.5, 1.0, 0.5), (2.0, 0.0, 0.0, 1.5)):
+        found = metrics.gaussian_distance(np.array([m]), np.array([[s * s]]), np.array([n]), np.array([[t * t]]))
+        assert found == pytest.approx((m - n) ** 2 + (s - t) ** 2, abs=1e-12)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from jaxgan.metrics import (
+    DensityCoverage,
+    PrecisionRecall,
     authenticity,
     density_coverage,
     memorisation,
@@ -28,12 +30,9 @@ def gaussians():
 def test_by_hand():
     """Reals at 0, 1, 3: with k = 1 their balls are [-1, 1], [0, 2] and [1, 5]."""
     real, fake = line(0, 1, 3), line(-0.5, 1.5, 7, 8)  # fakes' balls: [-2.5, 1.5], [-0.5, 3.5], [6, 8], [7, 9]
-    found = precision_recall(real, fake, k=1)
-    assert found.precision == 2 / 4
-    assert found.recall == 3 / 3
-    spread = density_coverage(real, fake, k=1)
-    assert spread.density == 3 / 4  # -0.5 is in one ball, 1.5 in two
-    assert spread.coverage == 3 / 3
+    assert precision_recall(real, fake, k=1) == PrecisionRecall(precision=2 / 4, recall=3 / 3)
+    # -0.5 is in one ball, 1.5 in two.
+    assert density_coverage(real, fake, k=1) == DensityCoverage(density=3 / 4, coverage=3 / 3)
     assert density_coverage(real, line(4.5, 4.6), k=1).coverage == 1 / 3
     assert density_coverage(real, fake, k=2).density == pytest.approx(
         (2 + 3) / (2 * 4)

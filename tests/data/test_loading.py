@@ -1,0 +1,92 @@
+"""Parts that loaders share: array files, labels, sizes, and what is kept in memory."""
+
+import numpy as np
+import pytest
+
+from jaxgan.data.images import resize_images
+from jaxgan.data.loading import (
+    TOY_EXAMPLES,
+    TOYS,
+    cache_if_small,
+    check_labels,
+    check_resolution,
+    load,
+    load_arrays,
+    resize_source,
+    suggest_path,
+)
+from jaxgan.data.source import Arrays, Subset
+
+RNG = np.random.default_rng(4)
+IMAGES = RNG.integers(0, 256, (6, 8, 8, 3), np.uint8)
+
+
+def test_a_source_is_read_into_memory_if_it_takes_little_there(monkeypatch):
+    source = Subset(Arrays(IMAGES, name="six"), np.array([4, 1]))
+    cached = cache_if_small(source)
+    assert isinstance(cached, Arrays) and cached.name == "six"
+    np.testing.assert_array_equal(cached.images, IMAGES[[4, 1]])
+    monkeypatch.setattr("jaxgan.data.loading.IN_MEMORY_BYTES", IMAGES[:2].nbytes)
+    assert isinstance(cache_if_small(source), Arrays)
+    monkeypatch.setattr("jaxgan.data.loading.IN_MEMORY_BYTES", IMAGES[:2].nbytes - 1)
+    assert cache_if_small(source) is source
+
+
+def test_array_files_hold_images_labels_and_inputs(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    np.testing.assert_array_equal(load_arrays(tmp_path / "a.npy").images, IMAGES)
+    floats = IMAGES / 127.5 - 1  # float64, as NumPy makes them
+    np.savez(tmp_path / "a.npz", images=IMAGES, inputs=floats, labels=np.arange(6, dtype=np.uint8) % 3, more="text")
+    source = load_arrays(tmp_path / "a.npz")
+    assert source.inputs is None and source.classes == ("0", "1", "2") and source.labels.dtype == np.int32
+    inputs = load_arrays(tmp_path / "a.npz", paired=True).inputs
+    assert inputs.dtype == np.float32
+    np.testing.assert_array_equal(inputs, floats.astype(np.float32))
+    np.savez(tmp_path / "b.npz", pictures=IMAGES)
+    with pytest.raises(ValueError, match=r"b\.npz: no array 'images' in it, but pictures"):
+        load_arrays(tmp_path / "b.npz")
+
+
+def test_labels_of_a_file_are_numbers_of_classes():
+    labels, classes = check_labels(np.array([2, 0], np.uint8), "here")
+    assert (labels.tolist(), labels.dtype, classes) == ([2, 0], np.int32, ("0", "1", "2"))
+    assert check_labels(None, "here") == (None, ())
+    assert check_labels(np.zeros(0, int), "here")[1] == ()
+    for wrong in (np.array([0.0]), np.array([-1]), np.array([2**31]), np.zeros((2, 1), int)):
+        with pytest.raises(ValueError, match=r"here are .*; want whole numbers from 0, \[N\]"):
+            check_labels(wrong, "here")
+
+
+def test_only_byte_images_in_memory_are_resized():
+    source = Arrays(IMAGES, np.zeros(6, np.int32), "six", ("one",))
+    smaller = resize_source(source, 4, 3)
+    np.testing.assert_array_equal(smaller.images, resize_images(IMAGES, 4))
+    assert (smaller.name, smaller.classes, len(smaller.labels)) == ("six", ("one",), 6)
+    assert resize_source(source, 8, None) is source and resize_source(source, None, None) is source
+    with pytest.raises(ValueError, match="six: its images have 3 channels, not 1; only image files are converted"):
+        resize_source(source, 4, 1)
+    floats = Arrays(IMAGES / np.float32(255), name="floats")
+    for wrong in (floats, Subset(source, np.arange(6))):
+        with pytest.raises(ValueError, match=r"examples of shape \(8, 8, 3\) are not resized to 4"):
+            resize_source(wrong, 4, None)
+
+
+def test_a_resolution_below_one_is_refused():
+    check_resolution(None)
+    check_resolution(1)
+    for load_with in (check_resolution, lambda resolution: load("ring", resolution=resolution)):
+        with pytest.raises(ValueError, match="`resolution` must be at least 1, got 0"):
+            load_with(0)
+
+
+def test_a_path_that_is_not_there_is_told_with_its_nearest_neighbour(tmp_path):
+    (tmp_path / "photos.zip").touch()
+    assert suggest_path(tmp_path / "photo.zip") == f"; did you mean {tmp_path / 'photos.zip'}?"
+    assert suggest_path(tmp_path / "x") == suggest_path(tmp_path / "no" / "photos.zip") == ""
+    with pytest.raises(ValueError, match=r"`data` .*: no such file or folder; did you mean .*photos\.zip\?"):
+        load(str(tmp_path / "photo.zip"))
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_toys_have_their_number_of_examples(name):
+    assert len(load(name)) == TOY_EXAMPLES

@@ -1,0 +1,57 @@
+"""Sources: what is refused as one, and reading one in parts or whole."""
+
+import numpy as np
+import pytest
+
+from jaxgan.data.source import Arrays, Source, Subset, Unpaired, read_in_batches, read_into_memory
+
+IMAGES = np.arange(10 * 2 * 3, dtype=np.float32).reshape(10, 2, 3, 1) / 60
+LABELS = np.arange(10, dtype=np.int32) % 2
+
+
+class Rows:
+    """Examples that are not arrays: each holds its own number."""
+
+    name, classes, shape = "rows", ("even", "odd"), (1,)
+
+    def __len__(self):
+        return 2100
+
+    def read(self, indices):
+        return {"image": np.asarray(indices, np.float32)[:, None], "label": np.asarray(indices, np.int32) % 2}
+
+
+@pytest.mark.parametrize("source", [Arrays(IMAGES, LABELS, "arrays", ("even", "odd")), Rows()])
+def test_batches_hold_every_example_in_order(source: Source):
+    batches = list(read_in_batches(source, 4))
+    assert [len(batch["image"]) for batch in batches[:-1]] == [4] * ((len(source) - 1) // 4)
+    whole = source.read(np.arange(len(source)))
+    for name, values in whole.items():
+        np.testing.assert_array_equal(np.concatenate([batch[name] for batch in batches]), values)
+    assert list(read_in_batches(Subset(source, np.zeros(0, int)), 4)) == []
+
+
+def test_what_is_read_into_memory_is_the_source():
+    arrays = read_into_memory(Rows())
+    np.testing.assert_array_equal(arrays.images[:, 0], np.arange(2100))
+    np.testing.assert_array_equal(arrays.labels, np.arange(2100) % 2)
+    assert (arrays.name, arrays.classes) == ("rows", ("even", "odd"))
+    assert read_into_memory(arrays) is arrays
+    pairs = read_into_memory(Unpaired(images=Arrays(IMAGES), inputs=Arrays(IMAGES[:4])))
+    np.testing.assert_array_equal(pairs.inputs, IMAGES[[0, 1, 2, 3, 0, 1, 2, 3, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": np.zeros(3, np.float32)}, r"mine: images of shape \(3,\); want"),
+        ({"images": np.zeros((0, 2, 2, 1), np.float32)}, "N > 0"),
+        ({"images": np.zeros((3, 2), np.float64)}, "mine: images of type float64; want uint8"),
+        ({"images": IMAGES, "inputs": IMAGES.astype(np.int32)}, "mine: inputs of type int32"),
+        ({"images": IMAGES, "inputs": IMAGES[1:]}, "mine: 10 images and 9 inputs; want one each"),
+        ({"images": IMAGES, "labels": LABELS[1:]}, r"mine: 10 images and labels of shape \(9,\); want one each"),
+    ],
+)
+def test_arrays_that_are_no_source_are_refused(arrays, message):
+    with pytest.raises(ValueError, match=message):
+        Arrays(**arrays, name="mine")

@@ -1,0 +1,149 @@
+"""Metrics of an experiment's samples without a run: which can be measured, pairs, and files of figures."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import dcgan, pix2pix
+from jaxgan.data import Arrays
+from jaxgan.evaluation import METRICS as SET_METRICS
+from jaxgan.experiment import Sampling, quality
+from jaxgan.experiment.pixel_score import PixelScore, coarse_pixels
+from jaxgan.metrics import psnr, ssim
+from jaxgan.training.evaluator import Evaluator
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
+
+
+class Pixels:
+    """Features that need no weights."""
+
+    protocol = {"features": "pixels"}  # noqa: RUF012
+
+    def __call__(self, images):
+        return np.asarray(images, np.float32).reshape(len(images), -1)[:, ::29]
+
+    unrounded = logits = __call__
+
+
+@pytest.fixture(scope="module")
+def generator():
+    """An experiment that draws images from latents, and a state of it."""
+    experiment = dcgan.build(dcgan.Config.tiny(), Arrays(IMAGES))
+    return experiment, jax.jit(experiment.game.init)(jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def translation():
+    """An experiment that makes each of its 24 images of an input, and a state of it."""
+    experiment = pix2pix.build(pix2pix.Config.tiny(), Arrays(IMAGES))
+    return experiment, jax.jit(experiment.game.init)(jax.random.key(0))
+
+
+def test_metrics_are_of_pixels_of_features_or_of_sets():
+    assert not quality.needs_features(["l1", "psnr", "ms_ssim", "cas"])
+    for name in ("fid", "is", "ppl"):
+        assert quality.needs_features(["l1", name])
+    assert quality.set_metrics(["psnr", "fid", "ppl", "ms_ssim"]) == ["fid", "ms_ssim"]
+    assert set(quality.METRICS) == {*SET_METRICS, *quality.PAIRED_METRICS, "ppl"}
+
+
+def test_metrics_that_are_none_and_counts_that_are_too_small_are_refused():
+    quality.check_metrics(quality.METRICS, 2)
+    with pytest.raises(ValueError, match="`count` must be at least 2, got 1"):
+        quality.check_metrics(["fid"], 1)
+    with pytest.raises(ValueError, match=r"`metrics` must be some of fid, .*, ssim, got none\."):
+        quality.check_metrics([], None)
+    with pytest.raises(ValueError, match=r"got fud, l3\."):
+        quality.check_metrics(["fud", "fid", "l3"], None)
+
+
+def test_metrics_must_suit_the_experiment(generator, translation):
+    quality.validate_metrics(generator[0], ["fid", "ppl"], 1000)
+    quality.validate_metrics(translation[0], ["fid", "psnr"], 24)
+    with pytest.raises(ValueError, match="`metrics` l1, ssim compare pairs"):
+        quality.validate_metrics(generator[0], ["l1", "fid", "ssim"], None)
+    with pytest.raises(ValueError, match="`metrics` ppl follows paths between latents"):
+        quality.validate_metrics(translation[0], ["ppl"], None)
+    with pytest.raises(ValueError, match="`count` must be at most 24, the number of inputs of samples, got 25"):
+        quality.validate_metrics(translation[0], ["fid"], 25)
+    with pytest.raises(ValueError, match="got fud"):
+        quality.validate_metrics(generator[0], ["fud"], None)
+
+
+def test_paired_figures_are_means_over_samples_and_their_own_images(translation, monkeypatch):
+    monkeypatch.setattr(quality, "READ_BATCH", 7)
+    experiment, state = translation
+    samples = quality.SampleSource(experiment, state, 20, 0, "samples")
+    made = samples.read(np.arange(20))["image"].astype(np.float64)
+    real = experiment.measured.read(np.arange(20))["image"].astype(np.float64)
+    found = quality.paired_figures(samples, experiment.measured, ["fid", "ssim", "l1", "psnr"])
+    assert found["l1"] == pytest.approx(np.abs(made - real).mean() / 127.5)
+    assert found["psnr"] == pytest.approx(psnr(made, real, low=0, high=255).mean())
+    assert found["ssim"] == pytest.approx(ssim(made, real, low=0, high=255).mean())
+    assert quality.paired_figures(samples, experiment.measured, ["fid"]) == {}
+
+
+def test_a_paired_metric_says_which_way_is_better():
+    worse, better = np.full((1, 12, 12, 1), 90.0), np.full((1, 12, 12, 1), 99.0)
+    target = np.full((1, 12, 12, 1), 100.0)
+    for name, metric in quality.PAIRED_METRICS.items():
+        assert isinstance(metric, quality.PairedMetric)
+        difference = metric.measure(better, target) - metric.measure(worse, target)
+        assert (difference[0] > 0) == metric.higher_is_better, name
+
+
+def test_figures_are_written_as_json_in_folders_that_are_made(tmp_path):
+    quality.write_result({"fid": 2.5, "protocol": {}}, tmp_path / "deep" / "fid.json")
+    assert json.loads((tmp_path / "deep" / "fid.json").read_text()) == {"fid": 2.5, "protocol": {}}
+    with pytest.raises(OSError, match=r"`out` .*deep cannot be written: Is a directory"):
+        quality.write_result({}, tmp_path / "deep")
+
+
+@pytest.mark.filterwarnings("ignore:.*singular covariance")
+def test_a_rehearsal_finds_what_cannot_be_measured(generator, translation):
+    experiment, state = generator
+    for metrics, features in ((["fid", "ppl"], Pixels()), (["cas"], None)):
+        evaluator = Evaluator(experiment, metrics, features, 20, 0)
+        if "cas" in metrics:
+            with pytest.raises(ValueError, match="`metrics` cas compares labels, and samples of this experiment"):
+                evaluator.rehearse(state)
+        else:
+            evaluator.rehearse(state)
+    with pytest.raises(ValueError, match="`evaluate_count` must be at least 6 for prdc, got 5"):
+        Evaluator(experiment, ["prdc"], Pixels(), 5, 0).rehearse(state)
+    with pytest.raises(ValueError, match="needs 176 x 176"):
+        Evaluator(experiment, ["ms_ssim"], None, 20, 0).rehearse(state)
+    Evaluator(translation[0], ["psnr", "fid"], Pixels(), None, 0).rehearse(translation[1])
+
+
+def test_coarse_pixels_are_means_of_blocks():
+    images = np.arange(2 * 17 * 8 * 3, dtype=np.float32).reshape(2, 17, 8, 3)
+    found = coarse_pixels(images)  # of 17 rows blocks of 3, of 8 columns each its own
+    assert found.shape == (2, 5 * 8)
+    np.testing.assert_allclose(found[1, 8 * 2 + 3], images[1, 6:9, 3].mean(), rtol=1e-6)
+    points = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(coarse_pixels(points), points)
+    assert coarse_pixels(np.zeros((2, 100))).shape == (2, 64)
+
+
+def test_the_pixel_score_is_lower_for_samples_that_are_like_the_data(generator):
+    experiment, state = generator
+
+    def score_of(generate, source=experiment.source):
+        sampling = Sampling(experiment.sampling.latents, generate)
+        return PixelScore(dataclasses.replace(experiment, sampling=sampling, source=source), 0)(state)
+
+    def noise(nets, z):
+        keys = jax.vmap(lambda row: jax.random.key(jax.lax.bitcast_convert_type(row[0], jnp.uint32)))(z)
+        return jax.vmap(lambda key: jax.random.uniform(key, IMAGES.shape[1:], minval=-1))(keys)
+
+    alike = score_of(noise)
+    bright = score_of(lambda nets, z: noise(nets, z) / 2 + 0.5)
+    assert 0 < alike < bright / 4
+    assert score_of(lambda nets, z: noise(nets, z) * jnp.nan) == np.inf
+    assert score_of(noise, Arrays(IMAGES[:1])) == np.inf

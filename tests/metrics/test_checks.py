@@ -1,0 +1,49 @@
+"""What is refused as features, and where warnings point to."""
+
+import linecache
+import warnings
+
+import numpy as np
+import pytest
+
+from jaxgan.metrics.checks import as_features, warn
+
+
+def test_features_become_float64():
+    x, y = as_features(np.arange(6, dtype=np.int32).reshape(3, 2), [[1.5, 2.5], [3, 4]])
+    assert x.dtype == y.dtype == np.float64
+    assert x.tolist() == [[0, 1], [2, 3], [4, 5]] and y.tolist() == [[1.5, 2.5], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("sets", "options", "message"),
+    [
+        ((np.ones((3, 2), bool),), {}, r"`x` must be real numbers, \[N, D\], got bool"),
+        ((np.ones((3, 2)), np.ones((3, 2), complex)), {}, "`y` must be real numbers"),
+        ((np.ones(3),), {}, r"got shapes \(3,\)"),
+        ((np.ones((3, 0)),), {}, r"got shapes \(3, 0\)"),
+        ((np.ones((3, 2)), np.ones((3, 4))), {}, r"the same D in each set, got shapes \(3, 2\), \(3, 4\)"),
+        ((np.ones((3, 2)), np.ones((1, 2))), {}, "`y` must have at least 2 examples, got 1"),
+        ((np.ones((3, 2)),), {"least": 4, "names": ("logits",)}, "`logits` must have at least 4 examples, got 3"),
+        ((np.array([[1, 2], [3, np.inf]]),), {}, "`x` must be finite, but 1 of its 2 examples"),
+    ],
+)
+def test_what_are_no_features(sets, options, message):
+    with pytest.raises(ValueError, match=message):
+        as_features(*sets, **options)
+
+
+def test_a_warning_points_to_the_line_that_called_the_metric():
+    def metric():
+        warn("directly")
+        below()
+
+    def below():
+        warn("from below", above=1)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        metric()  # the line that both point to
+    assert [str(w.message) for w in caught] == ["directly", "from below"]
+    assert {(w.filename, w.lineno) for w in caught} == {(__file__, caught[0].lineno)}
+    assert "both point to" in linecache.getline(__file__, caught[0].lineno)
