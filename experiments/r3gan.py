@@ -99,11 +99,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         generator = dcgan.Generator(size, channels, config.g_channels, **kwargs)
         discriminator = dcgan.Discriminator(config.d_channels, norm="none", **kwargs)
     else:
-        kwargs |= {
-            "blocks_per_stage": config.num_blocks,
-            "channels_per_group": config.channels_per_group,
-            "classes": len(classes),
-        }
+        kwargs |= {"blocks_per_stage": config.num_blocks, "channels_per_group": config.channels_per_group}
+        kwargs |= {"classes": len(classes)}
         stages, d_channels = 1 + num_upsamples(size, config.base_resolution), config.d_channels
         generator = r3gan.Generator((config.g_channels,) * stages, channels, **kwargs)
         discriminator = r3gan.Discriminator((d_channels,) * stages, embedding_dim=d_channels, **kwargs)

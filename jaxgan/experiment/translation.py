@@ -10,7 +10,7 @@ from jaxgan.core.networks import Function, Nets, takes_train
 from jaxgan.core.state import State
 from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.export.stablehlo import TranslationDirection
-from jaxgan.interop.parameters import named, unnamed
+from jaxgan.interop.parameters import flatten_names, unflatten_names
 
 
 def directions(experiment: Experiment, state: State) -> dict[str, TranslationDirection]:
@@ -18,7 +18,10 @@ def directions(experiment: Experiment, state: State) -> dict[str, TranslationDir
     if not experiment.translations:
         return {}
     variables = experiment.variables(state)
-    weights, modules = named(variables), {name: experiment.game.unwrapped.nets[name].module for name in variables}
+    weights, modules = (
+        flatten_names(variables),
+        {name: experiment.game.unwrapped.nets[name].module for name in variables},
+    )
     return {name: _direction(translation, weights, modules) for name, translation in experiment.translations.items()}
 
 
@@ -26,7 +29,7 @@ def _direction(
     translation: Translation, weights: dict[str, Any], modules: dict[str, nn.Module]
 ) -> TranslationDirection:
     def build_nets(weights):
-        variables, nets = unnamed(weights), {}
+        variables, nets = unflatten_names(weights), {}
         for name, module in modules.items():
             stats = dict(variables.get(name, {}))
             nets[name] = Function(stats.pop("params", {}), stats, module, train=False)

@@ -1,8 +1,8 @@
 """Weights of DCGAN in https://github.com/pytorch/examples, dcgan/main.py, in and out: netG and netD.
 
-They are ``models.dcgan`` of ``width=64``: its linear layer is their transposed convolution of a single pixel, its last
-one their convolution of 4 x 4, without a bias; ours are zero then. Latents are [B, 100] here, [B, 100, 1, 1] there;
-logits here, probabilities there.
+They are ``models.dcgan`` with ``channels=64``. Its linear layer is their transposed convolution of a single pixel; its
+last layer is their convolution of 4 x 4, which has no bias, so ours is zero then. Latents are [B, 100] here and
+[B, 100, 1, 1] there; the discriminator's output is a logit here and a probability there.
 """
 
 import math
@@ -43,7 +43,7 @@ def _plan(like: Mapping[str, Any]) -> state_dict.Plan:
         return _generator(like, params)
     if {"down_0", "logit"} <= params.keys():
         return _discriminator(like, params)
-    raise ValueError(f"modules {', '.join(sorted(params)[:9]) or 'none'}: variables of no network of DCGAN")
+    raise state_dict.unknown_modules(params, "DCGAN")
 
 
 def _generator(like, params):
@@ -51,7 +51,7 @@ def _generator(like, params):
     modules = {"linear": "main.0", "norm_0": "main.1", "image": f"main.{3 * ups + 3}"}
     for i in range(1, ups + 1):
         modules |= {f"up_{i}": f"main.{3 * i}", f"norm_{i}": f"main.{3 * i + 1}"}
-    plan = _without_biases(state_dict.plan(like, modules))
+    plan = _without_biases(state_dict.make_plan(like, modules))
     latents, units = params["linear"]["kernel"].shape
     # Features are those of the convolution that follows it.
     features = params["up_1" if ups else "image"]["kernel"].shape[-1]
@@ -69,19 +69,19 @@ def _discriminator(like, params):
     modules = {"down_0": "main.0", "logit": f"main.{3 * downs - 1}"}
     for i in range(1, downs):
         modules |= {f"down_{i}": f"main.{3 * i - 1}", f"norm_{i}": f"main.{3 * i}"}
-    plan = _without_biases(state_dict.plan(like, modules))
+    plan = _without_biases(state_dict.make_plan(like, modules))
     features = params[f"down_{downs - 1}"]["kernel"].shape[-1]
     side = math.isqrt(params["logit"]["kernel"].shape[0] // features)
     plan["params", "logit", "kernel"] = state_dict.Entry(
         f"main.{3 * downs - 1}.weight",
-        lambda x: state_dict.transposed(x.reshape(side, side, features, 1)),
-        lambda x: state_dict.kernel(x).reshape(-1, 1),
+        lambda x: state_dict.kernel_to_torch(x.reshape(side, side, features, 1)),
+        lambda x: state_dict.kernel_from_torch(x).reshape(-1, 1),
     )
     return plan
 
 
 def _without_biases(plan):
-    """No convolution there has a bias; the norms' are not meant."""
+    """The plan without the biases of convolutions, which the official networks do not have; norms keep theirs."""
     for path, entry in plan.items():
         if path[-1] == "bias" and not path[-2].startswith("norm_"):
             plan[path] = entry._replace(name=None)

@@ -1,8 +1,7 @@
 """Networks' parameters in a file, under names that a reader can place: ``g.params.linear.kernel``.
 
-A name is the network's, the collection's (``params``, or what moves besides, as ``batch_stats``), the module's and the
-leaf's. jaxgan writes them by an experiment's command ``export --out name.safetensors``, with the settings in the
-metadata, and reads them by ``sample --parameters name.safetensors``. In Python, for networks of one's own::
+A name consists of those of the network, the collection (``params``, or another such as ``batch_stats``), the module and
+the array. Experiments export them so, with their settings in the metadata. For networks of one's own::
 
     write_parameters("mine.safetensors", {"g": variables}, {"license": "CC0"})
     variables = read_parameters("mine.safetensors", {"g": like})["g"]      # like: variables or their shapes
@@ -16,14 +15,22 @@ from jaxgan.interop import state_dict
 from jaxgan.interop.safetensors import read_safetensors, write_safetensors
 
 
-def named(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays of networks, {"g": {"params": {...}, "batch_stats": {...}}}, by name."""
-    return {".".join(path): value for path, value in state_dict.flat(variables).items()}
+def flatten_names(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of networks, {"g": {"params": {...}, "batch_stats": {...}}}, by name.
+
+    >>> flatten_names({"g": {"params": {"linear": {"bias": 0}}}})
+    {'g.params.linear.bias': 0}
+    """
+    return {".".join(path): value for path, value in state_dict.flatten(variables).items()}
 
 
-def unnamed(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of ``named``."""
-    return state_dict.nested({tuple(name.split(".")): value for name, value in arrays.items()})
+def unflatten_names(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of ``flatten_names``.
+
+    >>> unflatten_names({"g.params.linear.bias": 0})
+    {'g': {'params': {'linear': {'bias': 0}}}}
+    """
+    return state_dict.unflatten({tuple(name.split(".")): value for name, value in arrays.items()})
 
 
 def write_parameters(path: str | Path, variables: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
@@ -33,7 +40,7 @@ def write_parameters(path: str | Path, variables: Mapping[str, Any], metadata: M
       ValueError: an array is of a dtype that the format has not.
       OSError: it cannot be written.
     """
-    write_safetensors(path, named(variables), metadata)
+    write_safetensors(path, flatten_names(variables), metadata)
 
 
 def read_parameters(path: str | Path, like: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,8 +51,11 @@ def read_parameters(path: str | Path, like: Mapping[str, Any]) -> dict[str, Any]
         expected or of another shape are listed.
       OSError: it cannot be read.
     """
-    keep = lambda x: x  # noqa: E731
-    plan = {parts: state_dict.Entry(".".join(parts), keep, keep) for parts in state_dict.flat(like)}
+
+    def identity(x):
+        return x
+
+    plan = {path: state_dict.Entry(".".join(path), identity, identity) for path in state_dict.flatten(like)}
     arrays = read_safetensors(path)
     try:
         return state_dict.to_variables(arrays, like, plan)

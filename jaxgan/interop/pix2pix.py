@@ -24,7 +24,7 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
     """
     layouts = [(padding, dropout) for padding in ("reflect", "zero") for dropout in (False, True)]
     plans = [_plan(like, *layout) for layout in layouts]
-    given = {(end, value.shape) for name, value in arrays.items() for end in state_dict.ends(name)}
+    given = {(suffix, value.shape) for name, value in arrays.items() for suffix in state_dict.suffixes(name)}
     fits = [len(state_dict.shapes(like, plan).items() & given) for plan in plans]
     return state_dict.to_variables(arrays, like, plans[fits.index(max(fits))])
 
@@ -49,12 +49,15 @@ def shapes(like: Mapping[str, Any], padding: str = "reflect", dropout: bool = Fa
 
 
 def _plan(like, padding, dropout):
-    return state_dict.plan(like, _modules(set(like.get("params", ())), padding, dropout))
+    return state_dict.make_plan(like, _modules(set(like.get("params", ())), padding, dropout))
 
 
 def _modules(ours: set[str], padding: str, dropout: bool) -> dict[str, str]:
     """Our modules' names to theirs."""
-    count = lambda form: sum(form.format(i) in ours for i in range(len(ours)))  # noqa: E731
+
+    def count(name):
+        return sum(name.format(i) in ours for i in range(len(ours)))
+
     if "nearest_0" in ours:
         raise ValueError("upsample='nearest': official generators have transposed convolutions; build it with those")
     if {"first", "image"} <= ours:
@@ -65,7 +68,7 @@ def _modules(ours: set[str], padding: str, dropout: bool) -> dict[str, str]:
         return _patches(count("conv_{}"))
     if {"pixel_0", "logit"} <= ours:
         return {"pixel_0": "net.0", "pixel_1": "net.2", "norm_1": "net.3", "logit": "net.5"}
-    raise ValueError(f"modules {', '.join(sorted(ours)[:9]) or 'none'}: variables of no network of pix2pix or CycleGAN")
+    raise state_dict.unknown_modules(ours, "pix2pix or CycleGAN")
 
 
 def _unet(downs: int) -> dict[str, str]:

@@ -5,15 +5,18 @@ numbers lie in the rest of the file, which they fill without gaps. Nothing in a 
 the file does not hold.
 """
 
+import contextlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-DTYPES = {
+from jaxgan.interop.untrusted import MAX_AXES, from_bfloat16, quote
+
+_DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
     "F16": "<f2",
@@ -28,8 +31,7 @@ DTYPES = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
-_LONGEST = 100_000_000  # bytes of a header, as in the reference implementation
-_AXES = 64  # NumPy's
+_MAX_HEADER = 100_000_000  # bytes, as in the reference implementation
 
 
 class _Tensor(NamedTuple):
@@ -46,13 +48,8 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
       ValueError: the file is of another format, or damaged; the message says how.
       OSError: it cannot be read.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            tensors, _ = _header(file, path.stat().st_size)
-            return {name: _array(file.read(tensor.end - tensor.begin), tensor) for name, tensor in tensors.items()}
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    with _open(path) as (file, tensors, _):
+        return {name: _array(file.read(tensor.end - tensor.begin), tensor) for name, tensor in tensors.items()}
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -62,12 +59,8 @@ def read_metadata(path: str | Path) -> dict[str, str]:
       ValueError: the file is of another format, or damaged; the message says how.
       OSError: it cannot be read.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            return _header(file, path.stat().st_size)[1]
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    with _open(path) as (_, _, metadata):
+        return metadata
 
 
 def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
@@ -77,7 +70,7 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Map
       ValueError: an array's dtype is none of the format's (bfloat16, which NumPy has not, is neither: give float32), or
         a name is the format's own, ``__metadata__``.
     """
-    known = {np.dtype(form): name for name, form in DTYPES.items() if name != "BF16"}
+    known = {np.dtype(dtype): name for name, dtype in _DTYPES.items() if name != "BF16"}
     # Wide numbers first, so that each begins at a multiple of its width.
     values = sorted(((name, np.asarray(value)) for name, value in arrays.items()), key=lambda p: -p[1].dtype.itemsize)
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
@@ -97,23 +90,34 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Map
             file.write(value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
-def _header(file, size: int) -> tuple[dict[str, _Tensor], dict[str, str]]:
-    """Arrays and metadata that the header tells, checked against the file's size; the file is at the first number."""
+@contextlib.contextmanager
+def _open(path: str | Path) -> Iterator[tuple[BinaryIO, dict[str, _Tensor], dict[str, str]]]:
+    """The file, at the first number of its first array; its arrays by name; and its metadata. Errors name the path."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            yield file, *_header(file, path.stat().st_size)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _header(file: BinaryIO, size: int) -> tuple[dict[str, _Tensor], dict[str, str]]:
+    """The header's arrays and metadata, checked against the file's size. Then the file is at the first number."""
     length = int.from_bytes(file.read(8), "little")
-    if size < 8 or not 2 <= length <= min(size - 8, _LONGEST):
+    if size < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
         raise ValueError(f"no .safetensors: a header of {length:,} bytes in a file of {size:,}")
     try:
-        tree = json.loads(file.read(length).decode(), object_pairs_hook=_once)
+        tree = json.loads(file.read(length).decode(), object_pairs_hook=_without_duplicates)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"no .safetensors: its header is no JSON ({type(error).__name__})") from error
     if not isinstance(tree, dict):
         raise ValueError("no .safetensors: its header is no dictionary")
-    tensors = {name: _tensor(name, told) for name, told in tree.items() if name != "__metadata__"}
+    tensors = {name: _tensor(name, entry) for name, entry in tree.items() if name != "__metadata__"}
     tensors = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
     end = 0
     for name, tensor in tensors.items():
         if tensor.begin != end:
-            raise ValueError(f"{_shown(name)} begins at byte {tensor.begin:,}; the one before it ends at {end:,}")
+            raise ValueError(f"{quote(name)} begins at byte {tensor.begin:,}; the one before it ends at {end:,}")
         end = tensor.end
     if end != size - 8 - length:
         raise ValueError(f"its arrays take {end:,} bytes, and it has {size - 8 - length:,} for them")
@@ -123,33 +127,31 @@ def _header(file, size: int) -> tuple[dict[str, _Tensor], dict[str, str]]:
     return tensors, metadata
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dictionary of JSON, in which no name may occur twice."""
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary of JSON in which every name occurs once."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("its header has a name twice")
     return found
 
 
-def _tensor(name: str, told: Any) -> _Tensor:
-    if not isinstance(told, dict) or told.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"{_shown(name)} is told by other than dtype, shape and data_offsets")
-    dtype, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ValueError(f"{_shown(name)} is of dtype {_shown(dtype)}; {', '.join(DTYPES)} are read")
-    if not _are_whole(shape) or len(shape) > _AXES:
-        raise ValueError(f"{_shown(name)} has a shape of other than up to {_AXES} whole numbers from 0")
-    if not _are_whole(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise ValueError(f"{_shown(name)} has data_offsets of other than a begin and an end")
-    size = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
+def _tensor(name: str, entry: Any) -> _Tensor:
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"{quote(name)} is told by other than dtype, shape and data_offsets")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise ValueError(f"{quote(name)} is of dtype {quote(dtype)}; {', '.join(_DTYPES)} are read")
+    if not _are_sizes(shape) or len(shape) > MAX_AXES:
+        raise ValueError(f"{quote(name)} has a shape of other than up to {MAX_AXES} whole numbers from 0")
+    if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise ValueError(f"{quote(name)} has data_offsets of other than a begin and an end")
+    size = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
     if offsets[1] - offsets[0] != size:
-        raise ValueError(
-            f"{_shown(name)}: {dtype} of shape {shape} are {size:,} bytes, not {offsets[1] - offsets[0]:,}"
-        )
+        raise ValueError(f"{quote(name)}: {dtype} of shape {shape} are {size:,} bytes, not {offsets[1] - offsets[0]:,}")
     return _Tensor(dtype, tuple(shape), *offsets)
 
 
-def _are_whole(values: Any) -> bool:
+def _are_sizes(values: Any) -> bool:
     # type() and not isinstance(): true and false are whole numbers to Python.
     return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**48 for value in values)
 
@@ -157,11 +159,6 @@ def _are_whole(values: Any) -> bool:
 def _array(data: bytes, tensor: _Tensor) -> np.ndarray:
     if len(data) != tensor.end - tensor.begin:
         raise ValueError("it became shorter while it was read")
-    numbers = np.frombuffer(data, DTYPES[tensor.dtype])
-    numbers = (numbers.astype("<u4") << 16).view("<f4") if tensor.dtype == "BF16" else numbers.copy()
+    numbers = np.frombuffer(data, _DTYPES[tensor.dtype])
+    numbers = from_bfloat16(numbers) if tensor.dtype == "BF16" else numbers.copy()
     return numbers.reshape(tensor.shape)
-
-
-def _shown(value: Any) -> str:
-    """Text of a file for a message: short, and without what a terminal would obey."""
-    return repr(value)[:80] if isinstance(value, str) else f"a {type(value).__name__}"

@@ -114,14 +114,14 @@ def _plan(like: Mapping[str, Any], prefix: str = "") -> state_dict.Plan:
     params = like.get("params", {})
     levels = sum(bool(re.fullmatch(r"conv_\d+_0", name)) for name in params)
     if not (params.keys() & {"linear_0", "constant"} or {"image", "conv", "logit"} <= params.keys()):
-        told = ", ".join(sorted(params)[:9]) or "none"
-        raise ValueError(f"modules {told}: variables of no network of StyleGAN2")
+        raise state_dict.unknown_modules(params, "StyleGAN2")
     if "linear_0" not in params:
-        _is_of_four(params)
-    return {path: _entry(path, leaf.shape, prefix, levels, like) for path, leaf in state_dict.flat(like).items()}
+        _check_base_shape(params)
+    return {path: _entry(path, leaf.shape, prefix, levels, like) for path, leaf in state_dict.flatten(like).items()}
 
 
-def _is_of_four(params):
+def _check_base_shape(params):
+    """``ValueError`` unless the smallest level is 4 x 4, as in the official networks."""
     if "constant" in params:
         places = params["constant"].shape[:2]
         fits = tuple(places) == (4, 4)
@@ -136,7 +136,7 @@ def _is_of_four(params):
 def _entry(path: state_dict.Path, shape: tuple[int, ...], prefix: str, levels: int, like: Any) -> state_dict.Entry:
     """The official name, and form, of an array."""
     if path == ("moving", "w"):
-        return state_dict.Entry(f"{prefix}w_avg", _same, _same)
+        return state_dict.Entry(f"{prefix}w_avg", _identity, _identity)
     if path == ("params", "constant"):
         return state_dict.Entry(f"{prefix}b4.const", lambda x: x.transpose(2, 0, 1), lambda x: x.transpose(1, 2, 0))
     *modules, leaf = path[1:]
@@ -152,7 +152,7 @@ def _entry(path: state_dict.Path, shape: tuple[int, ...], prefix: str, levels: i
         )
     if len(shape) == 2:
         return state_dict.Entry(f"{prefix}{name}", np.transpose, np.transpose)
-    return state_dict.Entry(f"{prefix}{name}", state_dict.transposed, state_dict.kernel)
+    return state_dict.Entry(f"{prefix}{name}", state_dict.kernel_to_torch, state_dict.kernel_from_torch)
 
 
 _LEAVES: dict[str, str] = {"kernel": "weight", "strength": "noise_strength"}
@@ -181,5 +181,5 @@ def _module(name: str, levels: int) -> str:
     return _NAMES[name]
 
 
-def _same(x):
+def _identity(x):
     return x

@@ -14,7 +14,7 @@ from jaxgan import __main__ as console, export
 from jaxgan.data import load
 from jaxgan.editing.translator import Translator
 from jaxgan.experiment.translation import directions
-from jaxgan.interop.parameters import named
+from jaxgan.interop.parameters import flatten_names
 
 FLAGS = ["--inputs", "grey", "--devices", 1, "--quiet"]
 
@@ -117,7 +117,7 @@ def test_weights_are_those_of_translating_networks_alone():
     state = jax.jit(experiment.game.init)(jax.random.key(0))
     variables = experiment.variables(state)
     assert set(variables) == {"g_ab", "g_ba"}
-    assert directions(experiment, state)["a_to_b"].weights.keys() == named(variables).keys()
+    assert directions(experiment, state)["a_to_b"].weights.keys() == flatten_names(variables).keys()
 
 
 def test_the_console_translates_with_an_artefact_as_the_run_does(run, tmp_path, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgan.interop import read_metadata, read_parameters, read_safetensors, write_parameters
-from jaxgan.interop.parameters import named, unnamed
+from jaxgan.interop.parameters import flatten_names, unflatten_names
 
 VARIABLES = {
     "g": {
@@ -32,9 +32,9 @@ def test_there_and_back(tmp_path):
     write_parameters(path, VARIABLES, {"license": "CC0"})
     assert read_metadata(path) == {"license": "CC0"}
     arrays = read_safetensors(path)
-    assert set(arrays) == set(named(VARIABLES)) == NAMES
+    assert set(arrays) == set(flatten_names(VARIABLES)) == NAMES
     np.testing.assert_array_equal(arrays["g.params.linear.kernel"], VARIABLES["g"]["params"]["linear"]["kernel"])
-    same(unnamed(arrays), VARIABLES)
+    same(unflatten_names(arrays), VARIABLES)
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), VARIABLES)
     same(read_parameters(path, like), VARIABLES)
 
