@@ -119,14 +119,15 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
 def is_alone(config: Config, step: int) -> bool:
     """Whether the critic moves alone in a step: in all but the last of a long turn of the generator."""
-    first = config.critic_warmup_first * config.critic_warmup_steps
-    if step < first:
-        return step % config.critic_warmup_steps < config.critic_warmup_steps - 1
-    # The first long turn after them is the generator's warm_every-th.
-    usual = config.critic_warmup_every - config.critic_warmup_first % config.critic_warmup_every
-    cycle = config.critic_warmup_every - 1 + config.critic_warmup_steps
-    place = (step - first - usual) % cycle
-    return step >= first + usual and place < config.critic_warmup_steps - 1
+    long_turn, every = config.critic_warmup_steps, config.critic_warmup_every
+    steps_of_first_turns = config.critic_warmup_first * long_turn
+    if step < steps_of_first_turns:
+        return step % long_turn < long_turn - 1
+    # Short turns, of one step, follow up to the generator's next turn whose number critic_warmup_every divides. From
+    # there on a long turn and every - 1 short ones repeat.
+    short_turns = every - config.critic_warmup_first % every
+    steps_after = step - steps_of_first_turns - short_turns
+    return steps_after >= 0 and steps_after % (long_turn + every - 1) < long_turn - 1
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgan.core import axis
-from jaxgan.core.protocol import GameLike
 from jaxgan.core.state import State
+from jaxgan.core.wrappers import GameLike
 from jaxgan.games.population import AXES, Population
 
 Device = Any  # jax.Device, which type checkers do not take for a type

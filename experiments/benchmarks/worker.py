@@ -25,8 +25,8 @@ from jaxgan import parallel
 from jaxgan.cli import doctor
 from jaxgan.core import system
 from jaxgan.core.keys import example_keys, latents
-from jaxgan.training.schedule import MAX_CALL_SECONDS
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
+from jaxgan.training.write_schedule import MAX_CALL_SECONDS
 
 SAMPLES = (1, 64, 1024)
 AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most

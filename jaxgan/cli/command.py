@@ -12,7 +12,7 @@ from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.monitoring.run_directory import read_config
 from jaxgan.training.checkpoints import Checkpoints, state_from_leaves
 from jaxgan.training.runs import make_run
-from jaxgan.training.sample_writer import signature
+from jaxgan.training.sample_grids import signature
 
 
 @dataclasses.dataclass(frozen=True)

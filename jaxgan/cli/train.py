@@ -65,7 +65,7 @@ def train(program: Program, config: Any, options: RunOptions, dry_run: bool = Fa
     options.check()
     if options.coordinator:
         address = None if options.coordinator == "auto" else options.coordinator
-        parallel.initialize(address, options.processes, options.process)
+        parallel.initialize(address, options.num_processes, options.process_id)
     use_cores(config)
     experiment = program.build(config)
     run = make_run(config, experiment, program.build)

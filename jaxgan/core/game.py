@@ -11,7 +11,7 @@
     state, metrics = jax.jit(game.step)(state, batch)
 
 A player's gradient is taken over what it owns and over nothing else, so there is nothing to detach.
-``Game.step`` is pure; everything that changes is in ``State``. ``jaxgan.core.protocol`` says how to play a game in
+``Game.step`` is pure; everything that changes is in ``State``. ``jaxgan.core.wrappers`` says how to play a game in
 another way.
 """
 
@@ -28,13 +28,13 @@ import optax
 
 from jaxgan.core import axis
 from jaxgan.core.batch import split_batch
-from jaxgan.core.checks import check_names, check_turns
 from jaxgan.core.gradients import full_batch
 from jaxgan.core.keys import example_keys
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.core.networks import Function, Net, Nets, format_names, takes_train
 from jaxgan.core.state import State
 from jaxgan.core.terms import Terms
+from jaxgan.core.wiring import check_names, check_turns
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Player:
 class Game:
     """Networks, players, and the turns of one step.
 
-    A game is wrapped, not subclassed: see ``jaxgan.core.protocol``.
+    A game is wrapped, not subclassed: see ``jaxgan.core.wrappers``.
 
     Attributes:
       nets: networks by name.
@@ -97,12 +97,12 @@ class Game:
     def __init_subclass__(cls, **kwargs):
         raise TypeError(
             f"{cls.__name__}: `Game` cannot be subclassed, because privacy and the ways to play in jaxgan.games rely "
-            "on `Game.step`. Subclass jaxgan.core.protocol.GameWrapper instead, and override its `step`."
+            "on `Game.step`. Subclass jaxgan.core.wrappers.GameWrapper instead, and override its `step`."
         )
 
     @property
     def unwrapped(self) -> "Game":
-        """This game; see ``jaxgan.core.protocol``."""
+        """This game; see ``jaxgan.core.wrappers``."""
         return self
 
     @property

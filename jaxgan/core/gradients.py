@@ -19,7 +19,7 @@ def full_batch(loss, own, batch, keys):
     return jax.grad(loss, has_aux=True)(own, batch, keys)
 
 
-def clipped(l2_clip: float):
+def per_example_clipped(l2_clip: float):
     """The mean of the gradients of single examples, each scaled down to a norm of at most ``l2_clip``.
 
     Abadi et al. 2016, algorithm 1, before its noise: see ``jaxgan.games.privacy``. Replacing one example, by whatever
@@ -38,7 +38,7 @@ def clipped(l2_clip: float):
         normalisation.
     """
     if not l2_clip > 0:
-        raise ValueError(f"clipped: `l2_clip` must be above 0, got {l2_clip}.")
+        raise ValueError(f"per_example_clipped: `l2_clip` must be above 0, got {l2_clip}.")
 
     def gradient(loss, own, batch, keys):
         def of_example(example, key):
@@ -56,8 +56,8 @@ def clipped(l2_clip: float):
             for name in collections:
                 if name != "spectral":
                     raise ValueError(
-                        f"clipped: the loss returns the statistics {name!r} of network {net!r}. They are computed from "
-                        "the examples and would be kept without noise; use a network without them."
+                        f"per_example_clipped: the loss returns the statistics {name!r} of network {net!r}. They are "
+                        "computed from the examples and would be kept without noise; use a network without them."
                     )
         grads, scalars = jax.tree.map(lambda x: x.mean(0), (grads, (terms.loss, terms.terms, terms.metrics)))
         stats, due = jax.tree.map(lambda x: x[0], (terms.stats, terms.due))

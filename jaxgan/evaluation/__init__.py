@@ -7,7 +7,7 @@ from jaxgan.evaluation.extractors import (
     InceptionFeatures as InceptionFeatures,
     make_extractor as make_extractor,
 )
-from jaxgan.evaluation.figures import (
+from jaxgan.evaluation.metric_names import (
     figure_name as figure_name,
     format_result as format_result,
     with_current_names as with_current_names,

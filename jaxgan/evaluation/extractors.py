@@ -12,7 +12,7 @@ import numpy as np
 from jaxgan import interop
 from jaxgan.data import Source
 from jaxgan.evaluation import classifier, inception
-from jaxgan.evaluation.figures import INCEPTION
+from jaxgan.evaluation.metric_names import INCEPTION
 from jaxgan.evaluation.preprocessing import as_bytes, resize_clean, resize_tf1
 from jaxgan.metrics.checks import warn
 
@@ -32,7 +32,8 @@ class FeatureExtractor(Protocol):
     def protocol(self) -> dict[str, Any]:
         """What a figure depends on, as JSON takes it.
 
-        ``features`` names the network, and becomes part of the names of figures, see ``jaxgan.evaluation.figures``.
+        ``features`` names the network, and becomes part of the names of figures: see
+        ``jaxgan.evaluation.metric_names``.
         """
         ...
 

@@ -6,8 +6,8 @@ With a file of Inception's weights::
     result = compare(load("samples.npz"), load("photos/"), ("fid", "kid"), features)
     result["fid"], result["protocol"]
 
-How a figure is called depends on the features, see ``jaxgan.evaluation.figures``: with those of the small classifier
-the same metrics give ``fd_classifier`` and ``kd_classifier``.
+How a figure is called depends on the features, see ``jaxgan.evaluation.metric_names``: with those of the small
+classifier the same metrics give ``fd_classifier`` and ``kd_classifier``.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from jaxgan.data.source import Subset, read_in_batches, read_into_memory
 from jaxgan.evaluation import classifier
 from jaxgan.evaluation.classifier import READ_BATCH
 from jaxgan.evaluation.extractors import FeatureExtractor
-from jaxgan.evaluation.figures import figure_name
+from jaxgan.evaluation.metric_names import figure_name
 from jaxgan.evaluation.preprocessing import as_bytes
 from jaxgan.metrics import (
     authenticity,
@@ -253,7 +253,7 @@ def compare(
       progress: called after each batch.
 
     Returns:
-      ``{figure: value, ..., "protocol": {...}}``, figures named as ``jaxgan.evaluation.figures`` says.
+      ``{figure: value, ..., "protocol": {...}}``, figures named as ``jaxgan.evaluation.metric_names`` says.
 
     Raises:
       ValueError: a metric is not known, or the sets cannot be compared by it; the message says why.

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxgan.core.protocol import GameLike, require_game
+from jaxgan.core.wrappers import GameLike, require_game
 from jaxgan.data import Unpaired, normalize
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.settings import Settings

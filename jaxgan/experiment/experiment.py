@@ -12,8 +12,8 @@ import numpy as np
 
 from jaxgan.core.keys import keys_of, sample_keys
 from jaxgan.core.networks import Nets, RecordingNets
-from jaxgan.core.protocol import GameLike
 from jaxgan.core.state import State
+from jaxgan.core.wrappers import GameLike
 from jaxgan.data import Source, normalize
 from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles

@@ -17,8 +17,8 @@ import numpy as np
 from jaxgan import interop
 from jaxgan.core.state import State
 from jaxgan.data.source import Arrays, Source, Unpaired
-from jaxgan.experiment.config import read_settings
 from jaxgan.experiment.experiment import Build, Experiment
+from jaxgan.experiment.settings_file import read_settings
 from jaxgan.export.stablehlo import SYNTHETIC
 from jaxgan.version import __version__
 

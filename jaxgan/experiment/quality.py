@@ -18,7 +18,7 @@ from jaxgan.editing.interpolation import slerp
 from jaxgan.evaluation import scores
 from jaxgan.evaluation.classifier import READ_BATCH
 from jaxgan.evaluation.extractors import FeatureExtractor
-from jaxgan.evaluation.figures import figure_name
+from jaxgan.evaluation.metric_names import figure_name
 from jaxgan.evaluation.preprocessing import as_bytes
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.metrics import perceptual_path_length, psnr, ssim

@@ -4,7 +4,7 @@
     game = consensus(game, 10.0)          # every player also lowers the norm of all gradients
     game = unrolled(game, "g", "d", 5, optax.sgd(0.1))  # the generator looks through five steps of the discriminator
 
-``extragradient`` and ``consensus`` return wrappers (see ``jaxgan.core.protocol``), ``unrolled`` returns a ``Game``. All
+``extragradient`` and ``consensus`` return wrappers (see ``jaxgan.core.wrappers``), ``unrolled`` returns a ``Game``. All
 of them have the networks, players and state of the game that they are made of, so they are trained, spread over
 devices, resumed and sampled like it. Optimistic descent needs none of this, because it is an optimizer:
 ``optax.optimistic_gradient_descent`` or ``optax.optimistic_adam_v2``.
@@ -21,8 +21,8 @@ from jax.core import Tracer
 from jaxgan.core import axis
 from jaxgan.core.game import Game
 from jaxgan.core.networks import Nets, format_names
-from jaxgan.core.protocol import GameWrapper, require_game
 from jaxgan.core.state import State
+from jaxgan.core.wrappers import GameWrapper, require_game
 
 
 def extragradient(game: Game, *, remember: bool = True) -> "ExtraGradient":

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan.core.protocol import GameLike, GameWrapper, find_wrapper
 from jaxgan.core.state import State
+from jaxgan.core.wrappers import GameLike, GameWrapper, find_wrapper
 from jaxgan.games.privacy import PrivateGame
 
 # The axis of members in each field of a state. All members share one step: if each had its own, ``jax.vmap`` would turn

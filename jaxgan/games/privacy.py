@@ -23,9 +23,9 @@ import optax
 
 from jaxgan.core import axis
 from jaxgan.core.game import Game
-from jaxgan.core.gradients import accumulate, clipped, full_batch
-from jaxgan.core.protocol import GameLike, GameWrapper, require_game
+from jaxgan.core.gradients import accumulate, full_batch, per_example_clipped
 from jaxgan.core.state import State
+from jaxgan.core.wrappers import GameLike, GameWrapper, require_game
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def private(
     """
     if not 0 <= noise_multiplier < math.inf:
         raise ValueError(f"private: `noise_multiplier` must be a finite number of at least 0, got {noise_multiplier}.")
-    gradient = accumulate(micro_batches, clipped(l2_clip))
+    gradient = accumulate(micro_batches, per_example_clipped(l2_clip))
     if isinstance(game, PrivateGame):
         raise ValueError("private: `game` is private already.")
     names = players_that_see_data(game, batch)

@@ -22,8 +22,8 @@ from typing import Any
 from jaxgan.core import system
 from jaxgan.core.files import write_atomically
 from jaxgan.data import Source
-from jaxgan.experiment.config import format_setting, read_settings, rename_settings
 from jaxgan.experiment.settings import Settings
+from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings
 
 PROJECTIONS = "projections"
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import writing_out
-from jaxgan.experiment.config import rename_settings
+from jaxgan.experiment.settings_file import rename_settings
 from jaxgan.reporting import captions
 from jaxgan.reporting.captions import format_number, format_value
 from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, series_colour

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.evaluation.figures import with_current_names
+from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.monitoring.metrics_file import finite_mean, read_rows
 
 POINTS = 1500  # of a curve, about as many as a wide screen shows

@@ -16,7 +16,7 @@ import jax
 
 from jaxgan.data.origin import describe_origin
 from jaxgan.data.source import Unpaired
-from jaxgan.evaluation.figures import with_current_names
+from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.version import __version__
 

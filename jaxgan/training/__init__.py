@@ -1,1 +1,1 @@
-"""Training: the loop, checkpoints, logs, the report, and the command line of an experiment."""
+"""Training: the loop, the runs that it trains, their steps, checkpoints, metrics and sample grids."""

@@ -21,10 +21,10 @@ from jaxgan.training.metrics_log import MetricsLog
 from jaxgan.training.options import RunOptions
 from jaxgan.training.profiler import StepProfiler
 from jaxgan.training.runs import TrainingRun
-from jaxgan.training.sample_writer import SampleWriter
-from jaxgan.training.schedule import Schedule
+from jaxgan.training.sample_grids import SampleWriter
 from jaxgan.training.signals import Interrupted, StopSignals
 from jaxgan.training.steps import Steps
+from jaxgan.training.write_schedule import Schedule
 
 
 def train(

@@ -34,9 +34,9 @@ class RunOptions:
     """How the step is spread over the devices. Runs on several hosts need shard_map."""
     coordinator: str | None = None
     """For several hosts: host:port of process 0, or auto where the cluster provides it."""
-    processes: int | None = None
+    num_processes: int | None = None
     """For several hosts: the number of processes."""
-    process: int | None = None
+    process_id: int | None = None
     """For several hosts: the index of this process, from 0."""
     profile: int = 0
     """Number of steps to trace with jax.profiler, into <run-dir>/profile."""
@@ -58,5 +58,5 @@ class RunOptions:
             raise ValueError(f"`profile` must be at least 0, got {self.profile}.")
         if self.run_dir == "":
             raise ValueError("`run_dir` must not be empty; name a directory.")
-        if self.coordinator is None and (self.processes is not None or self.process is not None):
-            raise ValueError("`processes` and `process` need `coordinator`: host:port of process 0, or auto.")
+        if self.coordinator is None and (self.num_processes is not None or self.process_id is not None):
+            raise ValueError("`num_processes` and `process_id` need `coordinator`: host:port of process 0, or auto.")

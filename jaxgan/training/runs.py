@@ -18,8 +18,8 @@ import numpy as np
 
 from jaxgan import parallel
 from jaxgan.core import system
-from jaxgan.core.protocol import GameLike
 from jaxgan.core.state import State
+from jaxgan.core.wrappers import GameLike
 from jaxgan.data.source import hold_out
 from jaxgan.experiment.dp_training import make_private
 from jaxgan.experiment.experiment import Build, Experiment

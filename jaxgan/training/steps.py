@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxgan import parallel
-from jaxgan.core.protocol import GameLike
+from jaxgan.core.wrappers import GameLike
 from jaxgan.data import Arrays, Batches, Source, Unpaired, normalize, stream
 from jaxgan.data.source import size_in_bytes
 from jaxgan.experiment.settings import Settings

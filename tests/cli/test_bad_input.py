@@ -55,7 +55,7 @@ FLAGS = {
     "no width": (["--g-channels", 0], 2, "--g-channels must be at least 1, got 0."),
     "a decay above 1": (["--ema-decay", 2.0], 2, "--ema-decay must be between 0 and 1, got 2.0."),
     "no rate": (["--learning-rate", "nan"], 2, "--learning-rate must be between 0 and 1000000, got nan."),
-    "a process of no cluster": ([*TINY, "--process", 1], 2, "--processes and --process need --coordinator"),
+    "a process of no cluster": ([*TINY, "--process-id", 1], 2, "--num-processes and --process-id need --coordinator"),
     "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every must be at least 1, got 0."),
     "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size must be divisible by the number of devices, 8, got 12; use 8 or 16."),
     "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size must be at least 1, got 0."),

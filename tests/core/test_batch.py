@@ -6,7 +6,7 @@ import pytest
 
 from jaxgan import Player
 from jaxgan.core.batch import split_batch
-from jaxgan.core.checks import check_names, check_turns
+from jaxgan.core.wiring import check_names, check_turns
 
 
 def test_slices_are_strided_so_that_devices_have_their_shares():

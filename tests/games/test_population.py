@@ -10,7 +10,7 @@ import pytest
 from helpers import games
 
 from jaxgan import parallel
-from jaxgan.core.protocol import GameWrapper
+from jaxgan.core.wrappers import GameWrapper
 from jaxgan.games.dynamics import consensus
 from jaxgan.games.population import AXES, Population, member
 from jaxgan.games.privacy import private

@@ -13,7 +13,7 @@ from helpers import games, programs
 from helpers.programs import run
 
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
-from jaxgan.core.gradients import accumulate, clipped, full_batch
+from jaxgan.core.gradients import accumulate, full_batch, per_example_clipped
 from jaxgan.experiment.dp_training import make_private
 from jaxgan.games.accounting import compute_epsilon
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
@@ -60,13 +60,13 @@ def test_the_mean_of_clipped_gradients_agrees_with_numpy():
     norms = np.linalg.norm(each, axis=1)
     clip = float(np.median(norms))
     expected = (each * np.minimum(1, clip / norms)[:, None]).mean(0)
-    found, metrics = gradient_of(vector_game(), clipped(clip), x)
+    found, metrics = gradient_of(vector_game(), per_example_clipped(clip), x)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     assert float(metrics["v/clipped"]) == 0.5
     assert float(metrics["v/square"]) == pytest.approx(0.5 * np.square(logits).mean(), rel=1e-5)
-    for gradient in (accumulate(2, clipped(clip)), accumulate(3, clipped(clip))):
+    for gradient in (accumulate(2, per_example_clipped(clip)), accumulate(3, per_example_clipped(clip))):
         np.testing.assert_allclose(gradient_of(vector_game(), gradient, x)[0], expected, rtol=1e-5, atol=1e-6)
-    unclipped = gradient_of(vector_game(), clipped(1e6), x)[0]
+    unclipped = gradient_of(vector_game(), per_example_clipped(1e6), x)[0]
     np.testing.assert_allclose(unclipped, gradient_of(vector_game(), full_batch, x)[0], rtol=1e-5, atol=1e-6)
 
 
@@ -75,7 +75,10 @@ def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
     outlier, game = batch.copy(), games.points_game()
     for value in (np.inf, 1e4):
         outlier[3] = value
-        change = gradient_of(game, clipped(clip), batch)[0] - gradient_of(game, clipped(clip), outlier)[0]
+        change = (
+            gradient_of(game, per_example_clipped(clip), batch)[0]
+            - gradient_of(game, per_example_clipped(clip), outlier)[0]
+        )
         assert 0 < np.linalg.norm(change) <= 2 * clip / 8 * (1 + 1e-5)
     plain = gradient_of(game, full_batch, batch)[0] - gradient_of(game, full_batch, outlier)[0]
     assert np.linalg.norm(plain) > 100 * clip  # the check sees a gradient that is not clipped
@@ -85,7 +88,7 @@ def test_noise_has_the_standard_deviation_of_the_multiplier():
     size, noise, clip, batch = 20_000, 3.0, 0.2, 8
     x = np.random.default_rng(0).normal(size=(batch, size)).astype(np.float32)
     game = vector_game(size)
-    mean = gradient_of(game, clipped(clip), x)[0]
+    mean = gradient_of(game, per_example_clipped(clip), x)[0]
     step = jax.jit(private(game, x, noise_multiplier=noise, l2_clip=clip, key=KEY).step)
     state, drawn = private(game, x, noise_multiplier=noise, l2_clip=clip, key=KEY).init(jax.random.key(0)), []
     for _ in range(2):

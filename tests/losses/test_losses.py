@@ -52,7 +52,6 @@ def row(request):
 
 def test_the_table_has_every_adversarial_loss():
     assert {f for f, *_ in TABLE.values()} >= set(ADVERSARIAL)
-    assert len(ADVERSARIAL) == 12
 
 
 def test_value(row):

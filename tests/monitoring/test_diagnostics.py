@@ -9,7 +9,7 @@ from helpers import programs, sabotages
 from jaxgan.monitoring import diagnostics
 from jaxgan.monitoring.diagnostics import REMEDIES, WINDOW, TrainingMonitor, diagnose, remedy
 from jaxgan.reporting import report
-from jaxgan.training import schedule
+from jaxgan.training import write_schedule
 
 HEALTHY = {
     "d/accuracy_real": 0.7,
@@ -151,7 +151,7 @@ def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(diagnostics, "WINDOW", 3)
     monkeypatch.setattr(diagnostics, "WARM_UP", 0)
     monkeypatch.setattr(diagnostics, "MAX_SWING", 0.0)
-    monkeypatch.setattr(schedule, "METRICS_EVERY", 2)
+    monkeypatch.setattr(write_schedule, "METRICS_EVERY", 2)
     run_dir = tmp_path / "run"
     flags = ["--run-dir", run_dir, "--num-held-out", 32, *programs.TINY]
     code, text = programs.run(capsys, "--steps", 9, *flags)

@@ -12,7 +12,7 @@ from jaxgan.training.checkpoint_saver import CheckpointSaver
 from jaxgan.training.divergence import Diverged, DivergedMembers
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import PopulationRun, SingleRun
-from jaxgan.training.schedule import Schedule
+from jaxgan.training.write_schedule import Schedule
 
 
 @pytest.fixture(scope="module")

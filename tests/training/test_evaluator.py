@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from jaxgan.evaluation import figures
+from jaxgan.evaluation import metric_names
 from jaxgan.experiment.quality import ranking_score
 from jaxgan.training.evaluator import Evaluator
 
@@ -28,7 +28,7 @@ def test_a_resumed_run_of_an_earlier_version_still_compares_its_scores(metrics, 
     ("metric", "figure", "protocol", "sign"),
     [
         ("fid", "fd_classifier", CLASSIFIER, 1),
-        ("fid", "fid_768", {"features": figures.INCEPTION, "layer": 768}, 1),
+        ("fid", "fid_768", {"features": metric_names.INCEPTION, "layer": 768}, 1),
         ("kid", "kd_classifier", CLASSIFIER, 1),
         ("is", "is_classifier", CLASSIFIER, -1),
         ("prdc", "precision", CLASSIFIER, -1),

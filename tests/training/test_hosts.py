@@ -12,9 +12,9 @@ def start_both(run_dir, steps):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         coordinator = f"localhost:{free.getsockname()[1]}"
-    several = ["--parallel", "shard_map", "--coordinator", coordinator, "--processes", 2]
+    several = ["--parallel", "shard_map", "--coordinator", coordinator, "--num-processes", 2]
     flags = ["--steps", steps, "--run-dir", run_dir, "--checkpoint-every", 1000, *TINY, *several]
-    return [programs.start(*flags, "--process", i, JAX_NUM_CPU_DEVICES="2") for i in range(2)]
+    return [programs.start(*flags, "--process-id", i, JAX_NUM_CPU_DEVICES="2") for i in range(2)]
 
 
 def test_a_signal_at_one_stops_all_at_the_same_step_and_one_process_goes_on(tmp_path, capsys):

@@ -8,7 +8,7 @@ from jaxgan.training.options import RunOptions
 def test_the_defaults_are_valid():
     RunOptions().check()
     RunOptions(evaluate_every=10, metrics=("fid",), features="classifier", evaluate_count=2, profile=3).check()
-    RunOptions(coordinator="auto", processes=2, process=0).check()
+    RunOptions(coordinator="auto", num_processes=2, process_id=0).check()
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ def test_the_defaults_are_valid():
         ({"evaluate_every": 1, "evaluate_count": 1}, "`evaluate_count` must be at least 2, got 1."),
         ({"profile": -1}, "`profile` must be at least 0, got -1."),
         ({"run_dir": ""}, "`run_dir` must not be empty"),
-        ({"process": 0}, "`processes` and `process` need `coordinator`"),
-        ({"processes": 2}, "`processes` and `process` need `coordinator`"),
+        ({"process_id": 0}, "`num_processes` and `process_id` need `coordinator`"),
+        ({"num_processes": 2}, "`num_processes` and `process_id` need `coordinator`"),
     ],
 )
 def test_what_is_wrong_is_named(options, message):

@@ -15,7 +15,7 @@ import pytest
 from helpers import programs
 
 from experiments import dcgan
-from jaxgan.experiment.config import RENAMED, format_setting, read_settings, rename_settings
+from jaxgan.experiment.settings_file import RENAMED, format_setting, read_settings, rename_settings
 
 # The defaults of every experiment, written by the version before settings were renamed.
 OLDER = json.loads(Path(__file__).with_name("older_settings.json").read_text())

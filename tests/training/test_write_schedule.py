@@ -3,7 +3,7 @@
 import pytest
 
 from jaxgan.training.options import RunOptions
-from jaxgan.training.schedule import MAX_CALL_SECONDS, METRICS_EVERY, Due, Schedule
+from jaxgan.training.write_schedule import MAX_CALL_SECONDS, METRICS_EVERY, Due, Schedule
 
 FAST = 1e-9  # seconds per step
 

@@ -12,7 +12,7 @@ from jaxgan.data import Arrays
 from jaxgan.experiment import Display, Experiment, Sampling
 from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.runs import PopulationRun, SingleRun
-from jaxgan.training.sample_writer import GRID_IMAGES, SampleWriter, signature
+from jaxgan.training.sample_grids import GRID_IMAGES, SampleWriter, signature
 
 IMAGES = Arrays(games.images(16))  # 8 x 8
 

@@ -9,7 +9,7 @@ from helpers import games
 
 from experiments import gan
 from jaxgan import Game, parallel
-from jaxgan.core.protocol import GameLike, GameWrapper, find_wrapper, require_game
+from jaxgan.core.wrappers import GameLike, GameWrapper, find_wrapper, require_game
 from jaxgan.data import normalize
 from jaxgan.games.population import Population, member
 from jaxgan.monitoring.probe import Probe

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jaxgan.evaluation import figure_name, figures, format_result, with_current_names
+from jaxgan.evaluation import figure_name, format_result, metric_names, with_current_names
 
-INCEPTION = {"features": figures.INCEPTION, "layer": 2048}
+INCEPTION = {"features": metric_names.INCEPTION, "layer": 2048}
 CLASSIFIER = {"features": "classifier", "trained_on": "digits", "accuracy": 0.98765}
 
 

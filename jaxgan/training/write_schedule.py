@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxgan.core.protocol import GameLike
+from jaxgan.core.wrappers import GameLike
 from jaxgan.training.options import RunOptions
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
