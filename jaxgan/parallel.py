@@ -85,17 +85,17 @@ class Step:
         return jax.ShapeDtypeStruct(self._device_shape(x.shape), jax.dtypes.canonicalize_dtype(x.dtype))
 
 
-def initialize(coordinator: str | None = None, processes: int | None = None, process: int | None = None):
+def initialize(coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None):
     """Join this process to the others of a run on several hosts. Call it before JAX is used.
 
     Without arguments, JAX asks the cluster (Cloud TPU, SLURM, Open MPI, Kubernetes).
 
     Args:
       coordinator: "host:port" of process 0, which all processes can reach.
-      processes: the number of processes.
-      process: the number of this process, from 0.
+      num_processes: the number of processes.
+      process_id: the number of this process, from 0.
     """
-    jax.distributed.initialize(coordinator, processes, process)
+    jax.distributed.initialize(coordinator, num_processes, process_id)
 
 
 def devices(count: int | None = None) -> list[Device]:

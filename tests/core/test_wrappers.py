@@ -65,7 +65,7 @@ def test_an_experiment_of_a_wrapper_is_sampled_and_probed():
     wrapped = dataclasses.replace(plain, game=Repeat(plain.game))
     state = jax.jit(wrapped.game.init)(jax.random.key(0))
     state, _ = jax.jit(wrapped.game.step)(state, normalize(plain.source.read(np.arange(8))))
-    z = plain.draw(0, np.arange(3))
+    z = plain.draw_latents(0, np.arange(3))
     np.testing.assert_array_equal(wrapped.sampler()(state, z), plain.sampler()(state, z))
     assert sorted(wrapped.variables(state)) == ["g"]
     found = {name: float(x) for name, x in Probe(wrapped, 0)(state).items()}
