@@ -34,17 +34,17 @@ class Export:
         experiment, state, member, config = restored
         variables, settings = experiment.variables(state), dataclasses.asdict(config)
         translates, as_parameters = bool(experiment.translations), out.suffix == ".safetensors"
-        card = model_card.card(
+        card = model_card.make_card(
             experiment,
             name=program.name,
             about=program.description,
             config=settings,
             step=int(state.step),
             variables=variables,
-            load=model_card.of_parameters(program.name, out.name, translates)
+            usage=model_card.parameters_usage(program.name, out.name, translates)
             if as_parameters
-            else model_card.of_artefact(out.name, translates),
-            whose=member,
+            else model_card.export_usage(out.name, translates),
+            member=member,
             evaluation=_read_evaluation(self.checkpoint.path(program) / "evaluation.json"),
         )
         metadata = {
@@ -66,9 +66,9 @@ class Export:
 
 def _write_parameters(restored: Restored, variables: Any, out: Path, metadata: dict[str, Any], card: str) -> str:
     """Write the parameters, and the card beside them; what was written, in words."""
-    model_card.check_beside(out)
+    model_card.check_card_path(out)
     parameter_file.write(out, restored.experiment, variables, metadata)
-    beside = model_card.write_beside(out, card)
+    beside = model_card.write_card(out, card)
     return f"{out}: the parameters of step {metadata['step']}, {_megabytes(out)}; their card: {beside}"
 
 

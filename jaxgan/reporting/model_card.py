@@ -1,7 +1,7 @@
-"""The model card of a run's networks: what they are, what they were made of, how good they are, what they are not for.
+"""Model cards: what networks are, what they were trained on, how good they are, and what they are not for.
 
-Mitchell et al. 2019, Model Cards for Model Reporting (1810.03993), as Markdown. It says what the run itself knows, and
-where it does not know, it says that.
+Mitchell et al. 2019, Model Cards for Model Reporting (1810.03993), as Markdown. A card says what the run knows, and
+where the run does not know, it says that.
 """
 
 import json
@@ -41,7 +41,7 @@ LIMITS = (
 )
 
 
-def card(
+def make_card(
     experiment: Experiment,
     *,
     name: str,
@@ -49,46 +49,30 @@ def card(
     config: Mapping[str, Any],
     step: int,
     variables: Mapping[str, Any],
-    load: str,
-    whose: str = "",
+    usage: str,
+    member: str = "",
     evaluation: Mapping[str, Any] | None = None,
 ) -> str:
-    """The card, Markdown.
+    """The model card, Markdown.
 
     Args:
-      experiment: whose networks they are.
-      name: the experiment's.
-      about: its module's docstring: the first line, and what follows "Paper", are told.
+      experiment: the experiment whose networks they are.
+      name: the experiment's name.
+      about: its module's docstring, whose first line and "Paper" are quoted.
       config: its settings.
-      step: of training.
-      variables: the networks', as ``Experiment.variables`` gives them.
-      load: how the file is used, Markdown.
-      whose: of a population, which member.
-      evaluation: figures and their protocol, as ``evaluate.evaluate`` gives them, of any step; None if there are none.
+      step: the step of training.
+      variables: the networks' variables, as ``Experiment.variables`` gives them.
+      usage: how the file is used, Markdown: ``parameters_usage`` or ``export_usage``.
+      member: of a population, the member's name.
+      evaluation: figures and their protocol, as ``quality.evaluate`` gives them, of any step; None if there are none.
     """
-    counts = {net: sum(x.size for x in jax.tree.leaves(own["params"])) for net, own in variables.items()}
-    given = ("an image", "made of images") if experiment.inputs is not None else ("random latents", "drawn of latents")
-    paper = re.search(r"^Paper\s+(.*?)(?=^\S|\Z)", about, re.MULTILINE | re.DOTALL)
     sections = {
-        "Model details": _listed(
-            {
-                "What it is": about.strip().partition("\n")[0],
-                "Paper": " ".join(paper[1].split()) if paper else "none is named",
-                "Made by": f"jaxgan {__version__}, `python -m experiments.{name}`, step {step}"
-                + (f", {whose}" if whose else ""),
-                "Networks": ", ".join(f"`{net}` of {count:,} parameters" for net, count in counts.items()),
-                "Which parameters": _averaged(experiment, variables),
-                "Takes": given[0],
-                "Gives": f"{' x '.join(map(str, experiment.source.shape))}, numbers in [-1, 1]"
-                + (f"; classes: {', '.join(experiment.sampling.classes)}" if experiment.sampling.classes else "")
-                + ("; images of other sizes too" if experiment.translations else ""),
-            }
-        ),
-        "How to use it": load,
+        "Model details": _list_items(_details(experiment, name, about, step, variables, member)),
+        "How to use it": usage,
         "Intended use": INTENDED,
         "What it is not for": MISUSE,
         "Training data": _data(experiment, config),
-        "Evaluation": _figures(evaluation, step, whose),
+        "Evaluation": _figures(evaluation, step, member),
         "Limits": LIMITS,
         "Settings": "```json\n" + json.dumps(dict(config), indent=2) + "\n```",
     }
@@ -96,35 +80,56 @@ def card(
     return f"{BEGINS}{name}, step {step}\n\n" + "\n\n".join(parts) + "\n"
 
 
-def write_beside(path: Path, text: str) -> Path:
-    """Write a card beside a file, under its name with ``.md``, in the place of an older card.
+def write_card(path: Path, card: str) -> Path:
+    """Write a card beside a file, under the file's name with ``.md``, in the place of an older card.
+
+    Returns:
+      The card's path.
 
     Raises:
       ValueError: something else is there.
       OSError: it cannot be written.
     """
-    beside = path.with_suffix(".md")
-    check_beside(path)
-    beside.write_text(text, encoding="utf-8")
-    return beside
+    check_card_path(path)
+    written = path.with_suffix(".md")
+    written.write_text(card, encoding="utf-8")
+    return written
 
 
-def check_beside(path: Path) -> None:
-    """``ValueError`` if a card beside this file would take the place of something else."""
-    beside = path.with_suffix(".md")
-    if beside.exists() and not beside.read_bytes().startswith(BEGINS.encode()):
-        raise ValueError(f"--out {path}: its card would take the place of {beside}, which is none; name another")
+def check_card_path(path: Path) -> None:
+    """Check that a card beside this file takes the place of nothing but a card; raises ``ValueError`` if not."""
+    card = path.with_suffix(".md")
+    if card.exists() and not card.read_bytes().startswith(BEGINS.encode()):
+        raise ValueError(f"`out` {path}: its model card would replace {card}, which is no model card; name another.")
 
 
-def _listed(told: Mapping[str, str]) -> str:
-    return "\n".join(f"- {name}: {text}" for name, text in told.items())
+def _details(
+    experiment: Experiment, name: str, about: str, step: int, variables: Mapping[str, Any], member: str
+) -> dict[str, str]:
+    counts = {net: sum(x.size for x in jax.tree.leaves(own["params"])) for net, own in variables.items()}
+    paper = re.search(r"^Paper\s+(.*?)(?=^\S|\Z)", about, re.MULTILINE | re.DOTALL)
+    made_by = f"jaxgan {__version__}, `python -m experiments.{name}`, step {step}"
+    if member:
+        made_by += f", {member}"
+    gives = f"{' x '.join(map(str, experiment.source.shape))}, numbers in [-1, 1]"
+    if experiment.sampling.classes:
+        gives += f"; classes: {', '.join(experiment.sampling.classes)}"
+    if experiment.translations:
+        gives += "; images of other sizes too"
+    averaged = [f"`{net}`" for net in variables if net in experiment.game.unwrapped.ema]
+    return {
+        "What it is": about.strip().partition("\n")[0],
+        "Paper": " ".join(paper[1].split()) if paper else "none is named",
+        "Made by": made_by,
+        "Networks": ", ".join(f"`{net}` of {count:,} parameters" for net, count in counts.items()),
+        "Which parameters": f"a moving average over training of {', '.join(averaged)}" if averaged else "the newest",
+        "Takes": "random latents" if experiment.inputs is None else "an image",
+        "Gives": gives,
+    }
 
 
-def _averaged(experiment: Experiment, variables: Mapping[str, Any]) -> str:
-    averaged = [net for net in variables if net in experiment.game.unwrapped.ema]
-    return (
-        f"a moving average over training of {', '.join(f'`{net}`' for net in averaged)}" if averaged else "the newest"
-    )
+def _list_items(items: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {text}" for name, text in items.items())
 
 
 def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
@@ -132,19 +137,21 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
     if isinstance(source, Unpaired):
         names = [part.name.removesuffix(" train") for part in (source.inputs, source.images)]
     else:
-        names = [config["data"], *filter(None, [config.get("data_a")])]
+        names = [config["data"]]
+        if config.get("data_a"):
+            names.append(config["data_a"])
     shape = " x ".join(map(str, source.shape))
     origins = {f"`{name}`": describe_origin(name) for name in names}
-    return f"{len(source):,} examples of {shape} of {source.name}.\n\n{_listed(origins)}"
+    return f"{len(source):,} examples of {shape} of {source.name}.\n\n{_list_items(origins)}"
 
 
-def _figures(evaluation: Mapping[str, Any] | None, step: int, whose: str) -> str:
-    """A table of the figures, and their protocol; those of another step or member are not this model's."""
+def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> str:
+    """A table of the figures and their protocol, if they are of this step and this member."""
     if evaluation is None:
         return "None: this run was not evaluated. `evaluate` measures it, and the next export tells the figures."
     try:
         samples = evaluation["protocol"]["samples"]
-        if samples["step"] != step or not str(samples["name"]).endswith(whose):
+        if samples["step"] != step or not str(samples["name"]).endswith(member):
             of = f"{samples['name']}, step {samples['step']}"
             return f"None of these parameters: the run's evaluation is of {of}."
         current = with_current_names(evaluation)
@@ -156,8 +163,14 @@ def _figures(evaluation: Mapping[str, Any] | None, step: int, whose: str) -> str
     return f"{table}\n\nTheir protocol:\n\n```json\n{json.dumps(evaluation['protocol'], indent=2)}\n```"
 
 
-def of_parameters(name: str, file: str, translates: bool) -> str:
-    """How parameters in a ``.safetensors`` file are used, Markdown."""
+def parameters_usage(name: str, file: str, translates: bool) -> str:
+    """How a ``.safetensors`` file of parameters is used, Markdown.
+
+    Args:
+      name: the experiment's name.
+      file: the file's name.
+      translates: whether the experiment makes images of images.
+    """
     command = "translate --images photos/ --out made/" if translates else "sample --out grid.png"
     return textwrap.dedent(f"""\
         ```sh
@@ -169,8 +182,13 @@ def of_parameters(name: str, file: str, translates: bool) -> str:
         [height, width, in, out]. The settings are in the metadata. Nothing in the file runs.""")
 
 
-def of_artefact(file: str, translates: bool) -> str:
-    """How an exported artefact is used, Markdown."""
+def export_usage(file: str, translates: bool) -> str:
+    """How a ``.jaxgan`` file of compiled functions is used, Markdown.
+
+    Args:
+      file: the file's name.
+      translates: whether it makes images of images.
+    """
     command = f"translate {file} photos/ --out made/" if translates else f"sample {file} --out grid.png"
     return textwrap.dedent(f"""\
         ```sh

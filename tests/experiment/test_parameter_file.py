@@ -99,7 +99,7 @@ def test_the_card(shared, tmp_path, capsys):
 def test_a_card_takes_nothings_place(shared, tmp_path, capsys):
     (tmp_path / "README.md").write_text("# Mine")
     code, told = run(capsys, "export", "--run-dir", shared / "run", "--out", tmp_path / "README.safetensors")
-    assert code == 2 and "its card would take the place of" in told
+    assert code == 2 and "its model card would replace" in told
     assert (tmp_path / "README.md").read_text() == "# Mine" and not (tmp_path / "README.safetensors").exists()
 
 

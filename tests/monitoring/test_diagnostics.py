@@ -7,7 +7,7 @@ import pytest
 from helpers import programs, sabotages
 
 from jaxgan.monitoring import diagnostics
-from jaxgan.monitoring.diagnostics import REMEDIES, WINDOW, TrainingMonitor, diagnose, remedy
+from jaxgan.monitoring.diagnostics import REMEDIES, WINDOW, TrainingMonitor, Verdict, describe, diagnose, remedy
 from jaxgan.reporting import report
 from jaxgan.training import write_schedule
 
@@ -45,6 +45,14 @@ def test_what_is_said(name):
     for verdict in found:
         assert any(digit.isdigit() for digit in verdict.evidence) and "{" not in remedy(verdict)
     assert {name.partition(" of ")[0] for name in ILL} == set(REMEDIES)
+
+
+def test_a_verdict_in_words():
+    verdict = Verdict("divergence", "d", "its gradient is 5,000 times that at the start")
+    assert describe(verdict, "member 1 d") == "divergence of member 1 d: its gradient is 5,000 times that at the start"
+    assert describe(verdict) == "divergence: its gradient is 5,000 times that at the start"
+    assert remedy(verdict).startswith("lower the learning rate of d; ")
+    assert "lower the learning rate of the generator" in remedy(verdict._replace(whose=""))
 
 
 def test_what_passes_is_not_told():

@@ -275,6 +275,25 @@ def test_sheets_lie_with_the_grid_of_their_step(tmp_path):
     assert "sheets" in run["pictures"][0] and page(run_directory(tmp_path / "none", [row(1)])).run["sheets"] == []
 
 
+def test_a_finding_holds_from_the_first_look_to_the_last_in_a_row():
+    ill = [0, "oscillation", "", "by 200%", "lower the rates"]
+    other = [1, "divergence", "d", "by 30%", "clip"]
+    looks = [[], [ill], [ill, other], [], [[*ill[:3], "by 150%", ill[4]]]]
+    rows = [{"step": 50 * i, "verdicts": verdicts} for i, verdicts in enumerate(looks, 1)]
+    assert report.summarize_diagnosis([], False) is None
+    summary = report.summarize_diagnosis(rows, True)
+    assert summary is not None and summary["step"] == 250 and not summary["judged"]
+    shown = [(x["title"], x["from"], x["to"], x["now"], x["evidence"], x["mend"]) for x in summary["found"]]
+    assert shown == [
+        ("oscillation of member 0", 100, 150, False, "by 200%", "lower the rates"),
+        ("divergence of member 1 d", 150, 150, False, "by 30%", "clip"),
+        ("oscillation of member 0", 250, 250, True, "by 150%", "lower the rates"),
+    ]
+    single = report.summarize_diagnosis([{"step": 700, "verdicts": [ill, other]}, {"step": 750}], False)
+    assert single is not None and single["judged"]
+    assert [x["title"] for x in single["found"]] == ["oscillation", "divergence of d"]
+
+
 def test_a_directory_without_a_run(tmp_path):
     with pytest.raises(FileNotFoundError):
         report.write(tmp_path)

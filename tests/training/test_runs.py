@@ -1,15 +1,19 @@
 """Populations as a user runs them: what is written, how they resume, what is drawn from them, what is refused."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
+import jax
 import numpy as np
 import pytest
-from helpers import programs
+from helpers import games, programs
 
 from experiments import gan
 from jaxgan.training import steps as stepping
-from jaxgan.training.runs import list_member_settings
+from jaxgan.training.runs import PopulationRun, SingleRun, TrainingRun, list_member_settings, make_run
 
 TINY = [*programs.tiny("gan"), "--checkpoint-every", "4", "--devices", "2"]
 
@@ -175,3 +179,96 @@ def test_what_cannot_be(arguments, told, tmp_path, capsys):
     code, text = run(capsys, "train", "--steps", 4, "--run-dir", tmp_path / "x", *programs.tiny("gan"), *arguments)
     assert code == 2 and told in text, text
     assert not (tmp_path / "x" / "metrics.jsonl").exists()
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """A single game, and a population of three."""
+    experiment, config = games.points_experiment(), gan.Config(seed=4)
+    seeds = [{"seed": seed} for seed in (4, 5, 6)]
+    return SingleRun(experiment, config), PopulationRun(experiment, config, lambda *_: experiment, seeds)
+
+
+def test_settings_say_what_is_trained():
+    """Held-out examples are taken from those that are trained on."""
+    config = gan.Config.tiny(num_held_out=32)
+    experiment = gan.build(config)
+    single = make_run(config, experiment, gan.build)
+    assert isinstance(single, SingleRun) and not single.is_population and single.member_settings == []
+    assert len(single.experiment.source) == len(experiment.source) - 32 and len(single.experiment.held_out) == 32
+    several = make_run(gan.Config.tiny(sweep=("learning_rate=1e-4,2e-4",)), experiment, gan.build)
+    assert isinstance(several, PopulationRun) and several.is_population
+    assert isinstance(single, TrainingRun) and isinstance(several, TrainingRun)
+    assert not isinstance(several, SingleRun)
+
+
+def test_members_are_named_and_seeded(runs):
+    single, several = runs
+    assert single.seeds == (4,) and single.member_name(0) == ""
+    assert several.seeds == (4, 5, 6) and several.member_name(2) == "member 2 (seed 6)"
+
+
+def test_states_of_members_are_those_of_their_own_runs(runs):
+    single, several = runs
+    (alone,), states = single.member_states(single.init(single.keys)), several.member_states(several.init(several.keys))
+    assert len(states) == 3
+    jax.tree.map(np.testing.assert_array_equal, alone.params, states[0].params)
+    # A probe takes one state, or that of the whole population.
+    assert jax.tree.leaves(single.probe_state(alone).params)[0].shape == jax.tree.leaves(alone.params)[0].shape
+    whole = several.init(several.keys)
+    assert several.probe_state(whole) is whole
+
+
+def test_batches_of_members_lie_side_by_side(runs):
+    single, several = runs
+    batches = [np.full((8, 2), i) for i in range(3)]
+    assert single.join_batches(batches[:1]) is batches[0]
+    joined = several.join_batches([{"image": batch} for batch in batches])["image"]
+    assert joined.shape == (8, 3, 2) and (joined[:, 1] == 1).all()
+
+
+def test_devices_share_a_batch_or_the_members(runs):
+    single, several = runs
+    assert len(single.devices(2)) == 2 and len(several.devices(None)) == 3  # of eight
+    single.check_batch_size(16, single.devices(8))
+    several.check_batch_size(7, several.devices(None))  # each member's is on one device
+    with pytest.raises(
+        ValueError, match="`batch_size` must be divisible by the number of devices, 8, got 12; use 8 or 16"
+    ):
+        single.check_batch_size(12, single.devices(8))
+    with pytest.raises(ValueError, match="`devices` must share 3 members evenly, got 2; use 1"):
+        several.devices(2)
+
+
+@pytest.mark.parametrize("method", ["pmap", "shard_map"])
+def test_a_step_takes_what_place_and_join_batches_give(runs, method):
+    losses = []
+    for run in runs:
+        devices = run.devices(None)[:3]
+        state = run.place(run.init(run.keys), devices, method)
+        batch = run.join_batches([{"image": games.points(12)}] * len(run.seeds))
+        state, metrics = run.compile_step(0, devices, method)(state, batch)
+        losses.append(np.ravel(metrics["d/loss"]))
+    assert len(losses[0]) == 1 and len(losses[1]) == 3
+    np.testing.assert_allclose(losses[0][0], losses[1][0], rtol=1e-5)
+
+
+CORES = """
+import jax
+from experiments import gan
+from jaxgan.training.runs import use_cores
+use_cores(gan.Config(population={population}))
+print(len(jax.devices()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("population", "environment", "devices"),
+    [(2, {}, None), (1, {}, 1), (2, {"JAX_NUM_CPU_DEVICES": "3"}, 3)],
+)
+def test_a_population_has_a_cpu_device_for_each_core(population, environment, devices):
+    """Unless the user says how many."""
+    own = {name: x for name, x in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
+    command = [sys.executable, "-c", CORES.format(population=population)]
+    done = subprocess.run(command, cwd=programs.ROOT, env=own | environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == (len(os.sched_getaffinity(0)) if devices is None else devices)

@@ -73,6 +73,20 @@ def test_each_game_is_traced_once(kind, population, form, count, monkeypatch):
     assert traced == [warm, usual] and int(np.ravel(jax.device_get(state.step))[0]) == 6
 
 
+def test_a_call_takes_fewer_steps_where_batches_are_read_and_large(monkeypatch):
+    """They wait for each other in memory; numbers of rows are small."""
+    images = Arrays(np.zeros((8, 32, 32, 3), np.float32))  # 12 kB each
+    experiment = Experiment(game_of(images), images, Sampling(lambda keys: keys, lambda nets, z: z))
+    config = gan.Config(steps=6, batch_size=8)
+    usual = Steps(SingleRun(experiment, config), config, jax.devices()[:1], "pmap").max_steps_per_call
+    assert usual == stepping.MAX_STEPS_PER_CALL
+    monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
+    step_bytes = 8 * 32 * 32 * 3 * 4 * 2  # two turns of the discriminator
+    for ahead, steps in ((3.5 * step_bytes, 3), (0.5 * step_bytes, 1), (100 * step_bytes, usual)):
+        monkeypatch.setattr(stepping, "AHEAD_BYTES", int(ahead))
+        assert Steps(SingleRun(experiment, config), config, jax.devices()[:1], "pmap").max_steps_per_call == steps
+
+
 def test_what_is_wrong_with_a_later_game_is_met_before_anything_is_written(tmp_path, capsys, monkeypatch):
 
     build = gan.build

@@ -1,0 +1,93 @@
+"""Several runs on one page, from run directories made by hand."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan.reporting import comparison
+
+
+def make_run(path, losses, pictures=(), config=None, evaluations=(), experiment="gan"):
+    (path / "samples").mkdir(parents=True)
+    record = {"experiment": experiment, "config": {"data": "digits", **(config or {})}, "versions": {"jaxgan": "0.1.0"}}
+    (path / "config.json").write_text(json.dumps(record))
+    rows = [{"step": step, "d/loss": x, "d/accuracy_real": 0.5} for step, x in enumerate(losses, 1)]
+    (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (path / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in evaluations))
+    for step, grey in pictures:
+        Image.fromarray(np.full((4, 4), grey, np.uint8)).save(path / "samples" / f"step_{step:07}.png")
+    return path
+
+
+def contents(file):
+    return json.loads(re.search(r'id="run">(.*?)</script>', file.read_text())[1])  # pyright: ignore
+
+
+@pytest.fixture
+def page(tmp_path):
+    evaluations = [{"step": 1, "fid": 5.0}, {"step": 2, "fid": 4.0}]
+    first = make_run(tmp_path / "first", [1.0, 2.0], [(0, 1), (10, 2)], {"seed": 0, "beta": 0.5}, evaluations)
+    second = make_run(tmp_path / "second", [-3.0, -3.0, -3.0], [(5, 3)], {"seed": 1})
+    out = tmp_path / "new" / "page.html"
+    assert comparison.write([first, second], out) == out
+    return contents(out)
+
+
+def test_settings_that_differ_are_in_the_table_and_others_beneath(page):
+    table = page["members"]
+    assert table["head"] == ["run", "seed", "beta", "fid", "d/loss", "d/accuracy_real"]
+    assert table["rows"] == [
+        ["first", "0", "0.5", "4", "1.5", "0.5"],
+        ["second", "1", "", "", "\u22123", "0.5"],
+    ]
+    assert page["settings"] == [["experiment", "gan"], ["data", "digits"]]
+    assert page["maker"] == "jaxgan 0.1.0, experiment gan" and page["steps"] == {"done": 3, "wanted": None}
+    assert page["experiment"] == "2 runs" and page["facts"] == ["first", "second"]
+
+
+def test_a_chart_has_a_line_for_each_run(page):
+    charts = page["charts"]
+    assert [chart["title"] for chart in charts] == ["Fr\u00e9chet distance", "Accuracy real", "Loss"]
+    labels = [[line["label"] for line in chart["lines"]] for chart in charts]
+    assert labels == [["first"], ["first", "second"], ["first", "second"]]
+    loss = charts[-1]
+    assert loss["player"] == "d" and [line["curve"] for line in loss["lines"]] == ["0:d/loss", "1:d/loss"]
+    assert page["curves"]["1:d/loss"]["mean"] == [-3.0] * 3
+    assert charts[1]["kind"] == "share" and charts[1]["mark"]["at"] == 0.5 and charts[0]["player"] == ""
+
+
+def test_pictures_of_both_runs_at_each_step(page):
+    """The newest of each run up to the step; before a run's first, its first."""
+    first, second, third = page["pictures"]
+    assert [picture["step"] for picture in page["pictures"]] == [0, 5, 10]
+    assert first["sheets"]["run_1"] == second["sheets"]["run_1"] == third["sheets"]["run_1"]
+    assert first["sheets"]["run_0"] == second["sheets"]["run_0"] != third["sheets"]["run_0"]
+    assert third["picture"] == third["sheets"]["run_0"]
+    assert [sheet["title"] for sheet in page["sheets"]] == ["first", "second"]
+
+
+def test_runs_of_one_name_are_named_by_their_paths(tmp_path):
+    runs = [make_run(tmp_path / folder / "run", [1.0]) for folder in "ab"]
+    comparison.write(runs, tmp_path / "page.html")
+    assert contents(tmp_path / "page.html")["facts"] == list(map(str, runs))
+
+
+def test_settings_of_an_earlier_version_are_compared_by_todays_names(tmp_path):
+    runs = [
+        make_run(tmp_path / "old", [1.0], config={"latents": 8}),
+        make_run(tmp_path / "new", [1.0], config={"z_dim": 8}),
+    ]
+    comparison.write(runs, tmp_path / "page.html")
+    assert ["z_dim", "8"] in contents(tmp_path / "page.html")["settings"]
+
+
+def test_what_cannot_be_compared(tmp_path):
+    run = make_run(tmp_path / "run", [1.0])
+    with pytest.raises(ValueError, match="A comparison needs at least two runs, got 1"):
+        comparison.write([run], tmp_path / "page.html")
+    with pytest.raises(ValueError, match="none: no run there"):
+        comparison.write([run, tmp_path / "none"], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()

@@ -1,0 +1,100 @@
+"""Model cards, from Python; tests/experiment/test_parameter_file.py has what ``export`` writes."""
+
+import dataclasses
+import math
+
+import jax
+import pytest
+from helpers import games
+
+from jaxgan.data import Unpaired
+from jaxgan.reporting.model_card import (
+    BEGINS,
+    check_card_path,
+    export_usage,
+    make_card,
+    parameters_usage,
+    write_card,
+)
+
+ABOUT = """A toy in the plane.
+
+Paper      Goodfellow et al. 2014,
+           arXiv:1406.2661
+Data       points
+"""
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return games.points_experiment()
+
+
+def card(experiment, **more):
+    state = experiment.game.init(jax.random.key(0))
+    settings = {"data": "digits", "seed": 0}
+    how = {"name": "toy", "about": ABOUT, "config": settings, "step": 7, "usage": "USE IT", **more}
+    return make_card(experiment, variables=experiment.variables(state), **how)
+
+
+def section(text, title):
+    return text.partition(f"## {title}\n\n")[2].partition("\n\n## ")[0]
+
+
+def test_the_details(experiment):
+    text = card(experiment, member="member 2 (seed 2)")
+    assert text.startswith(f"{BEGINS}toy, step 7\n\n")
+    details = section(text, "Model details")
+    assert "- What it is: A toy in the plane.\n" in details
+    assert "- Paper: Goodfellow et al. 2014, arXiv:1406.2661\n" in details
+    assert "`python -m experiments.toy`, step 7, member 2 (seed 2)\n" in details
+    assert f"- Networks: `g` of {2 * 8 + 8 + 8 * 2 + 2} parameters\n" in details  # the generator alone
+    assert "- Which parameters: the newest\n" in details
+    assert "- Takes: random latents\n" in details and details.endswith("- Gives: 2, numbers in [-1, 1]")
+    assert section(text, "How to use it") == "USE IT"
+    assert section(text, "Training data").startswith("64 examples of 2 of ")
+    assert '"seed": 0' in section(text, "Settings")
+    assert "- Paper: none is named\n" in card(experiment, about="A toy.")
+
+
+def test_figures_of_this_step_and_member_are_shown(experiment):
+    protocol = {"samples": {"name": "toy in runs/toy, member 1", "step": 7}}
+    evaluation = {"recall": 0.25, "modes": math.inf, "protocol": protocol}
+    shown = section(card(experiment, evaluation=evaluation, member="member 1"), "Evaluation")
+    assert "| recall | 0.25 |" in shown and "modes" not in shown and '"step": 7' in shown
+    other = section(card(experiment, evaluation=evaluation, member="member 2"), "Evaluation")
+    assert other == "None of these parameters: the run's evaluation is of toy in runs/toy, member 1, step 7."
+    assert "was not evaluated" in section(card(experiment), "Evaluation")
+    assert "is damaged" in section(card(experiment, evaluation={}), "Evaluation")
+
+
+def test_unpaired_data_has_two_origins(experiment):
+    both = dataclasses.replace(experiment, source=Unpaired(experiment.source, experiment.source))
+    text = make_card(
+        both, name="toy", about=ABOUT, config={"data": "x"}, step=1, variables={"g": {"params": {}}}, usage=""
+    )
+    assert section(text, "Training data").count("\n- `") >= 1
+
+
+def test_a_card_replaces_a_card_and_nothing_else(tmp_path):
+    file = tmp_path / "toy.safetensors"
+    check_card_path(file)
+    assert write_card(file, BEGINS + "one") == tmp_path / "toy.md"
+    write_card(file, BEGINS + "two")
+    assert (tmp_path / "toy.md").read_text() == BEGINS + "two"
+    (tmp_path / "toy.md").write_text("# Mine")
+    for refuse in (lambda: check_card_path(file), lambda: write_card(file, BEGINS)):
+        with pytest.raises(ValueError, match=r"`out` .*toy.safetensors: its model card would replace .*toy.md"):
+            refuse()
+    assert (tmp_path / "toy.md").read_text() == "# Mine"
+
+
+def test_commands_that_use_a_file():
+    assert "python -m experiments.gan sample --out grid.png --parameters a.safetensors" in parameters_usage(
+        "gan", "a.safetensors", translates=False
+    )
+    assert "experiments.pix2pix translate --images photos/ --out made/ --parameters a.safetensors" in parameters_usage(
+        "pix2pix", "a.safetensors", translates=True
+    )
+    assert "jaxgan sample a.jaxgan --out grid.png" in export_usage("a.jaxgan", translates=False)
+    assert "jaxgan translate a.jaxgan photos/ --out made/" in export_usage("a.jaxgan", translates=True)

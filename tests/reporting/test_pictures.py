@@ -1,0 +1,59 @@
+"""Pictures of a run as data addresses."""
+
+import base64
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan.reporting import captions
+from jaxgan.reporting.pictures import (
+    MAX_PICTURES,
+    data_address,
+    describe_sheets,
+    read_pictures,
+    read_projections,
+    thin,
+)
+
+
+def draw(path, grey=0):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    Image.fromarray(np.full((4, 4), grey, np.uint8)).save(path)
+    return path
+
+
+def test_an_address_holds_the_file(tmp_path):
+    file = draw(tmp_path / "a.png")
+    head, _, body = data_address(file).partition(",")
+    assert head == "data:image/png;base64" and base64.b64decode(body) == file.read_bytes()
+
+
+def test_grids_and_their_sheets_by_step(tmp_path):
+    for name in ("step_0000010", "step_0000000", "step_0000010_walk", "step_0000020_walk", "step_x", "other"):
+        draw(tmp_path / f"{name}.png")
+    pictures = read_pictures(tmp_path)
+    assert [(picture["step"], list(picture["sheets"])) for picture in pictures] == [(0, []), (10, ["walk"])]
+    assert pictures[0]["picture"] == data_address(tmp_path / "step_0000000.png")
+    assert read_pictures(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("count", [0, 1, MAX_PICTURES, MAX_PICTURES + 1, 1000])
+def test_few_steps_are_kept_evenly(count):
+    steps = list(range(0, 10 * count, 10))
+    kept = thin(steps)
+    assert len(kept) == min(count, MAX_PICTURES) and kept[:1] == steps[:1] and kept[-1:] == steps[-1:]
+    assert len(set(np.diff(kept))) <= 2
+
+
+def test_sheets_are_described_once_each():
+    pictures = [{"sheets": {"walk": ""}}, {"sheets": {"mine": "", "walk": ""}}, {"sheets": {}}]
+    assert describe_sheets(pictures) == [
+        {"name": "mine", "title": "Mine", "caption": captions.OTHER_SHEET},
+        {"name": "walk", "title": "Walk", "caption": captions.SHEETS["walk"]},
+    ]
+
+
+def test_a_run_without_projections_shows_none(tmp_path):
+    """tests/editing/test_inversion.py has a run with some."""
+    assert read_projections(tmp_path / "none") == []
