@@ -1,4 +1,4 @@
-"""``jaxgan doctor``: what is here, how fast it is, and what looks wrong, with the mend."""
+"""The command ``jaxgan doctor``: versions, devices and their speed, and problems of the machine, each with its mend."""
 
 import dataclasses
 import math
@@ -20,22 +20,25 @@ from jaxgan.nn import convolution
 from jaxgan.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
+# Environment variables that slow training down.
+SLOW = {"JAX_DISABLE_JIT": "nothing is compiled", "JAX_DEBUG_NANS": "every operation is checked"}
+CONVOLUTION_SHARE = 0.1  # of a matrix product's speed; slower convolutions are reported
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What was found.
+    """The state of a machine and of its JAX.
 
     Attributes:
       versions: of packages, by name; "not installed" for one that is missing.
       platform: ``cpu``, ``gpu`` or ``tpu``.
-      devices: their kinds.
-      cores: that this process may use.
-      load: processes that wanted a core, over the last minute; None where the system does not say.
-      gpu_driver: whether a GPU's driver is here, whatever JAX sees.
-      product_gflops: of a matrix product of 2048 x 2048, float32.
-      convolution_gflops: of a 4 x 4 convolution of stride 2, as in DCGAN, float32.
-      cache: where compiled programs are kept; None if they are not.
+      devices: the kind of each.
+      cores: the number that this process may use.
+      load: the mean number of processes that wanted a core during the last minute; None where the system does not say.
+      gpu_driver: whether a GPU's driver is installed, whether or not JAX uses it.
+      product_gflops: speed of a float32 matrix product of 2048 x 2048.
+      convolution_gflops: speed of a float32 4 x 4 convolution of stride 2, as in DCGAN.
+      cache: the directory of compiled programs; None if they are not kept.
       environment: the variables that JAX and XLA read.
     """
 
@@ -51,10 +54,11 @@ class Facts:
     environment: Mapping[str, str]
 
 
-def examine() -> Facts:
-    """Find out; takes some seconds."""
+def collect_facts() -> Facts:
+    """Examine this machine, which takes some seconds."""
+    packages = {package: _version(package) for package in PACKAGES}
     return Facts(
-        versions={"jaxgan": __version__, "python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
+        versions={"jaxgan": __version__, "python": platform.python_version(), **packages},
         platform=jax.default_backend(),
         devices=tuple(device.device_kind for device in jax.devices()),
         cores=system.cores(),
@@ -67,67 +71,86 @@ def examine() -> Facts:
     )
 
 
-def complaints(facts: Facts) -> list[str]:
-    """What looks wrong, each with the mend."""
-    told, environment = [], facts.environment
-    for package, version in facts.versions.items():
-        if version == "not installed":
-            told.append(f"{package} is not installed: pip install {package}")
-    jax_version, jaxlib = (facts.versions.get(p, "").split(".")[:2] for p in ("jax", "jaxlib"))
-    if jax_version != jaxlib:
-        told.append("jax and jaxlib are of different releases: pip install --upgrade jax jaxlib")
+def find_problems(facts: Facts) -> list[str]:
+    """What is wrong, each in a line with its mend; empty if all is well."""
+    problems = [*_problems_of_packages(facts), *_problems_of_environment(facts)]
     if facts.platform == "cpu" and facts.gpu_driver:
-        mend = "unset JAX_PLATFORMS" if "cpu" in environment.get("JAX_PLATFORMS", "") else "pip install 'jaxgan[cuda]'"
-        told.append(f"a GPU's driver is here, and JAX runs on the CPU: {mend}")
+        on_purpose = "cpu" in facts.environment.get("JAX_PLATFORMS", "")
+        mend = "unset JAX_PLATFORMS" if on_purpose else "pip install 'jaxgan[cuda]'"
+        problems.append(f"a GPU's driver is installed, but JAX runs on the CPU: {mend}")
     if facts.platform == "cpu" and len(facts.devices) > facts.cores:
-        told.append(
+        problems.append(
             f"{len(facts.devices)} virtual CPU devices share {facts.cores} cores, which is for tests: "
             "unset JAX_NUM_CPU_DEVICES to train"
         )
-    if "xla_force_host_platform_device_count" in environment.get("XLA_FLAGS", ""):
-        told.append("XLA_FLAGS asks for CPU devices; JAX_NUM_CPU_DEVICES overrides it without a word: use that alone")
-    slow = {"JAX_DISABLE_JIT": "nothing is compiled", "JAX_DEBUG_NANS": "every operation is checked"}
-    for name, why in slow.items():
-        if environment.get(name, "").lower() in ("1", "true"):
-            told.append(f"{name} is set, and {why}: unset it to train")
-    if environment.get("JAX_ENABLE_X64", "").lower() in ("1", "true"):
-        told.append("JAX_ENABLE_X64 is set: what is made in 64 bits takes twice the time and memory: unset it")
     if facts.load is not None and facts.load > facts.cores + 0.5:
-        told.append(
-            f"{facts.load:.1f} processes want {facts.cores} cores: what is timed now is too slow; wait, or stop them"
+        problems.append(
+            f"{facts.load:.1f} processes want {facts.cores} cores, so times measured now are too long: "
+            "wait for them, or stop them"
         )
-    if facts.convolution_gflops < 0.1 * facts.product_gflops:
-        told.append(
+    if facts.convolution_gflops < CONVOLUTION_SHARE * facts.product_gflops:
+        problems.append(
             f"a convolution reaches {facts.convolution_gflops / facts.product_gflops:.0%} of a matrix product's speed: "
-            "python -m experiments.benchmarks.convolution times its forms; please report what it prints"
+            "please report the times that python -m experiments.benchmarks.convolution prints"
         )
     if facts.cache is None:
-        told.append(
-            "compiled programs are not kept, so every start compiles anew: "
+        problems.append(
+            "compiled programs are not kept, so every start compiles them again: "
             f"make {cache.compilation_directory()} writable, or name another place with JAX_COMPILATION_CACHE_DIR"
         )
-    return told
+    return problems
+
+
+def _problems_of_packages(facts: Facts) -> list[str]:
+    problems = [
+        f"{package} is not installed: pip install {package}"
+        for package, version in facts.versions.items()
+        if version == "not installed"
+    ]
+    jax_release, jaxlib_release = (facts.versions.get(p, "").split(".")[:2] for p in ("jax", "jaxlib"))
+    if jax_release != jaxlib_release:
+        problems.append("jax and jaxlib are of different releases: pip install --upgrade jax jaxlib")
+    return problems
+
+
+def _problems_of_environment(facts: Facts) -> list[str]:
+    environment, problems = facts.environment, []
+    if "xla_force_host_platform_device_count" in environment.get("XLA_FLAGS", ""):
+        problems.append("XLA_FLAGS asks for CPU devices, but JAX_NUM_CPU_DEVICES overrides it silently: use that alone")
+    for name, effect in SLOW.items():
+        if _is_on(environment, name):
+            problems.append(f"{name} is set, so {effect}: unset it to train")
+    if _is_on(environment, "JAX_ENABLE_X64"):
+        problems.append("JAX_ENABLE_X64 is set, and 64-bit arrays take twice the time and memory: unset it")
+    return problems
+
+
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    return environment.get(name, "").lower() in ("1", "true")
 
 
 def main() -> int:
-    """Print all of it; 1 if something looks wrong."""
+    """Print the facts and the problems; the exit code, 1 if there are problems."""
     console = Console(highlight=False, soft_wrap=True)
-    facts = examine()
+    facts = collect_facts()
     console.print("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
     load = "" if facts.load is None else f", load {facts.load:.1f}"
     console.print(f"devices     {system.hardware()} ({facts.platform}), {facts.cores} cores{load}")
     console.print(f"product     {facts.product_gflops:,.0f} GFLOP/s, float32, 2048 x 2048")
     console.print(f"convolution {facts.convolution_gflops:,.0f} GFLOP/s, float32, 4 x 4, stride 2, 64 to 128 features")
-    kept = sum(1 for path in facts.cache.iterdir() if path.is_file()) if facts.cache and facts.cache.exists() else 0
-    console.print(f"compiled    {kept} files in {facts.cache}" if facts.cache else "compiled    not kept")
+    if facts.cache:
+        files = sum(1 for path in facts.cache.iterdir() if path.is_file()) if facts.cache.exists() else 0
+        console.print(f"compiled    {files} files in {facts.cache}")
+    else:
+        console.print("compiled    not kept")
     for name, value in sorted(facts.environment.items()):
         console.print(f"            {name}={value}", markup=False)
-    wrong = complaints(facts)
-    for complaint in wrong:
-        console.print(f"wrong       {complaint}", markup=False)
-    if not wrong:
+    problems = find_problems(facts)
+    for problem in problems:
+        console.print(f"wrong       {problem}", markup=False)
+    if not problems:
         console.print("all is well")
-    return 1 if wrong else 0
+    return 1 if problems else 0
 
 
 def _version(package: str) -> str:
@@ -138,21 +161,21 @@ def _version(package: str) -> str:
 
 
 def product_gflops(size: int = 2048) -> float:
-    """What a product of square matrices, float32, reaches here, in GFLOP/s."""
-    return _reached(lambda a: a @ a, (jnp.ones((size, size)),), 2 * size**3)
+    """The speed of a float32 product of square matrices on this machine, in GFLOP/s."""
+    return _measure_gflops(lambda a: a @ a, (jnp.ones((size, size)),), 2 * size**3)
 
 
 def convolution_gflops(shape: tuple[int, ...], kernel: int, stride: int, features: int) -> float:
-    """What ``convolution.conv`` of images of this shape, [B, *space, C], float32, reaches here, in GFLOP/s."""
+    """The speed of ``convolution.conv`` for float32 images of this shape, [B, *space, C], in GFLOP/s."""
     batch, *space, channels = shape
     g = convolution.same(tuple(space), (kernel,) * len(space), stride)
     x, w = jnp.ones(shape), jnp.ones((*g.kernel, channels, features))
-    count = 2 * batch * math.prod(g.small) * math.prod(g.kernel) * channels * features
-    return _reached(lambda x, w: convolution.conv(g, x, w), (x, w), count)
+    flops = 2 * batch * math.prod(g.small) * math.prod(g.kernel) * channels * features
+    return _measure_gflops(lambda x, w: convolution.conv(g, x, w), (x, w), flops)
 
 
-def _reached(f: Callable, arguments: tuple, count: int) -> float:
-    """GFLOP/s: the median of a second's calls."""
+def _measure_gflops(f: Callable, arguments: tuple, flops: int) -> float:
+    """The speed of a function with this many operations: the median over a second of calls, in GFLOP/s."""
     f = jax.jit(f)
     f(*arguments).block_until_ready()
     times, end = [], time.perf_counter() + 1
@@ -160,4 +183,4 @@ def _reached(f: Callable, arguments: tuple, count: int) -> float:
         started = time.perf_counter()
         f(*arguments).block_until_ready()
         times.append(time.perf_counter() - started)
-    return count / float(np.median(times)) / 1e9
+    return flops / float(np.median(times)) / 1e9

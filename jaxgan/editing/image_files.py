@@ -6,17 +6,22 @@ from pathlib import Path, PurePosixPath
 from jaxgan.data.images import EXTENSIONS, Files, find_images
 
 
-def list_images(path: Path) -> tuple[Files, list[str]]:
+def list_images(path: Path, argument: str = "images") -> tuple[Files, list[str]]:
     """The images of a folder or zip, with their names in it; of a single image the folder, and its name.
+
+    Args:
+      path: a file, folder or zip.
+      argument: the caller's argument that names it, for messages.
 
     Raises:
       ValueError: there are none, or the file's format is not known.
     """
     if not path.exists():
-        raise ValueError(f"{path}: no such file or folder")
+        raise ValueError(f"`{argument}` {path}: no such file or folder")
     if not path.is_dir() and path.suffix.lower() not in {".zip", *EXTENSIONS}:
         raise ValueError(
-            f"{path}: no image that is known; of a video give the frames: ffmpeg -i {path.name} frames/%05d.png"
+            f"`{argument}` {path}: not an image of a known format; "
+            f"of a video give the frames: ffmpeg -i {path.name} frames/%05d.png"
         )
     return find_images(path)
 

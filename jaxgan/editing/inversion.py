@@ -100,15 +100,10 @@ def project(
             raise ValueError(f"`loss` must return one value for each of {count} targets, got {distances.shape}.")
         return (distances + noise_weight * autocorrelation(maps)).sum(), distances
 
-    def draw_noise(step):
-        def draw(key):
-            return jax.random.normal(jax.random.fold_in(key, step), w.shape[1:])
-
-        return INITIAL_NOISE * w_std * jnp.maximum(0.0, 1 - step / steps / NOISE_RAMP) ** 2 * jax.vmap(draw)(keys)
-
     def update(state, step):
         variables, adam_state = state
-        (_, distances), gradients = jax.value_and_grad(objective, has_aux=True)(variables, draw_noise(step))
+        w_noise = INITIAL_NOISE * w_std * _noise_ramp(step / steps) * _draw_noise(keys, step, w.shape[1:])
+        (_, distances), gradients = jax.value_and_grad(objective, has_aux=True)(variables, w_noise)
         updates, adam_state = adam.update(gradients, adam_state)
         moved: Any = optax.apply_updates(variables, updates)
         return ((moved[0], tuple(map(_normalize, moved[1]))), adam_state), distances
@@ -145,6 +140,20 @@ def _normalize(x: jax.Array) -> jax.Array:
     """Maps, [B, h, w], with mean 0 and variance 1."""
     x = x - x.mean((1, 2), keepdims=True)
     return x * lax.rsqrt(jnp.square(x).mean((1, 2), keepdims=True) + 1e-8)
+
+
+def _draw_noise(keys: jax.Array, step: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Normal noise of a step, [B, *shape]: each target's from its own key."""
+
+    def draw(key):
+        return jax.random.normal(jax.random.fold_in(key, step), shape)
+
+    return jax.vmap(draw)(keys)
+
+
+def _noise_ramp(t: jax.Array) -> jax.Array:
+    """The noise that is added to w at a fraction ``t`` of the steps, relative to its first value."""
+    return jnp.maximum(0.0, 1 - t / NOISE_RAMP) ** 2
 
 
 def _lr_factor(t: jax.Array) -> jax.Array:

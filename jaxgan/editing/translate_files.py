@@ -59,7 +59,7 @@ def translate_files(
     """
     files, names = list_images(images)
     paths = _output_paths(names, images, out)
-    mask_files = list_images(masks) if masks else None
+    mask_files = list_images(masks, "masks") if masks else None
     sizes: set[tuple[int, int]] = set()
     failures, pixels, seconds = [], 0, 0.0
     for index, name in enumerate(names):

@@ -36,13 +36,15 @@ class Translator:
       seed: of random inputs; each image's depend on its index.
 
     Raises:
-      ValueError: the networks do not take tiles of this side, or the seed is not a uint32.
+      ValueError: the networks do not take tiles of this side, there is no memory, or the seed is not a uint32.
     """
 
     def __init__(self, direction: TranslationDirection, *, memory: float = 4e9, tile: int | None = None, seed: int = 0):
         self.direction, multiple = direction, direction.multiple
         if tile is not None and (tile < multiple or tile % multiple):
             raise ValueError(f"`tile` must be a multiple of {multiple} for these networks, got {tile}.")
+        if not memory > 0:
+            raise ValueError(f"`memory` must be above 0, got {memory:g}.")
         if not 0 <= seed < 2**32:
             raise ValueError(f"`seed` must be between 0 and {2**32 - 1}, got {seed}.")
         self._memory, self._tile, self._seed = memory, tile, seed

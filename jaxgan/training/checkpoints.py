@@ -163,8 +163,9 @@ class Checkpoints:
         """
         steps = self.steps()
         if not steps or (step is not None and step not in steps):
-            asked = "no checkpoint" if step is None else f"no checkpoint of step {step}"
-            raise ValueError(f"{self._directory}: {asked}; there: {', '.join(map(str, steps)) or 'none'}")
+            if not steps:
+                raise ValueError(f"{self._directory}: no checkpoints there")
+            raise ValueError(f"`step` must be one of {', '.join(map(str, steps))}, the checkpoints there; got {step}.")
         step = steps[-1] if step is None else step
         try:
             return self._load(step)

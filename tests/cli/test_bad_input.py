@@ -125,7 +125,7 @@ RUNS = {
         "--seed is 0 in the run in {}, got 9; resume it with that, pass --fresh",
     ),
     "fewer steps": (["--steps", 2, *TINY], "--steps must not shrink: the run in {} was asked for 4, got 2."),
-    "missing step": (["inspect", "--step", 3], "no checkpoint of step 3; there: 2, 4"),
+    "missing step": (["inspect", "--step", 3], "--step must be one of 2, 4, the checkpoints there; got 3"),
     "format": (["sample", "--out", "a.bmp"], "--out must be a .png, .gif, .webp or .npz, got a.bmp"),
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
     "no styles": (

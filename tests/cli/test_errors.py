@@ -1,8 +1,22 @@
-"""Messages of the library, as the command line prints them."""
+"""Messages of the library as the command line prints them, and what it says of a lack of room or memory."""
 
+import dataclasses
+import errno
+import os
 import warnings
+from typing import Annotated, Any
 
-from jaxgan.cli.errors import as_flags, warnings_as_lines
+import jax
+import pytest
+
+from jaxgan.cli.errors import (
+    argument_names,
+    as_flags,
+    is_disk_full,
+    mend_for_training,
+    print_error,
+    warnings_as_lines,
+)
 
 
 def test_arguments_in_backticks_become_flags_and_other_words_stay():
@@ -12,8 +26,71 @@ def test_arguments_in_backticks_become_flags_and_other_words_stay():
     )
 
 
-def test_warnings_are_lines_that_name_flags(capsys):
-    with warnings_as_lines(["batch_size"]):
-        warnings.warn("`batch_size` is small, and `seed` is 0", UserWarning, stacklevel=1)
-        warnings.warn("`batch_size` is small, and `seed` is 0", UserWarning, stacklevel=1)
-    assert capsys.readouterr().err == "warning: --batch-size is small, and `seed` is 0\n" * 2
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    step: int | None = None
+    run_dir: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    inner: Annotated[Inner, "flags without a prefix"]
+    out: str
+    count: int = 1
+
+
+def test_the_arguments_of_a_command_are_its_fields_and_those_of_dataclasses_in_it():
+    assert argument_names(Command) == {"step", "run_dir", "out", "count"}
+    fields = [("config", Inner), ("preset", Any, None)]
+    more = dataclasses.make_dataclass("More", fields, bases=(Inner,), frozen=True, kw_only=True)
+    assert argument_names(more) == {"step", "run_dir", "preset"}
+
+
+def test_an_error_is_a_line_on_stderr_with_its_mend(capsys):
+    print_error("`run_dir` is empty.", ["run_dir"], "; name one")
+    assert capsys.readouterr() == ("", "error: --run-dir is empty.; name one\n")
+
+
+def test_warnings_are_lines_on_stderr_with_flags(capsys):
+    with warnings_as_lines(["count"]):
+        for _ in range(2):
+            warnings.warn("`count` 5 is few; `other` stays", stacklevel=1)
+    assert capsys.readouterr().err == "warning: --count 5 is few; `other` stays\n" * 2
+
+
+def caused_by(error):
+    try:
+        raise ValueError("a checkpoint could not be written") from error
+    except ValueError as raised:
+        return raised
+
+
+FULL = {
+    "a disk": OSError(errno.ENOSPC, "No space left on device"),
+    "a quota": OSError(errno.EDQUOT, "Disk quota exceeded"),
+    "a limit": OSError(errno.EFBIG, "File too large"),
+    "a cause": caused_by(OSError(errno.ENOSPC, "No space left on device")),
+    "TensorStore, which gives no number": OSError(f"RESOURCE_EXHAUSTED: {os.strerror(errno.ENOSPC)}"),
+}
+
+
+@pytest.mark.parametrize("error", FULL.values(), ids=FULL.keys())
+def test_a_full_disk_is_recognised(error):
+    assert is_disk_full(error)
+    assert mend_for_training(error) == "; make room and run the same command again, it resumes"
+
+
+@pytest.mark.parametrize(
+    ("error", "mend"),
+    [
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "lower --batch-size"),
+        (MemoryError(), "lower --batch-size"),
+        (jax.errors.JaxRuntimeError("INTERNAL: no such thing"), ""),
+        (ValueError("RESOURCE_EXHAUSTED"), ""),
+        (OSError(errno.EACCES, "Permission denied"), ""),
+    ],
+)
+def test_other_errors_are_not_a_full_disk(error, mend):
+    assert not is_disk_full(error)
+    found = mend_for_training(error)
+    assert mend in found and bool(mend) == bool(found)

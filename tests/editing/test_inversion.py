@@ -277,14 +277,3 @@ def test_styles_of_another_model(run, tmp_path, capsys):
     )
     code, text = command(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
     assert code == 2 and "none.npz: no such file; project writes NAME.w.npz" in text
-
-
-def test_a_file_of_an_earlier_version_is_read(tmp_path):
-    """The loss at each step was called ``course``."""
-    ws, loss, protocol = np.ones((6, 4), np.float32), np.array([2.0, 1.0]), json.dumps({"checkpoint": 3, "rate": 0.1})
-    with (tmp_path / "old.w.npz").open("wb") as file:
-        np.savez(file, ws=ws, course=loss, noise_0=np.zeros((8, 8)), psnr=20.0, ssim=np.nan, protocol=protocol)
-    saved = read_projection(tmp_path / "old.w.npz")
-    np.testing.assert_array_equal(saved.loss_history, loss)
-    np.testing.assert_array_equal(saved.ws, ws)
-    assert (len(saved.noise), saved.psnr, saved.protocol["checkpoint"]) == (1, 20.0, 3)

@@ -88,7 +88,7 @@ def test_samples_are_those_of_a_seed():
         (["--weights", "none.pth"], "--weights none.pth cannot be read: No such file"),
         (["--weights", WEIGHTS, *HOW, "--metrics", "fud"], "--metrics must be some of fid, kid,"),
         (["--weights", "none.pth", "--member", 1], "--member 1: the run in"),
-        (["--weights", "none.pth", "--step", 7], "no checkpoint of step 7"),
+        (["--weights", "none.pth", "--step", 7], "--step must be one of"),
         ([], "data.npz: no labels, which the classifier's features need; give Inception's --weights"),
         (["--features", "inception-64"], "--features inception-64 needs --weights"),
         (["--features", "pixels"], "--features must be one of classifier, inception-64"),

@@ -90,7 +90,7 @@ def test_a_last_checkpoint_that_fails_is_told(state, tmp_path):
 
 def test_nothing_to_restore(state, checkpoints):
     assert checkpoints.restore(state) is None
-    with pytest.raises(ValueError, match="no checkpoint; there: none"):
+    with pytest.raises(ValueError, match="no checkpoints there"):
         checkpoints.read()
 
 

@@ -1,0 +1,350 @@
+"""Every command of both programs: its help, its flags, and that a wrong value is answered by its flag."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from helpers import programs
+from helpers.files import folder, noise
+
+from experiments import dcgan
+from jaxgan.cli import main as console
+from jaxgan.cli.command import CheckpointReference, MemberReference, Program, WeightsReference, check_seed
+from jaxgan.cli.errors import argument_names
+from jaxgan.cli.evaluate import Evaluate
+from jaxgan.cli.export import Export
+from jaxgan.cli.inspect import Inspect
+from jaxgan.cli.presets import with_config
+from jaxgan.cli.program import COMMANDS, parse
+from jaxgan.cli.project import Project
+from jaxgan.cli.report import Report
+from jaxgan.cli.sample import Sample
+from jaxgan.cli.train import Train
+from jaxgan.cli.translate import Translate
+from jaxgan.core import system
+
+
+def flag(name):
+    return "--" + name.replace("_", "-")
+
+
+def run_console(capsys, *arguments):
+    try:
+        console.main([str(a) for a in arguments])
+        code = 0
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def names_of(command):
+    if command == "train":
+        return argument_names(with_config(Train, dcgan.Config, dcgan.Config(), ()))
+    return argument_names(COMMANDS[command])
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_names_its_flags(command, capsys):
+    code, text = programs.run(capsys, command, "--help")
+    assert code == 0
+    words = text.replace("│", " ").split()
+    assert {flag(name) for name in names_of(command)} <= {word.rstrip(",") for word in words}
+
+
+def test_help_names_the_commands(capsys):
+    code, text = programs.run(capsys, "--help")
+    assert code == 0 and all(command in text for command in COMMANDS)
+    code, text = run_console(capsys, "--help")
+    assert code == 0 and all(command in text for command in console_commands())
+
+
+def console_commands():
+    """The parser of each command of ``jaxgan``."""
+    return next(a for a in console.make_parser()._actions if a.dest == "command").choices
+
+
+@pytest.mark.parametrize("command", ["doctor", "fid", "mifid", "kid", "prdc", "compare", "sample", "translate"])
+def test_help_of_a_command_of_the_console_names_its_flags(command, capsys):
+    code, text = run_console(capsys, command, "--help")
+    assert code == 0
+    actions = console_commands()[command]._actions
+    assert all(flag(a.dest) in text for a in actions if a.option_strings) and len(actions) >= 1
+    assert len(console_commands()) == 8
+
+
+# Wrong values
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Untrained runs of experiments of each kind, and images."""
+    place = tmp_path_factory.mktemp("runs")
+    for experiment in ("stylegan2", "pix2pix", "dcgan"):
+        programs.begun(place / experiment, experiment)
+    folder(place / "images", {"a.png": noise((16, 16))})
+    (place / "file").write_text("no folder")
+    return place
+
+
+IMAGES = ["--images", "{}/images"]
+# By command, the experiment, arguments that go with all, and by argument wrong ones.
+WRONG = {
+    "sample": ("stylegan2", ["--out", "a.png"], {
+        "out": ["--out", "a.bmp"],
+        "run_dir": ["--run-dir", "{}/none"],
+        "step": ["--step", 7],
+        "best": ["--best", "--step", 0],
+        "member": ["--member", 3],
+        "parameters": ["--parameters", "{}/none.safetensors", "--best"],
+        "count": ["--count", 0],
+        "seed": ["--seed", -1],
+        "label": ["--label", 1],
+        "styles": ["--styles", "{}/a.w.npz", "--count", 3],
+        "truncation_psi": ["--truncation-psi", "inf"],
+        "truncation_cutoff": ["--truncation-psi", 0.5, "--truncation-cutoff", 99],
+        "noise": ["--noise", "loud"],
+        "space": ["--space", "w"],
+        "style_mix": ["--style-mix", "fine", "--out", "a.gif"],
+        "direction": ["--direction", "sefa:99"],
+        "strengths": ["--strengths", 1],
+        "layers": ["--layers", "fine"],
+    }),
+    "translate": ("pix2pix", [*IMAGES, "--out", "{}/out"], {
+        "images": ["--images", "{}/none"],
+        "out": ["--out", "{}/images"],
+        "run_dir": ["--run-dir", "{}/none"],
+        "step": ["--step", 7],
+        "best": ["--best", "--step", 0],
+        "member": ["--member", -1],
+        "parameters": ["--parameters", "{}/none.safetensors", "--step", 0],
+        "direction": ["--direction", "sideways"],
+        "masks": ["--masks", "{}/none"],
+        "memory": ["--memory", 0],
+        "tile": ["--tile", 3],
+        "seed": ["--seed", 2**32],
+    }),
+    "project": ("stylegan2", IMAGES, {
+        "images": ["--images", "{}/file"],
+        "out": ["--out", "{}/file/below", "--steps", 1],
+        "run_dir": ["--run-dir", "{}/none"],
+        "step": ["--step", 7],
+        "best": ["--best", "--step", 0],
+        "member": ["--member", 3],
+        "space": ["--space", "w", "w"],
+        "steps": ["--steps", 0],
+        "seed": ["--seed", -1],
+    }),
+    "evaluate": ("dcgan", [], {
+        "run_dir": ["--run-dir", "{}/none"],
+        "step": ["--step", 7],
+        "best": ["--best", "--step", 0],
+        "member": ["--member", 3],
+        "metrics": ["--metrics", "beauty"],
+        "features": ["--features", "inception-7"],
+        "weights": ["--weights", "{}/none.pth"],
+        "resize": ["--resize", "by-hand"],
+        "count": ["--count", 1],
+        "seed": ["--seed", -1],
+        "out": ["--out", "{}/file/below.json", "--metrics", "is", "--features", "classifier", "--count", 20],
+    }),
+    "export": ("dcgan", ["--out", "{}/a.jaxgan"], {
+        "out": ["--out", "{}/file/below.jaxgan"],
+        "run_dir": ["--run-dir", "{}/none"],
+        "step": ["--step", 7],
+        "best": ["--best", "--step", 0],
+        "member": ["--member", 3],
+    }),
+    "report": ("dcgan", [], {"run_dir": ["--run-dir", "{}/none"]}),
+    "inspect": ("dcgan", [], {
+        "run_dir": ["--run-dir", "{}/none"],
+        "step": ["--step", 7],
+        "best": ["--best", "--step", 0],
+    }),
+}  # fmt: skip
+
+
+def filled(arguments, place):
+    return [str(a).replace("{}", str(place)) for a in arguments]
+
+
+@pytest.mark.parametrize(
+    ("command", "argument"), [(command, name) for command, (_, _, wrong) in WRONG.items() for name in wrong]
+)
+def test_a_wrong_value_is_answered_by_its_flag(command, argument, runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment, always, wrong = WRONG[command]
+    arguments = filled(["--run-dir", f"{{}}/{experiment}", *always, *wrong[argument]], runs)
+    code, text = programs.run(capsys, command, *arguments, experiment=experiment)
+    refused_by_the_system = "cannot be written" in text or "cannot be read" in text
+    assert code == (1 if refused_by_the_system else 2), text
+    error = text.partition("error: ")[2] or text  # the parser of flags has a box of its own
+    assert flag(argument) in error and f"`{argument}`" not in text and "Traceback" not in text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "train"])
+def test_the_table_has_every_argument(command):
+    assert set(WRONG[command][2]) == names_of(command)
+
+
+TRAINING = {
+    "run_dir": [""],
+    "checkpoint_every": [0],
+    "sample_every": [0],
+    "evaluate_every": [0],
+    "metrics": ["fid"],  # without evaluate_every
+    "features": ["classifier"],
+    "weights": ["a.pth"],
+    "evaluate_count": [5],
+    "devices": [9],
+    "parallel": ["by-hand"],
+    "processes": [2],  # without coordinator
+    "process": [1],
+    "profile": [-1],
+}
+
+
+@pytest.mark.parametrize("argument", TRAINING)
+def test_a_wrong_option_of_a_run_is_answered_by_its_flag(argument, tmp_path, capsys):
+    where = [] if argument == "run_dir" else ["--run-dir", tmp_path / "run"]
+    code, text = programs.run(capsys, "train", *programs.TINY, *where, flag(argument), *TRAINING[argument])
+    assert code == 2 and flag(argument) in text and f"`{argument}`" not in text, text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(dcgan.Config), ids=lambda field: field.name)
+def test_a_wrong_setting_is_answered_by_its_flag(field, tmp_path, capsys):
+    """A number out of any range, or what is no choice, no number and no data."""
+    value = getattr(dcgan.Config(), field.name)
+    if isinstance(value, bool):
+        wrong = ["maybe"]  # a switch takes no value
+    elif isinstance(value, float):
+        wrong = ["nan"]
+    elif isinstance(value, int):
+        wrong = [-1]
+    else:
+        wrong = ["nonsense"]
+    arguments = [*programs.TINY, "--run-dir", tmp_path / "run", flag(field.name), *wrong]
+    code, text = programs.run(capsys, "train", *arguments)
+    assert code == 2, text
+    if not isinstance(value, bool):
+        assert flag(field.name) in text.partition("error: ")[2] or flag(field.name) in text, text
+    assert not (tmp_path / "run").exists()
+
+
+CONSOLE = {
+    "fid": (["{}/images", "{}/images"], {
+        "features": ["--features", "inception-7"],
+        "weights": ["--weights", "{}/none.pth"],
+        "resize": ["--resize", "by-hand"],
+        "resolution": ["--resolution", "large"],
+        "count": ["--count", 1],
+        "out": ["--out", "{}/file/below.json"],
+    }),
+    "compare": (["{}/dcgan", "{}/dcgan"], {"out": ["--out", "{}/file/below.html"]}),
+    "sample": (["{}/g.jaxgan"], {
+        "out": ["--out", "a.gif"],
+        "count": ["--count", 0],
+        "seed": ["--seed", -1],
+        "label": ["--label", 1],
+    }),
+    "translate": (["{}/t.jaxgan", "{}/images", "--out", "{}/out"], {
+        "out": ["--out", "{}/images"],
+        "direction": ["--direction", "sideways"],
+        "masks": ["--masks", "{}/none"],
+        "memory": ["--memory", -1],
+        "tile": ["--tile", 3],
+        "seed": ["--seed", -1],
+    }),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def artefacts(runs):
+    for experiment, name in (("dcgan", "g.jaxgan"), ("pix2pix", "t.jaxgan")):
+        arguments = ["--run-dir", runs / experiment, "--out", runs / name]
+        assert programs.run(programs.Silent(), "export", *arguments, experiment=experiment)[0] == 0
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("command", "argument"), [(command, name) for command, (_, wrong) in CONSOLE.items() for name in wrong]
+)
+def test_a_wrong_value_is_answered_by_its_flag_of_the_console(
+    command, argument, artefacts, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    if (command, argument) in (("fid", "out"), ("fid", "count")):  # Inception's weights are not here
+        monkeypatch.setattr("jaxgan.cli.fid.make_extractor", lambda *_: None)
+    if (command, argument) == ("fid", "out"):  # as if it had been measured
+        monkeypatch.setattr("jaxgan.cli.fid.compare", lambda *_, **__: {"fid": 1.0, "protocol": {}})
+        monkeypatch.setattr("jaxgan.cli.fid.format_result", lambda result: ["fid 1"])
+    always, wrong = CONSOLE[command]
+    code, text = run_console(capsys, command, *filled([*always, *wrong[argument]], artefacts))
+    assert code == 2 and flag(argument) in text and f"`{argument}`" not in text and "Traceback" not in text, text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", CONSOLE)
+def test_the_table_has_every_argument_of_the_console(command):
+    flags = {a.dest for a in console_commands()[command]._actions if a.option_strings} - {"help"}
+    assert set(CONSOLE[command][1]) == flags
+
+
+# Commands as a program has them
+
+
+@pytest.fixture
+def program():
+    return Program("dcgan", dcgan.Config, dcgan.build, "A docstring.")
+
+
+def test_a_command_line_becomes_a_command(program):
+    words = ["sample", "--out", "a.png", "--psi", "0.5", "--strengths", "-2", "0", "--run-dir", "r", "--best"]
+    command = parse(program, words, {})
+    assert isinstance(command, Sample)
+    assert (command.out, command.control.truncation_psi, command.control.strengths) == ("a.png", 0.5, (-2.0, 0.0))
+    assert command.checkpoint == WeightsReference("r", None, True)
+    trained = parse(program, ["train", "--steps", "5", "--fresh", "--dry-run"], {"small": {"batch_size": 2}})
+    assert isinstance(trained, Train) and isinstance(trained.config, dcgan.Config)
+    assert (trained.config.steps, trained.run.fresh, trained.dry_run) == (5, True, True)
+    kinds = (Train, Sample, Translate, Project, Evaluate, Export, Report, Inspect)
+    assert tuple(COMMANDS.values()) == kinds
+
+
+def test_where_a_run_is(program, tmp_path):
+    assert str(program.path_of_run(None)) == "runs/dcgan" and program.path_of_run(str(tmp_path)) == tmp_path
+    assert program.signature == f"jaxgan {system.versions()['jaxgan']} dcgan"
+    assert CheckpointReference(str(tmp_path)).path(program) == tmp_path
+
+
+def test_a_checkpoint_is_read_and_restored(program, runs):
+    leaves = CheckpointReference(str(runs / "dcgan")).read(program)
+    assert int(leaves["step"]) == 0
+    experiment, state, member, config = MemberReference(str(runs / "dcgan"), step=0).restore(program)
+    assert (int(state.step), member, config) == (0, "", dcgan.Config.tiny())
+    name = next(name for name in leaves if name.startswith("params.g."))
+    value = state.params
+    for key in name.split(".")[1:]:
+        value = value[key]
+    np.testing.assert_array_equal(value, leaves[name])
+    assert experiment.source.shape == (8, 8, 1)
+
+
+def test_a_file_of_parameters_stands_for_a_run(program, runs, tmp_path):
+    Export(out=str(tmp_path / "a.safetensors"), checkpoint=MemberReference(str(runs / "dcgan"))).execute(program)
+    _, state, member, config = WeightsReference(parameters=str(tmp_path / "a.safetensors")).restore(program)
+    _, run_state, _, _ = WeightsReference(str(runs / "dcgan")).restore(program)
+    assert (member, config) == ("", None)
+    np.testing.assert_array_equal(state.params["g"]["image"]["bias"], run_state.params["g"]["image"]["bias"])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_is_a_uint32(seed):
+    with pytest.raises(ValueError, match=f"`seed` must be between 0 and 4294967295, got {seed}"):
+        check_seed(seed)
+    check_seed(seed % 2**32)
