@@ -1,6 +1,19 @@
-"""Data: sources of examples, and batches as a function of (seed, step)."""
+"""Data: sources of examples, and batches as a function of (seed, step).
+
+``transforms`` and ``degrade`` change images inside the compiled step; ``pairs``, ``unpaired``, ``voxels`` and
+``photos`` load examples of their kinds.
+"""
 
 from jaxgan.data import pairs as pairs, unpaired as unpaired
 from jaxgan.data.loading import load as load
 from jaxgan.data.pipeline import Batches as Batches, stream as stream
-from jaxgan.data.source import Arrays as Arrays, Source as Source, Unpaired as Unpaired, normalize as normalize
+from jaxgan.data.source import (
+    Arrays as Arrays,
+    Source as Source,
+    Subset as Subset,
+    Unpaired as Unpaired,
+    hold_out as hold_out,
+    normalize as normalize,
+    read_in_batches as read_in_batches,
+    read_into_memory as read_into_memory,
+)

@@ -216,14 +216,15 @@ class EqualNames:
             )
 
     def _check_sizes(self, key: str, scale: int) -> None:
-        image, own = self._images.sizes[key], self._inputs.sizes[key]
-        if image == (scale * own[0], scale * own[1]):
+        (height, width), (input_height, input_width) = self._images.sizes[key], self._inputs.sizes[key]
+        if (height, width) == (scale * input_height, scale * input_width):
             return
-        found = image[0] // own[0]
-        mend = f"; give `scale` {found}" if found > 1 and image == (found * own[0], found * own[1]) else ""
+        found = height // input_height
+        fits = found > 1 and (height, width) == (found * input_height, found * input_width)
+        mend = f"; give `scale` {found}" if fits else ""
         raise ValueError(
-            f"{self.name}: image {self._images.names[key]} is {image[1]} x {image[0]}, its input "
-            f"{self._inputs.names[key]} {own[1]} x {own[0]}; {_size_rule(scale)}{mend}."
+            f"{self.name}: image {self._images.names[key]} is {width} x {height}, its input "
+            f"{self._inputs.names[key]} {input_width} x {input_height}; {_size_rule(scale)}{mend}."
         )
 
 

@@ -46,11 +46,11 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
         return crop_to_square(convert_channels(image, depth), None)
 
     done = 0
-    for name, own in zip(names, corners):
-        if not own:
+    for name, image_corners in zip(names, corners):
+        if not image_corners:
             continue
         image = decode(files, name, to_array)
-        for y, x in own:
+        for y, x in image_corners:
             tiles[done] = image[y : y + size, x : x + size]
             done += 1
     return Arrays(tiles, name=f"tiles:{path}")

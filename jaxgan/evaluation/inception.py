@@ -1,8 +1,8 @@
-"""Inception-v3 of 2015-12-05, on whose features the FID is defined. Szegedy et al. 2016 (1512.00567).
+"""Inception-v3 of 2015-12-05, whose features define the FID. Szegedy et al. 2016 (1512.00567).
 
 Layers keep the names of TensorFlow's graph, ``mixed_4_tower_1_conv_2``. Batch normalisation is folded into weights and
-biases when they are loaded. What differs from torchvision's network of that name: average pools leave out the padding,
-the last block pools by the maximum, and there are 1,008 classes.
+biases when they are loaded. It differs from torchvision's Inception-v3: average pools leave out the padding, the last
+block pools by the maximum, and there are 1,008 classes.
 """
 
 import functools
@@ -16,22 +16,22 @@ import numpy as np
 SIZE = 299
 LAYERS = (64, 192, 768, 2048, "logits_unbiased", "logits")
 CLASSES = 1008
-_EPSILON = 1e-3  # of the batch normalisation
-_RIM = ((0, 0), (1, 1), (1, 1), (0, 0))  # for windows of 3 x 3
-_EXACT = jax.lax.Precision.HIGHEST  # float32 on accelerators too, for a figure must not depend on the device
+_EPSILON = 1e-3  # in the batch normalisation
+_BORDER = ((0, 0), (1, 1), (1, 1), (0, 0))  # padding for windows of 3 x 3
+_PRECISION = jax.lax.Precision.HIGHEST  # float32 on accelerators too, so that figures do not depend on the device
 
 
 class Inception(nn.Module):
-    """Images, [B, 299, 299, 3] from 0 to 255, to the features of a layer.
+    """A network from images, [B, 299, 299, 3] from 0 to 255, to the features of a layer.
 
     Attributes:
-      layer: of ``LAYERS``: the dimensions of pooled features, [B, layer]; or logits of 1,008 classes, without their
-        bias, as the Inception Score has them, or with it.
-      pooled: whether features are means over an image; otherwise they are where they were seen, [B, h, w, layer], and
-        images may be of other sizes.
+      layer: one of ``LAYERS``: the number of features, [B, layer]; or the logits of 1,008 classes, with their bias, or
+        without it as for the Inception Score.
+      pooled: whether features are means over an image; otherwise they are maps, [B, h, w, layer], and images may have
+        other sizes.
 
     Raises:
-      ValueError: logits are to be where they were seen.
+      ValueError: ``pooled`` is False for logits.
     """
 
     layer: int | str = 2048
@@ -40,43 +40,45 @@ class Inception(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
         if not self.pooled and not isinstance(self.layer, int):
-            raise ValueError(f"layer {self.layer!r} is of means; pooled=False is for features: 64, 192, 768 or 2048")
+            raise ValueError(
+                f"`pooled` must be True for the layer {self.layer!r}; it may be False for 64, 192, 768 and 2048."
+            )
         x = (jnp.asarray(images, jnp.float32) - 128) / 128
-        x = _unit(x, "conv", 32, (3, 3), 2, "VALID")
-        x = _unit(x, "conv_1", 32, (3, 3), 1, "VALID")
-        x = _unit(x, "conv_2", 64, (3, 3))
-        x = _shrunk(x)
+        x = _conv(x, "conv", 32, (3, 3), 2, "VALID")
+        x = _conv(x, "conv_1", 32, (3, 3), 1, "VALID")
+        x = _conv(x, "conv_2", 64, (3, 3))
+        x = _max_pool_by_2(x)
         if self.layer == 64:
-            return self._seen(x)
-        x = _unit(x, "conv_3", 80)
-        x = _unit(x, "conv_4", 192, (3, 3), 1, "VALID")
-        x = _shrunk(x)
+            return self._pool(x)
+        x = _conv(x, "conv_3", 80)
+        x = _conv(x, "conv_4", 192, (3, 3), 1, "VALID")
+        x = _max_pool_by_2(x)
         if self.layer == 192:
-            return self._seen(x)
+            return self._pool(x)
         for i, pooled in enumerate((32, 64, 64)):
             x = _block_35(x, "mixed" if i == 0 else f"mixed_{i}", pooled)
         x = _to_17(x, "mixed_3")
         for i, inner in zip(range(4, 8), (128, 160, 160, 192)):
             x = _block_17(x, f"mixed_{i}", inner)
         if self.layer == 768:
-            return self._seen(x)
+            return self._pool(x)
         x = _to_8(x, "mixed_8")
         x = _block_8(x, "mixed_9", pools_largest=False)
         x = _block_8(x, "mixed_10", pools_largest=True)
         if self.layer == 2048:
-            return self._seen(x)
+            return self._pool(x)
         x = x.mean((1, 2))
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], CLASSES))
         bias = self.param("bias", nn.initializers.zeros, (CLASSES,))
-        logits = jnp.matmul(x, kernel, precision=_EXACT)
+        logits = jnp.matmul(x, kernel, precision=_PRECISION)
         return logits if self.layer == "logits_unbiased" else logits + bias[None]
 
-    def _seen(self, x):
+    def _pool(self, x):
         return x.mean((1, 2)) if self.pooled else x
 
 
 class _Weights(nn.Module):
-    """A kernel and a bias by a unit's name."""
+    """The kernel and the bias of a convolution, which has the module's name."""
 
     features: int
     window: tuple[int, int] = (1, 1)
@@ -87,56 +89,67 @@ class _Weights(nn.Module):
         return kernel, self.param("bias", nn.initializers.zeros, (self.features,))
 
 
-def _unit(x, name, features, window=(1, 1), stride=1, padding="SAME"):
+def _conv(x, name, features, window=(1, 1), stride=1, padding="SAME"):
     """A convolution with a bias, then a rectifier."""
     if window == (1, 1):
         return nn.relu(*_pointwise(x, {name: features}))
     kernel, bias = _Weights(features, window, name=name)(x.shape[-1])
     numbers = ("NHWC", "HWIO", "NHWC")
-    y = jax.lax.conv_general_dilated(x, kernel, (stride,) * 2, padding, dimension_numbers=numbers, precision=_EXACT)
+    y = jax.lax.conv_general_dilated(x, kernel, (stride,) * 2, padding, dimension_numbers=numbers, precision=_PRECISION)
     return nn.relu(y + bias.reshape(1, 1, 1, -1))
 
 
 def _pointwise(x, features):
-    """Convolutions of 1 x 1 of one image, by name, before their rectifiers: one product of matrices, which takes the
-    CPU less time than a product or a convolution for each."""
+    """Several 1 x 1 convolutions of one input, without their rectifiers.
+
+    They are computed as one product of matrices, which takes a CPU less time than a convolution for each.
+
+    Args:
+      x: [B, height, width, C].
+      features: number of features by a convolution's name.
+    """
     weights = [_Weights(count, name=name)(x.shape[-1]) for name, count in features.items()]
     kernels, biases = (jnp.concatenate(parts, -1) for parts in zip(*weights))
-    y = jnp.matmul(x, kernels[0, 0], precision=_EXACT) + biases.reshape(1, 1, 1, -1)
+    y = jnp.matmul(x, kernels[0, 0], precision=_PRECISION) + biases.reshape(1, 1, 1, -1)
     return jnp.split(y, np.cumsum(list(features.values()))[:-1], -1)
 
 
-def _shrunk(x):
-    return functools.reduce(jnp.maximum, _nine(x, 2))
+def _max_pool_by_2(x):
+    """The maximum of each window of 3 x 3, every second pixel, without padding."""
+    return functools.reduce(jnp.maximum, _windows_of_9(x, 2))
 
 
-def _largest(x):
-    return functools.reduce(jnp.maximum, _nine(jnp.pad(x, _RIM, constant_values=-jnp.inf)))
+def _max_pool(x):
+    """The maximum of each window of 3 x 3, with padding."""
+    return functools.reduce(jnp.maximum, _windows_of_9(jnp.pad(x, _BORDER, constant_values=-jnp.inf)))
 
 
-def _average(x):
-    """Of up to nine pixels: padding does not count."""
+def _average_pool(x):
+    """The mean of each window of 3 x 3; padding does not count."""
     rows, columns = (3 - np.isin(np.arange(n), (0, n - 1)) for n in x.shape[1:3])
     counts = np.outer(rows, columns).astype(np.float32)[None, ..., None]
-    return functools.reduce(jnp.add, _nine(jnp.pad(x, _RIM))) / counts
+    return functools.reduce(jnp.add, _windows_of_9(jnp.pad(x, _BORDER))) / counts
 
 
-def _nine(x, stride=1):
-    """The pixels under a window of 3 x 3, each [B, height, width, C]; XLA's pools take the CPU 3 to 8 times as long."""
+def _windows_of_9(x, stride=1):
+    """The nine pixels of each window of 3 x 3, as nine images [B, height, width, C].
+
+    XLA's own pools take a CPU 3 to 8 times longer.
+    """
     height, width = ((n - 3) // stride * stride + 1 for n in x.shape[1:3])
     return [x[:, i : i + height : stride, j : j + width : stride] for i in range(3) for j in range(3)]
 
 
 def _tower(x, name, *units):
-    """A rectifier of what ``name`` gave, and units one after the other, ``name_1``, ``name_2``."""
+    """The rectifier of a 1 x 1 convolution ``name``, and further convolutions, ``name_1``, ``name_2``, ..."""
     x = nn.relu(x)
     for i, unit in enumerate(units, 1):
-        x = _unit(x, f"{name}_{i}", *unit)
+        x = _conv(x, f"{name}_{i}", *unit)
     return x
 
 
 def _branches(name, *features):
-    """A block's first layers, by name."""
+    """The numbers of features of a block's first convolutions, by name."""
     return dict(zip((f"{name}_{part}" for part in ("conv", "tower_conv", "tower_1_conv", "tower_2_conv")), features))
 
 
@@ -147,7 +160,7 @@ def _block_35(x, name, pooled):
             nn.relu(whole),
             _tower(once, f"{name}_tower_conv", (64, (5, 5))),
             _tower(twice, f"{name}_tower_1_conv", (96, (3, 3)), (96, (3, 3))),
-            nn.relu(_average(pool)),
+            nn.relu(_average_pool(pool)),
         ],
         -1,
     )
@@ -157,9 +170,9 @@ def _to_17(x, name):
     tower = f"{name}_tower_conv"
     return jnp.concatenate(
         [
-            _unit(x, f"{name}_conv", 384, (3, 3), 2, "VALID"),
+            _conv(x, f"{name}_conv", 384, (3, 3), 2, "VALID"),
             _tower(*_pointwise(x, {tower: 64}), tower, (96, (3, 3)), (96, (3, 3), 2, "VALID")),
-            _shrunk(x),
+            _max_pool_by_2(x),
         ],
         -1,
     )
@@ -174,7 +187,7 @@ def _block_17(x, name, inner):
             nn.relu(whole),
             _tower(once, f"{name}_tower_conv", (inner, flat), (192, tall)),
             _tower(twice, f"{name}_tower_1_conv", *fourfold),
-            nn.relu(_average(pool)),
+            nn.relu(_average_pool(pool)),
         ],
         -1,
     )
@@ -187,7 +200,7 @@ def _to_8(x, name):
         [
             _tower(once, f"{name}_tower_conv", (320, *last)),
             _tower(twice, f"{name}_tower_1_conv", (192, (1, 7)), (192, (7, 1)), (192, *last)),
-            _shrunk(x),
+            _max_pool_by_2(x),
         ],
         -1,
     )
@@ -196,13 +209,13 @@ def _to_8(x, name):
 def _block_8(x, name, pools_largest):
     if pools_largest:
         whole, once, twice = _pointwise(x, _branches(name, 320, 384, 448))
-        pooled = _unit(_largest(x), f"{name}_tower_2_conv", 192)
+        pooled = _conv(_max_pool(x), f"{name}_tower_2_conv", 192)
     else:
         whole, once, twice, pooled = _pointwise(x, _branches(name, 320, 384, 448, 192))
-        pooled = nn.relu(_average(pooled))
+        pooled = nn.relu(_average_pool(pooled))
 
     def split(x, name):
-        return [_unit(x, f"{name}_conv", 384, (1, 3)), _unit(x, f"{name}_conv_1", 384, (3, 1))]
+        return [_conv(x, f"{name}_conv", 384, (1, 3)), _conv(x, f"{name}_conv_1", 384, (3, 1))]
 
     return jnp.concatenate(
         [
@@ -229,13 +242,13 @@ _PARTS = {"": "", "1": "", "2": "_1", "3": "_2", "4": "_3", "5": "_4"}
 
 
 def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
-    """What ``Inception(layer).apply`` takes, of arrays with the names of either world.
+    """The variables that ``Inception(layer).apply`` takes, from arrays with TensorFlow's or PyTorch's names.
 
     Args:
       arrays: ``mixed_4_conv/w``, [height, width, in, out], and ``mixed_4_conv/b``, as in TensorFlow's graph with the
-        normalisation folded in; or those of pytorch-fid and torch-fidelity, ``Mixed_6b.branch1x1.conv.weight``. As many
-        layers as are needed; others are left out.
-      layer: of ``LAYERS``.
+        normalisation folded in; or those of pytorch-fid and torch-fidelity, ``Mixed_6b.branch1x1.conv.weight``. Layers
+        that are not needed may be missing.
+      layer: one of ``LAYERS``.
 
     Raises:
       ValueError: the layer is not known, or an array is missing or of another shape.
@@ -244,7 +257,7 @@ def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
         raise ValueError(f"inception has no layer {layer!r}; it has {', '.join(map(str, LAYERS))}")
     if any(name.startswith("AuxLogits.") for name in arrays):
         raise ValueError("this is torchvision's network, trained on another ImageNet; the FID's was TensorFlow's")
-    found = _of_torch(arrays) if any(name.startswith("Conv2d_1a_3x3.") for name in arrays) else _of_graph(arrays)
+    found = _from_torch(arrays) if any(name.startswith("Conv2d_1a_3x3.") for name in arrays) else _from_graph(arrays)
     shapes = jax.eval_shape(Inception(layer).init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
     params = {}
     for name, wanted in jax.tree_util.tree_leaves_with_path(shapes):
@@ -262,18 +275,19 @@ def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
     return {"params": params}
 
 
-def _of_graph(arrays):
-    """By the names of parameters here, ``mixed_conv/kernel``."""
-    own = {"w": "kernel", "b": "bias"}
+def _from_graph(arrays):
+    """TensorFlow's arrays by their names in this module, ``mixed_conv/kernel``."""
+    parts = {"w": "kernel", "b": "bias"}
     found = {}
     for name, value in arrays.items():
         unit, _, part = name.rpartition("/")
-        if part in own:
-            found[own[part] if unit == "softmax" else f"{unit}/{own[part]}"] = value
+        if part in parts:
+            found[parts[part] if unit == "softmax" else f"{unit}/{parts[part]}"] = value
     return found
 
 
-def _of_torch(arrays):
+def _from_torch(arrays):
+    """PyTorch's arrays by their names in this module, with the batch normalisation folded in."""
     found = {}
     for name in arrays:
         if not name.endswith(".conv.weight"):
@@ -295,14 +309,14 @@ def _of_torch(arrays):
 def _graph_name(unit: str) -> str:
     """``Mixed_6b.branch7x7dbl_2`` to ``mixed_4_tower_1_conv_1``."""
     try:
-        return _translated(*unit.partition(".")[::2])
+        return _graph_name_of_block(*unit.partition(".")[::2])
     except (KeyError, ValueError):
         raise ValueError(
             f"{unit}: no layer of the FID's Inception; want pytorch-fid's or torch-fidelity's file"
         ) from None
 
 
-def _translated(block: str, unit: str) -> str:
+def _graph_name_of_block(block: str, unit: str) -> str:
     if not unit:
         return _STEM[block.removeprefix("Conv2d_")]
     block = block.removeprefix("Mixed_")

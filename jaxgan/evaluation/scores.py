@@ -266,9 +266,9 @@ def compare(
         raise ValueError(f"{counts[0]:,} samples and {counts[1]:,} data: {', '.join(metrics)} needs {least} of each")
     fake = collect_stats(samples, metrics, features, count, progress)
     real = real or collect_stats(source, metrics, features, count, progress)
-    own = features.protocol if features else {}
+    of_features = features.protocol if features else {}
     values = {
-        figure_name(name, own): value
+        figure_name(name, of_features): value
         for metric in metrics
         for name, value in METRICS[metric].measure(fake, real).items()
     }
@@ -276,7 +276,7 @@ def compare(
     protocol = {
         "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
         "data": {"name": source.name, "count": counts[1], "shape": list(source.shape)},
-        **own,
+        **of_features,
         "jax": f"{jax.__version__} on {jax.default_backend()}",
         **{metric: protocol for metric, protocol in protocols.items() if protocol},
         "jaxgan": __version__,

@@ -118,16 +118,17 @@ def test_a_folder_of_binvox_has_classes(tmp_path):
 
 
 def test_files_of_one_folder_have_no_classes_and_sizes_are_made_one(tmp_path):
-    path = folder(tmp_path, {"a.binvox": encoded(solids(1, 8)[0]), "b.binvox": encoded(solids(1, 16)[0])})
+    small, large = solids(1, 8)[0], solids(1, 16)[0]
+    path = folder(tmp_path, {"a.binvox": encoded(small), "b.binvox": encoded(large)})
     with pytest.raises(
         ValueError, match=r"a.binvox is of side 8, b.binvox of 16; give the side to make of them as `resolution`, say 8"
     ):
         voxels.load(str(path))
     source = voxels.BinvoxFiles(path, 16)
     assert (len(source), source.shape, source.classes) == (2, (16, 16, 16, 1), ())
-    np.testing.assert_array_equal(
-        voxels.load(str(path), resolution=16).read(np.arange(2))["image"], source.read(np.arange(2))["image"]
-    )
+    expected = 255 * np.stack([np.pad(small, 4), large])[..., None]
+    for read in (source, voxels.load(str(path), resolution=16)):
+        np.testing.assert_array_equal(read.read(np.arange(2))["image"], expected)
     with pytest.raises(
         ValueError, match=r"b.binvox: cubes of side 16 are not made smaller to 12, which does not divide"
     ):

@@ -81,14 +81,14 @@ QUICK = (64, 192, "logits")  # the last holds all of the network
 
 
 @pytest.mark.parametrize("layer", [64, 192])
-def test_features_where_they_were_seen(layer, weights):
+def test_maps_of_features_have_the_pooled_features_as_means(layer, weights):
     """Their means are the pooled ones."""
     arrays, _ = extractors.read_weights(weights)
     values = parameters(arrays, layer)
     images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
     maps, pooled = (Inception(layer, pooled=p).apply(values, images) for p in (False, True))
     assert maps.shape == (2, *{64: (14, 14), 192: (5, 5)}[layer], layer)
-    with pytest.raises(ValueError, match="layer 'logits' is of means; pooled=False is for features"):
+    with pytest.raises(ValueError, match="`pooled` must be True for the layer 'logits'"):
         jax.eval_shape(Inception("logits", pooled=False).apply, {}, images)
     np.testing.assert_allclose(maps.mean((1, 2)), pooled, rtol=1e-6)
 

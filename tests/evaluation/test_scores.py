@@ -125,7 +125,9 @@ def test_data_may_be_read_once_for_several_comparisons(sets):
     assert isinstance(stats, SampleStats)
     assert stats.features.shape == (130, 4) and stats.moments.count == 130 and stats.images is stats.logits is None
     whole = compare(samples, data, ("fid", "prdc"), Corners())
-    assert compare(samples, stats, ("fid", "prdc"), Corners()) == whole
+    read = []
+    again = compare(samples, stats, ("fid", "prdc"), Corners(), progress=lambda name, *_: read.append(name))
+    assert again == whole and set(read) == {samples.name}
 
 
 def test_features_must_be_there_and_have_a_name(sets):

@@ -80,12 +80,12 @@ def test_paired_figures_are_means_over_samples_and_their_own_images(translation,
     experiment, state = translation
     samples = quality.SampleSource(experiment, state, 20, 0, "samples")
     made = samples.read(np.arange(20))["image"].astype(np.float64)
-    real = experiment.measured.read(np.arange(20))["image"].astype(np.float64)
-    found = quality.paired_figures(samples, experiment.measured, ["fid", "ssim", "l1", "psnr"])
+    real = experiment.reference.read(np.arange(20))["image"].astype(np.float64)
+    found = quality.paired_figures(samples, experiment.reference, ["fid", "ssim", "l1", "psnr"])
     assert found["l1"] == pytest.approx(np.abs(made - real).mean() / 127.5)
     assert found["psnr"] == pytest.approx(psnr(made, real, low=0, high=255).mean())
     assert found["ssim"] == pytest.approx(ssim(made, real, low=0, high=255).mean())
-    assert quality.paired_figures(samples, experiment.measured, ["fid"]) == {}
+    assert quality.paired_figures(samples, experiment.reference, ["fid"]) == {}
 
 
 def test_a_paired_metric_says_which_way_is_better():

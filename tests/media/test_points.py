@@ -18,5 +18,6 @@ def test_points_are_a_scatter_plot():
 
 
 def test_what_is_no_point():
-    with pytest.raises(ValueError, match=r"`points` must be \[N, 2\], got shape \(4, 3\)"):
-        media.render_points(np.zeros((4, 3)))
+    for shape in ((4, 3), (4,), (4, 2, 1)):
+        with pytest.raises(ValueError, match=r"`points` must be \[N, 2\], got shape \(4,"):
+            media.render_points(np.zeros(shape))
