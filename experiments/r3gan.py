@@ -18,6 +18,7 @@ Stacked    digits of MNIST, --networks dcgan, 42 minutes on one core: 993 of 1,0
 import dataclasses
 from typing import Any, Literal, Self
 
+import flax.linen as nn
 import optax
 
 from jaxgan import data, latents, losses, total
@@ -74,6 +75,24 @@ class Config(Settings):
         return dataclasses.replace(small, **changes)
 
 
+def networks(config: Config, shape: tuple[int, ...], classes: int) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator for images of this shape."""
+    size, _, channels = shape
+    kwargs: dict[str, Any] = {"base_resolution": config.base_resolution, "dtype": config.dtype}
+    if config.networks == "dcgan":
+        if classes:
+            raise ValueError("`networks` dcgan take no classes; leave out `conditional`.")
+        generator = dcgan.Generator(size, channels, config.g_channels, **kwargs)
+        return generator, dcgan.Discriminator(config.d_channels, norm="none", **kwargs)
+    kwargs["blocks_per_stage"] = config.num_blocks
+    kwargs["channels_per_group"] = config.channels_per_group
+    kwargs["classes"] = classes
+    stages = 1 + num_upsamples(size, config.base_resolution)
+    generator = r3gan.Generator((config.g_channels,) * stages, channels, **kwargs)
+    discriminator = r3gan.Discriminator((config.d_channels,) * stages, embedding_dim=config.d_channels, **kwargs)
+    return generator, discriminator
+
+
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
     config.check(
@@ -90,20 +109,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         beta2_final=FRACTION,
     )
     source = config.load_images(source)
-    size, _, channels = source.shape
     classes = require_classes(source) if config.conditional else ()
-    kwargs: dict[str, Any] = {"base_resolution": config.base_resolution, "dtype": config.dtype}
-    if config.networks == "dcgan":
-        if classes:
-            raise ValueError("`networks` dcgan take no classes; leave out `conditional`.")
-        generator = dcgan.Generator(size, channels, config.g_channels, **kwargs)
-        discriminator = dcgan.Discriminator(config.d_channels, norm="none", **kwargs)
-    else:
-        kwargs |= {"blocks_per_stage": config.num_blocks, "channels_per_group": config.channels_per_group}
-        kwargs |= {"classes": len(classes)}
-        stages, d_channels = 1 + num_upsamples(size, config.base_resolution), config.d_channels
-        generator = r3gan.Generator((config.g_channels,) * stages, channels, **kwargs)
-        discriminator = r3gan.Discriminator((d_channels,) * stages, embedding_dim=d_channels, **kwargs)
+    generator, discriminator = networks(config, source.shape, len(classes))
     gamma = cosine(config.gamma, config.gamma_final, config.decay_steps)
 
     def discriminator_loss(nets, batch, keys, step):

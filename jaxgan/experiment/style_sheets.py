@@ -1,6 +1,6 @@
 """Sheets of a generator with styles, which a run draws beside its samples: mixing, truncation, noise and so on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -54,14 +54,8 @@ def make_style_sheets(
 
     def noise(nets, batch, keys):
         """Four rows: eight samples; without noise; with other noise; the standard deviation of pixels over noises."""
-        ws, constant = map_latents(nets, batch, keys)[:SHEET_COLUMNS], styles.noise()
-
-        def normal(key):
-            return [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]
-
-        others = jax.vmap(normal)(keys[:NUM_NOISES])
-        kinds = [jnp.concatenate([x[None], jnp.zeros_like(x)[None], more]) for x, more in zip(constant, others)]
-        maps = tuple(jnp.repeat(x, len(ws), 0) for x in kinds)
+        ws = map_latents(nets, batch, keys)[:SHEET_COLUMNS]
+        maps = tuple(jnp.repeat(x, len(ws), 0) for x in _noises(styles.noise(), keys[:NUM_NOISES]))
         images = styles.images(nets, jnp.tile(ws, (2 + NUM_NOISES, 1, 1)), maps)
         plain, none, *noisy = jnp.split(images, 2 + NUM_NOISES)
         return jnp.concatenate([plain, none, noisy[0], NOISE_GAIN * jnp.stack(noisy).std(0) - 1])
@@ -94,3 +88,13 @@ def make_style_sheets(
         "interpolation": interpolation,
         "directions": directions,
     }
+
+
+def _noises(constant: Sequence[jax.Array], keys: jax.Array) -> list[jax.Array]:
+    """Of each noise map the constant one, zeros, and a random one for each key: [2 + keys, ...]."""
+
+    def normal(key):
+        return [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]
+
+    random = jax.vmap(normal)(keys)
+    return [jnp.concatenate([x[None], jnp.zeros_like(x)[None], more]) for x, more in zip(constant, random)]

@@ -1,0 +1,67 @@
+"""What experiments have in common."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from helpers import games
+
+from experiments import gan
+from jaxgan import Net, Player, total
+from jaxgan.data import Arrays
+from jaxgan.experiment import idle_player, two_player_experiment
+from jaxgan.models import mlp
+
+
+class Conditional(nn.Module):
+    """A network that takes a label, and adds it."""
+
+    network: nn.Module
+
+    @nn.compact
+    def __call__(self, x, label):
+        return self.network(x) + label[0]
+
+
+def test_a_generator_against_a_discriminator():
+    config = gan.Config(batch_size=4, ema_decay=0.9, grad_accum_steps=2)
+    source = Arrays(np.zeros((4, 2), np.float32))
+    made = two_player_experiment(
+        config,
+        source,
+        Conditional(mlp.Generator((2,), (4,))),
+        Conditional(mlp.Discriminator((4,))),
+        z_dim=3,
+        losses={
+            "d": lambda nets, batch, keys, step: total(d=nets.d(batch["image"], batch["label"])),
+            "g": lambda nets, batch, keys, step: total(g=nets.g(jnp.ones((4, 3)), batch["label"])[:, 0]),
+        },
+        optimizers={"d": optax.sgd(0.1), "g": optax.sgd(0.2)},
+        turns=(("d",), ("d",), ("g",)),
+        classes=("a", "b"),
+        other_nets={"other": Net(mlp.Discriminator((4,)), jnp.zeros((1, 2)))},
+        sample_latents=lambda keys, z_dim: jnp.full((len(keys), z_dim), 7.0),
+    )
+    game = made.game
+    assert (set(game.nets), game.turns, game.ema) == ({"g", "d", "other"}, (("d",), ("d",), ("g",)), {"g": 0.9})
+    assert {name: player.owns for name, player in game.players.items()} == {"d": ("d",), "g": ("g",)}
+    assert [x.shape for x in game.nets["g"].examples] == [(1, 3), (1,)]
+    assert made.sampling.classes == ("a", "b")
+    np.testing.assert_array_equal(made.draw_latents(0, np.arange(5)), np.full((5, 3), 7.0))
+
+
+def test_an_idle_player_stays_as_it_is():
+    """And with it Adam's state, whose means would otherwise be those of gradients of 0."""
+    game = games.dcgan_game(optimizer=optax.adam(1e-3))
+    idle = dataclasses.replace(game, players={**game.players, "d": idle_player(game.players["d"])})
+    before = jax.jit(game.init)(jax.random.key(0))
+    after, metrics = jax.jit(idle.step)(before, games.images(8))
+    for part in ("params", "stats", "opt_states"):
+        kept, now = getattr(before, part)["d"], getattr(after, part)["d"]
+        assert all(map(np.array_equal, jax.tree.leaves(kept), jax.tree.leaves(now))), part
+    assert float(metrics["d/idle"]) == 0
+    assert not all(map(np.array_equal, jax.tree.leaves(before.params["g"]), jax.tree.leaves(after.params["g"])))
+    assert isinstance(idle.players["d"], Player)

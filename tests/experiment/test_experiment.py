@@ -1,0 +1,71 @@
+"""Samples that are drawn from an experiment."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import cgan, dcgan, vae
+from jaxgan.data import Arrays
+from jaxgan.experiment import experiment as experiment_module
+from jaxgan.experiment.experiment import SAMPLE_BATCH, SHEET, Build, parameter_counts
+
+
+@pytest.fixture(scope="module")
+def made():
+    built = dcgan.build(dcgan.Config.tiny())
+    return built, jax.jit(built.game.init)(jax.random.key(0))
+
+
+@pytest.mark.parametrize("count", [1, 5, 8, 13])
+def test_in_batches_gives_as_many_as_it_takes(made, count, monkeypatch):
+    """Of a count that the batch does not divide, the last row is repeated, and what is made of that is cut off."""
+    monkeypatch.setattr(experiment_module, "SAMPLE_BATCH", 4)
+    built, state = made
+    sizes = []
+
+    def double(nets, x, tree):
+        sizes.append(len(x))
+        return 2 * x + tree["y"]
+
+    x, y = jnp.arange(count * 2.0).reshape(count, 2), jnp.ones((count, 2))
+    run = built.in_batches(double)
+    for _ in range(2):
+        np.testing.assert_array_equal(run(state, x, {"y": y}), 2 * x + 1)
+    assert sizes == [min(4, count)]  # traced once
+
+
+def test_sample_i_is_the_same_in_any_batch(made):
+    built, state = made
+    sample, indices = built.sampler(), np.arange(SAMPLE_BATCH + 3)
+    whole = sample(state, built.draw_latents(3, indices))
+    assert whole.shape == (SAMPLE_BATCH + 3, 8, 8, 1)
+    few = sample(state, built.draw_latents(3, indices[-2:]))
+    np.testing.assert_allclose(few, whole[-2:], atol=1e-6)
+    assert (built.num_samples, built.reference) == (1797, built.source)
+
+
+def test_without_labels_classes_are_drawn_in_turn():
+    built = cgan.build(cgan.Config.tiny())
+    state, sample = jax.jit(built.game.init)(jax.random.key(0)), built.sampler()
+    z = jnp.zeros((12, 4))
+    np.testing.assert_array_equal(sample(state, z), sample(state, z, jnp.arange(12) % 10))
+
+
+def test_variables_are_those_that_samples_need(made):
+    built, state = made
+    variables = built.variables(state)
+    assert set(variables) == {"g"} and set(variables["g"]) == {"params", "batch_stats"}
+    counts = parameter_counts(state)
+    assert set(counts) == {"d", "g"}
+    assert counts["g"] == sum(x.size for x in jax.tree.leaves(variables["g"]["params"]))
+
+
+def test_sheets_show_examples_from_all_over_the_source():
+    source = Arrays(np.arange(64, dtype=np.uint8).repeat(64).reshape(64, 8, 8, 1))
+    build: Build = vae.build
+    built = build(vae.Config.tiny(), source)
+    state = jax.jit(built.game.init)(jax.random.key(0))
+    sheet = built.draw_sheets(0)(state)["reconstruction"]
+    shown = (sheet[:, 0, 0, 0].reshape(-1, 2, 8)[:, 0].ravel() + 1) * 127.5  # every other row has the examples
+    np.testing.assert_allclose(shown, np.linspace(0, 63, SHEET).astype(int), atol=1e-3)
