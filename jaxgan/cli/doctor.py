@@ -1,5 +1,6 @@
 """The command ``jaxgan doctor``: versions, devices and their speed, and problems of the machine, each with its mend."""
 
+import argparse
 import dataclasses
 import math
 import os
@@ -129,7 +130,7 @@ def _is_on(environment: Mapping[str, str], name: str) -> bool:
     return environment.get(name, "").lower() in ("1", "true")
 
 
-def main() -> int:
+def main(args: argparse.Namespace | None = None) -> int:
     """Print the facts and the problems; the exit code, 1 if there are problems."""
     console = Console(highlight=False, soft_wrap=True)
     facts = collect_facts()

@@ -7,8 +7,9 @@ from typing import Literal
 from tyro.conf import OmitArgPrefixes
 
 from jaxgan.cli import cache
-from jaxgan.cli.command import MemberReference, Program, check_seed
+from jaxgan.cli.checkpoint_reference import MemberReference, check_seed
 from jaxgan.cli.errors import argument_names, warnings_as_lines
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.evaluation import format_result, make_extractor
 from jaxgan.experiment import quality
 from jaxgan.monitoring.terminal import reading
@@ -44,7 +45,7 @@ class Evaluate:
     seed: int | None = None
     out: str | None = None
 
-    def execute(self, program: Program) -> None:
+    def execute(self, program: ExperimentProgram) -> None:
         quality.check_metrics(self.metrics, self.count)
         if self.seed is not None:
             check_seed(self.seed)

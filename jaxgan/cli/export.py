@@ -8,7 +8,8 @@ from typing import Any
 from tyro.conf import OmitArgPrefixes
 
 from jaxgan import export
-from jaxgan.cli.command import MemberReference, Program, Restored
+from jaxgan.cli.checkpoint_reference import MemberReference, Restored
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.files import writing_out
 from jaxgan.core.keys import keys_of
 from jaxgan.experiment import parameter_file
@@ -29,7 +30,7 @@ class Export:
     out: str
     checkpoint: OmitArgPrefixes[MemberReference] = dataclasses.field(default_factory=MemberReference)
 
-    def execute(self, program: Program) -> None:
+    def execute(self, program: ExperimentProgram) -> None:
         restored, out = self.checkpoint.restore(program), Path(self.out)
         experiment, state, member, config = restored
         variables, settings = experiment.variables(state), dataclasses.asdict(config)

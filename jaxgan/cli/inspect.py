@@ -4,7 +4,8 @@ import dataclasses
 
 from tyro.conf import OmitArgPrefixes
 
-from jaxgan.cli.command import CheckpointReference, Program
+from jaxgan.cli.checkpoint_reference import CheckpointReference
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.training.checkpoints import checksums
 
 
@@ -14,7 +15,7 @@ class Inspect:
 
     checkpoint: OmitArgPrefixes[CheckpointReference] = dataclasses.field(default_factory=CheckpointReference)
 
-    def execute(self, program: Program) -> None:
+    def execute(self, program: ExperimentProgram) -> None:
         leaves = self.checkpoint.read(program)
         print(f"step {int(leaves['step'])}")
         for name, digest in sorted(checksums(leaves).items()):

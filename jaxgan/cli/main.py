@@ -4,79 +4,77 @@ Only the flags are here; a command's module is imported when the command is run.
 """
 
 import argparse
+import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from jaxgan.cli import errors
 
 # As in jaxgan.evaluation, whose import takes seconds.
 EXTRACTORS = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")
-SETS = {
-    "fid": "the Fréchet distance of two sets of images: 0 of equals",
-    "mifid": "the Fréchet distance, the larger the more of data B is copied in samples A",
-    "kid": "the kernel distance of two sets of images, which has no bias",
-    "prdc": "precision, recall, density and coverage of samples A, given data B",
-}
-POSITIONALS = {"command", "samples", "data", "runs", "artefact", "images"}
+
+
+class Command(NamedTuple):
+    """A command of ``jaxgan``.
+
+    Attributes:
+      about: what it does, for ``--help``.
+      add_arguments: adds its arguments to a parser.
+      module: the module of ``jaxgan.cli`` that is imported when the command is run.
+      function: the module's function of the parsed arguments; what it returns is the exit code, None for 0.
+      less_memory: what to do where memory does not suffice, after a colon; empty where nothing can be done.
+    """
+
+    about: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    module: str
+    function: str
+    less_memory: str = ""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command that the command line names; exit with its code if it failed."""
-    args = make_parser().parse_args(arguments)
-    if args.command == "doctor":
-        from jaxgan.cli import doctor
-
-        sys.exit(doctor.main())
-    names = set(vars(args)) - POSITIONALS
+    parser, command_parsers = make_parsers()
+    args = parser.parse_args(arguments)
+    command, flags = COMMANDS[args.command], flag_names(command_parsers[args.command])
     try:
-        _run(args)
+        module = importlib.import_module(f"jaxgan.cli.{command.module}")
+        code = getattr(module, command.function)(args)
     except MemoryError as error:
-        mend = {"compare": "", "translate": ": lower --memory"}.get(args.command, ": lower --count")
-        errors.print_error(str(error), names, f"; there is not enough memory{mend}")
+        errors.print_error(str(error), flags, f"; there is not enough memory{command.less_memory}")
         sys.exit(1)
     except (ValueError, OSError) as error:
-        errors.print_error(str(error), names)
+        errors.print_error(str(error), flags)
         sys.exit(2)
+    if code:
+        sys.exit(code)
 
 
-def _run(args: argparse.Namespace) -> None:
-    if args.command == "compare":
-        from jaxgan.cli.compare import compare_runs
-
-        compare_runs(args)
-    elif args.command == "sample":
-        from jaxgan.cli.sample import sample_artefact
-
-        sample_artefact(args)
-    elif args.command == "translate":
-        from jaxgan.cli.translate import translate_artefact
-
-        translate_artefact(args)
-    else:
-        from jaxgan.cli.fid import compare_sets
-
-        compare_sets(args)
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """The commands of ``jaxgan`` and their flags."""
+def make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser of ``jaxgan``, and that of each of its commands by name."""
     parser = argparse.ArgumentParser("jaxgan", description="Generative adversarial networks as pure functions.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    _add_command(commands, "doctor", "what is here, how fast it is, and what looks wrong, with the mend")
-    for name, about in SETS.items():
-        _add_flags_of_sets(_add_command(commands, name, about))
-    compare = _add_command(commands, "compare", "several runs on one page: curve on curve, samples beside samples")
-    compare.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a run's directory; two or more")
-    compare.add_argument("--out", type=Path, default=Path("comparison.html"), help="the page (%(default)s)")
-    about = "samples of a generator that an experiment's command export wrote"
-    _add_flags_of_sample(_add_command(commands, "sample", about))
-    about = "images made of images by what an experiment's command export wrote"
-    _add_flags_of_translate(_add_command(commands, "translate", about))
-    return parser
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    parsers = {}
+    for name, command in COMMANDS.items():
+        parsers[name] = subparsers.add_parser(name, help=command.about, description=command.about)
+        command.add_arguments(parsers[name])
+    return parser, parsers
 
 
-def _add_command(commands, name: str, about: str) -> argparse.ArgumentParser:
-    return commands.add_parser(name, help=about, description=about)
+def flag_names(parser: argparse.ArgumentParser) -> set[str]:
+    """The arguments of a command that have a flag, as ``resolution``, without those that a place on the line gives."""
+    return {action.dest for action in parser._actions if action.option_strings}
+
+
+def _add_nothing(parser: argparse.ArgumentParser) -> None:
+    """For commands without arguments."""
+
+
+def _add_flags_of_runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a run's directory; two or more")
+    parser.add_argument("--out", type=Path, default=Path("comparison.html"), help="the page (%(default)s)")
 
 
 def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
@@ -115,3 +113,38 @@ def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", type=float, default=4.0, help="gigabytes that networks may take (%(default)s)")
     parser.add_argument("--tile", type=int, help="the side of tiles, for all larger images; else as memory allows")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn for each image (%(default)s)")
+
+
+def _of_sets(about: str) -> Command:
+    return Command(about, _add_flags_of_sets, "fid", "compare_sets", ": lower --count")
+
+
+COMMANDS = {
+    "doctor": Command(
+        "what is here, how fast it is, and what looks wrong, with the mend", _add_nothing, "doctor", "main"
+    ),
+    "fid": _of_sets("the Fréchet distance of two sets of images: 0 of equals"),
+    "mifid": _of_sets("the Fréchet distance, the larger the more of data B is copied in samples A"),
+    "kid": _of_sets("the kernel distance of two sets of images, which has no bias"),
+    "prdc": _of_sets("precision, recall, density and coverage of samples A, given data B"),
+    "compare": Command(
+        "several runs on one page: curve on curve, samples beside samples",
+        _add_flags_of_runs,
+        "compare",
+        "compare_runs",
+    ),
+    "sample": Command(
+        "samples of a generator that an experiment's command export wrote",
+        _add_flags_of_sample,
+        "sample",
+        "sample_artefact",
+        ": lower --count",
+    ),
+    "translate": Command(
+        "images made of images by what an experiment's command export wrote",
+        _add_flags_of_translate,
+        "translate",
+        "translate_artefact",
+        ": lower --memory",
+    ),
+}

@@ -19,8 +19,8 @@ import jax
 import tyro
 
 from jaxgan.cli import cache, errors
-from jaxgan.cli.command import Program
 from jaxgan.cli.evaluate import Evaluate
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.export import Export
 from jaxgan.cli.inspect import Inspect
 from jaxgan.cli.presets import Preset, with_config, with_preset
@@ -68,7 +68,7 @@ def main(
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help"):
         arguments.insert(0, "train")
-    program = Program(name, config_class, build, description or "")
+    program = ExperimentProgram(name, config_class, build, description or "")
     cache.enable_compilation_cache()
     system.keep_freed_memory()
     try:
@@ -88,7 +88,7 @@ def main(
         _exit(2 if isinstance(error, ValueError) else 1)
 
 
-def parse(program: Program, arguments: Sequence[str], presets: Mapping[str, Preset]) -> Any:
+def parse(program: ExperimentProgram, arguments: Sequence[str], presets: Mapping[str, Preset]) -> Any:
     """The command that the arguments name, with their values: an instance of one of ``COMMANDS``.
 
     Raises:
@@ -110,7 +110,7 @@ def parse(program: Program, arguments: Sequence[str], presets: Mapping[str, Pres
     )
 
 
-def _argument_names(program: Program, presets: Mapping[str, Preset]) -> set[str]:
+def _argument_names(program: ExperimentProgram, presets: Mapping[str, Preset]) -> set[str]:
     """The arguments of all commands: a message may name a flag of another one, as ``train --fresh``."""
     train = with_config(Train, program.config_class, program.config_class(), tuple(presets))
     return set().union(*map(errors.argument_names, {**COMMANDS, "train": train}.values()))

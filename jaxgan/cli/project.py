@@ -11,7 +11,8 @@ from rich.table import Table
 from tyro.conf import OmitArgPrefixes
 
 from jaxgan import media
-from jaxgan.cli.command import MemberReference, Program, Restored, check_seed
+from jaxgan.cli.checkpoint_reference import MemberReference, Restored, check_seed
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.files import writing_out
 from jaxgan.data.images import convert_channels, crop_to_square, decode
 from jaxgan.editing.image_files import list_images, output_paths
@@ -44,7 +45,7 @@ class Project:
     steps: int = 1000
     seed: int = 0
 
-    def execute(self, program: Program) -> None:
+    def execute(self, program: ExperimentProgram) -> None:
         check_seed(self.seed)
         project_files(
             self.checkpoint.restore(program),

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from jaxgan.cli.command import Program
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.monitoring.run_directory import read_config
 from jaxgan.reporting import report
 
@@ -17,7 +17,7 @@ class Report:
 
     run_dir: str | None = None
 
-    def execute(self, program: Program) -> None:
+    def execute(self, program: ExperimentProgram) -> None:
         path = program.path_of_run(self.run_dir)
         read_config(path, program.name, program.config_class)  # raises if there is no run of this experiment
         print(f"report: {report.write(path)}")

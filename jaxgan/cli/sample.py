@@ -11,15 +11,13 @@ import numpy as np
 from tyro.conf import OmitArgPrefixes
 
 from jaxgan import export, media
-from jaxgan.cli.command import Program, Restored, WeightsReference, check_seed
-from jaxgan.cli.style_control import ANIMATIONS, DEFAULT, ControlledSamples, StyleControl, draw_controlled
-from jaxgan.core.files import writing_out
+from jaxgan.cli.checkpoint_reference import Restored, WeightsReference, check_seed
+from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.cli.style_control import DEFAULT, ControlledSamples, StyleControl, draw_controlled
 from jaxgan.core.keys import class_labels
 from jaxgan.editing.interpolation import interpolation_loop, lerp, slerp
 from jaxgan.editing.projection_files import read_projection
 from jaxgan.experiment.projector import images_of_projections, styles_of
-
-PICTURE_SIDE = 256  # pixels; smaller pictures are enlarged by a whole factor
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,7 @@ class Sample:
     styles: tuple[str, ...] = ()
     control: OmitArgPrefixes[StyleControl] = DEFAULT
 
-    def execute(self, program: Program) -> None:
+    def execute(self, program: ExperimentProgram) -> None:
         out = Path(self.out)
         self.control.check()
         check_seed(self.seed)
@@ -54,10 +52,10 @@ class Sample:
                 raise ValueError(
                     "`styles`: images are made as they were found, so `count`, `label` and control have no effect."
                 )
-            check_suffix(out, (".png", ".npz"), "of `styles`")
+            media.check_suffix(out, (".png", ".npz"), "of `styles`")
             sample_projections(self.checkpoint.restore(program), list(map(Path, self.styles)), out, program.signature)
             return
-        check_suffix(out, (".png", *ANIMATIONS, ".npz"))
+        media.check_suffix(out, (".png", *media.ANIMATIONS, ".npz"))
         sample_checkpoint(self, self.checkpoint.restore(program), out, program.signature)
 
 
@@ -66,7 +64,7 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
     experiment, state, member, _ = restored
     control, suffix, classes = command.control, out.suffix.lower(), experiment.sampling.classes
     control.check_for(experiment, suffix)
-    is_animation = suffix in ANIMATIONS
+    is_animation = suffix in media.ANIMATIONS
     if is_animation and experiment.inputs is not None:
         raise ValueError(
             f"`out` {out}: samples are made of images, so there are no latents to interpolate; use .png or .npz."
@@ -77,7 +75,7 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
     if not np.isfinite(drawn.samples).all():
         raise ValueError(f"{member or 'the run'} has diverged, its samples are not finite")
     if suffix == ".npz":
-        write_samples(out, drawn.samples, made_by, labels if classes else None)
+        media.write_samples(out, drawn.samples, made_by, labels if classes else None)
     else:
         view = experiment.display.view
         if is_animation and experiment.display.film:
@@ -85,7 +83,7 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
         columns = drawn.columns
         if columns is None and command.label is None and 1 < len(classes) <= len(drawn.samples) // drawn.frames:
             columns = len(classes)  # a column for each class
-        write_samples(out, view(drawn.samples), made_by, frames=drawn.frames, columns=columns)
+        media.write_samples(out, view(drawn.samples), made_by, frames=drawn.frames, columns=columns)
     is_interpolation = is_animation and control.direction is None
     line = f"{out}: {count} {'latents' if is_interpolation else 'samples'} of "
     line += f"{member + ', ' if member else ''}step {int(state.step)}, seed {command.seed}"
@@ -119,55 +117,18 @@ def sample_projections(restored: Restored, paths: Sequence[Path], out: Path, mad
     experiment, state = restored.experiment, restored.state
     styles_of(experiment)
     projections = [read_projection(path) for path in paths]
-    write_samples(out, images_of_projections(experiment, state, projections, list(map(str, paths))), made_by)
+    media.write_samples(out, images_of_projections(experiment, state, projections, list(map(str, paths))), made_by)
     print(f"{out}: {len(projections)} projections, by the networks of step {int(state.step)}")
 
 
 def sample_artefact(args: argparse.Namespace) -> None:
     """``jaxgan sample FILE``: samples of a generator that ``export`` wrote."""
-    check_suffix(args.out, (".png", ".npz"))
+    media.check_suffix(args.out, (".png", ".npz"))
     check_seed(args.seed)
     artefact = export.read_generator(args.artefact)
     samples = artefact.sample(args.seed, args.count, args.label)
     labels = class_labels(args.count, artefact.classes, args.label) if artefact.classes else None
     if args.out.suffix.lower() == ".png" and samples.ndim not in (2, 4):
         raise ValueError(f"`out` {args.out}: samples of shape {samples.shape[1:]} are no pictures; write an .npz")
-    write_samples(args.out, samples, str(artefact.metadata.get("made_by", "an exported generator")), labels)
+    media.write_samples(args.out, samples, str(artefact.metadata.get("made_by", "an exported generator")), labels)
     print(f"{args.out}: {args.count:,} samples of {args.artefact}, seed {args.seed}")
-
-
-def check_suffix(out: Path, suffixes: Sequence[str], of: str = "") -> None:
-    """Raise ``ValueError`` for a file of another format."""
-    if out.suffix.lower() not in suffixes:
-        known = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
-        raise ValueError(f"`out` must be a {known}{' ' + of if of else ''}, got {out}.")
-
-
-def write_samples(
-    out: Path,
-    samples: np.ndarray,
-    made_by: str,
-    labels: np.ndarray | None = None,
-    *,
-    frames: int = 1,
-    columns: int | None = None,
-) -> None:
-    """Write samples as arrays (.npz), as a grid, or as an animation of grids.
-
-    Args:
-      out: the file.
-      samples: [frames * N, ...]; images for a grid.
-      made_by: the program that is named in the file.
-      labels: [N], for arrays.
-      frames: the number of grids, one after the other.
-      columns: of a grid; None makes it near square.
-
-    Raises:
-      OSError: the file cannot be written.
-    """
-    with writing_out(out):
-        if out.suffix.lower() == ".npz":
-            media.save_arrays(out, samples, labels)
-        else:
-            grids = np.stack([media.make_grid(part, columns) for part in np.split(samples, frames)])
-            media.save_images(out, grids, made_by, scale=max(1, PICTURE_SIDE // grids.shape[-3]))

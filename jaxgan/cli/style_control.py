@@ -18,10 +18,14 @@ from jaxgan.editing.styles import Styles, layer_mask, mixing_grid, move_along, p
 from jaxgan.evaluation.classifier import train_classifier
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.projector import styles_of
+from jaxgan.media.images import ANIMATIONS
 
-ANIMATIONS = (".gif", ".webp")
 COUNT, MIXING_COUNT, DIRECTION_COUNT = 64, 12, 8  # samples by default: of a grid, of mixing, along a direction
+
+
 STRENGTHS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+
+
 DIRECTION_SAMPLES = 1024  # from which the direction of a class is found, and the std of w along any direction
 
 

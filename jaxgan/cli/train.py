@@ -17,7 +17,7 @@ from tyro.conf import OmitArgPrefixes
 
 from jaxgan import parallel
 from jaxgan.cli import cache
-from jaxgan.cli.command import Program
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core import system
 from jaxgan.data import Batches
 from jaxgan.evaluation import make_extractor
@@ -45,11 +45,11 @@ class Train:
     run: OmitArgPrefixes[RunOptions] = dataclasses.field(default_factory=RunOptions)
     dry_run: bool = False
 
-    def execute(self, program: Program) -> None:
+    def execute(self, program: ExperimentProgram) -> None:
         train(program, self.config, self.run, self.dry_run)
 
 
-def train(program: Program, config: Any, options: RunOptions, dry_run: bool = False) -> None:
+def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run: bool = False) -> None:
     """Train until ``config.steps``, from the newest checkpoint in the run's directory, and write the report.
 
     Args:
@@ -140,7 +140,7 @@ def _trace(steps: Steps, run: TrainingRun) -> None:
         raise ValueError(f"`sweep`: this experiment's program depends on the value of {' or '.join(names)}") from error
 
 
-def _print_start(program: Program, experiment: Experiment, run: TrainingRun, steps: Steps) -> None:
+def _print_start(program: ExperimentProgram, experiment: Experiment, run: TrainingRun, steps: Steps) -> None:
     source, shape = experiment.source, " x ".join(map(str, experiment.source.shape))
     print(f"{program.name}: {len(source):,} examples of {source.name}, {shape}; {system.hardware()}")
     if run.is_population:

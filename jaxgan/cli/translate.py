@@ -7,7 +7,8 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes
 
 from jaxgan import export
-from jaxgan.cli.command import Program, WeightsReference
+from jaxgan.cli.checkpoint_reference import WeightsReference
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.editing.translate_files import translate_files
 from jaxgan.editing.translator import Translator, choose_direction
 from jaxgan.experiment.translation import directions
@@ -37,7 +38,7 @@ class Translate:
     tile: int | None = None
     seed: int = 0
 
-    def execute(self, program: Program) -> None:
+    def execute(self, program: ExperimentProgram) -> None:
         experiment, state, *_ = self.checkpoint.restore(program, own_data=False)
         direction = choose_direction(directions(experiment, state), self.direction)
         translator = Translator(direction, memory=self.memory * 1e9, tile=self.tile, seed=self.seed)

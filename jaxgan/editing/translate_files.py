@@ -15,8 +15,9 @@ from jaxgan.data.images import Files, convert_channels, decode
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.translator import Translator
 
-FORMATS = (".gif", ".jpeg", ".jpg", ".png", ".webp")  # written in their own format; others become a .png
 FRAME_MILLISECONDS = 83  # of an animation that does not say how long a frame is shown
+
+WRITTEN = (*media.PICTURES, *media.ANIMATIONS)  # written in their own format; others become a .png
 
 
 class Picture(NamedTuple):
@@ -100,10 +101,10 @@ def _output_paths(names: list[str], images: Path, out: Path) -> dict[str, Path]:
     if out.resolve() == images.resolve() or (images.is_file() and out.resolve() == images.parent.resolve()):
         raise ValueError(f"`out` must not be the folder of the images themselves, got {out}.")
     if len(names) == 1 and images.is_file() and out.suffix:
-        if out.suffix.lower() not in FORMATS:
-            raise ValueError(f"`out` must be a folder, or a file with a suffix of {', '.join(FORMATS)}; got {out}.")
+        if out.suffix.lower() not in WRITTEN:
+            raise ValueError(f"`out` must be a folder, or a file with a suffix of {', '.join(WRITTEN)}; got {out}.")
         return {names[0]: out}
-    return output_paths(names, out, FORMATS)
+    return output_paths(names, out, WRITTEN)
 
 
 def _read_picture(files: Files, name: str, channels: int) -> Picture:

@@ -1,6 +1,9 @@
 """Kinds of examples: how each is drawn, and written to files."""
 
+from jaxgan.media.files import check_suffix as check_suffix, write_samples as write_samples
 from jaxgan.media.images import (
+    ANIMATIONS as ANIMATIONS,
+    PICTURES as PICTURES,
     make_grid as make_grid,
     match_channels as match_channels,
     save_arrays as save_arrays,

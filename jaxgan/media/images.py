@@ -10,6 +10,9 @@ import numpy as np
 
 from jaxgan.media.points import render_points
 
+PICTURES = (".png", ".jpg", ".jpeg")  # suffixes of the formats that are written
+ANIMATIONS = (".gif", ".webp")
+
 # IPTC's terms for media made by a model, and for a mix with others: https://cv.iptc.org/newscodes/digitalsourcetype
 _SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
@@ -109,11 +112,11 @@ def save_images(
     path = Path(path)
     suffix = path.suffix.lower()
     frames = frames if frames.ndim == 4 else frames[None]
-    if suffix not in (".png", ".jpg", ".jpeg", ".gif", ".webp"):
-        raise ValueError(f"{path}: its format is not known; use .png, .jpg, .gif or .webp")
+    if suffix not in (*PICTURES, *ANIMATIONS):
+        raise ValueError(f"{path}: its format is not known; use one of {', '.join((*PICTURES, *ANIMATIONS))}")
     if frames.shape[-1] not in (1, 3, 4):
         raise ValueError(f"{path}: images of {frames.shape[-1]} channels have no picture; write a .npz")
-    if suffix not in (".gif", ".webp") and len(frames) > 1:
+    if suffix not in ANIMATIONS and len(frames) > 1:
         raise ValueError(f"{path}: {len(frames)} frames in a picture; use .gif or .webp")
     frames = frames.repeat(scale, 1).repeat(scale, 2)
     pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
@@ -123,7 +126,7 @@ def save_images(
             f"Synthetic in part or whole: made by {made_by}, a generative model; examples of its data may be beside it."
         )
     xmp = _xmp(note, made_by, _COMPOSITE if beside_real else _SYNTHETIC)
-    if suffix in (".gif", ".webp"):
+    if suffix in ANIMATIONS:
         _write_animation(path, pictures, note, xmp, 1000 // frames_per_second)
     else:
         _write_picture(path, pictures[0], note, xmp, made_by)

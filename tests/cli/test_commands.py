@@ -9,9 +9,10 @@ from helpers.files import folder, noise
 
 from experiments import dcgan
 from jaxgan.cli import main as console
-from jaxgan.cli.command import CheckpointReference, MemberReference, Program, WeightsReference, check_seed
+from jaxgan.cli.checkpoint_reference import CheckpointReference, MemberReference, WeightsReference, check_seed
 from jaxgan.cli.errors import argument_names
 from jaxgan.cli.evaluate import Evaluate
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.export import Export
 from jaxgan.cli.inspect import Inspect
 from jaxgan.cli.presets import with_config
@@ -64,7 +65,7 @@ def test_help_names_the_commands(capsys):
 
 def console_commands():
     """The parser of each command of ``jaxgan``."""
-    return next(a for a in console.make_parser()._actions if a.dest == "command").choices
+    return console.make_parsers()[1]
 
 
 @pytest.mark.parametrize("command", ["doctor", "fid", "mifid", "kid", "prdc", "compare", "sample", "translate"])
@@ -300,7 +301,7 @@ def test_the_table_has_every_argument_of_the_console(command):
 
 @pytest.fixture
 def program():
-    return Program("dcgan", dcgan.Config, dcgan.build, "A docstring.")
+    return ExperimentProgram("dcgan", dcgan.Config, dcgan.build, "A docstring.")
 
 
 def test_a_command_line_becomes_a_command(program):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from experiments import stylegan2 as experiment
 from jaxgan import losses
-from jaxgan.cli.command import Restored
+from jaxgan.cli.checkpoint_reference import Restored
 from jaxgan.cli.project import project_files
 from jaxgan.cli.sample import sample_projections
 from jaxgan.editing.inversion import Projection, autocorrelation, estimate_w_std, project

@@ -115,7 +115,7 @@ def test_an_animation_too(suffix, channels, tmp_path):
 @pytest.mark.parametrize(
     ("name", "shape", "told"),
     [
-        ("a.bmp", (4, 4, 3), r"a\.bmp: its format is not known; use \.png, \.jpg, \.gif or \.webp"),
+        ("a.bmp", (4, 4, 3), r"a\.bmp: its format is not known; use one of \.png, \.jpg, \.jpeg, \.gif, \.webp"),
         ("a.png", (4, 4, 2), "images of 2 channels have no picture; write a .npz"),
         ("a.gif", (2, 4, 4, 5), "images of 5 channels have no picture; write a .npz"),
         ("a.png", (2, 4, 4, 3), r"a\.png: 2 frames in a picture; use \.gif or \.webp"),

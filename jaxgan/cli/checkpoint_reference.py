@@ -6,39 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.state import State
 from jaxgan.experiment import parameter_file
-from jaxgan.experiment.experiment import Build, Experiment
+from jaxgan.experiment.experiment import Experiment
 from jaxgan.monitoring.run_directory import read_config
 from jaxgan.training.checkpoints import Checkpoints, state_from_leaves
 from jaxgan.training.runs import make_run
-from jaxgan.training.sample_grids import signature
-
-
-@dataclasses.dataclass(frozen=True)
-class Program:
-    """An experiment as a program.
-
-    Attributes:
-      name: the experiment's, ``dcgan``.
-      config_class: the dataclass of its settings.
-      build: ``(config, source=None) -> Experiment``.
-      description: the docstring of its module.
-    """
-
-    name: str
-    config_class: type
-    build: Build
-    description: str
-
-    @property
-    def signature(self) -> str:
-        """The program that is named in files: ``jaxgan 0.1.0 dcgan``."""
-        return signature(self.name)
-
-    def path_of_run(self, run_dir: str | None) -> Path:
-        """A run's directory; None is the experiment's default."""
-        return Path(f"runs/{self.name}" if run_dir is None else run_dir)
 
 
 class Restored(NamedTuple):
@@ -71,11 +45,11 @@ class CheckpointReference:
     step: int | None = None
     best: bool = False
 
-    def path(self, program: Program) -> Path:
+    def path(self, program: ExperimentProgram) -> Path:
         """The run's directory."""
         return program.path_of_run(self.run_dir)
 
-    def read(self, program: Program) -> dict[str, np.ndarray]:
+    def read(self, program: ExperimentProgram) -> dict[str, np.ndarray]:
         """The arrays of the checkpoint by name.
 
         Raises:
@@ -103,7 +77,7 @@ class MemberReference(CheckpointReference):
 
     member: int | None = None
 
-    def restore(self, program: Program) -> Restored:
+    def restore(self, program: ExperimentProgram) -> Restored:
         """The experiment and the member's state at the checkpoint.
 
         Raises:
@@ -131,7 +105,7 @@ class WeightsReference(MemberReference):
 
     parameters: str | None = None
 
-    def restore(self, program: Program, own_data: bool = True) -> Restored:
+    def restore(self, program: ExperimentProgram, own_data: bool = True) -> Restored:
         """The experiment and its state, of a run or of a file.
 
         Args:
