@@ -90,7 +90,7 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None, re
       resolution: see ``Dataset``.
 
     Raises:
-      ValueError: no dataset has this name, or it cannot be prepared here; the message says what to do.
+      ValueError: no dataset has this name, or it cannot be prepared here; the message says how to mend it.
     """
     import tensorflow_datasets as tfds
 

@@ -27,7 +27,7 @@ def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, i
 
     This is MATLAB's imresize, by which the field's figures are made: Keys' cubic (a = -1/2), widened by the factor
     against aliasing where images shrink, with mirrored borders; sizes that the factor does not divide are rounded up.
-    Near edges the result overshoots the range of the images; ``round_to_bytes`` gives what a file would hold.
+    Near edges the result overshoots the range of the images; ``round_to_bytes`` gives the values of a file.
 
     Images of unknown height and width, as in an export, can only be enlarged by a whole number.
 
@@ -109,7 +109,7 @@ def _gaussian(count: int, sigma: float) -> np.ndarray:
 
 
 def _mirror_borders(weights: np.ndarray, near: np.ndarray, count: int) -> np.ndarray:
-    """A matrix, [M, count], whose rows sum to 1, with mirrored borders.
+    """A matrix, [M, count], with mirrored borders; its rows sum to 1.
 
     Args:
       weights: of the pixels ``near`` each new one, [M, K].

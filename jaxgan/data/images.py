@@ -212,7 +212,7 @@ def common_size(where: str, names: list[str], sizes: list[tuple[int, int]], *, s
     """The (height, width) that all images have.
 
     Args:
-      where: what the images are, for the message.
+      where: a name of the images, for the message.
       names: of the images.
       sizes: of the images, as ``read_headers`` gives them.
       square: whether height and width must be equal.
@@ -246,7 +246,7 @@ def decode(files: Files, name: str, convert: Callable[[Image.Image], T]) -> T:
 
 @contextlib.contextmanager
 def _opened(files: Files, name: str) -> Iterator[Image.Image]:
-    """An image of which the header alone has been read."""
+    """An image after its header has been read, and before its pixels are."""
     with files.open(name) as file:
         try:
             image = Image.open(file)

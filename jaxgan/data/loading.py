@@ -1,4 +1,4 @@
-"""Sources by what a user types: a path, or a name."""
+"""Sources by a path or a name, as a user types it."""
 
 import difflib
 import zipfile
@@ -39,7 +39,7 @@ def load(
       data_dir: where TFDS datasets are prepared; None is TFDS's own default.
 
     Raises:
-      ValueError: there is no such data, or it cannot be used; the message says what and why.
+      ValueError: there is no such data, or it cannot be used; the message says why.
     """
     if data.startswith("stacked:"):
         grey = load(

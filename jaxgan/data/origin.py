@@ -1,4 +1,4 @@
-"""Where data come from, and on what terms, as far as jaxgan knows: for those who get what was trained on them."""
+"""The origin and the licence of data, as far as jaxgan knows, for people who receive a trained model."""
 
 from pathlib import Path
 
@@ -21,11 +21,11 @@ PHOTOS = {
     "grass": "of CC0Textures (CC0)",
     "gravel": "of CC0Textures (CC0)",
 }
-UNKNOWN = "not known to jaxgan; whoever shares this file should say where they are from, and on what terms"
+UNKNOWN = "not known to jaxgan; please name their source and their licence before you share this file"
 
 
 def describe_origin(data: str) -> str:
-    """The source and the licence of what ``data`` names, as ``load`` takes it."""
+    """The source and the licence of the data that ``data`` names, as ``load`` takes it."""
     if Path(data).exists():  # ``load`` also takes a folder called digits before the digits
         return UNKNOWN
     kind, _, photo = data.removeprefix("stacked:").partition(":")

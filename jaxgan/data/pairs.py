@@ -1,6 +1,6 @@
 """Pairs of an image and the input that it is made of: files side by side, files of equal names, or arrays.
 
-In a batch, ``input`` is what a generator takes, and ``image`` what it should make of it.
+In a batch, a generator takes ``input`` and should make ``image`` of it.
 """
 
 import os
@@ -41,15 +41,15 @@ def load(
     Args:
       data: a folder or a zip of images: with their inputs beside them in one file each, see ``SideBySide``; or, with
         ``data_a``, see ``EqualNames``. Or an ``.npz`` with arrays ``images`` and ``inputs``.
-      data_a: the inputs, if they are elsewhere: a folder or a zip; or an ``.npz`` or ``.npy`` whose ``images`` are
-        inputs, one for each image of ``data``.
+      data_a: the inputs, if they are elsewhere: a folder or a zip; or an ``.npz`` or ``.npy`` file with
+        inputs in its array ``images``, one for each image of ``data``.
       resolution: make images this high and wide, and inputs ``resolution / scale``; None keeps their own size.
       channels: of image files, both of a pair: 1, 3 or 4; None is 1 if all are grey, else 3.
       direction: of files side by side, from the half that is the input to the half that is the image.
       scale: how many times an image is as high and as wide as its input.
 
     Raises:
-      ValueError: there is no such data, or it cannot be used; the message says what and why.
+      ValueError: there is no such data, or it cannot be used; the message says why.
     """
     paths = [Path(name) for name in (data, data_a) if name is not None]
     kinds = [_kind(path) for path in paths]

@@ -50,7 +50,7 @@ class Arrays:
       labels: whole numbers, [N]; None if there are none.
       name: a name for people.
       classes: the names of the labels' classes.
-      inputs: what images are made of, [N, ...], input i for image i; None if there are none.
+      inputs: the inputs that images are made of, [N, ...], input i for image i; None if there are none.
 
     Raises:
       ValueError: an array is empty or of another type, or lengths differ.
@@ -98,7 +98,7 @@ class Arrays:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unpaired:
-    """Two sources whose examples do not belong together: images, and inputs that are to be made like them.
+    """Two sources without pairs: images, and inputs that are to be made like them.
 
     It is as long as the longer source. ``Batches`` draws an order for each; labels are left out.
     """
@@ -180,7 +180,7 @@ def read_into_memory(source: Source) -> Arrays:
     """All examples of a source as arrays; of an ``Unpaired`` the i-th of each source, as if they were pairs."""
     if isinstance(source, Arrays):
         return source
-    # In batches, because what a source reads may be larger in between than what is kept of it.
+    # Read in batches, because decoding may take more memory than the examples.
     batches = list(read_in_batches(source, 1024))
     arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     return Arrays(arrays["image"], arrays.get("label"), source.name, source.classes, arrays.get("input"))

@@ -6,7 +6,7 @@ from jaxgan.data.source import Arrays, Source, read_into_memory
 
 
 def stack_channels(source: Source, seed: int = 0) -> Arrays:
-    """Images whose red, green and blue are grey images of a source, drawn at random; as many as the source has.
+    """Images with a random grey image of a source as each of red, green and blue; as many as the source has.
 
     The class is the mode: for classes a, b and c of K, ``(a * K + b) * K + c``; ten digits make 1,000 modes. Each grey
     image comes once in each colour. Metz et al. 2017 (1611.02163), section 3.3.

@@ -1,4 +1,4 @@
-"""Two-dimensional distributions whose modes can be counted: float32 arrays [N, 2], within [-1, 1]."""
+"""Two-dimensional distributions with modes that can be counted: float32 arrays [N, 2], within [-1, 1]."""
 
 import numpy as np
 

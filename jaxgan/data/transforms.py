@@ -1,7 +1,8 @@
 """Random transforms of the data inside the compiled step: pure functions of images and their keys.
 
-They enlarge the data set, so a generator learns to make what they make: mirrored images, for one. ``jaxgan.augment``
-is something else: it changes what a discriminator sees of both reals and samples, and samples do not show it.
+They enlarge the data set, and samples show it: a generator trained on mirrored images makes mirrored images.
+``jaxgan.augment`` is different: it changes the reals and the samples that a discriminator sees, and samples do not
+show it.
 
     def discriminator_loss(nets, batch, keys, step):
         real = transforms.random_flip(keys, batch["image"])

@@ -28,7 +28,7 @@ def load(
       data_dir: where TFDS datasets are prepared; None is TFDS's own default.
 
     Raises:
-      ValueError: there is no such data, or it cannot be used; the message says what and why.
+      ValueError: there is no such data, or it cannot be used; the message says why.
     """
     if data_a is not None:
         inputs, images = (

@@ -29,7 +29,7 @@ def load(data: str, *, resolution: int | None = None, category: str | None = Non
       category: the one class to take; None takes all.
 
     Raises:
-      ValueError: there is no such data, or it cannot be used; the message says what and why.
+      ValueError: there is no such data, or it cannot be used; the message says why.
     """
     path = Path(data)
     check_resolution(resolution)
@@ -54,7 +54,7 @@ def load(data: str, *, resolution: int | None = None, category: str | None = Non
 def load_digits() -> Arrays:
     """scikit-learn's 1,797 handwritten digits as upright slabs, 4 voxels thick, in cubes of 16 x 16 x 16.
 
-    Their 8 x 8 grey levels are interpolated to 14 x 14; what is above half is solid. x points right, z points up.
+    Their 8 x 8 grey levels are interpolated to 14 x 14; pixels above half are solid. x points right, z points up.
     """
     from PIL import Image
     from sklearn import datasets

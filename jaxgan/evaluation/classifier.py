@@ -65,7 +65,7 @@ class Classifier:
       params: the network's parameters.
       classes: number of classes.
       shape: an image's, (height, width, channels).
-      protocol: what figures of these features depend on.
+      protocol: everything that figures of these features depend on.
     """
 
     params: Any

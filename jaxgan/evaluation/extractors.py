@@ -30,7 +30,7 @@ class FeatureExtractor(Protocol):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """What a figure depends on, as JSON takes it.
+        """Everything that a figure of these features depends on, as JSON takes it.
 
         ``features`` names the network, and becomes part of the names of figures: see
         ``jaxgan.evaluation.metric_names``.
@@ -138,7 +138,7 @@ class InceptionFeatures:
 
 @functools.cache
 def _compiler_options() -> dict[str, str]:
-    """XLA's options that turn off YNNPACK, whose convolutions double Inception's time on a CPU; {} if XLA has none."""
+    """XLA's options that turn off YNNPACK, which doubles Inception's time on a CPU; {} if XLA has no such option."""
     options = {"xla_cpu_experimental_ynn_fusion_type": ""}
     try:
         jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()

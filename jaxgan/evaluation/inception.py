@@ -1,4 +1,4 @@
-"""Inception-v3 of 2015-12-05, whose features define the FID. Szegedy et al. 2016 (1512.00567).
+"""Inception-v3 of 2015-12-05, by which the FID is defined. Szegedy et al. 2016 (1512.00567).
 
 Layers keep the names of TensorFlow's graph, ``mixed_4_tower_1_conv_2``. Batch normalisation is folded into weights and
 biases when they are loaded. It differs from torchvision's Inception-v3: average pools leave out the padding, the last

@@ -10,7 +10,7 @@ import numpy as np
 def as_bytes(images: np.ndarray) -> np.ndarray:
     """Images, [N, height, width, C], as uint8: floats in [-1, 1] are rounded to 0 to 255, bytes stay.
 
-    Unlike ``media.to_bytes``, which clips what it draws, this refuses values that are out of range: a metric of
+    Unlike ``media.to_bytes``, which clips, this refuses values that are out of range: a metric of
     clipped images would be a wrong figure.
 
     Raises:

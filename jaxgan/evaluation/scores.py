@@ -52,7 +52,7 @@ Progress = Callable[[str, int, int], None]  # (name of the set, images read so f
 
 
 class SampleStats(NamedTuple):
-    """A set of images as metrics take it; what no metric needs is None.
+    """A set of images as metrics take it; fields that no metric needs are None.
 
     Attributes:
       source: the images themselves, as many as are used.
@@ -82,8 +82,8 @@ class Metric:
         published ones; ``compare`` adds the features to them.
       needs: the fields of ``SampleStats`` that it takes. Moments take the same memory for any number of images.
       min_count: how many examples of each set it needs.
-      protocol: ``(samples, data) -> dict``, what the figures depend on besides the features, for these numbers of
-        examples.
+      protocol: ``(samples, data) -> dict``, everything that the figures depend on besides the features, for these
+        numbers of examples.
       ranks_by: the figure that checkpoints are ranked by, if it is not the metric's own name.
       higher_is_better: whether a larger value of that figure is better.
     """
@@ -242,7 +242,7 @@ def compare(
     count: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Figures of samples against data, both read in batches, and under ``"protocol"`` what they depend on.
+    """Figures of samples against data, both read in batches, with their ``"protocol"``.
 
     Args:
       samples: images.

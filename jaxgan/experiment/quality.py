@@ -150,7 +150,7 @@ def set_metrics(metrics: Sequence[str]) -> list[str]:
 
 
 def check_metrics(metrics: Sequence[str], count: int | None) -> None:
-    """Check what can be checked without an experiment.
+    """Check metrics and a count without an experiment.
 
     Raises:
       ValueError: a metric is not in ``METRICS``, there is none, or ``count`` is below 2.
@@ -198,7 +198,7 @@ def ranking_score(result: Mapping[str, Any], metric: str) -> float:
     """The number that checkpoints are ranked by, lower is better: the metric's figure, or minus a higher-is-better one.
 
     Args:
-      result: what ``evaluate`` returned.
+      result: the result of ``evaluate``.
       metric: one of ``METRICS``, which was among those that were evaluated.
     """
     known = scores.METRICS.get(metric)

@@ -21,7 +21,7 @@ _COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
 def to_bytes(images: np.ndarray) -> np.ndarray:
     """Float images in [-1, 1] as uint8, 0 to 255; values outside are clipped.
 
-    Unlike ``evaluation.preprocessing.as_bytes``, which refuses such values, this is for what is shown and saved.
+    Unlike ``evaluation.preprocessing.as_bytes``, which refuses such values, this is for pictures.
     """
     return np.clip(np.round((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
@@ -30,7 +30,7 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> n
     """Images row by row on one white sheet, uint8 [H, W, C].
 
     Args:
-      images: float images in [-1, 1], [N, h, w, C]; or points, [N, 2], of which ``render_points`` makes one picture.
+      images: float images in [-1, 1], [N, h, w, C]; or points, [N, 2], which become one picture by ``render_points``.
       columns: number of columns; by default the sheet has as many rows as columns, or one fewer.
       gap: pixels between images.
 
@@ -102,7 +102,7 @@ def save_images(
       made_by: the program that made it, ``jaxgan 0.1.0 dcgan``; it is written to the file's metadata with IPTC's term.
       frames_per_second: of an animation.
       scale: draw each pixel this many times as wide and high.
-      beside_real: whether examples of the data may be beside what the model made; the file says so.
+      beside_real: whether examples of the data may be beside the samples; the file says so.
 
     Raises:
       ValueError: there is no such format, or it cannot hold these frames.

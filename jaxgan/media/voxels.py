@@ -45,7 +45,7 @@ def render_solids(
     for angle in np.unique(turns):
         cells, tones = _rays(n, size, float(angle))
         for i in np.flatnonzero(turns == angle):
-            # One more voxel, always empty, stands for what rays pass outside of the cube.
+            # One more voxel, always empty, stands for the outside of the cube.
             solid = np.append(cubes[i].ravel(), False)[cells]
             first = solid.argmax(-1)[..., None]
             hit = np.take_along_axis(solid, first, -1)

@@ -1,4 +1,4 @@
-"""Checks of features before anything is measured, and warnings of what makes a figure doubtful."""
+"""Checks of features before anything is measured, and warnings of doubtful figures."""
 
 import warnings
 

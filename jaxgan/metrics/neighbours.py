@@ -95,7 +95,7 @@ def authenticity(train: np.ndarray, fake: np.ndarray) -> float:
 
 
 def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, seed: int = 0) -> float:
-    """The share of fakes whose nearest real is a training example: 1/2 if a model generalises, 1 if it memorises.
+    """The share of fakes with a training example as their nearest real: 1/2 if a model generalises, 1 if it memorises.
 
     This is the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour. As many reals are drawn from the larger
     set as the smaller one has, so that neither is denser. Give as many held-out examples as training examples, or

@@ -83,7 +83,7 @@ def ms_ssim_diversity(
       low, high, weights: as for ``ms_ssim``.
 
     Raises:
-      ValueError: there are fewer than two images, no pairs, or what ``ms_ssim`` raises.
+      ValueError: there are fewer than two images, or no pairs; or ``ms_ssim`` raises.
     """
     images = np.asarray(images)
     if len(images) < 2:

@@ -46,7 +46,7 @@ class Evaluator:
         self.by = hashlib.sha256(json.dumps(ranking, sort_keys=True).encode()).hexdigest()[:16]
 
     def rehearse(self, state: State) -> None:
-        """Evaluate a few samples, so that what cannot be measured is known before hours of training.
+        """Evaluate a few samples, so that a metric that cannot be measured is known before hours of training.
 
         Raises:
           ValueError: a metric cannot be measured of this experiment.
