@@ -248,7 +248,10 @@ def test_what_systems_leave_behind_is_no_image(make, tmp_path):
         "__MACOSX/cat/1.png",
         "__MACOSX/cat/._1.png",
     ]
-    source = ImageFiles(make(tmp_path / "data", {**CLASSES, **dict.fromkeys(left, b"no image"), "Thumbs.db": b""}))
+    files = {**CLASSES, "Thumbs.db": b""}
+    for name in left:
+        files[name] = b"no image"
+    source = ImageFiles(make(tmp_path / "data", files))
     assert source.classes == ("cat", "dog", "eel")
     assert len(source) == 4
 

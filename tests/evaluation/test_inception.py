@@ -20,11 +20,17 @@ BLOCK_17 = " ".join(
 )
 BLOCK_8 = "branch1x1 branch3x3_1 branch3x3_2a branch3x3_2b branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3a branch3x3dbl_3b branch_pool"
 UNITS = {
-    **dict.fromkeys(("5b", "5c", "5d"), BLOCK_35),
+    "5b": BLOCK_35,
+    "5c": BLOCK_35,
+    "5d": BLOCK_35,
     "6a": "branch3x3 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3",
-    **dict.fromkeys(("6b", "6c", "6d", "6e"), BLOCK_17),
+    "6b": BLOCK_17,
+    "6c": BLOCK_17,
+    "6d": BLOCK_17,
+    "6e": BLOCK_17,
     "7a": "branch3x3_1 branch3x3_2 branch7x7x3_1 branch7x7x3_2 branch7x7x3_3 branch7x7x3_4",
-    **dict.fromkeys(("7b", "7c"), BLOCK_8),
+    "7b": BLOCK_8,
+    "7c": BLOCK_8,
 }
 
 
