@@ -44,6 +44,19 @@ def test_samples_are_the_runs_own_without_the_run_and_its_data(shared, tmp_path,
     assert np.ptp(own, axis=0).max() > 1e-4
 
 
+def test_a_file_of_an_older_version_gives_the_same_samples(shared, tmp_path, capsys):
+    """Its metadata have the settings by the names of then."""
+    file, metadata = tmp_path / "b.safetensors", read_metadata(shared / "a.safetensors")
+    then = {"z_dim": "latents", "g_channels": "generator_width", "d_channels": "discriminator_width"}
+    config = {then.get(name, name): value for name, value in json.loads(metadata["config"]).items()}
+    assert {"latents", "generator_width"} <= set(config)
+    write_safetensors(file, read_safetensors(shared / "a.safetensors"), {**metadata, "config": json.dumps(config)})
+    asked = ["sample", "--parameters", file, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3]
+    code, told = run(capsys, *asked)
+    assert code == 0 and "warning" not in told, told
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["images"], np.load(shared / "own.npz")["images"])
+
+
 def test_what_is_in_the_file(shared):
     """The averages, and what sampling needs besides; not the discriminator."""
     arrays, metadata = (read(shared / "a.safetensors") for read in (read_safetensors, read_metadata))

@@ -51,7 +51,7 @@ VARIANTS = [("dcgan", {"augment": "diffaugment"}), ("dcgan", {"augment": "ada"})
 
 
 QUICK = ("dcgan", "gan", "points", "vae", "wgan", "r3gan")  # the others' operations are among theirs
-LOWERED = [pytest.param(n, {}, marks=[pytest.mark.slow] * (n not in QUICK)) for n in NAMES]
+LOWERED = [pytest.param(name, {}, marks=() if name in QUICK else pytest.mark.slow) for name in NAMES]
 
 
 @pytest.mark.parametrize(("name", "changes"), [*LOWERED, *VARIANTS], ids=str)
@@ -81,7 +81,7 @@ def test_it_trains_and_resumes_with_augmentation(kind, tmp_path, capsys):
     assert ("stats.ada." in ends[0]) == (kind == "ada")
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in NAMES])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in NAMES])
 def test_it_trains_resumes_and_samples(name, tmp_path, capsys):
     flags = programs.tiny(name)
     run_dir = tmp_path / "run"
@@ -103,7 +103,9 @@ def test_it_trains_resumes_and_samples(name, tmp_path, capsys):
 SPREAD_OUT = ("gan", "points", "vae")  # the others compile for half a minute or more
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in SPREAD_OUT)) for n in NAMES])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in SPREAD_OUT else pytest.mark.slow) for name in NAMES]
+)
 def test_same_result_on_two_devices(name):
     config, experiment = tiny(name)
     # Gentle steps, as Adam's first ones are of a gradient's sign, which rounding decides where it is near zero.
@@ -204,7 +206,9 @@ def test_games_may_change_with_the_step(tmp_path):
     usual = experiment.game
     warm = dataclasses.replace(usual, turns=(("d",), ("d",), ("g",)))
     warm = dataclasses.replace(warm, players={**warm.players, "g": marked(warm.players["g"])})
-    game_at = lambda step: warm if step < 3 else usual  # noqa: E731
+
+    def game_at(step):
+        return warm if step < 3 else usual
 
     # The one with the most turns says how much is read; a batch is config.batch_size a turn.
     changing = dataclasses.replace(experiment, game=warm, game_at=game_at)

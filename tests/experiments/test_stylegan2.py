@@ -46,32 +46,70 @@ def test_a_decay_of_ones_own_takes_the_half_lifes_place():
 # train.py's cfg_specs and what follows them; kimg * 1000 / batch steps.
 AUTHORS = {
     ("paper256",): {
-        **{"resolution": 256, "batch_size": 64, "steps": 390_625, "learning_rate": 2.5e-3, "r1_gamma": 1.0, "mapping_layers": 8, "mbstd_group_size": 8},
-        **{"channel_base": 16384, "ema_kimg": 20.0, "ema_rampup": 0.0, "d_architecture": "resnet", "style_mixing_prob": 0.9, "pl_weight": 2.0},
+        "resolution": 256,
+        "batch_size": 64,
+        "steps": 390_625,
+        "learning_rate": 0.0025,
+        "r1_gamma": 1.0,
+        "mapping_layers": 8,
+        "mbstd_group_size": 8,
+        "channel_base": 16384,
+        "ema_kimg": 20.0,
+        "ema_rampup": 0.0,
+        "d_architecture": "resnet",
+        "style_mixing_prob": 0.9,
+        "pl_weight": 2.0,
     },
     ("cifar",): {
-        **{"resolution": 32, "batch_size": 64, "steps": 1_562_500, "learning_rate": 2.5e-3, "r1_gamma": 0.01, "mapping_layers": 2, "mbstd_group_size": 32},
-        **{"channel_base": 32768, "ema_kimg": 500.0, "ema_rampup": 0.05, "d_architecture": "orig", "style_mixing_prob": 0.0, "pl_weight": 0.0},
+        "resolution": 32,
+        "batch_size": 64,
+        "steps": 1_562_500,
+        "learning_rate": 0.0025,
+        "r1_gamma": 0.01,
+        "mapping_layers": 2,
+        "mbstd_group_size": 32,
+        "channel_base": 32768,
+        "ema_kimg": 500.0,
+        "ema_rampup": 0.05,
+        "d_architecture": "orig",
+        "style_mixing_prob": 0.0,
+        "pl_weight": 0.0,
     },
     ("auto", "--resolution", "1024", "--batch-size", "32"): {
-        **{"learning_rate": 2e-3, "r1_gamma": 6.5536, "mapping_layers": 2, "mbstd_group_size": 4, "channel_base": 32768, "ema_kimg": 10.0, "ema_rampup": 0.05},
-        **{"steps": 781_250, "d_architecture": "resnet", "style_mixing_prob": 0.9, "pl_weight": 2.0},
+        "learning_rate": 0.002,
+        "r1_gamma": 6.5536,
+        "mapping_layers": 2,
+        "mbstd_group_size": 4,
+        "channel_base": 32768,
+        "ema_kimg": 10.0,
+        "ema_rampup": 0.05,
+        "steps": 781_250,
+        "d_architecture": "resnet",
+        "style_mixing_prob": 0.9,
+        "pl_weight": 2.0,
     },
     ("auto", "--resolution", "256", "--batch-size", "16"): {
-        **{"learning_rate": 2.5e-3, "r1_gamma": 0.8192, "channel_base": 16384, "ema_kimg": 5.0, "steps": 1_562_500},
+        "learning_rate": 0.0025,
+        "r1_gamma": 0.8192,
+        "channel_base": 16384,
+        "ema_kimg": 5.0,
+        "steps": 1_562_500,
     },
-}  # fmt: skip
+}
 SHARED = {
-    **{
-        "z_dim": 512,
-        "w_dim": 512,
-        "channel_max": 512,
-        "conv_clamp": 256.0,
-        "num_low_precision_res": 4,
-        "beta1": 0.0,
-        "beta2": 0.99,
-    },
-    **{"r1_interval": 16, "pl_interval": 4, "augment": "ada", "ada_target": 0.6, "ada_kimg": 500.0, "ema_decay": 0.0},
+    "z_dim": 512,
+    "w_dim": 512,
+    "channel_max": 512,
+    "conv_clamp": 256.0,
+    "num_low_precision_res": 4,
+    "beta1": 0.0,
+    "beta2": 0.99,
+    "r1_interval": 16,
+    "pl_interval": 4,
+    "augment": "ada",
+    "ada_target": 0.6,
+    "ada_kimg": 500.0,
+    "ema_decay": 0.0,
 }
 
 
@@ -178,7 +216,10 @@ def test_sheets(conditional):
     """Where rows are: by the images that samples of the same latents, and of one style, are."""
     built, state = conditional
     moving = {"w": jnp.full(4, 0.5)}
-    noisy = lambda path, x: jnp.full_like(x, 0.5) if "strength" in jax.tree_util.keystr(path) else x  # noqa: E731
+
+    def noisy(path, x):
+        return jnp.full_like(x, 0.5) if "strength" in jax.tree_util.keystr(path) else x
+
     synthesis = jax.tree_util.tree_map_with_path(noisy, state.ema["synthesis"])
     state = state.replace(
         stats={**state.stats, "mapping": {"moving": moving}}, ema={**state.ema, "synthesis": synthesis}
