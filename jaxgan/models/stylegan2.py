@@ -38,8 +38,8 @@ from jaxgan.nn.style_layers import (
 
 _NOISE, _MIXING = 0x401E, 0x3131  # folded into the keys
 
-Noise = jax.Array | Sequence[jax.Array] | None
-Architecture = Literal["orig", "resnet"]
+_Noise = jax.Array | Sequence[jax.Array] | None
+_Architecture = Literal["orig", "resnet"]
 
 
 class Mapping(nn.Module):
@@ -149,7 +149,7 @@ class Synthesis(nn.Module):
         return [(h << i // 2, w << i // 2) for i in range(1, self.num_ws)]
 
     @nn.compact
-    def __call__(self, ws: jax.Array, noise: Noise = None) -> jax.Array:
+    def __call__(self, ws: jax.Array, noise: _Noise = None) -> jax.Array:
         levels = _num_levels(self.shape, self.base_shape)
         channels = _channels_per_level(levels, self)
         if ws.ndim != 3 or ws.shape[1] != self.num_ws:
@@ -197,7 +197,7 @@ class Discriminator(nn.Module):
     base_shape: tuple[int, int] = (4, 4)
     mbstd_group_size: int = 4
     mapping_layers: int = 8
-    architecture: Architecture = "resnet"
+    architecture: _Architecture = "resnet"
     dtype: jnp.dtype = jnp.float32
     num_low_precision_res: int = 4
     conv_clamp: float | None = None
@@ -206,7 +206,7 @@ class Discriminator(nn.Module):
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, features: bool = False) -> Any:
         if x.ndim != 4:
             raise ValueError(f"images must be [B, h, w, C], got {x.shape}.")
-        if self.architecture not in get_args(Architecture):
+        if self.architecture not in get_args(_Architecture):
             raise ValueError(f"`architecture` must be 'orig' or 'resnet', got {self.architecture!r}.")
         levels, per_level = _num_levels(x.shape[1:3], self.base_shape), []
         channels = _channels_per_level(levels, self)

@@ -92,10 +92,14 @@ class FlaxGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, z, train):
-        norm = lambda name: nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)  # noqa: E731
-        up = lambda features, bias, name: nn.ConvTranspose(  # noqa: E731
-            features, (4, 4), (2, 2), padding="SAME", transpose_kernel=True, use_bias=bias, name=name
-        )
+
+        def norm(name):
+            return nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)
+
+        def up(features, bias, name):
+            kwargs = {"padding": "SAME", "transpose_kernel": True, "use_bias": bias}
+            return nn.ConvTranspose(features, (4, 4), (2, 2), name=name, **kwargs)
+
         x = nn.Dense(4 * 4 * 12, use_bias=False, name="linear")(z).reshape(-1, 4, 4, 12)
         x = nn.relu(norm("norm_0")(x))
         x = nn.relu(norm("norm_1")(up(6, False, "up_1")(x)))
@@ -109,11 +113,11 @@ class FlaxDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x, train):
-        norm = lambda name: nn.BatchNorm(use_running_average=not train, momentum=0.9, name=name)  # noqa: E731
-        down = lambda features, bias, name: nn.Conv(features, (4, 4), (2, 2), use_bias=bias, name=name)  # noqa: E731
-        x = nn.leaky_relu(down(6, True, "down_0")(x), 0.2)
-        x = down(12, not self.norm, "down_1")(x)
-        x = nn.leaky_relu(norm("norm_1")(x) if self.norm else x, 0.2)
+        x = nn.leaky_relu(nn.Conv(6, (4, 4), (2, 2), name="down_0")(x), 0.2)
+        x = nn.Conv(12, (4, 4), (2, 2), use_bias=not self.norm, name="down_1")(x)
+        if self.norm:
+            x = nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm_1")(x)
+        x = nn.leaky_relu(x, 0.2)
         return nn.Dense(1, name="logit")(x.reshape(len(x), -1))[:, 0]
 
 
@@ -126,7 +130,10 @@ def test_parity_with_flaxs_layers(name, train):
         "discriminator without norms": (dcgan.Discriminator(6, norm="none"), FlaxDiscriminator(norm=False), images(16, 3)),
     }[name]  # fmt: skip
     variables = drawn(ours, x)
-    apply = lambda module: jax.jit(lambda v: module.apply(v, x, train=train, mutable=["batch_stats"]))(variables)  # noqa: E731
+
+    def apply(module):
+        return jax.jit(lambda v: module.apply(v, x, train=train, mutable=["batch_stats"]))(variables)
+
     (out, stats), (expected, expected_stats) = apply(ours), apply(theirs)
     assert np.std(expected) > 0.05
     np.testing.assert_allclose(out, expected, atol=1e-5)
@@ -171,7 +178,10 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
     half = module.clone(dtype=jnp.bfloat16)
     variables = drawn(module, x)
     assert {p.dtype for p in jax.tree.leaves(shapes(half, x))} == {jnp.dtype(jnp.float32)}
-    apply = lambda module: jax.jit(lambda v: module.apply(v, x, train=True, mutable=["batch_stats"]))(variables)  # noqa: E731
+
+    def apply(module):
+        return jax.jit(lambda v: module.apply(v, x, train=True, mutable=["batch_stats"]))(variables)
+
     (out, stats), (expected, _) = apply(half), apply(module)
     assert out.dtype == jnp.float32
     inner = jax.eval_shape(
@@ -184,3 +194,45 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
     assert set(layers.values()) == {jnp.dtype(jnp.bfloat16)}
     assert {p.dtype for p in jax.tree.leaves(stats)} == {jnp.dtype(jnp.float32)}
     assert 1e-4 < np.abs(out - expected).max() < 0.15 * np.abs(expected).max()
+
+
+def test_the_discriminator_in_one_dimension():
+    """``discriminate`` on signals, [B, n, C], as flax's layers in one dimension."""
+
+    class Ours(nn.Module):
+        channels: int = 3
+        base_resolution: int = 4
+        norm: str = "batch"
+        dtype: jnp.dtype = jnp.float32
+
+        @nn.compact
+        def __call__(self, x, train):
+            return dcgan.discriminate(self, x, train)
+
+    class Flaxs(nn.Module):
+        @nn.compact
+        def __call__(self, x, train):
+            x = nn.leaky_relu(nn.Conv(3, (4,), (2,), name="down_0")(x), 0.2)
+            x = nn.Conv(6, (4,), (2,), use_bias=False, name="down_1")(x)
+            x = nn.leaky_relu(nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm_1")(x), 0.2)
+            return nn.Dense(1, name="logit")(x.reshape(len(x), -1))[:, 0]
+
+    x = jnp.array(np.random.default_rng(1).normal(size=(5, 16, 2)), jnp.float32)
+    variables = drawn(Ours(), x)
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, drawn(Flaxs(), x))
+    for train in (True, False):
+        ours, theirs = (m.apply(variables, x, train=train, mutable=["batch_stats"])[0] for m in (Ours(), Flaxs()))
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+        assert np.std(theirs) > 0.05
+
+
+def test_instance_norm_in_both_networks():
+    """A norm without statistics of a batch: convolutions then have biases, as a norm without parameters does not."""
+    g, d = dcgan.Generator(16, 1, 2, norm="instance"), dcgan.Discriminator(2, norm="instance")
+    of_g, of_d = shapes(g, latents()), shapes(d, images(16, 1))
+    assert of_g.keys() == of_d.keys() == {"params"}
+    assert {"linear.bias", "up_1.bias", "image.bias"} <= named(of_g["params"]).keys()
+    assert {"down_0.bias", "down_1.bias", "logit.bias"} <= named(of_d["params"]).keys()
+    plain = dcgan.Discriminator(2, norm="none")
+    variables, x = drawn(d, images(16, 1)), images(16, 1)
+    assert np.abs(d.apply(variables, x, True) - plain.apply(variables, x, True)).max() > 1e-3

@@ -30,9 +30,10 @@ def dense(variables, name, x):
 
 @pytest.mark.parametrize(("shape", "latents"), [((28, 28, 1), 100), ((8, 8, 3), 7), ((2,), 1), ((4, 6, 5), 100)])
 def test_shapes(shape, latents):
-    out = lambda module, x: jax.eval_shape(  # noqa: E731
-        lambda x: module.init_with_output(jax.random.key(0), x)[0], x
-    )
+
+    def out(module, x):
+        return jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0], x)
+
     images = out(mlp.Generator(shape), jnp.ones((3, latents)))
     assert (images.shape, images.dtype) == ((3, *shape), jnp.float32)
     for discriminator in (mlp.Discriminator(), MAXOUT):
@@ -152,3 +153,11 @@ def test_the_first_weights_are_within_reach():
 
     assert all(0.045 < most <= 0.05 for most in widest(0.05).values())
     assert min(widest(None).values()) > 0.2
+
+
+def test_uniform_init_is_uniform_within_its_bound():
+    x = np.asarray(mlp.uniform_init(0.05)(jax.random.key(0), (200, 100)))
+    assert (x.shape, x.dtype) == ((200, 100), np.float32)
+    assert -0.05 <= x.min() < -0.0499
+    assert 0.0499 < x.max() < 0.05
+    assert x.std() == pytest.approx(0.1 / np.sqrt(12), rel=0.02)

@@ -222,7 +222,9 @@ def test_r3gan_discriminator_with_both_penalties():
     d = function(module, real, LABELS)
 
     def loss(params):
-        net = lambda x: d.replace(params=params)(x, LABELS)  # noqa: E731
+        def net(x):
+            return d.replace(params=params)(x, LABELS)
+
         adversarial = losses.relativistic_discriminator(net(real), net(fake))
         return (adversarial + 0.5 * (losses.r1(net, real) + losses.r2(net, fake))).mean()
 
@@ -309,7 +311,9 @@ def batch_norm(p, x, path):
 
 
 def super_resolution(p, x, blocks):
-    layer = lambda x, path: batch_norm(p, p.conv(x, path), f"{path}_norm")  # noqa: E731
+    def layer(x, path):
+        return batch_norm(p, p.conv(x, path), f"{path}_norm")
+
     x = first = prelu(p, p.conv(x, "g/first"), "g/first_slope")
     for i in range(blocks):
         x = x + layer(prelu(p, layer(x, f"g/block_{i}_0"), f"g/block_{i}_slope"), f"g/block_{i}_1")

@@ -4,6 +4,7 @@ import functools
 import itertools
 import math
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,7 +50,10 @@ def test_images_grow(scale):
 def test_the_papers_networks():
     """Counted by hand from its figure 4: a convolution is weights and, where no norm follows, biases."""
     _, variables = shapes(srgan.Generator(), (24, 24))
-    conv = lambda k, i, o, bias=True: k * k * i * o + o * bias  # noqa: E731
+
+    def conv(k, i, o, bias=True):
+        return k * k * i * o + o * bias
+
     block = 2 * (conv(3, 64, 64, False) + 2 * 64) + 64
     ups = 2 * (conv(3, 64, 256) + 64)
     expected = conv(9, 3, 64) + 64 + 16 * block + conv(3, 64, 64, False) + 2 * 64 + ups + conv(9, 64, 3)
@@ -111,3 +115,28 @@ def test_what_is_flat_gets_no_grid():
         made = jax.jit(functools.partial(module.apply, train=False))({"params": params}, x)
         spread = np.ptp(np.asarray(made)[0, inside, inside], axis=(0, 1))
         assert (spread < 1e-5).all() if icnr else (spread > 0.1).all()
+
+
+def test_upsampling_is_a_convolution_and_a_shuffle():
+    """With ``icnr``, of the kernel and the bias that satisfy the constraint and are nearest to the parameters."""
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype(np.float32)
+    module = srgan.PixelShuffleUpsample(4, icnr=False)
+    variables = module.init(jax.random.key(0), x)
+    params = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(jax.random.key(1), p.shape), variables["params"])
+    kernel, bias = np.asarray(params["kernel"]), np.asarray(params["bias"])
+
+    def shuffled(kernel, bias):
+        y = nn.Conv(16, (3, 3)).apply({"params": {"kernel": kernel, "bias": bias}}, x)
+        return np.asarray(y).reshape(2, 5, 6, 4, 2, 2).transpose(0, 1, 4, 2, 5, 3).reshape(2, 10, 12, 4)
+
+    np.testing.assert_allclose(module.apply({"params": params}, x), shuffled(kernel, bias), atol=1e-5)
+    constrained = srgan.PixelShuffleUpsample(4, icnr=True)
+    even_kernel, even_bias = kernel.copy(), bias.copy()
+    for i, o in np.ndindex(3, 4):
+        block = slice(4 * o, 4 * o + 4)
+        sums = kernel[:, :, i, block].sum((0, 1))
+        even_kernel[:, :, i, block] += (sums.mean() - sums) / 9
+        even_bias[block] = bias[block].mean()
+    found = constrained.apply({"params": params}, x)
+    np.testing.assert_allclose(found, shuffled(even_kernel, even_bias), atol=1e-5)
+    assert np.abs(found - module.apply({"params": params}, x)).max() > 1e-2

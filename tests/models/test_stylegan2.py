@@ -19,7 +19,6 @@ from jaxgan.core import axis
 from jaxgan.core.keys import fold_in_keys, latents
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.models import stylegan2
-from jaxgan.nn import style_layers
 
 LABELS = np.array([2, 0, 1, 2])
 GENERATORS = {  # classes, channels, conv_clamp: styles; images of them, without noise, mixed with others; the average of w
@@ -99,22 +98,6 @@ def test_discriminator_and_the_gradient_of_r1(name):
     np.testing.assert_allclose(official.direction(slopes), gradient, rtol=1e-3)
 
 
-def test_modulation_is_each_examples_own_kernel():
-    """1912.04958, equations 1 and 3, example by example, with XLA's own convolution."""
-    draws = np.random.default_rng(0)
-    x, styles = draws.normal(size=(2, 4, 6, 3)).astype(np.float32), draws.normal(size=(2, 3)).astype(np.float32)
-    kernel = draws.normal(size=(3, 3, 3, 5)).astype(np.float32)
-    own = kernel[None] * styles[:, None, None, :, None]
-    unit = own / np.sqrt(np.square(own).sum((1, 2, 3), keepdims=True) + 1e-8)
-    for demodulate, kernels in ((True, unit), (False, own)):
-        y = style_layers.modulated_conv2d(x, kernel, styles, demodulate)
-        for i in range(2):
-            expected = jax.lax.conv_general_dilated(
-                x[i : i + 1], kernels[i], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-            )
-            np.testing.assert_allclose(y[i], expected[0], rtol=1e-4, atol=1e-5)
-
-
 def small(**kwargs):
     """A generator of 8 x 8, as it begins, but with noise."""
     synthesis = stylegan2.Synthesis((8, 8), 3, 64, 8, **kwargs)
@@ -141,6 +124,24 @@ def test_noise_is_each_examples_own():
     a, b, c = (np.asarray(x)[0].reshape(-1) for x in stylegan2._noise_maps(keys, [(4, 4), (4, 4), (8, 8)], 4))
     drawn = [a, b, c[:16], *(np.asarray(latents(k, 16)[0]) for k in (keys, fold_in_keys(keys)))]
     assert np.abs(np.corrcoef(drawn) - np.eye(5)).max() < 0.9
+
+
+def test_style_weights_are_the_derivative_of_styles():
+    """A step in w moves each layer's style by its product with the layer's matrix."""
+    synthesis, variables, ws = small()
+    dw = 0.1 * jax.random.normal(jax.random.key(5), ws.shape)
+
+    @jax.jit
+    def styles(ws):
+        state = synthesis.apply(variables, ws, capture_intermediates=True, mutable=["intermediates"])[1]
+        names = ["conv_0_1", "conv_1_0", "conv_1_1", "image_1"]
+        return [state["intermediates"][name]["style"]["__call__"][0] for name in names]
+
+    weights = synthesis.style_weights(variables["params"])
+    assert len(weights) == synthesis.num_ws == 4
+    for i, (before, after, weight) in enumerate(zip(styles(ws), styles(ws + dw), weights)):
+        np.testing.assert_allclose(after - before, dw[:, i] @ weight, atol=1e-5)
+        assert np.abs(after - before).max() > 1e-3
 
 
 def test_not_square():
@@ -213,21 +214,6 @@ def test_mixing_is_from_a_random_layer_on():
     np.testing.assert_allclose(counts / 2000, [0, 0.225, 0.225, 0.225, 0.225, 0.1], atol=0.04)
     np.testing.assert_array_equal(stylegan2.mix_styles(ws[:3], others[:3], keys[:3])[..., 0], found[:3])
     assert not stylegan2.mix_styles(ws, others, keys, 0.0).any()
-
-
-def test_minibatch_stddev_is_of_groups_over_all_devices():
-    x = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
-    groups = [x[i::2] for i in range(2)]  # every second one: groups of 4 of 8
-    expected = [np.sqrt(g.var(0) + 1e-8).mean() for g in groups]
-    whole = style_layers.minibatch_stddev(x, 4)
-    assert whole.shape == (8, 1, 1, 1)
-    np.testing.assert_allclose(whole.reshape(-1), expected * 4, rtol=1e-5)
-    np.testing.assert_allclose(
-        style_layers.minibatch_stddev(x[:3], 4).reshape(-1), [np.sqrt(x[:3].var(0) + 1e-8).mean()] * 3, rtol=1e-5
-    )
-    spread = jax.pmap(lambda x: style_layers.minibatch_stddev(x, 4), axis.NAME)
-    np.testing.assert_allclose(spread(x.reshape(2, 4, 4, 4, 2)).reshape(8, 1, 1, 1), whole, rtol=1e-5)
-    np.testing.assert_allclose(spread(x.reshape(8, 1, 4, 4, 2)).reshape(8, 1, 1, 1), whole, rtol=1e-5)
 
 
 def test_without_groups_logits_are_each_images_own():
@@ -329,15 +315,6 @@ def test_precision(dtype):
     logits, variables = jax.jit(d.init_with_output)(jax.random.key(0), x)
     assert {x.dtype for x in jax.tree.leaves(variables)} == {logits.dtype} == {np.dtype("float32")}
     assert 1e-6 < np.abs(logits - call(d.clone(dtype=jnp.float32), x)).max() < 0.05
-
-
-def test_large_styles_do_not_overflow_in_float16():
-    x, styles = jnp.full((1, 4, 4, 8), 100.0, jnp.float16), jnp.full((1, 8), 1e4)
-    y = style_layers.modulated_conv2d(x, jnp.ones((3, 3, 8, 2)), styles)
-    assert y.dtype == jnp.float16
-    np.testing.assert_allclose(
-        np.float32(y), style_layers.modulated_conv2d(np.float32(x), jnp.ones((3, 3, 8, 2)), styles), rtol=1e-2
-    )
 
 
 KEYS = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 2))

@@ -221,6 +221,14 @@ def test_blurred_of_sizes_that_an_export_does_not_know():
         convolution.blurred((8, 8), (3, 5))
 
 
+def test_same_is_tensorflows():
+    """https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2: more on the high side, if it is odd."""
+    geometry = convolution.Geometry(stride=2, kernel=(4, 3), large=(8, 7), small=(4, 4), padding=((1, 1), (1, 1)))
+    assert convolution.same((8, 7), (4, 3), 2) == geometry
+    assert convolution.same((5,), (2,), 1) == convolution.Geometry(1, (2,), (5,), (5,), ((0, 1),))
+    assert convolution.same((5,), (1,), 2) == convolution.Geometry(2, (1,), (5,), (3,), ((0, 0),))
+
+
 def test_padded_as_pytorch():
     """https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html, "Shape"."""
     assert convolution.padded((9, 8), (4, 4), 2, 1).small == (4, 4)

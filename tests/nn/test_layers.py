@@ -116,16 +116,11 @@ def test_add_bias_adds_a_parameter_that_begins_at_zero():
     np.testing.assert_array_equal(Layer().apply({"params": {"bias": bias}}, X), np.asarray(X) + bias)
 
 
-def test_normal_around_one():
-    x = np.asarray(layers.normal_around_one(jax.random.key(0), (100, 100)))
-    assert (x.shape, x.dtype) == ((100, 100), np.float32)
-    assert x.mean() == pytest.approx(1, abs=1e-3)
-    assert x.std() == pytest.approx(0.02, rel=0.03)
-
-
-def test_dcgan_kernel_init():
-    x = np.asarray(layers.dcgan_kernel_init(jax.random.key(0), (4, 4, 30, 40), jnp.float32))
-    assert x.mean() == pytest.approx(0, abs=1e-3)
+@pytest.mark.parametrize(("init", "mean"), [(layers.dcgan_kernel_init, 0.0), (layers.normal_around_one, 1.0)])
+def test_initializers(init: layers.Initializer, mean):
+    x = np.asarray(init(jax.random.key(0), (4, 4, 30, 40), jnp.float32))
+    assert (x.shape, x.dtype) == ((4, 4, 30, 40), np.float32)
+    assert x.mean() == pytest.approx(mean, abs=1e-3)
     assert x.std() == pytest.approx(0.02, rel=0.03)
 
 
