@@ -2,7 +2,9 @@
 
 import types
 
+import jax
 import pytest
+from helpers import games
 
 from jaxgan.evaluation import metric_names
 from jaxgan.experiment.quality import ranking_score
@@ -39,3 +41,18 @@ def test_a_resumed_run_of_an_earlier_version_still_compares_its_scores(metrics, 
 )
 def test_the_lower_score_is_the_better_checkpoint(metric, figure, protocol, sign):
     assert ranking_score({"recall": 7.0, figure: 2.5, "protocol": protocol}, metric) == sign * 2.5
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (["prdc"], "`evaluate_count` must be at least 6 for prdc, got 4."),
+        (["cas"], "`metrics` cas compares labels, and samples of this experiment have none."),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_training(metrics, message):
+    experiment = games.points_experiment()
+    evaluator = Evaluator(experiment, metrics, types.SimpleNamespace(protocol=CLASSIFIER), 4, 0)  # pyright: ignore
+    with pytest.raises(ValueError) as error:
+        evaluator.rehearse(experiment.game.init(jax.random.key(0)))
+    assert str(error.value) == message

@@ -46,27 +46,35 @@ def game_of(source) -> Game:
 
 @pytest.mark.parametrize("population", [1, 4])
 @pytest.mark.parametrize("kind", SOURCES)
-@pytest.mark.parametrize(("form", "count"), [("pmap", 1), ("pmap", 2), ("shard_map", 2)])
-def test_each_game_is_traced_once(kind, population, form, count, monkeypatch):
-    """Whatever a step is given: it is guessed from shapes, and a wrong guess would be a second trace."""
+@pytest.mark.parametrize(("method", "count"), [("pmap", 1), ("pmap", 2), ("shard_map", 2)])
+def test_each_game_is_traced_once(kind, population, method, count, monkeypatch):
+    """The arguments of a step are predicted from shapes, and a wrong prediction would be a second trace."""
     if kind == "streamed":
         monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
     traced, step = [], Game.step
-    monkeypatch.setattr(Game, "step", lambda self, *given: (traced.append(self), step(self, *given))[1])
+
+    def recorded_step(self, *arguments):
+        traced.append(self)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Game, "step", recorded_step)
     usual = game_of(SOURCES[kind])
     warm = dataclasses.replace(usual, turns=(("d",), ("g",)))
-    keys_to = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)  # noqa: E731
-    game_at = lambda step: warm if step < 3 else usual  # noqa: E731
-    experiment = Experiment(usual, SOURCES[kind], Sampling(keys_to, lambda nets, z: nets.g(z)), game_at=game_at)
+
+    def game_at(step):
+        return warm if step < 3 else usual
+
+    sampling = Sampling(lambda keys: latents(keys, 2), lambda nets, z: nets.g(z))
+    experiment = Experiment(usual, SOURCES[kind], sampling, game_at=game_at)
     config = gan.Config(steps=6, batch_size=8, seed=0)
     run = SingleRun(experiment, config)
     if population > 1:
         seeds = [{"seed": seed} for seed in range(population)]
         run = PopulationRun(experiment, config, lambda *_: experiment, seeds)
-    steps = Steps(run, config, run.devices(count), form)
+    steps = Steps(run, config, run.devices(count), method)
     steps.trace()
     assert traced == [warm, usual]
-    state, batches = run.place(run.init(run.keys), steps.devices, form), steps.batches(0)
+    state, batches = run.place(run.init(run.keys), steps.devices, method), steps.batches(0)
     for first, taken in ((0, 2), (2, 1), (3, 3)):
         given = jax.tree.map(lambda *xs: np.stack(xs), *itertools.islice(batches, taken))
         state, _ = steps.at(first)(state, given)
