@@ -11,7 +11,7 @@ from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.divergence import DivergedMembers, find_diverged_states
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.runs import TrainingRun, to_host
-from jaxgan.training.write_schedule import Schedule
+from jaxgan.training.write_schedule import WriteSchedule
 
 
 class CheckpointSaver:
@@ -29,7 +29,7 @@ class CheckpointSaver:
         run: TrainingRun,
         config: Settings,
         checkpoints: Checkpoints,
-        schedule: Schedule,
+        schedule: WriteSchedule,
         diverged: DivergedMembers,
         evaluator: Evaluator | None,
     ):

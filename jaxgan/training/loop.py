@@ -24,7 +24,7 @@ from jaxgan.training.runs import TrainingRun
 from jaxgan.training.sample_grids import SampleWriter
 from jaxgan.training.signals import Interrupted, StopSignals
 from jaxgan.training.steps import Steps
-from jaxgan.training.write_schedule import Schedule
+from jaxgan.training.write_schedule import WriteSchedule
 
 
 def train(
@@ -73,7 +73,7 @@ def train(
         if evaluator and jax.process_index() == 0:
             evaluator.open(path / "evaluations.jsonl", start, terminal.say)
 
-        schedule = Schedule(config.steps, start, options, steps.max_steps_per_call, run.experiment.at)
+        schedule = WriteSchedule(config.steps, start, options, steps.max_steps_per_call, run.experiment.at)
         profiler = StepProfiler(path / "profile", schedule.profiled, log.write, terminal.say)
         stack.callback(profiler.close)
         samples = SampleWriter(run, config, path / "samples", name, terminal)
@@ -96,7 +96,7 @@ class _Loop:
     """What the steps of a run are taken with, and what their results go to."""
 
     steps: Steps
-    schedule: Schedule
+    schedule: WriteSchedule
     log: MetricsLog
     samples: SampleWriter
     saver: CheckpointSaver

@@ -25,7 +25,7 @@ class Due(NamedTuple):
     checkpoint: bool
 
 
-class Schedule:
+class WriteSchedule:
     """Says what is due after which step. After the last step everything is due.
 
     Args:

@@ -12,7 +12,7 @@ from jaxgan.training.checkpoint_saver import CheckpointSaver
 from jaxgan.training.divergence import Diverged, DivergedMembers
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import PopulationRun, SingleRun
-from jaxgan.training.write_schedule import Schedule
+from jaxgan.training.write_schedule import WriteSchedule
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def saver(experiment, members=1, evaluator=None, **options):
     if members > 1:
         run = PopulationRun(experiment, config, lambda *_: experiment, [{"seed": i} for i in range(members)])
     recorder, said = Recorder(), []
-    schedule = Schedule(100, 0, RunOptions(**options), 10, experiment.at)
+    schedule = WriteSchedule(100, 0, RunOptions(**options), 10, experiment.at)
     diverged = DivergedMembers(run, said.append)
     saver = CheckpointSaver(run, config, recorder, schedule, diverged, evaluator)  # pyright: ignore[reportArgumentType]
     return saver, recorder, run.init(run.keys), said

@@ -3,13 +3,13 @@
 import pytest
 
 from jaxgan.training.options import RunOptions
-from jaxgan.training.write_schedule import MAX_CALL_SECONDS, METRICS_EVERY, Due, Schedule
+from jaxgan.training.write_schedule import MAX_CALL_SECONDS, METRICS_EVERY, Due, WriteSchedule
 
 FAST = 1e-9  # seconds per step
 
 
 def schedule(steps=1000, start=0, max_steps_per_call=10, game_at=lambda step: "game", **options):
-    return Schedule(steps, start, RunOptions(**options), max_steps_per_call, game_at)
+    return WriteSchedule(steps, start, RunOptions(**options), max_steps_per_call, game_at)
 
 
 def test_what_is_due():
