@@ -20,7 +20,7 @@ FRAME_MILLISECONDS = 83  # of an animation that does not say how long a frame is
 WRITTEN = (*media.PICTURES, *media.ANIMATIONS)  # written in their own format; others become a .png
 
 
-class Picture(NamedTuple):
+class _Picture(NamedTuple):
     """The frames of a file, one if it is not an animation.
 
     Attributes:
@@ -107,16 +107,16 @@ def _output_paths(names: list[str], images: Path, out: Path) -> dict[str, Path]:
     return output_paths(names, out, WRITTEN)
 
 
-def _read_picture(files: Files, name: str, channels: int) -> Picture:
-    def read_frames(image: Image.Image) -> Picture:
+def _read_picture(files: Files, name: str, channels: int) -> _Picture:
+    def read_frames(image: Image.Image) -> _Picture:
         frames = [np.asarray(convert_channels(frame.copy(), channels)) for frame in ImageSequence.Iterator(image)]
         stacked = np.stack(frames).reshape(len(frames), *frames[0].shape[:2], channels)
-        return Picture(stacked, 1000 / (image.info.get("duration") or FRAME_MILLISECONDS), image.mode)
+        return _Picture(stacked, 1000 / (image.info.get("duration") or FRAME_MILLISECONDS), image.mode)
 
     return decode(files, name, read_frames)
 
 
-def _with_mask(picture: Picture, name: str, mask_files: tuple[Files, list[str]]) -> Picture:
+def _with_mask(picture: _Picture, name: str, mask_files: tuple[Files, list[str]]) -> _Picture:
     """The picture, transparent where its mask is white."""
     if picture.frames.shape[-1] != 4:
         raise ValueError(f"{name}: masks are for a model that fills what is missing, and this one does not")
@@ -136,7 +136,7 @@ def _with_mask(picture: Picture, name: str, mask_files: tuple[Files, list[str]])
     return picture._replace(frames=np.concatenate([picture.frames[..., :3], alpha], -1))
 
 
-def _check_holes(picture: Picture, name: str) -> None:
+def _check_holes(picture: _Picture, name: str) -> None:
     """Networks that fill holes, which take alpha as a fourth channel, need a transparent pixel."""
     if picture.frames.shape[-1] == 4 and picture.frames[..., 3].min() >= 128:
         raise ValueError(

@@ -28,6 +28,14 @@ def test_below_the_users_cache_by_processor(as_before, tmp_path, monkeypatch):
     assert cache.compilation_directory() != path
 
 
+def test_classifiers_are_kept_beside_compiled_programs(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.classifier_directory() == tmp_path / "jaxgan" / "classifiers"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache.classifier_directory() == tmp_path / "home" / ".cache" / "jaxgan" / "classifiers"
+
+
 def test_where_the_user_says(as_before, tmp_path, monkeypatch):
     for said, found in ((str(tmp_path), tmp_path), ("", None)):
         monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", said)

@@ -1,9 +1,14 @@
 """The command translate, as a user calls it: files of any size and kind in, the same names out."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import programs
 from PIL import Image
+
+from jaxgan.editing.translate_files import translate_files
+from jaxgan.editing.translator import Translator
+from jaxgan.export import TranslationDirection
 
 RNG = np.random.default_rng(7)
 
@@ -159,3 +164,50 @@ def test_an_experiment_that_translates_nothing(tmp_path, capsys):
     asked = ["--run-dir", run, "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
     code, text = programs.run(capsys, "translate", *asked, experiment="gan")
     assert code == 2 and "makes images of latents and translates none; use sample" in text
+
+
+def negative(channels, **options):
+    """A translator to the negative; of four channels only where an image is transparent."""
+
+    def run(weights, images, seed, indices, moments):
+        if channels == 3:
+            return -images
+        return images[..., :3] * jnp.where(images[..., 3:] < 0, -1.0, 1.0)
+
+    return Translator(TranslationDirection({}, run, lambda *inputs: {}, channels), **options)
+
+
+def test_it_reports_to_its_log_and_prints_nothing(tmp_path, capsys):
+    image = photo(tmp_path / "given", "a.png", (10, 12))
+    photo(tmp_path / "given", "b.png", (10, 12))
+    lines = []
+    translate_files(negative(3), tmp_path / "given", tmp_path / "out", "jaxgan test", log=lines.append)
+    translate_files(negative(3), tmp_path / "given" / "a.png", tmp_path / "one.png", "jaxgan test")
+    assert capsys.readouterr() == ("", "")
+    assert len(lines) == 2 and lines[0].startswith("12 x 10: whole") and lines[1].startswith("2 images in ")
+    expected = 255 - np.asarray(image)
+    for path in (tmp_path / "out" / "a.png", tmp_path / "one.png"):
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
+
+
+def test_one_mask_is_for_all_images(tmp_path):
+    mask = np.zeros((10, 12), np.uint8)
+    mask[:5] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    images = [photo(tmp_path / "given", name, (10, 12)) for name in ("a.png", "b.png")]
+    made_by = "jaxgan test"
+    translate_files(negative(4), tmp_path / "given", tmp_path / "out", made_by, masks=tmp_path / "mask.png")
+    for name, image in zip(("a.png", "b.png"), images):
+        made, given = np.asarray(Image.open(tmp_path / "out" / name)), np.asarray(image)
+        np.testing.assert_array_equal(made[:5], 255 - given[:5])
+        np.testing.assert_array_equal(made[5:], given[5:])
+
+
+def test_a_mask_of_another_size_or_name(tmp_path):
+    photo(tmp_path / "given", "a.png", (10, 12))
+    photo(tmp_path / "masks", "a.png", (12, 10), channels=1)
+    photo(tmp_path / "others", "b.png", (10, 12), channels=1)
+    photo(tmp_path / "others", "c.png", (10, 12), channels=1)
+    for masks, told in (("masks", "a.png is 12 x 10, its mask 10 x 12"), ("others", "a.png: no mask of its name in")):
+        with pytest.raises(ValueError, match=told):
+            translate_files(negative(4), tmp_path / "given", tmp_path / "out", "", masks=tmp_path / masks)

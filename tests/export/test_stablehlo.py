@@ -151,3 +151,49 @@ def test_what_is_damaged_is_told(make, told, exported, tmp_path, capsys):
 def test_what_is_asked_wrongly_is_told(flags, told, exported, capsys):
     code, said = console_code(capsys, "sample", exported[0], *flags)
     assert code == 2 and told in said
+
+
+def brightened(weights, images, seed, indices, moments):
+    """Images to which a weight is added, the images' indices, and the mean of another image if it is given."""
+    mean = moments["g"] if moments else images.mean((1, 2, 3))
+    return images + weights["g.params.bias"] + (indices + mean).reshape(-1, 1, 1, 1)
+
+
+def direction(**changes):
+    return export.TranslationDirection(
+        weights={"g.params.bias": np.float32(2.0), "g.params.unused": np.zeros(3, np.float32)},
+        run=brightened,
+        moments=lambda weights, images, seed, indices: {"g": images.mean((1, 2, 3))},
+        channels=3,
+        multiple=4,
+    )._replace(**changes)
+
+
+def test_a_translators_directions_come_back(tmp_path):
+    without_moments = direction(moments=lambda *inputs: {}, scale=2, channels=1)
+    directions = {"there": direction(), "back": without_moments}
+    export.write_translator(tmp_path / "a.jaxgan", directions, about={"name": "test"})
+    artefact = export.read_translator(tmp_path / "a.jaxgan")
+    assert isinstance(artefact, export.TranslatorArtefact)
+    assert artefact.metadata["name"] == "test" and list(artefact.directions) == ["there", "back"]
+    there, back = artefact.directions.values()
+    assert (there.channels, there.multiple, there.scale) == (3, 4, 1)
+    assert (back.channels, back.multiple, back.scale) == (1, 4, 2)
+    images = np.random.default_rng(0).normal(size=(2, 8, 12, 3)).astype(np.float32)
+    inputs = (there.weights, images, np.uint32(0), np.arange(2, dtype=np.int32))
+    np.testing.assert_allclose(there.run(*inputs, {}), brightened(*inputs, {}), atol=1e-5)
+    moments = there.moments(*inputs)
+    np.testing.assert_allclose(moments["g"], images.mean((1, 2, 3)), atol=1e-6)
+    other = {"g": np.array([5.0, 7.0], np.float32)}
+    np.testing.assert_allclose(there.run(*inputs, other), brightened(*inputs, other), atol=1e-5)
+    grey = (*inputs[:1], images[..., :1], *inputs[2:])
+    assert back.moments(*grey) == {}
+    np.testing.assert_allclose(back.run(*grey, {}), brightened(*grey, {}), atol=1e-5)
+
+
+def test_a_translator_of_one_size_alone(tmp_path):
+    def run(weights, images, *_):
+        return images.reshape(len(images), 8, 8, 3)
+
+    with pytest.raises(ValueError, match="there does not take images of any number and size"):
+        export.write_translator(tmp_path / "a.jaxgan", {"there": direction(run=run)})

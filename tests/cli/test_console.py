@@ -1,0 +1,61 @@
+"""The program ``jaxgan``: each command reaches its function with its arguments, and errors end it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from jaxgan.cli import main as console
+
+CALLS = {
+    "compare": ("jaxgan.cli.compare.compare_runs", ["compare", "a", "b", "--out", "c.html"], {"out": "c.html"}),
+    "sample": ("jaxgan.cli.sample.sample_artefact", ["sample", "a.jaxgan", "--count", "3"], {"count": 3, "seed": 0}),
+    "translate": (
+        "jaxgan.cli.translate.translate_artefact",
+        ["translate", "a.jaxgan", "photos", "--out", "made", "--memory", "2"],
+        {"images": "photos", "memory": 2.0, "tile": None},
+    ),
+}
+for metric in ("fid", "mifid", "kid", "prdc"):
+    words, expected = [metric, "a", "b", "--size", "64"], {"command": metric, "resolution": 64}
+    CALLS[metric] = ("jaxgan.cli.fid.compare_sets", words, expected)
+
+
+@pytest.mark.parametrize("command", CALLS)
+def test_a_command_reaches_its_function(command, monkeypatch):
+    function, words, expected = CALLS[command]
+    calls = []
+    monkeypatch.setattr(function, calls.append)
+    console.main(words)
+    (args,) = calls
+    found = {name: getattr(args, name) for name in expected}
+    assert {name: x if x is None or isinstance(x, int | float) else str(x) for name, x in found.items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "command", "code", "told"),
+    [
+        (ValueError("`count` must be at least 1, got 0."), "sample", 2, "error: --count must be at least 1, got 0.\n"),
+        (OSError("`images` cannot be read"), "translate", 2, "error: `images` cannot be read\n"),  # it has no flag
+        (MemoryError("too much"), "sample", 1, "error: too much; there is not enough memory: lower --count\n"),
+        (MemoryError("too much"), "translate", 1, "error: too much; there is not enough memory: lower --memory\n"),
+        (MemoryError("too much"), "compare", 1, "error: too much; there is not enough memory\n"),
+    ],
+)
+def test_errors_end_a_command(error, command, code, told, monkeypatch, capsys):
+    def fail(args):
+        raise error
+
+    function, words, _ = CALLS[command]
+    monkeypatch.setattr(function, fail)
+    with pytest.raises(SystemExit) as stop:
+        console.main(words)
+    assert stop.value.code == code and capsys.readouterr().err == told
+
+
+def test_reading_flags_imports_no_command():
+    """So that help and typos are answered at once; importing the package itself is another matter."""
+    code = "import sys; from jaxgan.cli.main import make_parsers; make_parsers(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "jaxgan.cli.main" in loaded
+    assert not {"tyro", "jaxgan.cli.doctor", "jaxgan.cli.sample", "jaxgan.evaluation", "jaxgan.data"} & set(loaded)

@@ -1,0 +1,116 @@
+"""Projections with an experiment's generator: of each image on its own, and images of projections that were kept."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import stylegan2
+from jaxgan import media, metrics
+from jaxgan.editing.inversion import Projection
+from jaxgan.experiment.projector import Projector, images_of_projections, styles_of, with_figures
+
+STEPS, SEED = 4, 3
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """An experiment with images of 8 x 8, a state of it, not trained, and three targets."""
+    experiment = stylegan2.build(stylegan2.Config.tiny())
+    state = jax.jit(experiment.game.init)(jax.random.key(0))
+    return experiment, state, media.to_bytes(experiment.source.read(np.arange(3))["image"])
+
+
+@pytest.fixture(scope="module")
+def projector(tiny):
+    experiment, state, _ = tiny
+    return Projector(experiment, state, steps=STEPS, seed=SEED)
+
+
+@pytest.fixture(scope="module")
+def found(tiny, projector):
+    _, _, targets = tiny
+    return projector(targets, "w+")
+
+
+def test_projections_have_an_images_styles_and_its_image(tiny, found):
+    experiment, _, targets = tiny
+    projection, images = found
+    styles = experiment.sampling.styles
+    assert projection.ws.shape == (3, styles.num_ws, 4) and projection.loss_history.shape == (3, STEPS)
+    assert [x.shape for x in projection.noise] == [(3, *x.shape) for x in styles.noise()]
+    assert (images.shape, images.dtype) == (targets.shape, np.uint8)
+
+
+def test_a_targets_noise_is_of_its_index(tiny, projector, found):
+    """The second alone is found as beside the others, and another index explores differently."""
+    _, _, targets = tiny
+    alone, _ = projector(targets[1:2], "w+", start=1)
+    np.testing.assert_allclose(alone.ws[0], found[0].ws[1], atol=1e-4)
+    other, _ = projector(targets[1:2], "w+", start=5)
+    assert np.abs(other.ws[0] - found[0].ws[1]).max() > 1e-3
+
+
+def test_the_loss_falls_in_either_space(tiny):
+    experiment, state, targets = tiny
+    longer = Projector(experiment, state, steps=60, seed=SEED)
+    for space in ("w", "w+"):
+        projection, _ = longer(targets, space)
+        assert np.all(projection.loss_history[:, -1] < projection.loss_history[:, 0])
+        assert (np.ptp(projection.ws, axis=1).max() == 0) == (space == "w")
+
+
+def test_the_protocol_says_what_a_projection_depends_on(projector):
+    protocol = projector.protocol("w")
+    assert protocol["checkpoint"] == 0 and protocol["space"] == "w"
+    assert (protocol["steps"], protocol["seed"]) == (STEPS, SEED)
+
+
+def test_a_diverged_state_is_refused(tiny):
+    experiment, state, targets = tiny
+    broken = state.replace(ema=jax.tree.map(lambda x: x * np.nan, state.ema))
+    with pytest.raises(ValueError, match="has diverged: its images are not finite"):
+        Projector(experiment, broken, steps=1, seed=SEED)(targets, "w")
+
+
+def test_there_is_a_step_at_least(tiny):
+    experiment, state, _ = tiny
+    with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
+        Projector(experiment, state, steps=0, seed=SEED)
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_figures_compare_an_image_with_its_target(side):
+    """The structural similarity has a window of 11 pixels, so smaller images have none."""
+    rng = np.random.default_rng(0)
+    images, targets = rng.integers(0, 256, (2, 2, side, side, 3), np.uint8)
+    projection = Projection(np.ones((2, 4, 3)), (np.zeros((2, 4, 4)),), np.array([[2.0, 1.0], [4.0, 3.0]]))  # pyright: ignore
+    saved = with_figures(projection, images, targets, {"space": "w"}, ["a.png", "b.png"])
+    for i, one in enumerate(saved):
+        assert one.psnr == pytest.approx(metrics.psnr(images, targets, low=0, high=255)[i])
+        assert np.isnan(one.ssim) if side == 8 else -1 <= one.ssim < 0.5
+        assert one.protocol == {"space": "w", "image": ["a.png", "b.png"][i]}
+        assert one.loss_history.tolist() == projection.loss_history[i].tolist()
+        assert (one.ws.shape, one.noise[0].shape) == ((4, 3), (4, 4))
+
+
+def test_images_are_made_again_of_projections(tiny, found):
+    experiment, state, targets = tiny
+    projection, images = found
+    names = ["a", "b", "c"]
+    saved = with_figures(projection, images, targets, {}, names)
+    again = images_of_projections(experiment, state, saved, names)
+    assert np.abs(media.to_bytes(again).astype(int) - images).max() <= 1  # where rounding decides
+    wrong = saved[1]._replace(ws=saved[1].ws[:-1])
+    with pytest.raises(ValueError, match=r"b: styles \(3, 4\), want \(4, 4\); it was found with another model's run"):
+        images_of_projections(experiment, state, [saved[0], wrong], names[:2])
+
+
+def test_a_generator_without_styles_is_refused(tiny):
+    experiment, state, _ = tiny
+    assert styles_of(experiment) is experiment.sampling.styles
+    without = dataclasses.replace(experiment, sampling=dataclasses.replace(experiment.sampling, styles=None))
+    for attempt in (lambda: styles_of(without), lambda: Projector(without, state, steps=1, seed=0)):
+        with pytest.raises(ValueError, match="This experiment's generator has no styles"):
+            attempt()
