@@ -1,10 +1,10 @@
-"""What the doctor costs: a probe, by the steps that lie between two.
+"""What the monitor costs: a probe, by the steps that lie between two.
 
-Command    python -m experiments.benchmarks.doctor
+Command    python -m experiments.benchmarks.monitor
 Result     see docs/benchmarks.md
 
 Calls of ten steps and probes are timed in turn, each waited for; a run waits for neither, so that a probe takes at
-most what is told here.
+most what is printed here.
 """
 
 import dataclasses
