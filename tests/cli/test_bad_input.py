@@ -1,4 +1,4 @@
-"""A user's mistakes: each is told in a line that says what is wrong and the mend, and none loses anything."""
+"""A user's mistakes: each ends with a line that says what is wrong and how to mend it, and nothing is lost."""
 
 import fcntl
 import gc
@@ -43,7 +43,7 @@ def saved(path, **arrays):
     return path
 
 
-# What was wrong with the flags: (arguments, exit code, what is told).
+# What was wrong with the flags: (arguments, exit code, message).
 FLAGS = {
     "unknown flag": (["--batchsize", 8], 2, "--batch-size"),
     "unknown flag of a command": (["inspect", "--rundir", "x"], 2, "--run-dir"),
@@ -75,16 +75,16 @@ FLAGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("arguments", "code", "told"), FLAGS.values(), ids=FLAGS.keys())
-def test_flags(arguments, code, told, tmp_path, capsys):
+@pytest.mark.parametrize(("arguments", "code", "message"), FLAGS.values(), ids=FLAGS.keys())
+def test_flags(arguments, code, message, tmp_path, capsys):
     run_dir = [] if arguments[0] in ("sample", "inspect", "report") else ["--run-dir", tmp_path / "run"]
     found, text = run(capsys, *arguments, *run_dir)
-    assert told in " ".join(text.split())
+    assert message in " ".join(text.split())
     assert found == code
     assert "Traceback" not in text
 
 
-# What was wrong with the data: (makes it, more flags, what is told).
+# What was wrong with the data: (makes it, more flags, message).
 DATA = {
     "empty folder": (lambda p: folder(p, {"readme.txt": b"hello"}), [], "no image in it (1 other files)"),
     "truncated png": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((64, 64))[:-2000]}), ["--resolution", 8], "b.png cannot be decoded"),
@@ -104,21 +104,21 @@ DATA = {
     "labels that are no numbers": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(4)), [], "want whole numbers from 0"),
     "no examples": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((0, 8, 8, 1), np.uint8)), [], "N > 0"),
     "not square": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 16, 1), np.uint8)), [], "they must be square; set --resolution, for example to 8."),
-    "another format": (lambda p: folder(p.parent, {"a.csv": b"1,2"}) / "a.csv", [], "want a folder, a .zip, a .npz or a .npy, not a .csv file"),
+    "another format": (lambda p: folder(p.parent, {"a.csv": b"1,2"}) / "a.csv", [], "--data must be a folder, a .zip, a .npz or a .npy file, got the .csv file"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "more", "told"), DATA.values(), ids=DATA.keys())
-def test_data(make, more, told, tmp_path, capsys):
+@pytest.mark.parametrize(("make", "more", "message"), DATA.values(), ids=DATA.keys())
+def test_data(make, more, message, tmp_path, capsys):
     code, text = run(capsys, "--data", make(tmp_path / "data"), "--run-dir", tmp_path / "run", *TINY, *more)
-    assert told in " ".join(text.split())
+    assert message in " ".join(text.split())
     assert code == 2
     assert "Traceback" not in text
     assert not (tmp_path / "run").exists()
     assert not os.path.exists("/tmp/jaxgan-was-here")
 
 
-# What was asked of a run that it cannot give: (arguments, what is told).
+# What was asked of a run that it cannot give: (arguments, message).
 RUNS = {
     "another setting": (
         ["--steps", 4, *TINY, "--seed", 9],
@@ -139,16 +139,16 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "told"), RUNS.values(), ids=RUNS.keys())
-def test_runs(arguments, told, copy, capsys):
+@pytest.mark.parametrize(("arguments", "message"), RUNS.values(), ids=RUNS.keys())
+def test_runs(arguments, message, copy, capsys):
     before = programs.inspect(capsys, copy)
     code, text = run(capsys, *arguments, "--run-dir", copy)
-    assert told.format(copy) in text
+    assert message.format(copy) in text
     assert code == 2
     assert programs.inspect(capsys, copy) == before
 
 
-def test_what_a_run_refuses_is_told_before_its_steps_are_traced(copy, capsys, monkeypatch):
+def test_what_a_run_refuses_is_reported_before_its_steps_are_traced(copy, capsys, monkeypatch):
     monkeypatch.setattr("jaxgan.cli.train._trace", lambda *_: pytest.fail("traced"))
     code, text = run(capsys, "--steps", 2, *TINY, "--run-dir", copy)
     assert (code, "--steps must not shrink" in text) == (2, True), text
@@ -170,8 +170,8 @@ def test_data_that_has_changed(tmp_path, capsys):
     (tmp_path / "images" / "cat" / "new.png").unlink()
     (tmp_path / "images" / "dog").rename(tmp_path / "images" / "hound")
     code, text = run(capsys, *command, 3)
-    told = "was made with classes ['cat', 'dog'], and now it is ['cat', 'hound']"
-    assert (code, told in text) == (2, True), text
+    message = "was made with classes ['cat', 'dog'], and now it is ['cat', 'hound']"
+    assert (code, message in text) == (2, True), text
     assert programs.inspect(capsys, tmp_path / "run") == before
 
 

@@ -33,7 +33,7 @@ def test_a_command_reaches_its_function(command, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "command", "code", "told"),
+    ("error", "command", "code", "message"),
     [
         (ValueError("`count` must be at least 1, got 0."), "sample", 2, "error: --count must be at least 1, got 0.\n"),
         (OSError("`images` cannot be read"), "translate", 2, "error: `images` cannot be read\n"),  # it has no flag
@@ -42,7 +42,7 @@ def test_a_command_reaches_its_function(command, monkeypatch):
         (MemoryError("too much"), "compare", 1, "error: too much; there is not enough memory\n"),
     ],
 )
-def test_errors_end_a_command(error, command, code, told, monkeypatch, capsys):
+def test_errors_end_a_command(error, command, code, message, monkeypatch, capsys):
     def fail(args):
         raise error
 
@@ -50,7 +50,7 @@ def test_errors_end_a_command(error, command, code, told, monkeypatch, capsys):
     monkeypatch.setattr(function, fail)
     with pytest.raises(SystemExit) as stop:
         console.main(words)
-    assert stop.value.code == code and capsys.readouterr().err == told
+    assert stop.value.code == code and capsys.readouterr().err == message
 
 
 def test_reading_flags_imports_no_command():

@@ -61,10 +61,10 @@ PROBLEMS = {
 }
 
 
-@pytest.mark.parametrize(("change", "told"), PROBLEMS.values(), ids=PROBLEMS.keys())
-def test_each_problem_is_found_alone(change, told):
+@pytest.mark.parametrize(("change", "message"), PROBLEMS.values(), ids=PROBLEMS.keys())
+def test_each_problem_is_found_alone(change, message):
     (problem,) = find_problems(dataclasses.replace(HEALTHY, **change))
-    assert re.search(told, problem)
+    assert re.search(message, problem)
 
 
 def test_a_healthy_machine_has_no_problems():
@@ -94,8 +94,8 @@ def test_speeds_are_counted_in_operations(monkeypatch):
 def test_it_is_a_command():
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
     done = subprocess.run([sys.executable, "-m", "jaxgan", "doctor"], env=environment, capture_output=True, text=True)
-    for told in ("versions    jaxgan ", "devices     8 x cpu (cpu)", "product ", "GFLOP/s", "compiled "):
-        assert told in done.stdout, done.stdout + done.stderr
+    for message in ("versions    jaxgan ", "devices     8 x cpu (cpu)", "product ", "GFLOP/s", "compiled "):
+        assert message in done.stdout, done.stdout + done.stderr
     # The tests' own environment is one that it complains of, on fewer than eight cores.
     if len(os.sched_getaffinity(0)) < 8:
         assert "virtual CPU devices share" in done.stdout

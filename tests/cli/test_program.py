@@ -99,28 +99,28 @@ def test_samples_are_marked_as_synthetic(finished, suffix, tmp_path, capsys):
     code, text = run(capsys, "sample", "--run-dir", finished, "--count", 3, "--out", out)
     assert code == 0, text
     with Image.open(out) as image:
-        told = str(image.info)
+        message = str(image.info)
         # 3 x 24 frames, less those that equal the one before.
         assert (getattr(image, "n_frames", 1) > 24) == (suffix != "png")
     if suffix != "gif":
-        assert "trainedAlgorithmicMedia" in told
-        assert "dcgan" in told
+        assert "trainedAlgorithmicMedia" in message
+        assert "dcgan" in message
     else:
-        assert "Synthetic" in told
-        assert "jaxgan" in told
+        assert "Synthetic" in message
+        assert "jaxgan" in message
 
 
 def test_raw_samples_do_not_depend_on_how_many_are_drawn(finished, tmp_path, capsys):
-    drawn = {}
+    samples = {}
     for count in (2, 300):
         out = tmp_path / f"{count}.npz"
         assert run(capsys, "sample", "--run-dir", finished, "--count", count, "--seed", 3, "--out", out)[0] == 0
-        drawn[count] = np.load(out)["images"]
-    assert drawn[300].shape == (300, 8, 8, 1)
-    assert drawn[300].dtype == np.float32
-    assert np.abs(drawn[300]).max() <= 1
-    np.testing.assert_allclose(drawn[300][:2], drawn[2], atol=1e-5)
-    assert len(np.unique(drawn[300].round(5), axis=0)) > 250
+        samples[count] = np.load(out)["images"]
+    assert samples[300].shape == (300, 8, 8, 1)
+    assert samples[300].dtype == np.float32
+    assert np.abs(samples[300]).max() <= 1
+    np.testing.assert_allclose(samples[300][:2], samples[2], atol=1e-5)
+    assert len(np.unique(samples[300].round(5), axis=0)) > 250
 
 
 def test_report_is_a_command(finished, capsys):
@@ -133,8 +133,8 @@ def test_report_is_a_command(finished, capsys):
 def test_dry_run_trains_nothing(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *TINY)
     assert code == 0, text
-    for told in ("batch_size", "network g", "parameters", "GFLOP", "MB"):
-        assert told in text
+    for message in ("batch_size", "network g", "parameters", "GFLOP", "MB"):
+        assert message in text
     assert not (tmp_path / "run").exists()
 
 
@@ -176,10 +176,10 @@ def test_a_signal_saves_and_ends(number, code, tmp_path, capsys):
     process = programs.start("--steps", 10**6, "--run-dir", run_dir, *TINY)
     programs.wait_for(lambda: (run_dir / "speed.jsonl").exists() and (run_dir / "speed.jsonl").stat().st_size, process)
     process.send_signal(number)
-    told, _ = process.communicate(timeout=60)
-    assert process.returncode == code, told
+    message, _ = process.communicate(timeout=60)
+    assert process.returncode == code, message
     step = int(programs.inspect(capsys, run_dir).splitlines()[0].removeprefix("step "))
-    assert f"saved at step {step}" in told
+    assert f"saved at step {step}" in message
     assert rows(run_dir)[-1]["step"] == step
     assert (run_dir / "report.html").exists()
 

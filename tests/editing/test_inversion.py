@@ -1,4 +1,4 @@
-"""Projection: known styles are found again, each target on its own; noise stays noise; the command, from images to files."""
+"""Projection: known styles are found again, each target on its own; noise stays noise; and the files of the command project."""
 
 import dataclasses
 import json
@@ -39,7 +39,7 @@ def generator():
     return lambda ws, noise: SYNTHESIS.apply(params, ws, noise) / size, ws, noise
 
 
-def projected(generator, targets, keys=None, space="w", steps=150, **how) -> Projection:
+def projected(generator, targets, keys=None, space="w", steps=150, **options) -> Projection:
     images_of, ws, noise = generator
     average = ws[:, 0].mean(0)
     keys = jax.random.split(jax.random.key(5), len(targets)) if keys is None else keys
@@ -61,7 +61,7 @@ def projected(generator, targets, keys=None, space="w", steps=150, **how) -> Pro
             w_std=w_std,
             space=space,
             steps=steps,
-            **how,
+            **options,
         )
 
     return found(targets, keys)
@@ -186,10 +186,10 @@ def command(capsys, run, *arguments, name="stylegan2"):
 def test_the_command(run, tmp_path, capsys):
     for i, (name, *size) in enumerate([("b.jpg", 20, 30), ("a.png", 16, 16), ("more/c.png", 40, 16)]):
         picture(tmp_path / "images" / name, *size, seed=i)
-    asked = ("project", "--images", tmp_path / "images", "--space", "w", "w+", "--steps", 3)
-    code, text = command(capsys, run, *asked)
+    arguments = ("project", "--images", tmp_path / "images", "--space", "w", "w+", "--steps", 3)
+    code, text = command(capsys, run, *arguments)
     assert code == 0, text
-    assert all(told in text for told in ("a.png", "more/c.png", "PSNR, dB", "SSIM", "w+"))
+    assert all(message in text for message in ("a.png", "more/c.png", "PSNR, dB", "SSIM", "w+"))
     folder = run / "projections"
     stems = ("a", "b", "more/c")
     written = {f"{stem}.{end}" for stem in stems for end in ("png", "w.npz", "w+.npz")}
@@ -207,7 +207,7 @@ def test_the_command(run, tmp_path, capsys):
     made = shown[:, 17:33]
     assert psnr(made[None, ..., None], grey[None, ..., None], low=0, high=255)[0] == pytest.approx(own.psnr)
 
-    # And of its file the image is made again.
+    # From its file the image is drawn again.
     files = (folder / "a.w.npz", folder / "b.w+.npz")
     code, text = command(capsys, run, "sample", "--styles", *files, "--out", tmp_path / "again.npz")
     assert code == 0, text
@@ -220,7 +220,7 @@ def test_the_command(run, tmp_path, capsys):
     assert [x["title"] for x in shown] == list(stems)
     assert f"w: PSNR {own.psnr:.2f} dB" in shown[0]["caption"] and "w+: PSNR" in shown[0]["caption"]
 
-    # A damaged one is told of to who asks for it, and the report is written without.
+    # A damaged one is an error for sample, and left out of the report.
     (folder / "a.w.npz").write_bytes(b"no zip")
     code, text = command(capsys, run, "sample", "--styles", folder / "a.w.npz", "--out", tmp_path / "x.png")
     assert code == 2 and "a.w.npz: not a projection's file, or a damaged one" in text
@@ -239,16 +239,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("flags", "told"), WRONG.values(), ids=WRONG.keys())
-def test_what_is_wrong_is_told(run, flags, told, tmp_path, capsys):
+@pytest.mark.parametrize(("flags", "message"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_reported(run, flags, message, tmp_path, capsys):
     for name in ("good/a.png", "twice/a.png", "twice/a.jpg"):
         picture(tmp_path / name, 8, 8)
     for name in ("bad/x.png", "empty/notes.txt"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"text")
-    asked = [str(x).replace("{}", str(tmp_path)) for x in flags]
-    code, text = command(capsys, run, "project", "--out", tmp_path / "out", *asked)
-    assert code == 2 and told in " ".join(text.split()) and "Traceback" not in text
+    arguments = [str(x).replace("{}", str(tmp_path)) for x in flags]
+    code, text = command(capsys, run, "project", "--out", tmp_path / "out", *arguments)
+    assert code == 2 and message in " ".join(text.split()) and "Traceback" not in text
     assert not (tmp_path / "out").exists()
 
 
@@ -265,12 +265,12 @@ def test_without_styles(run, tmp_path):
 def test_styles_of_another_model(run, tmp_path, capsys):
     other = SavedProjection(np.zeros((3, 4), np.float32), (), np.zeros(1), 0.0, 0.0, {"checkpoint": 0})
     write_projection(tmp_path / "other.w.npz", other)
-    asked = ("sample", "--styles", tmp_path / "other.w.npz", "--out")
-    code, text = command(capsys, run, *asked, tmp_path / "a.png")
+    arguments = ("sample", "--styles", tmp_path / "other.w.npz", "--out")
+    code, text = command(capsys, run, *arguments, tmp_path / "a.png")
     assert code == 2 and "styles (3, 4), want (6, 4); it was found with another model's run" in text
-    code, text = command(capsys, run, *asked, tmp_path / "a.gif")
+    code, text = command(capsys, run, *arguments, tmp_path / "a.gif")
     assert code == 2 and "--out must be a .png or .npz of --styles, got" in text
-    code, text = command(capsys, run, *asked, tmp_path / "a.png", "--label", 1)
+    code, text = command(capsys, run, *arguments, tmp_path / "a.png", "--label", 1)
     assert (
         code == 2
         and "--styles: images are made as they were found, so --count, --label and control have no effect" in text

@@ -94,7 +94,7 @@ def test_a_probe_finds_the_direction_that_was_planted():
 
 
 @pytest.mark.parametrize(
-    ("w", "positive", "told"),
+    ("w", "positive", "message"),
     [
         (np.zeros((4, 2)), [True, False], r"`w` must be \[N, w\] and `positive` \[N\]; got \(4, 2\) and \(2,\)"),
         (np.zeros((4, 2)), [True, False, False, False], "at least 2 positive and 2 negative examples, got 1 and 3"),
@@ -102,8 +102,8 @@ def test_a_probe_finds_the_direction_that_was_planted():
         (np.zeros((4, 2)), [True, True, False, False], "classes with different means, and `w` that varies"),
     ],
 )
-def test_what_no_probe_is_made_of(w, positive, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_no_probe_is_made_of(w, positive, message):
+    with pytest.raises(ValueError, match=message):
         styles.probe(w, np.array(positive))
 
 
@@ -192,8 +192,8 @@ def mapped(tiny, nets):
     built, _ = tiny
 
     @functools.partial(jax.jit, static_argnums=0, static_argnames="truncation_cutoff")
-    def mapped(count, **how):
-        return built.sampling.styles.map(nets, built.draw_latents(3, np.arange(count)), **how)
+    def mapped(count, **options):
+        return built.sampling.styles.map(nets, built.draw_latents(3, np.arange(count)), **options)
 
     return mapped
 
@@ -336,8 +336,8 @@ def test_the_direction_of_a_class_of_the_model():
 
 def test_control_is_summed_up_as_flags():
     assert StyleControl().summary == ""
-    told = StyleControl(truncation_psi=0.5, noise="none", direction="sefa:1", strengths=(-2.0, 0.5)).summary
-    assert told == "--truncation-psi 0.5 --noise none --direction sefa:1 --strengths -2 0.5"
+    message = StyleControl(truncation_psi=0.5, noise="none", direction="sefa:1", strengths=(-2.0, 0.5)).summary
+    assert message == "--truncation-psi 0.5 --noise none --direction sefa:1 --strengths -2 0.5"
     assert [StyleControl(**flags).default_count for flags in ({}, {"style_mix": "fine"}, {"direction": "3"})] == [
         64,
         12,
@@ -383,8 +383,8 @@ def test_pictures_of_the_right_size(flags, run_dir, tmp_path, capsys):
     with Image.open(tmp_path / out) as image:
         assert image.size == (side(columns, scale), side(rows, scale))
         assert getattr(image, "n_frames", 1) == frames
-    asked = StyleControl(truncation_psi=0.7, space="w").summary
-    assert ("--space" in more) == (f"seed 0, {asked}" in text)
+    arguments = StyleControl(truncation_psi=0.7, space="w").summary
+    assert ("--space" in more) == (f"seed 0, {arguments}" in text)
 
 
 def test_arrays(run_dir, tmp_path, capsys, tiny):
@@ -392,10 +392,10 @@ def test_arrays(run_dir, tmp_path, capsys, tiny):
     code, text = sample(capsys, run_dir, tmp_path / "a.npz", "--noise", "none", "--seed", 3, "--count", 5)
     assert code == 0, text
     z = built.draw_latents(3, np.arange(5))
-    drawn = style_control.draw_controlled(
+    samples = style_control.draw_controlled(
         StyleControl(noise="none"), built, state, z, jnp.zeros(5, jnp.int32), 3, False
     )
-    close(np.load(tmp_path / "a.npz")["images"], drawn.samples)
+    close(np.load(tmp_path / "a.npz")["images"], samples.samples)
 
 
 WRONG = {

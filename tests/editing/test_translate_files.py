@@ -22,12 +22,12 @@ def runs(tmp_path_factory):
     return folder
 
 
-def photo(folder, name, size=(20, 33), channels=3, **how):
+def photo(folder, name, size=(20, 33), channels=3, **options):
     """A picture of random pixels, smooth enough for any format."""
     small = RNG.integers(0, 256, (4, 4, channels), np.uint8)
     image = Image.fromarray(small[..., 0] if channels == 1 else small).resize(size[::-1])
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    image.save(folder / name, **how)
+    image.save(folder / name, **options)
     return image
 
 
@@ -67,8 +67,8 @@ def test_one_image_and_tiles(runs, tmp_path, capsys):
     drawn = tmp_path / "drawn.png"
     for more in ([], ["--tile", 32]):
         out = tmp_path / f"out{len(more)}.png"
-        how = ["--images", tmp_path / "wide.png", "--out", out, "--direction", "remake", *more]
-        code, text = translate(capsys, runs / "edges", *how)
+        options = ["--images", tmp_path / "wide.png", "--out", out, "--direction", "remake", *more]
+        code, text = translate(capsys, runs / "edges", *options)
         assert code == 0 and Image.open(out).size == (100, 24), text
     assert "100 x 24: in tiles of 32 x 32" in text
     # A drawing is of one channel, as what the network takes.
@@ -102,7 +102,7 @@ def test_holes_are_filled_and_the_rest_stays(runs, tmp_path, capsys):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b" / "b.png")), after)
 
 
-def test_what_fails_is_told_and_the_others_are_made(runs, tmp_path, capsys, monkeypatch):
+def test_what_fails_is_reported_and_the_others_are_made(runs, tmp_path, capsys, monkeypatch):
     given, out = tmp_path / "given", tmp_path / "out"
     photo(given, "a.png")
     photo(given, "pixel.png", (1, 1))
@@ -115,18 +115,18 @@ def test_what_fails_is_told_and_the_others_are_made(runs, tmp_path, capsys, monk
     code, text = translate(capsys, runs / "edges", "--images", given, "--out", out, "--direction", "remake")
     assert code == 2 and "Traceback" not in text
     assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
-    for told in (
+    for message in (
         "4 of 6 images were not translated",
         "pixel.png: The image must have at least 8 x 8 pixels, got 1 x 1",
         "cut.png cannot be decoded",
         "text.png is no image that Pillow knows",
         "huge.png has more pixels than Pillow opens",
     ):
-        assert told in text, text
+        assert message in text, text
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--images", "none", "--out", "out"], "none: no such file or folder"),
         (["--images", "clip.mp4", "--out", "out"], "of a video give the frames: ffmpeg -i clip.mp4 frames/%05d.png"),
@@ -147,22 +147,22 @@ def test_what_fails_is_told_and_the_others_are_made(runs, tmp_path, capsys, monk
         (["--images", "given", "--out", "out", "--masks", "given"], "masks are for a model that fills what is missing"),
     ],
 )
-def test_what_is_wrong_is_told(arguments, told, runs, tmp_path, capsys, monkeypatch):
+def test_what_is_wrong_is_reported(arguments, message, runs, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     photo(tmp_path, "given/a.png")
     photo(tmp_path, "twice/a.bmp")
     photo(tmp_path, "twice/a.tif")
     (tmp_path / "clip.mp4").write_bytes(b"0" * 100)
     code, text = translate(capsys, runs / "edges", *arguments)
-    assert code == 2 and told in " ".join(text.split()) and "Traceback" not in text
+    assert code == 2 and message in " ".join(text.split()) and "Traceback" not in text
     assert not (tmp_path / "out").exists()
 
 
 def test_an_experiment_that_translates_nothing(tmp_path, capsys):
     run = programs.begun(tmp_path / "run", "gan")
     photo(tmp_path, "a.png")
-    asked = ["--run-dir", run, "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
-    code, text = programs.run(capsys, "translate", *asked, experiment="gan")
+    arguments = ["--run-dir", run, "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
+    code, text = programs.run(capsys, "translate", *arguments, experiment="gan")
     assert code == 2 and "makes images of latents and translates none; use sample" in text
 
 
@@ -208,6 +208,9 @@ def test_a_mask_of_another_size_or_name(tmp_path):
     photo(tmp_path / "masks", "a.png", (12, 10), channels=1)
     photo(tmp_path / "others", "b.png", (10, 12), channels=1)
     photo(tmp_path / "others", "c.png", (10, 12), channels=1)
-    for masks, told in (("masks", "a.png is 12 x 10, its mask 10 x 12"), ("others", "a.png: no mask of its name in")):
-        with pytest.raises(ValueError, match=told):
+    for masks, message in (
+        ("masks", "a.png is 12 x 10, its mask 10 x 12"),
+        ("others", "a.png: no mask of its name in"),
+    ):
+        with pytest.raises(ValueError, match=message):
             translate_files(negative(4), tmp_path / "given", tmp_path / "out", "", masks=tmp_path / masks)

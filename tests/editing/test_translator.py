@@ -29,7 +29,7 @@ class Filter(nn.Module):
         return x.repeat(self.scale, 1).repeat(self.scale, 2)
 
 
-def translator(network=None, multiple=4, scale=1, direction=None, **how) -> Translator:
+def translator(network=None, multiple=4, scale=1, direction=None, **options) -> Translator:
     """Of a network; of none what comes is given back."""
     module = network or Filter()
     game = Game(
@@ -42,7 +42,7 @@ def translator(network=None, multiple=4, scale=1, direction=None, **how) -> Tran
     translations = {"there": Translation(run, 3, multiple, scale), "back": Translation(lambda n, x, k: -x, 3)}
     sampling = Sampling(lambda keys: keys, lambda nets, z: z)
     experiment = Experiment(game, source, sampling, image_to_image=ImageToImage(source, translations))
-    return Translator(choose_direction(directions(experiment, game.init(jax.random.key(0))), direction), **how)
+    return Translator(choose_direction(directions(experiment, game.init(jax.random.key(0))), direction), **options)
 
 
 def picture(height, width, seed=0):
@@ -54,17 +54,17 @@ def picture(height, width, seed=0):
 
 
 @pytest.mark.parametrize("size", [(8, 8), (33, 70), (70, 33), (128, 9)])
-@pytest.mark.parametrize("how", [{}, {"tile": 16}], ids=["whole", "tiles"])
+@pytest.mark.parametrize("options", [{}, {"tile": 16}], ids=["whole", "tiles"])
 @pytest.mark.parametrize("scale", [1, 2])
-def test_an_image_comes_back_in_its_size(size, how, scale):
+def test_an_image_comes_back_in_its_size(size, options, scale):
     image = picture(*size)
-    np.testing.assert_array_equal(translator(scale=scale, **how)(image), image.repeat(scale, 0).repeat(scale, 1))
+    np.testing.assert_array_equal(translator(scale=scale, **options)(image), image.repeat(scale, 0).repeat(scale, 1))
 
 
 def test_tiles_are_as_the_whole_where_they_do_not_end():
     """A network that sees 3 pixels around differs only within 3 of a tile's end, where the tile counts least."""
     image = picture(96, 120)
-    whole, tiled = (translator(Filter(), **how)(image).astype(float) for how in ({}, {"tile": 32}))
+    whole, tiled = (translator(Filter(), **options)(image).astype(float) for options in ({}, {"tile": 32}))
     assert np.abs(whole - tiled).max() <= 3
     assert np.abs(whole - tiled).mean() < 0.1
     np.testing.assert_array_equal(translator(Filter(2), scale=2)(image)[::2, ::2], whole)
@@ -104,7 +104,7 @@ def test_tiles_are_normalised_as_the_whole():
     """Half of the picture is almost flat: by itself it would be made as rough as the other half."""
     image = picture(128, 256)
     image[:, :128] = 100 + image[:, :128] // 50
-    whole, tiled = (translator(Normalised(), **how)(image).astype(float) for how in ({}, {"tile": 64}))
+    whole, tiled = (translator(Normalised(), **options)(image).astype(float) for options in ({}, {"tile": 64}))
     assert np.abs(whole - tiled).mean() < 3
     assert tiled[:, :100].std((0, 1)).max() < 1.2 * whole[:, :100].std((0, 1)).max()
 
@@ -135,7 +135,7 @@ def test_draws_are_the_places():
     assert np.abs(first.astype(int) - second).max() > 0
 
 
-def test_what_is_wrong_is_told():
+def test_what_is_wrong_is_reported():
     one = translator()
     with pytest.raises(ValueError, match="The networks take images of 3 channels, got 1"):
         one(picture(8, 8)[..., :1])

@@ -1,4 +1,4 @@
-"""Exported generators: the same samples as the run's, without jaxgan; what is damaged is told."""
+"""Exported generators: the same samples as the run's, without jaxgan; damaged files are refused."""
 
 import json
 import subprocess
@@ -21,28 +21,27 @@ def console_code(capsys, *arguments):
         code = 0
     except SystemExit as stop:
         code = int(stop.code or 0)
-    told = capsys.readouterr()
-    return code, told.out + told.err
+    message = capsys.readouterr()
+    return code, message.out + message.err
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A run of two steps, its generator, and samples as the run's own command draws them."""
+    """A run of two steps, its generator, and samples as the run's program draws them."""
     folder, silent = tmp_path_factory.mktemp("runs"), programs.Silent()
     run_dir, flags = folder / "run", programs.tiny("gan")
     assert programs.run(silent, "--steps", 2, "--run-dir", run_dir, *flags, experiment="gan")[0] == 0
-    for command, out in (("export", "g.jaxgan"), ("sample", "own.npz")):
-        more = ["--count", 5, "--seed", 3] * (command == "sample")
-        assert (
-            programs.run(silent, command, "--run-dir", run_dir, "--out", folder / out, *more, experiment="gan")[0] == 0
-        )
+    export_command = ["export", "--out", folder / "g.jaxgan"]
+    sample_command = ["sample", "--out", folder / "own.npz", "--count", 5, "--seed", 3]
+    for command in (export_command, sample_command):
+        assert programs.run(silent, *command, "--run-dir", run_dir, experiment="gan")[0] == 0
     return folder / "g.jaxgan", np.load(folder / "own.npz")["images"]
 
 
 def test_samples_are_the_runs_own(exported, tmp_path, capsys):
     path, own = exported
-    code, told = console_code(capsys, "sample", path, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3)
-    assert code == 0 and "5 samples of" in told
+    code, message = console_code(capsys, "sample", path, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3)
+    assert code == 0 and "5 samples of" in message
     np.testing.assert_allclose(np.load(tmp_path / "a.npz")["images"], own, atol=1e-6)
     artefact = export.read_generator(path)
     assert artefact.metadata["experiment"] == "gan" and artefact.metadata["step"] == 2
@@ -132,15 +131,15 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("make", "told"), BAD.values(), ids=BAD.keys())
-def test_what_is_damaged_is_told(make, told, exported, tmp_path, capsys):
+@pytest.mark.parametrize(("make", "message"), BAD.values(), ids=BAD.keys())
+def test_what_is_damaged_is_reported(make, message, exported, tmp_path, capsys):
     code, said = console_code(capsys, "sample", make(exported[0], tmp_path / "bad.jaxgan"), "--out", tmp_path / "a.png")
-    assert code == 2 and told in said and "Traceback" not in said
+    assert code == 2 and message in said and "Traceback" not in said
     assert not (tmp_path / "a.png").exists()
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--count", 0], "--count must be at least 1, got 0"),
         (["--seed", -1], "--seed must be between 0 and 4294967295, got -1"),
@@ -148,9 +147,9 @@ def test_what_is_damaged_is_told(make, told, exported, tmp_path, capsys):
         (["--label", 1], "--label is 1, but this model has no classes"),
     ],
 )
-def test_what_is_asked_wrongly_is_told(flags, told, exported, capsys):
+def test_what_is_asked_wrongly_is_reported(flags, message, exported, capsys):
     code, said = console_code(capsys, "sample", exported[0], *flags)
-    assert code == 2 and told in said
+    assert code == 2 and message in said
 
 
 def brightened(weights, images, seed, indices, moments):
