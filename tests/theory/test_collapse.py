@@ -1,6 +1,6 @@
 """Mode collapse: which games find all modes of a known distribution, and which drop some.
 
-Slow: each trains for a quarter of an hour or more. What is asserted of a game is told of its rivals beside it, so that
+Slow: each trains for a quarter of an hour or more. The same figures are printed for its rivals, so that
 the figures mean something.
 """
 
