@@ -35,6 +35,8 @@ for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 for name in ("getloadavg", "sched_getaffinity", "sched_setaffinity"):
     delattr(os, name)
+if hasattr(os, "process_cpu_count"):  # from Python 3.13 on, by sched_getaffinity where there is one
+    os.process_cpu_count = os.cpu_count
 msvcrt = types.ModuleType("msvcrt")
 msvcrt.LK_NBLCK, msvcrt.taken = 2, set()
 def locking(number, mode, count):
