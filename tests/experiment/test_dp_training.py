@@ -1,12 +1,14 @@
 """DP-SGD by an experiment's settings: what is refused, and what a run spends."""
 
+import dataclasses
 import json
 import math
 
+import jax
 import numpy as np
 import pytest
 
-from experiments import cyclegan, gan
+from experiments import cyclegan, gan, vae
 from jaxgan.data import Arrays, Unpaired
 from jaxgan.experiment.dp_training import make_private, privacy_spent
 from jaxgan.games.accounting import compute_epsilon
@@ -51,3 +53,23 @@ def test_unpaired_examples_have_two_orders():
     config = cyclegan.Config.tiny(dp_noise_multiplier=1.0)
     with pytest.raises(ValueError, match="`dp_noise_multiplier` needs examples that are drawn in one order"):
         make_private(cyclegan.build(config, Unpaired(images, images)), config)
+
+
+def test_noise_is_secret_unless_it_is_seeded():
+    config = gan.Config.tiny(dp_noise_multiplier=1.0)
+    experiment = gan.build(config)
+
+    def key(config):
+        game = make_private(experiment, config).game
+        return tuple(np.asarray(jax.random.key_data(game.init(jax.random.key(0)).opt_states["d"].key)))
+
+    assert key(config) != key(config)
+    seeded = dataclasses.replace(config, dp_seed=1)
+    assert key(seeded) == key(seeded)
+
+
+def test_a_private_run_shows_no_reals():
+    config = vae.Config.tiny(dp_noise_multiplier=1.0)
+    experiment = vae.build(config)
+    assert experiment.display.sheets
+    assert not make_private(experiment, config).display.sheets

@@ -1,7 +1,6 @@
-"""Differentially private players: what one example can change, the noise, whole runs, and what is refused."""
+"""Differentially private players: what one example can change, the noise, and what is refused."""
 
 import dataclasses
-import json
 
 import flax.linen as nn
 import jax
@@ -9,13 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import games, programs
-from helpers.programs import run
+from helpers import games
 
 from jaxgan import Game, Net, Player, latents, losses, parallel, total
 from jaxgan.core.gradients import accumulate, full_batch, per_example_clipped
-from jaxgan.experiment.dp_training import make_private
-from jaxgan.games.accounting import compute_epsilon
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.privacy import count_uses, players_that_see_data, private
 
@@ -276,111 +272,3 @@ class Pool(nn.Module):
     def __call__(self, x):
         last = self.variable("pool", "last", jnp.zeros, (2,))
         return nn.Dense(1)(x + last.value[None]).reshape(-1)
-
-
-GAN = ["--dp-noise-multiplier", 1.0, *programs.tiny("gan")]
-
-
-def test_a_private_run_reports_epsilon_and_resumes(tmp_path, capsys):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    seeded = [*GAN, "--dp-seed", 3, "--devices", 2]
-    code, text = run(capsys, "--steps", 4, "--run-dir", whole, *seeded, experiment="gan")
-    assert code == 0, text
-    epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
-    for steps in (2, 4):
-        code, text_of_part = run(capsys, "--steps", steps, "--run-dir", parts, *seeded, experiment="gan")
-        assert code == 0, text_of_part
-    said = f"private: 'd', clip 1, noise 1; after 4 steps epsilon {epsilon.sampled:.2f} at delta 1e-05"
-    assert text.count(said) == 2, text
-    assert text.count(f"at most {epsilon.shuffled:.2f} for the shuffled ones used here") == 2
-    sums = [programs.run(capsys, "inspect", "--run-dir", path, experiment="gan")[1] for path in (whole, parts)]
-    assert sums[0] == sums[1]
-    privacy = json.loads((parts / "config.json").read_text())["privacy"]
-    assert privacy["done"]["steps"] == privacy["planned"]["steps"] == 4
-    assert privacy["done"]["epsilon"] == pytest.approx(epsilon._asdict())
-    assert said in (parts / "report.html").read_text().replace("\\u003c", "<")
-    code, text = run(capsys, "sample", "--run-dir", parts, "--count", 1, "--out", tmp_path / "a.npz", experiment="gan")
-    assert code == 0, text
-
-
-def test_a_dry_run_reports_the_epsilon_of_the_plan(tmp_path, capsys):
-    code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *GAN, "--steps", 500, experiment="gan")
-    assert code == 0, text
-    epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
-    assert f"after 500 steps epsilon {epsilon.sampled:.2f} at delta 1e-05" in text
-
-
-def test_noise_is_secret_unless_it_is_seeded():
-    from experiments import gan
-
-    config = gan.Config.tiny(dp_noise_multiplier=1.0)
-    experiment = gan.build(config)
-
-    def key(config):
-        game = make_private(experiment, config).game
-        return tuple(np.asarray(jax.random.key_data(game.init(jax.random.key(0)).opt_states["d"].key)))
-
-    assert key(config) != key(config)
-    seeded = dataclasses.replace(config, dp_seed=1)
-    assert key(seeded) == key(seeded)
-
-
-def test_a_private_run_shows_no_reals():
-    from experiments import vae
-
-    config = vae.Config.tiny(dp_noise_multiplier=1.0)
-    experiment = vae.build(config)
-    assert experiment.display.sheets
-    assert not make_private(experiment, config).display.sheets
-
-
-FLAGS = {
-    "only how": (
-        ["--dp-l2-clip", 0.5],
-        "--dp-l2-clip has no effect without private training; pass --dp-noise-multiplier too.",
-    ),
-    "only how, of a population": (
-        ["--dp-seed", 1, "--population", 2],
-        "--dp-seed has no effect without private training",
-    ),
-    "no clip": (
-        ["--dp-noise-multiplier", 1.0, "--dp-l2-clip", 0.0],
-        "--dp-l2-clip must be positive and finite, got 0.0.",
-    ),
-    "noise below 0": (["--dp-noise-multiplier", -1.0], "--dp-noise-multiplier must be positive and finite, got -1.0."),
-    "a population": (
-        ["--dp-noise-multiplier", 1.0, "--population", 2],
-        "--dp-noise-multiplier cannot be used with a population",
-    ),
-    "delta": (
-        ["--dp-noise-multiplier", 1.0, "--dp-delta", 0.1],
-        "must be above 0 and below 1 / 1797 = 5.6e-04, got 0.1",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", FLAGS)
-def test_impossible_settings_are_refused(case, tmp_path, capsys):
-    flags, message = FLAGS[case]
-    code, text = run(capsys, "--run-dir", tmp_path / "run", *programs.tiny("gan"), *flags, experiment="gan")
-    assert (code, message in text) == (2, True), text
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.slow
-def test_dcgan_is_private_without_norms(tmp_path, capsys):
-    flags = [
-        "--dp-noise-multiplier",
-        1.0,
-        "--steps",
-        2,
-        "--run-dir",
-        tmp_path / "run",
-        "--devices",
-        1,
-        *programs.tiny("dcgan"),
-    ]
-    code, text = run(capsys, *flags)
-    assert (code, "network 'd' has BatchNorm, which mixes" in text) == (2, True), text
-    code, text = run(capsys, *flags, "--norm", "none", "--grad-accum-steps", 2)
-    assert (code, "private: 'd'" in text) == (0, True), text

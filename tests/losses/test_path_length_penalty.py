@@ -26,7 +26,7 @@ CASES = {  # classes, channels, clamp: lengths, their mean, the penalty's gradie
 @pytest.mark.parametrize("name", CASES)
 def test_the_official_penalty_and_its_gradient(name, monkeypatch):
     classes, channels, clamp, expected, expected_mean, gradient = CASES[name]
-    mapping, synthesis, variables, arrays = official.generator(32, classes, channels, clamp=clamp)
+    mapping, synthesis, variables, arrays = official.generator(32, classes, channels, conv_clamp=clamp)
     label = (np.array([2, 0, 1, 2]),) if classes else ()
     z = np.random.RandomState(0).normal(size=(4, 16)).astype(np.float32)
     direction = np.random.RandomState(3).normal(size=(32, 32, channels)).astype(np.float32)
