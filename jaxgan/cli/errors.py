@@ -11,21 +11,26 @@ import re
 import sys
 import typing
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
 
 
-def as_flags(message: str, names: Iterable[str]) -> str:
+def flag(name: str) -> str:
+    """The flag that sets an argument: ``--batch-size`` sets ``batch_size``."""
+    return "--" + name.replace("_", "-")
+
+
+def as_flags(message: str, names: Iterable[str] | Mapping[str, str] | Mapping[str, str]) -> str:
     """A message of the library for the command line: arguments in backticks become the flags that set them.
 
     ``"`batch_size` must be at least 1, got 0."`` becomes ``"--batch-size must be at least 1, got 0."``.
 
     Args:
       message: the library's.
-      names: the arguments that have a flag. Other words in backticks stay.
+      names: the arguments that have a flag of their name, or each argument's flag. Other words in backticks stay.
     """
-    flags = {name: "--" + name.replace("_", "-") for name in names}
+    flags = names if isinstance(names, Mapping) else {name: flag(name) for name in names}
     return _NAMED.sub(lambda found: flags.get(found[1], found[0]), message)
 
 
@@ -42,7 +47,7 @@ def argument_names(command: type) -> set[str]:
 
 
 @contextlib.contextmanager
-def warnings_as_lines(names: Iterable[str] = ()) -> Iterator[None]:
+def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator[None]:
     """Print warnings as single lines on standard error, for people who did not write the code that they come from.
 
     Args:
@@ -58,7 +63,7 @@ def warnings_as_lines(names: Iterable[str] = ()) -> Iterator[None]:
         yield
 
 
-def print_error(message: str, names: Iterable[str], mend: str = "") -> None:
+def print_error(message: str, names: Iterable[str] | Mapping[str, str], mend: str = "") -> None:
     """Print an error on stderr: the message, with flags in the place of arguments, and what to do about it."""
     print(f"error: {as_flags(message, names)}{mend}", file=sys.stderr)
 

@@ -3,8 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from jaxgan.core import system
 from jaxgan.experiment.experiment import Build
-from jaxgan.training.sample_grids import signature
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ExperimentProgram:
     @property
     def signature(self) -> str:
         """The program that is named in files: ``jaxgan 0.1.0 dcgan``."""
-        return signature(self.name)
+        return system.signature(self.name)
 
     def path_of_run(self, run_dir: str | None) -> Path:
         """A run's directory; None is the experiment's default."""

@@ -44,6 +44,8 @@ COMMANDS = {
     "report": Report,
     "inspect": Inspect,
 }
+# Arguments of functions that training calls, by the setting or option that sets them.
+OTHER_NAMES = {"count": "evaluate_count", "delta": "dp_delta", "l2_clip": "dp_l2_clip", "noise": "dp_noise_multiplier"}
 ERRORS = (ValueError, OSError, OverflowError, MemoryError, Diverged, jax.errors.JaxRuntimeError)
 
 
@@ -84,7 +86,7 @@ def main(
             raise
         mend = errors.mend_for_training(error) if arguments[0] == "train" else ""
         mend += "\n(JAXGAN_TRACEBACK=1 shows where)"
-        errors.print_error(str(error), _argument_names(program, presets or {}), mend)
+        errors.print_error(str(error), _flags(program, arguments[0], presets or {}), mend)
         _exit(2 if isinstance(error, ValueError) else 1)
 
 
@@ -110,10 +112,16 @@ def parse(program: ExperimentProgram, arguments: Sequence[str], presets: Mapping
     )
 
 
-def _argument_names(program: ExperimentProgram, presets: Mapping[str, Preset]) -> set[str]:
-    """The arguments of all commands: a message may name a flag of another one, as ``train --fresh``."""
+def _flags(program: ExperimentProgram, command: str, presets: Mapping[str, Preset]) -> dict[str, str]:
+    """The flags that messages of a command may name, by the arguments that the library names."""
     train = with_config(Train, program.config_class, program.config_class(), tuple(presets))
-    return set().union(*map(errors.argument_names, {**COMMANDS, "train": train}.values()))
+    names = errors.argument_names(train if command == "train" else COMMANDS[command])
+    flags = {name: errors.flag(name) for name in names}
+    # A damaged run is started over by ``train --fresh``, whatever command met it.
+    flags["fresh"] = errors.flag("fresh")
+    if command == "train":
+        flags |= {argument: errors.flag(name) for argument, name in OTHER_NAMES.items()}
+    return flags
 
 
 def _exit(code: int) -> None:

@@ -49,6 +49,11 @@ def versions() -> dict[str, str]:
     return {"jaxgan": __version__, "python": platform.python_version(), **installed}
 
 
+def signature(experiment: str) -> str:
+    """What files name as their maker: ``jaxgan 0.1.0 dcgan``."""
+    return f"jaxgan {versions()['jaxgan']} {experiment}"
+
+
 def hardware() -> str:
     """The kinds of JAX's devices with their numbers, for people: ``2 x cpu``."""
     kinds = [device.device_kind for device in jax.devices()]

@@ -31,7 +31,7 @@ class SampleWriter:
 
     def __init__(self, run: TrainingRun, config: Settings, folder: Path, name: str, terminal: Terminal):
         experiment = run.experiment
-        self._run, self._folder, self._made_by, self._terminal = run, folder, signature(name), terminal
+        self._run, self._folder, self._made_by, self._terminal = run, folder, system.signature(name), terminal
         self._last_step = config.steps
         self._display, self._classes = experiment.display, len(experiment.sampling.classes)
         self._example_shape = experiment.source.shape
@@ -88,8 +88,3 @@ class SampleWriter:
         self._folder.mkdir(exist_ok=True)
         scale = max(1, MIN_PIXELS // image.shape[0])
         media.save_images(self._folder / f"{name}.png", image, self._made_by, scale=scale, beside_real=beside_real)
-
-
-def signature(name: str) -> str:
-    """What made a sample, for a file's metadata: ``jaxgan 0.1.0 dcgan``."""
-    return f"jaxgan {system.versions()['jaxgan']} {name}"

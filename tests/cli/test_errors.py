@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import jax
 import pytest
+from helpers import programs
 
 from jaxgan.cli.errors import (
     argument_names,
@@ -94,3 +95,19 @@ def test_other_errors_are_not_a_full_disk(error, mend):
     assert not is_disk_full(error)
     found = mend_for_training(error)
     assert mend in found and bool(mend) == bool(found)
+
+
+def test_an_argument_may_have_a_flag_of_another_name():
+    assert as_flags("`count` and `seed`", {"count": "--evaluate-count"}) == "--evaluate-count and `seed`"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--norm", "none", "--dp-noise-multiplier", 1.0, "--dp-delta", 0.5], "error: --dp-delta must be"),
+        (["--evaluate-every", 2, "--evaluate-count", 1], "error: --evaluate-count must be at least 2"),
+    ],
+)
+def test_a_command_names_its_own_flags(capsys, tmp_path, arguments, expected):
+    code, text = programs.run(capsys, *arguments, "--run-dir", tmp_path / "run")
+    assert (code, expected in text) == (2, True), text

@@ -128,3 +128,7 @@ def test_without_any_file_lock_every_process_is_the_first(tmp_path, monkeypatch)
 def test_versions_and_hardware_name_what_is_here():
     assert {"jaxgan", "python", "jax", "numpy"} <= set(system.versions())
     assert system.hardware() == "8 x cpu"
+
+
+def test_a_signature_has_the_version_and_the_experiment():
+    assert system.signature("dcgan") == f"jaxgan {system.__version__} dcgan"
