@@ -23,10 +23,10 @@ import tyro
 
 from experiments.benchmarks import flops, processes
 from experiments.benchmarks.games import CASES, Name
-from experiments.benchmarks.processes import SIDES, hardware, raced
-from experiments.benchmarks.worker import AGREE_TO, FORMS, OURS, SAMPLES
+from experiments.benchmarks.processes import SIDES, describe_hardware, run_race
+from experiments.benchmarks.worker import AGREE_TO, JAXGAN_FORMS, SAMPLE_COUNTS, TORCH_FORMS
 
-SMALL = 1e9  # FLOPs of a step
+_SMALL_STEP = 1e9  # FLOPs of a step
 
 
 def main(
@@ -49,15 +49,15 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     results = []
     for game in games:
-        results.append(compare(game, pairs, seconds, precision))
+        results.append(_compare(game, pairs, seconds, precision))
         # After each, so that a run that is stopped has lost nothing.
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-        (folder / "results.md").write_text(table(results))
-        chart(results, folder / "results.png")
-    print(table(results))
+        (folder / "results.md").write_text(_format_table(results))
+        _write_chart(results, folder / "results.png")
+    print(_format_table(results))
 
 
-def compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, Any]:
+def _compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, Any]:
     """One game's result."""
 
     def run(side: str, form: str, seconds: float = seconds) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, 
     print(f"{game}: losses and gradients agree to {agreed['apart']:.1e}", flush=True)
     if agreed["apart"] > AGREE_TO:
         sys.exit(f"error: {game}: the two sides are {agreed['apart']:.1e} apart, more than {AGREE_TO:g}; not timed")
-    race = raced(run, {"jaxgan": worth_trying(game), "torch": list(FORMS)}, pairs, seconds)
-    middle = {side: {key: processes.middle(race.pairs, side, key) for key in race.pairs[0][side]} for side in SIDES}
+    race = run_race(run, {"jaxgan": _forms_to_try(game), "torch": list(TORCH_FORMS)}, pairs, seconds)
+    middle = {side: {key: processes.median(race.pairs, side, key) for key in race.pairs[0][side]} for side in SIDES}
     case, count = CASES[game], flops.step(CASES[game])
     images = case.batch * case.turns
     reached = count / middle["jaxgan"]["ms"] / 1e6
@@ -91,22 +91,22 @@ def compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, 
         "torch": middle["torch"],
         "pairs": race.pairs,
         "precision": precision,
-        "hardware": hardware(),
+        "hardware": describe_hardware(),
         "versions": {name: metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax", "torch", "numpy")},
     }
 
 
 def worker(*arguments: str) -> dict[str, Any]:
     """What a fresh process found."""
-    return processes.reported("experiments.benchmarks.worker", *arguments)
+    return processes.run_program("experiments.benchmarks.worker", *arguments)
 
 
-def worth_trying(game: str) -> list[str]:
+def _forms_to_try(game: str) -> list[str]:
     """jaxgan's forms that are tried: several steps a call where a step is so small that a call's own time counts."""
-    return list(OURS) if flops.step(CASES[game]) < SMALL else list(OURS)[:1]
+    return list(JAXGAN_FORMS) if flops.step(CASES[game]) < _SMALL_STEP else list(JAXGAN_FORMS)[:1]
 
 
-def table(results: list[dict[str, Any]]) -> str:
+def _format_table(results: list[dict[str, Any]]) -> str:
     """In Markdown."""
     first = results[0]
     versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
@@ -122,7 +122,7 @@ def table(results: list[dict[str, Any]]) -> str:
             f"{r['jaxgan_form']} | {r['torch_ms']:.2f} | {r['torch_form']} | {r['of_a_product']:.0%} |"
         )
     keys = {"compile_s": "compile s", "first_step_s": "first step s", "with_data_ms": "with data ms", "peak_mb": "MB"}
-    keys |= {f"sample_{n}_ms": f"{n} samples ms" for n in SAMPLES}
+    keys |= {f"sample_{n}_ms": f"{n} samples ms" for n in SAMPLE_COUNTS}
     lines += ["", "| | " + " | ".join(keys.values()) + " |", "|---" * (len(keys) + 1) + "|"]
     for r in results:
         for side in ("jaxgan", "torch"):
@@ -131,7 +131,7 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def chart(results: list[dict[str, Any]], path: Path) -> None:
+def _write_chart(results: list[dict[str, Any]], path: Path) -> None:
     """Ratios as bars, with their intervals and a line at 1."""
     import matplotlib as mpl
 

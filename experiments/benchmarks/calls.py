@@ -15,13 +15,13 @@ import numpy as np
 import tyro
 
 from experiments.benchmarks.games import CASES, Case, Name, build
-from experiments.benchmarks.paired import race, timed
+from experiments.benchmarks.paired import call_timer, race
 from jaxgan import parallel
 from jaxgan.core import axis
 from jaxgan.games.population import Population
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
-MEMBERS, EXAMPLES = 8, 2000
+_MEMBERS, _EXAMPLES = 8, 2000
 
 
 def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51) -> None:
@@ -33,39 +33,48 @@ def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51) -> Non
     """
     for name in games:
         print(name)
-        race(forms(CASES[name]), rounds)
+        race(_forms(CASES[name]), rounds)
 
 
-def forms(case: Case) -> dict[str, Callable[[], float]]:
+def _forms(case: Case) -> dict[str, Callable[[], float]]:
     """By name, functions that take ten steps and return the seconds of one."""
-    game, on = build(case), parallel.devices(1)
-    population, spread = Population(game, MEMBERS), parallel.devices()
+    game, device = build(case), parallel.devices(1)
+    population, devices = Population(game, _MEMBERS), parallel.devices()
     rng = np.random.default_rng(0)
-    data = rng.normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
-    size = case.batch * game.batch_multiple
-    one, ten, of_all = (
-        rng.integers(EXAMPLES, size=shape, dtype=np.int32)
-        for shape in ((size,), (MAX_STEPS_PER_CALL, size), (MAX_STEPS_PER_CALL, size, MEMBERS))
-    )
-    picked = lambda data, rows: data[rows]  # noqa: E731
-    how: dict[str, Any] = {"prepare": picked, "resident": data}
+    data = rng.normal(size=(_EXAMPLES, *case.shape)).astype(np.float32)
+    size, steps = case.batch * game.batch_multiple, MAX_STEPS_PER_CALL
+
+    def draw_rows(*shape):
+        return rng.integers(_EXAMPLES, size=shape, dtype=np.int32)
+
+    def pick(data, rows):
+        return data[rows]
+
+    def step(state, data, rows):
+        return game.step(state, pick(data, rows))
+
+    def new_state():
+        return game.init(jax.random.key(0))
+
+    def new_replica():
+        return parallel.replicate(new_state(), device)
+
+    one, ten, of_members = draw_rows(size), draw_rows(steps, size), draw_rows(steps, size, _MEMBERS)
     resident = jnp.asarray(data)
-    plain = jax.jit(lambda state, data, rows: game.step(state, picked(data, rows)), donate_argnums=0)
-    state = lambda: game.init(jax.random.key(0))  # noqa: E731
-    states = lambda: population.init(jax.random.split(jax.random.key(0), MEMBERS))  # noqa: E731
-    replicated = lambda: parallel.replicate(state(), on)  # noqa: E731
-    shared = lambda: parallel.share_out(states(), spread)  # noqa: E731
-    spread_over_one = {"in_axes": (None, None, 0), "out_axes": None, "devices": on, "donate_argnums": 0}
-    mapped = jax.pmap(lambda state, data, rows: game.step(state, picked(data, rows)), axis.NAME, **spread_over_one)
-    together = parallel.pmap(game, on, **how, max_steps=MAX_STEPS_PER_CALL)
-    members = parallel.members(population, spread, **how, max_steps=MAX_STEPS_PER_CALL)
+    jitted = jax.jit(step, donate_argnums=0)
+    pmap_options = {"in_axes": (None, None, 0), "out_axes": None, "devices": device, "donate_argnums": 0}
+    mapped = jax.pmap(step, axis.NAME, **pmap_options)
+    options: dict[str, Any] = {"prepare": pick, "resident": data, "max_steps": steps}
+    ten_steps = parallel.pmap(game, device, **options)
+    members = parallel.members(population, devices, **options)
+    member_states = parallel.share_out(population.init(jax.random.split(jax.random.key(0), _MEMBERS)), devices)
     return {
-        "jit": timed(lambda state, _: plain(state, resident, one), state(), MAX_STEPS_PER_CALL, MAX_STEPS_PER_CALL),
-        "pmap": timed(
-            lambda state, _: mapped(state, resident, one[None]), replicated(), MAX_STEPS_PER_CALL, MAX_STEPS_PER_CALL
+        "jit": call_timer(lambda state, _: jitted(state, resident, one), new_state(), steps, steps),
+        "pmap": call_timer(lambda state, _: mapped(state, resident, one[None]), new_replica(), steps, steps),
+        "ten a call": call_timer(lambda state, _: ten_steps(state, ten), new_replica(), 1, steps),
+        f"{_MEMBERS} games, ten a call": call_timer(
+            lambda state, _: members(state, of_members), member_states, 1, steps
         ),
-        "ten a call": timed(lambda state, _: together(state, ten), replicated(), 1, MAX_STEPS_PER_CALL),
-        f"{MEMBERS} games, ten a call": timed(lambda state, _: members(state, of_all), shared(), 1, MAX_STEPS_PER_CALL),
     }
 
 

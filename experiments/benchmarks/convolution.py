@@ -23,13 +23,13 @@ import tyro
 from jax import lax
 
 from experiments import dcgan
-from experiments.benchmarks.paired import race, stepper
+from experiments.benchmarks.paired import race, step_timer
 from jaxgan.data import Batches
 from jaxgan.nn import convolution
 from jaxgan.training import steps
 
 
-def plain_conv(g, x, w):
+def _plain_conv(g, x, w):
     """im2col: a matrix product with the patches under the kernel."""
     space = [(0, 0), *g.padding, (0, 0)]
     x = jnp.pad(x, space)
@@ -40,25 +40,25 @@ def plain_conv(g, x, w):
     return jnp.concatenate(views, -1) @ w.reshape(-1, w.shape[-1])
 
 
-def plain_conv_transpose(g, y, w):
-    """The derivative of ``plain_conv``."""
+def _plain_conv_transpose(g, y, w):
+    """The derivative of ``_plain_conv``."""
     x = jax.ShapeDtypeStruct((len(y), *g.large, w.shape[-2]), y.dtype)
-    return jax.linear_transpose(lambda x: plain_conv(g, x, w), x)(y)[0]
+    return jax.linear_transpose(lambda x: _plain_conv(g, x, w), x)(y)[0]
 
 
-def dilated_conv_transpose(g, y, w):
+def _dilated_conv_transpose(g, y, w):
     """A convolution of stride 1 with the flipped kernel, of ``y`` with zeros between its pixels."""
     edges = [(k - 1 - low, k - 1 - high, g.stride - 1) for k, (low, high) in zip(g.kernel, g.padding)]
     spread = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
     kernel = jnp.flip(w, tuple(range(len(g.kernel)))).swapaxes(-1, -2)
     one = convolution.Geometry(1, g.kernel, spread.shape[1:-1], g.large, ((0, 0),) * len(g.kernel))
-    return plain_conv(one, spread, kernel)
+    return _plain_conv(one, spread, kernel)
 
 
 FORMS: dict[str, dict[str, Any]] = {
     "ours": {"conv": convolution.conv, "conv_transpose": convolution.conv_transpose},
-    "plain": {"conv": plain_conv, "conv_transpose": plain_conv_transpose},
-    "dilated": {"conv": plain_conv, "conv_transpose": dilated_conv_transpose},
+    "plain": {"conv": _plain_conv, "conv_transpose": _plain_conv_transpose},
+    "dilated": {"conv": _plain_conv, "conv_transpose": _dilated_conv_transpose},
     "native": {"conv": convolution._conv_native, "conv_transpose": convolution._conv_transpose_native},
 }
 
@@ -73,11 +73,11 @@ def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), round
     source = dcgan.build(config).source
     rows = source.read(Batches(source, config.batch_size, config.seed).indices(0))
     batch = jax.tree.map(jnp.asarray, steps.prepare(None, rows))
-    steppers = {}
+    timers = {}
     for name in FORMS:
         with mock.patch.multiple(convolution, **FORMS[name]):
-            steppers[name] = stepper(dcgan.build(config).game.unwrapped, batch, config.seed)
-    race(steppers, rounds)
+            timers[name] = step_timer(dcgan.build(config).game.unwrapped, batch, config.seed)
+    race(timers, rounds)
 
 
 if __name__ == "__main__":

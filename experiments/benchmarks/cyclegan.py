@@ -26,18 +26,18 @@ import tyro
 
 from experiments import cyclegan
 from experiments.benchmarks import processes
-from experiments.benchmarks.worker import steady
+from experiments.benchmarks.worker import steady_ms
 from jaxgan import parallel
 from jaxgan.core import system
 from jaxgan.data import Arrays, Unpaired
 from jaxgan.interop import pix2pix
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
-NAME = "experiments.benchmarks.cyclegan"
-FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "compiled")}
-AGREE_TO = 1e-4  # as a share of each loss
-NETS = {"g_ab": "G_A", "g_ba": "G_B", "d_a": "D_B", "d_b": "D_A"}
-TERMS = {
+_NAME = "experiments.benchmarks.cyclegan"
+_FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "compiled")}
+_AGREE_TO = 1e-4  # as a share of each loss
+_NETS = {"g_ab": "G_A", "g_ba": "G_B", "d_a": "D_B", "d_b": "D_A"}
+_TERMS = {
     "G_A": "g/adversarial_ab", "G_B": "g/adversarial_ba", "cycle_A": "g/cycle_a", "cycle_B": "g/cycle_b",
     "idt_A": "g/identity_b", "idt_B": "g/identity_a", "D_A": "d/adversarial_b", "D_B": "d/adversarial_a",
 }  # fmt: skip
@@ -59,7 +59,7 @@ def main(
     Args:
       official: a folder with the authors' code.
       side: one of the two alone, in this process; ``agree`` compares the losses of a step.
-      form: of one side alone, of FORMS; the first if not given.
+      form: of one side alone; its first one if none is given.
       size: of images.
       width: features of the first layers.
       blocks: of a generator, 6 or 9.
@@ -73,30 +73,26 @@ def main(
         batch_size=batch, resolution=size, g_channels=width, d_channels=width, num_blocks=blocks,
         n_layers_d=3, upsample="transposed", pool_size=0 if side == "agree" else 50, jitter=False, mirror=False,
     )  # fmt: skip
-    processes.check_form(form, side, FORMS)
+    processes.check_form(form, side, _FORMS)
     if side == "agree":
-        print(json.dumps({"apart": agreement(config, official)}))
+        print(json.dumps({"apart": _agreement(config, official)}))
     elif side != "both":
-        found = of_jaxgan(config, form, seconds) if side == "jaxgan" else of_torch(config, official, form, seconds)
+        found = (
+            _measure_jaxgan(config, form, seconds)
+            if side == "jaxgan"
+            else _measure_torch(config, official, form, seconds)
+        )
         print(json.dumps({"ms": found}))
     else:
         flags = ["--official", official]
         for name, value in {"size": size, "width": width, "blocks": blocks, "batch": batch}.items():
             flags += [f"--{name}", str(value)]
-        apart = processes.reported(NAME, *flags, "--side", "agree")["apart"]
-        if apart > AGREE_TO:
-            sys.exit(f"error: the losses are {apart:.1e} apart, more than {AGREE_TO:g}; not timed")
-        print(f"losses agree to {apart:.1e}", flush=True)
-
-        def run(side: str, form: str, seconds: float) -> dict[str, Any]:
-            return processes.reported(NAME, *flags, "--side", side, "--form", form, "--seconds", str(seconds))
-
-        race = processes.raced(run, FORMS, pairs, seconds)
+        race = processes.race_implementations(_NAME, flags, _FORMS, _AGREE_TO, pairs, seconds)
         what = f"CycleGAN, {size} x {size}, {blocks} blocks, {width} features, batch {batch}"
-        print(processes.told(what, race))
+        print(processes.format_race(what, race))
 
 
-def images(config: cyclegan.Config) -> dict[str, np.ndarray]:
+def _noise_images(config: cyclegan.Config) -> dict[str, np.ndarray]:
     """Noise, by the names that it has in a batch."""
     rng = np.random.default_rng(0)
     assert config.resolution is not None
@@ -104,17 +100,17 @@ def images(config: cyclegan.Config) -> dict[str, np.ndarray]:
     return {name: rng.uniform(-1, 1, shape).astype(np.float32) for name in ("input", "image")}
 
 
-def game_of(config: cyclegan.Config) -> Any:
+def _game(config: cyclegan.Config) -> Any:
     """jaxgan's."""
-    given = images(config)
+    given = _noise_images(config)
     return cyclegan.build(config, Unpaired(Arrays(given["image"]), Arrays(given["input"]))).game
 
 
-def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
+def _measure_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
     """Milliseconds a step."""
     system.keep_freed_memory()
-    game, batch = game_of(config), images(config)
-    steps = MAX_STEPS_PER_CALL if form == FORMS["jaxgan"][1] else 1
+    game, batch = _game(config), _noise_images(config)
+    steps = MAX_STEPS_PER_CALL if form == _FORMS["jaxgan"][1] else 1
     batches = jax.device_put({name: np.stack([x] * steps) for name, x in batch.items()})
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None
@@ -126,43 +122,43 @@ def of_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
             state, metrics = step(state, batches)
         jax.block_until_ready(metrics)
 
-    return steady(train, seconds) / steps
+    return steady_ms(train, seconds) / steps
 
 
-def of_torch(config: cyclegan.Config, official: str, form: str, seconds: float) -> float:
+def _measure_torch(config: cyclegan.Config, official: str, form: str, seconds: float) -> float:
     """The same of the authors' loop."""
     import torch
 
-    model, layout = model_of(config, official), torch.contiguous_format
-    for name in NETS.values():
+    model, layout = _official_model(config, official), torch.contiguous_format
+    for name in _NETS.values():
         net = getattr(model, f"net{name}")
         if form == "channels last":
             layout = torch.channels_last
             net.to(memory_format=layout)
         if form == "compiled":
             setattr(model, f"net{name}", torch.compile(net))
-    batch = {name: x.to(memory_format=layout) for name, x in torch_batch(config).items()}
+    batch = {name: x.to(memory_format=layout) for name, x in _torch_batch(config).items()}
 
     def train(count):
         for _ in range(count):
             model.set_input({**batch, "A_paths": [], "B_paths": []})
             model.optimize_parameters()
 
-    return steady(train, seconds)
+    return steady_ms(train, seconds)
 
 
-def torch_batch(config: cyclegan.Config) -> dict[str, Any]:
+def _torch_batch(config: cyclegan.Config) -> dict[str, Any]:
     """The images as the authors' loop names them: A is the input."""
     import torch
 
-    given = images(config)
+    given = _noise_images(config)
     return {
         theirs: torch.from_numpy(given[ours].transpose(0, 3, 1, 2).copy())
         for theirs, ours in {"A": "input", "B": "image"}.items()
     }
 
 
-def model_of(config: cyclegan.Config, official: str) -> Any:
+def _official_model(config: cyclegan.Config, official: str) -> Any:
     """The authors' model, with their own defaults where jaxgan has none."""
     sys.path.insert(0, official)
     from models.cycle_gan_model import CycleGANModel
@@ -182,21 +178,21 @@ def model_of(config: cyclegan.Config, official: str) -> Any:
     return model
 
 
-def agreement(config: cyclegan.Config, official: str) -> float:
+def _agreement(config: cyclegan.Config, official: str) -> float:
     """How far the losses of a step from the same weights are apart."""
     import torch
 
-    game, model = game_of(config), model_of(config, official)
+    game, model = _game(config), _official_model(config, official)
     state = jax.jit(game.init)(jax.random.key(0))
-    for ours, theirs in NETS.items():
+    for ours, theirs in _NETS.items():
         arrays = pix2pix.to_torch({"params": state.params[ours], **state.stats[ours]})
         net = getattr(model, f"net{theirs}")
         net.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
-    _, metrics = jax.jit(game.step)(state, images(config))
-    model.set_input({**torch_batch(config), "A_paths": [], "B_paths": []})
+    _, metrics = jax.jit(game.step)(state, _noise_images(config))
+    model.set_input({**_torch_batch(config), "A_paths": [], "B_paths": []})
     model.optimize_parameters()
     told = model.get_current_losses()
-    return max(abs(float(metrics[ours]) / told[theirs] - 1) for theirs, ours in TERMS.items())
+    return max(abs(float(metrics[ours]) / told[theirs] - 1) for theirs, ours in _TERMS.items())
 
 
 if __name__ == "__main__":

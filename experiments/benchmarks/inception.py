@@ -12,7 +12,6 @@ inference; the fastest counts. Then pairs of fresh processes follow, as in ``aga
 
 import functools
 import json
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -25,18 +24,18 @@ import numpy as np
 import tyro
 
 from experiments.benchmarks import processes
-from experiments.benchmarks.worker import steady
+from experiments.benchmarks.worker import steady_ms
 from jaxgan.evaluation.extractors import BATCH_SIZE, InceptionFeatures
 from jaxgan.evaluation.inception import SIZE, Inception
 
-NAME = "experiments.benchmarks.inception"
-FORMS = ("channels last", "channels first", "compiled", "frozen")
-AGREE_TO = 1e-5  # of the largest feature
+_NAME = "experiments.benchmarks.inception"
+_FORMS = ("channels last", "channels first", "compiled", "frozen")
+_AGREE_TO = 1e-5  # of the largest feature
 
 
 def main(
     side: Literal["both", "jaxgan", "torch", "agree"] = "both",
-    form: str = FORMS[0],
+    form: str = _FORMS[0],
     batch: int = BATCH_SIZE,
     pairs: int = 5,
     seconds: float = 8.0,
@@ -45,35 +44,27 @@ def main(
 
     Args:
       side: one of the two alone, in this process; ``agree`` compares their features.
-      form: PyTorch's, of FORMS.
+      form: of PyTorch.
       batch: images at once.
       pairs: of fresh processes, jaxgan's and PyTorch's.
       seconds: how long each is timed.
     """
     images = np.random.default_rng(0).integers(0, 256, (batch, SIZE, SIZE, 3), np.uint8)
     if side == "agree":
-        ours, theirs = of_jaxgan()(images[:2]), of_torch(FORMS[0], images[:2])(images[:2])
+        ours, theirs = _jaxgan_features()(images[:2]), _torch_features(_FORMS[0], images[:2])(images[:2])
         print(json.dumps({"apart": float(np.abs(ours - theirs).max() / np.abs(theirs).max())}))
     elif side != "both":
-        features = of_jaxgan() if side == "jaxgan" else of_torch(form, images)
-        ms = steady(lambda count: [features(images) for _ in range(count)], seconds)
+        features = _jaxgan_features() if side == "jaxgan" else _torch_features(form, images)
+        ms = steady_ms(lambda count: [features(images) for _ in range(count)], seconds)
         print(json.dumps({"ms": ms / batch}))
     else:
-        apart = processes.reported(NAME, "--side", "agree")["apart"]
-        if apart > AGREE_TO:
-            sys.exit(f"error: the features are {apart:.1e} apart, more than {AGREE_TO:g}; not timed")
-        print(f"features agree to {apart:.1e}", flush=True)
-
-        def run(side: str, form: str, seconds: float) -> dict[str, Any]:
-            how = ("--form", form, "--batch", str(batch), "--seconds", str(seconds))
-            return processes.reported(NAME, "--side", side, *how)
-
-        race = processes.raced(run, {"jaxgan": ["as metrics have it"], "torch": FORMS}, pairs, seconds)
-        print(processes.told(f"Inception's 2,048 features, batch {batch}", race, "an image"))
+        forms = {"jaxgan": ["as metrics have it"], "torch": _FORMS}
+        race = processes.race_implementations(_NAME, ["--batch", str(batch)], forms, _AGREE_TO, pairs, seconds)
+        print(processes.format_race(f"Inception's 2,048 features, batch {batch}", race, "an image"))
 
 
 @functools.cache
-def weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _random_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Random ones, by unit: kernel, [height, width, in, out], and bias."""
     params = jax.jit(Inception().init)(jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
     rng = np.random.default_rng(0)
@@ -84,22 +75,22 @@ def weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return found
 
 
-def of_jaxgan() -> Callable[[np.ndarray], np.ndarray]:
+def _jaxgan_features() -> Callable[[np.ndarray], np.ndarray]:
     """What metrics call: bytes, [N, 299, 299, 3], to features, [N, 2048]."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that these weights are not known
         path = Path(folder) / "weights.npz"
-        kernels = {f"{unit}/w": kernel for unit, (kernel, _) in weights().items()}
-        np.savez(path, **kernels, **{f"{unit}/b": bias for unit, (_, bias) in weights().items()})  # pyright: ignore
+        kernels = {f"{unit}/w": kernel for unit, (kernel, _) in _random_weights().items()}
+        np.savez(path, **kernels, **{f"{unit}/b": bias for unit, (_, bias) in _random_weights().items()})  # pyright: ignore
         return InceptionFeatures(path)
 
 
-def of_torch(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def _torch_features(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """The same in PyTorch."""
     import torch
 
     layout = torch.channels_last if form != "channels first" else torch.contiguous_format
-    network = torch_network().train(False).to(memory_format=layout)
+    network = _torch_network().train(False).to(memory_format=layout)
 
     def given(images):
         x = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
@@ -118,7 +109,7 @@ def of_torch(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.ndarray
     return features
 
 
-def torch_network() -> Any:
+def _torch_network() -> Any:
     """``jaxgan.evaluation.inception.Inception`` as a module of PyTorch, by the names of its units."""
     import torch
     from torch.nn import functional
@@ -127,7 +118,7 @@ def torch_network() -> Any:
         def __init__(self):
             super().__init__()
             self.kernels, self.biases = torch.nn.ParameterDict(), torch.nn.ParameterDict()
-            for unit, (kernel, bias) in weights().items():
+            for unit, (kernel, bias) in _random_weights().items():
                 self.kernels[unit] = torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())
                 self.biases[unit] = torch.from_numpy(bias)
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from experiments.benchmarks.paired import race, timed
+from experiments.benchmarks.paired import call_timer, race
 from jaxgan.nn import convolution
 
 _NEVER = (1, 0)  # an empty range of channels
@@ -79,14 +79,14 @@ def main(
             forms = ["winograd", "blur, then im2col" if blur else "im2col"]
             if dtype == "float32":
                 forms.insert(1, "native")
-            race({form: stepper(f, form, *arguments) for form in forms}, rounds)
+            race({form: _timer(f, form, *arguments) for form in forms}, rounds)
 
 
-def stepper(f: Callable, form: str, *arguments: jax.Array) -> Callable[[], float]:
+def _timer(f: Callable, form: str, *arguments: jax.Array) -> Callable[[], float]:
     """A function that computes f once, in such a form, and returns its seconds."""
     with mock.patch.multiple(convolution, **cast(Any, {"_WINOGRAD_MIN_CHANNELS": 0, **FORMS[form]})):
         compiled = jax.jit(lambda *x: f(*x)).lower(*arguments).compile()  # not jit(f), which may be compiled already
-    return timed(lambda state, _: (state, compiled(*arguments)), None)
+    return call_timer(lambda state, _: (state, compiled(*arguments)), None)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What it is worth that a step's memory is kept for the next: pairs of fresh processes, on a CPU with glibc.
+"""What a step gains if its memory is kept for the next one: pairs of fresh processes, on a CPU with glibc.
 
 python -m experiments.benchmarks.memory dcgan pix2pix cyclegan
 
@@ -21,7 +21,7 @@ from experiments.benchmarks import processes
 from jaxgan.core import system
 from jaxgan.data import normalize
 
-NAME = "experiments.benchmarks.memory"
+_NAME = "experiments.benchmarks.memory"
 
 
 def main(
@@ -42,13 +42,13 @@ def main(
     if not names or not set(names) <= set(known):
         sys.exit(f"error: {' '.join(names) or 'no experiment'}: give some of {', '.join(known)}")
     if side != "both":
-        print(json.dumps(step_of(names[0], side == "kept", steps)))
+        print(json.dumps(_measure_step(names[0], side == "kept", steps)))
         return
-    print(processes.hardware())
+    print(processes.describe_hardware())
     for name in names:
         for _ in range(pairs):
             found = {
-                side: processes.reported(NAME, name, "--side", side, "--steps", str(steps))
+                side: processes.run_program(_NAME, name, "--side", side, "--steps", str(steps))
                 for side in ("given back", "kept")
             }
             told = "; ".join(
@@ -58,8 +58,8 @@ def main(
             print(f"{name}: {told}; {found['given back']['ms'] / found['kept']['ms']:.2f}", flush=True)
 
 
-def step_of(name: str, kept: bool, steps: int) -> dict[str, float]:
-    """Of a step the median milliseconds and the mean of page faults; of the process, the peak of its memory in MB."""
+def _measure_step(name: str, kept: bool, steps: int) -> dict[str, float]:
+    """A step's median milliseconds and mean page faults, and the process's peak memory in MB."""
     if kept and not system.keep_freed_memory():
         raise OSError("this C library keeps no memory")
     module = importlib.import_module(f"experiments.{name}")

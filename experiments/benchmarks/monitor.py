@@ -26,11 +26,11 @@ from jaxgan.training import steps
 from jaxgan.training.runs import make_run
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
-WARM = 3  # that are compiled, and not counted
+_WARMUP = 3  # that are compiled, and not counted
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class _Options:
     """How it is measured."""
 
     experiment: Literal["dcgan", "gan"] = "dcgan"
@@ -41,7 +41,7 @@ class Options:
     """Examples held out, which a probe then looks at too."""
 
 
-def main(options: Options) -> None:
+def main(options: _Options) -> None:
     """Print what a step takes, and a probe."""
     module = {"dcgan": dcgan, "gan": gan}[options.experiment]
     config = module.Config(num_held_out=options.held_out)
@@ -52,21 +52,21 @@ def main(options: Options) -> None:
     step = run.compile_step(0, on, "pmap", prepare=steps.prepare, resident=images, max_steps=MAX_STEPS_PER_CALL)
     state = run.place(jax.jit(run.game.init)(run.keys), on, "pmap")
     batches = Batches(experiment.source, config.batch_size, 0)
-    probe, of_steps, of_probes = Probe(experiment, 0), [], []
-    for i in range(options.pairs + WARM):
+    probe, step_ms, probe_ms = Probe(experiment, 0), [], []
+    for i in range(options.pairs + _WARMUP):
         indices = np.stack([batches.indices(MAX_STEPS_PER_CALL * i + j) for j in range(MAX_STEPS_PER_CALL)])
         start = time.perf_counter()
         state, _ = jax.block_until_ready(step(state, indices))
         between = time.perf_counter()
         jax.block_until_ready(probe(run.probe_state(state)))
-        if i >= WARM:
-            of_steps.append((between - start) / MAX_STEPS_PER_CALL * 1e3)
-            of_probes.append((time.perf_counter() - between) * 1e3)
-    a_step, a_probe = np.median(of_steps), np.median(of_probes)
-    share = a_probe / (diagnostics.PROBE_EVERY * a_step)
-    print(f"{options.experiment} on {system.hardware()}: a step {a_step:.2f} ms, a probe {a_probe:.2f} ms")
+        if i >= _WARMUP:
+            step_ms.append((between - start) / MAX_STEPS_PER_CALL * 1e3)
+            probe_ms.append((time.perf_counter() - between) * 1e3)
+    step, a_probe = np.median(step_ms), np.median(probe_ms)
+    share = a_probe / (diagnostics.PROBE_EVERY * step)
+    print(f"{options.experiment} on {system.hardware()}: a step {step:.2f} ms, a probe {a_probe:.2f} ms")
     print(f"one probe in {diagnostics.PROBE_EVERY} steps: at most {share:.2%} of a step")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    main(tyro.cli(_Options, description=__doc__))

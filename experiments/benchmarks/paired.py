@@ -1,4 +1,4 @@
-"""Steps of one game in several forms, in turn, in one process."""
+"""Times steps of one game in several forms, in turn, in one process."""
 
 import time
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from jaxgan.core import system
 from jaxgan.core.game import Game
 
 
-def stepper(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
+def step_timer(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
     """A function that takes one step of the game, compiled now, and returns its seconds."""
     state = jax.jit(game.init)(jax.random.key(seed))
     step = jax.jit(lambda state, batch: game.step(state, batch), donate_argnums=0).lower(state, batch).compile()
-    return timed(lambda state, _: step(state, batch), state)
+    return call_timer(lambda state, _: step(state, batch), state)
 
 
-def timed(call: Callable[[Any, int], tuple[Any, Any]], state: Any, calls: int = 1, steps: int = 1) -> Callable:
+def call_timer(call: Callable[[Any, int], tuple[Any, Any]], state: Any, calls: int = 1, steps: int = 1) -> Callable:
     """A function that makes ``calls`` calls, ``call(state, i)``, which take ``steps``, and returns a step's seconds."""
 
     def run() -> float:
@@ -37,18 +37,18 @@ def timed(call: Callable[[Any, int], tuple[Any, Any]], state: Any, calls: int = 
     return run
 
 
-def race(steppers: dict[str, Callable[[], float]], rounds: int) -> None:
+def race(timers: dict[str, Callable[[], float]], rounds: int) -> None:
     """Time them in alternating order, and print them against the first.
 
     Times are medians; a ratio is the median of the ratios of each round, so that a machine whose speed drifts does no
     harm.
     """
-    names = list(steppers)
+    names = list(timers)
     first = names[0]
     times: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in names if turn % 2 else reversed(names):
-            times[name].append(steppers[name]())
+            times[name].append(timers[name]())
     title = f"{system.hardware()}, jax {system.versions()['jax']}"
     table = Table("form", "ms a step", f"form / {first}", "5 % to 95 %", f"{first} / form", title=title)
     base = np.array(times[first])

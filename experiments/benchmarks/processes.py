@@ -34,14 +34,39 @@ class Race(NamedTuple):
 
 
 def check_form(form: str, side: str, forms: Mapping[str, Sequence[str]]) -> None:
-    """Exit with what there is, if the side has no such form; none given is its first one."""
+    """Exit with the forms of the side if it has no such form; an empty form stands for its first one."""
     known = forms.get(side, ())
     if form and form not in known:
         sys.exit(f"error: --form {form!r}: of --side {side} there are {', '.join(known) or 'none'}")
 
 
-def raced(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs: int, seconds: float) -> Race:
-    """Try each side's forms, then time the fastest of each in pairs; it is printed as it goes.
+def race_implementations(
+    module: str, flags: Sequence[str], forms: Mapping[str, Sequence[str]], agree_to: float, pairs: int, seconds: float
+) -> Race:
+    """Race the two sides of a benchmark, each run in processes of its own, if they agree; exit if they do not.
+
+    Args:
+      module: the benchmark, a program with flags ``--side``, ``--form`` and ``--seconds``. Its last line is JSON: of
+        ``--side agree`` with ``apart``, how far the two sides are apart; of one side with ``ms``.
+      flags: its other flags.
+      forms: by side, those to try.
+      agree_to: how far the sides may be apart.
+      pairs: of processes.
+      seconds: how long each times its steps.
+    """
+    apart = run_program(module, *flags, "--side", "agree")["apart"]
+    if apart > agree_to:
+        sys.exit(f"error: the two sides are {apart:.1e} apart, more than {agree_to:g}; not timed")
+    print(f"the two sides agree to {apart:.1e}", flush=True)
+
+    def run(side: str, form: str, seconds: float) -> dict[str, Any]:
+        return run_program(module, *flags, "--side", side, "--form", form, "--seconds", str(seconds))
+
+    return run_race(run, forms, pairs, seconds)
+
+
+def run_race(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs: int, seconds: float) -> Race:
+    """Try each side's forms, then time the fastest of each in pairs; results are printed as they come.
 
     Args:
       run: ``(side, form, seconds) -> {"ms": ..., ...}``, in a process of its own.
@@ -58,7 +83,9 @@ def raced(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs: i
         measured.append({side: run(side, best[side], seconds) for side in order})
         ours, theirs = (measured[-1][side]["ms"] for side in SIDES)
         print(f"  pair {i + 1}: jaxgan {ours:.2f} ms, PyTorch {theirs:.2f} ms, {theirs / ours:.2f}", flush=True)
-    return Race(tried, best, measured, interval([pair["torch"]["ms"] / pair["jaxgan"]["ms"] for pair in measured]))
+    return Race(
+        tried, best, measured, median_interval([pair["torch"]["ms"] / pair["jaxgan"]["ms"] for pair in measured])
+    )
 
 
 def fastest(side: str, known: Sequence[str], run: Callable[[str], dict]) -> tuple[dict[str, Any], str]:
@@ -78,8 +105,12 @@ def fastest(side: str, known: Sequence[str], run: Callable[[str], dict]) -> tupl
     return forms, min(times, key=lambda form: times[form])
 
 
-def reported(module: str, *arguments: str) -> dict[str, Any]:
-    """What a program printed in its last line, in JSON, in a fresh process."""
+def run_program(module: str, *arguments: str) -> dict[str, Any]:
+    """The JSON in the last line that a program prints, run in a fresh process.
+
+    Raises:
+      RuntimeError: it failed; the message is what it printed.
+    """
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -87,7 +118,7 @@ def reported(module: str, *arguments: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def interval(ratios: list[float]) -> tuple[float, float, float]:
+def median_interval(ratios: list[float]) -> tuple[float, float, float]:
     """The median, and its bootstrap 95 % interval."""
     if len(ratios) < 2 or np.ptp(ratios) == 0:  # nothing to draw again
         return float(np.median(ratios)), min(ratios), max(ratios)
@@ -96,25 +127,25 @@ def interval(ratios: list[float]) -> tuple[float, float, float]:
     return float(np.median(ratios)), float(low), float(high)
 
 
-def middle(pairs: Sequence[Mapping[str, Any]], side: str, key: str) -> Any:
-    """The median over pairs of what one side found; None if one found none."""
+def median(pairs: Sequence[Mapping[str, Any]], side: str, key: str) -> Any:
+    """The median over pairs of one side's value; None if a pair has none."""
     values = [pair[side][key] for pair in pairs]
     return None if None in values else float(np.median(values))
 
 
-def hardware() -> str:
+def describe_hardware() -> str:
     """The processor and the accelerators, in words."""
     models = [line for line in system.cpuinfo() if line.startswith("model name")]
     name = models[0].partition(":")[2].strip() if models else platform.processor()
     return f"{os.cpu_count()} cores of {name}; {system.hardware()}"
 
 
-def told(what: str, race: Race, of: str = "a step") -> str:
+def format_race(what: str, race: Race, of: str = "a step") -> str:
     """A race in Markdown."""
-    ours, theirs = (middle(race.pairs, side, "ms") for side in SIDES)
+    ours, theirs = (median(race.pairs, side, "ms") for side in SIDES)
     ratio, low, high = race.ratio
     lines = [
-        f"{hardware()}; {versions()}; {len(race.pairs)} pairs.",
+        f"{describe_hardware()}; {describe_versions()}; {len(race.pairs)} pairs.",
         "",
         f"| | PyTorch / jaxgan | 95 % | jaxgan ms {of} | PyTorch ms {of} | its form |",
         "|---|---|---|---|---|---|",
@@ -123,6 +154,6 @@ def told(what: str, race: Race, of: str = "a step") -> str:
     return "\n".join(lines) + "\n"
 
 
-def versions() -> str:
-    """Of what both sides are made of."""
+def describe_versions() -> str:
+    """The versions of the libraries of both sides."""
     return ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "jaxlib", "flax", "torch", "numpy"))

@@ -27,13 +27,13 @@ from jax import lax
 
 from experiments import stylegan2
 from experiments.benchmarks.games import CASES, build
-from experiments.benchmarks.paired import race, stepper
+from experiments.benchmarks.paired import race, step_timer
 from jaxgan.core import system
 from jaxgan.core.game import Game
 from jaxgan.data import Arrays
 from jaxgan.nn import convolution
 
-BLOCKS = 16
+_BLOCKS = 16
 _conv, _kernel_gradient = convolution._conv_cpu, convolution._kernel_gradient_cpu
 
 
@@ -44,17 +44,17 @@ def _below_32(form: Callable) -> Callable:
 
 def _blocked_conv(g, x, w):
     """The convolution, block by block of the batch."""
-    if len(x) % BLOCKS:
+    if len(x) % _BLOCKS:
         return _conv(g, x, w)
-    y = lax.map(lambda block: _conv(g, block, w), x.reshape(BLOCKS, -1, *x.shape[1:]))
+    y = lax.map(lambda block: _conv(g, block, w), x.reshape(_BLOCKS, -1, *x.shape[1:]))
     return y.reshape(-1, *y.shape[2:])
 
 
 def _blocked_kernel_gradient(g, x, y):
     """The kernel gradient, summed over blocks of the batch."""
-    if len(x) % BLOCKS:
+    if len(x) % _BLOCKS:
         return _kernel_gradient(g, x, y)
-    blocks = x.reshape(BLOCKS, -1, *x.shape[1:]), y.reshape(BLOCKS, -1, *y.shape[1:])
+    blocks = x.reshape(_BLOCKS, -1, *x.shape[1:]), y.reshape(_BLOCKS, -1, *y.shape[1:])
     zero = jnp.zeros((*g.kernel, x.shape[-1], y.shape[-1]), x.dtype)
     return lax.scan(lambda total, block: (total + _kernel_gradient(g, *block), None), zero, blocks)[0]
 
@@ -84,7 +84,7 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
-SIZES = {"stylegan2_32": 32, "stylegan2_64": 64, "stylegan2_128": 128}
+_SIZES = {"stylegan2_32": 32, "stylegan2_64": 64, "stylegan2_128": 128}
 
 
 def main(
@@ -105,19 +105,19 @@ def main(
     if unknown:
         sys.exit(f"error: --forms {unknown[0]!r}: want some of {', '.join(FORMS)}")
     system.keep_freed_memory()
-    steppers = {}
+    timers = {}
     for name in forms:
         with mock.patch.multiple(convolution, **FORMS[name]):
-            steppers[name] = stepper(*built(game))
-    race(steppers, rounds)
+            timers[name] = step_timer(*_build(game))
+    race(timers, rounds)
 
 
-def built(name: str) -> tuple[Game, Any]:
+def _build(name: str) -> tuple[Game, Any]:
     """A game, and a batch of noise for it."""
     rng = np.random.default_rng(0)
-    if name in SIZES:
-        config = stylegan2.Config(resolution=SIZES[name])
-        images = rng.uniform(-1, 1, (config.batch_size, SIZES[name], SIZES[name], 3)).astype(np.float32)
+    if name in _SIZES:
+        config = stylegan2.Config(resolution=_SIZES[name])
+        images = rng.uniform(-1, 1, (config.batch_size, _SIZES[name], _SIZES[name], 3)).astype(np.float32)
         return stylegan2.build(config, Arrays(images)).game.unwrapped, {"image": jnp.asarray(images)}
     case = CASES[name]
     return build(case), jnp.array(rng.normal(size=(case.batch * case.turns, *case.shape)), jnp.float32)

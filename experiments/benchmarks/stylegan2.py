@@ -37,7 +37,7 @@ import tyro
 
 from experiments import stylegan2
 from experiments.benchmarks import processes
-from experiments.benchmarks.worker import recorded
+from experiments.benchmarks.worker import record_gradients
 from jaxgan import latents, parallel
 from jaxgan.core import system
 from jaxgan.core.game import Game
@@ -49,15 +49,15 @@ from jaxgan.losses.path_length_penalty import _DIRECTION
 from jaxgan.models.stylegan2 import _noise_maps
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
-NAME = "experiments.benchmarks.stylegan2"
-HALVES = ("ten in halves", "in halves")
-FORMS = {
-    "jaxgan": ("one step a call", "ten steps a call", HALVES[0]),
-    "torch": ("as it is", "channels last", "one thread", HALVES[1]),
+_NAME = "experiments.benchmarks.stylegan2"
+_HALVES = ("ten in halves", "in halves")
+_FORMS = {
+    "jaxgan": ("one step a call", "ten steps a call", _HALVES[0]),
+    "torch": ("as it is", "channels last", "one thread", _HALVES[1]),
 }
-AGREE_TO = 1e-3  # of losses, each as a share of itself; of gradients, each parameter's as a share of the network's
-STRENGTH = 0.1  # of noise, where losses are compared; it begins at 0
-TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": "Loss/G/loss", "g/path": "Loss/G/reg"}
+_AGREE_TO = 1e-3  # of losses, each as a share of itself; of gradients, each parameter's as a share of the network's
+_NOISE_STRENGTH = 0.1  # of noise, where losses are compared; it begins at 0
+_TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": "Loss/G/loss", "g/path": "Loss/G/reg"}
 
 
 def main(
@@ -65,8 +65,8 @@ def main(
     side: Literal["both", "jaxgan", "torch", "agree"] = "both",
     form: str = "",
     size: int = 64,
-    base: int = 0,
-    most: int = 128,
+    channel_base: int = 0,
+    channel_max: int = 128,
     batch: int = 8,
     pairs: int = 3,
     seconds: float = 20.0,
@@ -76,43 +76,41 @@ def main(
     Args:
       official: a folder with the authors' code.
       side: one of the two alone, in this process; ``agree`` compares losses and gradients of a step.
-      form: of the side that is timed alone, of FORMS; its first one if none is given.
+      form: of the side that is timed alone; its first one if none is given.
       size: of images.
-      base: a level of n x n has base / n features; 0 for 32 times the size.
-      most: features at most, of w and latents too.
+      channel_base: a level of n x n has channel_base / n channels; 0 for 32 times the size.
+      channel_max: the maximum number of channels, and the features of w and of latents.
       batch: images at once.
       pairs: of fresh processes, jaxgan's and PyTorch's.
       seconds: how long each is timed; 16 steps at least.
     """
     if not (Path(official) / "training" / "networks.py").exists():
         sys.exit(f"error: --official {official}: no training/networks.py there; clone it as --help says")
-    processes.check_form(form, side, FORMS)
-    base = base or 32 * size
+    processes.check_form(form, side, _FORMS)
+    channel_base = channel_base or 32 * size
     config = stylegan2.Config(
-        batch_size=batch, resolution=size, channel_base=base, channel_max=most, z_dim=most, w_dim=most, augment="none",
+        batch_size=batch, resolution=size, channel_base=channel_base,
+        channel_max=channel_max, z_dim=channel_max, w_dim=channel_max, augment="none",
         r1_gamma=stylegan2.auto(stylegan2.Config(batch_size=batch, resolution=size))["r1_gamma"],
         style_mixing_prob=0.0 if side == "agree" else 0.9,
     )  # fmt: skip
     if side == "agree":
-        print(json.dumps(agreement(config, official)))
+        print(json.dumps(_agreement(config, official)))
     elif side != "both":
-        found = of_jaxgan(config, form, seconds) if side == "jaxgan" else of_torch(config, official, form, seconds)
+        found = (
+            _measure_jaxgan(config, form, seconds)
+            if side == "jaxgan"
+            else _measure_torch(config, official, form, seconds)
+        )
         print(json.dumps({"ms": found}))
     else:
         flags = ["--official", official]
-        for name, value in {"size": size, "base": base, "most": most, "batch": batch}.items():
+        for name, value in {"size": size, "channel-base": channel_base, "channel-max": channel_max}.items():
             flags += [f"--{name}", str(value)]
-        apart = processes.reported(NAME, *flags, "--side", "agree")
-        if apart["apart"] > AGREE_TO:
-            sys.exit(f"error: losses and gradients are {apart['apart']:.1e} apart, more than {AGREE_TO:g}; not timed")
-        print(f"losses and gradients agree to {apart['apart']:.1e}", flush=True)
-
-        def run(side: str, form: str, seconds: float) -> dict[str, Any]:
-            return processes.reported(NAME, *flags, "--side", side, "--form", form, "--seconds", str(seconds))
-
-        race = processes.raced(run, FORMS, pairs, seconds)
-        what = f"StyleGAN2, {size} x {size}, base {base}, at most {most} features, batch {batch}"
-        print(processes.told(what, race, "an image"))
+        flags += ["--batch", str(batch)]
+        race = processes.race_implementations(_NAME, flags, _FORMS, _AGREE_TO, pairs, seconds)
+        what = f"StyleGAN2, {size} x {size}, channel base {channel_base}, at most {channel_max} channels, batch {batch}"
+        print(processes.format_race(what, race, "an image"))
 
 
 def images(config: stylegan2.Config) -> np.ndarray:
@@ -127,7 +125,7 @@ def game_of(config: stylegan2.Config) -> Game:
     return stylegan2.build(config, Arrays(images(config))).game.unwrapped
 
 
-def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds: float) -> float:
+def ms_per_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds: float) -> float:
     """Milliseconds an image: the median over rounds in which every lazy term has its share of steps.
 
     The first two steps, which are those with all of the lazy terms and with none, are not timed.
@@ -148,12 +146,12 @@ def an_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds:
     return 1e3 * float(np.median(rounds))
 
 
-def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
+def _measure_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
     """Milliseconds an image."""
     system.keep_freed_memory()
-    if form in HALVES:
+    if form in _HALVES:
         config = dataclasses.replace(config, grad_accum_steps=2)
-    game, most = game_of(config), 1 if form == FORMS["jaxgan"][0] else MAX_STEPS_PER_CALL
+    game, most = game_of(config), 1 if form == _FORMS["jaxgan"][0] else MAX_STEPS_PER_CALL
     batches = np.stack([images(config)] * most)
     on = parallel.devices(1)
     state, metrics = parallel.replicate(jax.jit(game.init)(jax.random.key(0)), on), None
@@ -167,10 +165,10 @@ def of_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
             count -= together
         jax.block_until_ready((state, metrics))
 
-    return an_image(take, config, seconds)
+    return ms_per_image(take, config, seconds)
 
 
-class Phase(NamedTuple):
+class _Phase(NamedTuple):
     """Of the authors' loop: a player's loss or its lazy term, which share an optimizer."""
 
     name: str
@@ -179,22 +177,22 @@ class Phase(NamedTuple):
     interval: int
 
 
-class Official(NamedTuple):
+class _Official(NamedTuple):
     """Theirs."""
 
     g: Any
     d: Any
     loss: Any
-    phases: list[Phase]
+    phases: list[_Phase]
 
 
-def of_torch(config: stylegan2.Config, official: str, form: str, seconds: float) -> float:
+def _measure_torch(config: stylegan2.Config, official: str, form: str, seconds: float) -> float:
     """The same of the authors' loop."""
     import torch
 
     if form == "one thread":
         torch.set_num_threads(1)
-    theirs, real = official_of(config, official), torch_images(config)
+    theirs, real = _official(config, official), _torch_images(config)
     if form == "channels last":
         real = real.to(memory_format=torch.channels_last)
         for net in (theirs.g, theirs.d):
@@ -203,14 +201,14 @@ def of_torch(config: stylegan2.Config, official: str, form: str, seconds: float)
                 if hasattr(module, "channels_last"):  # by which a block decides what it makes of its input
                     module.channels_last = not hasattr(module, "const")  # which has no batch to be last after
     average = copy.deepcopy(theirs.g).train(False)
-    parts = real.split(config.batch_size // 2 if form in HALVES else config.batch_size)
+    parts = real.split(config.batch_size // 2 if form in _HALVES else config.batch_size)
 
     def step(i):
         for phase in theirs.phases:
             if i % phase.interval == 0:
                 phase.optimizer.zero_grad(set_to_none=True)
                 for part in parts:
-                    accumulate(theirs, phase, part, torch.randn(len(part), config.z_dim))
+                    _accumulate(theirs, phase, part, torch.randn(len(part), config.z_dim))
                 for param in phase.module.parameters():
                     if param.grad is not None:
                         torch.nan_to_num(param.grad, nan=0, posinf=1e5, neginf=-1e5, out=param.grad)
@@ -226,10 +224,10 @@ def of_torch(config: stylegan2.Config, official: str, form: str, seconds: float)
         for i in range(number, number + count):
             step(i)
 
-    return an_image(take, config, seconds)
+    return ms_per_image(take, config, seconds)
 
 
-def official_of(config: stylegan2.Config, official: str) -> Official:
+def _official(config: stylegan2.Config, official: str) -> _Official:
     """The authors' networks, loss and phases; Adam's rate and betas are theirs, for as many moves more."""
     import torch
 
@@ -252,7 +250,7 @@ def official_of(config: stylegan2.Config, official: str) -> Official:
         share = every / (every + 1)
         betas = (config.beta1**share, config.beta2**share)
         adam = torch.optim.Adam(module.parameters(), config.learning_rate * share, betas, 1e-8, fused=True)
-        phases += [Phase(f"{name}main", module, adam, 1), Phase(f"{name}reg", module, adam, every)]
+        phases += [_Phase(f"{name}main", module, adam, 1), _Phase(f"{name}reg", module, adam, every)]
     loss = StyleGAN2Loss(
         "cpu",
         g.mapping,
@@ -262,10 +260,10 @@ def official_of(config: stylegan2.Config, official: str) -> Official:
         r1_gamma=config.r1_gamma,
         pl_weight=config.pl_weight,
     )
-    return Official(g, d, loss, phases)
+    return _Official(g, d, loss, phases)
 
 
-def accumulate(theirs: Official, phase: Phase, real: Any, z: Any) -> None:
+def _accumulate(theirs: _Official, phase: _Phase, real: Any, z: Any) -> None:
     """Add the gradients of a phase to those that are there."""
     phase.module.requires_grad_(True)
     label = real.new_zeros(len(real), 0)
@@ -275,32 +273,34 @@ def accumulate(theirs: Official, phase: Phase, real: Any, z: Any) -> None:
     phase.module.requires_grad_(False)
 
 
-def torch_images(config: stylegan2.Config) -> Any:
+def _torch_images(config: stylegan2.Config) -> Any:
     """The same images, [B, 3, size, size]."""
-    return _torch(images(config))
+    return _channels_first(images(config))
 
 
-def _torch(x: Any) -> Any:
+def _channels_first(x: Any) -> Any:
     """[B, h, w, C] as PyTorch's [B, C, h, w]."""
     import torch
 
     return torch.from_numpy(np.asarray(x).transpose(0, 3, 1, 2).copy())
 
 
-def agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
+def _agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
     """How far losses and gradients of the first step, which has every lazy term, are apart.
 
     Both have the same weights, latents, noise and directions of path lengths. Nothing moves, so turns do not matter.
     """
     import torch
 
-    game, theirs = game_of(config), official_of(config, official)
-    players = {name: dataclasses.replace(p, optimizer=recorded(0.0)) for name, p in game.players.items()}
+    game, theirs = game_of(config), _official(config, official)
+    players = {name: dataclasses.replace(p, optimizer=record_gradients(0.0)) for name, p in game.players.items()}
     game = dataclasses.replace(game, players=players)
     state = _noisy(jax.jit(game.init)(jax.random.key(0)))
     moved, metrics = jax.jit(game.step)(state, {"image": images(config)})
 
-    load = lambda net, arrays: net.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})  # noqa: E731
+    def load(net, arrays):
+        net.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
+
     load(theirs.g, _generator(state, state.params))
     load(theirs.d, interop.to_torch({"params": state.params["d"]}))
     from torch_utils import training_stats
@@ -308,20 +308,22 @@ def agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
     collector = training_stats.Collector("Loss/.*")
     z, noise, directions = _draws(game, state, config)
     drawn: dict[str, Any] = {
-        "randn": lambda *_, **__: _torch(next(noise)),
-        "randn_like": lambda *_, **__: _torch(directions),
+        "randn": lambda *_, **__: _channels_first(next(noise)),
+        "randn_like": lambda *_, **__: _channels_first(directions),
     }
     with mock.patch.multiple(torch, **drawn):
         for phase in sorted(theirs.phases, key=lambda phase: phase.name):  # D's come first, as in ``_draws``
             dealt = np.concatenate([z[::2], z[1::2]]) if phase.name == "Greg" else z  # path lengths are of one half
-            accumulate(theirs, phase, torch_images(config), torch.from_numpy(dealt.copy()))
+            _accumulate(theirs, phase, _torch_images(config), torch.from_numpy(dealt.copy()))
     collector.update()
 
     often = {
         "d/r1": config.r1_interval,
         "g/path": config.pl_interval,
     }  # on its step a lazy term is as many times as large
-    apart = {ours: abs(float(metrics[ours]) / often.get(ours, 1) / collector[name] - 1) for ours, name in TERMS.items()}
+    apart = {
+        ours: abs(float(metrics[ours]) / often.get(ours, 1) / collector[name] - 1) for ours, name in _TERMS.items()
+    }
     grads = moved.opt_states["g"] | moved.opt_states["d"]
     found = {"g": _generator(state, grads), "d": interop.to_torch({"params": grads["d"]})}
     for name, net in {"g": theirs.g, "d": theirs.d}.items():
@@ -333,7 +335,10 @@ def agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
 
 def _noisy(state: Any) -> Any:
     """With noise that counts."""
-    change = lambda path, x: jnp.full_like(x, STRENGTH) if path[-1].key == "strength" else x  # noqa: E731
+
+    def change(path, x):
+        return jnp.full_like(x, _NOISE_STRENGTH) if path[-1].key == "strength" else x
+
     return state.replace(params=jax.tree_util.tree_map_with_path(change, state.params))
 
 
@@ -352,7 +357,10 @@ def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarr
     keys = example_keys(jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0), real)
     shapes = game.nets["synthesis"].module._noise_shapes()
     noise = (x for some in (keys, keys, keys[::2]) for x in _noise_maps(some, shapes, len(some)))
-    draw = lambda key: jax.random.normal(jax.random.fold_in(key, _DIRECTION), real.shape[1:])  # noqa: E731
+
+    def draw(key):
+        return jax.random.normal(jax.random.fold_in(key, _DIRECTION), real.shape[1:])
+
     return np.asarray(latents(keys, config.z_dim)), noise, jax.vmap(draw)(keys[::2])
 
 

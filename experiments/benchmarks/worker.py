@@ -28,11 +28,12 @@ from jaxgan.core.keys import example_keys, latents
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 from jaxgan.training.write_schedule import MAX_CALL_SECONDS
 
-SAMPLES = (1, 64, 1024)
-AGREE_ON, AGREE_TO, SEEDS = 4, 1e-5, 10  # examples a turn; of losses and gradients, as a share; at most
-EXAMPLES = 10_000  # of the data set that batches are drawn from
-OURS = {"one step a call": None, "ten a call": MAX_STEPS_PER_CALL}
-FORMS = {
+SAMPLE_COUNTS = (1, 64, 1024)
+AGREE_TO = 1e-5  # the largest relative difference of losses and gradients
+_AGREE_BATCH, _MAX_SEEDS = 4, 10  # examples a turn, and seeds to try, where the two sides are compared
+_EXAMPLES = 10_000  # in the data set that batches are drawn from
+JAXGAN_FORMS = {"one step a call": None, "ten a call": MAX_STEPS_PER_CALL}
+TORCH_FORMS = {
     "eager": {"channels_last": True},
     "eager, channels first": {"channels_last": False},
     "compiled, default": {"compile": "default"},
@@ -53,7 +54,7 @@ def main(
     Args:
       game: which.
       side: whose; ``agree`` compares one step of both.
-      form: one of FORMS, or of OURS, jaxgan's.
+      form: one of TORCH_FORMS, or of JAXGAN_FORMS, jaxgan's.
       seconds: how long steady steps are timed.
       precision: of products, on both sides.
     """
@@ -62,20 +63,20 @@ def main(
     if side == "agree":
         result = agreement(game)
     elif side == "jaxgan":
-        result = of_jaxgan(case, form or "one step a call", seconds)
+        result = _measure_jaxgan(case, form or "one step a call", seconds)
     else:
-        result = of_torch(game, form or "eager", seconds, precision)
+        result = _measure_torch(game, form or "eager", seconds, precision)
     print(json.dumps({**result, "load": system.load_average()}))
 
 
-def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
+def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     """Times of a step under jit; and as a run takes it, ten a call, each batch picked out of data."""
     system.keep_freed_memory()
     game = build(case)
     size = case.batch * game.batch_multiple
     real = jnp.array(np.random.default_rng(0).normal(size=(size, *case.shape)), jnp.float32)
     state = game.init(jax.random.key(0))
-    on, together = parallel.devices(1), OURS[form]
+    on, together = parallel.devices(1), JAXGAN_FORMS[form]
     steps = together or 1
     started = time.perf_counter()
     if together:
@@ -96,11 +97,14 @@ def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     result: dict[str, Any] = {
         "compile_s": None if together else compiled - started,
         "first_step_s": first - compiled,
-        "ms": steady(train, seconds) / steps,
+        "ms": steady_ms(train, seconds) / steps,
     }
 
-    data = np.random.default_rng(1).normal(size=(EXAMPLES, *case.shape)).astype(np.float32)
-    prepare = lambda data, rows: data[rows]  # noqa: E731
+    data = np.random.default_rng(1).normal(size=(_EXAMPLES, *case.shape)).astype(np.float32)
+
+    def prepare(data, rows):
+        return data[rows]
+
     at_once = max(1, min(MAX_STEPS_PER_CALL, int(1e3 * MAX_CALL_SECONDS / result["ms"])))  # as a run does
     picked = parallel.pmap(game, on, prepare=prepare, resident=data, max_steps=at_once)
     other = parallel.replicate(game.init(jax.random.key(0)), on)
@@ -109,22 +113,22 @@ def of_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     def train_on_data(count):
         nonlocal other, metrics
         for _ in range(count):
-            other, metrics = picked(other, rng.integers(EXAMPLES, size=(at_once, size), dtype=np.int32))
+            other, metrics = picked(other, rng.integers(_EXAMPLES, size=(at_once, size), dtype=np.int32))
         jax.block_until_ready(metrics)
 
-    result["with_data_ms"] = steady(train_on_data, seconds) / at_once
+    result["with_data_ms"] = steady_ms(train_on_data, seconds) / at_once
     result["peak_mb"] = _peak(jax.local_devices()[0])
     draw = jax.jit(lambda state, z: game.functions(state, ema=False).g(z))
-    for count in SAMPLES:
+    for count in SAMPLE_COUNTS:
         z = jax.random.normal(jax.random.key(1), (count, case.latents))
-        result[f"sample_{count}_ms"] = steady(
+        result[f"sample_{count}_ms"] = steady_ms(
             lambda n, z=z: [draw(state, z).block_until_ready() for _ in range(n)], 0.5
         )
     result["product_gflops"], result["convolution_gflops"] = _ceilings(case)
     return result
 
 
-def of_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, Any]:
+def _measure_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, Any]:
     """The same of PyTorch."""
     import torch
 
@@ -136,7 +140,7 @@ def of_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, 
     torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_default_device(device)
-    case, step = CASES[name], Step(CASES[name], networks(name), **FORMS[form])
+    case, step = CASES[name], Step(CASES[name], networks(name), **TORCH_FORMS[form])
     shape = case.shape if len(case.shape) < 3 else (case.shape[2], *case.shape[:2])
 
     def shaped(x):
@@ -162,20 +166,20 @@ def of_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, 
             one(reals)
         wait()
 
-    result: dict[str, Any] = {"compile_s": None, "first_step_s": first - started, "ms": steady(train, seconds)}
-    data = shaped(torch.randn(EXAMPLES, *shape))
+    result: dict[str, Any] = {"compile_s": None, "first_step_s": first - started, "ms": steady_ms(train, seconds)}
+    data = shaped(torch.randn(_EXAMPLES, *shape))
 
     def train_on_data(count):
         for _ in range(count):
-            one([shaped(data[torch.randint(EXAMPLES, (case.batch,))]) for _ in range(case.turns)])
+            one([shaped(data[torch.randint(_EXAMPLES, (case.batch,))]) for _ in range(case.turns)])
         wait()
 
-    result["with_data_ms"] = steady(train_on_data, seconds)
+    result["with_data_ms"] = steady_ms(train_on_data, seconds)
     on_cuda = device == "cuda"
     result["peak_mb"] = (torch.cuda.max_memory_allocated() if on_cuda else system.peak_memory_bytes() or 0) / 1e6
     step.nets["g"].train(False)
     with torch.inference_mode():
-        for count in SAMPLES:
+        for count in SAMPLE_COUNTS:
             z = torch.randn(count, case.latents)
 
             def draw(n, z=z):
@@ -183,11 +187,11 @@ def of_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, 
                     step.g(z)
                 wait()
 
-            result[f"sample_{count}_ms"] = steady(draw, 0.5)
+            result[f"sample_{count}_ms"] = steady_ms(draw, 0.5)
     return result
 
 
-def steady(run: Callable[[int], Any], seconds: float) -> float:
+def steady_ms(run: Callable[[int], Any], seconds: float) -> float:
     """Milliseconds a step: the median over blocks of steps, after as many that are not timed."""
     run(2)
     started = time.perf_counter()
@@ -210,8 +214,8 @@ def agreement(name: str) -> dict[str, Any]:
     the same reason, and because a bias before a BatchNorm has no true gradient: over many pixels rounding is left.
     """
     tried = []
-    for seed in range(SEEDS):
-        tried.append(_agreement(dataclasses.replace(CASES[name], batch=AGREE_ON), name, seed))
+    for seed in range(_MAX_SEEDS):
+        tried.append(_agreement(dataclasses.replace(CASES[name], batch=_AGREE_BATCH), name, seed))
         if tried[-1]["apart"] <= AGREE_TO:
             break
     return min(tried, key=lambda x: x["apart"])
@@ -224,7 +228,7 @@ def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
     from experiments.benchmarks.torch_games import Step, load, named, networks
 
     rate = 1e-4
-    game = build(case, recorded(rate))
+    game = build(case, record_gradients(rate))
     state = game.init(jax.random.key(seed))
     real = np.random.default_rng(seed).normal(size=(case.batch * case.turns, *case.shape)).astype(np.float32)
     moved, metrics = jax.jit(game.step)(state, real)
@@ -252,12 +256,16 @@ def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
     return {"apart": max(apart.values()), "seed": seed, **apart}
 
 
-def recorded(rate: float) -> optax.GradientTransformation:
+def record_gradients(rate: float) -> optax.GradientTransformation:
     """Gradient descent whose state is the last gradient."""
-    return optax.GradientTransformation(
-        lambda params: jax.tree.map(jnp.zeros_like, params),
-        lambda updates, state, params=None: (jax.tree.map(lambda g: -rate * g, updates), updates),  # pyright: ignore
-    )
+
+    def init(params):
+        return jax.tree.map(jnp.zeros_like, params)
+
+    def update(updates, state, params=None):
+        return jax.tree.map(lambda g: -rate * g, updates), updates
+
+    return optax.GradientTransformation(init, update)
 
 
 def _draws(case: Case, state, real):

@@ -4,15 +4,15 @@ import pytest
 from PIL import Image
 
 from experiments.benchmarks import against_pytorch
-from experiments.benchmarks.processes import fastest, interval
-from experiments.benchmarks.worker import FORMS
+from experiments.benchmarks.processes import fastest, median_interval
+from experiments.benchmarks.worker import JAXGAN_FORMS, SAMPLE_COUNTS, TORCH_FORMS
 
 
 def test_the_median_and_its_interval():
-    middle, low, high = interval([1.0, 1.2, 1.1, 1.4, 1.3])
+    middle, low, high = median_interval([1.0, 1.2, 1.1, 1.4, 1.3])
     assert middle == 1.2
     assert 1.0 <= low < 1.2 < high <= 1.4
-    assert interval([2.0]) == (2.0, 2.0, 2.0)
+    assert median_interval([2.0]) == (2.0, 2.0, 2.0)
 
 
 def test_the_fastest_form_counts_and_one_that_fails_is_told(capsys):
@@ -21,9 +21,9 @@ def test_the_fastest_form_counts_and_one_that_fails_is_told(capsys):
             raise RuntimeError("Traceback\nRuntimeError: no double backward\nmore")
         return {"ms": 2.0 if form == "eager" else 3.0}
 
-    forms, best = fastest("PyTorch", FORMS, run)
+    forms, best = fastest("PyTorch", TORCH_FORMS, run)
     assert best == "eager"
-    assert forms.keys() == FORMS.keys()
+    assert forms.keys() == TORCH_FORMS.keys()
     assert forms["compiled, default"] == "does not run: RuntimeError: no double backward"
     assert "PyTorch, eager: 2.00 ms" in capsys.readouterr().out
 
@@ -41,7 +41,7 @@ def test_a_whole_comparison(monkeypatch, tmp_path, capsys):
     def worker(game, side, *_):
         if side == "agree":
             return {"apart": 1e-7}
-        keys = ("compile_s", "first_step_s", "with_data_ms", "peak_mb", "sample_1_ms", "sample_64_ms", "sample_1024_ms")
+        keys = ("compile_s", "first_step_s", "with_data_ms", "peak_mb", *(f"sample_{n}_ms" for n in SAMPLE_COUNTS))
         return {"ms": times[side], **dict.fromkeys(keys, 1.0), "product_gflops": 100.0, "convolution_gflops": None}
 
     monkeypatch.setattr(against_pytorch, "worker", worker)
@@ -51,6 +51,9 @@ def test_a_whole_comparison(monkeypatch, tmp_path, capsys):
         "| toy | **1.50** | 1.50 to 1.50 | 2.00 | one step a call | 3.00 | eager |"
         in (tmp_path / "results.md").read_text()
     )
-    assert "pair 3: jaxgan 2.00 ms, PyTorch 3.00 ms, 1.50" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for form in (*JAXGAN_FORMS, *TORCH_FORMS):  # a step of these games is short, so that all are tried
+        assert f", {form}: " in printed
+    assert "pair 3: jaxgan 2.00 ms, PyTorch 3.00 ms, 1.50" in printed
     with Image.open(tmp_path / "results.png") as image:
         assert image.width > 500

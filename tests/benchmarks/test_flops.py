@@ -1,5 +1,7 @@
 """FLOPs against counts by hand, and the fused residual blocks against the plain ones."""
 
+import typing
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks import flops
-from experiments.benchmarks.games import CASES, build
+from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan.models import resnet
 
 
@@ -22,6 +24,17 @@ def test_dcgans_layers_by_hand():
     d = 2 * 64 * 16 * (16**2 * 3 * 64 + 8**2 * 64 * 128 + 4**2 * 128 * 256) + 2 * 64 * 4096
     images = jax.ShapeDtypeStruct((64, 32, 32, 3), jnp.float32)
     assert flops.forward(CASES["dcgan32"].networks()[1], images) == (d, 2 * 64 * 16 * 16**2 * 3 * 64)
+
+
+def test_the_largest_convolution():
+    """Of equal products the first: of 3 channels, its kernel sees fewest."""
+    assert flops.largest_convolution(CASES["dcgan32"]) == ((64, 16, 16, 64), 4, 2, 128)
+    assert flops.largest_convolution(CASES["mlp"]) is None
+
+
+def test_every_case_has_a_name():
+    assert set(typing.get_args(Name)) == CASES.keys()
+    assert all(isinstance(case, Case) for case in CASES.values())
 
 
 @pytest.mark.parametrize("name", ["mlp", "toy"])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.benchmarks import convolution as benchmark, reformulations
+from experiments.benchmarks import convolution as benchmark, maps, reformulations
 from jaxgan.nn import convolution
 
 FORMS = [*benchmark.FORMS.items(), *reformulations.FORMS.items()]
@@ -33,3 +33,20 @@ def test_a_form_is_the_same_function(name, form):
     with mock.patch.multiple(convolution, **form):
         got = jax.jit(lambda *a: found(*a))(x, y, w)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), got, expected)
+
+
+PRODUCTS = {"winograd": (16, 0), "native": (0, 1), "im2col": (1, 0), "blur, then im2col": (1, 0)}
+
+
+@pytest.mark.parametrize("name", maps.FORMS)
+def test_a_threshold_selects_its_form(name):
+    """By the matrix products and the native convolutions in the program."""
+    blur = name.startswith("blur")
+    g = convolution.blurred((8, 8), (3, 3)) if blur else convolution.same((8, 8), (3, 3), 1)
+    r = np.random.default_rng(0)
+    x, w = (jnp.array(r.normal(size=s), jnp.float32) for s in ((2, 8, 8, 16), (3, 3, 16, 16)))
+    with mock.patch.multiple(convolution, **maps.FORMS[name]):
+        lowered = jax.jit(lambda x, w: convolution._conv_cpu(g, x, w)).lower(x, w)
+    text = lowered.as_text()
+    assert (text.count("stablehlo.dot_general"), text.count("stablehlo.convolution")) == PRODUCTS[name]
+    np.testing.assert_allclose(lowered.compile()(x, w), convolution._conv_native(g, x, w), rtol=1e-4, atol=1e-4)

@@ -36,7 +36,7 @@ def test_every_lazy_term_has_its_share_of_a_time(monkeypatch):
             taken.append(i)
             clock.now += 1 + 10 * (i % 4 == 0) + 100 * (i % 16 == 0)
 
-    found = stylegan2.an_image(take, experiment.Config(batch_size=8), 200.0)
+    found = stylegan2.ms_per_image(take, experiment.Config(batch_size=8), 200.0)
     assert found == pytest.approx(1e3 * (16 + 40 + 100) / (16 * 8))
     assert taken == list(range(2 + 2 * 16))
 
