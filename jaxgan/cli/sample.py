@@ -25,9 +25,9 @@ class Sample:
     """Draw samples from a checkpoint, with the averaged weights.
 
     Attributes:
-      out: A grid (.png), an interpolation (.gif, .webp) between latents, of a conditional model from class to class
-        unless --label fixes it, or raw samples (.npz: images, float32 in [-1, 1], [N, height, width, C], and labels
-        if there are any).
+      out: A grid (.png, .jpg), an interpolation (.gif, .webp) between latents, of a conditional model from class to
+        class unless --label fixes it, or raw samples (.npz: images, float32 in [-1, 1], [N, height, width, C], and
+        labels if there are any).
       count: Number of samples, 64 if not given; of an interpolation, of the latents that it passes; with --style-mix,
         sources and destinations together, 12; with --direction, 8.
       seed: Sample i of a seed is the same for any count.
@@ -52,10 +52,10 @@ class Sample:
                 raise ValueError(
                     "`styles`: images are made as they were found, so `count`, `label` and control have no effect."
                 )
-            media.check_suffix(out, (".png", ".npz"), "of `styles`")
+            media.check_suffix(out, (*media.PICTURES, ".npz"), "of `styles`")
             sample_projections(self.checkpoint.restore(program), list(map(Path, self.styles)), out, program.signature)
             return
-        media.check_suffix(out, (".png", *media.ANIMATIONS, ".npz"))
+        media.check_suffix(out, (*media.PICTURES, *media.ANIMATIONS, ".npz"))
         sample_checkpoint(self, self.checkpoint.restore(program), out, program.signature)
 
 
@@ -67,7 +67,7 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
     is_animation = suffix in media.ANIMATIONS
     if is_animation and experiment.inputs is not None:
         raise ValueError(
-            f"`out` {out}: samples are made of images, so there are no latents to interpolate; use .png or .npz."
+            f"`out` {out}: samples are made of images, so there are no latents to interpolate; use a picture or .npz."
         )
     count = control.default_count if command.count is None else command.count
     labels = class_labels(count, classes, command.label)
@@ -123,12 +123,12 @@ def sample_projections(restored: Restored, paths: Sequence[Path], out: Path, mad
 
 def sample_artefact(args: argparse.Namespace) -> None:
     """``jaxgan sample FILE``: samples of a generator that ``export`` wrote."""
-    media.check_suffix(args.out, (".png", ".npz"))
+    media.check_suffix(args.out, (*media.PICTURES, ".npz"))
     check_seed(args.seed)
     artefact = export.read_generator(args.artefact)
     samples = artefact.sample(args.seed, args.count, args.label)
     labels = class_labels(args.count, artefact.classes, args.label) if artefact.classes else None
-    if args.out.suffix.lower() == ".png" and samples.ndim not in (2, 4):
+    if args.out.suffix.lower() in media.PICTURES and samples.ndim not in (2, 4):
         raise ValueError(f"`out` {args.out}: samples of shape {samples.shape[1:]} are no pictures; write an .npz")
     media.write_samples(args.out, samples, str(artefact.metadata.get("made_by", "an exported generator")), labels)
     print(f"{args.out}: {args.count:,} samples of {args.artefact}, seed {args.seed}")

@@ -18,7 +18,7 @@ from jaxgan.editing.styles import Styles, layer_mask, mixing_grid, move_along, p
 from jaxgan.evaluation.classifier import train_classifier
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.projector import styles_of
-from jaxgan.media.images import ANIMATIONS
+from jaxgan.media.images import ANIMATIONS, PICTURES
 
 COUNT, MIXING_COUNT, DIRECTION_COUNT = 64, 12, 8  # samples by default: of a grid, of mixing, along a direction
 
@@ -105,11 +105,11 @@ class StyleControl:
                 f"`truncation_cutoff` must be between 1 and {styles.num_ws}, the number of layers; "
                 f"got {self.truncation_cutoff}."
             )
-        if self.style_mix and suffix != ".png":
-            raise ValueError(f"`style_mix` makes a grid, so `out` must be a .png, got {suffix}.")
+        if self.style_mix and suffix not in PICTURES:
+            raise ValueError(f"`style_mix` makes a grid, so `out` must be a .png or .jpg, got {suffix}.")
         if self.direction is not None and suffix == ".npz":
             raise ValueError(
-                "`direction` makes a grid or an animation, so `out` must be a .png, .gif or .webp; got .npz."
+                "`direction` makes a grid or an animation, so `out` must be a picture or an animation; got .npz."
             )
         if self.space == "w" and (not is_animation or self.direction is not None):
             raise ValueError("`space` w is for interpolations: `out` must be a .gif or .webp, without `direction`.")

@@ -126,7 +126,7 @@ RUNS = {
     ),
     "fewer steps": (["--steps", 2, *TINY], "--steps must not shrink: the run in {} was asked for 4, got 2."),
     "missing step": (["inspect", "--step", 3], "--step must be one of 2, 4, the checkpoints there; got 3"),
-    "format": (["sample", "--out", "a.bmp"], "--out must be a .png, .gif, .webp or .npz, got a.bmp"),
+    "format": (["sample", "--out", "a.bmp"], "--out must be a .png, .jpg, .jpeg, .gif, .webp or .npz, got a.bmp"),
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
     "no styles": (
         ["sample", "--out", "a.png", "--psi", 0.5],

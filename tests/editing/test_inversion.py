@@ -269,7 +269,7 @@ def test_styles_of_another_model(run, tmp_path, capsys):
     code, text = command(capsys, run, *arguments, tmp_path / "a.png")
     assert code == 2 and "styles (3, 4), want (6, 4); it was found with another model's run" in text
     code, text = command(capsys, run, *arguments, tmp_path / "a.gif")
-    assert code == 2 and "--out must be a .png or .npz of --styles, got" in text
+    assert code == 2 and "--out must be a .png, .jpg, .jpeg or .npz of --styles, got" in text
     code, text = command(capsys, run, *arguments, tmp_path / "a.png", "--label", 1)
     assert (
         code == 2

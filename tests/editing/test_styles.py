@@ -413,13 +413,13 @@ WRONG = {
     ("--direction", "sefa:0", "--strengths", "inf"): "--strengths must be one finite number or more, as -2 0 2",
     ("--space", "w"): "--space w is for interpolations: --out must be a .gif or .webp, without --direction",
     ("--style-mix", "fine", "--count", 1): "--count must be at least 2 with --style-mix, got 1",
-    ("--style-mix", "fine", "--out", "a.gif"): "--style-mix makes a grid, so --out must be a .png, got .gif",
+    ("--style-mix", "fine", "--out", "a.gif"): "--style-mix makes a grid, so --out must be a .png or .jpg, got .gif",
     (
         "--direction",
         "sefa:0",
         "--out",
         "a.npz",
-    ): "--direction makes a grid or an animation, so --out must be a .png, .gif or .webp",
+    ): "--direction makes a grid or an animation, so --out must be a picture or an animation",
     (
         "--direction",
         "sefa:4",

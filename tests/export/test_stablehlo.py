@@ -143,7 +143,7 @@ def test_what_is_damaged_is_reported(make, message, exported, tmp_path, capsys):
     [
         (["--count", 0], "--count must be at least 1, got 0"),
         (["--seed", -1], "--seed must be between 0 and 4294967295, got -1"),
-        (["--out", "a.jpeg2"], "--out must be a .png or .npz, got a.jpeg2"),
+        (["--out", "a.jpeg2"], "--out must be a .png, .jpg, .jpeg or .npz, got a.jpeg2"),
         (["--label", 1], "--label is 1, but this model has no classes"),
     ],
 )
