@@ -349,3 +349,15 @@ def test_a_seed_is_a_uint32(seed):
     with pytest.raises(ValueError, match=f"`seed` must be between 0 and 4294967295, got {seed}"):
         check_seed(seed)
     check_seed(seed % 2**32)
+
+
+def test_the_flags_of_a_console_command_are_those_that_are_typed_by_name():
+    assert console.flag_names(console.make_parsers()[1]["translate"]) == {
+        "help",
+        "out",
+        "direction",
+        "masks",
+        "memory",
+        "tile",
+        "seed",
+    }
