@@ -38,7 +38,7 @@ from jaxgan.core.keys import fold_in_keys
 from jaxgan.data import unpaired
 from jaxgan.experiment import (
     COUNT,
-    WEIGHT,
+    NON_NEGATIVE,
     Display,
     Experiment,
     ImageToImage,
@@ -214,8 +214,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         g_channels=COUNT,
         d_channels=COUNT,
         n_layers_d=COUNT,
-        lambda_cycle=WEIGHT,
-        lambda_identity=WEIGHT,
+        lambda_cycle=NON_NEGATIVE,
+        lambda_identity=NON_NEGATIVE,
         pool_size=(0, 10_000),
     )
     source, test = config.load_train_and_test(functools.partial(load_domains, config), source)

@@ -23,7 +23,7 @@ from jaxgan.data import transforms
 from jaxgan.experiment import (
     COUNT,
     FRACTION,
-    WEIGHT,
+    NON_NEGATIVE,
     AugmentedSettings,
     Experiment,
     check_ranges,
@@ -75,7 +75,7 @@ class Config(AugmentedSettings):
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(z_dim=COUNT, g_channels=COUNT, d_channels=COUNT, r1_gamma=WEIGHT, beta1=FRACTION, beta2=FRACTION)
+    config.check(z_dim=COUNT, g_channels=COUNT, d_channels=COUNT, r1_gamma=NON_NEGATIVE, beta1=FRACTION, beta2=FRACTION)
     source = config.load_images(source)
     size, _, channels = source.shape
     check_ranges(config, crop=(0, size - 1))

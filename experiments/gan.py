@@ -74,19 +74,19 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         discriminator = mlp.Discriminator(dtype=config.dtype)
     generator_adversarial = losses.minimax_generator if config.saturating else losses.non_saturating_generator
 
-    def dropout(keys):
+    def dropout_keys(keys):
         """The keys, which only Goodfellow's discriminator takes."""
         return (keys,) if config.networks == "goodfellow" else ()
 
     def discriminator_loss(nets, batch, keys, step):
-        real_logits = nets.d(batch["image"], *dropout(keys))
-        fake_logits = nets.d(nets.g(latents(keys, config.z_dim)), *dropout(fold_in_keys(keys)))
+        real_logits = nets.d(batch["image"], *dropout_keys(keys))
+        fake_logits = nets.d(nets.g(latents(keys, config.z_dim)), *dropout_keys(fold_in_keys(keys)))
         adversarial = losses.minimax_discriminator(real_logits, fake_logits)
         return total(adversarial=adversarial, metrics=losses.discriminator_metrics(real_logits, fake_logits))
 
     def generator_loss(nets, batch, keys, step):
         fake = nets.g(latents(keys, config.z_dim))
-        return total(adversarial=generator_adversarial(nets.d(fake, *dropout(keys))))
+        return total(adversarial=generator_adversarial(nets.d(fake, *dropout_keys(keys))))
 
     adam = optax.adam(config.learning_rate, b1=0.5)
     return two_player_experiment(

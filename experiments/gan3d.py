@@ -25,7 +25,16 @@ from jaxgan import data, losses, media, total
 from jaxgan.cli.program import main
 from jaxgan.core.keys import uniform_latents
 from jaxgan.data import voxels
-from jaxgan.experiment import COUNT, FRACTION, WEIGHT, Display, Experiment, Settings, is_enabled, two_player_experiment
+from jaxgan.experiment import (
+    COUNT,
+    FRACTION,
+    NON_NEGATIVE,
+    Display,
+    Experiment,
+    Settings,
+    is_enabled,
+    two_player_experiment,
+)
 from jaxgan.games import optimizers
 from jaxgan.models import gan3d
 
@@ -83,10 +92,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         z_min=(-1, 0),
         g_channels=COUNT,
         d_channels=COUNT,
-        d_learning_rate=WEIGHT,
+        d_learning_rate=NON_NEGATIVE,
         beta1=FRACTION,
         d_pause_accuracy=FRACTION,
-        r1_gamma=WEIGHT,
+        r1_gamma=NON_NEGATIVE,
     )
     if config.channels not in (None, 1):
         raise ValueError(f"`channels` must be 1 for voxels, which are empty or solid, got {config.channels}.")

@@ -37,7 +37,7 @@ from jaxgan.cli.program import main
 from jaxgan.data import degrade, pairs
 from jaxgan.experiment import (
     COUNT,
-    WEIGHT,
+    NON_NEGATIVE,
     Display,
     Experiment,
     ImageToImage,
@@ -239,8 +239,8 @@ def check(config: Config) -> None:
         d_channels=COUNT,
         n_layers_d=(0, 6),
         dropout=(0, 0.99),
-        adv_weight=WEIGHT,
-        lambda_l1=WEIGHT,
+        adv_weight=NON_NEGATIVE,
+        lambda_l1=NON_NEGATIVE,
     )
     for name in ("data_a", "test_data_a"):
         if config.inputs != "pairs" and getattr(config, name):

@@ -20,7 +20,7 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, WEIGHT, Experiment, Settings, two_player_experiment
+from jaxgan.experiment import COUNT, NON_NEGATIVE, Experiment, Settings, two_player_experiment
 from jaxgan.models import mlp
 
 
@@ -57,7 +57,9 @@ class Config(Settings):
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(z_dim=COUNT, width=COUNT, n_critic=COUNT, decay_steps=COUNT, gamma=WEIGHT, gp_weight=WEIGHT)
+    config.check(
+        z_dim=COUNT, width=COUNT, n_critic=COUNT, decay_steps=COUNT, gamma=NON_NEGATIVE, gp_weight=NON_NEGATIVE
+    )
     source = config.load_examples(source)
     if len(source.shape) != 1:
         raise ValueError(

@@ -23,7 +23,15 @@ import optax
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, FRACTION, WEIGHT, Experiment, Settings, require_classes, two_player_experiment
+from jaxgan.experiment import (
+    COUNT,
+    FRACTION,
+    NON_NEGATIVE,
+    Experiment,
+    Settings,
+    require_classes,
+    two_player_experiment,
+)
 from jaxgan.games.optimizers import cosine
 from jaxgan.models import dcgan, r3gan
 from jaxgan.nn.layers import num_upsamples
@@ -102,9 +110,9 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         num_blocks=COUNT,
         channels_per_group=COUNT,
         decay_steps=COUNT,
-        learning_rate_final=WEIGHT,
-        gamma=WEIGHT,
-        gamma_final=WEIGHT,
+        learning_rate_final=NON_NEGATIVE,
+        gamma=NON_NEGATIVE,
+        gamma_final=NON_NEGATIVE,
         beta2=FRACTION,
         beta2_final=FRACTION,
     )

@@ -39,7 +39,7 @@ from jaxgan.evaluation import extractors
 from jaxgan.evaluation.inception import Inception, parameters
 from jaxgan.experiment import (
     COUNT,
-    WEIGHT,
+    NON_NEGATIVE,
     Display,
     Experiment,
     ImageToImage,
@@ -320,10 +320,10 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         num_blocks=COUNT,
         g_channels=COUNT,
         d_channels=COUNT,
-        content_weight=WEIGHT,
-        adv_weight=WEIGHT,
-        gamma=WEIGHT,
-        game_learning_rate=WEIGHT,
+        content_weight=NON_NEGATIVE,
+        adv_weight=NON_NEGATIVE,
+        gamma=NON_NEGATIVE,
+        game_learning_rate=NON_NEGATIVE,
     )
 
     def load(name, split):
@@ -339,6 +339,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         low, real = training_pairs(config, keys, batch)
         return media.stack_rows(degrade.resize_bicubic(low, 1 / config.scale), enlarge(config, nets, low)[0], real)
 
+    # The idle discriminator's optimizer counts no steps while G is pretrained, so its schedule is given its first step.
+    # G's Adam goes on with the state that the pretraining left.
     in_game = dataclasses.replace(config, learning_rate=config.game_learning_rate)
     d_optimizer = in_game.adam(first_step=config.pretrain_steps)
     d = Player(("d",), discriminator_loss(config), d_optimizer, config.gradient)

@@ -35,7 +35,7 @@ from jaxgan.editing.styles import Styles
 from jaxgan.experiment import (
     COUNT,
     FRACTION,
-    WEIGHT,
+    NON_NEGATIVE,
     AugmentedSettings,
     Display,
     Experiment,
@@ -317,18 +317,18 @@ def check(config: Config) -> None:
         channel_base=COUNT,
         channel_max=COUNT,
         base_resolution=COUNT,
-        mbstd_group_size=WEIGHT,
+        mbstd_group_size=NON_NEGATIVE,
         style_mixing_prob=FRACTION,
-        num_low_precision_res=WEIGHT,
+        num_low_precision_res=NON_NEGATIVE,
         conv_clamp=(1e-3, 1e6),
         beta1=FRACTION,
         beta2=FRACTION,
-        r1_gamma=WEIGHT,
+        r1_gamma=NON_NEGATIVE,
         r1_interval=COUNT,
-        pl_weight=WEIGHT,
+        pl_weight=NON_NEGATIVE,
         pl_interval=COUNT,
-        ema_kimg=WEIGHT,
-        ema_rampup=WEIGHT,
+        ema_kimg=NON_NEGATIVE,
+        ema_rampup=NON_NEGATIVE,
     )
     batch_size, micro_batches, group = config.batch_size, config.grad_accum_steps, config.mbstd_group_size
     at_once = max(1, batch_size // micro_batches)  # examples that the discriminator sees at once, on all devices

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from jaxgan import data, latents, losses, total
 from jaxgan.cli.program import main
-from jaxgan.experiment import COUNT, WEIGHT, Experiment, LinearDecaySettings, two_player_experiment
+from jaxgan.experiment import COUNT, NON_NEGATIVE, Experiment, LinearDecaySettings, two_player_experiment
 from jaxgan.models import resnet
 
 
@@ -54,7 +54,7 @@ class Config(LinearDecaySettings):
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source in the place of ``config.data``."""
-    config.check(z_dim=COUNT, width=COUNT, n_critic=COUNT, gp_weight=WEIGHT)
+    config.check(z_dim=COUNT, width=COUNT, n_critic=COUNT, gp_weight=NON_NEGATIVE)
     source = config.load_images(source)
     size, _, channels = source.shape
     generator = resnet.Generator(size, channels, config.width, config.base_resolution, dtype=config.dtype)

@@ -1,6 +1,10 @@
 """How the command line answers errors: one line, with the mend, and an exit code.
 
 Messages of the library name arguments in backticks; a user typed flags. ``as_flags`` translates.
+
+A wrong value is refused where it is known what is allowed: a setting by ``check`` of its experiment (see
+``experiment.settings``), an option of a run by ``training.options``, other arguments by the function that takes them,
+and a value of another type by tyro.
 """
 
 import contextlib

@@ -1,4 +1,7 @@
-"""Presets: named settings that the flags of ``train`` change, in place of the defaults."""
+"""The flag ``--preset``: named settings that the other flags of ``train`` change, in place of the defaults.
+
+The presets themselves are in an experiment's file, as those of ``experiments.stylegan2``.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence

@@ -14,7 +14,7 @@ from jaxgan.experiment.experiment import (
 from jaxgan.experiment.settings import (
     COUNT as COUNT,
     FRACTION as FRACTION,
-    WEIGHT as WEIGHT,
+    NON_NEGATIVE as NON_NEGATIVE,
     AugmentedSettings as AugmentedSettings,
     LinearDecaySettings as LinearDecaySettings,
     Settings as Settings,

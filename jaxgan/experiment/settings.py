@@ -30,7 +30,7 @@ from jaxgan.data import Source, load, transforms
 
 # Ranges for ``check``, ends included.
 COUNT = (1, math.inf)
-WEIGHT = (0, 1_000_000)
+NON_NEGATIVE = (0, 1_000_000)
 FRACTION = (0, 1)
 
 
@@ -90,7 +90,7 @@ class Settings:
             grad_accum_steps=COUNT,
             num_held_out=(0, math.inf),
             seed=(0, 2**32 - 1),
-            learning_rate=WEIGHT,
+            learning_rate=NON_NEGATIVE,
             ema_decay=FRACTION,
             **ranges,
         )

@@ -1,4 +1,9 @@
-"""Settings from JSON: a run's ``config.json`` and the metadata of exports, those of older versions too."""
+"""Settings from JSON: a run's ``config.json`` and the metadata of exports, those of older versions too.
+
+``RENAMED`` maps older names of settings to today's. What else older versions named differently is mapped where it is
+read: figures in ``evaluation.metric_names``, ``course`` in ``editing.projection_files``, ``told`` of a private run in
+``reporting.report``.
+"""
 
 import dataclasses
 import functools

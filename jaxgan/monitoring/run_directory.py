@@ -1,16 +1,22 @@
 """A run's directory: the record of its experiment and settings, and a lock, so that one process writes it at a time.
 
-config.json        the experiment's name, its settings, the number and the shape of its examples, the members of a
-                   population, the privacy that a private run spends, versions, hardware
-metrics.jsonl      the metrics of each step
+What a run writes, and when:
+
+config.json        at the start: the experiment's name, its settings, the number and the shape of its examples, the
+                   members of a population, versions, hardware; at the end the privacy that a private run spends
+metrics.jsonl      the metrics of each step, at most every 10 steps
 speed.jsonl        images per second, by step
-diagnosis.jsonl    what the monitor found, by step: see jaxgan.monitoring.diagnostics
-evaluations.jsonl  the figures of evaluations during training, with their protocol
+diagnosis.jsonl    what the monitor found, every 50 steps: see jaxgan.monitoring.diagnostics
+evaluations.jsonl  the figures of evaluations, every evaluate_every steps, with their protocol
 evaluation.json    the figures of the command evaluate, with their protocol
-samples/           grids of the same latents as training goes on, and an experiment's sheets
+samples/           grids of the same latents, and an experiment's sheets, every sample_every steps
 projections/       written by the command project: see jaxgan.editing.projection_files
-checkpoints/       see jaxgan.training.checkpoints
-report.html        see jaxgan.reporting.report
+checkpoints/       every checkpoint_every steps, at an evaluation and at the end: see jaxgan.training.checkpoints
+damaged/           checkpoints that were damaged, moved here when a run resumes
+tensorboard/       the metrics again, for TensorBoard
+profile/           a trace of the steps that profile asks for
+report.html        at the end, or by the command report: see jaxgan.reporting.report
+.lock              held by the process that writes the directory
 """
 
 import dataclasses

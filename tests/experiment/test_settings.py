@@ -16,7 +16,7 @@ from jaxgan.data import Arrays
 from jaxgan.experiment import (
     COUNT,
     FRACTION,
-    WEIGHT,
+    NON_NEGATIVE,
     AugmentedSettings,
     LinearDecaySettings,
     Settings,
@@ -67,7 +67,7 @@ def test_docstrings_tell_the_truth(module):
         ({"seed": -1}, {}, "`seed` must be between 0 and 4294967295, got -1"),
         ({"learning_rate": float("nan")}, {}, "`learning_rate` must be between 0 and 1000000, got nan"),
         ({"ema_decay": 1.5}, {}, r"`ema_decay` must be between 0 and 1, got 1\.5"),
-        ({"r1_gamma": -1.0}, {"r1_gamma": WEIGHT}, r"`r1_gamma` must be between 0 and 1000000, got -1\.0"),
+        ({"r1_gamma": -1.0}, {"r1_gamma": NON_NEGATIVE}, r"`r1_gamma` must be between 0 and 1000000, got -1\.0"),
         ({"g_channels": 0}, {"g_channels": COUNT}, "`g_channels` must be at least 1, got 0"),
         ({"beta1": 2.0}, {"beta1": FRACTION}, r"`beta1` must be between 0 and 1, got 2\.0"),
         ({"ada_target": -2.0}, {}, r"`ada_target` must be between -1 and 1, got -2\.0"),
