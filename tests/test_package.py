@@ -15,6 +15,7 @@ import jaxgan
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.integration
 def test_import_needs_jax_flax_and_optax_alone():
     lazily = (
         "tensorflow_datasets",
@@ -36,6 +37,7 @@ def test_version_is_told_once():
     assert metadata.version("jaxgan") == jaxgan.__version__
 
 
+@pytest.mark.integration
 def test_the_readmes_code_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(blocks) == 5

@@ -15,6 +15,8 @@ from helpers import games
 from jaxgan import parallel, total
 from jaxgan.games.population import Population
 
+pytestmark = pytest.mark.integration
+
 STEPS = 3
 slow = pytest.mark.slow  # each compiles for ten seconds or more
 

@@ -73,6 +73,7 @@ def test_the_default_policy_is_all_augmentations():
     np.testing.assert_allclose(augment.diffaugment(KEYS[:16], IMAGES[:16]), x, atol=1e-6)
 
 
+@pytest.mark.integration
 def test_r1_through_it_by_hand():
     """Of the sum of pixels through cutout, the squared gradient is the number that are left."""
     few, keys = IMAGES[:9], KEYS[:9]

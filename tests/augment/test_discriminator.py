@@ -104,6 +104,7 @@ def alone():
     return before, state, path
 
 
+@pytest.mark.integration
 def test_the_state_has_the_probability_and_no_player_owns_it(alone):
     before, after, path = alone
     assert before.params["ada"] == {}
@@ -113,6 +114,7 @@ def test_the_state_has_the_probability_and_no_player_owns_it(alone):
     assert float(after.stats["ada"]["ada"]["p"]) == path[-1]
 
 
+@pytest.mark.integration
 def test_a_run_that_is_resumed_ends_the_same_to_the_bit(alone, tmp_path):
     from jaxgan.training.checkpoints import Checkpoints
 
@@ -160,6 +162,7 @@ class Seen:
     with_stats = __call__
 
 
+@pytest.mark.integration
 def test_an_augmented_discriminator_is_called_like_the_one_inside():
     module = mlp.Discriminator((4,))
     d = Function(module.init(jax.random.key(0), jnp.zeros((1, 2)))["params"], {}, module)
@@ -170,6 +173,7 @@ def test_an_augmented_discriminator_is_called_like_the_one_inside():
     np.testing.assert_allclose(losses.r1(augmented, x), losses.r1(lambda x: d(2 * x), x), rtol=1e-6)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", [kind for kind in get_args(augment.Kind) if kind != "none"])
 def test_reals_and_fakes_are_drawn_apart_and_each_call_alike(kind):
     seen, images = Seen(), games.images(16)

@@ -178,6 +178,7 @@ def d(w, x):
     return jnp.tanh(x.reshape(len(x), -1) @ w).sum(-1)
 
 
+@pytest.mark.integration
 def test_r1_through_it_has_the_right_gradient():
     """d/dw of E |grad_x D(T(x))|^2, which is linear in x: against finite differences in float64, of its matrix."""
     images = IMAGES[:3, :, :8, :1]

@@ -37,6 +37,7 @@ def test_every_case_has_a_name():
     assert all(isinstance(case, Case) for case in CASES.values())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["mlp", "toy"])
 def test_a_game_to_be_timed_trains(name):
     game = build(CASES[name])

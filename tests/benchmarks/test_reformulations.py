@@ -14,6 +14,7 @@ FORMS = [*benchmark.FORMS.items(), *reformulations.FORMS.items()]
 FORMS = [(name, form) for name, form in FORMS if name != "never native"]  # a threshold, see tests of convolution
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("name", "form"), FORMS, ids=[name for name, _ in FORMS])
 def test_a_form_is_the_same_function(name, form):
     g = convolution.same((8, 8), (4, 4), 2)

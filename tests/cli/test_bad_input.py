@@ -17,6 +17,8 @@ from helpers.programs import TINY, run
 
 from jaxgan import data
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

@@ -24,6 +24,8 @@ from jaxgan.cli.train import Train
 from jaxgan.cli.translate import Translate
 from jaxgan.core import system
 
+pytestmark = pytest.mark.integration
+
 
 def flag(name):
     return "--" + name.replace("_", "-")

@@ -17,6 +17,7 @@ def sample(capsys, untrained, out, *flags):
     return programs.run(capsys, "sample", "--run-dir", untrained, "--out", out, *flags, experiment="cgan")
 
 
+@pytest.mark.integration
 def test_classes_in_turn_or_the_one_asked_for(untrained, tmp_path, capsys):
     for flags, expected in (((), np.arange(12) % 10), (("--label", 7), np.full(12, 7))):
         code, text = sample(capsys, untrained, tmp_path / "a.npz", "--count", 12, *flags)
@@ -29,6 +30,7 @@ def test_classes_in_turn_or_the_one_asked_for(untrained, tmp_path, capsys):
     assert np.abs(np.load(tmp_path / "b.npz")["images"] - sevens).max() > 1e-3
 
 
+@pytest.mark.integration
 def test_a_grid_has_a_column_for_each_class_and_a_film_goes_through_them(untrained, tmp_path, capsys):
     assert sample(capsys, untrained, tmp_path / "a.png", "--count", 20)[0] == 0
     width, height = Image.open(tmp_path / "a.png").size

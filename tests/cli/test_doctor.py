@@ -91,6 +91,7 @@ def test_speeds_are_counted_in_operations(monkeypatch):
     assert convolution_gflops((2, 4, 4, 3), kernel=3, stride=2, features=5) == pytest.approx(expected)
 
 
+@pytest.mark.integration
 def test_it_is_a_command():
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
     done = subprocess.run([sys.executable, "-m", "jaxgan", "doctor"], env=environment, capture_output=True, text=True)

@@ -26,6 +26,7 @@ def run(capsys, *arguments, presets=PRESETS):
     return code, " ".join((told.out + told.err).split())
 
 
+@pytest.mark.integration
 def test_a_run_records_what_the_preset_came_to_and_goes_on_by_the_same_command(tmp_path, capsys):
     flags = [*programs.tiny("gan"), "--batch-size", 16, "--run-dir", tmp_path / "run", "--preset", "small"]
     for steps in (1, 2):

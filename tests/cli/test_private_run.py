@@ -11,6 +11,7 @@ from jaxgan.games.accounting import compute_epsilon
 GAN = ["--dp-noise-multiplier", 1.0, *programs.tiny("gan")]
 
 
+@pytest.mark.integration
 def test_a_private_run_reports_epsilon_and_resumes(tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     seeded = [*GAN, "--dp-seed", 3, "--devices", 2]
@@ -33,6 +34,7 @@ def test_a_private_run_reports_epsilon_and_resumes(tmp_path, capsys):
     assert code == 0, text
 
 
+@pytest.mark.integration
 def test_a_dry_run_reports_the_epsilon_of_the_plan(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *GAN, "--steps", 500, experiment="gan")
     assert code == 0, text

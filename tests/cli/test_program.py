@@ -11,6 +11,8 @@ from PIL import Image
 
 from jaxgan.training import steps as stepping
 
+pytestmark = pytest.mark.integration
+
 
 def rows(run_dir):
     return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]

@@ -23,6 +23,7 @@ def run_dir(tmp_path_factory):
     return programs.begun(tmp_path_factory.mktemp("runs") / "run", "gan")
 
 
+@pytest.mark.integration
 def test_a_command_and_an_exported_file_draw_the_same(run_dir, tmp_path, capsys):
     exported, checkpoint = tmp_path / "g.jaxgan", WeightsReference(str(run_dir))
     Export(out=str(exported), checkpoint=MemberReference(str(run_dir))).execute(PROGRAM)

@@ -36,6 +36,7 @@ def test_alternating_turns_keep_the_bilinear_games_radius_bounded():
     assert math.hypot(float(state.params["x"]["value"]), float(state.params["y"]["value"])) < 2.5
 
 
+@pytest.mark.integration
 def test_a_turn_moves_what_its_player_owns_and_nothing_else():
     game = games.dcgan_game()
     only_d = dataclasses.replace(game, players={"d": game.players["d"]}, turns=(("d",),), ema={})
@@ -95,6 +96,7 @@ def test_keys_are_folded_from_state_step_turn_and_place():
     assert float(metrics["a/key"]) == float(jax.random.uniform(key))
 
 
+@pytest.mark.integration
 def test_losses_are_logged_by_player_and_term_with_gradient_norms():
     game = games.dcgan_game()
     _, metrics = jax.jit(game.step)(game.init(jax.random.key(0)), games.images(8))
@@ -107,6 +109,7 @@ def test_losses_are_logged_by_player_and_term_with_gradient_norms():
     chex.assert_tree_all_finite(metrics)
 
 
+@pytest.mark.integration
 def test_a_lazy_term_counts_n_times_on_the_steps_that_n_divides():
     every, lazy = games.dcgan_game(), games.dcgan_game(lazy=3)
     state, batch = every.init(jax.random.key(0)), games.images(8)
@@ -133,6 +136,7 @@ def test_statistics_that_a_player_drops_are_named():
         jax.eval_shape(game.step, game.init(jax.random.key(0)), games.images(8))
 
 
+@pytest.mark.integration
 def test_stats_are_merged_over_the_old_ones():
     game = games.dcgan_game()
     before = game.init(jax.random.key(0))
@@ -142,6 +146,7 @@ def test_stats_are_merged_over_the_old_ones():
     assert jax.tree.structure(after) == jax.tree.structure(before)
 
 
+@pytest.mark.integration
 def test_the_average_follows_and_never_aliases():
     game = games.dcgan_game()
     state = game.init(jax.random.key(0))
@@ -174,6 +179,7 @@ def test_an_optimizer_that_asks_gets_the_terms():
     assert float(after.params["y"]["value"]) == pytest.approx(1.1)
 
 
+@pytest.mark.integration
 def test_functions_of_a_state_use_the_averages():
     game = games.dcgan_game()
     state, _ = jax.jit(game.step)(game.init(jax.random.key(0)), games.images(8))
@@ -205,6 +211,7 @@ def test_wrong_wiring_is_refused_at_construction(change, message):
         dataclasses.replace(game, **change(game))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("loss", "error", "message"),
     [
@@ -226,6 +233,7 @@ def test_wrong_losses_are_refused_at_the_first_trace(loss, error, message):
         jax.eval_shape(game.step, game.init(jax.random.key(0)), games.images(8))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
@@ -243,6 +251,7 @@ def test_batches_that_do_not_divide_are_refused(batch, message):
         jax.eval_shape(game.step, game.init(jax.random.key(0)), batch)
 
 
+@pytest.mark.integration
 def test_two_players_of_a_turn_may_not_both_return_a_networks_stats():
     game = games.dcgan_game()
     stats = game.init(jax.random.key(0)).stats["g"]
@@ -255,6 +264,7 @@ def test_two_players_of_a_turn_may_not_both_return_a_networks_stats():
         jax.eval_shape(game.step, game.init(jax.random.key(0)), games.images(8))
 
 
+@pytest.mark.integration
 def test_accumulation_over_micro_batches_is_the_whole_batch():
     whole, parts = games.dcgan_game(norm="none"), games.dcgan_game(norm="none", gradient=accumulate(4))
     # The generator's BatchNorm looks across the batch: only the discriminator's turn can be equal.
@@ -276,6 +286,7 @@ def no_batch_norm(nets, real, keys, step):
     return total(hinge=losses.hinge_discriminator(nets.d(real), nets.d(noise)), r1=losses.r1(nets.d, real))
 
 
+@pytest.mark.integration
 def test_accumulated_statistics_are_averaged():
     game = games.dcgan_game(gradient=accumulate(2))
     state, batch = game.init(jax.random.key(0)), games.images(8)
@@ -301,6 +312,7 @@ def test_a_network_without_an_owner_is_not_changed():
     assert float(after.params["y"]["value"]) == 1.0
 
 
+@pytest.mark.integration
 def test_other_weights_can_be_put_into_a_state():
     game = games.dcgan_game()
     state, _ = jax.jit(game.step)(game.init(jax.random.key(0)), games.images(8))

@@ -80,6 +80,7 @@ def without_unix(*arguments, **environment):
     )
 
 
+@pytest.mark.integration
 def test_a_system_without_unix_modules_trains_samples_and_locks(tmp_path):
     run = ("experiments.gan", "--run-dir", tmp_path / "run", "--batch-size", 8, "--steps", 2)
     trained = without_unix(*run)

@@ -14,6 +14,8 @@ from jaxgan.data import normalize
 from jaxgan.games.population import Population, member
 from jaxgan.monitoring.probe import Probe
 
+pytestmark = pytest.mark.integration
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Repeat(GameWrapper):

@@ -34,6 +34,7 @@ print("tensorflow" in sys.modules, len(source), source.images.shape)
 """
 
 
+@pytest.mark.integration
 def test_digits_are_prepared_and_read_without_tensorflow(tmp_path):
     """In a new process, where TensorFlow is installed, and ends the process when it is imported."""
     (tmp_path / "tensorflow").mkdir()

@@ -13,6 +13,8 @@ from jaxgan.core.keys import sample_keys
 from jaxgan.data import degrade
 from jaxgan.metrics.similarity import psnr
 
+pytestmark = pytest.mark.integration
+
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, 12, 20, 3)).astype(np.float32)
 
 

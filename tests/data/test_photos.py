@@ -55,6 +55,7 @@ def test_photos_by_name(split):
     assert data.load("photos:china", resolution=32, channels=1, split=split).shape == (32, 32, 1)
 
 
+@pytest.mark.integration
 def test_all_of_them():
     source = data.load("photos")
     assert source.shape == (64, 64, 3)

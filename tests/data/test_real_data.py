@@ -26,6 +26,7 @@ def take(archive, folder, count, suffix):
     return folder
 
 
+@pytest.mark.integration
 def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
     mnist = files.mnist(test_data, "t10k")
     images = mnist.images[:500]
@@ -41,6 +42,7 @@ def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
     assert code == 0, text
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("archive", "suffix", "size"),
     [("eurosat/eurosat_River.tar.xz", ".png", 64), ("cifar10/cifar10_jpeg_q75.tar.xz", ".jpg", 32)],

@@ -31,6 +31,7 @@ def test_every_window_is_cut_as_often():
     np.testing.assert_array_equal(transforms.random_shift(KEYS, IMAGES, 0), IMAGES)
 
 
+@pytest.mark.integration
 def test_a_draw_is_an_examples_own():
     whole = transforms.random_shift(KEYS, transforms.random_flip(KEYS, IMAGES), 2)
     some = slice(37, 64)
@@ -67,6 +68,7 @@ def test_the_two_of_a_pair_are_cut_alike():
         assert len(np.unique(np.asarray(one).reshape(400, -1), axis=0)) > 1
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("factor", "size"), [(2, 8), (4, 4), (3, 9), (1, 5)])
 def test_inputs_that_are_smaller_are_cut_at_the_same_place(factor, size):
     y, x = np.meshgrid(np.arange(7), np.arange(9), indexing="ij")
@@ -83,6 +85,7 @@ def test_inputs_that_are_smaller_are_cut_at_the_same_place(factor, size):
     np.testing.assert_array_equal(transforms.random_crop(KEYS[:9], large[:9], size, factor), images[:9])
 
 
+@pytest.mark.integration
 def test_jitter_enlarges_and_cuts():
     from jaxgan.data.degrade import resize_bicubic
 

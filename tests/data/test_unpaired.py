@@ -107,6 +107,7 @@ def test_some_of_each_are_held_out():
         hold_out(source, 6)
 
 
+@pytest.mark.integration
 def test_what_is_resident_is_what_is_read(monkeypatch):
     """For one game, and for a population of two, whose rows are [B, 2]."""
     paired = Arrays(domain(13).images, np.arange(13, dtype=np.int32), inputs=domain(13, sign=-1).images)
@@ -145,6 +146,7 @@ def translation() -> Game:
     return Game(nets, players, turns=(("d",), ("g",)))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("form", [parallel.pmap, parallel.shard_map])
 def test_any_number_of_devices_trains_alike(form):
     game, source = translation(), pair(40, 12)
@@ -166,6 +168,7 @@ def test_any_number_of_devices_trains_alike(form):
         )
 
 
+@pytest.mark.integration
 def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
     game, config = translation(), gan.Config(steps=6, batch_size=8)
 

@@ -21,6 +21,8 @@ from jaxgan.metrics import psnr
 from jaxgan.models import stylegan2
 from jaxgan.reporting import report
 
+pytestmark = pytest.mark.integration
+
 SYNTHESIS = stylegan2.Synthesis((16, 16), channel_base=128, channel_max=8)
 MAPPING = stylegan2.Mapping(SYNTHESIS.num_ws, 8, 2)
 

@@ -17,6 +17,8 @@ from jaxgan.data.source import Subset
 from jaxgan.editing import styles
 from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
 
+pytestmark = pytest.mark.integration
+
 # Pure functions
 
 

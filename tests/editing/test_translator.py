@@ -16,6 +16,8 @@ from jaxgan.experiment import Experiment, ImageToImage, Sampling, Translation
 from jaxgan.experiment.translation import directions
 from jaxgan.nn.normalization import InstanceNorm
 
+pytestmark = pytest.mark.integration
+
 
 class Filter(nn.Module):
     """Three convolutions, which see 3 pixels around, then each pixel repeated."""

@@ -42,6 +42,7 @@ def whole(data, cache):
     return train_classifier(data, cache=cache)
 
 
+@pytest.mark.integration
 def test_it_learns_and_tells_how_well(data, whole):
     assert whole.protocol["accuracy"] == 1.0 and whole.protocol["trained_on"] == "stripes"
     assert whole.accuracy(stripes()) == 1.0
@@ -56,6 +57,7 @@ def test_it_learns_and_tells_how_well(data, whole):
     assert whole.logits(data.images[:3]).shape == (3, 2)
 
 
+@pytest.mark.integration
 def test_another_number_of_steps_is_another_classifier(data, whole, cache):
     kept = set(cache.iterdir())
     longer = train_classifier(data, cache=cache, steps=41)
@@ -64,6 +66,7 @@ def test_another_number_of_steps_is_another_classifier(data, whole, cache):
     assert as_by_default.protocol["weights"] == whole.protocol["weights"]
 
 
+@pytest.mark.integration
 def test_noise_is_none_of_the_classes(data, whole):
     """To a judge that had seen stripes alone noise was a stripe: metrics put it among the reals."""
     noise = Arrays(RNG.integers(0, 256, data.images.shape, np.uint8), data.labels, "noise", data.classes)

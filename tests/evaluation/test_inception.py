@@ -12,7 +12,7 @@ from jaxgan.evaluation.extractors import InceptionFeatures
 from jaxgan.evaluation.inception import Inception, _graph_name, parameters
 from jaxgan.metrics import frechet_distance, memorisation_informed_distance, nearest_distances
 
-pytestmark = pytest.mark.usefixtures("few_at_a_time")
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("few_at_a_time")]
 
 BLOCK_35 = "branch1x1 branch5x5_1 branch5x5_2 branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3 branch_pool"
 BLOCK_17 = " ".join(

@@ -180,6 +180,7 @@ def run(capsys, folder, *arguments):
 HOW = ("--weights", "weights.npz", "--features", "inception-64")
 
 
+@pytest.mark.integration
 def test_a_distance_from_the_console(folder, capsys):
     out = folder / "deep" / "fid.json"
     code, said, warned = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--out", out)
@@ -197,6 +198,7 @@ def test_a_distance_from_the_console(folder, capsys):
     assert float(clean.split()[1]) != pytest.approx(written["fid_64"], rel=1e-3)
 
 
+@pytest.mark.integration
 def test_others_from_the_console(folder, capsys):
     code, said, warned = run(capsys, folder, "kid", "samples.npz", "photos", *HOW)
     assert code == 0 and [line.split()[0] for line in said.splitlines()[:2]] == ["kid_64", "kid_64_std"]
@@ -208,6 +210,7 @@ def test_others_from_the_console(folder, capsys):
     assert "6 examples of 64 dimensions have a singular covariance" in warned
 
 
+@pytest.mark.integration
 def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
     arguments = ("fid", "samples.npz", "photos", *HOW)
     monkeypatch.setattr("jaxgan.monitoring.terminal.READING_LINES_EVERY", 0)
@@ -219,6 +222,7 @@ def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
     assert same == figures and "8/8" in shown and "7/7" in shown and " seen" not in shown
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from helpers import games
 
 from experiments import gan
@@ -53,6 +54,7 @@ def test_a_generator_against_a_discriminator():
     np.testing.assert_array_equal(made.draw_latents(0, np.arange(5)), np.full((5, 3), 7.0))
 
 
+@pytest.mark.integration
 def test_an_idle_player_stays_as_it_is():
     """And with it Adam's state, whose means would otherwise be those of gradients of 0."""
     game = games.dcgan_game(optimizer=optax.adam(1e-3))

@@ -55,6 +55,7 @@ def test_unpaired_examples_have_two_orders():
         make_private(cyclegan.build(config, Unpaired(images, images)), config)
 
 
+@pytest.mark.integration
 def test_noise_is_secret_unless_it_is_seeded():
     config = gan.Config.tiny(dp_noise_multiplier=1.0)
     experiment = gan.build(config)

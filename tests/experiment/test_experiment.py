@@ -17,6 +17,7 @@ def made():
     return built, jax.jit(built.game.init)(jax.random.key(0))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("count", [1, 5, 8, 13])
 def test_in_batches_gives_as_many_as_it_takes(made, count, monkeypatch):
     """Of a count that the batch does not divide, the last row is repeated, and what is made of that is cut off."""

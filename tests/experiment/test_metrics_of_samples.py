@@ -62,6 +62,7 @@ def test_metrics_that_are_none_and_counts_that_are_too_small_are_refused():
         quality.check_metrics(["fud", "fid", "l3"], None)
 
 
+@pytest.mark.integration
 def test_metrics_must_suit_the_experiment(generator, translation):
     quality.validate_metrics(generator[0], ["fid", "ppl"], 1000)
     quality.validate_metrics(translation[0], ["fid", "psnr"], 24)
@@ -75,6 +76,7 @@ def test_metrics_must_suit_the_experiment(generator, translation):
         quality.validate_metrics(generator[0], ["fud"], None)
 
 
+@pytest.mark.integration
 def test_paired_figures_are_means_over_samples_and_their_own_images(translation, monkeypatch):
     monkeypatch.setattr(quality, "READ_BATCH", 7)
     experiment, state = translation
@@ -104,6 +106,7 @@ def test_figures_are_written_as_json_in_folders_that_are_made(tmp_path):
         quality.write_result({}, tmp_path / "deep")
 
 
+@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore:.*singular covariance")
 def test_a_rehearsal_finds_what_cannot_be_measured(generator, translation):
     experiment, state = generator

@@ -29,6 +29,7 @@ def run(capsys, *arguments):
     return programs.run(capsys, *arguments, experiment="dcgan")
 
 
+@pytest.mark.integration
 def test_samples_are_the_runs_own_without_the_run_and_its_data(shared, tmp_path, capsys):
     file = tmp_path / "b.safetensors"
     metadata = read_metadata(shared / "a.safetensors")
@@ -44,6 +45,7 @@ def test_samples_are_the_runs_own_without_the_run_and_its_data(shared, tmp_path,
     assert np.ptp(own, axis=0).max() > 1e-4
 
 
+@pytest.mark.integration
 def test_a_file_of_an_older_version_gives_the_same_samples(shared, tmp_path, capsys):
     """Its metadata have the settings by the names of then."""
     file, metadata = tmp_path / "b.safetensors", read_metadata(shared / "a.safetensors")
@@ -73,6 +75,7 @@ def test_what_is_in_the_file(shared):
     assert json.loads(metadata["config"])["g_channels"] == 4
 
 
+@pytest.mark.integration
 def test_the_card(shared, tmp_path, capsys):
     card = (shared / "a.md").read_text()
     for part in (

@@ -34,6 +34,7 @@ def found(tiny, projector):
     return projector(targets, "w+")
 
 
+@pytest.mark.integration
 def test_projections_have_an_images_styles_and_its_image(tiny, found):
     experiment, _, targets = tiny
     projection, images = found
@@ -43,6 +44,7 @@ def test_projections_have_an_images_styles_and_its_image(tiny, found):
     assert (images.shape, images.dtype) == (targets.shape, np.uint8)
 
 
+@pytest.mark.integration
 def test_a_targets_noise_is_of_its_index(tiny, projector, found):
     """The second alone is found as beside the others, and another index explores differently."""
     _, _, targets = tiny
@@ -52,6 +54,7 @@ def test_a_targets_noise_is_of_its_index(tiny, projector, found):
     assert np.abs(other.ws[0] - found[0].ws[1]).max() > 1e-3
 
 
+@pytest.mark.integration
 def test_the_loss_falls_in_either_space(tiny):
     experiment, state, targets = tiny
     longer = Projector(experiment, state, steps=60, seed=SEED)
@@ -61,12 +64,14 @@ def test_the_loss_falls_in_either_space(tiny):
         assert (np.ptp(projection.ws, axis=1).max() == 0) == (space == "w")
 
 
+@pytest.mark.integration
 def test_the_protocol_says_what_a_projection_depends_on(projector):
     protocol = projector.protocol("w")
     assert protocol["checkpoint"] == 0 and protocol["space"] == "w"
     assert (protocol["steps"], protocol["seed"]) == (STEPS, SEED)
 
 
+@pytest.mark.integration
 def test_a_diverged_state_is_refused(tiny):
     experiment, state, targets = tiny
     broken = state.replace(ema=jax.tree.map(lambda x: x * np.nan, state.ema))
@@ -95,6 +100,7 @@ def test_figures_compare_an_image_with_its_target(side):
         assert (one.ws.shape, one.noise[0].shape) == ((4, 3), (4, 4))
 
 
+@pytest.mark.integration
 def test_images_are_made_again_of_projections(tiny, found):
     experiment, state, targets = tiny
     projection, images = found

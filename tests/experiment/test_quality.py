@@ -15,7 +15,7 @@ from jaxgan import __main__ as console, media
 from jaxgan.core.keys import sample_keys
 from jaxgan.experiment import Sampling, quality
 
-pytestmark = pytest.mark.usefixtures("few_at_a_time")
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("few_at_a_time")]
 
 
 HOW = ["--features", "inception-64"]
@@ -35,8 +35,9 @@ class Pixels:
 
 @pytest.fixture
 def of_pixels(monkeypatch):
-    """Whatever is asked for."""
-    monkeypatch.setattr("jaxgan.evaluation.extractors.make_extractor", lambda *_: Pixels())
+    """Evaluations while a run goes on, and those of the command, look at pixels whatever features they are asked for."""
+    for command in ("train", "evaluate"):
+        monkeypatch.setattr(f"jaxgan.cli.{command}.make_extractor", lambda *_: Pixels())
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_samples_are_those_of_a_seed():
         ([], "data.npz: no labels, which the classifier's features need; give Inception's --weights"),
         (["--features", "inception-64"], "--features inception-64 needs --weights"),
         (["--features", "pixels"], "--features must be one of classifier, inception-64"),
-        (["--best", "--step", 2], "--best --step 2: one of the two"),
+        (["--best", "--step", 2], "--best and --step 2 cannot be combined"),
     ],
 )
 def test_what_is_wrong_is_told(flags, told, trained, capsys):

@@ -79,6 +79,7 @@ def older_run(test_data):
     return test_data / "older_run"
 
 
+@pytest.mark.integration
 def test_an_older_run_goes_on(older_run, tmp_path, capsys):
     with tarfile.open(older_run / "run.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
@@ -97,6 +98,7 @@ def test_an_older_run_goes_on(older_run, tmp_path, capsys):
     )
 
 
+@pytest.mark.integration
 def test_an_older_export_gives_its_samples(older_run, tmp_path):
     """In a process of its own, compiled as users have it: to the bit where jax is the one that made them."""
     asked = ["sample", older_run / "old.jaxgan", "--count", 4, "--seed", 1, "--out", tmp_path / "new.npz"]

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxgan.editing.styles import Styles
 from jaxgan.experiment import style_sheets
@@ -21,6 +22,7 @@ def image(ws, noise):
     return pixels
 
 
+@pytest.mark.integration
 def test_each_sheet_fills_its_rows():
     styles = Styles(
         map=lambda nets, z, **how: z[:, None].repeat(4, 1) * how.get("truncation_psi", 1.0),

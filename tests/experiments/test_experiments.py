@@ -20,6 +20,8 @@ from jaxgan.training import loop, steps as stepping
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import SingleRun
 
+pytestmark = pytest.mark.integration
+
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
 
 SLOW = (

@@ -48,6 +48,7 @@ def test_solids_are_drawn(trained, tmp_path, capsys):
                 assert (drawn[0] != drawn[1]).any()
 
 
+@pytest.mark.integration
 def test_the_discriminator_pauses():
     """Above an accuracy of 0, once it was right about anything: it moves in the first step, and the generator in all."""
     built = experiment.build(experiment.Config.tiny(d_pause_accuracy=0.0))

@@ -119,6 +119,7 @@ def test_pix2pixs_players(loss):
     assert set(alone(nets, batch, KEYS, 0).terms) == {"l1"}
 
 
+@pytest.mark.integration
 def test_pix2pixs_inputs():
     grey, hole = pix2pix.Config(inputs="grey"), pix2pix.Config(inputs="hole")
     np.testing.assert_array_equal(pix2pix.derive_inputs(grey, KEYS, IMAGES), degrade.to_grey(IMAGES))

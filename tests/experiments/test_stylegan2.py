@@ -189,6 +189,7 @@ def conditional():
     return built, jax.jit(built.game.init)(jax.random.key(0))
 
 
+@pytest.mark.integration
 def test_classes(conditional):
     built, state = conditional
     assert len(built.sampling.classes) == 10
@@ -202,6 +203,7 @@ def test_classes(conditional):
     assert np.abs(sample(state, z, (jnp.arange(20) + 1) % 10) - images).max(axis=(1, 2, 3)).min() > 1e-3
 
 
+@pytest.mark.integration
 def test_what_samples_are_made_with(conditional):
     """Mapping with its mean w, and synthesis; no discriminator, no path's mean."""
     variables = conditional[0].variables(conditional[1])

@@ -14,6 +14,8 @@ from jaxgan.experiment import quality
 from jaxgan.experiment.pixel_score import PixelScore
 from jaxgan.models import vgg
 
+pytestmark = pytest.mark.integration
+
 RNG = np.random.default_rng(0)
 
 

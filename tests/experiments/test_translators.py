@@ -16,6 +16,8 @@ from jaxgan.editing.translator import Translator
 from jaxgan.experiment.translation import directions
 from jaxgan.interop.parameters import flatten_names
 
+pytestmark = pytest.mark.integration
+
 FLAGS = ["--inputs", "grey", "--devices", 1, "--quiet"]
 
 

@@ -64,6 +64,7 @@ class Exact:
 KEYS = jax.random.split(jax.random.key(2), DRAWS)
 
 
+@pytest.mark.integration
 def test_the_elbo_is_log_p_less_the_posteriors_distance():
     """log p(x) = ELBO + KL(q(z|x) || p(z|x)), Kingma and Welling 2014, equation 1; averaged over its noise."""
     experiment, _, nets = built(z_dim=1)

@@ -38,6 +38,7 @@ def exported(tmp_path_factory):
     return folder / "g.jaxgan", np.load(folder / "own.npz")["images"]
 
 
+@pytest.mark.integration
 def test_samples_are_the_runs_own(exported, tmp_path, capsys):
     path, own = exported
     code, message = console_code(capsys, "sample", path, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3)
@@ -52,6 +53,7 @@ def test_samples_are_the_runs_own(exported, tmp_path, capsys):
         assert code == 0 and "Synthetic: made by jaxgan" in image.text["Description"]
 
 
+@pytest.mark.integration
 def test_without_jaxgan(exported, tmp_path):
     """In a process that cannot import jaxgan, flax or optax."""
     path, own = exported
@@ -80,6 +82,7 @@ def small(path, classes=()):
     return export.read_generator(path)
 
 
+@pytest.mark.integration
 def test_classes_and_platforms(tmp_path):
     artefact = small(tmp_path / "a.jaxgan", ("one", "two", "three"))
     assert artefact.classes == ("one", "two", "three") and artefact.metadata["platforms"] == ["cpu", "cuda", "tpu"]
@@ -131,6 +134,7 @@ BAD = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("make", "message"), BAD.values(), ids=BAD.keys())
 def test_what_is_damaged_is_reported(make, message, exported, tmp_path, capsys):
     code, said = console_code(capsys, "sample", make(exported[0], tmp_path / "bad.jaxgan"), "--out", tmp_path / "a.png")

@@ -77,6 +77,7 @@ def test_a_pause_needs_terms():
         paused.update(PARAMS, paused.init(PARAMS), PARAMS)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("limit", [-1.0, 1e9])
 def test_in_a_game_one_player_pauses_and_the_other_plays_on(limit):
     """The terms are those that the loss named; -1 is always passed, so that only the first update is made."""

@@ -66,6 +66,7 @@ def game() -> Game:
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("spread", [parallel.pmap, parallel.shard_map])
 def test_devices_share_one_pool(spread):
     one, on = game(), parallel.devices(4)

@@ -16,6 +16,8 @@ from jaxgan.games.population import AXES, Population, member
 from jaxgan.games.privacy import private
 from jaxgan.training.runs import to_host
 
+pytestmark = pytest.mark.integration
+
 STEPS = 10
 
 

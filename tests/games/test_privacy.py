@@ -15,6 +15,8 @@ from jaxgan.core.gradients import accumulate, full_batch, per_example_clipped
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.privacy import count_uses, players_that_see_data, private
 
+pytestmark = pytest.mark.integration
+
 KEY = jax.random.key(5)
 
 

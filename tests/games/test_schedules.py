@@ -66,6 +66,7 @@ def test_a_penaltys_weight_is_a_function_of_the_step():
     np.testing.assert_allclose(moved(game, [1.0] * 4), [-4.0, -6.0, -6.0, -6.0])
 
 
+@pytest.mark.integration
 def test_schedules_go_on_when_a_run_is_resumed(tmp_path):
     """Rate, betas and a penalty's weight, under extra-gradient, from a checkpoint: to the bit."""
     usual = games.points_game()

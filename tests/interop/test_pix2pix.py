@@ -46,6 +46,7 @@ def module(name, norm):
     }[name]()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("norm", ["batch", "instance", "none"])
 @pytest.mark.parametrize("name", [*GENERATORS, *DISCRIMINATORS])
 def test_names_shapes_and_counts_of_the_full_size(name, norm):

@@ -25,6 +25,7 @@ def zeros(like):
     return jax.tree.map(lambda x: np.broadcast_to(np.float32(0), x.shape), like)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("size", "classes", "base"), SIZES)
 def test_names_shapes_and_counts_of_the_full_size(size, classes, base):
     synthesis = stylegan2.Synthesis((size, size), channel_base=base)

@@ -54,6 +54,7 @@ def test_the_table_has_every_adversarial_loss():
     assert {f for f, *_ in TABLE.values()} >= set(ADVERSARIAL)
 
 
+@pytest.mark.integration
 def test_value(row):
     f, arguments, value, _ = row
     out = f(*(jnp.array([a, a]) for a in arguments))
@@ -61,6 +62,7 @@ def test_value(row):
     np.testing.assert_allclose(out, value, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.integration
 def test_gradient(row):
     f, arguments, _, gradient = row
     grads = jax.grad(lambda *a: f(*a).sum(), tuple(range(len(arguments))))(*(jnp.array([a]) for a in arguments))
@@ -75,6 +77,7 @@ def test_extreme_logits_are_finite(row, logit):
     chex.assert_tree_all_finite((value, grads))
 
 
+@pytest.mark.integration
 def test_one_compilation_for_one_shape(row):
     f, arguments, *_ = row
     compiled = jax.jit(lambda *a: f(*a))
@@ -134,6 +137,7 @@ def quadratic(x):
     return 0.5 * jnp.square(x).sum((1, 2, 3))
 
 
+@pytest.mark.integration
 def test_r1_and_r2_are_squared_norms_over_all_axes_but_the_batchs():
     np.testing.assert_allclose(losses.r1(linear, X), [506.0, 506.0])  # 0^2 + ... + 11^2
     np.testing.assert_allclose(losses.r1(quadratic, X), [5.06, 20.24], rtol=1e-6)
@@ -146,6 +150,7 @@ def test_r1s_own_gradient():
     np.testing.assert_allclose(grad, 2 * A, rtol=1e-6)
 
 
+@pytest.mark.integration
 def test_gradient_penalty_by_hand():
     keys = jax.random.split(jax.random.key(0), 2)
     penalty = losses.gradient_penalty(linear, X, jnp.zeros_like(X), keys)
@@ -154,6 +159,7 @@ def test_gradient_penalty_by_hand():
     np.testing.assert_allclose(zero_centred, 506, rtol=1e-5)
 
 
+@pytest.mark.integration
 def test_gradient_penalty_is_between_each_pair_at_a_place_of_its_own():
     keys = jax.random.split(jax.random.key(0), 64)
     fake, real = jnp.zeros((64, 5)), jnp.ones((64, 5))
@@ -168,6 +174,7 @@ def test_gradient_penalty_is_between_each_pair_at_a_place_of_its_own():
     np.testing.assert_allclose(again, penalty[:3], rtol=1e-6)
 
 
+@pytest.mark.integration
 def test_gradient_penalty_of_a_dead_critic_has_a_finite_gradient():
     keys = jax.random.split(jax.random.key(0), 2)
 
@@ -220,6 +227,7 @@ def test_reconstruction(f, value):
         f(output, target[0])
 
 
+@pytest.mark.integration
 def test_multiscale_l1_counts_coarse_differences_at_every_size():
     """8 x 8 and 4 x 4: a shift by 0.3 is 0.3 at both; squares of one pixel, half +0.3 and half -0.3, at the first alone."""
     target = jnp.zeros((2, 8, 8, 3))
@@ -231,6 +239,7 @@ def test_multiscale_l1_counts_coarse_differences_at_every_size():
         losses.multiscale_l1(output[0], target[0])
 
 
+@pytest.mark.integration
 def test_perceptual_is_of_directions_alone():
     """Of unit vectors, at each place: equal is 0, at right angles 2, opposite 4; mean over places, sum over levels."""
     target = jnp.broadcast_to(jnp.array([1.0, 0.0]), (1, 2, 2, 2))
@@ -258,6 +267,7 @@ def test_gaussian_kl_is_an_integral(mean, log_variance):
     np.testing.assert_allclose(found, [expected], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.integration
 def test_gaussian_kl_sums_over_all_axes_but_the_batchs():
     mean, log_variance = np.random.default_rng(0).normal(size=(2, 3, 2, 5)).astype(np.float32)
     one_by_one = [losses.gaussian_kl(mean.reshape(-1), log_variance.reshape(-1))]
@@ -266,6 +276,7 @@ def test_gaussian_kl_sums_over_all_axes_but_the_batchs():
     )
 
 
+@pytest.mark.integration
 def test_gaussian_kl_keeps_its_digits_near_the_prior():
     """Of a log-variance t it is t^2 / 4 + O(t^3), where exp(t) - 1 - t would be rounding alone; its slopes by hand."""
     value, grads = jax.value_and_grad(lambda m, v: losses.gaussian_kl(m, v)[0], (0, 1))(jnp.zeros(1), jnp.full(1, 1e-3))
@@ -280,6 +291,7 @@ def test_gaussian_kl_refuses_what_would_broadcast():
         losses.gaussian_kl(jnp.zeros((4, 3)), jnp.zeros((4, 1)))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("logit", [-200.0, 200.0])
 @pytest.mark.parametrize("target", [0.0, 0.5, 1.0])
 def test_binary_cross_entropy_is_finite_and_right_at_extreme_logits(logit, target):

@@ -128,6 +128,7 @@ def moved(before, after):
     return along, np.sqrt(sum(np.vdot(move, move) for move in moves.values()))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", [x if x in QUICK else pytest.param(x, marks=pytest.mark.slow) for x in CASES])
 def test_three_steps(name):
     experiment, changes, shape, seed, losses, moves = CASES[name]

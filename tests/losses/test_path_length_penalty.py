@@ -23,6 +23,7 @@ CASES = {  # classes, channels, clamp: lengths, their mean, the penalty's gradie
 }  # fmt: skip
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", CASES)
 def test_the_official_penalty_and_its_gradient(name, monkeypatch):
     classes, channels, clamp, expected, expected_mean, gradient = CASES[name]
@@ -51,6 +52,7 @@ def test_the_official_penalty_and_its_gradient(name, monkeypatch):
     np.testing.assert_allclose(official.direction(slopes), gradient, rtol=1e-3)
 
 
+@pytest.mark.integration
 def test_lengths_of_a_linear_map():
     """Images a * w + b: J is a, in one dimension |a y|; y is normal, over the square root of 2 pixels."""
     ws = jnp.ones((3000, 1, 1))

@@ -19,6 +19,7 @@ def quadratic(x):
     return 0.5 * jnp.square(x).sum(range(1, x.ndim))
 
 
+@pytest.mark.integration
 def test_dragan_draws_noise_around_each_real_by_its_own_key():
     """The gradient of |x|^2 / 2 is the point itself: in one dimension the distance from the target tells where."""
     real = jnp.full((2000, 1), 10.0)
@@ -121,6 +122,7 @@ def test_feature_matching_and_its_gradient_over_devices():
         losses.feature_matching(real, fake[..., :1])
 
 
+@pytest.mark.integration
 def test_orthogonal_penalises_products_of_filters():
     """W^T W by hand: columns (1, 2) and (3, -1) have norms 5 and 10, and a product of 1."""
     kernel = jnp.array([[1.0, 3.0], [2.0, -1.0]])

@@ -31,6 +31,7 @@ def test_shape_range_and_background():
     np.testing.assert_array_equal(voxels.render_solids(noise[..., 0]), images)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("turn", "axis"), [(0, 0), (90, 1)])
 def test_where_a_voxel_is_seen(turn, axis):
     """Not turned, x is to the right and z up; a pixel is 2 REACH n / size voxels; heights shrink by cos of the elevation."""

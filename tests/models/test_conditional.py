@@ -46,6 +46,7 @@ def test_each_class_has_its_own_scale():
     np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("group", [2, 4, 8])
 def test_groups_against_xla(group):
     x = jax.random.normal(jax.random.key(0), (2, 5, 6, 8))
@@ -67,6 +68,7 @@ def test_groups_that_do_not_share():
         GroupedConv(3, 3).init(jax.random.key(0), jnp.zeros((1, 4, 4, 8)))
 
 
+@pytest.mark.integration
 def test_the_class_moves_samples_and_judgements():
     z, x = jnp.ones((2, 4)), jnp.ones((2, 8, 8, 1))
     g, d = resnet.Generator(8, 1, 4, classes=3), resnet.Critic(4, spectral_norm=True, sum_pool=True, classes=3)

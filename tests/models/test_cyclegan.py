@@ -10,6 +10,8 @@ from helpers import official
 
 from jaxgan.models import cyclegan
 
+pytestmark = pytest.mark.integration
+
 DROPOUT = {"dropout": True}
 CASES = {  # module, shape, layout of the file: training, norm of the gradient, averages, each image's own
     "instance, not square": (cyclegan.Generator(2, 2, 4), (2, 16, 20, 3), {},

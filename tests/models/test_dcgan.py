@@ -9,6 +9,8 @@ from helpers.parameters import drawn, named, shapes
 
 from jaxgan.models import dcgan
 
+pytestmark = pytest.mark.integration
+
 RNG = np.random.default_rng(0)
 
 

@@ -71,6 +71,7 @@ def test_a_discriminator_without_norms_has_biases():
     assert {n for n in named(variables["params"]) if n.endswith("bias")} == {"down_0.bias", "down_1.bias", "logit.bias"}
 
 
+@pytest.mark.integration
 def test_initial_weights():
     g = jax.jit(lambda: gan3d.Generator(8, 64).init(jax.random.key(0), latents(), train=False))()
     d = jax.jit(lambda: gan3d.Discriminator(64).init(jax.random.key(1), cubes(8), train=False))()

@@ -7,6 +7,8 @@ import pytest
 
 from jaxgan.models import mlp
 
+pytestmark = pytest.mark.integration
+
 RNG = np.random.default_rng(0)
 Z = jnp.array(RNG.normal(size=(7, 100)), jnp.float32)
 X = jnp.array(RNG.uniform(-1, 1, size=(7, 28, 28, 1)), jnp.float32)

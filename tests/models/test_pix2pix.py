@@ -17,6 +17,8 @@ from jaxgan import Game, Net, Player, losses, parallel, total
 from jaxgan.core import axis
 from jaxgan.models import pix2pix
 
+pytestmark = pytest.mark.integration
+
 UNETS = {  # norm, downs, width, shape: training, norm of the gradient, averages, each image's own
     "batch": ("batch", 6, 4, (2, 64, 64, 3),
         [-0.03738625, 0.13964291, -0.12106551, -0.16901088, 0.21152276], 2342.8237,

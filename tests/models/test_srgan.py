@@ -47,6 +47,7 @@ def test_images_grow(scale):
     assert (y.shape, y.dtype) == ((2, 5 * scale, 6 * scale, 3), jnp.float32)
 
 
+@pytest.mark.integration
 def test_the_papers_networks():
     """Counted by hand from its figure 4: a convolution is weights and, where no norm follows, biases."""
     _, variables = shapes(srgan.Generator(), (24, 24))
@@ -90,6 +91,7 @@ def test_scales_that_are_none():
             shapes(srgan.Generator(scale=scale), (4, 4))
 
 
+@pytest.mark.integration
 def test_gradients_reach_every_parameter():
     g, d = srgan.Generator(3, 2, 2, 4), srgan.Discriminator(2, 4)
     x = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 3)).astype(np.float32)
@@ -106,6 +108,7 @@ def test_gradients_reach_every_parameter():
     assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(found))
 
 
+@pytest.mark.integration
 def test_what_is_flat_gets_no_grid():
     """By any weights; a network without it draws one. Away from the border, beyond which there are zeros."""
     x, inside, rng = np.full((1, 24, 24, 3), 0.3, np.float32), slice(40, 56), np.random.default_rng(1)

@@ -20,6 +20,8 @@ from jaxgan.core.keys import fold_in_keys, latents
 from jaxgan.interop import stylegan2 as interop
 from jaxgan.models import stylegan2
 
+pytestmark = pytest.mark.integration
+
 LABELS = np.array([2, 0, 1, 2])
 GENERATORS = {  # classes, channels, conv_clamp: styles; images of them, without noise, mixed with others; the average of w
     "labels": (3, 3, None,

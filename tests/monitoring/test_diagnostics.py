@@ -11,6 +11,8 @@ from jaxgan.monitoring.diagnostics import REMEDIES, WINDOW, TrainingMonitor, Ver
 from jaxgan.reporting import report
 from jaxgan.training import write_schedule
 
+pytestmark = pytest.mark.integration
+
 HEALTHY = {
     "d/accuracy_real": 0.7,
     "d/accuracy_fake": 0.7,

@@ -24,6 +24,7 @@ def maps(g, r):
     return draw(2, *g.large, 3), draw(2, *g.small, 2), draw(*g.kernel, 3, 2)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("n", "size", "kernel", "stride"), CASES)
 def test_the_cpus_form_equals_the_native_form(n, size, kernel, stride):
     """The CPU's form and the accelerators', as functions; the oracle is XLA's own convolution."""
@@ -39,6 +40,7 @@ def test_the_cpus_form_equals_the_native_form(n, size, kernel, stride):
 TRANSPOSED = [((7, 6), 3, 1), ((5, 5), 4, 1), ((9,), 5, 0), ((4, 4, 4), 3, 1)]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("size", "kernel", "padding"), TRANSPOSED)
 @pytest.mark.parametrize("channels", [(8, 1), (4, 2), (2, 4)])
 def test_im2col_of_the_image_with_fewer_channels(size, kernel, padding, channels):
@@ -82,6 +84,7 @@ WINOGRAD = {  # size, stride, padding, channels of the large and of the small im
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("size", "stride", "padding", "channels", "dtype", "expected"), WINOGRAD.values(), ids=WINOGRAD.keys()
 )
@@ -127,6 +130,7 @@ FEW = {  # geometry, channels, dtype; of XLA's own how many products are the ker
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("g", "channels", "dtype", "expected"), FEW.values(), ids=FEW.keys())
 def test_few_channels_of_large_images(g, channels, dtype, expected):
     """XLA's own convolution forwards and back, and one that YNNPACK does not take."""
@@ -155,6 +159,7 @@ SECOND = {  # geometry, channels
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("g", "channels"), SECOND.values(), ids=SECOND.keys())
 def test_forms_of_many_and_of_few_channels_to_the_second_derivative(g, channels):
     r = np.random.default_rng(0)
@@ -179,6 +184,7 @@ BLURRED = {  # size of the large image, kernel, channels of both, dtype, matrix 
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("size", "kernel", "channels", "dtype", "products"), BLURRED.values(), ids=BLURRED.keys())
 def test_blurred_is_a_filter_and_a_convolution(size, kernel, channels, dtype, products):
     """All forms of the three maps equal XLA's convolution of the blurred image, and its derivatives."""
@@ -262,6 +268,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("ours", "flaxs"), LAYERS.values(), ids=LAYERS.keys())
 def test_layers_equal_flaxs_to_the_second_derivative(ours, flaxs):
     x = jnp.array(np.random.default_rng(0).normal(size=(2, 8, 8, 2)), jnp.float32)

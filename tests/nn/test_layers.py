@@ -9,6 +9,7 @@ from jaxgan.nn import layers
 X = jnp.array(np.random.default_rng(0).normal(3.0, 2.0, size=(8, 4, 4, 5)), jnp.float32)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("layer", [layers.Dense(6, spectral_norm=True), layers.Conv(6, spectral_norm=True)])
 def test_spectral_norm_converges_to_the_singular_value(layer):
     variables = layer.init(jax.random.key(0), X)
@@ -24,6 +25,7 @@ def test_spectral_norm_converges_to_the_singular_value(layer):
     np.testing.assert_allclose(layer.apply(variables, X), y, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.integration
 def test_spectral_norms_gradient_passes_through_the_singular_value():
     """d(w / sigma(w)) along w itself is 0: the normalised kernel does not change with the scale of w."""
     layer = layers.Dense(6, spectral_norm=True)
@@ -35,6 +37,7 @@ def test_spectral_norms_gradient_passes_through_the_singular_value():
     assert abs(float(jax.grad(f)(1.0))) < 1e-3 * abs(float(f(1.0)))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("layer", [layers.Conv(6, 4, 2), layers.ConvTranspose(6), layers.Dense(6)])
 def test_bfloat16_computes_in_it_and_keeps_parameters_in_float32(layer):
     half = layer.clone(dtype=jnp.bfloat16)
@@ -116,6 +119,7 @@ def test_add_bias_adds_a_parameter_that_begins_at_zero():
     np.testing.assert_array_equal(Layer().apply({"params": {"bias": bias}}, X), np.asarray(X) + bias)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("init", "mean"), [(layers.dcgan_kernel_init, 0.0), (layers.normal_around_one, 1.0)])
 def test_initializers(init: layers.Initializer, mean):
     x = np.asarray(init(jax.random.key(0), (4, 4, 30, 40), jnp.float32))
@@ -124,6 +128,7 @@ def test_initializers(init: layers.Initializer, mean):
     assert x.std() == pytest.approx(0.02, rel=0.03)
 
 
+@pytest.mark.integration
 def test_spectral_normalize_divides_by_the_largest_singular_value():
     """A kernel of rank one, of which a single step of power iteration finds the singular vectors, from any start."""
 

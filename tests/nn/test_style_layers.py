@@ -52,6 +52,7 @@ def test_equalized_conv():
     np.testing.assert_allclose(y, 0.7 * conv(X, params["kernel"] / np.sqrt(27)), atol=1e-5)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kernel_size", [1, 3])
 def test_equalized_conv_downsamples(kernel_size):
     """3 x 3: a blur and a stride of 2; 1 x 1: the same filter first, then the convolution of fewer pixels."""
@@ -108,6 +109,7 @@ def test_minibatch_stddev_is_of_groups_over_all_devices():
     np.testing.assert_allclose(spread(x.reshape(8, 1, 4, 4, 2)).reshape(8, 1, 1, 1), whole, rtol=1e-5)
 
 
+@pytest.mark.integration
 def test_large_styles_do_not_overflow_in_float16():
     x, styles = jnp.full((1, 4, 4, 8), 100.0, jnp.float16), jnp.full((1, 8), 1e4)
     y = style_layers.modulated_conv2d(x, jnp.ones((3, 3, 8, 2)), styles)

@@ -65,6 +65,7 @@ def products(f, *arguments):
     return jax.jit(f).lower(*arguments).compile(options).as_text().count(" dot(")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_two_passes_over_one_batch_are_one(norm, batch):

@@ -187,6 +187,7 @@ def test_a_run_that_goes_on(tmp_path):
     assert {file.name for file in directory.iterdir()} == {"config.json", "metrics.jsonl", "samples", "report.html"}
 
 
+@pytest.mark.integration
 def test_a_long_run_is_small_and_keeps_a_spike(tmp_path):
     directory = run_directory(tmp_path, [])
     line = json.dumps(row(-1, **{"d/loss": -2})) + "\n"

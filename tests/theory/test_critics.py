@@ -52,6 +52,7 @@ def test_the_optimal_discriminator_is_the_log_ratio_of_densities():
     assert value > -np.log(4) + 0.1  # the check is not met by a discriminator that guesses
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("apart", "weight"), [(1.0, 10.0), (2.0, 2.0)])
 def test_the_penalised_critic_overshoots_the_distance(apart, weight):
     """WGAN-GP between two points: a slope s gives a s - weight (s - 1)^2, greatest at s = 1 + a / (2 weight)."""
@@ -67,6 +68,7 @@ def test_the_penalised_critic_overshoots_the_distance(apart, weight):
     assert reached > 1.03 * apart  # not W1 itself
 
 
+@pytest.mark.integration
 def test_clipped_weights_measure_the_distance_on_a_scale_of_their_own():
     """Arjovsky et al. 2017: K times W1 at most, for the K of what clipped weights can do, and not that of 1.
 

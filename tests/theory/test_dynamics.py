@@ -26,6 +26,7 @@ def first_step(game, batch=ONE):
     return jax.jit(game.step)(game.init(jax.random.key(0)), batch)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("h", [0.1, 0.5])
 def test_extragradient_converges_at_the_predicted_rate(h):
     """I - h A (I - h A): |1 - h^2 + i h|, below 1 for h below 1. Korpelevich 1976."""
@@ -36,6 +37,7 @@ def test_extragradient_converges_at_the_predicted_rate(h):
         assert rate_of(radii(extragradient(game), batch, 100)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("remember", [True, False])
 def test_extra_adam_converges_where_adam_does_not(remember):
     """Gidel et al. 2019, algorithm 4, on Dirac-GAN, from a distance of 1e-3, with steps of about as much."""
@@ -44,6 +46,7 @@ def test_extra_adam_converges_where_adam_does_not(remember):
     assert radii(extragradient(game, remember=remember))[-1] < 3e-4
 
 
+@pytest.mark.integration
 def test_extra_adam_moves_its_moments_twice_a_step():
     """By hand: the first step of algorithm 4 on the bilinear game, from (1, 1), where min's gradient is y and max's -x."""
     rate, b1, b2 = 0.1, 0.5, 0.9
@@ -71,6 +74,7 @@ def test_projections_hold_of_what_extragradient_moves_to():
     assert float(state.params["y"]["value"]) == pytest.approx(1.05)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("h", "gamma"), [(0.1, 1.0), (0.1, 4.0), (0.3, 2.0)])
 def test_consensus_converges_at_the_predicted_rate(h, gamma):
     """I - h (A + gamma A^T A), A^T A being I on the bilinear game and I / 4 on Dirac-GAN. Mescheder et al. 2017."""
@@ -84,6 +88,7 @@ def test_consensus_converges_at_the_predicted_rate(h, gamma):
     assert float(metrics["consensus"]) == pytest.approx((1e-3 / 2) ** 2, rel=1e-3)  # || (1e-3, 1e-3) / 2 ||^2 / 2
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("steps", "eta"), [(1, 0.5), (5, 0.2), (10, 0.4)])
 def test_unrolling_converges_at_the_predicted_rate(steps, eta):
     """The generator meets psi - k eta theta / 2, and knows it: theta's own slope is - h k eta / 2, twice what it meets."""
@@ -110,6 +115,7 @@ def test_optimistic_descent_converges_at_the_predicted_rate():
         assert rate_of(radii(game, batch)[20:]) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.integration
 def test_optimistic_adam_converges_where_adam_does_not():
     adam = {"learning_rate": 1e-3, "b1": 0.0, "b2": 0.9, "eps": 1e-3}
     assert radii(dirac(SIMULTANEOUS, optimizer=optax.adam(**adam)))[-1] > 3e-3
@@ -199,6 +205,7 @@ def test_devices_agree_with_batch_norm(how):
     assert games.change(before, expected, state) < 1e-5
 
 
+@pytest.mark.integration
 def test_any_number_of_players_look_ahead():
     """Three, in a ring: each lowers its own number times the next one's."""
     ring = {"a": "b", "b": "c", "c": "a"}

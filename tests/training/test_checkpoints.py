@@ -35,6 +35,7 @@ def at(state, step):
     return state.replace(step=jnp.int32(step))
 
 
+@pytest.mark.integration
 def test_every_leaf_comes_back_to_the_bit(state, checkpoints):
     checkpoints.save(at(state, 4))
     checkpoints.wait()

@@ -55,6 +55,7 @@ def test_a_leaf_that_is_not_finite_is_named(experiment):
     assert reason.startswith("g.") and reason.endswith("is no longer finite")
 
 
+@pytest.mark.integration
 def test_only_the_members_that_are_not_finite_are_found(experiment):
     state = Population(experiment.game, 3).init(jax.random.split(jax.random.key(0), 3))
     broken = jax.tree.map(lambda x: x.at[1].set(jnp.nan), state.params)

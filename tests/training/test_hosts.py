@@ -4,6 +4,7 @@ import signal
 import socket
 import time
 
+import pytest
 from helpers import programs
 from helpers.programs import TINY
 
@@ -17,6 +18,7 @@ def start_both(run_dir, steps):
     return [programs.start(*flags, "--process-id", i, JAX_NUM_CPU_DEVICES="2") for i in range(2)]
 
 
+@pytest.mark.integration
 def test_a_signal_at_one_stops_all_at_the_same_step_and_one_process_goes_on(tmp_path, capsys):
     run_dir = tmp_path / "run"
     processes = start_both(run_dir, 10**6)

@@ -15,6 +15,8 @@ from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import SingleRun
 from jaxgan.training.signals import Interrupted
 
+pytestmark = pytest.mark.integration
+
 OPTIONS = RunOptions(devices=1, checkpoint_every=8, sample_every=5)
 
 

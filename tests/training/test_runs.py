@@ -15,6 +15,8 @@ from experiments import gan
 from jaxgan.training import steps as stepping
 from jaxgan.training.runs import PopulationRun, SingleRun, TrainingRun, list_member_settings, make_run
 
+pytestmark = pytest.mark.integration
+
 TINY = [*programs.tiny("gan"), "--checkpoint-every", "4", "--devices", "2"]
 
 

@@ -19,6 +19,8 @@ from jaxgan.training import steps as stepping
 from jaxgan.training.runs import PopulationRun, SingleRun
 from jaxgan.training.steps import Steps
 
+pytestmark = pytest.mark.integration
+
 POINTS = Arrays(np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32))
 SOURCES = {"rows": POINTS, "two orders of rows": Unpaired(POINTS, Arrays(POINTS.images[:12])), "streamed": POINTS}
 
