@@ -45,7 +45,20 @@ if TYPE_CHECKING:
         training as training,
     )
 
-_LAZY = frozenset(
+_NAMES = (  # of the core, which are loaded with the package
+    "Function",
+    "Game",
+    "Net",
+    "Nets",
+    "Player",
+    "State",
+    "Terms",
+    "__version__",
+    "fold_in_keys",
+    "latents",
+    "total",
+)
+_PACKAGES = frozenset(
     [
         "augment",
         "cli",
@@ -71,10 +84,10 @@ _LAZY = frozenset(
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name in _PACKAGES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted([*_NAMES, *_PACKAGES])

@@ -33,6 +33,28 @@ def test_import_needs_jax_flax_and_optax_alone():
     assert told.stdout.strip() == "[]"
 
 
+def test_tab_completion_shows_the_packages_and_the_names_of_the_core():
+    """A package is loaded when it is first used; all folders are shown, and each can be had."""
+    folders = {path.parent.name for path in (ROOT / "jaxgan").glob("*/__init__.py")}
+    code = f"import jaxgan; print(*dir(jaxgan)); [getattr(jaxgan, name) for name in {sorted(folders)!r}]"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert shown.returncode == 0, shown.stderr
+    core = {
+        "Function",
+        "Game",
+        "Net",
+        "Nets",
+        "Player",
+        "State",
+        "Terms",
+        "__version__",
+        "fold_in_keys",
+        "latents",
+        "total",
+    }
+    assert set(shown.stdout.split()) == folders | core | {"parallel"}
+
+
 def test_version_is_told_once():
     assert metadata.version("jaxgan") == jaxgan.__version__
 
