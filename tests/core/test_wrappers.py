@@ -11,7 +11,9 @@ from experiments import gan
 from jaxgan import Game, parallel
 from jaxgan.core.wrappers import GameLike, GameWrapper, find_wrapper, require_game
 from jaxgan.data import normalize
+from jaxgan.games.dynamics import Consensus, ExtraGradient, consensus, extragradient
 from jaxgan.games.population import Population, member
+from jaxgan.games.privacy import PrivateGame, private
 from jaxgan.monitoring.probe import Probe
 
 pytestmark = pytest.mark.integration
@@ -95,3 +97,15 @@ def test_a_wrapper_is_found_inside_others():
     inner = Repeat(game)
     assert find_wrapper(GameWrapper(inner), Repeat) is inner
     assert find_wrapper(GameWrapper(game), Repeat) is None and find_wrapper(game, Repeat) is None
+
+
+def test_each_way_to_play_is_found_inside_other_wrappers():
+    """By its kind, as a population finds private members; the game inside has the networks and players."""
+    game = dataclasses.replace(games.points_game(), turns=(("d", "g"),))
+    noised = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=jax.random.key(0))
+    ways = {ExtraGradient: extragradient(game), Consensus: consensus(game, 1.0), PrivateGame: noised}
+    for kind, wrapper in ways.items():
+        wrapped = GameWrapper(wrapper)
+        assert find_wrapper(wrapped, kind) is wrapper
+        assert [other for other in ways if find_wrapper(wrapped, other)] == [kind]
+        assert wrapped.unwrapped.nets is game.nets

@@ -6,6 +6,7 @@ import scipy.linalg
 
 from jaxgan import metrics
 from jaxgan.metrics import frechet_distance, merge_moments, moments
+from jaxgan.metrics.moments import Moments
 
 RNG = np.random.default_rng(0)
 
@@ -43,6 +44,11 @@ def test_shifted_gaussians(dimensions):
     """Of N(0, I) and N(1, I) it is D: pytorch-fid's own test, tests/test_fid_score.py."""
     x = standardised(500, dimensions)
     assert frechet_distance(x, x + 1) == pytest.approx(dimensions, rel=1e-9)
+
+
+def test_a_covariance_is_the_scatter_over_one_less_than_the_count():
+    found = Moments(5, np.zeros(2), np.array([[8.0, 2.0], [2.0, 4.0]]))
+    np.testing.assert_array_equal(found.covariance, [[2.0, 0.5], [0.5, 1.0]])
 
 
 def test_moments_of_parts_are_those_of_the_whole():

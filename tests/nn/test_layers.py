@@ -144,3 +144,15 @@ def test_spectral_normalize_divides_by_the_largest_singular_value():
     singular_values = np.linalg.svd(kernel.reshape(-1, 4), compute_uv=False)
     np.testing.assert_allclose(normalized, kernel / singular_values[0], rtol=1e-5)
     assert np.abs(state["spectral"]["u"] - variables["spectral"]["u"]).max() > 1e-2
+
+
+def test_dropout_drops_by_each_examples_own_key():
+    x, keys = jnp.ones((6, 50, 40)), jax.random.split(jax.random.key(3), 6)
+    dropped = np.asarray(layers.dropout(x, keys, 0, 0.25))
+    assert set(np.unique(dropped)) == {0.0, np.float32(4 / 3)}
+    assert np.mean(dropped == 0) == pytest.approx(0.25, abs=0.02)
+    np.testing.assert_array_equal(layers.dropout(x[2:4], keys[2:4], 0, 0.25), dropped[2:4])
+    other_layer = np.asarray(layers.dropout(x, keys, 1, 0.25))
+    assert np.mean((dropped == 0) == (other_layer == 0)) == pytest.approx(0.25**2 + 0.75**2, abs=0.02)
+    for nothing_dropped in (layers.dropout(x, None, 0, 0.25), layers.dropout(x, keys, 0, 0.0)):
+        np.testing.assert_array_equal(nothing_dropped, x)
