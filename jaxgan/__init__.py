@@ -12,15 +12,17 @@ The packages below are loaded when they are first used:
   monitoring, reporting, cli     a run's files and diagnosis, its report, the command line
 """
 
+import functools
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from jaxgan.core.game import Game as Game, Player as Player
-from jaxgan.core.keys import fold_in_keys as fold_in_keys, latents as latents
-from jaxgan.core.networks import Function as Function, Net as Net, Nets as Nets
-from jaxgan.core.state import State as State
-from jaxgan.core.terms import Terms as Terms, total as total
-from jaxgan.version import __version__ as __version__
+from jaxgan.core.game import Game, Player
+from jaxgan.core.keys import fold_in_keys, latents
+from jaxgan.core.networks import Function, Net, Nets
+from jaxgan.core.state import State
+from jaxgan.core.terms import Terms, total
+from jaxgan.version import __version__
 
 if TYPE_CHECKING:
     from jaxgan import (
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
         training as training,
     )
 
-_NAMES = (  # of the core, which are loaded with the package
+__all__ = [
     "Function",
     "Game",
     "Net",
@@ -57,37 +59,20 @@ _NAMES = (  # of the core, which are loaded with the package
     "fold_in_keys",
     "latents",
     "total",
-)
-_PACKAGES = frozenset(
-    [
-        "augment",
-        "cli",
-        "core",
-        "data",
-        "editing",
-        "evaluation",
-        "experiment",
-        "export",
-        "games",
-        "interop",
-        "losses",
-        "media",
-        "metrics",
-        "models",
-        "monitoring",
-        "nn",
-        "parallel",
-        "reporting",
-        "training",
-    ]
-)
+]
+
+
+@functools.cache
+def _packages() -> frozenset[str]:
+    """The packages and modules of jaxgan that others may import."""
+    return frozenset(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
+    if name in _packages():
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*_NAMES, *_PACKAGES])
+    return sorted([*__all__, *_packages()])
