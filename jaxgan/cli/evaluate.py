@@ -24,9 +24,9 @@ class Evaluate:
         authenticity, the share that are no copies; is, the Inception Score; modes, how many classes there are, and
         their KL from uniform; ms_ssim, how alike samples are; cas, the accuracy on the data of a classifier that has
         seen labelled samples alone; ppl, the perceptual path length; of pairs l1, psnr and ssim, of each sample and
-        what it should be. Figures
-        say which features they were measured with: fid is of Inception's 2,048 alone, with others it is fid_768 or
-        fd_classifier, and likewise kid, mifid, is and ppl.
+        the image that it should be. The names of figures have the features that they were measured with: fid is
+        measured with Inception's 2,048 features; with others it is fid_768 or fd_classifier, and likewise kid, mifid,
+        is and ppl.
       features: classifier, of a small one that is trained on the data's labels and kept; or inception-64, -192, -768,
         -2048. Not given: inception-2048 where there are weights, else the classifier's.
       weights: Inception's, pytorch-fid's or torch-fidelity's file, a .pth or .npz.

@@ -22,9 +22,9 @@ class Export:
     """Write what makes a checkpoint's samples to a file for others, with a model card.
 
     Attributes:
-      out: Name.jaxgan for compiled functions, which need no jaxgan and run on CPUs, CUDA and TPUs; `jaxgan sample`
-        reads them, or `jaxgan translate` where images are made of images. name.safetensors for the averaged
-        parameters, which `sample --parameters` reads; the card is beside them, name.md.
+      out: A file name.jaxgan for compiled functions, which need no jaxgan and run on CPUs, CUDA and TPUs; `jaxgan
+        sample` reads them, or `jaxgan translate` where images are made of images. A file name.safetensors for the
+        averaged parameters, which `sample --parameters` reads; the card is beside them, name.md.
     """
 
     out: str

@@ -45,7 +45,7 @@ COMMANDS = {
     "inspect": Inspect,
 }
 # Arguments of functions that training calls, by the setting or option that sets them.
-OTHER_NAMES = {"count": "evaluate_count", "delta": "dp_delta", "l2_clip": "dp_l2_clip", "noise": "dp_noise_multiplier"}
+OTHER_NAMES = {"count": "evaluate_count", "delta": "dp_delta"}
 ERRORS = (ValueError, OSError, OverflowError, MemoryError, Diverged, jax.errors.JaxRuntimeError)
 
 

@@ -113,7 +113,6 @@ def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evalu
     if options.evaluate_every is None:
         return None
     experiment, metrics = run.experiment, options.metrics or ("fid",)
-    quality.check_metrics(metrics, options.evaluate_count)
     quality.validate_metrics(experiment, metrics, options.evaluate_count)
     features = None
     if quality.needs_features(metrics):

@@ -54,7 +54,7 @@ class Evaluator:
         least = max(2, scores.min_count(self._metrics))
         count = self._count or min(quality.MAX_SAMPLES, self._experiment.num_samples)
         if count < least:
-            raise ValueError(f"`evaluate_count` must be at least {least} for {', '.join(self._metrics)}, got {count}.")
+            raise ValueError(f"`count` must be at least {least} for {', '.join(self._metrics)}, got {count}.")
         if "cas" in self._metrics and not (self._experiment.sampling.classes and self._experiment.reference.classes):
             raise ValueError("`metrics` cas compares labels, and samples of this experiment have none.")
         quick = [name for name in self._metrics if name != "cas"]

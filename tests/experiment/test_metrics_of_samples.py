@@ -117,7 +117,7 @@ def test_a_rehearsal_finds_what_cannot_be_measured(generator, translation):
                 evaluator.rehearse(state)
         else:
             evaluator.rehearse(state)
-    with pytest.raises(ValueError, match="`evaluate_count` must be at least 6 for prdc, got 5"):
+    with pytest.raises(ValueError, match="`count` must be at least 6 for prdc, got 5"):
         Evaluator(experiment, ["prdc"], Pixels(), 5, 0).rehearse(state)
     with pytest.raises(ValueError, match="needs 176 x 176"):
         Evaluator(experiment, ["ms_ssim"], None, 20, 0).rehearse(state)
