@@ -30,7 +30,7 @@ def contents(file):
 def page(tmp_path):
     evaluations = [{"step": 1, "fid": 5.0}, {"step": 2, "fid": 4.0}]
     first = make_run(tmp_path / "first", [1.0, 2.0], [(0, 1), (10, 2)], {"seed": 0, "beta": 0.5}, evaluations)
-    second = make_run(tmp_path / "second", [-3.0, -3.0, -3.0], [(5, 3)], {"seed": 1})
+    second = make_run(tmp_path / "second", [-3.0, -3.0, -3.0], [(5, 3), (10, 4)], {"seed": 1})
     out = tmp_path / "new" / "page.html"
     assert comparison.write([first, second], out) == out
     return contents(out)
@@ -63,7 +63,7 @@ def test_pictures_of_both_runs_at_each_step(page):
     """The newest of each run up to the step; before a run's first, its first."""
     first, second, third = page["pictures"]
     assert [picture["step"] for picture in page["pictures"]] == [0, 5, 10]
-    assert first["sheets"]["run_1"] == second["sheets"]["run_1"] == third["sheets"]["run_1"]
+    assert first["sheets"]["run_1"] == second["sheets"]["run_1"] != third["sheets"]["run_1"]
     assert first["sheets"]["run_0"] == second["sheets"]["run_0"] != third["sheets"]["run_0"]
     assert third["picture"] == third["sheets"]["run_0"]
     assert [sheet["title"] for sheet in page["sheets"]] == ["first", "second"]

@@ -1,6 +1,7 @@
 """Metrics on their way to the files: in order, once, checked, and the newest call's left until they are asked for."""
 
 import json
+import types
 
 import jax.numpy as jnp
 import numpy as np
@@ -62,15 +63,18 @@ def test_the_newest_calls_are_left(open_log, tmp_path):
     assert rows(tmp_path)[2:] == [{"step": 3, "d/loss": 3.0}]
 
 
-def test_the_time_of_a_step_is_measured(open_log):
-    log, _, _ = open_log()
-    before = log.seconds_per_step
+def test_the_time_of_a_step_is_measured_between_writes(open_log, monkeypatch):
+    clock = iter([100.0, 106.0, 107.0]).__next__
+    monkeypatch.setattr("jaxgan.training.metrics_log.time", types.SimpleNamespace(perf_counter=clock))
+    log, _, _ = open_log()  # at 100 s
     log.append(1, 2, losses(1.0, 2.0))
-    log.write()
-    assert log.seconds_per_step > before
-    measured = log.seconds_per_step
-    log.write()  # there is nothing to write
-    assert log.seconds_per_step == measured
+    log.append(3, 1, losses(3.0))
+    log.write(keep=1)  # two steps until 106 s
+    assert log.seconds_per_step == 3.0
+    log.write(keep=1)  # there is nothing to write
+    assert log.seconds_per_step == 3.0
+    log.write()  # one step until 107 s
+    assert log.seconds_per_step == 1.0
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_rows_before(open_log, tmp_path):
