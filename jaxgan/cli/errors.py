@@ -25,7 +25,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def as_flags(message: str, names: Iterable[str] | Mapping[str, str] | Mapping[str, str]) -> str:
+def as_flags(message: str, names: Iterable[str] | Mapping[str, str]) -> str:
     """A message of the library for the command line: arguments in backticks become the flags that set them.
 
     ``"`batch_size` must be at least 1, got 0."`` becomes ``"--batch-size must be at least 1, got 0."``.

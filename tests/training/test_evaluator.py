@@ -46,7 +46,7 @@ def test_the_lower_score_is_the_better_checkpoint(metric, figure, protocol, sign
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
-        (["prdc"], "`evaluate_count` must be at least 6 for prdc, got 4."),
+        (["prdc"], "`count` must be at least 6 for prdc, got 4."),
         (["cas"], "`metrics` cas compares labels, and samples of this experiment have none."),
     ],
 )
