@@ -1,7 +1,7 @@
 """jaxgan: generative adversarial networks as pure functions.
 
 A game is networks, players who own some of them and minimise a loss, and an order of turns; ``Game.step`` is pure.
-The packages below are loaded when they are first used:
+Names and packages are loaded when they are first used:
 
   losses, augment, models, nn    what a loss is composed of
   data, media, metrics           examples, pictures of them, figures
@@ -17,11 +17,6 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
-from jaxgan.core.game import Game, Player
-from jaxgan.core.keys import fold_in_keys, latents
-from jaxgan.core.networks import Function, Net, Nets
-from jaxgan.core.state import State
-from jaxgan.core.terms import Terms, total
 from jaxgan.version import __version__
 
 if TYPE_CHECKING:
@@ -46,6 +41,26 @@ if TYPE_CHECKING:
         reporting as reporting,
         training as training,
     )
+    from jaxgan.core.game import Game as Game, Player as Player
+    from jaxgan.core.keys import fold_in_keys as fold_in_keys, latents as latents
+    from jaxgan.core.networks import Function as Function, Net as Net, Nets as Nets
+    from jaxgan.core.state import State as State
+    from jaxgan.core.terms import Terms as Terms, total as total
+
+# The modules of the names that others import from here. Each is imported when a name of it is first used, so that the
+# command line can read its flags before JAX is imported.
+_MODULES = {
+    "Function": "core.networks",
+    "Game": "core.game",
+    "Net": "core.networks",
+    "Nets": "core.networks",
+    "Player": "core.game",
+    "State": "core.state",
+    "Terms": "core.terms",
+    "fold_in_keys": "core.keys",
+    "latents": "core.keys",
+    "total": "core.terms",
+}
 
 __all__ = [
     "Function",
@@ -69,6 +84,10 @@ def _packages() -> frozenset[str]:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
     if name in _packages():
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
