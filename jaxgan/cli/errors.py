@@ -59,12 +59,17 @@ def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator
     """
 
     def show(message, *_):
-        print(f"warning: {as_flags(str(message), names)}", file=sys.stderr)
+        print_warning(str(message), names)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield
+
+
+def print_warning(message: str, names: Iterable[str] | Mapping[str, str]) -> None:
+    """Print a warning as one line on standard error, with flags in the place of arguments."""
+    print(f"warning: {as_flags(message, names)}", file=sys.stderr)
 
 
 def print_error(message: str, names: Iterable[str] | Mapping[str, str], mend: str = "") -> None:

@@ -11,26 +11,22 @@ from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
-from rich.console import Console
-from rich.table import Table
 from tyro.conf import OmitArgPrefixes
 
 from jaxgan import parallel
-from jaxgan.cli import cache
+from jaxgan.cli import cache, errors
 from jaxgan.cli.experiment_program import ExperimentProgram
-from jaxgan.core import system
-from jaxgan.data import Batches
 from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
-from jaxgan.experiment.experiment import Experiment, parameter_counts
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, find_resumable
 from jaxgan.reporting import report
-from jaxgan.training import loop
+from jaxgan.training import announcements, loop
+from jaxgan.training.description import print_description
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun, make_run, use_cores
-from jaxgan.training.steps import Steps, prepare
+from jaxgan.training.steps import Steps
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,13 +63,16 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
         address = None if options.coordinator == "auto" else options.coordinator
         parallel.initialize(address, options.num_processes, options.process_id)
     use_cores(config)
-    experiment = program.build(config)
+    if not options.quiet:
+        _print_advice(config)
+    with announcements.loading(config, options):
+        experiment = program.build(config)
     run = make_run(config, experiment, program.build)
     steps = Steps(run, config, run.devices(options.devices), options.parallel)
     account = functools.partial(dp_training.privacy_spent, run.experiment, config)
     planned_privacy = account(config.steps)
     if dry_run:
-        _print_description(experiment, config, run)
+        print_description(run, config, steps)
         if planned_privacy:
             print(planned_privacy["summary"])
         return
@@ -93,7 +92,7 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
         if directory and planned_privacy:
             directory.add_to_record(privacy={"planned": planned_privacy})
         if directory and not options.quiet:
-            _print_start(program, experiment, run, steps)
+            announcements.print_start(program.name, run, steps)
             if planned_privacy:
                 print(planned_privacy["summary"])
         loop.train(run, config, options, path, program.name, evaluator, steps)
@@ -106,6 +105,12 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
                     print(done_privacy["summary"])
             _write_report(path, options.quiet)
             directory.close()
+
+
+def _print_advice(config: Any) -> None:
+    settings = [field.name for field in dataclasses.fields(config)]
+    for sentence in config.advice():
+        errors.print_warning(sentence, settings)
 
 
 def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evaluator | None:
@@ -139,14 +144,6 @@ def _trace(steps: Steps, run: TrainingRun) -> None:
         raise ValueError(f"`sweep`: this experiment's program depends on the value of {' or '.join(names)}") from error
 
 
-def _print_start(program: ExperimentProgram, experiment: Experiment, run: TrainingRun, steps: Steps) -> None:
-    source, shape = experiment.source, " x ".join(map(str, experiment.source.shape))
-    print(f"{program.name}: {len(source):,} examples of {source.name}, {shape}; {system.hardware()}")
-    if run.is_population:
-        members = "; ".join(map(run.member_name, range(len(run.seeds))))
-        print(f"a population of {len(run.seeds)} on {len(steps.devices)} x {steps.devices[0].platform}: {members}")
-
-
 def _write_report(path: Path, quiet: bool) -> None:
     """Write the report. A full disk must not hide the error that ended the run."""
     try:
@@ -156,35 +153,3 @@ def _write_report(path: Path, quiet: bool) -> None:
         return
     if not quiet:
         print(f"samples: {path / 'samples'}\nreport: {written}")
-
-
-def _print_description(experiment: Experiment, config: Any, run: TrainingRun) -> None:
-    """The settings of a run, its networks, and the memory and FLOPs of a step."""
-    game = run.game
-    state = jax.eval_shape(game.init, run.keys)
-    size = config.batch_size * game.batch_multiple
-    batch = run.join_batches([Batches(experiment.source, size, seed)[0] for seed in run.seeds])
-    step = jax.jit(lambda state, batch: game.step(state, prepare(None, batch)))
-    compiled = step.lower(state, batch).compile()
-    cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
-    table = Table("setting", "value", title="settings")
-    for field in dataclasses.fields(config):
-        table.add_row(field.name, str(getattr(config, field.name)))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}")
-    if run.is_population:
-        console.print(f"population  {len(run.seeds)} members; what follows is of all together")
-    for net, count in parameter_counts(state).items():
-        console.print(f"network {net:<4}{count:,} parameters")
-    arrays = jax.tree.leaves(jax.eval_shape(_with_raw_key, state))
-    size_of_state = sum(x.size * x.dtype.itemsize for x in arrays)
-    console.print(f"state       {size_of_state / 1e6:,.1f} MB: parameters, optimizers, statistics, averages")
-    if memory:
-        console.print(f"memory      {memory.temp_size_in_bytes / 1e6:,.1f} MB more during a step")
-    console.print(f"step        {cost.get('flops', float('nan')) / 1e9:,.3f} GFLOP, as XLA counts them")
-    console.print(f"hardware    {system.hardware()}")
-
-
-def _with_raw_key(state):
-    return state.replace(key=jax.random.key_data(state.key))

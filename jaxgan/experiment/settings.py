@@ -95,6 +95,10 @@ class Settings:
             **ranges,
         )
 
+    def advice(self) -> list[str]:
+        """Sentences about settings that are allowed, but are probably a mistake. A run prints them when it starts."""
+        return []
+
     def load_examples(self, source: Source | None = None) -> Source:
         """The data that ``data`` names, or ``source`` if it is given."""
         return load(self.data, resolution=self.resolution, channels=self.channels) if source is None else source
@@ -164,6 +168,17 @@ class LinearDecaySettings(Settings):
 
     def check(self, **ranges: tuple[float, float]) -> None:
         super().check(beta1=FRACTION, beta2=FRACTION, lr_constant_steps=(0, math.inf), lr_decay_steps=COUNT, **ranges)
+
+    def advice(self) -> list[str]:
+        last = self.lr_constant_steps + self.lr_decay_steps
+        if self.steps <= last:
+            return super().advice()
+        return [
+            *super().advice(),
+            f"the learning rate is 0 after step {last:,}, which is `lr_constant_steps` + `lr_decay_steps`, so the last "
+            f"{self.steps - last:,} of {self.steps:,} steps train nothing; set `lr_decay_steps` to "
+            f"{self.steps - self.lr_constant_steps}, or lower `steps` to {last}.",
+        ]
 
     def adam(self, turns: int = 1, first_step: int = 0) -> optax.GradientTransformation:
         """Adam for a player.

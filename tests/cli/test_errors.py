@@ -16,6 +16,7 @@ from jaxgan.cli.errors import (
     is_disk_full,
     mend_for_training,
     print_error,
+    print_warning,
     warnings_as_lines,
 )
 
@@ -50,6 +51,11 @@ def test_the_arguments_of_a_command_are_its_fields_and_those_of_dataclasses_in_i
 def test_an_error_is_a_line_on_stderr_with_its_mend(capsys):
     print_error("`run_dir` is empty.", ["run_dir"], "; name one")
     assert capsys.readouterr() == ("", "error: --run-dir is empty.; name one\n")
+
+
+def test_a_warning_is_a_line_on_stderr_with_flags(capsys):
+    print_warning("lower `steps` to 6.", ["steps"])
+    assert capsys.readouterr() == ("", "warning: lower --steps to 6.\n")
 
 
 def test_warnings_are_lines_on_stderr_with_flags(capsys):

@@ -104,6 +104,21 @@ def test_the_rate_falls_linearly_after_the_constant_steps():
     np.testing.assert_allclose(rates(config.adam(first_step=4), 2), [0.05, 0.025], atol=1e-6)
 
 
+def test_steps_beyond_the_last_rate_above_zero_are_advised_against():
+    assert sngan.Config(steps=6, lr_constant_steps=2, lr_decay_steps=4).advice() == []
+    (sentence,) = sngan.Config(steps=1009, lr_constant_steps=2, lr_decay_steps=4).advice()
+    assert sentence == (
+        "the learning rate is 0 after step 6, which is `lr_constant_steps` + `lr_decay_steps`, so the last 1,003 of "
+        "1,009 steps train nothing; set `lr_decay_steps` to 1007, or lower `steps` to 6."
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_defaults_need_no_advice(name):
+    config = importlib.import_module(f"experiments.{name}").Config
+    assert config().advice() == config.tiny().advice() == []
+
+
 def test_an_augmented_experiment_has_its_augmentation():
     config = dcgan.Config(augment="ada", batch_size=16, ada_target=0.5, ada_kimg=2.0)
     assert isinstance(config, AugmentedSettings)
