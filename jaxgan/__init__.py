@@ -42,10 +42,18 @@ if TYPE_CHECKING:
         training as training,
     )
     from jaxgan.core.game import Game as Game, Player as Player
-    from jaxgan.core.keys import fold_in_keys as fold_in_keys, latents as latents
+    from jaxgan.core.keys import (
+        fold_in_keys as fold_in_keys,
+        latents as latents,
+        sample_keys as sample_keys,
+        split_keys as split_keys,
+    )
     from jaxgan.core.networks import Function as Function, Net as Net, Nets as Nets
     from jaxgan.core.state import State as State
     from jaxgan.core.terms import Terms as Terms, total as total
+    from jaxgan.data import batches as batches, normalize as normalize
+    from jaxgan.evaluation import fid as fid
+    from jaxgan.media import grid as grid
 
 # The modules of the names that others import from here. Each is imported when a name of it is first used, so that the
 # command line can read its flags before JAX is imported.
@@ -57,8 +65,14 @@ _MODULES = {
     "Player": "core.game",
     "State": "core.state",
     "Terms": "core.terms",
+    "batches": "data",
+    "fid": "evaluation",
     "fold_in_keys": "core.keys",
+    "grid": "media",
     "latents": "core.keys",
+    "normalize": "data",
+    "sample_keys": "core.keys",
+    "split_keys": "core.keys",
     "total": "core.terms",
 }
 
@@ -71,8 +85,14 @@ __all__ = [
     "State",
     "Terms",
     "__version__",
+    "batches",
+    "fid",
     "fold_in_keys",
+    "grid",
     "latents",
+    "normalize",
+    "sample_keys",
+    "split_keys",
     "total",
 ]
 

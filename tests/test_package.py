@@ -48,16 +48,22 @@ def test_version_is_told_once():
 
 
 @pytest.mark.integration
-def test_the_readmes_code_runs(tmp_path):
+def test_the_readmes_code_runs(tmp_path, monkeypatch, capsys):
+    """In order, as one program; its training takes a few steps."""
+    monkeypatch.chdir(tmp_path)  # it writes a picture
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # and keeps a classifier
+    monkeypatch.setattr("jaxgan.evaluation.classifier.STEPS", (10, 10))
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6 and blocks[0].count("steps=4500") == 1
     script = tmp_path / "readme.py"
-    script.write_text("\n".join(blocks))
+    script.write_text("\n".join(blocks).replace("steps=4500", "steps=5"))
     found = runpy.run_path(str(script))
     assert found["samples"].shape == (16, 32, 32, 3)
     assert {"d/hinge", "d/r1", "d/grad_norm", "g/hinge"} <= set(found["metrics"])
     assert found["states"].params["g"]["linear"]["kernel"].shape[0] == 2
     assert found["looks_ahead"].unwrapped is found["agrees"].unwrapped is found["together"]
+    assert (tmp_path / "digits.png").is_file()
+    assert capsys.readouterr().out.startswith("fd_classifier ")
     assert found["mine"].players["d"].loss is found["my_discriminator"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 
 from jaxgan.core import system
+from jaxgan.core.system import classifier_directory as classifier_directory
 
 MIN_COMPILE_SECONDS = 0.2  # programs that compile faster are not kept
 
@@ -20,16 +21,7 @@ def compilation_directory() -> Path:
     features = [line for line in system.cpuinfo() if line.startswith(("flags", "Features", "model name"))][:2]
     parts = [platform.machine(), platform.processor(), *features]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-    return _root() / f"compiled-{digest}"
-
-
-def classifier_directory() -> Path:
-    """Where the classifiers are kept whose features metrics compare."""
-    return _root() / "classifiers"
-
-
-def _root() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgan"
+    return system.cache_directory() / f"compiled-{digest}"
 
 
 def enable_compilation_cache() -> Path | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def writing_out(path: Path) -> Iterator[None]:
+def writing_out(path: Path, argument: str = "out") -> Iterator[None]:
     """Make the folders of an output file, and say which file it is when writing fails.
 
     Args:
-      path: the file or folder that the argument ``out`` names; the body of the ``with`` statement writes it.
+      path: the file or folder, which the body of the ``with`` statement writes.
+      argument: the name of the argument that names it, for the message.
 
     Raises:
       OSError: the body, or making the folders, raised one; the message names ``path``.
@@ -20,7 +21,7 @@ def writing_out(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise OSError(f"`out` {path} cannot be written: {error.strerror or error}") from error
+        raise OSError(f"`{argument}` {path} cannot be written: {error.strerror or error}") from error
 
 
 def write_atomically(path: Path, text: str) -> None:

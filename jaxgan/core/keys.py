@@ -31,6 +31,17 @@ def fold_in_keys(keys: jax.Array, n: int = 1) -> jax.Array:
     return jax.vmap(jax.random.fold_in, (0, None))(keys, n)
 
 
+def split_keys(keys: jax.Array, count: int = 2) -> jax.Array:
+    """[count, B] new keys: ``count`` independent streams for a loss that draws several things.
+
+    ``z_keys, label_keys = split_keys(keys)``
+
+    >>> split_keys(sample_keys(0, 4), 3).shape
+    (3, 4)
+    """
+    return jax.vmap(lambda key: jax.random.split(key, count), out_axes=1)(keys)
+
+
 def example_keys(key: jax.Array, batch: Any) -> jax.Array:
     """[B] keys, one for each example of a batch, from its place in the global batch.
 

@@ -42,6 +42,16 @@ _MALLOPT_SETTINGS = {  # names and values from glibc's malloc.h, see mallopt(3)
 }
 
 
+def cache_directory() -> Path:
+    """Where jaxgan keeps files that it can make again, below XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgan"
+
+
+def classifier_directory() -> Path:
+    """Where the classifiers are kept whose features metrics compare."""
+    return cache_directory() / "classifiers"
+
+
 def versions() -> dict[str, str]:
     """The versions of jaxgan, Python and the packages that a result depends on, by name."""
     packages = ("jax", "jaxlib", "flax", "optax", "numpy")

@@ -5,8 +5,8 @@
 """
 
 from jaxgan.data import pairs as pairs, unpaired as unpaired
-from jaxgan.data.loading import load as load
-from jaxgan.data.pipeline import Batches as Batches, stream as stream
+from jaxgan.data.loading import as_source as as_source, load as load
+from jaxgan.data.pipeline import Batches as Batches, batches as batches, stream as stream
 from jaxgan.data.source import (
     Arrays as Arrays,
     Source as Source,

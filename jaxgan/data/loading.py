@@ -4,6 +4,7 @@ import difflib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,42 @@ def load(
     else:
         source = datasets.load(data, split, data_dir, resolution)
     return resize_source(cache_if_small(source), resolution, channels)
+
+
+def as_source(
+    data: Any,
+    *,
+    resolution: int | None = None,
+    channels: int | None = None,
+    split: str = "train",
+    data_dir: str | None = None,
+    argument: str = "data",
+) -> Source:
+    """The examples that ``data`` stands for, whatever its kind.
+
+    Args:
+      data: a name or a path, as ``load`` takes it; a ``Source``; or an array of examples without labels, [N, ...]:
+        uint8 from 0 to 255 or floats in [-1, 1], of NumPy, JAX or anything else that NumPy converts.
+      resolution, channels, split, data_dir: as in ``load``; ``split`` and ``data_dir`` are for names alone.
+      argument: what the caller calls ``data``, for messages.
+
+    Raises:
+      TypeError: ``data`` is none of these.
+      ValueError: there is no such data, or it cannot be used; the message says why.
+    """
+    if isinstance(data, str | Path):
+        return load(str(data), resolution=resolution, channels=channels, split=split, data_dir=data_dir)
+    check_resolution(resolution)
+    if hasattr(data, "read") and hasattr(data, "shape"):
+        source = data
+    elif hasattr(data, "__array__"):
+        source = Arrays(_check_pixels(np.asarray(data), f"`{argument}`"), name=f"{argument} array")
+    else:
+        raise TypeError(
+            f"`{argument}` must be a path, a name such as 'digits', a `Source` or an array [N, ...], got "
+            f"{type(data).__name__}. For arrays with labels give jaxgan.data.Arrays(images, labels)."
+        )
+    return resize_source(source, resolution, channels)
 
 
 def check_resolution(resolution: int | None) -> None:

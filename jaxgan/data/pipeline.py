@@ -7,12 +7,15 @@ Epochs are reshuffled, and every epoch holds each example once; a batch may span
 import collections
 import concurrent.futures
 import functools
+import sys
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
-from jaxgan.data.source import Source, Unpaired
+from jaxgan.data.loading import as_source
+from jaxgan.data.source import Source, Unpaired, normalize
 
 
 class Batches:
@@ -80,3 +83,51 @@ def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[
         finally:
             for future in coming:
                 future.cancel()
+
+
+_normalize_on_device = jax.jit(normalize)
+
+
+def batches(
+    data: Any,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    start: int = 0,
+    steps: int | None = None,
+    turns: int = 1,
+    resolution: int | None = None,
+    channels: int | None = None,
+    split: str = "train",
+    data_dir: str | None = None,
+) -> Iterator[dict[str, jax.Array]]:
+    """The batches of a training loop, on the default device, as a loss sees them.
+
+    ``for batch in batches("digits", 64, steps=1000): state, metrics = step(state, batch)``
+
+    A batch is always a dictionary, as in an experiment, so that a loss works in both: ``batch["image"]``, float32
+    [B, ...], where images are in [-1, 1]; ``batch["label"]``, int32 [B], where the examples have labels; and
+    ``batch["input"]`` where images are made of other images. The batch of a step depends on ``seed`` and the step
+    alone, as in an experiment, so a loop resumes with ``start=int(state.step)``. Threads read ahead of the loop.
+
+    Args:
+      data: what ``load`` takes, a folder, a file or a name such as ``digits``; a ``Source``; or an array, [N, ...],
+        uint8 from 0 to 255 or floats in [-1, 1]. ``Arrays(images, labels)`` is a source of arrays with labels.
+      batch_size: the number of examples for each turn.
+      seed: the seed of the order.
+      start: the step of the first batch.
+      steps: the number of steps in all, those before ``start`` included; without it the batches never end.
+      turns: the number of turns into which the game splits a batch, ``Game.batch_multiple``. A batch has ``turns``
+        times ``batch_size`` examples.
+      resolution, channels, split, data_dir: as in ``load``.
+
+    Raises:
+      TypeError: ``data`` is of another kind.
+      ValueError: a number is out of its range, or the data cannot be used; the message says why.
+    """
+    for name, value, least in (("batch_size", batch_size, 1), ("turns", turns, 1), ("start", start, 0)):
+        if value < least:
+            raise ValueError(f"`{name}` must be at least {least}, got {value}.")
+    source = as_source(data, resolution=resolution, channels=channels, split=split, data_dir=data_dir)
+    order = Batches(source, batch_size * turns, seed)
+    return map(_normalize_on_device, stream(order, start, sys.maxsize if steps is None else steps))

@@ -1,6 +1,7 @@
 """Two sets of examples compared: the features that metrics take, and figures with their protocol."""
 
 from jaxgan.evaluation.classifier import Classifier as Classifier, train_classifier as train_classifier
+from jaxgan.evaluation.distance import Distance as Distance, fid as fid
 from jaxgan.evaluation.extractors import (
     EXTRACTORS as EXTRACTORS,
     FeatureExtractor as FeatureExtractor,

@@ -26,7 +26,10 @@ BATCH_SIZE = 64  # images that Inception sees at once on each device
 
 
 class FeatureExtractor(Protocol):
-    """A function of uint8 images, [N, height, width, C], to features, [N, D]."""
+    """A function of images, [N, height, width, C], uint8 or floats in [-1, 1], to features, [N, D].
+
+    Images are as their source has them; ``preprocessing.as_bytes`` makes floats bytes.
+    """
 
     @property
     def protocol(self) -> dict[str, Any]:

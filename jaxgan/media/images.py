@@ -30,12 +30,13 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> n
     """Images row by row on one white sheet, uint8 [H, W, C].
 
     Args:
-      images: float images in [-1, 1], [N, h, w, C]; or points, [N, 2], which become one picture by ``render_points``.
+      images: float images in [-1, 1] or bytes, [N, h, w, C]; or points, [N, 2], which become one picture by
+        ``render_points``.
       columns: number of columns; by default the sheet has as many rows as columns, or one fewer.
       gap: pixels between images.
 
     Raises:
-      ValueError: ``images`` has another shape, or is empty.
+      ValueError: ``images`` has another shape, or is empty, or ``columns`` is below 1.
     """
     images = np.asarray(images)
     if images.ndim == 2 and images.shape[1] == 2:
@@ -43,10 +44,12 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> n
     if images.ndim != 4 or not len(images):
         raise ValueError(f"`images` must be [N, height, width, C], N > 0, or points, [N, 2], got shape {images.shape}.")
     count, height, width, channels = images.shape
+    if columns is not None and columns < 1:
+        raise ValueError(f"`columns` must be at least 1, got {columns}.")
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, np.uint8)
-    for i, image in enumerate(to_bytes(images)):
+    for i, image in enumerate(images if images.dtype == np.uint8 else to_bytes(images)):
         y, x = i // columns * (height + gap), i % columns * (width + gap)
         sheet[y : y + height, x : x + width] = image
     return sheet

@@ -116,3 +116,10 @@ def test_labels_are_every_class_in_turn_or_one():
         class_labels(1, (), 0)
     with pytest.raises(ValueError, match="`count` must be at least 1, got 0"):
         class_labels(0, classes)
+
+
+def test_streams_of_split_keys_are_independent_and_each_examples_own():
+    first, second = jaxgan.split_keys(KEYS[:8])
+    expected = jax.random.key_data(jax.random.split(KEYS[3], 2))
+    np.testing.assert_array_equal(jax.random.key_data(jnp.stack([first[3], second[3]])), expected)
+    assert len(np.unique(jax.random.key_data(jaxgan.split_keys(KEYS[:8], 3)).reshape(24, -1), axis=0)) == 24

@@ -1,5 +1,6 @@
 """Parts that loaders share: array files, labels, sizes, and what is kept in memory."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from jaxgan.data.images import resize_images
 from jaxgan.data.loading import (
     TOY_EXAMPLES,
     TOYS,
+    as_source,
     cache_if_small,
     check_labels,
     check_resolution,
@@ -90,3 +92,22 @@ def test_a_path_that_is_not_there_is_told_with_its_nearest_neighbour(tmp_path):
 @pytest.mark.parametrize("name", TOYS)
 def test_toys_have_their_number_of_examples(name):
     assert len(load(name)) == TOY_EXAMPLES
+
+
+def test_names_sources_and_arrays_are_sources(tmp_path):
+    np.savez(tmp_path / "a.npz", images=IMAGES)
+    source = Arrays(IMAGES, name="six")
+    assert as_source(source) is source
+    for data in (tmp_path / "a.npz", str(tmp_path / "a.npz"), IMAGES, jnp.asarray(IMAGES), source):
+        found = as_source(data)
+        np.testing.assert_array_equal(found.read(np.array([3, 1]))["image"], IMAGES[[3, 1]])
+        assert as_source(data, resolution=4).shape == (4, 4, 3)
+    floats = as_source(IMAGES / 127.5 - 1)  # float64, as NumPy makes them
+    assert floats.shape == (8, 8, 3) and floats.read(np.arange(1))["image"].dtype == np.float32
+
+
+def test_what_is_no_source_is_named():
+    with pytest.raises(TypeError, match=r"`samples` must be a path, a name .* or an array \[N, \.\.\.\], got list"):
+        as_source([IMAGES], argument="samples")
+    with pytest.raises(ValueError, match=r"`data` from 0 to 255; float images are in \[-1, 1\]"):
+        as_source(np.array([0.0, 255.0]).reshape(2, 1, 1, 1))

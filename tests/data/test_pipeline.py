@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.data import Arrays, Batches, normalize, stream
+from jaxgan.data import Arrays, Batches, batches, load, normalize, stream
 from jaxgan.data.source import Subset, hold_out
 
 
@@ -188,3 +188,42 @@ def test_examples_that_are_held_out():
     for count in (0, 20):
         with pytest.raises(ValueError, match=f"twenty: from 1 to 10 of its 20 examples can be held out, got {count}"):
             hold_out(whole, count)
+
+
+def test_a_loops_batches_are_those_of_training():
+    """The same examples in the same order, normalised to the bit as inside a compiled step."""
+    source = load("stacked:digits")
+    bytes_of_it = Arrays(np.random.default_rng(0).integers(0, 256, (30, 4, 4, 3), np.uint8), np.arange(30))
+    for examples_of in (source, bytes_of_it):
+        order = Batches(examples_of, 12, seed=3)
+        found = list(batches(examples_of, 6, seed=3, turns=2, start=1, steps=4))
+        assert len(found) == 3
+        for step, batch in enumerate(found, 1):
+            expected = jax.jit(normalize)(order[step])
+            assert set(batch) == {"image", "label"}
+            assert all(isinstance(x, jax.Array) for x in batch.values())
+            assert (batch["image"].dtype, batch["label"].dtype) == (jnp.float32, jnp.int32)
+            for name, x in batch.items():
+                np.testing.assert_array_equal(x, expected[name])
+
+
+def test_a_loops_batches_never_end_unless_steps_are_given():
+    endless = batches(np.zeros((3, 2, 2, 1), np.uint8), 2)
+    for _ in range(20):
+        batch = next(endless)
+        assert set(batch) == {"image"} and (np.asarray(batch["image"]) == -1).all()
+    assert list(batches(np.zeros((3, 2, 2, 1), np.uint8), 2, start=5, steps=5)) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "`batch_size` must be at least 1, got 0"),
+        ({"turns": 0}, "`turns` must be at least 1, got 0"),
+        ({"start": -1}, "`start` must be at least 0, got -1"),
+        ({"resolution": 0}, "`resolution` must be at least 1, got 0"),
+    ],
+)
+def test_a_loops_mistakes_are_told_before_its_first_batch(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        batches(np.zeros((3, 2, 2, 1), np.uint8), **{"batch_size": 2, **arguments})

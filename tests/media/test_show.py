@@ -1,0 +1,48 @@
+"""A grid as a picture for notebooks and files."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import jaxgan
+from jaxgan import media
+
+IMAGES = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 3)).astype(np.float32)
+
+
+def test_a_grid_shows_itself_and_is_written(tmp_path):
+    picture = jaxgan.grid(jnp.asarray(IMAGES), tmp_path / "new" / "samples.png", columns=3)
+    sheet = media.make_grid(IMAGES, columns=3)
+    np.testing.assert_array_equal(np.asarray(picture), sheet.repeat(15, 0).repeat(15, 1))  # 17 rows, to 255
+    assert picture._repr_png_().startswith(b"\x89PNG")  # what a notebook asks for
+    with Image.open(tmp_path / "new" / "samples.png") as written:
+        np.testing.assert_array_equal(np.asarray(written), np.asarray(picture))
+        assert written.info["Description"].startswith(f"Synthetic: made by jaxgan {jaxgan.__version__}, a generative")
+
+
+def test_bytes_grey_images_and_points_are_drawn():
+    images = media.to_bytes(IMAGES)
+    np.testing.assert_array_equal(np.asarray(jaxgan.grid(images)), np.asarray(jaxgan.grid(IMAGES)))
+    assert jaxgan.grid(images[..., :1]).mode == "L"
+    assert jaxgan.grid(np.zeros((4, 2))).size == (256, 256)
+
+
+def test_a_file_beside_real_examples_says_so(tmp_path):
+    jaxgan.grid(IMAGES, tmp_path / "a.png", beside_real=True)
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.info["Description"].startswith("Synthetic in part or whole")
+
+
+def test_mistakes_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"`images` must be \[N, height, width, C\]"):
+        jaxgan.grid(IMAGES[0])
+    with pytest.raises(ValueError, match="`images` must have 1, 3 or 4 channels to be drawn, got 2"):
+        jaxgan.grid(IMAGES[..., :2])
+    with pytest.raises(ValueError, match="`columns` must be at least 1, got 0"):
+        jaxgan.grid(IMAGES, columns=0)
+    with pytest.raises(ValueError, match=r"`path` must end in \.png, \.jpg or \.jpeg, got .*a\.gif"):
+        jaxgan.grid(IMAGES, tmp_path / "a.gif")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"`path` .*a\.png cannot be written"):
+        jaxgan.grid(IMAGES, tmp_path / "file" / "a.png")
