@@ -33,6 +33,7 @@ from jaxgan.core.keys import example_keys
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.core.networks import Function, Net, Nets, format_names, takes_train
 from jaxgan.core.state import State
+from jaxgan.core.summary import Summary, summarize
 from jaxgan.core.terms import Terms
 from jaxgan.core.wiring import check_names, check_turns
 
@@ -164,6 +165,19 @@ class Game:
         metrics = {f"{name}/{k}": v for name, log in logs.items() for k, v in _mean(log).items()}
         metrics |= {name: LazyTerm(metrics[name], is_due) for name, is_due in due.items()}
         return State(state.step + 1, state.key, params, stats, opt_states, ema), metrics
+
+    def summary(self, depth: int | None = None) -> Summary:
+        """The layers of each network, with their parameters and FLOPs, and the memory of the state; it can be printed.
+
+        Nothing is computed or compiled.
+
+        Args:
+          depth: the number of levels of layers that are shown; by default every layer is.
+
+        Raises:
+          ValueError: ``depth`` is below 1.
+        """
+        return summarize(self, depth=depth)
 
     def functions(self, state: State, *, train: bool = False, ema: bool = True) -> Nets:
         """The networks as functions, by default for sampling: with averaged parameters and ``train=False``.

@@ -1,9 +1,9 @@
 """Everything that can be trained: a ``Game``, or a wrapper that plays a game in another way.
 
 The loop, ``jaxgan.parallel``, sampling and checkpoints ask for ``GameLike`` and for nothing more: ``init`` and ``step``
-over a ``State``, ``batch_multiple`` for the size of a batch, and ``unwrapped``, the game whose networks and players
-these are. ``unwrapped`` is where ``functions``, ``with_variables``, ``nets``, ``players``, ``turns`` and ``ema`` are
-found.
+over a ``State``, ``batch_multiple`` for the size of a batch, ``summary`` to describe it, and ``unwrapped``, the game
+whose networks and players these are. ``unwrapped`` is where ``functions``, ``with_variables``, ``nets``, ``players``,
+``turns`` and ``ema`` are found.
 
 To play a game in another way, subclass ``GameWrapper``, add fields, and override ``step``::
 
@@ -32,6 +32,7 @@ import jax
 
 from jaxgan.core.game import Game
 from jaxgan.core.state import State
+from jaxgan.core.summary import Summary, summarize
 
 
 class GameLike(Protocol):
@@ -53,6 +54,10 @@ class GameLike(Protocol):
 
     def step(self, state: State, batch: Any, /) -> tuple[State, dict[str, Any]]:
         """One step: the new state, and scalars by name."""
+        ...
+
+    def summary(self, depth: int | None = None) -> Summary:
+        """The networks' layers, and the memory of the state."""
         ...
 
 
@@ -83,6 +88,10 @@ class GameWrapper:
     def step(self, state: State, batch: Any, /) -> tuple[State, dict[str, Any]]:
         """``Game.step``."""
         return self.game.step(state, batch)
+
+    def summary(self, depth: int | None = None) -> Summary:
+        """``Game.summary``, of the networks of the game inside and of the state of this wrapper."""
+        return summarize(self, depth=depth)
 
 
 W = TypeVar("W", bound=GameWrapper)

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgan.core.state import State
+from jaxgan.core.summary import Summary, summarize
 from jaxgan.core.wrappers import GameLike, GameWrapper, find_wrapper
 from jaxgan.games.privacy import PrivateGame
 
@@ -81,6 +82,12 @@ class Population(GameWrapper):
                 f"{jax.tree.map(jnp.shape, batch)}."
             )
         return jax.vmap(step, in_axes=(AXES, 1, 0), out_axes=(AXES, 0))(state, batch, dict(self.settings))
+
+    def summary(self, depth: int | None = None) -> Summary:
+        """``Game.summary``, of the networks of one member and of the state of all members."""
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), self.size))
+        title = f"a population of {self.size}: networks of one member, state of all members"
+        return summarize(self, keys, depth, title)
 
     def share(self, i: Any, of: int) -> "Population":
         """The ``i``-th of ``of`` equal parts; ``i`` may be traced."""

@@ -1,0 +1,144 @@
+"""The summary of a game, against parameters and operations that are counted in other ways."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+from helpers import games
+
+from experiments.benchmarks import flops as by_formula
+from jaxgan import Game, Net, Player, total
+from jaxgan.core.networks import Frozen, FrozenVariables
+from jaxgan.core.summary import Layer, NetworkSummary, Summary, summarize
+from jaxgan.core.wrappers import GameWrapper
+from jaxgan.games.dynamics import extragradient
+from jaxgan.games.population import Population
+from jaxgan.models import dcgan, mlp, resnet
+
+
+def game_of(module, *examples):
+    """A game of one network."""
+
+    def loss(nets, batch, keys, step):
+        return total(size=jnp.zeros(len(keys)))
+
+    return Game({"n": Net(module, *examples)}, {"p": Player(("n",), loss, optax.adam(0.1))}, (("p",),))
+
+
+def network(module, *examples, depth=None) -> NetworkSummary:
+    return summarize(game_of(module, *examples), depth=depth).networks["n"]
+
+
+def test_each_layer_has_its_shape_parameters_and_operations():
+    assert network(mlp.Discriminator((8,)), jnp.zeros((3, 2))).layers == (
+        Layer("hidden_0", "Dense", "[3, 8]", 2 * 8 + 8, 2 * 3 * 2 * 8),
+        Layer("logit", "Dense", "[3, 1]", 8 + 1, 2 * 3 * 8),
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (dcgan.Generator(16, 3, 4), (2, 10)),
+        (dcgan.Discriminator(4), (2, 16, 16, 3)),
+        (resnet.Generator(8, 3, 4), (2, 10)),
+        (resnet.Critic(4), (2, 8, 8, 3)),
+    ],
+    ids=["dcgan-g", "dcgan-d", "resnet-g", "resnet-d"],
+)
+def test_operations_agree_with_the_formulas_of_the_layers(module, shape):
+    expected, _ = by_formula.forward(module, jax.ShapeDtypeStruct(shape, jnp.float32))
+    assert network(module, jnp.zeros(shape)).flops == expected
+
+
+def test_parameters_are_those_of_the_state():
+    game = games.dcgan_game()
+    state, summary = game.init(jax.random.key(0)), game.summary()
+    for name, params in state.params.items():
+        assert summary.networks[name].parameters == sum(x.size for x in jax.tree.leaves(params))
+    parts = {part: sum(x.nbytes for x in jax.tree.leaves(getattr(state, part))) for part in summary.state_bytes}
+    assert summary.state_bytes == parts and all(parts[name] for name in ("params", "stats", "ema"))
+
+
+class Block(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        scale = self.param("scale", nn.initializers.ones, (1, 4))
+        shared = nn.Dense(4, name="shared")
+        return nn.Dense(3, name="out")(scale * shared(shared(x)))
+
+
+class Blocks(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return Block(name="inner")(x) + self.param("shift", nn.initializers.zeros, (1, 3))
+
+
+def test_parameters_of_a_block_are_counted_apart_from_those_of_its_layers():
+    layers = network(Blocks(), jnp.zeros((1, 4))).layers
+    assert [(layer.path, layer.kind, layer.parameters) for layer in layers] == [
+        ("", "Blocks", 3),
+        ("inner", "Block", 4),
+        ("inner/shared", "Dense", 20),
+        ("inner/out", "Dense", 15),
+    ]
+    assert layers[2].flops == 2 * (2 * 4 * 4)  # it is called twice
+
+
+def test_a_depth_counts_inner_layers_with_the_outer_ones():
+    layers = network(Blocks(), jnp.zeros((1, 4)), depth=1).layers
+    assert layers[1:] == (Layer("inner", "Block", "[1, 3]", 39, 2 * (2 * 4 * 4) + 2 * 4 * 3),)
+    with pytest.raises(ValueError, match="`depth` must be at least 1, got 0"):
+        games.points_game().summary(depth=0)
+
+
+def test_a_frozen_network_shows_the_layers_that_it_applies():
+    inner = mlp.Discriminator((8,))
+    variables = inner.init(jax.random.key(0), jnp.zeros((1, 2)))
+    frozen = network(Frozen(inner, FrozenVariables(variables)), jnp.zeros((1, 2)))
+    assert frozen.parameters == 33 and frozen.flops == 48
+    assert [layer.path for layer in frozen.layers] == ["", "hidden_0", "logit"]
+
+
+class Counter(nn.Module):
+    @nn.compact
+    def __call__(self):
+        return self.variable("counts", "n", jnp.zeros, ()).value
+
+
+def test_a_network_without_parameters_is_one_line():
+    assert "n: Counter, no parameters\n" in str(summarize(game_of(Counter())))
+
+
+def test_it_prints_as_text_and_as_html():
+    summary = games.dcgan_game().summary()
+    lines = str(summary).splitlines()
+    assert lines[0] == "Game; players: d owns d, g owns g" and repr(summary) == str(summary)
+    assert lines[2] == "g: Generator, input [1, 4]" and lines[-1].startswith("state: ")
+    assert all(len(line) <= 100 for line in lines)
+    page = summary._repr_html_()
+    assert page.count("<table>") == 2 and "Generator, input [1, 4]" in page
+
+
+def test_a_wrapper_is_named_and_a_population_says_what_the_figures_are_of():
+    game = games.points_game()
+    together = dataclasses.replace(game, turns=(("d", "g"),))
+    assert str(GameWrapper(extragradient(together)).summary()).startswith(
+        "GameWrapper of ExtraGradient of Game; players"
+    )
+    alone, eight = game.summary(), Population(game, 8).summary()
+    assert isinstance(eight, Summary) and eight.networks == alone.networks
+    assert eight.state_bytes["params"] == 8 * alone.state_bytes["params"]
+    assert eight.title == "a population of 8: networks of one member, state of all members"
+
+
+def test_nothing_is_compiled(caplog):
+    game = games.dcgan_game()
+    with jax.log_compiles():
+        game.summary()
+        assert "Compiling" not in caplog.text
+        game.init(jax.random.key(0))  # this is
+        assert "Compiling" in caplog.text
