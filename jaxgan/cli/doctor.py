@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from jaxgan.cli import cache
-from jaxgan.core import system
+from jaxgan.core import extras, system
 from jaxgan.nn import convolution
 from jaxgan.version import __version__
 
@@ -77,7 +77,7 @@ def find_problems(facts: Facts) -> list[str]:
     problems = [*_problems_of_packages(facts), *_problems_of_environment(facts)]
     if facts.platform == "cpu" and facts.gpu_driver:
         on_purpose = "cpu" in facts.environment.get("JAX_PLATFORMS", "")
-        mend = "unset JAX_PLATFORMS" if on_purpose else "pip install 'jaxgan[cuda]'"
+        mend = "unset JAX_PLATFORMS" if on_purpose else extras.pip_install("cuda")
         problems.append(f"a GPU's driver is installed, but JAX runs on the CPU: {mend}")
     if facts.platform == "cpu" and len(facts.devices) > facts.cores:
         problems.append(

@@ -2,14 +2,15 @@
 
 import contextlib
 import difflib
-import io
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from jaxgan.core import system
+from jaxgan.core import extras, system
+from jaxgan.data import digits
 from jaxgan.data.images import resize_images
+from jaxgan.data.source import Source
 
 READ_AT_ONCE = 256  # examples that are held in their own size while each is resized
 
@@ -80,18 +81,22 @@ class Dataset:
         return batch
 
 
-def load(name: str, split: str = "train", data_dir: str | Path | None = None, resolution: int | None = None) -> Dataset:
-    """A TFDS dataset by name, prepared first if it is not there.
+def load(name: str, split: str = "train", data_dir: str | Path | None = None, resolution: int | None = None) -> Source:
+    """A TFDS dataset by name, prepared first if it is not there; or the digits, which come along.
 
     Args:
       name: ``digits``, or any of TFDS's: ``mnist``, ``cifar10``, ``cycle_gan/horse2zebra``.
       split: ``train``, ``test``, ``train[:90%]`` ...
       data_dir: where datasets are prepared; None is TFDS's own, TFDS_DATA_DIR or ~/tensorflow_datasets.
-      resolution: see ``Dataset``.
+      resolution: see ``Dataset``; the digits keep their own.
 
     Raises:
+      MissingPackageError: TFDS is not installed.
       ValueError: no dataset has this name, or it cannot be prepared here; the message says how to mend it.
     """
+    if name == "digits":
+        return digits.load(split)
+    extras.require("tensorflow_datasets", user=f"`data` {name!r}: no such file or folder; a dataset of that name")
     import tensorflow_datasets as tfds
 
     builder = _builder(tfds, name, data_dir)
@@ -105,11 +110,6 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None, re
 
 
 def _builder(tfds, name, data_dir):
-    if name == "digits":
-        from jaxgan.data.digits import Digits
-
-        tfds.disable_progress_bar()  # it takes half a second
-        return Digits(data_dir=data_dir, file_format="array_record")
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except ValueError as error:
@@ -128,11 +128,8 @@ def _builder(tfds, name, data_dir):
 
 
 def _prepare(builder, name):
-    # TFDS announces a download; for the digits there is none.
-    output = contextlib.redirect_stdout(io.StringIO()) if name == "digits" else contextlib.nullcontext()
     try:
-        with output:
-            builder.download_and_prepare()
+        builder.download_and_prepare()
     except ImportError as error:
         raise ValueError(_needs_tensorflow(name, error)) from None
     except Exception as error:  # TFDS raises whatever its downloader meets
@@ -171,5 +168,5 @@ def _tensorflow_is_missing(error: BaseException | None) -> bool:
 def _needs_tensorflow(name, error):
     return (
         f"`data` {name!r}: TFDS needs TensorFlow to prepare this dataset ({error}); "
-        "install the extra, pip install 'jaxgan[tfds]', and run once more. Reading it needs none"
+        f"install the extra, {extras.pip_install('tfds')}, and run once more. Reading it needs none"
     )

@@ -1,41 +1,54 @@
-"""The 1,797 real handwritten digits, 8 x 8, that ship inside scikit-learn, as a TFDS dataset.
+"""The 1,797 real handwritten digits, 8 x 8, that come along with jaxgan.
 
-From the optical recognition of handwritten digits data set (Alpaydin and Kaynak, UCI, CC BY 4.0). It is
-prepared without network and without TensorFlow: the images are plain tensors, float32 in [-1, 1] (the 17
-grey levels v / 8 - 1, exactly), and the files array_record.
+They are the test set of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998, UCI, CC BY 4.0), which
+``sklearn.datasets.load_digits`` returns too; see ``digits_license.txt`` beside this file. ``digits.npz`` holds
+
+  images       uint8 [1797, 8, 8], ink from 0 to 16, in the order of the original file
+  labels       uint8 [1797]
+  tfds_order   uint16 [1797], the order in which TensorFlow Datasets stores examples with these numbers as keys
+
+Earlier versions prepared the digits by TensorFlow Datasets, so ``load`` keeps its order and its names of splits: a run
+of an earlier version that is resumed sees the same batches.
 """
 
+import re
+from pathlib import Path
+
 import numpy as np
-import tensorflow_datasets as tfds
-from sklearn.datasets import load_digits
+
+from jaxgan.data.source import Arrays
+
+MAX_INK = 16
+CLASSES = tuple("0123456789")
+_FILE = Path(__file__).with_name("digits.npz")
+_SPLIT = re.compile(r"train(?:\[(?P<start>-?\d+%?)?:(?P<stop>-?\d+%?)?\])?")
 
 
-class Digits(tfds.core.GeneratorBasedBuilder):
-    """scikit-learn's digits."""
+def read_digits() -> tuple[np.ndarray, np.ndarray]:
+    """The digits in scikit-learn's order: ink from 0 to 16, uint8 [1797, 8, 8], and labels, int32 [1797]."""
+    with np.load(_FILE, allow_pickle=False) as file:
+        return file["images"], file["labels"].astype(np.int32)
 
-    VERSION = tfds.core.Version("1.0.0")
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        features = tfds.features.FeaturesDict(
-            {
-                "image": tfds.features.Tensor(shape=(8, 8, 1), dtype=np.float32),
-                "label": tfds.features.ClassLabel(num_classes=10),
-            }
-        )
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=__doc__,
-            features=features,
-            supervised_keys=("image", "label"),
-            homepage="https://archive.ics.uci.edu/dataset/80",
-            license="CC BY 4.0",
-        )
+def load(split: str = "train") -> Arrays:
+    """The digits as float32 [N, 8, 8, 1] in [-1, 1], ink / 8 - 1, with their labels, in the order of TFDS.
 
-    def _split_generators(self, dl_manager):
-        del dl_manager  # nothing to download
-        return {"train": self._generate_examples()}
+    Args:
+      split: ``train``, or a part of it as TFDS writes it: ``train[:90%]``, ``train[100:200]``.
 
-    def _generate_examples(self):
-        pixels, labels = load_digits(return_X_y=True)
-        for i, (image, label) in enumerate(zip(pixels.reshape(-1, 8, 8, 1), labels)):
-            yield i, {"image": (image / 8 - 1).astype(np.float32), "label": int(label)}
+    Raises:
+      ValueError: there is no such split, or nothing in it.
+    """
+    ink, labels = read_digits()
+    with np.load(_FILE, allow_pickle=False) as file:
+        order = file["tfds_order"]
+    name, found = f"digits/1.0.0 {split}", _SPLIT.fullmatch(split)
+    if found is None:
+        raise ValueError(f"{name}: no such split; it has train, and parts such as train[:90%]")
+    unit = len(order) / 100 if "%" in split else 1  # as in TFDS, one percent sign is for both boundaries
+    start, stop = (text and round(int(text.removesuffix("%")) * unit) for text in found.group("start", "stop"))
+    part = order[start:stop]
+    if not len(part):
+        raise ValueError(f"{name}: nothing is in this split; it has {len(order):,} examples")
+    images = ink[part][..., None].astype(np.float32) / (MAX_INK / 2) - 1
+    return Arrays(images, labels[part], name, CLASSES)

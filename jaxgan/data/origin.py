@@ -7,7 +7,7 @@ from jaxgan.data.loading import TOYS
 
 DIGITS = (
     "1,797 handwritten digits of the set Optical Recognition of Handwritten Digits, by Alpaydin and Kaynak, "
-    "https://archive.ics.uci.edu/dataset/80, as scikit-learn brings them; CC BY 4.0"
+    "https://archive.ics.uci.edu/dataset/80; CC BY 4.0"
 )
 PHOTOS = {
     "china": "by danielbuechele of Flickr (CC BY 2.0)",

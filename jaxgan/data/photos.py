@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from jaxgan.core import extras
 from jaxgan.data.images import convert_channels, crop_to_square
 from jaxgan.data.source import Arrays
 
@@ -26,7 +27,6 @@ COLOUR = {
     "rocket": "skimage/data/rocket.jpg",
 }
 GREY = {name: f"skimage/data/{name}.png" for name in ("brick", "grass", "gravel")}
-PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image"}
 
 
 def load(name: str, *, resolution: int | None = None, channels: int | None = None, split: str = "train") -> Arrays:
@@ -41,7 +41,8 @@ def load(name: str, *, resolution: int | None = None, channels: int | None = Non
         and width. No tile for training shares a pixel with it.
 
     Raises:
-      ValueError: there is no such photograph, tile or split, or a package that brings it is not installed.
+      MissingPackageError: a package that brings them is not installed.
+      ValueError: there is no such photograph, tile or split.
     """
     resolution, (kind, _, photo) = SIZE if resolution is None else resolution, name.partition(":")
     known = COLOUR | GREY
@@ -50,6 +51,7 @@ def load(name: str, *, resolution: int | None = None, channels: int | None = Non
     if split not in ("train", "test"):
         raise ValueError(f"`data` {name!r}: no split {split!r}; it has train and test.")
     photos = [photo] if photo else list(COLOUR)
+    extras.require(*sorted({known[x].partition("/")[0] for x in photos}), user=f"`data` {name}")
     tiles = np.concatenate([_tiles(load_photo(x, channels), resolution, split == "test") for x in photos])
     if not len(tiles):
         raise ValueError(
@@ -63,16 +65,19 @@ def load_photo(photo: str, channels: int | None = None) -> np.ndarray:
     """A whole photograph by its name: uint8, [H, W, channels].
 
     Raises:
-      ValueError: the package that brings it is not installed, or has it no longer.
+      MissingPackageError: the package that brings it is not installed.
+      ValueError: the installed package does not have it.
     """
     package, _, path = (COLOUR | GREY)[photo].partition("/")
+    extras.require(package, user=f"photograph {photo!r}")
     # The package is found and not imported, because nothing of it is needed but the file.
     spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ValueError(f"photograph {photo!r} comes with {PACKAGES[package]}: pip install {PACKAGES[package]}")
+    assert spec and spec.submodule_search_locations  # what ``require`` found
     file = Path(spec.submodule_search_locations[0], path)
     if not file.is_file():
-        raise ValueError(f"photograph {photo!r}: this {PACKAGES[package]} has no {path}; install its newest")
+        raise ValueError(
+            f"photograph {photo!r}: the installed {extras.EXTRA_OF[package][1]} has no {path}; install its newest."
+        )
     if channels is None:
         channels = 1 if photo in GREY else 3
     with Image.open(file) as image:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.data import binvox
+from jaxgan.data.digits import CLASSES, read_digits
 from jaxgan.data.images import classes_of_folders
 from jaxgan.data.loading import cache_if_small, check_labels, check_resolution
 from jaxgan.data.source import Arrays, Source
@@ -52,25 +53,24 @@ def load(data: str, *, resolution: int | None = None, category: str | None = Non
 
 
 def load_digits() -> Arrays:
-    """scikit-learn's 1,797 handwritten digits as upright slabs, 4 voxels thick, in cubes of 16 x 16 x 16.
+    """The 1,797 handwritten digits of ``jaxgan.data.digits`` as upright slabs, 4 voxels thick, in cubes of side 16.
 
     Their 8 x 8 grey levels are interpolated to 14 x 14; pixels above half are solid. x points right, z points up.
     """
     from PIL import Image
-    from sklearn import datasets
 
-    pixels, labels = datasets.load_digits(return_X_y=True)
+    pixels, labels = read_digits()
     inner, margin = DIGIT_SIDE - 2, (DIGIT_SIDE - DIGIT_DEPTH) // 2
 
     def ink(image):
-        grey = Image.fromarray(image.reshape(8, 8).astype(np.float32))
+        grey = Image.fromarray(image.astype(np.float32))
         return np.pad(np.asarray(grey.resize((inner, inner), Image.Resampling.BICUBIC)) > 8, 1)
 
     slabs = np.stack([ink(image) for image in pixels])
     upright = slabs[:, ::-1].transpose(0, 2, 1)  # rows from below; then x before z
     cubes = np.zeros((len(slabs), *(DIGIT_SIDE,) * 3, 1), np.uint8)
     cubes[:, :, margin : margin + DIGIT_DEPTH, :, 0] = SOLID * upright[:, :, None, :]
-    return Arrays(cubes, labels.astype(np.int32), "digits, extruded", tuple("0123456789"))
+    return Arrays(cubes, labels, "digits, extruded", CLASSES)
 
 
 def load_arrays(path: Path) -> Arrays:

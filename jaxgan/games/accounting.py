@@ -10,8 +10,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from jaxgan.core import extras
 from jaxgan.core.networks import format_names
 
 
@@ -71,7 +72,10 @@ def compute_epsilon(
         return Epsilon(0.0, 0.0)
     if noise_multiplier == 0:
         return Epsilon(math.inf, math.inf)
-    dp_accounting, rdp = _dp_accounting()
+    extras.require("dp_accounting", user="The epsilon of private training")
+    import dp_accounting
+    from dp_accounting import rdp
+
     gaussian = dp_accounting.GaussianDpEvent(noise_multiplier)
     sampled, shuffled = rdp.RdpAccountant(), rdp.RdpAccountant()
     for kind, times in kinds.items():
@@ -80,17 +84,6 @@ def compute_epsilon(
             sampled.compose(dp_accounting.PoissonSampledDpEvent(batch_size / examples, event), times)
     shuffled.compose(gaussian, _squared_uses(examples, batch_size * slices, steps) * largest)
     return Epsilon(float(sampled.get_epsilon(delta)), float(shuffled.get_epsilon(delta)))
-
-
-def _dp_accounting() -> tuple[Any, Any]:
-    try:
-        import dp_accounting
-        from dp_accounting import rdp
-    except ImportError:
-        raise ValueError(
-            "Private training needs dp-accounting, which computes its epsilon: pip install dp-accounting"
-        ) from None
-    return dp_accounting, rdp
 
 
 def _squared_uses(examples: int, drawn: int, steps: int) -> int:

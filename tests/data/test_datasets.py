@@ -1,16 +1,11 @@
-"""Datasets by name: the digits, and one of our own that TFDS finds prepared; TensorFlow is not needed for either."""
+"""Datasets by name: one of our own that TFDS finds prepared, without TensorFlow."""
 
 import io
-import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.files import encoded
-from sklearn.datasets import load_digits
 
 from jaxgan import data
 from jaxgan.data import datasets
@@ -24,47 +19,6 @@ def tfds():
     import tensorflow_datasets
 
     return tensorflow_datasets
-
-
-DIGITS = """
-import sys, json
-from jaxgan import data
-source = data.load("digits")
-print("tensorflow" in sys.modules, len(source), source.images.shape)
-"""
-
-
-@pytest.mark.integration
-def test_digits_are_prepared_and_read_without_tensorflow(tmp_path):
-    """In a new process, where TensorFlow is installed, and ends the process when it is imported."""
-    (tmp_path / "tensorflow").mkdir()
-    (tmp_path / "tensorflow" / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
-    path = os.pathsep.join([str(tmp_path), os.getcwd(), *sys.path])
-    env = {**os.environ, "TFDS_DATA_DIR": str(tmp_path / "prepared"), "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", DIGITS], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "False 1797 (1797, 8, 8, 1)"
-    (info,) = (tmp_path / "prepared" / "digits").glob("*/dataset_info.json")
-    assert json.loads(info.read_text())["fileFormat"] == "array_record"
-
-
-def test_digits_are_scikit_learns():
-    from jaxgan.data.digits import Digits
-
-    source = data.load("digits")
-    assert (Path(os.environ["TFDS_DATA_DIR"]) / "digits").is_dir()  # prepared here, not found among the user's
-    assert isinstance(source, Arrays)
-    assert source.images.dtype == np.float32
-    assert source.classes == tuple("0123456789")
-    builder = Digits(data_dir=os.environ["TFDS_DATA_DIR"], file_format="array_record")
-    assert builder.info.splits["train"].num_examples == 1797
-    expected = load_digits()
-    images = (expected.images / 8 - 1).astype(np.float32)
-    ours, theirs = (sorted((x.tobytes(), int(y)) for x, y in zip(*both))
-                    for both in ((source.images, source.labels), (images, expected.target)))  # fmt: skip
-    assert len(ours) == 1797
-    assert ours == theirs  # TFDS keeps them in an order of its own
-    assert data.load("digits", split="train[:10%]").images.shape == (180, 8, 8, 1)
 
 
 def builder_of(tfds, features, examples):
@@ -236,3 +190,14 @@ def test_a_name_that_tfds_does_not_know(name, tmp_path):
         ValueError, match=f"`data` '{name}': no such file or folder, and no TFDS dataset of that name; "
     ):
         data.load(name, data_dir=str(tmp_path))
+
+
+def test_a_name_needs_tfds(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(
+        ValueError,
+        match=r"`data` 'mnist': no such file or folder; a dataset of that name needs tensorflow-datasets: "
+        r"pip install 'jaxgan\[tfds\]'",
+    ):
+        data.load("mnist")
+    assert len(data.load("digits")) == 1797

@@ -6,6 +6,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from jaxgan import data
+from jaxgan.core.extras import MissingPackageError
 from jaxgan.data import Arrays, photos, unpaired
 
 
@@ -85,15 +86,21 @@ def test_what_is_not_there(monkeypatch, tmp_path):
         with pytest.raises(ValueError, match=told):
             data.load(name, **asked)
     monkeypatch.setattr(photos.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="photograph 'rocket' comes with scikit-image: pip install scikit-image"):
-        data.load("photos:rocket")
+    for name, told in (
+        ("photos", r"`data` photos needs scikit-image and scikit-learn: pip install 'jaxgan\[photos\]'"),
+        ("photos:rocket", r"`data` photos:rocket needs scikit-image: pip install 'jaxgan\[photos\]'"),
+    ):
+        with pytest.raises(MissingPackageError, match=told):
+            data.load(name)
+    with pytest.raises(MissingPackageError, match="photograph 'china' needs scikit-learn"):
+        photos.load_photo("china")
 
 
 def test_an_older_package(monkeypatch, tmp_path):
     spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
     monkeypatch.setattr(photos.importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(
-        ValueError, match=r"photograph 'rocket': this scikit-image has no data/rocket\.jpg; install its"
+        ValueError, match=r"photograph 'rocket': the installed scikit-image has no data/rocket\.jpg; install its"
     ):
         data.load("photos:rocket")
     (tmp_path / "data").mkdir()

@@ -66,7 +66,7 @@ def test_epsilon_of_impossible_numbers_is_refused(monkeypatch):
     ):
         compute_epsilon(**{**usual, "uses": (1,) * 20})
     monkeypatch.setitem(sys.modules, "dp_accounting", None)
-    with pytest.raises(ValueError, match="needs dp-accounting, which computes its epsilon: pip install dp-accounting"):
+    with pytest.raises(ValueError, match=r"private training needs dp-accounting: pip install 'jaxgan\[privacy\]'"):
         compute_epsilon(**usual)
 
 
