@@ -54,7 +54,7 @@ def test_the_readmes_code_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # and keeps a classifier
     monkeypatch.setattr("jaxgan.evaluation.classifier.STEPS", (10, 10))
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 6 and blocks[0].count("steps=4500") == 1
+    assert len(blocks) == 7 and blocks[0].count("steps=4500") == 1
     script = tmp_path / "readme.py"
     script.write_text("\n".join(blocks).replace("steps=4500", "steps=5"))
     found = runpy.run_path(str(script))

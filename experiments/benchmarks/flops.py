@@ -3,14 +3,12 @@
 Products alone: of a linear map, twice its multiplications. XLA's ``cost_analysis`` differs between equal functions.
 """
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from experiments.benchmarks.games import Case
-from jaxgan.core.networks import takes_train
+from jaxgan.core.modules import LinenNetwork, call_options
 from jaxgan.models import resnet
 from jaxgan.nn import layers
 
@@ -49,7 +47,7 @@ def _layers(module: nn.Module, x: jax.ShapeDtypeStruct) -> list[tuple[int, nn.Mo
         with nn.intercept_methods(count):
             return module.init_with_output(jax.random.key(0), x, **train)[0]
 
-    train: dict[str, Any] = {"train": False} if takes_train(type(module)) else {}
+    train = call_options(LinenNetwork(module), {}, train=False)
     jax.eval_shape(run, x)
     return found
 

@@ -16,7 +16,6 @@ another way.
 """
 
 import dataclasses
-import functools
 import typing
 import warnings
 from collections.abc import Callable, Mapping
@@ -31,11 +30,13 @@ from jaxgan.core.batch import split_batch
 from jaxgan.core.gradients import full_batch
 from jaxgan.core.keys import example_keys
 from jaxgan.core.lazy import LazyTerm
-from jaxgan.core.networks import Function, Net, Nets, format_names, takes_train
+from jaxgan.core.modules import CONSTANTS
+from jaxgan.core.networks import Function, Net, Nets, format_array, format_names
+from jaxgan.core.notes import note
 from jaxgan.core.state import State
 from jaxgan.core.summary import Summary, summarize
 from jaxgan.core.terms import Terms
-from jaxgan.core.wiring import check_names, check_turns
+from jaxgan.core.wiring import check_loss, check_names, check_turns
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,6 +76,7 @@ class Game:
 
     Raises:
       ValueError: names do not match, a player has no turn, or two players of one turn own the same network.
+      TypeError: a loss does not take four arguments.
     """
 
     nets: Mapping[str, Net]
@@ -91,6 +93,7 @@ class Game:
                     f"got {player.owns!r}."
                 )
             check_names(player.owns, self.nets, f"player {name!r} owns", "network")
+            check_loss(name, player.loss)
             if not any(name in turn for turn in self.turns):
                 raise ValueError(f"player {name!r} never has a turn. Name it in `turns`, which are {self.turns}.")
         check_names(self.ema, self.nets, "`ema` names", "network")
@@ -116,9 +119,8 @@ class Game:
         key, *net_keys = jax.random.split(key, 1 + len(self.nets))
         params, stats = {}, {}
         for (name, net), net_key in zip(self.nets.items(), net_keys):
-            train = {"train": False} if takes_train(type(net.module)) else {}
-            init = jax.jit(functools.partial(net.module.init, **train))
-            variables = init(net_key, *(jnp.zeros(x.shape, x.dtype) for x in net.examples))
+            with note(f"In the initialisation of network {name!r}, with {', '.join(map(format_array, net.examples))}."):
+                variables = net.init(net_key)
             params[name] = variables.pop("params", {})
             stats[name] = dict(variables)
         opt_states = {name: p.optimizer.init(_pick(params, p.owns)) for name, p in self.players.items()}
@@ -206,28 +208,30 @@ class Game:
         return dataclasses.replace(state, params=params, stats={**state.stats, **stats}, ema={**state.ema, **ema})
 
     def _bind(self, params, stats, train=True) -> Nets:
-        return Nets({n: Function(params[n], stats[n], net.module, train) for n, net in self.nets.items()})
+        return Nets({n: Function(params[n], stats[n], net, train, n) for n, net in self.nets.items()})
 
     def _gradient(self, name, params, stats, batch, keys, step):
         """The player's gradient and terms, averaged over devices. A loss makes its ``stats`` global by itself."""
         player = self.players[name]
 
         def loss(own, batch, keys):
-            terms = player.loss(self._bind({**params, **own}, stats), batch, keys, step)
+            with note(f"In the loss of player {name!r}."):
+                terms = player.loss(self._bind({**params, **own}, stats), batch, keys, step)
             if not isinstance(terms, Terms):
                 raise TypeError(
-                    f"player {name!r}: the loss must return a total, got {_describe(terms)}. Name what is minimised: "
-                    f"return jaxgan.total({name}_loss=...)"
+                    f"player {name!r}: the loss must return a total, got {format_array(terms)}. Name what is "
+                    f"minimised: return jaxgan.total({name}_loss=...)"
                 )
             check_names(terms.stats, self.nets, f"player {name!r} returns stats of", "network")
             return terms.loss, terms
 
         grads, terms = player.gradient(loss, _pick(params, player.owns), batch, keys)
         for net in player.owns:
-            if stats[net] and net not in terms.stats:
+            moving = sorted(set(stats[net]) - {CONSTANTS})
+            if moving and net not in terms.stats:
                 warnings.warn(
                     f"player {name!r} owns network {net!r} and drops its moving statistics "
-                    f"({format_names(stats[net])}), so they will never change. Call the network once as "
+                    f"({format_names(moving)}), so they will never change. Call the network once as "
                     f"`out, stats = nets.{net}.with_stats(...)` and return total(..., stats={{{net!r}: stats}}).",
                     stacklevel=2,
                 )
@@ -269,10 +273,6 @@ def _copy(x):
 
 def _mean(logs):
     return jax.tree.map(lambda *values: sum(values) / len(values), *logs)
-
-
-def _describe(x) -> str:
-    return f"{x.dtype}{list(x.shape)}" if isinstance(x, jax.Array) else type(x).__name__
 
 
 def _pick(tree, names):

@@ -52,6 +52,15 @@ def example_keys(key: jax.Array, batch: Any) -> jax.Array:
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, places)
 
 
+def batch_key(keys: jax.Array) -> jax.Array:
+    """One key for a network that draws for a whole batch at once, made from the first of [B] keys.
+
+    It is none of the keys that ``fold_in_keys`` or a layer's own number make from the same keys. Devices that share a
+    batch have different ones.
+    """
+    return jax.random.fold_in(keys[0], 0x62617463)
+
+
 def uniform_latents(keys: jax.Array, size: int, low: float = -1.0, high: float = 1.0) -> jax.Array:
     """[B, size] latents, uniform in [low, high)."""
     return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=low, maxval=high))(keys)

@@ -1,4 +1,4 @@
-"""Networks as functions: a linen module bound to parameters and moving statistics.
+"""Networks as functions: a network bound to parameters and moving statistics.
 
 ``Net`` declares a network of a game; a loss gets ``Nets``, whose attributes are ``Function``: called,
 not applied. Nothing is recorded behind the caller's back, so a ``Function`` is safe under an inner
@@ -6,9 +6,7 @@ not applied. Nothing is recorded behind the caller's back, so a ``Function`` is 
 """
 
 import dataclasses
-import functools
-import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -16,23 +14,75 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from jaxgan.core.modules import KeysMissing, Network, as_network, input_names
+from jaxgan.core.notes import note
+
 
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
 class Net:
-    """A network: a linen module, and an example of each of its arguments, or its shape and dtype.
+    """A network of a game, and an example of each of its inputs, or its shape and dtype.
+
+    A network is one of three::
+
+        Net(Generator(), z)                                # a linen module
+        Net(lambda rngs: Generator(64, rngs=rngs), z)      # a function that makes an nnx module
+        Net((init, apply), z)                              # init(key, z) -> params, apply(params, z) -> output
+
+    An nnx module is given as the function that makes it, and not as an instance, whose parameters would not depend on
+    the game's key. A pair of functions has parameters and no moving statistics.
+
+    ``train`` and ``keys`` are arguments that a call may have. ``train`` is true in losses and false in
+    ``Game.functions``; nnx modules are also put into training or evaluation mode. ``keys`` is [B], one for each
+    example, if the loss passes them, ``nets.d(x, keys=keys)``. A linen or nnx module without this argument draws
+    everything random, such as the masks of dropout, from one key that is made from them. These masks depend on the
+    number of devices; those of ``jaxgan.nn.layers.dropout`` do not.
 
     Attributes:
-      module: the linen module.
-      examples: the shape and dtype of each argument with which it is initialised.
+      network: what it does, whatever it is written with; see ``jaxgan.core.modules.Network``.
+      examples: the shape and dtype of each input with which it is initialised.
+
+    Raises:
+      TypeError: ``module`` is no network, or an example is no array.
+      ValueError: the call needs an input of which no example is given, or takes fewer.
     """
 
-    module: nn.Module
+    network: Network
     examples: tuple[jax.ShapeDtypeStruct, ...]
 
-    def __init__(self, module: nn.Module, *examples: Any):
-        object.__setattr__(self, "module", module)
-        shapes = tuple(jax.ShapeDtypeStruct(jnp.shape(x), x.dtype) for x in examples)
-        object.__setattr__(self, "examples", shapes)
+    def __init__(self, module: Any, *examples: Any):
+        object.__setattr__(self, "network", as_network(module))
+        object.__setattr__(self, "examples", _shapes(self.network, examples))
+
+    @property
+    def module(self) -> Any:
+        """The module, or the functions, as they were given."""
+        return self.network.given
+
+    def init(self, key: jax.Array) -> dict[str, Any]:
+        """The variables by collection, ``params`` and moving statistics, from a typed key."""
+        return jax.jit(self.network.init)(key, *(jnp.zeros(x.shape, x.dtype) for x in self.examples))
+
+
+def _shapes(network: Network, examples: Sequence[Any]) -> tuple[jax.ShapeDtypeStruct, ...]:
+    names, limit = input_names(network)
+    call = f"the call of {network.name}"
+    if len(examples) < len(names):
+        raise ValueError(
+            f"{call} needs an example of `{names[len(examples)]}`, and `Net` got {len(examples)}. Write "
+            f"Net(..., {', '.join(names)}), each an array or a jax.ShapeDtypeStruct."
+        )
+    if limit is not None and len(examples) > limit:
+        raise ValueError(
+            f"{call} has {limit} inputs at most, and `Net` got {len(examples)} examples. Leave out those that it does "
+            "not take."
+        )
+    for number, example in enumerate(examples):
+        if not hasattr(example, "shape") or not hasattr(example, "dtype"):
+            raise TypeError(
+                f"example {number + 1} of {call} must be an array or a jax.ShapeDtypeStruct, got {example!r}. "
+                "Write for instance jnp.zeros((1, 100))."
+            )
+    return tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in examples)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,32 +123,62 @@ class Function:
     Attributes:
       params: its parameters.
       stats: its moving statistics, by collection.
-      module: the linen module.
-      train: passed to the module if its call takes ``train``.
+      net: the network.
+      train: whether this is training.
+      name: the network's name in the game, for messages.
     """
 
     params: Any
     stats: dict[str, Any]
-    module: nn.Module = flax.struct.field(pytree_node=False)
+    net: Net = flax.struct.field(pytree_node=False)
     train: bool = flax.struct.field(pytree_node=False, default=True)
+    name: str = flax.struct.field(pytree_node=False, default="net")
 
-    def __call__(self, *args, **kwargs):
-        """The module's output. Moving statistics are read, and their update is discarded."""
-        return self.with_stats(*args, **kwargs)[0]
+    @property
+    def module(self) -> Any:
+        """The module, or the functions, as they were given to ``Net``."""
+        return self.net.module
 
-    def with_stats(self, *args, **kwargs):
-        """The module's output and the updated moving statistics, to be returned as ``total(..., stats=...)``."""
-        if takes_train(type(self.module)):
-            kwargs.setdefault("train", self.train)
-        mutable = sorted(self.stats) if self.train else []
-        output, stats = self.module.apply({"params": self.params, **self.stats}, *args, mutable=mutable, **kwargs)
-        return output, stats
+    def __call__(self, *args, keys: jax.Array | None = None, **options):
+        """The network's output. Moving statistics are read, and their update is discarded.
 
+        Args:
+          *args: inputs.
+          keys: [B], one for each example, for networks that draw random numbers, such as dropout's masks.
+          **options: further arguments of the network's call.
+        """
+        return self.with_stats(*args, keys=keys, **options)[0]
 
-@functools.cache
-def takes_train(module: type[nn.Module]) -> bool:
-    """Whether the module's call has an argument ``train``."""
-    return "train" in inspect.signature(module.__call__).parameters
+    def with_stats(self, *args, keys: jax.Array | None = None, **options):
+        """The network's output and the updated moving statistics, to be returned as ``total(..., stats=...)``."""
+        return self.with_collections(sorted(self.stats) if self.train else [], *args, keys=keys, **options)
+
+    def with_collections(self, mutable: Sequence[str], *args, keys: jax.Array | None = None, **options):
+        """The network's output, and the collections of ``mutable`` after the call.
+
+        Raises:
+          TypeError: an input is bytes where the example is floating-point.
+          ValueError: the network draws random numbers, and ``keys`` is None.
+        """
+        self._check_inputs(args)
+        variables = {"params": self.params, **self.stats}
+        with note(f"In network {self.name!r}, called with {', '.join(map(format_array, args)) or 'no input'}."):
+            try:
+                return self.net.network.apply(variables, args, options, train=self.train, keys=keys, mutable=mutable)
+            except KeysMissing as error:
+                raise ValueError(
+                    f"network {self.name!r} draws random numbers, for dropout or noise, and its call got no `keys`. "
+                    f"Write nets.{self.name}(..., keys=keys), and keys=fold_in_keys(keys) for a second, other draw."
+                ) from error
+
+    def _check_inputs(self, args) -> None:
+        for argument, x, example in zip(self.net.network.parameters, args, self.net.examples):
+            if getattr(x, "dtype", None) == jnp.uint8 and jnp.issubdtype(example.dtype, jnp.floating):
+                raise TypeError(
+                    f"network {self.name!r}: `{argument}` is {format_array(x)}, bytes from 0 to 255, and the network "
+                    f"takes {example.dtype}. Normalise the batch: jaxgan.data.normalize(batch) for a batch of "
+                    "arrays by name, or x.astype(jnp.float32) / 127.5 - 1."
+                )
 
 
 class Nets(Mapping):
@@ -143,3 +223,12 @@ def format_names(names) -> str:
     "'g', 'd'"
     """
     return ", ".join(repr(name) for name in names) or "none"
+
+
+def format_array(x: Any) -> str:
+    """An array's dtype and shape for an error message, or the type of anything else.
+
+    >>> format_array(jnp.zeros((2, 3)))
+    'float32[2, 3]'
+    """
+    return f"{x.dtype}{list(x.shape)}" if hasattr(x, "dtype") and hasattr(x, "shape") else type(x).__name__

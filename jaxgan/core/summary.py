@@ -133,7 +133,7 @@ def _summarize_network(net: Any, call: Callable, variables: Any, params: Any, de
     calls = _Calls()
     with nn.intercept_methods(calls.intercept):
         program, output = jax.make_jaxpr(call, return_shape=True)(variables, *net.examples)
-    kind = type(net.module).__name__ if isinstance(net.module, nn.Module) else ""
+    kind = net.network.name
     parameters = _count_by_path(params)
     layers = calls.layers or {path: Layer(path) for path in (path.partition("/")[0] for path in parameters)}
     layers = {"": Layer("", kind, _format_shapes(output)), **layers}

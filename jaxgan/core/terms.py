@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.core.lazy import LazyTerm
-from jaxgan.core.networks import format_names
+from jaxgan.core.networks import format_array, format_names
 
 RESERVED = ("loss", "grad_norm")  # the game itself logs these for each player
 
@@ -42,8 +42,9 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
       **terms: scalars, arrays of one value per example, or ``losses.lazy(...)``. Each is logged by its name.
 
     Raises:
-      TypeError: a term is not an array.
-      ValueError: a name is used twice, or is one that the game itself logs.
+      TypeError: a term or metric is not an array.
+      ValueError: a term or metric is neither a scalar nor an array [B]; a name is used twice, or is one that the game
+        itself logs.
     """
     metrics = metrics or {}
     for name in (*terms, *metrics):
@@ -53,14 +54,19 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
                 f"already, nor one that the game itself logs: {format_names(RESERVED)}."
             )
     due = {name: term.due for name, term in terms.items() if isinstance(term, LazyTerm)}
-    averaged = {name: _average(name, term) for name, term in terms.items()}
-    logged = {name: _average(name, metric) for name, metric in metrics.items()}
+    averaged = {name: _average(f"total({name}=...)", term) for name, term in terms.items()}
+    logged = {name: _average(f"total(metrics={{{name!r}: ...}})", metric) for name, metric in metrics.items()}
     loss = sum(averaged.values(), jnp.float32(0))
     return Terms(loss, averaged, logged, dict(stats or {}), due)
 
 
-def _average(name: str, value: Any) -> jax.Array:
+def _average(what: str, value: Any) -> jax.Array:
     value = value.value if isinstance(value, LazyTerm) else value
     if not isinstance(value, (jax.Array, np.ndarray, np.generic, float, int)):
-        raise TypeError(f"total({name}=...) must be a scalar or an array [B], got a {type(value).__name__}.")
+        raise TypeError(f"{what} must be a scalar or an array [B], got a {type(value).__name__}.")
+    if jnp.ndim(value) > 1:
+        raise ValueError(
+            f"{what} must be a scalar or one value per example, [B], got {format_array(value)}. Take the mean "
+            "or the sum over the other axes, which decides how much an example counts."
+        )
     return jnp.mean(jnp.asarray(value, jnp.float32))

@@ -1,6 +1,7 @@
 """Checks of a game's wiring: every name that a game mentions is one of its own."""
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from jaxgan.core.networks import format_names
@@ -33,3 +34,19 @@ def check_names(names: Iterable[str], known: Iterable[str], where: str, kind: st
     for name in names:
         if name not in known:
             raise ValueError(f"{where} {name!r}, which is no {kind} of the game. It has {format_names(known)}.")
+
+
+def check_loss(player: str, loss: Callable) -> None:
+    """``TypeError`` unless the loss of ``player`` can be called with ``(nets, batch, keys, step)``."""
+    try:
+        signature = inspect.signature(loss)
+    except (TypeError, ValueError):  # Some callables have none.
+        return
+    try:
+        signature.bind("nets", "batch", "keys", "step")
+    except TypeError:
+        name = getattr(loss, "__name__", type(loss).__name__)
+        raise TypeError(
+            f"player {player!r}: `loss` is called with four arguments, (nets, batch, keys, step), "
+            f"got {name}{signature}."
+        ) from None

@@ -3,10 +3,8 @@
 import dataclasses
 from typing import Any
 
-import flax.linen as nn
-
 from jaxgan.core.keys import keys_of
-from jaxgan.core.networks import Function, Nets, takes_train
+from jaxgan.core.networks import Function, Net, Nets
 from jaxgan.core.state import State
 from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.export.stablehlo import TranslationDirection
@@ -18,21 +16,16 @@ def directions(experiment: Experiment, state: State) -> dict[str, TranslationDir
     if not experiment.translations:
         return {}
     variables = experiment.variables(state)
-    weights, modules = (
-        flatten_names(variables),
-        {name: experiment.game.unwrapped.nets[name].module for name in variables},
-    )
-    return {name: _direction(translation, weights, modules) for name, translation in experiment.translations.items()}
+    weights, networks = flatten_names(variables), {name: experiment.game.unwrapped.nets[name] for name in variables}
+    return {name: _direction(translation, weights, networks) for name, translation in experiment.translations.items()}
 
 
-def _direction(
-    translation: Translation, weights: dict[str, Any], modules: dict[str, nn.Module]
-) -> TranslationDirection:
+def _direction(translation: Translation, weights: dict[str, Any], networks: dict[str, Net]) -> TranslationDirection:
     def build_nets(weights):
         variables, nets = unflatten_names(weights), {}
-        for name, module in modules.items():
+        for name, net in networks.items():
             stats = dict(variables.get(name, {}))
-            nets[name] = Function(stats.pop("params", {}), stats, module, train=False)
+            nets[name] = Function(stats.pop("params", {}), stats, net, train=False, name=name)
         return nets
 
     def run(weights, images, seed, indices, moments):
@@ -60,10 +53,7 @@ class _MomentsRecorder:
         return self.with_stats(*args, **kwargs)[0]
 
     def with_stats(self, *args: Any, **kwargs: Any) -> Any:
-        f = self._function
-        if takes_train(type(f.module)):
-            kwargs.setdefault("train", False)
-        output, collections = f.module.apply({"params": f.params, **f.stats}, *args, mutable=["moments"], **kwargs)
+        output, collections = self._function.with_collections(["moments"], *args, **kwargs)
         if collections.get("moments"):
             self._recorded[self._name] = collections["moments"]
-        return output, f.stats
+        return output, self._function.stats

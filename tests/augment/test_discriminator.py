@@ -165,7 +165,7 @@ class Seen:
 @pytest.mark.integration
 def test_an_augmented_discriminator_is_called_like_the_one_inside():
     module = mlp.Discriminator((4,))
-    d = Function(module.init(jax.random.key(0), jnp.zeros((1, 2)))["params"], {}, module)
+    d = Function(module.init(jax.random.key(0), jnp.zeros((1, 2)))["params"], {}, Net(module, jnp.zeros((1, 2))))
     augmented = augment.Augmented(d, lambda images: 2 * images)
     x = games.points(5)
     np.testing.assert_array_equal(augmented(x), d(2 * x))
@@ -178,7 +178,7 @@ def test_an_augmented_discriminator_is_called_like_the_one_inside():
 def test_reals_and_fakes_are_drawn_apart_and_each_call_alike(kind):
     seen, images = Seen(), games.images(16)
     view = augment.Augmentation(kind, augment.AdaptiveProbability(16, initial=1.0))
-    ada = {name: Function({}, net.module.init(jax.random.key(0)), net.module) for name, net in view.nets.items()}
+    ada = {name: Function({}, net.init(jax.random.key(0)), net) for name, net in view.nets.items()}
     keys = jax.random.split(jax.random.key(1), 16)
     d_real, d_fake = view.views(Nets({"d": seen, **ada}), keys)  # pyright: ignore[reportArgumentType]
     for d in (d_real, d_fake):
@@ -195,7 +195,7 @@ def test_reals_and_fakes_are_drawn_apart_and_each_call_alike(kind):
 def test_transforms_can_be_chosen():
     seen, images = Seen(), games.images(16)
     view = augment.Augmentation("ada", augment.AdaptiveProbability(16, initial=1.0), {"brightness": 1.0})
-    ada = Function({}, view.probability.init(jax.random.key(0)), view.probability)
+    ada = Function({}, view.probability.init(jax.random.key(0)), Net(view.probability))
     d_real, _ = view.views(Nets({"d": seen, "ada": ada}), jax.random.split(jax.random.key(1), 16))  # pyright: ignore[reportArgumentType]
     d_real(images)
     added = seen.images[0][0] - images

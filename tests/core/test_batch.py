@@ -1,12 +1,14 @@
 """The slices of a batch, and checks of a game's wiring by themselves."""
 
+import functools
+
 import numpy as np
 import optax
 import pytest
 
 from jaxgan import Player
 from jaxgan.core.batch import split_batch
-from jaxgan.core.wiring import check_names, check_turns
+from jaxgan.core.wiring import check_loss, check_names, check_turns
 
 
 def test_slices_are_strided_so_that_devices_have_their_shares():
@@ -34,3 +36,18 @@ def test_turns_and_names_are_checked():
     check_names(["x"], {"x": 1}, "`ema` names", "network")
     with pytest.raises(ValueError, match=r"`ema` names 'y', which is no network of the game. It has 'x'."):
         check_names(["x", "y"], {"x": 1}, "`ema` names", "network")
+
+
+def test_a_loss_is_a_function_of_four_arguments():
+    def three(nets, batch, keys):
+        return None
+
+    check_loss("d", lambda nets, batch, keys, step, weight=1.0: None)
+    check_loss("d", lambda *arguments: None)
+    check_loss("d", functools.partial(lambda weight, nets, batch, keys, step: None, 1.0))
+    message = r"player 'd': `loss` is called with four arguments, \(nets, batch, keys, step\), got three\(nets, batch, keys\)."
+    with pytest.raises(TypeError, match=message):
+        check_loss("d", three)
+    with pytest.raises(TypeError, match=r"got <lambda>\(nets, batch, keys, step, weight\)"):
+        check_loss("d", lambda nets, batch, keys, step, weight: None)
+    check_loss("d", dict)  # a callable without a signature may take anything

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import chex
+import flax.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -217,6 +218,7 @@ def test_wrong_wiring_is_refused_at_construction(change, message):
     [
         (lambda nets, b, k, s: losses.hinge_generator(nets.d(nets.g(latents(k, 4)))), TypeError,
          r"player 'g': the loss must return a total, got float32\[8\].*jaxgan.total\(g_loss=...\)"),
+        (lambda nets, b, k, s: (total(a=1.0), {}), TypeError, r"player 'g': the loss must return a total, got tuple. Name what is"),
         (lambda nets, b, k, s: total(loss=1.0), ValueError, r"total\(loss=...\): the name 'loss' is taken"),
         (lambda nets, b, k, s: total(a=1.0, metrics={"a": 1.0}), ValueError, r"total\(a=...\): the name 'a' is taken"),
         (lambda nets, b, k, s: total(a="x"), TypeError, r"total\(a=...\) must be a scalar or an array \[B\], got a str"),
@@ -231,6 +233,37 @@ def test_wrong_losses_are_refused_at_the_first_trace(loss, error, message):
     game = dataclasses.replace(game, players={**game.players, "g": Player(("g",), loss, optax.sgd(0.1))})
     with pytest.raises(error, match=message):
         jax.eval_shape(game.step, game.init(jax.random.key(0)), games.images(8))
+
+
+def test_a_loss_of_three_arguments_is_refused_at_construction():
+    game = games.points_game()
+    player = Player(("g",), lambda nets, batch, keys: total(a=1.0), optax.sgd(0.1))  # pyright: ignore[reportArgumentType]
+    message = r"player 'g': `loss` is called with four arguments, \(nets, batch, keys, step\), got <lambda>"
+    with pytest.raises(TypeError, match=message):
+        dataclasses.replace(game, players={**game.players, "g": player})
+
+
+def test_bytes_in_a_batch_are_named_with_network_and_player():
+    game = games.points_game()
+    batch = np.zeros((8, 2), np.uint8)
+    with pytest.raises(TypeError, match=r"network 'd': `x` is uint8\[8, 2\], bytes from 0 to 255") as error:
+        jax.eval_shape(game.step, game.init(jax.random.key(0)), batch)
+    assert "In the loss of player 'd'." in error.value.__notes__
+
+
+def test_an_error_within_a_loss_says_which_player_and_network_it_was():
+    game = games.points_game()
+    with pytest.raises(flax.errors.ScopeParamShapeError) as error:
+        jax.eval_shape(game.step, game.init(jax.random.key(0)), np.zeros((8, 3), np.float32))
+    notes = [note for note in error.value.__notes__ if note.startswith("In ")]
+    assert notes == ["In network 'd', called with float32[8, 3].", "In the loss of player 'd'."]
+
+
+def test_an_error_in_initialisation_says_which_network_it_was():
+    game = games.dcgan_game()
+    nets = {**game.nets, "d": Net(game.nets["d"].module, jnp.zeros((8, 8)))}
+    with pytest.raises(Exception, match="In the initialisation of network 'd', with float32\\[8, 8\\]"):
+        dataclasses.replace(game, nets=nets).init(jax.random.key(0))
 
 
 @pytest.mark.integration

@@ -9,6 +9,7 @@ import scipy.stats
 import jaxgan
 from jaxgan.core import axis
 from jaxgan.core.keys import (
+    batch_key,
     class_labels,
     example_keys,
     fold_in_keys,
@@ -123,3 +124,11 @@ def test_streams_of_split_keys_are_independent_and_each_examples_own():
     expected = jax.random.key_data(jax.random.split(KEYS[3], 2))
     np.testing.assert_array_equal(jax.random.key_data(jnp.stack([first[3], second[3]])), expected)
     assert len(np.unique(jax.random.key_data(jaxgan.split_keys(KEYS[:8], 3)).reshape(24, -1), axis=0)) == 24
+
+
+def test_the_key_of_a_batch_is_none_of_its_examples_keys():
+    key = batch_key(KEYS)
+    assert key.shape == ()
+    assert (batch_key(KEYS[:1]) == key) and (batch_key(KEYS[1:]) != key)
+    own = jnp.stack([KEYS[0], *(fold_in_keys(KEYS[:1], n)[0] for n in range(100))])
+    assert (own != key).all()

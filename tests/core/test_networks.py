@@ -1,5 +1,6 @@
 """Networks as functions: variables in, outputs and statistics out, and nothing recorded behind the caller's back."""
 
+import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import optax
 import pytest
 
 from jaxgan import Function, Game, Net, Nets, Player, total
-from jaxgan.core.networks import Frozen, FrozenVariables, RecordingNets, format_names, takes_train
+from jaxgan.core.networks import Frozen, FrozenVariables, RecordingNets, format_names
 
 
 class Counter(nn.Module):
@@ -22,8 +23,16 @@ class Counter(nn.Module):
         return x + 10 * count.value + (100 if train else 0)
 
 
+class Conditional(nn.Module):
+    """Two inputs, of which the second may be left out."""
+
+    @nn.compact
+    def __call__(self, image, label=None, *, train=True, keys=None):
+        return nn.Dense(1)(image)
+
+
 def counter(**fields) -> Function:
-    return Function({}, {"counts": {"calls": jnp.float32(0)}}, Counter(), **fields)
+    return Function({}, {"counts": {"calls": jnp.float32(0)}}, Net(Counter(), jnp.zeros(())), **fields)
 
 
 def test_a_call_discards_the_update_and_with_stats_returns_it():
@@ -39,12 +48,47 @@ def test_train_is_passed_and_stops_updates():
     output, stats = counter(train=False).with_stats(1.0)
     assert (output, stats) == (1, {})
     assert counter(train=False)(1.0, train=True) == 101  # the caller's word counts
-    assert takes_train(Counter) and not takes_train(nn.Dense)
 
 
 def test_a_net_keeps_shapes_of_examples():
-    net = Net(Counter(), np.zeros((2, 3), np.float16), jax.ShapeDtypeStruct((4,), jnp.int32))
+    net = Net(Conditional(), np.zeros((2, 3), np.float16), jax.ShapeDtypeStruct((4,), jnp.int32))
     assert [(x.shape, x.dtype) for x in net.examples] == [((2, 3), np.float16), ((4,), np.int32)]
+
+
+@pytest.mark.parametrize(
+    ("examples", "error", "message"),
+    [
+        ((), ValueError, r"the call of Conditional needs an example of `image`, and `Net` got 0. Write Net\(..., image\), each an array"),
+        ((jnp.zeros(2),) * 3, ValueError, "the call of Conditional has 2 inputs at most, and `Net` got 3 examples"),
+        ((100,), TypeError, r"example 1 of the call of Conditional must be an array or a jax.ShapeDtypeStruct, got 100. Write"),
+        ((jnp.zeros(2), [1, 2]), TypeError, r"example 2 of the call of Conditional must be .*, got \[1, 2\]"),
+    ],
+)  # fmt: skip
+def test_examples_that_do_not_fit_the_call_are_refused(examples, error, message):
+    with pytest.raises(error, match=message):
+        Net(Conditional(), *examples)
+
+
+def test_bytes_that_were_not_normalised_are_refused():
+    images = jnp.zeros((4, 3), jnp.uint8)
+    net = Net(Conditional(), jnp.zeros((1, 3)), jnp.zeros((1,), jnp.uint8))
+    variables = net.init(jax.random.key(0))
+    function = Function(variables["params"], {}, net, name="d")
+    message = (
+        r"network 'd': `image` is uint8\[4, 3\], bytes from 0 to 255, and the network takes float32. Normalise the"
+    )
+    with pytest.raises(TypeError, match=message):
+        function(images)
+    label = jnp.zeros(4, jnp.uint8)  # the example of this input is bytes too
+    np.testing.assert_array_equal(function(images / 127.5 - 1, label), function(-jnp.ones((4, 3))))
+
+
+def test_what_a_network_raises_says_which_network_it_was():
+    net = Net(Conditional(), jnp.zeros((1, 3)))
+    function = Function(net.init(jax.random.key(0))["params"], {}, net, name="d")
+    with pytest.raises(flax.errors.ScopeParamShapeError) as error:
+        function(jnp.zeros((4, 5)), jnp.zeros(4, jnp.int32))
+    assert "In network 'd', called with float32[4, 5], int32[4]." in error.value.__notes__
 
 
 def test_networks_are_attributes_and_items():

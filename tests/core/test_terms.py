@@ -34,3 +34,24 @@ def test_names_that_the_game_logs_are_refused(name):
     for given in ({name: 1.0}, {"a": 1.0, "metrics": {name: 1.0}}):
         with pytest.raises(ValueError, match=f"the name '{name}' is taken.*itself logs: 'loss', 'grad_norm'"):
             total(**given)
+
+
+@pytest.mark.parametrize("where", ["term", "metric", "lazy term"])
+def test_more_than_one_value_per_example_is_refused(where):
+    x = np.zeros((4, 3), np.float32)
+    given = {
+        "term": {"a": x},
+        "metric": {"metrics": {"a": x}},
+        "lazy term": {"a": LazyTerm(jnp.asarray(x), jnp.bool_(True))},
+    }
+    name = r"total\(metrics={'a': ...}\)" if where == "metric" else r"total\(a=...\)"
+    message = name + r" must be a scalar or one value per example, \[B\], got float32\[4, 3\]. Take the mean or the sum"
+    with pytest.raises(ValueError, match=message):
+        total(**given[where])
+
+
+def test_what_is_no_array_is_refused():
+    with pytest.raises(TypeError, match=r"total\(a=...\) must be a scalar or an array \[B\], got a str"):
+        total(a="x")
+    with pytest.raises(TypeError, match=r"total\(metrics={'a': ...}\) must be a scalar or an array \[B\], got a list"):
+        total(metrics={"a": [1.0]})

@@ -147,7 +147,7 @@ def within_jit(nets, batch, keys, step):
 
 
 def logs_the_data(nets, batch, keys, step):
-    return total(g=nets.d(nets.g(latents(keys, 2))), metrics={"mean": batch["image"]})
+    return total(g=nets.d(nets.g(latents(keys, 2))), metrics={"mean": batch["image"].mean(1)})
 
 
 def with_discriminator(generator_loss=None, gradient=full_batch) -> Game:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxgan import losses
-from jaxgan.core.networks import Function
+from jaxgan.core.networks import Function, Net
 from jaxgan.models import cgan, r3gan, resnet, srgan
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[torch]'")
@@ -34,7 +34,7 @@ def function(module, *inputs, **kwargs):
     variables = dict(jax.jit(functools.partial(module.init, **kwargs))(jax.random.key(0), *inputs))
     rng = np.random.default_rng(1)
     params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape).astype(np.float32), variables.pop("params"))
-    return Function(params, variables, module, True)
+    return Function(params, variables, Net(module, *inputs), True)
 
 
 class Parameters:

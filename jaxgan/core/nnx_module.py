@@ -1,0 +1,179 @@
+"""An ``nnx`` module as a network: arrays in, arrays out, and a new module for each call, which nobody else sees.
+
+It is a file of its own because ``flax.nnx`` takes time to import, and games without such a network need none of it.
+"""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+from flax import nnx
+
+from jaxgan.core import axis
+from jaxgan.core.keys import batch_key
+from jaxgan.core.modules import CONSTANTS, KeysMissing, call_options
+
+Path = tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class NNXNetwork:
+    """An nnx module, as the function that makes it.
+
+    ``nnx.Param`` are the collection ``params``, ``nnx.BatchStat`` is ``batch_stats``, other variables are collections
+    named after their class, and arrays that are no variables are ``constants``. The state of random streams is not
+    kept: each call makes it from its keys. Each call puts the module into training or evaluation mode, as nnx does by
+    ``module.train()``. Under ``pmap`` or ``shard_map`` BatchNorm's moments are those of the whole batch.
+
+    Attributes:
+      given: ``(rngs) -> module``.
+
+    Raises:
+      TypeError: ``given`` cannot be called with ``rngs`` alone, or makes no nnx module.
+    """
+
+    given: Callable[..., nnx.Module]
+
+    def __post_init__(self):
+        _check_takes_rngs_alone(self.given)
+        _ = self._structure
+
+    @property
+    def name(self) -> str:
+        return self._structure[2].__name__
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        _, _, kind = self._structure
+        return dict(list(inspect.signature(kind.__call__).parameters.items())[1:])
+
+    def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
+        del inputs  # An nnx module knows the shapes of its inputs.
+        return _collections(_leaves(nnx.state(_make(self.given, key))))
+
+    def apply(self, variables, args, options, *, train, keys, mutable):
+        graph, shapes, _ = self._structure
+        module = nnx.merge(graph, _state(shapes, variables, keys))
+        _set_mode(module, options.get("train", train))
+        if "train" not in self.parameters:
+            options = {name: x for name, x in options.items() if name != "train"}
+        counts = _counts(module)
+        output = module(*args, **call_options(self, options, train=train, keys=keys))  # pyright: ignore
+        if keys is None and any(new is not old for new, old in zip(_counts(module), counts)):
+            raise KeysMissing
+        after = _collections(_leaves(nnx.state(module)))
+        return output, {name: after[name] for name in mutable if name in after}
+
+    @functools.cached_property
+    def _structure(self) -> tuple[nnx.GraphDef, nnx.State, type]:
+        """The module without its arrays, the shapes of these, and its class."""
+        kind: list[type] = []
+
+        def make():
+            module = _make(self.given, jax.random.key(0))
+            kind.append(type(module))
+            return module
+
+        graph, shapes = nnx.split(nnx.eval_shape(make))
+        return graph, shapes, kind[0]
+
+
+def _check_takes_rngs_alone(make_module: Callable) -> None:
+    partial = make_module if isinstance(make_module, functools.partial) else functools.partial(make_module)
+    # The signature of an nnx class is that of its metaclass, which takes anything.
+    is_class = inspect.isclass(partial.func)
+    function, own = (partial.func.__init__, ("self",)) if is_class else (partial.func, ())
+    try:
+        inspect.signature(function).bind(*own, *partial.args, **{**partial.keywords, "rngs": None})
+    except TypeError as error:
+        name = partial.func.__name__
+        raise TypeError(
+            f"`module`: it must be possible to call {name} with `rngs` alone, got: {error}. "
+            f"Write Net(lambda rngs: {name}(..., rngs=rngs), ...)."
+        ) from None
+
+
+def _make(make_module: Callable[..., nnx.Module], key: jax.Array) -> nnx.Module:
+    module = make_module(rngs=nnx.Rngs(key))
+    if not isinstance(module, nnx.Module):
+        raise TypeError(
+            f"`module`: the function of `rngs` must return an nnx module, got {type(module).__name__}. "
+            "Write Net(lambda rngs: MyNetwork(..., rngs=rngs), ...)."
+        )
+    for _, node in nnx.iter_graph(module):
+        if isinstance(node, nnx.Pytree):
+            for name, value in list(vars(node).items()):
+                if isinstance(value, jax.Array):
+                    # Outside of a trace nnx does this itself. Within one it would keep the tracer as a constant.
+                    setattr(node, name, nnx.data(value))
+    return module
+
+
+def _leaves(state: nnx.State) -> list[tuple[Path, Any]]:
+    return list(nnx.to_flat_state(state))
+
+
+def _collection(leaf: Any) -> str | None:
+    """The collection of a variable, or of an array that is none; None for the state of random streams."""
+    if isinstance(leaf, nnx.RngState):
+        return None
+    if isinstance(leaf, nnx.Param):
+        return "params"
+    if isinstance(leaf, nnx.BatchStat):
+        return "batch_stats"
+    return type(leaf).__name__ if isinstance(leaf, nnx.Variable) else CONSTANTS
+
+
+def _names(path: Path) -> list[str]:
+    """A path in a module as names in a tree of parameters: layers of a list are numbers, and some names are tuples."""
+    return ["_".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in path]
+
+
+def _collections(leaves: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
+    """Arrays by collection and name, from a module's leaves."""
+    collections: dict[str, Any] = {}
+    for path, leaf in leaves:
+        collection = _collection(leaf)
+        if collection is not None:
+            *parents, last = _names(path)
+            branch = functools.reduce(lambda tree, name: tree.setdefault(name, {}), [collection, *parents], collections)
+            branch[last] = leaf.get_value() if isinstance(leaf, nnx.Variable) else leaf
+    return collections
+
+
+def _state(shapes: nnx.State, variables: Mapping[str, Any], keys: jax.Array | None) -> nnx.State:
+    """A module's state: its arrays from ``variables``, and random streams that begin with ``keys``."""
+    key = jax.random.key(0) if keys is None else batch_key(keys)  # without keys, ``apply`` raises after the first draw
+    leaves = []
+    for number, (path, leaf) in enumerate(_leaves(shapes)):
+        collection = _collection(leaf)
+        if collection is not None:
+            value = functools.reduce(lambda tree, name: tree[name], _names(path), variables[collection])
+        elif isinstance(leaf, nnx.RngKey):
+            value = _keys_of_stream(jax.random.fold_in(key, number), leaf.get_value().shape)
+        else:
+            value = jax.numpy.zeros(leaf.get_value().shape, leaf.get_value().dtype)
+        leaves.append((path, leaf.replace(value) if isinstance(leaf, nnx.Variable) else value))
+    return nnx.from_flat_state(leaves)
+
+
+def _keys_of_stream(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return jax.random.split(key, shape) if shape else key
+
+
+def _set_mode(module: nnx.Module, train: bool) -> None:
+    """Training or sampling, for every layer; and BatchNorm over the whole batch where devices share it."""
+    # As module.train() and the opposite do.
+    module.set_attributes(deterministic=not train, use_running_average=not train, raise_if_not_found=False)
+    if axis.size() > 1:
+        for _, layer in nnx.iter_modules(module):
+            if isinstance(layer, nnx.BatchNorm) and layer.axis_name is None:
+                layer.axis_name = axis.NAME
+
+
+def _counts(module: nnx.Module) -> list[Any]:
+    """How often each random stream was drawn from, as values that are other objects after a draw."""
+    return [leaf.get_raw_value() for _, leaf in _leaves(nnx.state(module, nnx.RngCount))]

@@ -1,0 +1,127 @@
+"""nnx modules: which variables are kept where, and that nothing but arrays is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from jaxgan import Net
+from jaxgan.core.modules import CONSTANTS
+from jaxgan.core.networks import Function
+
+X = jnp.ones((4, 3))
+
+
+class Everything(nnx.Module):
+    """Each kind of attribute that a module may have."""
+
+    def __init__(self, *, rngs):
+        self.blocks = nnx.Sequential(nnx.Linear(3, 3, rngs=rngs), nnx.relu, nnx.Linear(3, 3, rngs=rngs))
+        self.spectral = nnx.SpectralNorm(nnx.Linear(3, 3, rngs=rngs), rngs=rngs)
+        self.scale = jnp.arange(1.0, 4.0)
+        self.shift = np.float32([4.0, 5.0, 6.0])
+        self.calls = nnx.Cache(jnp.float32(0))
+        self.rngs = rngs
+
+    def __call__(self, x):
+        self.calls[...] += 1
+        x = x * self.scale[None] + jnp.asarray(self.shift)[None]
+        self.sow(nnx.Intermediate, "seen", x)
+        return self.spectral(self.blocks(x))
+
+
+def function(make, train=True):
+    net = Net(make, X)
+    stats = net.init(jax.random.key(0))
+    return Function(stats.pop("params", {}), stats, net, train)
+
+
+def shapes(tree):
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): x.shape for path, x in jax.tree.leaves_with_path(tree)
+    }
+
+
+def test_variables_are_collections_by_their_class():
+    f = function(Everything)
+    assert shapes(f.params) == {
+        **{f"blocks/layers/{i}/{name}": shape for i in (0, 2) for name, shape in (("kernel", (3, 3)), ("bias", (3,)))},
+        "spectral/layer_instance/kernel": (3, 3),
+        "spectral/layer_instance/bias": (3,),
+    }
+    assert shapes(f.stats) == {
+        "Cache/calls": (),
+        "batch_stats/spectral/batch_stats/kernel_u": (1, 3),
+        "batch_stats/spectral/batch_stats/kernel_sigma": (),
+        "constants/scale": (3,),
+        "constants/shift": (3,),
+    }
+    np.testing.assert_array_equal(f.stats[CONSTANTS]["scale"], [1, 2, 3])
+    np.testing.assert_array_equal(f.stats[CONSTANTS]["shift"], [4, 5, 6])
+
+
+def test_the_output_is_the_modules_own():
+    f, module = function(Everything), Everything(rngs=nnx.Rngs(jax.random.key(0)))
+    np.testing.assert_allclose(f(X), module(X), rtol=1e-6)
+
+
+def test_a_call_changes_nothing_and_with_stats_returns_the_change():
+    f = function(Everything)
+    np.testing.assert_array_equal(f(X), f(X))
+    _, stats = f.with_stats(X)
+    assert jax.tree.structure(stats) == jax.tree.structure(f.stats)
+    assert (f.stats["Cache"]["calls"], stats["Cache"]["calls"]) == (0, 1)
+    u = stats["batch_stats"]["spectral"]["batch_stats"]["kernel_u"]
+    assert (u != f.stats["batch_stats"]["spectral"]["batch_stats"]["kernel_u"]).any()
+    assert f.replace(stats=stats).with_stats(X)[1]["Cache"]["calls"] == 2
+    assert function(Everything, train=False).with_stats(X)[1] == {}
+
+
+def test_it_is_pure_under_nested_transformations():
+    f = function(Everything)
+
+    def penalty(params, x):
+        return jnp.square(jax.grad(lambda x: f.replace(params=params)(x).sum())(x)).sum()
+
+    gradient = jax.jit(jax.grad(penalty))(f.params, X)
+    assert all(jnp.isfinite(x).all() for x in jax.tree.leaves(gradient))
+    assert (gradient["spectral"]["layer_instance"]["kernel"] != 0).any()
+    np.testing.assert_allclose(jax.vmap(lambda x: f(x[None])[0])(X), f(X), rtol=1e-5)
+    np.testing.assert_allclose(jax.checkpoint(lambda x: f(x))(X), f(X), rtol=1e-6)
+
+
+class Noisy(nnx.Module):
+    """Two layers of dropout, in stacked blocks of which each has streams of its own."""
+
+    def __init__(self, *, rngs):
+        @nnx.split_rngs(splits=2)
+        @nnx.vmap
+        def stacked(rngs):
+            return nnx.Dropout(0.5, rngs=rngs)
+
+        self.stacked = stacked(rngs)
+        self.alone = nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, x):
+        both = nnx.vmap(lambda layer, x: layer(x), in_axes=(0, None))(self.stacked, x)
+        return jnp.stack([*both, self.alone(x)])
+
+
+def test_each_layer_of_dropout_draws_masks_of_its_own():
+    f = function(Noisy)
+    keys = jax.random.split(jax.random.key(1), 100)
+    masks = np.asarray(f(jnp.ones((100, 3)), keys=keys))
+    assert set(np.unique(masks)) == {0, 2}
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert 0.3 < (masks[a] == masks[b]).mean() < 0.7
+    assert shapes((f.params, f.stats)) == {}  # no key is kept
+
+
+def test_nnx_is_imported_when_it_is_needed():
+    code = "import sys, jax.numpy as jnp, flax.linen as nn; from jaxgan import Net; Net(nn.Dense(2), jnp.zeros((1, 2))); print('flax.nnx' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert told.stdout == "False\n", told.stderr
