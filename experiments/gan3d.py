@@ -3,6 +3,8 @@
 Paper      Wu, Zhang, Xue, Freeman, Tenenbaum 2016, arXiv:1610.07584: its layers, at narrower widths, and its pause of
            the discriminator. Not the paper's: learning rates, R1, latents around 0, a discriminator without BatchNorm
 Command    python -m experiments.gan3d
+Presets    --preset paper --data chairs.npz: the paper's, for cubes of 64 x 64 x 64 voxels of one kind; --preset demo:
+           the defaults
 Data       scikit-learn's 1,797 digits as solids, 16 x 16 x 16, which come along; --data takes an .npz or a folder of
            .binvox files, --category chair one class of them
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
@@ -85,6 +87,28 @@ class Config(Settings):
         return dataclasses.replace(small, **changes)
 
 
+PRESETS = {
+    # Section 3. The paper trains a network for each category of ShapeNet's voxels, and does not say for how long.
+    "paper": {
+        "resolution": 64,
+        "base_resolution": 4,
+        "z_dim": 200,
+        "z_min": 0.0,
+        "g_channels": 64,
+        "d_channels": 64,
+        "d_norm": "batch",
+        "batch_size": 100,
+        "learning_rate": 2.5e-3,
+        "d_learning_rate": 1e-5,
+        "beta1": 0.5,
+        "d_pause_accuracy": 0.8,
+        "r1_gamma": 0.0,
+        "ema_decay": 0.0,
+    },
+    "demo": {},  # the defaults
+}
+
+
 def build(config: Config, source: data.Source | None = None) -> Experiment:
     """The game and its data; a source of cubes, [n, n, n, 1], in the place of ``config.data``."""
     config.check(
@@ -149,4 +173,4 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
 
 if __name__ == "__main__":
-    main("gan3d", Config, build, __doc__)
+    main("gan3d", Config, build, __doc__, presets=PRESETS)

@@ -4,6 +4,7 @@ Paper      the ring of eight of Metz et al. 2017, arXiv:1611.02163, and the grid
            arXiv:1705.07761. Games: R3GAN, arXiv:2501.05441; WGAN-GP, arXiv:1704.00028, whose weight 0.1 for points is
            its authors'; and Goodfellow's, arXiv:1406.2661
 Command    python -m experiments.points --data grid --population 10
+Presets    --preset paper: WGAN-GP's toy, --data ring, grid or swiss_roll; --preset demo: the defaults
 Data       drawn when it is needed: ring, grid, swiss_roll; a standard deviation is an 80th of the ring's radius
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       26 minutes for ten games on one core, which was shared; 17 of --game gan
@@ -53,6 +54,26 @@ class Config(Settings):
     def tiny(cls, **changes: Any) -> Self:
         """Settings for tests."""
         return dataclasses.replace(cls(steps=4, batch_size=8, width=4), **changes)
+
+
+PRESETS = {
+    # WGAN-GP's toys, gan_toy.py of https://github.com/igul222/improved_wgan_training. Its networks have three hidden
+    # layers, and its Adam has a first decay of 0.5. So many decay_steps keep the rate constant.
+    "paper": {
+        "game": "wgan_gp",
+        "data": "ring",
+        "z_dim": 2,
+        "width": 512,
+        "batch_size": 256,
+        "steps": 100_000,
+        "n_critic": 5,
+        "gp_weight": 0.1,
+        "learning_rate": 1e-4,
+        "decay_steps": 10**9,
+        "ema_decay": 0.0,
+    },
+    "demo": {},  # the defaults
+}
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
@@ -112,4 +133,4 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
 
 if __name__ == "__main__":
-    main("points", Config, build, __doc__)
+    main("points", Config, build, __doc__, presets=PRESETS)

@@ -1,9 +1,11 @@
 """StyleGAN2 with ADA: styles instead of latents, lazy R1 and path lengths, and augmentation for few data.
 
 Paper      Karras et al. 2020, arXiv:1912.04958 and arXiv:2006.06676, as in
-           https://github.com/NVlabs/stylegan2-ada-pytorch, of whose settings are the presets
-Command    python -m experiments.stylegan2; for accelerators
-           python -m experiments.stylegan2 --preset cifar --conditional; or paper256 or auto, with --data
+           https://github.com/NVlabs/stylegan2-ada-pytorch
+Command    python -m experiments.stylegan2
+Presets    for accelerators --preset paper --data FOLDER: faces of 1024 x 1024, as in the first paper; --preset paper256
+           --data FOLDER: of 256 x 256; --preset auto --data FOLDER --resolution N: by the authors' rules; --preset
+           cifar --conditional: CIFAR-10, which TFDS downloads. --preset demo: the defaults
 Control    python -m experiments.stylegan2 sample --style-mix coarse --out mixed.png; or --psi, --noise, --space,
            --direction
 Data       tiles of photographs that come with scikit-image, 32 x 32; --data takes any other images
@@ -153,6 +155,25 @@ def auto(config: Config) -> dict[str, Any]:
 # As in train.py of the authors' code, where a group of the minibatch standard deviation is at most the examples of one
 # device.
 PRESETS = {
+    # "stylegan2" there: configuration F of the first paper on FFHQ's faces, which are mirrored, without augmentation.
+    "paper": {
+        "z_dim": 512,
+        "w_dim": 512,
+        "channel_max": 512,
+        "learning_rate": 2e-3,
+        "resolution": 1024,
+        "mirror": True,
+        "augment": "none",
+        "batch_size": 32,
+        "steps": 781_250,
+        "mapping_layers": 8,
+        "channel_base": 32768,
+        "mbstd_group_size": 4,
+        "r1_gamma": 10.0,
+        "ema_kimg": 10.0,
+        "ema_rampup": 0.0,
+    },
+    "demo": {},  # the defaults
     "paper256": {
         "z_dim": 512,
         "w_dim": 512,

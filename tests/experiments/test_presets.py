@@ -1,0 +1,127 @@
+"""Presets of every experiment: what they set, and that the papers' settings make a game of their size."""
+
+import ast
+import dataclasses
+import importlib
+import pkgutil
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import experiments
+from jaxgan.data import Arrays
+from jaxgan.data.source import Unpaired
+from jaxgan.models import vgg
+
+NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
+
+# From the papers: settings that they are known for, and the shape of one of the parameters of their networks.
+PAPERS = {
+    "gan": ({"batch_size": 100, "z_dim": 100}, ("d", "maxout_0", "kernel"), (784, 240 * 5)),
+    "dcgan": ({"learning_rate": 2e-4, "beta1": 0.5, "batch_size": 128}, ("g", "linear", "kernel"), (100, 4 * 4 * 1024)),
+    "cgan": ({"batch_size": 100}, ("g", "label", "kernel"), (10, 1000)),
+    "wgan": ({"weight_clip": 0.01, "n_critic": 5, "learning_rate": 5e-5}, ("d", "down_3", "kernel"), (4, 4, 256, 512)),
+    "wgan_gp": ({"gp_weight": 10.0, "beta1": 0.0, "beta2": 0.9}, ("g", "linear", "kernel"), (128, 4 * 4 * 128)),
+    "sngan": ({"n_dis": 5, "learning_rate": 2e-4}, ("g", "linear", "kernel"), (128, 4 * 4 * 256)),
+    "r3gan": ({"z_dim": 64, "gamma": 0.05, "gamma_final": 0.005}, ("g", "block_3_1", "mix", "kernel"), (96, 3, 3, 16, 16)),
+    "stylegan2": ({"r1_gamma": 10.0, "r1_interval": 16, "pl_weight": 2.0, "style_mixing_prob": 0.9}, ("synthesis", "constant"), (4, 4, 512)),
+    "gan3d": ({"d_learning_rate": 1e-5, "learning_rate": 2.5e-3, "d_pause_accuracy": 0.8}, ("g", "linear", "kernel"), (200, 4**3 * 512)),
+    "vae": ({"learning_rate": 1e-3, "batch_size": 128}, ("encoder", "hidden_0", "kernel"), (784, 500)),
+    "points": ({"gp_weight": 0.1, "n_critic": 5}, ("g", "hidden_1", "kernel"), (512, 512)),
+    "pix2pix": ({"lambda_l1": 100.0, "batch_size": 1, "dropout": 0.5}, ("d", "conv_0", "kernel"), (4, 4, 6, 64)),
+    "cyclegan": ({"lambda_cycle": 10.0, "pool_size": 50, "num_blocks": 9}, ("g_ab", "first", "kernel"), (7, 7, 3, 64)),
+    "srgan": ({"num_blocks": 16, "adv_weight": 1e-3, "pretrain_steps": 10**6}, ("g", "first", "kernel"), (9, 9, 3, 64)),
+}  # fmt: skip
+
+
+def module_of(name):
+    return importlib.import_module(f"experiments.{name}")
+
+
+def preset(name, which):
+    module = module_of(name)
+    return dataclasses.replace(module.Config(), **module.PRESETS[which])
+
+
+def black(*shape, count=4):
+    return np.zeros((count, *shape), np.uint8)
+
+
+def blank_source(name):
+    """Examples of the shape that the paper has, all zeros."""
+    ten = {"labels": np.arange(10, dtype=np.int32), "classes": tuple("0123456789")}
+    if name == "points":
+        return Arrays(np.zeros((4, 2), np.float32))
+    if name in ("gan", "vae"):
+        return Arrays(black(28, 28, 1))
+    if name == "cgan":
+        return Arrays(black(28, 28, 1, count=10), **ten)
+    if name == "gan3d":
+        return Arrays(black(64, 64, 64, 1))
+    if name == "pix2pix":
+        return Arrays(black(256, 256, 3), inputs=black(256, 256, 3))
+    if name == "cyclegan":
+        return Unpaired(Arrays(black(256, 256, 3)), Arrays(black(256, 256, 3)))
+    size = preset(name, "paper").resolution
+    return Arrays(black(size, size, 3, count=10), **ten)
+
+
+def blank_vgg19(path):
+    """A file of VGG19's convolutions, all zeros."""
+    arrays, before, place = {}, 3, 0
+    for channels, count in vgg.BLOCKS:
+        for _ in range(count):
+            arrays[f"features.{place}.weight"] = np.zeros((channels, before, 3, 3), np.float32)
+            arrays[f"features.{place}.bias"] = np.zeros(channels, np.float32)
+            before, place = channels, place + 2
+        place += 1
+    np.savez_compressed(path, **arrays)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_are_literal_names_of_settings_in_range(name):
+    module = module_of(name)
+    tree = ast.parse(Path(module.__file__).read_text())
+    (found,) = [x.value for x in tree.body if isinstance(x, ast.Assign) and ast.unparse(x.targets[0]) == "PRESETS"]
+    assert [ast.literal_eval(key) for key in found.keys] == list(module.PRESETS)
+    assert {"paper", "demo"} <= set(module.PRESETS)
+    for which, settings in module.PRESETS.items():
+        if not callable(settings):
+            assert set(settings) <= {field.name for field in dataclasses.fields(module.Config)}, which
+            preset(name, which).check()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiments_header_names_its_presets(name):
+    module = module_of(name)
+    for which in module.PRESETS:
+        assert f"--preset {which}" in " ".join(module.__doc__.split()), which
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", NAMES)
+def test_the_papers_settings_make_a_game_of_its_size(name, tmp_path):
+    settings, path, shape = PAPERS[name]
+    config = preset(name, "paper")
+    assert {setting: getattr(config, setting) for setting in settings} == settings
+    if name == "srgan":
+        config = dataclasses.replace(config, content_file=blank_vgg19(tmp_path / "vgg19.npz"))
+    built = module_of(name).build(config, blank_source(name))
+    game = built.game
+    state = jax.eval_shape(game.init, jax.random.key(0))
+    parameter = state.params
+    for part in path:
+        parameter = parameter[part]
+    assert parameter.shape == shape
+    rows = config.batch_size * game.batch_multiple
+    batch = {
+        key: jax.ShapeDtypeStruct((rows, *x.shape[1:]), jnp.float32 if key in ("image", "input") else x.dtype)
+        for key, x in built.source.read(np.zeros(1, int)).items()
+    }
+    after, metrics = jax.eval_shape(game.step, state, batch)
+    assert jax.tree.map(jnp.shape, after.params) == jax.tree.map(jnp.shape, state.params)
+    assert {f"{player}/loss" for player in game.unwrapped.players} <= set(metrics)
