@@ -3,7 +3,8 @@
 Paper      Huang, Gokaslan, Kuleshov, Tompkin 2024, arXiv:2501.05441: equation 2 with R1 and R2, figure 4's blocks, and
            cosine schedules of the rate, Adam's second decay and gamma. Not its augmentation.
 Command    python -m experiments.r3gan
-Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the defaults
+Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the defaults;
+           --preset photos --data FOLDER: for pictures of one's own, few or many
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       10 minutes on one core, which was shared
@@ -35,6 +36,7 @@ from jaxgan.experiment import (
     require_classes,
     two_player_experiment,
 )
+from jaxgan.experiment.photo_settings import choose_for
 from jaxgan.games.optimizers import cosine
 from jaxgan.models import dcgan, r3gan
 from jaxgan.nn.layers import num_upsamples
@@ -90,6 +92,25 @@ class Config(Settings):
         return dataclasses.replace(small, **changes)
 
 
+def photos(config: Config) -> dict[str, Any]:
+    """Settings for pictures of one's own, which ``config.data`` names."""
+    pictures = choose_for(config, Config())
+    settings = {
+        "resolution": pictures.resolution,
+        "base_resolution": pictures.base_resolution,
+        "mirror": True,
+        "augment": "diffaugment" if pictures.few else "none",
+    }
+    if pictures.on_accelerator:
+        size = {"g_channels": 256, "d_channels": 256, "num_blocks": 2, "batch_size": 64}
+        rates = {"learning_rate": 2e-4, "learning_rate_final": 5e-5, "ema_decay": 0.999}
+        return {**settings, **size, **rates, "steps": 100_000, "decay_steps": 100_000}
+    channels = max(16, 1024 // pictures.resolution)
+    size = {"networks": "dcgan", "g_channels": channels, "d_channels": channels, "batch_size": 16}
+    rates = {"learning_rate": 1e-3, "learning_rate_final": 2e-4, "ema_decay": 0.998}
+    return {**settings, **size, **rates, "steps": 10_000, "decay_steps": 10_000}
+
+
 PRESETS = {
     # CIFAR10 of the authors' train.py, with classes: schedules over 20 million images, after which the authors train
     # on. Their augmentation, ADA's transforms with a probability from 0 to 0.55, and a moving average whose half-life
@@ -117,6 +138,7 @@ PRESETS = {
         "ema_decay": 0.99993,
     },
     "demo": {},  # the defaults
+    "photos": photos,
 }
 
 

@@ -5,7 +5,8 @@ Paper      Karras et al. 2020, arXiv:1912.04958 and arXiv:2006.06676, as in
 Command    python -m experiments.stylegan2
 Presets    for accelerators --preset paper --data FOLDER: faces of 1024 x 1024, as in the first paper; --preset paper256
            --data FOLDER: of 256 x 256; --preset auto --data FOLDER --resolution N: by the authors' rules; --preset
-           cifar --conditional: CIFAR-10, which TFDS downloads. --preset demo: the defaults
+           cifar --conditional: CIFAR-10, which TFDS downloads. --preset demo: the defaults;
+           --preset photos --data FOLDER: for pictures of one's own, few or many
 Control    python -m experiments.stylegan2 sample --style-mix coarse --out mixed.png; or --psi, --noise, --space,
            --direction
 Data       tiles of photographs that come with scikit-image, 32 x 32; --data takes any other images
@@ -45,6 +46,7 @@ from jaxgan.experiment import (
     is_enabled,
     require_classes,
 )
+from jaxgan.experiment.photo_settings import choose_for
 from jaxgan.experiment.style_sheets import make_style_sheets
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest_multiples
@@ -152,6 +154,22 @@ def auto(config: Config) -> dict[str, Any]:
     }
 
 
+def photos(config: Config) -> dict[str, Any]:
+    """Settings for pictures of one's own, which ``config.data`` names."""
+    pictures = choose_for(config, Config())
+    settings = {
+        "resolution": pictures.resolution,
+        "base_resolution": pictures.base_resolution,
+        "mirror": True,
+        "augment": "ada",
+    }
+    if pictures.on_accelerator:
+        settings |= {"batch_size": 32, "steps": 156_250}  # 5 million images
+        return {**auto(dataclasses.replace(config, **settings)), **settings}
+    settings |= {"batch_size": 16, "steps": 2_000, "channel_base": 512, "channel_max": 64}
+    return {**settings, "r1_gamma": 0.0002 * pictures.resolution**2 / 16}
+
+
 # As in train.py of the authors' code, where a group of the minibatch standard deviation is at most the examples of one
 # device.
 PRESETS = {
@@ -210,6 +228,7 @@ PRESETS = {
         "pl_weight": 0.0,
     },
     "auto": auto,
+    "photos": photos,
 }
 
 

@@ -16,8 +16,10 @@ from tyro.conf import OmitArgPrefixes
 from jaxgan import parallel
 from jaxgan.cli import cache, errors
 from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.data import Source
 from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
+from jaxgan.experiment.advice import advice
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.run_directory import RunDirectory, find_resumable
 from jaxgan.reporting import report
@@ -63,10 +65,10 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
         address = None if options.coordinator == "auto" else options.coordinator
         parallel.initialize(address, options.num_processes, options.process_id)
     use_cores(config)
-    if not options.quiet:
-        _print_advice(config)
     with announcements.loading(config, options):
         experiment = program.build(config)
+    if not options.quiet and jax.process_index() == 0:
+        _print_advice(config, experiment.source)
     run = make_run(config, experiment, program.build)
     steps = Steps(run, config, run.devices(options.devices), options.parallel)
     account = functools.partial(dp_training.privacy_spent, run.experiment, config)
@@ -107,10 +109,10 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
             directory.close()
 
 
-def _print_advice(config: Any) -> None:
-    settings = [field.name for field in dataclasses.fields(config)]
-    for sentence in config.advice():
-        errors.print_warning(sentence, settings)
+def _print_advice(config: Any, source: Source) -> None:
+    arguments = ["preset", *(field.name for field in dataclasses.fields(config))]
+    for sentence in advice(config, source, on_cpu=jax.default_backend() == "cpu"):
+        errors.print_warning(sentence, arguments)
 
 
 def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evaluator | None:

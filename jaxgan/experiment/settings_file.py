@@ -110,6 +110,9 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
     "wgan_gp": {"base": "base_resolution", "critic_turns": "n_critic", "penalty": "gp_weight"},
 }
 
+# Settings that older versions did not have, by experiment, and whose defaults are what those versions did.
+ADDED: Mapping[str, frozenset[str]] = {"r3gan": frozenset({"augment", "mirror"})}
+
 
 def rename_settings(
     values: Mapping[str, Any], experiment: str, fields: Collection[str] | None = None
@@ -159,7 +162,7 @@ def _renamed_sweep(text: str, look_up: Callable[[str], tuple[str, Any] | None]) 
 def read_settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
     """Settings from JSON, as ``config_class``. Of those that are missing, today's defaults, which is told on stderr.
 
-    Names of older versions are read as today's: ``RENAMED``.
+    Names of older versions are read as today's: ``RENAMED``. Nothing is told of ``ADDED``.
 
     Raises:
       ValueError: there are some that the experiment does not have; the message says ``where``.
@@ -169,7 +172,8 @@ def read_settings(values: Mapping[str, Any], config_class: type, where: Any, exp
     unknown = values.keys() - defaults.keys()
     if unknown:
         raise ValueError(f"{where}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
-    missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in values]
+    known = {*values, *ADDED.get(experiment, ())}
+    missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in known]
     if missing:
         told = f"an older jaxgan wrote it, without {', '.join(missing)}; add there what it was trained with"
         _warn(f"{where}: {told}")

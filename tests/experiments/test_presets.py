@@ -14,6 +14,10 @@ import pytest
 import experiments
 from jaxgan.data import Arrays
 from jaxgan.data.source import Unpaired
+from jaxgan.data.survey import Survey
+from jaxgan.experiment import photo_settings
+from jaxgan.experiment.advice import advice
+from jaxgan.experiment.experiment import parameter_counts
 from jaxgan.models import vgg
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
@@ -125,3 +129,43 @@ def test_the_papers_settings_make_a_game_of_its_size(name, tmp_path):
     after, metrics = jax.eval_shape(game.step, state, batch)
     assert jax.tree.map(jnp.shape, after.params) == jax.tree.map(jnp.shape, state.params)
     assert {f"{player}/loss" for player in game.unwrapped.players} <= set(metrics)
+
+
+PHOTOS = [name for name in NAMES if "photos" in module_of(name).PRESETS]
+
+
+def photos(name, monkeypatch, pictures, on_accelerator=False, **flags):
+    """The settings of ``--preset photos``, as flags leave them, for such pictures and such a machine."""
+    module = module_of(name)
+    monkeypatch.setattr(photo_settings, "survey", lambda data: pictures)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu" if on_accelerator else "cpu")
+    given = module.Config(data="holiday", **flags)
+    return dataclasses.replace(given, **module.PRESETS["photos"](given))
+
+
+def test_experiments_for_pictures_of_ones_own():
+    assert {"dcgan", "stylegan2", "r3gan"} <= set(PHOTOS)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_few_photos_are_augmented_and_many_are_not_cut_short(name, monkeypatch):
+    few = photos(name, monkeypatch, Survey("holiday", 64, 100, 300, 3))
+    many = photos(name, monkeypatch, Survey("holiday", 50_000, 100, 300, 3))
+    assert few.augment != "none" and (name == "stylegan2" or many.augment == "none")
+    assert few.resolution == many.resolution == 64 and few.mirror
+    large = photos(name, monkeypatch, Survey("holiday", 50_000, 100, 300, 3), on_accelerator=True)
+    assert large.resolution == 256
+    assert large.steps * large.batch_size > 3 * many.steps * many.batch_size
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("resolution", [16, 48, 64])
+@pytest.mark.parametrize("name", PHOTOS)
+def test_photos_of_any_size_make_a_game_that_needs_no_other_advice(name, resolution, monkeypatch):
+    config = photos(name, monkeypatch, Survey("holiday", 300, 100, 300, 3), resolution=resolution)
+    config.check()
+    source = Arrays(black(resolution, resolution, 3, count=300))
+    built = module_of(name).build(config, source)
+    state = jax.eval_shape(built.game.init, jax.random.key(0))
+    assert sum(parameter_counts(state).values()) < 2_000_000
+    assert advice(config, source, on_cpu=True) == []

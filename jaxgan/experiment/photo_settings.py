@@ -1,0 +1,84 @@
+"""What follows from a user's own pictures for the presets ``photos``: from how many there are, and how large they are.
+
+What fits a network, its widths and rates, is in the experiment that it belongs to.
+"""
+
+import dataclasses
+
+import jax
+
+from jaxgan.data.survey import Survey, survey
+from jaxgan.experiment.settings import Settings
+
+BASE_RESOLUTION = 4
+MIN_RESOLUTION = 8
+MAX_RESOLUTION_ON_CPU = 64
+MAX_RESOLUTION = 256
+FEW = 5_000  # pictures; with fewer, what the discriminator sees is augmented
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotoSettings:
+    """What follows from pictures and from the machine.
+
+    Attributes:
+      resolution: height and width that pictures are brought to.
+      few: whether the discriminator would soon know them all, so that what it sees has to be augmented.
+      on_accelerator: whether networks may be as large as in papers.
+    """
+
+    resolution: int
+    few: bool
+    on_accelerator: bool
+
+    @property
+    def base_resolution(self) -> int:
+        """The resolution from which a generator grows images: ``resolution`` halved while it stays at least 4.
+
+        >>> [PhotoSettings(size, few=True, on_accelerator=False).base_resolution for size in (8, 64, 96, 28)]
+        [4, 4, 6, 7]
+        """
+        base = self.resolution
+        while base % 2 == 0 and base >= 2 * BASE_RESOLUTION:
+            base //= 2
+        return base
+
+
+def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool = False) -> PhotoSettings:
+    """What follows from pictures: a function of the survey and the machine alone.
+
+    >>> choose(Survey("holiday", count=300, smallest_side=90, typical_side=1200, channels=3))
+    PhotoSettings(resolution=64, few=True, on_accelerator=False)
+
+    Args:
+      pictures: their number and size.
+      resolution: taken as it is. None takes the largest power of two that three quarters of the pictures have on their
+        shorter side, at most 64 on a CPU and 256 on an accelerator.
+      on_accelerator: whether the machine has one.
+
+    Raises:
+      ValueError: most pictures are smaller than 8 x 8.
+    """
+    if resolution is None:
+        if pictures.typical_side < MIN_RESOLUTION:
+            raise ValueError(
+                f"`data` {pictures.name!r}: a quarter of the pictures are at most {pictures.typical_side} pixels high "
+                f"or wide; give larger ones, or set `resolution` to at least {MIN_RESOLUTION}."
+            )
+        most = MAX_RESOLUTION if on_accelerator else MAX_RESOLUTION_ON_CPU
+        resolution = min(most, 1 << (pictures.typical_side.bit_length() - 1))
+    return PhotoSettings(resolution, pictures.count < FEW, on_accelerator)
+
+
+def choose_for(config: Settings, default: Settings) -> PhotoSettings:
+    """``choose`` for the pictures that ``config.data`` names, on this machine.
+
+    Args:
+      config: the settings that flags ask for. A resolution that is not the default was asked for, and is kept.
+      default: the experiment's defaults.
+
+    Raises:
+      ValueError: there are no such pictures, or they are too small.
+    """
+    asked = None if config.resolution == default.resolution else config.resolution
+    return choose(survey(config.data), asked, jax.default_backend() != "cpu")
