@@ -33,6 +33,7 @@ from jaxgan.core.lazy import LazyTerm
 from jaxgan.core.modules import CONSTANTS
 from jaxgan.core.networks import Function, Net, Nets, format_array, format_names
 from jaxgan.core.notes import note
+from jaxgan.core.representation import show_game, show_player
 from jaxgan.core.state import State
 from jaxgan.core.summary import Summary, summarize
 from jaxgan.core.terms import Terms
@@ -55,6 +56,9 @@ class Player:
     loss: Callable[[Nets, Any, jax.Array, jax.Array], Terms]
     optimizer: optax.GradientTransformation
     gradient: Callable = full_batch
+
+    def __repr__(self) -> str:
+        return f"Player: {show_player(self)}"
 
 
 @typing.final
@@ -97,6 +101,9 @@ class Game:
             if not any(name in turn for turn in self.turns):
                 raise ValueError(f"player {name!r} never has a turn. Name it in `turns`, which are {self.turns}.")
         check_names(self.ema, self.nets, "`ema` names", "network")
+
+    def __repr__(self) -> str:
+        return show_game(self)
 
     def __init_subclass__(cls, **kwargs):
         raise TypeError(

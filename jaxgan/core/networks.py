@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from jaxgan.core.modules import KeysMissing, Network, as_network, input_names
 from jaxgan.core.notes import note
+from jaxgan.core.representation import count_parameters, lines_under, show_function, show_net
 
 
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
@@ -52,6 +53,9 @@ class Net:
     def __init__(self, module: Any, *examples: Any):
         object.__setattr__(self, "network", as_network(module))
         object.__setattr__(self, "examples", _shapes(self.network, examples))
+
+    def __repr__(self) -> str:
+        return f"Net: {show_net(self)}"
 
     @property
     def module(self) -> Any:
@@ -95,6 +99,9 @@ class FrozenVariables:
 
     variables: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"FrozenVariables: {count_parameters(self.variables):,} numbers"
+
 
 class Frozen(nn.Module):
     """A network with given parameters: ``Net(Frozen(module, FrozenVariables(variables)), images)``, owned by no player.
@@ -133,6 +140,9 @@ class Function:
     net: Net = flax.struct.field(pytree_node=False)
     train: bool = flax.struct.field(pytree_node=False, default=True)
     name: str = flax.struct.field(pytree_node=False, default="net")
+
+    def __repr__(self) -> str:
+        return f"Function {self.name}: {show_function(self)}"
 
     @property
     def module(self) -> Any:
@@ -202,6 +212,9 @@ class Nets(Mapping):
 
     def __len__(self):
         return len(self._functions)
+
+    def __repr__(self) -> str:
+        return lines_under("Nets", [f"{name}: {show_function(x)}" for name, x in self._functions.items()])
 
 
 class RecordingNets(Nets):

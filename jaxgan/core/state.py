@@ -5,6 +5,8 @@ from typing import Any
 import flax.struct
 import jax
 
+from jaxgan.core.representation import show_state
+
 
 @flax.struct.dataclass
 class State:
@@ -25,3 +27,6 @@ class State:
     stats: dict[str, Any]
     opt_states: dict[str, Any]
     ema: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return show_state(self)

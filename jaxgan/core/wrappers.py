@@ -31,6 +31,7 @@ from typing import Any, Protocol, TypeVar
 import jax
 
 from jaxgan.core.game import Game
+from jaxgan.core.representation import show_wrapper
 from jaxgan.core.state import State
 from jaxgan.core.summary import Summary, summarize
 
@@ -70,6 +71,9 @@ class GameWrapper:
     """
 
     game: GameLike
+
+    def __repr__(self) -> str:
+        return show_wrapper(self)
 
     @property
     def unwrapped(self) -> Game:

@@ -10,12 +10,13 @@ import numpy as np
 from jaxgan.core import extras, system
 from jaxgan.data import digits
 from jaxgan.data.images import resize_images
+from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Source
 
 READ_AT_ONCE = 256  # examples that are held in their own size while each is resized
 
 
-class Dataset:
+class Dataset(ShownSource):
     """A ``Source`` of a prepared TFDS split; ``image`` and ``label`` are read, other features left out.
 
     Args:

@@ -20,6 +20,8 @@ from typing import BinaryIO, Protocol, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from jaxgan.data.representation import ShownSource
+
 # A member of a zip may unpack to anything; no image that Pillow opens needs as much as this.
 MAX_BYTES = 2**29
 EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
@@ -109,7 +111,7 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-class ImageFiles:
+class ImageFiles(ShownSource):
     """A ``Source`` of image files, decoded when they are read: uint8, [B, resolution, resolution, channels].
 
     Args:

@@ -22,6 +22,7 @@ from jaxgan.data.images import (
     read_headers,
 )
 from jaxgan.data.loading import cache_if_small, check_resolution, load_arrays, resize_source, suggest_path
+from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source, read_into_memory
 
 Direction = Literal["left-to-right", "right-to-left"]
@@ -92,7 +93,7 @@ def _check_upright(size: tuple[int, int], header: tuple[int, int]) -> None:
         raise ValueError(f"it is {size[1]} x {size[0]}, and its header says {header[1]} x {header[0]}; save it upright")
 
 
-class SideBySide:
+class SideBySide(ShownSource):
     """A ``Source`` of pairs that are the two halves of one image file each, decoded when they are read.
 
     This is the layout of pix2pix's data (Isola et al. 2017, 1611.07004).
@@ -151,7 +152,7 @@ class SideBySide:
         return decode(self._files, self._names[i], split)
 
 
-class EqualNames:
+class EqualNames(ShownSource):
     """A ``Source`` of pairs of image files with equal names in two folders or zips, decoded when they are read.
 
     ``cat/0001.png`` belongs to ``cat/0001.jpg``: names are compared within their folders and without extensions.

@@ -35,6 +35,9 @@ class Batches:
         # A batch may span two epochs of each of two domains; of a tiny set it spans more.
         self._permutation = functools.lru_cache(maxsize=4)(_permutation)
 
+    def __repr__(self) -> str:
+        return f"Batches of {self.batch_size} with seed {self.seed} of {self.source!r}"
+
     def indices(self, step: int) -> Any:
         """The indices of this process's examples in batch ``step``, counted from 0.
 

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.data.representation import ShownSource
+
 
 class Source(Protocol):
     """Examples that are read by index."""
@@ -41,8 +43,8 @@ class Source(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Arrays:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Arrays(ShownSource):
     """Examples in memory, or in a memory map.
 
     Attributes:
@@ -92,12 +94,16 @@ class Arrays:
         arrays = {"image": self.images, "label": self.labels, "input": self.inputs}
         return {name: array for name, array in arrays.items() if array is not None}
 
+    def _details(self) -> str:
+        inputs = "" if self.inputs is None else f", made of inputs of shape {list(self.inputs.shape[1:])}"
+        return f", {self.images.dtype}{inputs}"
+
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[indices] for name, array in self.by_name.items()}
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Unpaired:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Unpaired(ShownSource):
     """Two sources without pairs: images, and inputs that are to be made like them.
 
     It is as long as the longer source. ``Batches`` draws an order for each; labels are left out.
@@ -132,6 +138,9 @@ class Unpaired:
         arrays = {name: source.images for name, source in self.domains.items() if isinstance(source, Arrays)}
         return arrays if len(arrays) == 2 else {}
 
+    def _details(self) -> str:
+        return "".join(f"\n  {name}: {source!r}" for name, source in self.domains.items())
+
     def read(self, indices: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Examples of both sources.
 
@@ -144,8 +153,8 @@ class Unpaired:
         return {name: source.read(indices[name])["image"] for name, source in self.domains.items()}
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Subset:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Subset(ShownSource):
     """Some examples of a source, by their indices, [N]."""
 
     source: Source
@@ -165,6 +174,9 @@ class Subset:
     @property
     def shape(self) -> tuple[int, ...]:
         return self.source.shape
+
+    def _details(self) -> str:
+        return f", chosen from {len(self.source):,}"
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return self.source.read(self.indices[indices])

@@ -14,6 +14,7 @@ from jaxgan.data import binvox
 from jaxgan.data.digits import CLASSES, read_digits
 from jaxgan.data.images import classes_of_folders
 from jaxgan.data.loading import cache_if_small, check_labels, check_resolution
+from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source
 
 SOLID = 255
@@ -162,7 +163,7 @@ def resize_cubes(cubes: np.ndarray, size: int, name: str = "voxels") -> np.ndarr
     return cubes.reshape(-1, size, block, size, block, size, block, 1).max((2, 4, 6))
 
 
-class BinvoxFiles:
+class BinvoxFiles(ShownSource):
     """A ``Source`` of .binvox files, decoded when they are read.
 
     Files directly in the folder have no labels; files in sub-folders have the sub-folder as their class.

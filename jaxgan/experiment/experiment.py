@@ -17,6 +17,7 @@ from jaxgan.core.wrappers import GameLike
 from jaxgan.data import Source, normalize
 from jaxgan.data.source import Unpaired
 from jaxgan.editing.styles import Styles
+from jaxgan.experiment.representation import experiment_as_html, show_experiment, show_sampling
 from jaxgan.export.stablehlo import MIN_SIDE
 
 SAMPLE_BATCH = 64  # samples that are drawn by one call of the compiled function
@@ -59,6 +60,9 @@ class Sampling:
     generate: Callable[..., jax.Array]
     classes: tuple[str, ...] = ()
     styles: Styles | None = None
+
+    def __repr__(self) -> str:
+        return f"Sampling: {show_sampling(self)}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,6 +129,12 @@ class Experiment:
     image_to_image: ImageToImage | None = None
     game_at: Callable[[int], GameLike] | None = None
     held_out: Source | None = None
+
+    def __repr__(self) -> str:
+        return show_experiment(self)
+
+    def _repr_html_(self) -> str:
+        return experiment_as_html(self)
 
     @property
     def inputs(self) -> Source | None:

@@ -110,7 +110,7 @@ def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax
     return dataclasses.replace(game, players={**game.players, player: dataclasses.replace(mover, loss=loss)})
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ExtraGradient(GameWrapper):
     """See ``extragradient``.
 
@@ -143,7 +143,7 @@ def _from_start(optimizer: optax.GradientTransformation, start: Any) -> optax.Gr
     return optax.GradientTransformationExtraArgs(optimizer.init, update)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Consensus(GameWrapper):
     """See ``consensus``.
 

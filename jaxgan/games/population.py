@@ -28,7 +28,7 @@ from jaxgan.games.privacy import PrivateGame
 AXES: Any = State(step=None, key=0, params=0, stats=0, opt_states=0, ema=0)  # pyright: ignore[reportArgumentType]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Population(GameWrapper):
     """``size`` games that differ in their keys, their batches, and perhaps in ``settings``.
 

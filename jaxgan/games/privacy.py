@@ -28,7 +28,7 @@ from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike, GameWrapper, require_game
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PrivateGame(GameWrapper):
     """A game whose players that see the data are private; see ``private``.
 

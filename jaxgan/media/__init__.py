@@ -12,5 +12,5 @@ from jaxgan.media.images import (
     to_bytes as to_bytes,
 )
 from jaxgan.media.points import render_points as render_points
-from jaxgan.media.show import grid as grid
+from jaxgan.media.show import as_html as as_html, grid as grid
 from jaxgan.media.voxels import render_solids as render_solids, render_turning as render_turning

@@ -1,5 +1,8 @@
 """A grid of images as a picture that notebooks show and that a file keeps."""
 
+import base64
+import html
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,8 @@ from jaxgan.version import __version__
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+MAX_SIDE = 640  # pixels; larger pictures are made smaller for a notebook
 
 
 def grid(
@@ -47,3 +52,15 @@ def grid(
             save_images(path, sheet, f"jaxgan {__version__}", scale=scale, beside_real=beside_real)
     large = sheet.repeat(scale, 0).repeat(scale, 1)
     return Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
+
+
+def as_html(picture: "Image", title: str) -> str:
+    """A picture as HTML with the picture inside, for ``_repr_html_``; made smaller to at most 640 pixels a side."""
+    picture = picture.copy()
+    picture.thumbnail((MAX_SIDE, MAX_SIDE))
+    file = io.BytesIO()
+    picture.save(file, "png")
+    data = base64.b64encode(file.getvalue()).decode()
+    title = html.escape(title)
+    image = f'<img alt="{title}" src="data:image/png;base64,{data}">'
+    return f'<figure style="margin: 4px 0">{image}<figcaption>{title}</figcaption></figure>'

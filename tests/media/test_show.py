@@ -1,5 +1,8 @@
 """A grid as a picture for notebooks and files."""
 
+import base64
+import io
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -46,3 +49,10 @@ def test_mistakes_are_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"`path` .*a\.png cannot be written"):
         jaxgan.grid(IMAGES, tmp_path / "file" / "a.png")
+
+
+def test_a_picture_is_held_by_its_html():
+    text = media.as_html(Image.new("L", (1280, 320)), "<samples>")
+    assert text.count("&lt;samples&gt;") == 2 and "<samples>" not in text
+    data = base64.b64decode(text.partition("base64,")[2].partition('"')[0])
+    assert Image.open(io.BytesIO(data)).size == (640, 160)

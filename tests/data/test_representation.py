@@ -1,0 +1,102 @@
+"""Sources show themselves: a line that reads no example, and a grid of a few for notebooks."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from helpers.files import encoded
+from PIL import Image
+
+from jaxgan import data, media
+from jaxgan.data import Arrays, Batches, Subset, Unpaired, voxels
+from jaxgan.data.images import ImageFiles
+from jaxgan.data.representation import ShownSource
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (40, 8, 8, 3), np.uint8)
+LABELLED = Arrays(IMAGES, np.arange(40) % 2, "forty", ("cat", "dog"))
+
+
+def pictures(source):
+    """The pictures of a source's HTML, by title."""
+    found = re.findall(r'<img alt="(.*?)" src="data:image/png;base64,(.*?)">', source._repr_html_())
+    return {title: np.asarray(Image.open(io.BytesIO(base64.b64decode(image)))) for title, image in found}
+
+
+def test_a_line_names_shape_type_and_classes():
+    assert repr(LABELLED) == "Arrays forty: 40 examples of shape [8, 8, 3], uint8, 2 classes (cat, dog)"
+    pairs = Arrays(IMAGES, name="pairs", inputs=IMAGES[:, ::2, ::2])
+    assert repr(pairs) == "Arrays pairs: 40 examples of shape [8, 8, 3], uint8, made of inputs of shape [4, 4, 3]"
+    subset = Subset(LABELLED, np.arange(5))
+    assert repr(subset).startswith("Subset forty: 5 examples of shape [8, 8, 3], chosen from 40, 2 classes")
+    many = Arrays(IMAGES, np.arange(40), "many", tuple(map(str, range(40))))
+    assert repr(many).endswith("40 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)")
+    assert repr(Arrays(IMAGES, np.zeros(40), "one", ("cat",))).endswith(", 1 class (cat)")
+    assert repr(Batches(subset, 2, seed=7)) == f"Batches of 2 with seed 7 of {subset!r}"
+    both = Unpaired(images=LABELLED, inputs=subset)
+    assert repr(both).splitlines() == [
+        "Unpaired forty to forty: 40 examples of shape [8, 8, 3]",
+        f"  image: {LABELLED!r}",
+        f"  input: {subset!r}",
+    ]
+
+
+class Unreadable(ShownSource):
+    """A source that fails when it is read."""
+
+    name, shape, classes = "<b>far away</b>", (8, 8, 3), ()
+
+    def __len__(self):
+        return 10**9
+
+    def read(self, indices):
+        raise OSError("the disk is gone")
+
+
+def test_a_line_reads_no_example():
+    assert repr(Unreadable()) == "Unreadable <b>far away</b>: 1,000,000,000 examples of shape [8, 8, 3]"
+
+
+def test_examples_that_cannot_be_read_are_told_instead():
+    text = Unreadable()._repr_html_()
+    assert "Examples cannot be read: the disk is gone" in text
+    assert "&lt;b&gt;far away" in text and "<b>" not in text and "<img" not in text
+
+
+def test_a_notebook_shows_examples_from_first_to_last(tmp_path):
+    (title, picture), = pictures(LABELLED).items()  # fmt: skip
+    assert title == "image: 16 examples, evenly from first to last"
+    rows = np.linspace(0, 39, 16).astype(int)
+    assert rows[-1] == 39
+    np.testing.assert_array_equal(picture, np.asarray(media.grid(IMAGES[rows])))
+    for i in range(3):
+        (tmp_path / f"{i}.png").write_bytes(encoded(IMAGES[i], "png"))
+    files = ImageFiles(tmp_path)
+    assert repr(files) == f"ImageFiles {tmp_path}: 3 examples of shape [8, 8, 3]"
+    np.testing.assert_array_equal(pictures(files).popitem()[1], np.asarray(media.grid(IMAGES[:3])))
+
+
+def test_inputs_points_and_solids_are_drawn():
+    both = pictures(Unpaired(images=Arrays(IMAGES), inputs=Arrays(255 - IMAGES[:20])))
+    assert [title.partition(":")[0] for title in both] == ["input", "image"]
+    points = Arrays(RNG.uniform(-1, 1, (3000, 2)).astype(np.float32))
+    assert pictures(points)["image: 2,000 examples, evenly from first to last"].shape == (256, 256)
+    solids = voxels.load("digits")
+    shown = pictures(solids).popitem()[1]
+    picked = solids.images[np.linspace(0, 1796, 16).astype(int)] / 127.5 - 1
+    np.testing.assert_array_equal(shown, np.asarray(media.grid(media.render_solids(picked))))
+    assert pictures(Arrays(np.zeros((3, 8, 8, 2), np.uint8))) == {}
+    assert pictures(Arrays(np.zeros((3, 8, 4, 4, 1), np.uint8))) == {}
+
+
+def test_large_pictures_are_made_smaller():
+    picture = pictures(Arrays(np.zeros((16, 300, 300, 1), np.uint8))).popitem()[1]
+    assert picture.shape[1] == 640
+
+
+@pytest.mark.parametrize("name", ["digits", "ring"])
+def test_what_comes_along_shows_itself(name):
+    source = data.load(name)
+    assert repr(source).startswith(f"Arrays {source.name}: ") and len(pictures(source)) == 1

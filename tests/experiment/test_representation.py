@@ -1,0 +1,72 @@
+"""Experiments show their game, their data and their samples."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments import cgan, cyclegan, dcgan
+from jaxgan.data import Arrays
+from jaxgan.experiment import Display, representation
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+SOURCE = Arrays(IMAGES, np.arange(40, dtype=np.int32) % 2, "forty", ("cat", "dog"))
+
+
+def indented(text):
+    return text.replace("\n", "\n  ")
+
+
+def test_an_experiment_is_its_parts():
+    built = dcgan.build(dcgan.Config.tiny(), SOURCE)
+    assert repr(built) == (
+        f"Experiment\n  game: {indented(repr(built.game))}\n  source: {SOURCE!r}\n  samples: unconditional"
+    )
+    assert representation.show_experiment(built) == repr(built)
+    more = dataclasses.replace(
+        built,
+        held_out=SOURCE,
+        game_at=lambda step: built.game,
+        display=Display(sheets={"mixed": lambda nets, batch, keys: batch["image"]}),
+    )
+    added = ["  sheets: mixed", "  held out: 40 examples", "  schedule: the game changes with the step"]
+    assert repr(more).splitlines()[-3:] == added
+
+
+def test_samples_are_named_by_their_kind():
+    conditional = cgan.build(cgan.Config.tiny(), SOURCE)
+    assert repr(conditional.sampling) == f"Sampling: {representation.show_sampling(conditional.sampling)}"
+    assert repr(conditional.sampling) == "Sampling: conditional, 2 classes (cat, dog)"
+    assert repr(conditional).endswith("samples: conditional, 2 classes (cat, dog)")
+    translating = cyclegan.build(cyclegan.Config.tiny())
+    assert "  samples: translations of images, a_to_b, b_to_a\n" in repr(translating)
+
+
+def test_a_notebook_shows_a_table_and_the_data():
+    built = dcgan.build(dcgan.Config.tiny(), SOURCE)
+    text = built._repr_html_()
+    assert text == representation.experiment_as_html(built)
+    assert "Experiment: Game" in text and text.endswith(SOURCE._repr_html_())
+    for cell in ("Discriminator(channels=4, base_resolution=2) of [1, 8, 8, 1]", "owns g and minimises generator_loss"):
+        assert f">{cell}</td>" in text
+    assert "<p>samples: unconditional</p>" in text
+
+
+def test_a_source_of_ones_own_is_shown_by_its_repr():
+    class Own:
+        name, shape, classes = "own", (8, 8, 1), ()
+
+        def __len__(self):
+            return 4
+
+        def __repr__(self):
+            return "<own>"
+
+    built = dataclasses.replace(dcgan.build(dcgan.Config.tiny(), SOURCE), source=Own())
+    assert built._repr_html_().endswith("<p>&lt;own&gt;</p>")
+
+
+@pytest.mark.integration
+def test_every_default_experiment_shows_itself():
+    for program in (dcgan, cyclegan):
+        assert len(repr(program.build(program.Config()))) < 2000
