@@ -65,7 +65,7 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
         address = None if options.coordinator == "auto" else options.coordinator
         parallel.initialize(address, options.num_processes, options.process_id)
     use_cores(config)
-    with announcements.loading(config, options):
+    with announcements.waiting(f"loading the data: {config.data}", options):
         experiment = program.build(config)
     if not options.quiet and jax.process_index() == 0:
         _print_advice(config, experiment.source)
@@ -82,9 +82,13 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
     if jax.process_index() == 0:
         # Before the steps are traced, which takes half a minute for StyleGAN2.
         find_resumable(path, program.name, config, source, options.fresh)
-    _trace(steps, run)
+        if not options.quiet:
+            announcements.print_start(program.name, run, steps)
+    with announcements.waiting("tracing the training step", options):
+        _trace(steps, run)
     probe.check_held_out(run.experiment)
-    evaluator = _make_evaluator(run, config, options)
+    with announcements.waiting("preparing the evaluations", options):
+        evaluator = _make_evaluator(run, config, options)
     directory = None
     if jax.process_index() == 0:
         directory = RunDirectory(path, program.name, config, source, run.member_settings, options.fresh)
@@ -93,10 +97,8 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
     try:
         if directory and planned_privacy:
             directory.add_to_record(privacy={"planned": planned_privacy})
-        if directory and not options.quiet:
-            announcements.print_start(program.name, run, steps)
-            if planned_privacy:
-                print(planned_privacy["summary"])
+        if directory and not options.quiet and planned_privacy:
+            print(planned_privacy["summary"])
         loop.train(run, config, options, path, program.name, evaluator, steps)
     finally:
         if directory:
@@ -105,7 +107,8 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
                 directory.add_to_record(privacy={"planned": planned_privacy, "done": done_privacy})
                 if not options.quiet:
                     print(done_privacy["summary"])
-            _write_report(path, options.quiet)
+            with announcements.waiting("writing the report", options):
+                _write_report(path, options.quiet)
             directory.close()
 
 

@@ -67,7 +67,9 @@ class Probe:
 
     def __call__(self, state: State) -> dict[str, jax.Array]:
         if self._memory is None:
-            self._memory = self._compiled_forget(state, self._inputs[0])
+            # Placed like the parameters, as every later memory is: else the second probe would be compiled again.
+            placement = jax.tree.leaves(state.params)[0].sharding
+            self._memory = jax.device_put(self._compiled_forget(state, self._inputs[0]), placement)
         measures, self._memory = self._compiled_measure(state, self._memory, *self._inputs)
         not_yet = NOT_YET.get(self._probes, ())
         self._probes += 1

@@ -1,10 +1,14 @@
 """A run at a terminal: progress, messages, a picture."""
 
+import collections
 import contextlib
+import math
 import os
+import shutil
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,9 @@ from jaxgan.monitoring.metrics_file import finite_mean
 
 BAR_EVERY = 0.25  # seconds between updates of a run's live bar
 PLAIN_LINES_EVERY = 2.0  # seconds between lines about a run, where there is no live bar
+PATIENCE = 1.0  # seconds without a message, while something is done that can take long
+BAR_WIDTH = 24  # characters
+LINES_OF_ESTIMATE = 10  # the time that is left is estimated from as many lines
 READING_LINES_EVERY = 10.0  # seconds between lines about an evaluation
 
 
@@ -30,57 +37,111 @@ class _Console(Console):
 class Terminal:
     """Progress of a run: a live bar at a terminal, plain lines elsewhere.
 
+    Rates are those of training: they count from ``restart``, and leave out what is done inside ``paused``.
+
     Args:
       steps: the last step.
       start: the step that the run starts or resumes after.
-      batch_size: images in a step, of all members together.
       quiet: print nothing.
     """
 
-    def __init__(self, steps: int, start: int, batch_size: int, quiet: bool = False):
+    def __init__(self, steps: int, start: int, quiet: bool = False):
         self._console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._steps, self._batch_size, self._quiet = steps, batch_size, quiet
-        self._last = (time.perf_counter(), start)
+        self._steps, self._step, self._quiet = steps, start, quiet
+        # The time, the step and the number of images at the start and at the last lines.
+        self._shown = collections.deque([(time.perf_counter(), start, 0)], maxlen=LINES_OF_ESTIMATE)
         self._bar = None
         if self._console.is_terminal and not quiet:
-            columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn()]
+            columns = [BarColumn(BAR_WIDTH), MofNCompleteColumn(), TextColumn("{task.fields[text]}", markup=False)]
             self._bar = Progress(*columns, console=self._console, refresh_per_second=4)
-            self._task = self._bar.add_task("", total=steps, completed=start, text="compiling")
+            self._task = self._bar.add_task("", total=steps, completed=start, text="")
             self._bar.start()
 
     def say(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
         if not self._quiet:
-            self._console.print(text, markup=False)
+            self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
 
-    def show(self, row: Mapping[str, Any], wrong: str = "") -> float | None:
-        """Show a step's metrics, unless a step was shown just before.
+    @contextlib.contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Say what is done in the ``with`` block: in the bar, or in a line if it takes longer than ``PATIENCE``."""
+        if self._bar:
+            self._bar.update(self._task, text=text)
+        with waiting(text, say_nothing if self._bar else self.say):
+            yield
+        if self._bar:
+            self._bar.update(self._task, text="")
+
+    @contextlib.contextmanager
+    def compiling(self, text: str) -> Iterator[None]:
+        """Say what is compiled in the ``with`` block, and after it how long that took."""
+        start = time.perf_counter()
+        if self._bar:
+            self._bar.update(self._task, text=text)
+        else:
+            self.say(text)
+        yield
+        self.say(f"compiled in {format_seconds(time.perf_counter() - start)}")
+
+    @contextlib.contextmanager
+    def paused(self, text: str) -> Iterator[None]:
+        """``busy``, which also leaves the time of the ``with`` block out of the rates."""
+        start = time.perf_counter()
+        with self.busy(text):
+            yield
+        seconds = time.perf_counter() - start
+        self._shown = collections.deque([(then + seconds, *rest) for then, *rest in self._shown], LINES_OF_ESTIMATE)
+
+    def restart(self, step: int, images: int) -> None:
+        """Count rates from now on: after a step, when so many images have been read."""
+        self._shown.clear()
+        self._shown.append((time.perf_counter(), step, images))
+
+    def show(self, row: Mapping[str, Any], images: int, wrong: str = "") -> float | None:
+        """Show a step's metrics, unless a step was shown just before. The last step is always shown.
 
         Args:
           row: the metrics.
+          images: the number of images that have been read, of all members together.
           wrong: what looks wrong, in a few words; empty if nothing does.
 
         Returns:
           The images per second since the last step that was shown; None if this one was not.
         """
-        now, (then, step) = time.perf_counter(), self._last
-        if now - then < (BAR_EVERY if self._bar else PLAIN_LINES_EVERY):
+        self._step = row["step"]
+        now, (then, step, images_then) = time.perf_counter(), self._shown[-1]
+        is_due = now - then >= (BAR_EVERY if self._bar else PLAIN_LINES_EVERY)
+        is_last = self._step == self._steps
+        if self._step == step or not (is_due or is_last):
             return None
-        rate = (row["step"] - step) * self._batch_size / (now - then)
-        self._last = (now, row["step"])
-        text = f"{rate:,.0f} images/s  {summarize(row)}"
-        if wrong:
-            text += f"  !! {wrong}"
+        seconds = max(now - then, 1e-9)
+        rate, left = (images - images_then) / seconds, self._seconds_left(now)
+        if is_due:
+            self._shown.append((now, self._step, images))
+        self._print_progress(rate if is_due else None, left, summarize(row), wrong)
+        return rate if is_due else None
+
+    def _seconds_left(self, now: float) -> float:
+        """How long the other steps take, if they take as long as those of the last lines."""
+        then, step, _ = self._shown[0]
+        return (self._steps - self._step) * (now - then) / max(self._step - step, 1)
+
+    def _print_progress(self, rate: float | None, left: float, metrics: Sequence[str], wrong: str) -> None:
+        speed = [] if rate is None else [f"{rate:,.0f} images/s"]
+        if left:
+            speed.append(f"{format_duration(left)} left")
+        parts = [*speed, *([f"!! {wrong}"] if wrong else []), *metrics]
+        count = f"{self._step}/{self._steps}"
         if self._bar:
-            self._bar.update(self._task, completed=row["step"], text=text)
+            room = self._console.width - BAR_WIDTH - len(count) - 2
+            self._bar.update(self._task, completed=self._step, text=fit(parts, room))
         else:
-            left = (self._steps - row["step"]) * self._batch_size / max(rate, 1e-9)
-            self.say(f"step {row['step']}/{self._steps}  {text}  {format_duration(left)} left")
-        return rate
+            self.say(fit([f"step {count}", *parts], terminal_width()))
 
     def close(self) -> None:
-        """End the live bar; messages can still be printed."""
+        """End the live bar at the last step that was taken; messages can still be printed."""
         if self._bar:
+            self._bar.update(self._task, completed=self._step)
             self._bar.stop()
             self._bar = None
 
@@ -88,6 +149,22 @@ class Terminal:
         """Show a picture, uint8 [H, W, C], if there is a terminal that is wide enough."""
         if self._console.is_terminal and image.shape[1] <= self._console.width and not self._quiet:
             self._console.print(half_blocks(image))
+
+
+@contextlib.contextmanager
+def waiting(text: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Say what is done in the ``with`` block, if it takes longer than ``PATIENCE``."""
+    timer = threading.Timer(PATIENCE, say, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def say_nothing(text: str) -> None:
+    """Print nothing, in the place of ``print``."""
 
 
 @contextlib.contextmanager
@@ -116,15 +193,44 @@ def reading() -> Iterator[Callable[[str, int, int], None]]:
         yield progress
 
 
-def summarize(row: Mapping[str, Any]) -> str:
-    """Losses and the discriminator's accuracy in a line; of a population the means."""
+def summarize(row: Mapping[str, Any]) -> list[str]:
+    """Each loss and each discriminator's accuracy in a few words; of a population the means."""
     row = {name: mean for name, value in row.items() if (mean := finite_mean(value)) is not None}
     parts = [f"{name} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
     for player in dict.fromkeys(name.partition("/")[0] for name in row):
         real, fake = row.get(f"{player}/accuracy_real"), row.get(f"{player}/accuracy_fake")
         if real is not None and fake is not None:
             parts.append(f"{player} right on reals {real:.0%}, fakes {fake:.0%}")
-    return "  ".join(parts)
+    return parts
+
+
+def fit(parts: Sequence[str], width: float) -> str:
+    """As many of the first parts as fit into a line, at least one.
+
+    >>> fit(["step 10/100", "40 images/s", "d/loss 1.250"], 30)
+    'step 10/100  40 images/s'
+    """
+    line, *others = parts or [""]
+    for part in others:
+        if len(line) + 2 + len(part) > width:
+            break
+        line += "  " + part
+    return line
+
+
+def terminal_width() -> float:
+    """The columns of the terminal that the process belongs to, also if its output is piped; infinite without one."""
+    if "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    for stream in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            return os.get_terminal_size(stream.fileno()).columns  # pyright: ignore[reportOptionalMemberAccess]
+    return math.inf
+
+
+def format_seconds(seconds: float) -> str:
+    """``0.4 s`` or ``35 s``."""
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
 
 
 def format_duration(seconds: float) -> str:

@@ -1,31 +1,20 @@
 """What a run says before its first step."""
 
 import contextlib
-import threading
-from collections.abc import Iterator
 
 import jax
 
 from jaxgan.core import system
-from jaxgan.experiment.settings import Settings
+from jaxgan.monitoring import terminal
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun
 from jaxgan.training.steps import Steps
 
-PATIENCE = 1.0  # seconds without a message
 
-
-@contextlib.contextmanager
-def loading(config: Settings, options: RunOptions) -> Iterator[None]:
-    """Print which data are loaded in the ``with`` block, if that takes longer than ``PATIENCE``."""
-    message = f"loading the data: {config.data}"
-    timer = threading.Timer(PATIENCE, print, [message], {"flush": True})
-    if not options.quiet and jax.process_index() == 0:
-        timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+def waiting(text: str, options: RunOptions) -> contextlib.AbstractContextManager[None]:
+    """Print what is done in a ``with`` block, if it takes longer than ``monitoring.terminal.PATIENCE``."""
+    is_quiet = options.quiet or jax.process_index() > 0
+    return terminal.waiting(text, terminal.say_nothing if is_quiet else _print)
 
 
 def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
@@ -44,3 +33,7 @@ def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
             f"a population of {len(run.seeds)} on {len(steps.devices)} x {steps.devices[0].platform}: {members}",
             flush=True,
         )
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)

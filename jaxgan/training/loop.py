@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxgan.core.state import State
 from jaxgan.experiment.settings import Settings
-from jaxgan.monitoring.terminal import Terminal
+from jaxgan.monitoring.terminal import Terminal, say_nothing
 from jaxgan.training.checkpoint_saver import CheckpointSaver
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.divergence import DivergedMembers, find_diverged_states
@@ -61,7 +61,7 @@ def train(
         state, is_resumed = _initial_state(run, checkpoints)
         start = int(state.step)
 
-        terminal = Terminal(config.steps, start, config.batch_size * len(run.seeds), _is_quiet(options))
+        terminal = Terminal(config.steps, start, _is_quiet(options))
         stack.callback(terminal.close)
         _announce(terminal, start, config.steps, is_resumed, path)
 
@@ -81,10 +81,12 @@ def train(
         signals = stack.enter_context(StopSignals())
 
         state = run.place(state, steps.devices, steps.method)
-        loop = _Loop(steps, schedule, log, samples, saver, profiler, signals)
+        loop = _Loop(steps, schedule, log, samples, saver, profiler, signals, terminal)
         stop = loop.train(state, start, config.steps)
 
-        checkpoints.wait()
+        with terminal.busy("waiting for the last checkpoint"):
+            checkpoints.wait()
+        terminal.close()
         if saver.last_step is not None:
             terminal.say(f"saved at step {saver.last_step}")
         if stop and saver.last_step != config.steps:
@@ -102,17 +104,19 @@ class _Loop:
     saver: CheckpointSaver
     profiler: StepProfiler
     signals: StopSignals
+    terminal: Terminal
 
     def train(self, state: State, step: int, last: int) -> int:
         """Train from after ``step`` until ``last``; returns the signal that ended it before, or 0."""
         if step == 0:
-            self.samples.write(state, 0)
+            self._write_samples(state, 0)
         batches = self.steps.batches(step)
         while step < last:
-            count = self.schedule.next_call(step, self.log.seconds_per_step)
-            with self.profiler.around(step, count):
-                state, metrics = self.steps.at(step)(state, _stack(itertools.islice(batches, count)))
-            self.log.append(step + 1, count, metrics)
+            if self.steps.call_compiles(step):
+                count, call = 1, self._compile
+            else:
+                count, call = self.schedule.next_call(step, self.log.seconds_per_step), self._call
+            state = call(state, batches, step, count)
             step += count
             self.log.probe(state, step)
             if self.schedule.due(step).metrics or self.signals.immediate:
@@ -120,6 +124,25 @@ class _Loop:
                 if stop:
                     return stop
         return 0
+
+    def _call(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
+        """The state after one call of the compiled step, which takes so many steps."""
+        with self.profiler.around(step, count):
+            state, metrics = self.steps.at(step)(state, _stack(itertools.islice(batches, count)))
+        self.log.append(step + 1, count, metrics)
+        return state
+
+    def _compile(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
+        """``_call`` for the first call of a game, which compiles it; rates are measured after it."""
+        where = "" if step == self.schedule.start else f" as it is from step {step + 1} on"
+        with self.terminal.compiling(f"compiling the training step{where}"):
+            state = jax.block_until_ready(self._call(state, batches, step, count))
+        self.log.restart_clock()
+        return state
+
+    def _write_samples(self, state: State, step: int) -> None:
+        with self.terminal.busy(f"drawing the samples of step {step}"):
+            self.samples.write(state, step)
 
     def _write_what_is_due(self, state: State, step: int) -> int:
         """Write metrics, samples and checkpoint after a step; returns the signal on which to stop, or 0."""
@@ -130,7 +153,7 @@ class _Loop:
             stop = self.signals.immediate
             self.log.write()
         if due.samples:
-            self.samples.write(state, step)
+            self._write_samples(state, step)
         if due.checkpoint or stop:
             self.saver.save(state)
         return stop
@@ -151,6 +174,8 @@ def _announce(terminal: Terminal, start: int, steps: int, is_resumed: bool, path
         terminal.say("no checkpoint: starting again from step 0")
     if start >= steps:
         terminal.say(f"nothing to do: the run is at step {start} of {steps}; more steps continue it")
+    else:
+        terminal.say(f"training until step {steps}; everything is written to {path}")
 
 
 def _stack(batches: Iterable[Any]) -> Any:
@@ -162,9 +187,5 @@ def _is_quiet(options: RunOptions) -> bool:
 
 
 def _printer(options: RunOptions) -> Callable[[str], None]:
-    """``print``, or a function that says nothing."""
-
-    def say_nothing(text: str) -> None:
-        pass
-
+    """``print``, or a function that prints nothing."""
     return say_nothing if _is_quiet(options) else print

@@ -1,5 +1,6 @@
 """Metrics on their way from the devices to the run's files and the terminal."""
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,10 @@ class MetricsLog:
     ):
         self.seconds_per_step = 1e-9
         self._run, self._diverged, self._terminal = run, diverged, terminal
-        self._pending: list[tuple[int, int, Any]] = []  # first step, number of steps, metrics
-        self._last_write = time.perf_counter()
+        self._batch_size = config.batch_size * len(run.seeds)
+        self._pending: list[tuple[int, int, int, Any]] = []  # first step, number of steps, images until then, metrics
+        self._images, self._has_probed = 0, False
+        self._last_write, self._last_step = time.perf_counter(), start
         self._file: MetricsFile | None = None
         self._monitor: TrainingMonitor | None = None
         if jax.process_index() == 0:
@@ -58,12 +61,27 @@ class MetricsLog:
           count: the number of its steps.
           metrics: what the call returned.
         """
-        self._pending.append((first, count, metrics))
+        turns = self._run.experiment.at(first - 1).batch_multiple
+        self._images += count * self._batch_size * turns
+        self._pending.append((first, count, self._images, metrics))
+
+    def restart_clock(self) -> None:
+        """Measure the time of a step and the rate of images from now on, after the steps that were appended.
+
+        The devices must have computed them.
+        """
+        if self._pending:
+            first, count, images, _ = self._pending[-1]
+            self._last_write, self._last_step = time.perf_counter(), first + count - 1
+            self._terminal.restart(self._last_step, images)
 
     def probe(self, state: State, step: int) -> None:
         """Let the monitor look at the state, if it is time to."""
         if self._monitor and step % diagnostics.PROBE_EVERY == 0:
-            self._monitor.watch(self._run.probe_state(state), step)
+            # The first probe is compiled.
+            with contextlib.nullcontext() if self._has_probed else self._terminal.paused("compiling the monitor"):
+                self._monitor.watch(self._run.probe_state(state), step)
+            self._has_probed = True
 
     def write(self, keep: int = 0) -> None:
         """Wait for the metrics of all calls but the newest ``keep``, check them, and write them.
@@ -74,7 +92,7 @@ class MetricsLog:
         ready, self._pending = self._pending[: len(self._pending) - keep], self._pending[len(self._pending) - keep :]
         row = None
         try:
-            for first, count, metrics in ready:
+            for first, count, _, metrics in ready:
                 for found in metrics_to_rows(first, count, jax.device_get(metrics)):
                     self._diverged.add(found["step"], find_diverged_metrics(found))
                     row = mask_members(found, self._diverged.indices)
@@ -83,12 +101,17 @@ class MetricsLog:
             if self._file:
                 self._file.flush()
         if row:
-            now, steps = time.perf_counter(), sum(count for _, count, _ in ready)
-            self.seconds_per_step = (now - self._last_write) / steps
-            self._last_write = now
-            images_per_second = self._terminal.show(row, self._monitor.summary() if self._monitor else "")
+            self._measure_step(row["step"])
+            wrong = self._monitor.summary() if self._monitor else ""
+            images_per_second = self._terminal.show(row, ready[-1][2], wrong)
             if images_per_second and self._file:
                 self._file.write_speed(row["step"], images_per_second)
+
+    def _measure_step(self, step: int) -> None:
+        steps, now = step - self._last_step, time.perf_counter()
+        if steps > 0:
+            self.seconds_per_step = (now - self._last_write) / steps
+            self._last_write, self._last_step = now, step
 
     def close(self) -> None:
         """Close the files; metrics that were not written are lost."""

@@ -39,6 +39,14 @@ class Steps:
         self._run, self._config = run, config
         self._source = run.experiment.source
         self._compiled: dict[GameLike, parallel.Step] = {}
+        self._called: set[GameLike] = set()
+
+    def call_compiles(self, step: int) -> bool:
+        """Whether the call of ``at(step)`` is the first of its game, which compiles; false when asked again."""
+        game = self._run.experiment.at(step)
+        is_first = game not in self._called
+        self._called.add(game)
+        return is_first
 
     def at(self, step: int) -> parallel.Step:
         """The compiled step of the game that is played at ``step``; made at its first use."""

@@ -34,11 +34,15 @@ class WriteSchedule:
       options: how often samples, checkpoints and evaluations are made, and how many steps are profiled.
       max_steps_per_call: how many steps a call may take.
       game_at: ``step -> Game``: the steps of one call must be of one game.
+
+    Attributes:
+      start: the step that the run starts or resumes after.
     """
 
     def __init__(
         self, steps: int, start: int, options: RunOptions, max_steps_per_call: int, game_at: Callable[[int], GameLike]
     ):
+        self.start = start
         self._steps, self._options = steps, options
         self._max_steps_per_call, self._game_at = max_steps_per_call, game_at
         # The first call compiles, so the profiler begins after it.

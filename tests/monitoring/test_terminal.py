@@ -1,13 +1,28 @@
 """What a person sees: plain lines where there is no terminal, a bar and a picture where there is one."""
 
 import io
+import math
+import os
+import re
 import sys
+import time
 
 import numpy as np
 import pytest
 
 from jaxgan.monitoring import terminal as terminals
-from jaxgan.monitoring.terminal import Terminal, format_duration, half_blocks, reading, summarize
+from jaxgan.monitoring.terminal import (
+    Terminal,
+    fit,
+    format_duration,
+    format_seconds,
+    half_blocks,
+    reading,
+    say_nothing,
+    summarize,
+    terminal_width,
+    waiting,
+)
 
 ROW = {"step": 10, "d/loss": 1.25, "g/loss": 0.5, "d/accuracy_real": 0.75, "d/accuracy_fake": 0.5, "d/r1": 9.0}
 
@@ -30,10 +45,48 @@ def now(monkeypatch):
     return now
 
 
-def test_a_line_has_losses_and_accuracies():
-    assert summarize(ROW) == "d/loss 1.250  g/loss 0.500  d right on reals 75%, fakes 50%"
-    assert summarize({"step": 1, "g/loss": [1.0, 2.0, None]}) == "g/loss 1.500"
-    assert summarize({"step": 1, "g/loss": [None]}) == ""
+@pytest.fixture
+def open_screen(monkeypatch):
+    """Puts a terminal of 80 columns in the place of the standard output, which pytest sets again before each test."""
+
+    def open_screen():
+        screen = FakeTerminal()
+        monkeypatch.setattr(sys, "stdout", screen)
+        monkeypatch.setenv("COLUMNS", "80")
+        return screen
+
+    return open_screen
+
+
+def test_a_summary_has_losses_and_accuracies():
+    assert summarize(ROW) == ["d/loss 1.250", "g/loss 0.500", "d right on reals 75%, fakes 50%"]
+    assert summarize({"step": 1, "g/loss": [1.0, 2.0, None]}) == ["g/loss 1.500"]
+    assert summarize({"step": 1, "g/loss": [None]}) == []
+
+
+def test_a_line_is_cut_between_its_parts():
+    assert fit(["step 1", "a loss", "more"], 14) == "step 1  a loss"
+    assert fit(["step 1", "a loss", "more"], 13) == "step 1"
+    assert fit(["step 1"], 2) == "step 1" and fit([], 2) == ""
+
+
+def test_the_width_is_that_of_the_terminal_of_the_process(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "72")
+    assert terminal_width() == 72
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(terminals.os, "get_terminal_size", lambda fd: os.terminal_size((99, 20)))
+    assert terminal_width() == 99
+
+    def no_terminal(fd):
+        raise OSError
+
+    monkeypatch.setattr(terminals.os, "get_terminal_size", no_terminal)
+    assert terminal_width() == math.inf
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (135, "135 s")])
+def test_seconds(seconds, text):
+    assert format_seconds(seconds) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:59"), (123, "2:03"), (3723, "1:02:03")])
@@ -41,44 +94,129 @@ def test_durations(seconds, text):
     assert format_duration(seconds) == text
 
 
-def test_progress_is_a_line_every_two_seconds(now, capsys):
-    terminal = Terminal(steps=100, start=0, batch_size=8)
+def test_progress_is_a_line_every_two_seconds(now, capsys, monkeypatch):
+    monkeypatch.setattr(terminals, "terminal_width", lambda: math.inf)
+    terminal = Terminal(steps=100, start=0)
     now(1.0)
-    assert terminal.show({**ROW, "step": 5}) is None and capsys.readouterr().out == ""
+    assert terminal.show({**ROW, "step": 5}, 40) is None and capsys.readouterr().out == ""
     now(2.0)
-    assert terminal.show(ROW, "mode collapse") == 40.0  # images in a second
-    line = capsys.readouterr().out
-    assert line.startswith("step 10/100  40 images/s  d/loss 1.250") and line.endswith(
-        "  !! mode collapse  0:18 left\n"
+    assert terminal.show(ROW, 80, "mode collapse") == 40.0  # images in a second
+    assert capsys.readouterr().out == (
+        "step 10/100  40 images/s  0:18 left  !! mode collapse  d/loss 1.250  g/loss 0.500  "
+        "d right on reals 75%, fakes 50%\n"
     )
     now(4.0)
-    assert terminal.show({**ROW, "step": 30}) == 80.0
-    assert "!!" not in capsys.readouterr().out
+    assert terminal.show({**ROW, "step": 40}, 320) == 120.0
+    assert "120 images/s  0:06 left  d/loss" in capsys.readouterr().out  # 40 steps took 4 s
+
+
+def test_a_line_is_not_longer_than_the_terminal(now, capsys, monkeypatch):
+    monkeypatch.setattr(terminals, "terminal_width", lambda: 60)
+    terminal = Terminal(100, 0)
+    now(2.0)
+    terminal.show(ROW, 80)
+    assert capsys.readouterr().out == "step 10/100  40 images/s  0:18 left  d/loss 1.250\n"
+
+
+def test_rates_count_from_a_restart_and_leave_out_a_pause(now, capsys):
+    terminal = Terminal(100, 0)
+    now(60.0)
+    terminal.restart(1, 8)
+    assert terminal.show({**ROW, "step": 1}, 8) is None
+    now(62.0)
+    with terminal.paused("compiling"):
+        now(82.0)
+    assert terminal.show(ROW, 80) == 36.0
+    assert "36 images/s  0:20 left" in capsys.readouterr().out  # nine steps took 2 s
+
+
+def test_the_last_step_is_shown_without_a_rate_if_it_follows_at_once(now, capsys):
+    terminal = Terminal(10, 0)
+    now(0.5)
+    assert terminal.show(ROW, 80) is None
+    assert capsys.readouterr().out.startswith("step 10/10  d/loss 1.250")
+
+
+def test_compiling_is_said_with_its_time(now, capsys):
+    terminal = Terminal(100, 0)
+    with terminal.compiling("compiling the step"):
+        assert capsys.readouterr().out == "compiling the step\n"
+        now(35.2)
+    assert capsys.readouterr().out == "compiled in 35 s\n"
+
+
+def test_what_takes_long_is_said_once(capsys, monkeypatch):
+    monkeypatch.setattr(terminals, "PATIENCE", 0.01)
+    terminal = Terminal(100, 0)
+    with terminal.busy("drawing"):
+        time.sleep(0.2)
+    with waiting("loading", print):
+        time.sleep(0.2)
+    with waiting("loading", say_nothing):
+        time.sleep(0.2)
+    assert capsys.readouterr().out == "drawing\nloading\n"
+    monkeypatch.setattr(terminals, "PATIENCE", 0.1)
+    with terminal.busy("drawing"):
+        pass
+    time.sleep(0.2)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_quiet_run_measures_its_speed_and_says_nothing(now, capsys):
-    terminal = Terminal(100, 0, 8, quiet=True)
-    now(2.0)
-    assert terminal.show(ROW) == 40.0
+    terminal = Terminal(100, 0, quiet=True)
+    with terminal.compiling("compiling"), terminal.busy("drawing"):
+        now(2.0)
+    assert terminal.show(ROW, 80) == 40.0
     terminal.say("hello")
     assert capsys.readouterr().out == ""
 
 
 def test_messages_are_no_markup(capsys):
-    Terminal(100, 0, 8).say("[red]x[/red] [1, 2]")
+    Terminal(100, 0).say("[red]x[/red] [1, 2]")
     assert capsys.readouterr().out == "[red]x[/red] [1, 2]\n"
 
 
-def test_a_live_bar_at_a_terminal(now, monkeypatch):
-    screen = FakeTerminal()
-    monkeypatch.setattr(sys, "stdout", screen)
-    monkeypatch.setenv("COLUMNS", "200")
-    terminal = Terminal(100, 0, 8)
+def shown_lines(screen):
+    """What a terminal shows, without colours, line by line in the order of writing."""
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+    return [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+
+
+def test_a_live_bar_at_a_terminal(now, open_screen):
+    screen = open_screen()
+    terminal = Terminal(100, 0)
+    with terminal.compiling("compiling the step"):
+        terminal._bar.refresh()
+        assert shown_lines(screen)[-1].endswith("0/100 compiling the step")
     now(0.5)
-    assert terminal.show(ROW) == 160.0
+    assert terminal.show(ROW, 80) == 160.0
+    terminal._bar.refresh()
+    line = shown_lines(screen)[-1]
+    assert line.endswith(" 10/100 160 images/s  0:04 left  d/loss 1.250")
+    assert len(line) <= 80
     terminal.close()
-    assert "10/100" in screen.getvalue() and "160 images/s" in screen.getvalue()
     terminal.close()  # again: nothing happens
+
+
+def test_the_bar_ends_at_the_step_at_which_the_run_ends(now, open_screen):
+    screen = open_screen()
+    terminal = Terminal(100, 0)
+    now(0.5)
+    terminal.show({**ROW, "step": 90}, 80)
+    now(0.6)
+    terminal.show({**ROW, "step": 97}, 80)  # too soon after the one before
+    terminal.close()
+    assert " 97/100 " in shown_lines(screen)[-1]
+
+
+def test_messages_are_wrapped_at_a_terminal_alone(open_screen, monkeypatch):
+    screen = open_screen()
+    Terminal(100, 0).say("word " * 30)
+    lines = [line for line in shown_lines(screen) if line.startswith("word")]
+    assert len(lines) == 2 and max(map(len, lines)) <= 80
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    Terminal(100, 0).say("word " * 30)
+    assert len(sys.stdout.getvalue().splitlines()) == 1
 
 
 def test_pixels_are_half_blocks():
@@ -93,15 +231,15 @@ def test_pixels_are_half_blocks():
 
 def test_a_picture_is_shown_where_it_fits(monkeypatch, capsys):
     image = np.zeros((2, 5, 1), np.uint8)
-    Terminal(100, 0, 8).picture(image)
+    Terminal(100, 0).picture(image)
     assert capsys.readouterr().out == ""  # no terminal
     monkeypatch.setenv("COLUMNS", "80")
     screen = FakeTerminal()
     monkeypatch.setattr(sys, "stdout", screen)
-    terminal = Terminal(100, 0, 8, quiet=True)
+    terminal = Terminal(100, 0, quiet=True)
     terminal.picture(image)
     assert screen.getvalue() == ""
-    terminal = Terminal(100, 0, 8)
+    terminal = Terminal(100, 0)
     terminal.close()
     terminal.picture(image)
     assert screen.getvalue().count("\u2580") == 5

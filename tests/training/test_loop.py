@@ -1,7 +1,9 @@
 """The loop from Python: what a run leaves, how it resumes, and how a signal ends it."""
 
+import dataclasses
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -54,7 +56,21 @@ def test_what_a_run_leaves(train, capsys):
     pictures = sorted(file.name for file in (path / "samples").iterdir())
     assert pictures == [f"step_{step:07}.png" for step in (0, 5, 10, 15, 20)]
     assert last_checkpoint(path)[0] == [8, 16, 20]
-    assert capsys.readouterr().out.endswith("saved at step 20\n")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"training until step 20; everything is written to {path}"
+    assert lines[1] == "compiling the training step" and re.fullmatch(r"compiled in [0-9.]+ s", lines[2])
+    assert lines[-2].startswith("step 20/20  ") and lines[-1] == "saved at step 20"
+
+
+def test_the_step_of_another_game_is_compiled_when_it_is_played(experiment, tmp_path, capsys):
+    game = experiment.game
+    alone = dataclasses.replace(game, players={"d": game.players["d"]}, turns=(("d",),))
+    changing = dataclasses.replace(experiment, game_at=lambda step: alone if step in (0, 1, 5) else game)
+    config = gan.Config(steps=8, batch_size=8)
+    loop.train(SingleRun(changing, config), config, OPTIONS, tmp_path, "points")
+    lines = capsys.readouterr().out.splitlines()
+    compiled = [line for line in lines if line.startswith("compiling")]
+    assert compiled == ["compiling the training step", "compiling the training step as it is from step 3 on"]
 
 
 def test_a_resumed_run_is_the_same_to_the_bit(train, capsys):
@@ -101,7 +117,7 @@ def test_a_signal_ends_a_run_saved(train, monkeypatch, capsys):
 
 def test_a_quiet_run_prints_nothing(train, capsys):
     train("run", 3, RunOptions(devices=1, quiet=True))
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
 
 
 def test_options_are_checked_before_anything_is_written(train, tmp_path):

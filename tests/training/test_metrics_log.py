@@ -1,7 +1,7 @@
 """Metrics on their way to the files: in order, once, checked, and the newest call's left until they are asked for."""
 
+import dataclasses
 import json
-import types
 
 import jax.numpy as jnp
 import numpy as np
@@ -31,7 +31,7 @@ def open_log(experiment, tmp_path):
         run = SingleRun(experiment, config)
         if members > 1:
             run = PopulationRun(experiment, config, lambda *_: experiment, [{"seed": i} for i in range(members)])
-        terminal = Terminal(100, start, 8, quiet=True)
+        terminal = Terminal(100, start, quiet=True)
         diverged = DivergedMembers(run, terminal.say)
         log = MetricsLog(run, config, tmp_path, start, diverged, terminal)
         opened.append(log)
@@ -63,18 +63,57 @@ def test_the_newest_calls_are_left(open_log, tmp_path):
     assert rows(tmp_path)[2:] == [{"step": 3, "d/loss": 3.0}]
 
 
-def test_the_time_of_a_step_is_measured_between_writes(open_log, monkeypatch):
-    clock = iter([100.0, 106.0, 107.0]).__next__
-    monkeypatch.setattr("jaxgan.training.metrics_log.time", types.SimpleNamespace(perf_counter=clock))
-    log, _, _ = open_log()  # at 100 s
+@pytest.fixture
+def now(monkeypatch):
+    """Makes the clock stand at a time."""
+
+    def now(seconds):
+        monkeypatch.setattr("time.perf_counter", lambda: seconds)
+
+    now(100.0)
+    return now
+
+
+def test_the_time_of_a_step_is_measured_between_writes(open_log, now):
+    log, _, _ = open_log()
     log.append(1, 2, losses(1.0, 2.0))
     log.append(3, 1, losses(3.0))
-    log.write(keep=1)  # two steps until 106 s
+    now(106.0)
+    log.write(keep=1)
     assert log.seconds_per_step == 3.0
     log.write(keep=1)  # there is nothing to write
     assert log.seconds_per_step == 3.0
-    log.write()  # one step until 107 s
+    now(107.0)
+    log.write()
     assert log.seconds_per_step == 1.0
+
+
+def test_a_call_that_compiles_counts_neither_in_the_time_of_a_step_nor_in_the_rate(open_log, now, tmp_path):
+    log, _, _ = open_log(batch_size=8)
+    log.append(1, 1, losses(1.0))
+    now(150.0)
+    log.restart_clock()
+    log.append(2, 4, losses(2.0, 2.0, 2.0, 2.0))
+    now(154.0)
+    log.write()
+    log.write()  # gives the rows of the speed to the operating system
+    assert log.seconds_per_step == 1.0
+    assert rows(tmp_path, "speed.jsonl") == [{"step": 5, "images_per_second": 8.0}]
+
+
+def test_images_of_all_turns_and_members_are_counted(open_log, now, tmp_path, experiment):
+    game = experiment.game
+    critic_first = dataclasses.replace(game, turns=(("d",),) * 3 + (("g",),))
+    games_by_step = dataclasses.replace(experiment, game_at=lambda step: critic_first if step < 2 else game)
+    log, run, _ = open_log(members=2, batch_size=8)
+    run.experiment = games_by_step
+    log.append(1, 2, {"d/loss": jnp.ones((3, 2))})  # three turns of the critic
+    log.append(3, 2, {"d/loss": jnp.ones((3, 2))})  # one
+    now(102.0)
+    log.write()
+    log.write()  # gives the rows of the speed to the operating system
+    (row,) = rows(tmp_path, "speed.jsonl")
+    assert row["images_per_second"] == (2 * 3 + 2 * 1) * 8 * 2 / 2.0
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_rows_before(open_log, tmp_path):

@@ -34,7 +34,7 @@ def writer(experiment, folder, members=1, steps=5):
     run = SingleRun(experiment, config)
     if members > 1:
         run = PopulationRun(experiment, config, lambda *_: experiment, [{"seed": seed} for seed in range(members)])
-    terminal = Terminal(steps, 0, 8, quiet=True)
+    terminal = Terminal(steps, 0, quiet=True)
     return SampleWriter(run, config, folder, "toy", terminal), run.init(run.keys), run
 
 
