@@ -42,10 +42,11 @@ class NetworkSummary:
     """A network of a game.
 
     Attributes:
-      kind: the class of its module; empty if it has none.
+      kind: the class of its module, or its functions.
       inputs: the shapes of the examples that it was declared with.
       output: the shapes of its output for them.
-      layers: its layers, in the order in which they are called.
+      layers: its layers, in the order in which they are called; then the network itself, if parameters or operations
+        are its own.
     """
 
     kind: str
@@ -135,8 +136,8 @@ def _summarize_network(net: Any, call: Callable, variables: Any, params: Any, de
         program, output = jax.make_jaxpr(call, return_shape=True)(variables, *net.examples)
     kind = net.network.name
     parameters = _count_by_path(params)
-    layers = calls.layers or {path: Layer(path) for path in (path.partition("/")[0] for path in parameters)}
-    layers = {"": Layer("", kind, _format_shapes(output)), **layers}
+    layers = calls.layers or {subtree: Layer(subtree) for subtree in (path.partition("/")[0] for path in parameters)}
+    layers |= {"": Layer("", kind, _format_shapes(output))}
     shown = _share_out(layers, depth, parameters, flops.count_by_scope(program))
     return NetworkSummary(kind, _format_shapes(net.examples), _format_shapes(output), tuple(shown))
 
@@ -231,7 +232,7 @@ def _network_table(name: str, network: NetworkSummary) -> Table:
     def row(path, layer):
         return (path, layer.kind, layer.output, f"{layer.parameters:,}", format_count(layer.flops))
 
-    title = ", ".join(filter(None, [network.kind, f"input {network.inputs}" if network.inputs else ""]))
+    title = f"{network.kind}, input {network.inputs}" if network.inputs else network.kind
     if not network.layers:
         return Table(f"{name}: {title}, no parameters", HEAD, ())
     rows = [row(layer.path or "(itself)", layer) for layer in network.layers]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 import pytest
+from flax import nnx
 from helpers import games
 
 from experiments.benchmarks import flops as by_formula
@@ -80,17 +81,17 @@ class Blocks(nn.Module):
 def test_parameters_of_a_block_are_counted_apart_from_those_of_its_layers():
     layers = network(Blocks(), jnp.zeros((1, 4))).layers
     assert [(layer.path, layer.kind, layer.parameters) for layer in layers] == [
-        ("", "Blocks", 3),
         ("inner", "Block", 4),
         ("inner/shared", "Dense", 20),
         ("inner/out", "Dense", 15),
+        ("", "Blocks", 3),
     ]
-    assert layers[2].flops == 2 * (2 * 4 * 4)  # it is called twice
+    assert layers[1].flops == 2 * (2 * 4 * 4)  # it is called twice
 
 
 def test_a_depth_counts_inner_layers_with_the_outer_ones():
     layers = network(Blocks(), jnp.zeros((1, 4)), depth=1).layers
-    assert layers[1:] == (Layer("inner", "Block", "[1, 3]", 39, 2 * (2 * 4 * 4) + 2 * 4 * 3),)
+    assert layers[:1] == (Layer("inner", "Block", "[1, 3]", 39, 2 * (2 * 4 * 4) + 2 * 4 * 3),)
     with pytest.raises(ValueError, match="`depth` must be at least 1, got 0"):
         games.points_game().summary(depth=0)
 
@@ -100,7 +101,40 @@ def test_a_frozen_network_shows_the_layers_that_it_applies():
     variables = inner.init(jax.random.key(0), jnp.zeros((1, 2)))
     frozen = network(Frozen(inner, FrozenVariables(variables)), jnp.zeros((1, 2)))
     assert frozen.parameters == 33 and frozen.flops == 48
-    assert [layer.path for layer in frozen.layers] == ["", "hidden_0", "logit"]
+    assert [layer.path for layer in frozen.layers] == ["hidden_0", "logit", ""]
+
+
+def two_matrices(key, x):
+    return {"first": {"kernel": jnp.zeros((2, 8)), "bias": jnp.zeros((1, 8))}, "second": jnp.zeros((8, 1))}
+
+
+def product(params, x):
+    hidden = x @ params["first"]["kernel"] + params["first"]["bias"]
+    return hidden @ params["second"]
+
+
+class Linear(nnx.Module):
+    def __init__(self, rngs):
+        self.hidden, self.logit = nnx.Linear(2, 8, rngs=rngs), nnx.Linear(8, 1, rngs=rngs)
+
+    def __call__(self, x):
+        return self.logit(self.hidden(x))
+
+
+@pytest.mark.parametrize(
+    ("module", "kind", "rows"),
+    [
+        ((two_matrices, product), "(two_matrices, product)", [("first", 24), ("second", 8), ("", 0)]),
+        (lambda rngs: Linear(rngs), "Linear", [("hidden", 24), ("logit", 9), ("", 0)]),
+        ((lambda key, x: jnp.zeros((2, 1)), lambda matrix, x: x @ matrix), "(<lambda>, <lambda>)", [("", 2)]),
+    ],
+    ids=["functions", "nnx", "one array"],
+)
+def test_a_network_without_layers_has_a_row_for_each_subtree_of_its_parameters(module, kind, rows):
+    found = network(module, jnp.zeros((3, 2)))
+    assert (found.kind, found.inputs, found.output) == (kind, "[3, 2]", "[3, 1]")
+    assert [(layer.path, layer.parameters) for layer in found.layers] == rows
+    assert found.layers[-1].flops == found.flops == (2 * 3 * 2 if len(rows) == 1 else 2 * 3 * (2 * 8 + 8))
 
 
 class Counter(nn.Module):
