@@ -74,7 +74,7 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
     account = functools.partial(dp_training.privacy_spent, run.experiment, config)
     planned_privacy = account(config.steps)
     if dry_run:
-        print_description(run, config, steps)
+        print_description(run, config, options, steps)
         if planned_privacy:
             print(planned_privacy["summary"])
         return

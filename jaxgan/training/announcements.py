@@ -14,7 +14,7 @@ from jaxgan.training.steps import Steps
 def waiting(text: str, options: RunOptions) -> contextlib.AbstractContextManager[None]:
     """Print what is done in a ``with`` block, if it takes longer than ``monitoring.terminal.PATIENCE``."""
     is_quiet = options.quiet or jax.process_index() > 0
-    return terminal.waiting(text, terminal.say_nothing if is_quiet else _print)
+    return terminal.waiting(text, terminal.say_nothing if is_quiet else say)
 
 
 def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
@@ -26,14 +26,12 @@ def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
       steps: the run's compiled steps, whose devices a population is spread over.
     """
     source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
-    print(f"{name}: {len(source):,} examples of {source.name}, {shape}; {system.hardware()}", flush=True)
+    say(f"{name}: {len(source):,} examples of {source.name}, {shape}; {system.hardware()}")
     if run.is_population:
         members = "; ".join(map(run.member_name, range(len(run.seeds))))
-        print(
-            f"a population of {len(run.seeds)} on {len(steps.devices)} x {steps.devices[0].platform}: {members}",
-            flush=True,
-        )
+        say(f"a population of {len(run.seeds)} on {len(steps.devices)} x {steps.devices[0].platform}: {members}")
 
 
-def _print(text: str) -> None:
+def say(text: str) -> None:
+    """Print a line at once, also into a pipe."""
     print(text, flush=True)

@@ -1,52 +1,69 @@
 """The description of a run that is printed in place of training."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import jax
-from rich.console import Console
-from rich.table import Table
 
 from jaxgan.core import system
-from jaxgan.data import Batches
-from jaxgan.experiment.experiment import parameter_counts
+from jaxgan.core.tables import Table, as_text, format_bytes
+from jaxgan.experiment.settings import Settings
+from jaxgan.monitoring.terminal import format_duration, format_seconds, say_nothing
+from jaxgan.training.announcements import say
+from jaxgan.training.estimate import (
+    StepTime,
+    checkpoint_bytes,
+    checkpoints_kept,
+    measure_steps,
+    peak_memory,
+)
+from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun
-from jaxgan.training.steps import Steps, prepare
+from jaxgan.training.steps import Steps
 
 
-def print_description(run: TrainingRun, config: Any, steps: Steps) -> None:
-    """Print the settings of a run, its networks, and the memory and FLOPs of a step; nothing is trained.
+def print_description(run: TrainingRun, config: Settings, options: RunOptions, steps: Steps) -> None:
+    """Print the settings of a run, its networks, and the time, memory and disk that it takes; nothing is written.
+
+    The time is that of a few steps, for which the training step is compiled. Everything else is printed before.
 
     Args:
       run: what would be trained.
       config: its settings.
+      options: how it would be made.
       steps: the run's compiled steps.
     """
-    experiment, game = run.experiment, run.game
-    state = jax.eval_shape(game.init, run.keys)
-    size = config.batch_size * game.batch_multiple
-    batch = run.join_batches([Batches(experiment.source, size, seed)[0] for seed in run.seeds])
-    step = jax.jit(lambda state, batch: game.step(state, prepare(None, batch)))
-    compiled = step.lower(state, batch).compile()
-    cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
-    table = Table("setting", "value", title="settings")
-    for field in dataclasses.fields(config):
-        table.add_row(field.name, str(getattr(config, field.name)))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"data        {len(experiment.source):,} examples of {experiment.source.name}")
-    if run.is_population:
-        console.print(f"population  {len(run.seeds)} members; what follows is of all together")
-    for net, count in parameter_counts(state).items():
-        console.print(f"network {net:<4}{count:,} parameters")
-    arrays = jax.tree.leaves(jax.eval_shape(_with_raw_key, state))
-    size_of_state = sum(x.size * x.dtype.itemsize for x in arrays)
-    console.print(f"state       {size_of_state / 1e6:,.1f} MB: parameters, optimizers, statistics, averages")
-    if memory:
-        console.print(f"memory      {memory.temp_size_in_bytes / 1e6:,.1f} MB more during a step")
-    console.print(f"step        {cost.get('flops', float('nan')) / 1e9:,.3f} GFLOP, as XLA counts them")
-    console.print(f"hardware    {system.hardware()}")
+    tell = say if jax.process_index() == 0 else say_nothing
+    source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
+    rows = tuple((field.name, str(getattr(config, field.name))) for field in dataclasses.fields(config))
+    tell(as_text(Table("settings", ("name", "value"), rows)))
+    tell(f"\ndata: {len(source):,} examples of {source.name}, {shape}")
+    tell(f"hardware: {system.hardware()}\n")
+    tell(f"{run.game.summary()}\n")
+    _print_disk(run, config, options, tell)
+    tell("\ncompiling the training step, to measure it")
+    _print_times(measure_steps(run, config, steps), config.steps, tell)
+    peak = peak_memory(steps.devices[0])
+    if peak is not None:
+        tell(f"memory: {format_bytes(peak)} at most, on {steps.devices[0].device_kind}")
 
 
-def _with_raw_key(state):
-    return state.replace(key=jax.random.key_data(state.key))
+def _print_disk(run: TrainingRun, config: Settings, options: RunOptions, tell: Callable[[str], None]) -> None:
+    size = checkpoint_bytes(jax.eval_shape(run.game.init, run.keys))
+    count = checkpoints_kept(config.steps, options)
+    tell(f"disk: {format_bytes(count * size)} for {count} checkpoints of {format_bytes(size)} at most")
+
+
+def _print_times(times: Iterable[StepTime], steps: int, tell: Callable[[str], None]) -> None:
+    """Print the time of the steps of each game, and of all steps of the run."""
+    seconds, compile_seconds = 0.0, 0.0
+    for each in times:
+        compile_seconds += each.compile_seconds
+        seconds += each.steps * each.seconds
+        tell(f"compiled in {format_seconds(each.compile_seconds)}")
+        if each.measured:
+            which = "a step" if each.steps == steps else f"each of {each.steps:,} steps"
+            rate = f"{each.images / each.seconds:,.0f} images/s"
+            tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate} (measured: {each.measured} steps)")
+    compiling = f"after {format_seconds(compile_seconds)} of compiling"
+    tell(f"time: {format_duration(seconds)} for {steps:,} steps {compiling}; samples and checkpoints add to it")

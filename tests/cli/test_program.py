@@ -135,7 +135,7 @@ def test_report_is_a_command(finished, capsys):
 def test_dry_run_trains_nothing(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *TINY)
     assert code == 0, text
-    for message in ("batch_size", "network g", "parameters", "GFLOP", "MB"):
+    for message in ("batch_size", "g: Generator", "parameters", "FLOPs", "images/s", "time: ", "disk: "):
         assert message in text
     assert not (tmp_path / "run").exists()
 

@@ -1,16 +1,61 @@
 """The description of a run in place of training."""
 
+import dataclasses
+import re
+
+import pytest
 from helpers import games
 
 from experiments import gan
+from jaxgan.training import description
 from jaxgan.training.description import print_description
-from jaxgan.training.runs import SingleRun
+from jaxgan.training.estimate import StepTime
+from jaxgan.training.options import RunOptions
+from jaxgan.training.runs import PopulationRun, SingleRun
 from jaxgan.training.steps import Steps
 
+pytestmark = pytest.mark.integration
 
-def test_a_description_counts_the_networks_parameters(capsys):
-    config = gan.Config(batch_size=8)
+CONFIG = gan.Config(batch_size=8, steps=2000)
+
+
+def describe(run, capsys):
+    print_description(run, CONFIG, RunOptions(), Steps(run, CONFIG, run.devices(1), "pmap"))
+    return capsys.readouterr().out
+
+
+def test_a_run_is_described_by_its_networks_and_by_steps_that_were_measured(capsys):
+    printed = describe(SingleRun(games.points_experiment(), CONFIG), capsys)
+    assert re.search(r"  steps +2000\n", printed) and "data: 64 examples of arrays, 2\n" in printed
+    assert "g: Generator, input [1, 2]\n" in printed
+    assert re.search(r"  total +\[1, 2\] +42 +64\n", printed)  # 2 x 8 + 8 + 8 x 2 + 2; 2 x (2 x 8 + 8 x 2)
+    assert "disk: 1.25 kB for 4 checkpoints of 312 B at most\n" in printed  # 75 parameters, the step and the key
+    _, measured = printed.split("compiling the training step, to measure it\n")
+    assert re.match(r"compiled in [\d.]+ s\na step takes [\d.]+ ms, [\d,]+ images/s \(measured: 64 steps\)\n", measured)
+    assert re.search(
+        r"\ntime: 0:\d\d for 2,000 steps after .* of compiling; .*\nmemory: \d+ MB at most, on cpu\n", measured
+    )
+
+
+def test_a_population_is_described_by_one_member(capsys):
+    experiment = games.points_experiment()
+    run = PopulationRun(experiment, CONFIG, lambda config, source=None: experiment, [{"seed": 0}, {"seed": 1}])
+    assert "a population of 2: networks of one member, state of all members\n" in describe(run, capsys)
+
+
+def test_steps_of_several_games_are_added(capsys, monkeypatch):
+    times = [StepTime(200, 8, 1.0, 64, 0.5), StepTime(1800, 16, 2.0, 10, 0.25)]
+    monkeypatch.setattr(description, "measure_steps", lambda *_: times)
+    printed = describe(SingleRun(games.points_experiment(), CONFIG), capsys)
+    assert printed.count("compiled in") == 2
+    assert "each of 200 steps takes 500 ms, 16 images/s (measured: 64 steps)\n" in printed
+    assert "each of 1,800 steps takes 250 ms, 64 images/s (measured: 10 steps)\n" in printed
+    assert "time: 9:10 for 2,000 steps after 3.0 s of compiling" in printed
+
+
+def test_a_run_of_one_step_has_no_time_of_a_step(capsys):
+    config = dataclasses.replace(CONFIG, steps=1)
     run = SingleRun(games.points_experiment(), config)
-    print_description(run, config, Steps(run, config, run.devices(1), "pmap"))
+    print_description(run, config, RunOptions(), Steps(run, config, run.devices(1), "pmap"))
     printed = capsys.readouterr().out
-    assert "network g   42 parameters" in printed  # 2 x 8 + 8 + 8 x 2 + 2
+    assert "takes" not in printed and "time: 0:00 for 1 steps after" in printed

@@ -1,0 +1,98 @@
+"""What a run will take."""
+
+import dataclasses
+import types
+
+import jax
+import pytest
+from helpers import games
+
+from experiments import gan
+from jaxgan.core import system
+from jaxgan.training import estimate
+from jaxgan.training.checkpoints import named_leaves
+from jaxgan.training.estimate import (
+    checkpoint_bytes,
+    checkpoints_kept,
+    measure_steps,
+    peak_memory,
+    steps_by_game,
+)
+from jaxgan.training.options import RunOptions
+from jaxgan.training.runs import SingleRun
+from jaxgan.training.steps import Steps
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return games.points_experiment()
+
+
+@pytest.fixture
+def changing(experiment):
+    """An experiment in which the discriminator moves alone in the first two steps and in step 5."""
+    game = experiment.game
+    alone = dataclasses.replace(game, players={"d": game.players["d"]}, turns=(("d",),) * 3)
+    most = dataclasses.replace(game, turns=(("d",),) * 3 + (("g",),))
+    return dataclasses.replace(experiment, game=most, game_at=lambda step: alone if step in (0, 1, 5) else game)
+
+
+def measure(experiment, **settings):
+    config = gan.Config(batch_size=8, **settings)
+    run = SingleRun(experiment, config)
+    return list(measure_steps(run, config, Steps(run, config, run.devices(1), "pmap")))
+
+
+@pytest.mark.integration
+def test_steps_are_measured_after_the_first_call(experiment):
+    (time,) = measure(experiment, steps=1000)
+    assert (time.steps, time.images, time.measured) == (1000, 8, 64)
+    assert 0 < time.seconds < time.compile_seconds
+
+
+@pytest.mark.integration
+def test_no_more_steps_are_measured_than_there_is_time_for(experiment, monkeypatch):
+    monkeypatch.setattr(estimate, "MEASURED_SECONDS", 1e-9)
+    (time,) = measure(experiment, steps=1000)
+    assert time.measured == 1
+
+
+@pytest.mark.integration
+def test_each_game_is_measured_with_the_images_of_its_turns(changing):
+    alone, usual = measure(changing, steps=9)
+    assert (alone.steps, alone.images, alone.measured) == (3, 24, 2)
+    assert (usual.steps, usual.images, usual.measured) == (6, 8, 5)
+
+
+def test_the_steps_of_each_game_are_counted(changing, experiment):
+    assert list(steps_by_game(changing, 9).values()) == [(0, 3), (2, 6)]
+    assert steps_by_game(experiment, 10**9) == {experiment.game: (0, 10**9)}
+
+
+@pytest.mark.parametrize(
+    ("steps", "options", "count"),
+    [
+        (100, {}, 1),  # the last one
+        (500, {}, 1),
+        (501, {}, 2),
+        (10_000, {}, 4),
+        (900, {"evaluate_every": 300}, 4),  # 300, 500, 600, 900
+        (900, {"checkpoint_every": 900, "evaluate_every": 450}, 2),
+    ],
+)
+def test_how_many_checkpoints_are_kept(steps, options, count):
+    assert checkpoints_kept(steps, RunOptions(**options)) == count
+
+
+def test_a_checkpoint_has_the_bytes_of_its_leaves():
+    game = games.dcgan_game()
+    state = game.init(jax.random.key(0))
+    expected = sum(leaf.nbytes for leaf in named_leaves(state).values())
+    assert checkpoint_bytes(state) == checkpoint_bytes(jax.eval_shape(game.init, jax.random.key(0))) == expected
+
+
+def test_the_memory_of_a_device_or_of_the_process(monkeypatch):
+    accelerator = types.SimpleNamespace(memory_stats=lambda: {"peak_bytes_in_use": 123})
+    assert peak_memory(accelerator) == 123
+    monkeypatch.setattr(system, "peak_memory_bytes", lambda: 456)
+    assert peak_memory(jax.devices("cpu")[0]) == 456
