@@ -71,21 +71,21 @@ def _permutation(count: int, seed: tuple[int, ...]) -> np.ndarray:
 
 def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[Any]:
     """The batches of steps ``start`` to ``stop``, which threads read up to ``ahead`` batches before they are used."""
-    with concurrent.futures.ThreadPoolExecutor(ahead) as pool:
-        coming = collections.deque()
-        try:
-            for step in range(start, min(start + ahead, stop)):
+    pool, is_finalizing = concurrent.futures.ThreadPoolExecutor(ahead), sys.is_finalizing
+    coming = collections.deque()
+    try:
+        for step in range(start, min(start + ahead, stop)):
+            coming.append(pool.submit(batches.__getitem__, step))
+        for step in range(start + ahead, stop + ahead):
+            if not coming:
+                return
+            batch = coming.popleft().result()
+            if step < stop:
                 coming.append(pool.submit(batches.__getitem__, step))
-            for step in range(start + ahead, stop + ahead):
-                if not coming:
-                    return
-                batch = coming.popleft().result()
-                if step < stop:
-                    coming.append(pool.submit(batches.__getitem__, step))
-                yield batch
-        finally:
-            for future in coming:
-                future.cancel()
+            yield batch
+    finally:
+        if not is_finalizing():  # then the threads have ended, and a shutdown would fail
+            pool.shutdown(cancel_futures=True)
 
 
 _normalize_on_device = jax.jit(normalize)

@@ -15,6 +15,8 @@ import numpy as np
 
 from jaxgan.data.representation import ShownSource
 
+MAX_CLASSES = 100_000  # larger labels number something else
+
 
 class Source(Protocol):
     """Examples that are read by index."""
@@ -51,7 +53,7 @@ class Arrays(ShownSource):
       images: the examples, [N, ...], uint8 from 0 to 255 or float32 in [-1, 1].
       labels: whole numbers, [N]; None if there are none.
       name: a name for people.
-      classes: the names of the labels' classes.
+      classes: the names of the labels' classes; by default the labels from 0 to the largest, if they are whole numbers.
       inputs: the inputs that images are made of, [N, ...], input i for image i; None if there are none.
 
     Raises:
@@ -80,6 +82,8 @@ class Arrays(ShownSource):
             raise ValueError(
                 f"{self.name}: {len(self.images)} images and labels of shape {self.labels.shape}; want one each"
             )
+        if self.labels is not None and not self.classes:
+            object.__setattr__(self, "classes", _names_of_classes(self.labels))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -100,6 +104,13 @@ class Arrays(ShownSource):
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[indices] for name, array in self.by_name.items()}
+
+
+def _names_of_classes(labels: np.ndarray) -> tuple[str, ...]:
+    """The names of the classes that labels number; none where they are no numbers of classes."""
+    if not np.issubdtype(labels.dtype, np.integer) or not 0 <= labels.min() <= labels.max() < MAX_CLASSES:
+        return ()
+    return tuple(map(str, range(int(labels.max()) + 1)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -1,6 +1,8 @@
 """A batch is a function of (seed, step): every epoch holds each example once, in any process, from any step."""
 
 import random
+import subprocess
+import sys
 import threading
 import time
 
@@ -227,3 +229,17 @@ def test_a_loops_batches_never_end_unless_steps_are_given():
 def test_a_loops_mistakes_are_told_before_its_first_batch(arguments, message):
     with pytest.raises(ValueError, match=message):
         batches(np.zeros((3, 2, 2, 1), np.uint8), **{"batch_size": 2, **arguments})
+
+
+UNFINISHED = """
+import numpy as np
+from jaxgan.data import batches
+endless = batches(np.zeros((3, 2, 2, 1), np.uint8), 2)
+print(next(endless)["image"].shape)
+"""
+
+
+@pytest.mark.integration
+def test_a_program_ends_in_silence_within_its_batches():
+    done = subprocess.run([sys.executable, "-c", UNFINISHED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "(2, 2, 2, 1)\n", "")

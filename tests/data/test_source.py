@@ -55,3 +55,11 @@ def test_what_is_read_into_memory_is_the_source():
 def test_arrays_that_are_no_source_are_refused(arrays, message):
     with pytest.raises(ValueError, match=message):
         Arrays(**arrays, name="mine")
+
+
+def test_classes_are_the_labels_unless_they_are_named():
+    images = np.zeros((3, 2, 2, 1), np.uint8)
+    assert Arrays(images, np.array([2, 0, 0])).classes == ("0", "1", "2")
+    assert Arrays(images, np.array([1, 0, 0]), classes=("cat", "dog")).classes == ("cat", "dog")
+    for labels in (np.array([-1, 0, 1]), np.array([0.0, 1.0, 2.0]), np.array([0, 1, 10**6])):
+        assert Arrays(images, labels).classes == ()

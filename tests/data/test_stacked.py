@@ -23,7 +23,9 @@ def test_three_digits_in_colours():
     np.testing.assert_array_equal(source.images, stack_channels(Arrays(pixels, labels, "forty", tuple("abcd"))).images)
     assert (source.images != stack_channels(Arrays(pixels), seed=1).images).any()
     assert stack_channels(Arrays(pixels)).labels is None
-    assert stack_channels(Arrays(pixels, labels)).labels is None  # of how many classes is not known
+    numbered = stack_channels(Arrays(pixels, labels))
+    assert numbered.classes[numbered.labels[0]] == " ".join(str(i % 4) for i in colours[0])
+    assert stack_channels(Arrays(pixels, labels - 1)).labels is None  # of how many classes is not known
 
 
 def test_too_many_classes():
