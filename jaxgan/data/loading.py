@@ -1,6 +1,7 @@
 """Sources by a path or a name, as a user types it."""
 
 import difflib
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,6 +92,9 @@ def as_source(
     Raises:
       TypeError: ``data`` is none of these.
       ValueError: there is no such data, or it cannot be used; the message says why.
+
+    Warns:
+      UserWarning: no value of an array of float images is below 0, so they may be in [0, 1].
     """
     if isinstance(data, str | Path):
         return load(str(data), resolution=resolution, channels=channels, split=split, data_dir=data_dir)
@@ -98,7 +102,14 @@ def as_source(
     if hasattr(data, "read") and hasattr(data, "shape"):
         source = data
     elif hasattr(data, "__array__"):
-        source = Arrays(_check_pixels(np.asarray(data), f"`{argument}`"), name=f"{argument} array")
+        pixels = _check_pixels(np.asarray(data), f"`{argument}`")
+        if pixels.ndim == 4 and pixels.dtype == np.float32 and pixels.size and pixels.min() >= 0:
+            warnings.warn(
+                f"`{argument}` are floats from {pixels.min():g} to {pixels.max():g}, but images are in [-1, 1]. If 0 "
+                "is black, give 2 * images - 1.",
+                stacklevel=3,
+            )
+        source = Arrays(pixels, name=f"{argument} array")
     else:
         raise TypeError(
             f"`{argument}` must be a path, a name such as 'digits', a `Source` or an array [N, ...], got "

@@ -42,7 +42,10 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> n
     if images.ndim == 2 and images.shape[1] == 2:
         return render_points(images)
     if images.ndim != 4 or not len(images):
-        raise ValueError(f"`images` must be [N, height, width, C], N > 0, or points, [N, 2], got shape {images.shape}.")
+        hint = " Grey images have one channel: images[..., None]." if images.ndim == 3 else ""
+        raise ValueError(
+            f"`images` must be [N, height, width, C], N > 0, or points, [N, 2], got shape {images.shape}.{hint}"
+        )
     count, height, width, channels = images.shape
     if columns is not None and columns < 1:
         raise ValueError(f"`columns` must be at least 1, got {columns}.")

@@ -111,3 +111,12 @@ def test_what_is_no_source_is_named():
         as_source([IMAGES], argument="samples")
     with pytest.raises(ValueError, match=r"`data` from 0 to 255; float images are in \[-1, 1\]"):
         as_source(np.array([0.0, 255.0]).reshape(2, 1, 1, 1))
+
+
+def test_float_images_that_may_be_from_0_to_1_are_told():
+    images = IMAGES / np.float32(255)
+    with pytest.warns(UserWarning, match=r"`data` are floats from 0.* to .*, but images are in \[-1, 1\]") as told:
+        as_source(images)
+    assert len(told) == 1
+    as_source(2 * images - 1)  # warnings are errors
+    as_source(images[:, 0, 0])  # no images

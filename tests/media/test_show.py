@@ -38,8 +38,12 @@ def test_a_file_beside_real_examples_says_so(tmp_path):
 
 
 def test_mistakes_are_named(tmp_path):
-    with pytest.raises(ValueError, match=r"`images` must be \[N, height, width, C\]"):
+    with pytest.raises(
+        ValueError, match=r"`images` must be \[N, height, width, C\].*\(8, 8, 3\). Grey images have one ch"
+    ):
         jaxgan.grid(IMAGES[0])
+    with pytest.raises(ValueError, match=r"got shape \(8, 8\)\.$"):
+        jaxgan.grid(IMAGES[0, ..., 0])
     with pytest.raises(ValueError, match="`images` must have 1, 3 or 4 channels to be drawn, got 2"):
         jaxgan.grid(IMAGES[..., :2])
     with pytest.raises(ValueError, match="`columns` must be at least 1, got 0"):
