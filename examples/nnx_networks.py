@@ -1,0 +1,79 @@
+"""A GAN whose networks are nnx modules, with BatchNorm and dropout, and no line for either in the training loop.
+
+A module is given as the function that makes it, so that the first parameters depend on the key of ``game.init`` alone.
+In a loss it trains: BatchNorm uses the batch, and dropout draws by ``keys``. In ``game.functions`` it samples.
+
+    python examples/nnx_networks.py --out nnx.png
+"""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import optax
+import tyro
+from flax import nnx
+
+import jaxgan
+from jaxgan import Game, Net, Player, fold_in_keys, latents, losses, total
+
+Z_DIM, WIDTH = 32, 32
+
+
+class Generator(nnx.Module):
+    """Latents [B, Z_DIM] to images [B, 8, 8, 1]."""
+
+    def __init__(self, *, rngs):
+        self.project = nnx.Linear(Z_DIM, 4 * 4 * WIDTH, rngs=rngs)
+        self.norm = nnx.BatchNorm(WIDTH, rngs=rngs)
+        self.up = nnx.ConvTranspose(WIDTH, WIDTH, (4, 4), strides=2, rngs=rngs)
+        self.out = nnx.Conv(WIDTH, 1, (3, 3), rngs=rngs)
+
+    def __call__(self, z):
+        x = nnx.relu(self.norm(self.project(z).reshape(-1, 4, 4, WIDTH)))
+        return jnp.tanh(self.out(nnx.relu(self.up(x))))
+
+
+class Discriminator(nnx.Module):
+    """Images [B, 8, 8, 1] to logits [B]."""
+
+    def __init__(self, *, rngs):
+        self.down = nnx.Conv(1, WIDTH, (4, 4), strides=2, rngs=rngs)
+        self.hidden = nnx.Linear(4 * 4 * WIDTH, 128, rngs=rngs)
+        self.dropout = nnx.Dropout(0.3, rngs=rngs)
+        self.out = nnx.Linear(128, 1, rngs=rngs)
+
+    def __call__(self, x):
+        x = nnx.leaky_relu(self.down(x), 0.2).reshape(len(x), -1)
+        return self.out(self.dropout(nnx.leaky_relu(self.hidden(x), 0.2)))[:, 0]
+
+
+def discriminator_loss(nets, batch, keys, step):
+    real_logits = nets.d(batch["image"], keys=keys)
+    fake_logits = nets.d(nets.g(latents(keys, Z_DIM)), keys=fold_in_keys(keys))
+    r1 = losses.r1(lambda x: nets.d(x, keys=keys), batch["image"])
+    return total(adversarial=losses.non_saturating_discriminator(real_logits, fake_logits), r1=0.5 * r1)
+
+
+def generator_loss(nets, batch, keys, step):
+    fake, stats = nets.g.with_stats(latents(keys, Z_DIM))  # BatchNorm's moving averages, which the game keeps
+    return total(adversarial=losses.non_saturating_generator(nets.d(fake, keys=keys)), stats={"g": stats})
+
+
+def main(out: Path, steps: int = 5000) -> None:
+    """Train on scikit-learn's digits, and write a grid of samples to ``out``, a .png file."""
+    z, image = jnp.zeros((1, Z_DIM)), jnp.zeros((1, 8, 8, 1))
+    nets = {"g": Net(lambda rngs: Generator(rngs=rngs), z), "d": Net(lambda rngs: Discriminator(rngs=rngs), image)}
+    adam = optax.adam(5e-4, b1=0.5, b2=0.99)
+    players = {"d": Player(("d",), discriminator_loss, adam), "g": Player(("g",), generator_loss, adam)}
+    game = Game(nets, players, turns=(("d",), ("g",)), ema={"g": 0.995})
+    state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step, donate_argnums=0)
+    for number, batch in enumerate(jaxgan.batches("digits", 64, steps=steps), 1):
+        state, metrics = step(state, batch)
+        if number % 500 == 0 or number == steps:
+            print(f"step {number}:", ", ".join(f"{name} {value:.3f}" for name, value in metrics.items()))
+    jaxgan.grid(game.functions(state).g(latents(jaxgan.sample_keys(0, 64), Z_DIM)), out)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
