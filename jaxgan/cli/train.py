@@ -126,7 +126,7 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
         if not options.quiet:
             announcements.print_start(program.name, run, steps)
     with announcements.waiting("tracing the training step", options):
-        _trace(steps, run)
+        steps.trace()
     probe.check_held_out(run.experiment)
     with announcements.waiting("preparing the evaluations", options):
         evaluator = _make_evaluator(run, config, options)
@@ -178,17 +178,6 @@ def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evalu
 def _last_step(path: Path) -> int:
     rows = metrics_file.read_rows(path / "metrics.jsonl")
     return rows[-1]["step"] if rows else 0
-
-
-def _trace(steps: Steps, run: TrainingRun) -> None:
-    """Trace the steps, so that errors in the settings or the wiring are raised before anything is written."""
-    try:
-        steps.trace()
-    except jax.errors.ConcretizationTypeError as error:
-        names = [name for name in (run.member_settings or [{}])[0] if name != "seed"]
-        if not names:
-            raise
-        raise ValueError(f"`sweep`: this experiment's program depends on the value of {' or '.join(names)}") from error
 
 
 def _write_report(path: Path, quiet: bool) -> None:
