@@ -4,6 +4,7 @@
 one of a linen module, of a pair of functions, or of a function that makes an ``nnx`` module.
 """
 
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -14,6 +15,7 @@ import flax.errors
 import flax.linen as nn
 import jax
 
+from jaxgan.core import axis
 from jaxgan.core.keys import batch_key
 
 CONSTANTS = "constants"  # the collection of arrays that are neither trained nor moving statistics
@@ -100,7 +102,7 @@ def as_network(given: Any) -> Network:
 
 @dataclasses.dataclass(frozen=True)
 class LinenNetwork:
-    """A linen module.
+    """A linen module. Under ``pmap`` or ``shard_map`` the moments of BatchNorm are those of the whole batch.
 
     Attributes:
       given: the module.
@@ -124,8 +126,10 @@ class LinenNetwork:
         if keys is not None and "keys" not in options:
             # linen draws from the stream `params` where the one that a layer names is not given.
             options["rngs"] = {"params": batch_key(keys), "dropout": jax.random.fold_in(batch_key(keys), 1)}
+        shared = nn.intercept_methods(_over_all_devices) if axis.size() > 1 else contextlib.nullcontext()
         try:
-            output, stats = self.given.apply(variables, *args, mutable=mutable, **options)
+            with shared:
+                output, stats = self.given.apply(variables, *args, mutable=mutable, **options)
         except flax.errors.InvalidRngError as error:
             raise KeysMissing from error
         return output, dict(stats)
@@ -178,6 +182,14 @@ def input_names(network: Network) -> tuple[list[str], int | None]:
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     unlimited = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     return [p.name for p in positional if p.default is p.empty], None if unlimited else len(positional)
+
+
+def _over_all_devices(call, args, kwargs, context):
+    """An interceptor: flax's BatchNorm takes the moments of the whole batch, as that of jaxgan does."""
+    layer = context.module
+    if isinstance(layer, nn.BatchNorm) and layer.axis_name is None:
+        object.__setattr__(layer, "axis_name", axis.NAME)  # a copy that was made for this call, and is frozen
+    return call(*args, **kwargs)
 
 
 @functools.cache

@@ -140,7 +140,7 @@ def test_a_member_of_a_population_is_its_solo_run(kind):
 
 
 @pytest.mark.parametrize("spread", [parallel.pmap, parallel.shard_map])
-@pytest.mark.parametrize("kind", ["nnx", "functions"])
+@every_kind
 def test_devices_share_a_batch(kind, spread):
     """Dropout at a rate of 0, because its masks depend on the number of devices in modules of flax."""
     game, on = kinds.game_of(kind, rate=0.0), parallel.devices(4)

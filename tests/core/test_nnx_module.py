@@ -1,5 +1,6 @@
 """nnx modules: which variables are kept where, and that nothing but arrays is."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import nnx
 
-from jaxgan import Net
+from jaxgan import Game, Net, Player, total
 from jaxgan.core.modules import CONSTANTS
 from jaxgan.core.networks import Function
 
@@ -95,7 +97,7 @@ def test_it_is_pure_under_nested_transformations():
 
 
 class Noisy(nnx.Module):
-    """Two layers of dropout, in stacked blocks of which each has streams of its own."""
+    """Stacked layers of dropout, each with a stream of its own, and two others."""
 
     def __init__(self, *, rngs):
         @nnx.split_rngs(splits=2)
@@ -104,11 +106,12 @@ class Noisy(nnx.Module):
             return nnx.Dropout(0.5, rngs=rngs)
 
         self.stacked = stacked(rngs)
-        self.alone = nnx.Dropout(0.5, rngs=rngs)
+        self.first = nnx.Dropout(0.5, rngs=rngs)
+        self.second = nnx.Dropout(0.5, rngs=rngs)
 
     def __call__(self, x):
         both = nnx.vmap(lambda layer, x: layer(x), in_axes=(0, None))(self.stacked, x)
-        return jnp.stack([*both, self.alone(x)])
+        return jnp.stack([*both, self.first(x), self.second(x)])
 
 
 def test_each_layer_of_dropout_draws_masks_of_its_own():
@@ -116,9 +119,31 @@ def test_each_layer_of_dropout_draws_masks_of_its_own():
     keys = jax.random.split(jax.random.key(1), 100)
     masks = np.asarray(f(jnp.ones((100, 3)), keys=keys))
     assert set(np.unique(masks)) == {0, 2}
-    for a, b in ((0, 1), (0, 2), (1, 2)):
+    for a, b in itertools.combinations(range(4), 2):
         assert 0.3 < (masks[a] == masks[b]).mean() < 0.7
     assert shapes((f.params, f.stats)) == {}  # no key is kept
+
+
+class Scaled(nnx.Module):
+    """A layer and an array that is neither trained nor moving."""
+
+    def __init__(self, *, rngs):
+        self.out = nnx.Linear(3, 1, rngs=rngs)
+        self.scale = jnp.full((1, 3), 2.0)
+
+    def __call__(self, x):
+        return self.out(x * self.scale)[:, 0]
+
+
+def test_constants_need_not_be_returned_by_a_loss():
+    def loss(nets, batch, keys, step):
+        return total(square=jnp.square(nets.x(batch)))
+
+    game = Game({"x": Net(Scaled, X)}, {"x": Player(("x",), loss, optax.sgd(0.1))}, (("x",),))
+    before = game.init(jax.random.key(0))
+    after, _ = jax.jit(game.step)(before, X)  # a warning about statistics that never move would be an error here
+    np.testing.assert_array_equal(after.stats["x"][CONSTANTS]["scale"], [[2, 2, 2]])
+    assert (after.params["x"]["out"]["kernel"] != before.params["x"]["out"]["kernel"]).any()
 
 
 def test_nnx_is_imported_when_it_is_needed():
