@@ -1,1 +1,1 @@
-"""One program for each published result: ``python -m experiments.dcgan``."""
+"""One program for each published result: ``jaxgan train dcgan``."""

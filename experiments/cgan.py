@@ -3,7 +3,7 @@
 Paper      Mirza, Osindero 2014, arXiv:1411.1784, section 4.1: its layers and maxout; with dropout in the discriminator
            alone, and with Adam, not its SGD.
            --projection: the discriminator of Miyato, Koyama 2018, arXiv:1802.05637, on the same layers
-Command    python -m experiments.cgan
+Command    jaxgan train cgan
 Presets    --preset paper --data mnist: section 4.1 on MNIST, which TFDS downloads; --preset demo: the defaults
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other that has labels
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
@@ -30,14 +30,17 @@ from jaxgan.models import cgan
 class Config(Settings):
     """What the result depends on."""
 
-    steps: int = 10000
-    batch_size: int = 100
+    # Data
     data: str = "digits"
     resolution: int | None = None
-    z_dim: int = 100
-    """Dimension of the latents."""
+    # Networks
     projection: bool = False
     """The discriminator projects the label on its features instead of joining it to them."""
+    z_dim: int = 100
+    """Dimension of the latents."""
+    # Optimisation
+    steps: int = 10000
+    batch_size: int = 100
     learning_rate: float = 2e-4
     beta1: float = 0.5
     """Adam's decay of the mean of gradients."""

@@ -2,7 +2,7 @@
 
 Paper      Zhu et al. 2017, arXiv:1703.10593, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix: residual
            networks both ways, least squares, cycles and identities in L1, a pool of 50 fakes
-Command    python -m experiments.cyclegan
+Command    jaxgan train cyclegan
 Presets    --preset paper --data cycle_gan/horse2zebra: the paper's, on images that TFDS downloads; for others change
            --steps, --lr-constant-steps and --lr-decay-steps; --preset demo: the defaults
 Data       tiles of two textures that come with scikit-image, grass to gravel; --data FOLDER --data-a FOLDER, or
@@ -54,8 +54,7 @@ from jaxgan.models import cyclegan, pix2pix
 class Config(TranslationSettings):
     """What the result depends on. Images of domain A are translated to domain B, and back."""
 
-    steps: int = 5000
-    batch_size: int = 1
+    # Data
     data: str = "photos:gravel"
     """Images of domain B; or a TFDS name that has both domains, as cycle_gan/horse2zebra."""
     data_a: str | None = None
@@ -64,30 +63,35 @@ class Config(TranslationSettings):
     test_data_a: str | None = None
     """Images of domain A that belong to test_data, as data_a to data."""
     resolution: int | None = 32
-    jitter: bool = True
     mirror: bool = True
-    num_blocks: int = 6
-    """Residual blocks of a generator; the paper's has 9 for images of 256 x 256 and more."""
+    jitter: bool = True
+    # Networks
     g_channels: int = 16
     """Channels of the generators' first layer; the paper's are 64."""
-    upsample: Literal["transposed", "nearest"] = "nearest"
-    """What doubles the resolution: the authors' transposed convolutions, or nearest neighbours, which draw no grid."""
     d_channels: int = 32
     """Channels of the discriminators' first layer; the paper's are 64."""
+    num_blocks: int = 6
+    """Residual blocks of a generator; the paper's has 9 for images of 256 x 256 and more."""
     n_layers_d: int = 1
     """Strided convolutions of the discriminators. 1 judges patches of 16 x 16 pixels, which are to images of
     64 x 64 what the paper's 3 layers, of patches of 70 x 70, are to images of 256 x 256."""
+    upsample: Literal["transposed", "nearest"] = "nearest"
+    """What doubles the resolution: the authors' transposed convolutions, or nearest neighbours, which draw no grid."""
+    # Losses
     lambda_cycle: float = 10.0
     """Weight of the cycle consistency losses."""
     lambda_identity: float = 0.5
     """Weight of the identity losses, as a factor of lambda_cycle."""
     pool_size: int = 50
     """Past fakes that each discriminator is shown some of; 0 for none."""
+    # Optimisation
+    steps: int = 5000
+    batch_size: int = 1
     learning_rate: float = 2e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
     lr_constant_steps: int = 2500
     lr_decay_steps: int = 2500
+    beta1: float = 0.5
+    beta2: float = 0.999
     ema_decay: float = 0.0
     """Decay of the moving average of the generators' weights; at 0 samples are drawn with the newest, as in the
     paper."""

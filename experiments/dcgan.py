@@ -2,7 +2,7 @@
 
 Paper      Radford, Metz, Chintala 2016, arXiv:1511.06434: its architecture (section 3) and Adam settings
            (section 4). R1 on reals from Mescheder, Geiger, Nowozin 2018, arXiv:1801.04406.
-Command    python -m experiments.dcgan
+Command    jaxgan train dcgan
 Presets    --preset paper --data FOLDER: the paper's, for a folder of LSUN's bedrooms or of other pictures of 64 x 64;
            --preset demo: the defaults; --preset photos --data FOLDER: for pictures of one's own, few or many
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other
@@ -40,17 +40,18 @@ from jaxgan.models import dcgan
 class Config(AugmentedSettings):
     """What the result depends on."""
 
-    steps: int = 4500
-    batch_size: int = 64
+    # Data
     data: str = "digits"
     resolution: int | None = None
     mirror: bool = False
     """Mirror half of the images left to right: for faces and scenes, not for digits."""
     crop: int = 0
     """Shift images by up to this number of pixels."""
+    # Augmentation
     augment: Kind = "none"
     ada_target: float = 0.6
     ada_kimg: float = 500.0
+    # Networks
     z_dim: int = 32
     """Dimension of the latents."""
     g_channels: int = 48
@@ -61,14 +62,18 @@ class Config(AugmentedSettings):
     """Resolution from which the generator grows its images; the paper's is 4."""
     norm: Literal["batch", "none"] = "batch"
     """Normalisation in both networks. Private training needs none, because batch normalisation mixes examples."""
+    # Losses
+    r1_gamma: float = 1.0
+    """Gamma of R1, whose weight is gamma / 2; 0 leaves it out."""
+    # Optimisation
+    steps: int = 4500
+    batch_size: int = 64
     learning_rate: float = 7e-4
     beta1: float = 0.5
     """Adam's decay of the mean of gradients."""
     beta2: float = 0.99
     """Adam's decay of the mean of squared gradients."""
     ema_decay: float = 0.995
-    r1_gamma: float = 1.0
-    """Gamma of R1, whose weight is gamma / 2; 0 leaves it out."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:

@@ -3,7 +3,7 @@
 Paper      Goodfellow et al. 2014, arXiv:1406.2661. --networks short is the form that tutorials teach, 784-128-1
            against 100-256-784 at 28 x 28; --networks goodfellow has the layers, maxout and dropout of the authors'
            https://github.com/goodfeli/adversarial, mnist.yaml. Both are trained with Adam, not with their SGD.
-Command    python -m experiments.gan
+Command    jaxgan train gan
 Presets    --preset paper --data mnist: the authors' networks on MNIST, which TFDS downloads; --preset demo: the
            defaults
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other, points in the plane too
@@ -32,16 +32,20 @@ from jaxgan.models import mlp
 class Config(Settings):
     """What the result depends on."""
 
-    steps: int = 20000
-    batch_size: int = 100
+    # Data
     data: str = "digits"
     resolution: int | None = None
-    z_dim: int = 100
-    """Dimension of the latents."""
+    # Networks
     networks: Literal["short", "goodfellow"] = "short"
     """short: one hidden layer each. goodfellow: two, maxout and dropout in the discriminator."""
+    z_dim: int = 100
+    """Dimension of the latents."""
+    # Losses
     saturating: bool = False
     """The minimax loss as it stands, whose gradient vanishes where the discriminator is sure."""
+    # Optimisation
+    steps: int = 20000
+    batch_size: int = 100
     learning_rate: float = 2e-4
     ema_decay: float = 0.995
 

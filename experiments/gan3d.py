@@ -2,7 +2,7 @@
 
 Paper      Wu, Zhang, Xue, Freeman, Tenenbaum 2016, arXiv:1610.07584: its layers, at narrower widths, and its pause of
            the discriminator. Not the paper's: learning rates, R1, latents around 0, a discriminator without BatchNorm
-Command    python -m experiments.gan3d
+Command    jaxgan train gan3d
 Presets    --preset paper --data chairs.npz: the paper's, for cubes of 64 x 64 x 64 voxels of one kind; --preset demo:
            the defaults
 Data       scikit-learn's 1,797 digits as solids, 16 x 16 x 16, which come along; --data takes an .npz or a folder of
@@ -45,8 +45,7 @@ from jaxgan.models import gan3d
 class Config(Settings):
     """What the result depends on."""
 
-    steps: int = 1500
-    batch_size: int = 16
+    # Data
     data: str = "digits"
     """digits, an .npz of voxels, or a folder of .binvox files."""
     resolution: int | None = None
@@ -55,6 +54,7 @@ class Config(Settings):
     """The class to train on, of data with classes; the paper has a network for each."""
     up_axis: Literal["x", "y", "z"] = "z"
     """The axis that points up in pictures."""
+    # Networks
     z_dim: int = 200
     """Dimension of the latents."""
     z_min: float = -1.0
@@ -64,10 +64,18 @@ class Config(Settings):
     """Channels of the generator's last hidden layer; the paper's has 64."""
     d_channels: int = 16
     """Channels of the discriminator's first layer; the paper's has 64."""
-    d_norm: Literal["batch", "none"] = "none"
-    """Normalisation in the discriminator; the paper has batch, with which it judges batches rather than solids."""
     base_resolution: int = 4
     """Side of the cube from which the generator grows its solids."""
+    d_norm: Literal["batch", "none"] = "none"
+    """Normalisation in the discriminator; the paper has batch, with which it judges batches rather than solids."""
+    # Losses
+    r1_gamma: float = 5.0
+    """Gamma of R1, whose weight is gamma / 2; the paper has none."""
+    d_pause_accuracy: float = 0.8
+    """The discriminator is not updated after a batch in which its accuracy was above this; 1 never pauses it."""
+    # Optimisation
+    steps: int = 1500
+    batch_size: int = 16
     learning_rate: float = 7e-4
     """Learning rate of the generator; the paper's is 0.0025."""
     d_learning_rate: float = 7e-4
@@ -75,10 +83,6 @@ class Config(Settings):
     beta1: float = 0.5
     """Adam's decay of the mean of gradients."""
     ema_decay: float = 0.99
-    d_pause_accuracy: float = 0.8
-    """The discriminator is not updated after a batch in which its accuracy was above this; 1 never pauses it."""
-    r1_gamma: float = 5.0
-    """Gamma of R1, whose weight is gamma / 2; the paper has none."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:

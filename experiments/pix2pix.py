@@ -2,7 +2,7 @@
 
 Paper      Isola et al. 2017, arXiv:1611.07004, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix: a
            U-Net, a discriminator of patches that sees the input too, cross-entropy + 100 L1
-Command    python -m experiments.pix2pix
+Command    jaxgan train pix2pix
 Presets    --preset paper --data facades/train --test-data facades/test: the paper's, for pairs side by side; --preset
            demo: the defaults
 Data       photographs that come with scikit-learn and scikit-image, in tiles, of themselves in grey; --inputs edges of
@@ -54,24 +54,22 @@ from jaxgan.models import pix2pix
 class Config(TranslationSettings):
     """What the result depends on."""
 
-    steps: int = 3000
-    batch_size: int = 8
+    # Data
     data: str = "photos"
-    inputs: Literal["pairs", "edges", "grey", "hole"] = "grey"
-    """What images are made of: pairs takes the data's own; others are derived from the images: line drawings, grey
-    images, or images with a part missing."""
     data_a: str | None = None
     """The folder of inputs, of pairs that lie in two folders."""
     test_data: str | None = None
     test_data_a: str | None = None
     """The folder of inputs that belongs to test_data, as data_a to data."""
+    resolution: int | None = None
+    mirror: bool = True
+    jitter: bool = True
+    inputs: Literal["pairs", "edges", "grey", "hole"] = "grey"
+    """What images are made of: pairs takes the data's own; others are derived from the images: line drawings, grey
+    images, or images with a part missing."""
     direction: pairs.Direction = "right-to-left"
     """Of pairs that lie side by side in one file: from which half to which."""
-    resolution: int | None = None
-    jitter: bool = True
-    mirror: bool = True
-    num_downs: int | None = None
-    """Levels of the U-Net, 8 for 256 x 256. Without it, they go down to one pixel."""
+    # Networks
     g_channels: int = 32
     """Channels of the U-Net's first level; the paper's are 64."""
     d_channels: int = 32
@@ -79,21 +77,27 @@ class Config(TranslationSettings):
     n_layers_d: int = 1
     """Strided convolutions of the discriminator. 1 judges patches of 16 x 16 pixels, which are to images of
     64 x 64 what the paper's 3 layers, of patches of 70 x 70, are to images of 256 x 256; 0 judges single pixels."""
+    num_downs: int | None = None
+    """Levels of the U-Net, 8 for 256 x 256. Without it, they go down to one pixel."""
     norm: Literal["batch", "instance", "none"] = "batch"
     """Normalisation in both networks."""
     dropout: float = 0.5
     """Share of features that the generator's inner levels drop, at test too: it is what makes its images differ."""
+    # Losses
     loss: Literal["cross_entropy", "least_squares"] = "cross_entropy"
     """The adversarial loss."""
-    adv_weight: float = 1.0
-    """Weight of the adversarial loss; at 0 only L1 is minimised."""
     lambda_l1: float = 100.0
     """Weight of the L1 difference from the image that belongs to the input."""
+    adv_weight: float = 1.0
+    """Weight of the adversarial loss; at 0 only L1 is minimised."""
+    # Optimisation
+    steps: int = 3000
+    batch_size: int = 8
     learning_rate: float = 6e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
     lr_constant_steps: int = 1500
     lr_decay_steps: int = 1500
+    beta1: float = 0.5
+    beta2: float = 0.999
     ema_decay: float = 0.0
     """Decay of the moving average of the generator's weights; at 0 samples are drawn with the newest, as in the
     paper."""

@@ -3,7 +3,7 @@
 Paper      the ring of eight of Metz et al. 2017, arXiv:1611.02163, and the grid of 25 of Srivastava et al. 2017,
            arXiv:1705.07761. Games: R3GAN, arXiv:2501.05441; WGAN-GP, arXiv:1704.00028, whose weight 0.1 for points is
            its authors'; and Goodfellow's, arXiv:1406.2661
-Command    python -m experiments.points --data grid --population 10
+Command    jaxgan train points --data grid --population 10
 Presets    --preset paper: WGAN-GP's toy, --data ring, grid or swiss_roll; --preset demo: the defaults
 Data       drawn when it is needed: ring, grid, swiss_roll; a standard deviation is an 80th of the ring's radius
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
@@ -29,26 +29,30 @@ from jaxgan.models import mlp
 class Config(Settings):
     """What the result depends on."""
 
-    game: Literal["r3gan", "wgan_gp", "gan"] = "r3gan"
-    """r3gan: relativistic with R1 and R2. wgan_gp: Wasserstein with a gradient penalty. gan: the first, no penalty."""
-    steps: int = 12000
-    batch_size: int = 256
+    # Data
     data: str = "ring"
     resolution: int | None = None
+    # Networks
     z_dim: int = 2
     """Dimension of the latents."""
     width: int = 128
     """Units of each of four hidden layers, of both players."""
-    learning_rate: float = 2e-3
-    decay_steps: int = 12000
-    """Steps over which the learning rate and gamma fall to a tenth, by a cosine."""
-    ema_decay: float = 0.999
+    # Losses
+    game: Literal["r3gan", "wgan_gp", "gan"] = "r3gan"
+    """r3gan: relativistic with R1 and R2. wgan_gp: Wasserstein with a gradient penalty. gan: the first, no penalty."""
     gamma: float = 0.03
     """r3gan: of R1 and R2, whose weights are gamma / 2."""
     gp_weight: float = 0.1
     """wgan_gp: weight of the gradient penalty."""
+    # Optimisation
+    steps: int = 12000
+    batch_size: int = 256
     n_critic: int = 2
     """wgan_gp: turns of the critic in a step; the paper's are 5."""
+    learning_rate: float = 2e-3
+    decay_steps: int = 12000
+    """Steps over which the learning rate and gamma fall to a tenth, by a cosine."""
+    ema_decay: float = 0.999
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:

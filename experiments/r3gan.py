@@ -2,7 +2,7 @@
 
 Paper      Huang, Gokaslan, Kuleshov, Tompkin 2024, arXiv:2501.05441: equation 2 with R1 and R2, figure 4's blocks, and
            cosine schedules of the rate, Adam's second decay and gamma. Not its augmentation.
-Command    python -m experiments.r3gan
+Command    jaxgan train r3gan
 Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the defaults;
            --preset photos --data FOLDER: for pictures of one's own, few or many
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
@@ -46,43 +46,48 @@ from jaxgan.nn.layers import num_upsamples
 class Config(Settings):
     """What the result depends on; ``learning_rate``, ``gamma`` and ``beta2`` go to their ``<name>_final``."""
 
-    steps: int = 4000
-    batch_size: int = 32
+    # Data
     data: str = "digits"
     resolution: int | None = None
-    conditional: bool = False
-    """Generate by class, and judge by it; the data must have labels."""
     mirror: bool = False
     """Mirror half of the images left to right."""
+    # Augmentation
     augment: Literal["none", "diffaugment"] = "none"
     """What the discriminator sees images through: DiffAugment, for few images."""
+    # Networks
     networks: Literal["r3gan", "dcgan"] = "r3gan"
     """r3gan: the paper's. dcgan: with BatchNorm in the generator alone; they learn several times as fast on a CPU."""
+    conditional: bool = False
+    """Generate by class, and judge by it; the data must have labels."""
     z_dim: int = 64
     """Dimension of the latents."""
     g_channels: int = 32
     """Channels of each stage of the generator, 768 in the paper; of dcgan, at the highest resolution."""
     d_channels: int = 32
     """Channels of each stage of the discriminator; of dcgan, at the highest resolution."""
-    num_blocks: int = 1
-    """Residual blocks of each stage; the paper has 2."""
     channels_per_group: int = 16
     """Channels in each group of the 3 x 3 convolutions."""
+    num_blocks: int = 1
+    """Residual blocks of each stage; the paper has 2."""
     base_resolution: int = 4
     """Lowest resolution, from which the generator grows its images."""
-    learning_rate: float = 3e-3
-    learning_rate_final: float = 5e-4
-    """Where the learning rate ends; the paper's larger networks go from 2e-4 to 5e-5."""
+    # Losses
     gamma: float = 1.0
     """Gamma of R1 and R2, whose weights are gamma / 2."""
     gamma_final: float = 0.1
     """Where gamma ends."""
+    # Optimisation
+    steps: int = 4000
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    learning_rate_final: float = 5e-4
+    """Where the learning rate ends; the paper's larger networks go from 2e-4 to 5e-5."""
+    decay_steps: int = 4000
+    """Steps over which all of them go from the first value to the last, by a cosine."""
     beta2: float = 0.9
     """Adam's decay of the mean of squared gradients; that of the mean of gradients is 0."""
     beta2_final: float = 0.99
     """Where beta2 ends."""
-    decay_steps: int = 4000
-    """Steps over which all of them go from the first value to the last, by a cosine."""
     ema_decay: float = 0.995
 
     @classmethod

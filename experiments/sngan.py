@@ -3,7 +3,7 @@
 Paper      Miyato et al. 2018, arXiv:1802.05957: residual networks, hinge loss, the generator's batch twice the
            discriminator's; but one turn of it, where the paper has five. --conditional: classes in the generator's
            BatchNorm and a projection discriminator, Miyato and Koyama 2018, arXiv:1802.05637
-Command    python -m experiments.sngan --conditional
+Command    jaxgan train sngan --conditional
 Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the command
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
@@ -30,10 +30,10 @@ from jaxgan.models import resnet
 class Config(LinearDecaySettings):
     """What the result depends on."""
 
-    steps: int = 5000
-    batch_size: int = 64
+    # Data
     data: str = "digits"
     resolution: int | None = None
+    # Networks
     conditional: bool = False
     """Generate by class, and judge by it; the data must have labels."""
     z_dim: int = 128
@@ -44,14 +44,17 @@ class Config(LinearDecaySettings):
     """Channels of the discriminator's layers; the paper's are 128."""
     base_resolution: int = 4
     """Resolution from which the generator grows its images."""
+    # Optimisation
+    steps: int = 5000
+    batch_size: int = 64
     n_dis: int = 1
     """Turns of the discriminator in a step; with the authors' 5, one class of the 1,797 digits went missing."""
     learning_rate: float = 5e-4
-    beta1: float = 0.0
-    beta2: float = 0.9
     lr_constant_steps: int = 0
     lr_decay_steps: int = 5000
     """Steps over which the learning rate falls linearly to zero; the authors' are 50,000."""
+    beta1: float = 0.0
+    beta2: float = 0.9
     ema_decay: float = 0.995
 
     @classmethod

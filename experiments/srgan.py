@@ -7,7 +7,7 @@ Paper      Ledig et al. 2017, arXiv:1609.04802: a residual network that shuffles
            features of VGG19 need --content-loss vgg19 --content-file; and the discriminator judges patches, each
            against the photograph's, with R1 and R2, as one of whole images, --discriminator image --loss non_saturating
            --gamma 0, told images and not their origin: its logits were one number for both
-Command    python -m experiments.srgan
+Command    jaxgan train srgan
 Presets    --preset paper --data tiles:FOLDER --content-file vgg19-dcbb9e9d.pth: the paper's; --preset demo: the
            defaults
 Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
@@ -59,25 +59,21 @@ from jaxgan.models import pix2pix, srgan, vgg
 class Config(TranslationSettings):
     """What the result depends on."""
 
-    steps: int = 6000
-    pretrain_steps: int = 4000
-    """Steps by L2 alone, before the adversarial game begins."""
-    batch_size: int = 8
+    # Data
     data: str = "photos"
     test_data: str | None = None
     resolution: int | None = 64
+    mirror: bool = True
+    jitter: bool = False
     scale: Literal[2, 4] = 4
     """Factor by which height and width are enlarged."""
-    jitter: bool = False
-    mirror: bool = True
-    num_blocks: int = 5
-    """Residual blocks of the generator; the paper's has 16."""
+    # Networks
     g_channels: int = 32
     """Channels of the generator's layers; the paper's are 64."""
     d_channels: int = 32
     """Channels of the discriminator's first layer; the paper's are 64."""
-    discriminator: Literal["patches", "image"] = "patches"
-    """What the discriminator judges: patches of 34 x 34 pixels or, as in the paper, the whole image."""
+    num_blocks: int = 5
+    """Residual blocks of the generator; the paper's has 16."""
     norm: Literal["batch", "none"] = "none"
     """Normalisation in both networks. batch is the paper's; with none the generator is EDSR's, which is better."""
     icnr: bool = True
@@ -85,12 +81,15 @@ class Config(TranslationSettings):
     paper's are not."""
     residual: bool = True
     """The network's output is added to a bicubic enlargement. The paper's is the image itself."""
+    discriminator: Literal["patches", "image"] = "patches"
+    """What the discriminator judges: patches of 34 x 34 pixels or, as in the paper, the whole image."""
+    # Losses
     loss: Literal["relativistic", "non_saturating"] = "relativistic"
     """Whether an enlargement is judged against the image that it should be, or by itself."""
-    adv_weight: float = 2e-2
-    """Weight of the adversarial loss."""
     gamma: float = 10.0
     """Gamma of R1 and R2, of the mean logit of an image's patches; their weights are gamma / 2, 0 leaves them out."""
+    adv_weight: float = 2e-2
+    """Weight of the adversarial loss."""
     content_loss: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
     """What enlargements are compared by: pixels, features of the discriminator, or of a network whose weights
     content_file has."""
@@ -98,15 +97,20 @@ class Config(TranslationSettings):
     """Weights of Inception or VGG19: a PyTorch file, or an .npz."""
     content_weight: float = 1.0
     """Weight of the content loss."""
+    # Optimisation
+    steps: int = 6000
+    pretrain_steps: int = 4000
+    """Steps by L2 alone, before the adversarial game begins."""
+    batch_size: int = 8
     learning_rate: float = 5e-4
     """Learning rate of Adam while L2 alone is minimised."""
     game_learning_rate: float = 1e-4
     """Learning rate of both players in the game; it too falls after lr_constant_steps, which count all steps."""
+    lr_constant_steps: int = 4000
+    lr_decay_steps: int = 2000
     beta1: float = 0.9
     """Adam's decay of the mean of gradients, as in the paper. With 0.5, L2 alone once diverged at this rate."""
     beta2: float = 0.999
-    lr_constant_steps: int = 4000
-    lr_decay_steps: int = 2000
     ema_decay: float = 0.99
 
     @classmethod

@@ -2,12 +2,12 @@
 
 Paper      Karras et al. 2020, arXiv:1912.04958 and arXiv:2006.06676, as in
            https://github.com/NVlabs/stylegan2-ada-pytorch
-Command    python -m experiments.stylegan2
+Command    jaxgan train stylegan2
 Presets    for accelerators --preset paper --data FOLDER: faces of 1024 x 1024, as in the first paper; --preset paper256
            --data FOLDER: of 256 x 256; --preset auto --data FOLDER --resolution N: by the authors' rules; --preset
            cifar --conditional: CIFAR-10, which TFDS downloads. --preset demo: the defaults;
            --preset photos --data FOLDER: for pictures of one's own, few or many
-Control    python -m experiments.stylegan2 sample --style-mix coarse --out mixed.png; or --psi, --noise, --space,
+Control    jaxgan sample runs/stylegan2 --style-mix coarse --out mixed.png; or --psi, --noise, --space,
            --direction
 Data       tiles of photographs that come with scikit-image, 32 x 32; --data takes any other images
 Hardware   one core of a shared AMD EPYC (Zen 4); EuroSAT's, two cores of one without AVX-512 (Zen 3)
@@ -58,17 +58,18 @@ NOISE_SEED = 0x5EED  # of the constant noise
 class Config(AugmentedSettings):
     """What the result depends on."""
 
-    steps: int = 5000
-    batch_size: int = 16
+    # Data
     data: str = "photos"
     resolution: int | None = 32
     mirror: bool = False
     """Mirror half of the images left to right."""
-    conditional: bool = False
-    """Generate by class, and judge by it; the data must have labels."""
+    # Augmentation
     augment: Kind = "ada"
     ada_target: float = 0.6
     ada_kimg: float = 500.0
+    # Networks
+    conditional: bool = False
+    """Generate by class, and judge by it; the data must have labels."""
     z_dim: int = 64
     """Dimension of the latents z; the authors' is 512."""
     w_dim: int = 64
@@ -87,15 +88,11 @@ class Config(AugmentedSettings):
     """Group size of the minibatch standard deviation layer; 0 leaves the layer out."""
     style_mixing_prob: float = 0.9
     """Probability of mixing the styles of two latents in a fake."""
-    num_low_precision_res: int = 4
-    """Number of highest resolutions computed in compute_dtype; the others use float32."""
     conv_clamp: float | None = None
     """Clamp the output of convolutions to this magnitude; the authors' is 256, for float16."""
-    learning_rate: float = 2.5e-3
-    beta1: float = 0.0
-    """Adam's decay of the mean of gradients."""
-    beta2: float = 0.99
-    """Adam's decay of the mean of squared gradients."""
+    num_low_precision_res: int = 4
+    """Number of highest resolutions computed in compute_dtype; the others use float32."""
+    # Losses
     r1_gamma: float = 0.01
     """Gamma of R1, whose weight is gamma / 2; 0 leaves it out."""
     r1_interval: int = 16
@@ -104,6 +101,14 @@ class Config(AugmentedSettings):
     """Weight of path length regularisation; 0 leaves it out."""
     pl_interval: int = 4
     """Steps from one path length regularisation to the next."""
+    # Optimisation
+    steps: int = 5000
+    batch_size: int = 16
+    learning_rate: float = 2.5e-3
+    beta1: float = 0.0
+    """Adam's decay of the mean of gradients."""
+    beta2: float = 0.99
+    """Adam's decay of the mean of squared gradients."""
     ema_decay: float = 0.0
     """Decay of the moving average of the generator's weights per step; 0 derives it from ema_kimg and ema_rampup."""
     ema_kimg: float = 5.0

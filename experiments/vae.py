@@ -2,7 +2,7 @@
 
 Paper      Kingma and Welling 2014, arXiv:1312.6114, as in https://github.com/google/flax, examples/vae: 784-500-20-
            500-784, rectified, Adam 1e-3, batches of 128. Its loss is minus the ELBO of Bernoulli pixels.
-Command    python -m experiments.vae
+Command    jaxgan train vae
 Presets    --preset paper --data mnist: the example's on MNIST, which TFDS downloads; --preset demo: the defaults
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data mnist.npz for MNIST
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
@@ -29,14 +29,17 @@ from jaxgan.models import vae
 class Config(Settings):
     """What the result depends on."""
 
-    steps: int = 5000
-    batch_size: int = 128
+    # Data
     data: str = "digits"
     resolution: int | None = None
+    # Networks
     z_dim: int = 20
     """Dimension of the latents."""
     hidden: int = 500
     """Units of the hidden layer of the encoder and of the decoder."""
+    # Optimisation
+    steps: int = 5000
+    batch_size: int = 128
     learning_rate: float = 1e-3
     ema_decay: float = 0.995
 

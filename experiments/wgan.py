@@ -3,7 +3,7 @@
 Paper      Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875: algorithm 1 with RMSprop, DCGAN's networks, and the
            warm-up of https://github.com/martinarjovsky/WassersteinGAN: a hundred turns of the critic for each of the
            generator's first 25, and for every 500th
-Command    python -m experiments.wgan
+Command    jaxgan train wgan
 Presets    --preset paper --data FOLDER: the authors', for a folder of LSUN's bedrooms or of other pictures of 64 x 64;
            --preset demo: the defaults
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
@@ -30,10 +30,10 @@ from jaxgan.models import dcgan
 class Config(Settings):
     """What the result depends on."""
 
-    steps: int = 10000
-    batch_size: int = 64
+    # Data
     data: str = "digits"
     resolution: int | None = None
+    # Networks
     z_dim: int = 100
     """Dimension of the latents."""
     g_channels: int = 48
@@ -42,8 +42,12 @@ class Config(Settings):
     """Channels of the critic's first layer."""
     base_resolution: int = 2
     """Resolution from which the generator grows its images; the paper's is 4."""
+    # Losses
     weight_clip: float = 0.01
     """The critic's weights stay in [-weight_clip, weight_clip]."""
+    # Optimisation
+    steps: int = 10000
+    batch_size: int = 64
     n_critic: int = 5
     """Turns of the critic in a step."""
     critic_warmup_steps: int = 20

@@ -2,7 +2,7 @@
 
 Paper      Gulrajani et al. 2017, arXiv:1704.00028: appendix F's networks, five turns of the critic, the generator's
            batch twice the critic's, Adam (0, 0.9) whose rate falls to zero. Not its conditional form
-Command    python -m experiments.wgan_gp
+Command    jaxgan train wgan_gp
 Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the defaults
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
@@ -24,27 +24,31 @@ from jaxgan.models import resnet
 class Config(LinearDecaySettings):
     """What the result depends on."""
 
-    steps: int = 2000
-    batch_size: int = 64
+    # Data
     data: str = "digits"
     resolution: int | None = None
+    # Networks
     z_dim: int = 128
     """Dimension of the latents."""
     width: int = 32
     """Channels of every layer of both networks; the paper's are 128."""
     base_resolution: int = 4
     """Resolution from which the generator grows its images."""
-    n_critic: int = 5
-    """Turns of the critic in a step."""
+    # Losses
     gp_weight: float = 10.0
     """Weight of the gradient penalty."""
+    # Optimisation
+    steps: int = 2000
+    batch_size: int = 64
+    n_critic: int = 5
+    """Turns of the critic in a step."""
     learning_rate: float = 1e-3
     """Learning rate of Adam; the paper's is 2e-4, for fifty times the steps."""
-    beta1: float = 0.0
-    beta2: float = 0.9
     lr_constant_steps: int = 0
     lr_decay_steps: int = 2000
     """Steps over which the learning rate falls linearly to zero; the paper's are 100,000."""
+    beta1: float = 0.0
+    beta2: float = 0.9
     ema_decay: float = 0.995
 
     @classmethod

@@ -77,6 +77,11 @@ def print_error(message: str, names: Iterable[str] | Mapping[str, str], mend: st
     print(f"error: {as_flags(message, names)}{mend}", file=sys.stderr)
 
 
+def print_mistake(message: str, command: str) -> None:
+    """Print on stderr why a command line cannot be understood, and where its help is."""
+    print(f"error: {message}\nhelp: {command} --help", file=sys.stderr)
+
+
 def mend_for_training(error: BaseException) -> str:
     """What to do about a lack of disk space or memory in training; empty for other errors."""
     if is_disk_full(error):

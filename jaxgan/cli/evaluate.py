@@ -4,8 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import OmitArgPrefixes
-
 from jaxgan.cli import cache
 from jaxgan.cli.checkpoint_reference import MemberReference, check_seed
 from jaxgan.cli.errors import argument_names, warnings_as_lines
@@ -34,9 +32,14 @@ class Evaluate:
       count: Number of samples; as many as there are data, at most 50,000, if not given.
       seed: Seed of the samples; the run's own if not given.
       out: A JSON file for the figures and their protocol; evaluation.json in the run's directory if not given.
+
+    Examples:
+      COMMAND
+      COMMAND --metrics prdc modes --best
+      COMMAND --metrics fid --weights pt_inception-2015-12-05-6726825d.pth
     """
 
-    checkpoint: OmitArgPrefixes[MemberReference] = dataclasses.field(default_factory=MemberReference)
+    checkpoint: MemberReference = dataclasses.field(default_factory=MemberReference)
     metrics: tuple[str, ...] = ("fid", "kid", "prdc")
     features: str | None = None
     weights: str | None = None

@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tyro.conf import OmitArgPrefixes
-
 from jaxgan import export
 from jaxgan.cli.checkpoint_reference import MemberReference, Restored
 from jaxgan.cli.experiment_program import ExperimentProgram
@@ -25,10 +23,14 @@ class Export:
       out: A file name.jaxgan for compiled functions, which need no jaxgan and run on CPUs, CUDA and TPUs; `jaxgan
         sample` reads them, or `jaxgan translate` where images are made of images. A file name.safetensors for the
         averaged parameters, which `sample --parameters` reads; the card is beside them, name.md.
+
+    Examples:
+      COMMAND --out digits.jaxgan
+      COMMAND --best --out digits.safetensors
     """
 
     out: str
-    checkpoint: OmitArgPrefixes[MemberReference] = dataclasses.field(default_factory=MemberReference)
+    checkpoint: MemberReference = dataclasses.field(default_factory=MemberReference)
 
     def execute(self, program: ExperimentProgram) -> None:
         restored, out = self.checkpoint.restore(program), Path(self.out)
@@ -38,11 +40,12 @@ class Export:
         card = model_card.make_card(
             experiment,
             name=program.name,
+            program=program.train_command,
             about=program.description,
             config=settings,
             step=int(state.step),
             variables=variables,
-            usage=model_card.parameters_usage(program.name, out.name, translates)
+            usage=model_card.parameters_usage(_command(program, out.name, translates), out.name)
             if as_parameters
             else model_card.export_usage(out.name, translates),
             member=member,
@@ -63,6 +66,15 @@ class Export:
             else:
                 line = _write_generator(restored, out, metadata, card)
         print(line)
+
+
+def _command(program: ExperimentProgram, file: str, translates: bool) -> str:
+    """The command line that uses a file of parameters."""
+    name, out = ("translate", "--out made/") if translates else ("sample", "--out grid.png")
+    images = "--images photos/ " if translates else ""
+    if program.is_console:
+        return f"jaxgan {name} {file} {images}{out}"
+    return f"{program.invoked_as} {name} --parameters {file} {images}{out}"
 
 
 def _write_parameters(restored: Restored, variables: Any, out: Path, metadata: dict[str, Any], card: str) -> str:

@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from tyro.conf import OmitArgPrefixes
-
 from jaxgan.cli.checkpoint_reference import CheckpointReference
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.training.checkpoints import checksums
@@ -11,9 +9,14 @@ from jaxgan.training.checkpoints import checksums
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """Print the step of a checkpoint, and the SHA-256 of each leaf of its state."""
+    """Print the step of a checkpoint, and the SHA-256 of each leaf of its state.
 
-    checkpoint: OmitArgPrefixes[CheckpointReference] = dataclasses.field(default_factory=CheckpointReference)
+    Examples:
+      COMMAND
+      COMMAND --step 500
+    """
+
+    checkpoint: CheckpointReference = dataclasses.field(default_factory=CheckpointReference)
 
     def execute(self, program: ExperimentProgram) -> None:
         leaves = self.checkpoint.read(program)

@@ -1,150 +1,249 @@
-"""The program ``jaxgan``, which needs no experiment: two sets compared, exported files, runs on a page, the machine.
+"""The program ``jaxgan``: it trains the experiments that come with it, and works with their runs and with files.
 
-Only the flags are here; a command's module is imported when the command is run.
+Flags are read without importing JAX, which takes a second; a command's module is imported when the command is run.
 """
 
-import argparse
-import importlib
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from jaxgan.cli import errors
+from jaxgan.cli import commands, errors, experiment_files, suggestions, tools
+from jaxgan.cli.experiment_program import CONSOLE, load_program
+from jaxgan.cli.flags import Mistake
+from jaxgan.version import __version__
 
-# As in jaxgan.evaluation, whose import takes seconds.
-EXTRACTORS = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")
-
-
-class Command(NamedTuple):
-    """A command of ``jaxgan``.
-
-    Attributes:
-      about: what it does, for ``--help``.
-      add_arguments: adds its arguments to a parser.
-      module: the module of ``jaxgan.cli`` that is imported when the command is run.
-      function: the module's function of the parsed arguments; what it returns is the exit code, None for 0.
-      less_memory: what to do where memory does not suffice, after a colon; empty where nothing can be done.
-    """
-
-    about: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    module: str
-    function: str
-    less_memory: str = ""
+ARTEFACTS = (".jaxgan",)  # files of compiled functions
+PARAMETERS = (".safetensors",)  # files of parameters
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command that the command line names; exit with its code if it failed."""
-    parser, command_parsers = make_parsers()
-    args = parser.parse_args(arguments)
-    command, flags = COMMANDS[args.command], flag_names(command_parsers[args.command])
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    prog = CONSOLE
     try:
-        module = importlib.import_module(f"jaxgan.cli.{command.module}")
-        code = getattr(module, command.function)(args)
-    except MemoryError as error:
-        errors.print_error(str(error), flags, f"; there is not enough memory{command.less_memory}")
-        sys.exit(1)
-    except (ValueError, OSError) as error:
-        errors.print_error(str(error), flags)
+        name = _command(given)
+        prog = f"{CONSOLE} {name}"
+        if name in tools.TOOLS and not _is_run(name, given):
+            tools.run(name, given)
+        else:
+            _run_command(name, given)
+    except (Mistake, ValueError) as mistake:
+        errors.print_mistake(str(mistake), getattr(mistake, "prog", None) or prog)
         sys.exit(2)
-    if code:
-        sys.exit(code)
 
 
-def make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """The parser of ``jaxgan``, and that of each of its commands by name."""
-    parser = argparse.ArgumentParser("jaxgan", description="Generative adversarial networks as pure functions.")
-    subparsers = parser.add_subparsers(dest="command", required=True)
-    parsers = {}
-    for name, command in COMMANDS.items():
-        parsers[name] = subparsers.add_parser(name, help=command.about, description=command.about)
-        command.add_arguments(parsers[name])
-    return parser, parsers
+def _command(given: list[str]) -> str:
+    """Take the command's name from the arguments.
+
+    Raises:
+      Mistake: there is none, or no such command.
+      SystemExit: help or the version was asked for, and printed.
+    """
+    if not given or given[0] in ("-h", "--help", "help"):
+        if len(given) > 1 and given[0] == "help":
+            given[:] = [given[1], "--help"]
+            return _command(given)
+        print(_help())
+        sys.exit(0)
+    if given[0] in ("--version", "-V", "version"):
+        print(f"jaxgan {__version__}")
+        sys.exit(0)
+    names = [*commands.COMMANDS, *tools.TOOLS]
+    name = given.pop(0)
+    if name in names:
+        return name
+    if name in experiment_files.names():
+        raise Mistake(f"{name} is an experiment; a command comes before it: {CONSOLE} train {' '.join([name, *given])}")
+    if name.startswith("-"):
+        command = next((word for word in given if word in names), "train EXPERIMENT")
+        raise Mistake(f"{name} stands before the command; flags follow it: {CONSOLE} {command} ... {name}.")
+    raise Mistake(suggestions.answer_command(name, names, CONSOLE))
 
 
-def flag_names(parser: argparse.ArgumentParser) -> set[str]:
-    """The arguments of a command that have a flag, as ``resolution``, without those that a place on the line gives."""
-    return {action.dest for action in parser._actions if action.option_strings}
+# Commands of experiments and of their runs
 
 
-def _add_nothing(parser: argparse.ArgumentParser) -> None:
-    """For commands without arguments."""
+def _run_command(name: str, given: list[str]) -> None:
+    if name == "train":
+        experiment, values = _take_experiment(given), {}
+        prog, operands = f"{CONSOLE} train {experiment}", ""
+    else:
+        experiment, values = _take_run(name, given)
+        prog, operands = f"{CONSOLE} {name}", "RUN IMAGES" if name in commands.TAKES_IMAGES else "RUN"
+    text = experiment_files.read_experiment(experiment) if experiment else None
+    presets = text.dict_keys("PRESETS") if text else ()
+    fields = commands.command_fields(name, text, presets)
+    if name != "train":
+        fields = tuple(field for field in fields if field.name not in commands.OPERANDS)
+    values |= commands.parse(name, fields, given, prog, operands)
+    everything = commands.command_fields(name, text, presets)
+    commands.execute(name, everything, values, load_program(experiment))
 
 
-def _add_flags_of_runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a run's directory; two or more")
-    parser.add_argument("--out", type=Path, default=Path("comparison.html"), help="the page (%(default)s)")
+def _take_experiment(given: list[str]) -> str:
+    """Take the experiment's name from the arguments of ``train``.
+
+    Raises:
+      Mistake: there is none, or no such experiment.
+      SystemExit: help was asked for, and printed.
+    """
+    names = experiment_files.names()
+    if given and given[0] in ("-h", "--help"):
+        print(_help_for_training(names))
+        sys.exit(0)
+    if not given or given[0].startswith("-"):
+        later = next((word for word in given if word in names), None)
+        if later:
+            given.remove(later)
+            raise Mistake(f"the experiment comes before the flags: {CONSOLE} train {' '.join([later, *given])}")
+        wanted = " ".join(["dcgan", *given])
+        raise Mistake(f"train needs the name of an experiment, for example: {CONSOLE} train {wanted}")
+    word = given.pop(0)
+    name = word.replace("-", "_").lower()
+    if name in names:
+        return name
+    if word.endswith(".py"):
+        raise Mistake(f"{word} is a program of its own: python {' '.join([word, *given])}")
+    near = suggestions.closest(name, names)
+    mend = f"did you mean {CONSOLE} train {near}?" if near else f"there are {', '.join(names)}."
+    raise Mistake(f"there is no experiment {word}; {mend}")
 
 
-def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
-    images = "a folder or zip of images, or an .npz: images, [N, height, width, C], uint8, or floats in [-1, 1]"
-    parser.add_argument("samples", metavar="A", help=f"samples: {images}")
-    parser.add_argument("data", metavar="B", help="what they are compared with, likewise")
-    parser.add_argument(
-        "--features",
-        choices=EXTRACTORS,
-        help="Inception's of so many dimensions, 2048 if not given; or a small classifier's, trained on B, if B "
-        "has labels, and needs no weights",
+def _take_run(name: str, given: list[str]) -> tuple[str, dict[str, Any]]:
+    """Take the run, or the file of parameters, from the arguments of a command; and for some the images.
+
+    Returns:
+      The experiment's name, and the values of the fields that the operands stand for. The name is empty if help is
+      asked for.
+
+    Raises:
+      Mistake: there is none.
+    """
+    if any(word in ("-h", "--help") for word in given):
+        given[:] = ["--help"]
+        return "", {}
+    if not given or given[0].startswith("-"):
+        runs = _known_runs()
+        there = f"; there are {', '.join(runs)}" if runs else "; train one first: jaxgan train dcgan"
+        raise Mistake(f"{name} needs the directory of a run, before its flags: {CONSOLE} {name} RUN{there}.")
+    word = given.pop(0)
+    path = Path(word)
+    if path.suffix in PARAMETERS:
+        experiment, values = _experiment_of_parameters(path), {"parameters": word}
+        if "parameters" not in {field.name for field in commands.read_command(name).fields}:
+            raise Mistake(f"{word} holds parameters alone, and {name} needs a run; sample and translate read the file.")
+    else:
+        if not path.exists() and Path("runs", word).is_dir():
+            path = Path("runs", word)
+        experiment, values = _experiment_of_run(name, path), {"run_dir": str(path)}
+    if name in commands.TAKES_IMAGES and given and not given[0].startswith("-"):
+        values["images"] = given.pop(0)
+        given[:] = [*given, "--images", values["images"]]
+    return experiment, values
+
+
+def _known_runs() -> list[str]:
+    """The directories of runs below ``runs/``."""
+    return sorted(str(path.parent) for path in Path("runs").glob("*/config.json"))
+
+
+def _experiment_of_run(name: str, path: Path) -> str:
+    """The name of a run's experiment, which comes with jaxgan.
+
+    Raises:
+      Mistake: there is no run, or its program is another.
+    """
+    if path.is_file():
+        raise Mistake(f"{path} is a file; {name} takes the directory of a run.")
+    try:
+        record = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        experiment = record["experiment"]
+    except OSError:
+        runs = _known_runs()
+        there = f"; there are {', '.join(runs)}" if runs else ""
+        raise Mistake(f"{path} holds no run (no config.json){there}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise Mistake(f"{path / 'config.json'} is damaged, or not jaxgan's.") from None
+    if experiment in experiment_files.names():
+        return experiment
+    program = record.get("program", "the program that made it")
+    raise Mistake(
+        f"{path} is a run of {experiment!r}, which does not come with jaxgan; use its own program: "
+        f"{program} {name} --run-dir {path}"
     )
-    parser.add_argument("--weights", help="Inception's, of pytorch-fid or torch-fidelity: a .pth or .npz")
-    parser.add_argument(
-        "--resize", choices=("tf1", "clean"), default="tf1", help="as the FID has it, or as clean-fid (%(default)s)"
-    )
-    parser.add_argument("--resolution", "--size", type=int, help="first make images of other sizes this one, square")
-    parser.add_argument("--count", type=int, help="so many of each, evenly from first to last")
-    parser.add_argument("--out", type=Path, help="write the figures and their protocol to this JSON file too")
 
 
-def _add_flags_of_sample(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="FILE", type=Path, help="what export wrote")
-    parser.add_argument("--out", type=Path, default=Path("samples.png"), help="a grid, .png, or .npz (%(default)s)")
-    parser.add_argument("--count", type=int, default=64, help="how many (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="sample i of a seed is always the same (%(default)s)")
-    parser.add_argument("--label", type=int, help="of a conditional model, the class; all in turn if not given")
+def _experiment_of_parameters(path: Path) -> str:
+    """The name of the experiment whose parameters a file holds.
+
+    Raises:
+      Mistake: the file cannot be read, or is another program's.
+    """
+    from jaxgan.interop.safetensors import read_metadata
+
+    try:
+        experiment = read_metadata(path).get("experiment", "")
+    except (OSError, ValueError) as error:
+        raise Mistake(f"{path} cannot be read: {error}") from None
+    if experiment in experiment_files.names():
+        return experiment
+    raise Mistake(f"{path} has parameters of {experiment!r}, which does not come with jaxgan; use its own program.")
 
 
-def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="FILE", type=Path, help="what export wrote")
-    parser.add_argument("images", metavar="IMAGES", type=Path, help="a file, a folder or a zip of images of any size")
-    parser.add_argument("--out", type=Path, required=True, help="a folder for the same names; of one image also a file")
-    parser.add_argument("--direction", help="which way, by its name; the first if not given")
-    parser.add_argument("--masks", type=Path, help="of what is missing, white; not given, what is transparent")
-    parser.add_argument("--memory", type=float, default=4.0, help="gigabytes that networks may take (%(default)s)")
-    parser.add_argument("--tile", type=int, help="the side of tiles, for all larger images; else as memory allows")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn for each image (%(default)s)")
+def _is_run(name: str, given: Sequence[str]) -> bool:
+    """Whether ``sample`` or ``translate`` is given a run, and not a file of compiled functions."""
+    return name in commands.COMMANDS and not (given and Path(given[0]).suffix in ARTEFACTS)
 
 
-def _of_sets(about: str) -> Command:
-    return Command(about, _add_flags_of_sets, "fid", "compare_sets", ": lower --count")
+# Help
 
 
-COMMANDS = {
-    "doctor": Command(
-        "what is here, how fast it is, and what looks wrong, with the mend", _add_nothing, "doctor", "main"
-    ),
-    "fid": _of_sets("the Fréchet distance of two sets of images: 0 of equals"),
-    "mifid": _of_sets("the Fréchet distance, the larger the more of data B is copied in samples A"),
-    "kid": _of_sets("the kernel distance of two sets of images, which has no bias"),
-    "prdc": _of_sets("precision, recall, density and coverage of samples A, given data B"),
-    "compare": Command(
-        "several runs on one page: curve on curve, samples beside samples",
-        _add_flags_of_runs,
-        "compare",
-        "compare_runs",
-    ),
-    "sample": Command(
-        "samples of a generator that an experiment's command export wrote",
-        _add_flags_of_sample,
-        "sample",
-        "sample_artefact",
-        ": lower --count",
-    ),
-    "translate": Command(
-        "images made of images by what an experiment's command export wrote",
-        _add_flags_of_translate,
-        "translate",
-        "translate_artefact",
-        ": lower --memory",
-    ),
-}
+def _help() -> str:
+    lines = [
+        f"usage: {CONSOLE} COMMAND ...",
+        "",
+        "Generative adversarial networks as pure functions, in JAX.",
+        "",
+        "train:",
+        *_about("train", "EXPERIMENT"),
+        *_about("resume", "RUN"),
+        *_about_tool("list"),
+        *_about_tool("new"),
+        "",
+        "use a run:",
+        *(line for name in ("sample", "translate", "project", "export") for line in _about(name, "RUN")),
+        "",
+        "look at a run:",
+        *(line for name in ("report", "evaluate", "inspect") for line in _about(name, "RUN")),
+        *_about_tool("compare"),
+        "",
+        "compare sets of images, and look at this machine:",
+        *(line for name in ("fid", "kid", "prdc", "mifid", "doctor") for line in _about_tool(name)),
+        "",
+        "examples:",
+        f"  {CONSOLE} train dcgan",
+        f"  {CONSOLE} train dcgan --data photos/ --preset photos",
+        f"  {CONSOLE} sample runs/dcgan --out grid.png",
+        f"  {CONSOLE} new my_gan --like dcgan",
+        "",
+        f"Flags: {CONSOLE} COMMAND --help, and {CONSOLE} train EXPERIMENT --help.",
+    ]
+    return "\n".join(lines)
+
+
+def _about(name: str, operand: str) -> list[str]:
+    about = commands.read_command(name).about.split("\n\n")[0]
+    return [f"  {name + ' ' + operand:<17}  {' '.join(about.split())}"]
+
+
+def _about_tool(name: str) -> list[str]:
+    command = tools.TOOLS[name]
+    return [f"  {(name + ' ' + command.operands).strip():<17}  {command.about}"]
+
+
+def _help_for_training(names: Sequence[str]) -> str:
+    lines = [f"usage: {CONSOLE} train EXPERIMENT [flags]", "", "experiments:"]
+    lines += [f"  {name:<10} {experiment_files.title(experiment_files.read_experiment(name))}" for name in names]
+    return "\n".join([*lines, "", f"The flags of an experiment: {CONSOLE} train dcgan --help"])

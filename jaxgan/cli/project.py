@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from tyro.conf import OmitArgPrefixes
 
 from jaxgan import media
 from jaxgan.cli.checkpoint_reference import MemberReference, Restored, check_seed
@@ -36,11 +35,14 @@ class Project:
       space: w, one style for all layers; w+, one for each layer, which is nearer and less of the model's; or both.
       steps: Steps of Adam.
       seed: Seed of the noise that is added to styles on the way.
+
+    Examples:
+      COMMAND --images photos/ --space w w+
     """
 
     images: str
     out: str | None = None
-    checkpoint: OmitArgPrefixes[MemberReference] = dataclasses.field(default_factory=MemberReference)
+    checkpoint: MemberReference = dataclasses.field(default_factory=MemberReference)
     space: tuple[Space, ...] = ("w",)
     steps: int = 1000
     seed: int = 0

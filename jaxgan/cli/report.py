@@ -13,6 +13,9 @@ class Report:
 
     Attributes:
       run_dir: The run's directory; runs/<experiment> if not given.
+
+    Examples:
+      COMMAND
     """
 
     run_dir: str | None = None

@@ -8,7 +8,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tyro.conf import OmitArgPrefixes
 
 from jaxgan import export, media
 from jaxgan.cli.checkpoint_reference import Restored, WeightsReference, check_seed
@@ -33,15 +32,20 @@ class Sample:
       seed: Sample i of a seed is the same for any count.
       label: The class of a conditional model; all in turn if not given.
       styles: Files that project has written, whose images are made again (.png, .npz); nothing is drawn.
+
+    Examples:
+      COMMAND --count 64 --out grid.png
+      COMMAND --count 8 --out between.gif
+      COMMAND --count 1000 --out samples.npz
     """
 
-    out: str
-    checkpoint: OmitArgPrefixes[WeightsReference] = dataclasses.field(default_factory=WeightsReference)
+    out: str = "samples.png"
+    checkpoint: WeightsReference = dataclasses.field(default_factory=WeightsReference)
     count: int | None = None
     seed: int = 0
     label: int | None = None
     styles: tuple[str, ...] = ()
-    control: OmitArgPrefixes[StyleControl] = DEFAULT
+    control: StyleControl = DEFAULT
 
     def execute(self, program: ExperimentProgram) -> None:
         out = Path(self.out)

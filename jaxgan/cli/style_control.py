@@ -3,12 +3,11 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from jaxgan.cli import cache
 from jaxgan.core.keys import sample_keys
@@ -49,7 +48,7 @@ class StyleControl:
       layers: The layers whose styles --direction moves, and whose weights sefa uses; all if not given.
     """
 
-    truncation_psi: Annotated[float, tyro.conf.arg(aliases=["--psi"])] = 1.0
+    truncation_psi: float = 1.0
     truncation_cutoff: int | None = None
     noise: Literal["const", "random", "none"] = "const"
     space: Literal["z", "w"] = "z"

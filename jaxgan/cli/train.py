@@ -1,17 +1,14 @@
-"""The command ``train``: train an experiment, resume a run, or describe one without training.
-
-``presets.with_config`` gives the field ``config`` its type, the dataclass of the experiment's settings.
-"""
+"""The commands ``train`` and ``resume``: train an experiment, go on with a run, or describe one without training."""
 
 import dataclasses
 import functools
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
-from tyro.conf import OmitArgPrefixes
 
 from jaxgan import parallel
 from jaxgan.cli import cache, errors
@@ -21,7 +18,7 @@ from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
 from jaxgan.experiment.advice import advice
 from jaxgan.monitoring import metrics_file, probe
-from jaxgan.monitoring.run_directory import RunDirectory, find_resumable
+from jaxgan.monitoring.run_directory import RunDirectory, find_resumable, read_config, read_options
 from jaxgan.reporting import report
 from jaxgan.training import announcements, loop
 from jaxgan.training.description import print_description
@@ -33,18 +30,62 @@ from jaxgan.training.steps import Steps
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train, or resume the run that is there.
+    """Train, or go on with the run that is in its directory.
 
     Attributes:
-      dry_run: Print settings, parameter counts, memory and FLOPs of a step, and train nothing.
+      preset: Settings to start from, in place of the defaults. Other flags override them.
+      config: A YAML or JSON file of settings and options by name, or the config.json of a run. Flags override it.
+      settings: The settings that flags give, by name.
+      options: The options of the run that flags give, by name.
+      dry_run: Print the networks, the memory and the time that training would take, and train nothing.
+
+    Examples:
+      COMMAND
+      COMMAND --steps 2000 --seed 1 --run-dir runs/second
+      COMMAND --data photos/ --resolution 64
+      COMMAND --dry-run
     """
 
-    config: Any
-    run: OmitArgPrefixes[RunOptions] = dataclasses.field(default_factory=RunOptions)
+    preset: str | None = None
+    config: str | None = None
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     dry_run: bool = False
 
     def execute(self, program: ExperimentProgram) -> None:
-        train(program, self.config, self.run, self.dry_run)
+        train(program, self.read_settings(program), RunOptions(**self.options), self.dry_run)
+
+    def read_settings(self, program: ExperimentProgram) -> Any:
+        """The experiment's settings: the defaults, with those of the preset, with those that were given."""
+        config = dataclasses.replace(program.config_class(), **self.settings)
+        if self.preset is None:
+            return config
+        preset = program.presets[self.preset]
+        return dataclasses.replace(config, **{**(preset(config) if callable(preset) else preset), **self.settings})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Go on with a run, with the settings and options that it was started with.
+
+    Attributes:
+      steps: Train until this step. Without it, until the step that the run was started for.
+      options: The options of the run that flags change, by name.
+
+    Examples:
+      COMMAND
+      COMMAND --steps 20000
+    """
+
+    steps: int | None = None
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def execute(self, program: ExperimentProgram) -> None:
+        path = program.path_of_run(self.options.get("run_dir"))
+        config = read_config(path, program.name, program.config_class)
+        if self.steps is not None:
+            config = dataclasses.replace(config, steps=self.steps)
+        train(program, config, RunOptions.resumed(read_options(path), {**self.options, "run_dir": str(path)}))
 
 
 def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run: bool = False) -> None:
@@ -85,13 +126,14 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
         if not options.quiet:
             announcements.print_start(program.name, run, steps)
     with announcements.waiting("tracing the training step", options):
-        _trace(steps, run)
+        steps.trace()
     probe.check_held_out(run.experiment)
     with announcements.waiting("preparing the evaluations", options):
         evaluator = _make_evaluator(run, config, options)
     directory = None
     if jax.process_index() == 0:
         directory = RunDirectory(path, program.name, config, source, run.member_settings, options.fresh)
+        directory.add_to_record(program=program.train_command, options=options.recorded())
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("the run directory is there")
     try:
@@ -136,17 +178,6 @@ def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evalu
 def _last_step(path: Path) -> int:
     rows = metrics_file.read_rows(path / "metrics.jsonl")
     return rows[-1]["step"] if rows else 0
-
-
-def _trace(steps: Steps, run: TrainingRun) -> None:
-    """Trace the steps, so that errors in the settings or the wiring are raised before anything is written."""
-    try:
-        steps.trace()
-    except jax.errors.ConcretizationTypeError as error:
-        names = [name for name in (run.member_settings or [{}])[0] if name != "seed"]
-        if not names:
-            raise
-        raise ValueError(f"`sweep`: this experiment's program depends on the value of {' or '.join(names)}") from error
 
 
 def _write_report(path: Path, quiet: bool) -> None:

@@ -4,8 +4,6 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from tyro.conf import OmitArgPrefixes
-
 from jaxgan import export
 from jaxgan.cli.checkpoint_reference import WeightsReference
 from jaxgan.cli.experiment_program import ExperimentProgram
@@ -27,11 +25,14 @@ class Translate:
       memory: Gigabytes that the networks may take; an image that needs more is translated in overlapping tiles.
       tile: The side of tiles, for all images that are larger; if not given, the largest that memory allows.
       seed: Seed of what is drawn for each image.
+
+    Examples:
+      COMMAND --images photos/ --out made/
     """
 
     images: str
     out: str
-    checkpoint: OmitArgPrefixes[WeightsReference] = dataclasses.field(default_factory=WeightsReference)
+    checkpoint: WeightsReference = dataclasses.field(default_factory=WeightsReference)
     direction: str | None = None
     masks: str | None = None
     memory: float = 4.0

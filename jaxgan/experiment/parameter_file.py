@@ -71,7 +71,9 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
             f"jaxgan.interop.read_weights reads its arrays ({type(error).__name__}: {error})."
         ) from None
     if made_by != name:
-        raise ValueError(f"`parameters` {path} is of {made_by!r}, not of {name!r}: python -m experiments.{made_by}")
+        raise ValueError(
+            f"`parameters` {path} is of {made_by!r}, not of {name!r}; the command jaxgan sample finds its program."
+        )
     config = read_settings(values, config_class, f"`parameters` {path}", name)
     without_test_data = config
     if hasattr(config, "test_data"):  # of translators; it names images that need not be here

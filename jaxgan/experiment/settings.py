@@ -2,17 +2,21 @@
 
 A ``Config`` extends ``Settings`` and states every default that its result depends on, so that an experiment's file can
 be read alone. Fields without a default here have to be stated. Their help, which is the same everywhere, stands here.
+Comments such as ``# Data`` are the headings under which the command line's help shows the fields that follow.
 
     @dataclasses.dataclass(frozen=True)
     class Config(Settings):
-        steps: int = 4500
-        batch_size: int = 64
+        # Data
         data: str = "digits"
         resolution: int | None = None
-        learning_rate: float = 2e-4
-        ema_decay: float = 0.995
+        # Networks
         width: int = 48
         \"""Units of each hidden layer.\"""
+        # Optimisation
+        steps: int = 4500
+        batch_size: int = 64
+        learning_rate: float = 2e-4
+        ema_decay: float = 0.995
 """
 
 import dataclasses
@@ -38,32 +42,30 @@ FRACTION = (0, 1)
 class Settings:
     """The settings of a run. ``check`` raises ``ValueError`` where a value is out of its range."""
 
-    steps: int
-    """Number of training steps; it may grow when a run is resumed."""
-    batch_size: int
-    """Examples per turn, over all devices."""
+    # Data
     data: str
     """A folder or zip of images, an .npz, photos, a TFDS name, stacked:NAME for three in one; for points ring, grid."""
     resolution: int | None
     """Images are resized to this height and width. Without it, they keep their own."""
-    learning_rate: float
-    """Learning rate of the optimizers."""
-    ema_decay: float
-    """Decay of the moving average of the generator's weights, which samples are drawn with."""
-    seed: int = 0
-    """Seed of the weights, the latents and the order of the data."""
-    population: int = 1
-    """Number of games that are trained at once, with the seeds seed, seed + 1, ..."""
-    sweep: tuple[str, ...] = ()
-    """Settings in which the members of a population differ, as learning_rate=1e-4,4e-4: one member per value."""
     channels: int | None = None
     """Channels of image files: 1 for grey, 3 for colour. Without it, those of the files."""
     num_held_out: int = 0
     """Number of examples kept from training, to see whether the discriminator memorises the others."""
+    # Networks
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """What networks compute in; parameters, statistics and logits are float32."""
+    # Optimisation
+    steps: int
+    """Number of training steps; it may grow when a run is resumed."""
+    batch_size: int
+    """Examples per turn, over all devices."""
+    learning_rate: float
+    """Learning rate of the optimizers."""
+    ema_decay: float
+    """Decay of the moving average of the generator's weights, which samples are drawn with."""
     grad_accum_steps: int = 1
     """Number of micro-batches over which the gradient of a turn is accumulated."""
+    # Privacy
     dp_noise_multiplier: float = 0.0
     """Above 0, players whose loss reads the data are trained with DP-SGD: the noise's standard deviation divided by
     dp_l2_clip; 1 is usual."""
@@ -73,6 +75,13 @@ class Settings:
     """DP-SGD: the probability with which the reported epsilon may not hold."""
     dp_seed: int | None = None
     """DP-SGD: seed of the noise. Without it, the noise is random; who knows the seed can subtract the noise."""
+    # Run
+    seed: int = 0
+    """Seed of the weights, the latents and the order of the data."""
+    population: int = 1
+    """Number of games that are trained at once, with the seeds seed, seed + 1, ..."""
+    sweep: tuple[str, ...] = ()
+    """Settings in which the members of a population differ, as learning_rate=1e-4,4e-4: one member per value."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
         """Check that settings are in their ranges: those of this class, and those that are named.
@@ -138,6 +147,7 @@ class Settings:
 class AugmentedSettings(Settings):
     """``Settings`` of an experiment whose discriminator sees images through ``augmentation()``."""
 
+    # Augmentation
     augment: Kind
     """What the discriminator sees images through: DiffAugment, or ADA, whose probability follows its overfitting."""
     ada_target: float
@@ -157,6 +167,7 @@ class AugmentedSettings(Settings):
 class LinearDecaySettings(Settings):
     """``Settings`` of an experiment whose players have ``adam()``, whose rate falls to zero in a line at the end."""
 
+    # Optimisation
     beta1: float
     """Adam's decay of the mean of gradients."""
     beta2: float
@@ -197,6 +208,7 @@ class LinearDecaySettings(Settings):
 class TranslationSettings(LinearDecaySettings):
     """``Settings`` of an experiment that translates images."""
 
+    # Data
     test_data: str | None
     """Like data, but not trained on: samples are made of it and measured on it. Without it, the part of photos that is
     not trained on, or else data itself."""

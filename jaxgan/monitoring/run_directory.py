@@ -3,7 +3,8 @@
 What a run writes, and when:
 
 config.json        at the start: the experiment's name, its settings, the number and the shape of its examples, the
-                   members of a population, versions, hardware; at the end the privacy that a private run spends
+                   members of a population, versions, hardware, the program and the options that resuming takes; at the
+                   end the privacy that a private run spends
 metrics.jsonl      the metrics of each step, at most every 10 steps
 speed.jsonl        images per second, by step
 diagnosis.jsonl    what the monitor found, every 50 steps: see jaxgan.monitoring.diagnostics
@@ -171,9 +172,19 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
     made_by = record["experiment"]
     if made_by != experiment:
         raise ValueError(
-            f"`run_dir` {path} is a run of {made_by!r}, not of {experiment!r}: python -m experiments.{made_by}"
+            f"`run_dir` {path} is a run of {made_by!r}, not of {experiment!r}; use the program that made it: "
+            f"{record.get('program', f'jaxgan train {made_by}')}"
         )
     return read_settings(record["config"], config_class, path / "config.json", experiment)
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options that the run in a directory recorded, by name; runs of older versions recorded none.
+
+    Raises:
+      ValueError: there is no run.
+    """
+    return _read_record(path).get("options", {})
 
 
 def _has_content(path: Path) -> bool:

@@ -22,7 +22,7 @@ from jaxgan.monitoring.metrics_file import finite_mean
 BAR_EVERY = 0.25  # seconds between updates of a run's live bar
 PLAIN_LINES_EVERY = 2.0  # seconds between lines about a run, where there is no live bar
 PATIENCE = 1.0  # seconds without a message, while something is done that can take long
-BAR_WIDTH = 24  # characters
+BAR_WIDTH = 12  # characters
 LINES_OF_ESTIMATE = 10  # the time that is left is estimated from as many lines
 READING_LINES_EVERY = 10.0  # seconds between lines about an evaluation
 
@@ -50,7 +50,7 @@ class Terminal:
         self._steps, self._step, self._quiet = steps, start, quiet
         # The time, the step and the number of images at the start and at the last lines.
         self._shown = collections.deque([(time.perf_counter(), start, 0)], maxlen=LINES_OF_ESTIMATE)
-        self._bar = None
+        self._bar, self._text = None, ""
         if self._console.is_terminal and not quiet:
             columns = [BarColumn(BAR_WIDTH), MofNCompleteColumn(), TextColumn("{task.fields[text]}", markup=False)]
             self._bar = Progress(*columns, console=self._console, refresh_per_second=4)
@@ -70,7 +70,7 @@ class Terminal:
         with waiting(text, say_nothing if self._bar else self.say):
             yield
         if self._bar:
-            self._bar.update(self._task, text="")
+            self._bar.update(self._task, text=self._text)
 
     @contextlib.contextmanager
     def compiling(self, text: str) -> Iterator[None]:
@@ -81,6 +81,8 @@ class Terminal:
         else:
             self.say(text)
         yield
+        if self._bar:
+            self._bar.update(self._task, text=self._text)
         self.say(f"compiled in {format_seconds(time.perf_counter() - start)}")
 
     @contextlib.contextmanager
@@ -134,14 +136,15 @@ class Terminal:
         count = f"{self._step}/{self._steps}"
         if self._bar:
             room = self._console.width - BAR_WIDTH - len(count) - 2
-            self._bar.update(self._task, completed=self._step, text=fit(parts, room))
+            self._text = fit(parts, room)
+            self._bar.update(self._task, completed=self._step, text=self._text)
         else:
             self.say(fit([f"step {count}", *parts], terminal_width()))
 
     def close(self) -> None:
         """End the live bar at the last step that was taken; messages can still be printed."""
         if self._bar:
-            self._bar.update(self._task, completed=self._step)
+            self._bar.update(self._task, completed=self._step, text=self._text)
             self._bar.stop()
             self._bar = None
 

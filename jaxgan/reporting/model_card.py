@@ -45,6 +45,7 @@ def make_card(
     experiment: Experiment,
     *,
     name: str,
+    program: str,
     about: str,
     config: Mapping[str, Any],
     step: int,
@@ -58,6 +59,7 @@ def make_card(
     Args:
       experiment: the experiment whose networks they are.
       name: the experiment's name.
+      program: the command that trained it, ``jaxgan train dcgan``.
       about: its module's docstring, whose first line and "Paper" are quoted.
       config: its settings.
       step: the step of training.
@@ -67,7 +69,7 @@ def make_card(
       evaluation: figures and their protocol, as ``quality.evaluate`` gives them, of any step; None if there are none.
     """
     sections = {
-        "Model details": _list_items(_details(experiment, name, about, step, variables, member)),
+        "Model details": _list_items(_details(experiment, program, about, step, variables, member)),
         "How to use it": usage,
         "Intended use": INTENDED,
         "What it is not for": MISUSE,
@@ -104,11 +106,11 @@ def check_card_path(path: Path) -> None:
 
 
 def _details(
-    experiment: Experiment, name: str, about: str, step: int, variables: Mapping[str, Any], member: str
+    experiment: Experiment, program: str, about: str, step: int, variables: Mapping[str, Any], member: str
 ) -> dict[str, str]:
     counts = {net: sum(x.size for x in jax.tree.leaves(own["params"])) for net, own in variables.items()}
     paper = re.search(r"^Paper\s+(.*?)(?=^\S|\Z)", about, re.MULTILINE | re.DOTALL)
-    made_by = f"jaxgan {__version__}, `python -m experiments.{name}`, step {step}"
+    made_by = f"jaxgan {__version__}, `{program}`, step {step}"
     if member:
         made_by += f", {member}"
     gives = f"{' x '.join(map(str, experiment.source.shape))}, numbers in [-1, 1]"
@@ -163,18 +165,16 @@ def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> st
     return f"{table}\n\nTheir protocol:\n\n```json\n{json.dumps(evaluation['protocol'], indent=2)}\n```"
 
 
-def parameters_usage(name: str, file: str, translates: bool) -> str:
+def parameters_usage(command: str, file: str) -> str:
     """How a ``.safetensors`` file of parameters is used, Markdown.
 
     Args:
-      name: the experiment's name.
+      command: the command line that makes samples, or images of images, with it.
       file: the file's name.
-      translates: whether the experiment makes images of images.
     """
-    command = "translate --images photos/ --out made/" if translates else "sample --out grid.png"
     return textwrap.dedent(f"""\
         ```sh
-        python -m experiments.{name} {command} --parameters {file}
+        {command}
         ```
 
         Or in Python: `jaxgan.interop.read_parameters({file!r}, like)`, where `like` are the networks' variables or

@@ -1,6 +1,7 @@
 """The description of a run that is printed in place of training."""
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterable
 
 import jax
@@ -41,8 +42,12 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
     tell(f"hardware: {system.hardware()}\n")
     tell(f"{run.game.summary()}\n")
     _print_disk(run, config, options, tell)
-    tell("\ncompiling the training step, to measure it")
-    _print_times(measure_steps(run, config, steps), config.steps, tell)
+    tell("\ntracing the training step, to measure it")
+    start = time.perf_counter()
+    steps.trace()
+    seconds = time.perf_counter() - start
+    tell(f"traced in {format_seconds(seconds)}\ncompiling the training step")
+    _print_times(measure_steps(run, config, steps), config.steps, seconds, tell)
     peak = peak_memory(steps.devices[0])
     if peak is not None:
         tell(f"memory: {format_bytes(peak)} at most, on {steps.devices[0].device_kind}")
@@ -54,16 +59,18 @@ def _print_disk(run: TrainingRun, config: Settings, options: RunOptions, tell: C
     tell(f"disk: {format_bytes(count * size)} for {count} checkpoints of {format_bytes(size)} at most")
 
 
-def _print_times(times: Iterable[StepTime], steps: int, tell: Callable[[str], None]) -> None:
-    """Print the time of the steps of each game, and of all steps of the run."""
-    seconds, compile_seconds = 0.0, 0.0
+def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, tell: Callable[[str], None]) -> None:
+    """Print the time of the steps of each game, and of all steps; so many seconds pass before the first is compiled."""
+    seconds = 0.0
     for each in times:
-        compile_seconds += each.compile_seconds
+        seconds_before += each.compile_seconds
         seconds += each.steps * each.seconds
         tell(f"compiled in {format_seconds(each.compile_seconds)}")
         if each.measured:
             which = "a step" if each.steps == steps else f"each of {each.steps:,} steps"
             rate = f"{each.images / each.seconds:,.0f} images/s"
             tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate} (measured: {each.measured} steps)")
-    compiling = f"after {format_seconds(compile_seconds)} of compiling"
-    tell(f"time: {format_duration(seconds)} for {steps:,} steps {compiling}; samples and checkpoints add to it")
+    tell(
+        f"time: {format_duration(seconds)} for {steps:,} steps, and {format_seconds(seconds_before)} before them; "
+        "samples and checkpoints add to it"
+    )

@@ -20,8 +20,10 @@ from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun
 from jaxgan.training.steps import Steps
 
-MEASURED_STEPS = 64  # at most of each game: lazy terms, which cost time in one of 16 steps, count as in a run
+MEASURED_STEPS = 64  # at most, of each game
 MEASURED_SECONDS = 5.0  # for the steps of a game, after which no more are taken
+LAZY_STEPS = 16  # lazy terms cost time in one of so many steps, so as many are measured,
+LAZY_SECONDS = 20.0  # unless they take longer than this
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,17 +58,26 @@ def measure_steps(run: TrainingRun, config: Settings, steps: Steps) -> Iterator[
         batches, take = _batches_of_game(game, run.experiment, steps, first), steps.at(first)
         state, compile_seconds = _timed_call(take, state, [next(batches)])
         seconds, measured = 0.0, 0
-        while seconds < MEASURED_SECONDS and measured < MEASURED_STEPS:
-            # The first call takes one step, and the others as many as fit into the time that is left.
-            fitting = int((MEASURED_SECONDS - seconds) / seconds * measured) if measured else 1
-            most = min(steps.max_steps_per_call, MEASURED_STEPS - measured)
-            in_call = list(itertools.islice(batches, min(max(1, fitting), most)))
+        while call_size := next_call(seconds, measured, steps.max_steps_per_call):
+            in_call = list(itertools.islice(batches, call_size))
             if not in_call:
                 break
             state, more = _timed_call(take, state, in_call)
             seconds, measured = seconds + more, measured + len(in_call)
         images = config.batch_size * game.batch_multiple * len(run.seeds)
         yield StepTime(count, images, compile_seconds, measured, seconds / max(measured, 1))
+
+
+def next_call(seconds: float, measured: int, most: int) -> int:
+    """How many steps the next call takes, after some were measured: 0 if these suffice.
+
+    The first call takes one step, and the others as many as fit into the time that is left.
+    """
+    if not measured:
+        return 1
+    enough, limit = (LAZY_STEPS, LAZY_SECONDS) if measured < LAZY_STEPS else (MEASURED_STEPS, MEASURED_SECONDS)
+    fitting = int((limit - seconds) / seconds * measured)
+    return max(0, min(fitting, most, enough - measured))
 
 
 def steps_by_game(experiment: Experiment, steps: int) -> dict[GameLike, tuple[int, int]]:

@@ -79,7 +79,11 @@ class MetricsLog:
         """Let the monitor look at the state, if it is time to."""
         if self._monitor and step % diagnostics.PROBE_EVERY == 0:
             # The first probe is compiled.
-            with contextlib.nullcontext() if self._has_probed else self._terminal.paused("compiling the monitor"):
+            with (
+                contextlib.nullcontext()
+                if self._has_probed
+                else self._terminal.paused("compiling the training monitor")
+            ):
                 self._monitor.watch(self._run.probe_state(state), step)
             self._has_probed = True
 

@@ -1,13 +1,27 @@
 """How a run is made: where it is written, how often, and on which devices."""
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
+
+# The options that belong to a run. The others belong to the machine, or to one start of it.
+RECORDED = (
+    "checkpoint_every",
+    "sample_every",
+    "evaluate_every",
+    "metrics",
+    "features",
+    "weights",
+    "evaluate_count",
+    "parallel",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
     """How a run is made. No option changes the parameters that a run trains."""
 
+    # Run
     run_dir: str | None = None
     """The directory that everything is written to, by default runs/<experiment>. A run that is there is resumed."""
     fresh: bool = False
@@ -16,6 +30,7 @@ class RunOptions:
     """Steps between checkpoints."""
     sample_every: int = 500
     """Steps between sample grids."""
+    # Evaluation
     evaluate_every: int | None = None
     """Steps between evaluations, each with a checkpoint, of which the best is kept. Without it, the best checkpoint is
     chosen by a Frechet distance on downsampled pixels."""
@@ -28,6 +43,7 @@ class RunOptions:
     """File with Inception's weights, for evaluations with its features."""
     evaluate_count: int | None = None
     """Number of samples in an evaluation, by default as many as there are data, at most 50,000."""
+    # Devices
     devices: int | None = None
     """Number of devices to use, by default all."""
     parallel: Literal["pmap", "shard_map"] = "pmap"
@@ -38,10 +54,22 @@ class RunOptions:
     """For several hosts: the number of processes."""
     process_id: int | None = None
     """For several hosts: the index of this process, from 0."""
+    # Run
     profile: int = 0
     """Number of steps to trace with jax.profiler, into <run-dir>/profile."""
     quiet: bool = False
     """Print errors only."""
+
+    @classmethod
+    def resumed(cls, recorded: Mapping[str, Any], given: Mapping[str, Any]) -> "RunOptions":
+        """The options of a run that is resumed: those that it recorded, and over them those that are given."""
+        kept = {name: tuple(x) if isinstance(x, list) else x for name, x in recorded.items() if name in RECORDED}
+        return cls(**{**kept, **given})
+
+    def recorded(self) -> dict[str, Any]:
+        """The options that differ from the defaults and that the run keeps when it is resumed, by name."""
+        kept = {name: getattr(self, name) for name in RECORDED}
+        return {name: value for name, value in kept.items() if value != RunOptions.__dataclass_fields__[name].default}
 
     def check(self) -> None:
         """Raise ``ValueError`` for the first option that is out of its range, or has no effect without another."""

@@ -9,7 +9,7 @@ import abc
 import dataclasses
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -235,7 +235,8 @@ class PopulationRun(TrainingRun):
                 self._build_with(experiment, {name: own[name] for name in names})
         seeds = tuple(own["seed"] for own in member_settings)
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-        population = self._population(experiment, len(seeds), 0)
+        # Of the game that has all players: the game of step 0 may have fewer.
+        population = self._population(experiment, len(seeds), lambda experiment: experiment.game)
         super().__init__(experiment, population, keys, seeds, member_settings)
 
     def devices(self, count: int | None) -> list[parallel.Device]:
@@ -256,7 +257,8 @@ class PopulationRun(TrainingRun):
         return parallel.share_out(state, devices)
 
     def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
-        return parallel.members(self._population(self.experiment, len(self.seeds), step), devices, **how)
+        population = self._population(self.experiment, len(self.seeds), lambda experiment: experiment.at(step))
+        return parallel.members(population, devices, **how)
 
     def join_batches(self, batches: Sequence[Any]) -> Any:
         return jax.tree.map(lambda *xs: np.stack(xs, 1), *batches)
@@ -271,13 +273,13 @@ class PopulationRun(TrainingRun):
     def member_name(self, i: int) -> str:
         return f"member {i} ({', '.join(f'{name} {value:g}' for name, value in self.member_settings[i].items())})"
 
-    def _population(self, experiment: Experiment, size: int, step: int) -> Population:
-        game = experiment.at(step)
+    def _population(self, experiment: Experiment, size: int, game_of: Callable[[Experiment], GameLike]) -> Population:
+        game = game_of(experiment)
         if not self._varied:
             return Population(game, size)
 
         def member_game(**settings: Any) -> GameLike:
-            return self._build_with(experiment, settings).at(step)
+            return game_of(self._build_with(experiment, settings))
 
         return Population(game, size, member_game, self._varied)
 

@@ -60,7 +60,21 @@ class Steps:
         """Trace the step of each game, which finds errors in losses and settings before anything is written.
 
         The first call does not trace again. Resident data is placed on the devices.
+
+        Raises:
+          ValueError: the program of a population depends on the value of a setting that its members vary.
         """
+        try:
+            self._trace_games()
+        except jax.errors.ConcretizationTypeError as error:
+            names = [name for name in (self._run.member_settings or [{}])[0] if name != "seed"]
+            if not names:
+                raise
+            raise ValueError(
+                f"`sweep`: this experiment's program depends on the value of {' or '.join(names)}"
+            ) from error
+
+    def _trace_games(self) -> None:
         run, experiment = self._run, self._run.experiment
         state, example = jax.eval_shape(run.init, run.keys), self._batch_of_one()
         first_steps = {experiment.at(0): 0}

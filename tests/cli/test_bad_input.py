@@ -49,7 +49,7 @@ def saved(path, **arrays):
 FLAGS = {
     "unknown flag": (["--batchsize", 8], 2, "--batch-size"),
     "unknown flag of a command": (["inspect", "--rundir", "x"], 2, "--run-dir"),
-    "no number": (["--steps", "many"], 2, "invalid literal for int"),
+    "no number": (["--steps", "many"], 2, "--steps takes a whole number, got 'many'."),
     "no such choice": (["--compute-dtype", "float8"], 2, "float32"),
     "no steps": (["--steps", 0], 2, "--steps must be at least 1, got 0."),
     "negative seed": (["--seed", -1], 2, "--seed must be between 0 and 4294967295, got -1."),
@@ -203,7 +203,10 @@ def test_a_disk_that_tensorstore_finds_full(tmp_path, capsys, monkeypatch):
 
 def test_a_run_of_another_experiment(copy, capsys):
     code, text = run(capsys, "--run-dir", copy, *programs.tiny("gan"), experiment="gan")
-    assert (code, "is a run of 'dcgan', not of 'gan': python -m experiments.dcgan" in text) == (2, True)
+    assert (
+        code,
+        "is a run of 'dcgan', not of 'gan'; use the program that made it: python -m experiments.dcgan" in text,
+    ) == (2, True)
 
 
 def test_a_config_that_is_not_jaxgans(copy, capsys):

@@ -1,6 +1,8 @@
 """Every command of both programs: its help, its flags, and that a wrong value is answered by its flag."""
 
 import dataclasses
+import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,19 +10,18 @@ from helpers import programs
 from helpers.files import folder, noise
 
 from experiments import dcgan
-from jaxgan.cli import main as console
+from jaxgan.cli import commands, main as console, tools
 from jaxgan.cli.checkpoint_reference import CheckpointReference, MemberReference, WeightsReference, check_seed
-from jaxgan.cli.errors import argument_names
+from jaxgan.cli.commands import COMMANDS, CommandPlace
 from jaxgan.cli.evaluate import Evaluate
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.export import Export
+from jaxgan.cli.fields import read_module
 from jaxgan.cli.inspect import Inspect
-from jaxgan.cli.presets import with_config
-from jaxgan.cli.program import COMMANDS, parse
 from jaxgan.cli.project import Project
 from jaxgan.cli.report import Report
 from jaxgan.cli.sample import Sample
-from jaxgan.cli.train import Train
+from jaxgan.cli.train import Resume, Train
 from jaxgan.cli.translate import Translate
 from jaxgan.core import system
 
@@ -41,10 +42,11 @@ def run_console(capsys, *arguments):
     return code, captured.out + captured.err
 
 
+EXPERIMENT = read_module(Path(dcgan.__file__))
+
+
 def names_of(command):
-    if command == "train":
-        return argument_names(with_config(Train, dcgan.Config, dcgan.Config(), ()))
-    return argument_names(COMMANDS[command])
+    return {field.name for field in commands.command_fields(command, EXPERIMENT)}
 
 
 # Help
@@ -54,29 +56,32 @@ def names_of(command):
 def test_help_of_a_command_names_its_flags(command, capsys):
     code, text = programs.run(capsys, command, "--help")
     assert code == 0
-    words = text.replace("│", " ").split()
-    assert {flag(name) for name in names_of(command)} <= {word.rstrip(",") for word in words}
+    shown = {word.rstrip(",").replace("--no-", "--") for word in text.split()}
+    assert {flag(name) for name in names_of(command)} <= shown
 
 
 def test_help_names_the_commands(capsys):
     code, text = programs.run(capsys, "--help")
     assert code == 0 and all(command in text for command in COMMANDS)
     code, text = run_console(capsys, "--help")
-    assert code == 0 and all(command in text for command in console_commands())
+    assert code == 0 and all(f"  {command}" in text for command in (*COMMANDS, *tools.TOOLS))
 
 
-def console_commands():
-    """The parser of each command of ``jaxgan``."""
-    return console.make_parsers()[1]
-
-
-@pytest.mark.parametrize("command", ["doctor", "fid", "mifid", "kid", "prdc", "compare", "sample", "translate"])
-def test_help_of_a_command_of_the_console_names_its_flags(command, capsys):
+@pytest.mark.parametrize("command", [name for name in tools.TOOLS if name not in COMMANDS])
+def test_help_of_a_command_without_an_experiment_names_its_flags(command, capsys):
     code, text = run_console(capsys, command, "--help")
     assert code == 0
-    actions = console_commands()[command]._actions
+    actions = tools.make_parser(command)._actions
     assert all(flag(a.dest) in text for a in actions if a.option_strings) and len(actions) >= 1
-    assert len(console_commands()) == 8
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "train"])
+def test_help_of_a_command_of_a_run_names_its_flags(command, capsys):
+    code, text = run_console(capsys, command, "--help")
+    assert code == 0 and f"usage: jaxgan {command} RUN" in text
+    names = names_of(command) - set(commands.OPERANDS)
+    assert {flag(name) for name in names} <= {word.rstrip(",") for word in text.split()}
+    assert "--run-dir" not in text.split() and "--parameters" not in text.split()
 
 
 # Wrong values
@@ -184,12 +189,12 @@ def test_a_wrong_value_is_answered_by_its_flag(command, argument, runs, tmp_path
     code, text = programs.run(capsys, command, *arguments, experiment=experiment)
     refused_by_the_system = "cannot be written" in text or "cannot be read" in text
     assert code == (1 if refused_by_the_system else 2), text
-    error = text.partition("error: ")[2] or text  # the parser of flags has a box of its own
+    error = text.partition("error: ")[2] or text
     assert flag(argument) in error and f"`{argument}`" not in text and "Traceback" not in text
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "train"])
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("train", "resume")])
 def test_the_table_has_every_argument(command):
     assert set(WRONG[command][2]) == names_of(command)
 
@@ -294,7 +299,7 @@ def test_a_wrong_value_is_answered_by_its_flag_of_the_console(
 
 @pytest.mark.parametrize("command", CONSOLE)
 def test_the_table_has_every_argument_of_the_console(command):
-    flags = {a.dest for a in console_commands()[command]._actions if a.option_strings} - {"help"}
+    flags = tools.flag_names(tools.make_parser(command)) - {"help"}
     assert set(CONSOLE[command][1]) == flags
 
 
@@ -306,17 +311,31 @@ def program():
     return ExperimentProgram("dcgan", dcgan.Config, dcgan.build, "A docstring.")
 
 
-def test_a_command_line_becomes_a_command(program):
-    words = ["sample", "--out", "a.png", "--psi", "0.5", "--strengths", "-2", "0", "--run-dir", "r", "--best"]
-    command = parse(program, words, {})
+def made(command, words, presets=()):
+    """The command that a command line asks for."""
+    fields = commands.command_fields(command, EXPERIMENT, presets)
+    values = commands.parse(command, fields, words, "prog")
+    place = COMMANDS[command]
+    command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
+    return commands.make_command(command_class, fields, values)
+
+
+def test_a_command_line_becomes_a_command():
+    words = ["--out", "a.png", "--psi", "0.5", "--strengths", "-2", "0", "--run-dir", "r", "--best"]
+    command = made("sample", words)
     assert isinstance(command, Sample)
     assert (command.out, command.control.truncation_psi, command.control.strengths) == ("a.png", 0.5, (-2.0, 0.0))
     assert command.checkpoint == WeightsReference("r", None, True)
-    trained = parse(program, ["train", "--steps", "5", "--fresh", "--dry-run"], {"small": {"batch_size": 2}})
-    assert isinstance(trained, Train) and isinstance(trained.config, dcgan.Config)
-    assert (trained.config.steps, trained.run.fresh, trained.dry_run) == (5, True, True)
-    kinds = (Train, Sample, Translate, Project, Evaluate, Export, Report, Inspect)
-    assert tuple(COMMANDS.values()) == kinds
+    trained = made("train", ["--steps", "5", "--fresh", "--dry-run", "--preset", "small"], ("small",))
+    assert trained == Train(preset="small", settings={"steps": 5}, options={"fresh": True}, dry_run=True)
+    assert made("resume", ["--steps", "5", "--quiet"]) == Resume(steps=5, options={"quiet": True})
+
+
+def test_every_command_has_its_class():
+    classes = (Train, Resume, Sample, Translate, Project, Evaluate, Export, Report, Inspect)
+    places = [CommandPlace(command.__module__.rpartition(".")[2], command.__name__) for command in classes]
+    assert list(COMMANDS.values()) == places
+    assert list(COMMANDS) == [command.__name__.lower() for command in classes]
 
 
 def test_where_a_run_is(program, tmp_path):
@@ -354,7 +373,7 @@ def test_a_seed_is_a_uint32(seed):
 
 
 def test_the_flags_of_a_console_command_are_those_that_are_typed_by_name():
-    assert console.flag_names(console.make_parsers()[1]["translate"]) == {
+    assert tools.flag_names(tools.make_parser("translate")) == {
         "help",
         "out",
         "direction",

@@ -102,4 +102,4 @@ def test_it_is_a_command():
         assert "virtual CPU devices share" in done.stdout
         assert done.returncode == 1
     wrong = subprocess.run([sys.executable, "-m", "jaxgan", "docter"], capture_output=True, text=True)
-    assert (wrong.returncode, "invalid choice: 'docter'" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "did you mean jaxgan doctor?" in wrong.stderr) == (2, True)

@@ -16,6 +16,7 @@ from jaxgan.cli.errors import (
     is_disk_full,
     mend_for_training,
     print_error,
+    print_mistake,
     print_warning,
     warnings_as_lines,
 )
@@ -51,6 +52,11 @@ def test_the_arguments_of_a_command_are_its_fields_and_those_of_dataclasses_in_i
 def test_an_error_is_a_line_on_stderr_with_its_mend(capsys):
     print_error("`run_dir` is empty.", ["run_dir"], "; name one")
     assert capsys.readouterr() == ("", "error: --run-dir is empty.; name one\n")
+
+
+def test_a_mistake_is_a_line_on_stderr_with_where_help_is(capsys):
+    print_mistake("--out has to be given.", "jaxgan sample")
+    assert capsys.readouterr().err == "error: --out has to be given.\nhelp: jaxgan sample --help\n"
 
 
 def test_a_warning_is_a_line_on_stderr_with_flags(capsys):

@@ -7,8 +7,9 @@ import pytest
 from helpers import programs
 
 from experiments import gan
-from jaxgan.cli.presets import with_preset
+from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.program import main
+from jaxgan.cli.train import Train
 
 PRESETS = {
     "small": {"batch_size": 8, "z_dim": 4, "learning_rate": 1e-3},
@@ -45,23 +46,25 @@ def test_a_run_records_what_the_preset_came_to_and_goes_on_by_the_same_command(t
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
+    ("preset", "settings", "expected"),
     [
-        ([], gan.Config()),
-        (["--z-dim", "5"], gan.Config()),
-        (["--preset", "small"], gan.Config(batch_size=8, z_dim=4, learning_rate=1e-3)),
-        # Flags count over it later; those of the run are not the experiment's.
-        (["--z-dim", "5", "--preset=small", "--run-dir", "x", "--fresh", "-h"], gan.Config(batch_size=8, z_dim=4, learning_rate=1e-3)),
-        (["--preset", "following", "--batch-size", "20", "--sweep", "ema_decay=0.5,0.9"], gan.Config(z_dim=10, learning_rate=1 / gan.Config().z_dim)),
+        (None, {}, gan.Config()),
+        (None, {"z_dim": 5}, gan.Config(z_dim=5)),
+        ("small", {}, gan.Config(batch_size=8, z_dim=4, learning_rate=1e-3)),
+        ("small", {"z_dim": 5}, gan.Config(batch_size=8, z_dim=5, learning_rate=1e-3)),
+        # The preset follows the settings that are given; these override what it says of themselves.
+        ("following", {"batch_size": 20}, gan.Config(batch_size=20, z_dim=10, learning_rate=1 / gan.Config().z_dim)),
+        ("following", {"batch_size": 20, "z_dim": 3}, gan.Config(batch_size=20, z_dim=3, learning_rate=1 / 3)),
     ],
-)  # fmt: skip
-def test_what_flags_begin_with(flags, expected):
-    assert with_preset(gan.Config, PRESETS, flags) == expected
+)
+def test_what_a_run_begins_with(preset, settings, expected):
+    program = ExperimentProgram("gan", gan.Config, gan.build, "", PRESETS)
+    assert Train(preset=preset, settings=settings).read_settings(program) == expected
 
 
 def test_a_preset_that_is_not_there(tmp_path, capsys):
     code, text = run(capsys, "--preset", "large", "--run-dir", tmp_path / "run")
-    assert code == 2 and "error: --preset must be one of small, following; got 'large'" in text
+    assert code == 2 and "error: --preset must be one of small, following, got 'large'." in text
     assert not (tmp_path / "run").exists()
     code, text = run(capsys, "--preset", "small", presets=None)
     assert code == 2 and "--preset" in text
@@ -69,7 +72,5 @@ def test_a_preset_that_is_not_there(tmp_path, capsys):
 
 def test_help_names_them(capsys):
     code, text = run(capsys, "train", "--help")
-    assert code == 0 and "--preset {small,following,None}" in text
-    _, text = run(capsys, "train", "--help", "--preset", "small")
-    assert "(default: 0.001)" in text
+    assert code == 0 and "--preset {small,following}" in text
     assert "--preset" not in run(capsys, "train", "--help", presets=None)[1]

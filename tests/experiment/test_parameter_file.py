@@ -87,7 +87,7 @@ def test_the_card(shared, tmp_path, capsys):
         "deepfakes",
         "trainedAlgorithmicMedia",
         "this run was not evaluated",
-        "sample --out grid.png --parameters a.safetensors",
+        "python -m experiments.dcgan sample --parameters a.safetensors --out grid.png",
         '"g_channels": ',
     ):
         assert part in card, part
@@ -128,7 +128,7 @@ def changed(shared, path, arrays=None, **metadata):
 WRONG = {
     "another experiment's": (
         lambda s, p: changed(s, p, experiment="gan"),
-        "is of 'gan', not of 'dcgan': python -m",
+        "is of 'gan', not of 'dcgan'; the command jaxgan sample",
     ),
     "another's settings": (lambda s, p: changed(s, p, config='{"wings": 2}'), "that dcgan does not have: wings"),
     "no JSON": (lambda s, p: changed(s, p, config="{"), "do not tell which experiment it is of"),

@@ -11,7 +11,8 @@ from helpers import programs
 
 from experiments import stylegan2 as experiment
 from jaxgan import latents
-from jaxgan.cli.presets import with_preset
+from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.cli.train import Train
 from jaxgan.core.keys import fold_in_keys
 from jaxgan.data import normalize
 from jaxgan.editing.styles import sefa
@@ -115,7 +116,10 @@ SHARED = {
 
 @pytest.mark.parametrize("flags", AUTHORS, ids=" ".join)
 def test_presets_are_the_authors_settings(flags):
-    config = dataclasses.asdict(with_preset(experiment.Config, experiment.PRESETS, ["--preset", *flags]))
+    program = ExperimentProgram("stylegan2", experiment.Config, experiment.build, "", experiment.PRESETS)
+    preset, *words = flags
+    given = {name[2:].replace("-", "_"): int(value) for name, value in zip(words[::2], words[1::2])}
+    config = dataclasses.asdict(Train(preset=preset, settings=given).read_settings(program))
     for name, value in (SHARED | AUTHORS[flags]).items():
         assert config[name] == pytest.approx(value) if isinstance(value, float) else config[name] == value, name
 

@@ -117,7 +117,7 @@ def run(name, seed, run_dir) -> list[str]:
     usual = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     fields = [(field.name, field.type, usual[field.name]) for field in dataclasses.fields(config)]
     its_config = dataclasses.make_dataclass("Config", fields, bases=(type(config),), frozen=True)
-    its_config.__module__ = type(config).__module__  # where tyro looks its annotations up
+    its_config.__module__ = type(config).__module__  # whose text has its flags
     program.main(name, its_config, build, None, ["train", "--quiet", *(str(x) for flag in flags.items() for x in flag)])
     found = []
     for line in (run_dir / "diagnosis.jsonl").read_text().splitlines():

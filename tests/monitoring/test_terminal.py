@@ -192,7 +192,7 @@ def test_a_live_bar_at_a_terminal(now, open_screen):
     assert terminal.show(ROW, 80) == 160.0
     terminal._bar.refresh()
     line = shown_lines(screen)[-1]
-    assert line.endswith(" 10/100 160 images/s  0:04 left  d/loss 1.250")
+    assert line.endswith(" 10/100 160 images/s  0:04 left  d/loss 1.250  g/loss 0.500")
     assert len(line) <= 80
     terminal.close()
     terminal.close()  # again: nothing happens
@@ -205,8 +205,9 @@ def test_the_bar_ends_at_the_step_at_which_the_run_ends(now, open_screen):
     terminal.show({**ROW, "step": 90}, 80)
     now(0.6)
     terminal.show({**ROW, "step": 97}, 80)  # too soon after the one before
-    terminal.close()
-    assert " 97/100 " in shown_lines(screen)[-1]
+    with terminal.busy("drawing the samples"):
+        terminal.close()
+    assert " 97/100 160 images/s" in shown_lines(screen)[-1]
 
 
 def test_messages_are_wrapped_at_a_terminal_alone(open_screen, monkeypatch):

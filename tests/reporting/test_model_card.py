@@ -33,7 +33,15 @@ def experiment():
 def card(experiment, **more):
     state = experiment.game.init(jax.random.key(0))
     settings = {"data": "digits", "seed": 0}
-    how = {"name": "toy", "about": ABOUT, "config": settings, "step": 7, "usage": "USE IT", **more}
+    how = {
+        "name": "toy",
+        "program": "python toy.py",
+        "about": ABOUT,
+        "config": settings,
+        "step": 7,
+        "usage": "USE IT",
+        **more,
+    }
     return make_card(experiment, variables=experiment.variables(state), **how)
 
 
@@ -47,7 +55,7 @@ def test_the_details(experiment):
     details = section(text, "Model details")
     assert "- What it is: A toy in the plane.\n" in details
     assert "- Paper: Goodfellow et al. 2014, arXiv:1406.2661\n" in details
-    assert "`python -m experiments.toy`, step 7, member 2 (seed 2)\n" in details
+    assert "`python toy.py`, step 7, member 2 (seed 2)\n" in details
     assert f"- Networks: `g` of {2 * 8 + 8 + 8 * 2 + 2} parameters\n" in details  # the generator alone
     assert "- Which parameters: the newest\n" in details
     assert "- Takes: random latents\n" in details and details.endswith("- Gives: 2, numbers in [-1, 1]")
@@ -71,7 +79,14 @@ def test_figures_of_this_step_and_member_are_shown(experiment):
 def test_unpaired_data_has_two_origins(experiment):
     both = dataclasses.replace(experiment, source=Unpaired(experiment.source, experiment.source))
     text = make_card(
-        both, name="toy", about=ABOUT, config={"data": "x"}, step=1, variables={"g": {"params": {}}}, usage=""
+        both,
+        name="toy",
+        program="python toy.py",
+        about=ABOUT,
+        config={"data": "x"},
+        step=1,
+        variables={"g": {"params": {}}},
+        usage="",
     )
     assert section(text, "Training data").count("\n- `") >= 1
 
@@ -90,11 +105,6 @@ def test_a_card_replaces_a_card_and_nothing_else(tmp_path):
 
 
 def test_commands_that_use_a_file():
-    assert "python -m experiments.gan sample --out grid.png --parameters a.safetensors" in parameters_usage(
-        "gan", "a.safetensors", translates=False
-    )
-    assert "experiments.pix2pix translate --images photos/ --out made/ --parameters a.safetensors" in parameters_usage(
-        "pix2pix", "a.safetensors", translates=True
-    )
+    assert "```sh\njaxgan sample a.safetensors\n```" in parameters_usage("jaxgan sample a.safetensors", "a.safetensors")
     assert "jaxgan sample a.jaxgan --out grid.png" in export_usage("a.jaxgan", translates=False)
     assert "jaxgan translate a.jaxgan photos/ --out made/" in export_usage("a.jaxgan", translates=True)

@@ -9,12 +9,12 @@ from helpers import games
 
 from experiments import gan
 from jaxgan.core import system
-from jaxgan.training import estimate
 from jaxgan.training.checkpoints import named_leaves
 from jaxgan.training.estimate import (
     checkpoint_bytes,
     checkpoints_kept,
     measure_steps,
+    next_call,
     peak_memory,
     steps_by_game,
 )
@@ -50,11 +50,23 @@ def test_steps_are_measured_after_the_first_call(experiment):
     assert 0 < time.seconds < time.compile_seconds
 
 
-@pytest.mark.integration
-def test_no_more_steps_are_measured_than_there_is_time_for(experiment, monkeypatch):
-    monkeypatch.setattr(estimate, "MEASURED_SECONDS", 1e-9)
-    (time,) = measure(experiment, steps=1000)
-    assert time.measured == 1
+@pytest.mark.parametrize(
+    ("seconds", "measured", "count"),
+    [
+        (0.0, 0, 1),  # how long a step takes is not known
+        (0.01, 1, 10),  # as many as a call can take
+        (0.6, 60, 4),  # up to 64
+        (0.64, 64, 0),
+        (4.0, 20, 5),  # 0.2 s each, and 1 s is left
+        (4.0, 10, 6),  # up to 16, though they take longer than 5 s
+        (6.0, 15, 1),
+        (6.4, 16, 0),
+        (19.0, 2, 0),  # another would end after 20 s
+        (30.0, 1, 0),
+    ],
+)
+def test_how_many_steps_are_measured_next(seconds, measured, count):
+    assert next_call(seconds, measured, most=10) == count
 
 
 @pytest.mark.integration

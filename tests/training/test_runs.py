@@ -1,5 +1,6 @@
 """Populations as a user runs them: what is written, how they resume, what is drawn from them, what is refused."""
 
+import dataclasses
 import json
 import os
 import re
@@ -253,6 +254,21 @@ def test_a_step_takes_what_place_and_join_batches_give(runs, method):
         losses.append(np.ravel(metrics["d/loss"]))
     assert len(losses[0]) == 1 and len(losses[1]) == 3
     np.testing.assert_allclose(losses[0][0], losses[1][0], rtol=1e-5)
+
+
+def test_a_population_has_the_states_of_players_who_move_later():
+    experiment = games.points_experiment()
+    game = experiment.game
+    alone = dataclasses.replace(game, players={"d": game.players["d"]}, turns=(("d",),))
+    experiment = dataclasses.replace(experiment, game_at=lambda step: alone if step == 0 else game)
+    run = PopulationRun(experiment, gan.Config(), lambda *_: experiment, [{"seed": 0}, {"seed": 1}])
+    assert run.game.game is game
+    devices = run.devices(1)
+    state, batch = run.place(run.init(run.keys), devices, "pmap"), run.join_batches([{"image": games.points(8)}] * 2)
+    for step, names in ((0, {"d"}), (1, {"d", "g"})):
+        state, metrics = run.compile_step(step, devices, "pmap")(state, batch)
+        assert {name.partition("/")[0] for name in metrics} == names
+    assert set(state.opt_states) == {"d", "g"}
 
 
 CORES = """

@@ -1,0 +1,179 @@
+"""The commands of an experiment: their flags, read from text, and their execution once JAX is imported.
+
+A command is a dataclass with a method ``execute(program)``. Its fields are its flags. ``train`` has the settings of the
+experiment as flags too.
+"""
+
+import dataclasses
+import importlib
+import os
+import sys
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxgan.cli import errors
+from jaxgan.cli.config_file import read_config_file
+from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.cli.fields import PACKAGE, ClassText, Field, ModuleText, read_class, read_module
+from jaxgan.cli.flags import FlagParser, add_flags, as_tuples
+
+# The fields of ``train`` and ``resume`` that take what was given of the experiment's settings and of the run's options.
+SETTINGS, OPTIONS = "settings", "options"
+# A run's directory, or a file of parameters, in place of which the console has an operand.
+OPERANDS = ("run_dir", "parameters")
+# Arguments of functions that training calls, by the setting or option that sets them.
+OTHER_NAMES = {"count": "evaluate_count", "delta": "dp_delta"}
+
+
+class CommandPlace(NamedTuple):
+    """Where the dataclass of a command is: a module of ``jaxgan.cli``, and its class."""
+
+    module: str
+    class_name: str
+
+
+COMMANDS = {
+    "train": CommandPlace("train", "Train"),
+    "resume": CommandPlace("train", "Resume"),
+    "sample": CommandPlace("sample", "Sample"),
+    "translate": CommandPlace("translate", "Translate"),
+    "project": CommandPlace("project", "Project"),
+    "evaluate": CommandPlace("evaluate", "Evaluate"),
+    "export": CommandPlace("export", "Export"),
+    "report": CommandPlace("report", "Report"),
+    "inspect": CommandPlace("inspect", "Inspect"),
+}
+TAKES_IMAGES = ("translate", "project")  # whose first operand after the run are images
+
+
+def read_command(name: str) -> ClassText:
+    """What the text of a command's dataclass says."""
+    place = COMMANDS[name]
+    return read_class(read_module(PACKAGE / "cli" / f"{place.module}.py"), place.class_name)
+
+
+def command_fields(
+    name: str, experiment: ModuleText | None, presets: Sequence[str] = (), config_name: str = "Config"
+) -> tuple[Field, ...]:
+    """The fields that a command has flags for.
+
+    Args:
+      name: of the command.
+      experiment: the text of the experiment's module, whose settings ``train`` has flags for.
+      presets: the names that ``train --preset`` takes.
+      config_name: the class of the settings.
+
+    Raises:
+      ValueError: a setting has a type that no flag can have.
+    """
+    fields = list(read_command(name).fields)
+    if name in ("train", "resume"):
+        options = read_class(read_module(PACKAGE / "training" / "options.py"), "RunOptions").fields
+        fields += [dataclasses.replace(field, owner=OPTIONS) for field in options]
+    if name == "train" and experiment is not None:
+        settings = read_class(experiment, config_name).fields
+        fields += [dataclasses.replace(field, owner=SETTINGS) for field in settings]
+        fields = [
+            dataclasses.replace(field, choices=tuple(presets)) if field.name == "preset" else field
+            for field in fields
+            if presets or field.name != "preset"
+        ]
+    return tuple(field for field in fields if name != "resume" or field.name != "fresh")
+
+
+def parse(
+    name: str, fields: Sequence[Field], arguments: Sequence[str], prog: str, operands: str = ""
+) -> dict[str, Any]:
+    """The values of the flags that were given to a command, by field.
+
+    Args:
+      name: of the command.
+      fields: those that it has flags for.
+      arguments: of the command line, after the command and its operands.
+      prog: the command as it was typed.
+      operands: names of what stands between it and the flags, for help.
+
+    Raises:
+      Mistake: a flag is unknown, or a value is not allowed.
+      SystemExit: help was asked for, and printed.
+    """
+    text = read_command(name)
+    parser = FlagParser(prog, text.about, text.examples, operands)
+    add_flags(parser, fields)
+    values = parser.parse(arguments)
+    if "config" in values:
+        values = {**read_config_file(Path(values.pop("config")), fields), **values}
+    return values
+
+
+def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], program: ExperimentProgram) -> None:
+    """Run a command with the values of its flags. This imports JAX.
+
+    A user's mistake ends the process with one line and exit code 2, a run that diverged or could not be written with
+    1, SIGINT with 130, SIGTERM with 143.
+    """
+    import jax
+
+    from jaxgan.cli import cache
+    from jaxgan.core import system
+    from jaxgan.training.divergence import Diverged
+    from jaxgan.training.signals import Interrupted
+
+    expected = (ValueError, OSError, OverflowError, MemoryError, Diverged, jax.errors.JaxRuntimeError)
+    cache.enable_compilation_cache()
+    system.keep_freed_memory()
+    place = COMMANDS[name]
+    command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
+    try:
+        make_command(command_class, fields, values).execute(program)
+    except Interrupted as stop:
+        sys.exit(128 + stop.number)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except expected as error:
+        if os.environ.get("JAXGAN_TRACEBACK"):
+            raise
+        mend = errors.mend_for_training(error) if name in ("train", "resume") else ""
+        mend += "\n(JAXGAN_TRACEBACK=1 shows where)"
+        errors.print_error(str(error), flag_names(name, fields, program), mend)
+        _exit(2 if isinstance(error, ValueError) else 1)
+
+
+def make_command(command_class: type, fields: Sequence[Field], values: Mapping[str, Any]) -> Any:
+    """A command's dataclass with values by field; those of fields that have an owner go to the dataclass there."""
+    types = typing.get_type_hints(command_class)
+    owned: dict[str, dict[str, Any]] = {}
+    owners = {field.name: field.owner for field in fields}
+    for name, value in as_tuples(fields, values).items():
+        owned.setdefault(owners[name], {})[name] = value
+    own = owned.pop("", {})
+    return command_class(
+        **own,
+        **{owner: given if owner in (SETTINGS, OPTIONS) else types[owner](**given) for owner, given in owned.items()},
+    )
+
+
+def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -> dict[str, str]:
+    """What messages of a command name, by the argument that the library names: its flag, or its operand."""
+    flags = {field.name: errors.flag(field.name) for field in fields}
+    # A damaged run is started over by ``train --fresh``, whatever command met it.
+    flags["fresh"] = errors.flag("fresh")
+    if name == "train":
+        flags |= {argument: errors.flag(setting) for argument, setting in OTHER_NAMES.items()}
+    elif program.is_console:
+        flags |= dict.fromkeys(OPERANDS, "RUN")
+    return flags
+
+
+def _exit(code: int) -> None:
+    import jax
+
+    if jax.distributed.is_initialized():
+        # An orderly end would wait for the other hosts, who wait for this one.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

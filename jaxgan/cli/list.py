@@ -1,0 +1,45 @@
+"""The command ``jaxgan list``: the experiments that come with jaxgan, and what their headers say."""
+
+import argparse
+import shutil
+import textwrap
+
+from jaxgan.cli import experiment_files, suggestions
+
+
+def list_experiments(args: argparse.Namespace) -> None:
+    """Print a paragraph for each experiment, or everything that the header of one says.
+
+    Raises:
+      ValueError: there is no such experiment.
+    """
+    names = experiment_files.names()
+    if args.experiment is None:
+        print("\n\n".join(map(_paragraph, names)))
+        print("\njaxgan list NAME says more about one; jaxgan train NAME trains it.")
+        return
+    name = args.experiment.replace("-", "_")
+    if name not in names:
+        near = suggestions.closest(name, names)
+        raise ValueError(
+            f"there is no experiment {args.experiment}; "
+            + (f"did you mean {near}?" if near else f"there are {', '.join(names)}.")
+        )
+    module = experiment_files.read_experiment(name)
+    print(f"{module.docstring.strip()}\n\n{_presets(name)}\nFile       {module.path}")
+
+
+def _paragraph(name: str) -> str:
+    """The title of an experiment, the beginning of its results, and its presets."""
+    module = experiment_files.read_experiment(name)
+    width = min(shutil.get_terminal_size((100, 24)).columns, 110) - 11
+    score = experiment_files.header(module).get("Score", "")
+    lines = [f"{name:<11}{experiment_files.title(module)}"]
+    if score:
+        lines += textwrap.wrap(textwrap.shorten(f"score: {score}", 2 * width - 20, placeholder=" ..."), width)
+    lines += textwrap.wrap(_presets(name).replace("Presets    ", "presets: "), width)
+    return f"\n{' ' * 11}".join(lines)
+
+
+def _presets(name: str) -> str:
+    return f"Presets    {', '.join(experiment_files.read_experiment(name).dict_keys('PRESETS')) or 'none'}"

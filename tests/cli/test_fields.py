@@ -1,0 +1,152 @@
+"""The fields of dataclasses as text says them, against those of the classes themselves."""
+
+import dataclasses
+import importlib
+import re
+import typing
+from pathlib import Path
+
+import pytest
+
+from jaxgan.cli import commands, experiment_files
+from jaxgan.cli.fields import REQUIRED, ClassText, Field, ModuleText, read_class, read_module
+
+TEXT = '''
+"""A docstring."""
+import dataclasses
+from other import Base, Colour
+from . import shades
+from mathematics import numbers
+from typing import Literal
+
+PRESETS = {"paper": {"size": 3}, "demo": {}, **{}}
+TWO = 2
+COLOURS: int = 3
+
+@dataclasses.dataclass
+class Config(Base):
+    """What it is.
+
+    In two paragraphs.
+
+    Attributes:
+      size: The size,
+        in pixels.
+      rest: Of what is left.
+
+    Examples:
+      COMMAND --size 3
+    """
+
+    # Data
+    size: int = 4
+    shade: shades.Shade = "dark"
+    # A sentence is no heading.
+    colours: tuple[Colour, ...] = ("red",)
+    # Run
+    rest: float | None = None
+    count: int = TWO
+    made: str = str(TWO)
+    path: str
+    """Below it."""
+    lazily: int = dataclasses.field(default=7)
+    given: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    inner: Inner = dataclasses.field(default_factory=Inner)
+
+    def size_of(self): ...
+
+class Inner:
+    is_deep: bool = False
+'''
+OTHER = '''
+from typing import Literal
+Colour = Literal["red", "blue"]
+class Base:
+    # Run
+    seed: int = 0
+    """Of the weights."""
+    # Data
+    size: int
+    """Overridden."""
+'''
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    (tmp_path / "config.py").write_text(TEXT)
+    (tmp_path / "other.py").write_text(OTHER)
+    (tmp_path / "shades.py").write_text('from typing import Literal\nShade = Literal["dark", "light"]\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return ModuleText(tmp_path / "config.py")
+
+
+def test_a_class_is_read_with_its_bases_headings_types_and_defaults(module):
+    text = read_class(module, "Config")
+    assert isinstance(text, ClassText)
+    assert (text.about, text.examples) == ("What it is.\n\nIn two paragraphs.", ("COMMAND --size 3",))
+    assert list(text.fields) == [
+        Field("seed", "int", default=0, help="Of the weights.", heading="Run"),
+        Field("size", "int", default=4, help="The size, in pixels.", heading="Data"),
+        Field("shade", "str", ("dark", "light"), default="dark", heading="Data"),
+        Field("colours", "str", ("red", "blue"), is_tuple=True, default=("red",), heading="Data"),
+        Field("rest", "float", is_optional=True, default=None, help="Of what is left.", heading="Run"),
+        Field("count", "int", default=2, heading="Run"),
+        Field("made", "str", default="str(TWO)", heading="Run"),
+        Field("path", "str", default=REQUIRED, help="Below it.", heading="Run"),
+        Field("lazily", "int", default=7, heading="Run"),
+        Field("is_deep", "bool", default=False, owner="inner"),
+    ]
+
+
+def test_names_of_a_module_are_found(module):
+    assert module.docstring == "A docstring."
+    assert module.dict_keys("PRESETS") == ("paper", "demo")
+    assert module.dict_keys("TWO") == module.dict_keys("NOTHING") == ()
+    assert module.find("Inner")[0] is module and module.find("Colour")[0].path.name == "other.py"
+    assert module.find("numbers") is None and module.find_in_module("shades", "Shade")[0].path.name == "shades.py"
+    assert module.find_in_module("nothing", "Shade") is None
+
+
+def test_a_type_that_no_flag_can_have_is_refused(tmp_path):
+    (tmp_path / "a.py").write_text("class Config:\n    table: dict[str, int]\n")
+    message = r"a\.py: Config.table has the type dict\[str, int\], which no flag can have; flags have int, float,"
+    with pytest.raises(ValueError, match=message):
+        read_class(ModuleText(tmp_path / "a.py"), "Config")
+    with pytest.raises(ValueError, match=r"a\.py has no class Settings"):
+        read_class(ModuleText(tmp_path / "a.py"), "Settings")
+
+
+@pytest.mark.parametrize("name", experiment_files.names())
+def test_settings_are_read_as_the_class_has_them(name):
+    """Names, types, defaults and choices of every experiment."""
+    config_class = importlib.import_module(f"experiments.{name}").Config
+    fields = read_class(experiment_files.read_experiment(name), "Config").fields
+    types = typing.get_type_hints(config_class)
+    expected = {field.name: (types[field.name], field.default) for field in dataclasses.fields(config_class)}
+    assert {field.name for field in fields} == set(expected)
+    for field in fields:
+        hint, default = expected[field.name]
+        assert field.default == default, field.name
+        assert field.help and field.heading, field.name
+        in_words = str(hint)
+        assert field.is_optional == ("None" in in_words) and field.is_tuple == in_words.startswith("tuple"), field
+        if field.choices:
+            assert field.choices == tuple(map(str, typing.get_args(hint)))
+        else:
+            assert re.search(rf"\b{field.type}\b", in_words)
+
+
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_commands_are_read_as_the_class_has_them(name):
+    place = commands.COMMANDS[name]
+    command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
+    text = commands.read_command(name)
+    own = {field.name for field in text.fields if not field.owner} | {field.owner for field in text.fields} - {""}
+    given = {commands.SETTINGS, commands.OPTIONS}
+    assert own == {field.name for field in dataclasses.fields(command_class)} - given
+    assert text.about and text.examples and all(field.help for field in text.fields)
+
+
+def test_a_module_is_read_once():
+    path = Path(__file__)
+    assert read_module(path) is read_module(path)

@@ -1,0 +1,127 @@
+"""An experiment of one's own, as ``jaxgan new`` writes it, and ``jaxgan list``."""
+
+import argparse
+import ast
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from helpers import programs
+
+from jaxgan.cli import experiment_files
+from jaxgan.cli.experiment_program import ExperimentProgram, invocation, load_program
+from jaxgan.cli.list import list_experiments
+from jaxgan.cli.new import rename_experiment, write_experiment
+from jaxgan.cli.tools import run
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(programs.ROOT), "JAX_NUM_CPU_DEVICES": "1"}
+
+
+@pytest.mark.parametrize("like", experiment_files.names())
+def test_a_copy_differs_in_its_name_and_header_alone(like):
+    module = experiment_files.read_experiment(like)
+    text = rename_experiment(module, like, "mine")
+    tree, original = ast.parse(text), ast.parse(module.path.read_text())
+    assert ast.get_docstring(tree).startswith(f"mine: an experiment of your own, which began as a copy of {like}.")
+    assert 'main("mine", Config, build, __doc__' in text and f'main("{like}"' not in text
+    assert [ast.dump(node) for node in tree.body[1:-1]] == [ast.dump(node) for node in original.body[1:-1]]
+    assert all(len(line) <= 120 for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "message"),
+    [
+        ("my-gan", "dcgan", "`name` has to be a name in Python, of letters, digits and underscores, got 'my-gan'."),
+        ("class", "dcgan", "`name` has to be a name in Python"),
+        ("dcgan", "dcgan", "`name` dcgan is an experiment that comes with jaxgan; choose another."),
+        ("there", "dcgan", "there.py is there already; choose another name, or remove it."),
+        ("json", "dcgan", "`name` json: a file json.py would hide the module json from Python; choose another."),
+        ("mine", "dcgna", "`like` dcgna: there is no such experiment; did you mean dcgan?"),
+        ("mine", "qqqqq", "`like` qqqqq: there is no such experiment; there are cgan, cyclegan,"),
+    ],
+)
+def test_a_wrong_name_is_refused(name, like, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.py").write_text("mine\n")
+    with pytest.raises(ValueError) as error:
+        write_experiment(argparse.Namespace(name=name, like=like))
+    assert message in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.py"]
+
+
+def call(*words, cwd):
+    done = subprocess.run([sys.executable, *map(str, words)], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.integration
+def test_a_copy_trains_resumes_samples_and_reports(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("new", ["mine", "--like", "gan"])
+    small = programs.tiny("gan")
+    code, text = call("mine.py", "--steps", 2, "--checkpoint-every", 1, *small, cwd=tmp_path)
+    assert code == 0 and "mine: 1,797 examples" in text, text
+    record = json.loads((tmp_path / "runs/mine/config.json").read_text())
+    assert (record["experiment"], record["program"]) == ("mine", "python mine.py")
+    code, text = call("mine.py", "resume", "--steps", 3, cwd=tmp_path)
+    assert code == 0 and "resumed from step 2" in text, text
+    assert json.loads((tmp_path / "runs/mine/config.json").read_text())["options"] == {"checkpoint_every": 1}
+    assert (tmp_path / "runs/mine/report.html").exists()
+    code, text = call("mine.py", "sample", "--out", "grid.png", "--count", 4, cwd=tmp_path)
+    assert code == 0 and (tmp_path / "grid.png").exists(), text
+    # A mistake names the program as it was typed, and the console sends people to it.
+    code, text = call("mine.py", "--lr", 3, cwd=tmp_path)
+    assert (code, "help: python mine.py train --help" in text) == (2, True), text
+    code, text = call("-m", "jaxgan", "sample", "runs/mine", cwd=tmp_path)
+    assert (code, "use its own program: python mine.py sample --run-dir runs/mine" in text) == (2, True), text
+
+
+@pytest.mark.integration
+def test_the_console_trains_resumes_and_samples(tmp_path):
+    small = programs.tiny("gan")
+    code, text = call("-m", "jaxgan", "train", "gan", "--steps", 2, *small, cwd=tmp_path)
+    assert code == 0, text
+    code, text = call("-m", "jaxgan", "resume", "runs/gan", "--steps", 3, cwd=tmp_path)
+    assert code == 0 and "resumed from step 2" in text, text
+    code, text = call("-m", "jaxgan", "sample", "gan", "--count", 4, cwd=tmp_path)
+    assert code == 0 and (tmp_path / "samples.png").exists(), text
+    code, text = call("-m", "jaxgan", "sample", "runs/gan", "--label", 3, cwd=tmp_path)
+    assert (code, "error: --label" in text) == (2, True), text
+
+
+def test_programs_know_how_they_were_started():
+    program = load_program("gan")
+    assert program.is_console and program.train_command == "jaxgan train gan"
+    assert program.command("sample", "runs/gan") == "jaxgan sample runs/gan"
+    own = ExperimentProgram("mine", program.config_class, program.build, "", invoked_as="python mine.py")
+    assert own.train_command == "python mine.py" and own.command("sample", "runs/mine") == "python mine.py sample"
+    assert own.command("report", "runs/b") == "python mine.py report --run-dir runs/b"
+    assert invocation(program.config_class) == "python -m jaxgan.experiments.gan"
+
+
+def test_the_list_has_every_experiment(capsys):
+    list_experiments(argparse.Namespace(experiment=None))
+    text = capsys.readouterr().out
+    for name in experiment_files.names():
+        assert (
+            f"\n{name} " in f"\n{text}" and experiment_files.title(experiment_files.read_experiment(name))[:20] in text
+        )
+    assert "presets: " in text and "score: " in text
+
+
+def test_the_list_shows_the_header_of_one(capsys):
+    list_experiments(argparse.Namespace(experiment="wgan-gp"))
+    text = capsys.readouterr().out
+    module = experiment_files.read_experiment("wgan_gp")
+    assert module.docstring.strip() in text and f"File       {module.path}" in text
+    assert experiment_files.header(module)["Paper"].startswith("Gulrajani")
+    with pytest.raises(ValueError, match=r"there is no experiment dcgna; did you mean dcgan\?"):
+        list_experiments(argparse.Namespace(experiment="dcgna"))
+
+
+def test_experiments_are_named_after_their_files():
+    assert experiment_files.folder().is_dir() and len(experiment_files.names()) >= 14
+    for name in experiment_files.names():
+        assert f'main("{name}", Config, build, __doc__' in experiment_files.read_experiment(name).path.read_text()

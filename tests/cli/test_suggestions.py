@@ -1,0 +1,43 @@
+"""The tables of habits: each names something that is there."""
+
+import pytest
+
+from jaxgan.cli import commands, experiment_files, suggestions, tools
+
+
+def all_fields():
+    """The fields of all commands of all experiments."""
+    texts = [experiment_files.read_experiment(name) for name in experiment_files.names()]
+    fields = [field for text in texts for field in commands.command_fields("train", text, ("paper",))]
+    return {field.name for field in fields} | {
+        field.name for name in commands.COMMANDS for field in commands.command_fields(name, None)
+    }
+
+
+def test_every_habit_leads_to_a_flag_that_is_there():
+    names = all_fields()
+    targets = {target for target in suggestions.HABITS.values() if " " not in target}
+    assert targets <= names
+    assert not [name for name, target in suggestions.HABITS.items() if name.replace("-", "_") == target]
+
+
+@pytest.mark.parametrize("habit", suggestions.COMMAND_HABITS)
+def test_every_habit_leads_to_a_command_that_is_there(habit):
+    names = [*commands.COMMANDS, *tools.TOOLS]
+    meant = suggestions.COMMAND_HABITS[habit]
+    assert meant in names and habit not in names
+    assert suggestions.answer_command(habit, names, "jaxgan").endswith(f"did you mean jaxgan {meant}?")
+
+
+def test_what_is_unknown_is_answered_one_by_one():
+    flags = ["--learning-rate", "--batch-size"]
+    answer = suggestions.answer_unknown(["--lr", "3", "--bs=4", "-5"], flags, "prog")
+    assert (
+        answer
+        == "--lr is not a flag; it is called --learning-rate here. --bs is not a flag; it is called --batch-size here."
+    )
+    # A habit whose flag the command does not have is no help.
+    assert suggestions.answer_flag("--lr", ["--out"]) == "--lr is not a flag of this command."
+    assert suggestions.closest("batch-sise", ["batch-size", "beta1"]) == "batch-size"
+    assert suggestions.closest("qqq", ["batch-size"]) is None
+    assert suggestions.answer_command("qqq", ["train"], "prog") == "prog has no command qqq; its commands are train."

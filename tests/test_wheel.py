@@ -1,0 +1,54 @@
+"""The wheel: what is in it, and that it trains where there is no checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from helpers import programs
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the contents of the wheel, which stands for site-packages."""
+    hatchling = pytest.importorskip("hatchling")
+    place = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", hatchling.__name__, "build", "-t", "wheel", "-d", str(place)]
+    subprocess.run(build, cwd=programs.ROOT, check=True, capture_output=True)
+    (wheel,) = place.glob("jaxgan-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(place / "site")
+    return place / "site"
+
+
+def test_it_has_the_package_with_the_experiments_and_nothing_else(installed):
+    assert {path.name.split("-")[0] for path in installed.iterdir()} == {"jaxgan"}
+    files = {path.relative_to(installed / "jaxgan").as_posix() for path in (installed / "jaxgan").rglob("*.*")}
+    sources = {
+        path.relative_to(programs.ROOT / "jaxgan").as_posix() for path in (programs.ROOT / "jaxgan").rglob("*.*")
+    }
+    own = {f"experiments/{path.name}" for path in (programs.ROOT / "experiments").glob("*.py")}
+    assert files == {path for path in sources if "__pycache__" not in path} | own
+
+
+def test_it_trains_an_experiment_and_one_of_ones_own(installed, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(installed), "JAX_NUM_CPU_DEVICES": "1"}
+
+    def call(*words):
+        line = [sys.executable, *map(str, words)]
+        done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    where = call("-c", "import jaxgan; print(jaxgan.__file__)")
+    assert where.startswith(str(installed))
+    small = programs.tiny("dcgan")
+    assert "dcgan: 1,797 examples" in call("-m", "jaxgan", "train", "dcgan", "--steps", 2, *small)
+    call("-m", "jaxgan", "sample", "runs/dcgan", "--count", 4, "--out", "grid.png")
+    call("-m", "jaxgan", "new", "mine", "--like", "dcgan")
+    assert "mine: 1,797 examples" in call("mine.py", "--steps", 2, *small)
+    for file in ("runs/dcgan/report.html", "grid.png", "runs/mine/report.html"):
+        assert (tmp_path / file).stat().st_size > 0
