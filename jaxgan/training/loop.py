@@ -13,6 +13,7 @@ import numpy as np
 from jaxgan.core.state import State
 from jaxgan.experiment.settings import Settings
 from jaxgan.monitoring.terminal import Terminal, say_nothing
+from jaxgan.training.announcements import waiting
 from jaxgan.training.checkpoint_saver import CheckpointSaver
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.divergence import DivergedMembers, find_diverged_states
@@ -58,7 +59,8 @@ def train(
         score_name = evaluator.by if evaluator else "pixels"
         checkpoints = Checkpoints(path / "checkpoints", by=score_name, say=_printer(options))
         stack.callback(checkpoints.close)
-        state, is_resumed = _initial_state(run, checkpoints)
+        with waiting("preparing the first state", options):
+            state, is_resumed = _initial_state(run, checkpoints)
         start = int(state.step)
 
         terminal = Terminal(config.steps, start, _is_quiet(options))
@@ -87,9 +89,11 @@ def train(
         with terminal.busy("waiting for the last checkpoint"):
             checkpoints.wait()
         terminal.close()
+        is_interrupted = stop and saver.last_step != config.steps
         if saver.last_step is not None:
-            terminal.say(f"saved at step {saver.last_step}")
-        if stop and saver.last_step != config.steps:
+            more = f" of {config.steps}; the same command goes on from there" if is_interrupted else ""
+            terminal.say(f"saved at step {saver.last_step}{more}")
+        if is_interrupted:
             raise Interrupted(stop)
 
 
