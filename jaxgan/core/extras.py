@@ -7,9 +7,7 @@ EXTRA_OF = {
     "dp_accounting": ("privacy", "dp-accounting"),
     "skimage": ("photos", "scikit-image"),
     "sklearn": ("photos", "scikit-learn"),
-    "tensorflow": ("tfds", "tensorflow-cpu"),
     "tensorflow_datasets": ("tfds", "tensorflow-datasets"),
-    "torch": ("torch", "torch"),
 }
 
 
