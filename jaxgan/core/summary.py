@@ -108,10 +108,10 @@ def summarize(game: Any, keys: Any = None, depth: int | None = None, title: str 
       title: the first line; by default the classes of the game and of its wrappers.
 
     Raises:
-      ValueError: ``depth`` is below 1.
+      ValueError: ``depth`` is below 1, or no whole number.
     """
-    if depth is not None and depth < 1:
-        raise ValueError(f"`depth` must be at least 1, got {depth}.")
+    if depth is not None and (not isinstance(depth, int) or depth < 1):
+        raise ValueError(f"`depth` must be a whole number of at least 1, got {depth!r}.")
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(game.init, key if keys is None else keys)
     plain = game.unwrapped
@@ -220,7 +220,7 @@ def _title(game: Any) -> str:
     """The classes of a game and of its wrappers, from the outside in, with the players."""
     kinds = [type(game).__name__]
     while game is not game.unwrapped:
-        game = game.game
+        game = getattr(game, "game", game.unwrapped)
         kinds.append(type(game).__name__)
     players = ", ".join(f"{name} owns {', '.join(player.owns)}" for name, player in game.players.items())
     return f"{' of '.join(kinds)}; players: {players}"

@@ -9,7 +9,7 @@ import jax
 from jaxgan.core import system
 from jaxgan.core.tables import Table, as_text, format_bytes
 from jaxgan.experiment.settings import Settings
-from jaxgan.monitoring.terminal import format_duration, format_seconds, say_nothing
+from jaxgan.monitoring.terminal import format_seconds, say_nothing
 from jaxgan.training.announcements import say
 from jaxgan.training.estimate import (
     StepTime,
@@ -71,6 +71,21 @@ def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, t
             rate = f"{each.images / each.seconds:,.0f} images/s"
             tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate} (measured: {each.measured} steps)")
     tell(
-        f"time: {format_duration(seconds)} for {steps:,} steps, and {format_seconds(seconds_before)} before them; "
+        f"time: {format_estimate(seconds)} for {steps:,} steps, and {format_seconds(seconds_before)} before them; "
         "samples and checkpoints add to it"
     )
+
+
+def format_estimate(seconds: float) -> str:
+    """A time that is known roughly, in a unit of which there are two at least.
+
+    >>> format_estimate(49.7), format_estimate(691), format_estimate(9000), format_estimate(400_000)
+    ('50 seconds', '12 minutes', '2.5 hours', '4.6 days')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 2 * 86_400:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86_400:.1f} days"

@@ -92,8 +92,9 @@ def test_parameters_of_a_block_are_counted_apart_from_those_of_its_layers():
 def test_a_depth_counts_inner_layers_with_the_outer_ones():
     layers = network(Blocks(), jnp.zeros((1, 4)), depth=1).layers
     assert layers[:1] == (Layer("inner", "Block", "[1, 3]", 39, 2 * (2 * 4 * 4) + 2 * 4 * 3),)
-    with pytest.raises(ValueError, match="`depth` must be at least 1, got 0"):
-        games.points_game().summary(depth=0)
+    for depth in (0, "g"):
+        with pytest.raises(ValueError, match=f"`depth` must be a whole number of at least 1, got {depth!r}"):
+            games.points_game().summary(depth)
 
 
 def test_a_frozen_network_shows_the_layers_that_it_applies():
