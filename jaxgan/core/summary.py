@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 
 from jaxgan.core import flops, tables
+from jaxgan.core.networks import Net
 from jaxgan.core.tables import Table, format_bytes, format_count
 
 HEAD = ("layer", "type", "output", "parameters", "FLOPs")
@@ -118,18 +119,23 @@ def summarize(game: Any, keys: Any = None, depth: int | None = None, title: str 
     # Without the axis of members that a population's state has.
     variables = state if game is plain else jax.eval_shape(plain.init, key)
 
-    def call_of(name: str) -> Callable:
-        return lambda variables, *inputs: plain.functions(variables, ema=False)[name](*inputs)
+    def call_of(name: str, net: Net) -> Callable:
+        def call(variables, *inputs):
+            takes_keys = "keys" in net.network.parameters
+            keys = jax.random.split(variables.key, len(inputs[0])) if takes_keys and inputs and inputs[0].ndim else None
+            return plain.functions(variables, ema=False)[name](*inputs, keys=keys)
+
+        return call
 
     networks = {
-        name: _summarize_network(net, call_of(name), variables, variables.params[name], depth)
+        name: _summarize_network(net, call_of(name, net), variables, variables.params[name], depth)
         for name, net in plain.nets.items()
     }
     sizes = {part: _size_in_bytes(getattr(state, part)) for part in STATE_PARTS}
     return Summary(title or _title(game), networks, sizes)
 
 
-def _summarize_network(net: Any, call: Callable, variables: Any, params: Any, depth: int | None) -> NetworkSummary:
+def _summarize_network(net: Net, call: Callable, variables: Any, params: Any, depth: int | None) -> NetworkSummary:
     """The summary of a network, whose forward pass is ``call(variables, *examples)``."""
     calls = _Calls()
     with nn.intercept_methods(calls.intercept):

@@ -1,6 +1,8 @@
 """The summary of a game, against parameters and operations that are counted in other ways."""
 
 import dataclasses
+import importlib
+import pkgutil
 
 import flax.linen as nn
 import jax
@@ -10,6 +12,7 @@ import pytest
 from flax import nnx
 from helpers import games
 
+import experiments
 from experiments.benchmarks import flops as by_formula
 from jaxgan import Game, Net, Player, total
 from jaxgan.core.networks import Frozen, FrozenVariables
@@ -168,6 +171,21 @@ def test_a_wrapper_is_named_and_a_population_says_what_the_figures_are_of():
     assert isinstance(eight, Summary) and eight.networks == alone.networks
     assert eight.state_bytes["params"] == 8 * alone.state_bytes["params"]
     assert eight.title == "a population of 8: networks of one member, state of all members"
+
+
+EXPERIMENTS = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_can_be_summarized(name):
+    module = importlib.import_module(f"experiments.{name}")
+    game = module.build(module.Config.tiny()).game
+    summary, state = game.summary(), jax.eval_shape(game.init, jax.random.key(0))
+    for net, params in state.params.items():
+        found = summary.networks[net]
+        assert found.parameters == sum(x.size for x in jax.tree.leaves(params))
+        assert found.flops > 0 or not params
 
 
 def test_nothing_is_compiled(caplog):
