@@ -226,8 +226,8 @@ def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str,
             raise ValueError(f"`steps` must not shrink: the run in {path} was asked for {before}, got {now}.")
         if name != "steps" and now != before:
             raise ValueError(
-                f"`{name}` is {format_setting(before)} in the run in {path}, got {format_setting(now)}; resume it with "
-                "that, pass `fresh` to start over, or name another `run_dir`."
+                f"`{name}` is {format_setting(before)} in the run in {path}, got {format_setting(now)}; the "
+                "command resume takes the run's settings; or pass `fresh` to start over, or name another `run_dir`."
             )
     return recorded
 

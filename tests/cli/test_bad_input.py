@@ -124,7 +124,7 @@ def test_data(make, more, message, tmp_path, capsys):
 RUNS = {
     "another setting": (
         ["--steps", 4, *TINY, "--seed", 9],
-        "--seed is 0 in the run in {}, got 9; resume it with that, pass --fresh",
+        "--seed is 0 in the run in {}, got 9; the command resume takes the run's settings; or pass --fresh",
     ),
     "fewer steps": (["--steps", 2, *TINY], "--steps must not shrink: the run in {} was asked for 4, got 2."),
     "missing step": (["inspect", "--step", 3], "--step must be one of 2, 4, the checkpoints there; got 3"),
