@@ -56,7 +56,8 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
 def _print_disk(run: TrainingRun, config: Settings, options: RunOptions, tell: Callable[[str], None]) -> None:
     size = checkpoint_bytes(jax.eval_shape(run.game.init, run.keys))
     count = checkpoints_kept(config.steps, options)
-    tell(f"disk: {format_bytes(count * size)} for {count} checkpoints of {format_bytes(size)} at most")
+    total, checkpoints = format_bytes(count * size), format_number(count, "checkpoint")
+    tell(f"disk: {total} for {checkpoints} of {format_bytes(size)} at most")
 
 
 def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, tell: Callable[[str], None]) -> None:
@@ -67,25 +68,32 @@ def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, t
         seconds += each.steps * each.seconds
         tell(f"compiled in {format_seconds(each.compile_seconds)}")
         if each.measured:
-            which = "a step" if each.steps == steps else f"each of {each.steps:,} steps"
-            rate = f"{each.images / each.seconds:,.0f} images/s"
-            tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate} (measured: {each.measured} steps)")
-    tell(
-        f"time: {format_estimate(seconds)} for {steps:,} steps, and {format_seconds(seconds_before)} before them; "
-        "samples and checkpoints add to it"
-    )
+            which = "a step" if each.steps == steps else f"each of {format_number(each.steps, 'step')}"
+            rate, measured = each.images / each.seconds, format_number(each.measured, "step")
+            tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate:,.0f} images/s (measured: {measured})")
+    total, before = format_estimate(seconds), format_seconds(seconds_before)
+    tell(f"time: {total} for {format_number(steps, 'step')}, and {before} before; samples and checkpoints add to it")
 
 
 def format_estimate(seconds: float) -> str:
     """A time that is known roughly, in a unit of which there are two at least.
 
     >>> format_estimate(49.7), format_estimate(691), format_estimate(9000), format_estimate(400_000)
-    ('50 seconds', '12 minutes', '2.5 hours', '4.6 days')
+    ('50 s', '12 minutes', '2.5 hours', '4.6 days')
     """
     if seconds < 120:
-        return f"{seconds:.0f} seconds"
+        return format_seconds(seconds)
     if seconds < 2 * 3600:
         return f"{seconds / 60:.0f} minutes"
     if seconds < 2 * 86_400:
         return f"{seconds / 3600:.1f} hours"
     return f"{seconds / 86_400:.1f} days"
+
+
+def format_number(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> format_number(1, "step"), format_number(4500, "step")
+    ('1 step', '4,500 steps')
+    """
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

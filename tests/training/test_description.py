@@ -36,7 +36,7 @@ def test_a_run_is_described_by_its_networks_and_by_steps_that_were_measured(caps
         measured,
     )
     assert re.search(
-        r"\ntime: \d+ seconds for 2,000 steps, and [\d.]+ s before them; .*\nmemory: \d+ MB at most, on cpu\n", measured
+        r"\ntime: [\d.]+ s for 2,000 steps, and [\d.]+ s before; .*\nmemory: \d+ MB at most, on cpu\n", measured
     )
 
 
@@ -53,7 +53,7 @@ def test_steps_of_several_games_are_added(capsys, monkeypatch):
     assert printed.count("compiled in") == 2
     assert "each of 200 steps takes 500 ms, 16 images/s (measured: 64 steps)\n" in printed
     assert "each of 1,800 steps takes 250 ms, 64 images/s (measured: 10 steps)\n" in printed
-    assert re.search(r"time: 9 minutes for 2,000 steps, and [3-9]\.\d s before them", printed)
+    assert re.search(r"time: 9 minutes for 2,000 steps, and [3-9]\.\d s before;", printed)
 
 
 def test_a_run_of_one_step_has_no_time_of_a_step(capsys):
@@ -61,4 +61,4 @@ def test_a_run_of_one_step_has_no_time_of_a_step(capsys):
     run = SingleRun(games.points_experiment(), config)
     print_description(run, config, RunOptions(), Steps(run, config, run.devices(1), "pmap"))
     printed = capsys.readouterr().out
-    assert "takes" not in printed and "time: 0 seconds for 1 steps, and" in printed
+    assert "takes" not in printed and "time: 0.0 s for 1 step, and" in printed
