@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from helpers import games
 
+from experiments import gan
 from jaxgan import Game, Net, Player, losses, total
 from jaxgan.core.keys import latents
 from jaxgan.core.state import State
@@ -16,6 +18,7 @@ from jaxgan.data import Arrays
 from jaxgan.experiment import Experiment, Sampling
 from jaxgan.games.population import Population
 from jaxgan.monitoring.probe import Probe, check_held_out
+from jaxgan.training.runs import SingleRun
 
 
 class Affine(nn.Module):
@@ -121,3 +124,13 @@ def test_a_population_is_measured_member_by_member():
         np.testing.assert_allclose(found["diversity"][1], found["diversity"][0] / 4, rtol=1e-4)
     one = alone(moved(it.game.init(jax.random.key(0)), 1.0, (0, 0)))
     np.testing.assert_allclose(found["diversity"][0], one["diversity"], rtol=1e-5)
+
+
+def test_the_second_probe_is_not_compiled_again():
+    """The state lies where a run places it, and the memory of the first probe beside it."""
+    run = SingleRun(games.points_experiment(), gan.Config())
+    state = run.place(run.init(run.keys), run.devices(1), "pmap")
+    probe = Probe(run.experiment, 0)
+    for _ in range(3):
+        probe(run.probe_state(state))
+    assert probe._compiled_measure._cache_size() == 1
