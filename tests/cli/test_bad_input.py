@@ -151,7 +151,7 @@ def test_runs(arguments, message, copy, capsys):
 
 
 def test_what_a_run_refuses_is_reported_before_its_steps_are_traced(copy, capsys, monkeypatch):
-    monkeypatch.setattr("jaxgan.cli.train._trace", lambda *_: pytest.fail("traced"))
+    monkeypatch.setattr("jaxgan.training.steps.Steps.trace", lambda *_: pytest.fail("traced"))
     code, text = run(capsys, "--steps", 2, *TINY, "--run-dir", copy)
     assert (code, "--steps must not shrink" in text) == (2, True), text
 
