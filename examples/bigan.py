@@ -7,13 +7,12 @@ their reconstructions G(E(x)), and of samples G(z).
     python examples/bigan.py --out bigan.png
 """
 
-from pathlib import Path
+import argparse
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-import tyro
 
 import jaxgan
 from jaxgan import Game, Net, Player, latents, losses, total
@@ -55,8 +54,7 @@ def encoder_generator_loss(nets, batch, keys, step):
     return total(adversarial=losses.non_saturating_discriminator(nets.d(nets.g(z), z), nets.d(x, nets.e(x))))
 
 
-def main(out: Path, steps: int = 10_000) -> None:
-    """Train on scikit-learn's digits, and write the picture to ``out``, a .png file."""
+def main(out: str, steps: int = 10_000) -> None:
     image, z, adam = jnp.zeros((1, 8, 8, 1)), jnp.zeros((1, Z_DIM)), optax.adam(3e-4, b1=0.5, b2=0.99)
     game = Game(
         nets={"g": Net(mlp.Generator((8, 8, 1), (256, 256)), z), "e": Net(Encoder(), image),
@@ -76,4 +74,6 @@ def main(out: Path, steps: int = 10_000) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, help="the picture, a .png file")
+    main(parser.parse_args().out)

@@ -5,13 +5,12 @@ Parameters are any tree of arrays. The losses are relativistic, with R1 and R2 (
     python examples/functions.py --out functions.png
 """
 
+import argparse
 import itertools
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import optax
-import tyro
 
 import jaxgan
 from jaxgan import Game, Net, Player, latents, losses, total
@@ -60,8 +59,7 @@ def generator_loss(nets, batch, keys, step):
     return total(gap=losses.relativistic_generator(nets.d(batch["image"]), nets.d(nets.g(latents(keys, Z_DIM)))))
 
 
-def main(out: Path, steps: int = 10_000) -> None:
-    """Train on scikit-learn's digits, and write a grid of samples to ``out``, a .png file."""
+def main(out: str, steps: int = 10_000) -> None:
     z, image = jnp.zeros((1, Z_DIM)), jnp.zeros((1, *SHAPE))
     nets = {"g": Net((init_generator, generate), z), "d": Net((init_discriminator, discriminate), image)}
     adam = optax.adam(3e-4, b1=0.0, b2=0.99)
@@ -76,4 +74,6 @@ def main(out: Path, steps: int = 10_000) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, help="a grid of samples, a .png file")
+    main(parser.parse_args().out)

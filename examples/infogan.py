@@ -7,13 +7,12 @@ Each column of the picture is a category, with the same noise in each; the numbe
     python examples/infogan.py --out infogan.png
 """
 
-from pathlib import Path
+import argparse
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-import tyro
 
 import jaxgan
 from jaxgan import Game, Net, Player, fold_in_keys, latents, losses, total
@@ -57,8 +56,7 @@ def generator_loss(nets, batch, keys, step):
     return total(adversarial=losses.non_saturating_generator(fake_logits), category=category, number=number)
 
 
-def main(out: Path, steps: int = 10_000) -> None:
-    """Train on scikit-learn's digits, and write the picture to ``out``, a .png file."""
+def main(out: str, steps: int = 10_000) -> None:
     generator, adam = mlp.Generator((8, 8, 1), (256, 256)), optax.adam(3e-4, b1=0.5, b2=0.99)
     z, image = jnp.zeros((1, NOISE_DIM + CATEGORIES + 1)), jnp.zeros((1, 8, 8, 1))
     players = {"d": Player(("d",), discriminator_loss, adam), "g": Player(("g",), generator_loss, adam)}
@@ -75,4 +73,6 @@ def main(out: Path, steps: int = 10_000) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, help="the picture, a .png file")
+    main(parser.parse_args().out)

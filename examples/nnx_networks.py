@@ -6,12 +6,11 @@ In a loss it trains: BatchNorm uses the batch, and dropout draws by ``keys``. In
     python examples/nnx_networks.py --out nnx.png
 """
 
-from pathlib import Path
+import argparse
 
 import jax
 import jax.numpy as jnp
 import optax
-import tyro
 from flax import nnx
 
 import jaxgan
@@ -60,8 +59,7 @@ def generator_loss(nets, batch, keys, step):
     return total(adversarial=losses.non_saturating_generator(nets.d(fake, keys=keys)), stats={"g": stats})
 
 
-def main(out: Path, steps: int = 5000) -> None:
-    """Train on scikit-learn's digits, and write a grid of samples to ``out``, a .png file."""
+def main(out: str, steps: int = 5000) -> None:
     z, image = jnp.zeros((1, Z_DIM)), jnp.zeros((1, 8, 8, 1))
     nets = {"g": Net(lambda rngs: Generator(rngs=rngs), z), "d": Net(lambda rngs: Discriminator(rngs=rngs), image)}
     adam = optax.adam(5e-4, b1=0.5, b2=0.99)
@@ -76,4 +74,6 @@ def main(out: Path, steps: int = 5000) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, help="a grid of samples, a .png file")
+    main(parser.parse_args().out)

@@ -7,12 +7,11 @@ player is an entry of ``players``; both discriminators move in the same turn.
     python examples/two_discriminators.py --out two.png
 """
 
-from pathlib import Path
+import argparse
 
 import jax
 import jax.numpy as jnp
 import optax
-import tyro
 
 import jaxgan
 from jaxgan import Game, Net, Player, latents, losses, total
@@ -49,8 +48,7 @@ def generator_loss(nets, batch, keys, step):
     return total(first=-score, second=BETA * log)
 
 
-def main(out: Path, steps: int = 10_000) -> None:
-    """Train on scikit-learn's digits, and write a grid of samples to ``out``, a .png file."""
+def main(out: str, steps: int = 10_000) -> None:
     adam = optax.adam(3e-4, b1=0.5, b2=0.99)
     image, discriminator = jnp.zeros((1, 8, 8, 1)), mlp.Discriminator((256, 256))
     game = Game(
@@ -76,4 +74,6 @@ def main(out: Path, steps: int = 10_000) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, help="a grid of samples, a .png file")
+    main(parser.parse_args().out)
