@@ -38,7 +38,7 @@ def init_generator(key, z):
 
 
 def generate(params, z):
-    return jnp.tanh(apply_layers(params, z)).reshape(len(z), *SHAPE)
+    return jnp.tanh(apply_layers(params, z)).reshape(-1, *SHAPE)
 
 
 def init_discriminator(key, x):

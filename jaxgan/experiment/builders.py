@@ -2,8 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -20,8 +20,8 @@ from jaxgan.experiment.settings import Settings
 def two_player_experiment(
     config: Settings,
     source: Source,
-    generator: nn.Module,
-    discriminator: nn.Module,
+    generator: Any,
+    discriminator: Any,
     *,
     z_dim: int,
     losses: Mapping[str, Callable],
@@ -36,8 +36,9 @@ def two_player_experiment(
     Args:
       config: its ``ema_decay`` is the generator's, its ``gradient`` is every player's.
       source: the examples.
-      generator: maps latents, [B, z_dim], to examples; with ``classes`` it takes labels, [B], too.
-      discriminator: maps examples to logits, [B]; with ``classes`` it takes labels, [B], too.
+      generator: a network of any kind that ``Net`` takes, from latents, [B, z_dim], to examples; with ``classes`` it
+        takes labels, [B], too.
+      discriminator: the other network, from examples to logits, [B]; with ``classes`` it takes labels, [B], too.
       z_dim: dimension of the latents.
       losses, optimizers: those of the players ``d`` and ``g``.
       turns: the turns of a step.

@@ -8,7 +8,7 @@ from jaxgan.core.networks import Function, Net, Nets
 from jaxgan.core.state import State
 from jaxgan.experiment.experiment import Experiment, Translation
 from jaxgan.export.stablehlo import TranslationDirection
-from jaxgan.interop.parameters import flatten_names, unflatten_names
+from jaxgan.interop.parameters import fill_names, flatten_names
 
 
 def directions(experiment: Experiment, state: State) -> dict[str, TranslationDirection]:
@@ -17,12 +17,18 @@ def directions(experiment: Experiment, state: State) -> dict[str, TranslationDir
         return {}
     variables = experiment.variables(state)
     weights, networks = flatten_names(variables), {name: experiment.game.unwrapped.nets[name] for name in variables}
-    return {name: _direction(translation, weights, networks) for name, translation in experiment.translations.items()}
+
+    return {
+        name: _direction(translation, variables, weights, networks)
+        for name, translation in experiment.translations.items()
+    }
 
 
-def _direction(translation: Translation, weights: dict[str, Any], networks: dict[str, Net]) -> TranslationDirection:
+def _direction(
+    translation: Translation, like: dict[str, Any], weights: dict[str, Any], networks: dict[str, Net]
+) -> TranslationDirection:
     def build_nets(weights):
-        variables, nets = unflatten_names(weights), {}
+        variables, nets = fill_names(like, weights), {}
         for name, net in networks.items():
             stats = dict(variables.get(name, {}))
             nets[name] = Function(stats.pop("params", {}), stats, net, train=False, name=name)

@@ -18,19 +18,16 @@ from jaxgan.interop.safetensors import read_safetensors, write_safetensors
 def flatten_names(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays of networks, {"g": {"params": {...}, "batch_stats": {...}}}, by name.
 
-    >>> flatten_names({"g": {"params": {"linear": {"bias": 0}}}})
-    {'g.params.linear.bias': 0}
+    >>> import numpy as np
+    >>> list(flatten_names({"g": {"params": {"layers": [{"bias": np.zeros(3)}]}}}))
+    ['g.params.layers.0.bias']
     """
     return {".".join(path): value for path, value in state_dict.flatten(variables).items()}
 
 
-def unflatten_names(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of ``flatten_names``.
-
-    >>> unflatten_names({"g.params.linear.bias": 0})
-    {'g': {'params': {'linear': {'bias': 0}}}}
-    """
-    return state_dict.unflatten({tuple(name.split(".")): value for name, value in arrays.items()})
+def fill_names(like: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of ``flatten_names``: arrays by name in the nested dictionaries and lists of ``like``."""
+    return state_dict.fill(like, {tuple(name.split(".")): value for name, value in arrays.items()})
 
 
 def write_parameters(path: str | Path, variables: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:

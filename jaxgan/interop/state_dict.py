@@ -50,24 +50,31 @@ def kernel_from_torch(x: np.ndarray) -> np.ndarray:
     return x.transpose(2, 3, 1, 0) if x.ndim == 4 else x
 
 
-def flatten(variables: Mapping[str, Any], prefix: Path = ()) -> dict[Path, Any]:
-    """Arrays, or their shapes, by path."""
-    found = {}
-    for name, value in variables.items():
-        path = (*prefix, str(name))
-        found |= flatten(value, path) if isinstance(value, Mapping) else {path: value}
-    return found
+def flatten(variables: Any, prefix: Path = ()) -> dict[Path, Any]:
+    """Arrays, or their shapes, by path, from nested dictionaries, lists and tuples; a place in a list is its number.
+
+    Raises:
+      ValueError: there is something else than an array in them.
+    """
+    if isinstance(variables, Mapping | list | tuple):
+        items = variables.items() if isinstance(variables, Mapping) else enumerate(variables)
+        return {path: x for name, value in items for path, x in flatten(value, (*prefix, str(name))).items()}
+    if not hasattr(variables, "shape"):
+        raise ValueError(
+            f"{'.'.join(prefix)} is of type {type(variables).__name__}. Variables with names must be arrays in nested "
+            "dictionaries, lists and tuples."
+        )
+    return {prefix: variables}
 
 
-def unflatten(arrays: Mapping[Path, Any]) -> dict[str, Any]:
-    """The inverse of ``flatten``."""
-    tree: dict[str, Any] = {}
-    for (*parents, last), value in arrays.items():
-        branch = tree
-        for name in parents:
-            branch = branch.setdefault(name, {})
-        branch[last] = value
-    return tree
+def fill(like: Any, arrays: Mapping[Path, Any], prefix: Path = ()) -> Any:
+    """The nested dictionaries, lists and tuples of ``like``, with the arrays that ``flatten`` gives, by path."""
+    if isinstance(like, Mapping):
+        return {name: fill(value, arrays, (*prefix, str(name))) for name, value in like.items()}
+    if isinstance(like, list | tuple):
+        values = [fill(value, arrays, (*prefix, str(i))) for i, value in enumerate(like)]
+        return type(like)(*values) if hasattr(like, "_fields") else type(like)(values)
+    return arrays[prefix]
 
 
 def make_plan(like: Mapping[str, Any], modules: Mapping[str, str]) -> Plan:
@@ -134,7 +141,7 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan
         entry = plan[path]
         value = np.zeros(leaf.shape) if entry.name is None else entry.from_torch(np.asarray(given[entry.name]))
         found[path] = np.array(value.reshape(leaf.shape), leaf.dtype, order="C")
-    return unflatten(found)
+    return fill(like, found)
 
 
 def to_torch(variables: Mapping[str, Any], plan: Plan) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgan.interop import read_metadata, read_parameters, read_safetensors, write_parameters
-from jaxgan.interop.parameters import flatten_names, unflatten_names
+from jaxgan.interop.parameters import fill_names, flatten_names
 
 VARIABLES = {
     "g": {
@@ -34,9 +34,25 @@ def test_there_and_back(tmp_path):
     arrays = read_safetensors(path)
     assert set(arrays) == set(flatten_names(VARIABLES)) == NAMES
     np.testing.assert_array_equal(arrays["g.params.linear.kernel"], VARIABLES["g"]["params"]["linear"]["kernel"])
-    same(unflatten_names(arrays), VARIABLES)
+    same(fill_names(VARIABLES, arrays), VARIABLES)
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), VARIABLES)
     same(read_parameters(path, like), VARIABLES)
+
+
+def test_lists_of_layers_come_back_as_lists(tmp_path):
+    layer = {"kernel": np.ones((2, 2), np.float32)}
+    variables = {"g": {"params": [layer, (layer, {"bias": np.zeros(2, np.float32)})]}}
+    write_parameters(tmp_path / "a.safetensors", variables)
+    names = {"g.params.0.kernel", "g.params.1.0.kernel", "g.params.1.1.bias"}
+    assert set(read_safetensors(tmp_path / "a.safetensors")) == names
+    same(read_parameters(tmp_path / "a.safetensors", variables), variables)
+
+
+def test_what_has_no_name_is_refused():
+    with pytest.raises(
+        ValueError, match=r"g.params.layer is of type set. Variables with names must be arrays in nested"
+    ):
+        flatten_names({"g": {"params": {"layer": {1, 2}}}})
 
 
 def test_what_does_not_fit_is_told_together(tmp_path):

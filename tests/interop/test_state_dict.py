@@ -26,7 +26,8 @@ def test_flatten_and_back():
     flat = state_dict.flatten(VARIABLES)
     assert flat.keys() == NAMES.keys()
     assert flat["params", "norm", "scale"] is VARIABLES["params"]["norm"]["scale"]
-    assert state_dict.unflatten(flat) == VARIABLES
+    same_leaves = state_dict.fill(VARIABLES, flat)
+    assert same_leaves == VARIABLES and same_leaves is not VARIABLES
 
 
 def test_kernels_are_output_channels_first_in_pytorch():
