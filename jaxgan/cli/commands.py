@@ -118,6 +118,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
 
     from jaxgan.cli import cache
     from jaxgan.core import system
+    from jaxgan.core.notes import message_with_notes
     from jaxgan.training.divergence import Diverged
     from jaxgan.training.signals import Interrupted
 
@@ -139,7 +140,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
             raise
         mend = errors.mend_for_training(error) if name in ("train", "resume") else ""
         mend += "\n(JAXGAN_TRACEBACK=1 shows where)"
-        errors.print_error(str(error), flag_names(name, fields, program), mend)
+        errors.print_error(message_with_notes(error), flag_names(name, fields, program), mend)
         _exit(2 if isinstance(error, ValueError) else 1)
 
 

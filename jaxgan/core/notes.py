@@ -4,6 +4,10 @@ import contextlib
 from collections.abc import Iterator
 
 
+class _Note(str):
+    """A note of this module: others, such as JAX, add notes too."""
+
+
 @contextlib.contextmanager
 def note(text: str) -> Iterator[None]:
     """Add ``text`` to every exception that leaves the ``with`` statement; its type and message stay as they are.
@@ -18,5 +22,11 @@ def note(text: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        error.add_note(text)
+        error.add_note(_Note(text))
         raise
+
+
+def message_with_notes(error: BaseException) -> str:
+    """An exception's message, and the notes that ``note`` added to it, for where no traceback is shown."""
+    notes = [text for text in getattr(error, "__notes__", ()) if isinstance(text, _Note)]
+    return " ".join([str(error), *notes])
