@@ -155,6 +155,20 @@ def test_devices_share_a_batch(kind, spread):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("spread", [parallel.pmap, parallel.shard_map])
+@every_kind
+def test_dropout_draws_on_every_device(kind, spread):
+    game, on = kinds.game_of(kind, rate=0.5), parallel.devices(4)
+    before, batch = game.init(jax.random.key(0)), games.points(16)
+    state, metrics = spread(game, on)(parallel.replicate(before, on), batch)
+    alone, _ = jax.jit(game.step)(before, batch)
+    dropped_nothing, _ = jax.jit(kinds.game_of(kind, rate=0.0).step)(before, batch)
+    chex.assert_tree_all_finite(metrics)
+    assert games.change(before, dropped_nothing, state) > 1e-2
+    if kind == "functions":  # whose masks are drawn by each example's own key, on any number of devices
+        assert games.change(before, alone, state) < 1e-5
+
+
 @pytest.mark.parametrize("kind", ["linen", "nnx"])
 def test_a_network_that_draws_without_keys_is_named(kind):
     game = kinds.game_of(kind)
