@@ -49,7 +49,7 @@ def test_a_default_that_is_not_stated_is_missed():
         steps: int = 3
 
     with pytest.raises(
-        TypeError, match="missing 5 required keyword-only arguments: 'batch_size', 'data', 'resolution'"
+        TypeError, match="missing 5 required keyword-only arguments: 'data', 'resolution', 'batch_size'"
     ):
         Config()  # pyright: ignore
 
