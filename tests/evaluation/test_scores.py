@@ -10,7 +10,7 @@ from helpers import files
 from PIL import Image
 
 from jaxgan import __main__ as console
-from jaxgan.cli import main
+from jaxgan.cli import tools
 from jaxgan.data import load
 from jaxgan.evaluation import EXTRACTORS, METRICS, FeatureExtractor, Metric, SampleStats, collect_stats, compare, scores
 from jaxgan.metrics import density_coverage, frechet_distance, kernel_distance, precision_recall
@@ -142,7 +142,7 @@ def test_features_must_be_there_and_have_a_name(sets):
 
 
 def test_the_console_offers_every_extractor():
-    assert main.EXTRACTORS == EXTRACTORS
+    assert tools.EXTRACTORS == EXTRACTORS
 
 
 def test_how_far_it_is_is_told(sets, monkeypatch):
