@@ -19,6 +19,10 @@ from jaxgan.core.notes import note
 from jaxgan.core.representation import count_parameters, lines_under, show_function, show_net
 
 
+class MissingKeysError(ValueError):
+    """A network drew random numbers in training, and its call got no ``keys``."""
+
+
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
 class Net:
     """A network of a game, and an example of each of its inputs, or its shape and dtype.
@@ -176,7 +180,7 @@ class Function:
             try:
                 return self.net.network.apply(variables, args, options, train=self.train, keys=keys, mutable=mutable)
             except KeysMissing as error:
-                raise ValueError(
+                raise MissingKeysError(
                     f"network {self.name!r} draws random numbers, for dropout or noise, and its call got no `keys`. "
                     f"Write nets.{self.name}(..., keys=keys), and keys=fold_in_keys(keys) for a second, other draw."
                 ) from error

@@ -181,7 +181,7 @@ def _check_networks(game: Game) -> None:
         if "batch_stats" in collections:
             raise ValueError(
                 f"private: network {net!r} has BatchNorm, which mixes the examples of a batch, so the gradient of one "
-                "example alone cannot be clipped. Use networks without it (`norm` none in experiments.dcgan)."
+                "example alone cannot be clipped. Use networks without it, as dcgan's are with `norm` none."
             )
 
 

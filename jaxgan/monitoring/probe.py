@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxgan.core.game import Game
 from jaxgan.core.keys import sample_keys
+from jaxgan.core.networks import MissingKeysError
 from jaxgan.core.state import State
 from jaxgan.data import Source, normalize
 from jaxgan.experiment.experiment import Experiment
@@ -78,7 +79,11 @@ class Probe:
     def _draw(self, state: State, latents: Any) -> jax.Array:
         # As the discriminator meets samples: without averaged weights and moving statistics, which lag behind.
         nets = self._game.functions(state, train=True, ema=False)
-        return _flatten(self._experiment.sampling.generate(nets, *latents))
+        generate = self._experiment.sampling.generate
+        try:
+            return _flatten(generate(nets, *latents))
+        except MissingKeysError:  # The generator drops out. Samples of two probes must not differ by other masks.
+            return _flatten(generate(self._game.functions(state, ema=False), *latents))
 
     def _measure(
         self, state: State, last: _Memory, latents: Any, held_out_pair: Any

@@ -13,6 +13,7 @@ from helpers import games
 from experiments import gan
 from jaxgan import Game, Net, Player, losses, total
 from jaxgan.core.keys import latents
+from jaxgan.core.networks import MissingKeysError
 from jaxgan.core.state import State
 from jaxgan.data import Arrays
 from jaxgan.experiment import Experiment, Sampling
@@ -92,6 +93,23 @@ def test_a_generator_of_one_point_has_no_diversity():
     it = experiment(NORMAL)
     found = Probe(it, 0)(moved(it.game.init(jax.random.key(0)), 0.0, (7, 7)))
     assert float(found["diversity"]) < 1e-3 and float(found["nearest"]) < 1e-2
+
+
+def test_a_generator_that_drops_out_is_drawn_from_as_in_sampling():
+    """Two probes of one state see no other masks, and the training does not stop for want of keys."""
+
+    class Dropping(nn.Module):
+        @nn.compact
+        def __call__(self, z, train: bool):
+            return nn.Dropout(0.5)(nn.Dense(2)(z), deterministic=not train)
+
+    it = experiment(NORMAL)
+    game = dataclasses.replace(it.game, nets={**it.game.nets, "g": Net(Dropping(), jnp.zeros((1, 2)))})
+    with pytest.raises(MissingKeysError, match=r"'g' draws random numbers, .* its call got no `keys`"):
+        game.functions(game.init(jax.random.key(0)), train=True).g(jnp.zeros((1, 2)))
+    probe, state = Probe(dataclasses.replace(it, game=game), 0), game.init(jax.random.key(0))
+    first, second = probe(state), probe(state)
+    assert float(first["diversity"]) > 0 and float(second["swing"]) == 0
 
 
 def test_memory_of_a_discriminator_that_knows_its_examples():
