@@ -3,8 +3,7 @@
 Paper      Huang, Gokaslan, Kuleshov, Tompkin 2024, arXiv:2501.05441: equation 2 with R1 and R2, figure 4's blocks, and
            cosine schedules of the rate, Adam's second decay and gamma. Not its augmentation.
 Command    jaxgan train r3gan
-Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the defaults;
-           --preset photos --data FOLDER: for pictures of one's own, few or many
+Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the defaults
 Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
 Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
 Time       10 minutes on one core, which was shared
@@ -24,7 +23,6 @@ import flax.linen as nn
 import optax
 
 from jaxgan import data, latents, losses, total
-from jaxgan.augment import AdaptiveProbability, Augmentation
 from jaxgan.cli.program import main
 from jaxgan.data import transforms
 from jaxgan.experiment import (
@@ -36,7 +34,6 @@ from jaxgan.experiment import (
     require_classes,
     two_player_experiment,
 )
-from jaxgan.experiment.photo_settings import choose_for
 from jaxgan.games.optimizers import cosine
 from jaxgan.models import dcgan, r3gan
 from jaxgan.nn.layers import num_upsamples
@@ -51,9 +48,6 @@ class Config(Settings):
     resolution: int | None = None
     mirror: bool = False
     """Mirror half of the images left to right."""
-    # Augmentation
-    augment: Literal["none", "diffaugment"] = "none"
-    """What the discriminator sees images through: DiffAugment, for few images."""
     # Networks
     networks: Literal["r3gan", "dcgan"] = "r3gan"
     """r3gan: the paper's. dcgan: with BatchNorm in the generator alone; they learn several times as fast on a CPU."""
@@ -97,25 +91,6 @@ class Config(Settings):
         return dataclasses.replace(small, **changes)
 
 
-def photos(config: Config) -> dict[str, Any]:
-    """Settings for pictures of one's own, which ``config.data`` names."""
-    pictures = choose_for(config, Config())
-    settings = {
-        "resolution": pictures.resolution,
-        "base_resolution": pictures.base_resolution,
-        "mirror": True,
-        "augment": "diffaugment" if pictures.few else "none",
-    }
-    if pictures.on_accelerator:
-        size = {"g_channels": 256, "d_channels": 256, "num_blocks": 2, "batch_size": 64}
-        rates = {"learning_rate": 2e-4, "learning_rate_final": 5e-5, "ema_decay": 0.999}
-        return {**settings, **size, **rates, "steps": 100_000, "decay_steps": 100_000}
-    channels = max(16, 1024 // pictures.resolution)
-    size = {"networks": "dcgan", "g_channels": channels, "d_channels": channels, "batch_size": 16}
-    rates = {"learning_rate": 1e-3, "learning_rate_final": 2e-4, "ema_decay": 0.998}
-    return {**settings, **size, **rates, "steps": 10_000, "decay_steps": 10_000}
-
-
 PRESETS = {
     # CIFAR10 of the authors' train.py, with classes: schedules over 20 million images, after which the authors train
     # on. Their augmentation, ADA's transforms with a probability from 0 to 0.55, and a moving average whose half-life
@@ -143,7 +118,6 @@ PRESETS = {
         "ema_decay": 0.99993,
     },
     "demo": {},  # the defaults
-    "photos": photos,
 }
 
 
@@ -184,28 +158,29 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     classes = require_classes(source) if config.conditional else ()
     generator, discriminator = networks(config, source.shape, len(classes))
     gamma = cosine(config.gamma, config.gamma_final, config.decay_steps)
-    augmentation = Augmentation(config.augment, AdaptiveProbability(config.batch_size))
 
     def read_reals(batch, keys):
         return transforms.random_flip(keys, batch["image"]) if config.mirror else batch["image"]
 
     def discriminator_loss(nets, batch, keys, step):
-        d_real, d_fake = augmentation.views(nets, keys)
         label = (batch["label"],) if classes else ()
         real, fake = read_reals(batch, keys), nets.g(latents(keys, config.z_dim), *label)
-        real_logits, fake_logits = d_real(real, *label), d_fake(fake, *label)
+
+        def d(x):
+            return nets.d(x, *label)
+
+        real_logits, fake_logits = d(real), d(fake)
         return total(
             adversarial=losses.relativistic_discriminator(real_logits, fake_logits),
-            r1=gamma(step) / 2 * losses.r1(lambda x: d_real(x, *label), real),
-            r2=gamma(step) / 2 * losses.r2(lambda x: d_fake(x, *label), fake),
+            r1=gamma(step) / 2 * losses.r1(d, real),
+            r2=gamma(step) / 2 * losses.r2(d, fake),
             metrics={"accuracy": real_logits > fake_logits, "gap": real_logits - fake_logits},
         )
 
     def generator_loss(nets, batch, keys, step):
-        d_real, d_fake = augmentation.views(nets, keys)
         label = (batch["label"],) if classes else ()
         fake, stats = nets.g.with_stats(latents(keys, config.z_dim), *label)
-        adversarial = losses.relativistic_generator(d_real(read_reals(batch, keys), *label), d_fake(fake, *label))
+        adversarial = losses.relativistic_generator(nets.d(read_reals(batch, keys), *label), nets.d(fake, *label))
         return total(adversarial=adversarial, stats={"g": stats})
 
     adam = optax.inject_hyperparams(optax.adam)(

@@ -162,17 +162,19 @@ def auto(config: Config) -> dict[str, Any]:
 def photos(config: Config) -> dict[str, Any]:
     """Settings for pictures of one's own, which ``config.data`` names."""
     pictures = choose_for(config, Config())
-    settings = {
+    settings: dict[str, Any] = {
         "resolution": pictures.resolution,
         "base_resolution": pictures.base_resolution,
         "mirror": True,
         "augment": "ada",
     }
     if pictures.on_accelerator:
-        settings |= {"batch_size": 32, "steps": 156_250}  # 5 million images
-        return {**auto(dataclasses.replace(config, **settings)), **settings}
-    settings |= {"batch_size": 16, "steps": 2_000, "channel_base": 512, "channel_max": 64}
-    return {**settings, "r1_gamma": 0.0002 * pictures.resolution**2 / 16}
+        settings["batch_size"] = 32
+        settings = auto(dataclasses.replace(config, **settings)) | settings
+    else:
+        gamma = 0.0002 * pictures.resolution**2 / 16  # as in auto
+        settings |= {"batch_size": 16, "channel_base": 512, "channel_max": 64, "r1_gamma": gamma}
+    return settings | {"steps": pictures.num_images // settings["batch_size"]}
 
 
 # As in train.py of the authors' code, where a group of the minibatch standard deviation is at most the examples of one

@@ -7,7 +7,7 @@ from jaxgan.experiment.settings import Settings, TranslationSettings
 
 HARDLY_ANY = 100  # images, of which samples will be copies
 FEW = 1_500  # images, which a discriminator without augmentation memorises
-MAX_EPOCHS = 5_000  # passes over the data; DiffAugment's longest, of 100 images, are 3,000
+MAX_EPOCHS = 5_000  # passes over the data; DiffAugment's authors train on 100 images for 3,000
 USUAL_BASE = 4  # base_resolution of the papers
 MAX_PIXELS_ON_CPU = 128**2
 
@@ -31,10 +31,9 @@ def _about_number(config: Settings, source: Source) -> list[str]:
         sentences.append(
             f"{are}, fewer than {HARDLY_ANY}, so samples will be copies and blends of them; add more of the same kind."
         )
-    if count < FEW and getattr(config, "augment", None) == "none":
+    if count < FEW and getattr(config, "augment", None) == "none" and not getattr(config, "crop", 0):
         sentences.append(
-            f"{are}, which the discriminator will know by heart; set `augment` to diffaugment, or start from `preset` "
-            "photos."
+            f"{are}, which the discriminator will know by heart; start from `preset` photos, or set `augment` to ada."
         )
     if config.batch_size > count:
         sentences.append(

@@ -14,7 +14,10 @@ BASE_RESOLUTION = 4
 MIN_RESOLUTION = 8
 MAX_RESOLUTION_ON_CPU = 64
 MAX_RESOLUTION = 256
-FEW = 5_000  # pictures; with fewer, what the discriminator sees is augmented
+MAX_SHOWN = 50  # times that a discriminator can be shown each picture before it has to be varied
+HARDLY_ANY = 200  # pictures, which are learnt by heart in half the time
+IMAGES_ON_CPU = 64_000
+IMAGES_ON_ACCELERATOR = 5_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,19 +26,21 @@ class PhotoSettings:
 
     Attributes:
       resolution: height and width that pictures are brought to.
-      few: whether the discriminator would soon know them all, so that what it sees has to be augmented.
+      few: whether each is shown so often that it has to be varied, or the discriminator knows all of them by heart.
+      num_images: real images that the discriminator is to be shown, repeated ones too: ``steps`` times ``batch_size``.
       on_accelerator: whether networks may be as large as in papers.
     """
 
     resolution: int
     few: bool
+    num_images: int
     on_accelerator: bool
 
     @property
     def base_resolution(self) -> int:
         """The resolution from which a generator grows images: ``resolution`` halved while it stays at least 4.
 
-        >>> [PhotoSettings(size, few=True, on_accelerator=False).base_resolution for size in (8, 64, 96, 28)]
+        >>> [PhotoSettings(size, True, 32_000, False).base_resolution for size in (8, 64, 96, 28)]
         [4, 4, 6, 7]
         """
         base = self.resolution
@@ -48,7 +53,7 @@ def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool
     """What follows from pictures: a function of the survey and the machine alone.
 
     >>> choose(Survey("holiday", count=300, smallest_side=90, typical_side=1200, channels=3))
-    PhotoSettings(resolution=64, few=True, on_accelerator=False)
+    PhotoSettings(resolution=64, few=True, num_images=64000, on_accelerator=False)
 
     Args:
       pictures: their number and size.
@@ -67,7 +72,11 @@ def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool
             )
         most = MAX_RESOLUTION if on_accelerator else MAX_RESOLUTION_ON_CPU
         resolution = min(most, 1 << (pictures.typical_side.bit_length() - 1))
-    return PhotoSettings(resolution, pictures.count < FEW, on_accelerator)
+    if on_accelerator:
+        num_images = IMAGES_ON_ACCELERATOR
+    else:
+        num_images = IMAGES_ON_CPU // 2 if pictures.count < HARDLY_ANY else IMAGES_ON_CPU
+    return PhotoSettings(resolution, num_images > MAX_SHOWN * pictures.count, num_images, on_accelerator)
 
 
 def choose_for(config: Settings, default: Settings) -> PhotoSettings:
@@ -78,7 +87,9 @@ def choose_for(config: Settings, default: Settings) -> PhotoSettings:
       default: the experiment's defaults.
 
     Raises:
-      ValueError: there are no such pictures, or they are too small.
+      ValueError: the data are the digits, or there are no such pictures, or they are too small.
     """
+    if config.data == "digits":
+        raise ValueError("`preset` photos is for pictures of your own; give their folder or zip as `data`.")
     asked = None if config.resolution == default.resolution else config.resolution
     return choose(survey(config.data), asked, jax.default_backend() != "cpu")

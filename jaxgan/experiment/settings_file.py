@@ -111,7 +111,7 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
 }
 
 # Settings that older versions did not have, by experiment, and whose defaults are what those versions did.
-ADDED: Mapping[str, frozenset[str]] = {"r3gan": frozenset({"augment", "mirror"})}
+ADDED: Mapping[str, frozenset[str]] = {"r3gan": frozenset({"mirror"})}
 
 
 def rename_settings(

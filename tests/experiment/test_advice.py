@@ -36,11 +36,12 @@ def images(count, size=8):
             dcgan.Config(),
             images(1499),
             [
-                "`data` has 1,499 examples, which the discriminator will know by heart; set `augment` to diffaugment, or "
-                "start from `preset` photos.",
+                "`data` has 1,499 examples, which the discriminator will know by heart; start from `preset` photos, or "
+                "set `augment` to ada.",
             ],
         ),
         (dcgan.Config(augment="diffaugment"), images(1499), []),
+        (dcgan.Config(crop=1), images(1499), []),
         (
             gan.Config(steps=5001, batch_size=200),
             images(200),

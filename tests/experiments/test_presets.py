@@ -144,14 +144,15 @@ def photos(name, monkeypatch, pictures, on_accelerator=False, **flags):
 
 
 def test_experiments_for_pictures_of_ones_own():
-    assert {"dcgan", "stylegan2", "r3gan"} <= set(PHOTOS)
+    assert set(PHOTOS) == {"dcgan", "stylegan2"}
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_few_photos_are_augmented_and_many_are_not_cut_short(name, monkeypatch):
+def test_few_photos_are_varied_and_accelerators_have_more_to_do(name, monkeypatch):
     few = photos(name, monkeypatch, Survey("holiday", 64, 100, 300, 3))
     many = photos(name, monkeypatch, Survey("holiday", 50_000, 100, 300, 3))
-    assert few.augment != "none" and (name == "stylegan2" or many.augment == "none")
+    varied = [getattr(config, "crop", 0) > 0 or config.augment != "none" for config in (few, many)]
+    assert varied == [True, name == "stylegan2"]  # whose augmentation sets in by itself
     assert few.resolution == many.resolution == 64 and few.mirror
     large = photos(name, monkeypatch, Survey("holiday", 50_000, 100, 300, 3), on_accelerator=True)
     assert large.resolution == 256
