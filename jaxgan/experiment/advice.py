@@ -29,7 +29,8 @@ def _about_number(config: Settings, source: Source) -> list[str]:
     are = f"`data` has {count:,} examples"
     if count < HARDLY_ANY and not isinstance(config, TranslationSettings):
         sentences.append(
-            f"{are}, fewer than {HARDLY_ANY}, so samples will be copies and blends of them; add more of the same kind."
+            f"{are}, fewer than {HARDLY_ANY}, so samples will at best be copies and blends of them; add more of the "
+            "same kind."
         )
     if count < FEW and getattr(config, "augment", None) == "none" and not getattr(config, "crop", 0):
         sentences.append(

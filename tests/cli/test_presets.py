@@ -89,7 +89,9 @@ def test_a_run_on_a_few_photos_has_settings_for_them_and_says_what_to_expect(tmp
     flags = ["--preset", "photos", "--data", folder, "--batch-size", 8, "--g-channels", 4, "--d-channels", 4]
     code, text = programs.run(capsys, *flags, "--steps", 1, "--run-dir", tmp_path / "run")
     assert code == 0, text
-    assert "warning: --data has 20 examples, fewer than 100, so samples will be copies and blends of them" in text
+    assert (
+        "warning: --data has 20 examples, fewer than 100, so samples will at best be copies and blends of them" in text
+    )
     assert "by heart" not in text
     config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
     expected = {"resolution": 16, "base_resolution": 4, "crop": 2, "mirror": True, "g_channels": 4}

@@ -26,8 +26,8 @@ def images(count, size=8):
             gan.Config(steps=300),
             images(20),
             [
-                "`data` has 20 examples, fewer than 100, so samples will be copies and blends of them; add more of the "
-                "same kind.",
+                "`data` has 20 examples, fewer than 100, so samples will at best be copies and blends of them; add more "
+                "of the same kind.",
                 "`data` has 20 examples, fewer than `batch_size` 100, so every batch has some of them twice; set "
                 "`batch_size` to 16 or less.",
             ],
