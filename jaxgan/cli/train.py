@@ -150,7 +150,7 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
                 if not options.quiet:
                     print(done_privacy["summary"])
             with announcements.waiting("writing the report", options):
-                _write_report(path, options.quiet)
+                _write_report(program, path, options.quiet)
             directory.close()
 
 
@@ -180,7 +180,7 @@ def _last_step(path: Path) -> int:
     return rows[-1]["step"] if rows else 0
 
 
-def _write_report(path: Path, quiet: bool) -> None:
+def _write_report(program: ExperimentProgram, path: Path, quiet: bool) -> None:
     """Write the report. A full disk must not hide the error that ended the run."""
     try:
         written = report.write(path)
@@ -188,4 +188,4 @@ def _write_report(path: Path, quiet: bool) -> None:
         print(f"the report could not be written: {error}", file=sys.stderr)
         return
     if not quiet:
-        print(f"samples: {path / 'samples'}\nreport: {written}")
+        print(f"samples: {path / 'samples'}\nreport: {written}\nmore samples: {program.command('sample', path)}")

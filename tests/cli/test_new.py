@@ -63,6 +63,7 @@ def test_a_copy_trains_resumes_samples_and_reports(tmp_path, monkeypatch):
     small = programs.tiny("gan")
     code, text = call("mine.py", "--steps", 2, "--checkpoint-every", 1, *small, cwd=tmp_path)
     assert code == 0 and "mine: 1,797 examples" in text, text
+    assert text.endswith("report: runs/mine/report.html\nmore samples: python mine.py sample\n"), text
     record = json.loads((tmp_path / "runs/mine/config.json").read_text())
     assert (record["experiment"], record["program"]) == ("mine", "python mine.py")
     code, text = call("mine.py", "resume", "--steps", 3, cwd=tmp_path)
@@ -82,7 +83,7 @@ def test_a_copy_trains_resumes_samples_and_reports(tmp_path, monkeypatch):
 def test_the_console_trains_resumes_and_samples(tmp_path):
     small = programs.tiny("gan")
     code, text = call("-m", "jaxgan", "train", "gan", "--steps", 2, *small, cwd=tmp_path)
-    assert code == 0, text
+    assert code == 0 and text.endswith("more samples: jaxgan sample runs/gan\n"), text
     code, text = call("-m", "jaxgan", "resume", "runs/gan", "--steps", 3, cwd=tmp_path)
     assert code == 0 and "resumed from step 2" in text, text
     code, text = call("-m", "jaxgan", "sample", "gan", "--count", 4, cwd=tmp_path)
