@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from jaxgan.cli import errors
 from jaxgan.cli.config_file import read_config_file
 from jaxgan.cli.experiment_program import ExperimentProgram
-from jaxgan.cli.fields import PACKAGE, ClassText, Field, ModuleText, read_class, read_module
+from jaxgan.cli.fields import PACKAGE, ClassText, Field, read_class, read_module
 from jaxgan.cli.flags import FlagParser, add_flags, as_tuples
 
 # The fields of ``train`` and ``resume`` that take what was given of the experiment's settings and of the run's options.
@@ -54,37 +54,46 @@ def read_command(name: str) -> ClassText:
     return read_class(read_module(PACKAGE / "cli" / f"{place.module}.py"), place.class_name)
 
 
-def command_fields(
-    name: str, experiment: ModuleText | None, presets: Sequence[str] = (), config_name: str = "Config"
-) -> tuple[Field, ...]:
+def command_fields(name: str, settings: Sequence[Field] = (), presets: Sequence[str] = ()) -> tuple[Field, ...]:
     """The fields that a command has flags for.
 
     Args:
       name: of the command.
-      experiment: the text of the experiment's module, whose settings ``train`` has flags for.
+      settings: the fields of the experiment's settings, which ``train`` has flags for.
       presets: the names that ``train --preset`` takes.
-      config_name: the class of the settings.
 
     Raises:
-      ValueError: a setting has a type that no flag can have.
+      ValueError: a setting has the name of another flag, or a dataclass for its type.
     """
     fields = list(read_command(name).fields)
     if name in ("train", "resume"):
         options = read_class(read_module(PACKAGE / "training" / "options.py"), "RunOptions").fields
         fields += [dataclasses.replace(field, owner=OPTIONS) for field in options]
-    if name == "train" and experiment is not None:
-        settings = read_class(experiment, config_name).fields
-        fields += [dataclasses.replace(field, owner=SETTINGS) for field in settings]
-        fields = [
-            dataclasses.replace(field, choices=tuple(presets)) if field.name == "preset" else field
-            for field in fields
-            if presets or field.name != "preset"
-        ]
-    return tuple(field for field in fields if name != "resume" or field.name != "fresh")
+    if name == "resume":
+        return tuple(field for field in fields if field.name != "fresh")
+    if name != "train":
+        return tuple(fields)
+    taken = {"help", *(field.name for field in fields)}
+    for field in settings:
+        if field.owner:
+            raise ValueError(f"the setting {field.owner} is a dataclass, for which there is no flag; give its fields.")
+        if field.name in taken:
+            raise ValueError(f"the setting {field.name} has the name of a flag of every training; choose another name.")
+    fields += [dataclasses.replace(field, owner=SETTINGS) for field in settings]
+    return tuple(
+        dataclasses.replace(field, choices=tuple(presets)) if field.name == "preset" else field
+        for field in fields
+        if presets or field.name != "preset"
+    )
 
 
 def parse(
-    name: str, fields: Sequence[Field], arguments: Sequence[str], prog: str, operands: str = ""
+    name: str,
+    fields: Sequence[Field],
+    arguments: Sequence[str],
+    prog: str,
+    operands: str = "",
+    example_operands: str = "",
 ) -> dict[str, Any]:
     """The values of the flags that were given to a command, by field.
 
@@ -94,13 +103,14 @@ def parse(
       arguments: of the command line, after the command and its operands.
       prog: the command as it was typed.
       operands: names of what stands between it and the flags, for help.
+      example_operands: what may stand there, for examples.
 
     Raises:
       Mistake: a flag is unknown, or a value is not allowed.
       SystemExit: help was asked for, and printed.
     """
     text = read_command(name)
-    parser = FlagParser(prog, text.about, text.examples, operands)
+    parser = FlagParser(prog, text.about, text.examples, operands, example_operands)
     add_flags(parser, fields)
     values = parser.parse(arguments)
     if "config" in values:
@@ -128,13 +138,10 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     place = COMMANDS[name]
     command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
     try:
-        make_command(command_class, fields, values).execute(program)
+        with errors.ending_quietly():
+            make_command(command_class, fields, values).execute(program)
     except Interrupted as stop:
         sys.exit(128 + stop.number)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except expected as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise

@@ -4,7 +4,7 @@ Messages of the library name arguments in backticks; a user typed flags. ``as_fl
 
 A wrong value is refused where it is known what is allowed: a setting by ``check`` of its experiment (see
 ``experiment.settings``), an option of a run by ``training.options``, other arguments by the function that takes them,
-and a value of another type by tyro.
+and a value of another type by ``cli.flags``.
 """
 
 import contextlib
@@ -67,19 +67,35 @@ def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator
         yield
 
 
+@contextlib.contextmanager
+def ending_quietly() -> Iterator[None]:
+    """End the process with 130 for an interrupt, and without a message where the reader of a pipe has seen enough."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_warning(message: str, names: Iterable[str] | Mapping[str, str]) -> None:
     """Print a warning as one line on standard error, with flags in the place of arguments."""
-    print(f"warning: {as_flags(message, names)}", file=sys.stderr)
+    print(f"warning: {_printable(as_flags(message, names))}", file=sys.stderr)
 
 
 def print_error(message: str, names: Iterable[str] | Mapping[str, str], mend: str = "") -> None:
     """Print an error on stderr: the message, with flags in the place of arguments, and what to do about it."""
-    print(f"error: {as_flags(message, names)}{mend}", file=sys.stderr)
+    print(f"error: {_printable(as_flags(message, names))}{mend}", file=sys.stderr)
 
 
 def print_mistake(message: str, command: str) -> None:
     """Print on stderr why a command line cannot be understood, and where its help is."""
-    print(f"error: {message}\nhelp: {command} --help", file=sys.stderr)
+    print(f"error: {_printable(message)}\nhelp: {command} --help", file=sys.stderr)
+
+
+def _printable(message: str) -> str:
+    """A message without control characters: names in files may be somebody else's, and a terminal obeys them."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in message)
 
 
 def mend_for_training(error: BaseException) -> str:

@@ -4,25 +4,33 @@ Nothing here imports an experiment, which would import JAX.
 """
 
 import re
-from pathlib import Path
 
-from jaxgan.cli.fields import PACKAGE, ModuleText, read_module
-
-
-def folder() -> Path:
-    """Where the experiments are: in the package, or in a checkout beside it."""
-    inside = PACKAGE / "experiments"
-    return inside if (inside / "dcgan.py").exists() else PACKAGE.parent / "experiments"
+from jaxgan.cli import suggestions
+from jaxgan.cli.fields import ModuleText, experiments_folder, read_module
 
 
 def names() -> list[str]:
     """The names of the experiments, in order."""
-    return sorted(path.stem for path in folder().glob("*.py") if path.stem != "__init__")
+    return sorted(path.stem for path in experiments_folder().glob("*.py") if path.stem != "__init__")
+
+
+def find(typed: str) -> str:
+    """The name of the experiment that is typed as ``dcgan``, ``DCGAN`` or ``wgan-gp``.
+
+    Raises:
+      ValueError: there is none; the message says which is meant, or which there are.
+    """
+    name, there = typed.replace("-", "_").lower(), names()
+    if name in there:
+        return name
+    near = suggestions.closest(name, there)
+    mend = f"did you mean {near}?" if near else f"there are {', '.join(there)}."
+    raise ValueError(f"there is no experiment {typed}; {mend}")
 
 
 def read_experiment(name: str) -> ModuleText:
     """The text of an experiment's module."""
-    return read_module(folder() / f"{name}.py")
+    return read_module(experiments_folder() / f"{name}.py")
 
 
 def title(module: ModuleText) -> str:

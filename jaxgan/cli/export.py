@@ -17,7 +17,7 @@ from jaxgan.reporting import model_card
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write what makes a checkpoint's samples to a file for others, with a model card.
+    """Export a checkpoint's generator to a file for others, with a model card.
 
     Attributes:
       out: A file name.jaxgan for compiled functions, which need no jaxgan and run on CPUs, CUDA and TPUs; `jaxgan

@@ -1,7 +1,8 @@
-"""The fields of a dataclass, read from the text of its module, so that flags are known before the module is imported.
+"""The fields of dataclasses, of which flags are made.
 
-Importing an experiment imports JAX, which takes a second or more. Its flags need less than that: the names, types,
-defaults and descriptions of the fields of its ``Config``, which are there to be read.
+The fields of an experiment that comes with jaxgan are read from the text of its module, because importing it imports
+JAX, which takes a second or more. Those of a program of one's own, which is running already, are taken from the class;
+its text then gives descriptions and headings alone.
 
     @dataclasses.dataclass(frozen=True)
     class Config(AugmentedSettings):
@@ -10,7 +11,8 @@ defaults and descriptions of the fields of its ``Config``, which are there to be
         \"""Dimension of the latents.\"""
 
 A comment of a few words, without a full stop, is the heading of the fields that follow it. A field is described by the
-text below it or under ``Attributes:`` in the docstring of its class. Base classes are found through the imports.
+text below it or under ``Attributes:`` in the docstring of its class. In text, base classes are found through imports of
+the form ``from module import Base``.
 """
 
 import ast
@@ -19,14 +21,18 @@ import functools
 import importlib.util
 import inspect
 import re
+import tokenize
+import types
+import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 PACKAGE = Path(__file__).parents[1]
 REQUIRED = object()  # in the place of a default
 TYPES = ("int", "float", "str", "bool")
-_HEADING = re.compile(r"\s*# ([A-Z][\w ,-]{2,40})")
+_HEADING = re.compile(r"\s*# ([A-Z][a-z][\w ,-]{1,40})")
+ALLOWED = "int, float, str, bool, a Literal of one of them, a tuple of any number of them, and each of these or None"
 _ATTRIBUTE = re.compile(r"  (\w+): (.*)")
 
 
@@ -77,8 +83,9 @@ class ModuleText:
 
     def __init__(self, path: Path):
         self.path = path
-        text = path.read_text(encoding="utf-8")
-        self.lines = text.splitlines()
+        with tokenize.open(path) as file:  # in the encoding that Python reads it in
+            text = file.read()
+        self.lines = text.split("\n")
         self.tree = ast.parse(text, str(path))
 
     @property
@@ -133,10 +140,10 @@ def read_module(path: Path) -> ModuleText:
 
 
 def read_class(module: ModuleText, name: str) -> ClassText:
-    """The fields of the dataclass of this name.
+    """The fields of the dataclass of this name, as the text of a module has them.
 
     Raises:
-      ValueError: the module has no such class, or a field has a type that no flag can have.
+      ValueError: the module has no such class, a base class is not found, or a field has a type that no flag can have.
     """
     found = module.find(name)
     if found is None or not isinstance(found[1], ast.ClassDef):
@@ -146,11 +153,90 @@ def read_class(module: ModuleText, name: str) -> ClassText:
     return ClassText(tuple(_read_fields(owner, node)), about, examples)
 
 
+def fields_of(dataclass: type) -> tuple[Field, ...]:
+    """The fields of a dataclass, with descriptions and headings from its text, if that is there.
+
+    Raises:
+      ValueError: a field has a type that no flag can have.
+    """
+    hints, described = typing.get_type_hints(dataclass), _descriptions(dataclass)
+    fields = []
+    for field in dataclasses.fields(dataclass):
+        default: Any = REQUIRED
+        if field.default is not dataclasses.MISSING:
+            default = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        kind = _type_of(hints[field.name])
+        if kind is None:
+            shown = getattr(hints[field.name], "__name__", str(hints[field.name]))
+            raise ValueError(
+                f"{dataclass.__name__}.{field.name} has the type {shown}, which no flag can have; flags have {ALLOWED}."
+            )
+        text, heading = described.get(field.name, ("", ""))
+        fields.append(Field(field.name, **kind, default=default, help=text, heading=heading))
+    return tuple(fields)
+
+
+def _descriptions(dataclass: type) -> dict[str, tuple[str, str]]:
+    """The description and the heading of each field, from the text of the class and of its bases."""
+    described: dict[str, tuple[str, str]] = {}
+    for base in reversed(dataclass.__mro__):
+        try:
+            module = read_module(Path(inspect.getfile(base)))
+        except (OSError, TypeError, SyntaxError, UnicodeError):  # a class of Python, or of a session without files
+            continue
+        found = next(
+            (n for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef) and n.name == base.__name__), None
+        )
+        if found is None:
+            continue
+        _, attributes, _ = _read_docstring(found)
+        for statement, heading, text in _statements(module, found):
+            name = statement.target.id  # pyright: ignore
+            before = described.get(name, ("", ""))
+            described[name] = (text or attributes.get(name) or before[0], heading or before[1])
+    return described
+
+
+def _type_of(hint: Any) -> dict[str, Any] | None:
+    """A type as arguments of ``Field``; None if no flag can have it."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(hint, type) and hint.__name__ in TYPES and hint.__module__ == "builtins":
+        return {"type": hint.__name__}
+    if origin in (typing.Union, types.UnionType):
+        others = [argument for argument in arguments if argument is not type(None)]
+        kind = _type_of(others[0]) if len(others) == 1 and len(arguments) == 2 else None
+        return None if kind is None else {**kind, "is_optional": True}
+    if origin is Literal:
+        values = [value for value in arguments if value is not None]
+        kinds = {type(value).__name__ for value in values}
+        if len(kinds) != 1 or not kinds <= {"int", "float", "str"}:
+            return None
+        kind = {"type": kinds.pop(), "choices": tuple(map(str, values))}
+        return {**kind, "is_optional": True} if None in arguments else kind
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        kind = _type_of(arguments[0])
+        if kind is None or kind["type"] == "bool" or kind.keys() & {"is_optional", "is_tuple"}:
+            return None
+        return {**kind, "is_tuple": True}
+    return None
+
+
+def experiments_folder() -> Path:
+    """The folder of the experiments that come with jaxgan."""
+    import jaxgan.experiments  # the package alone, which imports nothing
+
+    return Path(jaxgan.experiments.__path__[-1])
+
+
 def _module_file(name: str, level: int, importer: Path) -> Path | None:
     """The file of a module that a file imports from; None if it is not to be found."""
     parts = name.split(".") if name else []
     if level:
         base = importer.parents[level - 1].joinpath(*parts)
+    elif parts[:2] == [PACKAGE.name, "experiments"]:
+        base = experiments_folder().joinpath(*parts[2:])
     elif parts[0] == PACKAGE.name:
         base = PACKAGE.joinpath(*parts[1:])
     else:
@@ -164,10 +250,11 @@ def _module_file(name: str, level: int, importer: Path) -> Path | None:
 
 def _read_fields(module: ModuleText, node: ast.ClassDef) -> list[Field]:
     fields: dict[str, Field] = {}
-    for base in node.bases:
+    for base in reversed(node.bases):  # the fields of the first one count over those of the others
         found = module.find(base.id) if isinstance(base, ast.Name) else None
-        if found and isinstance(found[1], ast.ClassDef):
-            fields |= {field.name: field for field in _read_fields(found[0], found[1])}
+        if found is None or not isinstance(found[1], ast.ClassDef):
+            raise ValueError(f"{module.path}: the base class {ast.unparse(base)} of {node.name} is not found.")
+        fields |= {field.name: field for field in _read_fields(found[0], found[1])}
     _, described, _ = _read_docstring(node)
     for statement, heading, text in _statements(module, node):
         name = statement.target.id  # pyright: ignore
@@ -205,7 +292,7 @@ def _statements(module: ModuleText, node: ast.ClassDef) -> Iterator[tuple[ast.An
 def _string(statement: ast.stmt | None) -> str:
     """The text of a statement that is a string; else nothing."""
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-        return " ".join(str(statement.value.value).split())
+        return " ".join(statement.value.value.split()) if isinstance(statement.value.value, str) else ""
     return ""
 
 
@@ -243,8 +330,7 @@ def _read_type(module: ModuleText, annotation: ast.expr, name: str) -> dict[str,
         case ast.Subscript(ast.Name("tuple"), ast.Tuple([item, ast.Constant(value)])) if value is Ellipsis:
             return {**_read_type(module, item, name), "is_tuple": True}
     raise ValueError(
-        f"{module.path}: {name} has the type {ast.unparse(annotation)}, which no flag can have; flags have int, float, "
-        "str, bool, a Literal of one of them, a tuple of any number of them, and each of these or None."
+        f"{module.path}: {name} has the type {ast.unparse(annotation)}, which no flag can have; flags have {ALLOWED}."
     )
 
 
@@ -260,7 +346,7 @@ def _read_default(module: ModuleText, value: ast.expr | None) -> Any:
         value = given["default"]
     try:
         return ast.literal_eval(value)
-    except ValueError:
+    except (ValueError, TypeError):
         return ast.unparse(value)
 
 

@@ -26,6 +26,7 @@ HEADINGS = (
     "Devices",
 )
 ALIASES = {"truncation_psi": "--psi", "resolution": "--size"}
+NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+|inf)([eE][-+]?\d+)?$")
 VALUES = {"int": "a whole number", "float": "a number", "str": "text"}
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT"}
 # What a text names, by the field.
@@ -53,22 +54,33 @@ class FlagParser(argparse.ArgumentParser):
     Args:
       prog: the command as it was typed, ``jaxgan train dcgan``.
       about: what the command does.
-      examples: command lines; ``COMMAND`` in them stands for ``prog``.
+      examples: command lines; ``COMMAND`` in them stands for the command.
       operands: what stands before the flags, for the line of usage, as ``RUN``.
+      example_operands: what stands there in the examples, as ``runs/dcgan``.
     """
 
-    def __init__(self, prog: str, about: str = "", examples: Sequence[str] = (), operands: str = ""):
+    def __init__(
+        self,
+        prog: str,
+        about: str = "",
+        examples: Sequence[str] = (),
+        operands: str = "",
+        example_operands: str = "",
+    ):
         width = min(shutil.get_terminal_size((100, 24)).columns, 110) - 2
         paragraphs = [textwrap.fill(" ".join(text.split()), width) for text in about.split("\n\n")]
-        epilog = "\n".join(["examples:", *(f"  {example.replace('COMMAND', prog)}" for example in examples)])
+        command = f"{prog} {example_operands}".rstrip()
+        epilog = "\n".join(["examples:", *(f"  {example.replace('COMMAND', command)}" for example in examples)])
         super().__init__(
             prog,
-            usage=f"{prog}{' ' + operands if operands else ''} [flags]",
+            usage=f"{prog}{' ' + operands if operands else ''} [flags]".replace("%", "%%"),
             description="\n\n".join(paragraphs),
-            epilog=epilog if examples else None,
+            epilog=epilog.replace("%", "%%") if examples else None,
             formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=width),
             allow_abbrev=False,
         )
+        # argparse takes -1e-3 and -inf for flags, unless this pattern knows them for numbers.
+        self._negative_number_matcher = NEGATIVE_NUMBER
 
     def error(self, message: str) -> NoReturn:
         raise Mistake(_sentence(message), self.prog)
@@ -102,7 +114,7 @@ def add_flags(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
     for heading in sorted(groups, key=lambda heading: order.get(heading, len(order))):
         group = parser.add_argument_group(heading.lower() or None)
         for field in groups[heading]:
-            text = re.sub(r"\w+_\w+", lambda found: names.get(found[0], found[0]), field.help)
+            text = re.sub(r"\b\w+_\w+\b(?!=)", lambda found: names.get(found[0], found[0]), field.help)
             _add_flag(group, dataclasses.replace(field, help=text))
 
 
@@ -133,7 +145,7 @@ def _help(field: Field) -> str:
     if default is None or default == () or isinstance(default, bool):
         shown = ""
     elif default is REQUIRED:
-        shown = " Has to be given."
+        shown = " Required."
     elif isinstance(default, float):
         shown = f" [{default:g}]"
     else:
@@ -161,8 +173,16 @@ def convert(field: Field, text: str) -> Any:
 
 def as_tuples(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]:
     """Values with the lists of ``argparse`` as tuples, which dataclasses hold."""
+    fields = tuple(fields)
     many = {field.name for field in fields if field.is_tuple}
-    return {name: tuple(value) if name in many else value for name, value in values.items()}
+    optional = {field.name for field in fields if field.is_optional}
+
+    def convert_list(name, value):
+        if name not in many:
+            return value
+        return None if value == [None] and name in optional else tuple(value)
+
+    return {name: convert_list(name, value) for name, value in values.items()}
 
 
 def _with_hyphens(argument: str) -> str:
@@ -177,7 +197,7 @@ def _sentence(message: str) -> str:
     """An error of ``argparse`` as a sentence whose subject is the flag."""
     if message.startswith("the following arguments are required: "):
         names = message.partition(": ")[2]
-        return f"{names} {'have' if ',' in names else 'has'} to be given."
+        return f"{names} {'are' if ',' in names else 'is'} required."
     if not message.startswith("argument "):
         return message
     name, _, text = message.removeprefix("argument ").partition(": ")
@@ -185,5 +205,5 @@ def _sentence(message: str) -> str:
     if text.startswith("expected"):
         return f"{name} needs a value after it."
     if text.startswith("ignored explicit argument"):
-        return f"{name} takes no value; leave it out for no, or write --no-{name.removeprefix('--')}."
+        return f"{name} takes no value; write {name} alone, or leave it out."
     return f"{name} {text}"

@@ -4,7 +4,7 @@ import argparse
 import shutil
 import textwrap
 
-from jaxgan.cli import experiment_files, suggestions
+from jaxgan.cli import experiment_files
 
 
 def list_experiments(args: argparse.Namespace) -> None:
@@ -13,18 +13,11 @@ def list_experiments(args: argparse.Namespace) -> None:
     Raises:
       ValueError: there is no such experiment.
     """
-    names = experiment_files.names()
     if args.experiment is None:
-        print("\n\n".join(map(_paragraph, names)))
+        print("\n\n".join(map(_paragraph, experiment_files.names())))
         print("\njaxgan list NAME says more about one; jaxgan train NAME trains it.")
         return
-    name = args.experiment.replace("-", "_")
-    if name not in names:
-        near = suggestions.closest(name, names)
-        raise ValueError(
-            f"there is no experiment {args.experiment}; "
-            + (f"did you mean {near}?" if near else f"there are {', '.join(names)}.")
-        )
+    name = experiment_files.find(args.experiment)
     module = experiment_files.read_experiment(name)
     print(f"{module.docstring.strip()}\n\n{_presets(name)}\nFile       {module.path}")
 

@@ -4,6 +4,8 @@ Flags are read without importing JAX, which takes a second; a command's module i
 """
 
 import json
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +13,12 @@ from typing import Any
 
 from jaxgan.cli import commands, errors, experiment_files, suggestions, tools
 from jaxgan.cli.experiment_program import CONSOLE, load_program
+from jaxgan.cli.fields import read_class
 from jaxgan.cli.flags import Mistake
 from jaxgan.version import __version__
 
 ARTEFACTS = (".jaxgan",)  # files of compiled functions
+PROGRAM = re.compile(r"python (-m )?[\w./ -]+")  # a program that a run may name; a run may be somebody else's
 PARAMETERS = (".safetensors",)  # files of parameters
 
 
@@ -65,21 +69,23 @@ def _command(given: list[str]) -> str:
 # Commands of experiments and of their runs
 
 
+EXAMPLES = {"translate": "runs/pix2pix", "project": "runs/stylegan2"}  # runs in the examples of help; else runs/dcgan
+
+
 def _run_command(name: str, given: list[str]) -> None:
     if name == "train":
         experiment, values = _take_experiment(given), {}
-        prog, operands = f"{CONSOLE} train {experiment}", ""
+        prog, operands, example = f"{CONSOLE} train {experiment}", "", ""
     else:
         experiment, values = _take_run(name, given)
         prog, operands = f"{CONSOLE} {name}", "RUN IMAGES" if name in commands.TAKES_IMAGES else "RUN"
+        example = EXAMPLES.get(name, "runs/dcgan")
     text = experiment_files.read_experiment(experiment) if experiment else None
-    presets = text.dict_keys("PRESETS") if text else ()
-    fields = commands.command_fields(name, text, presets)
-    if name != "train":
-        fields = tuple(field for field in fields if field.name not in commands.OPERANDS)
-    values |= commands.parse(name, fields, given, prog, operands)
-    everything = commands.command_fields(name, text, presets)
-    commands.execute(name, everything, values, load_program(experiment))
+    settings = read_class(text, "Config").fields if text else ()
+    fields = commands.command_fields(name, settings, text.dict_keys("PRESETS") if text else ())
+    flags = [field for field in fields if name == "train" or field.name not in commands.OPERANDS]
+    values |= commands.parse(name, flags, given, prog, operands, example)
+    commands.execute(name, fields, values, load_program(experiment))
 
 
 def _take_experiment(given: list[str]) -> str:
@@ -101,14 +107,9 @@ def _take_experiment(given: list[str]) -> str:
         wanted = " ".join(["dcgan", *given])
         raise Mistake(f"train needs the name of an experiment, for example: {CONSOLE} train {wanted}")
     word = given.pop(0)
-    name = word.replace("-", "_").lower()
-    if name in names:
-        return name
     if word.endswith(".py"):
         raise Mistake(f"{word} is a program of its own: python {' '.join([word, *given])}")
-    near = suggestions.closest(name, names)
-    mend = f"did you mean {CONSOLE} train {near}?" if near else f"there are {', '.join(names)}."
-    raise Mistake(f"there is no experiment {word}; {mend}")
+    return experiment_files.find(word)
 
 
 def _take_run(name: str, given: list[str]) -> tuple[str, dict[str, Any]]:
@@ -164,15 +165,15 @@ def _experiment_of_run(name: str, path: Path) -> str:
         runs = _known_runs()
         there = f"; there are {', '.join(runs)}" if runs else ""
         raise Mistake(f"{path} holds no run (no config.json){there}.") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Mistake(f"{path / 'config.json'} is damaged, or not jaxgan's.") from None
     if experiment in experiment_files.names():
         return experiment
-    program = record.get("program", "the program that made it")
-    raise Mistake(
-        f"{path} is a run of {experiment!r}, which does not come with jaxgan; use its own program: "
-        f"{program} {name} --run-dir {path}"
-    )
+    own = f"{path} is a run of {experiment!r}, which does not come with jaxgan; use its own program"
+    program = record.get("program")
+    if isinstance(program, str) and PROGRAM.fullmatch(program):
+        own += f": {program} {name} --run-dir {shlex.quote(str(path))}"
+    raise Mistake(own)
 
 
 def _experiment_of_parameters(path: Path) -> str:

@@ -4,9 +4,10 @@ import argparse
 import importlib.util
 import keyword
 import re
+import textwrap
 from pathlib import Path
 
-from jaxgan.cli import experiment_files, suggestions
+from jaxgan.cli import experiment_files
 from jaxgan.cli.fields import ModuleText
 
 HEADER = '''"""{name}: an experiment of your own, which began as a copy of {like}.
@@ -28,12 +29,8 @@ def write_experiment(args: argparse.Namespace) -> None:
       OSError: the file cannot be written.
     """
     name, path = args.name.removesuffix(".py"), Path(f"{args.name.removesuffix('.py')}.py")
-    like = args.like.replace("-", "_")
     _check_name(name, path)
-    if like not in experiment_files.names():
-        near = suggestions.closest(like, experiment_files.names())
-        mend = f"did you mean {near}?" if near else f"there are {', '.join(experiment_files.names())}."
-        raise ValueError(f"`like` {args.like}: there is no such experiment; {mend}")
+    like = experiment_files.find(args.like)
     with path.open("x", encoding="utf-8") as file:
         file.write(rename_experiment(experiment_files.read_experiment(like), like, name))
     print(f"{path}: a copy of {like}, with every command. Its settings, networks and losses are yours to change.")
@@ -56,8 +53,7 @@ def rename_experiment(module: ModuleText, like: str, name: str) -> str:
         title=experiment_files.title(module),
         paper=experiment_files.header(module).get("Paper", "").rstrip(";,"),
     )
-    lines = [line.rstrip() for line in header.splitlines()]
-    text = "\n".join(_wrap(lines)) + "\n" + body.lstrip("\n").join(["\n", "\n"])
+    text = "\n".join(_wrap(header.splitlines())) + "\n\n" + body.strip("\n") + "\n"
     renamed, count = re.subn(rf'^(    main\()"{like}"', rf'\1"{name}"', text, flags=re.MULTILINE)
     if count != 1:
         raise ValueError(f"{module.path} does not end with main({like!r}, ...).")
@@ -66,8 +62,6 @@ def rename_experiment(module: ModuleText, like: str, name: str) -> str:
 
 def _wrap(lines: list[str]) -> list[str]:
     """Lines of at most 120 characters, as those of the project."""
-    import textwrap
-
     wrapped = []
     for line in lines:
         wrapped += textwrap.wrap(line, 118, subsequent_indent=" " * 11, break_on_hyphens=False) or [""]

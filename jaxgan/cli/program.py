@@ -7,15 +7,13 @@ Without a command it trains. The program ``jaxgan`` has the same commands for th
 ``jaxgan.cli.main``.
 """
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jaxgan.cli import commands, errors, suggestions
 from jaxgan.cli.experiment_program import ExperimentProgram, Preset, invocation
-from jaxgan.cli.fields import read_module
+from jaxgan.cli.fields import fields_of
 from jaxgan.cli.flags import Mistake
 
 
@@ -32,7 +30,7 @@ def main(
     Args:
       name: the experiment's, ``dcgan``; its runs go to ``runs/<name>``.
       config_class: a frozen dataclass with defaults, among its fields ``steps``, ``batch_size``, ``seed``. Its flags
-        are read from the file that defines it, see ``jaxgan.cli.fields``.
+        are its fields, see ``jaxgan.cli.fields``.
       build: ``(config, source=None)``: makes the experiment, of the source if one is given.
       description: for ``--help``: the module's docstring.
       arguments: instead of the command line's.
@@ -45,8 +43,7 @@ def main(
         if command is None:
             print(_help(program))
             return
-        text = read_module(Path(inspect.getfile(config_class)))
-        fields = commands.command_fields(command, text, tuple(program.presets), config_class.__name__)
+        fields = commands.command_fields(command, fields_of(config_class), tuple(program.presets))
         prog = f"{program.invoked_as} {command}"
         values = commands.parse(command, fields, given, prog)
     except (Mistake, ValueError) as mistake:

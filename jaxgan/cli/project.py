@@ -25,7 +25,7 @@ IMAGES_TOGETHER = 8
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Project:
-    """Find the styles whose images are nearest to given ones, with a checkpoint whose generator has styles.
+    """Find the styles whose images are nearest to given images, with the checkpoint of a style GAN.
 
     Attributes:
       images: A file, or a folder or zip; of each the centred square, resized to the model's resolution.

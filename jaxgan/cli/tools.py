@@ -49,15 +49,17 @@ def run(name: str, given: Sequence[str]) -> None:
     command, parser = TOOLS[name], make_parser(name)
     args = argparse.Namespace(command=name, **parser.parse(given))
     flags = flag_names(parser)
+    code = None
     try:
-        module = importlib.import_module(f"jaxgan.cli.{command.module}")
-        code = getattr(module, command.function)(args)
+        with errors.ending_quietly():
+            module = importlib.import_module(f"jaxgan.cli.{command.module}")
+            code = getattr(module, command.function)(args)
     except MemoryError as error:
         errors.print_error(str(error), flags, f"; there is not enough memory{command.less_memory}")
-        sys.exit(1)
+        code = 1
     except (ValueError, OSError) as error:
         errors.print_error(str(error), flags)
-        sys.exit(2)
+        code = 2 if isinstance(error, ValueError) else 1
     if code:
         sys.exit(code)
 
@@ -100,8 +102,8 @@ def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--features",
         choices=EXTRACTORS,
-        help="Inception's of so many dimensions, 2048 if not given; or a small classifier's, trained on B, if B "
-        "has labels, and needs no weights",
+        help="what is compared: Inception's features of this dimension [inception-2048], or those of a small "
+        "classifier that is trained on B's labels and needs no weights",
     )
     parser.add_argument("--weights", metavar="FILE", help="of Inception, pytorch-fid's or torch-fidelity's: .pth, .npz")
     parser.add_argument(
@@ -127,7 +129,7 @@ def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGES", type=Path, help="a file, a folder or a zip of images of any size")
     parser.add_argument("--out", type=Path, required=True, help="a folder for the same names; of one image also a file")
     parser.add_argument("--direction", help="which way, by its name; the first if not given")
-    parser.add_argument("--masks", type=Path, help="of what is missing, white; not given, what is transparent")
+    parser.add_argument("--masks", type=Path, help="masks, white where to fill; by default what is transparent")
     parser.add_argument("--memory", type=float, default=4.0, help="gigabytes that networks may take [%(default)s]")
     parser.add_argument("--tile", type=int, help="the side of tiles, for all larger images; else as memory allows")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn for each image [%(default)s]")
@@ -162,7 +164,10 @@ TOOLS = {
     "prdc": _of_sets("Precision, recall, density and coverage of samples A, given data B."),
     "mifid": _of_sets("The Fréchet distance, made larger where samples A are copies of data B."),
     "doctor": Tool(
-        "What is installed, how fast it is, and what looks wrong, with the mend.", _add_nothing, "doctor", "main"
+        "Check the installation and its speed, and say how to mend what is wrong.",
+        _add_nothing,
+        "doctor",
+        "main",
     ),
     "sample": Tool(
         "Samples of a generator in a file that export wrote.",

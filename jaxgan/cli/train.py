@@ -30,7 +30,7 @@ from jaxgan.training.steps import Steps
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train, or go on with the run that is in its directory.
+    """Train an experiment. If its run directory holds a run, go on with that.
 
     Attributes:
       preset: Settings to start from, in place of the defaults. Other flags override them.

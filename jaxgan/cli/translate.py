@@ -14,7 +14,7 @@ from jaxgan.experiment.translation import directions
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Translate:
-    """Make images of images, of any size, with a checkpoint that does: a translator's.
+    """Translate images of any size, with the checkpoint of a translator.
 
     Attributes:
       images: A file, or a folder or zip; an animation is translated frame by frame. Of a video give the frames.

@@ -205,6 +205,8 @@ def _signature(function: Callable) -> inspect.Signature:
 
 
 def _without_first(signature: inspect.Signature) -> dict[str, inspect.Parameter]:
+    if not signature.parameters:
+        raise TypeError("`module`: the function `apply` of a pair has no arguments; it takes (params, *inputs).")
     first, *others = signature.parameters.values()
     kept = (first, *others) if first.kind is first.VAR_POSITIONAL else others
     return {parameter.name: parameter for parameter in kept}

@@ -89,7 +89,7 @@ def _check_takes_rngs_alone(make_module: Callable) -> None:
     try:
         inspect.signature(function).bind(*own, *partial.args, **{**partial.keywords, "rngs": None})
     except TypeError as error:
-        name = partial.func.__name__
+        name = getattr(partial.func, "__name__", type(partial.func).__name__)
         raise TypeError(
             f"`module`: it must be possible to call {name} with `rngs` alone, got: {error}. "
             f"Write Net(lambda rngs: {name}(..., rngs=rngs), ...)."

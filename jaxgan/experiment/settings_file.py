@@ -7,7 +7,10 @@ read: figures in ``evaluation.metric_names``, ``course`` in ``editing.projection
 
 import dataclasses
 import functools
+import reprlib
 import sys
+import types
+import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -177,7 +180,38 @@ def read_settings(values: Mapping[str, Any], config_class: type, where: Any, exp
     if missing:
         told = f"an older jaxgan wrote it, without {', '.join(missing)}; add there what it was trained with"
         _warn(f"{where}: {told}")
-    return config_class(**{name: tuple(x) if isinstance(x, list) else x for name, x in values.items()})
+    values = {name: tuple(x) if isinstance(x, list) else x for name, x in values.items()}
+    check_types(values, config_class, where)
+    return config_class(**values)
+
+
+def check_types(values: Mapping[str, Any], dataclass: type, where: Any) -> None:
+    """Check that values from JSON have the types of a dataclass's fields; raises ``ValueError`` if one has not.
+
+    Args:
+      values: by the name of the field; lists as tuples.
+      dataclass: has a field for each.
+      where: what the message says they are in.
+    """
+    hints = typing.get_type_hints(dataclass)
+    for name, value in values.items():
+        if not _has_type(value, hints[name]):
+            raise ValueError(f"{where}: {name} cannot be {reprlib.repr(value)}.")
+
+
+def _has_type(value: Any, hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_has_type(value, argument) for argument in arguments)
+    if origin is typing.Literal:
+        return any(type(value) is type(choice) and value == choice for choice in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_has_type(item, arguments[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint in (int, str, bool, type(None)):
+        return type(value) is hint
+    return True  # a type of a user's own settings
 
 
 @functools.cache

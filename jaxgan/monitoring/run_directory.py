@@ -172,8 +172,7 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
     made_by = record["experiment"]
     if made_by != experiment:
         raise ValueError(
-            f"`run_dir` {path} is a run of {made_by!r}, not of {experiment!r}; use the program that made it: "
-            f"{record.get('program', f'jaxgan train {made_by}')}"
+            f"`run_dir` {path} is a run of {made_by!r}, not of {experiment!r}; use the program that made it."
         )
     return read_settings(record["config"], config_class, path / "config.json", experiment)
 
@@ -184,7 +183,8 @@ def read_options(path: Path) -> dict[str, Any]:
     Raises:
       ValueError: there is no run.
     """
-    return _read_record(path).get("options", {})
+    options = _read_record(path).get("options", {})
+    return options if isinstance(options, dict) else {}
 
 
 def _has_content(path: Path) -> bool:
@@ -211,7 +211,7 @@ def _read_record(path: Path) -> dict[str, Any]:
         raise ValueError(
             f"`run_dir` {path} holds no run (no config.json); train one, or name the directory of one."
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{path / 'config.json'} is damaged, or not jaxgan's; pass `fresh` to start over.") from None
 
 

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from jaxgan.experiment.settings_file import check_types
+
 # The options that belong to a run. The others belong to the machine, or to one start of it.
 RECORDED = (
     "checkpoint_every",
@@ -15,6 +17,7 @@ RECORDED = (
     "evaluate_count",
     "parallel",
 )
+OF_EVALUATIONS = ("metrics", "features", "weights", "evaluate_count")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +65,15 @@ class RunOptions:
 
     @classmethod
     def resumed(cls, recorded: Mapping[str, Any], given: Mapping[str, Any]) -> "RunOptions":
-        """The options of a run that is resumed: those that it recorded, and over them those that are given."""
+        """The options of a run that is resumed: those that it recorded, and over them those that are given.
+
+        Raises:
+          ValueError: a recorded option has the wrong type.
+        """
         kept = {name: tuple(x) if isinstance(x, list) else x for name, x in recorded.items() if name in RECORDED}
+        check_types(kept, cls, "the options in config.json")
+        if "evaluate_every" in given and given["evaluate_every"] is None:
+            kept = {name: value for name, value in kept.items() if name not in OF_EVALUATIONS}
         return cls(**{**kept, **given})
 
     def recorded(self) -> dict[str, Any]:
@@ -77,7 +87,7 @@ class RunOptions:
             steps = getattr(self, name)
             if steps is not None and steps < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {steps}.")
-        for name in ("metrics", "features", "weights", "evaluate_count"):
+        for name in OF_EVALUATIONS:
             if getattr(self, name) is not None and self.evaluate_every is None:
                 raise ValueError(f"`{name}` has no effect without evaluations; pass `evaluate_every` too.")
         if self.evaluate_count is not None and self.evaluate_count < 2:

@@ -205,7 +205,7 @@ def test_a_run_of_another_experiment(copy, capsys):
     code, text = run(capsys, "--run-dir", copy, *programs.tiny("gan"), experiment="gan")
     assert (
         code,
-        "is a run of 'dcgan', not of 'gan'; use the program that made it: python -m experiments.dcgan" in text,
+        "is a run of 'dcgan', not of 'gan'; use the program that made it." in text,
     ) == (2, True)
 
 

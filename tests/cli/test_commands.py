@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from jaxgan.cli.commands import COMMANDS, CommandPlace
 from jaxgan.cli.evaluate import Evaluate
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.export import Export
-from jaxgan.cli.fields import read_module
+from jaxgan.cli.fields import fields_of
 from jaxgan.cli.inspect import Inspect
 from jaxgan.cli.project import Project
 from jaxgan.cli.report import Report
@@ -42,11 +41,11 @@ def run_console(capsys, *arguments):
     return code, captured.out + captured.err
 
 
-EXPERIMENT = read_module(Path(dcgan.__file__))
+SETTINGS = fields_of(dcgan.Config)
 
 
 def names_of(command):
-    return {field.name for field in commands.command_fields(command, EXPERIMENT)}
+    return {field.name for field in commands.command_fields(command, SETTINGS)}
 
 
 # Help
@@ -313,7 +312,7 @@ def program():
 
 def made(command, words, presets=()):
     """The command that a command line asks for."""
-    fields = commands.command_fields(command, EXPERIMENT, presets)
+    fields = commands.command_fields(command, SETTINGS, presets)
     values = commands.parse(command, fields, words, "prog")
     place = COMMANDS[command]
     command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)

@@ -9,10 +9,10 @@ from helpers import programs
 from experiments import gan
 from jaxgan.cli import commands
 from jaxgan.cli.config_file import read_config_file
-from jaxgan.cli.experiment_files import read_experiment
+from jaxgan.cli.fields import fields_of
 from jaxgan.cli.flags import Mistake
 
-FIELDS = commands.command_fields("train", read_experiment("gan"), ("paper",))
+FIELDS = commands.command_fields("train", fields_of(gan.Config), ("paper",))
 
 
 def write(path, text):
@@ -49,6 +49,12 @@ quiet: yes
     assert read_config_file(as_json, FIELDS) == {"steps": 30, "data": "digits"}
 
 
+def test_the_record_of_an_older_version_is_read(tmp_path):
+    record = {"experiment": "gan", "config": {"steps": 3, "latents": 5, "vary": []}, "options": None}
+    path = write(tmp_path / "config.json", json.dumps(record))
+    assert read_config_file(path, FIELDS) == {"steps": 3, "z_dim": 5, "sweep": []}
+
+
 def test_flags_override_it_and_it_overrides_a_preset(tmp_path):
     file = write(tmp_path / "a.yaml", "steps: 30\nbatch_size: 8\n")
     values = commands.parse("train", FIELDS, ["--config", str(file), "--steps", "5"], "prog")
@@ -69,6 +75,8 @@ def test_flags_override_it_and_it_overrides_a_preset(tmp_path):
         ("- steps", "has to hold settings by name, as in batch_size: 64."),
         ("steps: 3\n  batch: [", "line 2 is neither YAML nor JSON."),
         ("steps: !!python/object/apply:os.system ['true']", "is neither YAML nor JSON."),
+        ("steps: 2024-13-45", "is neither YAML nor JSON."),
+        (f"steps: [{', '.join(['x'] * 1000)}]", "steps takes a whole number, got ['x', 'x', 'x', 'x', 'x', 'x', ...]."),
         ("config: other.yaml", "config is no setting of this experiment"),
     ],
 )

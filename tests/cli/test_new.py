@@ -12,6 +12,7 @@ from helpers import programs
 
 from jaxgan.cli import experiment_files
 from jaxgan.cli.experiment_program import ExperimentProgram, invocation, load_program
+from jaxgan.cli.fields import experiments_folder
 from jaxgan.cli.list import list_experiments
 from jaxgan.cli.new import rename_experiment, write_experiment
 from jaxgan.cli.tools import run
@@ -38,8 +39,8 @@ def test_a_copy_differs_in_its_name_and_header_alone(like):
         ("dcgan", "dcgan", "`name` dcgan is an experiment that comes with jaxgan; choose another."),
         ("there", "dcgan", "there.py is there already; choose another name, or remove it."),
         ("json", "dcgan", "`name` json: a file json.py would hide the module json from Python; choose another."),
-        ("mine", "dcgna", "`like` dcgna: there is no such experiment; did you mean dcgan?"),
-        ("mine", "qqqqq", "`like` qqqqq: there is no such experiment; there are cgan, cyclegan,"),
+        ("mine", "dcgna", "there is no experiment dcgna; did you mean dcgan?"),
+        ("mine", "qqqqq", "there is no experiment qqqqq; there are cgan, cyclegan,"),
     ],
 )
 def test_a_wrong_name_is_refused(name, like, message, tmp_path, monkeypatch):
@@ -123,6 +124,6 @@ def test_the_list_shows_the_header_of_one(capsys):
 
 
 def test_experiments_are_named_after_their_files():
-    assert experiment_files.folder().is_dir() and len(experiment_files.names()) >= 14
+    assert experiments_folder().is_dir() and len(experiment_files.names()) >= 14
     for name in experiment_files.names():
         assert f'main("{name}", Config, build, __doc__' in experiment_files.read_experiment(name).path.read_text()

@@ -17,6 +17,10 @@ def test_options_are_those_of_the_run_and_over_them_those_given():
     assert recorded == {"checkpoint_every": 7, "metrics": ["is"], "evaluate_every": 9}
     resumed = RunOptions.resumed({**recorded, "of_another_version": 3}, {"checkpoint_every": 8, "run_dir": "x"})
     assert resumed == RunOptions(run_dir="x", checkpoint_every=8, metrics=("is",), evaluate_every=9)
+    without = RunOptions.resumed(recorded, {"evaluate_every": None})
+    assert without == RunOptions(checkpoint_every=7)
+    with pytest.raises(ValueError, match=r"the options in config\.json: checkpoint_every cannot be 'x'"):
+        RunOptions.resumed({"checkpoint_every": "x"}, {})
 
 
 def test_a_run_goes_on_with_its_own_settings(tmp_path, capsys):

@@ -3,14 +3,17 @@
 import pytest
 
 from jaxgan.cli import commands, experiment_files, suggestions, tools
+from jaxgan.cli.fields import read_class
 
 
 def all_fields():
     """The fields of all commands of all experiments."""
-    texts = [experiment_files.read_experiment(name) for name in experiment_files.names()]
-    fields = [field for text in texts for field in commands.command_fields("train", text, ("paper",))]
+    settings = [
+        read_class(experiment_files.read_experiment(name), "Config").fields for name in experiment_files.names()
+    ]
+    fields = [field for own in settings for field in commands.command_fields("train", own, ("paper",))]
     return {field.name for field in fields} | {
-        field.name for name in commands.COMMANDS for field in commands.command_fields(name, None)
+        field.name for name in commands.COMMANDS for field in commands.command_fields(name)
     }
 
 

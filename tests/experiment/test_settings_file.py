@@ -15,7 +15,7 @@ import pytest
 from helpers import programs
 
 from experiments import dcgan
-from jaxgan.experiment.settings_file import RENAMED, format_setting, read_settings, rename_settings
+from jaxgan.experiment.settings_file import RENAMED, check_types, format_setting, read_settings, rename_settings
 
 # The defaults of every experiment, written by the version before settings were renamed.
 OLDER = json.loads(Path(__file__).with_name("older_settings.json").read_text())
@@ -108,3 +108,14 @@ def test_an_older_export_gives_its_samples(older_run, tmp_path):
     if jax.__version__ == "0.10.2":
         np.testing.assert_array_equal(new, old)
     np.testing.assert_allclose(new, old, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [({"steps": "abc"}, "steps cannot be 'abc'"), ({"g_channels": True}, "g_channels"), ({"norm": "loud"}, "norm"),
+     ({"sweep": (1,)}, "sweep"), ({"resolution": 8.5}, "resolution")],
+)  # fmt: skip
+def test_values_of_another_type_are_refused(values, wrong):
+    with pytest.raises(ValueError, match=f"a: {wrong}"):
+        check_types(values, dcgan.Config, "a")
+    check_types({"steps": 3, "learning_rate": 1, "resolution": None, "sweep": ("a=1",)}, dcgan.Config, "a")
