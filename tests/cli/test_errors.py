@@ -59,6 +59,13 @@ def test_a_mistake_is_a_line_on_stderr_with_where_help_is(capsys):
     assert capsys.readouterr().err == "error: --out has to be given.\nhelp: jaxgan sample --help\n"
 
 
+def test_a_terminal_sees_no_control_characters(capsys):
+    print_mistake("no \x1b]0;title\x07 \x9b2J\n", "jaxgan")
+    print_error("no \x1b[2J", [])
+    print_warning("no \x1b[2J", [])
+    assert not set(capsys.readouterr().err) & {"\x1b", "\x07", "\x9b"}
+
+
 def test_a_warning_is_a_line_on_stderr_with_flags(capsys):
     print_warning("lower `steps` to 6.", ["steps"])
     assert capsys.readouterr() == ("", "warning: lower --steps to 6.\n")

@@ -221,6 +221,13 @@ def test_settings_that_flags_cannot_have_are_refused(own):
         commands.command_fields("train", [Field("deep", "int", owner="inner")])
 
 
+def test_of_two_bases_the_first_counts(tmp_path):
+    text = "class A:\n    size: int = 1\nclass B:\n    size: int = 2\n    more: int = 3\nclass Config(A, B):\n    own: int = 4\n"
+    (tmp_path / "a.py").write_text(text)
+    fields = read_class(ModuleText(tmp_path / "a.py"), "Config").fields
+    assert [(field.name, field.default) for field in fields] == [("size", 1), ("more", 3), ("own", 4)]
+
+
 def test_other_encodings_and_line_ends_are_read(tmp_path):
     text = '# -*- coding: latin-1 -*-\r\nclass Config:\r\n    # Data\r\n    size: int = 3\r\n    """Gr\xf6\xdfe."""\r\n'
     (tmp_path / "a.py").write_bytes(text.encode("latin-1"))
