@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,10 +94,16 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None, re
 
     Raises:
       MissingPackageError: TFDS is not installed.
-      ValueError: no dataset has this name, or it cannot be prepared here; the message says how to mend it.
+      ValueError: no dataset has this name, it is not one of TFDS's own, or it cannot be prepared here; the message says
+        how to mend it.
     """
     if name == "digits":
         return digits.load(split)
+    if re.search(r":(?![\d*])", name):  # after a colon TFDS's own datasets have a version
+        raise ValueError(
+            f"`data` {name!r}: no such file or folder. A dataset of others in TFDS, `namespace:name`, is not loaded, "
+            "because TFDS downloads its code and runs it; write its images to a folder."
+        )
     extras.require("tensorflow_datasets", user=f"`data` {name!r}: no such file or folder; a dataset of that name")
     import tensorflow_datasets as tfds
 

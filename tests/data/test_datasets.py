@@ -184,6 +184,23 @@ def test_code_that_needs_tensorflow_names_the_extra(tfds, monkeypatch):
         datasets.load("tiny")
 
 
+@pytest.mark.parametrize("name", ["huggingface:mnist", "kubric:kubric_frames/512x512", "somebody:photos:1.0.0"])
+def test_code_of_others_is_not_downloaded(name, tfds, monkeypatch):
+    monkeypatch.setattr(tfds, "builder", lambda *_, **__: pytest.fail("it was asked for"))
+    with pytest.raises(ValueError, match=f"`data` '{name}': .* TFDS downloads its code and runs it; write its images"):
+        datasets.load(name)
+
+
+def test_a_name_may_have_a_version(tfds, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ImportError("No module named 'tensorflow'")
+
+    monkeypatch.setattr(tfds, "builder", fail)
+    for name in ("mnist:3.0.1", "mnist:3.*.*"):
+        with pytest.raises(ValueError, match="TFDS needs TensorFlow"):
+            datasets.load(name)
+
+
 @pytest.mark.parametrize("name", ["my-photos", "of all names", "mnists"])
 def test_a_name_that_tfds_does_not_know(name, tmp_path):
     with pytest.raises(
