@@ -94,8 +94,19 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
       coordinator: "host:port" of process 0, which all processes can reach.
       num_processes: the number of processes.
       process_id: the number of this process, from 0.
+
+    Raises:
+      ValueError: JAX has been used already.
     """
-    jax.distributed.initialize(coordinator, num_processes, process_id)
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process_id)
+    except RuntimeError as error:
+        if "must be called before" not in str(error):
+            raise
+        raise ValueError(
+            "`coordinator` must be given before JAX is used, but `preset` photos, or a program before this call, has "
+            "asked JAX for its devices; on several hosts give the settings of `preset` photos one by one."
+        ) from None
 
 
 def devices(count: int | None = None) -> list[Device]:

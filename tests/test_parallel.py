@@ -252,3 +252,11 @@ def test_steps_taken_together_are_those_taken_apart(reference, spread):
         np.testing.assert_allclose(metrics[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
     with pytest.raises(ValueError, match=r"`batch` must have between 1 and 3 steps, .*got 4"):
         step(together, np.stack([batch] * 4))
+
+
+def test_hosts_that_meet_after_jax_was_used_are_refused():
+    jax.devices()
+    with pytest.raises(
+        ValueError, match="`coordinator` must be given before JAX is used, but `preset` photos, or a prog"
+    ):
+        parallel.initialize("localhost:1", 1, 0)
