@@ -14,6 +14,7 @@ Score      Frechet distance on pixels 0.13 (two halves of the digits: 0.26), pre
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import optax
@@ -81,13 +82,13 @@ class Config(AugmentedSettings):
         return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4, g_channels=4, d_channels=4), **changes)
 
 
-def photos(config: Config) -> dict[str, Any]:
+def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings for pictures of one's own, which ``config.data`` names.
 
     Few of them are shifted. On a CPU's few steps that was better than DiffAugment, with which the discriminator learnt
     next to nothing; ADA takes three times as long. ``docs/photos.md`` has the pictures.
     """
-    pictures = choose_for(config, Config())
+    pictures = choose_for(config, given)
     settings = {
         "resolution": pictures.resolution,
         "base_resolution": pictures.base_resolution,

@@ -22,7 +22,7 @@ Score      EuroSAT's rivers and highways, 3,187 images, --resolution 64 --channe
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
 import jax
@@ -139,7 +139,7 @@ class Config(AugmentedSettings):
         return 0.5 ** (self.batch_size / jnp.maximum(half_life, 1e-8))
 
 
-def auto(config: Config) -> dict[str, Any]:
+def auto(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """The authors' rules of thumb, which follow from the resolution and the batch size."""
     if config.resolution is None:
         raise ValueError("`preset` auto derives settings from `resolution` and `batch_size`; give `resolution`.")
@@ -159,9 +159,9 @@ def auto(config: Config) -> dict[str, Any]:
     }
 
 
-def photos(config: Config) -> dict[str, Any]:
+def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings for pictures of one's own, which ``config.data`` names."""
-    pictures = choose_for(config, Config())
+    pictures = choose_for(config, given)
     settings: dict[str, Any] = {
         "resolution": pictures.resolution,
         "base_resolution": pictures.base_resolution,
@@ -170,7 +170,7 @@ def photos(config: Config) -> dict[str, Any]:
     }
     if pictures.on_accelerator:
         settings["batch_size"] = 32
-        settings = auto(dataclasses.replace(config, **settings)) | settings
+        settings = auto(dataclasses.replace(config, **settings), given) | settings
     else:
         gamma = 0.0002 * pictures.resolution**2 / 16  # as in auto
         settings |= {"batch_size": 16, "channel_base": 512, "channel_max": 64, "r1_gamma": gamma}

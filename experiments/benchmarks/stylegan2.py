@@ -91,7 +91,7 @@ def main(
     config = stylegan2.Config(
         batch_size=batch, resolution=size, channel_base=channel_base,
         channel_max=channel_max, z_dim=channel_max, w_dim=channel_max, augment="none",
-        r1_gamma=stylegan2.auto(stylegan2.Config(batch_size=batch, resolution=size))["r1_gamma"],
+        r1_gamma=stylegan2.auto(stylegan2.Config(batch_size=batch, resolution=size), {})["r1_gamma"],
         style_mixing_prob=0.0 if side == "agree" else 0.9,
     )  # fmt: skip
     if side == "agree":

@@ -9,8 +9,8 @@ from typing import Any
 
 CONSOLE = "jaxgan"
 
-# Settings by name; or a function of the settings that flags ask for, where some follow from others.
-Preset = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
+# Settings by name; or a function that derives them from the settings, and from the mapping of those that were given.
+Preset = Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)

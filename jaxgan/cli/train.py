@@ -61,7 +61,8 @@ class Train:
         if self.preset is None:
             return config
         preset = program.presets[self.preset]
-        return dataclasses.replace(config, **{**(preset(config) if callable(preset) else preset), **self.settings})
+        settings = preset(config, self.settings) if callable(preset) else preset
+        return dataclasses.replace(config, **{**settings, **self.settings})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,8 @@ What fits a network, its widths and rates, is in the experiment that it belongs 
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 
@@ -79,17 +81,16 @@ def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool
     return PhotoSettings(resolution, num_images > MAX_SHOWN * pictures.count, num_images, on_accelerator)
 
 
-def choose_for(config: Settings, default: Settings) -> PhotoSettings:
+def choose_for(config: Settings, given: Mapping[str, Any]) -> PhotoSettings:
     """``choose`` for the pictures that ``config.data`` names, on this machine.
 
     Args:
-      config: the settings that flags ask for. A resolution that is not the default was asked for, and is kept.
-      default: the experiment's defaults.
+      config: the settings, of which ``data`` names the pictures.
+      given: the settings that were asked for, by name. A resolution among them is kept.
 
     Raises:
-      ValueError: the data are the digits, or there are no such pictures, or they are too small.
+      ValueError: no data were asked for, or there are no such pictures, or they are too small.
     """
-    if config.data == "digits":
+    if "data" not in given:
         raise ValueError("`preset` photos is for pictures of your own; give their folder or zip as `data`.")
-    asked = None if config.resolution == default.resolution else config.resolution
-    return choose(survey(config.data), asked, jax.default_backend() != "cpu")
+    return choose(survey(config.data), given.get("resolution"), jax.default_backend() != "cpu")

@@ -1,5 +1,6 @@
 """Messages of the library as the command line prints them, and what it says of a lack of room or memory."""
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -13,6 +14,7 @@ from helpers import programs
 from jaxgan.cli.errors import (
     argument_names,
     as_flags,
+    ending_quietly,
     is_disk_full,
     mend_for_training,
     print_error,
@@ -57,6 +59,16 @@ def test_an_error_is_a_line_on_stderr_with_its_mend(capsys):
 def test_a_mistake_is_a_line_on_stderr_with_where_help_is(capsys):
     print_mistake("--out has to be given.", "jaxgan sample")
     assert capsys.readouterr().err == "error: --out has to be given.\nhelp: jaxgan sample --help\n"
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, 130), (None, None)])
+def test_an_interrupt_ends_quietly(error, code, capsys):
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(pytest.raises(SystemExit)) if error else None
+        with ending_quietly():
+            if error:
+                raise error
+    assert (stop.value.code if stop else None) == code and capsys.readouterr() == ("", "")
 
 
 def test_a_terminal_sees_no_control_characters(capsys):

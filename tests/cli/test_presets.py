@@ -13,7 +13,11 @@ from jaxgan.cli.train import Train
 
 PRESETS = {
     "small": {"batch_size": 8, "z_dim": 4, "learning_rate": 1e-3},
-    "following": lambda given: {"z_dim": given.batch_size // 2, "learning_rate": 1 / given.z_dim},
+    "following": lambda config, given: {
+        "z_dim": config.batch_size // 2,
+        "learning_rate": 1 / config.z_dim,
+        "seed": len(given),
+    },
 }
 
 
@@ -53,8 +57,12 @@ def test_a_run_records_what_the_preset_came_to_and_goes_on_by_the_same_command(t
         ("small", {}, gan.Config(batch_size=8, z_dim=4, learning_rate=1e-3)),
         ("small", {"z_dim": 5}, gan.Config(batch_size=8, z_dim=5, learning_rate=1e-3)),
         # The preset follows the settings that are given; these override what it says of themselves.
-        ("following", {"batch_size": 20}, gan.Config(batch_size=20, z_dim=10, learning_rate=1 / gan.Config().z_dim)),
-        ("following", {"batch_size": 20, "z_dim": 3}, gan.Config(batch_size=20, z_dim=3, learning_rate=1 / 3)),
+        (
+            "following",
+            {"batch_size": 20},
+            gan.Config(batch_size=20, z_dim=10, learning_rate=1 / gan.Config().z_dim, seed=1),
+        ),
+        ("following", {"batch_size": 20, "z_dim": 3}, gan.Config(batch_size=20, z_dim=3, learning_rate=1 / 3, seed=2)),
     ],
 )
 def test_what_a_run_begins_with(preset, settings, expected):

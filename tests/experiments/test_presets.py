@@ -139,8 +139,9 @@ def photos(name, monkeypatch, pictures, on_accelerator=False, **flags):
     module = module_of(name)
     monkeypatch.setattr(photo_settings, "survey", lambda data: pictures)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu" if on_accelerator else "cpu")
-    given = module.Config(data="holiday", **flags)
-    return dataclasses.replace(given, **module.PRESETS["photos"](given))
+    given = {"data": "holiday", **flags}
+    config = module.Config(**given)
+    return dataclasses.replace(config, **module.PRESETS["photos"](config, given))
 
 
 def test_experiments_for_pictures_of_ones_own():
@@ -160,11 +161,14 @@ def test_few_photos_are_varied_and_accelerators_have_more_to_do(name, monkeypatc
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("resolution", [16, 48, 64])
+@pytest.mark.parametrize("resolution", [16, 32, 48, 64])
 @pytest.mark.parametrize("name", PHOTOS)
 def test_photos_of_any_size_make_a_game_that_needs_no_other_advice(name, resolution, monkeypatch):
     config = photos(name, monkeypatch, Survey("holiday", 300, 100, 300, 3), resolution=resolution)
     config.check()
+    assert config.resolution == resolution
+    if name == "stylegan2":
+        assert config.r1_gamma == 0.0002 * resolution**2 / 16
     source = Arrays(black(resolution, resolution, 3, count=300))
     built = module_of(name).build(config, source)
     state = jax.eval_shape(built.game.init, jax.random.key(0))
