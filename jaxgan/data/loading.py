@@ -17,6 +17,7 @@ from jaxgan.data.tiles import load_tiles
 TOYS = {"ring": toy.ring, "grid": toy.grid, "swiss_roll": toy.swiss_roll}
 TOY_EXAMPLES = 50_000
 IN_MEMORY_BYTES = 2**30
+RANGE_TOLERANCE = 1e-3  # float arithmetic on the way to [-1, 1] may leave that range by so much
 
 
 def load(
@@ -94,7 +95,8 @@ def as_source(
       ValueError: there is no such data, or it cannot be used; the message says why.
 
     Warns:
-      UserWarning: no value of an array of float images is below 0, so they may be in [0, 1].
+      UserWarning: no value of an array of float images is below 0, so they may be in [0, 1]; or the channels of an
+        array of images seem to come before height and width.
     """
     if isinstance(data, str | Path):
         return load(str(data), resolution=resolution, channels=channels, split=split, data_dir=data_dir)
@@ -107,6 +109,12 @@ def as_source(
             warnings.warn(
                 f"`{argument}` are floats from {pixels.min():g} to {pixels.max():g}, but images are in [-1, 1]. If 0 "
                 "is black, give 2 * images - 1.",
+                stacklevel=3,
+            )
+        if _has_channels_first(pixels.shape):
+            warnings.warn(
+                f"`{argument}` has shape {list(pixels.shape)}, but images are [N, height, width, C]. If the channels "
+                f"come first, give {argument}.transpose(0, 2, 3, 1).",
                 stacklevel=3,
             )
         source = Arrays(pixels, name=f"{argument} array")
@@ -181,16 +189,23 @@ def check_labels(labels: np.ndarray | None, where: str) -> tuple[np.ndarray | No
 
 
 def _check_pixels(pixels: np.ndarray, where: str) -> np.ndarray:
-    """Images of a file with float64 as float32; ``ValueError`` if float images are not in [-1, 1]."""
+    """Images with float64 as float32; ``ValueError`` if float images leave [-1, 1] by more than rounding does."""
     if pixels.dtype == np.float64:
         pixels = pixels.astype(np.float32)
     if pixels.dtype == np.float32 and pixels.size and pixels.ndim != 2:
         low, high = float(pixels.min()), float(pixels.max())
-        if not (low >= -1 and high <= 1):  # NaN also fails this
+        limit = 1 + RANGE_TOLERANCE
+        if not (low >= -limit and high <= limit):  # NaN also fails this
             raise ValueError(
-                f"{where} from {low:g} to {high:g}; float images are in [-1, 1]: scale them, or save 0 to 255 as uint8"
+                f"{where} from {low:.7g} to {high:.7g}; float images are in [-1, 1]: scale them, or save 0 to 255 as "
+                "uint8"
             )
     return pixels
+
+
+def _has_channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether images of this shape are [N, C, height, width], as PyTorch has them: 1 or 3 rows and many channels."""
+    return len(shape) == 4 and shape[1] in (1, 3) and shape[2] > 4 and shape[3] > 4
 
 
 def resize_source(source: Source, resolution: int | None, channels: int | None) -> Source:

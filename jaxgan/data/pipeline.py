@@ -7,6 +7,7 @@ Epochs are reshuffled, and every epoch holds each example once; a batch may span
 import collections
 import concurrent.futures
 import functools
+import operator
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -91,6 +92,21 @@ def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[
 _normalize_on_device = jax.jit(normalize)
 
 
+class _Loop(Iterator[dict[str, jax.Array]]):
+    """The iterator of ``batches``: the batches of steps ``start`` to ``stop``, normalised on the default device."""
+
+    def __init__(self, order: Batches, start: int, stop: int | None):
+        self._order, self._start, self._stop = order, start, stop
+        self._batches = stream(order, start, sys.maxsize if stop is None else stop)
+
+    def __next__(self) -> dict[str, jax.Array]:
+        return _normalize_on_device(next(self._batches))
+
+    def __repr__(self) -> str:
+        steps = f"steps {self._start} to {self._stop}" if self._stop is not None else f"steps from {self._start} on"
+        return f"{self._order!r}, {steps}"
+
+
 def batches(
     data: Any,
     batch_size: int,
@@ -125,12 +141,23 @@ def batches(
       resolution, channels, split, data_dir: as in ``load``.
 
     Raises:
-      TypeError: ``data`` is of another kind.
+      TypeError: ``data`` is of another kind, or a number is no whole number.
       ValueError: a number is out of its range, or the data cannot be used; the message says why.
     """
-    for name, value, least in (("batch_size", batch_size, 1), ("turns", turns, 1), ("start", start, 0)):
-        if value < least:
-            raise ValueError(f"`{name}` must be at least {least}, got {value}.")
+    batch_size, turns = _whole_number("batch_size", batch_size, 1), _whole_number("turns", turns, 1)
+    start = _whole_number("start", start, 0)
+    stop = None if steps is None else _whole_number("steps", steps, 0)
     source = as_source(data, resolution=resolution, channels=channels, split=split, data_dir=data_dir)
     order = Batches(source, batch_size * turns, seed)
-    return map(_normalize_on_device, stream(order, start, sys.maxsize if steps is None else steps))
+    return _Loop(order, start, stop)
+
+
+def _whole_number(name: str, value: Any, least: int) -> int:
+    """``value`` as an int; an error that begins with ``name`` unless it is a whole number of at least ``least``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be a whole number of at least {least}, got {value!r}.") from None
+    if number < least:
+        raise ValueError(f"`{name}` must be at least {least}, got {number}.")
+    return number

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.data.loading import RANGE_TOLERANCE
+
 
 def as_bytes(images: np.ndarray) -> np.ndarray:
     """Images, [N, height, width, C], as uint8: floats in [-1, 1] are rounded to 0 to 255, bytes stay.
@@ -14,7 +16,7 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
     clipped images would be a wrong figure.
 
     Raises:
-      ValueError: the shape or dtype is another, a value is outside [-1, 1], or there are no images.
+      ValueError: the shape or dtype is another, a value is outside [-1, 1] by more than 0.001, or there are no images.
     """
     images = np.asarray(images)
     if images.ndim != 4 or not images.size:
@@ -23,9 +25,10 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
         return images
     if not np.issubdtype(images.dtype, np.floating):
         raise ValueError(f"Images must be uint8 from 0 to 255, or floats from -1 to 1, got {images.dtype}.")
-    if not (images.min() >= -1 and images.max() <= 1):  # NaN also fails this
+    limit = 1 + RANGE_TOLERANCE
+    if not (images.min() >= -limit and images.max() <= limit):  # NaN also fails this
         raise ValueError(
-            f"Float images must be from -1 to 1, got {images.min():.4g} to {images.max():.4g}; divide by 127.5 and "
+            f"Float images must be from -1 to 1, got {images.min():.7g} to {images.max():.7g}; divide by 127.5 and "
             "subtract 1, or give uint8."
         )
     return np.rint((images.astype(np.float32) + 1) * 127.5).astype(np.uint8)

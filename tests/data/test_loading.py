@@ -111,6 +111,24 @@ def test_what_is_no_source_is_named():
         as_source([IMAGES], argument="samples")
     with pytest.raises(ValueError, match=r"`data` from 0 to 255; float images are in \[-1, 1\]"):
         as_source(np.array([0.0, 255.0]).reshape(2, 1, 1, 1))
+    with pytest.raises(ValueError, match=r"`data` from -1 to 1\.00101; float images are in \[-1, 1\]"):
+        as_source(np.array([-1.0, 1.00101]).reshape(2, 1, 1, 1))
+    with pytest.raises(ValueError, match=r"`data` from nan to nan; float images are in \[-1, 1\]"):
+        as_source(np.array([-1.0, np.nan]).reshape(2, 1, 1, 1))
+
+
+def test_float_images_may_leave_their_range_by_rounding():
+    images = np.array([-1.0009, 1.0009], np.float32).reshape(2, 1, 1, 1)
+    np.testing.assert_array_equal(as_source(images).read(np.arange(2))["image"], images)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_with_their_channels_first_are_told(channels):
+    images = np.zeros((2, channels, 8, 9), np.uint8)
+    message = rf"`samples` has shape \[2, {channels}, 8, 9\], but images are .*give samples\.transpose\(0, 2, 3, 1\)"
+    with pytest.warns(UserWarning, match=message):
+        as_source(images, argument="samples")
+    as_source(images.transpose(0, 2, 3, 1))  # warnings are errors
 
 
 def test_float_images_that_may_be_from_0_to_1_are_told():

@@ -223,12 +223,31 @@ def test_a_loops_batches_never_end_unless_steps_are_given():
         ({"batch_size": 0}, "`batch_size` must be at least 1, got 0"),
         ({"turns": 0}, "`turns` must be at least 1, got 0"),
         ({"start": -1}, "`start` must be at least 0, got -1"),
+        ({"steps": -1}, "`steps` must be at least 0, got -1"),
         ({"resolution": 0}, "`resolution` must be at least 1, got 0"),
+        ({"batch_size": 1.5}, r"`batch_size` must be a whole number of at least 1, got 1\.5"),
+        ({"batch_size": "8"}, "`batch_size` must be a whole number of at least 1, got '8'"),
+        ({"turns": 2.0}, r"`turns` must be a whole number of at least 1, got 2\.0"),
     ],
 )
 def test_a_loops_mistakes_are_told_before_its_first_batch(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         batches(np.zeros((3, 2, 2, 1), np.uint8), **{"batch_size": 2, **arguments})
+
+
+def test_a_loop_takes_its_own_batches():
+    """Normalising on a device rounds 255 to slightly more than 1."""
+    images = np.arange(256, dtype=np.uint8).reshape(4, 8, 8, 1)
+    batch = next(batches(images, 4, start=jnp.int32(0)))
+    again = next(batches(np.asarray(batch["image"]) * np.float32(1.0001), 4))
+    np.testing.assert_allclose(np.sort(again["image"], None), np.sort(batch["image"], None) * 1.0001, rtol=1e-6)
+
+
+def test_a_loop_says_what_it_is():
+    assert repr(batches(np.zeros((3, 2, 2, 1), np.uint8), 2, turns=2)) == (
+        "Batches of 4 with seed 0 of Arrays data array: 3 examples of shape [2, 2, 1], uint8, steps from 0 on"
+    )
+    assert repr(batches(np.zeros((3, 2, 2, 1), np.uint8), 2, start=1, steps=5)).endswith("uint8, steps 1 to 5")
 
 
 UNFINISHED = """

@@ -67,3 +67,10 @@ def test_images_that_are_none(images, told):
 def test_bytes():
     found = as_bytes(np.array([-1, -0.996, 0, 1], np.float32).reshape(1, 2, 2, 1))
     assert found.reshape(-1).tolist() == [0, 1, 128, 255]
+
+
+def test_floats_become_bytes_though_rounding_left_their_range():
+    images = np.array([-1.0009, 0.0, 1.0009], np.float32).reshape(1, 1, 3, 1)
+    assert as_bytes(images).ravel().tolist() == [0, 128, 255]
+    with pytest.raises(ValueError, match=r"Float images must be from -1 to 1, got -1\.00101 to 1; divide"):
+        as_bytes(np.array([-1.00101, 1.0]).reshape(1, 1, 2, 1))
