@@ -14,6 +14,8 @@ from jaxgan.experiment import parameter_file
 from jaxgan.experiment.translation import directions
 from jaxgan.reporting import model_card
 
+SUFFIXES = (".jaxgan", ".safetensors")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Export:
@@ -33,7 +35,10 @@ class Export:
     checkpoint: MemberReference = dataclasses.field(default_factory=MemberReference)
 
     def execute(self, program: ExperimentProgram) -> None:
-        restored, out = self.checkpoint.restore(program), Path(self.out)
+        out = Path(self.out)
+        if out.suffix not in SUFFIXES:
+            raise ValueError(f"`out` must be a {' or '.join(SUFFIXES)} file, got {out}.")
+        restored = self.checkpoint.restore(program, needs_data=False)
         experiment, state, member, config = restored
         variables, settings = experiment.variables(state), dataclasses.asdict(config)
         translates, as_parameters = bool(experiment.translations), out.suffix == ".safetensors"

@@ -57,10 +57,13 @@ class Sample:
                     "`styles`: images are made as they were found, so `count`, `label` and control have no effect."
                 )
             media.check_suffix(out, (*media.PICTURES, ".npz"), "of `styles`")
-            sample_projections(self.checkpoint.restore(program), list(map(Path, self.styles)), out, program.signature)
+            restored = self.checkpoint.restore(program, needs_data=False)
+            sample_projections(restored, list(map(Path, self.styles)), out, program.signature)
             return
         media.check_suffix(out, (*media.PICTURES, *media.ANIMATIONS, ".npz"))
-        sample_checkpoint(self, self.checkpoint.restore(program), out, program.signature)
+        # A direction may be a class's, which the data tell from the others.
+        restored = self.checkpoint.restore(program, needs_data=self.control.direction is not None)
+        sample_checkpoint(self, restored, out, program.signature)
 
 
 def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: str) -> None:

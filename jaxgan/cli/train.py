@@ -5,6 +5,7 @@ import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -18,7 +19,14 @@ from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
 from jaxgan.experiment.advice import advice
 from jaxgan.monitoring import metrics_file, probe
-from jaxgan.monitoring.run_directory import RunDirectory, find_resumable, read_config, read_options
+from jaxgan.monitoring.data_paths import locate_data
+from jaxgan.monitoring.run_directory import (
+    RunDirectory,
+    find_resumable,
+    read_config,
+    read_data_paths,
+    read_options,
+)
 from jaxgan.reporting import report
 from jaxgan.training import announcements, loop
 from jaxgan.training.description import print_description
@@ -86,10 +94,17 @@ class Resume:
         config = read_config(path, program.name, program.config_class)
         if self.steps is not None:
             config = dataclasses.replace(config, steps=self.steps)
-        train(program, config, RunOptions.resumed(read_options(path), {**self.options, "run_dir": str(path)}))
+        options = RunOptions.resumed(read_options(path), {**self.options, "run_dir": str(path)})
+        train(program, config, options, data_paths=read_data_paths(path))
 
 
-def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run: bool = False) -> None:
+def train(
+    program: ExperimentProgram,
+    config: Any,
+    options: RunOptions,
+    dry_run: bool = False,
+    data_paths: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Train until ``config.steps``, from the newest checkpoint in the run's directory, and write the report.
 
     Args:
@@ -97,6 +112,7 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
       config: its settings.
       options: how the run is made.
       dry_run: print what a run would be, and train nothing.
+      data_paths: where the data lie, if they are not where the settings name them; see ``locate_data``.
 
     Raises:
       ValueError: the settings, or the directory, do not allow it.
@@ -108,7 +124,7 @@ def train(program: ExperimentProgram, config: Any, options: RunOptions, dry_run:
         parallel.initialize(address, options.num_processes, options.process_id)
     use_cores(config)
     with announcements.waiting(f"loading the data: {config.data}", options):
-        experiment = program.build(config)
+        experiment = program.build(locate_data(config, data_paths))
     if not options.quiet and jax.process_index() == 0:
         _print_advice(config, experiment.source)
     run = make_run(config, experiment, program.build)

@@ -3,8 +3,8 @@
 What a run writes, and when:
 
 config.json        at the start: the experiment's name, its settings, the number and the shape of its examples, the
-                   members of a population, versions, hardware, the program and the options that resuming takes; at the
-                   end the privacy that a private run spends
+                   absolute paths of their files, the members of a population, versions, hardware, the program and the
+                   options that resuming takes; at the end the privacy that a private run spends
 metrics.jsonl      the metrics of each step, at most every 10 steps
 speed.jsonl        images per second, by step
 diagnosis.jsonl    what the monitor found, every 50 steps: see jaxgan.monitoring.diagnostics
@@ -31,6 +31,7 @@ from jaxgan.core.files import write_atomically
 from jaxgan.data import Source
 from jaxgan.experiment.settings import Settings
 from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings
+from jaxgan.monitoring.data_paths import find_data_paths
 
 PROJECTIONS = "projections"
 
@@ -98,7 +99,12 @@ class RunDirectory:
             self._remove_run()
         else:
             recorded = {name: value for name, value in recorded.items() if name in run.setting_names}
-        record: dict[str, Any] = {"experiment": experiment, "config": recorded, "data": _describe_data(source)}
+        data: dict[str, Any] = _describe_data(source)
+        # A run that is resumed from another directory keeps the paths that it recorded.
+        paths = {**({} if run is None else read_data_paths(path)), **find_data_paths(config)}
+        if paths:
+            data["paths"] = paths
+        record: dict[str, Any] = {"experiment": experiment, "config": recorded, "data": data}
         if members:
             record["members"] = members
         record["versions"] = system.versions()
@@ -187,6 +193,29 @@ def read_options(path: Path) -> dict[str, Any]:
     return options if isinstance(options, dict) else {}
 
 
+def read_data_record(path: Path) -> dict[str, Any]:
+    """What the run in a directory recorded of its examples: their number, shape, classes, and the paths of their files.
+
+    Runs of older versions recorded no paths, and the first ones nothing: {}.
+
+    Raises:
+      ValueError: there is no run.
+    """
+    data = _read_record(path).get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def read_data_paths(path: Path) -> dict[str, str]:
+    """The absolute paths that the run in a directory recorded of its data, by the setting that names them.
+
+    Raises:
+      ValueError: there is no run.
+    """
+    paths = read_data_record(path).get("paths")
+    found = paths.items() if isinstance(paths, dict) else ()
+    return {name: place for name, place in found if isinstance(place, str)}
+
+
 def _has_content(path: Path) -> bool:
     if path.is_dir():
         return any(path.iterdir())
@@ -238,10 +267,10 @@ def _describe_data(source: Source) -> dict[str, Any]:
 
 
 def _check_data(path: Path, source: Source) -> None:
-    old, now = _read_record(path).get("data"), _describe_data(source)
-    if old in (None, now):
+    old, now = read_data_record(path), _describe_data(source)
+    changed = next((name for name in now if old and old.get(name) != now[name]), None)
+    if changed is None:
         return
-    changed = next(name for name in now if old.get(name) != now[name])
     raise ValueError(
         f"`data` has changed: the run in {path} was made with {changed} {old.get(changed)}, and now it is "
         f"{now[changed]}; bring the data back, pass `fresh` to start over, or name another `run_dir`."

@@ -8,7 +8,15 @@ import pytest
 
 from experiments import gan
 from jaxgan.data import Arrays
-from jaxgan.monitoring.run_directory import RUN_FILES, ResumableRun, RunDirectory, find_resumable, read_config
+from jaxgan.monitoring.run_directory import (
+    RUN_FILES,
+    ResumableRun,
+    RunDirectory,
+    find_resumable,
+    read_config,
+    read_data_paths,
+    read_data_record,
+)
 
 SOURCE = Arrays(np.zeros((16, 8, 8, 1), np.float32))
 CONFIG = gan.Config.tiny()
@@ -37,6 +45,24 @@ def test_the_record(tmp_path):
     assert read_config(tmp_path / "run", "gan", gan.Config) == CONFIG
     open_directory(tmp_path / "solo").close()
     assert "members" not in record(tmp_path / "solo")
+
+
+def test_a_resumed_run_keeps_the_paths_of_its_data(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    config = dataclasses.replace(CONFIG, data="photos")
+    begin(tmp_path / "run", config=config)
+    assert read_data_paths(tmp_path / "run") == {"data": str(tmp_path / "photos")}
+    monkeypatch.chdir(tmp_path / "photos")
+    open_directory(tmp_path / "run", config=config).close()
+    assert read_data_record(tmp_path / "run") == {
+        "examples": 16,
+        "shape": [8, 8, 1],
+        "classes": [],
+        "paths": {"data": str(tmp_path / "photos")},
+    }
+    begin(tmp_path / "digits")
+    assert read_data_paths(tmp_path / "digits") == {}
 
 
 def test_entries_are_added_to_the_record(tmp_path):

@@ -1,0 +1,37 @@
+"""Absolute paths of data: which settings have one, and when it takes the place of what was typed."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from jaxgan.monitoring.data_paths import find_data_paths, locate_data
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    data: str = "digits"
+    data_a: str | None = None
+    test_data: str | None = None
+
+
+def test_settings_that_name_files_have_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    config = Config("stacked:photos", "tiles:photos", "photos:china")
+    both = {"data": str(tmp_path / "photos"), "data_a": str(tmp_path / "photos")}
+    assert find_data_paths(config) == both
+    assert find_data_paths(Config()) == find_data_paths(SimpleNamespace(data=3)) == {}
+
+
+def test_a_recorded_path_stands_in_for_one_that_is_not_there(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    config, paths = Config("stacked:tiles:photos"), {"data": str(tmp_path / "photos")}
+    assert locate_data(config, paths) == Config(f"stacked:tiles:{tmp_path / 'photos'}")
+    assert locate_data(config, {}) == config
+    monkeypatch.chdir(tmp_path)
+    assert locate_data(config, paths) == config
+    with pytest.raises(ValueError, match=r"`data` gone: the run's pictures are not at /no/where any more; bring them"):
+        locate_data(Config("gone"), {"data": "/no/where"})
