@@ -18,7 +18,12 @@ def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
 
     >>> latents(sample_keys(0, 4), 100).shape
     (4, 100)
+
+    Raises:
+      TypeError: ``keys`` are no keys.
+      ValueError: ``keys`` is a single key, or has several axes.
     """
+    _check_keys(keys)
     more = [fold_in_keys(keys, n) for n in range(2, times + 1)]
     return jax.vmap(lambda key: jax.random.normal(key, (size,)))(jnp.concatenate([keys, *more]))
 
@@ -27,7 +32,11 @@ def fold_in_keys(keys: jax.Array, n: int = 1) -> jax.Array:
     """[B] new keys, each made from one of ``keys`` [B] and ``n``.
 
     A loss that draws a second time uses ``fold_in_keys(keys)``, and for an n-th draw ``fold_in_keys(keys, n)``.
+
+    Raises:
+      TypeError, ValueError: ``keys`` are no [B] keys, as for ``latents``.
     """
+    _check_keys(keys)
     return jax.vmap(jax.random.fold_in, (0, None))(keys, n)
 
 
@@ -38,7 +47,11 @@ def split_keys(keys: jax.Array, count: int = 2) -> jax.Array:
 
     >>> split_keys(sample_keys(0, 4), 3).shape
     (3, 4)
+
+    Raises:
+      TypeError, ValueError: ``keys`` are no [B] keys, as for ``latents``.
     """
+    _check_keys(keys)
     return jax.vmap(lambda key: jax.random.split(key, count), out_axes=1)(keys)
 
 
@@ -62,7 +75,12 @@ def batch_key(keys: jax.Array) -> jax.Array:
 
 
 def uniform_latents(keys: jax.Array, size: int, low: float = -1.0, high: float = 1.0) -> jax.Array:
-    """[B, size] latents, uniform in [low, high)."""
+    """[B, size] latents, uniform in [low, high).
+
+    Raises:
+      TypeError, ValueError: ``keys`` are no [B] keys, as for ``latents``.
+    """
+    _check_keys(keys)
     return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=low, maxval=high))(keys)
 
 
@@ -72,8 +90,10 @@ def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array
     A smaller threshold gives samples of higher quality and less variety (Brock et al. 2019, section 3.1).
 
     Raises:
-      ValueError: ``threshold`` is not positive.
+      TypeError: ``keys`` are no keys.
+      ValueError: ``threshold`` is not positive, or ``keys`` are no [B] keys.
     """
+    _check_keys(keys)
     if threshold <= 0:
         raise ValueError(f"`threshold` must be above 0, got {threshold}.")
 
@@ -91,6 +111,20 @@ def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
 def keys_of(seed: int | jax.Array, indices: ArrayLike) -> jax.Array:
     """The keys of the samples with these indices. Sample i of a seed is the same in any batch."""
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
+
+
+def _check_keys(keys: Any) -> None:
+    """An error unless ``keys`` are [B] keys, typed or of ``jax.random.PRNGKey``, [B, n] uint32; tracers are fine."""
+    mend = "jaxgan.sample_keys(seed, count) makes them, and a loss gets them as its third argument."
+    dtype = getattr(keys, "dtype", None)
+    typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
+    if not typed and dtype != jnp.uint32:
+        got = f"an array of {dtype}" if dtype is not None else repr(keys)
+        raise TypeError(f"`keys` must be [B] keys, one for each example, got {got}. {mend}")
+    ndim = keys.ndim if typed else keys.ndim - 1
+    if ndim != 1:
+        got = "a single key" if ndim == 0 else f"an array of shape {list(keys.shape)}"
+        raise ValueError(f"`keys` must be [B] keys, one for each example, got {got}. {mend}")
 
 
 def class_labels(count: int, classes: tuple[str, ...], label: int | None = None) -> np.ndarray:

@@ -132,3 +132,27 @@ def test_the_key_of_a_batch_is_none_of_its_examples_keys():
     assert (batch_key(KEYS[:1]) == key) and (batch_key(KEYS[1:]) != key)
     own = jnp.stack([KEYS[0], *(fold_in_keys(KEYS[:1], n)[0] for n in range(100))])
     assert (own != key).all()
+
+
+@pytest.mark.parametrize("function", [fold_in_keys, jaxgan.split_keys, *DRAWS.values()])
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (8, r"`keys` must be \[B\] keys, one for each example, got 8\. jaxgan\.sample_keys\(seed, count\) makes them"),
+        (np.zeros(8, np.float32), "`keys` must be .*, got an array of float32"),
+        (jax.random.key(0), r"`keys` must be \[B\] keys, one for each example, got a single key\. jaxgan\.sample_keys"),
+        (jax.random.PRNGKey(0), "`keys` must be .*, got a single key"),
+        (jax.random.split(jax.random.key(0), (2, 3)), r"`keys` must be .*, got an array of shape \[2, 3\]"),
+    ],
+)
+def test_what_is_no_keys_of_examples_is_refused(function, keys, message):
+    call = function if function in (fold_in_keys, jaxgan.split_keys) else lambda keys: function(keys, 4)
+    with pytest.raises((TypeError, ValueError), match=message):
+        call(keys)
+
+
+def test_keys_are_checked_under_transformations_and_of_the_older_kind():
+    keys = jax.random.split(jax.random.key(0), (2, 3))
+    assert jax.jit(jax.vmap(lambda k: latents(k, 4, times=2)))(keys).shape == (2, 6, 4)
+    older = jax.random.split(jax.random.PRNGKey(0), 3)
+    np.testing.assert_array_equal(latents(older, 4), latents(jax.random.wrap_key_data(older), 4))
