@@ -37,7 +37,15 @@ from jaxgan.core.representation import show_game, show_player
 from jaxgan.core.state import State
 from jaxgan.core.summary import Summary, summarize
 from jaxgan.core.terms import Terms
-from jaxgan.core.wiring import check_loss, check_names, check_turns
+from jaxgan.core.wiring import (
+    check_ema,
+    check_kinds,
+    check_loss,
+    check_names,
+    check_optimizer,
+    check_owns,
+    check_turns,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,12 +58,20 @@ class Player:
       optimizer: an optax transformation. If it takes extra arguments, it gets ``value``, the loss, and ``terms``, every
         scalar that the loss named.
       gradient: how the gradient is computed; see ``jaxgan.core.gradients``.
+
+    Raises:
+      TypeError: ``owns`` is a string or holds no names, or ``optimizer`` is no optax transformation.
+      ValueError: ``owns`` is empty.
     """
 
     owns: tuple[str, ...]
     loss: Callable[[Nets, Any, jax.Array, jax.Array], Terms]
     optimizer: optax.GradientTransformation
     gradient: Callable = full_batch
+
+    def __post_init__(self):
+        check_owns(self.owns)
+        check_optimizer(self.optimizer)
 
     def __repr__(self) -> str:
         return f"Player: {show_player(self)}"
@@ -79,8 +95,10 @@ class Game:
         number, or a function of the step.
 
     Raises:
-      ValueError: names do not match, a player has no turn, or two players of one turn own the same network.
-      TypeError: a loss does not take four arguments.
+      ValueError: names do not match, a player has no turn, two players of one turn own the same network, or a number
+        in ``ema`` is outside [0, 1].
+      TypeError: ``nets``, ``players`` or ``ema`` is no mapping or holds something else, or a loss does not take four
+        arguments.
     """
 
     nets: Mapping[str, Net]
@@ -89,18 +107,17 @@ class Game:
     ema: Mapping[str, float | Callable[[jax.Array], Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
+        check_kinds("nets", self.nets, Net, "Write for instance {'g': Net(Generator(), jnp.zeros((1, 100)))}.")
+        check_kinds(
+            "players", self.players, Player, "Write for instance {'d': Player(('d',), loss, optax.adam(2e-4))}."
+        )
         check_turns(self.turns, self.players)
         for name, player in self.players.items():
-            if isinstance(player.owns, str) or not player.owns:
-                raise ValueError(
-                    f"player {name!r}: `owns` must be a tuple with the name of at least one network, "
-                    f"got {player.owns!r}."
-                )
             check_names(player.owns, self.nets, f"player {name!r} owns", "network")
             check_loss(name, player.loss)
             if not any(name in turn for turn in self.turns):
                 raise ValueError(f"player {name!r} never has a turn. Name it in `turns`, which are {self.turns}.")
-        check_names(self.ema, self.nets, "`ema` names", "network")
+        check_ema(self.ema, self.nets)
 
     def __repr__(self) -> str:
         return show_game(self)

@@ -208,7 +208,10 @@ class Nets(Mapping):
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in self._functions:
-            raise AttributeError(f"The game has no network {name!r}. It has {format_names(self._functions)}.")
+            # With `name` given, Python appends no suggestion of one of the methods of a mapping.
+            raise AttributeError(
+                f"The game has no network {name!r}. It has {format_names(self._functions)}.", name=name
+            )
         return self[name]
 
     def __iter__(self):

@@ -199,17 +199,57 @@ def test_functions_of_a_state_use_the_averages():
          r"player 'd' owns 'e', which is no network of the game. It has 'g', 'd'."),
         (lambda g: {"players": {**g.players, "d": dataclasses.replace(g.players["d"], owns=("g", "d"))},
                     "turns": (("d", "g"),)}, r"'d', 'g' all move network 'g' in the turn .*turns of their own"),
-        (lambda g: {"players": {**g.players, "d": dataclasses.replace(g.players["d"], owns="d")}}, "`owns` must be a tuple .*got 'd'"),
         (lambda g: {"turns": (("d",), ("h",))}, "`turns` names 'h', which is no player of the game. It has 'd', 'g'."),
-        (lambda g: {"turns": ("d", "g")}, r"`turns` must hold tuples of players' names, got the string 'd'. Write \('d',\)"),
+        (lambda g: {"turns": ("d", "g")}, r"`turns` must hold tuples of players' names, got the string 'd'. Write \(\('d',\), \('g',\)\) instead"),
+        (lambda g: {"turns": "dg"}, r"`turns` must be a tuple of tuples of players' names, such as \(\('d',\), \('g',\)\), got 'dg'"),
+        (lambda g: {"turns": (("d",), 1)}, r"`turns` must hold tuples of players' names, such as \('d',\), got 1"),
+        (lambda g: {"nets": {**g.nets, "g": g.nets["g"].module}},
+         r"`nets` must map names to objects of the class Net, got Generator for 'g'. Write for instance \{'g': Net\(Generator"),
+        (lambda g: {"nets": tuple(g.nets)}, "`nets` must map names to objects of the class Net, got tuple. Write"),
+        (lambda g: {"players": list(g.players.values())}, "`players` must map names to objects of the class Player, got list. Write"),
+        (lambda g: {"players": {**g.players, "d": lambda *_: 0}}, "`players` must map names to .* Player, got function for 'd'"),
+        (lambda g: {"ema": 0.99}, r"`ema` must map names of networks to decays, got 0\.99. Write ema=\{'g': 0\.99\}"),
+        (lambda g: {"ema": {"g": 99}}, "`ema` of network 'g' must be from 0 to 1, got 99. It is the weight of the old average"),
+        (lambda g: {"ema": {"g": np.float32(-1)}}, "`ema` of network 'g' must be from 0 to 1"),
+        (lambda g: {"ema": {"g": float("nan")}}, "`ema` of network 'g' must be from 0 to 1, got nan"),
+        (lambda g: {"ema": {"g": "0.9"}}, r"`ema` of network 'g' must be a number from 0 to 1, or a function of the step, got '0\.9'"),
+        (lambda g: {"players": {**g.players, "g": dataclasses.replace(g.players["g"], loss=0.5)}},
+         r"player 'g': `loss` must be a function \(nets, batch, keys, step\), got 0\.5"),
         (lambda g: {"turns": (("d",),)}, "player 'g' never has a turn"),
         (lambda g: {"ema": {"q": 0.9}}, "`ema` names 'q', which is no network"),
     ],
 )  # fmt: skip
 def test_wrong_wiring_is_refused_at_construction(change, message):
     game = games.dcgan_game()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         dataclasses.replace(game, **change(game))
+
+
+@pytest.mark.parametrize(
+    ("owns", "optimizer", "error", "message"),
+    [
+        ("d", optax.sgd(0.1), TypeError, r"`owns` must be a tuple .*, got the string 'd'. Write \('d',\) instead"),
+        (None, optax.sgd(0.1), TypeError, r"`owns` must be a tuple .*, such as \('d',\), got None"),
+        ((1,), optax.sgd(0.1), TypeError, r"`owns` must be a tuple .*, such as \('d',\), got \(1,\)"),
+        ((), optax.sgd(0.1), ValueError, r"`owns` must be a tuple with the name of at least one network, got \(\)"),
+        (("d",), 2e-4, TypeError, r"`optimizer` must be an optax transformation, .*, got 0\.0002. Write optax.adam\(0\.0002\) if"),
+        (("d",), optax.adam, TypeError, r"`optimizer` must be .*, got the function adam. Call it: adam\(learning_rate\)"),
+        (("d",), None, TypeError, r"`optimizer` must be an optax transformation, such as optax.adam\(2e-4\), got None"),
+    ],
+)  # fmt: skip
+def test_a_player_of_wrong_parts_is_refused_at_construction(owns, optimizer, error, message):
+    with pytest.raises(error, match=message):
+        Player(owns, lambda nets, batch, keys, step: total(a=1.0), optimizer)
+
+
+def test_a_decay_may_be_traced():
+    game = dataclasses.replace(bilinear(optax.sgd(0.5)), ema={"x": 0.25})
+    state = game.init(jax.random.key(0))
+
+    def averaged(decay):
+        return dataclasses.replace(game, ema={"x": decay}).step(state, ONE)[0].ema
+
+    chex.assert_trees_all_close(jax.jit(averaged)(0.25), averaged(0.25))
 
 
 @pytest.mark.integration

@@ -1,5 +1,7 @@
 """Networks as functions: variables in, outputs and statistics out, and nothing recorded behind the caller's back."""
 
+import traceback
+
 import flax.errors
 import flax.linen as nn
 import jax
@@ -94,9 +96,17 @@ def test_what_a_network_raises_says_which_network_it_was():
 def test_networks_are_attributes_and_items():
     nets = Nets({"g": counter()})
     assert nets.g is nets["g"] and list(nets) == ["g"] and len(nets) == 1
-    with pytest.raises(AttributeError, match=r"The game has no network 'd'. It has 'g'."):
-        nets.d  # noqa: B018
+    with pytest.raises(AttributeError, match=r"The game has no network 'gen'. It has 'g'."):
+        nets.gen  # noqa: B018
     assert format_names([]) == "none"
+
+
+def test_python_adds_no_method_to_the_message_about_a_missing_network():
+    with pytest.raises(AttributeError) as error:
+        Nets({"g": counter()}).gen  # noqa: B018
+    assert error.value.obj is None  # Python compares the name with the attributes of this object.
+    shown = "".join(traceback.format_exception(error.value))
+    assert shown.endswith("AttributeError: The game has no network 'gen'. It has 'g'.\n")
 
 
 def test_recording_nets_know_which_were_used():
