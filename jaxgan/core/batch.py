@@ -4,6 +4,8 @@ from typing import Any
 
 import jax
 
+from jaxgan.core.networks import format_array
+
 
 def split_batch(batch: Any, count: int) -> list[Any]:
     """``count`` slices of a batch; slice n is every ``count``-th example from the n-th on.
@@ -34,3 +36,17 @@ def split_batch(batch: Any, count: int) -> list[Any]:
             f"Give {max(size // count, 1) * count}, or another multiple of {count} (Game.batch_multiple)."
         )
     return [jax.tree.map(lambda x, n=n: x[n::count], batch) for n in range(count)]
+
+
+def describe_array(batch: Any) -> str:
+    """What a loss that reads a name of a batch must be told if the batch is an array."""
+    return (
+        f"`batch` is the array {format_array(batch)}, and not a mapping. If the loss reads batch['image'], give "
+        "step(state, {'image': images}), or a batch of jaxgan.batches."
+    )
+
+
+def reads_a_name(error: Exception) -> bool:
+    """Whether an error is that of an array, JAX's or NumPy's, whose index is a string."""
+    text = str(error)
+    return "does not support string indexing" in text or text.startswith("only integers, slices")

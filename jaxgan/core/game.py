@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan.core import axis
-from jaxgan.core.batch import split_batch
+from jaxgan.core.batch import describe_array, reads_a_name, split_batch
 from jaxgan.core.gradients import full_batch
 from jaxgan.core.keys import example_keys
 from jaxgan.core.lazy import LazyTerm
@@ -239,7 +239,11 @@ class Game:
         player = self.players[name]
 
         def loss(own, batch, keys):
-            with note(f"In the loss of player {name!r}."):
+            of_array = hasattr(batch, "shape")
+            with (
+                note(f"In the loss of player {name!r}."),
+                note(describe_array(batch), when=lambda error: of_array and reads_a_name(error)),
+            ):
                 terms = player.loss(self._bind({**params, **own}, stats), batch, keys, step)
             if not isinstance(terms, Terms):
                 raise TypeError(

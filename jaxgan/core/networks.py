@@ -176,7 +176,7 @@ class Function:
         """
         self._check_inputs(args)
         variables = {"params": self.params, **self.stats}
-        with note(f"In network {self.name!r}, called with {', '.join(map(format_array, args)) or 'no input'}."):
+        with note(self._describe_call(args)):
             try:
                 return self.net.network.apply(variables, args, options, train=self.train, keys=keys, mutable=mutable)
             except KeysMissing as error:
@@ -184,6 +184,18 @@ class Function:
                     f"network {self.name!r} draws random numbers, for dropout or noise, and its call got no `keys`. "
                     f"Write nets.{self.name}(..., keys=keys), and keys=fold_in_keys(keys) for a second, other draw."
                 ) from error
+
+    def _describe_call(self, args) -> str:
+        """The inputs of a call, and those that were declared where their sizes differ, for a call that failed."""
+        called = ", ".join(map(format_array, args)) or "no input"
+        pairs = zip(args, self.net.examples)
+        if all(getattr(x, "shape", ())[1:] == example.shape[1:] for x, example in pairs):
+            return f"In network {self.name!r}, called with {called}."
+        declared = ", ".join(map(format_array, self.net.examples))
+        return (
+            f"In network {self.name!r}, called with {called}, which was declared with {declared}. Give examples of the "
+            "declared sizes, or declare the `Net` with the sizes of the examples."
+        )
 
     def _check_inputs(self, args) -> None:
         for argument, x, example in zip(self.net.network.parameters, args, self.net.examples):

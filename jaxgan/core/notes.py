@@ -1,7 +1,7 @@
 """Where an error happened: notes that are added to exceptions on their way up, and shown below their messages."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 class _Note(str):
@@ -9,7 +9,7 @@ class _Note(str):
 
 
 @contextlib.contextmanager
-def note(text: str) -> Iterator[None]:
+def note(text: str, when: Callable[[Exception], bool] | None = None) -> Iterator[None]:
     """Add ``text`` to every exception that leaves the ``with`` statement; its type and message stay as they are.
 
     >>> try:
@@ -18,11 +18,16 @@ def note(text: str) -> Iterator[None]:
     ... except ValueError as error:
     ...     print(error, error.__notes__)
     shapes differ ["In the loss of player 'd'."]
+
+    Args:
+      text: a sentence.
+      when: says of an exception whether the note belongs to it; by default it belongs to every one.
     """
     try:
         yield
     except Exception as error:
-        error.add_note(_Note(text))
+        if when is None or when(error):
+            error.add_note(_Note(text))
         raise
 
 

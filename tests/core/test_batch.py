@@ -2,12 +2,13 @@
 
 import functools
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 from jaxgan import Player
-from jaxgan.core.batch import split_batch
+from jaxgan.core.batch import describe_array, reads_a_name, split_batch
 from jaxgan.core.wiring import check_loss, check_names, check_turns
 
 
@@ -23,6 +24,16 @@ def test_slices_are_strided_so_that_devices_have_their_shares():
 def test_a_batch_of_scalars_is_refused():
     with pytest.raises(ValueError, match="`batch`: every array must have the examples first"):
         split_batch({"x": np.arange(4), "y": np.float32(1)}, 2)
+
+
+def test_errors_of_string_indices_are_told_from_others():
+    images = np.zeros((4, 2), np.float32)
+    assert describe_array(images).startswith("`batch` is the array float32[4, 2], and not a mapping.")
+    for array in (images, jnp.asarray(images)):
+        with pytest.raises((IndexError, TypeError)) as error:
+            array["image"]
+        assert reads_a_name(error.value)
+    assert not reads_a_name(TypeError("dot got incompatible shapes"))
 
 
 def test_turns_and_names_are_checked():

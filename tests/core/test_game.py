@@ -401,3 +401,24 @@ def test_other_weights_can_be_put_into_a_state():
     z = jax.random.normal(jax.random.key(2), (3, 4))
     np.testing.assert_array_equal(game.functions(found).g(z), game.functions(other).g(z))
     assert jax.tree.structure(found) == jax.tree.structure(state)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(16, 1), (8, 3)], ids=["of another size", "of other channels"])
+def test_a_batch_of_other_sizes_than_declared_is_told_with_both(size, channels):
+    game = games.dcgan_game()
+    with pytest.raises(Exception) as error:
+        jax.eval_shape(game.step, game.init(jax.random.key(0)), np.zeros((4, size, size, channels), np.float32))
+    notes = " ".join(error.value.__notes__)
+    assert (
+        f"In network 'd', called with float32[4, {size}, {size}, {channels}], which was declared with float32[1, 8, 8, 1]"
+        in notes
+    )
+
+
+@pytest.mark.parametrize("trace", [jax.jit, lambda step: step], ids=["traced", "not traced"])
+def test_an_array_where_a_loss_reads_a_name_is_told(trace):
+    game = games.points_experiment().game
+    with pytest.raises((TypeError, IndexError)) as error:
+        trace(game.step)(game.init(jax.random.key(0)), games.points(8))
+    told = "`batch` is the array float32[8, 2], and not a mapping. If the loss reads batch['image'], give step(state, {"
+    assert any(text.startswith(told) for text in error.value.__notes__)

@@ -90,7 +90,13 @@ def test_what_a_network_raises_says_which_network_it_was():
     function = Function(net.init(jax.random.key(0))["params"], {}, net, name="d")
     with pytest.raises(flax.errors.ScopeParamShapeError) as error:
         function(jnp.zeros((4, 5)), jnp.zeros(4, jnp.int32))
-    assert "In network 'd', called with float32[4, 5], int32[4]." in error.value.__notes__
+    assert (
+        "In network 'd', called with float32[4, 5], int32[4], which was declared with float32[1, 3]. Give examples of "
+        "the declared sizes, or declare the `Net` with the sizes of the examples."
+    ) in error.value.__notes__
+    with pytest.raises(TypeError) as error:
+        function(jnp.zeros((4, 3)), jnp.zeros(4, jnp.int32), unknown=1)
+    assert "In network 'd', called with float32[4, 3], int32[4]." in error.value.__notes__
 
 
 def test_networks_are_attributes_and_items():

@@ -19,6 +19,13 @@ def test_a_message_has_the_notes_from_the_inside_out_and_none_of_others():
     assert message_with_notes(OSError("no space")) == "no space"
 
 
+def test_a_note_may_be_for_some_errors_alone():
+    for kind, notes in ((TypeError, ["It is an array."]), (ValueError, [])):
+        with pytest.raises(kind) as error, note("It is an array.", when=lambda error: isinstance(error, TypeError)):
+            raise kind("not a mapping")
+        assert getattr(error.value, "__notes__", []) == notes
+
+
 def test_nothing_happens_where_nothing_is_raised():
     with note("In the loss of player 'd'."):
         found = "a value"
