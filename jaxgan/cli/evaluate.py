@@ -62,7 +62,9 @@ class Evaluate:
             features = None
             if quality.needs_features(self.metrics):
                 kept = cache.classifier_directory()
-                features = make_extractor(self.features, self.weights, self.resize, experiment.source, kept)
+                features = make_extractor(
+                    self.features, self.weights, self.resize, experiment.source, kept, progress=progress
+                )
             result = quality.evaluate(
                 experiment,
                 state,

@@ -15,7 +15,8 @@ def compare_sets(args: argparse.Namespace) -> None:
     with warnings_as_lines(vars(args)), reading() as progress:
         samples, data = (load(path, resolution=args.resolution) for path in (args.samples, args.data))
         kept = cache.classifier_directory()
-        features = make_extractor(args.features or "inception-2048", args.weights, args.resize, data, kept)
+        name = args.features or "inception-2048"
+        features = make_extractor(name, args.weights, args.resize, data, kept, progress=progress)
         result = compare(samples, data, (args.command,), features, count=args.count, progress=progress)
     print("\n".join(format_result(result)))  # first: hours of computation must not be lost with a file
     if args.out:

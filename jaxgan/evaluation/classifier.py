@@ -13,8 +13,9 @@ import hashlib
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -32,6 +33,8 @@ FEATURES = 64
 BATCH_SIZE = 128  # of training
 READ_BATCH = 256  # images that are read, and seen by a trained classifier, at once
 STEPS, EPOCHS = (1000, 3000), 50  # training takes this many epochs, within these bounds on steps
+MAX_EPOCHS, MIN_BATCH_SIZE = 200, 8  # of small data sets: a thousand steps for 22 images would be 6,400 epochs
+TRAINING = "training the classifier whose features are compared"  # what progress is called with
 HELD_OUT = 10  # one example in so many is held out for the accuracy
 OUTLIERS = 4  # one image in so many of a batch is made an outlier
 RECIPE = "2"  # part of the cache's key; changes with the training, so that an older version's results are not used
@@ -112,7 +115,12 @@ def _apply(network, params, images):
 
 
 def train_classifier(
-    source: Source, *, cache: Path | None = None, seed: int = 0, steps: int | None = None
+    source: Source,
+    *,
+    cache: Path | None = None,
+    seed: int = 0,
+    steps: int | None = None,
+    progress: Callable[..., None] | None = None,
 ) -> Classifier:
     """A classifier that is trained on nine tenths of a source; its accuracy on the others is in its protocol.
 
@@ -120,7 +128,8 @@ def train_classifier(
       source: images with labels.
       cache: a directory where classifiers are kept, and looked for first.
       seed: seed of the weights and of the order of the data.
-      steps: training steps; by default 50 epochs, but at least 1,000 and at most 3,000 steps.
+      steps: training steps; by default 50 epochs, but at least 1,000 and at most 3,000 steps, and at most 200 epochs.
+      progress: called before the first step and after each, as ``progress(TRAINING, done, steps, "steps")``.
 
     Raises:
       ValueError: there are no labels, the examples are no images, or there are too few.
@@ -133,12 +142,15 @@ def train_classifier(
     if len(source.shape) != 3:
         raise ValueError(f"{source.name}: a classifier takes images, got examples of shape {source.shape}.")
     count = len(source.classes)
-    key = hashlib.sha256(f"{RECIPE} {seed} {steps} {_digest_source(source)}".encode()).hexdigest()
+    held_out_count = max(1, len(source) // HELD_OUT)
+    size = _training_size(len(source) - held_out_count)
+    recipe = RECIPE if size.is_usual else f"{RECIPE} {size}"
+    key = hashlib.sha256(f"{recipe} {seed} {steps} {_digest_source(source)}".encode()).hexdigest()
     path = cache / f"{key[:32]}.npz" if cache else None
     found = _read(path) if path else None
     if found is None:
-        train, held_out = hold_out(source, max(1, len(source) // HELD_OUT))
-        params = fit(train, count, seed, steps)
+        train, held_out = hold_out(source, held_out_count)
+        params = fit(train, count, seed, steps, progress)
         found = {"params": params, "accuracy": Classifier(params, count, source.shape).accuracy(held_out)}
         if path:
             _write(path, found)
@@ -151,17 +163,47 @@ def train_classifier(
     return Classifier(found["params"], count, source.shape, protocol)
 
 
-def fit(source: Source, classes: int, seed: int = 0, steps: int | None = None) -> Any:
+class TrainingSize(NamedTuple):
+    """How long a classifier is trained.
+
+    Attributes:
+      steps: number of steps.
+      batch_size: images per step, beside the outliers.
+      is_usual: whether the data set is large enough for the usual least number of steps and batch size.
+    """
+
+    steps: int
+    batch_size: int
+    is_usual: bool
+
+
+def _training_size(count: int) -> TrainingSize:
+    """The training on so many images."""
+    usual = int(np.clip(EPOCHS * count // BATCH_SIZE, *STEPS))
+    batch_size = min(BATCH_SIZE, max(MIN_BATCH_SIZE, count))
+    steps = min(usual, MAX_EPOCHS * count // batch_size)
+    return TrainingSize(steps, batch_size, (steps, batch_size) == (usual, BATCH_SIZE))
+
+
+def fit(
+    source: Source,
+    classes: int,
+    seed: int = 0,
+    steps: int | None = None,
+    progress: Callable[..., None] | None = None,
+) -> Any:
     """Parameters of ``ClassifierNetwork``, trained on all of a source.
 
-    Adam with a cosine schedule; images are shifted by up to a fourteenth of their size.
+    Adam with a cosine schedule; images are shifted by up to a fourteenth of their size. Arguments are those of
+    ``train_classifier``.
     """
-    steps = int(np.clip(EPOCHS * len(source) // BATCH_SIZE, *STEPS)) if steps is None else steps
+    size = _training_size(len(source))
+    batch_size, steps = size.batch_size, size.steps if steps is None else steps
     network, padding = ClassifierNetwork(classes), min(source.shape[:2]) // 14
     adam = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
 
     def loss(params, images, labels, key):
-        outliers = _outliers(key, images[: BATCH_SIZE // OUTLIERS])
+        outliers = _outliers(key, images[: batch_size // OUTLIERS])
         images = jnp.concatenate([images, outliers])
         labels = jnp.pad(labels, (0, len(outliers)), constant_values=classes)
         logits: Any = network.apply({"params": params}, images)[1]
@@ -169,14 +211,17 @@ def fit(source: Source, classes: int, seed: int = 0, steps: int | None = None) -
 
     @jax.jit
     def step(params, state, batch, key):
-        images = transforms.random_shift(jax.random.split(key, BATCH_SIZE), normalize(batch)["image"], padding)
+        images = transforms.random_shift(jax.random.split(key, batch_size), normalize(batch)["image"], padding)
         updates, state = adam.update(jax.grad(loss)(params, images, batch["label"], key), state)
         return optax.apply_updates(params, updates), state
 
     params = network.init(jax.random.key(seed), jnp.zeros((1, *source.shape)))["params"]
-    state, batches = adam.init(params), Batches(source, BATCH_SIZE, seed)
+    state, batches = adam.init(params), Batches(source, batch_size, seed)
+    report = progress or (lambda *_: None)
+    report(TRAINING, 0, steps, "steps")
     for i in range(steps):
         params, state = step(params, state, batches[i], jax.random.fold_in(jax.random.key(seed), i))
+        report(TRAINING, i + 1, steps, "steps")
     params = jax.tree.map(np.asarray, params)
     examples = source.read(np.linspace(0, len(source) - 1, READ_BATCH).astype(int))["image"]
     return _scale_features(params, float(np.sqrt(np.square(_apply(network, params, examples)[0]).mean())))

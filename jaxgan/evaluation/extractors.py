@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -167,7 +167,13 @@ def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
 
 
 def make_extractor(
-    name: str | None, weights: str | Path | None, resize: Literal["tf1", "clean"], data: Source, cache: Path | None
+    name: str | None,
+    weights: str | Path | None,
+    resize: Literal["tf1", "clean"],
+    data: Source,
+    cache: Path | None,
+    *,
+    progress: Callable[..., None] | None = None,
 ) -> FeatureExtractor:
     """The feature extractor of a name.
 
@@ -177,6 +183,7 @@ def make_extractor(
       resize: how images get Inception's size, ``tf1`` or ``clean``.
       data: the labelled images that the classifier is trained on.
       cache: a directory where trained classifiers are kept; None keeps none.
+      progress: told how far the classifier's training is, see ``train_classifier``.
 
     Raises:
       ValueError: the name is not known, or does not go with ``weights``; or there are no labels to train on.
@@ -188,7 +195,7 @@ def make_extractor(
     if name == "classifier":
         if weights is not None:
             raise ValueError("`weights` are Inception's; the classifier is trained on the data and takes none.")
-        return classifier.train_classifier(data, cache=cache)
+        return classifier.train_classifier(data, cache=cache, progress=progress)
     if weights is None:
         raise ValueError(f"`features` {name} needs `weights`, Inception's file; the classifier needs none.")
     return InceptionFeatures(weights, int(name.rpartition("-")[2]), resize=resize)

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -171,26 +171,30 @@ def say_nothing(text: str) -> None:
 
 
 @contextlib.contextmanager
-def reading() -> Iterator[Callable[[str, int, int], None]]:
+def reading() -> Iterator[Callable[..., None]]:
     """Show on standard error how many images of a set have been read, in a ``with`` block.
 
-    The block gets ``progress(name, seen, total)``: the set's name, the number of images that are read, and of all. At a
-    terminal each set has a live bar, which is removed at the end; elsewhere a line is printed now and then.
+    The block gets ``progress(name, seen, total, counted="images")``: the set's name, the number of images that are
+    read, and of all. For a computation in steps, ``counted`` is "steps". At a terminal each set has a live bar, which
+    is removed at the end; elsewhere a line is printed now and then, and one before the first step.
     """
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
     columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
     tasks: dict[str, Any] = {}
     last = time.perf_counter()
 
-    def progress(name: str, seen: int, total: int) -> None:
+    def progress(name: str, seen: int, total: int, counted: Literal["images", "steps"] = "images") -> None:
         nonlocal last
         if console.is_terminal:
             if name not in tasks:
                 tasks[name] = bars.add_task(name, total=total)
             bars.update(tasks[name], completed=seen)
-        elif time.perf_counter() - last >= READING_LINES_EVERY:
+            return
+        is_first_step = counted == "steps" and not seen
+        if is_first_step or time.perf_counter() - last >= READING_LINES_EVERY:
             last = time.perf_counter()
-            print(f"{name}: {seen:,} of {total:,} seen", file=sys.stderr, flush=True)
+            count = f"step {seen:,} of {total:,}" if counted == "steps" else f"{seen:,} of {total:,} seen"
+            print(f"{name}: {count}", file=sys.stderr, flush=True)
 
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         yield progress

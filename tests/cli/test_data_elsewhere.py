@@ -60,6 +60,7 @@ def test_the_record_has_the_setting_as_it_was_typed_and_the_absolute_path(traine
 
 def test_a_run_is_used_from_another_directory(elsewhere, capsys, monkeypatch):
     monkeypatch.setattr(classifier, "STEPS", (2, 2))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(elsewhere / "cache"))
     for command, *flags in (
         ("sample", "--out", "a.npz", "--count", 4),
         ("export", "--out", "a.safetensors"),

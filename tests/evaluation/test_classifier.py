@@ -7,7 +7,7 @@ import pytest
 
 from jaxgan.data import Arrays
 from jaxgan.evaluation import classifier, extractors, scores
-from jaxgan.evaluation.classifier import Classifier, ClassifierNetwork, train_classifier
+from jaxgan.evaluation.classifier import Classifier, ClassifierNetwork, TrainingSize, train_classifier
 
 RNG = np.random.default_rng(0)
 
@@ -64,6 +64,28 @@ def test_another_number_of_steps_is_another_classifier(data, whole, cache):
     assert len(set(cache.iterdir()) - kept) == 1 and longer.protocol["weights"] != whole.protocol["weights"]
     as_by_default = train_classifier(data, cache=cache, steps=40)
     assert as_by_default.protocol["weights"] == whole.protocol["weights"]
+
+
+@pytest.mark.integration
+def test_small_sets_are_trained_on_for_fewer_steps_of_smaller_batches(monkeypatch):
+    """From 640 images on it is the training that published figures were measured with."""
+    monkeypatch.setattr(classifier, "STEPS", (1000, 3000))
+    sizes = [classifier._training_size(count) for count in (4, 20, 639, 640, 1618, 60_000)]
+    assert sizes == [
+        TrainingSize(100, 8, False),
+        TrainingSize(200, 20, False),
+        TrainingSize(998, 128, False),
+        TrainingSize(1000, 128, True),
+        TrainingSize(1000, 128, True),
+        TrainingSize(3000, 128, True),
+    ]
+    told = []
+    small = stripes(22)
+    trained = train_classifier(small, progress=lambda *step: told.append(step))
+    assert told[0] == (classifier.TRAINING, 0, 200, "steps") and told[-1] == (classifier.TRAINING, 200, 200, "steps")
+    assert len(told) == 201 and trained.accuracy(stripes()) > 0.95
+    noise = RNG.integers(0, 256, (200, 8, 8, 1), np.uint8)
+    assert (trained._apply(noise)[1].argmax(1) == 2).mean() > 0.9
 
 
 @pytest.mark.integration

@@ -260,6 +260,17 @@ def test_reading_prints_a_line_now_and_then(now, capsys):
     assert captured.err == "samples: 1,024 of 5,000 seen\n" and captured.out == ""
 
 
+def test_reading_says_where_a_computation_in_steps_is_from_its_beginning_on(now, capsys):
+    with reading() as progress:
+        now(1.0)
+        progress("training", 0, 800, "steps")
+        now(2.0)
+        progress("training", 7, 800, "steps")
+        now(12.0)
+        progress("training", 40, 800, "steps")
+    assert capsys.readouterr().err == "training: step 0 of 800\ntraining: step 40 of 800\n"
+
+
 def test_reading_has_a_bar_for_each_set_at_a_terminal(monkeypatch):
     screen = FakeTerminal()
     monkeypatch.setattr(sys, "stderr", screen)
