@@ -296,7 +296,8 @@ def test_an_error_within_a_loss_says_which_player_and_network_it_was():
     with pytest.raises(flax.errors.ScopeParamShapeError) as error:
         jax.eval_shape(game.step, game.init(jax.random.key(0)), np.zeros((8, 3), np.float32))
     notes = [note for note in error.value.__notes__ if note.startswith("In ")]
-    assert notes == ["In network 'd', called with float32[8, 3].", "In the loss of player 'd'."]
+    assert len(notes) == 2 and notes[1] == "In the loss of player 'd'."
+    assert notes[0].startswith("In network 'd', called with float32[8, 3], which was declared with float32[1, 2]. Give")
 
 
 def test_an_error_in_initialisation_says_which_network_it_was():
