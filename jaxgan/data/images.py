@@ -1,11 +1,12 @@
 """Image files in a folder, or in a zip that is read in place, of any format that Pillow knows, any size, any mode.
 
 Files directly in the folder have no labels; files in sub-folders have the sub-folder as their class, numbered in
-alphabetical order.
+alphabetical order. Hidden sub-folders, and the directories of runs, which hold grids of samples, are left out.
 """
 
 import contextlib
 import io
+import json
 import lzma
 import math
 import os
@@ -24,6 +25,7 @@ from jaxgan.data.representation import ShownSource
 
 # A member of a zip may unpack to anything; no image that Pillow opens needs as much as this.
 MAX_BYTES = 2**29
+MAX_RECORD_BYTES = 2**20  # a config.json that is larger is no run's
 EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap height and width
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # as Pillow names them
@@ -63,7 +65,7 @@ class _Folder:
                 below.clear()
                 continue
             seen.add(real)
-            below[:] = sorted(name for name in below if not _hidden(name))
+            below[:] = sorted(name for name in below if not (_hidden(name) or _is_run(Path(folder, name))))
             found += [Path(folder, file).relative_to(self._path).as_posix() for file in files]
         return sorted(name for name in found if not _hidden(name))
 
@@ -109,6 +111,18 @@ class _Zip:
 def _hidden(name: str) -> bool:
     """Whether a file is the system's and not the user's: hidden, in a hidden folder, or added to a zip by macOS."""
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is the directory of a run, whose pictures are samples and not data."""
+    file = folder / "config.json"
+    try:
+        if not file.is_file() or file.stat().st_size > MAX_RECORD_BYTES:
+            return False
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and {"experiment", "config"} <= record.keys()
 
 
 class ImageFiles(ShownSource):

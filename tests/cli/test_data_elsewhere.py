@@ -1,4 +1,4 @@
-"""A run that is used from another directory than the one it was trained in, and after its pictures were moved away."""
+"""A run that is used from another directory than it was trained in, after its pictures were moved, or beside them."""
 
 import json
 import shutil
@@ -98,3 +98,13 @@ def test_samples_of_a_run_of_an_older_version_need_no_pictures(elsewhere, capsys
 def test_an_export_has_one_of_two_suffixes(elsewhere, capsys):
     code, told = ran(capsys, "export", elsewhere, "--out", "d.onnx")
     assert code == 2 and "error: --out must be a .jaxgan or .safetensors file, got d.onnx." in told, told
+
+
+def test_a_run_below_its_pictures_does_not_take_its_samples_for_more_of_them(trained, tmp_path, capsys, monkeypatch):
+    shutil.copytree(trained / "pictures", tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path / "pictures")
+    flags = [*programs.tiny("gan"), "--data", ".", "--run-dir", "runs/gan", "--sample-every", 1]
+    for steps in (1, 2):
+        code, told = programs.run(capsys, *flags, "--steps", steps, experiment="gan")
+        assert code == 0, told
+        assert list((tmp_path / "pictures").glob("runs/gan/samples/*.png"))

@@ -256,6 +256,24 @@ def test_what_systems_leave_behind_is_no_image(make, tmp_path):
     assert len(source) == 4
 
 
+@pytest.mark.parametrize(
+    ("record", "is_run"),
+    [
+        ('{"experiment": "gan", "config": {}}', True),
+        ('{"experiment": "gan"}', False),
+        ('["experiment", "config"]', False),
+        ("not JSON", False),
+        ('{"experiment": "gan", "config": {}}' + " " * 2**20, False),
+    ],
+)
+def test_grids_of_samples_of_runs_are_no_data(record, is_run, tmp_path):
+    run = {"config.json": record.encode(), "samples/10.png": png(1)}
+    files = {"1.png": png(0)} | {f"runs/gan/{name}": content for name, content in run.items()}
+    path = folder(tmp_path / "photos", files)
+    assert find_images(path)[1] == ["1.png"] + ([] if is_run else ["runs/gan/samples/10.png"])
+    assert find_images(path / "runs" / "gan")[1] == ["samples/10.png"]  # which was asked for
+
+
 def test_a_zip_is_its_folder(tmp_path):
     files = {
         f"{kind}/{i}.png": encoded(RNG.integers(0, 256, (9, 12, 3), np.uint8), "png") for kind in "ba" for i in range(9)
