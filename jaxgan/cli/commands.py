@@ -17,12 +17,13 @@ from jaxgan.cli import errors
 from jaxgan.cli.config_file import read_config_file
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.fields import PACKAGE, ClassText, Field, read_class, read_module
-from jaxgan.cli.flags import FlagParser, add_flags, as_tuples
+from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples
 
 # The fields of ``train`` and ``resume`` that take what was given of the experiment's settings and of the run's options.
 SETTINGS, OPTIONS = "settings", "options"
 # A run's directory, or a file of parameters, in place of which the console has an operand.
 OPERANDS = ("run_dir", "parameters")
+PARAMETERS = (".safetensors",)  # files of parameters
 # Arguments of functions that training calls, by the setting or option that sets them.
 OTHER_NAMES = {"count": "evaluate_count", "delta": "dp_delta"}
 
@@ -114,7 +115,27 @@ def parse(
     add_flags(parser, fields)
     values = parser.parse(arguments)
     if "config" in values:
-        values = {**read_config_file(Path(values.pop("config")), fields), **values}
+        try:
+            values = {**read_config_file(Path(values.pop("config")).expanduser(), fields), **values}
+        except Mistake as mistake:
+            raise Mistake(str(mistake), prog) from None
+    return values
+
+
+def take_operands(name: str, given: list[str]) -> dict[str, str]:
+    """Take a run or a file of parameters, and for some commands images, from what stands before the flags.
+
+    Returns:
+      The values of the fields that they stand for.
+    """
+    fields = ["run_dir", *(["images"] if name in TAKES_IMAGES else [])]
+    values = {}
+    while fields and given and not given[0].startswith("-"):
+        values[fields.pop(0)] = given.pop(0)
+    if values.get("run_dir", "").endswith(PARAMETERS):
+        values["parameters"] = values.pop("run_dir")
+    if "images" in values:
+        given += ["--images", values["images"]]  # which the parser requires
     return values
 
 
@@ -168,8 +189,8 @@ def make_command(command_class: type, fields: Sequence[Field], values: Mapping[s
 def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -> dict[str, str]:
     """What messages of a command name, by the argument that the library names: its flag, or its operand."""
     flags = {field.name: errors.flag(field.name) for field in fields}
-    # A damaged run is started over by ``train --fresh``, whatever command met it.
-    flags["fresh"] = errors.flag("fresh")
+    # Runs are started over by ``train --fresh`` alone, whatever command met what is wrong with them.
+    flags["fresh"] = errors.flag("fresh") if name == "train" else f"{program.train_command} --fresh"
     if name == "train":
         flags |= {argument: errors.flag(setting) for argument, setting in OTHER_NAMES.items()}
     elif program.is_console:

@@ -23,7 +23,7 @@ def find(typed: str) -> str:
     name, there = typed.replace("-", "_").lower(), names()
     if name in there:
         return name
-    near = suggestions.closest(name, there)
+    near = suggestions.EXPERIMENT_HABITS.get(name) or suggestions.closest(name, there)
     mend = f"did you mean {near}?" if near else f"there are {', '.join(there)}."
     raise ValueError(f"there is no experiment {typed}; {mend}")
 

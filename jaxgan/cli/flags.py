@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 import re
 import shutil
 import textwrap
@@ -166,7 +167,8 @@ def convert(field: Field, text: str) -> Any:
         mend = f"; did you mean {near}?" if near else "."
         raise argparse.ArgumentTypeError(f"must be one of {', '.join(field.choices)}, got {text!r}{mend}")
     try:
-        return {"int": int, "float": float, "str": str}[field.type](text)
+        value = {"int": int, "float": float, "str": str}[field.type](text)
+        return os.path.expanduser(value) if field.name in PATHS and isinstance(value, str) else value
     except ValueError:
         raise argparse.ArgumentTypeError(f"takes {VALUES[field.type]}, got {text!r}.") from None
 

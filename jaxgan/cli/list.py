@@ -19,7 +19,7 @@ def list_experiments(args: argparse.Namespace) -> None:
         return
     name = experiment_files.find(args.experiment)
     module = experiment_files.read_experiment(name)
-    print(f"{module.docstring.strip()}\n\n{_presets(name)}\nFile       {module.path}")
+    print(f"{module.docstring.strip()}\n\nFile       {module.path}")
 
 
 def _paragraph(name: str) -> str:

@@ -19,7 +19,6 @@ from jaxgan.version import __version__
 
 ARTEFACTS = (".jaxgan",)  # files of compiled functions
 PROGRAM = re.compile(r"python (-m )?[\w./ -]+")  # a program that a run may name; a run may be somebody else's
-PARAMETERS = (".safetensors",)  # files of parameters
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -54,7 +53,7 @@ def _command(given: list[str]) -> str:
     if given[0] in ("--version", "-V", "version"):
         print(f"jaxgan {__version__}")
         sys.exit(0)
-    names = [*commands.COMMANDS, *tools.TOOLS]
+    names = list(dict.fromkeys([*commands.COMMANDS, *tools.TOOLS]))
     name = given.pop(0)
     if name in names:
         return name
@@ -102,13 +101,17 @@ def _take_experiment(given: list[str]) -> str:
     if not given or given[0].startswith("-"):
         later = next((word for word in given if word in names), None)
         if later:
-            given.remove(later)
+            i = given.index(later)
+            # The name may have a flag of its own, as in --model dcgan.
+            del given[i - 1 if given[i - 1] in suggestions.FLAGS_OF_NAMES else i : i + 1]
             raise Mistake(f"the experiment comes before the flags: {CONSOLE} train {' '.join([later, *given])}")
         wanted = " ".join(["dcgan", *given])
         raise Mistake(f"train needs the name of an experiment, for example: {CONSOLE} train {wanted}")
     word = given.pop(0)
     if word.endswith(".py"):
         raise Mistake(f"{word} is a program of its own: python {' '.join([word, *given])}")
+    if word not in names and Path(f"{word}.py").is_file():
+        raise Mistake(f"{word} is a program of its own: python {' '.join([f'{word}.py', *given])}")
     return experiment_files.find(word)
 
 
@@ -129,20 +132,16 @@ def _take_run(name: str, given: list[str]) -> tuple[str, dict[str, Any]]:
         runs = _known_runs()
         there = f"; there are {', '.join(runs)}" if runs else "; train one first: jaxgan train dcgan"
         raise Mistake(f"{name} needs the directory of a run, before its flags: {CONSOLE} {name} RUN{there}.")
-    word = given.pop(0)
-    path = Path(word)
-    if path.suffix in PARAMETERS:
-        experiment, values = _experiment_of_parameters(path), {"parameters": word}
+    values = commands.take_operands(name, given)
+    if "parameters" in values:
+        file = values["parameters"]
         if "parameters" not in {field.name for field in commands.read_command(name).fields}:
-            raise Mistake(f"{word} holds parameters alone, and {name} needs a run; sample and translate read the file.")
-    else:
-        if not path.exists() and Path("runs", word).is_dir():
-            path = Path("runs", word)
-        experiment, values = _experiment_of_run(name, path), {"run_dir": str(path)}
-    if name in commands.TAKES_IMAGES and given and not given[0].startswith("-"):
-        values["images"] = given.pop(0)
-        given[:] = [*given, "--images", values["images"]]
-    return experiment, values
+            raise Mistake(f"{file} holds parameters alone, and {name} needs a run; sample and translate read the file.")
+        return _experiment_of_parameters(Path(file)), values
+    path = Path(values["run_dir"])
+    if not path.exists() and Path("runs", path).is_dir():
+        path = Path("runs", path)
+    return _experiment_of_run(name, path), {**values, "run_dir": str(path)}
 
 
 def _known_runs() -> list[str]:

@@ -70,7 +70,9 @@ def _wrap(lines: list[str]) -> list[str]:
 
 def _check_name(name: str, path: Path) -> None:
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise ValueError(f"`name` has to be a name in Python, of letters, digits and underscores, got {name!r}.")
+        better = re.sub(r"\W+", "_", name).strip("_")
+        mend = f"; did you mean {better}?" if better.isidentifier() and not keyword.iskeyword(better) else "."
+        raise ValueError(f"`name` has to be a name in Python, of letters, digits and underscores, got {name!r}{mend}")
     if name in experiment_files.names():
         raise ValueError(f"`name` {name} is an experiment that comes with jaxgan; choose another.")
     if path.exists():

@@ -43,9 +43,10 @@ def main(
         if command is None:
             print(_help(program))
             return
+        values = {} if command == "train" else commands.take_operands(command, given)
         fields = commands.command_fields(command, fields_of(config_class), tuple(program.presets))
         prog = f"{program.invoked_as} {command}"
-        values = commands.parse(command, fields, given, prog)
+        values |= commands.parse(command, fields, given, prog)
     except (Mistake, ValueError) as mistake:
         errors.print_mistake(str(mistake), getattr(mistake, "prog", None) or prog)
         sys.exit(2)

@@ -6,6 +6,7 @@ and PyTorch-GAN. A value without a space is the name of a field here, or of a co
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 _EPOCHS = (
     "training is counted in steps, not in epochs: --steps is the epochs times the number of examples, divided by "
@@ -21,6 +22,12 @@ _RESUME = "a run goes on by itself when its command is repeated; jaxgan resume R
 _WIDTHS = "the widths are --g-channels and --d-channels where an experiment has them; see --help."
 _MIXED = "--compute-dtype bfloat16 computes in half precision."
 _SEEDS = "--seed takes one number, and --count is how many samples are drawn with it."
+
+_SETTINGS = "--preset NAME takes published settings, and --config FILE those of a file; see --help."
+_LOGS = "metrics are written to metrics.jsonl and tensorboard/ in the run's directory."
+
+# Flags that people put before the name of an experiment.
+FLAGS_OF_NAMES = ("--model", "--arch", "--experiment", "--exp", "--gan", "-m")
 
 # By the flag in lower case, with hyphens, without those before it.
 HABITS: dict[str, str] = {
@@ -38,7 +45,6 @@ HABITS: dict[str, str] = {
     "iterations": "steps",
     "iters": "steps",
     "max-iter": "steps",
-    "max-steps": "steps",
     "total-step": "steps",
     "num-steps": "steps",
     "batch": "batch_size",
@@ -69,10 +75,10 @@ HABITS: dict[str, str] = {
     "data-dir": "data",
     "data-path": "data",
     "dataset-path": "data",
-    "outdir": "run_dir",
-    "out-dir": "run_dir",
+    "outdir": "run_dir|out",
+    "out-dir": "run_dir|out",
     "output": "out",
-    "output-dir": "run_dir",
+    "output-dir": "run_dir|out",
     "outf": "run_dir",
     "logdir": "run_dir",
     "save-dir": "run_dir",
@@ -107,7 +113,8 @@ HABITS: dict[str, str] = {
     "target": "ada_target",
     "flip": "mirror",
     "cond": "conditional",
-    "cfg": "preset",
+    "cfg": _SETTINGS,
+    "config-file": "config",
     "ema": "ema_decay",
     "snap": "checkpoint_every",
     "save-every": "checkpoint_every",
@@ -139,7 +146,27 @@ HABITS: dict[str, str] = {
     "no-gpu": "the environment variable JAX_PLATFORMS=cpu keeps JAX on the CPU.",
     "verbose": "a run prints its progress; --quiet silences it, and JAXGAN_TRACEBACK=1 shows where an error is.",
     "debug": "JAXGAN_TRACEBACK=1 shows where an error is, and JAX_DEBUG_NANS=1 where a value is no number.",
-    "wandb": "metrics are written to metrics.jsonl and tensorboard/ in the run's directory.",
+    "wandb": _LOGS,
+    "report-to": _LOGS,
+    "logger": _LOGS,
+    "precision": "compute_dtype",
+    "n-epochs-decay": "lr_decay_steps",
+    "num-train-epochs": _EPOCHS,
+    "per-device-train-batch-size": "batch_size",
+    "resume-from-checkpoint": _RESUME,
+    "overwrite-output-dir": "fresh",
+    "overwrite": "fresh",
+    "accelerator": _DEVICES,
+    "max-steps": "steps",
+    "use-ema": "ema_decay",
+    "lr-g": "learning_rate",
+    "lr-d": "learning_rate",
+    "g-lr": "learning_rate",
+    "d-lr": "learning_rate",
+    "netg": _RESUME,
+    "netd": _RESUME,
+    "log-every-n-steps": "progress is printed and logged by itself; see --sample-every and --checkpoint-every.",
+    "skip-broken": "a picture that cannot be read ends the run before it starts; remove the file that is named.",
     "tensorboard": "metrics are always written for TensorBoard: tensorboard --logdir runs.",
     "t": "training is the command itself: jaxgan train EXPERIMENT.",
     "train": "training is the command itself: jaxgan train EXPERIMENT.",
@@ -178,6 +205,31 @@ COMMAND_HABITS = {
     "info": "inspect",
     "check": "doctor",
     "diff": "compare",
+    "interpolate": "jaxgan sample RUN --out between.gif draws an interpolation.",
+    "style-mixing": "jaxgan sample RUN --style-mix coarse --out mixed.png mixes styles.",
+    "dataset-tool": "folders and zips of pictures are read as they are: jaxgan train EXPERIMENT --data FOLDER.",
+    "prepare": "folders and zips of pictures are read as they are: jaxgan train EXPERIMENT --data FOLDER.",
+    "runs": "runs are the directories below runs/; jaxgan compare RUN RUN puts several on one page.",
+    "delete": "a run is a directory: remove it, or start it over with jaxgan train EXPERIMENT --fresh.",
+    "tensorboard": "tensorboard --logdir runs shows the metrics of all runs.",
+}
+
+# What people type for the experiments.
+EXPERIMENT_HABITS = {
+    "sagan": "sngan",
+    "biggan": "sngan",
+    "acgan": "cgan",
+    "stylegan": "stylegan2",
+    "stylegan3": "stylegan2",
+    "progan": "stylegan2",
+    "pggan": "stylegan2",
+    "wgangp": "wgan_gp",
+    "lsgan": "cyclegan",
+    "pix2pixhd": "pix2pix",
+    "esrgan": "srgan",
+    "unit": "cyclegan",
+    "cut": "cyclegan",
+    "autoencoder": "vae",
 }
 
 
@@ -204,21 +256,27 @@ def answer_unknown(unknown: Sequence[str], flags: Sequence[str], typed: str) -> 
 def answer_flag(name: str, flags: Sequence[str]) -> str:
     """What to type instead of a flag that a command does not have."""
     bare = name.lstrip("-").lower().replace("_", "-")
-    habit = HABITS.get(bare, "")
+    habit = HABITS.get(bare, bare)
     if " " in habit:
         return f"{name} is not a flag here: {habit}"
-    here = "--" + habit.replace("_", "-") if habit else f"--{bare}"
-    if here in flags:
+    named = ["--" + target.replace("_", "-") for target in habit.split("|")]
+    here = next((target for target in named if target in flags), None)
+    if here:
         return f"{name} is not a flag; it is called {here} here."
-    near = closest(here[2:], [flag[2:] for flag in flags])
+    near = closest(named[0][2:], [flag[2:] for flag in flags])
     if near:
         return f"{name} is not a flag; did you mean --{near}?"
     return f"{name} is not a flag of this command."
 
 
 def _answer_operand(word: str, flags: Sequence[str], typed: str) -> str:
+    setting, separator, value = word.partition("=")
+    if separator and f"--{setting.replace('_', '-')}" in flags:
+        return f"{word} needs hyphens before it: {typed} --{setting.replace('_', '-')} {value}."
+    if word.lower() in ("0", "1", "true", "false", "yes", "no"):
+        return f"{word!r} was not expected; a flag for yes or no stands alone, as --mirror, or is left out."
     for name in ("--data", "--images"):
-        if name in flags and ("/" in word or "." in word):
+        if name in flags and ("/" in word or "." in word or Path(word).exists()):
             return f"{word} needs a flag before it: {typed} {name} {word}."
     return f"{word!r} was not expected; every value follows its flag, as in --seed 1."
 
@@ -234,6 +292,8 @@ def _is_number(text: str) -> bool:
 def answer_command(name: str, commands: Sequence[str], program: str) -> str:
     """What to type instead of a command that a program does not have."""
     habit = COMMAND_HABITS.get(name.lower().replace("_", "-"), "")
+    if " " in habit:
+        return f"{program} has no command {name}: {habit}"
     meant = habit if habit in commands else closest(name.lower(), commands)
     if meant:
         return f"{program} has no command {name}; did you mean {program} {meant}?"

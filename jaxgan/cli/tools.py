@@ -72,9 +72,13 @@ def make_parser(name: str) -> FlagParser:
     return parser
 
 
-def flag_names(parser: argparse.ArgumentParser) -> set[str]:
-    """The arguments of a command that have a flag, as ``resolution``, without those that a place on the line gives."""
-    return {action.dest for action in parser._actions if action.option_strings}
+def flag_names(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """What messages of a command name, by the argument: its flag, or the operand as help shows it."""
+    return {
+        action.dest: errors.flag(action.dest) if action.option_strings else str(action.metavar)
+        for action in parser._actions
+        if action.dest != "help"
+    }
 
 
 def _add_nothing(parser: argparse.ArgumentParser) -> None:

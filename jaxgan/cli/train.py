@@ -18,6 +18,7 @@ from jaxgan.data import Source
 from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
 from jaxgan.experiment.advice import advice
+from jaxgan.experiment.settings_file import check_types
 from jaxgan.monitoring import metrics_file, probe
 from jaxgan.monitoring.data_paths import locate_data
 from jaxgan.monitoring.run_directory import (
@@ -65,7 +66,9 @@ class Train:
 
     def read_settings(self, program: ExperimentProgram) -> Any:
         """The experiment's settings: the defaults, with those of the preset, with those that were given."""
-        config = dataclasses.replace(program.config_class(), **self.settings)
+        default = program.config_class()
+        check_types(dataclasses.asdict(default), program.config_class, f"the defaults of {program.name}")
+        config = dataclasses.replace(default, **self.settings)
         if self.preset is None:
             return config
         preset = program.presets[self.preset]

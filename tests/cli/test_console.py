@@ -48,7 +48,7 @@ def test_every_tool_has_its_function(tool):
     ("error", "command", "code", "message"),
     [
         (ValueError("`count` must be at least 1, got 0."), "sample", 2, "error: --count must be at least 1, got 0.\n"),
-        (OSError("`images` cannot be read"), "translate", 1, "error: `images` cannot be read\n"),  # it has no flag
+        (OSError("`images` cannot be read"), "translate", 1, "error: IMAGES cannot be read\n"),
         (MemoryError("too much"), "sample", 1, "error: too much; there is not enough memory: lower --count\n"),
         (MemoryError("too much"), "translate", 1, "error: too much; there is not enough memory: lower --memory\n"),
         (MemoryError("too much"), "compare", 1, "error: too much; there is not enough memory\n"),

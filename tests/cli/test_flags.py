@@ -1,6 +1,7 @@
 """Flags that are made of fields: their values, their help, and errors that are sentences."""
 
 import argparse
+import os
 
 import pytest
 
@@ -91,5 +92,6 @@ def test_help_names_flags_but_not_in_examples_of_values():
 @pytest.mark.parametrize(("text", "value"), [("3", 3), ("none", None), ("NULL", None)])
 def test_a_value_is_converted(text, value):
     assert convert(Field("step", "int", is_optional=True), text) == value
+    assert convert(Field("data", "str"), "~/a") == os.path.expanduser("~/a")
     with pytest.raises(argparse.ArgumentTypeError, match=r"takes a whole number, got '3\.5'"):
         convert(Field("step", "int"), "3.5")

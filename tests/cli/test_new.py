@@ -34,7 +34,11 @@ def test_a_copy_differs_in_its_name_and_header_alone(like):
 @pytest.mark.parametrize(
     ("name", "like", "message"),
     [
-        ("my-gan", "dcgan", "`name` has to be a name in Python, of letters, digits and underscores, got 'my-gan'."),
+        (
+            "my-gan",
+            "dcgan",
+            "`name` has to be a name in Python, of letters, digits and underscores, got 'my-gan'; did you mean my_gan?",
+        ),
         ("class", "dcgan", "`name` has to be a name in Python"),
         ("dcgan", "dcgan", "`name` dcgan is an experiment that comes with jaxgan; choose another."),
         ("there", "dcgan", "there.py is there already; choose another name, or remove it."),
@@ -71,8 +75,10 @@ def test_a_copy_trains_resumes_samples_and_reports(tmp_path, monkeypatch):
     assert code == 0 and "resumed from step 2" in text, text
     assert json.loads((tmp_path / "runs/mine/config.json").read_text())["options"] == {"checkpoint_every": 1}
     assert (tmp_path / "runs/mine/report.html").exists()
-    code, text = call("mine.py", "sample", "--out", "grid.png", "--count", 4, cwd=tmp_path)
-    assert code == 0 and (tmp_path / "grid.png").exists(), text
+    for words in (["--out", "grid.png"], ["runs/mine", "--out", "again.png"]):  # the run as for jaxgan
+        code, text = call("mine.py", "sample", *words, "--count", 4, cwd=tmp_path)
+        assert code == 0, text
+    assert (tmp_path / "grid.png").read_bytes() == (tmp_path / "again.png").read_bytes()
     # A mistake names the program as it was typed, and the console sends people to it.
     code, text = call("mine.py", "--lr", 3, cwd=tmp_path)
     assert (code, "help: python mine.py train --help" in text) == (2, True), text

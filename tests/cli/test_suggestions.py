@@ -19,17 +19,29 @@ def all_fields():
 
 def test_every_habit_leads_to_a_flag_that_is_there():
     names = all_fields()
-    targets = {target for target in suggestions.HABITS.values() if " " not in target}
-    assert targets <= names
-    assert not [name for name, target in suggestions.HABITS.items() if name.replace("-", "_") == target]
+    habits = [(name, target.split("|")) for name, target in suggestions.HABITS.items() if " " not in target]
+    assert {target for _, targets in habits for target in targets} <= names
+    assert not [name for name, targets in habits if name.replace("-", "_") in targets]
 
 
 @pytest.mark.parametrize("habit", suggestions.COMMAND_HABITS)
 def test_every_habit_leads_to_a_command_that_is_there(habit):
     names = [*commands.COMMANDS, *tools.TOOLS]
     meant = suggestions.COMMAND_HABITS[habit]
-    assert meant in names and habit not in names
-    assert suggestions.answer_command(habit, names, "jaxgan").endswith(f"did you mean jaxgan {meant}?")
+    assert habit not in names
+    answer = suggestions.answer_command(habit, names, "jaxgan")
+    if " " in meant:
+        assert answer == f"jaxgan has no command {habit}: {meant}"
+    else:
+        assert meant in names and answer.endswith(f"did you mean jaxgan {meant}?")
+
+
+@pytest.mark.parametrize("habit", suggestions.EXPERIMENT_HABITS)
+def test_every_habit_leads_to_an_experiment_that_is_there(habit):
+    meant = suggestions.EXPERIMENT_HABITS[habit]
+    assert meant in experiment_files.names() and habit not in experiment_files.names()
+    with pytest.raises(ValueError, match=f"there is no experiment {habit}; did you mean {meant}\\?"):
+        experiment_files.find(habit)
 
 
 def test_what_is_unknown_is_answered_one_by_one():

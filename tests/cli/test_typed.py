@@ -25,6 +25,12 @@ TYPED = [
     ("train --data photos/ dcgan", "the experiment comes before the flags: jaxgan train dcgan --data photos/"),
     ("--data photos/ train dcgan", "--data stands before the command; flags follow it: jaxgan train"),
     ("train dcgan photos/", "photos/ needs a flag before it: jaxgan train dcgan --data photos/."),
+    ("train --model dcgan --data photos/", "the experiment comes before the flags: jaxgan train dcgan --data photos/"),
+    ("train mine --steps 5", "mine is a program of its own: python mine.py --steps 5"),
+    ("train dcgan holiday", "holiday needs a flag before it: jaxgan train dcgan --data holiday."),
+    ("train dcgan data=photos/", "data=photos/ needs hyphens before it: jaxgan train dcgan --data photos/."),
+    ("train dcgan --mirror 1", "'1' was not expected; a flag for yes or no stands alone, as --mirror, or is left out."),
+    ("train sagan", "there is no experiment sagan; did you mean sngan?"),
     ("train mine.py --steps 5", "mine.py is a program of its own: python mine.py --steps 5"),
     ("sample --count 9", "sample needs the directory of a run, before its flags: jaxgan sample RUN"),
     ("sample runs/none", "runs/none holds no run (no config.json); there are runs/dcgan, runs/mine."),
@@ -50,7 +56,7 @@ TYPED = [
     ("train wgan --n_critic 5 --clip_value 0.01", "--clip-value is not a flag; it is called --weight-clip here."),
     # StyleGAN's programs.
     ("train stylegan2 --outdir runs/x", "--outdir is not a flag; it is called --run-dir here."),
-    ("train stylegan2 --cfg auto", "--cfg is not a flag; it is called --preset here."),
+    ("train stylegan2 --cfg auto", "--preset NAME takes published settings, and --config FILE those of a file"),
     ("train stylegan2 --kimg 25000", "--steps is the thousands of images times 1000, divided by --batch-size."),
     ("train stylegan2 --gamma 10 --aug ada", "--gamma is not a flag; it is called --r1-gamma here. --aug is not a flag;"),
     ("train stylegan2 --gpus 8 --batch 32", "it is called --batch-size here."),
@@ -59,6 +65,10 @@ TYPED = [
     ("generate runs/dcgan --trunc 0.7", "jaxgan has no command generate; did you mean jaxgan sample?"),
     ("sample runs/dcgan --trunc 0.7", "--trunc is not a flag; it is called --truncation-psi here."),
     ("sample runs/dcgan --seeds 1-9", "--seed takes one number, and --count is how many samples are drawn with it."),
+    ("sample runs/dcgan --outdir made", "--outdir is not a flag; it is called --out here."),
+    ("interpolate runs/dcgan", "jaxgan sample RUN --out between.gif draws an interpolation."),
+    ("dataset_tool --source photos/", "folders and zips of pictures are read as they are"),
+    ("new my-gan", "NAME has to be a name in Python, of letters, digits and underscores, got 'my-gan'; did you mean my_gan?"),
     ("calc_metrics runs/dcgan", "jaxgan has no command calc_metrics; did you mean jaxgan evaluate?"),
     # pytorch-CycleGAN-and-pix2pix, StudioGAN and PyTorch-GAN.
     ("train cyclegan --name maps --gpu_ids 0", "--name is not a flag; it is called --run-dir here."),
@@ -79,6 +89,8 @@ def place(tmp_path, monkeypatch):
         record = {"experiment": name, "config": {}, "program": program}
         (tmp_path / "runs" / name / "config.json").write_text(json.dumps(record))
     (tmp_path / "grid.png").write_bytes(b"")
+    (tmp_path / "mine.py").write_text("")
+    (tmp_path / "holiday").mkdir()
     monkeypatch.chdir(tmp_path)
 
 
@@ -95,10 +107,10 @@ def test_what_is_typed_is_answered(line, answer, place, capsys, monkeypatch):
     code, text = type_in(capsys, line)
     assert answer in text, text
     assert "Traceback" not in text
+    assert code == (2 if line else 0)
     if line:
-        assert code == 2 and len(text.splitlines()) == 2
-    else:
-        assert code == 0
+        first, *more = text.splitlines()
+        assert first.startswith("error: ") and all(line.startswith("help: jaxgan ") for line in more)
 
 
 def test_the_help_that_is_named_is_there(place, capsys):
