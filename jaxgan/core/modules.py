@@ -177,11 +177,15 @@ def call_options(network: Network, options: Mapping[str, Any], **given: Any) -> 
 
 
 def input_names(network: Network) -> tuple[list[str], int | None]:
-    """The positional arguments of which a network needs examples, and how many it takes; None if there is no limit."""
-    parameters = [p for p in network.parameters.values() if p.name not in ("train", "keys")]
+    """The positional arguments of which a network needs examples, and how many it takes; None if there is no limit.
+
+    It takes an example of ``keys``, and needs none.
+    """
+    parameters = [p for p in network.parameters.values() if p.name != "train"]
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     unlimited = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    return [p.name for p in positional if p.default is p.empty], None if unlimited else len(positional)
+    needed = [p.name for p in positional if p.default is p.empty and p.name != "keys"]
+    return needed, None if unlimited else len(positional)
 
 
 def _over_all_devices(call, args, kwargs, context):

@@ -212,7 +212,10 @@ def test_a_run_of_another_experiment(copy, capsys):
 def test_a_config_that_is_not_jaxgans(copy, capsys):
     (copy / "config.json").write_text("[1, 2")
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
-    assert (code, "is damaged, or not jaxgan's; pass python -m experiments.dcgan --fresh to start over." in text) == (2, True)
+    assert (code, "is damaged, or not jaxgan's; pass python -m experiments.dcgan --fresh to start over." in text) == (
+        2,
+        True,
+    )
 
 
 def test_a_config_with_settings_of_another_version(copy, capsys):

@@ -106,8 +106,11 @@ def test_an_experiments_header_names_its_presets(name):
         assert f"--preset {which}" in " ".join(module.__doc__.split()), which
 
 
+SLOW = ("cyclegan", "r3gan", "sngan", "srgan", "stylegan2", "wgan_gp")  # tracing them takes 5 to 25 s
+
+
 @pytest.mark.integration
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in NAMES])
 def test_the_papers_settings_make_a_game_of_its_size(name, tmp_path):
     settings, path, shape = PAPERS[name]
     config = preset(name, "paper")
