@@ -68,6 +68,9 @@ def _draw(name: str, examples: np.ndarray) -> str:
     title = f"{name}: {len(examples):,} examples, evenly from first to last"
     if examples.ndim == 5 and examples.shape[-1] == 1 and len(set(examples.shape[1:4])) == 1:
         middle = 127.5 if examples.dtype == np.uint8 else 0.0
-        return media.as_html(media.grid(media.render_solids(examples, threshold=middle)), title)
+        rendered = media.to_bytes(media.render_solids(examples, threshold=middle))
+        return media.as_html(media.grid(rendered), title)
+    if examples.ndim == 4 and examples.dtype != np.uint8:
+        examples = media.to_bytes(examples)  # a display neither warns nor refuses, as `grid` does with floats
     is_drawn = examples.shape[1:] == (2,) or (examples.ndim == 4 and examples.shape[-1] in DRAWN_CHANNELS)
     return media.as_html(media.grid(examples), title) if is_drawn else ""

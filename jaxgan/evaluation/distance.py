@@ -62,12 +62,18 @@ def fid(
       resize: how images get Inception's size; see ``InceptionFeatures``.
 
     Raises:
-      TypeError: one of the sets is of another kind.
+      TypeError: one of the sets is of another kind, or ``features`` is no extractor.
       ValueError: there are neither weights nor labels, or the sets cannot be compared; the message says why.
       OSError: the weights cannot be read.
     """
     if features is not None and weights is not None:
         raise ValueError("`features` and `weights` cannot both be given: `weights` are Inception's.")
+    if features is not None and not (callable(features) and hasattr(features, "protocol")):
+        raise TypeError(
+            "`features` must be a feature extractor, such as jaxgan.evaluation.InceptionFeatures(weights), or None, "
+            f"got {features!r}. Give the file of Inception's weights as `weights`; without both, a classifier is "
+            "trained on the labels of `data`."
+        )
     fake, real = (
         as_source(x, resolution=resolution, argument=name) for x, name in ((samples, "samples"), (data, "data"))
     )

@@ -10,7 +10,7 @@ import optax
 
 from jaxgan.core.game import Game, Player
 from jaxgan.core.keys import latents
-from jaxgan.core.networks import Net
+from jaxgan.core.networks import Net, format_names
 from jaxgan.core.terms import total
 from jaxgan.data import Source
 from jaxgan.experiment.experiment import Experiment, Sampling
@@ -45,7 +45,12 @@ def two_player_experiment(
       classes: the names of the classes of a conditional model.
       other_nets: more networks, which no player owns.
       sample_latents: ``(keys, z_dim) -> latents``, [B] to [B, z_dim].
+
+    Raises:
+      ValueError: ``losses`` or ``optimizers`` lack a player; or the game's parts do not fit, see ``Game``.
     """
+    _check_players("losses", losses)
+    _check_players("optimizers", optimizers)
     inputs, examples = [jnp.zeros((1, z_dim))], [jnp.zeros((1, *source.shape))]
     if classes:
         label = jnp.zeros(1, jnp.int32)
@@ -59,6 +64,14 @@ def two_player_experiment(
         classes=classes,
     )
     return Experiment(Game(nets, players, turns, ema={"g": config.ema_decay}), source, sampling)
+
+
+def _check_players(argument: str, given: Mapping[str, Any]) -> None:
+    missing = [name for name in ("d", "g") if name not in given]
+    if missing:
+        raise ValueError(
+            f"`{argument}` must have the players 'd' and 'g', got {format_names(given)}. Add {format_names(missing)}."
+        )
 
 
 def idle_player(player: Player) -> Player:

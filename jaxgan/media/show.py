@@ -3,9 +3,11 @@
 import base64
 import html
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.core.files import writing_out
@@ -16,6 +18,7 @@ from jaxgan.version import __version__
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+SHOWN_RANGE = 2.0  # networks without a tanh leave [-1, 1], but not by so much
 MAX_SIDE = 640  # pixels; larger pictures are made smaller for a notebook
 
 
@@ -35,12 +38,19 @@ def grid(
       beside_real: whether some of the images are examples of the data; the file's metadata say so.
 
     Raises:
-      ValueError: ``images`` has another shape or is empty, ``columns`` is below 1, or ``path`` has another suffix.
+      ValueError: ``images`` has another shape, is empty or is not finite, ``columns`` is below 1, or ``path`` has
+        another suffix.
       OSError: the file cannot be written.
+
+    Warns:
+      UserWarning: float images are outside [-2, 2], or none of their values is below 0, so they are of another range.
     """
     from PIL import Image
 
-    sheet = make_grid(np.asarray(images), columns)
+    images = np.asarray(images)
+    if images.ndim == 4 and jnp.issubdtype(images.dtype, jnp.floating) and images.size:
+        _check_range(images)
+    sheet = make_grid(images, columns)
     if sheet.shape[-1] not in (1, 3, 4):
         raise ValueError(f"`images` must have 1, 3 or 4 channels to be drawn, got {sheet.shape[-1]}.")
     scale = max(1, PICTURE_SIDE // len(sheet))
@@ -52,6 +62,22 @@ def grid(
             save_images(path, sheet, f"jaxgan {__version__}", scale=scale, beside_real=beside_real)
     large = sheet.repeat(scale, 0).repeat(scale, 1)
     return Image.fromarray(large[..., 0] if large.shape[-1] == 1 else large)
+
+
+def _check_range(images: np.ndarray) -> None:
+    """``ValueError`` unless float images are finite; a warning if they seem to be of another range than [-1, 1]."""
+    finite = np.isfinite(images).all(axis=(1, 2, 3))
+    if not finite.all():
+        raise ValueError(
+            f"`images` must be finite, got NaN or infinity in {np.sum(~finite)} of {len(images)} images. If a "
+            "generator made them, its training has diverged, or its weights were not finite."
+        )
+    low, high = float(images.min()), float(images.max())
+    got = f"`images` are floats from {low:.7g} to {high:.7g}, but float images are in [-1, 1]"
+    if max(-low, high) > SHOWN_RANGE:
+        warnings.warn(f"{got}, and others are clipped. Give images / 127.5 - 1 if 255 is white.", stacklevel=3)
+    elif low >= 0:
+        warnings.warn(f"{got}. If 0 is black, give 2 * images - 1.", stacklevel=3)
 
 
 def as_html(picture: "Image", title: str) -> str:

@@ -100,3 +100,9 @@ def test_large_pictures_are_made_smaller():
 def test_what_comes_along_shows_itself(name):
     source = data.load(name)
     assert repr(source).startswith(f"Arrays {source.name}: ") and len(pictures(source)) == 1
+
+
+def test_a_display_does_not_warn_of_the_range_of_floats():
+    """Warnings are errors: images without a negative value, and no solids at all, which is a white picture."""
+    for images in (np.zeros((2, 4, 4, 1), np.float32), np.full((2, 4, 4, 4, 1), -1.0, np.float32)):
+        assert "<img" in Arrays(images)._repr_html_()

@@ -61,3 +61,15 @@ def test_where_there_are_no_features_the_message_says_what_to_give():
         jaxgan.fid(ONE, TWO, weights="nowhere.pth")
     with pytest.raises(TypeError, match="`samples` must be a path"):
         jaxgan.fid(None, TWO)
+    with pytest.raises(
+        TypeError, match=r"`features` must be a feature extractor, .*, got 'vgg'\. Give the file of Inc"
+    ):
+        jaxgan.fid(ONE, TWO, features="vgg")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_sets_own_batches_are_compared():
+    """Normalising on a device rounds 255 to slightly more than 1."""
+    images = RNG.integers(0, 2, (60, 6, 6, 3)).astype(np.uint8) * 255
+    normalised = next(jaxgan.batches(images, 60))["image"] * np.float32(1.000001)
+    assert float(normalised.max()) > 1
+    assert float(jaxgan.fid(normalised, images, features=Corners())) == pytest.approx(0, abs=1e-3)

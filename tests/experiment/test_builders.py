@@ -1,6 +1,7 @@
 """What experiments have in common."""
 
 import dataclasses
+import re
 
 import flax.linen as nn
 import jax
@@ -52,6 +53,20 @@ def test_a_generator_against_a_discriminator():
     assert [x.shape for x in game.nets["g"].examples] == [(1, 3), (1,)]
     assert made.sampling.classes == ("a", "b")
     np.testing.assert_array_equal(made.draw_latents(0, np.arange(5)), np.full((5, 3), 7.0))
+
+
+@pytest.mark.parametrize("argument", ["losses", "optimizers"])
+def test_players_that_are_missing_are_named(argument):
+    parts = {
+        "losses": dict.fromkeys(("d", "g"), lambda nets, batch, keys, step: total(a=0.0)),
+        "optimizers": dict.fromkeys(("d", "g"), optax.sgd(0.1)),
+    }
+    del parts[argument]["g"]
+    source = Arrays(np.zeros((4, 2), np.float32))
+    networks = mlp.Generator((2,), (4,)), mlp.Discriminator((4,))
+    message = f"`{argument}` must have the players 'd' and 'g', got 'd'. Add 'g'."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        two_player_experiment(gan.Config(), source, *networks, z_dim=3, **parts)
 
 
 @pytest.mark.integration

@@ -55,6 +55,28 @@ def test_mistakes_are_named(tmp_path):
         jaxgan.grid(IMAGES, tmp_path / "file" / "a.png")
 
 
+def test_floats_of_another_range_are_told():
+    bytes_as_floats = (IMAGES + 1) * 127.5
+    with pytest.warns(
+        UserWarning, match=r"`images` are floats from .*, and others are clipped\. Give images / 127\.5 - 1"
+    ):
+        jaxgan.grid(bytes_as_floats)
+    with pytest.warns(
+        UserWarning, match=r"`images` are floats from .*, but .* in \[-1, 1\]\. If 0 is black, give 2 \*"
+    ):
+        jaxgan.grid(jnp.asarray((IMAGES + 1) / 2))
+    jaxgan.grid(IMAGES * 1.5)  # what a network without a tanh may return; warnings are errors
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_images_that_are_not_finite_are_refused(value):
+    images = IMAGES.copy()
+    images[1:3, 0, 0, 0] = value
+    message = r"`images` must be finite, got NaN or infinity in 2 of 5 images\. If a generator made them, its training"
+    with pytest.raises(ValueError, match=message):
+        jaxgan.grid(images)
+
+
 def test_a_picture_is_held_by_its_html():
     text = media.as_html(Image.new("L", (1280, 320)), "<samples>")
     assert text.count("&lt;samples&gt;") == 2 and "<samples>" not in text
