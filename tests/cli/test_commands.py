@@ -333,6 +333,21 @@ def test_a_command_line_becomes_a_command():
     assert made("resume", ["--steps", "5", "--quiet"]) == Resume(steps=5, options={"quiet": True})
 
 
+@pytest.mark.parametrize(
+    ("command", "words", "values", "left"),
+    [
+        ("sample", "runs/a --count 3", {"run_dir": "runs/a"}, "--count 3"),
+        ("sample", "a.safetensors", {"parameters": "a.safetensors"}, ""),
+        ("sample", "--count 3", {}, "--count 3"),
+        ("sample", "runs/a b", {"run_dir": "runs/a"}, "b"),
+        ("translate", "runs/a b --out c", {"run_dir": "runs/a", "images": "b"}, "--out c --images b"),
+    ],
+)
+def test_a_run_may_stand_before_the_flags(command, words, values, left):
+    given = words.split()
+    assert commands.take_operands(command, given) == values and given == left.split()
+
+
 def test_every_command_has_its_class():
     classes = (Train, Resume, Sample, Translate, Project, Evaluate, Export, Report, Inspect)
     places = [CommandPlace(command.__module__.rpartition(".")[2], command.__name__) for command in classes]
