@@ -286,7 +286,7 @@ def test_a_wrong_value_is_answered_by_its_flag_of_the_console(
 ):
     monkeypatch.chdir(tmp_path)
     if (command, argument) in (("fid", "out"), ("fid", "count")):  # Inception's weights are not here
-        monkeypatch.setattr("jaxgan.cli.fid.make_extractor", lambda *_: None)
+        monkeypatch.setattr("jaxgan.cli.fid.make_extractor", lambda *_, **__: None)
     if (command, argument) == ("fid", "out"):  # as if it had been measured
         monkeypatch.setattr("jaxgan.cli.fid.compare", lambda *_, **__: {"fid": 1.0, "protocol": {}})
         monkeypatch.setattr("jaxgan.cli.fid.format_result", lambda result: ["fid 1"])

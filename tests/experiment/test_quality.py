@@ -37,7 +37,7 @@ class Pixels:
 def of_pixels(monkeypatch):
     """Evaluations while a run goes on, and those of the command, look at pixels whatever features they are asked for."""
     for command in ("train", "evaluate"):
-        monkeypatch.setattr(f"jaxgan.cli.{command}.make_extractor", lambda *_: Pixels())
+        monkeypatch.setattr(f"jaxgan.cli.{command}.make_extractor", lambda *_, **__: Pixels())
 
 
 @pytest.fixture(scope="module")
