@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.builders import builder_of
 from helpers.files import encoded
 
 from jaxgan import data
@@ -19,25 +20,6 @@ def tfds():
     import tensorflow_datasets
 
     return tensorflow_datasets
-
-
-def builder_of(tfds, features, examples):
-    """A class of builder that TFDS does not know by name, as of a dataset whose code is not here."""
-    with tfds.core.registered.skip_registration():
-
-        class Tiny(tfds.core.GeneratorBasedBuilder):
-            VERSION = tfds.core.Version("1.0.0")
-
-            def _info(self):
-                return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
-
-            def _split_generators(self, dl_manager):
-                return {split: self._generate_examples(some) for split, some in examples.items()}
-
-            def _generate_examples(self, some):
-                yield from enumerate(some)
-
-    return Tiny
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (14, 8, 8, 3), np.uint8)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.builders import builder_of
 
 from jaxgan import data
 from jaxgan.data import digits
@@ -41,22 +42,9 @@ def test_order_and_name_are_those_of_tfds(tmp_path):
         "label": tfds.features.ClassLabel(num_classes=10),
     }
 
-    with tfds.core.registered.skip_registration():
-
-        class Digits(tfds.core.GeneratorBasedBuilder):
-            VERSION = tfds.core.Version("1.0.0")
-
-            def _info(self):
-                return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
-
-            def _split_generators(self, dl_manager):
-                return {"train": self._generate_examples()}
-
-            def _generate_examples(self):
-                for i, image in enumerate(ink.reshape(-1, 8, 8, 1)):
-                    yield i, {"image": (image / 8 - 1).astype(np.float32), "label": int(labels[i])}
-
-    builder = Digits(data_dir=tmp_path, file_format="array_record")
+    images = (ink.reshape(-1, 8, 8, 1) / 8 - 1).astype(np.float32)
+    examples = [{"image": image, "label": int(label)} for image, label in zip(images, labels)]
+    builder = builder_of(tfds, features, {"train": examples}, "Digits")(data_dir=tmp_path, file_format="array_record")
     builder.download_and_prepare()
     for split in ("train", "train[:10%]", "train[90%:]", "train[5:-1700]", "train[-33%:-1]"):
         expected = data.read_into_memory(data.datasets.Dataset(builder, split))
