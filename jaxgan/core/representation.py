@@ -104,7 +104,7 @@ def show_state(state: Any) -> str:
     if not all(hasattr(x, "shape") and hasattr(x, "dtype") for x in leaves) or not isinstance(state.params, Mapping):
         return f"State of {', '.join(sorted({type(x).__name__ for x in leaves})) or 'nothing'}"
     members = f" of {state.key.shape[0]} members" if state.key.shape else ""
-    size = format_bytes(sum(x.size * x.dtype.itemsize for x in leaves))
+    size = format_bytes(size_in_bytes(leaves))
     each = state.key.size
     networks = []
     for name, params in state.params.items():
@@ -118,6 +118,15 @@ def show_state(state: Any) -> str:
 def count_parameters(params: Any) -> int:
     """The number of parameters in a tree of arrays."""
     return sum(getattr(x, "size", 1) for x in jax.tree.leaves(params))
+
+
+def size_in_bytes(tree: Any) -> int:
+    """The bytes of a tree of arrays, or of their shapes and types.
+
+    >>> size_in_bytes({"kernel": jax.ShapeDtypeStruct((2, 3), "float32")})
+    24
+    """
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
 def lines_under(title: str, lines: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ import jax
 
 from jaxgan.core import flops, tables
 from jaxgan.core.networks import Net
+from jaxgan.core.representation import size_in_bytes
 from jaxgan.core.tables import Table, format_bytes, format_count
 
 HEAD = ("layer", "type", "output", "parameters", "FLOPs")
@@ -131,7 +132,7 @@ def summarize(game: Any, keys: Any = None, depth: int | None = None, title: str 
         name: _summarize_network(net, call_of(name, net), variables, variables.params[name], depth)
         for name, net in plain.nets.items()
     }
-    sizes = {part: _size_in_bytes(getattr(state, part)) for part in STATE_PARTS}
+    sizes = {part: size_in_bytes(getattr(state, part)) for part in STATE_PARTS}
     return Summary(title or _title(game), networks, sizes)
 
 
@@ -212,10 +213,6 @@ def _count_by_path(params: Any) -> dict[str, int]:
     """The size of each array of a tree by its path."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(params)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.size for path, leaf in leaves}
-
-
-def _size_in_bytes(tree: Any) -> int:
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
 def _format_shapes(tree: Any) -> str:

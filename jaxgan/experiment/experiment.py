@@ -252,8 +252,3 @@ def _rows(x: jax.Array, start: int, size: int) -> jax.Array:
     """``size`` rows from ``start`` on; after the end, the last one is repeated."""
     rows = x[start : start + size]
     return jnp.concatenate([rows, jnp.repeat(rows[-1:], size - len(rows), 0)])
-
-
-def parameter_counts(state: Any) -> dict[str, int]:
-    """The number of parameters of each network."""
-    return {name: sum(x.size for x in jax.tree.leaves(tree)) for name, tree in state.params.items()}

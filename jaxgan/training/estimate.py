@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxgan import parallel
 from jaxgan.core import system
+from jaxgan.core.representation import size_in_bytes
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
 from jaxgan.experiment.experiment import Experiment
@@ -118,7 +119,7 @@ def checkpoints_kept(steps: int, options: RunOptions) -> int:
 def checkpoint_bytes(state: Any) -> int:
     """The size of a checkpoint of a state, whose leaves may be shapes."""
     raw = jax.eval_shape(lambda state: state.replace(key=jax.random.key_data(state.key)), state)
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(raw))
+    return size_in_bytes(raw)
 
 
 def peak_memory(device: parallel.Device) -> int | None:
