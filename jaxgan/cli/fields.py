@@ -30,7 +30,7 @@ from typing import Any, Literal
 
 PACKAGE = Path(__file__).parents[1]
 REQUIRED = object()  # in the place of a default
-TYPES = ("int", "float", "str", "bool")
+TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 _HEADING = re.compile(r"\s*# ([A-Z][a-z][\w ,-]{1,40})")
 ALLOWED = "int, float, str, bool, a Literal of one of them, a tuple of any number of them, and each of these or None"
 _ATTRIBUTE = re.compile(r"  (\w+): (.*)")
@@ -167,12 +167,7 @@ def fields_of(dataclass: type) -> tuple[Field, ...]:
             default = field.default
         elif field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        kind = _type_of(hints[field.name])
-        if kind is None:
-            shown = getattr(hints[field.name], "__name__", str(hints[field.name]))
-            raise ValueError(
-                f"{dataclass.__name__}.{field.name} has the type {shown}, which no flag can have; flags have {ALLOWED}."
-            )
+        kind = _type_of(hints[field.name], f"{dataclass.__name__}.{field.name}")
         text, heading = described.get(field.name, ("", ""))
         fields.append(Field(field.name, **kind, default=default, help=text, heading=heading))
     return tuple(fields)
@@ -199,24 +194,36 @@ def _descriptions(dataclass: type) -> dict[str, tuple[str, str]]:
     return described
 
 
-def _type_of(hint: Any) -> dict[str, Any] | None:
-    """A type as arguments of ``Field``; None if no flag can have it."""
+def _type_of(hint: Any, name: str) -> dict[str, Any]:
+    """A type as arguments of ``Field``.
+
+    Raises:
+      ValueError: no flag can have it; the message names the field.
+    """
+    kind = _kind_of(hint)
+    if kind is None:
+        shown = hint.__name__ if isinstance(hint, type) else hint
+        raise ValueError(f"{name} has the type {shown}, which no flag can have; flags have {ALLOWED}.")
+    return kind
+
+
+def _kind_of(hint: Any) -> dict[str, Any] | None:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if isinstance(hint, type) and hint.__name__ in TYPES and hint.__module__ == "builtins":
+    if hint in TYPES.values():
         return {"type": hint.__name__}
     if origin in (typing.Union, types.UnionType):
         others = [argument for argument in arguments if argument is not type(None)]
-        kind = _type_of(others[0]) if len(others) == 1 and len(arguments) == 2 else None
+        kind = _kind_of(others[0]) if len(others) == 1 and len(arguments) == 2 else None
         return None if kind is None else {**kind, "is_optional": True}
     if origin is Literal:
         values = [value for value in arguments if value is not None]
-        kinds = {type(value).__name__ for value in values}
-        if len(kinds) != 1 or not kinds <= {"int", "float", "str"}:
+        kinds = {type(value) for value in values}
+        if len(kinds) != 1 or not kinds <= {int, float, str}:
             return None
-        kind = {"type": kinds.pop(), "choices": tuple(map(str, values))}
+        kind = {"type": kinds.pop().__name__, "choices": tuple(map(str, values))}
         return {**kind, "is_optional": True} if None in arguments else kind
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        kind = _type_of(arguments[0])
+        kind = _kind_of(arguments[0])
         if kind is None or kind["type"] == "bool" or kind.keys() & {"is_optional", "is_tuple"}:
             return None
         return {**kind, "is_tuple": True}
@@ -268,7 +275,7 @@ def _read_fields(module: ModuleText, node: ast.ClassDef) -> list[Field]:
         before = fields.get(name)
         fields[name] = Field(
             name,
-            **_read_type(module, statement.annotation, f"{node.name}.{name}"),
+            **_type_of(_read_type(module, statement.annotation), f"{module.path}: {node.name}.{name}"),
             default=_read_default(module, statement.value),
             help=text or described.get(name) or (before.help if before else ""),
             heading=heading or (before.heading if before else ""),
@@ -306,32 +313,25 @@ def _nested_class(module: ModuleText, annotation: ast.expr) -> tuple[ModuleText,
     return None
 
 
-def _read_type(module: ModuleText, annotation: ast.expr, name: str) -> dict[str, Any]:
-    """The type of a field, as arguments of ``Field``.
-
-    Raises:
-      ValueError: no flag can have it.
-    """
+def _read_type(module: ModuleText, annotation: ast.expr) -> Any:
+    """The type that an annotation says, as ``typing.get_type_hints`` would give it; the annotation if it is another."""
     match annotation:
+        case ast.Constant(None):
+            return None
         case ast.Name(id) if id in TYPES:
-            return {"type": id}
+            return TYPES[id]
         case ast.Name(id) if (found := module.find(id)) and isinstance(found[1], ast.expr):
-            return _read_type(found[0], found[1], name)
+            return _read_type(found[0], found[1])
         case ast.Attribute(ast.Name(inner), id) if found := module.find_in_module(inner, id):
             if isinstance(found[1], ast.expr):
-                return _read_type(found[0], found[1], name)
-        case ast.BinOp(left, ast.BitOr(), ast.Constant(None)) | ast.BinOp(ast.Constant(None), ast.BitOr(), left):
-            return {**_read_type(module, left, name), "is_optional": True}
+                return _read_type(found[0], found[1])
+        case ast.BinOp(left, ast.BitOr(), right):
+            return typing.Union[_read_type(module, left), _read_type(module, right)]  # noqa: UP007
         case ast.Subscript(ast.Name("Literal"), choices):
-            values = [ast.literal_eval(item) for item in getattr(choices, "elts", [choices])]
-            kinds = {type(value).__name__ for value in values}
-            if len(kinds) == 1 and kinds <= set(TYPES):
-                return {"type": kinds.pop(), "choices": tuple(map(str, values))}
+            return Literal[tuple(ast.literal_eval(item) for item in getattr(choices, "elts", [choices]))]
         case ast.Subscript(ast.Name("tuple"), ast.Tuple([item, ast.Constant(value)])) if value is Ellipsis:
-            return {**_read_type(module, item, name), "is_tuple": True}
-    raise ValueError(
-        f"{module.path}: {name} has the type {ast.unparse(annotation)}, which no flag can have; flags have {ALLOWED}."
-    )
+            return tuple[_read_type(module, item), ...]
+    return ast.unparse(annotation)
 
 
 def _read_default(module: ModuleText, value: ast.expr | None) -> Any:
