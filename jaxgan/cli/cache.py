@@ -1,4 +1,4 @@
-"""Directories on the user's disk that are shared by all runs: compiled programs, and classifiers of metrics."""
+"""The directory on the user's disk where the compiled programs of all runs are kept."""
 
 import hashlib
 import os
@@ -8,7 +8,6 @@ from pathlib import Path
 import jax
 
 from jaxgan.core import system
-from jaxgan.core.system import classifier_directory as classifier_directory
 
 MIN_COMPILE_SECONDS = 0.2  # programs that compile faster are not kept
 

@@ -8,12 +8,10 @@ and a value of another type by ``cli.flags``.
 """
 
 import contextlib
-import dataclasses
 import errno
 import os
 import re
 import sys
-import typing
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -36,18 +34,6 @@ def as_flags(message: str, names: Iterable[str] | Mapping[str, str]) -> str:
     """
     flags = names if isinstance(names, Mapping) else {name: flag(name) for name in names}
     return _NAMED.sub(lambda found: flags.get(found[1], found[0]), message)
-
-
-def argument_names(command: type) -> set[str]:
-    """The arguments that a command has a flag for: the fields of its dataclass, and of dataclasses in it."""
-    names, types = set(), typing.get_type_hints(command)
-    for field in dataclasses.fields(command):
-        field_type = types[field.name]
-        if isinstance(field_type, type) and dataclasses.is_dataclass(field_type):
-            names |= argument_names(field_type)
-        else:
-            names.add(field.name)
-    return names
 
 
 @contextlib.contextmanager

@@ -4,10 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from jaxgan.cli import cache
 from jaxgan.cli.checkpoint_reference import MemberReference, check_seed
-from jaxgan.cli.errors import argument_names, warnings_as_lines
+from jaxgan.cli.commands import read_command
+from jaxgan.cli.errors import warnings_as_lines
 from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.core import system
 from jaxgan.evaluation import format_result, make_extractor
 from jaxgan.experiment import quality
 from jaxgan.monitoring.terminal import reading
@@ -58,10 +59,10 @@ class Evaluate:
         name = f"{program.name} in {path}"
         if member:
             name += f", {member}"
-        with warnings_as_lines(argument_names(Evaluate)), reading() as progress:
+        with warnings_as_lines([field.name for field in read_command("evaluate").fields]), reading() as progress:
             features = None
             if quality.needs_features(self.metrics):
-                kept = cache.classifier_directory()
+                kept = system.classifier_directory()
                 features = make_extractor(
                     self.features, self.weights, self.resize, experiment.source, kept, progress=progress
                 )

@@ -2,8 +2,8 @@
 
 import argparse
 
-from jaxgan.cli import cache
 from jaxgan.cli.errors import warnings_as_lines
+from jaxgan.core import system
 from jaxgan.data import load
 from jaxgan.evaluation import compare, format_result, make_extractor
 from jaxgan.experiment import quality
@@ -14,7 +14,7 @@ def compare_sets(args: argparse.Namespace) -> None:
     """Print the metric that the command is named after, and write it with its protocol if asked."""
     with warnings_as_lines(vars(args)), reading() as progress:
         samples, data = (load(path, resolution=args.resolution) for path in (args.samples, args.data))
-        kept = cache.classifier_directory()
+        kept = system.classifier_directory()
         name = args.features or "inception-2048"
         features = make_extractor(name, args.weights, args.resize, data, kept, progress=progress)
         result = compare(samples, data, (args.command,), features, count=args.count, progress=progress)

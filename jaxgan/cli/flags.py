@@ -36,7 +36,7 @@ PATHS |= dict.fromkeys(("config", "out", "weights", "content_file", "parameters"
 PATHS |= dict.fromkeys(("data_a", "test_data", "test_data_a"), "DATA")
 
 
-class Mistake(Exception):
+class Mistake(ValueError):
     """The command line cannot be understood; the message says why, and what to type.
 
     Args:

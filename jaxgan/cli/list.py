@@ -30,9 +30,6 @@ def _paragraph(name: str) -> str:
     lines = [f"{name:<11}{experiment_files.title(module)}"]
     if score:
         lines += textwrap.wrap(textwrap.shorten(f"score: {score}", 2 * width - 20, placeholder=" ..."), width)
-    lines += textwrap.wrap(_presets(name).replace("Presets    ", "presets: "), width)
+    presets = module.dict_keys("PRESETS")
+    lines += textwrap.wrap(f"presets: {', '.join(presets) or 'none'}", width)
     return f"\n{' ' * 11}".join(lines)
-
-
-def _presets(name: str) -> str:
-    return f"Presets    {', '.join(experiment_files.read_experiment(name).dict_keys('PRESETS')) or 'none'}"

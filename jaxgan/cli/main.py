@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
             tools.run(name, given)
         else:
             _run_command(name, given)
-    except (Mistake, ValueError) as mistake:
+    except ValueError as mistake:
         errors.print_mistake(str(mistake), getattr(mistake, "prog", None) or prog)
         sys.exit(2)
 

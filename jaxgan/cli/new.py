@@ -28,7 +28,8 @@ def write_experiment(args: argparse.Namespace) -> None:
       ValueError: the name cannot be that of a module here, or there is no such experiment to copy.
       OSError: the file cannot be written.
     """
-    name, path = args.name.removesuffix(".py"), Path(f"{args.name.removesuffix('.py')}.py")
+    name = args.name.removesuffix(".py")
+    path = Path(f"{name}.py")
     _check_name(name, path)
     like = experiment_files.find(args.like)
     with path.open("x", encoding="utf-8") as file:

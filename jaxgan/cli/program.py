@@ -47,7 +47,7 @@ def main(
         fields = commands.command_fields(command, fields_of(config_class), tuple(program.presets))
         prog = f"{program.invoked_as} {command}"
         values |= commands.parse(command, fields, given, prog)
-    except (Mistake, ValueError) as mistake:
+    except ValueError as mistake:
         errors.print_mistake(str(mistake), getattr(mistake, "prog", None) or prog)
         sys.exit(2)
     commands.execute(command, fields, values, program)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.cli import cache
+from jaxgan.core import system
 from jaxgan.core.keys import sample_keys
 from jaxgan.core.state import State
 from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
@@ -239,7 +239,7 @@ def _label_samples(name: str, experiment: Experiment, state: State, z: Any) -> n
             f"`direction` {name}: the data tell a class from the others; pass `run_dir`, not `parameters`."
         )
     samples = experiment.sampler()(state, z)
-    return train_classifier(source, cache=cache.classifier_directory()).logits(samples).argmax(1)
+    return train_classifier(source, cache=system.classifier_directory()).logits(samples).argmax(1)
 
 
 def _mapper(experiment: Experiment, truncation_psi: float = 1.0, truncation_cutoff: int | None = None) -> Callable:

@@ -12,8 +12,9 @@ import jax
 from jax.experimental import multihost_utils
 
 from jaxgan import parallel
-from jaxgan.cli import cache, errors
+from jaxgan.cli import errors
 from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.core import system
 from jaxgan.data import Source
 from jaxgan.evaluation import make_extractor
 from jaxgan.experiment import dp_training, quality
@@ -188,7 +189,7 @@ def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evalu
     quality.validate_metrics(experiment, metrics, options.evaluate_count)
     features = None
     if quality.needs_features(metrics):
-        kept = cache.classifier_directory()
+        kept = system.classifier_directory()
         features = make_extractor(options.features, options.weights, "tf1", experiment.source, kept)
     evaluator = Evaluator(experiment, metrics, features, options.evaluate_count, config.seed)
     evaluator.rehearse(run.member_states(run.init(run.keys))[0])

@@ -31,11 +31,11 @@ def test_below_the_users_cache_by_processor(as_before, tmp_path, monkeypatch):
 
 def test_classifiers_are_kept_beside_compiled_programs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.classifier_directory() == tmp_path / "jaxgan" / "classifiers"
+    assert system.classifier_directory() == tmp_path / "jaxgan" / "classifiers"
     assert system.cache_directory() == tmp_path / "jaxgan"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert cache.classifier_directory() == tmp_path / "home" / ".cache" / "jaxgan" / "classifiers"
+    assert system.classifier_directory() == tmp_path / "home" / ".cache" / "jaxgan" / "classifiers"
 
 
 def test_where_the_user_says(as_before, tmp_path, monkeypatch):

@@ -1,18 +1,15 @@
 """Messages of the library as the command line prints them, and what it says of a lack of room or memory."""
 
 import contextlib
-import dataclasses
 import errno
 import os
 import warnings
-from typing import Annotated, Any
 
 import jax
 import pytest
 from helpers import programs
 
 from jaxgan.cli.errors import (
-    argument_names,
     as_flags,
     ending_quietly,
     is_disk_full,
@@ -29,26 +26,6 @@ def test_arguments_in_backticks_become_flags_and_other_words_stay():
     assert as_flags(message, ["batch_size", "seed"]) == (
         "--batch-size must be at least 1, got 0; `total` takes terms, see `jaxgan.total` and seed"
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Inner:
-    step: int | None = None
-    run_dir: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Command:
-    inner: Annotated[Inner, "flags without a prefix"]
-    out: str
-    count: int = 1
-
-
-def test_the_arguments_of_a_command_are_its_fields_and_those_of_dataclasses_in_it():
-    assert argument_names(Command) == {"step", "run_dir", "out", "count"}
-    fields = [("config", Inner), ("preset", Any, None)]
-    more = dataclasses.make_dataclass("More", fields, bases=(Inner,), frozen=True, kw_only=True)
-    assert argument_names(more) == {"step", "run_dir", "preset"}
 
 
 def test_an_error_is_a_line_on_stderr_with_its_mend(capsys):
