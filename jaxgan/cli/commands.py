@@ -19,9 +19,9 @@ from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.fields import PACKAGE, ClassText, Field, read_class, read_module
 from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples
 
-# The fields of ``train`` and ``resume`` that take what was given of the experiment's settings and of the run's options.
+# The fields of ``train`` and ``resume`` with the settings and the options that flags give.
 SETTINGS, OPTIONS = "settings", "options"
-# A run's directory, or a file of parameters, in place of which the console has an operand.
+# The fields for a run's directory and for a file of parameters, which are operands and not flags of ``jaxgan``.
 OPERANDS = ("run_dir", "parameters")
 PARAMETERS = (".safetensors",)  # files of parameters
 # Arguments of functions that training calls, by the setting or option that sets them.
@@ -46,11 +46,11 @@ COMMANDS = {
     "report": CommandPlace("report", "Report"),
     "inspect": CommandPlace("inspect", "Inspect"),
 }
-TAKES_IMAGES = ("translate", "project")  # whose first operand after the run are images
+TAKES_IMAGES = ("translate", "project")  # commands with a second operand, the images
 
 
 def read_command(name: str) -> ClassText:
-    """What the text of a command's dataclass says."""
+    """The fields and the docstring of a command's dataclass, from its text."""
     place = COMMANDS[name]
     return read_class(read_module(PACKAGE / "cli" / f"{place.module}.py"), place.class_name)
 
@@ -103,8 +103,8 @@ def parse(
       fields: those that it has flags for.
       arguments: of the command line, after the command and its operands.
       prog: the command as it was typed.
-      operands: names of what stands between it and the flags, for help.
-      example_operands: what may stand there, for examples.
+      operands: the names of the operands, for help.
+      example_operands: operands for the examples in help.
 
     Raises:
       Mistake: a flag is unknown, or a value is not allowed.
@@ -123,7 +123,7 @@ def parse(
 
 
 def take_operands(name: str, given: list[str]) -> dict[str, str]:
-    """Take a run or a file of parameters, and for some commands images, from what stands before the flags.
+    """Take the operands before the flags: a run or a file of parameters, and for some commands images.
 
     Returns:
       The values of the fields that they stand for.
@@ -187,9 +187,9 @@ def make_command(command_class: type, fields: Sequence[Field], values: Mapping[s
 
 
 def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -> dict[str, str]:
-    """What messages of a command name, by the argument that the library names: its flag, or its operand."""
+    """For each argument that the library's messages name, the flag or the operand that a user types."""
     flags = {field.name: errors.flag(field.name) for field in fields}
-    # Runs are started over by ``train --fresh`` alone, whatever command met what is wrong with them.
+    # Any command may find that a run is damaged, but only ``train --fresh`` starts it over.
     flags["fresh"] = errors.flag("fresh") if name == "train" else f"{program.train_command} --fresh"
     if name == "train":
         flags |= {argument: errors.flag(setting) for argument, setting in OTHER_NAMES.items()}

@@ -1,4 +1,4 @@
-"""The files of the experiments that come with jaxgan, as text: their names, and what their headers say.
+"""The files of the experiments that come with jaxgan, as text: their names and their headers.
 
 Nothing here imports an experiment, which would import JAX.
 """

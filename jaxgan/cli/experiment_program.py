@@ -1,4 +1,4 @@
-"""An experiment as a program: what its commands are given, and the command lines that run them."""
+"""An experiment as a program: the object that its commands get, and the command lines that run them."""
 
 import dataclasses
 import importlib
@@ -72,7 +72,7 @@ def load_program(name: str) -> ExperimentProgram:
 
 
 def invocation(config_class: type) -> str:
-    """How the program whose settings these are was started: ``python mine.py``."""
+    """How the program that defines these settings was started: ``python mine.py``."""
     module = config_class.__module__
     if module != "__main__":
         return f"python -m {module}"

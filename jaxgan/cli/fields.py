@@ -1,4 +1,4 @@
-"""The fields of dataclasses, of which flags are made.
+"""The fields of dataclasses, from which flags are made.
 
 The fields of an experiment that comes with jaxgan are read from the text of its module, because importing it imports
 JAX, which takes a second or more. Those of a program of one's own, which is running already, are taken from the class;
@@ -47,7 +47,7 @@ class Field:
       is_optional: whether None is allowed.
       is_tuple: whether the value is a tuple.
       default: the value; its source text if it is not a literal; ``REQUIRED`` if there is none.
-      help: what it is, in a sentence or two.
+      help: a description in a sentence or two.
       heading: of the group that it belongs to; empty for none.
       owner: the field of the outer dataclass that holds this one's; empty if it is a field of the dataclass itself.
     """
@@ -65,7 +65,7 @@ class Field:
 
 @dataclasses.dataclass(frozen=True)
 class ClassText:
-    """What the text of a dataclass says.
+    """The fields and the docstring of a dataclass, read from its text.
 
     Attributes:
       fields: its fields and those of its base classes, in order; those of dataclasses in it have an ``owner``.
@@ -103,7 +103,8 @@ class ModuleText:
     def find(self, name: str) -> "tuple[ModuleText, ast.ClassDef | ast.expr] | None":
         """The class of this name, or the value that is assigned to it, with the module that has it.
 
-        Imports of the form ``from module import name`` are followed. Other imports, and what is not there, give None.
+        Imports of the form ``from module import name`` are followed. A name that is imported in another way, or is not
+        there, gives None.
         """
         for node in self.tree.body:
             if isinstance(node, ast.ClassDef) and node.name == name:
@@ -117,7 +118,7 @@ class ModuleText:
         return None if value is None else (self, value)
 
     def find_in_module(self, module: str, name: str) -> "tuple[ModuleText, ast.ClassDef | ast.expr] | None":
-        """What ``find`` finds in a module that this one imports, as for ``module.name``."""
+        """``find`` in a module that this one imports, for an expression such as ``module.name``."""
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == module for alias in node.names):
                 path = _module_file(f"{node.module or ''}.{module}".strip("."), node.level, self.path)
@@ -351,7 +352,7 @@ def _read_default(module: ModuleText, value: ast.expr | None) -> Any:
 
 
 def _read_docstring(node: ast.ClassDef) -> tuple[str, dict[str, str], tuple[str, ...]]:
-    """A class's docstring in its parts: what it is, its attributes by name, and the lines of its examples."""
+    """A class's docstring in its parts: the description, the attributes by name, and the lines of the examples."""
     about, attributes, examples = [], {}, []
     section, name = "", ""
     for line in inspect.cleandoc(ast.get_docstring(node) or "").splitlines():

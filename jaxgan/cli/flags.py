@@ -30,18 +30,18 @@ ALIASES = {"truncation_psi": "--psi", "resolution": "--size"}
 NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+|inf)([eE][-+]?\d+)?$")
 VALUES = {"int": "a whole number", "float": "a number", "str": "text"}
 METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT"}
-# What a text names, by the field.
+# The word that help shows for the value of a field that names a file, a directory or data.
 PATHS = {"data": "DATA", "run_dir": "DIR", "images": "PATH", "masks": "PATH"}
 PATHS |= dict.fromkeys(("config", "out", "weights", "content_file", "parameters", "styles"), "FILE")
 PATHS |= dict.fromkeys(("data_a", "test_data", "test_data_a"), "DATA")
 
 
 class Mistake(ValueError):
-    """The command line cannot be understood; the message says why, and what to type.
+    """The command line cannot be understood; the message says why, and how to correct it.
 
     Args:
       message: one sentence or more.
-      prog: the command whose help would tell more; None for the one that the program knows.
+      prog: the command to show help for; None for the one that the program knows.
     """
 
     def __init__(self, message: str, prog: str | None = None):
@@ -50,14 +50,14 @@ class Mistake(ValueError):
 
 
 class FlagParser(argparse.ArgumentParser):
-    """A parser whose errors are raised as ``Mistake``, and whose flags may be written with underscores.
+    """A parser that raises its errors as ``Mistake``, and that accepts underscores in flags.
 
     Args:
       prog: the command as it was typed, ``jaxgan train dcgan``.
-      about: what the command does.
+      about: a description of the command.
       examples: command lines; ``COMMAND`` in them stands for the command.
-      operands: what stands before the flags, for the line of usage, as ``RUN``.
-      example_operands: what stands there in the examples, as ``runs/dcgan``.
+      operands: the names of the arguments before the flags, for the line of usage, such as ``RUN``.
+      example_operands: their values in the examples, such as ``runs/dcgan``.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ def _with_hyphens(argument: str) -> str:
 
 
 def _sentence(message: str) -> str:
-    """An error of ``argparse`` as a sentence whose subject is the flag."""
+    """An error of ``argparse`` as a sentence about the flag."""
     if message.startswith("the following arguments are required: "):
         names = message.partition(": ")[2]
         return f"{names} {'are' if ',' in names else 'is'} required."

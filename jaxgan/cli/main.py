@@ -176,7 +176,7 @@ def _experiment_of_run(name: str, path: Path) -> str:
 
 
 def _experiment_of_parameters(path: Path) -> str:
-    """The name of the experiment whose parameters a file holds.
+    """The name of the experiment that the parameters in a file belong to.
 
     Raises:
       Mistake: the file cannot be read, or is another program's.

@@ -1,7 +1,8 @@
-"""What to type instead: for misspelt names, and for habits from other tools.
+"""Corrections for misspelt names, and for flags and commands of other tools.
 
-The tables name what people type who come from PyTorch, the StyleGAN programs, pytorch-CycleGAN-and-pix2pix, StudioGAN
-and PyTorch-GAN. A value without a space is the name of a field here, or of a command; other values are sentences.
+The tables have the names that are used in PyTorch's examples, the StyleGAN programs, pytorch-CycleGAN-and-pix2pix,
+StudioGAN and PyTorch-GAN. A value without a space is the name of a field here, or of a command; other values are
+sentences.
 """
 
 import difflib
@@ -172,7 +173,7 @@ HABITS: dict[str, str] = {
     "train": "training is the command itself: jaxgan train EXPERIMENT.",
 }
 
-# What people type for the commands of ``jaxgan``.
+# Names that people type in place of the commands of ``jaxgan``.
 COMMAND_HABITS = {
     "run": "train",
     "fit": "train",
@@ -214,7 +215,7 @@ COMMAND_HABITS = {
     "tensorboard": "tensorboard --logdir runs shows the metrics of all runs.",
 }
 
-# What people type for the experiments.
+# Names that people type in place of the experiments.
 EXPERIMENT_HABITS = {
     "sagan": "sngan",
     "biggan": "sngan",
@@ -240,7 +241,7 @@ def closest(name: str, names: Iterable[str]) -> str | None:
 
 
 def answer_unknown(unknown: Sequence[str], flags: Sequence[str], typed: str) -> str:
-    """What to type instead of arguments that a command does not have: a sentence for each.
+    """Corrections for arguments that a command does not have, a sentence for each.
 
     Args:
       unknown: the arguments, in order.
@@ -254,7 +255,7 @@ def answer_unknown(unknown: Sequence[str], flags: Sequence[str], typed: str) -> 
 
 
 def answer_flag(name: str, flags: Sequence[str]) -> str:
-    """What to type instead of a flag that a command does not have."""
+    """A correction for a flag that a command does not have."""
     bare = name.lstrip("-").lower().replace("_", "-")
     habit = HABITS.get(bare, bare)
     if " " in habit:
@@ -290,7 +291,7 @@ def _is_number(text: str) -> bool:
 
 
 def answer_command(name: str, commands: Sequence[str], program: str) -> str:
-    """What to type instead of a command that a program does not have."""
+    """A correction for a command that a program does not have."""
     habit = COMMAND_HABITS.get(name.lower().replace("_", "-"), "")
     if " " in habit:
         return f"{program} has no command {name}: {habit}"

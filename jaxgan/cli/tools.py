@@ -14,7 +14,7 @@ from jaxgan.cli import errors
 from jaxgan.cli.experiment_program import CONSOLE
 from jaxgan.cli.flags import FlagParser
 
-# As in jaxgan.evaluation, whose import takes seconds.
+# A copy of jaxgan.evaluation.EXTRACTORS, because importing that takes seconds; a test compares them.
 EXTRACTORS = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")
 
 
@@ -25,10 +25,10 @@ class Tool(NamedTuple):
       about: what it does, for ``--help``.
       add_arguments: adds its arguments to a parser.
       module: the module of ``jaxgan.cli`` that is imported when the command is run.
-      function: the module's function of the parsed arguments; what it returns is the exit code, None for 0.
-      operands: what stands before the flags, for the line of usage.
+      function: the module's function of the parsed arguments. It returns the exit code, or None for 0.
+      operands: the names of the arguments before the flags, for the line of usage.
       examples: command lines; ``COMMAND`` in them stands for the command.
-      less_memory: what to do where memory does not suffice, after a colon; empty where nothing can be done.
+      less_memory: the end of the message about a lack of memory, which says how to use less; empty if nothing helps.
     """
 
     about: str
@@ -73,7 +73,7 @@ def make_parser(name: str) -> FlagParser:
 
 
 def flag_names(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """What messages of a command name, by the argument: its flag, or the operand as help shows it."""
+    """For each argument of a command its flag, or the operand as help shows it: messages name these."""
     return {
         action.dest: errors.flag(action.dest) if action.option_strings else str(action.metavar)
         for action in parser._actions
@@ -86,57 +86,85 @@ def _add_nothing(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_flags_of_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="show the whole header of this one")
+    parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="the experiment to describe in full")
 
 
 def _add_flags_of_new(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the experiment; its program is NAME.py")
-    parser.add_argument("--like", default="dcgan", metavar="EXPERIMENT", help="the experiment that is copied [dcgan]")
+    parser.add_argument("name", metavar="NAME", help="the name of the new experiment, which is written to NAME.py")
+    parser.add_argument("--like", default="dcgan", metavar="EXPERIMENT", help="the experiment to copy [dcgan]")
 
 
 def _add_flags_of_runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a run's directory; two or more")
-    parser.add_argument("--out", type=Path, default=Path("comparison.html"), help="the page [%(default)s]")
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="the directories of two runs or more")
+    parser.add_argument(
+        "--out", type=Path, default=Path("comparison.html"), help="the HTML file to write [%(default)s]"
+    )
 
 
 def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
     images = "a folder or zip of images, or an .npz: images, [N, height, width, C], uint8, or floats in [-1, 1]"
-    parser.add_argument("samples", metavar="A", help=f"samples: {images}")
-    parser.add_argument("data", metavar="B", help="what they are compared with, likewise")
+    parser.add_argument("samples", metavar="A", help=f"the samples: {images}")
+    parser.add_argument(
+        "data", metavar="B", help="the data that the samples are compared with, in one of the same forms"
+    )
     parser.add_argument(
         "--features",
         choices=EXTRACTORS,
-        help="what is compared: Inception's features of this dimension [inception-2048], or those of a small "
+        help="the features that are compared: Inception's of this dimension [inception-2048], or those of a small "
         "classifier that is trained on B's labels and needs no weights",
     )
-    parser.add_argument("--weights", metavar="FILE", help="of Inception, pytorch-fid's or torch-fidelity's: .pth, .npz")
     parser.add_argument(
-        "--resize", choices=("tf1", "clean"), default="tf1", help="as the FID has it, or as clean-fid [%(default)s]"
+        "--weights", metavar="FILE", help="Inception's weights of pytorch-fid or torch-fidelity, .pth or .npz"
     )
     parser.add_argument(
-        "--resolution", "--size", type=int, metavar="INT", help="first make images of other sizes this one, square"
+        "--resize",
+        choices=("tf1", "clean"),
+        default="tf1",
+        help="how images are resized for Inception: as for the published FID, or as in clean-fid [%(default)s]",
     )
-    parser.add_argument("--count", type=int, metavar="INT", help="so many of each, evenly from first to last")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for the figures and their protocol")
+    parser.add_argument(
+        "--resolution", "--size", type=int, metavar="INT", help="resize all images to this height and width first"
+    )
+    parser.add_argument(
+        "--count", type=int, metavar="INT", help="the number of images of each set to use, spread evenly over it"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="also write the figures and their protocol to this JSON file"
+    )
 
 
 def _add_flags_of_sample(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="FILE", type=Path, help="what export wrote")
-    parser.add_argument("--out", type=Path, default=Path("samples.png"), help="a grid, .png, or .npz [%(default)s]")
-    parser.add_argument("--count", type=int, default=64, help="how many [%(default)s]")
-    parser.add_argument("--seed", type=int, default=0, help="sample i of a seed is always the same [%(default)s]")
-    parser.add_argument("--label", type=int, help="of a conditional model, the class; all in turn if not given")
+    parser.add_argument("artefact", metavar="FILE", type=Path, help="a file that export has written")
+    parser.add_argument(
+        "--out", type=Path, default=Path("samples.png"), help="the grid, .png, or the raw samples, .npz [%(default)s]"
+    )
+    parser.add_argument("--count", type=int, default=64, help="the number of samples [%(default)s]")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the seed; sample i of a seed is always the same [%(default)s]"
+    )
+    parser.add_argument("--label", type=int, help="the class of a conditional model; by default all classes in turn")
 
 
 def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="FILE", type=Path, help="what export wrote")
+    parser.add_argument("artefact", metavar="FILE", type=Path, help="a file that export has written")
     parser.add_argument("images", metavar="IMAGES", type=Path, help="a file, a folder or a zip of images of any size")
-    parser.add_argument("--out", type=Path, required=True, help="a folder for the same names; of one image also a file")
-    parser.add_argument("--direction", help="which way, by its name; the first if not given")
-    parser.add_argument("--masks", type=Path, help="masks, white where to fill; by default what is transparent")
-    parser.add_argument("--memory", type=float, default=4.0, help="gigabytes that networks may take [%(default)s]")
-    parser.add_argument("--tile", type=int, help="the side of tiles, for all larger images; else as memory allows")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn for each image [%(default)s]")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="the folder to write to, under the same names; for one image also a file",
+    )
+    parser.add_argument("--direction", help="the direction's name; by default the first")
+    parser.add_argument(
+        "--masks", type=Path, help="masks, white where to fill; by default transparent pixels are filled"
+    )
+    parser.add_argument(
+        "--memory", type=float, default=4.0, help="the memory that networks may take, in gigabytes [%(default)s]"
+    )
+    parser.add_argument(
+        "--tile", type=int, help="the side of tiles for larger images; by default as large as --memory allows"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the noise of each image [%(default)s]")
 
 
 def _of_sets(about: str) -> Tool:
@@ -146,7 +174,13 @@ def _of_sets(about: str) -> Tool:
 
 # ``sample`` and ``translate`` are here for files of compiled functions. With a run they are commands of its experiment.
 TOOLS = {
-    "list": Tool("The experiments that come with jaxgan.", _add_flags_of_list, "list", "list_experiments", "[NAME]"),
+    "list": Tool(
+        "List the experiments that come with jaxgan, with their results and presets.",
+        _add_flags_of_list,
+        "list",
+        "list_experiments",
+        "[NAME]",
+    ),
     "new": Tool(
         "Write an experiment of your own: a copy of one that comes with jaxgan.",
         _add_flags_of_new,
@@ -156,7 +190,7 @@ TOOLS = {
         ("COMMAND my_gan --like dcgan",),
     ),
     "compare": Tool(
-        "Several runs on one page: curve on curve, samples beside samples.",
+        "Compare runs on one page: their curves in one chart, their samples side by side.",
         _add_flags_of_runs,
         "compare",
         "compare_runs",
@@ -168,13 +202,13 @@ TOOLS = {
     "prdc": _of_sets("Precision, recall, density and coverage of samples A, given data B."),
     "mifid": _of_sets("The Fréchet distance, made larger where samples A are copies of data B."),
     "doctor": Tool(
-        "Check the installation and its speed, and say how to mend what is wrong.",
+        "Check the installation and its speed, and say how to mend problems.",
         _add_nothing,
         "doctor",
         "main",
     ),
     "sample": Tool(
-        "Samples of a generator in a file that export wrote.",
+        "Draw samples from a generator in a file that export has written.",
         _add_flags_of_sample,
         "sample",
         "sample_artefact",
@@ -183,7 +217,7 @@ TOOLS = {
         ": lower --count",
     ),
     "translate": Tool(
-        "Images made of images, by a network in a file that export wrote.",
+        "Translate images with a network in a file that export has written.",
         _add_flags_of_translate,
         "translate",
         "translate_artefact",

@@ -115,7 +115,7 @@ def train(
       program: the experiment.
       config: its settings.
       options: how the run is made.
-      dry_run: print what a run would be, and train nothing.
+      dry_run: describe the run, and train nothing.
       data_paths: where the data lie, if they are not where the settings name them; see ``locate_data``.
 
     Raises:

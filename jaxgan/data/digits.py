@@ -26,8 +26,13 @@ _SPLIT = re.compile(r"train(?:\[(?P<start>-?\d+%?)?:(?P<stop>-?\d+%?)?\])?")
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
     """The digits in scikit-learn's order: ink from 0 to 16, uint8 [1797, 8, 8], and labels, int32 [1797]."""
+    ink, labels, _ = _read()
+    return ink, labels
+
+
+def _read() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     with np.load(_FILE, allow_pickle=False) as file:
-        return file["images"], file["labels"].astype(np.int32)
+        return file["images"], file["labels"].astype(np.int32), file["tfds_order"]
 
 
 def load(split: str = "train") -> Arrays:
@@ -39,9 +44,7 @@ def load(split: str = "train") -> Arrays:
     Raises:
       ValueError: there is no such split, or nothing in it.
     """
-    ink, labels = read_digits()
-    with np.load(_FILE, allow_pickle=False) as file:
-        order = file["tfds_order"]
+    ink, labels, order = _read()
     name, found = f"digits/1.0.0 {split}", _SPLIT.fullmatch(split)
     if found is None:
         raise ValueError(f"{name}: no such split; it has train, and parts such as train[:90%]")
