@@ -150,7 +150,8 @@ def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs_data
         experiment = program.build(config, _blank_examples(record, config.data))
         if experiment.inputs is not None:
             raise
-        print_warning(f"the data are not there, and are not needed here: {error}", ())
+        names = {field.name: field.name for field in dataclasses.fields(config)}
+        print_warning(f"the data are not there, and are not needed here: {error}", names)
     return make_run(config, experiment, program.build)
 
 

@@ -188,7 +188,8 @@ def make_command(command_class: type, fields: Sequence[Field], values: Mapping[s
 
 def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -> dict[str, str]:
     """For each argument that the library's messages name, the flag or the operand that a user types."""
-    flags = {field.name: errors.flag(field.name) for field in fields}
+    settings = {field.name: field.name for field in dataclasses.fields(program.config_class)}  # without flags here
+    flags = settings | {field.name: errors.flag(field.name) for field in fields}
     # Any command may find that a run is damaged, but only ``train --fresh`` starts it over.
     flags["fresh"] = errors.flag("fresh") if name == "train" else f"{program.train_command} --fresh"
     if name == "train":

@@ -145,6 +145,7 @@ HABITS: dict[str, str] = {
     "mpc": _MIXED,
     "bf16": _MIXED,
     "no-gpu": "the environment variable JAX_PLATFORMS=cpu keeps JAX on the CPU.",
+    "fresh": "a run is started over by the command train, jaxgan train EXPERIMENT --fresh.",
     "verbose": "a run prints its progress; --quiet silences it, and JAXGAN_TRACEBACK=1 shows where an error is.",
     "debug": "JAXGAN_TRACEBACK=1 shows where an error is, and JAX_DEBUG_NANS=1 where a value is no number.",
     "wandb": _LOGS,

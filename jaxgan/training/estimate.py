@@ -112,7 +112,7 @@ def checkpoints_kept(steps: int, options: RunOptions) -> int:
     made = {steps}
     for every in (options.checkpoint_every, options.evaluate_every):
         if every is not None:
-            made |= set(range(every, steps + 1, every))
+            made |= set(range(every, steps + 1, every)[: KEEP_NEWEST + 1])  # more are not kept
     return min(KEEP_NEWEST + 1, len(made))
 
 

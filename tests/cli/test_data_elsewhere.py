@@ -77,7 +77,7 @@ def test_a_run_is_used_from_another_directory(elsewhere, capsys, monkeypatch):
 def test_samples_and_exports_need_no_pictures(elsewhere, capsys):
     assert ran(capsys, "sample", elsewhere, "--out", "with.npz", "--count", 4)[0] == 0
     shutil.rmtree(elsewhere / "pictures")
-    gone = f"`data` pictures: the run's pictures are not at {elsewhere / 'pictures'} any more; bring them back, or put"
+    gone = f"data pictures: the run's pictures are not at {elsewhere / 'pictures'} any more; bring them back, or put"
     code, told = ran(capsys, "sample", elsewhere, "--out", "without.npz", "--count", 4)
     assert code == 0 and f"warning: the data are not there, and are not needed here: {gone}" in told, told
     images = [np.load(name)["images"] for name in ("with.npz", "without.npz")]
@@ -92,7 +92,7 @@ def test_samples_and_exports_need_no_pictures(elsewhere, capsys):
 def test_samples_of_a_run_of_an_older_version_need_no_pictures(elsewhere, capsys):
     record_path(elsewhere, lambda _: None)
     code, told = ran(capsys, "sample", elsewhere, "--out", "a.npz", "--count", 4)
-    assert code == 0 and "warning: the data are not there, and are not needed here: `data` 'pictures': no such" in told
+    assert code == 0 and "warning: the data are not there, and are not needed here: data 'pictures': no such" in told
 
 
 def test_an_export_has_one_of_two_suffixes(elsewhere, capsys):

@@ -37,6 +37,7 @@ TYPED = [
     ("sample grid.png", "grid.png is a file; sample takes the directory of a run."),
     ("sample runs/mine --count 9", "use its own program: python mine.py sample --run-dir runs/mine"),
     ("resume", "resume needs the directory of a run, before its flags: jaxgan resume RUN; there are runs/dcgan,"),
+    ("resume runs/dcgan --fresh", "a run is started over by the command train, jaxgan train EXPERIMENT --fresh."),
     ("resume runs/dcgan --batch-size 8", "--batch-size is not a flag of this command."),
     # Values.
     ("train dcgan --steps many", "--steps takes a whole number, got 'many'."),
