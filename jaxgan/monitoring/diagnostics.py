@@ -1,11 +1,11 @@
-"""Watches a training and says what looks wrong, with what to try.
+"""Detect common failures of GAN training, such as mode collapse, and suggest remedies.
 
-Every ``PROBE_EVERY`` steps a ``probe.Probe`` measures the state on the devices, while the next steps are computed.
-``TrainingMonitor`` joins these measures to the mean metrics of the steps since the last probe, and ``diagnose`` judges
-the last ``WINDOW`` of them.
+Every ``PROBE_EVERY`` steps a ``probe.Probe`` measures the training state on the devices, asynchronously to the next
+steps. ``TrainingMonitor`` combines these measurements with the mean metrics of the steps since the previous probe, and
+``diagnose`` compares the averages over the last ``WINDOW`` probes with thresholds.
 
-The thresholds lie between the measures of trainings that are broken on purpose (``tests/helpers/sabotages.py``, seeds
-0 to 2) and those of the experiments' default runs.
+The thresholds were chosen so that they separate trainings that were broken on purpose (``tests/helpers/sabotages.py``,
+seeds 0 to 2) from the experiments' default runs.
 """
 
 import collections
@@ -18,61 +18,63 @@ import numpy as np
 from jaxgan.monitoring.metrics_file import finite_mean
 
 PROBE_EVERY = 50  # steps
-WARM_UP = 200  # steps that are not judged, because everything still moves
-WINDOW = 10  # probes, 500 steps, whose mean is judged, so that what passes is not reported
+WARM_UP = 200  # steps at the start of a run that are not diagnosed, because all measurements still change quickly
+WINDOW = 10  # probes to average over (500 steps), so that short-lived problems are not reported
 
-# A finding is a row of ``diagnosis.jsonl``: the measures of a probe and the mean metrics of the steps since the last
-# one, by name. Of a population each is a list with a number for each member.
+# A finding is one row of ``diagnosis.jsonl``. It maps names to the measurements of a probe and to the mean metrics of
+# the steps since the previous probe. For a population, each value is a list with one number per member.
 Finding = Mapping[str, Any]
 
 
 class Verdict(NamedTuple):
-    """What is wrong with a game.
+    """A problem that was detected in a game.
 
     Attributes:
-      name: a key of ``REMEDIES``.
-      whose: the network or the player that it is about; empty if it is about the whole game.
-      evidence: the measure behind it, in words.
+      name: the problem, a key of ``REMEDIES``.
+      subject: the name of the network or player that has the problem; empty if the problem is of the whole game.
+      evidence: the measurement that led to the verdict, as text.
     """
 
     name: str
-    whose: str
+    subject: str
     evidence: str
 
 
 REMEDIES = {
-    "divergence": "lower the learning rate of {whose}; bound a critic's slope by a gradient penalty, R1 or spectral "
-    "normalisation; or clip gradients, optax.clip_by_global_norm",
-    "vanishing gradients": "give {whose} a loss that does not saturate, non-saturating or Wasserstein; or weaken the "
-    "discriminator: R1, a lower learning rate",
-    "mode collapse": "see that latents reach the output; try R3GAN's loss with R1 and R2, or WGAN-GP; lower the "
-    "generator's learning rate",
-    "memorising": "more data, or ADA or DiffAugment where the experiment can augment; more R1; a smaller {whose}",
-    "discriminator too strong": "more R1, or a lower learning rate for {whose}; hold out 64 examples to see whether it "
-    "memorises",
-    "oscillation": "lower the learning rates; R1; Adam's first decay at 0; or optimistic or extra-gradient steps, "
-    "jaxgan.games.dynamics",
+    "divergence": "lower the learning rate of {subject}; limit the critic's gradient with a gradient penalty, R1 or "
+    "spectral normalisation; or clip gradients with optax.clip_by_global_norm",
+    "vanishing gradients": "give {subject} a loss that does not saturate, such as the non-saturating or the "
+    "Wasserstein loss; or weaken the discriminator with R1 or a lower learning rate",
+    "mode collapse": "check that the generator's output depends on the latents; try R3GAN's loss with R1 and R2, or "
+    "WGAN-GP; or lower the generator's learning rate",
+    "memorising": "train on more data; use ADA or DiffAugment if the experiment supports augmentation; increase R1; or "
+    "make {subject} smaller",
+    "discriminator too strong": "increase R1 or lower the learning rate of {subject}; hold out 64 examples to see "
+    "whether it memorises the training data",
+    "oscillation": "lower the learning rates; add R1; set Adam's beta1 to 0; or use optimistic or extra-gradient "
+    "steps (jaxgan.games.dynamics)",
 }
-MAX_MOVE = 0.24  # of a network's weights in PROBE_EVERY turns, by their length
-MAX_GRADIENT_GROWTH = 1e3  # of a gradient's norm since the start
-MIN_GRADIENT = 1e-7  # norm
-MIN_GRADIENT_AGAINST_SURE = 1e-3  # norm, of a player whose opponent is sure of its fakes
-SURE = 0.99  # accuracy
-MIN_DIVERSITY = 0.15  # by that of reals
-MIN_NEAREST = 0.1  # distance between neighbours, by that of reals
-MAX_MEMORY = 0.6  # place of held-out reals between what D trains on, at 0, and fakes, at 1
-MAX_SWING = 1.45  # by the spread of reals, in PROBE_EVERY steps
-CERTAIN = 3.0  # standard errors that separate a gap between logits from 0
+MAX_MOVE = 0.24  # norm of the change of a network's weights over PROBE_EVERY turns, divided by the weights' norm
+MAX_GRADIENT_GROWTH = 1e3  # gradient norm divided by the gradient norm at the first probe
+MIN_GRADIENT = 1e-7  # gradient norm
+MIN_GRADIENT_AGAINST_SURE = 1e-3  # gradient norm of a player whose opponent recognises nearly all of its fakes
+SURE = 0.99  # accuracy at which a discriminator recognises nearly all examples
+MIN_DIVERSITY = 0.15  # spread of the samples divided by the spread of real examples
+MIN_NEAREST = 0.1  # mean nearest-neighbour distance among samples divided by the same among real examples
+MAX_MEMORY = 0.6  # D's mean logit of held-out examples on a scale from 0 (training examples) to 1 (fakes)
+MAX_SWING = 1.45  # movement of the samples' mean over PROBE_EVERY steps divided by the spread of real examples
+CERTAIN = 3.0  # number of standard errors by which a difference of logits must exceed 0
 
 
 def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) -> list[Verdict]:
-    """What is wrong with a game, the likeliest cause first; empty if nothing is.
+    """Return the problems of one game, the likeliest cause first; an empty list if there are none.
 
     Args:
-      window: the last findings of one game, oldest first.
-      first: the first finding of all, to compare with.
+      window: the latest findings of the game, oldest first.
+      first: the first finding of the run, which gradient norms are compared with.
     """
-    names = dict.fromkeys(name for row in window for name in row)  # the first probe of a resumed run has fewer
+    # The first probe of a resumed run has no earlier state to compare with, so it has fewer measurements.
+    names = dict.fromkeys(name for row in window for name in row)
     mean = {name: float(np.mean([row[name] for row in window if name in row])) for name in names}
     players = [name.partition("/")[0] for name in mean if name.endswith("/grad_norm")]
     judges = [p for p in players if {f"{p}/accuracy_real", f"{p}/accuracy_fake"} <= set(mean)]
@@ -81,7 +83,8 @@ def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) 
     verdicts += _find_vanishing_gradients(mean, players, judges)
     verdicts += _find_mode_collapse(mean)
     verdicts += _find_memorising(window, players)
-    # A game that diverges also swings, and what was found so far explains a strong discriminator.
+    # A game that diverges also oscillates. Each of the problems above can make the discriminator too strong. In both
+    # cases only the cause is reported.
     if not diverging:
         verdicts += _find_oscillation(mean)
     return verdicts or list(_find_strong_discriminator(mean, judges))
@@ -93,12 +96,14 @@ def _find_divergence(
     for net in (name.partition("/")[2] for name in mean if name.startswith("moved/")):
         move = mean[f"moved/{net}"]
         if move > MAX_MOVE:
-            evidence = f"in {PROBE_EVERY} turns its weights move by {move:.0%} of their length"
+            evidence = f"its weights changed by {move:.0%} of their norm within {PROBE_EVERY} turns"
             yield Verdict("divergence", net, evidence)
     for player in players:
         norm, start = mean[f"{player}/grad_norm"], first.get(f"{player}/grad_norm", 0.0)
         if start and norm > MAX_GRADIENT_GROWTH * start:
-            yield Verdict("divergence", player, f"its gradient is {norm / start:,.0f} times that at the start")
+            yield Verdict(
+                "divergence", player, f"its gradient norm is {norm / start:,.0f} times as large as at the start"
+            )
 
 
 def _find_vanishing_gradients(
@@ -107,17 +112,20 @@ def _find_vanishing_gradients(
     is_sure_of_fakes = any(mean[f"{judge}/accuracy_fake"] >= SURE for judge in judges)
     for player in players:
         norm = mean[f"{player}/grad_norm"]
-        if norm == mean.get(f"{player}/loss") == 0:  # the player waits while others are trained beforehand
+        if norm == mean.get(f"{player}/loss") == 0:  # the player is idle while others are pretrained
             continue
         is_against_sure = is_sure_of_fakes and player not in judges
         if norm < (MIN_GRADIENT_AGAINST_SURE if is_against_sure else MIN_GRADIENT):
-            yield Verdict("vanishing gradients", player, f"its gradient's norm is {norm:.1e}")
+            yield Verdict("vanishing gradients", player, f"its gradient norm is {norm:.1e}")
 
 
 def _find_mode_collapse(mean: Mapping[str, float]) -> Iterator[Verdict]:
     diversity, nearest = mean["diversity"], mean["nearest"]
     if diversity < MIN_DIVERSITY or nearest < MIN_NEAREST:
-        evidence = f"samples spread {diversity:.0%} as far as reals, neighbours are {nearest:.0%} as far off"
+        evidence = (
+            f"the spread of the samples is {diversity:.0%} of that of real examples, and the distance between "
+            f"nearest neighbours is {nearest:.0%} of that of real examples"
+        )
         yield Verdict("mode collapse", "", evidence)
 
 
@@ -125,14 +133,19 @@ def _find_memorising(window: Sequence[Mapping[str, float]], players: Iterable[st
     for player in players:
         memory = _memory(window, player)
         if memory > MAX_MEMORY:
-            evidence = f"to it held-out reals are {memory:.0%} of the way from what it trains on to fakes"
+            evidence = (
+                f"on a scale from 0% (training examples) to 100% (fakes), its mean logit of held-out real examples is "
+                f"at {memory:.0%}"
+            )
             yield Verdict("memorising", player, evidence)
 
 
 def _find_oscillation(mean: Mapping[str, float]) -> Iterator[Verdict]:
     swing = mean.get("swing", 0.0)
     if swing > MAX_SWING:
-        evidence = f"in {PROBE_EVERY} steps the mean of samples moves by {swing:.0%} of the spread of reals"
+        evidence = (
+            f"the mean of the samples moved by {swing:.0%} of the spread of real examples within {PROBE_EVERY} steps"
+        )
         yield Verdict("oscillation", "", evidence)
 
 
@@ -140,11 +153,19 @@ def _find_strong_discriminator(mean: Mapping[str, float], judges: Iterable[str])
     for player in judges:
         real, fake = mean[f"{player}/accuracy_real"], mean[f"{player}/accuracy_fake"]
         if min(real, fake) >= SURE:
-            yield Verdict("discriminator too strong", player, f"right on reals {real:.1%}, on fakes {fake:.1%}")
+            yield Verdict(
+                "discriminator too strong",
+                player,
+                f"its accuracy is {real:.1%} on real examples and {fake:.1%} on fakes",
+            )
 
 
 def _memory(window: Sequence[Mapping[str, float]], player: str) -> float:
-    """(D(train) - D(held out)) / (D(train) - D(fake)), Karras et al. 2020, 2006.06676; 0 if a gap is not certain."""
+    """Return the overfitting measure r_v of Karras et al. 2020, arXiv:2006.06676, equation 1.
+
+    It is (D(train) - D(held out)) / (D(train) - D(fake)), averaged over the window. It is 0 if either difference is not
+    ``CERTAIN`` standard errors above 0.
+    """
     gaps = []
     for name in (f"over_held_out/{player}", f"over_fakes/{player}"):
         values = [row[name] for row in window if name in row]
@@ -156,32 +177,33 @@ def _memory(window: Sequence[Mapping[str, float]], player: str) -> float:
 
 
 def remedy(verdict: Verdict) -> str:
-    """What to try against it."""
-    return REMEDIES[verdict.name].format(whose=verdict.whose or "the generator")
+    """Return what a user can try against the problem."""
+    return REMEDIES[verdict.name].format(subject=verdict.subject or "the generator")
 
 
-def describe(verdict: Verdict, whose: str = "") -> str:
-    """A verdict and its evidence in a line.
+def describe(verdict: Verdict, subject: str = "") -> str:
+    """Return one line that names a problem and its evidence.
 
     Args:
-      verdict: what is wrong.
-      whose: the member, the network or the player that it is about, if there is one to name.
+      verdict: the problem.
+      subject: the name of the member, network or player that has the problem; empty if the line should name none.
     """
-    return f"{verdict.name}{' of ' + whose if whose else ''}: {verdict.evidence}"
+    of_subject = f" of {subject}" if subject else ""
+    return f"{verdict.name}{of_subject}: {verdict.evidence}"
 
 
 class TrainingMonitor:
-    """Watches a run: joins what a probe measured to the metrics of the steps before it, and says what is wrong.
+    """Diagnoses a run while it trains: combines probes and metrics into findings, and reports problems.
 
     Args:
       probe: measures a state.
-      members: how many games there are.
-      member_name: a member's name for messages.
-      say: called with a message for each verdict when it first holds.
-      earlier: the findings of the run so far, if it is resumed.
+      members: number of games that are trained, 1 unless a population is trained.
+      member_name: returns the name of the member with the given index, for messages.
+      say: called with a message for each problem when it is detected for the first time.
+      earlier: the findings of the run before it was resumed.
 
     Attributes:
-      verdicts: what is wrong now, each with the index of its member.
+      verdicts: the current problems, each with the index of its member.
     """
 
     def __init__(
@@ -198,16 +220,21 @@ class TrainingMonitor:
         self._rows: list[Mapping[str, Any]] = []  # since the last probe
         self._first: list[Mapping[str, float] | None] = [None] * members
         self._windows = [collections.deque(maxlen=WINDOW) for _ in range(members)]
-        self._reported = {(i, name, whose) for row in earlier for i, name, whose, *_ in row.get("verdicts", ())}
+        self._reported = {(i, name, subject) for row in earlier for i, name, subject, *_ in row.get("verdicts", ())}
         for row in earlier:
             self._remember(row)
 
     def watch(self, state: Any, step: int) -> None:
-        """Start a probe of the state after ``step``; ``add_row`` waits for it."""
+        """Start to measure the state after ``step``. ``add_row`` waits for the result."""
         self._probes[step] = self._probe(state)
 
     def add_row(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Add the metrics of the next step; returns a finding, with ``verdicts`` if there are any, if it was probed."""
+        """Add the metrics of the next step.
+
+        Returns:
+          A finding if ``watch`` was called for this step, otherwise None. It has an entry ``verdicts`` if there are
+          problems: lists of the member's index, the fields of ``Verdict`` and the remedy.
+        """
         self._rows.append(row)
         step = row["step"]
         if step not in self._probes:
@@ -227,7 +254,7 @@ class TrainingMonitor:
         return finding
 
     def summary(self) -> str:
-        """The names of what is wrong now, for a line; of a population with the number of members."""
+        """Return the current problems for the progress line; for a population, with numbers of members."""
         names = collections.Counter(name for _, name in {(i, verdict.name) for i, verdict in self.verdicts})
         members = len(self._windows)
         return ", ".join(f"{name} in {count} of {members}" if members > 1 else name for name, count in names.items())
@@ -237,18 +264,18 @@ class TrainingMonitor:
         return {name: np.mean([row[name] for row in self._rows if name in row], 0).tolist() for name in names}
 
     def _report(self, step: int) -> None:
-        """Say the verdicts that were not said before."""
+        """Report the problems that were not reported before."""
         for i, verdict in self.verdicts:
-            if (i, verdict.name, verdict.whose) not in self._reported:
-                self._reported.add((i, verdict.name, verdict.whose))
-                whose = " ".join(filter(None, (self._member_name(i), verdict.whose)))
-                self._say(f"step {step}: {describe(verdict, whose)}: {remedy(verdict)}")
+            if (i, verdict.name, verdict.subject) not in self._reported:
+                self._reported.add((i, verdict.name, verdict.subject))
+                subject = " ".join(filter(None, (self._member_name(i), verdict.subject)))
+                self._say(f"step {step}: {describe(verdict, subject)}. To fix it, {remedy(verdict)}.")
 
     def _remember(self, finding: Finding) -> None:
-        """Add a finding to the window of each member, if its numbers are finite and the warm-up is over."""
+        """Add a finding to the window of each member whose numbers are finite, once the warm-up is over."""
         for i, window in enumerate(self._windows):
             own = {name: x[i] if isinstance(x, list) else x for name, x in finding.items() if name != "verdicts"}
-            if any(finite_mean(x) is None for x in own.values()):  # the run itself reports that it diverged
+            if any(finite_mean(x) is None for x in own.values()):  # the training loop reports non-finite values
                 window.clear()
                 continue
             self._first[i] = self._first[i] or own

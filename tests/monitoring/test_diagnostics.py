@@ -43,18 +43,21 @@ ILL = {
 def test_what_is_said(name):
     """Each ill is named, with its figure and a mend, and by no other name; what is healthy is not."""
     found = diagnose([{**HEALTHY, **ILL.get(name, {})}] * WINDOW, HEALTHY)
-    assert [f"{v.name} of {v.whose}" if v.whose else v.name for v in found] == ([name] if name else [])
+    assert [f"{v.name} of {v.subject}" if v.subject else v.name for v in found] == ([name] if name else [])
     for verdict in found:
         assert any(digit.isdigit() for digit in verdict.evidence) and "{" not in remedy(verdict)
     assert {name.partition(" of ")[0] for name in ILL} == set(REMEDIES)
 
 
 def test_a_verdict_in_words():
-    verdict = Verdict("divergence", "d", "its gradient is 5,000 times that at the start")
-    assert describe(verdict, "member 1 d") == "divergence of member 1 d: its gradient is 5,000 times that at the start"
-    assert describe(verdict) == "divergence: its gradient is 5,000 times that at the start"
+    verdict = Verdict("divergence", "d", "its gradient norm is 5,000 times as large as at the start")
+    assert (
+        describe(verdict, "member 1 d")
+        == "divergence of member 1 d: its gradient norm is 5,000 times as large as at the start"
+    )
+    assert describe(verdict) == "divergence: its gradient norm is 5,000 times as large as at the start"
     assert remedy(verdict).startswith("lower the learning rate of d; ")
-    assert "lower the learning rate of the generator" in remedy(verdict._replace(whose=""))
+    assert "lower the learning rate of the generator" in remedy(verdict._replace(subject=""))
 
 
 def test_what_passes_is_not_told():
@@ -70,7 +73,7 @@ def test_who_waits_is_not_ill():
     waiting = {"d/grad_norm": 0.0, "d/loss": 0.0, "d/accuracy_real": 0.5, "d/accuracy_fake": 0.5}
     assert diagnose([{**HEALTHY, **waiting}] * WINDOW, HEALTHY) == []
     found = diagnose([{**HEALTHY, **waiting, "d/loss": 1.0}] * WINDOW, HEALTHY)
-    assert [(v.name, v.whose) for v in found] == [("vanishing gradients", "d")]
+    assert [(v.name, v.subject) for v in found] == [("vanishing gradients", "d")]
 
 
 def test_a_balanced_game_memorises_nothing():
@@ -91,7 +94,7 @@ def test_a_probe_that_knows_less_hides_nothing():
 def test_two_discriminators_are_both_named():
     two = {**HEALTHY, **{f"{p}/{name}": 1.0 for p in ("d", "d_b") for name in ("accuracy_real", "accuracy_fake")}}
     found = diagnose([{**two, "d_b/grad_norm": 1.0}] * WINDOW, {**two, "d_b/grad_norm": 1.0})
-    assert [(v.name, v.whose) for v in found] == [
+    assert [(v.name, v.subject) for v in found] == [
         ("discriminator too strong", "d"),
         ("discriminator too strong", "d_b"),
     ]
