@@ -1,4 +1,8 @@
-"""Every loss: pure functions that give one value per example, composed by arithmetic and ``jaxgan.total``."""
+"""Loss functions for GANs.
+
+Most of them are pure functions that return one value per example, [B]. They are combined with arithmetic, and
+``jaxgan.total`` computes the mean.
+"""
 
 from jaxgan.core.lazy import lazy as lazy
 from jaxgan.losses.adversarial import (

@@ -1,12 +1,12 @@
-"""Consistency regularisation: the discriminator gives the same logit to an image however it is augmented.
+"""Consistency regularisation, which trains the discriminator to be invariant to augmentations.
 
-Zhang et al. 2020 (1910.12027), algorithm 1, for reals (CR); Zhao et al. 2020 (2002.04724), algorithm 1, for reals and
-fakes (bCR), each with a weight of its own::
+Zhang et al. 2020 (arXiv:1910.12027), algorithm 1, regularise real images (CR). Zhao et al. 2020 (arXiv:2002.04724),
+algorithm 1, regularise real and generated images, with separate weights (bCR)::
 
     balanced = 10 * consistency(real_logits, nets.d(t(real))) + 10 * consistency(fake_logits, nets.d(t(fake)))
 
-where ``t`` augments by the examples' keys. The adversarial loss sees the images without augmentation, because otherwise
-the generator would learn ``t``.
+Here ``t`` is a random augmentation that uses the PRNG keys of the examples. Compute the adversarial loss from images
+without augmentation, because otherwise the generator learns to generate augmented images.
 """
 
 import jax
@@ -16,10 +16,14 @@ from jaxgan.losses.adversarial import check_logits
 
 
 def consistency(logits: jax.Array, augmented_logits: jax.Array) -> jax.Array:
-    """(D(x) - D(T(x)))^2, [B], from logits [B] of the same images: a term of the discriminator's loss.
+    """Return the consistency penalty (D(x) - D(T(x)))^2, [B], a term of the discriminator's loss.
+
+    Args:
+      logits: D(x), [B], logits of the images.
+      augmented_logits: D(T(x)), [B], logits of the same images after augmentation.
 
     Raises:
-      ValueError: the logits are not vectors of the same length.
+      ValueError: if the logits are not vectors of the same length.
     """
     check_logits(logits, augmented_logits)
     return jnp.square(logits - augmented_logits)

@@ -1,4 +1,4 @@
-"""Losses on features: feature matching, Salimans et al. 2016 (1606.03498), and a perceptual distance."""
+"""Losses that compare the features of two sets of images: feature matching and a perceptual distance."""
 
 from collections.abc import Sequence
 
@@ -10,19 +10,21 @@ from jaxgan.core import axis
 
 
 def feature_matching(real_features: jax.Array, fake_features: jax.Array) -> jax.Array:
-    """|| E f(x) - E f(G(z)) ||^2, a scalar: a loss for the generator. Salimans et al. 2016, section 3.1.
+    """Return the feature matching loss of the generator, || E f(x) - E f(G(z)) ||^2, a scalar.
 
-    The expectations are means over the batches of all devices.
+    The expectations are means over the batches of all devices. Source: Salimans et al. 2016 (arXiv:1606.03498), section
+    3.1.
 
     Args:
-      real_features, fake_features: f(x) and f(G(z)), [B, ...] each, the features of a layer of the discriminator.
+      real_features: f(x), [B, ...], features of real images from one layer of the discriminator.
+      fake_features: f(G(z)), [B, ...], features of generated images from the same layer.
 
     Raises:
-      ValueError: the shapes differ after the batch axis.
+      ValueError: if the shapes differ after the batch axis.
     """
     if real_features.shape[1:] != fake_features.shape[1:] or not real_features.ndim or not fake_features.ndim:
         raise ValueError(
-            "feature_matching: `real_features` and `fake_features` must have the same shape after the batch axis, got "
+            "`real_features` and `fake_features` must have the same shape after the batch axis, got "
             f"{real_features.shape} and {fake_features.shape}."
         )
     real, fake = axis.mean((real_features.astype(jnp.float32).mean(0), fake_features.astype(jnp.float32).mean(0)))
@@ -30,22 +32,24 @@ def feature_matching(real_features: jax.Array, fake_features: jax.Array) -> jax.
 
 
 def perceptual(output: Sequence[jax.Array], target: Sequence[jax.Array]) -> jax.Array:
-    """The perceptual distance of images, [B]: Zhang et al. 2018 (1801.03924), equation 1, with all weights 1.
+    """Return the perceptual distance between two batches of images, [B].
 
-    The feature vectors at each pixel of a level are normalised to unit length. Their squared distance, from 0 to 4, is
-    averaged over pixels and summed over levels.
+    It is equation 1 of Zhang et al. 2018 (LPIPS, arXiv:1801.03924) with all weights equal to 1. The feature vector at
+    each pixel of a level is normalised to an L2 norm of 1. The squared distance between the vectors of the two images,
+    from 0 to 4, is averaged over pixels and summed over levels.
 
     Args:
-      output, target: the features of each level, [B, h, w, C].
+      output: features of the generated images, one array [B, h, w, C] per level.
+      target: features of the target images, of the same shapes.
 
     Raises:
-      ValueError: the shapes of the levels differ.
+      ValueError: if the shapes of the levels differ, if a level is not [B, h, w, C], or if there are no levels.
     """
     shapes = [[x.shape for x in levels] for levels in (output, target)]
     if shapes[0] != shapes[1] or not shapes[0] or any(len(shape) != 4 for shape in shapes[0]):
         raise ValueError(
-            f"perceptual: `output` and `target` must have levels of the same shapes, [B, h, w, C], got {shapes[0]} and "
-            f"{shapes[1]}."
+            "`output` and `target` must be sequences of feature maps [B, h, w, C] with the same shapes, got "
+            f"{shapes[0]} and {shapes[1]}."
         )
     distances = (jnp.square(_unit(a) - _unit(b)).sum(3).mean((1, 2)) for a, b in zip(output, target))
     return jnp.stack(list(distances)).sum(0)

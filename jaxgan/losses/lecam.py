@@ -1,4 +1,4 @@
-"""LeCam regularisation: Tseng et al. 2021 (2104.03310), section 3."""
+"""LeCam regularisation for training with little data: Tseng et al. 2021 (arXiv:2104.03310), section 3."""
 
 import flax.linen as nn
 import jax
@@ -10,20 +10,22 @@ from jaxgan.losses.adversarial import check_logits
 
 
 def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array, fake_anchor: jax.Array) -> jax.Array:
-    """(D(x) - a_F)^2 + (D(G(z)) - a_R)^2, [B]: a term of the discriminator's loss. Tseng et al. 2021, section 3.
+    """Return the LeCam penalty (D(x) - a_F)^2 + (D(G(z)) - a_R)^2, [B], a term of the discriminator's loss.
 
     Args:
-      real_logits, fake_logits: [B].
-      real_anchor, fake_anchor: scalars a_R and a_F, the moving averages of D on real and on generated images; see
-        ``LeCamEMA``. No gradient passes through them.
+      real_logits: D(x), [B].
+      fake_logits: D(G(z)), [B].
+      real_anchor: a_R, a scalar, the moving average of D's logits of real images; see ``LeCamEMA``. It is treated as
+        a constant (stop-gradient).
+      fake_anchor: a_F, a scalar, the moving average of D's logits of generated images, also treated as a constant.
 
     Raises:
-      ValueError: logits are not vectors of the same length, or anchors are not scalars.
+      ValueError: if the logits are not vectors of the same length, or the anchors are not scalars.
     """
     check_logits(real_logits, fake_logits)
     if jnp.shape(real_anchor) or jnp.shape(fake_anchor):
         raise ValueError(
-            f"lecam: `real_anchor` and `fake_anchor` must be scalars, got the shapes {jnp.shape(real_anchor)} and "
+            f"`real_anchor` and `fake_anchor` must be scalars, got the shapes {jnp.shape(real_anchor)} and "
             f"{jnp.shape(fake_anchor)}."
         )
     real_anchor, fake_anchor = lax.stop_gradient((real_anchor, fake_anchor))
@@ -31,16 +33,18 @@ def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array
 
 
 class LeCamEMA(nn.Module):
-    """Moving averages of the discriminator's logits over all devices: a network without parameters, owned by no player.
+    """Moving averages of the discriminator's logits, which ``lecam`` uses as anchors.
+
+    It is a network without parameters, which no player trains. The averages include the examples of all devices::
 
         nets={..., "anchors": Net(LeCamEMA())}
         anchors, anchor_stats = nets.anchors.with_stats(real_logits, fake_logits)
         total(..., lecam=0.01 * losses.lecam(real_logits, fake_logits, *anchors), stats={..., "anchors": anchor_stats})
 
-    The averages begin as plain means over the first turns, so their initial values have no weight.
+    During the first turns they are plain means over all turns so far, so the initial values do not bias them.
 
     Attributes:
-      decay: the weight of the old averages in a turn, as in ``Game.ema``; the official value is 0.99.
+      decay: decay of the moving averages per turn, as in ``Game.ema`` (official: 0.99).
     """
 
     decay: float = 0.99
@@ -49,8 +53,14 @@ class LeCamEMA(nn.Module):
     def __call__(
         self, real_logits: jax.Array | None = None, fake_logits: jax.Array | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """The anchors of real and generated images, scalars, after these logits, [B] each, if any are given."""
-        # Averages over the batch: in this collection, ``gradients.accumulate`` averages them over micro-batches.
+        """Return the anchors of real and of generated images, two scalars.
+
+        Args:
+          real_logits: D(x), [B], which update the averages before they are returned. None returns the current averages.
+          fake_logits: D(G(z)), [B], or None.
+        """
+        # The anchors are averages over the batch. They are in the collection "batch_stats", because
+        # ``gradients.accumulate`` averages this collection over micro-batches.
         real = self.variable("batch_stats", "real", lambda: jnp.float32(0))
         fake = self.variable("batch_stats", "fake", lambda: jnp.float32(0))
         turns = self.variable("lecam", "turns", lambda: jnp.int32(0))

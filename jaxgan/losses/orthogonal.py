@@ -1,4 +1,4 @@
-"""Orthogonal regularisation of weights: Brock et al. 2017 (1609.07093) and 2019 (1809.11096)."""
+"""Orthogonal regularisation of weights: Brock et al. 2017 (arXiv:1609.07093) and 2019 (BigGAN, arXiv:1809.11096)."""
 
 from typing import Any
 
@@ -7,25 +7,30 @@ import jax.numpy as jnp
 
 
 def orthogonal(params: Any, diagonal: bool = False) -> jax.Array:
-    """The sum over kernels, as matrices W = [-1, outputs], of || W^T W * (1 - I) ||_F^2, a scalar.
+    """Return the orthogonal regularisation of all kernels of a network, a scalar.
 
-    Brock et al. 2019, equation 3, with 1e-4: filters are kept apart, and free in their norms. With ``diagonal``
-    the sum of || W^T W - I ||_F^2, their equation 2, which also asks for norms of 1 (Brock et al. 2017 sum absolute
-    values).
+    Each kernel is reshaped to a matrix W, [-1, outputs]. The result is the sum of || W^T W * (1 - I) ||_F^2 over all
+    kernels: equation 3 of Brock et al. 2019, who use a weight of 1e-4. It makes the filters orthogonal to each other
+    and does not constrain their norms. With ``diagonal`` it is the sum of || W^T W - I ||_F^2, their equation 2, which
+    also pulls the norms towards 1. Brock et al. 2017 use absolute values in place of squares.
 
     Args:
-      params: parameters of a network, ``nets.d.params``, or any part of them. The leaves named ``kernel`` count. Their
-        last axis is the outputs in flax's layers and jaxgan's ``Conv`` and ``Dense``; in a ``ConvTranspose`` it is the
-        inputs, and in a ``GroupedConv`` all groups are one matrix.
-      diagonal: whether the norms of filters count as well.
+      params: parameters of a network, such as ``nets.d.params``, or a subtree of them. All leaves named ``kernel`` are
+        regularised. The last axis of a kernel is taken as its outputs. This is correct for flax's layers and for
+        jaxgan's ``Conv`` and ``Dense``. The last axis is the inputs in a ``ConvTranspose``, and all groups of a
+        ``GroupedConv`` are treated as one matrix.
+      diagonal: whether to regularise the norms of the filters, too.
 
     Raises:
-      ValueError: no leaf is named ``kernel``.
+      ValueError: if no leaf with two or more axes is named ``kernel``.
     """
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
     kernels = [x for path, x in leaves if getattr(path[-1], "key", None) == "kernel" and x.ndim > 1]
     if not kernels:
-        raise ValueError("orthogonal: `params` must have a leaf named 'kernel', as the parameters of a network do.")
+        raise ValueError(
+            "`params` has no leaf named 'kernel' with two or more axes. Pass the parameters of a network, such as "
+            "`nets.d.params`."
+        )
     return sum((_penalty(x, diagonal) for x in kernels), jnp.float32(0))
 
 

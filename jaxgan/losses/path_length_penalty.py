@@ -1,4 +1,4 @@
-"""Path-length regularisation: Karras et al. 2020 (1912.04958), section 3.2."""
+"""Path length regularisation of StyleGAN2's generator: Karras et al. 2020 (arXiv:1912.04958), section 3.2."""
 
 import math
 from collections.abc import Callable
@@ -10,64 +10,71 @@ import jax.numpy as jnp
 from jaxgan.core import axis
 from jaxgan.core.keys import fold_in_keys
 
-_DIRECTION = 0x9A7B  # folded into the keys that draw directions
+_DIRECTION = 0x9A7B  # folded into the PRNG keys, so that the directions are independent of other random numbers
 
 
 def path_lengths(synthesis: Callable[[jax.Array], jax.Array], ws: jax.Array, keys: jax.Array) -> jax.Array:
-    """|| J^T y ||, [B]: how far an image moves in a random direction y per step of its styles. Equation 4.
+    """Return the path lengths || J^T y || of images, [B]: Karras et al. 2020, equation 4.
 
-    J is the derivative of the images with respect to the styles; y is normal, divided by the square root of the number
-    of pixels. The square of the norm is the sum over w and the mean over layers, as in the official code.
+    A path length measures how strongly an image changes along a random direction y when its styles change. J is the
+    Jacobian of the image with respect to the styles. y is Gaussian noise of the image's shape, divided by the square
+    root of the number of pixels. As in the official code, the squares are summed over the w axis and averaged over the
+    layers before the square root is taken.
 
     Args:
-      synthesis: maps styles to images, [B, h, w, C], each from its own: ``lambda ws: nets.synthesis(ws, keys)``.
-      ws: styles, [B, layers, w].
-      keys: [B]; each example's direction is drawn from its own key.
+      synthesis: maps styles to images, [B, h, w, C], such as ``lambda ws: nets.synthesis(ws, keys)``. Each image must
+        depend only on its own styles.
+      ws: styles, [B, layers, w_dim].
+      keys: PRNG keys, [B]. The direction of each example is drawn from its own key.
 
     Raises:
-      ValueError: styles or images have other shapes.
+      ValueError: if the styles or the images have other shapes.
     """
     if ws.ndim != 3:
-        raise ValueError(f"path_lengths: `ws` must be [B, layers, w], got the shape {ws.shape}.")
+        raise ValueError(f"`ws` must have the shape [B, layers, w_dim], got {ws.shape}.")
 
     def projected(ws):
         images = synthesis(ws)
         if images.ndim != 4 or len(images) != len(ws):
             raise ValueError(
-                f"path_lengths: `synthesis` must map styles {ws.shape} to images [B, h, w, C], got the shape "
-                f"{images.shape}."
+                f"`synthesis` must map styles of shape {ws.shape} to images [B, h, w, C] with the same B, got images "
+                f"of shape {images.shape}."
             )
         directions = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(fold_in_keys(keys, _DIRECTION))
         return (images * directions).sum() / math.sqrt(math.prod(images.shape[1:3]))
 
     squares = jnp.square(jax.grad(projected)(ws)).sum(2).mean(1)
-    # The square root has no derivative at 0, where images do not move. Its slope there is defined as 0.
+    # The square root has no derivative at 0, where an image does not depend on its styles. Use 0 as its derivative.
     still = squares == 0
     return jnp.where(still, 0.0, jnp.sqrt(jnp.where(still, 1.0, squares)))
 
 
 def path_length_penalty(lengths: jax.Array, mean: jax.Array) -> jax.Array:
-    """(|| J^T y || - a)^2, [B]: a term of the generator's loss, which the caller weights by 2. Equation 4.
+    """Return the path length penalty (|| J^T y || - a)^2, [B], a term of the generator's loss.
+
+    It is equation 4 of Karras et al. 2020. Multiply it by its weight (official: 2).
 
     Args:
-      lengths: [B]; see ``path_lengths``.
-      mean: a, the moving average of the lengths, a scalar; see ``PathLengthEMA``.
+      lengths: path lengths || J^T y ||, [B], from ``path_lengths``.
+      mean: a, the moving average of the path lengths, a scalar, from ``PathLengthEMA``.
 
     Raises:
-      ValueError: the arguments have other shapes.
+      ValueError: if ``lengths`` is not a vector, or ``mean`` is not a scalar.
     """
     if lengths.ndim != 1 or jnp.shape(mean):
         raise ValueError(
-            f"path_length_penalty: `lengths` must be [B] and `mean` a scalar, got {lengths.shape} and "
+            f"`lengths` must have the shape [B] and `mean` must be a scalar, got the shapes {lengths.shape} and "
             f"{jnp.shape(mean)}."
         )
     return jnp.square(lengths - mean)
 
 
 class PathLengthEMA(nn.Module):
-    """The moving average of path lengths over all devices: a network without parameters, owned by no player.
+    """Moving average of path lengths, the target of ``path_length_penalty``.
 
-    In every fourth step, for every second example of the batch, which are the same on any number of devices::
+    It is a network without parameters, which no player trains. The average includes the examples of all devices. This
+    example computes the penalty in every fourth step (official: ``G_reg_interval``) for half of the batch (official:
+    ``pl_batch_shrink``). It takes every second example, which selects the same examples on any number of devices::
 
         nets={..., "path": Net(PathLengthEMA())}
         half, due = keys[::2], step % 4 == 0
@@ -77,18 +84,25 @@ class PathLengthEMA(nn.Module):
         penalty = losses.lazy(4, step, lambda: 2 * losses.path_length_penalty(lengths, mean))
         total(path=penalty, stats={..., "path": path_stats})
 
-    The average begins at 0. As in the official code, the gradient passes through what the newest lengths add to it.
+    The average starts at 0. As in the official code, the gradient also passes through the contribution of the newest
+    lengths to the average.
 
     Attributes:
-      decay: the weight of the old average, as in ``Game.ema``; the official code's ``pl_decay`` is one minus this.
+      decay: decay of the moving average per update, as in ``Game.ema`` (official: 1 - ``pl_decay``).
     """
 
     decay: float = 0.99
 
     @nn.compact
     def __call__(self, lengths: jax.Array | None = None, due: jax.Array | bool = True) -> jax.Array:
-        """The average, a scalar, after these lengths, [B], if any are given. It moves where ``due`` is true."""
-        # An average over the batch: in this collection, ``gradients.accumulate`` averages it over micro-batches.
+        """Return the moving average, a scalar.
+
+        Args:
+          lengths: path lengths, [B], which update the average before it is returned. None returns the current average.
+          due: whether to update the average with ``lengths``; may be traced.
+        """
+        # The average is over the batch. It is in the collection "batch_stats", because ``gradients.accumulate``
+        # averages this collection over micro-batches.
         mean = self.variable("batch_stats", "mean", lambda: jnp.float32(0))
         if lengths is None:
             return mean.value

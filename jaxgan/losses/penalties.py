@@ -1,7 +1,8 @@
-"""Penalties on a discriminator's gradients: functions of a network as a function, one value per example.
+"""Penalties on the gradient of a discriminator with respect to its input, one value per example.
 
-``d`` maps images, [B, ...], to logits, [B], each from its own example alone. It may be any such function:
-``nets.d``, or ``lambda x: nets.d(augment(x))``. Each penalty is itself differentiable, to any order.
+The argument ``d`` is a function from images, [B, ...], to logits, [B], such as ``nets.d`` or
+``lambda x: nets.d(augment(x))``. Each logit must depend only on its own example. The penalties can be differentiated
+any number of times.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,19 @@ from jaxgan.core.keys import fold_in_keys
 
 
 def r1(d: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
-    """|| dD/dx ||^2 at real images. Mescheder et al. 2018, equation 9, whose weight is gamma / 2."""
+    """Return the R1 penalty || dD/dx ||^2 at real images, [B]: Mescheder et al. 2018, equation 9.
+
+    Multiply it by its weight, gamma / 2.
+    """
     return _sum_of_squares(_input_gradient(d, x))
 
 
 def r2(d: Callable[[jax.Array], jax.Array], fake: jax.Array) -> jax.Array:
-    """|| dD/dx ||^2 at generated images: R1 at its other argument. Mescheder et al. 2018, equation 9."""
+    """Return the R2 penalty || dD/dx ||^2 at generated images, [B].
+
+    It is the function ``r1``, equation 9 of Mescheder et al. 2018, evaluated at generated images. Multiply it by its
+    weight, gamma / 2.
+    """
     return r1(d, fake)
 
 
@@ -29,24 +37,24 @@ def gradient_penalty(
     keys: jax.Array,
     target: float = 1.0,
 ) -> jax.Array:
-    """(|| dD/dx || - target)^2 at points drawn between pairs. Gulrajani et al. 2017, equation 3.
+    """Return the gradient penalty of WGAN-GP, (|| dD/dx || - target)^2, [B]: Gulrajani et al. 2017, equation 3.
 
-    The norm is over every axis but the batch's. The caller applies the weight, lambda = 10.
+    The gradient is taken at a random point between each real example and its fake. The L2 norm is over all axes but
+    the batch axis. Multiply the penalty by its weight (official: lambda = 10).
 
     Args:
-      d: the critic.
-      real, fake: [B, ...], of the same shape.
-      keys: [B], one per example; each draws the place between its pair.
-      target: the norm that the penalty asks for.
+      d: the critic, a function from images [B, ...] to values [B].
+      real: real images, [B, ...].
+      fake: generated images, of the same shape.
+      keys: PRNG keys, [B]. The point between each pair is drawn from the pair's own key.
+      target: gradient norm at which the penalty is 0.
 
     Raises:
-      ValueError: the shapes differ, or ``d`` does not give one logit per example.
+      ValueError: if the shapes of ``real`` and ``fake`` differ, or ``d`` does not return one value per example.
     """
     if real.shape != fake.shape:
-        raise ValueError(
-            f"gradient_penalty: `real` and `fake` must have the same shape, got {real.shape} and {fake.shape}."
-        )
-    # The keys have drawn latents already; a place drawn from the same bits would be correlated with them.
+        raise ValueError(f"`real` and `fake` must have the same shape, got {real.shape} and {fake.shape}.")
+    # The keys are usually used for latents, too. Without the new keys, the points would be correlated with the latents.
     places = jax.vmap(lambda key: jax.random.uniform(key, ()))(fold_in_keys(keys, 1))
     places = places.reshape(-1, *[1] * (real.ndim - 1))
     return _off_target(d, real + places * (fake - real), target)
@@ -59,30 +67,31 @@ def dragan(
     std: float,
     target: float = 1.0,
 ) -> jax.Array:
-    """(|| dD/dx || - target)^2 around real images: DRAGAN. Kodali et al. 2017 (1705.07215), algorithm 1.
+    """Return the DRAGAN penalty, (|| dD/dx || - target)^2 near real images, [B].
 
-    The gradient is taken at x + delta, with delta from N(0, std^2 I). The caller applies the weight, lambda = 10.
+    It is the penalty in algorithm 1 of Kodali et al. 2017 (arXiv:1705.07215). The gradient is taken at x + delta, where
+    delta is drawn from N(0, std^2 I). Multiply the penalty by its weight (official: lambda = 10).
 
     Args:
-      d: the discriminator.
-      real: [B, ...].
-      keys: [B], one per example; each draws the noise of its example.
-      std: the standard deviation of the noise, in units of ``real``. The official code uses half that of the data, and
-        uniform noise.
-      target: the norm that the penalty asks for, k in the paper.
+      d: the discriminator, a function from images [B, ...] to logits [B].
+      real: real images, [B, ...].
+      keys: PRNG keys, [B]. The noise of each example is drawn from its own key.
+      std: standard deviation of the noise, in units of ``real``. The official code uses uniform noise, scaled with half
+        of the standard deviation of the data.
+      target: gradient norm at which the penalty is 0 (k in the paper).
 
     Raises:
-      ValueError: ``std`` is negative, or ``d`` does not give one logit per example.
+      ValueError: if ``std`` is negative, or ``d`` does not return one logit per example.
     """
     if std < 0:
-        raise ValueError(f"dragan: `std` must be at least 0, got {std}.")
+        raise ValueError(f"`std` must be at least 0, got {std}.")
     noise = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(fold_in_keys(keys, 2))
     return _off_target(d, real + std * noise.astype(real.dtype), target)
 
 
 def _off_target(d, x, target):
     squares = _sum_of_squares(_input_gradient(d, x))
-    # The square root has no derivative at 0, where a critic starts or dies. Its slope there is defined as 0.
+    # The square root has no derivative at 0, where the gradient of the critic vanishes. Use 0 as its derivative.
     dead = squares == 0
     norms = jnp.where(dead, 0.0, jnp.sqrt(jnp.where(dead, 1.0, squares)))
     return jnp.square(norms - target)
@@ -93,8 +102,8 @@ def _input_gradient(d, x):
         logits = d(x)
         if logits.shape != x.shape[:1]:
             raise ValueError(
-                f"The penalised function must give one logit per example, {x.shape[:1]}, but maps {x.shape} to "
-                f"{logits.shape}."
+                f"`d` must return one logit per example, of shape {x.shape[:1]}, but it maps inputs of shape {x.shape} "
+                f"to the shape {logits.shape}."
             )
         return logits.sum()
 

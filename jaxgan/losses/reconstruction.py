@@ -1,6 +1,7 @@
-"""Reconstruction losses: the distance of an output from its target, one value per example.
+"""Reconstruction losses: distances between an output and its target, one value per example.
 
-``output`` and ``target`` are [B, ...], of the same shape; anything else raises ``ValueError``.
+``output`` and ``target`` have the same shape, [B, ...]. Every function returns [B], and raises ``ValueError`` if the
+shapes differ.
 """
 
 import jax
@@ -9,26 +10,34 @@ import optax
 
 
 def l1(output: jax.Array, target: jax.Array) -> jax.Array:
-    """The mean absolute difference over all axes but the batch's."""
+    """Return the mean absolute difference over all axes but the batch axis, [B]."""
     _check(output, target)
     return jnp.abs(output - target).mean(range(1, output.ndim))
 
 
 def l2(output: jax.Array, target: jax.Array) -> jax.Array:
-    """The mean squared difference over all axes but the batch's."""
+    """Return the mean squared difference over all axes but the batch axis, [B]."""
     _check(output, target)
     return jnp.square(output - target).mean(range(1, output.ndim))
 
 
 def multiscale_l1(output: jax.Array, target: jax.Array, smallest: int = 4) -> jax.Array:
-    """The mean absolute difference of images, [B, h, w, C], averaged over an image pyramid.
+    """Return the mean absolute difference between images, averaged over the levels of an image pyramid, [B].
 
-    Each level averages two by two pixels of the one before, as long as both sides are even and above ``smallest``. So
-    coarse differences count at every level, fine ones at the first alone.
+    Each level halves the previous one by averaging blocks of 2 x 2 pixels. Coarse differences contribute at every level
+    and fine differences only at the first levels.
+
+    Args:
+      output: images, [B, h, w, C].
+      target: images of the same shape.
+      smallest: side in pixels at which the pyramid ends. It also ends at a level with an odd height or width.
+
+    Raises:
+      ValueError: if the shapes differ or are not [B, h, w, C].
     """
     _check(output, target)
     if output.ndim != 4:
-        raise ValueError(f"multiscale_l1: images must be [B, h, w, C], got the shape {output.shape}.")
+        raise ValueError(f"`output` and `target` must be images [B, h, w, C], got the shape {output.shape}.")
     difference, found = output - target, []
     while True:
         found.append(jnp.abs(difference).mean((1, 2, 3)))
@@ -39,14 +48,17 @@ def multiscale_l1(output: jax.Array, target: jax.Array, smallest: int = 4) -> ja
 
 
 def binary_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
-    """The negative log-likelihood of Bernoulli pixels, in nats (Kingma and Welling 2014, appendix C.1).
+    """Return the negative log-likelihood of Bernoulli pixels in nats, [B]: Kingma and Welling 2014, appendix C.1.
 
-    -target log sigma(logits) - (1 - target) log(1 - sigma(logits)), summed over all axes but the batch's. It is finite
-    at any finite logit.
+    It is -target log sigma(logits) - (1 - target) log(1 - sigma(logits)), summed over all axes but the batch axis. The
+    result is finite for all finite logits.
 
     Args:
-      logits: [B, ...], unbounded.
-      target: [B, ...], in [0, 1].
+      logits: logits of the pixels, [B, ...], unbounded.
+      target: pixels, of the same shape, in [0, 1].
+
+    Raises:
+      ValueError: if the shapes differ or have no batch axis.
     """
     _check(logits, target)
     return optax.sigmoid_binary_cross_entropy(logits, target).sum(range(1, logits.ndim))
@@ -55,5 +67,5 @@ def binary_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
 def _check(output: jax.Array, target: jax.Array) -> None:
     if output.shape != target.shape or output.ndim < 1:
         raise ValueError(
-            f"The output and its target must have the same shape, [B, ...], got {output.shape} and {target.shape}."
+            f"The output and its target must have the same shape [B, ...], got {output.shape} and {target.shape}."
         )

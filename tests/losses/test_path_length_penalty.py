@@ -1,6 +1,7 @@
-"""Path lengths by hand, and the gradient of their penalty against the official code, NVlabs/stylegan2-ada-pytorch.
+"""Tests of path length regularisation, also against the official code, NVlabs/stylegan2-ada-pytorch.
 
-The figures are what its training/loss.py gave at d72cc7d, for one direction and a moving mean of 0.25.
+The expected numbers in ``CASES`` are the results of its training/loss.py at commit d72cc7d for one fixed direction and
+a moving average that starts at 0.25.
 """
 
 import functools
@@ -17,7 +18,9 @@ from jaxgan.core import axis
 from jaxgan.interop import stylegan2 as interop
 
 KEYS = jax.random.split(jax.random.key(0), 3000)
-CASES = {  # classes, channels, clamp: lengths, their mean, the penalty's gradient's norm and product with noise
+# name: (classes, channels, conv_clamp, path lengths, moving average, ``official.direction`` of the penalty's gradient:
+# its norm and its product with noise)
+CASES = {
     "labels": (3, 3, None, [2.0869086, 1.3763032, 1.4942644, 2.3450241], 0.26575625, [10.77219, 0.78536264]),
     "grey, clamped": (0, 1, 0.5, [0.16803811, 0.15603018, 0.18095388, 0.17203546], 0.24919264, [0.04270455, 0.011408808]),
 }  # fmt: skip
@@ -25,7 +28,7 @@ CASES = {  # classes, channels, clamp: lengths, their mean, the penalty's gradie
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", CASES)
-def test_the_official_penalty_and_its_gradient(name, monkeypatch):
+def test_penalty_and_its_gradient_equal_the_official_code(name, monkeypatch):
     classes, channels, clamp, expected, expected_mean, gradient = CASES[name]
     mapping, synthesis, variables, arrays = official.generator(32, classes, channels, conv_clamp=clamp)
     label = (np.array([2, 0, 1, 2]),) if classes else ()
@@ -53,22 +56,27 @@ def test_the_official_penalty_and_its_gradient(name, monkeypatch):
 
 
 @pytest.mark.integration
-def test_lengths_of_a_linear_map():
-    """Images a * w + b: J is a, in one dimension |a y|; y is normal, over the square root of 2 pixels."""
+def test_path_lengths_of_a_linear_map():
+    """For images a * w + b the Jacobian J is a, and in one dimension the path length is |a y|.
+
+    y is a normal random number divided by the square root of 2, because the images have 2 pixels.
+    """
     ws = jnp.ones((3000, 1, 1))
     lengths = losses.path_lengths(lambda ws: 3.0 * ws[..., None] * jnp.array([[[[1.0], [0.0]]]]) + 1, ws, KEYS)
     assert lengths.shape == (3000,)
     assert float(jnp.square(lengths).mean()) == pytest.approx(9 / 2, rel=0.1)
-    # Of two layers that both move it the mean square is taken; each example's direction is its own key's.
+    # With two layers that have the same effect, the path length is the root of the mean of the layers' squares, so it
+    # stays the same.
     two = losses.path_lengths(
         lambda ws: 3.0 * ws.sum(1)[:, None, None] * jnp.array([[[[1.0], [0.0]]]]), jnp.ones((3000, 2, 1)), KEYS
     )
     np.testing.assert_allclose(two, lengths, rtol=1e-5)
+    # The direction of an example depends only on its own key.
     again = losses.path_lengths(lambda ws: 3.0 * ws[..., None] * jnp.array([[[[1.0], [0.0]]]]), ws[7:9], KEYS[7:9])
     np.testing.assert_allclose(again, lengths[7:9], rtol=1e-5)
 
 
-def test_a_generator_that_stands_still_has_a_finite_gradient():
+def test_penalty_has_a_finite_gradient_if_images_do_not_depend_on_styles():
     image = jnp.ones((1, 2, 2, 1))
 
     def penalty(a):
@@ -82,11 +90,11 @@ def test_a_generator_that_stands_still_has_a_finite_gradient():
     assert (float(value), float(slope)) == (1.0, 0.0)
 
 
-def test_the_penalty_is_the_squared_distance_from_the_mean():
+def test_penalty_is_the_squared_difference_from_the_mean():
     np.testing.assert_allclose(losses.path_length_penalty(jnp.array([1.0, 4.0]), jnp.float32(2)), [1.0, 4.0])
 
 
-def test_the_mean_moves_where_it_is_due():
+def test_moving_average_is_updated_only_when_due():
     module = losses.PathLengthEMA(decay=0.75)
     state, expected = module.init(jax.random.key(0)), 0.0
     assert float(module.apply(state)) == 0
@@ -95,12 +103,12 @@ def test_the_mean_moves_where_it_is_due():
         mean, state = module.apply(state, jnp.array([value - 1, value + 1]), due, mutable=["batch_stats"])
         expected += 0.25 * (value - expected) * (i != 1)
         assert float(mean) == float(module.apply(state)) == pytest.approx(expected)
-    # What the newest lengths add has a gradient.
+    # The gradient passes through the contribution of the newest lengths.
     slope = jax.grad(lambda x: module.apply(state, x))(jnp.ones(2))
     np.testing.assert_allclose(slope, [0.125, 0.125])
 
 
-def test_the_mean_is_of_all_devices():
+def test_moving_average_includes_all_devices():
     lengths = jnp.arange(8.0)
     module = losses.PathLengthEMA()
     state = module.init(jax.random.key(0))
@@ -115,11 +123,11 @@ def test_the_mean_is_of_all_devices():
     assert float(slope[0]) == pytest.approx(2 * (0 - 0.035) / 8 - 0.01 * 2 * (3.5 - 0.035) / 8, rel=1e-4)
 
 
-def test_other_shapes_are_refused():
+def test_wrong_shapes_raise():
     ws = jnp.ones((2, 3, 4))
-    with pytest.raises(ValueError, match=r"`ws` must be \[B, layers, w\], got the shape \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"`ws` must have the shape \[B, layers, w_dim\], got \(2, 4\)"):
         losses.path_lengths(lambda ws: ws, ws[:, 0], KEYS[:2])
-    with pytest.raises(ValueError, match=r"to images \[B, h, w, C\], got the shape \(2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"to images \[B, h, w, C\] with the same B, got images of shape \(2, 3, 4\)"):
         losses.path_lengths(lambda ws: ws, ws, KEYS[:2])
-    with pytest.raises(ValueError, match=r"`lengths` must be \[B\] and `mean` a scalar, got \(2, 1\) and \(\)"):
+    with pytest.raises(ValueError, match=r"`lengths` must have the shape \[B\] .*, got the shapes \(2, 1\) and \(\)"):
         losses.path_length_penalty(jnp.ones((2, 1)), jnp.float32(math.pi))
