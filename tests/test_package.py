@@ -2,7 +2,6 @@
 
 import ast
 import re
-import runpy
 import subprocess
 import sys
 from importlib import metadata
@@ -45,26 +44,6 @@ def test_tab_completion_shows_the_packages_and_the_names_of_the_core():
 
 def test_version_is_told_once():
     assert metadata.version("jaxgan") == jaxgan.__version__
-
-
-@pytest.mark.integration
-def test_the_readmes_code_runs(tmp_path, monkeypatch, capsys):
-    """In order, as one program; its training takes a few steps."""
-    monkeypatch.chdir(tmp_path)  # it writes a picture
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # and keeps a classifier
-    monkeypatch.setattr("jaxgan.evaluation.classifier.STEPS", (10, 10))
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 7 and blocks[0].count("steps=4500") == 1
-    script = tmp_path / "readme.py"
-    script.write_text("\n".join(blocks).replace("steps=4500", "steps=5"))
-    found = runpy.run_path(str(script))
-    assert found["samples"].shape == (16, 32, 32, 3)
-    assert {"d/hinge", "d/r1", "d/grad_norm", "g/hinge"} <= set(found["metrics"])
-    assert found["states"].params["g"]["linear"]["kernel"].shape[0] == 2
-    assert found["looks_ahead"].unwrapped is found["agrees"].unwrapped is found["together"]
-    assert (tmp_path / "digits.png").is_file()
-    assert capsys.readouterr().out.startswith("fd_classifier ")
-    assert found["mine"].players["d"].loss is found["my_discriminator"]
 
 
 FLOORS = (  # low to high: a file imports its own package and those of lower floors

@@ -18,7 +18,7 @@ def test_it_fits_on_a_page_and_says_how_it_is_run(path):
     lines = path.read_text().splitlines()
     assert len(lines) < 80
     assert f"    python examples/{path.name} --out " in path.read_text()
-    assert f"`{path.stem}`" in (ROOT / "README.md").read_text()
+    assert f"`{path.stem}`" in (ROOT / "docs" / "games.md").read_text()
 
 
 @every_example

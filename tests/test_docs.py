@@ -1,0 +1,115 @@
+"""README.md and the pages in docs/: their code runs, their commands are accepted, and their links lead somewhere."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+
+from jaxgan.cli import commands, experiment_files, main, tools
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONTINUES = {"devices.md": "games.md"}  # pages that use the variables of another page's code
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def shell_commands() -> list[tuple[str, str]]:
+    """Every command line of ``jaxgan`` in the pages, with the name of its page."""
+    found = []
+    for page in PAGES:
+        for line in "\n".join(blocks(page, "sh")).splitlines():
+            command = line.partition("  #")[0].partition("&& ")
+            command = (command[2] or command[0]).strip()
+            if command.startswith("jaxgan "):
+                found.append((page.name, command))
+    return found
+
+
+def test_readme_is_short():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 160
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_python_code_runs_as_one_program(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # the code writes images
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # and caches a classifier
+    monkeypatch.setattr("jaxgan.evaluation.classifier.STEPS", (10, 10))
+    code = blocks(page, "python")
+    if page.name in CONTINUES:
+        code = blocks(page.parent / CONTINUES[page.name], "python") + code
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(code).replace("steps=4500", "steps=5"))
+    found = runpy.run_path(str(script))
+    if page.name == "README.md":
+        assert found["samples"].shape == (1797, 8, 8, 1)
+        assert {"d/adversarial", "d/r1", "d/grad_norm", "g/adversarial"} <= set(found["metrics"])
+        assert (tmp_path / "digits.png").is_file()
+        assert capsys.readouterr().out.startswith("fd_classifier ")
+    elif page.name == "games.md":
+        assert found["samples"].shape == (16, 32, 32, 3)
+        assert {"d/hinge", "d/r1", "d/grad_norm", "g/hinge"} <= set(found["metrics"])
+        assert found["looks_ahead"].unwrapped is found["agrees"].unwrapped is found["together"]
+        assert found["mine"].players["d"].loss is found["my_discriminator"]
+    elif page.name == "devices.md":
+        assert found["states"].params["g"]["linear"]["kernel"].shape[0] == 2
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """A directory with an empty run of each experiment, in which commands are parsed and not executed."""
+    monkeypatch.chdir(tmp_path)
+    for name in [*experiment_files.names(), "one", "other"]:
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        experiment = name if name in experiment_files.names() else "dcgan"
+        (folder / "config.json").write_text(f'{{"experiment": "{experiment}", "config": {{}}}}')
+    (tmp_path / "settings.yaml").write_text("batch_size: 32\n")
+    executed = []
+    monkeypatch.setattr(commands, "execute", lambda name, *_: executed.append(name))
+    monkeypatch.setattr(tools, "run", lambda name, given: executed.append((name, tools.make_parser(name).parse(given))))
+    monkeypatch.setattr(main, "_experiment_of_parameters", lambda path: "dcgan")
+    return executed
+
+
+@pytest.mark.parametrize(("page", "command"), shell_commands())
+def test_command_is_accepted(page, command, runs):
+    arguments = shlex.split(command)[1:]
+    if arguments[-1] == "--help":
+        with pytest.raises(SystemExit) as stopped:
+            main.main(arguments)
+        assert not stopped.value.code
+    else:
+        main.main(arguments)
+        assert len(runs) == 1
+
+
+def test_pages_have_commands():
+    assert len(shell_commands()) > 50
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", text):
+        target = link[0] or link[1]
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{page.name} links to {target}, which does not exist"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in headings}
+
+
+def test_every_page_is_in_the_table_of_contents():
+    contents = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    missing = [page.name for page in PAGES[1:] if page.name != "README.md" and f"({page.name})" not in contents]
+    assert not missing
