@@ -100,7 +100,7 @@ class MemberReference(CheckpointReference):
         if self.member is not None and not 0 <= self.member <= last:
             members = f"members 0 to {last}" if last else "one, 0"
             raise ValueError(f"`member` {self.member}: the run in {path} has {members}")
-        state = state_from_leaves(run.init(run.keys), self.read(program), f"the checkpoint in {path}")
+        state = state_from_leaves(run.init(run.keys), self.read(program), f"The checkpoint in {path}")
         index = self.member or 0
         return Restored(run.experiment, run.member_states(state)[index], run.member_name(index), config)
 

@@ -1,1 +1,1 @@
-"""Training: the loop, the runs that it trains, their steps, checkpoints, metrics and sample grids."""
+"""Train games: the training loop, its compiled steps, checkpoints, metrics and sample grids."""

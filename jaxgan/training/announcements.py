@@ -1,4 +1,4 @@
-"""What a run says before its first step."""
+"""Print the experiment, the data and the hardware before the first step of a run."""
 
 import contextlib
 
@@ -12,26 +12,32 @@ from jaxgan.training.steps import Steps
 
 
 def waiting(text: str, options: RunOptions) -> contextlib.AbstractContextManager[None]:
-    """Print what is done in a ``with`` block, if it takes longer than ``monitoring.terminal.PATIENCE``."""
+    """Print a line if a ``with`` block takes longer than ``monitoring.terminal.PATIENCE``.
+
+    Args:
+      text: the line, which names the work that the block does.
+      options: options of the run. A run with ``quiet`` prints nothing.
+    """
     is_quiet = options.quiet or jax.process_index() > 0
     return terminal.waiting(text, terminal.say_nothing if is_quiet else say)
 
 
 def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
-    """Print what is about to be trained: the experiment, its examples, the hardware and the members of a population.
+    """Print the experiment, its data, the hardware and the members of a population.
 
     Args:
       name: the experiment's name.
-      run: what is trained.
-      steps: the run's compiled steps, whose devices a population is spread over.
+      run: the game or the population that will be trained.
+      steps: the run's compiled steps. Their devices share the members of a population.
     """
     source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
-    say(f"{name}: {len(source):,} examples of {source.name}, {shape}; {system.hardware()}")
+    say(f"{name}: {len(source):,} examples of {source.name}, shape {shape}; hardware: {system.hardware()}")
     if run.is_population:
         members = "; ".join(map(run.member_name, range(len(run.seeds))))
-        say(f"a population of {len(run.seeds)} on {len(steps.devices)} x {steps.devices[0].platform}: {members}")
+        devices = f"{len(steps.devices)} x {steps.devices[0].platform}"
+        say(f"population of {len(run.seeds)} members on {devices}: {members}")
 
 
 def say(text: str) -> None:
-    """Print a line at once, also into a pipe."""
+    """Print a line and flush the standard output, so that a pipe receives the line immediately."""
     print(text, flush=True)

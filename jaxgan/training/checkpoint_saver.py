@@ -1,4 +1,4 @@
-"""Saves a run's state with a score, which decides which checkpoint is the best."""
+"""Save the state of a run together with a score. The checkpoint with the lowest score is the best one."""
 
 import math
 
@@ -15,13 +15,21 @@ from jaxgan.training.write_schedule import WriteSchedule
 
 
 class CheckpointSaver:
-    """Saves a run's state, scored by the best of its members that did not diverge.
+    """Saves checkpoints of a run and computes their scores.
 
-    With an evaluator only the checkpoints that the schedule evaluates have a score. Without one every checkpoint is
-    scored by the Frechet distance on downsampled pixels.
+    The score of a population's checkpoint is the lowest score among the members that have not diverged.
+
+    Args:
+      run: the game or the population that is trained.
+      config: the experiment's settings.
+      checkpoints: the directory that the checkpoints are saved to.
+      schedule: defines the steps at which checkpoints are evaluated.
+      diverged: the members that have diverged. ``save`` adds members with a state that is not finite.
+      evaluator: scores the checkpoints at the steps of the schedule; the others have no score. If None, every
+        checkpoint is scored by the Frechet distance on downsampled pixels.
 
     Attributes:
-      last_step: the step of the newest checkpoint that was saved here; None before the first.
+      last_step: the step of the newest checkpoint that this object saved; None before the first one.
     """
 
     def __init__(
@@ -39,11 +47,11 @@ class CheckpointSaver:
         self._pixel_score = PixelScore(run.experiment, config.seed) if evaluator is None else None
 
     def save(self, state: State) -> None:
-        """Copy the state to the host and save it; the score is computed in the background.
+        """Copy the state to the host, then score and save it in the background.
 
         Raises:
-          Diverged: a leaf of the state is not finite, in every member that was left.
-          OSError: the checkpoint before this one could not be written.
+          Diverged: if the state of every remaining member contains a value that is not finite.
+          OSError: if the previous checkpoint could not be written.
         """
         state = jax.tree.map(to_host, state)  # the next step reuses the buffers on the devices
         step = int(state.step)
@@ -54,7 +62,7 @@ class CheckpointSaver:
         self.last_step = step
 
     def _score(self, step: int, states: dict[int, State]) -> float:
-        """The best member's score, the lower the better."""
+        """Return the lowest score among the members; infinity if this checkpoint is not evaluated."""
         if self._pixel_score is not None:
             return min(map(self._pixel_score, states.values()))
         if self._evaluator is not None and self._schedule.is_evaluated(step):

@@ -1,8 +1,9 @@
-"""Checkpoints of the whole state with Orbax: asynchronous, atomic, and verified when they are read.
+"""Save and restore checkpoints of the complete training state with Orbax.
 
-Only this file uses Orbax. A checkpoint is a flat map of the state's leaves by name, as host arrays. It does not depend
-on devices: one device reads what eight devices or two hosts wrote. The SHA-256 of each leaf is stored with it, because
-Orbax restores a flipped bit without an error.
+Checkpoints are written asynchronously and atomically, and verified when they are read. A checkpoint is a flat mapping
+from names to the state's leaves, stored as host arrays. It does not depend on the devices, so one device can restore a
+checkpoint that eight devices or two hosts saved. The SHA-256 of each leaf is stored in the checkpoint, because Orbax
+restores damaged bytes without an error. Only this module uses Orbax.
 """
 
 import concurrent.futures
@@ -23,18 +24,21 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from jaxgan.core.state import State
 
-KEEP_NEWEST = 3
-NO_SCORE = 1e30  # worse than every score; JSON has no infinity
+KEEP_NEWEST = 3  # number of newest checkpoints that are kept, besides the best one
+NO_SCORE = 1e30  # stored for a checkpoint without a score; worse than every score, because JSON has no infinity
 
 
 def named_leaves(state: State) -> dict[str, np.ndarray]:
-    """Every leaf of a state on the host, by names such as ``params.g.linear.kernel``; random keys as their data."""
+    """Return all leaves of a state as host arrays, by names such as ``params.g.linear.kernel``.
+
+    PRNG keys are converted to their raw data.
+    """
     leaves, _ = jax.tree_util.tree_flatten_with_path(state)
     return {_name(path): np.asarray(_raw(leaf)) for path, leaf in leaves}
 
 
 def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
-    """The SHA-256 of each leaf's type, shape and bytes."""
+    """Return the SHA-256 of each leaf's dtype, shape and bytes, by the leaf's name."""
 
     def digest(x):
         header = f"{x.dtype.name}{list(x.shape)}".encode()
@@ -44,20 +48,21 @@ def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 class Checkpoints:
-    """The checkpoints in a directory: the newest ``KEEP_NEWEST``, and the one with the best score.
+    """The checkpoints in a directory. The newest ``KEEP_NEWEST`` and the one with the best score are kept.
 
     Args:
-      directory: made if it is not there, unless ``read_only``.
-      read_only: for looking at a run that another process may be writing.
-      by: identifies how checkpoints are scored. A run may be resumed with other scores, and only scores of the same
-        ``by`` are compared.
-      say: called with a message about a damaged checkpoint, or a score that could not be computed.
+      directory: the directory, which is created if it is missing, unless ``read_only`` is set.
+      read_only: whether to leave the directory unchanged. Another process may be writing to it at the same time.
+      by: identifies the method that scores checkpoints. A run may be resumed with another method, and only scores with
+        the same ``by`` are compared.
+      say: called with a message if a checkpoint is damaged, a score cannot be computed or the last checkpoint cannot be
+        written.
     """
 
     def __init__(
         self, directory: Path, *, read_only: bool = False, by: str = "pixels", say: Callable[[str], None] = print
     ):
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs each file
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs a line for each file
         self._directory, self._by, self._say = Path(directory).absolute(), by, say
         best = policies.BestN(get_metric_fn=lambda metrics: _score(metrics, by), reverse=True, n=1)
         keep = policies.AnyPreservationPolicy([policies.LatestN(KEEP_NEWEST), best])
@@ -65,7 +70,7 @@ class Checkpoints:
             preservation_policy=None if read_only else keep,
             read_only=read_only,
             create=not read_only,
-            best_fn=lambda metrics: _score(metrics, by),  # without it Orbax does not write scores
+            best_fn=lambda metrics: _score(metrics, by),  # without this, Orbax does not store scores
             best_mode="min",
         )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
@@ -73,11 +78,14 @@ class Checkpoints:
         self._last: concurrent.futures.Future | None = None
 
     def steps(self) -> list[int]:
-        """The steps of all checkpoints, oldest first."""
+        """Return the steps of all checkpoints, oldest first."""
         return sorted(self._manager.all_steps())
 
     def best(self) -> int | None:
-        """The step of the checkpoint with the lowest score, scored as the newest one is; None without checkpoints."""
+        """Return the step of the checkpoint with the lowest score, or None if there are no checkpoints.
+
+        Only checkpoints that were scored by the same method as the newest one are compared.
+        """
         metrics = {step: self._manager.metrics(step) or {} for step in self.steps()}
         if not metrics:
             return None
@@ -85,58 +93,71 @@ class Checkpoints:
         return min(metrics, key=lambda step: (_score(metrics[step], by), -step))
 
     def save(self, state: State, score: Callable[[], float] = lambda: float("inf")) -> None:
-        """Copy the state to the host; score it and write it in the background.
+        """Copy the state to the host, then score and write it in the background.
 
         Args:
-          state: the whole state.
-          score: computes the score, the lower the better. One that is not finite, or raises, is never the best.
+          state: the complete training state.
+          score: computes the score; lower is better. If it raises an exception or returns a value that is not finite,
+            the checkpoint has no score and cannot become the best one.
 
         Raises:
-          OSError: the checkpoint before this one could not be written.
+          OSError: if the previous checkpoint could not be written.
         """
         leaves = named_leaves(state)
         self._join()
         self._raise_os_error(self._manager.check_for_errors)
         self._last = self._thread.submit(self._write, leaves, score)
-        if jax.process_count() > 1:  # Orbax synchronises processes, which must not take a step at the same time
+        # Orbax synchronises the processes of a run on several hosts, so none of them may start a step before it is
+        # done.
+        if jax.process_count() > 1:
             self._join()
 
     def _write(self, leaves: dict[str, np.ndarray], score: Callable[[], float]) -> None:
         try:
             value = score()
-        except Exception as error:  # whatever went wrong, the state must not be lost
+        except Exception as error:  # the state must be saved, whichever error the score raises
             value = np.inf
-            self._say(f"step {int(leaves['step'])}: no score: {error}")
+            self._say(f"step {int(leaves['step'])}: the checkpoint was saved without a score, because of: {error}")
         items = ocp.args.Composite(state=ocp.args.StandardSave(leaves), checksums=ocp.args.JsonSave(checksums(leaves)))
         metrics = {"score": value if np.isfinite(value) else NO_SCORE, "by": self._by}
         self._raise_os_error(lambda: self._manager.save(int(leaves["step"]), args=items, metrics=metrics))
 
     def _join(self) -> None:
-        """Wait for the background thread, and raise its error, once."""
+        """Wait for the background thread and raise the error that ended it, if any. An error is raised only once."""
         last, self._last = self._last, None
         if last:
             last.result()
 
     def wait(self) -> None:
-        """Wait until everything is on disk. Raises ``OSError`` if something could not be written."""
+        """Wait until all checkpoints are on disk.
+
+        Raises:
+          OSError: if a checkpoint could not be written.
+        """
         self._join()
         self._raise_os_error(self._manager.wait_until_finished)
 
     def close(self) -> None:
-        """Wait for the last checkpoint, and say if it could not be written."""
+        """Wait for the last checkpoint and close the directory. Report an error if the checkpoint was not written."""
         self._thread.shutdown()
         error = self._last.exception() if self._last else None
         if error:
-            self._say(f"the last checkpoint was not written: {error}")
+            self._say(f"the last checkpoint could not be written: {error}")
         self._manager.close()
 
     def restore(self, like: State) -> State | None:
-        """The newest intact checkpoint, as host arrays in the structure of ``like``; None without checkpoints.
+        """Return the newest intact checkpoint, or None if there are no checkpoints.
 
-        Damaged ones are moved to ``damaged`` beside the directory, and the one before them is restored.
+        Damaged checkpoints that are newer are moved to the directory ``damaged`` beside the checkpoints' directory.
+
+        Args:
+          like: a state of the same game, which defines the structure, the shapes and the dtypes.
+
+        Returns:
+          A state with the structure of ``like`` and host arrays as leaves.
 
         Raises:
-          ValueError: the checkpoint is of another game, or all are damaged.
+          ValueError: if the checkpoint belongs to another game, or if all checkpoints are damaged.
         """
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
@@ -145,32 +166,40 @@ class Checkpoints:
             except Exception as error:  # Orbax, TensorStore and JSON raise many kinds for a damaged file
                 damaged[step] = _reason(error)
                 continue
-            state = state_from_leaves(like, leaves, f"checkpoint {step} in {self._directory}")
+            state = state_from_leaves(like, leaves, f"Checkpoint {step} in {self._directory}")
             self._set_aside(damaged)
             return state
         if damaged:
             raise ValueError(
-                f"{self._directory}: every checkpoint is damaged ({', '.join(map(str, sorted(damaged)))}); "
-                "pass `fresh` to start over, or restore the directory from a copy."
+                f"All checkpoints in {self._directory} are damaged (steps {', '.join(map(str, sorted(damaged)))}). "
+                "Pass `fresh` to start again from step 0, or restore the directory from a backup."
             )
         return None
 
     def read(self, step: int | None = None) -> dict[str, np.ndarray]:
-        """The named leaves of a checkpoint, checked; the newest if no step is given.
+        """Return the named leaves of a checkpoint after verifying their checksums.
+
+        Args:
+          step: the step of the checkpoint; the newest checkpoint if None.
 
         Raises:
-          ValueError: there is no such checkpoint, or it is damaged.
+          ValueError: if there is no such checkpoint, or if it is damaged.
         """
         steps = self.steps()
         if not steps or (step is not None and step not in steps):
             if not steps:
-                raise ValueError(f"{self._directory}: no checkpoints there")
-            raise ValueError(f"`step` must be one of {', '.join(map(str, steps))}, the checkpoints there; got {step}.")
+                raise ValueError(f"{self._directory} contains no checkpoints.")
+            raise ValueError(
+                f"`step` must be the step of a checkpoint in {self._directory} "
+                f"({', '.join(map(str, steps))}), got {step}."
+            )
         step = steps[-1] if step is None else step
         try:
             return self._load(step)
         except Exception as error:  # Orbax, TensorStore and JSON raise many kinds for a damaged file
-            raise ValueError(f"{self._directory}: checkpoint {step} is damaged ({_reason(error)})") from error
+            raise ValueError(
+                f"Checkpoint {step} in {self._directory} is damaged ({_reason(error)}). Use another one."
+            ) from error
 
     def _load(self, step):
         restored = self._manager.restore(
@@ -180,14 +209,18 @@ class Checkpoints:
         expected, actual = restored["checksums"], checksums(leaves)
         wrong = [name for name in expected | actual if expected.get(name) != actual.get(name)]
         if wrong:
-            raise ValueError(f"the checksum of {wrong[0]}, {len(wrong)} leaves in all, is not what was saved")
+            raise ValueError(f"{len(wrong)} leaves, among them {wrong[0]}, do not match their checksums")
         return leaves
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
-        """Move damaged checkpoints out of the way, once an older one is known to be intact; nothing is deleted."""
+        """Move damaged checkpoints to another directory, after an older one was found to be intact.
+
+        Args:
+          damaged: the reason why each checkpoint is damaged, by its step.
+        """
         aside = self._directory.parent / "damaged"
         for step, reason in damaged.items():
-            self._say(f"checkpoint {step} is damaged ({reason}); moved to {aside}, taking the one before")
+            self._say(f"checkpoint {step} is damaged ({reason}); it was moved to {aside}, and the previous one is used")
             if jax.process_index() == 0:
                 aside.mkdir(exist_ok=True)
                 names = itertools.chain([str(step)], (f"{step}.{i}" for i in itertools.count(1)))
@@ -199,11 +232,11 @@ class Checkpoints:
             self._manager.reload()
 
     def _raise_os_error(self, call: Callable[[], Any]) -> None:
-        """Call a method of Orbax, whose errors of many kinds become an ``OSError``."""
+        """Call a method of Orbax and convert its errors, which have many types, to ``OSError``."""
         try:
             call()
         except Exception as error:
-            raise OSError(f"{self._directory}: a checkpoint could not be written: {error}") from error
+            raise OSError(f"A checkpoint could not be written to {self._directory}: {error}") from error
 
 
 def _score(metrics: dict[str, Any], by: str) -> float:
@@ -211,20 +244,20 @@ def _score(metrics: dict[str, Any], by: str) -> float:
 
 
 def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str) -> State:
-    """Named leaves in the structure of a state.
+    """Return a state with the structure of another state and the given leaves.
 
     Args:
-      like: a state, or its shapes.
-      leaves: as ``named_leaves`` gives them.
-      where: where they come from, for the error's message.
+      like: a state, or a state of ``jax.ShapeDtypeStruct``.
+      leaves: the leaves by name, as ``named_leaves`` returns them.
+      where: the origin of the leaves, with which the error message begins.
 
     Raises:
-      ValueError: leaves are missing, or more than the state has, or of other shapes.
+      ValueError: if leaves are missing or unknown, or if their shapes or dtypes differ.
     """
     paths, structure = jax.tree_util.tree_flatten_with_path(like)
     shapes = {_name(path): jax.eval_shape(_raw, leaf) for path, leaf in paths}
     wrong = [f"{name} is missing" for name in shapes if name not in leaves]
-    wrong += [f"{name} is not the game's" for name in leaves if name not in shapes]
+    wrong += [f"{name} is not part of this game" for name in leaves if name not in shapes]
     for name, shape in shapes.items():
         leaf = leaves.get(name)
         if leaf is not None and (leaf.shape, leaf.dtype) != (shape.shape, shape.dtype):
@@ -232,7 +265,8 @@ def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str)
     if wrong:
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(
-            f"{where} is of another game: {'; '.join(wrong[:3])}{more}. Use its own settings, or another `run_dir`."
+            f"{where} belongs to another game: {'; '.join(wrong[:3])}{more}. Use the settings that it was trained "
+            "with, or choose another `run_dir`."
         )
 
     def restore_keys(leaf, value):

@@ -1,4 +1,4 @@
-"""The description of a run that is printed in place of training."""
+"""Describe a run without training it: its settings, networks, time, memory and disk space."""
 
 import dataclasses
 import time
@@ -24,25 +24,25 @@ from jaxgan.training.steps import Steps
 
 
 def print_description(run: TrainingRun, config: Settings, options: RunOptions, steps: Steps) -> None:
-    """Print the settings of a run, its networks, and the time, memory and disk that it takes; nothing is written.
+    """Print the settings and networks of a run, and the time, memory and disk space that it requires.
 
-    The time is that of a few steps, for which the training step is compiled. Everything else is printed before.
+    This function compiles the training step and measures the time of a few steps. It writes no files.
 
     Args:
-      run: what would be trained.
-      config: its settings.
-      options: how it would be made.
+      run: the game or the population to describe.
+      config: the experiment's settings.
+      options: the options of the run.
       steps: the run's compiled steps.
     """
     tell = say if jax.process_index() == 0 else say_nothing
     source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
     rows = tuple((field.name, str(getattr(config, field.name))) for field in dataclasses.fields(config))
     tell(as_text(Table("settings", ("name", "value"), rows)))
-    tell(f"\ndata: {len(source):,} examples of {source.name}, {shape}")
+    tell(f"\ndata: {len(source):,} examples of {source.name}, shape {shape}")
     tell(f"hardware: {system.hardware()}\n")
     tell(f"{run.game.summary()}\n")
     _print_disk(run, config, options, tell)
-    tell("\ntracing the training step, to measure it")
+    tell("\ntracing the training step, in order to measure its time")
     start = time.perf_counter()
     steps.trace()
     seconds = time.perf_counter() - start
@@ -50,18 +50,25 @@ def print_description(run: TrainingRun, config: Settings, options: RunOptions, s
     _print_times(measure_steps(run, config, steps), config.steps, seconds, tell)
     peak = peak_memory(steps.devices[0])
     if peak is not None:
-        tell(f"memory: {format_bytes(peak)} at most, on {steps.devices[0].device_kind}")
+        tell(f"peak memory: {format_bytes(peak)} on {steps.devices[0].device_kind}")
 
 
 def _print_disk(run: TrainingRun, config: Settings, options: RunOptions, tell: Callable[[str], None]) -> None:
     size = checkpoint_bytes(jax.eval_shape(run.game.init, run.keys))
     count = checkpoints_kept(config.steps, options)
     total, checkpoints = format_bytes(count * size), format_number(count, "checkpoint")
-    tell(f"disk: {total} for {checkpoints} of {format_bytes(size)} at most")
+    tell(f"disk space: at most {total}, for {checkpoints} of {format_bytes(size)} each")
 
 
 def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, tell: Callable[[str], None]) -> None:
-    """Print the time of the steps of each game, and of all steps; so many seconds pass before the first is compiled."""
+    """Print the time of a step for each game of the run, and the time of all steps.
+
+    Args:
+      times: the measured times of each game.
+      steps: number of steps of the run.
+      seconds_before: time for tracing the steps.
+      tell: prints a line.
+    """
     seconds = 0.0
     for each in times:
         seconds_before += each.compile_seconds
@@ -70,13 +77,16 @@ def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, t
         if each.measured:
             which = "a step" if each.steps == steps else f"each of {format_number(each.steps, 'step')}"
             rate, measured = each.images / each.seconds, format_number(each.measured, "step")
-            tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate:,.0f} images/s (measured: {measured})")
+            tell(f"{which} takes {1000 * each.seconds:,.3g} ms, {rate:,.0f} images/s (mean of {measured})")
     total, before = format_estimate(seconds), format_seconds(seconds_before)
-    tell(f"time: {total} for {format_number(steps, 'step')}, and {before} before; samples and checkpoints add to it")
+    tell(
+        f"time: {total} for {format_number(steps, 'step')}, after {before} for tracing and compiling; "
+        "sample grids and checkpoints take additional time"
+    )
 
 
 def format_estimate(seconds: float) -> str:
-    """A time that is known roughly, in a unit of which there are two at least.
+    """Format a rough time in the largest unit in which it is at least 2.
 
     >>> format_estimate(49.7), format_estimate(691), format_estimate(9000), format_estimate(400_000)
     ('50 s', '12 minutes', '2.5 hours', '4.6 days')
@@ -91,7 +101,7 @@ def format_estimate(seconds: float) -> str:
 
 
 def format_number(number: int, thing: str) -> str:
-    """A number of things.
+    """Format a number with its unit in the singular or the plural.
 
     >>> format_number(1, "step"), format_number(4500, "step")
     ('1 step', '4,500 steps')

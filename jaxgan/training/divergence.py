@@ -1,4 +1,8 @@
-"""Members of a run that diverged: their metrics or their states are no longer finite."""
+"""Find the members of a run that have diverged: those with metrics or states that are no longer finite.
+
+A member is one of the games of a population, which are trained by one vmapped step. A single game is treated as the
+only member, with index 0.
+"""
 
 import math
 from collections.abc import Callable, Collection, Mapping
@@ -13,18 +17,18 @@ from jaxgan.training.runs import TrainingRun
 
 
 class Diverged(Exception):
-    """A term of a loss, or a leaf of the state, is NaN or infinite, in every member of the run."""
+    """Raised if a metric or the state of every member of the run is NaN or infinite."""
 
 
 class DivergedMembers:
-    """The members of a run that diverged. The others of a population go on.
+    """The set of members of a run that have diverged. The other members of a population continue to train.
 
     Args:
-      run: what is trained.
-      say: called with a message for each member that diverges while others go on.
+      run: the game or the population that is trained.
+      say: called with a message for each member that diverges while other members continue.
 
     Attributes:
-      indices: the members that diverged; a single game has the index 0.
+      indices: the indices of the members that have diverged.
     """
 
     def __init__(self, run: TrainingRun, say: Callable[[str], None]):
@@ -32,42 +36,52 @@ class DivergedMembers:
         self._run, self._say = run, say
 
     def add(self, step: int, reasons: Mapping[int, str]) -> None:
-        """Add members, with the reason of each.
+        """Add members that have diverged.
+
+        Args:
+          step: the step at which they diverged.
+          reasons: a message by the index of each member. Members that were added before are ignored.
 
         Raises:
-          Diverged: no member is left.
+          Diverged: if all members have diverged.
         """
         for i in sorted(reasons.keys() - self.indices):
             self.indices.add(i)
             if len(self.indices) == len(self._run.seeds):
-                of_last = " of the last member" if len(self.indices) > 1 else ""
-                raise Diverged(f"step {step}: {reasons[i]}{of_last}")
-            self._say(f"step {step}: {self._run.member_name(i)} diverged, {reasons[i]}; the others go on")
+                subject = "The last remaining member" if len(self.indices) > 1 else "Training"
+                raise Diverged(f"{subject} diverged at step {step}: {reasons[i]}.")
+            self._say(f"step {step}: {self._run.member_name(i)} diverged: {reasons[i]}; the other members continue")
 
 
 def find_diverged_metrics(row: Mapping[str, Any]) -> dict[int, str]:
-    """The members of whom a metric is null or not finite, each with the reason.
+    """Find the members with a metric that is None or not finite.
 
     Args:
-      row: a step's metrics by name: a number for a single game, whose index is 0, or a list with one for each member.
+      row: the metrics of a step by name; for a population, each is a list with one number per member.
+
+    Returns:
+      A message by the index of each member that was found.
     """
     reasons: dict[int, str] = {}
-    # The sum of a loss and its gradient follow from a term, so a term comes first.
+    # The sum of a loss and its gradient become non-finite because of one term, so the message should name that term.
     for name in sorted(row, key=lambda name: name.endswith(("/loss", "/grad_norm"))):
         values = row[name] if isinstance(row[name], list) else [row[name]]
         for i, value in enumerate(values):
             if value is None or not math.isfinite(value):
                 player, _, term = name.partition("/")
-                reasons.setdefault(i, f"player {player!r}, term {term!r} is {value}")
+                reasons.setdefault(i, f"the metric {term!r} of player {player!r} is {value}")
     return reasons
 
 
 def find_diverged_states(state: State, members: int) -> dict[int, str]:
-    """The members of whom a parameter or a statistic is not finite, each with the reason.
+    """Find the members with a parameter or a network statistic that is not finite.
 
     Args:
-      state: of a single game, whose index is 0, or of a population.
-      members: how many there are.
+      state: the state of a single game or of a population.
+      members: number of members, 1 for a single game.
+
+    Returns:
+      A message by the index of each member that was found.
     """
     reasons: dict[int, str] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path((state.params, state.stats))[0]:
@@ -75,14 +89,19 @@ def find_diverged_states(state: State, members: int) -> dict[int, str]:
             is_finite = np.isfinite(np.asarray(leaf)).reshape(members, -1).all(1)
             name = jax.tree_util.keystr(path[1:], simple=True, separator=".")
             for i in np.flatnonzero(~is_finite):
-                reasons.setdefault(int(i), f"{name} is no longer finite")
+                reasons.setdefault(int(i), f"the array {name} is no longer finite")
     return reasons
 
 
 def mask_members(row: Mapping[str, Any], members: Collection[int]) -> Mapping[str, Any]:
-    """A step's metrics with NaN for these members.
+    """Return the metrics of a step with NaN in place of the metrics of the given members.
 
-    What a diverged member logs means nothing, even where it is a number, as the share of NaNs that are above zero is.
+    The metrics of a member that has diverged are meaningless, even those that are finite. For example, the accuracy on
+    real examples is 0 if all logits are NaN.
+
+    Args:
+      row: the metrics of a step by name; for a population, each is a list with one number per member.
+      members: the indices of the members to mask.
     """
     if not members:
         return row

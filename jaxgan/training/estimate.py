@@ -1,4 +1,4 @@
-"""What a run will take: the time of its steps, which is measured, and the disk that its checkpoints fill."""
+"""Estimate the time, the memory and the disk space that a run will require."""
 
 import dataclasses
 import itertools
@@ -21,22 +21,22 @@ from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun
 from jaxgan.training.steps import Steps
 
-MEASURED_STEPS = 64  # at most, of each game
-MEASURED_SECONDS = 5.0  # for the steps of a game, after which no more are taken
-LAZY_STEPS = 16  # lazy terms cost time in one of so many steps, so as many are measured,
-LAZY_SECONDS = 20.0  # unless they take longer than this
+MEASURED_STEPS = 64  # maximum number of steps to measure for each game
+MEASURED_SECONDS = 5.0  # after this time, no further steps of a game are measured, unless there are too few
+LAZY_STEPS = 16  # minimum number of steps to measure, because a lazy penalty is computed about every 16 steps
+LAZY_SECONDS = 20.0  # after this time, no further steps of a game are measured, even if there are fewer than LAZY_STEPS
 
 
 @dataclasses.dataclass(frozen=True)
 class StepTime:
-    """The measured time of the steps of one game.
+    """The measured time of the steps of one game. The game of a run may change with the step.
 
     Attributes:
-      steps: the number of steps of the run that play this game.
-      images: the number of images that a step reads, of all members together.
-      compile_seconds: the time of its first call, which traces and compiles it and takes one step.
-      measured: the number of steps that were measured after that; 0 if the run has no more of this game.
-      seconds: the mean time of these.
+      steps: number of steps of the run that train this game.
+      images: number of images that one step reads, summed over the members of a population.
+      compile_seconds: time of the first call of the step in seconds. It includes compilation and one step.
+      measured: number of steps that were measured after the first call; 0 if the run has no further steps of this game.
+      seconds: mean time of the measured steps in seconds.
     """
 
     steps: int
@@ -47,12 +47,15 @@ class StepTime:
 
 
 def measure_steps(run: TrainingRun, config: Settings, steps: Steps) -> Iterator[StepTime]:
-    """Compile the step of each game of a run, and take some steps of it; their result is thrown away.
+    """Compile and measure the step of each game of a run. The trained state is discarded.
 
     Args:
-      run: what would be trained.
-      config: its settings.
+      run: the game or the population to measure.
+      config: the experiment's settings.
       steps: the run's compiled steps.
+
+    Yields:
+      The measured time of each game, in the order in which the run trains the games.
     """
     state = run.place(run.init(run.keys), steps.devices, steps.method)
     for game, (first, count) in steps_by_game(run.experiment, config.steps).items():
@@ -70,9 +73,14 @@ def measure_steps(run: TrainingRun, config: Settings, steps: Steps) -> Iterator[
 
 
 def next_call(seconds: float, measured: int, most: int) -> int:
-    """How many steps the next call takes, after some were measured: 0 if these suffice.
+    """Return the number of steps that the next measured call should take; 0 if enough steps were measured.
 
-    The first call takes one step, and the others as many as fit into the time that is left.
+    The first call takes one step. A later call takes the number of steps that fits into the remaining time.
+
+    Args:
+      seconds: total time of the steps that were measured so far.
+      measured: number of steps that were measured so far.
+      most: maximum number of steps in a call.
     """
     if not measured:
         return 1
@@ -82,7 +90,12 @@ def next_call(seconds: float, measured: int, most: int) -> int:
 
 
 def steps_by_game(experiment: Experiment, steps: int) -> dict[GameLike, tuple[int, int]]:
-    """For each game of a run of so many steps: the first step that plays it, from 0, and the number that do."""
+    """Return the first step, counted from 0, and the number of steps of each game in a run.
+
+    Args:
+      experiment: the experiment, which may train another game at some steps.
+      steps: number of steps of the run.
+    """
     if not experiment.game_at:
         return {experiment.game: (0, steps)}
     found: dict[GameLike, tuple[int, int]] = {}
@@ -100,7 +113,7 @@ def _batches_of_game(game: GameLike, experiment: Experiment, steps: Steps, first
 
 
 def _timed_call(take: parallel.Step, state: State, batches: list[Any]) -> tuple[State, float]:
-    """The state after a call of the compiled step, and the seconds that it took."""
+    """Call the compiled step, and return the new state and the time of the call in seconds."""
     start = time.perf_counter()
     state, _ = take(state, jax.tree.map(lambda *xs: np.stack(xs), *batches))
     jax.block_until_ready(state)
@@ -108,21 +121,21 @@ def _timed_call(take: parallel.Step, state: State, batches: list[Any]) -> tuple[
 
 
 def checkpoints_kept(steps: int, options: RunOptions) -> int:
-    """The number of checkpoints that lie on the disk when a run of so many steps has ended, at most."""
+    """Return the maximum number of checkpoints that a run of the given number of steps leaves on disk."""
     made = {steps}
     for every in (options.checkpoint_every, options.evaluate_every):
         if every is not None:
-            made |= set(range(every, steps + 1, every)[: KEEP_NEWEST + 1])  # more are not kept
+            made |= set(range(every, steps + 1, every)[: KEEP_NEWEST + 1])  # a run keeps no more than these
     return min(KEEP_NEWEST + 1, len(made))
 
 
 def checkpoint_bytes(state: Any) -> int:
-    """The size of a checkpoint of a state, whose leaves may be shapes."""
+    """Return the size of a checkpoint in bytes. The leaves of the state may be ``jax.ShapeDtypeStruct``."""
     raw = jax.eval_shape(lambda state: state.replace(key=jax.random.key_data(state.key)), state)
     return size_in_bytes(raw)
 
 
 def peak_memory(device: parallel.Device) -> int | None:
-    """The most bytes of a device that were in use so far; for a CPU those of this process. None if it is not known."""
+    """Return the peak memory use of a device in bytes, or that of this process for a CPU; None if it is unknown."""
     stats = device.memory_stats() or {}
     return stats.get("peak_bytes_in_use", system.peak_memory_bytes())

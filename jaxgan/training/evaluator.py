@@ -1,4 +1,4 @@
-"""Evaluations of checkpoints while a run goes on."""
+"""Evaluate the checkpoints of a run while it trains."""
 
 import hashlib
 import json
@@ -19,14 +19,16 @@ from jaxgan.monitoring import metrics_file
 
 
 class Evaluator:
-    """Evaluates checkpoints while a run goes on, on the thread that writes them, and appends the figures to a file.
+    """Evaluates the checkpoints of a run while it trains, and appends the results to a file.
+
+    The thread that writes the checkpoints calls the evaluator.
 
     Args:
-      experiment, metrics, features, count, seed: as for ``quality.evaluate``.
+      experiment, metrics, features, count, seed: as for ``quality.evaluate``. The first metric ranks the checkpoints.
 
     Attributes:
-      by: identifies how checkpoints are ranked. A resumed run compares its scores with those of the same ``by`` alone,
-        so it must not change between versions.
+      by: identifies the method that ranks checkpoints. A resumed run compares only scores with the same ``by``, so the
+        identifier of a method must not change between versions of jaxgan.
     """
 
     def __init__(
@@ -46,23 +48,23 @@ class Evaluator:
         self.by = hashlib.sha256(json.dumps(ranking, sort_keys=True).encode()).hexdigest()[:16]
 
     def rehearse(self, state: State) -> None:
-        """Evaluate a few samples, so that a metric that cannot be measured is known before hours of training.
+        """Evaluate a few samples before the training starts, to detect metrics that this experiment cannot compute.
 
         Raises:
-          ValueError: a metric cannot be measured of this experiment.
+          ValueError: if a metric cannot be computed for this experiment, or if there are too few samples.
         """
         least = max(2, scores.min_count(self._metrics))
         count = self._count or min(quality.MAX_SAMPLES, self._experiment.num_samples)
         if count < least:
             raise ValueError(f"`count` must be at least {least} for {', '.join(self._metrics)}, got {count}.")
         if "cas" in self._metrics and not (self._experiment.sampling.classes and self._experiment.reference.classes):
-            raise ValueError("`metrics` cas compares labels, and samples of this experiment have none.")
+            raise ValueError("`metrics` cas requires labels, but the samples of this experiment have no labels.")
         quick = [name for name in self._metrics if name != "cas"]
         if not quick:
             return
         data, few = self._experiment.reference, max(least, 16)
         count = min(few, self._experiment.num_samples) if self._experiment.inputs else few
-        with warnings.catch_warnings():  # no other thread runs yet
+        with warnings.catch_warnings():  # this is not thread-safe, but no other thread runs yet
             warnings.simplefilter("ignore", UserWarning)
             subset = Subset(data, np.arange(min(few, len(data))))
             stats = scores.collect_stats(subset, quality.set_metrics(quick), self._features)
@@ -71,12 +73,28 @@ class Evaluator:
             )
 
     def open(self, path: Path, step: int, say: Callable[[str], None]) -> None:
-        """Append to this file, after its rows up to a step; and pass a line for people to ``say``."""
+        """Set the output of the evaluations.
+
+        Args:
+          path: the file to append results to. Its rows after ``step`` are removed.
+          step: the step that the run starts or resumes after.
+          say: called with one line for each evaluation.
+        """
         metrics_file.truncate_after(path, step)
         self._path, self._say = path, say
 
     def __call__(self, step: int, states: Mapping[int, State], members: int) -> float:
-        """The score of the best of the states, by member; and a row of figures, lists of them for a population."""
+        """Evaluate the states of a checkpoint and write their results as one row.
+
+        Args:
+          step: the step of the checkpoint.
+          states: the states to evaluate, by the index of the member.
+          members: number of members of the run. In the row of a population, each metric is a list with one number per
+            member.
+
+        Returns:
+          The lowest ranking score of the states; infinity if no state has one.
+        """
         if self._reals is None:
             names = quality.set_metrics(self._metrics)
             self._reals = scores.collect_stats(self._experiment.reference, names, self._features)
@@ -93,8 +111,9 @@ class Evaluator:
                     sample=self._sample,
                     data=self._reals,
                 )
-            except ValueError as error:  # concerns one member; the others are evaluated
-                self._say(f"step {step}: not evaluated: {error}")
+            except ValueError as error:  # the other members can still be evaluated
+                of_member = f" of member {member}" if members > 1 else ""
+                self._say(f"step {step}: the evaluation{of_member} failed: {error}")
         if results:
             self._write(step, results, members)
         ranking = [quality.ranking_score(result, self._metrics[0]) for result in results.values()]

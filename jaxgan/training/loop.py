@@ -1,4 +1,4 @@
-"""The training loop: everything around ``Game.step`` that is not pure."""
+"""Run the training loop: call the compiled step, write metrics, samples and checkpoints, and handle signals."""
 
 import contextlib
 import dataclasses
@@ -37,21 +37,22 @@ def train(
     evaluator: Evaluator | None = None,
     steps: Steps | None = None,
 ) -> None:
-    """Train until ``config.steps``, from the newest checkpoint under ``path`` if there is one.
+    """Train until step ``config.steps``, starting from the newest checkpoint in ``path`` if there is one.
 
     Args:
-      run: what is trained; see ``jaxgan.training.runs.make_run``.
+      run: the game or the population to train; see ``jaxgan.training.runs.make_run``.
       config: the experiment's settings.
-      options: how the run is made.
-      path: the run's directory, which no other run writes: see ``RunDirectory``.
-      name: the experiment's name, which samples are signed with.
-      evaluator: evaluates checkpoints, every ``options.evaluate_every`` steps.
-      steps: the run's compiled steps, if they exist already; the devices are then those of ``steps``.
+      options: the options of the run.
+      path: the run's directory. No other process may write to it; see ``RunDirectory``.
+      name: the experiment's name, which is written into the metadata of sample grids.
+      evaluator: evaluates a checkpoint every ``options.evaluate_every`` steps; None for a run without evaluations.
+      steps: the compiled steps of the run, which also determine the devices. If None, the steps are compiled for the
+        devices that ``options`` select.
 
     Raises:
-      ValueError: an option is out of its range, or the checkpoints are of another game.
-      Diverged: a term or the state is no longer finite, in all members; the last good checkpoint is kept.
-      Interrupted: SIGINT or SIGTERM came; everything is saved.
+      ValueError: if an option is out of its range, or if the checkpoints belong to another game.
+      Diverged: if a metric or the state of every member is no longer finite. The last finite checkpoint is kept.
+      Interrupted: if the process received SIGINT or SIGTERM. The state was saved.
     """
     options.check()
     steps = steps or Steps(run, config, run.devices(options.devices), options.parallel)
@@ -59,7 +60,7 @@ def train(
         score_name = evaluator.by if evaluator else "pixels"
         checkpoints = Checkpoints(path / "checkpoints", by=score_name, say=_printer(options))
         stack.callback(checkpoints.close)
-        with waiting("preparing the first state", options):
+        with waiting("preparing the initial state", options):
             state, is_resumed = _initial_state(run, checkpoints)
         start = int(state.step)
 
@@ -86,12 +87,12 @@ def train(
         loop = _Loop(steps, schedule, log, samples, saver, profiler, signals, terminal)
         stop = loop.train(state, start, config.steps)
 
-        with terminal.busy("waiting for the last checkpoint"):
+        with terminal.busy("waiting for the last checkpoint to be written"):
             checkpoints.wait()
         terminal.close()
         is_interrupted = stop and saver.last_step != config.steps
         if saver.last_step is not None:
-            more = f" of {config.steps}; the same command goes on from there" if is_interrupted else ""
+            more = f" of {config.steps}; to continue, run the same command again" if is_interrupted else ""
             terminal.say(f"saved at step {saver.last_step}{more}")
         if is_interrupted:
             raise Interrupted(stop)
@@ -99,7 +100,7 @@ def train(
 
 @dataclasses.dataclass(frozen=True)
 class _Loop:
-    """What the steps of a run are taken with, and what their results go to."""
+    """The objects that the training loop uses in every iteration."""
 
     steps: Steps
     schedule: WriteSchedule
@@ -111,7 +112,11 @@ class _Loop:
     terminal: Terminal
 
     def train(self, state: State, step: int, last: int) -> int:
-        """Train from after ``step`` until ``last``; returns the signal that ended it before, or 0."""
+        """Train from the state after ``step`` until step ``last``.
+
+        Returns:
+          The number of the signal that stopped the training early, or 0.
+        """
         if step == 0:
             self._write_samples(state, 0)
         batches = self.steps.batches(step)
@@ -130,30 +135,34 @@ class _Loop:
         return 0
 
     def _call(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
-        """The state after one call of the compiled step, which takes so many steps."""
+        """Call the compiled step once, which takes ``count`` training steps, and return the new state."""
         with self.profiler.around(step, count):
             state, metrics = self.steps.at(step)(state, _stack(itertools.islice(batches, count)))
         self.log.append(step + 1, count, metrics)
         return state
 
     def _compile(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
-        """``_call`` for the first call of a game, which compiles it; rates are measured after it."""
-        where = "" if step == self.schedule.start else f" as it is from step {step + 1} on"
+        """Call the compiled step for the first time, which compiles it, and measure rates from then on."""
+        where = "" if step == self.schedule.start else f" for the game that begins at step {step + 1}"
         with self.terminal.compiling(f"compiling the training step{where}"):
             state = jax.block_until_ready(self._call(state, batches, step, count))
         self.log.restart_clock()
         return state
 
     def _write_samples(self, state: State, step: int) -> None:
-        with self.terminal.busy(f"drawing the samples of step {step}"):
+        with self.terminal.busy(f"generating the samples of step {step}"):
             self.samples.write(state, step)
 
     def _write_what_is_due(self, state: State, step: int) -> int:
-        """Write metrics, samples and checkpoint after a step; returns the signal on which to stop, or 0."""
+        """Write the metrics, samples and checkpoint that are due after a step.
+
+        Returns:
+          The number of the signal on which the training must stop, or 0.
+        """
         due, stop = self.schedule.due(step), self.signals.agree()
-        # While the devices compute the newest call, the metrics of the calls before it are written.
+        # While the devices compute the newest call, the metrics of the earlier calls are written.
         self.log.write(keep=0 if stop or due.samples or due.checkpoint else 1)
-        if self.signals.immediate and not stop:  # the signal came while the log waited for the devices
+        if self.signals.immediate and not stop:  # the signal arrived while the log waited for the devices
             stop = self.signals.immediate
             self.log.write()
         if due.samples:
@@ -164,22 +173,22 @@ class _Loop:
 
 
 def _initial_state(run: TrainingRun, checkpoints: Checkpoints) -> tuple[State, bool]:
-    """The state to begin with, and whether it is a checkpoint's."""
+    """Return the initial state, and whether it was restored from a checkpoint."""
     state = run.init(run.keys)
     restored = checkpoints.restore(state)
     return (state, False) if restored is None else (restored, True)
 
 
 def _announce(terminal: Terminal, start: int, steps: int, is_resumed: bool, path: Path) -> None:
-    """Say where the run begins."""
+    """Print the first and the last step of the training."""
     if is_resumed:
         terminal.say(f"resumed from step {start}")
     elif (path / "metrics.jsonl").exists():
-        terminal.say("no checkpoint: starting again from step 0")
+        terminal.say("found no checkpoint, so the training starts again from step 0")
     if start >= steps:
-        terminal.say(f"nothing to do: the run is at step {start} of {steps}; more steps continue it")
+        terminal.say(f"nothing to do: the run is at step {start} of {steps}; to continue it, increase the steps")
     else:
-        terminal.say(f"training until step {steps}; everything is written to {path}")
+        terminal.say(f"training until step {steps}; output directory: {path}")
 
 
 def _stack(batches: Iterable[Any]) -> Any:
@@ -191,5 +200,5 @@ def _is_quiet(options: RunOptions) -> bool:
 
 
 def _printer(options: RunOptions) -> Callable[[str], None]:
-    """``print``, or a function that prints nothing."""
+    """Return ``print``, or for a quiet run a function that prints nothing."""
     return say_nothing if _is_quiet(options) else print

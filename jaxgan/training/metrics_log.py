@@ -1,4 +1,4 @@
-"""Metrics on their way from the devices to the run's files and the terminal."""
+"""Transfer metrics from the devices to the run's files and to the terminal."""
 
 import contextlib
 import time
@@ -19,21 +19,22 @@ from jaxgan.training.runs import TrainingRun
 
 
 class MetricsLog:
-    """Brings metrics to the host, checks that they are finite, and writes them.
+    """Transfers metrics to the host, checks that they are finite, and writes them to files and to the terminal.
 
-    A call of the compiled step returns before the devices have computed it. ``append`` keeps what it returned, and
-    ``write`` waits for it. Only the first process of a run writes files; all of them check.
+    A call of the compiled step returns before the devices have computed its result. ``append`` stores the result, and
+    ``write`` waits for it. All processes of a run check the metrics, but only the first process writes files.
 
     Args:
-      run: what is trained.
-      config: its settings.
-      path: the run's directory. Rows after ``start`` are removed from its files: a run that was killed wrote them.
+      run: the game or the population that is trained.
+      config: the experiment's settings.
+      path: the run's directory. Rows after step ``start`` are removed from its files. They exist if an earlier process
+        was killed after it had written metrics and before it saved a checkpoint.
       start: the step that the run starts or resumes after.
-      diverged: gets the members whose metrics are not finite.
+      diverged: the members that have diverged. ``write`` adds members with metrics that are not finite.
       terminal: shows the newest metrics.
 
     Attributes:
-      seconds_per_step: how long a step takes, measured between the last two calls of ``write``.
+      seconds_per_step: time of a step in seconds, measured between the last two calls of ``write``.
     """
 
     def __init__(
@@ -54,21 +55,22 @@ class MetricsLog:
                 diverged.indices |= find_diverged_metrics(self._file.last_row).keys()
 
     def append(self, first: int, count: int, metrics: Any) -> None:
-        """Keep the metrics of a call of the step until they are computed.
+        """Store the metrics of a call of the compiled step until they are written.
 
         Args:
           first: the first step of the call.
-          count: the number of its steps.
-          metrics: what the call returned.
+          count: number of steps of the call.
+          metrics: the metrics that the call returned, by name: [at least count] or, for a population,
+            [at least count, members].
         """
         turns = self._run.experiment.at(first - 1).batch_multiple
         self._images += count * self._batch_size * turns
         self._pending.append((first, count, self._images, metrics))
 
     def restart_clock(self) -> None:
-        """Measure the time of a step and the rate of images from now on, after the steps that were appended.
+        """Start to measure the time of a step and the rate of images after the steps that were appended.
 
-        The devices must have computed them.
+        The devices must have finished these steps.
         """
         if self._pending:
             first, count, images, _ = self._pending[-1]
@@ -76,9 +78,9 @@ class MetricsLog:
             self._terminal.restart(self._last_step, images)
 
     def probe(self, state: State, step: int) -> None:
-        """Let the monitor look at the state, if it is time to."""
+        """Start to measure the state for the diagnosis, if a probe is due after this step."""
         if self._monitor and step % diagnostics.PROBE_EVERY == 0:
-            # The first probe is compiled.
+            # The first call compiles the probe, which must not reduce the reported rate of images.
             with (
                 contextlib.nullcontext()
                 if self._has_probed
@@ -88,10 +90,13 @@ class MetricsLog:
             self._has_probed = True
 
     def write(self, keep: int = 0) -> None:
-        """Wait for the metrics of all calls but the newest ``keep``, check them, and write them.
+        """Wait for the metrics of the calls that were appended, check them, and write them.
+
+        Args:
+          keep: number of newest calls to leave for the next ``write``.
 
         Raises:
-          Diverged: a metric is not finite, in every member that was left.
+          Diverged: if a metric of every remaining member is not finite.
         """
         ready, self._pending = self._pending[: len(self._pending) - keep], self._pending[len(self._pending) - keep :]
         row = None
@@ -118,7 +123,7 @@ class MetricsLog:
             self._last_write, self._last_step = now, step
 
     def close(self) -> None:
-        """Close the files; metrics that were not written are lost."""
+        """Close the files. Metrics that were appended but not written are lost."""
         if self._file:
             self._file.close()
 
@@ -131,7 +136,11 @@ class MetricsLog:
 
 
 def _make_monitor(run: TrainingRun, config: Settings, path: Path, terminal: Terminal) -> TrainingMonitor | None:
-    """The run's monitor; None for a private run, because what it says of reals would cost privacy."""
+    """Return the monitor that diagnoses the run.
+
+    A differentially private run has no monitor (None), because its measurements of real examples would reveal more than
+    the reported privacy budget allows.
+    """
     if config.dp_noise_multiplier:
         return None
     members = len(run.seeds)

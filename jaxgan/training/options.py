@@ -1,4 +1,4 @@
-"""How a run is made: where it is written, how often, and on which devices."""
+"""Options of a run: its directory, the frequency of its outputs, and its devices."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from jaxgan.experiment.settings_file import check_types
 
-# The options that belong to a run. The others belong to the machine, or to one start of it.
+# Options that are recorded in config.json and apply again when the run is resumed. The other options depend on the
+# machine, or apply to one invocation only.
 RECORDED = (
     "checkpoint_every",
     "sample_every",
@@ -22,53 +23,64 @@ OF_EVALUATIONS = ("metrics", "features", "weights", "evaluate_count")
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """How a run is made. No option changes the parameters that a run trains."""
+    """Options of a run. No option changes the parameters that a run trains."""
 
     # Run
     run_dir: str | None = None
-    """The directory that everything is written to, by default runs/<experiment>. A run that is there is resumed."""
+    """Directory that the run writes all files to. If it contains a run, that run is resumed. By default,
+    runs/<experiment>."""
     fresh: bool = False
-    """Remove the run that is there and start over."""
+    """Remove the run in the directory and start again from step 0."""
     checkpoint_every: int = 500
-    """Steps between checkpoints."""
+    """Number of steps between checkpoints."""
     sample_every: int = 500
-    """Steps between sample grids."""
+    """Number of steps between sample grids."""
     # Evaluation
     evaluate_every: int | None = None
-    """Steps between evaluations, each with a checkpoint, of which the best is kept. Without it, the best checkpoint is
-    chosen by a Frechet distance on downsampled pixels."""
+    """Number of steps between evaluations. Each evaluation saves a checkpoint, and the best checkpoint is kept. By
+    default, the best checkpoint is the one with the lowest Frechet distance on downsampled pixels."""
     metrics: tuple[str, ...] | None = None
-    """Metrics of the evaluations, as for the command evaluate, by default fid. The first one chooses the best
-    checkpoint."""
+    """Metrics to evaluate, as for the command evaluate. The first metric selects the best checkpoint. By default,
+    fid."""
     features: str | None = None
-    """Features of the evaluations, as for the command evaluate: classifier, or inception-2048 and so on."""
+    """Features for the metrics, as for the command evaluate: classifier, or Inception's features such as
+    inception-2048. By default, classifier, or inception-2048 if weights are given."""
     weights: str | None = None
-    """File with Inception's weights, for evaluations with its features."""
+    """File with the weights of the Inception network, which Inception's features require."""
     evaluate_count: int | None = None
-    """Number of samples in an evaluation, by default as many as there are data, at most 50,000."""
+    """Number of samples to generate for an evaluation. By default, the number of examples in the data, but at most
+    50,000."""
     # Devices
     devices: int | None = None
-    """Number of devices to use, by default all."""
+    """Number of devices to use. By default, all devices."""
     parallel: Literal["pmap", "shard_map"] = "pmap"
-    """How the step is spread over the devices. Runs on several hosts need shard_map."""
+    """JAX transformation that distributes a training step over the devices. Runs on several hosts require
+    shard_map."""
     coordinator: str | None = None
-    """For several hosts: host:port of process 0, or auto where the cluster provides it."""
+    """For runs on several hosts: address of process 0 as host:port, or auto if the cluster provides it. By default,
+    the run uses one host."""
     num_processes: int | None = None
-    """For several hosts: the number of processes."""
+    """For runs on several hosts: number of processes. By default, the cluster provides it."""
     process_id: int | None = None
-    """For several hosts: the index of this process, from 0."""
+    """For runs on several hosts: index of this process, starting at 0. By default, the cluster provides it."""
     # Run
     profile: int = 0
-    """Number of steps to trace with jax.profiler, into <run-dir>/profile."""
+    """Number of steps to trace with jax.profiler. The trace is written to the folder profile in the run's
+    directory."""
     quiet: bool = False
-    """Print errors only."""
+    """Print only errors."""
 
     @classmethod
     def resumed(cls, recorded: Mapping[str, Any], given: Mapping[str, Any]) -> "RunOptions":
-        """The options of a run that is resumed: those that it recorded, and over them those that are given.
+        """Return the options of a run that is resumed.
+
+        Args:
+          recorded: the options in the run's config.json, by name.
+          given: the options of the current call, by name. They take precedence over the recorded ones. If
+            ``evaluate_every`` is given as None, the recorded options of evaluations are dropped.
 
         Raises:
-          ValueError: a recorded option has the wrong type.
+          ValueError: if a recorded option has the wrong type.
         """
         kept = {name: tuple(x) if isinstance(x, list) else x for name, x in recorded.items() if name in RECORDED}
         check_types(kept, cls, "the options in config.json")
@@ -77,24 +89,31 @@ class RunOptions:
         return cls(**{**kept, **given})
 
     def recorded(self) -> dict[str, Any]:
-        """The options that differ from the defaults and that the run keeps when it is resumed, by name."""
+        """Return the options to record in config.json, by name: those of ``RECORDED`` that differ from the defaults."""
         kept = {name: getattr(self, name) for name in RECORDED}
         return {name: value for name, value in kept.items() if value != RunOptions.__dataclass_fields__[name].default}
 
     def check(self) -> None:
-        """Raise ``ValueError`` for the first option that is out of its range, or has no effect without another."""
+        """Check that all options are valid.
+
+        Raises:
+          ValueError: if an option is out of its range, or has no effect because another option is missing.
+        """
         for name in ("checkpoint_every", "sample_every", "evaluate_every"):
             steps = getattr(self, name)
             if steps is not None and steps < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {steps}.")
         for name in OF_EVALUATIONS:
             if getattr(self, name) is not None and self.evaluate_every is None:
-                raise ValueError(f"`{name}` has no effect without evaluations; pass `evaluate_every` too.")
+                raise ValueError(f"`{name}` has no effect without evaluations. Pass `evaluate_every` too.")
         if self.evaluate_count is not None and self.evaluate_count < 2:
             raise ValueError(f"`evaluate_count` must be at least 2, got {self.evaluate_count}.")
         if self.profile < 0:
             raise ValueError(f"`profile` must be at least 0, got {self.profile}.")
         if self.run_dir == "":
-            raise ValueError("`run_dir` must not be empty; name a directory.")
+            raise ValueError("`run_dir` must not be empty. Pass the path of a directory.")
         if self.coordinator is None and (self.num_processes is not None or self.process_id is not None):
-            raise ValueError("`num_processes` and `process_id` need `coordinator`: host:port of process 0, or auto.")
+            raise ValueError(
+                "`num_processes` and `process_id` require `coordinator`, which is the address of process 0 as "
+                "host:port, or auto."
+            )

@@ -1,4 +1,4 @@
-"""A trace of some steps with ``jax.profiler``."""
+"""Trace some training steps with ``jax.profiler``."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,12 +8,13 @@ import jax
 
 
 class StepProfiler:
-    """Traces steps of a run into a folder, which TensorBoard and Perfetto read.
+    """Traces steps of a run and writes the trace to a folder, in the format of TensorBoard and Perfetto.
 
     Args:
-      folder: where the trace is written.
-      steps: the range of steps to trace: the number of steps that are done before the first one, and after the last.
-      wait: called before the trace begins and before it ends; returns when the devices have no work left.
+      folder: the folder to write to.
+      steps: the steps to trace. The trace begins after ``steps.start`` steps of the run and ends after ``steps.stop``
+        steps. An empty range traces nothing.
+      wait: called before the trace begins and before it ends. It must return after the devices have finished all work.
       say: called with a message when the trace is written.
     """
 
@@ -23,11 +24,11 @@ class StepProfiler:
 
     @contextlib.contextmanager
     def around(self, step: int, count: int) -> Iterator[None]:
-        """Trace the call in the ``with`` block if it is of the steps to trace.
+        """Trace the call of the compiled step in the ``with`` block if it takes steps that should be traced.
 
         Args:
-          step: the number of steps that are done before the call.
-          count: how many the call takes; it must not reach over an end of the range.
+          step: number of steps that were taken before the call.
+          count: number of steps that the call takes. A call must not extend over the start or the end of the range.
         """
         if self._steps and step == self._steps.start:
             self._wait()
@@ -39,8 +40,8 @@ class StepProfiler:
             self.close()
 
     def close(self) -> None:
-        """End the trace, if the run ends within it."""
+        """End the trace if one is in progress."""
         if self._is_tracing:
             jax.profiler.stop_trace()
             self._is_tracing = False
-            self._say(f"profile in {self._folder}")
+            self._say(f"profile: {self._folder}")

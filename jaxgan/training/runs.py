@@ -1,8 +1,9 @@
-"""What a run trains: a single game, or a population of games.
+"""Define whether a run trains a single game or a population of games.
 
-The settings ``population`` and ``sweep`` decide which. ``population`` is the number of seeds, counted from ``seed``;
-``sweep`` lists settings with the values that members take, as in ``("learning_rate=1e-4,4e-4",)``. There is one member
-for every combination of values and seed.
+A population is a set of games, its members, that are trained by one vmapped step. The members differ in their seeds and
+in the settings that the user varies. The setting ``population`` is the number of consecutive seeds, starting at the
+setting ``seed``. The setting ``sweep`` lists the values of varied settings, as in ``("learning_rate=1e-4,4e-4",)``. The
+population has one member for each combination of values and seed.
 """
 
 import abc
@@ -26,26 +27,34 @@ from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.settings import Settings
 from jaxgan.games.population import Population, member
 
-MAX_POPULATION = 4096  # seeds
+MAX_POPULATION = 4096  # maximum number of seeds
 
 
 def list_member_settings(config: Settings) -> list[dict[str, Any]]:
-    """The settings in which each member differs, ``seed`` first; an empty list for a single game.
+    """Return the settings in which the members of a population differ.
+
+    Args:
+      config: the experiment's settings.
+
+    Returns:
+      For each member, the values of its settings by name, with ``seed`` first; an empty list for a single game.
 
     Raises:
-      ValueError: a setting cannot vary or has no values, or ``population`` is out of its range.
+      ValueError: if a setting in ``sweep`` cannot vary or has no values, or if ``population`` is out of its range.
     """
     varied: dict[str, list[float]] = {}
     for text in config.sweep:
         name, values = _parse_variation(text, config)
         if name in varied:
-            raise ValueError(f"`sweep` names {name} twice; give all its values at once, separated by commas.")
+            raise ValueError(f"`sweep` contains {name} twice. List all its values together, separated by commas.")
         varied[name] = values
     population = config.population
     if not 1 <= population <= MAX_POPULATION:
         raise ValueError(f"`population` must be between 1 and {MAX_POPULATION:,}, got {population}.")
     if config.seed + population > 2**32:
-        raise ValueError(f"`population` needs seeds below 2**32, got {population} seeds from {config.seed} on.")
+        raise ValueError(
+            f"`population` requires that all seeds are below 2**32, got {population} seeds starting at {config.seed}."
+        )
     seeds = range(config.seed, config.seed + population)
     if len(seeds) == 1 and not varied:
         return []
@@ -55,45 +64,49 @@ def list_member_settings(config: Settings) -> list[dict[str, Any]]:
 
 
 def _parse_variation(text: str, config: Settings) -> tuple[str, list[float]]:
-    """A setting's name and values, of ``"learning_rate=1e-4,4e-4"``."""
+    """Return the name and the values of a varied setting, such as ``"learning_rate=1e-4,4e-4"``."""
     name, _, values = text.partition("=")
     name = name.strip().replace("-", "_")
     floats = [field.name for field in dataclasses.fields(config) if isinstance(getattr(config, field.name), float)]
     can_vary = [field for field in floats if not field.startswith("dp_")]
     if name not in can_vary:
         raise ValueError(
-            f"`sweep` got {text!r}, but {name!r} cannot vary, because all members share one compiled program; "
-            f"the settings that can vary are {', '.join(can_vary)}."
+            f"`sweep` got {text!r}, but {name!r} cannot vary between members, because all members share one compiled "
+            f"program. The settings that can vary are {', '.join(can_vary)}."
         )
     try:
         return name, [float(value) for value in values.split(",")]
     except ValueError:
         raise ValueError(
-            f"`sweep` takes numbers that are separated by commas, as in {name}=1e-4,4e-4; got {text!r}."
+            f"`sweep` must contain numbers that are separated by commas, as in {name}=1e-4,4e-4, got {text!r}."
         ) from None
 
 
 def use_cores(config: Settings) -> None:
-    """Make one virtual CPU device per core if a population is trained, unless JAX_NUM_CPU_DEVICES sets the number."""
+    """Create one virtual CPU device per core if a population is trained.
+
+    This function has no effect if the environment variable JAX_NUM_CPU_DEVICES or XLA_FLAGS sets the number of CPU
+    devices, or if JAX was used before.
+    """
     is_set = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     is_set = is_set or jax.config.jax_num_cpu_devices != -1  # pyright: ignore
     if len(list_member_settings(config)) > 1 and not is_set:
         try:
             jax.config.update("jax_num_cpu_devices", system.cores())
-        except RuntimeError:  # JAX is in use already
+        except RuntimeError:  # JAX has initialised its devices already
             return
 
 
 def make_run(config: Settings, experiment: Experiment, build: Build) -> "TrainingRun":
-    """The run that the settings describe: a ``SingleRun``, or a ``PopulationRun`` if they vary something.
+    """Return a ``PopulationRun`` if the settings describe a population, otherwise a ``SingleRun``.
 
     Args:
       config: the experiment's settings.
-      experiment: ``build(config)``.
-      build: makes an experiment of settings; a population calls it again for the settings of its members.
+      experiment: the result of ``build(config)``.
+      build: creates an experiment from settings. A population calls it again with the settings of its members.
 
     Raises:
-      ValueError: the settings contradict each other, or the experiment.
+      ValueError: if the settings contradict each other or the experiment.
     """
     if config.num_held_out:
         source, held_out = hold_out(experiment.source, config.num_held_out)
@@ -103,24 +116,25 @@ def make_run(config: Settings, experiment: Experiment, build: Build) -> "Trainin
         return SingleRun(experiment, config)
     if config.dp_noise_multiplier:
         raise ValueError(
-            "`dp_noise_multiplier` cannot be used with a population, because each member would spend privacy of its "
-            "own."
+            "`dp_noise_multiplier` cannot be combined with a population, because every member would add to the total "
+            "privacy loss. Train a single game."
         )
-    # A population is not private: this checks that the settings of private training are left at their defaults.
+    # A population cannot be trained privately. This call checks that the other settings of private training have their
+    # default values.
     return PopulationRun(make_private(experiment, config), config, build, members)
 
 
 class TrainingRun(abc.ABC):
-    """What a run trains, seen as a list of members: a single game has one.
+    """A common interface to train a single game or a population. A single game is treated as one member.
 
     Attributes:
-      experiment: the experiment; its games are private if the settings ask for that.
-      game: what is trained, a ``Game`` or a wrapper such as a ``Population``.
-      keys: the argument of ``game.init``.
-      init: ``game.init``, compiled.
-      seeds: for each member the seed of its data's order.
-      member_settings: for each member the settings in which it differs; empty for a single game.
-      is_population: whether states and metrics have an axis of members.
+      experiment: the experiment. Its games are trained with differential privacy if the settings require it.
+      game: the game to train: a ``Game`` or a wrapper such as a ``Population``.
+      keys: the PRNG key or keys to pass to ``game.init``.
+      init: the compiled ``game.init``.
+      seeds: for each member, the seed that determines the order of its examples.
+      member_settings: for each member, the settings in which it differs; an empty list for a single game.
+      is_population: whether states and metrics have a leading axis of members.
     """
 
     is_population: bool
@@ -142,39 +156,53 @@ class TrainingRun(abc.ABC):
 
     @abc.abstractmethod
     def devices(self, count: int | None) -> list[parallel.Device]:
-        """The devices to train on: at most ``count``, or all that can be used.
+        """Return the devices to train on.
+
+        Args:
+          count: number of devices; None for the largest possible number.
 
         Raises:
-          ValueError: there are fewer, or they cannot share the work evenly.
+          ValueError: if there are too few devices, or if they cannot share the work evenly.
         """
 
     @abc.abstractmethod
     def check_batch_size(self, batch_size: int, devices: Sequence[parallel.Device]) -> None:
-        """Check that the devices share a batch evenly; raises ``ValueError`` if not."""
+        """Check that the devices can share a batch evenly.
+
+        Raises:
+          ValueError: if the batch size is not divisible as required.
+        """
 
     @abc.abstractmethod
     def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
-        """The state on the devices; ``method`` is ``pmap`` or ``shard_map``."""
+        """Return the state, copied to the devices. ``method`` is ``pmap`` or ``shard_map``."""
 
     @abc.abstractmethod
     def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
-        """The compiled step of the game that is played at ``step``; ``how`` is passed on to ``jaxgan.parallel``."""
+        """Return the compiled step of the game that is trained at ``step``.
+
+        Args:
+          step: number of steps that were taken before.
+          devices: the devices that share the work.
+          method: ``pmap`` or ``shard_map``.
+          **how: further arguments for ``jaxgan.parallel``.
+        """
 
     @abc.abstractmethod
     def join_batches(self, batches: Sequence[Any]) -> Any:
-        """One step's batch, made of the batch of each member."""
+        """Return the batch of one step, joined from the batches of all members."""
 
     @abc.abstractmethod
     def member_states(self, state: State) -> list[State]:
-        """The state of each member on one device or on the host, to draw samples with."""
+        """Return the state of each member on one device or on the host, to generate samples with."""
 
     @abc.abstractmethod
     def probe_state(self, state: State) -> State:
-        """The state as ``monitoring.probe.Probe`` takes it."""
+        """Return the state in the form that ``monitoring.probe.Probe`` requires."""
 
     @abc.abstractmethod
     def member_name(self, i: int) -> str:
-        """A member's name in messages; empty for a single game."""
+        """Return the name of a member for messages; an empty string for a single game."""
 
 
 class SingleRun(TrainingRun):
@@ -193,8 +221,8 @@ class SingleRun(TrainingRun):
         if batch_size % len(devices):
             nearest = parallel.nearest_multiples(batch_size, len(devices))
             raise ValueError(
-                f"`batch_size` must be divisible by the number of devices, {len(devices)}, got {batch_size}; "
-                f"use {nearest}."
+                f"`batch_size` must be divisible by the number of devices, {len(devices)}, got {batch_size}. "
+                f"Use {nearest}."
             )
 
     def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
@@ -222,7 +250,7 @@ class SingleRun(TrainingRun):
 
 
 class PopulationRun(TrainingRun):
-    """Trains the members of a population, which are spread over the devices."""
+    """Trains a population. The members are distributed over the devices."""
 
     is_population = True
 
@@ -230,28 +258,32 @@ class PopulationRun(TrainingRun):
         self._config, self._build = config, build
         names = [name for name in member_settings[0] if name != "seed"]
         self._varied = {name: np.array([own[name] for own in member_settings], np.float32) for name in names}
-        if names:  # building each member once finds values that are out of their range
+        if names:  # building each member once raises an error for values that are out of their range
             for own in member_settings:
                 self._build_with(experiment, {name: own[name] for name in names})
         seeds = tuple(own["seed"] for own in member_settings)
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-        # Of the game that has all players: the game of step 0 may have fewer.
+        # The game of step 0 may have fewer players than `experiment.game`.
         population = self._population(experiment, len(seeds), lambda experiment: experiment.game)
         super().__init__(experiment, population, keys, seeds, member_settings)
 
     def devices(self, count: int | None) -> list[parallel.Device]:
         if jax.process_count() > 1:
-            raise ValueError("A population runs on one host; start one on each host, with different seeds.")
+            raise ValueError(
+                "A population cannot be distributed over several hosts. Start one population on each host, with "
+                "different seeds."
+            )
         devices, size = parallel.devices(count), len(self.seeds)
         fitting = [n for n in range(1, len(devices) + 1) if size % n == 0]
         if count and count not in fitting:
             raise ValueError(
-                f"`devices` must share {size} members evenly, got {count}; use {' or '.join(map(str, fitting))}."
+                f"`devices` must divide the number of members, {size}, got {count}. "
+                f"Use {' or '.join(map(str, fitting))}."
             )
         return devices[: fitting[-1]]
 
     def check_batch_size(self, batch_size: int, devices: Sequence[parallel.Device]) -> None:
-        """Any size is allowed: each member has its whole batch on one device."""
+        """Accept any batch size, because the complete batch of a member is on one device."""
 
     def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
         return parallel.share_out(state, devices)
@@ -288,7 +320,7 @@ class PopulationRun(TrainingRun):
 
 
 def to_host(x: Any) -> Any:
-    """An array, or an array of keys, on the host."""
+    """Copy an array, or an array of PRNG keys, to the host."""
     if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(jnp.asarray(np.asarray(jax.random.key_data(x))), impl=jax.random.key_impl(x))
     return np.asarray(x)

@@ -1,4 +1,8 @@
-"""Sample grids and an experiment's sheets, drawn of the same latents and examples as training goes on."""
+"""Write grids of samples during a run, and the image sheets of an experiment.
+
+An image sheet is an additional grid of images that an experiment draws, such as reconstructions. The latents and the
+examples are the same at every step, so that the images of different steps can be compared.
+"""
 
 from pathlib import Path
 
@@ -13,20 +17,20 @@ from jaxgan.experiment.settings import Settings
 from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.runs import TrainingRun
 
-GRID_IMAGES = 64  # in a sample grid
-GRID_COLUMNS = 8  # of a model without classes, or with many
-MIN_PIXELS = 256  # a grid of fewer rows of pixels is enlarged
+GRID_IMAGES = 64  # maximum number of images in a sample grid
+GRID_COLUMNS = 8  # number of columns of a sample grid for a model without classes, or with more than 16 classes
+MIN_PIXELS = 256  # grids with a smaller height in pixels are enlarged by an integer factor
 
 
 class SampleWriter:
-    """Writes a run's samples: a grid of all members, and the sheets of the first member.
+    """Writes the sample grid of all members of a run, and the image sheets of the first member.
 
     Args:
-      run: what is trained.
-      config: its settings; the last grid, of ``config.steps``, is also shown at the terminal.
-      folder: for the pictures.
-      name: the experiment's name, which is written into the pictures' metadata.
-      terminal: shows the last grid.
+      run: the game or the population that is trained.
+      config: the experiment's settings.
+      folder: the folder that the images are written to.
+      name: the experiment's name, which is written into the metadata of the images.
+      terminal: shows the sample grid of the last step.
     """
 
     def __init__(self, run: TrainingRun, config: Settings, folder: Path, name: str, terminal: Terminal):
@@ -40,7 +44,7 @@ class SampleWriter:
         self._draw_sheets = experiment.draw_sheets(config.seed) if experiment.display.sheets else None
 
     def write(self, state: State, step: int) -> None:
-        """Write the pictures of a step; only the first process of a run does."""
+        """Write the sample grid and the image sheets of a step. Only the first process of a run writes them."""
         if jax.process_index() > 0:
             return
         states = self._run.member_states(state)
@@ -56,12 +60,13 @@ class SampleWriter:
             self._terminal.picture(grid)
 
     def grid(self, states: list[State]) -> np.ndarray | None:
-        """Samples as one image, uint8 [H, W, C]; None for samples that are no pictures.
+        """Return samples as one image, uint8 [H, W, C], or None if the samples are neither images nor points.
 
-        A population has a row for each member. The columns of a conditional model are its classes, if they are few.
+        For a population of image models, each row shows the samples of one member. For a conditional model with at most
+        16 classes, each column shows one class.
 
         Args:
-          states: each member's.
+          states: the state of each member.
         """
         columns = self._classes if 1 < self._classes <= GRID_IMAGES // 4 else GRID_COLUMNS
         has_row_for_member = len(states) > 1 and len(self._example_shape) > 1
@@ -82,7 +87,7 @@ class SampleWriter:
         return None
 
     def _save(self, image: np.ndarray, name: str, *, beside_real: bool = False) -> None:
-        """Write a picture; what has other than 1, 3 or 4 channels is none and is left out."""
+        """Write an image. Arrays with a number of channels other than 1, 3 or 4 are not images and are skipped."""
         if image.shape[-1] not in (1, 3, 4):
             return
         self._folder.mkdir(exist_ok=True)

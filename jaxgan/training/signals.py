@@ -1,4 +1,4 @@
-"""Signals that stop a run: SIGINT and SIGTERM end it after the current steps, saved."""
+"""Stop a run on SIGINT or SIGTERM, after the current call of the compiled step, and save its state."""
 
 import signal
 from types import FrameType
@@ -10,20 +10,24 @@ from jaxgan import parallel
 
 
 class Interrupted(Exception):
-    """A signal ended the run, and its state was saved."""
+    """Raised after a signal stopped the run and the state was saved.
+
+    Args:
+      number: the number of the signal.
+    """
 
     def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        super().__init__(f"The run was stopped by {signal.Signals(number).name}.")
         self.number = number
 
 
 class StopSignals:
-    """Remembers that SIGINT or SIGTERM came, inside a ``with`` block.
+    """Records SIGINT and SIGTERM inside a ``with`` block instead of ending the process.
 
-    A second signal of the same kind has the effect that it had before the block, so it ends the process.
+    A second signal of the same kind is handled as before the block, so it normally ends the process.
 
     Attributes:
-      received: the number of the first signal that this process received; 0 if there was none.
+      received: number of the first signal that this process received; 0 if it received none.
     """
 
     def __init__(self):
@@ -45,12 +49,16 @@ class StopSignals:
 
     @property
     def immediate(self) -> int:
-        """The signal on which a run may stop at any step; 0 if there was none.
+        """The number of the signal on which the run must stop immediately, or 0.
 
-        The processes of a run on several hosts must stop at the same step, so they only ``agree`` at fixed steps.
+        It is always 0 for a run on several hosts, because all processes must stop at the same step. They call ``agree``
+        at fixed steps instead.
         """
         return self.received if jax.process_count() == 1 else 0
 
     def agree(self) -> int:
-        """The signal that one of the run's processes received; 0 if there was none. All processes must call it."""
+        """Return the number of the signal that any process of the run received, or 0.
+
+        All processes of the run must call this method at the same step.
+        """
         return parallel.max_over_processes(self.received)

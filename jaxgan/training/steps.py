@@ -1,4 +1,7 @@
-"""A run's steps: the compiled step of each of its games, and the batches that it takes."""
+"""Compile the training step of each game of a run, and provide the batches of examples.
+
+The game of a run may change with the step, for example after a warm-up, so that a run can have several compiled steps.
+"""
 
 import functools
 from collections.abc import Iterator
@@ -14,23 +17,23 @@ from jaxgan.data.source import size_in_bytes
 from jaxgan.experiment.settings import Settings
 from jaxgan.training.runs import TrainingRun
 
-MAX_STEPS_PER_CALL = 10  # of the compiled step; small games spend less time on calls
-RESIDENT_BYTES = 2**30  # data up to this size lies on the devices
-READERS = 4  # threads that read batches ahead of their use
-AHEAD_BYTES = 2**25  # the batches of one call may take so much memory
+MAX_STEPS_PER_CALL = 10  # maximum number of steps in a call of the compiled step, which saves overhead for small games
+RESIDENT_BYTES = 2**30  # maximum size of data that is stored on the devices; larger data is streamed
+READERS = 4  # number of threads that read batches in advance
+AHEAD_BYTES = 2**25  # maximum total size of the batches of one call, if batches are streamed
 
 
 class Steps:
-    """The compiled steps of a run: ``state, metrics = steps.at(n)(state, batches)``.
+    """The compiled steps of a run. Use them as ``state, metrics = steps.at(n)(state, batches)``.
 
     Args:
-      run: what is trained.
-      config: its settings.
+      run: the game or the population to train.
+      config: the experiment's settings.
       devices: the devices that share a step.
-      method: how they do: ``pmap`` or ``shard_map``.
+      method: the JAX transformation that distributes a step over the devices, ``pmap`` or ``shard_map``.
 
     Raises:
-      ValueError: they cannot share a batch evenly.
+      ValueError: if the devices cannot share a batch evenly.
     """
 
     def __init__(self, run: TrainingRun, config: Settings, devices: list[parallel.Device], method: str):
@@ -42,14 +45,17 @@ class Steps:
         self._called: set[GameLike] = set()
 
     def call_compiles(self, step: int) -> bool:
-        """Whether the call of ``at(step)`` is the first of its game, which compiles; false when asked again."""
+        """Return whether the next call of the step ``at(step)`` is the first one for its game, which compiles it.
+
+        This method assumes that the caller then makes this call: it returns False for the same game afterwards.
+        """
         game = self._run.experiment.at(step)
         is_first = game not in self._called
         self._called.add(game)
         return is_first
 
     def at(self, step: int) -> parallel.Step:
-        """The compiled step of the game that is played at ``step``; made at its first use."""
+        """Return the compiled step of the game that is trained at ``step``. It is created at its first use."""
         game = self._run.experiment.at(step)
         if game not in self._compiled:
             how = {"prepare": prepare, "resident": self._resident, "max_steps": self.max_steps_per_call}
@@ -57,12 +63,13 @@ class Steps:
         return self._compiled[game]
 
     def trace(self) -> None:
-        """Trace the step of each game, which finds errors in losses and settings before anything is written.
+        """Trace the step of each game, so that errors in losses and settings are raised before any file is written.
 
-        The first call does not trace again. Resident data is placed on the devices.
+        The first call of a step does not trace it again. If the data fits, this method also copies it to the devices.
 
         Raises:
-          ValueError: the program of a population depends on the value of a setting that its members vary.
+          ValueError: if the Python code of an experiment depends on the value of a setting that varies between the
+            members of a population.
         """
         try:
             self._trace_games()
@@ -71,7 +78,8 @@ class Steps:
             if not names:
                 raise
             raise ValueError(
-                f"`sweep`: this experiment's program depends on the value of {' or '.join(names)}"
+                f"`sweep` cannot vary {' or '.join(names)} in this experiment, because its Python code depends on the "
+                "value. Start a separate run for each value."
             ) from error
 
     def _trace_games(self) -> None:
@@ -88,12 +96,16 @@ class Steps:
             self.at(step).trace(state, batch)
 
     def batches(self, start: int) -> Iterator[Any]:
-        """This process's rows of the global batch of each step after ``start``: ``batch_size`` for each turn."""
+        """Yield the batch of each step after ``start``.
+
+        A batch contains ``batch_size`` examples for each turn of a player. On several hosts, each process receives only
+        its own rows of the batch.
+        """
         run, config, source = self._run, self._config, self._source
         experiment = run.experiment
         most_turns = experiment.game.batch_multiple
         size = config.batch_size * most_turns
-        seeds = list(dict.fromkeys(run.seeds))  # members of one seed see the same examples
+        seeds = list(dict.fromkeys(run.seeds))  # members with the same seed receive the same examples
         orders = [Batches(source, size, seed, parallel.rows(size)) for seed in seeds]
         if is_resident(source):
             streams = [map(batches.indices, range(start, config.steps)) for batches in orders]
@@ -107,7 +119,7 @@ class Steps:
 
     @functools.cached_property
     def max_steps_per_call(self) -> int:
-        """How many steps a call may take; few if batches are read and large, because they wait in memory."""
+        """Maximum number of steps in a call. It is lower for large streamed batches, which are all held in memory."""
         if is_resident(self._source):
             return MAX_STEPS_PER_CALL
         size = self._config.batch_size * self._run.experiment.game.batch_multiple
@@ -121,7 +133,7 @@ class Steps:
         return parallel.replicate(self._source.by_name, self.devices, local=self.method == "pmap")
 
     def _batch_of_one(self) -> Any:
-        """A step's batch with one example for each member."""
+        """Return the batch of a step with one example per member."""
         first = np.zeros(1, np.int32)
         if not is_resident(self._source):
             batch = self._source.read(first)
@@ -133,12 +145,12 @@ class Steps:
 
 
 def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.Array]:
-    """The batch as the game sees it: floats, which are picked from resident data by row if there is any.
+    """Convert a batch to the floating-point arrays that the game receives.
 
     Args:
-      resident: all examples by name, or None.
-      batch: examples by name, [B, ...]; with resident data the numbers of their rows, [B], or these by name where
-        examples of different names have different rows.
+      resident: all examples by name, if the data is stored on the devices; otherwise None.
+      batch: if ``resident`` is None, examples by name, [B, ...]. Otherwise the indices of the examples, [B], or a dict
+        of such indices by name if the arrays are indexed independently.
     """
     if resident is None:
         return normalize(batch)
@@ -147,6 +159,6 @@ def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.
 
 
 def is_resident(source: Source) -> TypeGuard[Arrays | Unpaired]:
-    """Whether all examples lie on the devices, so that a batch is the numbers of its rows."""
+    """Return whether all examples are stored on the devices, so that a batch consists of indices."""
     is_in_memory = isinstance(source, Arrays | Unpaired) and bool(source.by_name)
     return is_in_memory and size_in_bytes(source) <= RESIDENT_BYTES

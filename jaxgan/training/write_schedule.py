@@ -1,4 +1,4 @@
-"""What is due after which step, and how many steps one call of the compiled step takes."""
+"""Determine after which steps a run writes its outputs, and how many steps one call of the compiled step takes."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,17 +7,17 @@ from jaxgan.core.wrappers import GameLike
 from jaxgan.training.options import RunOptions
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
-METRICS_EVERY = MAX_STEPS_PER_CALL  # steps between looks at metrics and signals
-MAX_CALL_SECONDS = 1.0  # a call takes about this long at most, so that a signal is noticed soon
+METRICS_EVERY = MAX_STEPS_PER_CALL  # maximum number of steps between checks of metrics and signals
+MAX_CALL_SECONDS = 1.0  # approximate maximum time of a call, so that the run reacts to a signal quickly
 
 
 class Due(NamedTuple):
-    """What is due after a step.
+    """The outputs of a run that are due after a step.
 
     Attributes:
-      metrics: metrics are brought to the host, and the processes of a run agree on signals.
-      samples: a sample grid is written.
-      checkpoint: the state is saved.
+      metrics: whether metrics are transferred to the host. The processes of a run also check for signals then.
+      samples: whether a sample grid is written.
+      checkpoint: whether the state is saved.
     """
 
     metrics: bool
@@ -26,17 +26,19 @@ class Due(NamedTuple):
 
 
 class WriteSchedule:
-    """Says what is due after which step. After the last step everything is due.
+    """Determines the outputs that are due after a step. All outputs except evaluations are due after the last step.
 
     Args:
       steps: the last step.
       start: the step that the run starts or resumes after.
-      options: how often samples, checkpoints and evaluations are made, and how many steps are profiled.
-      max_steps_per_call: how many steps a call may take.
-      game_at: ``step -> Game``: the steps of one call must be of one game.
+      options: options of the run. They set the intervals of samples, checkpoints and evaluations, and the number of
+        steps to profile.
+      max_steps_per_call: maximum number of steps in a call of the compiled step.
+      game_at: returns the game that is trained at a step. All steps of one call must train the same game.
 
     Attributes:
       start: the step that the run starts or resumes after.
+      profiled: the range of steps to profile, as for ``StepProfiler``; empty if no steps are profiled.
     """
 
     def __init__(
@@ -45,29 +47,28 @@ class WriteSchedule:
         self.start = start
         self._steps, self._options = steps, options
         self._max_steps_per_call, self._game_at = max_steps_per_call, game_at
-        # The first call compiles, so the profiler begins after it.
+        # The first call compiles the step, so the profiler begins later.
         first = start + METRICS_EVERY
         self.profiled = range(first, first + options.profile)
-        """The steps after which a profiled step begins: ``range(first, last)``; empty if none is profiled."""
 
     def due(self, step: int) -> Due:
-        """What is due after ``step``."""
+        """Return the outputs that are due after ``step``."""
         is_last = step == self._steps
         samples = is_last or step % self._options.sample_every == 0
         checkpoint = is_last or step % self._options.checkpoint_every == 0 or self.is_evaluated(step)
         return Due(samples or checkpoint or step % METRICS_EVERY == 0, samples, checkpoint)
 
     def is_evaluated(self, step: int) -> bool:
-        """Whether the checkpoint of this step is evaluated."""
+        """Return whether the checkpoint of this step is evaluated."""
         every = self._options.evaluate_every
         return every is not None and step % every == 0
 
     def next_call(self, step: int, seconds_per_step: float) -> int:
-        """How many steps the next call takes: until something is due, or the game changes.
+        """Return the number of steps of the next call. A call ends when an output is due or when the game changes.
 
         Args:
-          step: the number of steps that are done.
-          seconds_per_step: how long a step takes; a call takes about ``MAX_CALL_SECONDS`` at most.
+          step: number of steps that were taken so far.
+          seconds_per_step: time of a step in seconds. A call takes at most about ``MAX_CALL_SECONDS``.
         """
         options = self._options
         periods = [METRICS_EVERY, options.sample_every, options.checkpoint_every]

@@ -59,7 +59,7 @@ FLAGS = {
     "no rate": (["--learning-rate", "nan"], 2, "--learning-rate must be between 0 and 1000000, got nan."),
     "a process of no cluster": ([*TINY, "--process-id", 1], 2, "--num-processes and --process-id need --coordinator"),
     "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every must be at least 1, got 0."),
-    "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size must be divisible by the number of devices, 8, got 12; use 8 or 16."),
+    "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size must be divisible by the number of devices, 8, got 12. Use 8 or 16."),
     "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size must be at least 1, got 0."),
     "too many devices": ([*TINY, "--devices", 9], 2, "--devices must be between 1 and 8, the devices of this machine (cpu), got 9"),
     "micro-batches": ([*TINY, "--grad-accum-steps", 3, "--devices", 1], 2, "accumulate(3): a turn has 8 examples"),
@@ -127,7 +127,7 @@ RUNS = {
         "--seed is 0 in the run in {}, got 9; the command resume takes the run's settings; or pass --fresh",
     ),
     "fewer steps": (["--steps", 2, *TINY], "--steps must not shrink: the run in {} was asked for 4, got 2."),
-    "missing step": (["inspect", "--step", 3], "--step must be one of 2, 4, the checkpoints there; got 3"),
+    "missing step": (["inspect", "--step", 3], "(2, 4), got 3."),
     "format": (["sample", "--out", "a.bmp"], "--out must be a .png, .jpg, .jpeg, .gif, .webp or .npz, got a.bmp"),
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
     "no styles": (
@@ -289,9 +289,9 @@ def test_only_damaged_checkpoints(to_damage, capsys):
     for step in ("2", "4"):
         flip_a_byte(copy / "checkpoints" / step)
     code, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)
-    assert (code, "every checkpoint is damaged (2, 4)" in text) == (2, True), text
+    assert (code, "are damaged (steps 2, 4)" in text) == (2, True), text
     again, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)  # nothing was moved, nothing begins anew
-    assert (again, "every checkpoint is damaged (2, 4)" in text) == (2, True), text
+    assert (again, "are damaged (steps 2, 4)" in text) == (2, True), text
 
 
 def test_a_foreign_checkpoint(copy, tmp_path, capsys):
@@ -302,7 +302,7 @@ def test_a_foreign_checkpoint(copy, tmp_path, capsys):
     shutil.copytree(other / "checkpoints", copy / "checkpoints")
     before = programs.inspect(capsys, copy)
     code, text = run(capsys, "--steps", 5, "--run-dir", copy, *TINY)
-    assert "is of another game: " in text
+    assert "belongs to another game: " in text
     assert "is float32[6], not float32[4]" in text
     assert code == 2
     assert programs.inspect(capsys, copy) == before

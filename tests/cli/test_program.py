@@ -135,7 +135,7 @@ def test_report_is_a_command(finished, capsys):
 def test_dry_run_trains_nothing(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *TINY)
     assert code == 0, text
-    for message in ("batch_size", "g: Generator", "parameters", "FLOPs", "images/s", "time: ", "disk: "):
+    for message in ("batch_size", "g: Generator", "parameters", "FLOPs", "images/s", "time: ", "disk space: "):
         assert message in text
     assert not (tmp_path / "run").exists()
 
@@ -164,7 +164,7 @@ def test_a_run_that_diverges_says_which_term_and_keeps_the_last_good_checkpoint(
     flags = ["--steps", 30, "--checkpoint-every", 1, "--run-dir", run_dir, *TINY, "--learning-rate", "1e6"]
     code, text = run(capsys, *flags)
     assert code == 1
-    assert "error: step 2: player 'd', term " in text
+    assert "error: Training diverged at step 2: the metric " in text
     assert "Traceback" not in text
     assert rows(run_dir)[-1]["step"] == 1
     assert programs.inspect(capsys, run_dir).startswith("step 1\n")

@@ -113,7 +113,7 @@ def test_a_rehearsal_finds_what_cannot_be_measured(generator, translation):
     for metrics, features in ((["fid", "ppl"], Pixels()), (["cas"], None)):
         evaluator = Evaluator(experiment, metrics, features, 20, 0)
         if "cas" in metrics:
-            with pytest.raises(ValueError, match="`metrics` cas compares labels, and samples of this experiment"):
+            with pytest.raises(ValueError, match="`metrics` cas requires labels, but the samples of this"):
                 evaluator.rehearse(state)
         else:
             evaluator.rehearse(state)

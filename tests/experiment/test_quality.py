@@ -193,10 +193,10 @@ def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels,
     monkeypatch.setattr(quality.SampleSource, "_draw", draw)
     flags = ["--run-dir", run_dir, "--evaluate-every", 2, "--evaluate-count", 15, "--population", 2, "--devices", 1]
     code, text = programs.run(capsys, "--steps", 2, *flags, *programs.tiny("gan"), experiment="gan")
-    assert code == 0 and "step 2: not evaluated: its samples are not finite" in text, text
+    assert code == 0 and "step 2: the evaluation of member 1 failed: its samples are not finite" in text, text
     (row,) = [json.loads(line) for line in (run_dir / "evaluations.jsonl").read_text().splitlines()]
     assert row["fd_pixels"][0] > 0 and row["fd_pixels"][1] is None
-    assert "step 2: no score" not in text
+    assert "saved without a score" not in text
 
 
 @pytest.mark.parametrize(
@@ -219,13 +219,13 @@ def test_what_cannot_be_compared(runs, told, tmp_path, capsys, monkeypatch):
     ("flags", "told"),
     [
         (["--evaluate-every", 0], "--evaluate-every must be at least 1, got 0."),
-        (["--features", "classifier"], "--features has no effect without evaluations; pass --evaluate-every too."),
-        (["--metrics", "kid"], "--metrics has no effect without evaluations; pass --evaluate-every too."),
+        (["--features", "classifier"], "--features has no effect without evaluations. Pass --evaluate-every too."),
+        (["--metrics", "kid"], "--metrics has no effect without evaluations. Pass --evaluate-every too."),
         (
             ["--evaluate-every", 2, "--metrics", "prdc", "--evaluate-count", 4],
             "--evaluate-count must be at least 6 for prdc, got 4",
         ),
-        (["--evaluate-every", 2, "--metrics", "cas"], "--metrics cas compares labels"),
+        (["--evaluate-every", 2, "--metrics", "cas"], "--metrics cas requires labels"),
         (["--evaluate-every", 2, "--metrics", "ms_ssim"], "needs 176 x 176"),
         (["--evaluate-every", 2, "--metrics", "fud"], "--metrics must be some of"),
         (["--evaluate-every", 2, "--evaluate-count", 1], "--evaluate-count must be at least 2, got 1."),

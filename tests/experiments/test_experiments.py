@@ -129,7 +129,7 @@ BAD = {
     "data": (["--data", "/nowhere/at/all"], "no such file or folder"),
     "batch over devices": (
         ["--batch-size", 12],
-        "--batch-size must be divisible by the number of devices, 8, got 12; use 8 or 16.",
+        "--batch-size must be divisible by the number of devices, 8, got 12. Use 8 or 16.",
     ),
     "unknown flag": (["--batchsize", 8], "--batch-size"),
 }

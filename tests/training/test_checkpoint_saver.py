@@ -1,4 +1,4 @@
-"""Checkpoints are scored by the best of the members that did not diverge."""
+"""Tests of saving checkpoints: their scores, and members that have diverged."""
 
 import math
 
@@ -21,7 +21,7 @@ def experiment():
 
 
 class Recorder:
-    """In the place of ``Checkpoints``: the states that were saved, and their scores."""
+    """A replacement for ``Checkpoints`` that records the saved states and their scores."""
 
     def __init__(self):
         self.saved = []
@@ -46,7 +46,7 @@ def at(state, step):
     return state.replace(step=jnp.int32(step))
 
 
-def test_without_an_evaluator_every_checkpoint_is_scored_on_pixels(experiment):
+def test_every_checkpoint_is_scored_on_pixels_without_an_evaluator(experiment):
     one, recorder, state, _ = saver(experiment)
     assert one.last_step is None
     for step in (3, 4):
@@ -55,8 +55,8 @@ def test_without_an_evaluator_every_checkpoint_is_scored_on_pixels(experiment):
     assert recorder.saved[0][2] == recorder.saved[1][2] and math.isfinite(recorder.saved[0][2])
 
 
-def test_the_state_is_on_the_host_when_it_is_saved(experiment):
-    """The next step uses its buffers up."""
+def test_the_saved_state_is_a_copy_on_the_host(experiment):
+    """The buffers on the devices are donated to the next step."""
     one, recorder, state, _ = saver(experiment)
     one.save(at(state, 3))
     for leaf in jax.tree.leaves(state.params):
@@ -64,7 +64,7 @@ def test_the_state_is_on_the_host_when_it_is_saved(experiment):
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(recorder.saved[0][1].params))
 
 
-def test_an_evaluator_scores_the_steps_that_are_evaluated(experiment):
+def test_an_evaluator_scores_only_checkpoints_that_the_schedule_evaluates(experiment):
     asked = []
 
     def evaluator(step, states, members):
@@ -77,7 +77,7 @@ def test_an_evaluator_scores_the_steps_that_are_evaluated(experiment):
     assert [score for _, _, score in recorder.saved] == [7.0, math.inf] and asked == [(10, [0], 1)]
 
 
-def test_a_member_that_is_not_finite_has_no_part_in_the_score(experiment):
+def test_a_diverged_member_is_excluded_from_the_score(experiment):
     asked = []
 
     def evaluator(step, states, members):
@@ -87,10 +87,10 @@ def test_a_member_that_is_not_finite_has_no_part_in_the_score(experiment):
     one, recorder, state, said = saver(experiment, 3, evaluator, evaluate_every=1)
     one.save(at(state.replace(params=jax.tree.map(lambda x: x.at[1].set(jnp.nan), state.params)), 5))
     assert asked == [([0, 2], 3)] and recorder.saved[0][2] == 1.0
-    assert len(said) == 1 and said[0].startswith("step 5: member 1 (seed 1) diverged, ")
+    assert len(said) == 1 and said[0].startswith("step 5: member 1 (seed 1) diverged: ")
 
 
-def test_a_state_without_a_finite_member_is_not_saved(experiment):
+def test_a_state_is_not_saved_if_all_members_diverged(experiment):
     one, recorder, state, _ = saver(experiment)
     with pytest.raises(Diverged, match="is no longer finite"):
         one.save(at(state.replace(params=jax.tree.map(lambda x: x * jnp.nan, state.params)), 5))

@@ -1,4 +1,4 @@
-"""Checkpoints: everything comes back to the bit, the newest and the best are kept."""
+"""Tests of checkpoints: exact restoration, the choice of checkpoints to keep, and damaged files."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from jaxgan.training.checkpoints import Checkpoints, checksums, named_leaves
 def state():
     game = games.dcgan_game(optimizer=optax.adam(1e-3))
     begun = game.init(jax.random.key(3))
-    # bfloat16 and integers in the stats, as a layer may keep them.
+    # A layer may have statistics of type bfloat16 or integer.
     stats = {
         **begun.stats,
         "g": {**begun.stats["g"], "own": {"half": jnp.ones(3, jnp.bfloat16), "count": jnp.int32(7)}},
@@ -36,7 +36,7 @@ def at(state, step):
 
 
 @pytest.mark.integration
-def test_every_leaf_comes_back_to_the_bit(state, checkpoints):
+def test_every_leaf_is_restored_bit_for_bit(state, checkpoints):
     checkpoints.save(at(state, 4))
     checkpoints.wait()
     like = state.replace(params=jax.tree.map(jnp.zeros_like, state.params), key=jax.random.key(0))
@@ -48,24 +48,24 @@ def test_every_leaf_comes_back_to_the_bit(state, checkpoints):
     assert type(restored.opt_states["d"]) is type(state.opt_states["d"])
 
 
-def test_what_a_score_raises_costs_no_checkpoint(state, tmp_path):
-    """What was trained is written, is not the best, and what went wrong is said."""
+def test_a_checkpoint_is_saved_without_a_score_if_the_score_raises(state, tmp_path):
+    """Such a checkpoint is not the best one, and the error is reported."""
     said = []
     checkpoints = Checkpoints(tmp_path / "checkpoints", say=said.append)
 
     def score():
-        raise ZeroDivisionError("of the score's own")
+        raise ZeroDivisionError("an error in the score")
 
     checkpoints.save(at(state, 3), lambda: 7.0)
     checkpoints.save(at(state, 4), score)
     checkpoints.wait()
     assert checkpoints.steps() == [3, 4] and checkpoints.best() == 3
-    assert said == ["step 4: no score: of the score's own"]
+    assert said == ["step 4: the checkpoint was saved without a score, because of: an error in the score"]
     checkpoints.close()
 
 
-def test_scores_of_different_things_are_not_compared(state, tmp_path):
-    """A run that is resumed with another metric: its best is one of the new."""
+def test_scores_of_different_metrics_are_not_compared(state, tmp_path):
+    """If a run is resumed with another metric, its best checkpoint is one that was scored by the new metric."""
     for by, scores in {"pixels": {1: 0.1, 2: 0.2}, "fid": {3: 30.0, 4: 20.0, 5: 25.0, 6: 40.0, 7: 50.0}}.items():
         checkpoints = Checkpoints(tmp_path / "checkpoints", by=by)
         for step, score in scores.items():
@@ -78,7 +78,7 @@ def test_scores_of_different_things_are_not_compared(state, tmp_path):
     reader.close()
 
 
-def test_a_last_checkpoint_that_fails_is_told(state, tmp_path):
+def test_close_reports_that_the_last_checkpoint_could_not_be_written(state, tmp_path):
     told = []
     opened = Checkpoints(tmp_path / "checkpoints", say=told.append)
     opened.save(at(state, 4), lambda: told.append("scored") or 1.0)
@@ -86,12 +86,13 @@ def test_a_last_checkpoint_that_fails_is_told(state, tmp_path):
     opened._manager.save = lambda *_, **__: 1 / 0
     opened.save(at(state, 5))
     opened.close()
-    assert told[0] == "scored" and "the last checkpoint was not written" in told[1] and "division by zero" in told[1]
+    assert told[0] == "scored"
+    assert "the last checkpoint could not be written" in told[1] and "division by zero" in told[1]
 
 
-def test_nothing_to_restore(state, checkpoints):
+def test_a_directory_without_checkpoints(state, checkpoints):
     assert checkpoints.restore(state) is None
-    with pytest.raises(ValueError, match="no checkpoints there"):
+    with pytest.raises(ValueError, match="contains no checkpoints"):
         checkpoints.read()
 
 
@@ -103,8 +104,8 @@ def test_the_newest_three_and_the_best_are_kept(state, checkpoints):
     assert checkpoints.steps() == [2, 5, 6, 7]
 
 
-def test_saving_does_not_wait_for_the_disk_or_hold_the_state(state, checkpoints):
-    """The state may be donated as soon as save returns."""
+def test_save_copies_the_state_before_it_returns(state, checkpoints):
+    """The state may be donated as soon as ``save`` returns."""
     mine = at(jax.tree.map(lambda x: x + 0 if x.dtype == jnp.float32 else x, state), 9)
     before = checksums(named_leaves(mine))
     checkpoints.save(mine)
@@ -114,25 +115,27 @@ def test_saving_does_not_wait_for_the_disk_or_hold_the_state(state, checkpoints)
     assert checksums(checkpoints.read(9)) == before
 
 
-def test_a_checksum_covers_type_shape_and_bytes():
+def test_a_checksum_depends_on_dtype_shape_and_bytes():
     x = np.zeros((2, 3), np.float32)
     others = [np.zeros((3, 2), np.float32), np.zeros((2, 3), np.int32), x + 1]
     digests = {checksums({"x": y})["x"] for y in (x, *others)}
     assert len(digests) == 4
 
 
-def test_a_state_of_another_shape_is_refused_by_name(state, checkpoints):
+def test_restore_names_the_leaves_that_do_not_match(state, checkpoints):
     checkpoints.save(at(state, 1))
     checkpoints.wait()
     less = dataclasses.replace(state, ema={})
-    with pytest.raises(ValueError, match=r"checkpoint 1 in .* is of another game: ema\.g\..* is not the game's"):
+    with pytest.raises(
+        ValueError, match=r"Checkpoint 1 in .* belongs to another game: ema\.g\..* is not part of this game"
+    ):
         checkpoints.restore(less)
 
 
-def test_what_cannot_be_written_is_told(state, checkpoints, tmp_path, monkeypatch):
+def test_wait_raises_if_a_checkpoint_could_not_be_written(state, checkpoints, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints._manager, "wait_until_finished", full)
-    with pytest.raises(OSError, match=r"a checkpoint could not be written: .*No space left"):
+    with pytest.raises(OSError, match=r"A checkpoint could not be written to .*No space left"):
         checkpoints.wait()

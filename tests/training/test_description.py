@@ -1,4 +1,4 @@
-"""The description of a run in place of training."""
+"""Tests of the description of a run that ``--dry-run`` prints."""
 
 import dataclasses
 import re
@@ -24,41 +24,45 @@ def describe(run, capsys):
     return capsys.readouterr().out
 
 
-def test_a_run_is_described_by_its_networks_and_by_steps_that_were_measured(capsys):
+def test_description_has_settings_networks_and_measured_times(capsys):
     printed = describe(SingleRun(games.points_experiment(), CONFIG), capsys)
-    assert re.search(r"  steps +2000\n", printed) and "data: 64 examples of arrays, 2\n" in printed
+    assert re.search(r"  steps +2000\n", printed) and "data: 64 examples of arrays, shape 2\n" in printed
     assert "g: Generator, input [1, 2]\n" in printed
     assert re.search(r"  total +\[1, 2\] +42 +64\n", printed)  # 2 x 8 + 8 + 8 x 2 + 2; 2 x (2 x 8 + 8 x 2)
-    assert "disk: 1.25 kB for 4 checkpoints of 312 B at most\n" in printed  # 75 parameters, the step and the key
-    _, measured = printed.split("tracing the training step, to measure it\n")
+    # 75 parameters, the step and the PRNG key
+    assert "disk space: at most 1.25 kB, for 4 checkpoints of 312 B each\n" in printed
+    _, measured = printed.split("tracing the training step, in order to measure its time\n")
     assert re.match(
-        r"traced in [\d.]+ s\ncompiling the training step\ncompiled in [\d.]+ s\na step takes [\d.]+ ms, [\d,]+ images/s \(measured: \d+ steps\)\n",
+        r"traced in [\d.]+ s\ncompiling the training step\ncompiled in [\d.]+ s\n"
+        r"a step takes [\d.]+ ms, [\d,]+ images/s \(mean of \d+ steps\)\n",
         measured,
     )
     assert re.search(
-        r"\ntime: [\d.]+ s for 2,000 steps, and [\d.]+ s before; .*\nmemory: [\d.]+ [MG]B at most, on cpu\n", measured
+        r"\ntime: [\d.]+ s for 2,000 steps, after [\d.]+ s for tracing and compiling; .*\n"
+        r"peak memory: [\d.]+ [MG]B on cpu\n",
+        measured,
     )
 
 
-def test_a_population_is_described_by_one_member(capsys):
+def test_description_of_a_population_has_the_networks_of_one_member(capsys):
     experiment = games.points_experiment()
     run = PopulationRun(experiment, CONFIG, lambda config, source=None: experiment, [{"seed": 0}, {"seed": 1}])
     assert "a population of 2: networks of one member, state of all members\n" in describe(run, capsys)
 
 
-def test_steps_of_several_games_are_added(capsys, monkeypatch):
+def test_the_times_of_several_games_are_added(capsys, monkeypatch):
     times = [StepTime(200, 8, 1.0, 64, 0.5), StepTime(1800, 16, 2.0, 10, 0.25)]
     monkeypatch.setattr(description, "measure_steps", lambda *_: times)
     printed = describe(SingleRun(games.points_experiment(), CONFIG), capsys)
     assert printed.count("compiled in") == 2
-    assert "each of 200 steps takes 500 ms, 16 images/s (measured: 64 steps)\n" in printed
-    assert "each of 1,800 steps takes 250 ms, 64 images/s (measured: 10 steps)\n" in printed
-    assert re.search(r"time: 9 minutes for 2,000 steps, and [3-9]\.\d s before;", printed)
+    assert "each of 200 steps takes 500 ms, 16 images/s (mean of 64 steps)\n" in printed
+    assert "each of 1,800 steps takes 250 ms, 64 images/s (mean of 10 steps)\n" in printed
+    assert re.search(r"time: 9 minutes for 2,000 steps, after [3-9]\.\d s for tracing and compiling;", printed)
 
 
-def test_a_run_of_one_step_has_no_time_of_a_step(capsys):
+def test_the_time_of_a_step_is_not_measured_for_a_run_of_one_step(capsys):
     config = dataclasses.replace(CONFIG, steps=1)
     run = SingleRun(games.points_experiment(), config)
     print_description(run, config, RunOptions(), Steps(run, config, run.devices(1), "pmap"))
     printed = capsys.readouterr().out
-    assert "takes" not in printed and "time: 0.0 s for 1 step, and" in printed
+    assert "takes" not in printed and "time: 0.0 s for 1 step, after" in printed

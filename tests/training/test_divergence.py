@@ -1,4 +1,4 @@
-"""Members that diverge: found in metrics and states, masked, and the end of a run when none is left."""
+"""Tests of finding members that have diverged, and of ending the run when all members have."""
 
 import math
 
@@ -32,57 +32,57 @@ def population(experiment, size):
     return PopulationRun(experiment, gan.Config(), lambda *_: experiment, [{"seed": seed} for seed in range(size)])
 
 
-def test_a_term_is_named_before_what_follows_from_it():
+def test_a_term_is_named_rather_than_the_loss_and_gradient_norm():
     row = {"step": 7, "d/grad_norm": NAN, "d/loss": NAN, "d/hinge": NAN, "g/loss": 1.0}
-    assert find_diverged_metrics(row) == {0: "player 'd', term 'hinge' is nan"}
-    assert find_diverged_metrics({"step": 7, "d/loss": math.inf}) == {0: "player 'd', term 'loss' is inf"}
+    assert find_diverged_metrics(row) == {0: "the metric 'hinge' of player 'd' is nan"}
+    assert find_diverged_metrics({"step": 7, "d/loss": math.inf}) == {0: "the metric 'loss' of player 'd' is inf"}
     assert find_diverged_metrics({"step": 7, "d/loss": 1.0}) == {}
 
 
-def test_members_are_told_apart_and_null_is_not_finite():
+def test_each_member_has_its_own_reason_and_null_is_not_finite():
     row = {"step": 7, "d/hinge": [1.0, NAN, None], "d/r1": [2.0, 2.0, NAN]}
     assert find_diverged_metrics(row) == {
-        1: "player 'd', term 'hinge' is nan",
-        2: "player 'd', term 'hinge' is None",
+        1: "the metric 'hinge' of player 'd' is nan",
+        2: "the metric 'hinge' of player 'd' is None",
     }
 
 
-def test_a_leaf_that_is_not_finite_is_named(experiment):
+def test_the_reason_names_the_array_that_is_not_finite(experiment):
     state = experiment.game.init(jax.random.key(0))
     assert find_diverged_states(state, 1) == {}
     g = jax.tree.map(lambda x: x.at[..., 0].set(jnp.inf), state.params["g"])
     (reason,) = find_diverged_states(state.replace(params={**state.params, "g": g}), 1).values()
-    assert reason.startswith("g.") and reason.endswith("is no longer finite")
+    assert reason.startswith("the array g.") and reason.endswith("is no longer finite")
 
 
 @pytest.mark.integration
-def test_only_the_members_that_are_not_finite_are_found(experiment):
+def test_only_members_with_a_non_finite_state_are_found(experiment):
     state = Population(experiment.game, 3).init(jax.random.split(jax.random.key(0), 3))
     broken = jax.tree.map(lambda x: x.at[1].set(jnp.nan), state.params)
     assert set(find_diverged_states(state.replace(params=broken), 3)) == {1}
 
 
-def test_what_diverged_members_log_is_masked():
+def test_the_metrics_of_diverged_members_are_masked():
     row = {"step": 7, "d/accuracy_real": [0.5, 0.0]}
     assert mask_members(row, set()) is row
     masked = mask_members(row, {1})
     assert masked["step"] == 7 and masked["d/accuracy_real"][0] == 0.5 and math.isnan(masked["d/accuracy_real"][1])
 
 
-def test_a_single_game_that_diverges_ends_the_run(experiment):
+def test_the_divergence_of_a_single_game_ends_the_run(experiment):
     said = []
     members = DivergedMembers(SingleRun(experiment, gan.Config()), said.append)
     members.add(3, {})
-    with pytest.raises(Diverged, match=r"^step 4: a reason$"):
+    with pytest.raises(Diverged, match=r"^Training diverged at step 4: a reason\.$"):
         members.add(4, {0: "a reason"})
     assert members.indices == {0} and said == []
 
 
-def test_the_last_member_of_a_population_ends_the_run(experiment):
+def test_the_divergence_of_the_last_member_ends_the_run(experiment):
     said = []
     members = DivergedMembers(population(experiment, 2), said.append)
     members.add(3, {1: "a reason"})
     members.add(4, {1: "the same one again"})
-    assert said == ["step 3: member 1 (seed 1) diverged, a reason; the others go on"]
-    with pytest.raises(Diverged, match=r"^step 5: another of the last member$"):
+    assert said == ["step 3: member 1 (seed 1) diverged: a reason; the other members continue"]
+    with pytest.raises(Diverged, match=r"^The last remaining member diverged at step 5: another\.$"):
         members.add(5, {0: "another"})

@@ -1,4 +1,4 @@
-"""What a run will take."""
+"""Tests of the estimated time, memory and disk space of a run."""
 
 import dataclasses
 import types
@@ -30,7 +30,7 @@ def experiment():
 
 @pytest.fixture
 def changing(experiment):
-    """An experiment in which the discriminator moves alone in the first two steps and in step 5."""
+    """An experiment that trains only the discriminator at steps 0, 1 and 5."""
     game = experiment.game
     alone = dataclasses.replace(game, players={"d": game.players["d"]}, turns=(("d",),) * 3)
     most = dataclasses.replace(game, turns=(("d",),) * 3 + (("g",),))
@@ -53,19 +53,19 @@ def test_steps_are_measured_after_the_first_call(experiment):
 @pytest.mark.parametrize(
     ("seconds", "measured", "count"),
     [
-        (0.0, 0, 1),  # how long a step takes is not known
-        (0.01, 1, 10),  # as many as a call can take
-        (0.6, 60, 4),  # up to 64
+        (0.0, 0, 1),  # the time of a step is still unknown
+        (0.01, 1, 10),  # the maximum number of steps in a call
+        (0.6, 60, 4),  # the maximum number of measured steps is 64
         (0.64, 64, 0),
-        (4.0, 20, 5),  # 0.2 s each, and 1 s is left
-        (4.0, 10, 6),  # up to 16, though they take longer than 5 s
+        (4.0, 20, 5),  # a step takes 0.2 s, and 1 s of 5 s remains
+        (4.0, 10, 6),  # at least 16 steps are measured, even if they take longer than 5 s
         (6.0, 15, 1),
         (6.4, 16, 0),
-        (19.0, 2, 0),  # another would end after 20 s
+        (19.0, 2, 0),  # the next step would end after 20 s
         (30.0, 1, 0),
     ],
 )
-def test_how_many_steps_are_measured_next(seconds, measured, count):
+def test_the_number_of_steps_in_the_next_measured_call(seconds, measured, count):
     assert next_call(seconds, measured, most=10) == count
 
 
@@ -92,18 +92,18 @@ def test_the_steps_of_each_game_are_counted(changing, experiment):
         (900, {"checkpoint_every": 900, "evaluate_every": 450}, 2),
     ],
 )
-def test_how_many_checkpoints_are_kept(steps, options, count):
+def test_the_number_of_checkpoints_that_a_run_leaves(steps, options, count):
     assert checkpoints_kept(steps, RunOptions(**options)) == count
 
 
-def test_a_checkpoint_has_the_bytes_of_its_leaves():
+def test_the_size_of_a_checkpoint_is_that_of_its_leaves():
     game = games.dcgan_game()
     state = game.init(jax.random.key(0))
     expected = sum(leaf.nbytes for leaf in named_leaves(state).values())
     assert checkpoint_bytes(state) == checkpoint_bytes(jax.eval_shape(game.init, jax.random.key(0))) == expected
 
 
-def test_the_memory_of_a_device_or_of_the_process(monkeypatch):
+def test_peak_memory_of_an_accelerator_and_of_the_process(monkeypatch):
     accelerator = types.SimpleNamespace(memory_stats=lambda: {"peak_bytes_in_use": 123})
     assert peak_memory(accelerator) == 123
     monkeypatch.setattr(system, "peak_memory_bytes", lambda: 456)

@@ -1,4 +1,4 @@
-"""How checkpoints are ranked, also in runs that an earlier version began."""
+"""Tests of the evaluator: the ranking of checkpoints, and metrics that cannot be computed."""
 
 import types
 
@@ -20,9 +20,12 @@ CLASSIFIER = {"features": "classifier", "trained_on": "digits train", "accuracy"
         (["psnr"], None, None, 0, "9caf8a45c51b6ca5"),
     ],
 )
-def test_a_resumed_run_of_an_earlier_version_still_compares_its_scores(metrics, features, count, seed, by):
-    """The identifiers are those that jaxgan wrote before figures were named after their features."""
-    experiment = types.SimpleNamespace(sampler=lambda: None)  # nothing is drawn here
+def test_the_identifier_of_a_ranking_is_the_same_as_in_earlier_versions(metrics, features, count, seed, by):
+    """A run that an earlier version started can be resumed, and its scores are still compared.
+
+    The expected identifiers were written before the names of metrics contained the name of the features.
+    """
+    experiment = types.SimpleNamespace(sampler=lambda: None)  # this test generates no samples
     assert Evaluator(experiment, metrics, features, count, seed).by == by  # pyright: ignore
 
 
@@ -39,7 +42,7 @@ def test_a_resumed_run_of_an_earlier_version_still_compares_its_scores(metrics, 
         ("psnr", "psnr", {}, -1),
     ],
 )
-def test_the_lower_score_is_the_better_checkpoint(metric, figure, protocol, sign):
+def test_the_ranking_score_is_lower_for_better_checkpoints(metric, figure, protocol, sign):
     assert ranking_score({"recall": 7.0, figure: 2.5, "protocol": protocol}, metric) == sign * 2.5
 
 
@@ -47,10 +50,10 @@ def test_the_lower_score_is_the_better_checkpoint(metric, figure, protocol, sign
     ("metrics", "message"),
     [
         (["prdc"], "`count` must be at least 6 for prdc, got 4."),
-        (["cas"], "`metrics` cas compares labels, and samples of this experiment have none."),
+        (["cas"], "`metrics` cas requires labels, but the samples of this experiment have no labels."),
     ],
 )
-def test_what_cannot_be_measured_is_refused_before_training(metrics, message):
+def test_rehearse_raises_for_metrics_that_cannot_be_computed(metrics, message):
     experiment = games.points_experiment()
     evaluator = Evaluator(experiment, metrics, types.SimpleNamespace(protocol=CLASSIFIER), 4, 0)  # pyright: ignore
     with pytest.raises(ValueError) as error:

@@ -1,4 +1,4 @@
-"""The command line on several hosts: here, processes of two devices each."""
+"""Tests of the command line on several hosts, which are simulated by two processes with two devices each."""
 
 import signal
 import socket
@@ -19,7 +19,7 @@ def start_both(run_dir, steps):
 
 
 @pytest.mark.integration
-def test_a_signal_at_one_stops_all_at_the_same_step_and_one_process_goes_on(tmp_path, capsys):
+def test_a_signal_to_one_process_stops_all_at_the_same_step_and_one_process_can_resume(tmp_path, capsys):
     run_dir = tmp_path / "run"
     processes = start_both(run_dir, 10**6)
     speed, end = run_dir / "speed.jsonl", time.monotonic() + 120
@@ -30,7 +30,7 @@ def test_a_signal_at_one_stops_all_at_the_same_step_and_one_process_goes_on(tmp_
     processes[1].send_signal(signal.SIGTERM)
     told = [process.communicate(timeout=100)[0] for process in processes]
     assert processes[1].returncode == 143, told
-    # Process 0 was sent no signal: it stops with the others, saved, and says so by the same code.
+    # Process 0 received no signal. It saves its state, stops at the same step and exits with the same code.
     assert processes[0].returncode == 143, told
     step = int(programs.inspect(capsys, run_dir).splitlines()[0].removeprefix("step "))
     assert f"saved at step {step}" in told[0]

@@ -1,4 +1,4 @@
-"""The loop from Python: what a run leaves, how it resumes, and how a signal ends it."""
+"""Tests of the training loop, called from Python: its output files, resuming, and signals."""
 
 import dataclasses
 import json
@@ -50,20 +50,21 @@ def last_checkpoint(path):
         checkpoints.close()
 
 
-def test_what_a_run_leaves(train, capsys, monkeypatch):
-    monkeypatch.setattr("jaxgan.monitoring.terminal.PATIENCE", 3600.0)  # on a busy machine anything takes long
+def test_the_output_files_and_lines_of_a_run(train, capsys, monkeypatch):
+    # On a busy machine, any operation can take longer than PATIENCE, which would print further lines.
+    monkeypatch.setattr("jaxgan.monitoring.terminal.PATIENCE", 3600.0)
     path = train("run", 20)
     assert steps(path) == list(range(1, 21))
     pictures = sorted(file.name for file in (path / "samples").iterdir())
     assert pictures == [f"step_{step:07}.png" for step in (0, 5, 10, 15, 20)]
     assert last_checkpoint(path)[0] == [8, 16, 20]
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"training until step 20; everything is written to {path}"
+    assert lines[0] == f"training until step 20; output directory: {path}"
     assert lines[1] == "compiling the training step" and re.fullmatch(r"compiled in [0-9.]+ s", lines[2])
     assert lines[-2].startswith("step 20/20  ") and lines[-1] == "saved at step 20"
 
 
-def test_the_step_of_another_game_is_compiled_when_it_is_played(experiment, tmp_path, capsys):
+def test_the_step_of_another_game_is_compiled_when_it_is_first_trained(experiment, tmp_path, capsys):
     game = experiment.game
     alone = dataclasses.replace(game, players={"d": game.players["d"]}, turns=(("d",),))
     changing = dataclasses.replace(experiment, game_at=lambda step: alone if step in (0, 1, 5) else game)
@@ -71,10 +72,10 @@ def test_the_step_of_another_game_is_compiled_when_it_is_played(experiment, tmp_
     loop.train(SingleRun(changing, config), config, OPTIONS, tmp_path, "points")
     lines = capsys.readouterr().out.splitlines()
     compiled = [line for line in lines if line.startswith("compiling")]
-    assert compiled == ["compiling the training step", "compiling the training step as it is from step 3 on"]
+    assert compiled == ["compiling the training step", "compiling the training step for the game that begins at step 3"]
 
 
-def test_a_resumed_run_is_the_same_to_the_bit(train, capsys):
+def test_a_resumed_run_is_bit_for_bit_equal_to_an_uninterrupted_run(train, capsys):
     whole = train("whole", 20)
     parts = train("parts", 11)
     capsys.readouterr()
@@ -86,16 +87,16 @@ def test_a_resumed_run_is_the_same_to_the_bit(train, capsys):
     assert "nothing to do: the run is at step 20 of 20" in capsys.readouterr().out
 
 
-def test_a_run_without_a_checkpoint_starts_again(train, capsys):
+def test_a_run_without_a_checkpoint_starts_again_from_step_0(train, capsys):
     path = train("run", 3)
     for file in (path / "checkpoints").iterdir():
         file.rename(path / file.name)
     train("run", 3)
-    assert "no checkpoint: starting again from step 0" in capsys.readouterr().out
+    assert "found no checkpoint, so the training starts again from step 0" in capsys.readouterr().out
     assert steps(path) == [1, 2, 3]
 
 
-def test_a_signal_ends_a_run_saved(train, monkeypatch, capsys):
+def test_a_signal_saves_and_stops_the_run(train, monkeypatch, capsys):
     append = MetricsLog.append
 
     def append_and_send(self, first, count, metrics):
@@ -109,9 +110,10 @@ def test_a_signal_ends_a_run_saved(train, monkeypatch, capsys):
         train("run", 1000)
     assert stop.value.number == signal.SIGTERM and signal.getsignal(signal.SIGTERM) is before
     monkeypatch.undo()
-    assert re.search(r"saved at step 1\d of 1000; the same command goes on from there\n$", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.search(r"saved at step 1\d of 1000; to continue, run the same command again\n$", printed)
     path = train("run", 40)
-    assert "resumed from step 1" in capsys.readouterr().out  # 11 to 19
+    assert "resumed from step 1" in capsys.readouterr().out  # a step from 11 to 19
     assert steps(path) == list(range(1, 41))
     assert (path / "metrics.jsonl").read_bytes() == (train("whole", 40) / "metrics.jsonl").read_bytes()
 

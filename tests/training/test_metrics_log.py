@@ -1,4 +1,4 @@
-"""Metrics on their way to the files: in order, once, checked, and the newest call's left until they are asked for."""
+"""Tests of the metrics log: order, checks for finite numbers, rates and the diagnosis."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ def experiment():
 
 @pytest.fixture
 def open_log(experiment, tmp_path):
-    """Opens a log in the test's folder, and closes it at the end."""
+    """Return a function that opens a log in the test's folder. The fixture closes all logs at the end."""
     opened = []
 
     def open_log(start=0, members=1, **settings):
@@ -47,11 +47,11 @@ def rows(tmp_path, name="metrics.jsonl"):
 
 
 def losses(*values):
-    """What a call returns, which may have room for more steps than were taken."""
+    """Return the metrics of a call. The arrays may be longer than the number of steps that were taken."""
     return {"d/loss": jnp.array([*values, 99.0])}
 
 
-def test_the_newest_calls_are_left(open_log, tmp_path):
+def test_write_leaves_the_newest_calls(open_log, tmp_path):
     log, _, _ = open_log()
     log.append(1, 2, losses(1.0, 2.0))
     log.append(3, 1, losses(3.0))
@@ -65,7 +65,7 @@ def test_the_newest_calls_are_left(open_log, tmp_path):
 
 @pytest.fixture
 def now(monkeypatch):
-    """Makes the clock stand at a time."""
+    """Return a function that sets the clock to a fixed time in seconds."""
 
     def now(seconds):
         monkeypatch.setattr("time.perf_counter", lambda: seconds)
@@ -81,14 +81,14 @@ def test_the_time_of_a_step_is_measured_between_writes(open_log, now):
     now(106.0)
     log.write(keep=1)
     assert log.seconds_per_step == 3.0
-    log.write(keep=1)  # there is nothing to write
+    log.write(keep=1)  # this call has nothing to write
     assert log.seconds_per_step == 3.0
     now(107.0)
     log.write()
     assert log.seconds_per_step == 1.0
 
 
-def test_a_call_that_compiles_counts_neither_in_the_time_of_a_step_nor_in_the_rate(open_log, now, tmp_path):
+def test_a_call_that_compiles_is_excluded_from_the_time_of_a_step_and_the_rate(open_log, now, tmp_path):
     log, _, _ = open_log(batch_size=8)
     log.append(1, 1, losses(1.0))
     now(150.0)
@@ -96,35 +96,35 @@ def test_a_call_that_compiles_counts_neither_in_the_time_of_a_step_nor_in_the_ra
     log.append(2, 4, losses(2.0, 2.0, 2.0, 2.0))
     now(154.0)
     log.write()
-    log.write()  # gives the rows of the speed to the operating system
+    log.write()  # flushes the rows of speed.jsonl
     assert log.seconds_per_step == 1.0
     assert rows(tmp_path, "speed.jsonl") == [{"step": 5, "images_per_second": 8.0}]
 
 
-def test_images_of_all_turns_and_members_are_counted(open_log, now, tmp_path, experiment):
+def test_the_rate_counts_the_images_of_all_turns_and_members(open_log, now, tmp_path, experiment):
     game = experiment.game
     critic_first = dataclasses.replace(game, turns=(("d",),) * 3 + (("g",),))
     games_by_step = dataclasses.replace(experiment, game_at=lambda step: critic_first if step < 2 else game)
     log, run, _ = open_log(members=2, batch_size=8)
     run.experiment = games_by_step
-    log.append(1, 2, {"d/loss": jnp.ones((3, 2))})  # three turns of the critic
-    log.append(3, 2, {"d/loss": jnp.ones((3, 2))})  # one
+    log.append(1, 2, {"d/loss": jnp.ones((3, 2))})  # steps with three turns of the critic
+    log.append(3, 2, {"d/loss": jnp.ones((3, 2))})  # steps with one turn of the critic
     now(102.0)
     log.write()
-    log.write()  # gives the rows of the speed to the operating system
+    log.write()  # flushes the rows of speed.jsonl
     (row,) = rows(tmp_path, "speed.jsonl")
     assert row["images_per_second"] == (2 * 3 + 2 * 1) * 8 * 2 / 2.0
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_rows_before(open_log, tmp_path):
+def test_a_non_finite_loss_ends_the_run_after_writing_the_earlier_rows(open_log, tmp_path):
     log, _, diverged = open_log()
     log.append(1, 3, losses(1.0, np.nan, 3.0))
-    with pytest.raises(Diverged, match=r"step 2: player 'd', term 'loss' is nan"):
+    with pytest.raises(Diverged, match=r"Training diverged at step 2: the metric 'loss' of player 'd' is nan\."):
         log.write()
     assert rows(tmp_path) == [{"step": 1, "d/loss": 1.0}] and diverged.indices == {0}
 
 
-def test_a_member_that_diverged_is_null_from_then_on(open_log, tmp_path):
+def test_a_diverged_member_is_written_as_null_from_then_on(open_log, tmp_path):
     log, _, diverged = open_log(members=2)
     log.append(1, 3, {"d/accuracy_real": jnp.array([[0.5, 0.5], [0.5, np.nan], [0.25, 0.0]])})
     log.write()
@@ -132,7 +132,7 @@ def test_a_member_that_diverged_is_null_from_then_on(open_log, tmp_path):
     assert diverged.indices == {1}
 
 
-def test_a_resumed_run_knows_who_diverged_and_drops_later_rows(open_log, tmp_path):
+def test_a_resumed_run_reads_the_diverged_members_and_removes_later_rows(open_log, tmp_path):
     log, _, _ = open_log(members=2)
     log.append(1, 3, {"d/loss": jnp.array([[1.0, np.nan], [2.0, 2.0], [3.0, 3.0]])})
     log.write()
@@ -140,7 +140,7 @@ def test_a_resumed_run_knows_who_diverged_and_drops_later_rows(open_log, tmp_pat
     assert [row["step"] for row in rows(tmp_path)] == [1, 2] and diverged.indices == {1}
 
 
-def test_a_probed_step_has_a_diagnosis(open_log, tmp_path, experiment, monkeypatch):
+def test_a_probed_step_is_written_to_the_diagnosis(open_log, tmp_path, experiment, monkeypatch):
     monkeypatch.setattr(diagnostics, "PROBE_EVERY", 2)
     log, run, _ = open_log()
     state = run.init(run.keys)

@@ -1,4 +1,4 @@
-"""Options of a run: what is out of range, or of no effect, is refused by name."""
+"""Tests of the checks of a run's options."""
 
 import pytest
 
@@ -17,16 +17,16 @@ def test_the_defaults_are_valid():
         ({"checkpoint_every": 0}, "`checkpoint_every` must be at least 1, got 0."),
         ({"sample_every": -1}, "`sample_every` must be at least 1, got -1."),
         ({"evaluate_every": 0}, "`evaluate_every` must be at least 1, got 0."),
-        ({"metrics": ("fid",)}, "`metrics` has no effect without evaluations; pass `evaluate_every` too."),
+        ({"metrics": ("fid",)}, "`metrics` has no effect without evaluations. Pass `evaluate_every` too."),
         ({"weights": "a.pth"}, "`weights` has no effect without evaluations"),
         ({"evaluate_every": 1, "evaluate_count": 1}, "`evaluate_count` must be at least 2, got 1."),
         ({"profile": -1}, "`profile` must be at least 0, got -1."),
         ({"run_dir": ""}, "`run_dir` must not be empty"),
-        ({"process_id": 0}, "`num_processes` and `process_id` need `coordinator`"),
-        ({"num_processes": 2}, "`num_processes` and `process_id` need `coordinator`"),
+        ({"process_id": 0}, "`num_processes` and `process_id` require `coordinator`"),
+        ({"num_processes": 2}, "`num_processes` and `process_id` require `coordinator`"),
     ],
 )
-def test_what_is_wrong_is_named(options, message):
+def test_check_names_the_invalid_option(options, message):
     with pytest.raises(ValueError) as error:
         RunOptions(**options).check()
     assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""The profiler traces the steps that it is asked for, and nothing else; tests/cli runs it for real."""
+"""Tests of the range of steps that the profiler traces. tests/cli has a test that writes a real trace."""
 
 import jax
 import pytest
@@ -8,14 +8,14 @@ from jaxgan.training.profiler import StepProfiler
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What happens, in order."""
+    """A list that records the calls to ``jax.profiler``, which are replaced."""
     names = []
     monkeypatch.setattr(jax.profiler, "start_trace", lambda folder: names.append(f"start {folder.name}"))
     monkeypatch.setattr(jax.profiler, "stop_trace", lambda: names.append("stop"))
     return names
 
 
-def test_it_waits_before_both_ends(calls, tmp_path):
+def test_it_waits_for_the_devices_before_the_trace_begins_and_ends(calls, tmp_path):
     profiler = StepProfiler(tmp_path / "profile", range(10, 15), lambda: calls.append("wait"), calls.append)
     for step, count in ((0, 10), (10, 3), (13, 2), (15, 5)):
         with profiler.around(step, count):
@@ -29,12 +29,12 @@ def test_it_waits_before_both_ends(calls, tmp_path):
         "steps 14 to 15",
         "wait",
         "stop",
-        f"profile in {tmp_path / 'profile'}",
+        f"profile: {tmp_path / 'profile'}",
         "steps 16 to 20",
     ]
 
 
-def test_a_run_that_ends_early_ends_its_trace(calls, tmp_path):
+def test_close_ends_a_trace_in_progress(calls, tmp_path):
     profiler = StepProfiler(tmp_path, range(0, 5), lambda: None, lambda text: None)
     with profiler.around(0, 2):
         pass
@@ -44,7 +44,7 @@ def test_a_run_that_ends_early_ends_its_trace(calls, tmp_path):
     assert calls == [f"start {tmp_path.name}", "stop"]
 
 
-def test_nothing_is_traced_without_steps_to_trace(calls, tmp_path):
+def test_an_empty_range_traces_nothing(calls, tmp_path):
     profiler = StepProfiler(tmp_path, range(10, 10), lambda: None, lambda text: None)
     with profiler.around(10, 2):
         pass

@@ -1,4 +1,4 @@
-"""Signals that stop a run."""
+"""Tests of the signals that stop a run."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from jaxgan.training.signals import Interrupted, StopSignals
 
 @pytest.fixture
 def heard():
-    """The signals that reach the handlers that were there before; none ends the tests' process."""
+    """A list of the signals that reach the handlers outside the block. No signal ends the process of the tests."""
     numbers = []
     before = {
         number: signal.signal(number, lambda n, _: numbers.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
@@ -25,7 +25,7 @@ def send(number):
     os.kill(os.getpid(), number)
 
 
-def test_the_first_signal_is_remembered(heard):
+def test_the_first_signal_is_recorded(heard):
     with StopSignals() as signals:
         assert (signals.received, signals.immediate, signals.agree()) == (0, 0, 0)
         send(signal.SIGTERM)
@@ -34,26 +34,26 @@ def test_the_first_signal_is_remembered(heard):
     assert heard == []
 
 
-def test_a_second_signal_of_a_kind_has_its_old_effect(heard):
+def test_a_second_signal_of_the_same_kind_reaches_the_previous_handler(heard):
     with StopSignals() as signals:
         send(signal.SIGINT)
         send(signal.SIGINT)
         assert signals.received == signal.SIGINT and heard == [signal.SIGINT]
 
 
-def test_afterwards_signals_are_handled_as_before(heard):
+def test_the_previous_handlers_are_restored_after_the_block(heard):
     with pytest.raises(KeyError), StopSignals():
         raise KeyError
     send(signal.SIGTERM)
     assert heard == [signal.SIGTERM]
 
 
-def test_one_of_several_processes_does_not_stop_by_itself(heard, monkeypatch):
+def test_one_of_several_processes_does_not_stop_immediately(heard, monkeypatch):
     with StopSignals() as signals:
         send(signal.SIGTERM)
         monkeypatch.setattr(jax, "process_count", lambda: 2)
         assert signals.immediate == 0 and signals.received == signal.SIGTERM
 
 
-def test_an_interruption_has_the_signals_number():
+def test_interrupted_has_the_number_and_the_name_of_the_signal():
     assert Interrupted(signal.SIGTERM).number == 15 and "SIGTERM" in str(Interrupted(15))

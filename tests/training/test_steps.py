@@ -1,4 +1,4 @@
-"""A run's steps: what is traced before anything is written is what then runs."""
+"""Tests of the compiled steps of a run: tracing before the first call, and the number of steps in a call."""
 
 import dataclasses
 import itertools
@@ -26,7 +26,10 @@ SOURCES = {"rows": POINTS, "two orders of rows": Unpaired(POINTS, Arrays(POINTS.
 
 
 def game_of(source) -> Game:
-    """Points of latents, or of others where there are any; two turns of the discriminator."""
+    """Return a game with two turns of the discriminator per step.
+
+    The generator reads latents, or the inputs of the batch if the source is ``Unpaired``.
+    """
 
     def made(nets, batch, keys):
         return nets.g(batch["input"] if isinstance(source, Unpaired) else latents(keys, 2))
@@ -50,7 +53,7 @@ def game_of(source) -> Game:
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize(("method", "count"), [("pmap", 1), ("pmap", 2), ("shard_map", 2)])
 def test_each_game_is_traced_once(kind, population, method, count, monkeypatch):
-    """The arguments of a step are predicted from shapes, and a wrong prediction would be a second trace."""
+    """``trace`` predicts the shapes of a step's arguments. A wrong prediction would cause a second trace."""
     if kind == "streamed":
         monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
     traced, step = [], Game.step
@@ -83,9 +86,9 @@ def test_each_game_is_traced_once(kind, population, method, count, monkeypatch):
     assert traced == [warm, usual] and int(np.ravel(jax.device_get(state.step))[0]) == 6
 
 
-def test_a_call_takes_fewer_steps_where_batches_are_read_and_large(monkeypatch):
-    """They wait for each other in memory; numbers of rows are small."""
-    images = Arrays(np.zeros((8, 32, 32, 3), np.float32))  # 12 kB each
+def test_a_call_takes_fewer_steps_if_streamed_batches_are_large(monkeypatch):
+    """All streamed batches of a call are held in memory. With resident data, a batch consists of small indices."""
+    images = Arrays(np.zeros((8, 32, 32, 3), np.float32))  # 12 kB per image
     experiment = Experiment(game_of(images), images, Sampling(lambda keys: keys, lambda nets, z: z))
     config = gan.Config(steps=6, batch_size=8)
     usual = Steps(SingleRun(experiment, config), config, jax.devices()[:1], "pmap").max_steps_per_call
@@ -97,8 +100,7 @@ def test_a_call_takes_fewer_steps_where_batches_are_read_and_large(monkeypatch):
         assert Steps(SingleRun(experiment, config), config, jax.devices()[:1], "pmap").max_steps_per_call == steps
 
 
-def test_what_is_wrong_with_a_later_game_is_met_before_anything_is_written(tmp_path, capsys, monkeypatch):
-
+def test_an_error_in_a_later_game_is_raised_before_any_file_is_written(tmp_path, capsys, monkeypatch):
     build = gan.build
 
     def wrong(config, source=None):

@@ -1,4 +1,4 @@
-"""What is due after which step, and how long the calls between are."""
+"""Tests of the schedule of a run's outputs, and of the number of steps in a call."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def schedule(steps=1000, start=0, max_steps_per_call=10, game_at=lambda step: "g
     return WriteSchedule(steps, start, RunOptions(**options), max_steps_per_call, game_at)
 
 
-def test_what_is_due():
+def test_outputs_are_due_at_their_intervals_and_after_the_last_step():
     one = schedule(sample_every=30, checkpoint_every=40, evaluate_every=70)
     assert one.due(7) == Due(metrics=False, samples=False, checkpoint=False)
     assert one.due(METRICS_EVERY) == Due(metrics=True, samples=False, checkpoint=False)
@@ -22,12 +22,12 @@ def test_what_is_due():
     assert one.due(1000) == Due(metrics=True, samples=True, checkpoint=True)
 
 
-def test_metrics_are_due_with_samples_and_checkpoints():
+def test_metrics_are_due_whenever_samples_or_checkpoints_are():
     assert schedule(sample_every=7).due(7) == Due(metrics=True, samples=True, checkpoint=False)
     assert schedule(checkpoint_every=7).due(7) == Due(metrics=True, samples=False, checkpoint=True)
 
 
-def test_the_last_step_is_not_evaluated_unless_its_number_says_so():
+def test_the_last_step_is_evaluated_only_if_the_interval_divides_it():
     assert not schedule().is_evaluated(1000)
     assert not schedule(evaluate_every=300).is_evaluated(1000)
     assert schedule(evaluate_every=500).is_evaluated(1000)
@@ -50,11 +50,11 @@ def test_the_last_step_is_not_evaluated_unless_its_number_says_so():
         ({"game_at": lambda step: "warm" if step < 3 else "usual"}, 3, 7),
     ],
 )
-def test_a_call_ends_where_something_is_due(options, step, count):
+def test_a_call_ends_when_an_output_is_due(options, step, count):
     assert schedule(**options).next_call(step, FAST) == count
 
 
-def test_a_call_is_short_where_steps_are_slow():
+def test_a_call_takes_few_steps_if_steps_are_slow():
     assert schedule().next_call(0, MAX_CALL_SECONDS / 3.5) == 3
     assert schedule().next_call(0, 100.0) == 1
 
