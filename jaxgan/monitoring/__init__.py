@@ -1,1 +1,1 @@
-"""A run as it goes: its directory, its metrics file, the terminal, and what looks wrong."""
+"""Record and observe a run: its directory, its metrics files, its progress at the terminal, and its diagnosis."""

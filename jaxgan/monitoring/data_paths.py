@@ -1,4 +1,4 @@
-"""Where the files of a run's data lie: recorded as absolute paths, so that the run can be read from any directory."""
+"""Record the absolute paths of a run's data, so that commands find the data from any working directory."""
 
 import dataclasses
 import os
@@ -6,28 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SETTINGS = ("data", "data_a", "test_data", "test_data_a")  # those that may name files
-PREFIXES = ("stacked:", "tiles:")  # which may stand before a path, see ``jaxgan.data.load``
+SETTINGS = ("data", "data_a", "test_data", "test_data_a")  # settings that may contain a path
+PREFIXES = ("stacked:", "tiles:")  # prefixes that may precede a path; see ``jaxgan.data.load``
 
 
 def find_data_paths(config: Any) -> dict[str, str]:
-    """The absolute paths of the files that settings name, by the setting.
+    """Return the absolute paths of the data that settings refer to, by the name of the setting.
 
-    Settings that name other data, such as ``digits``, or files that are not there, are left out.
+    The result omits settings that refer to built-in data, such as ``digits``, and paths that do not exist.
     """
     paths = {name: _split(value)[1] for name, value in _given(config).items()}
     return {name: os.path.abspath(path) for name, path in paths.items() if Path(path).exists()}
 
 
 def locate_data(config: Any, paths: Mapping[str, str]) -> Any:
-    """The settings with recorded paths in the place of those that are not there from the working directory.
+    """Return the settings with recorded paths in place of paths that do not exist in the working directory.
 
     Args:
-      config: settings as they were typed.
-      paths: what ``find_data_paths`` returned when the run was made.
+      config: the settings as the user typed them.
+      paths: the result of ``find_data_paths`` when the run was started.
 
     Raises:
-      ValueError: files are at neither of the two places.
+      ValueError: if neither the typed nor the recorded path exists.
     """
     found = {}
     for name, value in _given(config).items():
@@ -36,8 +36,8 @@ def locate_data(config: Any, paths: Mapping[str, str]) -> Any:
             continue
         if not Path(paths[name]).exists():
             raise ValueError(
-                f"`{name}` {value}: the run's pictures are not at {paths[name]} any more; bring them back, or put a "
-                "link in their place."
+                f"`{name}` {value} could not be found, and the run's data is no longer at {paths[name]}. Move it back, "
+                "or create a link there."
             )
         found[name] = prefix + paths[name]
     return dataclasses.replace(config, **found)
@@ -49,7 +49,7 @@ def _given(config: Any) -> dict[str, str]:
 
 
 def _split(value: str) -> tuple[str, str]:
-    """The prefixes of a setting, and what stands after them.
+    """Split a setting into its prefixes and the rest.
 
     >>> _split("stacked:tiles:photos"), _split("photos")
     (('stacked:tiles:', 'photos'), ('', 'photos'))

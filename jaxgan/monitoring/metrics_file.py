@@ -1,4 +1,7 @@
-"""The files of a run that have one JSON object per line: ``metrics.jsonl`` and its like."""
+"""Read and write the files of a run that have one JSON object per line, such as ``metrics.jsonl``.
+
+Each object, called a row, has the number of a step under ``step``.
+"""
 
 import json
 import math
@@ -14,14 +17,15 @@ from jaxgan.monitoring.tensorboard import TensorBoardWriter
 
 
 def metrics_to_rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The metrics of several steps as a row for each step, with the number of the step under ``step``.
+    """Convert the metrics of several steps to one row per step.
 
-    A metric of a population is a list with a number for each member. A lazy term is left out where it was not due.
+    For a population, each metric in a row is a list with one number per member. A row omits the lazy terms that were
+    not computed at its step.
 
     Args:
       first: the first step.
-      count: the number of steps.
-      metrics: arrays on the host, by name: [at least count], or [at least count, members] of a population.
+      count: number of steps.
+      metrics: arrays on the host, by name: [at least count], or [at least count, members] for a population.
     """
     columns = {}
     for name, values in metrics.items():
@@ -37,10 +41,10 @@ def metrics_to_rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[
 
 
 def finite_mean(value: Any) -> float | None:
-    """The mean of the finite numbers among a population's metric, or of a single number; None if none is finite.
+    """Return the mean of the finite numbers of a metric, or None if no number is finite.
 
     Args:
-      value: a number, or a list of numbers; None stands for one that was not finite.
+      value: a number, or for a population a list of numbers. None stands for a number that is not finite.
     """
     values = value if isinstance(value, list) else [value]
     finite = [x for x in values if x is not None and math.isfinite(x)]
@@ -48,7 +52,7 @@ def finite_mean(value: Any) -> float | None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file; a line that was cut short or damaged is left out. No file has no rows."""
+    """Return the rows of a file without incomplete or damaged lines; an empty list if the file does not exist."""
     if not path.exists():
         return []
     with path.open("rb") as file:
@@ -57,7 +61,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def truncate_after(path: Path, step: int) -> dict[str, Any] | None:
-    """Remove the rows after a step, or from a damaged line on; returns the last row that is left, if there is one."""
+    """Remove all rows after a step from a file. A damaged line is removed with all lines that follow it.
+
+    Returns:
+      The last remaining row, or None if no row remains.
+    """
     if not path.exists():
         return None
     end, last = 0, None
@@ -72,7 +80,7 @@ def truncate_after(path: Path, step: int) -> dict[str, Any] | None:
 
 
 def _parse_row(line: bytes) -> dict[str, Any] | None:
-    """A line's object; None for a line that was cut short or damaged."""
+    """Return the row of a line, or None if the line is incomplete or damaged."""
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
@@ -81,14 +89,15 @@ def _parse_row(line: bytes) -> dict[str, Any] | None:
 
 
 class RowFile:
-    """A file of rows that is appended to.
+    """A file to append rows to.
 
     Args:
-      path: made if it is not there.
-      start: the step that the run starts or resumes after. Later rows, of a run that was killed, are removed.
+      path: the file, which is created if it is missing.
+      start: the step that the run starts or resumes after. Later rows, which an earlier process wrote before it was
+        killed, are removed.
 
     Attributes:
-      last_row: the row that the file ended with when it was opened; None if it was empty.
+      last_row: the last row that remained when the file was opened; None if there was none.
     """
 
     def __init__(self, path: Path, start: int):
@@ -96,12 +105,12 @@ class RowFile:
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Append a row. JSON has no NaN and no infinity, so null takes their place."""
+        """Append a row. NaN and infinity, which JSON does not have, are written as null."""
         finite = {name: _finite_or_none(value) for name, value in row.items()}
         self._file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def flush(self) -> None:
-        """Give every line to the operating system: from then on a killed process loses none."""
+        """Pass all rows to the operating system, so that none is lost if the process is killed."""
         self._file.flush()
 
     def close(self) -> None:
@@ -115,17 +124,18 @@ def _finite_or_none(value: Any) -> Any:
 
 
 class MetricsFile:
-    """A run's ``metrics.jsonl``, ``speed.jsonl`` and ``diagnosis.jsonl``, and its metrics in TensorBoard's files.
+    """Writes ``metrics.jsonl``, ``speed.jsonl`` and ``diagnosis.jsonl`` of a run, and the event files of TensorBoard.
 
-    ``metrics.jsonl`` has no times in it, so a run that was interrupted writes it as one that was not, to the byte. The
-    speed has a file of its own for that reason.
+    ``metrics.jsonl`` contains no times, so that the file of a run that was interrupted and resumed is identical to the
+    file of an uninterrupted run. For this reason, the speed is written to a separate file.
 
     Args:
-      directory: the run's.
-      start: the step that the run starts or resumes after. Later rows, of a run that was killed, are removed.
+      directory: the run's directory.
+      start: the step that the run starts or resumes after. Later rows, which an earlier process wrote before it was
+        killed, are removed.
 
     Attributes:
-      last_row: the metrics of the step ``start``; None for a new run.
+      last_row: the metrics of step ``start``; None for a new run.
     """
 
     def __init__(self, directory: Path, start: int):
@@ -136,21 +146,21 @@ class MetricsFile:
         self.last_row = self._metrics.last_row
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Add the metrics of a step; of a population TensorBoard gets the means."""
+        """Write the metrics of a step. For a population, the event files of TensorBoard contain the means."""
         self._metrics.write(row)
         means = {name: finite_mean(value) for name, value in row.items() if name != "step"}
         self._tensorboard.write(row["step"], {name: mean for name, mean in means.items() if mean is not None})
 
     def write_speed(self, step: int, images_per_second: float) -> None:
-        """Add the speed since the step for which it was written before."""
+        """Write the mean speed between the previous call of this method and the given step."""
         self._speed.write({"step": step, "images_per_second": round(images_per_second, 1)})
 
     def write_diagnosis(self, row: Mapping[str, Any]) -> None:
-        """Add what the monitor found at a step."""
+        """Write a finding of the ``TrainingMonitor``."""
         self._diagnosis.write(row)
 
     def flush(self) -> None:
-        """Give every line to the operating system: from then on a killed process loses none."""
+        """Pass all rows to the operating system, so that none is lost if the process is killed."""
         for file in (self._metrics, self._speed, self._diagnosis, self._tensorboard):
             file.flush()
 

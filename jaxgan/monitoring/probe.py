@@ -1,4 +1,7 @@
-"""Measures of a game's samples, weights and players, taken from its state while it is trained."""
+"""Measure the samples, the weights and the players of a game while it is trained.
+
+``jaxgan.monitoring.diagnostics`` uses these measurements to detect problems such as mode collapse.
+"""
 
 from typing import Any, NamedTuple
 
@@ -14,15 +17,22 @@ from jaxgan.data import Source, normalize
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import AXES
 
-EXAMPLES = 64  # that a probe looks at
-DRAWS = 8  # of EXAMPLES reals each, whose mean measures samples are compared with
+EXAMPLES = 64  # number of samples, and of real examples in a batch, that a probe measures
+DRAWS = 8  # number of batches of real examples to average the reference measurements over
 
-# Measures that need one or two probes before, by how often the state was probed: the first has nothing to compare with.
+# Measurements that are not available yet, by the number of earlier probes. They compare a state with the states of the
+# previous one or two probes.
 NOT_YET = {0: ("swing", "moved/", "turned/"), 1: ("turned/",)}
 
 
 class _Memory(NamedTuple):
-    """What a probe keeps for the next one."""
+    """The arrays that a probe stores for the next probe.
+
+    Attributes:
+      samples: generated samples, [EXAMPLES, features].
+      params: the parameters of all networks.
+      moves: the changes of the parameters between the last two probes.
+    """
 
     samples: jax.Array
     params: Any
@@ -30,33 +40,42 @@ class _Memory(NamedTuple):
 
 
 class Probe:
-    """Measures a state: ``probe(state)`` starts compiled work, and returns arrays that are ready later.
+    """Measures a training state.
 
-    Each measure is a scalar, or [members] for a population:
-      diversity: the spread of samples, the root of their covariance's trace, by that of reals.
-      nearest: the mean distance from a sample to its nearest neighbour, by that of reals.
-      swing: how far the mean of samples moved since the last probe, with the same latents, by the spread of reals.
-      moved/<net>: how far a network's weights moved since then, by their length, for each turn in a step.
-      turned/<net>: the cosine between that move and the one before: -1 there and back, 1 straight on.
-      over_held_out/<player>, over_fakes/<player>: how far a player's logits of training examples lie above those of
-        held-out reals, and of fakes; if examples are held out and the player logs its logits.
+    ``probe(state)`` starts the computation and returns arrays without waiting for their values. Each measurement is a
+    scalar, or an array [members] for a population. The spread of a set is the square root of the trace of its
+    covariance.
+
+      diversity: spread of the samples, divided by the spread of real examples.
+      nearest: mean distance of a sample to its nearest neighbour, divided by the same distance among real examples.
+      swing: distance that the mean of the samples moved since the previous probe, divided by the spread of real
+        examples. The latents of the samples are the same at every probe.
+      moved/<net>: L2 norm of the change of a network's weights since the previous probe, divided by the weights' L2
+        norm and by the number of turns of the network's owner in a step.
+      turned/<net>: cosine between the last two changes of a network's weights: 1 if they have the same direction, -1
+        if they have opposite directions.
+      over_held_out/<player>: a player's mean logit of training examples minus its mean logit of held-out examples. It
+        is measured if examples are held out and the player logs its logits.
+      over_fakes/<player>: a player's mean logit of training examples minus its mean logit of fakes. It is measured
+        under the same conditions.
 
     Args:
-      experiment: what is trained.
-      seed: of the latents and of the examples that it looks at.
-      members: the number of members if the state is a population's.
+      experiment: the experiment that is trained.
+      seed: seed of the latents and of the choice of real examples.
+      members: number of members of a population; None for a single game.
     """
 
     def __init__(self, experiment: Experiment, seed: int, members: int | None = None):
         self._experiment, self._game, self._seed = experiment, experiment.game.unwrapped, seed
         rng = np.random.default_rng(seed)
-        reals = [_spread(_flatten(_read_images(experiment.source, rng))) for _ in range(DRAWS)]
+        reals = [_measure_spread(_flatten(_read_images(experiment.source, rng))) for _ in range(DRAWS)]
         self._real_spread, self._real_nearest = (max(float(np.mean(x)), 1e-12) for x in zip(*reals))
         self._turns = _turns(self._game)
         classes = len(experiment.sampling.classes)
         labels = (jnp.arange(EXAMPLES) % classes,) if classes else ()
         latents = (experiment.draw_latents(seed, np.arange(EXAMPLES)), *labels)
-        # Arguments and not constants of the compiled function: XLA would compute with constants while it compiles.
+        # These arrays are arguments of the compiled function and not constants, because XLA would evaluate operations
+        # on constants during compilation, which is slow.
         self._inputs = latents, _read_held_out_pair(experiment, rng)
         measure, forget = self._measure, self._forget
         if members is not None:
@@ -68,7 +87,8 @@ class Probe:
 
     def __call__(self, state: State) -> dict[str, jax.Array]:
         if self._memory is None:
-            # Placed like the parameters, as every later memory is: else the second probe would be compiled again.
+            # Later memories have the placement of the parameters. If the first one had another, the second probe would
+            # be compiled again.
             placement = jax.tree.leaves(state.params)[0].sharding
             self._memory = jax.device_put(self._compiled_forget(state, self._inputs[0]), placement)
         measures, self._memory = self._compiled_measure(state, self._memory, *self._inputs)
@@ -77,19 +97,20 @@ class Probe:
         return {name: x for name, x in measures.items() if not name.startswith(not_yet)}
 
     def _draw(self, state: State, latents: Any) -> jax.Array:
-        # As the discriminator meets samples: without averaged weights and moving statistics, which lag behind.
+        # Generate samples as for the discriminator during training. Averaged weights and moving statistics lag behind.
         nets = self._game.functions(state, train=True, ema=False)
         generate = self._experiment.sampling.generate
         try:
             return _flatten(generate(nets, *latents))
-        except MissingKeysError:  # The generator drops out. Samples of two probes must not differ by other masks.
+        except MissingKeysError:
+            # The generator uses dropout. With train=False, samples of two probes do not differ in their dropout masks.
             return _flatten(generate(self._game.functions(state, ema=False), *latents))
 
     def _measure(
         self, state: State, last: _Memory, latents: Any, held_out_pair: Any
     ) -> tuple[dict[str, jax.Array], _Memory]:
         samples = self._draw(state, latents)
-        spread, nearest = _spread(samples)
+        spread, nearest = _measure_spread(samples)
         swing = jnp.sqrt(jnp.square((samples - last.samples).mean(0)).sum()) / self._real_spread
         measures = {"diversity": spread / self._real_spread, "nearest": nearest / self._real_nearest, "swing": swing}
         moves = jax.tree.map(jnp.subtract, state.params, last.params)
@@ -101,30 +122,30 @@ class Probe:
         return measures, _Memory(samples, state.params, moves)
 
     def _forget(self, state: State, latents: Any) -> _Memory:
-        """The memory before the first probe."""
+        """Return the memory of the first probe, which contains zeros."""
         samples = jax.eval_shape(self._draw, state, latents)
         params, samples = jax.tree.map(jnp.zeros_like, (state.params, samples))
         return _Memory(samples, params, params)
 
 
 def check_held_out(experiment: Experiment) -> None:
-    """Check that held-out examples are of use: that a player logs the logits to compare them by.
+    """Check that at least one player logs the logits that held-out examples are compared by.
 
     Raises:
-      ValueError: examples are held out, and no player does.
+      ValueError: if examples are held out and no player logs its logits.
     """
     pair = _read_held_out_pair(experiment, np.random.default_rng(0))
     if pair:
         state = jax.eval_shape(experiment.game.init, jax.random.key(0))
         if not jax.eval_shape(lambda state: _held_out_gaps(experiment, state, 0, *pair), state):
             raise ValueError(
-                "`num_held_out` has no effect, because no player of this experiment logs logits_real and logits_fake; "
-                "leave it out."
+                "`num_held_out` has no effect, because no player of this experiment logs logits_real and logits_fake. "
+                "Leave it at 0."
             )
 
 
 def _turns(game: Game) -> dict[str, int]:
-    """How often each network's owner plays in a step; 1 if none does."""
+    """Return the number of turns that the owner of each network has in a step; 1 for a network without an owner."""
     turns = {name: sum(turn.count(name) for turn in game.turns) for name in game.players}
     return {net: max((turns[p] for p in turns if net in game.players[p].owns), default=1) for net in game.nets}
 
@@ -135,7 +156,7 @@ def _read_images(source: Source, rng: np.random.Generator) -> jax.Array:
 
 
 def _read_held_out_pair(experiment: Experiment, rng: np.random.Generator) -> tuple[Any, Any] | None:
-    """Equally many examples that are trained on and that are held out; None where none are."""
+    """Return the same number of training examples and held-out examples, or None if no examples are held out."""
     source, held_out = experiment.source, experiment.held_out
     if held_out is None:
         return None
@@ -145,7 +166,7 @@ def _read_held_out_pair(experiment: Experiment, rng: np.random.Generator) -> tup
 
 
 def _held_out_gaps(experiment: Experiment, state: State, seed: int, train: Any, held_out: Any) -> dict[str, jax.Array]:
-    """How far each player's logits of training examples lie above those of held-out examples, and of fakes."""
+    """Return ``over_held_out`` and ``over_fakes`` of each player that logs its logits; see ``Probe``."""
     game = experiment.game.unwrapped
     nets = game.functions(state, train=True, ema=False)
     keys = sample_keys(seed, len(jax.tree.leaves(train)[0]))
@@ -163,8 +184,8 @@ def _flatten(x: jax.Array) -> jax.Array:
     return x.reshape(len(x), -1).astype(jnp.float32)
 
 
-def _spread(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Of [N, features]: the root of the covariance's trace, and the mean distance to the nearest neighbour."""
+def _measure_spread(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the square root of the covariance's trace, and the mean nearest-neighbour distance, of [N, features]."""
     x = x - x.mean(0)[None]
     squares = jnp.square(x).sum(1)
     distances = squares[:, None] + squares[None] - 2 * x @ x.T + jnp.diag(jnp.full(len(x), jnp.inf))

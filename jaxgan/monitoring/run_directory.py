@@ -1,23 +1,25 @@
-"""A run's directory: the record of its experiment and settings, and a lock, so that one process writes it at a time.
+"""Manage the directory of a run: record the experiment and its settings, and lock the directory for one process.
 
-What a run writes, and when:
+A run writes these files:
 
-config.json        at the start: the experiment's name, its settings, the number and the shape of its examples, the
-                   absolute paths of their files, the members of a population, versions, hardware, the program and the
-                   options that resuming takes; at the end the privacy that a private run spends
-metrics.jsonl      the metrics of each step, at most every 10 steps
-speed.jsonl        images per second, by step
-diagnosis.jsonl    what the monitor found, every 50 steps: see jaxgan.monitoring.diagnostics
-evaluations.jsonl  the figures of evaluations, every evaluate_every steps, with their protocol
-evaluation.json    the figures of the command evaluate, with their protocol
-samples/           grids of the same latents, and an experiment's sheets, every sample_every steps
-projections/       written by the command project: see jaxgan.editing.projection_files
-checkpoints/       every checkpoint_every steps, at an evaluation and at the end: see jaxgan.training.checkpoints
-damaged/           checkpoints that were damaged, moved here when a run resumes
-tensorboard/       the metrics again, for TensorBoard
-profile/           a trace of the steps that profile asks for
-report.html        at the end, or by the command report: see jaxgan.reporting.report
-.lock              held by the process that writes the directory
+config.json        The experiment's name, its settings, the number and shape of its examples, the absolute paths of its
+                   data, the members of a population, versions, hardware, the command, and the options to resume with.
+                   Written at the start. A differentially private run adds its privacy budget.
+metrics.jsonl      The metrics of each step. Written at least every 10 steps.
+speed.jsonl        The number of images per second, by step.
+diagnosis.jsonl    The findings of the monitor, every 50 steps; see jaxgan.monitoring.diagnostics.
+evaluations.jsonl  The scores of checkpoints and their protocol, every `evaluate_every` steps.
+evaluation.json    The scores that the command evaluate computed, and their protocol.
+samples/           Sample grids and the experiment's image sheets, every `sample_every` steps. All grids use the same
+                   latents.
+projections/       The output of the command project; see jaxgan.editing.projection_files.
+checkpoints/       Checkpoints every `checkpoint_every` steps, at each evaluation and at the end; see
+                   jaxgan.training.checkpoints.
+damaged/           Damaged checkpoints, which are moved here when the run is resumed.
+tensorboard/       The metrics in the format of TensorBoard.
+profile/           A trace of the steps that the option `profile` selects.
+report.html        The report, written at the end and by the command report; see jaxgan.reporting.report.
+.lock              A file that is locked by the process that writes to the directory.
 """
 
 import dataclasses
@@ -35,7 +37,7 @@ from jaxgan.monitoring.data_paths import find_data_paths
 
 PROJECTIONS = "projections"
 
-# What a run writes, which a fresh start removes. A user's own files beside it stay.
+# The files that a run writes and that a fresh start removes. Other files in the directory are not touched.
 RUN_FILES = (
     "config.json",
     "metrics.jsonl",
@@ -56,30 +58,31 @@ RUN_FILES = (
 
 @dataclasses.dataclass(frozen=True)
 class ResumableRun:
-    """A run that training would continue.
+    """A run that can be resumed.
 
     Attributes:
-      setting_names: today's names of the settings that the run's record has. A run of an older version has fewer than
-        there are today; the others need not be those that it began with, so they stay out of its record.
+      setting_names: the current names of the settings in the run's config.json. The config.json of an older version
+        lacks settings that were added later. These are not added to it, because their values at the start of the run
+        are unknown.
     """
 
     setting_names: tuple[str, ...]
 
 
 class RunDirectory:
-    """A run's directory, which belongs to one process until ``close``.
+    """The directory of a run, which is locked for this process until ``close``.
 
     Args:
-      path: made if it is not there.
+      path: the directory, which is created if it is missing.
       experiment: the experiment's name.
-      config: its settings.
-      source: its examples, whose number and shape are recorded.
-      members: of a population, the settings of each member; else empty.
-      fresh: remove the run that is there, rather than resume it.
+      config: the experiment's settings.
+      source: the examples. Their number, shape and classes are recorded.
+      members: for a population, the settings of each member; otherwise an empty list.
+      fresh: whether to remove a run in the directory instead of resuming it.
 
     Raises:
-      ValueError: the directory is in use, or holds a run of another experiment or with other settings.
-      OSError: the directory cannot be written.
+      ValueError: if the directory is in use, or contains a run of another experiment or with other settings.
+      OSError: if the directory cannot be written.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class RunDirectory:
         else:
             recorded = {name: value for name, value in recorded.items() if name in run.setting_names}
         data: dict[str, Any] = _describe_data(source)
-        # A run that is resumed from another directory keeps the paths that it recorded.
+        # A run that is resumed from another working directory keeps the recorded paths.
         paths = {**({} if run is None else read_data_paths(path)), **find_data_paths(config)}
         if paths:
             data["paths"] = paths
@@ -112,11 +115,11 @@ class RunDirectory:
         self._write(record)
 
     def add_to_record(self, **more: Any) -> None:
-        """Add entries to ``config.json``, in place of those that it has by these names."""
+        """Add entries to ``config.json``. They replace existing entries with the same names."""
         self._write({**_read_record(self.path), **more})
 
     def close(self) -> None:
-        """Let other processes take the directory."""
+        """Release the lock, so that another process can use the directory."""
         self._lock_file.close()
 
     def _lock(self) -> None:
@@ -126,15 +129,17 @@ class RunDirectory:
             self._lock_file = (path / ".lock").open("a")
         except (NotADirectoryError, FileExistsError):
             raise ValueError(
-                f"`run_dir` {path} cannot be made, because a file is in its place; name another."
+                f"`run_dir` {path} cannot be created, because a file is in its place. Choose another directory."
             ) from None
         except OSError as error:
-            raise OSError(f"`run_dir` {path} cannot be written: {error.strerror}; name another.") from None
+            raise OSError(f"`run_dir` {path} cannot be written: {error.strerror}. Choose another directory.") from None
         if not system.try_lock(self._lock_file):
-            raise ValueError(f"`run_dir` {path} is in use: another run is writing it; wait for it, or name another.")
+            raise ValueError(
+                f"`run_dir` {path} is in use by another run. Wait until it has finished, or choose another directory."
+            )
 
     def _remove_run(self) -> None:
-        for name in reversed(RUN_FILES):  # config.json last, so that a removal that was cut short can be repeated
+        for name in reversed(RUN_FILES):  # config.json is removed last, so that an interrupted removal can be repeated
             file = self.path / name
             if file.is_dir() and not file.is_symlink():
                 shutil.rmtree(file)
@@ -146,20 +151,22 @@ class RunDirectory:
 
 
 def find_resumable(path: Path, experiment: str, config: Settings, source: Source, fresh: bool) -> ResumableRun | None:
-    """The run in a directory that training would continue; None if training would begin a new one.
+    """Return the run in a directory that training would resume, or None if training would start a new run.
 
-    A run that ended before its first step has nothing to continue, so its settings do not matter.
+    A run that ended before its first step cannot be resumed, so its settings are not checked.
 
     Args:
       path, experiment, config, source, fresh: as for ``RunDirectory``.
 
     Raises:
-      ValueError: the directory holds a run of another experiment or with other settings, or something else.
+      ValueError: if the directory contains a run of another experiment or with other settings, or files that have the
+        names of a run's files but do not belong to a run.
     """
     found = [name for name in RUN_FILES if (path / name).exists()]
     if found and not _is_run(path):
         raise ValueError(
-            f"`run_dir` {path} holds {', '.join(found)}, but no config.json of a run; name another directory."
+            f"`run_dir` {path} contains {', '.join(found)}, but no valid config.json of a run. "
+            "Choose another directory."
         )
     if fresh or not any(_has_content(path / name) for name in ("checkpoints", "damaged", "metrics.jsonl")):
         return None
@@ -169,47 +176,50 @@ def find_resumable(path: Path, experiment: str, config: Settings, source: Source
 
 
 def read_config(path: Path, experiment: str, config_class: type) -> Any:
-    """The settings of the run in a directory, as ``config_class``.
+    """Return the settings of the run in a directory, as an instance of ``config_class``.
 
     Raises:
-      ValueError: there is no run, or it is not this experiment's.
+      ValueError: if there is no run, or if the run belongs to another experiment.
     """
     record = _read_record(path)
     made_by = record["experiment"]
     if made_by != experiment:
         raise ValueError(
-            f"`run_dir` {path} is a run of {made_by!r}, not of {experiment!r}; use the program that made it."
+            f"`run_dir` {path} contains a run of the experiment {made_by!r}, not of {experiment!r}. Use the program of "
+            f"{made_by!r}, or choose another directory."
         )
     return read_settings(record["config"], config_class, path / "config.json", experiment)
 
 
 def read_options(path: Path) -> dict[str, Any]:
-    """The options that the run in a directory recorded, by name; runs of older versions recorded none.
+    """Return the recorded options of the run in a directory, by name; {} for runs of older versions.
 
     Raises:
-      ValueError: there is no run.
+      ValueError: if there is no run.
     """
     options = _read_record(path).get("options", {})
     return options if isinstance(options, dict) else {}
 
 
 def read_data_record(path: Path) -> dict[str, Any]:
-    """What the run in a directory recorded of its examples: their number, shape, classes, and the paths of their files.
+    """Return the recorded description of the examples of the run in a directory.
 
-    Runs of older versions recorded no paths, and the first ones nothing: {}.
+    Returns:
+      The number of examples, their shape, their classes and the paths of their files. The paths are missing in runs of
+      older versions, and the result is {} for runs of the oldest versions.
 
     Raises:
-      ValueError: there is no run.
+      ValueError: if there is no run.
     """
     data = _read_record(path).get("data")
     return data if isinstance(data, dict) else {}
 
 
 def read_data_paths(path: Path) -> dict[str, str]:
-    """The absolute paths that the run in a directory recorded of its data, by the setting that names them.
+    """Return the recorded absolute paths of the data of the run in a directory, by the name of the setting.
 
     Raises:
-      ValueError: there is no run.
+      ValueError: if there is no run.
     """
     paths = read_data_record(path).get("paths")
     found = paths.items() if isinstance(paths, dict) else ()
@@ -238,31 +248,40 @@ def _read_record(path: Path) -> dict[str, Any]:
         return record
     except FileNotFoundError:
         raise ValueError(
-            f"`run_dir` {path} holds no run (no config.json); train one, or name the directory of one."
+            f"`run_dir` {path} contains no run, because it has no config.json. Train a run there, or choose the "
+            "directory of a run."
         ) from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(f"{path / 'config.json'} is damaged, or not jaxgan's; pass `fresh` to start over.") from None
+        raise ValueError(
+            f"{path / 'config.json'} is damaged, or was not written by jaxgan. Restore it from a backup, or choose "
+            "another directory."
+        ) from None
 
 
 def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str, ...]:
-    """Compare settings with those of a run's record, and return today's names of those that the record has."""
+    """Check that settings are equal to those in a run's config.json, except for a larger number of steps.
+
+    Returns:
+      The current names of the settings in config.json.
+    """
     fields = [field.name for field in dataclasses.fields(config)]
     recorded = tuple(rename_settings(_read_record(path)["config"], experiment, fields))
     old = read_config(path, experiment, type(config))
     for name in recorded:
         before, now = getattr(old, name), getattr(config, name)
         if name == "steps" and now < before:
-            raise ValueError(f"`steps` must not shrink: the run in {path} was asked for {before}, got {now}.")
+            raise ValueError(f"`steps` must be at least {before}, the number of steps of the run in {path}, got {now}.")
         if name != "steps" and now != before:
             raise ValueError(
-                f"`{name}` is {format_setting(before)} in the run in {path}, got {format_setting(now)}; the "
-                "command resume takes the run's settings; or pass `fresh` to start over, or name another `run_dir`."
+                f"`{name}` is {format_setting(before)} in the run in {path}, got {format_setting(now)}. "
+                "Use the command resume to continue the run with its own settings, use `fresh` to replace it, or "
+                "choose another `run_dir`."
             )
     return recorded
 
 
 def _describe_data(source: Source) -> dict[str, Any]:
-    """What identifies examples and is cheap to know; their name is among the settings."""
+    """Return properties of the examples that are cheap to compare. The name of the data is one of the settings."""
     return {"examples": len(source), "shape": list(source.shape), "classes": list(source.classes)}
 
 
@@ -272,6 +291,7 @@ def _check_data(path: Path, source: Source) -> None:
     if changed is None:
         return
     raise ValueError(
-        f"`data` has changed: the run in {path} was made with {changed} {old.get(changed)}, and now it is "
-        f"{now[changed]}; bring the data back, pass `fresh` to start over, or name another `run_dir`."
+        f"`data` has changed since the run in {path} was started: the recorded value of {changed} is "
+        f"{old.get(changed)}, got {now[changed]}. Restore the data, use `fresh` to replace the run, or choose another "
+        "`run_dir`."
     )

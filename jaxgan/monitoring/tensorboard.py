@@ -1,6 +1,6 @@
-"""TensorBoard's event files."""
+"""Write the event files of TensorBoard."""
 
-# Protobuf makes the classes of its modules as it imports them.
+# Protobuf creates the classes of its modules at import time, where pyright does not find them.
 # pyright: reportAttributeAccessIssue=false
 
 import time
@@ -12,15 +12,15 @@ from tensorboardX.proto import event_pb2, summary_pb2
 
 
 class TensorBoardWriter:
-    """Writes scalars to event files, one event for each step.
+    """Writes scalars to event files, one event per step.
 
-    tensorboardX's SummaryWriter is not used: on a full disk its thread ends without an error, and the run then waits
-    for it forever.
+    It does not use tensorboardX's SummaryWriter: if the disk is full, the thread of SummaryWriter ends without an
+    error, and the run then waits for it forever.
 
     Args:
-      directory: made if it is not there; events are added to what is there.
-      start: the step that the run starts or resumes after. TensorBoard then hides the events of later steps, which a
-        run wrote before it was killed.
+      directory: the directory of the event files, which is created if it is missing. Existing files are kept.
+      start: the step that the run starts or resumes after. TensorBoard hides the events of later steps, which an
+        earlier process wrote before it was killed.
     """
 
     def __init__(self, directory: Path, start: int):
@@ -31,13 +31,13 @@ class TensorBoardWriter:
             self._events.write_event(event_pb2.Event(wall_time=time.time(), step=start + 1, session_log=restart))
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Add the scalars of a step, by name."""
+        """Write the scalars of a step, by name."""
         values = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
         summary = summary_pb2.Summary(value=values)
         self._events.write_event(event_pb2.Event(wall_time=time.time(), step=step, summary=summary))
 
     def flush(self) -> None:
-        """Give every event to the operating system."""
+        """Pass all events to the operating system."""
         self._events.flush()
 
     def close(self) -> None:

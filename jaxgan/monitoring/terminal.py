@@ -1,4 +1,4 @@
-"""A run at a terminal: progress, messages, a picture."""
+"""Print the progress and the messages of a run, and show an image in the terminal."""
 
 import collections
 import contextlib
@@ -19,36 +19,36 @@ from rich.text import Text
 
 from jaxgan.monitoring.metrics_file import finite_mean
 
-BAR_EVERY = 0.25  # seconds between updates of a run's live bar
-PLAIN_LINES_EVERY = 2.0  # seconds between lines about a run, where there is no live bar
-PATIENCE = 1.0  # seconds without a message, while something is done that can take long
-BAR_WIDTH = 12  # characters
-LINES_OF_ESTIMATE = 10  # the time that is left is estimated from as many lines
-READING_LINES_EVERY = 10.0  # seconds between lines about an evaluation
+BAR_EVERY = 0.25  # seconds between updates of the live progress bar of a run
+PLAIN_LINES_EVERY = 2.0  # seconds between progress lines of a run, if the output is not a terminal
+PATIENCE = 1.0  # seconds after which a message is printed for an operation that can take long
+BAR_WIDTH = 12  # width of the progress bar in characters
+LINES_OF_ESTIMATE = 10  # number of progress lines to estimate the remaining time from
+READING_LINES_EVERY = 10.0  # seconds between progress lines of an evaluation, if the output is not a terminal
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """The reader of the output has gone; the run goes on without it."""
+        """Discard further output after the reader of a pipe has exited, so that the run continues."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Terminal:
-    """Progress of a run: a live bar at a terminal, plain lines elsewhere.
+    """Shows the progress of a run: a live bar in a terminal, plain lines if the output is a pipe or a file.
 
-    Rates are those of training: they count from ``restart``, and leave out what is done inside ``paused``.
+    The rates are those of training. They are measured from the last ``restart`` and exclude the time inside ``paused``.
 
     Args:
       steps: the last step.
       start: the step that the run starts or resumes after.
-      quiet: print nothing.
+      quiet: whether to print nothing.
     """
 
     def __init__(self, steps: int, start: int, quiet: bool = False):
         self._console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._steps, self._step, self._quiet = steps, start, quiet
-        # The time, the step and the number of images at the start and at the last lines.
+        # The time in seconds, the step and the number of images at the start and at the latest progress lines.
         self._shown = collections.deque([(time.perf_counter(), start, 0)], maxlen=LINES_OF_ESTIMATE)
         self._bar, self._text = None, ""
         if self._console.is_terminal and not quiet:
@@ -58,13 +58,13 @@ class Terminal:
             self._bar.start()
 
     def say(self, text: str) -> None:
-        """Print a line, above the bar if there is one."""
+        """Print a line. It appears above the live bar."""
         if not self._quiet:
             self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
 
     @contextlib.contextmanager
     def busy(self, text: str) -> Iterator[None]:
-        """Say what is done in the ``with`` block: in the bar, or in a line if it takes longer than ``PATIENCE``."""
+        """Announce the work in a ``with`` block: in the live bar, or on a line if it takes longer than ``PATIENCE``."""
         if self._bar:
             self._bar.update(self._task, text=text)
         with waiting(text, say_nothing if self._bar else self.say):
@@ -74,7 +74,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def compiling(self, text: str) -> Iterator[None]:
-        """Say what is compiled in the ``with`` block, and after it how long that took."""
+        """Announce a compilation in a ``with`` block, and print its time afterwards."""
         start = time.perf_counter()
         if self._bar:
             self._bar.update(self._task, text=text)
@@ -87,7 +87,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def paused(self, text: str) -> Iterator[None]:
-        """``busy``, which also leaves the time of the ``with`` block out of the rates."""
+        """Announce the work in a ``with`` block as ``busy`` does, and exclude its time from the rates."""
         start = time.perf_counter()
         with self.busy(text):
             yield
@@ -95,20 +95,26 @@ class Terminal:
         self._shown = collections.deque([(then + seconds, *rest) for then, *rest in self._shown], LINES_OF_ESTIMATE)
 
     def restart(self, step: int, images: int) -> None:
-        """Count rates from now on: after a step, when so many images have been read."""
+        """Start to measure rates.
+
+        Args:
+          step: number of steps that were taken so far.
+          images: number of images that were read so far.
+        """
         self._shown.clear()
         self._shown.append((time.perf_counter(), step, images))
 
-    def show(self, row: Mapping[str, Any], images: int, wrong: str = "") -> float | None:
-        """Show a step's metrics, unless a step was shown just before. The last step is always shown.
+    def show(self, row: Mapping[str, Any], images: int, problems: str = "") -> float | None:
+        """Show the metrics of a step, unless another step was shown a short time before. Always show the last step.
 
         Args:
-          row: the metrics.
-          images: the number of images that have been read, of all members together.
-          wrong: what looks wrong, in a few words; empty if nothing does.
+          row: the metrics of the step.
+          images: number of images that were read so far, summed over the members of a population.
+          problems: the current problems of the training, as ``TrainingMonitor.summary`` returns them.
 
         Returns:
-          The images per second since the last step that was shown; None if this one was not.
+          The number of images per second since the previous step that was shown, or None if the time since then is too
+          short to measure it.
         """
         self._step = row["step"]
         now, (then, step, images_then) = time.perf_counter(), self._shown[-1]
@@ -120,19 +126,21 @@ class Terminal:
         rate, left = (images - images_then) / seconds, self._seconds_left(now)
         if is_due:
             self._shown.append((now, self._step, images))
-        self._print_progress(rate if is_due else None, left, summarize(row), wrong)
+        self._print_progress(rate if is_due else None, left, summarize(row), problems)
         return rate if is_due else None
 
     def _seconds_left(self, now: float) -> float:
-        """How long the other steps take, if they take as long as those of the last lines."""
+        """Estimate the remaining time in seconds from the time of the steps since the oldest stored line."""
         then, step, _ = self._shown[0]
         return (self._steps - self._step) * (now - then) / max(self._step - step, 1)
 
-    def _print_progress(self, rate: float | None, left: float, metrics: Sequence[str], wrong: str) -> None:
+    def _print_progress(self, rate: float | None, left: float, metrics: Sequence[str], problems: str) -> None:
         speed = [] if rate is None else [f"{rate:,.0f} images/s"]
         if left:
             speed.append(f"{format_duration(left)} left")
-        parts = [*speed, *([f"!! {wrong}"] if wrong else []), *metrics]
+        if problems:
+            speed.append(f"problem: {problems}")
+        parts = [*speed, *metrics]
         count = f"{self._step}/{self._steps}"
         if self._bar:
             room = self._console.width - BAR_WIDTH - len(count) - 2
@@ -142,21 +150,26 @@ class Terminal:
             self.say(fit([f"step {count}", *parts], terminal_width()))
 
     def close(self) -> None:
-        """End the live bar at the last step that was taken; messages can still be printed."""
+        """End the live bar at the last step. Messages can still be printed afterwards."""
         if self._bar:
             self._bar.update(self._task, completed=self._step, text=self._text)
             self._bar.stop()
             self._bar = None
 
     def picture(self, image: np.ndarray) -> None:
-        """Show a picture, uint8 [H, W, C], if there is a terminal that is wide enough."""
+        """Show an image, uint8 [H, W, C], if the output is a terminal with at least W columns."""
         if self._console.is_terminal and image.shape[1] <= self._console.width and not self._quiet:
             self._console.print(half_blocks(image))
 
 
 @contextlib.contextmanager
 def waiting(text: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Say what is done in the ``with`` block, if it takes longer than ``PATIENCE``."""
+    """Announce the work in a ``with`` block if it takes longer than ``PATIENCE``.
+
+    Args:
+      text: the message.
+      say: called with the message.
+    """
     timer = threading.Timer(PATIENCE, say, [text])
     timer.daemon = True
     timer.start()
@@ -167,16 +180,17 @@ def waiting(text: str, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def say_nothing(text: str) -> None:
-    """Print nothing, in the place of ``print``."""
+    """Print nothing. Quiet runs use this function in place of ``print``."""
 
 
 @contextlib.contextmanager
 def reading() -> Iterator[Callable[..., None]]:
-    """Show on standard error how many images of a set have been read, in a ``with`` block.
+    """Show the progress of an evaluation on standard error in a ``with`` block.
 
-    The block gets ``progress(name, seen, total, counted="images")``: the set's name, the number of images that are
-    read, and of all. For a computation in steps, ``counted`` is "steps". At a terminal each set has a live bar, which
-    is removed at the end; elsewhere a line is printed now and then, and one before the first step.
+    The context manager yields the function ``progress(name, seen, total, counted="images")``. Call it with the name of
+    a set of images, the number of images that were processed, and their total number. For a computation that consists
+    of steps, pass the numbers of steps and ``counted="steps"``. In a terminal, each name has a live bar, which is
+    removed at the end. Otherwise, a line is printed every ``READING_LINES_EVERY`` seconds and before the first step.
     """
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
     columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
@@ -193,7 +207,7 @@ def reading() -> Iterator[Callable[..., None]]:
         is_first_step = counted == "steps" and not seen
         if is_first_step or time.perf_counter() - last >= READING_LINES_EVERY:
             last = time.perf_counter()
-            count = f"step {seen:,} of {total:,}" if counted == "steps" else f"{seen:,} of {total:,} seen"
+            count = f"step {seen:,} of {total:,}" if counted == "steps" else f"{seen:,} of {total:,} processed"
             print(f"{name}: {count}", file=sys.stderr, flush=True)
 
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
@@ -201,18 +215,18 @@ def reading() -> Iterator[Callable[..., None]]:
 
 
 def summarize(row: Mapping[str, Any]) -> list[str]:
-    """Each loss and each discriminator's accuracy in a few words; of a population the means."""
+    """Format the losses and the accuracies of discriminators for the progress line; for a population, their means."""
     row = {name: mean for name, value in row.items() if (mean := finite_mean(value)) is not None}
     parts = [f"{name} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
     for player in dict.fromkeys(name.partition("/")[0] for name in row):
         real, fake = row.get(f"{player}/accuracy_real"), row.get(f"{player}/accuracy_fake")
         if real is not None and fake is not None:
-            parts.append(f"{player} right on reals {real:.0%}, fakes {fake:.0%}")
+            parts += [f"{player}/accuracy_real {real:.0%}", f"{player}/accuracy_fake {fake:.0%}"]
     return parts
 
 
 def fit(parts: Sequence[str], width: float) -> str:
-    """As many of the first parts as fit into a line, at least one.
+    """Join the first parts that fit into a line. The first part is always included.
 
     >>> fit(["step 10/100", "40 images/s", "d/loss 1.250"], 30)
     'step 10/100  40 images/s'
@@ -226,7 +240,7 @@ def fit(parts: Sequence[str], width: float) -> str:
 
 
 def terminal_width() -> float:
-    """The columns of the terminal that the process belongs to, also if its output is piped; infinite without one."""
+    """Return the number of columns of the process's terminal, even if the output is piped; infinity without one."""
     if "COLUMNS" in os.environ:
         return shutil.get_terminal_size().columns
     for stream in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
@@ -236,19 +250,19 @@ def terminal_width() -> float:
 
 
 def format_seconds(seconds: float) -> str:
-    """``0.4 s`` or ``35 s``."""
+    """Format a time with one decimal if it is below 10 seconds, such as ``0.4 s`` and ``35 s``."""
     return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
 
 
 def format_duration(seconds: float) -> str:
-    """``1:02:03``, or ``2:03`` below an hour."""
+    """Format a time as ``1:02:03``, or as ``2:03`` if it is below an hour."""
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def half_blocks(image: np.ndarray) -> Text:
-    """A picture, uint8 [H, W, C], as text: two rows of pixels in a row of characters."""
+    """Convert an image, uint8 [H, W, C], to coloured text. A line of text shows two rows of pixels."""
     pixels = np.broadcast_to(image[..., :3], (*image.shape[:2], 3))
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, np.full_like(pixels[:1], 255)])

@@ -111,8 +111,8 @@ class MetricsLog:
                 self._file.flush()
         if row:
             self._measure_step(row["step"])
-            wrong = self._monitor.summary() if self._monitor else ""
-            images_per_second = self._terminal.show(row, ready[-1][2], wrong)
+            problems = self._monitor.summary() if self._monitor else ""
+            images_per_second = self._terminal.show(row, ready[-1][2], problems)
             if images_per_second and self._file:
                 self._file.write_speed(row["step"], images_per_second)
 

@@ -57,7 +57,7 @@ FLAGS = {
     "no width": (["--g-channels", 0], 2, "--g-channels must be at least 1, got 0."),
     "a decay above 1": (["--ema-decay", 2.0], 2, "--ema-decay must be between 0 and 1, got 2.0."),
     "no rate": (["--learning-rate", "nan"], 2, "--learning-rate must be between 0 and 1000000, got nan."),
-    "a process of no cluster": ([*TINY, "--process-id", 1], 2, "--num-processes and --process-id need --coordinator"),
+    "a process of no cluster": ([*TINY, "--process-id", 1], 2, "--num-processes and --process-id require --coordinator"),
     "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every must be at least 1, got 0."),
     "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size must be divisible by the number of devices, 8, got 12. Use 8 or 16."),
     "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size must be at least 1, got 0."),
@@ -71,9 +71,9 @@ FLAGS = {
     "points for a convolution": (["--data", "ring"], 2, "this experiment takes images, [height, width, channels]; experiments.gan takes examples of any shape."),
     "resize floats": (["--resolution", 16], 2, "examples of shape (8, 8, 1) are not resized to 16, only uint8 images [N, height, width, C] are"),
     "channels of arrays": (["--channels", 3], 2, "its images have 1 channels, not 3"),
-    "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "--run-dir /nowhere holds no run (no config.json)"),
+    "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "--run-dir /nowhere contains no run, because it has no config.json."),
     "inspect of no run": (["inspect", "--run-dir", "/nowhere"], 2, "no checkpoints there"),
-    "report of no run": (["report", "--run-dir", "/nowhere"], 2, "holds no run"),
+    "report of no run": (["report", "--run-dir", "/nowhere"], 2, "contains no run"),
 }  # fmt: skip
 
 
@@ -124,9 +124,10 @@ def test_data(make, more, message, tmp_path, capsys):
 RUNS = {
     "another setting": (
         ["--steps", 4, *TINY, "--seed", 9],
-        "--seed is 0 in the run in {}, got 9; the command resume takes the run's settings; or pass --fresh",
+        "--seed is 0 in the run in {}, got 9. Use the command resume to continue the run with its own settings, use "
+        "--fresh",
     ),
-    "fewer steps": (["--steps", 2, *TINY], "--steps must not shrink: the run in {} was asked for 4, got 2."),
+    "fewer steps": (["--steps", 2, *TINY], "--steps must be at least 4, the number of steps of the run in {}, got 2."),
     "missing step": (["inspect", "--step", 3], "(2, 4), got 3."),
     "format": (["sample", "--out", "a.bmp"], "--out must be a .png, .jpg, .jpeg, .gif, .webp or .npz, got a.bmp"),
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
@@ -153,7 +154,7 @@ def test_runs(arguments, message, copy, capsys):
 def test_what_a_run_refuses_is_reported_before_its_steps_are_traced(copy, capsys, monkeypatch):
     monkeypatch.setattr("jaxgan.training.steps.Steps.trace", lambda *_: pytest.fail("traced"))
     code, text = run(capsys, "--steps", 2, *TINY, "--run-dir", copy)
-    assert (code, "--steps must not shrink" in text) == (2, True), text
+    assert (code, "--steps must be at least 4" in text) == (2, True), text
 
 
 def test_samples_that_cannot_be_written(copy, capsys):
@@ -168,11 +169,11 @@ def test_data_that_has_changed(tmp_path, capsys):
     before = programs.inspect(capsys, tmp_path / "run")
     folder(tmp_path / "images", {"cat/new.png": noise()})
     code, text = run(capsys, *command, 3)
-    assert (code, "was made with examples 16, and now it is 17; bring the data back" in text) == (2, True), text
+    assert (code, "the recorded value of examples is 16, got 17. Restore the data" in text) == (2, True), text
     (tmp_path / "images" / "cat" / "new.png").unlink()
     (tmp_path / "images" / "dog").rename(tmp_path / "images" / "hound")
     code, text = run(capsys, *command, 3)
-    message = "was made with classes ['cat', 'dog'], and now it is ['cat', 'hound']"
+    message = "the recorded value of classes is ['cat', 'dog'], got ['cat', 'hound']"
     assert (code, message in text) == (2, True), text
     assert programs.inspect(capsys, tmp_path / "run") == before
 
@@ -205,17 +206,14 @@ def test_a_run_of_another_experiment(copy, capsys):
     code, text = run(capsys, "--run-dir", copy, *programs.tiny("gan"), experiment="gan")
     assert (
         code,
-        "is a run of 'dcgan', not of 'gan'; use the program that made it." in text,
+        "contains a run of the experiment 'dcgan', not of 'gan'. Use the program of 'dcgan'" in text,
     ) == (2, True)
 
 
 def test_a_config_that_is_not_jaxgans(copy, capsys):
     (copy / "config.json").write_text("[1, 2")
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
-    assert (code, "is damaged, or not jaxgan's; pass python -m experiments.dcgan --fresh to start over." in text) == (
-        2,
-        True,
-    )
+    assert (code, "is damaged, or was not written by jaxgan. Restore it from a backup" in text) == (2, True)
 
 
 def test_a_config_with_settings_of_another_version(copy, capsys):
@@ -312,15 +310,15 @@ def test_two_runs_in_one_directory(copy, capsys):
     with (copy / ".lock").open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         code, text = run(capsys, "--steps", 5, "--run-dir", copy, *TINY)
-    assert (code, "another run is writing it; wait for it, or name another" in text) == (2, True)
+    assert (code, "is in use by another run. Wait until it has finished" in text) == (2, True)
 
 
 def test_a_file_in_the_run_directorys_place(tmp_path, capsys):
     (tmp_path / "run").write_text("")
     code, text = run(capsys, "--run-dir", tmp_path / "run" / "below", *TINY)
-    assert (code, "cannot be made, because a file is in its place" in text) == (2, True), text
+    assert (code, "cannot be created, because a file is in its place" in text) == (2, True), text
     code, text = run(capsys, "--run-dir", tmp_path / "run", *TINY)
-    assert (code, "cannot be made, because a file is in its place" in text) == (2, True), text
+    assert (code, "cannot be created, because a file is in its place" in text) == (2, True), text
 
 
 def test_a_directory_that_cannot_be_written(capsys):
@@ -349,7 +347,7 @@ def test_a_directory_of_other_things_is_left_alone(tmp_path, capsys):
         (tmp_path / name).write_text("mine")
     for more in ([], ["--fresh"]):
         code, text = run(capsys, "--run-dir", tmp_path, *TINY, *more)
-        assert (code, "holds config.json, report.html, but no config.json of a run" in text) == (2, True), text
+        assert (code, "contains config.json, report.html, but no valid config.json of a run" in text) == (2, True), text
     assert (tmp_path / "report.html").read_text() == "mine"
 
 

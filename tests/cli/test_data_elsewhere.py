@@ -77,7 +77,7 @@ def test_a_run_is_used_from_another_directory(elsewhere, capsys, monkeypatch):
 def test_samples_and_exports_need_no_pictures(elsewhere, capsys):
     assert ran(capsys, "sample", elsewhere, "--out", "with.npz", "--count", 4)[0] == 0
     shutil.rmtree(elsewhere / "pictures")
-    gone = f"data pictures: the run's pictures are not at {elsewhere / 'pictures'} any more; bring them back, or put"
+    gone = f"data pictures could not be found, and the run's data is no longer at {elsewhere / 'pictures'}. Move it"
     code, told = ran(capsys, "sample", elsewhere, "--out", "without.npz", "--count", 4)
     assert code == 0 and f"warning: the data are not there, and are not needed here: {gone}" in told, told
     images = [np.load(name)["images"] for name in ("with.npz", "without.npz")]

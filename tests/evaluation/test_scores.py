@@ -215,11 +215,12 @@ def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
     arguments = ("fid", "samples.npz", "photos", *HOW)
     monkeypatch.setattr("jaxgan.monitoring.terminal.READING_LINES_EVERY", 0)
     _, figures, shown = run(capsys, folder, *arguments)
-    lines = [line for line in shown.splitlines() if line.endswith("seen")]
-    assert [line.split(": ")[1] for line in lines] == ["8 of 8 seen", "7 of 7 seen"] and "seen" not in figures
+    lines = [line for line in shown.splitlines() if line.endswith("processed")]
+    assert [line.split(": ")[1] for line in lines] == ["8 of 8 processed", "7 of 7 processed"]
+    assert "processed" not in figures
     monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
     _, same, shown = run(capsys, folder, *arguments)
-    assert same == figures and "8/8" in shown and "7/7" in shown and " seen" not in shown
+    assert same == figures and "8/8" in shown and "7/7" in shown and " processed" not in shown
 
 
 @pytest.mark.integration

@@ -1,4 +1,4 @@
-"""Absolute paths of data: which settings have one, and when it takes the place of what was typed."""
+"""Tests of the recorded absolute paths of a run's data."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ class Config:
     test_data: str | None = None
 
 
-def test_settings_that_name_files_have_paths(tmp_path, monkeypatch):
+def test_find_data_paths_returns_the_paths_of_existing_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     config = Config("stacked:photos", "tiles:photos", "photos:china")
@@ -24,7 +24,7 @@ def test_settings_that_name_files_have_paths(tmp_path, monkeypatch):
     assert find_data_paths(Config()) == find_data_paths(SimpleNamespace(data=3)) == {}
 
 
-def test_a_recorded_path_stands_in_for_one_that_is_not_there(tmp_path, monkeypatch):
+def test_a_recorded_path_replaces_a_path_that_does_not_exist(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
@@ -33,5 +33,7 @@ def test_a_recorded_path_stands_in_for_one_that_is_not_there(tmp_path, monkeypat
     assert locate_data(config, {}) == config
     monkeypatch.chdir(tmp_path)
     assert locate_data(config, paths) == config
-    with pytest.raises(ValueError, match=r"`data` gone: the run's pictures are not at /no/where any more; bring them"):
+    with pytest.raises(
+        ValueError, match=r"`data` gone could not be found, and the run's data is no longer at /no/where\. Move it back"
+    ):
         locate_data(Config("gone"), {"data": "/no/where"})

@@ -1,4 +1,4 @@
-"""The monitor: what is said of measures, and that a run shows it."""
+"""Tests of the diagnosis of trainings: the verdicts on known measurements, and the output of a run."""
 
 import json
 
@@ -28,7 +28,7 @@ HEALTHY = {
 }
 SURE = {"d/accuracy_real": 0.995, "d/accuracy_fake": 1.0}
 SWINGS = diagnostics.MAX_SWING
-ILL = {
+PROBLEMS = {
     "divergence of d": {"moved/d": 1.1 * diagnostics.MAX_MOVE},
     "divergence of g": {"g/grad_norm": 5000.0},
     "vanishing gradients of g": {**SURE, "g/grad_norm": 1e-5},
@@ -39,17 +39,17 @@ ILL = {
 }
 
 
-@pytest.mark.parametrize("name", [None, *ILL])
-def test_what_is_said(name):
-    """Each ill is named, with its figure and a mend, and by no other name; what is healthy is not."""
-    found = diagnose([{**HEALTHY, **ILL.get(name, {})}] * WINDOW, HEALTHY)
+@pytest.mark.parametrize("name", [None, *PROBLEMS])
+def test_each_problem_has_exactly_one_verdict(name):
+    """A healthy game has no verdict. A verdict has the measured number and a remedy."""
+    found = diagnose([{**HEALTHY, **PROBLEMS.get(name, {})}] * WINDOW, HEALTHY)
     assert [f"{v.name} of {v.subject}" if v.subject else v.name for v in found] == ([name] if name else [])
     for verdict in found:
         assert any(digit.isdigit() for digit in verdict.evidence) and "{" not in remedy(verdict)
-    assert {name.partition(" of ")[0] for name in ILL} == set(REMEDIES)
+    assert {name.partition(" of ")[0] for name in PROBLEMS} == set(REMEDIES)
 
 
-def test_a_verdict_in_words():
+def test_a_verdict_is_described_with_its_evidence_and_a_remedy():
     verdict = Verdict("divergence", "d", "its gradient norm is 5,000 times as large as at the start")
     assert (
         describe(verdict, "member 1 d")
@@ -60,38 +60,38 @@ def test_a_verdict_in_words():
     assert "lower the learning rate of the generator" in remedy(verdict._replace(subject=""))
 
 
-def test_what_passes_is_not_told():
-    """One look in ten that is out of bounds, or a game that does not tell accuracies, is no reason."""
+def test_short_lived_problems_are_not_reported():
+    """One probe in ten beyond the thresholds causes no verdict, and neither does a game without accuracies."""
     beyond = {"swing": 2 * SWINGS, "moved/d": 2 * diagnostics.MAX_MOVE, "diversity": 0.0}
     assert diagnose([HEALTHY] * (WINDOW - 1) + [{**HEALTHY, **beyond}], HEALTHY) == []
     quiet = {name: x for name, x in HEALTHY.items() if "accuracy" not in name and "over" not in name}
     assert diagnose([{**quiet, "g/grad_norm": 1e-5}] * WINDOW, quiet) == []
 
 
-def test_who_waits_is_not_ill():
-    """A discriminator whose turns come later has no loss, and no gradient; one with a loss has lost its gradient."""
+def test_an_idle_player_does_not_have_vanishing_gradients():
+    """A player that is trained later has neither a loss nor a gradient. A player with a loss must have a gradient."""
     waiting = {"d/grad_norm": 0.0, "d/loss": 0.0, "d/accuracy_real": 0.5, "d/accuracy_fake": 0.5}
     assert diagnose([{**HEALTHY, **waiting}] * WINDOW, HEALTHY) == []
     found = diagnose([{**HEALTHY, **waiting, "d/loss": 1.0}] * WINDOW, HEALTHY)
     assert [(v.name, v.subject) for v in found] == [("vanishing gradients", "d")]
 
 
-def test_a_balanced_game_memorises_nothing():
-    """Where D cannot tell reals from fakes a ratio of its gaps is noise, however large it is now and then."""
+def test_a_balanced_game_is_not_reported_as_memorising():
+    """If D cannot distinguish real examples from fakes, the ratio of the differences of its logits is noise."""
     rng = np.random.default_rng(0)
     gaps = [{"over_held_out/d": x, "over_fakes/d": y} for x, y in 0.02 * rng.normal(size=(WINDOW, 2)) + 0.001]
     assert max(abs(row["over_held_out/d"] / row["over_fakes/d"]) for row in gaps) > 2
     assert diagnose([{**HEALTHY, **gap} for gap in gaps], HEALTHY) == []
 
 
-def test_a_probe_that_knows_less_hides_nothing():
-    """The first one of a resumed run has no moves yet."""
+def test_a_probe_with_fewer_measurements_does_not_hide_a_problem():
+    """The first probe of a resumed run has not measured the changes of weights."""
     moving = {**HEALTHY, "moved/d": 2 * diagnostics.MAX_MOVE}
     less = {name: x for name, x in HEALTHY.items() if not name.startswith(("moved", "swing"))}
     assert [v.name for v in diagnose([moving] * (WINDOW - 1) + [less], HEALTHY)] == ["divergence"]
 
 
-def test_two_discriminators_are_both_named():
+def test_each_of_two_discriminators_has_a_verdict():
     two = {**HEALTHY, **{f"{p}/{name}": 1.0 for p in ("d", "d_b") for name in ("accuracy_real", "accuracy_fake")}}
     found = diagnose([{**two, "d_b/grad_norm": 1.0}] * WINDOW, {**two, "d_b/grad_norm": 1.0})
     assert [(v.name, v.subject) for v in found] == [
@@ -100,8 +100,8 @@ def test_two_discriminators_are_both_named():
     ]
 
 
-def watched(values, members=1, known=()):
-    """A monitor that has seen a step at each probe, with these swings."""
+def monitor_swings(values, members=1, known=()):
+    """Return a monitor that has received one probe for each of the given swings, its findings and its messages."""
     said, swings = [], iter(values)
     healthy = {name: x for name, x in HEALTHY.items() if "/" not in name or "grad_norm" in name}
     shape = (members,) if members > 1 else ()
@@ -121,45 +121,46 @@ def watched(values, members=1, known=()):
     return monitor, findings, said
 
 
-def test_a_verdict_is_told_once_and_stays_in_the_line():
-    monitor, findings, said = watched([1.1 * SWINGS] * (WINDOW + 3) + [0.0] * WINDOW)
-    assert findings[0]["g/loss"] == 2.0  # of the steps between two probes the mean
+def test_a_verdict_is_reported_once_and_stays_in_the_summary():
+    monitor, findings, said = monitor_swings([1.1 * SWINGS] * (WINDOW + 3) + [0.0] * WINDOW)
+    assert findings[0]["g/loss"] == 2.0  # the mean over the steps between two probes
     assert "verdicts" not in findings[WINDOW - 2] and findings[WINDOW - 1]["verdicts"][0][1] == "oscillation"
-    assert len(said) == 1 and said[0].startswith(f"step {200 + WINDOW * 50}: oscillation of member 0: in 50 steps")
-    assert "lower the learning rates" in said[0]
+    assert len(said) == 1
+    assert said[0].startswith(f"step {200 + WINDOW * 50}: oscillation of member 0: the mean of the samples moved by")
+    assert "To fix it, lower the learning rates" in said[0]
     assert "verdicts" not in findings[-1] and monitor.summary() == ""
     assert json.loads(json.dumps(findings)) == findings
 
 
-def test_a_run_that_is_resumed_goes_on_being_watched():
-    _, whole, _ = watched([1.1 * SWINGS] * (WINDOW + 2))
-    _, rest, said = watched([1.1 * SWINGS] * 4, known=whole[: WINDOW - 2])
+def test_a_resumed_run_has_the_verdicts_of_an_uninterrupted_run():
+    _, whole, _ = monitor_swings([1.1 * SWINGS] * (WINDOW + 2))
+    _, rest, said = monitor_swings([1.1 * SWINGS] * 4, known=whole[: WINDOW - 2])
     assert [row.get("verdicts") for row in rest] == [row.get("verdicts") for row in whole[WINDOW - 2 :]]
     assert len(said) == 1
-    assert watched([1.1 * SWINGS] * 2, known=whole)[2] == []  # it was told before
+    assert monitor_swings([1.1 * SWINGS] * 2, known=whole)[2] == []  # it was reported before
 
 
-def test_a_population_is_told_of_by_member():
+def test_the_members_of_a_population_have_their_own_verdicts():
     swings = [np.array([0.1, 1.1 * SWINGS, np.nan])] * WINDOW
-    monitor, findings, said = watched(swings, members=3)
+    monitor, findings, said = monitor_swings(swings, members=3)
     assert [found[0] for found in findings[-1]["verdicts"]] == [1]
     assert len(said) == 1 and "oscillation of member 1" in said[0]
     assert monitor.summary() == "oscillation in 1 of 3"
 
 
-def test_what_cannot_be_held_out(tmp_path, capsys):
-    """Told before anything is written."""
-    for flags, told in {
+def test_invalid_numbers_of_held_out_examples_are_errors(tmp_path, capsys):
+    """The error is raised before any file is written."""
+    for flags, message in {
         ("--num-held-out", 8): "--num-held-out has no effect, because no player of this experiment logs logits_real",
         ("--num-held-out", 40_000): "ring: from 1 to 25,000 of its 50,000 examples can be held out, got 40,000.",
     }.items():
         run_dir = tmp_path / "run"
         code, text = programs.run(capsys, "--steps", 2, "--run-dir", run_dir, *flags, experiment="points")
-        assert code == 2 and told in " ".join(text.split()) and not run_dir.exists()
+        assert code == 2 and message in " ".join(text.split()) and not run_dir.exists()
 
 
-def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
-    """In the log, the progress line and the report; and an interrupted run goes on with what was known."""
+def test_a_run_reports_its_verdicts(tmp_path, capsys, monkeypatch):
+    """They appear in diagnosis.jsonl, in the output and in the report. A resumed run reads its earlier findings."""
     monkeypatch.setattr(diagnostics, "PROBE_EVERY", 2)
     monkeypatch.setattr(diagnostics, "WINDOW", 3)
     monkeypatch.setattr(diagnostics, "WARM_UP", 0)
@@ -174,7 +175,7 @@ def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
     assert {"diversity", "nearest", "over_fakes/d", "d/loss"} <= set(found[0]) and "swing" not in found[0]
     assert {"swing", "moved/g", "turned/d"} <= set(found[2])
     assert "verdicts" not in found[1] and found[-1]["verdicts"][-1][1] == "oscillation"
-    assert "oscillation: in 2 steps the mean of samples moves by" in text
+    assert "oscillation: the mean of the samples moved by" in text
     code, text = programs.run(capsys, "--steps", 12, *flags)
     assert code == 0 and "resumed from step 9" in text, text
     assert "step 10: oscillation" not in text
@@ -185,8 +186,8 @@ def test_a_run_shows_it(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_private_run_is_not_watched(tmp_path, capsys):
-    """What is told of reals would cost privacy."""
+def test_a_private_run_has_no_diagnosis(tmp_path, capsys):
+    """Measurements of real examples would exceed the privacy budget."""
     flags = [
         "--steps",
         2,
@@ -206,8 +207,8 @@ def test_a_private_run_is_not_watched(tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("name", list(sabotages.SABOTAGES))
-def test_what_is_broken_is_named(name, seed, tmp_path, capsys):
-    """Thresholds were set on seeds 0 to 2; the others are what counts."""
+def test_a_broken_training_has_the_expected_verdict(name, seed, tmp_path, capsys):
+    """The thresholds were chosen with seeds 0 to 2. The other seeds test them."""
     found = sabotages.run(name, seed, tmp_path / "run")
     print(name, seed, found)
     assert sabotages.SABOTAGES[name][-1] in found
@@ -218,8 +219,8 @@ HEALTHY_RUNS = ("cgan", "dcgan", "gan", "gan3d", "points", "r3gan", "sngan", "va
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY_RUNS)
-def test_healthy_runs_are_left_alone(name, tmp_path):
-    """The experiments' default runs, whole."""
+def test_healthy_runs_have_no_verdict(name, tmp_path):
+    """This test trains the experiments completely, with their default settings."""
     programs.done("--run-dir", tmp_path / "run", "--quiet", experiment=name)
     rows = [json.loads(line) for line in (tmp_path / "run" / "diagnosis.jsonl").read_text().splitlines()]
     assert len(rows) > WINDOW

@@ -1,4 +1,4 @@
-"""Files with one JSON object per line: what is written, read back, and cut off."""
+"""Tests of files with one JSON object per line: writing, reading and truncating them."""
 
 import json
 import math
@@ -22,7 +22,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_metrics_of_a_call_become_a_row_for_each_step():
+def test_the_metrics_of_a_call_are_converted_to_one_row_per_step():
     metrics = {"d/loss": np.array([1.0, 2.0, 99.0]), "g/loss": np.array([3.0, 4.0, 99.0])}
     assert metrics_to_rows(7, 2, metrics) == [
         {"step": 7, "d/loss": 1.0, "g/loss": 3.0},
@@ -30,11 +30,11 @@ def test_metrics_of_a_call_become_a_row_for_each_step():
     ]
 
 
-def test_a_population_has_a_list_in_each_row():
+def test_the_metrics_of_a_population_are_lists():
     assert metrics_to_rows(1, 1, {"d/loss": np.array([[1.0, 2.0]])}) == [{"step": 1, "d/loss": [1.0, 2.0]}]
 
 
-def test_a_lazy_term_is_left_out_where_it_was_not_due():
+def test_a_row_omits_lazy_terms_that_were_not_computed():
     term = LazyTerm(jnp.array([5.0, 0.0, 0.0]), jnp.array([True, False, True]))
     assert metrics_to_rows(1, 2, {"d/r1": term}) == [{"step": 1, "d/r1": 5.0}, {"step": 2}]
     of_two = LazyTerm(jnp.array([[5.0, 6.0], [0.0, 0.0]]), jnp.array([[True, True], [False, False]]))
@@ -45,18 +45,18 @@ def test_a_lazy_term_is_left_out_where_it_was_not_due():
     ("value", "mean"),
     [(2.0, 2.0), ([1.0, 3.0], 2.0), ([1.0, math.nan, None, math.inf], 1.0), (math.nan, None), ([None, math.nan], None)],
 )
-def test_a_mean_of_what_is_finite(value, mean):
+def test_finite_mean_ignores_numbers_that_are_not_finite(value, mean):
     assert finite_mean(value) == mean
 
 
-def test_damaged_lines_are_not_read(tmp_path):
+def test_damaged_lines_are_skipped(tmp_path):
     path = tmp_path / "rows.jsonl"
     assert read_rows(path) == []
     path.write_text('{"step": 1}\n{"step": 2, \n[3]\n{"no": 4}\n{"step": "5"}\n{"step": 6}\n{"step": 7}')
     assert read_rows(path) == [{"step": 1}, {"step": 6}]
 
 
-def test_rows_after_a_step_are_cut_off(tmp_path):
+def test_rows_after_a_step_are_removed(tmp_path):
     path = tmp_path / "rows.jsonl"
     assert truncate_after(path, 3) is None and not path.exists()
     path.write_text("".join(f'{{"step": {step}, "x": {step}}}\n' for step in range(1, 6)))
@@ -66,14 +66,13 @@ def test_rows_after_a_step_are_cut_off(tmp_path):
     assert truncate_after(path, 0) is None and path.read_text() == ""
 
 
-def test_rows_from_a_damaged_line_on_are_cut_off(tmp_path):
-    """What comes after it may be anything."""
+def test_a_damaged_line_and_all_later_lines_are_removed(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"step": 1}\n{"step": 2, "x\n{"step": 3}\n')
     assert truncate_after(path, 5) == {"step": 1} and path.read_text() == '{"step": 1}\n'
 
 
-def test_what_is_not_finite_is_written_as_null(tmp_path):
+def test_numbers_that_are_not_finite_are_written_as_null(tmp_path):
     file = RowFile(tmp_path / "rows.jsonl", 0)
     file.write({"step": 1, "x": math.inf, "members": [1.0, math.nan], "verdicts": [[0, "oscillation"]]})
     file.close()
@@ -89,7 +88,7 @@ def test_a_file_is_continued_after_a_step(tmp_path):
     for step in (1, 2, 3):
         first.write({"step": step})
     first.flush()
-    assert len(lines(path)) == 3  # also if the process is killed now
+    assert len(lines(path)) == 3  # the rows would not be lost if the process were killed now
     first.close()
     second = RowFile(path, 2)
     assert second.last_row == {"step": 2}
@@ -98,7 +97,7 @@ def test_a_file_is_continued_after_a_step(tmp_path):
     assert lines(path) == [{"step": 1}, {"step": 2}, {"step": 3, "x": 1.0}]
 
 
-def test_a_run_writes_three_files_and_tensorboards(tmp_path):
+def test_a_run_writes_three_files_and_tensorboard_events(tmp_path):
     file = MetricsFile(tmp_path, 0)
     file.write({"step": 1, "d/loss": [1.0, math.nan]})
     file.write_speed(1, 123.456)

@@ -1,4 +1,4 @@
-"""What a probe measures of states whose measures are known."""
+"""Tests of probes on states with known measurements."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ from jaxgan.training.runs import SingleRun
 
 
 class Affine(nn.Module):
-    """Latents times a scale, from a middle on."""
+    """A generator that scales its latents and adds a mean."""
 
     @nn.compact
     def __call__(self, z):
@@ -32,7 +32,7 @@ class Affine(nn.Module):
 
 
 class Bump(nn.Module):
-    """Knows one point by heart: high there, low elsewhere."""
+    """A discriminator that has memorised one point: its logit is high there and low elsewhere."""
 
     @nn.compact
     def __call__(self, x):
@@ -70,8 +70,7 @@ def moved(state: State, scale, middle) -> State:
     return state.replace(params={**state.params, "g": g})
 
 
-def test_what_a_probe_measures():
-    """Of a generator of a known spread and middle, against reals of a known spread."""
+def test_measurements_of_a_generator_with_known_mean_and_spread():
     it = experiment(NORMAL)
     state, probe = it.game.init(jax.random.key(0)), Probe(it, 0)
     first = {name: float(x) for name, x in probe(moved(state, 1.0, (0, 0))).items()}
@@ -80,23 +79,23 @@ def test_what_a_probe_measures():
     second = {name: float(x) for name, x in probe(moved(state, 0.25, (3, 4))).items()}
     assert second["diversity"] == pytest.approx(first["diversity"] / 4, rel=1e-3)
     assert second["nearest"] == pytest.approx(first["nearest"] / 4, rel=1e-3)
-    # The middle has moved by 5, whose direction the latents' own mean hardly turns; reals spread by sqrt(2).
+    # The mean has moved by about 5, because the mean of the latents is small. The spread of real examples is sqrt(2).
     assert second["swing"] == pytest.approx(5 / np.sqrt(2), rel=0.1)
     assert second["moved/g"] == pytest.approx(np.hypot(5, 0.75) / np.hypot(5, 0.25), rel=1e-4)
     assert second["moved/d"] == 0 and not any(name.startswith("turned") for name in second)
     third = {name: float(x) for name, x in probe(moved(state, 1.0, (0, 0))).items()}
-    assert third["turned/g"] == pytest.approx(-1, abs=1e-5)  # there and back
+    assert third["turned/g"] == pytest.approx(-1, abs=1e-5)  # the second change reverses the first one
     assert third["swing"] == pytest.approx(second["swing"], rel=1e-4)
 
 
-def test_a_generator_of_one_point_has_no_diversity():
+def test_a_generator_with_constant_samples_has_no_diversity():
     it = experiment(NORMAL)
     found = Probe(it, 0)(moved(it.game.init(jax.random.key(0)), 0.0, (7, 7)))
     assert float(found["diversity"]) < 1e-3 and float(found["nearest"]) < 1e-2
 
 
-def test_a_generator_that_drops_out_is_drawn_from_as_in_sampling():
-    """Two probes of one state see no other masks, and the training does not stop for want of keys."""
+def test_dropout_of_the_generator_is_disabled():
+    """Two probes of the same state have the same samples, and no error is raised although the probe passes no keys."""
 
     class Dropping(nn.Module):
         @nn.compact
@@ -112,8 +111,8 @@ def test_a_generator_that_drops_out_is_drawn_from_as_in_sampling():
     assert float(first["diversity"]) > 0 and float(second["swing"]) == 0
 
 
-def test_memory_of_a_discriminator_that_knows_its_examples():
-    """What it trains on it calls real, anything else not; held-out reals are to it what fakes are."""
+def test_logits_of_a_discriminator_that_has_memorised_its_examples():
+    """Its logits of held-out examples are the same as its logits of fakes."""
     known, others = np.full((64, 2), 0.5), np.full((64, 2), -0.5)
     it = experiment(known, others)
     state = it.game.init(jax.random.key(0))
@@ -129,7 +128,7 @@ def test_memory_of_a_discriminator_that_knows_its_examples():
     check_held_out(it)
 
 
-def test_a_population_is_measured_member_by_member():
+def test_each_member_of_a_population_has_its_own_measurements():
     it = experiment(NORMAL, NORMAL[:64])
     two = Population(it.game, 2)
     state = two.init(jax.random.split(jax.random.key(0), 2))
@@ -145,7 +144,7 @@ def test_a_population_is_measured_member_by_member():
 
 
 def test_the_second_probe_is_not_compiled_again():
-    """The state lies where a run places it, and the memory of the first probe beside it."""
+    """This requires that the initial memory has the same placement on devices as the state of a run."""
     run = SingleRun(games.points_experiment(), gan.Config())
     state = run.place(run.init(run.keys), run.devices(1), "pmap")
     probe = Probe(run.experiment, 0)

@@ -1,4 +1,4 @@
-"""A run's directory: its record, its lock, and which run it would resume; tests/cli has what a user meets."""
+"""Tests of the directory of a run: config.json, the lock, and resuming. tests/cli tests the messages to the user."""
 
 import dataclasses
 import json
@@ -31,12 +31,12 @@ def record(path):
 
 
 def begin(path, **how):
-    """A run that has taken a step."""
+    """Create the directory of a run that has taken one step."""
     open_directory(path, **how).close()
     (path / "metrics.jsonl").write_text('{"step": 1}\n')
 
 
-def test_the_record(tmp_path):
+def test_the_contents_of_config_json(tmp_path):
     open_directory(tmp_path / "run", members=[{"seed": 0}, {"seed": 1}]).close()
     found = record(tmp_path / "run")
     assert list(found) == ["experiment", "config", "data", "members", "versions", "hardware"]
@@ -47,7 +47,7 @@ def test_the_record(tmp_path):
     assert "members" not in record(tmp_path / "solo")
 
 
-def test_a_resumed_run_keeps_the_paths_of_its_data(tmp_path, monkeypatch):
+def test_a_resumed_run_keeps_the_recorded_paths_of_its_data(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path)
     config = dataclasses.replace(CONFIG, data="photos")
@@ -65,7 +65,7 @@ def test_a_resumed_run_keeps_the_paths_of_its_data(tmp_path, monkeypatch):
     assert read_data_paths(tmp_path / "digits") == {}
 
 
-def test_entries_are_added_to_the_record(tmp_path):
+def test_entries_are_added_to_config_json(tmp_path):
     directory = open_directory(tmp_path)
     directory.add_to_record(privacy={"planned": 1})
     directory.add_to_record(privacy={"planned": 1, "done": 2}, more=3)
@@ -74,7 +74,7 @@ def test_entries_are_added_to_the_record(tmp_path):
     directory.close()
 
 
-def test_one_process_has_it_at_a_time(tmp_path):
+def test_a_directory_is_locked_until_it_is_closed(tmp_path):
     first = open_directory(tmp_path)
     with pytest.raises(ValueError, match=r"`run_dir` .* is in use"):
         open_directory(tmp_path)
@@ -82,7 +82,7 @@ def test_one_process_has_it_at_a_time(tmp_path):
     open_directory(tmp_path).close()
 
 
-def test_there_is_nothing_to_resume_before_the_first_step(tmp_path):
+def test_a_run_cannot_be_resumed_before_its_first_step(tmp_path):
     assert find_resumable(tmp_path / "none", "gan", CONFIG, SOURCE, False) is None
     open_directory(tmp_path).close()
     other = dataclasses.replace(CONFIG, seed=9)
@@ -91,22 +91,22 @@ def test_there_is_nothing_to_resume_before_the_first_step(tmp_path):
     assert record(tmp_path)["config"]["seed"] == 9
 
 
-def test_a_run_that_took_a_step_is_resumed_with_its_settings(tmp_path):
+def test_a_run_can_be_resumed_only_with_its_own_settings_and_data(tmp_path):
     begin(tmp_path)
     names = tuple(field.name for field in dataclasses.fields(gan.Config))
     found = find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, steps=CONFIG.steps + 1), SOURCE, False)
     assert found == ResumableRun(names)
     with pytest.raises(ValueError, match=r"`seed` is 0 in the run in .*, got 9"):
         find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, seed=9), SOURCE, False)
-    with pytest.raises(ValueError, match=r"`steps` must not shrink"):
+    with pytest.raises(ValueError, match=r"`steps` must be at least \d+, the number of steps of the run"):
         find_resumable(tmp_path, "gan", dataclasses.replace(CONFIG, steps=1), SOURCE, False)
-    with pytest.raises(ValueError, match=r"`data` has changed: .* examples 16, and now it is 12"):
+    with pytest.raises(ValueError, match=r"`data` has changed .* recorded value of examples is 16, got 12\."):
         find_resumable(tmp_path, "gan", CONFIG, Arrays(np.zeros((12, 8, 8, 1), np.float32)), False)
-    with pytest.raises(ValueError, match=r"is a run of 'gan', not of 'dcgan'"):
+    with pytest.raises(ValueError, match=r"contains a run of the experiment 'gan', not of 'dcgan'"):
         find_resumable(tmp_path, "dcgan", CONFIG, SOURCE, False)
 
 
-def test_settings_that_an_older_record_lacks_stay_out_of_it(tmp_path, capsys):
+def test_settings_that_an_older_config_json_lacks_are_not_added_to_it(tmp_path, capsys):
     begin(tmp_path)
     old = record(tmp_path)
     del old["config"]["learning_rate"]
@@ -119,7 +119,7 @@ def test_settings_that_an_older_record_lacks_stay_out_of_it(tmp_path, capsys):
     assert "without learning_rate" in capsys.readouterr().err
 
 
-def test_a_fresh_start_removes_the_run_and_nothing_else(tmp_path):
+def test_a_fresh_start_removes_only_the_files_of_the_run(tmp_path):
     begin(tmp_path)
     for name in RUN_FILES:
         path = tmp_path / name
@@ -134,9 +134,9 @@ def test_a_fresh_start_removes_the_run_and_nothing_else(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == [".lock", "config.json", "notes.txt"]
 
 
-def test_what_is_no_run_is_left_alone(tmp_path):
+def test_a_directory_without_a_run_is_not_touched(tmp_path):
     (tmp_path / "samples").mkdir()
-    with pytest.raises(ValueError, match=r"holds samples, but no config.json of a run"):
+    with pytest.raises(ValueError, match=r"contains samples, but no valid config.json of a run"):
         open_directory(tmp_path, fresh=True)
-    with pytest.raises(ValueError, match=r"holds no run \(no config.json\)"):
+    with pytest.raises(ValueError, match=r"contains no run, because it has no config.json"):
         read_config(tmp_path, "gan", gan.Config)

@@ -1,4 +1,4 @@
-"""TensorBoard's files, read back record by record."""
+"""Tests of the event files of TensorBoard, which are read record by record."""
 
 import struct
 
@@ -8,7 +8,7 @@ from jaxgan.monitoring.tensorboard import TensorBoardWriter
 
 
 def read_events(folder):
-    """The events of all files: a record is its length, a checksum, the event, a checksum."""
+    """Return the events of all files. A record consists of its length, a checksum, the event and another checksum."""
     events = []
     for file in sorted(folder.iterdir()):
         data = file.read_bytes()
@@ -27,7 +27,7 @@ def scalars(events):
     }
 
 
-def test_scalars_of_a_step_are_one_event(tmp_path):
+def test_the_scalars_of_a_step_are_one_event(tmp_path):
     writer = TensorBoardWriter(tmp_path / "board", 0)
     writer.write(1, {"d/loss": 0.5, "g/loss": 2.0})
     writer.write(2, {"d/loss": 0.25})
@@ -38,7 +38,7 @@ def test_scalars_of_a_step_are_one_event(tmp_path):
     writer.close()
 
 
-def test_a_resumed_run_hides_the_steps_after_its_start(tmp_path):
+def test_a_resumed_run_hides_events_of_later_steps(tmp_path):
     writer = TensorBoardWriter(tmp_path / "board", 0)
     for step in (1, 2, 3):
         writer.write(step, {"x": 1.0})

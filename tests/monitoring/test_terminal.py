@@ -1,4 +1,4 @@
-"""What a person sees: plain lines where there is no terminal, a bar and a picture where there is one."""
+"""Tests of the progress of a run: plain lines in a pipe, and a live bar and an image in a terminal."""
 
 import io
 import math
@@ -28,7 +28,7 @@ ROW = {"step": 10, "d/loss": 1.25, "g/loss": 0.5, "d/accuracy_real": 0.75, "d/ac
 
 
 class FakeTerminal(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True
@@ -36,7 +36,7 @@ class FakeTerminal(io.StringIO):
 
 @pytest.fixture
 def now(monkeypatch):
-    """Makes the clock stand at a time."""
+    """Return a function that sets the clock to a fixed time in seconds."""
 
     def now(seconds):
         monkeypatch.setattr(terminals.time, "perf_counter", lambda: seconds)
@@ -47,7 +47,10 @@ def now(monkeypatch):
 
 @pytest.fixture
 def open_screen(monkeypatch):
-    """Puts a terminal of 80 columns in the place of the standard output, which pytest sets again before each test."""
+    """Return a function that replaces the standard output with a terminal of 80 columns.
+
+    It must be called inside the test, because pytest sets the standard output before each test.
+    """
 
     def open_screen():
         screen = FakeTerminal()
@@ -59,18 +62,18 @@ def open_screen(monkeypatch):
 
 
 def test_a_summary_has_losses_and_accuracies():
-    assert summarize(ROW) == ["d/loss 1.250", "g/loss 0.500", "d right on reals 75%, fakes 50%"]
+    assert summarize(ROW) == ["d/loss 1.250", "g/loss 0.500", "d/accuracy_real 75%", "d/accuracy_fake 50%"]
     assert summarize({"step": 1, "g/loss": [1.0, 2.0, None]}) == ["g/loss 1.500"]
     assert summarize({"step": 1, "g/loss": [None]}) == []
 
 
-def test_a_line_is_cut_between_its_parts():
+def test_a_line_is_truncated_between_its_parts():
     assert fit(["step 1", "a loss", "more"], 14) == "step 1  a loss"
     assert fit(["step 1", "a loss", "more"], 13) == "step 1"
     assert fit(["step 1"], 2) == "step 1" and fit([], 2) == ""
 
 
-def test_the_width_is_that_of_the_terminal_of_the_process(monkeypatch):
+def test_the_width_is_that_of_the_process_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "72")
     assert terminal_width() == 72
     monkeypatch.delenv("COLUMNS")
@@ -85,32 +88,32 @@ def test_the_width_is_that_of_the_terminal_of_the_process(monkeypatch):
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (135, "135 s")])
-def test_seconds(seconds, text):
+def test_format_seconds(seconds, text):
     assert format_seconds(seconds) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:59"), (123, "2:03"), (3723, "1:02:03")])
-def test_durations(seconds, text):
+def test_format_duration(seconds, text):
     assert format_duration(seconds) == text
 
 
-def test_progress_is_a_line_every_two_seconds(now, capsys, monkeypatch):
+def test_a_progress_line_is_printed_every_two_seconds(now, capsys, monkeypatch):
     monkeypatch.setattr(terminals, "terminal_width", lambda: math.inf)
     terminal = Terminal(steps=100, start=0)
     now(1.0)
     assert terminal.show({**ROW, "step": 5}, 40) is None and capsys.readouterr().out == ""
     now(2.0)
-    assert terminal.show(ROW, 80, "mode collapse") == 40.0  # images in a second
+    assert terminal.show(ROW, 80, "mode collapse") == 40.0  # images per second
     assert capsys.readouterr().out == (
-        "step 10/100  40 images/s  0:18 left  !! mode collapse  d/loss 1.250  g/loss 0.500  "
-        "d right on reals 75%, fakes 50%\n"
+        "step 10/100  40 images/s  0:18 left  problem: mode collapse  d/loss 1.250  g/loss 0.500  "
+        "d/accuracy_real 75%  d/accuracy_fake 50%\n"
     )
     now(4.0)
     assert terminal.show({**ROW, "step": 40}, 320) == 120.0
     assert "120 images/s  0:06 left  d/loss" in capsys.readouterr().out  # 40 steps took 4 s
 
 
-def test_a_line_is_not_longer_than_the_terminal(now, capsys, monkeypatch):
+def test_a_progress_line_fits_into_the_terminal(now, capsys, monkeypatch):
     monkeypatch.setattr(terminals, "terminal_width", lambda: 60)
     terminal = Terminal(100, 0)
     now(2.0)
@@ -118,7 +121,7 @@ def test_a_line_is_not_longer_than_the_terminal(now, capsys, monkeypatch):
     assert capsys.readouterr().out == "step 10/100  40 images/s  0:18 left  d/loss 1.250\n"
 
 
-def test_rates_count_from_a_restart_and_leave_out_a_pause(now, capsys):
+def test_rates_are_measured_from_a_restart_and_exclude_pauses(now, capsys):
     terminal = Terminal(100, 0)
     now(60.0)
     terminal.restart(1, 8)
@@ -130,14 +133,14 @@ def test_rates_count_from_a_restart_and_leave_out_a_pause(now, capsys):
     assert "36 images/s  0:20 left" in capsys.readouterr().out  # nine steps took 2 s
 
 
-def test_the_last_step_is_shown_without_a_rate_if_it_follows_at_once(now, capsys):
+def test_the_last_step_is_shown_without_a_rate_if_it_follows_shortly_after_another(now, capsys):
     terminal = Terminal(10, 0)
     now(0.5)
     assert terminal.show(ROW, 80) is None
     assert capsys.readouterr().out.startswith("step 10/10  d/loss 1.250")
 
 
-def test_compiling_is_said_with_its_time(now, capsys):
+def test_a_compilation_is_announced_and_its_time_is_printed(now, capsys):
     terminal = Terminal(100, 0)
     with terminal.compiling("compiling the step"):
         assert capsys.readouterr().out == "compiling the step\n"
@@ -145,7 +148,7 @@ def test_compiling_is_said_with_its_time(now, capsys):
     assert capsys.readouterr().out == "compiled in 35 s\n"
 
 
-def test_what_takes_long_is_said_once(capsys, monkeypatch):
+def test_slow_work_is_announced_once(capsys, monkeypatch):
     monkeypatch.setattr(terminals, "PATIENCE", 0.01)
     terminal = Terminal(100, 0)
     with terminal.busy("drawing"):
@@ -162,7 +165,7 @@ def test_what_takes_long_is_said_once(capsys, monkeypatch):
     assert capsys.readouterr().out == ""
 
 
-def test_a_quiet_run_measures_its_speed_and_says_nothing(now, capsys):
+def test_a_quiet_run_measures_its_speed_and_prints_nothing(now, capsys):
     terminal = Terminal(100, 0, quiet=True)
     with terminal.compiling("compiling"), terminal.busy("drawing"):
         now(2.0)
@@ -171,18 +174,18 @@ def test_a_quiet_run_measures_its_speed_and_says_nothing(now, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_messages_are_no_markup(capsys):
+def test_messages_are_not_interpreted_as_markup(capsys):
     Terminal(100, 0).say("[red]x[/red] [1, 2]")
     assert capsys.readouterr().out == "[red]x[/red] [1, 2]\n"
 
 
 def shown_lines(screen):
-    """What a terminal shows, without colours, line by line in the order of writing."""
+    """Return the lines that were written to a terminal, in the order of writing and without control sequences."""
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
     return [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
 
 
-def test_a_live_bar_at_a_terminal(now, open_screen):
+def test_a_terminal_has_a_live_bar(now, open_screen):
     screen = open_screen()
     terminal = Terminal(100, 0)
     with terminal.compiling("compiling the step"):
@@ -195,22 +198,22 @@ def test_a_live_bar_at_a_terminal(now, open_screen):
     assert line.endswith(" 10/100 160 images/s  0:04 left  d/loss 1.250  g/loss 0.500")
     assert len(line) <= 80
     terminal.close()
-    terminal.close()  # again: nothing happens
+    terminal.close()  # the second call has no effect
 
 
-def test_the_bar_ends_at_the_step_at_which_the_run_ends(now, open_screen):
+def test_the_bar_ends_at_the_last_step_of_the_run(now, open_screen):
     screen = open_screen()
     terminal = Terminal(100, 0)
     now(0.5)
     terminal.show({**ROW, "step": 90}, 80)
     now(0.6)
-    terminal.show({**ROW, "step": 97}, 80)  # too soon after the one before
-    with terminal.busy("drawing the samples"):
+    terminal.show({**ROW, "step": 97}, 80)  # too soon after the previous step to update the bar
+    with terminal.busy("generating the samples"):
         terminal.close()
     assert " 97/100 160 images/s" in shown_lines(screen)[-1]
 
 
-def test_messages_are_wrapped_at_a_terminal_alone(open_screen, monkeypatch):
+def test_messages_are_wrapped_only_in_a_terminal(open_screen, monkeypatch):
     screen = open_screen()
     Terminal(100, 0).say("word " * 30)
     lines = [line for line in shown_lines(screen) if line.startswith("word")]
@@ -220,20 +223,21 @@ def test_messages_are_wrapped_at_a_terminal_alone(open_screen, monkeypatch):
     assert len(sys.stdout.getvalue().splitlines()) == 1
 
 
-def test_pixels_are_half_blocks():
+def test_each_character_shows_two_pixels():
     image = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [9, 9, 9]], [[1, 2, 3], [4, 5, 6]]], np.uint8)
     text = half_blocks(image)
     assert text.plain == "\u2580\u2580\n\u2580\u2580\n"
     styles = [span.style for span in text.spans]
     assert styles[0].color.triplet == (255, 0, 0) and styles[0].bgcolor.triplet == (0, 0, 255)
-    assert styles[3].color.triplet == (4, 5, 6) and styles[3].bgcolor.triplet == (255, 255, 255)  # below is nothing
+    # The image has no row below the last one, which is shown as white.
+    assert styles[3].color.triplet == (4, 5, 6) and styles[3].bgcolor.triplet == (255, 255, 255)
     assert half_blocks(np.full((2, 1, 1), 7, np.uint8)).spans[0].style.color.triplet == (7, 7, 7)
 
 
-def test_a_picture_is_shown_where_it_fits(monkeypatch, capsys):
+def test_an_image_is_shown_if_it_fits_into_the_terminal(monkeypatch, capsys):
     image = np.zeros((2, 5, 1), np.uint8)
     Terminal(100, 0).picture(image)
-    assert capsys.readouterr().out == ""  # no terminal
+    assert capsys.readouterr().out == ""  # the output is not a terminal
     monkeypatch.setenv("COLUMNS", "80")
     screen = FakeTerminal()
     monkeypatch.setattr(sys, "stdout", screen)
@@ -248,7 +252,7 @@ def test_a_picture_is_shown_where_it_fits(monkeypatch, capsys):
     assert screen.getvalue().count("\u2580") == 5
 
 
-def test_reading_prints_a_line_now_and_then(now, capsys):
+def test_reading_prints_a_line_every_ten_seconds(now, capsys):
     with reading() as progress:
         now(9.0)
         progress("samples", 10, 5000)
@@ -257,10 +261,10 @@ def test_reading_prints_a_line_now_and_then(now, capsys):
         now(12.0)
         progress("samples", 5000, 5000)
     captured = capsys.readouterr()
-    assert captured.err == "samples: 1,024 of 5,000 seen\n" and captured.out == ""
+    assert captured.err == "samples: 1,024 of 5,000 processed\n" and captured.out == ""
 
 
-def test_reading_says_where_a_computation_in_steps_is_from_its_beginning_on(now, capsys):
+def test_reading_prints_a_line_before_the_first_step_of_a_computation(now, capsys):
     with reading() as progress:
         now(1.0)
         progress("training", 0, 800, "steps")
@@ -271,7 +275,7 @@ def test_reading_says_where_a_computation_in_steps_is_from_its_beginning_on(now,
     assert capsys.readouterr().err == "training: step 0 of 800\ntraining: step 40 of 800\n"
 
 
-def test_reading_has_a_bar_for_each_set_at_a_terminal(monkeypatch):
+def test_reading_has_a_bar_for_each_set_in_a_terminal(monkeypatch):
     screen = FakeTerminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", "120")
