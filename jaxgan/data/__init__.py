@@ -1,7 +1,7 @@
-"""Data: sources of examples, and batches as a function of (seed, step).
+"""Load examples as sources, and compute the batch of a step as a function of the seed and the step.
 
-``transforms`` and ``degrade`` change images inside the compiled step; ``pairs``, ``unpaired``, ``voxels`` and
-``photos`` load examples of their kinds.
+A source reads examples by their indices, see ``Source``. ``transforms`` and ``degrade`` change images inside the
+compiled training step. ``pairs``, ``unpaired``, ``voxels`` and ``photos`` load other kinds of examples.
 """
 
 from jaxgan.data import pairs as pairs, unpaired as unpaired

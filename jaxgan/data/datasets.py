@@ -1,4 +1,7 @@
-"""TensorFlow Datasets, without TensorFlow: prepared as array_record, read as a random-access source."""
+"""Load data sets of TensorFlow Datasets (TFDS) by name, without TensorFlow.
+
+TFDS prepares a data set once, as files of the array_record format. ``Dataset`` then reads them at random positions.
+"""
 
 import contextlib
 import difflib
@@ -14,28 +17,32 @@ from jaxgan.data.images import resize_images
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Source
 
-READ_AT_ONCE = 256  # examples that are held in their own size while each is resized
+READ_AT_ONCE = 256  # maximum number of examples in memory at their original sizes while they are resized
 
 
 class Dataset(ShownSource):
-    """A ``Source`` of a prepared TFDS split; ``image`` and ``label`` are read, other features left out.
+    """A ``Source`` that reads a prepared split of a TFDS data set.
+
+    It reads the features ``image`` and ``label`` and ignores the others. Labels without named classes are ignored too.
 
     Args:
-      builder: TFDS's builder of the dataset, which is prepared.
-      split: a split, or a part of one.
-      decoders: TFDS's decoders, by feature.
-      resolution: images of bytes are cropped and resized to it when they are read; None takes their own size, which
-        must then be the same for all.
+      builder: the TFDS builder of the prepared data set.
+      split: the name of a split or a part of it, such as ``train`` or ``train[:90%]``.
+      decoders: TFDS decoders by feature name; None uses the default decoders.
+      resolution: height and width in pixels to which uint8 images are cropped and resized when they are read. None
+        keeps the original size, which must be the same for all images.
 
     Raises:
-      ValueError: the dataset has no images, or no such split.
+      ValueError: if the data set has no images, or if the split does not exist or is empty.
     """
 
     def __init__(self, builder: Any, split: str, decoders: Any = None, resolution: int | None = None):
         self.name = f"{builder.info.full_name} {split}"
         features = builder.info.features
         if "image" not in features:
-            raise ValueError(f"{self.name}: its features are {', '.join(features)}; jaxgan trains on 'image'")
+            raise ValueError(
+                f"{self.name} has no feature 'image', which is required. Its features are: {', '.join(features)}."
+            )
         try:
             count = builder.info.splits[split].num_examples
         except (KeyError, ValueError):
@@ -43,9 +50,10 @@ class Dataset(ShownSource):
         if not count:
             splits = ", ".join(builder.info.splits)
             raise ValueError(
-                f"{self.name}: no such split, or nothing in it; it has {splits}, and parts such as train[:90%]"
+                f"{self.name} does not exist, or it is empty. The splits are: {splits}. A part of a split is also "
+                "allowed, such as train[:90%]."
             )
-        # Labels that are numbers and no classes are left out.
+        # A label without class names is a number such as an angle, and is not read.
         self.classes = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
         self._data = builder.as_data_source(split, decoders=decoders)
         first = self._data[0]["image"]
@@ -65,7 +73,8 @@ class Dataset(ShownSource):
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         images, labels = [], []
         for part in np.array_split(indices, -(-len(indices) // READ_AT_ONCE)):
-            for example in self._data.__getitems__([int(i) for i in part]):  # array_record takes no NumPy integers
+            # array_record does not accept NumPy integers as indices.
+            for example in self._data.__getitems__([int(i) for i in part]):
                 image = example["image"]
                 if self._resolution is not None:
                     image = resize_images(image[None], self._resolution)[0]
@@ -74,8 +83,8 @@ class Dataset(ShownSource):
         shapes = sorted({x.shape for x in images})
         if len(shapes) > 1:
             raise ValueError(
-                f"{self.name}: its images differ in size ({shapes[0]}, {shapes[1]}); give the square size to make "
-                "of them as `resolution`, say 64"
+                f"The images of {self.name} have different sizes, such as {shapes[0]} and {shapes[1]}. Set "
+                "`resolution`, for example to 64, to crop them to squares and resize them."
             )
         batch = {"image": np.stack(images)}
         if self.classes:
@@ -84,31 +93,37 @@ class Dataset(ShownSource):
 
 
 def load(name: str, split: str = "train", data_dir: str | Path | None = None, resolution: int | None = None) -> Source:
-    """A TFDS dataset by name, prepared first if it is not there; or the digits, which come along.
+    """Return a TFDS data set by its name, or the digits that are bundled with the package.
+
+    If the data set was not prepared before, TFDS downloads and prepares it first.
 
     Args:
-      name: ``digits``, or any of TFDS's: ``mnist``, ``cifar10``, ``cycle_gan/horse2zebra``.
-      split: ``train``, ``test``, ``train[:90%]`` ...
-      data_dir: where datasets are prepared; None is TFDS's own, TFDS_DATA_DIR or ~/tensorflow_datasets.
-      resolution: see ``Dataset``; the digits keep their own.
+      name: ``digits``, or the name of a data set in TFDS, such as ``mnist``, ``cifar10`` or
+        ``cycle_gan/horse2zebra``.
+      split: the name of a split or a part of it, such as ``train``, ``test`` or ``train[:90%]``.
+      data_dir: the folder of prepared data sets. None uses the default of TFDS: the environment variable
+        TFDS_DATA_DIR, or ~/tensorflow_datasets.
+      resolution: height and width of the images in pixels, see ``Dataset``; it does not apply to the digits.
 
     Raises:
-      MissingPackageError: TFDS is not installed.
-      ValueError: no dataset has this name, it is not one of TFDS's own, or it cannot be prepared here; the message says
-        how to mend it.
+      MissingPackageError: if TFDS is not installed.
+      ValueError: if TFDS has no data set of this name, if the data set is a community data set, or if it cannot be
+        prepared on this machine. The message explains how to fix it.
     """
     if name == "digits":
         return digits.load(split)
-    if re.search(r":(?![\d*])", name):  # after a colon TFDS's own datasets have a version
+    if re.search(r":(?![\d*])", name):  # a colon that is not followed by a version marks a community data set
         raise ValueError(
-            f"`data` {name!r}: no such file or folder. A dataset of others in TFDS, `namespace:name`, is not loaded, "
-            "because TFDS downloads its code and runs it; write its images to a folder."
+            f"`data` {name!r} does not exist as a file or folder, and community data sets of TFDS "
+            "(namespace:name) are not supported, because TFDS would download their code and run it. Export the images "
+            "to a folder instead."
         )
-    extras.require("tensorflow_datasets", user=f"`data` {name!r}: no such file or folder; a dataset of that name")
+    user = f"`data` {name!r} does not exist as a file or folder. To load it from TensorFlow Datasets, jaxgan"
+    extras.require("tensorflow_datasets", user=user)
     import tensorflow_datasets as tfds
 
     builder = _builder(tfds, name, data_dir)
-    # Asked of the builder, because the folder appears before it is complete.
+    # The builder is asked instead of checking the folder, because the folder exists before it is complete.
     if not builder.info.initialized:
         with _locked(Path(builder.data_dir).parent):
             builder = _builder(tfds, name, data_dir)
@@ -121,15 +136,16 @@ def _builder(tfds, name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except ValueError as error:
-        # For names such as my-photos, TFDS explains at length how names are formed.
+        # TFDS raises a long explanation of its naming rules for a name such as my-photos. It is replaced.
         unknown = isinstance(error, tfds.core.DatasetNotFoundError) or str(error).startswith("Parsing builder name")
         if not unknown:
             raise
         known = [*tfds.list_builders(with_community_datasets=False), "digits", "photos"]
         near = difflib.get_close_matches(name, known, n=3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "For example, use digits, mnist or cifar10."
         raise ValueError(
-            f"`data` {name!r}: no such file or folder, and no TFDS dataset of that name; "
-            + (f"did you mean {' or '.join(near)}?" if near else "try digits, mnist or cifar10.")
+            f"`data` {name!r} does not exist as a file or folder, and TensorFlow Datasets has no data set of this "
+            f"name. {hint}"
         ) from None
     except ImportError as error:
         raise ValueError(_needs_tensorflow(name, error)) from None
@@ -140,25 +156,26 @@ def _prepare(builder, name):
         builder.download_and_prepare()
     except ImportError as error:
         raise ValueError(_needs_tensorflow(name, error)) from None
-    except Exception as error:  # TFDS raises whatever its downloader meets
+    except Exception as error:  # the downloader of TFDS raises errors of many types
         if _tensorflow_is_missing(error):
             raise ValueError(_needs_tensorflow(name, error)) from None
         raise ValueError(
-            f"`data` {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300]}; prepare it where "
-            "there is a network (tfds build), and copy its folder here or name it with TFDS_DATA_DIR"
+            f"`data` {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300].rstrip('.')}. If this "
+            "machine has no network access, prepare the data set on another machine with `tfds build`, and copy its "
+            "folder here or set the environment variable TFDS_DATA_DIR to the folder."
         ) from error
 
 
 @contextlib.contextmanager
 def _locked(folder: Path):
-    """Let one process prepare a dataset while others, perhaps of the same run, wait for it."""
+    """Let one process prepare a data set while the other processes, for example of the same run, wait for it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a")
     except OSError as error:
         raise OSError(
-            f"{folder}, where datasets are prepared, cannot be written: {error.strerror}; "
-            "name another with TFDS_DATA_DIR"
+            f"The folder of prepared data sets, {folder}, cannot be written: {error.strerror}. Set the environment "
+            "variable TFDS_DATA_DIR to another folder."
         ) from error
     with lock:
         system.lock(lock)
@@ -175,6 +192,7 @@ def _tensorflow_is_missing(error: BaseException | None) -> bool:
 
 def _needs_tensorflow(name, error):
     return (
-        f"`data` {name!r}: TFDS needs TensorFlow to prepare this dataset ({error}); "
-        f"install the extra, {extras.pip_install('tfds')}, and run once more. Reading it needs none"
+        f"TensorFlow is required to prepare `data` {name!r} ({error}). Install it with "
+        f"{extras.pip_install('tfds')} and run the command again. Reading the prepared data set does not require "
+        "TensorFlow."
     )

@@ -1,6 +1,7 @@
-"""Degraded images that a network is to restore, made inside the compiled step: small, grey, drawn, with a hole.
+"""Degrade images inside the compiled step, so that a network can learn to restore them.
 
-All are pure functions of images [B, H, W, C] in [-1, 1].
+Images can be downsampled, converted to grey, reduced to line drawings, or masked by a hole. All functions are pure and
+take images [B, H, W, C] in [-1, 1].
 
     def generator_loss(nets, batch, keys, step):
         low = degrade.resize_bicubic(batch["image"], 4)
@@ -15,24 +16,36 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_HOLE = 0x401E  # folded into an example's key
+_HOLE = 0x401E  # constant that is folded into the key of an example
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
-_TAN = math.tan(math.pi / 8)
-# In greys a pixel: the mean slope of an image that counts as flat, and a difference of slopes that counts as none.
-FLAT_SLOPE, EQUAL_SLOPES = 0.02, 1e-4
+_TAN = math.tan(math.pi / 8)  # tangent of the angle that separates axis-parallel gradients from diagonal ones
+# Gradient magnitudes are in image values, [-1, 1], per pixel.
+FLAT_SLOPE = 0.02  # lower bound of the mean gradient magnitude of an image, so that noise is not drawn in flat images
+EQUAL_SLOPES = 1e-4  # difference of two gradient magnitudes up to which they count as equal
 
 
 def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, int] | None = None) -> jax.Array:
-    """Images that are ``factor`` times smaller, larger for a factor below 1; or of ``size``, (height, width). float32.
+    """Return images resized by bicubic interpolation, float32.
 
-    This is MATLAB's imresize, by which the field's figures are made: Keys' cubic (a = -1/2), widened by the factor
-    against aliasing where images shrink, with mirrored borders; sizes that the factor does not divide are rounded up.
-    Near edges the result overshoots the range of the images; ``round_to_bytes`` gives the values of a file.
+    This reproduces MATLAB's imresize, which the published metrics of super-resolution are based on. It uses Keys' cubic
+    kernel (a = -1/2), which is widened by the factor when images shrink, to avoid aliasing, and mirrored borders. A
+    height or width that ``factor`` does not divide is rounded up. Near edges, the result exceeds the range of the
+    images; ``round_to_bytes`` clips and rounds it to the values that a file would contain.
 
-    Images of unknown height and width, as in an export, can only be enlarged by a whole number.
+    If the height and width of the images are unknown, as in an export with symbolic shapes, only enlargement by a whole
+    number is possible.
+
+    Args:
+      images: [B, H, W, C].
+      factor: old size divided by new size; a factor below 1 enlarges the images. Ignored if ``size`` is given.
+      size: the (height, width) of the result in pixels; None derives it from ``factor``.
+
+    Returns:
+      The resized images, [B, ceil(H / factor), ceil(W / factor), C] or [B, *size, C].
 
     Raises:
-      ValueError: ``factor`` or ``size`` is not above 0; or images of unknown size are not enlarged by a whole number.
+      ValueError: if ``factor`` or ``size`` is not above 0; or if images of unknown size would not be enlarged by a
+        whole number.
     """
     height, width = images.shape[1:3]
     if factor <= 0:
@@ -43,13 +56,14 @@ def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, i
         times = round(1 / factor)
         if size is not None or times < 1 or abs(1 / factor - times) > 1e-9:
             raise ValueError(
-                f"Images of unknown size are only enlarged by a whole number, `factor` 1 / n without `size`, "
-                f"got `factor` {factor:g} and `size` {size}."
+                "Images of unknown size can only be enlarged by a whole number n: set `factor` to 1 / n and leave "
+                f"`size` at None. Got `factor` {factor:g} and `size` {size}."
             )
         return _convolve(images.astype(jnp.float32), _cubic(5, 5 * times, factor)[2 * times : 3 * times])
     if size is None:
         factors = (factor, factor)
-        size = (math.ceil(height / factor - 1e-9), math.ceil(width / factor - 1e-9))  # 9 / (1 / 3) may be above 27
+        # The tolerance is needed because of rounding errors: 9 / (1 / 3) may be slightly above 27.
+        size = (math.ceil(height / factor - 1e-9), math.ceil(width / factor - 1e-9))
     else:
         factors = (height / size[0], width / size[1])
     rows, columns = (_cubic(n, m, k) for n, m, k in zip((height, width), size, factors))
@@ -57,23 +71,26 @@ def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, i
 
 
 def _apply_matrices(images: jax.Array, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
-    """Images [B, H, W, C] resized by a matrix for rows, [H', H], and one for columns, [W', W], to [B, H', W', C]."""
+    """Resize images [B, H, W, C] to [B, H', W', C] by a matrix for rows, [H', H], and one for columns, [W', W]."""
     exact = jax.lax.Precision.HIGHEST
     tall = jnp.einsum("oh,bhwc->bowc", jnp.asarray(rows, images.dtype), images, precision=exact)
     return jnp.einsum("pw,bowc->bopc", jnp.asarray(columns, images.dtype), tall, precision=exact)
 
 
 def _has_known_size(images: jax.Array) -> bool:
-    """Whether height and width are numbers; in an export they are symbols."""
+    """Return whether height and width are integers. They are symbols in an export with symbolic shapes."""
     return all(isinstance(n, int) for n in images.shape[1:3])
 
 
 def _convolve(images: jax.Array, taps: np.ndarray) -> jax.Array:
-    """Images enlarged by the same filter for rows and columns, with mirrored borders; sizes need not be known.
+    """Enlarge images by the same filters along rows and columns, with mirrored borders.
+
+    Height and width may be unknown, as in an export with symbolic shapes.
 
     Args:
       images: [B, H, W, C].
-      taps: [times, K], K odd: for each new line of a line, the weights of that line and of (K - 1) / 2 on each side.
+      taps: [times, K] with K odd. Each input line yields ``times`` output lines. Output line i is a weighted sum of K
+        input lines, namely the input line itself and (K - 1) / 2 lines on each side; row i has their weights.
 
     Returns:
       [B, times * H, times * W, C].
@@ -91,7 +108,7 @@ def _convolve(images: jax.Array, taps: np.ndarray) -> jax.Array:
 
 @functools.cache
 def _cubic(count: int, size: int, factor: float) -> np.ndarray:
-    """The matrix of a cubic resize along one axis, [size, count]."""
+    """Return the matrix of a bicubic resize along one axis, [size, count]."""
     width = max(factor, 1.0)
     centres = (np.arange(size) + 0.5) * factor - 0.5
     near = np.floor(centres - 2 * width).astype(int)[:, None] + np.arange(math.ceil(4 * width) + 2)
@@ -102,19 +119,19 @@ def _cubic(count: int, size: int, factor: float) -> np.ndarray:
 
 @functools.cache
 def _gaussian(count: int, sigma: float) -> np.ndarray:
-    """The matrix of a Gaussian blur along one axis, [count, count]."""
+    """Return the matrix of a Gaussian blur along one axis, [count, count]; ``sigma`` is in pixels."""
     reach = np.arange(-math.ceil(3 * sigma), math.ceil(3 * sigma) + 1)
     weights = np.exp(-0.5 * (reach / sigma) ** 2)
     return _mirror_borders(np.tile(weights, (count, 1)), np.arange(count)[:, None] + reach, count)
 
 
 def _mirror_borders(weights: np.ndarray, near: np.ndarray, count: int) -> np.ndarray:
-    """A matrix, [M, count], with mirrored borders; its rows sum to 1.
+    """Return the matrix of a filter along one axis with mirrored borders, [M, count]; its rows sum to 1.
 
     Args:
-      weights: of the pixels ``near`` each new one, [M, K].
-      near: their places on the line, [M, K], also beyond its ends.
-      count: the line's length.
+      weights: [M, K], the weights of K input pixels for each output pixel.
+      near: [M, K], the positions of these input pixels, which may lie outside 0 to ``count - 1``.
+      count: number of input pixels.
     """
     place = near % (2 * count)
     matrix = np.zeros((len(near), count))
@@ -123,15 +140,18 @@ def _mirror_borders(weights: np.ndarray, near: np.ndarray, count: int) -> np.nda
 
 
 def round_to_bytes(images: jax.Array) -> jax.Array:
-    """Images as a file of 8 bits would hold them: clipped to [-1, 1], with 256 levels; floats still."""
+    """Return images with the values that an 8-bit file would contain: clipped to [-1, 1] and rounded to 256 levels.
+
+    The result has the shape and dtype of ``images``.
+    """
     return jnp.floor(jnp.clip(images * 127.5 + 127.5, 0, 255) + 0.5) / 127.5 - 1
 
 
 def to_y(images: jax.Array) -> jax.Array:
-    """The luma, [B, H, W, 1], unrounded, on which super-resolution is measured: that of MATLAB's rgb2ycbcr.
+    """Return the luma as MATLAB's rgb2ycbcr computes it, [B, H, W, 1], without rounding.
 
-    It is ITU-R BT.601's, from 16 for black to 235 for white of 255, so from -0.875 to 0.843. Grey images, C = 1, stay
-    as they are.
+    The metrics of super-resolution are measured on it. It is the luma of ITU-R BT.601, which ranges from 16 (black) to
+    235 (white) of 255, that is from -0.875 to 0.843 here. Grey images, C = 1, are returned unchanged.
     """
     if images.shape[-1] == 1:
         return images
@@ -139,12 +159,12 @@ def to_y(images: jax.Array) -> jax.Array:
 
 
 def to_grey(images: jax.Array, channels: int = 1) -> jax.Array:
-    """Images without their colours, in [-1, 1], [B, H, W, channels], all channels alike."""
+    """Return images without colour, [B, H, W, channels] in [-1, 1]; all channels are equal."""
     return jnp.repeat(_luma(images), channels, -1)
 
 
 def _luma(images: jax.Array) -> jax.Array:
-    """The luma of images, [B, H, W, 1], from -1 for black to 1 for white."""
+    """Return the luma of grey or RGB images, [B, H, W, 1], from -1 (black) to 1 (white)."""
     if images.shape[-1] == 1:
         return images
     if images.shape[-1] != 3:
@@ -154,14 +174,22 @@ def _luma(images: jax.Array) -> jax.Array:
 
 
 def draw_edges(images: jax.Array, *, sigma: float = 1.0, threshold: float = 1.0, channels: int = 1) -> jax.Array:
-    """A line drawing of each image, [B, H, W, channels], from -1 for ink to 1 for paper.
+    """Return a line drawing of each image, [B, H, W, channels], from -1 (black lines) to 1 (white background).
 
-    Lines are one pixel thin and lie where the slope of the blurred luma (a Gaussian of ``sigma`` pixels, then Sobel's
-    operator) is greatest along its own direction (Canny 1986). They are black where the slope is at least
-    ``threshold + 1`` times the image's mean slope, and fade to paper at ``threshold`` times. A flat image stays blank.
+    This is a variant of the edge detector of Canny 1986. The luma is blurred by a Gaussian, and the Sobel operator
+    computes its gradient. A line is one pixel wide and lies where the gradient magnitude has a local maximum along the
+    direction of the gradient. The line is black where the magnitude is at least ``threshold + 1`` times the mean
+    magnitude of the image, and fades to white as the magnitude falls to ``threshold`` times the mean. An image without
+    edges stays white.
+
+    Args:
+      images: [B, H, W, C] in [-1, 1], C 1 or 3.
+      sigma: standard deviation of the blur in pixels.
+      threshold: gradient magnitude below which nothing is drawn, divided by the mean magnitude of the image.
+      channels: number of equal channels of the result.
 
     Raises:
-      ValueError: ``sigma`` is not above 0.
+      ValueError: if ``sigma`` is not above 0.
     """
     if sigma <= 0:
         raise ValueError(f"`sigma` must be above 0, got {sigma:g}.")
@@ -176,7 +204,8 @@ def draw_edges(images: jax.Array, *, sigma: float = 1.0, threshold: float = 1.0,
         slanted = jnp.where(falling, shifted(sign, sign), shifted(sign, -sign))
         return jnp.where(upright, shifted(0, sign), jnp.where(level, shifted(sign, 0), slanted))
 
-    # One of two equal pixels is the line, and it is the same one whatever the rounding.
+    # If two adjacent pixels have equal magnitudes, exactly one of them is drawn. The tolerance keeps the choice
+    # independent of rounding errors.
     peak = (slope > neighbour(-1) + EQUAL_SLOPES) & (slope >= neighbour(1) - EQUAL_SLOPES)
     mean = jnp.maximum(slope.mean((1, 2, 3), keepdims=True), FLAT_SLOPE)
     ink = jnp.clip(slope / mean - threshold, 0, 1) * peak
@@ -191,7 +220,10 @@ def _blur(x: jax.Array, sigma: float) -> jax.Array:
 
 
 def _slopes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Sobel's slopes, downwards and to the right."""
+    """Return the gradient by the Sobel operator: its vertical component, downwards, and its horizontal one, rightwards.
+
+    Both are in image values per pixel, with the shape of ``x``.
+    """
     at = _shifts(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric"))
     down = at(1, -1) + 2 * at(1, 0) + at(1, 1) - at(-1, -1) - 2 * at(-1, 0) - at(-1, 1)
     right = at(-1, 1) + 2 * at(0, 1) + at(1, 1) - at(-1, -1) - 2 * at(0, -1) - at(1, -1)
@@ -199,24 +231,30 @@ def _slopes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _shifts(padded: jax.Array) -> Callable[[int, int], jax.Array]:
-    """A function of (down, right), each -1, 0 or 1, to images shifted by so much; they come with a border of 1."""
+    """Return a function of (down, right), each -1, 0 or 1, that returns each pixel's neighbour at this offset.
+
+    The images that it returns are [B, H, W, C].
+
+    Args:
+      padded: [B, H + 2, W + 2, C], with a border of one pixel.
+    """
     height, width = padded.shape[1] - 2, padded.shape[2] - 2
     return lambda down, right: padded[:, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
 
 
 def mask_rectangle(images: jax.Array, keys: jax.Array, share: float = 0.25) -> jax.Array:
-    """Images with a rectangular hole in each, and a channel that shows it, [B, H, W, C + 1].
+    """Cut a rectangular hole into each image and append a mask channel, [B, H, W, C + 1].
 
-    Images are 0 in the hole, and the last channel is 1 there and -1 elsewhere.
+    Images are 0 in the hole. The mask is 1 in the hole and -1 elsewhere.
 
     Args:
       images: [B, H, W, C].
-      keys: one for each example, [B]; they draw the holes' places and proportions.
-      share: about how much of the area a hole takes. It is at most twice as high as wide, and as wide as high, in
-        proportion to the image.
+      keys: PRNG keys, [B], one per example. They determine the positions and the aspect ratios of the holes.
+      share: approximate area of a hole divided by the area of the image. The aspect ratio of the hole is between 1/2
+        and 2 times that of the image.
 
     Raises:
-      ValueError: ``share`` is not between 0 and 1.
+      ValueError: if ``share`` is not between 0 and 1.
     """
     if not 0 < share < 1:
         raise ValueError(f"`share` must be between 0 and 1, got {share:g}.")
@@ -239,7 +277,14 @@ def mask_rectangle(images: jax.Array, keys: jax.Array, share: float = 0.25) -> j
 
 
 def mask_transparent(images: jax.Array) -> jax.Array:
-    """Images with alpha, [B, H, W, C + 1], like those of ``mask_rectangle``: holes are more than half transparent."""
+    """Cut a hole where images are more than half transparent, and append a mask channel as ``mask_rectangle`` does.
+
+    Args:
+      images: [B, H, W, C + 1] in [-1, 1]; the last channel is alpha.
+
+    Returns:
+      [B, H, W, C + 1].
+    """
     return _mask(images[..., :-1], images[..., -1:] < 0)
 
 
@@ -248,5 +293,5 @@ def _mask(images: jax.Array, holes: jax.Array) -> jax.Array:
 
 
 def composite(masked: jax.Array, painted: jax.Array) -> jax.Array:
-    """Masked images, [B, H, W, C + 1], with their holes filled from ``painted``, [B, H, W, C]."""
+    """Fill the holes of masked images, [B, H, W, C + 1], from ``painted``, [B, H, W, C]; returns [B, H, W, C]."""
     return jnp.where(masked[..., -1:] > 0, painted, masked[..., :-1])

@@ -1,14 +1,15 @@
-"""The 1,797 real handwritten digits, 8 x 8, that come along with jaxgan.
+"""Load the 1,797 handwritten digits, 8 x 8 pixels, that are bundled with the package.
 
 They are the test set of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998, UCI, CC BY 4.0), which
-``sklearn.datasets.load_digits`` returns too; see ``digits_license.txt`` beside this file. ``digits.npz`` holds
+``sklearn.datasets.load_digits`` returns too; see ``digits_license.txt`` in the folder of this file. ``digits.npz``
+contains these arrays:
 
   images       uint8 [1797, 8, 8], ink from 0 to 16, in the order of the original file
   labels       uint8 [1797]
   tfds_order   uint16 [1797], the order in which TensorFlow Datasets stores examples with these numbers as keys
 
-Earlier versions prepared the digits by TensorFlow Datasets, so ``load`` keeps its order and its names of splits: a run
-of an earlier version that is resumed sees the same batches.
+Earlier versions of jaxgan prepared the digits with TensorFlow Datasets (TFDS). ``load`` uses the same order and the
+same split names, so that a run of an earlier version continues with the same batches when it is resumed.
 """
 
 import re
@@ -18,14 +19,18 @@ import numpy as np
 
 from jaxgan.data.source import Arrays
 
-MAX_INK = 16
+MAX_INK = 16  # largest value of a pixel
 CLASSES = tuple("0123456789")
 _FILE = Path(__file__).with_name("digits.npz")
 _SPLIT = re.compile(r"train(?:\[(?P<start>-?\d+%?)?:(?P<stop>-?\d+%?)?\])?")
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
-    """The digits in scikit-learn's order: ink from 0 to 16, uint8 [1797, 8, 8], and labels, int32 [1797]."""
+    """Return the digits in the order of scikit-learn.
+
+    Returns:
+      The ink, uint8 [1797, 8, 8], from 0 (none) to 16, and the labels, int32 [1797].
+    """
     ink, labels, _ = _read()
     return ink, labels
 
@@ -36,22 +41,26 @@ def _read() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def load(split: str = "train") -> Arrays:
-    """The digits as float32 [N, 8, 8, 1] in [-1, 1], ink / 8 - 1, with their labels, in the order of TFDS.
+    """Return the digits as a source of images, with their labels, in the order of TFDS.
+
+    The images are float32 [N, 8, 8, 1] in [-1, 1]: ink / 8 - 1.
 
     Args:
-      split: ``train``, or a part of it as TFDS writes it: ``train[:90%]``, ``train[100:200]``.
+      split: ``train``, or a part of it in the notation of TFDS, such as ``train[:90%]`` or ``train[100:200]``.
 
     Raises:
-      ValueError: there is no such split, or nothing in it.
+      ValueError: if the split does not exist or is empty.
     """
     ink, labels, order = _read()
     name, found = f"digits/1.0.0 {split}", _SPLIT.fullmatch(split)
     if found is None:
-        raise ValueError(f"{name}: no such split; it has train, and parts such as train[:90%]")
-    unit = len(order) / 100 if "%" in split else 1  # as in TFDS, one percent sign is for both boundaries
+        raise ValueError(
+            f"{name} does not exist. The only split is train. A part of it is also allowed, such as train[:90%]."
+        )
+    unit = len(order) / 100 if "%" in split else 1  # as in TFDS, one percent sign applies to both boundaries
     start, stop = (text and round(int(text.removesuffix("%")) * unit) for text in found.group("start", "stop"))
     part = order[start:stop]
     if not len(part):
-        raise ValueError(f"{name}: nothing is in this split; it has {len(order):,} examples")
+        raise ValueError(f"{name} is empty. The data set has {len(order):,} examples.")
     images = ink[part][..., None].astype(np.float32) / (MAX_INK / 2) - 1
     return Arrays(images, labels[part], name, CLASSES)

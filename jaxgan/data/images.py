@@ -1,7 +1,8 @@
-"""Image files in a folder, or in a zip that is read in place, of any format that Pillow knows, any size, any mode.
+"""Read image files from a folder, or from a zip without unpacking it.
 
-Files directly in the folder have no labels; files in sub-folders have the sub-folder as their class, numbered in
-alphabetical order. Hidden sub-folders, and the directories of runs, which hold grids of samples, are left out.
+Files can have any format that Pillow can open, any size and any mode. Files directly in the folder have no labels. The
+label of a file in a sub-folder is the index of the sub-folder in alphabetical order. Hidden sub-folders and the
+directories of runs are skipped, because the images in a run's directory are samples of a generator.
 """
 
 import contextlib
@@ -23,31 +24,35 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxgan.data.representation import ShownSource
 
-# A member of a zip may unpack to anything; no image that Pillow opens needs as much as this.
+# Limit for the uncompressed size of a zip member, against decompression bombs. Images that Pillow can open are smaller.
 MAX_BYTES = 2**29
-MAX_RECORD_BYTES = 2**20  # a config.json that is larger is no run's
+MAX_RECORD_BYTES = 2**20  # limit for the size of a config.json that is inspected; those of runs are smaller
 EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
-ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap height and width
-GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # as Pillow names them
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by number of channels
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the EXIF tag of the orientation; its values that swap height and width
+GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # names in Pillow
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes by number of channels
 
 T = TypeVar("T")
 
 
 class Files(Protocol):
-    """The files in a folder or in a zip."""
+    """The files in a folder or in a zip.
+
+    Attributes:
+      name: the path of the folder or the zip, for messages.
+    """
 
     name: str
 
     def names(self) -> list[str]:
-        """The names of all files, sorted, with their sub-folders; without the system's own."""
+        """Return the sorted paths of all files within the folder or zip, without hidden files and system files."""
         ...
 
     def open(self, name: str) -> BinaryIO:
-        """A file's content.
+        """Open a file for reading.
 
         Raises:
-          ValueError: it cannot be read; the message names it.
+          ValueError: if the file cannot be read; the message names the file.
         """
         ...
 
@@ -59,8 +64,8 @@ class _Folder:
     def names(self) -> list[str]:
         found, seen = [], set()
         for folder, below, files in os.walk(self._path, followlinks=True):
-            # A link may lead back to a folder above it. Names are sorted, so that the first of two names for one
-            # folder is always the same.
+            # A link may lead back to a folder above it. Folders are visited in sorted order, so that of two paths to
+            # the same folder always the same one is used.
             if (real := os.path.realpath(folder)) in seen:
                 below.clear()
                 continue
@@ -73,7 +78,9 @@ class _Folder:
         try:
             return (self._path / name).open("rb")
         except OSError as error:
-            raise ValueError(f"{self.name}: {name} cannot be opened: {error.strerror}; mend or remove it") from None
+            raise ValueError(
+                f"{self.name}: {name} cannot be opened: {error.strerror}. Fix or remove the file."
+            ) from None
 
 
 class _Zip:
@@ -83,38 +90,51 @@ class _Zip:
             with zipfile.ZipFile(path) as archive:
                 self._names = sorted(i.filename for i in archive.infolist() if not i.is_dir())
         except zipfile.BadZipFile as error:
-            raise ValueError(f"{path}: not a zip, or a damaged one ({error}); make it again") from None
+            raise ValueError(
+                f"{path} is not a zip file, or it is damaged: {str(error).rstrip('.')}. Create it again."
+            ) from None
         for name in self._names:
             parts = PurePosixPath(name.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or re.match("^[A-Za-z]:", name):
-                raise ValueError(f"{path}: its member {name!r} leads out of the archive; it is refused whole")
+                raise ValueError(
+                    f"{path} cannot be used, because the path of its member {name!r} leads out of the archive."
+                )
             if "\\" in name:
-                raise ValueError(f"{path}: its member {name!r} has backslashes for slashes; zip the folder anew")
+                raise ValueError(
+                    f"{path}: the path of the member {name!r} contains backslashes instead of slashes. Create the zip "
+                    "file again with a different program."
+                )
 
     def names(self) -> list[str]:
         return [name for name in self._names if not _hidden(name)]
 
     def open(self, name: str) -> BinaryIO:
-        # Threads read at the same time, so each opens the archive for itself, once: opening reads the whole directory.
+        # Several threads read at the same time. Each of them opens the archive once and caches it, because opening
+        # reads the complete directory of the archive.
         try:
             if not hasattr(self._of_thread, "archive"):
                 self._of_thread.archive = zipfile.ZipFile(self._path)
             archive = self._of_thread.archive
             size = archive.getinfo(name).file_size
             if size > MAX_BYTES:
-                raise ValueError(f"{self.name}: its member {name!r} unpacks to {size:,} bytes; that is no image")
+                raise ValueError(
+                    f"{self.name}: the member {name!r} has {size:,} bytes after decompression, and images may have at "
+                    f"most {MAX_BYTES:,}. Remove it."
+                )
             return io.BytesIO(archive.read(name))
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError) as error:
-            raise ValueError(f"{self.name}: its member {name!r} cannot be read: {error}") from None
+            raise ValueError(
+                f"{self.name}: the member {name!r} cannot be read: {str(error).rstrip('.')}. Create the zip file again."
+            ) from None
 
 
 def _hidden(name: str) -> bool:
-    """Whether a file is the system's and not the user's: hidden, in a hidden folder, or added to a zip by macOS."""
+    """Return whether a file is hidden, in a hidden folder, or was added to a zip by macOS."""
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a folder is the directory of a run, whose pictures are samples and not data."""
+    """Return whether a folder is the directory of a run."""
     file = folder / "config.json"
     try:
         if not file.is_file() or file.stat().st_size > MAX_RECORD_BYTES:
@@ -126,24 +146,24 @@ def _is_run(folder: Path) -> bool:
 
 
 class ImageFiles(ShownSource):
-    """A ``Source`` of image files, decoded when they are read: uint8, [B, resolution, resolution, channels].
+    """A ``Source`` that decodes image files when they are read, as uint8 [B, resolution, resolution, channels].
 
     Args:
       path: a folder or a zip.
-      resolution: images are cropped to a centred square and resized to it, antialiased (Lanczos); None takes the
-        files' own size, which must then be the same for all, and square.
-      channels: 1 for grey, 3 for colour, 4 for colour with alpha; None is 1 if every file is grey, else 3.
+      resolution: height and width in pixels. Images are cropped to a centred square and resized with antialiasing
+        (Lanczos). None keeps the size of the files, which must be square and the same for all.
+      channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
 
     Raises:
-      ValueError: there is no image, sizes differ and no resolution is given, or a file cannot be decoded; the message
-        names the file.
+      ValueError: if there is no image, if sizes differ and ``resolution`` is None, or if a file cannot be decoded. The
+        message names the file.
     """
 
     def __init__(self, path: str | Path, resolution: int | None = None, channels: int | None = None):
         self._files, self._names = find_images(Path(path))
         self.name = self._files.name
         parents = [str(PurePosixPath(name).parent) for name in self._names]
-        # A folder around all others, as archives often have one, is no part of a class's name.
+        # Archives often contain a single folder around all others, which is not part of the names of the classes.
         around = os.path.commonpath(parents)
         self.classes, self._labels = classes_of_folders([os.path.relpath(parent, around) for parent in parents])
         if resolution is None or channels is None:
@@ -171,10 +191,14 @@ class ImageFiles(ShownSource):
 
 
 def classes_of_folders(parents: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:
-    """The classes of files, which are their folders in alphabetical order, and the label of each file, int32 [N].
+    """Return the class of each file, from the names of the folders.
 
     Args:
-      parents: the folder of each file; if any is ".", files have no classes, and labels are None.
+      parents: the folder of each file; "." for a file without a folder.
+
+    Returns:
+      The names of the classes in alphabetical order, and the label of each file, int32 [N]. If any file has no folder,
+      the files have no classes: the names are empty, and the labels are None.
     """
     if "." in parents:
         return (), None
@@ -183,18 +207,18 @@ def classes_of_folders(parents: list[str]) -> tuple[tuple[str, ...], np.ndarray 
 
 
 def is_image_store(path: Path) -> bool:
-    """Whether a path is a folder or a zip, which may hold images."""
+    """Return whether a path is an existing folder or zip, which may contain images."""
     return path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
 
 
 def find_images(path: Path) -> tuple[Files, list[str]]:
-    """The files of a folder or a zip, and the sorted names of the images among them.
+    """Return the files of a folder or a zip, and the sorted names of the images among them.
 
     Args:
-      path: the folder or the zip; or an image, which is then the only one of its folder.
+      path: a folder or a zip; or an image file, which is then returned as the only image of its folder.
 
     Raises:
-      ValueError: there is no image, or a zip is damaged or has members outside of itself.
+      ValueError: if there is no image, or if the zip is damaged or has a member with a path outside of the zip.
     """
     if path.is_file() and path.suffix.lower() in EXTENSIONS:
         return _Folder(path.parent), [path.name]
@@ -202,22 +226,27 @@ def find_images(path: Path) -> tuple[Files, list[str]]:
     all_names = files.names()
     names = [name for name in all_names if PurePosixPath(name).suffix.lower() in EXTENSIONS]
     if not names:
+        formats = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
         raise ValueError(
-            f"{files.name}: no image in it ({len(all_names)} other files); it may hold files or class "
-            f"sub-folders of {', '.join(sorted(e[1:] for e in EXTENSIONS))}"
+            f"{files.name} contains no images (other files: {len(all_names)}). Images must be directly in it, or in "
+            f"one sub-folder for each class, with one of these extensions: {formats}."
         )
     return files, names
 
 
 def read_headers(files: Files, names: list[str]) -> tuple[list[tuple[int, int]], bool]:
-    """The upright (height, width) of each image, and whether all are grey, without decoding the images."""
+    """Read the headers of images without decoding their pixels.
+
+    Returns:
+      The (height, width) of each image in pixels, after rotation according to EXIF, and whether all images are grey.
+    """
     headers = [decode(files, name, _read_header) for name in names]
     return [size for size, _ in headers], all(grey for _, grey in headers)
 
 
 def _read_header(image: Image.Image) -> tuple[tuple[int, int], bool]:
     width, height = image.size
-    # A PNG may have its EXIF at the end, and Pillow would decode the whole image to look for it.
+    # In a PNG, EXIF may be stored after the pixels. Pillow would decode the complete image to look for it.
     has_exif = image.format != "PNG" or "exif" in image.info
     if has_exif and image.getexif().get(ORIENTATION, 1) in SIDEWAYS:
         width, height = height, width
@@ -225,83 +254,109 @@ def _read_header(image: Image.Image) -> tuple[tuple[int, int], bool]:
 
 
 def common_size(where: str, names: list[str], sizes: list[tuple[int, int]], *, square: bool = False) -> tuple[int, int]:
-    """The (height, width) that all images have.
+    """Return the common (height, width) of all images.
 
     Args:
-      where: a name of the images, for the message.
-      names: of the images.
-      sizes: of the images, as ``read_headers`` gives them.
+      where: the source of the images, for messages.
+      names: the names of the images.
+      sizes: the (height, width) of each image, as ``read_headers`` returns them.
       square: whether height and width must be equal.
 
     Raises:
-      ValueError: sizes differ, or must be square and are not.
+      ValueError: if sizes differ, or if they must be square and are not.
     """
     first_of_size: dict[tuple[int, int], str] = {}
     for size, name in zip(sizes, names):
         first_of_size.setdefault(size, name)
     if len(first_of_size) > 1 or (square and len(set(sizes[0])) > 1):
-        examples = ", ".join(f"{name} is {w} x {h}" for (h, w), name in list(first_of_size.items())[:2])
-        raise ValueError(f"{where}: {examples}; give the square size to make of them as `resolution`, say 64")
+        examples = " and ".join(f"{name} is {w} x {h}" for (h, w), name in list(first_of_size.items())[:2])
+        required = "must be square and have the same size" if square else "must have the same size"
+        raise ValueError(
+            f"{where}: All images {required}, but {examples}. Set `resolution`, for example to 64, to crop them to "
+            "squares and resize them."
+        )
     return sizes[0]
 
 
 def decode(files: Files, name: str, convert: Callable[[Image.Image], T]) -> T:
-    """The result of ``convert`` for an image file.
+    """Open an image file and return the result of ``convert`` for it.
 
     Raises:
-      ValueError: the file cannot be decoded, or ``convert`` raised; the message names the file.
+      ValueError: if the file cannot be opened or decoded, or if ``convert`` raises an error. The message names the
+        file.
     """
     with _opened(files, name) as image:
         try:
             return convert(image)
         except (OSError, SyntaxError, ValueError) as error:
             raise ValueError(
-                f"{files.name}: {name} cannot be decoded: {error}; if it is damaged, replace or remove it"
+                f"{files.name}: {name} cannot be decoded: {str(error).rstrip('.')}. If the file is damaged, replace or "
+                "remove it."
             ) from None
 
 
 @contextlib.contextmanager
 def _opened(files: Files, name: str) -> Iterator[Image.Image]:
-    """An image after its header has been read, and before its pixels are."""
+    """Open an image and read its header, but not yet its pixels."""
     with files.open(name) as file:
         try:
             image = Image.open(file)
-            # Pillow refuses twice as many pixels, and only warns of these. Whether it does so depends on filters of
-            # warnings, which all threads share and which are therefore left alone.
+            # Pillow raises an error for images of more than twice MAX_IMAGE_PIXELS, and only warns of images between
+            # the two limits. These are refused too. The warning is not turned into an error here, because all threads
+            # share the filters of warnings.
             if math.prod(image.size) > (Image.MAX_IMAGE_PIXELS or math.inf):
                 raise Image.DecompressionBombError
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-            raise ValueError(f"{files.name}: {name} has more pixels than Pillow opens; make it smaller") from None
+            raise ValueError(
+                f"{files.name}: {name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels, the limit of Pillow. Reduce "
+                "its size."
+            ) from None
         except UnidentifiedImageError:
-            raise ValueError(f"{files.name}: {name} is no image that Pillow knows; replace or remove it") from None
+            raise ValueError(
+                f"{files.name}: {name} is not an image, or its format is not supported. Replace or remove the file."
+            ) from None
         except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{files.name}: {name} cannot be opened: {error}; replace or remove it") from None
+            raise ValueError(
+                f"{files.name}: {name} cannot be opened: {str(error).rstrip('.')}. Replace or remove the file."
+            ) from None
         with image:
             yield image
 
 
 def crop_to_square(image: Image.Image, resolution: int | None) -> np.ndarray:
-    """An image as uint8, [resolution, resolution, C]: its centred square, resized; None keeps the whole image."""
+    """Crop an image to a centred square and resize it.
+
+    Args:
+      image: an image of 8 bits per channel.
+      resolution: height and width of the result in pixels; None returns the complete image at its own size.
+
+    Returns:
+      uint8 [resolution, resolution, C], or [H, W, C] if ``resolution`` is None.
+    """
     if resolution is not None and image.size != (resolution, resolution):
         image = ImageOps.fit(image, (resolution, resolution), Image.Resampling.LANCZOS)
     return np.asarray(image, np.uint8).reshape(*image.size[::-1], -1)
 
 
 def convert_channels(image: Image.Image, channels: int) -> Image.Image:
-    """An image of any mode as an upright one with 8 bits in each of ``channels`` channels: 1, 3 or 4.
+    """Convert an image of any mode to 8 bits per channel, upright according to its EXIF orientation.
 
-    Of an animation the first frame is taken; a transparent image is laid over white unless alpha is among the
-    channels; 16 bits are scaled to 8.
+    The first frame of an animation is used. A transparent image is blended with white unless ``channels`` is 4. Values
+    of 16 bits are scaled to 8.
+
+    Args:
+      image: an opened image.
+      channels: 1 (grey), 3 (colour) or 4 (colour with alpha).
 
     Raises:
-      ValueError: there is no image with so many channels, or pixels have a range that is not known.
+      ValueError: if ``channels`` is another number, or if the range of the pixel values is not known.
     """
     image.load()
-    # A PGM tells its value of white, and Pillow scales that to 16 bits.
+    # A PGM file declares the value of white. Pillow scales the pixels by it, so that 65,535 is white.
     white_is_known = image.format == "PPM"
     image = _to_eight_bits(ImageOps.exif_transpose(image), white_is_known)
     if channels not in MODES:
-        raise ValueError(f"`channels` must be 1 (grey), 3 (colour) or 4 (colour, alpha), got {channels}")
+        raise ValueError(f"`channels` must be 1 (grey), 3 (colour) or 4 (colour with alpha), got {channels}.")
     transparent = "A" in image.getbands() or "transparency" in image.info
     if transparent and channels != 4:
         image = image.convert("RGBA")
@@ -310,10 +365,10 @@ def convert_channels(image: Image.Image, channels: int) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image, white_is_known: bool) -> Image.Image:
-    """A grey image of more than 8 bits with 8 bits; Pillow's own conversion clips at 255.
+    """Convert a grey image of more than 8 bits to 8 bits; return other images unchanged.
 
-    In integers 65,535 is white, in 32-bit files as well; in floats 1. One scale serves all files, because a scale by
-    each file's own values would make dark pictures bright.
+    Pillow's own conversion would clip values at 255. White is 65,535 for integers, also in 32-bit files, and 1 for
+    floats. All files are scaled equally: scaling each file by its own maximum would brighten dark images.
     """
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
@@ -322,10 +377,13 @@ def _to_eight_bits(image: Image.Image, white_is_known: bool) -> Image.Image:
     low, high = values.min(), values.max()
     if image.mode == "I" and not white_is_known and 0 < high <= 255:
         raise ValueError(
-            f"32-bit pixels up to {high:g}: whether 255 or 65,535 is white is not said; save it as 8 or 16 bits"
+            f"The pixels are 32-bit integers up to {high:g}, and the file does not declare whether 255 or 65,535 is "
+            "white. Save the image with 8 or 16 bits."
         )
     if not (low >= 0 and high <= top):
-        raise ValueError(f"its pixels are from {low:g} to {high:g}, and not from 0 to {top:g}; save it as 8 or 16 bits")
+        raise ValueError(
+            f"Pixel values must be from 0 to {top:g}, got {low:g} to {high:g}. Save the image with 8 or 16 bits."
+        )
     grey = Image.fromarray(np.round(values * (255.0 / top)).astype(np.uint8))
     if "transparency" in image.info:
         grey.info["transparency"] = round(image.info["transparency"] * 255.0 / top)
@@ -333,7 +391,7 @@ def _to_eight_bits(image: Image.Image, white_is_known: bool) -> Image.Image:
 
 
 def resize_images(images: np.ndarray, resolution: int) -> np.ndarray:
-    """uint8 images [N, h, w, C] as [N, resolution, resolution, C], cropped and resized like files."""
+    """Crop and resize uint8 images [N, h, w, C] to [N, resolution, resolution, C], as ``crop_to_square`` does."""
 
     def resize(channel):
         return crop_to_square(Image.fromarray(channel), resolution)[..., 0]

@@ -1,4 +1,4 @@
-"""Sources by a path or a name, as a user types it."""
+"""Load sources of examples by a path or a name, as a user types it in ``data``."""
 
 import difflib
 import warnings
@@ -15,9 +15,9 @@ from jaxgan.data.stacked import stack_channels
 from jaxgan.data.tiles import load_tiles
 
 TOYS = {"ring": toy.ring, "grid": toy.grid, "swiss_roll": toy.swiss_roll}
-TOY_EXAMPLES = 50_000
-IN_MEMORY_BYTES = 2**30
-RANGE_TOLERANCE = 1e-3  # float arithmetic on the way to [-1, 1] may leave that range by so much
+TOY_EXAMPLES = 50_000  # number of points of a toy data set
+IN_MEMORY_BYTES = 2**30  # maximum size of a data set that is read into memory completely
+RANGE_TOLERANCE = 1e-3  # distance from [-1, 1] that is allowed, because of rounding errors in the user's scaling
 
 
 def load(
@@ -28,21 +28,28 @@ def load(
     split: str = "train",
     data_dir: str | None = None,
 ) -> Source:
-    """The examples that ``data`` names; read into memory at once if they take at most 1 GiB there.
+    """Return the examples that ``data`` names, as a source.
+
+    Examples that need at most 1 GiB are read into memory at once. Others are read when they are needed.
 
     Args:
-      data: a folder or a zip of images; an ``.npz`` (``images``, and ``labels`` if any) or ``.npy`` file;
-        ``ring``, ``grid`` or ``swiss_roll``; ``digits``; ``photos``, or ``photos:china`` for one of them, see
-        ``jaxgan.data.photos``; the name of any TFDS dataset; or one of these after ``stacked:``, for three of its grey
-        images in the colours of one; or a folder or zip after ``tiles:``, for windows of its images, of any sizes,
-        which are not resized.
-      resolution: make images this high and wide; None keeps their own size.
-      channels: of image files: 1, 3 or 4; None is 1 if all are grey, else 3.
-      split: of a TFDS dataset, or of photos.
-      data_dir: where TFDS datasets are prepared; None is TFDS's own default.
+      data: one of these:
+
+        - a folder or a zip of images;
+        - an ``.npz`` file with an array ``images`` and optionally ``labels``, or an ``.npy`` file;
+        - ``ring``, ``grid`` or ``swiss_roll``: points in the plane, see ``jaxgan.data.toy``;
+        - ``digits``: the handwritten digits that are bundled with the package;
+        - ``photos``: tiles of several photographs, or ``photos:china`` for one of them, see ``jaxgan.data.photos``;
+        - the name of any data set of TensorFlow Datasets (TFDS);
+        - ``stacked:`` followed by one of the above: each image combines three grey images as its colour channels;
+        - ``tiles:`` followed by a folder or a zip: windows of its images, which can have any sizes and are not resized.
+      resolution: height and width of the images in pixels; None keeps their own size.
+      channels: number of channels of image files: 1, 3 or 4. None uses 1 if all files are grey, and 3 otherwise.
+      split: the split of a TFDS data set or of the photographs.
+      data_dir: the folder of prepared TFDS data sets; None uses the default of TFDS.
 
     Raises:
-      ValueError: there is no such data, or it cannot be used; the message says why.
+      ValueError: if the data do not exist or cannot be used. The message explains why.
     """
     if data.startswith("stacked:"):
         grey = load(
@@ -59,15 +66,14 @@ def load(
     elif suffix in (".npz", ".npy") and path.is_file():
         source = load_arrays(path)
     elif path.is_file():
-        raise ValueError(
-            f"`data` must be a folder, a .zip, a .npz or a .npy file, got the {path.suffix or 'bare'} file {data!r}."
-        )
+        found = f"a {path.suffix} file" if path.suffix else "a file without a suffix"
+        raise ValueError(f"`data` must be a folder, or a .zip, .npz or .npy file, got {found}, {data!r}.")
     elif data.partition(":")[0] == "photos":
         source = photos.load(data, resolution=resolution, channels=channels, split=split)
     elif data in TOYS:
         source = Arrays(TOYS[data](TOY_EXAMPLES), name=data)
     elif ("/" in data and (path.is_absolute() or path.parent.is_dir())) or suffix in (".zip", ".npz", ".npy"):
-        raise ValueError(f"`data` {data!r}: no such file or folder{suggest_path(path)}.")
+        raise ValueError(f"`data` {data!r} does not exist.{suggest_path(path)}")
     else:
         source = datasets.load(data, split, data_dir, resolution)
     return resize_source(cache_if_small(source), resolution, channels)
@@ -82,21 +88,22 @@ def as_source(
     data_dir: str | None = None,
     argument: str = "data",
 ) -> Source:
-    """The examples that ``data`` stands for, whatever its kind.
+    """Return the examples that ``data`` stands for, as a source.
 
     Args:
-      data: a name or a path, as ``load`` takes it; a ``Source``; or an array of examples without labels, [N, ...]:
-        uint8 from 0 to 255 or floats in [-1, 1], of NumPy, JAX or anything else that NumPy converts.
-      resolution, channels, split, data_dir: as in ``load``; ``split`` and ``data_dir`` are for names alone.
-      argument: what the caller calls ``data``, for messages.
+      data: a name or a path that ``load`` accepts; a ``Source``; or an array of examples without labels, [N, ...],
+        uint8 from 0 to 255 or floats in [-1, 1]. The array can be of NumPy, of JAX, or of any other type that NumPy
+        can convert.
+      resolution, channels, split, data_dir: see ``load``. ``split`` and ``data_dir`` only apply if ``data`` is a name.
+      argument: the name of the caller's argument, for messages.
 
     Raises:
-      TypeError: ``data`` is none of these.
-      ValueError: there is no such data, or it cannot be used; the message says why.
+      TypeError: if ``data`` is of another type.
+      ValueError: if the data do not exist or cannot be used. The message explains why.
 
     Warns:
-      UserWarning: no value of an array of float images is below 0, so they may be in [0, 1]; or the channels of an
-        array of images seem to come before height and width.
+      UserWarning: if no value of an array of float images is below 0, so that the images may be in [0, 1]; or if the
+        channels of an array of images seem to come before height and width.
     """
     if isinstance(data, str | Path):
         return load(str(data), resolution=resolution, channels=channels, split=split, data_dir=data_dir)
@@ -107,56 +114,62 @@ def as_source(
         pixels = _check_pixels(np.asarray(data), f"`{argument}`")
         if pixels.ndim == 4 and pixels.dtype == np.float32 and pixels.size and pixels.min() >= 0:
             warnings.warn(
-                f"`{argument}` are floats from {pixels.min():g} to {pixels.max():g}, but images are in [-1, 1]. If 0 "
-                "is black, give 2 * images - 1.",
+                f"`{argument}` contains floats from {pixels.min():g} to {pixels.max():g}, but images must be in "
+                "[-1, 1]. If 0 is black, pass 2 * images - 1.",
                 stacklevel=3,
             )
         if _has_channels_first(pixels.shape):
             warnings.warn(
-                f"`{argument}` has shape {list(pixels.shape)}, but images are [N, height, width, C]. If the channels "
-                f"come first, give {argument}.transpose(0, 2, 3, 1).",
+                f"`{argument}` has shape {list(pixels.shape)}, but images must be [N, height, width, C]. If the "
+                f"channels come first, pass {argument}.transpose(0, 2, 3, 1).",
                 stacklevel=3,
             )
         source = Arrays(pixels, name=f"{argument} array")
     else:
         raise TypeError(
             f"`{argument}` must be a path, a name such as 'digits', a `Source` or an array [N, ...], got "
-            f"{type(data).__name__}. For arrays with labels give jaxgan.data.Arrays(images, labels)."
+            f"{type(data).__name__}. For arrays with labels, pass jaxgan.data.Arrays(images, labels)."
         )
     return resize_source(source, resolution, channels)
 
 
 def check_resolution(resolution: int | None) -> None:
-    """Raise ``ValueError`` if a resolution is below 1."""
+    """Raise a ``ValueError`` if ``resolution`` is below 1; None is allowed."""
     if resolution is not None and resolution < 1:
         raise ValueError(f"`resolution` must be at least 1, got {resolution}.")
 
 
 def cache_if_small(source: Source) -> Source:
-    """The source, read into memory if it takes at most 1 GiB there."""
+    """Read a source into memory if it needs at most 1 GiB; return other sources unchanged."""
     return read_into_memory(source) if size_in_bytes(source) <= IN_MEMORY_BYTES else source
 
 
 def load_arrays(path: Path, *, paired: bool = False) -> Arrays:
-    """The arrays of an ``.npz`` or ``.npy`` file: ``images``, ``labels`` if any, and ``inputs`` if ``paired``.
+    """Read the arrays of an ``.npz`` or ``.npy`` file.
+
+    Args:
+      path: an ``.npz`` file with an array ``images`` and optionally ``labels``; or an ``.npy`` file with the images.
+      paired: whether an array ``inputs`` with the inputs of the images is read too.
 
     Raises:
-      ValueError: the file is damaged or holds objects, an array is missing, or has values that are out of range.
+      ValueError: if the file is damaged or contains Python objects, if an array is missing, or if values are out of
+        range.
     """
     wanted = ("images", "inputs") if paired else ("images",)
     found, names = _read_arrays(path, wanted)
     for name in wanted:
         if name not in found:
-            raise ValueError(f"{path}: no array {name!r} in it, but {', '.join(names) or 'nothing'}")
+            contents = f"It contains: {', '.join(names)}." if names else "It contains no arrays."
+            raise ValueError(f"{path} has no array {name!r}. {contents}")
     pixels, *inputs = (_check_pixels(found[name], f"{path}: {name}") for name in wanted)
     labels, classes = check_labels(found.get("labels"), f"{path}: labels")
     return Arrays(pixels, labels, str(path), classes, *inputs)
 
 
 def _read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The wanted arrays of a file, with ``labels``, and the names of all that it holds."""
+    """Return the wanted arrays and ``labels`` as far as the file has them, and the names of all arrays in the file."""
     try:
-        # Without pickles: an array of Python objects could run code as it is read.
+        # Pickles are not allowed, because loading an array of Python objects could run code.
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"images": loaded}, ["images"]
@@ -165,16 +178,20 @@ def _read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarra
     except (ValueError, OSError, EOFError, zipfile.BadZipFile):
         names = ", ".join(f"{name}={name}" for name in (*wanted, "labels"))
         raise ValueError(
-            f"{path}: not an array file that can be trusted, for it holds objects or is damaged; save plain numbers, "
-            f"numpy.savez(file, {names})"
+            f"{path} cannot be read, because it is damaged or contains Python objects. Save arrays of numbers with "
+            f"numpy.savez(file, {names})."
         ) from None
 
 
 def check_labels(labels: np.ndarray | None, where: str) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Labels of a file as int32, [N], and their classes, named by their numbers.
+    """Return the labels of a file as int32 [N], and the names of their classes, which are the numbers as text.
+
+    Args:
+      labels: whole numbers from 0, [N]; None if the file has no labels, which returns None and no names.
+      where: the file and the array, for messages.
 
     Raises:
-      ValueError: they are no whole numbers from 0, [N]; the message begins with ``where``.
+      ValueError: if ``labels`` has another shape or type, or if a label is negative.
     """
     if labels is None:
         return None, ()
@@ -183,13 +200,21 @@ def check_labels(labels: np.ndarray | None, where: str) -> tuple[np.ndarray | No
         or labels.ndim != 1
         or (labels.size and not 0 <= labels.min() <= labels.max() < 2**31)
     ):
-        raise ValueError(f"{where} are {labels.dtype}{list(labels.shape)}; want whole numbers from 0, [N]")
+        raise ValueError(
+            f"{where} must be whole numbers from 0 with shape [N], got {labels.dtype} with shape {list(labels.shape)}."
+        )
     count = int(labels.max()) + 1 if labels.size else 0
     return labels.astype(np.int32), tuple(map(str, range(count)))
 
 
 def _check_pixels(pixels: np.ndarray, where: str) -> np.ndarray:
-    """Images with float64 as float32; ``ValueError`` if float images leave [-1, 1] by more than rounding does."""
+    """Return images with float64 converted to float32, after a check that floats are in [-1, 1] up to rounding errors.
+
+    Arrays [N, D], such as points in the plane, may have any range.
+
+    Raises:
+      ValueError: if a value is outside this range or not finite. The message begins with ``where``.
+    """
     if pixels.dtype == np.float64:
         pixels = pixels.astype(np.float32)
     if pixels.dtype == np.float32 and pixels.size and pixels.ndim != 2:
@@ -197,39 +222,42 @@ def _check_pixels(pixels: np.ndarray, where: str) -> np.ndarray:
         limit = 1 + RANGE_TOLERANCE
         if not (low >= -limit and high <= limit):  # NaN also fails this
             raise ValueError(
-                f"{where} from {low:.7g} to {high:.7g}; float images are in [-1, 1]: scale them, or save 0 to 255 as "
-                "uint8"
+                f"{where} must be floats in [-1, 1] or uint8 from 0 to 255, got floats from {low:.7g} to {high:.7g}. "
+                "Rescale the floats, or convert them to uint8."
             )
     return pixels
 
 
 def _has_channels_first(shape: tuple[int, ...]) -> bool:
-    """Whether images of this shape are [N, C, height, width], as PyTorch has them: 1 or 3 rows and many channels."""
+    """Return whether a shape seems to be [N, C, height, width], as in PyTorch, with C 1 or 3 and larger sizes."""
     return len(shape) == 4 and shape[1] in (1, 3) and shape[2] > 4 and shape[3] > 4
 
 
 def resize_source(source: Source, resolution: int | None, channels: int | None) -> Source:
-    """The source with images of this resolution.
+    """Return the source with images of this resolution; None keeps their own.
 
     Raises:
-      ValueError: the images have another number of channels, or are not of a kind that is resized.
+      ValueError: if ``channels`` is not None and differs from the number of channels, or if the source cannot be
+        resized, because it is not uint8 images in memory.
     """
     if len(source.shape) == 3 and channels not in (None, source.shape[2]):
         raise ValueError(
-            f"{source.name}: its images have {source.shape[2]} channels, not {channels}; only image files are converted"
+            f"`channels` must be {source.shape[2]} for {source.name}, got {channels}. Only image files can be "
+            "converted to another number of channels."
         )
     if resolution is None or source.shape[:2] == (resolution, resolution):
         return source
     if not isinstance(source, Arrays) or source.images.dtype != np.uint8 or len(source.shape) != 3:
         raise ValueError(
-            f"{source.name}: examples of shape {source.shape} are not resized to {resolution}, only uint8 images "
-            "[N, height, width, C] are; give them in that size"
+            f"The examples of {source.name} have shape {source.shape} and cannot be resized to `resolution` "
+            f"{resolution}. Only uint8 images [N, height, width, C] can be resized. Save the examples in the required "
+            "size."
         )
     return Arrays(images.resize_images(source.images, resolution), source.labels, source.name, source.classes)
 
 
 def suggest_path(path: Path) -> str:
-    """The end of a message about a path that is not there: a sibling with nearly that name, or ''."""
+    """Return a hint with the most similar name in the same folder, to be appended to a message; "" if there is none."""
     siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, siblings, n=1)
-    return f"; did you mean {path.parent / near[0]}?" if near else ""
+    return f" Did you mean {path.parent / near[0]}?" if near else ""

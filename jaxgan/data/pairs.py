@@ -1,6 +1,7 @@
-"""Pairs of an image and the input that it is made of: files side by side, files of equal names, or arrays.
+"""Load pairs of an image and an input, from which a generator learns to generate the image.
 
-In a batch, a generator takes ``input`` and should make ``image`` of it.
+A pair can be the two halves of one image file, two files of equal names in two folders, or an element of two arrays. In
+a batch, ``input`` has the inputs and ``image`` has the images.
 """
 
 import os
@@ -37,77 +38,95 @@ def load(
     direction: Direction = "left-to-right",
     scale: int = 1,
 ) -> Source:
-    """The pairs that ``data`` names; read into memory at once if they take at most 1 GiB there.
+    """Return the pairs that ``data`` and ``data_a`` name, as a source.
+
+    Pairs that need at most 1 GiB are read into memory at once. Others are read when they are needed.
 
     Args:
-      data: a folder or a zip of images: with their inputs beside them in one file each, see ``SideBySide``; or, with
-        ``data_a``, see ``EqualNames``. Or an ``.npz`` with arrays ``images`` and ``inputs``.
-      data_a: the inputs, if they are elsewhere: a folder or a zip; or an ``.npz`` or ``.npy`` file with
-        inputs in its array ``images``, one for each image of ``data``.
-      resolution: make images this high and wide, and inputs ``resolution / scale``; None keeps their own size.
-      channels: of image files, both of a pair: 1, 3 or 4; None is 1 if all are grey, else 3.
-      direction: of files side by side, from the half that is the input to the half that is the image.
-      scale: how many times an image is as high and as wide as its input.
+      data: a folder or a zip of images. Without ``data_a``, each file contains an input and its image next to each
+        other, see ``SideBySide``; with ``data_a``, see ``EqualNames``. Or an ``.npz`` file with an array ``images``
+        and, without ``data_a``, an array ``inputs``.
+      data_a: the inputs, if they are not in ``data``: a folder or a zip; or an ``.npz`` file with the inputs in an
+        array ``images``, or an ``.npy`` file, with one input for each image of ``data``.
+      resolution: height and width of the images in pixels; inputs have ``resolution / scale``. None keeps their own
+        size.
+      channels: number of channels of image files, both inputs and images: 1, 3 or 4. None uses 1 if all files are grey,
+        and 3 otherwise.
+      direction: for files with two halves, the direction from the half with the input to the half with the image.
+      scale: factor by which an image is higher and wider than its input.
 
     Raises:
-      ValueError: there is no such data, or it cannot be used; the message says why.
+      ValueError: if the data do not exist or cannot be used. The message explains why.
     """
     paths = [Path(name) for name in (data, data_a) if name is not None]
-    kinds = [_kind(path) for path in paths]
+    kinds = [_kind(path, argument) for path, argument in zip(paths, ("data", "data_a"))]
     check_resolution(resolution)
     if scale < 1:
         raise ValueError(f"`scale` must be at least 1, got {scale}.")
     if resolution is not None and resolution % scale:
-        raise ValueError(f"`resolution` must be divisible by `scale`, {scale}, got {resolution}.")
+        raise ValueError(f"`resolution` must be divisible by `scale`, which is {scale}, got {resolution}.")
     if direction not in ("left-to-right", "right-to-left"):
         raise ValueError(f"`direction` must be left-to-right or right-to-left, got {direction!r}.")
     if direction != "left-to-right" and kinds != ["images"]:
         raise ValueError(
-            f"`direction` {direction} is for files side by side, and {data} has none; swap `data` and `data_a` instead."
+            f"`direction` must be left-to-right, got {direction}: it only applies to image files that contain an input "
+            f"and its image, and {data} has no such pairs. Swap `data` and `data_a` instead."
         )
     if kinds == ["images"]:
         if scale != 1:
-            raise ValueError(f"`scale` must be 1 for the halves of a file, got {scale}; give inputs as `data_a`.")
+            raise ValueError(
+                f"`scale` must be 1 if the input and the image are halves of one file, got {scale}. Pass a separate "
+                "folder of inputs as `data_a`."
+            )
         source: Source = SideBySide(paths[0], resolution, channels, direction)
     elif kinds == ["images", "images"]:
         source = EqualNames(paths[0], paths[1], resolution, channels, scale)
     elif set(kinds) == {"arrays"}:
         source = _resize_pairs(_load_arrays(paths), resolution, channels, scale)
     else:
-        raise ValueError(f"`data` {data} and `data_a` {data_a} must both hold image files, or both arrays.")
+        raise ValueError(
+            f"`data` and `data_a` must both contain image files or both be array files, got {data} and {data_a}."
+        )
     return cache_if_small(source)
 
 
-def _kind(path: Path) -> Literal["images", "arrays"]:
+def _kind(path: Path, argument: str) -> Literal["images", "arrays"]:
     if is_image_store(path):
         return "images"
     if path.suffix.lower() in (".npz", ".npy") and path.is_file():
         return "arrays"
-    problem = "a file of another kind" if path.exists() else f"no such file or folder{suggest_path(path)}"
-    raise ValueError(f"`data` {str(path)!r}: {problem}; pairs are a folder, a .zip or a .npz, or two of them.")
+    if not path.exists():
+        raise ValueError(f"`{argument}` {str(path)!r} does not exist.{suggest_path(path)}")
+    raise ValueError(f"`{argument}` must be a folder of images, or a .zip, .npz or .npy file, got {str(path)!r}.")
 
 
 def _check_upright(size: tuple[int, int], header: tuple[int, int]) -> None:
-    """``ValueError`` if a decoded image has another size than its header: an EXIF at a file's end may turn it."""
+    """Raise a ``ValueError`` if a decoded image has a different (height, width) than its header.
+
+    This happens if EXIF data at the end of a file rotate the image.
+    """
     if size != header:
-        raise ValueError(f"it is {size[1]} x {size[0]}, and its header says {header[1]} x {header[0]}; save it upright")
+        raise ValueError(
+            f"The decoded image is {size[1]} x {size[0]}, but its header says {header[1]} x {header[0]}. Save the "
+            "image without EXIF rotation."
+        )
 
 
 class SideBySide(ShownSource):
-    """A ``Source`` of pairs that are the two halves of one image file each, decoded when they are read.
+    """A ``Source`` of pairs that are the two halves of image files, decoded when they are read.
 
-    This is the layout of pix2pix's data (Isola et al. 2017, 1611.07004).
+    This is the format of pix2pix's data (Isola et al. 2017, 1611.07004).
 
     Args:
       path: a folder or a zip.
-      resolution: halves are cropped to a centred square and resized to it, antialiased (Lanczos), both alike; None
-        takes their own size, which must then be the same for all.
-      channels: 1 for grey, 3 for colour, 4 for colour with alpha; None is 1 if every file is grey, else 3.
-      direction: from the half that is the input to the half that is the image.
+      resolution: height and width in pixels. Both halves are cropped to a centred square and resized with antialiasing
+        (Lanczos). None keeps the size of the halves, which must be the same for all files.
+      channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
+      direction: the direction from the half with the input to the half with the image.
 
     Raises:
-      ValueError: there is no image, one has an odd width, sizes differ and no resolution is given, or a file cannot be
-        decoded; the message names the file.
+      ValueError: if there is no image, if a file has an odd width, if sizes differ and ``resolution`` is None, or if a
+        file cannot be decoded. The message names the file.
     """
 
     classes = ()
@@ -125,11 +144,12 @@ class SideBySide(ShownSource):
         for name, (height, width) in zip(self._names, self._sizes):
             if width % 2:
                 raise ValueError(
-                    f"{self.name}: {name} is {width} x {height}, and an odd width has no two halves; pairs are an "
-                    "input and its image side by side, or in two folders, `data` and `data_a`."
+                    f"{self.name}: {name} is {width} x {height}, and an odd width cannot be split into two halves. "
+                    "Each file must contain an input and its image next to each other. If they are in separate "
+                    "folders, pass these as `data_a` and `data`."
                 )
         halves = [(height, width // 2) for height, width in self._sizes]
-        size = (resolution, resolution) if resolution else common_size(f"{self.name}, halves", self._names, halves)
+        size = (resolution, resolution) if resolution else common_size(f"{self.name} (halves)", self._names, halves)
         self._channels = (1 if grey else 3) if channels is None else channels
         self.shape = (*size, self._channels)
 
@@ -155,20 +175,22 @@ class SideBySide(ShownSource):
 class EqualNames(ShownSource):
     """A ``Source`` of pairs of image files with equal names in two folders or zips, decoded when they are read.
 
-    ``cat/0001.png`` belongs to ``cat/0001.jpg``: names are compared within their folders and without extensions.
+    Names are compared including sub-folders and without extensions: ``cat/0001.png`` and ``cat/0001.jpg`` are a pair.
 
     Args:
       images: a folder or a zip of the images.
       inputs: a folder or a zip of their inputs.
-      resolution: images are cropped to a centred square and resized to it, antialiased (Lanczos), and their inputs
-        alike to ``resolution / scale``; None takes their own size, which must then be the same for all images.
-      channels: 1 for grey, 3 for colour, 4 for colour with alpha, of both; None is 1 for images if all are grey, else
-        3, and likewise for inputs.
-      scale: how many times an image is as high and as wide as its input.
+      resolution: height and width of the images in pixels. Images are cropped to a centred square and resized with
+        antialiasing (Lanczos), and inputs equally to ``resolution / scale``. None keeps the size of the files, which
+        must be the same for all images.
+      channels: 1 (grey), 3 (colour) or 4 (colour with alpha), for both images and inputs. None uses 1 for the images if
+        all of them are grey, and 3 otherwise, and the same for the inputs.
+      scale: factor by which an image is higher and wider than its input.
 
     Raises:
-      ValueError: a name is in one of them alone, an image is not ``scale`` times as large as its input, sizes of
-        images differ and no resolution is given, or a file cannot be decoded; the message names the file.
+      ValueError: if a name exists only in one of the two folders, if an image is not ``scale`` times as large as its
+        input, if the sizes of images differ and ``resolution`` is None, or if a file cannot be decoded. The message
+        names the file.
     """
 
     classes = ()
@@ -212,8 +234,9 @@ class EqualNames(ShownSource):
             if len(alone) > 3:
                 examples.append("...")
             raise ValueError(
-                f"{self.name}: {len(alone):,} of {len(images | inputs):,} names are in one of them alone: "
-                f"{', '.join(examples)}; an image and its input have equal names, but for the extension"
+                f"{self.name}: {len(alone):,} of {len(images | inputs):,} file names exist only among the images or "
+                f"only among the inputs: {', '.join(examples)}. An image and its input must have the same name, apart "
+                "from the extension."
             )
 
     def _check_sizes(self, key: str, scale: int) -> None:
@@ -222,15 +245,15 @@ class EqualNames(ShownSource):
             return
         found = height // input_height
         fits = found > 1 and (height, width) == (found * input_height, found * input_width)
-        mend = f"; give `scale` {found}" if fits else ""
+        hint = f" Set `scale` to {found}." if fits else ""
         raise ValueError(
-            f"{self.name}: image {self._images.names[key]} is {width} x {height}, its input "
-            f"{self._inputs.names[key]} {input_width} x {input_height}; {_size_rule(scale)}{mend}."
+            f"{self.name}: The image {self._images.names[key]} is {width} x {height}, and its input "
+            f"{self._inputs.names[key]} is {input_width} x {input_height}. {_size_rule(scale)}{hint}"
         )
 
 
 class _NamedImages:
-    """Images or inputs of pairs, by the part of their names that a pair has in common."""
+    """The images or the inputs of pairs, by the part of their names that both files of a pair have in common."""
 
     def __init__(self, path: str | Path, channels: int | None, resolution: int | None):
         self.files, names = find_images(Path(path))
@@ -249,7 +272,7 @@ class _NamedImages:
 
 
 def _keys(files: Files, names: Sequence[str]) -> list[str]:
-    """Names without extensions, and without a folder around all of them, as archives often have one."""
+    """Return names without extensions, and without a folder that contains all files, as archives often have one."""
     around = os.path.commonpath([PurePosixPath(name).parent for name in names])
     keys = [PurePosixPath(os.path.relpath(name, around or ".")).with_suffix("").as_posix() for name in names]
     first_of_key: dict[str, str] = {}
@@ -257,16 +280,16 @@ def _keys(files: Files, names: Sequence[str]) -> list[str]:
         first = first_of_key.setdefault(key, name)
         if first != name:
             raise ValueError(
-                f"{files.name}: {first} and {name} have one name, but for the extension; remove the one that "
-                "belongs to no pair"
+                f"{files.name}: {first} and {name} have the same name, apart from the extension. Remove the file that "
+                "does not belong to a pair."
             )
     return keys
 
 
 def _size_rule(scale: int) -> str:
     if scale == 1:
-        return "an image and its input must have one size"
-    return f"with `scale` {scale}, an image must be {scale} times as high and wide as its input"
+        return "An image and its input must have the same size."
+    return f"With `scale` {scale}, an image must be {scale} times as high and {scale} times as wide as its input."
 
 
 def _load_arrays(paths: list[Path]) -> Arrays:
@@ -277,15 +300,28 @@ def _load_arrays(paths: list[Path]) -> Arrays:
 
 
 def _resize_pairs(source: Arrays, resolution: int | None, channels: int | None, scale: int) -> Arrays:
-    """Pairs in memory with images of this resolution; ``ValueError`` if sizes are not as ``scale`` says."""
+    """Resize pairs in memory.
+
+    Args:
+      source: the pairs.
+      resolution: height and width of the images in pixels; None keeps their own size.
+      channels: the number of channels that images and inputs must have; None allows any.
+      scale: factor by which an image is higher and wider than its input.
+
+    Raises:
+      ValueError: if sizes do not agree with ``scale``, or if images or inputs have another shape or number of channels.
+    """
     images = Arrays(source.images, name=source.name)
     inputs = Arrays(source.by_name["input"], name=f"{source.name}, inputs")
     if not len(images.shape) == len(inputs.shape) == 3:
-        raise ValueError(f"{source.name}: images {images.shape} and inputs {inputs.shape}; want [N, height, width, C]")
+        raise ValueError(
+            f"{source.name}: images and inputs must be [N, height, width, C], got examples of shape {images.shape} and "
+            f"{inputs.shape}."
+        )
     if images.shape[:2] != (scale * inputs.shape[0], scale * inputs.shape[1]):
         raise ValueError(
-            f"{source.name}: images of {images.shape[1]} x {images.shape[0]} and inputs of {inputs.shape[1]} x "
-            f"{inputs.shape[0]}; {_size_rule(scale)}."
+            f"{source.name}: The images are {images.shape[1]} x {images.shape[0]}, and the inputs are "
+            f"{inputs.shape[1]} x {inputs.shape[0]}. {_size_rule(scale)}"
         )
     images = read_into_memory(resize_source(images, resolution, channels)).images
     inputs = read_into_memory(resize_source(inputs, resolution and resolution // scale, channels)).images

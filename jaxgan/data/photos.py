@@ -1,8 +1,9 @@
-"""Photographs that come along with scikit-learn and scikit-image, as tiles: real images without a download.
+"""Load tiles of the photographs in scikit-learn and scikit-image: real images that need no download.
 
-china and flower are by danielbuechele and vultilion of Flickr (CC BY 2.0); astronaut is NASA's and rocket SpaceX's
-(public domain); chelsea, a cat, is Stefan van der Walt's and coffee Rachel Michetti's (CC0); motorcycle is from
-Middlebury's stereo data of 2014 (Scharstein et al.). brick, grass and gravel are grey textures of CC0Textures (CC0).
+The photographs china and flower are by danielbuechele and vultilion on Flickr (CC BY 2.0). astronaut is by NASA and
+rocket by SpaceX (public domain). chelsea, a cat, is by Stefan van der Walt, and coffee by Rachel Michetti (CC0).
+motorcycle is from the Middlebury stereo data of 2014 (Scharstein et al.). brick, grass and gravel are grey textures
+from CC0Textures (CC0).
 """
 
 import importlib.util
@@ -15,8 +16,9 @@ from jaxgan.core import extras
 from jaxgan.data.images import convert_channels, crop_to_square
 from jaxgan.data.source import Arrays
 
-SIZE = 64
-TEST_FROM = 0.6  # of height and width: windows below and to the right of this point are for tests
+SIZE = 64  # default height and width of a tile in pixels
+TEST_FROM = 0.6  # fraction of height and width; the test tiles are below and to the right of this point
+# The file of each photograph, relative to the folder that contains the package.
 COLOUR = {
     "china": "sklearn/datasets/images/china.jpg",
     "flower": "sklearn/datasets/images/flower.jpg",
@@ -30,53 +32,63 @@ GREY = {name: f"skimage/data/{name}.png" for name in ("brick", "grass", "gravel"
 
 
 def load(name: str, *, resolution: int | None = None, channels: int | None = None, split: str = "train") -> Arrays:
-    """Tiles of the photographs, uint8, [N, resolution, resolution, channels], a quarter of their side apart.
+    """Return square tiles of the photographs, uint8 [N, resolution, resolution, channels].
+
+    The distance between the corners of adjacent tiles is a quarter of their side, so tiles overlap.
 
     Args:
-      name: ``photos``, the seven in colour, or ``photos:china``, one of them; ``photos:brick``, ``photos:grass`` and
-        ``photos:gravel`` are grey.
-      resolution: height and width of a tile; None is 64.
-      channels: 1, 3 or 4; None takes the photograph's own.
-      split: ``train``, or ``test``: windows within the lower right corner of each photograph, two fifths of its height
-        and width. No tile for training shares a pixel with it.
+      name: ``photos`` for the seven photographs in colour, or ``photos:`` and the name of one photograph, such as
+        ``photos:china``. The photographs ``brick``, ``grass`` and ``gravel`` are grey.
+      resolution: height and width of a tile in pixels; None uses 64.
+      channels: 1, 3 or 4; None keeps the channels of the photograph.
+      split: ``train`` or ``test``. The test tiles are in the lower right corner of each photograph, which has two
+        fifths of its height and width. Training tiles do not overlap this corner.
 
     Raises:
-      MissingPackageError: a package that brings them is not installed.
-      ValueError: there is no such photograph, tile or split.
+      MissingPackageError: if scikit-learn or scikit-image is needed and not installed.
+      ValueError: if the photograph or the split does not exist, or if no tile of this size fits into a photograph.
     """
     resolution, (kind, _, photo) = SIZE if resolution is None else resolution, name.partition(":")
     known = COLOUR | GREY
     if kind != "photos" or (photo not in known and name != "photos"):
-        raise ValueError(f"`data` {name!r}: no such photograph; there are {', '.join(known)}.")
+        raise ValueError(
+            f"`data` {name!r} is not one of the photographs. Use photos for all in colour, or photos: and one of these "
+            f"names: {', '.join(known)}."
+        )
     if split not in ("train", "test"):
-        raise ValueError(f"`data` {name!r}: no split {split!r}; it has train and test.")
+        raise ValueError(f"`split` must be train or test for `data` {name!r}, got {split!r}.")
     photos = [photo] if photo else list(COLOUR)
-    extras.require(*sorted({known[x].partition("/")[0] for x in photos}), user=f"`data` {name}")
+    extras.require(*sorted({known[x].partition("/")[0] for x in photos}), user=f"`data` {name!r}")
     tiles = np.concatenate([_tiles(load_photo(x, channels), resolution, split == "test") for x in photos])
     if not len(tiles):
         raise ValueError(
-            f"`data` {name!r}: no tile of {resolution} x {resolution} in its part for {split}; take a smaller "
-            "`resolution`."
+            f"`resolution` {resolution} is too large for `data` {name!r}: the {split} part of the photographs contains "
+            "no tile of this size. Choose a smaller `resolution`."
         )
     return Arrays(tiles, name=f"{name} {split}")
 
 
 def load_photo(photo: str, channels: int | None = None) -> np.ndarray:
-    """A whole photograph by its name: uint8, [H, W, channels].
+    """Return a complete photograph, uint8 [H, W, channels].
+
+    Args:
+      photo: the name of the photograph, a key of ``COLOUR`` or ``GREY``.
+      channels: 1, 3 or 4; None keeps the channels of the photograph.
 
     Raises:
-      MissingPackageError: the package that brings it is not installed.
-      ValueError: the installed package does not have it.
+      MissingPackageError: if the package that contains the photograph is not installed.
+      ValueError: if the installed version of the package does not contain the photograph.
     """
     package, _, path = (COLOUR | GREY)[photo].partition("/")
-    extras.require(package, user=f"photograph {photo!r}")
-    # The package is found and not imported, because nothing of it is needed but the file.
+    extras.require(package, user=f"The photograph {photo!r}")
+    # The package is located but not imported, because only the file is needed.
     spec = importlib.util.find_spec(package)
-    assert spec and spec.submodule_search_locations  # what ``require`` found
+    assert spec and spec.submodule_search_locations  # ``require`` has found the package
     file = Path(spec.submodule_search_locations[0], path)
     if not file.is_file():
         raise ValueError(
-            f"photograph {photo!r}: the installed {extras.EXTRA_OF[package][1]} has no {path}; install its newest."
+            f"The photograph {photo!r} is missing: the installed {extras.EXTRA_OF[package][1]} does not contain "
+            f"{path}. Install the newest version of this package."
         )
     if channels is None:
         channels = 1 if photo in GREY else 3
@@ -85,7 +97,7 @@ def load_photo(photo: str, channels: int | None = None) -> np.ndarray:
 
 
 def _tiles(photo: np.ndarray, size: int, test: bool) -> np.ndarray:
-    """Tiles of one photograph, [N, size, size, C], either those for tests or those for training."""
+    """Return the test tiles or the training tiles of one photograph, [N, size, size, C]."""
     height, width, channels = photo.shape
     step = max(1, size // 4)
     top, left = (round(TEST_FROM * n) for n in (height, width))

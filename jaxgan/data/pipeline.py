@@ -1,7 +1,8 @@
-"""Batches as a function of (seed, step), so that the position in the data needs no state of its own.
+"""Compute the batch of a step as a function of the seed and the step.
 
-Epochs are reshuffled, and every epoch holds each example once; a batch may span two epochs. The two sources of an
-``Unpaired`` have orders of their own, and epochs of their own lengths.
+The step determines the position in the data, so a training needs no additional state for it. The order is shuffled anew
+in every epoch, and every epoch contains each example once. A batch may extend over two epochs. The two sources of an
+``Unpaired`` are shuffled independently, and their epochs may have different lengths.
 """
 
 import collections
@@ -20,29 +21,35 @@ from jaxgan.data.source import Source, Unpaired, normalize
 
 
 class Batches:
-    """This process's rows of the global batch of each step.
+    """The batches of a source, by step: ``batches[step]`` reads the examples of a step.
+
+    If several processes train together, each of them reads its own rows of the global batch.
 
     Attributes:
       source: the examples.
-      batch_size: the size of the global batch.
+      batch_size: number of examples in the global batch, over all processes.
       seed: the seed of the order.
-      rows: which rows of each global batch to read.
+      rows: the rows of each global batch that this process reads; by default all.
+
+    Raises:
+      ValueError: if ``batch_size`` is below 1.
     """
 
     def __init__(self, source: Source, batch_size: int, seed: int, rows: slice = slice(None)):
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {batch_size}.")
         self.source, self.batch_size, self.seed, self.rows = source, batch_size, seed, rows
-        # A batch may span two epochs of each of two domains; of a tiny set it spans more.
+        # The cache suffices for a batch that extends over two epochs of two sources. A batch from a tiny source needs
+        # more epochs, which are then computed again.
         self._permutation = functools.lru_cache(maxsize=4)(_permutation)
 
     def __repr__(self) -> str:
         return f"Batches of {self.batch_size} with seed {self.seed} of {self.source!r}"
 
     def indices(self, step: int) -> Any:
-        """The indices of this process's examples in batch ``step``, counted from 0.
+        """Return the indices of this process's examples in the batch of ``step``, which counts from 0.
 
-        They are [B]; for an ``Unpaired``, {"image": [B], "input": [B]}.
+        They are an array [B], or {"image": [B], "input": [B]} for an ``Unpaired``.
         """
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
         if isinstance(self.source, Unpaired):
@@ -53,7 +60,13 @@ class Batches:
         return self._examples_at(places, len(self.source))
 
     def _examples_at(self, places: np.ndarray, count: int, domain: int = 0) -> np.ndarray:
-        """The indices of the examples, of ``count``, at these places of a domain's endless order."""
+        """Return the examples at these positions of the endless shuffled order of a source.
+
+        Args:
+          places: positions in the order, from 0.
+          count: number of examples of the source.
+          domain: index of the source in an ``Unpaired``, so that its two sources are shuffled independently.
+        """
         epochs, offsets = np.divmod(places, count)
         indices = np.empty_like(places)
         for epoch in np.unique(epochs):
@@ -66,12 +79,15 @@ class Batches:
 
 
 def _permutation(count: int, seed: tuple[int, ...]) -> np.ndarray:
-    # NumPy pads a seed with zeros, so (seed, epoch, 0) is the same as (seed, epoch).
+    # NumPy appends zeros to a seed, so (seed, epoch, 0) yields the same permutation as (seed, epoch).
     return np.random.default_rng(seed).permutation(count).astype(np.int32)
 
 
 def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[Any]:
-    """The batches of steps ``start`` to ``stop``, which threads read up to ``ahead`` batches before they are used."""
+    """Yield the batches from step ``start`` up to, but not including, step ``stop``.
+
+    Threads read up to ``ahead`` batches before they are requested.
+    """
     pool, is_finalizing = concurrent.futures.ThreadPoolExecutor(ahead), sys.is_finalizing
     coming = collections.deque()
     try:
@@ -85,7 +101,7 @@ def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[
                 coming.append(pool.submit(batches.__getitem__, step))
             yield batch
     finally:
-        if not is_finalizing():  # then the threads have ended, and a shutdown would fail
+        if not is_finalizing():  # when the interpreter exits, the threads have ended, and a shutdown would fail
             pool.shutdown(cancel_futures=True)
 
 
@@ -93,7 +109,13 @@ _normalize_on_device = jax.jit(normalize)
 
 
 class _Loop(Iterator[dict[str, jax.Array]]):
-    """The iterator of ``batches``: the batches of steps ``start`` to ``stop``, normalised on the default device."""
+    """The iterator that ``batches`` returns. It normalises each batch on the default device.
+
+    Args:
+      order: the batches.
+      start: the first step.
+      stop: the step after the last one; None for an endless iterator.
+    """
 
     def __init__(self, order: Batches, start: int, stop: int | None):
         self._order, self._start, self._stop = order, start, stop
@@ -120,29 +142,31 @@ def batches(
     split: str = "train",
     data_dir: str | None = None,
 ) -> Iterator[dict[str, jax.Array]]:
-    """The batches of a training loop, on the default device, as a loss sees them.
+    """Return an iterator over the batches of a training loop, on the default device and normalised for a loss.
 
     ``for batch in batches("digits", 64, steps=1000): state, metrics = step(state, batch)``
 
-    A batch is always a dictionary, as in an experiment, so that a loss works in both: ``batch["image"]``, float32
-    [B, ...], where images are in [-1, 1]; ``batch["label"]``, int32 [B], where the examples have labels; and
-    ``batch["input"]`` where images are made of other images. The batch of a step depends on ``seed`` and the step
-    alone, as in an experiment, so a loop resumes with ``start=int(state.step)``. Threads read ahead of the loop.
+    A batch is a dictionary, as in an experiment, so that the same loss works in both. ``batch["image"]`` is float32
+    [B, ...], with images in [-1, 1]. ``batch["label"]`` is int32 [B] and exists if the examples have labels.
+    ``batch["input"]`` exists if the images are generated from inputs. Threads read the batches ahead of the loop.
+
+    As in an experiment, the batch of a step depends only on ``seed`` and the step. A loop can therefore be resumed with
+    ``start=int(state.step)``.
 
     Args:
-      data: what ``load`` takes, a folder, a file or a name such as ``digits``; a ``Source``; or an array, [N, ...],
-        uint8 from 0 to 255 or floats in [-1, 1]. ``Arrays(images, labels)`` is a source of arrays with labels.
-      batch_size: the number of examples for each turn.
+      data: a folder, a file or a name such as ``digits``, see ``load``; a ``Source``; or an array [N, ...], uint8 from
+        0 to 255 or floats in [-1, 1]. For arrays with labels, pass the source ``Arrays(images, labels)``.
+      batch_size: number of examples for each turn of a player.
       seed: the seed of the order.
       start: the step of the first batch.
-      steps: the number of steps in all, those before ``start`` included; without it the batches never end.
-      turns: the number of turns into which the game splits a batch, ``Game.batch_multiple``. A batch has ``turns``
+      steps: total number of steps, including those before ``start``; None for an endless iterator.
+      turns: number of turns into which the game splits a batch, ``Game.batch_multiple``. A batch contains ``turns``
         times ``batch_size`` examples.
-      resolution, channels, split, data_dir: as in ``load``.
+      resolution, channels, split, data_dir: see ``load``.
 
     Raises:
-      TypeError: ``data`` is of another kind, or a number is no whole number.
-      ValueError: a number is out of its range, or the data cannot be used; the message says why.
+      TypeError: if ``data`` is of an unsupported type, or a number is not a whole number.
+      ValueError: if a number is out of its range, or if the data cannot be used. The message explains why.
     """
     batch_size, turns = _whole_number("batch_size", batch_size, 1), _whole_number("turns", turns, 1)
     start = _whole_number("start", start, 0)
@@ -153,7 +177,17 @@ def batches(
 
 
 def _whole_number(name: str, value: Any, least: int) -> int:
-    """``value`` as an int; an error that begins with ``name`` unless it is a whole number of at least ``least``."""
+    """Return ``value`` as an int.
+
+    Args:
+      name: the name of the argument, for messages.
+      value: a Python or NumPy integer.
+      least: the smallest value that is allowed.
+
+    Raises:
+      TypeError: if ``value`` is not a whole number.
+      ValueError: if ``value`` is below ``least``.
+    """
     try:
         number = operator.index(value)
     except TypeError:

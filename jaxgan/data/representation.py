@@ -1,4 +1,4 @@
-"""How a source shows itself: a line for ``repr``, and a grid of some examples for notebooks."""
+"""Display sources: a line of text for ``repr``, and a grid of some examples for notebooks."""
 
 import html
 from collections.abc import Sequence
@@ -6,16 +6,24 @@ from typing import Any
 
 import numpy as np
 
-SHOWN_IMAGES = 16
-SHOWN_POINTS = 2000
-SHOWN_CLASSES = 10
-DRAWN_CHANNELS = (1, 3, 4)
+SHOWN_IMAGES = 16  # maximum number of images in a grid
+SHOWN_POINTS = 2000  # maximum number of points in a scatter plot
+SHOWN_CLASSES = 10  # maximum number of classes in a line of text
+DRAWN_CHANNELS = (1, 3, 4)  # numbers of channels of images that can be drawn
 
 
 class ShownSource:
-    """A base of sources: ``repr`` reads no example; a notebook shows a grid of a few, evenly from first to last."""
+    """Base class of sources that can be displayed.
 
-    # The attributes of ``Source`` that a subclass has.
+    ``repr`` reads no examples. A notebook shows a grid of a few examples, evenly spaced from the first to the last.
+
+    Attributes:
+      name: the name of the source, for messages.
+      shape: the shape of one example.
+      classes: the names of the classes; empty if the examples have no labels.
+    """
+
+    # Subclasses define these attributes of ``Source``.
     name: Any
     shape: Any
     classes: Any
@@ -24,7 +32,7 @@ class ShownSource:
         raise NotImplementedError
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """The examples with these indices; see ``Source``."""
+        """Return the examples with these indices, see ``Source.read``."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -33,7 +41,7 @@ class ShownSource:
         return f"{text}{self._details()}{labels}"
 
     def _details(self) -> str:
-        """More about the examples; a subclass overrides it."""
+        """Return more text about the examples, to be inserted into ``repr``. Subclasses can override this method."""
         return ""
 
     def _repr_html_(self) -> str:
@@ -42,12 +50,12 @@ class ShownSource:
         try:
             batch = self.read(np.linspace(0, len(self) - 1, count).astype(int))
         except (ValueError, OSError) as error:
-            return text + _paragraph(f"Examples cannot be read: {error}")
+            return text + _paragraph(f"The examples cannot be read: {error}")
         return text + "".join(_draw(name, batch[name]) for name in ("input", "image") if name in batch)
 
 
 def show_classes(classes: Sequence[str]) -> str:
-    """The number of classes, and the names of the first ones.
+    """Return the number of classes, and the names of the first ones.
 
     >>> show_classes(("cat", "dog"))
     '2 classes (cat, dog)'
@@ -62,15 +70,16 @@ def _paragraph(text: str) -> str:
 
 
 def _draw(name: str, examples: np.ndarray) -> str:
-    """Examples of a batch as a picture in HTML; empty where they are of a kind that has none."""
-    from jaxgan import media  # it needs Pillow
+    """Return a figure of a batch's examples as HTML; an empty string if examples of this shape cannot be drawn."""
+    from jaxgan import media  # imported here, because it requires Pillow
 
-    title = f"{name}: {len(examples):,} examples, evenly from first to last"
+    title = f"{name}: {len(examples):,} examples, evenly spaced from the first to the last"
     if examples.ndim == 5 and examples.shape[-1] == 1 and len(set(examples.shape[1:4])) == 1:
         middle = 127.5 if examples.dtype == np.uint8 else 0.0
         rendered = media.to_bytes(media.render_solids(examples, threshold=middle))
         return media.as_html(media.grid(rendered), title)
     if examples.ndim == 4 and examples.dtype != np.uint8:
-        examples = media.to_bytes(examples)  # a display neither warns nor refuses, as `grid` does with floats
+        # Floats are clipped here. `grid` would warn of values that seem to have another range, or raise an error.
+        examples = media.to_bytes(examples)
     is_drawn = examples.shape[1:] == (2,) or (examples.ndim == 4 and examples.shape[-1] in DRAWN_CHANNELS)
     return media.as_html(media.grid(examples), title) if is_drawn else ""

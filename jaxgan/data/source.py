@@ -1,8 +1,9 @@
-"""Sources of examples: arrays in memory, or anything that reads examples by index.
+"""Define sources of examples, and functions that combine, divide and convert them.
 
-Whatever an example holds, its array is called ``image`` and its class ``label``. Where an image is made of another, as
-in translation, ``image`` is the one to be made and ``input`` the one that it is made of. Images are uint8, 0 to 255, or
-float32 in [-1, 1]; ``normalize`` makes bytes floats, on the device.
+A source reads examples by index, from arrays in memory or from anywhere else. A batch of examples is a dictionary of
+arrays: ``image`` contains the examples, even if they are not images, and ``label`` their classes. If images are
+generated from inputs, as in image-to-image translation, ``image`` is the target and ``input`` is the input. Images are
+uint8 from 0 to 255 or float32 in [-1, 1]; ``normalize`` converts uint8 to float32 on the device.
 """
 
 import dataclasses
@@ -15,49 +16,58 @@ import numpy as np
 
 from jaxgan.data.representation import ShownSource
 
-MAX_CLASSES = 100_000  # larger labels number something else
+MAX_CLASSES = 100_000  # integer labels up to this number are classes; larger ones have another meaning
 
 
 class Source(Protocol):
-    """Examples that are read by index."""
+    """A data set that is read by index. Any object with these attributes and methods is a source."""
 
     @property
     def name(self) -> str:
-        """A name for people."""
+        """The name of the source, for messages."""
         ...
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes that labels number; empty where there are no labels."""
+        """The names of the classes; label i has the name ``classes[i]``. Empty if the examples have no labels."""
         ...
 
     def __len__(self) -> int:
-        """The number of examples."""
+        """Return the number of examples."""
         ...
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one example: (height, width, channels) for an image."""
+        """The shape of one example, (height, width, channels) for an image."""
         ...
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """The examples with these indices: ``image``, [B, *shape]; ``label``, [B], and ``input`` if there are any."""
+        """Return a batch of examples.
+
+        Args:
+          indices: the indices of the examples, [B].
+
+        Returns:
+          ``image``, [B, *shape]; ``label``, [B], if the examples have labels; and ``input``, [B, ...], if the images
+          are generated from inputs.
+        """
         ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Arrays(ShownSource):
-    """Examples in memory, or in a memory map.
+    """A source of examples in memory, or in a memory-mapped file.
 
     Attributes:
       images: the examples, [N, ...], uint8 from 0 to 255 or float32 in [-1, 1].
-      labels: whole numbers, [N]; None if there are none.
-      name: a name for people.
-      classes: the names of the labels' classes; by default the labels from 0 to the largest, if they are whole numbers.
-      inputs: the inputs that images are made of, [N, ...], input i for image i; None if there are none.
+      labels: the labels, [N], whole numbers from 0 for classes; None if the examples have no labels.
+      name: the name of the source, for messages.
+      classes: the names of the classes. By default, the numbers from 0 to the largest label, if labels are whole
+        numbers.
+      inputs: the inputs that the images are generated from, [N, ...], with input i for image i; None if there are none.
 
     Raises:
-      ValueError: an array is empty or of another type, or lengths differ.
+      ValueError: if an array is empty or has another type, or if the arrays have different lengths.
     """
 
     images: np.ndarray
@@ -71,16 +81,23 @@ class Arrays(ShownSource):
             if array is None:
                 continue
             if array.ndim < 2 or not len(array):
-                raise ValueError(f"{self.name}: {field} of shape {array.shape}; want [N, height, width, C], N > 0")
+                raise ValueError(
+                    f"The {field} of {self.name} must be [N, height, width, C], or [N, D] for points, with N > 0, got "
+                    f"shape {array.shape}."
+                )
             if array.dtype not in (np.uint8, np.float32):
                 raise ValueError(
-                    f"{self.name}: {field} of type {array.dtype}; want uint8, 0 to 255, or float32 in [-1, 1]"
+                    f"The {field} of {self.name} must be uint8 from 0 to 255 or float32 in [-1, 1], got {array.dtype}."
                 )
         if self.inputs is not None and len(self.inputs) != len(self.images):
-            raise ValueError(f"{self.name}: {len(self.images)} images and {len(self.inputs)} inputs; want one each")
+            raise ValueError(
+                f"{self.name} must have one input for each image, got {len(self.inputs)} inputs and "
+                f"{len(self.images)} images."
+            )
         if self.labels is not None and self.labels.shape != (len(self.images),):
             raise ValueError(
-                f"{self.name}: {len(self.images)} images and labels of shape {self.labels.shape}; want one each"
+                f"{self.name} must have one label for each image, got labels of shape {self.labels.shape} and "
+                f"{len(self.images)} images."
             )
         if self.labels is not None and not self.classes:
             object.__setattr__(self, "classes", _names_of_classes(self.labels))
@@ -94,12 +111,12 @@ class Arrays(ShownSource):
 
     @property
     def by_name(self) -> dict[str, np.ndarray]:
-        """The arrays by their names in a batch."""
+        """The arrays of the source, keyed by their names in a batch."""
         arrays = {"image": self.images, "label": self.labels, "input": self.inputs}
         return {name: array for name, array in arrays.items() if array is not None}
 
     def _details(self) -> str:
-        inputs = "" if self.inputs is None else f", made of inputs of shape {list(self.inputs.shape[1:])}"
+        inputs = "" if self.inputs is None else f", generated from inputs of shape {list(self.inputs.shape[1:])}"
         return f", {self.images.dtype}{inputs}"
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
@@ -107,7 +124,7 @@ class Arrays(ShownSource):
 
 
 def _names_of_classes(labels: np.ndarray) -> tuple[str, ...]:
-    """The names of the classes that labels number; none where they are no numbers of classes."""
+    """Return the names of the classes if labels are class indices, and no names otherwise."""
     if not np.issubdtype(labels.dtype, np.integer) or not 0 <= labels.min() <= labels.max() < MAX_CLASSES:
         return ()
     return tuple(map(str, range(int(labels.max()) + 1)))
@@ -115,9 +132,14 @@ def _names_of_classes(labels: np.ndarray) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Unpaired(ShownSource):
-    """Two sources without pairs: images, and inputs that are to be made like them.
+    """A source of two data sets without pairs: the images of a target domain, and inputs to be translated to it.
 
-    It is as long as the longer source. ``Batches`` draws an order for each; labels are left out.
+    Its length is the length of the longer source. ``Batches`` shuffles the two sources independently. Labels are
+    ignored.
+
+    Attributes:
+      images: the source of the images.
+      inputs: the source of the inputs.
     """
 
     images: Source
@@ -133,7 +155,7 @@ class Unpaired(ShownSource):
 
     @property
     def domains(self) -> dict[str, Source]:
-        """The two sources by their names in a batch."""
+        """The two sources, keyed by their names in a batch."""
         return {"image": self.images, "input": self.inputs}
 
     def __len__(self) -> int:
@@ -145,7 +167,7 @@ class Unpaired(ShownSource):
 
     @property
     def by_name(self) -> dict[str, np.ndarray]:
-        """The arrays of both sources by their names in a batch; empty if one of them is not in memory."""
+        """The arrays of both sources, keyed by their names in a batch; empty if one of them is not in memory."""
         arrays = {name: source.images for name, source in self.domains.items() if isinstance(source, Arrays)}
         return arrays if len(arrays) == 2 else {}
 
@@ -153,11 +175,11 @@ class Unpaired(ShownSource):
         return "".join(f"\n  {name}: {source!r}" for name, source in self.domains.items())
 
     def read(self, indices: np.ndarray | dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Examples of both sources.
+        """Return a batch with examples of both sources.
 
         Args:
-          indices: of each source its own, {"image": [B], "input": [B]}; or one array for both, [B], where the shorter
-            source begins again.
+          indices: the indices for each source, {"image": [B], "input": [B]}; or one array for both, [B], which wraps
+            around at the end of the shorter source.
         """
         if not isinstance(indices, dict):
             indices = {name: indices % len(source) for name, source in self.domains.items()}
@@ -166,7 +188,12 @@ class Unpaired(ShownSource):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Subset(ShownSource):
-    """Some examples of a source, by their indices, [N]."""
+    """A source of some examples of another source.
+
+    Attributes:
+      source: the other source.
+      indices: the indices of the examples in ``source``, [N].
+    """
 
     source: Source
     indices: np.ndarray
@@ -187,35 +214,39 @@ class Subset(ShownSource):
         return self.source.shape
 
     def _details(self) -> str:
-        return f", chosen from {len(self.source):,}"
+        return f", a subset of {len(self.source):,}"
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return self.source.read(self.indices[indices])
 
 
 def read_in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """All examples of a source in order, ``size`` at a time; the last batch may be smaller."""
+    """Yield all examples of a source in order, in batches of ``size``; the last batch may be smaller."""
     for start in range(0, len(source), size):
         yield source.read(np.arange(start, min(start + size, len(source))))
 
 
 def read_into_memory(source: Source) -> Arrays:
-    """All examples of a source as arrays; of an ``Unpaired`` the i-th of each source, as if they were pairs."""
+    """Return all examples of a source as arrays.
+
+    An ``Unpaired`` is read as if the i-th examples of its two sources were pairs.
+    """
     if isinstance(source, Arrays):
         return source
-    # Read in batches, because decoding may take more memory than the examples.
+    # The examples are read in batches, because decoding may need more memory than the decoded examples.
     batches = list(read_in_batches(source, 1024))
     arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     return Arrays(arrays["image"], arrays.get("label"), source.name, source.classes, arrays.get("input"))
 
 
 def hold_out(source: Source, count: int) -> tuple[Source, Source]:
-    """A source without ``count`` of its examples, and those examples.
+    """Split a source into two: one without ``count`` of its examples, and one with only these.
 
-    They are chosen at random, the same ones every time; of an ``Unpaired`` so many of each of its sources.
+    The examples are chosen at random, but the same ones at every call. For an ``Unpaired``, ``count`` examples of each
+    of its two sources are held out.
 
     Raises:
-      ValueError: ``count`` is below 1, or more than half of the examples.
+      ValueError: if ``count`` is below 1 or larger than half of the examples.
     """
     if isinstance(source, Unpaired):
         images, held_out_images = hold_out(source.images, count)
@@ -224,7 +255,8 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
     largest = len(source) // 2
     if not 0 < count <= largest:
         raise ValueError(
-            f"{source.name}: from 1 to {largest:,} of its {len(source):,} examples can be held out, got {count:,}."
+            f"The number of examples to hold out must be from 1 to {largest:,}, half of the {len(source):,} examples "
+            f"of {source.name}, got {count:,}."
         )
     order = np.random.default_rng(0).permutation(len(source))
     rest, held_out = (Subset(source, np.sort(indices)) for indices in (order[count:], order[:count]))
@@ -234,14 +266,14 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
 
 
 def size_in_bytes(source: Source) -> int:
-    """The bytes that all examples take in memory."""
+    """Return the number of bytes that all examples would need in memory."""
     if isinstance(source, Unpaired):
         return size_in_bytes(source.images) + size_in_bytes(source.inputs)
     return len(source) * sum(x.nbytes for x in source.read(np.zeros(1, np.int64)).values())
 
 
 def normalize(batch: dict[str, Any]) -> dict[str, jax.Array]:
-    """A batch with images of bytes, 0 to 255, as float32 in [-1, 1]; floats and labels stay as they are."""
+    """Convert the uint8 images of a batch, 0 to 255, to float32 in [-1, 1]; labels and other types are unchanged."""
 
     def convert(name, x):
         return x.astype(jnp.float32) / 127.5 - 1 if x.dtype == jnp.uint8 and name != "label" else x

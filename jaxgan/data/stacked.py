@@ -1,4 +1,4 @@
-"""Stacked digits: three grey images as the colours of one, which makes a thousand modes to find or to drop."""
+"""Stack three grey images as the colour channels of one, for a data set of 1,000 modes that measures mode collapse."""
 
 import numpy as np
 
@@ -6,26 +6,31 @@ from jaxgan.data.source import Arrays, Source, read_into_memory
 
 
 def stack_channels(source: Source, seed: int = 0) -> Arrays:
-    """Images with a random grey image of a source as each of red, green and blue; as many as the source has.
+    """Return images whose red, green and blue channels are random grey images of a source.
 
-    The class is the mode: for classes a, b and c of K, ``(a * K + b) * K + c``; ten digits make 1,000 modes. Each grey
-    image comes once in each colour. Metz et al. 2017 (1611.02163), section 3.3.
+    The result has the same number of images as the source, and each grey image occurs once in each channel. If the
+    source has K classes and the grey images have classes a, b and c, the class of the result is
+    ``(a * K + b) * K + c``, so ten digits yield 1,000 classes. Each class is a mode that a generator should cover. See
+    Metz et al. 2017 (1611.02163), section 3.3.
 
     Args:
-      source: grey images, at most 100 classes of them.
-      seed: seed of the draw.
+      source: grey images with at most 100 classes.
+      seed: seed of the random order in each channel.
 
     Raises:
-      ValueError: the images are not grey, or there are more classes.
+      ValueError: if the images are not grey, or if there are more than 100 classes.
     """
     if len(source.shape) != 3 or source.shape[2] != 1:
         raise ValueError(
-            f"{source.name}: examples of shape {source.shape} are not stacked; want grey images, "
-            "[N, height, width, 1]; image files are made grey by `channels` 1."
+            f"Only grey images [N, height, width, 1] can be stacked, but the examples of {source.name} have shape "
+            f"{source.shape}. Set `channels` to 1 to convert image files to grey."
         )
     count = len(source.classes)
     if count > 100:
-        raise ValueError(f"{source.name}: {count} classes, stacked, are {count**3:,} modes; want at most 100 classes")
+        raise ValueError(
+            f"Stacking requires at most 100 classes, but {source.name} has {count}, which would result in "
+            f"{count**3:,} classes."
+        )
     arrays, rng = read_into_memory(source), np.random.default_rng(seed)
     orders = [rng.permutation(len(arrays)) for _ in range(3)]
     images = np.concatenate([arrays.images[order] for order in orders], -1)

@@ -1,4 +1,4 @@
-"""How many pictures there are and how large they are, without decoding them: what settings can be chosen by."""
+"""Survey a data set without decoding it: count its images and measure their size, to choose suitable settings."""
 
 import dataclasses
 import zipfile
@@ -10,21 +10,22 @@ from jaxgan.data import datasets, images
 from jaxgan.data.loading import TOYS, load
 from jaxgan.data.source import Source
 
-MAX_HEADERS = 300  # files that are opened
-MAX_EXAMPLES = 16  # examples of a TFDS dataset that are decoded, whose sizes may differ
-LARGE_ENOUGH = 0.25  # quantile of the sides: three quarters of the pictures are at least as large
+MAX_HEADERS = 300  # maximum number of image files that are opened
+MAX_EXAMPLES = 16  # maximum number of examples of a TFDS data set that are decoded, because their sizes may differ
+LARGE_ENOUGH = 0.25  # quantile of the shorter sides; three quarters of the images are at least as large
 
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """The number of pictures of a data set, and their size.
+    """The number of images in a data set, and their size.
 
     Attributes:
-      name: of the data, for people.
-      count: number of pictures.
-      smallest_side: the shortest side of any picture that was looked at, in pixels.
-      typical_side: three quarters of the pictures have no side that is shorter, in pixels.
-      channels: 1 if all are grey, else those of the pictures; 3 for files.
+      name: the name or the path of the data set.
+      count: number of images.
+      smallest_side: the shorter side of the smallest image among the inspected ones, in pixels.
+      typical_side: length that no side of three quarters of the inspected images is below, in pixels.
+      channels: 1 if all inspected images are grey; otherwise 3 for image files, and the number of channels for other
+        data.
     """
 
     name: str
@@ -35,16 +36,17 @@ class Survey:
 
 
 def survey(data: str) -> Survey:
-    """Survey the pictures that ``data`` names.
+    """Return the number and the size of the images that ``data`` names.
 
-    Of a folder or a zip, the headers of at most 300 files are read, spread evenly over the names; of an ``.npz`` or
-    ``.npy``, the header of its images. A TFDS dataset is prepared if it is not there, and 16 of its examples are read.
+    For a folder or a zip, this reads the headers of at most 300 files, evenly spaced over the sorted names. For an
+    ``.npz`` or ``.npy`` file, it reads the header of the images. For a data set of TensorFlow Datasets (TFDS), it reads
+    at most 16 examples; TFDS downloads and prepares the data set first if necessary.
 
     Args:
-      data: as for ``jaxgan.data.load``.
+      data: a name or a path, see ``jaxgan.data.load``.
 
     Raises:
-      ValueError: there is no such data, or it has no images.
+      ValueError: if the data do not exist or have no images.
     """
     path = Path(data)
     if images.is_image_store(path):
@@ -63,14 +65,14 @@ def survey(data: str) -> Survey:
 
 
 def _is_dataset(data: str) -> bool:
-    """Whether ``load`` looks for a TFDS dataset of this name; ``load`` says what is wrong with other names."""
+    """Return whether ``load`` would search TFDS for this name. ``load`` explains the problems of other names."""
     path = Path(data)
     is_path = path.exists() or path.is_absolute() or (path.parent != Path() and path.parent.is_dir())
     return not (is_path or path.suffix or data in TOYS or data.partition(":")[0] in ("photos", "tiles", "stacked"))
 
 
 def _spread(length: int, most: int) -> list[int]:
-    """At most so many indices, evenly from the first to the last."""
+    """Return at most ``most`` indices from 0 to ``length - 1``, evenly spaced."""
     return [int(i) for i in np.linspace(0, length - 1, min(length, most))]
 
 
@@ -81,18 +83,20 @@ def _summarize(name: str, count: int, sizes: list[tuple[int, int]], channels: in
 
 
 def _of_shape(name: str, count: int, shape: tuple[int, ...]) -> Survey:
-    """The survey of examples of one shape.
+    """Return the survey of images that all have the same shape.
 
     Raises:
-      ValueError: they are no images.
+      ValueError: if the examples are not images.
     """
     if len(shape) != 3:
-        raise ValueError(f"`data` {name!r} has examples of shape {shape}, but images are [height, width, channels].")
+        raise ValueError(
+            f"`data` {name!r} must contain images [height, width, channels], got examples of shape {shape}."
+        )
     return _summarize(name, count, [shape[:2]], shape[2])
 
 
 def _shape_of_images(path: Path) -> tuple[int, ...]:
-    """The shape of an array file's images, [N, height, width, C], from the header alone."""
+    """Return the shape of the images in an array file, [N, height, width, C], from the header alone."""
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, mmap_mode="r", allow_pickle=False).shape
@@ -100,5 +104,5 @@ def _shape_of_images(path: Path) -> tuple[int, ...]:
             read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             return read[np.lib.format.read_magic(file)](file)[0]
     except (KeyError, ValueError, OSError, zipfile.BadZipFile):
-        source = load(str(path))  # raises, and says what is wrong
+        source = load(str(path))  # raises an error with an explanation
         return (len(source), *source.shape)

@@ -1,4 +1,4 @@
-"""Tiles of one size that images of any sizes are cut into, without resizing."""
+"""Cut images of any sizes into tiles of equal size, without resizing them."""
 
 import math
 from pathlib import Path
@@ -9,26 +9,30 @@ from PIL import Image
 from jaxgan.data.images import convert_channels, crop_to_square, decode, find_images, is_image_store, read_headers
 from jaxgan.data.source import Arrays
 
-SIZE = 64
+SIZE = 64  # default height and width of a tile in pixels
 
 
 def load_tiles(path: str | Path, resolution: int | None = None, channels: int | None = None) -> Arrays:
-    """Windows of every image of a folder or zip, about half their side apart, the last ones at the edges.
+    """Return tiles of every image of a folder or a zip.
+
+    The tiles of an image are evenly spaced and cover it completely. The distance between the corners of adjacent tiles
+    is at most half of their side, so tiles overlap. Images that are smaller than a tile are skipped. Tiles have no
+    labels.
 
     Args:
       path: a folder or a zip.
-      resolution: height and width of a tile; None is 64.
-      channels: 1, 3 or 4; None is 1 if every image is grey, else 3.
+      resolution: height and width of a tile in pixels; None uses 64.
+      channels: 1, 3 or 4; None uses 1 if every image is grey, and 3 otherwise.
 
     Returns:
-      uint8 [N, resolution, resolution, channels].
+      The tiles, uint8 [N, resolution, resolution, channels].
 
     Raises:
-      ValueError: there are no images, or all are smaller than a tile, or one cannot be decoded.
+      ValueError: if there are no images, if all are smaller than a tile, or if one cannot be decoded.
     """
     path, size = Path(path), SIZE if resolution is None else resolution
     if not is_image_store(path):
-        raise ValueError(f"`data` 'tiles:{path}': no such folder or .zip.")
+        raise ValueError(f"`data` 'tiles:{path}' must name an existing folder or .zip file after 'tiles:'.")
     files, names = find_images(path)
     sizes, grey = read_headers(files, names)
     depth = (1 if grey else 3) if channels is None else channels
@@ -38,8 +42,11 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
     ]
     if not any(corners):
         height, width = max(sizes)
-        raise ValueError(f"tiles:{path}: no image holds a tile of {size} x {size}, the largest is {width} x {height}")
-    # Allocated at once, because a list of tiles would need twice their memory.
+        raise ValueError(
+            f"tiles:{path} has no image that contains a tile of {size} x {size} pixels; the largest is {width} x "
+            f"{height}. Set `resolution` to a smaller number."
+        )
+    # The result is allocated at once, because a list of tiles would need twice the memory.
     tiles = np.empty((sum(map(len, corners)), size, size, depth), np.uint8)
 
     def to_array(image: Image.Image) -> np.ndarray:
@@ -57,7 +64,11 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
 
 
 def window_starts(length: int, size: int, step: int) -> list[int]:
-    """Where windows of ``size`` begin along ``length``: evenly, at most ``step`` apart, at least 1; [] if none fits."""
+    """Return the starts of windows of length ``size`` that cover the range from 0 to ``length``.
+
+    The windows are evenly spaced, and the distance between the starts is at most ``max(1, step)``. The list is empty if
+    ``length`` is below ``size``.
+    """
     if length < size:
         return []
     count = 1 + math.ceil((length - size) / max(1, step))

@@ -1,14 +1,15 @@
-"""Random transforms of the data inside the compiled step: pure functions of images and their keys.
+"""Transform data at random inside the compiled step, to enlarge a data set.
 
-They enlarge the data set, and samples show it: a generator trained on mirrored images makes mirrored images.
-``jaxgan.augment`` is different: it changes the reals and the samples that a discriminator sees, and samples do not
-show it.
+The functions are pure functions of images and PRNG keys. The generator learns to reproduce the transforms: if it is
+trained on mirrored images, it also generates mirrored images. ``jaxgan.augment`` is different. It augments both real
+examples and fakes on the way to the discriminator, so that the generator does not learn to reproduce the augmentation.
 
     def discriminator_loss(nets, batch, keys, step):
         real = transforms.random_flip(keys, batch["image"])
 
-An example's draw depends on its own key alone, so it does not depend on devices, and it is independent of the
-example's latents. The same keys draw the same again, so two calls transform the two images of a pair alike:
+There is one key per example. Results therefore do not depend on the number of devices, and they are independent of the
+latents that are sampled with the same key. The same keys yield the same transform again, so two calls can transform the
+input and the image of a pair equally:
 
         image, input = (transforms.random_flip(keys, batch[name]) for name in ("image", "input"))
 """
@@ -19,20 +20,29 @@ from jax import lax
 
 from jaxgan.data.degrade import resize_bicubic
 
-_FLIP, _SHIFT, _CROP, _JITTER = 0xF11B, 0xC409, 0xC477, 0x3177  # folded into an example's key
+# Constants that are folded into the keys of examples, so that each transform has independent random numbers.
+_FLIP, _SHIFT, _CROP, _JITTER = 0xF11B, 0xC409, 0xC477, 0x3177
 
 
 def random_flip(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Images, [B, H, W, C], each mirrored left to right with probability 1/2; ``keys`` [B]."""
+    """Mirror each image, [B, H, W, C], left to right with probability 1/2; ``keys`` are [B], one per example."""
     mirrored = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, _FLIP)))(keys)
     return jnp.where(mirrored.reshape(-1, 1, 1, 1), images[:, :, ::-1], images)
 
 
 def random_shift(keys: jax.Array, images: jax.Array, padding: int) -> jax.Array:
-    """Images, [B, H, W, C], each shifted by up to ``padding`` pixels both ways, with reflected borders; ``keys`` [B].
+    """Shift each image by a random number of pixels along both axes. Borders are filled by reflection.
+
+    Args:
+      keys: PRNG keys, [B], one per example.
+      images: [B, H, W, C].
+      padding: largest shift in each direction, in pixels.
+
+    Returns:
+      The shifted images, [B, H, W, C].
 
     Raises:
-      ValueError: ``padding`` is negative, or not below the images' height and width.
+      ValueError: if ``padding`` is negative, or not below the height and the width of the images.
     """
     _, height, width, _ = images.shape
     if not 0 <= padding < min(height, width):
@@ -46,13 +56,22 @@ def random_shift(keys: jax.Array, images: jax.Array, padding: int) -> jax.Array:
 
 
 def random_crop(keys: jax.Array, images: jax.Array, size: int, step: int = 1) -> jax.Array:
-    """A square window of ``size`` of each image, [B, H, W, C], at a multiple of ``step`` pixels; ``keys`` [B].
+    """Crop each image to a square window at a random position.
 
-    Pairs for super-resolution are cropped at one place, inputs 4 times smaller than images, by
-    ``random_crop(keys, images, 96, step=4)`` and ``random_crop(keys, inputs, 24)``.
+    For super-resolution, both images of a pair must be cropped at the same position. If inputs are 4 times smaller than
+    images, use ``random_crop(keys, images, 96, step=4)`` and ``random_crop(keys, inputs, 24)``.
+
+    Args:
+      keys: PRNG keys, [B], one per example.
+      images: [B, H, W, C].
+      size: height and width of the window in pixels.
+      step: the coordinates of the window's upper left corner are multiples of this number of pixels.
+
+    Returns:
+      The windows, [B, size, size, C].
 
     Raises:
-      ValueError: ``size`` is below 1 or larger than the images, or ``step`` is below 1.
+      ValueError: if ``size`` is below 1 or larger than the images, or if ``step`` is below 1.
     """
     height, width = images.shape[1:3]
     if not 1 <= size <= min(height, width):
@@ -63,12 +82,21 @@ def random_crop(keys: jax.Array, images: jax.Array, size: int, step: int = 1) ->
 
 
 def resize_and_crop(keys: jax.Array, images: jax.Array, size: int) -> jax.Array:
-    """Images, [B, H, W, C], enlarged to the height ``size``, and of each a window of its own size; ``keys`` [B].
+    """Enlarge images, and crop each one to its original size at a random position.
 
-    This is pix2pix's random jitter, 286 for images of 256 (Isola et al. 2017, 1611.07004); bicubic, clipped to [-1, 1].
+    This is the random jitter of pix2pix (Isola et al. 2017, 1611.07004), which enlarges images of 256 x 256 to 286.
+    Images are enlarged by bicubic interpolation and clipped to [-1, 1].
+
+    Args:
+      keys: PRNG keys, [B], one per example.
+      images: [B, H, W, C] in [-1, 1].
+      size: height of the enlarged images in pixels; the aspect ratio is preserved.
+
+    Returns:
+      The windows, [B, H, W, C].
 
     Raises:
-      ValueError: ``size`` is below the images' height.
+      ValueError: if ``size`` is below the height of the images.
     """
     height, width = images.shape[1:3]
     if size < height:
@@ -78,14 +106,17 @@ def resize_and_crop(keys: jax.Array, images: jax.Array, size: int) -> jax.Array:
 
 
 def random_windows(keys: jax.Array, images: jax.Array, size: tuple[int, int], fold: int, step: int = 1) -> jax.Array:
-    """A window of ``size``, (height, width), of each image, [B, H, W, C].
+    """Crop each image to a window at a random position.
 
     Args:
-      keys: one for each example, [B].
-      images: at least as large as a window.
-      size: of the window.
-      fold: a number that is folded into the keys, so that other draws with the same keys are independent.
-      step: both coordinates of a window's corner are multiples of it.
+      keys: PRNG keys, [B], one per example.
+      images: [B, H, W, C], at least as large as a window.
+      size: (height, width) of the window in pixels.
+      fold: a constant that is folded into the keys, so that other random numbers from the same keys are independent.
+      step: the coordinates of the window's upper left corner are multiples of this number of pixels.
+
+    Returns:
+      The windows, [B, *size, C].
     """
     places = jnp.array([(n - m) // step + 1 for n, m in zip(images.shape[1:3], size)])
 

@@ -1,4 +1,4 @@
-"""Unpaired examples of two domains: inputs, and images that inputs are to be made like."""
+"""Load unpaired examples of two domains: the inputs, and the images of the domain to which they are translated."""
 
 from pathlib import Path
 
@@ -16,19 +16,21 @@ def load(
     split: str = "train",
     data_dir: str | None = None,
 ) -> Unpaired:
-    """The two sets that ``data`` and ``data_a`` name.
+    """Return the images that ``data`` names and the inputs that ``data_a`` names, as an unpaired source.
 
     Args:
-      data: the images, see ``jaxgan.data.load``. Or, without ``data_a``, both sets: a TFDS dataset with splits trainA
-        and trainB, such as ``cycle_gan/horse2zebra``, or a folder with folders of these names; A has the inputs.
-      data_a: the inputs.
-      resolution: make all images this high and wide; None keeps their own size.
-      channels: of image files: 1, 3 or 4; None is 1 if all of a set are grey, else 3.
-      split: ``train`` or ``test``; of two sets as in ``jaxgan.data.load``.
-      data_dir: where TFDS datasets are prepared; None is TFDS's own default.
+      data: the images, see ``jaxgan.data.load``. Without ``data_a``, both domains: a data set of TensorFlow Datasets
+        (TFDS) with the splits trainA and trainB, such as ``cycle_gan/horse2zebra``, or a folder that contains two
+        folders with these names. Domain A contains the inputs, and domain B contains the images.
+      data_a: the inputs; None if ``data`` contains both domains.
+      resolution: height and width of all images in pixels; None keeps their own size.
+      channels: number of channels of image files: 1, 3 or 4. None uses 1 for a domain if all its files are grey, and 3
+        otherwise.
+      split: ``train`` or ``test``; with ``data_a``, any split that ``jaxgan.data.load`` accepts.
+      data_dir: the folder of prepared TFDS data sets; None uses the default of TFDS.
 
     Raises:
-      ValueError: there is no such data, or it cannot be used; the message says why.
+      ValueError: if the data do not exist or cannot be used. The message explains why.
     """
     if data_a is not None:
         inputs, images = (
@@ -40,8 +42,8 @@ def load(
     if path.exists():
         if missing := [name for name in (f"{split}A", f"{split}B") if not (path / name).is_dir()]:
             raise ValueError(
-                f"`data` {data!r}: no folder {' and no '.join(missing)} in it; unpaired examples are two sets, `data` "
-                "and `data_a`, or one folder with both, inputs in trainA and images in trainB."
+                f"`data` {data!r} must contain the folders {split}A with the inputs and {split}B with the images, but "
+                f"{' and '.join(missing)} cannot be found. If the inputs are somewhere else, pass them as `data_a`."
             )
         inputs, images = (
             load_one(str(path / f"{split}{domain}"), resolution=resolution, channels=channels) for domain in "AB"
@@ -52,7 +54,7 @@ def load(
             cache_if_small(datasets.load(data, f"{split}{domain}", data_dir, resolution)) for domain in "AB"
         )
     except ValueError as error:
-        raise ValueError(f"{error}; or name the inputs as `data_a`.") from None
+        raise ValueError(f"{error} Alternatively, pass the inputs as `data_a`.") from None
     return Unpaired(
         images=resize_source(images, resolution, channels), inputs=resize_source(inputs, resolution, channels)
     )

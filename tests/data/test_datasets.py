@@ -1,4 +1,4 @@
-"""Datasets by name: one of our own that TFDS finds prepared, without TensorFlow."""
+"""Tests of data sets that are loaded by name, with a small data set that TFDS prepares without TensorFlow."""
 
 import io
 import sys
@@ -16,7 +16,7 @@ from jaxgan.data.source import Arrays
 
 @pytest.fixture(scope="module")
 def tfds():
-    """Imported after conftest.py has named the tests' own folder, which TFDS looks up once."""
+    """Import TFDS after conftest.py has set its data folder, because TFDS looks up the folder only once."""
     import tensorflow_datasets
 
     return tensorflow_datasets
@@ -28,7 +28,7 @@ LABELS = np.arange(14) % 2
 
 @pytest.fixture(scope="module")
 def prepared(tfds, tmp_path_factory):
-    """tiny: of PNGs, two classes and a feature that cannot be decoded. Ten examples to train, four to test."""
+    """A data set "tiny" of PNG images with two classes, ten training and four test examples, and an invalid feature."""
     folder = tmp_path_factory.mktemp("prepared")
     features = {
         "image": tfds.features.Image(shape=(8, 8, 3)),
@@ -51,7 +51,7 @@ def labelled(batch):
 EXPECTED = {x.tobytes(): int(y) for x, y in zip(PIXELS, LABELS)}
 
 
-def test_a_prepared_dataset_by_name(prepared):
+def test_load_reads_a_prepared_data_set(prepared):
     source = datasets.load("tiny", "train", prepared)
     assert (len(source), source.shape, source.classes) == (10, (8, 8, 3), ("cat", "dog"))
     batch = source.read(np.arange(10))
@@ -64,7 +64,7 @@ def test_a_prepared_dataset_by_name(prepared):
     assert "tensorflow" not in sys.modules
 
 
-def test_it_is_read_into_memory(prepared):
+def test_a_small_data_set_is_read_into_memory(prepared):
     source = data.load("tiny", split="test", data_dir=str(prepared))
     read_by_index = datasets.load("tiny", "test", str(prepared))
     assert isinstance(read_by_index, datasets.Dataset) and len(read_by_index) == len(source)
@@ -75,7 +75,7 @@ def test_it_is_read_into_memory(prepared):
     assert small.images.shape == (4, 4, 4, 3)
 
 
-def test_splits_part_and_join(prepared):
+def test_splits_can_be_divided_and_joined(prepared):
     whole = datasets.load("tiny", "train", prepared).read(np.arange(10))["image"]
     for split, rows in {"train[:50%]": whole[:5], "train[50%:]": whole[5:], "train[2:4]": whole[2:4]}.items():
         source = datasets.load("tiny", split, prepared)
@@ -85,8 +85,8 @@ def test_splits_part_and_join(prepared):
 
 
 @pytest.mark.parametrize("split", ["validation", "train[:x]", "train[:1%]", "train[50:60]", ""])
-def test_a_split_that_is_not_there(split, prepared):
-    with pytest.raises(ValueError, match="no such split, or nothing in it; it has train, test, and parts such as"):
+def test_a_missing_or_empty_split_raises(split, prepared):
+    with pytest.raises(ValueError, match=r"does not exist, or it is empty\. The splits are: train, test\. A part"):
         datasets.load("tiny", split, prepared)
 
 
@@ -95,7 +95,7 @@ def make(tfds, folder, features, rows):
     return datasets.load("tiny", "train", folder)
 
 
-def test_a_label_that_is_no_class_is_left_out(tfds, tmp_path):
+def test_a_label_without_class_names_is_ignored(tfds, tmp_path):
     features = {
         "image": tfds.features.Tensor(shape=(8, 8, 1), dtype=np.float32),
         "label": tfds.features.Scalar(np.float32),
@@ -108,12 +108,12 @@ def test_a_label_that_is_no_class_is_left_out(tfds, tmp_path):
     assert sorted(batch["image"][:, 0, 0, 0].tolist()) == [0, 0.25, 0.5, 0.75]
 
 
-def test_images_of_several_sizes_are_resized_as_they_are_read(tfds, tmp_path):
+def test_images_of_different_sizes_are_resized_when_they_are_read(tfds, tmp_path):
     rows = [{"image": io.BytesIO(encoded(PIXELS[i, : 4 + i], "png"))} for i in range(4)]
     source = make(tfds, tmp_path, {"image": tfds.features.Image(shape=(None, None, 3))}, rows)
     with pytest.raises(
         ValueError,
-        match=r"tiny/1\.0\.0 train: its images differ in size .*; give the square size to make of them as `resolution`, say 64",
+        match=r"images of tiny/1\.0\.0 train have different sizes, such as .* Set `resolution`, for example to 64, to",
     ):
         source.read(np.arange(4))
     source = datasets.load("tiny", "train", tmp_path, resolution=4)
@@ -122,12 +122,12 @@ def test_images_of_several_sizes_are_resized_as_they_are_read(tfds, tmp_path):
     assert sorted(image.tobytes() for image in source.read(np.arange(4))["image"]) == expected
 
 
-def test_a_dataset_without_images_is_refused(tfds, tmp_path):
-    with pytest.raises(ValueError, match=r"its features are sound; jaxgan trains on 'image'"):
+def test_a_data_set_without_images_raises(tfds, tmp_path):
+    with pytest.raises(ValueError, match=r"has no feature 'image', which is required\. Its features are: sound\."):
         make(tfds, tmp_path, {"sound": tfds.features.Scalar(np.float32)}, [{"sound": 1.0}])
 
 
-def caused_by_an_import():
+def error_caused_by_an_import():
     try:
         raise RuntimeError("no writer") from ModuleNotFoundError("No module named 'tensorflow'")
     except RuntimeError as error:
@@ -135,17 +135,20 @@ def caused_by_an_import():
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
-        (ImportError("No module named 'tensorflow'"), r"TFDS needs TensorFlow to prepare .* 'jaxgan\[tfds\]'"),
-        (caused_by_an_import(), r"TFDS needs TensorFlow to prepare .* 'jaxgan\[tfds\]'"),
+        (
+            ImportError("No module named 'tensorflow'"),
+            r"TensorFlow is required to prepare `data` 'tiny' .* 'jaxgan\[tfds\]'",
+        ),
+        (error_caused_by_an_import(), r"TensorFlow is required to prepare `data` 'tiny' .* 'jaxgan\[tfds\]'"),
         (
             ConnectionError("no route to host"),
-            "could not be prepared: ConnectionError: no route to host; prepare it where",
+            r"`data` 'tiny' could not be prepared: ConnectionError: no route to host\. If this machine has no network access",
         ),
     ],
 )
-def test_what_stops_a_preparation(error, told, tfds, tmp_path, monkeypatch):
+def test_a_failed_preparation_raises_with_a_remedy(error, message, tfds, tmp_path, monkeypatch):
     class Failing(builder_of(tfds, {"image": tfds.features.Image()}, {"train": []}), skip_registration=True):
         name = "tiny"
 
@@ -153,49 +156,54 @@ def test_what_stops_a_preparation(error, told, tfds, tmp_path, monkeypatch):
             raise error
 
     monkeypatch.setattr(tfds, "builder", lambda name, **kwargs: Failing(**kwargs))
-    with pytest.raises(ValueError, match=f"`data` 'tiny'.*{told}"):
+    with pytest.raises(ValueError, match=message):
         datasets.load("tiny", "train", tmp_path)
 
 
-def test_code_that_needs_tensorflow_names_the_extra(tfds, monkeypatch):
+def test_a_data_set_that_needs_tensorflow_names_the_extra(tfds, monkeypatch):
     def fail(*args, **kwargs):
         raise ImportError("No module named 'tensorflow'")
 
     monkeypatch.setattr(tfds, "builder", fail)
-    with pytest.raises(ValueError, match=r"`data` 'tiny': TFDS needs TensorFlow .* pip install 'jaxgan\[tfds\]'"):
+    message = r"TensorFlow is required to prepare `data` 'tiny' .* pip install 'jaxgan\[tfds\]'"
+    with pytest.raises(ValueError, match=message):
         datasets.load("tiny")
 
 
 @pytest.mark.parametrize("name", ["huggingface:mnist", "kubric:kubric_frames/512x512", "somebody:photos:1.0.0"])
-def test_code_of_others_is_not_downloaded(name, tfds, monkeypatch):
-    monkeypatch.setattr(tfds, "builder", lambda *_, **__: pytest.fail("it was asked for"))
-    with pytest.raises(ValueError, match=f"`data` '{name}': .* TFDS downloads its code and runs it; write its images"):
+def test_a_community_data_set_is_refused(name, tfds, monkeypatch):
+    monkeypatch.setattr(tfds, "builder", lambda *_, **__: pytest.fail("TFDS must not be called"))
+    with pytest.raises(
+        ValueError, match=f"`data` '{name}' does not .* download their code and run it. Export the images"
+    ):
         datasets.load(name)
 
 
-def test_a_name_may_have_a_version(tfds, monkeypatch):
+def test_a_name_can_contain_a_version(tfds, monkeypatch):
     def fail(*args, **kwargs):
         raise ImportError("No module named 'tensorflow'")
 
     monkeypatch.setattr(tfds, "builder", fail)
     for name in ("mnist:3.0.1", "mnist:3.*.*"):
-        with pytest.raises(ValueError, match="TFDS needs TensorFlow"):
+        with pytest.raises(ValueError, match="TensorFlow is required to prepare"):
             datasets.load(name)
 
 
 @pytest.mark.parametrize("name", ["my-photos", "of all names", "mnists"])
-def test_a_name_that_tfds_does_not_know(name, tmp_path):
+def test_an_unknown_name_raises(name, tmp_path):
     with pytest.raises(
-        ValueError, match=f"`data` '{name}': no such file or folder, and no TFDS dataset of that name; "
+        ValueError,
+        match=f"`data` '{name}' does not exist as a file or folder, and TensorFlow Datasets has no data set of this",
     ):
         data.load(name, data_dir=str(tmp_path))
 
 
-def test_a_name_needs_tfds(monkeypatch):
+def test_a_name_requires_tfds(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(
         ValueError,
-        match=r"`data` 'mnist': no such file or folder; a dataset of that name needs tensorflow-datasets: "
+        match=r"`data` 'mnist' does not exist as a file or folder\. To load it from TensorFlow Datasets, jaxgan needs "
+        r"tensorflow-datasets.*"
         r"pip install 'jaxgan\[tfds\]'",
     ):
         data.load("mnist")

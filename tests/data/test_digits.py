@@ -1,4 +1,4 @@
-"""The digits that come along are scikit-learn's to the bit, in the order that earlier versions trained on."""
+"""Tests of the bundled digits: they are identical to scikit-learn's, in the order that earlier versions used."""
 
 import subprocess
 import sys
@@ -19,12 +19,12 @@ print([name for name in ("sklearn", "scipy", "tensorflow_datasets", "tensorflow"
 
 
 @pytest.mark.integration
-def test_neither_scikit_learn_nor_tfds_is_imported():
-    told = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+def test_loading_imports_neither_scikit_learn_nor_tfds():
+    result = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
-def test_the_file_holds_what_scikit_learn_has():
+def test_the_file_is_identical_to_scikit_learns_data():
     datasets = pytest.importorskip("sklearn.datasets")
     pixels, labels = datasets.load_digits(return_X_y=True)
     ink, ours = digits.read_digits()
@@ -33,8 +33,8 @@ def test_the_file_holds_what_scikit_learn_has():
     np.testing.assert_array_equal(ours, labels)
 
 
-def test_order_and_name_are_those_of_tfds(tmp_path):
-    """As earlier versions prepared and read them."""
+def test_order_and_name_agree_with_tfds(tmp_path):
+    """The digits are prepared with TFDS here, as earlier versions of jaxgan prepared them."""
     tfds = pytest.importorskip("tensorflow_datasets")
     ink, labels = digits.read_digits()
     features = {
@@ -55,20 +55,20 @@ def test_order_and_name_are_those_of_tfds(tmp_path):
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_licence_is_beside_the_file():
+def test_the_licence_is_next_to_the_data():
     text = (digits._FILE.parent / "digits_license.txt").read_text()
     assert "Alpaydin" in text and "CC BY 4.0" in text
     assert digits._FILE.stat().st_size < 60_000
 
 
 @pytest.mark.parametrize(
-    ("split", "told"),
+    ("split", "message"),
     [
-        ("test", "digits/1.0.0 test: no such split; it has train, and parts such as"),
-        ("train[a:b]", "no such split"),
-        ("train[5:5]", "nothing is in this split; it has 1,797 examples"),
+        ("test", r"digits/1\.0\.0 test does not exist\. The only split is train\. A part of it is also allowed"),
+        ("train[a:b]", "does not exist"),
+        ("train[5:5]", r"train\[5:5\] is empty\. The data set has 1,797 examples"),
     ],
 )
-def test_a_split_that_is_not_there(split, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_missing_or_empty_split_raises(split, message):
+    with pytest.raises(ValueError, match=message):
         data.load("digits", split=split)

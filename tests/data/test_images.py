@@ -1,4 +1,4 @@
-"""Image files of every format and mode that users have: what is read is what a viewer shows, cropped and resized."""
+"""Tests of image files of every format and mode: pixels are the ones that a viewer shows, cropped and resized."""
 
 import os
 import threading
@@ -43,7 +43,7 @@ def everything(source):
 
 def palette(indices, **options) -> bytes:
     image = Image.fromarray(indices)
-    image.putpalette([250, 0, 0, 0, 0, 90, 30, 60, 90])  # a grey image with a palette is one of mode P
+    image.putpalette([250, 0, 0, 0, 0, 90, 30, 60, 90])  # a grey image with a palette has the mode P
     assert image.mode == "P"
     return encoded(image, "png", **options)
 
@@ -57,7 +57,7 @@ INDICES = np.arange(64, dtype=np.uint8).reshape(8, 8) % 3
 PALETTE = np.array([[250, 0, 0], [0, 0, 90], [30, 60, 90]], np.uint8)
 INK = np.stack([np.zeros_like(GREY), GREY, np.full_like(GREY, 255), np.zeros_like(GREY)], -1)
 
-# name: (file, its suffix, what is to be seen, channels, how far it may be off).
+# By name: the file, its suffix, the expected pixels, the number of channels, and the tolerance in grey levels.
 TABLE = {
     "grey png": (encoded(GREY, "png"), "png", GREY[..., None], 1, 0),
     "colour png": (encoded(COLOUR, "png"), "PNG", COLOUR, 3, 0),
@@ -93,7 +93,7 @@ TABLE = {
 
 @pytest.mark.parametrize(("file", "suffix", "expected", "channels", "tolerance"), TABLE.values(), ids=TABLE.keys())
 @pytest.mark.parametrize("make", [folder, archive])
-def test_a_file_of_each_kind(make, file, suffix, expected, channels, tolerance, tmp_path):
+def test_a_file_of_each_format_is_decoded(make, file, suffix, expected, channels, tolerance, tmp_path):
     source = ImageFiles(make(tmp_path / "data", {f"a.{suffix}": file}))
     assert channels in (None, source.shape[2])
     assert source.shape[:2] == (8, 8)
@@ -115,14 +115,14 @@ UPRIGHT = {
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_photographs_are_turned_upright(orientation, tmp_path):
+def test_exif_rotates_photographs_upright(orientation, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = orientation
     source = ImageFiles(folder(tmp_path, {"a.png": encoded(COLOUR, "png", exif=exif)}))
     np.testing.assert_array_equal(everything(source)["image"][0], UPRIGHT[orientation](COLOUR))
 
 
-def test_four_channels_keep_alpha_and_one_and_three_convert(tmp_path):
+def test_four_channels_keep_alpha_and_others_convert(tmp_path):
     pixels = np.dstack([COLOUR, ALPHA])
     path = folder(tmp_path, {"a.png": encoded(pixels, "png")})
     np.testing.assert_array_equal(everything(ImageFiles(path, channels=4))["image"][0], pixels)
@@ -146,8 +146,8 @@ GREYS = {"l": png(9), "la": png((9, 255), mode="LA"), "bit": png(1, mode="1"), "
         (["deep", "colour"], 3),
     ],
 )
-def test_a_set_is_grey_if_all_its_files_are(files, channels, tmp_path):
-    """In the order given, as the last file once decided alone when it had 16 bits."""
+def test_a_data_set_is_grey_if_all_files_are_grey(files, channels, tmp_path):
+    """The order matters for the test: once, a last file of 16 bits determined the result alone."""
     kinds = {**GREYS, "colour": png((9, 8, 7), mode="RGB")}
     source = ImageFiles(folder(tmp_path, {f"{i}.png": kinds[kind] for i, kind in enumerate(files)}))
     assert source.shape == (8, 8, channels)
@@ -155,17 +155,17 @@ def test_a_set_is_grey_if_all_its_files_are(files, channels, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("pixels", "told"),
+    ("pixels", "message"),
     [
-        (GREY.astype(np.int32), r"32-bit pixels up to 2\d\d: whether 255 or 65,535 is white is not said"),
-        (DEEP.astype(np.int32) * 2, r"its pixels are from 0 to 131070, and not from 0 to 65535"),
-        (GREY.astype(np.float32), r"its pixels are from \d to 2\d\d, and not from 0 to 1"),
+        (GREY.astype(np.int32), r"The pixels are 32-bit integers up to 2\d\d, and the file does not declare whether"),
+        (DEEP.astype(np.int32) * 2, r"Pixel values must be from 0 to 65535, got 0 to 131070"),
+        (GREY.astype(np.float32), r"Pixel values must be from 0 to 1, got \d to 2\d\d"),
     ],
 )
-def test_a_scale_that_a_file_does_not_say_is_not_guessed(pixels, told, tmp_path):
-    """Guessed for each file by its own pixels, a dark one would be bright."""
+def test_an_undeclared_pixel_range_raises(pixels, message, tmp_path):
+    """A range that was guessed for each file from its own pixels would brighten dark images."""
     source = ImageFiles(folder(tmp_path, {"a.tif": encoded(pixels, "tiff")}))
-    with pytest.raises(ValueError, match=rf"a\.tif cannot be decoded: {told}.*save it as 8 or 16 bits"):
+    with pytest.raises(ValueError, match=rf"a\.tif cannot be decoded: {message}.*Save the image with 8 or 16 bits\."):
         everything(source)
 
 
@@ -185,12 +185,12 @@ def test_folders_are_classes_in_alphabetical_order(make, tmp_path):
 
 
 @pytest.mark.parametrize("make", [folder, archive])
-def test_a_folder_around_everything_is_no_part_of_a_classs_name(make, tmp_path):
+def test_a_folder_around_all_others_is_not_part_of_class_names(make, tmp_path):
     source = ImageFiles(make(tmp_path / "data", {f"animals/{name}": file for name, file in CLASSES.items()}))
     assert source.classes == ("cat", "dog", "eel")
 
 
-def test_paths_are_compared_once_whatever_their_number(tmp_path, monkeypatch):
+def test_paths_are_compared_in_one_call(tmp_path, monkeypatch):
     for kind in "ab":
         folder(tmp_path / kind, {f"{i}.png": encoded(COLOUR, "png") for i in range(3)})
     compared, common = [], os.path.commonpath
@@ -199,7 +199,7 @@ def test_paths_are_compared_once_whatever_their_number(tmp_path, monkeypatch):
     assert compared == [6]
 
 
-def test_a_link_that_leads_back_is_followed_once(tmp_path):
+def test_a_link_to_a_parent_folder_is_followed_once(tmp_path):
     folder(tmp_path / "data", CLASSES)
     (tmp_path / "data" / "cat" / "all").symlink_to(tmp_path / "data")
     (tmp_path / "data" / "fox").symlink_to(tmp_path / "foxes")
@@ -209,8 +209,8 @@ def test_a_link_that_leads_back_is_followed_once(tmp_path):
     assert len(source) == 5
 
 
-def test_a_link_to_a_hidden_store_is_a_class(tmp_path):
-    """In whatever order the system lists them: the store itself is no class, and its files are not lost."""
+def test_a_link_to_a_hidden_folder_is_a_class(tmp_path):
+    """The hidden folder itself is not a class, and its files are found through the link, in any order of listing."""
     folder(tmp_path / "data", {".store/cat/1.png": png(1), "dog/1.png": png(2)})
     (tmp_path / "data" / "cat").symlink_to(".store/cat")
     source = ImageFiles(tmp_path / "data")
@@ -218,28 +218,31 @@ def test_a_link_to_a_hidden_store_is_a_class(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
-        (lambda p: (p / "b.png").symlink_to("nowhere"), r"b\.png cannot be opened: No such file or directory; mend or"),
-        (lambda p: archive(p.with_suffix(".zip"), {"cat\\1.png": png(1)}), "has backslashes for slashes"),
+        (
+            lambda p: (p / "b.png").symlink_to("nowhere"),
+            r"b\.png cannot be opened: No such file or directory\. Fix or remove",
+        ),
+        (lambda p: archive(p.with_suffix(".zip"), {"cat\\1.png": png(1)}), "contains backslashes instead of slashes"),
     ],
 )
-def test_what_cannot_be_read_is_named(make, told, tmp_path):
+def test_an_unreadable_file_is_named(make, message, tmp_path):
     path = folder(tmp_path / "data", {"a.png": png(1)})
     made = make(path)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         ImageFiles(made or path)
 
 
 @pytest.mark.parametrize("files", [["a.png", "b.png"], ["a.png", "cat/b.png"], ["all/a.png", "all/b.png"]])
-def test_no_classes(files, tmp_path):
+def test_files_outside_of_sub_folders_have_no_classes(files, tmp_path):
     source = ImageFiles(folder(tmp_path, {name: png(i) for i, name in enumerate(files)}))
     assert source.classes == ()
     assert everything(source).keys() == {"image"}
 
 
 @pytest.mark.parametrize("make", [folder, archive])
-def test_what_systems_leave_behind_is_no_image(make, tmp_path):
+def test_system_files_are_skipped(make, tmp_path):
     left = [
         "._1.png",
         ".cache/1.png",
@@ -266,15 +269,15 @@ def test_what_systems_leave_behind_is_no_image(make, tmp_path):
         ('{"experiment": "gan", "config": {}}' + " " * 2**20, False),
     ],
 )
-def test_grids_of_samples_of_runs_are_no_data(record, is_run, tmp_path):
+def test_directories_of_runs_are_skipped(record, is_run, tmp_path):
     run = {"config.json": record.encode(), "samples/10.png": png(1)}
     files = {"1.png": png(0)} | {f"runs/gan/{name}": content for name, content in run.items()}
     path = folder(tmp_path / "photos", files)
     assert find_images(path)[1] == ["1.png"] + ([] if is_run else ["runs/gan/samples/10.png"])
-    assert find_images(path / "runs" / "gan")[1] == ["samples/10.png"]  # which was asked for
+    assert find_images(path / "runs" / "gan")[1] == ["samples/10.png"]  # it is not skipped if it is the data itself
 
 
-def test_a_zip_is_its_folder(tmp_path):
+def test_a_zip_and_its_folder_have_the_same_examples(tmp_path):
     files = {
         f"{kind}/{i}.png": encoded(RNG.integers(0, 256, (9, 12, 3), np.uint8), "png") for kind in "ba" for i in range(9)
     }
@@ -288,14 +291,14 @@ def test_a_zip_is_its_folder(tmp_path):
 
 @pytest.mark.parametrize("shape", [(24, 40), (40, 24), (40, 40), (7, 12)])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_resizing_is_pillows_lanczos_of_the_centred_square(shape, mode, tmp_path):
+def test_resizing_is_lanczos_of_the_centred_square(shape, mode, tmp_path):
     image = Image.fromarray(RNG.integers(0, 256, (*shape, 3), np.uint8)).convert(mode)
     source = ImageFiles(folder(tmp_path, {"a.png": encoded(image, "png")}), resolution=16)
     expected = ImageOps.fit(image, (16, 16), Image.Resampling.LANCZOS, centering=(0.5, 0.5))
     np.testing.assert_array_equal(everything(source)["image"][0], np.asarray(expected).reshape(source.shape))
 
 
-def test_the_centre_is_what_is_kept(tmp_path):
+def test_cropping_preserves_the_centre(tmp_path):
     wide = np.zeros((16, 48), np.uint8)
     wide[:, 16:32] = GREY.repeat(2, 0).repeat(2, 1)
     path = folder(tmp_path, {"tall.png": encoded(wide.T, "png"), "wide.png": encoded(wide, "png")})
@@ -304,9 +307,9 @@ def test_the_centre_is_what_is_kept(tmp_path):
     np.testing.assert_array_equal(tall, wide[:, 16:32].T)
 
 
-def test_fine_detail_shrinks_to_grey_and_not_to_stripes(tmp_path):
+def test_resizing_is_antialiased(tmp_path):
     board = (np.add.outer(np.arange(63), np.arange(63)) % 2 * 255).astype(np.uint8)
-    # Sampled at every 9th pixel without a filter, it would be as black and white as before.
+    # Without antialiasing, every 9th pixel would be sampled, and the result would be black and white.
     source = ImageFiles(
         folder(tmp_path, {"a.png": encoded(board, "png"), "b.png": encoded(board > 0, "png")}), resolution=7
     )
@@ -321,8 +324,8 @@ def test_arrays_are_resized_like_files(tmp_path):
     np.testing.assert_array_equal(everything(data.load(str(tmp_path / "a.npy"), resolution=8))["image"], expected)
 
 
-def test_resizing_does_not_look_outside_of_what_is_opaque():
-    """The colour below alpha 0 is anything; it may not bleed into its neighbours as they are resized."""
+def test_resizing_ignores_the_colour_of_transparent_pixels():
+    """The colour of a transparent pixel is arbitrary, so it must not influence neighbours when images are resized."""
     pixels = np.zeros((32, 32, 4), np.uint8)
     pixels[:, :16] = [0, 255, 0, 0]
     pixels[:, 16:] = [255, 0, 0, 255]
@@ -335,27 +338,28 @@ def test_resizing_does_not_look_outside_of_what_is_opaque():
 
 
 @pytest.mark.parametrize("side", [11, 20])
-@pytest.mark.parametrize("asked", [{}, {"resolution": 8, "channels": 3}])
-def test_a_decompression_bomb_is_refused_by_name(side, asked, tmp_path, monkeypatch):
-    """At 100 pixels, Pillow itself warns of 121 and refuses 400; the user may have silenced its warnings."""
+@pytest.mark.parametrize("options", [{}, {"resolution": 8, "channels": 3}])
+def test_a_decompression_bomb_raises_and_is_named(side, options, tmp_path, monkeypatch):
+    """With a limit of 100, Pillow only warns of 121 pixels and refuses 400. The user may have silenced warnings."""
     path = folder(tmp_path, {"a.png": png(0), "bomb.png": png(0, side)})
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     for action in ("ignore", "error"):
         with warnings.catch_warnings():
             warnings.simplefilter(action, Image.DecompressionBombWarning)
-            with pytest.raises(ValueError, match=r"bomb\.png has more pixels than Pillow opens"):
-                everything(ImageFiles(path, **asked))
+            with pytest.raises(ValueError, match=r"bomb\.png has more than 100 pixels, the limit of Pillow"):
+                everything(ImageFiles(path, **options))
 
 
-def test_a_member_that_unpacks_to_too_much_is_refused_before_it_is_read(tmp_path, monkeypatch):
+def test_a_large_zip_member_raises_before_it_is_read(tmp_path, monkeypatch):
     path = archive(tmp_path / "a.zip", {"a.png": png(0), "b.png": bytes(5000)})
     assert path.stat().st_size < 1000
     monkeypatch.setattr("jaxgan.data.images.MAX_BYTES", 4000)
-    with pytest.raises(ValueError, match=r"its member 'b\.png' unpacks to 5,000 bytes; that is no image"):
+    message = r"the member 'b\.png' has 5,000 bytes after decompression, and images may have at most 4,000"
+    with pytest.raises(ValueError, match=message):
         ImageFiles(path)
 
 
-def test_threads_read_a_zip_as_one_does(tmp_path):
+def test_threads_can_read_a_zip_in_parallel(tmp_path):
     files = {f"{i}.png": encoded(RNG.integers(0, 256, (32, 32, 3), np.uint8), "png") for i in range(40)}
     source = ImageFiles(archive(tmp_path / "a.zip", files))
     expected = everything(source)["image"]
@@ -365,7 +369,7 @@ def test_threads_read_a_zip_as_one_does(tmp_path):
             np.testing.assert_array_equal(batch["image"], expected[rows])
 
 
-def test_threads_leave_the_filters_of_warnings_alone(tmp_path):
+def test_threads_do_not_change_the_filters_of_warnings(tmp_path):
     source = ImageFiles(folder(tmp_path, {"a.png": png(1)}))
     before = list(warnings.filters)
     with ThreadPoolExecutor(8) as pool:
@@ -373,8 +377,8 @@ def test_threads_leave_the_filters_of_warnings_alone(tmp_path):
     assert list(warnings.filters) == before
 
 
-def test_a_thread_opens_a_zip_once(tmp_path, monkeypatch):
-    """Opening reads the whole directory: of 200,000 files that takes a second, for each of 200,000 reads."""
+def test_each_thread_opens_a_zip_once(tmp_path, monkeypatch):
+    """Opening reads the complete directory of the zip, which takes a second for 200,000 files."""
     path = archive(tmp_path / "a.zip", {f"{i}.png": png(i) for i in range(20)})
     opened = []
 
@@ -386,15 +390,15 @@ def test_a_thread_opens_a_zip_once(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile, "ZipFile", Counted)
     source = ImageFiles(path)
     everything(source)
-    assert opened == [threading.get_ident()] * 2  # its names, then what is in it
+    assert opened == [threading.get_ident()] * 2  # once for the names, once for the contents
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(source.read, np.arange(20).reshape(10, 2)))
     assert 1 <= len(opened[2:]) <= 2
 
 
-def test_headers_tell_upright_sizes_and_whether_all_are_grey(tmp_path):
+def test_headers_have_upright_sizes_and_say_whether_all_are_grey(tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     turned = encoded(Image.new("RGB", (30, 20)), "jpeg", exif=exif)
     path = folder(tmp_path, {"a.png": encoded(Image.new("L", (30, 20)), "png"), "b.jpg": turned})
     files, names = find_images(path)
@@ -402,21 +406,21 @@ def test_headers_tell_upright_sizes_and_whether_all_are_grey(tmp_path):
     assert read_headers(files, names[:1]) == ([(20, 30)], True)
 
 
-def test_one_size_is_common_or_two_images_are_named():
+def test_different_sizes_raise_and_are_named():
     assert common_size("here", ["a", "b"], [(2, 3), (2, 3)]) == (2, 3)
-    with pytest.raises(ValueError, match=r"here: a is 3 x 2, c is 2 x 2; give the square size .* `resolution`"):
+    with pytest.raises(ValueError, match=r"here: All images .* but a is 3 x 2 and c is 2 x 2\. Set `resolution`, for"):
         common_size("here", ["a", "b", "c"], [(2, 3), (2, 3), (2, 2)])
-    with pytest.raises(ValueError, match="here: a is 3 x 2; give the square size"):
+    with pytest.raises(ValueError, match=r"here: All images must be square .*, but a is 3 x 2\. Set `resolution`"):
         common_size("here", ["a"], [(2, 3)], square=True)
 
 
-def test_folders_are_classes_unless_a_file_is_in_none():
+def test_folders_are_classes_unless_a_file_has_no_folder():
     classes, labels = classes_of_folders(["dog", "cat", "dog"])
     assert classes == ("cat", "dog") and labels.tolist() == [1, 0, 1] and labels.dtype == np.int32
     assert classes_of_folders(["dog", "."]) == ((), None)
 
 
-def test_folders_and_zips_may_hold_images(tmp_path):
+def test_folders_and_zips_are_image_stores(tmp_path):
     archive(tmp_path / "a.ZIP", {"a.png": png(0)})
     (tmp_path / "b.png").write_bytes(png(0))
     found = {name: is_image_store(tmp_path / name) for name in ("", "a.ZIP", "b.png", "none", "none.zip")}

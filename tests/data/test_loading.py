@@ -1,4 +1,4 @@
-"""Parts that loaders share: array files, labels, sizes, and what is kept in memory."""
+"""Tests of the parts that all loaders share: array files, labels, sizes, and caching in memory."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(4)
 IMAGES = RNG.integers(0, 256, (6, 8, 8, 3), np.uint8)
 
 
-def test_a_source_is_read_into_memory_if_it_takes_little_there(monkeypatch):
+def test_a_small_source_is_read_into_memory(monkeypatch):
     source = Subset(Arrays(IMAGES, name="six"), np.array([4, 1]))
     cached = cache_if_small(source)
     assert isinstance(cached, Arrays) and cached.name == "six"
@@ -34,10 +34,10 @@ def test_a_source_is_read_into_memory_if_it_takes_little_there(monkeypatch):
     assert cache_if_small(source) is source
 
 
-def test_array_files_hold_images_labels_and_inputs(tmp_path):
+def test_array_files_contain_images_labels_and_inputs(tmp_path):
     np.save(tmp_path / "a.npy", IMAGES)
     np.testing.assert_array_equal(load_arrays(tmp_path / "a.npy").images, IMAGES)
-    floats = IMAGES / 127.5 - 1  # float64, as NumPy makes them
+    floats = IMAGES / 127.5 - 1  # NumPy computes float64
     np.savez(tmp_path / "a.npz", images=IMAGES, inputs=floats, labels=np.arange(6, dtype=np.uint8) % 3, more="text")
     source = load_arrays(tmp_path / "a.npz")
     assert source.inputs is None and source.classes == ("0", "1", "2") and source.labels.dtype == np.int32
@@ -45,35 +45,35 @@ def test_array_files_hold_images_labels_and_inputs(tmp_path):
     assert inputs.dtype == np.float32
     np.testing.assert_array_equal(inputs, floats.astype(np.float32))
     np.savez(tmp_path / "b.npz", pictures=IMAGES)
-    with pytest.raises(ValueError, match=r"b\.npz: no array 'images' in it, but pictures"):
+    with pytest.raises(ValueError, match=r"b\.npz has no array 'images'\. It contains: pictures\."):
         load_arrays(tmp_path / "b.npz")
 
 
-def test_labels_of_a_file_are_numbers_of_classes():
+def test_labels_of_a_file_are_class_indices():
     labels, classes = check_labels(np.array([2, 0], np.uint8), "here")
     assert (labels.tolist(), labels.dtype, classes) == ([2, 0], np.int32, ("0", "1", "2"))
     assert check_labels(None, "here") == (None, ())
     assert check_labels(np.zeros(0, int), "here")[1] == ()
     for wrong in (np.array([0.0]), np.array([-1]), np.array([2**31]), np.zeros((2, 1), int)):
-        with pytest.raises(ValueError, match=r"here are .*; want whole numbers from 0, \[N\]"):
+        with pytest.raises(ValueError, match=r"here must be whole numbers from 0 with shape \[N\], got .* with shape"):
             check_labels(wrong, "here")
 
 
-def test_only_byte_images_in_memory_are_resized():
+def test_only_uint8_images_in_memory_can_be_resized():
     source = Arrays(IMAGES, np.zeros(6, np.int32), "six", ("one",))
     smaller = resize_source(source, 4, 3)
     np.testing.assert_array_equal(smaller.images, resize_images(IMAGES, 4))
     assert (smaller.name, smaller.classes, len(smaller.labels)) == ("six", ("one",), 6)
     assert resize_source(source, 8, None) is source and resize_source(source, None, None) is source
-    with pytest.raises(ValueError, match="six: its images have 3 channels, not 1; only image files are converted"):
+    with pytest.raises(ValueError, match=r"`channels` must be 3 for six, got 1\. Only image files can be converted"):
         resize_source(source, 4, 1)
     floats = Arrays(IMAGES / np.float32(255), name="floats")
     for wrong in (floats, Subset(source, np.arange(6))):
-        with pytest.raises(ValueError, match=r"examples of shape \(8, 8, 3\) are not resized to 4"):
+        with pytest.raises(ValueError, match=r"have shape \(8, 8, 3\) and cannot be resized to `resolution` 4\. Only"):
             resize_source(wrong, 4, None)
 
 
-def test_a_resolution_below_one_is_refused():
+def test_a_resolution_below_one_raises():
     check_resolution(None)
     check_resolution(1)
     for load_with in (check_resolution, lambda resolution: load("ring", resolution=resolution)):
@@ -81,20 +81,20 @@ def test_a_resolution_below_one_is_refused():
             load_with(0)
 
 
-def test_a_path_that_is_not_there_is_told_with_its_nearest_neighbour(tmp_path):
+def test_a_missing_path_suggests_the_most_similar_name(tmp_path):
     (tmp_path / "photos.zip").touch()
-    assert suggest_path(tmp_path / "photo.zip") == f"; did you mean {tmp_path / 'photos.zip'}?"
+    assert suggest_path(tmp_path / "photo.zip") == f" Did you mean {tmp_path / 'photos.zip'}?"
     assert suggest_path(tmp_path / "x") == suggest_path(tmp_path / "no" / "photos.zip") == ""
-    with pytest.raises(ValueError, match=r"`data` .*: no such file or folder; did you mean .*photos\.zip\?"):
+    with pytest.raises(ValueError, match=r"`data` .* does not exist\. Did you mean .*photos\.zip\?"):
         load(str(tmp_path / "photo.zip"))
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_toys_have_their_number_of_examples(name):
+def test_toy_data_sets_have_their_number_of_examples(name):
     assert len(load(name)) == TOY_EXAMPLES
 
 
-def test_names_sources_and_arrays_are_sources(tmp_path):
+def test_names_paths_sources_and_arrays_can_be_loaded(tmp_path):
     np.savez(tmp_path / "a.npz", images=IMAGES)
     source = Arrays(IMAGES, name="six")
     assert as_source(source) is source
@@ -102,39 +102,40 @@ def test_names_sources_and_arrays_are_sources(tmp_path):
         found = as_source(data)
         np.testing.assert_array_equal(found.read(np.array([3, 1]))["image"], IMAGES[[3, 1]])
         assert as_source(data, resolution=4).shape == (4, 4, 3)
-    floats = as_source(IMAGES / 127.5 - 1)  # float64, as NumPy makes them
+    floats = as_source(IMAGES / 127.5 - 1)  # NumPy computes float64
     assert floats.shape == (8, 8, 3) and floats.read(np.arange(1))["image"].dtype == np.float32
 
 
-def test_what_is_no_source_is_named():
+def test_unsupported_data_raise():
     with pytest.raises(TypeError, match=r"`samples` must be a path, a name .* or an array \[N, \.\.\.\], got list"):
         as_source([IMAGES], argument="samples")
-    with pytest.raises(ValueError, match=r"`data` from 0 to 255; float images are in \[-1, 1\]"):
+    with pytest.raises(ValueError, match=r"`data` must be floats in \[-1, 1\] or .*, got floats from 0 to 255"):
         as_source(np.array([0.0, 255.0]).reshape(2, 1, 1, 1))
-    with pytest.raises(ValueError, match=r"`data` from -1 to 1\.00101; float images are in \[-1, 1\]"):
+    with pytest.raises(ValueError, match=r"`data` must be floats in \[-1, 1\] or .*, got floats from -1 to 1\.00101"):
         as_source(np.array([-1.0, 1.00101]).reshape(2, 1, 1, 1))
-    with pytest.raises(ValueError, match=r"`data` from nan to nan; float images are in \[-1, 1\]"):
+    with pytest.raises(ValueError, match=r"`data` must be floats in \[-1, 1\] or .*, got floats from nan to nan"):
         as_source(np.array([-1.0, np.nan]).reshape(2, 1, 1, 1))
 
 
-def test_float_images_may_leave_their_range_by_rounding():
+def test_float_images_may_leave_their_range_by_rounding_errors():
     images = np.array([-1.0009, 1.0009], np.float32).reshape(2, 1, 1, 1)
     np.testing.assert_array_equal(as_source(images).read(np.arange(2))["image"], images)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_images_with_their_channels_first_are_told(channels):
+def test_images_with_channels_first_warn(channels):
     images = np.zeros((2, channels, 8, 9), np.uint8)
-    message = rf"`samples` has shape \[2, {channels}, 8, 9\], but images are .*give samples\.transpose\(0, 2, 3, 1\)"
+    message = rf"`samples` has shape \[2, {channels}, 8, 9\], but images .*pass samples\.transpose\(0, 2, 3, 1\)"
     with pytest.warns(UserWarning, match=message):
         as_source(images, argument="samples")
     as_source(images.transpose(0, 2, 3, 1))  # warnings are errors
 
 
-def test_float_images_that_may_be_from_0_to_1_are_told():
+def test_float_images_without_negative_values_warn():
     images = IMAGES / np.float32(255)
-    with pytest.warns(UserWarning, match=r"`data` are floats from 0.* to .*, but images are in \[-1, 1\]") as told:
+    message = r"`data` contains floats from 0.* to .*, but images must be in \[-1, 1\]"
+    with pytest.warns(UserWarning, match=message) as caught:
         as_source(images)
-    assert len(told) == 1
+    assert len(caught) == 1
     as_source(2 * images - 1)  # warnings are errors
-    as_source(images[:, 0, 0])  # no images
+    as_source(images[:, 0, 0])  # an array of other examples may have any range

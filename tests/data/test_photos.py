@@ -1,4 +1,4 @@
-"""Photographs that come along: whole ones as tiles, whose part for tests no tile for training touches."""
+"""Tests of the photographs: complete ones are found, and training tiles do not overlap test tiles."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ from jaxgan.core.extras import MissingPackageError
 from jaxgan.data import Arrays, photos, unpaired
 
 
-def test_scikit_learns_are_its_own():
+def test_photographs_of_scikit_learn_are_identical():
     for name in ("china", "flower"):
         np.testing.assert_array_equal(photos.load_photo(name), load_sample_image(f"{name}.jpg"))
 
 
 @pytest.mark.parametrize("name", [*photos.COLOUR, *photos.GREY])
-def test_each_photograph_is_there(name):
+def test_each_photograph_can_be_loaded(name):
     pixels = photos.load_photo(name)
     assert pixels.dtype == np.uint8
     assert pixels.shape[2] == (1 if name in photos.GREY else 3)
@@ -25,8 +25,8 @@ def test_each_photograph_is_there(name):
     assert photos.load_photo(name, 3).shape == (*pixels.shape[:2], 3)
 
 
-def test_tiles_for_tests_share_no_pixel_with_those_for_training(monkeypatch):
-    """Of a picture whose pixels are their own numbers."""
+def test_training_tiles_do_not_overlap_test_tiles(monkeypatch):
+    """Every pixel of the photograph has its index as its value, so that pixels can be identified in tiles."""
     numbered = np.arange(200 * 300, dtype=np.uint32)[:, None].view(np.uint8).reshape(200, 300, 4)
     monkeypatch.setattr(photos, "load_photo", lambda photo, channels: numbered)
     for size in (16, 30, 64):
@@ -36,13 +36,13 @@ def test_tiles_for_tests_share_no_pixel_with_those_for_training(monkeypatch):
         y, x = np.divmod(test, 300)
         assert (y.min(), x.min()) == (120, 180)
         step = size // 4
-        rest = numbered[:, :, :2]  # what is left between the two is less than a step and a tile
+        rest = numbered[:, :, :2]  # the strip between the two parts is narrower than a step and a tile
         assert len(train) + len(test) > len(rest.reshape(-1, 2)) - (size + step) * 500
         assert parts["train"].shape == (size, size, 4)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_photos_by_name(split):
+def test_a_photograph_is_loaded_by_its_name(split):
     source = data.load("photos:china", split=split)
     assert isinstance(source, Arrays)
     assert (source.shape, source.classes, source.name) == ((64, 64, 3), (), f"photos:china {split}")
@@ -57,7 +57,7 @@ def test_photos_by_name(split):
 
 
 @pytest.mark.integration
-def test_all_of_them():
+def test_all_photographs_are_loaded():
     source = data.load("photos")
     assert source.shape == (64, 64, 3)
     assert len(source) == sum(len(photos.load(f"photos:{name}")) for name in photos.COLOUR) > 3000
@@ -70,37 +70,38 @@ def test_all_of_them():
     np.testing.assert_array_equal(data.load("stacked:photos:grass").shape, (64, 64, 3))
 
 
-def test_what_is_not_there(monkeypatch, tmp_path):
-    for name, asked, told in (
-        ("photos:tree", {}, "no such photograph; there are china, flower, astronaut, .*, gravel"),
-        ("photos:", {}, "no such photograph"),
-        ("photos:china", {"split": "validation"}, "no split 'validation'; it has train and test"),
+def test_missing_photographs_and_packages_raise(monkeypatch, tmp_path):
+    for name, options, message in (
+        ("photos:tree", {}, r"is not one of the photographs\. Use .* names: china, flower, astronaut, .*, gravel"),
+        ("photos:", {}, "is not one of the photographs"),
+        ("photos:china", {"split": "validation"}, "`split` must be train or test .*, got 'validation'"),
         (
             "photos:china",
             {"resolution": 512},
-            "no tile of 512 x 512 in its part for train; take a smaller `resolution`",
+            "`resolution` 512 is too large for `data` 'photos:china': the train part",
         ),
         ("photos:china", {"resolution": 0}, "`resolution` must be at least 1, got 0"),
-        ("photo", {"data_dir": str(tmp_path)}, "did you mean photos"),
+        ("photo", {"data_dir": str(tmp_path)}, "Did you mean photos"),
     ):
-        with pytest.raises(ValueError, match=told):
-            data.load(name, **asked)
+        with pytest.raises(ValueError, match=message):
+            data.load(name, **options)
     monkeypatch.setattr(photos.importlib.util, "find_spec", lambda name: None)
-    for name, told in (
-        ("photos", r"`data` photos needs scikit-image and scikit-learn: pip install 'jaxgan\[photos\]'"),
-        ("photos:rocket", r"`data` photos:rocket needs scikit-image: pip install 'jaxgan\[photos\]'"),
+    for name, message in (
+        ("photos", r"`data` 'photos' needs scikit-image and scikit-learn.* pip install 'jaxgan\[photos\]'"),
+        ("photos:rocket", r"`data` 'photos:rocket' needs scikit-image.* pip install 'jaxgan\[photos\]'"),
     ):
-        with pytest.raises(MissingPackageError, match=told):
+        with pytest.raises(MissingPackageError, match=message):
             data.load(name)
-    with pytest.raises(MissingPackageError, match="photograph 'china' needs scikit-learn"):
+    with pytest.raises(MissingPackageError, match="The photograph 'china' needs scikit-learn"):
         photos.load_photo("china")
 
 
-def test_an_older_package(monkeypatch, tmp_path):
+def test_an_older_package_without_the_photograph_raises(monkeypatch, tmp_path):
     spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
     monkeypatch.setattr(photos.importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(
-        ValueError, match=r"photograph 'rocket': the installed scikit-image has no data/rocket\.jpg; install its"
+        ValueError,
+        match=r"photograph 'rocket' is missing: the installed scikit-image does not contain data/rocket\.jpg",
     ):
         data.load("photos:rocket")
     (tmp_path / "data").mkdir()

@@ -1,4 +1,4 @@
-"""A batch is a function of (seed, step): every epoch holds each example once, in any process, from any step."""
+"""Tests of batches, which are a function of the seed and the step, and of the loops that read them."""
 
 import random
 import subprocess
@@ -16,7 +16,7 @@ from jaxgan.data.source import Subset, hold_out
 
 
 def examples(count):
-    """Whose image is its own number, and whose label is its negative."""
+    """Return examples that contain their own index as the image, and minus this index as the label."""
     numbers = np.arange(count, dtype=np.float32)
     return Arrays(numbers[:, None], -np.arange(count, dtype=np.int32))
 
@@ -31,44 +31,44 @@ def sequence(batches, steps):
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(12, 4), (10, 4), (10, 10), (7, 3), (5, 12), (1, 3), (3, 1)])
-def test_each_epoch_holds_each_example_once(count, batch_size):
+def test_each_epoch_contains_each_example_once(count, batch_size):
     steps = 4 * count
     seen = np.array(sequence(Batches(examples(count), batch_size, seed=0), steps)).reshape(-1, count)
     np.testing.assert_array_equal(np.sort(seen, axis=1), np.tile(np.arange(count), (len(seen), 1)))
 
 
-def test_epochs_are_shuffled_each_in_its_own_way():
+def test_each_epoch_has_a_different_order():
     epochs = np.array(sequence(Batches(examples(50), 10, seed=0), 20)).reshape(4, 50)
     assert len({tuple(epoch) for epoch in epochs} | {tuple(range(50))}) == 5
 
 
-def test_a_batch_may_span_epochs():
+def test_a_batch_may_extend_over_two_epochs():
     batches = Batches(examples(10), 4, seed=0)
     assert sorted(sequence(batches, 5)) == sorted([*range(10), *range(10)])
     assert sorted(numbers(batches[0]) + numbers(batches[1]) + numbers(batches[2])[:2]) == list(range(10))
 
 
-def test_a_batch_is_a_function_of_seed_and_step_alone():
+def test_a_batch_depends_only_on_seed_and_step():
     order = random.Random(0).sample(range(40), 40)
     expected = [numbers(Batches(examples(13), 5, seed=3)[step]) for step in range(40)]
     jumping = Batches(examples(13), 5, seed=3)
     assert {step: numbers(jumping[step]) for step in order} == dict(enumerate(expected))
 
 
-def test_the_orders_are_those_of_earlier_versions():
-    """A run that is resumed goes on with the data it has not seen."""
+def test_the_order_agrees_with_earlier_versions():
+    """A run of an earlier version must continue with the examples that it has not seen in its epoch."""
     batches = Batches(examples(6), 6, seed=5)
     for epoch in range(3):
         np.testing.assert_array_equal(batches.indices(epoch), np.random.default_rng((5, epoch)).permutation(6))
 
 
-def test_other_seeds_other_orders():
+def test_different_seeds_have_different_orders():
     orders = {tuple(sequence(Batches(examples(20), 5, seed), 8)) for seed in range(5)}
     assert len(orders) == 5
 
 
-def test_the_epochs_of_neighbouring_seeds_are_not_the_same():
-    """As they would be if the order were one of seed + epoch."""
+def test_consecutive_seeds_do_not_share_epochs():
+    """They would share epochs if the seed of the order were seed + epoch."""
     epochs = [tuple(sequence(Batches(examples(20), 20, seed), 4)[i : i + 20]) for seed in range(4) for i in (0, 20, 40)]
     assert len(set(epochs)) == 12
 
@@ -82,13 +82,13 @@ def test_processes_share_the_global_batch(processes):
         assert [i for part in parts for i in numbers(part[step])] == numbers(whole[step])
 
 
-def test_a_batch_of_nothing_is_refused():
+def test_a_batch_size_of_zero_raises():
     with pytest.raises(ValueError, match="`batch_size` must be at least 1, got 0"):
         Batches(examples(3), 0, seed=0)
 
 
 class Slow(Arrays):
-    """Reads take random times; those at the start of the stream the longest."""
+    """Arrays with random delays in ``read``, so that later batches can be ready before earlier ones."""
 
     def read(self, indices):
         time.sleep(random.uniform(0, 0.01))
@@ -97,7 +97,7 @@ class Slow(Arrays):
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 40), (17, 40), (5, 7), (3, 3), (0, 1)])
 @pytest.mark.parametrize("ahead", [1, 4])
-def test_a_stream_is_the_batches_in_order(start, stop, ahead):
+def test_a_stream_yields_batches_in_order(start, stop, ahead):
     source = examples(13)
     batches = Batches(source, 5, seed=3)
     slow = Batches(Slow(source.images, source.labels), 5, seed=3)
@@ -106,7 +106,7 @@ def test_a_stream_is_the_batches_in_order(start, stop, ahead):
 
 
 class Recorded:
-    """Batches that are their step's number; the read of step ``bad`` fails."""
+    """Batches that are the number of their step. Steps that were read are recorded, and step ``bad`` raises an error."""
 
     def __init__(self, bad=None):
         self.bad, self.read = bad, []
@@ -119,14 +119,14 @@ class Recorded:
 
 
 @pytest.mark.parametrize("bad", [0, 3, 9])
-def test_a_readers_error_is_raised_where_its_batch_would_be(bad):
+def test_an_error_of_a_reader_is_raised_in_place_of_its_batch(bad):
     coming = stream(Recorded(bad), 0, 10)
     assert [next(coming) for _ in range(bad)] == list(range(bad))
     with pytest.raises(ValueError, match=f"step {bad} cannot be read"):
         next(coming)
 
 
-def test_a_stream_reads_ahead_and_no_further():
+def test_a_stream_reads_only_as_far_ahead_as_requested():
     batches = Recorded()
     coming = stream(batches, 0, 100, ahead=3)
     for step in range(5):
@@ -137,14 +137,14 @@ def test_a_stream_reads_ahead_and_no_further():
 
 
 @pytest.mark.parametrize("stop", [2, 10])
-def test_a_stream_reads_no_batch_twice_and_none_that_is_not_asked_for(stop):
+def test_a_stream_reads_each_requested_batch_once(stop):
     batches = Recorded()
     for _ in stream(batches, 0, stop, ahead=4):
-        time.sleep(0.01)  # or the last of them would be cancelled before it is begun
+        time.sleep(0.01)  # otherwise, the last read would be cancelled before it starts
     assert sorted(batches.read) == list(range(stop))
 
 
-def test_a_stream_that_is_left_ends_its_threads():
+def test_a_stream_ends_its_threads_when_its_loop_is_left():
     before = threading.active_count()
     batches = Recorded()
     for step in stream(batches, 0, 1000):
@@ -158,7 +158,7 @@ def test_a_stream_that_is_left_ends_its_threads():
     assert max(batches.read) < 20
 
 
-def test_bytes_become_floats_and_nothing_else_changes():
+def test_normalize_converts_only_uint8_images():
     batch = {
         "image": np.array([[0, 255, 51]], np.uint8),
         "second": np.array([[0.25, -3.0]], np.float32),
@@ -175,25 +175,26 @@ def test_bytes_become_floats_and_nothing_else_changes():
             np.testing.assert_array_equal(out[name], batch[name])
 
 
-def test_examples_that_are_held_out():
-    """Each is on one side, the same ones every time; labels go with them, of arrays and of what is read by index."""
+def test_hold_out_splits_examples_with_their_labels():
+    """Every example is in one of the two parts, and the split is the same at every call, for any kind of source."""
     whole = Arrays(np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20, dtype=np.int32), "twenty", ("a", "b"))
     for source in (whole, Subset(whole, np.arange(20))):
-        rest, held = hold_out(source, 5)
-        assert (len(rest), len(held), rest.name, rest.classes) == (15, 5, "twenty", ("a", "b"))
-        there, kept = (part.read(np.arange(len(part))) for part in (rest, held))
-        assert sorted([*there["label"], *kept["label"]]) == list(range(20))
-        np.testing.assert_array_equal(kept["image"][:, 0], 2 * kept["label"])
-        assert hold_out(source, 5)[1].read(np.arange(5))["label"].tolist() == kept["label"].tolist()
+        rest, held_out = hold_out(source, 5)
+        assert (len(rest), len(held_out), rest.name, rest.classes) == (15, 5, "twenty", ("a", "b"))
+        one, other = (part.read(np.arange(len(part))) for part in (rest, held_out))
+        assert sorted([*one["label"], *other["label"]]) == list(range(20))
+        np.testing.assert_array_equal(other["image"][:, 0], 2 * other["label"])
+        assert hold_out(source, 5)[1].read(np.arange(5))["label"].tolist() == other["label"].tolist()
         assert rest.shape == (2,)
     assert isinstance(hold_out(whole, 5)[0], Arrays)
     for count in (0, 20):
-        with pytest.raises(ValueError, match=f"twenty: from 1 to 10 of its 20 examples can be held out, got {count}"):
+        message = f"must be from 1 to 10, half of the 20 examples of twenty, got {count}"
+        with pytest.raises(ValueError, match=message):
             hold_out(whole, count)
 
 
-def test_a_loops_batches_are_those_of_training():
-    """The same examples in the same order, normalised to the bit as inside a compiled step."""
+def test_batches_of_a_loop_equal_the_batches_of_training():
+    """The order is the same, and the normalised values are bitwise equal to those from a compiled step."""
     source = load("stacked:digits")
     bytes_of_it = Arrays(np.random.default_rng(0).integers(0, 256, (30, 4, 4, 3), np.uint8), np.arange(30))
     for examples_of in (source, bytes_of_it):
@@ -209,7 +210,7 @@ def test_a_loops_batches_are_those_of_training():
                 np.testing.assert_array_equal(x, expected[name])
 
 
-def test_a_loops_batches_never_end_unless_steps_are_given():
+def test_a_loop_is_endless_without_steps():
     endless = batches(np.zeros((3, 2, 2, 1), np.uint8), 2)
     for _ in range(20):
         batch = next(endless)
@@ -230,20 +231,20 @@ def test_a_loops_batches_never_end_unless_steps_are_given():
         ({"turns": 2.0}, r"`turns` must be a whole number of at least 1, got 2\.0"),
     ],
 )
-def test_a_loops_mistakes_are_told_before_its_first_batch(arguments, message):
+def test_invalid_arguments_of_a_loop_raise_before_its_first_batch(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):
         batches(np.zeros((3, 2, 2, 1), np.uint8), **{"batch_size": 2, **arguments})
 
 
-def test_a_loop_takes_its_own_batches():
-    """Normalising on a device rounds 255 to slightly more than 1."""
+def test_a_loop_accepts_images_from_its_own_batches():
+    """Normalisation on a device can round 255 to slightly more than 1."""
     images = np.arange(256, dtype=np.uint8).reshape(4, 8, 8, 1)
     batch = next(batches(images, 4, start=jnp.int32(0)))
     again = next(batches(np.asarray(batch["image"]) * np.float32(1.0001), 4))
     np.testing.assert_allclose(np.sort(again["image"], None), np.sort(batch["image"], None) * 1.0001, rtol=1e-6)
 
 
-def test_a_loop_says_what_it_is():
+def test_repr_of_a_loop_names_source_and_steps():
     assert repr(batches(np.zeros((3, 2, 2, 1), np.uint8), 2, turns=2)) == (
         "Batches of 4 with seed 0 of Arrays data array: 3 examples of shape [2, 2, 1], uint8, steps from 0 on"
     )
@@ -259,6 +260,6 @@ print(next(endless)["image"].shape)
 
 
 @pytest.mark.integration
-def test_a_program_ends_in_silence_within_its_batches():
+def test_a_program_can_end_within_its_batches_without_errors():
     done = subprocess.run([sys.executable, "-c", UNFINISHED], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "(2, 2, 2, 1)\n", "")

@@ -1,4 +1,4 @@
-"""Real images of each kind through the loader and a step of DCGAN; they lie beside the project, or the tests skip."""
+"""Tests that train DCGAN on real images of several kinds. They are skipped if the test data are missing."""
 
 import tarfile
 
@@ -9,11 +9,11 @@ from helpers.programs import run
 
 from jaxgan import data
 
-SMALL = ["--steps", 2, "--batch-size", 8, "--g-channels", 4, "--d-channels", 4]  # and one doubling
+SMALL = ["--steps", 2, "--batch-size", 8, "--g-channels", 4, "--d-channels", 4]  # flags of a tiny DCGAN
 
 
 def take(archive, folder, count, suffix):
-    """The first ``count`` images of a tar, and of each class in it."""
+    """Extract the first ``count`` images of each folder in a tar file."""
     taken = {}
     with tarfile.open(archive) as tar:
         for member in tar:
@@ -27,7 +27,7 @@ def take(archive, folder, count, suffix):
 
 
 @pytest.mark.integration
-def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
+def test_training_on_resized_mnist_arrays(test_data, tmp_path, capsys):
     mnist = files.mnist(test_data, "t10k")
     images = mnist.images[:500]
     np.savez(tmp_path / "mnist.npz", images=images, labels=mnist.labels[:500])
@@ -47,7 +47,7 @@ def test_mnist_as_arrays_resized(test_data, tmp_path, capsys):
     ("archive", "suffix", "size"),
     [("eurosat/eurosat_River.tar.xz", ".png", 64), ("cifar10/cifar10_jpeg_q75.tar.xz", ".jpg", 32)],
 )
-def test_colour_photos_in_folders(test_data, archive, suffix, size, tmp_path, capsys):
+def test_training_on_folders_of_colour_photos(test_data, archive, suffix, size, tmp_path, capsys):
     folder = take(test_data / archive, tmp_path / "images", 20, suffix)
     source = data.load(str(folder))
     assert source.shape == (size, size, 3)

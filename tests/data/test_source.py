@@ -1,4 +1,4 @@
-"""Sources: what is refused as one, and reading one in parts or whole."""
+"""Tests of sources: invalid arrays, and reading a source in batches or completely."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ LABELS = np.arange(10, dtype=np.int32) % 2
 
 
 class Rows:
-    """Examples that are not arrays: each holds its own number."""
+    """A source that is not an array. Every example contains its own index."""
 
     name, classes, shape = "rows", ("even", "odd"), (1,)
 
@@ -22,7 +22,7 @@ class Rows:
 
 
 @pytest.mark.parametrize("source", [Arrays(IMAGES, LABELS, "arrays", ("even", "odd")), Rows()])
-def test_batches_hold_every_example_in_order(source: Source):
+def test_batches_contain_every_example_in_order(source: Source):
     batches = list(read_in_batches(source, 4))
     assert [len(batch["image"]) for batch in batches[:-1]] == [4] * ((len(source) - 1) // 4)
     whole = source.read(np.arange(len(source)))
@@ -31,7 +31,7 @@ def test_batches_hold_every_example_in_order(source: Source):
     assert list(read_in_batches(Subset(source, np.zeros(0, int)), 4)) == []
 
 
-def test_what_is_read_into_memory_is_the_source():
+def test_read_into_memory_returns_the_same_examples():
     arrays = read_into_memory(Rows())
     np.testing.assert_array_equal(arrays.images[:, 0], np.arange(2100))
     np.testing.assert_array_equal(arrays.labels, np.arange(2100) % 2)
@@ -44,20 +44,20 @@ def test_what_is_read_into_memory_is_the_source():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"images": np.zeros(3, np.float32)}, r"mine: images of shape \(3,\); want"),
-        ({"images": np.zeros((0, 2, 2, 1), np.float32)}, "N > 0"),
-        ({"images": np.zeros((3, 2), np.float64)}, "mine: images of type float64; want uint8"),
-        ({"images": IMAGES, "inputs": IMAGES.astype(np.int32)}, "mine: inputs of type int32"),
-        ({"images": IMAGES, "inputs": IMAGES[1:]}, "mine: 10 images and 9 inputs; want one each"),
-        ({"images": IMAGES, "labels": LABELS[1:]}, r"mine: 10 images and labels of shape \(9,\); want one each"),
+        ({"images": np.zeros(3, np.float32)}, r"The images of mine must be .* with N > 0, got shape \(3,\)"),
+        ({"images": np.zeros((0, 2, 2, 1), np.float32)}, r"N > 0, got shape \(0, 2, 2, 1\)"),
+        ({"images": np.zeros((3, 2), np.float64)}, "The images of mine must be uint8 .*, got float64"),
+        ({"images": IMAGES, "inputs": IMAGES.astype(np.int32)}, "The inputs of mine must be uint8 .*, got int32"),
+        ({"images": IMAGES, "inputs": IMAGES[1:]}, "mine must have one input for each image, got 9 inputs and 10"),
+        ({"images": IMAGES, "labels": LABELS[1:]}, r"one label for each image, got labels of shape \(9,\) and 10"),
     ],
 )
-def test_arrays_that_are_no_source_are_refused(arrays, message):
+def test_invalid_arrays_raise(arrays, message):
     with pytest.raises(ValueError, match=message):
         Arrays(**arrays, name="mine")
 
 
-def test_classes_are_the_labels_unless_they_are_named():
+def test_classes_are_the_numbers_of_labels_unless_they_are_named():
     images = np.zeros((3, 2, 2, 1), np.uint8)
     assert Arrays(images, np.array([2, 0, 0])).classes == ("0", "1", "2")
     assert Arrays(images, np.array([1, 0, 0]), classes=("cat", "dog")).classes == ("cat", "dog")

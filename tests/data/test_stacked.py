@@ -1,4 +1,4 @@
-"""Stacked digits: each image once in each colour, classes that say which, and what is not stacked."""
+"""Tests of stacked images: each grey image occurs once in each channel, and the class encodes all three classes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from jaxgan.data import Arrays
 from jaxgan.data.stacked import stack_channels
 
 
-def test_three_digits_in_colours():
+def test_images_and_classes_are_stacked():
     pixels = np.arange(40, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
     labels = np.arange(40, dtype=np.int32) % 4
     source = stack_channels(Arrays(pixels, labels, "forty", tuple("abcd")))
@@ -25,20 +25,20 @@ def test_three_digits_in_colours():
     assert stack_channels(Arrays(pixels)).labels is None
     numbered = stack_channels(Arrays(pixels, labels))
     assert numbered.classes[numbered.labels[0]] == " ".join(str(i % 4) for i in colours[0])
-    assert stack_channels(Arrays(pixels, labels - 1)).labels is None  # of how many classes is not known
+    assert stack_channels(Arrays(pixels, labels - 1)).labels is None  # labels below 0 have no number of classes
 
 
-def test_too_many_classes():
+def test_too_many_classes_raise():
     pixels, labels = np.zeros((4, 2, 2, 1), np.uint8), np.arange(4)
-    with pytest.raises(ValueError, match="many: 101 classes, stacked, are 1,030,301 modes; want at most 100"):
+    with pytest.raises(ValueError, match="at most 100 classes, but many has 101, which would result in 1,030,301"):
         stack_channels(Arrays(pixels, labels, "many", tuple(map(str, range(101)))))
 
 
-def test_by_name(tmp_path):
+def test_stacked_images_are_loaded_by_name(tmp_path):
     np.save(tmp_path / "grey.npy", np.zeros((5, 8, 8, 1), np.uint8))
     np.save(tmp_path / "colour.npy", np.zeros((5, 8, 8, 3), np.uint8))
     assert data.load(f"stacked:{tmp_path / 'grey.npy'}", resolution=16).shape == (16, 16, 3)
-    with pytest.raises(ValueError, match=r"examples of shape \(8, 8, 3\) are not stacked; want grey images"):
+    with pytest.raises(ValueError, match=r"Only grey images .* can be stacked, but .* have shape \(8, 8, 3\)"):
         data.load(f"stacked:{tmp_path / 'colour.npy'}")
-    with pytest.raises(ValueError, match="examples of shape \\(2,\\) are not stacked"):
+    with pytest.raises(ValueError, match=r"can be stacked, but the examples of ring have shape \(2,\)"):
         data.load("stacked:ring")

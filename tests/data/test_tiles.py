@@ -1,4 +1,4 @@
-"""Images of any sizes, cut into tiles."""
+"""Tests of tiles that are cut from images of any sizes."""
 
 import numpy as np
 import pytest
@@ -17,10 +17,10 @@ def saved(folder, **sizes):
     return images
 
 
-def test_tiles_cover_every_image_and_are_its_pixels(tmp_path):
+def test_tiles_cover_every_image_with_its_pixels(tmp_path):
     images = saved(tmp_path, a=(20, 30), b=(9, 8), c=(7, 50))
     source = load(f"tiles:{tmp_path}", resolution=8)
-    assert (len(source), source.shape) == (4 * 7 + 2, (8, 8, 3))  # c is too low for one
+    assert (len(source), source.shape) == (4 * 7 + 2, (8, 8, 3))  # image c is smaller than a tile
     tiles = source.read(np.arange(len(source)))["image"]
     np.testing.assert_array_equal(tiles[0], images["a"][:8, :8])
     np.testing.assert_array_equal(tiles[27], images["a"][-8:, -8:])
@@ -30,19 +30,21 @@ def test_tiles_cover_every_image_and_are_its_pixels(tmp_path):
 
 
 @pytest.mark.parametrize(("length", "size"), [(8, 8), (9, 8), (100, 8), (31, 30), (64, 5), (3, 1)])
-def test_windows_reach_from_end_to_end(length, size):
+def test_windows_cover_the_complete_length(length, size):
     apart = max(1, size // 2)
     begin = window_starts(length, size, apart)
     assert begin[0] == 0 and begin[-1] == length - size
     assert max(np.diff(begin), default=0) <= apart
 
 
-def test_what_cannot_be_cut_is_told(tmp_path):
+def test_invalid_images_raise(tmp_path):
     saved(tmp_path, a=(20, 30))
-    with pytest.raises(ValueError, match=r"no image holds a tile of 64 x 64, the largest is 30 x 20"):
+    with pytest.raises(
+        ValueError, match=r"contains a tile of 64 x 64 pixels; the largest is 30 x 20\. Set `resolution`"
+    ):
         load(f"tiles:{tmp_path}")
-    with pytest.raises(ValueError, match=r"`data` 'tiles:.*none': no such folder or \.zip"):
+    with pytest.raises(ValueError, match=r"`data` 'tiles:.*none' must name an existing folder or \.zip file"):
         load(f"tiles:{tmp_path / 'none'}")
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:300])
-    with pytest.raises(ValueError, match=r"b\.png cannot be decoded: .*replace or remove it"):
+    with pytest.raises(ValueError, match=r"b\.png cannot be decoded: .*replace or remove it\."):
         load(f"tiles:{tmp_path}", resolution=8)

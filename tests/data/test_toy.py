@@ -1,3 +1,5 @@
+"""Tests of the toy data sets."""
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ GRID = np.array([(x, y) for x in (-0.8, -0.4, 0.0, 0.4, 0.8) for y in (-0.8, -0.
 
 
 @pytest.mark.parametrize("draw", [toy.ring, toy.grid, toy.swiss_roll])
-def test_points(draw):
+def test_points_have_the_range_of_images_and_depend_on_the_seed(draw):
     points = draw(20_000)
     assert (points.shape, points.dtype) == ((20_000, 2), np.float32)
     assert 0.75 < np.abs(points).max() <= 1
@@ -21,7 +23,7 @@ def test_points(draw):
 
 @pytest.mark.parametrize(("draw", "modes"), [(toy.ring, RING), (toy.grid, GRID)])
 @pytest.mark.parametrize("scale", [0.01, 0.03])
-def test_modes(draw, modes, scale):
+def test_modes_are_equally_likely_and_have_the_given_scale(draw, modes, scale):
     points = draw(20_000, scale=scale)
     offsets = points[:, None] - modes[None]
     nearest = np.square(offsets).sum(-1).argmin(1)
@@ -33,7 +35,7 @@ def test_modes(draw, modes, scale):
         np.testing.assert_allclose(own.mean(0), 0, atol=scale / 5)
 
 
-def test_other_rings_and_grids():
+def test_number_and_positions_of_modes_can_be_set():
     points = toy.ring(1000, modes=3, radius=0.5, scale=0.0)
     assert len(np.unique(points.round(4), axis=0)) == 3
     np.testing.assert_allclose(np.linalg.norm(points, axis=1), 0.5, rtol=1e-6)
@@ -43,7 +45,7 @@ def test_other_rings_and_grids():
     ]
 
 
-def test_the_roll_is_a_spiral_of_one_and_a_half_turns():
+def test_the_swiss_roll_is_a_spiral_of_one_and_a_half_turns():
     points = toy.swiss_roll(20_000, scale=0.0)
     radius = np.linalg.norm(points, axis=1)
     assert radius.min() == pytest.approx(0.3, abs=1e-3)
@@ -55,7 +57,7 @@ def test_the_roll_is_a_spiral_of_one_and_a_half_turns():
 
 
 @pytest.mark.parametrize("name", ["ring", "grid", "swiss_roll"])
-def test_toys_by_name(name):
+def test_toy_data_sets_are_loaded_by_name(name):
     source = data.load(name)
     assert (len(source), source.shape, source.classes, source.name) == (50_000, (2,), (), name)
     np.testing.assert_array_equal(source.images, getattr(toy, name)(50_000))

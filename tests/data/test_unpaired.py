@@ -1,4 +1,4 @@
-"""Two domains: each in an order of its own, a batch a function of (seed, step), the same on devices as when it is read."""
+"""Tests of unpaired examples, in two domains that are shuffled independently, and of training on them."""
 
 import io
 
@@ -21,7 +21,7 @@ from jaxgan.training.runs import SingleRun
 
 
 def domain(count, name="numbers", sign=1):
-    """Whose image is its own number, as a point."""
+    """Return examples that are points; both coordinates are the example's index divided by 64, with a sign."""
     numbers = sign * np.arange(count, dtype=np.float32) / 64
     return Arrays(np.stack([numbers, numbers], 1), name=name)
 
@@ -45,30 +45,31 @@ def joined(parts):
 
 
 @pytest.mark.parametrize(("images", "inputs", "batch_size"), [(12, 5, 4), (5, 12, 4), (7, 7, 3), (1, 9, 4), (3, 2, 16)])
-def test_each_domain_has_all_its_examples_before_any_comes_again(images, inputs, batch_size):
+def test_each_domain_repeats_no_example_within_its_epoch(images, inputs, batch_size):
     source = pair(images, inputs)
     assert (len(source), source.name, source.shape, source.classes) == (max(images, inputs), "minus to plus", (2,), ())
     for seen, count in zip(sequences(Batches(source, batch_size, seed=0), 64), (images, inputs)):
         epochs = np.array(seen[: len(seen) // count * count]).reshape(-1, count)
         np.testing.assert_array_equal(np.sort(epochs, 1), np.tile(np.arange(count), (len(epochs), 1)))
-        assert count < 5 or len(set(map(tuple, epochs.tolist()))) > 0.7 * len(epochs)  # of 120 orders and more
+        # There are at least 120 orders of 5 or more examples, so few epochs have the same order by chance.
+        assert count < 5 or len(set(map(tuple, epochs.tolist()))) > 0.7 * len(epochs)
 
 
-def test_the_orders_know_nothing_of_each_other():
-    """Nor is one the other's, an epoch later: NumPy takes (seed, 1) and (seed, 1, 0) for the same seed."""
+def test_the_orders_of_the_domains_are_independent():
+    """An order is also not the other domain's order of a later epoch: NumPy treats (seed, 1) and (seed, 1, 0) alike."""
     images, inputs = (np.array(x).reshape(-1, 32) for x in sequences(Batches(pair(32, 32), 8, seed=0), 4 * 50))
     assert len({tuple(x) for x in [*images.tolist(), *inputs.tolist()]}) == 100
     met = {(i, j) for i, j in zip(images.ravel(), inputs.ravel())}
     assert len(met) == pytest.approx(1024 * (1 - np.exp(-50 / 32)), rel=0.05)
 
 
-def test_the_images_come_in_the_order_they_have_alone():
+def test_the_order_of_the_images_does_not_depend_on_the_inputs():
     alone = Batches(domain(10), 4, 3)
     for step in range(9):
         np.testing.assert_array_equal(Batches(pair(10, 4), 4, 3)[step]["image"], alone[step]["image"])
 
 
-def test_a_batch_is_a_function_of_seed_and_step_alone():
+def test_a_batch_depends_only_on_seed_and_step():
     expected = [numbers(Batches(pair(13, 6), 5, seed=3)[step]) for step in range(40)]
     jumping = Batches(pair(13, 6), 5, seed=3)
     order = np.random.default_rng(0).permutation(40).tolist()
@@ -85,15 +86,15 @@ def test_processes_share_the_global_batch(processes):
         assert joined(numbers(part[step]) for part in parts) == numbers(whole[step])
 
 
-def test_reading_by_one_index():
-    """As sheets and scores do: the i-th of each, the shorter in turns."""
+def test_one_array_of_indices_reads_both_domains():
+    """The shorter domain wraps around. Sample grids and scores read examples in this way."""
     assert numbers(pair(5, 3).read(np.arange(5))) == [[0, 1, 2, 3, 4], [0, 1, 2, 0, 1]]
     assert numbers(pair(2, 3).read(np.arange(3))) == [[0, 1, 0], [0, 1, 2]]
     assert numbers(pair(5, 3).read({"image": np.array([4, 4]), "input": np.array([0, 2])})) == [[4, 4], [0, 2]]
     assert read_into_memory(pair(2, 3)).by_name.keys() == {"image", "input"}
 
 
-def test_some_of_each_are_held_out():
+def test_hold_out_splits_both_domains():
     source = pair(20, 10)
     assert size_in_bytes(source) == 30 * 8
     for whole in (source, Unpaired(*(Subset(x, np.arange(len(x))) for x in (source.images, source.inputs)))):
@@ -103,13 +104,14 @@ def test_some_of_each_are_held_out():
         for i in range(2):
             (there, kept), count = (set(numbers(part.read(np.arange(16)))[i]) for part in (rest, held)), (20, 10)[i]
             assert (there | kept, there & kept) == (set(range(count)), set())
-    with pytest.raises(ValueError, match="minus: from 1 to 5 of its 10 examples can be held out, got 6"):
+    message = "must be from 1 to 5, half of the 10 examples of minus, got 6"
+    with pytest.raises(ValueError, match=message):
         hold_out(source, 6)
 
 
 @pytest.mark.integration
-def test_what_is_resident_is_what_is_read(monkeypatch):
-    """For one game, and for a population of two, whose rows are [B, 2]."""
+def test_resident_data_equal_the_batches_that_are_read(monkeypatch):
+    """This is tested for one game, and for a population of two games, where the indices are [B, 2]."""
     paired = Arrays(domain(13).images, np.arange(13, dtype=np.int32), inputs=domain(13, sign=-1).images)
     for source in (pair(13, 6), paired, domain(9)):
         assert stepping.is_resident(source)
@@ -129,7 +131,7 @@ def test_what_is_resident_is_what_is_read(monkeypatch):
 
 
 def translation() -> Game:
-    """Points to points: D tells images from what G makes of inputs."""
+    """Return a game that translates points: D distinguishes images from samples that G generates from inputs."""
 
     def discriminator_loss(nets, batch, keys, step):
         return total(gap=nets.d(nets.g(batch["input"])) - nets.d(batch["image"]))
@@ -148,7 +150,7 @@ def translation() -> Game:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("form", [parallel.pmap, parallel.shard_map])
-def test_any_number_of_devices_trains_alike(form):
+def test_training_does_not_depend_on_the_number_of_devices(form):
     game, source = translation(), pair(40, 12)
     batches = Batches(source, 8, 0)
 
@@ -169,7 +171,7 @@ def test_any_number_of_devices_trains_alike(form):
 
 
 @pytest.mark.integration
-def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
+def test_a_resumed_run_is_bitwise_equal(tmp_path, monkeypatch):
     game, config = translation(), gan.Config(steps=6, batch_size=8)
 
     def make(nets, z):
@@ -196,7 +198,11 @@ def test_a_run_goes_on_to_the_bit(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def horses(tmp_path_factory):
-    """TFDS's cycle_gan/horse2zebra as it is prepared, of 5 and 3 images of several sizes; a test split of 2 and 2."""
+    """Prepare a small data set with the name and the splits of cycle_gan/horse2zebra in TFDS.
+
+    Returns:
+      The folder, and the images of each split as bytes: 5, 3, 2 and 2 images of 8 x 8.
+    """
     import tensorflow_datasets as tfds
 
     path = tmp_path_factory.mktemp("prepared")
@@ -228,7 +234,7 @@ def horses(tmp_path_factory):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_horses_and_zebras(horses, split):
+def test_a_tfds_data_set_contains_both_domains(horses, split):
     path, expected = horses
     source = unpaired.load("cycle_gan/horse2zebra", split=split, data_dir=path)
     for found, name in ((source.inputs, "A"), (source.images, "B")):
@@ -238,13 +244,12 @@ def test_horses_and_zebras(horses, split):
     assert stepping.is_resident(source)
     small = unpaired.load("cycle_gan/horse2zebra", resolution=4, split=split, data_dir=path)
     assert [x.shape for x in small.domains.values()] == [(4, 4, 3)] * 2
-    with pytest.raises(
-        ValueError, match=r"no such split, or nothing in it; it has .*testA.*; or name the inputs as `data_a`"
-    ):
+    message = r"does not exist, or it is empty\. The splits are: .*testA.* Alternatively, pass the inputs as `data_a`"
+    with pytest.raises(ValueError, match=message):
         unpaired.load("cycle_gan/horse2zebra", split="validation", data_dir=path)
 
 
-def test_two_sets_by_name(tmp_path, horses):
+def test_a_folder_contains_both_domains_or_two_names_do(tmp_path, horses):
     files = {
         f"{x}/{i}.png": noise((8, 8)) for x, count in (("trainA", 3), ("trainB", 4), ("other", 2)) for i in range(count)
     }
@@ -255,15 +260,15 @@ def test_two_sets_by_name(tmp_path, horses):
         assert source.name == f"{path / 'trainA'} to {path / 'trainB'}"
     with pytest.raises(
         ValueError,
-        match=r"both': no folder testA and no testB in it; unpaired examples are two sets, `data` and `data_a`, or one",
+        match=r"both' must contain the folders testA .* and testB .*, but testA and testB cannot be found\. If the",
     ):
         unpaired.load(str(path), split="test")
     with pytest.raises(
         ValueError,
-        match=r"no such file or folder, and no TFDS dataset of that name; .*; or name the inputs as `data_a`",
+        match=r"TensorFlow Datasets has no data set of this name\. .* Alternatively, pass the inputs as `data_a`",
     ):
         unpaired.load("nothing-of-that-name", data_dir=horses[0])
-    with pytest.raises(ValueError, match=r"digits/1\.0\.0 trainA: no such split"):
+    with pytest.raises(ValueError, match=r"digits/1\.0\.0 trainA does not exist"):
         unpaired.load("digits")
     points = unpaired.load("ring", "grid")
     assert isinstance(points.images, Arrays) and (points.name, len(points)) == ("grid to ring", 50_000)

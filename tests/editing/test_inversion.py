@@ -231,8 +231,8 @@ def test_the_command(run, tmp_path, capsys):
 
 WRONG = {
     "nothing there": (["--images", "{}/none"], "none: no such file or folder"),
-    "no images": (["--images", "{}/empty"], "no image in it (1 other files)"),
-    "unreadable": (["--images", "{}/bad"], "x.png is no image that Pillow knows"),
+    "no images": (["--images", "{}/empty"], "contains no images (other files: 1)"),
+    "unreadable": (["--images", "{}/bad"], "x.png is not an image, or its format is not supported"),
     "no step": (["--images", "{}/good", "--steps", 0], "--steps must be at least 1, got 0"),
     "one name": (["--images", "{}/twice"], "would both become a.png; rename one"),
     "no space": (["--images", "{}/good", "--space"], "--space must be w or w+, or both, each once; got"),

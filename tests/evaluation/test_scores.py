@@ -236,7 +236,7 @@ def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
         (("fid", "samples.npz", "photos", *HOW, "--count", 1), "--count must be at least 2, got 1"),
         (("fid", "samples.npz", "photos"), "--features inception-2048 needs --weights"),
         (("fid", "samples.npz", "photos", "--features", "classifier"), "no labels, which the classifier's features"),
-        (("fid", "weights.npz", "photos", *HOW), "no array 'images' in it"),
+        (("fid", "weights.npz", "photos", *HOW), "has no array 'images'"),
         (("doctors",), r"jaxgan has no command doctors; did you mean jaxgan doctor\?"),
     ],
 )

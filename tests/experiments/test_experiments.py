@@ -126,7 +126,7 @@ def test_same_result_on_two_devices(name):
 BAD = {
     "no steps": (["--steps", 0], "--steps must be at least 1, got 0."),
     "a rate": (["--learning-rate", "nan"], "--learning-rate must be between 0 and 1000000, got nan."),
-    "data": (["--data", "/nowhere/at/all"], "no such file or folder"),
+    "data": (["--data", "/nowhere/at/all"], "does not exist"),
     "batch over devices": (
         ["--batch-size", 12],
         "--batch-size must be divisible by the number of devices, 8, got 12. Use 8 or 16.",

@@ -70,16 +70,16 @@ def test_the_discriminator_pauses():
 
 BAD = {
     "channels": (["--channels", 3], "--channels must be 1 for voxels, which are empty or solid, got 3."),
-    "a class": (["--category", "x"], "--category x: no class of digits, extruded"),
+    "a class": (["--category", "x"], "--category must be a class of digits, extruded, got x"),
     "a share": (["--d-pause-accuracy", 1.5], "--d-pause-accuracy must be between 0 and 1, got 1.5."),
     "a rate": (["--d-learning-rate", -1], "--d-learning-rate must be between 0 and 1000000, got -1.0."),
     "latents": (["--z-min", 0.5], "--z-min must be between -1 and 0, got 0.5."),
-    "a size": (["--resolution", 12], "digits, extruded: cubes of side 16 are not made smaller to 12"),
+    "a size": (["--resolution", 12], "digits, extruded: Cubes of side 16 cannot be reduced to side 12"),
     "no doubling": (
         ["--resolution", 24],
         "--resolution must be --base-resolution 4 times a power of two, got 24; use 16 or 32, or --base-resolution 6.",
     ),
-    "data": (["--data", "mnist"], "data 'mnist': no such file or folder; voxels are an .npz"),
+    "data": (["--data", "mnist"], "--data must be digits, an .npz file or a folder of .binvox files, got 'mnist'"),
 }
 
 

@@ -152,7 +152,7 @@ def test_invalid_numbers_of_held_out_examples_are_errors(tmp_path, capsys):
     """The error is raised before any file is written."""
     for flags, message in {
         ("--num-held-out", 8): "--num-held-out has no effect, because no player of this experiment logs logits_real",
-        ("--num-held-out", 40_000): "ring: from 1 to 25,000 of its 50,000 examples can be held out, got 40,000.",
+        ("--num-held-out", 40_000): "must be from 1 to 25,000, half of the 50,000 examples of ring, got 40,000.",
     }.items():
         run_dir = tmp_path / "run"
         code, text = programs.run(capsys, "--steps", 2, "--run-dir", run_dir, *flags, experiment="points")
