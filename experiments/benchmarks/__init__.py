@@ -1,1 +1,1 @@
-"""Programs that measure; nothing here is imported by the library or asserted by a test."""
+"""Programs that measure the speed and the memory use of jaxgan; the library and the experiments do not import them."""

@@ -1,13 +1,16 @@
-"""jaxgan against PyTorch: the same game on both, side by side, on this machine.
+"""Compare the speed of a training step in jaxgan and in PyTorch, for the same games on this machine.
 
     pip install -e '.[torch]'
     python -m experiments.benchmarks.against_pytorch --games mlp dcgan32 --out benchmark
 
-Before anything is timed, one step of both must agree: losses and every gradient to 1e-5, from the same weights. Then
-PyTorch is tried in every form (eager, channels first or last, compiled in each mode), and jaxgan with one and, for
-small games, ten steps a call; all are printed, and of each side the fastest counts. Pairs follow in fresh processes,
-one after the other, each time in the other order. A ratio is PyTorch's time over jaxgan's, the median over pairs, with
-a bootstrap 95 % interval. Writes DIR/results.json, DIR/results.md and DIR/results.png.
+First, the losses and all gradients of one step must agree to 1e-5 between both sides, which start with the same
+weights. Then each side is tried in several forms, and the time of each form is printed. PyTorch runs eagerly with
+channels first and channels last, and compiled in each mode. jaxgan runs one step per call and, in small games, also ten
+steps per call. Finally, the fastest form of each side is timed in pairs of new processes, which run one after the other
+in alternating order.
+
+The reported ratio is PyTorch's time divided by jaxgan's time: the median over the pairs, with a bootstrap 95 %
+interval. The results are written to results.json, results.md and results.png in the output directory.
 """
 
 # pyright: reportMissingImports=false
@@ -26,7 +29,7 @@ from experiments.benchmarks.games import CASES, Name
 from experiments.benchmarks.processes import SIDES, describe_hardware, run_race
 from experiments.benchmarks.worker import AGREE_TO, JAXGAN_FORMS, SAMPLE_COUNTS, TORCH_FORMS
 
-_SMALL_STEP = 1e9  # FLOPs of a step
+_SMALL_STEP = 1e9  # floating-point operations of a step, below which several steps per call are tried
 
 
 def main(
@@ -36,21 +39,21 @@ def main(
     seconds: float = 4.0,
     precision: Literal["float32", "tf32"] = "float32",
 ) -> None:
-    """Compare, and write what was found.
+    """Compare the two sides in each game, and write the results.
 
     Args:
-      out: a directory.
-      games: which.
-      pairs: of fresh processes, jaxgan's and PyTorch's.
-      seconds: how long each times its steps.
-      precision: of products, on both sides: float32, or TF32 where the machine has it.
+      out: directory for the results; it is created if it does not exist.
+      games: games to compare. By default, all.
+      pairs: number of pairs of processes, one of jaxgan and one of PyTorch, for each game.
+      seconds: number of seconds for which each process times its steps.
+      precision: precision of matrix products and convolutions. TF32 requires hardware that supports it.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     results = []
     for game in games:
         results.append(_compare(game, pairs, seconds, precision))
-        # After each, so that a run that is stopped has lost nothing.
+        # The files are written after each game, so that an interrupted benchmark loses no results.
         (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
         (folder / "results.md").write_text(_format_table(results))
         _write_chart(results, folder / "results.png")
@@ -58,15 +61,19 @@ def main(
 
 
 def _compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str, Any]:
-    """One game's result."""
+    """Compare the two sides in one game, and return an entry of results.json."""
 
     def run(side: str, form: str, seconds: float = seconds) -> dict[str, Any]:
         return worker(game, side, "--form", form, "--seconds", str(seconds), "--precision", precision)
 
-    agreed = worker(game, "agree", "--precision", precision)
-    print(f"{game}: losses and gradients agree to {agreed['apart']:.1e}", flush=True)
-    if agreed["apart"] > AGREE_TO:
-        sys.exit(f"error: {game}: the two sides are {agreed['apart']:.1e} apart, more than {AGREE_TO:g}; not timed")
+    agreement = worker(game, "agree", "--precision", precision)
+    difference = agreement["difference"]
+    if difference > AGREE_TO:
+        sys.exit(
+            f"error: {game}: The losses or gradients of the two sides differ by {difference:.1e}, more than "
+            f"{AGREE_TO:g}. They are not timed."
+        )
+    print(f"{game}: The losses and gradients of the two sides agree to {difference:.1e}.", flush=True)
     race = run_race(run, {"jaxgan": _forms_to_try(game), "torch": list(TORCH_FORMS)}, pairs, seconds)
     middle = {side: {key: processes.median(race.pairs, side, key) for key in race.pairs[0][side]} for side in SIDES}
     case, count = CASES[game], flops.step(CASES[game])
@@ -81,7 +88,7 @@ def _compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str,
         "jaxgan_forms": race.forms["jaxgan"],
         "torch_form": race.best["torch"],
         "torch_forms": race.forms["torch"],
-        "agreement": agreed,
+        "agreement": agreement,
         "jaxgan_images_per_second": 1e3 * images / middle["jaxgan"]["ms"],
         "torch_images_per_second": 1e3 * images / middle["torch"]["ms"],
         "step_gflop": count / 1e9,
@@ -97,23 +104,28 @@ def _compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str,
 
 
 def worker(*arguments: str) -> dict[str, Any]:
-    """What a fresh process found."""
+    """Run ``experiments.benchmarks.worker`` in a new process, and return its result.
+
+    Args:
+      *arguments: command line arguments of the worker.
+    """
     return processes.run_program("experiments.benchmarks.worker", *arguments)
 
 
 def _forms_to_try(game: str) -> list[str]:
-    """jaxgan's forms that are tried: several steps a call where a step is so small that a call's own time counts."""
+    """Return the forms of jaxgan to try. Several steps per call are tried only if the steps of the game are small."""
     return list(JAXGAN_FORMS) if flops.step(CASES[game]) < _SMALL_STEP else list(JAXGAN_FORMS)[:1]
 
 
 def _format_table(results: list[dict[str, Any]]) -> str:
-    """In Markdown."""
+    """Return the results of all games as two tables in Markdown: speed, and further measurements of each side."""
     first = results[0]
     versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
     lines = [
         f"{first['hardware']}; {versions}; {first['precision']}; {len(first['pairs'])} pairs.",
         "",
-        "| game | PyTorch / jaxgan | 95 % | jaxgan ms | its form | PyTorch ms | its form | of a product's speed |",
+        "| game | PyTorch / jaxgan | 95 % interval | jaxgan, ms | form of jaxgan | PyTorch, ms | form of PyTorch | "
+        "jaxgan's speed / speed of a large product |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
@@ -121,18 +133,23 @@ def _format_table(results: list[dict[str, Any]]) -> str:
             f"| {r['game']} | **{r['ratio']:.2f}** | {r['low']:.2f} to {r['high']:.2f} | {r['jaxgan_ms']:.2f} | "
             f"{r['jaxgan_form']} | {r['torch_ms']:.2f} | {r['torch_form']} | {r['of_a_product']:.0%} |"
         )
-    keys = {"compile_s": "compile s", "first_step_s": "first step s", "with_data_ms": "with data ms", "peak_mb": "MB"}
-    keys |= {f"sample_{n}_ms": f"{n} samples ms" for n in SAMPLE_COUNTS}
+    keys = {
+        "compile_s": "compilation, s",
+        "first_step_s": "first step, s",
+        "with_data_ms": "step with selection of the batch, ms",
+        "peak_mb": "peak memory, MB",
+    }
+    keys |= {f"sample_{n}_ms": f"samples: {n}, ms" for n in SAMPLE_COUNTS}
     lines += ["", "| | " + " | ".join(keys.values()) + " |", "|---" * (len(keys) + 1) + "|"]
     for r in results:
         for side in ("jaxgan", "torch"):
-            cells = ["in the first step" if r[side][key] is None else f"{r[side][key]:.3g}" for key in keys]
+            cells = ["part of the first step" if r[side][key] is None else f"{r[side][key]:.3g}" for key in keys]
             lines.append(f"| {r['game']}, {side} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def _write_chart(results: list[dict[str, Any]], path: Path) -> None:
-    """Ratios as bars, with their intervals and a line at 1."""
+    """Write a bar chart of the ratios with their intervals and a line at 1."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -144,7 +161,7 @@ def _write_chart(results: list[dict[str, Any]], path: Path) -> None:
     axes.barh([r["game"] for r in results], ratios, xerr=errors, color="#456", ecolor="#c84", capsize=3)
     axes.axvline(1, color="#888", linestyle="--")
     axes.invert_yaxis()
-    axes.set_xlabel("PyTorch's time over jaxgan's (to the right of 1 jaxgan is faster)")
+    axes.set_xlabel("PyTorch's time divided by jaxgan's time (above 1, jaxgan is faster)")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

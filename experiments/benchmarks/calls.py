@@ -1,9 +1,10 @@
-"""What a step costs by how it is called: alone or ten at once, under jit or pmap, one game or eight.
+"""Compare ways to call the compiled step of a game: one or ten steps per call, jit or pmap, one or eight games.
 
-python -m experiments.benchmarks.calls toy mlp
-JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.calls toy   # the population on two devices
+    python -m experiments.benchmarks.calls toy mlp
+    JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.calls toy  # trains the eight games on two virtual devices
 
-Each form runs in turn, in one process, in alternating order; a population's step is one of all its members.
+All forms run in one process, in alternating order. The eight games are a population (several games that one vmapped
+step trains); one step of the population trains all eight games. Times are milliseconds per step.
 """
 
 from collections.abc import Callable
@@ -21,15 +22,16 @@ from jaxgan.core import axis
 from jaxgan.games.population import Population
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
-_MEMBERS, _EXAMPLES = 8, 2000
+_MEMBERS = 8  # number of games in the population
+_EXAMPLES = 2000  # number of examples in the data set from which batches are selected
 
 
 def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51) -> None:
-    """Compare, and print.
+    """Compare the ways to call a step, and print a table for each game.
 
     Args:
-      games: which.
-      rounds: each times every form once, for ten steps.
+      games: games to time.
+      rounds: number of rounds. In each round, every form computes ten steps.
     """
     for name in games:
         print(name)
@@ -37,7 +39,7 @@ def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51) -> Non
 
 
 def _forms(case: Case) -> dict[str, Callable[[], float]]:
-    """By name, functions that take ten steps and return the seconds of one."""
+    """Return a function for each form that computes ten steps and returns the mean time of one step in seconds."""
     game, device = build(case), parallel.devices(1)
     population, devices = Population(game, _MEMBERS), parallel.devices()
     rng = np.random.default_rng(0)
@@ -71,12 +73,12 @@ def _forms(case: Case) -> dict[str, Callable[[], float]]:
     return {
         "jit": call_timer(lambda state, _: jitted(state, resident, one), new_state(), steps, steps),
         "pmap": call_timer(lambda state, _: mapped(state, resident, one[None]), new_replica(), steps, steps),
-        "ten a call": call_timer(lambda state, _: ten_steps(state, ten), new_replica(), 1, steps),
-        f"{_MEMBERS} games, ten a call": call_timer(
+        "ten steps per call": call_timer(lambda state, _: ten_steps(state, ten), new_replica(), 1, steps),
+        f"{_MEMBERS} games, ten steps per call": call_timer(
             lambda state, _: members(state, of_members), member_states, 1, steps
         ),
     }
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, description=__doc__)

@@ -1,16 +1,18 @@
-"""Which form of convolution is fastest here: one training step, the forms in turn, in one process.
+"""Compare the speed of a training step with different forms of the convolutions, in one process.
 
     python -m experiments.benchmarks.convolution
-    python -m experiments.benchmarks.convolution --generator-width 64 --discriminator-width 64
+    python -m experiments.benchmarks.convolution --g-channels 64 --d-channels 64
 
-The game is ``experiments.dcgan`` as it is by default, R1 in every step of the discriminator. Forms:
+The game is that of ``experiments.dcgan``; with its default settings, R1 is computed in every step. The forms are:
 
-    ours      jaxgan.nn.convolution: on the CPU mostly im2col, whose derivatives are one another
-    plain     im2col, written plainly and differentiated by JAX; a transposed convolution is the derivative of that
-    dilated   the same, but a transposed convolution is a convolution of the image with zeros between its pixels
-    native    XLA's own convolution and transposed convolution, as in flax, differentiated by JAX
+    ours      jaxgan.nn.convolution. On CPUs, it mostly uses im2col, a matrix product with the image patches under the
+              kernel, and derivatives are operations of the same kind.
+    plain     im2col differentiated by JAX. A transposed convolution is the derivative of a convolution.
+    dilated   im2col differentiated by JAX. A transposed convolution is a convolution of an image with zeros inserted
+              between its pixels.
+    native    XLA's native convolution and transposed convolution, as in flax, differentiated by JAX.
 
-See ``experiments.benchmarks.paired`` for how a round is timed.
+``experiments.benchmarks.paired`` explains how the forms are timed.
 """
 
 from typing import Any
@@ -30,7 +32,7 @@ from jaxgan.training import steps
 
 
 def _plain_conv(g, x, w):
-    """im2col: a matrix product with the patches under the kernel."""
+    """Compute a convolution as a matrix product with the patches under the kernel (im2col)."""
     space = [(0, 0), *g.padding, (0, 0)]
     x = jnp.pad(x, space)
     views = [
@@ -41,13 +43,13 @@ def _plain_conv(g, x, w):
 
 
 def _plain_conv_transpose(g, y, w):
-    """The derivative of ``_plain_conv``."""
+    """Compute a transposed convolution as the derivative of ``_plain_conv``."""
     x = jax.ShapeDtypeStruct((len(y), *g.large, w.shape[-2]), y.dtype)
     return jax.linear_transpose(lambda x: _plain_conv(g, x, w), x)(y)[0]
 
 
 def _dilated_conv_transpose(g, y, w):
-    """A convolution of stride 1 with the flipped kernel, of ``y`` with zeros between its pixels."""
+    """Insert zeros between the pixels of ``y``, and convolve the result with the flipped kernel with stride 1."""
     edges = [(k - 1 - low, k - 1 - high, g.stride - 1) for k, (low, high) in zip(g.kernel, g.padding)]
     spread = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
     kernel = jnp.flip(w, tuple(range(len(g.kernel)))).swapaxes(-1, -2)
@@ -64,11 +66,11 @@ FORMS: dict[str, dict[str, Any]] = {
 
 
 def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), rounds: int = 100) -> None:  # noqa: B008
-    """Time a step in each form.
+    """Time a training step with each form of the convolutions.
 
     Args:
-      config: of the game.
-      rounds: how many steps of each form.
+      config: settings of the game.
+      rounds: number of steps to time with each form.
     """
     source = dcgan.build(config).source
     rows = source.read(Batches(source, config.batch_size, config.seed).indices(0))
@@ -81,4 +83,4 @@ def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), round
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, description=__doc__)

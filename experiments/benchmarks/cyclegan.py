@@ -1,13 +1,13 @@
-"""CycleGAN's training step, jaxgan's against the authors' own loop in PyTorch, on this machine.
+"""Compare the speed of CycleGAN's training step in jaxgan and in the authors' PyTorch code, on this machine.
 
     pip install -e '.[torch]'
     git clone https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix official
     python -m experiments.benchmarks.cyclegan --official official
 
-Both have the same networks, weights, batch, losses and optimizers, and a pool of 50. The losses of a step, without the
-pool, must agree before anything is timed. The authors' loop is tried as it is, with channels last, and with compiled
-networks, jaxgan one step a call and ten, as a run takes them; the fastest counts. Then pairs of fresh processes follow,
-as in ``against_pytorch``.
+Both sides have the same networks, initial weights, batch, losses and optimizers, and a pool of 50 generated images.
+First, the losses of one step without the pool must agree. Then the authors' training step is tried unchanged, with
+channels last, and with compiled networks; jaxgan is tried with one step per call and with ten steps per call, as in a
+training run. Finally, the fastest form of each side is timed in pairs of new processes, as in ``against_pytorch``.
 """
 
 # pyright: reportMissingImports=false
@@ -35,8 +35,10 @@ from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 _NAME = "experiments.benchmarks.cyclegan"
 _FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "compiled")}
-_AGREE_TO = 1e-4  # as a share of each loss
+_AGREE_TO = 1e-4  # largest relative difference of a loss between the two sides at which they are timed
+# Maps jaxgan's networks to the authors' networks. jaxgan's d_b judges images of domain B, as the authors' D_A does.
 _NETS = {"g_ab": "G_A", "g_ba": "G_B", "d_a": "D_B", "d_b": "D_A"}
+# Maps the authors' losses to jaxgan's losses.
 _TERMS = {
     "G_A": "g/adversarial_ab", "G_B": "g/adversarial_ba", "cycle_A": "g/cycle_a", "cycle_B": "g/cycle_b",
     "idt_A": "g/identity_b", "idt_B": "g/identity_a", "D_A": "d/adversarial_b", "D_B": "d/adversarial_a",
@@ -54,46 +56,49 @@ def main(
     pairs: int = 3,
     seconds: float = 20.0,
 ) -> None:
-    """Compare.
+    """Compare the two sides, or measure one of them.
 
     Args:
-      official: a folder with the authors' code.
-      side: one of the two alone, in this process; ``agree`` compares the losses of a step.
-      form: of one side alone; its first one if none is given.
-      size: of images.
-      width: features of the first layers.
-      blocks: of a generator, 6 or 9.
-      batch: images of each kind at once.
-      pairs: of fresh processes, jaxgan's and PyTorch's.
-      seconds: how long each is timed.
+      official: directory with the authors' code.
+      side: whether to time both sides, to time one of them in this process, or to compare the losses of one step.
+      form: form of the side that is timed alone. By default, its first form.
+      size: height and width of the images in pixels.
+      width: number of channels of the first layers.
+      blocks: number of residual blocks of a generator, 6 or 9.
+      batch: number of images of each domain in a batch.
+      pairs: number of pairs of processes, one of jaxgan and one of PyTorch.
+      seconds: number of seconds for which each process times its steps.
     """
     if not (Path(official) / "models" / "cycle_gan_model.py").exists():
-        sys.exit(f"error: --official {official}: no models/cycle_gan_model.py there; clone it as --help says")
+        sys.exit(
+            f"error: --official {official} has no file models/cycle_gan_model.py. Clone the authors' code as shown by "
+            "--help."
+        )
     config = cyclegan.Config(
         batch_size=batch, resolution=size, g_channels=width, d_channels=width, num_blocks=blocks,
         n_layers_d=3, upsample="transposed", pool_size=0 if side == "agree" else 50, jitter=False, mirror=False,
     )  # fmt: skip
     processes.check_form(form, side, _FORMS)
     if side == "agree":
-        print(json.dumps({"apart": _agreement(config, official)}))
+        print(json.dumps({"difference": _agreement(config, official)}))
     elif side != "both":
-        found = (
+        ms = (
             _measure_jaxgan(config, form, seconds)
             if side == "jaxgan"
             else _measure_torch(config, official, form, seconds)
         )
-        print(json.dumps({"ms": found}))
+        print(json.dumps({"ms": ms}))
     else:
         flags = ["--official", official]
         for name, value in {"size": size, "width": width, "blocks": blocks, "batch": batch}.items():
             flags += [f"--{name}", str(value)]
         race = processes.race_implementations(_NAME, flags, _FORMS, _AGREE_TO, pairs, seconds)
-        what = f"CycleGAN, {size} x {size}, {blocks} blocks, {width} features, batch {batch}"
-        print(processes.format_race(what, race))
+        title = f"CycleGAN, {size} x {size}, {blocks} blocks, {width} channels, batch size {batch}"
+        print(processes.format_race(title, race))
 
 
 def _noise_images(config: cyclegan.Config) -> dict[str, np.ndarray]:
-    """Noise, by the names that it has in a batch."""
+    """Return a batch of noise: ``input`` (domain A) and ``image`` (domain B), each [B, size, size, 3] in [-1, 1]."""
     rng = np.random.default_rng(0)
     assert config.resolution is not None
     shape = (config.batch_size, config.resolution, config.resolution, 3)
@@ -101,13 +106,13 @@ def _noise_images(config: cyclegan.Config) -> dict[str, np.ndarray]:
 
 
 def _game(config: cyclegan.Config) -> Any:
-    """jaxgan's."""
-    given = _noise_images(config)
-    return cyclegan.build(config, Unpaired(Arrays(given["image"]), Arrays(given["input"]))).game
+    """Create jaxgan's game."""
+    images = _noise_images(config)
+    return cyclegan.build(config, Unpaired(Arrays(images["image"]), Arrays(images["input"]))).game
 
 
 def _measure_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float:
-    """Milliseconds a step."""
+    """Return the milliseconds per step of jaxgan."""
     system.keep_freed_memory()
     game, batch = _game(config), _noise_images(config)
     steps = MAX_STEPS_PER_CALL if form == _FORMS["jaxgan"][1] else 1
@@ -126,7 +131,7 @@ def _measure_jaxgan(config: cyclegan.Config, form: str, seconds: float) -> float
 
 
 def _measure_torch(config: cyclegan.Config, official: str, form: str, seconds: float) -> float:
-    """The same of the authors' loop."""
+    """Return the milliseconds per step of the authors' code."""
     import torch
 
     model, layout = _official_model(config, official), torch.contiguous_format
@@ -148,18 +153,18 @@ def _measure_torch(config: cyclegan.Config, official: str, form: str, seconds: f
 
 
 def _torch_batch(config: cyclegan.Config) -> dict[str, Any]:
-    """The images as the authors' loop names them: A is the input."""
+    """Return the batch under the authors' names, [B, 3, size, size]: ``A`` is the input, ``B`` the image."""
     import torch
 
-    given = _noise_images(config)
+    images = _noise_images(config)
     return {
-        theirs: torch.from_numpy(given[ours].transpose(0, 3, 1, 2).copy())
+        theirs: torch.from_numpy(images[ours].transpose(0, 3, 1, 2).copy())
         for theirs, ours in {"A": "input", "B": "image"}.items()
     }
 
 
 def _official_model(config: cyclegan.Config, official: str) -> Any:
-    """The authors' model, with their own defaults where jaxgan has none."""
+    """Create the authors' model with the settings of ``config``, and their defaults for options that jaxgan lacks."""
     sys.path.insert(0, official)
     from models.cycle_gan_model import CycleGANModel
 
@@ -179,7 +184,7 @@ def _official_model(config: cyclegan.Config, official: str) -> Any:
 
 
 def _agreement(config: cyclegan.Config, official: str) -> float:
-    """How far the losses of a step from the same weights are apart."""
+    """Return the largest relative difference between the losses of one step that starts from the same weights."""
     import torch
 
     game, model = _game(config), _official_model(config, official)
@@ -191,8 +196,8 @@ def _agreement(config: cyclegan.Config, official: str) -> float:
     _, metrics = jax.jit(game.step)(state, _noise_images(config))
     model.set_input({**_torch_batch(config), "A_paths": [], "B_paths": []})
     model.optimize_parameters()
-    told = model.get_current_losses()
-    return max(abs(float(metrics[ours]) / told[theirs] - 1) for theirs, ours in _TERMS.items())
+    losses = model.get_current_losses()
+    return max(abs(float(metrics[ours]) / losses[theirs] - 1) for theirs, ours in _TERMS.items())
 
 
 if __name__ == "__main__":

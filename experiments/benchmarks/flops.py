@@ -1,6 +1,7 @@
-"""Floating-point operations of a game's step, counted from its layers and not by a compiler.
+"""Count the floating-point operations of a game's step from the shapes of its layers.
 
-Products alone: of a linear map, twice its multiplications. XLA's ``cost_analysis`` differs between equal functions.
+Only linear layers are counted, with two operations for each multiplication. XLA's ``cost_analysis`` is not used,
+because it returns different numbers for different programs that compute the same function.
 """
 
 import flax.linen as nn
@@ -14,13 +15,21 @@ from jaxgan.nn import layers
 
 
 def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:
-    """Of one pass over ``x``, [B, ...]; and of its first layer, whose input needs no gradient."""
+    """Count the operations of a forward pass.
+
+    Args:
+      module: the network.
+      x: shape of its input, [B, ...].
+
+    Returns:
+      The number of operations of the pass, and that of its first layer alone, whose input needs no gradient.
+    """
     counts = [count for count, _, _ in _layers(module, x)]
     return sum(counts), counts[0]
 
 
 def _layers(module: nn.Module, x: jax.ShapeDtypeStruct) -> list[tuple[int, nn.Module, tuple[int, ...]]]:
-    """Each linear layer's operations, itself, and its input's shape, in the order in which they are called."""
+    """Return the number of operations, the module and the input shape of each linear layer, in the order of calls."""
     found = []
 
     def count(call, args, kwargs, context):
@@ -53,11 +62,11 @@ def _layers(module: nn.Module, x: jax.ShapeDtypeStruct) -> list[tuple[int, nn.Mo
 
 
 def step(case: Case) -> int:
-    """Of a whole step, the generator's pass shared by both players.
+    """Count the operations of a complete step, in which both players share the generator's forward pass.
 
-    A gradient takes as much as the pass once for the parameters and once for the inputs. R1's inner gradient is one
-    more pass, and its own derivative, of piecewise linear networks, two; a gradient penalty also needs the pass at
-    its points.
+    The gradient with respect to the parameters costs one forward pass, and so does the gradient with respect to the
+    inputs. R1 costs three passes: one for its inner gradient, and two for the derivative of this gradient, because the
+    networks are piecewise linear. The gradient penalty costs one more, the forward pass at the interpolated examples.
     """
     generator, discriminator = case.networks()
     z = jax.ShapeDtypeStruct((case.batch, case.latents), jnp.float32)
@@ -71,7 +80,12 @@ def step(case: Case) -> int:
 
 
 def largest_convolution(case: Case) -> tuple[tuple[int, ...], int, int, int] | None:
-    """Of the discriminator's convolutions: its input's shape, kernel, stride and features; None where it has none."""
+    """Return the convolution of the discriminator that needs the most operations.
+
+    Returns:
+      The shape of its input [B, height, width, C], its kernel size, its stride and its number of output channels. None
+      if the discriminator has no convolutions.
+    """
     x = jax.ShapeDtypeStruct((case.batch, *case.shape), jnp.float32)
     found = [row for row in _layers(case.networks()[1], x) if isinstance(row[1], layers.Conv)]
     if not found:

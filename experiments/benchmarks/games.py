@@ -1,6 +1,7 @@
-"""The games that are timed, jaxgan's side: each as plain as its paper, without averages, penalties named.
+"""Define, with jaxgan, the games that are timed against PyTorch.
 
-``experiments.benchmarks.torch_games`` is the other side, with the same names for the same parameters.
+Each game has the networks and losses of its paper and no extras, such as a moving average of the generator's weights.
+``experiments.benchmarks.torch_games`` defines the same games with PyTorch and converts the parameters.
 """
 
 import dataclasses
@@ -17,18 +18,19 @@ from jaxgan.models import dcgan, mlp, resnet
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One game at one size.
+    """The architecture, losses and sizes of a game that is timed.
 
     Attributes:
-      networks: the generator and the discriminator.
-      latents: dimensions.
-      shape: of an example.
-      batch: examples a turn.
+      networks: creates the generator and the discriminator.
+      latents: dimension of the latents.
+      shape: shape of an example: [height, width, channels] for images, [2] for points in the plane.
+      batch: number of examples in each turn.
       loss: ``non_saturating`` or ``wasserstein``.
-      penalty: on the discriminator: ``r1``, with gamma 10, in every step; ``gradient``, with weight 10.
-      turns: the discriminator's in a step.
-      generator: whether it has a turn of its own; without, it makes the fakes and does not move.
-      beta1: Adam's; its rate is 2e-4, beta2 0.999.
+      penalty: the discriminator's penalty in every step: ``r1`` is R1 with gamma 10, ``gradient`` is the gradient
+        penalty with weight 10, and an empty text is no penalty.
+      turns: number of the discriminator's turns in one step.
+      generator: whether the generator has a turn. Otherwise it generates the fakes, but is not trained.
+      beta1: Adam's beta1. The learning rate is 2e-4 and beta2 is 0.999.
     """
 
     networks: Callable[[], tuple[nn.Module, nn.Module]]
@@ -68,7 +70,12 @@ CASES: dict[str, Case] = {
 
 
 def build(case: Case, optimizer: optax.GradientTransformation | None = None) -> Game:
-    """The game of a case; with ``optimizer`` in the place of Adam."""
+    """Create the game of a case.
+
+    Args:
+      case: the architecture, losses and sizes.
+      optimizer: the optimizer of both players. By default, Adam with the settings of the case.
+    """
     generator, discriminator = case.networks()
     discriminator_losses = {
         "non_saturating": losses.non_saturating_discriminator,

@@ -1,11 +1,12 @@
-"""Inception's features, jaxgan's against PyTorch's, on this machine.
+"""Compare the speed of Inception's features in jaxgan and in PyTorch, on this machine.
 
     pip install -e '.[torch]'
     python -m experiments.benchmarks.inception
 
-Both have the same random weights, with batch normalisation folded in, and take bytes of 299 x 299. Features must agree
-before anything is timed. PyTorch is tried with channels first and last, compiled, and frozen by its own optimizer for
-inference; the fastest counts. Then pairs of fresh processes follow, as in ``against_pytorch``.
+Both sides read uint8 images of 299 x 299 and have the same random weights, into which batch normalisation is folded.
+First, the features of both sides must agree. Then PyTorch is tried with channels last, with channels first, compiled,
+and frozen and optimised for inference by ``torch.jit``. Finally, jaxgan and the fastest form of PyTorch are timed in
+pairs of new processes, as in ``against_pytorch``.
 """
 
 # pyright: reportMissingImports=false
@@ -30,7 +31,7 @@ from jaxgan.evaluation.inception import SIZE, Inception
 
 _NAME = "experiments.benchmarks.inception"
 _FORMS = ("channels last", "channels first", "compiled", "frozen")
-_AGREE_TO = 1e-5  # of the largest feature
+_AGREE_TO = 1e-5  # largest difference of a feature, divided by the largest feature, at which the two sides are timed
 
 
 def main(
@@ -40,45 +41,46 @@ def main(
     pairs: int = 5,
     seconds: float = 8.0,
 ) -> None:
-    """Compare.
+    """Compare the two sides, or measure one of them.
 
     Args:
-      side: one of the two alone, in this process; ``agree`` compares their features.
-      form: of PyTorch.
-      batch: images at once.
-      pairs: of fresh processes, jaxgan's and PyTorch's.
-      seconds: how long each is timed.
+      side: whether to time both sides, to time one of them in this process, or to compare their features.
+      form: form of PyTorch, with --side torch: channels last, channels first, compiled or frozen.
+      batch: number of images in a batch.
+      pairs: number of pairs of processes, one of jaxgan and one of PyTorch.
+      seconds: number of seconds for which each process computes features.
     """
     images = np.random.default_rng(0).integers(0, 256, (batch, SIZE, SIZE, 3), np.uint8)
     if side == "agree":
         ours, theirs = _jaxgan_features()(images[:2]), _torch_features(_FORMS[0], images[:2])(images[:2])
-        print(json.dumps({"apart": float(np.abs(ours - theirs).max() / np.abs(theirs).max())}))
+        print(json.dumps({"difference": float(np.abs(ours - theirs).max() / np.abs(theirs).max())}))
     elif side != "both":
         features = _jaxgan_features() if side == "jaxgan" else _torch_features(form, images)
         ms = steady_ms(lambda count: [features(images) for _ in range(count)], seconds)
         print(json.dumps({"ms": ms / batch}))
     else:
-        forms = {"jaxgan": ["as metrics have it"], "torch": _FORMS}
+        forms = {"jaxgan": ["InceptionFeatures"], "torch": _FORMS}
         race = processes.race_implementations(_NAME, ["--batch", str(batch)], forms, _AGREE_TO, pairs, seconds)
-        print(processes.format_race(f"Inception's 2,048 features, batch {batch}", race, "an image"))
+        print(processes.format_race(f"Inception's 2,048 features, batch size {batch}", race, "image"))
 
 
 @functools.cache
 def _random_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Random ones, by unit: kernel, [height, width, in, out], and bias."""
+    """Return random weights: for each unit its kernel [height, width, channels in, channels out] and its bias."""
     params = jax.jit(Inception().init)(jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
     rng = np.random.default_rng(0)
-    found = {}
+    weights = {}
     for unit, leaves in params.items():
-        kernel = np.asarray(leaves["kernel"]) * np.float32(2**0.5)  # so that features do not fade
-        found[unit] = kernel, rng.normal(0, 0.1, kernel.shape[-1]).astype(np.float32)
-    return found
+        # The factor keeps the activations from shrinking with each layer.
+        kernel = np.asarray(leaves["kernel"]) * np.float32(2**0.5)
+        weights[unit] = kernel, rng.normal(0, 0.1, kernel.shape[-1]).astype(np.float32)
+    return weights
 
 
 def _jaxgan_features() -> Callable[[np.ndarray], np.ndarray]:
-    """What metrics call: bytes, [N, 299, 299, 3], to features, [N, 2048]."""
+    """Return the function that metrics use: uint8 images [N, 299, 299, 3] to features [N, 2048]."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that these weights are not known
+        warnings.simplefilter("ignore")  # the warning that these are not the official weights
         path = Path(folder) / "weights.npz"
         kernels = {f"{unit}/w": kernel for unit, (kernel, _) in _random_weights().items()}
         np.savez(path, **kernels, **{f"{unit}/b": bias for unit, (_, bias) in _random_weights().items()})  # pyright: ignore
@@ -86,13 +88,18 @@ def _jaxgan_features() -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _torch_features(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The same in PyTorch."""
+    """Return the same function in PyTorch.
+
+    Args:
+      form: form of PyTorch.
+      images: a batch of images, with which the network is traced.
+    """
     import torch
 
     layout = torch.channels_last if form != "channels first" else torch.contiguous_format
     network = _torch_network().train(False).to(memory_format=layout)
 
-    def given(images):
+    def preprocess(images):
         x = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
         return (x - 128) / 128
 
@@ -100,17 +107,17 @@ def _torch_features(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.
         if form == "compiled":
             network = torch.compile(network)
         elif form == "frozen":
-            network = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, given(images))))
+            network = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, preprocess(images))))
 
     def features(images):
         with torch.inference_mode():
-            return network(given(images)).numpy()
+            return network(preprocess(images)).numpy()
 
     return features
 
 
 def _torch_network() -> Any:
-    """``jaxgan.evaluation.inception.Inception`` as a module of PyTorch, by the names of its units."""
+    """Create the network of ``jaxgan.evaluation.inception.Inception`` as a PyTorch module with the same unit names."""
     import torch
     from torch.nn import functional
 

@@ -1,8 +1,10 @@
-"""What R1 costs: in every step, in every 16th by a branch, in every 16th by another game, and not at all.
+"""Measure the cost of R1 in a training step: in every step, and in every 16th step (lazy R1).
 
-python -m experiments.benchmarks.lazy
+    python -m experiments.benchmarks.lazy
 
-The default experiment's networks and batch, under jit, in turn, in one process. A step is the mean of sixteen.
+Lazy R1 is computed in two ways: by a branch in the compiled step (``losses.lazy``), and by two compiled games, one with
+R1 and one without it. The networks, the optimizers and the batch are those of ``experiments.dcgan`` with its default
+settings. All forms run under jit in one process, in alternating order. Times are means over sixteen steps.
 """
 
 from collections.abc import Callable
@@ -18,31 +20,35 @@ from jaxgan import Game, Player, latents, losses, total
 from jaxgan.data import Batches
 from jaxgan.training.steps import prepare
 
-_INTERVAL = 16
+_INTERVAL = 16  # number of steps from one step with lazy R1 to the next
 
 
 def main(rounds: int = 15) -> None:
-    """Compare, and print.
+    """Time a step with each form of R1, and print a table.
 
     Args:
-      rounds: each times every form once, for sixteen steps.
+      rounds: number of rounds. In each round, every form computes sixteen steps.
     """
     plain, penalised, branch = _game("never"), _game("always"), _game("branch")
     race(
         {
-            "no penalty": _timer(lambda step: plain),
+            "no R1": _timer(lambda step: plain),
             "every step": _timer(lambda step: penalised),
-            "every 16th, a branch": _timer(lambda step: branch),
-            "every 16th, another game": _timer(lambda step: plain if step % _INTERVAL else penalised),
+            "every 16th step, branch": _timer(lambda step: branch),
+            "every 16th step, two games": _timer(lambda step: plain if step % _INTERVAL else penalised),
         },
         rounds,
     )
 
 
 def _game(when: str) -> Game:
-    """The default experiment's, with R1 ``never``, ``always``, or by a ``branch``."""
+    """Create the game.
+
+    Args:
+      when: ``never`` for a game without R1, ``always`` for R1 in every step, ``branch`` for lazy R1 by a branch.
+    """
     config = dcgan.Config()
-    usual = dcgan.build(config).game.unwrapped
+    default = dcgan.build(config).game.unwrapped
 
     def loss(nets, batch, keys, step):
         real = batch["image"]
@@ -59,11 +65,16 @@ def _game(when: str) -> Game:
             terms["r1"] = losses.lazy(_INTERVAL, step, r1)
         return total(**terms, stats={"d": stats})
 
-    return Game(usual.nets, {**usual.players, "d": Player(("d",), loss, usual.players["d"].optimizer)}, usual.turns)
+    discriminator = Player(("d",), loss, default.players["d"].optimizer)
+    return Game(default.nets, {**default.players, "d": discriminator}, default.turns)
 
 
 def _timer(game_at: Callable[[int], Game]) -> Callable[[], float]:
-    """A function that takes sixteen steps and returns the seconds of one."""
+    """Return a function that computes sixteen steps and returns the mean time of one step in seconds.
+
+    Args:
+      game_at: returns the game of the step with the given index.
+    """
     source = dcgan.build(dcgan.Config()).source
     batch = jax.tree.map(np.asarray, prepare(None, Batches(source, 64, 0)[0]))
     state = jax.jit(game_at(0).init)(jax.random.key(0))
@@ -74,4 +85,4 @@ def _timer(game_at: Callable[[int], Game]) -> Callable[[], float]:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, description=__doc__)

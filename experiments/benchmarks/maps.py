@@ -1,14 +1,22 @@
-"""Which form of a 3 x 3 convolution and its gradients is fastest, by channels and pixels: the forms in turn.
+"""Compare the speed of forms of 3 x 3 convolutions and their gradients, for different numbers of channels and pixels.
 
     python -m experiments.benchmarks.maps
     python -m experiments.benchmarks.maps --batch 1 --size 32 --channels 256
     python -m experiments.benchmarks.maps --blur
     python -m experiments.benchmarks.maps --dtype bfloat16
 
-The forms are Winograd's F(2 x 2, 3 x 3); XLA's native convolution, with row im2col for the kernel's gradient; and
-im2col. The thresholds of ``jaxgan.nn.convolution``, such as _WINOGRAD_MIN_SIZE and _NATIVE_CHANNELS, were chosen by it.
-It times the three maps alone, and the gradients of layers, which differ: XLA may fuse what comes before a convolution
-with im2col, and then computes it once for each patch. See ``experiments.benchmarks.paired`` for how a round is timed.
+The forms are:
+
+    winograd            Winograd's F(2 x 2, 3 x 3)
+    native              XLA's native convolution; the gradient of the kernel is computed by row im2col
+    im2col              a matrix product with the image patches under the kernel
+    blur, then im2col   with --blur: the image is blurred first; the other forms compose the filter with the kernel
+
+The program times the three maps of ``jaxgan.nn.convolution`` (the convolution, its transpose and the gradient of its
+kernel) separately, and the gradients of three layers together. The latter differ because XLA may fuse the operations
+before a convolution with im2col, and then computes them once for each patch. The thresholds in
+``jaxgan.nn.convolution``, such as _WINOGRAD_MIN_SIZE and _NATIVE_CHANNELS, were chosen with this program.
+``experiments.benchmarks.paired`` explains how the forms are timed.
 """
 
 import functools
@@ -26,7 +34,7 @@ import tyro
 from experiments.benchmarks.paired import call_timer, race
 from jaxgan.nn import convolution
 
-_NEVER = (1, 0)  # an empty range of channels
+_NEVER = (1, 0)  # an empty range of numbers of channels, which disables XLA's native convolution
 FORMS = {
     "winograd": {"_WINOGRAD_MIN_SIZE": 0, "_LARGE_IMAGE": 0, "_NATIVE_CHANNELS": _NEVER},
     "native": {"_LARGE_IMAGE": 0, "_NATIVE_CHANNELS": (0, math.inf), "_ROW_IM2COL_MAX_CHANNELS": math.inf},
@@ -43,15 +51,15 @@ def main(
     dtype: Literal["float32", "bfloat16"] = "float32",
     rounds: int = 15,
 ) -> None:
-    """Time the three maps, of as many channels in as out, and the gradients of layers.
+    """Time the three maps and the gradients of three layers, with equal numbers of input and output channels.
 
     Args:
-      batch: images.
-      size: of the small image, which is the large one's unless ``blur``.
+      batch: number of images.
+      size: height and width of the convolution's output in pixels. With --blur, the input is twice as large.
       channels: numbers of channels to try.
-      blur: time convolutions of stride 2 of a blurred image.
-      dtype: of images and kernels.
-      rounds: of each form.
+      blur: time convolutions of stride 2 of a blurred image, as in StyleGAN2, instead of convolutions of stride 1.
+      dtype: data type of images and kernels.
+      rounds: number of evaluations to time with each form.
     """
     rng = np.random.default_rng(0)
     for count in channels:
@@ -63,7 +71,7 @@ def main(
         w = jnp.array(rng.normal(size=(3, 3, count, count)), dtype)
 
         def layers(x, w, g=g, same=same):
-            """Three layers; with ``blur`` the first halves the image and the second doubles it."""
+            """Compute three layers. With ``blur``, the first halves the resolution and the second doubles it."""
             x = nn.leaky_relu(jnp.asarray(convolution.conv(g, x, w)) + 0.1)
             x = nn.leaky_relu(jnp.asarray((convolution.conv_transpose if blur else convolution.conv)(g, x, w)) + 0.1)
             return jnp.square(jnp.asarray(convolution.conv(same, x, w))).sum()
@@ -83,11 +91,12 @@ def main(
 
 
 def _timer(f: Callable, form: str, *arguments: jax.Array) -> Callable[[], float]:
-    """A function that computes f once, in such a form, and returns its seconds."""
+    """Return a function that computes ``f`` once with the given form, and returns its time in seconds."""
     with mock.patch.multiple(convolution, **cast(Any, {"_WINOGRAD_MIN_CHANNELS": 0, **FORMS[form]})):
-        compiled = jax.jit(lambda *x: f(*x)).lower(*arguments).compile()  # not jit(f), which may be compiled already
+        # jit(f) would return the program of another form from its cache, because f is the same function.
+        compiled = jax.jit(lambda *x: f(*x)).lower(*arguments).compile()
     return call_timer(lambda state, _: (state, compiled(*arguments)), None)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, description=__doc__)

@@ -1,8 +1,9 @@
-"""What a step gains if its memory is kept for the next one: pairs of fresh processes, on a CPU with glibc.
+"""Measure how much faster a training step is when freed memory is kept for the next step, on Linux with glibc.
 
-python -m experiments.benchmarks.memory dcgan pix2pix cyclegan
+    python -m experiments.benchmarks.memory dcgan pix2pix cyclegan
 
-The step is that of the experiment's own settings, on one batch.
+Each experiment runs with its default settings and trains on the same batch in every step, in pairs of new processes. In
+one of them, glibc returns freed memory to the kernel; in the other, it keeps the memory for the next step.
 """
 
 import importlib
@@ -30,38 +31,53 @@ def main(
     pairs: int = 2,
     steps: int = 30,
 ) -> None:
-    """Compare, and print.
+    """Compare steps with returned memory and steps with kept memory, and print the results of each pair.
 
     Args:
-      names: of experiments.
-      side: ``kept`` or ``given back`` of the first one alone, in this process.
-      pairs: of processes.
-      steps: that each process times.
+      names: names of experiments.
+      side: whether to compare both, or to measure the first experiment in this process with memory kept or given back.
+      pairs: number of pairs of processes for each experiment.
+      steps: number of steps that each process times.
     """
     known = sorted({module.name for module in pkgutil.iter_modules(experiments.__path__)} - {"benchmarks"})
-    if not names or not set(names) <= set(known):
-        sys.exit(f"error: {' '.join(names) or 'no experiment'}: give some of {', '.join(known)}")
+    unknown = [name for name in names if name not in known]
+    if not names:
+        sys.exit(f"error: Name one or more experiments: {', '.join(known)}.")
+    if unknown:
+        sys.exit(f"error: There is no experiment {unknown[0]!r}. The experiments are {', '.join(known)}.")
     if side != "both":
         print(json.dumps(_measure_step(names[0], side == "kept", steps)))
         return
     print(processes.describe_hardware())
     for name in names:
         for _ in range(pairs):
-            found = {
+            results = {
                 side: processes.run_program(_NAME, name, "--side", side, "--steps", str(steps))
                 for side in ("given back", "kept")
             }
-            told = "; ".join(
-                f"{side} {of['ms']:.1f} ms a step, {of['faults']:.0f} faults, {of['peak']:.0f} MB at most"
-                for side, of in found.items()
+            described = "; ".join(
+                f"{side}: {result['ms']:.1f} ms and {result['faults']:.0f} page faults per step, "
+                f"peak memory {result['peak']:.0f} MB"
+                for side, result in results.items()
             )
-            print(f"{name}: {told}; {found['given back']['ms'] / found['kept']['ms']:.2f}", flush=True)
+            ratio = results["given back"]["ms"] / results["kept"]["ms"]
+            print(f"{name}: {described}; time given back / kept: {ratio:.2f}", flush=True)
 
 
 def _measure_step(name: str, kept: bool, steps: int) -> dict[str, float]:
-    """A step's median milliseconds and mean page faults, and the process's peak memory in MB."""
+    """Time steps of an experiment in this process.
+
+    Args:
+      name: name of the experiment.
+      kept: whether the C library keeps freed memory.
+      steps: number of steps to time.
+
+    Returns:
+      A dict with the median milliseconds per step (``ms``), the mean number of page faults per step (``faults``), and
+      the peak memory of the process in MB (``peak``).
+    """
     if kept and not system.keep_freed_memory():
-        raise OSError("this C library keeps no memory")
+        raise OSError("This C library cannot be set to keep freed memory. The benchmark requires glibc.")
     module = importlib.import_module(f"experiments.{name}")
     config = module.Config()
     experiment = module.build(config)
@@ -70,7 +86,7 @@ def _measure_step(name: str, kept: bool, steps: int) -> dict[str, float]:
     state, step = jax.jit(game.init)(jax.random.key(0)), jax.jit(game.step, donate_argnums=0)
     for _ in range(3):
         state, _ = jax.block_until_ready(step(state, batch))
-    import resource  # Linux and macOS have it
+    import resource  # exists on Linux and macOS only
 
     before, times = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, []
     for _ in range(steps):

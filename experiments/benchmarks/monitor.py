@@ -1,10 +1,9 @@
-"""What the monitor costs: a probe, by the steps that lie between two.
+"""Measure the cost of the training monitor: the time of one probe, divided by that of the steps between two probes.
 
-Command    python -m experiments.benchmarks.monitor
-Result     see docs/benchmarks.md
+    python -m experiments.benchmarks.monitor
 
-Calls of ten steps and probes are timed in turn, each waited for; a run waits for neither, so that a probe takes at
-most what is printed here.
+A probe measures the training state. The program times calls of ten steps and probes alternately, and waits for each of
+them. A training run waits for neither, so a probe costs at most the printed time. docs/benchmarks.md has the results.
 """
 
 import dataclasses
@@ -26,23 +25,23 @@ from jaxgan.training import steps
 from jaxgan.training.runs import make_run
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
-_WARMUP = 3  # that are compiled, and not counted
+_WARMUP = 3  # number of calls and probes before the first ones that are timed, for compilation
 
 
 @dataclasses.dataclass(frozen=True)
 class _Options:
-    """How it is measured."""
+    """The options of the benchmark."""
 
     experiment: Literal["dcgan", "gan"] = "dcgan"
-    """Whose default run."""
+    """Experiment to measure, with its default settings."""
     pairs: int = 50
-    """Calls of ten steps, and probes."""
+    """Number of calls of ten steps to time, and of probes."""
     held_out: int = 64
-    """Examples held out, which a probe then looks at too."""
+    """Number of examples held out from training, which a probe evaluates too."""
 
 
 def main(options: _Options) -> None:
-    """Print what a step takes, and a probe."""
+    """Print the time of a step, the time of a probe, and the cost of the monitor."""
     module = {"dcgan": dcgan, "gan": gan}[options.experiment]
     config = module.Config(num_held_out=options.held_out)
     run = make_run(config, module.build(config), module.build)
@@ -64,8 +63,8 @@ def main(options: _Options) -> None:
             probe_ms.append((time.perf_counter() - between) * 1e3)
     step, a_probe = np.median(step_ms), np.median(probe_ms)
     share = a_probe / (diagnostics.PROBE_EVERY * step)
-    print(f"{options.experiment} on {system.hardware()}: a step {step:.2f} ms, a probe {a_probe:.2f} ms")
-    print(f"one probe in {diagnostics.PROBE_EVERY} steps: at most {share:.2%} of a step")
+    print(f"{options.experiment} on {system.hardware()}: {step:.2f} ms per step, {a_probe:.2f} ms per probe")
+    print(f"One probe every {diagnostics.PROBE_EVERY} steps adds at most {share:.2%} to the training time.")
 
 
 if __name__ == "__main__":

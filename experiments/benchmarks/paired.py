@@ -1,4 +1,4 @@
-"""Times steps of one game in several forms, in turn, in one process."""
+"""Time several forms of a computation in one process, one after the other in alternating order."""
 
 import time
 from collections.abc import Callable
@@ -14,14 +14,30 @@ from jaxgan.core.game import Game
 
 
 def step_timer(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
-    """A function that takes one step of the game, compiled now, and returns its seconds."""
+    """Compile the step of a game, and return a function that computes one step and returns its time in seconds.
+
+    Args:
+      game: the game.
+      batch: the batch of every step, as ``Game.step`` takes it.
+      seed: seed of the initial state.
+    """
     state = jax.jit(game.init)(jax.random.key(seed))
     step = jax.jit(lambda state, batch: game.step(state, batch), donate_argnums=0).lower(state, batch).compile()
     return call_timer(lambda state, _: step(state, batch), state)
 
 
 def call_timer(call: Callable[[Any, int], tuple[Any, Any]], state: Any, calls: int = 1, steps: int = 1) -> Callable:
-    """A function that makes ``calls`` calls, ``call(state, i)``, which take ``steps``, and returns a step's seconds."""
+    """Return a function that makes several calls and returns the mean time of one step in seconds.
+
+    The calls are made three times before the function is returned, so that compilation is not timed.
+
+    Args:
+      call: ``call(state, i)`` returns the next state and metrics, where ``i`` is the index of the call, from 0 to
+        ``calls - 1``.
+      state: the initial state.
+      calls: number of calls that the returned function makes.
+      steps: number of steps that these calls compute together.
+    """
 
     def run() -> float:
         nonlocal state
@@ -38,10 +54,14 @@ def call_timer(call: Callable[[Any, int], tuple[Any, Any]], state: Any, calls: i
 
 
 def race(timers: dict[str, Callable[[], float]], rounds: int) -> None:
-    """Time them in alternating order, and print them against the first.
+    """Time all forms in each round, in alternating order, and print a table that compares them with the first form.
 
-    Times are medians; a ratio is the median of the ratios of each round, so that a machine whose speed drifts does no
-    harm.
+    The table lists the median time of each form, and the median of the ratios to the first form within a round. These
+    ratios stay reliable when the speed of the machine changes during the measurement.
+
+    Args:
+      timers: maps the name of each form to a function that runs it and returns its time in seconds.
+      rounds: number of rounds.
     """
     names = list(timers)
     first = names[0]
@@ -50,7 +70,7 @@ def race(timers: dict[str, Callable[[], float]], rounds: int) -> None:
         for name in names if turn % 2 else reversed(names):
             times[name].append(timers[name]())
     title = f"{system.hardware()}, jax {system.versions()['jax']}"
-    table = Table("form", "ms a step", f"form / {first}", "5 % to 95 %", f"{first} / form", title=title)
+    table = Table("form", "ms per step", f"form / {first}", "5 % to 95 %", f"{first} / form", title=title)
     base = np.array(times[first])
     for name in names:
         ratios = np.array(times[name]) / base

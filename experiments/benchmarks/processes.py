@@ -1,4 +1,4 @@
-"""jaxgan and PyTorch in pairs of fresh processes, one after the other, each time in the other order."""
+"""Time jaxgan and PyTorch in pairs of new processes: one after the other, in alternating order."""
 
 import json
 import os
@@ -18,13 +18,15 @@ SIDES = ("jaxgan", "torch")
 
 
 class Race(NamedTuple):
-    """What was measured.
+    """The result of a comparison between jaxgan and PyTorch.
 
     Attributes:
-      forms: of each side every form's milliseconds, or why it does not run here.
-      best: of each side the fastest form, which the pairs are of.
-      pairs: what each process found, by side; ``ms`` among it.
-      ratio: PyTorch's time over jaxgan's: the median over pairs, and its bootstrap 95 % interval.
+      forms: maps each side to its forms, and each form to its time in milliseconds, or to a text that says why it does
+        not run on this machine.
+      best: maps each side to its fastest form, which is used in the pairs.
+      pairs: one entry for each pair of processes; it maps each side to the results of its process, among them ``ms``.
+      ratio: the median over pairs of PyTorch's time divided by jaxgan's time, and the lower and upper end of its
+        bootstrap 95 % interval.
     """
 
     forms: dict[str, dict[str, Any]]
@@ -34,30 +36,42 @@ class Race(NamedTuple):
 
 
 def check_form(form: str, side: str, forms: Mapping[str, Sequence[str]]) -> None:
-    """Exit with the forms of the side if it has no such form; an empty form stands for its first one."""
+    """Exit with an error message if the side has no form of this name.
+
+    Args:
+      form: the value of ``--form``; an empty text is always valid and selects the first form of the side.
+      side: the value of ``--side``.
+      forms: maps each side to the names of its forms.
+    """
     known = forms.get(side, ())
+    if form and not known:
+        sys.exit(f"error: --side {side} has no forms, got --form {form!r}. Remove --form.")
     if form and form not in known:
-        sys.exit(f"error: --form {form!r}: of --side {side} there are {', '.join(known) or 'none'}")
+        sys.exit(f"error: With --side {side}, --form must be one of {', '.join(known)}; got {form!r}.")
 
 
 def race_implementations(
     module: str, flags: Sequence[str], forms: Mapping[str, Sequence[str]], agree_to: float, pairs: int, seconds: float
 ) -> Race:
-    """Race the two sides of a benchmark, each run in processes of its own, if they agree; exit if they do not.
+    """Time the two sides of a benchmark in separate processes, if both compute the same numbers; exit if they do not.
 
     Args:
-      module: the benchmark, a program with flags ``--side``, ``--form`` and ``--seconds``. Its last line is JSON: of
-        ``--side agree`` with ``apart``, how far the two sides are apart; of one side with ``ms``.
-      flags: its other flags.
-      forms: by side, those to try.
-      agree_to: how far the sides may be apart.
-      pairs: of processes.
-      seconds: how long each times its steps.
+      module: name of the benchmark's module, a program with the flags ``--side``, ``--form`` and ``--seconds``. The
+        last line that it prints is a JSON object: with ``--side agree`` it has ``difference``, the largest relative
+        difference between the two sides; with one of the sides it has ``ms``, a time in milliseconds.
+      flags: all other flags of the program.
+      forms: maps each side to the names of the forms to try.
+      agree_to: the largest difference between the two sides at which they are timed.
+      pairs: number of pairs of processes.
+      seconds: number of seconds for which each process times its steps.
     """
-    apart = run_program(module, *flags, "--side", "agree")["apart"]
-    if apart > agree_to:
-        sys.exit(f"error: the two sides are {apart:.1e} apart, more than {agree_to:g}; not timed")
-    print(f"the two sides agree to {apart:.1e}", flush=True)
+    difference = run_program(module, *flags, "--side", "agree")["difference"]
+    if difference > agree_to:
+        sys.exit(
+            f"error: The results of the two sides differ by {difference:.1e}, more than {agree_to:g}. "
+            "They are not timed."
+        )
+    print(f"The results of the two sides agree to {difference:.1e}.", flush=True)
 
     def run(side: str, form: str, seconds: float) -> dict[str, Any]:
         return run_program(module, *flags, "--side", side, "--form", form, "--seconds", str(seconds))
@@ -66,13 +80,13 @@ def race_implementations(
 
 
 def run_race(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs: int, seconds: float) -> Race:
-    """Try each side's forms, then time the fastest of each in pairs; results are printed as they come.
+    """Try all forms of each side, then time the fastest form of each side in pairs, and print each result at once.
 
     Args:
-      run: ``(side, form, seconds) -> {"ms": ..., ...}``, in a process of its own.
-      forms: by side.
-      pairs: of processes.
-      seconds: how long each times its steps; forms are tried for two at most.
+      run: ``run(side, form, seconds)`` times a form in a new process and returns a dict with ``ms``, the milliseconds.
+      forms: maps each side to the names of the forms to try.
+      pairs: number of pairs of processes.
+      seconds: number of seconds for which each process of a pair times its steps. While forms are tried, at most two.
     """
     tried, best = {}, {}
     for side in SIDES:
@@ -82,45 +96,61 @@ def run_race(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs
         order = SIDES if i % 2 == 0 else SIDES[::-1]
         measured.append({side: run(side, best[side], seconds) for side in order})
         ours, theirs = (measured[-1][side]["ms"] for side in SIDES)
-        print(f"  pair {i + 1}: jaxgan {ours:.2f} ms, PyTorch {theirs:.2f} ms, {theirs / ours:.2f}", flush=True)
+        ratio = f"PyTorch / jaxgan {theirs / ours:.2f}"
+        print(f"  pair {i + 1}: jaxgan {ours:.2f} ms, PyTorch {theirs:.2f} ms, {ratio}", flush=True)
     return Race(
         tried, best, measured, median_interval([pair["torch"]["ms"] / pair["jaxgan"]["ms"] for pair in measured])
     )
 
 
 def fastest(side: str, known: Sequence[str], run: Callable[[str], dict]) -> tuple[dict[str, Any], str]:
-    """Every form's milliseconds, or why it does not run here; and the fastest's name."""
+    """Time each form of a side, and print the times.
+
+    Args:
+      side: name of the side, for the printed lines.
+      known: names of the forms.
+      run: runs a form and returns a dict with ``ms``, its time in milliseconds; a ``RuntimeError`` means that the form
+        does not run on this machine.
+
+    Returns:
+      A dict that maps each form to its milliseconds, or to a text that says why it does not run; and the name of the
+      fastest form.
+    """
     forms: dict[str, Any] = {}
     for form in known:
         try:
             forms[form] = run(form)["ms"]
         except RuntimeError as error:
-            said = [line for line in str(error).splitlines() if "Error" in line] or [str(error).strip()]
-            forms[form] = f"does not run: {said[-1].strip()[:160]}"
-        told = forms[form] if isinstance(forms[form], str) else f"{forms[form]:.2f} ms"
-        print(f"  {side}, {form}: {told}", flush=True)
+            reasons = [line for line in str(error).splitlines() if "Error" in line] or [str(error).strip()]
+            forms[form] = f"does not run: {reasons[-1].strip()[:160]}"
+        result = forms[form] if isinstance(forms[form], str) else f"{forms[form]:.2f} ms"
+        print(f"  {side}, {form}: {result}", flush=True)
     times = {form: ms for form, ms in forms.items() if isinstance(ms, float)}
     if not times:
-        sys.exit(f"error: {side} runs in no form here")
+        sys.exit(f"error: No form of {side} runs on this machine. The lines above say why.")
     return forms, min(times, key=lambda form: times[form])
 
 
 def run_program(module: str, *arguments: str) -> dict[str, Any]:
-    """The JSON in the last line that a program prints, run in a fresh process.
+    """Run a Python module in a new process, and return the JSON object in the last line that it prints.
+
+    Args:
+      module: name of the module.
+      *arguments: command line arguments of the module.
 
     Raises:
-      RuntimeError: it failed; the message is what it printed.
+      RuntimeError: if the program failed; the message is the program's own output.
     """
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(done.stderr or done.stdout or f"exit {done.returncode}")
+        raise RuntimeError(done.stderr or done.stdout or f"{module} failed with exit code {done.returncode}.")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def median_interval(ratios: list[float]) -> tuple[float, float, float]:
-    """The median, and its bootstrap 95 % interval."""
-    if len(ratios) < 2 or np.ptp(ratios) == 0:  # nothing to draw again
+    """Return the median, and the lower and upper end of its bootstrap 95 % interval."""
+    if len(ratios) < 2 or np.ptp(ratios) == 0:  # the bootstrap needs at least two different values
         return float(np.median(ratios)), min(ratios), max(ratios)
     drawn = stats.bootstrap((np.array(ratios),), np.median, method="percentile", rng=np.random.default_rng(0))
     low, high = drawn.confidence_interval
@@ -128,32 +158,38 @@ def median_interval(ratios: list[float]) -> tuple[float, float, float]:
 
 
 def median(pairs: Sequence[Mapping[str, Any]], side: str, key: str) -> Any:
-    """The median over pairs of one side's value; None if a pair has none."""
+    """Return the median over pairs of one result of a side, or None if it is None in any pair."""
     values = [pair[side][key] for pair in pairs]
     return None if None in values else float(np.median(values))
 
 
 def describe_hardware() -> str:
-    """The processor and the accelerators, in words."""
+    """Return a text that names the processor, its number of cores, and the devices that JAX uses."""
     models = [line for line in system.cpuinfo() if line.startswith("model name")]
     name = models[0].partition(":")[2].strip() if models else platform.processor()
     return f"{os.cpu_count()} cores of {name}; {system.hardware()}"
 
 
-def format_race(what: str, race: Race, of: str = "a step") -> str:
-    """A race in Markdown."""
+def format_race(title: str, race: Race, unit: str = "step") -> str:
+    """Return a table in Markdown that describes the result of a comparison.
+
+    Args:
+      title: name of the computation that was timed.
+      race: the result.
+      unit: the unit of work to which the milliseconds refer, such as one training step.
+    """
     ours, theirs = (median(race.pairs, side, "ms") for side in SIDES)
     ratio, low, high = race.ratio
     lines = [
         f"{describe_hardware()}; {describe_versions()}; {len(race.pairs)} pairs.",
         "",
-        f"| | PyTorch / jaxgan | 95 % | jaxgan ms {of} | PyTorch ms {of} | its form |",
+        f"| | PyTorch / jaxgan | 95 % interval | jaxgan, ms per {unit} | PyTorch, ms per {unit} | form of PyTorch |",
         "|---|---|---|---|---|---|",
-        f"| {what} | **{ratio:.2f}** | {low:.2f} to {high:.2f} | {ours:.4g} | {theirs:.4g} | {race.best['torch']} |",
+        f"| {title} | **{ratio:.2f}** | {low:.2f} to {high:.2f} | {ours:.4g} | {theirs:.4g} | {race.best['torch']} |",
     ]
     return "\n".join(lines) + "\n"
 
 
 def describe_versions() -> str:
-    """The versions of the libraries of both sides."""
+    """Return a text with the versions of the libraries that both sides use."""
     return ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "jaxlib", "flax", "torch", "numpy"))

@@ -1,17 +1,18 @@
-"""Other ways to write the CPU's convolutions, against jaxgan's, in a step of a game that is timed against PyTorch.
+"""Compare alternative forms of jaxgan's convolutions on CPUs, by the time of a complete training step.
 
     python -m experiments.benchmarks.reformulations dcgan32
     python -m experiments.benchmarks.reformulations stylegan2_64 --forms ours "never native"
 
-The games of StyleGAN2 are ``experiments.stylegan2``'s by default, of images of that size. Each form replaces some of
-the three maps of ``jaxgan.nn.convolution``:
+The games are those that are timed against PyTorch, and StyleGAN2 with the default settings of ``experiments.stylegan2``
+at 32 x 32, 64 x 64 or 128 x 128. ``jaxgan.nn.convolution`` consists of three maps: the convolution, its transpose and
+the gradient of its kernel. Each form replaces some of them:
 
-    ours             jaxgan's; for DCGAN, im2col for all three
-    never native     without XLA's native convolution for few channels of large images, which DCGAN does not have
-    native conv      XLA's native convolution in the forward pass, which gathers patches as it multiplies
-    native kernel    XLA's native kernel gradient, for images below 32 x 32
-    blocked kernel   the kernel gradient summed over blocks of the batch, whose patches fit in a cache
-    blocked conv     the convolution block by block
+    ours             jaxgan's form; in DCGAN, im2col for all three maps
+    never native     never XLA's native convolution, which jaxgan uses for large images with few channels (not in DCGAN)
+    native conv      XLA's native convolution in the forward pass, which gathers the patches during the multiplication
+    native kernel    XLA's native gradient of the kernel, for images smaller than 32 x 32
+    blocked kernel   the gradient of the kernel as a sum over blocks of the batch, so that the patches fit in a cache
+    blocked conv     the convolution, one block of the batch after the other
     space to depth   space-to-depth by 2 first, then patches of 2 x 2
 """
 
@@ -33,17 +34,17 @@ from jaxgan.core.game import Game
 from jaxgan.data import Arrays
 from jaxgan.nn import convolution
 
-_BLOCKS = 16
+_BLOCKS = 16  # number of blocks of a batch
 _conv, _kernel_gradient = convolution._conv_cpu, convolution._kernel_gradient_cpu
 
 
 def _below_32(form: Callable) -> Callable:
-    """The form for images below 32 x 32, and ours for others."""
+    """Use the form for images smaller than 32 x 32, and jaxgan's own for all others."""
     return lambda g, x, y: form(g, x, y) if max(g.large) < 32 else _kernel_gradient(g, x, y)
 
 
 def _blocked_conv(g, x, w):
-    """The convolution, block by block of the batch."""
+    """Compute the convolution of one block of the batch after the other."""
     if len(x) % _BLOCKS:
         return _conv(g, x, w)
     y = lax.map(lambda block: _conv(g, block, w), x.reshape(_BLOCKS, -1, *x.shape[1:]))
@@ -51,7 +52,7 @@ def _blocked_conv(g, x, w):
 
 
 def _blocked_kernel_gradient(g, x, y):
-    """The kernel gradient, summed over blocks of the batch."""
+    """Compute the gradient of the kernel as a sum over blocks of the batch."""
     if len(x) % _BLOCKS:
         return _kernel_gradient(g, x, y)
     blocks = x.reshape(_BLOCKS, -1, *x.shape[1:]), y.reshape(_BLOCKS, -1, *y.shape[1:])
@@ -60,7 +61,7 @@ def _blocked_kernel_gradient(g, x, y):
 
 
 def _space_to_depth_conv(g, x, w):
-    """A 4 x 4 convolution of stride 2 as a 2 x 2 convolution of stride 1 after space-to-depth."""
+    """Compute a 4 x 4 convolution of stride 2 as space-to-depth by 2 and a 2 x 2 convolution of stride 1."""
     if g.kernel != (4, 4) or g.stride != 2:
         return _conv(g, x, w)
     x = jnp.pad(x, ((0, 0), *g.padding, (0, 0)))
@@ -94,16 +95,16 @@ def main(
     forms: tuple[str, ...] = tuple(FORMS),
     rounds: int = 15,
 ) -> None:
-    """Time a step in each form.
+    """Time a training step with each form.
 
     Args:
-      game: which.
-      forms: which; the first is what the others are measured against.
-      rounds: how many steps of each form.
+      game: game to train.
+      forms: forms to time. The others are compared with the first one. By default, all.
+      rounds: number of steps to time with each form.
     """
     unknown = [name for name in forms if name not in FORMS]
     if unknown:
-        sys.exit(f"error: --forms {unknown[0]!r}: want some of {', '.join(FORMS)}")
+        sys.exit(f"error: --forms has an unknown form {unknown[0]!r}. The forms are {', '.join(FORMS)}.")
     system.keep_freed_memory()
     timers = {}
     for name in forms:
@@ -113,7 +114,7 @@ def main(
 
 
 def _build(name: str) -> tuple[Game, Any]:
-    """A game, and a batch of noise for it."""
+    """Create a game and a batch of noise for it."""
     rng = np.random.default_rng(0)
     if name in _SIZES:
         config = stylegan2.Config(resolution=_SIZES[name])
@@ -124,4 +125,4 @@ def _build(name: str) -> tuple[Game, Any]:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, description=__doc__)

@@ -1,20 +1,31 @@
-"""StyleGAN2's training, jaxgan's against the authors' own code in PyTorch, on this machine: seconds a thousand images.
+"""Compare the speed of StyleGAN2's training in jaxgan and in the authors' PyTorch code, on this machine.
 
     pip install -e '.[torch]'
     git clone https://github.com/NVlabs/stylegan2-ada-pytorch official
     python -m experiments.benchmarks.stylegan2 --official official
     python -m experiments.benchmarks.stylegan2 --official official --size 128
 
-Both have the same networks, weights, batch, losses and averaged weights: R1 on every 16th step, path lengths on every
-4th, mixing, no augmentation. The authors' networks, losses and phases run as in their training loop, with the reference
-forms of their operations, which is what they have without CUDA; Adam is fused. Losses and gradients of a step, without
-mixing, must agree before anything is timed. Their loop is tried as it is, with channels last, on one thread, and with
-half of the batch at a time, as where a GPU has no room for all; jaxgan's with one step a call, with ten, as its
-training loop makes them, and with ten that take half of the batch at a time. By halves the discriminator's groups and
-the mean of path lengths are of half a batch, on both sides; what must agree is of whole ones. The fastest of each
-counts. Then pairs of fresh processes follow, as in ``against_pytorch``.
+Both sides have the same networks, initial weights, batch, losses and average of the generator's weights. R1 is computed
+in every 16th step and path length regularisation in every 4th. Style mixing is on, and augmentation is off. The
+authors' networks, losses and phases run as in their training loop. Their custom operations run in the reference
+versions, which the authors' code uses without CUDA. Adam is fused.
 
-A time is of 16 steps, of which one has R1 and four have path lengths. Milliseconds an image are seconds per thousand.
+First, the losses and gradients of one step without style mixing must agree. Then each side is tried in several forms:
+
+    torch    "as it is"           the authors' training step, unchanged
+             "channels last"      with PyTorch's memory layout for images of this name
+             "one thread"         with one thread
+             "in halves"          half of the batch at a time, as on a GPU with too little memory for the complete batch
+    jaxgan   "one step a call"    one step per call
+             "ten steps a call"   ten steps per call, as in a training run
+             "ten in halves"      ten steps per call, with half of the batch at a time
+
+In halves, the discriminator's minibatch standard deviation and the mean path length are computed over half of a batch,
+on both sides; the comparison of losses and gradients uses the full batch. Finally, the fastest form of each side is
+timed in pairs of new processes, as in ``against_pytorch``.
+
+The time is measured over 16 steps, of which one computes R1 and four compute path lengths. It is reported in
+milliseconds per image, which equal seconds per thousand images.
 """
 
 # pyright: reportMissingImports=false
@@ -55,8 +66,11 @@ _FORMS = {
     "jaxgan": ("one step a call", "ten steps a call", _HALVES[0]),
     "torch": ("as it is", "channels last", "one thread", _HALVES[1]),
 }
-_AGREE_TO = 1e-3  # of losses, each as a share of itself; of gradients, each parameter's as a share of the network's
-_NOISE_STRENGTH = 0.1  # of noise, where losses are compared; it begins at 0
+# Largest difference between the two sides at which they are timed: the relative difference of a loss, and the norm of
+# the difference of a parameter's gradient divided by the norm of the gradient of its network.
+_AGREE_TO = 1e-3
+_NOISE_STRENGTH = 0.1  # strength of the noise inputs when losses are compared; its initial value is 0
+# Maps jaxgan's losses to the authors' losses.
 _TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": "Loss/G/loss", "g/path": "Loss/G/reg"}
 
 
@@ -71,21 +85,24 @@ def main(
     pairs: int = 3,
     seconds: float = 20.0,
 ) -> None:
-    """Compare.
+    """Compare the two sides, or measure one of them.
 
     Args:
-      official: a folder with the authors' code.
-      side: one of the two alone, in this process; ``agree`` compares losses and gradients of a step.
-      form: of the side that is timed alone; its first one if none is given.
-      size: of images.
-      channel_base: a level of n x n has channel_base / n channels; 0 for 32 times the size.
-      channel_max: the maximum number of channels, and the features of w and of latents.
-      batch: images at once.
-      pairs: of fresh processes, jaxgan's and PyTorch's.
-      seconds: how long each is timed; 16 steps at least.
+      official: directory with the authors' code.
+      side: whether to time both sides, to time one of them in this process, or to compare the losses and gradients of one step.
+      form: form of the side that is timed alone. By default, its first form.
+      size: height and width of the images in pixels.
+      channel_base: a layer of n x n pixels has channel_base / n channels; 0 means 32 times the size.
+      channel_max: maximum number of channels, and the dimension of the latents z and w.
+      batch: number of images in a batch.
+      pairs: number of pairs of processes, one of jaxgan and one of PyTorch.
+      seconds: number of seconds for which each process times its steps; it times at least 16 steps.
     """
     if not (Path(official) / "training" / "networks.py").exists():
-        sys.exit(f"error: --official {official}: no training/networks.py there; clone it as --help says")
+        sys.exit(
+            f"error: --official {official} has no file training/networks.py. Clone the authors' code as shown by "
+            "--help."
+        )
     processes.check_form(form, side, _FORMS)
     channel_base = channel_base or 32 * size
     config = stylegan2.Config(
@@ -97,43 +114,46 @@ def main(
     if side == "agree":
         print(json.dumps(_agreement(config, official)))
     elif side != "both":
-        found = (
+        ms = (
             _measure_jaxgan(config, form, seconds)
             if side == "jaxgan"
             else _measure_torch(config, official, form, seconds)
         )
-        print(json.dumps({"ms": found}))
+        print(json.dumps({"ms": ms}))
     else:
         flags = ["--official", official]
         for name, value in {"size": size, "channel-base": channel_base, "channel-max": channel_max}.items():
             flags += [f"--{name}", str(value)]
         flags += ["--batch", str(batch)]
         race = processes.race_implementations(_NAME, flags, _FORMS, _AGREE_TO, pairs, seconds)
-        what = f"StyleGAN2, {size} x {size}, channel base {channel_base}, at most {channel_max} channels, batch {batch}"
-        print(processes.format_race(what, race, "an image"))
+        channels = f"channel base {channel_base}, at most {channel_max} channels"
+        title = f"StyleGAN2, {size} x {size}, {channels}, batch size {batch}"
+        print(processes.format_race(title, race, "image"))
 
 
 def images(config: stylegan2.Config) -> np.ndarray:
-    """Noise, [B, size, size, 3]."""
+    """Return a batch of noise, [B, size, size, 3] in [-1, 1]."""
     assert config.resolution is not None
     shape = (config.batch_size, config.resolution, config.resolution, 3)
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
 def game_of(config: stylegan2.Config) -> Game:
-    """jaxgan's."""
+    """Create jaxgan's game."""
     return stylegan2.build(config, Arrays(images(config))).game.unwrapped
 
 
 def ms_per_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds: float) -> float:
-    """Milliseconds an image: the median over rounds in which every lazy term has its share of steps.
+    """Return the milliseconds per image, as the median over rounds of steps.
 
-    The first two steps, which are those with all of the lazy terms and with none, are not timed.
+    In a round, every lazy term (a loss that is computed only in every n-th step) occurs as often as in training. The
+    first two steps are not timed, because they are compiled: one with all lazy terms and one with none.
 
     Args:
-      take: ``(number, count)``: so many steps from this one on, the first being 0, and returns when they are done.
-      config: of the game.
-      seconds: how long; one round at least.
+      take: ``take(number, count)`` computes ``count`` steps and waits for them; ``number`` is the index of the first
+        one.
+      config: settings of the game.
+      seconds: number of seconds to measure; at least one round is timed.
     """
     length = math.lcm(config.r1_interval, config.pl_interval)
     number, rounds, end = 2, [], math.inf
@@ -147,7 +167,7 @@ def ms_per_image(take: Callable[[int, int], Any], config: stylegan2.Config, seco
 
 
 def _measure_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> float:
-    """Milliseconds an image."""
+    """Return the milliseconds per image of jaxgan."""
     system.keep_freed_memory()
     if form in _HALVES:
         config = dataclasses.replace(config, grad_accum_steps=2)
@@ -169,7 +189,14 @@ def _measure_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> floa
 
 
 class _Phase(NamedTuple):
-    """Of the authors' loop: a player's loss or its lazy term, which share an optimizer."""
+    """A phase of the authors' training loop: the main loss of a player or its lazy term, which share an optimizer.
+
+    Attributes:
+      name: the authors' name of the phase, for example ``Gmain`` or ``Dreg``.
+      module: the network that the phase trains.
+      optimizer: the network's optimizer.
+      interval: number of steps from one occurrence of the phase to the next.
+    """
 
     name: str
     module: Any
@@ -178,7 +205,7 @@ class _Phase(NamedTuple):
 
 
 class _Official(NamedTuple):
-    """Theirs."""
+    """The authors' generator, discriminator, loss and phases."""
 
     g: Any
     d: Any
@@ -187,7 +214,7 @@ class _Official(NamedTuple):
 
 
 def _measure_torch(config: stylegan2.Config, official: str, form: str, seconds: float) -> float:
-    """The same of the authors' loop."""
+    """Return the milliseconds per image of the authors' code."""
     import torch
 
     if form == "one thread":
@@ -198,8 +225,10 @@ def _measure_torch(config: stylegan2.Config, official: str, form: str, seconds: 
         for net in (theirs.g, theirs.d):
             net.to(memory_format=torch.channels_last)
             for module in net.modules():
-                if hasattr(module, "channels_last"):  # by which a block decides what it makes of its input
-                    module.channels_last = not hasattr(module, "const")  # which has no batch to be last after
+                # A block converts its input to this layout. The first block of the generator has a constant input
+                # without a batch dimension, which cannot have channels last.
+                if hasattr(module, "channels_last"):
+                    module.channels_last = not hasattr(module, "const")
     average = copy.deepcopy(theirs.g).train(False)
     parts = real.split(config.batch_size // 2 if form in _HALVES else config.batch_size)
 
@@ -214,9 +243,9 @@ def _measure_torch(config: stylegan2.Config, official: str, form: str, seconds: 
                         torch.nan_to_num(param.grad, nan=0, posinf=1e5, neginf=-1e5, out=param.grad)
                 phase.optimizer.step()
         seen = min(config.ema_kimg * 1000, i * config.batch_size * config.ema_rampup)
-        kept = 0.5 ** (config.batch_size / max(seen, 1e-8))
+        decay = 0.5 ** (config.batch_size / max(seen, 1e-8))
         for slow, fast in zip(average.parameters(), theirs.g.parameters()):
-            slow.copy_(fast.lerp(slow, kept))
+            slow.copy_(fast.lerp(slow, decay))
         for slow, fast in zip(average.buffers(), theirs.g.buffers()):
             slow.copy_(fast)
 
@@ -228,7 +257,10 @@ def _measure_torch(config: stylegan2.Config, official: str, form: str, seconds: 
 
 
 def _official(config: stylegan2.Config, official: str) -> _Official:
-    """The authors' networks, loss and phases; Adam's rate and betas are theirs, for as many moves more."""
+    """Create the authors' networks, loss and phases.
+
+    As in the authors' loop, Adam's learning rate and betas are corrected for the additional updates by the lazy terms.
+    """
     import torch
 
     sys.path.insert(0, official)
@@ -264,7 +296,14 @@ def _official(config: stylegan2.Config, official: str) -> _Official:
 
 
 def _accumulate(theirs: _Official, phase: _Phase, real: Any, z: Any) -> None:
-    """Add the gradients of a phase to those that are there."""
+    """Add the gradients of a phase to the gradients of the network's parameters.
+
+    Args:
+      theirs: the authors' networks and losses.
+      phase: the phase.
+      real: real images, [B, 3, size, size].
+      z: latents, [B, z_dim].
+    """
     phase.module.requires_grad_(True)
     label = real.new_zeros(len(real), 0)
     theirs.loss.accumulate_gradients(
@@ -274,21 +313,26 @@ def _accumulate(theirs: _Official, phase: _Phase, real: Any, z: Any) -> None:
 
 
 def _torch_images(config: stylegan2.Config) -> Any:
-    """The same images, [B, 3, size, size]."""
+    """Return the same batch as ``images`` in PyTorch, [B, 3, size, size]."""
     return _channels_first(images(config))
 
 
 def _channels_first(x: Any) -> Any:
-    """[B, h, w, C] as PyTorch's [B, C, h, w]."""
+    """Convert an array [B, height, width, C] to a PyTorch tensor [B, C, height, width]."""
     import torch
 
     return torch.from_numpy(np.asarray(x).transpose(0, 3, 1, 2).copy())
 
 
 def _agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
-    """How far losses and gradients of the first step, which has every lazy term, are apart.
+    """Compare the losses and gradients of the first step, which has all lazy terms.
 
-    Both have the same weights, latents, noise and directions of path lengths. Nothing moves, so turns do not matter.
+    Both sides have the same weights, latents, noise inputs and random directions of the path lengths. The weights do
+    not change during the step, so the order of the turns does not matter.
+
+    Returns:
+      The relative difference of each loss, the difference of each network's gradients as in ``_AGREE_TO``, and the
+      largest of all as ``difference``.
     """
     import torch
 
@@ -312,29 +356,30 @@ def _agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
         "randn_like": lambda *_, **__: _channels_first(directions),
     }
     with mock.patch.multiple(torch, **drawn):
-        for phase in sorted(theirs.phases, key=lambda phase: phase.name):  # D's come first, as in ``_draws``
-            dealt = np.concatenate([z[::2], z[1::2]]) if phase.name == "Greg" else z  # path lengths are of one half
-            _accumulate(theirs, phase, _torch_images(config), torch.from_numpy(dealt.copy()))
+        for phase in sorted(theirs.phases, key=lambda phase: phase.name):  # D's phases come first, as in ``_draws``
+            # Path lengths use half of a batch: the first half on the authors' side, every second example in jaxgan.
+            ordered = np.concatenate([z[::2], z[1::2]]) if phase.name == "Greg" else z
+            _accumulate(theirs, phase, _torch_images(config), torch.from_numpy(ordered.copy()))
     collector.update()
 
-    often = {
-        "d/r1": config.r1_interval,
-        "g/path": config.pl_interval,
-    }  # on its step a lazy term is as many times as large
-    apart = {
-        ours: abs(float(metrics[ours]) / often.get(ours, 1) / collector[name] - 1) for ours, name in _TERMS.items()
+    # jaxgan multiplies a lazy term by its interval, and logs the product.
+    intervals = {"d/r1": config.r1_interval, "g/path": config.pl_interval}
+    differences = {
+        ours: abs(float(metrics[ours]) / intervals.get(ours, 1) / collector[name] - 1) for ours, name in _TERMS.items()
     }
     grads = moved.opt_states["g"] | moved.opt_states["d"]
     found = {"g": _generator(state, grads), "d": interop.to_torch({"params": grads["d"]})}
     for name, net in {"g": theirs.g, "d": theirs.d}.items():
         expected = {key: p.grad.numpy() for key, p in net.named_parameters()}
-        whole = math.sqrt(sum(float(np.square(x).sum()) for x in expected.values()))
-        apart[f"{name}_gradient"] = max(float(np.linalg.norm(found[name][k] - x)) / whole for k, x in expected.items())
-    return {"apart": max(apart.values()), **apart}
+        norm = math.sqrt(sum(float(np.square(x).sum()) for x in expected.values()))
+        differences[f"{name}_gradient"] = max(
+            float(np.linalg.norm(found[name][k] - x)) / norm for k, x in expected.items()
+        )
+    return {"difference": max(differences.values()), **differences}
 
 
 def _noisy(state: Any) -> Any:
-    """With noise that counts."""
+    """Set the strength of all noise inputs to ``_NOISE_STRENGTH``, so that they change the images."""
 
     def change(path, x):
         return jnp.full_like(x, _NOISE_STRENGTH) if path[-1].key == "strength" else x
@@ -343,15 +388,17 @@ def _noisy(state: Any) -> Any:
 
 
 def _generator(state: State, params: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Both networks of the generator, or gradients of them, by the official names."""
+    """Return the parameters of both networks of the generator, or their gradients, under the authors' names."""
     parts = {name: {"params": params[name], **state.stats[name]} for name in ("mapping", "synthesis")}
     return interop.to_torch(parts)
 
 
 def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarray, Iterator[Any], jax.Array]:
-    """What jaxgan's keys give in a step: latents, maps of noise, and directions of path lengths.
+    """Compute the random numbers that jaxgan draws in a step.
 
-    The maps are of both players' fakes, then of the path lengths'; each in the order of layers.
+    Returns:
+      The latents, [B, z_dim]; an iterator over the noise maps of the discriminator's turn, the generator's turn and the
+      path lengths, each in the order of the layers; and the random directions of the path lengths.
     """
     real = images(config)
     keys = example_keys(jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0), real)

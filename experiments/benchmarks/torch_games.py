@@ -1,8 +1,8 @@
-"""The games that are timed, PyTorch's side, written as its best users write them.
+"""Define, with PyTorch, the games that are timed against jaxgan, written as experienced users of PyTorch write them.
 
-The same functions of the same parameters as ``experiments.benchmarks.games``, by the same names. One pass of the
-generator serves both players, as in PyTorch's own DCGAN example; a network that does not move has no gradients;
-images are channels-last where that is faster; Adam is fused.
+The networks compute the same functions of the same parameters as those of ``experiments.benchmarks.games``. One forward
+pass of the generator serves both players, as in PyTorch's own DCGAN example. No gradients are computed for the
+discriminator's parameters in the generator's turn. Images can have the channels-last layout, and Adam is fused.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# PyTorch is an extra: where it is not installed, nothing here is checked.
+# PyTorch is an optional dependency. These checks are off, because they fail if it is not installed.
 # pyright: reportMissingImports=false, reportCallIssue=false, reportArgumentType=false
 from experiments.benchmarks.games import CASES, Case
 
 
 class Generator(nn.Module):
-    """DCGAN's, as ``jaxgan.models.dcgan.Generator``: latents [B, z] to images [B, C, size, size]."""
+    """DCGAN's generator, as ``jaxgan.models.dcgan.Generator``: latents [B, z] to images [B, C, size, size]."""
 
     def __init__(self, latents: int, size: int, channels: int, width: int):
         super().__init__()
@@ -45,7 +45,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """DCGAN's, as ``jaxgan.models.dcgan.Discriminator``: images [B, C, size, size] to logits [B]."""
+    """DCGAN's discriminator, as ``jaxgan.models.dcgan.Discriminator``: images [B, C, size, size] to logits [B]."""
 
     def __init__(self, size: int, channels: int, width: int):
         super().__init__()
@@ -65,7 +65,14 @@ class Discriminator(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Both of ``jaxgan.models.mlp``: linear layers, then a last one."""
+    """The generator and the discriminator of ``jaxgan.models.mlp``: hidden linear layers and a last linear layer.
+
+    Args:
+      sizes: number of features of the input and of each layer.
+      shape: shape of one output.
+      slope: negative slope of the leaky ReLU; 0 for ReLU.
+      output: function that is applied to the output of the last layer.
+    """
 
     def __init__(self, sizes: tuple[int, ...], shape: tuple[int, ...], slope: float, output: Callable):
         super().__init__()
@@ -81,7 +88,11 @@ class Perceptron(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Of ``jaxgan.models.resnet.Generator``, unfused: nearest neighbours, then a convolution."""
+    """A block of ``jaxgan.models.resnet.Generator``, which doubles the resolution.
+
+    It enlarges the image by nearest neighbours and then applies a convolution. jaxgan fuses these two operations into
+    one, which computes the same function.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -96,7 +107,7 @@ class UpBlock(nn.Module):
 
 
 class ResidualGenerator(nn.Module):
-    """``jaxgan.models.resnet.Generator`` at 32 x 32."""
+    """The generator ``jaxgan.models.resnet.Generator`` at 32 x 32: latents [B, z] to images [B, 3, 32, 32]."""
 
     def __init__(self, latents: int, width: int):
         super().__init__()
@@ -114,7 +125,7 @@ class ResidualGenerator(nn.Module):
 
 
 class ResidualCritic(nn.Module):
-    """``jaxgan.models.resnet.Critic``."""
+    """The critic ``jaxgan.models.resnet.Critic``: images [B, 3, 32, 32] to values [B]."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -135,7 +146,7 @@ class ResidualCritic(nn.Module):
 
 
 def networks(name: str) -> dict[str, nn.Module]:
-    """The generator and the discriminator of a case."""
+    """Create the generator ``g`` and the discriminator ``d`` of the case with this name."""
     case = CASES[name]
     if name.startswith("dcgan"):
         size = case.shape[0]
@@ -152,16 +163,27 @@ def networks(name: str) -> dict[str, nn.Module]:
 
 
 def load(nets: Mapping[str, nn.Module], params: Mapping[str, Any]) -> None:
-    """Copy jaxgan's parameters into networks, by name."""
+    """Copy jaxgan's parameters into PyTorch networks.
+
+    Args:
+      nets: the networks ``g`` and ``d``.
+      params: jaxgan's parameters of ``g`` and ``d``.
+
+    Raises:
+      ValueError: if a parameter has a different shape than in the PyTorch network.
+    """
     for name, net in nets.items():
         state = net.state_dict()
         for key, value in named(name, net, params[name]).items():
             if state[key].shape != value.shape:
-                raise ValueError(f"{name}.{key} is {tuple(state[key].shape)}, and jaxgan's {value.shape}")
+                raise ValueError(
+                    f"{name}.{key} has the shape {tuple(state[key].shape)} in PyTorch and {value.shape} in jaxgan."
+                )
             state[key].copy_(torch.tensor(value))
 
 
-# jaxgan's layer by PyTorch's; {} are the numbers of a list.
+# Maps the names of PyTorch's layers to the names of jaxgan's layers. {} stands for an index, {+} for the index plus
+# one.
 _NAMES = {
     Generator: {"linear": "linear", "norms.{}": "norm_{}", "ups.{}": "up_{+}", "image": "image"},
     Discriminator: {"downs.{}": "down_{}", "norms.{}": "norm_{+}", "logit": "logit"},
@@ -177,7 +199,13 @@ _NAMES = {
 
 
 def named(side: str, net: nn.Module, tree: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """jaxgan's parameters, or their gradients, under PyTorch's names and in its layouts."""
+    """Convert jaxgan's parameters, or their gradients, to PyTorch's names and layouts.
+
+    Args:
+      side: name of the network, ``g`` or ``d``.
+      net: the PyTorch network.
+      tree: jaxgan's parameters or gradients of this network.
+    """
     names = _NAMES.get(type(net)) or {"hidden.{}": "hidden_{}", "last": "output_layer" if side == "g" else "logit"}
     found = {}
     for theirs, ours in names.items():
@@ -193,14 +221,14 @@ def named(side: str, net: nn.Module, tree: Mapping[str, Any]) -> dict[str, np.nd
 
 
 class Step:
-    """One step of a game: the discriminator's turns, then the generator's.
+    """A function that computes one training step: the turns of the discriminator, then the turn of the generator.
 
     Args:
-      case: the game's.
-      nets: see ``networks``.
-      optimizer: makes one from parameters; fused Adam if not given.
-      compile: ``torch.compile``'s mode; None runs eagerly.
-      channels_last: the layout of images.
+      case: the case.
+      nets: its networks, as ``networks`` returns them.
+      optimizer: creates an optimizer for the parameters that it receives. By default, fused Adam.
+      compile: mode of ``torch.compile``; None runs the networks eagerly.
+      channels_last: whether images have the channels-last memory layout.
     """
 
     def __init__(
@@ -220,22 +248,23 @@ class Step:
         self.g, self.d = wrap(self.nets["g"]), wrap(self.nets["d"])
 
     def __call__(self, reals, latents, places) -> dict[str, torch.Tensor]:
-        """Losses of the last turn of each player.
+        """Compute a step, and return the loss of the last turn of each player.
 
         Args:
-          reals: a batch for each turn of the discriminator, [B, C, h, w] or [B, 2].
-          latents: for each of its turns [B, z]; the generator's turn has the first.
-          places: for each of its turns [B]: where a gradient penalty looks, between real and fake.
+          reals: a batch of real examples for each turn of the discriminator, [B, C, height, width] or [B, 2].
+          latents: a batch of latents for each turn of the discriminator, [B, z]. The generator's turn uses the first.
+          places: for each turn of the discriminator, the weights of the fakes in the interpolation between real
+            examples and fakes at which the gradient penalty is computed, [B] in [0, 1].
         """
-        case, told = self.case, {}
+        case, losses = self.case, {}
         fakes = []
         for i in range(case.turns):
             with contextlib.nullcontext() if i == 0 and case.generator else torch.no_grad():
                 fakes.append(self.g(latents[i]))
         for real, fake, place in zip(reals, fakes, places):
-            told["d"] = self._discriminator(real, fake.detach(), place)
+            losses["d"] = self._discriminator(real, fake.detach(), place)
         if not case.generator:
-            return told
+            return losses
         self.optimizers["g"].zero_grad(set_to_none=True)
         self.nets["d"].requires_grad_(False)
         logits = self.d(fakes[0])
@@ -243,7 +272,7 @@ class Step:
         loss.backward()
         self.optimizers["g"].step()
         self.nets["d"].requires_grad_(True)
-        return {**told, "g": loss.detach()}
+        return {**losses, "g": loss.detach()}
 
     def _discriminator(self, real, fake, place):
         case = self.case

@@ -1,8 +1,11 @@
-"""One side of one game, in a process of its own: what ``against_pytorch`` starts. Its last line is JSON.
+"""Time one side of a game in this process, or compare the losses and gradients of both sides.
 
-python -m experiments.benchmarks.worker dcgan32 jaxgan
-python -m experiments.benchmarks.worker dcgan32 torch --form "compiled, default"
-python -m experiments.benchmarks.worker dcgan32 agree
+    python -m experiments.benchmarks.worker dcgan32 jaxgan
+    python -m experiments.benchmarks.worker dcgan32 torch --form "compiled, default"
+    python -m experiments.benchmarks.worker dcgan32 agree
+
+``experiments.benchmarks.against_pytorch`` starts this program for each measurement. The last line that it prints is a
+JSON object with the results.
 """
 
 # pyright: reportMissingImports=false
@@ -28,11 +31,14 @@ from jaxgan.core.keys import example_keys, latents
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 from jaxgan.training.write_schedule import MAX_CALL_SECONDS
 
-SAMPLE_COUNTS = (1, 64, 1024)
-AGREE_TO = 1e-5  # the largest relative difference of losses and gradients
-_AGREE_BATCH, _MAX_SEEDS = 4, 10  # examples a turn, and seeds to try, where the two sides are compared
-_EXAMPLES = 10_000  # in the data set that batches are drawn from
+SAMPLE_COUNTS = (1, 64, 1024)  # numbers of samples for which the generation time is measured
+AGREE_TO = 1e-5  # largest relative difference of losses and gradients at which the two sides are timed
+_AGREE_BATCH = 4  # number of examples per turn when the two sides are compared
+_MAX_SEEDS = 10  # number of seeds to try when the two sides are compared
+_EXAMPLES = 10_000  # number of examples in the data set from which batches are selected
+# The number of steps per call of each form of jaxgan. None compiles a single step without a loop.
 JAXGAN_FORMS = {"one step a call": None, "ten a call": MAX_STEPS_PER_CALL}
+# The arguments of ``torch_games.Step`` for each form of PyTorch.
 TORCH_FORMS = {
     "eager": {"channels_last": True},
     "eager, channels first": {"channels_last": False},
@@ -49,14 +55,14 @@ def main(
     seconds: float = 4.0,
     precision: Literal["float32", "tf32"] = "float32",
 ) -> None:
-    """Measure.
+    """Measure one side, or compare the two sides.
 
     Args:
-      game: which.
-      side: whose; ``agree`` compares one step of both.
-      form: one of TORCH_FORMS, or of JAXGAN_FORMS, jaxgan's.
-      seconds: how long steady steps are timed.
-      precision: of products, on both sides.
+      game: game to measure.
+      side: whether to time jaxgan, to time PyTorch, or to compare the losses and gradients of one step.
+      form: form of the side, for example "ten a call". By default, one step per call (jaxgan) or eager mode (PyTorch).
+      seconds: number of seconds for which steps are timed, after the first ones.
+      precision: precision of matrix products and convolutions. TF32 requires hardware that supports it.
     """
     case = CASES[game]
     jax.config.update("jax_default_matmul_precision", {"float32": "highest", "tf32": "default"}[precision])
@@ -70,7 +76,18 @@ def main(
 
 
 def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
-    """Times of a step under jit; and as a run takes it, ten a call, each batch picked out of data."""
+    """Measure jaxgan.
+
+    Args:
+      case: the case.
+      form: a key of ``JAXGAN_FORMS``.
+      seconds: number of seconds for which steps are timed.
+
+    Returns:
+      A dict with the compilation time and the time of the first step in seconds; the milliseconds per step on the same
+      batch, and per step as in a training run, which selects each batch from the data; the peak memory in MB; the
+      milliseconds to generate samples; and the speed of a matrix product and of a convolution in GFLOP/s.
+    """
     system.keep_freed_memory()
     game = build(case)
     size = case.batch * game.batch_multiple
@@ -81,7 +98,7 @@ def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     started = time.perf_counter()
     if together:
         call, real = parallel.pmap(game, on, max_steps=together), jnp.stack([real] * together)
-        compiled = started  # with the first step
+        compiled = started  # compilation is part of the first step
     else:
         call = jax.jit(game.step, donate_argnums=0).lower(state, real).compile()
         compiled = time.perf_counter()
@@ -105,7 +122,8 @@ def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     def prepare(data, rows):
         return data[rows]
 
-    at_once = max(1, min(MAX_STEPS_PER_CALL, int(1e3 * MAX_CALL_SECONDS / result["ms"])))  # as a run does
+    # As in a training run, a call takes about one second at most.
+    at_once = max(1, min(MAX_STEPS_PER_CALL, int(1e3 * MAX_CALL_SECONDS / result["ms"])))
     picked = parallel.pmap(game, on, prepare=prepare, resident=data, max_steps=at_once)
     other = parallel.replicate(game.init(jax.random.key(0)), on)
     rng = np.random.default_rng(2)
@@ -129,7 +147,17 @@ def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
 
 
 def _measure_torch(name: str, form: str, seconds: float, precision: str) -> dict[str, Any]:
-    """The same of PyTorch."""
+    """Measure PyTorch.
+
+    Args:
+      name: name of the case.
+      form: a key of ``TORCH_FORMS``.
+      seconds: number of seconds for which steps are timed.
+      precision: ``float32`` or ``tf32``.
+
+    Returns:
+      The same measurements as of jaxgan, without the speed of a matrix product and of a convolution.
+    """
     import torch
 
     from experiments.benchmarks.torch_games import Step, networks
@@ -192,7 +220,12 @@ def _measure_torch(name: str, form: str, seconds: float, precision: str) -> dict
 
 
 def steady_ms(run: Callable[[int], Any], seconds: float) -> float:
-    """Milliseconds a step: the median over blocks of steps, after as many that are not timed."""
+    """Return the milliseconds per step, as the median over blocks of steps that are timed after a warm-up.
+
+    Args:
+      run: ``run(count)`` computes ``count`` steps and waits for them.
+      seconds: number of seconds to measure; a block takes about a tenth of it, and at least three blocks are timed.
+    """
     run(2)
     started = time.perf_counter()
     run(1)
@@ -207,22 +240,33 @@ def steady_ms(run: Callable[[int], Any], seconds: float) -> float:
 
 
 def agreement(name: str) -> dict[str, Any]:
-    """One step of both from the same weights, latents and batch: how far losses and gradients are apart.
+    """Compare the losses and gradients of one step on both sides, with the same weights, latents and batch.
 
-    A rectifier whose input is 0 but for rounding opens on one side and not on the other, and its gradient jumps: so
-    the seeds are tried in turn until one meets none. Two games that differ agree for no seed. The batch is small for
-    the same reason, and because a bias before a BatchNorm has no true gradient: over many pixels rounding is left.
+    If the input of a ReLU is 0 except for a rounding error, the gradient may pass on one side and not on the other. The
+    difference is then large although both sides are correct. Therefore several seeds are tried, one after the other,
+    until the sides agree; games with different losses or networks disagree for every seed. The batch is small for the
+    same reason. It also limits the rounding error in the gradient of a bias before BatchNorm, which is 0 in exact
+    arithmetic.
+
+    Returns:
+      The result for the seed with the smallest difference: the relative difference of each loss, the difference of each
+      network's gradients, the largest of all as ``difference``, and the seed. The difference of gradients is the norm
+      of the difference of a parameter's gradient, divided by the norm of the network's gradient; the largest over the
+      network's parameters counts.
     """
     tried = []
     for seed in range(_MAX_SEEDS):
         tried.append(_agreement(dataclasses.replace(CASES[name], batch=_AGREE_BATCH), name, seed))
-        if tried[-1]["apart"] <= AGREE_TO:
+        if tried[-1]["difference"] <= AGREE_TO:
             break
-    return min(tried, key=lambda x: x["apart"])
+    return min(tried, key=lambda x: x["difference"])
 
 
 def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
-    """For one seed. Plain gradient descent moves both, so that a second turn starts from weights that a first moved."""
+    """Compare the two sides for one seed.
+
+    Both sides use gradient descent, so that the second turn of a step starts from weights that the first turn changed.
+    """
     import torch
 
     from experiments.benchmarks.torch_games import Step, load, named, networks
@@ -240,24 +284,29 @@ def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
     step = Step(case, nets, lambda p: torch.optim.SGD(p, rate), channels_last=False)
     slices = [real[i :: case.turns] for i in range(case.turns)]
     slices = [np.ascontiguousarray(x.transpose(0, 3, 1, 2)) if x.ndim == 4 else x for x in slices]
-    told = step([torch.tensor(x) for x in slices], [torch.tensor(x) for x in z], [torch.tensor(x) for x in places])
-    apart = {}
+    losses = step([torch.tensor(x) for x in slices], [torch.tensor(x) for x in z], [torch.tensor(x) for x in places])
+    differences = {}
     for side in game.players:
         net = nets[side]
         theirs = {key: p.grad.numpy() for key, p in net.named_parameters() if p.grad is not None}
         ours = named(side, net, moved.opt_states[side][side])
         if ours.keys() != theirs.keys():
-            raise ValueError(f"{name}: parameters differ by name: {sorted(ours.keys() ^ theirs.keys())}")
-        whole = np.sqrt(sum(np.square(x).sum() for x in theirs.values()))
-        apart[f"{side}_gradient"] = max(float(np.linalg.norm(ours[key] - theirs[key]) / whole) for key in theirs)
-        if side == "g" or case.turns == 1:  # of several turns, jaxgan logs the mean
-            loss = float(told[side])
-            apart[f"{side}_loss"] = abs(float(metrics[f"{side}/loss"]) - loss) / max(abs(loss), 1)
-    return {"apart": max(apart.values()), "seed": seed, **apart}
+            only_one = sorted(ours.keys() ^ theirs.keys())
+            raise ValueError(f"{name}: These parameters exist on only one side: {', '.join(only_one)}.")
+        norm = np.sqrt(sum(np.square(x).sum() for x in theirs.values()))
+        differences[f"{side}_gradient"] = max(float(np.linalg.norm(ours[key] - theirs[key]) / norm) for key in theirs)
+        if side == "g" or case.turns == 1:  # jaxgan logs the mean over several turns, PyTorch's side the last turn
+            loss = float(losses[side])
+            differences[f"{side}_loss"] = abs(float(metrics[f"{side}/loss"]) - loss) / max(abs(loss), 1)
+    return {"difference": max(differences.values()), "seed": seed, **differences}
 
 
 def record_gradients(rate: float) -> optax.GradientTransformation:
-    """Gradient descent whose state is the last gradient."""
+    """Create an optimizer that does gradient descent and stores the last gradient as its state.
+
+    Args:
+      rate: the learning rate.
+    """
 
     def init(params):
         return jax.tree.map(jnp.zeros_like, params)
@@ -269,7 +318,11 @@ def record_gradients(rate: float) -> optax.GradientTransformation:
 
 
 def _draws(case: Case, state, real):
-    """The latents and the places that each of the discriminator's turns draws, as NumPy arrays."""
+    """Compute the random numbers that jaxgan draws in each turn of the discriminator, as NumPy arrays.
+
+    Returns:
+      The latents of each turn, and the interpolation weights of each turn's gradient penalty.
+    """
     step_key = jax.random.fold_in(state.key, state.step)
     z, places = [], []
     for turn in range(case.turns):
@@ -280,16 +333,20 @@ def _draws(case: Case, state, real):
 
 
 def _ceilings(case: Case) -> tuple[float, float | None]:
-    """What a matrix product, and this discriminator's largest convolution, reach here, in GFLOP/s."""
-    reached = doctor.product_gflops()
+    """Measure the speed of a large matrix product and of the discriminator's largest convolution, in GFLOP/s.
+
+    The second result is None if the discriminator has no convolutions.
+    """
+    product = doctor.product_gflops()
     largest = flops.largest_convolution(case)
-    return reached, None if largest is None else doctor.convolution_gflops(*largest)
+    return product, None if largest is None else doctor.convolution_gflops(*largest)
 
 
 def _peak(device: Any) -> float:
+    """Return the peak memory in MB: of the device if JAX reports it, otherwise of this process."""
     stats = device.memory_stats()
     return (stats["peak_bytes_in_use"] if stats else system.peak_memory_bytes() or 0) / 1e6
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    tyro.cli(main, description=__doc__)

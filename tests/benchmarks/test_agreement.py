@@ -1,4 +1,7 @@
-"""jaxgan's games and PyTorch's are the same: skipped where PyTorch is not installed."""
+"""jaxgan's and PyTorch's versions of the benchmarks' games compute the same losses and gradients.
+
+The tests are skipped if PyTorch is not installed.
+"""
 
 import jax
 import numpy as np
@@ -14,14 +17,14 @@ SLOW = ("dcgan32", "dcgan64", "dcgan32_r1_turn", "wgan_gp32")
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in CASES])
 def test_losses_and_gradients_agree(name):
-    assert worker.agreement(name)["apart"] <= worker.AGREE_TO
+    assert worker.agreement(name)["difference"] <= worker.AGREE_TO
 
 
 @pytest.mark.slow
-def test_a_game_that_differs_is_seen(monkeypatch):
+def test_a_different_loss_is_detected(monkeypatch):
     softplus = torch_games.functional.softplus
     monkeypatch.setattr(torch_games.functional, "softplus", lambda x: 1.01 * softplus(x))
-    assert worker.agreement("toy")["apart"] > 100 * worker.AGREE_TO
+    assert worker.agreement("toy")["difference"] > 100 * worker.AGREE_TO
 
 
 CLASSES = {
@@ -33,7 +36,7 @@ CLASSES = {
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_parameters_are_loaded_by_name(name):
-    """All of them: what was loaded is read again under the same names, in jaxgan's numbers."""
+    """Random parameters that are loaded into the PyTorch networks are equal to those converted directly from jaxgan."""
     nets = torch_games.networks(name)
     assert tuple(type(net) for net in nets.values()) == CLASSES[name]
     state = jax.eval_shape(build(CASES[name]).init, jax.random.key(0))
@@ -50,11 +53,14 @@ def test_parameters_are_loaded_by_name(name):
     if name == "wgan_gp32":
         assert isinstance(nets["g"].blocks[0], torch_games.UpBlock)
     damaged = {**params, "d": jax.tree.map(lambda p: p[..., :1], params["d"])}
-    with torch.no_grad(), pytest.raises(ValueError, match=r"d\..* is \(.*\), and jaxgan's \("):
+    with (
+        torch.no_grad(),
+        pytest.raises(ValueError, match=r"d\..* has the shape \(.*\) in PyTorch and \(.*\) in jaxgan\."),
+    ):
         torch_games.load(nets, damaged)
 
 
-def test_a_step_moves_both_networks():
+def test_a_step_updates_both_networks():
     torch.manual_seed(0)
     step = torch_games.Step(CASES["toy"], torch_games.networks("toy"))
     before = [p.detach().clone() for net in step.nets.values() for p in net.parameters()]

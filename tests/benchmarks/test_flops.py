@@ -1,4 +1,4 @@
-"""FLOPs against counts by hand, and the fused residual blocks against the plain ones."""
+"""Counts of floating-point operations, and the fused residual blocks that the benchmarks time."""
 
 import typing
 
@@ -13,21 +13,21 @@ from experiments.benchmarks.games import CASES, Case, Name, build
 from jaxgan.models import resnet
 
 
-def test_the_multi_layer_perceptron_by_hand():
+def test_operations_of_a_multi_layer_perceptron():
     g, d = 2 * 100 * (100 * 256 + 256 * 784), 2 * 100 * (784 * 128 + 128)
     discriminators = g + 2 * d + 2 * d + 2 * 2 * 100 * 128
     generators = d + d + g + 2 * 100 * 256 * 784
     assert flops.step(CASES["mlp"]) == discriminators + generators
 
 
-def test_dcgans_layers_by_hand():
+def test_operations_of_dcgans_discriminator():
     d = 2 * 64 * 16 * (16**2 * 3 * 64 + 8**2 * 64 * 128 + 4**2 * 128 * 256) + 2 * 64 * 4096
     images = jax.ShapeDtypeStruct((64, 32, 32, 3), jnp.float32)
     assert flops.forward(CASES["dcgan32"].networks()[1], images) == (d, 2 * 64 * 16 * 16**2 * 3 * 64)
 
 
-def test_the_largest_convolution():
-    """Of equal products the first: of 3 channels, its kernel sees fewest."""
+def test_largest_convolution():
+    """If two convolutions need the same number of operations, the first is returned."""
     assert flops.largest_convolution(CASES["dcgan32"]) == ((64, 16, 16, 64), 4, 2, 128)
     assert flops.largest_convolution(CASES["mlp"]) is None
 
@@ -39,14 +39,14 @@ def test_every_case_has_a_name():
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", ["mlp", "toy"])
-def test_a_game_to_be_timed_trains(name):
+def test_a_benchmark_game_trains(name):
     game = build(CASES[name])
     batch = jnp.zeros((game.batch_multiple * 8, *CASES[name].shape))
     _, metrics = jax.jit(game.step)(game.init(jax.random.key(0)), batch)
     assert all(np.isfinite(float(value)) for value in metrics.values())
 
 
-def test_an_enlarged_images_convolution_is_fused_as_the_same_function():
+def test_up_conv_equals_nearest_neighbour_upsampling_and_convolution():
     x = jnp.array(np.random.default_rng(0).normal(size=(2, 8, 8, 3)), jnp.float32)
     layer = resnet.UpConv(5)
     variables = layer.init(jax.random.key(0), x)
@@ -54,7 +54,7 @@ def test_an_enlarged_images_convolution_is_fused_as_the_same_function():
     np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-5)
 
 
-def test_a_convolutions_mean_is_fused_as_the_same_function():
+def test_down_conv_equals_convolution_and_average_pooling():
     x = jnp.array(np.random.default_rng(0).normal(size=(2, 8, 8, 3)), jnp.float32)
     layer = resnet.DownConv(5)
     variables = layer.init(jax.random.key(0), x)

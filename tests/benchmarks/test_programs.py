@@ -1,4 +1,4 @@
-"""Every program shows its help: it is imported, and its flags are read from its signature."""
+"""Every benchmark can be imported and prints its help, which is created from the signature of its main function."""
 
 import importlib
 import pkgutil
@@ -12,12 +12,12 @@ MODULES = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) i
 PROGRAMS = [name for name in MODULES if hasattr(importlib.import_module(f"experiments.benchmarks.{name}"), "main")]
 
 
-def test_the_programs():
+def test_programs_are_found():
     assert {"against_pytorch", "convolution", "maps", "memory", "monitor", "worker"} <= set(PROGRAMS)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_help(name, capsys):
+def test_help_is_printed(name, capsys):
     main = importlib.import_module(f"experiments.benchmarks.{name}").main
     with pytest.raises(SystemExit) as stopped:
         tyro.cli(main, args=["--help"])

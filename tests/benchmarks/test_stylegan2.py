@@ -1,4 +1,4 @@
-"""StyleGAN2's race but for the authors' code, which is not here: how it is timed, what is drawn, and what is compared."""
+"""The parts of the StyleGAN2 benchmark that do not need the authors' code: timing, random numbers and error messages."""
 
 import types
 
@@ -12,21 +12,28 @@ from experiments.benchmarks import stylegan2
 TINY = experiment.Config.tiny(data="digits", augment="none", resolution=8, style_mixing_prob=0.0)
 
 
-def test_a_folder_without_the_authors_code_is_told(tmp_path):
-    with pytest.raises(SystemExit, match=r"--official .*: no training/networks\.py there; clone it as --help says"):
+def test_a_directory_without_the_authors_code_is_refused(tmp_path):
+    message = r"--official .* has no file training/networks\.py\. Clone the authors' code as shown by --help\."
+    with pytest.raises(SystemExit, match=message):
         stylegan2.main(str(tmp_path))
 
 
-@pytest.mark.parametrize(("side", "known"), [("jaxgan", "one step a call, ten"), ("agree", "none")])
-def test_a_form_of_another_side_is_told(side, known, tmp_path):
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [
+        ("jaxgan", "With --side jaxgan, --form must be one of one step a call, ten .*; got 'channels last'."),
+        ("agree", "--side agree has no forms, got --form 'channels last'. Remove --form."),
+    ],
+)
+def test_a_form_of_another_side_is_refused(side, message, tmp_path):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "networks.py").touch()
-    with pytest.raises(SystemExit, match=f"--form 'channels last': of --side {side} there are {known}"):
+    with pytest.raises(SystemExit, match=message):
         stylegan2.main(str(tmp_path), side=side, form="channels last")
 
 
-def test_every_lazy_term_has_its_share_of_a_time(monkeypatch):
-    """Of 16 steps, of 8 images, one has both terms and three more path lengths: 1 s each, 10 s and 100 s more."""
+def test_every_round_has_the_same_lazy_terms(monkeypatch):
+    """A step takes 1 s, and 10 s more with path lengths (every 4th step), and 100 s more with R1 (every 16th step)."""
     clock = types.SimpleNamespace(now=0.0)
     monkeypatch.setattr(stylegan2.time, "perf_counter", lambda: clock.now)
     taken = []
@@ -36,14 +43,14 @@ def test_every_lazy_term_has_its_share_of_a_time(monkeypatch):
             taken.append(i)
             clock.now += 1 + 10 * (i % 4 == 0) + 100 * (i % 16 == 0)
 
-    found = stylegan2.ms_per_image(take, experiment.Config(batch_size=8), 200.0)
-    assert found == pytest.approx(1e3 * (16 + 40 + 100) / (16 * 8))
+    ms = stylegan2.ms_per_image(take, experiment.Config(batch_size=8), 200.0)
+    assert ms == pytest.approx(1e3 * (16 + 40 + 100) / (16 * 8))
     assert taken == list(range(2 + 2 * 16))
 
 
 @pytest.mark.slow
-def test_the_draws_are_those_of_a_step():
-    """The fakes that both players see, and the path lengths' mean, from what the authors' code would be given."""
+def test_draws_are_the_random_numbers_of_a_step():
+    """A loss and the mean path length of a step can be computed from the random numbers passed to the authors' code."""
     game = stylegan2.game_of(TINY)
     state = stylegan2._noisy(jax.jit(game.init)(jax.random.key(0)))
     z, noise, directions = stylegan2._draws(game, state, TINY)
