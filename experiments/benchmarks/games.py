@@ -1,6 +1,6 @@
 """Define, with jaxgan, the games that are timed against PyTorch.
 
-Each game has the networks and losses of its paper and no extras, such as a moving average of the generator's weights.
+The games have no extras, such as a moving average of the generator's weights.
 ``experiments.benchmarks.torch_games`` defines the same games with PyTorch and converts the parameters.
 """
 

@@ -47,18 +47,19 @@ def check_form(form: str, side: str, forms: Mapping[str, Sequence[str]]) -> None
     if form and not known:
         sys.exit(f"error: --side {side} has no forms, got --form {form!r}. Remove --form.")
     if form and form not in known:
-        sys.exit(f"error: With --side {side}, --form must be one of {', '.join(known)}; got {form!r}.")
+        sys.exit(f"error: With --side {side}, --form must be one of {', '.join(map(repr, known))}, got {form!r}.")
 
 
 def race_implementations(
     module: str, flags: Sequence[str], forms: Mapping[str, Sequence[str]], agree_to: float, pairs: int, seconds: float
 ) -> Race:
-    """Time the two sides of a benchmark in separate processes, if both compute the same numbers; exit if they do not.
+    """Time the two sides of a benchmark in separate processes, or exit if they do not compute the same numbers.
 
     Args:
       module: name of the benchmark's module, a program with the flags ``--side``, ``--form`` and ``--seconds``. The
         last line that it prints is a JSON object: with ``--side agree`` it has ``difference``, the largest relative
-        difference between the two sides; with one of the sides it has ``ms``, a time in milliseconds.
+        difference between the two sides. With ``--side jaxgan`` or ``--side torch`` it has ``ms``, a time in
+        milliseconds.
       flags: all other flags of the program.
       forms: maps each side to the names of the forms to try.
       agree_to: the largest difference between the two sides at which they are timed.
@@ -86,7 +87,8 @@ def run_race(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs
       run: ``run(side, form, seconds)`` times a form in a new process and returns a dict with ``ms``, the milliseconds.
       forms: maps each side to the names of the forms to try.
       pairs: number of pairs of processes.
-      seconds: number of seconds for which each process of a pair times its steps. While forms are tried, at most two.
+      seconds: number of seconds for which each process of a pair times its steps. Each form is tried for the same time,
+        but for two seconds at most.
     """
     tried, best = {}, {}
     for side in SIDES:
@@ -109,12 +111,12 @@ def fastest(side: str, known: Sequence[str], run: Callable[[str], dict]) -> tupl
     Args:
       side: name of the side, for the printed lines.
       known: names of the forms.
-      run: runs a form and returns a dict with ``ms``, its time in milliseconds; a ``RuntimeError`` means that the form
+      run: runs a form and returns a dict with ``ms``, its time in milliseconds. A ``RuntimeError`` means that the form
         does not run on this machine.
 
     Returns:
-      A dict that maps each form to its milliseconds, or to a text that says why it does not run; and the name of the
-      fastest form.
+      A pair: a dict that maps each form to its milliseconds, or to a text that says why it does not run, and the name
+      of the fastest form.
     """
     forms: dict[str, Any] = {}
     for form in known:

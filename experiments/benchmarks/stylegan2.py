@@ -89,7 +89,7 @@ def main(
 
     Args:
       official: directory with the authors' code.
-      side: whether to time both sides, to time one of them in this process, or to compare the losses and gradients of one step.
+      side: whether to time both sides, to time one of them in this process, or to compare losses and gradients.
       form: form of the side that is timed alone. By default, its first form.
       size: height and width of the images in pixels.
       channel_base: a layer of n x n pixels has channel_base / n channels; 0 means 32 times the size.
@@ -147,7 +147,7 @@ def ms_per_image(take: Callable[[int, int], Any], config: stylegan2.Config, seco
     """Return the milliseconds per image, as the median over rounds of steps.
 
     In a round, every lazy term (a loss that is computed only in every n-th step) occurs as often as in training. The
-    first two steps are not timed, because they are compiled: one with all lazy terms and one with none.
+    first two steps, one with all lazy terms and one with none, are a warm-up and are not timed.
 
     Args:
       take: ``take(number, count)`` computes ``count`` steps and waits for them; ``number`` is the index of the first
@@ -397,8 +397,9 @@ def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarr
     """Compute the random numbers that jaxgan draws in a step.
 
     Returns:
-      The latents, [B, z_dim]; an iterator over the noise maps of the discriminator's turn, the generator's turn and the
-      path lengths, each in the order of the layers; and the random directions of the path lengths.
+      Three results: the latents [B, z_dim], an iterator over noise maps, and the random directions of the path lengths.
+      The noise maps are those of the discriminator's turn, the generator's turn and the path lengths, in this order.
+      Within each of them, they are in the order of the layers.
     """
     real = images(config)
     keys = example_keys(jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0), real)

@@ -84,9 +84,14 @@ def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
       seconds: number of seconds for which steps are timed.
 
     Returns:
-      A dict with the compilation time and the time of the first step in seconds; the milliseconds per step on the same
-      batch, and per step as in a training run, which selects each batch from the data; the peak memory in MB; the
-      milliseconds to generate samples; and the speed of a matrix product and of a convolution in GFLOP/s.
+      A dict with these entries:
+        compile_s, first_step_s: time of the compilation and of the first step in seconds.
+        ms: milliseconds per step, always with the same batch.
+        with_data_ms: milliseconds per step as in a training run, which selects each batch from the data.
+        peak_mb: peak memory in MB.
+        sample_{count}_ms: milliseconds to generate this number of samples.
+        product_gflops, convolution_gflops: speed of a large matrix product, and of the discriminator's largest
+          convolution, in GFLOP/s.
     """
     system.keep_freed_memory()
     game = build(case)
@@ -156,7 +161,7 @@ def _measure_torch(name: str, form: str, seconds: float, precision: str) -> dict
       precision: ``float32`` or ``tf32``.
 
     Returns:
-      The same measurements as of jaxgan, without the speed of a matrix product and of a convolution.
+      The same entries as for jaxgan, without ``product_gflops`` and ``convolution_gflops``.
     """
     import torch
 
@@ -224,7 +229,7 @@ def steady_ms(run: Callable[[int], Any], seconds: float) -> float:
 
     Args:
       run: ``run(count)`` computes ``count`` steps and waits for them.
-      seconds: number of seconds to measure; a block takes about a tenth of it, and at least three blocks are timed.
+      seconds: number of seconds to measure. A block takes about a tenth of it, and at least three blocks are timed.
     """
     run(2)
     started = time.perf_counter()
@@ -244,15 +249,15 @@ def agreement(name: str) -> dict[str, Any]:
 
     If the input of a ReLU is 0 except for a rounding error, the gradient may pass on one side and not on the other. The
     difference is then large although both sides are correct. Therefore several seeds are tried, one after the other,
-    until the sides agree; games with different losses or networks disagree for every seed. The batch is small for the
-    same reason. It also limits the rounding error in the gradient of a bias before BatchNorm, which is 0 in exact
-    arithmetic.
+    until the sides agree. Games with different losses or networks disagree for every seed. The batch is small for the
+    same reason. A small batch also limits the rounding error in the gradient of a bias before BatchNorm, which is 0 in
+    exact arithmetic.
 
     Returns:
       The result for the seed with the smallest difference: the relative difference of each loss, the difference of each
       network's gradients, the largest of all as ``difference``, and the seed. The difference of gradients is the norm
-      of the difference of a parameter's gradient, divided by the norm of the network's gradient; the largest over the
-      network's parameters counts.
+      of the difference of a parameter's gradient, divided by the norm of the network's gradient, for the parameter with
+      the largest difference.
     """
     tried = []
     for seed in range(_MAX_SEEDS):

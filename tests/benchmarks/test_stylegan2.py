@@ -21,7 +21,7 @@ def test_a_directory_without_the_authors_code_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("side", "message"),
     [
-        ("jaxgan", "With --side jaxgan, --form must be one of one step a call, ten .*; got 'channels last'."),
+        ("jaxgan", "With --side jaxgan, --form must be one of 'one step a call', 'ten .*, got 'channels last'."),
         ("agree", "--side agree has no forms, got --form 'channels last'. Remove --form."),
     ],
 )

@@ -139,7 +139,7 @@ def test_race_implementations_times_only_sides_that_agree(capsys):
 def test_check_form():
     processes.check_form("", "torch", FORMS)
     processes.check_form("eager", "torch", FORMS)
-    with pytest.raises(SystemExit, match=r"With --side torch, --form must be one of eager, compiled; got 'ten'\."):
+    with pytest.raises(SystemExit, match=r"With --side torch, --form must be one of 'eager', 'compiled', got 'ten'\."):
         processes.check_form("ten", "torch", FORMS)
     with pytest.raises(SystemExit, match=r"--side agree has no forms, got --form 'ten'\. Remove --form\."):
         processes.check_form("ten", "agree", FORMS)
