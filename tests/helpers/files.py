@@ -1,4 +1,4 @@
-"""Image files, folders and archives, made for a test, and files of real data."""
+"""Create image files, directories, archives and weights for tests, and read MNIST."""
 
 import gzip
 import io
@@ -11,7 +11,13 @@ from jaxgan.data import Arrays
 
 
 def encoded(image, suffix: str, **options) -> bytes:
-    """An image, or an array of pixels, as a file's bytes."""
+    """Return the bytes of an image file.
+
+    Args:
+      image: a Pillow image, or an array of pixels.
+      suffix: the format, for example ``png``.
+      **options: options of ``PIL.Image.Image.save``.
+    """
     out = io.BytesIO()
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     image.save(out, suffix, **options)
@@ -19,12 +25,18 @@ def encoded(image, suffix: str, **options) -> bytes:
 
 
 def noise(size=(8, 8), mode="L") -> bytes:
-    """A PNG of (width, height)."""
+    """Return the bytes of a PNG file with random pixels.
+
+    Args:
+      size: width and height in pixels.
+      mode: Pillow's mode of the image, for example ``L`` or ``RGB``.
+    """
     pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
     return encoded(Image.fromarray(pixels).convert(mode), "png")
 
 
 def folder(path, files: dict[str, bytes]):
+    """Write files, given by their names and contents, into a directory, and return the directory."""
     for name, content in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(content)
@@ -32,6 +44,7 @@ def folder(path, files: dict[str, bytes]):
 
 
 def archive(path, files: dict[str, bytes]):
+    """Write files, given by their names and contents, into a zip file, and return its path."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, content in files.items():
             zipped.writestr(name, content)
@@ -39,7 +52,12 @@ def archive(path, files: dict[str, bytes]):
 
 
 def mnist(test_data, part: str) -> Arrays:
-    """MNIST's ``train``, 60,000 digits, or ``t10k``, 10,000, [N, 28, 28, 1]."""
+    """Read MNIST as images [N, 28, 28, 1] with labels.
+
+    Args:
+      test_data: the directory that contains ``mnist/``.
+      part: ``train`` for the 60,000 training images, ``t10k`` for the 10,000 test images.
+    """
 
     def read(name, header):
         packed = (test_data / "mnist" / f"{part}-{name}-ubyte.gz").read_bytes()
@@ -50,7 +68,10 @@ def mnist(test_data, part: str) -> Arrays:
 
 
 def inception(path):
-    """Weights by the names of TensorFlow's graph, random, as far as the first 64 features."""
+    """Write random Inception weights to an .npz file, under the names of TensorFlow's graph.
+
+    The file has only the layers that the first 64 features need.
+    """
     rng = np.random.default_rng(0)
     arrays = {}
     for name, shape in {"conv": (3, 3, 3, 32), "conv_1": (3, 3, 32, 32), "conv_2": (3, 3, 32, 64)}.items():

@@ -1,4 +1,4 @@
-"""Small games that several tests play."""
+"""Small games and data for tests."""
 
 import dataclasses
 
@@ -15,8 +15,18 @@ from jaxgan.models import dcgan, mlp
 
 
 def dcgan_game(critic_turns=1, optimizer=None, gradient=full_batch, norm="batch", ema=True, lazy=None) -> Game:
-    """DCGAN at 8 x 8 with BatchNorm and R1; each turn of the discriminator on its own slice."""
-    # Gentle steps: large ones cross the kinks of leaky ReLU, where rounding decides what comes next.
+    """Create a DCGAN game at 8 x 8 with BatchNorm, R1 and the hinge loss.
+
+    Args:
+      critic_turns: number of the discriminator's turns in one step, each on a different slice of the batch.
+      optimizer: the optimizer of both players. By default, SGD.
+      gradient: the gradient function of both players.
+      norm: the normalisation of the discriminator, ``batch`` or ``none``.
+      ema: whether the generator has a moving average of its weights.
+      lazy: interval of lazy R1 in steps; None computes R1 in every step.
+    """
+    # The learning rate is small, because large steps cross the kinks of leaky ReLU, where the result depends on
+    # rounding.
     optimizer = optimizer or optax.sgd(0.01)
 
     def discriminator_loss(nets, real, keys, step):
@@ -50,7 +60,7 @@ def dcgan_game(critic_turns=1, optimizer=None, gradient=full_batch, norm="batch"
 
 
 def points_game(optimizer=None) -> Game:
-    """Multi-layer perceptrons in the plane: compiled in a second."""
+    """Create a game of multi-layer perceptrons on points in the plane, which compiles in about a second."""
     optimizer = optimizer or optax.sgd(0.01)
 
     def discriminator_loss(nets, real, keys, step):
@@ -69,7 +79,10 @@ def points_game(optimizer=None) -> Game:
 
 
 def points_experiment() -> Experiment:
-    """``points_game`` as a run trains it: its batches have their examples under ``image``."""
+    """Create an experiment with ``points_game``, so that a run can train it.
+
+    The batches of a run are dicts with the examples under ``image``, while the game's own batches are arrays.
+    """
 
     def of_batch(loss):
         return lambda nets, batch, keys, step: loss(nets, batch["image"], keys, step)
@@ -81,14 +94,24 @@ def points_experiment() -> Experiment:
 
 
 def points(count: int, seed: int = 0) -> np.ndarray:
+    """Return random points, [count, 2] in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, (count, 2)).astype(np.float32)
 
 
 def images(count: int, seed: int = 0) -> np.ndarray:
+    """Return random images, [count, 8, 8, 1] in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, (count, 8, 8, 1)).astype(np.float32)
 
 
 def change(before, after, other=None) -> float:
-    """|| other - after || / || after - before || over all parameters."""
+    """Return the distance between two states' parameters, divided by the change of the parameters in training.
+
+    It is |other - after| / |after - before|, with L2 norms over all parameters.
+
+    Args:
+      before: a state before training.
+      after: a state after training.
+      other: the state that is compared with ``after``. By default ``after`` itself, which returns 0.
+    """
     flat = [np.concatenate([np.ravel(x) for x in jax.tree.leaves(s.params)]) for s in (before, after, other or after)]
     return float(np.linalg.norm(flat[2] - flat[1]) / np.linalg.norm(flat[1] - flat[0]))

@@ -1,4 +1,7 @@
-"""The same small networks in each kind that ``Net`` takes: BatchNorm in the generator, dropout in the discriminator."""
+"""Small networks in each kind that ``Net`` accepts: linen modules, nnx modules and pairs of functions.
+
+The generators have BatchNorm, except for that of plain functions, and the discriminators have dropout.
+"""
 
 import itertools
 
@@ -83,6 +86,7 @@ def discriminator(rate):
     return discriminate
 
 
+# Maps each kind to a function of the dropout rate that returns the generator and the discriminator.
 KINDS = {
     "linen": lambda rate: (LinenGenerator(), LinenDiscriminator(rate)),
     "nnx": lambda rate: (NNXGenerator, lambda rngs: NNXDiscriminator(rate, rngs=rngs)),
@@ -91,7 +95,13 @@ KINDS = {
 
 
 def game_of(kind, rate=0.5, optimizer=None) -> Game:
-    """A game of points in the plane with the networks of a kind; ``rate`` is that of dropout."""
+    """Create a game on points in the plane.
+
+    Args:
+      kind: the kind of the networks, a key of ``KINDS``.
+      rate: the dropout rate of the discriminator.
+      optimizer: the optimizer of both players. By default, SGD.
+    """
     generator, discriminator = KINDS[kind](rate)
     optimizer = optimizer or optax.sgd(0.05)
 

@@ -1,4 +1,4 @@
-"""Parameters of a module: their shapes, by name, and drawn so that none is 0."""
+"""Return the shapes of a module's parameters, and draw parameters that are not 0."""
 
 import jax
 import jax.numpy as jnp
@@ -6,16 +6,18 @@ import numpy as np
 
 
 def shapes(module, x):
+    """Return the shapes of a module's variables for the input ``x``."""
     return jax.eval_shape(lambda: module.init(jax.random.key(0), x, train=True))
 
 
 def named(tree):
+    """Return the shapes of the leaves of a tree, under the names of their paths joined by dots."""
     return {".".join(k.key for k in path): p.shape for path, p in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def drawn(module, x, seed=0):
-    """Parameters and moving statistics from a distribution in which none is 0, and variances are above 0."""
-    rng = np.random.default_rng(seed)  # its own: a draw does not depend on the tests before
+    """Draw parameters and moving statistics of a module; none is 0, and scales and variances are positive."""
+    rng = np.random.default_rng(seed)  # a separate generator, so that the result does not depend on other tests
 
     def draw(path, p):
         if path[-1].key in ("scale", "var"):

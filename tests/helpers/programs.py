@@ -1,4 +1,4 @@
-"""Experiments run as a user runs them: in this process for speed, or in one of their own."""
+"""Run experiments from the command line, as a user does: in this process, which is faster, or in a new process."""
 
 import dataclasses
 import importlib
@@ -17,7 +17,7 @@ TINY = ["--batch-size", "8", "--z-dim", "4", "--g-channels", "4", "--d-channels"
 
 
 def tiny(experiment: str) -> list[str]:
-    """The flags of an experiment's ``Config.tiny()``, but for the number of steps."""
+    """Return the flags that set an experiment to its ``Config.tiny()``, except for the number of steps."""
     config = importlib.import_module(f"experiments.{experiment}").Config
     usual, small = (dataclasses.asdict(x) for x in (config(), config.tiny()))
     return [
@@ -28,25 +28,32 @@ def tiny(experiment: str) -> list[str]:
     ]
 
 
-# Of a process: compiled as users have it, on one device, and not as tests have it for speed.
+# Environment variables that undo the tests' settings in a new process: one device, XLA's default optimisations, and no
+# cache of compiled programs.
 AS_USERS = {"JAX_NUM_CPU_DEVICES": "1", "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": ""}
 
 
 class Silent:
-    """In the place of ``capsys``, for fixtures that outlive a test."""
+    """A replacement for ``capsys`` in fixtures that live longer than a test. It captures nothing."""
 
     def readouterr(self):
         return types.SimpleNamespace(out="", err="")
 
 
 def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str]:
-    """The exit code and all that was printed."""
+    """Run an experiment's program in this process, and return its exit code and its complete output.
+
+    Args:
+      capsys: pytest's fixture, or ``Silent``.
+      *arguments: command line arguments.
+      experiment: name of the experiment.
+    """
     module = importlib.import_module(f"experiments.{experiment}")
     from jaxgan.cli.program import main
 
     try:
-        told = [str(a) for a in arguments]
-        main(experiment, module.Config, module.build, module.__doc__, told, getattr(module, "PRESETS", None))
+        words = [str(a) for a in arguments]
+        main(experiment, module.Config, module.build, module.__doc__, words, getattr(module, "PRESETS", None))
         code = 0
     except SystemExit as stop:
         code = int(stop.code or 0)
@@ -55,13 +62,13 @@ def run(capsys, *arguments: object, experiment: str = "dcgan") -> tuple[int, str
 
 
 def begun(folder: Path, experiment: str, state: Any = None, **settings: Any) -> Path:
-    """A run's directory with a checkpoint before the first step: what there is to sample, untrained.
+    """Create a run directory with a checkpoint before the first step, so that untrained networks can be sampled.
 
     Args:
       folder: the directory.
-      experiment: whose; its tiny form.
-      state: another than the game begins with.
-      settings: of it, where they are others.
+      experiment: name of the experiment, which has the settings of ``Config.tiny()``.
+      state: the state in the checkpoint. By default, the game's initial state.
+      **settings: settings that differ from ``Config.tiny()``.
     """
     import jax
 
@@ -80,7 +87,13 @@ def begun(folder: Path, experiment: str, state: Any = None, **settings: Any) -> 
 
 
 def start(*arguments: object, experiment: str = "dcgan", **environment: str) -> subprocess.Popen:
-    """A process of its own, on one device."""
+    """Start an experiment's program in a new process with one device.
+
+    Args:
+      *arguments: command line arguments.
+      experiment: name of the experiment.
+      **environment: additional environment variables.
+    """
     return subprocess.Popen(
         [sys.executable, "-u", "-m", f"experiments.{experiment}", *map(str, arguments)],
         cwd=ROOT,
@@ -92,41 +105,48 @@ def start(*arguments: object, experiment: str = "dcgan", **environment: str) -> 
 
 
 def done(*arguments: object, experiment: str) -> None:
-    """Run a process as users have it; it has to end well."""
+    """Run an experiment's program in a new process with a user's environment, and assert that it succeeds."""
     process = start(*arguments, experiment=experiment, **AS_USERS)
     printed = process.communicate(timeout=3 * 3600)[0]
     assert process.returncode == 0, printed
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen, seconds: float = 600) -> None:
-    """Until it holds; the process must not end before, nor take longer."""
+    """Wait until a condition is true.
+
+    Raises:
+      AssertionError: if the process ends before, or if it takes longer than ``seconds``.
+    """
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()[0]
         if time.monotonic() > end:
             process.kill()
-            raise AssertionError(f"too slow: {process.communicate()[0]}")
+            raise AssertionError(f"The process took longer than {seconds} s. Its output: {process.communicate()[0]}")
         time.sleep(0.02)
 
 
 def killed(
     command: Sequence[object], whole: Path, broken: Path, kills: int, experiment: str, within: float = 0.5
 ) -> int:
-    """Run a command uninterrupted, and again, killed by SIGKILL at random moments and begun anew until it is done.
+    """Train twice with the same command: once without interruption, and once with processes that are killed.
+
+    The second run is killed by SIGKILL at random moments and started again with the same command, until it is complete.
 
     Args:
-      command: arguments, but for the run's directory.
-      whole, broken: the runs' directories.
-      kills: how often.
-      experiment: whose program.
-      within: seconds after its first step, in which a process is killed.
+      command: command line arguments, without the run directory.
+      whole: run directory of the uninterrupted run.
+      broken: run directory of the run that is killed.
+      kills: number of processes to kill.
+      experiment: name of the experiment.
+      within: a process is killed at a random time within this number of seconds after its first step.
 
     Returns:
-      How many of those that were killed had resumed.
+      The number of killed processes that had resumed from a checkpoint.
     """
     uninterrupted = start(*command, "--run-dir", whole, experiment=experiment)
-    told, _ = uninterrupted.communicate(timeout=3600)
-    assert uninterrupted.returncode == 0, told
+    printed, _ = uninterrupted.communicate(timeout=3600)
+    assert uninterrupted.returncode == 0, printed
     checkpoints, log = broken / "checkpoints", broken / "metrics.jsonl"
     rng, resumed = random.Random(0), 0
     for _ in range(kills):
@@ -138,12 +158,13 @@ def killed(
         process.kill()
         resumed += "resumed from step" in process.communicate()[0]
     process = start(*command, "--run-dir", broken, experiment=experiment)
-    told, _ = process.communicate(timeout=3600)
-    assert process.returncode == 0, told
+    printed, _ = process.communicate(timeout=3600)
+    assert process.returncode == 0, printed
     return resumed
 
 
 def inspect(capsys, run_dir) -> str:
+    """Return the output of ``inspect`` for a run directory, and assert that the command succeeds."""
     code, text = run(capsys, "inspect", "--run-dir", run_dir)
     assert code == 0, text
     return text

@@ -1,6 +1,7 @@
-"""Games whose course is known: the bilinear game, and Dirac-GAN (Mescheder et al. 2018, section 2).
+"""Games with known dynamics: the bilinear game, and Dirac-GAN (Mescheder et al. 2018, section 2).
 
-A step of size h multiplies what is moved by a matrix, near the equilibrium, whose largest eigenvalue is the rate.
+Near the equilibrium, a training step multiplies the vector of the parameters by a matrix. The largest absolute
+eigenvalue of this matrix is the rate: the factor by which the distance from the equilibrium changes in one step.
 """
 
 import flax.linen as nn
@@ -17,7 +18,7 @@ ONE = np.zeros((1, 1), np.float32)
 
 
 class Scalar(nn.Module):
-    """A network that is one number."""
+    """A network that consists of one number."""
 
     value: float
 
@@ -27,7 +28,10 @@ class Scalar(nn.Module):
 
 
 def bilinear(optimizer, turns=(("min", "max"),)):
-    """min over x, max over y of x y: Goodfellow 2016, exercise 7.3; Mescheder et al. 2018."""
+    """Create the bilinear game: the minimum over x of the maximum over y of x y.
+
+    See Goodfellow 2016, exercise 7.3, and Mescheder et al. 2018.
+    """
     return Game(
         nets={"x": Net(Scalar(1.0)), "y": Net(Scalar(1.0))},
         players={
@@ -39,7 +43,7 @@ def bilinear(optimizer, turns=(("min", "max"),)):
 
 
 class Point(nn.Module):
-    """theta, for each of the latents."""
+    """The generator of Dirac-GAN: it returns the point theta for every latent."""
 
     @nn.compact
     def __call__(self, z):
@@ -48,7 +52,7 @@ class Point(nn.Module):
 
 
 class Slope(nn.Module):
-    """psi * x."""
+    """The discriminator of Dirac-GAN: psi * x."""
 
     @nn.compact
     def __call__(self, x):
@@ -56,7 +60,14 @@ class Slope(nn.Module):
 
 
 def dirac(turns, rate=0.1, gamma=0.0, optimizer=None) -> Game:
-    """The data is the point 0, the generator a point theta, the discriminator psi * x."""
+    """Create Dirac-GAN: the data is the point 0, the generator is a point theta, and the discriminator is psi * x.
+
+    Args:
+      turns: the turns of a step, as in ``Game``.
+      rate: learning rate of SGD.
+      gamma: gamma of R1; 0 for no R1.
+      optimizer: the optimizer of both players. By default, SGD.
+    """
 
     def discriminator_loss(nets, real, keys, step):
         fake_logits = nets.d(nets.g(real))
@@ -75,7 +86,7 @@ def dirac(turns, rate=0.1, gamma=0.0, optimizer=None) -> Game:
 
 
 def radii(game: Game, batch=REAL, steps=STEPS) -> np.ndarray:
-    """The distance from the equilibrium after each step."""
+    """Return the distance from the equilibrium after each step, [steps]."""
 
     def step(state, _):
         state, _ = game.step(state, batch)
@@ -87,7 +98,10 @@ def radii(game: Game, batch=REAL, steps=STEPS) -> np.ndarray:
 
 
 def rate_of(found: np.ndarray) -> float:
-    """The factor of a step, over the whole run: turns of a spiral average out."""
+    """Estimate the rate from the distances after each step.
+
+    The estimate is a linear fit of the logarithm over all steps, which averages over the revolutions of a spiral.
+    """
     return float(np.exp(np.polyfit(np.arange(len(found)), np.log(found), 1)[0]))
 
 
@@ -95,4 +109,5 @@ SIMULTANEOUS, ALTERNATING = (("d", "g"),), (("d",), ("g",))
 
 
 def predicted(matrix) -> float:
+    """Return the rate that follows from the matrix of a step: its largest absolute eigenvalue."""
     return float(max(abs(np.linalg.eigvals(matrix))))
