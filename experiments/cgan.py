@@ -1,17 +1,12 @@
-"""CGAN: both players are told the class.
+"""CGAN: a conditional GAN, in which both networks receive the class.
 
-Paper      Mirza, Osindero 2014, arXiv:1411.1784, section 4.1: its layers and maxout; with dropout in the discriminator
-           alone, and with Adam, not its SGD.
-           --projection: the discriminator of Miyato, Koyama 2018, arXiv:1802.05637, on the same layers
+Paper      Mirza, Osindero 2014, arXiv:1411.1784, section 4.1; --projection: Miyato, Koyama 2018, arXiv:1802.05637
 Command    jaxgan train cgan
-Presets    --preset paper --data mnist: section 4.1 on MNIST, which TFDS downloads; --preset demo: the defaults
-Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other that has labels
-Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       9 minutes on one core, which was shared
-Score      of 1,797 samples 99.8 % are of the class asked for; Frechet distance on pixels 0.33, precision 0.94, recall
-           0.42. --projection: 99.6 %, 0.39, 0.93, 0.46:
-           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k cgan.
-           With larger first weights than the paper's each class became one image (recall 0.00)
+Presets    --preset paper with --data mnist, which TFDS downloads; --preset demo has the default settings
+Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names any other labelled images
+Hardware   two cores of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
+Time       4 minutes by the clock, 6 minutes of processor time
+Score      fd_classifier 0.16, precision 0.97, recall 0.78 of 1,797 samples, by evaluate --metrics fid prdc
 """
 
 import dataclasses
@@ -28,14 +23,15 @@ from jaxgan.models import cgan
 
 @dataclasses.dataclass(frozen=True)
 class Config(Settings):
-    """What the result depends on."""
+    """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "digits"
     resolution: int | None = None
     # Networks
     projection: bool = False
-    """The discriminator projects the label on its features instead of joining it to them."""
+    """Use a projection discriminator: the logit is the inner product of its features and an embedding of the class. By
+    default, the discriminator concatenates features of the class and of the image."""
     z_dim: int = 100
     """Dimension of the latents."""
     # Optimisation
@@ -43,30 +39,30 @@ class Config(Settings):
     batch_size: int = 100
     learning_rate: float = 2e-4
     beta1: float = 0.5
-    """Adam's decay of the mean of gradients."""
+    """Adam's decay rate of the mean of the gradients."""
     ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4), **changes)
 
 
 PRESETS = {
-    # Section 4.1. Its SGD decays the rate by a factor of 1.00004 a step, from 0.1 to 1e-6, which takes 287,800 steps;
-    # this experiment has Adam, and no dropout in the generator.
+    # Section 4.1. The paper trains by SGD. Its learning rate is divided by 1.00004 after each step, so it takes 287,800
+    # steps to fall from 0.1 to 1e-6. This experiment uses Adam instead, and has no dropout in the generator.
     "paper": {
         "z_dim": 100,
         "batch_size": 100,
         "steps": 287_800,
         "ema_decay": 0.0,
     },
-    "demo": {},  # the defaults
+    "demo": {},  # the default settings
 }
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     config.check(z_dim=COUNT, beta1=FRACTION)
     source = config.load_images(source)
     classes = require_classes(source)

@@ -1,25 +1,12 @@
-"""CycleGAN: images of one kind made of another, of which none belongs to any: what goes there has to come back.
+"""CycleGAN: translation between two sets of images without pairs, trained by cycle consistency.
 
-Paper      Zhu et al. 2017, arXiv:1703.10593, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix: residual
-           networks both ways, least squares, cycles and identities in L1, a pool of 50 fakes
+Paper      Zhu et al. 2017, arXiv:1703.10593, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix
 Command    jaxgan train cyclegan
-Presets    --preset paper --data cycle_gan/horse2zebra: the paper's, on images that TFDS downloads; for others change
-           --steps, --lr-constant-steps and --lr-decay-steps; --preset demo: the defaults
-Data       tiles of two textures that come with scikit-image, grass to gravel; --data FOLDER --data-a FOLDER, or
-           a TFDS name, cycle_gan/horse2zebra
+Presets    --preset paper with --data cycle_gan/horse2zebra, which TFDS downloads; --preset demo: the default settings
+Data       tiles of two textures of scikit-image, grass and gravel; --data FOLDER --data-a FOLDER names others
 Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
-Time       10 minutes of processor time; 24 for EuroSAT below
-Score      EuroSAT's rivers and highways, --resolution 64 --num-blocks 4 --n-layers-d 2 --lambda-cycle 5 --steps 6000
-           --lr-constant-steps 3500 --lr-decay-steps 2500, one seed: a classifier of the two, which saw each real one
-           turned and mirrored in eight ways and is right on 95 and 99 % of others, takes 96.5 % of rivers' translations
-           for highways and 96.7 % of highways' for rivers; another, right on 92 and 96 %, 95.7 and 98.4 %. What is
-           translated keeps its course: a linear classifier of Inception's 768 features, right on 95 and 98 %, is
-           persuaded by 41 and 62 %. With --lambda-cycle 10 the first took 97.6 and 84.0 %, with that and --n-layers-d
-           1, 63.5 and 99.6 %; with --n-layers-d 1, 6 blocks and --upsample transposed, after 5,000 steps, 77.6 and 76.2
-           %, and a grid is seen. Both cycles' error, weights and all, fell from 1.79 to 1.18, means of 200 steps. The
-           command's own: blades of grass become stones, and grass again; both cycles' error fell from 5.1 to 2.1, means
-           of 100 steps
-           python -m pytest -n 0 -s -m slow tests/experiments/test_image_to_image.py
+Time       10 minutes of processor time
+Score      the error of both cycles falls from 5.1 to 2.1, means over 100 training steps
 """
 
 import dataclasses
@@ -52,38 +39,41 @@ from jaxgan.models import cyclegan, pix2pix
 
 @dataclasses.dataclass(frozen=True)
 class Config(TranslationSettings):
-    """What the result depends on. Images of domain A are translated to domain B, and back."""
+    """Settings of the experiment, which determine its result. Images of domain A are translated to domain B, and
+    back."""
 
     # Data
     data: str = "photos:gravel"
-    """Images of domain B; or a TFDS name that has both domains, as cycle_gan/horse2zebra."""
+    """Images of domain B, or the name of a TFDS data set of both domains, such as cycle_gan/horse2zebra."""
     data_a: str | None = None
-    """Images of domain A, if they have another name than those of B. For photos:gravel it is photos:grass."""
+    """Images of domain A. By default, photos:grass for photos:gravel, and otherwise the domain A of data."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """Images of domain A that belong to test_data, as data_a to data."""
+    """Images of domain A for test_data, as data_a for data."""
     resolution: int | None = 32
     mirror: bool = True
     jitter: bool = True
     # Networks
     g_channels: int = 16
-    """Channels of the generators' first layer; the paper's are 64."""
+    """Number of channels of the generators' first layer (paper: 64)."""
     d_channels: int = 32
-    """Channels of the discriminators' first layer; the paper's are 64."""
+    """Number of channels of the discriminators' first layer (paper: 64)."""
     num_blocks: int = 6
-    """Residual blocks of a generator; the paper's has 9 for images of 256 x 256 and more."""
+    """Number of residual blocks of each generator (paper: 9 for images of 256 x 256 pixels and more)."""
     n_layers_d: int = 1
-    """Strided convolutions of the discriminators. 1 judges patches of 16 x 16 pixels, which are to images of
-    64 x 64 what the paper's 3 layers, of patches of 70 x 70, are to images of 256 x 256."""
+    """Number of strided convolutions of each discriminator. With 1, each logit depends on a patch of 16 x 16 pixels.
+    The paper uses 3, for patches of 70 x 70 pixels in images of 256 x 256."""
     upsample: Literal["transposed", "nearest"] = "nearest"
-    """What doubles the resolution: the authors' transposed convolutions, or nearest neighbours, which draw no grid."""
+    """Upsampling of the generators. transposed: transposed convolutions, as in the paper, which can produce grid
+    patterns. nearest: nearest neighbours before a convolution, which produce none."""
     # Losses
     lambda_cycle: float = 10.0
     """Weight of the cycle consistency losses."""
     lambda_identity: float = 0.5
     """Weight of the identity losses, as a factor of lambda_cycle."""
     pool_size: int = 50
-    """Past fakes that each discriminator is shown some of; 0 for none."""
+    """Number of past fakes that are stored for each discriminator, to train on as well as on new ones; 0 stores
+    none."""
     # Optimisation
     steps: int = 5000
     batch_size: int = 1
@@ -93,12 +83,12 @@ class Config(TranslationSettings):
     beta1: float = 0.5
     beta2: float = 0.999
     ema_decay: float = 0.0
-    """Decay of the moving average of the generators' weights; at 0 samples are drawn with the newest, as in the
-    paper."""
+    """Decay of the moving average of the generators' weights, which generate the samples. At 0, the newest weights are
+    used, as in the paper."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         small = cls(
             steps=4,
             batch_size=8,
@@ -113,7 +103,8 @@ class Config(TranslationSettings):
 
 
 PRESETS = {
-    # The authors' horse2zebra: 1,334 images of the larger domain, 100 epochs and 100 more in which the rate falls.
+    # The authors' horse2zebra: 1,334 images in the larger domain, 100 epochs at a constant learning rate and 100 epochs
+    # in which it falls.
     "paper": {
         "resolution": 256,
         "jitter": True,
@@ -135,12 +126,12 @@ PRESETS = {
         "lr_decay_steps": 133_400,
         "ema_decay": 0.0,
     },
-    "demo": {},  # the defaults
+    "demo": {},  # the default settings
 }
 
 
 def load_domains(config: Config, name: str, split: str) -> data.Source:
-    """Images of domain B, and as their inputs images of domain A."""
+    """Return the images of domain B, with images of domain A as their inputs."""
     domain_a = config.data_a if name == config.data else config.test_data_a
     if domain_a is None and name == "photos:gravel":
         domain_a = "photos:grass"
@@ -148,7 +139,7 @@ def load_domains(config: Config, name: str, split: str) -> data.Source:
 
 
 def networks(config: Config, shape: tuple[int, ...]) -> dict[str, Net]:
-    """Two generators, two discriminators and their pools, for images of this shape."""
+    """Return two generators, two discriminators and their pools of fakes, for images of this shape."""
     example = jnp.zeros((1, *shape))
     generator = cyclegan.Generator(
         shape[-1], config.num_blocks, config.g_channels, upsample=config.upsample, dtype=config.dtype
@@ -166,7 +157,7 @@ def networks(config: Config, shape: tuple[int, ...]) -> dict[str, Net]:
 
 
 def domains(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax.Array]:
-    """Images of A and of B as networks see them in training, cropped and mirrored independently."""
+    """Return a batch's images of A and of B, each augmented by random crops and mirroring."""
     return (
         config.jitter_and_mirror(keys, batch["input"]),
         config.jitter_and_mirror(fold_in_keys(keys, 3), batch["image"]),
@@ -174,10 +165,21 @@ def domains(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax
 
 
 def translate(config: Config, nets: Any, a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
-    """Translations of ``a`` to B and of ``b`` to A; and by domain what the identity losses compare.
+    """Return the translations of ``a`` to B and of ``b`` to A, and the pairs of images for the identity losses.
 
-    Each generator is called once: products of twice as many rows are faster, and normalisation is of each image alone.
-    The discriminators' loss has no use for the identities, but XLA shares these calls with the generators' loss.
+    Each generator is called once for both of its inputs, because one larger matrix product is faster than two, and its
+    instance normalisation does not mix images. The discriminators' loss does not use the pairs, but XLA shares the
+    calls with the generators' loss.
+
+    Args:
+      config: the settings.
+      nets: the networks.
+      a: images of domain A, [B, height, width, C].
+      b: images of domain B, [B, height, width, C].
+
+    Returns:
+      Translations of ``a``, translations of ``b``, and a dictionary. For each domain it has a generator's output for an
+      image of its own target domain, and that image; it is empty if the identity losses have no weight.
     """
     if not is_enabled(config.lambda_identity):
         return nets.g_ab(a), nets.g_ba(b), {}
@@ -187,7 +189,7 @@ def translate(config: Config, nets: Any, a: jax.Array, b: jax.Array) -> tuple[ja
 
 
 def discriminators_loss(config: Config) -> Callable:
-    """The loss of both discriminators, by least squares."""
+    """Return the least-squares loss of both discriminators."""
 
     def loss(nets, batch, keys, step):
         a, b = domains(config, keys, batch)
@@ -196,11 +198,11 @@ def discriminators_loss(config: Config) -> Callable:
         for name, real, fake in (("a", a, fake_a), ("b", b, fake_b)):
             shown, stats[f"pool_{name}"] = nets[f"pool_{name}"].with_stats(fake, keys)
             d = nets[f"d_{name}"]
-            real_logits, fake_logits = d(real).reshape(-1), d(shown).reshape(-1)  # one for each patch
+            real_logits, fake_logits = d(real).reshape(-1), d(shown).reshape(-1)  # one logit for each patch
             terms[f"adversarial_{name}"] = losses.least_squares_discriminator(real_logits, fake_logits)
             all_real.append(real_logits)
             all_fake.append(fake_logits)
-        # With least squares a discriminator is undecided at 1/2.
+        # With least squares, a logit of 1/2 is the decision threshold between real and fake.
         metrics = losses.discriminator_metrics(jnp.concatenate(all_real) - 0.5, jnp.concatenate(all_fake) - 0.5)
         return total(**terms, metrics=metrics, stats=stats)
 
@@ -208,7 +210,7 @@ def discriminators_loss(config: Config) -> Callable:
 
 
 def generators_loss(config: Config) -> Callable:
-    """The loss of both generators: least squares, cycle consistency and identity."""
+    """Return the loss of both generators: least squares, cycle consistency and identity."""
 
     def loss(nets, batch, keys, step):
         a, b = domains(config, keys, batch)
@@ -228,7 +230,13 @@ def generators_loss(config: Config) -> Callable:
 
 
 def cycle_sheet(there: str, back: str, inputs: str) -> Callable:
-    """A sheet: images, below them their translations, and below these what they are translated back to."""
+    """Return a function that draws an image sheet: images, their translations, and these translated back.
+
+    Args:
+      there: name of the generator that translates the images.
+      back: name of the generator that translates back.
+      inputs: key of the images in a batch.
+    """
 
     def sheet(nets, batch, keys):
         translated = nets[there](batch[inputs])
@@ -238,7 +246,7 @@ def cycle_sheet(there: str, back: str, inputs: str) -> Callable:
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; an unpaired source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source``, which is unpaired, replaces ``config.data``."""
     config.check(
         num_blocks=COUNT,
         g_channels=COUNT,
@@ -254,8 +262,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         inputs = example["input"].shape[1:] if "input" in example else None
         if inputs != source.shape:
             raise ValueError(
-                f"{each.name} has images of domain B of shape {source.shape} and of domain A of shape {inputs}, but "
-                "both must have one shape; set `resolution` and `channels`."
+                f"{each.name} has images of domain B of shape {source.shape} and images of domain A of shape {inputs}, "
+                "but both domains must have the same shape; set `resolution` and `channels`."
             )
     game = Game(
         nets=networks(config, source.shape),
@@ -263,7 +271,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             "g": Player(("g_ab", "g_ba"), generators_loss(config), config.adam(), config.gradient),
             "d": Player(("d_a", "d_b"), discriminators_loss(config), config.adam(), config.gradient),
         },
-        turns=(("g", "d"),),  # the discriminators see the fakes by which the generators are updated
+        turns=(("g", "d"),),  # one turn: the discriminators are trained on the fakes of the generators' update
         ema={"g_ab": config.ema_decay, "g_ba": config.ema_decay},
     )
     channels = source.shape[-1]

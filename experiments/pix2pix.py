@@ -1,25 +1,12 @@
-"""pix2pix: images made of images that belong to them: colours of grey, what is missing, photographs of drawings.
+"""pix2pix: translation of images that is trained on pairs, such as grey images and their colours.
 
-Paper      Isola et al. 2017, arXiv:1611.07004, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix: a
-           U-Net, a discriminator of patches that sees the input too, cross-entropy + 100 L1
+Paper      Isola et al. 2017, arXiv:1611.07004, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix
 Command    jaxgan train pix2pix
-Presets    --preset paper --data facades/train --test-data facades/test: the paper's, for pairs side by side; --preset
-           demo: the defaults
-Data       photographs that come with scikit-learn and scikit-image, in tiles, of themselves in grey; --inputs edges of
-           line drawings, of which so few photographs do not teach what was drawn; --inputs hole of the rest; pairs:
-           --inputs pairs --data FOLDER, files side by side, or --data IMAGES --data-a INPUTS, of equal names
-Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32; what has 4,000 steps, of an Intel Xeon
-Time       16 minutes of processor time; 0.26 s a step of the facades below
-Score      CMP's facades, 400 to train on and 100 to measure, --inputs pairs --resolution 64 --lambda-l1 10 --steps 6000
-           --lr-constant-steps 3000 --lr-decay-steps 3000, one seed: fid_768 1.03,
-           L1 0.334, SSIM 0.318. L1 alone, --adv-weight 0, as long: 1.43, 0.307 and 0.367; one mean image for all: 3.32;
-           100 of the 400 themselves: 0.44. With 4,000 steps the game reached 1.19, L1 alone 1.53. The rate, the patches
-           and L1's weight are the best of six settings; with the paper's, at this size, the distance was 2.07. The
-           command's own: colours of skin, petals, wood and metal that may be and often are not those of the photograph,
-           PSNR 20.8 dB of 400 tiles held out, of which grey itself has 24.1. --inputs hole --data tiles:T91
-           --resolution 64 --steps 1500 --lr-constant-steps 1000 --lr-decay-steps 500, 9 minutes: 24.1 dB on 400 tiles
-           of Set14, where the nearest known pixel has 23.7 and grey 18.6
-           python -m pytest -n 0 -s -m slow tests/experiments/test_image_to_image.py
+Presets    --preset paper with --data facades/train --test-data facades/test; --preset demo has the default settings
+Data       tiles of photographs of scikit-learn and scikit-image, and these in grey; --inputs and --data name others
+Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
+Time       16 minutes of processor time
+Score      PSNR 20.8 dB of 400 held-out tiles, by evaluate --metrics psnr; the grey tiles themselves have 24.1 dB
 """
 
 import dataclasses
@@ -52,44 +39,46 @@ from jaxgan.models import pix2pix
 
 @dataclasses.dataclass(frozen=True)
 class Config(TranslationSettings):
-    """What the result depends on."""
+    """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "photos"
     data_a: str | None = None
-    """The folder of inputs, of pairs that lie in two folders."""
+    """Folder of the inputs, if inputs and images are in two folders. Files with the same name are a pair."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """The folder of inputs that belongs to test_data, as data_a to data."""
+    """Folder of the inputs for test_data, as data_a for data."""
     resolution: int | None = None
     mirror: bool = True
     jitter: bool = True
     inputs: Literal["pairs", "edges", "grey", "hole"] = "grey"
-    """What images are made of: pairs takes the data's own; others are derived from the images: line drawings, grey
-    images, or images with a part missing."""
+    """Inputs of the generator. pairs: inputs from the data. The others are computed from the images. edges: line
+    drawings. grey: grey images. hole: images with a missing rectangle."""
     direction: pairs.Direction = "right-to-left"
-    """Of pairs that lie side by side in one file: from which half to which."""
+    """Direction of the translation for pairs that are side by side in one file, from one half to the other."""
     # Networks
     g_channels: int = 32
-    """Channels of the U-Net's first level; the paper's are 64."""
+    """Number of channels of the U-Net's first level (paper: 64)."""
     d_channels: int = 32
-    """Channels of the discriminator's first layer; the paper's are 64."""
+    """Number of channels of the discriminator's first layer (paper: 64)."""
     n_layers_d: int = 1
-    """Strided convolutions of the discriminator. 1 judges patches of 16 x 16 pixels, which are to images of
-    64 x 64 what the paper's 3 layers, of patches of 70 x 70, are to images of 256 x 256; 0 judges single pixels."""
+    """Number of strided convolutions of the discriminator. With 1, each logit depends on a patch of 16 x 16 pixels. The
+    paper uses 3, for patches of 70 x 70 pixels in images of 256 x 256. With 0, each logit depends on one pixel."""
     num_downs: int | None = None
-    """Levels of the U-Net, 8 for 256 x 256. Without it, they go down to one pixel."""
+    """Number of levels of the U-Net, each of which halves the resolution (paper: 8 for 256 x 256 pixels). By default,
+    the last level has one pixel."""
     norm: Literal["batch", "instance", "none"] = "batch"
-    """Normalisation in both networks."""
+    """Normalisation layers of both networks."""
     dropout: float = 0.5
-    """Share of features that the generator's inner levels drop, at test too: it is what makes its images differ."""
+    """Dropout rate of the generator's inner levels. Dropout is also active at test time, as the only source of
+    randomness."""
     # Losses
     loss: Literal["cross_entropy", "least_squares"] = "cross_entropy"
-    """The adversarial loss."""
+    """Adversarial loss of both players."""
     lambda_l1: float = 100.0
-    """Weight of the L1 difference from the image that belongs to the input."""
+    """Weight of the L1 loss between the generated and the real image."""
     adv_weight: float = 1.0
-    """Weight of the adversarial loss; at 0 only L1 is minimised."""
+    """Weight of the adversarial loss. At 0, only the L1 loss is minimised."""
     # Optimisation
     steps: int = 3000
     batch_size: int = 8
@@ -99,18 +88,18 @@ class Config(TranslationSettings):
     beta1: float = 0.5
     beta2: float = 0.999
     ema_decay: float = 0.0
-    """Decay of the moving average of the generator's weights; at 0 samples are drawn with the newest, as in the
-    paper."""
+    """Decay of the moving average of the generator's weights, which generate the samples. At 0, the newest weights are
+    used, as in the paper."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         small = cls(steps=4, batch_size=8, resolution=16, g_channels=4, d_channels=4, n_layers_d=2)
         return dataclasses.replace(small, **changes)
 
 
 PRESETS = {
-    # The authors' facades: 400 pairs, 100 epochs and 100 more in which the rate falls.
+    # The authors' facades: 400 pairs, 100 epochs at a constant learning rate and 100 epochs in which it falls.
     "paper": {
         "inputs": "pairs",
         "resolution": 256,
@@ -133,7 +122,7 @@ PRESETS = {
         "lr_decay_steps": 40_000,
         "ema_decay": 0.0,
     },
-    "demo": {},  # the defaults
+    "demo": {},  # the default settings
 }
 
 
@@ -141,9 +130,9 @@ class Adversarial(NamedTuple):
     """An adversarial loss.
 
     Attributes:
-      discriminator: of the logits of reals and of fakes, [N] each.
-      generator: of the logits of fakes, [N].
-      undecided: the logit at which the discriminator is undecided.
+      discriminator: maps logits of real images, [N], and of fakes, [N], to losses, [N].
+      generator: maps logits of fakes, [N], to losses, [N].
+      undecided: the logit above which the discriminator classifies an image as real.
     """
 
     discriminator: Callable[[jax.Array, jax.Array], jax.Array]
@@ -152,12 +141,13 @@ class Adversarial(NamedTuple):
 
 
 def halved_cross_entropy(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
-    """The discriminator's loss, halved so that it learns more slowly than the generator: section 3.3."""
+    """Return the discriminator's loss, which is halved so that it learns more slowly than the generator (section
+    3.3)."""
     return 0.5 * losses.non_saturating_discriminator(real_logits, fake_logits)
 
 
 def doubled_least_squares(fake_logits: jax.Array) -> jax.Array:
-    """The generator's loss: the authors' has no factor of 1/2."""
+    """Return the generator's least-squares loss, which has no factor of 1/2 in the authors' code."""
     return 2 * losses.least_squares_generator(fake_logits)
 
 
@@ -168,7 +158,7 @@ ADVERSARIAL = {
 
 
 def load_pairs(config: Config, name: str, split: str) -> data.Source:
-    """Images, with inputs of their own if ``inputs`` are pairs."""
+    """Return the images, with their inputs if the setting ``inputs`` is pairs."""
     if config.inputs != "pairs":
         return data.load(name, resolution=config.resolution, channels=config.channels, split=split)
     inputs = config.data_a if name == config.data else config.test_data_a
@@ -178,9 +168,9 @@ def load_pairs(config: Config, name: str, split: str) -> data.Source:
 
 
 def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Module]:
-    """Generator and discriminator for images of this size."""
+    """Return the generator and the discriminator for images of this number of channels and size."""
     num_downs = config.num_downs or size.bit_length() - 1
-    # Trained on batches of one image, the networks have only seen statistics of single images; else only of batches.
+    # With batches of one image, training normalises by the statistics of single images, so sampling does the same.
     eval_stats = "instance" if config.batch_size == 1 else "running"
     generator = pix2pix.Generator(
         channels, num_downs, config.g_channels, config.norm, config.dropout, eval_stats, config.dtype
@@ -191,7 +181,7 @@ def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Mo
 
 
 def derive_inputs(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
-    """The generator's inputs, made of images inside the compiled step."""
+    """Return the generator's inputs, computed from images as the setting ``inputs`` names them."""
     if config.inputs == "edges":
         return degrade.draw_edges(images)
     if config.inputs == "grey":
@@ -200,31 +190,31 @@ def derive_inputs(config: Config, keys: jax.Array, images: jax.Array) -> jax.Arr
 
 
 def inputs_of(config: Config, keys: jax.Array, batch: Any) -> jax.Array:
-    """The generator's inputs: the batch's own, or derived from its images."""
+    """Return the generator's inputs for a batch: its own inputs, or inputs computed from its images."""
     return batch["input"] if config.inputs == "pairs" else derive_inputs(config, keys, batch["image"])
 
 
 def training_pairs(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax.Array]:
-    """Inputs and images, cropped and mirrored alike."""
+    """Return inputs and images with the same random crop and mirroring for both of a pair."""
     pair = {name: config.jitter_and_mirror(keys, batch[name]) for name in ("image", "input") if name in batch}
     return inputs_of(config, keys, pair), pair["image"]
 
 
 def generate(config: Config, nets: Any, inputs: jax.Array, keys: jax.Array) -> tuple[jax.Array, Any]:
-    """The generator's images, and its statistics; around a hole, the input's pixels stay."""
+    """Return the generator's images and its statistics. Around a hole, the pixels of the input are copied."""
     images, stats = nets.g.with_stats(inputs, keys)
     return (degrade.composite(inputs, images) if config.inputs == "hole" else images), stats
 
 
 def discriminator_loss(config: Config) -> Callable:
-    """The loss of the discriminator, which sees the input beside the image."""
+    """Return the loss of the discriminator, which receives the input together with the image."""
     adversarial = ADVERSARIAL[config.loss]
 
     def loss(nets, batch, keys, step):
         inputs, real = training_pairs(config, keys, batch)
         fake, _ = generate(config, nets, inputs, keys)
         real_logits, stats = nets.d.with_stats(inputs, real)
-        real_logits, fake_logits = real_logits.reshape(-1), nets.d(inputs, fake).reshape(-1)  # one for each patch
+        real_logits, fake_logits = real_logits.reshape(-1), nets.d(inputs, fake).reshape(-1)  # one logit for each patch
         metrics = losses.discriminator_metrics(real_logits - adversarial.undecided, fake_logits - adversarial.undecided)
         value = adversarial.discriminator(real_logits, fake_logits)
         return total(adversarial=value, metrics=metrics, stats={"d": stats})
@@ -233,7 +223,7 @@ def discriminator_loss(config: Config) -> Callable:
 
 
 def generator_loss(config: Config) -> Callable:
-    """The loss of the generator: L1, and the adversarial loss if it has a weight."""
+    """Return the loss of the generator: L1, and the adversarial loss if its weight is above 0."""
     adversarial = ADVERSARIAL[config.loss]
 
     def loss(nets, batch, keys, step):
@@ -248,7 +238,7 @@ def generator_loss(config: Config) -> Callable:
 
 
 def translations(config: Config, inputs_channels: int, channels: int, multiple: int) -> dict[str, Translation]:
-    """From inputs to images; and where inputs are derived from whole images, from images to images."""
+    """Return the translations by name: from inputs to images, and for edges and grey also from images to images."""
 
     def to_image(nets, inputs, keys):
         if config.inputs == "hole":
@@ -265,7 +255,7 @@ def translations(config: Config, inputs_channels: int, channels: int, multiple: 
 
 
 def check(config: Config) -> None:
-    """``ValueError`` for settings that are out of their range, or do not go together."""
+    """Raise ``ValueError`` if settings are out of range or incompatible."""
     config.check(
         g_channels=COUNT,
         d_channels=COUNT,
@@ -277,21 +267,21 @@ def check(config: Config) -> None:
     for name in ("data_a", "test_data_a"):
         if config.inputs != "pairs" and getattr(config, name):
             raise ValueError(
-                f"`{name}` is the folder of inputs of pairs, but `inputs` is {config.inputs}; set `inputs` to pairs."
+                f"`{name}` names the inputs of pairs, but `inputs` is {config.inputs}; set `inputs` to pairs."
             )
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     check(config)
     source, test = config.load_train_and_test(functools.partial(load_pairs, config), source)
     size, _, channels = source.shape
     if config.inputs == "grey" and channels == 1:
-        raise ValueError("`inputs` cannot be grey for images that are grey themselves; set it to edges or hole.")
+        raise ValueError("`inputs` cannot be grey, because the images of the data are grey; set it to edges or hole.")
     generator, discriminator = networks(config, channels, size)
 
     def before_and_after(nets, batch, keys):
-        """Inputs, below them what is made of them, and the images that they belong to."""
+        """Return an image sheet: inputs, below them the generated images, and below these the real images."""
         inputs = inputs_of(config, keys, batch)
         generated, _ = generate(config, nets, inputs, keys)
         return media.stack_rows(media.match_channels(inputs, channels), generated, batch["image"])

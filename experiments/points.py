@@ -1,17 +1,12 @@
-"""Gaussians in the plane, whose modes can be counted: who finds all of them, and who collapses.
+"""Points: Gaussian mixtures in the plane, on which missed modes can be counted.
 
-Paper      the ring of eight of Metz et al. 2017, arXiv:1611.02163, and the grid of 25 of Srivastava et al. 2017,
-           arXiv:1705.07761. Games: R3GAN, arXiv:2501.05441; WGAN-GP, arXiv:1704.00028, whose weight 0.1 for points is
-           its authors'; and Goodfellow's, arXiv:1406.2661
+Paper      Metz et al. 2017, arXiv:1611.02163 (ring); Srivastava et al. 2017, arXiv:1705.07761 (grid)
 Command    jaxgan train points --data grid --population 10
-Presets    --preset paper: WGAN-GP's toy, --data ring, grid or swiss_roll; --preset demo: the defaults
-Data       drawn when it is needed: ring, grid, swiss_roll; a standard deviation is an 80th of the ring's radius
-Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       26 minutes for ten games on one core, which was shared; 17 of --game gan
-Score      each of ten seeds finds all modes, with so many of 10,000 samples within three standard deviations of one:
-           R3GAN 95.9 % to 97.3 % at the grid of 25, 95.9 % to 98.1 % at the ring of 8; WGAN-GP 95.5 % to 96.9 %, and
-           97.9 % to 99.0 %. Goodfellow's finds 14 to 24 of the grid's 25, and in three seeds 7 of the ring's 8:
-           python -m pytest -n 0 -s -m slow tests/theory/test_collapse.py -k points
+Presets    --preset paper has the settings of WGAN-GP's toy experiments; --preset demo has the default settings
+Data       points that are drawn from a ring of 8 Gaussians, a grid of 25 Gaussians or a Swiss roll
+Hardware   one core of a shared Intel Xeon, jax 0.10.2, float32
+Time       26 minutes by the clock, for ten seeds
+Score      all 25 modes with each of ten seeds; 95.9 % to 97.3 % of 10,000 samples within three deviations of a mode
 """
 
 import dataclasses
@@ -27,7 +22,7 @@ from jaxgan.models import mlp
 
 @dataclasses.dataclass(frozen=True)
 class Config(Settings):
-    """What the result depends on."""
+    """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "ring"
@@ -36,33 +31,34 @@ class Config(Settings):
     z_dim: int = 2
     """Dimension of the latents."""
     width: int = 128
-    """Units of each of four hidden layers, of both players."""
+    """Number of units of each of the four hidden layers of both networks."""
     # Losses
     game: Literal["r3gan", "wgan_gp", "gan"] = "r3gan"
-    """r3gan: relativistic with R1 and R2. wgan_gp: Wasserstein with a gradient penalty. gan: the first, no penalty."""
+    """Losses of both players. r3gan: relativistic losses with R1 and R2. wgan_gp: Wasserstein losses with a gradient
+    penalty. gan: non-saturating losses without a penalty."""
     gamma: float = 0.03
-    """r3gan: of R1 and R2, whose weights are gamma / 2."""
+    """Gamma of the R1 and R2 penalties of r3gan, which have the weight gamma / 2."""
     gp_weight: float = 0.1
-    """wgan_gp: weight of the gradient penalty."""
+    """Weight of the gradient penalty of wgan_gp."""
     # Optimisation
     steps: int = 12000
     batch_size: int = 256
     n_critic: int = 2
-    """wgan_gp: turns of the critic in a step; the paper's are 5."""
+    """Number of the critic's turns in one step of wgan_gp (paper: 5)."""
     learning_rate: float = 2e-3
     decay_steps: int = 12000
-    """Steps over which the learning rate and gamma fall to a tenth, by a cosine."""
+    """Number of steps over which the learning rate and gamma fall to a tenth, along a cosine."""
     ema_decay: float = 0.999
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         return dataclasses.replace(cls(steps=4, batch_size=8, width=4), **changes)
 
 
 PRESETS = {
-    # WGAN-GP's toys, gan_toy.py of https://github.com/igul222/improved_wgan_training. Its networks have three hidden
-    # layers, and its Adam has a first decay of 0.5. So many decay_steps keep the rate constant.
+    # WGAN-GP's toy experiments, gan_toy.py of https://github.com/igul222/improved_wgan_training. Its networks have
+    # three hidden layers, and its Adam has a beta1 of 0.5. The large decay_steps keep the learning rate constant.
     "paper": {
         "game": "wgan_gp",
         "data": "ring",
@@ -76,20 +72,20 @@ PRESETS = {
         "decay_steps": 10**9,
         "ema_decay": 0.0,
     },
-    "demo": {},  # the defaults
+    "demo": {},  # the default settings
 }
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     config.check(
         z_dim=COUNT, width=COUNT, n_critic=COUNT, decay_steps=COUNT, gamma=NON_NEGATIVE, gp_weight=NON_NEGATIVE
     )
     source = config.load_examples(source)
     if len(source.shape) != 1:
         raise ValueError(
-            f"{source.name} has examples of shape {source.shape}, but this experiment takes points: ring, grid, or an "
-            "array [N, D]."
+            f"{source.name} has examples of shape {source.shape}, but this experiment requires points: ring, grid, "
+            "swiss_roll, or an array of shape [N, D]."
         )
     hidden = (config.width,) * 4
     generator = mlp.Generator(source.shape, hidden, lambda x: x, config.dtype)

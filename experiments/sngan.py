@@ -1,18 +1,12 @@
-"""SNGAN: a discriminator whose every layer spectral normalisation holds at a Lipschitz constant of one.
+"""SNGAN: spectral normalisation of each layer of the discriminator, which bounds its Lipschitz constant by one.
 
-Paper      Miyato et al. 2018, arXiv:1802.05957: residual networks, hinge loss, the generator's batch twice the
-           discriminator's; but one turn of it, where the paper has five. --conditional: classes in the generator's
-           BatchNorm and a projection discriminator, Miyato and Koyama 2018, arXiv:1802.05637
+Paper      Miyato et al. 2018, arXiv:1802.05957; --conditional: Miyato, Koyama 2018, arXiv:1802.05637
 Command    jaxgan train sngan --conditional
-Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the command
-Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
-Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       13 minutes on one core, which was shared
-Score      Frechet distance on pixels 0.57, precision 0.53, recall 0.64, classes from 7.3 % to 14.4 %, of 1,797 samples.
-           --conditional: 99.5 % are of the class asked for; 0.53, 0.74, 0.41.
-           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k sngan.
-           With five turns of the discriminator
-           1.43, 0.56, 0.67, and 1 % of one class
+Presets    --preset paper with --data cifar10, which TFDS downloads; --preset demo has the settings of the command
+Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names any others
+Hardware   one core of a shared Intel Xeon, jax 0.10.2, float32
+Time       13 minutes by the clock
+Score      Frechet distance of pixels 0.53, precision 0.74, recall 0.41 of 1,797 samples; 99.5 % have the right class
 """
 
 import dataclasses
@@ -28,44 +22,45 @@ from jaxgan.models import resnet
 
 @dataclasses.dataclass(frozen=True)
 class Config(LinearDecaySettings):
-    """What the result depends on."""
+    """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "digits"
     resolution: int | None = None
     # Networks
     conditional: bool = False
-    """Generate by class, and judge by it; the data must have labels."""
+    """Condition both networks on the class. The data must have labels."""
     z_dim: int = 128
     """Dimension of the latents."""
     g_channels: int = 32
-    """Channels of the generator's layers; the paper's are 256."""
+    """Number of channels of the generator's layers (paper: 256)."""
     d_channels: int = 32
-    """Channels of the discriminator's layers; the paper's are 128."""
+    """Number of channels of the discriminator's layers (paper: 128)."""
     base_resolution: int = 4
-    """Resolution from which the generator grows its images."""
+    """Resolution of the generator's first feature maps, which the following layers double."""
     # Optimisation
     steps: int = 5000
     batch_size: int = 64
     n_dis: int = 1
-    """Turns of the discriminator in a step; with the authors' 5, one class of the 1,797 digits went missing."""
+    """Number of the discriminator's turns in one step (paper: 5). With 5, one class of the 1,797 digits almost
+    disappeared."""
     learning_rate: float = 5e-4
     lr_constant_steps: int = 0
     lr_decay_steps: int = 5000
-    """Steps over which the learning rate falls linearly to zero; the authors' are 50,000."""
+    """Number of steps over which the learning rate falls linearly to zero (paper: 50,000)."""
     beta1: float = 0.0
     beta2: float = 0.9
     ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         small = cls(steps=4, batch_size=8, z_dim=4, g_channels=4, d_channels=4, n_dis=2, conditional=True)
         return dataclasses.replace(small, **changes)
 
 
 PRESETS = {
-    # sn_cifar10_unconditional.yml of the authors' code; with --conditional it is sn_cifar10.yml but for its name.
+    # sn_cifar10_unconditional.yml of the authors' code. With --conditional these are the settings of sn_cifar10.yml.
     "paper": {
         "resolution": 32,
         "base_resolution": 4,
@@ -82,12 +77,12 @@ PRESETS = {
         "lr_decay_steps": 50_000,
         "ema_decay": 0.0,
     },
-    "demo": {"conditional": True},  # the defaults, and the digits' classes
+    "demo": {"conditional": True},  # the default settings with the classes of the digits
 }
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     config.check(z_dim=COUNT, g_channels=COUNT, d_channels=COUNT, n_dis=COUNT)
     source = config.load_images(source)
     size, _, channels = source.shape

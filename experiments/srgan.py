@@ -1,29 +1,12 @@
-"""SRGAN: images at twice or four times their size, sharp instead of safe.
+"""SRGAN: super-resolution, which enlarges images to twice or four times their size.
 
-Paper      Ledig et al. 2017, arXiv:1609.04802: a residual network that shuffles pixels, first trained by L2 alone, then
-           by content and against a discriminator. Not the paper's are: what the network makes is added to a bicubic
-           enlargement; there is no batch normalisation without --norm batch; the four pixels that one becomes have
-           kernels of one sum, or the game draws a grid of them where images are flat, --no-icnr; content is of pixels,
-           features of VGG19 need --content-loss vgg19 --content-file; and the discriminator judges patches, each
-           against the photograph's, with R1 and R2, as one of whole images, --discriminator image --loss non_saturating
-           --gamma 0, told images and not their origin: its logits were one number for both
+Paper      Ledig et al. 2017, arXiv:1609.04802, with differences that docs/results.md lists
 Command    jaxgan train srgan
-Presets    --preset paper --data tiles:FOLDER --content-file vgg19-dcbb9e9d.pth: the paper's; --preset demo: the
-           defaults
-Data       tiles of photographs that come with scikit-learn and scikit-image, made smaller by a bicubic filter; --data
-           tiles:FOLDER cuts any images
+Presets    --preset paper with --data tiles:FOLDER --content-file vgg19-dcbb9e9d.pth; --preset demo: the defaults
+Data       tiles of photographs of scikit-learn and scikit-image; --data tiles:FOLDER cuts tiles from other images
 Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
-Time       23 minutes of processor time; 25 for the 91 images at scale 4 below, 18 at scale 2
-Score      --data tiles:T91 --resolution 64 --steps 5500 --pretrain-steps 3500 --lr-constant-steps 3500 --lr-decay-steps
-           2000, scale 4, one seed. By L2, of the luma, 30.43 dB on Set5 and 27.37 on Set14, where bicubic has 28.43 and
-           26.00. Frechet distance of Inception's 768 features of all 2,831 tiles of Set14: by L2 0.737, after the game
-           0.685. --scale 2 --steps 4000 --pretrain-steps 4000 --lr-constant-steps 2500 --lr-decay-steps 1500: by L2
-           35.30 dB on Set5 and 31.49 on Set14, bicubic 33.68 and 30.24. In earlier trials the game was farther than L2
-           by --adv-weight 1e-1, of a generator that drew grain too, and by --no-icnr, of an older L2, where it also
-           drew a grid in all that was flat. The command's own, of its 605 test tiles, by evaluate --metrics psnr ssim:
-           30.02 dB and 0.743 after the game, bicubic 29.98 dB; what is sharp is sharper, and in flat skies a faint
-           pattern is seen
-           python -m pytest -n 0 -s -m slow tests/experiments/test_image_to_image.py
+Time       23 minutes of processor time
+Score      PSNR 30.02 dB, SSIM 0.743 of 605 test tiles, by evaluate --metrics psnr ssim; a bicubic filter has 29.98 dB
 """
 
 import dataclasses
@@ -57,7 +40,7 @@ from jaxgan.models import pix2pix, srgan, vgg
 
 @dataclasses.dataclass(frozen=True)
 class Config(TranslationSettings):
-    """What the result depends on."""
+    """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "photos"
@@ -66,63 +49,69 @@ class Config(TranslationSettings):
     mirror: bool = True
     jitter: bool = False
     scale: Literal[2, 4] = 4
-    """Factor by which height and width are enlarged."""
+    """Factor by which height and width are multiplied."""
     # Networks
     g_channels: int = 32
-    """Channels of the generator's layers; the paper's are 64."""
+    """Number of channels of the generator's layers (paper: 64)."""
     d_channels: int = 32
-    """Channels of the discriminator's first layer; the paper's are 64."""
+    """Number of channels of the discriminator's first layer (paper: 64)."""
     num_blocks: int = 5
-    """Residual blocks of the generator; the paper's has 16."""
+    """Number of residual blocks of the generator (paper: 16)."""
     norm: Literal["batch", "none"] = "none"
-    """Normalisation in both networks. batch is the paper's; with none the generator is EDSR's, which is better."""
+    """Normalisation in both networks (paper: batch). With none, the generator is that of EDSR, which reaches a higher
+    PSNR."""
     icnr: bool = True
-    """The kernels of the four pixels that one becomes are constrained to one sum, so that the game draws no grid. The
-    paper's are not."""
+    """Constrain the kernels before each pixel shuffle: those of the four pixels that replace one pixel have the same
+    sum, which avoids grid patterns. The paper has no such constraint."""
     residual: bool = True
-    """The network's output is added to a bicubic enlargement. The paper's is the image itself."""
+    """Add the generator's output to a bicubic enlargement of the input. In the paper, the output is the image."""
     discriminator: Literal["patches", "image"] = "patches"
-    """What the discriminator judges: patches of 34 x 34 pixels or, as in the paper, the whole image."""
+    """Input of each logit of the discriminator: a patch of 34 x 34 pixels or, as in the paper, the complete image."""
     # Losses
     loss: Literal["relativistic", "non_saturating"] = "relativistic"
-    """Whether an enlargement is judged against the image that it should be, or by itself."""
+    """Adversarial loss. relativistic: compares the logits of the enlarged and the real image. non_saturating: uses the
+    logits of each alone, as in the paper."""
     gamma: float = 10.0
-    """Gamma of R1 and R2, of the mean logit of an image's patches; their weights are gamma / 2, 0 leaves them out."""
+    """Gamma of the R1 and R2 penalties on the mean logit of an image's patches. Both have the weight gamma / 2; 0 omits
+    them."""
     adv_weight: float = 2e-2
     """Weight of the adversarial loss."""
     content_loss: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
-    """What enlargements are compared by: pixels, features of the discriminator, or of a network whose weights
-    content_file has."""
+    """Features in which the enlarged and the real image are compared: pixels, features of the discriminator, or
+    features of Inception or VGG19 with the weights in content_file."""
     content_file: str | None = None
-    """Weights of Inception or VGG19: a PyTorch file, or an .npz."""
+    """File with the weights of Inception or VGG19, in the format of PyTorch or as an .npz."""
     content_weight: float = 1.0
     """Weight of the content loss."""
     # Optimisation
     steps: int = 6000
     pretrain_steps: int = 4000
-    """Steps by L2 alone, before the adversarial game begins."""
+    """Number of steps at the start in which the generator minimises the L2 loss and the discriminator is not
+    trained."""
     batch_size: int = 8
     learning_rate: float = 5e-4
-    """Learning rate of Adam while L2 alone is minimised."""
+    """Learning rate of Adam during these first steps."""
     game_learning_rate: float = 1e-4
-    """Learning rate of both players in the game; it too falls after lr_constant_steps, which count all steps."""
+    """Learning rate of both players afterwards. It falls after lr_constant_steps too, which count all steps of the
+    run."""
     lr_constant_steps: int = 4000
     lr_decay_steps: int = 2000
     beta1: float = 0.9
-    """Adam's decay of the mean of gradients, as in the paper. With 0.5, L2 alone once diverged at this rate."""
+    """Adam's decay rate of the mean of the gradients, as in the paper. With 0.5, the L2 loss diverged in one run at the
+    default learning rate."""
     beta2: float = 0.999
     ema_decay: float = 0.99
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         small = cls(steps=4, pretrain_steps=2, batch_size=8, resolution=16, num_blocks=1, g_channels=4, d_channels=2)
         return dataclasses.replace(small, **changes)
 
 
 PRESETS = {
-    # Section 3.2: a million steps of L2, then 100,000 of the game at 1e-4 and 100,000 at 1e-5, in place of which the
-    # rate falls in a line here. content_file has to be given.
+    # Section 3.2: a million steps of L2, then 100,000 steps of the game at a learning rate of 1e-4 and 100,000 at 1e-5.
+    # Here, the learning rate falls linearly over the last 100,000 steps. The preset requires content_file.
     "paper": {
         "resolution": 96,
         "scale": 4,
@@ -151,16 +140,17 @@ PRESETS = {
         "lr_decay_steps": 100_000,
         "ema_decay": 0.0,
     },
-    "demo": {},  # the defaults
+    "demo": {},  # the default settings
 }
 
 
 class Adversarial(NamedTuple):
-    """An adversarial loss, of the logits of images and of enlargements of them, [B] each.
+    """An adversarial loss. Each function takes the logits of real images and of enlarged images, [N] each.
 
     Attributes:
-      discriminator, generator: the players' losses.
-      metrics: tell which player is winning.
+      discriminator: returns the discriminator's losses, [N].
+      generator: returns the generator's losses, [N].
+      metrics: returns metrics by name, [N] each, such as the discriminator's accuracy.
     """
 
     discriminator: Callable[[jax.Array, jax.Array], jax.Array]
@@ -169,12 +159,12 @@ class Adversarial(NamedTuple):
 
 
 def relativistic_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dict[str, jax.Array]:
-    """How often and by how much images are preferred to their enlargements."""
+    """Return whether, and by how much, the logits of real images exceed those of the enlarged images."""
     return {"accuracy": real_logits > fake_logits, "gap": real_logits - fake_logits}
 
 
 def non_saturating_generator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
-    """The generator's loss, which does not depend on the logits of reals."""
+    """Return the generator's loss, which does not depend on the logits of real images."""
     return losses.non_saturating_generator(fake_logits)
 
 
@@ -185,17 +175,18 @@ ADVERSARIAL = {
     ),
 }
 
-MIN_PATCH = 12  # the smallest side of an image of which the kernels of the discriminator of patches leave something
-MIN_INCEPTION = 14  # likewise Inception's convolutions, of an image enlarged twice
-# The authors' factor, which makes VGG19's features about as large as pixels: section 2.2.1. With it the gradient of
-# Inception's, at bicubic enlargements of eight images of Set14, is 1.4 times that of pixels.
+MIN_PATCH = 12  # smallest input of the discriminator of patches, in pixels per side, for which it has an output
+MIN_INCEPTION = 14  # smallest image, in pixels per side, for which Inception has an output after doubling the size
+# Divisor of features. It is the authors' factor, which brings VGG19's features to about the scale of pixels (section
+# 2.2.1). With it, the gradient of Inception's features is 1.4 times the gradient of pixels, measured at bicubic
+# enlargements of eight images of Set14.
 FEATURE_SCALE = 12.75
 
-WEIGHTS = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": vgg.WHERE}  # where to get the file of a content loss
+WEIGHTS = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": vgg.WHERE}  # sources of the weights, for error messages
 
 
 def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:
-    """Generator, discriminator and the network that the content loss needs; and ``content_features``'s function."""
+    """Return all networks of the game, and the function that ``content_features`` returns."""
     example = jnp.zeros((1, size, size, channels))
     generator = srgan.Generator(
         channels, config.scale, config.num_blocks, config.g_channels, config.norm, config.icnr, config.dtype
@@ -211,21 +202,29 @@ def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], 
 
 
 def d_view(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
-    """What the discriminator sees of images.
+    """Return the discriminator's input for images: the images, or for patches a window at a random position.
 
-    If it judges patches, which lie 4 pixels apart, it sees a window at a random place. Otherwise a pattern that repeats
-    with the generator's shuffled pixels would look the same to all patches.
+    Patches are 4 pixels apart. Without the random position, a pattern of this period, as pixel shuffles can produce it,
+    would look the same in all patches.
     """
     size = images.shape[1] - config.scale + 1
     return transforms.random_crop(keys, images, size) if config.discriminator == "patches" else images
 
 
 def content_features(config: Config, example: jax.Array) -> tuple[Callable, dict[str, Net]]:
-    """``(nets, images) -> features``, by which enlargements are compared with images; and the networks that it needs.
+    """Return the features of the content loss, and the networks that compute them.
+
+    Args:
+      config: the settings.
+      example: one image, [1, height, width, C].
+
+    Returns:
+      A function ``(nets, images) -> features``, and the networks that it requires in addition, by name.
 
     Raises:
-      ValueError: the weights are missing, or do not fit; or images have not three channels, or are too small.
-      OSError: the weights cannot be read.
+      ValueError: if the weights are missing or do not fit, or if the images are too small or do not have three
+        channels.
+      OSError: if the weights cannot be read.
     """
     check_content(config, example)
     if config.content_loss == "pixels":
@@ -243,69 +242,74 @@ def content_features(config: Config, example: jax.Array) -> tuple[Callable, dict
         frozen = Frozen(Inception(192, pooled=False), FrozenVariables(parameters(arrays, 192)))
 
         def content(nets, images):
-            # Enlarged twice, as Inception's first convolution skips every second pixel, which the game would find.
+            # Images are enlarged to twice their size, because Inception's first convolution has a stride of 2. The
+            # generator could otherwise exploit the pixels that it skips.
             return nets.content((degrade.resize_bicubic(images, 1 / 2) + 1) * 127.5) / FEATURE_SCALE
 
     return content, {"content": Net(frozen, example)}
 
 
 def check_content(config: Config, example: jax.Array) -> None:
-    """``ValueError`` if the settings of the content loss do not go together, or not with images as the example."""
+    """Raise ``ValueError`` if the settings of the content loss are incompatible with each other or with the images."""
     kind = config.content_loss
     if kind in WEIGHTS and config.content_file is None:
-        raise ValueError(f"`content_loss` {kind} needs `content_file`, its weights: {WEIGHTS[kind]}")
+        raise ValueError(f"`content_loss` {kind} requires `content_file`, the file of its weights: {WEIGHTS[kind]}")
     if kind not in WEIGHTS and config.content_file is not None:
-        raise ValueError(f"`content_loss` {kind} has no use for `content_file`; leave it out.")
+        raise ValueError(
+            f"`content_loss` {kind} does not use `content_file`; leave it out, or set `content_loss` to inception or "
+            "vgg19."
+        )
     if kind == "discriminator" and config.discriminator == "patches":
         raise ValueError(
-            "`content_loss` discriminator needs features of an image, which a discriminator of patches does not have; "
-            "set `discriminator` to image."
+            "`content_loss` discriminator requires features of complete images, which a discriminator of patches does "
+            "not have; set `discriminator` to image."
         )
     _, size, _, channels = example.shape
     if kind in WEIGHTS and channels != 3:
-        raise ValueError(f"`content_loss` {kind} takes images of 3 channels, but these have {channels}.")
+        raise ValueError(f"`content_loss` {kind} requires images of 3 channels, but these have {channels}.")
     if kind == "inception" and size < MIN_INCEPTION:
         raise ValueError(
-            f"`content_loss` inception takes images of at least {MIN_INCEPTION} pixels a side; set `resolution`."
+            f"`content_loss` inception requires at least {MIN_INCEPTION} x {MIN_INCEPTION} pixels, got {size} x "
+            f"{size}; set `resolution`."
         )
 
 
 def check_fits(config: Config, size: int) -> None:
-    """``ValueError`` if settings do not go together, or not with images of this size."""
+    """Raise ``ValueError`` if settings are incompatible with each other or with images of this size."""
     if size % config.scale:
         raise ValueError(f"`resolution` must be a multiple of `scale`, {config.scale}, got {size}.")
     least = MIN_PATCH + config.scale - 1
     if config.discriminator == "patches" and size < least:
         raise ValueError(
-            f"`resolution` must be at least {least} for patches at scale {config.scale}, got {size}; give a larger "
-            "one, or set `discriminator` to image."
+            f"`resolution` must be at least {least} for patches at scale {config.scale}, got {size}; increase it, or "
+            "set `discriminator` to image."
         )
     if config.norm == "batch" and is_enabled(config.gamma):
         raise ValueError(
-            "`norm` batch mixes examples, but R1 and R2 are gradients of one example; set `gamma` to 0 or "
-            "`norm` to none."
+            "`norm` batch mixes the examples of a batch, but R1 and R2 are computed from the gradient of each example; "
+            "set `gamma` to 0 or `norm` to none."
         )
 
 
 def downscale(config: Config, images: jax.Array) -> jax.Array:
-    """Images at the low resolution, rounded as in a file."""
+    """Return images at the low resolution, rounded to 8 bits as in a file."""
     return degrade.round_to_bytes(degrade.resize_bicubic(images, config.scale))
 
 
 def training_pairs(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax.Array]:
-    """Images at the low resolution, and at the high one."""
+    """Return images at the low resolution and at the high resolution."""
     images = config.jitter_and_mirror(keys, batch["image"])
     return downscale(config, images), images
 
 
 def enlarge(config: Config, nets: Any, low: jax.Array) -> tuple[jax.Array, Any]:
-    """The generator's images, and its statistics."""
+    """Return the enlarged images and the generator's statistics."""
     made, stats = nets.g.with_stats(low)
     return (made + degrade.resize_bicubic(low, 1 / config.scale) if config.residual else made), stats
 
 
 def l2_loss(config: Config) -> Callable:
-    """The loss of the generator before the game begins."""
+    """Return the loss of the generator during pretraining."""
 
     def loss(nets, batch, keys, step):
         low, real = training_pairs(config, keys, batch)
@@ -316,7 +320,7 @@ def l2_loss(config: Config) -> Callable:
 
 
 def discriminator_loss(config: Config) -> Callable:
-    """The loss of the discriminator: adversarial, R1 and R2."""
+    """Return the loss of the discriminator: adversarial, R1 and R2."""
     adversarial = ADVERSARIAL[config.loss]
 
     def loss(nets, batch, keys, step):
@@ -338,7 +342,7 @@ def discriminator_loss(config: Config) -> Callable:
 
 
 def generator_loss(config: Config, content: Callable) -> Callable:
-    """The loss of the generator in the game: content and adversarial."""
+    """Return the loss of the generator after pretraining: content and adversarial."""
     adversarial = ADVERSARIAL[config.loss]
 
     def loss(nets, batch, keys, step):
@@ -355,7 +359,7 @@ def generator_loss(config: Config, content: Callable) -> Callable:
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     config.check(
         pretrain_steps=(0, 10**9),
         num_blocks=COUNT,
@@ -376,12 +380,12 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     nets, content = networks(config, size, channels)
 
     def before_and_after(nets, batch, keys):
-        """Bicubic enlargements, below them what the network makes, and the images themselves."""
+        """Return an image sheet: bicubic enlargements, below them the generator's, and below these the real images."""
         low, real = training_pairs(config, keys, batch)
         return media.stack_rows(degrade.resize_bicubic(low, 1 / config.scale), enlarge(config, nets, low)[0], real)
 
-    # The idle discriminator's optimizer counts no steps while G is pretrained, so its schedule is given its first step.
-    # G's Adam goes on with the state that the pretraining left.
+    # The optimizer of the idle discriminator counts no steps during pretraining, so its schedule starts at the first
+    # step of the game. The generator's Adam continues with its state from pretraining.
     in_game = dataclasses.replace(config, learning_rate=config.game_learning_rate)
     d_optimizer = in_game.adam(first_step=config.pretrain_steps)
     d = Player(("d",), discriminator_loss(config), d_optimizer, config.gradient)

@@ -1,23 +1,12 @@
-"""StyleGAN2 with ADA: styles instead of latents, lazy R1 and path lengths, and augmentation for few data.
+"""StyleGAN2 with ADA: a style-based generator, lazy regularisation, and adaptive augmentation for small data sets.
 
-Paper      Karras et al. 2020, arXiv:1912.04958 and arXiv:2006.06676, as in
-           https://github.com/NVlabs/stylegan2-ada-pytorch
+Paper      Karras et al. 2020, arXiv:1912.04958 and 2006.06676, as in https://github.com/NVlabs/stylegan2-ada-pytorch
 Command    jaxgan train stylegan2
-Presets    for accelerators --preset paper --data FOLDER: faces of 1024 x 1024, as in the first paper; --preset paper256
-           --data FOLDER: of 256 x 256; --preset auto --data FOLDER --resolution N: by the authors' rules; --preset
-           cifar --conditional: CIFAR-10, which TFDS downloads. --preset demo: the defaults;
-           --preset photos --data FOLDER: for pictures of one's own, few or many
-Control    jaxgan sample runs/stylegan2 --style-mix coarse --out mixed.png; or --psi, --noise, --space,
-           --direction
-Data       tiles of photographs that come with scikit-image, 32 x 32; --data takes any other images
-Hardware   one core of a shared AMD EPYC (Zen 4); EuroSAT's, two cores of one without AVX-512 (Zen 3)
-Time       by default 25 minutes of processor time for the last 3,172 of 5,000 steps; EuroSAT's 0.9 s a step
-Score      EuroSAT's rivers and highways, 3,187 images, --resolution 64 --channel-base 1024 --r1-gamma 0.05 --mirror,
-           after 7,010 steps (112 kimg): a Frechet distance of 0.72 of Inception's 768 features, 1,000 samples; after
-           3,000 steps (48 kimg) it was 1.62, in another run. Banks and fields are there, and layouts and colours mix
-           apart; precision is 0.25, and of the data next to nothing lies among samples: recall 0.0003, coverage 0.04.
-           By default (80 kimg) not measured yet; in its mixing sheet coarse styles carry the layout, middle ones the
-           colours, fine ones contrast. The authors' own FID of CIFAR-10 with classes is 2.42
+Presets    --preset paper, --preset demo, --preset paper256, --preset cifar, --preset auto, --preset photos
+Data       tiles of photographs of scikit-image, 32 x 32; --data names any other images
+Hardware   two cores of a shared AMD EPYC (Zen 3), jax 0.10.2, float32
+Time       0.9 s for a step of the training below
+Score      fid_768 0.72 on EuroSAT after 7,010 steps, 1,000 samples; docs/results.md has the settings
 """
 
 import dataclasses
@@ -51,74 +40,77 @@ from jaxgan.experiment.style_sheets import make_style_sheets
 from jaxgan.models import stylegan2
 from jaxgan.parallel import nearest_multiples
 
-NOISE_SEED = 0x5EED  # of the constant noise
+NOISE_SEED = 0x5EED  # seed of the constant noise of samples
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(AugmentedSettings):
-    """What the result depends on."""
+    """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "photos"
     resolution: int | None = 32
     mirror: bool = False
-    """Mirror half of the images left to right."""
+    """Mirror half of the training images left to right."""
     # Augmentation
     augment: Kind = "ada"
     ada_target: float = 0.6
     ada_kimg: float = 500.0
     # Networks
     conditional: bool = False
-    """Generate by class, and judge by it; the data must have labels."""
+    """Condition both networks on the class. The data must have labels."""
     z_dim: int = 64
-    """Dimension of the latents z; the authors' is 512."""
+    """Dimension of the latents z (paper: 512)."""
     w_dim: int = 64
-    """Dimension of the styles w; the authors' is 512."""
+    """Dimension of the styles w (paper: 512)."""
     mapping_layers: int = 2
-    """Layers of the mapping network, from z to w."""
+    """Number of layers of the mapping network from z to w (paper: 8)."""
     channel_base: int = 1024
-    """A layer of n x n pixels has channel_base / n channels; the authors' is 16384, and 32768 from 512 x 512 on."""
+    """Number of channels of a layer multiplied by its resolution (official: 16384, and 32768 from 512 x 512 pixels
+    on)."""
     channel_max: int = 64
-    """Maximum number of channels of any layer; the authors' is 512."""
+    """Maximum number of channels of a layer (paper: 512)."""
     base_resolution: int = 4
-    """Resolution from which the generator grows its images."""
+    """Resolution of the generator's constant input, which the following blocks double."""
     d_architecture: Literal["orig", "resnet"] = "resnet"
-    """resnet: the discriminator's blocks have residual connections. orig: they have none."""
+    """Architecture of the discriminator. resnet: its blocks have residual connections. orig: they have none."""
     mbstd_group_size: int = 4
-    """Group size of the minibatch standard deviation layer; 0 leaves the layer out."""
+    """Group size of the minibatch standard deviation layer; 0 omits the layer."""
     style_mixing_prob: float = 0.9
-    """Probability of mixing the styles of two latents in a fake."""
+    """Probability that a fake mixes the styles of two latents during training."""
     conv_clamp: float | None = None
-    """Clamp the output of convolutions to this magnitude; the authors' is 256, for float16."""
+    """Maximum magnitude of the outputs of convolutions (official: 256, for float16). By default, they are not
+    clamped."""
     num_low_precision_res: int = 4
     """Number of highest resolutions computed in compute_dtype; the others use float32."""
     # Losses
     r1_gamma: float = 0.01
-    """Gamma of R1, whose weight is gamma / 2; 0 leaves it out."""
+    """Gamma of the R1 penalty, which has the weight gamma / 2; 0 omits the penalty."""
     r1_interval: int = 16
-    """Steps from one R1 to the next."""
+    """Number of steps from one evaluation of R1 to the next."""
     pl_weight: float = 2.0
-    """Weight of path length regularisation; 0 leaves it out."""
+    """Weight of the path length penalty; 0 omits the penalty."""
     pl_interval: int = 4
-    """Steps from one path length regularisation to the next."""
+    """Number of steps from one evaluation of the path length penalty to the next."""
     # Optimisation
     steps: int = 5000
     batch_size: int = 16
     learning_rate: float = 2.5e-3
     beta1: float = 0.0
-    """Adam's decay of the mean of gradients."""
+    """Adam's decay rate of the mean of the gradients."""
     beta2: float = 0.99
-    """Adam's decay of the mean of squared gradients."""
+    """Adam's decay rate of the mean of the squared gradients."""
     ema_decay: float = 0.0
-    """Decay of the moving average of the generator's weights per step; 0 derives it from ema_kimg and ema_rampup."""
+    """Decay per step of the moving average of the generator's weights. At 0, it follows from ema_kimg and
+    ema_rampup."""
     ema_kimg: float = 5.0
-    """Half-life of the moving average, in thousands of images."""
+    """Half-life of the moving average of the generator's weights, in thousands of images."""
     ema_rampup: float = 0.05
-    """Limits the half-life to this fraction of the images seen so far; 0 for no limit."""
+    """Maximum half-life as a fraction of the number of training images so far; 0 sets no limit."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         small = cls(
             steps=4,
             batch_size=8,
@@ -132,7 +124,8 @@ class Config(AugmentedSettings):
         return dataclasses.replace(small, **changes)
 
     def ema_decay_at(self, step: jax.Array) -> jax.Array:
-        """The moving average's decay at a step, of half-life ``ema_kimg``; the first weights are soon forgotten."""
+        """Return the decay of the moving average at a step, from its half-life ``ema_kimg`` and the limit
+        ``ema_rampup``."""
         images_seen = jnp.float32(step) * self.batch_size * self.ema_rampup
         half_life = 1000.0 * jnp.float32(self.ema_kimg)
         half_life = jnp.where(jnp.float32(self.ema_rampup) > 0, jnp.minimum(half_life, images_seen), half_life)
@@ -140,9 +133,14 @@ class Config(AugmentedSettings):
 
 
 def auto(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The authors' rules of thumb, which follow from the resolution and the batch size."""
+    """Return the settings of the authors' configuration "auto", which follow from resolution and batch size.
+
+    Args:
+      config: the settings without those of the preset.
+      given: the settings that the user set, by name. They are not used here.
+    """
     if config.resolution is None:
-        raise ValueError("`preset` auto derives settings from `resolution` and `batch_size`; give `resolution`.")
+        raise ValueError("`preset` auto derives settings from `resolution` and `batch_size`; set `resolution`.")
     size, batch = config.resolution, max(config.batch_size, 1)
     return {
         "z_dim": 512,
@@ -160,7 +158,12 @@ def auto(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings for pictures of one's own, which ``config.data`` names."""
+    """Return settings for your own images, which ``config.data`` names.
+
+    Args:
+      config: the settings without those of the preset.
+      given: the settings that the user set, by name.
+    """
     pictures = choose_for(config, given)
     settings: dict[str, Any] = {
         "resolution": pictures.resolution,
@@ -177,10 +180,10 @@ def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     return settings | {"steps": pictures.num_images // settings["batch_size"]}
 
 
-# As in train.py of the authors' code, where a group of the minibatch standard deviation is at most the examples of one
-# device.
+# The settings of train.py in the authors' code. There, a group of the minibatch standard deviation layer has at most
+# the number of examples of one device.
 PRESETS = {
-    # "stylegan2" there: configuration F of the first paper on FFHQ's faces, which are mirrored, without augmentation.
+    # The authors' "stylegan2": configuration F of the first paper on FFHQ's faces, mirrored, without augmentation.
     "paper": {
         "z_dim": 512,
         "w_dim": 512,
@@ -198,7 +201,7 @@ PRESETS = {
         "ema_kimg": 10.0,
         "ema_rampup": 0.0,
     },
-    "demo": {},  # the defaults
+    "demo": {},  # the default settings
     "paper256": {
         "z_dim": 512,
         "w_dim": 512,
@@ -242,10 +245,15 @@ PRESETS = {
 def networks(
     config: Config, shape: tuple[int, ...], classes: int
 ) -> tuple[stylegan2.Mapping, stylegan2.Synthesis, stylegan2.Discriminator]:
-    """The generator's two networks, and the discriminator, for images of this shape.
+    """Return the mapping network, the synthesis network and the discriminator for images of this shape.
+
+    Args:
+      config: the settings.
+      shape: shape of an image, (size, size, C).
+      classes: number of classes; 0 without conditioning.
 
     Raises:
-      ValueError: the resolution is not the base resolution times a power of two.
+      ValueError: if the resolution is not the base resolution times a power of two.
     """
     size, _, channels = shape
     kwargs: dict[str, Any] = {
@@ -265,7 +273,7 @@ def networks(
 
 
 def styles_of(synthesis: stylegan2.Synthesis) -> Styles:
-    """What control over samples needs of the generator."""
+    """Return the functions of the generator that style mixing, truncation and directions use."""
 
     def map_latents(nets, z, *label, truncation_psi=1.0, truncation_cutoff=None):
         return nets.mapping(z, *label, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
@@ -282,14 +290,14 @@ def styles_of(synthesis: stylegan2.Synthesis) -> Styles:
 
 
 def label_of(config: Config, batch: Any) -> tuple[jax.Array, ...]:
-    """A batch's labels, as networks take them after their first input: none if the model is not conditional."""
+    """Return the labels of a batch as further arguments of a network: an empty tuple without conditioning."""
     return (batch["label"],) if config.conditional else ()
 
 
 def fakes(config: Config, nets: Any, batch: Any, keys: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
-    """Images, their styles, and the statistics of the mapping network.
+    """Return generated images, their styles, and the statistics of the mapping network.
 
-    They are the same in both players' losses, so that XLA computes them once.
+    Both players' losses call it with the same arguments, so XLA computes the images once.
     """
     z, other_z = latents(keys, config.z_dim), latents(fold_in_keys(keys), config.z_dim)
     ws, stats = nets.mapping.with_stats(z, *label_of(config, batch))
@@ -299,13 +307,13 @@ def fakes(config: Config, nets: Any, batch: Any, keys: jax.Array) -> tuple[jax.A
     return nets.synthesis(ws, keys), ws, stats
 
 
-# In the authors' code a penalty has steps of its own, so that Adam moves n + 1 times in n steps; they scale its
-# learning rate by n / (n + 1), and raise its betas to that power. Here a penalty is a term of the step's one loss: Adam
-# moves n times, and nothing has to be corrected.
+# In the authors' code, each penalty has its own optimizer steps, so Adam makes n + 1 updates in n steps. The authors
+# compensate for that: they multiply the learning rate by n / (n + 1) and raise the betas to that power. Here, a penalty
+# is a term of the loss of its step, so Adam makes n updates and no compensation is necessary.
 
 
 def discriminator_loss(config: Config, augmentation: Augmentation) -> Callable:
-    """The loss of the discriminator: non-saturating, and R1 on every ``r1_interval``-th step."""
+    """Return the loss of the discriminator: non-saturating, with R1 in each ``r1_interval``-th step."""
 
     def loss(nets, batch, keys, step):
         d_real, d_fake = augmentation.views(nets, keys)
@@ -326,7 +334,7 @@ def discriminator_loss(config: Config, augmentation: Augmentation) -> Callable:
 
 
 def generator_loss(config: Config, augmentation: Augmentation) -> Callable:
-    """The loss of the generator: non-saturating, and path lengths on every ``pl_interval``-th step."""
+    """Return the loss of the generator: non-saturating, with path lengths in each ``pl_interval``-th step."""
 
     def loss(nets, batch, keys, step):
         _, d_fake = augmentation.views(nets, keys)
@@ -334,7 +342,8 @@ def generator_loss(config: Config, augmentation: Augmentation) -> Callable:
         adversarial = losses.non_saturating_generator(d_fake(images, *label_of(config, batch)))
         if not is_enabled(config.pl_weight):
             return total(adversarial=adversarial, stats={"mapping": mapping_stats})
-        half, is_due = keys[::2], step % config.pl_interval == 0  # as the authors' pl_batch_shrink of 2
+        # Path lengths of half of the batch, as with the authors' pl_batch_shrink of 2.
+        half, is_due = keys[::2], step % config.pl_interval == 0
 
         def compute_lengths():
             return losses.path_lengths(lambda ws: nets.synthesis(ws, half), ws[::2], half)
@@ -356,7 +365,7 @@ def generator_loss(config: Config, augmentation: Augmentation) -> Callable:
 
 
 def check(config: Config) -> None:
-    """``ValueError`` for settings that are out of their range, or do not go together."""
+    """Raise ``ValueError`` if settings are out of range or incompatible."""
     config.check(
         z_dim=COUNT,
         w_dim=COUNT,
@@ -378,7 +387,7 @@ def check(config: Config) -> None:
         ema_rampup=NON_NEGATIVE,
     )
     batch_size, micro_batches, group = config.batch_size, config.grad_accum_steps, config.mbstd_group_size
-    at_once = max(1, batch_size // micro_batches)  # examples that the discriminator sees at once, on all devices
+    at_once = max(1, batch_size // micro_batches)  # examples in one call of the discriminator, over all devices
     if group and at_once % min(group, at_once):
         given = f"`batch_size` {batch_size}"
         if micro_batches > 1:
@@ -391,7 +400,7 @@ def check(config: Config) -> None:
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     check(config)
     source = config.load_images(source)
     classes = require_classes(source) if config.conditional else ()

@@ -1,17 +1,12 @@
-"""WGAN: a critic of the earth mover's distance, kept Lipschitz by clipping its weights.
+"""WGAN: a critic that estimates the earth mover's distance, with weight clipping as its Lipschitz constraint.
 
-Paper      Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875: algorithm 1 with RMSprop, DCGAN's networks, and the
-           warm-up of https://github.com/martinarjovsky/WassersteinGAN: a hundred turns of the critic for each of the
-           generator's first 25, and for every 500th
+Paper      Arjovsky, Chintala, Bottou 2017, arXiv:1701.07875; https://github.com/martinarjovsky/WassersteinGAN
 Command    jaxgan train wgan
-Presets    --preset paper --data FOLDER: the authors', for a folder of LSUN's bedrooms or of other pictures of 64 x 64;
-           --preset demo: the defaults
-Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
-Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       8 minutes on one core, which was shared
-Score      Frechet distance on pixels 0.37, precision 0.32, recall 0.78, classes from 8.9 % to 12.1 %, of 1,797 samples:
-           all kinds of digits, many of them rough; at the authors' rate, for so few steps, 0.73, 0.25 and 0.71:
-           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k wgan
+Presets    --preset paper with --data FOLDER, images of 64 x 64 pixels; --preset demo has the default settings
+Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names any others
+Hardware   two cores of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
+Time       4 minutes by the clock, 4 minutes of processor time
+Score      fd_classifier 0.099, precision 0.62, recall 0.98 of 1,797 samples, by evaluate --metrics fid prdc
 """
 
 import dataclasses
@@ -28,7 +23,7 @@ from jaxgan.models import dcgan
 
 @dataclasses.dataclass(frozen=True)
 class Config(Settings):
-    """What the result depends on."""
+    """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "digits"
@@ -37,32 +32,33 @@ class Config(Settings):
     z_dim: int = 100
     """Dimension of the latents."""
     g_channels: int = 48
-    """Channels of the generator's last hidden layer."""
+    """Number of channels of the generator's last hidden layer."""
     d_channels: int = 32
-    """Channels of the critic's first layer."""
+    """Number of channels of the critic's first layer."""
     base_resolution: int = 2
-    """Resolution from which the generator grows its images; the paper's is 4."""
+    """Resolution of the generator's first feature maps, which the following layers double (paper: 4)."""
     # Losses
     weight_clip: float = 0.01
-    """The critic's weights stay in [-weight_clip, weight_clip]."""
+    """Maximum magnitude of the critic's weights, which are clipped after each update."""
     # Optimisation
     steps: int = 10000
     batch_size: int = 64
     n_critic: int = 5
-    """Turns of the critic in a step."""
+    """Number of the critic's turns in one step."""
     critic_warmup_steps: int = 20
-    """Steps of a long turn: the critic moves alone in all of them but the last, in which both players move."""
+    """Number of steps in which the critic is trained before an update of the generator, during warm-up. The generator
+    is updated in the last of them."""
     critic_warmup_first: int = 25
-    """Number of the generator's turns at the start that are long ones."""
+    """Number of the generator's first updates that have a warm-up of the critic."""
     critic_warmup_every: int = 500
-    """After these, one in so many of the generator's turns is a long one."""
+    """Number of updates of the generator from one warm-up of the critic to the next, after the first ones."""
     learning_rate: float = 2e-4
-    """Learning rate of RMSprop; the authors' is 5e-5, for more steps."""
+    """Learning rate of RMSprop (paper: 5e-5, for more steps)."""
     ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         small = cls(
             steps=4,
             batch_size=8,
@@ -77,7 +73,7 @@ class Config(Settings):
 
 
 PRESETS = {
-    # The defaults of the authors' main.py: 25 epochs of LSUN's 3,033,042 bedrooms, five batches a step.
+    # The default settings of the authors' main.py: 25 epochs of the 3,033,042 bedrooms of LSUN, five batches per step.
     "paper": {
         "resolution": 64,
         "base_resolution": 4,
@@ -94,12 +90,12 @@ PRESETS = {
         "learning_rate": 5e-5,
         "ema_decay": 0.0,
     },
-    "demo": {},  # the defaults
+    "demo": {},  # the default settings
 }
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     config.check(
         z_dim=COUNT,
         g_channels=COUNT,
@@ -128,7 +124,8 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         fake, stats = nets.g.with_stats(latents(keys, config.z_dim))
         return total(adversarial=losses.wasserstein_generator(nets.d(fake)), stats={"g": stats})
 
-    # Epsilon outside the root is PyTorch's, which the authors had: at their rate a distance of 0.73, within it 1.16.
+    # The authors used PyTorch, which adds epsilon outside the square root. At their learning rate, this reached a
+    # Frechet distance of 0.73 on the pixels of the digits, and epsilon inside the root reached 1.16.
     rmsprop = optax.rmsprop(config.learning_rate, decay=0.99, eps_in_sqrt=False)
     experiment = two_player_experiment(
         config,
@@ -146,13 +143,13 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
 
 def is_alone(config: Config, step: int) -> bool:
-    """Whether the critic moves alone in a step: in all but the last of a long turn of the generator."""
+    """Return whether only the critic is trained in a step: in all steps of a warm-up but the last."""
     long_turn, every = config.critic_warmup_steps, config.critic_warmup_every
     steps_of_first_turns = config.critic_warmup_first * long_turn
     if step < steps_of_first_turns:
         return step % long_turn < long_turn - 1
-    # Short turns, of one step, follow up to the generator's next turn whose number critic_warmup_every divides. From
-    # there on a long turn and every - 1 short ones repeat.
+    # The following updates of the generator take one step each, up to the next update with a number that is a multiple
+    # of critic_warmup_every. From there on, an update with a warm-up alternates with every - 1 updates of one step.
     short_turns = every - config.critic_warmup_first % every
     steps_after = step - steps_of_first_turns - short_turns
     return steps_after >= 0 and steps_after % (long_turn + every - 1) < long_turn - 1

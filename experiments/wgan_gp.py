@@ -1,14 +1,12 @@
-"""WGAN-GP: a critic whose slope a penalty holds at one, with residual networks.
+"""WGAN-GP: a critic with a gradient penalty, which keeps the norm of its gradient near one, and residual networks.
 
-Paper      Gulrajani et al. 2017, arXiv:1704.00028: appendix F's networks, five turns of the critic, the generator's
-           batch twice the critic's, Adam (0, 0.9) whose rate falls to zero. Not its conditional form
+Paper      Gulrajani et al. 2017, arXiv:1704.00028, appendix F, without its conditional form
 Command    jaxgan train wgan_gp
-Presets    --preset paper --data cifar10: the paper's on CIFAR-10, which TFDS downloads; --preset demo: the defaults
-Data       scikit-learn's 1,797 digits, 8 x 8, which come along; --data takes any other images
-Hardware   two cores of a shared Intel Xeon, jax 0.10.2, float32
-Time       18 minutes on one core, which was shared
-Score      Frechet distance on pixels 0.23, precision 0.54, recall 0.75, classes from 8.3 % to 11.6 %, of 1,797 samples:
-           python -m pytest -n 0 -s -m slow tests/experiments/test_default_run.py -k wgan_gp
+Presets    --preset paper with --data cifar10, which TFDS downloads; --preset demo has the default settings
+Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names any others
+Hardware   one core of a shared Intel Xeon, jax 0.10.2, float32
+Time       18 minutes by the clock
+Score      Frechet distance of pixels 0.23, precision 0.54, recall 0.75 of 1,797 samples
 """
 
 import dataclasses
@@ -22,7 +20,7 @@ from jaxgan.models import resnet
 
 @dataclasses.dataclass(frozen=True)
 class Config(LinearDecaySettings):
-    """What the result depends on."""
+    """Settings of the experiment, which determine its result."""
 
     # Data
     data: str = "digits"
@@ -31,9 +29,9 @@ class Config(LinearDecaySettings):
     z_dim: int = 128
     """Dimension of the latents."""
     width: int = 32
-    """Channels of every layer of both networks; the paper's are 128."""
+    """Number of channels of each layer of both networks (paper: 128)."""
     base_resolution: int = 4
-    """Resolution from which the generator grows its images."""
+    """Resolution of the generator's first feature maps, which the following layers double."""
     # Losses
     gp_weight: float = 10.0
     """Weight of the gradient penalty."""
@@ -41,24 +39,24 @@ class Config(LinearDecaySettings):
     steps: int = 2000
     batch_size: int = 64
     n_critic: int = 5
-    """Turns of the critic in a step."""
+    """Number of the critic's turns in one step."""
     learning_rate: float = 1e-3
-    """Learning rate of Adam; the paper's is 2e-4, for fifty times the steps."""
+    """Learning rate of Adam (paper: 2e-4, for 50 times as many steps)."""
     lr_constant_steps: int = 0
     lr_decay_steps: int = 2000
-    """Steps over which the learning rate falls linearly to zero; the paper's are 100,000."""
+    """Number of steps over which the learning rate falls linearly to zero (paper: 100,000)."""
     beta1: float = 0.0
     beta2: float = 0.9
     ema_decay: float = 0.995
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
-        """Settings for tests."""
+        """Return small settings for tests."""
         return dataclasses.replace(cls(steps=4, batch_size=8, z_dim=4, width=4, n_critic=2), **changes)
 
 
 PRESETS = {
-    # gan_cifar_resnet.py of the authors' code, without its classes.
+    # gan_cifar_resnet.py of the authors' code, without conditioning on classes.
     "paper": {
         "resolution": 32,
         "base_resolution": 4,
@@ -75,12 +73,12 @@ PRESETS = {
         "lr_decay_steps": 100_000,
         "ema_decay": 0.0,
     },
-    "demo": {},  # the defaults
+    "demo": {},  # the default settings
 }
 
 
 def build(config: Config, source: data.Source | None = None) -> Experiment:
-    """The game and its data; a source in the place of ``config.data``."""
+    """Return the experiment for these settings. ``source`` replaces the data that ``config.data`` names."""
     config.check(z_dim=COUNT, width=COUNT, n_critic=COUNT, gp_weight=NON_NEGATIVE)
     source = config.load_images(source)
     size, _, channels = source.shape

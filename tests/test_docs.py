@@ -10,7 +10,7 @@ import pytest
 from jaxgan.cli import commands, experiment_files, main, tools
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "experiments" / "README.md"]
 CONTINUES = {"devices.md": "games.md"}  # pages that use the variables of another page's code
 
 
@@ -22,7 +22,7 @@ def shell_commands() -> list[tuple[str, str]]:
     """Every command line of ``jaxgan`` in the pages, with the name of its page."""
     found = []
     for page in PAGES:
-        for line in "\n".join(blocks(page, "sh")).splitlines():
+        for line in "\n".join(blocks(page, "sh")).replace("\\\n", "").splitlines():
             command = line.partition("  #")[0].partition("&& ")
             command = (command[2] or command[0]).strip()
             if command.startswith("jaxgan "):

@@ -97,11 +97,11 @@ Each program in this folder reproduces one published method. It defines the netw
 settings of one training, and its settings are flags of the command line:
 
 ```sh
-jaxgan list                                        # the experiments, each with a score
-jaxgan train dcgan                                 # train with the default settings
-jaxgan train dcgan --help                          # all settings, with their defaults
-jaxgan train dcgan --preset paper --data bedrooms/ # train with the settings of the paper
-jaxgan evaluate runs/dcgan                         # measure the samples of the run
+jaxgan list                                          # list the experiments
+jaxgan train dcgan                                   # train with the default settings
+jaxgan train dcgan --help                            # list all settings with their defaults
+jaxgan train dcgan --preset paper --data bedrooms/   # train with the settings of the paper
+jaxgan evaluate runs/dcgan                           # measure the samples of the run
 ```
 
 In a checkout, `python -m experiments.dcgan` is the same program as `jaxgan train dcgan`. The default settings are small

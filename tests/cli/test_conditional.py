@@ -55,7 +55,11 @@ def test_examples_without_labels(tmp_path, capsys):
 def test_networks_without_classes(tmp_path, capsys):
     flags = ["--networks", "dcgan", "--conditional", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="r3gan")
-    assert code == 2 and "--networks dcgan take no classes; leave out --conditional." in " ".join(text.split())
+    assert (
+        code == 2
+        and "--networks dcgan have no input for classes; leave out --conditional, or set --networks to r3gan."
+        in " ".join(text.split())
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -63,7 +67,7 @@ def test_points_are_for_their_own_experiment(tmp_path, capsys):
     code, text = programs.run(capsys, "--data", "ring", "--run-dir", tmp_path / "run", experiment="wgan_gp")
     assert code == 2 and "this experiment takes images" in text
     code, text = programs.run(capsys, "--data", "digits", "--run-dir", tmp_path / "run", experiment="points")
-    assert code == 2 and "this experiment takes points: ring, grid" in text
+    assert code == 2 and "this experiment requires points: ring, grid" in text
 
 
 def test_the_critics_long_turns():

@@ -80,7 +80,7 @@ def test_the_card(shared, tmp_path, capsys):
     card = (shared / "a.md").read_text()
     for part in (
         "# Model card: dcgan, step 2",
-        "What it is: DCGAN on real handwritten digits, with R1.",
+        "What it is: DCGAN: strided convolutions and batch normalisation, with the R1 penalty.",
         "Paper: Radford, Metz, Chintala 2016, arXiv:1511.06434",
         "1,797 examples of 8 x 8 x 1",
         "Alpaydin and Kaynak",

@@ -180,7 +180,7 @@ def test_srgans_checks():
         srgan.check_fits(srgan.Config(scale=4), 18)
     srgan.check_content(srgan.Config(), IMAGES)
     small = jnp.zeros((1, srgan.MIN_INCEPTION - 1, srgan.MIN_INCEPTION - 1, 3))
-    with pytest.raises(ValueError, match="inception takes images of at least 14 pixels a side"):
+    with pytest.raises(ValueError, match="inception requires at least 14 x 14 pixels, got 13 x 13"):
         srgan.check_content(srgan.Config(content_loss="inception", content_file="x.pth"), small)
     content, nets = srgan.content_features(srgan.Config(), IMAGES)
     assert nets == {} and content(None, IMAGES) is IMAGES
@@ -207,7 +207,7 @@ def test_networks_for_a_resolution():
     assert type(generator).__module__ == type(discriminator).__module__ == "jaxgan.models.r3gan"
     generator, _ = r3gan.networks(r3gan.Config(networks="dcgan"), (16, 16, 1), 0)
     assert type(generator).__module__ == "jaxgan.models.dcgan"
-    with pytest.raises(ValueError, match="`networks` dcgan take no classes; leave out `conditional`"):
+    with pytest.raises(ValueError, match="`networks` dcgan have no input for classes; leave out `conditional`"):
         r3gan.networks(r3gan.Config(networks="dcgan"), (16, 16, 1), 10)
 
 

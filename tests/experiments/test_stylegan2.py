@@ -127,7 +127,7 @@ def test_presets_are_the_authors_settings(flags):
 def test_auto_has_to_know_the_size(tmp_path, capsys):
     flags = ["--preset", "auto", "--resolution", "None", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="stylegan2")
-    told = "--preset auto derives settings from --resolution and --batch-size; give --resolution."
+    told = "--preset auto derives settings from --resolution and --batch-size; set --resolution."
     assert code == 2 and told in text
 
 

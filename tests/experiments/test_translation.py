@@ -58,11 +58,11 @@ def test_labels_of_the_data_are_no_images(name):
     [
         (
             Unpaired(Arrays(images(4)), Arrays(images(4, channels=1))),
-            r"domain B of shape \(16, 16, 3\) and of domain A of shape \(16, 16, 1\)",
+            r"domain B of shape \(16, 16, 3\) and images of domain A of shape \(16, 16, 1\)",
         ),
         (
             Unpaired(Arrays(images(4)), Arrays(images(4, size=24))),
-            r"domain A of shape \(24, 24, 3\), but .*; set `resolution` and `channels`",
+            r"domain A of shape \(24, 24, 3\), but both domains must have the same shape; set `resolution` and `channels`",
         ),
         (Arrays(images(4)), "domain A of shape None"),
     ],
@@ -102,19 +102,19 @@ CONTENT = {
     "no file": (
         {"content_loss": "vgg19"},
         3,
-        "`content_loss` vgg19 needs `content_file`, its weights: https://download.pytorch",
+        "`content_loss` vgg19 requires `content_file`, the file of its weights: https://download.pytorch",
     ),
     "no file of Inception's": (
         {"content_loss": "inception"},
         3,
-        "its weights: https://github.com/mseitzer/pytorch-fid",
+        "the file of its weights: https://github.com/mseitzer/pytorch-fid",
     ),
-    "no use": ({"content_loss": "pixels", "content_file": "x.pth"}, 3, "has no use for `content_file`; leave it out"),
-    "grey": ({"content_loss": "vgg19", "content_file": "x.pth"}, 1, "takes images of 3 channels, but these have 1"),
+    "no use": ({"content_loss": "pixels", "content_file": "x.pth"}, 3, "does not use `content_file`; leave it out"),
+    "grey": ({"content_loss": "vgg19", "content_file": "x.pth"}, 1, "requires images of 3 channels, but these have 1"),
     "of patches": (
         {"content_loss": "discriminator"},
         3,
-        "which a discriminator of patches does not have; set `discriminator` to image",
+        "a discriminator of patches does not have; set `discriminator` to image",
     ),
 }
 
@@ -152,7 +152,7 @@ def test_content_of_images_in_which_inception_sees_nothing(tmp_path):
     config = srgan.Config.tiny(
         content_loss="inception", content_file=weights(tmp_path / "w.npz", "inception"), resolution=12
     )
-    with pytest.raises(ValueError, match="inception takes images of at least 14 pixels a side; set `resolution`"):
+    with pytest.raises(ValueError, match="inception requires at least 14 x 14 pixels, got 12 x 12; set `resolution`"):
         srgan.networks(config, 12, 3)
 
 
@@ -244,17 +244,17 @@ NO_PAIRS = {
     "grey of grey": (
         {"inputs": "grey", "resolution": 16},
         1,
-        "`inputs` cannot be grey for images that are grey themselves; set it to edges or hole",
+        "`inputs` cannot be grey, because the images of the data are grey; set it to edges or hole",
     ),
     "another folder": (
         {"inputs": "edges", "data_a": "drawings"},
         3,
-        "^`data_a` is the folder of inputs of pairs, but `inputs` is edges; set `inputs` to pairs",
+        "^`data_a` names the inputs of pairs, but `inputs` is edges; set `inputs` to pairs",
     ),
     "another folder to test on": (
         {"inputs": "hole", "test_data_a": "holes"},
         3,
-        "^`test_data_a` is the folder of inputs of pairs",
+        "^`test_data_a` names the inputs of pairs",
     ),
 }
 
@@ -269,9 +269,9 @@ REFUSED = {
     "small": (
         {"resolution": 12},
         12,
-        "`resolution` must be at least 15 for patches at scale 4, got 12; give a larger",
+        "`resolution` must be at least 15 for patches at scale 4, got 12; increase it, or set `discriminator` to image",
     ),
-    "mixed": ({"norm": "batch"}, 16, "`norm` batch mixes examples, .*; set `gamma` to 0"),
+    "mixed": ({"norm": "batch"}, 16, "`norm` batch mixes the examples of a batch, .*; set `gamma` to 0"),
 }
 
 
