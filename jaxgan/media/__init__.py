@@ -1,4 +1,4 @@
-"""Kinds of examples: how each is drawn, and written to files."""
+"""Draw examples of each kind (images, points and voxels) and write them to files."""
 
 from jaxgan.media.files import check_suffix as check_suffix, write_samples as write_samples
 from jaxgan.media.images import (

@@ -1,4 +1,4 @@
-"""Samples in a file: arrays, a grid, or an animation of grids."""
+"""Write samples to a file, as arrays, as a grid of images or as an animation of grids."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +8,24 @@ import numpy as np
 from jaxgan.core.files import writing_out
 from jaxgan.media.images import make_grid, save_arrays, save_images
 
-PICTURE_SIDE = 256  # pixels; smaller pictures are enlarged by a whole factor
+PICTURE_SIDE = 256  # pixels; smaller images are enlarged by a whole number
 
 
 def check_suffix(out: Path, suffixes: Sequence[str], of: str = "") -> None:
-    """Raise ``ValueError`` for a file of another format."""
+    """Check the format of a file.
+
+    Args:
+      out: the file.
+      suffixes: at least two suffixes that are allowed, with a dot.
+      of: words that describe the file in the message, such as "of `styles`"; empty for none.
+
+    Raises:
+      ValueError: if the file has another suffix.
+    """
     if out.suffix.lower() not in suffixes:
         known = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
-        raise ValueError(f"`out` must be a {known}{' ' + of if of else ''}, got {out}.")
+        description = f" {of}" if of else ""
+        raise ValueError(f"`out` must be a {known} file{description}, got {out}.")
 
 
 def write_samples(
@@ -27,18 +37,18 @@ def write_samples(
     frames: int = 1,
     columns: int | None = None,
 ) -> None:
-    """Write samples as arrays (.npz), as a grid, or as an animation of grids.
+    """Write samples to a file. The suffix determines the format.
 
     Args:
-      out: the file.
-      samples: [frames * N, ...]; images for a grid.
-      made_by: the program that is named in the file.
-      labels: [N], for arrays.
-      frames: the number of grids, one after the other.
-      columns: of a grid; None makes it near square.
+      out: the file: .npz for arrays, a suffix of ``PICTURES`` for a grid, or of ``ANIMATIONS`` for an animation.
+      samples: [frames * N, ...]; images, or points [frames * N, 2], for a grid or an animation.
+      made_by: the program that generated the samples; it is written to the metadata of image files.
+      labels: labels, [frames * N], which are only written to .npz; None for none.
+      frames: number of grids; the frames of an animation follow each other in ``samples``.
+      columns: number of columns of a grid; None makes the grid approximately square.
 
     Raises:
-      OSError: the file cannot be written.
+      OSError: if the file cannot be written.
     """
     with writing_out(out):
         if out.suffix.lower() == ".npz":

@@ -1,4 +1,4 @@
-"""Images as grids, and as files that say that they are synthetic."""
+"""Arrange images in grids, and write them to files with metadata that declare them as synthetic."""
 
 import math
 from pathlib import Path
@@ -10,41 +10,43 @@ import numpy as np
 
 from jaxgan.media.points import render_points
 
-PICTURES = (".png", ".jpg", ".jpeg")  # suffixes of the formats that are written
-ANIMATIONS = (".gif", ".webp")
+PICTURES = (".png", ".jpg", ".jpeg")  # suffixes of files with a single image
+ANIMATIONS = (".gif", ".webp")  # suffixes of files with several frames
 
-# IPTC's terms for media made by a model, and for a mix with others: https://cv.iptc.org/newscodes/digitalsourcetype
+# Terms of IPTC for media that a model generated, and for composites that contain such media:
+# https://cv.iptc.org/newscodes/digitalsourcetype
 _SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
 
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
-    """Float images in [-1, 1] as uint8, 0 to 255; values outside are clipped.
+    """Convert float images in [-1, 1] to uint8, 0 to 255; other values are clipped.
 
-    Unlike ``evaluation.preprocessing.as_bytes``, which refuses such values, this is for pictures.
+    This function is for images that are displayed. ``evaluation.preprocessing.as_bytes`` raises an error for values
+    outside of [-1, 1].
     """
     return np.clip(np.round((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> np.ndarray:
-    """Images row by row on one white sheet, uint8 [H, W, C].
+    """Arrange images row by row in a grid with a white background, uint8 [H, W, C].
 
     Args:
-      images: float images in [-1, 1] or bytes, [N, h, w, C]; or points, [N, 2], which become one picture by
-        ``render_points``.
-      columns: number of columns; by default the sheet has as many rows as columns, or one fewer.
-      gap: pixels between images.
+      images: float images in [-1, 1] or uint8 images, [N, h, w, C]; or points, [N, 2], which ``render_points`` draws as
+        one image.
+      columns: number of columns. By default, the numbers of rows and columns are equal, or there is one row fewer.
+      gap: number of pixels between images.
 
     Raises:
-      ValueError: ``images`` has another shape, or is empty, or ``columns`` is below 1.
+      ValueError: if ``images`` has another shape or is empty, or if ``columns`` is below 1.
     """
     images = np.asarray(images)
     if images.ndim == 2 and images.shape[1] == 2:
         return render_points(images)
     if images.ndim != 4 or not len(images):
-        hint = " Grey images have one channel: images[..., None]." if images.ndim == 3 else ""
+        hint = " Grey images must have one channel: pass images[..., None]." if images.ndim == 3 else ""
         raise ValueError(
-            f"`images` must be [N, height, width, C], N > 0, or points, [N, 2], got shape {images.shape}.{hint}"
+            f"`images` must be [N, height, width, C] with N > 0, or points [N, 2], got shape {images.shape}.{hint}"
         )
     count, height, width, channels = images.shape
     if columns is not None and columns < 1:
@@ -59,22 +61,25 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> n
 
 
 def stack_rows(*images: jax.Array, columns: int = 8) -> jax.Array:
-    """Several kinds of images as one array for a grid of ``columns``: a row of each kind, then the next row of each.
+    """Interleave several kinds of images, so that a grid of ``columns`` shows them in alternating rows.
+
+    For inputs and outputs, for example, the rows of the grid are inputs, outputs, inputs, outputs and so on.
 
     Args:
-      *images: arrays of one shape, [N, h, w, C], N a multiple of ``columns``; the i-th of each belong together.
+      *images: arrays of the same shape, [N, h, w, C], where N is a multiple of ``columns``. The i-th images of all
+        arrays belong together and are displayed below each other.
       columns: number of columns of the grid.
 
     Returns:
-      [number of arrays * N, h, w, C].
+      One array of images, [number of arrays * N, h, w, C].
 
     Raises:
-      ValueError: shapes differ, or N is no multiple of ``columns``.
+      ValueError: if shapes differ, or if N is not a multiple of ``columns``.
     """
     shapes = {x.shape for x in images}
     if len(shapes) != 1 or len(images[0]) % columns:
         raise ValueError(
-            f"`images` must have one shape, and a multiple of {columns} images each, got "
+            f"`images` must be arrays of the same shape with a multiple of {columns} images, got shapes "
             f"{', '.join(str(x.shape) for x in images)}."
         )
     rows = jnp.stack([x.reshape(-1, columns, *x.shape[1:]) for x in images], axis=1)
@@ -82,9 +87,9 @@ def stack_rows(*images: jax.Array, columns: int = 8) -> jax.Array:
 
 
 def match_channels(images: jax.Array, channels: int) -> jax.Array:
-    """Images, [B, h, w, C], with so many channels, to be shown beside others that have them.
+    """Convert images [B, h, w, C] to another number of channels, to display them beside other images.
 
-    The first channels are taken; where there are too few, the first one is repeated.
+    Additional channels are removed. If there are too few channels, all channels of the result equal the first one.
     """
     if images.shape[-1] >= channels:
         return images[..., :channels]
@@ -100,18 +105,19 @@ def save_images(
     scale: int = 1,
     beside_real: bool = False,
 ) -> None:
-    """Write a picture (.png, .jpg), or frames as an animation (.gif, .webp), marked as synthetic.
+    """Write an image (.png, .jpg) or an animation (.gif, .webp) with metadata that declare it as synthetic.
 
     Args:
-      path: the file; its suffix is the format.
-      frames: uint8, [H, W, C] for a picture, [T, H, W, C] for an animation; C is 1, 3 or 4.
-      made_by: the program that made it, ``jaxgan 0.1.0 dcgan``; it is written to the file's metadata with IPTC's term.
-      frames_per_second: of an animation.
-      scale: draw each pixel this many times as wide and high.
-      beside_real: whether examples of the data may be beside the samples; the file says so.
+      path: the file; its suffix determines the format.
+      frames: uint8, [H, W, C] for an image or [T, H, W, C] for an animation; C is 1, 3 or 4.
+      made_by: the program that generated the images, such as ``jaxgan 0.1.0 dcgan``. It is written to the metadata,
+        together with the IPTC term for synthetic media.
+      frames_per_second: speed of an animation.
+      scale: factor by which images are enlarged, by repetition of pixels.
+      beside_real: whether examples of the data may be displayed beside the samples, which the metadata then declare.
 
     Raises:
-      ValueError: there is no such format, or it cannot hold these frames.
+      ValueError: if the format is unknown or cannot contain these frames.
     """
     from PIL import Image
 
@@ -119,17 +125,21 @@ def save_images(
     suffix = path.suffix.lower()
     frames = frames if frames.ndim == 4 else frames[None]
     if suffix not in (*PICTURES, *ANIMATIONS):
-        raise ValueError(f"{path}: its format is not known; use one of {', '.join((*PICTURES, *ANIMATIONS))}")
+        raise ValueError(f"{path} must have one of the suffixes {', '.join((*PICTURES, *ANIMATIONS))}.")
     if frames.shape[-1] not in (1, 3, 4):
-        raise ValueError(f"{path}: images of {frames.shape[-1]} channels have no picture; write a .npz")
+        raise ValueError(
+            f"{path} cannot contain images of {frames.shape[-1]} channels; only 1, 3 or 4 can be displayed. Write a "
+            ".npz file instead."
+        )
     if suffix not in ANIMATIONS and len(frames) > 1:
-        raise ValueError(f"{path}: {len(frames)} frames in a picture; use .gif or .webp")
+        raise ValueError(f"{path} cannot contain {len(frames)} frames. Write a .gif or .webp file instead.")
     frames = frames.repeat(scale, 1).repeat(scale, 2)
     pictures = [Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame) for frame in frames]
-    note = f"Synthetic: made by {made_by}, a generative model. No camera took it."
+    note = f"Synthetic: generated by {made_by}, a generative model. It was not taken by a camera."
     if beside_real:
         note = (
-            f"Synthetic in part or whole: made by {made_by}, a generative model; examples of its data may be beside it."
+            f"Partly or completely synthetic: generated by {made_by}, a generative model. Examples of its data may be "
+            "displayed beside its samples."
         )
     xmp = _xmp(note, made_by, _COMPOSITE if beside_real else _SYNTHETIC)
     if suffix in ANIMATIONS:
@@ -163,9 +173,10 @@ def _write_animation(path: Path, pictures: list, note: str, xmp: str, millisecon
 
 
 def save_arrays(path: Path, samples: np.ndarray, labels: np.ndarray | None = None) -> None:
-    """Write an ``.npz`` that ``jaxgan.data.load`` reads: ``images``, float32, and ``labels`` if there are any.
+    """Write an ``.npz`` file that ``jaxgan.data.load`` can read.
 
-    The file has the given name, without a suffix that NumPy would add.
+    It contains ``images`` as float32, and ``labels`` if they are not None. The file is written to exactly this path;
+    NumPy would append a suffix.
     """
     images = samples.astype(np.float32)
     with path.open("wb") as file:

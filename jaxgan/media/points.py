@@ -1,17 +1,21 @@
-"""Points in the plane as pictures."""
+"""Draw points in the plane as images."""
 
 import numpy as np
 
-REACH = 1.2  # a picture shows [-1.2, 1.2]^2
+REACH = 1.2  # an image shows the square [-1.2, 1.2]^2
 
 
 def render_points(points: np.ndarray, size: int = 256) -> np.ndarray:
-    """A scatter plot of points, [N, 2], over [-1.2, 1.2]^2: black on white, uint8 [size, size, 1]; y points up.
+    """Return a scatter plot of points over [-1.2, 1.2]^2, black on white, uint8 [size, size, 1].
 
-    Points that lie outside are left out.
+    The second coordinate points up. Points outside of the square are not drawn.
+
+    Args:
+      points: [N, 2].
+      size: height and width of the image in pixels.
 
     Raises:
-      ValueError: ``points`` has another shape.
+      ValueError: if ``points`` has another shape.
     """
     points = np.asarray(points)
     if points.ndim != 2 or points.shape[1] != 2:

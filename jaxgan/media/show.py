@@ -1,4 +1,4 @@
-"""A grid of images as a picture that notebooks show and that a file keeps."""
+"""Show grids of images in notebooks, and write them to files."""
 
 import base64
 import html
@@ -18,32 +18,32 @@ from jaxgan.version import __version__
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SHOWN_RANGE = 2.0  # networks without a tanh leave [-1, 1], but not by so much
-MAX_SIDE = 640  # pixels; larger pictures are made smaller for a notebook
+SHOWN_RANGE = 2.0  # absolute value above which floats are assumed to have another range; networks without tanh exceed 1
+MAX_SIDE = 640  # pixels; larger images are reduced to this size in a notebook
 
 
 def grid(
     images: Any, path: str | Path | None = None, columns: int | None = None, *, beside_real: bool = False
 ) -> "Image":
-    """A grid of images as a Pillow image, which a notebook shows; it is also written to ``path`` if that is given.
+    """Return a grid of images as a Pillow image, which a notebook displays, and optionally write it to a file.
 
     ``jaxgan.grid(samples, "samples.png")``
 
     Args:
-      images: floats in [-1, 1], which are clipped, or bytes, [N, height, width, C] with 1, 3 or 4 channels; or points,
-        [N, 2]. A grid of fewer than 256 rows of pixels is enlarged by a whole factor.
-      path: a .png or .jpg file; missing folders are made. Its metadata say that the images are synthetic. Where none
-        of them is, use the ``save`` of the picture that is returned.
-      columns: number of columns; by default the grid has as many rows as columns, or one fewer.
-      beside_real: whether some of the images are examples of the data; the file's metadata say so.
+      images: floats in [-1, 1] or uint8, [N, height, width, C] with 1, 3 or 4 channels; or points, [N, 2]. Floats
+        outside of [-1, 1] are clipped. A grid of less than 256 pixels in height is enlarged by a whole number.
+      path: a .png or .jpg file to write; missing folders are created. None writes no file. The metadata of the file
+        declare the images as synthetic; if none of them is, call ``save`` of the returned image instead.
+      columns: number of columns. By default, the numbers of rows and columns are equal, or there is one row fewer.
+      beside_real: whether some of the images are examples of the data, which the metadata then declare.
 
     Raises:
-      ValueError: ``images`` has another shape, is empty or is not finite, ``columns`` is below 1, or ``path`` has
-        another suffix.
-      OSError: the file cannot be written.
+      ValueError: if ``images`` has another shape, is empty or is not finite, if ``columns`` is below 1, or if ``path``
+        has another suffix.
+      OSError: if the file cannot be written.
 
     Warns:
-      UserWarning: float images are outside [-2, 2], or none of their values is below 0, so they are of another range.
+      UserWarning: if float images seem to have another range, because values are outside of [-2, 2] or none is below 0.
     """
     from PIL import Image
 
@@ -52,7 +52,7 @@ def grid(
         _check_range(images)
     sheet = make_grid(images, columns)
     if sheet.shape[-1] not in (1, 3, 4):
-        raise ValueError(f"`images` must have 1, 3 or 4 channels to be drawn, got {sheet.shape[-1]}.")
+        raise ValueError(f"`images` must have 1, 3 or 4 channels to be displayed, got {sheet.shape[-1]}.")
     scale = max(1, PICTURE_SIDE // len(sheet))
     if path is not None:
         path = Path(path)
@@ -65,23 +65,28 @@ def grid(
 
 
 def _check_range(images: np.ndarray) -> None:
-    """``ValueError`` unless float images are finite; a warning if they seem to be of another range than [-1, 1]."""
+    """Check that float images are finite, and warn if they seem to have another range than [-1, 1].
+
+    Raises:
+      ValueError: if a value is not finite.
+    """
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     if not finite.all():
         raise ValueError(
             f"`images` must be finite, got NaN or infinity in {np.sum(~finite)} of {len(images)} images. If a "
-            "generator made them, its training has diverged, or its weights were not finite."
+            "generator generated them, its training has diverged, or it has loaded weights that are not finite."
         )
     low, high = float(images.min()), float(images.max())
-    got = f"`images` are floats from {low:.7g} to {high:.7g}, but float images are in [-1, 1]"
+    got = f"`images` contains floats from {low:.7g} to {high:.7g}, but float images must be in [-1, 1]"
     if max(-low, high) > SHOWN_RANGE:
-        warnings.warn(f"{got}, and others are clipped. Give images / 127.5 - 1 if 255 is white.", stacklevel=3)
+        advice = "Other values are clipped. If 255 is white, pass images / 127.5 - 1."
+        warnings.warn(f"{got}. {advice}", stacklevel=3)
     elif low >= 0:
-        warnings.warn(f"{got}. If 0 is black, give 2 * images - 1.", stacklevel=3)
+        warnings.warn(f"{got}. If 0 is black, pass 2 * images - 1.", stacklevel=3)
 
 
 def as_html(picture: "Image", title: str) -> str:
-    """A picture as HTML with the picture inside, for ``_repr_html_``; made smaller to at most 640 pixels a side."""
+    """Return an image and its title as HTML for ``_repr_html_``, reduced to at most 640 pixels in height and width."""
     picture = picture.copy()
     picture.thumbnail((MAX_SIDE, MAX_SIDE))
     file = io.BytesIO()

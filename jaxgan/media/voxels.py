@@ -1,10 +1,11 @@
-"""Voxels as pictures: solids seen from the side and a little from above, shaded, by NumPy alone."""
+"""Draw voxels as shaded images of solids, seen from the side and slightly from above, with NumPy."""
 
 import numpy as np
 
-ELEVATION = 25.0  # degrees that the eye is above the horizon
-TURN, FRAMES_PER_TURN = 30.0, 48
-REACH = 0.75  # half of a picture's width, in sides of the cube; the corners of a full cube are cut off
+ELEVATION = 25.0  # angle of the viewing direction above the horizon, in degrees
+TURN = 30.0  # default angle by which solids are rotated about the vertical axis, in degrees
+FRAMES_PER_TURN = 48  # frames of an animation for a full rotation
+REACH = 0.75  # half of the width of an image, divided by the side of the cube; it cuts off the corners of a full cube
 
 
 def render_solids(
@@ -14,38 +15,39 @@ def render_solids(
     up_axis: int = 2,
     threshold: float = 0.0,
 ) -> np.ndarray:
-    """Pictures of solids in parallel projection, all from one side or each from its own.
+    """Return images of solids in parallel projection.
 
-    Every ray passes the faces between voxels in their exact order; the first solid voxel is seen. Its brightness
-    depends on the angle of its face to the light, and on its distance.
+    Each pixel shows the first solid voxel that its ray meets, computed exactly from the order in which the ray crosses
+    the planes between voxels. The brightness depends on the angle between the voxel's face and the light, and on the
+    distance.
 
     Args:
-      voxels: [N, n, n, n] or [N, n, n, n, 1]; solid where above ``threshold``.
-      size: height and width of the pictures in pixels; by default 64, or twice the cube's side if that is more.
-      turn: degrees that solids are turned by about the vertical axis, one number for all or [N].
-      up_axis: the axis that points up, 0, 1 or 2.
-      threshold: the middle of the range, 0 where -1 is empty and 1 is solid.
+      voxels: [N, n, n, n] or [N, n, n, n, 1]; a voxel is solid if its value is above ``threshold``.
+      size: height and width of the images in pixels. By default, 64 or twice the side of the cube, the larger of them.
+      turn: angle by which the solids are rotated about the vertical axis, in degrees: one number for all, or [N].
+      up_axis: the axis that points up: 0, 1 or 2.
+      threshold: value that separates empty and solid voxels; 0 if they are -1 and 1.
 
     Returns:
-      Grey images [N, size, size, 1], float32 in [-1, 1], the background white.
+      Grey images, float32 [N, size, size, 1] in [-1, 1], with a white background.
 
     Raises:
-      ValueError: ``voxels`` has another shape.
+      ValueError: if ``voxels`` has another shape.
     """
     voxels = np.asarray(voxels)
     cubes = voxels[..., 0] if voxels.ndim == 5 and voxels.shape[-1] == 1 else voxels
     if cubes.ndim != 4 or len(set(cubes.shape[1:])) > 1:
-        raise ValueError(f"`voxels` must be cubes, [N, n, n, n] or [N, n, n, n, 1], got shape {voxels.shape}.")
+        raise ValueError(f"`voxels` must be cubes [N, n, n, n] or [N, n, n, n, 1], got shape {voxels.shape}.")
     count, n = cubes.shape[:2]
     size = size or max(64, 2 * n)
-    # The vertical axis becomes the last; the order of the others keeps left and right.
+    # The vertical axis becomes the last one. The order of the other two axes preserves left and right.
     cubes = (cubes > threshold).transpose(0, 1 + (up_axis + 1) % 3, 1 + (up_axis + 2) % 3, 1 + up_axis)
     turns = np.broadcast_to(np.asarray(turn, np.float64) % 360, (count,))
     images = np.empty((count, size, size, 1), np.float32)
     for angle in np.unique(turns):
         cells, tones = _rays(n, size, float(angle))
         for i in np.flatnonzero(turns == angle):
-            # One more voxel, always empty, stands for the outside of the cube.
+            # The appended element is an empty voxel that represents all places outside of the cube.
             solid = np.append(cubes[i].ravel(), False)[cells]
             first = solid.argmax(-1)[..., None]
             hit = np.take_along_axis(solid, first, -1)
@@ -54,15 +56,31 @@ def render_solids(
 
 
 def render_turning(voxels: np.ndarray, size: int = 128, up_axis: int = 2) -> np.ndarray:
-    """Frames of an animation of turning solids, one for each cube: [T, n, n, n, 1] to [T, size, size, 1]."""
+    """Return the frames of an animation of rotating solids, one frame for each cube.
+
+    Args:
+      voxels: the cube of each frame, [T, n, n, n, 1].
+      size: height and width of a frame in pixels.
+      up_axis: the axis that points up: 0, 1 or 2.
+
+    Returns:
+      Grey images, float32 [T, size, size, 1] in [-1, 1].
+    """
     frames = np.arange(len(voxels)) % FRAMES_PER_TURN
     return render_solids(voxels, size, TURN + 360.0 / FRAMES_PER_TURN * frames, up_axis)
 
 
 def _rays(n: int, size: int, turn: float) -> tuple[np.ndarray, np.ndarray]:
-    """The voxels that each pixel's ray passes, as flat indices, n^3 outside of the cube, and the tones of their faces.
+    """Return the voxels along the ray of each pixel, and the grey levels of the faces at which it enters them.
 
-    Both are [size, size, 3 (n + 1) - 1], in the order of the ray.
+    Args:
+      n: side of the cube in voxels.
+      size: height and width of the image in pixels.
+      turn: angle by which the cube is rotated about the vertical axis, in degrees.
+
+    Returns:
+      Flat indices of voxels, with n^3 for places outside of the cube, and grey levels in [-1, 1]. Both are
+      [size, size, 3 (n + 1) - 1], in the order along the ray.
     """
     azimuth, elevation = np.radians([turn, ELEVATION])
     right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
@@ -70,7 +88,7 @@ def _rays(n: int, size: int, turn: float) -> tuple[np.ndarray, np.ndarray]:
     above = np.cross(right, ahead)
     light = -ahead + 0.6 * above - 0.5 * right
     light /= np.linalg.norm(light)
-    # A ray along a face has no order of crossings, so it is turned by less than can be seen.
+    # The crossings of a ray that is parallel to a face have no order, so it is rotated by a small, invisible angle.
     ahead = np.where(np.abs(ahead) < 1e-6, 1e-6, ahead)
     place = ((np.arange(size) + 0.5) / size * 2 - 1) * REACH * n
     origin = n / 2 + place[None, :, None] * right - place[:, None, None] * above
@@ -83,7 +101,7 @@ def _rays(n: int, size: int, turn: float) -> tuple[np.ndarray, np.ndarray]:
     voxel = np.floor(origin[..., None, :] + middle[..., None] * ahead).astype(np.int32)
     inside = ((voxel >= 0) & (voxel < n)).all(-1)
     cells = np.where(inside, (voxel[..., 0] * n + voxel[..., 1]) * n + voxel[..., 2], n**3)
-    towards = np.maximum(0.0, -np.sign(ahead) * light)  # each axis's face that the eye sees
+    towards = np.maximum(0.0, -np.sign(ahead) * light)  # for the face that is visible along each axis
     lit = 0.25 + 0.75 * towards[order[..., :-1] % 3]
     tones = lit * (1 - 0.3 * (middle / (1.5 * n) + 0.5)) * 1.8 - 1
     return cells, tones.astype(np.float32).clip(-1, 1)

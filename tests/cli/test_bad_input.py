@@ -129,7 +129,7 @@ RUNS = {
     ),
     "fewer steps": (["--steps", 2, *TINY], "--steps must be at least 4, the number of steps of the run in {}, got 2."),
     "missing step": (["inspect", "--step", 3], "(2, 4), got 3."),
-    "format": (["sample", "--out", "a.bmp"], "--out must be a .png, .jpg, .jpeg, .gif, .webp or .npz, got a.bmp"),
+    "format": (["sample", "--out", "a.bmp"], "--out must be a .png, .jpg, .jpeg, .gif, .webp or .npz file, got a.bmp"),
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
     "no styles": (
         ["sample", "--out", "a.png", "--psi", 0.5],

@@ -202,7 +202,7 @@ def test_the_command(run, tmp_path, capsys):
 
     # Of the sheet: the target as it was, then both projections; it says that it is synthetic in part.
     with Image.open(folder / "a.png") as sheet, Image.open(tmp_path / "images" / "a.png") as image:
-        assert "Synthetic in part" in sheet.text["Description"]
+        assert "Partly or completely synthetic" in sheet.text["Description"]
         shown = np.asarray(sheet)[::16, ::16]
         grey = np.asarray(image.convert("L"))
     np.testing.assert_array_equal(shown[:, :16], grey)
@@ -271,7 +271,7 @@ def test_styles_of_another_model(run, tmp_path, capsys):
     code, text = command(capsys, run, *arguments, tmp_path / "a.png")
     assert code == 2 and "styles (3, 4), want (6, 4); it was found with another model's run" in text
     code, text = command(capsys, run, *arguments, tmp_path / "a.gif")
-    assert code == 2 and "--out must be a .png, .jpg, .jpeg or .npz of --styles, got" in text
+    assert code == 2 and "--out must be a .png, .jpg, .jpeg or .npz file of --styles, got" in text
     code, text = command(capsys, run, *arguments, tmp_path / "a.png", "--label", 1)
     assert (
         code == 2

@@ -87,9 +87,10 @@ def test_files_have_metadata_and_are_enlarged(tmp_path):
     assert sorted(file.name for file in folder.iterdir()) == ["step_0000003.png", "step_0000003_inputs.png"]
     with Image.open(folder / "step_0000003.png") as image:
         assert image.size == (71 * 3, 71 * 3)
-        assert image.info["Software"] == system.signature("toy") and "No camera took it" in image.info["Description"]
+        assert image.info["Software"] == system.signature("toy")
+        assert "not taken by a camera" in image.info["Description"]
     with Image.open(folder / "step_0000003_inputs.png") as image:
-        assert "examples of its data may be beside it" in image.info["Description"]
+        assert "Examples of its data may be displayed beside its samples" in image.info["Description"]
 
 
 def test_samples_that_are_not_finite_are_written(tmp_path):
