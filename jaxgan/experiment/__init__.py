@@ -1,6 +1,7 @@
-"""An experiment: a game, its data, its settings, and how its samples are drawn, shown and measured.
+"""Experiments: a game, its data and its settings, with functions that draw, show and evaluate its samples.
 
-What a program under ``experiments/`` is written with; its command line is ``jaxgan.cli.program``.
+The programs in ``experiments/`` are written with this package. ``jaxgan.cli.program`` makes a command of such a
+program.
 """
 
 from jaxgan.experiment.builders import idle_player as idle_player, two_player_experiment as two_player_experiment

@@ -1,4 +1,4 @@
-"""What experiments have in common: a generator against a discriminator, and a player who does not move yet."""
+"""Create parts that many experiments share: a generator against a discriminator, and a player that is idle."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -31,23 +31,26 @@ def two_player_experiment(
     other_nets: Mapping[str, Net] | None = None,
     sample_latents: Callable[[jax.Array, int], jax.Array] = latents,
 ) -> Experiment:
-    """An experiment with one generator, ``g``, against one discriminator or critic, ``d``.
+    """Create an experiment with one generator, ``g``, and one discriminator or critic, ``d``.
 
     Args:
-      config: its ``ema_decay`` is the generator's, its ``gradient`` is every player's.
-      source: the examples.
-      generator: a network of any kind that ``Net`` takes, from latents, [B, z_dim], to examples; with ``classes`` it
-        takes labels, [B], too.
-      discriminator: the other network, from examples to logits, [B]; with ``classes`` it takes labels, [B], too.
+      config: the settings. ``config.ema_decay`` is the EMA decay of the generator, and both players compute gradients
+        with ``config.gradient``.
+      source: the examples to train on.
+      generator: a network of any kind that ``Net`` accepts. It maps latents, [B, z_dim], to examples. With ``classes``
+        it also takes labels, [B].
+      discriminator: a network of any kind that ``Net`` accepts. It maps examples to logits, [B]. With ``classes`` it
+        also takes labels, [B].
       z_dim: dimension of the latents.
-      losses, optimizers: those of the players ``d`` and ``g``.
-      turns: the turns of a step.
-      classes: the names of the classes of a conditional model.
-      other_nets: more networks, which no player owns.
-      sample_latents: ``(keys, z_dim) -> latents``, [B] to [B, z_dim].
+      losses: the loss functions of the players ``d`` and ``g``, by name.
+      optimizers: the optimizers of the players ``d`` and ``g``, by name.
+      turns: the turns of a step, as for ``Game``.
+      classes: the names of the classes of a conditional model, empty for an unconditional one.
+      other_nets: additional networks by name, which no player owns.
+      sample_latents: ``(keys, z_dim) -> latents``, from keys, [B], to latents, [B, z_dim].
 
     Raises:
-      ValueError: ``losses`` or ``optimizers`` lack a player; or the game's parts do not fit, see ``Game``.
+      ValueError: if ``losses`` or ``optimizers`` lack a player, or the parts do not form a valid ``Game``.
     """
     _check_players("losses", losses)
     _check_players("optimizers", optimizers)
@@ -67,18 +70,22 @@ def two_player_experiment(
 
 
 def _check_players(argument: str, given: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` if one of the players ``d`` and ``g`` is missing."""
     missing = [name for name in ("d", "g") if name not in given]
     if missing:
         raise ValueError(
-            f"`{argument}` must have the players 'd' and 'g', got {format_names(given)}. Add {format_names(missing)}."
+            f"`{argument}` must have entries for the players 'd' and 'g', got {format_names(given)}. Add "
+            f"{format_names(missing)}."
         )
 
 
 def idle_player(player: Player) -> Player:
-    """A player who does not move: its loss is 0; its networks' statistics and its optimizer's state stay as they are.
+    """Return a player with the same networks that does not train.
 
-    With gradients of 0 instead, Adam would take its mean squared gradient for 0, and when the player begins to move,
-    it would move at several times its rate.
+    Its loss is 0, and the parameters and statistics of its networks and the state of its optimizer do not change.
+
+    A gradient of 0 would not be enough: Adam would then estimate the mean of the squared gradients as 0. When the
+    player starts to train later, its first updates would be several times as large as the learning rate.
     """
 
     def loss(nets, batch, keys, step):

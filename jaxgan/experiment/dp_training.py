@@ -1,6 +1,6 @@
-"""DP-SGD for an experiment: its games made private as the ``dp_`` settings say, and the privacy that a run spends.
+"""Train an experiment with DP-SGD as the ``dp_`` settings require, and compute the privacy that a run spends.
 
-The clipping, the noise and the accounting themselves are in ``jaxgan.games.privacy`` and ``jaxgan.games.accounting``.
+``jaxgan.games.privacy`` clips gradients and adds noise, and ``jaxgan.games.accounting`` computes epsilon.
 """
 
 import collections
@@ -23,28 +23,32 @@ from jaxgan.games import accounting, privacy
 
 
 def make_private(experiment: Experiment, config: Settings) -> Experiment:
-    """The experiment with private games and without sheets of reals, or as it is if the settings ask for no privacy.
+    """Return the experiment with private games, or unchanged if ``config.dp_noise_multiplier`` is 0.
+
+    A private experiment has no ``display.sheets``, because these can show the training examples.
 
     Raises:
-      ValueError: a game cannot be private, or settings of private training are given without ``dp_noise_multiplier``.
+      ValueError: if a game cannot be trained privately, if a setting of DP-SGD is out of its range, or if another
+        ``dp_`` setting was changed although ``dp_noise_multiplier`` is 0.
     """
     if not config.dp_noise_multiplier:
         for field in dataclasses.fields(Settings):
             if field.name.startswith("dp_") and getattr(config, field.name) != field.default:
                 raise ValueError(
-                    f"`{field.name}` has no effect without private training; pass `dp_noise_multiplier` too."
+                    f"`{field.name}` has an effect only in private training. Set `dp_noise_multiplier` too."
                 )
         return experiment
     if isinstance(experiment.source, Unpaired):
         raise ValueError(
-            "`dp_noise_multiplier` needs examples that are drawn in one order, and unpaired ones have two."
+            "`dp_noise_multiplier` cannot be used with unpaired data, because each of the two sources is shuffled "
+            "separately, and the privacy accounting requires a single order of the examples."
         )
     for name in ("dp_noise_multiplier", "dp_l2_clip"):
         if not 0 < getattr(config, name) < math.inf:
             raise ValueError(f"`{name}` must be positive and finite, got {getattr(config, name)}.")
     batch, key = _turn_shapes(experiment, config), _noise_key(config.dp_seed)
 
-    @functools.cache  # equal games must stay one object, because each is compiled once
+    @functools.cache  # the same game must result in the same object, because each object is compiled once
     def make_game_private(game: GameLike) -> GameLike:
         return privacy.private(
             require_game(game, "private"),
@@ -62,15 +66,19 @@ def make_private(experiment: Experiment, config: Settings) -> Experiment:
         experiment,
         game=make_game_private(experiment.game),
         game_at=private_game_at if experiment.game_at else None,
-        display=dataclasses.replace(experiment.display, sheets={}),  # sheets may show the examples themselves
+        display=dataclasses.replace(experiment.display, sheets={}),  # sheets can show training examples
     )
 
 
 def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[str, Any] | None:
-    """The privacy that a number of steps spends, as numbers and as a ``summary``; None if the run is not private.
+    """Return the privacy that a number of steps spends, or None if the run is not private.
+
+    Returns:
+      A dict with ``steps``, ``epsilon`` (by the assumption about sampling; None if infinite), ``delta``, the names of
+      the private ``players``, and a ``summary`` in words.
 
     Raises:
-      ValueError: it cannot be computed; see ``accounting.compute_epsilon``.
+      ValueError: if epsilon cannot be computed; see ``accounting.compute_epsilon``.
     """
     if not config.dp_noise_multiplier:
         return None
@@ -97,19 +105,19 @@ def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[
     summary = accounting.describe_epsilon(
         players, spent, config.dp_delta, config.dp_noise_multiplier, config.dp_l2_clip, steps
     )
-    # JSON has no infinity.
+    # JSON cannot represent infinity.
     epsilon = {name: value if math.isfinite(value) else None for name, value in spent._asdict().items()}
     return {"steps": steps, "epsilon": epsilon, "delta": config.dp_delta, "players": players, "summary": summary}
 
 
 def _turn_shapes(experiment: Experiment, config: Settings) -> Any:
-    """The shapes of a turn's batch over all devices."""
+    """Return the shapes and types of the batch of one turn, over all devices."""
     example = normalize(experiment.source.read(np.zeros(1, np.int32)))
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.batch_size, *x.shape[1:]), x.dtype), example)
 
 
 def _noise_key(seed: int | None) -> jax.Array:
-    """The key of the noise: of a seed, or random; the same on every host."""
+    """Return the key of the noise, which is the same on every host: a random key if ``seed`` is None."""
     if seed is not None:
         return jax.random.key(seed, impl="threefry2x32")
     words = np.frombuffer(secrets.token_bytes(8), np.uint32)

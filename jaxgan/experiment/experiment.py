@@ -1,4 +1,4 @@
-"""An experiment: what ``build(config)`` returns, and how samples are drawn from it."""
+"""Define ``Experiment``, which the function ``build(config)`` of every experiment returns, and draw samples from it."""
 
 import dataclasses
 import functools
@@ -20,20 +20,20 @@ from jaxgan.editing.styles import Styles
 from jaxgan.experiment.representation import experiment_as_html, show_experiment, show_sampling
 from jaxgan.export.stablehlo import MIN_SIDE
 
-SAMPLE_BATCH = 64  # samples that are drawn by one call of the compiled function
-SHEET = 32  # examples that a sheet is made of
-SHEET_COLUMNS = 8  # images in a row of a sheet
+SAMPLE_BATCH = 64  # maximum number of samples that one call of the compiled function draws
+SHEET = 32  # number of examples that an image sheet is drawn from
+SHEET_COLUMNS = 8  # number of images in a row of an image sheet
 
 
 class Translation(NamedTuple):
-    """How images are translated.
+    """A way to translate images.
 
     Attributes:
-      run: ``(nets, images, keys) -> images``, [B, height, width, C] in [-1, 1], of any height and width that
-        ``multiple`` divides. The keys, [B], are for random draws.
-      channels: number of channels of the images that it takes.
-      multiple: what height and width have to be a multiple of.
-      scale: factor by which height and width grow.
+      run: ``(nets, images, keys) -> images``, translates images, [B, height, width, C] in [-1, 1]. Height and width can
+        be any multiples of ``multiple``. The keys, [B], are used for random draws.
+      channels: number of channels of the input images.
+      multiple: number that height and width must be a multiple of.
+      scale: factor by which the translation increases height and width.
     """
 
     run: Callable[[Nets, jax.Array, jax.Array], jax.Array]
@@ -44,16 +44,17 @@ class Translation(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sampling:
-    """How samples are drawn.
+    """The functions that draw samples.
 
     Attributes:
-      latents: ``keys -> z``, from [B] keys to latents, an array [B, ...] or a tree of such arrays. In an experiment
-        that translates images, ``(keys, batch) -> z``, where the batch has its inputs.
-      generate: ``(nets, z) -> samples``, [B, ...]. ``nets`` have EMA weights and ``train=False``. With ``classes`` it
-        is ``(nets, z, label) -> samples``, where labels are numbers of classes, [B], or weights of a mixture,
-        [B, classes].
-      classes: the names of the classes of a conditional model.
-      styles: of a generator that has them, the two halves of ``generate``, and what control over samples needs.
+      latents: ``keys -> z``, from keys, [B], to latents, an array [B, ...] or a tree of such arrays. In an experiment
+        that translates images, ``(keys, batch) -> z``, where the batch contains the inputs.
+      generate: ``(nets, z) -> samples``, [B, ...]. ``nets`` have EMA weights and ``train=False``. With ``classes``, it
+        is ``(nets, z, label) -> samples``. Labels are class indices, [B], or weights for a mixture of classes, [B,
+        classes].
+      classes: the names of the classes of a conditional model, empty for an unconditional one.
+      styles: the functions of a generator with styles, such as StyleGAN2's, which allow to control its samples. None
+        for other generators.
     """
 
     latents: Callable[..., Any]
@@ -67,15 +68,16 @@ class Sampling:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Display:
-    """How samples are shown.
+    """The functions that show samples and other images.
 
     Attributes:
-      view: from samples on the host, [N, ...], to what a grid is made of: images, [N, height, width, C], or points,
-        [N, 2].
-      film: from the samples of an animation, one for each frame, to images; ``view`` if it is not given.
-      sheets: further pictures that are drawn beside every grid of samples, by name: ``(nets, batch, keys) -> images``,
-        [N, height, width, C], which are laid out in rows of eight. The batch has 32 examples from all over the source,
-        the same ones every time; ``media.stack_rows`` puts what is made of them below them.
+      view: maps samples on the host, [N, ...], to the contents of a sample grid: images, [N, height, width, C], or
+        points, [N, 2].
+      film: maps the samples of an animation, one per frame, to images. If None, ``view`` is used.
+      sheets: image sheets by name. An image sheet is an additional grid of images that an experiment draws whenever it
+        draws samples. Each is a function ``(nets, batch, keys) -> images``, [N, height, width, C], and its images are
+        laid out in rows of eight. The batch has 32 examples, evenly spaced over the source and always the same.
+        ``media.stack_rows`` places the results for these examples below them.
     """
 
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
@@ -84,21 +86,21 @@ class Display:
 
     def __post_init__(self):
         for name in self.sheets:
-            if not name.isidentifier():  # it becomes part of a file's name
+            if not name.isidentifier():  # the name becomes part of a file name
                 raise ValueError(
-                    "`sheets` must have names of letters, digits and underscores, such as 'reconstruction', got "
-                    f"{name!r}."
+                    "The names of `sheets` must consist of letters, digits and underscores, such as 'reconstruction', "
+                    f"got {name!r}."
                 )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageToImage:
-    """What an experiment has that translates images.
+    """The parts of an experiment that only a translation of images has.
 
     Attributes:
-      inputs: the examples that samples are made of and compared with; sample i is made of example i.
-      translations: how images are translated, by the direction's name, the default one first.
-      paired: whether an example's image is what its input should be translated to.
+      inputs: the examples with the inputs of samples. Sample i is translated from the input of example i.
+      translations: the translations by the name of their direction, the default one first.
+      paired: whether the image of each example is the target for the translation of its input.
     """
 
     inputs: Source
@@ -108,18 +110,19 @@ class ImageToImage:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Experiment:
-    """A game, its data, and how its samples are drawn and shown: the result of ``build(config)``.
+    """A game, its data, and functions that draw and show its samples: the result of ``build(config)``.
 
     Attributes:
-      game: what is trained; if the game changes with the step, the one with the most turns.
-      source: the examples.
-      sampling: how samples are drawn.
-      display: how they are shown.
-      image_to_image: given if samples are made of images.
-      game_at: ``step -> game``, if the game changes with the step by more than a number: a warm-up, or a lazy penalty
-        without a branch. All have ``game``'s networks and the states of its players. Equal games must be one object,
-        because each is compiled once.
-      held_out: examples that are not trained on.
+      game: the game that is trained. If the game changes with the step, the one with the most turns.
+      source: the examples to train on.
+      sampling: the functions that draw samples.
+      display: the functions that show samples.
+      image_to_image: the parts that only a translation of images has. None if samples are generated from latents.
+      game_at: ``step -> game`` if the game changes with the step by more than a number, for example for a warm-up, or
+        to compute a lazy penalty without a branch. None if the game is always ``game``. All games have the networks of
+        ``game`` and the same structure of the players' states. For equal games, the function must return the same
+        object, because each object is compiled once.
+      held_out: examples that are not trained on, or None.
     """
 
     game: GameLike
@@ -138,40 +141,49 @@ class Experiment:
 
     @property
     def inputs(self) -> Source | None:
-        """The examples that samples are made of, or None if they are made of latents."""
+        """The examples with the inputs of samples, or None if samples are generated from latents."""
         return self.image_to_image.inputs if self.image_to_image else None
 
     @property
     def translations(self) -> Mapping[str, Translation]:
-        """How images are translated, by the direction's name; empty if the experiment translates none."""
+        """The translations by the name of their direction, empty if the experiment does not translate images."""
         return self.image_to_image.translations if self.image_to_image else {}
 
     def at(self, step: int) -> GameLike:
-        """The game that is played at a step."""
+        """Return the game that is trained at a step."""
         return self.game_at(step) if self.game_at else self.game
 
     @property
     def reference(self) -> Source:
-        """The examples that samples are compared with."""
+        """The examples that samples are compared with in evaluations."""
         source = self.source if self.inputs is None else self.inputs
         return source.images if isinstance(source, Unpaired) else source
 
     @property
     def num_samples(self) -> int:
-        """The number of samples in an evaluation, by default: one for each input, or as many as there are examples."""
+        """The default number of samples in an evaluation: the number of inputs, or the number of examples without
+        inputs.
+        """
         return len(self.inputs.inputs if isinstance(self.inputs, Unpaired) else self.reference)
 
     def draw_latents(self, seed: int, indices: np.ndarray) -> Any:
-        """The latents of samples, by their numbers; sample i of a seed is the same in any batch."""
+        """Return the latents of samples.
+
+        Args:
+          seed: seed of the samples.
+          indices: the indices of the samples, [B]. Sample i of a seed is the same in any batch.
+        """
         keys = keys_of(seed, indices)
         if self.inputs is None:
             return self.sampling.latents(keys)
         return self.sampling.latents(keys, normalize(self.inputs.read(np.asarray(indices) % len(self.inputs))))
 
     def sampler(self) -> Callable[..., np.ndarray]:
-        """A function ``(state, z, label=None) -> samples`` on the host, which draws in batches and compiles once.
+        """Return a function that draws samples in batches, and compiles only once.
 
-        Without labels a conditional model draws its classes in turn.
+        Returns:
+          ``(state, z, label=None) -> samples`` on the host. Without labels, a conditional model draws its classes one
+          after the other.
         """
         generate = self.in_batches(self.sampling.generate)
 
@@ -188,10 +200,11 @@ class Experiment:
         """Compile ``(nets, *inputs) -> output`` once, and call it on batches of the inputs.
 
         Args:
-          function: of networks with EMA weights and inputs, arrays or trees of arrays with the first axis [N].
+          function: the function to compile. It receives networks with EMA weights, and inputs that are arrays or trees
+            of arrays, [B, ...].
 
         Returns:
-          ``(state, *inputs) -> output`` on the host.
+          ``(state, *inputs) -> output`` on the host, where the inputs can have any number N of rows.
         """
         call = jax.jit(lambda state, *inputs: function(self.game.unwrapped.functions(state), *inputs))
 
@@ -207,10 +220,13 @@ class Experiment:
         return run
 
     def variables(self, state: State) -> dict[str, dict[str, Any]]:
-        """The variables that samples and translations are made with, by network: ``params``, and its statistics.
+        """Return the variables of the networks that samples and translations use.
 
-        They are EMA weights where the game keeps any. Networks that only training needs, such as the discriminator, are
-        left out.
+        Networks that are only used in training, such as the discriminator, are left out.
+
+        Returns:
+          For the name of each network, its ``params`` and its collections of statistics, with EMA weights if the game
+          computes them.
         """
         nets = RecordingNets(self.game.unwrapped.functions(state))
 
@@ -227,8 +243,8 @@ class Experiment:
         return {name: {"params": nets[name].params, **nets[name].stats} for name in sorted(nets.names)}
 
     def draw_sheets(self, seed: int) -> Callable[[State], dict[str, np.ndarray]]:
-        """A function of a state that draws each of ``display.sheets``, of the same examples every time."""
-        # Neighbours in a source may be of one class. A source with fewer examples repeats some.
+        """Return a function that draws all ``display.sheets`` for a state, always from the same examples."""
+        # Evenly spaced, because neighbours in a source are often of one class. A small source repeats some examples.
         examples = self.source.read(np.linspace(0, len(self.source) - 1, SHEET).astype(int))
         keys = sample_keys(seed, SHEET)
 
@@ -244,11 +260,11 @@ Build = Callable[..., Experiment]  # (config, source=None)
 
 
 def _num_rows(tree: Any) -> int:
-    """The length of the first axis, which the arrays of a tree share."""
+    """Return the size of the first axis of the arrays of a tree, which must be equal."""
     return len(jax.tree.leaves(tree)[0])
 
 
 def _rows(x: jax.Array, start: int, size: int) -> jax.Array:
-    """``size`` rows from ``start`` on; after the end, the last one is repeated."""
+    """Return ``size`` rows from ``start`` on. If there are fewer, the last row is repeated."""
     rows = x[start : start + size]
     return jnp.concatenate([rows, jnp.repeat(rows[-1:], size - len(rows), 0)])

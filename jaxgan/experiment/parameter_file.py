@@ -1,7 +1,7 @@
-"""A run's parameters as a ``.safetensors`` file for others.
+"""Write and read the parameters of a run as a ``.safetensors`` file that can be shared.
 
-The metadata hold the experiment's name, its settings and the shapes of an example, from which the networks are built
-again: who gets the file needs jaxgan and the experiment, but neither the run nor its data.
+The metadata of the file contain the experiment's name, its settings and the shapes of an example. The networks are
+created from them, so the recipient of the file needs jaxgan and the experiment, but neither the run nor its data.
 """
 
 import dataclasses
@@ -24,16 +24,17 @@ from jaxgan.version import __version__
 
 
 def write(path: Path, experiment: Experiment, variables: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    """Write the variables of networks.
+    """Write the variables of networks to a file.
 
     Args:
       path: the ``.safetensors`` file.
-      experiment: the experiment whose networks they are.
-      variables: by network, as ``Experiment.variables`` gives them.
-      about: what made them, at which step, with which settings: text goes into the metadata as it is, the rest as JSON.
+      experiment: the experiment that the networks belong to.
+      variables: the variables by network, as ``Experiment.variables`` returns them.
+      about: metadata: the experiment, the step, the settings and so on. Strings are written as they are, and other
+        values as JSON.
 
     Raises:
-      OSError: the file cannot be written.
+      OSError: if the file cannot be written.
     """
     entries = {
         "synthetic": SYNTHETIC,
@@ -46,19 +47,23 @@ def write(path: Path, experiment: Experiment, variables: Mapping[str, Any], abou
 
 
 def load(path: Path, name: str, config_class: type, build: Build, own_data: bool) -> tuple[Experiment, State, str]:
-    """An experiment whose networks have a file's parameters, its state, and "", the name of a single game's member.
+    """Create an experiment and its state from the parameters in a file.
 
     Args:
-      path: what ``write`` wrote.
-      name: the experiment's name.
-      config_class: the class of its settings, a subclass of ``Settings``.
-      build: makes an experiment of settings.
-      own_data: where samples are made of images, read the images that the settings name. Else one blank example
-        stands for all data.
+      path: a file that ``write`` created.
+      name: the expected name of the experiment.
+      config_class: the class of the settings, a subclass of ``Settings``.
+      build: creates an experiment from settings.
+      own_data: whether an experiment that translates images reads the images that its settings name. Otherwise, and for
+        all other experiments, one blank example replaces the data.
+
+    Returns:
+      The experiment, its state with the parameters of the file, and "", the name of the member of a single game.
 
     Raises:
-      ValueError: it is no such file, or another experiment's, or its arrays are not those of the networks.
-      OSError: the file cannot be read.
+      ValueError: if ``write`` did not create the file, if it is of another experiment, or if its arrays do not match
+        the networks.
+      OSError: if the file cannot be read.
     """
     metadata = interop.read_metadata(path)
     try:
@@ -67,16 +72,18 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
         values = dict(json.loads(metadata["config"]))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(
-            f"`parameters` {path} has metadata that do not tell which experiment it is of; in Python "
-            f"jaxgan.interop.read_weights reads its arrays ({type(error).__name__}: {error})."
+            f"The metadata of `parameters` {path} do not describe the experiment of the file "
+            f"({type(error).__name__}: {error}). Write the file with jaxgan export, or read its arrays in Python with "
+            "jaxgan.interop.read_weights."
         ) from None
     if made_by != name:
         raise ValueError(
-            f"`parameters` {path} is of {made_by!r}, not of {name!r}; the command jaxgan sample finds its program."
+            f"`parameters` {path} is of the experiment {made_by!r}, not of {name!r}. Use the command jaxgan sample, "
+            "which finds the experiment of a file."
         )
     config = read_settings(values, config_class, f"`parameters` {path}", name)
     without_test_data = config
-    if hasattr(config, "test_data"):  # of translators; it names images that need not be here
+    if hasattr(config, "test_data"):  # names the test images of a translator, which can be missing on this machine
         without_test_data = dataclasses.replace(config, test_data=None)
     experiment = build(without_test_data, source)
     if own_data and experiment.inputs is not None:
@@ -88,13 +95,13 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
 
 
 def _describe_examples(source: Source) -> dict[str, Any]:
-    """The shapes and types of an example, as JSON has them."""
+    """Return the shapes and types of an example as values that JSON can represent."""
     arrays = {name: (list(x.shape[1:]), x.dtype.name) for name, x in source.read(np.zeros(1, int)).items()}
     return {"arrays": arrays, "classes": list(source.classes), "unpaired": isinstance(source, Unpaired)}
 
 
 def _blank_source(description: Mapping[str, Any]) -> Source:
-    """A source of one example that is so described, all zeros."""
+    """Return a source with one example of zeros that has the described shapes and types."""
     arrays = {
         name: np.broadcast_to(np.zeros((), dtype), (1, *shape))
         for name, (shape, dtype) in description["arrays"].items()

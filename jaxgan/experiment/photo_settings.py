@@ -1,6 +1,6 @@
-"""What follows from a user's own pictures for the presets ``photos``: from how many there are, and how large they are.
+"""Choose settings for the preset ``photos`` from the number and the size of the user's images.
 
-What fits a network, its widths and rates, is in the experiment that it belongs to.
+The settings of the networks, such as widths and learning rates, are chosen by each experiment.
 """
 
 import dataclasses
@@ -12,25 +12,27 @@ import jax
 from jaxgan.data.survey import Survey, survey
 from jaxgan.experiment.settings import Settings
 
-BASE_RESOLUTION = 4
-MIN_RESOLUTION = 8
-MAX_RESOLUTION_ON_CPU = 64
-MAX_RESOLUTION = 256
-MAX_SHOWN = 50  # times that a discriminator can be shown each picture before it has to be varied
-HARDLY_ANY = 200  # pictures, which are learnt by heart in half the time
-IMAGES_ON_CPU = 64_000
-IMAGES_ON_ACCELERATOR = 5_000_000
+BASE_RESOLUTION = 4  # smallest base resolution of a generator, in pixels
+MIN_RESOLUTION = 8  # pixels
+MAX_RESOLUTION_ON_CPU = 64  # pixels
+MAX_RESOLUTION = 256  # pixels
+MAX_SHOWN = 50  # number of times that D can be trained on each image before it memorises unaugmented images
+HARDLY_ANY = 200  # number of images below which a run on a CPU is halved, because they are memorised sooner
+IMAGES_ON_CPU = 64_000  # default number of real images that D is trained on, with repetitions
+IMAGES_ON_ACCELERATOR = 5_000_000  # the same on an accelerator
 
 
 @dataclasses.dataclass(frozen=True)
 class PhotoSettings:
-    """What follows from pictures and from the machine.
+    """Settings that follow from the images and from the machine.
 
     Attributes:
-      resolution: height and width that pictures are brought to.
-      few: whether each is shown so often that it has to be varied, or the discriminator knows all of them by heart.
-      num_images: real images that the discriminator is to be shown, repeated ones too: ``steps`` times ``batch_size``.
-      on_accelerator: whether networks may be as large as in papers.
+      resolution: height and width that images are resized to, in pixels.
+      few: whether the discriminator is trained on each image so often that it memorises the images without
+        augmentation.
+      num_images: number of real images that the discriminator is trained on, with repetitions: ``steps`` times
+        ``batch_size``.
+      on_accelerator: whether the run uses an accelerator, so that networks can be as large as in the papers.
     """
 
     resolution: int
@@ -40,7 +42,7 @@ class PhotoSettings:
 
     @property
     def base_resolution(self) -> int:
-        """The resolution from which a generator grows images: ``resolution`` halved while it stays at least 4.
+        """The resolution of the generator's first layer: ``resolution``, halved as long as it is even and at least 8.
 
         >>> [PhotoSettings(size, True, 32_000, False).base_resolution for size in (8, 64, 96, 28)]
         [4, 4, 6, 7]
@@ -52,25 +54,25 @@ class PhotoSettings:
 
 
 def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool = False) -> PhotoSettings:
-    """What follows from pictures: a function of the survey and the machine alone.
+    """Choose settings for images. The result depends only on the arguments.
 
     >>> choose(Survey("holiday", count=300, smallest_side=90, typical_side=1200, channels=3))
     PhotoSettings(resolution=64, few=True, num_images=64000, on_accelerator=False)
 
     Args:
-      pictures: their number and size.
-      resolution: taken as it is. None takes the largest power of two that three quarters of the pictures have on their
-        shorter side, at most 64 on a CPU and 256 on an accelerator.
-      on_accelerator: whether the machine has one.
+      pictures: the number and the size of the images.
+      resolution: the resolution that the user requires, in pixels. If None, the largest power of two that three
+        quarters of the images have on their shorter side, at most 64 on a CPU and 256 on an accelerator.
+      on_accelerator: whether the machine has an accelerator.
 
     Raises:
-      ValueError: most pictures are smaller than 8 x 8.
+      ValueError: if at least a quarter of the images have a side below 8 pixels.
     """
     if resolution is None:
         if pictures.typical_side < MIN_RESOLUTION:
             raise ValueError(
-                f"`data` {pictures.name!r}: a quarter of the pictures are at most {pictures.typical_side} pixels high "
-                f"or wide; give larger ones, or set `resolution` to at least {MIN_RESOLUTION}."
+                f"`data` {pictures.name!r} has too many small images: the shorter side of a quarter of them is at most "
+                f"{pictures.typical_side} pixels. Use larger images, or set `resolution` to at least {MIN_RESOLUTION}."
             )
         most = MAX_RESOLUTION if on_accelerator else MAX_RESOLUTION_ON_CPU
         resolution = min(most, 1 << (pictures.typical_side.bit_length() - 1))
@@ -82,15 +84,15 @@ def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool
 
 
 def choose_for(config: Settings, given: Mapping[str, Any]) -> PhotoSettings:
-    """``choose`` for the pictures that ``config.data`` names, on this machine.
+    """Choose settings for the images that ``config.data`` names, on this machine.
 
     Args:
-      config: the settings, of which ``data`` names the pictures.
-      given: the settings that were asked for, by name. A resolution among them is kept.
+      config: the settings. ``config.data`` names the images.
+      given: the settings that the user set, by name. If they have a ``resolution``, it is used.
 
     Raises:
-      ValueError: no data were asked for, or there are no such pictures, or they are too small.
+      ValueError: if the user did not set ``data``, or the images are missing or too small.
     """
     if "data" not in given:
-        raise ValueError("`preset` photos is for pictures of your own; give their folder or zip as `data`.")
+        raise ValueError("`preset` photos is for your own images. Set `data` to their folder or zip file.")
     return choose(survey(config.data), given.get("resolution"), jax.default_backend() != "cpu")

@@ -1,4 +1,4 @@
-"""A quick score for the best checkpoint of a run, on coarse pixels."""
+"""A fast score that chooses the best checkpoint of a run, computed from downsampled pixels."""
 
 import math
 
@@ -10,19 +10,19 @@ from jaxgan.data import normalize
 from jaxgan.experiment.experiment import SAMPLE_BATCH, Experiment
 from jaxgan.metrics import gaussian_distance, moments
 
-MAX_EXAMPLES = 1024
-MAX_FEATURES = 64
+MAX_EXAMPLES = 1024  # maximum number of examples, and of samples, that are compared
+MAX_FEATURES = 64  # maximum number of features of an example
 
 
 class PixelScore:
-    """The Fréchet distance between coarse pixels of samples and of data; lower is better.
+    """The Fréchet distance between downsampled pixels of samples and of data. Lower is better.
 
-    Images are averaged down to at most 8 x 8 and grey, voxels to 4 x 4 x 4, so the score is cheap, and blind to
-    detail: it ranks checkpoints of one run, and does not compare models.
+    Images are converted to grey and averaged down to at most 8 x 8, and voxels to at most 4 x 4 x 4. The score is
+    therefore fast, but it ignores details: it can rank the checkpoints of one run, but it cannot compare models.
 
     Args:
-      experiment: draws the samples, and has the data.
-      seed: seed of the examples and samples that are compared, at most 1,024 of each.
+      experiment: the experiment, which draws the samples and has the data.
+      seed: seed for the choice of examples and samples, at most 1,024 each.
     """
 
     def __init__(self, experiment: Experiment, seed: int):
@@ -30,7 +30,7 @@ class PixelScore:
         count = min(MAX_EXAMPLES, len(source))
         indices = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
         pixels = []
-        for start in range(0, count, SAMPLE_BATCH):  # coarse pixels are small, the examples may not be
+        for start in range(0, count, SAMPLE_BATCH):  # in batches, because only the downsampled pixels fit into memory
             images = source.read(indices[start : start + SAMPLE_BATCH])["image"]
             pixels.append(coarse_pixels(np.asarray(normalize({"image": images})["image"])))
         self._real = moments(np.concatenate(pixels))
@@ -38,7 +38,7 @@ class PixelScore:
         self._sample = experiment.sampler()
 
     def __call__(self, state: State) -> float:
-        """The score of a state; infinite if a sample is not finite, or if there is but one example."""
+        """Return the score of a state: infinite if a sample is not finite, or if there is only one example."""
         if self._real.count < 2:
             return math.inf  # one example has no covariance
         pixels = []
@@ -53,15 +53,15 @@ class PixelScore:
 
 
 def coarse_pixels(examples: np.ndarray) -> np.ndarray:
-    """At most 64 features of each example, [N, D].
+    """Return at most 64 features of each example, [N, D].
 
-    Images, [N, h, w, C], and voxels, [N, d, h, w, C], are averaged over channels and over blocks; rows and columns
-    that do not fill a block are left out. Of other examples, [N, ...], the first 64 numbers are taken.
+    Images, [N, h, w, C], and voxels, [N, d, h, w, C], are averaged over channels and over blocks. Rows and columns that
+    do not fill a block are left out. The features of other examples, [N, ...], are their first 64 numbers.
     """
     if examples.ndim < 4:
         return examples.reshape(len(examples), -1)[:, :MAX_FEATURES]
     grey = examples.mean(-1)
-    cells = round(MAX_FEATURES ** (1 / (grey.ndim - 1)))  # along each axis, at most
+    cells = round(MAX_FEATURES ** (1 / (grey.ndim - 1)))  # maximum number of blocks along each axis
     blocks = [max(1, math.ceil(n / cells)) for n in grey.shape[1:]]
     counts = [n // block for n, block in zip(grey.shape[1:], blocks)]
     whole = grey[(slice(None), *(slice(count * block) for count, block in zip(counts, blocks)))]

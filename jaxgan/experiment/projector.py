@@ -1,4 +1,4 @@
-"""Projection of images to the styles of an experiment's generator, and the images of saved projections."""
+"""Project images into the styles of an experiment's generator, and generate the images of saved projections."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,21 +16,23 @@ from jaxgan.editing.styles import Styles
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.metrics.similarity import WINDOW
 
-W_SAMPLES = 10_000  # latents from which the std of w is estimated
-FEATURES_WEIGHT = 0.1  # of the discriminator's features beside pixels: near the end both count about as much
+W_SAMPLES = 10_000  # number of latents that the standard deviation of w is estimated from
+# Weight of the distance in discriminator features, relative to the distance in pixels. With this weight, both have
+# about the same size at the end of a projection.
+FEATURES_WEIGHT = 0.1
 
 
 class Projector:
-    """Finds the styles whose images are nearest to given ones, with an experiment's generator.
+    """Finds the styles with which an experiment's generator reproduces given images best.
 
     Args:
-      experiment: one with ``sampling.styles``.
-      state: the weights, averaged where the state has averages.
-      steps: of Adam.
-      seed: of the noise that is added to styles; each image's noise depends on its index alone.
+      experiment: an experiment with ``sampling.styles``.
+      state: the state with the weights. Averaged weights are used if the state has them.
+      steps: number of optimizer steps (Adam).
+      seed: seed of the noise that is added to the styles. The noise of an image depends only on the seed and its index.
 
     Raises:
-      ValueError: the generator has no styles, or ``steps`` is below 1.
+      ValueError: if the generator has no styles, or ``steps`` is below 1.
     """
 
     def __init__(self, experiment: Experiment, state: State, *, steps: int, seed: int):
@@ -42,23 +44,28 @@ class Projector:
         self._w_std = self._estimate_w_std()
 
     def __call__(self, targets: np.ndarray, space: Space, start: int = 0) -> tuple[Projection, np.ndarray]:
-        """Project images, uint8 [B, h, w, C], the first of which has the index ``start``.
+        """Project images into styles.
+
+        Args:
+          targets: the images, uint8, [B, h, w, C].
+          space: "w" for the same style in all layers, "w+" for one style per layer.
+          start: index of the first image.
 
         Returns:
-          The projections, and their images, uint8 [B, h, w, C].
+          The projections, and the images that they generate, uint8, [B, h, w, C].
 
         Raises:
-          ValueError: there is no such space, or the images are not finite.
+          ValueError: if ``space`` is unknown, or the generated images are not finite.
         """
         keys = sample_keys(self._seed, len(targets), start)
         scaled = jnp.float32(targets) / 127.5 - 1
         projection, images = self._compiled(self._state, scaled, keys, self._w_std, space=space)
         if not np.isfinite(images).all():
-            raise ValueError("The run, or the projection, has diverged: its images are not finite.")
+            raise ValueError("The run or the projection has diverged, because the generated images are not finite.")
         return projection, media.to_bytes(images)
 
     def protocol(self, space: Space) -> dict[str, Any]:
-        """The settings that a projection depends on, for its file."""
+        """Return everything that a projection depends on, to be saved in its file."""
         return {
             "checkpoint": int(self._state.step),
             "space": space,
@@ -70,6 +77,7 @@ class Projector:
         }
 
     def _estimate_w_std(self) -> jax.Array:
+        """Estimate the standard deviation of w over random latents."""
         experiment, styles = self._experiment, self._styles
         inputs = [experiment.draw_latents(self._seed, np.arange(W_SAMPLES))]
         if experiment.sampling.classes:
@@ -83,6 +91,7 @@ class Projector:
         return estimate(self._state, *inputs)
 
     def _project(self, state, targets, keys, w_std, space) -> tuple[Projection, jax.Array]:
+        """Return the projection of the targets, and the images that it generates. This function is compiled."""
         styles, nets = self._styles, self._experiment.game.unwrapped.functions(state)
         target_features = styles.features(nets, targets)
 
@@ -114,13 +123,14 @@ def with_figures(
     protocol: Mapping[str, Any],
     names: Sequence[str],
 ) -> list[SavedProjection]:
-    """The projection of each target as its file has it, with PSNR and SSIM.
+    """Return the projection of each target as it is saved in a file, with its PSNR and SSIM.
 
     Args:
-      projection: of B targets.
-      images, targets: uint8, [B, h, w, C].
-      protocol: what the projections depend on.
-      names: of the targets; each is added to the protocol of its own projection.
+      projection: the projections of B targets.
+      images: the images that the projections generate, uint8, [B, h, w, C].
+      targets: the images that were projected, uint8, [B, h, w, C].
+      protocol: everything that the projections depend on.
+      names: the name of each target, which is added to the protocol of its projection.
     """
     psnr = metrics.psnr(images, targets, low=0, high=255)
     ssim = np.full(len(images), np.nan)
@@ -143,15 +153,16 @@ def with_figures(
 def images_of_projections(
     experiment: Experiment, state: State, projections: Sequence[SavedProjection], names: Sequence[str]
 ) -> np.ndarray:
-    """The images of saved projections: [N, h, w, C].
+    """Generate the images of saved projections, [N, h, w, C] in [-1, 1].
 
     Args:
-      experiment, state: the networks.
-      projections: as their files have them.
-      names: of the files, for messages.
+      experiment: an experiment with ``sampling.styles``.
+      state: the state with the weights.
+      projections: the projections as they were saved.
+      names: the names of their files, for error messages.
 
     Raises:
-      ValueError: the generator has no styles, or a projection was found with other networks.
+      ValueError: if the generator has no styles, or a projection was computed with other networks.
     """
     styles = styles_of(experiment)
     nets = experiment.game.unwrapped.functions(state)
@@ -159,7 +170,9 @@ def images_of_projections(
     for name, saved in zip(names, projections):
         if [saved.ws.shape, *(x.shape for x in saved.noise)] != expected:
             raise ValueError(
-                f"{name}: styles {saved.ws.shape}, want {expected[0]}; it was found with another model's run"
+                f"{name} has styles of shape {saved.ws.shape} and {len(saved.noise)} noise maps, but this run needs "
+                f"styles of shape {expected[0]} and {len(expected) - 1} noise maps of the shapes "
+                f"{', '.join(map(str, expected[1:]))}. Use the run that the projection was computed with."
             )
     draw = jax.jit(lambda state, ws, noise: styles.images(experiment.game.unwrapped.functions(state), ws, noise))
     maps = tuple(np.stack(x) for x in zip(*(saved.noise for saved in projections)))
@@ -167,11 +180,13 @@ def images_of_projections(
 
 
 def styles_of(experiment: Experiment) -> Styles:
-    """The experiment's ``sampling.styles``.
+    """Return ``experiment.sampling.styles``.
 
     Raises:
-      ValueError: it has none.
+      ValueError: if the experiment's generator has no styles.
     """
     if experiment.sampling.styles is None:
-        raise ValueError("This experiment's generator has no styles, as stylegan2's has.")
+        raise ValueError(
+            "This experiment's generator has no styles. Use an experiment that has them, such as stylegan2."
+        )
     return experiment.sampling.styles

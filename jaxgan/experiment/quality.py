@@ -1,4 +1,8 @@
-"""Figures of an experiment's samples: against its data as sets, along paths of latents, and pair by pair."""
+"""Evaluate the samples of an experiment.
+
+Three kinds of metrics exist: metrics that compare the set of samples with the data, the perceptual path length of the
+generator, and metrics that compare each sample with its target image (``PAIRED_METRICS``).
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -24,16 +28,16 @@ from jaxgan.experiment.experiment import Experiment
 from jaxgan.metrics import perceptual_path_length, psnr, ssim
 from jaxgan.metrics.perceptual_path_length import CENTRAL_SHARE
 
-MAX_SAMPLES = 50_000  # as many as published figures have; for more, give ``count``
-PATH_EPSILON = 1e-4  # the step along a path of latents
+MAX_SAMPLES = 50_000  # maximum number of samples unless ``count`` is passed, as in most publications
+PATH_EPSILON = 1e-4  # distance of two points on a path of latents, as a fraction of the path
 
 
 class PairedMetric(NamedTuple):
-    """A comparison of each sample with the image that it should be.
+    """A comparison of each sample with its target image.
 
     Attributes:
-      measure: a function of samples and images, [N, h, w, C] from 0 to 255, to figures, [N].
-      higher_is_better: whether a larger figure is better.
+      measure: maps samples and target images, [N, h, w, C] from 0 to 255, to one number per pair, [N].
+      higher_is_better: whether a larger number is better.
     """
 
     measure: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -61,15 +65,17 @@ METRICS = (*scores.METRICS, "ppl", *PAIRED_METRICS)
 
 
 class SampleSource:
-    """A ``Source`` of samples, which are drawn when they are read, uint8 as in a file; classes take turns.
+    """A ``Source`` of samples, uint8 as in an image file, which are drawn when they are read.
+
+    Sample i of a conditional model has the class i modulo the number of classes.
 
     Args:
-      experiment: draws the samples.
-      state: the weights.
+      experiment: the experiment, which draws the samples.
+      state: the state with the weights.
       count: number of samples.
-      seed: seed of the samples; sample i of a seed is the same for any ``count``.
-      name: a name for people.
-      sample: the result of ``experiment.sampler()``, if it has been compiled already.
+      seed: seed of the samples. Sample i of a seed is the same for any ``count``.
+      name: a name for messages.
+      sample: the result of ``experiment.sampler()``. None compiles a new sampler.
     """
 
     def __init__(
@@ -84,7 +90,7 @@ class SampleSource:
         return self._count
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """The samples of these indices, and the classes that were asked for."""
+        """Return the samples with these indices, and the labels that they were generated with."""
         labels = self._labels(indices)
         batch = {"image": media.to_bytes(self._draw(self._experiment.draw_latents(self._seed, indices), labels))}
         if labels is not None:
@@ -92,7 +98,15 @@ class SampleSource:
         return batch
 
     def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
-        """Samples at random points of paths between latents, and ``epsilon`` further on, as float32 in [-1, 1]."""
+        """Return samples at random points of paths between two latents, and at the points that are ``epsilon`` further.
+
+        Args:
+          indices: the indices of the samples, [B].
+          epsilon: distance of the two points, as a fraction of the path.
+
+        Returns:
+          The samples at the first and at the second points, float32 in [-1, 1], [B, ...] each.
+        """
         keys, labels = keys_of(self._seed, indices), self._labels(indices)
         first, last = (self._experiment.sampling.latents(fold_in_keys(keys, n)) for n in (1, 2))
         t = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 3)))(keys)
@@ -101,17 +115,29 @@ class SampleSource:
         return self._draw(start, labels), self._draw(end, labels)
 
     def _labels(self, indices: np.ndarray) -> jax.Array | None:
+        """Return the labels of samples, or None for an unconditional model."""
         return jnp.asarray(indices) % len(self.classes) if self.classes else None
 
     def _draw(self, z: jax.Array, labels: jax.Array | None) -> np.ndarray:
+        """Draw samples.
+
+        Raises:
+          ValueError: if the samples are not finite.
+        """
         samples = self._sample(self._state, z, labels)
         if not np.isfinite(samples).all():
-            raise ValueError(f"{self.name}: its samples are not finite, the run has diverged")
+            raise ValueError(f"The run has diverged. Its samples are not finite ({self.name}).")
         return samples
 
 
 def path_length(samples: SampleSource, features: FeatureExtractor, progress: scores.Progress | None = None) -> float:
-    """``perceptual_path_length`` of a generator, over as many paths as there are samples."""
+    """Return the ``perceptual_path_length`` of a generator, over one path per sample.
+
+    Args:
+      samples: the samples.
+      features: the feature extractor.
+      progress: called after each batch with a description, the number of paths so far, and the number of all paths.
+    """
     parts = []
     for indices in _batches(len(samples)):
         parts.append([features.unrounded(images) for images in samples.on_paths(indices, PATH_EPSILON)])
@@ -122,84 +148,100 @@ def path_length(samples: SampleSource, features: FeatureExtractor, progress: sco
 
 
 def paired_figures(samples: SampleSource, targets: Source, metrics: Sequence[str]) -> dict[str, float]:
-    """Means of those ``metrics`` that are in ``PAIRED_METRICS``, of sample i and target i."""
+    """Return the means of paired metrics over all samples, each compared with the target of the same index.
+
+    Args:
+      samples: the samples.
+      targets: the target images.
+      metrics: names of metrics. Metrics that are not in ``PAIRED_METRICS`` are ignored.
+    """
     sums = {name: 0.0 for name in PAIRED_METRICS if name in metrics}
     if not sums:
         return {}
     for indices in _batches(len(samples)):
-        made, wanted = samples.read(indices)["image"], as_bytes(targets.read(indices)["image"])
+        generated, expected = samples.read(indices)["image"], as_bytes(targets.read(indices)["image"])
         for name in sums:
-            values = PAIRED_METRICS[name].measure(made.astype(np.float64), wanted.astype(np.float64))
+            values = PAIRED_METRICS[name].measure(generated.astype(np.float64), expected.astype(np.float64))
             sums[name] += float(np.sum(values))
     return {name: value / len(samples) for name, value in sums.items()}
 
 
 def _batches(count: int) -> list[np.ndarray]:
+    """Split the indices from 0 to ``count`` - 1 into batches of at most ``READ_BATCH``."""
     return np.array_split(np.arange(count), -(-count // READ_BATCH))
 
 
 def needs_features(metrics: Sequence[str]) -> bool:
-    """Whether any of the metrics needs a feature extractor or a classifier; pixels are enough for the others."""
+    """Return whether any of the metrics needs a feature extractor or a classifier, and not only pixels."""
     of_pixels = {name for name, metric in scores.METRICS.items() if set(metric.needs) <= {"images"}}
     return not set(metrics) <= {*PAIRED_METRICS, *of_pixels}
 
 
 def set_metrics(metrics: Sequence[str]) -> list[str]:
-    """Those metrics that compare samples with data as sets."""
+    """Return the metrics that compare the set of samples with the data."""
     return [metric for metric in metrics if metric in scores.METRICS]
 
 
 def check_metrics(metrics: Sequence[str], count: int | None) -> None:
-    """Check metrics and a count without an experiment.
+    """Check names of metrics and a number of samples. This does not need an experiment.
 
     Raises:
-      ValueError: a metric is not in ``METRICS``, there is none, or ``count`` is below 2.
+      ValueError: if a metric is not in ``METRICS``, ``metrics`` is empty, or ``count`` is below 2.
     """
     if count is not None and count < 2:
         raise ValueError(f"`count` must be at least 2, got {count}.")
     unknown = [metric for metric in metrics if metric not in METRICS]
     if unknown or not metrics:
-        raise ValueError(f"`metrics` must be some of {', '.join(METRICS)}, got {', '.join(unknown) or 'none'}.")
+        raise ValueError(
+            f"`metrics` must be one or more of {', '.join(METRICS)}, got {', '.join(unknown) or 'none of them'}."
+        )
 
 
 def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
-    """Check that the metrics can be measured of an experiment's samples.
+    """Check that the metrics can be computed for an experiment's samples.
 
     Raises:
-      ValueError: ``check_metrics`` raises, or this experiment has no such figure, or fewer than ``count`` inputs.
+      ValueError: if ``check_metrics`` raises, if a metric cannot be computed for this experiment, or if the experiment
+        has fewer than ``count`` inputs.
     """
     check_metrics(metrics, count)
     has_pairs = experiment.image_to_image is not None and experiment.image_to_image.paired
     paired = [name for name in metrics if name in PAIRED_METRICS]
     if paired and not has_pairs:
         raise ValueError(
-            f"`metrics` {', '.join(paired)} compare pairs, and this experiment has no images that samples should be."
+            f"`metrics` {', '.join(paired)} cannot be computed, because they compare each sample with its target "
+            "image, and the samples of this experiment have no target images."
         )
     if experiment.inputs is not None:
         if "ppl" in metrics:
-            raise ValueError("`metrics` ppl follows paths between latents, and these samples are made of images.")
+            raise ValueError(
+                "`metrics` ppl cannot be computed, because it needs samples that are generated from latents, and this "
+                "experiment translates images."
+            )
         if count is not None and count > experiment.num_samples:
             raise ValueError(
-                f"`count` must be at most {experiment.num_samples:,}, the number of inputs of samples, got {count:,}."
+                f"`count` must be at most {experiment.num_samples:,}, the number of images to translate, got {count:,}."
             )
 
 
 def write_result(result: Mapping[str, Any], out: Path) -> None:
-    """Write figures and their protocol as JSON; folders are made if need be.
+    """Write metrics and their protocol to a JSON file. Missing folders are created.
 
     Raises:
-      OSError: the file cannot be written; the message says which.
+      OSError: if the file cannot be written.
     """
     with writing_out(out):
         out.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def ranking_score(result: Mapping[str, Any], metric: str) -> float:
-    """The number that checkpoints are ranked by, lower is better: the metric's figure, or minus a higher-is-better one.
+    """Return the number by which checkpoints are ranked, where lower is better.
+
+    It is the metric itself, or its negative if higher is better.
 
     Args:
       result: the result of ``evaluate``.
-      metric: one of ``METRICS``, which was among those that were evaluated.
+      metric: one of the metrics that were evaluated.
     """
     known = scores.METRICS.get(metric)
     figure = figure_name(known.ranks_by or metric if known else metric, result["protocol"])
@@ -220,22 +262,25 @@ def evaluate(
     data: scores.SampleStats | None = None,
     progress: scores.Progress | None = None,
 ) -> dict[str, Any]:
-    """Figures of samples against all of the run's data, with their protocol, as ``evaluation.compare`` gives them.
+    """Compare samples with all data of the run by several metrics.
 
     Args:
-      experiment: draws the samples, with averaged weights where it has them.
-      state: the weights.
-      metrics: some of ``METRICS``.
-      features: the feature extractor; None where metrics need pixels alone, see ``needs_features``.
-      count: number of samples; by default as many as there are data, at most 50,000.
+      experiment: the experiment, which draws the samples. Averaged weights are used if the state has them.
+      state: the state with the weights.
+      metrics: names of ``METRICS``.
+      features: the feature extractor. None is allowed if all metrics need only pixels; see ``needs_features``.
+      count: number of samples. If None, the number of examples in the data, at most 50,000.
       seed: seed of the samples.
-      name: a name of the samples, for people.
-      sample: the result of ``experiment.sampler()``, which several evaluations may share.
-      data: ``collect_stats`` of the experiment's data, which several evaluations may share.
+      name: a name of the samples, for messages and the protocol.
+      sample: the result of ``experiment.sampler()``, so that several evaluations share the compiled function.
+      data: the result of ``collect_stats`` for the experiment's data, so that several evaluations share it.
       progress: called after each batch.
 
+    Returns:
+      The metrics and their ``"protocol"``, as ``evaluation.compare`` returns them.
+
     Raises:
-      ValueError: a metric cannot be measured of this experiment, or the samples are not finite.
+      ValueError: if a metric cannot be computed for this experiment, or the samples are not finite.
     """
     validate_metrics(experiment, metrics, count)
     samples = SampleSource(experiment, state, count or min(MAX_SAMPLES, experiment.num_samples), seed, name, sample)
@@ -244,7 +289,7 @@ def evaluate(
     protocol = result.pop("protocol")
     if "ppl" in metrics:
         if features is None:
-            raise ValueError("`features` are needed by ppl, and none are given.")
+            raise ValueError("`features` must be a feature extractor for the metric ppl, got None.")
         result[figure_name("ppl", features.protocol)] = path_length(samples, features, progress)
         protocol["ppl"] = {"epsilon": PATH_EPSILON, "space": "z", "central_share": CENTRAL_SHARE}
     result |= paired_figures(samples, experiment.reference, metrics)

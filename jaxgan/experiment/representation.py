@@ -1,4 +1,4 @@
-"""How an experiment shows itself: lines for ``repr``, a table and the data for notebooks."""
+"""Describe an experiment: lines of text for ``repr``, and a table with examples of the data for notebooks."""
 
 from typing import Any
 
@@ -8,25 +8,25 @@ from jaxgan.data.representation import show_classes
 
 
 def show_sampling(sampling: Any) -> str:
-    """A ``Sampling`` in a few words."""
+    """Return a short description of a ``Sampling``."""
     kind = f"conditional, {show_classes(sampling.classes)}" if sampling.classes else "unconditional"
-    return f"{kind}, with control over styles" if sampling.styles else kind
+    return f"{kind}, with styles" if sampling.styles else kind
 
 
 def show_experiment(experiment: Any) -> str:
-    """An ``Experiment``: its game, its data and its samples."""
+    """Return a description of an ``Experiment``: its game, its data and its samples."""
     return lines_under("Experiment", [f"{name}: {text}" for name, text in _parts(experiment)])
 
 
 def experiment_as_html(experiment: Any) -> str:
-    """A table of the networks and players, a line for each other part, and a grid of examples."""
+    """Return HTML with a table of the networks and players, a line for each other part, and a grid of examples."""
     game = experiment.game.unwrapped
     rows = [
         *(("network", name, show_net(net)) for name, net in game.nets.items()),
         *(("player", name, show_player(player)) for name, player in game.players.items()),
         ("turns", "", show_turns(game.turns)),
     ]
-    table = Table(f"Experiment: {type(experiment.game).__name__}", ("part", "name", "what it is"), tuple(rows))
+    table = Table(f"Experiment: {type(experiment.game).__name__}", ("part", "name", "description"), tuple(rows))
     lines = [as_html_paragraph(f"{name}: {text}") for name, text in _parts(experiment)[2:]]
     source = experiment.source
     shown = source._repr_html_() if hasattr(source, "_repr_html_") else as_html_paragraph(repr(source))
@@ -34,13 +34,13 @@ def experiment_as_html(experiment: Any) -> str:
 
 
 def _parts(experiment: Any) -> list[tuple[str, str]]:
-    """The parts of an experiment and their texts, the game and the source first."""
+    """Return the names and descriptions of the parts of an experiment. The first two are the game and the source."""
     samples = show_sampling(experiment.sampling)
     if experiment.translations:
         samples = f"translations of images, {', '.join(experiment.translations)}"
     parts = [("game", repr(experiment.game)), ("source", repr(experiment.source)), ("samples", samples)]
     if experiment.display.sheets:
-        parts.append(("sheets", ", ".join(experiment.display.sheets)))
+        parts.append(("image sheets", ", ".join(experiment.display.sheets)))
     if experiment.held_out is not None:
         parts.append(("held out", f"{len(experiment.held_out):,} examples"))
     if experiment.game_at is not None:

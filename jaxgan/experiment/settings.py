@@ -1,8 +1,10 @@
-"""What every experiment can be configured with, and checks of the values.
+"""The settings that all experiments share, and functions that check the values of settings.
 
-A ``Config`` extends ``Settings`` and states every default that its result depends on, so that an experiment's file can
-be read alone. Fields without a default here have to be stated. Their help, which is the same everywhere, stands here.
-Comments such as ``# Data`` are the headings under which the command line's help shows the fields that follow.
+Each experiment defines a class ``Config`` that extends ``Settings``. It states the default of every setting that its
+result depends on, so that the file of an experiment can be read on its own: a field without a default in this module
+must be stated by every ``Config``. The descriptions of the fields are the same for all experiments. They are in this
+module, and the command line prints them as the help of its flags. A comment such as ``# Data`` is the heading under
+which that help lists the fields that follow it.
 
     @dataclasses.dataclass(frozen=True)
     class Config(Settings):
@@ -11,7 +13,7 @@ Comments such as ``# Data`` are the headings under which the command line's help
         resolution: int | None = None
         # Networks
         width: int = 48
-        \"""Units of each hidden layer.\"""
+        \"""Number of units of each hidden layer.\"""
         # Optimisation
         steps: int = 4500
         batch_size: int = 64
@@ -32,7 +34,7 @@ from jaxgan.augment import AdaptiveProbability, Augmentation, Kind
 from jaxgan.core.gradients import accumulate
 from jaxgan.data import Source, load, transforms
 
-# Ranges for ``check``, ends included.
+# Ranges for ``check``. Both ends are allowed.
 COUNT = (1, math.inf)
 NON_NEGATIVE = (0, 1_000_000)
 FRACTION = (0, 1)
@@ -40,57 +42,65 @@ FRACTION = (0, 1)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of a run. ``check`` raises ``ValueError`` where a value is out of its range."""
+    """The settings of a run. An experiment calls ``check`` to reject values that are out of their range."""
 
     # Data
     data: str
-    """A folder or zip of images, an .npz, photos, a TFDS name, stacked:NAME for three in one; for points ring, grid."""
+    """Name or path of the data: a folder or .zip of images, an .npz or .npy file, digits, photos, the name of a TFDS
+    data set, or one of the point sets ring, grid and swiss_roll. stacked:NAME combines three grey images into one
+    colour image, and tiles:FOLDER cuts images into windows."""
     resolution: int | None
-    """Images are resized to this height and width. Without it, they keep their own."""
+    """Height and width in pixels. Images of other sizes are cropped to a square and resized. By default, images
+    keep their size."""
     channels: int | None = None
-    """Channels of image files: 1 for grey, 3 for colour. Without it, those of the files."""
+    """Number of channels that image files are converted to: 1 for grey, 3 for colour, 4 for colour with alpha. By
+    default, 1 if all files are grey, otherwise 3."""
     num_held_out: int = 0
-    """Number of examples kept from training, to see whether the discriminator memorises the others."""
+    """Number of examples held out from training, to measure whether the discriminator memorises the others."""
     # Networks
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
-    """What networks compute in; parameters, statistics and logits are float32."""
+    """Data type that networks compute in. Parameters, statistics and logits are always float32."""
     # Optimisation
     steps: int
-    """Number of training steps; it may grow when a run is resumed."""
+    """Number of training steps. A run can be resumed with a larger number."""
     batch_size: int
-    """Examples per turn, over all devices."""
+    """Number of examples in one turn of a player, summed over all devices."""
     learning_rate: float
     """Learning rate of the optimizers."""
     ema_decay: float
-    """Decay of the moving average of the generator's weights, which samples are drawn with."""
+    """Decay per step of the exponential moving average of the generator's weights. Samples are drawn with the
+    averaged weights."""
     grad_accum_steps: int = 1
-    """Number of micro-batches over which the gradient of a turn is accumulated."""
+    """Number of micro-batches that a turn is split into. Their gradients are averaged, which saves memory."""
     # Privacy
     dp_noise_multiplier: float = 0.0
-    """Above 0, players whose loss reads the data are trained with DP-SGD: the noise's standard deviation divided by
-    dp_l2_clip; 1 is usual."""
+    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. Above 0, all players whose loss
+    reads the data are trained with DP-SGD; 0 trains without privacy."""
     dp_l2_clip: float = 1.0
-    """DP-SGD: the L2 norm to which the gradient of each example is clipped."""
+    """L2 norm to which DP-SGD clips the gradient of each example."""
     dp_delta: float = 1e-5
-    """DP-SGD: the probability with which the reported epsilon may not hold."""
+    """Probability delta of the (epsilon, delta) privacy guarantee of DP-SGD, for which the run reports epsilon."""
     dp_seed: int | None = None
-    """DP-SGD: seed of the noise. Without it, the noise is random; who knows the seed can subtract the noise."""
+    """Seed of the DP-SGD noise. By default, the seed is random and secret. Anybody who knows the seed can subtract
+    the noise."""
     # Run
     seed: int = 0
-    """Seed of the weights, the latents and the order of the data."""
+    """Seed of the initial weights, the latents and the order of the data."""
     population: int = 1
-    """Number of games that are trained at once, with the seeds seed, seed + 1, ..."""
+    """Number of games that are trained together in one compiled step, with the seeds seed, seed + 1, and so on. If
+    sweep is set, this number is trained for each combination of its values."""
     sweep: tuple[str, ...] = ()
-    """Settings in which the members of a population differ, as learning_rate=1e-4,4e-4: one member per value."""
+    """Settings that differ between the members of a population, such as learning_rate=1e-4,4e-4. One member is
+    trained for each combination of values."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
-        """Check that settings are in their ranges: those of this class, and those that are named.
+        """Check that the settings of this class and the settings in ``ranges`` are in their ranges.
 
         Args:
-          **ranges: for a setting's name the least and the greatest value.
+          **ranges: for the name of each additional setting, the smallest and the largest allowed value.
 
         Raises:
-          ValueError: a value is out of its range.
+          ValueError: if a value is out of its range.
         """
         check_ranges(
             self,
@@ -105,98 +115,106 @@ class Settings:
         )
 
     def advice(self) -> list[str]:
-        """Sentences about settings that are allowed, but are probably a mistake. A run prints them when it starts."""
+        """Return warnings about settings that are allowed but are probably a mistake, one text each.
+
+        A run prints them when it starts.
+        """
         return []
 
     def load_examples(self, source: Source | None = None) -> Source:
-        """The data that ``data`` names, or ``source`` if it is given."""
+        """Return the data that ``data`` names, or ``source`` unless it is None."""
         return load(self.data, resolution=self.resolution, channels=self.channels) if source is None else source
 
     def load_images(self, source: Source | None = None) -> Source:
-        """``load_examples``, which must be square images.
+        """Return the same as ``load_examples``, after a check that the examples are square images.
 
         Raises:
-          ValueError: they are not.
+          ValueError: if the examples are not images, or the images are not square.
         """
         source = self.load_examples(source)
         if len(source.shape) != 3:
             raise ValueError(
                 f"{source.name} has examples of shape {source.shape}, but this experiment takes images, [height, "
-                "width, channels]; experiments.gan takes examples of any shape."
+                "width, channels]. Use the experiment gan, which takes examples of any shape."
             )
         height, width, _ = source.shape
         if height != width:
             raise ValueError(
-                f"{source.name} has images of {height} x {width}, but they must be square; set `resolution`, for "
-                f"example to {min(height, width)}."
+                f"{source.name} has images of height {height} and width {width}, but they must be square. Set "
+                f"`resolution`, for example to {min(height, width)}."
             )
         return source
 
     @property
     def dtype(self) -> Any:
-        """The type that networks compute in."""
+        """The data type that networks compute in."""
         return jnp.dtype(self.compute_dtype)
 
     @property
     def gradient(self) -> Any:
-        """The ``gradient`` of every ``Player``."""
+        """The function that computes gradients, for the ``gradient`` of every ``Player``."""
         return accumulate(self.grad_accum_steps)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AugmentedSettings(Settings):
-    """``Settings`` of an experiment whose discriminator sees images through ``augmentation()``."""
+    """The settings of an experiment in which the discriminator receives images that ``augmentation()`` changes."""
 
     # Augmentation
     augment: Kind
-    """What the discriminator sees images through: DiffAugment, or ADA, whose probability follows its overfitting."""
+    """Augmentation of all images that the discriminator receives. ada adapts the probability of its transforms to
+    the discriminator's overfitting."""
     ada_target: float
-    """ADA aims for this mean sign of the discriminator's logits of reals."""
+    """Mean sign of the discriminator's logits of real images, from -1 to 1, that ADA aims for. ADA augments more
+    often if the mean is larger."""
     ada_kimg: float
-    """Thousands of reals in which ADA's probability can go from 0 to 1."""
+    """Thousands of real images over which ADA's probability can go from 0 to 1."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
+        """Check the settings of this class too; see ``Settings.check``."""
         super().check(ada_target=(-1, 1), ada_kimg=(1e-3, 1e6), **ranges)
 
     def augmentation(self) -> Augmentation:
-        """The augmentation, which losses and the ``nets`` of a game take."""
+        """Return the augmentation. The losses call it, and its ``nets`` belong to the networks of the game."""
         return Augmentation(self.augment, AdaptiveProbability(self.batch_size, self.ada_target, self.ada_kimg))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LinearDecaySettings(Settings):
-    """``Settings`` of an experiment whose players have ``adam()``, whose rate falls to zero in a line at the end."""
+    """The settings of an experiment that trains with ``adam()``, with a learning rate that decays linearly to 0."""
 
     # Optimisation
     beta1: float
-    """Adam's decay of the mean of gradients."""
+    """Adam's decay rate of the mean of the gradients."""
     beta2: float
-    """Adam's decay of the mean of squared gradients."""
+    """Adam's decay rate of the mean of the squared gradients."""
     lr_constant_steps: int
-    """Steps at the full learning rate."""
+    """Number of steps at the full learning rate, before it decays."""
     lr_decay_steps: int
-    """Steps after these, over which the learning rate falls linearly to zero."""
+    """Number of steps over which the learning rate then decays linearly to 0."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
+        """Check the settings of this class too; see ``Settings.check``."""
         super().check(beta1=FRACTION, beta2=FRACTION, lr_constant_steps=(0, math.inf), lr_decay_steps=COUNT, **ranges)
 
     def advice(self) -> list[str]:
+        """Return a warning if ``steps`` is larger than the step at which the learning rate reaches 0."""
         last = self.lr_constant_steps + self.lr_decay_steps
         if self.steps <= last:
             return super().advice()
         return [
             *super().advice(),
-            f"the learning rate is 0 after step {last:,}, which is `lr_constant_steps` + `lr_decay_steps`, so the last "
-            f"{self.steps - last:,} of {self.steps:,} steps train nothing; set `lr_decay_steps` to "
+            f"The learning rate is 0 after step {last:,}, which is `lr_constant_steps` + `lr_decay_steps`, so the last "
+            f"{self.steps - last:,} of {self.steps:,} steps train nothing. Set `lr_decay_steps` to "
             f"{self.steps - self.lr_constant_steps}, or lower `steps` to {last}.",
         ]
 
     def adam(self, turns: int = 1, first_step: int = 0) -> optax.GradientTransformation:
-        """Adam for a player.
+        """Create the Adam optimizer of a player, with linear decay of the learning rate.
 
         Args:
-          turns: of the player in a step.
-          first_step: at which the player first moves; the schedule counts from step 0.
+          turns: number of the player's turns in one step.
+          first_step: step at which the player starts to train. The decay of the learning rate is counted from step 0.
         """
         rate = optax.linear_schedule(
             self.learning_rate, 0.0, self.lr_decay_steps * turns, self.lr_constant_steps * turns
@@ -206,41 +224,45 @@ class LinearDecaySettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TranslationSettings(LinearDecaySettings):
-    """``Settings`` of an experiment that translates images."""
+    """The settings of an experiment that translates images."""
 
     # Data
     test_data: str | None
-    """Like data, but not trained on: samples are made of it and measured on it. Without it, the part of photos that is
-    not trained on, or else data itself."""
+    """Data that are not trained on, named like data. The inputs of samples and of evaluations are taken from them.
+    By default, the test split if data is photos, otherwise the training data."""
     jitter: bool
-    """Enlarge images a little and crop them to their size at a random place."""
+    """Whether to augment training images by random jitter: they are enlarged by 286 / 256 and cropped to their size
+    at a random position."""
     mirror: bool
-    """Mirror half of the images left to right."""
+    """Whether to mirror a random half of the training images left to right."""
 
     def jitter_and_mirror(self, keys: jax.Array, images: jax.Array) -> jax.Array:
-        """Images as networks see them in training; equal keys crop and mirror alike.
+        """Augment images as ``jitter`` and ``mirror`` require. Equal keys result in equal crops and mirroring.
 
         Args:
-          keys: [B].
-          images: [B, height, width, C].
+          keys: [B], one per image.
+          images: [B, height, width, C] in [-1, 1].
+
+        Returns:
+          The augmented images, [B, height, width, C].
         """
         if self.jitter:
             images = transforms.resize_and_crop(
                 keys, images, round(images.shape[1] * 286 / 256)
-            )  # pix2pix's enlargement
+            )  # the enlargement of pix2pix
         return transforms.random_flip(keys, images) if self.mirror else images
 
     def load_train_and_test(
         self, load: Callable[[str, str], Source], source: Source | None = None
     ) -> tuple[Source, Source]:
-        """The examples to train on, and those that samples are made of and measured on.
+        """Return the examples to train on, and the examples whose inputs are translated for samples and evaluations.
 
         Args:
-          load: ``(data, split) -> source``.
-          source: taken instead of ``data``.
+          load: ``(data, split) -> source``, reads the examples.
+          source: examples to train on in place of the ones that ``data`` names, or None.
 
         Raises:
-          ValueError: examples are no square images, or those of the two have different shapes.
+          ValueError: if the training examples are not square images, or the shapes of the two sources differ.
         """
         train = self.load_images(load(self.data, "train") if source is None else source)
         if self.test_data is not None:
@@ -251,7 +273,8 @@ class TranslationSettings(LinearDecaySettings):
             test = train
         if test.shape != train.shape:
             raise ValueError(
-                f"`test_data` has images of {test.shape}, but `data` has images of {train.shape}; set `resolution`."
+                f"`test_data` has images of shape {test.shape}, but `data` has images of shape {train.shape}. Set "
+                "`resolution` and `channels` so that both have the same shape."
             )
         return train, test
 
@@ -265,11 +288,12 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
     ValueError: `steps` must be at least 1, got 0.
 
     Args:
-      config: has the settings. A traced value, of a member of a population, is not checked: it was checked before.
-      **ranges: for a setting's name the least and the greatest value.
+      config: an object with the settings as attributes. The value None is not checked. A traced value, of a setting
+        that varies within a population, is not checked either, because it was checked before tracing.
+      **ranges: for the name of each setting, the smallest and the largest allowed value.
 
     Raises:
-      ValueError: a value is out of its range.
+      ValueError: if a value is out of its range.
     """
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
@@ -281,7 +305,9 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
 
 
 def is_enabled(weight: Any) -> bool:
-    """Whether a term of this weight is computed: above 0. A traced weight, of a population that varies it, always is.
+    """Return whether a loss has to compute the term with this weight: whether the weight is above 0.
+
+    A traced weight, of a setting that varies within a population, is always enabled.
 
     >>> is_enabled(0.5), is_enabled(0.0)
     (True, False)
@@ -290,14 +316,14 @@ def is_enabled(weight: Any) -> bool:
 
 
 def require_classes(source: Source) -> tuple[str, ...]:
-    """The names of the classes, for a conditional model.
+    """Return the names of the classes of a source, for a conditional model.
 
     Raises:
-      ValueError: the examples have no labels.
+      ValueError: if the examples have no labels.
     """
     if not source.classes:
         raise ValueError(
-            f"{source.name} has no labels, so there is nothing to condition on; a conditional model takes an .npz with "
-            "labels, a folder with a sub-folder for each class, or a TFDS dataset that has labels."
+            f"{source.name} has no labels, but a conditional model needs them. Use an .npz file with labels, a folder "
+            "with one subfolder per class, or a TFDS dataset with labels."
         )
     return source.classes

@@ -1,12 +1,13 @@
-"""Settings from JSON: a run's ``config.json`` and the metadata of exports, those of older versions too.
+"""Read settings from JSON: from the ``config.json`` of a run, and from the metadata of exported files.
 
-``RENAMED`` maps older names of settings to today's. What else older versions named differently is mapped where it is
-read: figures in ``evaluation.metric_names``, ``course`` in ``editing.projection_files``, ``told`` of a private run in
-``reporting.report``.
+Files that older versions wrote can be read too. ``RENAMED`` maps their names of settings to the current names. Other
+names that have changed are mapped where they are read: metrics in ``evaluation.metric_names``, ``course`` in
+``editing.projection_files``, and ``told``, a key of private runs, in ``reporting.report``.
 """
 
 import dataclasses
 import functools
+import inspect
 import reprlib
 import sys
 import types
@@ -14,8 +15,8 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-# Older names of settings, by experiment ("" for all experiments), and today's. A pair has today's values for the older
-# ones as well. None stands for a setting that had no effect, and is dropped.
+# The current name for each older name of a setting, by experiment ("" for all experiments). A pair also maps older
+# values to current ones. None is for a setting that had no effect and is dropped.
 RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] = {
     "": {
         "latents": "z_dim",
@@ -113,20 +114,20 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
     "wgan_gp": {"base": "base_resolution", "critic_turns": "n_critic", "penalty": "gp_weight"},
 }
 
-# Settings that older versions did not have, by experiment, and whose defaults are what those versions did.
+# Settings, by experiment, that older versions did not have. Their defaults reproduce the behaviour of those versions.
 ADDED: Mapping[str, frozenset[str]] = {"r3gan": frozenset({"mirror"})}
 
 
 def rename_settings(
     values: Mapping[str, Any], experiment: str, fields: Collection[str] | None = None
 ) -> dict[str, Any]:
-    """Settings of an older version by today's names, with today's values.
+    """Return settings of an older version with their current names and values.
 
     Args:
-      values: settings by name, as JSON has them.
-      experiment: whose they are.
-      fields: the names that the experiment has today. A name among them stands, as does one whose new name is not among
-        them. Not given: a name stands if its new name is among ``values`` too.
+      values: settings by name, as read from JSON.
+      experiment: name of the experiment that the settings belong to.
+      fields: the current names of the experiment's settings. A name is not changed if it is one of them, or if its new
+        name is not one of them. If None, a name is not changed if its new name is also in ``values``.
 
     >>> rename_settings({"steps": 3, "latents": 8, "vary": ["ema=0.5,0.9"]}, "gan")
     {'steps': 3, 'z_dim': 8, 'sweep': ['ema_decay=0.5,0.9']}
@@ -134,14 +135,15 @@ def rename_settings(
     table = {**RENAMED[""], **RENAMED.get(experiment, {})}
 
     def look_up(name: str) -> tuple[str, Mapping[Any, Any]] | None:
+        """Return the current name of a setting and the map of its values, or None if the setting is dropped."""
         entry = table.get(name, name)
         if entry is None:
             return None if fields is None or name not in fields else (name, {})
         new, choices = (entry, {}) if isinstance(entry, str) else entry
         if new == name:
             return new, choices
-        stands = new in values if fields is None else (name in fields or new not in fields)
-        return (name, {}) if stands else (new, choices)
+        is_current = new in values if fields is None else (name in fields or new not in fields)
+        return (name, {}) if is_current else (new, choices)
 
     settings = {}
     for name, value in values.items():
@@ -149,13 +151,13 @@ def rename_settings(
         if found is not None:
             new, choices = found
             settings[new] = choices[value] if choices and isinstance(value, bool) else value
-    if isinstance(settings.get("sweep"), list):  # texts "name=values"
+    if isinstance(settings.get("sweep"), list):  # strings "name=values"
         settings["sweep"] = [_renamed_sweep(str(text), look_up) for text in settings["sweep"]]
     return settings
 
 
 def _renamed_sweep(text: str, look_up: Callable[[str], tuple[str, Any] | None]) -> str:
-    """``"ema=0.9,0.99"`` by today's name."""
+    """Return ``"ema=0.9,0.99"`` with the current name of the setting, ``"ema_decay=0.9,0.99"``."""
     name, _, numbers = text.partition("=")
     name = name.strip().replace("-", "_")
     found = look_up(name)
@@ -163,43 +165,62 @@ def _renamed_sweep(text: str, look_up: Callable[[str], tuple[str, Any] | None]) 
 
 
 def read_settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
-    """Settings from JSON, as ``config_class``. Of those that are missing, today's defaults, which is told on stderr.
+    """Return settings that were read from JSON as an instance of ``config_class``.
 
-    Names of older versions are read as today's: ``RENAMED``. Nothing is told of ``ADDED``.
+    Older names are replaced by the current ones, see ``RENAMED``. Missing settings get their current default. A warning
+    on standard error lists them, except for the settings in ``ADDED``.
+
+    Args:
+      values: settings by name, as read from JSON.
+      config_class: the class of the settings, a subclass of ``Settings``.
+      where: the file or other place that the settings were read from, for messages.
+      experiment: name of the experiment.
 
     Raises:
-      ValueError: there are some that the experiment does not have; the message says ``where``.
+      ValueError: if ``values`` has settings that the experiment does not have, or a value has the wrong type.
     """
     defaults = dataclasses.asdict(config_class())
     values = rename_settings(values, experiment, defaults)
     unknown = values.keys() - defaults.keys()
     if unknown:
-        raise ValueError(f"{where}: settings that {experiment} does not have: {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"{where} has settings that {experiment} does not have: {', '.join(sorted(unknown))}. Remove them, or use "
+            "the version of jaxgan that wrote them."
+        )
     known = {*values, *ADDED.get(experiment, ())}
     missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in known]
     if missing:
-        told = f"an older jaxgan wrote it, without {', '.join(missing)}; add there what it was trained with"
-        _warn(f"{where}: {told}")
+        _warn(
+            f"{where} was written by an older version of jaxgan and lacks settings. These values are used for them: "
+            f"{', '.join(missing)}. If the run was trained with other values, add them to the file."
+        )
     values = {name: tuple(x) if isinstance(x, list) else x for name, x in values.items()}
     check_types(values, config_class, where)
     return config_class(**values)
 
 
 def check_types(values: Mapping[str, Any], dataclass: type, where: Any) -> None:
-    """Check that values from JSON have the types of a dataclass's fields; raises ``ValueError`` if one has not.
+    """Check that values from JSON have the types of a dataclass's fields.
 
     Args:
-      values: by the name of the field; lists as tuples.
-      dataclass: has a field for each.
-      where: what the message says they are in.
+      values: values by the name of the field. Lists must have been converted to tuples.
+      dataclass: a dataclass with a field for each value.
+      where: the file or other place that the values were read from, for messages.
+
+    Raises:
+      ValueError: if a value has the wrong type.
     """
     hints = typing.get_type_hints(dataclass)
     for name, value in values.items():
         if not _has_type(value, hints[name]):
-            raise ValueError(f"{where}: {name} cannot be {reprlib.repr(value)}.")
+            raise ValueError(
+                f"The value of {name} in {where} must be of the type {inspect.formatannotation(hints[name])}, got "
+                f"{reprlib.repr(value)}."
+            )
 
 
 def _has_type(value: Any, hint: Any) -> bool:
+    """Return whether a value from JSON has the type of an annotation. Types that JSON cannot represent are accepted."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(_has_type(value, argument) for argument in arguments)
@@ -211,17 +232,20 @@ def _has_type(value: Any, hint: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint in (int, str, bool, type(None)):
         return type(value) is hint
-    return True  # a type of a user's own settings
+    return True  # another type, in a custom class of settings
 
 
 @functools.cache
 def _warn(text: str) -> None:
-    """Once: a run reads its record before it traces, and again when nobody else can write it."""
+    """Print a warning on standard error, once per text.
+
+    A run reads its ``config.json`` twice: before it traces the step, and again when it has the directory for itself.
+    """
     print(f"warning: {text}", file=sys.stderr)
 
 
 def format_setting(value: Any) -> str:
-    """A setting's value as the command line takes it.
+    """Return a setting's value as the command line accepts it.
 
     >>> format_setting(("a=1", "b=2")), format_setting(()), format_setting(0.5)
     ('a=1 b=2', 'none', '0.5')

@@ -1,4 +1,7 @@
-"""Sheets of a generator with styles, which a run draws beside its samples: mixing, truncation, noise and so on."""
+"""Create image sheets for a generator with styles: style mixing, truncation, noise, interpolation and directions.
+
+An image sheet is an additional grid of images that an experiment draws whenever it draws samples.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,13 +15,13 @@ from jaxgan.editing.interpolation import lerp, slerp
 from jaxgan.editing.styles import RANGES, Styles, layer_mask, move_along, sefa, std_along
 from jaxgan.experiment.experiment import SHEET_COLUMNS
 
-TRUNCATION_PSIS = (1.0, 0.7, 0.5, 0.0)
-NUM_NOISES = 8  # over which the standard deviation of pixels is taken
-NOISE_GAIN = 10.0  # by which that deviation is brightened
-NUM_PAIRS = 4  # of latents that are interpolated
-NUM_MOVED = 2  # samples that are moved along directions
-NUM_DIRECTIONS = 4
-REACH = 3.0  # how far they are moved to either side, in standard deviations
+TRUNCATION_PSIS = (1.0, 0.7, 0.5, 0.0)  # truncation psi of each row of the sheet "truncation"
+NUM_NOISES = 8  # number of random noises over which the standard deviation of pixels is computed
+NOISE_GAIN = 10.0  # factor by which that standard deviation is multiplied, to make it visible
+NUM_PAIRS = 4  # number of pairs of latents that are interpolated
+NUM_MOVED = 2  # number of samples that are moved along directions
+NUM_DIRECTIONS = 4  # number of directions that samples are moved along
+REACH = 3.0  # largest distance of a moved sample in either direction, in standard deviations of w
 
 Sheet = Callable[[Nets, Any, jax.Array], jax.Array]
 
@@ -26,34 +29,52 @@ Sheet = Callable[[Nets, Any, jax.Array], jax.Array]
 def make_style_sheets(
     styles: Styles, latents: Callable[[jax.Array], jax.Array], label_of: Callable[[Any], tuple[jax.Array, ...]]
 ) -> Mapping[str, Sheet]:
-    """The ``sheets`` of an experiment, by name. Each calls the networks once, to compile them once.
+    """Create the image sheets of an experiment whose generator has styles.
+
+    Each sheet calls the networks only once, so that they are compiled only once.
 
     Args:
-      styles: the generator's.
+      styles: the functions of the generator.
       latents: ``keys -> z``.
-      label_of: ``batch -> label``, a tuple of one array, or of none if the generator takes no labels.
+      label_of: ``batch -> label``, a tuple with the array of labels. The tuple is empty if the generator takes no
+        labels.
+
+    Returns:
+      The sheets by name, for ``Display.sheets``.
     """
 
     def draw(nets, *rows):
-        """The images of styles, [n, num_ws, w_dim] each, one row below the other."""
+        """Generate the images of several arrays of styles, [n, num_ws, w] each, and stack them as rows of a grid."""
         return media.stack_rows(*jnp.split(styles.images(nets, jnp.concatenate(rows), styles.noise()), len(rows)))
 
     def map_latents(nets, batch, keys, **how):
+        """Map random latents to styles."""
         return styles.map(nets, latents(keys), *label_of(batch), **how)
 
     def mixing(nets, batch, keys):
-        """Five rows, twice: eight samples; others; the first with the others' coarse, middle, fine styles."""
+        """Draw style mixing, in two groups of five rows with eight samples each.
+
+        The rows of a group are samples; other samples; and the first samples with the coarse, the middle and the fine
+        styles of the other samples.
+        """
         ours, theirs = jnp.split(map_latents(nets, batch, keys), 2)
         ranges = [layer_mask(name, styles.num_ws)[None, :, None] for name in RANGES]
         return draw(nets, ours, theirs, *(jnp.where(of_theirs, theirs, ours) for of_theirs in ranges))
 
     def truncation(nets, batch, keys):
-        """Four rows, twice: eight samples with psi 1; with 0.7; 0.5; 0, the average's image."""
+        """Draw samples with decreasing truncation psi, in two groups of four rows with eight samples each.
+
+        The last row has psi 0 and shows the image of the average style.
+        """
         rows = [map_latents(nets, batch, keys, truncation_psi=psi)[: len(keys) // 2] for psi in TRUNCATION_PSIS]
         return draw(nets, *rows)
 
     def noise(nets, batch, keys):
-        """Four rows: eight samples; without noise; with other noise; the standard deviation of pixels over noises."""
+        """Draw the influence of noise on eight samples, in four rows.
+
+        The rows are the samples with constant noise, without noise and with random noise, and the standard deviation of
+        the pixels over several random noises.
+        """
         ws = map_latents(nets, batch, keys)[:SHEET_COLUMNS]
         maps = tuple(jnp.repeat(x, len(ws), 0) for x in _noises(styles.noise(), keys[:NUM_NOISES]))
         images = styles.images(nets, jnp.tile(ws, (2 + NUM_NOISES, 1, 1)), maps)
@@ -61,7 +82,10 @@ def make_style_sheets(
         return jnp.concatenate([plain, none, noisy[0], NOISE_GAIN * jnp.stack(noisy).std(0) - 1])
 
     def interpolation(nets, batch, keys):
-        """Two rows for each pair of latents: on an arc in z, and below it on a straight line in w."""
+        """Draw interpolations between pairs of latents, in two rows per pair.
+
+        The first row interpolates along an arc in z (slerp), and the second along a straight line in w (lerp).
+        """
         z, t = latents(keys[: 2 * NUM_PAIRS]), jnp.linspace(0, 1, SHEET_COLUMNS)
         arcs = slerp(z[:NUM_PAIRS, None], z[NUM_PAIRS:, None], t[None, :, None])
         label = [jnp.repeat(x[:NUM_PAIRS], len(t), 0) for x in label_of(batch)]
@@ -71,14 +95,16 @@ def make_style_sheets(
         return draw(nets, of_arcs, lines.reshape(of_arcs.shape))
 
     def directions(nets, batch, keys):
-        """Four rows for each of two samples: along the first directions of all layers' weights."""
+        """Draw two samples that are moved along the first four directions that SeFa finds for all layers, in eight
+        rows.
+        """
         ws, found = map_latents(nets, batch, keys), sefa(styles.weights(nets))[0][:NUM_DIRECTIONS]
         strengths, every = jnp.linspace(-REACH, REACH, SHEET_COLUMNS), layer_mask("all", styles.num_ws)
 
         def along(direction):
             return move_along(ws[:NUM_MOVED], direction, strengths * std_along(ws[:, 0], direction), every)
 
-        strips = jax.vmap(along, out_axes=1)(found)  # [NUM_MOVED, NUM_DIRECTIONS, SHEET_COLUMNS, layers, w]
+        strips = jax.vmap(along, out_axes=1)(found)  # [NUM_MOVED, NUM_DIRECTIONS, SHEET_COLUMNS, num_ws, w]
         return styles.images(nets, strips.reshape(-1, *ws.shape[1:]), styles.noise())
 
     return {
@@ -91,7 +117,7 @@ def make_style_sheets(
 
 
 def _noises(constant: Sequence[jax.Array], keys: jax.Array) -> list[jax.Array]:
-    """Of each noise map the constant one, zeros, and a random one for each key: [2 + keys, ...]."""
+    """Return several versions of each noise map: the constant one, zeros, and a random one per key, [2 + keys, ...]."""
 
     def normal(key):
         return [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]

@@ -1,4 +1,4 @@
-"""An experiment's translations between images, as functions of weights."""
+"""Return the translations of an experiment as functions of weights, as an exported file needs them."""
 
 import dataclasses
 from typing import Any
@@ -12,7 +12,10 @@ from jaxgan.interop.parameters import fill_names, flatten_names
 
 
 def directions(experiment: Experiment, state: State) -> dict[str, TranslationDirection]:
-    """An experiment's translations by the direction's name, with the state's weights: EMA weights where it has them."""
+    """Return an experiment's translations by the name of their direction, with the weights of a state.
+
+    EMA weights are used if the state has them. The result is empty if the experiment does not translate images.
+    """
     if not experiment.translations:
         return {}
     variables = experiment.variables(state)
@@ -27,6 +30,15 @@ def directions(experiment: Experiment, state: State) -> dict[str, TranslationDir
 def _direction(
     translation: Translation, like: dict[str, Any], weights: dict[str, Any], networks: dict[str, Net]
 ) -> TranslationDirection:
+    """Return a translation as functions of weights.
+
+    Args:
+      translation: the translation.
+      like: the variables by network, which define the structure of the weights.
+      weights: the variables by flat names.
+      networks: the networks of the translation by name.
+    """
+
     def build_nets(weights):
         variables, nets = fill_names(like, weights), {}
         for name, net in networks.items():
@@ -50,7 +62,7 @@ def _direction(
 
 
 class _MomentsRecorder:
-    """A ``Function`` that records the moments by which its layers normalise their inputs."""
+    """A ``Function`` that records the moments with which its layers normalise their inputs."""
 
     def __init__(self, function: Function, name: str, recorded: dict[str, Any]):
         self._function, self._name, self._recorded = function, name, recorded

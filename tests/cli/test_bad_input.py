@@ -68,7 +68,7 @@ FLAGS = {
     "missing name, far": (["--data", "qqqqqq"], 2, "does not exist as a file or folder, and TensorFlow Datasets has no data set of this name"),
     "no such photograph": (["--data", "photos:tree"], 2, "--data 'photos:tree' is not one of the photographs. Use photos for all in colour, or photos:"),
     "missing folder": (["--data", "/nowhere/at/all"], 2, "--data '/nowhere/at/all' does not exist."),
-    "points for a convolution": (["--data", "ring"], 2, "this experiment takes images, [height, width, channels]; experiments.gan takes examples of any shape."),
+    "points for a convolution": (["--data", "ring"], 2, "this experiment takes images, [height, width, channels]. Use the experiment gan, which takes examples of any shape."),
     "resize floats": (["--resolution", 16], 2, "have shape (8, 8, 1) and cannot be resized to --resolution 16. Only uint8 images"),
     "channels of arrays": (["--channels", 3], 2, "--channels must be 1 for "),
     "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "--run-dir /nowhere contains no run, because it has no config.json."),
@@ -105,7 +105,7 @@ DATA = {
     "wrong labels": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(3, int)), [], "must have one label for each image, got labels of shape (3,) and 4 images"),
     "labels that are no numbers": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.uint8), labels=np.zeros(4)), [], "labels must be whole numbers from 0 with shape [N]"),
     "no examples": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((0, 8, 8, 1), np.uint8)), [], "N > 0"),
-    "not square": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 16, 1), np.uint8)), [], "they must be square; set --resolution, for example to 8."),
+    "not square": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 16, 1), np.uint8)), [], "they must be square. Set --resolution, for example to 8."),
     "another format": (lambda p: folder(p.parent, {"a.csv": b"1,2"}) / "a.csv", [], "--data must be a folder, or a .zip, .npz or .npy file, got a .csv file"),
 }  # fmt: skip
 
@@ -225,7 +225,7 @@ def test_a_config_with_settings_of_another_version(copy, capsys):
     del record["config"]["momentum"], record["config"]["norm"], record["config"]["r1_gamma"]
     (copy / "config.json").write_text(json.dumps(record))
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", copy / "a.png")
-    assert "config.json: an older jaxgan wrote it, without norm batch, r1_gamma 1.0; add there what it was" in text
+    assert "These values are used for them: norm batch, r1_gamma 1.0. If the run was trained with other values" in text
     assert code == 0
 
 
@@ -236,7 +236,7 @@ def test_a_run_whose_settings_are_not_all_known_goes_on_with_those_given(copy, c
     del record["config"]["r1_gamma"]
     (copy / "config.json").write_text(json.dumps(record))
     code, text = run(capsys, "--run-dir", copy, *TINY, "--steps", steps, "--r1-gamma", 2.0)
-    assert (code, text.count("an older jaxgan wrote it, without r1_gamma 1.0")) == (0, 1), text
+    assert (code, text.count("These values are used for them: r1_gamma 1.0")) == (0, 1), text
     assert "r1_gamma" not in json.loads((copy / "config.json").read_text())["config"]
 
 

@@ -48,7 +48,7 @@ def test_examples_without_labels(tmp_path, capsys):
     np.savez(tmp_path / "x.npz", images=np.zeros((8, 8, 8, 1), np.uint8))
     flags = ["--data", tmp_path / "x.npz", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="cgan")
-    assert code == 2 and "no labels, so there is nothing to condition on" in text
+    assert code == 2 and "no labels, but a conditional model needs them" in text
     assert not (tmp_path / "run").exists()
 
 

@@ -87,7 +87,7 @@ def test_help_names_them(capsys):
 def test_photos_need_the_users_data(tmp_path, capsys):
     code, text = programs.run(capsys, "--preset", "photos", "--run-dir", tmp_path / "run")
     assert (
-        code == 2 and "error: --preset photos is for pictures of your own; give their folder or zip as --data." in text
+        code == 2 and "error: --preset photos is for your own images. Set --data to their folder or zip file." in text
     )
 
 
@@ -97,17 +97,12 @@ def test_a_run_on_a_few_photos_has_settings_for_them_and_says_what_to_expect(tmp
     flags = ["--preset", "photos", "--data", folder, "--batch-size", 8, "--g-channels", 4, "--d-channels", 4]
     code, text = programs.run(capsys, *flags, "--steps", 1, "--run-dir", tmp_path / "run")
     assert code == 0, text
-    assert (
-        "warning: --data has 20 examples, fewer than 100, so samples will at best be copies and blends of them" in text
-    )
-    assert "by heart" not in text
+    assert "warning: --data has 20 examples, fewer than 100, so samples will be copies and mixtures of them" in text
+    assert "memorise" not in text
     config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
     expected = {"resolution": 16, "base_resolution": 4, "crop": 2, "mirror": True, "g_channels": 4}
     assert {name: config[name] for name in expected} == expected
     # Flags win over the preset, and what they undo is said.
     code, text = programs.run(capsys, *flags, "--crop", 0, "--steps", 1, "--run-dir", tmp_path / "other")
-    assert (
-        code == 0
-        and "warning: --data has 20 examples, which the discriminator will know by heart; start from --preset photos"
-        in text
-    )
+    assert code == 0
+    assert "warning: --data has 20 examples, so few that the discriminator will memorise them. Start from" in text

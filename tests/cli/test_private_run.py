@@ -45,11 +45,11 @@ def test_a_dry_run_reports_the_epsilon_of_the_plan(tmp_path, capsys):
 FLAGS = {
     "only how": (
         ["--dp-l2-clip", 0.5],
-        "--dp-l2-clip has no effect without private training; pass --dp-noise-multiplier too.",
+        "--dp-l2-clip has an effect only in private training. Set --dp-noise-multiplier too.",
     ),
     "only how, of a population": (
         ["--dp-seed", 1, "--population", 2],
-        "--dp-seed has no effect without private training",
+        "--dp-seed has an effect only in private training",
     ),
     "no clip": (
         ["--dp-noise-multiplier", 1.0, "--dp-l2-clip", 0.0],

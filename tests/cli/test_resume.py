@@ -19,7 +19,9 @@ def test_options_are_those_of_the_run_and_over_them_those_given():
     assert resumed == RunOptions(run_dir="x", checkpoint_every=8, metrics=("is",), evaluate_every=9)
     without = RunOptions.resumed(recorded, {"evaluate_every": None})
     assert without == RunOptions(checkpoint_every=7)
-    with pytest.raises(ValueError, match=r"the options in config\.json: checkpoint_every cannot be 'x'"):
+    with pytest.raises(
+        ValueError, match=r"The value of checkpoint_every in the options .* must be of the type int, got 'x'"
+    ):
         RunOptions.resumed({"checkpoint_every": "x"}, {})
 
 

@@ -1,4 +1,4 @@
-"""What experiments have in common."""
+"""The parts that experiments share: a generator against a discriminator, and a player that is idle."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ from jaxgan.models import mlp
 
 
 class Conditional(nn.Module):
-    """A network that takes a label, and adds it."""
+    """A network that adds the label to its output."""
 
     network: nn.Module
 
@@ -28,7 +28,7 @@ class Conditional(nn.Module):
         return self.network(x) + label[0]
 
 
-def test_a_generator_against_a_discriminator():
+def test_two_player_experiment_builds_the_game_and_its_sampling():
     config = gan.Config(batch_size=4, ema_decay=0.9, grad_accum_steps=2)
     source = Arrays(np.zeros((4, 2), np.float32))
     made = two_player_experiment(
@@ -56,7 +56,7 @@ def test_a_generator_against_a_discriminator():
 
 
 @pytest.mark.parametrize("argument", ["losses", "optimizers"])
-def test_players_that_are_missing_are_named(argument):
+def test_missing_players_are_named(argument):
     parts = {
         "losses": dict.fromkeys(("d", "g"), lambda nets, batch, keys, step: total(a=0.0)),
         "optimizers": dict.fromkeys(("d", "g"), optax.sgd(0.1)),
@@ -64,21 +64,21 @@ def test_players_that_are_missing_are_named(argument):
     del parts[argument]["g"]
     source = Arrays(np.zeros((4, 2), np.float32))
     networks = mlp.Generator((2,), (4,)), mlp.Discriminator((4,))
-    message = f"`{argument}` must have the players 'd' and 'g', got 'd'. Add 'g'."
+    message = f"`{argument}` must have entries for the players 'd' and 'g', got 'd'. Add 'g'."
     with pytest.raises(ValueError, match=re.escape(message)):
         two_player_experiment(gan.Config(), source, *networks, z_dim=3, **parts)
 
 
 @pytest.mark.integration
-def test_an_idle_player_stays_as_it_is():
-    """And with it Adam's state, whose means would otherwise be those of gradients of 0."""
+def test_an_idle_player_does_not_change():
+    """Its optimizer state does not change either. With gradients of 0, Adam's moving averages would decay to 0."""
     game = games.dcgan_game(optimizer=optax.adam(1e-3))
     idle = dataclasses.replace(game, players={**game.players, "d": idle_player(game.players["d"])})
     before = jax.jit(game.init)(jax.random.key(0))
     after, metrics = jax.jit(idle.step)(before, games.images(8))
     for part in ("params", "stats", "opt_states"):
-        kept, now = getattr(before, part)["d"], getattr(after, part)["d"]
-        assert all(map(np.array_equal, jax.tree.leaves(kept), jax.tree.leaves(now))), part
+        old, new = getattr(before, part)["d"], getattr(after, part)["d"]
+        assert all(map(np.array_equal, jax.tree.leaves(old), jax.tree.leaves(new))), part
     assert float(metrics["d/idle"]) == 0
     assert not all(map(np.array_equal, jax.tree.leaves(before.params["g"]), jax.tree.leaves(after.params["g"])))
     assert isinstance(idle.players["d"], Player)

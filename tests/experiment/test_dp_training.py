@@ -1,4 +1,4 @@
-"""DP-SGD by an experiment's settings: what is refused, and what a run spends."""
+"""DP-SGD with the settings of an experiment: rejected settings, and the privacy that a run spends."""
 
 import dataclasses
 import json
@@ -14,15 +14,15 @@ from jaxgan.experiment.dp_training import make_private, privacy_spent
 from jaxgan.games.accounting import compute_epsilon
 
 
-def test_a_run_that_is_not_private_spends_nothing_to_speak_of():
+def test_no_privacy_is_reported_for_a_run_without_noise():
     config = gan.Config.tiny()
     experiment = gan.build(config)
     assert make_private(experiment, config) is experiment
     assert privacy_spent(experiment, config, 100) is None
 
 
-def test_what_is_spent_is_the_accountants():
-    """The discriminator sees the data in one turn of a step, the generator in none."""
+def test_the_privacy_spent_is_the_accountants_epsilon():
+    """The discriminator reads the data in one turn of a step. The generator never reads it."""
     config = gan.Config.tiny(dp_noise_multiplier=2.0, dp_l2_clip=0.5, dp_delta=1e-6, batch_size=16)
     experiment = gan.build(config)
     found = privacy_spent(experiment, config, 50)
@@ -31,32 +31,32 @@ def test_what_is_spent_is_the_accountants():
     epsilon = {name: value if math.isfinite(value) else None for name, value in expected._asdict().items()}
     assert (found["steps"], found["delta"], found["epsilon"], found["players"]) == (50, 1e-6, epsilon, ("d",))
     assert "'d'" in found["summary"]
-    json.dumps(found, allow_nan=False)  # it goes into config.json
+    json.dumps(found, allow_nan=False)  # it is written to config.json
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
-        ({"dp_l2_clip": 0.5}, "`dp_l2_clip` has no effect without private training; pass `dp_noise_multiplier` too"),
+        ({"dp_l2_clip": 0.5}, r"`dp_l2_clip` has an effect only in private training\. Set `dp_noise_multiplier` too"),
         ({"dp_noise_multiplier": math.inf}, "`dp_noise_multiplier` must be positive and finite, got inf"),
         ({"dp_noise_multiplier": 1.0, "dp_l2_clip": 0.0}, r"`dp_l2_clip` must be positive and finite, got 0\.0"),
     ],
 )
-def test_what_cannot_be(changes, told):
+def test_invalid_settings_of_private_training_are_rejected(changes, message):
     config = gan.Config.tiny(**changes)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         make_private(gan.build(config), config)
 
 
-def test_unpaired_examples_have_two_orders():
+def test_unpaired_data_cannot_be_private():
     images = Arrays(np.zeros((8, 16, 16, 3), np.uint8))
     config = cyclegan.Config.tiny(dp_noise_multiplier=1.0)
-    with pytest.raises(ValueError, match="`dp_noise_multiplier` needs examples that are drawn in one order"):
+    with pytest.raises(ValueError, match="`dp_noise_multiplier` cannot be used with unpaired data"):
         make_private(cyclegan.build(config, Unpaired(images, images)), config)
 
 
 @pytest.mark.integration
-def test_noise_is_secret_unless_it_is_seeded():
+def test_the_noise_is_random_unless_dp_seed_is_set():
     config = gan.Config.tiny(dp_noise_multiplier=1.0)
     experiment = gan.build(config)
 
@@ -69,7 +69,7 @@ def test_noise_is_secret_unless_it_is_seeded():
     assert key(seeded) == key(seeded)
 
 
-def test_a_private_run_shows_no_reals():
+def test_a_private_run_draws_no_image_sheets_of_examples():
     config = vae.Config.tiny(dp_noise_multiplier=1.0)
     experiment = vae.build(config)
     assert experiment.display.sheets

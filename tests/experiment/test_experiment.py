@@ -1,4 +1,4 @@
-"""Samples that are drawn from an experiment."""
+"""Drawing of samples and image sheets from an experiment."""
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +19,10 @@ def made():
 
 @pytest.mark.integration
 @pytest.mark.parametrize("count", [1, 5, 8, 13])
-def test_in_batches_gives_as_many_as_it_takes(made, count, monkeypatch):
-    """Of a count that the batch does not divide, the last row is repeated, and what is made of that is cut off."""
+def test_in_batches_returns_one_row_per_input(made, count, monkeypatch):
+    """If the batch size does not divide the number of inputs, the last row is repeated and the surplus results are cut
+    off.
+    """
     monkeypatch.setattr(experiment_module, "SAMPLE_BATCH", 4)
     built, state = made
     sizes = []
@@ -46,14 +48,14 @@ def test_sample_i_is_the_same_in_any_batch(made):
     assert (built.num_samples, built.reference) == (1797, built.source)
 
 
-def test_without_labels_classes_are_drawn_in_turn():
+def test_without_labels_the_classes_alternate():
     built = cgan.build(cgan.Config.tiny())
     state, sample = jax.jit(built.game.init)(jax.random.key(0)), built.sampler()
     z = jnp.zeros((12, 4))
     np.testing.assert_array_equal(sample(state, z), sample(state, z, jnp.arange(12) % 10))
 
 
-def test_variables_are_those_that_samples_need(made):
+def test_variables_are_of_the_networks_that_samples_need(made):
     built, state = made
     variables = built.variables(state)
     assert set(variables) == {"g"} and set(variables["g"]) == {"params", "batch_stats"}
@@ -61,11 +63,11 @@ def test_variables_are_those_that_samples_need(made):
     jax.tree.map(np.testing.assert_array_equal, variables["g"]["params"], state.ema["g"]["params"])
 
 
-def test_sheets_show_examples_from_all_over_the_source():
+def test_sheets_show_evenly_spaced_examples_of_the_source():
     source = Arrays(np.arange(64, dtype=np.uint8).repeat(64).reshape(64, 8, 8, 1))
     build: Build = vae.build
     built = build(vae.Config.tiny(), source)
     state = jax.jit(built.game.init)(jax.random.key(0))
     sheet = built.draw_sheets(0)(state)["reconstruction"]
-    shown = (sheet[:, 0, 0, 0].reshape(-1, 2, 8)[:, 0].ravel() + 1) * 127.5  # every other row has the examples
+    shown = (sheet[:, 0, 0, 0].reshape(-1, 2, 8)[:, 0].ravel() + 1) * 127.5  # every second row shows the examples
     np.testing.assert_allclose(shown, np.linspace(0, 63, SHEET).astype(int), atol=1e-3)

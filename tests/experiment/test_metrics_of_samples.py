@@ -1,4 +1,4 @@
-"""Metrics of an experiment's samples without a run: which can be measured, pairs, and files of figures."""
+"""Metrics of an experiment's samples without a run: validation, paired metrics, result files and the pixel score."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
 
 
 class Pixels:
-    """Features that need no weights."""
+    """Features that are pixels, so that they need no weights."""
 
     protocol = {"features": "pixels"}  # noqa: RUF012
 
@@ -32,19 +32,19 @@ class Pixels:
 
 @pytest.fixture(scope="module")
 def generator():
-    """An experiment that draws images from latents, and a state of it."""
+    """Return an experiment that generates images from latents, and a state."""
     experiment = dcgan.build(dcgan.Config.tiny(), Arrays(IMAGES))
     return experiment, jax.jit(experiment.game.init)(jax.random.key(0))
 
 
 @pytest.fixture(scope="module")
 def translation():
-    """An experiment that makes each of its 24 images of an input, and a state of it."""
+    """Return an experiment that translates each of its 24 inputs to an image, and a state."""
     experiment = pix2pix.build(pix2pix.Config.tiny(), Arrays(IMAGES))
     return experiment, jax.jit(experiment.game.init)(jax.random.key(0))
 
 
-def test_metrics_are_of_pixels_of_features_or_of_sets():
+def test_metrics_are_grouped_by_what_they_need():
     assert not quality.needs_features(["l1", "psnr", "ms_ssim", "cas"])
     for name in ("fid", "is", "ppl"):
         assert quality.needs_features(["l1", name])
@@ -52,45 +52,49 @@ def test_metrics_are_of_pixels_of_features_or_of_sets():
     assert set(quality.METRICS) == {*SET_METRICS, *quality.PAIRED_METRICS, "ppl"}
 
 
-def test_metrics_that_are_none_and_counts_that_are_too_small_are_refused():
+def test_unknown_metrics_and_small_counts_are_rejected():
     quality.check_metrics(quality.METRICS, 2)
     with pytest.raises(ValueError, match="`count` must be at least 2, got 1"):
         quality.check_metrics(["fid"], 1)
-    with pytest.raises(ValueError, match=r"`metrics` must be some of fid, .*, ssim, got none\."):
+    with pytest.raises(ValueError, match=r"`metrics` must be one or more of fid, .*, ssim, got none of them\."):
         quality.check_metrics([], None)
     with pytest.raises(ValueError, match=r"got fud, l3\."):
         quality.check_metrics(["fud", "fid", "l3"], None)
 
 
 @pytest.mark.integration
-def test_metrics_must_suit_the_experiment(generator, translation):
+def test_metrics_that_an_experiment_cannot_have_are_rejected(generator, translation):
     quality.validate_metrics(generator[0], ["fid", "ppl"], 1000)
     quality.validate_metrics(translation[0], ["fid", "psnr"], 24)
-    with pytest.raises(ValueError, match="`metrics` l1, ssim compare pairs"):
+    with pytest.raises(
+        ValueError, match="`metrics` l1, ssim cannot be computed, because they compare each sample with its target"
+    ):
         quality.validate_metrics(generator[0], ["l1", "fid", "ssim"], None)
-    with pytest.raises(ValueError, match="`metrics` ppl follows paths between latents"):
+    with pytest.raises(
+        ValueError, match="`metrics` ppl cannot be computed, because it needs samples that are generated from latents"
+    ):
         quality.validate_metrics(translation[0], ["ppl"], None)
-    with pytest.raises(ValueError, match="`count` must be at most 24, the number of inputs of samples, got 25"):
+    with pytest.raises(ValueError, match="`count` must be at most 24, the number of images to translate, got 25"):
         quality.validate_metrics(translation[0], ["fid"], 25)
     with pytest.raises(ValueError, match="got fud"):
         quality.validate_metrics(generator[0], ["fud"], None)
 
 
 @pytest.mark.integration
-def test_paired_figures_are_means_over_samples_and_their_own_images(translation, monkeypatch):
+def test_paired_metrics_are_means_over_pairs_of_sample_and_target(translation, monkeypatch):
     monkeypatch.setattr(quality, "READ_BATCH", 7)
     experiment, state = translation
     samples = quality.SampleSource(experiment, state, 20, 0, "samples")
-    made = samples.read(np.arange(20))["image"].astype(np.float64)
+    drawn = samples.read(np.arange(20))["image"].astype(np.float64)
     real = experiment.reference.read(np.arange(20))["image"].astype(np.float64)
     found = quality.paired_figures(samples, experiment.reference, ["fid", "ssim", "l1", "psnr"])
-    assert found["l1"] == pytest.approx(np.abs(made - real).mean() / 127.5)
-    assert found["psnr"] == pytest.approx(psnr(made, real, low=0, high=255).mean())
-    assert found["ssim"] == pytest.approx(ssim(made, real, low=0, high=255).mean())
+    assert found["l1"] == pytest.approx(np.abs(drawn - real).mean() / 127.5)
+    assert found["psnr"] == pytest.approx(psnr(drawn, real, low=0, high=255).mean())
+    assert found["ssim"] == pytest.approx(ssim(drawn, real, low=0, high=255).mean())
     assert quality.paired_figures(samples, experiment.reference, ["fid"]) == {}
 
 
-def test_a_paired_metric_says_which_way_is_better():
+def test_higher_is_better_is_correct_for_each_paired_metric():
     worse, better = np.full((1, 12, 12, 1), 90.0), np.full((1, 12, 12, 1), 99.0)
     target = np.full((1, 12, 12, 1), 100.0)
     for name, metric in quality.PAIRED_METRICS.items():
@@ -99,7 +103,7 @@ def test_a_paired_metric_says_which_way_is_better():
         assert (difference[0] > 0) == metric.higher_is_better, name
 
 
-def test_figures_are_written_as_json_in_folders_that_are_made(tmp_path):
+def test_results_are_written_as_json_and_folders_are_created(tmp_path):
     quality.write_result({"fid": 2.5, "protocol": {}}, tmp_path / "deep" / "fid.json")
     assert json.loads((tmp_path / "deep" / "fid.json").read_text()) == {"fid": 2.5, "protocol": {}}
     with pytest.raises(OSError, match=r"`out` .*deep cannot be written: Is a directory"):
@@ -108,7 +112,7 @@ def test_figures_are_written_as_json_in_folders_that_are_made(tmp_path):
 
 @pytest.mark.integration
 @pytest.mark.filterwarnings("ignore:.*singular covariance")
-def test_a_rehearsal_finds_what_cannot_be_measured(generator, translation):
+def test_rehearse_rejects_metrics_that_cannot_be_computed(generator, translation):
     experiment, state = generator
     for metrics, features in ((["fid", "ppl"], Pixels()), (["cas"], None)):
         evaluator = Evaluator(experiment, metrics, features, 20, 0)
@@ -126,7 +130,7 @@ def test_a_rehearsal_finds_what_cannot_be_measured(generator, translation):
 
 def test_coarse_pixels_are_means_of_blocks():
     images = np.arange(2 * 17 * 8 * 3, dtype=np.float32).reshape(2, 17, 8, 3)
-    found = coarse_pixels(images)  # of 17 rows blocks of 3, of 8 columns each its own
+    found = coarse_pixels(images)  # blocks of 3 rows and 1 column
     assert found.shape == (2, 5 * 8)
     np.testing.assert_allclose(found[1, 8 * 2 + 3], images[1, 6:9, 3].mean(), rtol=1e-6)
     points = np.arange(6.0).reshape(3, 2)
@@ -134,7 +138,7 @@ def test_coarse_pixels_are_means_of_blocks():
     assert coarse_pixels(np.zeros((2, 100))).shape == (2, 64)
 
 
-def test_the_pixel_score_is_lower_for_samples_that_are_like_the_data(generator):
+def test_the_pixel_score_is_lower_for_samples_similar_to_the_data(generator):
     experiment, state = generator
 
     def score_of(generate, source=experiment.source):

@@ -1,4 +1,4 @@
-"""A run's parameters for others: the same samples from the file as from the run, and a card that tells the truth."""
+"""Parameter files that can be shared: they give the same samples as the run, and have a correct model card."""
 
 import json
 
@@ -12,7 +12,7 @@ from jaxgan.training.checkpoints import Checkpoints
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """DCGAN after two steps: a folder with its run, its parameters, their card, and samples of the run's own."""
+    """Return a folder with a DCGAN run of two steps, its exported parameters, the model card, and samples."""
     folder = tmp_path_factory.mktemp("shared")
     for command in (
         ["train", "--steps", 2, "--devices", 1, *programs.tiny("dcgan")],
@@ -20,8 +20,8 @@ def shared(tmp_path_factory):
         ["export", "--out", folder / "a.safetensors"],
     ):
         flags = [*command, "--run-dir", folder / "run"]
-        code, told = run(programs.Silent(), *flags)
-        assert code == 0, told
+        code, output = run(programs.Silent(), *flags)
+        assert code == 0, output
     return folder
 
 
@@ -30,37 +30,37 @@ def run(capsys, *arguments):
 
 
 @pytest.mark.integration
-def test_samples_are_the_runs_own_without_the_run_and_its_data(shared, tmp_path, capsys):
+def test_the_file_gives_the_samples_of_the_run_without_the_run_and_its_data(shared, tmp_path, capsys):
     file = tmp_path / "b.safetensors"
     metadata = read_metadata(shared / "a.safetensors")
     config = json.loads(metadata["config"])
     assert config["data"] == "digits"
     config["data"] = "/nowhere/at/all"
     write_safetensors(file, read_safetensors(shared / "a.safetensors"), {**metadata, "config": json.dumps(config)})
-    asked = ["sample", "--parameters", file, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3]
-    code, told = run(capsys, *asked)
-    assert code == 0 and "5 samples of step 2, seed 3" in told, told
+    flags = ["sample", "--parameters", file, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3]
+    code, output = run(capsys, *flags)
+    assert code == 0 and "5 samples of step 2, seed 3" in output, output
     own = np.load(shared / "own.npz")["images"]
     np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["images"], own)
     assert np.ptp(own, axis=0).max() > 1e-4
 
 
 @pytest.mark.integration
-def test_a_file_of_an_older_version_gives_the_same_samples(shared, tmp_path, capsys):
-    """Its metadata have the settings by the names of then."""
+def test_metadata_with_older_names_of_settings_give_the_same_samples(shared, tmp_path, capsys):
+    """The metadata are written with the names of settings that an older version used."""
     file, metadata = tmp_path / "b.safetensors", read_metadata(shared / "a.safetensors")
-    then = {"z_dim": "latents", "g_channels": "generator_width", "d_channels": "discriminator_width"}
-    config = {then.get(name, name): value for name, value in json.loads(metadata["config"]).items()}
+    older = {"z_dim": "latents", "g_channels": "generator_width", "d_channels": "discriminator_width"}
+    config = {older.get(name, name): value for name, value in json.loads(metadata["config"]).items()}
     assert {"latents", "generator_width"} <= set(config)
     write_safetensors(file, read_safetensors(shared / "a.safetensors"), {**metadata, "config": json.dumps(config)})
-    asked = ["sample", "--parameters", file, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3]
-    code, told = run(capsys, *asked)
-    assert code == 0 and "warning" not in told, told
+    flags = ["sample", "--parameters", file, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3]
+    code, output = run(capsys, *flags)
+    assert code == 0 and "warning" not in output, output
     np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["images"], np.load(shared / "own.npz")["images"])
 
 
-def test_what_is_in_the_file(shared):
-    """The averages, and what sampling needs besides; not the discriminator."""
+def test_the_file_has_the_averaged_weights_that_sampling_needs(shared):
+    """The file has the EMA weights and the statistics of the generator, but not the discriminator."""
     arrays, metadata = (read(shared / "a.safetensors") for read in (read_safetensors, read_metadata))
     leaves = Checkpoints(shared / "run" / "checkpoints", read_only=True).read(2)
     assert {name.partition(".")[0] for name in arrays} == {"g"}
@@ -76,7 +76,7 @@ def test_what_is_in_the_file(shared):
 
 
 @pytest.mark.integration
-def test_the_card(shared, tmp_path, capsys):
+def test_the_model_card_describes_the_run_and_its_metrics(shared, tmp_path, capsys):
     card = (shared / "a.md").read_text()
     for part in (
         "# Model card: dcgan, step 2",
@@ -93,12 +93,12 @@ def test_the_card(shared, tmp_path, capsys):
         assert part in card, part
     count = sum(x.size for name, x in read_safetensors(shared / "a.safetensors").items() if ".params." in name)
     assert f"`g` of {count:,} parameters" in card
-    # Figures are told where they are of this step, and of no other.
+    # The card shows the metrics of an evaluation only if the evaluation is of the exported step.
     protocol = {"samples": {"name": "dcgan in run", "step": 2}, "features": "classifier"}
     figures = shared / "run" / "evaluation.json"
     try:
-        for step, told in (
-            (2, "| fd_classifier | 12.5 |"),  # an earlier version called it fid
+        for step, expected in (
+            (2, "| fd_classifier | 12.5 |"),  # an older version named this metric fid
             (1, "None of these parameters: the run's evaluation is of"),
             (None, "is damaged"),
         ):
@@ -107,52 +107,53 @@ def test_the_card(shared, tmp_path, capsys):
             code, text = run(capsys, "export", "--run-dir", shared / "run", "--out", tmp_path / "b.safetensors")
             assert code == 0, text
             card = (tmp_path / "b.md").read_text()
-            assert told in card and ("12.5" in card) == (step == 2)
+            assert expected in card and ("12.5" in card) == (step == 2)
     finally:
         figures.unlink()
 
 
-def test_a_card_takes_nothings_place(shared, tmp_path, capsys):
+def test_a_model_card_never_replaces_another_file(shared, tmp_path, capsys):
     (tmp_path / "README.md").write_text("# Mine")
-    code, told = run(capsys, "export", "--run-dir", shared / "run", "--out", tmp_path / "README.safetensors")
-    assert code == 2 and "its model card would replace" in told
+    code, output = run(capsys, "export", "--run-dir", shared / "run", "--out", tmp_path / "README.safetensors")
+    assert code == 2 and "its model card would replace" in output
     assert (tmp_path / "README.md").read_text() == "# Mine" and not (tmp_path / "README.safetensors").exists()
 
 
 def changed(shared, path, arrays=None, **metadata):
+    """Write a copy of the exported file with changed arrays and metadata, and return its path."""
     old = read_safetensors(shared / "a.safetensors")
     write_safetensors(path, old | (arrays or {}), {**read_metadata(shared / "a.safetensors"), **metadata})
     return path
 
 
 WRONG = {
-    "another experiment's": (
+    "another experiment": (
         lambda s, p: changed(s, p, experiment="gan"),
-        "is of 'gan', not of 'dcgan'; the command jaxgan sample",
+        "is of the experiment 'gan', not of 'dcgan'. Use the command jaxgan sample",
     ),
-    "another's settings": (lambda s, p: changed(s, p, config='{"wings": 2}'), "that dcgan does not have: wings"),
-    "no JSON": (lambda s, p: changed(s, p, config="{"), "do not tell which experiment it is of"),
-    "no form": (
+    "unknown setting": (lambda s, p: changed(s, p, config='{"wings": 2}'), "that dcgan does not have: wings"),
+    "config is not JSON": (lambda s, p: changed(s, p, config="{"), "do not describe the experiment of the file"),
+    "negative shape": (
         lambda s, p: changed(s, p, examples='{"arrays": {"image": [[-1], "f4"]}}'),
-        "do not tell which experiment",
+        "do not describe the experiment",
     ),
-    "something more": (lambda s, p: changed(s, p, {"d.params.x": np.ones(1)}), "1 not expected: d.params.x"),
-    "no metadata": (lambda s, p: write_safetensors(p, {"a": np.ones(1)}) or p, "do not tell which experiment it is of"),
+    "unexpected array": (lambda s, p: changed(s, p, {"d.params.x": np.ones(1)}), "1 not expected: d.params.x"),
+    "no metadata": (lambda s, p: write_safetensors(p, {"a": np.ones(1)}) or p, "do not describe the experiment"),
     "no file": (lambda s, p: p, "No such file"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_with_a_file_is_told(name, shared, tmp_path, capsys):
+def test_errors_name_the_problem_of_a_file(name, shared, tmp_path, capsys):
     make, expected = WRONG[name]
-    code, told = run(
+    code, output = run(
         capsys, "sample", "--parameters", make(shared, tmp_path / "b.safetensors"), "--out", tmp_path / "a.png"
     )
-    assert code in (1, 2) and expected in told and "Traceback" not in told
+    assert code in (1, 2) and expected in output and "Traceback" not in output
     assert not (tmp_path / "a.png").exists()
 
 
-def test_a_file_has_one_step(shared, tmp_path, capsys):
-    asked = ["sample", "--parameters", shared / "a.safetensors", "--out", tmp_path / "a.png", "--best"]
-    code, told = run(capsys, *asked)
-    assert code == 2 and "it holds one step; leave out --step, --best and --member" in told
+def test_a_checkpoint_cannot_be_chosen_in_a_parameter_file(shared, tmp_path, capsys):
+    flags = ["sample", "--parameters", shared / "a.safetensors", "--out", tmp_path / "a.png", "--best"]
+    code, output = run(capsys, *flags)
+    assert code == 2 and "it holds one step; leave out --step, --best and --member" in output

@@ -1,4 +1,4 @@
-"""Projections with an experiment's generator: of each image on its own, and images of projections that were kept."""
+"""Projection of images into styles with an experiment's generator, and the images of saved projections."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ STEPS, SEED = 4, 3
 
 @pytest.fixture(scope="module")
 def tiny():
-    """An experiment with images of 8 x 8, a state of it, not trained, and three targets."""
+    """Return an experiment with images of 8 x 8, an untrained state and three target images."""
     experiment = stylegan2.build(stylegan2.Config.tiny())
     state = jax.jit(experiment.game.init)(jax.random.key(0))
     return experiment, state, media.to_bytes(experiment.source.read(np.arange(3))["image"])
@@ -35,7 +35,7 @@ def found(tiny, projector):
 
 
 @pytest.mark.integration
-def test_projections_have_an_images_styles_and_its_image(tiny, found):
+def test_a_projection_has_styles_noise_losses_and_an_image_per_target(tiny, found):
     experiment, _, targets = tiny
     projection, images = found
     styles = experiment.sampling.styles
@@ -45,8 +45,8 @@ def test_projections_have_an_images_styles_and_its_image(tiny, found):
 
 
 @pytest.mark.integration
-def test_a_targets_noise_is_of_its_index(tiny, projector, found):
-    """The second alone is found as beside the others, and another index explores differently."""
+def test_the_noise_of_a_target_depends_on_its_index(tiny, projector, found):
+    """The second target is projected alone as it is among others, and another index gives another result."""
     _, _, targets = tiny
     alone, _ = projector(targets[1:2], "w+", start=1)
     np.testing.assert_allclose(alone.ws[0], found[0].ws[1], atol=1e-4)
@@ -55,7 +55,7 @@ def test_a_targets_noise_is_of_its_index(tiny, projector, found):
 
 
 @pytest.mark.integration
-def test_the_loss_falls_in_either_space(tiny):
+def test_the_loss_decreases_in_both_spaces(tiny):
     experiment, state, targets = tiny
     longer = Projector(experiment, state, steps=60, seed=SEED)
     for space in ("w", "w+"):
@@ -65,29 +65,29 @@ def test_the_loss_falls_in_either_space(tiny):
 
 
 @pytest.mark.integration
-def test_the_protocol_says_what_a_projection_depends_on(projector):
+def test_the_protocol_has_the_settings_of_a_projection(projector):
     protocol = projector.protocol("w")
     assert protocol["checkpoint"] == 0 and protocol["space"] == "w"
     assert (protocol["steps"], protocol["seed"]) == (STEPS, SEED)
 
 
 @pytest.mark.integration
-def test_a_diverged_state_is_refused(tiny):
+def test_a_diverged_state_is_rejected(tiny):
     experiment, state, targets = tiny
     broken = state.replace(ema=jax.tree.map(lambda x: x * np.nan, state.ema))
-    with pytest.raises(ValueError, match="has diverged: its images are not finite"):
+    with pytest.raises(ValueError, match="has diverged, because the generated images are not finite"):
         Projector(experiment, broken, steps=1, seed=SEED)(targets, "w")
 
 
-def test_there_is_a_step_at_least(tiny):
+def test_zero_steps_are_rejected(tiny):
     experiment, state, _ = tiny
     with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
         Projector(experiment, state, steps=0, seed=SEED)
 
 
 @pytest.mark.parametrize("side", [8, 16])
-def test_figures_compare_an_image_with_its_target(side):
-    """The structural similarity has a window of 11 pixels, so smaller images have none."""
+def test_psnr_and_ssim_compare_each_image_with_its_target(side):
+    """SSIM needs images of at least 11 x 11 pixels, the size of its window. It is NaN for smaller images."""
     rng = np.random.default_rng(0)
     images, targets = rng.integers(0, 256, (2, 2, side, side, 3), np.uint8)
     projection = Projection(np.ones((2, 4, 3)), (np.zeros((2, 4, 4)),), np.array([[2.0, 1.0], [4.0, 3.0]]))  # pyright: ignore
@@ -101,19 +101,19 @@ def test_figures_compare_an_image_with_its_target(side):
 
 
 @pytest.mark.integration
-def test_images_are_made_again_of_projections(tiny, found):
+def test_saved_projections_generate_the_same_images(tiny, found):
     experiment, state, targets = tiny
     projection, images = found
     names = ["a", "b", "c"]
     saved = with_figures(projection, images, targets, {}, names)
     again = images_of_projections(experiment, state, saved, names)
-    assert np.abs(media.to_bytes(again).astype(int) - images).max() <= 1  # where rounding decides
+    assert np.abs(media.to_bytes(again).astype(int) - images).max() <= 1  # a rounding difference
     wrong = saved[1]._replace(ws=saved[1].ws[:-1])
-    with pytest.raises(ValueError, match=r"b: styles \(3, 4\), want \(4, 4\); it was found with another model's run"):
+    with pytest.raises(ValueError, match=r"b has styles of shape \(3, 4\) .* needs styles of shape \(4, 4\)"):
         images_of_projections(experiment, state, [saved[0], wrong], names[:2])
 
 
-def test_a_generator_without_styles_is_refused(tiny):
+def test_a_generator_without_styles_is_rejected(tiny):
     experiment, state, _ = tiny
     assert styles_of(experiment) is experiment.sampling.styles
     without = dataclasses.replace(experiment, sampling=dataclasses.replace(experiment.sampling, styles=None))

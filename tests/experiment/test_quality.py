@@ -1,4 +1,4 @@
-"""A run's samples against its data, as a user measures them."""
+"""Evaluation of a run's samples, by the command and during training."""
 
 import dataclasses
 import itertools
@@ -19,11 +19,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("few_at_a_time")]
 
 
 HOW = ["--features", "inception-64"]
-WEIGHTS = "the weights beside the run"
+WEIGHTS = "replaced by the path of the weights in the run's folder"
 
 
 class Pixels:
-    """Features that need no weights."""
+    """Features that are pixels, so that they need no weights."""
 
     protocol = {"features": "pixels"}  # noqa: RUF012
 
@@ -35,14 +35,14 @@ class Pixels:
 
 @pytest.fixture
 def of_pixels(monkeypatch):
-    """Evaluations while a run goes on, and those of the command, look at pixels whatever features they are asked for."""
+    """Make all evaluations use pixels as features, whichever features are requested."""
     for command in ("train", "evaluate"):
         monkeypatch.setattr(f"jaxgan.cli.{command}.make_extractor", lambda *_, **__: Pixels())
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of two steps, with weights beside it."""
+    """Return the directory of a run of two steps, with a weights file for Inception next to it."""
     run_dir = tmp_path_factory.mktemp("evaluate") / "run"
     data = run_dir.parent / "data.npz"
     np.savez(data, images=np.random.default_rng(0).integers(0, 256, (12, 8, 8, 1), np.uint8))
@@ -53,7 +53,7 @@ def trained(tmp_path_factory):
     return run_dir
 
 
-def test_figures_and_their_protocol(trained, capsys):
+def test_the_command_writes_metrics_and_their_protocol(trained, capsys):
     weights = trained.parent / "weights.npz"
     flags = ["--run-dir", trained, "--weights", weights, *HOW, "--metrics", "fid", "--count", 5]
     code, text = programs.run(capsys, "evaluate", *flags)
@@ -70,8 +70,8 @@ def test_figures_and_their_protocol(trained, capsys):
     assert written["protocol"]["layer"] == 64
 
 
-def test_samples_are_those_of_a_seed():
-    """Sample i is the same in whatever batch, and as the sampler has it."""
+def test_samples_are_determined_by_their_seed_and_index():
+    """Sample i is the same in every batch, and equal to the sample that the sampler draws."""
     config = dcgan.Config(batch_size=8, z_dim=4, g_channels=4, d_channels=4, base_resolution=4)
     experiment = dcgan.build(config)
     state = experiment.game.init(jax.random.key(0))
@@ -84,10 +84,10 @@ def test_samples_are_those_of_a_seed():
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--weights", "none.pth"], "--weights none.pth cannot be read: No such file"),
-        (["--weights", WEIGHTS, *HOW, "--metrics", "fud"], "--metrics must be some of fid, kid,"),
+        (["--weights", WEIGHTS, *HOW, "--metrics", "fud"], "--metrics must be one or more of fid, kid,"),
         (["--weights", "none.pth", "--member", 1], "--member 1: the run in"),
         (["--weights", "none.pth", "--step", 7], "--step must be one of"),
         ([], "data.npz: no labels, which the classifier's features need; give Inception's --weights"),
@@ -96,13 +96,13 @@ def test_samples_are_those_of_a_seed():
         (["--best", "--step", 2], "--best and --step 2 cannot be combined"),
     ],
 )
-def test_what_is_wrong_is_told(flags, told, trained, capsys):
+def test_errors_name_the_wrong_flag_of_the_command(flags, message, trained, capsys):
     flags = [trained.parent / "weights.npz" if flag is WEIGHTS else flag for flag in flags]
     code, text = programs.run(capsys, "evaluate", "--run-dir", trained, *flags)
-    assert code != 0 and told in text and "Traceback" not in text
+    assert code != 0 and message in text and "Traceback" not in text
 
 
-def test_one_sample_is_no_set(trained, capsys):
+def test_a_single_sample_cannot_be_evaluated(trained, capsys):
     weights = trained.parent / "weights.npz"
     code, text = programs.run(capsys, "evaluate", "--run-dir", trained, "--weights", weights, *HOW, "--count", 1)
     assert code == 2 and "--count must be at least 2, got 1" in text
@@ -112,12 +112,12 @@ def test_metrics_of_features_need_features():
     experiment = dcgan.build(dcgan.Config(batch_size=8, z_dim=4, g_channels=4, d_channels=4, base_resolution=4))
     state = experiment.game.init(jax.random.key(0))
     for metric in ("ppl", "fid"):
-        with pytest.raises(ValueError, match=f"`features` are needed by {metric}, and none are given"):
+        with pytest.raises(ValueError, match=f"`features` .*{metric}"):
             quality.evaluate(experiment, state, [metric], None, count=8)
 
 
-def test_the_length_of_paths():
-    """A generator that is linear in its latents: G(z) moves along a great arc by |dz| = |z| angle."""
+def test_path_length_of_a_linear_generator():
+    """A generator that is linear in its latents moves along a great arc by |dz| = |z| * angle."""
 
     class Linear(Pixels):
         def unrounded(self, images):
@@ -131,13 +131,15 @@ def test_the_length_of_paths():
     start, end = drawn.on_paths(np.arange(5), 1e-3)
     assert start.shape == (5, 8, 8, 1) and 0 < np.abs(end - start).max() < 0.1
     np.testing.assert_array_equal(drawn.on_paths(np.array([3]), 1e-3)[0][0], start[3])
-    # |z|^2 is about 64, and so is its angle's square, (pi / 2)^2, between directions that are at random.
+    # |z|^2 is about 64, and the squared angle between two random directions is about (pi / 2)^2.
     assert quality.path_length(drawn, Linear()) == pytest.approx(64 * (np.pi / 2) ** 2, rel=0.1)
 
 
 @pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
-def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
-    """A row at each, with its protocol; the best checkpoint is kept, and found; a resumed run goes on with the file."""
+def test_evaluations_during_training(tmp_path, capsys, of_pixels):
+    """Each evaluation appends a row with its protocol, the best checkpoint is saved, and a resumed run appends to the
+    file.
+    """
     run_dir, rows = tmp_path / "run", []
     flags = ["--run-dir", run_dir, "--evaluate-every", 2, "--evaluate-count", 16, "--metrics", "fid", "prdc"]
     flags += ["--checkpoint-every", 100, "--seed", 3, "--num-held-out", 32, *programs.TINY]
@@ -163,7 +165,7 @@ def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
     assert (
         '"title":"Fr\\u00e9chet distance"' in contents and '"title":"Precision, recall, density, coverage"' in contents
     )
-    # Beside another run on one page.
+    # A comparison with another run on one page.
     (tmp_path / "other").mkdir()
     for name in ("config.json", "metrics.jsonl"):
         (tmp_path / "other" / name).write_text((run_dir / name).read_text().replace('"seed": 3', '"seed": 7'))
@@ -181,7 +183,9 @@ def test_evaluations_while_it_trains(tmp_path, capsys, of_pixels):
 
 @pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
 def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels, monkeypatch):
-    """One whose samples cannot be judged leaves the others; the best of those scores the checkpoint."""
+    """If the samples of one member cannot be evaluated, the others are evaluated, and the best of them scores the
+    checkpoint.
+    """
     run_dir, whole = tmp_path / "run", quality.SampleSource._draw
 
     def draw(self, z, labels):
@@ -200,23 +204,23 @@ def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels,
 
 
 @pytest.mark.parametrize(
-    ("runs", "told"),
+    ("runs", "message"),
     [
         (["none"], "A comparison needs at least two runs, got 1."),
         (["none", "other"], "none: no run there, or a damaged one"),
     ],
 )
-def test_what_cannot_be_compared(runs, told, tmp_path, capsys, monkeypatch):
+def test_compare_rejects_missing_runs(runs, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
         console.main(["compare", *runs])
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and told in said and "Traceback" not in said
+    output = capsys.readouterr().err
+    assert stop.value.code == 2 and message in output and "Traceback" not in output
     assert not (tmp_path / "comparison.html").exists()
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--evaluate-every", 0], "--evaluate-every must be at least 1, got 0."),
         (["--features", "classifier"], "--features has no effect without evaluations. Pass --evaluate-every too."),
@@ -227,14 +231,14 @@ def test_what_cannot_be_compared(runs, told, tmp_path, capsys, monkeypatch):
         ),
         (["--evaluate-every", 2, "--metrics", "cas"], "--metrics cas requires labels"),
         (["--evaluate-every", 2, "--metrics", "ms_ssim"], "needs 176 x 176"),
-        (["--evaluate-every", 2, "--metrics", "fud"], "--metrics must be some of"),
+        (["--evaluate-every", 2, "--metrics", "fud"], "--metrics must be one or more of"),
         (["--evaluate-every", 2, "--evaluate-count", 1], "--evaluate-count must be at least 2, got 1."),
         (["--evaluate-every", 2, "--features", "inception-64", "--weights", "none.pth"], "none.pth cannot be read"),
     ],
 )
-def test_evaluations_that_cannot_be(flags, told, tmp_path, capsys, request):
+def test_train_rejects_evaluations_that_cannot_be_computed(flags, message, tmp_path, capsys, request):
     if "--weights" not in flags:
         request.getfixturevalue("of_pixels")
     code, text = programs.run(capsys, "--steps", 2, "--run-dir", tmp_path / "run", *flags, *programs.TINY)
-    assert code != 0 and told in text and "Traceback" not in text
+    assert code != 0 and message in text and "Traceback" not in text
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""Experiments show their game, their data and their samples."""
+"""The text and the HTML that describe an experiment."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ def indented(text):
     return text.replace("\n", "\n  ")
 
 
-def test_an_experiment_is_its_parts():
+def test_repr_lists_the_parts_of_an_experiment():
     built = dcgan.build(dcgan.Config.tiny(), SOURCE)
     assert repr(built) == (
         f"Experiment\n  game: {indented(repr(built.game))}\n  source: {SOURCE!r}\n  samples: unconditional"
@@ -29,11 +29,11 @@ def test_an_experiment_is_its_parts():
         game_at=lambda step: built.game,
         display=Display(sheets={"mixed": lambda nets, batch, keys: batch["image"]}),
     )
-    added = ["  sheets: mixed", "  held out: 40 examples", "  schedule: the game changes with the step"]
+    added = ["  image sheets: mixed", "  held out: 40 examples", "  schedule: the game changes with the step"]
     assert repr(more).splitlines()[-3:] == added
 
 
-def test_samples_are_named_by_their_kind():
+def test_repr_describes_the_kind_of_samples():
     conditional = cgan.build(cgan.Config.tiny(), SOURCE)
     assert repr(conditional.sampling) == f"Sampling: {representation.show_sampling(conditional.sampling)}"
     assert repr(conditional.sampling) == "Sampling: conditional, 2 classes (cat, dog)"
@@ -42,7 +42,7 @@ def test_samples_are_named_by_their_kind():
     assert "  samples: translations of images, a_to_b, b_to_a\n" in repr(translating)
 
 
-def test_a_notebook_shows_a_table_and_the_data():
+def test_html_has_a_table_and_the_data():
     built = dcgan.build(dcgan.Config.tiny(), SOURCE)
     text = built._repr_html_()
     assert text == representation.experiment_as_html(built)
@@ -52,21 +52,21 @@ def test_a_notebook_shows_a_table_and_the_data():
     assert "<p>samples: unconditional</p>" in text
 
 
-def test_a_source_of_ones_own_is_shown_by_its_repr():
-    class Own:
-        name, shape, classes = "own", (8, 8, 1), ()
+def test_html_shows_the_repr_of_a_custom_source():
+    class Custom:
+        name, shape, classes = "custom", (8, 8, 1), ()
 
         def __len__(self):
             return 4
 
         def __repr__(self):
-            return "<own>"
+            return "<custom>"
 
-    built = dataclasses.replace(dcgan.build(dcgan.Config.tiny(), SOURCE), source=Own())
-    assert built._repr_html_().endswith("<p>&lt;own&gt;</p>")
+    built = dataclasses.replace(dcgan.build(dcgan.Config.tiny(), SOURCE), source=Custom())
+    assert built._repr_html_().endswith("<p>&lt;custom&gt;</p>")
 
 
 @pytest.mark.integration
-def test_every_default_experiment_shows_itself():
+def test_repr_of_default_experiments_is_short():
     for program in (dcgan, cyclegan):
         assert len(repr(program.build(program.Config()))) < 2000

@@ -1,4 +1,4 @@
-"""Settings of older versions: what lies on users' disks by the names of then."""
+"""Settings in files that older versions of jaxgan wrote."""
 
 import dataclasses
 import importlib
@@ -17,7 +17,7 @@ from helpers import programs
 from experiments import dcgan
 from jaxgan.experiment.settings_file import RENAMED, check_types, format_setting, read_settings, rename_settings
 
-# The defaults of every experiment, written by the version before settings were renamed.
+# The defaults of every experiment, written by the last version before settings were renamed.
 OLDER = json.loads(Path(__file__).with_name("older_settings.json").read_text())
 
 
@@ -26,17 +26,17 @@ def config_class(experiment):
 
 
 @pytest.mark.parametrize("experiment", OLDER)
-def test_older_settings_are_todays_by_other_names(experiment, capsys):
+def test_older_settings_are_read_as_current_ones(experiment, capsys):
     today = config_class(experiment)()
     assert read_settings(OLDER[experiment], type(today), "config.json", experiment) == today
-    assert capsys.readouterr().err == ""  # none is missing
+    assert capsys.readouterr().err == ""  # no warning about missing settings
     entries = [entry for entry in RENAMED.get(experiment, {}).values() if entry is not None]
     named = [entry if isinstance(entry, str) else entry[0] for entry in entries]
     assert set(named) <= set(dataclasses.asdict(today))
 
 
 @pytest.mark.parametrize("experiment", OLDER)
-def test_todays_settings_stay_as_they_are(experiment):
+def test_current_settings_are_not_renamed(experiment):
     values = dataclasses.asdict(config_class(experiment)())
     assert rename_settings(values, experiment, values) == values
     assert rename_settings(values, experiment) == values
@@ -51,11 +51,11 @@ def test_todays_settings_stay_as_they_are(experiment):
         ("gan", {"vary": ["ema=0.9,0.99", "learning-rate=1e-3"]}, {"sweep": ["ema_decay=0.9,0.99", "learning_rate=1e-3"]}),
     ],
 )  # fmt: skip
-def test_values_are_todays_too(experiment, older, expected):
+def test_older_values_are_replaced_by_current_ones(experiment, older, expected):
     assert rename_settings(older, experiment) == expected
 
 
-def test_a_name_that_the_experiment_has_itself_stands():
+def test_a_custom_setting_with_an_older_name_is_not_renamed():
     @dataclasses.dataclass(frozen=True)
     class Own(dcgan.Config):
         size: int = 3
@@ -64,7 +64,7 @@ def test_a_name_that_the_experiment_has_itself_stands():
     assert rename_settings({"size": 5, "latents": 8}, "own", fields) == {"size": 5, "z_dim": 8}
 
 
-def test_settings_as_the_command_line_takes_them():
+def test_format_setting():
     assert (format_setting(("a=1", "b=2")), format_setting(()), format_setting(0.5), format_setting(None)) == (
         "a=1 b=2",
         "none",
@@ -75,12 +75,12 @@ def test_settings_as_the_command_line_takes_them():
 
 @pytest.fixture
 def older_run(test_data):
-    """A run of 40 steps and an export of it, which that version made: its SOURCE.md."""
+    """Return the folder with a run of 40 steps and its export by that version, see its SOURCE.md."""
     return test_data / "older_run"
 
 
 @pytest.mark.integration
-def test_an_older_run_goes_on(older_run, tmp_path, capsys):
+def test_an_older_run_can_be_resumed(older_run, tmp_path, capsys):
     with tarfile.open(older_run / "run.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
     run = tmp_path / "run"
@@ -99,8 +99,8 @@ def test_an_older_run_goes_on(older_run, tmp_path, capsys):
 
 
 @pytest.mark.integration
-def test_an_older_export_gives_its_samples(older_run, tmp_path):
-    """In a process of its own, compiled as users have it: to the bit where jax is the one that made them."""
+def test_an_older_export_gives_the_same_samples(older_run, tmp_path):
+    """The command runs in a separate process, which compiles as for users, so that equal versions agree bitwise."""
     asked = ["sample", older_run / "old.jaxgan", "--count", 4, "--seed", 1, "--out", tmp_path / "new.npz"]
     command = [sys.executable, "-m", "jaxgan", *map(str, asked)]
     subprocess.run(command, cwd=programs.ROOT, env=os.environ | programs.AS_USERS, check=True, timeout=600)
@@ -111,11 +111,14 @@ def test_an_older_export_gives_its_samples(older_run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "wrong"),
-    [({"steps": "abc"}, "steps cannot be 'abc'"), ({"g_channels": True}, "g_channels"), ({"norm": "loud"}, "norm"),
-     ({"sweep": (1,)}, "sweep"), ({"resolution": 8.5}, "resolution")],
+    ("values", "message"),
+    [({"steps": "abc"}, "steps in a must be of the type int, got 'abc'"),
+     ({"g_channels": True}, "g_channels in a must be of the type int, got True"),
+     ({"norm": "loud"}, r"norm in a must be of the type Literal\['batch', 'none'\], got 'loud'"),
+     ({"sweep": (1,)}, r"sweep in a must be of the type tuple\[str, \.\.\.\], got \(1,\)"),
+     ({"resolution": 8.5}, r"resolution in a must be of the type int \| None, got 8\.5")],
 )  # fmt: skip
-def test_values_of_another_type_are_refused(values, wrong):
-    with pytest.raises(ValueError, match=f"a: {wrong}"):
+def test_values_of_the_wrong_type_are_rejected(values, message):
+    with pytest.raises(ValueError, match=f"The value of {message}"):
         check_types(values, dcgan.Config, "a")
     check_types({"steps": 3, "learning_rate": 1, "resolution": None, "sweep": ("a=1",)}, dcgan.Config, "a")

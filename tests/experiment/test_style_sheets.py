@@ -1,4 +1,4 @@
-"""Sheets of a generator with styles: how many images each has, and what lies in their rows."""
+"""Image sheets of a generator with styles: the number of their images, and the contents of their rows."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ W = 6
 
 
 def image(ws, noise):
-    """Of styles, [B, 4, W], an image whose first pixels are their sums, and whose last is the noise."""
+    """Return images whose first pixel is the sum of the styles, [B, 4, W], and whose last pixel is the noise."""
     shape = (len(ws), 2, 3, 1)
     pixels = jnp.zeros(shape).at[:, 0, 0, 0].set(ws.sum((1, 2)))
     if noise is not None:
@@ -23,7 +23,7 @@ def image(ws, noise):
 
 
 @pytest.mark.integration
-def test_each_sheet_fills_its_rows():
+def test_the_rows_of_each_sheet():
     styles = Styles(
         map=lambda nets, z, **how: z[:, None].repeat(4, 1) * how.get("truncation_psi", 1.0),
         average=lambda nets: jnp.zeros(W),
@@ -50,11 +50,11 @@ def test_each_sheet_fills_its_rows():
     for row, psi in enumerate(style_sheets.TRUNCATION_PSIS):
         np.testing.assert_allclose(rows["truncation"][row, :, 0, 0, 0], psi * sums[:8], rtol=1e-5)
     assert (rows["noise"][:2, :, 1, 2] == 0).all() and (rows["noise"][2, :, 1, 2] != 0).all()
-    # The last row is NOISE_GAIN times the standard deviation of NUM_NOISES noises, from black on.
+    # The last row is NOISE_GAIN times the standard deviation over NUM_NOISES noises, where 0 is black.
     deviation = (rows["noise"][3, 0, 1, 2, 0] + 1) / style_sheets.NOISE_GAIN
     noises = [float(jax.random.normal(jax.random.fold_in(key, 0), (1,))[0]) for key in keys[: style_sheets.NUM_NOISES]]
     np.testing.assert_allclose(deviation, np.std(noises), rtol=1e-5)
     np.testing.assert_allclose(rows["interpolation"][:2, 0, 0, 0, 0], sums[[0, 0]], rtol=1e-5)
     np.testing.assert_allclose(rows["interpolation"][:2, -1, 0, 0, 0], sums[[4, 4]], rtol=1e-5)
     ends = rows["directions"][0, [0, -1], 0, 0, 0]
-    np.testing.assert_allclose(ends.mean(), sums[0], rtol=1e-4)  # as far to either side
+    np.testing.assert_allclose(ends.mean(), sums[0], rtol=1e-4)  # the same distance in both directions

@@ -155,7 +155,7 @@ def test_the_header_is_a_record_and_settings_are_frozen(name):
 
 
 def test_a_sheet_has_a_name_that_a_file_can_have():
-    with pytest.raises(ValueError, match=r"`sheets` must have names of letters, .*, got '../up'"):
+    with pytest.raises(ValueError, match=r"The names of `sheets` must consist of letters, .*, got '../up'"):
         Display(sheets={"../up": lambda nets, batch, keys: batch["image"]})
 
 

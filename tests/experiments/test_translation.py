@@ -79,7 +79,7 @@ def test_every_input_is_translated_once_and_every_image_counts_once(of_images, o
     assert (experiment.num_samples, len(experiment.reference)) == (of_inputs, of_images)
     np.testing.assert_array_equal(experiment.reference.read(np.arange(of_images))["image"], source.images.images)
     with pytest.raises(
-        ValueError, match=f"`count` must be at most {of_inputs}, the number of inputs of samples, got {of_inputs + 1}"
+        ValueError, match=f"`count` must be at most {of_inputs}, the number of images to translate, got {of_inputs + 1}"
     ):
         quality.evaluate(experiment, None, ["fid"], None, count=of_inputs + 1)  # pyright: ignore
     state = jax.jit(experiment.game.init)(jax.random.key(0))
