@@ -1,1 +1,1 @@
-"""What is done with a trained generator: styles, interpolation, inversion, translation of files."""
+"""Use trained generators: edit styles, interpolate latents, project images into styles, and translate image files."""

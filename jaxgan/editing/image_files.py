@@ -1,4 +1,4 @@
-"""Images that a command reads from a file, folder or zip, and the files that it writes for them."""
+"""Find the images that a command reads from a file, folder or zip, and choose the names of the files that it writes."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
@@ -7,35 +7,40 @@ from jaxgan.data.images import EXTENSIONS, Files, find_images
 
 
 def list_images(path: Path, argument: str = "images") -> tuple[Files, list[str]]:
-    """The images of a folder or zip, with their names in it; of a single image the folder, and its name.
+    """Return the images of a folder or zip and their names in it, or the folder of a single image and its name.
 
     Args:
       path: a file, folder or zip.
-      argument: the caller's argument that names it, for messages.
+      argument: the name of the caller's argument that contains the path, for messages.
 
     Raises:
-      ValueError: there are none, or the file's format is not known.
+      ValueError: if there are no images, or the format of the file is unknown.
     """
     if not path.exists():
-        raise ValueError(f"`{argument}` {path}: no such file or folder")
+        raise ValueError(f"`{argument}` must be an existing file or folder, but {path} does not exist.")
     if not path.is_dir() and path.suffix.lower() not in {".zip", *EXTENSIONS}:
         raise ValueError(
-            f"`{argument}` {path}: not an image of a known format; "
-            f"of a video give the frames: ffmpeg -i {path.name} frames/%05d.png"
+            f"`{argument}` must be an image, a folder or a .zip, but {path} has none of the known formats "
+            f"{', '.join(sorted(EXTENSIONS))}. Convert a video to images first: ffmpeg -i {path.name} frames/%05d.png"
         )
     return find_images(path)
 
 
 def output_paths(names: Sequence[str], out: Path, formats: Collection[str] = ()) -> dict[str, Path]:
-    """The file in the folder ``out`` for each image: its own name, with .png in place of other formats' suffixes.
+    """Return the file in the folder ``out`` for each image.
+
+    A file has the name of its image. The suffix becomes .png unless it is one of ``formats``.
 
     Args:
-      names: relative to the folder or zip that the images are in.
+      names: names of the images, relative to their folder or zip.
       out: the folder to write to.
-      formats: suffixes that are kept, ``.jpg``.
+      formats: suffixes that are not replaced, for example ``.jpg``.
+
+    Returns:
+      The path of the file for each name.
 
     Raises:
-      ValueError: two images would have the same file.
+      ValueError: if two images would be written to the same file.
     """
     paths = {}
     for name in names:
@@ -45,5 +50,5 @@ def output_paths(names: Sequence[str], out: Path, formats: Collection[str] = ())
     for name, path in paths.items():
         other = first_with.setdefault(path, name)
         if other != name:
-            raise ValueError(f"{other} and {name} would both become {path.name}; rename one")
+            raise ValueError(f"{other} and {name} would both be written to {path.name}. Rename one of them.")
     return paths

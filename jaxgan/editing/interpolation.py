@@ -1,17 +1,23 @@
-"""Interpolation between latents: great arcs, straight lines, and closed loops through several of them."""
+"""Interpolate between latents: along great arcs, along straight lines, and in closed loops through several latents."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-FRAMES_PER_LATENT = 24  # frames from one latent to the next in an animation
+FRAMES_PER_LATENT = 24  # number of frames from one latent to the next in an animation
 
 
 def slerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
-    """The point at ``t`` in [0, 1] on the great arc from latents ``a`` to ``b``, [..., z] (Shoemake 1985).
+    """Return the point at ``t`` on the great arc from latents ``a`` to ``b`` (Shoemake 1985).
 
-    Normal latents have a norm near sqrt(z). The arc stays at that norm, a straight line does not.
+    Normally distributed latents have a norm close to sqrt(z). All points of the arc have this norm as well, but the
+    points of a straight line do not.
+
+    Args:
+      a: latents at ``t`` = 0, [..., z].
+      b: latents at ``t`` = 1, [..., z].
+      t: position on the arc, from 0 to 1, in a shape that broadcasts to [..., 1].
     """
     norms = [jnp.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b)]
     cosine = jnp.sum(a / norms[0] * b / norms[1], axis=-1, keepdims=True)
@@ -20,15 +26,15 @@ def slerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
 
 
 def lerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
-    """The point at ``t`` in [0, 1] on the straight line from ``a`` to ``b``, [..., w]."""
+    """Return the point at ``t`` in [0, 1] on the straight line from ``a`` to ``b``, [..., w]."""
     return (1 - t) * a + t * b
 
 
 def interpolation_loop(points: jax.Array, interpolate: Callable) -> jax.Array:
-    """A path through all points, [N, ...], and back to the first: [N * FRAMES_PER_LATENT, ...].
+    """Return a path through all points and back to the first one, [N * FRAMES_PER_LATENT, ...].
 
     Args:
-      points: latents, styles or weights of classes, [N, ...].
+      points: latents, styles or class weights, [N, ...].
       interpolate: ``lerp`` or ``slerp``.
     """
     t = jnp.arange(FRAMES_PER_LATENT).reshape(-1, *(1,) * (points.ndim - 1)) / FRAMES_PER_LATENT

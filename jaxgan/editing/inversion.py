@@ -1,4 +1,6 @@
-"""GAN inversion: the styles whose image is nearest to a target. Karras et al. 2020 (1912.04958), appendix D.
+"""GAN inversion: find the styles that reproduce a target image best.
+
+The method is the projection of Karras et al. 2020 (arXiv:1912.04958), appendix D.
 
 With ``styles`` of an experiment, targets [B, h, w, C] in [-1, 1] and keys [B]::
 
@@ -21,20 +23,21 @@ from jax import lax
 
 Space = Literal["w", "w+"]
 SPACES = get_args(Space)
-LEARNING_RATE = 0.1  # Adam's, at its highest
-LR_RAMPUP, LR_RAMPDOWN = 0.05, 0.25  # fractions of the steps over which the rate rises and falls
-INITIAL_NOISE, NOISE_RAMP = 0.05, 0.75  # noise added to w: its first std, in w's; the fraction of steps with noise
-NOISE_WEIGHT = 1e5  # of the noise maps' autocorrelation
-MIN_MAP_SIDE = 8  # pixels; autocorrelation is measured at all scales down to this
+LEARNING_RATE = 0.1  # highest learning rate of Adam
+LR_RAMPUP, LR_RAMPDOWN = 0.05, 0.25  # fractions of the steps over which the learning rate rises and falls
+INITIAL_NOISE = 0.05  # standard deviation of the noise added to w at the first step, divided by that of w
+NOISE_RAMP = 0.75  # fraction of the steps with noise added to w
+NOISE_WEIGHT = 1e5  # weight of the autocorrelation of the noise maps in the loss
+MIN_MAP_SIDE = 8  # pixels of the smallest scale at which the autocorrelation is measured
 
 
 class Projection(NamedTuple):
-    """The projection of each target.
+    """The projections of B targets.
 
     Attributes:
-      ws: styles, [B, num_ws, w]; in the space w all layers have the same style.
-      noise: maps, [B, h, w] each.
-      loss_history: the loss at each step, [B, steps], of styles with the step's noise added.
+      ws: styles, [B, num_ws, w]. With the space "w", all layers have the same style.
+      noise: noise maps, [B, h, w] each.
+      loss_history: the loss at each step, [B, steps], computed with the noise that the step adds to the styles.
     """
 
     ws: jax.Array
@@ -56,35 +59,38 @@ def project(
     learning_rate: float = LEARNING_RATE,
     noise_weight: float = NOISE_WEIGHT,
 ) -> Projection:
-    """Minimise the images' losses over styles and noise maps, by Adam; targets are independent of each other.
+    """Find the styles and the noise maps of images with a minimal loss, by gradient descent with Adam.
 
-    The learning rate is ramped up over the first steps and down over the last. Noise that decreases from step to step
-    is added to the styles before the image is judged, so that w explores before it settles. Noise maps start as the
-    generator's constant ones and are normalised to mean 0 and variance 1; the penalty on their ``autocorrelation``
-    keeps the image from being encoded in them.
+    The targets are independent of each other. The learning rate rises over the first steps and falls over the last
+    ones. Noise is added to the styles before an image is generated, so that the search covers a region of w at first.
+    The noise decreases to 0 over the steps. The noise maps start as the constant maps of the generator, and are
+    normalised to mean 0 and variance 1 after each step. A penalty on their ``autocorrelation`` prevents them from
+    encoding the image.
 
     Args:
-      synthesize: styles, [B, num_ws, w], and maps, [B, h, w] each, to images, [B, h, w, C].
-      loss: images to their distances from the targets, [B].
-      w_avg: the average w, [w], at which the search starts.
-      noise: maps, [h, w] each.
-      keys: [B]; each target's noise is drawn from its own key.
-      num_ws: the number of styles of an image.
-      w_std: the root mean square distance of w from its average, see ``estimate_w_std``.
-      space: ``w``, one style for all layers; ``w+``, one for each layer.
-      steps: of Adam; the authors take 1000.
-      learning_rate: Adam's, at its highest.
-      noise_weight: weight of the maps' autocorrelation. ``loss_history`` does not include it.
+      synthesize: maps styles, [B, num_ws, w], and noise maps, [B, h, w] each, to images, [B, h, w, C].
+      loss: maps images to their distances from the targets, [B].
+      w_avg: the average w, [w], where the search starts.
+      noise: the constant noise maps, [h, w] each.
+      keys: PRNG keys, [B], one per target.
+      num_ws: number of styles of an image.
+      w_std: the root mean square distance between w and its average, see ``estimate_w_std``.
+      space: "w" for the same style in all layers, "w+" for one style per layer.
+      steps: number of optimizer steps. The authors use 1000.
+      learning_rate: highest learning rate of Adam.
+      noise_weight: weight of the autocorrelation of the noise maps. ``loss_history`` does not include this term.
 
     Raises:
-      ValueError: there is no such space, or ``steps`` or shapes are not as above.
+      ValueError: if ``space`` is unknown, ``steps`` is below 1, or an array has the wrong shape.
     """
     if space not in SPACES:
         raise ValueError(f"`space` must be {' or '.join(map(repr, SPACES))}, got {space!r}.")
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1, got {steps}.")
     if w_avg.ndim != 1 or keys.ndim != 1:
-        raise ValueError(f"`w_avg` must be [w] and `keys` [B]; got {w_avg.shape} and {keys.shape}.")
+        raise ValueError(
+            f"`w_avg` must have the shape [w] and `keys` the shape [B], got {w_avg.shape} and {keys.shape}."
+        )
     count = len(keys)
     w = jnp.broadcast_to(w_avg, (count, 1 if space == "w" else num_ws, len(w_avg)))
     maps = tuple(_normalize(jnp.broadcast_to(x, (count, *x.shape))) for x in noise)
@@ -97,7 +103,9 @@ def project(
         w, maps = variables
         distances = loss(synthesize(repeat(w + w_noise), maps))
         if distances.shape != (count,):
-            raise ValueError(f"`loss` must return one value for each of {count} targets, got {distances.shape}.")
+            raise ValueError(
+                f"`loss` must return one value per target, an array of shape ({count},), got {distances.shape}."
+            )
         return (distances + noise_weight * autocorrelation(maps)).sum(), distances
 
     def update(state, step):
@@ -114,16 +122,18 @@ def project(
 
 
 def estimate_w_std(w: jax.Array, w_avg: jax.Array) -> jax.Array:
-    """The root mean square distance of styles of random latents, [N, w], from their average, [w]."""
+    """Return the root mean square distance between the styles of random latents, [N, w], and their average, [w]."""
     return jnp.sqrt(jnp.square(w - w_avg[None]).sum(-1).mean())
 
 
 def autocorrelation(maps: Sequence[jax.Array]) -> jax.Array:
-    """The autocorrelation of noise maps, [B, h, w] each: [B], near 0 for white noise.
+    """Return the autocorrelation of noise maps, [B, h, w] each: one number per example, [B], close to 0 for white
+    noise.
 
-    For each map, and for the map downsampled repeatedly by 2 to 8 x 8: the squared mean of its product with itself,
-    shifted cyclically by one pixel down, and to the right. White noise gives 1 / (h w) for each shift and scale.
-    Downsampling takes sums of 2 x 2 pixels times 1/2, which keeps the variance of white noise.
+    It is a sum over all maps and over scales, each half as large as the previous one, down to 8 x 8. At each scale, the
+    map is multiplied with a copy that is shifted cyclically by one pixel down, and by one pixel to the right. The
+    squared mean of each product is added. White noise has an expected value of 1 / (h w) for each shift and scale.
+    Downsampling multiplies the sums of 2 x 2 pixels by 1/2, which preserves the variance of white noise.
     """
     total = jnp.zeros(len(maps[0]))
     for x in maps:
@@ -137,13 +147,13 @@ def autocorrelation(maps: Sequence[jax.Array]) -> jax.Array:
 
 
 def _normalize(x: jax.Array) -> jax.Array:
-    """Maps, [B, h, w], with mean 0 and variance 1."""
+    """Return maps, [B, h, w], normalised to mean 0 and variance 1."""
     x = x - x.mean((1, 2), keepdims=True)
     return x * lax.rsqrt(jnp.square(x).mean((1, 2), keepdims=True) + 1e-8)
 
 
 def _draw_noise(keys: jax.Array, step: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Normal noise of a step, [B, *shape]: each target's from its own key."""
+    """Return normal noise for a step, [B, *shape], drawn from one key per target."""
 
     def draw(key):
         return jax.random.normal(jax.random.fold_in(key, step), shape)
@@ -152,11 +162,14 @@ def _draw_noise(keys: jax.Array, step: jax.Array, shape: tuple[int, ...]) -> jax
 
 
 def _noise_ramp(t: jax.Array) -> jax.Array:
-    """The noise that is added to w at a fraction ``t`` of the steps, relative to its first value."""
+    """Return the scale of the noise that is added to w at a fraction ``t`` of the steps, relative to the first step."""
     return jnp.maximum(0.0, 1 - t / NOISE_RAMP) ** 2
 
 
 def _lr_factor(t: jax.Array) -> jax.Array:
-    """The learning rate at a fraction ``t`` of the steps, relative to its maximum: linear ramp up, cosine ramp down."""
+    """Return the learning rate at a fraction ``t`` of the steps, divided by its maximum.
+
+    It rises linearly and falls along a cosine.
+    """
     rampdown = 0.5 - 0.5 * jnp.cos(math.pi * jnp.minimum(1.0, (1 - t) / LR_RAMPDOWN))
     return rampdown * jnp.minimum(1.0, t / LR_RAMPUP)

@@ -1,7 +1,8 @@
-"""Files of projections: the styles and noise maps that were found for an image, with their figures.
+"""Write and read files of projections: the styles and noise maps that reproduce an image, with their PSNR and SSIM.
 
-NAME.w.npz, or NAME.w+.npz, has ``ws``, [num_ws, w]; ``noise_0`` and so on, maps [h, w]; ``loss_history``, [steps];
-``psnr`` and ``ssim``; and ``protocol``, JSON. NAME.png beside it shows the image and its projections.
+A file NAME.w.npz or NAME.w+.npz contains ``ws``, [num_ws, w]; the noise maps ``noise_0``, ``noise_1`` and so on, [h,
+w]; ``loss_history``, [steps]; ``psnr``; ``ssim``; and ``protocol``, as JSON. The file NAME.png in the same folder shows
+the image and the images that its projections generate.
 """
 
 import contextlib
@@ -21,10 +22,11 @@ class SavedProjection(NamedTuple):
 
     Attributes:
       ws: styles, [num_ws, w].
-      noise: maps, [h, w] each.
+      noise: noise maps, [h, w] each.
       loss_history: the loss at each step, [steps].
-      psnr, ssim: of the image and its target; ``ssim`` is NaN for images smaller than its window.
-      protocol: what the projection depends on: checkpoint, space, steps, seed and so on.
+      psnr: PSNR of the generated image and the target, in dB.
+      ssim: SSIM of the generated image and the target, NaN if the image is smaller than the window of SSIM.
+      protocol: everything that the projection depends on: checkpoint, space, steps, seed and so on.
     """
 
     ws: np.ndarray
@@ -36,10 +38,10 @@ class SavedProjection(NamedTuple):
 
 
 def write_projection(path: Path, projection: SavedProjection) -> None:
-    """Write a projection file, NAME.w.npz.
+    """Write a projection file, such as NAME.w.npz.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: if the file cannot be written.
     """
     maps: dict[str, Any] = {f"noise_{i}": x for i, x in enumerate(projection.noise)}
     with writing_out(path), path.open("wb") as file:
@@ -58,7 +60,7 @@ def read_projection(path: Path) -> SavedProjection:
     """Read a file that ``write_projection`` wrote.
 
     Raises:
-      ValueError: there is no such file, or it is not a projection's.
+      ValueError: if the file is missing, damaged or not a projection file.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -69,31 +71,34 @@ def read_projection(path: Path) -> SavedProjection:
             return SavedProjection(
                 ws=file["ws"],
                 noise=tuple(file[f"noise_{i}"] for i in range(len(maps))),
-                loss_history=file["loss_history" if "loss_history" in file.files else "course"],  # the older name
+                loss_history=file["loss_history" if "loss_history" in file.files else "course"],  # older name
                 psnr=float(file["psnr"]),
                 ssim=float(file["ssim"]),
                 protocol=protocol,
             )
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; project writes NAME.w.npz") from None
+        raise ValueError(
+            f"{path} does not exist. The command project writes projection files with names such as NAME.w.npz."
+        ) from None
     except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
         raise ValueError(
-            f"{path}: not a projection's file, or a damaged one; project writes them, NAME.w.npz"
+            f"{path} is not a projection file, or it is damaged. The command project writes projection files, with "
+            "names such as NAME.w.npz."
         ) from None
 
 
 def read_sheets(folder: Path, limit: int) -> list[tuple[Path, str]]:
-    """The pictures NAME.png of a folder of projections, each with its figures in words.
+    """Return the images NAME.png in a folder of projections, each with a caption that contains the PSNR and SSIM.
 
     Args:
-      folder: where the command ``project`` wrote its files.
-      limit: the largest number of pictures.
+      folder: the folder that the command ``project`` wrote to.
+      limit: maximum number of images.
     """
     sheets = []
     for sheet in sorted(folder.rglob("*.png"))[:limit]:
         captions = []
         for space in SPACES:
-            with contextlib.suppress(ValueError):  # the file of this space may be missing, or damaged
+            with contextlib.suppress(ValueError):  # the file of this space can be missing or damaged
                 projection = read_projection(sheet.with_name(f"{sheet.stem}.{space}.npz"))
                 figures = f"PSNR {projection.psnr:.2f} dB"
                 if not np.isnan(projection.ssim):

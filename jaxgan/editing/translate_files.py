@@ -1,4 +1,4 @@
-"""Translation of files: images, folders and animations in, files of the same names out."""
+"""Translate image files: read images, folders and animations, and write files with the same names."""
 
 import time
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from jaxgan.data.images import Files, convert_channels, decode
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.translator import Translator
 
-FRAME_MILLISECONDS = 83  # of an animation that does not say how long a frame is shown
+FRAME_MILLISECONDS = 83  # duration of a frame if the animation does not specify it
 
-WRITTEN = (*media.PICTURES, *media.ANIMATIONS)  # written in their own format; others become a .png
+WRITTEN = (*media.PICTURES, *media.ANIMATIONS)  # suffixes of formats that are written; other formats become a .png
 
 
 class _Picture(NamedTuple):
-    """The frames of a file, one if it is not an animation.
+    """The frames of a file: one frame if it is not an animation.
 
     Attributes:
       frames: uint8, [T, height, width, channels].
-      frames_per_second: of an animation.
-      mode: Pillow's name for the file's colours, as ``RGB``.
+      frames_per_second: speed of the animation.
+      mode: Pillow's name for the colour mode of the file, such as ``RGB``.
     """
 
     frames: np.ndarray
@@ -43,20 +43,23 @@ def translate_files(
     masks: Path | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Translate a file, or all in a folder or zip, each to a file of its name. A file that fails does not stop others.
+    """Translate an image file, or all image files in a folder or zip, each to a file with the same name.
+
+    If a file cannot be translated, the others are translated nevertheless.
 
     Args:
-      translator: what translates them.
-      images: a file, folder or zip; an animation is translated frame by frame.
-      out: a folder, created if need be; for a single image also a file.
-      made_by: the program that is named in the files, see ``media.save_images``.
-      masks: a file, folder or zip of masks of the same names, white where an image is to be filled. Without them an
-        image is filled where it is transparent.
-      log: called with a line for each size of image, and with one on speed and memory at the end.
+      translator: the translator of single images.
+      images: a file, folder or zip. Animations are translated frame by frame.
+      out: a folder, which is created if it is missing. For a single image it can also be a file.
+      made_by: the program that is named in the metadata of the files, see ``media.save_images``.
+      masks: a file, folder or zip of masks with the same names, for networks that fill holes. White pixels are filled.
+        If None, transparent pixels of the images are filled.
+      log: called with a line of text for each new image size, and with a line about speed and memory at the end.
 
     Raises:
-      ValueError: there are no images, ``out`` would overwrite them, or some could not be translated: they are named.
-      OSError: a file cannot be written.
+      ValueError: if there are no images, if ``out`` is the folder of the images, or if images could not be translated.
+        The message names these images.
+      OSError: if a file cannot be written.
     """
     files, names = list_images(images)
     paths = _output_paths(names, images, out)
@@ -85,29 +88,33 @@ def translate_files(
         pixels += picture.frames[..., 0].size
         if picture.mode not in ("RGB", "L", "P", "RGBA"):
             colours = "grey" if picture.frames.shape[-1] == 1 else "RGB"
-            log(f"{name}: translated as {colours}, not in its own {picture.mode}")
+            log(f"{name}: converted from {picture.mode} to {colours} before the translation")
     translated_count = len(names) - len(failures)
     if translated_count:
-        rate = f"{seconds / translated_count:.3g} s each, {pixels / seconds / 1e6:.3g} megapixels a second"
+        rate = f"{seconds / translated_count:.3g} s per image, {pixels / seconds / 1e6:.3g} megapixels per second"
         peak = system.peak_memory_bytes()
-        memory = "" if peak is None else f"; the process took {peak / 1e9:.2f} GB at most"
-        log(f"{translated_count:,} images in {out}: {rate}{memory}")
+        memory = "" if peak is None else f", peak memory of the process {peak / 1e9:.2f} GB"
+        log(f"{translated_count:,} images written to {out}: {rate}{memory}")
     if failures:
-        raise ValueError(f"{len(failures):,} of {len(names):,} images were not translated:\n" + "\n".join(failures))
+        raise ValueError(f"{len(failures):,} of {len(names):,} images could not be translated:\n" + "\n".join(failures))
 
 
 def _output_paths(names: list[str], images: Path, out: Path) -> dict[str, Path]:
-    """The file that each image's translation is written to."""
+    """Return the file for the translation of each image."""
     if out.resolve() == images.resolve() or (images.is_file() and out.resolve() == images.parent.resolve()):
-        raise ValueError(f"`out` must not be the folder of the images themselves, got {out}.")
+        raise ValueError(f"`out` must not be the folder of the images, got {out}.")
     if len(names) == 1 and images.is_file() and out.suffix:
         if out.suffix.lower() not in WRITTEN:
-            raise ValueError(f"`out` must be a folder, or a file with a suffix of {', '.join(WRITTEN)}; got {out}.")
+            raise ValueError(
+                f"`out` must be a folder, or a file with one of the suffixes {', '.join(WRITTEN)}, got {out}."
+            )
         return {names[0]: out}
     return output_paths(names, out, WRITTEN)
 
 
 def _read_picture(files: Files, name: str, channels: int) -> _Picture:
+    """Read all frames of an image file, converted to the given number of channels."""
+
     def read_frames(image: Image.Image) -> _Picture:
         frames = [np.asarray(convert_channels(frame.copy(), channels)) for frame in ImageSequence.Iterator(image)]
         stacked = np.stack(frames).reshape(len(frames), *frames[0].shape[:2], channels)
@@ -117,37 +124,42 @@ def _read_picture(files: Files, name: str, channels: int) -> _Picture:
 
 
 def _with_mask(picture: _Picture, name: str, mask_files: tuple[Files, list[str]]) -> _Picture:
-    """The picture, transparent where its mask is white."""
+    """Return the picture with an alpha channel that is transparent where its mask is white."""
     if picture.frames.shape[-1] != 4:
-        raise ValueError(f"{name}: masks are for a model that fills what is missing, and this one does not")
+        raise ValueError(f"{name}: `masks` can only be used with a model that fills holes, and this model does not.")
     files, mask_names = mask_files
     stem = PurePosixPath(name).with_suffix("")
     matches = [mask for mask in mask_names if PurePosixPath(mask).with_suffix("") == stem]
     if not matches and len(mask_names) == 1:
         matches = mask_names  # one mask for all images
     if not matches:
-        raise ValueError(f"{name}: no mask of its name in {files.name}")
+        raise ValueError(f"{name}: {files.name} has no mask with the same name.")
     mask = _read_picture(files, matches[0], 1).frames[0]
     height, width = picture.frames.shape[1:3]
     if mask.shape[:2] != (height, width):
-        raise ValueError(f"{name} is {width} x {height}, its mask {mask.shape[1]} x {mask.shape[0]}; make them equal")
+        raise ValueError(
+            f"{name} has the size {width} x {height}, but its mask has the size {mask.shape[1]} x {mask.shape[0]}. "
+            "Resize one of them."
+        )
     alpha = np.where(mask >= 128, 0, 255).astype(np.uint8)
     alpha = np.broadcast_to(alpha, (*picture.frames.shape[:3], 1))
     return picture._replace(frames=np.concatenate([picture.frames[..., :3], alpha], -1))
 
 
 def _check_holes(picture: _Picture, name: str) -> None:
-    """Networks that fill holes, which take alpha as a fourth channel, need a transparent pixel."""
+    """Raise ``ValueError`` if the networks fill holes, with alpha as the last channel, and no pixel is transparent."""
     if picture.frames.shape[-1] == 4 and picture.frames[..., 3].min() >= 128:
         raise ValueError(
-            f"{name}: no pixel is transparent, so nothing would be filled; pass `masks`, white where to fill."
+            f"{name} has no transparent pixel, so there is nothing to fill. Pass `masks` that are white where the "
+            "image is to be filled."
         )
 
 
 def _describe_size(translator: Translator, height: int, width: int) -> str:
+    """Return a line about the tiles and the memory for images of this size."""
     tile = translator.tile_side(height, width)
     if tile is None:
         gigabytes = translator.memory_bytes(height, width) / 1e9
-        return f"{width} x {height}: whole, for which the networks take {gigabytes:.2f} GB"
+        return f"{width} x {height}: translated at once, the networks need {gigabytes:.2f} GB"
     gigabytes = translator.memory_bytes(tile, tile, in_tiles=True) / 1e9
-    return f"{width} x {height}: in tiles of {tile} x {tile}, {gigabytes:.2f} GB each"
+    return f"{width} x {height}: translated in tiles of {tile} x {tile}, the networks need {gigabytes:.2f} GB per tile"

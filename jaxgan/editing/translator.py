@@ -1,7 +1,8 @@
-"""Translation of images of any size by a trained generator: whole, or tile by tile where memory is short.
+"""Translate images of any size with a trained generator: at once, or tile by tile if memory is limited.
 
-Layers that normalise an image by its own mean and variance would give each tile the same brightness and contrast. In
-tiles they use the moments of the whole image, downsampled: Chen et al. 2021 (2103.11784).
+Instance normalisation uses the mean and the variance of an image. If each tile were normalised by its own moments, all
+tiles would get the same brightness and contrast. The layers therefore use the moments of the complete image,
+downsampled, in all tiles: Chen et al. 2021 (arXiv:2103.11784).
 """
 
 import functools
@@ -18,25 +19,26 @@ from jaxgan.data import degrade
 from jaxgan.data.tiles import window_starts
 from jaxgan.export.stablehlo import MIN_SIDE, TranslationDirection
 
-TILE_SIDES = (1024, 768, 512, 384, 256, 192, 128, 64)  # the largest that fits in memory is taken
-OVERLAP = 4  # neighbouring tiles overlap by their side divided by this, and fade into each other there
-PROBE_SIDE = 256  # pixels; a smaller image is compiled to measure the memory that each pixel takes
+TILE_SIDES = (1024, 768, 512, 384, 256, 192, 128, 64)  # pixels; the largest side that fits into memory is used
+OVERLAP = 4  # side of a tile divided by the number of pixels by which neighbouring tiles overlap
+PROBE_SIDE = 256  # maximum side in pixels of the image that is compiled to measure the memory per pixel
 
 
 class Translator:
-    """One direction of an experiment, or of an exported artefact, as a function from images to images.
+    """Translates images in one direction of an experiment or of an exported file.
 
-    Images are uint8, [height, width, channels]. An image is padded by reflection at its right and lower edge to the
-    size that the networks require, and the output is cropped. Each size is compiled once.
+    Images are uint8, [height, width, channels]. An image is padded by reflection at its right and lower border to a
+    size that the networks accept, and the output is cropped. The networks are compiled once per size.
 
     Args:
-      direction: ``choose_direction(directions(experiment, state))``, or one of ``export.read_translator``.
-      memory: bytes that the networks may take; larger images are translated in tiles.
-      tile: the side of tiles, for all images that are larger; None chooses it by ``memory``.
-      seed: of random inputs; each image's depend on its index.
+      direction: the direction, from ``choose_direction(directions(experiment, state))`` or ``export.read_translator``.
+      memory: number of bytes that the networks can use. Larger images are translated in tiles.
+      tile: side of the tiles in pixels, for all images with a larger side. If None, it depends on ``memory``.
+      seed: seed of random inputs, which also depend on the index of the image.
 
     Raises:
-      ValueError: the networks do not take tiles of this side, there is no memory, or the seed is not a uint32.
+      ValueError: if the networks do not accept tiles of this side, ``memory`` is not positive, or ``seed`` is not a
+        uint32.
     """
 
     def __init__(self, direction: TranslationDirection, *, memory: float = 4e9, tile: int | None = None, seed: int = 0):
@@ -53,14 +55,21 @@ class Translator:
         self._compute_moments = jax.jit(direction.moments)
 
     def __call__(self, image: np.ndarray, index: int = 0) -> np.ndarray:
-        """Translate the ``index``-th image: [height * scale, width * scale, C], uint8.
+        """Translate an image.
+
+        Args:
+          image: uint8, [height, width, C].
+          index: index of the image, which determines its random inputs.
+
+        Returns:
+          The translated image, uint8, [height * scale, width * scale, C].
 
         Raises:
-          ValueError: the networks take another number of channels, or the image is too small.
+          ValueError: if the networks need another number of channels, or the image is too small.
         """
         height, width, channels = image.shape
         if channels != self.direction.channels:
-            raise ValueError(f"The networks take images of {self.direction.channels} channels, got {channels}.")
+            raise ValueError(f"The networks take images with {self.direction.channels} channels, got {channels}.")
         if min(height, width) < MIN_SIDE:
             raise ValueError(f"The image must have at least {MIN_SIDE} x {MIN_SIDE} pixels, got {width} x {height}.")
         x = image.astype(np.float32) / 127.5 - 1
@@ -69,10 +78,10 @@ class Translator:
         return media.to_bytes(output)
 
     def tile_side(self, height: int, width: int) -> int | None:
-        """The side of the tiles in which an image of this size is translated; None if it is translated whole."""
+        """Return the side of the tiles for an image of this size in pixels, or None if it is translated at once."""
         if self._tile is not None:
             return self._tile if max(height, width) > self._tile else None
-        # Memory is proportional to the pixels, so compiling a small image is enough to know how many fit.
+        # Memory is proportional to the number of pixels, so it is measured with a small image.
         probe = min(PROBE_SIDE, height), min(PROBE_SIDE, width)
         pixels = self._memory / max(1, self.memory_bytes(*probe)) * math.prod(self._padded_size(*probe))
         if math.prod(self._padded_size(height, width)) <= pixels:
@@ -82,15 +91,19 @@ class Translator:
         return next((side for side in sides if side * side <= pixels), sides[-1])
 
     def memory_bytes(self, height: int, width: int, in_tiles: bool = False) -> int:
-        """The bytes that the networks take for an image, or a tile, of this size, without their weights."""
+        """Return the number of bytes that the networks need for an image, or a tile, of this size, without their
+        weights.
+        """
         analysis = self._compiled(*self._padded_size(height, width), in_tiles).memory_analysis()
         return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 
     def _padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width, rounded up to the next multiple that the networks accept."""
         multiple = self.direction.multiple
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
     def _compile(self, height: int, width: int, in_tiles: bool) -> jax.stages.Compiled:
+        """Compile the translation of one image of this size."""
         image = jax.ShapeDtypeStruct((1, height, width, self.direction.channels), jnp.float32)
         moments = (
             jax.eval_shape(self.direction.moments, self._weights, image, *self._random_inputs(0)) if in_tiles else {}
@@ -99,23 +112,24 @@ class Translator:
         return run.lower(self._weights, image, *self._random_inputs(0), moments).compile()
 
     def _random_inputs(self, index: int) -> tuple[np.uint32, np.ndarray]:
-        """The seed and the image's index, from which the networks draw."""
+        """Return the seed and the index of the image, which determine the random inputs of the networks."""
         return np.uint32(self._seed), np.full(1, index, np.int32)
 
     def _whole(self, image: np.ndarray, index: int, moments: Any = None) -> np.ndarray:
+        """Translate an image at once. ``moments`` are None if its layers use the moments of the image itself."""
         padded, scale = self._pad(image), self.direction.scale
         compiled = self._compiled(*padded.shape[1:3], moments is not None)
         output = np.asarray(compiled(self._weights, padded, *self._random_inputs(index), moments or {}))[0]
         return output[: image.shape[0] * scale, : image.shape[1] * scale]
 
     def _pad(self, image: np.ndarray) -> np.ndarray:
-        """[1, height, width, C], padded by reflection to the size that the networks require."""
+        """Return an image as [1, height, width, C], padded by reflection to a size that the networks accept."""
         rows, columns = self._padded_size(*image.shape[:2])
         widths = ((0, rows - image.shape[0]), (0, columns - image.shape[1]), (0, 0))
         return np.pad(image, widths, "symmetric")[None]
 
     def _moments(self, image: np.ndarray, index: int, side: int) -> Any:
-        """The moments that layers use in all tiles: those of the image, downsampled to about one tile."""
+        """Return the moments that the layers use in all tiles: from the image, downsampled to about one tile."""
         height, width, _ = image.shape
         factor = min(1.0, side / max(height, width))
         size = max(MIN_SIDE, round(height * factor)), max(MIN_SIDE, round(width * factor))
@@ -123,7 +137,9 @@ class Translator:
         return self._compute_moments(self._weights, self._pad(thumbnail), *self._random_inputs(index))
 
     def _in_tiles(self, image: np.ndarray, index: int, side: int) -> np.ndarray:
-        """The weighted mean of overlapping tiles; weights fall towards a tile's edges."""
+        """Translate an image in overlapping tiles and return their weighted mean, with weights that decrease towards
+        the borders.
+        """
         height, width, _ = image.shape
         scale = self.direction.scale
         moments = self._moments(image, index, side)
@@ -144,23 +160,26 @@ class Translator:
 
 
 def choose_direction(directions: Mapping[str, TranslationDirection], name: str | None) -> TranslationDirection:
-    """The direction of that name; the first if the name is None.
+    """Return the direction with this name, or the first one if the name is None.
 
     Raises:
-      ValueError: there is no such direction, or there are none.
+      ValueError: if there is no such direction, or there are none.
     """
     names = list(directions)
     if not names:
-        raise ValueError("This experiment makes images of latents and translates none; use sample.")
+        raise ValueError(
+            "This experiment generates images from latents and does not translate images. Use the command sample."
+        )
     if name is not None and name not in names:
         raise ValueError(f"`direction` must be {' or '.join(names)}, got {name!r}.")
     return directions[name or names[0]]
 
 
 def _fade(size: int, overlap: int) -> np.ndarray:
-    """Weights, [size], that rise from almost 0 to 1 over the middle half of ``overlap`` pixels, and fall likewise.
+    """Return weights, [size], that rise from almost 0 to 1 over the middle half of ``overlap`` pixels, and fall
+    likewise.
 
-    The outermost quarter has the least context, so it counts only where no other tile is.
+    The outermost quarter of the overlap has the least context, so it only counts where there is no other tile.
     """
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
     return np.clip((distance - overlap / 4) / max(overlap / 2, 1), 1e-3, 1).astype(np.float32)

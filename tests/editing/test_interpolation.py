@@ -10,8 +10,8 @@ from jaxgan.editing.interpolation import lerp, slerp
 KEYS = sample_keys(0, 32)
 
 
-def test_slerp_by_hand():
-    """Along the great arc, the angle from ``a`` grows evenly and the norm stays."""
+def test_slerp_has_a_linear_angle_and_a_constant_norm():
+    """Along the great arc, the angle to ``a`` grows linearly and the norm is constant."""
     one, other = jnp.eye(5)[1], jnp.eye(5)[3]
     at = jax.jit(slerp)
     for angle in (0.3, np.pi / 2, 3.0):
@@ -21,14 +21,14 @@ def test_slerp_by_hand():
             np.testing.assert_allclose(at(a, b, t), expected, atol=1e-4)
 
 
-def test_slerp_ends_in_its_latents_and_stays_as_far_out():
+def test_slerp_starts_and_ends_at_its_latents_and_keeps_their_norm():
     a, b = latents(KEYS[:16], 100), latents(KEYS[16:32], 100)
     at = jax.jit(slerp)
     np.testing.assert_allclose(at(a, b, 0.0), a, atol=1e-5)
     np.testing.assert_allclose(at(a, b, 1.0), b, atol=1e-5)
     middle = np.linalg.norm(at(a, b, 0.5), axis=-1)
     assert (abs(middle - 10) < 2).all()
-    assert (np.linalg.norm((a + b) / 2, axis=-1) < 9).all()  # where a straight line would be
+    assert (np.linalg.norm((a + b) / 2, axis=-1) < 9).all()  # the middle of a straight line
     rows = jnp.linspace(0, 1, 16)[:, None]
     each = [at(a[i], b[i], rows[i, 0]) for i in range(16)]
     np.testing.assert_allclose(at(a, b, rows), each, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Control over styles: directions that are known, ranges of layers, and what the flags of ``sample`` draw."""
+"""Editing of styles: directions, ranges of layers, and the control flags of the command ``sample``."""
 
 import dataclasses
 import functools
@@ -24,17 +24,17 @@ pytestmark = pytest.mark.integration
 
 @pytest.mark.parametrize(
     ("layers", "coarse", "middle"),
-    [(18, 3, 7), (10, 3, 7), (8, 3, 6), (6, 2, 4), (4, 2, 3)],  # of 1024, 64, 32, 16, 8 pixels
+    [(18, 3, 7), (10, 3, 7), (8, 3, 6), (6, 2, 4), (4, 2, 3)],  # images of 1024, 64, 32, 16 and 8 pixels
 )
 def test_ranges_of_layers(layers, coarse, middle):
     expected = {"coarse": range(coarse), "middle": range(coarse, middle), "fine": range(middle, layers)}
-    for name, those in expected.items():
-        assert np.flatnonzero(styles.layer_mask(name, layers)).tolist() == list(those)
+    for name, indices in expected.items():
+        assert np.flatnonzero(styles.layer_mask(name, layers)).tolist() == list(indices)
     assert styles.layer_mask("all", layers).all()
 
 
-def test_a_range_that_is_not_there():
-    with pytest.raises(ValueError, match="`layers` must be one of coarse, middle, fine, all; got 'rough'"):
+def test_an_unknown_range_is_rejected():
+    with pytest.raises(ValueError, match="`layers` must be one of coarse, middle, fine or all, got 'rough'"):
         styles.layer_mask("rough", 8)
 
 
@@ -42,8 +42,10 @@ def rotation(seed, size):
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))[0]
 
 
-def test_sefa_finds_the_directions_of_a_generator_whose_directions_are_known():
-    """A = R diag(s) Q^T, in two layers: |A q_i|^2 = s_i^2, and no unit vector's is greater than the first's."""
+def test_sefa_finds_known_directions():
+    """A = R diag(s) Q^T, in two layers: |A q_i|^2 = s_i^2, and no unit vector has a larger |A n|^2 than the first
+    direction.
+    """
     q, s = rotation(0, 6), np.array([0.5, 3.0, 2.0, 0.0, 1.0, 4.0])
     transposed = (rotation(1, 6) @ np.diag(s) @ q.T).T
     found, values = styles.sefa([transposed[:, :2], transposed[:, 2:]], normalized=False)
@@ -54,8 +56,8 @@ def test_sefa_finds_the_directions_of_a_generator_whose_directions_are_known():
     assert (found[np.arange(6), np.abs(found).argmax(1)] > 0).all()
 
 
-def test_channels_of_any_length_count_the_same():
-    """Five channels that answer to q0, three to q1, one to q2, one to nothing, however strongly."""
+def test_sefa_weights_all_channels_equally_if_normalized():
+    """Five channels respond to q0, three to q1, one to q2 and one to nothing, with different norms."""
     q = rotation(2, 4)
     strengths = np.array([0.01, 0.02, 0.01, -0.03, 0.01, 5.0, 7.0, -1.0, 100.0, 0.0])
     transposed = q[:, [0] * 5 + [1] * 3 + [2, 3]] * strengths
@@ -66,7 +68,7 @@ def test_channels_of_any_length_count_the_same():
     np.testing.assert_allclose(abs(float(by_length[0] @ q[:, 2])), 1, atol=1e-4)
 
 
-def test_a_direction_is_the_same_whatever_computes_it():
+def test_the_sign_of_a_sefa_direction_is_deterministic():
     weights = np.random.default_rng(3).normal(size=(5, 12)).astype(np.float32)
     found = styles.sefa([weights])[0]
     np.testing.assert_allclose(styles.sefa([-weights[:, ::-1]])[0], found, atol=1e-4)
@@ -74,7 +76,7 @@ def test_a_direction_is_the_same_whatever_computes_it():
 
 
 def planted(size=12, count=4000):
-    """w that spread unevenly, a unit direction, and which of them are at its positive end."""
+    """Return w with different variances, a unit direction, and which w are on its positive side, with some noise."""
     rng = np.random.default_rng(4)
     w = 2 + rng.normal(size=(count, size)) * np.geomspace(0.1, 3, size) @ rotation(5, size)
     normal = rng.normal(size=size)
@@ -82,15 +84,15 @@ def planted(size=12, count=4000):
     return w, normal, (w - w.mean(0)) @ normal + 0.05 * rng.normal(size=count) > 0
 
 
-def test_a_probe_finds_the_direction_that_was_planted():
+def test_a_probe_finds_the_direction_that_defines_the_classes():
     w, normal, positive = planted()
     difference = w[positive].mean(0) - w[~positive].mean(0)
-    assert difference @ normal / np.linalg.norm(difference) < 0.7  # the means' own is another
+    assert difference @ normal / np.linalg.norm(difference) < 0.7  # the difference of the means is another direction
     assert styles.probe(w, positive, shrinkage=0.0) @ normal > 0.97
     found = styles.probe(w, positive)
     assert found @ normal > 0.85 and np.linalg.norm(found) == pytest.approx(1)
     np.testing.assert_allclose(styles.probe(w, ~positive), -found)
-    # Fewer examples than dimensions: shrinkage alone makes it possible.
+    # With fewer examples than dimensions, the covariance is singular without shrinkage.
     few = styles.probe(np.repeat(w, 8, 1)[:40], positive[:40])
     assert np.isfinite(few).all()
 
@@ -98,18 +100,18 @@ def test_a_probe_finds_the_direction_that_was_planted():
 @pytest.mark.parametrize(
     ("w", "positive", "message"),
     [
-        (np.zeros((4, 2)), [True, False], r"`w` must be \[N, w\] and `positive` \[N\]; got \(4, 2\) and \(2,\)"),
+        (np.zeros((4, 2)), [True, False], r"`w` must have the shape \[N, w\] and .* \[N\], got \(4, 2\) and \(2,\)"),
         (np.zeros((4, 2)), [True, False, False, False], "at least 2 positive and 2 negative examples, got 1 and 3"),
         (np.zeros((4, 2)), [True, True, True, True], "at least 2 positive and 2 negative examples, got 4 and 0"),
-        (np.zeros((4, 2)), [True, True, False, False], "classes with different means, and `w` that varies"),
+        (np.zeros((4, 2)), [True, True, False, False], "classes with different means of `w`, and `w` must vary"),
     ],
 )
-def test_what_no_probe_is_made_of(w, positive, message):
+def test_a_probe_rejects_invalid_examples(w, positive, message):
     with pytest.raises(ValueError, match=message):
         styles.probe(w, np.array(positive))
 
 
-def test_moved_styles():
+def test_move_along_changes_only_the_masked_layers():
     ws = jnp.arange(24.0).reshape(2, 4, 3)
     which = np.array([True, False, True, False])
     found = styles.move_along(ws, jnp.array([1.0, 0.0, -1.0]), jnp.array([-2.0, 0.0, 5.0]), which)
@@ -120,7 +122,7 @@ def test_moved_styles():
     assert float(styles.std_along(jnp.array([[1.0, 9.0], [5.0, 2.0]]), jnp.array([1.0, 0.0]))) == 2
 
 
-def test_a_mixing_grid():
+def test_mixing_grid_replaces_the_layers_of_the_sources():
     sources, destinations = jnp.arange(8.0).reshape(2, 4, 1), 10 + jnp.arange(12.0).reshape(3, 4, 1)
     grid = styles.mixing_grid(sources, destinations, styles.layer_mask("coarse", 4))
     assert grid.shape == (3, 4, 4, 1)
@@ -131,7 +133,7 @@ def test_a_mixing_grid():
     np.testing.assert_array_equal(whole[1:, 1:], np.broadcast_to(sources[:, None], (2, 3, 4, 1)))
 
 
-def test_a_way_in_w_is_straight():
+def test_an_interpolation_loop_in_w_has_straight_lines():
     ws = jax.random.normal(jax.random.key(0), (3, 4, 5))
     path = interpolation_loop(ws, lerp)
     frames = FRAMES_PER_LATENT
@@ -142,12 +144,12 @@ def test_a_way_in_w_is_straight():
     np.testing.assert_allclose(steps, np.broadcast_to(ends[:, None] / frames, steps.shape), atol=1e-6)
 
 
-# A generator's
+# Style control with a generator
 
 
 @pytest.fixture(scope="module")
 def tiny():
-    """The experiment, not trained, and a state in which noise and the average of w are of account."""
+    """Return the untrained experiment, and a state with strong noise and with an average of w that is not 0."""
     built = experiment.build(experiment.Config.tiny())
     state = jax.jit(built.game.init)(jax.random.key(0))
 
@@ -161,7 +163,7 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def ask(tiny):
-    """What flags draw of five samples of the seed 3."""
+    """Return a function that draws five samples of seed 3 with the given flags."""
     built, state = tiny
 
     def ask(moving=False, **flags):
@@ -179,7 +181,7 @@ def nets(tiny):
 
 @pytest.fixture(scope="module")
 def images(tiny, nets):
-    """Of styles, with the constant noise, or another."""
+    """Return a function that generates images from styles, with the constant noise or with other noise."""
     built, _ = tiny
     draw, constant = (
         jax.jit(lambda ws, noise: built.sampling.styles.images(nets, ws, noise)),
@@ -190,7 +192,7 @@ def images(tiny, nets):
 
 @pytest.fixture(scope="module")
 def mapped(tiny, nets):
-    """Styles of so many samples of the seed 3."""
+    """Return a function that maps the latents of seed 3 to styles."""
     built, _ = tiny
 
     @functools.partial(jax.jit, static_argnums=0, static_argnames="truncation_cutoff")
@@ -209,27 +211,29 @@ def plain(tiny):
 close = functools.partial(np.testing.assert_allclose, atol=2e-5)
 
 
-def test_weights_are_those_that_layers_answer_with(tiny, nets):
-    """A step in w changes what each convolution is modulated by, by the step times its layer's matrix."""
+def test_weights_are_the_style_matrices_of_the_layers(tiny, nets):
+    """A step in w changes the modulation of each convolution by the step times the matrix of its layer."""
     built, _ = tiny
     layers, module = built.sampling.styles.num_ws, nets.synthesis.module
     step = jax.random.normal(jax.random.key(2), (layers, 4))
 
     @jax.jit
-    def answers(ws):
-        _, seen = module.apply({"params": nets.synthesis.params}, ws[None], capture_intermediates=True)
+    def modulations(ws):
+        _, captured = module.apply({"params": nets.synthesis.params}, ws[None], capture_intermediates=True)
         return {
-            name: layer["style"]["__call__"][0][0] for name, layer in seen["intermediates"].items() if name[:2] != "__"
+            name: layer["style"]["__call__"][0][0]
+            for name, layer in captured["intermediates"].items()
+            if name[:2] != "__"
         }
 
-    before, after = answers(jnp.ones((layers, 4))), answers(1 + step)
+    before, after = modulations(jnp.ones((layers, 4))), modulations(1 + step)
     weights = built.sampling.styles.weights(nets)
     assert layers == len(weights) == 4
     for i, name in enumerate(["conv_0_1", "conv_1_0", "conv_1_1", "image_1"]):
         close(after[name] - before[name], step[i] @ weights[i])
 
 
-def test_psi_0_is_the_averages_image(tiny, nets, images, ask, plain):
+def test_psi_0_gives_the_image_of_the_average_style(tiny, nets, images, ask, plain):
     built, _ = tiny
     w = built.sampling.styles.average(nets)
     np.testing.assert_allclose(w, [0.3, -0.2, 0.5, 0.1])
@@ -240,7 +244,7 @@ def test_psi_0_is_the_averages_image(tiny, nets, images, ask, plain):
     assert np.abs(half - plain).max() > 1e-3 and np.abs(half - average).max() > 1e-3
 
 
-def test_cutoff_keeps_later_layers(tiny, nets, images, mapped, ask):
+def test_truncation_cutoff_leaves_later_layers_unchanged(tiny, nets, images, mapped, ask):
     built, _ = tiny
     ws, cut = mapped(5), mapped(5, truncation_psi=0.0, truncation_cutoff=3)
     np.testing.assert_array_equal(cut[:, 3:], ws[:, 3:])
@@ -248,21 +252,21 @@ def test_cutoff_keeps_later_layers(tiny, nets, images, mapped, ask):
     close(ask(truncation_psi=0.0, truncation_cutoff=3).samples, images(cut))
 
 
-def test_noise_on_and_off(images, mapped, ask, plain):
+def test_constant_random_and_no_noise(images, mapped, ask, plain):
     none, random = ask(noise="none").samples, ask(noise="random").samples
     close(none, images(mapped(5), None))
     np.testing.assert_array_equal(none, ask(noise="none").samples)
     np.testing.assert_array_equal(random, ask(noise="random").samples)
     assert np.abs(none - plain).max() > 1e-2 and np.abs(random - plain).max() > 1e-2
-    # Of one style: without noise, and with the constant one, images are equal; with each its own they are not.
+    # Samples with the same style are equal without noise and with constant noise, but not with random noise.
     equal = {noise: ask(truncation_psi=0.0, noise=noise).samples for noise in ("none", "const", "random")}
     for noise in ("none", "const"):
         close(equal[noise][1:], np.broadcast_to(equal[noise][:1], equal[noise][1:].shape))
     assert np.abs(equal["random"][1:] - equal["random"][:1]).max((1, 2, 3)).min() > 1e-2
 
 
-def test_a_grid_of_mixed_styles(images, mapped, ask, plain):
-    """Two sources and three destinations."""
+def test_style_mix_draws_a_grid_of_sources_and_destinations(images, mapped, ask, plain):
+    """The grid has two sources and three destinations."""
     samples, frames, columns = ask(style_mix="middle")
     assert (frames, columns, len(samples)) == (1, 4, 12)
     grid = samples.reshape(3, 4, *samples.shape[1:])
@@ -270,11 +274,11 @@ def test_a_grid_of_mixed_styles(images, mapped, ask, plain):
     close(grid[0, 1:], plain[2:])
     assert (grid[0, 0] == 1).all()
     ws = mapped(5)
-    mixed = ws[4:].at[:, 2].set(ws[1:2, 2])  # of four layers the third is middle
+    mixed = ws[4:].at[:, 2].set(ws[1:2, 2])  # the third of four layers is the middle range
     close(grid[2, 3], images(mixed)[0])
 
 
-def test_directions_of_the_weights(tiny, nets, images, mapped, ask, plain):
+def test_direction_moves_samples_along_a_sefa_direction(tiny, nets, images, mapped, ask, plain):
     built, _ = tiny
     samples, frames, columns = ask(direction="sefa:1", layers="coarse", strengths=(-2.0, 0.0, 1.0))
     assert (frames, columns, len(samples)) == (1, 3, 15)
@@ -286,7 +290,7 @@ def test_directions_of_the_weights(tiny, nets, images, mapped, ask, plain):
     close(grid[:, 0], images(moved))
 
 
-def test_a_direction_to_and_fro(ask):
+def test_an_animation_moves_along_a_direction_and_back(ask):
     film = ask(moving=True, direction="sefa:0", strengths=(-1.0, 2.0))
     assert film.frames == 2 * FRAMES_PER_LATENT - 2
     frames = film.samples.reshape(film.frames, 5, *film.samples.shape[1:])
@@ -297,27 +301,27 @@ def test_a_direction_to_and_fro(ask):
 
 
 class Bright:
-    """In the place of a classifier: of the class 1 is what is bright on the left."""
+    """A replacement for a classifier: class 1 has images that are bright on the left."""
 
     def logits(self, images):
         brightness = images[:, :, :4].mean((1, 2, 3))
         return np.stack([0 * brightness, brightness - np.median(brightness)], 1)
 
 
-def test_the_direction_of_a_class_of_the_data(ask, monkeypatch):
+def test_direction_of_a_class_of_the_data(ask, monkeypatch):
     monkeypatch.setattr(style_control, "train_classifier", lambda source, cache: Bright())
     samples = ask(direction="1", strengths=(-1.0, 0.0, 1.0)).samples
     brightness = samples[:, :, :4].mean((1, 2, 3)).reshape(5, 3)
     assert (np.diff(brightness.mean(0)) > 1e-3).all()
     with pytest.raises(
         ValueError,
-        match="`direction` 2: class 2: a probe needs at least 2 positive and 2 negative examples, got 0 and 1024",
+        match="`direction` 2: class 2: A probe needs at least 2 positive and 2 negative examples, got 0 and 1024",
     ):
         ask(direction="2")
 
 
-def test_no_class_of_the_data_without_data(tiny):
-    """As ``--parameters`` has it: one blank example stands for all."""
+def test_direction_of_a_class_needs_the_data(tiny):
+    """With ``--parameters``, one blank example replaces the data."""
     built, state = tiny
     alone = dataclasses.replace(built, source=Subset(built.source, np.zeros(1, int)))
     z, labels = built.draw_latents(3, np.arange(5)), jnp.zeros(5, jnp.int32)
@@ -326,8 +330,8 @@ def test_no_class_of_the_data_without_data(tiny):
 
 
 @pytest.mark.slow
-def test_the_direction_of_a_class_of_the_model():
-    """Along it the styles of its samples and of the others' lie apart."""
+def test_direction_of_a_class_of_a_conditional_model():
+    """The styles of this class have the largest mean along the direction."""
     built = experiment.build(experiment.Config.tiny(conditional=True, w_dim=16))
     state = jax.jit(built.game.init)(jax.random.key(0))
     w, direction = style_control.find_direction("7", built, state, np.ones(4, bool), 0)
@@ -336,7 +340,7 @@ def test_the_direction_of_a_class_of_the_model():
     assert int(np.argmax(middles)) == 7 and middles[7] - np.mean(middles) > along[label == 7].std()
 
 
-def test_control_is_summed_up_as_flags():
+def test_the_summary_of_style_control_lists_its_flags():
     assert StyleControl().summary == ""
     message = StyleControl(truncation_psi=0.5, noise="none", direction="sefa:1", strengths=(-2.0, 0.5)).summary
     assert message == "--truncation-psi 0.5 --noise none --direction sefa:1 --strengths -2 0.5"
@@ -347,12 +351,12 @@ def test_control_is_summed_up_as_flags():
     ]
 
 
-# The command
+# The command ``sample``
 
 
 @pytest.fixture(scope="module")
 def run_dir(tiny, tmp_path_factory):
-    """A run's directory with a checkpoint of that state."""
+    """Return a run directory with a checkpoint of that state."""
     return programs.begun(tmp_path_factory.mktemp("runs") / "run", "stylegan2", tiny[1])
 
 
@@ -361,11 +365,11 @@ def sample(capsys, run_dir, out, *flags):
 
 
 def side(count, scale=1):
-    """Pixels of so many images of 8 beside each other, and the gaps; a picture below 256 is made larger."""
+    """Return the pixels of a row of ``count`` images of 8 pixels and the gaps between them, enlarged by ``scale``."""
     return (9 * count - 1) * scale
 
 
-PICTURES = {  # flags, columns, rows, how much larger, frames
+PICTURES = {  # flags: columns, rows, enlargement, frames
     ("a.png", "--psi", 0.5, "--truncation-cutoff", 2, "--count", 4): (2, 2, 15, 1),
     ("a.png", "--style-mix", "coarse", "--noise", "none", "--count", 5): (4, 3, 9, 1),
     ("a.png", "--style-mix", "fine"): (7, 7, 4, 1),
@@ -377,7 +381,7 @@ PICTURES = {  # flags, columns, rows, how much larger, frames
 
 
 @pytest.mark.parametrize("flags", PICTURES, ids=lambda flags: " ".join(map(str, flags)))
-def test_pictures_of_the_right_size(flags, run_dir, tmp_path, capsys):
+def test_images_have_the_right_size(flags, run_dir, tmp_path, capsys):
     out, *more = flags
     code, text = sample(capsys, run_dir, tmp_path / out, *more)
     assert code == 0, text
@@ -389,7 +393,7 @@ def test_pictures_of_the_right_size(flags, run_dir, tmp_path, capsys):
     assert ("--space" in more) == (f"seed 0, {arguments}" in text)
 
 
-def test_arrays(run_dir, tmp_path, capsys, tiny):
+def test_samples_can_be_written_as_arrays(run_dir, tmp_path, capsys, tiny):
     built, state = tiny
     code, text = sample(capsys, run_dir, tmp_path / "a.npz", "--noise", "none", "--seed", 3, "--count", 5)
     assert code == 0, text
@@ -435,7 +439,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("flags", WRONG, ids=lambda flags: " ".join(map(str, flags)))
-def test_flags_that_are_wrong(flags, run_dir, tmp_path, capsys):
+def test_invalid_flags_are_rejected(flags, run_dir, tmp_path, capsys):
     code, text = sample(capsys, run_dir, tmp_path / "a.png", *flags)
     assert code == 2 and WRONG[flags] in " ".join(text.split())
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""The command translate, as a user calls it: files of any size and kind in, the same names out."""
+"""The command ``translate`` and ``translate_files``: files of any size and format, written with the same names."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +15,7 @@ RNG = np.random.default_rng(7)
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """pix2pix, untrained, of drawings, and of images with holes."""
+    """Return a folder with untrained pix2pix runs that translate line drawings, and that fill holes."""
     folder = tmp_path_factory.mktemp("runs")
     for inputs in ("edges", "hole"):
         programs.begun(folder / inputs, "pix2pix", inputs=inputs)
@@ -23,7 +23,7 @@ def runs(tmp_path_factory):
 
 
 def photo(folder, name, size=(20, 33), channels=3, **options):
-    """A picture of random pixels, smooth enough for any format."""
+    """Write a random image that is smooth enough for lossy formats, and return it."""
     small = RNG.integers(0, 256, (4, 4, channels), np.uint8)
     image = Image.fromarray(small[..., 0] if channels == 1 else small).resize(size[::-1])
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def translate(capsys, run, *arguments):
 
 
 @pytest.mark.integration
-def test_a_folder_becomes_a_folder_of_the_same_names(runs, tmp_path, capsys):
+def test_a_folder_is_translated_to_files_with_the_same_names(runs, tmp_path, capsys):
     given, out = tmp_path / "given", tmp_path / "out"
     photo(given, "a.png", (20, 33))
     photo(given, "below/b.jpg", (32, 48))
@@ -57,14 +57,14 @@ def test_a_folder_becomes_a_folder_of_the_same_names(runs, tmp_path, capsys):
         "d.gif": (20, 16),
     }
     assert made["d.gif"].n_frames == 3 and made["d.gif"].info["duration"] == 200
-    assert "33 x 20: whole, for which the networks take 0.0" in text and text.count("33 x 20") == 1
-    assert "5 images in" in text and "megapixels a second" in text and "GB at most" in text
+    assert "33 x 20: translated at once, the networks need 0.0" in text and text.count("33 x 20") == 1
+    assert "5 images written to" in text and "megapixels per second" in text and "peak memory of the process" in text
     assert b"Synthetic" in (out / "below" / "b.jpg").read_bytes()
     assert np.asarray(made["a.png"]).std() > 0
 
 
 @pytest.mark.integration
-def test_one_image_and_tiles(runs, tmp_path, capsys):
+def test_a_single_image_is_translated_at_once_and_in_tiles(runs, tmp_path, capsys):
     photo(tmp_path, "wide.png", (24, 100))
     drawn = tmp_path / "drawn.png"
     for more in ([], ["--tile", 32]):
@@ -72,15 +72,15 @@ def test_one_image_and_tiles(runs, tmp_path, capsys):
         options = ["--images", tmp_path / "wide.png", "--out", out, "--direction", "remake", *more]
         code, text = translate(capsys, runs / "edges", *options)
         assert code == 0 and Image.open(out).size == (100, 24), text
-    assert "100 x 24: in tiles of 32 x 32" in text
-    # A drawing is of one channel, as what the network takes.
+    assert "100 x 24: translated in tiles of 32 x 32" in text
+    # A line drawing has one channel, like the inputs of the network.
     photo(tmp_path, "drawn.png", (24, 40), channels=1)
     code, text = translate(capsys, runs / "edges", "--images", drawn, "--out", tmp_path / "folder")
     assert code == 0 and Image.open(tmp_path / "folder" / "drawn.png").mode == "RGB", text
 
 
 @pytest.mark.integration
-def test_holes_are_filled_and_the_rest_stays(runs, tmp_path, capsys):
+def test_holes_are_filled_and_other_pixels_do_not_change(runs, tmp_path, capsys):
     image = photo(tmp_path, "given/a.png", (32, 32))
     hole = np.zeros((32, 32), np.uint8)
     hole[8:16, 4:20] = 255
@@ -96,8 +96,8 @@ def test_holes_are_filled_and_the_rest_stays(runs, tmp_path, capsys):
     np.testing.assert_array_equal(after[hole == 0], before[hole == 0])
     assert np.abs(after[hole > 0].astype(int) - before[hole > 0]).mean() > 3
     code, text = translate(capsys, runs / "hole", "--images", tmp_path / "given", "--out", tmp_path / "none")
-    assert code == 2 and "no pixel is transparent" in text
-    # The same, transparent.
+    assert code == 2 and "has no transparent pixel" in text
+    # The result is the same if the holes are transparent pixels.
     image.putalpha(Image.fromarray(255 - hole))
     image.save(tmp_path / "b.png")
     code, text = translate(capsys, runs / "hole", "--images", tmp_path / "b.png", "--out", tmp_path / "b" / "b.png")
@@ -106,7 +106,7 @@ def test_holes_are_filled_and_the_rest_stays(runs, tmp_path, capsys):
 
 
 @pytest.mark.integration
-def test_what_fails_is_reported_and_the_others_are_made(runs, tmp_path, capsys, monkeypatch):
+def test_failed_images_are_named_and_the_others_are_translated(runs, tmp_path, capsys, monkeypatch):
     given, out = tmp_path / "given", tmp_path / "out"
     photo(given, "a.png")
     photo(given, "pixel.png", (1, 1))
@@ -120,7 +120,7 @@ def test_what_fails_is_reported_and_the_others_are_made(runs, tmp_path, capsys, 
     assert code == 2 and "Traceback" not in text
     assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
     for message in (
-        "4 of 6 images were not translated",
+        "4 of 6 images could not be translated",
         "pixel.png: The image must have at least 8 x 8 pixels, got 1 x 1",
         "cut.png cannot be decoded",
         "text.png is not an image, or its format is not supported",
@@ -133,12 +133,15 @@ def test_what_fails_is_reported_and_the_others_are_made(runs, tmp_path, capsys, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--images", "none", "--out", "out"], "none: no such file or folder"),
-        (["--images", "clip.mp4", "--out", "out"], "of a video give the frames: ffmpeg -i clip.mp4 frames/%05d.png"),
-        (["--images", "given", "--out", "given"], "--out must not be the folder of the images themselves, got given"),
+        (["--images", "none", "--out", "out"], "--images must be an existing file or folder, but none does not exist."),
+        (
+            ["--images", "clip.mp4", "--out", "out"],
+            "Convert a video to images first: ffmpeg -i clip.mp4 frames/%05d.png",
+        ),
+        (["--images", "given", "--out", "given"], "--out must not be the folder of the images, got given."),
         (
             ["--images", "given/a.png", "--out", "a.xyz"],
-            "--out must be a folder, or a file with a suffix of .png, .jpg, .jpeg, .gif, .webp; got a.xyz",
+            "--out must be a folder, or a file with one of the suffixes .png, .jpg, .jpeg, .gif, .webp, got a.xyz.",
         ),
         (
             ["--images", "given", "--out", "out", "--direction", "up"],
@@ -148,11 +151,11 @@ def test_what_fails_is_reported_and_the_others_are_made(runs, tmp_path, capsys, 
             ["--images", "given", "--out", "out", "--tile", "20"],
             "--tile must be a multiple of 16 for these networks, got 20",
         ),
-        (["--images", "twice", "--out", "out"], "a.bmp and a.tif would both become a.png; rename one"),
-        (["--images", "given", "--out", "out", "--masks", "given"], "masks are for a model that fills what is missing"),
+        (["--images", "twice", "--out", "out"], "a.bmp and a.tif would both be written to a.png. Rename one"),
+        (["--images", "given", "--out", "out", "--masks", "given"], "--masks can only be used with a model that fills"),
     ],
 )
-def test_what_is_wrong_is_reported(arguments, message, runs, tmp_path, capsys, monkeypatch):
+def test_invalid_arguments_are_rejected(arguments, message, runs, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     photo(tmp_path, "given/a.png")
     photo(tmp_path, "twice/a.bmp")
@@ -163,16 +166,16 @@ def test_what_is_wrong_is_reported(arguments, message, runs, tmp_path, capsys, m
     assert not (tmp_path / "out").exists()
 
 
-def test_an_experiment_that_translates_nothing(tmp_path, capsys):
+def test_an_experiment_that_does_not_translate_images_is_rejected(tmp_path, capsys):
     run = programs.begun(tmp_path / "run", "gan")
     photo(tmp_path, "a.png")
     arguments = ["--run-dir", run, "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
     code, text = programs.run(capsys, "translate", *arguments, experiment="gan")
-    assert code == 2 and "makes images of latents and translates none; use sample" in text
+    assert code == 2 and "does not translate images. Use the command sample" in text
 
 
 def negative(channels, **options):
-    """A translator to the negative; of four channels only where an image is transparent."""
+    """Return a translator to the negative image, which inverts only transparent pixels if images have four channels."""
 
     def run(weights, images, seed, indices, moments):
         if channels == 3:
@@ -182,20 +185,20 @@ def negative(channels, **options):
     return Translator(TranslationDirection({}, run, lambda *inputs: {}, channels), **options)
 
 
-def test_it_reports_to_its_log_and_prints_nothing(tmp_path, capsys):
+def test_progress_is_logged_and_not_printed(tmp_path, capsys):
     image = photo(tmp_path / "given", "a.png", (10, 12))
     photo(tmp_path / "given", "b.png", (10, 12))
     lines = []
     translate_files(negative(3), tmp_path / "given", tmp_path / "out", "jaxgan test", log=lines.append)
     translate_files(negative(3), tmp_path / "given" / "a.png", tmp_path / "one.png", "jaxgan test")
     assert capsys.readouterr() == ("", "")
-    assert len(lines) == 2 and lines[0].startswith("12 x 10: whole") and lines[1].startswith("2 images in ")
+    assert len(lines) == 2 and lines[0].startswith("12 x 10: translated at once") and lines[1].startswith("2 images ")
     expected = 255 - np.asarray(image)
     for path in (tmp_path / "out" / "a.png", tmp_path / "one.png"):
         np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
 
 
-def test_one_mask_is_for_all_images(tmp_path):
+def test_a_single_mask_is_used_for_all_images(tmp_path):
     mask = np.zeros((10, 12), np.uint8)
     mask[:5] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
@@ -208,14 +211,14 @@ def test_one_mask_is_for_all_images(tmp_path):
         np.testing.assert_array_equal(made[5:], given[5:])
 
 
-def test_a_mask_of_another_size_or_name(tmp_path):
+def test_masks_with_another_size_or_name_are_rejected(tmp_path):
     photo(tmp_path / "given", "a.png", (10, 12))
     photo(tmp_path / "masks", "a.png", (12, 10), channels=1)
     photo(tmp_path / "others", "b.png", (10, 12), channels=1)
     photo(tmp_path / "others", "c.png", (10, 12), channels=1)
     for masks, message in (
-        ("masks", "a.png is 12 x 10, its mask 10 x 12"),
-        ("others", "a.png: no mask of its name in"),
+        ("masks", "a.png has the size 12 x 10, but its mask has the size 10 x 12"),
+        ("others", "a.png: .*others has no mask with the same name"),
     ):
         with pytest.raises(ValueError, match=message):
             translate_files(negative(4), tmp_path / "given", tmp_path / "out", "", masks=tmp_path / masks)

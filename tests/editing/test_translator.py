@@ -1,4 +1,4 @@
-"""Images of any size through a generator: whole and in tiles, the same picture."""
+"""Translation of images of any size with a generator, at once and in tiles."""
 
 import flax.linen as nn
 import jax
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 
 class Filter(nn.Module):
-    """Three convolutions, which see 3 pixels around, then each pixel repeated."""
+    """Three convolutions, so that an output pixel depends on the 3 pixels around it, and nearest-neighbour scaling."""
 
     scale: int = 1
 
@@ -32,7 +32,7 @@ class Filter(nn.Module):
 
 
 def translator(network=None, multiple=4, scale=1, direction=None, **options) -> Translator:
-    """Of a network; of none what comes is given back."""
+    """Return a translator with the network, or with the identity if it is None."""
     module = network or Filter()
     game = Game(
         nets={"g": Net(module, jnp.zeros((1, 8, 8, 3)))},
@@ -48,7 +48,7 @@ def translator(network=None, multiple=4, scale=1, direction=None, **options) -> 
 
 
 def picture(height, width, seed=0):
-    """Smooth, as photographs are."""
+    """Return a random image that is smooth, like a photograph."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     waves = [np.sin(rng.uniform(0, 6) + rng.uniform(0, 0.2) * y + rng.uniform(0, 0.2) * x) for _ in range(9)]
@@ -58,13 +58,13 @@ def picture(height, width, seed=0):
 @pytest.mark.parametrize("size", [(8, 8), (33, 70), (70, 33), (128, 9)])
 @pytest.mark.parametrize("options", [{}, {"tile": 16}], ids=["whole", "tiles"])
 @pytest.mark.parametrize("scale", [1, 2])
-def test_an_image_comes_back_in_its_size(size, options, scale):
+def test_the_output_has_the_size_of_the_image_times_the_scale(size, options, scale):
     image = picture(*size)
     np.testing.assert_array_equal(translator(scale=scale, **options)(image), image.repeat(scale, 0).repeat(scale, 1))
 
 
-def test_tiles_are_as_the_whole_where_they_do_not_end():
-    """A network that sees 3 pixels around differs only within 3 of a tile's end, where the tile counts least."""
+def test_tiles_differ_from_the_full_image_only_at_their_borders():
+    """The outputs of the network differ only within 3 pixels of a tile's border, where the tile has little weight."""
     image = picture(96, 120)
     whole, tiled = (translator(Filter(), **options)(image).astype(float) for options in ({}, {"tile": 32}))
     assert np.abs(whole - tiled).max() <= 3
@@ -72,8 +72,8 @@ def test_tiles_are_as_the_whole_where_they_do_not_end():
     np.testing.assert_array_equal(translator(Filter(2), scale=2)(image)[::2, ::2], whole)
 
 
-class Own(nn.Module):
-    """What depends on all that it sees: a tile's brightness is taken away."""
+class Standardise(nn.Module):
+    """A network that depends on the complete input: it removes the mean and the standard deviation of each tile."""
 
     @nn.compact
     def __call__(self, x):
@@ -81,19 +81,19 @@ class Own(nn.Module):
         return jnp.tanh((x - x.mean((1, 2), keepdims=True)) / (x.std((1, 2), keepdims=True) + 1e-3) / 3)
 
 
-def test_no_seams_where_tiles_disagree():
-    """The mean step from pixel to pixel across the middle of two tiles' overlap, by that elsewhere: at most 1.1."""
+def test_there_are_no_seams_between_different_tiles():
+    """The mean difference of neighbouring pixels at the borders of tiles is at most 1.1 times that of all others."""
     image = picture(96, 256)
     image = (image * np.linspace(0.2, 1, 256)[None, :, None]).astype(np.uint8)
-    made = translator(Own(), tile=64)(image).astype(float)
-    steps = np.abs(np.diff(made, axis=1)).mean((0, 2))
+    output = translator(Standardise(), tile=64)(image).astype(float)
+    steps = np.abs(np.diff(output, axis=1)).mean((0, 2))
     starts = np.linspace(0, 256 - 64, 5).round().astype(int)[1:]
-    borders = [x for start in starts for x in (start - 1, start + 15)]  # where a tile begins, and where one ends
+    borders = [x for start in starts for x in (start - 1, start + 15)]  # the starts and the ends of tiles
     assert steps[borders].mean() < 1.1 * np.delete(steps, borders).mean()
 
 
 class Normalised(nn.Module):
-    """Two layers that normalise an image by its own moments, as CycleGAN's do."""
+    """Two layers with instance normalisation, as in CycleGAN."""
 
     @nn.compact
     def __call__(self, x):
@@ -102,8 +102,8 @@ class Normalised(nn.Module):
         return jnp.tanh(x / 2)
 
 
-def test_tiles_are_normalised_as_the_whole():
-    """Half of the picture is almost flat: by itself it would be made as rough as the other half."""
+def test_tiles_are_normalised_with_the_moments_of_the_full_image():
+    """One half of the image is almost constant. With its own moments, it would get the contrast of the other half."""
     image = picture(128, 256)
     image[:, :128] = 100 + image[:, :128] // 50
     whole, tiled = (translator(Normalised(), **options)(image).astype(float) for options in ({}, {"tile": 64}))
@@ -111,23 +111,23 @@ def test_tiles_are_normalised_as_the_whole():
     assert tiled[:, :100].std((0, 1)).max() < 1.2 * whole[:, :100].std((0, 1)).max()
 
 
-def test_memory_decides():
+def test_the_tile_side_depends_on_the_memory():
     image = picture(64, 200)
     needed = translator(Filter()).memory_bytes(64, 200)
     assert needed > 64 * 200 * 3 * 4
     assert translator(Filter(), memory=needed).tile_side(64, 200) is None
     assert translator(Filter(), memory=needed / 2).tile_side(64, 200) == 64
-    assert translator(Filter(), memory=1).tile_side(64, 200) == 64  # the smallest of all
+    assert translator(Filter(), memory=1).tile_side(64, 200) == 64  # the smallest side
     in_tiles = translator(Filter(), memory=needed / 2)(image)
     assert in_tiles.shape == image.shape
 
 
-def test_draws_are_the_places():
-    """What is drawn for an image is its place's, in whatever order they come."""
+def test_random_inputs_depend_on_the_index_of_an_image():
+    """The order of the calls does not change the random inputs of an image."""
     noisy = translator()
 
-    def run(weights, x, seed, places, moments):
-        keys = keys_of(seed, places)
+    def run(weights, x, seed, indices, moments):
+        keys = keys_of(seed, indices)
         return x + jax.vmap(lambda key: jax.random.normal(key, ()))(keys).reshape(-1, 1, 1, 1)
 
     noisy.direction = noisy.direction._replace(run=run)
@@ -137,9 +137,9 @@ def test_draws_are_the_places():
     assert np.abs(first.astype(int) - second).max() > 0
 
 
-def test_what_is_wrong_is_reported():
+def test_invalid_arguments_are_rejected():
     one = translator()
-    with pytest.raises(ValueError, match="The networks take images of 3 channels, got 1"):
+    with pytest.raises(ValueError, match="The networks take images with 3 channels, got 1"):
         one(picture(8, 8)[..., :1])
     with pytest.raises(ValueError, match="at least 8 x 8 pixels, got 1 x 20"):
         one(picture(20, 1))
@@ -150,5 +150,5 @@ def test_what_is_wrong_is_reported():
     with pytest.raises(ValueError, match="`direction` must be there or back, got 'sideways'"):
         translator(direction="sideways")
     experiment = Experiment(None, Arrays(games.images(8)), Sampling(lambda keys: keys, lambda nets, z: z))  # pyright: ignore
-    with pytest.raises(ValueError, match="makes images of latents and translates none; use sample"):
+    with pytest.raises(ValueError, match=r"does not translate images\. Use the command sample"):
         choose_direction(directions(experiment, None), None)  # pyright: ignore
