@@ -1,7 +1,8 @@
-"""Weights of other libraries, read and written without their code.
+"""Read and write weights of other libraries, without their code.
 
-``read_weights`` gives a file's arrays by name; ``pix2pix``, ``dcgan`` and ``stylegan2`` name those of official networks
-as jaxgan's modules do, and back; ``write_safetensors`` writes what PyTorch loads::
+``read_weights`` returns the arrays of a file by name. The modules ``pix2pix``, ``dcgan`` and ``stylegan2`` convert
+between the state dicts of the official PyTorch networks and the variables of jaxgan's modules. ``write_safetensors``
+writes files that PyTorch users can load::
 
     module = cyclegan.Generator()
     like = jax.eval_shape(lambda: module.init(jax.random.key(0), image, train=True))
@@ -9,7 +10,7 @@ as jaxgan's modules do, and back; ``write_safetensors`` writes what PyTorch load
     fake = module.apply(variables, image, train=False)
     write_safetensors("generator.safetensors", pix2pix.to_torch(variables))
 
-``read_parameters`` and ``write_parameters`` are for jaxgan's own networks, under their own names.
+``read_parameters`` and ``write_parameters`` are for jaxgan's networks, with their original names.
 """
 
 import zipfile
@@ -34,20 +35,24 @@ __all__ = [
 
 
 def read_weights(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name: of ``.safetensors``, ``.npz``, or, named anything else, what ``torch.save`` wrote.
+    """Return the arrays of a file by name.
+
+    The suffix determines the format: ``.safetensors``, ``.npz``, or for any other suffix a file that ``torch.save``
+    wrote.
 
     Raises:
-      ValueError: it is none, or damaged, or asks for anything but arrays; the message says which.
-      OSError: it cannot be read.
+      ValueError: if the file has another format, is damaged, or contains objects that are not arrays.
+      OSError: if the file cannot be read.
     """
     path = Path(path)
     return {".safetensors": read_safetensors, ".npz": _read_npz}.get(path.suffix, read_torch)(path)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file by name."""
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
         except (ValueError, TypeError, AttributeError, EOFError, OSError, zlib.error, zipfile.BadZipFile):
-            raise ValueError(f"{path}: not an .npz of plain numbers, or a damaged one") from None
+            raise ValueError(f"{path} is not an .npz file with arrays of numbers, or it is damaged.") from None

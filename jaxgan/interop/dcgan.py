@@ -1,8 +1,10 @@
-"""Weights of DCGAN in https://github.com/pytorch/examples, dcgan/main.py, in and out: netG and netD.
+"""Convert weights of netG and netD in https://github.com/pytorch/examples, dcgan/main.py, to variables and back.
 
-They are ``models.dcgan`` with ``channels=64``. Its linear layer is their transposed convolution of a single pixel; its
-last layer is their convolution of 4 x 4, which has no bias, so ours is zero then. Latents are [B, 100] here and
-[B, 100, 1, 1] there; the discriminator's output is a logit here and a probability there.
+These networks correspond to ``models.dcgan`` with ``channels=64``, with three differences. The official generator
+begins with a transposed convolution of a single pixel, and jaxgan's with a linear layer. The official discriminator
+ends with a convolution of 4 x 4, and jaxgan's with a linear layer. The official convolutions have no bias, so the
+biases of jaxgan's modules are zero. Latents are [B, 100] in jaxgan and [B, 100, 1, 1] in PyTorch. The discriminator
+returns a logit in jaxgan and a probability in PyTorch.
 """
 
 import math
@@ -15,29 +17,35 @@ from jaxgan.interop import state_dict
 
 
 def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> dict[str, Any]:
-    """A state dict as variables of the module whose own, or their shapes, ``like`` is.
+    """Convert a state dict to variables.
+
+    Args:
+      arrays: the arrays of the state dict by name.
+      like: variables of the module, or their shapes.
 
     Raises:
-      ValueError: the arrays are not those of ``like``: all that are missing, unexpected or of another shape are listed.
+      ValueError: if the arrays do not match ``like``. The message lists all arrays that are missing, unexpected or of
+        another shape.
     """
     return state_dict.to_variables(arrays, like, _plan(like))
 
 
 def to_torch(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Variables as the official network's state dict.
+    """Convert variables to the state dict of the official network.
 
     Raises:
-      ValueError: the variables are of another module, or a bias that is not there in the official one is not zero.
+      ValueError: if the variables are of another module, or a bias that the official network does not have is not zero.
     """
     return state_dict.to_torch(variables, _plan(variables))
 
 
 def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the official state dict, but for counts of batches."""
+    """Return the names and shapes of the official state dict, without the counts ``num_batches_tracked``."""
     return state_dict.shapes(like, _plan(like))
 
 
 def _plan(like: Mapping[str, Any]) -> state_dict.Plan:
+    """Return the plan for the generator or the discriminator, depending on the names of the modules."""
     params = like.get("params", {})
     if {"linear", "image"} <= params.keys():
         return _generator(like, params)
@@ -53,7 +61,7 @@ def _generator(like, params):
         modules |= {f"up_{i}": f"main.{3 * i}", f"norm_{i}": f"main.{3 * i + 1}"}
     plan = _without_biases(state_dict.make_plan(like, modules))
     latents, units = params["linear"]["kernel"].shape
-    # Features are those of the convolution that follows it.
+    # The number of features of the linear layer is the number of input channels of the next convolution.
     features = params["up_1" if ups else "image"]["kernel"].shape[-1]
     side = math.isqrt(units // features)
     plan["params", "linear", "kernel"] = state_dict.Entry(
@@ -81,7 +89,7 @@ def _discriminator(like, params):
 
 
 def _without_biases(plan):
-    """The plan without the biases of convolutions, which the official networks do not have; norms keep theirs."""
+    """Return the plan without the biases of convolutions, which the official networks do not have."""
     for path, entry in plan.items():
         if path[-1] == "bias" and not path[-2].startswith("norm_"):
             plan[path] = entry._replace(name=None)

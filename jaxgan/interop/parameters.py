@@ -1,7 +1,8 @@
-"""Networks' parameters in a file, under names that a reader can place: ``g.params.linear.kernel``.
+"""Write and read the parameters of networks as .safetensors files, with names such as ``g.params.linear.kernel``.
 
-A name consists of those of the network, the collection (``params``, or another such as ``batch_stats``), the module and
-the array. Experiments export them so, with their settings in the metadata. For networks of one's own::
+A name consists of the names of the network, the collection (``params``, or another such as ``batch_stats``), the module
+and the array. Experiments are exported in this format, with their settings in the metadata. It can also be used for
+custom networks::
 
     write_parameters("mine.safetensors", {"g": variables}, {"license": "CC0"})
     variables = read_parameters("mine.safetensors", {"g": like})["g"]      # like: variables or their shapes
@@ -16,7 +17,7 @@ from jaxgan.interop.safetensors import read_safetensors, write_safetensors
 
 
 def flatten_names(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays of networks, {"g": {"params": {...}, "batch_stats": {...}}}, by name.
+    """Return the arrays of networks, {"g": {"params": {...}, "batch_stats": {...}}}, by their full names.
 
     >>> import numpy as np
     >>> list(flatten_names({"g": {"params": {"layers": [{"bias": np.zeros(3)}]}}}))
@@ -26,27 +27,41 @@ def flatten_names(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fill_names(like: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of ``flatten_names``: arrays by name in the nested dictionaries and lists of ``like``."""
+    """Return the nested dictionaries and lists of ``like`` with the arrays by name. This is the inverse of
+    ``flatten_names``.
+    """
     return state_dict.fill(like, {tuple(name.split(".")): value for name, value in arrays.items()})
 
 
 def write_parameters(path: str | Path, variables: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
-    """Write networks' variables, by network, as ``.safetensors``; ``metadata`` is text by name.
+    """Write the variables of networks to a .safetensors file.
+
+    Args:
+      path: the file.
+      variables: the variables by network.
+      metadata: strings by name.
 
     Raises:
-      ValueError: an array is of a dtype that the format has not.
-      OSError: it cannot be written.
+      ValueError: if the format does not support the dtype of an array.
+      OSError: if the file cannot be written.
     """
     write_safetensors(path, flatten_names(variables), metadata)
 
 
 def read_parameters(path: str | Path, like: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``write_parameters`` wrote, as variables of the networks whose own, or their shapes, ``like`` is.
+    """Read a file that ``write_parameters`` wrote.
+
+    Args:
+      path: the file.
+      like: variables of the networks, or their shapes, by network.
+
+    Returns:
+      The variables by network.
 
     Raises:
-      ValueError: the file is none, or damaged, or its arrays are not those of ``like``: all that are missing, not
-        expected or of another shape are listed.
-      OSError: it cannot be read.
+      ValueError: if the file has another format or is damaged, or its arrays do not match ``like``. The message lists
+        all arrays that are missing, unexpected or of another shape.
+      OSError: if the file cannot be read.
     """
 
     def identity(x):

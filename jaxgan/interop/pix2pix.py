@@ -1,8 +1,8 @@
-"""Weights of https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix, in and out.
+"""Convert weights of https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix to variables and back.
 
-Its generators unet_64, unet_128, unet_256, resnet_6blocks and resnet_9blocks, of any size and width, its discriminators
-basic, n_layers and pixel, each with batch, instance or no normalisation: jaxgan's ``models.pix2pix`` and
-``models.cyclegan``. Which it is, is seen from the variables.
+The generators unet_64, unet_128, unet_256, resnet_6blocks and resnet_9blocks are supported in any size and width, and
+so are the discriminators basic, n_layers and pixel, each with batch, instance or no normalisation. They correspond to
+jaxgan's ``models.pix2pix`` and ``models.cyclegan``. The functions recognise the network by the names of its variables.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,18 @@ from jaxgan.interop import state_dict
 
 
 def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> dict[str, Any]:
-    """A state dict as variables of the module whose own, or their shapes, ``like`` is.
+    """Convert a state dict to variables.
 
-    Files of networks with dropout or zero padding, whose blocks are numbered otherwise, are recognised. For prefixes
-    and what is left out see ``state_dict.to_variables``.
+    Networks with dropout or zero padding, in which the layers of a block have other numbers, are recognised.
+    ``state_dict.to_variables`` describes prefixes of names, and arrays that are ignored.
+
+    Args:
+      arrays: the arrays of the state dict by name.
+      like: variables of the module, or their shapes.
 
     Raises:
-      ValueError: the arrays are not those of ``like``: all that are missing, unexpected or of another shape are listed.
+      ValueError: if the arrays do not match ``like``. The message lists all arrays that are missing, unexpected or of
+        another shape.
     """
     layouts = [(padding, dropout) for padding in ("reflect", "zero") for dropout in (False, True)]
     plans = [_plan(like, *layout) for layout in layouts]
@@ -30,53 +35,65 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
 
 
 def to_torch(variables: Mapping[str, Any], padding: str = "reflect", dropout: bool = False) -> dict[str, np.ndarray]:
-    """Variables as the official network's state dict.
+    """Convert variables to the state dict of the official network.
 
     Args:
-      variables: of a module of ``models.pix2pix`` or ``models.cyclegan``.
-      padding: of the residual blocks, "reflect", "replicate" or "zero": with the last they are numbered otherwise.
-      dropout: whether the residual blocks of the official network have it; so again.
+      variables: variables of a module of ``models.pix2pix`` or ``models.cyclegan``.
+      padding: padding of the official network's residual blocks: "reflect", "replicate" or "zero". With "zero", their
+        layers have other numbers.
+      dropout: whether the official network's residual blocks have dropout. With dropout, their layers have other
+        numbers.
 
     Raises:
-      ValueError: the variables are of another module.
+      ValueError: if the variables are of another module.
     """
     return state_dict.to_torch(variables, _plan(variables, padding, dropout))
 
 
 def shapes(like: Mapping[str, Any], padding: str = "reflect", dropout: bool = False) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the official state dict, but for counts of batches; arguments are those of ``to_torch``."""
+    """Return the names and shapes of the official state dict, without the counts ``num_batches_tracked``.
+
+    The arguments are the same as for ``to_torch``.
+    """
     return state_dict.shapes(like, _plan(like, padding, dropout))
 
 
 def _plan(like, padding, dropout):
-    return state_dict.make_plan(like, _modules(set(like.get("params", ())), padding, dropout))
+    return state_dict.make_plan(like, _official_names(set(like.get("params", ())), padding, dropout))
 
 
-def _modules(ours: set[str], padding: str, dropout: bool) -> dict[str, str]:
-    """Our modules' names to theirs."""
+def _official_names(modules: set[str], padding: str, dropout: bool) -> dict[str, str]:
+    """Return the official name for the name of each of jaxgan's modules."""
 
     def count(name):
-        return sum(name.format(i) in ours for i in range(len(ours)))
+        return sum(name.format(i) in modules for i in range(len(modules)))
 
-    if "nearest_0" in ours:
-        raise ValueError("upsample='nearest': official generators have transposed convolutions; build it with those")
-    if {"first", "image"} <= ours:
+    if "nearest_0" in modules:
+        raise ValueError(
+            "The generator has upsample='nearest', but the official generators have transposed convolutions. Create it "
+            "with upsample='transposed'."
+        )
+    if {"first", "image"} <= modules:
         return _resnet(count("block_{}_0"), padding, dropout)
-    if {"down_0", "up_0"} <= ours:
+    if {"down_0", "up_0"} <= modules:
         return _unet(count("down_{}"))
-    if {"conv_0", "logit"} <= ours:
+    if {"conv_0", "logit"} <= modules:
         return _patches(count("conv_{}"))
-    if {"pixel_0", "logit"} <= ours:
+    if {"pixel_0", "logit"} <= modules:
         return {"pixel_0": "net.0", "pixel_1": "net.2", "norm_1": "net.3", "logit": "net.5"}
-    raise state_dict.unknown_modules(ours, "pix2pix or CycleGAN")
+    raise state_dict.unknown_modules(modules, "pix2pix or CycleGAN")
 
 
 def _unet(downs: int) -> dict[str, str]:
-    """Each level is within the one before: activation, convolution, norm, the next level, and the same three again."""
+    """Return the names of a U-Net, in which each level is nested in the previous one.
+
+    A level consists of an activation, a convolution, a norm, the next level, and again an activation, a convolution and
+    a norm.
+    """
     names = {"down_0": "model.model.0", "up_0": "model.model.3"}
     level = "model.model.1.model"
     for i in range(1, downs):
-        up = 5 if i < downs - 1 else 3  # the innermost has no norm on its way down, and none within it
+        up = 5 if i < downs - 1 else 3  # the innermost level has no norm after its first convolution, and no next level
         names |= {f"down_{i}": f"{level}.1", f"down_norm_{i}": f"{level}.2"}
         names |= {f"up_{i}": f"{level}.{up}", f"up_norm_{i}": f"{level}.{up + 1}"}
         level += ".3.model"
@@ -84,7 +101,7 @@ def _unet(downs: int) -> dict[str, str]:
 
 
 def _resnet(blocks: int, padding: str, dropout: bool) -> dict[str, str]:
-    """One sequence, in which padding, activation and dropout have numbers too."""
+    """Return the names of a ResNet, one sequence of layers that numbers padding, activation and dropout too."""
     names = {"first": "model.1", "first_norm": "model.2"}
     for i in range(2):
         names |= {f"down_{i}": f"model.{4 + 3 * i}", f"down_norm_{i}": f"model.{5 + 3 * i}"}
@@ -102,6 +119,7 @@ def _resnet(blocks: int, padding: str, dropout: bool) -> dict[str, str]:
 
 
 def _patches(convolutions: int) -> dict[str, str]:
+    """Return the names of a PatchGAN discriminator."""
     names = {"conv_0": "model.0", "logit": f"model.{3 * convolutions - 1}"}
     for i in range(1, convolutions):
         names |= {f"conv_{i}": f"model.{3 * i - 1}", f"norm_{i}": f"model.{3 * i}"}

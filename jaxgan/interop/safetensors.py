@@ -1,8 +1,9 @@
-"""Files of arrays by name, .safetensors: https://huggingface.co/docs/safetensors, "Format".
+"""Read and write .safetensors files, which contain arrays by name.
 
-Eight bytes are the length of a header, little-endian; the header is JSON, for each name a dtype, a shape and where its
-numbers lie in the rest of the file, which they fill without gaps. Nothing in a file runs, and nothing is allocated that
-the file does not hold.
+The format is described in https://huggingface.co/docs/safetensors, section "Format". The first eight bytes are the
+length of the header, little-endian. The header is JSON and contains the dtype, the shape and the position of each
+array. The arrays fill the rest of the file without gaps. Reading a file executes no code from it, and allocates no more
+memory than the arrays in it need.
 """
 
 import contextlib
@@ -31,10 +32,19 @@ _DTYPES = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
-_MAX_HEADER = 100_000_000  # bytes, as in the reference implementation
+_MAX_HEADER = 100_000_000  # bytes of the longest header that is read, as in the reference implementation
 
 
 class _Tensor(NamedTuple):
+    """The description of an array in the header.
+
+    Attributes:
+      dtype: a key of ``_DTYPES``.
+      shape: the shape of the array.
+      begin: position of its first byte after the header.
+      end: position after its last byte.
+    """
+
     dtype: str
     shape: tuple[int, ...]
     begin: int
@@ -42,36 +52,43 @@ class _Tensor(NamedTuple):
 
 
 def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name, in the order in which they lie there; bfloat16 becomes float32.
+    """Return the arrays of a file by name, in the order of their positions in the file. bfloat16 is converted to
+    float32.
 
     Raises:
-      ValueError: the file is of another format, or damaged; the message says how.
-      OSError: it cannot be read.
+      ValueError: if the file has another format or is damaged.
+      OSError: if the file cannot be read.
     """
     with _open(path) as (file, tensors, _):
         return {name: _array(file.read(tensor.end - tensor.begin), tensor) for name, tensor in tensors.items()}
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """What a file says of itself, text by name; its arrays are not read.
+    """Return the metadata of a file, strings by name, without reading its arrays.
 
     Raises:
-      ValueError: the file is of another format, or damaged; the message says how.
-      OSError: it cannot be read.
+      ValueError: if the file has another format or is damaged.
+      OSError: if the file cannot be read.
     """
     with _open(path) as (_, _, metadata):
         return metadata
 
 
 def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
-    """Write arrays by name; ``metadata`` is text by name.
+    """Write arrays to a file.
+
+    Args:
+      path: the file.
+      arrays: arrays by name. NumPy has no bfloat16, so these arrays must be converted to float32.
+      metadata: strings by name.
 
     Raises:
-      ValueError: an array's dtype is none of the format's (bfloat16, which NumPy has not, is neither: give float32), or
-        a name is the format's own, ``__metadata__``.
+      ValueError: if the format does not support the dtype of an array, or an array has the reserved name
+        ``__metadata__``.
+      OSError: if the file cannot be written.
     """
     known = {np.dtype(dtype): name for name, dtype in _DTYPES.items() if name != "BF16"}
-    # Wide numbers first, so that each begins at a multiple of its width.
+    # Arrays with large items come first, so that each array begins at a multiple of its item size.
     values = sorted(((name, np.asarray(value)) for name, value in arrays.items()), key=lambda p: -p[1].dtype.itemsize)
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
@@ -79,7 +96,10 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Map
         dtype = known.get(value.dtype.newbyteorder("<"))
         if dtype is None or name == "__metadata__":
             kinds = ", ".join(known.values())
-            raise ValueError(f"{name!r} of {value.dtype}: want another name than '__metadata__', and one of {kinds}")
+            raise ValueError(
+                f"The array {name!r} of dtype {value.dtype} cannot be written. The name of an array must not be "
+                f"'__metadata__', and its dtype must be one of {kinds}."
+            )
         begin, end = end, end + value.nbytes
         header[name] = {"dtype": dtype, "shape": list(value.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -92,7 +112,11 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Map
 
 @contextlib.contextmanager
 def _open(path: str | Path) -> Iterator[tuple[BinaryIO, dict[str, _Tensor], dict[str, str]]]:
-    """The file, at the first number of its first array; its arrays by name; and its metadata. Errors name the path."""
+    """Open a file and read its header. Errors name the path.
+
+    Yields:
+      The file at the first byte of its first array, the descriptions of its arrays by name, and its metadata.
+    """
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -102,63 +126,88 @@ def _open(path: str | Path) -> Iterator[tuple[BinaryIO, dict[str, _Tensor], dict
 
 
 def _header(file: BinaryIO, size: int) -> tuple[dict[str, _Tensor], dict[str, str]]:
-    """The header's arrays and metadata, checked against the file's size. Then the file is at the first number."""
+    """Read the header and check it against the size of the file.
+
+    Returns:
+      The descriptions of the arrays by name, in the order of their positions, and the metadata.
+    """
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
-        raise ValueError(f"no .safetensors: a header of {length:,} bytes in a file of {size:,}")
+        raise ValueError(
+            f"This is not a .safetensors file, because a header of {length:,} bytes does not fit into a file of "
+            f"{size:,} bytes."
+        )
     try:
         tree = json.loads(file.read(length).decode(), object_pairs_hook=_without_duplicates)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"no .safetensors: its header is no JSON ({type(error).__name__})") from error
+        raise ValueError(
+            f"This is not a .safetensors file, because its header is not JSON ({type(error).__name__})."
+        ) from error
     if not isinstance(tree, dict):
-        raise ValueError("no .safetensors: its header is no dictionary")
+        raise ValueError("This is not a .safetensors file, because its header is not a dictionary.")
     tensors = {name: _tensor(name, entry) for name, entry in tree.items() if name != "__metadata__"}
     tensors = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
     end = 0
     for name, tensor in tensors.items():
         if tensor.begin != end:
-            raise ValueError(f"{quote(name)} begins at byte {tensor.begin:,}; the one before it ends at {end:,}")
+            raise ValueError(
+                f"The file is damaged: the array {quote(name)} begins at byte {tensor.begin:,}, but the previous array "
+                f"ends at byte {end:,}."
+            )
         end = tensor.end
     if end != size - 8 - length:
-        raise ValueError(f"its arrays take {end:,} bytes, and it has {size - 8 - length:,} for them")
+        raise ValueError(
+            f"The file is damaged: its arrays need {end:,} bytes, but the file has {size - 8 - length:,} bytes for "
+            "them."
+        )
     metadata = tree.get("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ValueError("its metadata are other than text by name")
+        raise ValueError("The metadata of the file must be strings by name.")
     return tensors, metadata
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dictionary of JSON in which every name occurs once."""
+    """Return a JSON object as a dictionary, or raise ``ValueError`` if a name occurs twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("its header has a name twice")
+        raise ValueError("The header of the file contains a name twice.")
     return found
 
 
 def _tensor(name: str, entry: Any) -> _Tensor:
+    """Return the description of an array, or raise ``ValueError`` if it is invalid."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"{quote(name)} is told by other than dtype, shape and data_offsets")
+        raise ValueError(
+            f"The array {quote(name)} must be described by dtype, shape and data_offsets, and nothing else."
+        )
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
-        raise ValueError(f"{quote(name)} is of dtype {quote(dtype)}; {', '.join(_DTYPES)} are read")
+        raise ValueError(
+            f"The array {quote(name)} has the dtype {quote(dtype)}, but only these can be read: {', '.join(_DTYPES)}."
+        )
     if not _are_sizes(shape) or len(shape) > MAX_AXES:
-        raise ValueError(f"{quote(name)} has a shape of other than up to {MAX_AXES} whole numbers from 0")
+        raise ValueError(f"The shape of the array {quote(name)} must be at most {MAX_AXES} integers of at least 0.")
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise ValueError(f"{quote(name)} has data_offsets of other than a begin and an end")
+        raise ValueError(f"The data_offsets of the array {quote(name)} must be the positions of its begin and its end.")
     size = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
     if offsets[1] - offsets[0] != size:
-        raise ValueError(f"{quote(name)}: {dtype} of shape {shape} are {size:,} bytes, not {offsets[1] - offsets[0]:,}")
+        raise ValueError(
+            f"The array {quote(name)} of dtype {dtype} and shape {shape} needs {size:,} bytes, but its data_offsets "
+            f"cover {offsets[1] - offsets[0]:,} bytes."
+        )
     return _Tensor(dtype, tuple(shape), *offsets)
 
 
 def _are_sizes(values: Any) -> bool:
-    # type() and not isinstance(): true and false are whole numbers to Python.
+    """Return whether a JSON value is a list of integers of at least 0."""
+    # type() and not isinstance(), because bool is a subclass of int.
     return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**48 for value in values)
 
 
 def _array(data: bytes, tensor: _Tensor) -> np.ndarray:
+    """Return the array with these bytes."""
     if len(data) != tensor.end - tensor.begin:
-        raise ValueError("it became shorter while it was read")
+        raise ValueError("The file became shorter while it was read.")
     numbers = np.frombuffer(data, _DTYPES[tensor.dtype])
     numbers = from_bfloat16(numbers) if tensor.dtype == "BF16" else numbers.copy()
     return numbers.reshape(tensor.shape)

@@ -1,7 +1,7 @@
-"""PyTorch's state dicts as linen's variables and back, given the names of PyTorch's modules for those of linen.
+"""Convert PyTorch's state dicts to linen's variables and back, given the PyTorch name of each linen module.
 
-Kernels are transposed, [out, in, h, w] to [h, w, in, out], those of transposed convolutions alike; scales and biases,
-means and variances are renamed. A ``Plan`` has, for every array of the variables, its name in the state dict and the
+Kernels are transposed from [out, in, h, w] to [h, w, in, out], also for transposed convolutions. Scales, biases, means
+and variances are renamed. A ``Plan`` contains, for every array of the variables, its name in the state dict and the
 conversions in both directions.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-Path = tuple[str, ...]  # of an array in the variables: collection, module, parameter
+Path = tuple[str, ...]  # position of an array in the variables: collection, module, parameter
 
 _LEAVES = {
     ("params", "kernel"): "weight",
@@ -20,16 +20,16 @@ _LEAVES = {
     ("batch_stats", "var"): "running_var",
 }
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")
-_MAX_LISTED = 40  # names in a message
+_MAX_LISTED = 40  # maximum number of names in a message
 
 
 class Entry(NamedTuple):
-    """One array: its name in the state dict, and the conversions.
+    """The conversion of one array.
 
     Attributes:
-      name: in the state dict; None if it has no such array, and the variable is zero.
-      to_torch: the variable as the array of the state dict.
-      from_torch: the inverse.
+      name: the name in the state dict. None if the state dict has no such array, so that the variable is zero.
+      to_torch: converts the variable to the array of the state dict.
+      from_torch: the inverse of ``to_torch``.
     """
 
     name: str | None
@@ -41,34 +41,38 @@ Plan = dict[Path, Entry]
 
 
 def kernel_to_torch(x: np.ndarray) -> np.ndarray:
-    """A kernel, [h, w, in, out], in PyTorch's order, [out, in, h, w]; an array without four axes as it is."""
+    """Convert a kernel, [h, w, in, out], to PyTorch's order, [out, in, h, w]. Other arrays are returned unchanged."""
     return x.transpose(3, 2, 0, 1) if x.ndim == 4 else x
 
 
 def kernel_from_torch(x: np.ndarray) -> np.ndarray:
-    """The inverse of ``kernel_to_torch``."""
+    """Convert a kernel from PyTorch's order. This is the inverse of ``kernel_to_torch``."""
     return x.transpose(2, 3, 1, 0) if x.ndim == 4 else x
 
 
 def flatten(variables: Any, prefix: Path = ()) -> dict[Path, Any]:
-    """Arrays, or their shapes, by path, from nested dictionaries, lists and tuples; a place in a list is its number.
+    """Return the arrays, or their shapes, in nested dictionaries, lists and tuples by path.
+
+    A path contains the keys of dictionaries, and the indices of lists and tuples as strings.
 
     Raises:
-      ValueError: there is something else than an array in them.
+      ValueError: if the containers hold other values than arrays.
     """
     if isinstance(variables, Mapping | list | tuple):
         items = variables.items() if isinstance(variables, Mapping) else enumerate(variables)
         return {path: x for name, value in items for path, x in flatten(value, (*prefix, str(name))).items()}
     if not hasattr(variables, "shape"):
         raise ValueError(
-            f"{'.'.join(prefix)} is of type {type(variables).__name__}. Variables with names must be arrays in nested "
+            f"{'.'.join(prefix)} is of the type {type(variables).__name__}. Variables must be arrays in nested "
             "dictionaries, lists and tuples."
         )
     return {prefix: variables}
 
 
 def fill(like: Any, arrays: Mapping[Path, Any], prefix: Path = ()) -> Any:
-    """The nested dictionaries, lists and tuples of ``like``, with the arrays that ``flatten`` gives, by path."""
+    """Return the nested dictionaries, lists and tuples of ``like`` with the arrays by path. This is the inverse of
+    ``flatten``.
+    """
     if isinstance(like, Mapping):
         return {name: fill(value, arrays, (*prefix, str(name))) for name, value in like.items()}
     if isinstance(like, list | tuple):
@@ -78,48 +82,55 @@ def fill(like: Any, arrays: Mapping[Path, Any], prefix: Path = ()) -> Any:
 
 
 def make_plan(like: Mapping[str, Any], modules: Mapping[str, str]) -> Plan:
-    """The plan for variables of modules that have one to one a module in the state dict.
+    """Return the plan for variables with modules that correspond one to one to the modules of the state dict.
 
     Args:
       like: the variables, or their shapes.
-      modules: names in the state dict by those of the variables' modules.
+      modules: the names in the state dict by the names of the variables' modules.
 
     Raises:
-      ValueError: a module is not among ``modules``, or a variable is no kernel, bias, scale, mean or variance.
+      ValueError: if a module is not among ``modules``, or a variable is not a kernel, bias, scale, mean or variance.
     """
     found = {}
     for path in flatten(like):
         leaf = _LEAVES.get((path[0], path[-1]))
         if leaf is None or len(path) != 3 or path[1] not in modules:
             raise ValueError(
-                f"{'.'.join(path)}: no part of the networks that are read; they have {_list_names(modules)}"
+                f"{'.'.join(path)} does not belong to a network that can be converted. The modules of this network are "
+                f"{_list_names(modules)}."
             )
         found[path] = Entry(f"{modules[path[1]]}.{leaf}", kernel_to_torch, kernel_from_torch)
     return found
 
 
 def unknown_modules(modules: Collection[str], networks: str) -> ValueError:
-    """The error for variables whose modules are those of no network of ``networks``."""
-    told = ", ".join(sorted(modules)[:9]) or "none"
-    return ValueError(f"modules {told}: variables of no network of {networks}")
+    """Return the error for variables that do not belong to one of ``networks``."""
+    names = ", ".join(sorted(modules)[:9]) or "none"
+    return ValueError(f"The variables do not belong to a network of {networks}. The names of their modules: {names}.")
 
 
 def shapes(like: Mapping[str, Any], plan: Plan) -> dict[str, tuple[int, ...]]:
-    """The state dict's names and shapes for variables, or their shapes."""
+    """Return the names and shapes of the state dict for variables, or for their shapes."""
     parts = flatten(like)
     found = {e.name: e.to_torch(_empty(parts[path].shape)).shape for path, e in plan.items() if e.name is not None}
     return _in_order(found)
 
 
 def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """Arrays of a state dict as variables, in the dtypes of ``like``.
+    """Convert the arrays of a state dict to variables, with the dtypes of ``like``.
 
-    Names may all begin with a prefix, as DataParallel's ``module.`` or a nested dictionary's; what has another prefix
-    is left out. So are counts of batches, and moving statistics where no scale is, which instance normalisation had
-    before PyTorch 0.4.
+    All names can have a common prefix, for example ``module.`` from DataParallel, or the key of a nested dictionary.
+    Arrays with another prefix are ignored. Two more kinds of arrays are ignored: counts of batches, and moving
+    statistics without a scale, which instance normalisation had before PyTorch 0.4.
+
+    Args:
+      arrays: the arrays by name.
+      like: the variables, or their shapes.
+      plan: the plan for ``like``.
 
     Raises:
-      ValueError: names are missing, or not expected, or shapes differ: all are listed. Or several prefixes would do.
+      ValueError: if names are missing or unexpected, or shapes differ. The message lists all of them. Also if several
+        prefixes match.
     """
     expected = shapes(like, plan)
     prefix = _prefix(arrays, expected)
@@ -127,15 +138,18 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan
     unexpected = [name for name in given if name not in expected and not _is_unused(name, given, expected)]
     missing = [name for name in expected if name not in given]
     wrong = [
-        f"{name} {tuple(given[name].shape)} for {shape}"
+        f"{name} {tuple(given[name].shape)} instead of {shape}"
         for name, shape in expected.items()
         if name in given and tuple(given[name].shape) != shape
     ]
     whole = [name for name in expected if name in given and np.asarray(given[name]).dtype.kind not in "fV"]
-    lists = {"missing": missing, "not expected": unexpected, "of another shape": wrong, "of whole numbers": whole}
+    lists = {"missing": missing, "not expected": unexpected, "of another shape": wrong, "of integers": whole}
     if any(lists.values()):
-        told = "; ".join(f"{len(names)} {what}: {_list_names(names)}" for what, names in lists.items() if names)
-        raise ValueError(f"these weights are not this network's, whose sizes, norm or layers may differ: {told}")
+        problems = "; ".join(f"{len(names)} {kind}: {_list_names(names)}" for kind, names in lists.items() if names)
+        raise ValueError(
+            "The arrays do not match the network. Its sizes, normalisation or number of layers may be different. "
+            f"Arrays that do not match: {problems}."
+        )
     found = {}
     for path, leaf in flatten(like).items():
         entry = plan[path]
@@ -145,28 +159,34 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan
 
 
 def to_torch(variables: Mapping[str, Any], plan: Plan) -> dict[str, np.ndarray]:
-    """Variables as a state dict's arrays. With moving statistics is a count of batches, which is 0: it is not known.
+    """Convert variables to the arrays of a state dict.
+
+    The counts of batches that belong to moving statistics are 0, because they are unknown.
 
     Raises:
-      ValueError: an array that the state dict has no place for is not zero.
+      ValueError: if an array without a counterpart in the state dict is not zero.
     """
     found: dict[str, np.ndarray] = {}
-    nowhere = []
+    without_counterpart = []
     for path, leaf in flatten(variables).items():
         entry, value = plan[path], np.asarray(leaf)
         if entry.name is None:
-            nowhere += [".".join(path)] if value.any() else []
+            if value.any():
+                without_counterpart.append(".".join(path))
             continue
         found[entry.name] = np.array(entry.to_torch(value), order="C")
         if entry.name.endswith(".running_var"):
             found[entry.name.removesuffix("running_var") + "num_batches_tracked"] = np.array(0)
-    if nowhere:
-        raise ValueError(f"the official network has no {_list_names(nowhere)}, which here are not zero")
+    if without_counterpart:
+        raise ValueError(
+            "These variables must be zero, because the official network does not have them: "
+            f"{_list_names(without_counterpart)}."
+        )
     return _in_order(found)
 
 
 def _in_order(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """By name, numbers in it by their value."""
+    """Return the arrays sorted by name, with numbers in names compared by value."""
 
     def parts(name):
         return [(part.isdigit(), int(part) if part.isdigit() else part) for part in name.split(".")]
@@ -175,12 +195,12 @@ def _in_order(arrays: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _empty(shape: tuple[int, ...]) -> np.ndarray:
-    """Zeros of a shape, which take no memory."""
+    """Return zeros of this shape without allocating memory."""
     return np.broadcast_to(np.float32(0), shape)
 
 
 def suffixes(name: str) -> list[str]:
-    """The name, then its parts from each dot on.
+    """Return the name, and the parts of it that begin after each dot.
 
     >>> suffixes("module.conv.weight")
     ['module.conv.weight', 'conv.weight', 'weight']
@@ -189,7 +209,7 @@ def suffixes(name: str) -> list[str]:
 
 
 def _prefix(arrays: Collection[str], expected: Collection[str]) -> str:
-    """What comes before the expected names: that with which most of them are there."""
+    """Return the prefix with which most of the expected names exist."""
     counts: dict[str, int] = {}
     for name in arrays:
         for suffix in suffixes(name):
@@ -200,19 +220,22 @@ def _prefix(arrays: Collection[str], expected: Collection[str]) -> str:
     best = sorted(prefix for prefix, count in counts.items() if count == most)
     if len(best) > 1:
         raise ValueError(
-            f"weights are there {len(best)} times; give those alone that begin with one of {_list_names(best)}"
+            f"The network's arrays exist {len(best)} times, with the prefixes {_list_names(best)}. Pass only the "
+            "arrays with one of these prefixes."
         )
     return best[0] if best else ""
 
 
 def _is_unused(name: str, given: Collection[str], expected: Collection[str]) -> bool:
-    """Whether a network has no use for an array: see ``to_variables``."""
+    """Return whether the network ignores an array; see ``to_variables``."""
     module, _, leaf = name.rpartition(".")
     counted = leaf == "num_batches_tracked" and f"{module}.running_var" in expected
     return counted or (leaf in _RUNNING and f"{module}.weight" not in given)
 
 
 def _list_names(names: Collection[str]) -> str:
-    """Names of a file for a message: not all of a million, and without what a terminal would obey."""
+    """Return names of a file for a message: a limited number, and without control characters, which terminals
+    interpret.
+    """
     shown = [name[:120] if name.isprintable() else repr(name[:120]) for name in list(names)[:_MAX_LISTED]]
     return ", ".join(shown) + (f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else "")

@@ -1,7 +1,8 @@
-"""Weights of https://github.com/NVlabs/stylegan2-ada-pytorch, in and out: G, or G_ema, and D.
+"""Convert weights of https://github.com/NVlabs/stylegan2-ada-pytorch, of G, G_ema and D, to variables and back.
 
-Of any size, with labels and without; and StyleGAN2's of https://github.com/NVlabs/stylegan3, whose names are the same.
-They are jaxgan's ``models.stylegan2`` with images of 4 x 4 doubled. One state dict of G is two networks::
+All sizes are supported, with and without labels. The StyleGAN2 networks of https://github.com/NVlabs/stylegan3 have the
+same names and are supported too. The networks correspond to jaxgan's ``models.stylegan2`` if the smallest level of the
+images has 4 x 4 pixels. The state dict of G contains two networks::
 
     arrays = read_weights("G_ema.npz")                       # G_ema.state_dict()
     mapping = stylegan2.to_variables(arrays, mapping_like)
@@ -9,10 +10,12 @@ They are jaxgan's ``models.stylegan2`` with images of 4 x 4 doubled. One state d
     images = Synthesis(...).apply(synthesis, ws, stylegan2.noise(arrays))
     stylegan2.to_torch({"mapping": mapping, "synthesis": synthesis})
 
-What each is given of the other's is left out, by the name before the dot. Of one level, i, the official name is
-b<side>, the side being 4 doubled i times. Constant noise is no variable of ours: it is an argument.
+``to_variables`` ignores the arrays of the other network, by the first part of their names. Level i of a network has the
+official name b<side>, where <side> is 4 * 2**i pixels. The constant noise is not a variable of jaxgan's modules, but an
+argument.
 
-NVIDIA gives networks as pickles, which execute what is in them: docs/weights.md has how their owner makes the file.
+NVIDIA publishes networks as pickles, and loading a pickle executes the code in it. docs/weights.md describes how to
+convert such a file.
 """
 
 import re
@@ -24,51 +27,55 @@ import numpy as np
 from jaxgan.interop import state_dict
 
 FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
-_PARTS = {"mapping", "synthesis"}  # of a generator
+_PARTS = {"mapping", "synthesis"}  # the networks of a generator
 
 
 def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> dict[str, Any]:
-    """A state dict as variables of the module whose own, or their shapes, ``like`` is.
+    """Convert a state dict to variables.
 
     Args:
-      arrays: the state dict's. For prefixes see ``state_dict.to_variables``.
-      like: variables of ``Mapping``, ``Synthesis`` or ``Discriminator``, or {"mapping": ..., "synthesis": ...}, both.
+      arrays: the arrays of the state dict by name. ``state_dict.to_variables`` describes prefixes of names.
+      like: variables, or their shapes, of ``Mapping``, ``Synthesis`` or ``Discriminator``, or of a generator,
+        {"mapping": ..., "synthesis": ...}.
 
     Raises:
-      ValueError: the arrays are not those of ``like``: all that are missing, unexpected or of another shape are listed.
-        Or the network's resampling has another filter.
+      ValueError: if the arrays do not match ``like``. The message lists all arrays that are missing, unexpected or of
+        another shape. Also if the network resamples with another filter.
     """
     for name, value in arrays.items():
         is_filter = name.endswith("resample_filter")
         if is_filter and (value.shape != FILTER.shape or not np.allclose(value, FILTER, atol=1e-4)):
-            raise ValueError(f"{name}: a filter other than [1, 3, 3, 1], which is what jaxgan's networks have")
+            raise ValueError(
+                f"{name} must be the filter [1, 3, 3, 1], because jaxgan's networks support no other filter."
+            )
     given = {name: value for name, value in arrays.items() if not name.endswith(("resample_filter", "noise_const"))}
     return state_dict.to_variables(given, like, _plan(like))
 
 
 def noise(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """The constant noise of a generator's state dict, as ``Synthesis`` is called with it.
+    """Return the constant noise of a generator's state dict, as an argument of ``Synthesis``.
 
     Raises:
-      ValueError: there is none, or of several networks.
+      ValueError: if there is no constant noise, or the arrays belong to several networks.
     """
     found = {_layer(name): np.asarray(value, np.float32) for name, value in arrays.items() if _is_noise(name)}
     if not found or len(found) < sum(map(_is_noise, arrays)):
         raise ValueError(
-            f"constant noise of {len(found)} layers, once each: these are not the weights of one generator"
+            "The arrays must be the weights of one generator, with one constant noise map per layer, but they have "
+            f"{sum(map(_is_noise, arrays))} noise maps for {len(found)} layers."
         )
     return tuple(found[layer] for layer in sorted(found))
 
 
 def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[str, np.ndarray]:
-    """Variables as the official network's state dict, whole, with its filters.
+    """Convert variables to the complete state dict of the official network, with its filters.
 
     Args:
-      variables: of one of the three modules, or {"mapping": ..., "synthesis": ...}, which is G's.
-      noise: the constant noise, as ``Synthesis`` is called with it; without, it is drawn.
+      variables: variables of one of the three modules, or of a generator, {"mapping": ..., "synthesis": ...}.
+      noise: the constant noise, as ``Synthesis`` receives it. If it is empty, random noise is drawn.
 
     Raises:
-      ValueError: the variables are of another module, or the noise of other shapes.
+      ValueError: if the variables are of another module, or the noise has other shapes.
     """
     found = state_dict.to_torch(variables, _plan(variables))
     names = {name: shape for name, shape in shapes(variables).items() if _is_noise(name)}
@@ -76,20 +83,20 @@ def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[
     draws = np.random.default_rng(0)
     maps = [np.asarray(x, np.float32) for x in noise] or [draws.normal(size=shape) for shape in names.values()]
     if [x.shape for x in maps] != list(names.values()):
-        raise ValueError(f"maps of noise of shapes {[x.shape for x in maps]}: want {list(names.values())}")
+        raise ValueError(f"`noise` must have maps of the shapes {list(names.values())}, got {[x.shape for x in maps]}.")
     found |= {name: x.astype(np.float32) for name, x in zip(names, maps)}
     for name in list(found):
         block = re.match(r"((?:synthesis\.)?b\d+)\.", name)
         if block and name.endswith(".weight") and not re.search(r"\.(torgb|affine|fc|out)\b", name):
             found[name.removesuffix("weight") + "resample_filter"] = FILTER.copy()
-            # The last level of D is no block of its own there.
+            # The last level of the official discriminator is not a block with a filter.
             if not name.startswith("b4.conv."):
                 found[f"{block[1]}.resample_filter"] = FILTER.copy()
     return found
 
 
 def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the official state dict, but for filters."""
+    """Return the names and shapes of the official state dict, without filters."""
     found = state_dict.shapes(like, _plan(like))
     for name in list(found):
         if name.endswith("noise_strength"):
@@ -102,12 +109,13 @@ def _is_noise(name):
 
 
 def _layer(name):
-    """Of a name in a layer of the generator, its side and its place in the level."""
+    """Return the side of a layer and its index in the level, from a name in the generator."""
     found = re.search(r"b(\d+)\.conv([01])\.", name)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _plan(like: Mapping[str, Any], prefix: str = "") -> state_dict.Plan:
+    """Return the plan for the variables of one of the modules, or of a generator."""
     if like and like.keys() <= _PARTS:
         parts = {part: _plan(like[part], f"{part}.") for part in like}
         return {(part, *path): entry for part, plan in parts.items() for path, entry in plan.items()}
@@ -121,20 +129,21 @@ def _plan(like: Mapping[str, Any], prefix: str = "") -> state_dict.Plan:
 
 
 def _check_base_shape(params):
-    """``ValueError`` unless the smallest level is 4 x 4, as in the official networks."""
+    """Raise ``ValueError`` unless the smallest level has 4 x 4 pixels, as in the official networks."""
     if "constant" in params:
-        places = params["constant"].shape[:2]
-        fits = tuple(places) == (4, 4)
+        height, width = params["constant"].shape[:2]
+        size = f"{height} x {width} pixels"
+        fits = (height, width) == (4, 4)
     else:
         inputs, features = params["linear"]["kernel"].shape
-        places = f"{inputs // features} places"
+        size = f"{inputs // features} pixels"
         fits = inputs == 16 * features
     if not fits:
-        raise ValueError(f"the smallest level is of {places}: the official networks' are of (4, 4)")
+        raise ValueError(f"The smallest level must have 4 x 4 pixels, as in the official networks, got {size}.")
 
 
 def _entry(path: state_dict.Path, shape: tuple[int, ...], prefix: str, levels: int, like: Any) -> state_dict.Entry:
-    """The official name, and form, of an array."""
+    """Return the official name of an array, and its conversions."""
     if path == ("moving", "w"):
         return state_dict.Entry(f"{prefix}w_avg", _identity, _identity)
     if path == ("params", "constant"):
@@ -142,7 +151,7 @@ def _entry(path: state_dict.Path, shape: tuple[int, ...], prefix: str, levels: i
     *modules, leaf = path[1:]
     name = ".".join([*(_module(module, levels) for module in modules), _LEAVES.get(leaf, leaf)])
     if modules == ["linear"] and leaf == "kernel":
-        # Its inputs are an image's, with the channels first there.
+        # The inputs of this layer are a flattened image, in which the official networks have the channels first.
         inputs, outputs = shape
         features = like["params"]["conv"]["kernel"].shape[-1]
         return state_dict.Entry(
@@ -167,6 +176,7 @@ _NAMES: dict[str, str] = {
 
 
 def _module(name: str, levels: int) -> str:
+    """Return the official name of a module, in a network with this number of levels."""
     if name == "image":
         return f"b{4 << levels}.fromrgb"
     kind, _, numbers = name.partition("_")
@@ -177,7 +187,7 @@ def _module(name: str, levels: int) -> str:
         part = {"conv": f"conv{place}", "image": "torgb", "skip": "skip"}[kind]
         return f"b{4 << int(level)}.{part}"
     if name not in _NAMES:
-        raise ValueError(f"{name}: no module of StyleGAN2's networks")
+        raise ValueError(f"The module {name} does not belong to a network of StyleGAN2.")
     return _NAMES[name]
 
 

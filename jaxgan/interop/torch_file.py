@@ -1,8 +1,9 @@
-"""PyTorch's files of weights, read without PyTorch and without running what they say.
+"""Read PyTorch's files of weights without PyTorch, and without executing the code in them.
 
-``torch.save`` writes Python pickles, which can name any function and call it. Here their opcodes are interpreted by a
-table: numbers, text, containers, and the four functions that make tensors. Anything else ends with an error that names
-it. Formats: zip (since PyTorch 1.6) and the sequence of pickles before it; not the tar files of 2016.
+``torch.save`` writes Python pickles, which can name any function and call it. This module interprets their opcodes with
+a table. It supports numbers, strings, containers and the four functions that create tensors. Anything else is an error
+that names it. Two formats are supported: zip files (since PyTorch 1.6) and the older sequences of pickles. The tar
+files of 2016 are not supported.
 """
 
 import io
@@ -29,19 +30,28 @@ _DTYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "?",
 }
-_MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of an older file
-# Guards, which are no limits of the format: the objects of a file, their nesting, and the characters of a name.
+_MAGIC = 0x1950A86A20F9469CFC6C  # the value of the first pickle of an older file
+# Limits against malicious files: the number of objects, the depth of their nesting, and the characters of a name. The
+# format has no such limits.
 _MAX_OBJECTS, _MAX_DEPTH, _MAX_NAME = 1 << 20, 50, 1000
+_BIG_ENDIAN = "The numbers in the file are big-endian. Load it in PyTorch on a little-endian machine and save it again."
 
 
 class _Storage(NamedTuple):
-    """A tensor's numbers: those of a record in the file, by its key."""
+    """The numbers of a tensor.
+
+    Attributes:
+      key: the name of the record in the file that contains the numbers.
+      dtype: a value of ``_DTYPES``.
+    """
 
     key: str
     dtype: str
 
 
 class _Tensor(NamedTuple):
+    """A tensor: a view of a storage. The offset and the strides are numbers of items."""
+
     storage: _Storage
     offset: int
     shape: tuple[int, ...]
@@ -49,21 +59,22 @@ class _Tensor(NamedTuple):
 
 
 class _Global(NamedTuple):
+    """The name of a function or class, which is not imported."""
+
     module: str
     name: str
 
 
 def read_torch(path: str | Path) -> dict[str, np.ndarray]:
-    """The tensors of a file that ``torch.save`` wrote, by name.
+    """Return the tensors of a file that ``torch.save`` wrote, by name.
 
-    Of nested dictionaries names are joined with dots, ``state_dict.conv.weight``; what is no tensor is left out.
-    bfloat16 becomes float32.
-
-    It takes memory of a few times the file's size, whatever is in it.
+    The keys of nested dictionaries are joined with dots, as in ``state_dict.conv.weight``. Values that are not tensors
+    are ignored. bfloat16 is converted to float32. Reading needs a few times as much memory as the size of the file,
+    also for a malicious file.
 
     Raises:
-      ValueError: the file is of no known format, damaged, or asks for anything but tensors; the message says which.
-      OSError: it cannot be read.
+      ValueError: if the file has an unknown format, is damaged, or contains objects that are not tensors.
+      OSError: if the file cannot be read.
     """
     path = Path(path)
     content = path.read_bytes()
@@ -71,42 +82,47 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
         tree, data = (_from_zip if zipfile.is_zipfile(io.BytesIO(content)) else _from_pickles)(io.BytesIO(content))
         tensors: dict[str, _Tensor] = {}
         _collect_tensors(tree, "", tensors, [_MAX_OBJECTS])
-        # Several names may share one storage; but a file of a few bytes must not fill the memory.
+        # Several tensors can share one storage. The limit ensures that a small file cannot fill the memory.
         if sum(map(_nbytes, tensors.values())) > 4 * len(content) + 2**26:
-            raise ValueError("its tensors would be far larger than the file")
+            raise ValueError("The tensors of the file would be far larger than the file.")
         return {name: _array(tensor, data) for name, tensor in tensors.items()}
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    except Exception as error:  # what bytes that nobody wrote on purpose lead to, there is no list of
-        raise ValueError(f"{path}: a damaged file of PyTorch's, or none ({type(error).__name__})") from error
+    except Exception as error:  # damaged files can lead to any kind of error
+        raise ValueError(f"{path} is not a PyTorch file, or it is damaged ({type(error).__name__}).") from error
 
 
 def _from_zip(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
+    """Read the current format, and return the value of its pickle and its records by name."""
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         programs = [i.filename for i in members if i.filename == "data.pkl" or i.filename.endswith("/data.pkl")]
         if len(programs) != 1:
-            raise ValueError(f"a zip, but not PyTorch's: it has {len(programs) or 'no'} data.pkl")
+            raise ValueError(f"The zip file is not from PyTorch, because it contains {len(programs)} files data.pkl.")
         if any(info.compress_type != zipfile.ZIP_STORED for info in members):
-            raise ValueError("a zip, but not PyTorch's: its members are compressed")
+            raise ValueError("The zip file is not from PyTorch, because its members are compressed.")
         if sum(info.file_size for info in members) > file.seek(0, io.SEEK_END):
-            raise ValueError("a zip whose members are larger than itself")
+            raise ValueError("The zip file is damaged, because its members are larger than the file.")
         root = programs[0].removesuffix("data.pkl")
         data = {i.filename.removeprefix(root): archive.read(i) for i in members if i.filename.startswith(root)}
     if data.get("byteorder", b"little") != b"little":
-        raise ValueError("its numbers are big-endian; save it again on another machine")
+        raise ValueError(_BIG_ENDIAN)
     tree = _Unpickler(io.BytesIO(data["data.pkl"])).run()
     return tree, {name.removeprefix("data/"): content for name, content in data.items()}
 
 
 def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
+    """Read the older format, and return the value of its main pickle and its records by name."""
     first = file.read(1)
     file.seek(0)
     if first != b"\x80" or _Unpickler(file).run() != _MAGIC:
-        raise ValueError("not a file that torch.save writes, or a tar of 2016: save it again with a newer PyTorch")
+        raise ValueError(
+            "The file was not written by torch.save, or by a version of 2016. Save it again with a newer version of "
+            "PyTorch."
+        )
     _Unpickler(file).run()  # the version of the protocol
     if _Unpickler(file).run().get("little_endian") is not True:
-        raise ValueError("its numbers are big-endian; save it again on another machine")
+        raise ValueError(_BIG_ENDIAN)
     machine = _Unpickler(file)
     tree = machine.run()
     data = {}
@@ -115,18 +131,26 @@ def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
         size = count * _itemsize(dtype)
         data[key] = file.read(max(size, 0))
         if len(data[key]) != size:
-            raise ValueError(f"it ends within storage {key}")
+            raise ValueError(f"The file is damaged, because it ends within storage {key}.")
     return tree, data
 
 
 def _collect_tensors(tree: Any, prefix: str, found: dict[str, _Tensor], left: list[int], depth: int = 0) -> None:
-    """Collect the tensors of a tree by name. ``left`` counts visits down: a part may occur again and again."""
+    """Collect the tensors of a tree by name.
+
+    Args:
+      tree: the value of a pickle.
+      prefix: the name of the tree.
+      found: the tensors, which are added by name.
+      left: a list with the number of visits that remain, because a tree can contain the same part many times.
+      depth: the depth of the tree in the complete tree.
+    """
     left[0] -= 1
     if left[0] < 0 or depth > _MAX_DEPTH:
-        raise ValueError("more, or deeper, than a file of weights has")
+        raise ValueError("The file has more objects, or a deeper nesting, than any file of weights.")
     if isinstance(tree, _Tensor):
         if prefix in found:
-            raise ValueError(f"two tensors are named {quote(prefix)}")
+            raise ValueError(f"The file has two tensors with the name {quote(prefix)}.")
         found[prefix or "tensor"] = tree
     elif isinstance(tree, dict):
         for key, value in tree.items():
@@ -134,17 +158,19 @@ def _collect_tensors(tree: Any, prefix: str, found: dict[str, _Tensor], left: li
 
 
 def _checked_name(value: Any) -> Any:
-    """A name, before it is looked up or printed: of a tuple of tuples either may take for ever."""
+    """Return a name if it is a short string or an integer. Hashing or printing a nested tuple could take forever."""
     if not isinstance(value, (str, int)) or (isinstance(value, str) and len(value) > _MAX_NAME):
-        raise ValueError(f"{quote(value)} for a name")
+        raise ValueError(f"A name in the file must be an integer or a short string, got {quote(value)}.")
     return value
 
 
 def _sizes(values: Any) -> tuple[int, ...]:
+    """Return a shape, an offset or strides as a tuple, or raise ``ValueError`` if they are invalid."""
     if not isinstance(values, (tuple, list)) or len(values) > MAX_AXES:
-        raise ValueError(f"a tensor of {len(values) if isinstance(values, (tuple, list)) else 'no'} axes")
+        axes = f"{len(values)} axes" if isinstance(values, (tuple, list)) else quote(values)
+        raise ValueError(f"The shape of a tensor must have at most {MAX_AXES} axes, got {axes}.")
     if any(not isinstance(value, int) or not 0 <= value < 2**63 for value in values):
-        raise ValueError("a tensor whose shape, offset or strides are no whole numbers from 0")
+        raise ValueError("The shape, offset and strides of a tensor must be integers of at least 0.")
     return tuple(values)
 
 
@@ -153,35 +179,40 @@ def _itemsize(dtype: str) -> int:
 
 
 def _nbytes(tensor: _Tensor) -> int:
+    """Return the number of bytes of a tensor's array."""
     return math.prod(tensor.shape) * max(4, _itemsize(tensor.storage.dtype))
 
 
 def _array(tensor: _Tensor, data: Mapping[str, bytes]) -> np.ndarray:
+    """Return the array of a tensor."""
     (key, dtype), offset, shape, strides = tensor
     numbers = np.frombuffer(data[key], "<u2" if dtype == "bfloat16" else dtype)
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides))
     if not math.prod(shape):
         return np.zeros(shape, np.float32 if dtype == "bfloat16" else numbers.dtype)
     if last >= len(numbers) or len(shape) != len(strides):
-        raise ValueError(f"a tensor of shape {shape} reaches beyond its storage of {len(numbers):,} numbers")
+        raise ValueError(f"A tensor of shape {shape} does not fit into its storage of {len(numbers):,} numbers.")
     steps = tuple(step * numbers.itemsize for step in strides)
     array = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps, writeable=False).copy()
     return from_bfloat16(array) if dtype == "bfloat16" else array
 
 
 def _call(function: Any, arguments: tuple) -> Any:
-    """The functions that files of weights call."""
+    """Return the result of a function call in a pickle. Only the functions that files of weights need are supported."""
     if not isinstance(function, _Global):
-        raise ValueError("it calls what is no function")
+        raise ValueError("The file calls an object that is not a function.")
     name = ".".join(function)
     if name == "collections.OrderedDict" and not arguments:
         return {}
     if name == "torch._utils._rebuild_tensor_v2":
         storage, offset, shape, strides, *more = arguments
         if not isinstance(storage, _Storage):
-            raise ValueError("a tensor without a storage")
-        if any(more[2:]):  # after requires_grad and hooks: that it is conjugate, or negated
-            raise ValueError("a tensor that is told to be read in another way; save it as .clone()")
+            raise ValueError("The file has a tensor without a storage.")
+        if any(more[2:]):  # after requires_grad and hooks: metadata, for example that the tensor is conjugated
+            raise ValueError(
+                "The file has a conjugated or negated view of a tensor. Save the tensor after .resolve_conj() and "
+                ".resolve_neg()."
+            )
         (first,) = _sizes([offset])
         return _Tensor(storage, first, _sizes(shape), _sizes(strides))
     if name == "torch._utils._rebuild_parameter":
@@ -189,27 +220,36 @@ def _call(function: Any, arguments: tuple) -> Any:
     if name == "torch.Size":
         return _sizes(arguments[0])
     raise ValueError(
-        f"it calls {quote(name)}, which is not for weights; only tensors are read: save model.state_dict()"
+        f"The file calls {quote(name)}, which is not executed. Only tensors can be read. Save model.state_dict() "
+        "instead."
     )
 
 
 def _parse_storage(found: Any) -> _Storage:
-    """Of a persistent id: ("storage", type, key, device, count), older ones with a sixth part."""
+    """Return the storage of a persistent id.
+
+    A persistent id is the tuple ("storage", type, key, device, count). Older files have a sixth part.
+    """
     if found[0] != "storage":
-        raise ValueError(f"it holds {quote(found[0])}, whose code is not run; save model.state_dict()")
+        raise ValueError(
+            f"The file contains {quote(found[0])}, which cannot be read without executing its code. Save "
+            "model.state_dict() instead."
+        )
     _, storage_type, key, _, _, *view = found
     if not isinstance(storage_type, _Global) or storage_type.name not in _DTYPES or any(view):
-        raise ValueError("a storage of a type that is not read")
+        raise ValueError(f"The file has a storage of an unknown type. The known types are {', '.join(_DTYPES)}.")
     return _Storage(_checked_name(key), _DTYPES[storage_type.name])
 
 
 class _Unpickler:
-    """Interprets one pickle; the opcodes are in https://docs.python.org/3/library/pickletools.html.
+    """An interpreter of one pickle. https://docs.python.org/3/library/pickletools.html describes the opcodes.
 
     Attributes:
-      file: read from its current position.
-      stack, marks, memo: the state of the pickle machine.
-      storages: those that were met, by key.
+      file: the file, which is read from its current position.
+      stack: the stack of the pickle machine.
+      marks: the positions of the marks on the stack.
+      memo: the memorised values by number.
+      storages: all storages that the pickle refers to, by key.
     """
 
     def __init__(self, file: BinaryIO):
@@ -220,24 +260,26 @@ class _Unpickler:
         self.storages: dict[str, _Storage] = {}
 
     def run(self) -> Any:
-        """The value of the pickle. Then the file is at the end of the pickle."""
+        """Return the value of the pickle. Afterwards, the file is at the end of the pickle."""
         while (code := self.file.read(1)) != b".":
             if code not in _OPCODES:
-                raise ValueError(f"opcode {code!r} is not for weights" if code else "it ends too early")
+                if code:
+                    raise ValueError(f"The file contains the opcode {code!r}, which files of weights do not need.")
+                raise ValueError("The file is damaged, because it ends too early.")
             _OPCODES[code](self)
             if max(len(self.stack), len(self.memo), len(self.marks)) > _MAX_OBJECTS:
-                raise ValueError("more objects than a file of weights has")
+                raise ValueError("The file has more objects than any file of weights.")
         return self.stack.pop()
 
     def read_number(self, form: str) -> Any:
-        """The file's next number."""
+        """Read the next number of the file."""
         return struct.unpack(form, self.file.read(struct.calcsize(form)))[0]
 
     def read_text(self, form: str) -> str:
         size = self.read_number(form)
         read = self.file.read(size)
         if len(read) != size:
-            raise ValueError("it ends within a text")
+            raise ValueError("The file is damaged, because it ends within a string.")
         return read.decode()
 
     def read_line(self) -> str:
@@ -253,13 +295,13 @@ class _Unpickler:
         self.marks.append(len(self.stack))
 
     def pop(self, count: int) -> list[Any]:
-        """The last ``count`` values of the stack."""
+        """Remove the last ``count`` values from the stack and return them."""
         if count > len(self.stack):
-            raise ValueError("it takes from an empty stack")
+            raise ValueError("The file is damaged, because it reads from an empty stack.")
         return [self.stack.pop() for _ in range(count)][::-1]
 
     def pop_mark(self) -> list[Any]:
-        """The values above the last mark of the stack."""
+        """Remove the values above the last mark from the stack and return them."""
         return self.pop(len(self.stack) - self.marks.pop())
 
     def extend(self, items: list[Any]) -> None:
@@ -280,7 +322,7 @@ class _Unpickler:
         self.push(_call(function, arguments))
 
     def build(self) -> None:
-        """An object's state, here attributes of a dictionary (``_metadata`` of modules), which no one needs."""
+        """Discard the state of an object: attributes of a dictionary, such as ``_metadata`` of modules."""
         self.stack.pop()
 
     def persistent_load(self) -> None:

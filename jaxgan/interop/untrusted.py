@@ -1,14 +1,14 @@
-"""What the readers of files from strangers share."""
+"""Helper functions for reading files that can be malicious."""
 
 from typing import Any
 
 import numpy as np
 
-MAX_AXES = 64  # NumPy's limit
+MAX_AXES = 64  # maximum number of axes of an array in NumPy
 
 
 def quote(value: Any) -> str:
-    """A value of a file for a message: short, and without control characters, which a terminal would obey.
+    """Return a value of a file for a message: short, and without control characters, which terminals interpret.
 
     >>> quote("weight\\x1b[2J")
     "'weight\\\\x1b[2J'"
@@ -19,7 +19,8 @@ def quote(value: Any) -> str:
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """The bits of bfloat16 numbers, uint16, as float32, of which they are the upper half.
+    """Convert the bits of bfloat16 numbers, uint16, to float32. They are the upper half of the bits of a float32
+    number.
 
     >>> from_bfloat16(np.array([0x3F80, 0xC020], "<u2"))
     array([ 1. , -2.5], dtype=float32)

@@ -191,5 +191,5 @@ def test_files_that_are_not_the_fids(tmp_path):
     path = tmp_path / "weights.npz"
     for content in (b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"weights\.npz: not an \.npz of plain numbers, or a damaged one"):
+        with pytest.raises(ValueError, match=r"weights\.npz is not an \.npz file with arrays of numbers, or it is"):
             InceptionFeatures(path, 64)

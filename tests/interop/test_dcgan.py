@@ -1,4 +1,4 @@
-"""DCGAN of pytorch/examples, dcgan/main.py: names, shapes, counts and outputs as its Generator and Discriminator gave."""
+"""Weights of DCGAN in pytorch/examples, dcgan/main.py: names, shapes, counts and outputs of the official networks."""
 
 import functools
 
@@ -15,6 +15,7 @@ Z = np.random.RandomState(1).normal(size=(3, 10)).astype(np.float32)
 
 
 def file_of(module, x):
+    """Return a random state dict of the official network, and the shapes of the module's variables."""
     like = official.shapes(module, x)
     arrays = {name: official.drawn(name, shape) for name, shape in dcgan.shapes(like).items()}
     counts = [name.replace("running_var", "num_batches_tracked") for name in arrays if name.endswith("running_var")]
@@ -30,14 +31,14 @@ def file_of(module, x):
         (D, (1, 64, 64, 3), 11568, 1739272289),
     ],
 )
-def test_names_shapes_and_counts(module, shape, parameters, checksum):
+def test_names_shapes_and_counts_are_the_official_ones(module, shape, parameters, checksum):
     shapes = dcgan.shapes(official.shapes(module, np.zeros(shape, np.float32)))
     assert sum(np.prod(shape) for name, shape in shapes.items() if "running" not in name) == parameters
     assert official.names_checksum(shapes) == checksum
 
 
-def test_the_generator_does_what_it_did():
-    """nz 10, ngf 4, weights drawn by name: in training and in eval()."""
+def test_the_generator_has_the_official_outputs():
+    """nz is 10, ngf is 4, and weights are drawn by name. Outputs are compared in training and evaluation mode."""
     arrays, like = file_of(G, Z)
     variables = dcgan.to_variables(arrays, like)
     y, _ = jax.jit(functools.partial(G.apply, train=True, mutable=["batch_stats"]))(variables, Z)
@@ -46,8 +47,8 @@ def test_the_generator_does_what_it_did():
     official.agrees(y, [0.0096697686, -0.026896724, -0.0087469146, 0.0080380552, 0.0020298073])
 
 
-def test_the_discriminator_does_what_it_did():
-    """ndf 4. Theirs are probabilities."""
+def test_the_discriminator_has_the_official_outputs():
+    """ndf is 4. The official network returns probabilities."""
     x = official.image(3, 64, 64, 3)
     arrays, like = file_of(D, x)
     variables = dcgan.to_variables(arrays, like)
@@ -58,7 +59,7 @@ def test_the_discriminator_does_what_it_did():
 
 
 @pytest.mark.parametrize(("module", "x"), [(G, Z), (D, np.zeros((1, 64, 64, 3), np.float32))], ids=["g", "d"])
-def test_there_and_back(module, x, tmp_path):
+def test_conversion_to_torch_and_back(module, x, tmp_path):
     arrays, like = file_of(module, x)
     variables = dcgan.to_variables(arrays, like)
     write_safetensors(tmp_path / "net.safetensors", dcgan.to_torch(variables))
@@ -68,19 +69,19 @@ def test_there_and_back(module, x, tmp_path):
         np.testing.assert_array_equal(found[name], value, strict=True)
 
 
-def test_a_bias_that_has_no_place():
+def test_a_bias_without_a_counterpart_must_be_zero():
     _, like = file_of(D, np.zeros((1, 64, 64, 3), np.float32))
     variables = jax.tree.map(lambda x: np.ones(x.shape, x.dtype), like)
-    with pytest.raises(ValueError, match=r"has no params\.down_0\.bias, params\.logit\.bias, which here are not zero"):
+    with pytest.raises(ValueError, match=r"must be zero, .* params\.down_0\.bias, params\.logit\.bias\."):
         dcgan.to_torch(variables)
 
 
-def test_what_does_not_fit():
+def test_arrays_of_another_network_are_rejected():
     arrays, _ = file_of(G, Z)
     wider = official.shapes(networks.Generator(channels=8), Z)
     with pytest.raises(
-        ValueError, match=r"main\.0\.weight \(10, 32, 4, 4\) for \(10, 64, 4, 4\), main\.1\.bias \(32,\)"
+        ValueError, match=r"main\.0\.weight \(10, 32, 4, 4\) instead of \(10, 64, 4, 4\), main\.1\.bias"
     ):
         dcgan.to_variables(arrays, wider)
-    with pytest.raises(ValueError, match="modules none: variables of no network of DCGAN"):
+    with pytest.raises(ValueError, match=r"do not belong to a network of DCGAN\. The names of their modules: none\."):
         dcgan.to_variables(arrays, {})

@@ -1,6 +1,6 @@
-"""The official state dicts of junyanz/pytorch-CycleGAN-and-pix2pix: names, shapes and counts as it made them at 284a83f.
+"""The official state dicts of junyanz/pytorch-CycleGAN-and-pix2pix at commit 284a83f: names, shapes and counts.
 
-That the weights then do what they did there is tested with the networks, tests/models/test_pix2pix.py.
+tests/models/test_pix2pix.py tests that the networks with these weights have the official outputs.
 """
 
 import jax
@@ -11,7 +11,8 @@ from helpers import official
 from jaxgan.interop import pix2pix, read_weights, write_safetensors
 from jaxgan.models import cyclegan, dcgan, pix2pix as networks
 
-# (parameters, checksum of its names and shapes) by network and norm; of define_G(3, 3, 64, ...) and define_D(6, 64, ...).
+# The number of parameters and a checksum of names and shapes, by network and norm, of define_G(3, 3, 64, ...) and
+# define_D(6, 64, ...).
 GENERATORS = {
     "unet_128": {"batch": (41828995, 757265387), "instance": (41825667, 494684236), "none": (41821187, 841971560)},
     "unet_256": {"batch": (54413955, 1927105424), "instance": (54409603, 3143219078), "none": (54404099, 815691318)},
@@ -69,7 +70,9 @@ SMALL = [
 
 
 def file_of(module, shape, **layout):
-    """A state dict, with counts of batches, and the shapes that it is for."""
+    """Return a random state dict of the official network with counts of batches, and the shapes of the module's
+    variables.
+    """
     like = official.shapes(module, np.zeros(shape, np.float32))
     arrays = {name: official.drawn(name, shape) for name, shape in pix2pix.shapes(like, **layout).items()}
     counts = [name.replace("running_var", "num_batches_tracked") for name in arrays if name.endswith("running_var")]
@@ -83,7 +86,7 @@ def same(found, expected):
 
 
 @pytest.mark.parametrize(("module", "shape"), SMALL)
-def test_there_and_back(module, shape, tmp_path):
+def test_conversion_to_torch_and_back(module, shape, tmp_path):
     arrays, like = file_of(module, shape)
     variables = pix2pix.to_variables(arrays, like)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), variables) == jax.tree.map(lambda x: (x.shape, x.dtype), like)
@@ -94,13 +97,13 @@ def test_there_and_back(module, shape, tmp_path):
 
 
 @pytest.mark.parametrize("layout", [{"padding": p, "dropout": d} for p in ("reflect", "zero") for d in (False, True)])
-def test_blocks_are_recognised(layout):
+def test_padding_and_dropout_of_blocks_are_recognised(layout):
     arrays, like = file_of(cyclegan.Generator(3, 2, 2, "batch"), (1, 8, 8, 3), **layout)
     same(pix2pix.to_torch(pix2pix.to_variables(arrays, like), **layout), arrays)
 
 
-def test_names_within_others():
-    """Of DataParallel, of a dictionary of several networks, of both."""
+def test_names_can_have_a_prefix():
+    """The prefix can be from DataParallel, from a dictionary of several networks, or from both."""
     arrays, like = file_of(*SMALL[2])
     expected = pix2pix.to_variables(arrays, like)
     other = {"netD.model.0.weight": np.ones((2, 3, 4, 4), np.float32), "epoch": np.array(3)}
@@ -108,11 +111,11 @@ def test_names_within_others():
         found = pix2pix.to_variables({**other, **{prefix + name: value for name, value in arrays.items()}}, like)
         jax.tree.map(np.testing.assert_array_equal, found, expected)
     both = {f"{net}.{name}": value for net in ("netG_A", "netG_B") for name, value in arrays.items()}
-    with pytest.raises(ValueError, match=r"there 2 times; give those alone that begin with one of netG_A\., netG_B\.$"):
+    with pytest.raises(ValueError, match=r"exist 2 times, with the prefixes netG_A\., netG_B\.\. Pass only"):
         pix2pix.to_variables(both, like)
 
 
-def test_a_file_of_pytorch(tmp_path):
+def test_reading_a_file_that_pytorch_wrote(tmp_path):
     torch = pytest.importorskip("torch")
     arrays, like = file_of(*SMALL[3])
     torch.save({"module." + k: torch.tensor(v) for k, v in arrays.items()}, tmp_path / "latest_net_G.pth")
@@ -120,8 +123,8 @@ def test_a_file_of_pytorch(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, found, pix2pix.to_variables(arrays, like))
 
 
-def test_moving_statistics_of_old_instance_normalisation():
-    """Before PyTorch 0.4 the official files had them, and its code has left them out since."""
+def test_moving_statistics_of_instance_normalisation_are_ignored():
+    """The official files had them before PyTorch 0.4."""
     arrays, like = file_of(*SMALL[2])
     old = {**arrays}
     for name in ("model.2", "model.10.conv_block.2"):
@@ -130,7 +133,7 @@ def test_moving_statistics_of_old_instance_normalisation():
     jax.tree.map(np.testing.assert_array_equal, pix2pix.to_variables(old, like), pix2pix.to_variables(arrays, like))
 
 
-def test_half_precision_becomes_whole():
+def test_half_precision_is_converted_to_float32():
     arrays, like = file_of(*SMALL[5])
     halves = {name: value.astype(np.float16) for name, value in arrays.items()}
     found = pix2pix.to_variables(halves, like)
@@ -138,25 +141,25 @@ def test_half_precision_becomes_whole():
     np.testing.assert_array_equal(found["params"]["pixel_0"]["bias"], halves["net.0.bias"].astype(np.float32))
 
 
-def test_what_does_not_fit_is_told_together():
+def test_one_error_lists_all_arrays_that_do_not_match():
     arrays, like = file_of(*SMALL[4])
     del arrays["model.0.bias"], arrays["model.3.running_var"]
     arrays["model.2.weight"] = arrays["model.2.weight"][:3]
     arrays["model.11.bias"] = np.ones((7, 1), np.float32)
     arrays["model.5.weight"] = arrays["model.5.weight"].astype(np.int8)
     arrays["model.12.weight\x1b[2J"] = np.ones(1)
-    with pytest.raises(ValueError, match="not this network's") as told:
+    with pytest.raises(ValueError, match="do not match the network") as error:
         pix2pix.to_variables(arrays, like)
     for part in (
         "2 missing: model.0.bias, model.3.running_var;",
         r"1 not expected: 'model.12.weight\x1b[2J';",
-        "2 of another shape: model.2.weight (3, 2, 4, 4) for (4, 2, 4, 4), model.11.bias (7, 1) for (1,);",
-        "1 of whole numbers: model.5.weight",
+        "2 of another shape: model.2.weight (3, 2, 4, 4) instead of (4, 2, 4, 4), model.11.bias (7, 1) instead of (1,);",
+        "1 of integers: model.5.weight",
     ):
-        assert part in str(told.value)
+        assert part in str(error.value)
 
 
-def test_another_networks_file():
+def test_a_file_of_another_network_is_rejected():
     arrays, _ = file_of(*SMALL[3])
     _, like = file_of(*SMALL[2])
     with pytest.raises(ValueError, match=r"missing: model\.1\.bias, .* not expected: .*model\.2\.weight"):
@@ -168,15 +171,15 @@ def test_another_networks_file():
         pix2pix.to_variables({**file_of(*SMALL[2])[0], **many}, like)
 
 
-def test_another_modules_variables():
+def test_variables_of_another_module_are_rejected():
     like = official.shapes(dcgan.Generator(8), np.zeros((1, 4), np.float32))
     with pytest.raises(
-        ValueError, match="modules image, linear, norm_0: variables of no network of pix2pix or CycleGAN"
+        ValueError, match=r"network of pix2pix or CycleGAN\. The names of their modules: image, linear, norm_0"
     ):
         pix2pix.to_variables({}, like)
-    with pytest.raises(ValueError, match="upsample='nearest': official generators have transposed convolutions"):
+    with pytest.raises(ValueError, match="has upsample='nearest', but the official generators have transposed"):
         pix2pix.shapes(official.shapes(cyclegan.Generator(3, 1, 2, upsample="nearest"), np.zeros((1, 8, 8, 3))))
-    with pytest.raises(ValueError, match="modules none"):
+    with pytest.raises(ValueError, match="modules: none"):
         pix2pix.to_torch({})
-    with pytest.raises(ValueError, match=r"params\.conv_0\.gain: no part of the networks that are read"):
+    with pytest.raises(ValueError, match=r"params\.conv_0\.gain does not belong to a network"):
         pix2pix.shapes({"params": {"conv_0": {"gain": np.ones(1)}, "logit": {"kernel": np.ones((1, 1, 1, 1))}}})

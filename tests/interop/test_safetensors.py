@@ -1,4 +1,4 @@
-"""Files of .safetensors: there and back, by hand, and what is none, damaged or hostile."""
+"""Files in the .safetensors format: reading and writing, and errors for damaged or malicious files."""
 
 import json
 import tracemalloc
@@ -10,20 +10,22 @@ from jaxgan.interop import read_safetensors, read_weights, write_safetensors
 
 
 def saved(path, header, data=b"", length=None):
+    """Write a file with this header and data, and return its path."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     path.write_bytes((len(text) if length is None else length).to_bytes(8, "little") + text + data)
     return path
 
 
 def one(**changes):
+    """Return a header with one array, with changes."""
     return {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8], **changes}}
 
 
 TWO = np.array([1.5, -2.0], "<f4").tobytes()
 
 
-def test_a_file_by_hand(tmp_path):
-    """As https://huggingface.co/docs/safetensors has it: metadata, spaces after the header, arrays in any order."""
+def test_reading_a_file_with_metadata_padding_and_unsorted_arrays(tmp_path):
+    """The file follows https://huggingface.co/docs/safetensors."""
     header = {
         "__metadata__": {"format": "pt"},
         "b": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [16, 20]},
@@ -39,11 +41,11 @@ def test_a_file_by_hand(tmp_path):
     assert found["none"].shape == (0, 3)
     assert (found["scalar"].shape, found["scalar"].dtype, found["scalar"]) == ((), np.int64, -7)
     np.testing.assert_array_equal(found["b"], np.array([[1.0, -2.5]], np.float32), strict=True)
-    found["a"] += 1  # one's own
+    found["a"] += 1  # a writable copy
     assert read_safetensors(saved(tmp_path / "b.safetensors", {})) == {}
 
 
-def test_there_and_back(tmp_path):
+def test_written_arrays_can_be_read(tmp_path):
     r = np.random.default_rng(0)
     kinds = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?")
     arrays = {f"x.{kind}": r.normal(0, 9, (3, 2)).astype(kind, casting="unsafe") for kind in kinds if kind[0] != "u"}
@@ -59,10 +61,10 @@ def test_there_and_back(tmp_path):
     header = json.loads(path.read_bytes()[8 : 8 + int.from_bytes(path.read_bytes()[:8], "little")])
     assert header.pop("__metadata__") == {"format": "pt"}
     widths = {"F64": 8, "I64": 8, "F32": 4, "U16": 2}
-    assert all(told["data_offsets"][0] % widths.get(told["dtype"], 1) == 0 for told in header.values())
+    assert all(entry["data_offsets"][0] % widths.get(entry["dtype"], 1) == 0 for entry in header.values())
 
 
-def test_what_the_reference_reads(tmp_path):
+def test_compatibility_with_the_reference_implementation(tmp_path):
     safetensors = pytest.importorskip("safetensors.numpy")
     arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3)}
     write_safetensors(tmp_path / "a.safetensors", arrays)
@@ -73,55 +75,55 @@ def test_what_the_reference_reads(tmp_path):
         np.testing.assert_array_equal(value, arrays[name], strict=True)
 
 
-def test_what_cannot_be_written(tmp_path):
+def test_unsupported_dtypes_and_names_cannot_be_written(tmp_path):
     for name, value in {"__metadata__": np.ones(1), "a": np.ones(1, complex), "b": np.array(["text"])}.items():
         with pytest.raises(
-            ValueError, match=f"'{name}' of .*: want another name than '__metadata__', and one of F64, F32"
+            ValueError, match=f"'{name}' of dtype .* must not be '__metadata__', and its dtype must be one of F64, F32"
         ):
             write_safetensors(tmp_path / "a.safetensors", {name: value})
     assert not (tmp_path / "a.safetensors").exists()
 
 
 DAMAGED = {
-    "empty": (b"", b"", 0, "no .safetensors: a header of 0 bytes in a file of 8"),
-    "a header beyond the file": (b"{}", b"", 3, "no .safetensors: a header of 3 bytes in a file of 10"),
-    "a header of exabytes": (b"{}", b"", 2**63, "no .safetensors: a header of 9,223,372,036,854,775,808 bytes"),
-    "no JSON": (b"{'a'}", b"", None, "its header is no JSON"),
-    "no text": (b'{"\xff"', b"", None, "its header is no JSON"),
-    "a list": ([], b"", None, "its header is no dictionary"),
-    "deep": (b"[" * 100_000, b"", None, "its header is no JSON"),
-    "a name twice": (b'{"a":1,"a":1}', b"", None, "its header has a name twice"),
-    "no dictionary": ({"a": 3}, b"", None, "'a' is told by other than dtype, shape and data_offsets"),
-    "something more": (one(more=1), TWO, None, "'a' is told by other than"),
-    "dtype": (one(dtype="F8_E4M3"), TWO, None, "'a' is of dtype 'F8_E4M3'; F64, F32, F16, BF16"),
-    "dtype of none": (one(dtype=[1]), TWO, None, "'a' is of dtype a list"),
-    "negative": (one(shape=[-2]), TWO, None, "'a' has a shape of other than up to 64 whole numbers from 0"),
-    "true": (one(shape=[True]), TWO, None, "'a' has a shape of other than"),
-    "fraction": (one(shape=[2.0]), TWO, None, "'a' has a shape of other than"),
-    "axes": (one(shape=[1] * 65), TWO, None, "'a' has a shape of other than"),
-    "one offset": (one(data_offsets=[8]), TWO, None, "'a' has data_offsets of other than a begin and an end"),
-    "offsets of text": (one(data_offsets="08"), TWO, None, "'a' has data_offsets of other than"),
-    "a fraction of a byte": (one(data_offsets=[0, 8.0]), TWO, None, "'a' has data_offsets of other than"),
-    "backwards": (one(data_offsets=[8, 0]), TWO, None, "'a' has data_offsets of other than"),
-    "too many numbers": (one(shape=[3]), TWO, None, r"'a': F32 of shape \[3\] are 12 bytes, not 8"),
-    "huge": (one(shape=[2**40, 2**40]), TWO, None, "'a': F32 of shape .* bytes, not 8"),
-    "shorter": (one(), TWO[:7], None, "its arrays take 8 bytes, and it has 7 for them"),
-    "longer": (one(), TWO + b"x", None, "its arrays take 8 bytes, and it has 9 for them"),
-    "a gap": (one(data_offsets=[4, 12]), TWO + TWO, None, "'a' begins at byte 4; the one before it ends at 0"),
-    "overlap": ({**one(), "b": one(data_offsets=[4, 12])["a"]}, TWO + TWO, None, "'b' begins at byte 4; .* ends at 8"),
-    "the same place": ({**one(), "b\x1b[2J": one()["a"]}, TWO, None, r"'b\\x1b\[2J' begins at byte 0; .* ends at 8"),
+    "empty": (b"", b"", 0, "a header of 0 bytes does not fit into a file of 8 bytes"),
+    "a header beyond the file": (b"{}", b"", 3, "a header of 3 bytes does not fit into a file of 10 bytes"),
+    "a header of exabytes": (b"{}", b"", 2**63, "not a .safetensors file, because a header of 9,223,372,036,854,775,808 bytes"),
+    "not JSON": (b"{'a'}", b"", None, "its header is not JSON"),
+    "not UTF-8": (b'{"\xff"', b"", None, "its header is not JSON"),
+    "a list": ([], b"", None, "its header is not a dictionary"),
+    "deep": (b"[" * 100_000, b"", None, "its header is not JSON"),
+    "a name twice": (b'{"a":1,"a":1}', b"", None, "The header of the file contains a name twice"),
+    "no dictionary": ({"a": 3}, b"", None, "'a' must be described by dtype, shape and data_offsets"),
+    "additional key": (one(more=1), TWO, None, "'a' must be described by"),
+    "unknown dtype": (one(dtype="F8_E4M3"), TWO, None, "'a' has the dtype 'F8_E4M3', .* F64, F32, F16, BF16"),
+    "dtype is a list": (one(dtype=[1]), TWO, None, "'a' has the dtype a list"),
+    "negative": (one(shape=[-2]), TWO, None, "The shape of the array 'a' must be at most 64 integers of at least 0"),
+    "true": (one(shape=[True]), TWO, None, "The shape of the array 'a' must be"),
+    "fraction": (one(shape=[2.0]), TWO, None, "The shape of the array 'a' must be"),
+    "axes": (one(shape=[1] * 65), TWO, None, "The shape of the array 'a' must be"),
+    "one offset": (one(data_offsets=[8]), TWO, None, "The data_offsets of the array 'a' must be the positions"),
+    "offsets of text": (one(data_offsets="08"), TWO, None, "The data_offsets of the array 'a' must be"),
+    "a fraction of a byte": (one(data_offsets=[0, 8.0]), TWO, None, "The data_offsets of the array 'a' must be"),
+    "backwards": (one(data_offsets=[8, 0]), TWO, None, "The data_offsets of the array 'a' must be"),
+    "too many numbers": (one(shape=[3]), TWO, None, r"'a' of dtype F32 and shape \[3\] needs 12 bytes, .* 8 bytes"),
+    "huge": (one(shape=[2**40, 2**40]), TWO, None, "'a' of dtype F32 and shape .* cover 8 bytes"),
+    "shorter": (one(), TWO[:7], None, "its arrays need 8 bytes, but the file has 7 bytes"),
+    "longer": (one(), TWO + b"x", None, "its arrays need 8 bytes, but the file has 9 bytes"),
+    "a gap": (one(data_offsets=[4, 12]), TWO + TWO, None, "'a' begins at byte 4, but the previous .* ends at byte 0"),
+    "overlap": ({**one(), "b": one(data_offsets=[4, 12])["a"]}, TWO + TWO, None, "'b' begins at byte 4, .* byte 8"),
+    "the same place": ({**one(), "b\x1b[2J": one()["a"]}, TWO, None, r"'b\\x1b\[2J' begins at byte 0, .* byte 8"),
     "a number of a million digits": (b'{"a":' + b"9" * 1_000_000 + b"}", b"", None, "a.safetensors: "),
-    "no numbers of huge axes": (one(shape=[0, 2**47, 2**47, 2**47], data_offsets=[0, 0]), b"", None, "a.safetensors: "),
+    "an empty array with huge axes": (one(shape=[0, 2**47, 2**47, 2**47], data_offsets=[0, 0]), b"", None, "a.safetensors: "),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damaged(name, tmp_path):
-    header, data, length, told = DAMAGED[name]
+def test_damaged_files_are_rejected_in_little_memory(name, tmp_path):
+    header, data, length, message = DAMAGED[name]
     path = saved(tmp_path / "a.safetensors", header, data, length)
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=told) as error:
+        with pytest.raises(ValueError, match=message) as error:
             read_safetensors(path)
         assert tracemalloc.get_traced_memory()[1] < 2**26
     finally:
@@ -129,5 +131,5 @@ def test_damaged(name, tmp_path):
     assert str(error.value).startswith(str(path))
     assert len(str(error.value)) < 500
     (tmp_path / "short.safetensors").write_bytes(b"123")
-    with pytest.raises(ValueError, match=r"no \.safetensors"):
+    with pytest.raises(ValueError, match=r"not a \.safetensors file"):
         read_safetensors(tmp_path / "short.safetensors")

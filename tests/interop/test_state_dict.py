@@ -1,4 +1,4 @@
-"""The conversion between state dicts and variables, by hand."""
+"""The conversion between state dicts and variables, with small examples."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ NAMES = {
 }
 
 
-def test_flatten_and_back():
+def test_fill_is_the_inverse_of_flatten():
     flat = state_dict.flatten(VARIABLES)
     assert flat.keys() == NAMES.keys()
     assert flat["params", "norm", "scale"] is VARIABLES["params"]["norm"]["scale"]
@@ -32,11 +32,11 @@ def test_flatten_and_back():
 
 def test_kernels_are_output_channels_first_in_pytorch():
     kernel = VARIABLES["params"]["conv"]["kernel"]
-    theirs = state_dict.kernel_to_torch(kernel)
-    assert theirs.shape == (4, 3, 1, 2)
+    in_torch = state_dict.kernel_to_torch(kernel)
+    assert in_torch.shape == (4, 3, 1, 2)
     for h, w, i, o in np.ndindex(*kernel.shape):
-        assert theirs[o, i, h, w] == kernel[h, w, i, o]
-    np.testing.assert_array_equal(state_dict.kernel_from_torch(theirs), kernel)
+        assert in_torch[o, i, h, w] == kernel[h, w, i, o]
+    np.testing.assert_array_equal(state_dict.kernel_from_torch(in_torch), kernel)
     vector = np.arange(3)
     assert state_dict.kernel_to_torch(vector) is state_dict.kernel_from_torch(vector) is vector
 
@@ -48,11 +48,11 @@ def test_a_plan_names_every_array():
         "net.0.bias": (4,), "net.0.weight": (4, 3, 1, 2), "net.1.bias": (4,), "net.1.running_mean": (4,),
         "net.1.running_var": (4,), "net.1.weight": (4,),
     }  # fmt: skip
-    with pytest.raises(ValueError, match=r"params\.norm\.scale: no part of the networks that are read; they have conv"):
+    with pytest.raises(ValueError, match=r"params\.norm\.scale does not belong to a network .* The modules .* conv\."):
         state_dict.make_plan(VARIABLES, {"conv": "net.0"})
 
 
-def test_an_array_without_a_name_is_zero_and_must_be():
+def test_a_variable_without_a_counterpart_is_zero():
     def negate(x):
         return -x
 
@@ -63,11 +63,14 @@ def test_an_array_without_a_name_is_zero_and_must_be():
     np.testing.assert_array_equal(variables["params"]["a"]["kernel"], [-1, -2])
     np.testing.assert_array_equal(variables["params"]["a"]["bias"], [0, 0])
     np.testing.assert_array_equal(state_dict.to_torch(variables, plan)["a"], [1, 2])
-    with pytest.raises(ValueError, match=r"the official network has no params\.a\.bias, which here are not zero"):
+    with pytest.raises(ValueError, match=r"variables must be zero, .* does not have them: params\.a\.bias\."):
         state_dict.to_torch({"params": {"a": {"kernel": np.ones(2), "bias": np.ones(2)}}}, plan)
 
 
 def test_unknown_modules_lists_nine():
     error = state_dict.unknown_modules([f"m{i}" for i in range(12)][::-1], "DCGAN")
-    assert str(error) == "modules m0, m1, m10, m11, m2, m3, m4, m5, m6: variables of no network of DCGAN"
-    assert "modules none" in str(state_dict.unknown_modules([], "DCGAN"))
+    assert str(error) == (
+        "The variables do not belong to a network of DCGAN. The names of their modules: m0, m1, m10, m11, m2, m3, m4, "
+        "m5, m6."
+    )
+    assert "modules: none." in str(state_dict.unknown_modules([], "DCGAN"))

@@ -1,6 +1,6 @@
-"""The official state dicts of NVlabs/stylegan2-ada-pytorch: names, shapes and counts as it made them at d72cc7d.
+"""The official state dicts of NVlabs/stylegan2-ada-pytorch at commit d72cc7d: names, shapes and counts.
 
-That the weights then do what they did there is tested with the networks, tests/models/test_stylegan2.py.
+tests/models/test_stylegan2.py tests that the networks with these weights have the official outputs.
 """
 
 import functools
@@ -13,7 +13,7 @@ from helpers import official
 from jaxgan.interop import read_weights, stylegan2 as interop, write_safetensors
 from jaxgan.models import dcgan, stylegan2
 
-# Size, classes, base: parameters, and the checksum of names and shapes, buffers too, of G and D.
+# The number of parameters and a checksum of names and shapes (with buffers), of G and D, by (size, classes, base).
 SIZES = {
     (32, 10, 32768): ((21791251, 2309396647), (23876096, 2333318727)),
     (256, 0, 16384): ((24767458, 3799935780), (24001089, 3437216568)),
@@ -46,6 +46,7 @@ def test_names_shapes_and_counts_of_the_full_size(size, classes, base):
 
 
 def discriminator(classes=0, **how):
+    """Return a random state dict of the official discriminator, and the shapes of the module's variables."""
     module = stylegan2.Discriminator(classes, 1024, 32, **how)
     label = (np.zeros(4, np.int32),) if classes else ()
     like = jax.eval_shape(module.init, jax.random.key(0), np.zeros((4, 8, 8, 3), np.float32), *label)
@@ -58,6 +59,7 @@ def same(one, other):
 
 
 def without_filters(arrays):
+    """Return the arrays without the filters, after a check of the filters."""
     filters = {name: x for name, x in arrays.items() if name.endswith("resample_filter")}
     assert filters
     for x in filters.values():
@@ -66,7 +68,7 @@ def without_filters(arrays):
 
 
 @pytest.mark.parametrize("classes", [0, 3])
-def test_in_and_out(classes, tmp_path):
+def test_conversion_to_torch_and_back(classes, tmp_path):
     _, _, variables, arrays = official.generator(16, classes)
     noise = interop.noise(arrays)
     assert [x.shape for x in noise] == [(4, 4), (8, 8), (8, 8), (16, 16), (16, 16)]
@@ -75,7 +77,7 @@ def test_in_and_out(classes, tmp_path):
     same(without_filters(written), arrays)
     write_safetensors(tmp_path / "G_ema.safetensors", written)
     again = read_weights(tmp_path / "G_ema.safetensors")
-    # One state dict is both networks; each is found alone too, whatever the names begin with.
+    # One state dict contains both networks. Each of them can also be converted alone, and with any prefix.
     same(interop.to_variables(again, variables), variables)
     for part in ("mapping", "synthesis"):
         same(interop.to_variables(again, variables[part]), variables[part])
@@ -87,8 +89,10 @@ def test_in_and_out(classes, tmp_path):
     same(interop.to_variables(interop.to_torch(variables), like), variables)
 
 
-def test_forms():
-    """Kernels are [out, in, h, w] there; the linear layer of D sees an image, channels first."""
+def test_kernels_are_transposed():
+    """Official kernels are [out, in, h, w]. The linear layer of the official D receives an image with the channels
+    first.
+    """
     arrays, like = discriminator(architecture="orig")
     variables = interop.to_variables(arrays, like)["params"]
     np.testing.assert_array_equal(variables["conv_1_0"]["kernel"], arrays["b8.conv0.weight"].transpose(2, 3, 1, 0))
@@ -102,55 +106,53 @@ def test_forms():
     np.testing.assert_array_equal(variables["mapping"]["moving"]["w"], arrays["mapping.w_avg"])
 
 
-def test_noise_that_is_not_given_is_drawn():
+def test_missing_noise_is_drawn():
     _, _, variables, _ = official.generator(8)
     maps = interop.noise(interop.to_torch(variables))
     assert [x.shape for x in maps] == [(4, 4), (8, 8), (8, 8)]
     assert np.std(maps[1]) == pytest.approx(1, rel=0.3)
     same(dict(enumerate(interop.noise(interop.to_torch(variables)))), dict(enumerate(maps)))
-    with pytest.raises(
-        ValueError, match=r"maps of noise of shapes \[\(8, 8\)\]: want \[\(4, 4\), \(8, 8\), \(8, 8\)\]"
-    ):
+    with pytest.raises(ValueError, match=r"maps of the shapes \[\(4, 4\), \(8, 8\), \(8, 8\)\], got \[\(8, 8\)\]\."):
         interop.to_torch(variables, maps[1:2])
 
 
-def test_what_does_not_fit_is_told_together():
+def test_one_error_lists_all_arrays_that_do_not_match():
     arrays, like = discriminator(3)
     del arrays["b8.conv1.bias"], arrays["mapping.embed.weight"]
     arrays["b8.skip.weight"] = arrays["b8.skip.weight"][:3]
     arrays["b16.conv0.weight"] = np.ones((1, 1, 3, 3), np.float32)
-    with pytest.raises(ValueError, match="not this network's") as told:
+    with pytest.raises(ValueError, match="do not match the network") as error:
         interop.to_variables(arrays, like)
     for part in (
         "2 missing: b8.conv1.bias, mapping.embed.weight;",
         "1 not expected: b16.conv0.weight;",
-        "1 of another shape: b8.skip.weight (3, 32, 1, 1) for (32, 32, 1, 1)",
+        "1 of another shape: b8.skip.weight (3, 32, 1, 1) instead of (32, 32, 1, 1)",
     ):
-        assert part in str(told.value)
+        assert part in str(error.value)
 
 
-def test_errors():
+def test_invalid_arguments_are_rejected():
     _, _, variables, arrays = official.generator(8)
     other = {**arrays, "synthesis.b8.resample_filter": np.ones((4, 4)) / 16}
-    with pytest.raises(ValueError, match=r"synthesis\.b8\.resample_filter: a filter other than \[1, 3, 3, 1\]"):
+    with pytest.raises(ValueError, match=r"synthesis\.b8\.resample_filter must be the filter \[1, 3, 3, 1\]"):
         interop.to_variables(other, variables)
-    with pytest.raises(ValueError, match="constant noise of 0 layers"):
+    with pytest.raises(ValueError, match="have 0 noise maps for 0 layers"):
         interop.noise(discriminator()[0])
     both = {f"{net}.{name}": x for net in ("G", "G_ema") for name, x in arrays.items()}
-    with pytest.raises(ValueError, match="constant noise of 3 layers, once each"):
+    with pytest.raises(ValueError, match="have 6 noise maps for 3 layers"):
         interop.noise(both)
-    with pytest.raises(ValueError, match=r"there 2 times; give those alone that begin with one of G\.mapping\., G_ema"):
+    with pytest.raises(ValueError, match=r"exist 2 times, with the prefixes G\.mapping\., G_ema\.mapping\.\. Pass"):
         interop.to_variables(both, variables["mapping"])
     wide = stylegan2.Synthesis((8, 12), 3, 64, 8, base_shape=(4, 6))
     like = jax.eval_shape(wide.init, jax.random.key(0), np.zeros((1, 4, 6), np.float32))
-    with pytest.raises(ValueError, match=r"the smallest level is of \(4, 6\): the official networks' are of \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"The smallest level must have 4 x 4 pixels, .* got 4 x 6 pixels"):
         interop.shapes(like)
     d = stylegan2.Discriminator(0, 64, 8, base_shape=(4, 6))
     like = jax.eval_shape(d.init, jax.random.key(0), np.zeros((1, 8, 12, 3), np.float32))
-    with pytest.raises(ValueError, match=r"the smallest level is of 24 places"):
+    with pytest.raises(ValueError, match=r"The smallest level must have 4 x 4 pixels, .* got 24 pixels"):
         interop.shapes(like)
     like = official.shapes(dcgan.Generator(8), np.zeros((1, 4), np.float32))
-    with pytest.raises(ValueError, match="modules image, linear, norm_0: variables of no network of StyleGAN2"):
+    with pytest.raises(ValueError, match=r"network of StyleGAN2\. The names of their modules: image, linear, norm_0"):
         interop.shapes(like)
-    with pytest.raises(ValueError, match="modules none: variables of no network of StyleGAN2"):
+    with pytest.raises(ValueError, match=r"network of StyleGAN2\. The names of their modules: none"):
         interop.to_torch({})

@@ -1,4 +1,4 @@
-"""Files of weights: those that PyTorch writes, where it is installed, and some by hand: harmless, damaged and hostile."""
+"""PyTorch's files of weights: files that PyTorch wrote, if it is installed, and valid, damaged and malicious ones."""
 
 import contextlib
 import struct
@@ -12,18 +12,22 @@ from jaxgan.interop.untrusted import MAX_AXES
 
 
 def text(value):
+    """Return the opcodes of a string."""
     return b"X" + struct.pack("<I", len(value)) + value.encode()
 
 
 def whole(number):
+    """Return the opcodes of an integer."""
     return b"J" + struct.pack("<i", number)
 
 
 def tuple_of(*parts):
+    """Return the opcodes of a tuple."""
     return b"(" + b"".join(parts) + b"t"
 
 
 def tensor(key="0", dtype="FloatStorage", count=6, offset=0, shape=(2, 3), strides=(3, 1)):
+    """Return the opcodes of a tensor."""
     storage = (
         tuple_of(text("storage"), b"ctorch\n" + dtype.encode() + b"\n", text(key), text("cpu"), whole(count)) + b"Q"
     )
@@ -32,7 +36,7 @@ def tensor(key="0", dtype="FloatStorage", count=6, offset=0, shape=(2, 3), strid
 
 
 def saved(path, value, data=b"", names=("model/data.pkl", "model/data/0")):
-    """A file with a dictionary of one value, named ``a``."""
+    """Write a file with a dictionary that contains one value, named ``a``, and return its path."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(names[0], b"\x80\x02}(" + text("a") + value + b"u.")
         archive.writestr(names[1], data)
@@ -42,11 +46,11 @@ def saved(path, value, data=b"", names=("model/data.pkl", "model/data/0")):
 SIX = np.arange(6, dtype="<f4")
 
 
-def test_a_file_by_hand(tmp_path):
+def test_reading_tensors_views_and_bfloat16(tmp_path):
     read = read_torch(saved(tmp_path / "a.pth", tensor(), SIX.tobytes()))
     assert list(read) == ["a"]
     np.testing.assert_array_equal(read["a"], SIX.reshape(2, 3))
-    read["a"] += 1  # one's own, not a view of the file
+    read["a"] += 1  # a writable copy, not a view of the file
     transposed = tensor(offset=1, shape=(3, 1), strides=(2, 5))
     np.testing.assert_array_equal(
         read_torch(saved(tmp_path / "b.pth", transposed, SIX.tobytes()))["a"], [[1], [3], [5]]
@@ -58,7 +62,7 @@ def test_a_file_by_hand(tmp_path):
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["zip", "pickles"])
-def test_what_pytorch_writes(old, tmp_path):
+def test_reading_files_that_pytorch_wrote(old, tmp_path):
     torch = pytest.importorskip("torch")
     base = torch.arange(24.0).reshape(4, 6)
     saved = {
@@ -79,21 +83,21 @@ def test_what_pytorch_writes(old, tmp_path):
     del flat["nested"]
     assert set(read) == set(flat)
     for name, value in flat.items():
-        wanted = value.detach().float().numpy() if value.dtype == torch.bfloat16 else value.detach().numpy()
-        np.testing.assert_array_equal(read[name], wanted, err_msg=name)
-        assert read[name].dtype == wanted.dtype
+        expected = value.detach().float().numpy() if value.dtype == torch.bfloat16 else value.detach().numpy()
+        np.testing.assert_array_equal(read[name], expected, err_msg=name)
+        assert read[name].dtype == expected.dtype
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 2), torch.nn.BatchNorm2d(4))
     torch.save(model.state_dict(), path, _use_new_zipfile_serialization=not old)  # an OrderedDict with attributes
     assert set(read_torch(path)) == set(model.state_dict())
     torch.save(model, path, _use_new_zipfile_serialization=not old)
     with pytest.raises(
-        ValueError, match=r"(it calls .*|opcode .*not for weights|it holds .module., whose code is not run)"
+        ValueError, match=r"The file (calls .*not executed|contains the opcode|contains .module., which cannot be read)"
     ):
         read_torch(path)
 
 
 def nested(levels):
-    """A dictionary of dictionaries, each of which holds the one before it twice."""
+    """Return the opcodes of nested dictionaries, each of which contains the previous one twice."""
     program = b"}(" + text("0") + b"}q\x00" + text("a") + tensor() + b"s"
     for level in range(1, levels):
         below = b"h" + bytes([level - 1])
@@ -102,69 +106,70 @@ def nested(levels):
 
 
 def many(value, times):
+    """Return the opcodes of a dictionary that contains a value many times."""
     return b"}(" + b"".join(text(str(i)) + value for i in range(times)) + b"u"
 
 
 HUGE = b"\x8a\xff" + b"\x7f" * 255
 HOSTILE = {
-    "a call": (b"cos\nsystem\n" + tuple_of(text("true")) + b"R", r"it calls 'os\.system', which is not for weights"),
-    "eval": (b"cbuiltins\neval\n" + tuple_of(text("1")) + b"R", r"it calls 'builtins\.eval'"),
-    "a new object": (b"cos\nsystem\n" + b")\x81", r"opcode b'\\x81' is not for weights"),
-    "an extension": (b"\x82\x01", r"opcode b'\\x82' is not for weights"),
-    "another storage": (tensor(dtype="ObjectStorage"), "a storage of a type that is not read"),
-    "beyond its storage": (tensor(offset=1), r"a tensor of shape \(2, 3\) reaches beyond its storage of 6 numbers"),
-    "before its storage": (tensor(offset=-1), "no whole numbers from 0"),
-    "backwards": (tensor(strides=(-3, 1)), "no whole numbers from 0"),
-    "more axes than strides": (tensor(strides=(1,)), "reaches beyond"),
-    "a bomb": (tensor(shape=(2**30, 2**30), strides=(0, 0)), "its tensors would be far larger than the file"),
+    "a call": (b"cos\nsystem\n" + tuple_of(text("true")) + b"R", r"The file calls 'os\.system', which is not executed"),
+    "eval": (b"cbuiltins\neval\n" + tuple_of(text("1")) + b"R", r"The file calls 'builtins\.eval'"),
+    "a new object": (b"cos\nsystem\n" + b")\x81", r"The file contains the opcode b'\\x81'"),
+    "an extension": (b"\x82\x01", r"The file contains the opcode b'\\x82'"),
+    "unknown storage": (tensor(dtype="ObjectStorage"), "a storage of an unknown type"),
+    "beyond its storage": (tensor(offset=1), r"A tensor of shape \(2, 3\) does not fit into its storage of 6 numbers"),
+    "before its storage": (tensor(offset=-1), "must be integers of at least 0"),
+    "backwards": (tensor(strides=(-3, 1)), "must be integers of at least 0"),
+    "more axes than strides": (tensor(strides=(1,)), "does not fit into its storage"),
+    "a bomb": (tensor(shape=(2**30, 2**30), strides=(0, 0)), "The tensors of the file would be far larger"),
     "many bombs": (many(tensor(shape=(2**12, 2**10), strides=(0, 0)), 20), "far larger than the file"),
-    "axes without end": (tensor(shape=(1,) * (MAX_AXES + 1), strides=(0,) * (MAX_AXES + 1)), "a tensor of 65 axes"),
-    "huge numbers": (tensor(shape=()).replace(tuple_of(), tuple_of(*[HUGE] * 60)), "no whole numbers|damaged"),
-    "twice as many on each level": (nested(45), "more, or deeper, than a file of weights has"),
-    "deep": (b"}" + (text("a") + b"}") * 60 + b"s" * 60, "more, or deeper"),
-    "a tuple of tuples for a name": (b"})" + b"\x85" * 100_000 + b"Ns", "a tuple for a name"),
-    "a name without end": (b"}" + text("a" * 2000) + b"Ns", "for a name"),
-    "what a terminal obeys": (b"cos\n\x1b[31m\n)R", r"it calls 'os\.\\x1b\[31m'"),
-    "read in another way": (tensor()[:-1].removesuffix(b"t") + b"}" + text("conj") + b"\x88stR", "read in another way"),
-    "two of one name": (
+    "too many axes": (tensor(shape=(1,) * (MAX_AXES + 1), strides=(0,) * (MAX_AXES + 1)), "64 axes, got 65 axes"),
+    "huge numbers": (tensor(shape=()).replace(tuple_of(), tuple_of(*[HUGE] * 60)), "must be integers|damaged"),
+    "exponential nesting": (nested(45), "more objects, or a deeper nesting, than any file of weights"),
+    "deep nesting": (b"}" + (text("a") + b"}") * 60 + b"s" * 60, "a deeper nesting"),
+    "name is a nested tuple": (b"})" + b"\x85" * 100_000 + b"Ns", "a short string, got a tuple"),
+    "long name": (b"}" + text("a" * 2000) + b"Ns", "must be an integer or a short string"),
+    "control characters": (b"cos\n\x1b[31m\n)R", r"The file calls 'os\.\\x1b\[31m'"),
+    "conjugated": (tensor()[:-1].removesuffix(b"t") + b"}" + text("conj") + b"\x88stR", "a conjugated or negated view"),
+    "two tensors with the same name": (
         b"}(" + text("b.c") + tensor() + text("b") + b"}" + text("c") + tensor() + b"su",
-        "two tensors",
+        "two tensors with the name 'b.c'",
     ),
     "a name without a value": (b"}(" + text("a") + b"u", "is shorter"),
-    "no such record": (tensor(key="1"), "a damaged file of PyTorch's, or none .KeyError"),
+    "missing record": (tensor(key="1"), "is not a PyTorch file, or it is damaged .KeyError"),
     "no storage": (
         b"ctorch._utils\n_rebuild_tensor_v2\n" + tuple_of(whole(0), whole(0), b")", b")") + b"R",
-        "a tensor",
+        "a tensor without a storage",
     ),
-    "calls a number": (whole(3) + b")R", "it calls what is no function"),
-    "items of a list": (b"](" + text("a") + whole(1) + b"u", "a damaged file of PyTorch's, or none .AttributeError"),
-    "itself": (b"}q\x00" + text("a") + b"h\x00s", "more, or deeper"),
-    "what is no opcode here": (b"N000b", "opcode b'0' is not for weights"),
+    "calls a number": (whole(3) + b")R", "calls an object that is not a function"),
+    "items of a list": (b"](" + text("a") + whole(1) + b"u", "is not a PyTorch file, or it is damaged .AttributeError"),
+    "contains itself": (b"}q\x00" + text("a") + b"h\x00s", "a deeper nesting"),
+    "unknown opcode": (b"N000b", "The file contains the opcode b'0'"),
 }
 
 
 @pytest.mark.parametrize("name", list(HOSTILE))
-def test_what_is_no_weights_is_refused(name, tmp_path):
-    """At once, and in little memory: these took minutes, gigabytes, or the process."""
-    value, told = HOSTILE[name]
-    with pytest.raises(ValueError, match=told):
+def test_malicious_files_are_rejected_quickly(name, tmp_path):
+    """Without the limits, these files would take minutes or gigabytes of memory, or crash the process."""
+    value, message = HOSTILE[name]
+    with pytest.raises(ValueError, match=message):
         read_torch(saved(tmp_path / "a.pth", value, SIX.tobytes()))
 
 
-def test_other_files(tmp_path):
+def test_other_formats_are_rejected(tmp_path):
     path = tmp_path / "a.pth"
     path.write_bytes(b"something else")
-    with pytest.raises(ValueError, match=r"a\.pth: not a file that torch\.save writes"):
+    with pytest.raises(ValueError, match=r"a\.pth: The file was not written by torch\.save"):
         read_torch(path)
     path.write_bytes(b"")
-    with pytest.raises(ValueError, match="not a file that"):
+    with pytest.raises(ValueError, match="was not written by"):
         read_torch(path)
     path.write_bytes(b"\x80\x02K\x07.")
-    with pytest.raises(ValueError, match="not a file that"):
+    with pytest.raises(ValueError, match="was not written by"):
         read_torch(path)
-    with pytest.raises(ValueError, match=r"a zip, but not PyTorch's: it has no data\.pkl"):
+    with pytest.raises(ValueError, match=r"The zip file is not from PyTorch, because it contains 0 files data\.pkl"):
         read_torch(saved(path, b"N", names=("one", "two")))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:  # which may unpack to anything
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:  # compressed members can unpack to any size
         archive.writestr("model/data.pkl", b"\x80\x02}.")
     with pytest.raises(ValueError, match="its members are compressed"):
         read_torch(path)
@@ -173,8 +178,8 @@ def test_other_files(tmp_path):
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["zip", "pickles"])
-def test_every_damage_ends_with_a_message(old, tmp_path):
-    """Every cut, and every byte changed: it is read, or refused with the file's name; nothing else."""
+def test_any_damaged_byte_gives_an_array_or_a_value_error(old, tmp_path):
+    """The file is cut at every position, and every byte is changed. No other error may be raised."""
     path = tmp_path / "a.pth"
     content = older() + SIX.tobytes() if old else saved(path, tensor(), SIX.tobytes()).read_bytes()
     rng = np.random.default_rng(0)
@@ -190,19 +195,19 @@ def test_every_damage_ends_with_a_message(old, tmp_path):
 
 
 def older(value=None, count=6):
-    """The format before zip, as far as the numbers of its one storage."""
+    """Return a file in the format before zip, up to the numbers of its only storage."""
 
     def pickled(program):
         return b"\x80\x02" + program + b"."
 
     magic = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")
-    value = (value or tensor()).replace(whole(6) + b"tQ", whole(6) + b"NtQ")  # with a view's metadata: none
+    value = (value or tensor()).replace(whole(6) + b"tQ", whole(6) + b"NtQ")  # None for the metadata of a view
     parts = [b"\x8a\x0a" + magic, b"M\xe9\x03", b"}" + text("little_endian") + b"\x88s"]
     parts += [b"}" + text("a") + value + b"s", b"](" + text("0") + b"e"]
     return b"".join(map(pickled, parts)) + struct.pack("<q", count)
 
 
-def test_an_older_file_by_hand(tmp_path):
+def test_reading_the_older_format(tmp_path):
     path = tmp_path / "old.pth"
     path.write_bytes(older() + SIX.tobytes())
     np.testing.assert_array_equal(read_torch(path)["a"], SIX.reshape(2, 3))
