@@ -1,7 +1,7 @@
-"""Trained networks in files that need no jaxgan: StableHLO for CPUs, CUDA and TPUs.
+"""Write and read trained networks as files that run without jaxgan: StableHLO for CPUs, CUDA and TPUs.
 
-``write_generator`` and ``read_generator`` are for samples of latents; ``write_translator`` and ``read_translator`` for
-images made of images.
+``write_generator`` and ``read_generator`` are for generators of samples from latents. ``write_translator`` and
+``read_translator`` are for translators between images.
 """
 
 from jaxgan.export.stablehlo import (

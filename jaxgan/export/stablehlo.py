@@ -1,30 +1,31 @@
-"""Trained networks in a file that needs no jaxgan: StableHLO for CPUs, CUDA and TPUs.
+"""Write and read trained networks as files that run without jaxgan: StableHLO for CPUs, CUDA and TPUs.
 
     artefact = export.read_generator("digits.jaxgan")
     artefact.sample(seed=0, count=16)                       # [16, 8, 8, 1] in [-1, 1]
 
-The file is a zip with ``metadata.json``; ``card.md``, the model card, if there is one; and functions as ``jax.export``
-serialises them.
+A file is a zip. It contains ``metadata.json``; ``card.md``, the model card, if there is one; and functions that
+``jax.export`` serialised.
 
-A generator has two functions, with its weights as constants: ``draw``, ``(seed, indices) -> z``, and ``generate``,
-``z -> samples`` or ``(z, label) -> samples``, for batches of any size. They run where only jax and flatbuffers are
-installed::
+A generator has two functions, which contain its weights as constants: ``draw``, ``(seed, indices) -> z``, and
+``generate``, ``z -> samples`` or ``(z, label) -> samples``, for batches of any size. They need only jax and
+flatbuffers::
 
     with zipfile.ZipFile("digits.jaxgan") as file:
         draw, generate = (jax.export.deserialize(bytearray(file.read(name))) for name in ("draw", "generate"))
     samples = generate.call(draw.call(np.uint32(0), np.arange(16, dtype=np.int32)))
 
-A translator, ``export.read_translator("zebras.jaxgan")``, has for each direction a function ``(weights, images, seed,
-indices) -> images``, for any number of images and any height and width that is a multiple of the metadata's
-``multiple``. The directions share one file of weights, ``weights.npz``::
+A translator, ``export.read_translator("zebras.jaxgan")``, has one function per direction, ``(weights, images, seed,
+indices) -> images``. The number of images can be any number, and height and width can be any multiples of ``multiple``
+in the metadata. All directions share one file of weights, ``weights.npz``::
 
     with zipfile.ZipFile("zebras.jaxgan") as file:
         translate = jax.export.deserialize(bytearray(file.read("a_to_b/translate")))
         weights = dict(np.load(io.BytesIO(file.read("weights.npz"))))
     translated = translate.call(weights, images, np.uint32(0), np.arange(len(images), dtype=np.int32))
 
-If layers normalise an image by its own moments, two more functions serve images in tiles: ``note``, ``(weights, images,
-seed, indices) -> moments``, and ``translate_by``, which takes moments as its last argument.
+If layers normalise an image by its own mean and variance, the file has two more functions to translate an image in
+tiles: ``note``, ``(weights, images, seed, indices) -> moments``, and ``translate_by``, which takes the moments as its
+last argument.
 """
 
 import contextlib
@@ -44,11 +45,11 @@ from jaxgan.version import __version__
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 FORMAT_VERSION = 1
-BATCH_SIZE = 64
-MAX_METADATA_BYTES = 64 * 2**20  # a larger entry is refused
-MIN_SIDE = 8  # pixels of the smallest image that is translated
-COMMANDS = {"generator": "sample", "translator": "translate"}  # of `jaxgan`, by the kind of file that they read
-SYNTHETIC = "What this makes is synthetic: no camera took it. Say so where it is shown."
+BATCH_SIZE = 64  # maximum number of samples that one call of the compiled functions draws
+MAX_METADATA_BYTES = 64 * 2**20  # largest size of metadata.json that is read
+MIN_SIDE = 8  # smallest height and width in pixels of an image that can be translated
+COMMANDS = {"generator": "sample", "translator": "translate"}  # the command of jaxgan that reads each kind of file
+SYNTHETIC = "The output of this model is synthetic and was not recorded by a camera. Label it as synthetic."
 
 
 class TranslationDirection(NamedTuple):
@@ -56,13 +57,15 @@ class TranslationDirection(NamedTuple):
 
     Attributes:
       weights: arrays by name.
-      run: ``(weights, images, seed, indices, moments) -> images``, [B, height, width, channels] in [-1, 1], of any
-        height and width that ``multiple`` divides. The seed, a uint32 scalar, and the images' indices, [B], determine
-        random inputs. Layers normalise by ``moments``, those of another image, or by each image's own if it is {}.
-      moments: ``(weights, images, seed, indices) -> moments``: by network, the moments by which layers normalise.
-      channels: of the images that it takes.
-      multiple: the factor that must divide height and width.
-      scale: height and width of the output, divided by those of the input.
+      run: ``(weights, images, seed, indices, moments) -> images``, translates images, [B, height, width, channels] in
+        [-1, 1]. Height and width can be any multiples of ``multiple``. The seed, a uint32 scalar, and the images'
+        indices, [B], determine random inputs. Layers normalise with ``moments``, or with the moments of each image if
+        ``moments`` is {}.
+      moments: ``(weights, images, seed, indices) -> moments``, returns the moments with which layers normalise, by
+        network. The result is {} if no layer normalises an image by its own moments.
+      channels: number of channels of the input images.
+      multiple: number that height and width must be a multiple of.
+      scale: height and width of the output, divided by height and width of the input.
     """
 
     weights: Mapping[str, Any]
@@ -82,19 +85,20 @@ def write_generator(
     about: Mapping[str, Any] | None = None,
     card: str | None = None,
 ) -> None:
-    """Write a generator.
+    """Write a generator to a file.
 
     Args:
       path: the file.
-      draw: ``(seed, indices) -> z``, a uint32 scalar and [B] to latents, an array or a tree of arrays, [B, ...].
-      generate: ``z -> samples``, [B, ...]; with ``classes`` ``(z, label)``, [B].
-      classes: the names of a conditional model's classes.
-      about: more metadata, as JSON values.
-      card: the model card, Markdown.
+      draw: ``(seed, indices) -> z``, maps a uint32 scalar and indices, [B], to latents, an array or a tree of arrays,
+        [B, ...].
+      generate: ``z -> samples``, [B, ...]. With ``classes`` it is ``(z, label) -> samples``, with labels [B].
+      classes: the names of the classes of a conditional model, empty for an unconditional one.
+      about: additional metadata, values that JSON can represent.
+      card: the model card, in Markdown.
 
     Raises:
-      ValueError: the functions do not take batches of any size.
-      OSError: the file cannot be written.
+      ValueError: if a function does not accept batches of any size.
+      OSError: if the file cannot be written.
     """
     (batch,) = jax.export.symbolic_shape("b")
     seed, indices = jax.ShapeDtypeStruct((), jnp.uint32), jax.ShapeDtypeStruct((batch,), jnp.int32)
@@ -105,7 +109,9 @@ def write_generator(
         exported_draw = _export(draw)(seed, indices)
         exported_generate = _export(generate)(*inputs)
     except Exception as error:  # JAX's errors about symbolic sizes have no public class
-        raise ValueError(f"A function does not take batches of any size: {_first_line(error)}") from error
+        raise ValueError(
+            f"`draw` or `generate` does not accept batches of any size. JAX reports: {_first_line(error)}"
+        ) from error
     shape = [int(n) for n in exported_generate.out_avals[0].shape[1:]]
     metadata = {"holds": "generator", "classes": list(classes), "shape": shape, **(about or {})}
     _write(path, metadata, card, {"draw": exported_draw, "generate": exported_generate})
@@ -118,16 +124,17 @@ def write_translator(
     about: Mapping[str, Any] | None = None,
     card: str | None = None,
 ) -> None:
-    """Write a translator between images.
+    """Write a translator between images to a file.
 
     Args:
       path: the file.
-      directions: by name. Weights of the same name must be the same in all of them.
-      about, card: see ``write_generator``.
+      directions: directions by name. Weights with the same name must be equal in all directions.
+      about: additional metadata, values that JSON can represent.
+      card: the model card, in Markdown.
 
     Raises:
-      ValueError: the functions do not take images of any number, height and width.
-      OSError: the file cannot be written.
+      ValueError: if a function does not accept images of any number, height and width.
+      OSError: if the file cannot be written.
     """
     functions, weights, descriptions = {}, {}, {}
     for name, direction in directions.items():
@@ -135,7 +142,10 @@ def write_translator(
             for part, function in _exported_functions(direction).items():
                 functions[f"{name}/{part}"] = function
         except Exception as error:  # JAX's errors about symbolic sizes have no public class
-            raise ValueError(f"{name} does not take images of any number and size: {_first_line(error)}") from error
+            raise ValueError(
+                f"The direction {name!r} does not accept images of any number and size. JAX reports: "
+                f"{_first_line(error)}"
+            ) from error
         weights |= {weight: np.asarray(x) for weight, x in direction.weights.items()}
         descriptions[name] = {
             "channels": direction.channels,
@@ -150,7 +160,7 @@ def write_translator(
 
 
 def _exported_functions(direction: TranslationDirection) -> dict[str, jax.export.Exported]:
-    """A direction's functions, for images of any number and size."""
+    """Return the exported functions of a direction, for images of any number and size."""
     multiple = direction.multiple
     constraints = [f"{side} >= {-(-MIN_SIDE // multiple)}" for side in ("h", "w")]
     count, height, width = jax.export.symbolic_shape("b, h, w", constraints=constraints)
@@ -168,6 +178,7 @@ def _exported_functions(direction: TranslationDirection) -> dict[str, jax.export
 def _write(
     path, about: Mapping[str, Any], card: str | None, functions: Mapping[str, Any], weights: bytes = b""
 ) -> None:
+    """Write the zip file."""
     metadata = {
         "format": FORMAT_VERSION,
         "platforms": list(PLATFORMS),
@@ -187,6 +198,7 @@ def _write(
 
 
 def _export(f: Callable) -> Callable:
+    """Return a function that exports ``f`` for given arguments."""
     return jax.export.export(jax.jit(f), platforms=PLATFORMS)
 
 
@@ -198,7 +210,7 @@ class GeneratorArtefact:
     """A generator that was read from a file.
 
     Attributes:
-      metadata: ``classes``, ``shape`` of a sample, versions, and what its maker added.
+      metadata: ``classes``, the ``shape`` of a sample, versions, and the metadata that ``write_generator`` received.
     """
 
     def __init__(self, metadata: dict[str, Any], draw: jax.export.Exported, generate: jax.export.Exported):
@@ -206,24 +218,25 @@ class GeneratorArtefact:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes; empty for an unconditional model."""
+        """The names of the classes, empty for an unconditional model."""
         return tuple(self.metadata["classes"])
 
     def sample(self, seed: int, count: int, label: int | None = None) -> np.ndarray:
-        """Samples 0 to ``count - 1`` of a seed, [count, ...]; sample i is the same for any count.
+        """Draw the samples 0 to ``count - 1`` of a seed, [count, ...]. Sample i is the same for any count.
 
         Args:
           seed: a uint32.
-          count: the number of samples, at least 1.
-          label: the class of all samples; None goes through the classes in turn.
+          count: number of samples, at least 1.
+          label: the class of all samples. If None, the samples of a conditional model have all classes, one after the
+            other.
 
         Raises:
-          ValueError: there is no such class, or the count is below 1.
+          ValueError: if there is no such class, or ``count`` is below 1.
         """
         labels, size = class_labels(count, self.classes, label), min(BATCH_SIZE, count)
         batches = []
         for start in range(0, count, size):
-            indices = np.arange(start, start + size, dtype=np.int32)  # every batch of one size: compiled once
+            indices = np.arange(start, start + size, dtype=np.int32)  # equal sizes, to compile only once
             z = self._draw(np.uint32(seed), indices)
             samples = self._generate(z, np.resize(labels[start:], size)) if self.classes else self._generate(z)
             batches.append(np.asarray(samples))
@@ -231,11 +244,13 @@ class GeneratorArtefact:
 
 
 def read_generator(path: str | Path) -> GeneratorArtefact:
-    """Read what ``write_generator`` wrote. Nothing is executed but its two functions, of array operations, when called.
+    """Read a file that ``write_generator`` wrote.
+
+    Reading executes no code from the file. The functions in it consist of array operations only.
 
     Raises:
-      ValueError: the file is another kind, damaged, or of a newer format.
-      OSError: it cannot be read.
+      ValueError: if the file is of another kind, damaged, or of a newer format.
+      OSError: if the file cannot be read.
     """
     with _open(path, "generator") as (file, metadata):
         return GeneratorArtefact(metadata, *(_deserialize(file.read(name)) for name in ("draw", "generate")))
@@ -245,8 +260,9 @@ class TranslatorArtefact(NamedTuple):
     """A translator that was read from a file.
 
     Attributes:
-      metadata: versions, and what its maker added.
-      directions: by name, the default one first; ``editing.translator.Translator`` takes one.
+      metadata: versions, and the metadata that ``write_translator`` received.
+      directions: directions by name, the default one first. ``editing.translator.Translator`` translates images with
+        one.
     """
 
     metadata: dict[str, Any]
@@ -254,10 +270,13 @@ class TranslatorArtefact(NamedTuple):
 
 
 def read_translator(path: str | Path) -> TranslatorArtefact:
-    """Read what ``write_translator`` wrote. Nothing is executed but its functions, of array operations, when called.
+    """Read a file that ``write_translator`` wrote.
+
+    Reading executes no code from the file. The functions in it consist of array operations only.
 
     Raises:
-      ValueError, OSError: as ``read_generator``.
+      ValueError: if the file is of another kind, damaged, or of a newer format.
+      OSError: if the file cannot be read.
     """
     with _open(path, "translator") as (file, metadata):
         with np.load(io.BytesIO(file.read("weights.npz")), allow_pickle=False) as arrays:
@@ -272,17 +291,18 @@ def read_translator(path: str | Path) -> TranslatorArtefact:
 def _read_direction(
     file: zipfile.ZipFile, name: str, description: Mapping[str, Any], weights: Mapping[str, Any]
 ) -> TranslationDirection:
+    """Return one direction of a translator. ``description`` is its entry in the metadata."""
     sizes = {size: description[size] for size in ("channels", "multiple", "scale")}
     if not all(type(n) is int and n > 0 for n in sizes.values()):
-        raise ValueError(f"the sizes of {name} are {sizes}")
+        raise ValueError(f"The sizes of the direction {name!r} must be positive integers, got {sizes}.")
     used_weights = {weight: weights[weight] for weight in description["weights"]}
     translate = _deserialize(file.read(f"{name}/translate"))
     if f"{name}/note" not in file.namelist():
 
-        def run_plainly(weights, images, seed, indices, moments):
+        def run_without_moments(weights, images, seed, indices, moments):
             return translate.call(weights, images, seed, indices)
 
-        return TranslationDirection(used_weights, run_plainly, lambda *inputs: {}, **sizes)
+        return TranslationDirection(used_weights, run_without_moments, lambda *inputs: {}, **sizes)
     note, translate_by = (_deserialize(file.read(f"{name}/{part}")) for part in ("note", "translate_by"))
 
     def run(weights, images, seed, indices, moments):
@@ -295,27 +315,31 @@ def _read_direction(
 
 @contextlib.contextmanager
 def _open(path: str | Path, kind: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
-    """The zip and its metadata. Errors that damaged content raises inside the block become ``ValueError``."""
+    """Open the zip file and read its metadata. Errors that damaged content raises inside the block become
+    ``ValueError``.
+    """
     try:
         with zipfile.ZipFile(path) as file:
             if file.getinfo("metadata.json").file_size > MAX_METADATA_BYTES:
-                raise ValueError("its metadata are too large")
+                raise ValueError(f"Its metadata are larger than {MAX_METADATA_BYTES:,} bytes.")
             metadata = json.loads(file.read("metadata.json"))
             version = metadata.get("format") if isinstance(metadata, dict) else None
             if version != FORMAT_VERSION:
-                raise ValueError(f"it is of format {version!r}, this jaxgan reads {FORMAT_VERSION}")
+                raise ValueError(f"It has the format {version!r}, but this version of jaxgan reads {FORMAT_VERSION}.")
             found_kind = metadata["holds"]
             if found_kind in COMMANDS and found_kind != kind:
-                raise ValueError(f"it holds a {found_kind}: jaxgan {COMMANDS[found_kind]} {path}")
+                raise ValueError(f"It contains a {found_kind}, which the command jaxgan {COMMANDS[found_kind]} reads.")
             yield file, metadata
     except (zipfile.BadZipFile, KeyError, AttributeError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: no exported {kind}, or a damaged one: {error}") from None
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path} is not an exported {kind}, or it is damaged ({reason}).") from None
     except ValueError as error:
-        raise ValueError(f"{path}: no exported {kind} that can be read: {error}") from None
+        raise ValueError(f"{path} cannot be read as an exported {kind}. {error}") from None
 
 
 def _deserialize(content: bytes) -> jax.export.Exported:
+    """Return a serialised function, or raise ``ValueError`` if it is damaged."""
     try:
         return jax.export.deserialize(bytearray(content))
     except Exception as error:  # flatbuffers raises many kinds of errors on foreign content
-        raise ValueError(f"a function of it is damaged: {error}") from None
+        raise ValueError(f"A function in it is damaged: {error}") from None

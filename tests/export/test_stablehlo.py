@@ -1,4 +1,4 @@
-"""Exported generators: the same samples as the run's, without jaxgan; damaged files are refused."""
+"""Exported generators and translators: the same samples as the run's, without jaxgan, and errors for damaged files."""
 
 import json
 import subprocess
@@ -16,18 +16,19 @@ from jaxgan.core.keys import keys_of, latents
 
 
 def console_code(capsys, *arguments):
+    """Run a command of ``jaxgan`` and return its exit code and its output."""
     try:
         console.main([str(a) for a in arguments])
         code = 0
     except SystemExit as stop:
         code = int(stop.code or 0)
-    message = capsys.readouterr()
-    return code, message.out + message.err
+    output = capsys.readouterr()
+    return code, output.out + output.err
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A run of two steps, its generator, and samples as the run's program draws them."""
+    """Return the exported generator of a run of two steps, and samples that the run's program drew."""
     folder, silent = tmp_path_factory.mktemp("runs"), programs.Silent()
     run_dir, flags = folder / "run", programs.tiny("gan")
     assert programs.run(silent, "--steps", 2, "--run-dir", run_dir, *flags, experiment="gan")[0] == 0
@@ -39,7 +40,7 @@ def exported(tmp_path_factory):
 
 
 @pytest.mark.integration
-def test_samples_are_the_runs_own(exported, tmp_path, capsys):
+def test_an_exported_generator_draws_the_samples_of_the_run(exported, tmp_path, capsys):
     path, own = exported
     code, message = console_code(capsys, "sample", path, "--out", tmp_path / "a.npz", "--count", 5, "--seed", 3)
     assert code == 0 and "5 samples of" in message
@@ -54,8 +55,8 @@ def test_samples_are_the_runs_own(exported, tmp_path, capsys):
 
 
 @pytest.mark.integration
-def test_without_jaxgan(exported, tmp_path):
-    """In a process that cannot import jaxgan, flax or optax."""
+def test_an_exported_generator_runs_without_jaxgan(exported, tmp_path):
+    """The process cannot import jaxgan, flax or optax."""
     path, own = exported
     code = f"""
 import sys, zipfile
@@ -71,7 +72,7 @@ np.save({str(tmp_path / "a.npy")!r}, generate.call(draw.call(np.uint32(3), np.ar
 
 
 def small(path, classes=()):
-    """Samples are their latents, or the class."""
+    """Return a generator that was written and read: its samples are the latents, or the class."""
     generate = (lambda z, label: z["z"] * 0 + label[:, None]) if classes else lambda z: z["z"]
     export.write_generator(
         path,
@@ -83,7 +84,7 @@ def small(path, classes=()):
 
 
 @pytest.mark.integration
-def test_classes_and_platforms(tmp_path):
+def test_labels_of_a_conditional_generator(tmp_path):
     artefact = small(tmp_path / "a.jaxgan", ("one", "two", "three"))
     assert artefact.classes == ("one", "two", "three") and artefact.metadata["platforms"] == ["cpu", "cuda", "tpu"]
     np.testing.assert_array_equal(artefact.sample(0, 5)[:, 0], [0, 1, 2, 0, 1])
@@ -94,7 +95,7 @@ def test_classes_and_platforms(tmp_path):
         small(tmp_path / "b.jaxgan").sample(0, 1, label=0)
 
 
-def test_labels_are_written_and_voxels_are_no_pictures(tmp_path, capsys):
+def test_labels_are_written_and_voxels_cannot_be_written_as_images(tmp_path, capsys):
     small(tmp_path / "a.jaxgan", ("one", "two"))
     code, _ = console_code(capsys, "sample", tmp_path / "a.jaxgan", "--out", tmp_path / "a.npz", "--count", 3)
     assert code == 0
@@ -103,19 +104,20 @@ def test_labels_are_written_and_voxels_are_no_pictures(tmp_path, capsys):
     export.write_generator(
         voxels, lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.zeros((z.shape[0], 2, 2, 2, 1))
     )
-    code, said = console_code(capsys, "sample", voxels, "--out", tmp_path / "a.png")
-    assert code == 2 and "samples of shape (2, 2, 2, 1) are no pictures; write an .npz" in said
+    code, output = console_code(capsys, "sample", voxels, "--out", tmp_path / "a.png")
+    assert code == 2 and "samples of shape (2, 2, 2, 1) are no pictures; write an .npz" in output
     assert not (tmp_path / "a.png").exists()
 
 
-def test_batches_of_one_size_alone(tmp_path):
-    with pytest.raises(ValueError, match="does not take batches of any size"):
+def test_a_generator_must_accept_batches_of_any_size(tmp_path):
+    with pytest.raises(ValueError, match="does not accept batches of any size"):
         export.write_generator(
             tmp_path / "a", lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: z.reshape(int(z.shape[0]), 2)
         )
 
 
 def rewritten(path, out, **changes):
+    """Write a copy of the file with changed entries, and return its path. An entry that is None is removed."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
         for name in old.namelist():
             content = changes.get(name.partition(".")[0], old.read(name))
@@ -125,20 +127,21 @@ def rewritten(path, out, **changes):
 
 
 BAD = {
-    "no zip": (lambda path, out: out.write_bytes(b"no") and out, "no exported generator, or a damaged one"),
-    "cut off": (lambda path, out: out.write_bytes(path.read_bytes()[:500]) and out, "or a damaged one"),
-    "no function": (lambda path, out: rewritten(path, out, generate=None), "or a damaged one"),
-    "no metadata": (lambda path, out: rewritten(path, out, metadata=b"{"), "or a damaged one"),
-    "newer": (lambda path, out: rewritten(path, out, metadata=json.dumps({"format": 2})), "it is of format 2"),
-    "garbage": (lambda path, out: rewritten(path, out, draw=b"x" * 99), "no exported generator"),
+    "no zip": (lambda path, out: out.write_bytes(b"no") and out, "is not an exported generator, or it is damaged"),
+    "cut off": (lambda path, out: out.write_bytes(path.read_bytes()[:500]) and out, "or it is damaged"),
+    "no function": (lambda path, out: rewritten(path, out, generate=None), "or it is damaged"),
+    "no metadata": (lambda path, out: rewritten(path, out, metadata=b"{"), "or it is damaged"),
+    "newer": (lambda path, out: rewritten(path, out, metadata=json.dumps({"format": 2})), "It has the format 2, but"),
+    "random bytes": (lambda path, out: rewritten(path, out, draw=b"x" * 99), "A function in it is damaged"),
 }
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize(("make", "message"), BAD.values(), ids=BAD.keys())
-def test_what_is_damaged_is_reported(make, message, exported, tmp_path, capsys):
-    code, said = console_code(capsys, "sample", make(exported[0], tmp_path / "bad.jaxgan"), "--out", tmp_path / "a.png")
-    assert code == 2 and message in said and "Traceback" not in said
+def test_damaged_files_are_rejected(make, message, exported, tmp_path, capsys):
+    path = make(exported[0], tmp_path / "bad.jaxgan")
+    code, output = console_code(capsys, "sample", path, "--out", tmp_path / "a.png")
+    assert code == 2 and message in output and "Traceback" not in output
     assert not (tmp_path / "a.png").exists()
 
 
@@ -151,13 +154,13 @@ def test_what_is_damaged_is_reported(make, message, exported, tmp_path, capsys):
         (["--label", 1], "--label is 1, but this model has no classes"),
     ],
 )
-def test_what_is_asked_wrongly_is_reported(flags, message, exported, capsys):
-    code, said = console_code(capsys, "sample", exported[0], *flags)
-    assert code == 2 and message in said
+def test_invalid_flags_are_rejected(flags, message, exported, capsys):
+    code, output = console_code(capsys, "sample", exported[0], *flags)
+    assert code == 2 and message in output
 
 
 def brightened(weights, images, seed, indices, moments):
-    """Images to which a weight is added, the images' indices, and the mean of another image if it is given."""
+    """Return the images plus a weight, plus the images' indices, plus the mean of the images or of another image."""
     mean = moments["g"] if moments else images.mean((1, 2, 3))
     return images + weights["g.params.bias"] + (indices + mean).reshape(-1, 1, 1, 1)
 
@@ -172,7 +175,7 @@ def direction(**changes):
     )._replace(**changes)
 
 
-def test_a_translators_directions_come_back(tmp_path):
+def test_written_directions_can_be_read(tmp_path):
     without_moments = direction(moments=lambda *inputs: {}, scale=2, channels=1)
     directions = {"there": direction(), "back": without_moments}
     export.write_translator(tmp_path / "a.jaxgan", directions, about={"name": "test"})
@@ -194,9 +197,9 @@ def test_a_translators_directions_come_back(tmp_path):
     np.testing.assert_allclose(back.run(*grey, {}), brightened(*grey, {}), atol=1e-5)
 
 
-def test_a_translator_of_one_size_alone(tmp_path):
+def test_a_translator_must_accept_images_of_any_size(tmp_path):
     def run(weights, images, *_):
         return images.reshape(len(images), 8, 8, 3)
 
-    with pytest.raises(ValueError, match="there does not take images of any number and size"):
+    with pytest.raises(ValueError, match="The direction 'there' does not accept images of any number and size"):
         export.write_translator(tmp_path / "a.jaxgan", {"there": direction(run=run)})
