@@ -63,7 +63,7 @@ def project(
 
     The targets are independent of each other. The learning rate rises over the first steps and falls over the last
     ones. Noise is added to the styles before an image is generated, so that the search covers a region of w at first.
-    The noise decreases to 0 over the steps. The noise maps start as the constant maps of the generator, and are
+    This noise decreases to 0 before the last steps. The noise maps start as the constant maps of the generator, and are
     normalised to mean 0 and variance 1 after each step. A penalty on their ``autocorrelation`` prevents them from
     encoding the image.
 
@@ -127,13 +127,13 @@ def estimate_w_std(w: jax.Array, w_avg: jax.Array) -> jax.Array:
 
 
 def autocorrelation(maps: Sequence[jax.Array]) -> jax.Array:
-    """Return the autocorrelation of noise maps, [B, h, w] each: one number per example, [B], close to 0 for white
-    noise.
+    """Return the autocorrelation of noise maps, [B, h, w] each: one number per example, [B], about 0 for white noise.
 
     It is a sum over all maps and over scales, each half as large as the previous one, down to 8 x 8. At each scale, the
-    map is multiplied with a copy that is shifted cyclically by one pixel down, and by one pixel to the right. The
-    squared mean of each product is added. White noise has an expected value of 1 / (h w) for each shift and scale.
-    Downsampling multiplies the sums of 2 x 2 pixels by 1/2, which preserves the variance of white noise.
+    map is multiplied with a copy of itself that is shifted cyclically by one pixel down, and with a copy that is
+    shifted by one pixel to the right. The squared mean of each product is added. For white noise, its expected value is
+    1 / (h w) for each shift and scale. Downsampling multiplies the sums of 2 x 2 pixels by 1/2, which preserves the
+    variance of white noise.
     """
     total = jnp.zeros(len(maps[0]))
     for x in maps:

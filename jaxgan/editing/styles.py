@@ -80,8 +80,7 @@ def layer_mask(name: str, num_ws: int) -> np.ndarray:
 
 
 def mixing_grid(sources: jax.Array, destinations: jax.Array, source_layers: np.ndarray) -> jax.Array:
-    """Return mixed styles for each pair of a source and a destination, as in figure 3 of Karras et al. 2019
-    (arXiv:1812.04948).
+    """Return mixed styles for each pair of a source and a destination, as in figure 3 of arXiv:1812.04948.
 
     Args:
       sources: styles, [M, num_ws, w].

@@ -45,7 +45,7 @@ def translate_files(
 ) -> None:
     """Translate an image file, or all image files in a folder or zip, each to a file with the same name.
 
-    If a file cannot be translated, the others are translated nevertheless.
+    A file that cannot be translated does not prevent the translation of the others.
 
     Args:
       translator: the translator of single images.
@@ -160,6 +160,6 @@ def _describe_size(translator: Translator, height: int, width: int) -> str:
     tile = translator.tile_side(height, width)
     if tile is None:
         gigabytes = translator.memory_bytes(height, width) / 1e9
-        return f"{width} x {height}: translated at once, the networks need {gigabytes:.2f} GB"
+        return f"{width} x {height}: translated in one pass, the networks need {gigabytes:.2f} GB"
     gigabytes = translator.memory_bytes(tile, tile, in_tiles=True) / 1e9
     return f"{width} x {height}: translated in tiles of {tile} x {tile}, the networks need {gigabytes:.2f} GB per tile"

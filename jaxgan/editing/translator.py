@@ -1,4 +1,4 @@
-"""Translate images of any size with a trained generator: at once, or tile by tile if memory is limited.
+"""Translate images of any size with a trained generator: in one pass, or tile by tile if memory is limited.
 
 Instance normalisation uses the mean and the variance of an image. If each tile were normalised by its own moments, all
 tiles would get the same brightness and contrast. The layers therefore use the moments of the complete image,
@@ -78,7 +78,7 @@ class Translator:
         return media.to_bytes(output)
 
     def tile_side(self, height: int, width: int) -> int | None:
-        """Return the side of the tiles for an image of this size in pixels, or None if it is translated at once."""
+        """Return the side of the tiles for an image of this size, in pixels, or None if no tiles are needed."""
         if self._tile is not None:
             return self._tile if max(height, width) > self._tile else None
         # Memory is proportional to the number of pixels, so it is measured with a small image.
@@ -91,7 +91,7 @@ class Translator:
         return next((side for side in sides if side * side <= pixels), sides[-1])
 
     def memory_bytes(self, height: int, width: int, in_tiles: bool = False) -> int:
-        """Return the number of bytes that the networks need for an image, or a tile, of this size, without their
+        """Return the number of bytes that the networks need for an image, or a tile, of this size, besides their
         weights.
         """
         analysis = self._compiled(*self._padded_size(height, width), in_tiles).memory_analysis()
@@ -116,7 +116,7 @@ class Translator:
         return np.uint32(self._seed), np.full(1, index, np.int32)
 
     def _whole(self, image: np.ndarray, index: int, moments: Any = None) -> np.ndarray:
-        """Translate an image at once. ``moments`` are None if its layers use the moments of the image itself."""
+        """Translate an image in one pass. ``moments`` are None if its layers use the moments of the image itself."""
         padded, scale = self._pad(image), self.direction.scale
         compiled = self._compiled(*padded.shape[1:3], moments is not None)
         output = np.asarray(compiled(self._weights, padded, *self._random_inputs(index), moments or {}))[0]
@@ -137,9 +137,7 @@ class Translator:
         return self._compute_moments(self._weights, self._pad(thumbnail), *self._random_inputs(index))
 
     def _in_tiles(self, image: np.ndarray, index: int, side: int) -> np.ndarray:
-        """Translate an image in overlapping tiles and return their weighted mean, with weights that decrease towards
-        the borders.
-        """
+        """Translate an image in overlapping tiles and average them with weights that decrease towards their borders."""
         height, width, _ = image.shape
         scale = self.direction.scale
         moments = self._moments(image, index, side)
@@ -176,10 +174,10 @@ def choose_direction(directions: Mapping[str, TranslationDirection], name: str |
 
 
 def _fade(size: int, overlap: int) -> np.ndarray:
-    """Return weights, [size], that rise from almost 0 to 1 over the middle half of ``overlap`` pixels, and fall
-    likewise.
+    """Return the weights of a tile's pixels along one axis, [size].
 
-    The outermost quarter of the overlap has the least context, so it only counts where there is no other tile.
+    They rise from almost 0 to 1 over the middle half of the ``overlap`` pixels at the start, and fall likewise at the
+    end. The outermost quarter of the overlap has the least context, so it only counts where there is no other tile.
     """
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
     return np.clip((distance - overlap / 4) / max(overlap / 2, 1), 1e-3, 1).astype(np.float32)

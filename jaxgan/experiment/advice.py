@@ -9,7 +9,7 @@ HARDLY_ANY = 100  # number of images below which samples are copies of them
 FEW = 1_500  # number of images below which a discriminator without augmentation memorises them
 MAX_EPOCHS = 5_000  # number of passes over the data; the authors of DiffAugment train for 3,000 on 100 images
 USUAL_BASE = 4  # base_resolution of most papers
-MAX_PIXELS_ON_CPU = 128**2  # number of pixels per image
+MAX_PIXELS_ON_CPU = 128**2  # largest number of pixels of an image for which a CPU is fast enough
 
 
 def advice(config: Settings, source: Source, on_cpu: bool = False) -> list[str]:
@@ -46,8 +46,8 @@ def _about_number(config: Settings, source: Source) -> list[str]:
     if epochs > MAX_EPOCHS:
         enough = math.ceil(MAX_EPOCHS * count / config.batch_size)
         sentences.append(
-            f"{are}, and `steps` {config.steps} with `batch_size` {config.batch_size} are {epochs:,.0f} epochs. "
-            f"{MAX_EPOCHS:,} epochs are more than enough. Set `steps` to {enough} or less."
+            f"{are}, and `steps` {config.steps} with `batch_size` {config.batch_size} amount to {epochs:,.0f} "
+            f"epochs. {MAX_EPOCHS:,} epochs are more than enough. Set `steps` to {enough} or less."
         )
     return sentences
 

@@ -74,8 +74,8 @@ def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[
     """Return the privacy that a number of steps spends, or None if the run is not private.
 
     Returns:
-      A dict with ``steps``, ``epsilon`` (by the assumption about sampling; None if infinite), ``delta``, the names of
-      the private ``players``, and a ``summary`` in words.
+      A dict with ``steps``, ``epsilon`` (a value for each field of ``accounting.Epsilon``, None if it is infinite),
+      ``delta``, the names of the private ``players``, and a ``summary`` in words.
 
     Raises:
       ValueError: if epsilon cannot be computed; see ``accounting.compute_epsilon``.

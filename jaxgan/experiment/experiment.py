@@ -1,4 +1,4 @@
-"""Define ``Experiment``, which the function ``build(config)`` of every experiment returns, and draw samples from it."""
+"""Define ``Experiment``: a game, its data, and functions to draw samples. ``build(config)`` returns one."""
 
 import dataclasses
 import functools
@@ -53,8 +53,8 @@ class Sampling:
         is ``(nets, z, label) -> samples``. Labels are class indices, [B], or weights for a mixture of classes, [B,
         classes].
       classes: the names of the classes of a conditional model, empty for an unconditional one.
-      styles: the functions of a generator with styles, such as StyleGAN2's, which allow to control its samples. None
-        for other generators.
+      styles: the functions of a generator with styles, such as StyleGAN2's, with which samples can be edited. None for
+        other generators.
     """
 
     latents: Callable[..., Any]
@@ -77,7 +77,7 @@ class Display:
       sheets: image sheets by name. An image sheet is an additional grid of images that an experiment draws whenever it
         draws samples. Each is a function ``(nets, batch, keys) -> images``, [N, height, width, C], and its images are
         laid out in rows of eight. The batch has 32 examples, evenly spaced over the source and always the same.
-        ``media.stack_rows`` places the results for these examples below them.
+        A sheet can use ``media.stack_rows`` to place its results below the examples.
     """
 
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
@@ -98,7 +98,7 @@ class ImageToImage:
     """The parts of an experiment that only a translation of images has.
 
     Attributes:
-      inputs: the examples with the inputs of samples. Sample i is translated from the input of example i.
+      inputs: the examples that contain the images to translate. Sample i is translated from the input of example i.
       translations: the translations by the name of their direction, the default one first.
       paired: whether the image of each example is the target for the translation of its input.
     """
@@ -141,7 +141,7 @@ class Experiment:
 
     @property
     def inputs(self) -> Source | None:
-        """The examples with the inputs of samples, or None if samples are generated from latents."""
+        """The examples that contain the images to translate, or None if samples are generated from latents."""
         return self.image_to_image.inputs if self.image_to_image else None
 
     @property
@@ -161,9 +161,7 @@ class Experiment:
 
     @property
     def num_samples(self) -> int:
-        """The default number of samples in an evaluation: the number of inputs, or the number of examples without
-        inputs.
-        """
+        """The default number of samples in an evaluation: one per image to translate, or else one per example."""
         return len(self.inputs.inputs if isinstance(self.inputs, Unpaired) else self.reference)
 
     def draw_latents(self, seed: int, indices: np.ndarray) -> Any:

@@ -61,8 +61,8 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
       The experiment, its state with the parameters of the file, and "", the name of the member of a single game.
 
     Raises:
-      ValueError: if ``write`` did not create the file, if it is of another experiment, or if its arrays do not match
-        the networks.
+      ValueError: if the file was not created by ``write``, belongs to another experiment, or has arrays that do not
+        match the networks.
       OSError: if the file cannot be read.
     """
     metadata = interop.read_metadata(path)

@@ -1,6 +1,6 @@
 """Choose settings for the preset ``photos`` from the number and the size of the user's images.
 
-The settings of the networks, such as widths and learning rates, are chosen by each experiment.
+Each experiment chooses the other settings, such as widths and learning rates, for its own networks.
 """
 
 import dataclasses
@@ -13,11 +13,11 @@ from jaxgan.data.survey import Survey, survey
 from jaxgan.experiment.settings import Settings
 
 BASE_RESOLUTION = 4  # smallest base resolution of a generator, in pixels
-MIN_RESOLUTION = 8  # pixels
-MAX_RESOLUTION_ON_CPU = 64  # pixels
-MAX_RESOLUTION = 256  # pixels
+MIN_RESOLUTION = 8  # smallest resolution, in pixels
+MAX_RESOLUTION_ON_CPU = 64  # largest resolution that is chosen on a CPU, in pixels
+MAX_RESOLUTION = 256  # largest resolution that is chosen on an accelerator, in pixels
 MAX_SHOWN = 50  # number of times that D can be trained on each image before it memorises unaugmented images
-HARDLY_ANY = 200  # number of images below which a run on a CPU is halved, because they are memorised sooner
+HARDLY_ANY = 200  # number of images below which a run on a CPU has half the length, because they are memorised sooner
 IMAGES_ON_CPU = 64_000  # default number of real images that D is trained on, with repetitions
 IMAGES_ON_ACCELERATOR = 5_000_000  # the same on an accelerator
 
@@ -61,8 +61,8 @@ def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool
 
     Args:
       pictures: the number and the size of the images.
-      resolution: the resolution that the user requires, in pixels. If None, the largest power of two that three
-        quarters of the images have on their shorter side, at most 64 on a CPU and 256 on an accelerator.
+      resolution: the resolution that the user set, in pixels. If None, the largest power of two that is at most the
+        shorter side of three quarters of the images, and at most 64 on a CPU or 256 on an accelerator.
       on_accelerator: whether the machine has an accelerator.
 
     Raises:

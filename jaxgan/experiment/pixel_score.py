@@ -30,7 +30,7 @@ class PixelScore:
         count = min(MAX_EXAMPLES, len(source))
         indices = np.sort(np.random.default_rng(seed).choice(len(source), count, replace=False))
         pixels = []
-        for start in range(0, count, SAMPLE_BATCH):  # in batches, because only the downsampled pixels fit into memory
+        for start in range(0, count, SAMPLE_BATCH):  # in batches, because the examples may not fit into memory
             images = source.read(indices[start : start + SAMPLE_BATCH])["image"]
             pixels.append(coarse_pixels(np.asarray(normalize({"image": images})["image"])))
         self._real = moments(np.concatenate(pixels))

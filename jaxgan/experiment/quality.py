@@ -29,7 +29,7 @@ from jaxgan.metrics import perceptual_path_length, psnr, ssim
 from jaxgan.metrics.perceptual_path_length import CENTRAL_SHARE
 
 MAX_SAMPLES = 50_000  # maximum number of samples unless ``count`` is passed, as in most publications
-PATH_EPSILON = 1e-4  # distance of two points on a path of latents, as a fraction of the path
+PATH_EPSILON = 1e-4  # distance between two points on a path of latents, as a fraction of the path
 
 
 class PairedMetric(NamedTuple):
@@ -75,7 +75,7 @@ class SampleSource:
       count: number of samples.
       seed: seed of the samples. Sample i of a seed is the same for any ``count``.
       name: a name for messages.
-      sample: the result of ``experiment.sampler()``. None compiles a new sampler.
+      sample: the result of ``experiment.sampler()``. If None, a new sampler is compiled.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class SampleSource:
 
         Args:
           indices: the indices of the samples, [B].
-          epsilon: distance of the two points, as a fraction of the path.
+          epsilon: distance between the two points, as a fraction of the path.
 
         Returns:
           The samples at the first and at the second points, float32 in [-1, 1], [B, ...] each.
@@ -267,7 +267,7 @@ def evaluate(
     Args:
       experiment: the experiment, which draws the samples. Averaged weights are used if the state has them.
       state: the state with the weights.
-      metrics: names of ``METRICS``.
+      metrics: names of metrics in ``METRICS``.
       features: the feature extractor. None is allowed if all metrics need only pixels; see ``needs_features``.
       count: number of samples. If None, the number of examples in the data, at most 50,000.
       seed: seed of the samples.

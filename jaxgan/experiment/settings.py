@@ -64,7 +64,7 @@ class Settings:
     steps: int
     """Number of training steps. A run can be resumed with a larger number."""
     batch_size: int
-    """Number of examples in one turn of a player, summed over all devices."""
+    """Number of examples per turn of a player (one update), over all devices."""
     learning_rate: float
     """Learning rate of the optimizers."""
     ema_decay: float
@@ -122,7 +122,7 @@ class Settings:
         return []
 
     def load_examples(self, source: Source | None = None) -> Source:
-        """Return the data that ``data`` names, or ``source`` unless it is None."""
+        """Return ``source`` if it is not None, otherwise the data that ``data`` names."""
         return load(self.data, resolution=self.resolution, channels=self.channels) if source is None else source
 
     def load_images(self, source: Source | None = None) -> Source:
@@ -158,15 +158,15 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AugmentedSettings(Settings):
-    """The settings of an experiment in which the discriminator receives images that ``augmentation()`` changes."""
+    """The settings of an experiment that augments all images that the discriminator receives."""
 
     # Augmentation
     augment: Kind
     """Augmentation of all images that the discriminator receives. ada adapts the probability of its transforms to
     the discriminator's overfitting."""
     ada_target: float
-    """Mean sign of the discriminator's logits of real images, from -1 to 1, that ADA aims for. ADA augments more
-    often if the mean is larger."""
+    """Mean sign of the discriminator's logits of real images, from -1 to 1, that ADA aims for. If the measured mean
+    is larger, ADA augments more often."""
     ada_kimg: float
     """Thousands of real images over which ADA's probability can go from 0 to 1."""
 
@@ -175,13 +175,15 @@ class AugmentedSettings(Settings):
         super().check(ada_target=(-1, 1), ada_kimg=(1e-3, 1e6), **ranges)
 
     def augmentation(self) -> Augmentation:
-        """Return the augmentation. The losses call it, and its ``nets`` belong to the networks of the game."""
+        """Return the augmentation. Losses use its ``views``, and its ``nets`` must be networks of the game."""
         return Augmentation(self.augment, AdaptiveProbability(self.batch_size, self.ada_target, self.ada_kimg))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LinearDecaySettings(Settings):
-    """The settings of an experiment that trains with ``adam()``, with a learning rate that decays linearly to 0."""
+    """The settings of an experiment that trains with ``adam()``, with a learning rate that decays linearly to 0 at the
+    end.
+    """
 
     # Optimisation
     beta1: float
@@ -205,7 +207,7 @@ class LinearDecaySettings(Settings):
         return [
             *super().advice(),
             f"The learning rate is 0 after step {last:,}, which is `lr_constant_steps` + `lr_decay_steps`, so the last "
-            f"{self.steps - last:,} of {self.steps:,} steps train nothing. Set `lr_decay_steps` to "
+            f"{self.steps - last:,} of {self.steps:,} steps do not change the networks. Set `lr_decay_steps` to "
             f"{self.steps - self.lr_constant_steps}, or lower `steps` to {last}.",
         ]
 
@@ -228,11 +230,11 @@ class TranslationSettings(LinearDecaySettings):
 
     # Data
     test_data: str | None
-    """Data that are not trained on, named like data. The inputs of samples and of evaluations are taken from them.
-    By default, the test split if data is photos, otherwise the training data."""
+    """Data to test on, specified like data. They are not trained on. The inputs of samples and evaluations are
+    taken from them. By default, the test split if data is photos, otherwise the training data."""
     jitter: bool
-    """Whether to augment training images by random jitter: they are enlarged by 286 / 256 and cropped to their size
-    at a random position."""
+    """Whether to augment training images with random jitter: enlarge them by a factor of 286 / 256 and crop them to
+    their size at a random position."""
     mirror: bool
     """Whether to mirror a random half of the training images left to right."""
 

@@ -95,9 +95,7 @@ def make_style_sheets(
         return draw(nets, of_arcs, lines.reshape(of_arcs.shape))
 
     def directions(nets, batch, keys):
-        """Draw two samples that are moved along the first four directions that SeFa finds for all layers, in eight
-        rows.
-        """
+        """Draw two samples, each moved along the first four directions that SeFa finds, in eight rows."""
         ws, found = map_latents(nets, batch, keys), sefa(styles.weights(nets))[0][:NUM_DIRECTIONS]
         strengths, every = jnp.linspace(-REACH, REACH, SHEET_COLUMNS), layer_mask("all", styles.num_ws)
 

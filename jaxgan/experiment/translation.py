@@ -1,4 +1,4 @@
-"""Return the translations of an experiment as functions of weights, as an exported file needs them."""
+"""Convert the translations of an experiment to functions of weights, which exported files contain."""
 
 import dataclasses
 from typing import Any

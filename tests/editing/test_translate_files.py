@@ -57,7 +57,7 @@ def test_a_folder_is_translated_to_files_with_the_same_names(runs, tmp_path, cap
         "d.gif": (20, 16),
     }
     assert made["d.gif"].n_frames == 3 and made["d.gif"].info["duration"] == 200
-    assert "33 x 20: translated at once, the networks need 0.0" in text and text.count("33 x 20") == 1
+    assert "33 x 20: translated in one pass, the networks need 0.0" in text and text.count("33 x 20") == 1
     assert "5 images written to" in text and "megapixels per second" in text and "peak memory of the process" in text
     assert b"Synthetic" in (out / "below" / "b.jpg").read_bytes()
     assert np.asarray(made["a.png"]).std() > 0
@@ -192,7 +192,9 @@ def test_progress_is_logged_and_not_printed(tmp_path, capsys):
     translate_files(negative(3), tmp_path / "given", tmp_path / "out", "jaxgan test", log=lines.append)
     translate_files(negative(3), tmp_path / "given" / "a.png", tmp_path / "one.png", "jaxgan test")
     assert capsys.readouterr() == ("", "")
-    assert len(lines) == 2 and lines[0].startswith("12 x 10: translated at once") and lines[1].startswith("2 images ")
+    assert (
+        len(lines) == 2 and lines[0].startswith("12 x 10: translated in one pass") and lines[1].startswith("2 images ")
+    )
     expected = 255 - np.asarray(image)
     for path in (tmp_path / "out" / "a.png", tmp_path / "one.png"):
         np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)

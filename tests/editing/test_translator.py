@@ -1,4 +1,4 @@
-"""Translation of images of any size with a generator, at once and in tiles."""
+"""Translation of images of any size with a generator, in one pass and in tiles."""
 
 import flax.linen as nn
 import jax

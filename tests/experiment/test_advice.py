@@ -46,8 +46,8 @@ def images(count, size=8):
             gan.Config(steps=5001, batch_size=200),
             images(200),
             [
-                "`data` has 200 examples, and `steps` 5001 with `batch_size` 200 are 5,001 epochs. 5,000 epochs are "
-                "more than enough. Set `steps` to 5000 or less.",
+                "`data` has 200 examples, and `steps` 5001 with `batch_size` 200 amount to 5,001 epochs. 5,000 "
+                "epochs are more than enough. Set `steps` to 5000 or less.",
             ],
         ),
         (

@@ -109,7 +109,7 @@ def test_advice_against_steps_with_a_learning_rate_of_zero():
     (sentence,) = sngan.Config(steps=1009, lr_constant_steps=2, lr_decay_steps=4).advice()
     assert sentence == (
         "The learning rate is 0 after step 6, which is `lr_constant_steps` + `lr_decay_steps`, so the last 1,003 of "
-        "1,009 steps train nothing. Set `lr_decay_steps` to 1007, or lower `steps` to 6."
+        "1,009 steps do not change the networks. Set `lr_decay_steps` to 1007, or lower `steps` to 6."
     )
 
 

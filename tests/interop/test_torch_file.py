@@ -133,7 +133,7 @@ HOSTILE = {
     "conjugated": (tensor()[:-1].removesuffix(b"t") + b"}" + text("conj") + b"\x88stR", "a conjugated or negated view"),
     "two tensors with the same name": (
         b"}(" + text("b.c") + tensor() + text("b") + b"}" + text("c") + tensor() + b"su",
-        "two tensors with the name 'b.c'",
+        "two tensors with the name 'a.b.c'",
     ),
     "a name without a value": (b"}(" + text("a") + b"u", "is shorter"),
     "missing record": (tensor(key="1"), "is not a PyTorch file, or it is damaged .KeyError"),
