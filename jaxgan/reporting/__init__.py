@@ -1,1 +1,1 @@
-"""Runs on pages: the report, the comparison, the model card."""
+"""Write the report of a run, the comparison of several runs, and the model card of a trained model."""

@@ -1,47 +1,83 @@
-"""The words of reports: titles, how to read each chart and sheet, and values as people write them."""
+"""Define the texts of reports: titles, captions of charts and image sheets, and the format of numbers.
+
+An image sheet is an additional grid of images that an experiment draws beside its samples.
+"""
 
 from collections.abc import Collection
 from typing import Any
 
-TITLES = {"elbo": "ELBO", "kl": "KL divergence", "grad_norm": "Gradient norm", "value": "Value V(D, G)"}
+TITLES = {
+    "elbo": "ELBO",
+    "kl": "KL divergence",
+    "grad_norm": "Gradient norm",
+    "value": "Value V(D, G)",
+    "accuracy_real": "Accuracy on real examples",
+    "accuracy_fake": "Accuracy on fakes",
+    "logits_real": "Logits of real examples",
+    "logits_fake": "Logits of fakes",
+    "nearest": "Distance to the nearest neighbour",
+    "swing": "Movement of the samples",
+    "moved": "Change of the weights",
+    "turned": "Direction of weight changes",
+    "over_held_out": "Logit of training examples minus held-out examples",
+    "over_fakes": "Logit of training examples minus fakes",
+}
+# The captions of charts, by the name of a metric or of a measurement of the training monitor. The first sentence names
+# the quantity, and the second one explains how to read it.
 READINGS = {
-    "accuracy": "50 % on both: the discriminator cannot tell. 100 % on both for long: the generator gets no signal.",
-    "value": "At \u2212log 4 the discriminator can only guess; near 0 it is sure, and right (logits being log-odds).",
-    "logits": "Both near 0: the discriminator is unsure. Far apart and drifting: it runs away from the generator.",
-    "loss": "Losses of a game need not fall: look for a standoff that lasts, and mistrust a line that runs away.",
-    "adversarial": "The part of each loss that one player wins from the other.",
-    "grad_norm": "On a log scale. Spikes of a decade, or a fall to almost nothing, come before trouble.",
-    "r1": "The penalty on the discriminator's slope at reals, weight and all. Growing: it fits single pictures.",
-    "r2": "The penalty on the discriminator's slope at fakes, weight and all.",
-    "gradient_penalty": "How far the critic's slope is from the one it should have, weight and all.",
-    "diversity": "How far samples lie apart, all from their middle and each from its nearest, by how far reals do. "
-    "Near 0 the generator makes few images: mode collapse.",
-    "swing": "How far the middle of the samples moves between two looks, by the spread of reals. It falls as a game "
-    "settles; one that circles keeps swinging.",
-    "moved": "How far each network's weights move in 50 turns, by their length. Above a quarter for long the "
-    "steps are too large.",
-    "turned": "The cosine between a network's move and the one before it: 1 straight on, \u22121 there and back.",
-    "over_held_out": "How far D's logits of what it trains on lie above those of held-out reals, and of fakes. The "
-    "nearer the first to the second, the more it knows its examples by heart.",
-    "speed": "Images trained on in a second. Dips: checkpoints, sample grids, or other work on the machine.",
+    "accuracy": "Fraction of real examples and of fakes that the discriminator classifies correctly. At 50 % on both, "
+    "it cannot distinguish them; at 100 % on both for a long time, the generator receives little useful gradient.",
+    "value": "Value V(D, G) of the original GAN game, if the logits are log-odds. It is \u2212log 4 if the "
+    "discriminator can only guess, and close to 0 if it is certain and correct.",
+    "logits": "Mean logit of the discriminator on real examples and on fakes. If both are close to 0, the "
+    "discriminator is uncertain; if their distance keeps growing, it becomes too strong for the generator.",
+    "loss": "Loss of each player. Losses of a game need not decrease: a lasting balance is normal, and a loss that "
+    "grows without limit indicates divergence.",
+    "adversarial": "The part of each player's loss that depends on how the discriminator classifies examples. Like the "
+    "loss of a game, it need not decrease.",
+    "grad_norm": "L2 norm of the gradient of each player's loss, on a logarithmic scale. Spikes by a factor of ten or "
+    "more, or a decrease to almost zero, often precede problems.",
+    "r1": "R1 penalty on the discriminator's gradient at real examples, including its weight. If it grows, the "
+    "discriminator may overfit single examples.",
+    "r2": "R2 penalty on the discriminator's gradient at fakes, including its weight. If it grows, the discriminator's "
+    "output becomes steeper around the fakes.",
+    "gradient_penalty": "Penalty on the difference between the norm of the critic's gradient and its target, including "
+    "the penalty's weight. Near 0, the gradient has the required norm.",
+    "diversity": "Spread of the samples (diversity) and mean distance of a sample to its nearest neighbour (nearest), "
+    "both divided by the same number for real examples. Values near 0 indicate mode collapse.",
+    "swing": "Distance that the mean of the samples moved within 50 steps (swing), divided by the spread of real "
+    "examples. It decreases while a game converges, and stays high if the game oscillates.",
+    "moved": "L2 norm of the change of each network's weights within 50 turns, divided by the norm of the weights. "
+    "Values above 0.25 for a long time mean that the learning rate is too high.",
+    "turned": "Cosine between two successive changes of each network's weights, each over 50 steps. At 1, the weights "
+    "move in a constant direction; at \u22121, they move back and forth.",
+    "over_held_out": "The discriminator's mean logit of training examples, minus its mean logit of held-out examples "
+    "(over_held_out) and minus that of fakes (over_fakes). The closer over_held_out is to over_fakes, the more the "
+    "discriminator has memorised the training examples.",
+    "speed": "Number of images per second that the training reads. Dips are caused by checkpoints, sample grids or "
+    "other programs on the machine.",
 }
-# In place of READINGS where they would be wrong: for a player without an opponent, and for one that maximises an ELBO.
+# Replacements for READINGS that apply to a player without an opponent.
 SINGLE_PLAYER_READINGS = {
-    "loss": "There is no other player: it falls, and levels off. If it rises for long, learn more slowly."
+    "loss": "Loss of the only player. It should decrease and then level off; if it increases for a long time, lower "
+    "the learning rate."
 }
+# Replacements for READINGS that apply to a player that maximises an ELBO.
 ELBO_READINGS = {
-    "elbo": "A lower bound on log p(x), in nats: it rises, and levels off. It is minus the reconstruction, minus the "
-    "KL divergence. Of examples that were trained on, so overfitting does not show.",
-    "reconstruction": "What the pixels still cost once their code is known, \u2212log p(x|z), in nats: it falls. Grey "
-    "pixels cost something even where they are met exactly.",
-    "kl": "What the code costs, KL(q(z|x) || p(z)), in nats: it rises as the code comes to tell examples apart. Near 0 "
-    "the decoder ignores the code, which is called posterior collapse.",
+    "elbo": "Evidence lower bound on log p(x) of training examples, in nats: minus the reconstruction term, minus the "
+    "KL divergence. It should increase and then level off; it does not show overfitting.",
+    "reconstruction": "Negative log-likelihood of the pixels given their code, \u2212log p(x|z), in nats. It should "
+    "decrease; grey pixels have a positive cost even if they are reconstructed exactly.",
+    "kl": "Divergence between the code's distribution and its prior, KL(q(z|x) || p(z)), in nats. It should increase "
+    "as the code distinguishes more examples; near 0, the decoder ignores the code (posterior collapse).",
 }
-PAIR_READING = "What the player says of reals and of fakes."
-TERM_READING = "A number that its player's loss reports, under the name it has there."
+PAIR_READING = "Mean value of this metric on real examples and on fakes."
+TERM_READING = "Mean value of the term or metric that a player's loss function reports under this name."
 
-SHARES = ("precision", "recall", "density", "coverage")  # figures that are drawn in one chart
-FIGURES = {  # by the beginning of a figure's name, before the features that it was measured with
+SHARES = ("precision", "recall", "density", "coverage")  # metrics of evaluations that share one chart
+# Titles of the metrics of evaluations, by the first part of the metric's name. The rest of the name identifies the
+# features that the metric was computed with.
+FIGURES = {
     "fid": "Fr\u00e9chet distance",
     "fd": "Fr\u00e9chet distance",
     "mifid": "Memorisation-informed Fr\u00e9chet distance",
@@ -49,41 +85,48 @@ FIGURES = {  # by the beginning of a figure's name, before the features that it 
     "kid": "Kernel distance",
     "kd": "Kernel distance",
     "is": "Inception Score",
-    "ppl": "Path length",
+    "ppl": "Perceptual path length",
     "precision": "Precision, recall, density, coverage",
 }
 DISTANCES = ("fid", "fd", "mifid", "mifd", "kid", "kd")
-DISTANCE_READING = "Samples against the data, lower is better; evaluations.jsonl has the protocol."
-FIGURE_READING = "Samples against the data; evaluations.jsonl has the protocol."
+DISTANCE_READING = (
+    "Distance between the samples and the data; lower is better. The file evaluations.jsonl describes how it was "
+    "computed."
+)
+FIGURE_READING = "Metric of the samples. The file evaluations.jsonl describes how it was computed."
 
 SHEETS = {
-    "reconstruction": "Examples, and beneath each row their reconstructions.",
-    "walk": "From one example's code, at the left, to another's, in equal steps on a straight line.",
-    "mixing": "Five rows, twice: samples, others, and the first with the others' coarse, middle and fine styles.",
-    "truncation": "Four rows, twice: samples, and their styles drawn to the average, to 0.7, 0.5 and 0 of their "
-    "distance: the last is the average's image.",
-    "noise": "Samples; the same without noise; with another; and, ten times as bright, how far pixels vary over eight. "
-    "Noise that matters varies texture, and not what is shown.",
-    "interpolation": "From one sample, at the left, to another: on an arc in z, beneath it on a straight line in w.",
-    "directions": "Two samples, four rows each: moved along the four directions in w that the weights answer to most "
-    "(SeFa), by \u22123 to 3 standard deviations of w. Directions of about equal weight may change places.",
+    "reconstruction": "Examples of the data. The row below each row of examples shows their reconstructions.",
+    "walk": "Each row decodes codes on a straight line between the codes of two examples, in equal steps.",
+    "mixing": "Two groups of five rows. The first row shows samples, the second row other samples, and the remaining "
+    "rows the first samples with the coarse, the middle and the fine styles of the other samples.",
+    "truncation": "Two groups of four rows. Each group shows the same samples with a truncation psi of 1, 0.7, 0.5 and "
+    "0; with a psi of 0, all images are generated from the average style.",
+    "noise": "The first row shows samples, the second row the same samples without noise, the third row with other "
+    "noise, and the last row the standard deviation of the pixels over eight noises, multiplied by ten. Useful noise "
+    "changes the texture of an image and not its content.",
+    "interpolation": "Each pair of rows shows a transition between the same two samples: on an arc in z in the upper "
+    "row, and on a straight line in w in the lower row.",
+    "directions": "Two samples with four rows each. A row moves the sample along one of the four directions in w that "
+    "the generator's weights amplify most (SeFa), from \u22123 to 3 standard deviations of w. Directions with nearly "
+    "equal effects may swap places from step to step.",
 }
-OTHER_SHEET = "Drawn by the experiment, from the same examples at each step."
+OTHER_SHEET = "Images that the experiment draws, from the same examples at every step."
 
 
 def title(term: str) -> str:
-    """The heading of a term of a loss, or of a sheet."""
+    """Return the heading of a term of a loss, of a metric or of an image sheet."""
     return TITLES.get(term, term[:1].upper() + term[1:].replace("_", " "))
 
 
 def reading(term: str, names: Collection[str], players: int, default: str) -> str:
-    """How to read the chart of a term.
+    """Return the caption of the chart of a metric.
 
     Args:
-      term: the term.
-      names: the game's metrics, ``player/term``.
-      players: the number of its players.
-      default: for a term of which nothing particular is to be said.
+      term: the name of the metric without the player.
+      names: the names of all metrics of the game, ``player/term``.
+      players: number of players of the game.
+      default: the caption of a metric that has no caption of its own.
     """
     readings = dict(READINGS)
     if players == 1:
@@ -94,26 +137,26 @@ def reading(term: str, names: Collection[str], players: int, default: str) -> st
 
 
 def figure_title(figure: str) -> str:
-    """The heading of an evaluation's figure; that of a distance does not depend on the features."""
+    """Return the heading of a metric of evaluations. It does not depend on the features of the metric."""
     return FIGURES.get(figure.partition("_")[0]) or figure.upper()
 
 
 def figure_reading(figure: str) -> str:
-    """How to read an evaluation's figure."""
+    """Return the caption of the chart of a metric of evaluations."""
     return DISTANCE_READING if figure.partition("_")[0] in DISTANCES else FIGURE_READING
 
 
 def format_value(value: Any) -> str:
-    """A setting's value as a person writes it."""
+    """Format the value of a setting for readers of a report."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
         return ", ".join(map(format_value, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "not given" if value is None else str(value)
+    return "not set" if value is None else str(value)
 
 
 def format_number(value: float, spec: str = ".3f") -> str:
-    """A number with a minus sign as typesetters use it."""
+    """Format a number with a typographic minus sign, U+2212."""
     return f"{value:{spec}}".replace("-", "\u2212")

@@ -1,4 +1,4 @@
-"""The charts of a report: which curves are drawn together, and how. A new chart is added to ``run_charts``."""
+"""Define the charts of a report. To add a new chart, extend ``run_charts``."""
 
 import dataclasses
 import math
@@ -8,8 +8,8 @@ from typing import Literal
 from jaxgan.reporting import captions
 from jaxgan.reporting.curves import DIAGNOSIS, EVALUATION, SPEED
 
-COLOURS = 6  # that the page has for players and runs
-EQUILIBRIUM = -math.log(4)  # of the value V(D, G)
+COLOURS = 6  # number of colours that the page defines for players and runs
+EQUILIBRIUM = -math.log(4)  # value V(D, G) at the equilibrium of the game
 
 Kind = Literal["linear", "log", "share"]
 
@@ -19,9 +19,9 @@ class Line:
     """A line in a chart.
 
     Attributes:
-      curve: the name of its column, as ``curves.read_columns`` has it.
-      label: its name in the legend.
-      colour: ``real``, ``fake``, ``ink``, or ``series_colour(i)``.
+      curve: the name of the column to draw, as in ``curves.read_columns``.
+      label: the name of the line in the legend.
+      colour: the name of a colour of the page: ``real``, ``fake``, ``ink`` or ``series_colour(i)``.
     """
 
     curve: str
@@ -31,7 +31,12 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """A level to compare lines with."""
+    """A horizontal line that marks a reference value.
+
+    Attributes:
+      at: the reference value.
+      label: the text beside the line.
+    """
 
     at: float
     label: str
@@ -42,12 +47,12 @@ class Chart:
     """A chart.
 
     Attributes:
-      title: its heading.
-      lines: at least one.
-      reading: how to read it.
-      kind: the scale; a ``share`` goes from 0 to 1.
-      player: the player whose it is; empty if it is about several.
-      mark: a level to compare with.
+      title: the heading.
+      lines: the lines of the chart, at least one.
+      reading: the caption, which explains the quantity and how to read the chart.
+      kind: the scale of the y axis. A ``share`` has a scale from 0 to 1 and is shown in percent.
+      player: the player that the chart belongs to; empty if it shows several players.
+      mark: a reference value to draw; None for no reference value.
     """
 
     title: str
@@ -58,23 +63,24 @@ class Chart:
     mark: Mark | None = None
 
 
-COIN_TOSS = Mark(0.5, "50 %, a coin toss")
+COIN_TOSS = Mark(0.5, "50 %: random guessing")
 ZERO = Mark(0, "")
-# What the monitor measures: title, measures, which of them says how to read the chart, kind, mark.
+# The charts of the monitor's measurements: title, names of the measurements, name of the caption in
+# ``captions.READINGS``, scale of the y axis, and reference value.
 MEASURES: tuple[tuple[str, tuple[str, ...], str, Kind, Mark | None], ...] = (
-    ("Diversity", ("diversity", "nearest"), "diversity", "linear", Mark(1, "reals")),
-    ("Swing", ("swing",), "swing", "linear", None),
-    ("Weights moved", ("moved",), "moved", "log", None),
-    ("Turned", ("turned",), "turned", "linear", ZERO),
-    ("Memory", ("over_held_out", "over_fakes"), "over_held_out", "linear", Mark(0, "like what is trained on")),
+    ("Diversity of the samples", ("diversity", "nearest"), "diversity", "linear", Mark(1, "real examples")),
+    ("Movement of the samples", ("swing",), "swing", "linear", None),
+    ("Change of the weights", ("moved",), "moved", "log", None),
+    ("Direction of weight changes", ("turned",), "turned", "linear", ZERO),
+    ("Memorisation", ("over_held_out", "over_fakes"), "over_held_out", "linear", Mark(0, "no difference")),
 )
 
 
 def run_charts(names: Sequence[str]) -> list[Chart]:
-    """The charts of a run, in the page's order.
+    """Return the charts of a run, in the order of the page.
 
     Args:
-      names: of its columns, as ``curves.read_columns`` has them.
+      names: the names of the run's columns, as in ``curves.read_columns``.
     """
     terms = list(dict.fromkeys(name.partition("/")[2] or name for name in names if _is_metric(name)))
     pairs = {term.rpartition("_")[0] for term in terms if term.endswith(("_real", "_fake"))} - {""}
@@ -99,22 +105,22 @@ def run_charts(names: Sequence[str]) -> list[Chart]:
 
 
 def players(names: Collection[str]) -> list[str]:
-    """The players of a game, in the order in which their metrics appear."""
+    """Return the players of a game, in the order in which their metrics appear."""
     return list(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name and _is_metric(name)))
 
 
 def judges(names: Collection[str]) -> list[str]:
-    """The players that tell reals from fakes: those with an accuracy on both."""
+    """Return the discriminators of a game: the players with an accuracy on real examples and on fakes."""
     return [p for p in players(names) if f"{p}/accuracy_real" in names and f"{p}/accuracy_fake" in names]
 
 
 def series_colour(i: int) -> str:
-    """The colour of the ``i``-th of several lines."""
+    """Return the name of the colour of the ``i``-th line of a chart."""
     return f"player{i % COLOURS}"
 
 
 def _is_metric(name: str) -> bool:
-    """Whether a column is one of the game's own metrics."""
+    """Return whether a column is a metric of the game, and not a measurement of the run."""
     return name != SPEED and not name.startswith((EVALUATION, DIAGNOSIS))
 
 
@@ -123,11 +129,11 @@ def _reading(term: str, names: Collection[str], default: str) -> str:
 
 
 def _pair_charts(names: Collection[str], term: str, kind: Kind, mark: Mark | None = None) -> list[Chart]:
-    """A chart for each player that logs a term of reals, of fakes, or of both."""
+    """Return a chart for each player that logs a metric of real examples, of fakes, or of both."""
     charts = []
     for player in (*players(names), ""):
         prefix = f"{player}/{term}" if player else term
-        sides = [Line(f"{prefix}_{side}", f"on {side}s", side) for side in ("real", "fake")]
+        sides = [Line(f"{prefix}_real", "real examples", "real"), Line(f"{prefix}_fake", "fakes", "fake")]
         lines = [line for line in sides if line.curve in names]
         if lines:
             reading = _reading(term, names, captions.PAIR_READING)
@@ -146,20 +152,20 @@ def _value_charts(names: Collection[str]) -> list[Chart]:
 
 
 def _term_chart(names: Collection[str], term: str, kind: Kind = "linear") -> list[Chart]:
-    """A chart with a line for each player that logs the term, if there is one."""
+    """Return a chart with one line for each player that logs the term; an empty list if no player does."""
     lines = [
         Line(f"{player}/{term}", player, series_colour(i))
         for i, player in enumerate(players(names))
         if f"{player}/{term}" in names
     ]
-    if term in names:  # a metric of no player
+    if term in names:  # a metric that belongs to no player
         lines.append(Line(term, term, "ink"))
     reading = _reading(term, names, captions.TERM_READING)
     return [Chart(captions.title(term), lines, reading, kind)] if lines else []
 
 
 def _evaluation_charts(names: Collection[str]) -> list[Chart]:
-    """A chart for each figure of the evaluations; precision and its like are in one."""
+    """Return a chart for each metric of the evaluations. The metrics in ``captions.SHARES`` share one chart."""
     figures = [name.removeprefix(EVALUATION) for name in names if name.startswith(EVALUATION)]
     figures = [figure for figure in figures if not figure.endswith("_std")]
     groups = [[figure] for figure in figures if figure not in captions.SHARES]
@@ -174,7 +180,7 @@ def _evaluation_charts(names: Collection[str]) -> list[Chart]:
 
 
 def _measure_charts(names: Collection[str]) -> list[Chart]:
-    """What the monitor measured, see ``jaxgan.monitoring.probe``."""
+    """Return the charts of the measurements in ``jaxgan.monitoring.probe``."""
     measures = [name.removeprefix(DIAGNOSIS) for name in names if name.startswith(DIAGNOSIS)]
     charts = []
     for title, wanted, reading, kind, mark in MEASURES:
@@ -191,4 +197,4 @@ def _measure_charts(names: Collection[str]) -> list[Chart]:
 def _speed_chart(names: Collection[str]) -> list[Chart]:
     if SPEED not in names:
         return []
-    return [Chart("Speed", [Line(SPEED, "images a second", "ink")], captions.READINGS["speed"])]
+    return [Chart("Speed", [Line(SPEED, "images per second", "ink")], captions.READINGS["speed"])]

@@ -1,4 +1,4 @@
-"""``jaxgan compare``: several runs on one page, curve on curve, samples beside samples."""
+"""Compare several runs on one page: their settings, their curves in shared charts, and their samples side by side."""
 
 import bisect
 import json
@@ -18,23 +18,26 @@ from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import read_pictures, thin
 from jaxgan.reporting.report import LAST_STEPS
 
-FIRST_TERMS = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # whose charts come first
-TABLE_TERMS = ("accuracy_real", "accuracy_fake", "loss")  # whose last values are in the table
+FIRST_TERMS = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # metrics with charts at the top of the page
+TABLE_TERMS = ("accuracy_real", "accuracy_fake", "loss")  # metrics with columns in the table of runs
 
 
 def write(runs: Sequence[Path], out: Path) -> Path:
-    """Write a page that compares what the directories of several runs hold so far.
+    """Write a page that compares several runs, which may still be training.
 
     Args:
-      runs: at least two directories.
-      out: the page.
+      runs: the directories of at least two runs.
+      out: the HTML file to write.
+
+    Returns:
+      The path of the file.
 
     Raises:
-      ValueError: there are fewer than two, or one holds no run.
-      OSError: the page cannot be written.
+      ValueError: if there are fewer than two directories, or if a directory contains no run.
+      OSError: if the page cannot be written.
     """
     if len(runs) < 2:
-        raise ValueError(f"A comparison needs at least two runs, got {len(runs)}.")
+        raise ValueError(f"A comparison requires at least two runs, got {len(runs)}.")
     records = [_read_record(run) for run in runs]
     names = _names(runs)
     columns = [read_columns(run) for run in runs]
@@ -46,7 +49,7 @@ def write(runs: Sequence[Path], out: Path) -> Path:
     curves, grids = thin_columns({f"{i}:{name}": x for i, own in enumerate(columns) for name, x in own.items()})
     makers = [describe_maker(record.get("versions", {}), record["experiment"]) for record in records]
     page = Page(
-        kicker="a comparison",
+        kicker="comparison",
         experiment=f"{len(runs)} runs",
         steps={"done": max(map(last_step, columns)), "wanted": None},
         facts=names,
@@ -56,7 +59,9 @@ def write(runs: Sequence[Path], out: Path) -> Path:
         grids=grids,
         pictures=_join_pictures(pictures),
         sheets=[{"name": f"run_{i}", "title": name, "caption": ""} for i, name in enumerate(names) if pictures[i]],
+        settings_title="Settings that are equal in all runs",
         settings=[[key, format_value(settings[0].get(key))] for key in alike],
+        versions_title=f"Versions of {names[0]}",
         versions=[[name, format_value(value)] for name, value in records[0].get("versions", {}).items()],
         maker=", ".join(dict.fromkeys(makers)),
     )
@@ -71,11 +76,13 @@ def _read_record(run: Path) -> dict[str, Any]:
         experiment = str(record["experiment"])
         return {**record, "config": rename_settings(dict(record["config"]), experiment), "experiment": experiment}
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(f"{run}: no run there, or a damaged one: it has no config.json that can be read") from None
+        raise ValueError(
+            f"{run} contains no run, because it has no config.json that can be read. Pass the directory of a run."
+        ) from None
 
 
 def _names(runs: Sequence[Path]) -> list[str]:
-    """Names that tell the runs apart: those of their directories where these differ, else the paths."""
+    """Return distinct names of the runs: the names of their directories, or the paths if two names are equal."""
     own = [run.resolve().name for run in runs]
     return own if len(set(own)) == len(own) else [str(run) for run in runs]
 
@@ -86,7 +93,7 @@ def _runs_table(
     differing: Sequence[str],
     columns: Sequence[Columns],
 ) -> dict[str, Any]:
-    """A row for each run: the settings in which it differs, and how it stands at the end."""
+    """Return a table with one row per run: the settings in which the runs differ, and the latest metrics."""
     shown = list(dict.fromkeys(name for own in columns for name in own))
     evaluations = [name for name in shown if name.startswith(EVALUATION)]
     terms = [name for name in shown if name.partition("/")[2] in TABLE_TERMS and name not in evaluations]
@@ -97,11 +104,15 @@ def _runs_table(
         row += [_last_value(own_columns, figure) for figure in evaluations + terms]
         rows.append(row)
     head = ["run", *differing, *(figure.removeprefix(EVALUATION) for figure in evaluations), *terms]
-    return {"title": "Runs", "caption": "Of the first run; the others' are below. ", "head": head, "rows": rows}
+    caption = f"Samples of {names[0]}. The samples of all runs are shown below. "
+    return {"title": "Runs", "caption": caption, "head": head, "rows": rows}
 
 
 def _last_value(columns: Columns, name: str) -> str:
-    """The last evaluation, or the mean of a metric's last steps; empty if the run has no such column."""
+    """Return the last value of an evaluation, or the mean of a metric over the last steps; empty without such a column.
+
+    The mean is taken over ``LAST_STEPS`` steps.
+    """
     if name not in columns:
         return ""
     values = columns[name][1]
@@ -110,7 +121,7 @@ def _last_value(columns: Columns, name: str) -> str:
 
 
 def _charts(names: Sequence[str], columns: Sequence[Columns]) -> list[Chart]:
-    """A chart for each column that a run has, with a line for each run that has it."""
+    """Return a chart for each column that at least one run has, with one line for each run that has it."""
     found = dict.fromkeys(name for own in columns for name in own)
     charts = []
     for column in sorted(found, key=_place):
@@ -120,7 +131,7 @@ def _charts(names: Sequence[str], columns: Sequence[Columns]) -> list[Chart]:
 
 
 def _place(column: str) -> tuple[bool, bool, int]:
-    """Where a column's chart is on the page: evaluations first, the monitor's measures and the speed last."""
+    """Return the sort key of a column's chart: evaluations first, measurements of the monitor and the speed last."""
     term = column.partition("/")[2]
     place = FIRST_TERMS.index(term) if term in FIRST_TERMS else len(FIRST_TERMS)
     return not column.startswith(EVALUATION), column == SPEED or column.startswith(DIAGNOSIS), place
@@ -128,7 +139,7 @@ def _place(column: str) -> tuple[bool, bool, int]:
 
 def _chart(column: str, lines: Sequence[Line]) -> Chart:
     if column == SPEED:
-        return Chart("Images a second", lines, captions.READINGS["speed"])
+        return Chart("Images per second", lines, captions.READINGS["speed"])
     section, _, term = column.partition("/")
     kind: Kind = "linear"
     if term.startswith("accuracy"):
@@ -139,14 +150,22 @@ def _chart(column: str, lines: Sequence[Line]) -> Chart:
     if column.startswith(EVALUATION):
         title = captions.title(term) if term in captions.SHARES else captions.figure_title(term)
         return Chart(title, lines, captions.figure_reading(term), kind, mark=mark)
-    title = captions.title(term.replace("/", " of ") or section)
-    reading = captions.READINGS.get(term.partition("/")[0], "")
+    name, _, subject = term.partition("/")
+    title = captions.title(name or section)
+    if subject:
+        title = f"{title} of {subject}"
+    pair = name.removesuffix("_real").removesuffix("_fake")
+    reading = captions.READINGS.get(name) or captions.READINGS.get(pair, "")
     player = "" if column.startswith(DIAGNOSIS) or not term else section
     return Chart(title, lines, reading, kind, player, mark)
 
 
 def _join_pictures(pictures: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """At each step for which some run has a grid, each run's newest: the first run's as the picture, all as sheets."""
+    """Return the images of all steps at which a run has a sample grid, in the form of ``pictures.read_pictures``.
+
+    At each step, the ``picture`` is the newest grid of the first run that has grids, and the ``sheets`` are the newest
+    grids of all runs.
+    """
     joined = []
     for step in thin(sorted({picture["step"] for own in pictures for picture in own})):
         sheets = {f"run_{i}": _newest(own, step)["picture"] for i, own in enumerate(pictures) if own}
@@ -155,5 +174,5 @@ def _join_pictures(pictures: Sequence[list[dict[str, Any]]]) -> list[dict[str, A
 
 
 def _newest(pictures: Sequence[Mapping[str, Any]], step: int) -> Mapping[str, Any]:
-    """The last of a run's pictures up to a step; before its first, the first."""
+    """Return the last image of a run up to a step, or its first image if there is none."""
     return pictures[max(0, bisect.bisect(pictures, step, key=lambda picture: picture["step"]) - 1)]

@@ -1,4 +1,4 @@
-"""A run's files as curves: what reports draw, thinned to what a screen shows."""
+"""Read the files of a run as curves, and reduce the number of their points for a report."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,34 +10,37 @@ import numpy as np
 from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.monitoring.metrics_file import finite_mean, read_rows
 
-POINTS = 1500  # of a curve, about as many as a wide screen shows
-DIGITS = 5  # of a number in the page
-SPEED = "speed/images_per_second"  # the column of the speed
-EVALUATION = "evaluation/"  # the names of columns of evaluations begin with it
-DIAGNOSIS = "doctor/"  # the names of what the monitor measured begin with it
+POINTS = 1500  # maximum number of points in a curve, about the width of a wide screen in pixels
+DIGITS = 5  # number of significant digits of a number in the page
+SPEED = "speed/images_per_second"  # name of the column that contains the speed
+EVALUATION = "evaluation/"  # prefix of the columns that contain the metrics of evaluations
+DIAGNOSIS = "doctor/"  # prefix of the columns that contain the measurements of the training monitor
 
-# By name the steps, and the values, [steps] or [steps, members] of a population.
+# The columns of a run by name. A column consists of the steps, [steps], and the values, [steps], or [steps, members]
+# for a population.
 Columns = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def read_columns(path: Path) -> Columns:
-    """All numbers in a run's directory: metrics, evaluations, what the monitor measured, and the speed.
+    """Read all numbers in the directory of a run: metrics, evaluations, measurements of the monitor, and the speed.
 
-    What is not finite is left out; of a population it is NaN for the member that diverged.
+    Numbers that are not finite are omitted. For a population, they are NaN, unless the numbers of all members are not
+    finite.
     """
     columns = _to_columns(read_rows(path / "metrics.jsonl"))
     metrics = set(columns)
     evaluations = [with_current_names(row) for row in read_rows(path / "evaluations.jsonl")]
     columns |= {EVALUATION + name: x for name, x in _to_columns(evaluations).items()}
-    measures = _to_columns(read_rows(path / "diagnosis.jsonl"))  # with the metrics' means, which are drawn already
+    # diagnosis.jsonl also contains means of the metrics, which are omitted here.
+    measures = _to_columns(read_rows(path / "diagnosis.jsonl"))
     columns |= {DIAGNOSIS + name: x for name, x in measures.items() if name not in metrics}
-    # A run that was killed and resumed has rows of some steps twice: the later ones count.
+    # If a step has two rows, because the run was killed and resumed, the later row is used.
     speed = {row["step"]: row.get("images_per_second") for row in read_rows(path / "speed.jsonl")}
     return columns | _to_columns([{"step": step, SPEED: speed[step]} for step in sorted(speed)])
 
 
 def _to_columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
-    """The columns of rows, in order of appearance."""
+    """Return the columns of rows, in order of appearance."""
     columns: dict[str, tuple[list[int], list]] = {}
     for row in rows:
         for name, value in row.items():
@@ -50,11 +53,13 @@ def _to_columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
 
 
 def thin_columns(columns: Columns) -> tuple[dict[str, Any], list[list[int]]]:
-    """Curves of at most ``POINTS`` points.
+    """Reduce columns to curves with at most ``POINTS`` points.
 
     Returns:
-      By name ``mean``, and ``low``, ``high``, ``members`` where a point stands for several values; with ``grid``, an
-      index into the second list: the steps of the points, which most curves share.
+      curves: for each column, a dict with the list ``mean`` and the integer ``grid``, which is an index into ``grids``.
+        If a point represents several values, the dict also has the lists ``low`` and ``high`` and the flag ``members``;
+        see ``_thin``.
+      grids: the lists of steps at which curves have points. Most curves share the same list.
     """
     grids: list[list[int]] = []
     curves = {}
@@ -67,12 +72,17 @@ def thin_columns(columns: Columns) -> tuple[dict[str, Any], list[list[int]]]:
 
 
 def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, Any]]:
-    """At most ``POINTS`` points: the mean of each bucket, and where a bucket has several values the least and greatest.
+    """Reduce one column to at most ``POINTS`` points by averaging over buckets of consecutive steps.
 
-    Of a population, [steps, members]: the mean of members' means in each bucket, and the least and greatest of them.
+    Args:
+      steps: the steps of the values, [steps].
+      values: the values, [steps], or [steps, members] for a population.
 
     Returns:
-      The steps in the middle of the buckets; and ``mean``, ``low``, ``high``, and whether these are of ``members``.
+      The steps in the middle of the buckets, and a dict with the list ``mean`` of their means. If there are several
+      values per bucket, the dict also has the lists ``low`` and ``high`` of their minima and maxima, and ``members``,
+      which is False. For a population, ``low`` and ``high`` are the minima and maxima over the members of their means
+      in the bucket, and ``members`` is True.
     """
     if len(values) <= POINTS and values.ndim == 1:
         return steps.tolist(), {"mean": round_values(values)}
@@ -91,5 +101,5 @@ def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, A
 
 
 def round_values(values: np.ndarray) -> list[float]:
-    """As many digits as the page needs."""
+    """Round values to ``DIGITS`` significant digits."""
     return [float(f"{value:.{DIGITS}g}") for value in values]

@@ -1,7 +1,7 @@
-"""Model cards: what networks are, what they were trained on, how good they are, and what they are not for.
+"""Write model cards in Markdown, which describe trained networks, their data, their metrics and their limitations.
 
-Mitchell et al. 2019, Model Cards for Model Reporting (1810.03993), as Markdown. A card says what the run knows, and
-where the run does not know, it says that.
+The sections follow Mitchell et al. 2019, Model Cards for Model Reporting, arXiv:1810.03993. A card contains the
+information that the run has recorded, and states where information is missing.
 """
 
 import json
@@ -22,22 +22,24 @@ from jaxgan.version import __version__
 
 BEGINS = "# Model card: "
 INTENDED = (
-    "Research and teaching: to look at what such a model learns of its data, to compare methods, to begin other "
-    "trainings with."
+    "The model is intended for research and teaching: to study what such a model learns from its data, to compare "
+    "methods, and to initialise other trainings."
 )
 MISUSE = (
-    "To deceive. What it makes must not be passed off as real: not as photographs, recordings or evidence, not as a "
-    "person's likeness without that person's consent (deepfakes), nor to fill data sets unmarked. Nor for decisions "
-    "about people: a sample is no measurement of anything.\n\n"
-    "Pictures and animations that jaxgan writes say in their metadata that they are synthetic, by the terms of the "
-    "IPTC (`trainedAlgorithmicMedia`). Leave that there, and say it where they are shown; who takes raw numbers has "
-    "to say it himself."
+    "Do not use the model to deceive people. Its samples must not be presented as real photographs, recordings or "
+    "evidence. They must not show a person's likeness without that person's consent (deepfakes), and they must not be "
+    "added to data sets without being marked as synthetic. Do not use the samples for decisions about people, because "
+    "a sample is not a measurement.\n\n"
+    "Images and animations that jaxgan writes contain metadata that declare them as synthetic, in the vocabulary of "
+    "the IPTC (`trainedAlgorithmicMedia`). Keep these metadata, and declare the images as synthetic wherever you show "
+    "them. If you use the raw arrays, you have to add such a declaration yourself."
 )
 LIMITS = (
-    "What is not in the training data it does not know, and what is rare there it makes worse, or never: their "
-    "lacks and biases are its own, and nobody has searched for them. It may repeat what it was trained on, people "
-    "in it too; `evaluate --metrics authenticity mifid` looks for copies. Figures above are of one training, and "
-    "compare with those of the same protocol alone."
+    "The model cannot generate content that its training data lacks, and it generates rare content with lower quality "
+    "or not at all. It has the gaps and biases of its training data, which have not been examined. It may reproduce "
+    "training examples, including people that they show. The command `evaluate --metrics authenticity mifid` searches "
+    "for copies. The metrics above belong to a single training run. Compare them only with metrics that were computed "
+    "by the same protocol."
 )
 
 
@@ -54,28 +56,29 @@ def make_card(
     member: str = "",
     evaluation: Mapping[str, Any] | None = None,
 ) -> str:
-    """The model card, Markdown.
+    """Return a model card in Markdown.
 
     Args:
-      experiment: the experiment whose networks they are.
+      experiment: the experiment that trained the networks.
       name: the experiment's name.
-      program: the command that trained it, ``jaxgan train dcgan``.
-      about: its module's docstring, whose first line and "Paper" are quoted.
-      config: its settings.
-      step: the step of training.
-      variables: the networks' variables, as ``Experiment.variables`` gives them.
-      usage: how the file is used, Markdown: ``parameters_usage`` or ``export_usage``.
-      member: of a population, the member's name.
-      evaluation: figures and their protocol, as ``quality.evaluate`` gives them, of any step; None if there are none.
+      program: the command that trained the networks, such as ``jaxgan train dcgan``.
+      about: the docstring of the experiment's module. The card quotes its first line and its entry "Paper".
+      config: the experiment's settings, by name.
+      step: the step of the checkpoint.
+      variables: the networks' variables, as ``Experiment.variables`` returns them.
+      usage: instructions to use the exported file in Markdown, from ``parameters_usage`` or ``export_usage``.
+      member: for a population, the name of the member.
+      evaluation: metrics and their protocol, as ``quality.evaluate`` returns them. They may belong to another step, in
+        which case the card omits them. None if the run was not evaluated; an empty dict if the file was damaged.
     """
     sections = {
         "Model details": _list_items(_details(experiment, program, about, step, variables, member)),
         "How to use it": usage,
         "Intended use": INTENDED,
-        "What it is not for": MISUSE,
+        "Out-of-scope use": MISUSE,
         "Training data": _data(experiment, config),
         "Evaluation": _figures(evaluation, step, member),
-        "Limits": LIMITS,
+        "Limitations": LIMITS,
         "Settings": "```json\n" + json.dumps(dict(config), indent=2) + "\n```",
     }
     parts = [f"## {title}\n\n{text}" for title, text in sections.items()]
@@ -83,14 +86,18 @@ def make_card(
 
 
 def write_card(path: Path, card: str) -> Path:
-    """Write a card beside a file, under the file's name with ``.md``, in the place of an older card.
+    """Write a card beside a file. It has the file's name with the suffix ``.md`` and replaces an older card.
+
+    Args:
+      path: the exported file that the card describes.
+      card: the card in Markdown.
 
     Returns:
-      The card's path.
+      The path of the card.
 
     Raises:
-      ValueError: something else is there.
-      OSError: it cannot be written.
+      ValueError: if the card would replace a file that is not a model card.
+      OSError: if the card cannot be written.
     """
     check_card_path(path)
     written = path.with_suffix(".md")
@@ -99,10 +106,17 @@ def write_card(path: Path, card: str) -> Path:
 
 
 def check_card_path(path: Path) -> None:
-    """Check that a card beside this file takes the place of nothing but a card; raises ``ValueError`` if not."""
+    """Check that the card of a file would replace at most an older card.
+
+    Raises:
+      ValueError: if the card would replace a file that is not a model card.
+    """
     card = path.with_suffix(".md")
     if card.exists() and not card.read_bytes().startswith(BEGINS.encode()):
-        raise ValueError(f"`out` {path}: its model card would replace {card}, which is no model card; name another.")
+        raise ValueError(
+            f"`out` {path} cannot be used: its model card would replace {card}, which is not a model card. Choose "
+            "another name."
+        )
 
 
 def _details(
@@ -113,20 +127,23 @@ def _details(
     made_by = f"jaxgan {__version__}, `{program}`, step {step}"
     if member:
         made_by += f", {member}"
-    gives = f"{' x '.join(map(str, experiment.source.shape))}, numbers in [-1, 1]"
+    output = f"arrays of shape {' x '.join(map(str, experiment.source.shape))}, with values in [-1, 1]"
     if experiment.sampling.classes:
-        gives += f"; classes: {', '.join(experiment.sampling.classes)}"
+        output += f"; classes: {', '.join(experiment.sampling.classes)}"
     if experiment.translations:
-        gives += "; images of other sizes too"
+        output += "; images of other sizes are supported"
     averaged = [f"`{net}`" for net in variables if net in experiment.game.unwrapped.ema]
+    parameters = "those of the given step"
+    if averaged:
+        parameters = f"exponential moving average over the training steps for {', '.join(averaged)}"
     return {
-        "What it is": about.strip().partition("\n")[0],
-        "Paper": " ".join(paper[1].split()) if paper else "none is named",
-        "Made by": made_by,
-        "Networks": ", ".join(f"`{net}` of {count:,} parameters" for net, count in counts.items()),
-        "Which parameters": f"a moving average over training of {', '.join(averaged)}" if averaged else "the newest",
-        "Takes": "random latents" if experiment.inputs is None else "an image",
-        "Gives": gives,
+        "Description": about.strip().partition("\n")[0],
+        "Paper": " ".join(paper[1].split()) if paper else "the experiment names none",
+        "Created by": made_by,
+        "Networks": ", ".join(f"`{net}` with {count:,} parameters" for net, count in counts.items()),
+        "Parameters": parameters,
+        "Input": "random latents" if experiment.inputs is None else "an image",
+        "Output": output,
     }
 
 
@@ -144,32 +161,36 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
             names.append(config["data_a"])
     shape = " x ".join(map(str, source.shape))
     origins = {f"`{name}`": describe_origin(name) for name in names}
-    return f"{len(source):,} examples of {shape} of {source.name}.\n\n{_list_items(origins)}"
+    return f"{len(source):,} examples of {source.name}, shape {shape}.\n\n{_list_items(origins)}"
 
 
 def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> str:
-    """A table of the figures and their protocol, if they are of this step and this member."""
+    """Return a table of the metrics and their protocol if they belong to this step and member, otherwise the reason."""
     if evaluation is None:
-        return "None: this run was not evaluated. `evaluate` measures it, and the next export tells the figures."
+        return (
+            "There are no metrics, because this run was not evaluated. Run the command `evaluate` and export again to "
+            "add them."
+        )
     try:
         samples = evaluation["protocol"]["samples"]
         if samples["step"] != step or not str(samples["name"]).endswith(member):
-            of = f"{samples['name']}, step {samples['step']}"
-            return f"None of these parameters: the run's evaluation is of {of}."
+            subject = f"{samples['name']}, step {samples['step']}"
+            return f"There are no metrics of these parameters. The run was evaluated for {subject}."
         current = with_current_names(evaluation)
         figures = {name: float(value) for name, value in current.items() if name != "protocol"}
     except (KeyError, TypeError, ValueError):
-        return "None that can be read: the run's evaluation.json is damaged."
+        return "There are no metrics, because the run's evaluation.json is damaged."
     rows = [f"| {name} | {value:.6g} |" for name, value in figures.items() if math.isfinite(value)]
-    table = "\n".join(["| figure | value |", "|---|---|", *rows])
-    return f"{table}\n\nTheir protocol:\n\n```json\n{json.dumps(evaluation['protocol'], indent=2)}\n```"
+    table = "\n".join(["| metric | value |", "|---|---|", *rows])
+    protocol = json.dumps(evaluation["protocol"], indent=2)
+    return f"{table}\n\nThe metrics were computed by this protocol:\n\n```json\n{protocol}\n```"
 
 
 def parameters_usage(command: str, file: str) -> str:
-    """How a ``.safetensors`` file of parameters is used, Markdown.
+    """Return instructions to use a ``.safetensors`` file of parameters, in Markdown.
 
     Args:
-      command: the command line that makes samples, or images of images, with it.
+      command: the command line that generates samples or translates images with the file.
       file: the file's name.
     """
     return textwrap.dedent(f"""\
@@ -177,17 +198,19 @@ def parameters_usage(command: str, file: str) -> str:
         {command}
         ```
 
-        Or in Python: `jaxgan.interop.read_parameters({file!r}, like)`, where `like` are the networks' variables or
-        their shapes. Any reader of safetensors finds the arrays by network, collection, module and leaf; kernels are
-        [height, width, in, out]. The settings are in the metadata. Nothing in the file runs.""")
+        In Python, use `jaxgan.interop.read_parameters({file!r}, like)`, where `like` is a tree of the networks'
+        variables or of their shapes. You can also use any other reader of safetensors. The name of an array consists
+        of the network, the collection, the module and the leaf. Convolution kernels have the axes
+        [height, width, in, out]. The metadata of the file contain the settings. The file contains no executable
+        code.""")
 
 
 def export_usage(file: str, translates: bool) -> str:
-    """How a ``.jaxgan`` file of compiled functions is used, Markdown.
+    """Return instructions to use a ``.jaxgan`` file of compiled functions, in Markdown.
 
     Args:
       file: the file's name.
-      translates: whether it makes images of images.
+      translates: whether the functions translate images.
     """
     command = f"translate {file} photos/ --out made/" if translates else f"sample {file} --out grid.png"
     return textwrap.dedent(f"""\
@@ -195,5 +218,5 @@ def export_usage(file: str, translates: bool) -> str:
         jaxgan {command}
         ```
 
-        Or without jaxgan, with jax and flatbuffers alone: `jax.export.deserialize`, as the first lines of
-        `jaxgan/export/stablehlo.py` show. Nothing in the file runs but operations on arrays.""")
+        To use the file without jaxgan, install jax and flatbuffers and call `jax.export.deserialize`. The docstring of
+        `jaxgan/export/stablehlo.py` has an example. The functions in the file can only compute with arrays.""")

@@ -1,6 +1,6 @@
-"""The page that reports and comparisons share: one HTML file that opens anywhere, offline.
+"""Write the HTML page of a report or a comparison: a single file that can be opened without a network connection.
 
-``report.html`` beside this file draws what it is given, and chooses nothing.
+The template ``report.html`` draws the contents of a ``Page``. It does not select or compute contents itself.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from jaxgan.core.files import write_atomically
 from jaxgan.reporting.charts import EQUILIBRIUM, Chart
 from jaxgan.reporting.curves import Columns
 
-MARKER = "@@THE RUN GOES HERE@@"  # in the template
+MARKER = "@@THE RUN GOES HERE@@"  # the text in the template that is replaced by the contents
 
 
 def _now() -> str:
@@ -23,25 +23,27 @@ def _now() -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Page:
-    """The contents of a page, by the names that ``report.html`` has for them.
+    """The contents of a page. The attributes have the names that ``report.html`` uses.
 
     Attributes:
       kicker: a line above the heading.
       experiment: the heading.
-      steps: ``done``, and ``wanted`` or None.
-      facts: short facts beneath the heading.
-      headline: numbers, each with ``label``, ``value``, ``kind``, ``note``, ``colour``.
-      doctor: what the monitor found; None if it did not look. See ``report.summarize_diagnosis``.
-      members: a table, with ``title``, ``caption``, ``head``, ``rows``; None if there is none.
-      charts: in order.
+      steps: ``done``, the number of steps that were taken, and ``wanted``, the total number of steps or None.
+      facts: short facts to show below the heading.
+      headline: numbers to show in the header, each with ``label``, ``value``, ``kind``, ``note`` and ``colour``.
+      doctor: the diagnosis of the training; None if there is no diagnosis. See ``report.summarize_diagnosis``.
+      members: a table of members or runs with ``title``, ``caption``, ``head`` and ``rows``; None for no table. The
+        caption is shown below the sample grid.
+      charts: the charts in the order of the page.
       curves, grids: see ``curves.thin_columns``.
       pictures: see ``pictures.read_pictures``.
       sheets: see ``pictures.describe_sheets``.
       projections: see ``pictures.read_projections``.
-      settings, versions: rows of two texts.
-      maker: what made the samples.
+      settings_title, versions_title: headings of the tables of settings and versions.
+      settings, versions: rows of these tables, each with a name and a value.
+      maker: the program and the experiment that generated the samples.
       equilibrium: the value V(D, G) at equilibrium.
-      written: when the page was written.
+      written: the time at which the page was written.
     """
 
     kicker: str
@@ -57,17 +59,19 @@ class Page:
     pictures: Sequence[Mapping[str, Any]]
     sheets: Sequence[Mapping[str, str]]
     projections: Sequence[Mapping[str, str]] = ()
+    settings_title: str = "Settings"
     settings: Sequence[Sequence[str]]
+    versions_title: str = "Versions"
     versions: Sequence[Sequence[str]]
     maker: str
     equilibrium: float = EQUILIBRIUM
     written: str = dataclasses.field(default_factory=_now)
 
     def write(self, path: Path) -> None:
-        """Write the page; a reader finds the old page or the new one, and no part of one.
+        """Write the page atomically, so that readers never find an incomplete file.
 
         Raises:
-          OSError: it cannot be written.
+          OSError: if the page cannot be written.
         """
         template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
         contents = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -75,18 +79,18 @@ class Page:
 
 
 def _to_json(contents: Mapping[str, Any]) -> str:
-    """JSON that is inert in a script element: without ``<`` nothing in it can close the element."""
+    """Convert the contents to JSON that is safe in a script element. Without ``<``, it cannot close the element."""
     text = json.dumps(contents, allow_nan=False, separators=(",", ":"), default=dataclasses.asdict)
     return text.replace("<", "\\u003c")
 
 
 def last_step(columns: Columns) -> int:
-    """The last step that a column has a number of; 0 without any."""
+    """Return the last step for which any column has a value; 0 without columns."""
     return max((int(steps[-1]) for steps, _ in columns.values()), default=0)
 
 
 def describe_maker(versions: Mapping[str, Any], experiment: str) -> str:
-    """What made the samples: ``jaxgan 0.1.0, experiment dcgan``."""
+    """Return the program and the experiment that generated the samples, such as ``jaxgan 0.1.0, experiment dcgan``."""
     version = str(versions.get("jaxgan", "not installed"))
     version = ", version unknown" if version == "not installed" else f" {version}"
     return f"jaxgan{version}, experiment {experiment}"

@@ -1,4 +1,8 @@
-"""The pictures of a report: sample grids, sheets and projections, as data addresses that need no other file."""
+"""Read the images of a report as data URLs: sample grids, image sheets and projections.
+
+An image sheet is an additional grid of images that an experiment draws. A projection is an image that a style-based
+generator generates from the styles that were found for a target image.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -10,14 +14,15 @@ import numpy as np
 from jaxgan.editing.projection_files import read_sheets
 from jaxgan.reporting import captions
 
-MAX_PICTURES = 60
+MAX_PICTURES = 60  # maximum number of steps with sample grids, and of projections, in a report
 
 
 def read_pictures(folder: Path) -> list[dict[str, Any]]:
-    """The sample grids of a run by step, at most ``MAX_PICTURES``, the first and the last among them.
+    """Read the sample grids of a run at up to ``MAX_PICTURES`` steps, which include the first and the last one.
 
     Returns:
-      For each ``step`` its ``picture``, a data address, and its ``sheets``, the same by name.
+      For each step, a dict with the number ``step``, the sample grid ``picture`` as a data URL, and ``sheets``, the
+      image sheets by name as data URLs.
     """
     by_step: dict[int, dict[str, Path]] = {}
     for file in sorted(folder.glob("step_*.png")):
@@ -32,14 +37,14 @@ def read_pictures(folder: Path) -> list[dict[str, Any]]:
 
 
 def thin(steps: Sequence[int]) -> list[int]:
-    """At most ``MAX_PICTURES`` of these steps, evenly spread, the first and the last among them."""
+    """Return up to ``MAX_PICTURES`` evenly spaced steps of a list, which include the first and the last one."""
     if len(steps) <= MAX_PICTURES:
         return list(steps)
     return [steps[i] for i in np.linspace(0, len(steps) - 1, MAX_PICTURES).round().astype(int)]
 
 
 def describe_sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The titles of the sheets and how to read them, in order of name."""
+    """Return the name, the title and the caption of each image sheet, in the order of their names."""
     names = sorted({name for picture in pictures for name in picture["sheets"]})
     return [
         {"name": name, "title": captions.title(name), "caption": captions.SHEETS.get(name, captions.OTHER_SHEET)}
@@ -48,7 +53,7 @@ def describe_sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str
 
 
 def read_projections(folder: Path) -> list[dict[str, str]]:
-    """Images beside their projections, at most ``MAX_PICTURES``, with figures of how near these are."""
+    """Read up to ``MAX_PICTURES`` images of projections, with captions that contain their similarity to the targets."""
     return [
         {
             "title": sheet.relative_to(folder).with_suffix("").as_posix(),
@@ -60,5 +65,5 @@ def read_projections(folder: Path) -> list[dict[str, str]]:
 
 
 def data_address(file: Path) -> str:
-    """A PNG file as an address that holds it."""
+    """Return the contents of a PNG file as a data URL."""
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")

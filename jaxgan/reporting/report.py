@@ -1,4 +1,4 @@
-"""``report.html``: a run as one file that opens anywhere, offline: samples beside the game's curves."""
+"""Write ``report.html``, a page that shows the samples, the curves and the diagnosis of a run."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,18 @@ from jaxgan.reporting.curves import SPEED, Columns, read_columns, round_values, 
 from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import describe_sheets, read_pictures, read_projections
 
-LAST_STEPS = 100  # whose mean is a headline number
-MEMBER_TERMS = ("accuracy_real", "accuracy_fake", "value", "elbo", "loss")  # columns of the table of members
+LAST_STEPS = 100  # number of steps at the end of the run to average the numbers in the header over
+MEMBER_TERMS = ("accuracy_real", "accuracy_fake", "value", "elbo", "loss")  # metrics in the table of members
 
 
 def write(path: Path) -> Path:
-    """Write ``report.html`` from what a run's directory holds so far; a run that goes on is not disturbed.
+    """Write ``report.html`` from the files in the directory of a run, which may still be training.
 
     Returns:
-      The file's path.
+      The path of the report.
 
     Raises:
-      OSError: there is no ``config.json``, or the report cannot be written.
+      OSError: if there is no ``config.json``, or if the report cannot be written.
     """
     written = path / "report.html"
     _read_page(path).write(written)
@@ -42,7 +42,7 @@ def _read_page(path: Path) -> Page:
     curves, grids = thin_columns(columns)
     facts = (config.get("data"), record.get("hardware"), _privacy(record))
     return Page(
-        kicker="a run",
+        kicker="report of a run",
         experiment=experiment,
         steps={"done": last_step(columns), "wanted": _int_or_none(config.get("steps"))},
         facts=[format_value(fact) for fact in facts if fact],
@@ -66,46 +66,51 @@ def _int_or_none(value: Any) -> int | None:
 
 
 def _privacy(record: Mapping[str, Any]) -> str | None:
-    """What a private run has spent, or will have spent."""
+    """Return a description of the privacy loss of a differentially private run, or None for other runs."""
     privacy = record.get("privacy") or {}
     spent = privacy.get("done") or privacy.get("planned") or {}
-    return spent.get("summary") or spent.get("told")  # the name that earlier versions wrote
+    return spent.get("summary") or spent.get("told")  # earlier versions wrote the key "told"
 
 
 def summarize_diagnosis(rows: Sequence[Mapping[str, Any]], is_population: bool) -> dict[str, Any] | None:
-    """What was found wrong, and from which step to which; None if the monitor did not look.
+    """Summarise the problems that the training monitor found; None if it has made no measurement.
 
     Args:
-      rows: of ``diagnosis.jsonl``.
-      is_population: name the member that a finding is about.
+      rows: the rows of ``diagnosis.jsonl``.
+      is_population: whether to name the member that has the problem.
 
     Returns:
-      ``step``, the last one that was looked at; ``judged``, whether that is late enough to judge; and ``found``, in
-      order of appearance: ``title``, ``from`` and ``to``, ``evidence``, ``mend``, and whether it holds ``now``.
+      A dict with ``step``, the last step that was measured; ``judged``, whether enough steps were measured for a
+      diagnosis; and ``found``, a list of problems in the order of their first steps. Each problem has a ``title``, the
+      first and the last step ``from`` and ``to``, the ``evidence``, the remedy ``mend``, and the flag ``now``, which is
+      True if the problem was still present at the last measured step.
     """
     if not rows:
         return None
     found: list[dict[str, Any]] = []
-    holding: dict[tuple, dict[str, Any]] = {}  # by member, name and whose: what held at the look before
+    current: dict[tuple, dict[str, Any]] = {}  # the problems of the latest row, by member, name and subject
     for row in rows:
-        before, holding = holding, {}
-        for i, name, whose, evidence, remedy in row.get("verdicts", ()):
-            span = before.get((i, name, whose))
+        before, current = current, {}
+        for i, name, subject, evidence, remedy in row.get("verdicts", ()):
+            span = before.get((i, name, subject))
             if span is None:
                 span = {"from": row["step"]}
                 found.append(span)
-            holding[i, name, whose] = span
-            of = " ".join(filter(None, (f"member {i}" if is_population else "", whose)))
-            heading = f"{name} of {of}" if of else name
+            current[i, name, subject] = span
+            owner = " ".join(filter(None, (f"member {i}" if is_population else "", subject)))
+            heading = f"{name} of {owner}" if owner else name
             span |= {"title": heading, "to": row["step"], "evidence": evidence, "mend": remedy}
-    # The monitor looks once in so many steps, and a run may have gone on a little since.
+    # The run may have continued after the last measurement, so `now` refers to the last measured step.
     last = rows[-1]["step"]
     is_judged = last >= WARM_UP + WINDOW * PROBE_EVERY
     return {"step": last, "judged": is_judged, "found": [{**span, "now": span["to"] == last} for span in found]}
 
 
 def _members_table(record: Mapping[str, Any], columns: Columns) -> dict[str, Any] | None:
-    """A row for each member of a population: the settings in which it differs, and how it stands at the end."""
+    """Return a table with one row per member of a population: the settings in which members differ, and metrics.
+
+    The metrics are means over the last ``LAST_STEPS`` steps. The result is None for a single game.
+    """
     members = record.get("members")
     if not members:
         return None
@@ -120,19 +125,20 @@ def _members_table(record: Mapping[str, Any], columns: Columns) -> dict[str, Any
             last = by_member[name][-LAST_STEPS:, i]
             row.append("diverged" if np.isnan(last[-1]) else format_number(float(np.nanmean(last))))
         rows.append(row)
-    caption = "A row or a plot for each member. "
+    caption = "Each row or plot shows one member. "
     return {"title": "Members", "caption": caption, "head": ["member", *members[0], *names], "rows": rows}
 
 
 def _headline(columns: Columns) -> list[dict[str, Any]]:
-    """A few numbers: how the game stands, as the mean of the last steps, and how fast it went."""
+    """Return the numbers in the header: means of the main metrics over the last steps, and the mean speed."""
     numbers = []
     discriminators = judges(columns)
     for player in discriminators:
         prefix = f"{player}: " if len(discriminators) > 1 else ""
-        numbers += _number(columns, f"{player}/accuracy_real", f"{prefix}right on reals", kind="share", colour="real")
-        numbers += _number(columns, f"{player}/accuracy_fake", f"{prefix}right on fakes", kind="share", colour="fake")
-        note = f"at equilibrium {format_number(EQUILIBRIUM)}"
+        for side, name in {"real": "real examples", "fake": "fakes"}.items():
+            label = f"{prefix}accuracy on {name}"
+            numbers += _number(columns, f"{player}/accuracy_{side}", label, kind="share", colour=side)
+        note = f"{format_number(EQUILIBRIUM)} at equilibrium"
         numbers += _number(columns, f"{player}/value", f"{prefix}value V(D, G)", note=note)
     if not discriminators:
         for i, player in enumerate(players(columns)):
@@ -142,13 +148,13 @@ def _headline(columns: Columns) -> list[dict[str, Any]]:
                 labels = {"loss": f"loss of {player}"}
             for term, label in labels.items():
                 numbers += _number(columns, f"{player}/{term}", label, colour=series_colour(i))
-    return numbers + _number(columns, SPEED, "images a second", note="mean of the run")
+    return numbers + _number(columns, SPEED, "images per second", note="mean of the run")
 
 
 def _number(
     columns: Columns, name: str, label: str, *, kind: str = "linear", note: str = "", colour: str | None = None
 ) -> list[dict[str, Any]]:
-    """A headline number, the mean of a column's last values; none if there is no such column."""
+    """Return a number for the header, the mean of a column's last values; an empty list without such a column."""
     if name not in columns:
         return []
     values = columns[name][1]

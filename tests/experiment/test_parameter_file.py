@@ -80,9 +80,9 @@ def test_the_model_card_describes_the_run_and_its_metrics(shared, tmp_path, caps
     card = (shared / "a.md").read_text()
     for part in (
         "# Model card: dcgan, step 2",
-        "What it is: DCGAN: strided convolutions and batch normalisation, with the R1 penalty.",
+        "Description: DCGAN: strided convolutions and batch normalisation, with the R1 penalty.",
         "Paper: Radford, Metz, Chintala 2016, arXiv:1511.06434",
-        "1,797 examples of 8 x 8 x 1",
+        "1,797 examples of digits/1.0.0 train, shape 8 x 8 x 1.",
         "Alpaydin and Kaynak",
         "deepfakes",
         "trainedAlgorithmicMedia",
@@ -92,14 +92,14 @@ def test_the_model_card_describes_the_run_and_its_metrics(shared, tmp_path, caps
     ):
         assert part in card, part
     count = sum(x.size for name, x in read_safetensors(shared / "a.safetensors").items() if ".params." in name)
-    assert f"`g` of {count:,} parameters" in card
+    assert f"`g` with {count:,} parameters" in card
     # The card shows the metrics of an evaluation only if the evaluation is of the exported step.
     protocol = {"samples": {"name": "dcgan in run", "step": 2}, "features": "classifier"}
     figures = shared / "run" / "evaluation.json"
     try:
         for step, expected in (
             (2, "| fd_classifier | 12.5 |"),  # an older version named this metric fid
-            (1, "None of these parameters: the run's evaluation is of"),
+            (1, "There are no metrics of these parameters. The run was evaluated for"),
             (None, "is damaged"),
         ):
             protocol["samples"]["step"] = step

@@ -206,8 +206,8 @@ def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels,
 @pytest.mark.parametrize(
     ("runs", "message"),
     [
-        (["none"], "A comparison needs at least two runs, got 1."),
-        (["none", "other"], "none: no run there, or a damaged one"),
+        (["none"], "A comparison requires at least two runs, got 1."),
+        (["none", "other"], "none contains no run, because it has no config.json that can be read"),
     ],
 )
 def test_compare_rejects_missing_runs(runs, message, tmp_path, capsys, monkeypatch):

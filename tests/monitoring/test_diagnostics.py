@@ -182,7 +182,7 @@ def test_a_run_reports_its_verdicts(tmp_path, capsys, monkeypatch):
     again = [json.loads(line) for line in (run_dir / "diagnosis.jsonl").read_text().splitlines()]
     assert again[:4] == found and [row["step"] for row in again[4:]] == [10, 12]
     contents = report.write(run_dir).read_text()
-    assert '"title":"oscillation"' in contents and '"title":"Weights moved"' in contents
+    assert '"title":"oscillation"' in contents and '"title":"Change of the weights"' in contents
 
 
 @pytest.mark.slow

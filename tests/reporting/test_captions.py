@@ -1,4 +1,4 @@
-"""The words of reports."""
+"""Tests of the texts of reports."""
 
 import pytest
 
@@ -7,18 +7,18 @@ from jaxgan.reporting import captions
 GAN = ("d/loss", "g/loss", "g/reconstruction")
 
 
-def test_titles():
+def test_titles_of_metrics():
     assert captions.title("grad_norm") == "Gradient norm" and captions.title("kl") == "KL divergence"
     assert captions.title("gradient_penalty") == "Gradient penalty" and captions.title("") == ""
 
 
-def test_a_loss_is_read_by_the_number_of_players():
-    assert "standoff" in captions.reading("loss", GAN, 2, "-")
-    assert "no other player" in captions.reading("loss", GAN, 1, "-")
+def test_the_caption_of_a_loss_depends_on_the_number_of_players():
+    assert "Losses of a game need not decrease" in captions.reading("loss", GAN, 2, "-")
+    assert "Loss of the only player" in captions.reading("loss", GAN, 1, "-")
     assert captions.reading("cycle", GAN, 2, "-") == "-"
 
 
-def test_terms_of_an_elbo_are_read_where_there_is_one():
+def test_the_terms_of_an_elbo_have_their_own_captions():
     assert captions.reading("reconstruction", GAN, 2, "-") == "-"
     assert "\u2212log p(x|z)" in captions.reading("reconstruction", ("vae/elbo", "vae/reconstruction"), 1, "-")
 
@@ -33,7 +33,7 @@ def test_terms_of_an_elbo_are_read_where_there_is_one():
         ("ms_ssim", "MS_SSIM", False),
     ],
 )
-def test_figures(figure, title, is_distance):
+def test_titles_and_captions_of_metrics_of_evaluations(figure, title, is_distance):
     assert captions.figure_title(figure) == title
     assert ("lower is better" in captions.figure_reading(figure)) == is_distance
 
@@ -44,16 +44,16 @@ def test_figures(figure, title, is_distance):
         ("a", "a"),
         (True, "yes"),
         (False, "no"),
-        (None, "not given"),
-        ([1, "b", None], "1, b, not given"),
+        (None, "not set"),
+        ([1, "b", None], "1, b, not set"),
         ([], "none"),
         (0.5, "0.5"),
     ],
 )
-def test_values(value, text):
+def test_format_value(value, text):
     assert captions.format_value(value) == text
 
 
-def test_numbers_have_a_minus_sign():
+def test_format_number_has_a_typographic_minus_sign():
     assert captions.format_number(-1.23456) == "\u22121.235" and captions.format_number(2.0) == "2.000"
     assert captions.format_number(-1.5e-07, ".4g") == "\u22121.5e\u221207"

@@ -1,4 +1,4 @@
-"""Several runs on one page, from run directories made by hand."""
+"""Tests of the comparison of several runs, with run directories that the tests write."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def page(tmp_path):
     return contents(out)
 
 
-def test_settings_that_differ_are_in_the_table_and_others_beneath(page):
+def test_the_table_of_runs_has_the_settings_that_differ(page):
     table = page["members"]
     assert table["head"] == ["run", "seed", "beta", "fid", "d/loss", "d/accuracy_real"]
     assert table["rows"] == [
@@ -44,13 +44,15 @@ def test_settings_that_differ_are_in_the_table_and_others_beneath(page):
         ["second", "1", "", "", "\u22123", "0.5"],
     ]
     assert page["settings"] == [["experiment", "gan"], ["data", "digits"]]
+    assert page["settings_title"] == "Settings that are equal in all runs"
     assert page["maker"] == "jaxgan 0.1.0, experiment gan" and page["steps"] == {"done": 3, "wanted": None}
     assert page["experiment"] == "2 runs" and page["facts"] == ["first", "second"]
 
 
 def test_a_chart_has_a_line_for_each_run(page):
     charts = page["charts"]
-    assert [chart["title"] for chart in charts] == ["Fr\u00e9chet distance", "Accuracy real", "Loss"]
+    assert [chart["title"] for chart in charts] == ["Fr\u00e9chet distance", "Accuracy on real examples", "Loss"]
+    assert all(chart["reading"] for chart in charts)
     labels = [[line["label"] for line in chart["lines"]] for chart in charts]
     assert labels == [["first"], ["first", "second"], ["first", "second"]]
     loss = charts[-1]
@@ -59,8 +61,8 @@ def test_a_chart_has_a_line_for_each_run(page):
     assert charts[1]["kind"] == "share" and charts[1]["mark"]["at"] == 0.5 and charts[0]["player"] == ""
 
 
-def test_pictures_of_both_runs_at_each_step(page):
-    """The newest of each run up to the step; before a run's first, its first."""
+def test_each_step_has_the_sample_grids_of_both_runs(page):
+    """A step has the newest grid of each run up to this step, or the first grid of a run that has no earlier one."""
     first, second, third = page["pictures"]
     assert [picture["step"] for picture in page["pictures"]] == [0, 5, 10]
     assert first["sheets"]["run_1"] == second["sheets"]["run_1"] != third["sheets"]["run_1"]
@@ -69,13 +71,13 @@ def test_pictures_of_both_runs_at_each_step(page):
     assert [sheet["title"] for sheet in page["sheets"]] == ["first", "second"]
 
 
-def test_runs_of_one_name_are_named_by_their_paths(tmp_path):
+def test_runs_with_the_same_name_are_named_by_their_paths(tmp_path):
     runs = [make_run(tmp_path / folder / "run", [1.0]) for folder in "ab"]
     comparison.write(runs, tmp_path / "page.html")
     assert contents(tmp_path / "page.html")["facts"] == list(map(str, runs))
 
 
-def test_settings_of_an_earlier_version_are_compared_by_todays_names(tmp_path):
+def test_settings_of_an_earlier_version_are_compared_by_their_current_names(tmp_path):
     runs = [
         make_run(tmp_path / "old", [1.0], config={"latents": 8}),
         make_run(tmp_path / "new", [1.0], config={"z_dim": 8}),
@@ -84,10 +86,10 @@ def test_settings_of_an_earlier_version_are_compared_by_todays_names(tmp_path):
     assert ["z_dim", "8"] in contents(tmp_path / "page.html")["settings"]
 
 
-def test_what_cannot_be_compared(tmp_path):
+def test_a_comparison_requires_two_runs(tmp_path):
     run = make_run(tmp_path / "run", [1.0])
-    with pytest.raises(ValueError, match="A comparison needs at least two runs, got 1"):
+    with pytest.raises(ValueError, match="A comparison requires at least two runs, got 1"):
         comparison.write([run], tmp_path / "page.html")
-    with pytest.raises(ValueError, match="none: no run there"):
+    with pytest.raises(ValueError, match="none contains no run"):
         comparison.write([run, tmp_path / "none"], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()

@@ -1,4 +1,4 @@
-"""A run's files as columns, and columns as curves of few points."""
+"""Tests of reading the files of a run as columns, and of reducing columns to curves with few points."""
 
 import json
 import math
@@ -31,13 +31,13 @@ def test_columns_of_a_run(tmp_path):
     assert found == {
         "d/loss": ([1, 2], [1.0, 2.0]),
         "d/r1": ([2], [3.0]),
-        "evaluation/fd_classifier": ([2], [9.0]),  # an earlier version called it fid
+        "evaluation/fd_classifier": ([2], [9.0]),  # earlier versions wrote the name fid
         "doctor/swing": ([2], [0.1]),
         SPEED: ([1, 2], [4.0, 6.0]),
     }
 
 
-def test_a_member_that_diverged_is_nan_and_a_row_without_a_number_is_left_out(tmp_path):
+def test_a_diverged_member_is_nan_and_a_row_without_any_number_is_omitted(tmp_path):
     rows = ({"step": 1, "x": [1.0, 2.0]}, {"step": 2, "x": [None, 3.0]}, {"step": 3, "x": [None, None]})
     write_rows(tmp_path / "metrics.jsonl", *rows)
     steps, values = read_columns(tmp_path)["x"]
@@ -45,7 +45,7 @@ def test_a_member_that_diverged_is_nan_and_a_row_without_a_number_is_left_out(tm
     assert math.isnan(values[1, 0]) and values[1, 1] == 3.0
 
 
-def test_curves_share_their_grids():
+def test_curves_with_the_same_steps_share_a_grid():
     steps = np.arange(1, 5)
     curves, grids = thin_columns({"a": (steps, np.ones(4)), "b": (steps[2:], np.ones(2)), "c": (steps, np.zeros(4))})
     assert grids == [[1, 2, 3, 4], [3, 4]]
@@ -53,7 +53,7 @@ def test_curves_share_their_grids():
     assert curves["a"] == {"grid": 0, "mean": [1.0] * 4}
 
 
-def test_a_long_curve_has_the_mean_and_the_ends_of_each_bucket():
+def test_a_long_curve_has_the_mean_minimum_and_maximum_of_each_bucket():
     curves, (grid,) = thin_columns({"x": (np.arange(2 * POINTS), np.tile([1.0, 3.0], POINTS))})
     assert len(grid) == POINTS and grid[:2] == [0, 2]
     curve = curves["x"]
@@ -61,7 +61,7 @@ def test_a_long_curve_has_the_mean_and_the_ends_of_each_bucket():
     assert not curve["members"]
 
 
-def test_a_population_has_the_mean_and_the_ends_of_its_members():
+def test_the_curve_of_a_population_has_the_mean_minimum_and_maximum_of_its_members():
     values = np.array([[1.0, 3.0], [2.0, math.nan]])
     curves, _ = thin_columns({"x": (np.array([1, 2]), values)})
     assert curves["x"] == {"grid": 0, "mean": [2.0, 2.0], "low": [1.0, 2.0], "high": [3.0, 2.0], "members": True}

@@ -1,4 +1,4 @@
-"""The page that reports and comparisons share."""
+"""Tests of the HTML page that reports and comparisons share."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def make_page(**more):
     return Page(**{**contents, **more})
 
 
-def test_a_page_is_one_file_with_its_contents(tmp_path):
+def test_a_page_is_a_single_file_with_its_contents(tmp_path):
     make_page().write(tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     assert MARKER not in text and [file.name for file in tmp_path.iterdir()] == ["page.html"]
@@ -48,24 +48,24 @@ def test_a_page_is_one_file_with_its_contents(tmp_path):
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d", contents["written"])
 
 
-def test_contents_cannot_close_the_script(tmp_path):
+def test_contents_cannot_close_the_script_element(tmp_path):
     make_page(facts=["</script><script>alert(1)</script>"]).write(tmp_path / "page.html")
     assert "</script><script>alert" not in (tmp_path / "page.html").read_text()
 
 
-def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path):
+def test_a_page_that_cannot_be_written_does_not_change_the_old_one(tmp_path):
     (tmp_path / "page.html").write_text("old")
     with pytest.raises(ValueError, match="not JSON compliant"):
         make_page(steps={"done": float("nan"), "wanted": None}).write(tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text() == "old"
 
 
-def test_the_last_step_of_columns():
+def test_last_step():
     assert last_step({}) == 0
     assert last_step({"a": (np.array([1, 9]), np.zeros(2)), "b": (np.array([3]), np.zeros(1))}) == 9
 
 
-def test_the_maker():
+def test_describe_maker():
     assert describe_maker({"jaxgan": "0.1.0"}, "gan") == "jaxgan 0.1.0, experiment gan"
     assert describe_maker({}, "gan") == describe_maker({"jaxgan": "not installed"}, "gan")
     assert describe_maker({}, "gan") == "jaxgan, version unknown, experiment gan"

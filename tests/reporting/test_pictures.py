@@ -1,4 +1,4 @@
-"""Pictures of a run as data addresses."""
+"""Tests of the images of a report."""
 
 import base64
 
@@ -23,13 +23,13 @@ def draw(path, grey=0):
     return path
 
 
-def test_an_address_holds_the_file(tmp_path):
+def test_a_data_url_contains_the_file(tmp_path):
     file = draw(tmp_path / "a.png")
     head, _, body = data_address(file).partition(",")
     assert head == "data:image/png;base64" and base64.b64decode(body) == file.read_bytes()
 
 
-def test_grids_and_their_sheets_by_step(tmp_path):
+def test_sample_grids_and_image_sheets_are_read_by_step(tmp_path):
     for name in ("step_0000010", "step_0000000", "step_0000010_walk", "step_0000020_walk", "step_x", "other"):
         draw(tmp_path / f"{name}.png")
     pictures = read_pictures(tmp_path)
@@ -39,14 +39,14 @@ def test_grids_and_their_sheets_by_step(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 1, MAX_PICTURES, MAX_PICTURES + 1, 1000])
-def test_few_steps_are_kept_evenly(count):
+def test_thin_keeps_evenly_spaced_steps(count):
     steps = list(range(0, 10 * count, 10))
     kept = thin(steps)
     assert len(kept) == min(count, MAX_PICTURES) and kept[:1] == steps[:1] and kept[-1:] == steps[-1:]
     assert len(set(np.diff(kept))) <= 2
 
 
-def test_sheets_are_described_once_each():
+def test_each_image_sheet_is_described_once():
     pictures = [{"sheets": {"walk": ""}}, {"sheets": {"mine": "", "walk": ""}}, {"sheets": {}}]
     assert describe_sheets(pictures) == [
         {"name": "mine", "title": "Mine", "caption": captions.OTHER_SHEET},
@@ -54,6 +54,6 @@ def test_sheets_are_described_once_each():
     ]
 
 
-def test_a_run_without_projections_shows_none(tmp_path):
-    """tests/editing/test_inversion.py has a run with some."""
+def test_a_run_without_projections(tmp_path):
+    """tests/editing/test_inversion.py tests a run with projections."""
     assert read_projections(tmp_path / "none") == []

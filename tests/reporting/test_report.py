@@ -1,4 +1,4 @@
-"""The report, from run directories made by hand: what is in it, that it loads nothing, and that nothing breaks it."""
+"""Tests of the report of a run: its contents, its safety and unusual inputs. The tests write the run directories."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ def row(step, **more):
 
 
 def run_directory(path, rows, pictures=(0, 10, 20), **config):
-    """A run's directory, without speed.jsonl."""
+    """Write the directory of a run without speed.jsonl."""
     (path / "samples").mkdir(parents=True)
     record = {
         "experiment": "dcgan",
@@ -40,7 +40,7 @@ def run_directory(path, rows, pictures=(0, 10, 20), **config):
 
 
 class Page(HTMLParser):
-    """What a browser makes of the page: the data block, and every script and address in the markup."""
+    """A parsed page: its data, its scripts, and all URLs in the markup."""
 
     def __init__(self, path):
         super().__init__()
@@ -70,24 +70,24 @@ def page(directory):
     return Page(report.write(directory))
 
 
-def test_it_holds_the_run(tmp_path):
+def test_a_report_contains_the_data_of_the_run(tmp_path):
     directory = run_directory(tmp_path, [row(i) for i in range(1, 21)])
     assert report.write(directory) == tmp_path / "report.html"
     run = page(directory).run
     assert run["experiment"] == "dcgan" and run["steps"] == {"done": 20, "wanted": 5000}
     assert run["facts"] == ["digits", "1 x cpu"]
     assert [(x["label"], x["value"]) for x in run["headline"]] == [
-        ("right on reals", 0.75),
-        ("right on fakes", 0.625),
+        ("accuracy on real examples", 0.75),
+        ("accuracy on fakes", 0.625),
         ("value V(D, G)", -1.25),
     ]
     loss = run["curves"]["d/loss"]
     assert run["grids"][loss["grid"]] == list(range(1, 21)) and loss["mean"] == [1.5] * 20
-    assert ["resolution", "not given"] in run["settings"] and ["jax", "0.10.2"] in run["versions"]
+    assert ["resolution", "not set"] in run["settings"] and ["jax", "0.10.2"] in run["versions"]
     assert run["maker"] == "jaxgan 0.1.0, experiment dcgan"
 
 
-def test_charts_come_in_order_with_their_levels(tmp_path):
+def test_charts_are_ordered_and_have_reference_values(tmp_path):
     charts = page(run_directory(tmp_path, [row(1, **{"d/r1": 0.1})])).run["charts"]
     assert [x["title"] for x in charts] == ["Accuracy", "Value V(D, G)", "Logits", "Loss", "R1", "Gradient norm"]
     accuracy, value, logits, loss, _, norms = charts
@@ -99,7 +99,7 @@ def test_charts_come_in_order_with_their_levels(tmp_path):
     assert all(x["reading"] for x in charts)
 
 
-def test_any_game_is_drawn_whole(tmp_path):
+def test_all_metrics_of_any_game_are_drawn(tmp_path):
     names = ("a/loss", "b/loss", "a/cycle", "b/cycle", "a/score_real", "a/score_fake", "b/grad_norm", "temperature")
     run = page(run_directory(tmp_path, [{"step": 1, **dict.fromkeys(names, 1.0)}], pictures=())).run
     assert [x["title"] for x in run["charts"]] == ["Loss", "Score", "Cycle", "Temperature", "Gradient norm"]
@@ -113,7 +113,7 @@ def test_two_discriminators_have_a_chart_each(tmp_path):
     rows = [{"step": 1, "x/accuracy_real": 0.5, "x/accuracy_fake": 0.5, "y/accuracy_real": 1.0, "y/accuracy_fake": 1.0}]
     run = page(run_directory(tmp_path, rows)).run
     assert [(x["title"], x["player"]) for x in run["charts"]] == [("Accuracy", "x"), ("Accuracy", "y")]
-    assert run["headline"][2]["label"] == "y: right on reals"
+    assert run["headline"][2]["label"] == "y: accuracy on real examples"
 
 
 def test_a_lazy_term_keeps_its_own_steps(tmp_path):
@@ -123,7 +123,7 @@ def test_a_lazy_term_keeps_its_own_steps(tmp_path):
     assert run["grids"][lazy["grid"]] == [4, 8, 12, 16, 20] and lazy["mean"] == [3.0] * 5
 
 
-def test_nothing_is_loaded(tmp_path):
+def test_a_report_loads_no_other_files(tmp_path):
     shown = page(run_directory(tmp_path, [row(1)]))
     assert shown.addresses == []
     assert not re.search(r"https?://|@import|\bfetch\(|XMLHttpRequest|import\(", shown.text)
@@ -133,7 +133,7 @@ def test_nothing_is_loaded(tmp_path):
     assert all(x["picture"].startswith("data:image/png;base64,iVBOR") for x in shown.run["pictures"])
 
 
-def test_a_hostile_setting_is_inert(tmp_path):
+def test_markup_in_a_setting_is_not_executed(tmp_path):
     harmless = page(run_directory(tmp_path / "a", [row(1)]))
     hostile = page(run_directory(tmp_path / "b", [row(1, **{f"d/{HOSTILE}": 1.0})], data=HOSTILE))
     assert len(hostile.scripts) == len(harmless.scripts) == 2
@@ -142,12 +142,12 @@ def test_a_hostile_setting_is_inert(tmp_path):
     assert "innerHTML" not in hostile.text
 
 
-def test_a_setting_that_json_has_no_number_for(tmp_path):
+def test_settings_that_are_infinite_lists_or_flags(tmp_path):
     run = page(run_directory(tmp_path, [row(1)], limit=math.inf, layers=[1, 2], fast=True)).run
     assert [pair[1] for pair in run["settings"][-3:]] == ["inf", "1, 2", "yes"]
 
 
-def test_a_number_that_is_not_finite_is_left_out(tmp_path):
+def test_numbers_that_are_not_finite_are_omitted(tmp_path):
     shown = page(run_directory(tmp_path, [row(1), row(2, **{"g/loss": math.nan, "d/loss": math.inf}), row(3)]))
     for name in ("g/loss", "d/loss"):
         assert shown.run["grids"][shown.run["curves"][name]["grid"]] == [1, 3]
@@ -166,18 +166,19 @@ def test_speed_is_shown_if_it_was_measured(tmp_path):
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_a_run_with_nothing_yet(tmp_path, missing):
+def test_a_run_without_any_metrics(tmp_path, missing):
     directory = run_directory(tmp_path, [], pictures=())
     if missing:
         (directory / "metrics.jsonl").unlink()
         (directory / "samples").rmdir()
     shown = page(directory)
     assert shown.run["steps"]["done"] == 0 and shown.run["charts"] == [] and shown.run["pictures"] == []
-    assert 'id="nothing" hidden>Nothing yet' in shown.text  # the script shows it where there are no charts
+    # The script shows this text if there are no charts.
+    assert 'id="nothing" hidden>The run has not written any metrics yet' in shown.text
     assert 'at("nothing").hidden = run.charts.length > 0' in shown.text
 
 
-def test_a_run_that_goes_on(tmp_path):
+def test_a_run_that_is_still_training_is_not_changed(tmp_path):
     directory = run_directory(tmp_path, [row(1), row(2)])
     with (directory / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "d/lo')
@@ -188,7 +189,7 @@ def test_a_run_that_goes_on(tmp_path):
 
 
 @pytest.mark.integration
-def test_a_long_run_is_small_and_keeps_a_spike(tmp_path):
+def test_the_report_of_a_long_run_is_small_and_shows_a_spike(tmp_path):
     directory = run_directory(tmp_path, [])
     line = json.dumps(row(-1, **{"d/loss": -2})) + "\n"
     with (directory / "metrics.jsonl").open("w") as file:
@@ -205,21 +206,21 @@ def test_a_long_run_is_small_and_keeps_a_spike(tmp_path):
     assert curve["mean"][0] == pytest.approx(1.5, abs=0.02) and 0 < grid[0] < 200 and 199_800 < grid[-1] <= 200_000
 
 
-def test_the_least_value_of_a_bucket_is_kept_too():
+def test_the_minimum_of_a_bucket_is_kept():
     values = np.zeros(7001)
     values[5003] = -4
     _, curve = curves._thin(np.arange(7001), values)
     assert min(curve["low"]) == -4 and max(curve["high"]) == 0 and min(curve["mean"]) > -4
 
 
-def test_many_pictures_are_thinned_evenly(tmp_path):
+def test_many_sample_grids_are_reduced_evenly(tmp_path):
     run = page(run_directory(tmp_path, [row(1)], pictures=range(0, 2010, 10))).run
     steps = [x["step"] for x in run["pictures"]]
     assert len(steps) == pictures.MAX_PICTURES and steps[0] == 0 and steps[-1] == 2000
     assert set(np.diff(steps)) <= {30, 40}
 
 
-def test_other_files_among_the_samples_are_left_alone(tmp_path):
+def test_other_files_in_the_folder_of_samples_are_ignored(tmp_path):
     directory = run_directory(tmp_path, [row(1)])
     (directory / "samples" / "step_last.png").write_bytes(b"")
     (directory / "samples" / "notes.txt").write_text("mine")
@@ -229,11 +230,11 @@ def test_other_files_among_the_samples_are_left_alone(tmp_path):
 ONE_PLAYER = {"vae/reconstruction": 76.0, "vae/kl": 27.0, "vae/elbo": -103.0, "vae/loss": 103.0, "vae/grad_norm": 2.0}
 
 
-def test_a_game_of_one_player_is_not_read_as_a_standoff(tmp_path):
+def test_a_game_with_one_player_has_its_own_captions(tmp_path):
     run = page(run_directory(tmp_path / "vae", [{"step": 1, **ONE_PLAYER}])).run
     charts = {x["title"]: x["reading"] for x in run["charts"]}
     assert list(charts) == ["ELBO", "Reconstruction", "KL divergence", "Loss", "Gradient norm"]
-    assert "standoff" not in charts["Loss"] and "no other player" in charts["Loss"]
+    assert "need not decrease" not in charts["Loss"] and "Loss of the only player" in charts["Loss"]
     assert "posterior collapse" in charts["KL divergence"] and "lower bound on log p(x)" in charts["ELBO"]
     assert [(x["label"], x["value"]) for x in run["headline"]] == [
         ("ELBO, nats", -103.0),
@@ -244,11 +245,11 @@ def test_a_game_of_one_player_is_not_read_as_a_standoff(tmp_path):
         run_directory(tmp_path / "gan", [{"step": 1, "g/loss": 1.0, "d/loss": 1.0, "g/reconstruction": 1.0}])
     ).run
     charts = {x["title"]: x["reading"] for x in two["charts"]}
-    assert list(charts) == ["Loss", "Reconstruction"]  # where there is no ELBO, a term like any other
-    assert "standoff" in charts["Loss"] and charts["Reconstruction"] == captions.TERM_READING
+    assert list(charts) == ["Loss", "Reconstruction"]  # without an ELBO, a reconstruction term is not special
+    assert "need not decrease" in charts["Loss"] and charts["Reconstruction"] == captions.TERM_READING
 
 
-def test_sheets_lie_with_the_grid_of_their_step(tmp_path):
+def test_image_sheets_belong_to_the_sample_grid_of_their_step(tmp_path):
     directory = run_directory(tmp_path, [row(1)])
     for step, name, grey in (
         (10, "walk", 1),
@@ -264,10 +265,10 @@ def test_sheets_lie_with_the_grid_of_their_step(tmp_path):
         (0, []),
         (10, ["walk"]),
         (20, ["mine", "reconstruction", "walk"]),
-    ]  # a step that has no grid has nothing to lie with
-    told = {x["name"]: (x["title"], x["caption"]) for x in run["sheets"]}
-    assert told["mine"] == ("Mine", captions.OTHER_SHEET)
-    assert told["walk"] == ("Walk", captions.SHEETS["walk"])
+    ]  # the sheet of step 30 is ignored, because the step has no sample grid
+    described = {x["name"]: (x["title"], x["caption"]) for x in run["sheets"]}
+    assert described["mine"] == ("Mine", captions.OTHER_SHEET)
+    assert described["walk"] == ("Walk", captions.SHEETS["walk"])
     grey = {}
     for name, address in run["pictures"][2]["sheets"].items():
         with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
@@ -276,11 +277,11 @@ def test_sheets_lie_with_the_grid_of_their_step(tmp_path):
     assert "sheets" in run["pictures"][0] and page(run_directory(tmp_path / "none", [row(1)])).run["sheets"] == []
 
 
-def test_a_finding_holds_from_the_first_look_to_the_last_in_a_row():
-    ill = [0, "oscillation", "", "by 200%", "lower the rates"]
+def test_a_problem_lasts_from_its_first_to_its_last_consecutive_probe():
+    swing = [0, "oscillation", "", "by 200%", "lower the rates"]
     other = [1, "divergence", "d", "by 30%", "clip"]
-    looks = [[], [ill], [ill, other], [], [[*ill[:3], "by 150%", ill[4]]]]
-    rows = [{"step": 50 * i, "verdicts": verdicts} for i, verdicts in enumerate(looks, 1)]
+    probes = [[], [swing], [swing, other], [], [[*swing[:3], "by 150%", swing[4]]]]
+    rows = [{"step": 50 * i, "verdicts": verdicts} for i, verdicts in enumerate(probes, 1)]
     assert report.summarize_diagnosis([], False) is None
     summary = report.summarize_diagnosis(rows, True)
     assert summary is not None and summary["step"] == 250 and not summary["judged"]
@@ -290,7 +291,7 @@ def test_a_finding_holds_from_the_first_look_to_the_last_in_a_row():
         ("divergence of member 1 d", 150, 150, False, "by 30%", "clip"),
         ("oscillation of member 0", 250, 250, True, "by 150%", "lower the rates"),
     ]
-    single = report.summarize_diagnosis([{"step": 700, "verdicts": [ill, other]}, {"step": 750}], False)
+    single = report.summarize_diagnosis([{"step": 700, "verdicts": [swing, other]}, {"step": 750}], False)
     assert single is not None and single["judged"]
     assert [x["title"] for x in single["found"]] == ["oscillation", "divergence of d"]
 
@@ -300,6 +301,6 @@ def test_a_directory_without_a_run(tmp_path):
         report.write(tmp_path)
 
 
-def test_the_template_has_one_place_for_the_run():
+def test_the_template_has_one_marker_for_the_data():
     template = Path(report.__file__).with_name("report.html").read_text(encoding="utf-8")
     assert template.count(pages.MARKER) == 1
