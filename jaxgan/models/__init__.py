@@ -1,1 +1,1 @@
-"""Architectures, one a file, named after their papers."""
+"""Network architectures. Each module implements the networks of one paper or family of papers, and has its name."""

@@ -1,7 +1,7 @@
-"""Conditional GAN: multi-layer perceptrons that are given the class. Mirza and Osindero 2014 (1411.1784), section 4.1.
+"""Networks of the conditional GAN: multi-layer perceptrons with class labels as an additional input.
 
-The discriminator joins the label to the example inside its network, as the paper does, or projects the label's
-embedding on its features (Miyato and Koyama 2018, equation 4).
+Source: Mirza and Osindero 2014 (arXiv:1411.1784), section 4.1. The discriminator concatenates features of the label and
+of the image, as in the paper. Alternatively, it is a projection discriminator (Miyato and Koyama 2018, equation 4).
 """
 
 import functools
@@ -16,13 +16,15 @@ from jaxgan.nn.layers import Embedding, dropout, one_hot_labels
 
 
 class Generator(nn.Module):
-    """Latents [B, z] and labels to images [B, *shape] in (-1, 1): 200 units for the latents, 1000 for the label, 1200.
+    """Generator, from latents [B, z] and labels to images [B, *shape] in (-1, 1), float32.
+
+    Labels are class numbers, [B], or class weights, [B, classes].
 
     Attributes:
-      shape: one image's.
-      classes: how many.
-      hidden: units for the latents, for the label, and for both together, all rectified.
-      dtype: the precision of computation; images are float32.
+      shape: shape of one image, (height, width, channels).
+      classes: number of classes.
+      hidden: number of ReLU units for the latents, for the label, and in the layer after their concatenation.
+      dtype: data type of the computation; parameters are float32.
     """
 
     shape: tuple[int, ...]
@@ -33,26 +35,28 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, label: jax.Array) -> jax.Array:
         dense = functools.partial(nn.Dense, kernel_init=uniform_init(0.05), dtype=self.dtype)
-        of_z = nn.relu(dense(self.hidden[0], name="latents")(z))
-        of_label = nn.relu(dense(self.hidden[1], name="label")(one_hot_labels(label, self.classes)))
-        x = nn.relu(dense(self.hidden[2], name="joint")(jnp.concatenate([of_z, of_label], -1)))
+        x = nn.relu(dense(self.hidden[0], name="latents")(z))
+        y = nn.relu(dense(self.hidden[1], name="label")(one_hot_labels(label, self.classes)))
+        x = nn.relu(dense(self.hidden[2], name="joint")(jnp.concatenate([x, y], -1)))
         x = dense(math.prod(self.shape), name="image")(x)
         return jnp.tanh(x.astype(jnp.float32)).reshape(-1, *self.shape)
 
 
 class Discriminator(nn.Module):
-    """Images [B, ...] and labels to logits [B], float32: maxout units for each, then for both, with dropout.
+    """Discriminator of maxout units with dropout, from images [B, ...] in [-1, 1] and labels to logits [B], float32.
 
-    As in ``mlp.MaxoutDiscriminator``, by the same group, pixels are rescaled to [0, 1], and the initial weights are
-    small. Dropout uses one key for each example, ``nets.d(x, label, keys)``; without keys nothing is dropped.
+    Labels are class numbers, [B], or class weights, [B, classes]. As in ``mlp.MaxoutDiscriminator``, which is from the
+    same research group, pixels are rescaled to [0, 1] and the initial weights are small. Dropout needs one PRNG key per
+    example: call ``nets.d(x, label, keys)``. Without keys, dropout is off.
 
     Attributes:
-      classes: the number of classes.
-      units: maxout units for the image, for the label, and for both together.
-      pieces: linear pieces of each unit.
-      dropout_rate: the fraction of a hidden layer that dropout sets to 0.
-      projection: project the label's embedding on the image's units, in place of joining the label.
-      dtype: the precision of computation.
+      classes: number of classes.
+      units: number of maxout units for the image, for the label, and in the layer after their concatenation.
+      pieces: number of linear pieces of each maxout unit, for the same three layers.
+      dropout_rate: fraction of the hidden units that dropout sets to 0.
+      projection: whether to use a projection discriminator, which adds the inner product of the label's embedding and
+        the image's features to the logit, instead of concatenating the label (Miyato and Koyama 2018, equation 4).
+      dtype: data type of the computation; parameters are float32.
     """
 
     classes: int

@@ -1,8 +1,8 @@
-"""CycleGAN: image-to-image translation by residual blocks. Zhu, Park, Isola and Efros 2017 (1703.10593), appendix 7.2.
+"""ResNet generator of CycleGAN, for image-to-image translation.
 
-As in the authors' code, https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix, whose weights ``interop.pix2pix``
-reads and writes for ``upsample="transposed"``. The discriminator is ``pix2pix.Discriminator(norm="instance")``, called
-with one image.
+Source: Zhu, Park, Isola and Efros 2017 (arXiv:1703.10593), appendix 7.2. The network equals the official one in
+https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix. ``interop.pix2pix`` converts its weights if ``upsample`` is
+"transposed". The discriminator of CycleGAN is ``pix2pix.Discriminator(norm="instance")``, called with one image.
 """
 
 from typing import Any, Literal
@@ -17,26 +17,32 @@ from jaxgan.nn.normalization import EvalStats, Norm, norm_layer
 
 
 class Generator(nn.Module):
-    """Images [B, h, w, C] to images [B, h, w, out_channels] in (-1, 1), float32. Johnson et al. 2016 (1603.08155).
+    """Generator, from images [B, h, w, C] to images [B, h, w, out_channels] in (-1, 1), float32.
 
-    Two convolutions halve the image, residual blocks keep its size, and two more convolutions double it. Dropout uses
-    one key for each example, ``g(x, keys)``; without keys nothing is dropped.
+    The architecture is from Johnson et al. 2016 (arXiv:1603.08155). Two convolutions of stride 2 each halve the height
+    and width, residual blocks keep them, and two upsampling convolutions each double them. Dropout needs one PRNG key
+    per example: call ``g(x, keys, train=...)``. Without keys, dropout is off.
 
     Attributes:
-      out_channels: of the generated images.
-      num_blocks: residual blocks: 9 for 256 x 256 and above, 6 for 128 x 128.
-      channels: of the first and the last level; the residual blocks have four times as many.
-      norm: of all layers but the last. Their convolutions have biases with "instance" alone.
-      padding: of the residual blocks: by reflection, by the pixels at the edge, or by zeros.
-      upsample: "transposed" convolutions are the authors'; since 1, 2 or 4 of their 9 weights meet in a pixel, they may
-        cause checkerboard artefacts. "nearest" neighbours and a convolution cause none beyond bfloat16's rounding. See
-        Odena et al. 2016 (distill.pub/2016/deconv-checkerboard).
-      dropout_rate: the fraction that dropout sets to 0 between the two convolutions of a block; CycleGAN's is 0.
-      eval_stats: which statistics "batch" uses outside of training; see ``BatchNorm``.
-      dtype: the precision of computation.
+      out_channels: number of channels of the output images.
+      num_blocks: number of residual blocks (official: 9 for 256 x 256 and larger, 6 for 128 x 128).
+      channels: number of channels at the full resolution (official: ``ngf``, 64). The residual blocks have 4 times as
+        many.
+      norm: normalisation after all convolutions but the last: "batch", "instance" or "none". These convolutions have
+        biases only if it is "instance".
+      padding: padding of the residual blocks: "reflect", "replicate" (repeats the pixels at the edge) or "zero".
+      upsample: "transposed" uses transposed convolutions, as in the official code. They can cause checkerboard
+        artefacts, because the number of kernel weights that contribute to an output pixel alternates between 1, 2 and
+        4. "nearest" uses nearest-neighbour upsampling and a convolution, which avoids these artefacts except for the
+        rounding errors of bfloat16. See Odena et al. 2016 (distill.pub/2016/deconv-checkerboard).
+      dropout_rate: fraction of the activations that dropout sets to 0 between the two convolutions of a residual block
+        (official: 0 for CycleGAN).
+      eval_stats: statistics that the normalisation "batch" uses at evaluation; see ``BatchNorm``.
+      dtype: data type of the computation; parameters are float32.
 
     Raises:
-      ValueError: a side of the image is not divisible by 4, or shorter than 8, which reflection needs.
+      ValueError: if the height or width is not divisible by 4, or is less than 8, which is too small for reflection
+        padding; or if an attribute has an unknown value.
     """
 
     out_channels: int = 3
@@ -69,7 +75,8 @@ class Generator(nn.Module):
             return Conv(4 * self.channels, 3, padding=padding, use_bias=use_bias, name=name, **kwargs)(x)
 
         def upsample(x, features, i):
-            if self.upsample == "nearest":  # its name differs, because a transposed convolution cannot use its kernel
+            # The two kinds of layers have different names, because their kernels cannot be exchanged.
+            if self.upsample == "nearest":
                 return UpConv(features, use_bias=use_bias, name=f"nearest_{i}", **kwargs)(x)
             layer = ConvTranspose(features, 3, padding=1, output_padding=1, use_bias=use_bias, name=f"up_{i}", **kwargs)
             return layer(x)
@@ -92,7 +99,10 @@ class Generator(nn.Module):
     @nn.nowrap
     def _check(self, x: jax.Array) -> None:
         if x.ndim != 4 or any(n % 4 or n < 8 for n in x.shape[1:3]):
-            raise ValueError(f"images must be [B, h, w, C] with sides divisible by 4 and of at least 8, got {x.shape}.")
+            raise ValueError(
+                f"Images must be [B, h, w, C], with a height and width divisible by 4 and at least 8, got the shape "
+                f"{x.shape}."
+            )
         if self.padding not in ("reflect", "replicate", "zero"):
             raise ValueError(f"`padding` must be 'reflect', 'replicate' or 'zero', got {self.padding!r}.")
         if self.upsample not in ("transposed", "nearest"):

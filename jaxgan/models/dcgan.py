@@ -1,7 +1,7 @@
-"""DCGAN: strided convolutions and batch normalisation. Radford, Metz and Chintala 2016 (1511.06434).
+"""Networks of DCGAN: strided convolutions with batch normalisation. Radford, Metz and Chintala 2016 (arXiv:1511.06434).
 
-The resolution is ``base_resolution`` times a power of two. The paper's networks for 64 x 64 are ``Generator()`` and
-``Discriminator()``, with latents [B, 100].
+The resolution of the images is ``base_resolution`` times a power of two. The paper's networks for 64 x 64 images are
+``Generator()`` and ``Discriminator()``, with latents [B, 100].
 """
 
 from typing import Any
@@ -23,15 +23,15 @@ from jaxgan.nn.normalization import Norm, norm_layer
 
 
 class Generator(nn.Module):
-    """Latents [B, z] to images [B, resolution, resolution, img_channels] in (-1, 1).
+    """Generator, from latents [B, z] to images [B, resolution, resolution, img_channels] in (-1, 1), float32.
 
     Attributes:
-      resolution: height and width of the images: ``base_resolution`` doubled once or more.
-      img_channels: 1 for grey, 3 for colour, or any other number.
-      channels: of the last hidden layer; each layer before it has twice as many.
-      base_resolution: the height and width of the linear layer's output.
-      dtype: the precision of computation; images are float32.
-      norm: of all layers but the last; the paper's is "batch".
+      resolution: height and width of the images, ``base_resolution`` times 2, 4, 8 or another power of two.
+      img_channels: number of channels of the images, such as 1 for greyscale and 3 for colour.
+      channels: number of channels of the last hidden layer. Each earlier layer has twice as many as the next.
+      base_resolution: height and width of the first feature map, the reshaped output of the linear layer.
+      dtype: data type of the computation; parameters are float32.
+      norm: normalisation after all layers but the last: "batch" (as in the paper), "instance" or "none".
     """
 
     resolution: int = 64
@@ -46,7 +46,8 @@ class Generator(nn.Module):
         levels = num_upsamples(self.resolution, self.base_resolution)
         features = self.channels * 2 ** (levels - 1)
         kwargs: dict[str, Any] = {"use_bias": self.norm != "batch", "dtype": self.dtype}
-        if self.norm != "none":  # the paper's small weights are for normalised layers; without, the signal of z fades
+        # Without normalisation, the paper's small initial weights would make the output almost independent of z.
+        if self.norm != "none":
             kwargs["kernel_init"] = dcgan_kernel_init
         x = Dense(self.base_resolution**2 * features, name="linear", **kwargs)(z)
         x = x.reshape(z.shape[0], self.base_resolution, self.base_resolution, features)
@@ -60,17 +61,18 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, resolution, resolution, C] to logits [B], float32.
+    """Discriminator, from images [B, resolution, resolution, C] to logits [B], float32.
 
     Attributes:
-      channels: of the first layer; each layer after it has twice as many.
-      base_resolution: the height and width before the linear layer; that of the images is it doubled once or more.
-      norm: of all convolutions but the first; the paper's is "batch". A penalty on the gradient of each example needs
-        a norm other than "batch".
-      dtype: the precision of computation.
+      channels: number of channels of the first layer. Each later layer has twice as many as the previous one.
+      base_resolution: height and width of the last feature map, the input of the linear layer. The resolution of the
+        images must be ``base_resolution`` times 2, 4, 8 or another power of two.
+      norm: normalisation after all convolutions but the first: "batch" (as in the paper), "instance" or "none". Do not
+        combine "batch" with a gradient penalty, which requires that a logit depends only on its own example.
+      dtype: data type of the computation; parameters are float32.
 
     Raises:
-      ValueError: the images are not square.
+      ValueError: if the images are not square, or their resolution does not fit ``base_resolution``.
     """
 
     channels: int = 128
@@ -81,18 +83,21 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         if x.ndim != 4 or x.shape[1] != x.shape[2]:
-            raise ValueError(f"images must be [B, size, size, channels], got {x.shape}.")
+            raise ValueError(f"Images must be square, [B, size, size, channels], got the shape {x.shape}.")
         return discriminate(self, x, train)
 
 
 def discriminate(network: Any, x: jax.Array, train: bool, scale_init: Initializer = normal_around_one) -> jax.Array:
-    """DCGAN's discriminator, in any number of spatial dimensions: [B, *space, C] to logits [B], float32.
+    """Apply DCGAN's discriminator in any number of spatial dimensions.
 
     Args:
-      network: the module that it is a part of, with the attributes of ``Discriminator``.
-      x: images, or cubes of voxels.
+      network: the module that contains the layers and has the attributes of ``Discriminator``.
+      x: images or voxels, [B, *space, C].
       train: whether batch normalisation uses the statistics of the batch.
-      scale_init: of batch normalisation's scales.
+      scale_init: initializer of the scales of batch normalisation.
+
+    Returns:
+      Logits, [B], float32.
     """
     for i in range(num_upsamples(x.shape[1], network.base_resolution)):
         norm = network.norm if i > 0 else "none"

@@ -1,9 +1,10 @@
-"""3D-GAN: DCGAN's networks over cubes of voxels. Wu, Zhang, Xue, Freeman and Tenenbaum 2016 (1610.07584).
+"""Networks of 3D-GAN: DCGAN with 3D convolutions. Wu, Zhang, Xue, Freeman and Tenenbaum 2016 (arXiv:1610.07584).
 
-Cubes are [B, n, n, n, 1], where n is ``base_resolution`` times a power of two. Voxels are between -1, empty, and 1,
-solid, as images are. The paper's are between 0 and 1: the generator's last activation is the paper's sigmoid, rescaled
-to [-1, 1], and the discriminator rescales its input to [0, 1], so that zero padding means empty space. The paper's
-networks are ``Generator()`` and ``Discriminator()``, with latents [B, 200] uniform in [0, 1).
+The networks process cubes of voxels, [B, n, n, n, 1], where n is ``base_resolution`` times a power of two. Voxels have
+the same range as images: -1 is empty and 1 is solid. In the paper they are between 0 and 1. Therefore the generator
+ends with the paper's sigmoid, rescaled to (-1, 1), and the discriminator rescales its input to [0, 1], so that zero
+padding means empty space. The paper's networks are ``Generator()`` and ``Discriminator()``, with latents [B, 200] that
+are uniform in [0, 1).
 """
 
 import flax.linen as nn
@@ -16,15 +17,15 @@ from jaxgan.nn.normalization import BatchNorm, Norm
 
 
 class Generator(nn.Module):
-    """Latents [B, z] to voxels [B, n, n, n, 1] in (-1, 1), float32; n is ``resolution``.
+    """Generator, from latents [B, z] to voxels [B, n, n, n, 1] in (-1, 1), float32, where n is ``resolution``.
 
-    The paper does not state the initialisation; it is DCGAN's.
+    The paper does not state the initialisation of the weights. This network uses DCGAN's.
 
     Attributes:
-      resolution: the side of the cube: ``base_resolution`` doubled once or more.
-      channels: of the last hidden layer; each layer before it has twice as many.
-      base_resolution: the side of the first layer's cube.
-      dtype: the precision of computation.
+      resolution: side of the cube in voxels, ``base_resolution`` times 2, 4, 8 or another power of two.
+      channels: number of channels of the last hidden layer. Each earlier layer has twice as many as the next.
+      base_resolution: side of the first feature map in voxels.
+      dtype: data type of the computation; parameters are float32.
     """
 
     resolution: int = 64
@@ -37,7 +38,8 @@ class Generator(nn.Module):
         levels, base = num_upsamples(self.resolution, self.base_resolution), self.base_resolution
         features = self.channels * 2 ** (levels - 1)
         kwargs = {"use_bias": False, "kernel_init": dcgan_kernel_init, "dtype": self.dtype}
-        # The paper's transposed convolution of a single voxel, with a kernel as large as the first cube.
+        # The paper uses a transposed convolution of a single voxel, with a kernel as large as the first feature map.
+        # This is the same as a linear layer.
         x = Dense(base**3 * features, name="linear", **kwargs)(z)
         x = x.reshape(z.shape[0], base, base, base, features)
         x = nn.relu(BatchNorm(name="norm_0")(x, train))
@@ -50,17 +52,17 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Voxels [B, n, n, n, 1] to logits [B], float32.
+    """Discriminator, from voxels [B, n, n, n, 1] to logits [B], float32.
 
     Attributes:
-      channels: of the first layer; each layer after it has twice as many.
-      base_resolution: the side of the cube before the last layer, whose kernel is as large as that cube; the input's
-        side is it doubled once or more.
-      norm: of all convolutions but the first; the paper's is "batch".
-      dtype: the precision of computation.
+      channels: number of channels of the first layer. Each later layer has twice as many as the previous one.
+      base_resolution: side of the last feature map in voxels, which is also the kernel size of the last layer. The side
+        of the input must be ``base_resolution`` times 2, 4, 8 or another power of two.
+      norm: normalisation after all convolutions but the first: "batch" (as in the paper), "instance" or "none".
+      dtype: data type of the computation; parameters are float32.
 
     Raises:
-      ValueError: the input is not a batch of cubes.
+      ValueError: if the input is not a batch of cubes, or its side does not fit ``base_resolution``.
     """
 
     channels: int = 64
@@ -71,5 +73,5 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         if x.ndim != 5 or len(set(x.shape[1:4])) > 1:
-            raise ValueError(f"voxels must be cubes, [B, size, size, size, 1], got {x.shape}.")
+            raise ValueError(f"Voxels must be cubes, [B, size, size, size, 1], got the shape {x.shape}.")
         return discriminate(self, (x + 1) / 2, train, scale_init=nn.initializers.ones)

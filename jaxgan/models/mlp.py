@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons: the first GAN, and its short form that tutorials teach."""
+"""Multi-layer perceptrons: the networks of the original GAN (Goodfellow et al. 2014) and smaller ones of tutorials."""
 
 import functools
 import math
@@ -12,7 +12,7 @@ from jaxgan.nn.layers import Initializer, dropout
 
 
 def uniform_init(bound: float) -> Initializer:
-    """An initializer: uniform in [-bound, bound), as ``irange`` of the authors' code."""
+    """Return an initializer that is uniform in [-bound, bound), like ``irange`` of the official GAN code."""
 
     def init(key, shape, dtype=jnp.float32):
         return jax.random.uniform(key, shape, dtype, -bound, bound)
@@ -21,18 +21,19 @@ def uniform_init(bound: float) -> Initializer:
 
 
 class Generator(nn.Module):
-    """Latents [B, z] to examples [B, *shape], float32.
+    """Generator, from latents [B, z] to examples [B, *shape], float32.
 
-    The short form for MNIST is ``Generator((28, 28, 1))``: 100 latents, 256 hidden units, tanh. Goodfellow et al. 2014
-    have ``hidden=(1200, 1200), init_range=0.05`` and a sigmoid, as in the authors' mnist.yaml; with larger weights the
-    maxout discriminator rejects every sample before the generator has learnt anything.
+    ``Generator((28, 28, 1))`` is a common tutorial network for MNIST, with 256 hidden units, tanh as the output
+    activation, and usually 100 latents. Goodfellow et al. 2014 use ``hidden=(1200, 1200)``, ``init_range=0.05`` and a
+    sigmoid, according to mnist.yaml in the official code. With larger initial weights, the maxout discriminator
+    recognises every sample as fake before the generator has learnt anything.
 
     Attributes:
-      shape: of one example.
-      hidden: the widths of the hidden layers, which have ReLUs.
-      output_activation: tanh for images in [-1, 1], or the identity for unbounded points.
-      dtype: the precision of computation.
-      init_range: initial weights are uniform in +-init_range; None is flax's LeCun normal.
+      shape: shape of one example, without the batch axis.
+      hidden: number of units of each hidden layer. The hidden layers have ReLU activations.
+      output_activation: activation of the last layer: tanh for images in [-1, 1], or the identity for unbounded data.
+      dtype: data type of the computation; parameters are float32.
+      init_range: initial weights are uniform in [-init_range, init_range). None uses flax's default, LeCun normal.
     """
 
     shape: tuple[int, ...]
@@ -53,11 +54,13 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Examples [B, ...] to logits [B], float32: 784-128-1 for MNIST.
+    """Discriminator, from examples [B, ...] to logits [B], float32.
+
+    With the default, the layers for MNIST have 784, 128 and 1 units.
 
     Attributes:
-      hidden: the widths of the hidden layers, leaky rectified with slope 0.2.
-      dtype: the precision of computation.
+      hidden: number of units of each hidden layer. The hidden layers have leaky ReLU activations of slope 0.2.
+      dtype: data type of the computation; parameters are float32.
     """
 
     hidden: tuple[int, ...] = (128,)
@@ -72,17 +75,19 @@ class Discriminator(nn.Module):
 
 
 class MaxoutDiscriminator(nn.Module):
-    """Goodfellow et al. 2014's: two maxout layers (Goodfellow et al. 2013) with dropout; logits [B], float32.
+    """Discriminator of Goodfellow et al. 2014, from images [B, ...] in [-1, 1] to logits [B], float32.
 
-    The paper's images are in [0, 1], so images in [-1, 1] are rescaled: on images around 0 the discriminator saturates,
-    and the generator learns nothing. Dropout uses one key for each example, ``nets.d(x, keys)``; without keys nothing
-    is dropped.
+    It has two layers of maxout units (Goodfellow et al. 2013) with dropout. It rescales the images to [0, 1], the range
+    in the paper. Without the rescaling the discriminator saturates, and the generator learns nothing. Initial weights
+    are uniform in [-0.005, 0.005), as in mnist.yaml of the official code. With larger weights the discriminator
+    saturates at the first step. Dropout needs one PRNG key per example: call ``nets.d(x, keys)``. Without keys, dropout
+    is off.
 
     Attributes:
-      units, pieces: each of a layer's ``units`` is the largest of ``pieces`` linear maps. Initial weights are uniform
-        in +-0.005, as in the authors' mnist.yaml; with larger ones the discriminator saturates at the first step.
-      dropout_rates: the fractions of the input, and of each hidden layer, that dropout sets to 0.
-      dtype: the precision of computation.
+      units: number of maxout units in each layer.
+      pieces: number of linear pieces of each maxout unit, which outputs their maximum.
+      dropout_rates: fraction of the input, and fraction of each hidden layer, that dropout sets to 0.
+      dtype: data type of the computation; parameters are float32.
     """
 
     units: int = 240

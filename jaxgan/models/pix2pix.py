@@ -1,8 +1,9 @@
-"""pix2pix: a U-Net and PatchGAN discriminators for image translation. Isola, Zhu, Zhou and Efros 2017 (1611.07004).
+"""Networks of pix2pix: a U-Net generator and PatchGAN discriminators for image-to-image translation.
 
-As in the authors' code, https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix, whose weights ``interop.pix2pix``
-reads and writes. The paper's networks for 256 x 256 are ``Generator()`` and ``Discriminator()``, which sees the input
-and the image: ``d(input, image)``.
+Source: Isola, Zhu, Zhou and Efros 2017 (arXiv:1611.07004). The networks equal the official ones in
+https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix, and ``interop.pix2pix`` converts their weights. The paper's
+networks for 256 x 256 images are ``Generator()`` and ``Discriminator()``. The discriminator is called with the input of
+the generator and a real or generated image: ``d(input, image, train=...)``.
 """
 
 import flax.linen as nn
@@ -14,23 +15,28 @@ from jaxgan.nn.normalization import EvalStats, Norm, norm_layer
 
 
 class Generator(nn.Module):
-    """The U-Net (Ronneberger et al. 2015): images [B, h, w, C] to images [B, h, w, out_channels] in (-1, 1), float32.
+    """U-Net generator, from images [B, h, w, C] to images [B, h, w, out_channels] in (-1, 1), float32.
 
-    Each level halves the image; skip connections join the levels of one size on the way down and on the way up. Dropout
-    uses one key for each example, ``g(x, keys)``; without keys nothing is dropped. The paper has dropout at test time
-    too.
+    Each encoder level halves the height and width, and each decoder level doubles them. Skip connections concatenate
+    the output of an encoder level with the decoder's feature map of the same size (Ronneberger et al. 2015). Dropout
+    needs one PRNG key per example: call ``g(x, keys, train=...)``. Without keys, dropout is off. The paper also uses
+    dropout at test time.
 
     Attributes:
-      out_channels: of the generated images.
-      num_downs: the number of levels: 8 for 256 x 256, 7 for 128 x 128, at which the innermost image is a single pixel.
-      channels: of the first level; those after it have twice as many, up to eight times.
-      norm: of all levels but the outermost and the innermost. Their convolutions have biases with "instance" alone.
-      dropout_rate: the fraction that dropout sets to 0, in the innermost levels that have the most channels.
-      eval_stats: which statistics "batch" uses outside of training; the paper's are "instance". See ``BatchNorm``.
-      dtype: the precision of computation.
+      out_channels: number of channels of the output images.
+      num_downs: number of levels (official: 8 for 256 x 256, 7 for 128 x 128). With these numbers the innermost feature
+        map is a single pixel.
+      channels: number of channels of the outermost level (official: ``ngf``, 64). It doubles from level to level, up to
+        8 times this number.
+      norm: normalisation after all convolutions but the first, the innermost and the last: "batch", "instance" or
+        "none". All convolutions but the last have biases only if it is "instance".
+      dropout_rate: fraction of the activations that dropout sets to 0, in the decoder levels with the maximum number
+        of channels, except the innermost level.
+      eval_stats: statistics that the normalisation "batch" uses at evaluation (paper: "instance"); see ``BatchNorm``.
+      dtype: data type of the computation; parameters are float32.
 
     Raises:
-      ValueError: a side of the image is not divisible by 2**num_downs.
+      ValueError: if the height or width is not divisible by 2**num_downs, or ``num_downs`` is less than 2.
     """
 
     out_channels: int = 3
@@ -48,8 +54,9 @@ class Generator(nn.Module):
             raise ValueError(f"`num_downs` must be at least 2, got {self.num_downs}.")
         if x.ndim != 4 or any(n % 2**self.num_downs for n in x.shape[1:3]):
             raise ValueError(
-                f"images must be [B, h, w, C] with sides divisible by 2**`num_downs`, {2**self.num_downs}, got "
-                f"{x.shape}; crop or resize them, or use a smaller `num_downs`."
+                f"Images must be [B, h, w, C], with a height and width divisible by 2**`num_downs` = "
+                f"{2**self.num_downs}, got the shape {x.shape}. Crop or resize the images, or use a smaller "
+                "`num_downs`."
             )
         kwargs = {"stride": 2, "padding": 1, "kernel_init": dcgan_kernel_init, "dtype": self.dtype}
         use_bias = self.norm == "instance"
@@ -72,21 +79,24 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, h, w, C] to a logit for each patch of them, [B, h', w'], float32: the paper's 70 x 70 PatchGAN.
+    """PatchGAN discriminator, from images [B, h, w, C] to one logit for each overlapping patch, [B, h', w'], float32.
 
-    Several images of one size, ``d(input, image)``, are concatenated by channels, in that order; this is pix2pix's
-    conditional discriminator. CycleGAN's is called with one image. Losses take one value per example: give them
-    ``logits.reshape(-1)``, and ``jaxgan.total`` takes the mean over all patches.
+    With the default ``n_layers``, it is the 70 x 70 PatchGAN of the paper. Images of the same size are concatenated
+    along the channels, in the order of the arguments. pix2pix calls it with two, ``d(input, image, train=...)``, and
+    CycleGAN with one. The losses in ``jaxgan.losses`` expect a vector of logits, so pass ``logits.reshape(-1)``;
+    ``jaxgan.total`` then computes the mean over all patches.
 
     Attributes:
-      n_layers: convolutions of stride 2, after which two of stride 1 follow. The patches have 16, 34, 70, 142 or 286
-        pixels a side with 1 to 5 of them. An image of 256 x 256 gives 30 x 30 logits with 3.
-      channels: of the first layer; those after it have twice as many, up to eight times.
-      norm: of all layers but the first and the last.
-      dtype: the precision of computation.
+      n_layers: number of convolutions of stride 2 (official: ``n_layers_D``, 3). Two convolutions of stride 1 follow.
+        With 1, 2, 3, 4 or 5, a patch has 16, 34, 70, 142 or 286 pixels per side. With 3, an image of 256 x 256 pixels
+        has 30 x 30 logits.
+      channels: number of channels of the first layer (official: ``ndf``, 64). It doubles from layer to layer, up to 8
+        times this number.
+      norm: normalisation after all convolutions but the first and the last: "batch", "instance" or "none".
+      dtype: data type of the computation; parameters are float32.
 
     Raises:
-      ValueError: the image is smaller than the kernels.
+      ValueError: if the image is smaller than the kernels, or ``n_layers`` is less than 1.
     """
 
     n_layers: int = 3
@@ -99,7 +109,8 @@ class Discriminator(nn.Module):
         x = jnp.concatenate(images, -1)
         if self.n_layers < 1 or x.ndim != 4:
             raise ValueError(
-                f"`n_layers` must be at least 1, got {self.n_layers}, and images [B, h, w, C], got {x.shape}."
+                f"`n_layers` must be at least 1 and images must be [B, h, w, C], got {self.n_layers} and the shape "
+                f"{x.shape}."
             )
         kwargs = {"padding": 1, "kernel_init": dcgan_kernel_init, "dtype": self.dtype}
         x = nn.leaky_relu(Conv(self.channels, stride=2, name="conv_0", **kwargs)(x), 0.2)
@@ -113,12 +124,14 @@ class Discriminator(nn.Module):
 
 
 class PixelDiscriminator(nn.Module):
-    """Images [B, h, w, C] to a logit for each pixel, [B, h, w], float32, by 1 x 1 convolutions. As ``Discriminator``.
+    """Discriminator of 1 x 1 convolutions, from images [B, h, w, C] to one logit for each pixel, [B, h, w], float32.
+
+    It is the official ``PixelDiscriminator``. It is called like ``Discriminator``, with one or more images.
 
     Attributes:
-      channels: of the first layer; the second has twice as many.
-      norm: of the second layer.
-      dtype: the precision of computation.
+      channels: number of channels of the first layer (official: ``ndf``, 64). The second layer has twice as many.
+      norm: normalisation after the second layer: "batch", "instance" or "none".
+      dtype: data type of the computation; parameters are float32.
     """
 
     channels: int = 64

@@ -1,7 +1,8 @@
-"""R3GAN: residual networks without normalisation. Huang et al. 2024 (2501.05441), https://github.com/brownvc/R3GAN.
+"""Networks of R3GAN: residual networks without normalisation layers.
 
-A stage of the generator upsamples the image, then refines it by bottleneck blocks; the discriminator mirrors it. The
-paper's networks for CIFAR-10 have 768 channels in each of four stages and 16 channels per group, and 64 latents.
+Source: Huang et al. 2024 (arXiv:2501.05441), https://github.com/brownvc/R3GAN. Each stage of the generator but the
+first upsamples the feature map, and then applies residual bottleneck blocks. The discriminator has the same stages in
+reverse order. The paper's networks for CIFAR-10 have four stages of 768 channels, 16 channels per group and 64 latents.
 """
 
 import math
@@ -13,13 +14,13 @@ import jax.numpy as jnp
 from jaxgan.nn.layers import Conv, Dense, Embedding, GroupedConv, add_bias
 from jaxgan.nn.resampling import downsample, upsample
 
-EXPANSION = 2  # of channels, inside a residual block
-_GAIN = math.sqrt(2 / (1 + 0.2**2))  # of the leaky ReLU
+EXPANSION = 2  # number of channels inside a residual block, divided by the number of its input channels
+_GAIN = math.sqrt(2 / (1 + 0.2**2))  # gain of a leaky ReLU of slope 0.2, which preserves the variance
 _fan_in = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 
 
 class BiasedActivation(nn.Module):
-    """A bias, then a leaky ReLU of slope 0.2."""
+    """A bias followed by a leaky ReLU of slope 0.2."""
 
     features: int
 
@@ -29,12 +30,15 @@ class BiasedActivation(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x plus a 1x1, a grouped 3x3 and a 1x1 convolution, the last of which is initialised to zero (figure 4).
+    """Residual bottleneck block: a 1 x 1, a grouped 3 x 3 and a 1 x 1 convolution, added to the input (figure 4).
+
+    The kernel of the last convolution is initialised to zero.
 
     Attributes:
-      num_blocks: in the whole network: the more, the smaller the initial weights (Zhang et al. 2019, section 3).
-      channels_per_group: of the grouped convolution.
-      dtype: the precision of computation.
+      num_blocks: number of residual blocks of the complete network. The initial weights are smaller if there are more
+        blocks (Fixup, Zhang et al. 2019, section 3).
+      channels_per_group: number of channels per group of the grouped convolution.
+      dtype: data type of the computation; parameters are float32.
     """
 
     num_blocks: int
@@ -56,16 +60,19 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latents [B, z] to images [B, h, h, img_channels], unbounded, float32; h is base_resolution * 2**(stages - 1).
+    """Generator, from latents [B, z] to unbounded images [B, h, h, img_channels], float32.
+
+    The resolution h is base_resolution * 2**(stages - 1).
 
     Attributes:
-      channels_per_stage: from the lowest to the highest resolution.
-      img_channels: of the images.
-      blocks_per_stage: residual blocks.
-      channels_per_group: of the residual blocks' grouped convolutions.
-      classes: if not 0, it is called with labels, whose embedding, as wide as the latents, is concatenated to them.
-      dtype: the precision of computation.
-      base_resolution: of the smallest images, the learnt basis.
+      channels_per_stage: number of channels of each stage, from the lowest to the highest resolution.
+      img_channels: number of channels of the images.
+      blocks_per_stage: number of residual blocks in each stage.
+      channels_per_group: number of channels per group of the grouped convolutions.
+      classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and
+        concatenates the latents with an embedding of the label of the same size.
+      dtype: data type of the computation; parameters are float32.
+      base_resolution: height and width of the first feature map, the learnt basis.
     """
 
     channels_per_stage: tuple[int, ...] = (768,) * 4
@@ -94,17 +101,22 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, h, h, C] to logits [B], float32; h is base_resolution * 2**(stages - 1).
+    """Discriminator, from images [B, h, h, C] to logits [B], float32.
+
+    The resolution h is base_resolution * 2**(stages - 1).
 
     Attributes:
-      channels_per_stage: from the highest to the lowest resolution.
-      blocks_per_stage, channels_per_group: as the generator's.
-      classes: if not 0, it is called with labels: the logit is the product of the image's embedding and the label's.
-      embedding_dim: of the two embeddings; the paper's is the number of channels of the first stage.
-      dtype, base_resolution: as the generator's.
+      channels_per_stage: number of channels of each stage, from the highest to the lowest resolution.
+      blocks_per_stage: number of residual blocks in each stage.
+      channels_per_group: number of channels per group of the grouped convolutions.
+      classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and its
+        logit is the inner product of an embedding of the image and an embedding of the label.
+      embedding_dim: size of the two embeddings (paper: the number of channels of the first stage).
+      dtype: data type of the computation; parameters are float32.
+      base_resolution: height and width of the last feature map.
 
     Raises:
-      ValueError: the images are of another resolution.
+      ValueError: if the images have another resolution.
     """
 
     channels_per_stage: tuple[int, ...] = (768,) * 4
@@ -120,7 +132,7 @@ class Discriminator(nn.Module):
         stages, base = len(self.channels_per_stage), self.base_resolution
         size = base * 2 ** (stages - 1)
         if x.ndim != 4 or x.shape[1:3] != (size, size):
-            raise ValueError(f"images must be [B, {size}, {size}, C] for {stages} stages, got {x.shape}.")
+            raise ValueError(f"Images must be [B, {size}, {size}, C] for {stages} stages, got the shape {x.shape}.")
         x = _conv_1x1(x, self.channels_per_stage[0], "width_0", self.dtype)
         for i, channels in enumerate(self.channels_per_stage):
             if i > 0:
@@ -137,7 +149,7 @@ class Discriminator(nn.Module):
 
 
 def _residual_blocks(network, i, x):
-    """The residual blocks of stage ``i`` of either network."""
+    """Apply the residual blocks of stage ``i`` of the generator or the discriminator."""
     num_blocks = network.blocks_per_stage * len(network.channels_per_stage)
     for j in range(network.blocks_per_stage):
         x = ResidualBlock(num_blocks, network.channels_per_group, network.dtype, name=f"block_{i}_{j}")(x)
@@ -145,7 +157,7 @@ def _residual_blocks(network, i, x):
 
 
 def _match_channels(x, channels, name, dtype):
-    """``x`` as it is if it has so many channels, else a 1x1 convolution of it."""
+    """Return ``x`` if it has ``channels`` channels, otherwise a 1 x 1 convolution of it."""
     return x if x.shape[-1] == channels else _conv_1x1(x, channels, name, dtype)
 
 

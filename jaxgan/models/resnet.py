@@ -1,12 +1,16 @@
-"""Residual networks of WGAN-GP and, with spectral normalisation and classes, of SNGAN and its projection discriminator.
+"""Residual networks of WGAN-GP and of SNGAN, with optional class labels.
 
-Gulrajani et al. 2017 (1704.00028), https://github.com/igul222/improved_wgan_training; Miyato et al. 2018 (1802.05957)
-and Miyato and Koyama 2018 (1802.05637), https://github.com/pfnet-research/sngan_projection, whose networks for 32 x 32
-have the same blocks: ``Generator(channels=256)`` and ``Critic(128, spectral_norm=True, sum_pool=True)``.
+WGAN-GP is from Gulrajani et al. 2017 (arXiv:1704.00028), https://github.com/igul222/improved_wgan_training. SNGAN and
+its projection discriminator are from Miyato et al. 2018 (arXiv:1802.05957) and Miyato and Koyama 2018
+(arXiv:1802.05637), https://github.com/pfnet-research/sngan_projection. Their networks for 32 x 32 images have the same
+blocks as WGAN-GP's. They are ``Generator(channels=256)`` and ``Critic(128, spectral_norm=True, sum_pool=True)``.
 
-Resampling blocks are written in their fused forms, which are the same functions of the same parameters. Nearest
-neighbour upsampling and a 3x3 convolution are a transposed 4x4 convolution of stride 2; a 3x3 convolution and a 2x2
-mean are a 4x4 convolution of stride 2. Each takes 16 products per pixel of the small image, in place of 36.
+Layers that resample are computed in a fused form, which is the same function of the same parameters:
+
+- Nearest-neighbour upsampling and a 3 x 3 convolution are computed as a transposed 4 x 4 convolution of stride 2.
+- A 3 x 3 convolution and 2 x 2 average pooling are computed as a 4 x 4 convolution of stride 2.
+
+Each needs 16 multiplications instead of 36 per pixel of the smaller image and pair of input and output channels.
 """
 
 import flax.linen as nn
@@ -17,13 +21,14 @@ from jaxgan.nn import convolution
 from jaxgan.nn.layers import Conv, Dense, Embedding, add_bias, num_upsamples, spectral_normalize
 from jaxgan.nn.normalization import BatchNorm
 
-# As in the code of both: He et al. 2015 for layers that a ReLU follows, Glorot and Bengio 2010 for the others.
+# Both official codes use the initialisation of He et al. 2015 for layers before a ReLU, and that of Glorot and Bengio
+# 2010 for all others.
 _he = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 _glorot = nn.initializers.glorot_uniform()
 
 
 class UpConv(nn.Module):
-    """Nearest neighbour upsampling of an image [B, h, w, C], then a 3x3 convolution: [B, 2h, 2w, D]."""
+    """Nearest-neighbour upsampling by 2 followed by a 3 x 3 convolution, from [B, h, w, C] to [B, 2h, 2w, features]."""
 
     features: int
     dtype: jnp.dtype = jnp.float32
@@ -32,7 +37,7 @@ class UpConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        # The kernel of the transposed form is [4, 4, D, C], flipped.
+        # The kernel of the transposed convolution is flipped, and its shape is [4, 4, features, C].
         w = jnp.flip(_fused_kernel(self, x.shape[-1], self.kernel_init), (0, 1)).swapaxes(-1, -2)
         g = convolution.same((2 * x.shape[1], 2 * x.shape[2]), (4, 4), 2)
         x = jnp.asarray(convolution.conv_transpose(g, x.astype(self.dtype), w.astype(self.dtype)))
@@ -40,7 +45,7 @@ class UpConv(nn.Module):
 
 
 class DownConv(nn.Module):
-    """A 3x3 convolution of an image [B, 2h, 2w, C], then the mean of each 2x2 pixels: [B, h, w, D]."""
+    """3 x 3 convolution followed by 2 x 2 average pooling, from [B, 2h, 2w, C] to [B, h, w, features]."""
 
     features: int
     spectral_norm: bool = False
@@ -54,7 +59,10 @@ class DownConv(nn.Module):
 
 
 def _fused_kernel(layer, channels, kernel_init=_he, spectral_norm=False):
-    """The 3x3 kernel of a layer composed with a 2x2 box: [4, 4, C, D], the sum of its four shifts."""
+    """Return the 3 x 3 kernel of a layer convolved with a 2 x 2 box of ones, [4, 4, C, features].
+
+    It is the sum of the kernel shifted to four positions.
+    """
     w = layer.param("kernel", kernel_init, (3, 3, channels, layer.features))
     w = spectral_normalize(layer, w) if spectral_norm else w
     shifts = [jnp.pad(w, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in (0, 1) for j in (0, 1)]
@@ -62,15 +70,18 @@ def _fused_kernel(layer, channels, kernel_init=_he, spectral_norm=False):
 
 
 class Generator(nn.Module):
-    """Latents [B, z] to images [B, resolution, resolution, img_channels] in (-1, 1); the papers' z is 128.
+    """Generator, from latents [B, z] to images [B, resolution, resolution, img_channels] in (-1, 1), float32.
+
+    The papers use 128 latents.
 
     Attributes:
-      resolution: height and width of the images: ``base_resolution`` doubled once or more.
-      img_channels: of the images.
-      channels: of every layer.
-      base_resolution: height and width of the linear layer's output.
-      classes: if not 0, it is called with labels, and each class has its own scales and biases in BatchNorm.
-      dtype: the precision of computation; images are float32.
+      resolution: height and width of the images, ``base_resolution`` times 2, 4, 8 or another power of two.
+      img_channels: number of channels of the images.
+      channels: number of channels of every hidden layer.
+      base_resolution: height and width of the first feature map, the reshaped output of the linear layer.
+      classes: number of classes; 0 is an unconditional network. A conditional network is called with labels and uses
+        conditional batch normalisation: each class has its own scales and biases.
+      dtype: data type of the computation; parameters are float32.
     """
 
     resolution: int = 32
@@ -93,7 +104,7 @@ class Generator(nn.Module):
             y = UpConv(self.channels, self.dtype, name=f"up_{i}")(y)
             y = nn.relu(norm(y, f"norm_{i}_1"))
             y = Conv(self.channels, 3, kernel_init=_he, dtype=self.dtype, name=f"conv_{i}")(y)
-            # A 1x1 convolution commutes with nearest neighbour upsampling, and is cheaper before it.
+            # A 1 x 1 convolution commutes with nearest-neighbour upsampling, and is cheaper before it.
             x = Conv(self.channels, 1, kernel_init=_glorot, dtype=self.dtype, name=f"shortcut_{i}")(x)
             x = x.repeat(2, 1).repeat(2, 2) + y
         x = nn.relu(norm(x, "norm", classes=0))
@@ -102,18 +113,21 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Images [B, h, w, C] to values [B], float32: two blocks that halve the image, two that keep its size, no norm.
+    """Critic of WGAN-GP or discriminator of SNGAN, from images [B, h, w, C] to values [B], float32.
+
+    Two residual blocks halve the height and width, and two keep them. It has no normalisation layers.
 
     Attributes:
-      channels: of every layer.
-      spectral_norm: of the kernels of all layers: SNGAN's discriminator, whose values are logits.
-      sum_pool: pool the features by their sum over pixels, as SNGAN does, in place of their mean.
-      classes: if not 0, it is called with labels, and the label's projection is added (Miyato and Koyama 2018,
-        equation 4).
-      dtype: the precision of computation.
+      channels: number of channels of every hidden layer.
+      spectral_norm: whether to apply spectral normalisation to the kernels of all layers, as in SNGAN. The values are
+        then the logits of SNGAN's discriminator.
+      sum_pool: whether to pool the features by their sum over pixels, as in SNGAN, instead of their mean.
+      classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and adds
+        the inner product of the label's embedding and the image's features (Miyato and Koyama 2018, equation 4).
+      dtype: data type of the computation; parameters are float32.
 
     Raises:
-      ValueError: the sides of the images are not multiples of 4.
+      ValueError: if the height or width of the images is not a multiple of 4.
     """
 
     channels: int = 128
@@ -125,14 +139,17 @@ class Critic(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None) -> jax.Array:
         if x.ndim != 4 or x.shape[1] % 4 or x.shape[2] % 4:
-            raise ValueError(f"images must be [B, h, w, channels] with sides that are multiples of 4, got {x.shape}.")
+            raise ValueError(
+                f"Images must be [B, h, w, channels], with a height and width that are multiples of 4, got the shape "
+                f"{x.shape}."
+            )
         kwargs = {"spectral_norm": self.spectral_norm, "dtype": self.dtype}
 
         def conv(x, name):
             return Conv(self.channels, 3, kernel_init=_he, name=name, **kwargs)(x)
 
         def shortcut(x, name):
-            # A 1x1 convolution commutes with the mean, and is cheaper after it.
+            # A 1 x 1 convolution commutes with average pooling, and is cheaper after it.
             batch, height, width, channels = x.shape
             x = x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
             return Conv(self.channels, 1, kernel_init=_glorot, name=name, **kwargs)(x)
@@ -145,7 +162,7 @@ class Critic(nn.Module):
             y = nn.relu(conv(nn.relu(x), f"conv_{i}_0"))
             x = x + conv(y, f"conv_{i}_1")
         x = nn.relu(x).sum((1, 2)) if self.sum_pool else nn.relu(x).mean((1, 2))
-        use_bias = not self.spectral_norm  # WGAN-GP's last layer has a bias, SNGAN's has none
+        use_bias = not self.spectral_norm  # the last layer of WGAN-GP has a bias, the last layer of SNGAN has none
         value = Dense(1, use_bias=use_bias, kernel_init=_glorot, name="value", **kwargs)(x).reshape(-1)
         if self.classes:
             projection = Embedding(self.classes, self.channels, embedding_init=_glorot, name="projection", **kwargs)

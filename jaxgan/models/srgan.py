@@ -1,7 +1,8 @@
-"""SRGAN: super-resolution by a factor of 2 or 4. Ledig et al. 2017 (1609.04802), figure 4.
+"""Networks of SRGAN, for super-resolution by a factor of 2 or 4. Ledig et al. 2017 (arXiv:1609.04802), figure 4.
 
-The paper's networks are ``Generator()`` and, for crops of 96 x 96, ``Discriminator()``. The paper does not state the
-initialisation: where normalisation follows it is DCGAN's, elsewhere flax's default.
+The paper's networks are ``Generator()`` and, for crops of 96 x 96 pixels, ``Discriminator()``. The paper does not state
+the initialisation of the weights. A network with normalisation layers uses DCGAN's initialisation, and a network
+without them uses flax's default.
 """
 
 from typing import Any
@@ -16,22 +17,24 @@ from jaxgan.nn.normalization import Norm, norm_layer
 
 
 class Generator(nn.Module):
-    """SRResNet: images [B, h, w, C] to images [B, scale * h, scale * w, out_channels], float32.
+    """SRResNet generator, from images [B, h, w, C] to images [B, scale * h, scale * w, out_channels], float32.
 
-    The output is not bounded; the paper compares it with images in [-1, 1], and its inputs are in [0, 1]. The network
-    is fully convolutional, so images of any size can be given, also of other sizes than in training.
+    The output is unbounded. In the paper, the target images are in [-1, 1] and the input images in [0, 1]. The network
+    is fully convolutional, so it accepts images of any size, also sizes that differ from training.
 
     Attributes:
-      out_channels: of the generated images.
-      scale: 2, 4 or another power of 2.
-      num_blocks: residual blocks.
-      channels: of all layers but the last.
-      norm: of the blocks; the paper's is "batch". With "none" they are EDSR's (Lim et al. 2017, 1707.02921).
-      icnr: constrain the kernels before a pixel shuffle, see ``PixelShuffleUpsample``; the paper's are not constrained.
-      dtype: the precision of computation.
+      out_channels: number of channels of the output images.
+      scale: factor by which height and width grow: 2, 4 or another power of 2.
+      num_blocks: number of residual blocks.
+      channels: number of channels of all layers but the last.
+      norm: normalisation in the residual blocks: "batch" (as in the paper), "instance" or "none". With "none" the
+        blocks are those of EDSR (Lim et al. 2017, arXiv:1707.02921).
+      icnr: whether to constrain the kernels before each pixel shuffle to avoid checkerboard artefacts (paper: False);
+        see ``PixelShuffleUpsample``.
+      dtype: data type of the computation; parameters are float32.
 
     Raises:
-      ValueError: the scale is 1, or no power of 2.
+      ValueError: if ``scale`` is not 2, 4 or another power of 2.
     """
 
     out_channels: int = 3
@@ -71,14 +74,17 @@ def _layer_kwargs(network) -> dict[str, Any]:
 
 
 class PixelShuffleUpsample(nn.Module):
-    """A convolution of 3 x 3 and ``pixel_shuffle`` by 2: [B, h, w, C] to [B, 2h, 2w, features].
+    """3 x 3 convolution followed by ``pixel_shuffle`` by 2, from [B, h, w, C] to [B, 2h, 2w, features].
 
     Attributes:
-      features: channels of the output.
-      icnr: constrain the four channels that become a block of 2 x 2 pixels to one bias and, for each input channel, one
-        sum of the kernel. Where the image is flat the four pixels then are equal, up to rounding, so no checkerboard
-        pattern can arise there. ICNR (Aitken et al. 2017, 1707.02937) initialises the four kernels as equal; here the
-        constraint holds throughout training.
+      features: number of output channels.
+      icnr: whether to constrain the four kernels that compute one block of 2 x 2 pixels. The constraint gives them the
+        same bias and, for each input channel, the same sum over the 3 x 3 weights. Where the image is constant, the
+        four pixels are then equal up to rounding, so no checkerboard pattern can appear there. ICNR (Aitken et al.
+        2017, arXiv:1707.02937) only initialises the four kernels to be equal. Here the constraint holds throughout
+        training.
+      kernel_init: initializer of the kernel.
+      dtype: data type of the computation; parameters are float32.
     """
 
     features: int
@@ -101,19 +107,20 @@ class PixelShuffleUpsample(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, h, w, C] to logits [B], float32: eight convolutions, every second of which halves the image.
+    """Discriminator, from images [B, h, w, C] to logits [B], float32.
 
-    ``d(x, features=True)`` returns the output of the last convolution, [B, h / 16, w / 16, 8 * channels], for a
-    perceptual loss.
+    It has eight convolutions; every second one halves the height and width. With ``features=True`` it returns the
+    output of the last convolution instead, [B, h / 16, w / 16, 8 * channels], for a perceptual loss.
 
     Attributes:
-      channels: of the first two convolutions; each two after them have twice as many.
-      hidden: units of the layer before the last.
-      norm: of all convolutions but the first; the paper's is "batch".
-      global_pool: give the linear layers the mean of the features over the image, so that images of any size can be
-        given. The paper's see all features, of images of one size. Do not combine it with "batch": where the batches of
-        reals and of fakes are normalised separately, the means of both are nearly the same.
-      dtype: the precision of computation.
+      channels: number of channels of the first two convolutions. It doubles after every second convolution.
+      hidden: number of units of the linear layer before the last.
+      norm: normalisation after all convolutions but the first: "batch" (as in the paper), "instance" or "none".
+      global_pool: whether to average the features over the image before the linear layers, so that the network accepts
+        images of any size. In the paper the linear layers receive all features of images of a fixed size. Do not
+        combine it with the norm "batch": if real and generated images are normalised in separate batches, their average
+        features are nearly the same.
+      dtype: data type of the computation; parameters are float32.
     """
 
     channels: int = 64
@@ -138,16 +145,23 @@ class Discriminator(nn.Module):
 
 
 def pixel_shuffle(x: jax.Array, factor: int) -> jax.Array:
-    """[B, h, w, C * factor**2] to [B, factor * h, factor * w, C]: the channels of a pixel become a block of pixels.
+    """Rearrange the channels of each pixel into a block of factor x factor pixels: Shi et al. 2016 (arXiv:1609.05158).
 
-    Shi et al. 2016 (1609.05158). As in PyTorch, the input channels of one output channel are adjacent, and are the
-    pixels of the block row by row.
+    The order is the same as in PyTorch's ``PixelShuffle``: the input channels of one output channel are adjacent, and
+    they are the pixels of the block row by row.
+
+    Args:
+      x: feature maps, [B, h, w, C * factor**2].
+      factor: upsampling factor.
+
+    Returns:
+      Feature maps, [B, factor * h, factor * w, C].
 
     Raises:
-      ValueError: the number of channels is not divisible by factor**2.
+      ValueError: if the number of channels is not divisible by factor**2.
     """
     b, h, w, channels = x.shape
     if channels % factor**2:
-        raise ValueError(f"the number of channels must be a multiple of {factor**2}, got {channels}.")
+        raise ValueError(f"The number of channels must be a multiple of {factor**2}, got {channels}.")
     blocks = x.reshape(b, h, w, channels // factor**2, factor, factor)
     return blocks.transpose(0, 1, 4, 2, 5, 3).reshape(b, factor * h, factor * w, -1)

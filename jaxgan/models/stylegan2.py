@@ -1,7 +1,8 @@
-"""StyleGAN2: Karras et al. 2020 (1912.04958), with the labels of Karras et al. 2020 (2006.06676).
+"""Networks of StyleGAN2: Karras et al. 2020 (arXiv:1912.04958).
 
-As in the authors' code, https://github.com/NVlabs/stylegan2-ada-pytorch, whose weights ``interop.stylegan2`` reads and
-writes. The generator is two networks, which one player owns::
+Class labels are used as in StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676). The networks equal the official ones
+in https://github.com/NVlabs/stylegan2-ada-pytorch, and ``interop.stylegan2`` converts their weights. The generator
+consists of two networks, mapping and synthesis, which one player trains::
 
     synthesis = Synthesis((256, 256))
     mapping = Mapping(synthesis.num_ws)
@@ -9,9 +10,10 @@ writes. The generator is two networks, which one player owns::
     Player(("mapping", "synthesis"), generator_loss, adam)
     fake = nets.synthesis(nets.mapping(z), keys)
 
-The styles between the two, [B, num_ws, w_dim], are a value: mixing, interpolation, projection and the path-length
-penalty are functions of it, and not options of a network. Each network is called by its name, in a game as outside of
-one, which two halves of one module could not be. Both have moving averages: ``ema={"mapping": ..., "synthesis": ...}``.
+The mapping network returns the styles (``ws`` in the official code), [B, num_ws, w_dim], one for each layer of the
+synthesis network. Style mixing, interpolation, projection and the path length penalty are functions of the styles, so
+the networks need no options for them. The two networks are separate modules, because a game calls each network by its
+name. Set a moving average of the weights for both: ``ema={"mapping": ..., "synthesis": ...}``.
 """
 
 import math
@@ -36,29 +38,33 @@ from jaxgan.nn.style_layers import (
     scaled_leaky_relu,
 )
 
-_NOISE, _MIXING = 0x401E, 0x3131  # folded into the keys
+_NOISE, _MIXING = 0x401E, 0x3131  # folded into the PRNG keys, so that the two uses draw independent numbers
 
 _Noise = jax.Array | Sequence[jax.Array] | None
 _Architecture = Literal["orig", "resnet"]
 
 
 class Mapping(nn.Module):
-    """Latents [B, z_dim] to styles [B, num_ws, w_dim], the same for all layers: 1812.04948, section 2.
+    """Mapping network, from latents [B, z_dim] to styles [B, num_ws, w_dim]: arXiv:1812.04948, section 2.
 
-    Latents are divided by their root mean square, as is the label's embedding, which is concatenated to them. In
-    training the moving average of w over all devices' examples is updated in the collection ``moving``; with gradient
-    accumulation the last micro-batch's is kept.
+    The network maps each latent vector to one vector w, and repeats it for all layers. Latents are divided by their
+    root mean square. A conditional network divides the label's embedding by its root mean square, too, and concatenates
+    it with the latents. In training, the collection ``moving`` holds the moving average of w over the examples of all
+    devices (official: ``w_avg``). With gradient accumulation, only the last micro-batch updates it.
 
-    Called with ``truncation_psi``, w is moved towards that average, to ``truncation_psi`` times its distance from it
-    (1812.04948, appendix B), for the first ``truncation_cutoff`` layers or for all. ``truncation_psi`` may be traced.
+    ``truncation_psi`` applies the truncation trick (arXiv:1812.04948, appendix B): w is replaced by
+    w_avg + truncation_psi * (w - w_avg). With ``truncation_cutoff`` only the first ``truncation_cutoff`` layers are
+    truncated. ``truncation_psi`` may be traced.
 
     Attributes:
-      num_ws: styles that the synthesis network takes: ``Synthesis.num_ws``.
-      w_dim: features of w, and of the layers before it.
-      num_layers: linear layers: 8 in the paper, 2 in the authors' later settings.
-      classes: if not 0, it is called with labels, [B] or [B, classes].
-      lr_multiplier: of the learning rate.
-      w_avg_beta: the decay of the moving average per turn: 0.998 in the authors' newest code, 0.995 before.
+      num_ws: number of styles that the synthesis network requires, ``Synthesis.num_ws``.
+      w_dim: number of features of w and of the hidden layers.
+      num_layers: number of linear layers (official: 8 for ``--cfg=stylegan2``, 2 for ``--cfg=auto``).
+      classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, [B] or
+        [B, classes].
+      lr_multiplier: multiplier of the learning rate of all layers.
+      w_avg_beta: decay of the moving average of w per turn (official: 0.998 in the repository of StyleGAN3, 0.995
+        before).
     """
 
     num_ws: int
@@ -81,7 +87,7 @@ class Mapping(nn.Module):
         if self.num_ws < 1 or self.num_layers < 1:
             raise ValueError(f"`num_ws` and `num_layers` must be at least 1, got {self.num_ws} and {self.num_layers}.")
         if z.ndim != 2:
-            raise ValueError(f"latents must be [B, z_dim], got {z.shape}.")
+            raise ValueError(f"Latents must be [B, z_dim], got the shape {z.shape}.")
         x = normalize_2nd_moment(z.astype(jnp.float32))
         if self.classes:
             x = jnp.concatenate([x, _embed_label(label, self.classes, self.w_dim)], -1)
@@ -96,21 +102,29 @@ class Mapping(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Styles [B, num_ws, w_dim] to images [B, h, w, img_channels], unbounded, float32: 1912.04958, figures 2 and 7b.
+    """Synthesis network, from styles [B, num_ws, w_dim] to unbounded images [B, h, w, img_channels], float32.
 
-    In ``synthesis(ws, noise)``, noise is keys, [B], from each of which the noise of its example is drawn; or maps, one
-    for each layer but the last, [h, w] for all examples or [B, h, w], see ``constant_noise``; or None.
+    Source: arXiv:1912.04958, figures 2 and 7b. The argument ``noise`` of ``synthesis(ws, noise)`` is one of the
+    following:
+
+    - PRNG keys, [B]: the noise of each example is drawn from its own key.
+    - A sequence of noise maps, one for each layer but the last, [h, w] for all examples or [B, h, w]; see
+      ``constant_noise``.
+    - None: no noise.
 
     Attributes:
-      shape: height and width of the images: ``base_shape`` doubled once or more.
-      img_channels: of the images.
-      channel_base, channel_max: a level whose shorter side is n has min(channel_base // n, channel_max) channels. The
-        authors' later settings have a ``channel_base`` of 16384 below 512 x 512.
-      base_shape: of the smallest level, the learnt constant.
-      dtype: the precision of computation of the ``num_low_precision_res`` highest levels; the others, and images, are
-        float32.
-      num_low_precision_res: the number of highest resolutions that are computed in ``dtype``.
-      conv_clamp: the output of each convolution is clamped to +-conv_clamp; the authors' is 256 for float16.
+      shape: height and width of the images, ``base_shape`` times 2, 4, 8 or another power of two.
+      img_channels: number of channels of the images.
+      channel_base: a level whose shorter side is n pixels has min(channel_base // n, channel_max) channels (official:
+        32768, or 16384 for ``--cfg=auto`` below 512 x 512).
+      channel_max: maximum number of channels of any level (official: 512).
+      base_shape: height and width of the smallest level, the learnt constant.
+      dtype: data type of the computation in the levels of the ``num_low_precision_res`` highest resolutions. The other
+        levels, the parameters and the images are float32.
+      num_low_precision_res: number of highest resolutions that are computed in ``dtype`` (official: ``num_fp16_res``,
+        4).
+      conv_clamp: limit of the absolute value of the output of each convolution (official: 256 with float16); None does
+        not clamp.
     """
 
     shape: tuple[int, int] = (256, 256)
@@ -124,20 +138,24 @@ class Synthesis(nn.Module):
 
     @property
     def num_ws(self) -> int:
-        """The number of styles: of the layers, two in a level but one in the smallest, and of the last image."""
+        """Number of styles per image: one for the smallest level, two for each other level and one for the image."""
         return 2 * _num_levels(self.shape, self.base_shape) + 2
 
     @nn.nowrap
     def constant_noise(self, key: jax.Array) -> tuple[jax.Array, ...]:
-        """Noise maps for all images: normal, [h, w] for each layer but the last."""
+        """Return noise maps that can be used for all images: Gaussian noise [h, w] for each layer but the last."""
         keys = jax.random.split(key, self.num_ws - 1)
         return tuple(jax.random.normal(key, shape) for key, shape in zip(keys, self._noise_shapes()))
 
     @nn.nowrap
     def style_weights(self, params: Any) -> tuple[jax.Array, ...]:
-        """For each style the matrix, [w_dim, channels], that maps it to the modulation of its layer's channels.
+        """Return for each style the matrix [w_dim, channels] that maps it to the modulation of its layer's channels.
 
-        The last one is that of the highest level's image; the matrices of the other levels' images are left out.
+        The last matrix belongs to the ``ToRGB`` layer of the highest resolution. The matrices of the other ``ToRGB``
+        layers are omitted, because they share their styles with convolutions.
+
+        Args:
+          params: parameters of the synthesis network.
         """
         names = [f"conv_{i // 2}_{i % 2}" for i in range(1, self.num_ws)] + [f"image_{self.num_ws // 2 - 1}"]
         kernels = [params[name]["style"]["kernel"] for name in names]
@@ -153,7 +171,9 @@ class Synthesis(nn.Module):
         levels = _num_levels(self.shape, self.base_shape)
         channels = _channels_per_level(levels, self)
         if ws.ndim != 3 or ws.shape[1] != self.num_ws:
-            raise ValueError(f"styles must be [B, {self.num_ws}, w_dim] for images of {self.shape}, got {ws.shape}.")
+            raise ValueError(
+                f"Styles must be [B, {self.num_ws}, w_dim] for images of {self.shape}, got the shape {ws.shape}."
+            )
         ws = ws.astype(jnp.float32)
         maps = _noise_maps(noise, self._noise_shapes(), ws.shape[0])
         constant = self.param("constant", nn.initializers.normal(1.0), (*self.base_shape, channels[0]))
@@ -165,7 +185,7 @@ class Synthesis(nn.Module):
                 layer = SynthesisLayer(features, upsample=True, name=f"conv_{i}_0", **kwargs)
                 x = layer(x, ws[:, 2 * i - 1], maps[2 * i - 1])
             x = SynthesisLayer(features, name=f"conv_{i}_1", **kwargs)(x, ws[:, 2 * i], maps[2 * i])
-            # The image of a level and the first layer of the next level share a style.
+            # The ``ToRGB`` layer of a level and the first convolution of the next level use the same style.
             y = ToRGB(self.img_channels, name=f"image_{i}", **kwargs)(x, ws[:, 2 * i + 1])
             image = y if image is None else upsample(image) + y
         assert image is not None
@@ -173,22 +193,28 @@ class Synthesis(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, h, w, C] to logits [B], float32: 1912.04958, figure 7c.
+    """Discriminator, from images [B, h, w, C] to logits [B], float32: arXiv:1912.04958, figure 7c.
 
-    Called with ``features=True`` it returns the features of each level instead, [B, h, w, C], [B, h / 2, w / 2, C] and
-    so on. They depend on the image alone, and not on labels or other images.
+    With ``features=True`` it returns the feature maps of each level instead, [B, h, w, C], [B, h / 2, w / 2, C] and so
+    on. They depend only on the image, not on labels or on other images.
 
-    The last feature map is ``minibatch_stddev``: 1710.10196, section 3. Its groups are of the examples of all devices
-    together, so that the number of devices makes no difference; the authors' groups are of one device's examples.
+    The input of the last convolution has an additional channel, the minibatch standard deviation (arXiv:1710.10196,
+    section 3). Its groups contain examples of all devices, so the result does not depend on the number of devices. In
+    the official code, a group contains examples of one device.
 
     Attributes:
-      classes: if not 0, it is called with labels: the logit is the product of features with the label's (1802.05637).
-      channel_base, channel_max, base_shape: as the generator's.
-      mbstd_group_size: examples of a group, or all if there are fewer; 0 leaves the feature out. The authors' is 32 for
-        CIFAR-10.
-      mapping_layers: linear layers that map a label's embedding.
-      architecture: "resnet" has skip connections; "orig" has none, as the authors' for CIFAR-10.
-      dtype, num_low_precision_res, conv_clamp: as the generator's; layers after the smallest level are float32.
+      classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and its
+        logit is the inner product of the image's features and the label's features (arXiv:1802.05637).
+      channel_base: as in ``Synthesis``.
+      channel_max: as in ``Synthesis``.
+      base_shape: height and width of the smallest level.
+      mbstd_group_size: number of examples per group of the minibatch standard deviation (official: 4 by default, 32 for
+        ``--cfg=cifar``). If there are fewer examples, they form one group. 0 omits the additional channel.
+      mapping_layers: number of linear layers that map a label's embedding.
+      architecture: "resnet" has skip connections; "orig" has none (official: "orig" for ``--cfg=cifar``).
+      dtype: as in ``Synthesis``. The layers after the smallest level are always float32.
+      num_low_precision_res: as in ``Synthesis``.
+      conv_clamp: as in ``Synthesis``.
     """
 
     classes: int = 0
@@ -205,7 +231,7 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, features: bool = False) -> Any:
         if x.ndim != 4:
-            raise ValueError(f"images must be [B, h, w, C], got {x.shape}.")
+            raise ValueError(f"Images must be [B, h, w, C], got the shape {x.shape}.")
         if self.architecture not in get_args(_Architecture):
             raise ValueError(f"`architecture` must be 'orig' or 'resnet', got {self.architecture!r}.")
         levels, per_level = _num_levels(x.shape[1:3], self.base_shape), []
@@ -229,7 +255,7 @@ class Discriminator(nn.Module):
 
     @nn.nowrap
     def _logits(self, x: jax.Array, label: jax.Array | None) -> jax.Array:
-        """The layers after the smallest level."""
+        """Apply the layers after the smallest level, and return the logits, [B]."""
         channels = x.shape[-1]
         if self.mbstd_group_size:
             stddev = minibatch_stddev(x, self.mbstd_group_size)
@@ -244,30 +270,37 @@ class Discriminator(nn.Module):
 
 
 def mix_styles(ws: jax.Array, others: jax.Array, keys: jax.Array, probability: float = 0.9) -> jax.Array:
-    """Style mixing: the styles of the last layers, from a random one on, are another's. 1812.04948, section 3.1.
+    """Apply style mixing regularisation: arXiv:1812.04948, section 3.1.
+
+    From a random layer on, the styles of an example are replaced by other styles.
 
     Args:
-      ws, others: [B, num_ws, w_dim], of independent latents.
-      keys: [B]; the key of each example decides whether it is mixed, and from which layer on, 1 to num_ws - 1.
-      probability: of mixing.
+      ws: styles, [B, num_ws, w_dim].
+      others: styles of independent latents, of the same shape.
+      keys: PRNG keys, [B]. The key of each example determines whether its styles are mixed, and from which layer on,
+        between 1 and num_ws - 1.
+      probability: probability of mixing (official: ``style_mixing_prob``, 0.9).
+
+    Returns:
+      Mixed styles, [B, num_ws, w_dim].
 
     Raises:
-      ValueError: the shapes differ.
+      ValueError: if the shapes of ``ws`` and ``others`` differ.
     """
     if ws.shape != others.shape:
         raise ValueError(f"`ws` and `others` must have the same shape, got {ws.shape} and {others.shape}.")
     num_ws = ws.shape[1]
 
-    def first_of_other(key):
+    def draw_cutoff(key):
         whether, where = jax.random.split(jax.random.fold_in(key, _MIXING))
         return jnp.where(jax.random.bernoulli(whether, probability), jax.random.randint(where, (), 1, num_ws), num_ws)
 
-    own = jnp.arange(num_ws)[None] < jax.vmap(first_of_other)(keys)[:, None]
+    own = jnp.arange(num_ws)[None] < jax.vmap(draw_cutoff)(keys)[:, None]
     return jnp.where(own[..., None], ws, others)
 
 
 class _LabelMapping(nn.Module):
-    """Labels to vectors, [B, w_dim], by a mapping network without latents."""
+    """Mapping network without latents, from labels to vectors [B, w_dim]."""
 
     classes: int
     w_dim: int
@@ -290,18 +323,19 @@ def _mapping_layers(x, features, num_layers, lr_multiplier):
 
 
 def _num_levels(shape, base_shape):
-    """How many times the smallest level is doubled to the images."""
+    """Return the number of times that the smallest level must be doubled to get the size of the images."""
     height, width = (num_upsamples(size, base) for size, base in zip(shape, base_shape))
     if height != width:
         raise ValueError(
-            f"the sides of images must be those of `base_shape` doubled equally often; {tuple(shape)} are {base_shape} "
-            f"doubled {height} and {width} times. Give another `base_shape`."
+            f"The height and width of the images must be those of `base_shape` times the same power of two, got images "
+            f"of {tuple(shape)} and a `base_shape` of {base_shape}. The factors are {2**height} and {2**width}. Pass "
+            "another `base_shape`."
         )
     return height
 
 
 def _channels_per_level(levels, network):
-    """The channels of each level, the smallest first."""
+    """Return the number of channels of each level, from the lowest to the highest resolution."""
     sides = [min(network.base_shape) << i for i in range(levels + 1)]
     if network.channel_base < sides[-1] or network.channel_max < 1:
         raise ValueError(
@@ -316,7 +350,7 @@ def _level_dtype(network, level, levels):
 
 
 def _noise_maps(noise, shapes, examples):
-    """The noise of each layer, [1 or B, h, w, 1] or None, from the argument ``noise`` of ``Synthesis``."""
+    """Return the noise of each layer, [1 or B, h, w, 1] or None, from the argument ``noise`` of ``Synthesis``."""
     if noise is None:
         return [None] * len(shapes)
     if isinstance(noise, jax.Array):
@@ -324,17 +358,17 @@ def _noise_maps(noise, shapes, examples):
     found = [x.shape[-2:] for x in noise]
     if found != shapes or any(x.shape[:-2] not in ((), (examples,)) for x in noise):
         raise ValueError(
-            f"noise maps must have the shapes {shapes}, or those with {examples} examples first, got "
-            f"{[x.shape for x in noise]}."
+            f"Noise maps must have the shapes {shapes}, optionally with a first axis of {examples} examples, got the "
+            f"shapes {[x.shape for x in noise]}."
         )
     return [jnp.asarray(x).reshape(-1, *shape, 1) for x, shape in zip(noise, shapes)]
 
 
 def _draw_noise(keys, shapes, examples):
-    """Noise maps for each example, [B, h, w], from its own key."""
+    """Draw noise maps [B, h, w], those of each example from its own key."""
     if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) or keys.shape != (examples,):
         raise ValueError(
-            f"noise must be a key for each of {examples} examples, or a sequence of maps, got "
+            f"`noise` must be an array of {examples} PRNG keys, one per example, or a sequence of noise maps, got "
             f"{keys.dtype}{list(keys.shape)}."
         )
     keys = jax.vmap(jax.random.fold_in, (0, None))(keys, _NOISE)

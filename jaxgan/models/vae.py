@@ -1,7 +1,8 @@
-"""The variational auto-encoder's networks: perceptrons with one hidden layer, 784-500-20-500-784 on MNIST.
+"""Networks of the variational autoencoder: multi-layer perceptrons with one hidden layer.
 
-Kingma and Welling 2014, appendix C. Their hidden units are tanh; these are rectified, as in the examples of flax and
-PyTorch that most results are compared with.
+Source: Kingma and Welling 2014, appendix C. With the default settings, the layers for MNIST have 784, 500, 20, 500 and
+784 units. The paper uses tanh in the hidden layers. These networks use ReLU, like the examples of flax and PyTorch,
+which most published numbers are compared with.
 """
 
 import math
@@ -12,14 +13,14 @@ import jax.numpy as jnp
 
 
 class Encoder(nn.Module):
-    """Images [B, ...] to the mean and the log-variance of q(z | x), [B, z_dim] each, float32.
+    """Encoder, from images [B, ...] to the mean and the log-variance of q(z | x), [B, z_dim] each, float32.
 
-    Images in [-1, 1] are rescaled to [0, 1], the range of the pixels in the paper.
+    It rescales the images from [-1, 1] to [0, 1], the range in the paper.
 
     Attributes:
-      z_dim: dimensions of z.
-      hidden: the width of the hidden layer.
-      dtype: the precision of computation.
+      z_dim: number of dimensions of z.
+      hidden: number of units of the hidden layer.
+      dtype: data type of the computation; parameters are float32.
     """
 
     z_dim: int = 20
@@ -36,12 +37,12 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents [B, z] to the logits of p(x | z), [B, *shape], float32, one for each Bernoulli pixel.
+    """Decoder, from latents [B, z] to the logits of p(x | z), [B, *shape], float32, one for each Bernoulli pixel.
 
     Attributes:
-      shape: one example's.
-      hidden: the width of the hidden layer.
-      dtype: the precision of computation.
+      shape: shape of one example, without the batch axis.
+      hidden: number of units of the hidden layer.
+      dtype: data type of the computation; parameters are float32.
     """
 
     shape: tuple[int, ...]

@@ -1,1 +1,1 @@
-"""Layers and convolutions that the architectures share."""
+"""Layers, normalisation, resampling and convolutions that several architectures in ``jaxgan.models`` use."""

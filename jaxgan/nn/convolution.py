@@ -1,31 +1,33 @@
-"""Convolution and its transpose, fast on CPUs to every order of reverse-mode derivative (no ``jax.jvp``).
+"""Convolution and transposed convolution that are fast on CPUs, also in higher-order reverse-mode derivatives.
 
-With x a large image, y a small one and w a kernel, three maps
+This module defines three maps between a large image x, a small image y and a kernel w::
 
     conv(x, w) -> y              the strided convolution
-    conv_transpose(y, w) -> x    its transpose
-    kernel_gradient(x, y) -> w
+    conv_transpose(y, w) -> x    the transposed convolution
+    kernel_gradient(x, y) -> w   the gradient with respect to the kernel
 
-belong to one trilinear form, <conv(x, w), y> = <x, conv_transpose(y, w)> = <w, kernel_gradient(x, y)>.
-So the derivatives of each are the other two, and R1 or a gradient penalty, which differentiate twice, use no other
-operation. XLA's own derivatives of a convolution do, in forms that its CPU backend runs 10 to 100 times slower.
+They belong to one trilinear form: <conv(x, w), y> = <x, conv_transpose(y, w)> = <w, kernel_gradient(x, y)>. Therefore
+the derivatives of each map are the other two maps. R1 and gradient penalties, which differentiate twice, need no other
+operation. The derivatives that XLA defines for its convolution need other operations, which run 10 to 100 times slower
+on its CPU backend. Forward-mode differentiation (``jax.jvp``) is not supported.
 
-On accelerators each map is XLA's native convolution. On the CPU it has one of these forms:
+On accelerators each map is XLA's native convolution. On CPUs each map is computed in one of these forms:
 
-- im2col: a matrix product with the patches under the kernel. ``conv_transpose`` adds overlapping patches in blocks of
-  stride x stride pixels, so there are (k / stride)^n overlaps and not k^n. With a stride of 1 a convolution is also the
-  transposed convolution of the other image with the flipped kernel: the patches are taken from the image that has half
-  the channels of the other, or fewer.
+- im2col: a matrix product with the patches under the kernel. ``conv_transpose`` adds the overlapping patches in blocks
+  of stride x stride pixels, so in n dimensions and with kernels of k pixels there are (k / stride)^n additions instead
+  of k^n. With a stride of 1, a convolution is equal to the transposed convolution with the flipped kernel. The patches
+  are then taken from the small image if it has at most half the channels of the large image.
 - Winograd's F(2 x 2, 3 x 3), see ``winograd``: for 3 x 3 kernels with many channels or pixels.
-- XLA's native convolution: for large images with few channels. ``kernel_gradient`` then is a matrix product with
-  im2col along the rows alone, if one image has very few channels.
-- space-to-depth: a map of stride 2 of a large blurred image. The filter and the 3 x 3 kernel are composed to a 6 x 6
-  kernel, which is a 3 x 3 kernel after space-to-depth by 2, and the blurred image is never computed.
+- XLA's native convolution: for large images with few channels. If one image has very few channels, ``kernel_gradient``
+  is then a matrix product with im2col along the rows only.
+- Space-to-depth: for maps of stride 2 of a large blurred image. The blur filter and the 3 x 3 kernel are composed to a
+  6 x 6 kernel, which becomes a 3 x 3 kernel after space-to-depth by 2. The blurred image is never computed.
 
-``python -m experiments.benchmarks.convolution`` times the forms, ``experiments.benchmarks.maps`` those of 3 x 3.
+``python -m experiments.benchmarks.convolution`` measures the time of these forms, and
+``python -m experiments.benchmarks.maps`` measures the forms for 3 x 3 kernels.
 
-All of it holds for any number n of spatial dimensions; images are [B, *space, channels], kernels
-[*widths, channels of x, channels of y].
+The number n of spatial dimensions is arbitrary. Images are [B, *space, channels], and kernels are [*widths, channels of
+x, channels of y].
 """
 
 import functools
@@ -41,23 +43,37 @@ from jax import lax
 from jaxgan.nn import winograd
 from jaxgan.nn.resampling import FILTER, blur
 
-_WINOGRAD_MIN_CHANNELS = 16  # with fewer channels the patches of im2col are narrow, and im2col is faster
-# Channels times pixels a side from which Winograd is faster by half or more, which is worth its longer compilation.
+# The following limits were measured with the benchmarks above.
+_WINOGRAD_MIN_CHANNELS = 16  # minimum number of channels of both images for Winograd; below it im2col is faster
+# Minimum for Winograd of the number of channels times the square root of the number of pixels. From here on Winograd is
+# so much faster than im2col (by half or more) that its longer compilation is worthwhile.
 _WINOGRAD_MIN_SIZE = 512
-_LARGE_IMAGE = 32 * 32  # pixels of the small image from which moving patches costs more than 1.8 times the products
-_NATIVE_CHANNELS = (8, 32)  # from and to: channels of both images for which XLA's own is fastest on a _LARGE_IMAGE
-_ROW_IM2COL_MAX_CHANNELS = (
-    16  # of one image: up to which row im2col is faster than Winograd, if both suit the native form
-)
-_EIGEN_MAX_CHANNELS = 16  # of both images: up to which YNNPACK leaves XLA's own convolution to Eigen
-_UNKNOWN_SIDE = 16  # pixels a side, assumed where an export does not know them
-_NARROW_CHANNELS = 32  # with fewer channels, patches are gathered faster along one axis after the other
+# Minimum number of pixels of the small image at which im2col copies patches for more than 1.8 times as long as it
+# multiplies.
+_LARGE_IMAGE = 32 * 32
+_NATIVE_CHANNELS = (8, 32)  # minimum and maximum number of channels of both images for XLA's convolution
+# Maximum number of channels of one image at which im2col along the rows is faster than Winograd, if both images have a
+# number of channels within _NATIVE_CHANNELS.
+_ROW_IM2COL_MAX_CHANNELS = 16
+_EIGEN_MAX_CHANNELS = 16  # maximum number of channels of both images at which XLA uses Eigen instead of YNNPACK
+_UNKNOWN_SIDE = 16  # side of an image in pixels, assumed where an export has symbolic sizes
+_NARROW_CHANNELS = 32  # number of channels below which gathering patches along one axis after the other is faster
 
 
 class Geometry(NamedTuple):
-    """The shapes of the three maps: ``stride * (small - 1) + kernel == large + low + high`` in each dimension.
+    """Shapes of the images and the kernel of the three maps.
 
-    With ``blur`` the large image is blurred first, which takes 3 pixels: ``== large + low + high - 3``.
+    In each dimension, ``stride * (small - 1) + kernel == large + low + high``. With ``blur``, the filter removes 3
+    pixels, so the right side is ``large + low + high - 3``.
+
+    Attributes:
+      stride: stride in every dimension.
+      kernel: size of the kernel in each dimension.
+      large: size of the large image in each dimension.
+      small: size of the small image in each dimension.
+      padding: number of zeros at the low and at the high side of the large image in each dimension; a negative number
+        crops the image.
+      blur: whether the large image is blurred before the convolution, see ``resampling.blur``.
     """
 
     stride: int
@@ -69,56 +85,67 @@ class Geometry(NamedTuple):
 
 
 def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometry:
-    """The geometry of TensorFlow's "SAME" padding: ``large = size``, ``small = ceil(size / stride)``."""
+    """Return the geometry of TensorFlow's "SAME" padding: ``large = size``, ``small = ceil(size / stride)``."""
     small = tuple(-(-n // stride) for n in size)
     excess = [stride * (m - 1) + k - n for n, m, k in zip(size, small, kernel)]
-    # A negative excess crops pixels that no patch reaches; all of it goes to the high side.
+    # A negative excess crops pixels that no patch contains. They are cropped only at the high side.
     padding = tuple((max(e, 0) // 2, e - max(e, 0) // 2) for e in excess)
     return Geometry(stride, tuple(kernel), tuple(size), small, padding)
 
 
 def padded(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding: int) -> Geometry:
-    """The geometry of PyTorch's ``padding``, on each side: ``small = (large + 2 * padding - kernel) // stride + 1``.
+    """Return the geometry of a convolution with PyTorch's argument ``padding``.
+
+    It is ``small = (large + 2 * padding - kernel) // stride + 1``.
+
+    Args:
+      size: size of the large image in each dimension.
+      kernel: size of the kernel in each dimension.
+      stride: stride in every dimension.
+      padding: number of zeros on each side of the large image.
 
     Raises:
-      ValueError: the kernel is larger than the padded image.
+      ValueError: if the kernel is larger than the padded image.
     """
     small = tuple((n + 2 * padding - k) // stride + 1 for n, k in zip(size, kernel))
-    if any(n < 1 for n in small):  # not min(): the order of symbolic sizes may not be known in an export
-        raise ValueError(f"an image of {size} with {padding} on each side is smaller than a kernel of {kernel}")
-    # As in ``same``, the high side crops the pixels that no patch reaches.
+    if any(n < 1 for n in small):  # not min(), because JAX may not know the order of symbolic sizes in an export
+        raise ValueError(
+            f"The image must be at least as large as the kernel, got an image of {size} with a padding of {padding} on "
+            f"each side and a kernel of {kernel}."
+        )
+    # As in ``same``, the high side crops the pixels that no patch contains.
     sides = tuple((padding, stride * (m - 1) + k - n - padding) for n, m, k in zip(size, small, kernel))
     return Geometry(stride, tuple(kernel), tuple(size), small, sides)
 
 
 def blurred(size: tuple[int, ...], kernel: tuple[int, ...]) -> Geometry:
-    """The geometry of StyleGAN2's convolutions of stride 2, which blur the image first; see ``resampling.blur``.
+    """Return the geometry of StyleGAN2's convolutions of stride 2, which blur the image first; see ``resampling.blur``.
 
-    ``conv`` is then the official ``conv2d_resample`` with ``down=2``. ``conv_transpose`` is a transposed convolution of
-    stride 2 whose output is blurred, as with ``up=2``.
+    With this geometry, ``conv`` is the official ``conv2d_resample`` with ``down=2``. ``conv_transpose`` is the official
+    function with ``up=2``: a transposed convolution of stride 2 followed by a blur.
 
     Args:
-      size: of the large image, two even numbers.
-      kernel: its two sides, odd and equal.
+      size: height and width of the large image, two even numbers.
+      kernel: height and width of the kernel, odd and equal.
 
     Raises:
-      ValueError: the kernel is not square, or its sides are even.
+      ValueError: if the kernel is not square, or its sides are even.
     """
     if len(set(kernel)) > 1 or kernel[0] % 2 == 0:
-        raise ValueError(f"blurred: the kernel must be square with odd sides, got {tuple(kernel)}.")
+        raise ValueError(f"`kernel` must be square with odd sides, got {tuple(kernel)}.")
     small = tuple(n // 2 for n in size)
     return Geometry(2, tuple(kernel), tuple(size), small, tuple((k // 2 + 1, k // 2 + 1) for k in kernel), blur=True)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def conv(g: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
-    """The convolution of stride ``g.stride``: [B, *large, C] and [*kernel, C, D] to [B, *small, D]."""
+    """Return the convolution of stride ``g.stride``, from [B, *large, C] and [*kernel, C, D] to [B, *small, D]."""
     return lax.platform_dependent(x, w, cpu=functools.partial(_conv_cpu, g), default=functools.partial(_conv_native, g))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def conv_transpose(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
-    """The transposed convolution: [B, *small, D] and [*kernel, C, D] to [B, *large, C]."""
+    """Return the transposed convolution, from [B, *small, D] and [*kernel, C, D] to [B, *large, C]."""
     return lax.platform_dependent(
         y, w, cpu=functools.partial(_conv_transpose_cpu, g), default=functools.partial(_conv_transpose_native, g)
     )
@@ -126,14 +153,17 @@ def conv_transpose(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def kernel_gradient(g: Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
-    """The correlation of images: [B, *large, C] and [B, *small, D] to [*kernel, C, D]."""
+    """Return the correlation of two images, from [B, *large, C] and [B, *small, D] to [*kernel, C, D].
+
+    It is the gradient of <conv(x, w), y> with respect to the kernel w.
+    """
     return lax.platform_dependent(
         x, y, cpu=functools.partial(_kernel_gradient_cpu, g), default=functools.partial(_kernel_gradient_native, g)
     )
 
 
 def _save_inputs(f):
-    """The forward rule of a map: its value, and its inputs for the backward rule."""
+    """Return the forward rule of a map, which returns the value and saves the inputs for the backward rule."""
 
     def forward(g, a, b):
         return f(g, a, b), (a, b)
@@ -233,12 +263,12 @@ def _conv_transpose_cpu(g, y, w):
     if _suits_transposed(g, *w.shape[-2:]):
         return _conv_cpu(_transposed_geometry(g), y, _flip_kernel(w))
     n, s = len(g.small), g.stride
-    blocks = tuple(math.ceil(k / s) for k in g.kernel)  # the width of a patch in blocks of s pixels
+    blocks = tuple(math.ceil(k / s) for k in g.kernel)  # size of a patch in each dimension, in blocks of s pixels
     patches = y.reshape(-1, y.shape[-1]) @ w.reshape(-1, w.shape[-1]).T
     patches = patches.reshape(*y.shape[:-1], *w.shape[:-1])
 
     def place_block(at):
-        """The block ``at`` of every patch, [B, *small, *(s,) * n, C], shifted to its position in the image.
+        """Return the block ``at`` of every patch, [B, *small, *(s,) * n, C], shifted to its position in the image.
 
         A block at the end of the kernel is padded to s pixels.
         """
@@ -247,7 +277,7 @@ def _conv_transpose_cpu(g, y, w):
         return _pad(part, [(i, c - 1 - i) for i, c in zip(at, blocks)])
 
     placed = [place_block(at) for at in itertools.product(*map(range, blocks))]
-    image = functools.reduce(jnp.add, placed)  # blocks of neighbouring patches overlap
+    image = functools.reduce(jnp.add, placed)  # adds the blocks of neighbouring patches, which overlap
     order = [0, *(axis for i in range(n) for axis in (1 + i, 1 + n + i)), 1 + 2 * n]
     size = [s * (m + c - 1) for m, c in zip(g.small, blocks)]
     image = image.transpose(order).reshape(y.shape[0], *size, -1)
@@ -255,14 +285,16 @@ def _conv_transpose_cpu(g, y, w):
 
 
 def _conv_native_eigen(g, x, w):
-    """XLA's own convolution, run by Eigen. YNNPACK is slower; it leaves alone a convolution that enlarges a side.
+    """Return XLA's convolution, computed by Eigen.
 
-    So where YNNPACK would take the convolution, the image is padded with rows, and the extra output rows are cropped.
+    XLA would compute large convolutions with YNNPACK, which is slower. It does not use YNNPACK if the output has more
+    rows than the input. Therefore the image is padded with additional rows, and the additional output rows are cropped.
     """
     rows = max(0, g.large[0] - g.small[0] + 1) if max(w.shape[-2:]) > _EIGEN_MAX_CHANNELS else 0
     (low, high), sides = g.padding
 
-    @jax.custom_batching.sequential_vmap  # vmap would make it a grouped convolution, which takes up to twice as long
+    # vmap would convert it to a grouped convolution, which takes up to twice as long.
+    @jax.custom_batching.sequential_vmap
     def native(x, w):
         return _conv_native(g._replace(padding=((low, high + rows), sides)), x, w)
 
@@ -270,7 +302,10 @@ def _conv_native_eigen(g, x, w):
 
 
 def _kernel_gradient_row_im2col(g, x, y):
-    """The correlation by im2col along the rows of the large image; the small image is shifted along the columns."""
+    """Return the correlation of two images, by im2col along the rows of the large image.
+
+    Along the columns, the small image is shifted instead.
+    """
     x, (rows, columns) = _pad(x, g.padding), g.kernel
     large = jnp.concatenate([x[:, i : i + g.small[0]] for i in range(rows)], -1)
     small = jnp.concatenate([_pad(y, [(0, 0), (j, columns - 1 - j)]) for j in range(columns)], -1)
@@ -279,14 +314,18 @@ def _kernel_gradient_row_im2col(g, x, y):
 
 
 def _suits_native(g, channels, small_channels, dtype):
-    """Whether the images have so few channels and so many pixels that im2col would mostly move patches."""
+    """Return whether XLA's convolution is the fastest form, because im2col would spend most of its time on copying."""
     is_large = g.stride == 1 and len(g.kernel) == 2 and max(g.kernel) > 1 and _small_image_pixels(g) >= _LARGE_IMAGE
     least, most = _NATIVE_CHANNELS
     return is_large and dtype == jnp.float32 and all(least <= n <= most for n in (channels, small_channels))
 
 
 def _suits_winograd(g, channels, small_channels, dtype):
-    """Whether products and patches cost so much that fewer of them are worth the sums, which overflow in float16."""
+    """Return whether Winograd's convolution is faster than im2col.
+
+    It needs fewer multiplications and copies but additional sums. It is not used with float16, because the sums could
+    overflow.
+    """
     is_even = g.stride == 1 and g.kernel == (3, 3) and all(n % 2 == 0 for n in g.small)
     fewest = min(channels, small_channels)
     is_large = fewest >= _WINOGRAD_MIN_CHANNELS and fewest * math.sqrt(_small_image_pixels(g)) >= _WINOGRAD_MIN_SIZE
@@ -298,7 +337,7 @@ def _small_image_pixels(g):
 
 
 def _suits_space_to_depth(g, channels, small_channels, dtype):
-    """Whether the images are so large that computing the blurred image costs more than the products."""
+    """Return whether the image is so large that computing the blurred image takes longer than the multiplications."""
     if g.kernel != (3, 3) or _small_image_pixels(g) < _LARGE_IMAGE:
         return False
     inner = _space_to_depth_geometry(g)
@@ -307,37 +346,43 @@ def _suits_space_to_depth(g, channels, small_channels, dtype):
 
 
 def _after_blur(g):
-    """The geometry of the same map of a large image that is blurred already."""
+    """Return the geometry of the same map, applied to a large image that is already blurred."""
     large = tuple(n + low + high - (len(FILTER) - 1) for n, (low, high) in zip(g.large, g.padding))
     return Geometry(g.stride, g.kernel, large, g.small, ((0, 0),) * len(large))
 
 
 def _blur_large(g, x, transpose=False):
-    """The blurred large image, as the kernel sees it; ``transpose`` is the adjoint, a filter with the same weights."""
+    """Return the large image after padding and blurring.
+
+    ``transpose`` applies the adjoint instead. The filter is symmetric, so only the padding differs.
+    """
     return blur(x, len(FILTER) - 1 - g.padding[0][0] if transpose else g.padding[0][0])
 
 
 def _space_to_depth_geometry(g):
-    """The geometry of the same map after space-to-depth by 2, by which the composed 6 x 6 kernel is a 3 x 3 one."""
+    """Return the geometry of the same map after space-to-depth by 2, where the composed kernel has 3 x 3 pixels."""
     return same(g.small, g.kernel, 1)
 
 
 def _space_to_depth(x):
-    """[B, 2h, 2w, C] to [B, h, w, 4 * C]: each block of 2 x 2 pixels becomes one pixel."""
+    """Rearrange each block of 2 x 2 pixels into one pixel, from [B, 2h, 2w, C] to [B, h, w, 4 * C]."""
     b, h, w, channels = x.shape
     x = x.reshape(b, h // 2, 2, w // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(b, h // 2, w // 2, 4 * channels)
 
 
 def _depth_to_space(x):
-    """[B, h, w, 4 * C] to [B, 2h, 2w, C]: the inverse of ``_space_to_depth``."""
+    """Apply the inverse of ``_space_to_depth``, from [B, h, w, 4 * C] to [B, 2h, 2w, C]."""
     b, h, w, channels = x.shape
     return x.reshape(b, h, w, 2, 2, channels // 4).transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, channels // 4)
 
 
 def _compose_with_filter(w):
-    """[3, 3, C, D] to [3, 3, 4 * C, D]: the filter and the kernel composed to 6 x 6, after space-to-depth."""
-    rows = np.zeros((3, 2, 3))  # the weight of each kernel row in row 2 * i + r of the composed kernel
+    """Return the 6 x 6 composition of the filter and a kernel, after space-to-depth by 2.
+
+    It maps a kernel [3, 3, C, D] to a kernel [3, 3, 4 * C, D].
+    """
+    rows = np.zeros((3, 2, 3))  # rows[i, r, k] is the weight of kernel row k in row 2 * i + r of the composed kernel
     for k in range(3):
         rows.reshape(6, 3)[k : k + len(FILTER), k] = FILTER
     weights = np.einsum("irk,jsl->ijrskl", rows, rows).reshape(-1, 9)
@@ -346,31 +391,33 @@ def _compose_with_filter(w):
 
 
 def _suits_transposed(g, channels, small_channels):
-    """Whether patches are taken from the small image, because it has half the channels of the large one or fewer.
+    """Return whether to take patches from the small image, which has at most half the channels of the large image.
 
-    With a stride of 1 both images are of about one size, so the patches are smaller: under a kernel of 7 x 7 they have
-    147 numbers a pixel for 3 channels, and 3136 for 64. At equal channels R3GAN's step would be slower.
+    With a stride of 1 both images have about the same size, so patches of the image with fewer channels need less
+    memory. For example, with a 7 x 7 kernel a patch has 147 numbers for 3 channels and 3136 numbers for 64 channels.
+    With equal numbers of channels a step of R3GAN would be slower.
     """
     return g.stride == 1 and channels >= 2 * small_channels
 
 
 def _transposed_geometry(g):
-    """The geometry of the same map of stride 1 with the small image in the role of the large one, and vice versa."""
+    """Return the geometry of the same map of stride 1 after exchanging the small and the large image."""
     padding = tuple((k - 1 - low, k - 1 - high) for k, (low, high) in zip(g.kernel, g.padding))
     return Geometry(1, g.kernel, g.small, g.large, padding)
 
 
 def _flip_kernel(w):
-    """[*widths, C, D] to [*widths, D, C], flipped in space: the kernel for ``_transposed_geometry``."""
+    """Return the kernel for ``_transposed_geometry``: [*widths, C, D] to [*widths, D, C], flipped in space."""
     return jnp.flip(w, tuple(range(w.ndim - 2))).swapaxes(-1, -2)
 
 
 def _im2col(g, x):
-    """[B, *large, C] to [B, *small, prod(kernel) * C]: the patch under the kernel at each position."""
+    """Return the patch under the kernel at each position, from [B, *large, C] to [B, *small, prod(kernel) * C]."""
     x = _pad(x, g.padding)
     axes = range(len(g.small))
-    # The axes are gathered one after the other, the last first, where views have few channels and are slow to copy one
-    # by one; and in 3D, where XLA takes ten seconds to compile the concatenation of 64 views, for each convolution.
+    # In two cases, gather the patches along one axis after the other, the last axis first. With few channels, copying
+    # all views separately is slow. In 3D, XLA needs ten seconds to compile the concatenation of 64 views for each
+    # convolution.
     one_by_one = len(axes) > 2 or x.shape[-1] < _NARROW_CHANNELS
     for group in [[axis] for axis in reversed(axes)] if one_by_one else [axes]:
         views = []
@@ -384,7 +431,7 @@ def _im2col(g, x):
 
 
 def _pad(x, widths, first=1):
-    """Pad the spatial axes, which begin at ``first``; negative widths crop them."""
+    """Pad the spatial axes, which start at axis ``first``. Negative widths crop them."""
     after = x.ndim - first - len(widths)
     config = [(0, 0, 0)] * first + [(low, high, 0) for low, high in widths] + [(0, 0, 0)] * after
     return lax.pad(x, jnp.zeros((), x.dtype), config)

@@ -1,7 +1,7 @@
-"""Layers that the architectures share, in linen.
+"""Layers for ``flax.linen`` that several architectures use.
 
-Images are [B, *space, C]. ``dtype`` is the precision that a layer computes in; parameters and moving statistics are
-always float32.
+Images are [B, *space, C]. The attribute ``dtype`` of a layer is the data type of its computation. Parameters and moving
+statistics are always float32.
 """
 
 from collections.abc import Callable
@@ -16,22 +16,30 @@ from jaxgan.nn import convolution, sums
 
 Initializer = Callable[..., jax.Array]
 
-# DCGAN (1511.06434, section 4) draws weights from N(0, 0.02); pix2pix and CycleGAN do so too.
+# Normal distribution with a standard deviation of 0.02: DCGAN (arXiv:1511.06434, section 4), pix2pix and CycleGAN.
 dcgan_kernel_init: Initializer = nn.initializers.normal(0.02)
 
 
 def normal_around_one(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-    """An initializer, N(1, 0.02): of BatchNorm's scales in the authors' code of DCGAN and pix2pix."""
+    """Draw initial values from a normal distribution with mean 1 and standard deviation 0.02.
+
+    The official code of DCGAN and pix2pix initialises the scales of batch normalisation in this way.
+    """
     return 1 + 0.02 * jax.random.normal(key, shape, dtype)
 
 
 class Conv(nn.Module):
-    """A convolution with "SAME" padding, as ``nn.Conv``, in any number of spatial dimensions.
+    """Convolution in any number of spatial dimensions, like ``flax.linen.Conv``.
 
-    With ``padding``, that many zeros are added on each side instead, as in PyTorch.
-
-    With ``spectral_norm`` the kernel, as a matrix from its inputs to its output channels, is divided by its largest
-    singular value; see ``spectral_normalize``.
+    Attributes:
+      features: number of output channels.
+      kernel_size: size of the kernel in every dimension.
+      stride: stride in every dimension.
+      use_bias: whether to add a bias.
+      spectral_norm: whether to divide the kernel by its largest singular value; see ``spectral_normalize``.
+      kernel_init: initializer of the kernel.
+      dtype: data type of the computation.
+      padding: number of zeros on each side of the image, as in PyTorch. None uses TensorFlow's "SAME" padding.
     """
 
     features: int
@@ -53,9 +61,18 @@ class Conv(nn.Module):
 
 
 class GroupedConv(nn.Module):
-    """A grouped convolution with "SAME" padding, which has as many output channels as input channels.
+    """Grouped convolution with "SAME" padding and the same number of input and output channels.
 
-    The kernel is [groups, *widths, channels_per_group, channels_per_group], one product for each group.
+    Its parameter ``kernel`` is [groups, *widths, channels_per_group, channels_per_group].
+
+    Attributes:
+      kernel_size: size of the kernel in every dimension.
+      channels_per_group: number of channels per group.
+      kernel_init: initializer of the kernel of one group.
+      dtype: data type of the computation.
+
+    Raises:
+      ValueError: if the number of channels is not divisible by ``channels_per_group``.
     """
 
     kernel_size: int
@@ -68,7 +85,7 @@ class GroupedConv(nn.Module):
         channels, space = x.shape[-1], x.shape[1:-1]
         if channels % self.channels_per_group:
             raise ValueError(
-                f"`channels_per_group` must divide the {channels} channels, got {self.channels_per_group}."
+                f"`channels_per_group` must divide the number of channels, {channels}, got {self.channels_per_group}."
             )
         g = convolution.same(space, (self.kernel_size,) * len(space), 1)
         shape = (*g.kernel, self.channels_per_group, self.channels_per_group)
@@ -84,10 +101,22 @@ class GroupedConv(nn.Module):
 
 
 class ConvTranspose(nn.Module):
-    """The transpose of ``Conv``, as PyTorch's and ``nn.ConvTranspose(..., transpose_kernel=True)``.
+    """Transposed convolution, like PyTorch's and ``flax.linen.ConvTranspose(..., transpose_kernel=True)``.
 
-    The output is ``stride`` times as large as the input. With ``padding`` its size is PyTorch's instead:
-    ``stride * (n - 1) + kernel_size - 2 * padding + output_padding``.
+    Attributes:
+      features: number of output channels.
+      kernel_size: size of the kernel in every dimension.
+      stride: stride in every dimension.
+      use_bias: whether to add a bias.
+      kernel_init: initializer of the kernel.
+      dtype: data type of the computation.
+      padding: padding as defined by PyTorch. For an input of n pixels, the size of the output is then
+        ``stride * (n - 1) + kernel_size - 2 * padding + output_padding``. With None, the size is ``stride * n``.
+      output_padding: number of additional output pixels at the high side, as in PyTorch, at least 0 and less than
+        ``stride``. It is ignored if ``padding`` is None.
+
+    Raises:
+      ValueError: if ``output_padding`` is out of range.
     """
 
     features: int
@@ -103,7 +132,7 @@ class ConvTranspose(nn.Module):
     def __call__(self, y: jax.Array) -> jax.Array:
         if not 0 <= self.output_padding < self.stride:
             raise ValueError(
-                f"`output_padding` must be between 0 and {self.stride - 1}, below `stride`, got {self.output_padding}."
+                f"`output_padding` must be at least 0 and less than `stride`, {self.stride}, got {self.output_padding}."
             )
         extra = 0 if self.padding is None else self.kernel_size - 2 * self.padding + self.output_padding - self.stride
         space = tuple(n * self.stride + extra for n in y.shape[1:-1])
@@ -121,7 +150,15 @@ def _geometry(space, kernel_size, stride, padding):
 
 
 class Dense(nn.Module):
-    """A linear map of the last axis, as ``nn.Dense``, with ``spectral_norm`` as in ``Conv``."""
+    """Linear map of the last axis, like ``flax.linen.Dense``.
+
+    Attributes:
+      features: number of outputs.
+      use_bias: whether to add a bias.
+      spectral_norm: whether to divide the kernel by its largest singular value; see ``spectral_normalize``.
+      kernel_init: initializer of the kernel.
+      dtype: data type of the computation.
+    """
 
     features: int
     use_bias: bool = True
@@ -138,13 +175,16 @@ class Dense(nn.Module):
 
 
 def add_bias(layer: Any, x: jax.Array) -> jax.Array:
-    """``x``, [..., layer.features], plus the parameter ``bias`` of ``layer``, which is initialised to zero."""
+    """Add the parameter ``bias`` of ``layer``, which is initialised to zero, to ``x``, [..., layer.features]."""
     bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
     return x + sums.broadcast_over_space(bias.astype(x.dtype), x.shape[:-1])
 
 
 class PReLU(nn.Module):
-    """max(x, 0) + slope min(x, 0), with a slope for each channel, initially 0.25 (He et al. 2015, 1502.01852)."""
+    """Parametric ReLU, max(x, 0) + slope min(x, 0), with a learnt slope for each channel.
+
+    The slopes are initially 0.25. Source: He et al. 2015 (arXiv:1502.01852).
+    """
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -153,20 +193,26 @@ class PReLU(nn.Module):
 
 
 def reflection_pad(x: jax.Array, width: int) -> jax.Array:
-    """``x``, [B, *space, C], padded by ``width`` pixels on each side, reflected at the last one, as PyTorch does.
+    """Pad ``x``, [B, *space, C], by reflection, with ``width`` pixels on each side.
+
+    The pixels at the edge are not repeated, as in PyTorch's ``ReflectionPad2d``.
 
     Raises:
-      ValueError: a side has ``width`` pixels or fewer.
+      ValueError: if a side has ``width`` pixels or fewer.
     """
-    if any(n <= width for n in x.shape[1:-1]):  # not min(): the order of symbolic sizes may not be known in an export
+    if any(n <= width for n in x.shape[1:-1]):  # not min(), because JAX may not know the order of symbolic sizes
         raise ValueError(
-            f"to pad {list(x.shape)} by reflection, sides must be longer than the {width} pixels of padding"
+            f"Reflection padding by {width} pixels requires images with more than {width} pixels per side, got the "
+            f"shape {list(x.shape)}."
         )
     return jnp.pad(x, _spatial_widths(x, width), mode="reflect")
 
 
 def replication_pad(x: jax.Array, width: int) -> jax.Array:
-    """``x``, [B, *space, C], padded by ``width`` pixels on each side that repeat the last one, as PyTorch does."""
+    """Pad ``x``, [B, *space, C], with ``width`` copies of the edge pixel on each side.
+
+    The function equals PyTorch's ``ReplicationPad2d``.
+    """
     return jnp.pad(x, _spatial_widths(x, width), mode="edge")
 
 
@@ -175,14 +221,14 @@ def _spatial_widths(x, width):
 
 
 def dropout(x: jax.Array, keys: jax.Array | None, layer: int, rate: float) -> jax.Array:
-    """``x``, [B, ...], with a fraction ``rate`` set to 0 and the rest over 1 - ``rate`` (Srivastava et al. 2014).
+    """Apply dropout (Srivastava et al. 2014): set random activations to 0 and divide the others by 1 - ``rate``.
 
     Args:
-      x: activations.
-      keys: [B]; the mask of an example is drawn from its own key, so it does not depend on the number of devices. None
-        drops nothing.
-      layer: a number that tells the layers of a network apart.
-      rate: in [0, 1).
+      x: activations, [B, ...].
+      keys: PRNG keys, [B]. The mask of an example is drawn from its own key, so that the result does not depend on the
+        number of devices. None turns dropout off.
+      layer: number that is different for each dropout layer of a network, so that their masks are independent.
+      rate: fraction of the activations that is set to 0, in [0, 1).
     """
     keep = 1 - rate
     if keys is None or keep == 1:
@@ -195,7 +241,15 @@ def dropout(x: jax.Array, keys: jax.Array | None, layer: int, rate: float) -> ja
 
 
 class Embedding(nn.Module):
-    """A vector for each class: labels, [B] or [B, classes], to [B, features]."""
+    """Embedding of class labels, from labels [B] or class weights [B, classes] to vectors [B, features].
+
+    Attributes:
+      classes: number of classes.
+      features: number of features of a vector.
+      spectral_norm: whether to divide the embedding matrix by its largest singular value; see ``spectral_normalize``.
+      embedding_init: initializer of the embedding matrix.
+      dtype: data type of the computation.
+    """
 
     classes: int
     features: int
@@ -211,25 +265,37 @@ class Embedding(nn.Module):
 
 
 def one_hot_labels(label: jax.Array | None, classes: int) -> jax.Array:
-    """Labels as weights of the classes, [B, classes]: one-hot for class numbers, [B]; weights are returned as they are.
+    """Return labels as class weights, [B, classes].
+
+    Args:
+      label: class numbers, [B], which are one-hot encoded, or class weights, [B, classes], which do not change.
+      classes: number of classes.
 
     Raises:
-      ValueError: the label is None, or has another shape.
+      ValueError: if the label is None, or has another shape or data type.
     """
     if label is None:
-        raise ValueError(f"a network of {classes} classes is called with labels: net(x, label)")
+        raise ValueError(f"A conditional network with {classes} classes requires labels. Call it as net(x, label).")
     if label.ndim == 1 and jnp.issubdtype(label.dtype, jnp.integer):
         return jax.nn.one_hot(label, classes)
     if label.shape[1:] != (classes,):
-        raise ValueError(f"labels {label.dtype}{list(label.shape)}: want whole numbers [B], or weights [B, {classes}]")
+        raise ValueError(
+            f"Labels must be integers [B] or class weights [B, {classes}], got {label.dtype}{list(label.shape)}."
+        )
     return label
 
 
 def spectral_normalize(layer: nn.Module, kernel: jax.Array) -> jax.Array:
-    """The kernel, [..., D], divided by the largest singular value of it as a [-1, D] matrix. Miyato et al. 2018, 2.1.
+    """Divide a kernel by its largest singular value: Miyato et al. 2018, section 2.1.
 
-    Where the collection ``spectral`` of ``layer`` is mutable, as in training, one step of power iteration updates the
-    vector in it before it is used. The gradient passes through the singular value alone (their algorithm 1).
+    The singular value is estimated by power iteration. The collection ``spectral`` of ``layer`` stores an estimate of
+    the right singular vector. If the collection is mutable, as in training, one step of power iteration updates the
+    estimate before it is used. The gradient passes through the singular value, but not through the singular vectors
+    (algorithm 1 of the paper).
+
+    Args:
+      layer: the module that contains the kernel.
+      kernel: kernel, [..., D], which is treated as a matrix [-1, D].
     """
     matrix = kernel.reshape(-1, kernel.shape[-1])
 
@@ -253,13 +319,18 @@ def _unit(v):
 
 
 def num_upsamples(resolution: int, base_resolution: int) -> int:
-    """How many times ``base_resolution`` is doubled to ``resolution``, the side of an image or a cube; at least once.
+    """Return how often ``base_resolution`` must be doubled to get ``resolution``; at least once.
 
     >>> num_upsamples(64, 4)
     4
 
+    Args:
+      resolution: side of an image or a cube, in pixels or voxels.
+      base_resolution: side of the smallest feature map.
+
     Raises:
-      ValueError: it is not doubled to it. The message names resolutions, and a base, that would fit.
+      ValueError: if ``resolution`` is not ``base_resolution`` times 2, 4, 8 or another power of two. The message names
+        values that are possible.
     """
     if not 1 <= base_resolution < resolution:
         raise ValueError(
@@ -273,8 +344,8 @@ def num_upsamples(resolution: int, base_resolution: int) -> int:
     other = resolution
     while other % 2 == 0 and other > 7:
         other //= 2
-    mend = f", or `base_resolution` {other}" if other < resolution else ""
+    other_base = f", or `base_resolution` {other}" if other < resolution else ""
     raise ValueError(
-        f"`resolution` must be `base_resolution` {base_resolution} times a power of two, got {resolution}; use "
-        f"{' or '.join(map(str, near))}{mend}."
+        f"`resolution` must be a power of two times `base_resolution` ({base_resolution}), got {resolution}. Use "
+        f"{' or '.join(map(str, near))}{other_base}."
     )

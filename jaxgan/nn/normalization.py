@@ -1,6 +1,6 @@
-"""Batch and instance normalisation, in linen.
+"""Batch and instance normalisation for ``flax.linen``.
 
-Images are [B, *space, C]. Moving statistics and parameters are float32; outputs have the dtype of the input.
+Images are [B, *space, C]. Moving statistics and parameters are float32. Outputs have the data type of the input.
 """
 
 import math
@@ -21,17 +21,20 @@ EvalStats = Literal["running", "instance"]
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over all axes but the last (Ioffe and Szegedy 2015), over all devices' examples.
+    """Batch normalisation over all axes but the last, and over the examples of all devices (Ioffe and Szegedy 2015).
 
-    In training it uses the mean and variance of the batch, and updates their moving averages in ``batch_stats``;
-    otherwise it uses the moving averages. All are float32 vectors, [C]: if they had the rank of the image, as in
-    ``nn.BatchNorm``, XLA would not recognise that two passes over one batch are the same.
+    In training it uses the mean and variance of the batch, and updates their moving averages in the collection
+    ``batch_stats``. At evaluation it uses the moving averages.
 
-    With ``classes``, each class has a scale and a bias of its own (de Vries et al. 2017, as used for GANs by Dumoulin
-    et al. 2017 and Miyato et al. 2018), mixed by the weights of the label.
-
-    With ``eval_stats="instance"``, each image is normalised by its own mean and variance outside of training, as in
-    pix2pix (Isola et al. 2017, 3.3), which trains on batches of one image.
+    Attributes:
+      momentum: decay of the moving averages per call.
+      epsilon: number added to the variance.
+      scale_init: initializer of the scales.
+      classes: number of classes; 0 is unconditional. Conditional batch normalisation is called with labels. Each class
+        has its own scale and bias, and class weights mix them (de Vries et al. 2017, used for GANs by Dumoulin et al.
+        2017 and Miyato et al. 2018).
+      eval_stats: statistics at evaluation: "running" uses the moving averages. "instance" normalises each image by its
+        own mean and variance, as in pix2pix (Isola et al. 2017, section 3.3), which trains on batches of one image.
     """
 
     momentum: float = 0.9
@@ -44,6 +47,8 @@ class BatchNorm(nn.Module):
     def __call__(self, x: jax.Array, train: bool, label: jax.Array | None = None) -> jax.Array:
         if self.eval_stats not in get_args(EvalStats):
             raise ValueError(f"`eval_stats` must be 'running' or 'instance', got {self.eval_stats!r}.")
+        # All statistics are vectors, [C]. If they had the rank of the image, as in ``nn.BatchNorm``, XLA would not
+        # recognise equal forward passes over the same batch, and would compute them twice.
         channels = (x.shape[-1],)
         shape = (self.classes, *channels) if self.classes else channels
         scale = self.param("scale", self.scale_init, shape)
@@ -73,13 +78,17 @@ class BatchNorm(nn.Module):
 
 
 class InstanceNorm(nn.Module):
-    """Instance normalisation: each channel of each image by its mean and variance over space (Ulyanov et al. 2016).
+    """Instance normalisation: each channel of each image is normalised over its pixels (Ulyanov et al. 2016).
 
-    It is the same in training and evaluation, and on any number of devices. ``affine`` adds a scale and a bias for each
-    channel.
+    It is the same in training and at evaluation, and does not depend on the number of devices.
+
+    Attributes:
+      affine: whether to apply a scale and a bias for each channel.
+      epsilon: number added to the variance.
+      scale_init: initializer of the scales.
 
     Raises:
-      ValueError: an image has a single pixel, which would always become 0.
+      ValueError: if an image has a single pixel, because it would always be normalised to 0.
     """
 
     affine: bool = False
@@ -90,7 +99,7 @@ class InstanceNorm(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         mean, var = instance_moments(self, x)
         shape, space = x.shape, x.shape[1:-1]
-        if x.shape[0] == 1:  # [C], not [1, C]: see ``sums``
+        if x.shape[0] == 1:  # use [C] instead of [1, C], see ``sums``
             x, mean, var = x[0], mean.reshape(x.shape[-1:]), var.reshape(x.shape[-1:])
         centred = x - sums.broadcast_over_space(mean, space)
         y = centred * sums.broadcast_over_space(lax.rsqrt(var + self.epsilon), space)
@@ -103,10 +112,11 @@ class InstanceNorm(nn.Module):
 
 
 def instance_moments(layer: nn.Module, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The mean and variance of each image by which ``layer`` normalises, [B, C] float32: ``moments_over_space(x)``.
+    """Return the mean and variance of each image that ``layer`` normalises with, [B, C] each, float32.
 
-    Where the collection ``moments`` is mutable they are recorded in it. Where it is given and not mutable, the recorded
-    ones are returned, so that tiles of an image can be normalised as the whole image is.
+    They are ``moments_over_space(x)``, with two exceptions for networks that process an image in tiles. If the
+    collection ``moments`` is mutable, the mean and variance are also stored in it. If the collection is passed and not
+    mutable, the stored values are returned, so that tiles are normalised in the same way as the complete image.
     """
     mean, var = (layer.get_variable("moments", name) for name in ("mean", "var"))
     is_recording = layer.is_mutable_collection("moments") and not layer.is_initializing()
@@ -119,26 +129,32 @@ def instance_moments(layer: nn.Module, x: jax.Array) -> tuple[jax.Array, jax.Arr
 
 
 def moments_over_space(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance of each image over its space: [B, *space, C] to [B, C] each, float32.
+    """Return the mean and variance of each channel of each image, from [B, *space, C] to [B, C] each, float32.
 
     Raises:
-      ValueError: the space is a single pixel.
+      ValueError: if the images have a single pixel.
     """
     if x.shape[1:-1] == (1,) * (x.ndim - 2):
-        raise ValueError(f"{list(x.shape)}: an image of one pixel has no variance to be normalised by")
+        raise ValueError(f"Instance normalisation requires images with several pixels, got the shape {list(x.shape)}.")
     x = x.astype(jnp.float32)
-    if x.shape[0] == 1:  # [C], not [1, C]: see ``sums``
+    if x.shape[0] == 1:  # use [C] instead of [1, C], see ``sums``
         mean, var = _moments(x[0])
         return mean[None], var[None]
     return _moments(x, keep_axes=1)
 
 
 def _moments(x, keep_axes=0, device_mean=lambda mean: mean):
-    """Mean and variance over all axes but the last and the first ``keep_axes``, and over devices by ``device_mean``."""
+    """Return the mean and variance over the spatial axes.
+
+    Args:
+      x: array, [*kept, *space, C].
+      keep_axes: number of leading axes to keep.
+      device_mean: computes the mean over devices.
+    """
     space = x.shape[keep_axes:-1]
     count = math.prod(space)
     mean = device_mean(sums.sum_over_space(x, keep_axes) / count)
-    # From centred pixels: the difference of mean squares cancels where the mean is large.
+    # Use centred pixels. The difference E[x^2] - E[x]^2 would have large rounding errors if the mean is large.
     squares = jnp.square(x - sums.broadcast_over_space(mean, space))
     return mean, device_mean(sums.sum_over_space(squares, keep_axes) / count)
 
@@ -146,16 +162,16 @@ def _moments(x, keep_axes=0, device_mean=lambda mean: mean):
 def norm_layer(
     norm: Norm, name: str, eval_stats: EvalStats = "running", scale_init: Initializer = normal_around_one
 ) -> Callable[..., jax.Array]:
-    """The layer, ``(x, train) -> x``, that an attribute ``norm`` of a network stands for.
+    """Return the normalisation layer for the attribute ``norm`` of a network, a function ``(x, train) -> x``.
 
     Args:
-      norm: "batch", "instance", which has no parameters, or "none", the identity.
-      name: of the module.
-      eval_stats: of "batch", see ``BatchNorm``.
-      scale_init: of "batch".
+      norm: "batch", "instance" (without parameters) or "none" (the identity).
+      name: name of the module.
+      eval_stats: statistics that "batch" uses at evaluation; see ``BatchNorm``.
+      scale_init: initializer of the scales of "batch".
 
     Raises:
-      ValueError: ``norm`` is none of the three.
+      ValueError: if ``norm`` has another value.
     """
 
     def instance_norm(x, train):

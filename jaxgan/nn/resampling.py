@@ -1,7 +1,8 @@
-"""Upsampling and downsampling by 2 with a smooth filter, as sums of shifted slices: cheap in every order of derivative.
+"""Upsampling, downsampling and blurring with the filter [1, 3, 3, 1] of StyleGAN2 and R3GAN.
 
-The filter is [1, 3, 3, 1] in each direction, which is the [1, 2, 1] filter of StyleGAN2 (Karras et al. 2020) and R3GAN
-(Huang et al. 2024) applied to an image of doubled pixels. Pixels outside of an image are 0.
+The filter is applied in both directions (Karras et al. 2020, Huang et al. 2024). It is equal to the filter [1, 2, 1]
+after nearest-neighbour upsampling. Pixels outside of an image are 0. All functions are sums of shifted slices, so that
+derivatives of every order are cheap.
 """
 
 import jax
@@ -11,9 +12,10 @@ FILTER = (0.125, 0.375, 0.375, 0.125)
 
 
 def upsample(x: jax.Array) -> jax.Array:
-    """[B, h, w, C] to [B, 2h, 2w, C]: in each direction a pixel is 3/4 of the nearest input pixel and 1/4 of the next.
+    """Double the height and width of an image, from [B, h, w, C] to [B, 2h, 2w, C].
 
-    It equals ``upsample2d`` of the official StyleGAN code with the filter [1, 3, 3, 1].
+    In each direction, an output pixel is 3/4 of the nearest input pixel plus 1/4 of the second nearest. The function
+    equals ``upsample2d`` of the official StyleGAN code with the filter [1, 3, 3, 1].
     """
     for axis in (1, 2):
         before, after = _shift(x, axis, 1), _shift(x, axis, -1)
@@ -23,7 +25,10 @@ def upsample(x: jax.Array) -> jax.Array:
 
 
 def downsample(x: jax.Array) -> jax.Array:
-    """[B, 2h, 2w, C] to [B, h, w, C]; a quarter of the adjoint of ``upsample``."""
+    """Halve the height and width of an image, from [B, 2h, 2w, C] to [B, h, w, C].
+
+    The function is a quarter of the adjoint of ``upsample``.
+    """
     for axis in (1, 2):
         pairs = x.reshape(*x.shape[:axis], x.shape[axis] // 2, 2, *x.shape[axis + 1 :])
         even, odd = (jax.lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in (0, 1))
@@ -32,19 +37,26 @@ def downsample(x: jax.Array) -> jax.Array:
 
 
 def blur(x: jax.Array, padding: int) -> jax.Array:
-    """The filter alone: [B, h, w, C], with ``padding`` zeros on each side, to [B, h + 2 * padding - 3, ..., C].
+    """Apply the filter without resampling.
 
-    StyleGAN2 blurs images before a convolution of stride 2, and after a transposed one.
+    StyleGAN2 blurs images before a convolution of stride 2 and after a transposed convolution of stride 2.
+
+    Args:
+      x: images, [B, h, w, C].
+      padding: number of zeros on each side of the image.
+
+    Returns:
+      Images, [B, h + 2 * padding - 3, w + 2 * padding - 3, C].
     """
     for axis in (1, 2):
-        # The four slices are those at offsets 0 to 3 of the padded image; a negative width crops.
+        # The slices a, b, c and d start at offsets 0, 1, 2 and 3 of the padded image. A negative width crops.
         a, b, c, d = (_pad(x, axis, padding - i, padding - 3 + i) for i in range(4))
         x = FILTER[0] * (a + d) + FILTER[1] * (b + c)
     return x
 
 
 def _shift(x, axis, by):
-    """The image shifted by ``by`` pixels along an axis; zeros fill the gap."""
+    """Shift the image by ``by`` pixels along an axis, and fill the gap with zeros."""
     return _pad(x, axis, by, -by)
 
 

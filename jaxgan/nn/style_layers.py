@@ -1,7 +1,8 @@
-"""The layers of StyleGAN2: Karras et al. 2020 (1912.04958).
+"""Layers of StyleGAN2: Karras et al. 2020 (arXiv:1912.04958).
 
-As in the authors' code, https://github.com/NVlabs/stylegan2-ada-pytorch. All have an equalised learning rate: kernels
-are initialised as N(0, 1), and scaled by the fan-in where they are used (1710.10196, section 4.1).
+The layers equal the official ones in https://github.com/NVlabs/stylegan2-ada-pytorch. All of them use an equalised
+learning rate: kernels are initialised from N(0, 1), and divided by the square root of the fan-in when they are used
+(arXiv:1710.10196, section 4.1).
 """
 
 import math
@@ -19,13 +20,14 @@ from jaxgan.nn.resampling import downsample
 
 
 class EqualizedDense(nn.Module):
-    """A linear map with an equalised learning rate, float32: the official ``FullyConnectedLayer``.
+    """Linear map with an equalised learning rate, float32: the official ``FullyConnectedLayer`` without activation.
 
     Attributes:
-      features: of the output.
-      lr_multiplier: of the learning rate. The kernel is initialised as N(0, 1) / lr_multiplier; the kernel that is used
-        is kernel * lr_multiplier / sqrt(inputs), and the bias that is used is bias * lr_multiplier.
-      bias_init: the initial value of the bias.
+      features: number of outputs.
+      lr_multiplier: multiplier of the learning rate. The parameter ``kernel`` is initialised from
+        N(0, 1) / lr_multiplier. The layer multiplies it by lr_multiplier / sqrt(number of inputs), and multiplies the
+        parameter ``bias`` by lr_multiplier.
+      bias_init: initial value of the parameter ``bias``.
     """
 
     features: int
@@ -41,16 +43,17 @@ class EqualizedDense(nn.Module):
 
 
 class EqualizedConv(nn.Module):
-    """A convolution with an equalised learning rate: the official ``Conv2dLayer``.
+    """Convolution with an equalised learning rate: the official ``Conv2dLayer``.
 
     Attributes:
-      features: of the output.
-      kernel_size: 3 or another odd number.
-      downsample: halve the image; it is blurred first.
+      features: number of output channels.
+      kernel_size: size of the kernel, 3 or another odd number.
+      downsample: whether to blur the image and halve its height and width.
       activation: "lrelu" adds a bias and applies ``scaled_leaky_relu``; "linear" does neither.
-      gain: of the output.
-      dtype: the precision of computation.
-      conv_clamp: the output, before ``gain``, is clamped to +-conv_clamp.
+      gain: factor that multiplies the output.
+      dtype: data type of the computation.
+      conv_clamp: limit of the absolute value of the output with "lrelu", before it is multiplied by ``gain``; None does
+        not clamp.
     """
 
     features: int
@@ -78,13 +81,16 @@ class EqualizedConv(nn.Module):
 
 
 class SynthesisLayer(nn.Module):
-    """A modulated 3 x 3 convolution, noise, a bias and a leaky ReLU: [B, h, w, C] and styles [B, w_dim].
+    """Modulated 3 x 3 convolution with noise, a bias and a leaky ReLU: the official ``SynthesisLayer``.
+
+    It is called with feature maps [B, h, w, C], styles [B, w_dim], and noise [1 or B, h, w, 1] of the output's height
+    and width. If the noise is None, the layer adds none.
 
     Attributes:
-      features: of the output.
-      upsample: double the image.
-      dtype: the precision of computation.
-      conv_clamp: the output is clamped to +-conv_clamp.
+      features: number of output channels.
+      upsample: whether to double the height and width.
+      dtype: data type of the computation.
+      conv_clamp: limit of the absolute value of the output; None does not clamp.
     """
 
     features: int
@@ -106,12 +112,14 @@ class SynthesisLayer(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Features to an image, by a modulated 1 x 1 convolution and a bias; float32.
+    """Modulated 1 x 1 convolution with a bias, from feature maps to an image, float32: the official ``ToRGBLayer``.
+
+    It is called with feature maps [B, h, w, C] and styles [B, w_dim].
 
     Attributes:
-      features: channels of the image.
-      dtype: the precision of computation.
-      conv_clamp: the output is clamped to +-conv_clamp.
+      features: number of channels of the image.
+      dtype: data type of the computation.
+      conv_clamp: limit of the absolute value of the output; None does not clamp.
     """
 
     features: int
@@ -130,20 +138,25 @@ class ToRGB(nn.Module):
 def modulated_conv2d(
     x: jax.Array, kernel: jax.Array, styles: jax.Array, demodulate: bool = True, upsample: bool = False
 ) -> jax.Array:
-    """A convolution whose kernel is modulated for each example, kernel * style: 1912.04958, section 2.2.
+    """Return a modulated convolution: arXiv:1912.04958, section 2.2.
 
-    It is computed as one convolution with one kernel, of inputs times styles; demodulation divides the outputs by the
-    norms of the modulated kernels. So no kernel is made for each example, and a batch is one matrix product.
+    The kernel of each example is kernel * style. The official code can compute a separate kernel for each example. This
+    function multiplies the input by the styles instead, and applies one kernel to the complete batch. Demodulation
+    divides the output by the norms of the modulated kernels.
 
     Args:
-      x: [B, h, w, C].
-      kernel: [*widths, C, D].
-      styles: [B, C].
-      demodulate: scale the modulated kernel of each output channel to norm 1.
-      upsample: return [B, 2h, 2w, D], by a transposed convolution whose output is blurred.
+      x: feature maps, [B, h, w, C].
+      kernel: kernel, [*widths, C, D].
+      styles: factors of the input channels, [B, C].
+      demodulate: whether to scale the modulated kernel of each output channel to an L2 norm of 1.
+      upsample: whether to double the height and width, with a transposed convolution of stride 2 followed by a blur.
+
+    Returns:
+      Feature maps, [B, h, w, D], or [B, 2h, 2w, D] with ``upsample``.
     """
     if x.dtype != jnp.float32 and demodulate:
-        # Demodulation cancels these factors; without them float16 would overflow (in the code of 2006.06676).
+        # Demodulation cancels these factors. Without them float16 would overflow. The official code of StyleGAN2-ADA
+        # does the same.
         kernel = kernel / (math.sqrt(math.prod(kernel.shape[:-1])) * jnp.abs(kernel).max((0, 1, 2), keepdims=True))
         styles = styles / jnp.abs(styles).max(1, keepdims=True)
     w, y = kernel.astype(x.dtype), x * sums.broadcast_over_space(styles.astype(x.dtype), x.shape[1:3])
@@ -159,15 +172,18 @@ def modulated_conv2d(
 
 
 def minibatch_stddev(x: jax.Array, group_size: int) -> jax.Array:
-    """The standard deviation of features over each example's group, mean over [h, w, C]: [B, 1, 1, 1].
+    """Return the minibatch standard deviation, [B, 1, 1, 1].
+
+    It is the standard deviation of each feature over the examples of a group, averaged over [h, w, C].
 
     Args:
       x: features, [B, h, w, C].
-      group_size: examples of a group. With N examples on all devices together, every (N / group_size)-th belongs to the
-        same group. If there are fewer examples, they are one group.
+      group_size: number of examples in a group. If there are N examples on all devices together, every
+        (N / group_size)-th example belongs to the same group. If there are fewer than ``group_size`` examples, they
+        form one group.
 
     Raises:
-      ValueError: ``group_size`` does not divide the number of examples.
+      ValueError: if ``group_size`` does not divide the number of examples.
     """
     gathered = axis.gather(x)
     size = min(group_size, len(gathered))
@@ -180,14 +196,15 @@ def minibatch_stddev(x: jax.Array, group_size: int) -> jax.Array:
 
 
 def normalize_2nd_moment(x: jax.Array) -> jax.Array:
-    """``x`` divided by its root mean square over the last axis."""
+    """Divide ``x`` by its root mean square over the last axis."""
     return x * lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + 1e-8)
 
 
 def scaled_leaky_relu(x: jax.Array, gain: float = 1.0, clamp: float | None = None) -> jax.Array:
-    """A leaky ReLU of slope 0.2 times sqrt(2) * ``gain``, clamped to +-clamp * gain.
+    """Apply a leaky ReLU of slope 0.2, multiply by sqrt(2) * ``gain``, and clamp to [-clamp * gain, clamp * gain].
 
-    The factor sqrt(2) keeps the second moment of a normal ``x``, up to 4 %.
+    The factor sqrt(2) preserves the second moment of normally distributed ``x`` up to 4 %. A ``clamp`` of None does not
+    clamp.
     """
     return _clamp(nn.leaky_relu(x, 0.2) * (math.sqrt(2) * gain), None if clamp is None else clamp * gain)
 

@@ -1,14 +1,14 @@
-"""Sums over pixels and their transpose, from which channel statistics, scales and biases are computed.
+"""Sums over pixels and their transpose, which layers use for channel statistics, scales and biases::
 
     sum_over_space(x) -> v          the sum over the spatial axes
     broadcast_over_space(v) -> x    the same value at every pixel
 
-Each of the two is the derivative of the other, as with the maps of ``convolution``; only reverse mode is supported. On
-the CPU the sum is a matrix product with ones: XLA's own column sum is slow there, and it recomputes whatever ``x`` is
-computed from, which is expensive in a backward pass.
+Each function is the derivative of the other, like the maps in ``convolution``. Only reverse-mode differentiation is
+supported. On CPUs the sum is computed as a matrix product with ones. XLA's own sum over columns is slow there, and it
+recomputes the values that ``x`` is computed from, which is expensive in a backward pass.
 
-The statistics of a single image are [C] and not [1, C]. With that shape XLA recognises that two passes over one batch
-are the same, so the players of a game share them.
+Callers pass the statistics of a single image as [C] instead of [1, C]. With this shape, XLA recognises equal forward
+passes over the same batch, and computes them only once for all players of a game.
 """
 
 import functools
@@ -17,16 +17,21 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-_BLOCK = 1024  # the maximum number of pixels in a partial sum
+_BLOCK = 1024  # maximum number of pixels in a partial sum
 
 
 def sum_over_space(x: jax.Array, keep_axes: int = 0) -> jax.Array:
-    """The sum over all axes but the last and the first ``keep_axes``: [*kept, *space, C] to [*kept, C]."""
+    """Return the sum over the spatial axes, from [*kept, *space, C] to [*kept, C].
+
+    Args:
+      x: array.
+      keep_axes: number of leading axes to keep, such as 1 for the batch axis.
+    """
     return jnp.asarray(_sum_over_space(x, keep_axes))
 
 
 def broadcast_over_space(v: jax.Array, space: tuple[int, ...]) -> jax.Array:
-    """The same value at every pixel: [*kept, C] to [*kept, *space, C]."""
+    """Repeat a vector at every pixel, from [*kept, C] to [*kept, *space, C]."""
     return jnp.asarray(_broadcast_over_space(v, space))
 
 
@@ -74,16 +79,17 @@ def _sum_by_product(keep_axes, x):
 
 
 def _multiply_by_ones(keep_axes, x):
-    """The product of a row of ones with each matrix of [*kept, count, C]: [*kept, C]."""
+    """Return the product of a row of ones with each matrix of ``x``, from [*kept, count, C] to [*kept, C]."""
     batch = tuple(range(keep_axes))
     return lax.dot_general(jnp.ones(x.shape[:-1], x.dtype), x, (((keep_axes,), (keep_axes,)), (batch, batch)))
 
 
 def _block_size(count):
-    """The number of pixels in a partial sum, or None for a single sum.
+    """Return the number of pixels in a partial sum, or None if the sum is not split.
 
-    A single float32 sum over 2**20 pixels loses the fourth digit of a variance, so long sums are split into equal
-    blocks. A short sum is not split, nor one whose only divisors give blocks of fewer than 32 pixels.
+    In a single float32 sum over 2**20 pixels, the fourth digit of a variance is wrong, so long sums are split into
+    blocks of equal size. A sum is not split if it is short, or if it can only be split into blocks of fewer than 32
+    pixels.
     """
     if not isinstance(count, int) or count <= _BLOCK:  # the count may be symbolic in an export
         return None

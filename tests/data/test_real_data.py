@@ -37,7 +37,7 @@ def test_training_on_resized_mnist_arrays(test_data, tmp_path, capsys):
     assert abs(float(source.read(np.arange(500))["image"].mean()) - images.mean()) < 2
     flags = ["--data", tmp_path / "mnist.npz", "--run-dir", tmp_path / "run", *SMALL, "--base-resolution", 16]
     code, text = run(capsys, *flags)
-    assert (code, "got 28; use 32, or --base-resolution 7" in text) == (2, True)
+    assert (code, "got 28. Use 32, or --base-resolution 7" in text) == (2, True)
     code, text = run(capsys, *flags, "--resolution", 32)
     assert code == 0, text
 

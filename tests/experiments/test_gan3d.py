@@ -77,7 +77,7 @@ BAD = {
     "a size": (["--resolution", 12], "digits, extruded: Cubes of side 16 cannot be reduced to side 12"),
     "no doubling": (
         ["--resolution", 24],
-        "--resolution must be --base-resolution 4 times a power of two, got 24; use 16 or 32, or --base-resolution 6.",
+        "--resolution must be a power of two times --base-resolution (4), got 24. Use 16 or 32, or --base-resolution 6.",
     ),
     "data": (["--data", "mnist"], "--data must be digits, an .npz file or a folder of .binvox files, got 'mnist'"),
 }

@@ -132,7 +132,7 @@ def test_auto_has_to_know_the_size(tmp_path, capsys):
 
 
 def test_a_size_that_does_not_grow_from_the_smallest():
-    with pytest.raises(ValueError, match="`resolution` must be `base_resolution` 3 times a power of two, got 8"):
+    with pytest.raises(ValueError, match=r"`resolution` must be a power of two times `base_resolution` \(3\), got 8"):
         tiny(base_resolution=3)
 
 

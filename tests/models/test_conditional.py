@@ -1,4 +1,4 @@
-"""Layers and networks that see classes, and convolutions in groups."""
+"""Tests of layers and networks with class labels, and of grouped convolutions."""
 
 import functools
 
@@ -16,25 +16,25 @@ LABELS = jnp.array([0, 2, 1, 2])
 KEY = jax.random.key(0)
 
 
-def test_a_label_is_a_weight_of_one():
+def test_one_hot_labels():
     np.testing.assert_array_equal(one_hot_labels(LABELS, 3), np.eye(3)[np.asarray(LABELS)])
     mixture = jnp.array([[0.5, 0.5, 0.0]])
     assert one_hot_labels(mixture, 3) is mixture
-    with pytest.raises(ValueError, match=r"labels float32\[4, 2\]: want whole numbers \[B\], or weights \[B, 3\]"):
+    with pytest.raises(ValueError, match=r"must be integers \[B\] or class weights \[B, 3\], got float32\[4, 2\]"):
         one_hot_labels(jnp.zeros((4, 2)), 3)
-    with pytest.raises(ValueError, match="a network of 3 classes is called with labels"):
+    with pytest.raises(ValueError, match="conditional network with 3 classes requires labels"):
         one_hot_labels(None, 3)
 
 
-def test_a_mixture_lies_between():
+def test_class_weights_interpolate_embeddings():
     layer = Embedding(3, 5)
     variables = layer.init(jax.random.key(0), LABELS)
-    of = [layer.apply(variables, jnp.array([i])) for i in (0, 2)]
+    vectors = [layer.apply(variables, jnp.array([i])) for i in (0, 2)]
     between = layer.apply(variables, jnp.array([[0.25, 0.0, 0.75]]))
-    np.testing.assert_allclose(between, 0.25 * of[0] + 0.75 * of[1], rtol=1e-5)
+    np.testing.assert_allclose(between, 0.25 * vectors[0] + 0.75 * vectors[1], rtol=1e-5)
 
 
-def test_each_class_has_its_own_scale():
+def test_conditional_batch_norm_has_a_scale_for_each_class():
     x = jax.random.normal(jax.random.key(1), (4, 6, 6, 2))
     norm = BatchNorm(classes=3)
     variables = norm.init(jax.random.key(0), x, True, LABELS)
@@ -48,7 +48,7 @@ def test_each_class_has_its_own_scale():
 
 @pytest.mark.integration
 @pytest.mark.parametrize("group", [2, 4, 8])
-def test_groups_against_xla(group):
+def test_grouped_conv_equals_xlas_grouped_convolution(group):
     x = jax.random.normal(jax.random.key(0), (2, 5, 6, 8))
     layer = GroupedConv(3, group)
     variables = layer.init(jax.random.key(1), x)
@@ -59,17 +59,18 @@ def test_groups_against_xla(group):
         x, together, (1, 1), "SAME", dimension_numbers=numbers, feature_group_count=8 // group
     )
     np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-5)
-    spread = np.asarray(w).std() * np.sqrt(9 * group)  # LeCun's, of what a group sees
+    # LeCun's initialisation uses the fan-in of one group.
+    spread = np.asarray(w).std() * np.sqrt(9 * group)
     assert 0.7 < spread < 1.3
 
 
-def test_groups_that_do_not_share():
-    with pytest.raises(ValueError, match="`channels_per_group` must divide the 8 channels, got 3"):
+def test_channels_per_group_must_divide_the_number_of_channels():
+    with pytest.raises(ValueError, match="`channels_per_group` must divide the number of channels, 8, got 3"):
         GroupedConv(3, 3).init(jax.random.key(0), jnp.zeros((1, 4, 4, 8)))
 
 
 @pytest.mark.integration
-def test_the_class_moves_samples_and_judgements():
+def test_samples_and_logits_depend_on_the_class():
     z, x = jnp.ones((2, 4)), jnp.ones((2, 8, 8, 1))
     g, d = resnet.Generator(8, 1, 4, classes=3), resnet.Critic(4, spectral_norm=True, sum_pool=True, classes=3)
     variables = jax.jit(functools.partial(g.init, train=False))(jax.random.key(0), z, LABELS[:2])
@@ -81,12 +82,12 @@ def test_the_class_moves_samples_and_judgements():
 
 
 @pytest.mark.parametrize("shape", [(2, 14, 14, 1), (2, 8, 6, 1), (2, 8, 8)])
-def test_images_that_are_not_halved_twice(shape):
-    with pytest.raises(ValueError, match=r"images must be \[B, h, w, channels\] with sides that are multiples of 4"):
+def test_critic_requires_sides_that_are_multiples_of_4(shape):
+    with pytest.raises(ValueError, match=r"Images must be \[B, h, w, channels\], with a height and width that are"):
         jax.eval_shape(lambda: resnet.Critic(4).init(KEY, jnp.zeros(shape)))
 
 
-def test_a_critic_of_mnists_size():
+def test_networks_support_the_resolution_of_mnist():
     images = jax.eval_shape(
         lambda: resnet.Generator(28, 1, 4, 7).init_with_output(KEY, jnp.zeros((2, 8)), train=True)[0]
     )

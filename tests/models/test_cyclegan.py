@@ -1,4 +1,4 @@
-"""The residual generator against the official code; see test_pix2pix.py for what the figures are."""
+"""Compare CycleGAN's generator with the official code. test_pix2pix.py explains the expected numbers."""
 
 import functools
 
@@ -13,7 +13,9 @@ from jaxgan.models import cyclegan
 pytestmark = pytest.mark.integration
 
 DROPOUT = {"dropout": True}
-CASES = {  # module, shape, layout of the file: training, norm of the gradient, averages, each image's own
+# name: (module, shape of the images, layout of the official weights, output in training, norm of the gradient, output
+# at evaluation with running statistics, output at evaluation with the statistics of each image)
+CASES = {
     "instance, not square": (cyclegan.Generator(2, 2, 4), (2, 16, 20, 3), {},
         [-0.0031969196, 0.3034775, -0.13205211, 0.21611886, 0.31162591], 1007.6607, None, None),
     "replicate": (cyclegan.Generator(2, 2, 4, padding="replicate"), (2, 16, 16, 3), DROPOUT,
@@ -36,7 +38,7 @@ CASES = {  # module, shape, layout of the file: training, norm of the gradient, 
 
 
 @pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow) if x[0].isdigit() else x for x in CASES])
-def test_generator(name):
+def test_generator_equals_the_official_code(name):
     module, shape, layout, training, gradient, averages, each = CASES[name]
     x = official.image(*shape)
     variables = official.variables(module, x, **layout)
@@ -49,7 +51,7 @@ def test_generator(name):
         official.agrees(official.at_test(module.clone(eval_stats="running"), variables, x), averages)
 
 
-def test_dropout_is_each_examples_own():
+def test_dropout_depends_only_on_the_key_of_the_example():
     module, x = cyclegan.Generator(2, 1, 2, dropout_rate=0.5), official.image(2, 8, 8, 3)
     variables, keys = official.variables(module, x), jax.random.split(jax.random.key(0), 2)
     call = jax.jit(functools.partial(module.apply, train=True))
@@ -58,14 +60,15 @@ def test_dropout_is_each_examples_own():
     np.testing.assert_allclose(call(variables, x[::-1], keys[::-1])[::-1], dropped, atol=1e-6)
 
 
-def test_nearest_neighbours_draw_no_grid():
-    """Of a flat image the middle is flat, which transposed convolutions' is not."""
+def test_nearest_upsampling_has_no_checkerboard_artefacts():
+    """For a constant image, the middle of the output is constant. With transposed convolutions it is not."""
     x = np.full((1, 64, 64, 3), 0.5, np.float32)
     spread = {}
     for upsample in ("nearest", "transposed"):
         module = cyclegan.Generator(3, 1, 4, "none", upsample=upsample)
         init, apply = (jax.jit(functools.partial(f, train=False)) for f in (module.init, module.apply))
-        params = jax.tree.map(lambda w: 10 * w, init(jax.random.key(0), x))  # as drawn, they make next to nothing
+        # Increase the weights, because the output of the initial network is almost constant.
+        params = jax.tree.map(lambda w: 10 * w, init(jax.random.key(0), x))
         y = np.asarray(apply(params, x))
         assert y.shape == x.shape and np.ptp(y, (0, 1, 2)).max() > 0.1
         spread[upsample] = np.ptp(y[0, 24:40, 24:40], (0, 1)).max()
@@ -73,14 +76,14 @@ def test_nearest_neighbours_draw_no_grid():
 
 
 @pytest.mark.parametrize(
-    ("module", "shape", "told"),
+    ("module", "shape", "message"),
     [
         (
             cyclegan.Generator(),
             (1, 30, 32, 3),
-            r"images must be \[B, h, w, C\] with sides divisible by 4 and of at least 8, got \(1, 30, 32, 3\)",
+            r"with a height and width divisible by 4 and at least 8, got the shape \(1, 30, 32, 3\)",
         ),
-        (cyclegan.Generator(), (1, 4, 8, 3), "images must be"),
+        (cyclegan.Generator(), (1, 4, 8, 3), "Images must be"),
         (
             cyclegan.Generator(padding="same"),
             (1, 8, 8, 3),
@@ -93,6 +96,6 @@ def test_nearest_neighbours_draw_no_grid():
         ),
     ],
 )
-def test_errors(module, shape, told):
-    with pytest.raises(ValueError, match=told):
+def test_errors(module, shape, message):
+    with pytest.raises(ValueError, match=message):
         official.shapes(module, np.zeros(shape, np.float32))

@@ -1,4 +1,4 @@
-"""DCGAN: the paper's layers counted by hand, and the same networks written again with flax's own layers."""
+"""Compare DCGAN with the layers of the paper, and with the same networks written with flax's layers."""
 
 import flax.linen as nn
 import jax
@@ -32,8 +32,8 @@ def test_shapes(size, channels, width):
     assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
 
 
-def test_the_papers_generator():
-    """Figure 1: 100 latents, 4 x 4 x 1024, 8 x 8 x 512, 16 x 16 x 256, 32 x 32 x 128, 64 x 64 x 3."""
+def test_generator_has_the_layers_of_the_paper():
+    """The feature maps in figure 1 are 4 x 4 x 1024, 8 x 8 x 512, 16 x 16 x 256, 32 x 32 x 128 and 64 x 64 x 3."""
     variables = shapes(dcgan.Generator(resolution=64, img_channels=3, channels=128), latents())
     expected = {
         "linear.kernel": (100, 4 * 4 * 1024),
@@ -43,18 +43,18 @@ def test_the_papers_generator():
         "image.kernel": (4, 4, 3, 128),
         "image.bias": (3,),
     }
-    norms = {"norm_0": (1024,), "norm_1": (512,), "norm_2": (256,), "norm_3": (128,)}  # and none for the image
+    norms = {"norm_0": (1024,), "norm_1": (512,), "norm_2": (256,), "norm_3": (128,)}  # not after the last layer
     assert named(variables["params"]) == expected | {f"{n}.{p}": c for n, c in norms.items() for p in ("scale", "bias")}
     assert named(variables["batch_stats"]) == {f"{n}.{p}": c for n, c in norms.items() for p in ("mean", "var")}
     counted = 100 * 16384 + 16 * (1024 * 512 + 512 * 256 + 256 * 128 + 128 * 3) + 3 + 2 * (1024 + 512 + 256 + 128)
     assert sum(p.size for p in jax.tree.leaves(variables["params"])) == counted == 12_658_435
 
 
-def test_the_papers_discriminator():
+def test_discriminator_has_the_layers_of_the_paper():
     variables = shapes(dcgan.Discriminator(channels=128), images(64, 3))
     expected = {
         "down_0.kernel": (4, 4, 3, 128),
-        "down_0.bias": (128,),  # as nothing normalises the first layer
+        "down_0.bias": (128,),  # the first layer has a bias, because no normalisation follows it
         "down_1.kernel": (4, 4, 128, 256),
         "down_2.kernel": (4, 4, 256, 512),
         "down_3.kernel": (4, 4, 512, 1024),
@@ -68,7 +68,7 @@ def test_the_papers_discriminator():
     assert sum(p.size for p in jax.tree.leaves(variables["params"])) == counted == 11_036_289
 
 
-def test_a_discriminator_without_norms_has_biases():
+def test_discriminator_without_normalisation_has_biases():
     variables = shapes(dcgan.Discriminator(4, norm="none"), images(16, 3))
     assert variables.keys() == {"params"}
     assert {name for name in named(variables) if name.endswith("bias")} == {
@@ -77,7 +77,7 @@ def test_a_discriminator_without_norms_has_biases():
 
 
 def test_initial_weights():
-    """Section 4: N(0, 0.02); and the scales of the norms, in the authors' code, N(1, 0.02)."""
+    """Kernels are drawn from N(0, 0.02) (section 4), and scales from N(1, 0.02), as in the official code."""
     g = jax.jit(lambda: dcgan.Generator(16, channels=32).init(jax.random.key(0), latents(), train=True))()
     d = jax.jit(lambda: dcgan.Discriminator(32).init(jax.random.key(1), images(16, 3), train=True))()
     for path, p in jax.tree_util.tree_leaves_with_path((g["params"], d["params"])):
@@ -90,7 +90,7 @@ def test_initial_weights():
 
 
 class FlaxGenerator(nn.Module):
-    """``dcgan.Generator(16, 5, 6)`` by flax's own layers."""
+    """``dcgan.Generator(16, 5, 6)`` written with flax's layers."""
 
     @nn.compact
     def __call__(self, z, train):
@@ -109,7 +109,7 @@ class FlaxGenerator(nn.Module):
 
 
 class FlaxDiscriminator(nn.Module):
-    """``dcgan.Discriminator(6)`` for images of 16 x 16, by flax's own layers."""
+    """``dcgan.Discriminator(6)`` for images of 16 x 16 pixels, written with flax's layers."""
 
     norm: bool
 
@@ -125,7 +125,7 @@ class FlaxDiscriminator(nn.Module):
 
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("name", ["generator", "discriminator", "discriminator without norms"])
-def test_parity_with_flaxs_layers(name, train):
+def test_networks_equal_flaxs_layers(name, train):
     ours, theirs, x = {
         "generator": (dcgan.Generator(16, 5, 6), FlaxGenerator(), latents()),
         "discriminator": (dcgan.Discriminator(6), FlaxDiscriminator(norm=True), images(16, 3)),
@@ -146,20 +146,21 @@ def test_parity_with_flaxs_layers(name, train):
 
 
 @pytest.mark.parametrize("base", [1, 2, 8])
-def test_other_bases_have_other_depths(base):
+def test_base_resolution_determines_the_number_of_levels(base):
     x = images(16, 1)
     g, d = dcgan.Generator(16, 1, 2, base), dcgan.Discriminator(2, base)
     levels = {1: 4, 2: 3, 8: 1}[base]
-    of_g, of_d = named(shapes(g, latents())["params"]), named(shapes(d, x)["params"])
-    assert of_g["linear.kernel"] == (100, base * base * 2**levels)
-    assert of_d["logit.kernel"] == (base * base * 2**levels, 1)
-    assert [sum(name.startswith(kind) and name.endswith("kernel") for name in (*of_g, *of_d)) for kind in ("up", "down")] == [
+    g_shapes, d_shapes = named(shapes(g, latents())["params"]), named(shapes(d, x)["params"])
+    assert g_shapes["linear.kernel"] == (100, base * base * 2**levels)
+    assert d_shapes["logit.kernel"] == (base * base * 2**levels, 1)
+    kernels = [name for name in (*g_shapes, *d_shapes) if name.endswith("kernel")]
+    assert [sum(name.startswith(kind) for name in kernels) for kind in ("up", "down")] == [
         levels - 1, levels
     ]  # fmt: skip
     assert jax.eval_shape(lambda: g.init_with_output(jax.random.key(0), latents(), train=True)[0]).shape == x.shape
 
 
-def test_examples_meet_in_batch_norm_alone():
+def test_examples_affect_each_other_only_through_batch_norm_in_training():
     x = images(16, 1, count=4)
     others = x.at[2:].set(images(16, 1, count=2))
     for norm, train, meet in (("batch", True, True), ("batch", False, False), ("none", True, False)):
@@ -172,7 +173,7 @@ def test_examples_meet_in_batch_norm_alone():
 
 
 @pytest.mark.parametrize("name", ["generator", "discriminator"])
-def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(name):
+def test_bfloat16_network_has_float32_parameters_and_outputs(name):
     module, x = {
         "generator": (dcgan.Generator(16, channels=8), latents(8)),
         "discriminator": (dcgan.Discriminator(8), images(16, 3, 8)),
@@ -198,8 +199,8 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
     assert 1e-4 < np.abs(out - expected).max() < 0.15 * np.abs(expected).max()
 
 
-def test_the_discriminator_in_one_dimension():
-    """``discriminate`` on signals, [B, n, C], as flax's layers in one dimension."""
+def test_discriminate_in_one_dimension_equals_flaxs_layers():
+    """The input is a batch of signals, [B, n, C]."""
 
     class Ours(nn.Module):
         channels: int = 3
@@ -228,13 +229,13 @@ def test_the_discriminator_in_one_dimension():
         assert np.std(theirs) > 0.05
 
 
-def test_instance_norm_in_both_networks():
-    """A norm without statistics of a batch: convolutions then have biases, as a norm without parameters does not."""
+def test_networks_with_instance_norm_have_biases_and_no_batch_statistics():
+    """Instance normalisation has no parameters, so the convolutions have biases."""
     g, d = dcgan.Generator(16, 1, 2, norm="instance"), dcgan.Discriminator(2, norm="instance")
-    of_g, of_d = shapes(g, latents()), shapes(d, images(16, 1))
-    assert of_g.keys() == of_d.keys() == {"params"}
-    assert {"linear.bias", "up_1.bias", "image.bias"} <= named(of_g["params"]).keys()
-    assert {"down_0.bias", "down_1.bias", "logit.bias"} <= named(of_d["params"]).keys()
+    g_shapes, d_shapes = shapes(g, latents()), shapes(d, images(16, 1))
+    assert g_shapes.keys() == d_shapes.keys() == {"params"}
+    assert {"linear.bias", "up_1.bias", "image.bias"} <= named(g_shapes["params"]).keys()
+    assert {"down_0.bias", "down_1.bias", "logit.bias"} <= named(d_shapes["params"]).keys()
     plain = dcgan.Discriminator(2, norm="none")
     variables, x = drawn(d, images(16, 1)), images(16, 1)
     assert np.abs(d.apply(variables, x, True) - plain.apply(variables, x, True)).max() > 1e-3

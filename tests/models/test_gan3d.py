@@ -1,4 +1,4 @@
-"""3D-GAN: the paper's layers counted by hand, and the same networks and game written again in PyTorch."""
+"""Compare 3D-GAN with the layers of the paper, and with the same networks and losses written in PyTorch."""
 
 import dataclasses
 
@@ -33,8 +33,11 @@ def test_shapes(size, width, base):
     assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
 
 
-def test_the_papers_generator():
-    """Figure 2: 200 latents, 4^3 x 512, 8^3 x 256, 16^3 x 128, 32^3 x 64, 64^3 x 1; kernels of 4, strides of 2."""
+def test_generator_has_the_layers_of_the_paper():
+    """The feature maps in figure 2 are 4^3 x 512, 8^3 x 256, 16^3 x 128, 32^3 x 64 and 64^3 x 1.
+
+    There are 200 latents, and the convolutions have kernels of 4^3 and a stride of 2.
+    """
     variables = shapes(gan3d.Generator(), latents())
     expected = {
         "linear.kernel": (200, 4**3 * 512),
@@ -49,8 +52,8 @@ def test_the_papers_generator():
     assert named(variables["batch_stats"]) == {f"{n}.{p}": c for n, c in norms.items() for p in ("mean", "var")}
 
 
-def test_the_papers_discriminator():
-    """The generator's mirror, with a bias where nothing normalises."""
+def test_discriminator_has_the_layers_of_the_paper():
+    """The discriminator mirrors the generator. Layers without normalisation have a bias."""
     variables = shapes(gan3d.Discriminator(), jnp.zeros((1, 64, 64, 64, 1)))
     expected = {
         "down_0.kernel": (4, 4, 4, 1, 64),
@@ -65,7 +68,7 @@ def test_the_papers_discriminator():
     assert named(variables["params"]) == expected | {f"{n}.{p}": c for n, c in norms.items() for p in ("scale", "bias")}
 
 
-def test_a_discriminator_without_norms_has_biases():
+def test_discriminator_without_normalisation_has_biases():
     variables = shapes(gan3d.Discriminator(4, norm="none"), cubes(16))
     assert variables.keys() == {"params"}
     assert {n for n in named(variables["params"]) if n.endswith("bias")} == {"down_0.bias", "down_1.bias", "logit.bias"}
@@ -81,15 +84,15 @@ def test_initial_weights():
         assert np.std(p) == pytest.approx(deviation, rel=0.1), path
 
 
-def test_empty_space_is_what_a_convolution_pads_with():
-    """In more empty space a solid has the same features: -1 is 0 inside of the discriminator."""
+def test_zero_padding_means_empty_space():
+    """Features of a solid do not change if empty voxels (-1) surround it, because the discriminator maps -1 to 0."""
     d, x = gan3d.Discriminator(2, norm="none"), cubes(8, 1)
     wider = jnp.pad(x, [(0, 0), (4, 4), (4, 4), (4, 4), (0, 0)], constant_values=-1)
     params = drawn(d, wider)["params"]
 
     @jax.jit
     def first(x):
-        # The last layers do not fit both.
+        # The kernel of the last layer depends on the size of the input. Its output is not used.
         fitting = {**params, "logit": {**params["logit"], "kernel": jnp.zeros((2 * 4**3 * (1 + (x.shape[1] > 8)), 1))}}
         return d.apply({"params": fitting}, x, train=True, capture_intermediates=True)[1]["intermediates"]["down_0"][
             "__call__"
@@ -99,7 +102,7 @@ def test_empty_space_is_what_a_convolution_pads_with():
     assert np.std(first(x)) > 0.1
 
 
-def test_bfloat16_computes_in_it_and_keeps_outputs_in_float32():
+def test_bfloat16_networks_have_float32_outputs():
     for module, x in ((gan3d.Generator(8, 4), latents()), (gan3d.Discriminator(4), cubes(8))):
         half = module.clone(dtype=jnp.bfloat16)
         variables = drawn(module, x)
@@ -113,17 +116,17 @@ def test_bfloat16_computes_in_it_and_keeps_outputs_in_float32():
 
 
 BAD = {
-    "no doubling": (
+    "resolution that is no multiple of the base": (
         lambda: gan3d.Generator(30),
         latents,
-        "`resolution` must be `base_resolution` 4 times a power of two, got 30; use 16 or 32, or `base_resolution` 15.",
+        r"must be a power of two times `base_resolution` \(4\), got 30. Use 16 or 32, or `base_resolution` 15.",
     ),
-    "small": (
+    "resolution equal to the base": (
         lambda: gan3d.Generator(4),
         latents,
         "`base_resolution` must be between 1 and 2 for `resolution` 4, got 4.",
     ),
-    "base": (
+    "base equal to the resolution": (
         lambda: gan3d.Generator(16, base_resolution=16),
         latents,
         "`base_resolution` must be between 1 and 8 for `resolution` 16, got 16.",
@@ -131,25 +134,28 @@ BAD = {
     "images": (
         gan3d.Discriminator,
         lambda: jnp.zeros((2, 16, 16, 1)),
-        r"voxels must be cubes, .*, got \(2, 16, 16, 1\)",
+        r"Voxels must be cubes, .*, got the shape \(2, 16, 16, 1\)",
     ),
-    "no cubes": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 8, 1)), "voxels must be cubes"),
+    "sides of different lengths": (gan3d.Discriminator, lambda: jnp.zeros((2, 16, 16, 8, 1)), "Voxels must be cubes"),
 }
 
 
-@pytest.mark.parametrize(("make", "x", "told"), BAD.values(), ids=BAD.keys())
-def test_what_the_networks_refuse(make, x, told):
-    with pytest.raises(ValueError, match=told):
+@pytest.mark.parametrize(("make", "x", "message"), BAD.values(), ids=BAD.keys())
+def test_errors(make, x, message):
+    with pytest.raises(ValueError, match=message):
         shapes(make(), x())
 
 
 def pytorch():
-    """PyTorch, and 3D-GAN written in it: independent of jaxgan but for the parameters' names."""
+    """Return PyTorch, and the generator and discriminator of 3D-GAN written in it.
+
+    The classes share only the names of the parameters with jaxgan.
+    """
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[torch]'")
     nn = torch.nn
 
     class Generator(nn.Module):
-        """From a single voxel to 4, 8, 16 on a side, as the paper has it; occupancy in (0, 1)."""
+        """Generator that starts from a single voxel, as in the paper, with sides of 4, 8 and 16; output in (0, 1)."""
 
         def __init__(self, z, width):
             super().__init__()
@@ -179,8 +185,8 @@ def pytorch():
     return torch, Generator, Discriminator
 
 
-def in_torch(torch, variables):
-    """jaxgan's parameters under PyTorch's names and in its layouts."""
+def to_torch(torch, variables):
+    """Convert jaxgan's parameters to PyTorch's names and layouts."""
     found = {}
     for layer, leaves in variables["params"].items():
         for leaf, value in leaves.items():
@@ -198,8 +204,8 @@ def in_torch(torch, variables):
     return found
 
 
-def loaded(torch, net, variables):
-    missing, unexpected = net.load_state_dict(in_torch(torch, variables), strict=False)
+def load(torch, net, variables):
+    missing, unexpected = net.load_state_dict(to_torch(torch, variables), strict=False)
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
     return net
@@ -218,7 +224,7 @@ def test_forward_passes_equal_pytorchs(train):
     ):
         variables = drawn(ours, x)
         out = jax.jit(lambda v, m=ours, x=x: m.apply(v, x, train=train, mutable=["batch_stats"])[0])(variables)
-        net = loaded(torch, theirs, variables).train(train)
+        net = load(torch, theirs, variables).train(train)
         with torch.no_grad():
             if out.ndim == 1:
                 expected = net((channels_first(torch, x) + 1) / 2).numpy()
@@ -228,17 +234,21 @@ def test_forward_passes_equal_pytorchs(train):
         np.testing.assert_allclose(out, expected, atol=1e-4)
 
 
-def test_a_steps_losses_and_gradients_equal_pytorchs():
-    """One step of the experiment's own game by plain gradient descent, so that a change is a gradient."""
+def test_losses_and_gradients_of_a_step_equal_pytorchs():
+    """Train one step of the experiment with plain gradient descent.
+
+    The update of the parameters is then proportional to the gradient.
+    """
     torch, Generator, Discriminator = pytorch()
     small = {"z_dim": 5, "resolution": 16, "g_channels": 2, "d_channels": 2}
-    rate, config = 0.5, experiment.Config.tiny(**small, d_norm="batch", r1_gamma=0.0)  # as in the paper
+    # Batch normalisation and no R1, as in the paper.
+    rate, config = 0.5, experiment.Config.tiny(**small, d_norm="batch", r1_gamma=0.0)
     built = experiment.build(config)
     sgd = {n: dataclasses.replace(p, optimizer=optax.sgd(rate)) for n, p in built.game.players.items()}
     game = dataclasses.replace(built.game, players=sgd)
     state = jax.jit(game.init)(jax.random.key(0))
     real = cubes(16, 8)
-    # Of some draws so narrow a network is dead, and nothing moves.
+    # With some other seeds, all ReLUs of such narrow networks are inactive, and all gradients are 0.
     variables = {"g": drawn(gan3d.Generator(16, 2), latents(8, 5)), "d": drawn(gan3d.Discriminator(2), real, 2)}
     state = state.replace(
         params={n: v["params"] for n, v in variables.items()},
@@ -247,7 +257,7 @@ def test_a_steps_losses_and_gradients_equal_pytorchs():
     after, metrics = jax.jit(game.step)(state, {"image": real})
     keys = example_keys(jax.random.fold_in(jax.random.fold_in(state.key, 0), 0), real)
 
-    g, d = loaded(torch, Generator(5, 2), variables["g"]), loaded(torch, Discriminator(2), variables["d"])
+    g, d = load(torch, Generator(5, 2), variables["g"]), load(torch, Discriminator(2), variables["d"])
     cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
     x, z = (channels_first(torch, real) + 1) / 2, torch.tensor(np.array(built.sampling.latents(keys)))
     real_logits, fake_logits = d(x), d(g(z).detach())
@@ -257,15 +267,15 @@ def test_a_steps_losses_and_gradients_equal_pytorchs():
     loss_g = cross_entropy(d(g(z)), torch.ones(8))
     torch.optim.SGD(g.parameters(), rate).step(lambda: (g.zero_grad(), loss_g.backward(), loss_g)[-1])
 
-    told = {"d/loss": loss_d, "g/loss": loss_g, "d/accuracy": accuracy}
-    for name, value in told.items():
+    expected_metrics = {"d/loss": loss_d, "g/loss": loss_g, "d/accuracy": accuracy}
+    for name, value in expected_metrics.items():
         assert float(metrics[name]) == pytest.approx(value.item(), rel=1e-4), name
     for name, net in {"g": g, "d": d}.items():
-        moved = in_torch(torch, {"params": after.params[name]})
-        before = in_torch(torch, {"params": state.params[name]})
-        apart, whole = 0.0, 0.0
+        found = to_torch(torch, {"params": after.params[name]})
+        before = to_torch(torch, {"params": state.params[name]})
+        error, update = 0.0, 0.0
         for key, expected in net.named_parameters():
-            apart += float((moved[key] - expected.detach()).square().sum())
-            whole += float((expected.detach() - before[key]).square().sum())
-        assert whole > 1e-4, "nothing moved, so that nothing is compared"
-        assert (apart / whole) ** 0.5 < 1e-4, name
+            error += float((found[key] - expected.detach()).square().sum())
+            update += float((expected.detach() - before[key]).square().sum())
+        assert update > 1e-4, f"The parameters of {name} did not change, so the test compares nothing."
+        assert (error / update) ** 0.5 < 1e-4, name

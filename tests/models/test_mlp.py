@@ -1,4 +1,4 @@
-"""The multi-layer perceptrons against NumPy's own forward pass, with their parameters."""
+"""Compare the multi-layer perceptrons with forward passes in NumPy that use the same parameters."""
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,8 @@ X = jnp.array(RNG.uniform(-1, 1, size=(7, 28, 28, 1)), jnp.float32)
 MAXOUT = mlp.MaxoutDiscriminator(units=6, pieces=3)
 
 
-def drawn(module, x):
-    """Its parameters, from a normal distribution: biases too are then seen to be used."""
+def draw_variables(module, x):
+    """Return normally distributed parameters, also for biases, so that the tests notice if a bias is not used."""
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), x))
     return jax.tree.map(lambda p: jnp.array(RNG.normal(size=p.shape) / np.sqrt(max(p.shape)), jnp.float32), shapes)
 
@@ -44,7 +44,7 @@ def test_shapes(shape, latents):
 
 
 def test_parameter_counts():
-    """784-128-1 and 100-256-784, as tutorials have them; and the paper's 100-1200-1200-784."""
+    """The tutorial networks are 784-128-1 and 100-256-784, and the paper's generator is 100-1200-1200-784."""
     assert count(mlp.Discriminator(), X) == 784 * 128 + 128 + 128 + 1 == 100_609
     assert count(mlp.Generator((28, 28, 1)), Z) == 100 * 256 + 256 + 256 * 784 + 784 == 227_344
     paper = mlp.Generator((28, 28, 1), hidden=(1200, 1200))
@@ -53,10 +53,10 @@ def test_parameter_counts():
 
 
 @pytest.mark.parametrize("hidden", [(), (256,), (12, 34)])
-def test_the_generator_is_numpys(hidden):
+def test_generator_equals_numpy(hidden):
     for output, numpys in ((jnp.tanh, np.tanh), (lambda x: x, lambda x: x)):
         module = mlp.Generator((28, 28, 1), hidden=hidden, output_activation=output)
-        variables = drawn(module, Z)
+        variables = draw_variables(module, Z)
         x = Z
         for i in range(len(hidden)):
             x = np.maximum(dense(variables, f"hidden_{i}", x), 0)
@@ -66,9 +66,9 @@ def test_the_generator_is_numpys(hidden):
 
 
 @pytest.mark.parametrize("hidden", [(), (128,), (12, 34)])
-def test_the_discriminator_is_numpys(hidden):
+def test_discriminator_equals_numpy(hidden):
     module = mlp.Discriminator(hidden=hidden)
-    variables = drawn(module, X)
+    variables = draw_variables(module, X)
     x = np.asarray(X).reshape(7, 784)
     for i in range(len(hidden)):
         x = dense(variables, f"hidden_{i}", x)
@@ -76,19 +76,19 @@ def test_the_discriminator_is_numpys(hidden):
     np.testing.assert_allclose(module.apply(variables, X), dense(variables, "logit", x)[:, 0], atol=1e-5)
 
 
-def test_maxout_is_numpys():
-    variables = drawn(MAXOUT, X)
+def test_maxout_discriminator_equals_numpy():
+    variables = draw_variables(MAXOUT, X)
     x = (np.asarray(X).reshape(7, 784) + 1) / 2
     for i in range(2):
         pieces = dense(variables, f"maxout_{i}", x)
-        # Unit u has its pieces side by side: columns 3u, 3u + 1 and 3u + 2.
+        # The pieces of unit u are the columns 3u, 3u + 1 and 3u + 2.
         x = np.stack([pieces[:, 3 * u : 3 * u + 3].max(1) for u in range(6)], axis=1)
     expected = dense(variables, "logit", x)[:, 0]
     np.testing.assert_allclose(MAXOUT.apply(variables, X), expected, atol=1e-5)
 
 
-def test_maxout_drops_where_keys_are_given():
-    variables = drawn(MAXOUT, X)
+def test_maxout_discriminator_applies_dropout_if_keys_are_passed():
+    variables = draw_variables(MAXOUT, X)
     apply = jax.jit(lambda seed: MAXOUT.apply(variables, X, jax.random.split(jax.random.key(seed), len(X))))
     first, second = apply(0), apply(1)
     np.testing.assert_array_equal(apply(0), first)
@@ -96,22 +96,23 @@ def test_maxout_drops_where_keys_are_given():
     assert (np.abs(first - MAXOUT.apply(variables, X)) > 1e-4).all()
 
 
-def test_each_example_drops_by_its_own_key():
-    variables, keys = drawn(MAXOUT, X), jax.random.split(jax.random.key(0), len(X))
+def test_dropout_depends_only_on_the_key_of_the_example():
+    variables, keys = draw_variables(MAXOUT, X), jax.random.split(jax.random.key(0), len(X))
     whole = MAXOUT.apply(variables, X, keys)
     np.testing.assert_allclose(MAXOUT.apply(variables, X[3:5], keys[3:5]), whole[3:5], atol=1e-5)
     assert (np.abs(MAXOUT.apply(variables, X[3:5], keys[:2]) - whole[3:5]) > 1e-4).all()
 
 
 @pytest.mark.parametrize("rates", [(0.2, 0.0), (0.0, 0.5)])
-def test_dropout_drops_its_share(rates):
-    """Of weights that are all 1 and inputs that are all 1, what is left can be counted."""
+def test_dropout_rates(rates):
+    """If all weights and inputs are 1, the logit shows how many activations were set to 0."""
     module = mlp.MaxoutDiscriminator(units=500, pieces=1, dropout_rates=rates)
     x = jnp.ones((4, 1000))
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), x))
     ones = jax.tree.map(lambda p: jnp.full(p.shape, float(p.ndim > 1)), shapes)
     logits = jax.jit(lambda: module.apply(ones, x, jax.random.split(jax.random.key(0), 4)))()
-    share = np.asarray(logits) / (1000 * 500 * 500)  # of the same without dropout: about 1, as what is kept grows
+    # Divide by the logit without dropout. The result is about 1, because dropout scales the remaining activations.
+    share = np.asarray(logits) / (1000 * 500 * 500)
     np.testing.assert_allclose(share, 1, atol=0.25)
     assert (np.abs(share - 1) > 1e-6).all()
     if rates[1] == 0:
@@ -120,7 +121,7 @@ def test_dropout_drops_its_share(rates):
         np.testing.assert_allclose(dropped, 200, atol=50)
 
 
-def test_maxout_begins_uniform_and_small():
+def test_initial_weights_of_the_maxout_discriminator_are_uniform_and_small():
     params = MAXOUT.init(jax.random.key(0), X)["params"]
     kernel = np.asarray(params["maxout_0"]["kernel"])
     assert 0.0049 < np.abs(kernel).max() <= 0.005
@@ -129,7 +130,7 @@ def test_maxout_begins_uniform_and_small():
 
 
 @pytest.mark.parametrize("name", ["generator", "discriminator", "maxout"])
-def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(name):
+def test_bfloat16_network_has_float32_parameters_and_outputs(name):
     module, x = {
         "generator": (mlp.Generator((28, 28, 1)), Z),
         "discriminator": (mlp.Discriminator(), X),
@@ -138,7 +139,7 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
     half = module.clone(dtype=jnp.bfloat16)
     initial = jax.eval_shape(lambda: half.init(jax.random.key(0), x))
     assert {p.dtype for p in jax.tree.leaves(initial)} == {jnp.dtype(jnp.float32)}
-    variables = drawn(module, x)
+    variables = draw_variables(module, x)
     out, expected = (jax.jit(lambda m=m: m.apply(variables, x))() for m in (half, module))
     assert out.dtype == jnp.float32
     assert 1e-5 < np.abs(out - expected).max() < 0.05
@@ -148,13 +149,14 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_outputs_in_float32(nam
     assert set(layers.values()) == {jnp.dtype(jnp.bfloat16)}
 
 
-def test_the_first_weights_are_within_reach():
-    def widest(reach):
-        params = mlp.Generator((8, 8, 1), (64,), init_range=reach).init(jax.random.key(0), jnp.zeros((1, 10)))["params"]
+def test_init_range_limits_the_initial_weights():
+    def largest_weights(init_range):
+        module = mlp.Generator((8, 8, 1), (64,), init_range=init_range)
+        params = module.init(jax.random.key(0), jnp.zeros((1, 10)))["params"]
         return {name: float(jnp.abs(layer["kernel"]).max()) for name, layer in params.items()}
 
-    assert all(0.045 < most <= 0.05 for most in widest(0.05).values())
-    assert min(widest(None).values()) > 0.2
+    assert all(0.045 < x <= 0.05 for x in largest_weights(0.05).values())
+    assert min(largest_weights(None).values()) > 0.2
 
 
 def test_uniform_init_is_uniform_within_its_bound():

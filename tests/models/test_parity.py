@@ -1,6 +1,6 @@
-"""Each network, and its game's losses and gradients, against an independent PyTorch implementation, weights copied.
+"""Compare networks, losses and gradients with independent PyTorch implementations that use the same weights.
 
-DCGAN, WGAN-GP and the multi-layer perceptrons are in tests/benchmarks/test_agreement.py.
+tests/benchmarks/test_agreement.py compares DCGAN, WGAN-GP and the multi-layer perceptrons.
 """
 
 import functools
@@ -30,7 +30,7 @@ def noise(size, seed=7):
 
 
 def function(module, *inputs, **kwargs):
-    """The network, its parameters drawn at random, those that begin at a constant too."""
+    """Return the network with random parameters, also for those that are initialised to a constant."""
     variables = dict(jax.jit(functools.partial(module.init, **kwargs))(jax.random.key(0), *inputs))
     rng = np.random.default_rng(1)
     params = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape).astype(np.float32), variables.pop("params"))
@@ -38,43 +38,43 @@ def function(module, *inputs, **kwargs):
 
 
 class Parameters:
-    """jaxgan's as PyTorch's, by path, with gradients."""
+    """jaxgan's parameters as PyTorch tensors with gradients, by their paths."""
 
     def __init__(self, params):
         flat = jax.tree_util.tree_flatten_with_path(params)[0]
-        self.of = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in flat}
-        self.of = {path: torch.tensor(np.asarray(leaf), requires_grad=True) for path, leaf in self.of.items()}
+        arrays = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in flat}
+        self.tensors = {path: torch.tensor(np.asarray(leaf), requires_grad=True) for path, leaf in arrays.items()}
 
     def __getitem__(self, path):
-        return self.of[path]
+        return self.tensors[path]
 
-    def conv(self, x, path, kernel=None, **how):
+    def conv(self, x, path, kernel=None, **kwargs):
         w = self[f"{path}/kernel"] if kernel is None else kernel
-        bias = self.of.get(f"{path}/bias")
-        return F.conv2d(x, w.permute(3, 2, 0, 1), bias, padding=(w.shape[0] - 1) // 2, **how)
+        bias = self.tensors.get(f"{path}/bias")
+        return F.conv2d(x, w.permute(3, 2, 0, 1), bias, padding=(w.shape[0] - 1) // 2, **kwargs)
 
     def dense(self, x, path, kernel=None):
         w = self[f"{path}/kernel"] if kernel is None else kernel
-        return F.linear(x, w.T, self.of.get(f"{path}/bias"))
+        return F.linear(x, w.T, self.tensors.get(f"{path}/bias"))
 
     def table(self, path, label):
         return self[path][torch.tensor(label)]
 
 
-def apart(ours, theirs):
-    """The largest difference, as a share of the largest value if that is above 1."""
+def largest_error(ours, theirs):
+    """Return the largest difference, divided by the largest value if this is above 1."""
     ours = np.asarray(ours)
     return np.abs(ours - theirs.detach().numpy()).max() / max(1, np.abs(ours).max())
 
 
-def agree(ours, theirs, grads, parameters):
-    """Values, and gradients over all parameters, as a share of their norm."""
-    assert apart(ours, theirs) < 1e-4
+def assert_agreement(ours, theirs, grads, parameters):
+    """Assert that the values agree, and that the gradients agree relative to the norm of the complete gradient."""
+    assert largest_error(ours, theirs) < 1e-4
     flat = {
         jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
         for path, leaf in jax.tree_util.tree_flatten_with_path(grads)[0]
     }
-    assert flat.keys() == parameters.of.keys()
+    assert flat.keys() == parameters.tensors.keys()
     whole = math.sqrt(sum(float(np.square(x).sum()) for x in flat.values()))
     assert whole > 1e-3
     for path, leaf in flat.items():
@@ -91,7 +91,10 @@ def channels_first(x):
 
 
 def normalized(w, u):
-    """Miyato et al. 2018, algorithm 1, one step of it from the vector that is kept."""
+    """Return a kernel after spectral normalisation, with one step of power iteration that starts from ``u``.
+
+    Source: Miyato et al. 2018, algorithm 1.
+    """
     matrix = w.reshape(-1, w.shape[-1])
     with torch.no_grad():
         v = F.normalize(matrix @ u, dim=0)
@@ -136,7 +139,7 @@ def test_sngan_discriminator():
     logits = [sn_critic(p, d.stats["spectral"], channels_first(x), LABELS) for x in (real, fake)]
     theirs = F.relu(1 - logits[0]).mean() + F.relu(1 + logits[1]).mean()
     theirs.backward()
-    agree(value, theirs, grads, p)
+    assert_agreement(value, theirs, grads, p)
     np.testing.assert_allclose(d(real, LABELS), logits[0].detach().numpy(), rtol=1e-4, atol=1e-4)
 
 
@@ -168,7 +171,7 @@ def test_sngan_conditional_generator():
     x = conditional_generator(p, torch.tensor(z), LABELS)
     theirs = (x * channels_first(weights)).sum()
     theirs.backward()
-    agree(value, theirs, grads, p)
+    assert_agreement(value, theirs, grads, p)
 
 
 # R3GAN
@@ -198,7 +201,7 @@ def r3_generator(p, z, label, stages, group):
     x = p.dense(z, "linear")[:, :, None, None] * p["basis"].permute(2, 0, 1)[None]
     for i in range(stages):
         if i > 0:
-            x = filtered(p.conv(x, f"width_{i}") if f"width_{i}/kernel" in p.of else x, True)
+            x = filtered(p.conv(x, f"width_{i}") if f"width_{i}/kernel" in p.tensors else x, True)
         x = block(p, f"block_{i}_0", x, group)
     return p.conv(x, "image")
 
@@ -208,7 +211,7 @@ def r3_discriminator(p, x, label, stages, group):
     for i in range(stages):
         if i > 0:
             x = filtered(x, False)
-            x = p.conv(x, f"width_{i}") if f"width_{i}/kernel" in p.of else x
+            x = p.conv(x, f"width_{i}") if f"width_{i}/kernel" in p.tensors else x
         x = block(p, f"block_{i}_0", x, group)
     x = p.dense((x * p["basis"].permute(2, 0, 1)[None]).sum((2, 3)), "linear")
     return (x * p.table("label/embedding", label)).sum(1)
@@ -237,7 +240,7 @@ def test_r3gan_discriminator_with_both_penalties():
         (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
         theirs = theirs + 0.5 * gradient.square().sum((1, 2, 3))
     theirs.mean().backward()
-    agree(value, theirs.mean(), grads, p)
+    assert_agreement(value, theirs.mean(), grads, p)
 
 
 @pytest.mark.parametrize("widths", [(8, 8), (8, 4)])
@@ -253,10 +256,10 @@ def test_r3gan_generator(widths):
     p = Parameters(g.params)
     theirs = (r3_generator(p, torch.tensor(z), LABELS, 2, 4) * channels_first(weights)).sum()
     theirs.backward()
-    agree(value, theirs, grads, p)
+    assert_agreement(value, theirs, grads, p)
 
 
-# CGAN, without dropout: what it drops is each framework's own draw
+# CGAN, without dropout, because the frameworks draw different random numbers.
 
 
 def maxout(p, x, path, pieces):
@@ -296,7 +299,7 @@ def test_cgan(projection):
         discriminator(generator(torch.tensor(z)))
     )
     theirs.mean().backward()
-    agree(value, theirs.mean(), grads, p)
+    assert_agreement(value, theirs.mean(), grads, p)
 
 
 # SRGAN
@@ -344,14 +347,14 @@ def test_srgan():
     p = Parameters(both)
     theirs = F.softplus(-super_resolution_logits(p, super_resolution(p, channels_first(low), blocks))).mean()
     theirs.backward()
-    agree(value, theirs, grads, p)
+    assert_agreement(value, theirs, grads, p)
 
 
-def test_a_network_that_differs_is_seen():
+def test_a_network_with_other_labels_differs():
     module = r3gan.Generator((8, 8), 3, 1, 4, CLASSES)
     g = function(module, noise(6), LABELS)
     p = Parameters(g.params)
     ours = g(noise(6), LABELS).transpose(0, 3, 1, 2)
     same, other = (r3_generator(p, torch.tensor(noise(6)), labels, 2, 4) for labels in (LABELS, LABELS[::-1].copy()))
-    assert apart(ours, same) < 1e-4
-    assert apart(ours, other) > 1e-2
+    assert largest_error(ours, same) < 1e-4
+    assert largest_error(ours, other) > 1e-2

@@ -1,7 +1,8 @@
-"""The U-Net and the discriminators of patches against the official code, junyanz/pytorch-CycleGAN-and-pix2pix.
+"""Compare the U-Net and the discriminators with the official code, junyanz/pytorch-CycleGAN-and-pix2pix.
 
-The figures are what its models/networks.py gave at 284a83f, with the weights and images that ``official`` draws, small
-widths and dropout of share 0: in training, in eval() and, as its test.py runs, in training on each image by itself.
+The expected numbers are results of its models/networks.py at commit 284a83f. They use the weights and images that
+``helpers.official`` draws, few channels, and a dropout rate of 0. Three modes are compared: training, evaluation with
+eval(), and training mode applied to each image separately, which is how its test.py generates images.
 """
 
 import functools
@@ -19,7 +20,9 @@ from jaxgan.models import pix2pix
 
 pytestmark = pytest.mark.integration
 
-UNETS = {  # norm, downs, width, shape: training, norm of the gradient, averages, each image's own
+# name: (norm, num_downs, channels, shape of the images, output in training, norm of the gradient, output at evaluation
+# with running statistics, output at evaluation with the statistics of each image)
+UNETS = {
     "batch": ("batch", 6, 4, (2, 64, 64, 3),
         [-0.03738625, 0.13964291, -0.12106551, -0.16901088, 0.21152276], 2342.8237,
         [-0.09656135, 0.20037466, -0.08544945, -0.23391005, 0.12901884],
@@ -38,7 +41,7 @@ UNETS = {  # norm, downs, width, shape: training, norm of the gradient, averages
 
 
 @pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow) if x.isdigit() else x for x in UNETS])
-def test_unet(name):
+def test_unet_equals_the_official_code(name):
     norm, downs, width, shape, training, gradient, averages, each = UNETS[name]
     module = pix2pix.Generator(2, downs, width, norm)
     x = official.image(*shape)
@@ -47,12 +50,14 @@ def test_unet(name):
     assert (y.shape, y.dtype) == ((*shape[:3], 2), jnp.float32)
     official.agrees(y, training)
     assert found == pytest.approx(gradient, rel=1e-4)
-    # A single image's own statistics are its batch's; without moving averages, test and training are one.
+    # For a batch of one image, or without batch normalisation, the output at evaluation equals the output in training.
     official.agrees(official.at_test(module, variables, x), training if each is None else each)
     if averages:
         official.agrees(official.at_test(module.clone(eval_stats="running"), variables, x), averages)
 
 
+# name: (module, shape of the images, shape of the logits, logits in training, norm of the gradient, logits at
+# evaluation with running statistics, or None if they equal those in training)
 PATCHES = {
     "batch": (pix2pix.Discriminator(3, 4), (2, 36, 33, 5), (2, 2, 2),
         [0.0052909777, -0.13184839, 0.90139323, 0.30166548, 0.35420815], 72.502362,
@@ -72,10 +77,10 @@ PATCHES = {
 
 
 @pytest.mark.parametrize("name", PATCHES)
-def test_discriminators(name):
+def test_discriminators_equal_the_official_code(name):
     module, shape, logits, training, gradient, averages = PATCHES[name]
     x = official.image(*shape)
-    # The input and the image are joined by channels in this order.
+    # With 5 channels, the first two are the input and the last three the image.
     inputs = (x[..., :2], x[..., 2:]) if shape[-1] == 5 else (x,)
     variables = official.variables(module, *inputs)
     y, found = official.trained(module, variables, *inputs)
@@ -85,22 +90,22 @@ def test_discriminators(name):
     official.agrees(official.at_test(module, variables, *inputs), averages or training)
 
 
-def test_five_layers_have_at_most_eight_times_the_width():
+def test_channels_of_the_discriminator_are_at_most_eight_times_the_first():
     module, x = pix2pix.Discriminator(5, 2, "instance"), official.image(1, 130, 100, 3)
     y = official.at_test(module, official.variables(module, x), x)
     np.testing.assert_allclose(y, [[[0.89109099], [0.66678244]]], rtol=1e-4)
 
 
-def test_a_patch_is_of_70_pixels():
-    """A logit of the middle sees 70 of the image's rows and no more."""
+def test_the_receptive_field_has_70_pixels():
+    """A logit in the middle depends on exactly 70 rows of the image."""
     module, x = pix2pix.Discriminator(3, 2, "none"), official.image(1, 128, 128, 3)
     variables = official.variables(module, x)
-    seen = jax.jit(jax.grad(lambda x: module.apply(variables, x, train=False)[0, 7, 7]))(x)
-    rows = np.flatnonzero(np.abs(seen).sum((0, 2, 3)))
+    gradient = jax.jit(jax.grad(lambda x: module.apply(variables, x, train=False)[0, 7, 7]))(x)
+    rows = np.flatnonzero(np.abs(gradient).sum((0, 2, 3)))
     assert rows[-1] - rows[0] + 1 == 70
 
 
-def test_dropout_is_each_examples_own():
+def test_dropout_depends_only_on_the_key_of_the_example():
     module, x = pix2pix.Generator(2, 6, 1, "instance"), official.image(2, 64, 64, 3)
     variables, keys = official.variables(module, x), jax.random.split(jax.random.key(0), 2)
     call = call_of(module)
@@ -108,7 +113,7 @@ def test_dropout_is_each_examples_own():
     assert np.abs(whole - dropped).max() > 0.01
     np.testing.assert_allclose(call(variables, x[1:], keys[1:]), dropped[1:], atol=1e-6)
     np.testing.assert_array_equal(call_of(module.clone(dropout_rate=0.0))(variables, x, keys), whole)
-    # unet_64 has one such level; with fewer there is none.
+    # A U-Net with 6 levels has one level with dropout, and a U-Net with 5 levels has none.
     small = pix2pix.Generator(2, 5, 1, "instance")
     x = official.image(2, 32, 32, 3)
     variables = official.variables(small, x)
@@ -119,8 +124,8 @@ def call_of(module):
     return jax.jit(functools.partial(module.apply, train=False))
 
 
-def test_batch_statistics_are_of_all_devices():
-    """Batches are of one image in pix2pix; on two devices they are of two."""
+def test_batch_statistics_include_the_examples_of_all_devices():
+    """With one image per device, the batch statistics on two devices equal those of a batch of two images."""
     module, x = pix2pix.Generator(2, 3, 4), official.image(2, 8, 8, 3)
     variables = official.variables(module, x)
     apply = functools.partial(module.apply, train=True, mutable=["batch_stats"])
@@ -132,7 +137,7 @@ def test_batch_statistics_are_of_all_devices():
     assert np.abs(alone[:, 0] - whole).max() > 0.01
 
 
-def paired():
+def pix2pix_game():
     def discriminator_loss(nets, batch, keys, step):
         fake = nets.g(batch["a"], keys)
         real, stats = nets.d.with_stats(batch["a"], batch["b"])
@@ -157,8 +162,8 @@ def paired():
     )
 
 
-def test_a_game_of_it_is_the_same_on_two_devices():
-    game = paired()
+def test_pix2pix_game_is_the_same_on_two_devices():
+    game = pix2pix_game()
     batch = {"a": official.image(2, 8, 8, 3), "b": -official.image(2, 8, 8, 3)}
     state = jax.jit(game.init)(jax.random.key(0))
     one, metrics = jax.jit(game.step)(state, batch)
@@ -169,7 +174,7 @@ def test_a_game_of_it_is_the_same_on_two_devices():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), one.stats, two.stats)
 
 
-def test_precision():
+def test_bfloat16_generator_is_close_to_float32():
     module, x = pix2pix.Generator(2, 3, 4, dtype=jnp.bfloat16), official.image(2, 8, 8, 3)
     variables = official.variables(module, x)
     y = call_of(module)(variables, x)
@@ -179,17 +184,17 @@ def test_precision():
 
 
 @pytest.mark.parametrize(
-    ("module", "shape", "told"),
+    ("module", "shape", "message"),
     [
-        (pix2pix.Generator(), (1, 256, 200, 3), r"sides divisible by 2\*\*`num_downs`, 256, got \(1, 256, 200, 3\)"),
+        (pix2pix.Generator(), (1, 256, 200, 3), r"divisible by 2\*\*`num_downs` = 256, got the shape \(1, 256, 200, 3\)"),
         (pix2pix.Generator(num_downs=1), (1, 2, 2, 3), "`num_downs` must be at least 2, got 1"),
         (pix2pix.Generator(num_downs=2, norm="layer"), (1, 4, 4, 3), "`norm` must be 'batch', 'instance' or 'none', got 'layer'"),
         (pix2pix.Generator(num_downs=3, eval_stats="batch"), (1, 8, 8, 3), "`eval_stats` must be 'running' or 'instance', got 'batch'"),
-        (pix2pix.Discriminator(n_layers=0), (1, 8, 8, 3), r"`n_layers` must be at least 1, got 0, and images \[B, h, w, C\], got \(1, 8, 8, 3\)"),
-        (pix2pix.Discriminator(), (1, 16, 16, 3), r"an image of \(1, 1\) with 1 on each side is smaller than a kernel of"),
-        (pix2pix.Discriminator(2, norm="instance"), (1, 8, 8, 3), r"an image of one pixel has no variance"),
+        (pix2pix.Discriminator(n_layers=0), (1, 8, 8, 3), r"`n_layers` must be at least 1 and images must be \[B, h, w, C\], got 0 and the shape \(1, 8, 8, 3\)"),
+        (pix2pix.Discriminator(), (1, 16, 16, 3), r"an image of \(1, 1\) with a padding of 1 on each side and a kernel of \(4, 4\)"),
+        (pix2pix.Discriminator(2, norm="instance"), (1, 8, 8, 3), "requires images with several pixels"),
     ],
 )  # fmt: skip
-def test_errors(module, shape, told):
-    with pytest.raises(ValueError, match=told):
+def test_errors(module, shape, message):
+    with pytest.raises(ValueError, match=message):
         official.shapes(module, np.zeros(shape, np.float32))

@@ -1,4 +1,4 @@
-"""R3GAN's blocks by hand; the whole networks against PyTorch are in test_parity.py."""
+"""Tests of R3GAN's residual blocks. test_parity.py compares the complete networks with PyTorch."""
 
 import flax.linen as nn
 import jax
@@ -19,7 +19,7 @@ def test_biased_activation():
     np.testing.assert_allclose(y, np.where(X + bias > 0, X + bias, 0.2 * (X + bias)), rtol=1e-6)
 
 
-def test_a_residual_block_begins_as_the_identity():
+def test_residual_block_is_initially_the_identity():
     module = r3gan.ResidualBlock(num_blocks=4, channels_per_group=2)
     y, variables = module.init_with_output(jax.random.key(0), X)
     np.testing.assert_array_equal(y, X)
@@ -34,8 +34,11 @@ def test_a_residual_block_begins_as_the_identity():
 
 
 @pytest.mark.parametrize("num_blocks", [1, 16])
-def test_a_deeper_network_begins_with_smaller_weights(num_blocks):
-    """Fixup (Zhang et al. 2019): of L blocks with m layers by L^(-1 / (2 m - 2)), m = 3, times the gain of He et al."""
+def test_initial_weights_are_smaller_in_deeper_networks(num_blocks):
+    """Fixup (Zhang et al. 2019) multiplies the initialisation of He et al. by L^(-1 / (2 m - 2)).
+
+    L is the number of blocks, and m = 3 is the number of layers in a block.
+    """
     module = r3gan.ResidualBlock(num_blocks, channels_per_group=64)
     params = jax.jit(module.init)(jax.random.key(0), np.zeros((1, 4, 4, 64), np.float32))["params"]
     gain = np.sqrt(2 / (1 + 0.2**2)) * num_blocks**-0.25
@@ -44,8 +47,8 @@ def test_a_deeper_network_begins_with_smaller_weights(num_blocks):
     assert not np.any(params["join"]["kernel"])
 
 
-def test_a_residual_block_is_flaxs_layers():
-    """In one group, so that all convolutions are plain ones."""
+def test_residual_block_equals_flaxs_layers():
+    """The block has a single group, so that flax's ungrouped convolution can be used."""
     module = r3gan.ResidualBlock(1, channels_per_group=8)
     params = jax.tree.map(
         lambda p: np.random.default_rng(p.size).normal(size=p.shape).astype(np.float32) / 4,

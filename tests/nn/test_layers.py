@@ -1,3 +1,5 @@
+"""Tests of the layers against PyTorch, NumPy's singular values and values that were calculated manually."""
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -21,13 +23,13 @@ def test_spectral_norm_converges_to_the_singular_value(layer):
         y, spectral = layer.apply(variables, X, mutable=["spectral"])
         variables = {**variables, **spectral}
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
-    # Outside of training the vector is used and stays.
+    # At evaluation the vector is used and not updated.
     np.testing.assert_allclose(layer.apply(variables, X), y, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.integration
-def test_spectral_norms_gradient_passes_through_the_singular_value():
-    """d(w / sigma(w)) along w itself is 0: the normalised kernel does not change with the scale of w."""
+def test_gradient_of_spectral_norm_passes_through_the_singular_value():
+    """The derivative of w / sigma(w) in the direction of w is 0, because it does not depend on the scale of w."""
     layer = layers.Dense(6, spectral_norm=True)
     variables = layer.init(jax.random.key(0), X)
 
@@ -39,7 +41,7 @@ def test_spectral_norms_gradient_passes_through_the_singular_value():
 
 @pytest.mark.integration
 @pytest.mark.parametrize("layer", [layers.Conv(6, 4, 2), layers.ConvTranspose(6), layers.Dense(6)])
-def test_bfloat16_computes_in_it_and_keeps_parameters_in_float32(layer):
+def test_bfloat16_layers_have_float32_parameters(layer):
     half = layer.clone(dtype=jnp.bfloat16)
     variables = half.init(jax.random.key(0), X)
     assert {p.dtype for p in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
@@ -53,7 +55,7 @@ PADDED = [(4, 2, 1, 0), (4, 1, 1, 0), (3, 2, 1, 0), (3, 2, 1, 1), (7, 1, 0, 0), 
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding", "output_padding"), PADDED)
-def test_padding_is_pytorchs(kernel, stride, padding, output_padding):
+def test_convolutions_with_padding_equal_pytorchs(kernel, stride, padding, output_padding):
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).normal(size=(2, 9, 8, 3)).astype(np.float32)
 
@@ -73,12 +75,12 @@ def test_padding_is_pytorchs(kernel, stride, padding, output_padding):
     np.testing.assert_allclose(y, expected.permute(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
 
 
-def test_output_padding_is_below_the_stride():
-    with pytest.raises(ValueError, match="`output_padding` must be between 0 and 1, below `stride`, got 2"):
+def test_output_padding_must_be_less_than_the_stride():
+    with pytest.raises(ValueError, match="`output_padding` must be at least 0 and less than `stride`, 2, got 2"):
         layers.ConvTranspose(5, 3, 2, padding=1, output_padding=2).init(jax.random.key(0), X)
 
 
-def test_prelu_by_hand():
+def test_prelu_values():
     x = jnp.array([[-2.0, -2.0], [4.0, 4.0]])
     variables = layers.PReLU().init(jax.random.key(0), x)
     assert variables["params"]["slope"].tolist() == [0.25, 0.25]
@@ -86,17 +88,17 @@ def test_prelu_by_hand():
     assert y.tolist() == [[-1.0, 2.0], [4.0, 4.0]]
 
 
-def test_padding_by_hand():
+def test_reflection_and_replication_padding_in_one_dimension():
     x = jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
     assert layers.reflection_pad(x, 2).reshape(-1).tolist() == [3, 2, 1, 2, 3, 2, 1]
     assert layers.replication_pad(x, 2).reshape(-1).tolist() == [1, 1, 1, 2, 3, 3, 3]
     assert layers.replication_pad(x, 4).shape == (1, 11, 1)
-    with pytest.raises(ValueError, match="sides must be longer than the 3 pixels of padding"):
+    with pytest.raises(ValueError, match="by 3 pixels requires images with more than 3 pixels per side"):
         layers.reflection_pad(x, 3)
 
 
 @pytest.mark.parametrize("name", ["reflection_pad", "replication_pad"])
-def test_padding_is_pytorchs_in_2d(name):
+def test_reflection_and_replication_padding_equal_pytorchs(name):
     torch = pytest.importorskip("torch")
     module = {"reflection_pad": torch.nn.ReflectionPad2d, "replication_pad": torch.nn.ReplicationPad2d}[name](3)
     x = np.random.default_rng(0).normal(size=(2, 4, 5, 3)).astype(np.float32)
@@ -104,7 +106,7 @@ def test_padding_is_pytorchs_in_2d(name):
     np.testing.assert_array_equal(getattr(layers, name)(x, 3), expected.numpy())
 
 
-def test_add_bias_adds_a_parameter_that_begins_at_zero():
+def test_add_bias_adds_a_parameter_that_is_initially_zero():
     class Layer(nn.Module):
         features: int = 5
 
@@ -130,7 +132,7 @@ def test_initializers(init: layers.Initializer, mean):
 
 @pytest.mark.integration
 def test_spectral_normalize_divides_by_the_largest_singular_value():
-    """A kernel of rank one, of which a single step of power iteration finds the singular vectors, from any start."""
+    """For a kernel of rank one, a single step of power iteration finds the singular vectors from any initial vector."""
 
     class Layer(nn.Module):
         @nn.compact
@@ -146,7 +148,7 @@ def test_spectral_normalize_divides_by_the_largest_singular_value():
     assert np.abs(state["spectral"]["u"] - variables["spectral"]["u"]).max() > 1e-2
 
 
-def test_dropout_drops_by_each_examples_own_key():
+def test_dropout_draws_the_mask_of_each_example_from_its_own_key():
     x, keys = jnp.ones((6, 50, 40)), jax.random.split(jax.random.key(3), 6)
     dropped = np.asarray(layers.dropout(x, keys, 0, 0.25))
     assert set(np.unique(dropped)) == {0.0, np.float32(4 / 3)}

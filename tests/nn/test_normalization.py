@@ -1,4 +1,4 @@
-"""Batch and instance normalisation against flax's, and by hand."""
+"""Tests of batch and instance normalisation against flax's layers and NumPy."""
 
 import typing
 
@@ -23,11 +23,11 @@ def test_batch_norm_equals_flaxs():
     np.testing.assert_allclose(y, expected, atol=1e-5)
     for name in ("mean", "var"):
         np.testing.assert_allclose(stats["batch_stats"][name], expected_stats["batch_stats"][name], rtol=1e-5)
-    still = ours.apply({**mine, **stats}, X, train=False)
-    np.testing.assert_allclose(still, flaxs.apply({**theirs, **expected_stats}, X, use_running_average=True), atol=1e-5)
+    y = ours.apply({**mine, **stats}, X, train=False)
+    np.testing.assert_allclose(y, flaxs.apply({**theirs, **expected_stats}, X, use_running_average=True), atol=1e-5)
 
 
-def test_batch_norm_sees_all_devices():
+def test_batch_norm_uses_the_examples_of_all_devices():
     norm = normalization.BatchNorm()
     variables = norm.init(jax.random.key(0), X, train=True)
     whole, stats = norm.apply(variables, X, train=True, mutable=["batch_stats"])
@@ -40,14 +40,14 @@ def test_batch_norm_sees_all_devices():
     np.testing.assert_allclose(part_stats["batch_stats"]["mean"][1], stats["batch_stats"]["mean"], rtol=1e-5)
 
 
-def test_batch_norms_variance_does_not_cancel():
-    """Of numbers around 10,000 with variance 1, mean squares in float32 know nothing."""
+def test_batch_norm_is_accurate_with_a_large_mean():
+    """For numbers around 10,000 with a variance of 1, E[x^2] - E[x]^2 in float32 consists only of rounding errors."""
     x = 1e4 + jnp.array(np.random.default_rng(0).normal(size=(4096, 1)), jnp.float32)
     y = normalization.BatchNorm().init_with_output(jax.random.key(0), x, train=True)[0]
     assert float(y.std()) == pytest.approx(1.0, abs=0.02)
 
 
-def test_instance_norm_by_hand():
+def test_instance_norm_equals_numpy():
     y = normalization.InstanceNorm().init_with_output(jax.random.key(0), X)[0]
     mean, var = X.mean((1, 2), keepdims=True), X.var((1, 2), keepdims=True)
     np.testing.assert_allclose(y, (X - mean) / np.sqrt(var + 1e-5), atol=1e-5)
@@ -56,12 +56,12 @@ def test_instance_norm_by_hand():
     assert jax.tree.map(jnp.shape, variables) == {"params": {"scale": (5,), "bias": (5,)}}
     scaled = layer.apply({"params": {"scale": jnp.arange(5.0), "bias": jnp.ones(5)}}, X)
     np.testing.assert_allclose(scaled, y * np.arange(5.0, dtype=np.float32).reshape(1, 1, 1, 5) + 1, atol=1e-5)
-    with pytest.raises(ValueError, match="an image of one pixel has no variance"):
+    with pytest.raises(ValueError, match="requires images with several pixels"):
         normalization.InstanceNorm().init(jax.random.key(0), X[:, :1, :1])
 
 
 @pytest.mark.parametrize("classes", [0, 3])
-def test_batch_norm_of_each_image_at_test(classes):
+def test_batch_norm_with_instance_statistics_at_evaluation(classes):
     norm = normalization.BatchNorm(classes=classes, eval_stats="instance")
     labels = {"label": jnp.array([0, 1, 2, 0, 1, 2, 0, 1])} if classes else {}
     variables = norm.init(jax.random.key(0), X, train=True, **labels)
@@ -77,13 +77,13 @@ def test_moments_over_space():
     mean, var = normalization.moments_over_space(X)
     np.testing.assert_allclose(mean, np.asarray(X).mean((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(var, np.asarray(X).var((1, 2)), rtol=1e-5)
-    one = normalization.moments_over_space(X[:1])  # a single image takes another path
+    one = normalization.moments_over_space(X[:1])  # a single image is computed by separate code
     assert one[0].shape == one[1].shape == (1, 5)
     np.testing.assert_allclose(one, [mean[:1], var[:1]], rtol=1e-5)
 
 
-def test_instance_moments_are_recorded_and_used_again():
-    """A tile is normalised by the moments of the whole image, if these were recorded before."""
+def test_instance_moments_are_stored_and_reused():
+    """A tile is normalised by the mean and variance of the complete image if they were stored before."""
 
     class Layer(nn.Module):
         @nn.compact
@@ -97,8 +97,8 @@ def test_instance_moments_are_recorded_and_used_again():
     assert np.abs(Layer().apply({}, tile)[0] - whole[0]).max() > 0.1
 
 
-def test_norm_layers_by_name():
-    """Each choice as a function: of BatchNorm and InstanceNorm, and the identity."""
+def test_norm_layer_returns_the_layer_of_each_name():
+    """The layers are BatchNorm, InstanceNorm and the identity."""
 
     def apply(norm, **kwargs):
         class Network(nn.Module):
@@ -124,7 +124,7 @@ def test_norm_layers_by_name():
         apply("layer")
 
 
-def test_eval_stats_are_checked():
+def test_unknown_eval_stats_raise():
     assert typing.get_args(normalization.EvalStats) == ("running", "instance")
     with pytest.raises(ValueError, match="`eval_stats` must be 'running' or 'instance', got 'batch'"):
         normalization.BatchNorm(eval_stats="batch").init(jax.random.key(0), X, train=True)

@@ -1,4 +1,4 @@
-"""StyleGAN2's layers by their definitions; the networks against the official code are in tests/models."""
+"""Compare StyleGAN2's layers with their definitions. tests/models compares the networks with the official code."""
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +23,8 @@ def lrelu(x):
     return np.sqrt(2) * np.where(x > 0, x, 0.2 * x)
 
 
-def drawn(module, *inputs):
-    """Its parameters at random, biases and strengths too."""
+def draw_parameters(module, *inputs):
+    """Return random parameters of a module, also for biases and noise strengths, which are initialised to 0."""
     params = jax.jit(module.init)(jax.random.key(0), *inputs)["params"]
     return jax.tree.map(lambda p: np.random.default_rng(p.size).normal(size=p.shape).astype(np.float32), params)
 
@@ -41,13 +41,13 @@ def test_equalized_dense():
 
 def test_equalized_conv():
     module = style_layers.EqualizedConv(4, gain=0.7, conv_clamp=0.5)
-    params = drawn(module, X)
+    params = draw_parameters(module, X)
     y = conv(X, params["kernel"] / np.sqrt(9 * 3)) + params["bias"]
     expected = np.clip(0.7 * lrelu(y), -0.35, 0.35)
-    assert 0.1 < (np.abs(expected) == np.abs(expected).max()).mean() < 0.9  # some are clamped
+    assert 0.1 < (np.abs(expected) == np.abs(expected).max()).mean() < 0.9  # some values are clamped
     np.testing.assert_allclose(module.apply({"params": params}, X), expected, atol=1e-5)
     linear = module.clone(activation="linear")
-    assert drawn(linear, X).keys() == {"kernel"}
+    assert draw_parameters(linear, X).keys() == {"kernel"}
     y = linear.apply({"params": {"kernel": params["kernel"]}}, X)
     np.testing.assert_allclose(y, 0.7 * conv(X, params["kernel"] / np.sqrt(27)), atol=1e-5)
 
@@ -55,9 +55,9 @@ def test_equalized_conv():
 @pytest.mark.integration
 @pytest.mark.parametrize("kernel_size", [1, 3])
 def test_equalized_conv_downsamples(kernel_size):
-    """3 x 3: a blur and a stride of 2; 1 x 1: the same filter first, then the convolution of fewer pixels."""
+    """A 3 x 3 convolution blurs and has a stride of 2. A 1 x 1 convolution is applied after downsampling."""
     module = style_layers.EqualizedConv(4, kernel_size, downsample=True, activation="linear")
-    params = drawn(module, X)
+    params = draw_parameters(module, X)
     kernel = params["kernel"] / np.sqrt(kernel_size**2 * 3)
     expected = conv(downsample(X), kernel) if kernel_size == 1 else conv(blur(X, 2), kernel, 2, "VALID")
     y = module.apply({"params": params}, X)
@@ -66,14 +66,14 @@ def test_equalized_conv_downsamples(kernel_size):
 
 
 def modulate(x, kernel, styles, demodulate):
-    """1912.04958, equations 1 and 3, example by example, with XLA's own convolution."""
+    """Return equations 1 and 3 of arXiv:1912.04958, computed for each example with XLA's convolution."""
     own = kernel[None] * styles[:, None, None, :, None]
     if demodulate:
         own = own / np.sqrt(np.square(own).sum((1, 2, 3), keepdims=True) + 1e-8)
     return np.concatenate([conv(x[i : i + 1], own[i]) for i in range(len(x))])
 
 
-def test_modulation_is_each_examples_own_kernel():
+def test_modulation_equals_a_separate_kernel_for_each_example():
     x, styles = RNG.normal(size=(2, 4, 6, 3)).astype(np.float32), RNG.normal(size=(2, 3)).astype(np.float32)
     kernel = RNG.normal(size=(3, 3, 3, 5)).astype(np.float32)
     for demodulate in (True, False):
@@ -81,22 +81,23 @@ def test_modulation_is_each_examples_own_kernel():
         np.testing.assert_allclose(y, modulate(x, kernel, styles, demodulate), rtol=1e-4, atol=1e-5)
 
 
-def test_modulated_upsampling_is_zeros_between_a_convolution_and_a_blur():
-    """The official ``conv2d_resample`` with ``up=2``: the kernel flipped, and a gain of 4."""
+def test_modulated_upsampling_equals_the_official_definition():
+    """The official ``conv2d_resample`` with ``up=2`` inserts zeros, applies the flipped kernel, blurs, and scales by 4."""
     x, styles = RNG.normal(size=(2, 4, 6, 3)).astype(np.float32), RNG.normal(size=(2, 3)).astype(np.float32)
     kernel = RNG.normal(size=(3, 3, 3, 5)).astype(np.float32)
     zeros = np.zeros((2, 9, 13, 3), np.float32)
     zeros[:, 1:-1:2, 1:-1:2] = x
-    flipped = kernel[::-1, ::-1]  # a transposed convolution adds the kernel at each pixel, a convolution correlates
+    # A transposed convolution adds the kernel at each pixel, and a convolution computes a correlation with it.
+    flipped = kernel[::-1, ::-1]
     expected = 4 * blur(jnp.asarray(modulate(zeros, flipped, styles, True)), 1)
     y = style_layers.modulated_conv2d(x, kernel, styles, upsample=True)
     assert y.shape == (2, 8, 12, 5)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_minibatch_stddev_is_of_groups_over_all_devices():
+def test_groups_of_minibatch_stddev_contain_examples_of_all_devices():
     x = np.random.default_rng(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
-    groups = [x[i::2] for i in range(2)]  # every second one: groups of 4 of 8
+    groups = [x[i::2] for i in range(2)]  # two groups of 4 examples; every second example is in the same group
     expected = [np.sqrt(g.var(0) + 1e-8).mean() for g in groups]
     whole = style_layers.minibatch_stddev(x, 4)
     assert whole.shape == (8, 1, 1, 1)
@@ -119,10 +120,10 @@ def test_large_styles_do_not_overflow_in_float16():
     )
 
 
-@pytest.mark.parametrize("noise", [None, RNG.normal(size=(2, 8, 6, 1)).astype(np.float32)], ids=["quiet", "noise"])
+@pytest.mark.parametrize("noise", [None, RNG.normal(size=(2, 8, 6, 1)).astype(np.float32)], ids=["no noise", "noise"])
 def test_synthesis_layer(noise):
     module = style_layers.SynthesisLayer(4, conv_clamp=1.5)
-    params = drawn(module, X, W, noise)
+    params = draw_parameters(module, X, W, noise)
     assert set(params) == {"kernel", "strength", "style", "bias"}
     styles = W @ params["style"]["kernel"] / np.sqrt(5) + params["style"]["bias"]
     y = modulate(X, params["kernel"], styles, True)
@@ -132,9 +133,9 @@ def test_synthesis_layer(noise):
 
 
 def test_to_rgb():
-    """Without demodulation; the style's fan-in is the convolution's."""
+    """The layer does not demodulate, and divides the styles by the square root of the convolution's fan-in."""
     module = style_layers.ToRGB(3, conv_clamp=0.8)
-    params = drawn(module, X, W)
+    params = draw_parameters(module, X, W)
     styles = (W @ params["style"]["kernel"] / np.sqrt(5) + params["style"]["bias"]) / np.sqrt(3)
     expected = np.clip(modulate(X, params["kernel"], styles, False) + params["bias"], -0.8, 0.8)
     assert 0.1 < (np.abs(expected) == np.float32(0.8)).mean() < 0.9

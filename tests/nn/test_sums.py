@@ -1,3 +1,5 @@
+"""Tests of the sums over pixels against NumPy, of their derivatives, and of the programs that XLA compiles."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,11 +7,11 @@ import pytest
 
 from jaxgan.nn import layers, normalization, sums
 
-SHAPES = {"all": ((5, 4, 3), 0), "an image each": ((2, 5, 4, 3), 1), "a cube each": ((2, 2, 3, 2, 3), 1)}
+SHAPES = {"all axes": ((5, 4, 3), 0), "each image": ((2, 5, 4, 3), 1), "each cube": ((2, 2, 3, 2, 3), 1)}
 
 
 @pytest.mark.parametrize(("shape", "keep_axes"), SHAPES.values(), ids=SHAPES.keys())
-def test_against_numpy(shape, keep_axes):
+def test_sum_and_broadcast_equal_numpy(shape, keep_axes):
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     space = tuple(range(keep_axes, x.ndim - 1))
     v = x.sum(space)
@@ -19,8 +21,8 @@ def test_against_numpy(shape, keep_axes):
 
 
 @pytest.mark.parametrize(("shape", "keep_axes"), SHAPES.values(), ids=SHAPES.keys())
-def test_derivatives_are_each_other(shape, keep_axes):
-    """To the second: of a statistic's square, as R1 takes it through a normalisation."""
+def test_second_derivatives_equal_those_of_jax(shape, keep_axes):
+    """Compare the gradient of a squared gradient, which R1 computes through a normalisation layer."""
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     space = tuple(range(keep_axes, x.ndim - 1))
 
@@ -38,9 +40,9 @@ def test_derivatives_are_each_other(shape, keep_axes):
     np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-4 * np.abs(theirs).max())
 
 
-@pytest.mark.parametrize("count", [2**20, 1021 * 1031, 2053], ids=["blocks", "one divisor", "none"])
-def test_many_pixels(count):
-    """Where one sum in float32 loses the fourth digit of a variance."""
+@pytest.mark.parametrize("count", [2**20, 1021 * 1031, 2053], ids=["blocks of 1024", "blocks of 1021", "one block"])
+def test_moments_of_many_pixels_are_accurate(count):
+    """In a single float32 sum over 2**20 pixels, the fourth digit of the variance would be wrong."""
     x = np.random.default_rng(0).normal(0.5, 1, size=(count, 3)).astype(np.float32)
     mean, var = jax.jit(normalization._moments)(x)
     np.testing.assert_allclose(mean, x.mean(0, dtype=np.float64), rtol=2e-6)
@@ -58,9 +60,9 @@ def test_under_vmap_and_in_half_precision():
     np.testing.assert_allclose(half.astype(jnp.float32), x.sum((1, 2)), rtol=0.02, atol=0.05)
 
 
-def products(f, *arguments):
-    """How many are in the program that XLA makes of it."""
-    # The tests' flags leave out what finds two passes to be one.
+def count_products(f, *arguments):
+    """Return the number of matrix products in the compiled program."""
+    # The flags of the test suite turn off the optimisation that merges equal computations.
     options = {"xla_backend_optimization_level": 3}
     return jax.jit(f).lower(*arguments).compile(options).as_text().count(" dot(")
 
@@ -68,8 +70,8 @@ def products(f, *arguments):
 @pytest.mark.integration
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("norm", ["instance", "batch"])
-def test_two_passes_over_one_batch_are_one(norm, batch):
-    """One player's, who moves the network, and another's, who does not: CycleGAN's in a step."""
+def test_two_forward_passes_over_the_same_batch_are_computed_once(norm, batch):
+    """In a step of CycleGAN, one player trains the network and another only applies it to the same batch."""
 
     class Network(layers.nn.Module):
         @layers.nn.compact
@@ -86,6 +88,6 @@ def test_two_passes_over_one_batch_are_one(norm, batch):
     def forward(variables):
         return jnp.tanh(net.apply(variables, x, mutable="batch_stats")[0])
 
-    both = products(lambda variables: (gradient(variables), forward(variables)), variables)
-    assert products(forward, variables) > 0
-    assert both == products(gradient, variables)
+    both = count_products(lambda variables: (gradient(variables), forward(variables)), variables)
+    assert count_products(forward, variables) > 0
+    assert both == count_products(gradient, variables)
