@@ -1,11 +1,13 @@
-"""Augmentation of what the discriminator sees: pure functions of images and their keys, differentiable to any order.
+"""Augment the images on their way to the discriminator.
+
+The functions are pure functions of images and PRNG keys, and differentiable with respect to the images to any order.
 
     images = augment.ada(keys, images, p)        # Karras et al. 2020, with probability p
     images = augment.diffaugment(keys, images)   # Zhao et al. 2020
 
-In the turns of both players, the discriminator must see real and generated images through the augmentation, or the
-generator learns to produce it; ``Augmentation`` does that in an experiment. Transforms that enlarge a data set, and are
-visible in samples, are in ``jaxgan.data.transforms``.
+Both real images and fakes must be augmented, in the losses of both players. Otherwise, the generator learns to
+reproduce the augmentation. ``Augmentation`` augments both in an experiment. ``jaxgan.data.transforms`` is different: it
+enlarges a data set by transforms that the generator learns to reproduce.
 """
 
 from jaxgan.augment.differentiable import POLICY as POLICY, diffaugment as diffaugment

@@ -1,7 +1,7 @@
-"""Affine maps of colours: Karras et al. 2020 (2006.06676), appendix B.
+"""Apply affine maps to colours, as in appendix B of Karras et al. 2020 (2006.06676).
 
-A colour is split into luma, the mean of its channels, and chroma, the rest, which lies in the plane orthogonal to the
-grey axis. Every map here changes luma along that axis, and rotates and scales chroma.
+A colour is the sum of its luma, which is the mean of the channels, and its chroma, which lies in the plane orthogonal
+to the grey axis. Luma is scaled, shifted and inverted. Chroma is scaled and rotated.
 """
 
 import jax
@@ -17,23 +17,28 @@ def transform(
     hue: jax.Array,
     saturation: jax.Array,
 ) -> jax.Array:
-    """Images, [B, H, W, 1] or [B, H, W, 3], with these changes in this order; grey images have no chroma.
+    """Change the colours of images; the changes are applied in the order of the arguments.
+
+    Grey images have no chroma, so ``hue`` and ``saturation`` do not change them.
 
     Args:
-      images: in [-1, 1], which the result may leave.
-      brightness: [B], added to each channel.
-      contrast: [B], a factor of each channel.
-      lumaflip: [B], 1 where luma changes its sign, else 0.
-      hue: [B], an angle in radians about the grey axis.
-      saturation: [B], a factor of the chroma.
+      images: [B, H, W, 1] or [B, H, W, 3] in [-1, 1].
+      brightness: [B], the value that is added to each channel.
+      contrast: [B], the factor by which each channel is multiplied.
+      lumaflip: [B], 1 to negate the luma, and 0 otherwise.
+      hue: [B], the angle of a rotation about the grey axis, in radians.
+      saturation: [B], the factor by which the chroma is multiplied.
+
+    Returns:
+      Images of the same shape, which may leave [-1, 1].
 
     Raises:
-      ValueError: images have other than 1 or 3 channels.
+      ValueError: if the images do not have 1 or 3 channels.
     """
     channels = images.shape[-1]
     if channels not in (1, 3):
         raise ValueError(
-            f"Colour augmentations need grey or RGB images, with 1 or 3 channels, got {channels} channels."
+            f"Images must have 1 channel (grey) or 3 channels (RGB) for augmentations of colours, got {channels}."
         )
     brightness, contrast, lumaflip, hue, saturation = (
         x.reshape(-1, 1, 1, 1) for x in (brightness, contrast, lumaflip, hue, saturation)
@@ -43,6 +48,6 @@ def transform(
     if channels == 1:
         return moved
     chroma = images - luma
-    # The cross product with the unit vector of the grey axis rotates chroma by a quarter turn.
+    # The cross product with the unit vector of the grey axis rotates chroma by 90 degrees.
     turned = (jnp.roll(chroma, 1, -1) - jnp.roll(chroma, -1, -1)) / np.sqrt(3)
     return moved + contrast * saturation * (jnp.cos(hue) * chroma + jnp.sin(hue) * turned)

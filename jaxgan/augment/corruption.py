@@ -1,4 +1,4 @@
-"""Frequency bands, noise and cutout: Karras et al. 2020 (2006.06676), appendix B."""
+"""Amplify frequency bands, add noise and cut out rectangles, as in appendix B of Karras et al. 2020 (2006.06676)."""
 
 import functools
 
@@ -7,20 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-# The Daubechies wavelet with two vanishing moments, its low-pass filter.
+# Low-pass filter of the Daubechies wavelet with two vanishing moments.
 SYM2 = np.array([-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025])
-BANDS = 4
-_POWER = np.array([10, 1, 1, 1]) / 13  # the power of natural images in each band, from the lowest: 1 / f
+BANDS = 4  # number of frequency bands, each an octave wide
+_POWER = np.array([10, 1, 1, 1]) / 13  # power of natural images in each band, from the lowest, which falls as 1 / f
 
 
 def amplify(images: jax.Array, gains: jax.Array) -> jax.Array:
-    """Images, [B, H, W, C], with each of four octaves amplified.
+    """Amplify each of four frequency bands of images.
 
-    After the gain of each band, all bands are scaled so that a natural image would keep its power.
+    After the gain of each band, all bands are scaled so that a natural image would preserve its power.
 
     Args:
-      images: [B, H, W, C], padded by their reflection.
-      gains: [B, 4], positive, from the lowest octave; 1 leaves a band as it is.
+      images: [B, H, W, C]; they are extended beyond their borders by reflection.
+      gains: [B, 4], positive factors from the lowest to the highest octave; 1 leaves a band unchanged.
+
+    Returns:
+      The amplified images, [B, H, W, C].
     """
     each = jnp.where(np.eye(BANDS, dtype=bool)[None], gains[:, :, None], 1.0)  # the gain of one band at a time
     power = (jnp.square(each) * _POWER.astype(np.float32)[None, None]).sum(-1, keepdims=True)
@@ -32,10 +35,10 @@ def amplify(images: jax.Array, gains: jax.Array) -> jax.Array:
 
 @functools.cache
 def bank() -> np.ndarray:
-    """[4, 43]: symmetric filters of four octaves, from the lowest, that add up to the identity.
+    """Return the filters of four octaves, [4, 43], from the lowest; they are symmetric, and their sum is the identity.
 
-    With L(z) = H(z) H(1/z) / 2 and its mirror M(z) = L(-z), L + M = 1: they are M(z), L(z) M(z^2), L(z) L(z^2) M(z^4)
-    and L(z) L(z^2) L(z^4).
+    With L(z) = H(z) H(1/z) / 2 and its mirror M(z) = L(-z), so that L + M = 1, the filters are M(z), L(z) M(z^2),
+    L(z) L(z^2) M(z^4) and L(z) L(z^2) L(z^4), from the highest octave to the lowest.
     """
     lowpass = np.convolve(SYM2, SYM2[::-1]) / 2
     highpass = lowpass * (-1.0) ** np.arange(-3, 4)
@@ -49,7 +52,7 @@ def bank() -> np.ndarray:
 
 
 def _dilate(taps: np.ndarray, n: int) -> np.ndarray:
-    """A filter with ``n - 1`` zeros between its taps."""
+    """Insert ``n - 1`` zeros between the taps of a filter."""
     dilated = np.zeros(n * (len(taps) - 1) + 1)
     dilated[::n] = taps
     return dilated
@@ -57,7 +60,7 @@ def _dilate(taps: np.ndarray, n: int) -> np.ndarray:
 
 @functools.cache
 def _filters(n: int) -> np.ndarray:
-    """[4, n, n]: the bank as matrices on signals of n pixels padded by their reflection."""
+    """Return the filters of ``bank`` as matrices, [4, n, n], for signals of n pixels with reflected borders."""
     taps = bank().shape[1]
     reflected = np.pad(np.eye(n), ((taps // 2,) * 2, (0, 0)), mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(reflected, taps, 0)  # [n, n, taps]
@@ -65,18 +68,32 @@ def _filters(n: int) -> np.ndarray:
 
 
 def noise(keys: jax.Array, images: jax.Array, std: jax.Array) -> jax.Array:
-    """Images, [B, H, W, C], plus white noise with standard deviations ``std``, [B]; ``keys`` are [B]."""
+    """Add white noise to images, [B, H, W, C].
+
+    Args:
+      keys: PRNG keys, [B], one per example.
+      images: [B, H, W, C].
+      std: standard deviation of the noise, [B].
+
+    Returns:
+      The noisy images, [B, H, W, C].
+    """
     white = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:], images.dtype))(keys)
     return images + white * std.reshape(-1, 1, 1, 1)
 
 
 def cutout(images: jax.Array, size: jax.Array, center: jax.Array) -> jax.Array:
-    """Images, [B, H, W, C], with a rectangle of 0 in each, which covers the pixels whose centres are inside.
+    """Set a rectangle of each image to 0, namely all pixels with a centre inside the rectangle.
 
     Args:
       images: [B, H, W, C].
-      size: [B], the height and width of the rectangle as a share of the image's; 0 leaves the image as it is.
-      center: [B, 2], its centre, right and down, as a share of the image's width and height.
+      size: [B], the height and width of the rectangle, divided by the height and width of the image; 0 leaves the image
+        unchanged.
+      center: [B, 2], the centre of the rectangle: its horizontal position divided by the width of the image, and its
+        vertical position divided by the height.
+
+    Returns:
+      The images with rectangles, [B, H, W, C].
     """
     _, height, width, _ = images.shape
     across, down = (

@@ -1,4 +1,4 @@
-"""DiffAugment: Zhao et al. 2020 (2006.10738), section 4 and the authors' settings."""
+"""Augment images by DiffAugment, as in section 4 of Zhao et al. 2020 (2006.10738), with the authors' settings."""
 
 from collections.abc import Sequence
 
@@ -10,36 +10,40 @@ from jaxgan.core.networks import format_names
 from jaxgan.data.transforms import random_windows
 
 POLICY = ("colour", "translation", "cutout")
-"""The strongest policy of the paper; its other policies leave out some of these."""
+"""The strongest policy of the paper. Its other policies are subsets of this one."""
 
-_COLOUR, _TRANSLATION, _CUTOUT = 0xD1F0, 0xD1F1, 0xD1F2  # folded into the keys
+_COLOUR, _TRANSLATION, _CUTOUT = 0xD1F0, 0xD1F1, 0xD1F2  # constants that are folded into the keys
 
 
 def diffaugment(keys: jax.Array, images: jax.Array, policy: Sequence[str] = POLICY) -> jax.Array:
-    """Images, [B, H, W, C], after every augmentation of the policy, in its order.
+    """Apply all augmentations of a policy to images, in the order of the policy.
 
-    Differentiable in ``images`` to any order.
+    The result is differentiable with respect to ``images`` to any order.
 
     Args:
-      keys: [B], one per example; its draws depend on its key alone.
-      images: in [-1, 1]; changed colours may leave that range.
-      policy: some of ``"colour"``, ``"translation"``, ``"cutout"``.
+      keys: PRNG keys, [B], one per example. The augmentation of an example depends only on its key.
+      images: [B, H, W, C] in [-1, 1].
+      policy: some of ``"colour"``, ``"translation"`` and ``"cutout"``.
+
+    Returns:
+      The augmented images, [B, H, W, C]. Changes of colours may leave [-1, 1].
 
     Raises:
-      ValueError: an augmentation is not known.
+      ValueError: if ``policy`` contains another name.
     """
     known = {"colour": colour, "translation": translation, "cutout": cutout}
     for name in policy:
         if name not in known:
-            raise ValueError(f"diffaugment: `policy` must name some of {format_names(known)}, got {name!r}.")
+            raise ValueError(f"`policy` must contain only {format_names(known)}, got {name!r}.")
         images = known[name](keys, images)
     return images
 
 
 def colour(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Changes brightness by up to +-0.5, saturation by a factor in [0, 2), and contrast by one in [0.5, 1.5).
+    """Change brightness, saturation and contrast of images at random.
 
-    Saturation scales around the mean of a pixel's channels, contrast around the mean of the image.
+    Brightness changes by a number in [-0.5, 0.5). Saturation is multiplied by a factor in [0, 2), relative to the mean
+    of each pixel's channels. Contrast is multiplied by a factor in [0.5, 1.5), relative to the mean of the image.
     """
     drawn = jax.vmap(lambda key: jax.random.uniform(key, (3,)))(fold_in_keys(keys, _COLOUR))
     brightness, saturation, contrast = (x.reshape(-1, 1, 1, 1) for x in drawn.T)
@@ -51,7 +55,7 @@ def colour(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Shifts by whole pixels, uniform up to an eighth of the image's size; pixels that come in are 0."""
+    """Shift images by random numbers of pixels, up to an eighth of their size; uncovered pixels are 0."""
     size = images.shape[1], images.shape[2]
     reach = [round_half_up(n / 8) for n in size]
     padded = jnp.pad(images, ((0, 0), *((r, r) for r in reach), (0, 0)))
@@ -59,10 +63,11 @@ def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Sets a rectangle to 0, half as high and wide as the image, whose centre is uniform over the image."""
+    """Set a rectangle of each image to 0. It has half of the image's height and width, and a random centre in it."""
     sizes = images.shape[1:3]
     holes = [round_half_up(n / 2) for n in sizes]
-    # A hole with an even number of pixels is centred on an edge between pixels; there is one more edge than pixels.
+    # A hole with an even number of pixels is centred between two pixels or at a border, so it has one position more
+    # than a hole with an odd number.
     places = jnp.array([n + 1 - hole % 2 for n, hole in zip(sizes, holes)])
 
     def mask(key):
@@ -77,7 +82,7 @@ def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def round_half_up(x: float) -> int:
-    """The nearest whole number; halves are rounded up.
+    """Round a number to the nearest whole number; halves are rounded up.
 
     >>> round_half_up(2.5), round_half_up(2.4)
     (3, 2)

@@ -1,4 +1,4 @@
-"""The discriminator behind an augmentation, as both players' losses call it."""
+"""Apply a discriminator to augmented images, in the losses of both players."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -14,33 +14,35 @@ from jaxgan.core.networks import Function, Net, Nets
 
 Kind = Literal["none", "diffaugment", "ada"]
 
-_REALS, _FAKES = 0xA0D0, 0xA0D1  # folded into the keys
+_REALS, _FAKES = 0xA0D0, 0xA0D1  # constants that are folded into the keys, so that both have independent augmentations
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmented:
-    """A discriminator that sees augmented images; it is called like a ``Function``, by penalties too.
+    """A discriminator that augments images before it evaluates them.
+
+    Losses and gradient penalties can call it like a ``Function``.
 
     Attributes:
       d: the discriminator.
-      augment: images to augmented images, [B, ...].
+      augment: a function that returns augmented images for images, [B, ...].
     """
 
     d: Function
     augment: Callable[[jax.Array], jax.Array]
 
     def __call__(self, images: jax.Array, *args: Any, **kwargs: Any) -> Any:
-        """``d`` applied to the augmented images, and to the other arguments as they are."""
+        """Apply ``d`` to the augmented images. Other arguments are passed on unchanged."""
         return self.d(self.augment(images), *args, **kwargs)
 
     def with_stats(self, images: jax.Array, *args: Any, **kwargs: Any) -> Any:
-        """Like ``Function.with_stats``; the statistics are those of ``d``."""
+        """Return the output of ``d`` and its new statistics, see ``Function.with_stats``, for the augmented images."""
         return self.d.with_stats(self.augment(images), *args, **kwargs)
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """The augmentation between the images of a game and its discriminator.
+    """The augmentation of the images that the discriminator of a game receives.
 
         augment = Augmentation("ada", AdaptiveProbability(batch_size=64))
 
@@ -59,8 +61,12 @@ class Augmentation:
 
     Attributes:
       kind: ``"none"``, ``"diffaugment"`` or ``"ada"``.
-      probability: the probability of ADA, which becomes the network ``"ada"``; the other kinds do not use it.
-      transforms: the transforms of ADA by name, each with the factor of its probability.
+      probability: the probability of ADA's transforms, which becomes a network with the name ``"ada"``. Other kinds do
+        not use it.
+      transforms: the names of ADA's transforms, each with a factor by which the probability is multiplied.
+
+    Raises:
+      ValueError: if ``kind`` is another name.
     """
 
     kind: Kind
@@ -69,31 +75,43 @@ class Augmentation:
 
     def __post_init__(self):
         if self.kind not in ("none", "diffaugment", "ada"):
-            raise ValueError(f"Augmentation: `kind` must be 'none', 'diffaugment' or 'ada', got {self.kind!r}.")
+            raise ValueError(f"`kind` must be 'none', 'diffaugment' or 'ada', got {self.kind!r}.")
 
     @property
     def nets(self) -> dict[str, Net]:
-        """The networks that a game with this augmentation needs besides its own."""
+        """The networks that a game must have in addition to its own: the probability of ADA, otherwise none."""
         return {"ada": Net(self.probability)} if self.kind == "ada" else {}
 
     def views(self, nets: Nets, keys: jax.Array, name: str = "d") -> tuple[Any, Any]:
-        """The discriminator as it sees real images, and as it sees generated ones, each with its own draws.
+        """Return two views of a discriminator: one that augments real images, and one that augments fakes.
 
-        Every call of a view in a turn augments an example in the same way, so R1 is that of the logits.
+        The two views have independent augmentations. Within a turn, all calls of a view augment an example equally, so
+        a gradient penalty such as R1 applies to the same function as the logits.
 
         Args:
           nets: the networks of the game.
-          keys: [B], one per example.
+          keys: PRNG keys, [B], one per example.
           name: the name of the discriminator.
+
+        Returns:
+          The view for real images and the view for fakes.
         """
         return self._view(nets, keys, name, _REALS), self._view(nets, keys, name, _FAKES)
 
     def stats(self, nets: Nets, real_logits: jax.Array) -> dict[str, Any]:
-        """The statistics that the discriminator's player returns besides its own; ``real_logits`` are [B]."""
+        """Return the statistics that the discriminator's loss must return in addition to its own.
+
+        Args:
+          nets: the networks of the game.
+          real_logits: logits of the augmented real images, [B].
+
+        Returns:
+          The new state of ADA's probability, keyed by ``"ada"``; an empty dictionary for other kinds.
+        """
         return {"ada": nets["ada"].with_stats(real_logits)[1]} if self.kind == "ada" else {}
 
     def metrics(self, nets: Nets) -> dict[str, jax.Array]:
-        """The metric ``augment_p``, the probability of ADA; none for the other kinds."""
+        """Return the metric ``augment_p``, the probability of ADA; an empty dictionary for other kinds."""
         return {"augment_p": nets["ada"]()} if self.kind == "ada" else {}
 
     def _view(self, nets, keys, name, fold):
@@ -102,6 +120,6 @@ class Augmentation:
         keys = fold_in_keys(keys, fold)
         if self.kind == "diffaugment":
             return Augmented(nets[name], lambda images: diffaugment(keys, images))
-        # Drawn once for all calls, because compiling it takes seconds.
+        # The random numbers are drawn once for all calls, because compiling this takes seconds.
         drawn = draw(keys, nets["ada"](), self.transforms)
         return Augmented(nets[name], lambda images: apply(keys, images, drawn))

@@ -1,11 +1,11 @@
-"""Affine maps of images without aliasing: Karras et al. 2020 (2006.06676), appendix B.
+"""Apply affine maps to images without aliasing, as in appendix B of Karras et al. 2020 (2006.06676).
 
-An image is padded by reflection, upsampled by two with the wavelet sym6, sampled bilinearly, and downsampled by two
-with the same wavelet. The wavelet is orthogonal, so the identity map leaves an image as it is.
+An image is extended by reflection, upsampled by two with the wavelet sym6, sampled by bilinear interpolation, and
+downsampled by two with the same wavelet. The wavelet is orthogonal, so the identity map leaves an image unchanged.
 
-Everything is linear in the image, and its transpose is written out, so a derivative of any order costs as much as the
-first: matrix products along each axis for the wavelet, one gather for the sampling, one scatter for its transpose.
-There is no derivative with respect to the map, which is random.
+All operations are linear in the image, and their transposes are implemented explicitly. A derivative of any order has
+therefore the same cost as the first one: matrix products along each axis for the wavelet, one gather for the sampling
+and one scatter for its transpose. The map is random and constant, and has no derivative.
 """
 
 import functools
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-# The least asymmetric Daubechies wavelet with six vanishing moments, its low-pass filter. Daubechies 1992, table 6.3.
+# Low-pass filter of the least asymmetric Daubechies wavelet with six vanishing moments, Daubechies 1992, table 6.3.
 SYM6 = np.array(
     [
         0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633,
@@ -24,13 +24,18 @@ SYM6 = np.array(
         -0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148,
     ]
 )  # fmt: skip
-_REACH = len(SYM6) // 2  # how many pixels of the upsampled image beyond its border downsampling reads
+_REACH = len(SYM6) // 2  # number of pixels beyond the border of the upsampled image that downsampling reads
 
 
 class Affine(NamedTuple):
-    """An affine map of the plane for each example: (u, v) goes to u * x + v * y + origin.
+    """An affine map of the plane for each example, (u, v) -> u * x + v * y + origin.
 
-    Coordinates are pixels from the centre of the image, right and down. Each field is [B, 2].
+    Coordinates are in pixels from the centre of the image, rightwards and downwards.
+
+    Attributes:
+      x: the vector that is multiplied by u, [B, 2].
+      y: the vector that is multiplied by v, [B, 2].
+      origin: the point to which the centre is mapped, [B, 2].
     """
 
     x: jax.Array
@@ -38,37 +43,44 @@ class Affine(NamedTuple):
     origin: jax.Array
 
     def rotated(self, angle: jax.Array) -> "Affine":
-        """This map after a rotation by ``angle``, [B], in radians from right to down."""
+        """Return this map applied after a rotation by ``angle``, [B], in radians, from right to down."""
         c, s = jnp.cos(angle)[:, None], jnp.sin(angle)[:, None]
         return Affine(c * self.x + s * self.y, c * self.y - s * self.x, self.origin)
 
     def scaled(self, across: jax.Array, down: jax.Array) -> "Affine":
-        """This map after a scaling by factors, [B] each."""
+        """Return this map applied after a scaling by a horizontal and a vertical factor, [B] each."""
         return Affine(self.x * across[:, None], self.y * down[:, None], self.origin)
 
     def translated(self, right: jax.Array, down: jax.Array) -> "Affine":
-        """This map after a translation, [B] each, in pixels."""
+        """Return this map applied after a translation, [B] each, in pixels."""
         return self._replace(origin=self(right, down))
 
     def __call__(self, u: jax.Array, v: jax.Array) -> jax.Array:
-        """The images of points with coordinates [B, ...]: [B, ..., 2]."""
+        """Map points with the coordinates ``u`` and ``v``, [B, ...] each, to points [B, ..., 2]."""
         x, y, origin = (a.reshape(a.shape[0], *[1] * (u.ndim - 1), 2) for a in self)
         return u[..., None] * x + v[..., None] * y + origin
 
 
 def identity(examples: int) -> Affine:
-    """The map that leaves every point where it is."""
+    """Return the identity map for a number of examples."""
     return Affine(*(jnp.tile(jnp.array([v]), (examples, 1)) for v in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0])))
 
 
 def warp(images: jax.Array, inverse: Affine) -> jax.Array:
-    """Images, [B, H, W, C], each resampled at the points to which ``inverse`` maps its pixels.
+    """Resample images at the points to which a map sends their pixels.
 
-    An image is continued by its reflection, as large as the image on each side, and by 0 beyond.
+    An image is extended on each side by its reflection, which is as large as the image, and by 0 beyond it.
+
+    Args:
+      images: [B, H, W, C].
+      inverse: the map from pixels of the result to points of the image.
+
+    Returns:
+      The resampled images, [B, H, W, C].
     """
     examples, height, width, channels = images.shape
     large = _along_both(images, _upsample_matrix(height), _upsample_matrix(width))
-    # Pixel i of the padded and upsampled image is at i / 2 - (n - 1) in the image, whose pixels are 0 to n - 1.
+    # Pixel i of the extended and upsampled image is at i / 2 - (n - 1) in the image with the pixels 0 to n - 1.
     v, u = (jnp.arange(2 * (n + _REACH)) / 2 - _REACH / 2 - (n - 1) / 2 for n in (height, width))
     u, v = jnp.meshgrid(u, v)
     points = inverse(*(jnp.broadcast_to(a[None], (examples, *a.shape)) for a in (u, v)))
@@ -81,21 +93,29 @@ def warp(images: jax.Array, inverse: Affine) -> jax.Array:
 
 
 def _along_both(images, rows, columns):
-    """The products of images [B, H, W, C] with matrices [h, H] and [w, W]: [B, h, w, C]."""
-    # In full precision, because the default of accelerators would be visible in images that are only moved.
+    """Multiply images [B, H, W, C] by matrices [h, H] and [w, W] along both axes, to [B, h, w, C]."""
+    # With the default precision of accelerators, errors would be visible in images that are only translated.
     product = functools.partial(jnp.einsum, precision=lax.Precision.HIGHEST)
     return product("bhxc,wx->bhwc", product("byxc,hy->bhxc", images, jnp.asarray(rows)), jnp.asarray(columns))
 
 
 def _wavelet(pixels: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    """[halves, pixels]: the weight of pixel k at the point i / 2 of the upsampled signal, of unit energy."""
+    """Return the weight of each pixel at each half-pixel point of the upsampled signal, [halves, pixels].
+
+    Args:
+      pixels: the indices k of pixels.
+      halves: the indices i of points of the upsampled signal, which are at i / 2.
+    """
     tap = halves[:, None] - 2 * pixels + _REACH - 1
     return np.where((tap >= 0) & (tap < len(SYM6)), SYM6[tap.clip(0, len(SYM6) - 1)], 0.0)
 
 
 @functools.cache
 def _upsample_matrix(n: int) -> np.ndarray:
-    """[2 * (3 n - 2), n]: pads a signal by its reflection, n - 1 pixels a side, and upsamples it by two."""
+    """Return a matrix that extends a signal by reflection, n - 1 pixels on each side, and upsamples it by two.
+
+    Its shape is [2 * (3 n - 2), n].
+    """
     reflected = np.pad(np.eye(n), ((n - 1, n - 1), (0, 0)), mode="reflect")
     pixels = np.arange(-(n - 1), 2 * n - 1)
     halves = np.arange(-2 * (n - 1), 2 * (2 * n - 1))
@@ -104,12 +124,20 @@ def _upsample_matrix(n: int) -> np.ndarray:
 
 @functools.cache
 def _downsample_matrix(n: int) -> np.ndarray:
-    """[n, 2 n + 12]: downsamples by two a signal that reaches six points beyond each end."""
+    """Return a matrix, [n, 2 n + 12], that downsamples a signal by two; the signal has six more points at each end."""
     return (_wavelet(np.arange(n), np.arange(-_REACH, 2 * n + _REACH)).T / np.sqrt(2)).astype(np.float32)
 
 
 def _corners(rows, columns, height, width):
-    """The four pixels around each point: their indices in the flat image, [B, N, 4], and weights, 0 outside."""
+    """Return the four pixels around each point, and their bilinear weights.
+
+    Args:
+      rows, columns: coordinates of the points, [B, h, w].
+      height, width: size of the image in pixels.
+
+    Returns:
+      The indices of the pixels in the flat image, [B, N, 4], and the weights, [B, N, 4], which are 0 outside of it.
+    """
     top, left = jnp.floor(rows), jnp.floor(columns)
     indices, weights = [], []
     for y in (top, top + 1):
@@ -123,19 +151,20 @@ def _corners(rows, columns, height, width):
     return indices, lax.stop_gradient(weights)
 
 
-# This pair was the fastest of the forms measured on a CPU, at 8 x 8 and at 64 x 64. One gather of all four corners is
-# slower than four gathers, and the transpose that JAX derives, four scatters, is slower than one scatter. Products with
-# matrices of weights need no scatter, but take as long at 8 x 8 and ten times as long at 32 x 32.
+# This pair of functions was the fastest of the variants that were measured on a CPU, at 8 x 8 and 64 x 64 pixels. One
+# gather of all four corners is slower than four gathers. The transpose that JAX derives, four scatters, is slower than
+# one scatter. Products with matrices of weights need no scatter, but take the same time at 8 x 8 and ten times as long
+# at 32 x 32.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gather(pixels, flat, indices, weights):
-    """Weighted sums of four pixels: [B, pixels, C], [B, N, 4] and [B, N, 4] to [B, N, C]."""
+    """Return weighted sums of four pixels per point: [B, pixels, C], [B, N, 4] and [B, N, 4] to [B, N, C]."""
     pick = jax.vmap(lambda image, index: image.at[index].get(mode="promise_in_bounds"))
     return sum(weights[..., i, None] * pick(flat, indices[..., i]) for i in range(4))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _scatter(pixels, samples, indices, weights):
-    """The transpose: [B, N, C] to [B, pixels, C]."""
+    """Apply the transpose of ``_gather`` to samples, [B, N, C] to [B, pixels, C]."""
     values = weights[..., None] * samples[:, :, None]
     empty = jnp.zeros((pixels, samples.shape[-1]), values.dtype)
     add = jax.vmap(lambda index, value: empty.at[index].add(value, mode="promise_in_bounds"))

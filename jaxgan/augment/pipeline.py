@@ -1,4 +1,4 @@
-"""The augmentations of ADA, each with a probability: Karras et al. 2020 (2006.06676), appendix B."""
+"""Apply the augmentations of ADA, each with a probability, as in appendix B of Karras et al. 2020 (2006.06676)."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -12,30 +12,33 @@ from jaxgan.augment import colour, corruption, geometry
 from jaxgan.core.keys import fold_in_keys
 from jaxgan.core.networks import format_names
 
-# A transform's name and the factor of p that is its probability.
+# The transforms of each group, with the factor by which p is multiplied to yield the transform's probability.
 BLIT = {"xflip": 1.0, "rotate90": 1.0, "xint": 1.0}
 GEOMETRY = {"scale": 1.0, "rotate": 1.0, "aniso": 1.0, "xfrac": 1.0}
 COLOUR = {"brightness": 1.0, "contrast": 1.0, "lumaflip": 1.0, "hue": 1.0, "saturation": 1.0}
 FILTER = {"filter": 1.0}
 CORRUPTION = {"noise": 1.0, "cutout": 1.0}
 BGC = {**BLIT, **GEOMETRY, **COLOUR}
-"""The paper's choice: all transforms that move pixels or change colours."""
+"""The choice of the paper: all transforms that move pixels or change colours."""
 
-_DRAWS, _NOISE = 0xADA0, 0xADA1  # folded into the keys
+_DRAWS, _NOISE = 0xADA0, 0xADA1  # constants that are folded into the keys
 
 
 def _normal(t):
-    """A standard normal variable, from one that is uniform in (-1, 1)."""
+    """Convert numbers that are uniform in (-1, 1) to numbers with a standard normal distribution."""
     return np.float32(np.sqrt(2)) * jax.scipy.special.erfinv(t)
 
 
 class Draw(NamedTuple):
-    """How the values of a transform are drawn. A value is 0, no change, where its gate does not open.
+    """The distribution of the values of a transform.
+
+    A gate decides at random whether a transform is applied to an example. If its gate is closed, a value is 0, which
+    changes nothing.
 
     Attributes:
-      values: the number of values.
-      gates: one gate for each value, or 1 for all of them.
-      transform: maps [B, values] numbers, uniform in (-1, 1), to values.
+      values: number of values.
+      gates: number of gates: one for each value, or 1 for all of them.
+      transform: converts numbers that are uniform in (-1, 1), [B, values], to values.
     """
 
     values: int
@@ -45,52 +48,64 @@ class Draw(NamedTuple):
 
 DRAWS = {
     "xflip": Draw(1, 1, lambda t: jnp.where(t > 0, 1.0, 0.0)),
-    "rotate90": Draw(1, 1, lambda t: jnp.floor(2 * (t + 1))),  # quarter turns
-    "xint": Draw(2, 1, lambda t: 0.125 * t),  # of the image's width and height, to be rounded to pixels
+    "rotate90": Draw(1, 1, lambda t: jnp.floor(2 * (t + 1))),  # number of rotations by 90 degrees
+    "xint": Draw(2, 1, lambda t: 0.125 * t),  # fraction of the width and the height, to be rounded to pixels
     "scale": Draw(1, 1, lambda t: 0.2 * _normal(t)),  # octaves
     "rotate": Draw(2, 2, lambda t: np.float32(np.pi) * t),  # radians, before and after the anisotropic scaling
     "aniso": Draw(1, 1, lambda t: 0.2 * _normal(t)),  # octaves
-    "xfrac": Draw(2, 1, lambda t: 0.125 * _normal(t)),  # of the image's width and height
+    "xfrac": Draw(2, 1, lambda t: 0.125 * _normal(t)),  # fraction of the width and the height
     "brightness": Draw(1, 1, lambda t: 0.2 * _normal(t)),
     "contrast": Draw(1, 1, lambda t: 0.5 * _normal(t)),  # octaves
     "lumaflip": Draw(1, 1, lambda t: jnp.where(t > 0, 1.0, 0.0)),
     "hue": Draw(1, 1, lambda t: np.float32(np.pi) * t),  # radians
     "saturation": Draw(1, 1, _normal),  # octaves
-    "filter": Draw(corruption.BANDS, corruption.BANDS, _normal),  # octaves, a band each from the lowest
+    "filter": Draw(corruption.BANDS, corruption.BANDS, _normal),  # octaves for each band, from the lowest band
     "noise": Draw(1, 1, lambda t: 0.1 * jnp.abs(_normal(t))),
     "cutout": Draw(3, 1, lambda t: jnp.stack([jnp.full_like(t[:, 0], 0.5), *((t[:, 1:] + 1) / 2).T], -1)),
 }
 
 
 def ada(keys: jax.Array, images: jax.Array, p: jax.Array | float, transforms: Mapping[str, float] = BGC) -> jax.Array:
-    """Images, [B, H, W, C], after each transform with a probability of ``p`` times its factor.
+    """Apply each transform of ADA to images, with a probability of ``p`` times the factor of the transform.
 
-    At p = 0 images do not change by a bit. Differentiable in ``images`` to any order, and not in ``p``.
+    If p is 0, the images are returned bitwise unchanged. The result is differentiable with respect to ``images`` to any
+    order, but not with respect to ``p``.
 
     Args:
-      keys: [B], one per example; its draws depend on its key alone.
-      images: in [-1, 1], which the result may leave; H and W at least 8. With colours, 1 or 3 channels.
-      p: a scalar; values above 1 count as 1.
-      transforms: factors by name: ``BGC``, ``BLIT``, ``GEOMETRY``, ``COLOUR``, ``FILTER``, ``CORRUPTION``, or any of
-        their entries. They are applied in the order of the paper.
+      keys: PRNG keys, [B], one per example. The augmentation of an example depends only on its key.
+      images: [B, H, W, C] in [-1, 1], with H and W at least 8. Transforms of colours require 1 or 3 channels.
+      p: a scalar; probabilities above 1 are clipped to 1.
+      transforms: the names of transforms with their factors: ``BGC``, ``BLIT``, ``GEOMETRY``, ``COLOUR``, ``FILTER``,
+        ``CORRUPTION``, or any of their entries. They are applied in the order of the paper.
+
+    Returns:
+      The augmented images, [B, H, W, C], which may leave [-1, 1].
 
     Raises:
-      ValueError: a transform is not known, or images are smaller or have other channels.
+      ValueError: if a transform is unknown, or if images are smaller or have another number of channels.
     """
     return apply(keys, images, draw(keys, p, transforms))
 
 
 def draw(keys: jax.Array, p: jax.Array | float, transforms: Mapping[str, float]) -> dict[str, jax.Array]:
-    """The values of each transform for each example, by name, [B, values]; 0 is no change.
+    """Draw the values of each transform for each example.
 
-    The random numbers of a transform depend neither on ``p`` nor on which other transforms there are.
+    The random numbers of a transform depend neither on ``p`` nor on the other transforms.
+
+    Args:
+      keys: PRNG keys, [B], one per example.
+      p: a scalar; probabilities above 1 are clipped to 1.
+      transforms: the names of transforms, each with the factor by which ``p`` is multiplied.
+
+    Returns:
+      The values by the names of the transforms, [B, values]; 0 changes nothing.
 
     Raises:
-      ValueError: a transform is not known.
+      ValueError: if a transform is unknown.
     """
     unknown = [name for name in transforms if name not in DRAWS]
     if unknown:
-        raise ValueError(f"ada: `transforms` must name some of {format_names(DRAWS)}, got {unknown[0]!r}.")
+        raise ValueError(f"`transforms` must contain only {format_names(DRAWS)}, got {unknown[0]!r}.")
     count = sum(d.values + d.gates for d in DRAWS.values())
     uniform = functools.partial(jax.random.uniform, shape=(count,), minval=np.nextafter(np.float32(-1), 0), maxval=1.0)
     numbers = jax.vmap(uniform)(fold_in_keys(keys, _DRAWS))
@@ -99,7 +114,7 @@ def draw(keys: jax.Array, p: jax.Array | float, transforms: Mapping[str, float])
         if name in transforms:
             chance = jnp.clip(p * transforms[name], 0, 1)
             if name == "rotate":
-                chance = 1 - jnp.sqrt(1 - chance)  # Then at least one of two rotations happens with the chance.
+                chance = 1 - jnp.sqrt(1 - chance)  # at least one of two rotations happens with the original chance
             opens = numbers[:, at + values : at + values + gates] < 2 * chance - 1
             drawn[name] = jnp.where(opens, transform(numbers[:, at : at + values]), 0.0)
         at += values + gates
@@ -107,9 +122,21 @@ def draw(keys: jax.Array, p: jax.Array | float, transforms: Mapping[str, float])
 
 
 def apply(keys: jax.Array, images: jax.Array, drawn: Mapping[str, jax.Array]) -> jax.Array:
-    """The images, [B, H, W, C], after the transforms that were drawn; ``keys``, [B], draw the noise."""
+    """Apply transforms with given values to images.
+
+    Args:
+      keys: PRNG keys, [B], one per example, for the noise.
+      images: [B, H, W, C], with H and W at least 8.
+      drawn: the values of each transform, as ``draw`` returns them.
+
+    Returns:
+      The transformed images, [B, H, W, C].
+
+    Raises:
+      ValueError: if the images are smaller.
+    """
     if images.ndim != 4 or min(images.shape[1:3]) < 8:
-        raise ValueError(f"ada: `images` must be [B, H, W, C] with H and W at least 8, got the shape {images.shape}.")
+        raise ValueError(f"`images` must be [B, H, W, C] with H and W at least 8, got shape {images.shape}.")
     moves = [x for name, x in drawn.items() if name in BLIT | GEOMETRY]
     if moves:
         moved = geometry.warp(images, inverse(drawn, len(images), *images.shape[1:3]))
@@ -127,7 +154,7 @@ def apply(keys: jax.Array, images: jax.Array, drawn: Mapping[str, jax.Array]) ->
 
 
 def inverse(drawn: Mapping[str, jax.Array], examples: int, height: int, width: int) -> geometry.Affine:
-    """The map from pixels of the result to places in the image: the inverses, the last transform's first."""
+    """Return the map from pixels of the result to points of the image: the inverse transforms, last one first."""
     zeros = jnp.zeros((examples, 2))
 
     def one(name):
@@ -159,5 +186,5 @@ def _recolour(images, drawn):
 
 
 def _where_any(values, new, images):
-    """The new image where any of its values, [B, n], is not 0, else the old one."""
+    """Return the new image of an example if any of its values, [B, n], is not 0, and the old image otherwise."""
     return jnp.where((values != 0).any(-1).reshape(-1, 1, 1, 1), new, images)

@@ -1,4 +1,7 @@
-"""ADA's probability, which follows how much the discriminator overfits: Karras et al. 2020 (2006.06676), section 3."""
+"""Adapt the probability of ADA to the overfitting of the discriminator, as in section 3 of Karras et al. 2020.
+
+The paper is arXiv:2006.06676.
+"""
 
 import flax.linen as nn
 import jax
@@ -8,26 +11,28 @@ from jaxgan.core import axis
 
 
 class AdaptiveProbability(nn.Module):
-    """A network without parameters, owned by no player, whose state is the probability.
+    """A network without parameters that computes the probability of ADA; the probability is its state.
+
+    No player owns this network.
 
         nets={..., "ada": Net(AdaptiveProbability(batch_size=64))}
         p = nets.ada()                                   # in every loss
         _, stats = nets.ada.with_stats(real_logits)      # in the discriminator's: total(..., stats={"ada": stats})
 
-    The heuristic is r = E[sign(D(x))] over the augmented real images of the last ``interval`` turns of the
-    discriminator, on all devices: 0 where D cannot tell, 1 where it is always right. As published, p then grows by
-    ``batch_size * interval / (1000 * kimg)`` if r is above ``target``, and falls by as much if r is below. It stays at
-    least 0; it may exceed 1, and then counts as 1.
+    The measure of overfitting is r = E[sign(D(x))] over the augmented real images of the last ``interval`` turns of the
+    discriminator, on all devices. It is 0 if D cannot distinguish real images from fakes, and 1 if D recognises all
+    real images. As in the paper, p then increases by ``batch_size * interval / (1000 * kimg)`` if r is above
+    ``target``, and decreases by the same amount if r is below. p is at least 0. It may exceed 1, and is then used as 1.
 
-    The state is linear in the signs of a turn, and p changes when the next turn begins. So micro-batches of
-    ``gradients.accumulate`` make no difference, and a resumed run continues to the bit.
+    The state is linear in the signs of a turn, and p changes only at the start of the next turn. Micro-batches of
+    ``gradients.accumulate`` therefore do not change the result, and a resumed run continues bitwise equal.
 
     Attributes:
-      batch_size: the number of real images in a turn of the discriminator, over all devices.
-      target: the r that p is adapted to, in [-1, 1].
-      kimg: thousands of real images in which p can go from 0 to 1.
-      interval: turns between two changes of p.
-      initial: p in the first turns.
+      batch_size: number of real images in a turn of the discriminator, over all devices.
+      target: the value of r that p is adapted to, in [-1, 1].
+      kimg: number of real images, in thousands, within which p can change from 0 to 1.
+      interval: number of turns between two changes of p.
+      initial: value of p in the first turns.
     """
 
     batch_size: int
@@ -38,10 +43,15 @@ class AdaptiveProbability(nn.Module):
 
     @nn.compact
     def __call__(self, real_logits: jax.Array | None = None) -> jax.Array:
-        """The probability of this turn, a scalar; ``real_logits``, [B], are counted if the state is mutable."""
+        """Return the probability in this turn, a scalar.
+
+        Args:
+          real_logits: logits of the augmented real images, [B]. Their signs are added to the state if the state is
+            mutable. None only returns the probability.
+        """
         p = self.variable("ada", "p", lambda: jnp.float32(self.initial))
         turns = self.variable("ada", "turns", lambda: jnp.int32(0))
-        # An average over the batch: in this collection, ``gradients.accumulate`` averages it over micro-batches.
+        # The collection "batch_stats" is used because ``gradients.accumulate`` averages it over micro-batches.
         signs = self.variable("batch_stats", "signs", lambda: jnp.float32(0))
         full = turns.value == self.interval
         speed = self.batch_size * self.interval / (1000 * self.kimg)

@@ -1,4 +1,4 @@
-"""DiffAugment: every image is one that it may become, evenly, by its own key."""
+"""Tests of DiffAugment: all results occur equally often, and each depends only on the key of its example."""
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,9 @@ IMAGES = np.random.default_rng(0).uniform(0.1, 1, (B, 8, 9, 3)).astype(np.float3
 KEYS = sample_keys(0, B)
 
 
-def test_colours_are_what_three_numbers_of_each_example_make_them():
+def test_colours_change_by_brightness_saturation_and_contrast():
     found = np.asarray(jax.jit(differentiable.colour)(KEYS, IMAGES))
-    mean = found.mean((1, 2, 3)) - IMAGES.mean((1, 2, 3))  # contrast and saturation keep it
+    mean = found.mean((1, 2, 3)) - IMAGES.mean((1, 2, 3))  # contrast and saturation do not change the mean
     assert -0.5 <= mean.min() < -0.45 and 0.45 < mean.max() <= 0.5
     chroma, grey = (
         [np.std(f(x), (1, 2, 3)) for x in (found, IMAGES)]
@@ -34,38 +34,38 @@ def test_colours_are_what_three_numbers_of_each_example_make_them():
     np.testing.assert_allclose(again, expected, atol=1e-5)
 
 
-def test_every_shift_is_as_frequent():
-    """Of 8 x 9, an eighth is a pixel either way: nine shifts."""
+def test_all_shifts_are_equally_likely():
+    """For images of 8 x 9, an eighth is one pixel in each direction, so there are nine shifts."""
     found = np.asarray(jax.jit(differentiable.translation)(KEYS, IMAGES))
     padded = np.pad(IMAGES, ((0, 0), (1, 1), (1, 1), (0, 0)))
     shifts = np.stack([padded[:, y : y + 8, x : x + 9] for y in range(3) for x in range(3)])
-    which = (shifts == found).all((2, 3, 4))
-    assert (which.sum(0) == 1).all()
-    assert which.mean(1) == pytest.approx(1 / 9, abs=0.06)
+    matches = (shifts == found).all((2, 3, 4))
+    assert (matches.sum(0) == 1).all()
+    assert matches.mean(1) == pytest.approx(1 / 9, abs=0.06)
 
 
-def test_holes_are_half_as_large_and_everywhere():
+def test_holes_have_half_the_size_and_any_position():
     found = np.asarray(jax.jit(differentiable.cutout)(KEYS, IMAGES))
     hole = (found == 0).all(-1)
     np.testing.assert_array_equal(found[~hole], IMAGES[~hole])
     rows, columns = hole.any(2), hole.any(1)
     assert (hole == rows[:, :, None] & columns[:, None]).all()
-    # 4 of 8, centred on one of 9 edges: cut off by the image's border, 2, 3, 4, ..., 4, 3, 2. 5 of 9, centred on one of
-    # 9 pixels: 3, 4, 5, ..., 5, 4, 3.
+    # A hole of 4 of 8 pixels is centred on one of 9 edges. Cut off by the borders, its sizes are 2, 3, 4, ..., 4, 3, 2.
+    # A hole of 5 of 9 pixels is centred on one of 9 pixels, and its sizes are 3, 4, 5, ..., 5, 4, 3.
     for sides, sizes in ((rows, [2, 2, 3, 3, 4, 4, 4, 4, 4]), (columns, [3, 3, 4, 4, 5, 5, 5, 5, 5])):
         counts = np.bincount(sides.sum(1), minlength=6) / B
         np.testing.assert_allclose(counts, np.bincount(sizes, minlength=6) / 9, atol=0.08)
 
 
-def test_a_policy_is_its_augmentations_in_order():
+def test_a_policy_applies_its_augmentations_in_order():
     one = jax.jit(lambda k, x: differentiable.cutout(k, differentiable.translation(k, x)))(KEYS, IMAGES)
     both = jax.jit(lambda k, x: augment.diffaugment(k, x, ("translation", "cutout")))(KEYS, IMAGES)
     np.testing.assert_array_equal(one, both)
-    with pytest.raises(ValueError, match="`policy` must name some of 'colour', 'translation', 'cutout', got 'color'"):
+    with pytest.raises(ValueError, match="`policy` must contain only 'colour', 'translation', 'cutout', got 'color'"):
         augment.diffaugment(KEYS, IMAGES, ("color",))
 
 
-def test_the_default_policy_is_all_augmentations():
+def test_the_default_policy_contains_all_augmentations():
     assert set(augment.POLICY) == {"colour", "translation", "cutout"}
     x = IMAGES[:16]
     for name in augment.POLICY:
@@ -74,8 +74,8 @@ def test_the_default_policy_is_all_augmentations():
 
 
 @pytest.mark.integration
-def test_r1_through_it_by_hand():
-    """Of the sum of pixels through cutout, the squared gradient is the number that are left."""
+def test_r1_through_the_augmentation_agrees_with_its_formula():
+    """For the sum of the pixels after cutout, the squared gradient is the number of pixels that are not cut out."""
     few, keys = IMAGES[:9], KEYS[:9]
 
     def view(x):

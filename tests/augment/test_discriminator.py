@@ -1,4 +1,4 @@
-"""Augmentation in a game: ADA's probability follows the published rule, is part of the state, and both players see it."""
+"""Tests of augmentation in a game: the rule of ADA's probability, its place in the state, and both players' views."""
 
 from typing import get_args
 
@@ -16,10 +16,10 @@ from jaxgan.models import mlp
 
 
 def published(p, signs, batch_size, target, kimg, interval):
-    """The rule, a step at a time: after every ``interval`` steps p moves against the mean of their signs."""
+    """Compute p by the published rule: after every ``interval`` steps, it grows if their mean sign exceeds the target."""
     seen, path = [], []
     for sign in signs:
-        path.append(p)  # what this step's images are augmented with
+        path.append(p)  # the probability in this step
         seen.append(sign)
         if len(seen) == interval:
             p = max(p + np.sign(np.mean(seen) - target) * batch_size * interval / (kimg * 1000), 0)
@@ -29,7 +29,7 @@ def published(p, signs, batch_size, target, kimg, interval):
 
 def test_the_probability_follows_the_published_rule():
     logits = np.random.default_rng(0).normal(0.7, 1, (60, 8)).astype(np.float32)
-    logits[30:, :] -= 1.5  # it rises, and then falls to 0
+    logits[30:, :] -= 1.5  # p increases first, and then decreases to 0
     module = augment.AdaptiveProbability(batch_size=8, target=0.3, kimg=0.5, interval=4)
     state = module.init(jax.random.key(0))
 
@@ -51,7 +51,7 @@ def test_the_probability_follows_the_published_rule():
     np.testing.assert_array_equal(np.unique(path[:4]), [0])
 
 
-def test_the_default_speed_is_one_in_500_thousand():
+def test_the_default_speed_is_one_per_500_thousand_images():
     module = augment.AdaptiveProbability(batch_size=1000)
     _, state = module.init_with_output(jax.random.key(0))
     for _ in range(501):
@@ -60,7 +60,7 @@ def test_the_default_speed_is_one_in_500_thousand():
 
 
 def game(kind, gradient=full_batch, initial=0.6) -> Game:
-    """Multi-layer perceptrons on 8 x 8 images, with R1; a probability that moves each second turn."""
+    """Return a game of multi-layer perceptrons on 8 x 8 images with R1, where p changes every second turn."""
     view = augment.Augmentation(kind, augment.AdaptiveProbability(16, 0.2, 0.4, 2, initial))
 
     def discriminator_loss(nets, real, keys, step):
@@ -95,7 +95,7 @@ STEPS = 5
 
 @pytest.fixture(scope="module")
 def alone():
-    """Before, after, and p in each step, on one device."""
+    """Return the state before and after some steps on one device, and p in each step."""
     before = game("ada").init(jax.random.key(0))
     state, step, path = before, jax.jit(game("ada").step), []
     for i in range(STEPS):
@@ -105,17 +105,17 @@ def alone():
 
 
 @pytest.mark.integration
-def test_the_state_has_the_probability_and_no_player_owns_it(alone):
+def test_the_probability_is_in_the_state_and_no_player_owns_it(alone):
     before, after, path = alone
     assert before.params["ada"] == {}
     assert float(before.stats["ada"]["ada"]["p"]) == pytest.approx(0.6)
     assert path[0] == path[1] == pytest.approx(0.6)
-    assert len(set(path)) == 3  # changed before the third step and the fifth
+    assert len(set(path)) == 3  # p changes before the third and the fifth step
     assert float(after.stats["ada"]["ada"]["p"]) == path[-1]
 
 
 @pytest.mark.integration
-def test_a_run_that_is_resumed_ends_the_same_to_the_bit(alone, tmp_path):
+def test_a_resumed_run_is_bitwise_equal(alone, tmp_path):
     from jaxgan.training.checkpoints import Checkpoints
 
     before, after, _ = alone
@@ -135,7 +135,7 @@ def test_a_run_that_is_resumed_ends_the_same_to_the_bit(alone, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["pmap", "accumulate"])
-def test_neither_devices_nor_micro_batches_change_it(alone, how):
+def test_devices_and_micro_batches_do_not_change_the_result(alone, how):
     before, after, path = alone
     if how == "pmap":
         on = parallel.devices(4)
@@ -150,7 +150,7 @@ def test_neither_devices_nor_micro_batches_change_it(alone, how):
 
 
 class Seen:
-    """In the place of a discriminator's ``Function``: says what images it was shown."""
+    """A replacement for the ``Function`` of a discriminator that records its images."""
 
     def __init__(self):
         self.images = []
@@ -163,7 +163,7 @@ class Seen:
 
 
 @pytest.mark.integration
-def test_an_augmented_discriminator_is_called_like_the_one_inside():
+def test_an_augmented_discriminator_is_called_like_a_function():
     module = mlp.Discriminator((4,))
     d = Function(module.init(jax.random.key(0), jnp.zeros((1, 2)))["params"], {}, Net(module, jnp.zeros((1, 2))))
     augmented = augment.Augmented(d, lambda images: 2 * images)
@@ -175,7 +175,7 @@ def test_an_augmented_discriminator_is_called_like_the_one_inside():
 
 @pytest.mark.integration
 @pytest.mark.parametrize("kind", [kind for kind in get_args(augment.Kind) if kind != "none"])
-def test_reals_and_fakes_are_drawn_apart_and_each_call_alike(kind):
+def test_real_images_and_fakes_are_augmented_independently_and_calls_equally(kind):
     seen, images = Seen(), games.images(16)
     view = augment.Augmentation(kind, augment.AdaptiveProbability(16, initial=1.0))
     ada = {name: Function({}, net.init(jax.random.key(0)), net) for name, net in view.nets.items()}
@@ -202,7 +202,7 @@ def test_transforms_can_be_chosen():
     assert np.ptp(added, (1, 2, 3)).max() < 1e-6 < np.abs(added).min()
 
 
-def test_none_is_the_discriminator_itself():
+def test_kind_none_returns_the_discriminator_itself():
     view = augment.Augmentation("none", augment.AdaptiveProbability(16))
     nets = Nets({"d": Seen()})  # pyright: ignore[reportArgumentType]
     assert view.views(nets, jax.random.split(jax.random.key(1), 2)) == (nets.d, nets.d)

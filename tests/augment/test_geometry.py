@@ -1,4 +1,4 @@
-"""Affine maps of images: the wavelet, each move against NumPy and SciPy, derivatives of two orders."""
+"""Tests of affine maps of images: the wavelet, comparisons with NumPy and SciPy, and derivatives of two orders."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ RAMP = np.random.default_rng(0).uniform(-1, 1, (2, SIZE, SIZE, 3)).astype(np.flo
 
 
 def smooth(height=16, width=20):
-    """A wave slow enough for any interpolation, and its formula."""
+    """Return a wave that is smooth enough for any interpolation: its formula, coordinates and pixels."""
 
     def wave(y, x):
         return np.sin(0.30 * x + 0.2) * np.cos(0.22 * y - 0.1) + 0.1 * np.sin(0.15 * (x + y))
@@ -22,7 +22,7 @@ def smooth(height=16, width=20):
     return wave, y, x, wave(y, x).astype(np.float32)
 
 
-def test_the_wavelets_are_orthogonal_and_blind_to_polynomials():
+def test_wavelets_are_orthogonal_with_vanishing_moments():
     for taps, moments in ((geometry.SYM6, 6), (corruption.SYM2, 2)):
         correlation = np.correlate(taps, taps, "full")[len(taps) - 1 :: 2]
         np.testing.assert_allclose(correlation, np.eye(len(taps) // 2)[0], atol=1e-10)
@@ -56,7 +56,7 @@ def test_shifts_by_whole_pixels_are_exact(warp, move, expected):
 
 FINE = {
     "rotation": geometry.identity(1).rotated(jnp.array([0.4])),
-    # Not exact, since the wavelet is not symmetric.
+    # This is not exact, because the wavelet is not symmetric.
     "flip": geometry.identity(1).scaled(jnp.array([-1.0]), jnp.array([1.0])),
     "quarter turn": geometry.identity(1).rotated(jnp.array([np.pi / 2])),
     "zoom": geometry.identity(1).scaled(jnp.array([0.8]), jnp.array([0.7])),
@@ -68,8 +68,11 @@ FINE = {
 
 
 @pytest.mark.parametrize("inverse", FINE.values(), ids=FINE)
-def test_a_smooth_image_is_sampled_where_the_map_says(warp, inverse):
-    """Against the wave's own formula, and SciPy's spline, well inside: to a tenth of a pixel, whose slope is 0.3."""
+def test_a_smooth_image_is_sampled_at_the_points_of_the_map(warp, inverse):
+    """Compare with the formula of the wave and with SciPy's spline, far from the borders.
+
+    The tolerance corresponds to a tenth of a pixel, because the slope of the wave is 0.3.
+    """
     wave, y, x, image = smooth()
     found = np.asarray(warp(image[None, ..., None], inverse))[0, ..., 0]
     middle = np.array([(x.shape[1] - 1) / 2, (x.shape[0] - 1) / 2])
@@ -83,8 +86,8 @@ def test_a_smooth_image_is_sampled_where_the_map_says(warp, inverse):
     np.testing.assert_allclose(found[inside], wave(rows, columns)[inside], atol=0.03)
 
 
-def test_a_finer_image_than_the_result_can_show_is_smoothed(warp):
-    """What makes it differ from plain bilinear sampling: a pattern of every other pixel, half as large, is grey."""
+def test_reducing_an_image_smooths_details(warp):
+    """Stripes of one pixel become grey at half the size. Plain bilinear sampling would preserve their contrast."""
     stripes = np.tile(np.array([-1.0, 1.0], np.float32), 16)[None, None, :, None] * np.ones((1, 32, 1, 1), np.float32)
     half = warp(stripes, geometry.identity(1).scaled(jnp.array([2.0]), jnp.array([1.0])))[0, :, 10:22]
     assert np.abs(half).max() < 0.35
@@ -92,13 +95,13 @@ def test_a_finer_image_than_the_result_can_show_is_smoothed(warp):
     assert np.abs(bilinear).min() == 1.0
 
 
-def test_beyond_the_reflection_images_are_zero(warp):
+def test_points_beyond_the_reflection_are_zero(warp):
     far = geometry.identity(2).translated(jnp.full(2, 3.5 * SIZE), jnp.zeros(2))
     assert np.abs(warp(RAMP, far)).max() == 0
 
 
-def test_the_transpose_is_the_transpose_and_so_is_its_own(warp):
-    """<A x, y> = <x, A' y>, and the derivative of A' is A: what R1 through an augmentation takes."""
+def test_derivatives_are_the_transpose_and_its_transpose(warp):
+    """<A x, y> = <x, A' y>, and the derivative of A' is A, as R1 through an augmentation requires."""
     inverse = jax.tree.map(lambda *v: jnp.concatenate(v), FINE["rotation"], FINE["zoom"])
     y = np.random.default_rng(1).normal(size=RAMP.shape).astype(np.float32)
     back = jax.jit(lambda y: jax.vjp(lambda x: geometry.warp(x, inverse), RAMP)[1](y)[0])
@@ -108,8 +111,8 @@ def test_the_transpose_is_the_transpose_and_so_is_its_own(warp):
     np.testing.assert_allclose(forth(RAMP), moved, atol=1e-5)
 
 
-def test_bands_add_up_and_each_is_its_octave():
-    """The bank's frequency responses, against the wavelet's own: |H(w)|^2 / 2 and what is left of it."""
+def test_bands_sum_to_the_identity_and_are_octaves():
+    """Compare the frequency responses of the filters with the response of the wavelet, |H(w)|^2 / 2."""
     bank = corruption.bank()
     assert bank.shape == (corruption.BANDS, 43)
     np.testing.assert_allclose(bank.sum(0), np.eye(43)[21], atol=1e-12)
@@ -124,12 +127,12 @@ def test_bands_add_up_and_each_is_its_octave():
     np.testing.assert_allclose(response[0], lowpass(w) * lowpass(2 * w) * lowpass(4 * w), atol=1e-9)
 
 
-def test_amplified_bands_are_a_convolution():
+def test_amplifying_bands_is_a_convolution():
     gains = np.array([[1.3, 0.5, 2.0, 0.8], [1.0, 1.0, 1.0, 3.0]], np.float32)
     found = np.asarray(corruption.amplify(jnp.asarray(RAMP), jnp.asarray(gains)))
     power = np.array([10, 1, 1, 1]) / 13
     for image, gain, result in zip(RAMP, gains, found):
-        # One gain after the other, each with the power brought back: sum of power * gain^2 is 1 after each.
+        # The gains are applied one after the other. After each gain, the power, the sum of power * gain^2, is 1 again.
         bands = np.ones(4)
         for band in range(4):
             one = np.where(np.arange(4) == band, gain, 1.0)
