@@ -91,9 +91,7 @@ class Translator:
         return next((side for side in sides if side * side <= pixels), sides[-1])
 
     def memory_bytes(self, height: int, width: int, in_tiles: bool = False) -> int:
-        """Return the number of bytes that the networks need for an image, or a tile, of this size, besides their
-        weights.
-        """
+        """Return the number of bytes that the networks need for an image, or a tile, besides their weights."""
         analysis = self._compiled(*self._padded_size(height, width), in_tiles).memory_analysis()
         return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 

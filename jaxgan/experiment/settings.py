@@ -74,8 +74,8 @@ class Settings:
     """Number of micro-batches that a turn is split into. Their gradients are averaged, which saves memory."""
     # Privacy
     dp_noise_multiplier: float = 0.0
-    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. Above 0, all players whose loss
-    reads the data are trained with DP-SGD; 0 trains without privacy."""
+    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. Above 0, all players that read
+    the data in their loss are trained with DP-SGD. 0 trains without privacy."""
     dp_l2_clip: float = 1.0
     """L2 norm to which DP-SGD clips the gradient of each example."""
     dp_delta: float = 1e-5
@@ -181,9 +181,7 @@ class AugmentedSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LinearDecaySettings(Settings):
-    """The settings of an experiment that trains with ``adam()``, with a learning rate that decays linearly to 0 at the
-    end.
-    """
+    """The settings of an experiment that trains with ``adam()``, with linear decay of the learning rate at the end."""
 
     # Optimisation
     beta1: float
@@ -257,7 +255,7 @@ class TranslationSettings(LinearDecaySettings):
     def load_train_and_test(
         self, load: Callable[[str, str], Source], source: Source | None = None
     ) -> tuple[Source, Source]:
-        """Return the examples to train on, and the examples whose inputs are translated for samples and evaluations.
+        """Return the examples to train on, and the examples to translate for samples and evaluations.
 
         Args:
           load: ``(data, split) -> source``, reads the examples.

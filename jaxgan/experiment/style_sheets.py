@@ -29,7 +29,7 @@ Sheet = Callable[[Nets, Any, jax.Array], jax.Array]
 def make_style_sheets(
     styles: Styles, latents: Callable[[jax.Array], jax.Array], label_of: Callable[[Any], tuple[jax.Array, ...]]
 ) -> Mapping[str, Sheet]:
-    """Create the image sheets of an experiment whose generator has styles.
+    """Create image sheets for an experiment with a style-based generator.
 
     Each sheet calls the networks only once, so that they are compiled only once.
 

@@ -315,8 +315,9 @@ def _read_direction(
 
 @contextlib.contextmanager
 def _open(path: str | Path, kind: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
-    """Open the zip file and read its metadata. Errors that damaged content raises inside the block become
-    ``ValueError``.
+    """Open the zip file and read its metadata.
+
+    Errors that damaged content raises inside the block become ``ValueError``.
     """
     try:
         with zipfile.ZipFile(path) as file:

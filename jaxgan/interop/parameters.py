@@ -27,9 +27,7 @@ def flatten_names(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fill_names(like: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nested dictionaries and lists of ``like`` with the arrays by name. This is the inverse of
-    ``flatten_names``.
-    """
+    """Return the containers of ``like`` with the arrays by name: the inverse of ``flatten_names``."""
     return state_dict.fill(like, {tuple(name.split(".")): value for name, value in arrays.items()})
 
 

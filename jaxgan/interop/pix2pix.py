@@ -16,8 +16,8 @@ from jaxgan.interop import state_dict
 def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a state dict to variables.
 
-    Networks with dropout or zero padding, in which the layers of a block have other numbers, are recognised.
-    ``state_dict.to_variables`` describes prefixes of names, and arrays that are ignored.
+    With dropout or zero padding, the layers of a block have other numbers in their names. The function recognises these
+    networks. ``state_dict.to_variables`` describes prefixes of names, and arrays that are ignored.
 
     Args:
       arrays: the arrays of the state dict by name.
@@ -40,9 +40,9 @@ def to_torch(variables: Mapping[str, Any], padding: str = "reflect", dropout: bo
     Args:
       variables: variables of a module of ``models.pix2pix`` or ``models.cyclegan``.
       padding: padding of the official network's residual blocks: "reflect", "replicate" or "zero". With "zero", their
-        layers have other numbers.
+        layers have other numbers in their names.
       dropout: whether the official network's residual blocks have dropout. With dropout, their layers have other
-        numbers.
+        numbers in their names.
 
     Raises:
       ValueError: if the variables are of another module.
@@ -63,7 +63,7 @@ def _plan(like, padding, dropout):
 
 
 def _official_names(modules: set[str], padding: str, dropout: bool) -> dict[str, str]:
-    """Return the official name for the name of each of jaxgan's modules."""
+    """Return a dict from the names of jaxgan's modules to the official names."""
 
     def count(name):
         return sum(name.format(i) in modules for i in range(len(modules)))
@@ -101,7 +101,7 @@ def _unet(downs: int) -> dict[str, str]:
 
 
 def _resnet(blocks: int, padding: str, dropout: bool) -> dict[str, str]:
-    """Return the names of a ResNet, one sequence of layers that numbers padding, activation and dropout too."""
+    """Return the names of a ResNet, a single sequence with numbers for padding, activation and dropout, too."""
     names = {"first": "model.1", "first_norm": "model.2"}
     for i in range(2):
         names |= {f"down_{i}": f"model.{4 + 3 * i}", f"down_norm_{i}": f"model.{5 + 3 * i}"}

@@ -52,8 +52,9 @@ class _Tensor(NamedTuple):
 
 
 def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a file by name, in the order of their positions in the file. bfloat16 is converted to
-    float32.
+    """Return the arrays of a file by name, in the order of their positions in the file.
+
+    bfloat16 is converted to float32.
 
     Raises:
       ValueError: if the file has another format or is damaged.

@@ -70,9 +70,7 @@ def flatten(variables: Any, prefix: Path = ()) -> dict[Path, Any]:
 
 
 def fill(like: Any, arrays: Mapping[Path, Any], prefix: Path = ()) -> Any:
-    """Return the nested dictionaries, lists and tuples of ``like`` with the arrays by path. This is the inverse of
-    ``flatten``.
-    """
+    """Return the containers of ``like`` with the arrays by path: the inverse of ``flatten``."""
     if isinstance(like, Mapping):
         return {name: fill(value, arrays, (*prefix, str(name))) for name, value in like.items()}
     if isinstance(like, list | tuple):
@@ -234,8 +232,6 @@ def _is_unused(name: str, given: Collection[str], expected: Collection[str]) -> 
 
 
 def _list_names(names: Collection[str]) -> str:
-    """Return names of a file for a message: a limited number, and without control characters, which terminals
-    interpret.
-    """
+    """Format names of a file for a message: at most ``_MAX_LISTED``, and without control characters."""
     shown = [name[:120] if name.isprintable() else repr(name[:120]) for name in list(names)[:_MAX_LISTED]]
     return ", ".join(shown) + (f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else "")

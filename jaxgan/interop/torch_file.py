@@ -98,7 +98,9 @@ def _from_zip(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
         members = archive.infolist()
         programs = [i.filename for i in members if i.filename == "data.pkl" or i.filename.endswith("/data.pkl")]
         if len(programs) != 1:
-            raise ValueError(f"The zip file is not from PyTorch, because it contains {len(programs)} files data.pkl.")
+            raise ValueError(
+                f"The zip file is not from PyTorch, because it contains {len(programs)} files named data.pkl."
+            )
         if any(info.compress_type != zipfile.ZIP_STORED for info in members):
             raise ValueError("The zip file is not from PyTorch, because its members are compressed.")
         if sum(info.file_size for info in members) > file.seek(0, io.SEEK_END):

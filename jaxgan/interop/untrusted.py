@@ -8,7 +8,7 @@ MAX_AXES = 64  # maximum number of axes of an array in NumPy
 
 
 def quote(value: Any) -> str:
-    """Return a value of a file for a message: short, and without control characters, which terminals interpret.
+    """Format a value of a file for a message: short, and without control characters, which terminals interpret.
 
     >>> quote("weight\\x1b[2J")
     "'weight\\\\x1b[2J'"
@@ -19,8 +19,9 @@ def quote(value: Any) -> str:
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """Convert the bits of bfloat16 numbers, uint16, to float32. They are the upper half of the bits of a float32
-    number.
+    """Convert the bits of bfloat16 numbers, uint16, to float32.
+
+    bfloat16 has the upper half of the bits of float32.
 
     >>> from_bfloat16(np.array([0x3F80, 0xC020], "<u2"))
     array([ 1. , -2.5], dtype=float32)

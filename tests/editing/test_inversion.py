@@ -29,9 +29,7 @@ MAPPING = stylegan2.Mapping(SYNTHESIS.num_ws, 8, 2)
 
 @pytest.fixture(scope="module")
 def generator():
-    """Return a generator with random weights and noise: its function to images in [-1, 1], 512 styles, the constant
-    noise.
-    """
+    """Return a random generator with noise, as a function to images in [-1, 1]; 512 styles; and the constant noise."""
     z = jax.random.normal(jax.random.key(0), (512, 8))
     ws, _ = jax.jit(lambda z: MAPPING.init_with_output(jax.random.key(1), z, train=False))(z)
     noise = SYNTHESIS.constant_noise(jax.random.key(3))

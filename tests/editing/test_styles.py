@@ -43,9 +43,7 @@ def rotation(seed, size):
 
 
 def test_sefa_finds_known_directions():
-    """A = R diag(s) Q^T, in two layers: |A q_i|^2 = s_i^2, and no unit vector has a larger |A n|^2 than the first
-    direction.
-    """
+    """A = R diag(s) Q^T, in two layers: |A q_i|^2 = s_i^2, and no unit vector has a larger |A n|^2 than max s_i^2."""
     q, s = rotation(0, 6), np.array([0.5, 3.0, 2.0, 0.0, 1.0, 4.0])
     transposed = (rotation(1, 6) @ np.diag(s) @ q.T).T
     found, values = styles.sefa([transposed[:, :2], transposed[:, 2:]], normalized=False)

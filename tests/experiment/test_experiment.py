@@ -20,9 +20,7 @@ def made():
 @pytest.mark.integration
 @pytest.mark.parametrize("count", [1, 5, 8, 13])
 def test_in_batches_returns_one_row_per_input(made, count, monkeypatch):
-    """If the batch size does not divide the number of inputs, the last row is repeated and the surplus results are cut
-    off.
-    """
+    """The last batch is filled up with copies of the last row, and the surplus results are cut off."""
     monkeypatch.setattr(experiment_module, "SAMPLE_BATCH", 4)
     built, state = made
     sizes = []

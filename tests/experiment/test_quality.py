@@ -137,9 +137,7 @@ def test_path_length_of_a_linear_generator():
 
 @pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
 def test_evaluations_during_training(tmp_path, capsys, of_pixels):
-    """Each evaluation appends a row with its protocol, the best checkpoint is saved, and a resumed run appends to the
-    file.
-    """
+    """Each evaluation appends a row, the best checkpoint is saved, and a resumed run appends to the same file."""
     run_dir, rows = tmp_path / "run", []
     flags = ["--run-dir", run_dir, "--evaluate-every", 2, "--evaluate-count", 16, "--metrics", "fid", "prdc"]
     flags += ["--checkpoint-every", 100, "--seed", 3, "--num-held-out", 32, *programs.TINY]
@@ -183,9 +181,7 @@ def test_evaluations_during_training(tmp_path, capsys, of_pixels):
 
 @pytest.mark.filterwarnings("ignore:.*singular covariance|.*only copies")
 def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels, monkeypatch):
-    """If the samples of one member cannot be evaluated, the others are evaluated, and the best of them scores the
-    checkpoint.
-    """
+    """A member that cannot be evaluated is skipped, and the best of the others scores the checkpoint."""
     run_dir, whole = tmp_path / "run", quality.SampleSource._draw
 
     def draw(self, z, labels):

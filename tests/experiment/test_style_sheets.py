@@ -14,7 +14,7 @@ W = 6
 
 
 def image(ws, noise):
-    """Return images whose first pixel is the sum of the styles, [B, 4, W], and whose last pixel is the noise."""
+    """Return images with the sum of the styles, [B, 4, W], as the first pixel and the noise as the last pixel."""
     shape = (len(ws), 2, 3, 1)
     pixels = jnp.zeros(shape).at[:, 0, 0, 0].set(ws.sum((1, 2)))
     if noise is not None:

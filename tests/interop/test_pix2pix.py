@@ -70,9 +70,7 @@ SMALL = [
 
 
 def file_of(module, shape, **layout):
-    """Return a random state dict of the official network with counts of batches, and the shapes of the module's
-    variables.
-    """
+    """Return a random official state dict with counts of batches, and the shapes of the module's variables."""
     like = official.shapes(module, np.zeros(shape, np.float32))
     arrays = {name: official.drawn(name, shape) for name, shape in pix2pix.shapes(like, **layout).items()}
     counts = [name.replace("running_var", "num_batches_tracked") for name in arrays if name.endswith("running_var")]

@@ -90,9 +90,7 @@ def test_conversion_to_torch_and_back(classes, tmp_path):
 
 
 def test_kernels_are_transposed():
-    """Official kernels are [out, in, h, w]. The linear layer of the official D receives an image with the channels
-    first.
-    """
+    """Official kernels are [out, in, h, w]. The linear layer of D receives an image with the channels first."""
     arrays, like = discriminator(architecture="orig")
     variables = interop.to_variables(arrays, like)["params"]
     np.testing.assert_array_equal(variables["conv_1_0"]["kernel"], arrays["b8.conv0.weight"].transpose(2, 3, 1, 0))

@@ -167,7 +167,9 @@ def test_other_formats_are_rejected(tmp_path):
     path.write_bytes(b"\x80\x02K\x07.")
     with pytest.raises(ValueError, match="was not written by"):
         read_torch(path)
-    with pytest.raises(ValueError, match=r"The zip file is not from PyTorch, because it contains 0 files data\.pkl"):
+    with pytest.raises(
+        ValueError, match=r"The zip file is not from PyTorch, because it contains 0 files named data\.pkl"
+    ):
         read_torch(saved(path, b"N", names=("one", "two")))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:  # compressed members can unpack to any size
         archive.writestr("model/data.pkl", b"\x80\x02}.")
