@@ -1,7 +1,7 @@
-"""Metrics: how far samples are from the data, and how unlike each other.
+"""Metrics: the distance between generated samples and the data, and the diversity of the samples.
 
-Metrics of features take arrays [N, D] of any network. ``kid`` and ``mifid`` are other names of ``kernel_distance`` and
-``memorisation_informed_distance``; their results are the KID and the MIFID where features are Inception's.
+Metrics of features take arrays [N, D] from any network. ``kid`` and ``mifid`` are aliases of ``kernel_distance`` and
+``memorisation_informed_distance``. With features of Inception, these metrics are the KID and the MIFID.
 """
 
 from jaxgan.metrics.frechet import frechet_distance as frechet_distance, gaussian_distance as gaussian_distance

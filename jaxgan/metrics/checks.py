@@ -1,4 +1,4 @@
-"""Checks of features before anything is measured, and warnings of doubtful figures."""
+"""Check features before a metric is computed, and warn of unreliable results."""
 
 import warnings
 
@@ -6,20 +6,20 @@ import numpy as np
 
 
 def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x", "y")) -> tuple[np.ndarray, ...]:
-    """Sets of features, [N, D] with the same D, as float64.
+    """Return sets of features, [N, D] with the same D, as float64, after checks.
 
     Args:
-      *sets: the sets.
-      least: the number of examples that each set must have.
-      names: of the sets, for messages.
+      *sets: the sets of features.
+      least: number of examples that each set must have.
+      names: the names of the sets, for messages.
 
     Raises:
-      ValueError: a set has another shape or type, or fewer examples, or a value is not finite.
+      ValueError: if a set has another shape or type or fewer examples, or if a value is not finite.
     """
     arrays = [np.asarray(features) for features in sets]
     for name, x in zip(names, arrays):
         if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)):
-            raise ValueError(f"`{name}` must be real numbers, [N, D], got {x.dtype}.")
+            raise ValueError(f"`{name}` must be an array of real numbers, [N, D], got {x.dtype}.")
     if any(x.ndim != 2 or not x.shape[1] for x in arrays) or len({x.shape[-1] for x in arrays}) > 1:
         shapes = ", ".join(str(x.shape) for x in arrays)
         raise ValueError(f"Features must be [N, D] with the same D in each set, got shapes {shapes}.")
@@ -36,10 +36,10 @@ def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x"
 
 
 def warn(message: str, above: int = 0) -> None:
-    """Warn at the line that called the metric which calls this function.
+    """Emit a ``UserWarning`` that points to the line where the metric was called.
 
     Args:
-      message: of the ``UserWarning``.
-      above: how many functions lie between that metric and the call of this function.
+      message: the text of the warning.
+      above: number of function calls between the metric and the call of this function.
     """
     warnings.warn(message, UserWarning, stacklevel=3 + above)

@@ -1,4 +1,4 @@
-"""The Fréchet distance between Gaussians fitted to two sets of features."""
+"""The Fréchet distance between two sets of features, each described by a Gaussian distribution."""
 
 import numpy as np
 
@@ -7,42 +7,46 @@ from jaxgan.metrics.moments import Moments, moments
 
 
 def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
-    """|m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^1/2). Dowson and Landau 1982; Heusel et al. 2017.
+    """Return the Fréchet distance between two sets of features. Dowson and Landau 1982; Heusel et al. 2017.
 
-    It is computed in float64, with covariances over N - 1. On Inception's features this is the FID. It is biased,
-    usually upwards, by an amount that falls as 1/N and depends on both sets (Chong and Forsyth 2020, 1911.07023), so
-    only compare figures of equally many examples.
+    It is |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^1/2), where m are means and S are covariances with the divisor
+    N - 1, computed in float64. With features of Inception, it is the FID.
+
+    The distance is biased, usually upwards, by an amount that falls as 1/N and depends on both sets (Chong and Forsyth
+    2020, 1911.07023). Distances are therefore only comparable for the same number of examples.
 
     Args:
-      x, y: features, [N, D] and [M, D], N and M at least 2; or their ``moments``.
+      x, y: features, [N, D] and [M, D], with N and M at least 2; or their ``moments``.
 
     Raises:
-      ValueError: dimensions differ, a set is too small for a covariance, or a feature is not finite.
+      ValueError: if dimensions differ, if a set has fewer than 2 examples, or if a feature is not finite.
 
     Warns:
-      UserWarning: a set has no more examples than dimensions, or they are all alike: a covariance is singular.
+      UserWarning: if a covariance is singular, because a set has no more examples than dimensions, or because all
+        examples of a set are equal.
     """
     if not isinstance(x, Moments) and not isinstance(y, Moments):
-        x, y = as_features(x, y)  # its message has the shapes of both
+        x, y = as_features(x, y)  # both at once, so that its message contains both shapes
     x, y = (a if isinstance(a, Moments) else moments(a) for a in (x, y))
     if x.mean.shape != y.mean.shape:
-        raise ValueError(f"`x` and `y` must have equally many dimensions, got {len(x.mean)} and {len(y.mean)}.")
+        raise ValueError(f"`x` and `y` must have the same number of dimensions, got {len(x.mean)} and {len(y.mean)}.")
     if min(x.count, y.count) < 2:
-        raise ValueError(f"`x` and `y` must have at least 2 examples, got {x.count} and {y.count}.")
-    for name, a in (("x", x), ("y", y)):
-        if (np.diag(a.scatter) <= a.count * np.square(1e-15 * a.mean)).all():  # zero up to the rounding of the mean
-            warn(f"{name}: all {a.count:,} examples have the same features, so the distance only compares their mean")
+        raise ValueError(f"`x` and `y` must have at least 2 examples each, got {x.count} and {y.count}.")
+    for order, a in (("first", x), ("second", y)):
+        # The scatter is zero up to rounding errors of the mean.
+        if (np.diag(a.scatter) <= a.count * np.square(1e-15 * a.mean)).all():
+            warn(f"All {a.count:,} examples of the {order} set have equal features, so only their mean is compared.")
         elif a.count <= len(a.mean):
             warn(
-                f"{name}: {a.count:,} examples of {len(a.mean):,} dimensions have a singular covariance, and the "
-                "distance is far too large; give more examples, or use kernel_distance, which has no bias"
+                f"The {a.count:,} examples of the {order} set have {len(a.mean):,} dimensions and therefore a singular "
+                "covariance. The distance is much too large. Use more examples, or kernel_distance, which is unbiased."
             )
     return gaussian_distance(x.mean, x.covariance, y.mean, y.covariance)
 
 
 def gaussian_distance(m_x: np.ndarray, s_x: np.ndarray, m_y: np.ndarray, s_y: np.ndarray) -> float:
-    """The Fréchet distance between Gaussians of known means, [D], and covariances, [D, D]."""
-    # (S_x S_y)^1/2 has the same trace as the root of the symmetric F^T S_y F, for any F with F F^T = S_x.
+    """Return the Fréchet distance between Gaussians with known means, [D], and covariances, [D, D]."""
+    # (S_x S_y)^1/2 has the same trace as the square root of the symmetric F^T S_y F, for any F with F F^T = S_x.
     factor = _factor(s_x)
     cross = np.sqrt(np.clip(np.linalg.eigvalsh(factor.T @ s_y @ factor), 0, None)).sum()
     means = m_x - m_y
@@ -50,9 +54,9 @@ def gaussian_distance(m_x: np.ndarray, s_x: np.ndarray, m_y: np.ndarray, s_y: np
 
 
 def _factor(symmetric):
-    """F with F F^T = symmetric."""
+    """Return a matrix F with F F^T = symmetric."""
     try:
-        return np.linalg.cholesky(symmetric)  # a tenth of the time of the eigenvectors
-    except np.linalg.LinAlgError:  # singular
+        return np.linalg.cholesky(symmetric)  # takes a tenth of the time of an eigendecomposition
+    except np.linalg.LinAlgError:  # the matrix is singular
         values, vectors = np.linalg.eigh(symmetric)
         return vectors * np.sqrt(np.clip(values, 0, None))[None]

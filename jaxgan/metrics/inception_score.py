@@ -1,4 +1,4 @@
-"""The Inception Score: how certain a classifier is of each sample, and how diverse the samples are."""
+"""The Inception Score: a measure of the certainty of a classifier for each sample, and of the samples' diversity."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from jaxgan.metrics.checks import as_features, warn
 
 
 class InceptionScore(NamedTuple):
-    """The score over splits of the samples; from 1 to the number of classes, higher is better.
+    """The Inception Score over several parts of the samples, from 1 to the number of classes; higher is better.
 
     Attributes:
-      mean: mean of the splits' scores.
-      std: standard deviation of the splits' scores, over their number.
+      mean: mean of the scores of the parts.
+      std: standard deviation of the scores of the parts, with their number as the divisor.
     """
 
     mean: float
@@ -21,20 +21,22 @@ class InceptionScore(NamedTuple):
 
 
 def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 2020) -> InceptionScore:
-    """exp E_x KL(p(y|x) || p(y)). Salimans et al. 2016 (1606.03498).
+    """Return the Inception Score of samples, exp E_x KL(p(y|x) || p(y)). Salimans et al. 2016 (1606.03498).
 
-    It never sees the data, so only compare models of the same data, by the same classifier and number of samples.
+    The score does not depend on the data. Scores are only comparable for models of the same data, for the same
+    classifier and the same number of samples.
 
     Args:
-      logits: of N samples, [N, classes]; published figures take Inception's 1,008 without the bias.
-      splits: number of parts; each part has its own p(y).
-      seed: seed of the order in which samples are split, torch-fidelity's; None keeps the order.
+      logits: logits of N samples, [N, classes]; published scores use the 1,008 logits of Inception without the bias.
+      splits: number of parts into which the samples are divided. Each part has its own p(y).
+      seed: seed of the order in which samples are divided. The default is the seed of torch-fidelity. None keeps the
+        order of ``logits``.
 
     Raises:
-      ValueError: there are fewer samples than splits, or a logit is not finite.
+      ValueError: if there are fewer samples than parts, or if a logit is not finite.
 
     Warns:
-      UserWarning: a part is so small that its score cannot reach the number of classes.
+      UserWarning: if a part has fewer samples than classes, so that its score cannot reach the number of classes.
     """
     (logits,) = as_features(logits, least=1, names=("logits",))
     count, classes = logits.shape
@@ -42,11 +44,11 @@ def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 
         raise ValueError(f"`splits` must be from 1 to {count:,}, the number of samples, got {splits}.")
     if count // splits < classes:
         warn(
-            f"{count:,} samples in {splits} splits: each has fewer than the {classes:,} classes, and its score cannot "
-            "pass its number of samples; 50,000 are usual"
+            f"With {count:,} samples in {splits} splits, a split has fewer samples than the {classes:,} classes, and "
+            "its score cannot exceed its number of samples. Usually, 50,000 samples are used."
         )
     if seed is not None:
-        logits = logits[np.random.RandomState(seed).permutation(count)]  # the generator behind published figures
+        logits = logits[np.random.RandomState(seed).permutation(count)]  # published scores use this generator
     logs = scipy.special.log_softmax(logits, axis=1)
     scores = []
     for i in range(splits):

@@ -1,4 +1,4 @@
-"""The kernel distance: a squared maximum mean discrepancy, which unlike the Fréchet distance has no bias."""
+"""The kernel distance: a squared maximum mean discrepancy which, unlike the Fréchet distance, is unbiased."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from jaxgan.metrics.checks import as_features, warn
 
 
 class KernelDistance(NamedTuple):
-    """The distance over random subsets.
+    """The kernel distance over random subsets.
 
     Attributes:
-      mean: the estimate; it may be below 0 where the sets are nearly equal.
-      std: standard deviation of the subsets' distances, over their number.
+      mean: the estimate of the distance; it may be negative if the sets are nearly equal.
+      std: standard deviation of the distances of the subsets, with their number as the divisor.
     """
 
     mean: float
@@ -22,32 +22,35 @@ class KernelDistance(NamedTuple):
 def kernel_distance(
     x: np.ndarray, y: np.ndarray, *, subsets: int = 100, size: int = 1000, seed: int = 2020
 ) -> KernelDistance:
-    """MMD^2 with the kernel (x.y / D + 1)^3, unbiased. Bińkowski et al. 2018 (1801.01401); Gretton et al. 2012.
+    """Return the kernel distance between two sets of features. Bińkowski et al. 2018 (1801.01401); Gretton et al. 2012.
 
-    On Inception's features this is the KID. Subsets are drawn as torch-fidelity draws them, so figures agree.
+    It is an unbiased estimate of MMD^2 with the kernel (x.y / D + 1)^3. With features of Inception, it is the KID.
+    Subsets are drawn as in torch-fidelity, so that results agree.
 
     Args:
       x, y: features, [N, D] and [M, D].
-      subsets: number of subsets that are averaged.
-      size: number of examples of each set in a subset, drawn without replacement; at least 2.
-      seed: seed of the draws.
+      subsets: number of subsets over which the distance is averaged.
+      size: number of examples of each set in a subset, at least 2; they are drawn without replacement.
+      seed: seed of the subsets.
 
     Raises:
-      ValueError: dimensions differ, a subset is larger than a set, or a feature is not finite.
+      ValueError: if dimensions differ, if a subset is larger than a set, or if a feature is not finite.
 
     Warns:
-      UserWarning: all features of a set are the same.
+      UserWarning: if all examples of a set are equal.
     """
     x, y = as_features(x, y)
     if subsets < 1:
         raise ValueError(f"`subsets` must be at least 1, got {subsets}.")
     largest = min(len(x), len(y))
     if not 2 <= size <= largest:
-        raise ValueError(f"`size` must be from 2 to {largest:,}, the examples of the smaller set, got {size:,}.")
-    for name, a in (("x", x), ("y", y)):
+        raise ValueError(
+            f"`size` must be from 2 to {largest:,}, the number of examples of the smaller set, got {size:,}."
+        )
+    for order, a in (("first", x), ("second", y)):
         if (a == a[:1]).all():
-            warn(f"{name}: all {len(a):,} examples have the same features; the distance is that to one point")
-    draws = np.random.RandomState(seed)  # the generator behind published figures
+            warn(f"All {len(a):,} examples of the {order} set have equal features, so the set counts as one point.")
+    draws = np.random.RandomState(seed)  # published results use this generator
     found = [
         _discrepancy(
             x[draws.choice(len(x), size, replace=False)],
@@ -59,7 +62,7 @@ def kernel_distance(
 
 
 def _discrepancy(x, y):
-    """Gretton et al. 2012, equation 3, for two sets of one size."""
+    """Return the unbiased estimate of Gretton et al. 2012, equation 3, for two sets of the same size."""
     n = len(x)
     within = [kernel.sum() - np.trace(kernel) for kernel in (_kernel(x, x), _kernel(y, y))]
     return sum(within) / (n * (n - 1)) - 2 * _kernel(x, y).mean()

@@ -1,4 +1,4 @@
-"""Metrics of nearest neighbours: precision, recall, density, coverage, authenticity and memorisation."""
+"""Compute metrics of nearest neighbours: precision, recall, density, coverage, authenticity and memorisation."""
 
 import operator
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ import numpy as np
 from jaxgan.metrics.checks import as_features, warn
 from jaxgan.metrics.frechet import frechet_distance
 
-ROWS = 1024  # of the table of distances at a time, so that memory grows with one set alone
+ROWS = 1024  # rows of the matrix of distances that are computed at a time, so that memory is linear in one set's size
 
 
 class PrecisionRecall(NamedTuple):
-    """Shares, from 0 to 1, higher is better.
+    """Precision and recall, from 0 to 1; higher is better.
 
     Attributes:
-      precision: share of fakes within the reals' balls: fidelity.
-      recall: share of reals within the fakes' balls: diversity.
+      precision: fraction of generated samples within a ball of a real example, which measures fidelity.
+      recall: fraction of real examples within a ball of a generated sample, which measures diversity.
     """
 
     precision: float
@@ -25,11 +25,12 @@ class PrecisionRecall(NamedTuple):
 
 
 class DensityCoverage(NamedTuple):
-    """Precision and recall that outliers change less; higher is better.
+    """Density and coverage, which are more robust to outliers than precision and recall; higher is better.
 
     Attributes:
-      density: number of reals' balls that a fake lies in, over k; about 1 for the reals themselves, and may be more.
-      coverage: share of reals' balls in which a fake lies.
+      density: mean number of balls of real examples that contain a generated sample, divided by k. It is about 1 for
+        samples from the distribution of the data, and may exceed 1.
+      coverage: fraction of the balls of real examples that contain a generated sample, from 0 to 1.
     """
 
     density: float
@@ -37,19 +38,20 @@ class DensityCoverage(NamedTuple):
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> PrecisionRecall:
-    """The share of each set within some ball of the other's. Kynkäänniemi et al. 2019 (1904.06991).
+    """Return the fraction of each set within any ball of the other set. Kynkäänniemi et al. 2019 (1904.06991).
 
-    An example's ball reaches to its k-th neighbour in its own set. Only compare figures of equally many examples.
+    The radius of an example's ball is the distance to its k-th nearest neighbour in the same set. Results are only
+    comparable for the same numbers of examples.
 
     Args:
-      real, fake: features, [N, D] and [M, D].
-      k: the paper's is 3, for 50,000 of each.
+      real, fake: features of real examples and of generated samples, [N, D] and [M, D].
+      k: the index of the neighbour; 3 in the paper, with 50,000 examples in each set.
 
     Raises:
-      ValueError: dimensions differ, a set has fewer than k + 1 examples, or a feature is not finite.
+      ValueError: if dimensions differ, if a set has fewer than k + 1 examples, or if a feature is not finite.
 
     Warns:
-      UserWarning: some example's k nearest neighbours are copies of it.
+      UserWarning: if the k nearest neighbours of an example are copies of it.
     """
     _check(k)
     real, fake = as_features(real, fake, least=k + 1, names=("real", "fake"))
@@ -61,9 +63,17 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> Preci
 
 
 def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> DensityCoverage:
-    """How many reals' balls fakes lie in, and how many hold a fake. Naeem et al. 2020 (2002.09797).
+    """Return the density and the coverage of real examples by generated samples. Naeem et al. 2020 (2002.09797).
 
-    Arguments, errors and warnings are those of ``precision_recall``; the paper's k is 5, for 10,000 of each.
+    Args:
+      real, fake: features of real examples and of generated samples, [N, D] and [M, D].
+      k: the index of the neighbour, see ``precision_recall``; 5 in the paper, with 10,000 examples in each set.
+
+    Raises:
+      ValueError: if dimensions differ, if a set has fewer than k + 1 examples, or if a feature is not finite.
+
+    Warns:
+      UserWarning: if the k nearest neighbours of a real example are copies of it.
     """
     _check(k)
     real, fake = as_features(real, fake, least=k + 1, names=("real", "fake"))
@@ -75,15 +85,16 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> Densi
 
 
 def authenticity(train: np.ndarray, fake: np.ndarray) -> float:
-    """The share of fakes that are not near copies of a training example. Alaa et al. 2022 (2102.08921).
+    """Return the fraction of generated samples that are not near copies. Alaa et al. 2022 (2102.08921).
 
-    A fake is a near copy unless it is farther from its nearest training example than that example is from any other.
+    A sample is a near copy if the distance to its nearest training example is at most the distance from this example to
+    the nearest other training example.
 
     Args:
-      train, fake: features, [N, D] and [M, D], at least 2 each.
+      train, fake: features of training examples and of generated samples, [N, D] and [M, D], at least 2 each.
 
     Raises:
-      ValueError: dimensions differ, a set is too small, or a feature is not finite.
+      ValueError: if dimensions differ, if a set is too small, or if a feature is not finite.
     """
     train, fake = as_features(train, fake, names=("train", "fake"))
     radii = _radii(train, 1)
@@ -95,26 +106,33 @@ def authenticity(train: np.ndarray, fake: np.ndarray) -> float:
 
 
 def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, seed: int = 0) -> float:
-    """The share of fakes with a training example as their nearest real: 1/2 if a model generalises, 1 if it memorises.
+    """Return the fraction of generated samples that are closer to a training example than to any held-out example.
 
-    This is the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour. As many reals are drawn from the larger
-    set as the smaller one has, so that neither is denser. Give as many held-out examples as training examples, or
-    copies of those that are not drawn go unseen.
+    A sample with equal distances counts half. The fraction is 1/2 for a model that generalises and 1 for a model that
+    memorises. This is the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour.
+
+    If the training set and the held-out set have different sizes, the same number of examples is drawn from both, so
+    that neither is denser. Copies of examples that are not drawn are then not detected. Hold out as many examples as
+    the training set has to avoid this.
 
     Args:
-      train, held_out, fake: features, [N, D], [M, D] and [L, D], at least 2 each.
+      train, held_out, fake: features of training examples, held-out examples and generated samples, [N, D], [M, D] and
+        [L, D], at least 2 each.
       seed: seed of the draw.
 
     Raises:
-      ValueError: dimensions differ, a set is too small, or a feature is not finite.
+      ValueError: if dimensions differ, if a set is too small, or if a feature is not finite.
 
     Warns:
-      UserWarning: there are fewer held-out examples than training examples.
+      UserWarning: if there are fewer held-out examples than training examples.
     """
     train, held_out, fake = as_features(train, held_out, fake, names=("train", "held_out", "fake"))
     count = min(len(train), len(held_out))
     if len(train) > count:
-        warn(f"train: only {count:,} of {len(train):,} examples are used, as many as are held out")
+        warn(
+            f"Only {count:,} of the {len(train):,} examples of `train` are used, the same number as in `held_out`. "
+            "Copies of the others are not detected."
+        )
     draws = np.random.default_rng(seed)
     subsets = (reals[draws.choice(len(reals), count, replace=False)] for reals in (train, held_out))
     to_train, to_held_out = (nearest_distances(fake, reals) for reals in subsets)
@@ -122,17 +140,17 @@ def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, s
 
 
 def memorisation_informed_distance(fake: np.ndarray, train: np.ndarray, *, threshold: float = 0.1) -> float:
-    """MIFID: the Fréchet distance, larger the more fakes copy training examples. Bai et al. 2021 (2106.03062).
+    """Return the MIFID, a Fréchet distance that is larger if samples copy training examples. Bai et al. 2021.
 
-    It is divided by the mean over fakes of the least cosine distance to a training example, where that mean is below
-    ``threshold``.
+    The paper is arXiv:2106.03062. For each sample, the smallest cosine distance to a training example is computed. If
+    the mean of these distances is below ``threshold``, the Fréchet distance is divided by this mean.
 
     Args:
-      fake, train: features, [N, D] and [M, D].
-      threshold: mean least cosine distance from which nothing counts as copied.
+      fake, train: features of generated samples and of training examples, [N, D] and [M, D].
+      threshold: mean cosine distance at or above which samples do not count as copies.
 
     Raises:
-      ValueError: dimensions differ, a set is too small, or a feature is not finite.
+      ValueError: if dimensions differ, if a set is too small, or if a feature is not finite.
     """
     distance = frechet_distance(fake, train)
     fake, train = as_features(fake, train, names=("fake", "train"))
@@ -143,7 +161,7 @@ def memorisation_informed_distance(fake: np.ndarray, train: np.ndarray, *, thres
 
 
 def nearest_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The Euclidean distance from each example of x, [N, D], to the nearest of y, [M, D]; [N]."""
+    """Return the Euclidean distance from each example of x, [N, D], to the nearest example of y, [M, D], as [N]."""
     x, y = as_features(x, y, least=1)
     return np.concatenate([distances.min(1) for distances in _distances(x, y)])
 
@@ -154,8 +172,8 @@ def _check(k: int) -> None:
 
 
 def _radii(x: np.ndarray, k: int) -> np.ndarray:
-    """The distance from each example to its k-th neighbour among the others, [N]."""
-    # The first of the sorted distances is that to the example itself, or to a copy of it.
+    """Return the distance from each example to its k-th nearest neighbour among the others, [N]."""
+    # The smallest distance is the distance of the example to itself, or to a copy of it.
     return np.concatenate([np.partition(distances, k, axis=1)[:, k] for distances in _distances(x, x)])
 
 
@@ -164,14 +182,15 @@ def _warn_of_copies(**radii: np.ndarray) -> None:
         copies = int((reach == 0).sum())
         if copies:
             message = (
-                f"{name}: {copies:,} of {len(reach):,} examples have only copies for neighbours, and reach nothing else"
+                f"The nearest neighbours of {copies:,} of {len(reach):,} examples of `{name}` are only copies, so the "
+                "radius of their balls is 0."
             )
             warn(message, above=1)
 
 
 def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
-    """Euclidean distances from ``ROWS`` rows of x at a time to all of y, [rows, M]."""
-    # Centred, because a large common mean would cost precision.
+    """Yield the Euclidean distances from ``ROWS`` rows of x at a time to all rows of y, [rows, M]."""
+    # The features are centred, because a large common mean would reduce the precision.
     centre = y.mean(0)
     x, y = x - centre[None], y - centre[None]
     norms = np.square(y).sum(1)
@@ -179,7 +198,7 @@ def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
         part = x[i : i + ROWS]
         both = np.square(part).sum(1)[:, None] + norms[None]
         squares = both - 2 * part @ y.T
-        # Small differences are mostly rounding errors; they are computed again, so that only a copy's is 0.
+        # Rounding errors dominate small distances. These are computed again, so that only a copy has the distance 0.
         rows, columns = np.nonzero(squares < 1e-6 * both)
         for start in range(0, len(rows), ROWS):
             row, column = rows[start : start + ROWS], columns[start : start + ROWS]

@@ -1,31 +1,35 @@
-"""The perceptual path length: how far a generator's samples move for a small move of their latents."""
+"""The perceptual path length: the change of a generator's samples for a small change of their latents."""
 
 import numpy as np
 
 from jaxgan.metrics.checks import as_features
 
-CENTRAL_SHARE = 0.98  # of the paths, as the authors have it
+CENTRAL_SHARE = 0.98  # fraction of the paths that are averaged, as in the authors' code
 
 
 def perceptual_path_length(
     start: np.ndarray, end: np.ndarray, epsilon: float, *, central_share: float = CENTRAL_SHARE
 ) -> float:
-    """The mean of |f(G(z)) - f(G(z'))|^2 / epsilon^2. Karras et al. 2019 (1812.04948).
+    """Return the perceptual path length, the mean of |f(G(z)) - f(G(z'))|^2 / epsilon^2. Karras et al. 2019.
 
-    The lower, the smoother. The paper's f is LPIPS's; figures of other features compare only with each other.
+    The paper is arXiv:1812.04948. A smaller length means a smoother generator. In the paper, f are the features of
+    LPIPS. Lengths are only comparable for the same features.
 
     Args:
-      start: features of samples at points t of paths between latents, [N, D].
-      end: the same at t + epsilon.
-      epsilon: the paper's is 1e-4; samples must not be rounded to bytes, or nothing moves.
-      central_share: the share of path lengths that are averaged; the shortest and the longest are left out.
+      start: features of samples at points t on paths between latents, [N, D].
+      end: features of samples at the points t + epsilon, [N, D].
+      epsilon: distance between both points; 1e-4 in the paper. Samples must not be rounded to bytes, because rounding
+        would remove such small changes.
+      central_share: fraction of the path lengths that are averaged; the shortest and the longest are excluded.
 
     Raises:
-      ValueError: shapes differ, a feature is not finite, or a number is out of its range.
+      ValueError: if shapes differ, if a feature is not finite, or if a number is out of range.
     """
     start, end = as_features(start, end, least=1, names=("start", "end"))
     if len(start) != len(end):
-        raise ValueError(f"`start` and `end` must be equally many, got {len(start):,} and {len(end):,}.")
+        raise ValueError(
+            f"`start` and `end` must have the same number of examples, got {len(start):,} and {len(end):,}."
+        )
     if epsilon <= 0:
         raise ValueError(f"`epsilon` must be above 0, got {epsilon}.")
     if not 0 < central_share <= 1:

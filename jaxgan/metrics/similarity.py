@@ -1,4 +1,4 @@
-"""Similarity of two images: PSNR, SSIM and MS-SSIM; diversity by MS-SSIM; and total variation."""
+"""Compute the similarity of images by PSNR, SSIM and MS-SSIM, their diversity by MS-SSIM, and their total variation."""
 
 import math
 from collections.abc import Sequence
@@ -6,23 +6,23 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.ndimage
 
-WINDOW, WINDOW_STD = 11, 1.5  # Wang et al. 2004
-K1, K2 = 0.01, 0.03
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003; the finest scale first
+WINDOW, WINDOW_STD = 11, 1.5  # side and standard deviation of the Gaussian window in pixels, Wang et al. 2004
+K1, K2 = 0.01, 0.03  # constants of SSIM that stabilise divisions, Wang et al. 2004
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of the scales from the finest on, Wang et al. 2003
 
 
 def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
-    """The peak signal-to-noise ratio of each pair in decibels, 10 log10((high - low)^2 / MSE); infinite for equals.
+    """Return the peak signal-to-noise ratio of each pair of images in decibels, 10 log10((high - low)^2 / MSE).
 
     Args:
       x, y: images, [N, height, width, C].
       low, high: the values of black and white.
 
     Returns:
-      [N].
+      The ratios, [N]; infinite for equal images.
 
     Raises:
-      ValueError: shapes differ or are not these, or a pixel is outside [low, high].
+      ValueError: if shapes differ or are not [N, height, width, C], or if a pixel is outside of [low, high].
     """
     x, y = _images(x, y, low, high)
     error = np.square(x - y).mean((1, 2, 3))
@@ -31,10 +31,17 @@ def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) 
 
 
 def ssim(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
-    """The structural similarity of each pair, at most 1, [N]. Wang et al. 2004.
+    """Return the structural similarity of each pair of images, [N], which is at most 1. Wang et al. 2004.
 
-    It has the authors' constants, and their Gaussian window of 11 pixels at all places where it fits; the result is
-    the mean over places and channels. Arguments and errors are those of ``psnr``; images are at least 11 x 11.
+    It uses the constants of the authors and their Gaussian window of 11 x 11 pixels, at all positions where the window
+    fits into the image. The result is the mean over positions and channels.
+
+    Args:
+      x, y: images, [N, height, width, C], at least 11 x 11.
+      low, high: the values of black and white.
+
+    Raises:
+      ValueError: if shapes differ or images are smaller, or if a pixel is outside of [low, high].
     """
     x, y = _images(x, y, low, high)
     _check_size(x.shape, 1)
@@ -44,20 +51,26 @@ def ssim(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) 
 def ms_ssim(
     x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0, weights: Sequence[float] = WEIGHTS
 ) -> np.ndarray:
-    """SSIM over several scales, [N], each half as large as the one before. Wang et al. 2003.
+    """Return the structural similarity of each pair of images over several scales, [N]. Wang et al. 2003.
 
-    Other arguments and errors are those of ``psnr``.
+    Each scale has half of the resolution of the scale before it.
 
     Args:
-      weights: exponents of contrast and structure at each scale. The paper's five need images of at least 176 x 176;
-        for smaller images give fewer, such as ``WEIGHTS[:2]`` for 32 x 32. Figures of other weights do not compare.
+      x, y: images, [N, height, width, C].
+      low, high: the values of black and white.
+      weights: exponents of contrast and structure for each scale. The five scales of the paper need images of at least
+        176 x 176. For smaller images, pass fewer weights, such as ``WEIGHTS[:2]`` for 32 x 32. Results are only
+        comparable for the same weights.
+
+    Raises:
+      ValueError: if shapes differ or images are too small for the scales, or if a pixel is outside of [low, high].
     """
     x, y = _images(x, y, low, high)
     _check_size(x.shape, len(weights))
     result, x, y = np.ones(len(x)), x - low, y - low
     for i, weight in enumerate(weights):
         whole, structure = _ssim(x, y, high - low)
-        # Images of opposite structure have values below 0, which have no real powers.
+        # Images of opposite structure have negative values, which have no real powers.
         result = result * np.maximum(whole if i == len(weights) - 1 else structure, 0) ** weight
         x, y = _halved(x), _halved(y)
     return result
@@ -72,22 +85,23 @@ def ms_ssim_diversity(
     high: float = 1.0,
     weights: Sequence[float] = WEIGHTS,
 ) -> float:
-    """The mean MS-SSIM of random pairs of samples; the lower, the more diverse. Odena et al. 2017 (1610.09585).
+    """Return the mean MS-SSIM of random pairs of samples; a lower value means more diversity. Odena et al. 2017.
 
-    Compare it with that of as many real images of the same class: where it is higher, samples are more alike.
+    The paper is arXiv:1610.09585. Compare the result with the result for the same number of real images of the same
+    class: if it is higher, the samples are less diverse than the data.
 
     Args:
-      images: [N, height, width, C], N at least 2.
+      images: [N, height, width, C], with N at least 2.
       pairs: number of pairs that are drawn; no image is paired with itself.
-      seed: seed of the draw.
-      low, high, weights: as for ``ms_ssim``.
+      seed: seed of the pairs.
+      low, high, weights: see ``ms_ssim``.
 
     Raises:
-      ValueError: there are fewer than two images, or no pairs; or ``ms_ssim`` raises.
+      ValueError: if there are fewer than two images, if ``pairs`` is below 1, or if ``ms_ssim`` raises an error.
     """
     images = np.asarray(images)
     if len(images) < 2:
-        raise ValueError(f"`images` must be at least 2, got {len(images)}.")
+        raise ValueError(f"`images` must have at least 2 images, got {len(images)}.")
     if pairs < 1:
         raise ValueError(f"`pairs` must be at least 1, got {pairs}.")
     rng = np.random.default_rng(seed)
@@ -99,7 +113,14 @@ def ms_ssim_diversity(
 
 
 def total_variation(images: np.ndarray) -> np.ndarray:
-    """The sum of absolute differences between vertical and horizontal neighbours, for each image, [N]."""
+    """Return the sum of absolute differences between vertically and horizontally adjacent pixels, [N].
+
+    Args:
+      images: [N, height, width, C].
+
+    Raises:
+      ValueError: if ``images`` has another shape.
+    """
     images = np.asarray(images, np.float64)
     if images.ndim != 4:
         raise ValueError(f"`images` must be [N, height, width, C], got shape {images.shape}.")
@@ -110,7 +131,9 @@ def total_variation(images: np.ndarray) -> np.ndarray:
 def _images(x, y, low, high):
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim != 4 or x.shape != y.shape or not x.size:
-        raise ValueError(f"`x` and `y` must be one shape, [N, height, width, C], got {x.shape} and {y.shape}.")
+        raise ValueError(
+            f"`x` and `y` must have the same shape [N, height, width, C] and not be empty, got {x.shape} and {y.shape}."
+        )
     for images in (x, y):
         if not (low <= images.min() and images.max() <= high):  # NaN also fails this
             raise ValueError(
@@ -121,17 +144,18 @@ def _images(x, y, low, high):
 
 def _check_size(shape, scales):
     if scales < 1:
-        raise ValueError("`weights` must have one weight for each scale, got none.")
+        raise ValueError("`weights` must have at least one weight, one for each scale, got none.")
     least = WINDOW * 2 ** (scales - 1)
     if min(shape[1:3]) < least:
+        hint = " Pass fewer `weights` to the function ms_ssim to use fewer scales." if scales > 1 else ""
         raise ValueError(
-            f"images of {shape[1]} x {shape[2]}: a window of {WINDOW} at {scales} scales needs {least} x {least}; "
-            "the function ms_ssim takes fewer scales, by fewer weights."
+            f"Images must be at least {least} x {least} for a window of {WINDOW} pixels (number of scales: {scales}), "
+            f"got {shape[1]} x {shape[2]}.{hint}"
         )
 
 
 def _ssim(x, y, span):
-    """SSIM, and its terms of contrast and structure alone, each [N]."""
+    """Return the SSIM of each pair of images, and its terms of contrast and structure alone, [N] each."""
     m_x, m_y = _windowed(x), _windowed(y)
     v_x, v_y = _windowed(x * x) - m_x * m_x, _windowed(y * y) - m_y * m_y
     v_xy = _windowed(x * y) - m_x * m_y
@@ -142,7 +166,7 @@ def _ssim(x, y, span):
 
 
 def _windowed(x):
-    """The Gaussian-weighted mean of each window that fits, [N, height - 10, width - 10, C]."""
+    """Return the Gaussian-weighted mean of each window that fits, [N, height - 10, width - 10, C]."""
     reach = WINDOW // 2
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / WINDOW_STD) ** 2)
     for axis in (1, 2):
@@ -151,6 +175,6 @@ def _windowed(x):
 
 
 def _halved(x):
-    """Means of blocks of 2 x 2; the last line of an odd size is left out."""
+    """Return the means of blocks of 2 x 2 pixels; the last row or column of an odd size is excluded."""
     n, h, w, c = x.shape
     return x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))

@@ -16,7 +16,7 @@ from jaxgan.models import mlp
 
 
 def published(p, signs, batch_size, target, kimg, interval):
-    """Compute p by the published rule: after every ``interval`` steps, it grows if their mean sign exceeds the target."""
+    """Compute p by the published rule: after ``interval`` steps, it grows if their mean sign exceeds the target."""
     seen, path = [], []
     for sign in signs:
         path.append(p)  # the probability in this step

@@ -207,7 +207,7 @@ def test_others_from_the_console(folder, capsys):
     assert code == 0
     assert [line.split()[0] for line in said.splitlines()[:4]] == ["precision", "recall", "density", "coverage"]
     _, _, warned = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--count", 6)
-    assert "6 examples of 64 dimensions have a singular covariance" in warned
+    assert "The 6 examples of the first set have 64 dimensions and therefore a singular covariance" in warned
 
 
 @pytest.mark.integration
@@ -227,7 +227,7 @@ def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("fid", "none.npz", "photos", *HOW), "none.npz'?: no such file"),
+        (("fid", "none.npz", "photos", *HOW), "none.npz' does not exist"),
         (("fid", "samples.npz", "photos", "--weights", "none.pth"), "--weights none.pth cannot be read: No such file"),
         (
             ("fid", "samples.npz", "photos", "--weights", "weights.npz"),

@@ -60,7 +60,7 @@ def test_the_command_writes_metrics_and_their_protocol(trained, capsys):
     assert code == 0, text
     written = json.loads((trained / "evaluation.json").read_text())
     assert f"fid_64 {written['fid_64']:.6g}" in text and written["fid_64"] > 0
-    assert "warning: x: 5 examples of 64 dimensions have a singular covariance" in text
+    assert "warning: The 5 examples of the first set have 64 dimensions and therefore a singular covariance" in text
     assert "fid" not in written and "kid_64" not in written
     samples = written["protocol"]["samples"]
     assert {key: samples[key] for key in ("count", "step", "seed", "averaged")} == {

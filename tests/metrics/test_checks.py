@@ -1,4 +1,4 @@
-"""What is refused as features, and where warnings point to."""
+"""Tests of the checks of features, and of the line that a warning points to."""
 
 import linecache
 import warnings
@@ -18,8 +18,8 @@ def test_features_become_float64():
 @pytest.mark.parametrize(
     ("sets", "options", "message"),
     [
-        ((np.ones((3, 2), bool),), {}, r"`x` must be real numbers, \[N, D\], got bool"),
-        ((np.ones((3, 2)), np.ones((3, 2), complex)), {}, "`y` must be real numbers"),
+        ((np.ones((3, 2), bool),), {}, r"`x` must be an array of real numbers, \[N, D\], got bool"),
+        ((np.ones((3, 2)), np.ones((3, 2), complex)), {}, "`y` must be an array of real numbers"),
         ((np.ones(3),), {}, r"got shapes \(3,\)"),
         ((np.ones((3, 0)),), {}, r"got shapes \(3, 0\)"),
         ((np.ones((3, 2)), np.ones((3, 4))), {}, r"the same D in each set, got shapes \(3, 2\), \(3, 4\)"),
@@ -28,7 +28,7 @@ def test_features_become_float64():
         ((np.array([[1, 2], [3, np.inf]]),), {}, "`x` must be finite, but 1 of its 2 examples"),
     ],
 )
-def test_what_are_no_features(sets, options, message):
+def test_invalid_features_raise(sets, options, message):
     with pytest.raises(ValueError, match=message):
         as_features(*sets, **options)
 
@@ -43,7 +43,7 @@ def test_a_warning_points_to_the_line_that_called_the_metric():
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        metric()  # the line that both point to
+        metric()  # both warnings point to this line
     assert [str(w.message) for w in caught] == ["directly", "from below"]
     assert {(w.filename, w.lineno) for w in caught} == {(__file__, caught[0].lineno)}
-    assert "both point to" in linecache.getline(__file__, caught[0].lineno)
+    assert "both warnings point to" in linecache.getline(__file__, caught[0].lineno)

@@ -1,4 +1,4 @@
-"""The Fréchet distance against what can be worked out by hand, and against SciPy's matrix square root."""
+"""Tests of the Fréchet distance, with distances that are known in closed form, and with SciPy's matrix square root."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 
 
 def standardised(count, dimensions):
-    """Features whose mean is 0 and whose covariance is the identity: exactly, not as expected of a draw."""
+    """Return features with a mean of exactly 0 and a covariance that is exactly the identity."""
     x = RNG.normal(size=(count, dimensions))
     x -= x.mean(0)
     return x @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(x, rowvar=False)))).T
@@ -25,33 +25,33 @@ def correlated(count, dimensions):
 
 
 @pytest.mark.parametrize("dimensions", [2, 16, 64])
-def test_means_apart(dimensions):
+def test_distance_between_different_means(dimensions):
     x = standardised(200, dimensions)
     assert frechet_distance(x, x + 0.5) == pytest.approx(dimensions * 0.25, rel=1e-9)
     assert frechet_distance(x, x + np.eye(dimensions)[0]) == pytest.approx(1.0, rel=1e-9)
 
 
 @pytest.mark.parametrize("dimensions", [2, 16])
-def test_scales_apart(dimensions):
-    """Between N(0, I) and N(0, s^2 I): D (s - 1)^2."""
+def test_distance_between_different_scales(dimensions):
+    """The distance between N(0, I) and N(0, s^2 I) is D (s - 1)^2."""
     x, y = standardised(200, dimensions), standardised(50, dimensions)
     assert frechet_distance(x, y) == pytest.approx(0, abs=1e-9)
     assert frechet_distance(x, 3 * y) == pytest.approx(dimensions * 4, rel=1e-9)
 
 
 @pytest.mark.parametrize("dimensions", [1, 7, 64])
-def test_shifted_gaussians(dimensions):
-    """Of N(0, I) and N(1, I) it is D: pytorch-fid's own test, tests/test_fid_score.py."""
+def test_distance_between_shifted_gaussians(dimensions):
+    """The distance between N(0, I) and N(1, I) is D. This is a test of pytorch-fid, tests/test_fid_score.py."""
     x = standardised(500, dimensions)
     assert frechet_distance(x, x + 1) == pytest.approx(dimensions, rel=1e-9)
 
 
-def test_a_covariance_is_the_scatter_over_one_less_than_the_count():
+def test_a_covariance_is_the_scatter_divided_by_count_minus_one():
     found = Moments(5, np.zeros(2), np.array([[8.0, 2.0], [2.0, 4.0]]))
     np.testing.assert_array_equal(found.covariance, [[2.0, 0.5], [0.5, 1.0]])
 
 
-def test_moments_of_parts_are_those_of_the_whole():
+def test_merged_moments_equal_the_moments_of_all_examples():
     x, y = correlated(300, 12) + 1000, correlated(200, 12)
     parts = (moments(part) for part in np.split(x, [1, 50, 51, 200]))
     whole, merged = moments(x), merge_moments(parts)
@@ -62,20 +62,20 @@ def test_moments_of_parts_are_those_of_the_whole():
     assert frechet_distance(y, merged) == pytest.approx(frechet_distance(x, y), rel=1e-9)
 
 
-def test_torch_fidelitys_figure():
-    """Of the same features, with torch-fidelity 0.4.0's fid_features_to_statistics and fid_statistics_to_metric."""
+def test_distance_agrees_with_torch_fidelity():
+    """The expected value was computed by fid_features_to_statistics and fid_statistics_to_metric of version 0.4.0."""
     draws = np.random.RandomState(3)
     x, y = draws.normal(size=(600, 24)), draws.normal(size=(500, 24)) * 0.9 + 0.15
     assert frechet_distance(x.astype(np.float32), y.astype(np.float32)) == pytest.approx(1.4335934220, rel=1e-7)
 
 
-def test_one_dimension():
-    x, y = np.array([[0.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])  # variances over N - 1: 2 and 4
+def test_distance_in_one_dimension():
+    x, y = np.array([[0.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])  # the variances, with divisor N - 1, are 2 and 4
     assert frechet_distance(x, y) == pytest.approx(2**2 + (2 - np.sqrt(2)) ** 2, rel=1e-12)
 
 
 @pytest.mark.parametrize(("counts", "dimensions"), [((100, 150), 3), ((400, 300), 40), ((41, 1000), 40)])
-def test_the_papers_formula_with_scipys_root(counts, dimensions):
+def test_distance_agrees_with_the_formula_and_scipys_square_root(counts, dimensions):
     x, y = (correlated(count, dimensions) for count in counts)
     s_x, s_y = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     root = scipy.linalg.sqrtm(s_x @ s_y)
@@ -86,16 +86,16 @@ def test_the_papers_formula_with_scipys_root(counts, dimensions):
 
 @pytest.mark.filterwarnings("ignore:.*a singular covariance")
 @pytest.mark.parametrize(("count", "dimensions"), [(100, 10), (10, 100), (2, 5), (2, 1)])
-def test_zero_on_itself(count, dimensions):
+def test_distance_of_a_set_to_itself_is_zero(count, dimensions):
     x = correlated(count, dimensions)
     scale = np.var(x, axis=0).sum()
     assert abs(frechet_distance(x, x)) < 1e-6 * scale
     assert abs(frechet_distance(x, x[::-1])) < 1e-6 * scale
 
 
-@pytest.mark.filterwarnings("ignore:.*a singular covariance", "ignore:.*the same features")
+@pytest.mark.filterwarnings("ignore:.*a singular covariance", "ignore:.*equal features")
 @pytest.mark.parametrize("counts", [(5, 7), (5, 200), (2, 2)])
-def test_singular_covariances(counts):
+def test_singular_covariances_are_supported(counts):
     x, y = (correlated(count, 50) for count in counts)
     distance = frechet_distance(x, y)
     means = np.square(x.mean(0) - y.mean(0)).sum()
@@ -107,17 +107,17 @@ def test_singular_covariances(counts):
 
 
 @pytest.mark.filterwarnings("ignore:.*a singular covariance")
-def test_singular_covariances_by_hand():
-    """Both vary along one axis alone, so that their other 49 are those of one dimension's case: nothing."""
+def test_singular_covariances_have_the_known_distance():
+    """Both sets vary along a single axis, so the distance is the distance in one dimension."""
     x, y = np.zeros((2, 50)), np.zeros((3, 50))
     x[:, 3], y[:, 3] = [0, 2], [1, 3, 5]
     assert frechet_distance(x, y) == pytest.approx(2**2 + (2 - np.sqrt(2)) ** 2, rel=1e-6)
-    y = np.roll(y, 1, axis=1)  # along another axis: nothing in common
+    y = np.roll(y, 1, axis=1)  # y now varies along another axis than x
     assert frechet_distance(x, y) == pytest.approx(1 + 9 + 2 + 4, rel=1e-6)
 
 
 def test_float32_features_are_summed_in_float64():
-    """A mean of 1,000 and a deviation of 1: in float32, the covariances would have lost four digits of seven."""
+    """With a mean of 1,000 and a deviation of 1, covariances in float32 would lose four of seven digits."""
     x, y = (correlated(500, 8).astype(np.float32) + np.float32(1000) for _ in range(2))
     expected = frechet_distance(x.astype(np.float64), y.astype(np.float64))
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-12)
@@ -125,7 +125,7 @@ def test_float32_features_are_summed_in_float64():
 
 
 @pytest.mark.parametrize(
-    ("shapes", "told"),
+    ("shapes", "message"),
     [
         (((5, 3), (5, 4)), r"Features must be \[N, D\] with the same D in each set, got shapes \(5, 3\), \(5, 4\)"),
         (((5,), (5,)), r"Features must be \[N, D\]"),
@@ -134,40 +134,41 @@ def test_float32_features_are_summed_in_float64():
         (((5, 3), (0, 3)), "`y` must have at least 2 examples, got 0"),
     ],
 )
-def test_errors(shapes, told):
-    with pytest.raises(ValueError, match=told):
+def test_invalid_features_raise(shapes, message):
+    with pytest.raises(ValueError, match=message):
         frechet_distance(*map(np.ones, shapes))
 
 
-def test_what_makes_it_doubtful_is_told():
+def test_unreliable_features_warn_and_invalid_moments_raise():
     x, few = correlated(100, 20), correlated(20, 20)
-    with pytest.warns(UserWarning, match="y: 20 examples of 20 dimensions have a singular covariance") as told:
+    message = "The 20 examples of the second set have 20 dimensions and therefore a singular covariance"
+    with pytest.warns(UserWarning, match=message) as caught:
         frechet_distance(x, few)
-    assert told[0].filename == __file__
-    with pytest.warns(UserWarning, match="x: all 30 examples have the same features"):
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="All 30 examples of the first set have equal features"):
         frechet_distance(np.full((30, 20), 0.1), x)
     x[7, 3] = np.nan
     with pytest.raises(ValueError, match="`x` must be finite, but 1 of its 100 examples have NaN or infinite features"):
         frechet_distance(x, correlated(100, 20))
-    with pytest.raises(ValueError, match="Moments of 1 and 3 dimensions cannot be merged"):
+    with pytest.raises(ValueError, match="All `parts` must have the same number of dimensions, got 1 and 3"):
         merge_moments([moments(correlated(5, 1)), moments(correlated(5, 3))])
-    with pytest.raises(ValueError, match="A covariance needs 2 examples, got 1"):
+    with pytest.raises(ValueError, match="A covariance needs at least 2 examples, got 1"):
         _ = moments(correlated(1, 3)).covariance
-    with pytest.raises(ValueError, match="There are no moments to merge"):
+    with pytest.raises(ValueError, match="`parts` must contain the moments of at least one set, got none"):
         merge_moments([])
-    with pytest.raises(ValueError, match="`x` and `y` must have equally many dimensions, got 4 and 5"):
+    with pytest.raises(ValueError, match="`x` and `y` must have the same number of dimensions, got 4 and 5"):
         frechet_distance(moments(correlated(9, 4)), moments(correlated(9, 5)))
-    with pytest.raises(ValueError, match="`x` and `y` must have at least 2 examples, got 1 and 9"):
+    with pytest.raises(ValueError, match="`x` and `y` must have at least 2 examples each, got 1 and 9"):
         frechet_distance(moments(correlated(1, 4)), moments(correlated(9, 4)))
 
 
-def test_the_fields_names_are_other_names_of_the_metrics():
+def test_kid_and_mifid_are_aliases():
     assert metrics.kid is metrics.kernel_distance
     assert metrics.mifid is metrics.memorisation_informed_distance
 
 
-def test_gaussians_on_a_line_are_apart_by_their_means_and_deviations():
-    """Dowson and Landau 1982, with one dimension: (m - n)^2 + (s - t)^2; also where one is a point."""
+def test_gaussian_distance_in_one_dimension():
+    """Dowson and Landau 1982: it is (m - n)^2 + (s - t)^2, also if one distribution is a point."""
     for m, s, n, t in ((0.0, 1.0, 3.0, 2.0), (1.0, 0.5, 1.0, 0.5), (2.0, 0.0, 0.0, 1.5)):
         found = metrics.gaussian_distance(np.array([m]), np.array([[s * s]]), np.array([n]), np.array([[t * t]]))
         assert found == pytest.approx((m - n) ** 2 + (s - t) ** 2, abs=1e-12)

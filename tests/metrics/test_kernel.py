@@ -1,4 +1,4 @@
-"""The kernel distance against its definition written out, and against torch-fidelity's figure."""
+"""Tests of the kernel distance, with its definition as loops, and with torch-fidelity."""
 
 import itertools
 
@@ -10,8 +10,8 @@ from jaxgan.metrics import KernelDistance, kernel_distance
 RNG = np.random.default_rng(1)
 
 
-def test_the_definition_written_out():
-    """Gretton et al. 2012, equation 3, pair by pair."""
+def test_the_distance_agrees_with_its_definition():
+    """The definition is equation 3 of Gretton et al. 2012, computed pair by pair."""
     x, y = RNG.normal(size=(7, 3)), RNG.normal(size=(7, 3)) + 1
 
     def kernel(a, b):
@@ -19,13 +19,13 @@ def test_the_definition_written_out():
 
     within = [sum(kernel(a, b) for a, b in itertools.permutations(z, 2)) / (7 * 6) for z in (x, y)]
     across = sum(kernel(a, b) for a in x for b in y) / 49
-    found = kernel_distance(x, y, subsets=1, size=7)  # one subset of all: whatever its order
+    found = kernel_distance(x, y, subsets=1, size=7)  # a single subset that contains all examples
     assert found.mean == pytest.approx(sum(within) - 2 * across, rel=1e-12)
     assert found.std == 0
 
 
-def test_torch_fidelitys_figure():
-    """Of the same features, with torch-fidelity 0.4.0's kid_features_to_metric: its draws are these."""
+def test_the_distance_agrees_with_torch_fidelity():
+    """The expected value was computed by kid_features_to_metric of version 0.4.0, which draws the same subsets."""
     draws = np.random.RandomState(3)
     x, y = draws.normal(size=(600, 24)), draws.normal(size=(500, 24)) * 0.9 + 0.15
     found = kernel_distance(x, y, subsets=20, size=300)
@@ -35,17 +35,17 @@ def test_torch_fidelitys_figure():
     assert abs(other.mean - found.mean) < 3 * found.std
 
 
-def test_it_has_no_bias():
-    """Of two samples of one distribution its mean is 0, and single figures are below as often as above."""
+def test_the_distance_is_unbiased():
+    """For two sets from the same distribution, the mean is 0, and about half of the distances are negative."""
     found = [kernel_distance(*RNG.normal(size=(2, 50, 8)), subsets=1, size=50).mean for _ in range(400)]
     error = np.std(found) / np.sqrt(len(found))
     assert abs(np.mean(found)) < 4 * error
     assert 0.3 < np.mean(np.array(found) < 0) < 0.7
 
 
-def test_errors():
+def test_invalid_arguments_raise_and_equal_features_warn():
     x = RNG.normal(size=(30, 4))
-    with pytest.raises(ValueError, match="`size` must be from 2 to 30, the examples of the smaller set, got 1,000"):
+    with pytest.raises(ValueError, match="from 2 to 30, the number of examples of the smaller set, got 1,000"):
         kernel_distance(x, x)
     with pytest.raises(ValueError, match="`subsets` must be at least 1, got 0"):
         kernel_distance(x, x, subsets=0, size=5)
@@ -55,5 +55,5 @@ def test_errors():
         kernel_distance(x, x * np.inf, size=5)
     with pytest.raises(ValueError, match=r"\(30, 4\), \(30, 3\)"):
         kernel_distance(x, x[:, :3], size=5)
-    with pytest.warns(UserWarning, match="y: all 30 examples have the same features"):
+    with pytest.warns(UserWarning, match="All 30 examples of the second set have equal features"):
         kernel_distance(x, np.ones_like(x), size=5)

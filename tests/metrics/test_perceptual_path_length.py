@@ -1,4 +1,4 @@
-"""The perceptual path length, against generators whose path length is known."""
+"""Tests of the perceptual path length, with generators of a known path length."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from jaxgan.metrics import perceptual_path_length
 RNG = np.random.default_rng(0)
 
 
-def test_a_linear_generator():
-    """G(z) = A z moves by |A (z' - z)|, whatever epsilon is: the mean over directions of a unit's length is |A|^2 / z."""
+def test_a_linear_generator_has_the_known_length():
+    """G(z) = A z moves by |A (z' - z)|. The mean over directions of unit length is |A|^2 / dim(z), for any epsilon."""
     matrix, z = RNG.normal(size=(16, 8)), RNG.normal(size=(40_000, 16))
     steps = RNG.normal(size=z.shape)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
@@ -18,7 +18,7 @@ def test_a_linear_generator():
         assert found == pytest.approx(np.square(matrix).sum() / 16, rel=0.02)
 
 
-def test_what_is_far_out_is_left_out():
+def test_extreme_lengths_are_excluded():
     start = np.zeros((1000, 1))
     end = np.full((1000, 1), 2.0)
     end[:5] = 1e6
@@ -27,9 +27,9 @@ def test_what_is_far_out_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "how", "told"),
+    ("start", "end", "options", "message"),
     [
-        (np.zeros((3, 2)), np.zeros((4, 2)), {}, "`start` and `end` must be equally many, got 3 and 4"),
+        (np.zeros((3, 2)), np.zeros((4, 2)), {}, "`start` and `end` must have the same number of examples, got 3 and"),
         (np.zeros((3, 2)), np.zeros((3, 3)), {}, "got shapes"),
         (np.zeros((3, 2)), np.full((3, 2), np.nan), {}, "`end` must be finite, but 3 of its 3 examples"),
         (np.zeros((3, 2)), np.zeros((3, 2)), {"epsilon": 0}, "`epsilon` must be above 0, got 0"),
@@ -41,6 +41,6 @@ def test_what_is_far_out_is_left_out():
         ),
     ],
 )
-def test_errors(start, end, how, told):
-    with pytest.raises(ValueError, match=told):
-        perceptual_path_length(start, end, **{"epsilon": 1e-4, **how})
+def test_invalid_arguments_raise(start, end, options, message):
+    with pytest.raises(ValueError, match=message):
+        perceptual_path_length(start, end, **{"epsilon": 1e-4, **options})
