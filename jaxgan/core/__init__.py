@@ -1,1 +1,1 @@
-"""The core: games, networks as functions, gradients, random keys, and the one axis over which devices share a batch."""
+"""Define games: networks as functions, players, losses, gradients, random keys, and the axis that splits batches."""

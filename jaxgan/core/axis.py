@@ -1,9 +1,10 @@
-"""The data axis: the one name under which the examples of a batch are spread over devices.
+"""Communicate between the devices that share a batch, along the named axis "data".
 
-Every function here is a collective where that axis is bound (under ``pmap`` or ``shard_map``) to several devices, and
-the identity elsewhere: under plain ``jit``, ``grad`` or ``vmap``, and on a single device, where XLA would copy every
-gradient to average it with nothing. So one loss, one layer and one game run unchanged in all of them. This is the
-lowest floor: it imports nothing of jaxgan.
+``jaxgan.parallel`` runs a step on several devices, each with its own examples, and binds this axis with ``pmap`` or
+``shard_map``. There, ``mean`` and ``gather`` are collective operations. Everywhere else they return their argument
+unchanged: under plain ``jit``, ``grad`` or ``vmap``, and on a single device, where XLA would otherwise copy every
+gradient. The same loss, layer or game therefore runs on one device and on many without changes. This module imports no
+other module of jaxgan.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ _alone: contextvars.ContextVar[bool] = contextvars.ContextVar("alone", default=F
 
 
 def bound() -> bool:
-    """Whether the function being traced runs inside ``pmap`` or ``shard_map`` over the data axis."""
+    """Return whether the function that is being traced runs inside ``pmap`` or ``shard_map`` over the data axis."""
     if _alone.get():
         return False
     try:
@@ -29,7 +30,11 @@ def bound() -> bool:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Within it, the axis counts as unbound: a collective would bring other examples into a single one's gradient."""
+    """Treat the axis as unbound inside the ``with`` statement.
+
+    The gradient of a single example is computed in this way. A collective operation would make it depend on the
+    examples of other devices.
+    """
     token = _alone.set(True)
     try:
         yield
@@ -38,20 +43,20 @@ def alone() -> Iterator[None]:
 
 
 def size() -> int:
-    """The number of devices that share the batch; 1 where the axis is not bound."""
+    """Return the number of devices that share the batch, or 1 if the axis is not bound."""
     return jax.lax.axis_size(NAME) if bound() else 1
 
 
 def index() -> jax.Array | int:
-    """The number of this device, from 0 and counted over all hosts; 0 where the axis is not bound."""
+    """Return the index of this device among the devices of all hosts, starting at 0, or 0 if the axis is not bound."""
     return jax.lax.axis_index(NAME) if bound() else 0
 
 
 def mean(tree):
-    """The mean over devices of each leaf; leaves are floating-point arrays."""
+    """Return the mean over devices of each leaf of a pytree of floating-point arrays."""
     return jax.lax.pmean(tree, NAME) if size() > 1 else tree
 
 
 def gather(tree):
-    """The examples of all devices, for each leaf: [B, ...] to [size() * B, ...], in the order of the batch."""
+    """Concatenate the examples of all devices in the order of the batch: [B, ...] becomes [size() * B, ...]."""
     return jax.lax.all_gather(tree, NAME, tiled=True) if size() > 1 else tree

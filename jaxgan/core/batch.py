@@ -1,4 +1,4 @@
-"""How the batch of a step is split into the slices that its turns see."""
+"""Split the batch of a step into slices for the players' turns."""
 
 from typing import Any
 
@@ -8,45 +8,50 @@ from jaxgan.core.networks import format_array
 
 
 def split_batch(batch: Any, count: int) -> list[Any]:
-    """``count`` slices of a batch; slice n is every ``count``-th example from the n-th on.
+    """Split a batch into ``count`` slices. Slice n contains every ``count``-th example, starting at example n.
 
-    Slices are strided, so that slice n of a device's share is that device's share of slice n.
+    Because of these strides, each device can split its own share of a batch: the slices of all devices together are the
+    slices of the complete batch.
 
     >>> import numpy as np
     >>> [part.tolist() for part in split_batch(np.arange(6), 2)]
     [[0, 2, 4], [1, 3, 5]]
 
     Args:
-      batch: an array or a tree of arrays, [B, ...] each.
-      count: the number of slices, which must divide B.
+      batch: an array [B, ...] or a pytree of such arrays.
+      count: the number of slices. B must be a multiple of it.
+
+    Returns:
+      A list of batches with B / count examples each.
 
     Raises:
-      ValueError: the arrays do not have the same number of examples, or ``count`` does not divide it.
+      ValueError: if the arrays have different numbers of examples, or the number is not a multiple of ``count``.
     """
     sizes = {x.shape[0] if x.ndim else -1 for x in jax.tree.leaves(batch)}
     if len(sizes) != 1 or -1 in sizes:
         shapes = jax.tree.map(lambda x: x.shape, batch)
         raise ValueError(
-            f"`batch`: every array must have the examples first, and the same number of them; got {shapes}."
+            "The first axis of every array in `batch` must be the axis of examples, with the same size in all arrays, "
+            f"got the shapes {shapes}."
         )
     (size,) = sizes
     if size == 0 or size % count:
         raise ValueError(
-            f"`batch` has {size} examples per device, which cannot be split into the {count} slices of a step. "
-            f"Give {max(size // count, 1) * count}, or another multiple of {count} (Game.batch_multiple)."
+            f"`batch` has {size} examples per device, which cannot be split evenly into the {count} slices of a step. "
+            f"Use {max(size // count, 1) * count} examples, or another multiple of {count} (`Game.batch_multiple`)."
         )
     return [jax.tree.map(lambda x, n=n: x[n::count], batch) for n in range(count)]
 
 
 def describe_array(batch: Any) -> str:
-    """What a loss that reads a name of a batch must be told if the batch is an array."""
+    """Return an explanation for a loss that reads a name, such as ``batch["image"]``, from a batch that is an array."""
     return (
-        f"`batch` is the array {format_array(batch)}, and not a mapping. If the loss reads batch['image'], give "
-        "step(state, {'image': images}), or a batch of jaxgan.batches."
+        f"`batch` is the array {format_array(batch)}, not a mapping. If the loss reads batch['image'], call "
+        "step(state, {'image': images}), or pass a batch from jaxgan.batches."
     )
 
 
 def reads_a_name(error: Exception) -> bool:
-    """Whether an error is that of an array, JAX's or NumPy's, whose index is a string."""
+    """Return whether JAX or NumPy raised the error because an array was indexed with a string."""
     text = str(error)
     return "does not support string indexing" in text or text.startswith("only integers, slices")

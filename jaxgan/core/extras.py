@@ -1,8 +1,8 @@
-"""Optional packages: which extra of jaxgan brings each, and the message where one is missing."""
+"""Check for optional packages, and name the extra of jaxgan that installs a missing one."""
 
 import importlib.util
 
-# The extra that brings a module, and the package that the module is in.
+# Maps the name of a module to the extra of jaxgan that installs it, and to the name of its package on PyPI.
 EXTRA_OF = {
     "dp_accounting": ("privacy", "dp-accounting"),
     "skimage": ("photos", "scikit-image"),
@@ -12,11 +12,14 @@ EXTRA_OF = {
 
 
 class MissingPackageError(ImportError, ValueError):
-    """An optional package is not installed. It is also a ``ValueError``, which the command line tells in one line."""
+    """Raised when an optional package is not installed.
+
+    It is also a ``ValueError``, because the command line prints the message of a ``ValueError`` without a traceback.
+    """
 
 
 def pip_install(extra: str) -> str:
-    """The command that installs an extra.
+    """Return the command that installs an extra of jaxgan.
 
     >>> pip_install("tfds")
     "pip install 'jaxgan[tfds]'"
@@ -25,7 +28,7 @@ def pip_install(extra: str) -> str:
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module can be imported; it is found and not imported."""
+    """Return whether a module is installed, without importing it."""
     return importlib.util.find_spec(module) is not None
 
 
@@ -33,13 +36,14 @@ def require(*modules: str, user: str) -> None:
     """Check that optional packages are installed, before they are imported.
 
     Args:
-      *modules: modules of ``EXTRA_OF``, all of one extra.
-      user: what needs them, the subject of the message: ``require("dp_accounting", user="Private training")``.
+      *modules: names of modules in ``EXTRA_OF`` that belong to the same extra.
+      user: the feature that requires them. It is the subject of the message:
+        ``require("dp_accounting", user="Private training")``.
 
     Raises:
-      MissingPackageError: one of them is not installed; the message names the extra.
+      MissingPackageError: if one of the modules is not installed. The message contains the command that installs it.
     """
     if not all(map(is_installed, modules)):
         extra, _ = EXTRA_OF[modules[0]]
         packages = " and ".join(EXTRA_OF[module][1] for module in modules)
-        raise MissingPackageError(f"{user} needs {packages}: {pip_install(extra)}")
+        raise MissingPackageError(f"{user} requires {packages}. To fix this, run: {pip_install(extra)}")

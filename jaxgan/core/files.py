@@ -1,4 +1,4 @@
-"""Files that a user asked for, and files that are replaced as a whole."""
+"""Write output files with clear error messages, and replace files atomically."""
 
 import contextlib
 import os
@@ -8,14 +8,14 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def writing_out(path: Path, argument: str = "out") -> Iterator[None]:
-    """Make the folders of an output file, and say which file it is when writing fails.
+    """Create the parent folders of an output file, and name the file in the error message if writing fails.
 
     Args:
-      path: the file or folder, which the body of the ``with`` statement writes.
-      argument: the name of the argument that names it, for the message.
+      path: the file or folder that the body of the ``with`` statement writes.
+      argument: the name of the user's argument that contains the path, for the error message.
 
     Raises:
-      OSError: the body, or making the folders, raised one; the message names ``path``.
+      OSError: if the parent folders cannot be created, or the body of the ``with`` statement raises an OSError.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,10 +25,13 @@ def writing_out(path: Path, argument: str = "out") -> Iterator[None]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write text, UTF-8, so that a reader or a killed process finds the old file or the new one, and no part of one.
+    """Write text as UTF-8 and replace the file at ``path`` atomically.
+
+    Other processes read either the complete old file or the complete new file, even if this process is killed while it
+    writes. The text is first written to a file beside it, with ``.new`` appended to the name.
 
     Raises:
-      OSError: the file, or ``path`` with ``.new`` at its end, which is written first, cannot be written.
+      OSError: if one of the two files cannot be written.
     """
     beside = path.with_name(path.name + ".new")
     beside.write_text(text, encoding="utf-8")

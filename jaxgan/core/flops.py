@@ -1,9 +1,13 @@
-"""Floating-point operations of a traced function: matrix products and convolutions, two for each multiplication.
+"""Count the floating-point operations of the matrix products and convolutions in a traced function.
 
-Other operations are few beside these and are not counted. The zeros that a transposed convolution puts between the
-rows of its input are not counted either; those of padding are. Of the branches of a conditional, only the last one is
-counted, which is the default of ``lax.platform_dependent``, so a count does not depend on the machine. The body of a
-``while`` loop, whose number of turns is not known, is counted once.
+Each multiplication of a product or a convolution counts as two operations, because an addition follows it. Other
+operations are not counted, because they take little time in comparison. The counts follow these rules:
+
+- A transposed convolution inserts zeros between the rows and columns of its input. Multiplications with them are not
+  counted. Multiplications with the zeros of padding are counted.
+- Only the last branch of a conditional is counted. For ``lax.platform_dependent`` this is the default branch, so the
+  count does not depend on the machine.
+- The body of a ``while`` loop is counted once, because the number of its iterations is unknown.
 
     >>> import jax, jax.numpy as jnp
     >>> count(jax.make_jaxpr(jnp.dot)(jnp.ones((2, 3)), jnp.ones((3, 4))))
@@ -23,17 +27,21 @@ _SCOPE = re.compile(r"layer\[([^\]]*)\]")
 
 
 def scope(name: str) -> Any:
-    """A context in which operations are counted under a name, by ``count_by_scope``."""
+    """Return a context manager that labels operations with a name, under which ``count_by_scope`` counts them."""
     return jax.named_scope(f"layer[{name}]")
 
 
 def count(program: ClosedJaxpr) -> int:
-    """Floating-point operations of a function that ``jax.make_jaxpr`` has traced."""
+    """Return the number of floating-point operations of a function that ``jax.make_jaxpr`` has traced."""
     return sum(count_by_scope(program).values())
 
 
 def count_by_scope(program: ClosedJaxpr) -> dict[str, int]:
-    """Floating-point operations by the name of the innermost ``scope``; outside of all by an empty name."""
+    """Return the number of floating-point operations per ``scope``, by the scope's name.
+
+    An operation inside nested scopes counts for the innermost scope only. Operations outside of all scopes have an
+    empty name.
+    """
     counts: dict[str, int] = collections.Counter()
     for name, operations in _operations(program.jaxpr, "", 1):
         counts[name] += operations
@@ -41,9 +49,9 @@ def count_by_scope(program: ClosedJaxpr) -> dict[str, int]:
 
 
 def _operations(program: Jaxpr, outer: str, times: int) -> Iterator[tuple[str, int]]:
-    """The scope and the operations of each product and convolution, in a function that runs so many times."""
+    """Yield the scope and the operations of each product and convolution in a function that runs ``times`` times."""
     for equation in program.eqns:
-        # Names inside a nested function are relative to it.
+        # The name stack of an equation inside a nested function begins at that function.
         name = [outer, *_SCOPE.findall(str(equation.source_info.name_stack))][-1]
         operations = _own_operations(equation)
         if operations:
@@ -54,7 +62,7 @@ def _operations(program: Jaxpr, outer: str, times: int) -> Iterator[tuple[str, i
 
 
 def _inner_programs(equation: Any) -> list[Jaxpr]:
-    """The functions inside an operation; of a conditional the last branch."""
+    """Return the functions inside an operation. For a conditional, return the last branch only."""
 
     def is_program(x):
         return isinstance(x, Jaxpr | ClosedJaxpr)
@@ -65,7 +73,7 @@ def _inner_programs(equation: Any) -> list[Jaxpr]:
 
 
 def _own_operations(equation: Any) -> int:
-    """Twice the multiplications of a matrix product or a convolution; 0 of anything else."""
+    """Return twice the number of multiplications of a matrix product or a convolution, and 0 for other operations."""
     if equation.primitive.name == "dot_general":
         contracted, _ = equation.params["dimension_numbers"]
         left, output = equation.invars[0].aval, equation.outvars[0].aval

@@ -1,4 +1,10 @@
-"""A GAN as a differentiable game: networks, players who own some of them, and an order of turns.
+"""Describe a GAN as a differentiable game: networks, players that train them, and the order of the players' turns.
+
+A ``Game`` describes a complete GAN. Its networks are ``Net`` objects with names, such as a generator and a
+discriminator. A ``Player`` owns one or more networks. It has a loss and an optimizer, and it updates the parameters of
+its own networks to minimise its loss. In a turn, one player makes one update, or several players make one update each
+at the same time. A step takes all turns of the game, one after the other, on one batch of examples. ``State`` holds
+everything that a step changes, such as parameters and optimizer states.
 
     game = Game(
         nets={"g": Net(Generator(), z), "d": Net(Discriminator(), image)},
@@ -10,9 +16,10 @@
     state = game.init(jax.random.key(0))
     state, metrics = jax.jit(game.step)(state, batch)
 
-A player's gradient is taken over what it owns and over nothing else, so there is nothing to detach.
-``Game.step`` is pure; everything that changes is in ``State``. ``jaxgan.core.wrappers`` says how to play a game in
-another way.
+The gradient of a player is taken with respect to the parameters of its own networks only. A loss therefore does not
+need ``jax.lax.stop_gradient`` for the networks of other players. ``Game.step`` is a pure function of the state and the
+batch. ``jaxgan.core.wrappers`` explains how to change the way a game is played, for example to take extra-gradient
+steps.
 """
 
 import dataclasses
@@ -50,18 +57,23 @@ from jaxgan.core.wiring import (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Player:
-    """Minimises ``loss`` over the parameters of the networks that it owns.
+    """A player of a game, which minimises a loss over the parameters of the networks that it owns.
 
     Attributes:
-      owns: the names of its networks.
-      loss: a pure function ``(nets, batch, keys, step) -> total(...)``; ``keys`` is [B], one per example.
-      optimizer: an optax transformation. If it takes extra arguments, it gets ``value``, the loss, and ``terms``, every
-        scalar that the loss named.
-      gradient: how the gradient is computed; see ``jaxgan.core.gradients``.
+      owns: the names of the networks that the player trains.
+      loss: a pure function ``(nets, batch, keys, step) -> total(...)``. ``nets`` holds all networks of the game as
+        functions, for example ``nets.g``. ``batch`` is the slice of the batch for this turn. ``keys`` is an array of
+        random keys, [B], with one key per example. ``step`` is the number of steps taken before this one, an integer
+        scalar.
+      optimizer: an optax gradient transformation. If its ``update`` accepts extra arguments, the game passes ``value``,
+        the value of the loss, and ``terms``, a mapping from the names of all terms and metrics of the loss to scalars.
+      gradient: the function that computes the gradient of the loss; see ``jaxgan.core.gradients``. The default computes
+        it for all examples of the turn at once.
 
     Raises:
-      TypeError: ``owns`` is a string or holds no names, or ``optimizer`` is no optax transformation.
-      ValueError: ``owns`` is empty.
+      TypeError: if ``owns`` is a string or contains anything but strings, or ``optimizer`` is not an optax gradient
+        transformation.
+      ValueError: if ``owns`` is empty.
     """
 
     owns: tuple[str, ...]
@@ -80,25 +92,29 @@ class Player:
 @typing.final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Game:
-    """Networks, players, and the turns of one step.
+    """A GAN: networks, players that own networks, and the order of turns in one step.
 
-    A game is wrapped, not subclassed: see ``jaxgan.core.wrappers``.
+    ``Game`` cannot be subclassed. To change how a game is played, wrap it; see ``jaxgan.core.wrappers``.
 
     Attributes:
-      nets: networks by name.
-      players: players by name. Networks that no player owns are never changed by a gradient.
-      turns: a sequence of groups of players. Players of one group move at the same time, and groups follow each other:
-        ``(("d",), ("g",))`` alternates, ``(("d", "g"),)`` is simultaneous, and ``(("d",),) * 5 + (("g",),)`` gives the
-        critic five turns. The n-th turn of every player sees the n-th keys and the n-th slice of the batch, so the
-        first turns of two players can share one forward pass.
-      ema: the networks whose exponential moving average is kept, each with its decay, the weight of the old average: a
-        number, or a function of the step.
+      nets: a mapping from names to networks.
+      players: a mapping from names to players. No gradient changes a network that has no owner.
+      turns: the turns of one step, in their order. Each turn is a tuple of the names of the players that move in it.
+        The players of one turn move simultaneously: all their gradients are computed before any parameters change.
+        ``(("d",), ("g",))`` alternates between two players, ``(("d", "g"),)`` updates both simultaneously, and
+        ``(("d",),) * 5 + (("g",),)`` updates a critic five times before the generator. A step splits its batch into
+        ``batch_multiple`` slices. The n-th turn of each player uses the n-th slice and the n-th set of random keys.
+        The first turns of two players therefore use the same examples and latents, so XLA can compute a forward pass
+        that both need only once.
+      ema: a mapping from names of networks to decays. The game computes an exponential moving average of each of these
+        networks. The decay is the weight of the old average in each step: a number from 0 to 1, or a function from the
+        step to such a number.
 
     Raises:
-      ValueError: names do not match, a player has no turn, two players of one turn own the same network, or a number
-        in ``ema`` is outside [0, 1].
-      TypeError: ``nets``, ``players`` or ``ema`` is no mapping or holds something else, or a loss does not take four
-        arguments.
+      ValueError: if a player or a turn names something that is not in the game, a player has no turn, two players of
+        one turn own the same network, or a number in ``ema`` is outside [0, 1].
+      TypeError: if ``nets``, ``players`` or ``ema`` is not a mapping or has values of another type, or a loss does not
+        accept four arguments.
     """
 
     nets: Mapping[str, Net]
@@ -107,16 +123,16 @@ class Game:
     ema: Mapping[str, float | Callable[[jax.Array], Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        check_kinds("nets", self.nets, Net, "Write for instance {'g': Net(Generator(), jnp.zeros((1, 100)))}.")
+        check_kinds("nets", self.nets, Net, "For example, write {'g': Net(Generator(), jnp.zeros((1, 100)))}.")
         check_kinds(
-            "players", self.players, Player, "Write for instance {'d': Player(('d',), loss, optax.adam(2e-4))}."
+            "players", self.players, Player, "For example, write {'d': Player(('d',), loss, optax.adam(2e-4))}."
         )
         check_turns(self.turns, self.players)
         for name, player in self.players.items():
-            check_names(player.owns, self.nets, f"player {name!r} owns", "network")
+            check_names(player.owns, self.nets, f"Player {name!r} owns", "network")
             check_loss(name, player.loss)
             if not any(name in turn for turn in self.turns):
-                raise ValueError(f"player {name!r} never has a turn. Name it in `turns`, which are {self.turns}.")
+                raise ValueError(f"Player {name!r} has no turn. Add it to `turns`, which is {self.turns}.")
         check_ema(self.ema, self.nets)
 
     def __repr__(self) -> str:
@@ -124,26 +140,33 @@ class Game:
 
     def __init_subclass__(cls, **kwargs):
         raise TypeError(
-            f"{cls.__name__}: `Game` cannot be subclassed, because privacy and the ways to play in jaxgan.games rely "
-            "on `Game.step`. Subclass jaxgan.core.wrappers.GameWrapper instead, and override its `step`."
+            f"The class {cls.__name__} cannot inherit from `Game`, because private training and the wrappers in "
+            "jaxgan.games rely on `Game.step`. Subclass jaxgan.core.wrappers.GameWrapper instead, and override its "
+            "`step`."
         )
 
     @property
     def unwrapped(self) -> "Game":
-        """This game; see ``jaxgan.core.wrappers``."""
+        """This game itself. A wrapper around a game has the same property; see ``jaxgan.core.wrappers``."""
         return self
 
     @property
     def batch_multiple(self) -> int:
-        """The largest number of turns that a player has in a step: the number of slices that a batch is split into."""
+        """Number of slices that a step splits its batch into: the largest number of turns that any player has."""
         return max(sum(turn.count(name) for turn in self.turns) for name in self.players)
 
     def init(self, key: jax.Array) -> State:
-        """The state before the first step, from a typed key: ``jax.random.key(seed)``."""
+        """Create the state before the first step.
+
+        Args:
+          key: a typed random key, ``jax.random.key(seed)``. It determines the initial parameters and every random draw
+            of the training.
+        """
         key, *net_keys = jax.random.split(key, 1 + len(self.nets))
         params, stats = {}, {}
         for (name, net), net_key in zip(self.nets.items(), net_keys):
-            with note(f"In the initialisation of network {name!r}, with {', '.join(map(format_array, net.examples))}."):
+            inputs = ", ".join(map(format_array, net.examples)) or "no input"
+            with note(f"The error occurred in the initialisation of network {name!r} with {inputs}."):
                 variables = net.init(net_key)
             params[name] = variables.pop("params", {})
             stats[name] = dict(variables)
@@ -152,19 +175,22 @@ class Game:
         return State(jnp.int32(0), key, params, stats, opt_states, ema)
 
     def step(self, state: State, batch: Any) -> tuple[State, dict[str, Any]]:
-        """Every turn, once.
+        """Take every turn of the game once, and update the moving averages.
 
         Args:
-          state: from ``init`` or the last step.
-          batch: an array or a tree of arrays, examples first. ``batch_multiple`` must divide their number.
+          state: the state from ``init`` or from the previous step.
+          batch: an array [B, ...] or a pytree of such arrays. B must be a multiple of ``batch_multiple``.
 
         Returns:
-          The new state, and scalars by name: ``<player>/<term>``, ``<player>/loss`` and ``<player>/grad_norm``, each
-          the mean over the player's turns. A lazy term is a ``LazyTerm``, which says whether it was due.
+          The new state, and the metrics of the step: a mapping from names to scalars. For each player it has its terms
+          and metrics as ``<player>/<name>``, its loss as ``<player>/loss``, and the L2 norm of its gradient as
+          ``<player>/grad_norm``. Each is averaged over the player's turns. A lazily computed term is a ``LazyTerm``,
+          which records whether it was computed in this step.
 
         Raises:
-          ValueError: the batch does not divide, or a loss returns statistics of unknown networks or collections.
-          TypeError: a loss does not return ``total(...)``.
+          ValueError: if the batch cannot be split into slices of equal size, or a loss returns moving statistics of a
+            network or a collection that does not exist.
+          TypeError: if a loss does not return ``total(...)``.
         """
         slices = split_batch(batch, self.batch_multiple)
         step_key = jax.random.fold_in(state.key, state.step)
@@ -193,25 +219,26 @@ class Game:
         return State(state.step + 1, state.key, params, stats, opt_states, ema), metrics
 
     def summary(self, depth: int | None = None) -> Summary:
-        """The layers of each network, with their parameters and FLOPs, and the memory of the state; it can be printed.
+        """Return a table of each network's layers, with parameters and FLOPs, and the memory size of the state.
 
-        Nothing is computed or compiled.
+        Print the result to read it. The method uses shapes only: it runs and compiles nothing on a device.
 
         Args:
-          depth: the number of levels of layers that are shown; by default every layer is.
+          depth: the number of levels of nested layers to show. By default, all layers are shown.
 
         Raises:
-          ValueError: ``depth`` is below 1.
+          ValueError: if ``depth`` is below 1.
         """
         return summarize(self, depth=depth)
 
     def functions(self, state: State, *, train: bool = False, ema: bool = True) -> Nets:
-        """The networks as functions, by default for sampling: with averaged parameters and ``train=False``.
+        """Return the networks as functions, by default for sampling, for example ``functions(state).g(z)``.
 
         Args:
-          state: of this game, or of a wrapper around it.
-          train: passed to the modules that take it. If true, moving statistics are updated by ``with_stats``.
-          ema: whether networks that have a moving average use it.
+          state: a state of this game, or of a wrapper around it.
+          train: whether the networks run in training mode. It is passed to networks that accept an argument ``train``.
+            In training mode, ``with_stats`` returns updated moving statistics.
+          ema: whether a network that has a moving average uses the averaged parameters.
         """
         averages = state.ema if ema else {}
         params = {n: averages[n]["params"] if n in averages else state.params[n] for n in self.nets}
@@ -219,12 +246,15 @@ class Game:
         return self._bind(params, {n: _without(s, "params") for n, s in stats.items()}, train)
 
     def with_variables(self, state: State, variables: Mapping[str, Mapping[str, Any]]) -> State:
-        """The state with other weights, the inverse of ``functions``. Moving averages become these weights too.
+        """Return a copy of a state with other weights, for example weights that were loaded from a file.
+
+        The moving averages of the networks are set to the same weights.
 
         Args:
-          state: of this game, or of a wrapper around it. Optimizer states, and networks that are not in ``variables``,
-            stay as they are.
-          variables: by network, ``params`` and every collection of moving statistics, with the state's own shapes.
+          state: a state of this game, or of a wrapper around it. Optimizer states, and networks that are not in
+            ``variables``, do not change.
+          variables: a mapping from names of networks to their variables: ``params`` and every collection of moving
+            statistics, with the same shapes as in ``state``.
         """
         stats = {name: _without(collections, "params") for name, collections in variables.items()}
         ema = {name: _pick(variables[name], average) for name, average in state.ema.items() if name in variables}
@@ -235,22 +265,25 @@ class Game:
         return Nets({n: Function(params[n], stats[n], net, train, n) for n, net in self.nets.items()})
 
     def _gradient(self, name, params, stats, batch, keys, step):
-        """The player's gradient and terms, averaged over devices. A loss makes its ``stats`` global by itself."""
+        """Return the player's gradient and terms, averaged over devices.
+
+        Moving statistics are not averaged here, because the layers that compute them already combine all devices.
+        """
         player = self.players[name]
 
         def loss(own, batch, keys):
             of_array = hasattr(batch, "shape")
             with (
-                note(f"In the loss of player {name!r}."),
+                note(f"The error occurred in the loss of player {name!r}."),
                 note(describe_array(batch), when=lambda error: of_array and reads_a_name(error)),
             ):
                 terms = player.loss(self._bind({**params, **own}, stats), batch, keys, step)
             if not isinstance(terms, Terms):
                 raise TypeError(
-                    f"player {name!r}: the loss must return a total, got {format_array(terms)}. Name what is "
-                    f"minimised: return jaxgan.total({name}_loss=...)"
+                    f"The loss of player {name!r} must return the result of jaxgan.total, got {format_array(terms)}. "
+                    f"Give the loss a name: return jaxgan.total({name}_loss=...)"
                 )
-            check_names(terms.stats, self.nets, f"player {name!r} returns stats of", "network")
+            check_names(terms.stats, self.nets, f"The loss of player {name!r} returns stats of", "network")
             return terms.loss, terms
 
         grads, terms = player.gradient(loss, _pick(params, player.owns), batch, keys)
@@ -258,8 +291,8 @@ class Game:
             moving = sorted(set(stats[net]) - {CONSTANTS})
             if moving and net not in terms.stats:
                 warnings.warn(
-                    f"player {name!r} owns network {net!r} and drops its moving statistics "
-                    f"({format_names(moving)}), so they will never change. Call the network once as "
+                    f"Player {name!r} owns network {net!r}, but its loss does not return the network's moving "
+                    f"statistics ({format_names(moving)}), so they will never change. Call the network once as "
                     f"`out, stats = nets.{net}.with_stats(...)` and return total(..., stats={{{net!r}: stats}}).",
                     stacklevel=2,
                 )
@@ -268,14 +301,16 @@ class Game:
         return grads, terms.replace(loss=loss_value, terms=named, metrics=metrics)
 
     def _merge_stats(self, stats, returned):
-        """Put the collections that a turn's players returned over the old ones, in place."""
+        """Replace collections in ``stats``, in place, by those that the losses of a turn returned."""
         for name, by_net in returned.items():
             for net, collections in by_net.items():
                 if any(net in other for n, other in returned.items() if n != name):
                     raise ValueError(
-                        f"Two players of one turn return stats of network {net!r}. Only its owner may return them."
+                        f"The losses of two players of one turn return stats of network {net!r}. Return them from the "
+                        "loss of the network's owner only."
                     )
-                check_names(collections, stats[net], f"player {name!r} returns stats of {net!r}:", "collection")
+                where = f"The stats of network {net!r} that the loss of player {name!r} returns contain"
+                check_names(collections, stats[net], where, "collection")
                 stats[net] = {**stats[net], **collections}
 
     def _update_ema(self, name, state, params, stats):
@@ -286,7 +321,7 @@ class Game:
 
 
 def _ema_variables(params, stats, name):
-    """The variables of a network that a moving average covers: parameters, and BatchNorm's running averages.
+    """Return the variables of a network that enter its moving average: parameters and BatchNorm's running statistics.
 
     Other collections, such as the vectors of spectral normalisation or an image pool, are not averaged.
     """
@@ -294,8 +329,8 @@ def _ema_variables(params, stats, name):
 
 
 def _copy(x):
-    # An average is float32 whatever the parameters are. It is never the parameters' own buffer, because a step that
-    # donates its state would donate that buffer twice.
+    # The average is float32 for parameters of any type. It must not share a buffer with the parameters, because a step
+    # that donates its state would donate this buffer twice.
     return jnp.array(x, jnp.float32, copy=True)
 
 

@@ -1,8 +1,9 @@
-"""How a player's gradient is computed: values for ``Player(..., gradient=...)``.
+"""Compute the gradient of a player's loss: functions for ``Player(..., gradient=...)``.
 
-Each is a function ``(loss, own, batch, keys) -> (gradient, terms)``: the gradient over ``own``, the parameters of the
-networks that the player owns, and the ``Terms`` of the loss. ``loss(own, batch, keys)`` returns ``(scalar, Terms)``. A
-device calls it on its own share of the batch; ``Game.step`` averages what it returns over the devices.
+A gradient function has the form ``(loss, own, batch, keys) -> (gradient, terms)``. ``own`` holds the parameters of the
+networks that the player owns, and ``loss(own, batch, keys)`` returns ``(scalar, Terms)``. The function returns the
+gradient with respect to ``own``, and the ``Terms`` of the loss. Each device calls it with its own share of the batch,
+and ``Game.step`` averages the results over the devices.
 """
 
 from collections.abc import Callable
@@ -15,27 +16,28 @@ from jaxgan.core import axis
 
 
 def full_batch(loss, own, batch, keys):
-    """The gradient over the full batch at once."""
+    """Compute the gradient for all examples at once, and return it with the terms of the loss."""
     return jax.grad(loss, has_aux=True)(own, batch, keys)
 
 
 def per_example_clipped(l2_clip: float):
-    """The mean of the gradients of single examples, each scaled down to a norm of at most ``l2_clip``.
+    """Create a gradient function that clips the gradient of each example, and averages the clipped gradients.
 
-    Abadi et al. 2016, algorithm 1, before its noise: see ``jaxgan.games.privacy``. Replacing one example, by whatever
-    other, changes the mean by at most ``2 * l2_clip / B``. The loss is called on one example at a time, a batch of one,
-    so no other example can enter. The norm is over all parameters of the player together. The metric ``clipped`` is the
-    share of examples whose gradient was scaled.
+    The L2 norm of each example's gradient, over all parameters of the player together, is scaled down to ``l2_clip`` if
+    it is larger. This is algorithm 1 of Abadi et al. 2016 before the noise is added; see ``jaxgan.games.privacy``.
+    Replacing one example by any other changes the mean by at most ``2 * l2_clip / B``. The loss is called with one
+    example at a time, as a batch of size 1, so the gradient of an example cannot depend on other examples. The function
+    adds the metric ``clipped``, the fraction of examples with a scaled gradient.
 
-    Statistics that a loss returns are computed from examples, and no noise hides them. Those of spectral normalisation
-    depend on parameters alone and are kept.
+    Moving statistics that are computed from examples are refused, because the game would store them without noise. The
+    statistics of spectral normalisation depend on parameters only and are allowed.
 
     Args:
-      l2_clip: the largest norm of an example's gradient, above 0.
+      l2_clip: the largest L2 norm of an example's gradient, above 0.
 
     Raises:
-      ValueError: ``l2_clip`` is not positive; or, when traced, the loss returns statistics other than those of spectral
-        normalisation.
+      ValueError: if ``l2_clip`` is not positive; or, when the step is traced, if the loss returns moving statistics
+        other than the statistics of spectral normalisation.
     """
     if not l2_clip > 0:
         raise ValueError(f"per_example_clipped: `l2_clip` must be above 0, got {l2_clip}.")
@@ -47,7 +49,8 @@ def per_example_clipped(l2_clip: float):
             norm = optax.tree.norm(jax.tree.map(lambda x: x.astype(jnp.float32), grads))
             scale = l2_clip / jnp.maximum(norm, l2_clip)
             metrics = {**terms.metrics, "clipped": jnp.float32(norm > l2_clip)}
-            # An infinite gradient has no direction to scale. It is replaced by 0; the logged loss still shows it.
+            # A gradient with a norm that is not finite cannot be scaled, so it is replaced by 0. The logged loss still
+            # shows that the example diverged.
             grads = jax.tree.map(lambda x: jnp.where(jnp.isfinite(norm), x * scale.astype(x.dtype), 0), grads)
             return grads, terms.replace(metrics=metrics)
 
@@ -56,8 +59,9 @@ def per_example_clipped(l2_clip: float):
             for name in collections:
                 if name != "spectral":
                     raise ValueError(
-                        f"per_example_clipped: the loss returns the statistics {name!r} of network {net!r}. They are "
-                        "computed from the examples and would be kept without noise; use a network without them."
+                        f"per_example_clipped: the loss returns the moving statistics {name!r} of network {net!r}. "
+                        "They are computed from the examples and would be stored without noise. Use a network without "
+                        "such statistics."
                     )
         grads, scalars = jax.tree.map(lambda x: x.mean(0), (grads, (terms.loss, terms.terms, terms.metrics)))
         stats, due = jax.tree.map(lambda x: x[0], (terms.stats, terms.due))
@@ -68,20 +72,21 @@ def per_example_clipped(l2_clip: float):
 
 
 def accumulate(n: int, each: Callable = full_batch):
-    """The mean of the gradients of ``n`` micro-batches, one after the other.
+    """Create a gradient function that computes ``n`` micro-batches one after the other, and averages their gradients.
 
-    The activations of a micro-batch take an n-th of the memory.
+    Activations of one micro-batch are in memory at a time, so they need an n-th of the memory.
 
-    Equal to ``full_batch`` for a loss that is a mean over examples. Layers that look across the batch (BatchNorm,
-    minibatch standard deviation) see micro-batches, as in every framework. ``batch_stats`` are averaged over the
-    micro-batches; of every other collection the last one is kept.
+    The result is equal to the result of ``full_batch`` if the loss is a mean over examples. Layers that combine the
+    examples of a batch, such as BatchNorm and minibatch standard deviation, use one micro-batch at a time, as in other
+    frameworks. The collection ``batch_stats`` is averaged over the micro-batches. Every other collection is taken from
+    the last micro-batch.
 
     Args:
-      n: the number of micro-batches, which must divide the number of examples that a device gets in a turn.
-      each: how the gradient of a micro-batch is computed.
+      n: the number of micro-batches. The number of examples per device and turn must be a multiple of it.
+      each: the gradient function for one micro-batch.
 
     Raises:
-      ValueError: ``n`` is below 1; or, when traced, ``n`` does not divide the examples.
+      ValueError: if ``n`` is below 1; or, when the step is traced, if the number of examples is no multiple of ``n``.
     """
     if n < 1:
         raise ValueError(f"accumulate: `n`, the number of micro-batches, must be at least 1, got {n}.")
@@ -91,7 +96,7 @@ def accumulate(n: int, each: Callable = full_batch):
         if examples % n:
             raise ValueError(
                 f"accumulate({n}): a turn has {examples} examples per device, which cannot be split evenly into {n} "
-                f"micro-batches. Use a batch of {examples // n * n or n} per device and turn."
+                f"micro-batches. Use {examples // n * n or n} examples per device and turn."
             )
         micro = jax.tree.map(lambda x: x.reshape(n, -1, *x.shape[1:]), (batch, keys))
         shapes = jax.eval_shape(lambda part: each(loss, own, *part), jax.tree.map(lambda x: x[0], micro))
@@ -107,7 +112,10 @@ def accumulate(n: int, each: Callable = full_batch):
 
 
 def _add_share(so_far, new, share):
-    """Add a micro-batch's share of gradients, terms and ``batch_stats`` to the sums; of all else keep the newest."""
+    """Add ``share`` times the gradients, terms and ``batch_stats`` of a micro-batch to the sums so far.
+
+    Everything else is taken from the new micro-batch.
+    """
     (grads, terms), (new_grads, new_terms) = so_far, new
 
     def add(tree, more):

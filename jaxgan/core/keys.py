@@ -1,4 +1,7 @@
-"""Random keys, one for each example, and the latents that are drawn from them."""
+"""Create random keys, one for each example, and draw latents from them.
+
+A key of its own for each example makes random draws independent of the batch size and of the number of devices.
+"""
 
 from typing import Any
 
@@ -11,17 +14,23 @@ from jaxgan.core import axis
 
 
 def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
-    """[times * B, size] standard normal latents from [B] keys; each example's draws depend on its own key alone.
-
-    The first B do not depend on ``times``, so a generator's batch may be larger than the discriminator's and begin with
-    the same latents.
+    """Draw latents from the standard normal distribution, each from the key of its own example.
 
     >>> latents(sample_keys(0, 4), 100).shape
     (4, 100)
 
+    Args:
+      keys: random keys, [B].
+      size: the number of dimensions of a latent.
+      times: the number of latents to draw from each key. The first B latents are the same for any ``times``, so the
+        batch of the generator can be larger than the batch of the discriminator and begin with the same latents.
+
+    Returns:
+      The latents, [times * B, size].
+
     Raises:
-      TypeError: ``keys`` are no keys.
-      ValueError: ``keys`` is a single key, or has several axes.
+      TypeError: if ``keys`` is not an array of random keys.
+      ValueError: if ``keys`` is a single key, or has several axes.
     """
     _check_keys(keys)
     more = [fold_in_keys(keys, n) for n in range(2, times + 1)]
@@ -29,36 +38,37 @@ def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
 
 
 def fold_in_keys(keys: jax.Array, n: int = 1) -> jax.Array:
-    """[B] new keys, each made from one of ``keys`` [B] and ``n``.
+    """Derive [B] new keys from the [B] keys ``keys`` and the number ``n``.
 
-    A loss that draws a second time uses ``fold_in_keys(keys)``, and for an n-th draw ``fold_in_keys(keys, n)``.
+    A loss that draws random numbers a second time uses ``fold_in_keys(keys)``. For more draws, use other numbers:
+    ``fold_in_keys(keys, 2)``.
 
     Raises:
-      TypeError, ValueError: ``keys`` are no [B] keys, as for ``latents``.
+      TypeError, ValueError: if ``keys`` is not an array of [B] random keys, as in ``latents``.
     """
     _check_keys(keys)
     return jax.vmap(jax.random.fold_in, (0, None))(keys, n)
 
 
 def split_keys(keys: jax.Array, count: int = 2) -> jax.Array:
-    """[count, B] new keys: ``count`` independent streams for a loss that draws several things.
+    """Split [B] keys into [count, B] new keys, for a loss that draws several independent random quantities.
 
-    ``z_keys, label_keys = split_keys(keys)``
+    For example, ``z_keys, label_keys = split_keys(keys)``.
 
     >>> split_keys(sample_keys(0, 4), 3).shape
     (3, 4)
 
     Raises:
-      TypeError, ValueError: ``keys`` are no [B] keys, as for ``latents``.
+      TypeError, ValueError: if ``keys`` is not an array of [B] random keys, as in ``latents``.
     """
     _check_keys(keys)
     return jax.vmap(lambda key: jax.random.split(key, count), out_axes=1)(keys)
 
 
 def example_keys(key: jax.Array, batch: Any) -> jax.Array:
-    """[B] keys, one for each example of a batch, from its place in the global batch.
+    """Create [B] keys, one for each example of a batch, from its position in the global batch.
 
-    So draws do not depend on how many devices share the batch.
+    Random draws from these keys do not depend on the number of devices that share the batch.
     """
     size = jax.tree.leaves(batch)[0].shape[0]
     places = axis.index() * size + jnp.arange(size)
@@ -66,32 +76,32 @@ def example_keys(key: jax.Array, batch: Any) -> jax.Array:
 
 
 def batch_key(keys: jax.Array) -> jax.Array:
-    """One key for a network that draws for a whole batch at once, made from the first of [B] keys.
+    """Derive one key from the first of [B] keys, for a network that draws random numbers for its complete batch.
 
-    It is none of the keys that ``fold_in_keys`` or a layer's own number make from the same keys. Devices that share a
-    batch have different ones.
+    The constant below makes it different from the keys that ``fold_in_keys`` or the layers of ``jaxgan.nn`` derive from
+    the same keys. Each of the devices that share a batch has a different key.
     """
     return jax.random.fold_in(keys[0], 0x62617463)
 
 
 def uniform_latents(keys: jax.Array, size: int, low: float = -1.0, high: float = 1.0) -> jax.Array:
-    """[B, size] latents, uniform in [low, high).
+    """Draw latents [B, size] from the uniform distribution over [low, high).
 
     Raises:
-      TypeError, ValueError: ``keys`` are no [B] keys, as for ``latents``.
+      TypeError, ValueError: if ``keys`` is not an array of [B] random keys, as in ``latents``.
     """
     _check_keys(keys)
     return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=low, maxval=high))(keys)
 
 
 def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array:
-    """[B, size] normal latents, truncated to [-threshold, threshold].
+    """Draw latents [B, size] from the standard normal distribution truncated to [-threshold, threshold].
 
-    A smaller threshold gives samples of higher quality and less variety (Brock et al. 2019, section 3.1).
+    A smaller threshold increases the quality of samples and reduces their variety (Brock et al. 2019, section 3.1).
 
     Raises:
-      TypeError: ``keys`` are no keys.
-      ValueError: ``threshold`` is not positive, or ``keys`` are no [B] keys.
+      TypeError: if ``keys`` is not an array of random keys.
+      ValueError: if ``threshold`` is not positive, or ``keys`` is a single key or has several axes.
     """
     _check_keys(keys)
     if threshold <= 0:
@@ -104,37 +114,42 @@ def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array
 
 
 def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
-    """[count] keys of the samples ``start``, ``start + 1``, ...; see ``keys_of``."""
+    """Create the [count] keys of the samples with the indices ``start``, ``start + 1``, ...; see ``keys_of``."""
     return keys_of(seed, jnp.arange(start, start + count))
 
 
 def keys_of(seed: int | jax.Array, indices: ArrayLike) -> jax.Array:
-    """The keys of the samples with these indices. Sample i of a seed is the same in any batch."""
+    """Create the keys of the samples with the given indices. The key of a sample depends on its index and ``seed``."""
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 
 def _check_keys(keys: Any) -> None:
-    """An error unless ``keys`` are [B] keys, typed or of ``jax.random.PRNGKey``, [B, n] uint32; tracers are fine."""
-    mend = "jaxgan.sample_keys(seed, count) makes them, and a loss gets them as its third argument."
+    """Raise an error unless ``keys`` are [B] keys. Typed keys and raw keys, [B, n] uint32, are accepted."""
+    fix = "Create them with jaxgan.sample_keys(seed, count). In a loss, use the third argument."
     dtype = getattr(keys, "dtype", None)
     typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
     if not typed and dtype != jnp.uint32:
         got = f"an array of {dtype}" if dtype is not None else repr(keys)
-        raise TypeError(f"`keys` must be [B] keys, one for each example, got {got}. {mend}")
+        raise TypeError(f"`keys` must be an array of random keys, [B], with one key per example, got {got}. {fix}")
     ndim = keys.ndim if typed else keys.ndim - 1
     if ndim != 1:
         got = "a single key" if ndim == 0 else f"an array of shape {list(keys.shape)}"
-        raise ValueError(f"`keys` must be [B] keys, one for each example, got {got}. {mend}")
+        raise ValueError(f"`keys` must be an array of random keys, [B], with one key per example, got {got}. {fix}")
 
 
 def class_labels(count: int, classes: tuple[str, ...], label: int | None = None) -> np.ndarray:
-    """[count] class numbers for samples, int32: every class in turn, or ``label`` alone; 0 if there are no classes.
+    """Return the classes of ``count`` samples as class numbers, int32 [count].
 
     >>> class_labels(5, ("cat", "dog")).tolist()
     [0, 1, 0, 1, 0]
 
+    Args:
+      count: the number of samples, at least 1.
+      classes: the names of the classes. If there are none, all class numbers are 0.
+      label: the number of the class that all samples have. By default, the samples cycle through all classes.
+
     Raises:
-      ValueError: ``count`` is below 1, or ``label`` is not the number of a class.
+      ValueError: if ``count`` is below 1, or ``label`` is not the number of a class.
     """
     if count < 1:
         raise ValueError(f"`count` must be at least 1, got {count}.")

@@ -1,4 +1,4 @@
-"""Lazy regularisation: a term that is computed in some steps only (Karras et al. 2020, section 3.1)."""
+"""Compute a regularisation term in some steps only: lazy regularisation (Karras et al. 2020, section 3.1)."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,13 @@ import jax.numpy as jnp
 
 @flax.struct.dataclass
 class LazyTerm:
-    """A term that counts in the steps where ``due`` is true, and is exactly 0 in the others.
+    """A term of a loss that is computed in the steps where ``due`` is true, and is exactly 0 in the other steps.
 
-    ``jaxgan.total`` sums it like any other term; a logger writes it only where it was due.
+    ``jaxgan.total`` adds it like any other term. Loggers omit it in steps where ``due`` is false.
 
     Attributes:
-      value: a scalar, or one value per example, [B].
-      due: a boolean scalar.
+      value: the value of the term, a scalar or an array [B] with one value per example.
+      due: whether the term was computed in this step, a boolean scalar.
     """
 
     value: jax.Array
@@ -26,21 +26,22 @@ class LazyTerm:
 
 
 def lazy(n: int, step: jax.Array, term: Callable[[], jax.Array]) -> LazyTerm:
-    """``n * term()`` in the steps that ``n`` divides; 0 in the others, where it is not computed.
+    """Compute ``n * term()`` in every ``n``-th step, and return 0 in the other steps without computing the term.
 
-    The factor keeps the expected gradient that of a term computed in every step. A weight goes inside:
-    ``lazy(16, step, lambda: 5.0 * r1(nets.d, real))``.
+    Because of the factor ``n``, the gradient averaged over steps is the same as if the term were computed in every
+    step. Multiply by the weight of the term inside ``term``: ``lazy(16, step, lambda: 5.0 * r1(nets.d, real))``.
 
     Args:
-      n: the period, at least 1.
-      step: the step that the loss was given, an integer scalar.
-      term: computes the term: a scalar, or one value per example, [B].
+      n: the number of steps between two computations of the term, at least 1. The term is computed in the steps that
+        are multiples of ``n``.
+      step: the argument ``step`` of the loss, an integer scalar.
+      term: a function without arguments that computes the term: a scalar, or an array [B] with one value per example.
 
     Raises:
-      ValueError: ``n`` is below 1.
+      ValueError: if ``n`` is below 1.
     """
     if n < 1:
-        raise ValueError(f"lazy: `n`, the period in steps, must be at least 1, got {n}.")
+        raise ValueError(f"lazy: `n`, the number of steps between two computations, must be at least 1, got {n}.")
     shape = jax.eval_shape(term)
     due = jnp.asarray(step) % n == 0
     value = jax.lax.cond(due, lambda: n * term(), lambda: jnp.zeros(shape.shape, shape.dtype))

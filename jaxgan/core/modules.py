@@ -1,7 +1,8 @@
-"""The kinds of network that a ``Net`` takes, behind one protocol.
+"""Convert linen modules, nnx modules and pairs of functions to one common interface, ``Network``.
 
-``Net`` and ``Function`` use ``Network`` alone: variables from a key, and an output from variables. ``as_network`` makes
-one of a linen module, of a pair of functions, or of a function that makes an ``nnx`` module.
+A ``Network`` creates variables from a random key, and computes an output from variables and inputs. ``Net`` and
+``Function`` use networks through this interface only. ``as_network`` converts a linen module, a function that creates
+an ``nnx`` module, or a pair of functions ``(init, apply)``.
 """
 
 import contextlib
@@ -18,41 +19,44 @@ import jax
 from jaxgan.core import axis
 from jaxgan.core.keys import batch_key
 
-CONSTANTS = "constants"  # the collection of arrays that are neither trained nor moving statistics
+CONSTANTS = "constants"  # name of the collection of arrays that are neither trained nor moving statistics
 ALLOWED = (
-    "A network is a linen module, a function `lambda rngs: ...` that makes an nnx module, or a pair of functions "
-    "`(init, apply)`."
+    "A network must be a linen module, a function `lambda rngs: ...` that creates an nnx module, or a pair of "
+    "functions `(init, apply)`."
 )
 
 
 class KeysMissing(Exception):
-    """A network drew random numbers, and its call got no keys. ``Function`` tells the network's name."""
+    """Raised when a network draws random numbers, and its call received no keys.
+
+    ``Function`` catches it, and raises ``MissingKeysError`` with the name of the network.
+    """
 
 
 class Network(Protocol):
-    """A network, whatever it is written with.
+    """The common interface of networks that are written with linen, with nnx or as functions.
 
-    Variables are arrays by collection: ``params``, which players train, and moving statistics, ``batch_stats`` for
-    averages over the batch.
+    The variables of a network are pytrees of arrays by collection. The collection ``params`` holds the parameters that
+    players train. The other collections hold moving statistics, such as ``batch_stats`` for BatchNorm's averages.
     """
 
     @property
     def given(self) -> Any:
-        """The object that the user gave to ``Net``."""
+        """The object that the user passed to ``Net``."""
         ...
 
     @property
     def name(self) -> str:
-        """Its class, or its functions, for error messages."""
+        """The name of the network's class, or the names of its functions, for error messages."""
         ...
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The arguments of a call, without variables."""
+        """The parameters in the signature of the network's call, without the variables, by name."""
         ...
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
-        """The variables, a pure function of a typed key."""
+        """Create the variables by collection, as a pure function of a typed random key."""
         ...
 
     def apply(
@@ -65,28 +69,29 @@ class Network(Protocol):
         keys: jax.Array | None,
         mutable: Sequence[str],
     ) -> tuple[Any, dict[str, Any]]:
-        """The output, and the collections of ``mutable`` after the call.
+        """Return the output of the network, and the collections named in ``mutable`` after the call.
 
         Args:
-          variables: by collection.
-          args: positional arguments of the call.
-          options: keyword arguments of the call. ``train`` and ``keys`` in them count over those below.
-          train: whether this is training. A call that has an argument ``train`` gets it.
-          keys: [B], one for each example. A call that has an argument ``keys`` gets them. In other networks everything
-            random, such as dropout, draws from one key that is made from them.
-          mutable: the collections to update.
+          variables: the variables by collection.
+          args: the positional arguments of the call.
+          options: the keyword arguments of the call. Entries ``train`` and ``keys`` take precedence over the arguments
+            below.
+          train: whether the network runs in training mode. It is passed to the call if the call accepts ``train``.
+          keys: random keys [B], one per example, or None. They are passed to the call if the call accepts ``keys``. In
+            other networks, all random draws, such as dropout masks, use a single key that is derived from them.
+          mutable: the names of the collections to update and return.
 
         Raises:
-          KeysMissing: the network drew random numbers, and ``keys`` is None.
+          KeysMissing: if the network draws random numbers and ``keys`` is None.
         """
         ...
 
 
 def as_network(given: Any) -> Network:
-    """The network that ``given`` describes.
+    """Convert an argument of ``Net`` to a ``Network``.
 
     Raises:
-      TypeError: it is none; the message says what it is, what is allowed, and how to mend it.
+      TypeError: if ``given`` is not a network. The message explains how to fix it.
     """
     if isinstance(given, nn.Module):
         return LinenNetwork(given)
@@ -94,15 +99,17 @@ def as_network(given: Any) -> Network:
         if len(given) == 2 and all(callable(function) for function in given):
             return FunctionPair(*given)
     elif _makes_nnx(given):
-        from jaxgan.core.nnx_module import NNXNetwork  # imported where it is used: nnx takes time to import
+        from jaxgan.core.nnx_module import NNXNetwork  # imported only if it is used, because importing nnx takes time
 
         return NNXNetwork(given)  # pyright: ignore[reportArgumentType]
-    raise TypeError(f"`module` is {_refusal(given)} {ALLOWED}")
+    raise TypeError(f"`module` {_describe_problem(given)} {ALLOWED}")
 
 
 @dataclasses.dataclass(frozen=True)
 class LinenNetwork:
-    """A linen module. Under ``pmap`` or ``shard_map`` the moments of BatchNorm are those of the whole batch.
+    """A network that is a linen module.
+
+    If several devices share a batch, flax's BatchNorm computes its statistics over the examples of all devices.
 
     Attributes:
       given: the module.
@@ -124,7 +131,7 @@ class LinenNetwork:
     def apply(self, variables, args, options, *, train, keys, mutable):
         options = call_options(self, options, train=train, keys=keys)
         if keys is not None and "keys" not in options:
-            # linen draws from the stream `params` where the one that a layer names is not given.
+            # A layer that requests any other random stream receives keys from the stream `params`.
             options["rngs"] = {"params": batch_key(keys), "dropout": jax.random.fold_in(batch_key(keys), 1)}
         shared = nn.intercept_methods(_over_all_devices) if axis.size() > 1 else contextlib.nullcontext()
         try:
@@ -137,11 +144,11 @@ class LinenNetwork:
 
 @dataclasses.dataclass(frozen=True)
 class FunctionPair:
-    """Two functions; all variables are parameters.
+    """A network that is a pair of functions. Its only variables are parameters.
 
     Attributes:
-      init_params: ``(key, *inputs) -> params``.
-      call: ``(params, *inputs) -> output``.
+      init_params: the function that creates the parameters, ``(key, *inputs) -> params``.
+      call: the function that computes the output, ``(params, *inputs) -> output``.
     """
 
     init_params: Callable[..., Any]
@@ -163,23 +170,29 @@ class FunctionPair:
         return {"params": self.init_params(key, *inputs)}
 
     def apply(self, variables, args, options, *, train, keys, mutable):
-        del mutable  # There are no statistics.
+        del mutable  # A pair of functions has no moving statistics.
         options = call_options(self, options, train=train, keys=keys)
         if keys is not None and "keys" not in options:
-            raise TypeError("`keys` were given to a pair of functions whose `apply` has no argument `keys`. Add it.")
+            raise TypeError(
+                "`keys` were passed to a network that is a pair of functions `(init, apply)`, but `apply` does not "
+                "accept an argument `keys`. Add this argument to `apply`, or do not pass `keys`."
+            )
         return self.call(variables["params"], *args, **options), {}
 
 
 def call_options(network: Network, options: Mapping[str, Any], **given: Any) -> dict[str, Any]:
-    """The keyword arguments of a call: ``options``, and those of ``given`` that the call has and that are not None."""
+    """Return the keyword arguments of a network's call.
+
+    These are ``options``, and each argument in ``given`` that is not None and that the call accepts.
+    """
     own = {name: x for name, x in given.items() if name in network.parameters and x is not None}
     return {**own, **options}
 
 
 def input_names(network: Network) -> tuple[list[str], int | None]:
-    """The positional arguments of which a network needs examples, and how many it takes; None if there is no limit.
+    """Return the names of the inputs that ``Net`` requires examples of, and the largest number of examples allowed.
 
-    It takes an example of ``keys``, and needs none.
+    The number is None if there is no limit. An example of ``keys`` is allowed, but not required.
     """
     parameters = [p for p in network.parameters.values() if p.name != "train"]
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -189,10 +202,14 @@ def input_names(network: Network) -> tuple[list[str], int | None]:
 
 
 def _over_all_devices(call, args, kwargs, context):
-    """An interceptor: flax's BatchNorm takes the moments of the whole batch, as that of jaxgan does."""
+    """Intercept linen methods so that flax's BatchNorm computes its statistics over the examples of all devices.
+
+    The BatchNorm of ``jaxgan.nn`` does the same without an interceptor.
+    """
     layer = context.module
     if isinstance(layer, nn.BatchNorm) and layer.axis_name is None:
-        object.__setattr__(layer, "axis_name", axis.NAME)  # a copy that was made for this call, and is frozen
+        # The layer is a frozen dataclass. Flax has made this copy of it for the present call only.
+        object.__setattr__(layer, "axis_name", axis.NAME)
     return call(*args, **kwargs)
 
 
@@ -204,50 +221,60 @@ def _method_parameters(module: type) -> Mapping[str, inspect.Parameter]:
 def _signature(function: Callable) -> inspect.Signature:
     try:
         return inspect.signature(function)
-    except ValueError:  # Some functions written in C have none, and may take anything.
+    except ValueError:  # Some functions written in C have no signature. Assume that they accept any arguments.
         return inspect.signature(lambda *args, **kwargs: None)
 
 
 def _without_first(signature: inspect.Signature) -> dict[str, inspect.Parameter]:
     if not signature.parameters:
-        raise TypeError("`module`: the function `apply` of a pair has no arguments; it takes (params, *inputs).")
+        raise TypeError(
+            "`module` is a pair of functions `(init, apply)`, but `apply` accepts no arguments. It must accept "
+            "(params, *inputs)."
+        )
     first, *others = signature.parameters.values()
     kept = (first, *others) if first.kind is first.VAR_POSITIONAL else others
     return {parameter.name: parameter for parameter in kept}
 
 
 def _makes_nnx(given: Any) -> bool:
-    """Whether it is a function, or a class, that makes an nnx module from ``rngs``."""
+    """Return whether ``given`` is a function or a class that creates an nnx module from an argument ``rngs``."""
     function = given.func if isinstance(given, functools.partial) else given
     if inspect.isclass(function):
         return _comes_from(function, "flax.nnx")
-    owner = type(getattr(given, "__self__", given))  # of a method, the class of its object
+    owner = type(getattr(given, "__self__", given))  # for a bound method, the class of its object
     of_flax = _comes_from(owner, "flax.nnx") or _comes_from(owner, "flax.linen")
     return callable(given) and not of_flax and "rngs" in _signature(given).parameters
 
 
 def _comes_from(kind: type, package: str) -> bool:
-    """Whether a class, or one that it inherits from, is of a package, which need not be imported to know it."""
+    """Return whether a class or one of its base classes is defined in a package, without importing the package."""
     return any(f"{base.__module__}.".startswith(f"{package}.") for base in kind.__mro__)
 
 
-def _refusal(given: Any) -> str:
-    """What ``given`` is, as the end of a sentence, and the mend as another."""
+def _describe_problem(given: Any) -> str:
+    """Return the rest of a sentence that begins with "`module`" and says why it is refused, and how to fix it."""
     kind = given if inspect.isclass(given) else type(given)
     name = kind.__name__
     if inspect.isclass(given):
-        return f"the class {name}, and not an instance of it. Write Net({name}(...), ...)."
+        return f"is the class {name}, not an instance of it. Write Net({name}(...), ...)."
     if _comes_from(kind, "flax.nnx"):
         return (
-            f"an instance of the nnx module {name}, whose parameters are drawn already, so they would not depend on "
-            f"the game's key. Write Net(lambda rngs: {name}(..., rngs=rngs), ...)."
+            f"is an instance of the nnx module {name}. It already has parameters, which would not depend on the game's "
+            f"key. Write Net(lambda rngs: {name}(..., rngs=rngs), ...)."
         )
     if _comes_from(kind, "torch"):
-        return f"the PyTorch module {name}, which JAX cannot trace. Write it in JAX; jaxgan.interop reads weights."
+        return (
+            f"is the PyTorch module {name}, which JAX cannot trace. Write the network in JAX. To load its PyTorch "
+            "weights, use jaxgan.interop."
+        )
     if inspect.ismethod(given):
-        return f"the method `{given.__name__}` of {type(given.__self__).__name__}. Give the module itself."
+        return f"is the method `{given.__name__}` of {type(given.__self__).__name__}. Pass the module itself."
     if isinstance(given, tuple | list):
-        return f"a {name} of {', '.join(type(part).__name__ for part in given) or 'nothing'}."
+        types = ", ".join(type(part).__name__ for part in given)
+        return f"is a {name} with items of the types {types}." if types else f"is an empty {name}."
     if inspect.isfunction(given):
-        return f"the function {given.__name__}, which has no parameters of its own. Write Net((init, apply), ...)."
-    return f"of type {name}."
+        return (
+            f"is the function {given.__name__}, which has no parameters to train. Write Net((init, apply), ...) for a "
+            "network that consists of two functions."
+        )
+    return f"is an object of type {name}."

@@ -1,8 +1,9 @@
-"""Networks as functions: a network bound to parameters and moving statistics.
+"""Declare the networks of a game, and call them as functions that are bound to their parameters.
 
-``Net`` declares a network of a game; a loss gets ``Nets``, whose attributes are ``Function``: called,
-not applied. Nothing is recorded behind the caller's back, so a ``Function`` is safe under an inner
-``jax.grad``, ``jax.vmap`` or ``jax.checkpoint``.
+``Net`` declares a network of a game. A loss receives a ``Nets`` object. Each of its attributes, such as ``nets.g``, is
+a ``Function``: a network together with its parameters and moving statistics, which is called as ``nets.g(z)``. A call
+has no side effects, so a ``Function`` can be used inside ``jax.grad``, ``jax.vmap`` and ``jax.checkpoint``. Updated
+moving statistics are returned by ``Function.with_stats``.
 """
 
 import dataclasses
@@ -20,35 +21,41 @@ from jaxgan.core.representation import count_parameters, lines_under, show_funct
 
 
 class MissingKeysError(ValueError):
-    """A network drew random numbers in training, and its call got no ``keys``."""
+    """Raised when a network draws random numbers, and its call received no ``keys``."""
 
 
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
 class Net:
-    """A network of a game, and an example of each of its inputs, or its shape and dtype.
+    """A network of a game, declared with an example of each of its inputs.
 
-    A network is one of three::
+    The network can be written in three ways::
 
         Net(Generator(), z)                                # a linen module
-        Net(lambda rngs: Generator(64, rngs=rngs), z)      # a function that makes an nnx module
+        Net(lambda rngs: Generator(64, rngs=rngs), z)      # a function that creates an nnx module
         Net((init, apply), z)                              # init(key, z) -> params, apply(params, z) -> output
 
-    An nnx module is given as the function that makes it, and not as an instance, whose parameters would not depend on
-    the game's key. A pair of functions has parameters and no moving statistics.
+    An nnx module is declared by the function that creates it. An instance is refused, because it already has
+    parameters, and these would not depend on the game's key. A pair of functions has parameters, but no moving
+    statistics.
 
-    ``train`` and ``keys`` are arguments that a call may have. ``train`` is true in losses and false in
-    ``Game.functions``; nnx modules are also put into training or evaluation mode. ``keys`` is [B], one for each
-    example, if the loss passes them, ``nets.d(x, keys=keys)``. A linen or nnx module without this argument draws
-    everything random, such as the masks of dropout, from one key that is made from them. These masks depend on the
-    number of devices; those of ``jaxgan.nn.layers.dropout`` do not.
+    A network may accept the keyword arguments ``train`` and ``keys`` in its call:
+
+    - ``train`` is true inside losses and false in the functions that ``Game.functions`` returns by default. An nnx
+      module is also switched to training or evaluation mode.
+    - ``keys`` is an array of random keys, [B], with one key per example. A loss passes it as ``nets.d(x, keys=keys)``.
+      If the call of a linen or nnx module does not accept ``keys``, all its random draws, such as dropout masks, use a
+      single key that is derived from them. These draws then depend on the number of devices. The draws of
+      ``jaxgan.nn.layers.dropout`` do not.
 
     Attributes:
-      network: what it does, whatever it is written with; see ``jaxgan.core.modules.Network``.
-      examples: the shape and dtype of each input with which it is initialised.
+      network: the network behind an interface that is the same for all three ways; see
+        ``jaxgan.core.modules.Network``.
+      examples: the shape and dtype of each input that the network is initialised with. An example may be passed as an
+        array or as a ``jax.ShapeDtypeStruct``.
 
     Raises:
-      TypeError: ``module`` is no network, or an example is no array.
-      ValueError: the call needs an input of which no example is given, or takes fewer.
+      TypeError: if ``module`` is not a network, or an example is not an array.
+      ValueError: if there are fewer examples than required inputs, or more examples than inputs.
     """
 
     network: Network
@@ -63,59 +70,62 @@ class Net:
 
     @property
     def module(self) -> Any:
-        """The module, or the functions, as they were given."""
+        """The module, or the functions, that were passed to ``Net``."""
         return self.network.given
 
     def init(self, key: jax.Array) -> dict[str, Any]:
-        """The variables by collection, ``params`` and moving statistics, from a typed key."""
+        """Create the initial variables by collection, ``params`` and moving statistics, from a typed random key."""
         return jax.jit(self.network.init)(key, *(jnp.zeros(x.shape, x.dtype) for x in self.examples))
 
 
 def _shapes(network: Network, examples: Sequence[Any]) -> tuple[jax.ShapeDtypeStruct, ...]:
     names, limit = input_names(network)
-    call = f"the call of {network.name}"
     if len(examples) < len(names):
         raise ValueError(
-            f"{call} needs an example of `{names[len(examples)]}`, and `Net` got {len(examples)}. Write "
-            f"Net(..., {', '.join(names)}), each an array or a jax.ShapeDtypeStruct."
+            f"`Net` requires an example of the input `{names[len(examples)]}` of {network.name}, got "
+            f"{len(examples)} examples. Write Net(..., {', '.join(names)}), where each example is an array or a "
+            "jax.ShapeDtypeStruct."
         )
     if limit is not None and len(examples) > limit:
         raise ValueError(
-            f"{call} has {limit} inputs at most, and `Net` got {len(examples)} examples. Leave out those that it does "
-            "not take."
+            f"The call of {network.name} accepts at most {limit} inputs, but `Net` got {len(examples)} examples. "
+            "Remove the additional examples."
         )
     for number, example in enumerate(examples):
         if not hasattr(example, "shape") or not hasattr(example, "dtype"):
             raise TypeError(
-                f"example {number + 1} of {call} must be an array or a jax.ShapeDtypeStruct, got {example!r}. "
-                "Write for instance jnp.zeros((1, 100))."
+                f"Example {number + 1} of the inputs of {network.name} must be an array or a jax.ShapeDtypeStruct, "
+                f"got {example!r}. For example, write jnp.zeros((1, 100))."
             )
     return tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in examples)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FrozenVariables:
-    """Variables as an attribute of a module: arrays cannot be compared, so an object is equal to itself alone.
+    """Variables that can be an attribute of a linen module, which must be hashable.
+
+    Arrays are not hashable, so an object of this class is hashed and compared by its identity.
 
     Attributes:
-      variables: ``{"params": ...}``, by collection.
+      variables: the variables by collection, ``{"params": ...}``.
     """
 
     variables: Mapping[str, Any]
 
     def __repr__(self) -> str:
-        return f"FrozenVariables: {count_parameters(self.variables):,} numbers"
+        return f"FrozenVariables: {count_parameters(self.variables):,} parameters"
 
 
 class Frozen(nn.Module):
-    """A network with given parameters: ``Net(Frozen(module, FrozenVariables(variables)), images)``, owned by no player.
+    """A network with fixed parameters, such as a pretrained classifier that a loss uses.
 
-    Its parameters are part of the state, like those of any network, so that they are not constants of the compiled
-    step, which XLA would fold.
+    Declare it as ``Net(Frozen(module, FrozenVariables(variables)), images)``, and let no player own it. Its parameters
+    are part of the state, like the parameters of any other network. Otherwise they would be constants of the compiled
+    step, and XLA would spend time on folding them.
 
     Attributes:
-      network: a module without moving statistics.
-      frozen: its variables, of which ``params`` are used.
+      network: a linen module without moving statistics.
+      frozen: the variables of the module. Only the collection ``params`` is used.
     """
 
     network: nn.Module
@@ -129,14 +139,14 @@ class Frozen(nn.Module):
 
 @flax.struct.dataclass
 class Function:
-    """A network with its variables, called as a function.
+    """A network that is bound to its variables, so that it can be called as a function of its inputs.
 
     Attributes:
-      params: its parameters.
-      stats: its moving statistics, by collection.
-      net: the network.
-      train: whether this is training.
-      name: the network's name in the game, for messages.
+      params: the parameters of the network.
+      stats: the moving statistics of the network, by collection.
+      net: the declaration of the network.
+      train: whether the network runs in training mode.
+      name: the name of the network in the game, for error messages.
     """
 
     params: Any
@@ -150,29 +160,34 @@ class Function:
 
     @property
     def module(self) -> Any:
-        """The module, or the functions, as they were given to ``Net``."""
+        """The module, or the functions, that were passed to ``Net``."""
         return self.net.module
 
     def __call__(self, *args, keys: jax.Array | None = None, **options):
-        """The network's output. Moving statistics are read, and their update is discarded.
+        """Return the output of the network.
+
+        The update of moving statistics is discarded; call ``with_stats`` to receive it.
 
         Args:
-          *args: inputs.
-          keys: [B], one for each example, for networks that draw random numbers, such as dropout's masks.
-          **options: further arguments of the network's call.
+          *args: the inputs of the network.
+          keys: random keys [B], one per example, for networks that draw random numbers, such as dropout masks.
+          **options: other keyword arguments of the network's call.
         """
         return self.with_stats(*args, keys=keys, **options)[0]
 
     def with_stats(self, *args, keys: jax.Array | None = None, **options):
-        """The network's output and the updated moving statistics, to be returned as ``total(..., stats=...)``."""
+        """Return the output of the network, and its moving statistics after the call.
+
+        A loss passes the statistics on to the game: ``total(..., stats={"g": stats})``.
+        """
         return self.with_collections(sorted(self.stats) if self.train else [], *args, keys=keys, **options)
 
     def with_collections(self, mutable: Sequence[str], *args, keys: jax.Array | None = None, **options):
-        """The network's output, and the collections of ``mutable`` after the call.
+        """Return the output of the network, and the collections named in ``mutable`` after the call.
 
         Raises:
-          TypeError: an input is bytes where the example is floating-point.
-          ValueError: the network draws random numbers, and ``keys`` is None.
+          TypeError: if an input is of type uint8 and its example in ``Net`` is floating-point.
+          ValueError: if the network draws random numbers and ``keys`` is None.
         """
         self._check_inputs(args)
         variables = {"params": self.params, **self.stats}
@@ -181,34 +196,39 @@ class Function:
                 return self.net.network.apply(variables, args, options, train=self.train, keys=keys, mutable=mutable)
             except KeysMissing as error:
                 raise MissingKeysError(
-                    f"network {self.name!r} draws random numbers, for dropout or noise, and its call got no `keys`. "
-                    f"Write nets.{self.name}(..., keys=keys), and keys=fold_in_keys(keys) for a second, other draw."
+                    f"Network {self.name!r} draws random numbers, for dropout or noise, but its call received no "
+                    f"`keys`. Write nets.{self.name}(..., keys=keys). If the same loss calls the network a second time "
+                    "and needs different random numbers, write keys=fold_in_keys(keys)."
                 ) from error
 
     def _describe_call(self, args) -> str:
-        """The inputs of a call, and those that were declared where their sizes differ, for a call that failed."""
+        """Return a sentence on the inputs of a call, for a call that failed, and on the declared inputs if they differ.
+
+        The first axis, the batch, may differ.
+        """
         called = ", ".join(map(format_array, args)) or "no input"
         pairs = zip(args, self.net.examples)
         if all(getattr(x, "shape", ())[1:] == example.shape[1:] for x, example in pairs):
-            return f"In network {self.name!r}, called with {called}."
+            return f"The error occurred in network {self.name!r}, which was called with {called}."
         declared = ", ".join(map(format_array, self.net.examples))
         return (
-            f"In network {self.name!r}, called with {called}, which was declared with {declared}. Give examples of the "
-            "declared sizes, or declare the `Net` with the sizes of the examples."
+            f"The error occurred in network {self.name!r}, which was called with {called}, but declared with "
+            f"{declared}. Pass inputs of the declared shapes, or declare the `Net` with the shapes of the inputs."
         )
 
     def _check_inputs(self, args) -> None:
         for argument, x, example in zip(self.net.network.parameters, args, self.net.examples):
             if getattr(x, "dtype", None) == jnp.uint8 and jnp.issubdtype(example.dtype, jnp.floating):
                 raise TypeError(
-                    f"network {self.name!r}: `{argument}` is {format_array(x)}, bytes from 0 to 255, and the network "
-                    f"takes {example.dtype}. Normalise the batch: jaxgan.data.normalize(batch) for a batch of "
-                    "arrays by name, or x.astype(jnp.float32) / 127.5 - 1."
+                    f"Network {self.name!r}: the input `{argument}` is {format_array(x)}, integers from 0 to 255, but "
+                    f"the network was declared with {example.dtype}. Normalise the batch with "
+                    "jaxgan.data.normalize(batch) if it is a dict of arrays, or else with "
+                    "x.astype(jnp.float32) / 127.5 - 1."
                 )
 
 
 class Nets(Mapping):
-    """The game's networks as functions: ``nets.g(z)``, or ``nets["g"](z)``."""
+    """The networks of a game as functions, by name: ``nets.g(z)`` or ``nets["g"](z)``."""
 
     def __init__(self, functions: Mapping[str, Function]):
         self._functions = dict(functions)
@@ -220,9 +240,9 @@ class Nets(Mapping):
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in self._functions:
-            # With `name` given, Python appends no suggestion of one of the methods of a mapping.
+            # With `name=name`, Python does not suggest a similar method of Mapping at the end of the message.
             raise AttributeError(
-                f"The game has no network {name!r}. It has {format_names(self._functions)}.", name=name
+                f"The game has no network {name!r}. Its networks are {format_names(self._functions)}.", name=name
             )
         return self[name]
 
@@ -237,7 +257,7 @@ class Nets(Mapping):
 
 
 class RecordingNets(Nets):
-    """``Nets`` that record in ``names`` which of them were used."""
+    """``Nets`` that record the names of the networks that are used, in the attribute ``names``."""
 
     def __init__(self, functions: Mapping[str, Function]):
         super().__init__(functions)
@@ -249,7 +269,7 @@ class RecordingNets(Nets):
 
 
 def format_names(names) -> str:
-    """Names for an error message.
+    """Return names as a comma-separated list for an error message, "none" for an empty list.
 
     >>> format_names(["g", "d"])
     "'g', 'd'"
@@ -258,7 +278,7 @@ def format_names(names) -> str:
 
 
 def format_array(x: Any) -> str:
-    """An array's dtype and shape for an error message, or the type of anything else.
+    """Return the dtype and shape of an array for an error message, or the name of the type of any other object.
 
     >>> format_array(jnp.zeros((2, 3)))
     'float32[2, 3]'

@@ -1,6 +1,7 @@
-"""An ``nnx`` module as a network: arrays in, arrays out, and a new module for each call, which nobody else sees.
+"""Convert an ``nnx`` module, which is stateful, to a ``Network``, which is a pure function of its variables.
 
-It is a file of its own because ``flax.nnx`` takes time to import, and games without such a network need none of it.
+Each call of the network creates a new module from the variables, calls it, and reads the variables from it afterwards.
+This is a separate file because importing ``flax.nnx`` takes time, and games without nnx modules do not need it.
 """
 
 import dataclasses
@@ -21,18 +22,19 @@ Path = tuple[Any, ...]
 
 @dataclasses.dataclass(frozen=True)
 class NNXNetwork:
-    """An nnx module, as the function that makes it.
+    """A network that is an nnx module, declared by the function that creates the module.
 
-    ``nnx.Param`` are the collection ``params``, ``nnx.BatchStat`` is ``batch_stats``, other variables are collections
-    named after their class, and arrays that are no variables are ``constants``. The state of random streams is not
-    kept: each call makes it from its keys. Each call puts the module into training or evaluation mode, as nnx does by
-    ``module.train()``. Under ``pmap`` or ``shard_map`` BatchNorm's moments are those of the whole batch.
+    Variables of the type ``nnx.Param`` form the collection ``params``, and ``nnx.BatchStat`` form ``batch_stats``. Any
+    other type of variable forms a collection with the name of its class. Arrays that are not nnx variables form the
+    collection ``constants``. The state of random streams is not stored: each call derives it from its ``keys``. Each
+    call switches the module to training or evaluation mode, as ``module.train()`` and ``module.eval()`` do. If several
+    devices share a batch, BatchNorm computes its statistics over the examples of all devices.
 
     Attributes:
-      given: ``(rngs) -> module``.
+      given: the function ``(rngs) -> module``.
 
     Raises:
-      TypeError: ``given`` cannot be called with ``rngs`` alone, or makes no nnx module.
+      TypeError: if ``given`` cannot be called with ``rngs`` only, or does not return an nnx module.
     """
 
     given: Callable[..., nnx.Module]
@@ -51,7 +53,7 @@ class NNXNetwork:
         return dict(list(inspect.signature(kind.__call__).parameters.items())[1:])
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
-        del inputs  # An nnx module knows the shapes of its inputs.
+        del inputs  # The shapes of the inputs are arguments of the nnx module's constructor.
         return _collections(_leaves(nnx.state(_make(self.given, key))))
 
     def apply(self, variables, args, options, *, train, keys, mutable):
@@ -69,7 +71,7 @@ class NNXNetwork:
 
     @functools.cached_property
     def _structure(self) -> tuple[nnx.GraphDef, nnx.State, type]:
-        """The module without its arrays, the shapes of these, and its class."""
+        """The graph definition of the module without its arrays, the shapes of its arrays, and its class."""
         kind: list[type] = []
 
         def make():
@@ -83,7 +85,7 @@ class NNXNetwork:
 
 def _check_takes_rngs_alone(make_module: Callable) -> None:
     partial = make_module if isinstance(make_module, functools.partial) else functools.partial(make_module)
-    # The signature of an nnx class is that of its metaclass, which takes anything.
+    # inspect reads the signature of an nnx class from its metaclass, which accepts any arguments.
     is_class = inspect.isclass(partial.func)
     function, own = (partial.func.__init__, ("self",)) if is_class else (partial.func, ())
     try:
@@ -91,7 +93,7 @@ def _check_takes_rngs_alone(make_module: Callable) -> None:
     except TypeError as error:
         name = getattr(partial.func, "__name__", type(partial.func).__name__)
         raise TypeError(
-            f"`module`: it must be possible to call {name} with `rngs` alone, got: {error}. "
+            f"`module` is {name}, which cannot be called with `rngs` as its only argument: {error}. "
             f"Write Net(lambda rngs: {name}(..., rngs=rngs), ...)."
         ) from None
 
@@ -100,14 +102,15 @@ def _make(make_module: Callable[..., nnx.Module], key: jax.Array) -> nnx.Module:
     module = make_module(rngs=nnx.Rngs(key))
     if not isinstance(module, nnx.Module):
         raise TypeError(
-            f"`module`: the function of `rngs` must return an nnx module, got {type(module).__name__}. "
+            f"`module` is a function of `rngs`, which must return an nnx module, got {type(module).__name__}. "
             "Write Net(lambda rngs: MyNetwork(..., rngs=rngs), ...)."
         )
     for _, node in nnx.iter_graph(module):
         if isinstance(node, nnx.Pytree):
             for name, value in list(vars(node).items()):
                 if isinstance(value, jax.Array):
-                    # Outside of a trace nnx does this itself. Within one it would keep the tracer as a constant.
+                    # Outside of a trace, nnx marks arrays as data itself. Inside a trace it would treat the tracer as a
+                    # constant.
                     setattr(node, name, nnx.data(value))
     return module
 
@@ -117,7 +120,7 @@ def _leaves(state: nnx.State) -> list[tuple[Path, Any]]:
 
 
 def _collection(leaf: Any) -> str | None:
-    """The collection of a variable, or of an array that is none; None for the state of random streams."""
+    """Return the collection of a variable or of an array that is not a variable, and None for random streams."""
     if isinstance(leaf, nnx.RngState):
         return None
     if isinstance(leaf, nnx.Param):
@@ -128,12 +131,15 @@ def _collection(leaf: Any) -> str | None:
 
 
 def _names(path: Path) -> list[str]:
-    """A path in a module as names in a tree of parameters: layers of a list are numbers, and some names are tuples."""
+    """Convert a path inside a module to names in a tree of parameters.
+
+    Parts of a path can be strings, integers for the layers of a list, and tuples.
+    """
     return ["_".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in path]
 
 
 def _collections(leaves: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
-    """Arrays by collection and name, from a module's leaves."""
+    """Group the arrays of a module by collection and name."""
     collections: dict[str, Any] = {}
     for path, leaf in leaves:
         collection = _collection(leaf)
@@ -145,8 +151,9 @@ def _collections(leaves: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
 
 
 def _state(shapes: nnx.State, variables: Mapping[str, Any], keys: jax.Array | None) -> nnx.State:
-    """A module's state: its arrays from ``variables``, and random streams that begin with ``keys``."""
-    key = jax.random.key(0) if keys is None else batch_key(keys)  # without keys, ``apply`` raises after the first draw
+    """Create a module's state: arrays from ``variables``, and random streams that are derived from ``keys``."""
+    # If `keys` is None, `apply` raises an error as soon as the module has drawn a number, so any key will do.
+    key = jax.random.key(0) if keys is None else batch_key(keys)
     leaves = []
     for number, (path, leaf) in enumerate(_leaves(shapes)):
         collection = _collection(leaf)
@@ -165,8 +172,11 @@ def _keys_of_stream(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def _set_mode(module: nnx.Module, train: bool) -> None:
-    """Training or sampling, for every layer; and BatchNorm over the whole batch where devices share it."""
-    # As module.train() and the opposite do.
+    """Switch every layer to training or evaluation mode.
+
+    If several devices share the batch, BatchNorm computes its statistics over the examples of all devices.
+    """
+    # module.train() and module.eval() set the same attributes.
     module.set_attributes(deterministic=not train, use_running_average=not train, raise_if_not_found=False)
     if axis.size() > 1:
         for _, layer in nnx.iter_modules(module):
@@ -175,5 +185,5 @@ def _set_mode(module: nnx.Module, train: bool) -> None:
 
 
 def _counts(module: nnx.Module) -> list[Any]:
-    """How often each random stream was drawn from, as values that are other objects after a draw."""
+    """Return the counters of draws from each random stream. A draw replaces the counter by another object."""
     return [leaf.get_raw_value() for _, leaf in _leaves(nnx.state(module, nnx.RngCount))]

@@ -1,27 +1,27 @@
-"""Where an error happened: notes that are added to exceptions on their way up, and shown below their messages."""
+"""Add notes to exceptions that say where the error occurred. Python shows notes below the message of an exception."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 
 
 class _Note(str):
-    """A note of this module: others, such as JAX, add notes too."""
+    """A note that this module added. The type distinguishes it from notes of other libraries, such as JAX."""
 
 
 @contextlib.contextmanager
 def note(text: str, when: Callable[[Exception], bool] | None = None) -> Iterator[None]:
-    """Add ``text`` to every exception that leaves the ``with`` statement; its type and message stay as they are.
+    """Add a note to every exception that leaves the ``with`` statement, without changing its type and message.
 
     >>> try:
-    ...     with note("In the loss of player 'd'."):
+    ...     with note("The error occurred in the loss of player 'd'."):
     ...         raise ValueError("shapes differ")
     ... except ValueError as error:
     ...     print(error, error.__notes__)
-    shapes differ ["In the loss of player 'd'."]
+    shapes differ ["The error occurred in the loss of player 'd'."]
 
     Args:
-      text: a sentence.
-      when: says of an exception whether the note belongs to it; by default it belongs to every one.
+      text: the note, a complete sentence.
+      when: a function that returns whether an exception gets the note. By default, every exception gets it.
     """
     try:
         yield
@@ -32,6 +32,6 @@ def note(text: str, when: Callable[[Exception], bool] | None = None) -> Iterator
 
 
 def message_with_notes(error: BaseException) -> str:
-    """An exception's message, and the notes that ``note`` added to it, for where no traceback is shown."""
+    """Return an exception's message followed by the notes that ``note`` added, for output without a traceback."""
     notes = [text for text in getattr(error, "__notes__", ()) if isinstance(text, _Note)]
     return " ".join([str(error), *notes])

@@ -1,7 +1,7 @@
-"""The texts by which a game's objects show themselves: ``repr`` of networks, players, games and states.
+"""Format networks, players, games and states as text for their ``repr``.
 
-They consist of names and shapes. Nothing is computed on a device, and a tracer, a ``jax.ShapeDtypeStruct`` or anything
-else in the place of an array is no error.
+The texts consist of names and shapes. The functions compute nothing on a device, and they accept a tracer, a
+``jax.ShapeDtypeStruct`` or any other object in the place of an array.
 """
 
 import dataclasses
@@ -16,11 +16,11 @@ import numpy as np
 
 from jaxgan.core.tables import format_bytes
 
-MAX_FIELDS = 200  # characters of the settings of a module that are shown
+MAX_FIELDS = 200  # largest number of characters shown of the fields of a module
 
 
 def show_module(module: Any) -> str:
-    """A module that is a dataclass, as linen's are, with the settings that differ from their defaults.
+    """Format a module that is a dataclass, such as a linen module, with the fields that differ from their defaults.
 
     >>> import flax.linen as nn
     >>> show_module(nn.Dense(3, use_bias=False))
@@ -30,14 +30,17 @@ def show_module(module: Any) -> str:
 
 
 def show_function_name(function: Any) -> str:
-    """The name of a function, of the function inside a partial, or of an object's class."""
+    """Return the name of a function, of the function inside a ``functools.partial``, or of an object's class."""
     if isinstance(function, functools.partial):
         return show_function_name(function.func)
     return getattr(function, "__name__", type(function).__name__)
 
 
 def show_value(value: Any) -> str:
-    """A setting: numbers and texts as they are, arrays as type and shape, mappings as their names, others by class.
+    """Format the value of a field.
+
+    Numbers and strings are formatted with ``repr``, arrays as their type and shape, mappings as their keys, and other
+    objects as the name of the function or class.
 
     >>> show_value(0.5), show_value(np.zeros((2, 3))), show_value({"rate": 1})
     ('0.5', 'float64[2, 3]', '{rate}')
@@ -56,27 +59,30 @@ def show_value(value: Any) -> str:
 
 
 def show_net(net: Any) -> str:
-    """A ``Net`` in a line: its module, and the shapes of the inputs."""
+    """Format a ``Net`` as one line with its module and the shapes of its inputs."""
     shapes = ", ".join(str(list(x.shape)) for x in net.examples)
-    return f"{_show_network(net)} of {shapes}" if shapes else _show_network(net)
+    return f"{_show_network(net)}, input {shapes}" if shapes else _show_network(net)
 
 
 def show_function(function: Any) -> str:
-    """A ``Function`` in a line: its module, and the number of parameters."""
+    """Format a ``Function`` as one line with its module, its number of parameters and its mode."""
     mode = "training" if function.train else "evaluation"
     return f"{_show_network(function.net)}, {count_parameters(function.params):,} parameters, in {mode} mode"
 
 
 def show_player(player: Any) -> str:
-    """A ``Player`` in a line."""
+    """Format a ``Player`` as one line with its networks, its loss, and its gradient function if it is not the default.
+
+    The default gradient function is ``full_batch``.
+    """
     own = player.owns if isinstance(player.owns, str) else ", ".join(player.owns)
     gradient = getattr(player.gradient, "__qualname__", type(player.gradient).__name__).partition(".")[0]
-    computed = "" if gradient == "full_batch" else f" by {gradient}"
-    return f"owns {own} and minimises {show_function_name(player.loss)}{computed}"
+    computed = "" if gradient == "full_batch" else f", gradient by {gradient}"
+    return f"owns {own}, minimises {show_function_name(player.loss)}{computed}"
 
 
 def show_turns(turns: Sequence[Sequence[str]]) -> str:
-    """The order of turns.
+    """Format the order of turns. Players that move in the same turn are joined by "with".
 
     >>> show_turns((("d",), ("d",), ("g",))), show_turns((("d", "g"),))
     ('2 x d, then g', 'd with g')
@@ -86,42 +92,49 @@ def show_turns(turns: Sequence[Sequence[str]]) -> str:
 
 
 def show_game(game: Any) -> str:
-    """A ``Game``: a line for each network and each player, and the order of turns."""
+    """Format a ``Game`` as one line for each network, one line for each player, and the order of turns."""
     nets = [f"net {name}: {show_net(net)}{_show_average(game, name)}" for name, net in game.nets.items()]
     players = [f"player {name}: {show_player(player)}" for name, player in game.players.items()]
     return lines_under(type(game).__name__, [*nets, *players, f"turns: {show_turns(game.turns)}"])
 
 
 def show_wrapper(wrapper: Any) -> str:
-    """A wrapper with its settings, and the game inside."""
+    """Format a wrapper with its fields, and the game that it wraps."""
     settings = _show_fields(wrapper, without=("game",))
-    return f"{type(wrapper).__name__}({settings}) of {wrapper.game!r}"
+    return f"{type(wrapper).__name__}({settings}) around {wrapper.game!r}"
 
 
 def show_state(state: Any) -> str:
-    """A ``State``: the step, its size, and a line for each network. A tree of other things is named by their types."""
+    """Format a ``State`` with its step, its size in memory, and one line for each network.
+
+    JAX also creates states that hold other objects than arrays, for example specifications of axes. They are formatted
+    as the types of these objects.
+    """
     leaves = jax.tree.leaves(state)
     if not all(hasattr(x, "shape") and hasattr(x, "dtype") for x in leaves) or not isinstance(state.params, Mapping):
-        return f"State of {', '.join(sorted({type(x).__name__ for x in leaves})) or 'nothing'}"
-    members = f" of {state.key.shape[0]} members" if state.key.shape else ""
+        types = ", ".join(sorted({type(x).__name__ for x in leaves}))
+        return f"State with leaves of type {types}" if types else "State without leaves"
+    members = f" of a population of {state.key.shape[0]} members" if state.key.shape else ""
     size = format_bytes(size_in_bytes(leaves))
     each = state.key.size
     networks = []
     for name, params in state.params.items():
-        parts = [f"{count_parameters(params) // each:,} parameters{' each' if members else ''}"]
-        parts += [f"statistics {', '.join(state.stats[name])}"] if state.stats.get(name) else []
-        parts += ["averaged"] if name in state.ema else []
+        parts = [f"{count_parameters(params) // each:,} parameters{' per member' if members else ''}"]
+        if state.stats.get(name):
+            parts.append(f"statistics: {', '.join(state.stats[name])}")
+        if name in state.ema:
+            parts.append("with moving average")
         networks.append(f"{name}: {'; '.join(parts)}")
     return lines_under(f"State{_show_step(state.step)}{members}, {size}", networks)
 
 
 def count_parameters(params: Any) -> int:
-    """The number of parameters in a tree of arrays."""
+    """Return the number of parameters in a pytree of arrays."""
     return sum(getattr(x, "size", 1) for x in jax.tree.leaves(params))
 
 
 def size_in_bytes(tree: Any) -> int:
-    """The bytes of a tree of arrays, or of their shapes and types.
+    """Return the size in bytes of a pytree of arrays or of ``jax.ShapeDtypeStruct``.
 
     >>> size_in_bytes({"kernel": jax.ShapeDtypeStruct((2, 3), "float32")})
     24
@@ -130,7 +143,7 @@ def size_in_bytes(tree: Any) -> int:
 
 
 def lines_under(title: str, lines: Iterable[str]) -> str:
-    """A title, and lines that are indented below it."""
+    """Return a title with indented lines below it."""
     return "\n".join([title, *(textwrap.indent(line, "  ") for line in lines)])
 
 
@@ -143,7 +156,11 @@ def _show_step(step: Any) -> str:
         return ""
     try:
         return f" at step {int(step):,}"
-    except (RuntimeError, TypeError, ValueError):  # a tracer, donated, on another host, or several steps
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ):  # a tracer, a donated array, an array on another host, or not a scalar
         return ""
 
 
@@ -151,11 +168,11 @@ def _show_average(game: Any, name: str) -> str:
     if name not in game.ema:
         return ""
     decay = game.ema[name]
-    return f", averaged with decay {show_value(decay)}"
+    return f", moving average with decay {show_value(decay)}"
 
 
 def _show_fields(instance: Any, without: Sequence[str]) -> str:
-    """The fields of a dataclass that differ from their defaults; games in them are left out."""
+    """Format the fields of a dataclass that differ from their defaults. Fields that hold a game are omitted."""
     shown = []
     for field in dataclasses.fields(instance):
         value = getattr(instance, field.name, None)
@@ -168,8 +185,11 @@ def _show_fields(instance: Any, without: Sequence[str]) -> str:
 
 
 def _is_same(value: Any, default: Any) -> bool:
-    """Whether a setting is its default; arrays, whose comparison would be computed, are not."""
-    if isinstance(value, np.dtype) and isinstance(default, type):  # jnp.float32 is a class, and a setting its dtype
+    """Return whether a field has its default value.
+
+    An array counts as different from any default, because comparing arrays would compute on a device.
+    """
+    if isinstance(value, np.dtype) and isinstance(default, type):  # The default jnp.float32 is a class, not a dtype.
         return value.name == default.__name__
     if hasattr(value, "shape") or hasattr(default, "shape"):
         return False

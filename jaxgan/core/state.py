@@ -1,4 +1,4 @@
-"""The state of a game: everything that training changes."""
+"""Define the state of a game: everything that training changes."""
 
 from typing import Any
 
@@ -10,15 +10,19 @@ from jaxgan.core.representation import show_state
 
 @flax.struct.dataclass
 class State:
-    """Everything that training changes, arrays only. A checkpoint is a ``State``, whole.
+    """The state of a game: a pytree of arrays with everything that training changes.
+
+    ``Game.init`` creates the first state, and ``Game.step`` maps a state and a batch to the next state. A checkpoint
+    stores one ``State`` completely.
 
     Attributes:
-      step: the number of steps taken, an integer scalar.
-      key: a typed key, from which every draw of every step is derived. It does not change.
-      params: parameters by network.
-      stats: moving statistics by network and collection (``batch_stats``, ``spectral``, ...).
-      opt_states: optimizer states by player.
-      ema: exponential moving averages by network, holding ``params`` and ``batch_stats``.
+      step: the number of steps taken so far, an integer scalar.
+      key: a typed random key. All random draws of all steps are derived from it and from ``step``. It never changes.
+      params: the parameters of each network, by the network's name.
+      stats: the moving statistics of each network, by the network's name and then by collection: ``batch_stats`` for
+        BatchNorm, ``spectral`` for spectral normalisation, and so on.
+      opt_states: the state of each player's optimizer, by the player's name.
+      ema: the exponential moving averages by the network's name: ``params`` and, with BatchNorm, ``batch_stats``.
     """
 
     step: jax.Array

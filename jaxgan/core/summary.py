@@ -1,7 +1,8 @@
-"""A game's networks as tables of layers, and the memory that its state takes.
+"""Summarise the networks of a game as tables of layers, and the memory size of its state.
 
-Nothing is computed or compiled: shapes come from ``jax.eval_shape`` and ``jax.make_jaxpr``. Layers are those of a linen
-module. A network that is written in another way has a row for each subtree of its parameters.
+The module computes and compiles nothing on a device: shapes come from ``jax.eval_shape`` and ``jax.make_jaxpr``. For a
+linen module, the table has one row for each layer. For another network, it has one row for each top-level subtree of
+the parameters.
 """
 
 import dataclasses
@@ -17,19 +18,26 @@ from jaxgan.core.representation import size_in_bytes
 from jaxgan.core.tables import Table, format_bytes, format_count
 
 HEAD = ("layer", "type", "output", "parameters", "FLOPs")
-STATE_PARTS = {"params": "parameters", "opt_states": "optimizer states", "stats": "statistics", "ema": "averages"}
+STATE_PARTS = {
+    "params": "parameters",
+    "opt_states": "optimizer states",
+    "stats": "moving statistics",
+    "ema": "moving averages",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """A layer of a network, without the layers inside it.
+    """A layer of a network. Its counts exclude the layers inside it.
 
     Attributes:
-      path: its name, after the names of the modules that it is in: ``block_0/conv_1``; empty for the network itself.
-      kind: the class of the module; empty if it is not known.
-      output: the shapes of its output, ``[1, 8, 8, 3]``; those of the last call of a layer that is called repeatedly.
-      parameters: the number of its own parameters.
-      flops: floating-point operations of its own matrix products and convolutions, in all its calls.
+      path: the names of the modules that contain the layer, and its own name, such as ``block_0/conv_1``. The path of
+        the network itself is empty.
+      kind: the name of the module's class; empty if it is unknown.
+      output: the shapes of the output, such as ``[1, 8, 8, 3]``, in the last call if the layer is called repeatedly.
+      parameters: the number of the layer's own parameters.
+      flops: the number of floating-point operations in the layer's own matrix products and convolutions, over all calls
+        in one forward pass.
     """
 
     path: str
@@ -41,14 +49,14 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkSummary:
-    """A network of a game.
+    """The summary of one network of a game.
 
     Attributes:
-      kind: the class of its module, or its functions.
-      inputs: the shapes of the examples that it was declared with.
-      output: the shapes of its output for them.
-      layers: its layers, in the order in which they are called; then the network itself, if parameters or operations
-        are its own.
+      kind: the name of the module's class, or the names of the functions.
+      inputs: the shapes of the example inputs that the network was declared with.
+      output: the shapes of the output for these inputs.
+      layers: the layers in the order of their first calls. A last entry stands for the network itself if it has
+        parameters or operations outside of its layers.
     """
 
     kind: str
@@ -58,23 +66,23 @@ class NetworkSummary:
 
     @property
     def parameters(self) -> int:
-        """The number of all parameters."""
+        """The number of parameters of all layers."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of a forward pass over ``inputs``; ``jaxgan.core.flops`` says what counts."""
+        """The number of floating-point operations of a forward pass over ``inputs``; see ``jaxgan.core.flops``."""
         return sum(layer.flops for layer in self.layers)
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The networks of a game and the memory of its state. It prints as text, and as tables in a notebook.
+    """The networks of a game and the memory size of its state. Print it as text, or display it in a notebook.
 
     Attributes:
-      title: what is summarized.
-      networks: the networks by name.
-      state_bytes: the bytes of each part of the state, by its name in ``State``.
+      title: the first line, which names the game and its players.
+      networks: the summaries of the networks by name.
+      state_bytes: the size of each part of the state in bytes, by the name of its field in ``State``.
     """
 
     title: str
@@ -96,28 +104,28 @@ class Summary:
 
     def _memory(self) -> str:
         parts = [f"{STATE_PARTS[part]} {format_bytes(size)}" for part, size in self.state_bytes.items() if size]
-        return f"state: {format_bytes(sum(self.state_bytes.values()))} ({', '.join(parts)})"
+        return f"Size of the state: {format_bytes(sum(self.state_bytes.values()))} ({', '.join(parts)})"
 
 
 def summarize(game: Any, keys: Any = None, depth: int | None = None, title: str = "") -> Summary:
-    """The summary of a game, or of a wrapper around one: what ``game.summary()`` returns.
+    """Summarise a game or a wrapper around one. ``game.summary()`` calls this function.
 
     Args:
-      game: a ``Game``, or a wrapper.
-      keys: the argument of ``game.init``, or its shape and type; one key by default.
-      depth: the number of levels of layers that are shown; layers inside these are counted as part of them. By default
-        every layer has a row.
-      title: the first line; by default the classes of the game and of its wrappers.
+      game: a ``Game`` or a wrapper.
+      keys: the argument of ``game.init``, or its shape and type. By default, it is a single key.
+      depth: the number of levels of nested layers to show. Deeper layers are counted as part of the layer that contains
+        them. By default, every layer has a row.
+      title: the first line. By default, it names the classes of the game and its wrappers, and the players.
 
     Raises:
-      ValueError: ``depth`` is below 1, or no whole number.
+      ValueError: if ``depth`` is below 1 or not an integer.
     """
     if depth is not None and (not isinstance(depth, int) or depth < 1):
-        raise ValueError(f"`depth` must be a whole number of at least 1, got {depth!r}.")
+        raise ValueError(f"`depth` must be an integer of at least 1, got {depth!r}.")
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(game.init, key if keys is None else keys)
     plain = game.unwrapped
-    # Without the axis of members that a population's state has.
+    # The state of a population has an additional axis of members. The tables show one member without this axis.
     variables = state if game is plain else jax.eval_shape(plain.init, key)
 
     def call_of(name: str, net: Net) -> Callable:
@@ -137,7 +145,7 @@ def summarize(game: Any, keys: Any = None, depth: int | None = None, title: str 
 
 
 def _summarize_network(net: Net, call: Callable, variables: Any, params: Any, depth: int | None) -> NetworkSummary:
-    """The summary of a network, whose forward pass is ``call(variables, *examples)``."""
+    """Summarise a network with the forward pass ``call(variables, *examples)``."""
     calls = _Calls()
     with nn.intercept_methods(calls.intercept):
         program, output = jax.make_jaxpr(call, return_shape=True)(variables, *net.examples)
@@ -150,23 +158,25 @@ def _summarize_network(net: Net, call: Callable, variables: Any, params: Any, de
 
 
 class _Calls:
-    """Records the layers of a linen module as they are called, each of which computes in a scope of its own.
+    """A recorder of the layers that a linen module calls. Each layer computes in a ``flops.scope`` with its path.
 
     Attributes:
-      layers: the layers by path, without parameters and operations.
+      layers: the layers by path. Parameters and operations are not counted yet.
     """
 
     def __init__(self):
         self.layers: dict[str, Layer] = {}
-        self._open: list[tuple[str, str]] = []  # of each call that has not returned: its path, and where paths begin
+        # For each call that has not returned: the path of the layer, and the prefix of the paths of layers inside it.
+        self._open: list[tuple[str, str]] = []
 
     def intercept(self, call: Callable, args: Any, kwargs: Any, context: Any) -> Any:
-        """An interceptor for ``nn.intercept_methods``."""
+        """Record one call of a method; an interceptor for ``nn.intercept_methods``."""
         module = context.module
         if context.method_name == "setup" or module.scope is None:
             return call(*args, **kwargs)
         open_path, base = self._open[-1] if self._open else ("", "")
-        if not module.path:  # a module that another one applies, as ``Frozen`` does, begins paths of its own
+        # The path of a module is empty if another module calls its `apply`, as `Frozen` does.
+        if not module.path:
             base = open_path
         path = "/".join([base, *module.path] if base else module.path)
         if path:
@@ -185,13 +195,15 @@ class _Calls:
 def _share_out(
     layers: Mapping[str, Layer], depth: int | None, parameters: Mapping[str, int], operations: Mapping[str, int]
 ) -> list[Layer]:
-    """The layers that are shown, with what belongs to each: each number goes to the innermost shown layer of its path.
+    """Return the layers to show, with numbers of parameters and operations.
+
+    Each array and each operation is counted for the innermost shown layer that contains it.
 
     Args:
-      layers: the layers by path, among them the network itself by an empty one.
-      depth: as for ``summarize``.
-      parameters: numbers of parameters by the path of the array.
-      operations: floating-point operations by the path of the layer.
+      layers: the layers by path, including the network itself with an empty path.
+      depth: the number of levels of nested layers to show; None shows all.
+      parameters: the number of parameters of each array, by its path.
+      operations: the number of floating-point operations of each layer, by its path.
     """
     own = {path: layer for path, layer in layers.items() if depth is None or len(path.split("/")) <= depth}
 
@@ -210,7 +222,7 @@ def _share_out(
 
 
 def _count_by_path(params: Any) -> dict[str, int]:
-    """The size of each array of a tree by its path."""
+    """Return the number of elements of each array in a pytree, by the path of the array."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(params)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.size for path, leaf in leaves}
 
@@ -220,17 +232,20 @@ def _format_shapes(tree: Any) -> str:
 
 
 def _title(game: Any) -> str:
-    """The classes of a game and of its wrappers, from the outside in, with the players."""
+    """Return the classes of the wrappers and of the game, from the outermost to the innermost, and the players."""
     kinds = [type(game).__name__]
     while game is not game.unwrapped:
         game = getattr(game, "game", game.unwrapped)
         kinds.append(type(game).__name__)
-    players = ", ".join(f"{name} owns {', '.join(player.owns)}" for name, player in game.players.items())
-    return f"{' of '.join(kinds)}; players: {players}"
+    players = "; ".join(f"player {name} owns {', '.join(player.owns)}" for name, player in game.players.items())
+    return f"{' around '.join(kinds)}: {players}"
 
 
 def _network_table(name: str, network: NetworkSummary) -> Table:
-    """A row for each layer, and one for their sum; no rows for a network that has neither layers nor parameters."""
+    """Return a table with one row for each layer and one for the total.
+
+    The table of a network without layers and parameters has no rows.
+    """
 
     def row(path, layer):
         return (path, layer.kind, layer.output, f"{layer.parameters:,}", format_count(layer.flops))
@@ -238,6 +253,6 @@ def _network_table(name: str, network: NetworkSummary) -> Table:
     title = f"{network.kind}, input {network.inputs}" if network.inputs else network.kind
     if not network.layers:
         return Table(f"{name}: {title}, no parameters", HEAD, ())
-    rows = [row(layer.path or "(itself)", layer) for layer in network.layers]
+    rows = [row(layer.path or "(outside of layers)", layer) for layer in network.layers]
     total = ("total", "", network.output, f"{network.parameters:,}", format_count(network.flops))
     return Table(f"{name}: {title}", HEAD, (*rows, total), ("parameters", "FLOPs"))

@@ -1,8 +1,8 @@
-"""The operating system, the processors and the installed versions: everything that differs between machines.
+"""Query and control everything that differs between machines: operating system, processors, installed versions.
 
-Linux is the system that the tests run on. macOS and Windows lack some of the modules and functions below, so every use
-of ``fcntl``, ``msvcrt``, ``resource``, ``os.getloadavg``, ``os.sched_getaffinity`` and ``ctypes`` stands in this file,
-with a fallback. ``tests/core/test_system.py`` runs a training without them.
+The tests run on Linux. macOS and Windows lack some of the modules and functions below. Every use of ``fcntl``,
+``msvcrt``, ``resource``, ``os.getloadavg``, ``os.sched_getaffinity`` and ``ctypes`` is therefore in this file, and has
+a fallback. ``tests/core/test_system.py`` runs a training without them.
 """
 
 import contextlib
@@ -32,53 +32,55 @@ try:
 except ImportError:  # Windows
     resource = None
 
-_LOCK_POLL_SECONDS = 0.1
-_LOCKED_BYTE = 1 << 30  # Windows locks a range of bytes; one far behind a file's end does not hinder its readers
+_LOCK_POLL_SECONDS = 0.1  # seconds between two attempts to lock a file
+# Position of the byte that is locked on Windows. Windows also prevents other processes from reading a locked byte, so
+# the position is far behind the end of the file.
+_LOCKED_BYTE = 1 << 30
 
-_MALLOPT_SETTINGS = {  # names and values from glibc's malloc.h, see mallopt(3)
-    -8: 1,  # M_ARENA_MAX: one arena, because the arenas of threads map large memory all the same
-    -4: 0,  # M_MMAP_MAX: no allocation by mmap, which free unmaps
-    -1: -1,  # M_TRIM_THRESHOLD: freed memory never returns to the kernel
+_MALLOPT_SETTINGS = {  # maps options of glibc's mallopt(3) to their values; the numbers are from malloc.h
+    -8: 1,  # M_ARENA_MAX: use one arena, because the arenas of other threads would still allocate with mmap
+    -4: 0,  # M_MMAP_MAX: do not allocate with mmap, because `free` unmaps such memory
+    -1: -1,  # M_TRIM_THRESHOLD: never return freed memory to the kernel
 }
 
 
 def cache_directory() -> Path:
-    """Where jaxgan keeps files that it can make again, below XDG_CACHE_HOME or ~/.cache."""
+    """Return the folder for files that jaxgan can create again: ``$XDG_CACHE_HOME/jaxgan`` or ``~/.cache/jaxgan``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgan"
 
 
 def classifier_directory() -> Path:
-    """Where the classifiers are kept whose features metrics compare."""
+    """Return the folder in which jaxgan caches the classifiers that compute the features of metrics."""
     return cache_directory() / "classifiers"
 
 
 def versions() -> dict[str, str]:
-    """The versions of jaxgan, Python and the packages that a result depends on, by name."""
+    """Return the versions of jaxgan, Python and the packages that results depend on, by name."""
     packages = ("jax", "jaxlib", "flax", "optax", "numpy")
     installed = {name: metadata.version(name) for name in packages}
     return {"jaxgan": __version__, "python": platform.python_version(), **installed}
 
 
 def signature(experiment: str) -> str:
-    """What files name as their maker: ``jaxgan 0.1.0 dcgan``."""
+    """Return the text that names the creator in the metadata of files, such as ``jaxgan 0.1.0 dcgan``."""
     return f"jaxgan {versions()['jaxgan']} {experiment}"
 
 
 def hardware() -> str:
-    """The kinds of JAX's devices with their numbers, for people: ``2 x cpu``."""
+    """Return the number and the kind of JAX's devices as text, such as ``2 x cpu``."""
     kinds = [device.device_kind for device in jax.devices()]
     return ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
 
 
 def cores() -> int:
-    """The number of processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cpuinfo() -> list[str]:
-    """The lines of Linux's /proc/cpuinfo, which describe the processors; empty on other systems."""
+    """Return the lines of Linux's /proc/cpuinfo, which describes the processors, or an empty list on other systems."""
     path = Path("/proc/cpuinfo")
     return path.read_text().splitlines() if path.exists() else []
 
@@ -97,13 +99,14 @@ def peak_memory_bytes() -> int | None:
 
 
 def try_lock(file: IO) -> bool:
-    """Lock an open file against other processes, until it is closed.
+    """Try to lock an open file against other processes until it is closed.
 
     Args:
-      file: open for writing.
+      file: a file that is open for writing.
 
     Returns:
-      Whether the lock was taken; False if another process holds it. A system without file locks always grants it.
+      True if the file is locked now, False if another process holds the lock. On a system without file locks, the
+      result is always True.
     """
     try:
         if fcntl is not None:
@@ -117,21 +120,21 @@ def try_lock(file: IO) -> bool:
 
 
 def lock(file: IO) -> None:
-    """Lock an open file as ``try_lock`` does, and wait as long as another process holds it."""
+    """Lock an open file as ``try_lock`` does, and wait while another process holds the lock."""
     while not try_lock(file):
         time.sleep(_LOCK_POLL_SECONDS)
 
 
 def keep_freed_memory() -> bool:
-    """Have this process's allocator keep the memory that a training step frees for the next step.
+    """Configure the allocator of this process to reuse the memory that a training step frees in the next step.
 
-    XLA's CPU backend allocates a step's memory at every step. glibc returns large freed blocks to the kernel at once,
-    so each of their pages has to be mapped and zeroed again: 22,000 page faults in a step of pix2pix, which then takes
-    a third longer or more (``experiments.benchmarks.memory``). Call it before JAX computes. The process keeps the
-    memory of its peak until it ends.
+    XLA's CPU backend allocates the memory of a step in every step. By default, glibc returns large freed blocks to the
+    kernel immediately, so the kernel must map and zero their pages again. In a step of pix2pix this causes 22,000 page
+    faults, and the step takes at least a third longer (``experiments.benchmarks.memory``). Call this function before
+    JAX computes anything. Afterwards, the process does not return its peak memory to the system until it ends.
 
     Returns:
-      Whether the allocator was set: True with glibc alone.
+      Whether the allocator was configured, which requires glibc.
     """
     if sys.platform != "linux":
         return False

@@ -1,4 +1,4 @@
-"""Small tables as plain text and as HTML, and numbers in them."""
+"""Format small tables as plain text and as HTML, and numbers for their cells."""
 
 import dataclasses
 import html
@@ -8,13 +8,13 @@ _THOUSANDS = ("", " k", " M", " G", " T", " P")
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table.
+    """A table of text cells.
 
     Attributes:
-      title: the line above it.
+      title: the line above the table.
       head: the names of the columns.
-      rows: the cells of each row, as many as there are columns.
-      numeric: the columns that are aligned to the right.
+      rows: the rows, each a tuple with one cell per column.
+      numeric: the names of the columns that are aligned to the right.
     """
 
     title: str
@@ -24,7 +24,7 @@ class Table:
 
 
 def as_text(table: Table) -> str:
-    """The title, the head and the rows, in columns that are two spaces apart; the title alone without rows."""
+    """Format a table as plain text with two spaces between columns. A table without rows is its title only."""
     if not table.rows:
         return table.title
     lines = [table.head, *table.rows]
@@ -41,7 +41,7 @@ def as_text(table: Table) -> str:
 
 
 def as_html(table: Table) -> str:
-    """The table as HTML for a notebook; the title alone without rows."""
+    """Format a table as HTML for a notebook. A table without rows is its title only."""
     if not table.rows:
         return as_html_paragraph(table.title)
 
@@ -56,12 +56,12 @@ def as_html(table: Table) -> str:
 
 
 def as_html_paragraph(text: str) -> str:
-    """A text as one paragraph of HTML."""
+    """Format text as one paragraph of HTML."""
     return f"<p>{html.escape(text)}</p>"
 
 
 def format_count(number: float) -> str:
-    """A large number in three digits.
+    """Format a number with three significant digits and a unit prefix, such as k for thousands.
 
     >>> format_count(999), format_count(12_345), format_count(1_999_999), format_count(4.2e9)
     ('999', '12.3 k', '2.00 M', '4.20 G')
@@ -76,7 +76,7 @@ def format_count(number: float) -> str:
 
 
 def format_bytes(size: float) -> str:
-    """A size in bytes in three digits, with 1000 bytes in a kB.
+    """Format a size in bytes with three significant digits. One kB is 1000 bytes.
 
     >>> format_bytes(12), format_bytes(1_234_567)
     ('12 B', '1.23 MB')

@@ -1,4 +1,4 @@
-"""What a player's loss returns: named terms, their sum, and what is logged or kept beside them."""
+"""Define the return value of a player's loss: named terms, their sum, metrics and updated moving statistics."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,19 +11,19 @@ import numpy as np
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.core.networks import format_array, format_names
 
-RESERVED = ("loss", "grad_norm")  # the game itself logs these for each player
+RESERVED = ("loss", "grad_norm")  # names under which the game itself logs metrics of each player
 
 
 @flax.struct.dataclass
 class Terms:
-    """What a loss returns, made by ``total``: the scalar to minimise, and its parts by name.
+    """The return value of a player's loss, created by ``total``: the scalar to minimise, and its parts by name.
 
     Attributes:
-      loss: the sum of ``terms``, a scalar.
-      terms: the mean of each term over its examples, a scalar.
-      metrics: the mean of each metric, a scalar.
-      stats: moving statistics to keep, by network and collection.
-      due: for each lazy term, whether it was computed in this step.
+      loss: the scalar to minimise, the sum of ``terms``.
+      terms: the terms of the loss by name, each averaged over its examples to a scalar.
+      metrics: the metrics by name, each averaged over its examples to a scalar.
+      stats: updated moving statistics by network and collection, which the game stores in its state.
+      due: for each lazily computed term, by name, whether it was computed in this step, a boolean scalar.
     """
 
     loss: jax.Array
@@ -34,24 +34,29 @@ class Terms:
 
 
 def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **terms: Any) -> Terms:
-    """The sum of named terms, each averaged over its examples.
+    """Average each named term over its examples, and return the sum of the terms as the loss of a player.
 
     Args:
-      metrics: values by name that are averaged and logged, but not minimised. The mean of booleans is a share.
-      stats: by network, the moving statistics that its ``with_stats`` returned. The game keeps them.
-      **terms: scalars, arrays of one value per example, or ``losses.lazy(...)``. Each is logged by its name.
+      metrics: values by name that are averaged and logged, but not minimised: scalars, or arrays [B]. The average of
+        booleans is the fraction of examples for which they are true.
+      stats: the updated moving statistics, by network, as the network's ``with_stats`` returned them. The game stores
+        them in its state.
+      **terms: scalars, arrays [B] with one value per example, or ``losses.lazy(...)``. Each is logged under its name.
+
+    Returns:
+      The ``Terms`` that a loss returns to the game.
 
     Raises:
-      TypeError: a term or metric is not an array.
-      ValueError: a term or metric is neither a scalar nor an array [B]; a name is used twice, or is one that the game
-        itself logs.
+      TypeError: if a term or a metric is not an array or a number.
+      ValueError: if a term or a metric is neither a scalar nor an array [B], or a name is used twice or is reserved
+        for a metric that the game itself logs.
     """
     metrics = metrics or {}
     for name in (*terms, *metrics):
         if name in RESERVED or (name in terms and name in metrics):
             raise ValueError(
-                f"total({name}=...): the name {name!r} is taken. Use a name that is neither a term nor a metric "
-                f"already, nor one that the game itself logs: {format_names(RESERVED)}."
+                f"total({name}=...): the name {name!r} is already used. Choose a name that no other term or metric "
+                f"has. The game itself uses the names {format_names(RESERVED)}."
             )
     due = {name: term.due for name, term in terms.items() if isinstance(term, LazyTerm)}
     averaged = {name: _average(f"total({name}=...)", term) for name, term in terms.items()}
@@ -60,13 +65,13 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
     return Terms(loss, averaged, logged, dict(stats or {}), due)
 
 
-def _average(what: str, value: Any) -> jax.Array:
+def _average(argument: str, value: Any) -> jax.Array:
     value = value.value if isinstance(value, LazyTerm) else value
     if not isinstance(value, (jax.Array, np.ndarray, np.generic, float, int)):
-        raise TypeError(f"{what} must be a scalar or an array [B], got a {type(value).__name__}.")
+        raise TypeError(f"{argument} must be a scalar or an array [B], got an object of type {type(value).__name__}.")
     if jnp.ndim(value) > 1:
         raise ValueError(
-            f"{what} must be a scalar or one value per example, [B], got {format_array(value)}. Take the mean "
-            "or the sum over the other axes, which decides how much an example counts."
+            f"{argument} must be a scalar or an array [B] with one value per example, got {format_array(value)}. "
+            "Compute the mean or the sum over the other axes. This choice determines the weight of each example."
         )
     return jnp.mean(jnp.asarray(value, jnp.float32))

@@ -1,15 +1,16 @@
-"""Everything that can be trained: a ``Game``, or a wrapper that plays a game in another way.
+"""Change how a game is played by wrapping it, and define the interface that games and wrappers share.
 
-The loop, ``jaxgan.parallel``, sampling and checkpoints ask for ``GameLike`` and for nothing more: ``init`` and ``step``
-over a ``State``, ``batch_multiple`` for the size of a batch, ``summary`` to describe it, and ``unwrapped``, the game
-whose networks and players these are. ``unwrapped`` is where ``functions``, ``with_variables``, ``nets``, ``players``,
-``turns`` and ``ema`` are found.
+A wrapper contains a ``Game`` and replaces its step, for example by an extra-gradient step. The training loop,
+``jaxgan.parallel``, sampling and checkpoints accept any object with the interface ``GameLike``: ``init``, ``step``,
+``batch_multiple``, ``summary`` and ``unwrapped``. ``unwrapped`` is the ``Game`` inside all wrappers. Its methods
+``functions`` and ``with_variables`` and its attributes ``nets``, ``players``, ``turns`` and ``ema`` are available only
+there.
 
-To play a game in another way, subclass ``GameWrapper``, add fields, and override ``step``::
+To write a wrapper, subclass ``GameWrapper``, add fields, and override ``step``::
 
     @dataclasses.dataclass(frozen=True, eq=False)
     class Repeat(GameWrapper):
-        \"\"\"Takes each step ``times`` times, on the same batch.\"\"\"
+        \"\"\"A game that takes each step ``times`` times on the same batch.\"\"\"
 
         times: int = 2
 
@@ -20,9 +21,12 @@ To play a game in another way, subclass ``GameWrapper``, add fields, and overrid
 
     step = jax.jit(Repeat(game, 3).step)
 
-A wrapper follows three rules. ``step`` is pure, and its state has the structure that ``init`` returned. A wrapper that
-is correct only over some games refuses the others when it is made (``require_game``, ``find_wrapper``). A wrapper holds
-no arrays that change: those belong in ``State``.
+A wrapper must follow three rules:
+
+- ``step`` is a pure function, and returns a state with the same structure as the state from ``init``.
+- A wrapper that supports only some games raises an error for other games when it is created. ``require_game`` and
+  ``find_wrapper`` help to check this.
+- Arrays that change during training are stored in ``State``, not in the wrapper.
 """
 
 import dataclasses
@@ -37,37 +41,37 @@ from jaxgan.core.summary import Summary, summarize
 
 
 class GameLike(Protocol):
-    """What is trained. See the module's docstring."""
+    """The interface of everything that can be trained: a ``Game``, or a wrapper around one."""
 
     @property
     def unwrapped(self) -> Game:
-        """The game inside all wrappers, which has the networks and players; a ``Game`` is its own."""
+        """The game inside all wrappers, which has the networks and players. For a ``Game`` it is the game itself."""
         ...
 
     @property
     def batch_multiple(self) -> int:
-        """The number of slices into which a step splits its batch: it must divide the size of a batch."""
+        """Number of slices that a step splits its batch into. The batch size must be a multiple of it."""
         ...
 
     def init(self, key: jax.Array, /) -> State:
-        """The state before the first step."""
+        """Create the state before the first step from a typed random key."""
         ...
 
     def step(self, state: State, batch: Any, /) -> tuple[State, dict[str, Any]]:
-        """One step: the new state, and scalars by name."""
+        """Take one step, and return the new state and a mapping from names of metrics to scalars."""
         ...
 
     def summary(self, depth: int | None = None) -> Summary:
-        """The networks' layers, and the memory of the state."""
+        """Return a table of each network's layers, and the memory size of the state."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GameWrapper:
-    """Plays ``game`` as it is; a subclass overrides what it does in another way, usually ``step``.
+    """The base class of wrappers, which plays a game unchanged. A subclass overrides methods, usually ``step``.
 
     Attributes:
-      game: the game inside, or another wrapper.
+      game: the wrapped game, or another wrapper.
     """
 
     game: GameLike
@@ -82,19 +86,22 @@ class GameWrapper:
 
     @property
     def batch_multiple(self) -> int:
-        """``Game.batch_multiple``."""
+        """Number of slices that a step splits its batch into; see ``Game.batch_multiple``."""
         return self.game.batch_multiple
 
     def init(self, key: jax.Array, /) -> State:
-        """``Game.init``."""
+        """Create the state before the first step; see ``Game.init``."""
         return self.game.init(key)
 
     def step(self, state: State, batch: Any, /) -> tuple[State, dict[str, Any]]:
-        """``Game.step``."""
+        """Take one step; see ``Game.step``."""
         return self.game.step(state, batch)
 
     def summary(self, depth: int | None = None) -> Summary:
-        """``Game.summary``, of the networks of the game inside and of the state of this wrapper."""
+        """Return a table of the layers of each network, and the memory size of this wrapper's state.
+
+        See ``Game.summary``.
+        """
         return summarize(self, depth=depth)
 
 
@@ -102,7 +109,7 @@ W = TypeVar("W", bound=GameWrapper)
 
 
 def find_wrapper(game: GameLike, kind: type[W]) -> W | None:
-    """The outermost wrapper of this kind around a game, or None."""
+    """Return the outermost wrapper of the class ``kind`` around a game, or None if there is none."""
     while isinstance(game, GameWrapper):
         if isinstance(game, kind):
             return game
@@ -111,14 +118,18 @@ def find_wrapper(game: GameLike, kind: type[W]) -> W | None:
 
 
 def require_game(game: GameLike, function: str) -> Game:
-    """``game``, for a function that replaces players or turns, which only a ``Game`` has.
+    """Return ``game`` if it is a ``Game``, for a function that replaces players or turns.
+
+    Args:
+      game: the game to check.
+      function: the name of the calling function, for the error message.
 
     Raises:
-      ValueError: ``game`` is a wrapper, whose own way to play would be lost.
+      ValueError: if ``game`` is a wrapper. The calling function would discard the wrapper's own ``step``.
     """
     if not isinstance(game, Game):
         raise ValueError(
-            f"{function}: `game` must be a `Game`, got the wrapper {type(game).__name__}. These two ways to play do "
-            f"not combine. Apply {function} to the `Game` itself."
+            f"{function}: `game` must be a `Game`, got the wrapper {type(game).__name__}. {function} cannot be "
+            "combined with this wrapper. Apply it to the `Game` itself."
         )
     return game

@@ -86,7 +86,10 @@ class Population(GameWrapper):
     def summary(self, depth: int | None = None) -> Summary:
         """``Game.summary``, of the networks of one member and of the state of all members."""
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), self.size))
-        title = f"a population of {self.size}: networks of one member, state of all members"
+        title = (
+            f"Population of {self.size} members. The tables show the networks of one member; the size of the state is "
+            "for all members."
+        )
         return summarize(self, keys, depth, title)
 
     def share(self, i: Any, of: int) -> "Population":

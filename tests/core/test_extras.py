@@ -1,4 +1,4 @@
-"""What a missing package's message says, and that the extras which it names bring the package."""
+"""Tests of the message about a missing package, and that the extra in this message installs the package."""
 
 import sys
 import tomllib
@@ -9,18 +9,20 @@ import pytest
 from jaxgan.core.extras import EXTRA_OF, MissingPackageError, is_installed, pip_install, require
 
 
-def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+def test_the_message_about_a_missing_package_names_its_extra(monkeypatch):
     require("numpy", user="This test")
     monkeypatch.setitem(sys.modules, "skimage", None)
-    message = r"^`data` photos needs scikit-image and scikit-learn: pip install 'jaxgan\[photos\]'$"
+    message = (
+        r"^`data` photos requires scikit-image and scikit-learn. To fix this, run: pip install 'jaxgan\[photos\]'$"
+    )
     with pytest.raises(MissingPackageError, match=message) as error:
         require("skimage", "sklearn", user="`data` photos")
     assert isinstance(error.value, ImportError) and isinstance(error.value, ValueError)
     assert not is_installed("skimage") and pip_install("photos") in str(error.value)
 
 
-def test_the_extras_bring_their_packages():
+def test_the_extras_install_their_packages():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     for module, (extra, package) in EXTRA_OF.items():
-        brought = [*project["optional-dependencies"][extra], *project["dependencies"]]
-        assert any(line.partition(">")[0] == package for line in brought), module
+        installed = [*project["optional-dependencies"][extra], *project["dependencies"]]
+        assert any(line.partition(">")[0] == package for line in installed), module

@@ -1,18 +1,18 @@
-"""Files that are written for a user, or replaced as a whole."""
+"""Tests of writing output files, and of replacing files atomically."""
 
 import pytest
 
 from jaxgan.core.files import write_atomically, writing_out
 
 
-def test_an_output_file_gets_its_folders(tmp_path):
+def test_the_folders_of_an_output_file_are_created(tmp_path):
     path = tmp_path / "a" / "b" / "out.txt"
     with writing_out(path):
         path.write_text("there")
     assert path.read_text() == "there"
 
 
-def test_an_output_file_that_cannot_be_written_is_named(tmp_path):
+def test_the_error_about_an_output_file_names_the_file(tmp_path):
     (tmp_path / "file").write_text("")
     path = tmp_path / "file" / "out.txt"
     with (
@@ -24,12 +24,12 @@ def test_an_output_file_that_cannot_be_written_is_named(tmp_path):
         tmp_path.write_text("")
 
 
-def test_other_errors_pass_through(tmp_path):
+def test_other_errors_are_not_changed(tmp_path):
     with pytest.raises(ValueError, match=r"^mine$"), writing_out(tmp_path / "out.txt"):
         raise ValueError("mine")
 
 
-def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "config.json"
     write_atomically(path, "old ä")
     monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -1,4 +1,4 @@
-"""Operations of traced functions, against counts by hand."""
+"""Tests of the numbers of floating-point operations against manual counts."""
 
 import jax
 import jax.numpy as jnp
@@ -44,15 +44,15 @@ def choose(x):
         (lambda x: jnp.tanh(x) + x.sum(), IMAGE, 0),
         (jax.jit(lambda x: jax.checkpoint(lambda x: x @ MATRIX)(x)), MATRIX, 54),
         (repeat, MATRIX, 7 * 54),
-        (choose, MATRIX, 0),  # a conditional's last branch is the one for True
+        (choose, MATRIX, 0),  # the last branch of a conditional is the branch for True
     ],
 )
-def test_operations_are_those_counted_by_hand(function, x, expected):
+def test_operations_agree_with_manual_counts(function, x, expected):
     assert count(jax.make_jaxpr(function)(x)) == expected
 
 
 def test_zeros_between_the_rows_of_a_transposed_convolution_are_not_counted():
-    """Each of the 2 x 8 x 8 x 5 inputs is multiplied with 4 x 4 x 6 weights, as in a product of matrices."""
+    """Each of the 2 x 8 x 8 x 5 inputs is multiplied by 4 x 4 x 6 weights."""
     operations = count(jax.make_jaxpr(lambda x: convolve(x, 6, padding=((2, 2), (2, 2)), dilation=2))(IMAGE))
     assert operations == 2 * (2 * 8 * 8 * 5) * (4 * 4 * 6)
 

@@ -1,4 +1,4 @@
-"""Keys belong to examples, and what is drawn from them depends on them alone."""
+"""Tests of random keys per example, and of the latents and labels that are drawn from them."""
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ def test_latents_do_not_depend_on_their_batch(draw):
 
 
 def test_latents_have_their_distributions():
-    """Kolmogorov-Smirnov, on 16,384 numbers: a p-value below 1e-3 is no accident."""
+    """A Kolmogorov-Smirnov test on 16,384 numbers must not reject the distribution at a p-value of 1e-3."""
     expected = {
         "normal": scipy.stats.norm(),
         "uniform": scipy.stats.uniform(-1, 2),
@@ -52,7 +52,7 @@ def test_latents_have_their_distributions():
 
 
 @pytest.mark.parametrize("threshold", [0.1, 1.0, 2.5])
-def test_truncated_latents_are_within_the_threshold_and_fill_it(threshold):
+def test_truncated_latents_fill_the_interval_up_to_the_threshold(threshold):
     z = np.abs(truncated_latents(KEYS, 64, threshold))
     assert 0.9 * threshold < z.max() <= threshold
 
@@ -71,12 +71,12 @@ def test_every_sample_has_its_own_key():
     assert len(np.unique(np.concatenate([data, others]), axis=0)) == 20
 
 
-def test_keys_of_indices_are_those_of_a_range():
+def test_keys_of_indices_agree_with_keys_of_a_range():
     data = jax.random.key_data(sample_keys(7, 10))
     np.testing.assert_array_equal(jax.random.key_data(keys_of(7, np.array([9, 2]))), data[np.array([9, 2])])
 
 
-def test_folded_keys_draw_anew_for_each_number():
+def test_folding_in_different_numbers_gives_different_keys():
     folds = [jax.random.key_data(fold_in_keys(KEYS[:8], n)) for n in (1, 2)]
     np.testing.assert_array_equal(jax.random.key_data(fold_in_keys(KEYS[:8])), folds[0])
     assert len(np.unique(np.concatenate([jax.random.key_data(KEYS[:8]), *folds]), axis=0)) == 24
@@ -105,7 +105,7 @@ def test_keys_of_examples_do_not_depend_on_the_number_of_devices():
     np.testing.assert_array_equal(parts.reshape(whole.shape), whole)
 
 
-def test_labels_are_every_class_in_turn_or_one():
+def test_labels_cycle_through_all_classes_or_are_one_class():
     classes = ("cat", "dog", "owl")
     assert class_labels(4, classes).tolist() == [0, 1, 2, 0]
     assert class_labels(2, classes, 2).tolist() == [2, 2]
@@ -119,14 +119,14 @@ def test_labels_are_every_class_in_turn_or_one():
         class_labels(0, classes)
 
 
-def test_streams_of_split_keys_are_independent_and_each_examples_own():
+def test_split_keys_are_different_and_derived_from_each_examples_key():
     first, second = jaxgan.split_keys(KEYS[:8])
     expected = jax.random.key_data(jax.random.split(KEYS[3], 2))
     np.testing.assert_array_equal(jax.random.key_data(jnp.stack([first[3], second[3]])), expected)
     assert len(np.unique(jax.random.key_data(jaxgan.split_keys(KEYS[:8], 3)).reshape(24, -1), axis=0)) == 24
 
 
-def test_the_key_of_a_batch_is_none_of_its_examples_keys():
+def test_the_key_of_a_batch_differs_from_the_keys_of_its_examples():
     key = batch_key(KEYS)
     assert key.shape == ()
     assert (batch_key(KEYS[:1]) == key) and (batch_key(KEYS[1:]) != key)
@@ -138,21 +138,21 @@ def test_the_key_of_a_batch_is_none_of_its_examples_keys():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (8, r"`keys` must be \[B\] keys, one for each example, got 8\. jaxgan\.sample_keys\(seed, count\) makes them"),
+        (8, r"`keys` must be an array of random keys, \[B\], .*, got 8\. Create them with jaxgan\.sample_keys"),
         (np.zeros(8, np.float32), "`keys` must be .*, got an array of float32"),
-        (jax.random.key(0), r"`keys` must be \[B\] keys, one for each example, got a single key\. jaxgan\.sample_keys"),
+        (jax.random.key(0), r"`keys` must be .*, with one key per example, got a single key\. Create them with"),
         (jax.random.PRNGKey(0), "`keys` must be .*, got a single key"),
         (jax.random.split(jax.random.key(0), (2, 3)), r"`keys` must be .*, got an array of shape \[2, 3\]"),
     ],
 )
-def test_what_is_no_keys_of_examples_is_refused(function, keys, message):
+def test_arguments_that_are_no_keys_of_examples_are_refused(function, keys, message):
     call = function if function in (fold_in_keys, jaxgan.split_keys) else lambda keys: function(keys, 4)
     with pytest.raises((TypeError, ValueError), match=message):
         call(keys)
 
 
-def test_keys_are_checked_under_transformations_and_of_the_older_kind():
+def test_traced_keys_and_raw_keys_are_accepted():
     keys = jax.random.split(jax.random.key(0), (2, 3))
     assert jax.jit(jax.vmap(lambda k: latents(k, 4, times=2)))(keys).shape == (2, 6, 4)
-    older = jax.random.split(jax.random.PRNGKey(0), 3)
-    np.testing.assert_array_equal(latents(older, 4), latents(jax.random.wrap_key_data(older), 4))
+    raw = jax.random.split(jax.random.PRNGKey(0), 3)
+    np.testing.assert_array_equal(latents(raw, 4), latents(jax.random.wrap_key_data(raw), 4))

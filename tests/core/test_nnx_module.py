@@ -1,4 +1,4 @@
-"""nnx modules: which variables are kept where, and that nothing but arrays is."""
+"""Tests of nnx modules as networks: their variables by collection, purity, dropout and constants."""
 
 import itertools
 import subprocess
@@ -19,7 +19,7 @@ X = jnp.ones((4, 3))
 
 
 class Everything(nnx.Module):
-    """Each kind of attribute that a module may have."""
+    """A module with every kind of attribute that an nnx module can have."""
 
     def __init__(self, *, rngs):
         self.blocks = nnx.Sequential(nnx.Linear(3, 3, rngs=rngs), nnx.relu, nnx.Linear(3, 3, rngs=rngs))
@@ -48,7 +48,7 @@ def shapes(tree):
     }
 
 
-def test_variables_are_collections_by_their_class():
+def test_the_class_of_a_variable_determines_its_collection():
     f = function(Everything)
     assert shapes(f.params) == {
         **{f"blocks/layers/{i}/{name}": shape for i in (0, 2) for name, shape in (("kernel", (3, 3)), ("bias", (3,)))},
@@ -66,12 +66,12 @@ def test_variables_are_collections_by_their_class():
     np.testing.assert_array_equal(f.stats[CONSTANTS]["shift"], [4, 5, 6])
 
 
-def test_the_output_is_the_modules_own():
+def test_the_output_is_equal_to_the_output_of_the_module():
     f, module = function(Everything), Everything(rngs=nnx.Rngs(jax.random.key(0)))
     np.testing.assert_allclose(f(X), module(X), rtol=1e-6)
 
 
-def test_a_call_changes_nothing_and_with_stats_returns_the_change():
+def test_a_call_has_no_side_effects_and_with_stats_returns_the_changes():
     f = function(Everything)
     np.testing.assert_array_equal(f(X), f(X))
     _, stats = f.with_stats(X)
@@ -83,7 +83,7 @@ def test_a_call_changes_nothing_and_with_stats_returns_the_change():
     assert function(Everything, train=False).with_stats(X)[1] == {}
 
 
-def test_it_is_pure_under_nested_transformations():
+def test_an_nnx_network_is_pure_under_nested_transformations():
     f = function(Everything)
 
     def penalty(params, x):
@@ -97,7 +97,7 @@ def test_it_is_pure_under_nested_transformations():
 
 
 class Noisy(nnx.Module):
-    """Stacked layers of dropout, each with a stream of its own, and two others."""
+    """A module with two stacked dropout layers, each with its own random stream, and two other dropout layers."""
 
     def __init__(self, *, rngs):
         @nnx.split_rngs(splits=2)
@@ -114,18 +114,18 @@ class Noisy(nnx.Module):
         return jnp.stack([*both, self.first(x), self.second(x)])
 
 
-def test_each_layer_of_dropout_draws_masks_of_its_own():
+def test_each_dropout_layer_draws_different_masks():
     f = function(Noisy)
     keys = jax.random.split(jax.random.key(1), 100)
     masks = np.asarray(f(jnp.ones((100, 3)), keys=keys))
     assert set(np.unique(masks)) == {0, 2}
     for a, b in itertools.combinations(range(4), 2):
         assert 0.3 < (masks[a] == masks[b]).mean() < 0.7
-    assert shapes((f.params, f.stats)) == {}  # no key is kept
+    assert shapes((f.params, f.stats)) == {}  # random keys are not part of the state
 
 
 class Scaled(nnx.Module):
-    """A layer and an array that is neither trained nor moving."""
+    """A module with a linear layer and an array that is neither a parameter nor a moving statistic."""
 
     def __init__(self, *, rngs):
         self.out = nnx.Linear(3, 1, rngs=rngs)
@@ -135,18 +135,18 @@ class Scaled(nnx.Module):
         return self.out(x * self.scale)[:, 0]
 
 
-def test_constants_need_not_be_returned_by_a_loss():
+def test_a_loss_does_not_have_to_return_constants():
     def loss(nets, batch, keys, step):
         return total(square=jnp.square(nets.x(batch)))
 
     game = Game({"x": Net(Scaled, X)}, {"x": Player(("x",), loss, optax.sgd(0.1))}, (("x",),))
     before = game.init(jax.random.key(0))
-    after, _ = jax.jit(game.step)(before, X)  # a warning about statistics that never move would be an error here
+    after, _ = jax.jit(game.step)(before, X)  # a warning about moving statistics that never change would be an error
     np.testing.assert_array_equal(after.stats["x"][CONSTANTS]["scale"], [[2, 2, 2]])
     assert (after.params["x"]["out"]["kernel"] != before.params["x"]["out"]["kernel"]).any()
 
 
-def test_nnx_is_imported_when_it_is_needed():
+def test_nnx_is_imported_only_if_a_network_needs_it():
     code = "import sys, jax.numpy as jnp, flax.linen as nn; from jaxgan import Net; Net(nn.Dense(2), jnp.zeros((1, 2))); print('flax.nnx' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert told.stdout == "False\n", told.stderr
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert result.stdout == "False\n", result.stderr

@@ -1,4 +1,4 @@
-"""The summary of a game, against parameters and operations that are counted in other ways."""
+"""Tests of ``Game.summary`` against numbers of parameters and operations that are computed in other ways."""
 
 import dataclasses
 import importlib
@@ -24,7 +24,7 @@ from jaxgan.models import dcgan, mlp, resnet
 
 
 def game_of(module, *examples):
-    """A game of one network."""
+    """Create a game with one network."""
 
     def loss(nets, batch, keys, step):
         return total(size=jnp.zeros(len(keys)))
@@ -53,12 +53,12 @@ def test_each_layer_has_its_shape_parameters_and_operations():
     ],
     ids=["dcgan-g", "dcgan-d", "resnet-g", "resnet-d"],
 )
-def test_operations_agree_with_the_formulas_of_the_layers(module, shape):
+def test_operations_agree_with_formulas_for_each_layer(module, shape):
     expected, _ = by_formula.forward(module, jax.ShapeDtypeStruct(shape, jnp.float32))
     assert network(module, jnp.zeros(shape)).flops == expected
 
 
-def test_parameters_are_those_of_the_state():
+def test_numbers_of_parameters_and_bytes_agree_with_the_state():
     game = games.dcgan_game()
     state, summary = game.init(jax.random.key(0)), game.summary()
     for name, params in state.params.items():
@@ -81,7 +81,7 @@ class Blocks(nn.Module):
         return Block(name="inner")(x) + self.param("shift", nn.initializers.zeros, (1, 3))
 
 
-def test_parameters_of_a_block_are_counted_apart_from_those_of_its_layers():
+def test_a_blocks_own_parameters_are_counted_separately_from_its_layers():
     layers = network(Blocks(), jnp.zeros((1, 4))).layers
     assert [(layer.path, layer.kind, layer.parameters) for layer in layers] == [
         ("inner", "Block", 4),
@@ -89,14 +89,14 @@ def test_parameters_of_a_block_are_counted_apart_from_those_of_its_layers():
         ("inner/out", "Dense", 15),
         ("", "Blocks", 3),
     ]
-    assert layers[1].flops == 2 * (2 * 4 * 4)  # it is called twice
+    assert layers[1].flops == 2 * (2 * 4 * 4)  # the layer is called twice
 
 
-def test_a_depth_counts_inner_layers_with_the_outer_ones():
+def test_layers_below_the_depth_are_counted_with_the_layer_that_contains_them():
     layers = network(Blocks(), jnp.zeros((1, 4)), depth=1).layers
     assert layers[:1] == (Layer("inner", "Block", "[1, 3]", 39, 2 * (2 * 4 * 4) + 2 * 4 * 3),)
     for depth in (0, "g"):
-        with pytest.raises(ValueError, match=f"`depth` must be a whole number of at least 1, got {depth!r}"):
+        with pytest.raises(ValueError, match=f"`depth` must be an integer of at least 1, got {depth!r}"):
             games.points_game().summary(depth)
 
 
@@ -134,7 +134,7 @@ class Linear(nnx.Module):
     ],
     ids=["functions", "nnx", "one array"],
 )
-def test_a_network_without_layers_has_a_row_for_each_subtree_of_its_parameters(module, kind, rows):
+def test_a_network_that_is_no_linen_module_has_a_row_for_each_subtree_of_its_parameters(module, kind, rows):
     found = network(module, jnp.zeros((3, 2)))
     assert (found.kind, found.inputs, found.output) == (kind, "[3, 2]", "[3, 1]")
     assert [(layer.path, layer.parameters) for layer in found.layers] == rows
@@ -151,26 +151,28 @@ def test_a_network_without_parameters_is_one_line():
     assert "n: Counter, no parameters\n" in str(summarize(game_of(Counter())))
 
 
-def test_it_prints_as_text_and_as_html():
+def test_a_summary_prints_as_text_and_as_html():
     summary = games.dcgan_game().summary()
     lines = str(summary).splitlines()
-    assert lines[0] == "Game; players: d owns d, g owns g" and repr(summary) == str(summary)
-    assert lines[2] == "g: Generator, input [1, 4]" and lines[-1].startswith("state: ")
+    assert lines[0] == "Game: player d owns d; player g owns g" and repr(summary) == str(summary)
+    assert lines[2] == "g: Generator, input [1, 4]" and lines[-1].startswith("Size of the state: ")
     assert all(len(line) <= 100 for line in lines)
     page = summary._repr_html_()
     assert page.count("<table>") == 2 and "Generator, input [1, 4]" in page
 
 
-def test_a_wrapper_is_named_and_a_population_says_what_the_figures_are_of():
+def test_the_title_names_wrappers_and_explains_the_numbers_of_a_population():
     game = games.points_game()
     together = dataclasses.replace(game, turns=(("d", "g"),))
     assert str(GameWrapper(extragradient(together)).summary()).startswith(
-        "GameWrapper of ExtraGradient of Game; players"
+        "GameWrapper around ExtraGradient around Game: player"
     )
     alone, eight = game.summary(), Population(game, 8).summary()
     assert isinstance(eight, Summary) and eight.networks == alone.networks
     assert eight.state_bytes["params"] == 8 * alone.state_bytes["params"]
-    assert eight.title == "a population of 8: networks of one member, state of all members"
+    assert eight.title == (
+        "Population of 8 members. The tables show the networks of one member; the size of the state is for all members."
+    )
 
 
 EXPERIMENTS = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
@@ -178,7 +180,7 @@ EXPERIMENTS = [module.name for module in pkgutil.iter_modules(experiments.__path
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_can_be_summarized(name):
+def test_every_experiment_can_be_summarised(name):
     module = importlib.import_module(f"experiments.{name}")
     game = module.build(module.Config.tiny()).game
     summary, state = game.summary(), jax.eval_shape(game.init, jax.random.key(0))
@@ -193,5 +195,5 @@ def test_nothing_is_compiled(caplog):
     with jax.log_compiles():
         game.summary()
         assert "Compiling" not in caplog.text
-        game.init(jax.random.key(0))  # this is
+        game.init(jax.random.key(0))  # shows that compilations are logged
         assert "Compiling" in caplog.text

@@ -1,4 +1,4 @@
-"""What differs between operating systems: each of its fallbacks, and a training without the modules that some lack."""
+"""Tests of the fallbacks for other operating systems, and of a training without modules that some systems lack."""
 
 import subprocess
 import sys
@@ -27,15 +27,15 @@ else:
     print(given_back, kept)
 """
 
-# A system without Unix's modules: they cannot be imported, and the functions are not there. Windows' msvcrt locks a
-# file for the process that came first; ours remembers which.
+# This program simulates a system without the modules and functions of Unix, and then runs another module. Its msvcrt
+# replaces the module of Windows: it refuses to lock a file twice, or at all if the variable TAKEN is set.
 WITHOUT_UNIX = """
 import os, runpy, sys, types
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 for name in ("getloadavg", "sched_getaffinity", "sched_setaffinity"):
     delattr(os, name)
-if hasattr(os, "process_cpu_count"):  # from Python 3.13 on, by sched_getaffinity where there is one
+if hasattr(os, "process_cpu_count"):  # Python 3.13 and later implement it with sched_getaffinity if that exists
     os.process_cpu_count = os.cpu_count
 msvcrt = types.ModuleType("msvcrt")
 msvcrt.LK_NBLCK, msvcrt.taken = 2, set()
@@ -53,21 +53,21 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's alone")
-def test_freed_memory_is_kept():
-    """64 MiB are 16,384 pages, or 32 large ones; elsewhere than on Linux nothing is done."""
+@pytest.mark.skipif(sys.platform != "linux", reason="The function configures glibc, which is on Linux only.")
+def test_freed_memory_is_reused():
+    """The page faults of writing 64 MiB, which are 16,384 pages or 32 huge pages, disappear. Only Linux is affected."""
     result = subprocess.run([sys.executable, "-c", FREED_MEMORY], capture_output=True, text=True, cwd=programs.ROOT)
     assert result.returncode == 0, result.stderr
     if result.stdout.split() == ["none"]:
-        pytest.skip("this C library has no such settings")
+        pytest.skip("The C library is not glibc.")
     given_back, kept = map(int, result.stdout.split())
     assert given_back >= 32 and kept < 8
 
 
-def test_every_command_of_a_program_keeps_freed_memory(tmp_path, capsys, monkeypatch):
-    asked = []
-    monkeypatch.setattr("jaxgan.core.system.keep_freed_memory", lambda: asked.append(1))
-    assert programs.run(capsys, "inspect", "--run-dir", tmp_path)[0] == 2 and asked == [1]
+def test_commands_configure_the_allocator(tmp_path, capsys, monkeypatch):
+    calls = []
+    monkeypatch.setattr("jaxgan.core.system.keep_freed_memory", lambda: calls.append(1))
+    assert programs.run(capsys, "inspect", "--run-dir", tmp_path)[0] == 2 and calls == [1]
 
 
 def without_unix(*arguments, **environment):
@@ -95,18 +95,18 @@ def test_a_system_without_unix_modules_trains_samples_and_locks(tmp_path):
     assert drawn.returncode == 0 and grid.exists(), drawn.stderr
 
 
-def test_a_system_without_unix_modules_says_what_it_does_not_know(monkeypatch):
+def test_unknown_measurements_are_none_without_unix_modules(monkeypatch):
     monkeypatch.setattr(system, "resource", None)
     monkeypatch.delattr("os.getloadavg", raising=False)
     monkeypatch.delattr("os.sched_getaffinity", raising=False)
     assert system.peak_memory_bytes() is None and system.load_average() is None and system.cores() >= 1
 
 
-def test_peak_memory_counts_bytes():
+def test_peak_memory_is_in_bytes():
     assert 10e6 < system.peak_memory_bytes() < 1e12
 
 
-def test_a_lock_is_one_process_at_a_time(tmp_path):
+def test_one_process_at_a_time_holds_a_lock(tmp_path):
     hold = "import sys\nfrom jaxgan.core import system\nf = open(sys.argv[1], 'a')\nprint(system.try_lock(f), flush=True)\ninput()"
     path = tmp_path / ".lock"
     with subprocess.Popen(
@@ -116,17 +116,17 @@ def test_a_lock_is_one_process_at_a_time(tmp_path):
         with path.open("a") as file:
             assert not system.try_lock(file)
             other.communicate("\n")
-            system.lock(file)  # waits for the other process's end
+            system.lock(file)  # waits until the other process ends
 
 
-def test_without_any_file_lock_every_process_is_the_first(tmp_path, monkeypatch):
+def test_locking_always_succeeds_on_a_system_without_file_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(system, "fcntl", None)
     monkeypatch.setattr(system, "msvcrt", None)
     with (tmp_path / "a").open("a") as one, (tmp_path / "a").open("a") as other:
         assert system.try_lock(one) and system.try_lock(other)
 
 
-def test_versions_and_hardware_name_what_is_here():
+def test_versions_and_hardware_describe_this_machine():
     assert {"jaxgan", "python", "jax", "numpy"} <= set(system.versions())
     assert system.hardware() == "8 x cpu"
 

@@ -1,4 +1,4 @@
-"""Tables as text and as HTML, and short numbers."""
+"""Tests of tables as text and as HTML, and of short numbers."""
 
 import pytest
 
@@ -7,18 +7,18 @@ from jaxgan.core.tables import Table, as_html, as_html_paragraph, as_text, forma
 TABLE = Table("g: <Net>", ("layer", "size"), (("a/b", "1"), ("c", "1,000")), numeric=("size",))
 
 
-def test_text_has_aligned_columns():
+def test_columns_of_text_are_aligned():
     assert as_text(TABLE) == "g: <Net>\n  layer   size\n  a/b        1\n  c      1,000"
 
 
-def test_html_has_a_cell_for_each_value_and_escapes():
+def test_html_has_a_cell_for_each_value_and_escapes_special_characters():
     page = as_html(TABLE)
     assert page.count("<tr>") == 3 and page.count("<th") == 2 and page.count("<td") == 4
     assert "g: &lt;Net&gt;" in page and '<td style="text-align: right">1,000</td>' in page
     assert as_html_paragraph("a < b") == "<p>a &lt; b</p>"
 
 
-def test_a_table_without_rows_is_its_title():
+def test_a_table_without_rows_is_only_its_title():
     empty = Table("ada: no parameters", ("layer",), ())
     assert as_text(empty) == "ada: no parameters"
     assert as_html(empty) == "<p>ada: no parameters</p>"
@@ -36,7 +36,7 @@ def test_a_table_without_rows_is_its_title():
         (5e18, "5000 P"),
     ],
 )
-def test_numbers_have_three_digits(number, text):
+def test_numbers_have_three_significant_digits(number, text):
     assert format_count(number) == text
 
 

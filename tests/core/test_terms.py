@@ -1,4 +1,4 @@
-"""Terms: sums, means, names, and what is refused."""
+"""Tests of ``total``: sums, means, names, and refused arguments."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +9,7 @@ from jaxgan.core.lazy import LazyTerm
 from jaxgan.core.terms import RESERVED, Terms
 
 
-def test_total_sums_means_and_keeps_names():
+def test_total_adds_the_means_of_its_terms_by_name():
     terms = total(a=jnp.array([1.0, 3.0]), b=2, metrics={"share": jnp.array([True, False])})
     assert isinstance(terms, Terms)
     assert float(terms.loss) == 4.0
@@ -17,14 +17,14 @@ def test_total_sums_means_and_keeps_names():
     assert float(terms.metrics["share"]) == 0.5
 
 
-def test_a_lazy_term_is_summed_and_says_whether_it_was_due():
+def test_total_adds_a_lazy_term_and_records_whether_it_was_due():
     lazy = LazyTerm(jnp.array([4.0, 6.0]), jnp.bool_(False))
     terms = total(a=1.0, r1=lazy)
     assert float(terms.loss) == 6.0 and terms.due == {"r1": lazy.due}
     assert float(LazyTerm(jnp.float32(2), jnp.bool_(True))) == 2.0
 
 
-def test_statistics_are_kept_as_they_are():
+def test_total_returns_statistics_unchanged():
     stats = {"d": {"spectral": {"u": np.ones(2)}}}
     assert total(a=1.0, stats=stats).stats == stats and total(a=1.0).stats == {}
 
@@ -32,7 +32,7 @@ def test_statistics_are_kept_as_they_are():
 @pytest.mark.parametrize("name", RESERVED)
 def test_names_that_the_game_logs_are_refused(name):
     for given in ({name: 1.0}, {"a": 1.0, "metrics": {name: 1.0}}):
-        with pytest.raises(ValueError, match=f"the name '{name}' is taken.*itself logs: 'loss', 'grad_norm'"):
+        with pytest.raises(ValueError, match=f"the name '{name}' is already used.*uses the names 'loss', 'grad_norm'"):
             total(**given)
 
 
@@ -45,13 +45,15 @@ def test_more_than_one_value_per_example_is_refused(where):
         "lazy term": {"a": LazyTerm(jnp.asarray(x), jnp.bool_(True))},
     }
     name = r"total\(metrics={'a': ...}\)" if where == "metric" else r"total\(a=...\)"
-    message = name + r" must be a scalar or one value per example, \[B\], got float32\[4, 3\]. Take the mean or the sum"
+    message = name + r" must be a scalar or an array \[B\] with one value per example, got float32\[4, 3\]. Compute the"
     with pytest.raises(ValueError, match=message):
         total(**given[where])
 
 
-def test_what_is_no_array_is_refused():
-    with pytest.raises(TypeError, match=r"total\(a=...\) must be a scalar or an array \[B\], got a str"):
+def test_terms_and_metrics_that_are_no_arrays_are_refused():
+    message = r"total\(a=...\) must be a scalar or an array \[B\], got an object of type str"
+    with pytest.raises(TypeError, match=message):
         total(a="x")
-    with pytest.raises(TypeError, match=r"total\(metrics={'a': ...}\) must be a scalar or an array \[B\], got a list"):
+    message = r"total\(metrics={'a': ...}\) must be a scalar or an array \[B\], got an object of type list"
+    with pytest.raises(TypeError, match=message):
         total(metrics={"a": [1.0]})

@@ -1,4 +1,4 @@
-"""Wrappers: a user's own way to play is trained, spread and sampled like a game."""
+"""Tests that a game inside a custom wrapper is trained, distributed over devices and sampled like any other game."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Repeat(GameWrapper):
-    """Takes each step ``times`` times, on the same batch."""
+    """A game that takes each step ``times`` times on the same batch."""
 
     times: int = 2
 
@@ -37,7 +37,7 @@ def thrice(game: GameLike, state, batch):
     return state, metrics
 
 
-def test_a_wrapper_of_ones_own_is_spread_over_devices():
+def test_a_custom_wrapper_runs_on_several_devices():
     game, batch = games.dcgan_game(critic_turns=2), games.images(16)
     wrapper = Repeat(GameWrapper(game), 3)
     before = wrapper.init(jax.random.key(0))
@@ -54,7 +54,7 @@ def test_a_wrapper_of_ones_own_is_spread_over_devices():
         form(wrapper, on)(parallel.replicate(before, on), batch[:12])
 
 
-def test_a_population_has_members_of_ones_own_wrapper():
+def test_a_population_can_consist_of_custom_wrappers():
     game, batch = games.points_game(), games.points(8)
     population = Population(Repeat(game, 3), 2)
     keys = jax.random.split(jax.random.key(0), 2)
@@ -64,7 +64,7 @@ def test_a_population_has_members_of_ones_own_wrapper():
     assert population.unwrapped is game
 
 
-def test_an_experiment_of_a_wrapper_is_sampled_and_probed():
+def test_an_experiment_with_a_wrapper_can_be_sampled_and_probed():
     plain = gan.build(gan.Config.tiny())
     wrapped = dataclasses.replace(plain, game=Repeat(plain.game))
     state = jax.jit(wrapped.game.init)(jax.random.key(0))
@@ -78,7 +78,7 @@ def test_an_experiment_of_a_wrapper_is_sampled_and_probed():
 
 def test_a_game_cannot_be_subclassed():
     with pytest.raises(
-        TypeError, match=r"Mine: `Game` cannot be subclassed.*GameWrapper instead, and override its `step`"
+        TypeError, match=r"The class Mine cannot inherit from `Game`.*GameWrapper instead, and override its `step`"
     ):
 
         class Mine(Game):  # pyright: ignore
@@ -88,7 +88,8 @@ def test_a_game_cannot_be_subclassed():
 def test_a_function_that_replaces_players_requires_a_game():
     game = games.points_game()
     assert require_game(game, "unrolled") is game
-    with pytest.raises(ValueError, match=r"unrolled: `game` must be a `Game`, got the wrapper Repeat.*do not combine"):
+    message = r"unrolled: `game` must be a `Game`, got the wrapper Repeat.*cannot be combined with this wrapper"
+    with pytest.raises(ValueError, match=message):
         require_game(Repeat(game), "unrolled")
 
 
@@ -99,13 +100,13 @@ def test_a_wrapper_is_found_inside_others():
     assert find_wrapper(GameWrapper(game), Repeat) is None and find_wrapper(game, Repeat) is None
 
 
-def test_each_way_to_play_is_found_inside_other_wrappers():
-    """By its kind, as a population finds private members; the game inside has the networks and players."""
+def test_wrappers_of_jaxgan_are_found_inside_other_wrappers():
+    """``find_wrapper`` finds them by their class. Populations use it to refuse private members."""
     game = dataclasses.replace(games.points_game(), turns=(("d", "g"),))
     noised = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=jax.random.key(0))
-    ways = {ExtraGradient: extragradient(game), Consensus: consensus(game, 1.0), PrivateGame: noised}
-    for kind, wrapper in ways.items():
+    wrappers = {ExtraGradient: extragradient(game), Consensus: consensus(game, 1.0), PrivateGame: noised}
+    for kind, wrapper in wrappers.items():
         wrapped = GameWrapper(wrapper)
         assert find_wrapper(wrapped, kind) is wrapper
-        assert [other for other in ways if find_wrapper(wrapped, other)] == [kind]
+        assert [other for other in wrappers if find_wrapper(wrapped, other)] == [kind]
         assert wrapped.unwrapped.nets is game.nets

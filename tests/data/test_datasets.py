@@ -202,7 +202,7 @@ def test_a_name_requires_tfds(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(
         ValueError,
-        match=r"`data` 'mnist' does not exist as a file or folder\. To load it from TensorFlow Datasets, jaxgan needs "
+        match=r"`data` 'mnist' does not exist as a file or folder\. To load it from TensorFlow Datasets, jaxgan requires "
         r"tensorflow-datasets.*"
         r"pip install 'jaxgan\[tfds\]'",
     ):

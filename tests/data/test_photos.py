@@ -87,12 +87,12 @@ def test_missing_photographs_and_packages_raise(monkeypatch, tmp_path):
             data.load(name, **options)
     monkeypatch.setattr(photos.importlib.util, "find_spec", lambda name: None)
     for name, message in (
-        ("photos", r"`data` 'photos' needs scikit-image and scikit-learn.* pip install 'jaxgan\[photos\]'"),
-        ("photos:rocket", r"`data` 'photos:rocket' needs scikit-image.* pip install 'jaxgan\[photos\]'"),
+        ("photos", r"`data` 'photos' requires scikit-image and scikit-learn.* pip install 'jaxgan\[photos\]'"),
+        ("photos:rocket", r"`data` 'photos:rocket' requires scikit-image.* pip install 'jaxgan\[photos\]'"),
     ):
         with pytest.raises(MissingPackageError, match=message):
             data.load(name)
-    with pytest.raises(MissingPackageError, match="The photograph 'china' needs scikit-learn"):
+    with pytest.raises(MissingPackageError, match="The photograph 'china' requires scikit-learn"):
         photos.load_photo("china")
 
 

@@ -47,7 +47,10 @@ def test_html_has_a_table_and_the_data():
     text = built._repr_html_()
     assert text == representation.experiment_as_html(built)
     assert "Experiment: Game" in text and text.endswith(SOURCE._repr_html_())
-    for cell in ("Discriminator(channels=4, base_resolution=2) of [1, 8, 8, 1]", "owns g and minimises generator_loss"):
+    for cell in (
+        "Discriminator(channels=4, base_resolution=2), input [1, 8, 8, 1]",
+        "owns g, minimises generator_loss",
+    ):
         assert f">{cell}</td>" in text
     assert "<p>samples: unconditional</p>" in text
 

@@ -104,7 +104,7 @@ def test_dropout_of_the_generator_is_disabled():
 
     it = experiment(NORMAL)
     game = dataclasses.replace(it.game, nets={**it.game.nets, "g": Net(Dropping(), jnp.zeros((1, 2)))})
-    with pytest.raises(MissingKeysError, match=r"'g' draws random numbers, .* its call got no `keys`"):
+    with pytest.raises(MissingKeysError, match=r"'g' draws random numbers, .* its call received no `keys`"):
         game.functions(game.init(jax.random.key(0)), train=True).g(jnp.zeros((1, 2)))
     probe, state = Probe(dataclasses.replace(it, game=game), 0), game.init(jax.random.key(0))
     first, second = probe(state), probe(state)
