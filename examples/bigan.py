@@ -1,8 +1,8 @@
-"""A BiGAN learns an encoder together with a generator (Donahue et al. 2017, arXiv:1605.09782).
+"""Train a BiGAN, which learns an encoder together with a generator (Donahue et al. 2017, arXiv:1605.09782).
 
-The discriminator sees pairs: (x, E(x)) of a real image, and (G(z), z) of a latent. One player owns the encoder and the
-generator, and makes the two kinds of pair hard to tell apart. E then inverts G. The picture has rows of digits x, of
-their reconstructions G(E(x)), and of samples G(z).
+The discriminator receives pairs: (x, E(x)) for a real image x, and (G(z), z) for a latent z. One player owns the
+encoder and the generator, and trains both against the discriminator. E then approximates the inverse of G. The program
+writes a grid of images with three rows: digits x, their reconstructions G(E(x)), and samples G(z).
 
     python examples/bigan.py --out bigan.png
 """
@@ -22,7 +22,7 @@ Z_DIM = 16
 
 
 class Encoder(nn.Module):
-    """Images [B, 8, 8, 1] to latents [B, Z_DIM]."""
+    """An encoder from images [B, 8, 8, 1] to latents [B, Z_DIM]."""
 
     @nn.compact
     def __call__(self, x):
@@ -31,7 +31,7 @@ class Encoder(nn.Module):
 
 
 class PairDiscriminator(nn.Module):
-    """Images [B, 8, 8, 1] and latents [B, Z_DIM] to logits [B]."""
+    """A discriminator from images [B, 8, 8, 1] and latents [B, Z_DIM] to logits [B]."""
 
     @nn.compact
     def __call__(self, x, z):
@@ -49,7 +49,7 @@ def discriminator_loss(nets, batch, keys, step):
 
 
 def encoder_generator_loss(nets, batch, keys, step):
-    """The discriminator's cross-entropy with the labels exchanged."""
+    """Return the discriminator's cross-entropy with exchanged labels."""
     x, z = batch["image"], latents(keys, Z_DIM)
     return total(adversarial=losses.non_saturating_discriminator(nets.d(nets.g(z), z), nets.d(x, nets.e(x))))
 
@@ -75,5 +75,5 @@ def main(out: str, steps: int = 10_000) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", required=True, help="the picture, a .png file")
+    parser.add_argument("--out", required=True, help="path of the grid of images, a .png file")
     main(parser.parse_args().out)

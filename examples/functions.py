@@ -1,6 +1,6 @@
-"""A GAN whose networks are pairs of plain functions: ``init(key, *examples)`` and ``apply(params, *inputs)``.
+"""Train a GAN with networks that are pairs of functions: ``init(key, *examples)`` and ``apply(params, *inputs)``.
 
-Parameters are any tree of arrays. The losses are relativistic, with R1 and R2 (Huang et al. 2024, arXiv:2501.05441).
+Parameters are any pytree of arrays. The losses are relativistic, with R1 and R2 (Huang et al. 2024, arXiv:2501.05441).
 
     python examples/functions.py --out functions.png
 """
@@ -19,7 +19,7 @@ Z_DIM, SHAPE = 32, (8, 8, 1)
 
 
 def init_layers(key, widths):
-    """A list of linear layers, with normal weights of standard deviation sqrt(2 / inputs) (He et al. 2015)."""
+    """Return the parameters of linear layers, with normal weights of variance 2 / inputs (He et al. 2015)."""
     sizes = list(itertools.pairwise(widths))
     return [
         {"kernel": jax.random.normal(layer_key, size) * jnp.sqrt(2 / size[0]), "bias": jnp.zeros((1, size[1]))}
@@ -75,5 +75,5 @@ def main(out: str, steps: int = 10_000) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", required=True, help="a grid of samples, a .png file")
+    parser.add_argument("--out", required=True, help="path of the grid of samples, a .png file")
     main(parser.parse_args().out)

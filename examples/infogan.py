@@ -1,8 +1,9 @@
-"""InfoGAN finds classes and a continuous factor without labels (Chen et al. 2016, arXiv:1606.03657).
+"""Train InfoGAN, which finds categories and a continuous factor without labels (Chen et al. 2016, arXiv:1606.03657).
 
-A latent is noise, a category and a number. A second head of the discriminator predicts category and number from the
-generated image. Both players lower its error, which raises a bound of the mutual information between codes and images.
-Each column of the picture is a category, with the same noise in each; the number grows from the top to the bottom.
+A latent consists of noise and a code: a category and a number. A second head of the discriminator predicts the code
+from the generated image. Both players minimise its error, which increases a lower bound of the mutual information
+between codes and images. The program writes a grid of samples with one column per category. All columns have the same
+noise, and the number increases from top to bottom.
 
     python examples/infogan.py --out infogan.png
 """
@@ -22,7 +23,7 @@ NOISE_DIM, CATEGORIES = 16, 10
 
 
 class Discriminator(nn.Module):
-    """Images [B, 8, 8, 1] to logits [B], logits of the categories [B, CATEGORIES], and predicted numbers [B]."""
+    """A discriminator from images [B, 8, 8, 1] to logits [B], category logits [B, CATEGORIES], and numbers [B]."""
 
     @nn.compact
     def __call__(self, x):
@@ -37,7 +38,7 @@ def make_latents(noise, category, number):
 
 
 def judge_fakes(nets, keys):
-    """The logits of generated images, [B], and the errors of their predicted codes, [B] each."""
+    """Return the logits of generated images and the prediction errors of category and number, each [B]."""
     category = jax.vmap(lambda key: jax.random.randint(key, (), 0, CATEGORIES))(fold_in_keys(keys, 1))
     number = jax.vmap(lambda key: jax.random.uniform(key, (), minval=-1))(fold_in_keys(keys, 2))
     logits, categories, mean = nets.d(nets.g(make_latents(latents(keys, NOISE_DIM), category, number)))
@@ -74,5 +75,5 @@ def main(out: str, steps: int = 10_000) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", required=True, help="the picture, a .png file")
+    parser.add_argument("--out", required=True, help="path of the grid of samples, a .png file")
     main(parser.parse_args().out)

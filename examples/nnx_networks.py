@@ -1,7 +1,7 @@
-"""A GAN whose networks are nnx modules, with BatchNorm and dropout, and no line for either in the training loop.
+"""Train a GAN with networks that are nnx modules with BatchNorm and dropout.
 
-A module is given as the function that makes it, so that the first parameters depend on the key of ``game.init`` alone.
-In a loss it trains: BatchNorm uses the batch, and dropout draws by ``keys``. In ``game.functions`` it samples.
+``Net`` takes a function that creates the module, so the initial parameters depend only on the key of ``game.init``. In
+losses, BatchNorm uses the batch, and dropout uses ``keys``. ``game.functions`` switches them to evaluation mode.
 
     python examples/nnx_networks.py --out nnx.png
 """
@@ -20,7 +20,7 @@ Z_DIM, WIDTH = 32, 32
 
 
 class Generator(nnx.Module):
-    """Latents [B, Z_DIM] to images [B, 8, 8, 1]."""
+    """A generator from latents [B, Z_DIM] to images [B, 8, 8, 1]."""
 
     def __init__(self, *, rngs):
         self.project = nnx.Linear(Z_DIM, 4 * 4 * WIDTH, rngs=rngs)
@@ -34,7 +34,7 @@ class Generator(nnx.Module):
 
 
 class Discriminator(nnx.Module):
-    """Images [B, 8, 8, 1] to logits [B]."""
+    """A discriminator from images [B, 8, 8, 1] to logits [B]."""
 
     def __init__(self, *, rngs):
         self.down = nnx.Conv(1, WIDTH, (4, 4), strides=2, rngs=rngs)
@@ -55,7 +55,7 @@ def discriminator_loss(nets, batch, keys, step):
 
 
 def generator_loss(nets, batch, keys, step):
-    fake, stats = nets.g.with_stats(latents(keys, Z_DIM))  # BatchNorm's moving averages, which the game keeps
+    fake, stats = nets.g.with_stats(latents(keys, Z_DIM))  # `stats`: BatchNorm's moving averages, stored by the game
     return total(adversarial=losses.non_saturating_generator(nets.d(fake, keys=keys)), stats={"g": stats})
 
 
@@ -75,5 +75,5 @@ def main(out: str, steps: int = 5000) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", required=True, help="a grid of samples, a .png file")
+    parser.add_argument("--out", required=True, help="path of the grid of samples, a .png file")
     main(parser.parse_args().out)

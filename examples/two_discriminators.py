@@ -1,8 +1,8 @@
-"""A generator against two discriminators: D2GAN (Nguyen et al. 2017, arXiv:1709.03831).
+"""Train D2GAN, a generator with two discriminators (Nguyen et al. 2017, arXiv:1709.03831).
 
-One discriminator gives high scores to real images, the other one to generated images. Together they measure the
-Kullback-Leibler divergence in both directions, so the generator is drawn to cover all modes and to add none. A third
-player is an entry of ``players``; both discriminators move in the same turn.
+The first discriminator assigns high scores to real images, the second one to generated images. Together they estimate
+the Kullback-Leibler divergence in both directions, so the generator learns to cover all modes and to add no others. The
+third player is one more entry of ``players``. Both discriminators move in the same turn.
 
     python examples/two_discriminators.py --out two.png
 """
@@ -18,24 +18,24 @@ from jaxgan import Game, Net, Player, latents, losses, total
 from jaxgan.models import mlp
 
 Z_DIM = 32
-ALPHA, BETA = 0.2, 0.1  # the weights of the logarithms in equation 1
+ALPHA, BETA = 0.2, 0.1  # weights of the logarithms in equation 1
 
 
 def log_and_score(output):
-    """The logarithm of a positive score, and the score, [B] each: the outputs of the networks are unbounded."""
+    """Map an unbounded output [B] of a network to a positive score [B], and return its logarithm and the score."""
     score = jax.nn.softplus(output) + 1e-4
     return jnp.log(score), score
 
 
-def lover_of_data_loss(nets, batch, keys, step):
-    """The first line of equation 1: a D1 log D1(x) - D1(G(z)), to be maximised."""
+def first_discriminator_loss(nets, batch, keys, step):
+    """Return minus the first line of equation 1, ALPHA log D1(x) - D1(G(z)), plus R1."""
     real_log, _ = log_and_score(nets.d1(batch["image"]))
     _, fake_score = log_and_score(nets.d1(nets.g(latents(keys, Z_DIM))))
     return total(scores=fake_score - ALPHA * real_log, r1=losses.r1(nets.d1, batch["image"]))
 
 
-def lover_of_samples_loss(nets, batch, keys, step):
-    """The second line of equation 1: b log D2(G(z)) - D2(x), to be maximised."""
+def second_discriminator_loss(nets, batch, keys, step):
+    """Return minus the second line of equation 1, BETA log D2(G(z)) - D2(x), plus R1."""
     _, real_score = log_and_score(nets.d2(batch["image"]))
     fake_log, _ = log_and_score(nets.d2(nets.g(latents(keys, Z_DIM))))
     return total(scores=real_score - BETA * fake_log, r1=losses.r1(nets.d2, batch["image"]))
@@ -58,8 +58,8 @@ def main(out: str, steps: int = 10_000) -> None:
             "d2": Net(discriminator, image),
         },
         players={
-            "d1": Player(("d1",), lover_of_data_loss, adam),
-            "d2": Player(("d2",), lover_of_samples_loss, adam),
+            "d1": Player(("d1",), first_discriminator_loss, adam),
+            "d2": Player(("d2",), second_discriminator_loss, adam),
             "g": Player(("g",), generator_loss, adam),
         },
         turns=(("d1", "d2"), ("g",)),
@@ -75,5 +75,5 @@ def main(out: str, steps: int = 10_000) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", required=True, help="a grid of samples, a .png file")
+    parser.add_argument("--out", required=True, help="path of the grid of samples, a .png file")
     main(parser.parse_args().out)

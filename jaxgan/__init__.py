@@ -1,15 +1,17 @@
-"""jaxgan: generative adversarial networks as pure functions.
+"""Train generative adversarial networks (GANs) as pure functions in JAX.
 
-A game is networks, players who own some of them and minimise a loss, and an order of turns; ``Game.step`` is pure.
-Names and packages are loaded when they are first used:
+A GAN is a ``Game``: a set of networks, players that own some of the networks and minimise a loss over their parameters,
+and the order of the players' turns. ``Game.step`` is a pure function that takes all turns once. Begin with
+``jaxgan.core.game``. The package imports the names and subpackages below when they are first used:
 
-  losses, augment, models, nn    what a loss is composed of
-  data, media, metrics           examples, pictures of them, figures
-  games, parallel                games composed of games, populations, privacy; several devices
-  editing, evaluation            styles, interpolation and inversion; two sets of examples compared
-  export, interop                files for others; weights of others
-  experiment, training           settings, the loop and its checkpoints
-  monitoring, reporting, cli     a run's files and diagnosis, its report, the command line
+  core                           games, networks, gradients, random keys
+  losses, augment, models, nn    losses, augmentations, architectures and layers
+  data, media, metrics           data sets, image files, metrics of image quality
+  games, parallel                training dynamics, populations and privacy; training on several devices
+  editing, evaluation            styles, interpolation and inversion; comparison of two sets of examples
+  export, interop                export of models for other programs; import of weights from other libraries
+  experiment, training           settings of experiments; the training loop and its checkpoints
+  monitoring, reporting, cli     metrics and diagnosis of a run; reports; the command line
 """
 
 import functools
@@ -55,8 +57,8 @@ if TYPE_CHECKING:
     from jaxgan.evaluation import fid as fid
     from jaxgan.media import grid as grid
 
-# The modules of the names that others import from here. Each is imported when a name of it is first used, so that the
-# command line can read its flags before JAX is imported.
+# Maps the public names of this package to the modules that define them. A module is imported when one of its names is
+# first used, so that the command line can parse flags before JAX is imported.
 _MODULES = {
     "Function": "core.networks",
     "Game": "core.game",
@@ -99,7 +101,7 @@ __all__ = [
 
 @functools.cache
 def _packages() -> frozenset[str]:
-    """The packages and modules of jaxgan that others may import."""
+    """Return the names of the public subpackages and modules of jaxgan."""
     return frozenset(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
@@ -110,7 +112,7 @@ def __getattr__(name: str) -> Any:
         return value
     if name in _packages():
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")  # the message that Python itself raises
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""``python -m jaxgan``: the same as the command ``jaxgan``."""
+"""Run the command line with ``python -m jaxgan``, which is equivalent to the command ``jaxgan``."""
 
 from jaxgan.cli.main import main
 

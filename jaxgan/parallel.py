@@ -1,17 +1,18 @@
-"""One game on many devices: the only file that says ``pmap``, ``shard_map`` or ``Mesh``.
-
-Both forms run ``Game.step`` on each device's share of the batch, with the state replicated. They give the same result,
-which is also that of one device with the whole batch: gradients are averaged over the data axis, BatchNorm sees the
-examples of every device, and random draws belong to examples.
+"""Train one game on several devices, with ``jax.pmap`` or ``jax.shard_map``.
 
     step = parallel.pmap(game)                          # all devices
-    step = parallel.shard_map(game)                     # the same, over a mesh that may span hosts
+    step = parallel.shard_map(game)                     # all devices, which can belong to several hosts
     state = parallel.replicate(game.init(key), jax.devices())
     state, metrics = step(state, batch)                 # batch: this host's rows of the global batch
 
-A population is spread by its members instead: ``members``. The state that is given to a step is donated: its buffers
-are reused for the next state. ``max_steps=10`` takes up to ten steps per call, which saves small games the overhead of
-nine calls.
+Both functions run ``Game.step`` on every device with the device's share of the batch and a copy of the state. The
+result is the same as on one device with the complete batch: gradients are averaged over the devices, BatchNorm uses the
+examples of all devices, and each example has its own random key. ``members`` distributes the members of a population
+over the devices instead.
+
+The state that is passed to a step is donated: the next state reuses its buffers, so it must not be used again. With
+``max_steps=10``, one call takes up to ten steps, which reduces the overhead per step for small games. No other module
+of jaxgan uses ``pmap``, ``shard_map`` or ``Mesh``.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
 from jaxgan.games.population import AXES, Population
 
-Device = Any  # jax.Device, which type checkers do not take for a type
+Device = Any  # stands for jax.Device, which type checkers do not accept as a type
 
 _MEMBERS = "members"
 _OF_MEMBERS = jax.tree.map(
@@ -38,15 +39,17 @@ _OF_MEMBERS = jax.tree.map(
 
 
 class Step:
-    """``state, metrics = step(state, batch)``: the step of a game or a population, compiled for its devices.
+    """The compiled step of a game or a population: ``state, metrics = step(state, batch)``.
 
     Args:
-      mapped: the compiled ``(state, resident, batch, count) -> (state, metrics)``.
-      resident: arrays that stay on the devices.
-      max_steps: the most steps per call; None if a call takes one step, without an axis for steps.
-      device_shape: maps the shape of an array of a batch to the shape that ``mapped`` takes.
-      place: puts an array of a batch on the devices: ``(array, device_shape(array.shape)) -> array``.
-      state_sharding: the sharding by which ``jit`` finds the trace of a state again, if it needs one.
+      mapped: the compiled function ``(state, resident, batch, count) -> (state, metrics)``.
+      resident: arrays that stay on the devices between calls.
+      max_steps: the largest number of steps per call. With None, a call takes one step, and the batch has no axis of
+        steps.
+      device_shape: a function from the shape of an array of the batch to the shape that ``mapped`` expects.
+      place: a function ``(array, device_shape(array.shape)) -> array`` that puts an array of the batch on the devices.
+      state_sharding: the sharding of the state for ``trace``, or None. ``jit`` reuses a trace only for arguments of the
+        same sharding.
     """
 
     def __init__(
@@ -67,13 +70,13 @@ class Step:
         return self._mapped(state, self._resident, batch, count)
 
     def trace(self, state: Any, batch: Any) -> None:
-        """Trace the step, which finds errors in losses and settings from shapes alone.
+        """Trace the step to find errors in losses and settings, without running it.
 
-        With ``max_steps``, on one host, the first call does not trace again.
+        On one host and with ``max_steps``, the first call reuses this trace.
 
         Args:
-          state: arrays, or ``jax.ShapeDtypeStruct`` in their place.
-          batch: the same, of ``max_steps`` steps.
+          state: the state, or ``jax.ShapeDtypeStruct`` in place of its arrays.
+          batch: a batch of ``max_steps`` steps, or ``jax.ShapeDtypeStruct`` in place of its arrays.
         """
         count = None if self._max_steps is None else np.int32(self._max_steps)
         batch = jax.tree.map(self._batch_shape, batch)
@@ -81,22 +84,22 @@ class Step:
         jax.eval_shape(self._mapped, state, self._resident, batch, count)
 
     def _batch_shape(self, x: Any) -> jax.ShapeDtypeStruct:
-        # In the type that JAX gives to the array: labels of NumPy are often int64.
+        # JAX converts the array to this type. For example, labels in NumPy are often int64, which becomes int32.
         return jax.ShapeDtypeStruct(self._device_shape(x.shape), jax.dtypes.canonicalize_dtype(x.dtype))
 
 
 def initialize(coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None):
-    """Join this process to the others of a run on several hosts. Call it before JAX is used.
+    """Connect this process to the other processes of a run on several hosts. Call it before JAX is used.
 
-    Without arguments, JAX asks the cluster (Cloud TPU, SLURM, Open MPI, Kubernetes).
+    Without arguments, JAX detects the processes from the cluster (Cloud TPU, SLURM, Open MPI, Kubernetes).
 
     Args:
-      coordinator: "host:port" of process 0, which all processes can reach.
+      coordinator: the address of process 0 as "host:port", which all processes must be able to reach.
       num_processes: the number of processes.
-      process_id: the number of this process, from 0.
+      process_id: the index of this process, starting at 0.
 
     Raises:
-      ValueError: JAX has been used already.
+      ValueError: if JAX has already been used.
     """
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id)
@@ -104,40 +107,47 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
         if "must be called before" not in str(error):
             raise
         raise ValueError(
-            "`coordinator` must be given before JAX is used, but `preset` photos, or a program before this call, has "
-            "asked JAX for its devices; on several hosts give the settings of `preset` photos one by one."
+            "`coordinator` must be set before JAX is used, but JAX has already been used, either by `preset` photos or "
+            "by code that ran before this call. On several hosts, pass the settings of `preset` photos one by one."
         ) from None
 
 
 def devices(count: int | None = None) -> list[Device]:
-    """The devices to train on: ``count`` devices of this host, or all devices of all hosts, host by host.
+    """Return the devices to train on, ordered by host.
+
+    Args:
+      count: the number of devices. By default, all devices of all hosts are returned. If there are several hosts,
+        another number is not allowed.
 
     Raises:
-      ValueError: there are fewer devices.
+      ValueError: if ``count`` is below 1 or larger than the number of devices, or does not include all devices of
+        several hosts.
     """
     available = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
     if count is None:
         return available
     if jax.process_count() > 1 and count != len(available):
         raise ValueError(
-            f"`devices` must be {len(available)}, the devices of all {jax.process_count()} hosts, got {count}."
+            f"`devices` must be {len(available)}, the number of devices of all {jax.process_count()} hosts, "
+            f"got {count}."
         )
     if not 1 <= count <= len(available):
         raise ValueError(
-            f"`devices` must be between 1 and {len(available)}, the devices of this machine ({available[0].platform}), "
-            f"got {count}. Set JAX_NUM_CPU_DEVICES={max(count, 1)} for as many virtual CPU devices."
+            f"`devices` must be between 1 and {len(available)}, the number of devices of this machine "
+            f"({available[0].platform}), got {count}. To use {max(count, 1)} virtual CPU devices, set the environment "
+            f"variable JAX_NUM_CPU_DEVICES={max(count, 1)}."
         )
     return available[:count]
 
 
 def rows(batch_size: int) -> slice:
-    """The rows of the global batch that this process reads."""
+    """Return the rows of the global batch that this process reads."""
     share = batch_size // jax.process_count()
     return slice(jax.process_index() * share, (jax.process_index() + 1) * share)
 
 
 def max_over_processes(number: int) -> int:
-    """The largest of the numbers that the processes give. Every process must call it, equally often."""
+    """Return the largest of the numbers that all processes pass. Every process must make the same number of calls."""
     if jax.process_count() == 1:
         return number
     return int(multihost_utils.process_allgather(np.array(number)).max())
@@ -151,34 +161,36 @@ def pmap(
     resident: Any = None,
     max_steps: int | None = None,
 ) -> Step:
-    """``game.step`` under ``jax.pmap`` on the devices ``on``; on a single device, under ``jax.jit``.
+    """Compile ``game.step`` with ``jax.pmap`` for several devices, or with ``jax.jit`` for a single device.
 
     Args:
       game: a ``Game`` or a wrapper.
-      on: devices, host by host; all devices by default.
-      prepare: ``(resident, batch) -> batch``, compiled into the step: it picks examples from resident data, or converts
-        bytes to floats.
-      resident: arrays that stay on every device.
-      max_steps: the most steps per call. With it, a call takes the batches of up to that many steps, [steps, B, ...],
-        and each metric is [max_steps], of which the first ``steps`` are valid. One program serves any number of steps,
-        so the result of a step does not depend on how many steps its call takes.
+      on: the devices, ordered by host. By default, all devices are used.
+      prepare: a function ``(resident, batch) -> batch`` that is compiled into the step, for example to select examples
+        from resident data or to convert bytes to floating-point numbers.
+      resident: arrays that stay on every device between calls, for ``prepare``.
+      max_steps: the largest number of steps per call. If it is set, the batch of a call is [steps, B, ...] with at most
+        ``max_steps`` steps, and each metric is [max_steps]. Only the first ``steps`` entries of a metric are valid. The
+        same compiled program is used for any number of steps, so the result of a step does not depend on the number of
+        steps in its call. By default, a call takes one step, and the batch is [B, ...].
 
-    Raises:
-      ValueError: when called, a batch does not divide over the devices and the turns of a step.
+    Returns:
+      The compiled step. It raises a ValueError if a batch cannot be split evenly over the devices and the slices of a
+      step.
     """
     on = devices() if on is None else list(on)
     local = [d for d in on if d.process_index == jax.process_index()]
     resident = _resident(resident, on, local=True)
     run, examples = _compose(game.step, prepare, max_steps)
     alone = len(on) == 1
-    if alone:  # A call under jit costs a quarter of a millisecond less.
+    if alone:  # A call of a jitted function takes a quarter of a millisecond less.
         mapped = jax.jit(run, donate_argnums=0)
     else:
         in_axes = (None, None, examples, None)
         mapped = jax.pmap(run, axis.NAME, in_axes=in_axes, out_axes=None, devices=on, donate_argnums=0)
 
     def device_shape(shape):
-        if alone:  # The game itself checks the slices of a step.
+        if alone:  # The game itself checks that the batch can be split into slices.
             return shape
         check_divides(game, shape[examples], local)
         return (*shape[:examples], len(local), shape[examples] // len(local), *shape[examples + 1 :])
@@ -197,7 +209,7 @@ def shard_map(
     resident: Any = None,
     max_steps: int | None = None,
 ) -> Step:
-    """``game.step`` under ``jax.shard_map`` over a mesh of the devices ``on``; the arguments are those of ``pmap``."""
+    """Compile ``game.step`` with ``jax.shard_map`` for a mesh of devices; see ``pmap`` for the arguments."""
     on = devices() if on is None else list(on)
     local = [d for d in on if d.process_index == jax.process_index()]
     mesh, hosts = Mesh(np.array(on), (axis.NAME,)), len({d.process_index for d in on})
@@ -225,19 +237,20 @@ def members(
     resident: Any = None,
     max_steps: int | None = None,
 ) -> Step:
-    """``population.step`` with its members spread over the devices ``on``, which do not communicate.
+    """Compile ``population.step`` for several devices, each of which trains some of the members.
 
-    The other arguments are those of ``pmap``. A batch is [B, members, ...], on this host. ``share_out`` places a state.
+    The devices do not communicate. See ``pmap`` for the arguments. A batch is an array [B, members, ...] on this host.
+    Use ``share_out`` to place the first state on the devices.
 
     Raises:
-      ValueError: the members do not divide over the devices.
+      ValueError: if the number of members is not a multiple of the number of devices.
     """
     on = devices() if on is None else list(on)
     mesh = Mesh(np.array(on), (_MEMBERS,))
     if population.size % len(on):
         raise ValueError(
-            f"A population of {population.size} members does not divide over {len(on)} devices; use a number that "
-            f"divides {population.size}."
+            f"A population of {population.size} members cannot be split evenly over {len(on)} devices. The number of "
+            f"devices must be a divisor of {population.size}."
         )
 
     def share(state, batch):
@@ -259,7 +272,7 @@ def members(
 
 
 def share_out(state: State, on: Sequence[Device]) -> State:
-    """The state of a population with its members on the devices ``on``, equally many on each."""
+    """Distribute the members of a population's state over the devices ``on``, the same number on each device."""
     mesh = Mesh(np.array(on), (_MEMBERS,))
 
     def place(spec, tree):
@@ -269,12 +282,12 @@ def share_out(state: State, on: Sequence[Device]) -> State:
 
 
 def replicate(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
-    """A copy of every leaf on each of the devices ``on``; leaves may be typed keys.
+    """Copy every leaf of a pytree to each of the devices ``on``.
 
     Args:
-      tree: arrays, with equal values on every host.
+      tree: a pytree of arrays, which can be typed random keys. The values must be equal on every host.
       on: the devices.
-      local: on several hosts, make arrays of this host's devices alone, as ``pmap`` needs them.
+      local: whether the arrays are on the devices of this host only, as ``pmap`` requires if there are several hosts.
     """
     if local:
         on = [d for d in on if d.process_index == jax.process_index()]
@@ -289,12 +302,12 @@ def _replicated(on: Sequence[Device]) -> NamedSharding:
 def _placed(x: Any, sharding: NamedSharding) -> jax.Array:
     if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(_placed(jax.random.key_data(x), sharding), impl=jax.random.key_impl(x))
-    # By way of the host, because device_put may alias a buffer that a step then donates.
+    # Copy the array to the host first. device_put might share its buffer, which a step would then donate.
     return jax.make_array_from_process_local_data(sharding, np.array(x), np.shape(x))
 
 
 def _resident(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
-    """``replicate`` for arrays that no step donates: those that are in place already are not copied."""
+    """Replicate arrays that no step donates. They are not copied if they are already on all of the devices."""
     wanted = {d for d in on if not local or d.process_index == jax.process_index()}
     leaves = jax.tree.leaves(tree)
     if all(isinstance(x, jax.Array) and x.is_fully_replicated and x.sharding.device_set == wanted for x in leaves):
@@ -303,10 +316,10 @@ def _resident(tree: Any, on: Sequence[Device], *, local: bool = False) -> Any:
 
 
 def _map_over(mesh: Mesh, run: Callable, *, state: Any, batch: Any, metrics: Any) -> Callable:
-    """``run(state, resident, batch, count)`` under ``shard_map``; ``resident`` and ``count`` are replicated."""
+    """Compile ``run(state, resident, batch, count)`` with ``shard_map``; ``resident`` and ``count`` are replicated."""
     everywhere = PartitionSpec()
-    # check_vma would sum what Game.step averages: with it, the pmean of a gradient is the gradient of the whole batch
-    # times the number of devices.
+    # With check_vma=True, gradients are already summed over the devices before Game.step averages them. The result
+    # would be the gradient of the complete batch times the number of devices.
     mapped = jax.shard_map(
         run, mesh=mesh, in_specs=(state, everywhere, batch, everywhere), out_specs=(state, metrics), check_vma=False
     )
@@ -314,12 +327,16 @@ def _map_over(mesh: Mesh, run: Callable, *, state: Any, batch: Any, metrics: Any
 
 
 def _compose(step, prepare, max_steps) -> tuple[Callable, int]:
-    """The function ``(state, resident, batch, count) -> (state, metrics)``, and the batch axis of examples."""
+    """Return a function ``(state, resident, batch, count) -> (state, metrics)``, and the index of the axis of examples.
+
+    The function takes one step, or up to ``max_steps`` steps if this is not None.
+    """
 
     def one(state, resident, batch, count=None):
         return step(state, batch if prepare is None else prepare(resident, batch))
 
-    traced = jax.jit(one, inline=True)  # Traced once for the shapes and the loop: Python takes seconds to trace a step.
+    # The shapes and the loop below both need a trace of the step, which can take seconds. They share it through `jit`.
+    traced = jax.jit(one, inline=True)
 
     def several(state, resident, batches, count):
         def pick(i):
@@ -339,12 +356,12 @@ def _compose(step, prepare, max_steps) -> tuple[Callable, int]:
 
 
 def _fill_steps(batches, max_steps) -> tuple[Any, Any]:
-    """The batches of ``max_steps`` steps, of which missing ones repeat the last; and the number that were given."""
+    """Fill the batches up to ``max_steps`` steps by repeating the last one, and return the original number of steps."""
     if max_steps is None:
         return batches, None
     count = jax.tree.leaves(batches)[0].shape[0]
     if not 1 <= count <= max_steps:
-        raise ValueError(f"`batch` must have between 1 and {max_steps} steps, [steps, B, ...], got {count}.")
+        raise ValueError(f"`batch` must have the shape [steps, B, ...] with 1 to {max_steps} steps, got {count} steps.")
 
     def fill(x):
         return np.concatenate([x, np.repeat(x[-1:], max_steps - count, 0)]) if count < max_steps else x
@@ -353,17 +370,17 @@ def _fill_steps(batches, max_steps) -> tuple[Any, Any]:
 
 
 def check_divides(game: GameLike, batch_size: int, on: Sequence[Device]) -> None:
-    """``ValueError`` unless a batch divides over the devices ``on`` and the turns of a step."""
+    """Raise a ``ValueError`` unless a batch can be split evenly over the devices ``on`` and the slices of a step."""
     multiple = len(on) * game.batch_multiple
     if batch_size < 1 or batch_size % multiple:
         raise ValueError(
-            f"A batch of {batch_size} examples does not divide over {len(on)} devices with {game.batch_multiple} "
-            f"slices each; use {nearest_multiples(batch_size, multiple)}."
+            f"A batch of {batch_size} examples cannot be split evenly over {len(on)} devices with "
+            f"{game.batch_multiple} slices each. Use {nearest_multiples(batch_size, multiple)} examples."
         )
 
 
 def nearest_multiples(batch_size: int, multiple: int) -> str:
-    """The multiples next to a batch size that is none, for an error message.
+    """Return the nearest multiples below and above a batch size, for an error message.
 
     >>> nearest_multiples(50, 20)
     '40 or 60'

@@ -1,3 +1,3 @@
-"""The version, which packaging reads without importing JAX."""
+"""Define the version of jaxgan in a file that packaging tools can read without importing JAX."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The examples in docstrings give what they print."""
+"""Tests that the examples in docstrings print what the docstrings show."""
 
 import doctest
 import importlib
@@ -15,6 +15,6 @@ WITH_EXAMPLES = [
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
-def test_examples_in_docstrings_are_right(name):
+def test_examples_in_docstrings_are_correct(name):
     found = doctest.testmod(importlib.import_module(name))
     assert found.attempted and not found.failed

@@ -1,4 +1,4 @@
-"""The package as others meet it: its import, its README, its files."""
+"""Tests of the package as a whole: its import, its README, and the dependencies between its files."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.integration
-def test_import_needs_jax_flax_and_optax_alone():
+def test_importing_the_package_imports_no_optional_and_no_slow_packages():
     lazily = (
         "tensorflow_datasets",
         "tensorflow",
@@ -28,12 +28,12 @@ def test_import_needs_jax_flax_and_optax_alone():
         "dp_accounting",
     )
     code = f"import sys, jaxgan, jaxgan.models.dcgan, jaxgan.parallel, jaxgan.games.privacy; print([m for m in {lazily!r} if m in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert told.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "[]"
 
 
-def test_tab_completion_shows_the_packages_and_the_names_of_the_core():
-    """A package is loaded when it is first used; all folders are shown, and each can be had."""
+def test_dir_lists_all_public_names_and_subpackages():
+    """Subpackages are imported when they are first used, so ``dir`` must list them before."""
     folders = {path.parent.name for path in (ROOT / "jaxgan").glob("*/__init__.py")}
     code = f"import jaxgan; print(*dir(jaxgan)); [getattr(jaxgan, name) for name in {sorted(folders)!r}]"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -42,11 +42,11 @@ def test_tab_completion_shows_the_packages_and_the_names_of_the_core():
     assert {"Game", "Net", "Player", "State", "total", "latents", "fold_in_keys"} <= set(jaxgan.__all__)
 
 
-def test_version_is_told_once():
+def test_the_version_agrees_with_the_installed_metadata():
     assert metadata.version("jaxgan") == jaxgan.__version__
 
 
-FLOORS = (  # low to high: a file imports its own package and those of lower floors
+LAYERS = (  # from low to high; a file may import its own subpackage and subpackages of lower layers
     ("version",),
     ("core",),
     ("nn", "media"),
@@ -60,28 +60,28 @@ FLOORS = (  # low to high: a file imports its own package and those of lower flo
     ("cli",),
     ("__main__",),
 )
-FLOOR_OF = {name: i for i, names in enumerate(FLOORS) for name in names}
+LAYER_OF = {name: i for i, names in enumerate(LAYERS) for name in names}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "jaxgan").rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_imports_go_down(path):
+def test_files_import_only_lower_layers(path):
     own = path.relative_to(ROOT / "jaxgan").parts[0].removesuffix(".py")
     if own == "__init__":
         return
-    for name in rooms_imported(path):
-        assert name == own or FLOOR_OF[name] < FLOOR_OF[own], f"{path} imports jaxgan.{name}"
+    for name in subpackages_imported(path):
+        assert name == own or LAYER_OF[name] < LAYER_OF[own], f"{path} imports jaxgan.{name}"
 
 
-def rooms_imported(path):
-    """The packages of jaxgan that a file imports, also by ``from jaxgan import data``."""
+def subpackages_imported(path):
+    """Yield the subpackages of jaxgan that a file imports, also with ``from jaxgan import data``."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "jaxgan":
-            yield from (alias.name for alias in node.names if alias.name in FLOOR_OF)
+            yield from (alias.name for alias in node.names if alias.name in LAYER_OF)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("jaxgan."):
             yield node.module.split(".")[1]
 
 
-def test_nothing_executes_what_it_reads():
+def test_no_file_executes_the_content_of_files():
     forbidden = r"^\s*(import|from) (pickle|dill|joblib)|\beval\(|\bexec\(|allow_pickle=True|\.extractall\("
     forbidden += r"|yaml\.(unsafe_|full_)?load\(|os\.system\(|\bsubprocess\b|torch\.load\(|shell=True|marshal"
     for path in [*(ROOT / "jaxgan").rglob("*.py"), *(ROOT / "experiments").glob("*.py")]:

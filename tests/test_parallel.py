@@ -1,4 +1,4 @@
-"""One game, the same result on any devices."""
+"""Tests that a game has the same result on any number of devices and processes."""
 
 import dataclasses
 import os
@@ -18,7 +18,7 @@ from jaxgan.games.population import Population
 pytestmark = pytest.mark.integration
 
 STEPS = 3
-slow = pytest.mark.slow  # each compiles for ten seconds or more
+slow = pytest.mark.slow  # for tests that compile for ten seconds or more
 
 
 def one_device(critic_turns, batch):
@@ -49,7 +49,7 @@ SPREADS = [
 
 
 @pytest.mark.parametrize(("spread", "count"), SPREADS)
-def test_same_result_on_any_number_of_devices(reference, spread, count):
+def test_the_result_does_not_depend_on_the_number_of_devices(reference, spread, count):
     critic_turns, batch, before, expected, expected_metrics = reference
     game, on = games.dcgan_game(critic_turns), parallel.devices(count)
     state, step = parallel.replicate(before, on), spread(game, on)
@@ -60,14 +60,14 @@ def test_same_result_on_any_number_of_devices(reference, spread, count):
         np.testing.assert_allclose(metrics[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_statistics_of_each_device_alone_would_be_seen(reference, monkeypatch):
-    """The check above fails if BatchNorm does not look over the devices."""
+def test_the_result_differs_if_batch_norm_uses_one_device_only(reference, monkeypatch):
+    """The test above would fail if BatchNorm did not combine the examples of all devices."""
     from jaxgan.core import axis
 
     critic_turns, batch, before, expected, _ = reference
     game, on = games.dcgan_game(critic_turns), parallel.devices(4)
     real_mean = axis.mean
-    # BatchNorm averages arrays; the game, trees.
+    # BatchNorm calls `mean` with arrays, and the game calls it with other pytrees.
     monkeypatch.setattr(axis, "mean", lambda x: x if isinstance(x, jax.Array) else real_mean(x))
     state, step = parallel.replicate(before, on), parallel.pmap(game, on)
     for _ in range(STEPS):
@@ -108,7 +108,7 @@ if process == 0:
 
 
 def two_processes(code, tmp_path, *arguments):
-    """Run code in two processes, with the number of each and a free port as its arguments; returns what they print."""
+    """Run code in two processes, and return what each prints. The first arguments are the process's index and a port."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
@@ -128,7 +128,7 @@ def two_processes(code, tmp_path, *arguments):
 
 
 @pytest.mark.parametrize("kind", [pytest.param("pmap", marks=slow), "shard_map"])
-def test_two_processes_of_two(reference, kind, tmp_path):
+def test_two_processes_with_two_devices_each_agree_with_one_device(reference, kind, tmp_path):
     critic_turns, _, before, expected, _ = reference
     code = WORKER.format(tests=str(Path(__file__).parent))
     two_processes(code, tmp_path, kind, str(critic_turns), str(tmp_path))
@@ -142,7 +142,7 @@ def test_two_processes_of_two(reference, kind, tmp_path):
     restored = checkpoints.restore(before)
     checkpoints.close()
     assert games.change(before, expected, restored) < 1e-5
-    for count in (1, 8):  # what two processes wrote goes on anywhere
+    for count in (1, 8):  # a checkpoint of two processes can be resumed on any number of devices
         on = parallel.devices(count)
         step = parallel.pmap(games.dcgan_game(critic_turns), on)
         state, _ = step(parallel.replicate(restored, on), games.images(16 * critic_turns))
@@ -164,26 +164,25 @@ def test_the_second_step_does_not_recompile():
 
 
 @pytest.mark.parametrize("spread", [parallel.pmap, parallel.shard_map])
-def test_a_batch_that_does_not_divide_is_refused(spread):
+def test_a_batch_that_cannot_be_split_evenly_is_refused(spread):
     on = parallel.devices(4)
     step = spread(games.dcgan_game(5), on)
-    with pytest.raises(
-        ValueError, match="A batch of 50 examples does not divide over 4 devices with 5 slices each; use 40 or 60"
-    ):
+    message = "A batch of 50 examples cannot be split evenly over 4 devices with 5 slices each. Use 40 or 60 examples"
+    with pytest.raises(ValueError, match=message):
         step(None, games.images(50))
 
 
-def test_batches_divide_over_devices_and_turns():
+def test_the_error_about_a_batch_size_suggests_valid_sizes():
     two: list[parallel.Device] = parallel.devices(2)
     game = games.dcgan_game(5)
     parallel.check_divides(game, 20, two)
-    for size, mend in ((0, "use 10"), (5, "use 10"), (15, "use 10 or 20")):
-        with pytest.raises(ValueError, match=f"A batch of {size} examples does not divide.*{mend}"):
+    for size, fix in ((0, "Use 10"), (5, "Use 10"), (15, "Use 10 or 20")):
+        with pytest.raises(ValueError, match=f"A batch of {size} examples cannot be split evenly.*{fix}"):
             parallel.check_divides(game, size, two)
 
 
-def test_labels_of_numpys_type_are_traced_and_trained_on():
-    """NumPy's labels are int64, which JAX makes int32: without a warning, and without tracing twice."""
+def test_int64_labels_are_traced_once_and_without_a_warning():
+    """Labels in NumPy are int64, which JAX converts to int32."""
     game, labels = games.points_game(), np.arange(8)
 
     def loss(nets, batch, keys, step):
@@ -201,7 +200,7 @@ def test_labels_of_numpys_type_are_traced_and_trained_on():
         assert np.isfinite(metrics["d/d"])
 
 
-def test_more_devices_than_there_are_is_refused():
+def test_more_devices_than_available_are_refused():
     with pytest.raises(ValueError, match=r"`devices` must be between 1 and 8, .*\(cpu\), got 9.*JAX_NUM_CPU_DEVICES=9"):
         parallel.devices(9)
 
@@ -209,8 +208,8 @@ def test_more_devices_than_there_are_is_refused():
 @pytest.mark.parametrize(
     ("form", "count"), [(parallel.pmap, 1), (parallel.pmap, 2), (parallel.shard_map, 2), (parallel.members, 2)]
 )
-def test_steps_taken_together_are_traced_once(form, count):
-    """Python traces a large game's step for seconds: before a run writes anything, and not again."""
+def test_several_steps_per_call_are_traced_once(form, count):
+    """``trace`` takes seconds for a large game, so the first call must not trace again."""
     game, batch, traced = games.points_game(), games.points(8), []
     d = game.players["d"]
 
@@ -233,8 +232,8 @@ def test_steps_taken_together_are_traced_once(form, count):
 
 
 @pytest.mark.parametrize("spread", [parallel.pmap, pytest.param(parallel.shard_map, marks=slow)])
-def test_steps_taken_together_are_those_taken_apart(reference, spread):
-    """To the bit, however they are grouped: a run that is resumed in the middle of a call ends the same."""
+def test_the_number_of_steps_per_call_does_not_change_the_result(reference, spread):
+    """The results are exactly equal, so a run ends with the same state if it is resumed in the middle of a call."""
     critic_turns, batch, before, expected, expected_metrics = reference
     game, on = games.dcgan_game(critic_turns), parallel.devices(2)
     step = spread(game, on, max_steps=3)
@@ -250,13 +249,14 @@ def test_steps_taken_together_are_those_taken_apart(reference, spread):
     assert games.change(before, expected, together) < 1e-5
     for name, value in expected_metrics.items():
         np.testing.assert_allclose(metrics[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
-    with pytest.raises(ValueError, match=r"`batch` must have between 1 and 3 steps, .*got 4"):
+    with pytest.raises(ValueError, match=r"`batch` must have the shape .* with 1 to 3 steps, got 4 steps"):
         step(together, np.stack([batch] * 4))
 
 
-def test_hosts_that_meet_after_jax_was_used_are_refused():
+def test_processes_cannot_be_connected_after_jax_was_used():
     jax.devices()
     with pytest.raises(
-        ValueError, match="`coordinator` must be given before JAX is used, but `preset` photos, or a prog"
+        ValueError,
+        match=r"`coordinator` must be set before JAX is used, .* by `preset` photos or by code that ran before",
     ):
         parallel.initialize("localhost:1", 1, 0)

@@ -1,4 +1,4 @@
-"""Every public function and class of the package is used by a test, or shows its use in a doctest."""
+"""Tests that a test or a doctest uses each public function and class of the package."""
 
 import ast
 import re
@@ -11,9 +11,10 @@ NAMES_IN_A_STRING = re.compile(r"^jaxgan(\.\w+)+$|^\s*from jaxgan.* import", re.
 
 
 def names_used(path):
-    """The names in a test's code: variables, attributes and imports, targets of ``monkeypatch``, programs in strings.
+    """Yield the names in the code of a test.
 
-    Words of comments, docstrings and messages do not count.
+    These are variables, attributes, imports, targets of ``monkeypatch``, and names in programs that are strings. Words
+    in comments, docstrings and messages do not count.
     """
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Name):
@@ -30,7 +31,7 @@ USED = {name for path in (ROOT / "tests").rglob("*.py") for name in names_used(p
 
 
 def public_names(path):
-    """The functions and classes that a module offers, with their docstrings; protocols, which do nothing, left out."""
+    """Yield the names and docstrings of a module's public functions and classes, except for protocols."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             bases = [ast.unparse(base) for base in getattr(node, "bases", [])]

@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and that it trains where there is no checkout."""
+"""Tests of the wheel: its contents, and training without a checkout of the repository."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A folder with the contents of the wheel, which stands for site-packages."""
+    """Build the wheel, and return a folder with its contents, in place of site-packages."""
     hatchling = pytest.importorskip("hatchling")
     place = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", hatchling.__name__, "build", "-t", "wheel", "-d", str(place)]
@@ -24,7 +24,7 @@ def installed(tmp_path_factory):
     return place / "site"
 
 
-def test_it_has_the_package_with_the_experiments_and_nothing_else(installed):
+def test_the_wheel_contains_only_the_package_with_the_experiments(installed):
     assert {path.name.split("-")[0] for path in installed.iterdir()} == {"jaxgan"}
     files = {path.relative_to(installed / "jaxgan").as_posix() for path in (installed / "jaxgan").rglob("*.*")}
     sources = {
@@ -34,7 +34,7 @@ def test_it_has_the_package_with_the_experiments_and_nothing_else(installed):
     assert files == {path for path in sources if "__pycache__" not in path} | own
 
 
-def test_it_trains_an_experiment_and_one_of_ones_own(installed, tmp_path):
+def test_the_wheel_trains_a_bundled_experiment_and_a_custom_one(installed, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(installed), "JAX_NUM_CPU_DEVICES": "1"}
 
     def call(*words):

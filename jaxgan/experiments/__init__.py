@@ -1,7 +1,8 @@
-"""The experiments of jaxgan, one module for each published result: ``from jaxgan.experiments import dcgan``.
+"""Provide the experiments of jaxgan, programs that each reproduce a published result.
 
-An installed jaxgan has their files in this folder. In a checkout they are in the folder ``experiments/`` beside the
-package, where ``python -m experiments.dcgan`` runs them.
+Import an experiment as a module: ``from jaxgan.experiments import dcgan``. If jaxgan is installed from a wheel, the
+files of the experiments are in this folder. In a checkout of the repository, they are in the folder ``experiments/``
+beside the package, and ``python -m experiments.dcgan`` runs one of them.
 """
 
 from pathlib import Path

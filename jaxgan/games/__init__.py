@@ -1,1 +1,1 @@
-"""Other ways to play a game, populations and privacy; the optimizers and pools that games need."""
+"""Change how games are trained: extra-gradient, consensus, unrolling, populations, privacy, optimizers, image pools."""

@@ -1,11 +1,11 @@
-"""What private training spends: epsilon at a given delta, by Rényi differential privacy.
+"""Compute the privacy loss of private training: epsilon at a given delta, with Rényi differential privacy.
 
     epsilon = compute_epsilon(
         noise_multiplier=1.0, delta=1e-5, examples=60_000, batch_size=64, steps=5000, uses=count_uses(game, batch)
     )
 
-``noise_multiplier`` and ``uses`` are those of ``jaxgan.games.privacy``; dp-accounting computes the bounds (Mironov
-2017; Mironov et al. 2019).
+``noise_multiplier`` is the argument of ``jaxgan.games.privacy.private``, and ``jaxgan.games.privacy.count_uses``
+computes ``uses``. The package dp-accounting computes the bounds (Mironov 2017; Mironov et al. 2019).
 """
 
 import math
@@ -20,12 +20,12 @@ class Epsilon(NamedTuple):
     """Epsilon at a given delta, under two assumptions about how batches are drawn.
 
     Attributes:
-      sampled: if every batch had drawn each example with the same probability (Poisson sampling), and a neighbouring
-        data set has one example less. Papers and other libraries report this for shuffled batches too, to which it does
-        not strictly apply.
-      shuffled: for the batches that are used, of a fixed size and with each example once an epoch, without any gain
-        from their order being secret. It is an upper bound that holds, if in a neighbouring data set one example is
-        replaced by one whose gradient is 0 (zero-out adjacency, Kairouz et al. 2021).
+      sampled: epsilon if every batch had drawn each example independently with the same probability (Poisson sampling).
+        Neighbouring data sets differ by the removal of one example. Papers and other libraries report this number for
+        shuffled batches too, although it does not strictly apply to them.
+      shuffled: an upper bound of epsilon for the batches that training uses: they have a fixed size, and each example
+        occurs once per epoch. The bound does not assume that the order of the examples is secret. In a neighbouring
+        data set, one example is replaced by an example with the gradient 0 (zero-out adjacency, Kairouz et al. 2021).
     """
 
     sampled: float
@@ -41,38 +41,42 @@ def compute_epsilon(
     steps: int,
     uses: Sequence[int] | Mapping,
 ) -> Epsilon:
-    """The privacy that training spends.
+    """Return epsilon, the privacy loss of training.
 
     Args:
-      noise_multiplier: that of ``private``.
-      delta: the probability with which epsilon may not hold, in (0, 1 / examples); well below 1 / examples.
-      examples: the number of examples in the data, which is taken to be public.
-      batch_size: the number of examples of a turn.
+      noise_multiplier: the argument ``noise_multiplier`` of ``private``.
+      delta: the probability with which the guarantee of epsilon may fail, above 0 and below 1 / examples. Choose it
+        well below 1 / examples.
+      examples: the number of examples in the data set, which is assumed to be public.
+      batch_size: the number of examples of a turn, over all devices.
       steps: the number of steps taken.
-      uses: what ``privacy.count_uses`` returns. For a game that changes with the step, ``{uses: steps}`` for each kind
-        of step, each padded with zeros to the longest, which says how many examples a step draws.
+      uses: the result of ``privacy.count_uses``. If the game changes with the step, pass a mapping from the result for
+        each version of the game to the number of steps with this version. Pad all results with zeros to the same
+        length, the number of slices of the batch of a step.
 
     Raises:
-      ValueError: dp-accounting is not installed, or a number is out of its range.
+      MissingPackageError: if dp-accounting is not installed. It is also a ``ValueError``.
+      ValueError: if ``delta`` is outside its range, or ``batch_size`` is too large for the number of examples.
     """
     kinds = dict(uses) if isinstance(uses, Mapping) else {tuple(uses): steps}
     slices = max(len(kind) for kind in kinds)
     if not 0 < delta < 1 / examples:
         raise ValueError(
-            f"`delta` must be above 0 and below 1 / {examples} = {1 / examples:.1e}, got {delta:g}. Publishing one of "
-            f"{examples} examples would satisfy a larger one."
+            f"`delta` must be above 0 and below 1 / {examples} = {1 / examples:.1e}, got {delta:g}. A program that "
+            f"publishes one of the {examples} examples would satisfy a larger delta."
         )
     if batch_size * slices > examples:
         raise ValueError(
-            f"A step draws {batch_size * slices} of {examples} examples, some of them twice, which clipping does not "
-            f"bound. `batch_size` must be at most {examples // slices}."
+            f"A step uses {batch_size * slices} examples, but the data set has only {examples}. Some examples would "
+            "occur twice in a step, and clipping does not bound their effect. "
+            f"`batch_size` must be at most {examples // slices}."
         )
     largest = max(count for kind in kinds for count in kind)
     if not largest or not steps:
         return Epsilon(0.0, 0.0)
     if noise_multiplier == 0:
         return Epsilon(math.inf, math.inf)
-    extras.require("dp_accounting", user="The epsilon of private training")
+    extras.require("dp_accounting", user="Computing the epsilon of private training")
     import dp_accounting
     from dp_accounting import rdp
 
@@ -87,10 +91,11 @@ def compute_epsilon(
 
 
 def _squared_uses(examples: int, drawn: int, steps: int) -> int:
-    """The sum over batches of the square of how often the same example is in them, at most.
+    """Return an upper bound of the sum over batches of k squared, where k counts one example's occurrences in a batch.
 
-    An example is in one batch of each epoch. A batch that spans two epochs may have it twice, which counts as 2 * 2,
-    but the example's place in an epoch is in one batch, so at most every second epoch adds such a pair.
+    Each example is in one batch of each epoch. A batch that spans two epochs can contain the same example twice, which
+    counts as 2 * 2 instead of 1 + 1. Such a pair uses up the example's occurrences in both epochs, so there is at most
+    one pair for every two epochs.
     """
     epochs = -(-steps * drawn // examples)
     if examples % drawn == 0:
@@ -101,19 +106,20 @@ def _squared_uses(examples: int, drawn: int, steps: int) -> int:
 def describe_epsilon(
     names: Sequence[str], epsilon: Epsilon, delta: float, noise_multiplier: float, l2_clip: float, steps: int
 ) -> str:
-    """A paragraph that reports what private training spent, and what this rests on.
+    """Return a paragraph that reports the privacy loss of training, its assumptions and its limits.
 
     Args:
-      names: the private players.
-      epsilon: what ``steps`` steps spend at ``delta``.
-      delta: the probability with which epsilon may not hold.
-      noise_multiplier: that of ``private``.
-      l2_clip: the norm to which each example's gradient is clipped.
+      names: the names of the private players.
+      epsilon: the privacy loss of ``steps`` steps at ``delta``.
+      delta: the probability with which the guarantee of epsilon may fail.
+      noise_multiplier: the argument ``noise_multiplier`` of ``private``.
+      l2_clip: the L2 norm that each example's gradient is clipped to.
       steps: the number of steps.
     """
     return (
-        f"private: {format_names(names)}, clip {l2_clip:g}, noise {noise_multiplier:g}; after {steps:,} steps epsilon "
-        f"{epsilon.sampled:.2f} at delta {delta:g} if batches were Poisson samples, and at most {epsilon.shuffled:.2f} "
-        "for the shuffled ones used here. It holds for parameters and samples; metrics, logged losses and the choice "
-        "of a best checkpoint see real data"
+        f"Private players: {format_names(names)}, with clipping norm {l2_clip:g} and noise multiplier "
+        f"{noise_multiplier:g}. After {steps:,} steps, epsilon is {epsilon.sampled:.2f} at delta {delta:g} under the "
+        f"assumption of Poisson sampling, and at most {epsilon.shuffled:.2f} for the shuffled batches that are used. "
+        "The guarantee holds for parameters and samples. It does not hold for metrics, logged losses and the choice of "
+        "the best checkpoint, because they are computed from real data without noise."
     )

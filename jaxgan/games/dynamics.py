@@ -1,12 +1,12 @@
-"""Ways to play a game other than by every player's plain descent.
+"""Replace plain gradient descent by other training dynamics: extra-gradient, consensus optimization and unrolling.
 
-    game = extragradient(game)            # looks ahead, then steps from where it stood
-    game = consensus(game, 10.0)          # every player also lowers the norm of all gradients
-    game = unrolled(game, "g", "d", 5, optax.sgd(0.1))  # the generator looks through five steps of the discriminator
+    game = extragradient(game)            # updates with the gradients that it finds one step ahead
+    game = consensus(game, 10.0)          # each player also reduces the norm of the gradients of all players
+    game = unrolled(game, "g", "d", 5, optax.sgd(0.1))  # the generator trains against the discriminator 5 updates later
 
-``extragradient`` and ``consensus`` return wrappers (see ``jaxgan.core.wrappers``), ``unrolled`` returns a ``Game``. All
-of them have the networks, players and state of the game that they are made of, so they are trained, spread over
-devices, resumed and sampled like it. Optimistic descent needs none of this, because it is an optimizer:
+``extragradient`` and ``consensus`` return wrappers (see ``jaxgan.core.wrappers``), and ``unrolled`` returns a ``Game``.
+All of them have the same networks, players and state as the original game. You can therefore train, distribute, resume
+and sample them in the same way. Optimistic gradient descent does not need a function here, because it is an optimizer:
 ``optax.optimistic_gradient_descent`` or ``optax.optimistic_adam_v2``.
 """
 
@@ -26,97 +26,108 @@ from jaxgan.core.wrappers import GameWrapper, require_game
 
 
 def extragradient(game: Game, *, remember: bool = True) -> "ExtraGradient":
-    """Every player looks ahead by a step, and moves from where it stood by the gradient found there.
+    """Return a wrapper that takes extra-gradient steps.
 
-    w' = w - eta v(w), then w - eta v(w'), where v are the gradients of all players (Korpelevich 1976). With Adam it is
-    ExtraAdam (Gidel et al. 2019, algorithm 4). Both gradients are of the same examples and latents, for which
-    convergence also holds with noise (Mishchenko et al. 2020); algorithm 4 draws new ones. Moving statistics change
-    once a step, by the second gradient.
+    A step first computes a look-ahead w' = w - eta v(w), where w are the parameters and v the gradients of all players.
+    It then updates the original parameters with the gradients at the look-ahead: w - eta v(w') (Korpelevich 1976). With
+    Adam, this is ExtraAdam (Gidel et al. 2019, algorithm 4). Both gradients use the same examples and latents, for
+    which convergence is proven also with noisy gradients (Mishchenko et al. 2020). Algorithm 4 draws new examples and
+    latents for the second gradient. Moving statistics are updated once per step, with the second gradient.
 
     Args:
-      game: a ``Game`` whose players have one turn, the same.
-      remember: whether the look-ahead updates the optimizers' states, as in ExtraAdam; a learning-rate schedule then
-        counts two for a step. If false, those updates are discarded, and schedules count steps.
+      game: a ``Game`` in which all players move in one common turn.
+      remember: whether the look-ahead updates the states of the optimizers, as in ExtraAdam. A learning-rate schedule
+        then advances by two per step. If false, these updates are discarded, and schedules advance by one per step.
 
     Raises:
-      ValueError: ``game`` is a wrapper, or its players do not move at the same time.
+      ValueError: if ``game`` is a wrapper, or its players do not move at the same time.
     """
     return ExtraGradient(_require_simultaneous(game, "extragradient"), remember)
 
 
 def consensus(game: Game, gamma: float | jax.Array) -> "Consensus":
-    """Every player's gradient gets gamma times its part of the gradient of || v ||^2 / 2, v being all gradients.
+    """Return a wrapper that adds the gradient of a penalty on the gradients of all players.
 
-    Mescheder, Nowozin, Geiger 2017, equation 12 and algorithm 2. The metric ``consensus`` is || v ||^2 / 2.
+    The penalty is || v ||^2 / 2, where v are the gradients of all players. Each player adds gamma times the gradient of
+    the penalty with respect to its own parameters to its gradient (Mescheder, Nowozin, Geiger 2017, equation 12 and
+    algorithm 2). The metric ``consensus`` is the penalty.
 
     Args:
-      game: a ``Game`` whose players have one turn, the same.
-      gamma: the weight, at least 0; the paper uses 10 for images. It may be traced, as in a population that varies it,
-        and its sign is then not checked.
+      game: a ``Game`` in which all players move in one common turn.
+      gamma: the weight of the penalty, at least 0. The paper uses 10 for images. The weight can be a tracer, for
+        example in a population with a different weight for each member. The sign of a tracer is not checked.
 
     Raises:
-      ValueError: ``game`` is a wrapper, or its players do not move at the same time; or ``gamma`` is negative.
+      ValueError: if ``game`` is a wrapper, its players do not move at the same time, or ``gamma`` is negative.
     """
     if not isinstance(gamma, Tracer) and gamma < 0:
         raise ValueError(
-            f"consensus: `gamma` must be at least 0, got {gamma}. The players would raise the norm of their gradients."
+            f"consensus: `gamma` must be at least 0, got {gamma}. A negative weight would increase the norm of the "
+            "gradients."
         )
     return Consensus(_require_simultaneous(game, "consensus"), gamma)
 
 
 def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax.GradientTransformation) -> Game:
-    """The loss of ``player`` sees the networks of ``through`` as they will be after ``steps`` more of its moves.
+    """Return a game in which the loss of ``player`` uses the networks of ``through`` after ``steps`` more updates.
 
-    Metz et al. 2017, equations 4 to 6: the gradient passes through those moves, by whose second derivatives the
-    generator knows how the discriminator will answer. The moves are of the same examples and latents, and forgotten.
+    These updates are computed with the same examples and latents, and discarded after the loss. The gradient of the
+    loss passes through them, so a generator takes into account how the discriminator will react to its change (Metz et
+    al. 2017, equations 4 to 6). This requires second derivatives of the loss of ``through``.
 
     Args:
-      game: a ``Game``. To combine with other ways to play, or with privacy, apply those to what this returns.
-      player: the player whose loss looks ahead: the generator.
-      through: the player whose moves are foreseen: the discriminator.
-      steps: the number of moves, at least 1.
-      optimizer: makes them, from a new state each time; ``optax.sgd(rate)`` is the paper's equation 4. Give Adam an
-        ``eps_root`` above 0, because otherwise its square root has no derivative where a gradient is 0.
+      game: a ``Game``. To combine unrolling with the wrappers of this module or with private training, apply these to
+        the returned game.
+      player: the name of the player with the unrolled loss, usually the generator.
+      through: the name of the player that makes the additional updates, usually the discriminator.
+      steps: the number of additional updates, at least 1.
+      optimizer: the optimizer for the additional updates, which starts from a new state in every step.
+        ``optax.sgd(rate)`` is equation 4 of the paper. Adam needs an ``eps_root`` above 0, because otherwise its square
+        root has no finite derivative where a gradient is 0.
 
     Raises:
-      ValueError: ``game`` is a wrapper, a player does not exist, both own a network, or ``steps`` is below 1.
+      ValueError: if ``game`` is a wrapper, a player does not exist, both players own the same network, or ``steps`` is
+        below 1.
     """
     game = require_game(game, "unrolled")
     for name in (player, through):
         if name not in game.players:
-            raise ValueError(f"unrolled: {name!r} is no player of the game. It has {format_names(game.players)}.")
+            raise ValueError(
+                f"unrolled: the game has no player {name!r}. Its players are {format_names(game.players)}."
+            )
     if steps < 1:
         raise ValueError(f"unrolled: `steps` must be at least 1, got {steps}.")
-    mover, foreseen = game.players[player], game.players[through]
-    if set(mover.owns) & set(foreseen.owns):
-        shared = format_names(set(mover.owns) & set(foreseen.owns))
+    unrolling, opponent = game.players[player], game.players[through]
+    if set(unrolling.owns) & set(opponent.owns):
+        shared = format_names(set(unrolling.owns) & set(opponent.owns))
         raise ValueError(
-            f"unrolled: {player!r} and {through!r} both own {shared}, so {player!r} would look through its own moves."
+            f"unrolled: {player!r} and {through!r} both own {shared}. Choose two players without common networks, "
+            f"because the updates of {through!r} must not change the networks of {player!r}."
         )
 
     def loss(nets, batch, keys, step):
         def at(own):
             return Nets({**nets, **{name: nets[name].replace(params=params) for name, params in own.items()}})
 
-        own = {name: nets[name].params for name in foreseen.owns}
+        own = {name: nets[name].params for name in opponent.owns}
         state = optimizer.init(own)
         for _ in range(steps):
-            # The foreseen moves are those of the whole batch, on any number of devices.
-            grads = axis.mean(jax.grad(lambda own: foreseen.loss(at(own), batch, keys, step).loss)(own))
+            # The updates use the mean gradient of the complete batch, so they are the same on every device.
+            grads = axis.mean(jax.grad(lambda own: opponent.loss(at(own), batch, keys, step).loss)(own))
             updates, state = optimizer.update(grads, state, own)
             own: Any = optax.apply_updates(own, updates)
-        return mover.loss(at(own), batch, keys, step)
+        return unrolling.loss(at(own), batch, keys, step)
 
-    return dataclasses.replace(game, players={**game.players, player: dataclasses.replace(mover, loss=loss)})
+    return dataclasses.replace(game, players={**game.players, player: dataclasses.replace(unrolling, loss=loss)})
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ExtraGradient(GameWrapper):
-    """See ``extragradient``.
+    """A wrapper that takes extra-gradient steps; see ``extragradient``.
 
     Attributes:
-      game: the game whose players look ahead.
-      remember: whether the look-ahead updates the optimizers' states.
+      game: the wrapped game.
+      remember: whether the look-ahead updates the states of the optimizers.
     """
 
     game: Game
@@ -134,7 +145,10 @@ class ExtraGradient(GameWrapper):
 
 
 def _from_start(optimizer: optax.GradientTransformation, start: Any) -> optax.GradientTransformation:
-    """The optimizer, which moves the parameters from ``start`` whatever they were when the gradient was taken."""
+    """Return an optimizer that updates the parameters ``start``, not the parameters at which the gradient was computed.
+
+    Its updates are relative to the latter, so that adding them gives the updated ``start``.
+    """
 
     def update(updates, state, params=None, **extra):
         updates, state = optax.with_extra_args_support(optimizer).update(updates, state, start, **extra)
@@ -145,11 +159,11 @@ def _from_start(optimizer: optax.GradientTransformation, start: Any) -> optax.Gr
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Consensus(GameWrapper):
-    """See ``consensus``.
+    """A wrapper that adds a penalty on the gradients of all players; see ``consensus``.
 
     Attributes:
-      game: the game whose players agree.
-      gamma: the weight of the norm of all gradients.
+      game: the wrapped game.
+      gamma: the weight of the penalty.
     """
 
     game: Game
@@ -167,7 +181,8 @@ class Consensus(GameWrapper):
             return 0.5 * optax.tree.norm(recorded.step(at, batch)[0].opt_states, squared=True)
 
         own = {net: state.params[net] for player in self.game.players.values() for net in player.owns}
-        # A device computes its own part of this gradient; the game averages it together with the players' gradients.
+        # Each device computes this gradient for its own examples. The game averages it over the devices together with
+        # the players' gradients.
         value, downhill = jax.value_and_grad(half_square)(own)
         players = {}
         for name, player in self.game.players.items():
@@ -178,7 +193,7 @@ class Consensus(GameWrapper):
 
 
 def _record_gradient() -> optax.GradientTransformation:
-    """An optimizer that moves nothing, and keeps the gradient as its state."""
+    """Return an optimizer that does not change the parameters, and stores the gradient in its state."""
 
     def update(updates, state, params=None):
         return jax.tree.map(jnp.zeros_like, updates), updates
@@ -187,7 +202,7 @@ def _record_gradient() -> optax.GradientTransformation:
 
 
 def _add_gradient(gradient, weight, added):
-    """``gradient``, plus ``weight`` times a gradient that is known already."""
+    """Return a gradient function that adds ``weight`` times the precomputed gradient ``added`` to ``gradient``."""
 
     def combined(loss, own, batch, keys):
         grads, terms = gradient(loss, own, batch, keys)
@@ -197,11 +212,11 @@ def _add_gradient(gradient, weight, added):
 
 
 def _require_simultaneous(game: Game, function: str) -> Game:
-    """``game``, if it is a ``Game`` whose players all move in one turn."""
+    """Return ``game`` if it is a ``Game`` with a single turn; raise a ``ValueError`` otherwise."""
     game = require_game(game, function)
     if len(game.turns) > 1:
         together = (tuple(game.players),)
         raise ValueError(
-            f"{function}: the players must move at the same time. Set `turns` to {together}; they are {game.turns}."
+            f"{function}: all players must move in the same turn. Set `turns` to {together} instead of {game.turns}."
         )
     return game

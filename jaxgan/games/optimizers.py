@@ -1,4 +1,4 @@
-"""optax transformations and schedules that games need and optax does not have."""
+"""Provide optax gradient transformations and schedules that games need and optax does not have."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,35 +10,37 @@ from jax.core import Tracer
 
 
 def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
-    """Changes updates so that parameters end in [-limit, limit]; the last transformation of a chain.
+    """Create a transformation that clips parameters to [-limit, limit] after each update.
 
-    WGAN keeps its critic Lipschitz in this way, with a limit of 0.01 (Arjovsky et al. 2017, 1701.07875, algorithm 1):
-    ``optax.chain(optax.rmsprop(5e-5, eps_in_sqrt=False), clip_weights(0.01))``, with epsilon outside the square root as
-    in PyTorch, which the authors used.
+    Put it last in an ``optax.chain``. WGAN clips the weights of its critic to 0.01 to make it Lipschitz continuous
+    (Arjovsky et al. 2017, 1701.07875, algorithm 1): ``optax.chain(optax.rmsprop(5e-5, eps_in_sqrt=False),
+    clip_weights(0.01))``. Epsilon is outside of the square root, as in PyTorch, which the authors used.
 
-    Parameters that begin outside are brought inside by the first update, up to the rounding of the sum that applies it.
+    The first update moves initial parameters outside of the interval into it, up to rounding errors of the addition.
 
     Args:
-      limit: above 0. It may be traced, as in a population that varies it, and is then not checked.
+      limit: the largest absolute value of a parameter, above 0. It can be a tracer, for example in a population with a
+        different limit for each member. A tracer is not checked.
 
     Raises:
-      ValueError: ``limit`` is not positive, or ``update`` gets no parameters.
+      ValueError: if ``limit`` is not positive, or ``update`` receives no parameters.
     """
     if not isinstance(limit, Tracer) and not limit > 0:
         raise ValueError(f"clip_weights: `limit` must be above 0, got {limit}.")
 
     def update(updates, state, params=None):
         if params is None:
-            raise ValueError("clip_weights: call update(updates, state, params); `params` must be given.")
+            raise ValueError("clip_weights: `params` is required. Call update(updates, state, params).")
         return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
 def cosine(first: float | jax.Array, last: float | jax.Array, steps: int) -> optax.Schedule:
-    """A schedule along half a cosine, from ``first`` at step 0 to ``last`` at ``steps``, for a rate, decay or weight.
+    """Create a schedule that follows half a cosine from ``first`` at step 0 to ``last`` at step ``steps``.
 
-    Unlike ``optax.cosine_decay_schedule``, it can rise, and begin at 0: there the last value is a share of the first.
+    Use it for a learning rate, a decay or the weight of a loss. Unlike ``optax.cosine_decay_schedule``, it can increase
+    and start at 0, because the last value is an absolute number and not a fraction of the first.
 
     >>> schedule = cosine(0.0, 2.0, 100)
     >>> [round(float(schedule(step)), 4) for step in (0, 50, 100, 200)]
@@ -56,8 +58,8 @@ class PauseState(NamedTuple):
     """The state of ``pause``.
 
     Attributes:
-      paused: whether the next update is left out, a boolean scalar.
-      inner: the state of the optimizer.
+      paused: whether the next update will be skipped, a boolean scalar.
+      inner: the state of the optimizer that is paused.
     """
 
     paused: jax.Array
@@ -67,19 +69,20 @@ class PauseState(NamedTuple):
 def pause(
     optimizer: optax.GradientTransformation, when: Callable[[Mapping[str, jax.Array]], Any]
 ) -> optax.GradientTransformationExtraArgs:
-    """``optimizer``, leaving out each update after a batch for which ``when(terms)`` was true.
+    """Return an optimizer that skips the next update after each batch for which ``when(terms)`` is true.
 
     3D-GAN's discriminator is "only updated if its accuracy in the last batch is not higher than 80 %" (Wu et al. 2016,
-    section 3.1). While a player pauses, its terms are still computed, so it notices when to go on. Parameters and the
-    optimizer's state do not change by a bit in a pause. The first update is never left out.
+    section 3.1). The terms of a paused player are still computed in every turn, so that the pause can end. During a
+    pause, the parameters and the state of the optimizer do not change. The first update is never skipped.
 
     Args:
-      optimizer: the optimizer that pauses; extra arguments are passed on to it.
-      when: maps the player's terms and metrics by name, scalars over the whole batch as ``Game.step`` gives them, to
-        whether the next update is left out: a bool or a boolean scalar.
+      optimizer: the optimizer to pause. It receives all extra arguments of ``update``.
+      when: a function that returns whether to skip the next update, a bool or a boolean scalar. Its argument is a
+        mapping from the names of the player's terms and metrics to scalars over the complete batch, as ``Game.step``
+        passes them.
 
     Raises:
-      ValueError: ``update`` gets no ``terms``.
+      ValueError: if ``update`` receives no ``terms``.
     """
     inner = optax.with_extra_args_support(optimizer)
 
@@ -88,11 +91,11 @@ def pause(
 
     def update(updates, state, params=None, *, terms=None, **extra):
         if terms is None:
-            raise ValueError("pause: call update(..., terms={'accuracy': ...}) as a game does; `terms` must be given.")
+            raise ValueError("pause: `terms` is required. Call update(..., terms={'accuracy': ...}), as a game does.")
         moved, moved_inner = inner.update(updates, state.inner, params, terms=terms, **extra)
-        # Selected and not multiplied by 0, so that a gradient which is not finite does not reach the parameters.
+        # `where` excludes gradients that are not finite. A multiplication by 0 would turn them into NaN.
         moved = jax.tree.map(lambda x: jnp.where(state.paused, jnp.zeros_like(x), x), moved)
-        kept = jax.tree.map(lambda new, old: jnp.where(state.paused, old, new), moved_inner, state.inner)
-        return moved, PauseState(jnp.asarray(when(terms), bool), kept)
+        new_inner = jax.tree.map(lambda new, old: jnp.where(state.paused, old, new), moved_inner, state.inner)
+        return moved, PauseState(jnp.asarray(when(terms), bool), new_inner)
 
     return optax.GradientTransformationExtraArgs(init, update)

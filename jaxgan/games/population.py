@@ -1,13 +1,14 @@
-"""A population: games of one shape, trained side by side by one compiled step.
+"""Train a population: several games with the same networks, in one compiled step.
 
-    population = Population(game, 8)                                              # eight seeds
+    population = Population(game, 8)                                              # eight random seeds
     population = Population(game, 2, make_game, {"rate": jnp.array([1e-4, 4e-4])})  # make_game(rate=...) -> Game
     state = population.init(jax.random.split(jax.random.key(0), population.size))
-    state, metrics = jax.jit(population.step)(state, batches)                     # [B, members, ...]; metrics [members]
+    state, metrics = jax.jit(population.step)(state, batches)       # batches are [B, members, ...]; metrics [members]
     nets = game.functions(member(state, 3))
 
-A member takes the steps that it would take alone. Small games leave most of a machine idle, so several games cost
-little more than one. ``parallel.members`` spreads them over devices.
+Each game of a population is called a member, and takes the same steps as it would take alone. A small game uses only a
+fraction of a machine, so several games take little more time than one. ``parallel.members`` distributes the members
+over devices.
 """
 
 import dataclasses
@@ -23,27 +24,30 @@ from jaxgan.core.summary import Summary, summarize
 from jaxgan.core.wrappers import GameLike, GameWrapper, find_wrapper
 from jaxgan.games.privacy import PrivateGame
 
-# The axis of members in each field of a state. All members share one step: if each had its own, ``jax.vmap`` would turn
-# every ``lax.cond`` on it into the computation of both branches.
+# The axis of members in each field of a state. The field `step` has no such axis, because all members share one step.
+# With a separate step for each member, `jax.vmap` would compute both branches of every `lax.cond` on the step.
 AXES: Any = State(step=None, key=0, params=0, stats=0, opt_states=0, ema=0)  # pyright: ignore[reportArgumentType]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Population(GameWrapper):
-    """``size`` games that differ in their keys, their batches, and perhaps in ``settings``.
+    """A wrapper that trains ``size`` games, which differ in their keys, their batches and optionally in ``settings``.
 
-    A state has one more axis, the members': the first of every leaf but ``step``. In a batch it is the second, after
-    the examples, which are split into turns as in a single game.
+    The state and the batch have an additional axis of members. In the state, it is the first axis of every leaf except
+    ``step``. In the batch, it is the second axis, after the axis of examples. The examples are split into slices for
+    the turns as in a single game.
 
     Attributes:
-      game: one member; all members have its networks, players and turns.
+      game: the game of one member. All members have its networks, players and turns.
       size: the number of members.
-      make_game: makes a member's game from its own settings: ``make_game(**settings)``. The settings are traced, so
-        their values are not known while the game is made.
-      settings: [size] values by name, for ``make_game``. They are float32, in which 1 - 0.9999 is off by 0.02 %.
+      make_game: a function that creates the game of a member from the member's settings, ``make_game(**settings)``. The
+        settings are tracers, so ``make_game`` cannot use their values in Python conditions. By default, all members
+        play ``game``.
+      settings: a mapping from the names of arguments of ``make_game`` to arrays [size]. The values are float32. In this
+        type, the relative error of 1 - 0.9999 is 0.02 %.
 
     Raises:
-      ValueError: ``size`` is below 1, ``settings`` have other shapes, or a member is private.
+      ValueError: if ``size`` is below 1, ``settings`` have other shapes, or a member is private.
     """
 
     size: int
@@ -52,17 +56,21 @@ class Population(GameWrapper):
 
     def __post_init__(self):
         if self.size < 1:
-            raise ValueError(f"`size`: a population must have at least 1 member, got {self.size}.")
+            raise ValueError(f"`size`, the number of members of a population, must be at least 1, got {self.size}.")
         _refuse_private(self.game)
         for name, values in self.settings.items():
             if jnp.shape(values)[:1] != (self.size,):
                 raise ValueError(
-                    f"`settings`: {name!r} must have one value for each of {self.size} members, got an array of the "
-                    f"shape {jnp.shape(values)}."
+                    f"The entry {name!r} of `settings` must have one value for each of {self.size} members, got an "
+                    f"array of shape {jnp.shape(values)}."
                 )
 
     def init(self, keys: jax.Array, /) -> State:
-        """The members' states before the first step, from [size] keys."""
+        """Create the state of all members before the first step.
+
+        Args:
+          keys: typed random keys, [size], one per member.
+        """
 
         def init(key, settings):
             return self._member(settings).init(key)
@@ -70,7 +78,18 @@ class Population(GameWrapper):
         return jax.vmap(init, out_axes=AXES)(keys, dict(self.settings))
 
     def step(self, state: State, batch: Any, /) -> tuple[State, dict[str, Any]]:
-        """``Game.step`` of every member, on its own examples: [B, size, ...]. Metrics are [size]."""
+        """Take one step of every member; see ``Game.step``.
+
+        Args:
+          state: the state of all members.
+          batch: an array [B, size, ...] or a pytree of such arrays. Each member has its own examples.
+
+        Returns:
+          The new state, and a mapping from names of metrics to arrays [size].
+
+        Raises:
+          ValueError: if an array of ``batch`` has another shape.
+        """
 
         def step(state, batch, settings):
             return self._member(settings).step(state, batch)
@@ -78,13 +97,16 @@ class Population(GameWrapper):
         sizes = {x.shape[1] if x.ndim > 1 else 0 for x in jax.tree.leaves(batch)}
         if sizes != {self.size}:
             raise ValueError(
-                f"`batch`: every array must be [B, {self.size}, ...], examples first and then the members; got shapes "
-                f"{jax.tree.map(jnp.shape, batch)}."
+                f"Every array of `batch` must have the shape [B, {self.size}, ...], with an axis of examples and then "
+                f"an axis of members, got the shapes {jax.tree.map(jnp.shape, batch)}."
             )
         return jax.vmap(step, in_axes=(AXES, 1, 0), out_axes=(AXES, 0))(state, batch, dict(self.settings))
 
     def summary(self, depth: int | None = None) -> Summary:
-        """``Game.summary``, of the networks of one member and of the state of all members."""
+        """Return a table of the networks of one member, and the memory size of the state of all members.
+
+        See ``Game.summary``.
+        """
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), self.size))
         title = (
             f"Population of {self.size} members. The tables show the networks of one member; the size of the state is "
@@ -93,7 +115,10 @@ class Population(GameWrapper):
         return summarize(self, keys, depth, title)
 
     def share(self, i: Any, of: int) -> "Population":
-        """The ``i``-th of ``of`` equal parts; ``i`` may be traced."""
+        """Return part ``i``, starting at 0, of this population after splitting it into ``of`` equal parts.
+
+        ``i`` can be a tracer.
+        """
         size = self.size // of
         settings = {name: lax.dynamic_slice_in_dim(x, i * size, size) for name, x in self.settings.items()}
         return dataclasses.replace(self, size=size, settings=settings)
@@ -109,14 +134,14 @@ class Population(GameWrapper):
 def _refuse_private(game: GameLike) -> None:
     if find_wrapper(game, PrivateGame):
         raise ValueError(
-            "Population: the members cannot be private games. All of them would add the same noise, which cancels in "
-            "the difference of two members, so none would be private. Train private games one by one, each with a key "
-            "of its own."
+            "Population: the members cannot be private games. All members would add the same noise, which cancels in "
+            "the difference between two members, so no member would be private. Train private games separately, each "
+            "with its own key."
         )
 
 
 def member(state: State, i: int) -> State:
-    """The state of member ``i`` alone, as its own game has it."""
+    """Return the state of member ``i`` of a population as the state of a single game."""
     fields = (field.name for field in dataclasses.fields(state) if field.name != "step")
     own = {name: jax.tree.map(lambda x: x[i], getattr(state, name)) for name in fields}
     return State(step=state.step, **own)

@@ -1,16 +1,18 @@
-"""Differential privacy: players that see the data learn from clipped examples and noise. DP-SGD, Abadi et al. 2016.
+"""Train GANs with differential privacy: DP-SGD (Abadi et al. 2016) for the players that use the data.
 
-    private_game = private(game, batch, noise_multiplier=1.0, l2_clip=1.0, key=jax.random.key(secret))  # batch: one
-    turn's uses = count_uses(game, batch)  # for jaxgan.games.accounting.compute_epsilon
+    # `batch` is the batch of one turn, or its shapes.
+    private_game = private(game, batch, noise_multiplier=1.0, l2_clip=1.0, key=jax.random.key(secret))
+    uses = count_uses(game, batch)  # for jaxgan.games.accounting.compute_epsilon
 
-In a GAN that is the discriminator. The generator sees the data through it alone, so what it learns, and all samples
-that it draws, are as private as the discriminator is (Xie et al. 2018, DPGAN: differential privacy survives
-post-processing).
+Players with a loss that depends on the data are trained with clipped per-example gradients and Gaussian noise. In a
+GAN, this is usually the discriminator. The generator learns about the data only through the discriminator. Differential
+privacy is preserved under post-processing, so the generator and its samples are as private as the discriminator (Xie et
+al. 2018, DPGAN).
 
-The parameters, their averages, and samples drawn with them are private. Whatever else is computed on the data and shown
-is not: losses and accuracies in the log, a score by which a checkpoint is chosen, statistics of real data that a metric
-compares with. Whoever knows the noise can subtract it: ``key`` is a secret, and so are checkpoints, which hold the key
-of the next noise.
+The parameters, their moving averages, and samples drawn with them are private. Everything else that is computed from
+the data and published is not private: logged losses and accuracies, the score that selects a checkpoint, and statistics
+of real data that a metric compares with. The noise can be subtracted if it is known. Keep ``key`` secret, and also keep
+checkpoints secret, because they contain the key of the next noise.
 """
 
 import dataclasses
@@ -30,13 +32,13 @@ from jaxgan.core.wrappers import GameLike, GameWrapper, require_game
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PrivateGame(GameWrapper):
-    """A game whose players that see the data are private; see ``private``.
+    """A wrapper that trains a game with private players; see ``private``.
 
-    It is a wrapper so that compositions which would look at the batch past the clipping, or share its noise, refuse it.
+    Functions that would compute unclipped gradients of the batch, or share noise between games, refuse this wrapper.
 
     Attributes:
-      game: the game as it was, which is not private.
-      noised: the same game with private players. This is the one that is initialised and played.
+      game: the original game, which is not private.
+      noised: the same game with private players, which is initialised and trained.
     """
 
     game: Game
@@ -52,29 +54,32 @@ class PrivateGame(GameWrapper):
 def private(
     game: Game, batch: Any, *, noise_multiplier: float, l2_clip: float, key: jax.Array, micro_batches: int = 1
 ) -> PrivateGame:
-    """The game with every player whose loss sees the batch made private.
+    """Return a game that trains every player with DP-SGD if its loss depends on the batch.
 
-    Each example's gradient is scaled down to a norm of at most ``l2_clip``. Gaussian noise of standard deviation
-    ``noise_multiplier * l2_clip / B`` is added to their mean over all devices, once, the same on each device. The
-    player's optimizer gets the sum, and neither ``value`` nor ``terms``, which are computed on the data. Other players
-    stay as they are, because tracing proves that nothing they learn, log or keep depends on the batch.
+    The gradient of each example is scaled down to an L2 norm of at most ``l2_clip``, and the gradients are averaged
+    over all devices. Gaussian noise with the standard deviation ``noise_multiplier * l2_clip / B`` is added to the
+    average. All devices add the same noise. The player's optimizer receives the sum. It does not receive ``value`` and
+    ``terms``, because these are computed from the data without noise. Other players do not change: a trace of their
+    losses shows that their gradients, logged metrics and statistics do not depend on the batch.
 
     Args:
-      game: a ``Game`` without BatchNorm in any network, because BatchNorm mixes examples.
-      batch: the batch of a turn, over all devices, or its shapes: [B, ...].
-      noise_multiplier: at least 0. A multiplier of 0 clips, and is not private.
-      l2_clip: the largest norm of an example's gradient, above 0.
-      key: the noise is drawn from it and from nothing else.
-      micro_batches: for ``accumulate``; a private player's own ``gradient`` is not used.
+      game: a ``Game``. None of its networks may contain BatchNorm, because BatchNorm mixes the examples of a batch.
+      batch: the batch of one turn over all devices, [B, ...], or its shapes.
+      noise_multiplier: the standard deviation of the noise in the sum of the gradients, divided by ``l2_clip``; at
+        least 0. With 0, gradients are clipped but not private.
+      l2_clip: the largest L2 norm of an example's gradient, above 0.
+      key: the random key of the noise. No other random numbers are derived from it.
+      micro_batches: the number of micro-batches for ``accumulate``. The attribute ``gradient`` of a private player is
+        replaced.
 
     Raises:
-      ValueError: a number is out of its range, or the game cannot be made private; the message says why.
+      ValueError: if a number is outside its range, or the game cannot be private. The message explains the reason.
     """
     if not 0 <= noise_multiplier < math.inf:
         raise ValueError(f"private: `noise_multiplier` must be a finite number of at least 0, got {noise_multiplier}.")
     gradient = accumulate(micro_batches, per_example_clipped(l2_clip))
     if isinstance(game, PrivateGame):
-        raise ValueError("private: `game` is private already.")
+        raise ValueError("private: `game` is already private. Apply `private` to the original game.")
     names = players_that_see_data(game, batch)
     _check_networks(game)
     (size,) = {x.shape[0] for x in jax.tree.leaves(batch)}
@@ -83,44 +88,45 @@ def private(
     for i, name in enumerate(names):
         players[name] = dataclasses.replace(
             game.players[name],
-            gradient=_of_turns(gradient, size),
+            gradient=_with_checked_size(gradient, size),
             optimizer=_add_noise(game.players[name].optimizer, scale, jax.random.fold_in(key, i), name),
         )
     return PrivateGame(game, dataclasses.replace(game, players=players))
 
 
 def players_that_see_data(game: GameLike, batch: Any) -> tuple[str, ...]:
-    """The players whose loss sees the batch: what they learn, log or keep depends on one of its arrays.
+    """Return the names of the players with gradients, metrics or statistics that depend on any array of the batch.
 
-    Labels are such an array, so a conditional generator that uses the classes of a batch sees the data. A value that a
-    loss multiplies by 0 counts too.
+    Labels are part of the batch, so a conditional generator that uses the labels of the batch is included. A player is
+    also included if its loss multiplies an array of the batch by 0.
 
     Args:
       game: a ``Game`` or a ``PrivateGame``.
-      batch: the batch of a turn, or its shapes: [B, ...].
+      batch: the batch of one turn, [B, ...], or its shapes.
 
     Raises:
-      ValueError: ``game`` is another wrapper, which may show the batch to players in its own way.
+      ValueError: if ``game`` is another wrapper. The wrapper could pass the batch to other players.
     """
     game = require_game(game.game if isinstance(game, PrivateGame) else game, "private")
     state = jax.eval_shape(game.init, jax.random.key(0))
     shapes = jax.tree.map(_shape, batch)
-    return tuple(name for name in game.players if _sees(game, name, state, shapes))
+    return tuple(name for name in game.players if _uses_batch(game, name, state, shapes))
 
 
 def _shape(x: Any) -> jax.ShapeDtypeStruct:
-    # In the type that JAX gives to the array: labels of NumPy are often int64.
+    # JAX converts the array to this type. For example, labels in NumPy are often int64, which becomes int32.
     return jax.ShapeDtypeStruct(x.shape, jax.dtypes.canonicalize_dtype(x.dtype))
 
 
 def count_uses(game: GameLike, batch: Any) -> tuple[int, ...]:
-    """For each slice of a step's batch, the number of private players that learn from it.
+    """Return the number of private players that train on each slice of a step's batch.
 
-    ``accounting.compute_epsilon`` takes it. DCGAN's is ``(1,)``: the discriminator learns from the only slice.
+    The result is an argument of ``accounting.compute_epsilon``. For DCGAN, it is ``(1,)``, because the discriminator
+    trains on the only slice.
 
     Args:
       game: a ``Game`` or a ``PrivateGame``.
-      batch: the batch of a turn, or its shapes: [B, ...].
+      batch: the batch of one turn, [B, ...], or its shapes.
     """
     names = players_that_see_data(game, batch)
     turns = [sum(turn.count(name) for turn in game.unwrapped.turns) for name in names]
@@ -128,22 +134,27 @@ def count_uses(game: GameLike, batch: Any) -> tuple[int, ...]:
 
 
 class _Noised(NamedTuple):
-    """``key`` is that of the noise to come; the noise drawn before cannot be computed from it."""
+    """The state of a private player's optimizer.
+
+    Attributes:
+      key: the random key of the next noise. Earlier noise cannot be computed from it.
+      inner: the state of the original optimizer.
+    """
 
     key: jax.Array
     inner: Any
 
 
 def _add_noise(optimizer: optax.GradientTransformation, scale: float, key: jax.Array, name: str):
-    """The optimizer, which gets gradients plus Gaussian noise of standard deviation ``scale``."""
+    """Return an optimizer that adds Gaussian noise with the standard deviation ``scale`` to its gradients."""
 
     def init(params):
-        # A copy, because a step that donates its state would donate the caller's own buffer.
+        # Copy the key, because a step that donates its state would otherwise donate the caller's buffer.
         own = jax.random.wrap_key_data(jnp.array(jax.random.key_data(key), copy=True), impl=jax.random.key_impl(key))
         return _Noised(own, optimizer.init(params))
 
     def update(updates, state, params=None, **terms):
-        del terms  # They are computed on the data, without noise.
+        del terms  # The terms are computed from the data without noise.
         following, now = jax.random.split(state.key)
         leaves, tree = jax.tree.flatten(updates)
         keys = jax.random.split(now, len(leaves))
@@ -154,22 +165,23 @@ def _add_noise(optimizer: optax.GradientTransformation, scale: float, key: jax.A
             if "'terms'" not in str(error) and "'value'" not in str(error):
                 raise
             raise ValueError(
-                f"private: the optimizer of player {name!r} asks for terms of its loss, which are computed on the data "
-                "and have no noise. Use an optimizer that does not ask for them."
+                f"private: the optimizer of player {name!r} requires `value` or `terms` of its loss, which are "
+                "computed from the data without noise. Use an optimizer that does not require them."
             ) from error
         return updates, _Noised(following, inner)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _of_turns(gradient, size):
-    """``gradient``, which refuses turns of another size than the one that the noise was computed for."""
+def _with_checked_size(gradient, size):
+    """Return a gradient function that raises an error for turns without ``size`` examples over all devices."""
 
     def checked(loss, own, batch, keys):
         examples = keys.shape[0] * axis.size()
         if examples != size:
             raise ValueError(
-                f"private: the noise is for turns of {size} examples over all devices, got a turn of {examples}."
+                f"private: the noise was computed for turns of {size} examples over all devices, got a turn of "
+                f"{examples} examples. Use batches of the same size as the argument `batch` of `private`."
             )
         return gradient(loss, own, batch, keys)
 
@@ -180,13 +192,13 @@ def _check_networks(game: Game) -> None:
     for net, collections in jax.eval_shape(game.init, jax.random.key(0)).stats.items():
         if "batch_stats" in collections:
             raise ValueError(
-                f"private: network {net!r} has BatchNorm, which mixes the examples of a batch, so the gradient of one "
-                "example alone cannot be clipped. Use networks without it, as dcgan's are with `norm` none."
+                f"private: network {net!r} has BatchNorm, which mixes the examples of a batch, so the gradient of a "
+                "single example cannot be clipped. Use networks without BatchNorm, for example dcgan with `norm` none."
             )
 
 
-def _sees(game: Game, name: str, state: State, batch: Any) -> bool:
-    """Whether any result of a step of this player alone depends on the batch."""
+def _uses_batch(game: Game, name: str, state: State, batch: Any) -> bool:
+    """Return whether any result of a step in which only this player moves depends on the batch."""
     player = dataclasses.replace(game.players[name], optimizer=optax.identity(), gradient=full_batch)
     alone = Game(game.nets, {name: player}, ((name,),))
     state = dataclasses.replace(state, opt_states={name: optax.EmptyState()}, ema={})
@@ -196,7 +208,7 @@ def _sees(game: Game, name: str, state: State, batch: Any) -> bool:
 
 
 def _depends(jaxpr, chosen: list[bool]) -> list[bool]:
-    """Which outputs of a program depend on the inputs that are ``chosen``."""
+    """Return for each output of a program whether it depends on any input that is ``chosen``."""
     reached = {id(variable) for variable, is_chosen in zip(jaxpr.invars, chosen) if is_chosen}
     for equation in jaxpr.eqns:
         inputs = [id(x) in reached for x in equation.invars]

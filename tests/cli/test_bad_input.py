@@ -61,7 +61,7 @@ FLAGS = {
     "no checkpoints": (["--checkpoint-every", 0], 2, "--checkpoint-every must be at least 1, got 0."),
     "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size must be divisible by the number of devices, 8, got 12. Use 8 or 16."),
     "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size must be at least 1, got 0."),
-    "too many devices": ([*TINY, "--devices", 9], 2, "--devices must be between 1 and 8, the devices of this machine (cpu), got 9"),
+    "too many devices": ([*TINY, "--devices", 9], 2, "--devices must be between 1 and 8, the number of devices of this machine (cpu), got 9"),
     "micro-batches": ([*TINY, "--grad-accum-steps", 3, "--devices", 1], 2, "accumulate(3): a turn has 8 examples"),
     "base": ([*TINY, "--base-resolution", 3], 2, "--resolution must be a power of two times --base-resolution (3), got 8. Use 6 or 12, or --base-resolution 4."),
     "missing name, near": (["--data", "mnists"], 2, "Did you mean mnist"),

@@ -21,9 +21,12 @@ def test_a_private_run_reports_epsilon_and_resumes(tmp_path, capsys):
     for steps in (2, 4):
         code, text_of_part = run(capsys, "--steps", steps, "--run-dir", parts, *seeded, experiment="gan")
         assert code == 0, text_of_part
-    said = f"private: 'd', clip 1, noise 1; after 4 steps epsilon {epsilon.sampled:.2f} at delta 1e-05"
+    said = (
+        "Private players: 'd', with clipping norm 1 and noise multiplier 1. After 4 steps, epsilon is "
+        f"{epsilon.sampled:.2f} at delta 1e-05"
+    )
     assert text.count(said) == 2, text
-    assert text.count(f"at most {epsilon.shuffled:.2f} for the shuffled ones used here") == 2
+    assert text.count(f"at most {epsilon.shuffled:.2f} for the shuffled batches that are used") == 2
     sums = [programs.run(capsys, "inspect", "--run-dir", path, experiment="gan")[1] for path in (whole, parts)]
     assert sums[0] == sums[1]
     privacy = json.loads((parts / "config.json").read_text())["privacy"]
@@ -39,7 +42,7 @@ def test_a_dry_run_reports_the_epsilon_of_the_plan(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *GAN, "--steps", 500, experiment="gan")
     assert code == 0, text
     epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
-    assert f"after 500 steps epsilon {epsilon.sampled:.2f} at delta 1e-05" in text
+    assert f"After 500 steps, epsilon is {epsilon.sampled:.2f} at delta 1e-05" in text
 
 
 FLAGS = {
@@ -82,4 +85,4 @@ def test_dcgan_is_private_without_norms(tmp_path, capsys):
     code, text = run(capsys, *flags)
     assert (code, "network 'd' has BatchNorm, which mixes" in text) == (2, True), text
     code, text = run(capsys, *flags, "--norm", "none", "--grad-accum-steps", 2)
-    assert (code, "private: 'd'" in text) == (0, True), text
+    assert (code, "Private players: 'd'" in text) == (0, True), text

@@ -1,4 +1,4 @@
-"""The programs in ``examples/``: each is short, says how it is run, and draws what it says it draws."""
+"""Tests of the programs in ``examples/``: their length, their documentation, and the image grids that they write."""
 
 import runpy
 from pathlib import Path
@@ -9,12 +9,12 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-GRIDS = {"bigan": (3, 16), "infogan": (8, 10)}  # rows and columns; 8 and 8 elsewhere
+GRIDS = {"bigan": (3, 16), "infogan": (8, 10)}  # rows and columns of the grid, if they are not (8, 8)
 every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 
 
 @every_example
-def test_it_fits_on_a_page_and_says_how_it_is_run(path):
+def test_an_example_is_short_and_documents_its_command(path):
     lines = path.read_text().splitlines()
     assert len(lines) < 80
     assert f"    python examples/{path.name} --out " in path.read_text()
@@ -23,7 +23,7 @@ def test_it_fits_on_a_page_and_says_how_it_is_run(path):
 
 @every_example
 @pytest.mark.integration
-def test_it_trains_and_draws_a_grid(path, tmp_path, capsys):
+def test_an_example_trains_and_writes_a_grid(path, tmp_path, capsys):
     out = tmp_path / "folder" / "grid.png"
     runpy.run_path(str(path))["main"](out=out, steps=2)
     progress = capsys.readouterr().out
@@ -32,22 +32,23 @@ def test_it_trains_and_draws_a_grid(path, tmp_path, capsys):
     rows, columns = GRIDS.get(path.stem, (8, 8))
     pixels = np.asarray(Image.open(out))
     side = pixels.shape[1] // columns
-    assert abs(pixels.shape[0] - rows * side) <= side // 4  # each image has a margin but the last
+    assert abs(pixels.shape[0] - rows * side) <= side // 4  # every image except the last one has a margin
     first, last = pixels[:side, :side], pixels[-side:, -side:]
     assert first.std() > 5 and (first.astype(int) != last).mean() > 0.3
 
 
 @every_example
-def test_its_program_asks_for_the_file_and_says_what_it_does(path, capsys, monkeypatch):
+def test_an_example_requires_the_output_file_and_has_a_help_page(path, capsys, monkeypatch):
     for arguments, code in ((["--help"], 0), ([], 2)):
         monkeypatch.setattr("sys.argv", [path.name, *arguments])
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(path), run_name="__main__")
         assert ended.value.code == code
-    told = capsys.readouterr()
-    assert f"python examples/{path.name} --out" in " ".join(told.out.split()) and "a .png file" in told.out
-    assert "the following arguments are required: --out" in told.err
+    printed = capsys.readouterr()
+    help_page = " ".join(printed.out.split())
+    assert f"python examples/{path.name} --out" in help_page and "a .png file" in help_page
+    assert "the following arguments are required: --out" in printed.err
 
 
-def test_all_that_the_readme_names_are_there():
+def test_all_examples_that_the_readme_names_exist():
     assert {"bigan", "infogan", "two_discriminators", "nnx_networks", "functions"} <= {path.stem for path in EXAMPLES}

@@ -1,6 +1,4 @@
-"""Optimizers: clipped weights against the assignment that the paper writes; a pause against the same optimizer,
-which is only called where it should be.
-"""
+"""Tests of weight clipping against the assignment in the paper, and of pauses against an optimizer without pauses."""
 
 import dataclasses
 import itertools
@@ -29,8 +27,8 @@ def equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-def test_a_pause_freezes_the_inner_state_and_goes_on_to_the_bit():
-    """Accuracies .5 .9 1 .5 .6: the updates after .9 and 1, the third and the fourth, are left out."""
+def test_a_paused_optimizer_changes_neither_parameters_nor_its_state():
+    """With the accuracies 0.5, 0.9, 1.0, 0.5 and 0.6, the third and the fourth update are skipped."""
     paused = optimizers.pause(ADAM, when=lambda terms: terms["accuracy"] > 0.8)
     update, reference = jax.jit(paused.update), jax.jit(ADAM.update)
     params, state = PARAMS, paused.init(PARAMS)
@@ -48,7 +46,7 @@ def test_a_pause_freezes_the_inner_state_and_goes_on_to_the_bit():
     assert isinstance(state, optimizers.PauseState)
 
 
-def test_a_gradient_that_is_not_finite_does_not_pass_a_pause():
+def test_a_gradient_that_is_not_finite_has_no_effect_during_a_pause():
     paused = optimizers.pause(ADAM, when=lambda terms: terms["accuracy"] > 0.8)
     _, state = paused.update(gradients(0), paused.init(PARAMS), PARAMS, terms={"accuracy": 0.9})
     nans = jax.tree.map(lambda x: x * jnp.nan, PARAMS)
@@ -58,7 +56,7 @@ def test_a_gradient_that_is_not_finite_does_not_pass_a_pause():
     assert not after.paused
 
 
-def test_extra_arguments_reach_the_optimizer_that_pauses():
+def test_extra_arguments_are_passed_to_the_paused_optimizer():
     seen = {}
 
     def update(updates, state, params=None, **extra):
@@ -71,16 +69,16 @@ def test_extra_arguments_reach_the_optimizer_that_pauses():
     assert seen == {"terms": {"a": 1}, "value": 2.0}
 
 
-def test_a_pause_needs_terms():
+def test_a_pause_requires_terms():
     paused = optimizers.pause(ADAM, when=lambda terms: True)
-    with pytest.raises(ValueError, match=r"pause: call update\(..., terms="):
+    with pytest.raises(ValueError, match=r"pause: `terms` is required. Call update\(..., terms="):
         paused.update(PARAMS, paused.init(PARAMS), PARAMS)
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("limit", [-1.0, 1e9])
-def test_in_a_game_one_player_pauses_and_the_other_plays_on(limit):
-    """The terms are those that the loss named; -1 is always passed, so that only the first update is made."""
+def test_one_player_of_a_game_pauses_while_the_other_trains(limit):
+    """The hinge loss is always above -1, so only the first update is made with this limit."""
     game = points_game()
     optimizer = optimizers.pause(optax.adam(0.01), when=lambda terms: terms["hinge"] > limit)
     players = {**game.players, "d": Player(("d",), game.players["d"].loss, optimizer)}
@@ -98,7 +96,7 @@ def test_in_a_game_one_player_pauses_and_the_other_plays_on(limit):
     assert moved("g") == [True] * 3
 
 
-def test_clipped_weights_end_in_the_box():
+def test_updates_move_weights_into_the_interval():
     params = {"a": jnp.array([0.005, -0.009, 0.2]), "b": jnp.array([[-3.0]])}
     gradient = {"a": jnp.array([1.0, 2.0, -1.0]), "b": jnp.array([[0.0]])}
     optimizer = optax.chain(optax.sgd(0.004), clip_weights(0.01))
@@ -108,8 +106,8 @@ def test_clipped_weights_end_in_the_box():
     np.testing.assert_allclose(ends["b"], [[-0.01]], rtol=1e-6)
 
 
-def test_clipped_weights_stay_in_the_box_and_move_inside():
-    """Clipping after each step, as the paper's algorithm 1 assigns it."""
+def test_clipping_updates_agrees_with_clipping_weights_after_each_step():
+    """Algorithm 1 of the paper clips the weights after each step."""
     optimizer = optax.chain(optax.rmsprop(5e-3), clip_weights(0.01))
     gradients = jax.random.normal(jax.random.key(0), (200, 50))
     params, state, plain = jnp.zeros(50), optimizer.init(jnp.zeros(50)), optax.rmsprop(5e-3)
@@ -128,7 +126,7 @@ def test_clipped_weights_stay_in_the_box_and_move_inside():
     assert 0 < (np.abs(params) < 0.0099).sum() < 50
 
 
-def test_a_limit_that_is_not_positive_and_missing_parameters_are_refused():
+def test_limits_that_are_not_positive_and_missing_parameters_are_refused():
     for limit in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="clip_weights: `limit` must be above 0"):
             clip_weights(limit)
@@ -137,7 +135,7 @@ def test_a_limit_that_is_not_positive_and_missing_parameters_are_refused():
 
 
 @pytest.mark.parametrize(("first", "last"), [(1.0, 0.1), (0.9, 0.99), (0.0, 2.0)])
-def test_a_cosine_ends_at_its_last_value(first, last):
+def test_a_cosine_schedule_goes_from_its_first_to_its_last_value(first, last):
     schedule = cosine(first, last, 100)
     found = [float(schedule(step)) for step in (0, 25, 50, 100, 1000)]
     half = (first + last) / 2

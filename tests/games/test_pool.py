@@ -1,4 +1,4 @@
-"""The pool of past fakes: as one that swaps image after image, on any number of devices."""
+"""Tests of the pool of past generated images against a pool in plain Python, on one device and on several."""
 
 import jax
 import jax.numpy as jnp
@@ -11,24 +11,24 @@ from jaxgan.games.pool import ImagePool
 from jaxgan.models import mlp
 
 
-def in_turn(pool: ImagePool, batches, keys):
-    """What is shown, and kept: the same in plain Python, with the same draws."""
-    kept, shown = [], []
+def swap_one_by_one(pool: ImagePool, batches, keys):
+    """Return the shown and the stored images of a pool in plain Python, with the same random draws."""
+    stored, shown = [], []
     for batch, batch_keys in zip(batches, keys):
         swaps, places = map(np.asarray, jax.vmap(pool._draw)(batch_keys))
         for image, swap, place in zip(batch, swaps, places):
-            if len(kept) < pool.size:
-                kept.append(image)
+            if len(stored) < pool.size:
+                stored.append(image)
                 shown.append(image)
             elif swap:
-                shown.append(kept[place])
-                kept[place] = image
+                shown.append(stored[place])
+                stored[place] = image
             else:
                 shown.append(image)
-    return np.stack(shown), np.stack(kept)
+    return np.stack(shown), np.stack(stored)
 
 
-def test_the_pool_swaps_image_after_image():
+def test_the_pool_swaps_images_one_after_the_other():
     pool = ImagePool(5)
     batches = np.arange(40, dtype=np.float32).reshape(10, 4, 1)
     keys = [jax.random.split(jax.random.key(i), 4) for i in range(10)]
@@ -37,23 +37,24 @@ def test_the_pool_swaps_image_after_image():
     for batch, own in zip(batches, keys):
         out, stats = pool.apply(stats, batch, own, mutable=["pool"])
         shown.append(out)
-    expected, kept = in_turn(pool, batches, keys)
+    expected, stored = swap_one_by_one(pool, batches, keys)
     np.testing.assert_array_equal(np.concatenate(shown), expected)
-    np.testing.assert_array_equal(stats["pool"]["images"], kept)
-    assert 0.3 < (expected != batches.reshape(-1, 1)).mean() < 0.6  # half of those that came when it was full
+    np.testing.assert_array_equal(stats["pool"]["images"], stored)
+    # Once the pool is full, half of the images are swapped.
+    assert 0.3 < (expected != batches.reshape(-1, 1)).mean() < 0.6
 
 
-def test_an_empty_pool_returns_its_images_and_keys_are_required():
+def test_a_pool_of_size_0_returns_its_input_and_other_pools_require_keys():
     images = jnp.ones((2, 3))
     out, stats = ImagePool(0).apply(ImagePool(0).init({}, images), images, mutable=["pool"])
     np.testing.assert_array_equal(out, images)
     assert stats["pool"]["images"].shape == (0, 3)
-    with pytest.raises(ValueError, match="`keys` must be given, one for each image"):
+    with pytest.raises(ValueError, match="ImagePool: `keys` is required, with one key per image"):
         ImagePool(2).apply(ImagePool(2).init({}, images), images)
 
 
 def game() -> Game:
-    """One that only shows the pool what it is given."""
+    """Create a game with a loss that passes its batch through a pool."""
 
     def loss(nets, batch, keys, step):
         shown, stats = nets.pool.with_stats(batch, keys)
@@ -68,7 +69,7 @@ def game() -> Game:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("spread", [parallel.pmap, parallel.shard_map])
-def test_devices_share_one_pool(spread):
+def test_the_pool_does_not_depend_on_the_number_of_devices(spread):
     one, on = game(), parallel.devices(4)
     state = one.init(jax.random.key(0))
     many, step, step_of_many = parallel.replicate(state, on), jax.jit(one.step), spread(one, on)

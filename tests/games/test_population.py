@@ -1,4 +1,4 @@
-"""A population is its members: each as it would be alone."""
+"""Tests that each member of a population trains as it would alone."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ def batches(size, draw=games.points):
 
 
 def alone(game, i, draw=games.points):
-    """The states of member ``i``'s solo run, first and last."""
+    """Train member ``i`` alone, and return its first state, its last state and its last metrics."""
     before, step = jax.jit(game.init)(jax.random.key(i)), jax.jit(game.step)
     state = before
     for _ in range(STEPS):
@@ -42,7 +42,7 @@ def with_rate(rate):
     return games.points_game(optax.sgd(rate))
 
 
-def test_a_member_is_its_solo_run():
+def test_a_member_trains_as_it_would_alone():
     game = games.dcgan_game()
     population = Population(game, 3)
     state, step = jax.jit(population.init)(keys(3)), jax.jit(population.step)
@@ -55,10 +55,10 @@ def test_a_member_is_its_solo_run():
         for name, value in last.items():
             np.testing.assert_allclose(metrics[name][i], value, rtol=1e-4, atol=1e-5, err_msg=name)
     before, other, _ = alone(game, 1, games.images)
-    assert games.change(before, other, member(state, 2)) > 0.1  # the check sees another member
+    assert games.change(before, other, member(state, 2)) > 0.1  # the comparison fails for another member
 
 
-def test_members_may_differ_in_settings():
+def test_members_can_have_different_settings():
     rates = jnp.array([0.01, 0.03])
     population = Population(with_rate(0.0), 2, with_rate, {"rate": rates})
     state, step = jax.jit(population.init)(keys(2)), jax.jit(population.step)
@@ -69,7 +69,7 @@ def test_members_may_differ_in_settings():
         assert games.change(before, expected, member(state, i)) < 1e-5
 
 
-def test_members_may_differ_in_the_weight_of_consensus():
+def test_members_can_have_different_weights_of_the_consensus_penalty():
     plain = dataclasses.replace(games.points_game(), turns=(("d", "g"),))
 
     def make(gamma):
@@ -85,10 +85,10 @@ def test_members_may_differ_in_the_weight_of_consensus():
         assert games.change(before, expected, member(state, i)) < 1e-5
         np.testing.assert_allclose(metrics["consensus"][i], last["consensus"], rtol=1e-4)
     before, other, _ = alone(make(gammas[0]), 1)
-    assert games.change(before, other, member(state, 1)) > 1e-3  # the check sees another weight
+    assert games.change(before, other, member(state, 1)) > 1e-3  # the comparison fails for another weight
 
 
-def test_a_share_of_a_population_has_its_members_and_their_settings():
+def test_a_share_of_a_population_contains_its_members_with_their_settings():
     population = Population(with_rate(0.0), 4, with_rate, {"rate": jnp.array([0.01, 0.02, 0.03, 0.04])})
     share = population.share(1, 2)
     assert share.size == 2
@@ -97,7 +97,7 @@ def test_a_share_of_a_population_has_its_members_and_their_settings():
     whole, _ = jax.jit(population.step)(population.init(keys(4)), batches(4))
     before = with_rate(0.0).init(keys(4)[3])
     assert games.change(before, member(whole, 3), member(state, 1)) < 1e-6
-    # All members have one step; everything else has an axis of members.
+    # All members have the same step. Everything else has an axis of members.
     for field in dataclasses.fields(whole):
         sizes = {x.shape[:1] for x in jax.tree.leaves(getattr(whole, field.name))}
         assert sizes <= ({()} if getattr(AXES, field.name) is None else {(4,)}), field.name
@@ -115,8 +115,8 @@ def test_private_members_are_refused_because_they_would_share_their_noise():
 
 
 @pytest.mark.parametrize("max_steps", [None, 4])
-def test_members_spread_over_devices(max_steps):
-    """Four devices with two members each; and several steps a call, the last call not full."""
+def test_members_can_be_distributed_over_devices(max_steps):
+    """Four devices train two members each. With ``max_steps``, the last call has fewer steps than allowed."""
     rates = jnp.linspace(0.005, 0.02, 8)
     population, on = Population(with_rate(0.0), 8, with_rate, {"rate": rates}), parallel.devices(4)
     state = parallel.share_out(jax.jit(population.init)(keys(8)), on)
@@ -134,8 +134,8 @@ def test_members_spread_over_devices(max_steps):
     assert games.change(before, expected, member(jax.tree.map(to_host, state), 5)) < 1e-5
 
 
-def test_a_lazy_term_is_still_left_out_on_other_steps():
-    """Were the step each member's own, the condition would become a choice between two computed values."""
+def test_a_lazy_term_is_not_computed_in_other_steps():
+    """If each member had its own step, ``vmap`` would compute both branches of the condition."""
     population = Population(games.dcgan_game(lazy=4), 2)
     state = jax.eval_shape(population.init, keys(2))
     assert " cond[" in str(jax.make_jaxpr(population.step)(state, batches(2, games.images)))
@@ -143,17 +143,18 @@ def test_a_lazy_term_is_still_left_out_on_other_steps():
     assert metrics["d/r1"].due.shape == (2,)
 
 
-def test_sizes_that_do_not_fit_are_refused():
+def test_wrong_sizes_are_refused():
     game = games.points_game()
-    with pytest.raises(ValueError, match="a population must have at least 1 member, got 0"):
+    with pytest.raises(ValueError, match="`size`, the number of members of a population, must be at least 1, got 0"):
         Population(game, 0)
     with pytest.raises(
         ValueError,
-        match=r"`settings`: 'rate' must have one value for each of 2 members, got an array of the shape \(3,\)",
+        match=r"The entry 'rate' of `settings` must have one value for each of 2 members, got an array of shape \(3,\)",
     ):
         Population(game, 2, lambda rate: game, {"rate": jnp.ones(3)})
     population = Population(game, 2)
-    with pytest.raises(ValueError, match=r"`batch`: every array must be \[B, 2, ...\].*got shapes \(8, 3, 2\)"):
+    message = r"Every array of `batch` must have the shape \[B, 2, ...\].*got the shapes \(8, 3, 2\)"
+    with pytest.raises(ValueError, match=message):
         population.step(population.init(keys(2)), batches(3))
-    with pytest.raises(ValueError, match="A population of 2 members does not divide over 4 devices"):
+    with pytest.raises(ValueError, match="A population of 2 members cannot be split evenly over 4 devices"):
         parallel.members(population, parallel.devices(4))

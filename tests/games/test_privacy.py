@@ -1,4 +1,4 @@
-"""Differentially private players: what one example can change, the noise, and what is refused."""
+"""Tests of differentially private players: clipping, noise, detection of players that use data, refused games."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ KEY = jax.random.key(5)
 
 
 class Vector(nn.Module):
-    """The inner product with a vector, and 0 of a second one of another shape."""
+    """The inner product of the input with a vector, plus the sum of a second parameter, which is initialised with 0."""
 
     size: int = 3
 
@@ -42,7 +42,7 @@ def vector_game(size=3, loss=squares, optimizer=None) -> Game:
 
 
 def gradient_of(game: Game, gradient, batch):
-    """The gradient of a game's first player, as a vector, and its metrics."""
+    """Return the gradient of a game's first player as one vector, and the metrics of the step."""
     record = optax.GradientTransformation(lambda p: p, lambda u, state, p=None: (u, u))
     player = dataclasses.replace(next(iter(game.players.values())), gradient=gradient, optimizer=record)
     name = next(iter(game.players))
@@ -54,7 +54,8 @@ def gradient_of(game: Game, gradient, batch):
 def test_the_mean_of_clipped_gradients_agrees_with_numpy():
     x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     logits = x @ np.full(3, 0.5)
-    each = np.concatenate([np.repeat(logits[:, None], 4, 1), logits[:, None] * x], 1)  # of rest, then of w
+    # The gradient of each example with respect to `rest`, followed by the gradient with respect to `w`.
+    each = np.concatenate([np.repeat(logits[:, None], 4, 1), logits[:, None] * x], 1)
     norms = np.linalg.norm(each, axis=1)
     clip = float(np.median(norms))
     expected = (each * np.minimum(1, clip / norms)[:, None]).mean(0)
@@ -68,7 +69,7 @@ def test_the_mean_of_clipped_gradients_agrees_with_numpy():
     np.testing.assert_allclose(unclipped, gradient_of(vector_game(), full_batch, x)[0], rtol=1e-5, atol=1e-6)
 
 
-def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
+def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_divided_by_the_batch_size():
     batch, clip = games.points(8), 0.1
     outlier, game = batch.copy(), games.points_game()
     for value in (np.inf, 1e4):
@@ -79,10 +80,10 @@ def test_an_outlier_changes_the_mean_by_at_most_twice_the_clip_over_the_batch():
         )
         assert 0 < np.linalg.norm(change) <= 2 * clip / 8 * (1 + 1e-5)
     plain = gradient_of(game, full_batch, batch)[0] - gradient_of(game, full_batch, outlier)[0]
-    assert np.linalg.norm(plain) > 100 * clip  # the check sees a gradient that is not clipped
+    assert np.linalg.norm(plain) > 100 * clip  # the comparison fails without clipping
 
 
-def test_noise_has_the_standard_deviation_of_the_multiplier():
+def test_the_standard_deviation_of_the_noise_agrees_with_the_multiplier():
     size, noise, clip, batch = 20_000, 3.0, 0.2, 8
     x = np.random.default_rng(0).normal(size=(batch, size)).astype(np.float32)
     game = vector_game(size)
@@ -97,7 +98,7 @@ def test_noise_has_the_standard_deviation_of_the_multiplier():
     for found in drawn:
         assert found.std() == pytest.approx(noise * clip / batch, rel=0.03)
         assert abs(found.mean()) < 5 * noise * clip / batch / np.sqrt(size)
-    assert abs(np.corrcoef(drawn)[0, 1]) < 0.04  # every turn draws anew
+    assert abs(np.corrcoef(drawn)[0, 1]) < 0.04  # the noise of two turns is independent
 
 
 def flat(state):
@@ -110,8 +111,8 @@ def flat_start(size):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("critic_turns", "steps"), [(1, 0), (2, 0), (1, 1)])
-def test_devices_agree(critic_turns, steps):
-    """Of a generator that looks through the discriminator's ``steps`` too: an example's own, not those of a device."""
+def test_private_training_does_not_depend_on_the_number_of_devices(critic_turns, steps):
+    """With ``steps``, the generator is unrolled. The additional updates must use all examples, not those of a device."""
     game = games.points_game(optax.adam(0.01))
     game = dataclasses.replace(game, turns=(("d",),) * critic_turns + (("g",),))
     plain = unrolled(game, "g", "d", steps, optax.sgd(0.5)) if steps else game
@@ -131,7 +132,7 @@ def test_devices_agree(critic_turns, steps):
     other = private(plain, batch[:8], noise_multiplier=1.0, l2_clip=0.1, key=jax.random.key(6))
     state, _ = jax.jit(other.step)(other.init(jax.random.key(0)), batch)
     once, _ = step(before, batch)
-    assert games.change(before, once, state) > 0.1  # the noise counts
+    assert games.change(before, once, state) > 0.1  # another noise gives another result
 
 
 def by_label(nets, batch, keys, step):
@@ -151,7 +152,7 @@ def logs_the_data(nets, batch, keys, step):
 
 
 def with_discriminator(generator_loss=None, gradient=full_batch) -> Game:
-    """``points_game`` of batches that are named."""
+    """Create ``points_game`` for batches that are mappings."""
     game = games.points_game()
     d, g = game.players["d"], game.players["g"]
 
@@ -194,7 +195,7 @@ def test_every_player_that_sees_data_is_clipped_and_noised():
     assert usual.noised.players["g"].gradient is full_batch
 
 
-def test_the_vectors_of_spectral_normalisation_are_kept():
+def test_the_vectors_of_spectral_normalisation_are_updated():
 
     def loss(nets, batch, keys, step):
         logits, stats = nets.d.with_stats(batch)
@@ -219,7 +220,7 @@ class Normalized(nn.Module):
         return Dense(3, spectral_norm=True)(x).sum(1)
 
 
-def asking():
+def optimizer_that_requires_terms():
     def update(updates, state, params=None, *, terms):
         return updates, state
 
@@ -237,7 +238,7 @@ def test_games_that_cannot_be_private_are_refused():
         consensus(together, 1.0)
     with pytest.raises(ValueError, match="unrolled: `game` must be a `Game`, got the wrapper PrivateGame"):
         unrolled(together, "g", "d", 1, optax.sgd(0.1))
-    with pytest.raises(ValueError, match="private: `game` is private already"):
+    with pytest.raises(ValueError, match="private: `game` is already private"):
         private(together, games.points(8), **how)
     with pytest.raises(ValueError, match=r"clipped: `l2_clip` must be above 0, got 0.0"):
         private(games.points_game(), games.points(8), **{**how, "l2_clip": 0.0})
@@ -248,15 +249,15 @@ def test_games_that_cannot_be_private_are_refused():
     game = private(games.points_game(), games.points(8), **how)
     state = jax.eval_shape(game.init, KEY)
     with pytest.raises(
-        ValueError, match="private: the noise is for turns of 8 examples over all devices, got a turn of 4"
+        ValueError, match="private: the noise was computed for turns of 8 examples over all devices, got a turn of 4"
     ):
         jax.eval_shape(game.step, state, games.points(4))
-    game = private(games.points_game(asking()), games.points(8), **how)
-    with pytest.raises(ValueError, match="private: the optimizer of player 'd' asks for terms of its loss"):
+    game = private(games.points_game(optimizer_that_requires_terms()), games.points(8), **how)
+    with pytest.raises(ValueError, match="private: the optimizer of player 'd' requires `value` or `terms`"):
         jax.eval_shape(game.step, jax.eval_shape(game.init, KEY), games.points(8))
 
 
-def test_statistics_of_examples_are_refused():
+def test_moving_statistics_of_examples_are_refused():
 
     def loss(nets, batch, keys, step):
         return total(d=nets.d(batch), stats={"d": {"pool": {"last": batch[0]}}})
@@ -264,7 +265,7 @@ def test_statistics_of_examples_are_refused():
     game = Game({"d": Net(Pool(), jnp.zeros((1, 2)))}, {"d": Player(("d",), loss, optax.sgd(0.1))}, (("d",),))
     game = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     with pytest.raises(
-        ValueError, match=r"the loss returns the statistics 'pool' of network 'd'. They are computed from the examples"
+        ValueError, match=r"the loss returns the moving statistics 'pool' of network 'd'. They are computed from the ex"
     ):
         jax.eval_shape(game.step, jax.eval_shape(game.init, KEY), games.points(8))
 

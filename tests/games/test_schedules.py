@@ -1,4 +1,4 @@
-"""Rates, betas and weights that change with the step: each works, and goes on where it was when a run is resumed."""
+"""Tests of learning rates, betas and weights that change with the step, also when a run is resumed."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from jaxgan.training.checkpoints import Checkpoints, named_leaves
 
 
 def linear_game(optimizer) -> Game:
-    """Its gradient is the batch's mean."""
+    """Create a game with one parameter. Its gradient is the mean of the batch."""
 
     def loss(nets, batch, keys, step):
         return total(linear=nets.x() * batch)
@@ -24,7 +24,7 @@ def linear_game(optimizer) -> Game:
 
 
 def moved(game: Game, gradients) -> list[float]:
-    """Where each step takes its number."""
+    """Return the parameter of the game after each step."""
     state, step, found = game.init(jax.random.key(0)), jax.jit(game.step), []
     for gradient in gradients:
         state, _ = step(state, np.full((2,), gradient, np.float32))
@@ -42,7 +42,7 @@ def test_a_learning_rate_follows_its_schedule():
 
 
 def test_adams_betas_follow_a_schedule():
-    """By hand: ``optax.inject_hyperparams`` makes any hyperparameter a function of the step."""
+    """``optax.inject_hyperparams`` agrees with Adam's equations in NumPy."""
     b1, b2, rate = [0.9, 0.7, 0.5, 0.3], 0.9, 0.1
     adam = optax.inject_hyperparams(optax.adam)(
         learning_rate=rate, b1=optax.linear_schedule(0.9, 0.3, 3), b2=b2, eps=1e-8
@@ -56,7 +56,7 @@ def test_adams_betas_follow_a_schedule():
     np.testing.assert_allclose(moved(linear_game(adam), GRADIENTS), expected, rtol=1e-4)
 
 
-def test_a_penaltys_weight_is_a_function_of_the_step():
+def test_the_weight_of_a_penalty_can_be_a_function_of_the_step():
     weight = optax.linear_schedule(4.0, 0.0, 2)
 
     def loss(nets, batch, keys, step):
@@ -67,8 +67,8 @@ def test_a_penaltys_weight_is_a_function_of_the_step():
 
 
 @pytest.mark.integration
-def test_schedules_go_on_when_a_run_is_resumed(tmp_path):
-    """Rate, betas and a penalty's weight, under extra-gradient, from a checkpoint: to the bit."""
+def test_schedules_continue_when_a_run_is_resumed(tmp_path):
+    """The learning rate, a beta and the weight of a penalty, with extra-gradient, continue exactly from a checkpoint."""
     usual = games.points_game()
     adam = optax.inject_hyperparams(optax.adam)(
         learning_rate=optax.cosine_decay_schedule(1e-2, 8), b1=optax.linear_schedule(0.9, 0.0, 8)

@@ -1,7 +1,7 @@
-"""Mode collapse: which games find all modes of a known distribution, and which drop some.
+"""Tests of mode collapse: which games find all modes of a known distribution, and which games miss some.
 
-Slow: each trains for a quarter of an hour or more. The same figures are printed for its rivals, so that
-the figures mean something.
+The tests are slow: each trains for a quarter of an hour or more. They print the same numbers for other games too, for
+comparison.
 """
 
 import flax.linen as nn
@@ -25,8 +25,11 @@ CENTRES = {"ring": toy.ring_centres(), "grid": toy.grid_centres()}
 
 @pytest.mark.parametrize("game", ["r3gan", "wgan_gp", "gan"])
 @pytest.mark.parametrize("name", list(CENTRES))
-def test_ten_seeds_of_points(name, game, tmp_path):
-    """At least nine find every mode, with 95 % of 10,000 samples within three standard deviations of one."""
+def test_r3gan_and_wgan_gp_find_all_modes_of_points_and_gan_does_not(name, game, tmp_path):
+    """At least nine of ten seeds must find every mode.
+
+    In addition, 95 % of 10,000 samples must be within three standard deviations of a mode.
+    """
     run = tmp_path / "run"
     flags = ["--data", name, "--game", game, "--population", 10, "--run-dir", run, "--quiet"]
     programs.done(*flags, experiment="points")
@@ -42,8 +45,8 @@ def test_ten_seeds_of_points(name, game, tmp_path):
     assert good < 9 if game == "gan" else good >= 9
 
 
-class Judge(nn.Module):
-    """MNIST's digits, [B, 28, 28, 1] in [-1, 1], to logits of ten classes."""
+class Classifier(nn.Module):
+    """A classifier from MNIST digits, [B, 28, 28, 1] in [-1, 1], to the logits of ten classes, [B, 10]."""
 
     @nn.compact
     def __call__(self, x):
@@ -59,15 +62,15 @@ def mnist(test_data):
 
 @pytest.fixture(scope="module")
 def probabilities(mnist):
-    """A function of grey digits, [N, 28, 28, 1] in [-1, 1], to the ten classes' probabilities, [N, 10]."""
+    """Train a classifier, and return a function from digits, [N, 28, 28, 1] in [-1, 1], to probabilities, [N, 10]."""
     train, test = mnist
     steps, size = 3000, 128
-    judge, rng = Judge(), np.random.default_rng(0)
+    classifier, rng = Classifier(), np.random.default_rng(0)
     adam = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
-    params = judge.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    params = classifier.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
 
     def loss(params, images, labels):
-        return optax.softmax_cross_entropy_with_integer_labels(judge.apply(params, images), labels).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(classifier.apply(params, images), labels).mean()
 
     @jax.jit
     def step(params, state, batch, key):
@@ -80,20 +83,23 @@ def probabilities(mnist):
     for i in range(steps):
         batch = train.read(rng.integers(len(train), size=size))
         params, state = step(params, state, batch, jax.random.key(i))
-    of_batch = jax.jit(lambda images: jax.nn.softmax(judge.apply(params, images)))
+    classify = jax.jit(lambda images: jax.nn.softmax(classifier.apply(params, images)))
 
     def probabilities(images):
         parts = np.array_split(images, -(-len(images) // 1000))
-        return np.concatenate([of_batch(part.astype(np.float32)) for part in parts])
+        return np.concatenate([classify(part.astype(np.float32)) for part in parts])
 
     right = probabilities(test.images / 127.5 - 1).argmax(1) == test.labels
-    print("the classifier is right on", right.mean())
+    print("accuracy of the classifier:", right.mean())
     assert right.mean() >= 0.99
     return probabilities
 
 
 def modes(images, probabilities) -> Modes:
-    """Of images, [N, 28, 28, 3] in [-1, 1]: a colour of which the classifier is less than 90 % sure is of no mode."""
+    """Count the modes of stacked digits, [N, 28, 28, 3] in [-1, 1].
+
+    An image belongs to no mode if the classifier's probability of a channel's digit is below 90 %.
+    """
     mode, sure = np.zeros(len(images), int), np.ones(len(images), bool)
     for colour in range(3):
         found = probabilities(images[..., colour : colour + 1])
@@ -104,8 +110,8 @@ def modes(images, probabilities) -> Modes:
 COUNT = 26_000
 
 
-def test_what_is_stacked_and_what_is_no_digit(mnist, probabilities):
-    """Real digits are accepted; noise, and one Gaussian per colour, are not: the score can fail."""
+def test_real_stacked_digits_are_accepted_and_other_images_are_not(mnist, probabilities):
+    """The number of accepted images is low for uniform noise, and for digits drawn from a Gaussian per channel."""
     reals = stack_channels(mnist[1]).images / 127.5 - 1
     found = {"reals": modes(reals, probabilities)}
     rng = np.random.default_rng(0)
@@ -120,19 +126,19 @@ def test_what_is_stacked_and_what_is_no_digit(mnist, probabilities):
     assert found["gaussian"].accepted < 0.2
 
 
-ALIKE = ["--base-resolution", 7, "--g-channels", 64, "--d-channels", 48, "--batch-size", 32, "--steps", 14_000]
+SETTINGS = ["--base-resolution", 7, "--g-channels", 64, "--d-channels", 48, "--batch-size", 32, "--steps", 14_000]
 RATES = ["--learning-rate", 4e-3, "--learning-rate-final", 2e-4, "--decay-steps", 14_000]
 GAMES = {"r3gan": ["--networks", "dcgan", "--ema-decay", 0.999, *RATES], "dcgan": ["--r1-gamma", 0]}
 
 
-def test_a_thousand_stacked_digits(mnist, probabilities, tmp_path):
-    """R3GAN finds 990 of 1,000 modes, and no fewer than the plain GAN does on the same data."""
+def test_r3gan_finds_990_of_1000_modes_of_stacked_digits(mnist, probabilities, tmp_path):
+    """R3GAN must also find at least as many modes as DCGAN without R1 does on the same data."""
     train, _ = mnist
     np.savez(tmp_path / "mnist.npz", images=train.images, labels=train.labels)
     found = {}
     for game, settings in GAMES.items():
         run, out = tmp_path / game, tmp_path / f"{game}.npz"
-        flags = ["--data", f"stacked:{tmp_path / 'mnist.npz'}", *ALIKE, *settings]
+        flags = ["--data", f"stacked:{tmp_path / 'mnist.npz'}", *SETTINGS, *settings]
         programs.done(*flags, "--run-dir", run, "--quiet", experiment=game)
         programs.done("sample", "--run-dir", run, "--count", COUNT, "--out", out, experiment=game)
         found[game] = modes(np.load(out)["images"], probabilities)

@@ -1,7 +1,7 @@
-"""Ways to play, by the rates that their eigenvalues predict: on the bilinear game, and on Dirac-GAN.
+"""Tests of the training dynamics against the convergence rates that eigenvalues predict, on two small games.
 
-Plain descent multiplies the distance from the bilinear game's equilibrium by sqrt(1 + h^2) in each step, and that from
-Dirac-GAN's by sqrt(1 + h^2 / 4): see test_game.py and test_dirac.py. What converges here converges where it does not.
+In each step, plain simultaneous descent multiplies the distance from the equilibrium by sqrt(1 + h^2) on the bilinear
+game and by sqrt(1 + h^2 / 4) on Dirac-GAN (see test_game.py and test_dirac.py), so it diverges on both.
 """
 
 import dataclasses
@@ -18,7 +18,9 @@ from jaxgan import Game, Net, Player, parallel, total
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.population import Population, member
 
-TURN = np.array([[0, 1], [-1, 0]])  # of the bilinear game, (x, y) moves by -h TURN (x, y); of Dirac-GAN with h / 2
+# A step changes (x, y) by -h ROTATION (x, y) on the bilinear game, and (theta, psi) by -h / 2 ROTATION (theta, psi) on
+# Dirac-GAN.
+ROTATION = np.array([[0, 1], [-1, 0]])
 IDENTITY = np.eye(2)
 
 
@@ -29,9 +31,12 @@ def first_step(game, batch=ONE):
 @pytest.mark.integration
 @pytest.mark.parametrize("h", [0.1, 0.5])
 def test_extragradient_converges_at_the_predicted_rate(h):
-    """I - h A (I - h A): |1 - h^2 + i h|, below 1 for h below 1. Korpelevich 1976."""
+    """A step multiplies by I - h A (I - h A), with eigenvalues of size |1 - h^2 + i h|, below 1 for h below 1.
+
+    See Korpelevich 1976.
+    """
     for game, batch, size in ((bilinear(optax.sgd(h)), ONE, h), (dirac(SIMULTANEOUS, h), REAL, h / 2)):
-        expected = predicted(IDENTITY - size * TURN @ (IDENTITY - size * TURN))
+        expected = predicted(IDENTITY - size * ROTATION @ (IDENTITY - size * ROTATION))
         assert expected == pytest.approx(np.sqrt((1 - size**2) ** 2 + size**2)) and expected < 1
         assert rate_of(radii(game, batch, 100)) > 1
         assert rate_of(radii(extragradient(game), batch, 100)) == pytest.approx(expected, rel=1e-5)
@@ -40,20 +45,23 @@ def test_extragradient_converges_at_the_predicted_rate(h):
 @pytest.mark.integration
 @pytest.mark.parametrize("remember", [True, False])
 def test_extra_adam_converges_where_adam_does_not(remember):
-    """Gidel et al. 2019, algorithm 4, on Dirac-GAN, from a distance of 1e-3, with steps of about as much."""
+    """Algorithm 4 of Gidel et al. 2019 on Dirac-GAN starts at a distance of 1e-3, and its steps are about as large."""
     game = dirac(SIMULTANEOUS, optimizer=optax.adam(1e-3, b1=0.0, b2=0.9, eps=1e-3))
     assert radii(game)[-1] > 3e-3
     assert radii(extragradient(game, remember=remember))[-1] < 3e-4
 
 
 @pytest.mark.integration
-def test_extra_adam_moves_its_moments_twice_a_step():
-    """By hand: the first step of algorithm 4 on the bilinear game, from (1, 1), where min's gradient is y and max's -x."""
+def test_extra_adam_updates_its_moments_twice_per_step():
+    """The first step of algorithm 4 on the bilinear game agrees with a manual computation.
+
+    It starts at (1, 1). The gradient is y for the player "min" and -x for the player "max".
+    """
     rate, b1, b2 = 0.1, 0.5, 0.9
     game = extragradient(bilinear(optax.adam(rate, b1, b2, eps=0.0)))
     state, _ = first_step(game)
-    y_ahead = 1 + rate  # Adam's first move is by the rate
-    first, second = (1 - b1) * 1, (1 - b2) * 1  # moments of min's gradient after the look-ahead: y is 1
+    y_ahead = 1 + rate  # the first update of Adam has the size of the learning rate
+    first, second = (1 - b1) * 1, (1 - b2) * 1  # moments of the gradient y = 1 of "min" after the look-ahead
     mean = (b1 * first + (1 - b1) * y_ahead) / (1 - b1**2)
     square = (b2 * second + (1 - b2) * y_ahead**2) / (1 - b2**2)
     assert float(state.params["x"]["value"]) == pytest.approx(1 - rate * mean / np.sqrt(square), rel=1e-6)
@@ -63,8 +71,8 @@ def test_extra_adam_moves_its_moments_twice_a_step():
     assert int(optax.tree.get(state.opt_states["min"], "count")) == 1
 
 
-def test_projections_hold_of_what_extragradient_moves_to():
-    """The move is made from where the players stood, so what an optimizer bounds is bounded."""
+def test_bounds_of_an_optimizer_hold_after_an_extragradient_step():
+    """The optimizer receives the original parameters, so it can project the result onto a set."""
     box = optax.GradientTransformation(
         lambda params: (), lambda u, state, p: (jax.tree.map(lambda u, p: jnp.clip(p + u, 0.85, 1.05) - p, u, p), state)
     )
@@ -77,9 +85,12 @@ def test_projections_hold_of_what_extragradient_moves_to():
 @pytest.mark.integration
 @pytest.mark.parametrize(("h", "gamma"), [(0.1, 1.0), (0.1, 4.0), (0.3, 2.0)])
 def test_consensus_converges_at_the_predicted_rate(h, gamma):
-    """I - h (A + gamma A^T A), A^T A being I on the bilinear game and I / 4 on Dirac-GAN. Mescheder et al. 2017."""
+    """A step multiplies by I - h (A + gamma A^T A). A^T A is I on the bilinear game and I / 4 on Dirac-GAN.
+
+    See Mescheder et al. 2017.
+    """
     for game, batch, size in ((bilinear(optax.sgd(h)), ONE, 1.0), (dirac(SIMULTANEOUS, h), REAL, 0.5)):
-        matrix = size * TURN
+        matrix = size * ROTATION
         expected = predicted(IDENTITY - h * (matrix + gamma * matrix.T @ matrix))
         assert expected < 1
         found = radii(consensus(game, gamma), batch, 40)
@@ -91,7 +102,11 @@ def test_consensus_converges_at_the_predicted_rate(h, gamma):
 @pytest.mark.integration
 @pytest.mark.parametrize(("steps", "eta"), [(1, 0.5), (5, 0.2), (10, 0.4)])
 def test_unrolling_converges_at_the_predicted_rate(steps, eta):
-    """The generator meets psi - k eta theta / 2, and knows it: theta's own slope is - h k eta / 2, twice what it meets."""
+    """The generator's loss uses the unrolled psi - k eta theta / 2, and its gradient includes the dependence on theta.
+
+    The coefficient of theta in the update of theta is therefore -h k eta / 2, twice the coefficient without this
+    dependence, which ``unaware`` below uses.
+    """
     h = 0.1
     game = dirac(SIMULTANEOUS, h)
     expected = predicted(np.array([[1 - h * steps * eta / 2, h / 2], [-h / 2, 1]]))
@@ -103,13 +118,16 @@ def test_unrolling_converges_at_the_predicted_rate(steps, eta):
 
 
 def test_optimistic_descent_converges_at_the_predicted_rate():
-    """w - 2 h v(w) + h v(w before): lambda^2 = lambda (1 - 2 h i) + h i. Daskalakis et al. 2018, on either game."""
+    """A step is w - 2 h v(w) + h v(previous w), so the eigenvalues satisfy lambda^2 = lambda (1 - 2 h i) + h i.
+
+    See Daskalakis et al. 2018.
+    """
     h = 0.3
     for game, batch, size in (
         (bilinear(optax.optimistic_gradient_descent(h)), ONE, h),
         (dirac(SIMULTANEOUS, optimizer=optax.optimistic_gradient_descent(h)), REAL, h / 2),
     ):
-        matrix = np.block([[IDENTITY - 2 * size * TURN, size * TURN], [IDENTITY, 0 * IDENTITY]])
+        matrix = np.block([[IDENTITY - 2 * size * ROTATION, size * ROTATION], [IDENTITY, 0 * IDENTITY]])
         expected = predicted(matrix)
         assert expected < 1
         assert rate_of(radii(game, batch)[20:]) == pytest.approx(expected, rel=1e-4)
@@ -123,8 +141,8 @@ def test_optimistic_adam_converges_where_adam_does_not():
     assert found[-1] < 3e-4
 
 
-def test_two_time_scales_are_two_optimizers():
-    """Heusel et al. 2017: the eigenvalues of two rates, alternating, with R1."""
+def test_two_learning_rates_converge_at_the_predicted_rate():
+    """The two-time-scale update rule of Heusel et al. 2017 uses alternating turns here, with R1."""
     slow, fast, gamma = 0.05, 0.2, 1.0
     game = dirac(ALTERNATING, gamma=gamma)
     players = {
@@ -137,8 +155,8 @@ def test_two_time_scales_are_two_optimizers():
     assert rate_of(found) == pytest.approx(expected, rel=1e-3)
 
 
-def test_several_turns_of_the_critic_are_data():
-    """Five of its turns, then one of the generator: a product of matrices."""
+def test_several_turns_of_the_critic_converge_at_the_predicted_rate():
+    """Five turns of the discriminator, then one turn of the generator, multiply by a product of six matrices."""
     h, gamma = 0.1, 0.5
     turn = np.array([[1, 0], [-h / 2, 1 - h * gamma]])
     expected = predicted(np.array([[1, h / 2], [0, 1]]) @ np.linalg.matrix_power(turn, 5))
@@ -166,7 +184,7 @@ def after(step, state, batch, steps=2):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", COMPOSED)
-def test_devices_agree(how):
+def test_pmap_agrees_with_one_device(how):
     game = COMPOSED[how](together(games.points_game(optax.adam(0.01))))
     before, batch, on = game.init(jax.random.key(0)), games.points(8), parallel.devices(2)
     expected, metrics = after(jax.jit(game.step), before, batch)
@@ -177,12 +195,14 @@ def test_devices_agree(how):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", COMPOSED)
-def test_meshes_agree_and_members_are_their_solo_runs(how):
+def test_shard_map_and_populations_agree_with_one_device(how):
     plain = together(games.points_game(optax.adam(0.01)))
     game = COMPOSED[how](plain)
     before, batch, on = game.init(jax.random.key(0)), games.points(8), parallel.devices(4)
     expected, _ = after(jax.jit(game.step), before, batch)
-    assert games.change(before, expected, after(jax.jit(plain.step), before, batch)[0]) > 1e-3  # it is another game
+    assert (
+        games.change(before, expected, after(jax.jit(plain.step), before, batch)[0]) > 1e-3
+    )  # differs from plain steps
     state, _ = after(parallel.shard_map(game, on), parallel.replicate(before, on), batch)
     assert games.change(before, expected, state) < 1e-5
     population = Population(game, 2)
@@ -193,8 +213,8 @@ def test_meshes_agree_and_members_are_their_solo_runs(how):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", COMPOSED)
-def test_devices_agree_with_batch_norm(how):
-    """Through BatchNorm over devices, R1, and what the composition differentiates once more."""
+def test_pmap_agrees_with_one_device_with_batch_norm_and_r1(how):
+    """The dynamics differentiate through BatchNorm over several devices, and through R1."""
     game = COMPOSED[how](together(games.dcgan_game()))
     before, step, batch = game.init(jax.random.key(0)), jax.jit(game.step), games.images(16)
     on = parallel.devices(4)
@@ -206,8 +226,8 @@ def test_devices_agree_with_batch_norm(how):
 
 
 @pytest.mark.integration
-def test_any_number_of_players_look_ahead():
-    """Three, in a ring: each lowers its own number times the next one's."""
+def test_extragradient_and_consensus_work_with_three_players():
+    """Each player minimises the product of its own parameter and the next player's parameter, in a ring."""
     ring = {"a": "b", "b": "c", "c": "a"}
 
     def loss(own, other):
@@ -228,21 +248,21 @@ def test_any_number_of_players_look_ahead():
     np.testing.assert_allclose([found.params[n]["value"] for n in ring], expected, rtol=1e-6)
 
 
-def test_what_cannot_be_composed_is_refused():
+def test_games_that_cannot_be_combined_are_refused():
     alternating, simultaneous = games.points_game(), together(games.points_game())
     with pytest.raises(
-        ValueError, match=r"extragradient: the players must move at the same time. Set `turns` to \(\('d', 'g'\),\)"
+        ValueError, match=r"extragradient: all players must move in the same turn. Set `turns` to \(\('d', 'g'\),\)"
     ):
         extragradient(alternating)
-    with pytest.raises(ValueError, match="consensus: the players must move at the same time"):
+    with pytest.raises(ValueError, match="consensus: all players must move in the same turn"):
         consensus(alternating, 1.0)
     with pytest.raises(ValueError, match="extragradient: `game` must be a `Game`, got the wrapper Consensus"):
         extragradient(consensus(simultaneous, 1.0))
     with pytest.raises(ValueError, match=r"consensus: `gamma` must be at least 0, got -1.0"):
         consensus(simultaneous, -1.0)
-    with pytest.raises(ValueError, match=r"unrolled: 'h' is no player of the game. It has 'd', 'g'."):
+    with pytest.raises(ValueError, match=r"unrolled: the game has no player 'h'. Its players are 'd', 'g'."):
         unrolled(alternating, "g", "h", 1, optax.sgd(0.1))
     with pytest.raises(ValueError, match="unrolled: `steps` must be at least 1, got 0"):
         unrolled(alternating, "g", "d", 0, optax.sgd(0.1))
-    with pytest.raises(ValueError, match="unrolled: 'g' and 'g' both own 'g'"):
+    with pytest.raises(ValueError, match=r"unrolled: 'g' and 'g' both own 'g'\. Choose two players"):
         unrolled(alternating, "g", "g", 1, optax.sgd(0.1))
