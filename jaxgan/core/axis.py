@@ -32,7 +32,7 @@ def bound() -> bool:
 def alone() -> Iterator[None]:
     """Treat the axis as unbound inside the ``with`` statement.
 
-    The gradient of a single example is computed in this way. A collective operation would make it depend on the
+    Gradients of single examples are computed inside it, because a collective operation would make them depend on the
     examples of other devices.
     """
     token = _alone.set(True)

@@ -232,7 +232,9 @@ class Game:
         return summarize(self, depth=depth)
 
     def functions(self, state: State, *, train: bool = False, ema: bool = True) -> Nets:
-        """Return the networks as functions, by default for sampling, for example ``functions(state).g(z)``.
+        """Return the networks as functions, for example to draw samples: ``functions(state).g(z)``.
+
+        By default, the functions run in evaluation mode and use the averaged parameters.
 
         Args:
           state: a state of this game, or of a wrapper around it.
@@ -272,10 +274,10 @@ class Game:
         player = self.players[name]
 
         def loss(own, batch, keys):
-            of_array = hasattr(batch, "shape")
+            is_array = hasattr(batch, "shape")
             with (
                 note(f"The error occurred in the loss of player {name!r}."),
-                note(describe_array(batch), when=lambda error: of_array and reads_a_name(error)),
+                note(describe_array(batch), when=lambda error: is_array and reads_a_name(error)),
             ):
                 terms = player.loss(self._bind({**params, **own}, stats), batch, keys, step)
             if not isinstance(terms, Terms):

@@ -43,7 +43,7 @@ def per_example_clipped(l2_clip: float):
         raise ValueError(f"per_example_clipped: `l2_clip` must be above 0, got {l2_clip}.")
 
     def gradient(loss, own, batch, keys):
-        def of_example(example, key):
+        def clipped_gradient(example, key):
             with axis.alone():
                 grads, terms = full_batch(loss, own, jax.tree.map(lambda x: x[None], example), key[None])
             norm = optax.tree.norm(jax.tree.map(lambda x: x.astype(jnp.float32), grads))
@@ -54,7 +54,7 @@ def per_example_clipped(l2_clip: float):
             grads = jax.tree.map(lambda x: jnp.where(jnp.isfinite(norm), x * scale.astype(x.dtype), 0), grads)
             return grads, terms.replace(metrics=metrics)
 
-        grads, terms = jax.vmap(of_example)(batch, keys)
+        grads, terms = jax.vmap(clipped_gradient)(batch, keys)
         for net, collections in terms.stats.items():
             for name in collections:
                 if name != "spectral":
@@ -74,7 +74,8 @@ def per_example_clipped(l2_clip: float):
 def accumulate(n: int, each: Callable = full_batch):
     """Create a gradient function that computes ``n`` micro-batches one after the other, and averages their gradients.
 
-    Activations of one micro-batch are in memory at a time, so they need an n-th of the memory.
+    Only the activations of one micro-batch are in memory at a time. They need an n-th of the memory of the batch's
+    activations.
 
     The result is equal to the result of ``full_batch`` if the loss is a mean over examples. Layers that combine the
     examples of a batch, such as BatchNorm and minibatch standard deviation, use one micro-batch at a time, as in other

@@ -1,6 +1,6 @@
 """Create random keys, one for each example, and draw latents from them.
 
-A key of its own for each example makes random draws independent of the batch size and of the number of devices.
+Because each example has its own key, random draws depend neither on the batch size nor on the number of devices.
 """
 
 from typing import Any
@@ -38,10 +38,10 @@ def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
 
 
 def fold_in_keys(keys: jax.Array, n: int = 1) -> jax.Array:
-    """Derive [B] new keys from the [B] keys ``keys`` and the number ``n``.
+    """Derive [B] new keys from [B] keys and the number ``n``.
 
-    A loss that draws random numbers a second time uses ``fold_in_keys(keys)``. For more draws, use other numbers:
-    ``fold_in_keys(keys, 2)``.
+    A loss uses ``fold_in_keys(keys)`` to draw random numbers a second time. For each further draw, use another number,
+    such as ``fold_in_keys(keys, 2)``.
 
     Raises:
       TypeError, ValueError: if ``keys`` is not an array of [B] random keys, as in ``latents``.
@@ -119,7 +119,10 @@ def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
 
 
 def keys_of(seed: int | jax.Array, indices: ArrayLike) -> jax.Array:
-    """Create the keys of the samples with the given indices. The key of a sample depends on its index and ``seed``."""
+    """Create the keys of the samples with the given indices.
+
+    The key of a sample depends only on its index and ``seed``, so the sample is the same in any batch.
+    """
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 
 

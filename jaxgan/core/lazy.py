@@ -32,8 +32,7 @@ def lazy(n: int, step: jax.Array, term: Callable[[], jax.Array]) -> LazyTerm:
     step. Multiply by the weight of the term inside ``term``: ``lazy(16, step, lambda: 5.0 * r1(nets.d, real))``.
 
     Args:
-      n: the number of steps between two computations of the term, at least 1. The term is computed in the steps that
-        are multiples of ``n``.
+      n: the period in steps, at least 1. The term is computed in the steps that are multiples of ``n``.
       step: the argument ``step`` of the loss, an integer scalar.
       term: a function without arguments that computes the term: a scalar, or an array [B] with one value per example.
 
@@ -41,7 +40,7 @@ def lazy(n: int, step: jax.Array, term: Callable[[], jax.Array]) -> LazyTerm:
       ValueError: if ``n`` is below 1.
     """
     if n < 1:
-        raise ValueError(f"lazy: `n`, the number of steps between two computations, must be at least 1, got {n}.")
+        raise ValueError(f"lazy: `n`, the period in steps, must be at least 1, got {n}.")
     shape = jax.eval_shape(term)
     due = jnp.asarray(step) % n == 0
     value = jax.lax.cond(due, lambda: n * term(), lambda: jnp.zeros(shape.shape, shape.dtype))

@@ -2,8 +2,9 @@
 
 ``Net`` declares a network of a game. A loss receives a ``Nets`` object. Each of its attributes, such as ``nets.g``, is
 a ``Function``: a network together with its parameters and moving statistics, which is called as ``nets.g(z)``. A call
-has no side effects, so a ``Function`` can be used inside ``jax.grad``, ``jax.vmap`` and ``jax.checkpoint``. Updated
-moving statistics are returned by ``Function.with_stats``.
+has no side effects, so a ``Function`` can be used inside ``jax.grad``, ``jax.vmap`` and ``jax.checkpoint``. Moving
+statistics are arrays that a network updates in its forward pass, such as BatchNorm's running averages. A call discards
+the updated values, and ``Function.with_stats`` returns them.
 """
 
 import dataclasses
@@ -28,7 +29,7 @@ class MissingKeysError(ValueError):
 class Net:
     """A network of a game, declared with an example of each of its inputs.
 
-    The network can be written in three ways::
+    The network can be written in three ways. Here, ``z`` is an example of its input, such as ``jnp.zeros((1, 100))``::
 
         Net(Generator(), z)                                # a linen module
         Net(lambda rngs: Generator(64, rngs=rngs), z)      # a function that creates an nnx module

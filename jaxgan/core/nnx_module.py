@@ -27,8 +27,8 @@ class NNXNetwork:
     Variables of the type ``nnx.Param`` form the collection ``params``, and ``nnx.BatchStat`` form ``batch_stats``. Any
     other type of variable forms a collection with the name of its class. Arrays that are not nnx variables form the
     collection ``constants``. The state of random streams is not stored: each call derives it from its ``keys``. Each
-    call switches the module to training or evaluation mode, as ``module.train()`` and ``module.eval()`` do. If several
-    devices share a batch, BatchNorm computes its statistics over the examples of all devices.
+    call switches the module to training or evaluation mode, like the methods ``train`` and ``eval`` of nnx modules. If
+    several devices share a batch, BatchNorm computes its statistics over the examples of all devices.
 
     Attributes:
       given: the function ``(rngs) -> module``.
@@ -176,7 +176,7 @@ def _set_mode(module: nnx.Module, train: bool) -> None:
 
     If several devices share the batch, BatchNorm computes its statistics over the examples of all devices.
     """
-    # module.train() and module.eval() set the same attributes.
+    # The methods `train` and `eval` of nnx modules set the same attributes.
     module.set_attributes(deterministic=not train, use_running_average=not train, raise_if_not_found=False)
     if axis.size() > 1:
         for _, layer in nnx.iter_modules(module):

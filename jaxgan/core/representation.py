@@ -82,12 +82,16 @@ def show_player(player: Any) -> str:
 
 
 def show_turns(turns: Sequence[Sequence[str]]) -> str:
-    """Format the order of turns. Players that move in the same turn are joined by "with".
+    """Format the order of turns.
 
     >>> show_turns((("d",), ("d",), ("g",))), show_turns((("d", "g"),))
-    ('2 x d, then g', 'd with g')
+    ('2 x d, then g', 'd and g together')
     """
-    groups = [(len(list(equal)), " with ".join(turn)) for turn, equal in itertools.groupby(map(tuple, turns))]
+
+    def show_turn(turn):
+        return f"{' and '.join(turn)} together" if len(turn) > 1 else "".join(turn)
+
+    groups = [(len(list(equal)), show_turn(turn)) for turn, equal in itertools.groupby(map(tuple, turns))]
     return ", then ".join(f"{count} x {turn}" if count > 1 else turn for count, turn in groups)
 
 
@@ -107,8 +111,8 @@ def show_wrapper(wrapper: Any) -> str:
 def show_state(state: Any) -> str:
     """Format a ``State`` with its step, its size in memory, and one line for each network.
 
-    JAX also creates states that hold other objects than arrays, for example specifications of axes. They are formatted
-    as the types of these objects.
+    JAX also creates states with other objects in place of the arrays, for example shardings or indices of axes. Such a
+    state is formatted as the names of the objects' types.
     """
     leaves = jax.tree.leaves(state)
     if not all(hasattr(x, "shape") and hasattr(x, "dtype") for x in leaves) or not isinstance(state.params, Mapping):

@@ -19,8 +19,9 @@ class State:
       step: the number of steps taken so far, an integer scalar.
       key: a typed random key. All random draws of all steps are derived from it and from ``step``. It never changes.
       params: the parameters of each network, by the network's name.
-      stats: the moving statistics of each network, by the network's name and then by collection: ``batch_stats`` for
-        BatchNorm, ``spectral`` for spectral normalisation, and so on.
+      stats: the moving statistics of each network, by the network's name and then by collection. Moving statistics are
+        arrays that a network updates in its forward pass and not by gradients: ``batch_stats`` for BatchNorm,
+        ``spectral`` for spectral normalisation, and so on.
       opt_states: the state of each player's optimizer, by the player's name.
       ema: the exponential moving averages by the network's name: ``params`` and, with BatchNorm, ``batch_stats``.
     """

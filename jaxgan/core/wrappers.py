@@ -2,9 +2,9 @@
 
 A wrapper contains a ``Game`` and replaces its step, for example by an extra-gradient step. The training loop,
 ``jaxgan.parallel``, sampling and checkpoints accept any object with the interface ``GameLike``: ``init``, ``step``,
-``batch_multiple``, ``summary`` and ``unwrapped``. ``unwrapped`` is the ``Game`` inside all wrappers. Its methods
-``functions`` and ``with_variables`` and its attributes ``nets``, ``players``, ``turns`` and ``ema`` are available only
-there.
+``batch_multiple``, ``summary`` and ``unwrapped``. ``unwrapped`` is the ``Game`` inside all wrappers. Wrappers do not
+have the methods ``functions`` and ``with_variables`` and the attributes ``nets``, ``players``, ``turns`` and ``ema`` of
+a ``Game``, so write for example ``wrapper.unwrapped.functions(state)``.
 
 To write a wrapper, subclass ``GameWrapper``, add fields, and override ``step``::
 

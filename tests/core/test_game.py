@@ -50,7 +50,7 @@ def test_a_turn_changes_only_the_networks_that_its_player_owns():
 
 
 def test_players_of_one_turn_use_the_state_before_the_turn():
-    """In an alternating step the second player uses the first player's new parameters, in a simultaneous one not."""
+    """In a simultaneous step, the second player uses the first player's old parameters, otherwise the new ones."""
     eta = 0.1
     both, one_by_one = bilinear(optax.sgd(eta)), bilinear(optax.sgd(eta), turns=(("min",), ("max",)))
     together, _ = both.step(both.init(jax.random.key(0)), ONE)

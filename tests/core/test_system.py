@@ -28,7 +28,7 @@ else:
 """
 
 # This program simulates a system without the modules and functions of Unix, and then runs another module. Its msvcrt
-# replaces the module of Windows: it refuses to lock a file twice, or at all if the variable TAKEN is set.
+# replaces the module of Windows. It refuses to lock the same file twice. If the variable TAKEN is set, it refuses all.
 WITHOUT_UNIX = """
 import os, runpy, sys, types
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
