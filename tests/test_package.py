@@ -1,4 +1,4 @@
-"""Tests of the package's import, its README, and the dependencies between its files."""
+"""Tests of the package: its import, its version, and the dependencies between its files."""
 
 import ast
 import re
