@@ -1,4 +1,4 @@
-"""Two sets of examples compared: the features that metrics take, and figures with their protocol."""
+"""Compute metrics between two sets of examples, such as the FID, together with the protocol of the measurement."""
 
 from jaxgan.evaluation.classifier import Classifier as Classifier, train_classifier as train_classifier
 from jaxgan.evaluation.distance import Distance as Distance, fid as fid

@@ -1,10 +1,10 @@
-"""A small classifier, trained on labelled images: features that need no download, and a judge of samples by class.
+"""Train a small image classifier, as a feature extractor for metrics that needs no download of weights.
 
-For a source with labels::
+The classifier is trained on a labelled source (data set)::
 
     classifier = train_classifier(load("digits"))
-    classifier(images)                        # features, [N, 64], for the metrics that take them
-    classifier.accuracy(load("digits"))       # the share of labels that it gets right
+    classifier(images)                        # features, [N, 64], for metrics such as the Frechet distance
+    classifier.accuracy(load("digits"))       # fraction of the labels that it predicts
 """
 
 import contextlib
@@ -29,22 +29,28 @@ from jaxgan.data.source import hold_out, read_in_batches
 from jaxgan.evaluation.preprocessing import as_bytes
 from jaxgan.nn.layers import Conv, Dense
 
-FEATURES = 64
-BATCH_SIZE = 128  # of training
-READ_BATCH = 256  # images that are read, and seen by a trained classifier, at once
-STEPS, EPOCHS = (1000, 3000), 50  # training takes this many epochs, within these bounds on steps
-MAX_EPOCHS, MIN_BATCH_SIZE = 200, 8  # of small data sets: a thousand steps for 22 images would be 6,400 epochs
-TRAINING = "training the classifier whose features are compared"  # what progress is called with
-HELD_OUT = 10  # one example in so many is held out for the accuracy
-OUTLIERS = 4  # one image in so many of a batch is made an outlier
-RECIPE = "2"  # part of the cache's key; changes with the training, so that an older version's results are not used
+FEATURES = 64  # number of features per image
+BATCH_SIZE = 128  # number of images per training step
+READ_BATCH = 256  # number of images that are read, and passed to a trained classifier, at once
+# Training lasts EPOCHS epochs, but at least the first and at most the second number of steps.
+STEPS, EPOCHS = (1000, 3000), 50
+# Limits for small data sets, for which the minimum number of steps would be thousands of epochs.
+MAX_EPOCHS, MIN_BATCH_SIZE = 200, 8
+TRAINING = "training the classifier that computes the features"  # first argument of the progress callback
+HELD_OUT = 10  # one of HELD_OUT examples is held out to measure the accuracy
+OUTLIERS = 4  # the number of outliers in a training batch is the number of images divided by OUTLIERS
+RECIPE = "2"  # part of the cache's key; increase it when the training changes, so that older results are not reused
 
 
 class ClassifierNetwork(nn.Module):
-    """Images, [B, height, width, C] in [-1, 1], to features, [B, 64], and logits, [B, classes + 1].
+    """Network from images [B, height, width, C] in [-1, 1] to features, [B, 64], and logits, [B, classes + 1].
 
-    The last logit is for outliers, which are no images of the data (Hendrycks et al. 2019, 1812.04606). Without that
-    class the network took noise for digits, and noise had a precision of 0.99.
+    The last logit belongs to a class of outliers, which are noise and shuffled pixels (Hendrycks et al. 2019,
+    arXiv:1812.04606). Without this class, the network classified noise as digits, and the metric ``precision`` of noise
+    was 0.99.
+
+    Attributes:
+      classes: number of classes of the data, without the class of outliers.
     """
 
     classes: int
@@ -62,13 +68,14 @@ class ClassifierNetwork(nn.Module):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Classifier:
-    """A ``FeatureExtractor``: a trained ``ClassifierNetwork``.
+    """Trained classifier, which implements ``FeatureExtractor``.
 
     Attributes:
-      params: the network's parameters.
+      params: parameters of the ``ClassifierNetwork``.
       classes: number of classes.
-      shape: an image's, (height, width, channels).
-      protocol: everything that figures of these features depend on.
+      shape: shape of one image, (height, width, channels).
+      protocol: description of the classifier that is stored with each metric: its training data, accuracy and a digest
+        of its weights.
     """
 
     params: Any
@@ -77,32 +84,32 @@ class Classifier:
     protocol: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features of images, [N, 64]; floats in [-1, 1] are rounded to bytes first, as in a file."""
+        """Return features, [N, 64], of uint8 images or of floats in [-1, 1], which are rounded to uint8 first."""
         return self._apply(as_bytes(images))[0]
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Logits of the data's classes, [N, classes], of bytes or of floats in [-1, 1]."""
+        """Return logits of the classes, [N, classes], of uint8 images or of floats in [-1, 1]."""
         return self._apply(as_bytes(images))[1][:, : self.classes]
 
     def unrounded(self, images: np.ndarray) -> np.ndarray:
-        """Features of float images in [-1, 1] that are not rounded to bytes, [N, 64]."""
+        """Return features, [N, 64], of float images in [-1, 1] without rounding them to uint8."""
         return self._apply(np.asarray(images, np.float32))[0]
 
     def accuracy(self, source: Source) -> float:
-        """The share of a source's labels that are predicted."""
+        """Return the fraction of a source's labels that the classifier predicts."""
         right = 0
         for batch in read_in_batches(source, READ_BATCH):
             right += int((self.logits(batch["image"]).argmax(1) == batch["label"]).sum())
         return right / len(source)
 
     def _apply(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features, [N, 64], and all logits, [N, classes + 1]."""
+        """Return features, [N, 64], and all logits, [N, classes + 1]."""
         if images.shape[1:] != self.shape:
             raise ValueError(f"The classifier was trained on images of shape {self.shape}, got {images.shape[1:]}.")
         network, parts = ClassifierNetwork(self.classes), []
         for start in range(0, len(images), READ_BATCH):
             part = images[start : start + READ_BATCH]
-            # The last batch is filled up, so that one compiled program serves all.
+            # Pad the last batch, so that the network is compiled only once.
             filled = np.concatenate([part, np.repeat(part[-1:], READ_BATCH - len(part), 0)])
             parts.append([np.asarray(x)[: len(part)] for x in _apply(network, self.params, filled)])
         features, logits = (np.concatenate(x) for x in zip(*parts))
@@ -122,25 +129,34 @@ def train_classifier(
     steps: int | None = None,
     progress: Callable[..., None] | None = None,
 ) -> Classifier:
-    """A classifier that is trained on nine tenths of a source; its accuracy on the others is in its protocol.
+    """Train a classifier on nine tenths of a source, and measure its accuracy on the other examples.
 
     Args:
       source: images with labels.
-      cache: a directory where classifiers are kept, and looked for first.
+      cache: directory that stores trained classifiers. If it contains a classifier of the same data and settings, the
+        function returns it without training. None does not use a cache.
       seed: seed of the weights and of the order of the data.
-      steps: training steps; by default 50 epochs, but at least 1,000 and at most 3,000 steps, and at most 200 epochs.
-      progress: called before the first step and after each, as ``progress(TRAINING, done, steps, "steps")``.
+      steps: number of training steps. None trains for 50 epochs, but at least 1,000 and at most 3,000 steps, and never
+        more than 200 epochs.
+      progress: called before the first step and after each step, as ``progress(TRAINING, done, steps, "steps")``.
+
+    Returns:
+      The trained classifier. Its ``protocol`` contains the accuracy.
 
     Raises:
-      ValueError: there are no labels, the examples are no images, or there are too few.
+      ValueError: if there are no labels, the examples are not images, or there are too few examples.
     """
     if not source.classes:
         raise ValueError(
-            f"{source.name}: no labels, which the classifier's features need; give Inception's `weights`, or an .npz "
-            "with labels, a folder with a sub-folder for each class, or a TFDS dataset that has them."
+            f"{source.name} has no labels, which are required to train the classifier that computes the features. Pass "
+            "Inception's `weights`, or use data with labels: an .npz file with labels, a folder with one subfolder per "
+            "class, or a TFDS dataset with labels."
         )
     if len(source.shape) != 3:
-        raise ValueError(f"{source.name}: a classifier takes images, got examples of shape {source.shape}.")
+        raise ValueError(
+            f"The classifier requires images [height, width, channels], but the examples of {source.name} have the "
+            f"shape {source.shape}."
+        )
     count = len(source.classes)
     held_out_count = max(1, len(source) // HELD_OUT)
     size = _training_size(len(source) - held_out_count)
@@ -164,12 +180,12 @@ def train_classifier(
 
 
 class TrainingSize(NamedTuple):
-    """How long a classifier is trained.
+    """Number of steps and batch size for the training of a classifier.
 
     Attributes:
       steps: number of steps.
-      batch_size: images per step, beside the outliers.
-      is_usual: whether the data set is large enough for the usual least number of steps and batch size.
+      batch_size: number of images per step, without the outliers.
+      is_usual: whether the data set is large enough for the usual minimum number of steps and the usual batch size.
     """
 
     steps: int
@@ -178,7 +194,7 @@ class TrainingSize(NamedTuple):
 
 
 def _training_size(count: int) -> TrainingSize:
-    """The training on so many images."""
+    """Return the number of steps and the batch size for ``count`` training images."""
     usual = int(np.clip(EPOCHS * count // BATCH_SIZE, *STEPS))
     batch_size = min(BATCH_SIZE, max(MIN_BATCH_SIZE, count))
     steps = min(usual, MAX_EPOCHS * count // batch_size)
@@ -192,10 +208,16 @@ def fit(
     steps: int | None = None,
     progress: Callable[..., None] | None = None,
 ) -> Any:
-    """Parameters of ``ClassifierNetwork``, trained on all of a source.
+    """Train a ``ClassifierNetwork`` on all examples of a source, and return its parameters.
 
-    Adam with a cosine schedule; images are shifted by up to a fourteenth of their size. Arguments are those of
-    ``train_classifier``.
+    The optimizer is Adam with a cosine schedule. Images are shifted randomly by up to a fourteenth of their size.
+
+    Args:
+      source: images with labels.
+      classes: number of classes.
+      seed: seed of the weights and of the order of the data.
+      steps: number of training steps; None as in ``train_classifier``.
+      progress: as in ``train_classifier``.
     """
     size = _training_size(len(source))
     batch_size, steps = size.batch_size, size.steps if steps is None else steps
@@ -228,17 +250,23 @@ def fit(
 
 
 def _outliers(key: jax.Array, images: jax.Array) -> jax.Array:
-    """As many outliers as images: one half is noise, the other the pixels of each image in a random order."""
+    """Return one outlier for each image.
+
+    Outliers for the first half of the images are uniform noise. The others consist of random pixels of their image.
+    """
     half = len(images) // 2
     noise = jax.random.uniform(key, (half, *images.shape[1:]), minval=-1)
     pixels = images[half:].reshape(len(images) - half, -1, images.shape[-1])
-    places = jax.random.randint(key, pixels.shape[:2], 0, pixels.shape[1])
-    scattered = jnp.take_along_axis(pixels, places[..., None], 1)
-    return jnp.concatenate([noise, scattered.reshape(-1, *images.shape[1:])])
+    indices = jax.random.randint(key, pixels.shape[:2], 0, pixels.shape[1])
+    shuffled = jnp.take_along_axis(pixels, indices[..., None], 1)
+    return jnp.concatenate([noise, shuffled.reshape(-1, *images.shape[1:])])
 
 
 def _scale_features(params: Any, size: float) -> Any:
-    """The same classifier with features divided by ``size``: near 1 in each dimension, as the KID's kernel expects."""
+    """Divide the features by ``size`` without changing the logits.
+
+    The features are then close to 1 in each dimension, which the kernel of the KID expects.
+    """
     before, last = (params[name] for name in ("Dense_1", "Dense_2"))
     return {
         **params,
@@ -248,7 +276,10 @@ def _scale_features(params: Any, size: float) -> Any:
 
 
 def _digest_source(source: Source) -> str:
-    """A digest of all examples that are in memory, or of a thousand spread evenly; with their number and classes."""
+    """Return a string that identifies the data: the number of examples, the classes and a digest of examples.
+
+    The digest includes all examples if they are in memory, and otherwise about a thousand that are evenly spaced.
+    """
     indices = np.arange(len(source))
     if not isinstance(source, Arrays):
         indices = np.unique(np.linspace(0, len(source) - 1, 1024).astype(int))
@@ -264,7 +295,7 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """What the cache holds; None if it has no such file or a damaged one, which is then trained and written anew."""
+    """Return the cached parameters and accuracy, or None if the file does not exist or is damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
@@ -279,7 +310,7 @@ def _flat(params: Any) -> dict[str, Any]:
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:
-    """Write the whole file or none; a cache that cannot be written is no error."""
+    """Write the file atomically. If the cache is not writable, do nothing."""
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

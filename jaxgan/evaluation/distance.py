@@ -1,4 +1,4 @@
-"""The Frechet distance of two sets in one call, with the best features that there are for them."""
+"""Compute the Frechet distance between two sets of images with one function call."""
 
 import dataclasses
 from pathlib import Path
@@ -14,13 +14,13 @@ from jaxgan.evaluation.scores import compare
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Distance:
-    """A Frechet distance, and what it was measured with. ``float(distance)`` is its value.
+    """Frechet distance and the protocol of its measurement. ``float(distance)`` returns the value.
 
     Attributes:
-      name: ``fid`` where the features are Inception's 2,048, ``fd_classifier`` where they are the small classifier's;
-        see ``jaxgan.evaluation.metric_names``.
-      value: the distance; smaller is nearer, and 0 is the distance of equal sets.
-      protocol: everything that it depends on: the sets, the features and the versions.
+      name: ``fid`` with Inception's 2,048 features, ``fd_classifier`` with the features of the small classifier; see
+        ``jaxgan.evaluation.metric_names``.
+      value: the distance, at least 0. Smaller is better, and it is 0 for equal sets.
+      protocol: everything that the value depends on: the two sets, the features and the versions.
     """
 
     name: str
@@ -44,35 +44,38 @@ def fid(
     count: int | None = None,
     resize: Literal["tf1", "clean"] = "tf1",
 ) -> Distance:
-    """The Frechet distance of samples to data. Heusel et al. 2017, 1706.08500.
+    """Compute the Frechet distance between samples and data: Heusel et al. 2017, arXiv:1706.08500.
 
-    With ``weights`` the features are Inception's 2,048, and the figure is the published ``fid``. Nothing is downloaded:
-    without ``weights`` a small classifier is trained on the labels of ``data``, once, and kept below ~/.cache/jaxgan.
-    That figure is called ``fd_classifier``, and compares with figures of the same data and classifier alone.
+    With ``weights``, the features are the 2,048 features of Inception, and the result is the published ``fid``. Without
+    ``weights``, the features are those of a small classifier, which is trained once on the labels of ``data`` and
+    cached in ~/.cache/jaxgan. The result is then named ``fd_classifier``. It is comparable only with results for the
+    same data and the same classifier. The function never downloads anything.
 
     Args:
-      samples: a folder, a file or a name as ``jaxgan.data.load`` takes it; a ``Source``; or an array, [N, height,
-        width, C], uint8 or floats in [-1, 1].
-      data: the set that they are compared with, likewise.
-      weights: Inception's weights, a file of pytorch-fid or torch-fidelity.
-      features: features of another network, or an extractor that is used for several calls; it is not given together
-        with ``weights``.
-      resolution: make the images of both sets this high and wide.
-      count: use so many examples of each set, evenly from first to last.
-      resize: how images get Inception's size; see ``InceptionFeatures``.
+      samples: a folder, a file or a name that ``jaxgan.data.load`` accepts; a ``Source``; or an array, [N, height,
+        width, C], of uint8 or of floats in [-1, 1].
+      data: the set that the samples are compared with, of the same types.
+      weights: file with Inception's weights, from pytorch-fid or torch-fidelity.
+      features: feature extractor of another network, or one to reuse in several calls. It cannot be combined with
+        ``weights``.
+      resolution: height and width to which the images of both sets are resized. None does not resize them.
+      count: number of examples of each set to use, evenly spaced from the first to the last. None uses all.
+      resize: method that resizes images to Inception's input size; see ``InceptionFeatures``.
 
     Raises:
-      TypeError: one of the sets is of another kind, or ``features`` is no extractor.
-      ValueError: there are neither weights nor labels, or the sets cannot be compared; the message says why.
-      OSError: the weights cannot be read.
+      TypeError: if one of the sets has another type, or ``features`` is not a feature extractor.
+      ValueError: if there are neither weights nor labels, or the sets cannot be compared.
+      OSError: if the weights cannot be read.
     """
     if features is not None and weights is not None:
-        raise ValueError("`features` and `weights` cannot both be given: `weights` are Inception's.")
+        raise ValueError(
+            "`features` and `weights` cannot both be given, because `weights` are for Inception. Omit one of them."
+        )
     if features is not None and not (callable(features) and hasattr(features, "protocol")):
         raise TypeError(
             "`features` must be a feature extractor, such as jaxgan.evaluation.InceptionFeatures(weights), or None, "
-            f"got {features!r}. Give the file of Inception's weights as `weights`; without both, a classifier is "
-            "trained on the labels of `data`."
+            f"got {features!r}. To use Inception, pass the file with its weights as `weights`. Without `features` and "
+            "`weights`, a classifier is trained on the labels of `data`."
         )
     fake, real = (
         as_source(x, resolution=resolution, argument=name) for x, name in ((samples, "samples"), (data, "data"))
@@ -82,8 +85,9 @@ def fid(
     elif features is None:
         if not real.classes:
             raise ValueError(
-                f"`data` ({real.name}) has no labels to train a classifier on, and `weights` are not given, so there "
-                f"are no features to compare. Give data with labels, or Inception's file as `weights`: {WEIGHTS_SOURCE}"
+                f"`data` ({real.name}) has no labels to train a classifier with, and `weights` are not given, so no "
+                "features can be computed. Pass data with labels, or the file with Inception's weights as `weights`. "
+                f"{WEIGHTS_SOURCE}"
             )
         features = train_classifier(real, cache=system.classifier_directory())
     result = compare(fake, real, ("fid",), features, count=count)

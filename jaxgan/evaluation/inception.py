@@ -1,8 +1,8 @@
-"""Inception-v3 of 2015-12-05, by which the FID is defined. Szegedy et al. 2016 (1512.00567).
+"""Inception-v3 of 2015-12-05, the network that defines the FID: Szegedy et al. 2016 (arXiv:1512.00567).
 
-Layers keep the names of TensorFlow's graph, ``mixed_4_tower_1_conv_2``. Batch normalisation is folded into weights and
-biases when they are loaded. It differs from torchvision's Inception-v3: average pools leave out the padding, the last
-block pools by the maximum, and there are 1,008 classes.
+Layers have the names of TensorFlow's graph, such as ``mixed_4_tower_1_conv_2``. ``parameters`` folds the batch
+normalisation into the kernels and biases. The network differs from torchvision's Inception-v3 in three ways: average
+pooling excludes the padding, the last block uses max pooling, and there are 1,008 classes.
 """
 
 import functools
@@ -13,25 +13,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-SIZE = 299
+SIZE = 299  # height and width of the input in pixels
 LAYERS = (64, 192, 768, 2048, "logits_unbiased", "logits")
 CLASSES = 1008
-_EPSILON = 1e-3  # in the batch normalisation
-_BORDER = ((0, 0), (1, 1), (1, 1), (0, 0))  # padding for windows of 3 x 3
-_PRECISION = jax.lax.Precision.HIGHEST  # float32 on accelerators too, so that figures do not depend on the device
+_EPSILON = 1e-3  # number that batch normalisation adds to the variance
+_BORDER = ((0, 0), (1, 1), (1, 1), (0, 0))  # padding for windows of 3 x 3 pixels
+_PRECISION = jax.lax.Precision.HIGHEST  # float32 also on accelerators, so that metrics do not depend on the device
 
 
 class Inception(nn.Module):
-    """A network from images, [B, 299, 299, 3] from 0 to 255, to the features of a layer.
+    """Network from images [B, 299, 299, 3] from 0 to 255 to the output of a layer.
 
     Attributes:
-      layer: one of ``LAYERS``: the number of features, [B, layer]; or the logits of 1,008 classes, with their bias, or
-        without it as for the Inception Score.
-      pooled: whether features are means over an image; otherwise they are maps, [B, h, w, layer], and images may have
-        other sizes.
+      layer: one of ``LAYERS``. A number selects the layer with this number of features; the output is [B, layer].
+        "logits" are the logits of 1,008 classes, and "logits_unbiased" are the logits without the bias, which the
+        Inception Score uses.
+      pooled: whether to average the features over the image. With False, the output is feature maps, [B, h, w, layer],
+        and images may have other sizes.
 
     Raises:
-      ValueError: ``pooled`` is False for logits.
+      ValueError: if ``pooled`` is False and ``layer`` is not a number.
     """
 
     layer: int | str = 2048
@@ -41,7 +42,7 @@ class Inception(nn.Module):
     def __call__(self, images: jax.Array) -> jax.Array:
         if not self.pooled and not isinstance(self.layer, int):
             raise ValueError(
-                f"`pooled` must be True for the layer {self.layer!r}; it may be False for 64, 192, 768 and 2048."
+                f"`pooled` must be True for the layer {self.layer!r}. It may be False for 64, 192, 768 and 2048."
             )
         x = (jnp.asarray(images, jnp.float32) - 128) / 128
         x = _conv(x, "conv", 32, (3, 3), 2, "VALID")
@@ -78,7 +79,7 @@ class Inception(nn.Module):
 
 
 class _Weights(nn.Module):
-    """The kernel and the bias of a convolution, which has the module's name."""
+    """Kernel and bias of the convolution that has the name of this module."""
 
     features: int
     window: tuple[int, int] = (1, 1)
@@ -90,7 +91,7 @@ class _Weights(nn.Module):
 
 
 def _conv(x, name, features, window=(1, 1), stride=1, padding="SAME"):
-    """A convolution with a bias, then a rectifier."""
+    """Apply a convolution with a bias and a ReLU."""
     if window == (1, 1):
         return nn.relu(*_pointwise(x, {name: features}))
     kernel, bias = _Weights(features, window, name=name)(x.shape[-1])
@@ -100,13 +101,13 @@ def _conv(x, name, features, window=(1, 1), stride=1, padding="SAME"):
 
 
 def _pointwise(x, features):
-    """Several 1 x 1 convolutions of one input, without their rectifiers.
+    """Apply several 1 x 1 convolutions to the same input, without their ReLUs.
 
-    They are computed as one product of matrices, which takes a CPU less time than a convolution for each.
+    They are computed as one matrix product, which is faster on CPUs than separate convolutions.
 
     Args:
-      x: [B, height, width, C].
-      features: number of features by a convolution's name.
+      x: feature maps, [B, height, width, C].
+      features: number of output features of each convolution, by its name.
     """
     weights = [_Weights(count, name=name)(x.shape[-1]) for name, count in features.items()]
     kernels, biases = (jnp.concatenate(parts, -1) for parts in zip(*weights))
@@ -115,33 +116,33 @@ def _pointwise(x, features):
 
 
 def _max_pool_by_2(x):
-    """The maximum of each window of 3 x 3, every second pixel, without padding."""
+    """Apply 3 x 3 max pooling with a stride of 2, without padding."""
     return functools.reduce(jnp.maximum, _windows_of_9(x, 2))
 
 
 def _max_pool(x):
-    """The maximum of each window of 3 x 3, with padding."""
+    """Apply 3 x 3 max pooling with a stride of 1 and padding."""
     return functools.reduce(jnp.maximum, _windows_of_9(jnp.pad(x, _BORDER, constant_values=-jnp.inf)))
 
 
 def _average_pool(x):
-    """The mean of each window of 3 x 3; padding does not count."""
+    """Apply 3 x 3 average pooling with a stride of 1. The mean excludes the padding."""
     rows, columns = (3 - np.isin(np.arange(n), (0, n - 1)) for n in x.shape[1:3])
     counts = np.outer(rows, columns).astype(np.float32)[None, ..., None]
     return functools.reduce(jnp.add, _windows_of_9(jnp.pad(x, _BORDER))) / counts
 
 
 def _windows_of_9(x, stride=1):
-    """The nine pixels of each window of 3 x 3, as nine images [B, height, width, C].
+    """Return the nine pixels of each window of 3 x 3 pixels, as nine images [B, height, width, C].
 
-    XLA's own pools take a CPU 3 to 8 times longer.
+    Pooling with these images is 3 to 8 times faster on CPUs than XLA's pooling.
     """
     height, width = ((n - 3) // stride * stride + 1 for n in x.shape[1:3])
     return [x[:, i : i + height : stride, j : j + width : stride] for i in range(3) for j in range(3)]
 
 
 def _tower(x, name, *units):
-    """The rectifier of a 1 x 1 convolution ``name``, and further convolutions, ``name_1``, ``name_2``, ..."""
+    """Apply a ReLU to the output of a 1 x 1 convolution ``name``, then the convolutions ``name_1``, ``name_2``, ..."""
     x = nn.relu(x)
     for i, unit in enumerate(units, 1):
         x = _conv(x, f"{name}_{i}", *unit)
@@ -149,7 +150,7 @@ def _tower(x, name, *units):
 
 
 def _branches(name, *features):
-    """The numbers of features of a block's first convolutions, by name."""
+    """Return the numbers of features of the first convolutions of a block, by their names."""
     return dict(zip((f"{name}_{part}" for part in ("conv", "tower_conv", "tower_1_conv", "tower_2_conv")), features))
 
 
@@ -242,21 +243,27 @@ _PARTS = {"": "", "1": "", "2": "_1", "3": "_2", "4": "_3", "5": "_4"}
 
 
 def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
-    """The variables that ``Inception(layer).apply`` takes, from arrays with TensorFlow's or PyTorch's names.
+    """Convert arrays with TensorFlow's or PyTorch's names to the variables of ``Inception(layer)``.
 
     Args:
-      arrays: ``mixed_4_conv/w``, [height, width, in, out], and ``mixed_4_conv/b``, as in TensorFlow's graph with the
-        normalisation folded in; or those of pytorch-fid and torch-fidelity, ``Mixed_6b.branch1x1.conv.weight``. Layers
-        that are not needed may be missing.
+      arrays: arrays by name, in one of two formats: those of TensorFlow's graph with the batch normalisation folded in,
+        such as ``mixed_4_conv/w``, [height, width, in, out], and ``mixed_4_conv/b``; or those of pytorch-fid and
+        torch-fidelity, such as ``Mixed_6b.branch1x1.conv.weight``. Arrays of layers above ``layer`` may be missing.
       layer: one of ``LAYERS``.
 
+    Returns:
+      The variables, ``{"params": ...}``.
+
     Raises:
-      ValueError: the layer is not known, or an array is missing or of another shape.
+      ValueError: if the layer is unknown, or an array is missing or has another shape.
     """
     if layer not in LAYERS:
-        raise ValueError(f"inception has no layer {layer!r}; it has {', '.join(map(str, LAYERS))}")
+        raise ValueError(f"`layer` must be one of {', '.join(map(str, LAYERS))}, got {layer!r}.")
     if any(name.startswith("AuxLogits.") for name in arrays):
-        raise ValueError("this is torchvision's network, trained on another ImageNet; the FID's was TensorFlow's")
+        raise ValueError(
+            "The weights are those of torchvision's Inception-v3, but the FID requires TensorFlow's Inception of 2015. "
+            "Use the file of pytorch-fid or torch-fidelity."
+        )
     found = _from_torch(arrays) if any(name.startswith("Conv2d_1a_3x3.") for name in arrays) else _from_graph(arrays)
     shapes = jax.eval_shape(Inception(layer).init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
     params = {}
@@ -264,19 +271,20 @@ def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
         path = tuple(key.key for key in name)
         value = found.get("/".join(path))
         if value is None or value.shape != wanted.shape:
-            has = "no weights" if value is None else f"weights of {value.shape} for {wanted.shape}"
-            raise ValueError(
-                f"layer {layer} of Inception: the file has {has} of {path[0]}; a lower layer needs less of it"
-            )
-        place = params
+            if value is None:
+                problem = "are missing from the file. A layer with fewer features may be available"
+            else:
+                problem = f"have the shape {value.shape}, but the network requires {wanted.shape}"
+            raise ValueError(f"The weights of {path[0]}, which layer {layer} of Inception requires, {problem}.")
+        node = params
         for key in path[:-1]:
-            place = place.setdefault(key, {})
-        place[path[-1]] = value.astype(np.float32)
+            node = node.setdefault(key, {})
+        node[path[-1]] = value.astype(np.float32)
     return {"params": params}
 
 
 def _from_graph(arrays):
-    """TensorFlow's arrays by their names in this module, ``mixed_conv/kernel``."""
+    """Rename TensorFlow's arrays to the names in this module, such as ``mixed_conv/kernel``."""
     parts = {"w": "kernel", "b": "bias"}
     found = {}
     for name, value in arrays.items():
@@ -287,7 +295,7 @@ def _from_graph(arrays):
 
 
 def _from_torch(arrays):
-    """PyTorch's arrays by their names in this module, with the batch normalisation folded in."""
+    """Rename PyTorch's arrays to the names in this module, and fold the batch normalisation into them."""
     found = {}
     for name in arrays:
         if not name.endswith(".conv.weight"):
@@ -297,7 +305,10 @@ def _from_torch(arrays):
         parts = ("weight", "bias", "running_mean", "running_var")
         norm = {part: np.asarray(arrays.get(f"{unit}.bn.{part}", np.zeros(0)), np.float64) for part in parts}
         if kernel.ndim != 4 or any(value.shape != kernel.shape[:1] for value in norm.values()):
-            raise ValueError(f"{unit}: not a convolution of [out, in, height, width] with its batch normalisation")
+            raise ValueError(
+                f"{unit} must have a kernel [out, in, height, width] and the four arrays of its batch normalisation, "
+                f"[out]. Use the file of pytorch-fid or torch-fidelity."
+            )
         scale = norm["weight"] / np.sqrt(norm["running_var"] + _EPSILON)
         found[f"{_graph_name(unit)}/kernel"] = kernel.transpose(2, 3, 1, 0) * scale
         found[f"{_graph_name(unit)}/bias"] = norm["bias"] - norm["running_mean"] * scale
@@ -307,12 +318,12 @@ def _from_torch(arrays):
 
 
 def _graph_name(unit: str) -> str:
-    """``Mixed_6b.branch7x7dbl_2`` to ``mixed_4_tower_1_conv_1``."""
+    """Return the name in TensorFlow's graph: ``Mixed_6b.branch7x7dbl_2`` is ``mixed_4_tower_1_conv_1``."""
     try:
         return _graph_name_of_block(*unit.partition(".")[::2])
     except (KeyError, ValueError):
         raise ValueError(
-            f"{unit}: no layer of the FID's Inception; want pytorch-fid's or torch-fidelity's file"
+            f"{unit} is not a layer of the FID's Inception. Use the file of pytorch-fid or torch-fidelity."
         ) from None
 
 
@@ -324,6 +335,6 @@ def _graph_name_of_block(block: str, unit: str) -> str:
     branches = _BRANCHES.get(block) or _BRANCHES[block[0]]
     branch, part = (unit, "") if unit in branches else unit.rsplit("_", 1)
     tower = branches[branch]
-    if part[-1:] in ("a", "b"):  # the two halves that lie beside each other
+    if part[-1:] in ("a", "b"):  # two parallel convolutions, 1 x 3 and 3 x 1
         tower, part = tower.replace("conv", "mixed_conv"), {"a": "1", "b": "2"}[part[-1]]
     return f"mixed{f'_{number}' if number else ''}_{tower}{_PARTS[part]}"

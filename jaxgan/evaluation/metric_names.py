@@ -1,18 +1,19 @@
-"""Names of figures, which say what features a figure was measured with, and figures as lines of text.
+"""Names of metrics, which depend on the features that the metric was measured with, and metrics as lines of text.
 
-A published name stands for the network that it was published with, so that no figure is compared with one that it
-does not compare with:
+A published name is used only with the network that the metric was published with, so that incomparable numbers have
+different names:
 
-- ``fid``, ``kid`` and ``mifid`` are measured with Inception's 2,048 features. With another of its layers they are
-  ``fid_64``, ``fid_192``, ``fid_768`` and so on; with any other network ``fd_``, ``kd_`` and ``mifd_`` with the
-  network's name, as in ``fd_classifier``.
-- ``is`` is measured with Inception's logits; with another network's it is ``is_classifier`` and so on.
-- ``ppl`` was published with LPIPS, which is not used here; so its name always has the features: ``ppl_2048``,
-  ``ppl_classifier``.
-- All others keep their names, because their authors chose no network: ``precision``, ``recall``, ``density``,
-  ``coverage``, ``authenticity``, ``modes``, ``ms_ssim``, ``cas``, and those of pixels.
+- ``fid``, ``kid`` and ``mifid`` are measured with Inception's 2,048 features. With another layer of Inception, the name
+  ends with its number of features: ``fid_64``, ``fid_192`` or ``fid_768``. With another network, the name is ``fd_``,
+  ``kd_`` or ``mifd_`` and the network's name, such as ``fd_classifier``.
+- ``is`` is measured with Inception's logits. With another network, the name ends with the network's name, such as
+  ``is_classifier``.
+- ``ppl`` was published with LPIPS, which jaxgan does not use. Its name always ends with the features, such as
+  ``ppl_2048`` or ``ppl_classifier``.
+- All other metrics have the same name with every network, because their authors did not choose one: ``precision``,
+  ``recall``, ``density``, ``coverage``, ``authenticity``, ``modes``, ``ms_ssim``, ``cas``, and metrics of pixels.
 
-A standard deviation has its figure's name and ``_std``.
+The name of a standard deviation is the name of the metric and ``_std``.
 """
 
 from collections.abc import Mapping
@@ -25,11 +26,13 @@ _OLDER_NAMES = {"kid_deviation": "kid_std", "is_deviation": "is_std"}
 
 
 def figure_name(name: str, protocol: Mapping[str, Any]) -> str:
-    """The name of a figure that was measured with the features of a protocol, by the rule of this module.
+    """Return the name of a metric that was measured with the given features, by the rules of this module.
 
     Args:
-      name: the published name, ``fid`` or ``kid_std``; other names, and those with features in them, stay.
-      protocol: the features' own, ``{"features": network, "layer": ...}``; without ``features`` the name stays.
+      name: published name, such as ``fid`` or ``kid_std``. Other names, and names that already contain the features,
+        are returned unchanged.
+      protocol: protocol of the features, ``{"features": network, "layer": ...}``. Without ``features`` the name is
+        returned unchanged.
 
     >>> figure_name("fid", {"features": "inception-v3-2015-12-05", "layer": 768})
     'fid_768'
@@ -50,7 +53,14 @@ def figure_name(name: str, protocol: Mapping[str, Any]) -> str:
 
 
 def with_current_names(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures with their ``protocol``, also those of an earlier version, which called every distance ``fid``."""
+    """Rename the metrics of a result to their current names.
+
+    Earlier versions of jaxgan used the name ``fid`` with all features. A result without a ``protocol`` is returned
+    unchanged.
+
+    Args:
+      result: metrics by name, and their ``protocol``.
+    """
     protocol = result.get("protocol")
     if not isinstance(protocol, Mapping):
         return dict(result)
@@ -58,7 +68,11 @@ def with_current_names(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def format_result(result: Mapping[str, Any]) -> list[str]:
-    """Lines for people: each figure, then which sets were compared, then the features that were used."""
+    """Return lines of text with each metric, the sets that were compared, and the features that were used.
+
+    Args:
+      result: metrics by name, and their ``protocol``.
+    """
     protocol = result["protocol"]
     sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]
     lines = [f"{name} {value:.6g}" for name, value in result.items() if name != "protocol"]
@@ -71,7 +85,7 @@ def format_result(result: Mapping[str, Any]) -> list[str]:
 
 
 def _abbreviate(value: Any) -> str:
-    """A number with four digits; the first eight digits of a SHA-256, which are what people compare."""
+    """Return a float with four significant digits, the first eight digits of a SHA-256 digest, or the value as text."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return value[:8] if isinstance(value, str) and len(value) == 64 else str(value)

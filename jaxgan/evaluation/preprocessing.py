@@ -1,4 +1,4 @@
-"""Images as feature networks take them: as bytes, and resized in the two ways that published figures were made."""
+"""Convert images for feature networks: to uint8, and to another size with the two methods of published metrics."""
 
 import functools
 
@@ -10,34 +10,37 @@ from jaxgan.data.loading import RANGE_TOLERANCE
 
 
 def as_bytes(images: np.ndarray) -> np.ndarray:
-    """Images, [N, height, width, C], as uint8: floats in [-1, 1] are rounded to 0 to 255, bytes stay.
+    """Convert images, [N, height, width, C], to uint8.
 
-    Unlike ``media.to_bytes``, which clips, this refuses values that are out of range: a metric of
-    clipped images would be a wrong figure.
+    Floats in [-1, 1] are rounded to integers from 0 to 255, and uint8 images are returned unchanged. Values out of
+    range raise an error, because a metric of clipped images would be wrong. ``media.to_bytes`` clips them instead.
 
     Raises:
-      ValueError: the shape or dtype is another, a value is outside [-1, 1] by more than 0.001, or there are no images.
+      ValueError: if the images have another shape or data type, if a value is outside of [-1, 1] by more than 0.001, or
+        if there are no images.
     """
     images = np.asarray(images)
     if images.ndim != 4 or not images.size:
-        raise ValueError(f"Images must be [N, height, width, C], got shape {images.shape}.")
+        raise ValueError(f"Images must be a non-empty array [N, height, width, C], got the shape {images.shape}.")
     if images.dtype == np.uint8:
         return images
     if not np.issubdtype(images.dtype, np.floating):
         raise ValueError(f"Images must be uint8 from 0 to 255, or floats from -1 to 1, got {images.dtype}.")
     limit = 1 + RANGE_TOLERANCE
-    if not (images.min() >= -limit and images.max() <= limit):  # NaN also fails this
+    if not (images.min() >= -limit and images.max() <= limit):  # also true for NaN
         raise ValueError(
-            f"Float images must be from -1 to 1, got {images.min():.7g} to {images.max():.7g}; divide by 127.5 and "
-            "subtract 1, or give uint8."
+            f"Float images must be from -1 to 1, got {images.min():.7g} to {images.max():.7g}. If they are from 0 to "
+            "255, divide them by 127.5 and subtract 1, or pass uint8 images."
         )
     return np.rint((images.astype(np.float32) + 1) * 127.5).astype(np.uint8)
 
 
 def resize_tf1(images: jax.Array, size: int) -> jax.Array:
-    """Bilinear as TensorFlow 1 had it, to [N, size, size, C]: corners at 0, no half pixel, and no antialiasing.
+    """Resize images to [N, size, size, C], float32, with the bilinear interpolation of TensorFlow 1.
 
-    The FID's own (Heusel et al. 2017), though it misses pixels of larger images; float32, unrounded.
+    The original FID uses this method (Heusel et al. 2017). It aligns the corners of the first pixels instead of their
+    centres, and has no antialiasing, so it ignores some pixels of images that are larger than ``size``. The result is
+    not rounded.
     """
     images = jnp.asarray(images, jnp.float32)
     if images.shape[1:3] == (size, size):
@@ -50,7 +53,7 @@ def resize_tf1(images: jax.Array, size: int) -> jax.Array:
 
 @functools.cache
 def _bilinear(count: int, size: int) -> np.ndarray:
-    """The matrix of a bilinear resize along one axis, [size, count]."""
+    """Return the matrix that resizes one axis from ``count`` to ``size`` pixels, [size, count]."""
     at = np.arange(size, dtype=np.float32) * np.float32(count / size)
     low = np.minimum(at.astype(int), count - 1)
     share = at - low
@@ -61,9 +64,10 @@ def _bilinear(count: int, size: int) -> np.ndarray:
 
 
 def resize_clean(images: np.ndarray, size: int) -> np.ndarray:
-    """Bicubic with antialiasing, to float32 [N, size, size, C]. Parmar et al. 2022 (2104.11222).
+    """Resize images to [N, size, size, C], float32, as clean-fid does: Parmar et al. 2022 (arXiv:2104.11222).
 
-    Pillow's, each channel by itself, cut to [0, 255] and unrounded, as clean-fid has it.
+    Pillow resizes each channel separately, with bicubic interpolation and antialiasing. The result is clipped to
+    [0, 255] and not rounded.
     """
     from PIL import Image
 

@@ -1,13 +1,14 @@
-"""Two sets of images compared by several metrics, with all that a figure depends on: its protocol.
+"""Compute several metrics between two sets of images, together with the protocol of the measurement.
 
-With a file of Inception's weights::
+This example uses a file with Inception's weights::
 
     features = InceptionFeatures("weights.pth")
     result = compare(load("samples.npz"), load("photos/"), ("fid", "kid"), features)
     result["fid"], result["protocol"]
 
-How a figure is called depends on the features, see ``jaxgan.evaluation.metric_names``: with those of the small
-classifier the same metrics give ``fd_classifier`` and ``kd_classifier``.
+The protocol is a dictionary of everything that the metrics depend on. The names of metrics depend on the features; see
+``jaxgan.evaluation.metric_names``. With the features of the small classifier, the names above would be
+``fd_classifier`` and ``kd_classifier``.
 """
 
 import dataclasses
@@ -40,26 +41,27 @@ from jaxgan.metrics import (
 from jaxgan.metrics.checks import warn
 from jaxgan.version import __version__
 
-KID_SUBSETS, KID_SUBSET = 100, 1000
-NEIGHBOURS = 5  # of precision, recall, density and coverage
-IS_SPLITS = 10
-MS_SSIM_PAIRS = 1000
-# MIFID penalises a mean least cosine distance below this; chosen for Inception's 2,048 features.
+KID_SUBSETS, KID_SUBSET = 100, 1000  # number of subsets for the KID, and number of images in each
+NEIGHBOURS = 5  # number of nearest neighbours for precision, recall, density and coverage
+IS_SPLITS = 10  # number of splits for the Inception Score
+MS_SSIM_PAIRS = 1000  # number of pairs of images for MS-SSIM
+# The MiFID penalises a memorisation distance (the mean cosine distance to the nearest image of the data) below this. It
+# was chosen for Inception's 2,048 features.
 MIFID_THRESHOLD = 0.1
 
-PUBLISHED_SEED = 2020  # of the subsets and splits that published figures were drawn with
-Progress = Callable[[str, int, int], None]  # (name of the set, images read so far, images in all)
+PUBLISHED_SEED = 2020  # seed of the subsets and splits of published numbers
+Progress = Callable[[str, int, int], None]  # (name of the set, number of images read so far, number of images)
 
 
 class SampleStats(NamedTuple):
-    """A set of images as metrics take it; fields that no metric needs are None.
+    """Statistics of a set of images that metrics need. Fields that no metric needs are None.
 
     Attributes:
-      source: the images themselves, as many as are used.
-      moments: ``Moments`` of the features.
-      features: [N, D].
-      logits: [N, classes].
-      images: [N, height, width, C], uint8.
+      source: the images that are used.
+      moments: ``Moments`` (mean and covariance) of the features.
+      features: features of the images, [N, D].
+      logits: logits of the feature network, [N, classes].
+      images: the images, [N, height, width, C], uint8.
     """
 
     source: Source
@@ -75,17 +77,18 @@ def _no_protocol(samples: int, data: int) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A comparison of samples with data.
+    """Metric that compares samples with data and returns one or more numbers.
 
     Attributes:
-      measure: ``(samples, data) -> {name: value}``, a function of the two sets' ``SampleStats``. Names are the
+      measure: function ``(samples, data) -> {name: value}`` of the ``SampleStats`` of the two sets. The names are the
         published ones; ``compare`` adds the features to them.
-      needs: the fields of ``SampleStats`` that it takes. Moments take the same memory for any number of images.
-      min_count: how many examples of each set it needs.
-      protocol: ``(samples, data) -> dict``, everything that the figures depend on besides the features, for these
-        numbers of examples.
-      ranks_by: the figure that checkpoints are ranked by, if it is not the metric's own name.
-      higher_is_better: whether a larger value of that figure is better.
+      needs: fields of ``SampleStats`` that ``measure`` uses. The memory for moments does not depend on the number of
+        images.
+      min_count: minimum number of examples in each set.
+      protocol: function ``(samples, data) -> dict`` of the numbers of examples in the two sets. It returns everything
+        that the numbers depend on besides the features.
+      ranks_by: name of the number that ranks checkpoints; empty if it is the name of the metric.
+      higher_is_better: whether a larger value of this number is better.
     """
 
     measure: Callable[[SampleStats, SampleStats], dict[str, float]]
@@ -104,9 +107,12 @@ def _kid(samples, data):
     x, y = samples.features, data.features
     size = _kid_subset(len(x), len(y))
     if size < KID_SUBSET:
-        warn(f"kid: one of the sets has {size:,} images, so subsets are of {size:,}, not of the usual {KID_SUBSET:,}")
+        warn(
+            f"kid uses subsets of {size:,} images instead of the usual {KID_SUBSET:,}, because one of the sets does "
+            "not contain more images."
+        )
     if size == len(x) == len(y):
-        warn("kid: each subset is the whole set, so the standard deviation says nothing")
+        warn("The standard deviation of kid is meaningless, because each subset is the complete set.")
     found = kernel_distance(x, y, subsets=KID_SUBSETS, size=size, seed=PUBLISHED_SEED)
     return {"kid": found.mean, "kid_std": found.std}
 
@@ -167,10 +173,13 @@ def _diversity_protocol(samples, data):
 
 
 def _classification_accuracy(samples, data):
-    """The accuracy on the data of a classifier trained on samples alone. Ravuri and Vinyals 2019, 1905.10887."""
+    """Return the accuracy on the data of a classifier that was trained only on samples.
+
+    Source: Ravuri and Vinyals 2019, arXiv:1905.10887.
+    """
     for name, stats in (("samples", samples), ("data", data)):
         if not stats.source.classes:
-            raise ValueError(f"cas: the {name}, {stats.source.name}, have no labels, which it compares")
+            raise ValueError(f"The metric cas requires labels, but the {name} ({stats.source.name}) have none.")
     count = len(data.source.classes)
     params = classifier.fit(read_into_memory(samples.source), count)
     return {"cas": classifier.Classifier(params, count, data.source.shape).accuracy(data.source)}
@@ -194,7 +203,7 @@ METRICS = {
 
 
 def min_count(metrics: Sequence[str]) -> int:
-    """How many examples of each set the metrics need; metrics that are not in ``METRICS`` need none."""
+    """Return the minimum number of examples in each set for the metrics. Metrics that are not in ``METRICS`` need 0."""
     return max((METRICS[name].min_count for name in metrics if name in METRICS), default=0)
 
 
@@ -205,17 +214,20 @@ def collect_stats(
     count: int | None = None,
     progress: Progress | None = None,
 ) -> SampleStats:
-    """What metrics need of a source, which is read once, in batches; ``compare`` takes it in the place of the data.
+    """Compute the statistics of a source that metrics need.
+
+    The source is read once, in batches. Pass the result to ``compare`` as the data to reuse it in several comparisons.
 
     Args:
       source: images.
-      metrics: names of ``METRICS``.
-      features: the feature extractor; None where metrics need pixels alone.
-      count: use so many examples, evenly from first to last; a smaller source is used whole.
+      metrics: names of metrics, keys of ``METRICS``.
+      features: feature extractor; None if the metrics only need pixels.
+      count: number of examples to use, evenly spaced from the first to the last. If it is None, or larger than the
+        source, all examples are used.
       progress: called after each batch.
 
     Raises:
-      ValueError: a metric is not known, ``count`` is too small, or features are needed and none are given.
+      ValueError: if a metric is unknown, ``count`` is too small, or a metric needs features and ``features`` is None.
     """
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
@@ -223,13 +235,16 @@ def collect_stats(
     if count is not None and count < 2:
         raise ValueError(f"`count` must be at least 2, got {count}.")
     if count is not None and count < len(source):
-        source = Subset(source, np.arange(count) * len(source) // count)  # files lie class by class
+        # Evenly spaced, because files are often sorted by class.
+        source = Subset(source, np.arange(count) * len(source) // count)
     needs = {field for name in metrics for field in METRICS[name].needs}
     if needs - {"images"}:
         if features is None:
-            raise ValueError(f"`features` are needed by {', '.join(metrics)}, and none are given.")
+            raise ValueError(f"`features` must be a feature extractor for the metrics {', '.join(metrics)}, got None.")
         if "features" not in features.protocol:
-            raise ValueError("The features' `protocol` must name their network, {'features': name}.")
+            raise ValueError(
+                "The `protocol` of the feature extractor must contain the name of its network: {'features': name}."
+            )
     return SampleStats(source, **_collect(source, needs, features, progress))
 
 
@@ -242,33 +257,37 @@ def compare(
     count: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Figures of samples against data, both read in batches, with their ``"protocol"``.
+    """Compute metrics between samples and data. Both are read in batches.
 
     Args:
       samples: images.
-      data: images; or their ``collect_stats``, for several comparisons with the same data.
-      metrics: names of ``METRICS``.
-      features: the feature extractor; None where metrics need pixels alone.
-      count: use so many examples of each set, evenly from first to last; a smaller set is used whole.
+      data: images; or the result of ``collect_stats``, for several comparisons with the same data.
+      metrics: names of metrics, keys of ``METRICS``.
+      features: feature extractor; None if the metrics only need pixels.
+      count: number of examples of each set to use, evenly spaced from the first to the last. If it is None, or larger
+        than a set, all examples of the set are used.
       progress: called after each batch.
 
     Returns:
-      ``{figure: value, ..., "protocol": {...}}``, figures named as ``jaxgan.evaluation.metric_names`` says.
+      ``{name: value, ..., "protocol": {...}}``, with the names of ``jaxgan.evaluation.metric_names``.
 
     Raises:
-      ValueError: a metric is not known, or the sets cannot be compared by it; the message says why.
+      ValueError: if a metric is unknown, or cannot be computed for the two sets.
     """
     real = data if isinstance(data, SampleStats) else None
     source = data.source if isinstance(data, SampleStats) else data
     counts = [len(x) if count is None else min(count, len(x)) for x in (samples, source)]
     least = min_count(metrics)
     if min(counts) < least and (count is None or count >= 2):
-        raise ValueError(f"{counts[0]:,} samples and {counts[1]:,} data: {', '.join(metrics)} needs {least} of each")
+        raise ValueError(
+            f"The metrics {', '.join(metrics)} require at least {least:,} samples and {least:,} examples of the data, "
+            f"got {counts[0]:,} and {counts[1]:,}."
+        )
     fake = collect_stats(samples, metrics, features, count, progress)
     real = real or collect_stats(source, metrics, features, count, progress)
-    of_features = features.protocol if features else {}
+    features_protocol = features.protocol if features else {}
     values = {
-        figure_name(name, of_features): value
+        figure_name(name, features_protocol): value
         for metric in metrics
         for name, value in METRICS[metric].measure(fake, real).items()
     }
@@ -276,7 +295,7 @@ def compare(
     protocol = {
         "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
         "data": {"name": source.name, "count": counts[1], "shape": list(source.shape)},
-        **of_features,
+        **features_protocol,
         "jax": f"{jax.__version__} on {jax.default_backend()}",
         **{metric: protocol for metric, protocol in protocols.items() if protocol},
         "jaxgan": __version__,
@@ -287,18 +306,18 @@ def compare(
 def _collect(
     source: Source, needs: set[str], features: FeatureExtractor | None, progress: Progress | None
 ) -> dict[str, Any]:
-    """The fields of ``SampleStats`` that are needed; for moments alone, features are not kept."""
+    """Return the fields of ``SampleStats`` that are needed. If only moments are needed, features are not stored."""
     found: dict[str, Any] = {}
-    kept: dict[str, list[np.ndarray]] = {field: [] for field in needs if field in ("images", "logits")}
+    stored: dict[str, list[np.ndarray]] = {field: [] for field in needs if field in ("images", "logits")}
 
     def features_in_batches() -> Iterator[np.ndarray]:
         done = 0
         for batch in read_in_batches(source, READ_BATCH):
             images = np.asarray(batch["image"])
-            if "images" in kept:
-                kept["images"].append(as_bytes(images))
-            if "logits" in kept and features:
-                kept["logits"].append(features.logits(images))
+            if "images" in stored:
+                stored["images"].append(as_bytes(images))
+            if "logits" in stored and features:
+                stored["logits"].append(features.logits(images))
             if needs & {"features", "moments"} and features:
                 yield features(images)
             done += len(images)
@@ -316,4 +335,4 @@ def _collect(
     else:
         for _ in features_in_batches():
             pass
-    return found | {field: np.concatenate(arrays) for field, arrays in kept.items()}
+    return found | {field: np.concatenate(arrays) for field, arrays in stored.items()}

@@ -17,6 +17,6 @@ def test_it_says_how_far_the_training_of_the_classifier_is(tmp_path, capsys, mon
     run_dir = programs.begun(tmp_path / "run", "gan", data=str(tmp_path / "two.npz"))
     asked = ("evaluate", "--run-dir", run_dir, "--metrics", "prdc")
     code, told = programs.run(capsys, *asked, experiment="gan")
-    assert code == 0 and "training the classifier whose features are compared: step 0 of 200\n" in told, told
+    assert code == 0 and "training the classifier that computes the features: step 0 of 200\n" in told, told
     code, told = programs.run(capsys, *asked, experiment="gan")
     assert code == 0 and not re.search("training the classifier", told), told  # it is kept

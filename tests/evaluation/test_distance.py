@@ -1,4 +1,4 @@
-"""The distance of two sets in one call."""
+"""Tests of ``jaxgan.fid``, which computes the Frechet distance between two sets with one call."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ ONE, TWO = RNG.integers(0, 200, (110, 6, 6, 3), np.uint8), RNG.integers(100, 255
 
 
 class Corners:
-    """Features that need no weights: four pixels."""
+    """Feature extractor without weights. Its features are the four corner pixels."""
 
     protocol = {"features": "corners"}  # noqa: RUF012
 
@@ -22,7 +22,7 @@ class Corners:
         return as_bytes(images)[:, [0, 0, -1, -1], [0, -1, 0, -1], 0].astype(np.float32)
 
 
-def test_arrays_files_and_sources_have_one_distance(tmp_path):
+def test_fid_of_arrays_files_and_sources(tmp_path):
     np.savez(tmp_path / "two.npz", images=TWO)
     expected = frechet_distance(Corners()(ONE), Corners()(TWO))
     for samples, data in (
@@ -38,19 +38,18 @@ def test_arrays_files_and_sources_have_one_distance(tmp_path):
     assert jaxgan.fid(ONE, TWO, features=Corners(), count=50).protocol["data"]["count"] == 50
 
 
-def test_without_weights_the_features_are_of_a_classifier_of_the_data(tmp_path, monkeypatch):
-    """It is trained once and kept."""
+def test_fid_without_weights_trains_and_caches_a_classifier(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("jaxgan.evaluation.classifier.STEPS", (3, 3))
     data = Arrays(TWO, np.arange(130, dtype=np.int32) % 2, "two", ("even", "odd"))
     found = jaxgan.fid(ONE, data)
-    (kept,) = (tmp_path / "jaxgan" / "classifiers").iterdir()
-    classifier = train_classifier(data, cache=kept.parent)
+    (file,) = (tmp_path / "jaxgan" / "classifiers").iterdir()
+    classifier = train_classifier(data, cache=file.parent)
     assert float(found) == compare(Arrays(ONE), data, ("fid",), classifier)["fd_classifier"]
     assert repr(found).startswith("fd_classifier ") and "trained on two" in repr(found)
 
 
-def test_where_there_are_no_features_the_message_says_what_to_give():
+def test_errors_say_which_argument_to_pass():
     with pytest.raises(
         ValueError, match=r"`data` \(data array\) has no labels .* `weights` are not given.*pytorch-fid"
     ):
@@ -62,13 +61,13 @@ def test_where_there_are_no_features_the_message_says_what_to_give():
     with pytest.raises(TypeError, match="`samples` must be a path"):
         jaxgan.fid(None, TWO)
     with pytest.raises(
-        TypeError, match=r"`features` must be a feature extractor, .*, got 'vgg'\. Give the file of Inc"
+        TypeError, match=r"`features` must be a feature extractor, .*, got 'vgg'\. To use Inception, pass the file"
     ):
         jaxgan.fid(ONE, TWO, features="vgg")  # pyright: ignore[reportArgumentType]
 
 
-def test_a_sets_own_batches_are_compared():
-    """Normalising on a device rounds 255 to slightly more than 1."""
+def test_fid_accepts_normalised_batches():
+    """The normalisation on a device can round 255 to slightly more than 1."""
     images = RNG.integers(0, 2, (60, 6, 6, 3)).astype(np.uint8) * 255
     normalised = next(jaxgan.batches(images, 60))["image"] * np.float32(1.000001)
     assert float(normalised.max()) > 1

@@ -1,4 +1,4 @@
-"""Names of figures, which say what features they were measured with, for this version's files and older ones."""
+"""Tests of the names of metrics with different features, and of results from earlier versions."""
 
 import pytest
 
@@ -9,7 +9,7 @@ CLASSIFIER = {"features": "classifier", "trained_on": "digits", "accuracy": 0.98
 
 
 @pytest.mark.parametrize(
-    ("name", "of_inception", "of_layer_768", "of_classifier"),
+    ("name", "with_inception", "with_layer_768", "with_classifier"),
     [
         ("fid", "fid", "fid_768", "fd_classifier"),
         ("kid", "kid", "kid_768", "kd_classifier"),
@@ -23,16 +23,18 @@ CLASSIFIER = {"features": "classifier", "trained_on": "digits", "accuracy": 0.98
         ("psnr", "psnr", "psnr", "psnr"),
     ],
 )
-def test_a_published_name_stands_for_the_published_features(name, of_inception, of_layer_768, of_classifier):
-    assert figure_name(name, INCEPTION) == of_inception
-    assert figure_name(name, {**INCEPTION, "layer": 768}) == of_layer_768
-    assert figure_name(name, CLASSIFIER) == of_classifier
+def test_published_names_are_used_only_with_the_published_features(
+    name, with_inception, with_layer_768, with_classifier
+):
+    assert figure_name(name, INCEPTION) == with_inception
+    assert figure_name(name, {**INCEPTION, "layer": 768}) == with_layer_768
+    assert figure_name(name, CLASSIFIER) == with_classifier
     for protocol in (INCEPTION, {**INCEPTION, "layer": 768}, CLASSIFIER):
-        assert figure_name(figure_name(name, protocol), CLASSIFIER) in (figure_name(name, protocol), of_classifier)
+        assert figure_name(figure_name(name, protocol), CLASSIFIER) in (figure_name(name, protocol), with_classifier)
     assert figure_name(name, {}) == name
 
 
-def test_figures_of_an_earlier_version_get_their_current_names():
+def test_results_of_earlier_versions_get_the_current_names():
     older = {"fid": 3.0, "kid": 0.1, "kid_deviation": 0.01, "precision": 0.5, "protocol": CLASSIFIER}
     current = with_current_names(older)
     assert current == {
@@ -48,7 +50,7 @@ def test_figures_of_an_earlier_version_get_their_current_names():
         assert with_current_names(unknown) == unknown
 
 
-def test_lines_for_people_tell_the_figures_the_sets_and_the_features():
+def test_format_result_has_lines_with_metrics_sets_and_features():
     sets = {name: {"name": name, "count": 1234} for name in ("samples", "data")}
     lines = format_result(
         {"fd_classifier": 1.23456789, "protocol": {**sets, **CLASSIFIER, "weights": "0123456789abcdef" * 4}}

@@ -1,4 +1,4 @@
-"""Sets of images compared from the console, as users of pytorch-fid do; and the protocol that is told with a figure."""
+"""Tests of the comparison of two sets of images, from Python and from the command line, and of its protocol."""
 
 import json
 import re
@@ -21,7 +21,7 @@ RNG = np.random.default_rng(6)
 
 
 class Corners:
-    """Features that need no weights: four pixels."""
+    """Feature extractor without weights. Its features are the four corner pixels."""
 
     protocol = {"features": "corners"}  # noqa: RUF012
 
@@ -40,7 +40,7 @@ def sets(tmp_path):
     return load(npz(tmp_path / "one.npz", one)), load(npz(tmp_path / "two.npz", two)), one, two
 
 
-def test_all_at_once_are_each_alone(sets, monkeypatch):
+def test_compare_equals_the_single_metrics(sets, monkeypatch):
     monkeypatch.setattr("jaxgan.evaluation.scores.KID_SUBSET", 50)
     samples, data, one, two = sets
     x, y = Corners()(one), Corners()(two)
@@ -49,7 +49,7 @@ def test_all_at_once_are_each_alone(sets, monkeypatch):
     assert (found["kd_corners"], found["kd_corners_std"]) == tuple(kernel_distance(x, y, size=50))
     assert (found["precision"], found["recall"]) == tuple(precision_recall(y, x, k=5))
     assert (found["density"], found["coverage"]) == tuple(density_coverage(y, x, k=5))
-    # In parts, whose moments alone are kept.
+    # Read the images in several batches. Only the moments of each batch are stored.
     monkeypatch.setattr("jaxgan.evaluation.scores.READ_BATCH", 64)
     assert compare(samples, data, ("fid",), Corners())["fd_corners"] == pytest.approx(found["fd_corners"], rel=1e-9)
     protocol = found["protocol"]
@@ -59,7 +59,7 @@ def test_all_at_once_are_each_alone(sets, monkeypatch):
 
 
 class Endless:
-    """Images that are made as they are read, as a folder's are that is too large to be kept."""
+    """A source that generates its images when they are read, like a folder that is too large for the memory."""
 
     name, classes, shape = "endless", (), (32, 32, 3)
 
@@ -73,18 +73,18 @@ class Endless:
         return {"image": np.random.default_rng(indices[0]).integers(0, 256, (len(indices), *self.shape), np.uint8)}
 
 
-def test_memory_does_not_grow_with_the_images():
-    """Of the Frechet distance: of five times as many images, 6.3 MB more, less than 0.2 MB more are held at once."""
-    most = []
+def test_memory_of_fid_does_not_grow_with_the_number_of_images():
+    """With five times as many images (6.3 MB more), the peak memory grows by less than 0.2 MB."""
+    peaks = []
     for count in (512, 2560):
         tracemalloc.start()
         compare(Endless(count), Endless(count), ("fid",), Corners())
-        most.append(tracemalloc.get_traced_memory()[1])
+        peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert most[1] < most[0] + 2e5
+    assert peaks[1] < peaks[0] + 2e5
 
 
-def test_a_count(sets):
+def test_count_selects_evenly_spaced_examples(sets):
     samples, data, one, two = sets
     found = compare(samples, data, ("fid",), Corners(), count=70)
     assert found["fd_corners"] == pytest.approx(
@@ -95,13 +95,15 @@ def test_a_count(sets):
         compare(samples, data, ("fid",), Corners(), count=1)
     with pytest.raises(ValueError, match=r"`metrics` must be some of fid, kid, mifid, prdc.* got fud"):
         compare(samples, data, ("fid", "fud"), Corners())
-    with pytest.warns(UserWarning, match="kid: one of the sets has 70 images|each subset is the whole set"):
+    with pytest.warns(UserWarning, match="kid uses subsets of 70 images|each subset is the complete set"):
         compare(samples, data, ("kid",), Corners(), count=70)
-    with pytest.raises(ValueError, match="5 samples and 5 data: fid, prdc needs 6 of each"):
+    with pytest.raises(
+        ValueError, match="fid, prdc require at least 6 samples and 6 examples of the data, got 5 and 5"
+    ):
         compare(samples, data, ("fid", "prdc"), Corners(), count=5)
 
 
-def test_a_metric_of_ones_own_is_named_like_the_others(sets, monkeypatch):
+def test_custom_metric(sets, monkeypatch):
     def spread(samples: SampleStats, data: SampleStats):
         return {"spread": float(samples.features.std() / data.features.std())}
 
@@ -114,11 +116,11 @@ def test_a_metric_of_ones_own_is_named_like_the_others(sets, monkeypatch):
     assert found["spread"] == 1 and found["protocol"]["spread"] == {"counts": [130, 130]}
     assert scores.min_count(("spread", "prdc")) == 120 and scores.min_count(("prdc",)) == 6
     assert scores.min_count(("l1",)) == 0
-    with pytest.raises(ValueError, match="110 samples and 130 data: spread needs 120 of each"):
+    with pytest.raises(ValueError, match="require at least 120 samples and 120 examples of the data, got 110 and 130"):
         compare(samples, data, ("spread",), Corners())
 
 
-def test_data_may_be_read_once_for_several_comparisons(sets):
+def test_collect_stats_reads_the_data_once_for_several_comparisons(sets):
     samples, data, *_ = sets
     features: FeatureExtractor = Corners()
     stats = collect_stats(data, ("fid", "prdc"), features)
@@ -130,33 +132,33 @@ def test_data_may_be_read_once_for_several_comparisons(sets):
     assert again == whole and set(read) == {samples.name}
 
 
-def test_features_must_be_there_and_have_a_name(sets):
+def test_features_are_required_and_must_have_a_name(sets):
     class Nameless(Corners):
         protocol = {}  # noqa: RUF012
 
     samples, data, *_ = sets
-    with pytest.raises(ValueError, match="`features` are needed by fid, and none are given"):
+    with pytest.raises(ValueError, match="`features` must be a feature extractor for the metrics fid, got None"):
         compare(samples, data, ("fid",), None)
-    with pytest.raises(ValueError, match="`protocol` must name their network"):
+    with pytest.raises(ValueError, match="must contain the name of its network"):
         compare(samples, data, ("fid",), Nameless())
 
 
-def test_the_console_offers_every_extractor():
+def test_command_line_offers_every_extractor():
     assert tools.EXTRACTORS == EXTRACTORS
 
 
-def test_how_far_it_is_is_told(sets, monkeypatch):
+def test_progress_is_reported_after_each_batch(sets, monkeypatch):
     monkeypatch.setattr("jaxgan.evaluation.scores.READ_BATCH", 64)
     samples, data, *_ = sets
-    told = []
-    compare(samples, data, ("fid",), Corners(), count=120, progress=lambda *what: told.append(what))
+    calls = []
+    compare(samples, data, ("fid",), Corners(), count=120, progress=lambda *call: calls.append(call))
     name = data.name
-    assert told == [(samples.name, 64, 110), (samples.name, 110, 110), (name, 64, 120), (name, 120, 120)]
+    assert calls == [(samples.name, 64, 110), (samples.name, 110, 110), (name, 64, 120), (name, 120, 120)]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder of pictures, an .npz of samples, and weights as far as the first 64 features."""
+    """A folder with images, an .npz file with samples, and random weights for the layer with 64 features."""
     folder = tmp_path_factory.mktemp("console")
     (folder / "photos").mkdir()
     for i in range(7):
@@ -173,74 +175,74 @@ def run(capsys, folder, *arguments):
         code = 0
     except SystemExit as stop:
         code = stop.code
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
 
 
-HOW = ("--weights", "weights.npz", "--features", "inception-64")
+FEATURES = ("--weights", "weights.npz", "--features", "inception-64")
 
 
 @pytest.mark.integration
-def test_a_distance_from_the_console(folder, capsys):
+def test_fid_on_the_command_line(folder, capsys):
     out = folder / "deep" / "fid.json"
-    code, said, warned = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--out", out)
+    code, stdout, stderr = run(capsys, folder, "fid", "samples.npz", "photos", *FEATURES, "--out", out)
     assert code == 0
-    assert "warning: " in warned and "is not a known file of Inception's" in warned
+    assert "warning: " in stderr and "is not the file of pytorch-fid or torch-fidelity" in stderr
     written = json.loads(out.read_text())
-    lines = said.splitlines()
+    lines = stdout.splitlines()
     assert lines[0] == f"fid_64 {written['fid_64']:.6g}"
     assert lines[1].startswith("  8 of ") and " against 7 of " in lines[1]
     assert lines[2].startswith("  inception-v3-2015-12-05, layer 64, weights ") and lines[2].endswith(", resize tf1")
     assert written["protocol"]["weights"].startswith(lines[2].split("weights ")[1][:8])
-    _, same, _ = run(capsys, folder, "fid", "photos", "photos", *HOW)
+    _, same, _ = run(capsys, folder, "fid", "photos", "photos", *FEATURES)
     assert abs(float(same.split()[1])) < 1e-3 * written["fid_64"]
-    _, clean, _ = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--resize", "clean")
+    _, clean, _ = run(capsys, folder, "fid", "samples.npz", "photos", *FEATURES, "--resize", "clean")
     assert float(clean.split()[1]) != pytest.approx(written["fid_64"], rel=1e-3)
 
 
 @pytest.mark.integration
-def test_others_from_the_console(folder, capsys):
-    code, said, warned = run(capsys, folder, "kid", "samples.npz", "photos", *HOW)
-    assert code == 0 and [line.split()[0] for line in said.splitlines()[:2]] == ["kid_64", "kid_64_std"]
-    assert "kid: one of the sets has 7 images" in warned
-    code, said, _ = run(capsys, folder, "prdc", "samples.npz", "photos", *HOW)
+def test_kid_and_prdc_on_the_command_line(folder, capsys):
+    code, stdout, stderr = run(capsys, folder, "kid", "samples.npz", "photos", *FEATURES)
+    assert code == 0 and [line.split()[0] for line in stdout.splitlines()[:2]] == ["kid_64", "kid_64_std"]
+    assert "kid uses subsets of 7 images" in stderr
+    code, stdout, _ = run(capsys, folder, "prdc", "samples.npz", "photos", *FEATURES)
     assert code == 0
-    assert [line.split()[0] for line in said.splitlines()[:4]] == ["precision", "recall", "density", "coverage"]
-    _, _, warned = run(capsys, folder, "fid", "samples.npz", "photos", *HOW, "--count", 6)
-    assert "The 6 examples of the first set have 64 dimensions and therefore a singular covariance" in warned
+    assert [line.split()[0] for line in stdout.splitlines()[:4]] == ["precision", "recall", "density", "coverage"]
+    _, _, stderr = run(capsys, folder, "fid", "samples.npz", "photos", *FEATURES, "--count", 6)
+    assert "The 6 examples of the first set have 64 dimensions and therefore a singular covariance" in stderr
 
 
 @pytest.mark.integration
-def test_progress_is_shown_beside_the_figures(folder, capsys, monkeypatch):
-    arguments = ("fid", "samples.npz", "photos", *HOW)
+def test_progress_is_printed_to_stderr(folder, capsys, monkeypatch):
+    arguments = ("fid", "samples.npz", "photos", *FEATURES)
     monkeypatch.setattr("jaxgan.monitoring.terminal.READING_LINES_EVERY", 0)
-    _, figures, shown = run(capsys, folder, *arguments)
-    lines = [line for line in shown.splitlines() if line.endswith("processed")]
+    _, stdout, stderr = run(capsys, folder, *arguments)
+    lines = [line for line in stderr.splitlines() if line.endswith("processed")]
     assert [line.split(": ")[1] for line in lines] == ["8 of 8 processed", "7 of 7 processed"]
-    assert "processed" not in figures
-    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, a terminal
-    _, same, shown = run(capsys, folder, *arguments)
-    assert same == figures and "8/8" in shown and "7/7" in shown and " processed" not in shown
+    assert "processed" not in stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then treats the output as a terminal
+    _, same, stderr = run(capsys, folder, *arguments)
+    assert same == stdout and "8/8" in stderr and "7/7" in stderr and " processed" not in stderr
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        (("fid", "none.npz", "photos", *HOW), "none.npz' does not exist"),
+        (("fid", "none.npz", "photos", *FEATURES), "none.npz' does not exist"),
         (("fid", "samples.npz", "photos", "--weights", "none.pth"), "--weights none.pth cannot be read: No such file"),
         (
             ("fid", "samples.npz", "photos", "--weights", "weights.npz"),
-            "layer 2048 of Inception: the file has no weights",
+            "which layer 2048 of Inception requires, are missing from the file",
         ),
-        (("fid", "samples.npz", "photos", *HOW, "--count", 1), "--count must be at least 2, got 1"),
-        (("fid", "samples.npz", "photos"), "--features inception-2048 needs --weights"),
-        (("fid", "samples.npz", "photos", "--features", "classifier"), "no labels, which the classifier's features"),
-        (("fid", "weights.npz", "photos", *HOW), "has no array 'images'"),
+        (("fid", "samples.npz", "photos", *FEATURES, "--count", 1), "--count must be at least 2, got 1"),
+        (("fid", "samples.npz", "photos"), "--features inception-2048 requires the file with Inception's weights"),
+        (("fid", "samples.npz", "photos", "--features", "classifier"), "no labels, which are required to train"),
+        (("fid", "weights.npz", "photos", *FEATURES), "has no array 'images'"),
         (("doctors",), r"jaxgan has no command doctors; did you mean jaxgan doctor\?"),
     ],
 )
-def test_what_is_wrong_is_told(arguments, told, folder, capsys):
-    code, said, warned = run(capsys, folder, *arguments)
-    assert code == (1 if "No such file" in warned else 2) and not said and "Traceback" not in warned
-    assert re.search(told, warned), warned
+def test_errors_on_the_command_line(arguments, message, folder, capsys):
+    code, stdout, stderr = run(capsys, folder, *arguments)
+    assert code == (1 if "No such file" in stderr else 2) and not stdout and "Traceback" not in stderr
+    assert re.search(message, " ".join(stderr.split())), stderr

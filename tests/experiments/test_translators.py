@@ -66,7 +66,7 @@ def test_evaluations_rank_checkpoints_by_pairs(run):
         ),
         (["evaluate", "--metrics", "l1", "--count", 100_000], "--count must be at most"),
         (["sample", "--out", "a.gif"], "samples are made of images, so there are no latents to interpolate"),
-        (["evaluate"], "photos train: no labels, which the classifier's features need; give Inception's --weights"),
+        (["evaluate"], "photos train has no labels, which are required to train the classifier"),
     ],
 )
 def test_what_cannot_be_asked_is_told(arguments, told, run, tmp_path, capsys, monkeypatch):
