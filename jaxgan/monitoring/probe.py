@@ -185,7 +185,7 @@ def _flatten(x: jax.Array) -> jax.Array:
 
 
 def _measure_spread(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the square root of the covariance's trace, and the mean nearest-neighbour distance, of [N, features]."""
+    """Return the spread and the mean nearest-neighbour distance of a set, [N, features]; see ``Probe``."""
     x = x - x.mean(0)[None]
     squares = jnp.square(x).sum(1)
     distances = squares[:, None] + squares[None] - 2 * x @ x.T + jnp.diag(jnp.full(len(x), jnp.inf))

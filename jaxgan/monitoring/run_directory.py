@@ -4,12 +4,13 @@ A run writes these files:
 
 config.json        The experiment's name, its settings, the number and shape of its examples, the absolute paths of its
                    data, the members of a population, versions, hardware, the command, and the options to resume with.
-                   Written at the start. A differentially private run adds its privacy budget.
+                   Written at the start. A differentially private run adds its planned and its spent privacy budget.
 metrics.jsonl      The metrics of each step. Written at least every 10 steps.
 speed.jsonl        The number of images per second, by step.
 diagnosis.jsonl    The findings of the monitor, every 50 steps; see jaxgan.monitoring.diagnostics.
-evaluations.jsonl  The scores of checkpoints and their protocol, every `evaluate_every` steps.
-evaluation.json    The scores that the command evaluate computed, and their protocol.
+evaluations.jsonl  The metrics of the checkpoints that are evaluated every `evaluate_every` steps, and their protocol,
+                   which describes how they were computed.
+evaluation.json    The metrics that the command evaluate computed, and their protocol.
 samples/           Sample grids and the experiment's image sheets, every `sample_every` steps. All grids use the same
                    latents.
 projections/       The output of the command project; see jaxgan.editing.projection_files.
@@ -62,8 +63,8 @@ class ResumableRun:
 
     Attributes:
       setting_names: the current names of the settings in the run's config.json. The config.json of an older version
-        lacks settings that were added later. These are not added to it, because their values at the start of the run
-        are unknown.
+        lacks settings that were introduced later. They are not added to the file, because their values at the start of
+        the run are unknown.
     """
 
     setting_names: tuple[str, ...]

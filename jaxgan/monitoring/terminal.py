@@ -95,7 +95,7 @@ class Terminal:
         self._shown = collections.deque([(then + seconds, *rest) for then, *rest in self._shown], LINES_OF_ESTIMATE)
 
     def restart(self, step: int, images: int) -> None:
-        """Start to measure rates.
+        """Start a new measurement of rates.
 
         Args:
           step: number of steps that were taken so far.
@@ -113,8 +113,8 @@ class Terminal:
           problems: the current problems of the training, as ``TrainingMonitor.summary`` returns them.
 
         Returns:
-          The number of images per second since the previous step that was shown, or None if the time since then is too
-          short to measure it.
+          The number of images per second since the previous step that was shown; None if this step was not shown, or if
+          the time since the previous one is too short for a measurement.
         """
         self._step = row["step"]
         now, (then, step, images_then) = time.perf_counter(), self._shown[-1]

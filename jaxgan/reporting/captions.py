@@ -64,8 +64,8 @@ SINGLE_PLAYER_READINGS = {
 }
 # Replacements for READINGS that apply to a player that maximises an ELBO.
 ELBO_READINGS = {
-    "elbo": "Evidence lower bound on log p(x) of training examples, in nats: minus the reconstruction term, minus the "
-    "KL divergence. It should increase and then level off; it does not show overfitting.",
+    "elbo": "Evidence lower bound on log p(x) of training examples, in nats: the negative sum of the reconstruction "
+    "term and the KL divergence. It should increase and then level off; it does not show overfitting.",
     "reconstruction": "Negative log-likelihood of the pixels given their code, \u2212log p(x|z), in nats. It should "
     "decrease; grey pixels have a positive cost even if they are reconstructed exactly.",
     "kl": "Divergence between the code's distribution and its prior, KL(q(z|x) || p(z)), in nats. It should increase "
@@ -93,13 +93,13 @@ DISTANCE_READING = (
     "Distance between the samples and the data; lower is better. The file evaluations.jsonl describes how it was "
     "computed."
 )
-FIGURE_READING = "Metric of the samples. The file evaluations.jsonl describes how it was computed."
+FIGURE_READING = "Quality metric of the samples. The file evaluations.jsonl describes how it was computed."
 
 SHEETS = {
     "reconstruction": "Examples of the data. The row below each row of examples shows their reconstructions.",
-    "walk": "Each row decodes codes on a straight line between the codes of two examples, in equal steps.",
-    "mixing": "Two groups of five rows. The first row shows samples, the second row other samples, and the remaining "
-    "rows the first samples with the coarse, the middle and the fine styles of the other samples.",
+    "walk": "Each row interpolates between the codes of two examples on a straight line, in equal steps.",
+    "mixing": "Two groups of five rows. The first row shows samples A, and the second row shows samples B. The other "
+    "rows show A with the coarse, the middle and the fine styles of B.",
     "truncation": "Two groups of four rows. Each group shows the same samples with a truncation psi of 1, 0.7, 0.5 and "
     "0; with a psi of 0, all images are generated from the average style.",
     "noise": "The first row shows samples, the second row the same samples without noise, the third row with other "

@@ -24,8 +24,8 @@ Columns = dict[str, tuple[np.ndarray, np.ndarray]]
 def read_columns(path: Path) -> Columns:
     """Read all numbers in the directory of a run: metrics, evaluations, measurements of the monitor, and the speed.
 
-    Numbers that are not finite are omitted. For a population, they are NaN, unless the numbers of all members are not
-    finite.
+    A column omits the steps at which no number is finite. At the other steps of a population, numbers that are not
+    finite are NaN.
     """
     columns = _to_columns(read_rows(path / "metrics.jsonl"))
     metrics = set(columns)
@@ -79,10 +79,10 @@ def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, A
       values: the values, [steps], or [steps, members] for a population.
 
     Returns:
-      The steps in the middle of the buckets, and a dict with the list ``mean`` of their means. If there are several
-      values per bucket, the dict also has the lists ``low`` and ``high`` of their minima and maxima, and ``members``,
-      which is False. For a population, ``low`` and ``high`` are the minima and maxima over the members of their means
-      in the bucket, and ``members`` is True.
+      The steps in the middle of the buckets, and a dict with the means of the buckets as the list ``mean``. If buckets
+      have several values, the dict also has their minima and maxima as the lists ``low`` and ``high``, and ``members``
+      is False. For a population, each member is first averaged over the bucket. Then ``mean``, ``low`` and ``high`` are
+      the mean, the minimum and the maximum over the members, and ``members`` is True.
     """
     if len(values) <= POINTS and values.ndim == 1:
         return steps.tolist(), {"mean": round_values(values)}

@@ -20,16 +20,16 @@ from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.version import __version__
 
-BEGINS = "# Model card: "
+BEGINS = "# Model card: "  # start of every card, which identifies the cards of all versions; do not change it
 INTENDED = (
     "The model is intended for research and teaching: to study what such a model learns from its data, to compare "
     "methods, and to initialise other trainings."
 )
 MISUSE = (
     "Do not use the model to deceive people. Its samples must not be presented as real photographs, recordings or "
-    "evidence. They must not show a person's likeness without that person's consent (deepfakes), and they must not be "
-    "added to data sets without being marked as synthetic. Do not use the samples for decisions about people, because "
-    "a sample is not a measurement.\n\n"
+    "evidence, or as the likeness of a person who has not consented (deepfakes). They must not be added to data sets "
+    "without being marked as synthetic. Do not use the samples for decisions about people, because a sample is not a "
+    "measurement.\n\n"
     "Images and animations that jaxgan writes contain metadata that declare them as synthetic, in the vocabulary of "
     "the IPTC (`trainedAlgorithmicMedia`). Keep these metadata, and declare the images as synthetic wherever you show "
     "them. If you use the raw arrays, you have to add such a declaration yourself."
@@ -38,8 +38,8 @@ LIMITS = (
     "The model cannot generate content that its training data lacks, and it generates rare content with lower quality "
     "or not at all. It has the gaps and biases of its training data, which have not been examined. It may reproduce "
     "training examples, including people that they show. The command `evaluate --metrics authenticity mifid` searches "
-    "for copies. The metrics above belong to a single training run. Compare them only with metrics that were computed "
-    "by the same protocol."
+    "for copies. Metrics in this card belong to a single training run. Compare them only with metrics that were "
+    "computed by the same protocol."
 )
 
 

@@ -107,8 +107,8 @@ class Checkpoints:
         self._join()
         self._raise_os_error(self._manager.check_for_errors)
         self._last = self._thread.submit(self._write, leaves, score)
-        # Orbax synchronises the processes of a run on several hosts, so none of them may start a step before it is
-        # done.
+        # On several hosts, Orbax synchronises the processes of a run while it writes. No process may start a step
+        # during this time.
         if jax.process_count() > 1:
             self._join()
 
@@ -163,7 +163,7 @@ class Checkpoints:
         for step in reversed(self.steps()):
             try:
                 leaves = self._load(step)
-            except Exception as error:  # Orbax, TensorStore and JSON raise many kinds for a damaged file
+            except Exception as error:  # Orbax, TensorStore and JSON raise many types of errors for damaged files
                 damaged[step] = _reason(error)
                 continue
             state = state_from_leaves(like, leaves, f"Checkpoint {step} in {self._directory}")
@@ -172,7 +172,7 @@ class Checkpoints:
         if damaged:
             raise ValueError(
                 f"All checkpoints in {self._directory} are damaged (steps {', '.join(map(str, sorted(damaged)))}). "
-                "Pass `fresh` to start again from step 0, or restore the directory from a backup."
+                "Use `fresh` to start again from step 0, or restore the directory from a backup."
             )
         return None
 
@@ -196,7 +196,7 @@ class Checkpoints:
         step = steps[-1] if step is None else step
         try:
             return self._load(step)
-        except Exception as error:  # Orbax, TensorStore and JSON raise many kinds for a damaged file
+        except Exception as error:  # Orbax, TensorStore and JSON raise many types of errors
             raise ValueError(
                 f"Checkpoint {step} in {self._directory} is damaged ({_reason(error)}). Use another one."
             ) from error

@@ -40,7 +40,7 @@ class DivergedMembers:
 
         Args:
           step: the step at which they diverged.
-          reasons: a message by the index of each member. Members that were added before are ignored.
+          reasons: the reason for each member, by the member's index. Members that were added before are ignored.
 
         Raises:
           Diverged: if all members have diverged.
@@ -60,7 +60,7 @@ def find_diverged_metrics(row: Mapping[str, Any]) -> dict[int, str]:
       row: the metrics of a step by name; for a population, each is a list with one number per member.
 
     Returns:
-      A message by the index of each member that was found.
+      The reason for each member that was found, by the member's index.
     """
     reasons: dict[int, str] = {}
     # The sum of a loss and its gradient become non-finite because of one term, so the message should name that term.
@@ -81,7 +81,7 @@ def find_diverged_states(state: State, members: int) -> dict[int, str]:
       members: number of members, 1 for a single game.
 
     Returns:
-      A message by the index of each member that was found.
+      The reason for each member that was found, by the member's index.
     """
     reasons: dict[int, str] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path((state.params, state.stats))[0]:

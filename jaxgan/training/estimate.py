@@ -21,15 +21,17 @@ from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun
 from jaxgan.training.steps import Steps
 
-MEASURED_STEPS = 64  # maximum number of steps to measure for each game
-MEASURED_SECONDS = 5.0  # after this time, no further steps of a game are measured, unless there are too few
-LAZY_STEPS = 16  # minimum number of steps to measure, because a lazy penalty is computed about every 16 steps
-LAZY_SECONDS = 20.0  # after this time, no further steps of a game are measured, even if there are fewer than LAZY_STEPS
+# Limits of the measurement of each game. The first LAZY_STEPS steps may take up to LAZY_SECONDS, because penalties with
+# lazy regularisation are often computed every 16 steps. Further steps are measured for up to MEASURED_SECONDS in total.
+MEASURED_STEPS = 64  # maximum number of steps
+MEASURED_SECONDS = 5.0  # seconds
+LAZY_STEPS = 16  # number of steps
+LAZY_SECONDS = 20.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
 class StepTime:
-    """The measured time of the steps of one game. The game of a run may change with the step.
+    """The measured time of the steps of one game. A run may train different games at different steps.
 
     Attributes:
       steps: number of steps of the run that train this game.
@@ -93,7 +95,7 @@ def steps_by_game(experiment: Experiment, steps: int) -> dict[GameLike, tuple[in
     """Return the first step, counted from 0, and the number of steps of each game in a run.
 
     Args:
-      experiment: the experiment, which may train another game at some steps.
+      experiment: the experiment, which may train different games at different steps.
       steps: number of steps of the run.
     """
     if not experiment.game_at:

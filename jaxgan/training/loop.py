@@ -142,7 +142,7 @@ class _Loop:
         return state
 
     def _compile(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
-        """Call the compiled step for the first time, which compiles it, and measure rates from then on."""
+        """Call the step of a game for the first time, which compiles it. Rates are measured from then on."""
         where = "" if step == self.schedule.start else f" for the game that begins at step {step + 1}"
         with self.terminal.compiling(f"compiling the training step{where}"):
             state = jax.block_until_ready(self._call(state, batches, step, count))
@@ -186,7 +186,7 @@ def _announce(terminal: Terminal, start: int, steps: int, is_resumed: bool, path
     elif (path / "metrics.jsonl").exists():
         terminal.say("found no checkpoint, so the training starts again from step 0")
     if start >= steps:
-        terminal.say(f"nothing to do: the run is at step {start} of {steps}; to continue it, increase the steps")
+        terminal.say(f"nothing to do: the run is at step {start} of {steps}; to train longer, increase the steps")
     else:
         terminal.say(f"training until step {steps}; output directory: {path}")
 

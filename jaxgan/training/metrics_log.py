@@ -43,7 +43,8 @@ class MetricsLog:
         self.seconds_per_step = 1e-9
         self._run, self._diverged, self._terminal = run, diverged, terminal
         self._batch_size = config.batch_size * len(run.seeds)
-        self._pending: list[tuple[int, int, int, Any]] = []  # first step, number of steps, images until then, metrics
+        # The first step, the number of steps, the number of images read until their end, and the metrics of each call.
+        self._pending: list[tuple[int, int, int, Any]] = []
         self._images, self._has_probed = 0, False
         self._last_write, self._last_step = time.perf_counter(), start
         self._file: MetricsFile | None = None

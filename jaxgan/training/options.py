@@ -18,7 +18,7 @@ RECORDED = (
     "evaluate_count",
     "parallel",
 )
-OF_EVALUATIONS = ("metrics", "features", "weights", "evaluate_count")
+OF_EVALUATIONS = ("metrics", "features", "weights", "evaluate_count")  # options that require evaluations
 
 
 @dataclasses.dataclass(frozen=True)

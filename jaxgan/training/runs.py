@@ -134,7 +134,7 @@ class TrainingRun(abc.ABC):
       init: the compiled ``game.init``.
       seeds: for each member, the seed that determines the order of its examples.
       member_settings: for each member, the settings in which it differs; an empty list for a single game.
-      is_population: whether states and metrics have a leading axis of members.
+      is_population: whether states and metrics have an axis of members.
     """
 
     is_population: bool

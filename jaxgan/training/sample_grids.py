@@ -63,7 +63,7 @@ class SampleWriter:
         """Return samples as one image, uint8 [H, W, C], or None if the samples are neither images nor points.
 
         For a population of image models, each row shows the samples of one member. For a conditional model with at most
-        16 classes, each column shows one class.
+        16 classes, each column shows one class. Points are plotted, and the plots of several members are side by side.
 
         Args:
           states: the state of each member.

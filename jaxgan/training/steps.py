@@ -18,9 +18,9 @@ from jaxgan.experiment.settings import Settings
 from jaxgan.training.runs import TrainingRun
 
 MAX_STEPS_PER_CALL = 10  # maximum number of steps in a call of the compiled step, which saves overhead for small games
-RESIDENT_BYTES = 2**30  # maximum size of data that is stored on the devices; larger data is streamed
-READERS = 4  # number of threads that read batches in advance
-AHEAD_BYTES = 2**25  # maximum total size of the batches of one call, if batches are streamed
+RESIDENT_BYTES = 2**30  # maximum size in bytes of data that is stored on the devices; larger data is streamed
+READERS = 4  # number of threads that read streamed batches in advance
+AHEAD_BYTES = 2**25  # maximum total size in bytes of the streamed batches of one call
 
 
 class Steps:
@@ -45,9 +45,9 @@ class Steps:
         self._called: set[GameLike] = set()
 
     def call_compiles(self, step: int) -> bool:
-        """Return whether the next call of the step ``at(step)`` is the first one for its game, which compiles it.
+        """Return whether the next call of ``at(step)`` is the first call for its game, which compiles the step.
 
-        This method assumes that the caller then makes this call: it returns False for the same game afterwards.
+        The caller must then make this call, because later calls of this method return False for the same game.
         """
         game = self._run.experiment.at(step)
         is_first = game not in self._called
@@ -98,8 +98,8 @@ class Steps:
     def batches(self, start: int) -> Iterator[Any]:
         """Yield the batch of each step after ``start``.
 
-        A batch contains ``batch_size`` examples for each turn of a player. On several hosts, each process receives only
-        its own rows of the batch.
+        If players have several turns in a step, the batch contains ``batch_size`` examples for each turn of the player
+        with the most turns. On several hosts, each process receives only its own rows of the batch.
         """
         run, config, source = self._run, self._config, self._source
         experiment = run.experiment
