@@ -1,4 +1,4 @@
-"""Decode .binvox files, which hold a solid in a cube of voxels.
+"""Decode .binvox files, which contain a solid object as a cube of voxels.
 
 The format is described at https://www.patrickmin.com/binvox/binvox.html.
 """
@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 MAX_SIDE = 512  # largest side of a cube, in voxels; such a cube has 2^27 voxels
-MAX_HEADER_BYTES = 1024
+MAX_HEADER_BYTES = 1024  # maximum size of the header
 MAX_BYTES = MAX_HEADER_BYTES + 2 * MAX_SIDE**3  # size of the largest valid file, where each run is one voxel long
 
 
@@ -39,8 +39,8 @@ def decode_binvox(content: bytes) -> np.ndarray:
     body = np.frombuffer(content, np.uint8, offset=end.end())
     values, counts = body[: len(body) // 2 * 2].reshape(-1, 2).T
     total = int(counts.sum(dtype=np.int64))
-    # The total is checked before the runs are expanded. The memory that they need is then the memory for n^3 voxels,
-    # which `_parse_header` limits.
+    # The total is checked before the runs are expanded, so that they need no more memory than n^3 voxels. The limit
+    # for n was checked with the header.
     if len(body) % 2:
         raise ValueError(
             f"The voxel data ends within a run: it has an odd number of bytes, {len(body):,}, but each run has 2 bytes."

@@ -1,6 +1,6 @@
 """Load data sets of TensorFlow Datasets (TFDS) by name, without TensorFlow.
 
-TFDS prepares a data set once, as files of the array_record format. ``Dataset`` then reads them at random positions.
+TFDS prepares a data set once, as files of the array_record format. ``Dataset`` then reads them in any order.
 """
 
 import contextlib
@@ -50,8 +50,8 @@ class Dataset(ShownSource):
         if not count:
             splits = ", ".join(builder.info.splits)
             raise ValueError(
-                f"{self.name} does not exist, or it is empty. The splits are: {splits}. A part of a split is also "
-                "allowed, such as train[:90%]."
+                f"The split {split!r} of {builder.info.full_name} does not exist, or it is empty. The splits are: "
+                f"{splits}. A part of a split is also allowed, such as train[:90%]."
             )
         # A label without class names is a number such as an angle, and is not read.
         self.classes = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
@@ -114,16 +114,15 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None, re
         return digits.load(split)
     if re.search(r":(?![\d*])", name):  # a colon that is not followed by a version marks a community data set
         raise ValueError(
-            f"`data` {name!r} does not exist as a file or folder, and community data sets of TFDS "
-            "(namespace:name) are not supported, because TFDS would download their code and run it. Export the images "
-            "to a folder instead."
+            f"`data` {name!r} does not exist as a file or folder, and community data sets of TFDS (namespace:name) are "
+            "not supported, because TFDS would download and run their code. Export the images to a folder instead."
         )
     user = f"`data` {name!r} does not exist as a file or folder. To load it from TensorFlow Datasets, jaxgan"
     extras.require("tensorflow_datasets", user=user)
     import tensorflow_datasets as tfds
 
     builder = _builder(tfds, name, data_dir)
-    # The builder is asked instead of checking the folder, because the folder exists before it is complete.
+    # Only the builder knows whether the data set is complete: its folder exists before that.
     if not builder.info.initialized:
         with _locked(Path(builder.data_dir).parent):
             builder = _builder(tfds, name, data_dir)
@@ -136,7 +135,7 @@ def _builder(tfds, name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except ValueError as error:
-        # TFDS raises a long explanation of its naming rules for a name such as my-photos. It is replaced.
+        # For a name such as my-photos, TFDS explains its rules for names at length. A short message replaces this.
         unknown = isinstance(error, tfds.core.DatasetNotFoundError) or str(error).startswith("Parsing builder name")
         if not unknown:
             raise
@@ -161,8 +160,8 @@ def _prepare(builder, name):
             raise ValueError(_needs_tensorflow(name, error)) from None
         raise ValueError(
             f"`data` {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300].rstrip('.')}. If this "
-            "machine has no network access, prepare the data set on another machine with `tfds build`, and copy its "
-            "folder here or set the environment variable TFDS_DATA_DIR to the folder."
+            "machine has no network access, prepare the data set on another machine with `tfds build`, copy the folder "
+            "of prepared data sets to this machine, and set the environment variable TFDS_DATA_DIR to its path."
         ) from error
 
 

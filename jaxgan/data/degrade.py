@@ -28,9 +28,9 @@ def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, i
     """Return images resized by bicubic interpolation, float32.
 
     This reproduces MATLAB's imresize, which the published metrics of super-resolution are based on. It uses Keys' cubic
-    kernel (a = -1/2), which is widened by the factor when images shrink, to avoid aliasing, and mirrored borders. A
-    height or width that ``factor`` does not divide is rounded up. Near edges, the result exceeds the range of the
-    images; ``round_to_bytes`` clips and rounds it to the values that a file would contain.
+    kernel (a = -1/2), which is widened by the factor when images shrink, to avoid aliasing, and mirrored borders. If
+    ``factor`` does not divide the height or the width, the new size is rounded up. Near edges, the result exceeds the
+    range of the images; ``round_to_bytes`` clips and rounds it to the values that a file would contain.
 
     If the height and width of the images are unknown, as in an export with symbolic shapes, only enlargement by a whole
     number is possible.
@@ -90,7 +90,7 @@ def _convolve(images: jax.Array, taps: np.ndarray) -> jax.Array:
     Args:
       images: [B, H, W, C].
       taps: [times, K] with K odd. Each input line yields ``times`` output lines. Output line i is a weighted sum of K
-        input lines, namely the input line itself and (K - 1) / 2 lines on each side; row i has their weights.
+        input lines, namely the input line itself and (K - 1) / 2 lines on each side; row i contains the weights.
 
     Returns:
       [B, times * H, times * W, C].
@@ -151,7 +151,7 @@ def to_y(images: jax.Array) -> jax.Array:
     """Return the luma as MATLAB's rgb2ycbcr computes it, [B, H, W, 1], without rounding.
 
     The metrics of super-resolution are measured on it. It is the luma of ITU-R BT.601, which ranges from 16 (black) to
-    235 (white) of 255, that is from -0.875 to 0.843 here. Grey images, C = 1, are returned unchanged.
+    235 (white) of 255, that is, from -0.875 to 0.843 in [-1, 1]. Grey images, C = 1, are returned unchanged.
     """
     if images.shape[-1] == 1:
         return images
@@ -220,9 +220,9 @@ def _blur(x: jax.Array, sigma: float) -> jax.Array:
 
 
 def _slopes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the gradient by the Sobel operator: its vertical component, downwards, and its horizontal one, rightwards.
+    """Return the vertical (downward) and the horizontal (rightward) component of the gradient, by the Sobel operator.
 
-    Both are in image values per pixel, with the shape of ``x``.
+    Both are in image values per pixel and have the shape of ``x``.
     """
     at = _shifts(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric"))
     down = at(1, -1) + 2 * at(1, 0) + at(1, 1) - at(-1, -1) - 2 * at(-1, 0) - at(-1, 1)
@@ -251,7 +251,7 @@ def mask_rectangle(images: jax.Array, keys: jax.Array, share: float = 0.25) -> j
       images: [B, H, W, C].
       keys: PRNG keys, [B], one per example. They determine the positions and the aspect ratios of the holes.
       share: approximate area of a hole divided by the area of the image. The aspect ratio of the hole is between 1/2
-        and 2 times that of the image.
+        and 2 times the aspect ratio of the image.
 
     Raises:
       ValueError: if ``share`` is not between 0 and 1.

@@ -55,12 +55,13 @@ def load(split: str = "train") -> Arrays:
     name, found = f"digits/1.0.0 {split}", _SPLIT.fullmatch(split)
     if found is None:
         raise ValueError(
-            f"{name} does not exist. The only split is train. A part of it is also allowed, such as train[:90%]."
+            f"The split {split!r} of digits does not exist. The only split is train. A part of it is also allowed, "
+            "such as train[:90%]."
         )
     unit = len(order) / 100 if "%" in split else 1  # as in TFDS, one percent sign applies to both boundaries
     start, stop = (text and round(int(text.removesuffix("%")) * unit) for text in found.group("start", "stop"))
     part = order[start:stop]
     if not len(part):
-        raise ValueError(f"{name} is empty. The data set has {len(order):,} examples.")
+        raise ValueError(f"The split {split!r} of digits is empty. The data set has {len(order):,} examples.")
     images = ink[part][..., None].astype(np.float32) / (MAX_INK / 2) - 1
     return Arrays(images, labels[part], name, CLASSES)

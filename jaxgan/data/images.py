@@ -1,8 +1,8 @@
 """Read image files from a folder, or from a zip without unpacking it.
 
-Files can have any format that Pillow can open, any size and any mode. Files directly in the folder have no labels. The
-label of a file in a sub-folder is the index of the sub-folder in alphabetical order. Hidden sub-folders and the
-directories of runs are skipped, because the images in a run's directory are samples of a generator.
+Files can have any of the formats in ``EXTENSIONS``, any size and any mode. Files directly in the folder have no labels.
+The label of a file in a sub-folder is the index of the sub-folder in alphabetical order. Hidden sub-folders are
+skipped, and so are the directories of training runs, because they contain samples of a generator.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ from jaxgan.data.representation import ShownSource
 
 # Limit for the uncompressed size of a zip member, against decompression bombs. Images that Pillow can open are smaller.
 MAX_BYTES = 2**29
-MAX_RECORD_BYTES = 2**20  # limit for the size of a config.json that is inspected; those of runs are smaller
+MAX_RECORD_BYTES = 2**20  # maximum size of a config.json that is read; the config.json of a run is smaller
 EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the EXIF tag of the orientation; its values that swap height and width
-GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # names in Pillow
+GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of grey modes
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes by number of channels
 
 T = TypeVar("T")
@@ -64,8 +64,9 @@ class _Folder:
     def names(self) -> list[str]:
         found, seen = [], set()
         for folder, below, files in os.walk(self._path, followlinks=True):
-            # A link may lead back to a folder above it. Folders are visited in sorted order, so that of two paths to
-            # the same folder always the same one is used.
+            # A link may lead back to a folder above it. If two paths lead to the same folder, only the first one is
+            # followed. Folders are sorted, so that the result does not depend on the order in which the system lists
+            # them.
             if (real := os.path.realpath(folder)) in seen:
                 below.clear()
                 continue
@@ -97,7 +98,8 @@ class _Zip:
             parts = PurePosixPath(name.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or re.match("^[A-Za-z]:", name):
                 raise ValueError(
-                    f"{path} cannot be used, because the path of its member {name!r} leads out of the archive."
+                    f"{path} cannot be used, because the path of its member {name!r} leads out of the archive. Create "
+                    "the zip file again."
                 )
             if "\\" in name:
                 raise ValueError(
@@ -272,7 +274,7 @@ def common_size(where: str, names: list[str], sizes: list[tuple[int, int]], *, s
         examples = " and ".join(f"{name} is {w} x {h}" for (h, w), name in list(first_of_size.items())[:2])
         required = "must be square and have the same size" if square else "must have the same size"
         raise ValueError(
-            f"{where}: All images {required}, but {examples}. Set `resolution`, for example to 64, to crop them to "
+            f"{where}: all images {required}, but {examples}. Set `resolution`, for example to 64, to crop them to "
             "squares and resize them."
         )
     return sizes[0]

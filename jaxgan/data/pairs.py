@@ -1,7 +1,7 @@
 """Load pairs of an image and an input, from which a generator learns to generate the image.
 
 A pair can be the two halves of one image file, two files of equal names in two folders, or an element of two arrays. In
-a batch, ``input`` has the inputs and ``image`` has the images.
+a batch, ``input`` contains the inputs and ``image`` contains the images.
 """
 
 import os
@@ -69,8 +69,8 @@ def load(
         raise ValueError(f"`direction` must be left-to-right or right-to-left, got {direction!r}.")
     if direction != "left-to-right" and kinds != ["images"]:
         raise ValueError(
-            f"`direction` must be left-to-right, got {direction}: it only applies to image files that contain an input "
-            f"and its image, and {data} has no such pairs. Swap `data` and `data_a` instead."
+            f"`direction` {direction} only applies to image files that contain both an input and its image, and {data} "
+            "has no such files. Swap `data` and `data_a` instead."
         )
     if kinds == ["images"]:
         if scale != 1:
@@ -107,7 +107,7 @@ def _check_upright(size: tuple[int, int], header: tuple[int, int]) -> None:
     """
     if size != header:
         raise ValueError(
-            f"The decoded image is {size[1]} x {size[0]}, but its header says {header[1]} x {header[0]}. Save the "
+            f"The decoded image is {size[1]} x {size[0]}, but its header declares {header[1]} x {header[0]}. Save the "
             "image without EXIF rotation."
         )
 
@@ -247,7 +247,7 @@ class EqualNames(ShownSource):
         fits = found > 1 and (height, width) == (found * input_height, found * input_width)
         hint = f" Set `scale` to {found}." if fits else ""
         raise ValueError(
-            f"{self.name}: The image {self._images.names[key]} is {width} x {height}, and its input "
+            f"{self.name}: the image {self._images.names[key]} is {width} x {height}, and its input "
             f"{self._inputs.names[key]} is {input_width} x {input_height}. {_size_rule(scale)}{hint}"
         )
 
@@ -320,7 +320,7 @@ def _resize_pairs(source: Arrays, resolution: int | None, channels: int | None, 
         )
     if images.shape[:2] != (scale * inputs.shape[0], scale * inputs.shape[1]):
         raise ValueError(
-            f"{source.name}: The images are {images.shape[1]} x {images.shape[0]}, and the inputs are "
+            f"{source.name}: the images are {images.shape[1]} x {images.shape[0]}, and the inputs are "
             f"{inputs.shape[1]} x {inputs.shape[0]}. {_size_rule(scale)}"
         )
     images = read_into_memory(resize_source(images, resolution, channels)).images

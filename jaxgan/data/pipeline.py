@@ -1,8 +1,8 @@
 """Compute the batch of a step as a function of the seed and the step.
 
-The step determines the position in the data, so a training needs no additional state for it. The order is shuffled anew
-in every epoch, and every epoch contains each example once. A batch may extend over two epochs. The two sources of an
-``Unpaired`` are shuffled independently, and their epochs may have different lengths.
+The step determines the position in the data, so no additional state has to be saved to resume a run. The order is
+shuffled anew in every epoch, and every epoch contains each example once. A batch may extend over two epochs. The two
+sources of an ``Unpaired`` are shuffled independently, and their epochs may have different lengths.
 """
 
 import collections
@@ -21,7 +21,7 @@ from jaxgan.data.source import Source, Unpaired, normalize
 
 
 class Batches:
-    """The batches of a source, by step: ``batches[step]`` reads the examples of a step.
+    """The batches of a source; ``batches[step]`` reads the batch of a step.
 
     If several processes train together, each of them reads its own rows of the global batch.
 

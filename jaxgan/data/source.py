@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxgan.data.representation import ShownSource
 
-MAX_CLASSES = 100_000  # integer labels up to this number are classes; larger ones have another meaning
+MAX_CLASSES = 100_000  # labels from this number on are assumed not to be class indices
 
 
 class Source(Protocol):
@@ -240,10 +240,17 @@ def read_into_memory(source: Source) -> Arrays:
 
 
 def hold_out(source: Source, count: int) -> tuple[Source, Source]:
-    """Split a source into two: one without ``count`` of its examples, and one with only these.
+    """Split a source into examples for training and held-out examples.
 
-    The examples are chosen at random, but the same ones at every call. For an ``Unpaired``, ``count`` examples of each
-    of its two sources are held out.
+    The held-out examples are chosen at random, but the same ones at every call. For an ``Unpaired``, ``count`` examples
+    of each of its two sources are held out.
+
+    Args:
+      source: the source.
+      count: number of held-out examples.
+
+    Returns:
+      The source of the other examples, and the source of the held-out examples.
 
     Raises:
       ValueError: if ``count`` is below 1 or larger than half of the examples.

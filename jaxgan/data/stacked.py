@@ -6,7 +6,7 @@ from jaxgan.data.source import Arrays, Source, read_into_memory
 
 
 def stack_channels(source: Source, seed: int = 0) -> Arrays:
-    """Return images whose red, green and blue channels are random grey images of a source.
+    """Return images that combine three random grey images of a source as their red, green and blue channels.
 
     The result has the same number of images as the source, and each grey image occurs once in each channel. If the
     source has K classes and the grey images have classes a, b and c, the class of the result is

@@ -12,7 +12,7 @@ from jaxgan.data.source import Source
 
 MAX_HEADERS = 300  # maximum number of image files that are opened
 MAX_EXAMPLES = 16  # maximum number of examples of a TFDS data set that are decoded, because their sizes may differ
-LARGE_ENOUGH = 0.25  # quantile of the shorter sides; three quarters of the images are at least as large
+LARGE_ENOUGH = 0.25  # quantile of the shorter sides that ``typical_side`` is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Survey:
     Attributes:
       name: the name or the path of the data set.
       count: number of images.
-      smallest_side: the shorter side of the smallest image among the inspected ones, in pixels.
-      typical_side: length that no side of three quarters of the inspected images is below, in pixels.
+      smallest_side: smallest of the shorter sides of the inspected images, in pixels.
+      typical_side: lower quartile of the shorter sides of the inspected images, in pixels. Three quarters of the images
+        are at least as large.
       channels: 1 if all inspected images are grey; otherwise 3 for image files, and the number of channels for other
         data.
     """

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jaxgan.core import extras
 from jaxgan.data import datasets
 from jaxgan.data.loading import cache_if_small, load as load_one, resize_source
 from jaxgan.data.source import Unpaired
@@ -53,6 +54,8 @@ def load(
         inputs, images = (
             cache_if_small(datasets.load(data, f"{split}{domain}", data_dir, resolution)) for domain in "AB"
         )
+    except extras.MissingPackageError:
+        raise
     except ValueError as error:
         raise ValueError(f"{error} Alternatively, pass the inputs as `data_a`.") from None
     return Unpaired(

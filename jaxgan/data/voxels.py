@@ -56,7 +56,7 @@ def load(data: str, *, resolution: int | None = None, category: str | None = Non
 
 
 def load_digits() -> Arrays:
-    """Return the 1,797 handwritten digits of ``jaxgan.data.digits`` as upright slabs in cubes of side 16.
+    """Return the 1,797 handwritten digits of ``jaxgan.data.digits`` as upright solids in cubes of side 16.
 
     The images of 8 x 8 pixels are interpolated to 14 x 14. Pixels above half of the maximum become solid, and a digit
     is 4 voxels thick. Axis x points right, and axis z points up.
@@ -107,7 +107,7 @@ def load_arrays(path: Path) -> Arrays:
     sides = {cubes.shape[1]: name for name, cubes in by_class.items()}
     if len(sides) > 1:
         examples = " and ".join(f"{name} has {side}" for side, name in sides.items())
-        raise ValueError(f"{path}: All cubes must have the same side, but {examples}. Save them with the same side.")
+        raise ValueError(f"{path}: all cubes must have the same side, but {examples}. Save them with the same side.")
     labels = np.repeat(np.arange(len(by_class), dtype=np.int32), [len(cubes) for cubes in by_class.values()])
     return Arrays(np.concatenate(list(by_class.values())), labels, str(path), tuple(by_class))
 
@@ -173,7 +173,7 @@ def resize_cubes(cubes: np.ndarray, size: int, name: str = "voxels") -> np.ndarr
         return np.pad(cubes, [(0, 0), (before, after), (before, after), (before, after), (0, 0)])
     if n % size:
         raise ValueError(
-            f"{name}: Cubes of side {n} cannot be reduced to side {size}, because {size} does not divide {n}."
+            f"{name}: cubes of side {n} cannot be reduced to side {size}, because {size} does not divide {n}."
         )
     block = n // size
     return cubes.reshape(-1, size, block, size, block, size, block, 1).max((2, 4, 6))
@@ -225,7 +225,7 @@ class BinvoxFiles(ShownSource):
             return resize_cubes(cube[None], self._resolution, where)[0]
         if len(cube) != self._side:
             raise ValueError(
-                f"{self.name}: All cubes must have the same side, but {self._files[0]} has {self._side} and "
+                f"{self.name}: all cubes must have the same side, but {self._files[0]} has {self._side} and "
                 f"{self._files[i]} has {len(cube)}. Set `resolution`, for example to {min(self._side, len(cube))}."
             )
         return cube

@@ -64,9 +64,9 @@ def test_the_licence_is_next_to_the_data():
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        ("test", r"digits/1\.0\.0 test does not exist\. The only split is train\. A part of it is also allowed"),
+        ("test", r"The split 'test' of digits does not exist\. The only split is train\. A part of it is also allowed"),
         ("train[a:b]", "does not exist"),
-        ("train[5:5]", r"train\[5:5\] is empty\. The data set has 1,797 examples"),
+        ("train[5:5]", r"train\[5:5\]' of digits is empty\. The data set has 1,797 examples"),
     ],
 )
 def test_a_missing_or_empty_split_raises(split, message):

@@ -408,9 +408,9 @@ def test_headers_have_upright_sizes_and_say_whether_all_are_grey(tmp_path):
 
 def test_different_sizes_raise_and_are_named():
     assert common_size("here", ["a", "b"], [(2, 3), (2, 3)]) == (2, 3)
-    with pytest.raises(ValueError, match=r"here: All images .* but a is 3 x 2 and c is 2 x 2\. Set `resolution`, for"):
+    with pytest.raises(ValueError, match=r"here: all images .* but a is 3 x 2 and c is 2 x 2\. Set `resolution`, for"):
         common_size("here", ["a", "b", "c"], [(2, 3), (2, 3), (2, 2)])
-    with pytest.raises(ValueError, match=r"here: All images must be square .*, but a is 3 x 2\. Set `resolution`"):
+    with pytest.raises(ValueError, match=r"here: all images must be square .*, but a is 3 x 2\. Set `resolution`"):
         common_size("here", ["a"], [(2, 3)], square=True)
 
 

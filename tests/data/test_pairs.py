@@ -164,13 +164,13 @@ MANY = {f"{i}.png": noise() for i in range(5)}
 # By problem: a function that creates the data, the arguments of ``load``, and the message.
 BAD = {
     "odd width": (lambda p: side(p, a=WIDE, b=noise((17, 8))), {}, r"data: b\.png is 17 x 8, and an odd width cannot be split into two halves"),
-    "halves of two sizes": (lambda p: side(p, a=WIDE, b=noise((16, 9))), {}, r"\(halves\): All images .* but a\.png is 8 x 8 and b\.png is 8 x 9\. Set `resolution`"),
+    "halves of two sizes": (lambda p: side(p, a=WIDE, b=noise((16, 9))), {}, r"\(halves\): all images .* but a\.png is 8 x 8 and b\.png is 8 x 9\. Set `resolution`"),
     "truncated pair": (lambda p: side(p, a=WIDE, b=noise((128, 64))[:-2000]), {"resolution": 8}, r"b\.png cannot be decoded"),
     "no image": (lambda p: side(p, a=b"no png"), {}, r"a\.png is not an image, or its format is not supported"),
     "nothing": (lambda p: [folder(p / "data", {"a.txt": b""})], {}, r"contains no images \(other files: 1\)"),
     "scale of halves": (lambda p: side(p, a=WIDE), {"scale": 2}, "`scale` must be 1 if the input and the image are halves of one file, got 2"),
     "a direction": (lambda p: side(p, a=WIDE), {"direction": "BtoA"}, "`direction` must be left-to-right or right-to-left, got 'BtoA'"),
-    "a direction of two": (lambda p: two(p, MANY, MANY), {"direction": "right-to-left"}, "only applies to image files that contain an input and its image, and .* has no such pairs. Swap"),
+    "a direction of two": (lambda p: two(p, MANY, MANY), {"direction": "right-to-left"}, "only applies to image files that contain both an input and its image, and .* has no such files. Swap"),
     "unmatched": (lambda p: two(p, {**MANY, "x.png": b"", "y.png": noise()}, {**MANY, "z.png": noise()}), {}, r"x\.png is not an image"),
     "alone": (lambda p: two(p, {**MANY, "x.png": noise()}, {**MANY, "z.jpg": noise()}), {}, r"inputs to .*images: 2 of 7 file names exist only among .*: x \(images only\), z \(inputs only\)\. An image"),
     "many alone": (lambda p: two(p, MANY, {"6.png": noise()}), {}, r"6 of 6 file names .*: 0 \(images only\), 1 \(images only\), 2 \(images only\), \.\.\.\. An image and its input must have the same name"),
@@ -178,7 +178,7 @@ BAD = {
     "sizes in a pair": (lambda p: two(p, {**MANY, "3.png": noise((8, 9))}, MANY), {"resolution": 8}, r"image 3\.png is 8 x 9, and its input 3\.png is 8 x 8\. An image and its input must have the same size\.$"),
     "missing scale": (lambda p: two(p, {"a.png": noise((16, 32))}, {"a.jpg": noise((8, 16))}), {}, r"image a\.png is 16 x 32, and its input a\.jpg is 8 x 16\. An image and its input must have the same size\. Set `scale` to 2\.$"),
     "wrong scale": (lambda p: two(p, {"a.png": noise((16, 32))}, {"a.jpg": noise((8, 16))}), {"scale": 4}, r"With `scale` 4, an image must be 4 times as high and 4 times as wide as its input\. Set `scale` to 2\.$"),
-    "sizes of pairs": (lambda p: two(p, *[{**MANY, "3.png": noise((9, 9))}] * 2), {}, r"images: All images .* but 0\.png is 8 x 8 and 3\.png is 9 x 9\. Set `resolution`"),
+    "sizes of pairs": (lambda p: two(p, *[{**MANY, "3.png": noise((9, 9))}] * 2), {}, r"images: all images .* but 0\.png is 8 x 8 and 3\.png is 9 x 9\. Set `resolution`"),
     "truncated input": (lambda p: two(p, {"a.png": noise((64, 64))}, {"a.png": noise((64, 64))[:-2000]}), {}, r"inputs: a\.png cannot be decoded"),
     "a size that does not divide": (lambda p: two(p, MANY, MANY), {"resolution": 10, "scale": 4}, "`resolution` must be divisible by `scale`, which is 4, got 10"),
     "no scale": (lambda p: two(p, MANY, MANY), {"scale": 0}, "`scale` must be at least 1, got 0"),
@@ -189,7 +189,7 @@ BAD = {
     "a file of another kind": (lambda p: [folder(p, {"a.csv": b"1,2"}) / "a.csv"], {}, r"`data` must be a folder of images, or a \.zip, \.npz or \.npy file, got .*a\.csv"),
     "no inputs": (lambda p: saved(p, images=BYTES), {}, r"has no array 'inputs'\. It contains: images\."),
     "lengths": (lambda p: saved(p, images=BYTES, inputs=BYTES[:3]), {}, "one input for each image, got 3 inputs and 4 images"),
-    "sizes of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :4]), {}, r"The images are 8 x 8, and the inputs are 8 x 4\. An image and its input must have the same size"),
+    "sizes of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :4]), {}, r"the images are 8 x 8, and the inputs are 8 x 4\. An image and its input must have the same size"),
     "no pixels": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :, 0]), {}, r"must be \[N, height, width, C\], got examples of shape \(8, 8, 1\) and \(8, 1\)"),
     "range of inputs": (lambda p: saved(p, images=BYTES, inputs=BYTES + 7.0), {}, r"a\.npz: inputs must be floats in \[-1, 1\] or .*, got floats from 7 to 7"),
     "objects": (lambda p: saved(p, images=BYTES, inputs=np.array([{}] * 4, object)), {}, "it is damaged or contains Python objects.*inputs=inputs"),
@@ -213,7 +213,8 @@ def test_a_png_with_exif_after_its_pixels_raises(tmp_path):
     end = content.index(b"IEND") - 4
     late = content[:start] + content[start + length : end] + content[start : start + length] + content[end:]
     with pytest.raises(
-        ValueError, match=r"cannot be decoded: The decoded image is 8 x 16, but its header says 16 x 8\. Save the image"
+        ValueError,
+        match=r"cannot be decoded: The decoded image is 8 x 16, but its header declares 16 x 8\. Save the image",
     ):
         pairs.load(str(folder(tmp_path, {"a.png": late})))
 

@@ -135,7 +135,7 @@ def test_a_single_folder_has_no_classes_and_cubes_are_resized(tmp_path):
     expected = 255 * np.stack([np.pad(small, 4), large])[..., None]
     for read in (source, voxels.load(str(path), resolution=16)):
         np.testing.assert_array_equal(read.read(np.arange(2))["image"], expected)
-    with pytest.raises(ValueError, match=r"b\.binvox: Cubes of side 16 cannot be reduced to side 12, because 12 does"):
+    with pytest.raises(ValueError, match=r"b\.binvox: cubes of side 16 cannot be reduced to side 12, because 12 does"):
         voxels.load(str(path), resolution=12)
 
 
@@ -248,7 +248,7 @@ def test_cubes_are_reduced_by_blocks_and_enlarged_by_padding():
     wider = voxels.resize_cubes(cubes, 11)
     assert wider.shape == (1, 11, 11, 11, 1)
     np.testing.assert_array_equal(np.argwhere(wider), [(0, 2, 3, 8, 0)])
-    with pytest.raises(ValueError, match="Cubes of side 8 cannot be reduced to side 3"):
+    with pytest.raises(ValueError, match="cubes of side 8 cannot be reduced to side 3"):
         voxels.resize_cubes(cubes, 3)
 
 

@@ -74,7 +74,7 @@ BAD = {
     "a share": (["--d-pause-accuracy", 1.5], "--d-pause-accuracy must be between 0 and 1, got 1.5."),
     "a rate": (["--d-learning-rate", -1], "--d-learning-rate must be between 0 and 1000000, got -1.0."),
     "latents": (["--z-min", 0.5], "--z-min must be between -1 and 0, got 0.5."),
-    "a size": (["--resolution", 12], "digits, extruded: Cubes of side 16 cannot be reduced to side 12"),
+    "a size": (["--resolution", 12], "digits, extruded: cubes of side 16 cannot be reduced to side 12"),
     "no doubling": (
         ["--resolution", 24],
         "--resolution must be a power of two times --base-resolution (4), got 24. Use 16 or 32, or --base-resolution 6.",
