@@ -1,4 +1,4 @@
-"""The directory on the user's disk where the compiled programs of all runs are kept."""
+"""Store the compiled XLA programs of all runs in a directory of the user, so that later runs start faster."""
 
 import hashlib
 import os
@@ -9,13 +9,14 @@ import jax
 
 from jaxgan.core import system
 
-MIN_COMPILE_SECONDS = 0.2  # programs that compile faster are not kept
+MIN_COMPILE_SECONDS = 0.2  # seconds of compilation below which a program is not stored
 
 
 def compilation_directory() -> Path:
-    """Where compiled programs are kept, below XDG_CACHE_HOME or ~/.cache.
+    """Return the directory of compiled programs, which is below XDG_CACHE_HOME or ~/.cache.
 
-    The name depends on the processor's features: machines that share a home may not run each other's programs.
+    Its name contains a hash of the processor's features, because machines that share a home directory may be unable to
+    execute each other's programs.
     """
     features = [line for line in system.cpuinfo() if line.startswith(("flags", "Features", "model name"))][:2]
     parts = [platform.machine(), platform.processor(), *features]
@@ -24,16 +25,16 @@ def compilation_directory() -> Path:
 
 
 def enable_compilation_cache() -> Path | None:
-    """Keep compiled programs, so that a run that is resumed starts at once.
+    """Let JAX store compiled programs, so that a resumed run does not compile them again.
 
-    JAX_COMPILATION_CACHE_DIR, if it is set, names another directory; empty, it turns the cache off.
+    The environment variable JAX_COMPILATION_CACHE_DIR sets another directory. An empty value disables the cache.
 
     Returns:
-      The directory; None if the cache is off, or the directory cannot be written.
+      The directory; None if the cache is disabled, or the directory cannot be written.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        chosen = os.environ["JAX_COMPILATION_CACHE_DIR"]  # JAX has read it
-        return Path(chosen) if chosen else None
+        directory = os.environ["JAX_COMPILATION_CACHE_DIR"]  # JAX reads this variable itself
+        return Path(directory) if directory else None
     path = compilation_directory()
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,8 @@
-"""What the commands of an experiment share: the experiment, and the checkpoint whose networks they use."""
+"""Select a checkpoint of a run by flags, and restore the experiment with its weights.
+
+``sample``, ``evaluate``, ``export`` and other commands share these flags: each of them has a field that holds one of
+the dataclasses of this module.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,10 +27,11 @@ class Restored(NamedTuple):
     """An experiment with the weights of a checkpoint.
 
     Attributes:
-      experiment: what the weights are for.
-      state: of one member, if the run is a population.
-      member: the member's name, for messages; empty for a single run.
-      config: the run's settings; None for a file of parameters.
+      experiment: the experiment to which the weights belong.
+      state: the training state; if the run trains a population (several games in one vmapped step), the state of one
+        member.
+      member: the member's name for messages; empty if the run does not train a population.
+      config: the run's settings; None for a parameter file.
     """
 
     experiment: Experiment
@@ -40,9 +45,10 @@ class CheckpointReference:
     """A checkpoint of a run.
 
     Attributes:
-      run_dir: The run's directory; runs/<experiment> if not given.
-      step: The checkpoint's step; the newest if not given.
-      best: Take the best checkpoint; of a population, the one with the best member.
+      run_dir: Directory of the run. By default, runs/<experiment>.
+      step: Step of the checkpoint to use. By default, the newest checkpoint is used.
+      best: Use the checkpoint with the best score. For a population, this is the checkpoint with the best score of any
+        member.
     """
 
     run_dir: str | None = None
@@ -50,20 +56,20 @@ class CheckpointReference:
     best: bool = False
 
     def path(self, program: ExperimentProgram) -> Path:
-        """The run's directory."""
+        """Return the directory of the run."""
         return program.path_of_run(self.run_dir)
 
     def read(self, program: ExperimentProgram) -> dict[str, np.ndarray]:
-        """The arrays of the checkpoint by name.
+        """Read the arrays of the checkpoint, by name.
 
         Raises:
-          ValueError: there is no such checkpoint, or it is damaged.
+          ValueError: if there is no such checkpoint, or it is damaged.
         """
         if self.best and self.step is not None:
             raise ValueError(f"`best` and `step` {self.step} cannot be combined.")
         path = self.path(program)
         if not (path / "checkpoints").is_dir():
-            raise ValueError(f"`run_dir` {path}: no checkpoints there; train first, or name the run's directory")
+            raise ValueError(f"`run_dir` {path} has no checkpoints. Pass the directory of a run, or train first.")
         checkpoints = Checkpoints(path / "checkpoints", read_only=True)
         try:
             return checkpoints.read(checkpoints.best() if self.best else self.step)
@@ -73,33 +79,35 @@ class CheckpointReference:
 
 @dataclasses.dataclass(frozen=True)
 class MemberReference(CheckpointReference):
-    """A checkpoint of a run, and of a population one of its members.
+    """A checkpoint of a run, and the index of a member if the run trains a population.
 
     Attributes:
-      member: The member of a population; the first if not given.
+      member: Index of the member to use, from 0, if the run trains a population. By default, the first member is used.
     """
 
     member: int | None = None
 
     def restore(self, program: ExperimentProgram, needs_data: bool = True) -> Restored:
-        """The experiment and the member's state at the checkpoint.
+        """Restore the experiment and the state of the member at the checkpoint.
 
         Args:
           program: the experiment.
-          needs_data: whether the data are needed. If they are not, and cannot be loaded, blank examples stand for
-            them, which a warning says; not so where samples are made of images.
+          needs_data: whether the command requires the data. If it does not, and the data cannot be loaded, they are
+            replaced by blank examples and a warning is printed. Experiments that generate samples from images always
+            require the data.
 
         Raises:
-          ValueError: there is no such run, checkpoint or member, or the checkpoint is another experiment's, or the data
-            are needed and not there.
+          ValueError: if there is no such run, checkpoint or member, the checkpoint belongs to another experiment, or
+            the data are required and cannot be loaded.
         """
         path = self.path(program)
         config = read_config(path, program.name, program.config_class)
         run = _make_run_in(path, program, config, needs_data)
         last = len(run.seeds) - 1
         if self.member is not None and not 0 <= self.member <= last:
-            members = f"members 0 to {last}" if last else "one, 0"
-            raise ValueError(f"`member` {self.member}: the run in {path} has {members}")
+            if last:
+                raise ValueError(f"`member` must be between 0 and {last} for the run in {path}, got {self.member}.")
+            raise ValueError(f"`member` must be 0 for the run in {path}, which has one member, got {self.member}.")
         state = state_from_leaves(run.init(run.keys), self.read(program), f"The checkpoint in {path}")
         index = self.member or 0
         return Restored(run.experiment, run.member_states(state)[index], run.member_name(index), config)
@@ -107,56 +115,57 @@ class MemberReference(CheckpointReference):
 
 @dataclasses.dataclass(frozen=True)
 class WeightsReference(MemberReference):
-    """A checkpoint of a run, or a file of parameters.
+    """A checkpoint of a run, or a parameter file.
 
     Attributes:
-      parameters: A file that export wrote, name.safetensors, in place of a run.
+      parameters: Parameter file (.safetensors) to use in place of a run, written by the command export.
     """
 
     parameters: str | None = None
 
     def restore(self, program: ExperimentProgram, needs_data: bool = True, own_data: bool = True) -> Restored:
-        """The experiment and its state, of a run or of a file.
+        """Restore the experiment and its state from a run or from a parameter file.
 
         Args:
           program: the experiment.
-          needs_data: as in ``MemberReference``; a file of parameters never needs the data for such samples.
-          own_data: whether samples that are made of images need the data that the settings name, see
-            ``parameter_file.load``.
+          needs_data: see ``MemberReference.restore``; not used for a parameter file.
+          own_data: for a parameter file, whether an experiment that generates samples from images requires the data
+            that its settings name, see ``parameter_file.load``.
 
         Raises:
-          ValueError: there is no such run or file, or it is another experiment's.
+          ValueError: if there is no such run or file, or it belongs to another experiment.
         """
         if self.parameters is None:
             return super().restore(program, needs_data)
         if self.step is not None or self.best or self.member is not None:
             raise ValueError(
-                f"`parameters` {self.parameters}: it holds one step; leave out `step`, `best` and `member`"
+                f"`parameters` {self.parameters} cannot be combined with `step`, `best` or `member`, because the file "
+                "holds the parameters of one step and one member."
             )
         path = Path(self.parameters)
         return Restored(*parameter_file.load(path, program.name, program.config_class, program.build, own_data))
 
 
 def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs_data: bool) -> TrainingRun:
-    """The run in a directory, with the data that its settings name, or with blank examples if they may be missing."""
+    """Create the run in a directory with the data that its settings name, or with blank examples in place of them."""
     try:
         experiment = program.build(locate_data(config, read_data_paths(path)))
     except (ValueError, OSError) as error:
         record = read_data_record(path)
-        if needs_data or not record or hasattr(config, "test_data"):  # translators make samples of images
+        if needs_data or not record or hasattr(config, "test_data"):  # image translation requires images
             raise
-        # The layout of a checkpoint does not depend on how many examples are held out.
+        # Nothing is held out of blank examples. The layout of a checkpoint does not depend on the number.
         config = dataclasses.replace(config, num_held_out=0)
         experiment = program.build(config, _blank_examples(record, config.data))
         if experiment.inputs is not None:
             raise
         names = {field.name: field.name for field in dataclasses.fields(config)}
-        print_warning(f"the data are not there, and are not needed here: {error}", names)
+        print_warning(f"The data of the run could not be loaded. This command does not need them. {error}", names)
     return make_run(config, experiment, program.build)
 
 
 def _blank_examples(record: Mapping[str, Any], name: str) -> Arrays:
-    """Examples of the recorded number, shape and classes, all zeros, which take the memory of one number."""
+    """Return zeros with the recorded number, shape and classes of the data; they occupy the memory of one number."""
     shape, classes, count = tuple(record["shape"]), tuple(record["classes"]), record["examples"]
     zero = np.zeros((), np.uint8 if len(shape) == 3 else np.float32)
     labels = np.broadcast_to(np.zeros((), np.int32), count) if classes else None
@@ -164,6 +173,6 @@ def _blank_examples(record: Mapping[str, Any], name: str) -> Arrays:
 
 
 def check_seed(seed: int) -> None:
-    """Raise ``ValueError`` for a seed that is not a uint32."""
+    """Raise ``ValueError`` if a seed is not between 0 and 2**32 - 1."""
     if not 0 <= seed < 2**32:
         raise ValueError(f"`seed` must be between 0 and {2**32 - 1}, got {seed}.")

@@ -1,7 +1,9 @@
-"""The commands of an experiment: their flags, read from text, and their execution once JAX is imported.
+"""Parse and execute the commands of an experiment, such as ``train`` and ``sample``.
 
-A command is a dataclass with a method ``execute(program)``. Its fields are its flags. ``train`` has the settings of the
-experiment as flags too.
+A command is a dataclass with a method ``execute(program)``. Its fields define its flags. ``train`` also has a flag for
+each setting of the experiment (a field of its ``Config``, which determines the result) and for each option of the run
+(a field of ``RunOptions``, which does not). The flags are read from the text of the modules, so that JAX is imported
+only when a command is executed.
 """
 
 import dataclasses
@@ -19,17 +21,23 @@ from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.fields import PACKAGE, ClassText, Field, read_class, read_module
 from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples
 
-# The fields of ``train`` and ``resume`` with the settings and the options that flags give.
+# The fields of ``train`` and ``resume`` that collect the settings and the options that are passed as flags.
 SETTINGS, OPTIONS = "settings", "options"
-# The fields for a run's directory and for a file of parameters, which are operands and not flags of ``jaxgan``.
+# The fields for a run's directory and for a parameter file. The program ``jaxgan`` has no flags for them: they are
+# operands, arguments that precede the flags.
 OPERANDS = ("run_dir", "parameters")
-PARAMETERS = (".safetensors",)  # files of parameters
-# Arguments of functions that training calls, by the setting or option that sets them.
+PARAMETERS = (".safetensors",)  # suffixes of parameter files
+# Keys are arguments of functions that training calls. Values are the settings or options that these arguments receive.
 OTHER_NAMES = {"count": "evaluate_count", "delta": "dp_delta"}
 
 
 class CommandPlace(NamedTuple):
-    """Where the dataclass of a command is: a module of ``jaxgan.cli``, and its class."""
+    """The location of a command's dataclass.
+
+    Attributes:
+      module: the name of the module in ``jaxgan.cli``.
+      class_name: the name of the dataclass.
+    """
 
     module: str
     class_name: str
@@ -46,40 +54,46 @@ COMMANDS = {
     "report": CommandPlace("report", "Report"),
     "inspect": CommandPlace("inspect", "Inspect"),
 }
-TAKES_IMAGES = ("translate", "project")  # commands with a second operand, the images
+TAKES_IMAGES = ("translate", "project")  # commands with a second operand, the images to process
 
 
 def read_command(name: str) -> ClassText:
-    """The fields and the docstring of a command's dataclass, from its text."""
+    """Read the fields and the docstring of a command's dataclass from the text of its module."""
     place = COMMANDS[name]
     return read_class(read_module(PACKAGE / "cli" / f"{place.module}.py"), place.class_name)
 
 
 def command_fields(name: str, settings: Sequence[Field] = (), presets: Sequence[str] = ()) -> tuple[Field, ...]:
-    """The fields that a command has flags for.
+    """Return the fields for which a command has flags.
 
     Args:
-      name: of the command.
-      settings: the fields of the experiment's settings, which ``train`` has flags for.
-      presets: the names that ``train --preset`` takes.
+      name: the command's name.
+      settings: the fields of the experiment's settings, which become flags of ``train``.
+      presets: the names of the experiment's presets, which are the allowed values of ``train --preset``.
 
     Raises:
-      ValueError: a setting has the name of another flag, or a dataclass for its type.
+      ValueError: if a setting has the same name as another flag, or its type is a dataclass.
     """
     fields = list(read_command(name).fields)
     if name in ("train", "resume"):
         options = read_class(read_module(PACKAGE / "training" / "options.py"), "RunOptions").fields
         fields += [dataclasses.replace(field, owner=OPTIONS) for field in options]
     if name == "resume":
-        return tuple(field for field in fields if field.name != "fresh")
+        # The defaults are the values that the run was started with, so the help must not show others.
+        return tuple(dataclasses.replace(field, default=None) for field in fields if field.name != "fresh")
     if name != "train":
         return tuple(fields)
     taken = {"help", *(field.name for field in fields)}
     for field in settings:
         if field.owner:
-            raise ValueError(f"the setting {field.owner} is a dataclass, for which there is no flag; give its fields.")
+            raise ValueError(
+                f"The setting {field.owner} is a dataclass, but settings cannot be nested. Declare the fields of "
+                f"{field.owner} as settings of their own."
+            )
         if field.name in taken:
-            raise ValueError(f"the setting {field.name} has the name of a flag of every training; choose another name.")
+            raise ValueError(
+                f"The setting {field.name} has the same name as a flag of the command train. Rename the setting."
+            )
     fields += [dataclasses.replace(field, owner=SETTINGS) for field in settings]
     return tuple(
         dataclasses.replace(field, choices=tuple(presets)) if field.name == "preset" else field
@@ -96,19 +110,19 @@ def parse(
     operands: str = "",
     example_operands: str = "",
 ) -> dict[str, Any]:
-    """The values of the flags that were given to a command, by field.
+    """Return the values of the flags that were passed to a command, by field.
 
     Args:
-      name: of the command.
-      fields: those that it has flags for.
-      arguments: of the command line, after the command and its operands.
+      name: the command's name.
+      fields: the fields for which the command has flags.
+      arguments: the arguments of the command line after the command and its operands.
       prog: the command as it was typed.
-      operands: the names of the operands, for help.
-      example_operands: operands for the examples in help.
+      operands: the names of the operands for the usage line of the help.
+      example_operands: the operands for the examples in the help.
 
     Raises:
-      Mistake: a flag is unknown, or a value is not allowed.
-      SystemExit: help was asked for, and printed.
+      Mistake: if a flag is unknown, or a value is not allowed.
+      SystemExit: after printing the help, if the arguments ask for it.
     """
     text = read_command(name)
     parser = FlagParser(prog, text.about, text.examples, operands, example_operands)
@@ -123,27 +137,32 @@ def parse(
 
 
 def take_operands(name: str, given: list[str]) -> dict[str, str]:
-    """Take the operands before the flags: a run or a file of parameters, and for some commands images.
+    """Remove the operands before the flags: a run or a parameter file, and for some commands images.
+
+    Args:
+      name: the command's name.
+      given: the arguments after the command. The operands are removed from this list.
 
     Returns:
-      The values of the fields that they stand for.
+      The values of the operands, by field of the command.
     """
-    fields = ["run_dir", *(["images"] if name in TAKES_IMAGES else [])]
+    fields = ["run_dir", "images"] if name in TAKES_IMAGES else ["run_dir"]
     values = {}
     while fields and given and not given[0].startswith("-"):
         values[fields.pop(0)] = given.pop(0)
     if values.get("run_dir", "").endswith(PARAMETERS):
         values["parameters"] = values.pop("run_dir")
     if "images" in values:
-        given += ["--images", values["images"]]  # which the parser requires
+        given += ["--images", values["images"]]  # the parser requires this flag
     return values
 
 
 def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], program: ExperimentProgram) -> None:
-    """Run a command with the values of its flags. This imports JAX.
+    """Execute a command with the values of its flags. This imports JAX.
 
-    A user's mistake ends the process with one line and exit code 2, a run that diverged or could not be written with
-    1, SIGINT with 130, SIGTERM with 143.
+    Errors are printed as one message, without a traceback unless the environment variable JAXGAN_TRACEBACK is set. The
+    exit code of the process is 2 for invalid arguments, 1 if a run diverged or a file could not be read or written,
+    130 after SIGINT and 143 after SIGTERM.
     """
     import jax
 
@@ -166,14 +185,14 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     except expected as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             raise
-        mend = errors.mend_for_training(error) if name in ("train", "resume") else ""
-        mend += "\n(JAXGAN_TRACEBACK=1 shows where)"
-        errors.print_error(message_with_notes(error), flag_names(name, fields, program), mend)
+        fix = errors.fix_for_training(error) if name in ("train", "resume") else ""
+        errors.print_error(message_with_notes(error), flag_names(name, fields, program), fix)
+        print("To see the traceback, set the environment variable JAXGAN_TRACEBACK=1.", file=sys.stderr)
         _exit(2 if isinstance(error, ValueError) else 1)
 
 
 def make_command(command_class: type, fields: Sequence[Field], values: Mapping[str, Any]) -> Any:
-    """A command's dataclass with values by field; those of fields that have an owner go to the dataclass there."""
+    """Create a command's dataclass from values by field. Values of fields with an owner go to the nested dataclass."""
     types = typing.get_type_hints(command_class)
     owned: dict[str, dict[str, Any]] = {}
     owners = {field.name: field.owner for field in fields}
@@ -187,10 +206,11 @@ def make_command(command_class: type, fields: Sequence[Field], values: Mapping[s
 
 
 def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -> dict[str, str]:
-    """For each argument that the library's messages name, the flag or the operand that a user types."""
-    settings = {field.name: field.name for field in dataclasses.fields(program.config_class)}  # without flags here
+    """Return the flag or the operand that a user types for each argument that the library's messages name."""
+    # Settings that are not flags of this command are printed by name, without backticks.
+    settings = {field.name: field.name for field in dataclasses.fields(program.config_class)}
     flags = settings | {field.name: errors.flag(field.name) for field in fields}
-    # Any command may find that a run is damaged, but only ``train --fresh`` starts it over.
+    # Any command may find that a run is damaged, but only ``train --fresh`` can start it over.
     flags["fresh"] = errors.flag("fresh") if name == "train" else f"{program.train_command} --fresh"
     if name == "train":
         flags |= {argument: errors.flag(setting) for argument, setting in OTHER_NAMES.items()}
@@ -203,7 +223,7 @@ def _exit(code: int) -> None:
     import jax
 
     if jax.distributed.is_initialized():
-        # An orderly end would wait for the other hosts, who wait for this one.
+        # sys.exit would wait for the other hosts, which wait for this one.
         sys.stdout.flush()
         os._exit(code)
     sys.exit(code)

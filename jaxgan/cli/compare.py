@@ -1,4 +1,4 @@
-"""The command ``jaxgan compare``: several runs on one page."""
+"""The command ``jaxgan compare``: show several runs on one HTML page."""
 
 import argparse
 
@@ -6,5 +6,5 @@ from jaxgan.reporting import comparison
 
 
 def compare_runs(args: argparse.Namespace) -> None:
-    """Write the page."""
+    """Write the page and print its path."""
     print(f"comparison: {comparison.write(args.runs, args.out)}")

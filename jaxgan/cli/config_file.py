@@ -1,4 +1,8 @@
-"""The file of ``train --config``: settings and options by name, in YAML or JSON; or the config.json of a run."""
+"""Read the file that is passed as ``train --config``.
+
+The file contains settings of the experiment and options of the run by name, in YAML or JSON. It can also be the
+config.json of a run.
+"""
 
 import argparse
 import reprlib
@@ -12,30 +16,35 @@ from jaxgan.cli.flags import VALUES, Mistake, convert
 
 
 def read_config_file(path: Path, fields: Sequence[Field]) -> dict[str, Any]:
-    """The values that a file gives to fields, by name.
+    """Return the values in a file, by field.
+
+    Args:
+      path: the file.
+      fields: the fields of the command ``train``.
 
     Raises:
-      Mistake: the file cannot be read, or a name or a value in it is wrong.
+      Mistake: if the file cannot be read, a name in it is unknown, or a value is not allowed.
     """
     by_name = {field.name: field for field in fields if field.name != "config"}
     return {name: _value(path, by_name, name, value) for name, value in _read(path).items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml  # here, because few commands need it
+    import yaml  # not at the top, because most commands do not need it
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML; no object is made
+        # JSON is a subset of YAML. safe_load does not create Python objects that the file names.
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Mistake(f"--config {path} cannot be read: {error.strerror}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise Mistake(f"--config {path}{line} is neither YAML nor JSON.") from None
+        line = f" The error is in line {where.line + 1}." if where else ""
+        raise Mistake(f"--config {path} is neither valid YAML nor valid JSON.{line}") from None
     if not isinstance(content, dict):
-        raise Mistake(f"--config {path} has to hold settings by name, as in batch_size: 64.")
+        raise Mistake(f"--config {path} must contain settings by name, as in batch_size: 64.")
     if isinstance(content.get("config"), dict) and isinstance(content.get("experiment"), str):  # a run's config.json
-        from jaxgan.experiment.settings_file import rename_settings  # here, because it imports JAX
+        from jaxgan.experiment.settings_file import rename_settings  # not at the top, because it imports JAX
 
         options = content.get("options")
         settings = rename_settings(content["config"], content["experiment"])
@@ -46,9 +55,9 @@ def _read(path: Path) -> dict[str, Any]:
 def _value(path: Path, fields: Mapping[str, Field], name: str, value: Any) -> Any:
     field = fields.get(name)
     if field is None:
-        near = suggestions.closest(name, fields)
-        mend = f"; did you mean {near}?" if near else "."
-        raise Mistake(f"--config {path}: {reprlib.repr(name)[1:-1]} is no setting of this experiment{mend}")
+        similar = suggestions.closest(name, fields)
+        fix = f" Did you mean {similar}?" if similar else ""
+        raise Mistake(f"--config {path}: This experiment has no setting {reprlib.repr(name)[1:-1]}.{fix}")
     if value is None and field.is_optional:
         return None
     is_list = isinstance(value, list)
@@ -56,8 +65,8 @@ def _value(path: Path, fields: Mapping[str, Field], name: str, value: Any) -> An
     is_bool = isinstance(value, bool)
     fits = field.is_tuple == is_list and not any(isinstance(item, dict | list) for item in items)
     if not fits or is_bool != (field.type == "bool"):
-        wanted = "a list" if field.is_tuple else VALUES.get(field.type, "true or false")
-        raise Mistake(f"--config {path}: {name} takes {wanted}, got {reprlib.repr(value)}.")
+        allowed = "a list" if field.is_tuple else VALUES.get(field.type, "true or false")
+        raise Mistake(f"--config {path}: {name} must be {allowed}, got {reprlib.repr(value)}.")
     if is_bool:
         return value
     try:

@@ -1,4 +1,4 @@
-"""The command ``jaxgan doctor``: versions, devices and their speed, and problems of the machine, each with its mend."""
+"""The command ``jaxgan doctor``: print versions, devices and their speed, and problems with how to fix them."""
 
 import argparse
 import dataclasses
@@ -21,26 +21,26 @@ from jaxgan.nn import convolution
 from jaxgan.version import __version__
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
-# Environment variables that slow training down.
-SLOW = {"JAX_DISABLE_JIT": "nothing is compiled", "JAX_DEBUG_NANS": "every operation is checked"}
-CONVOLUTION_SHARE = 0.1  # of a matrix product's speed; slower convolutions are reported
+# Environment variables that slow down training, each with its effect.
+SLOW = {"JAX_DISABLE_JIT": "JAX does not compile functions", "JAX_DEBUG_NANS": "JAX checks every operation for NaN"}
+MIN_CONVOLUTION_SHARE = 0.1  # lowest speed of a convolution that is not a problem, divided by a matrix product's speed
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """The state of a machine and of its JAX.
+    """The state of a machine and of its JAX installation.
 
     Attributes:
-      versions: of packages, by name; "not installed" for one that is missing.
-      platform: ``cpu``, ``gpu`` or ``tpu``.
-      devices: the kind of each.
-      cores: the number that this process may use.
-      load: the mean number of processes that wanted a core during the last minute; None where the system does not say.
-      gpu_driver: whether a GPU's driver is installed, whether or not JAX uses it.
-      product_gflops: speed of a float32 matrix product of 2048 x 2048.
-      convolution_gflops: speed of a float32 4 x 4 convolution of stride 2, as in DCGAN.
-      cache: the directory of compiled programs; None if they are not kept.
-      environment: the variables that JAX and XLA read.
+      versions: the versions of packages by name; "not installed" for a missing package.
+      platform: the platform of the devices: ``cpu``, ``gpu`` or ``tpu``.
+      devices: the kind of each device.
+      cores: number of CPU cores that this process may use.
+      load: mean number of runnable processes during the last minute; None if the system does not report it.
+      gpu_driver: whether the driver of an NVIDIA GPU is installed. JAX may use the CPU in spite of it.
+      product_gflops: speed of a float32 product of two 2048 x 2048 matrices, in GFLOP/s.
+      convolution_gflops: speed of a float32 4 x 4 convolution with stride 2, as in DCGAN, in GFLOP/s.
+      cache: the directory of compiled programs; None if they are not stored.
+      environment: the environment variables that JAX and XLA read.
     """
 
     versions: Mapping[str, str]
@@ -56,7 +56,7 @@ class Facts:
 
 
 def collect_facts() -> Facts:
-    """Examine this machine, which takes some seconds."""
+    """Examine this machine. This takes several seconds, because the speed of the device is measured."""
     packages = {package: _version(package) for package in PACKAGES}
     return Facts(
         versions={"jaxgan": __version__, "python": platform.python_version(), **packages},
@@ -73,56 +73,59 @@ def collect_facts() -> Facts:
 
 
 def find_problems(facts: Facts) -> list[str]:
-    """What is wrong, each in a line with its mend; empty if all is well."""
+    """Return the problems of a machine, one line each, with how to fix them; an empty list if there are none."""
     problems = [*_problems_of_packages(facts), *_problems_of_environment(facts)]
     if facts.platform == "cpu" and facts.gpu_driver:
-        on_purpose = "cpu" in facts.environment.get("JAX_PLATFORMS", "")
-        mend = "unset JAX_PLATFORMS" if on_purpose else extras.pip_install("cuda")
-        problems.append(f"a GPU's driver is installed, but JAX runs on the CPU: {mend}")
+        is_chosen = "cpu" in facts.environment.get("JAX_PLATFORMS", "")
+        fix = "Unset JAX_PLATFORMS" if is_chosen else f"Run `{extras.pip_install('cuda')}`"
+        problems.append(f"A GPU driver is installed, but JAX uses the CPU. {fix}.")
     if facts.platform == "cpu" and len(facts.devices) > facts.cores:
         problems.append(
-            f"{len(facts.devices)} virtual CPU devices share {facts.cores} cores, which is for tests: "
-            "unset JAX_NUM_CPU_DEVICES to train"
+            f"JAX divides {facts.cores} cores into {len(facts.devices)} virtual CPU devices, which is only useful for "
+            "tests. Unset JAX_NUM_CPU_DEVICES to train."
         )
     if facts.load is not None and facts.load > facts.cores + 0.5:
         problems.append(
-            f"{facts.load:.1f} processes want {facts.cores} cores, so times measured now are too long: "
-            "wait for them, or stop them"
+            f"The load is {facts.load:.1f} processes on {facts.cores} cores, so training is slowed down and the speeds "
+            "above are too low. Stop other processes, or wait until they end."
         )
-    if facts.convolution_gflops < CONVOLUTION_SHARE * facts.product_gflops:
+    if facts.convolution_gflops < MIN_CONVOLUTION_SHARE * facts.product_gflops:
         problems.append(
-            f"a convolution reaches {facts.convolution_gflops / facts.product_gflops:.0%} of a matrix product's speed: "
-            "please report the times that python -m experiments.benchmarks.convolution prints"
+            f"A convolution reaches only {facts.convolution_gflops / facts.product_gflops:.0%} of the speed of a "
+            "matrix product. Please report the output of `python -m experiments.benchmarks.convolution`."
         )
     if facts.cache is None:
         problems.append(
-            "compiled programs are not kept, so every start compiles them again: "
-            f"make {cache.compilation_directory()} writable, or name another place with JAX_COMPILATION_CACHE_DIR"
+            "Compiled programs are not stored, so each command compiles them again. Make "
+            f"{cache.compilation_directory()} writable, or set JAX_COMPILATION_CACHE_DIR to another directory."
         )
     return problems
 
 
 def _problems_of_packages(facts: Facts) -> list[str]:
     problems = [
-        f"{package} is not installed: pip install {package}"
+        f"{package} is not installed. Run `pip install {package}`."
         for package, version in facts.versions.items()
         if version == "not installed"
     ]
     jax_release, jaxlib_release = (facts.versions.get(p, "").split(".")[:2] for p in ("jax", "jaxlib"))
     if jax_release != jaxlib_release:
-        problems.append("jax and jaxlib are of different releases: pip install --upgrade jax jaxlib")
+        problems.append("The releases of jax and jaxlib differ. Run `pip install --upgrade jax jaxlib`.")
     return problems
 
 
 def _problems_of_environment(facts: Facts) -> list[str]:
     environment, problems = facts.environment, []
     if "xla_force_host_platform_device_count" in environment.get("XLA_FLAGS", ""):
-        problems.append("XLA_FLAGS asks for CPU devices, but JAX_NUM_CPU_DEVICES overrides it silently: use that alone")
+        problems.append(
+            "XLA_FLAGS sets the number of CPU devices, but JAX_NUM_CPU_DEVICES overrides it without a warning. Leave "
+            "the number out of XLA_FLAGS, and set only JAX_NUM_CPU_DEVICES."
+        )
     for name, effect in SLOW.items():
         if _is_on(environment, name):
-            problems.append(f"{name} is set, so {effect}: unset it to train")
+            problems.append(f"{name} is set, so {effect}. Unset it to train.")
     if _is_on(environment, "JAX_ENABLE_X64"):
-        problems.append("JAX_ENABLE_X64 is set, and 64-bit arrays take twice the time and memory: unset it")
+        problems.append("JAX_ENABLE_X64 is set, so 64-bit arrays take twice the time and memory. Unset it.")
     return problems
 
 
@@ -131,26 +134,29 @@ def _is_on(environment: Mapping[str, str], name: str) -> bool:
 
 
 def main(args: argparse.Namespace | None = None) -> int:
-    """Print the facts and the problems; the exit code, 1 if there are problems."""
+    """Print the facts and the problems, and return the exit code: 1 if there are problems, otherwise 0."""
     console = Console(highlight=False, soft_wrap=True)
     facts = collect_facts()
     console.print("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
     load = "" if facts.load is None else f", load {facts.load:.1f}"
     console.print(f"devices     {system.hardware()} ({facts.platform}), {facts.cores} cores{load}")
-    console.print(f"product     {facts.product_gflops:,.0f} GFLOP/s, float32, 2048 x 2048")
-    console.print(f"convolution {facts.convolution_gflops:,.0f} GFLOP/s, float32, 4 x 4, stride 2, 64 to 128 features")
+    console.print(f"product     {facts.product_gflops:,.0f} GFLOP/s for a float32 product of 2048 x 2048 matrices")
+    console.print(
+        f"convolution {facts.convolution_gflops:,.0f} GFLOP/s for a float32 4 x 4 convolution with stride 2, from 64 "
+        "to 128 channels"
+    )
     if facts.cache:
         files = sum(1 for path in facts.cache.iterdir() if path.is_file()) if facts.cache.exists() else 0
-        console.print(f"compiled    {files} files in {facts.cache}")
+        console.print(f"cache       {files} files of compiled programs in {facts.cache}")
     else:
-        console.print("compiled    not kept")
+        console.print("cache       none")
     for name, value in sorted(facts.environment.items()):
-        console.print(f"            {name}={value}", markup=False)
+        console.print(f"environment {name}={value}", markup=False)
     problems = find_problems(facts)
     for problem in problems:
-        console.print(f"wrong       {problem}", markup=False)
+        console.print(f"problem     {problem}", markup=False)
     if not problems:
-        console.print("all is well")
+        console.print("No problems were found.")
     return 1 if problems else 0
 
 
@@ -162,12 +168,12 @@ def _version(package: str) -> str:
 
 
 def product_gflops(size: int = 2048) -> float:
-    """The speed of a float32 product of square matrices on this machine, in GFLOP/s."""
+    """Return the speed of a float32 product of ``size`` x ``size`` matrices on this machine, in GFLOP/s."""
     return _measure_gflops(lambda a: a @ a, (jnp.ones((size, size)),), 2 * size**3)
 
 
 def convolution_gflops(shape: tuple[int, ...], kernel: int, stride: int, features: int) -> float:
-    """The speed of ``convolution.conv`` for float32 images of this shape, [B, *space, C], in GFLOP/s."""
+    """Return the speed of ``convolution.conv`` for float32 images of this shape, [B, *space, C], in GFLOP/s."""
     batch, *space, channels = shape
     g = convolution.same(tuple(space), (kernel,) * len(space), stride)
     x, w = jnp.ones(shape), jnp.ones((*g.kernel, channels, features))
@@ -176,7 +182,13 @@ def convolution_gflops(shape: tuple[int, ...], kernel: int, stride: int, feature
 
 
 def _measure_gflops(f: Callable, arguments: tuple, flops: int) -> float:
-    """The speed of a function with this many operations: the median over a second of calls, in GFLOP/s."""
+    """Return the median speed of a function over one second of calls, in GFLOP/s.
+
+    Args:
+      f: the function, which is compiled before the measurement.
+      arguments: the arguments of each call.
+      flops: number of floating-point operations in one call.
+    """
     f = jax.jit(f)
     f(*arguments).block_until_ready()
     times, end = [], time.perf_counter() + 1

@@ -1,10 +1,11 @@
-"""How the command line answers errors: one line, with the mend, and an exit code.
+"""Print errors and warnings of the command line: the message, how to fix it, and the flags that the user typed.
 
-Messages of the library name arguments in backticks; a user typed flags. ``as_flags`` translates.
+The library's messages name arguments in backticks, ``batch_size``. A user of the command line typed flags,
+``--batch-size``, so ``as_flags`` replaces the names by the flags.
 
-A wrong value is refused where it is known what is allowed: a setting by ``check`` of its experiment (see
-``experiment.settings``), an option of a run by ``training.options``, other arguments by the function that takes them,
-and a value of another type by ``cli.flags``.
+Each value is checked where its allowed range is known. ``cli.flags`` checks the types of all values. The method
+``check`` of an experiment's settings checks the settings (see ``experiment.settings``), ``training.options`` checks the
+options of a run, and the functions of the library check their other arguments.
 """
 
 import contextlib
@@ -19,18 +20,19 @@ _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
 
 
 def flag(name: str) -> str:
-    """The flag that sets an argument: ``--batch-size`` sets ``batch_size``."""
+    """Return the flag that sets an argument: ``--batch-size`` for ``batch_size``."""
     return "--" + name.replace("_", "-")
 
 
 def as_flags(message: str, names: Iterable[str] | Mapping[str, str]) -> str:
-    """A message of the library for the command line: arguments in backticks become the flags that set them.
+    """Replace the arguments that a message of the library names in backticks by the flags that set them.
 
     ``"`batch_size` must be at least 1, got 0."`` becomes ``"--batch-size must be at least 1, got 0."``.
 
     Args:
-      message: the library's.
-      names: the arguments that have a flag of their name, or each argument's flag. Other words in backticks stay.
+      message: a message of the library.
+      names: the names of the arguments to replace, or a mapping from arguments to their flags. Other words in backticks
+        are not changed.
     """
     flags = names if isinstance(names, Mapping) else {name: flag(name) for name in names}
     return _NAMED.sub(lambda found: flags.get(found[1], found[0]), message)
@@ -38,10 +40,10 @@ def as_flags(message: str, names: Iterable[str] | Mapping[str, str]) -> str:
 
 @contextlib.contextmanager
 def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator[None]:
-    """Print warnings as single lines on standard error, for people who did not write the code that they come from.
+    """Print warnings as single lines on standard error, without the source line that caused them.
 
     Args:
-      names: as for ``as_flags``.
+      names: the arguments that messages name, see ``as_flags``.
     """
 
     def show(message, *_):
@@ -55,7 +57,7 @@ def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator
 
 @contextlib.contextmanager
 def ending_quietly() -> Iterator[None]:
-    """End the process with 130 for an interrupt, and without a message where the reader of a pipe has seen enough."""
+    """Exit with code 130 on an interrupt, and ignore a closed pipe: both end the process without a message."""
     try:
         yield
     except KeyboardInterrupt:
@@ -65,41 +67,52 @@ def ending_quietly() -> Iterator[None]:
 
 
 def print_warning(message: str, names: Iterable[str] | Mapping[str, str]) -> None:
-    """Print a warning as one line on standard error, with flags in the place of arguments."""
+    """Print a warning as one line on standard error, with flags in place of arguments."""
     print(f"warning: {_printable(as_flags(message, names))}", file=sys.stderr)
 
 
-def print_error(message: str, names: Iterable[str] | Mapping[str, str], mend: str = "") -> None:
-    """Print an error on stderr: the message, with flags in the place of arguments, and what to do about it."""
-    print(f"error: {_printable(as_flags(message, names))}{mend}", file=sys.stderr)
+def print_error(message: str, names: Iterable[str] | Mapping[str, str], fix: str = "") -> None:
+    """Print an error on standard error: the message, with flags in place of arguments, and how to fix it.
+
+    Args:
+      message: a message of the library or of the operating system.
+      names: the arguments that the message names, see ``as_flags``.
+      fix: one or more sentences that say how to fix the error; empty if this is not known.
+    """
+    text = _printable(as_flags(message, names))
+    if fix and text:
+        end = "" if text.endswith((".", "?", "!")) else "."  # messages of the system have no full stop
+        text += f"{end} {fix}"
+    print(f"error: {text or fix}", file=sys.stderr)
 
 
 def print_mistake(message: str, command: str) -> None:
-    """Print on stderr why a command line cannot be understood, and where its help is."""
+    """Print on standard error why a command line cannot be parsed, and the command that prints the help."""
     print(f"error: {_printable(message)}\nhelp: {command} --help", file=sys.stderr)
 
 
 def _printable(message: str) -> str:
-    """A message without control characters: names in files may be somebody else's, and a terminal obeys them."""
+    """Replace control characters by question marks.
+
+    Messages can contain names from files of unknown origin, and a terminal would execute their control characters.
+    """
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in message)
 
 
-def mend_for_training(error: BaseException) -> str:
-    """What to do about a lack of disk space or memory in training; empty for other errors."""
+def fix_for_training(error: BaseException) -> str:
+    """Return how to fix a lack of disk space or memory in training; an empty string for other errors."""
     if is_disk_full(error):
-        return "; make room and run the same command again, it resumes"
-    import jax  # here, because this module is loaded before JAX is needed
+        return "Free some disk space and run the same command again: the run will be resumed."
+    import jax  # not at the top, because flags are parsed without importing JAX
 
     out_of_memory = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     if out_of_memory or isinstance(error, MemoryError):
-        return (
-            "; there is not enough memory: lower --batch-size, or split it over micro-batches with --grad-accum-steps"
-        )
+        return "There is not enough memory. Lower --batch-size, or split each batch with --grad-accum-steps."
     return ""
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error, or one that caused it, says that a disk or a quota has no space left."""
+    """Return whether an error, or one of the errors that caused it, was a full disk or an exceeded quota."""
     causes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if error is None:
         return False

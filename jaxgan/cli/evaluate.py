@@ -1,4 +1,4 @@
-"""The command ``evaluate``: metrics of a checkpoint's samples."""
+"""The command ``evaluate``: measure metrics of the samples of a checkpoint."""
 
 import dataclasses
 from pathlib import Path
@@ -16,23 +16,29 @@ from jaxgan.monitoring.terminal import reading
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Measure how far a checkpoint's samples are from its data, with the averaged weights.
+    """Compare the samples of a checkpoint with the training data, using metrics such as the FID.
+
+    The samples are generated with the moving average of the weights.
 
     Attributes:
-      metrics: fid; kid, the kernel distance; mifid, which sees copies; prdc: precision, recall, density, coverage;
-        authenticity, the share that are no copies; is, the Inception Score; modes, how many classes there are, and
-        their KL from uniform; ms_ssim, how alike samples are; cas, the accuracy on the data of a classifier that has
-        seen labelled samples alone; ppl, the perceptual path length; of pairs l1, psnr and ssim, of each sample and
-        the image that it should be. The names of figures have the features that they were measured with: fid is
-        measured with Inception's 2,048 features; with others it is fid_768 or fd_classifier, and likewise kid, mifid,
-        is and ppl.
-      features: classifier, of a small one that is trained on the data's labels and kept; or inception-64, -192, -768,
-        -2048. Not given: inception-2048 where there are weights, else the classifier's.
-      weights: Inception's, pytorch-fid's or torch-fidelity's file, a .pth or .npz.
-      resize: To Inception's size as the FID has it, tf1, or as clean-fid.
-      count: Number of samples; as many as there are data, at most 50,000, if not given.
-      seed: Seed of the samples; the run's own if not given.
-      out: A JSON file for the figures and their protocol; evaluation.json in the run's directory if not given.
+      metrics: Metrics to measure. fid is the Frechet Inception distance; kid is the kernel Inception distance; mifid is
+        the FID with a penalty for copies of training examples; prdc stands for precision, recall, density and
+        coverage; authenticity is the fraction of the samples that are not copies; is stands for the Inception Score;
+        modes is the number of classes among the samples, with the KL divergence of the classes from the uniform
+        distribution; ms_ssim is the mean structural similarity of pairs of samples; cas is the accuracy on the data of
+        a classifier that is trained on samples; ppl is the perceptual path length. l1, psnr and ssim compare each
+        sample with its target image, in experiments that translate images. If the features are not those of the
+        published metric, the name of the result contains them, as in fid_768, fd_classifier and ppl_2048.
+      features: Features that the metrics compare. inception-64, -192, -768 and -2048 are features of the Inception
+        network. classifier stands for the features of a small classifier, which is trained on the labels of the data
+        and cached. By default, inception-2048 if --weights is passed, otherwise classifier.
+      weights: File with the weights of the Inception network (.pth or .npz), from pytorch-fid or torch-fidelity.
+      resize: Method of resizing images for the Inception network. tf1 is the method of the original FID; clean is the
+        method of clean-fid.
+      count: Number of samples. By default, the number of training examples, but at most 50,000.
+      seed: Seed of the samples. By default, the seed of the run.
+      out: JSON file for the results and the conditions of the measurement. By default, evaluation.json in the directory
+        of the run.
 
     Examples:
       COMMAND
@@ -62,9 +68,9 @@ class Evaluate:
         with warnings_as_lines([field.name for field in read_command("evaluate").fields]), reading() as progress:
             features = None
             if quality.needs_features(self.metrics):
-                kept = system.classifier_directory()
+                cache = system.classifier_directory()
                 features = make_extractor(
-                    self.features, self.weights, self.resize, experiment.source, kept, progress=progress
+                    self.features, self.weights, self.resize, experiment.source, cache, progress=progress
                 )
             result = quality.evaluate(
                 experiment,
@@ -76,7 +82,7 @@ class Evaluate:
                 name=name,
                 progress=progress,
             )
-        print("\n".join(format_result(result)))  # first: hours of computation must not be lost with a file
+        print("\n".join(format_result(result)))  # printed first, because the file may not be writable
         out = Path(self.out) if self.out else path / "evaluation.json"
         quality.write_result(result, out)
         print(f"protocol: {out}")

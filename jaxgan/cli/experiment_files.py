@@ -1,6 +1,6 @@
-"""The files of the experiments that come with jaxgan, as text: their names and their headers.
+"""Find the experiments that are part of jaxgan, and read their headers from the text of their files.
 
-Nothing here imports an experiment, which would import JAX.
+This module does not import the experiments, because that would import JAX.
 """
 
 import re
@@ -10,36 +10,36 @@ from jaxgan.cli.fields import ModuleText, experiments_folder, read_module
 
 
 def names() -> list[str]:
-    """The names of the experiments, in order."""
+    """Return the names of the experiments in alphabetical order."""
     return sorted(path.stem for path in experiments_folder().glob("*.py") if path.stem != "__init__")
 
 
 def find(typed: str) -> str:
-    """The name of the experiment that is typed as ``dcgan``, ``DCGAN`` or ``wgan-gp``.
+    """Return the name of the experiment that a user typed as, for example, ``dcgan``, ``DCGAN`` or ``wgan-gp``.
 
     Raises:
-      ValueError: there is none; the message says which is meant, or which there are.
+      ValueError: if there is no such experiment. The message suggests a similar name, or lists all names.
     """
-    name, there = typed.replace("-", "_").lower(), names()
-    if name in there:
+    name, known = typed.replace("-", "_").lower(), names()
+    if name in known:
         return name
-    near = suggestions.EXPERIMENT_HABITS.get(name) or suggestions.closest(name, there)
-    mend = f"did you mean {near}?" if near else f"there are {', '.join(there)}."
-    raise ValueError(f"there is no experiment {typed}; {mend}")
+    similar = suggestions.EXPERIMENT_HABITS.get(name) or suggestions.closest(name, known)
+    fix = f"Did you mean {similar}?" if similar else f"The experiments are {', '.join(known)}."
+    raise ValueError(f"There is no experiment {typed!r}. {fix}")
 
 
 def read_experiment(name: str) -> ModuleText:
-    """The text of an experiment's module."""
+    """Return the text of an experiment's module."""
     return read_module(experiments_folder() / f"{name}.py")
 
 
 def title(module: ModuleText) -> str:
-    """The first line of the docstring."""
+    """Return the first line of the docstring."""
     return (module.docstring.splitlines() or [""])[0]
 
 
 def header(module: ModuleText) -> dict[str, str]:
-    """The entries of the docstring by name, each on one line: Paper, Command, Data, Hardware, Time, Score."""
+    """Return the entries of the docstring (Paper, Command, Data, Hardware, Time, Score), each joined to one line."""
     entries: dict[str, str] = {}
     name = ""
     for line in module.docstring.splitlines():

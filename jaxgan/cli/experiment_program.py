@@ -1,4 +1,4 @@
-"""An experiment as a program: the object that its commands get, and the command lines that run them."""
+"""Describe an experiment as a program: its settings, its build function, and the command lines that start it."""
 
 import dataclasses
 import importlib
@@ -9,7 +9,8 @@ from typing import Any
 
 CONSOLE = "jaxgan"
 
-# Settings by name; or a function that derives them from the settings, and from the mapping of those that were given.
+# Settings by name, or a function ``(config, given) -> settings``. The function receives the settings without the
+# preset, and a mapping of the settings that the user passed.
 Preset = Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -18,13 +19,13 @@ class ExperimentProgram:
     """An experiment as a program.
 
     Attributes:
-      name: the experiment's, ``dcgan``.
+      name: the experiment's name, such as ``dcgan``.
       config_class: the dataclass of its settings.
-      build: ``(config, source=None) -> Experiment``.
+      build: a function ``(config, source=None) -> Experiment``.
       description: the docstring of its module.
-      presets: settings to start from, by name.
-      invoked_as: how it was started: ``python mine.py``, ``python -m experiments.dcgan``; or ``jaxgan`` for an
-        experiment that comes with jaxgan.
+      presets: the presets by name; a preset is a set of settings to start from.
+      invoked_as: the command that started the program, such as ``python mine.py`` or ``python -m experiments.dcgan``;
+        ``jaxgan`` for an experiment that was started by the program ``jaxgan``.
     """
 
     name: str
@@ -36,35 +37,35 @@ class ExperimentProgram:
 
     @property
     def signature(self) -> str:
-        """The program that is named in files: ``jaxgan 0.1.0 dcgan``."""
-        from jaxgan.core import system  # here, because flags are parsed before JAX is imported
+        """The name of the program in the metadata of written files, such as ``jaxgan 0.1.0 dcgan``."""
+        from jaxgan.core import system  # not at the top, because flags are parsed without importing JAX
 
         return system.signature(self.name)
 
     @property
     def is_console(self) -> bool:
-        """Whether it was started as the program ``jaxgan``."""
+        """Whether the experiment was started by the program ``jaxgan``."""
         return self.invoked_as == CONSOLE
 
     @property
     def train_command(self) -> str:
-        """The command that trains: ``jaxgan train dcgan``, or ``python mine.py``."""
+        """The command that trains the experiment, such as ``jaxgan train dcgan`` or ``python mine.py``."""
         return f"{CONSOLE} train {self.name}" if self.is_console else self.invoked_as
 
     def command(self, name: str, run_dir: str | Path) -> str:
-        """The command line of another command for a run: ``jaxgan sample runs/dcgan``."""
+        """Return the command line that applies another command to a run, such as ``jaxgan sample runs/dcgan``."""
         if self.is_console:
             return f"{CONSOLE} {name} {run_dir}"
         is_default = Path(run_dir) == self.path_of_run(None)
         return f"{self.invoked_as} {name}" + ("" if is_default else f" --run-dir {run_dir}")
 
     def path_of_run(self, run_dir: str | None) -> Path:
-        """A run's directory; None is the experiment's default."""
+        """Return a run's directory; for None, the default directory of the experiment."""
         return Path(f"runs/{self.name}" if run_dir is None else run_dir)
 
 
 def load_program(name: str) -> ExperimentProgram:
-    """The program of an experiment that comes with jaxgan. This imports JAX."""
+    """Load the program of an experiment that is part of jaxgan. This imports JAX."""
     module = importlib.import_module(f"jaxgan.experiments.{name}")
     return ExperimentProgram(
         name, module.Config, module.build, module.__doc__ or "", getattr(module, "PRESETS", {}), CONSOLE
@@ -72,7 +73,7 @@ def load_program(name: str) -> ExperimentProgram:
 
 
 def invocation(config_class: type) -> str:
-    """How the program that defines these settings was started: ``python mine.py``."""
+    """Return the command that started the program in which the settings are defined, such as ``python mine.py``."""
     module = config_class.__module__
     if module != "__main__":
         return f"python -m {module}"

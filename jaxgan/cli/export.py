@@ -1,4 +1,4 @@
-"""The command ``export``: a checkpoint's generator or translator in a file for others, with a model card."""
+"""The command ``export``: write the generator of a checkpoint to a file, with a model card."""
 
 import dataclasses
 import json
@@ -19,12 +19,13 @@ SUFFIXES = (".jaxgan", ".safetensors")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Export:
-    """Export a checkpoint's generator to a file for others, with a model card.
+    """Write the generator of a checkpoint to a file that can be used without the run, with a model card.
 
     Attributes:
-      out: A file name.jaxgan for compiled functions, which need no jaxgan and run on CPUs, CUDA and TPUs; `jaxgan
-        sample` reads them, or `jaxgan translate` where images are made of images. A file name.safetensors for the
-        averaged parameters, which `sample --parameters` reads; the card is beside them, name.md.
+      out: File to write. A .jaxgan file contains compiled functions for CPUs, CUDA and TPUs, which need neither jaxgan
+        nor the experiment; the commands sample and translate read it. A .safetensors file contains the averaged
+        parameters, which the commands sample and translate of the same experiment read; the model card is written
+        beside it with the suffix .md.
 
     Examples:
       COMMAND --out digits.jaxgan
@@ -74,7 +75,7 @@ class Export:
 
 
 def _command(program: ExperimentProgram, file: str, translates: bool) -> str:
-    """The command line that uses a file of parameters."""
+    """Return the command line that uses a parameter file."""
     name, out = ("translate", "--out made/") if translates else ("sample", "--out grid.png")
     images = "--images photos/ " if translates else ""
     if program.is_console:
@@ -83,22 +84,24 @@ def _command(program: ExperimentProgram, file: str, translates: bool) -> str:
 
 
 def _write_parameters(restored: Restored, variables: Any, out: Path, metadata: dict[str, Any], card: str) -> str:
-    """Write the parameters, and the card beside them; what was written, in words."""
+    """Write the parameters and the model card, and return a line that describes them."""
     model_card.check_card_path(out)
     parameter_file.write(out, restored.experiment, variables, metadata)
-    beside = model_card.write_card(out, card)
-    return f"{out}: the parameters of step {metadata['step']}, {_megabytes(out)}; their card: {beside}"
+    card_path = model_card.write_card(out, card)
+    return f"{out}: parameters of step {metadata['step']}, {_megabytes(out)}\nmodel card: {card_path}"
 
 
 def _write_translator(restored: Restored, out: Path, metadata: dict[str, Any], card: str) -> str:
+    """Write the translator, and return lines that describe it."""
     experiment, state = restored.experiment, restored.state
     export.write_translator(out, directions(experiment, state), about=metadata, card=card)
     names = " and ".join(experiment.translations)
     command = f"jaxgan translate {out} IMAGES --out FOLDER"
-    return f"{out}: {names}, of step {metadata['step']}, {_megabytes(out)}; {command}"
+    return f"{out}: translator ({names}) of step {metadata['step']}, {_megabytes(out)}\nuse it: {command}"
 
 
 def _write_generator(restored: Restored, out: Path, metadata: dict[str, Any], card: str) -> str:
+    """Write the generator, and return lines that describe it."""
     experiment, state = restored.experiment, restored.state
     nets, sampling = experiment.game.unwrapped.functions(state), experiment.sampling
     export.write_generator(
@@ -109,7 +112,7 @@ def _write_generator(restored: Restored, out: Path, metadata: dict[str, Any], ca
         about=metadata,
         card=card,
     )
-    return f"{out}: the generator of step {metadata['step']}, {_megabytes(out)}; jaxgan sample {out}"
+    return f"{out}: generator of step {metadata['step']}, {_megabytes(out)}\nuse it: jaxgan sample {out}"
 
 
 def _megabytes(path: Path) -> str:
@@ -117,7 +120,7 @@ def _megabytes(path: Path) -> str:
 
 
 def _read_evaluation(path: Path) -> Any:
-    """The figures that ``evaluate`` wrote; {} if the file is damaged, None if there is none."""
+    """Return the results that ``evaluate`` wrote; an empty dict if the file is damaged, None if it does not exist."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The commands ``jaxgan fid``, ``mifid``, ``kid`` and ``prdc``: two sets of images compared."""
+"""The commands ``jaxgan fid``, ``mifid``, ``kid`` and ``prdc``: compare two sets of images."""
 
 import argparse
 
@@ -11,13 +11,13 @@ from jaxgan.monitoring.terminal import reading
 
 
 def compare_sets(args: argparse.Namespace) -> None:
-    """Print the metric that the command is named after, and write it with its protocol if asked."""
+    """Print the metric that the command is named after, and write it to a file if ``--out`` was passed."""
     with warnings_as_lines(vars(args)), reading() as progress:
         samples, data = (load(path, resolution=args.resolution) for path in (args.samples, args.data))
-        kept = system.classifier_directory()
+        cache = system.classifier_directory()
         name = args.features or "inception-2048"
-        features = make_extractor(name, args.weights, args.resize, data, kept, progress=progress)
+        features = make_extractor(name, args.weights, args.resize, data, cache, progress=progress)
         result = compare(samples, data, (args.command,), features, count=args.count, progress=progress)
-    print("\n".join(format_result(result)))  # first: hours of computation must not be lost with a file
+    print("\n".join(format_result(result)))  # printed first, because the file may not be writable
     if args.out:
         quality.write_result(result, args.out)

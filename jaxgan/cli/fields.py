@@ -1,8 +1,8 @@
-"""The fields of dataclasses, from which flags are made.
+"""Read the fields of dataclasses, their types, defaults and descriptions, to create flags from them.
 
-The fields of an experiment that comes with jaxgan are read from the text of its module, because importing it imports
-JAX, which takes a second or more. Those of a program of one's own, which is running already, are taken from the class;
-its text then gives descriptions and headings alone.
+For the experiments that are part of jaxgan, everything is read from the text of the module with ``ast``. Importing the
+module would import JAX, which takes a second or more. The program of a custom experiment is already running, so its
+types and defaults are taken from the class, and only descriptions and headings are read from the text.
 
     @dataclasses.dataclass(frozen=True)
     class Config(AugmentedSettings):
@@ -10,9 +10,9 @@ its text then gives descriptions and headings alone.
         z_dim: int = 32
         \"""Dimension of the latents.\"""
 
-A comment of a few words, without a full stop, is the heading of the fields that follow it. A field is described by the
-text below it or under ``Attributes:`` in the docstring of its class. In text, base classes are found through imports of
-the form ``from module import Base``.
+A comment of a few words, without a full stop, is the heading of the fields that follow it. The description of a field
+is the string below it, or its entry under ``Attributes:`` in the docstring of the class. When the text is read, base
+classes are found through imports of the form ``from module import Base``.
 """
 
 import ast
@@ -28,11 +28,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-PACKAGE = Path(__file__).parents[1]
-REQUIRED = object()  # in the place of a default
+PACKAGE = Path(__file__).parents[1]  # the directory of the package jaxgan
+REQUIRED = object()  # the default of a field that has none
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+# The types that flags can have, for error messages.
+ALLOWED = "int, float, str, bool, Literal[...], tuple[X, ...] and X | None, where X is one of these types"
 _HEADING = re.compile(r"\s*# ([A-Z][a-z][\w ,-]{1,40})")
-ALLOWED = "int, float, str, bool, a Literal of one of them, a tuple of any number of them, and each of these or None"
 _ATTRIBUTE = re.compile(r"  (\w+): (.*)")
 
 
@@ -42,14 +43,15 @@ class Field:
 
     Attributes:
       name: the field's name.
-      type: ``int``, ``float``, ``str`` or ``bool``; of a tuple, the type of its items.
-      choices: the values that are allowed; empty if all are.
+      type: ``int``, ``float``, ``str`` or ``bool``; for a tuple, the type of its items.
+      choices: the allowed values; empty if all values of the type are allowed.
       is_optional: whether None is allowed.
       is_tuple: whether the value is a tuple.
-      default: the value; its source text if it is not a literal; ``REQUIRED`` if there is none.
-      help: a description in a sentence or two.
-      heading: of the group that it belongs to; empty for none.
-      owner: the field of the outer dataclass that holds this one's; empty if it is a field of the dataclass itself.
+      default: the default value; its source text if it is not a literal; ``REQUIRED`` if there is no default.
+      help: a description of one or two sentences.
+      heading: the heading of the field's group; empty for none.
+      owner: if the field belongs to a dataclass that is nested in the command's dataclass, the name of the field that
+        holds the nested dataclass; otherwise empty.
     """
 
     name: str
@@ -65,11 +67,12 @@ class Field:
 
 @dataclasses.dataclass(frozen=True)
 class ClassText:
-    """The fields and the docstring of a dataclass, read from its text.
+    """The fields and the docstring of a dataclass, read from the text of its module.
 
     Attributes:
-      fields: its fields and those of its base classes, in order; those of dataclasses in it have an ``owner``.
-      about: the docstring, without its sections.
+      fields: the fields of the dataclass, of its base classes and of nested dataclasses, in order. Only fields of
+        nested dataclasses have an ``owner``.
+      about: the docstring without its sections.
       examples: the lines under ``Examples:`` in the docstring.
     """
 
@@ -79,32 +82,39 @@ class ClassText:
 
 
 class ModuleText:
-    """The text of a module. ``path`` is its file."""
+    """The text of a module and its syntax tree.
+
+    Args:
+      path: the module's file.
+    """
 
     def __init__(self, path: Path):
         self.path = path
-        with tokenize.open(path) as file:  # in the encoding that Python reads it in
+        with tokenize.open(path) as file:  # decodes the file with the encoding that the file declares
             text = file.read()
         self.lines = text.split("\n")
         self.tree = ast.parse(text, str(path))
 
     @property
     def docstring(self) -> str:
-        """The docstring; empty if there is none."""
+        """The module's docstring; empty if there is none."""
         return ast.get_docstring(self.tree) or ""
 
     def dict_keys(self, name: str) -> tuple[str, ...]:
-        """The keys of a dict that the module assigns to a name; empty if there is none."""
+        """Return the string keys of the dict literal that the module assigns to a name; empty if there is none."""
         value = self._assigned(name)
         if not isinstance(value, ast.Dict):
             return ()
         return tuple(key.value for key in value.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
 
     def find(self, name: str) -> "tuple[ModuleText, ast.ClassDef | ast.expr] | None":
-        """The class of this name, or the value that is assigned to it, with the module that has it.
+        """Find a name's definition: a class, or the expression that is assigned to the name.
 
-        Imports of the form ``from module import name`` are followed. A name that is imported in another way, or is not
-        there, gives None.
+        Imports of the form ``from module import name`` are followed.
+
+        Returns:
+          The module that contains the definition, and the definition. None if the name is not defined, or is imported
+          in another way.
         """
         for node in self.tree.body:
             if isinstance(node, ast.ClassDef) and node.name == name:
@@ -118,7 +128,7 @@ class ModuleText:
         return None if value is None else (self, value)
 
     def find_in_module(self, module: str, name: str) -> "tuple[ModuleText, ast.ClassDef | ast.expr] | None":
-        """``find`` in a module that this one imports, for an expression such as ``module.name``."""
+        """Find the definition of ``name`` in a module that this module imports, for an expression ``module.name``."""
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == module for alias in node.names):
                 path = _module_file(f"{node.module or ''}.{module}".strip("."), node.level, self.path)
@@ -136,15 +146,16 @@ class ModuleText:
 
 @functools.cache
 def read_module(path: Path) -> ModuleText:
-    """The text of the module in a file."""
+    """Read the text of a module. Each file is read only once."""
     return ModuleText(path)
 
 
 def read_class(module: ModuleText, name: str) -> ClassText:
-    """The fields of the dataclass of this name, as the text of a module has them.
+    """Read a dataclass from the text of a module.
 
     Raises:
-      ValueError: the module has no such class, a base class is not found, or a field has a type that no flag can have.
+      ValueError: if the module has no such class, a base class is not found, or the type of a field is not allowed for
+        flags.
     """
     found = module.find(name)
     if found is None or not isinstance(found[1], ast.ClassDef):
@@ -155,10 +166,10 @@ def read_class(module: ModuleText, name: str) -> ClassText:
 
 
 def fields_of(dataclass: type) -> tuple[Field, ...]:
-    """The fields of a dataclass, with descriptions and headings from its text, if that is there.
+    """Return the fields of a dataclass, with descriptions and headings if the text of its module can be read.
 
     Raises:
-      ValueError: a field has a type that no flag can have.
+      ValueError: if the type of a field is not allowed for flags.
     """
     hints, described = typing.get_type_hints(dataclass), _descriptions(dataclass)
     fields = []
@@ -175,12 +186,12 @@ def fields_of(dataclass: type) -> tuple[Field, ...]:
 
 
 def _descriptions(dataclass: type) -> dict[str, tuple[str, str]]:
-    """The description and the heading of each field, from the text of the class and of its bases."""
+    """Read the description and the heading of each field from the text of the class and of its base classes."""
     described: dict[str, tuple[str, str]] = {}
     for base in reversed(dataclass.__mro__):
         try:
             module = read_module(Path(inspect.getfile(base)))
-        except (OSError, TypeError, SyntaxError, UnicodeError):  # a class of Python, or of a session without files
+        except (OSError, TypeError, SyntaxError, UnicodeError):  # a built-in class, or a class without a file
             continue
         found = next(
             (n for n in ast.walk(module.tree) if isinstance(n, ast.ClassDef) and n.name == base.__name__), None
@@ -196,15 +207,19 @@ def _descriptions(dataclass: type) -> dict[str, tuple[str, str]]:
 
 
 def _type_of(hint: Any, name: str) -> dict[str, Any]:
-    """A type as arguments of ``Field``.
+    """Return the arguments of ``Field`` that describe a type: ``type``, ``choices``, ``is_optional``, ``is_tuple``.
+
+    Args:
+      hint: the type.
+      name: the field's name for the error message.
 
     Raises:
-      ValueError: no flag can have it; the message names the field.
+      ValueError: if the type is not allowed for flags.
     """
     kind = _kind_of(hint)
     if kind is None:
         shown = hint.__name__ if isinstance(hint, type) else hint
-        raise ValueError(f"{name} has the type {shown}, which no flag can have; flags have {ALLOWED}.")
+        raise ValueError(f"{name} has the type {shown}, which flags cannot have. The allowed types are {ALLOWED}.")
     return kind
 
 
@@ -232,14 +247,20 @@ def _kind_of(hint: Any) -> dict[str, Any] | None:
 
 
 def experiments_folder() -> Path:
-    """The folder of the experiments that come with jaxgan."""
-    import jaxgan.experiments  # the package alone, which imports nothing
+    """Return the directory of the experiments that are part of jaxgan."""
+    import jaxgan.experiments  # the package without its modules, which does not import JAX
 
     return Path(jaxgan.experiments.__path__[-1])
 
 
 def _module_file(name: str, level: int, importer: Path) -> Path | None:
-    """The file of a module that a file imports from; None if it is not to be found."""
+    """Return the file of an imported module; None if it is not found.
+
+    Args:
+      name: the module's name, without leading dots.
+      level: number of leading dots of a relative import; 0 for an absolute import.
+      importer: the file that imports the module.
+    """
     parts = name.split(".") if name else []
     if level:
         base = importer.parents[level - 1].joinpath(*parts)
@@ -258,16 +279,19 @@ def _module_file(name: str, level: int, importer: Path) -> Path | None:
 
 def _read_fields(module: ModuleText, node: ast.ClassDef) -> list[Field]:
     fields: dict[str, Field] = {}
-    for base in reversed(node.bases):  # the fields of the first one count over those of the others
+    for base in reversed(node.bases):  # the first base class overrides the fields of the others
         found = module.find(base.id) if isinstance(base, ast.Name) else None
         if found is None or not isinstance(found[1], ast.ClassDef):
-            raise ValueError(f"{module.path}: the base class {ast.unparse(base)} of {node.name} is not found.")
+            raise ValueError(
+                f"{module.path}: The base class {ast.unparse(base)} of {node.name} was not found. Import it with `from "
+                "module import name`."
+            )
         fields |= {field.name: field for field in _read_fields(found[0], found[1])}
     _, described, _ = _read_docstring(node)
     for statement, heading, text in _statements(module, node):
         name = statement.target.id  # pyright: ignore
         if ast.unparse(statement.annotation).startswith("Mapping["):
-            continue  # it takes the values of other flags
+            continue  # ``settings`` and ``options`` of ``train`` collect the values of other flags
         inner = _nested_class(module, statement.annotation)
         if inner:
             nested = [dataclasses.replace(field, owner=name) for field in _read_fields(*inner)]
@@ -285,7 +309,7 @@ def _read_fields(module: ModuleText, node: ast.ClassDef) -> list[Field]:
 
 
 def _statements(module: ModuleText, node: ast.ClassDef) -> Iterator[tuple[ast.AnnAssign, str, str]]:
-    """The annotated names of a class's body, each with its heading and the text below it."""
+    """Yield the annotated names in the body of a class, each with its heading and the string below it."""
     heading, last_line = "", node.lineno
     for i, statement in enumerate(node.body):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
@@ -298,14 +322,14 @@ def _statements(module: ModuleText, node: ast.ClassDef) -> Iterator[tuple[ast.An
 
 
 def _string(statement: ast.stmt | None) -> str:
-    """The text of a statement that is a string; else nothing."""
+    """Return the text of a statement that consists of a string; an empty string for other statements."""
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
         return " ".join(statement.value.value.split()) if isinstance(statement.value.value, str) else ""
     return ""
 
 
 def _nested_class(module: ModuleText, annotation: ast.expr) -> tuple[ModuleText, ast.ClassDef] | None:
-    """The dataclass that is a field's type, if it is one."""
+    """Return the dataclass that an annotation names, with its module; None if the annotation is not a class."""
     if not isinstance(annotation, ast.Name) or annotation.id in TYPES:
         return None
     found = module.find(annotation.id)
@@ -315,7 +339,10 @@ def _nested_class(module: ModuleText, annotation: ast.expr) -> tuple[ModuleText,
 
 
 def _read_type(module: ModuleText, annotation: ast.expr) -> Any:
-    """The type that an annotation says, as ``typing.get_type_hints`` would give it; the annotation if it is another."""
+    """Return the type that an annotation stands for, equal to the result of ``typing.get_type_hints``.
+
+    Annotations that are not allowed for flags are returned as source text.
+    """
     match annotation:
         case ast.Constant(None):
             return None
@@ -352,7 +379,7 @@ def _read_default(module: ModuleText, value: ast.expr | None) -> Any:
 
 
 def _read_docstring(node: ast.ClassDef) -> tuple[str, dict[str, str], tuple[str, ...]]:
-    """A class's docstring in its parts: the description, the attributes by name, and the lines of the examples."""
+    """Split the docstring of a class into the description, the attributes by name, and the lines of the examples."""
     about, attributes, examples = [], {}, []
     section, name = "", ""
     for line in inspect.cleandoc(ast.get_docstring(node) or "").splitlines():

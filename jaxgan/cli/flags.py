@@ -1,4 +1,8 @@
-"""Flags of the command line, made of the fields of dataclasses, with help in groups and errors that are sentences."""
+"""Create the flags of a command from the fields of dataclasses, and parse them.
+
+The module builds on ``argparse``. It groups the flags under headings in the help, accepts underscores in place of
+hyphens, and reports errors as whole sentences.
+"""
 
 import argparse
 import dataclasses
@@ -13,7 +17,7 @@ from jaxgan.cli import suggestions
 from jaxgan.cli.errors import flag
 from jaxgan.cli.fields import REQUIRED, Field
 
-# The order in which help shows the groups of fields. Groups of other headings follow, and "" stands for no heading.
+# The order of the groups of flags in the help. Groups with other headings follow. "" is for fields without a heading.
 HEADINGS = (
     "",
     "Data",
@@ -26,22 +30,34 @@ HEADINGS = (
     "Evaluation",
     "Devices",
 )
-ALIASES = {"truncation_psi": "--psi", "resolution": "--size"}
-NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+|inf)([eE][-+]?\d+)?$")
-VALUES = {"int": "a whole number", "float": "a number", "str": "text"}
-METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT"}
-# The word that help shows for the value of a field that names a file, a directory or data.
-PATHS = {"data": "DATA", "run_dir": "DIR", "images": "PATH", "masks": "PATH"}
-PATHS |= dict.fromkeys(("config", "out", "weights", "content_file", "parameters", "styles"), "FILE")
-PATHS |= dict.fromkeys(("data_a", "test_data", "test_data_a"), "DATA")
+ALIASES = {"truncation_psi": "--psi", "resolution": "--size"}  # second flags for a field
+NEGATIVE_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+|inf)([eE][-+]?\d+)?$")  # values that argparse must not read as flags
+VALUES = {"int": "a whole number", "float": "a number", "str": "text"}  # types in error messages
+METAVARS = {"int": "INT", "float": "FLOAT", "str": "TEXT"}  # types in the help
+# Replacements for METAVARS that apply to fields that name a file, a directory or data.
+PATHS = {
+    "config": "FILE",
+    "content_file": "FILE",
+    "data": "DATA",
+    "data_a": "DATA",
+    "images": "PATH",
+    "masks": "PATH",
+    "out": "PATH",
+    "parameters": "FILE",
+    "run_dir": "DIR",
+    "styles": "FILE",
+    "test_data": "DATA",
+    "test_data_a": "DATA",
+    "weights": "FILE",
+}
 
 
 class Mistake(ValueError):
-    """The command line cannot be understood; the message says why, and how to correct it.
+    """An error in the command line. The message says how to correct it.
 
     Args:
-      message: one sentence or more.
-      prog: the command to show help for; None for the one that the program knows.
+      message: one or more sentences.
+      prog: the command whose help is recommended to the user; None for the command that is being parsed.
     """
 
     def __init__(self, message: str, prog: str | None = None):
@@ -50,14 +66,14 @@ class Mistake(ValueError):
 
 
 class FlagParser(argparse.ArgumentParser):
-    """A parser that raises its errors as ``Mistake``, and that accepts underscores in flags.
+    """A parser that raises ``Mistake`` on errors, and accepts underscores in place of hyphens in flags.
 
     Args:
-      prog: the command as it was typed, ``jaxgan train dcgan``.
-      about: a description of the command.
-      examples: command lines; ``COMMAND`` in them stands for the command.
-      operands: the names of the arguments before the flags, for the line of usage, such as ``RUN``.
-      example_operands: their values in the examples, such as ``runs/dcgan``.
+      prog: the command as it was typed, such as ``jaxgan train dcgan``.
+      about: the description of the command in the help.
+      examples: command lines for the help. ``COMMAND`` in them is replaced by the command and ``example_operands``.
+      operands: the names of the arguments before the flags in the usage line, such as ``RUN``.
+      example_operands: the values of these arguments in the examples, such as ``runs/dcgan``.
     """
 
     def __init__(
@@ -79,33 +95,34 @@ class FlagParser(argparse.ArgumentParser):
             epilog=epilog.replace("%", "%%") if examples else None,
             formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=width),
             allow_abbrev=False,
+            add_help=False,
         )
-        # argparse takes -1e-3 and -inf for flags, unless this pattern knows them for numbers.
+        self.add_argument("-h", "--help", action="help", default=argparse.SUPPRESS, help="Print this help and exit.")
+        # argparse treats -1e-3 and -inf as flags unless this pattern matches them.
         self._negative_number_matcher = NEGATIVE_NUMBER
 
     def error(self, message: str) -> NoReturn:
         raise Mistake(_sentence(message), self.prog)
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """The values of the flags that were given, by field.
+        """Return the values of the flags in the arguments, by field.
 
         Raises:
-          Mistake: a flag is unknown, or its value is not allowed.
+          Mistake: if a flag is unknown, or its value is not allowed.
         """
-        spelt = [_with_hyphens(argument) for argument in arguments]
-        values, unknown = self.parse_known_args(spelt)
+        values, unknown = self.parse_known_args([_with_hyphens(argument) for argument in arguments])
         if unknown:
             raise Mistake(suggestions.answer_unknown(unknown, self.flags(), self.prog), self.prog)
         return vars(values)
 
     def flags(self) -> list[str]:
-        """The flags that help shows, ``--batch-size`` and others."""
+        """Return the long flags that the help shows, such as ``--batch-size``."""
         shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
         return [option for action in shown for option in action.option_strings if option.startswith("--")]
 
 
 def add_flags(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
-    """Add a flag for each field, in groups by their headings. A flag that is not given has no value."""
+    """Add a flag for each field, grouped by heading. The parsed values contain only the flags that are passed."""
     fields = tuple(fields)
     names = {field.name: flag(field.name) for field in fields if "_" in field.name}
     groups: dict[str, list[Field]] = {}
@@ -148,39 +165,40 @@ def _help(field: Field) -> str:
     elif default is REQUIRED:
         shown = " Required."
     elif isinstance(default, float):
-        shown = f" [{default:g}]"
+        shown = f" (default: {default:g})"
     else:
-        shown = f" [{' '.join(map(str, default)) if isinstance(default, tuple) else default}]"
+        shown = f" (default: {' '.join(map(str, default)) if isinstance(default, tuple) else default})"
     return (field.help + shown).strip().replace("%", "%%")
 
 
 def convert(field: Field, text: str) -> Any:
-    """The value of a flag.
+    """Return the value of a flag, converted from the text that was typed.
 
     Raises:
-      argparse.ArgumentTypeError: the text is none; the message follows the flag's name.
+      argparse.ArgumentTypeError: if the text is not a value of the field. The message lacks its subject: it is printed
+        behind the flag's name.
     """
     if field.is_optional and text.lower() in ("none", "null"):
         return None
     if field.choices and text not in field.choices:
-        near = suggestions.closest(text, field.choices)
-        mend = f"; did you mean {near}?" if near else "."
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(field.choices)}, got {text!r}{mend}")
+        similar = suggestions.closest(text, field.choices)
+        fix = f" Did you mean {similar}?" if similar else ""
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(field.choices)}, got {text!r}.{fix}")
     try:
         value = {"int": int, "float": float, "str": str}[field.type](text)
         return os.path.expanduser(value) if field.name in PATHS and isinstance(value, str) else value
     except ValueError:
-        raise argparse.ArgumentTypeError(f"takes {VALUES[field.type]}, got {text!r}.") from None
+        raise argparse.ArgumentTypeError(f"must be {VALUES[field.type]}, got {text!r}.") from None
 
 
 def as_tuples(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with the lists of ``argparse`` as tuples, which dataclasses hold."""
+    """Return the values with the lists of ``argparse`` converted to tuples, for the fields that are tuples."""
     fields = tuple(fields)
-    many = {field.name for field in fields if field.is_tuple}
+    tuples = {field.name for field in fields if field.is_tuple}
     optional = {field.name for field in fields if field.is_optional}
 
     def convert_list(name, value):
-        if name not in many:
+        if name not in tuples:
             return value
         return None if value == [None] and name in optional else tuple(value)
 
@@ -188,7 +206,7 @@ def as_tuples(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, A
 
 
 def _with_hyphens(argument: str) -> str:
-    """``--batch_size=8`` as ``--batch-size=8``."""
+    """Replace the underscores in a flag's name: ``--batch_size=8`` becomes ``--batch-size=8``."""
     if not argument.startswith("--"):
         return argument
     name, separator, value = argument.partition("=")
@@ -196,7 +214,7 @@ def _with_hyphens(argument: str) -> str:
 
 
 def _sentence(message: str) -> str:
-    """An error of ``argparse`` as a sentence about the flag."""
+    """Rephrase an error message of ``argparse`` as a sentence about the flag."""
     if message.startswith("the following arguments are required: "):
         names = message.partition(": ")[2]
         return f"{names} {'are' if ',' in names else 'is'} required."
@@ -205,7 +223,11 @@ def _sentence(message: str) -> str:
     name, _, text = message.removeprefix("argument ").partition(": ")
     name = name.split("/")[0]
     if text.startswith("expected"):
-        return f"{name} needs a value after it."
+        return f"{name} must be followed by a value."
     if text.startswith("ignored explicit argument"):
-        return f"{name} takes no value; write {name} alone, or leave it out."
+        return f"{name} does not take a value. Write {name} alone, or leave it out."
+    if found := re.fullmatch(r"invalid (int|float) value: (.*)", text):
+        return f"{name} must be {VALUES[found[1]]}, got {found[2]}."
+    if found := re.fullmatch(r"invalid choice: (.*) \(choose from (.*)\)", text):
+        return f"{name} must be one of {found[2].replace(chr(39), '')}, got {found[1]}."
     return f"{name} {text}"

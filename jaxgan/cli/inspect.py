@@ -1,4 +1,4 @@
-"""The command ``inspect``: checksums of a checkpoint."""
+"""The command ``inspect``: print the checksums of a checkpoint."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from jaxgan.training.checkpoints import checksums
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """Print the step of a checkpoint, and the SHA-256 of each leaf of its state.
+    """Print the step of a checkpoint, and the SHA-256 checksum of each array in it.
 
     Examples:
       COMMAND

@@ -1,4 +1,4 @@
-"""The command ``jaxgan list``: the experiments that come with jaxgan, and what their headers say."""
+"""The command ``jaxgan list``: print the experiments that are part of jaxgan, and their headers."""
 
 import argparse
 import shutil
@@ -8,14 +8,15 @@ from jaxgan.cli import experiment_files
 
 
 def list_experiments(args: argparse.Namespace) -> None:
-    """Print a paragraph for each experiment, or everything that the header of one says.
+    """Print a paragraph for each experiment, or the complete header of one experiment.
 
     Raises:
-      ValueError: there is no such experiment.
+      ValueError: if there is no such experiment.
     """
     if args.experiment is None:
         print("\n\n".join(map(_paragraph, experiment_files.names())))
-        print("\njaxgan list NAME says more about one; jaxgan train NAME trains it.")
+        print("\nTo print the complete description of an experiment, run `jaxgan list EXPERIMENT`.")
+        print("To train it, run `jaxgan train EXPERIMENT`.")
         return
     name = experiment_files.find(args.experiment)
     module = experiment_files.read_experiment(name)
@@ -23,7 +24,7 @@ def list_experiments(args: argparse.Namespace) -> None:
 
 
 def _paragraph(name: str) -> str:
-    """The title of an experiment, the beginning of its results, and its presets."""
+    """Return the title of an experiment, the beginning of its results, and its presets."""
     module = experiment_files.read_experiment(name)
     width = min(shutil.get_terminal_size((100, 24)).columns, 110) - 11
     score = experiment_files.header(module).get("Score", "")

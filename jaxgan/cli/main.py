@@ -1,6 +1,7 @@
-"""The program ``jaxgan``: it trains the experiments that come with it, and works with their runs and with files.
+"""The program ``jaxgan``: train the experiments that are part of the package, and work with their runs and with files.
 
-Flags are read without importing JAX, which takes a second; a command's module is imported when the command is run.
+The arguments are parsed without importing JAX, because the import takes a second. A command's module is imported when
+the command is executed.
 """
 
 import json
@@ -17,12 +18,18 @@ from jaxgan.cli.fields import read_class
 from jaxgan.cli.flags import Mistake
 from jaxgan.version import __version__
 
-ARTEFACTS = (".jaxgan",)  # files of compiled functions
-PROGRAM = re.compile(r"python (-m )?[\w./ -]+")  # a program that a run may name; a run may be somebody else's
+ARTEFACTS = (".jaxgan",)  # suffixes of files of compiled functions, which ``jaxgan export`` writes
+# A run's record names the program that trained the run. The run may be from an unknown origin, so the program is only
+# printed as a suggestion if it matches this pattern.
+PROGRAM = re.compile(r"python (-m )?[\w./ -]+")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command that the command line names; exit with its code if it failed."""
+    """Execute the command that the command line names, and exit with its exit code if it fails.
+
+    Args:
+      arguments: the arguments to parse in place of the command line.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     prog = CONSOLE
     try:
@@ -38,11 +45,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _command(given: list[str]) -> str:
-    """Take the command's name from the arguments.
+    """Remove the command's name from the arguments and return it.
 
     Raises:
-      Mistake: there is none, or no such command.
-      SystemExit: help or the version was asked for, and printed.
+      Mistake: if there is no such command.
+      SystemExit: after printing the help or the version, if the arguments ask for it.
     """
     if not given or given[0] in ("-h", "--help", "help"):
         if len(given) > 1 and given[0] == "help":
@@ -58,20 +65,23 @@ def _command(given: list[str]) -> str:
     if name in names:
         return name
     if name in experiment_files.names():
-        raise Mistake(f"{name} is an experiment; a command comes before it: {CONSOLE} train {' '.join([name, *given])}")
+        command = f"{CONSOLE} train {' '.join([name, *given])}"
+        raise Mistake(f"{name!r} is an experiment. The first argument must be a command, as in `{command}`.")
     if name.startswith("-"):
         command = next((word for word in given if word in names), "train EXPERIMENT")
-        raise Mistake(f"{name} stands before the command; flags follow it: {CONSOLE} {command} ... {name}.")
+        raise Mistake(f"The flag {name} must come after the command, as in `{CONSOLE} {command} ... {name}`.")
     raise Mistake(suggestions.answer_command(name, names, CONSOLE))
 
 
 # Commands of experiments and of their runs
 
 
-EXAMPLES = {"translate": "runs/pix2pix", "project": "runs/stylegan2"}  # runs in the examples of help; else runs/dcgan
+# The run in the examples of a command's help, by command. Other commands use runs/dcgan.
+EXAMPLES = {"translate": "runs/pix2pix", "project": "runs/stylegan2"}
 
 
 def _run_command(name: str, given: list[str]) -> None:
+    """Parse the arguments of a command of an experiment or of a run, and execute the command."""
     if name == "train":
         experiment, values = _take_experiment(given), {}
         prog, operands, example = f"{CONSOLE} train {experiment}", "", ""
@@ -88,11 +98,12 @@ def _run_command(name: str, given: list[str]) -> None:
 
 
 def _take_experiment(given: list[str]) -> str:
-    """Take the experiment's name from the arguments of ``train``.
+    """Remove the experiment's name from the arguments of ``train`` and return it.
 
     Raises:
-      Mistake: there is none, or no such experiment.
-      SystemExit: help was asked for, and printed.
+      Mistake: if the name is missing, or comes after a flag.
+      ValueError: if there is no such experiment.
+      SystemExit: after printing the help, if the arguments ask for it.
     """
     names = experiment_files.names()
     if given and given[0] in ("-h", "--help"):
@@ -102,41 +113,45 @@ def _take_experiment(given: list[str]) -> str:
         later = next((word for word in given if word in names), None)
         if later:
             i = given.index(later)
-            # The name may have a flag of its own, as in --model dcgan.
+            # A flag of another tool may precede the name, as in --model dcgan.
             del given[i - 1 if given[i - 1] in suggestions.FLAGS_OF_NAMES else i : i + 1]
-            raise Mistake(f"the experiment comes before the flags: {CONSOLE} train {' '.join([later, *given])}")
-        wanted = " ".join(["dcgan", *given])
-        raise Mistake(f"train needs the name of an experiment, for example: {CONSOLE} train {wanted}")
+            command = f"{CONSOLE} train {' '.join([later, *given])}"
+            raise Mistake(f"The name of the experiment must come before the flags, as in `{command}`.")
+        command = f"{CONSOLE} train {' '.join(['dcgan', *given])}"
+        raise Mistake(f"The command train requires the name of an experiment, as in `{command}`.")
     word = given.pop(0)
-    if word.endswith(".py"):
-        raise Mistake(f"{word} is a program of its own: python {' '.join([word, *given])}")
-    if word not in names and Path(f"{word}.py").is_file():
-        raise Mistake(f"{word} is a program of its own: python {' '.join([f'{word}.py', *given])}")
+    file = word if word.endswith(".py") else f"{word}.py"
+    if word.endswith(".py") or (word not in names and Path(file).is_file()):
+        raise Mistake(f"{file} is not an experiment of {CONSOLE}. Run it with `python {' '.join([file, *given])}`.")
     return experiment_files.find(word)
 
 
 def _take_run(name: str, given: list[str]) -> tuple[str, dict[str, Any]]:
-    """Take the run, or the file of parameters, from the arguments of a command; and for some the images.
+    """Remove the operands, which are a run or a parameter file and for some commands images, from the arguments.
 
     Returns:
-      The experiment's name, and the values of the fields that the operands stand for. The name is empty if help is
-      asked for.
+      The experiment's name and the values of the operands, by field of the command. The name is empty if the arguments
+      ask for help.
 
     Raises:
-      Mistake: there is none.
+      Mistake: if the operands are missing, or the experiment cannot be determined from them.
     """
     if any(word in ("-h", "--help") for word in given):
         given[:] = ["--help"]
         return "", {}
     if not given or given[0].startswith("-"):
-        runs = _known_runs()
-        there = f"; there are {', '.join(runs)}" if runs else "; train one first: jaxgan train dcgan"
-        raise Mistake(f"{name} needs the directory of a run, before its flags: {CONSOLE} {name} RUN{there}.")
+        hint = _list_runs() or f" To train one, run `{CONSOLE} train dcgan`."
+        raise Mistake(
+            f"The command {name} requires the directory of a run before its flags, as in `{CONSOLE} {name} RUN`.{hint}"
+        )
     values = commands.take_operands(name, given)
     if "parameters" in values:
         file = values["parameters"]
         if "parameters" not in {field.name for field in commands.read_command(name).fields}:
-            raise Mistake(f"{file} holds parameters alone, and {name} needs a run; sample and translate read the file.")
+            raise Mistake(
+                f"{file} is a parameter file, but the command {name} requires the directory of a run. Only sample and "
+                "translate read parameter files."
+            )
         return _experiment_of_parameters(Path(file)), values
     path = Path(values["run_dir"])
     if not path.exists() and Path("runs", path).is_dir():
@@ -144,42 +159,41 @@ def _take_run(name: str, given: list[str]) -> tuple[str, dict[str, Any]]:
     return _experiment_of_run(name, path), {**values, "run_dir": str(path)}
 
 
-def _known_runs() -> list[str]:
-    """The directories of runs below ``runs/``."""
-    return sorted(str(path.parent) for path in Path("runs").glob("*/config.json"))
+def _list_runs() -> str:
+    """Return a sentence that names the runs below ``runs/``; empty if there are none."""
+    runs = sorted(str(path.parent) for path in Path("runs").glob("*/config.json"))
+    return f" The runs in this directory are {', '.join(runs)}." if runs else ""
 
 
 def _experiment_of_run(name: str, path: Path) -> str:
-    """The name of a run's experiment, which comes with jaxgan.
+    """Return the name of a run's experiment.
 
     Raises:
-      Mistake: there is no run, or its program is another.
+      Mistake: if there is no run at the path, or its experiment is not part of jaxgan.
     """
     if path.is_file():
-        raise Mistake(f"{path} is a file; {name} takes the directory of a run.")
+        raise Mistake(f"{path} is a file, but the command {name} requires the directory of a run.")
     try:
         record = json.loads((path / "config.json").read_text(encoding="utf-8"))
         experiment = record["experiment"]
     except OSError:
-        runs = _known_runs()
-        there = f"; there are {', '.join(runs)}" if runs else ""
-        raise Mistake(f"{path} holds no run (no config.json){there}.") from None
+        raise Mistake(f"{path} is not the directory of a run, because it has no config.json.{_list_runs()}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise Mistake(f"{path / 'config.json'} is damaged, or not jaxgan's.") from None
+        raise Mistake(f"{path / 'config.json'} is damaged, or jaxgan did not write it.") from None
     if experiment in experiment_files.names():
         return experiment
-    own = f"{path} is a run of {experiment!r}, which does not come with jaxgan; use its own program"
+    message = f"{path} is a run of {experiment!r}, which is not an experiment of jaxgan. Use its own program"
     program = record.get("program")
     if isinstance(program, str) and PROGRAM.fullmatch(program):
-        own += f": {program} {name} --run-dir {shlex.quote(str(path))}"
-    raise Mistake(own)
+        message += f": `{program} {name} --run-dir {shlex.quote(str(path))}`"
+    raise Mistake(f"{message}.")
 
 
 def _experiment_of_parameters(path: Path) -> str:
-    """The name of the experiment that the parameters in a file belong to.
+    """Return the name of the experiment to which the parameters in a file belong.
 
     Raises:
-      Mistake: the file cannot be read, or is another program's.
+      Mistake: if the file cannot be read, or its experiment is not part of jaxgan.
     """
     from jaxgan.interop.safetensors import read_metadata
 
@@ -189,11 +203,14 @@ def _experiment_of_parameters(path: Path) -> str:
         raise Mistake(f"{path} cannot be read: {error}") from None
     if experiment in experiment_files.names():
         return experiment
-    raise Mistake(f"{path} has parameters of {experiment!r}, which does not come with jaxgan; use its own program.")
+    raise Mistake(
+        f"{path} holds parameters of {experiment!r}, which is not an experiment of jaxgan. Use the program that wrote "
+        "the file."
+    )
 
 
 def _is_run(name: str, given: Sequence[str]) -> bool:
-    """Whether ``sample`` or ``translate`` is given a run, and not a file of compiled functions."""
+    """Return whether a command works with a run; ``sample`` and ``translate`` also accept compiled functions."""
     return name in commands.COMMANDS and not (given and Path(given[0]).suffix in ARTEFACTS)
 
 
@@ -204,7 +221,10 @@ def _help() -> str:
     lines = [
         f"usage: {CONSOLE} COMMAND ...",
         "",
-        "Generative adversarial networks as pure functions, in JAX.",
+        "Train generative adversarial networks in JAX, and work with the trained models.",
+        "",
+        "EXPERIMENT is the name of an experiment, a program that defines networks, data and settings. Training it",
+        "creates a run. RUN is the directory of a run, which contains checkpoints, samples and metrics.",
         "",
         "train:",
         *_about("train", "EXPERIMENT"),
@@ -215,12 +235,15 @@ def _help() -> str:
         "use a run:",
         *(line for name in ("sample", "translate", "project", "export") for line in _about(name, "RUN")),
         "",
-        "look at a run:",
+        "examine a run:",
         *(line for name in ("report", "evaluate", "inspect") for line in _about(name, "RUN")),
         *_about_tool("compare"),
         "",
-        "compare sets of images, and look at this machine:",
-        *(line for name in ("fid", "kid", "prdc", "mifid", "doctor") for line in _about_tool(name)),
+        "compare two sets of images:",
+        *(line for name in ("fid", "kid", "prdc", "mifid") for line in _about_tool(name)),
+        "",
+        "check this machine:",
+        *_about_tool("doctor"),
         "",
         "examples:",
         f"  {CONSOLE} train dcgan",
@@ -228,22 +251,26 @@ def _help() -> str:
         f"  {CONSOLE} sample runs/dcgan --out grid.png",
         f"  {CONSOLE} new my_gan --like dcgan",
         "",
-        f"Flags: {CONSOLE} COMMAND --help, and {CONSOLE} train EXPERIMENT --help.",
+        f"To list the flags of a command, run `{CONSOLE} COMMAND --help`; for training, `{CONSOLE} train EXPERIMENT "
+        "--help`.",
     ]
     return "\n".join(lines)
 
 
 def _about(name: str, operand: str) -> list[str]:
     about = commands.read_command(name).about.split("\n\n")[0]
-    return [f"  {name + ' ' + operand:<17}  {' '.join(about.split())}"]
+    return [f"  {name + ' ' + operand:<19}  {' '.join(about.split())}"]
 
 
 def _about_tool(name: str) -> list[str]:
     command = tools.TOOLS[name]
-    return [f"  {(name + ' ' + command.operands).strip():<17}  {command.about}"]
+    return [f"  {(name + ' ' + command.operands).strip():<19}  {command.about}"]
 
 
 def _help_for_training(names: Sequence[str]) -> str:
-    lines = [f"usage: {CONSOLE} train EXPERIMENT [flags]", "", "experiments:"]
+    about = commands.read_command("train").about
+    lines = [f"usage: {CONSOLE} train EXPERIMENT [flags]", "", about, "", "experiments:"]
     lines += [f"  {name:<10} {experiment_files.title(experiment_files.read_experiment(name))}" for name in names]
-    return "\n".join([*lines, "", f"The flags of an experiment: {CONSOLE} train dcgan --help"])
+    return "\n".join(
+        [*lines, "", f"To list the flags of an experiment, run for example `{CONSOLE} train dcgan --help`."]
+    )

@@ -1,4 +1,4 @@
-"""The command ``jaxgan new``: an experiment of one's own, which begins as a copy of one that comes with jaxgan."""
+"""The command ``jaxgan new``: create a custom experiment as a copy of an experiment that is part of jaxgan."""
 
 import argparse
 import importlib.util
@@ -10,23 +10,23 @@ from pathlib import Path
 from jaxgan.cli import experiment_files
 from jaxgan.cli.fields import ModuleText
 
-HEADER = '''"""{name}: an experiment of your own, which began as a copy of {like}.
+HEADER = '''"""{name}: a custom experiment, created as a copy of {like}.
 
 Train      python {name}.py
 Flags      python {name}.py train --help
 Sample     python {name}.py sample --out grid.png
 Resume     python {name}.py resume --steps 20000
-Began as   {title}
+Copy of    {title}
            {paper}
 """'''
 
 
 def write_experiment(args: argparse.Namespace) -> None:
-    """Write ``NAME.py`` to the working directory, and print what to do with it.
+    """Write ``NAME.py`` to the working directory, and print how to train it.
 
     Raises:
-      ValueError: the name cannot be that of a module here, or there is no such experiment to copy.
-      OSError: the file cannot be written.
+      ValueError: if the name is not allowed, or there is no such experiment to copy.
+      OSError: if the file cannot be written.
     """
     name = args.name.removesuffix(".py")
     path = Path(f"{name}.py")
@@ -34,16 +34,16 @@ def write_experiment(args: argparse.Namespace) -> None:
     like = experiment_files.find(args.like)
     with path.open("x", encoding="utf-8") as file:
         file.write(rename_experiment(experiment_files.read_experiment(like), like, name))
-    print(f"{path}: a copy of {like}, with every command. Its settings, networks and losses are yours to change.")
-    print(f"train it: python {path}")
+    print(f"Created {path} as a copy of {like}. Edit its settings, networks and losses as you like.")
+    print(f"To train it, run `python {path}`. To list its commands, run `python {path} --help`.")
 
 
 def rename_experiment(module: ModuleText, like: str, name: str) -> str:
-    """The text of an experiment's program under another name, with a header of its own.
+    """Return the text of an experiment's program under another name, with a new header.
 
     Args:
-      module: the text of the experiment that is copied.
-      like: its name.
+      module: the text of the experiment to copy.
+      like: the name of the experiment to copy.
       name: the new name.
     """
     first = module.tree.body[0]  # the docstring
@@ -62,7 +62,7 @@ def rename_experiment(module: ModuleText, like: str, name: str) -> str:
 
 
 def _wrap(lines: list[str]) -> list[str]:
-    """Lines of at most 120 characters, as those of the project."""
+    """Wrap lines at 118 characters: the first line is preceded by quotes, and lines of the project have at most 120."""
     wrapped = []
     for line in lines:
         wrapped += textwrap.wrap(line, 118, subsequent_indent=" " * 11, break_on_hyphens=False) or [""]
@@ -71,12 +71,15 @@ def _wrap(lines: list[str]) -> list[str]:
 
 def _check_name(name: str, path: Path) -> None:
     if not name.isidentifier() or keyword.iskeyword(name):
-        better = re.sub(r"\W+", "_", name).strip("_")
-        mend = f"; did you mean {better}?" if better.isidentifier() and not keyword.iskeyword(better) else "."
-        raise ValueError(f"`name` has to be a name in Python, of letters, digits and underscores, got {name!r}{mend}")
+        valid = re.sub(r"\W+", "_", name).strip("_")
+        fix = f" Did you mean {valid}?" if valid.isidentifier() and not keyword.iskeyword(valid) else ""
+        raise ValueError(f"`name` must be a Python name (letters, digits and underscores), got {name!r}.{fix}")
     if name in experiment_files.names():
-        raise ValueError(f"`name` {name} is an experiment that comes with jaxgan; choose another.")
+        raise ValueError(f"`name` must not be the name of an experiment of jaxgan, got {name}. Choose another name.")
     if path.exists():
-        raise ValueError(f"{path} is there already; choose another name, or remove it.")
+        raise ValueError(f"{path} already exists. Choose another name, or remove the file.")
     if importlib.util.find_spec(name) is not None:
-        raise ValueError(f"`name` {name}: a file {path} would hide the module {name} from Python; choose another.")
+        raise ValueError(
+            f"`name` must not be the name of an installed module, got {name}: Python would import {path} instead of "
+            "that module. Choose another name."
+        )

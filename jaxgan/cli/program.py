@@ -1,10 +1,10 @@
-"""The program of an experiment of one's own: its commands, their flags, and how errors end it.
+"""Turn the module of a custom experiment into a program with the commands ``train``, ``sample`` and others.
 
     if __name__ == "__main__":
         main("my_gan", Config, build, __doc__, presets=PRESETS)
 
-Without a command it trains. The program ``jaxgan`` has the same commands for the experiments that come with jaxgan, see
-``jaxgan.cli.main``.
+The default command is ``train``. The program ``jaxgan`` has the same commands for the experiments that are part of the
+package, see ``jaxgan.cli.main``.
 """
 
 import sys
@@ -25,16 +25,18 @@ def main(
     arguments: Sequence[str] | None = None,
     presets: Mapping[str, Preset] | None = None,
 ) -> None:
-    """Run the command that the command line names; exit with its code if it failed.
+    """Execute the command that the command line names, and exit with its exit code if it fails.
 
     Args:
-      name: the experiment's, ``dcgan``; its runs go to ``runs/<name>``.
-      config_class: a frozen dataclass with defaults, among its fields ``steps``, ``batch_size``, ``seed``. Its flags
-        are its fields, see ``jaxgan.cli.fields``.
-      build: ``(config, source=None)``: makes the experiment, of the source if one is given.
-      description: for ``--help``: the module's docstring.
-      arguments: instead of the command line's.
-      presets: settings for ``train --preset NAME`` to start from; flags override them.
+      name: the experiment's name, such as ``dcgan``. By default, its runs are written to ``runs/<name>``.
+      config_class: the dataclass of the settings: frozen, with a default for each field, and with the fields ``steps``,
+        ``batch_size`` and ``seed`` among others. Each field becomes a flag, see ``jaxgan.cli.fields``.
+      build: a function ``(config, source=None)`` that returns the experiment. If ``source`` is passed, it replaces the
+        data that the settings name.
+      description: the text that ``--help`` prints, usually the docstring of the module.
+      arguments: the arguments to parse in place of the command line.
+      presets: the values of ``train --preset NAME``: settings by name, or functions that return them. Flags override
+        these settings.
     """
     program = ExperimentProgram(name, config_class, build, description or "", presets or {}, invocation(config_class))
     given, prog = list(sys.argv[1:] if arguments is None else arguments), program.invoked_as
@@ -54,10 +56,13 @@ def main(
 
 
 def _command(program: ExperimentProgram, given: list[str]) -> str | None:
-    """Take the command's name from the arguments; ``train`` if there is none, None for help about all commands.
+    """Remove the command's name from the arguments and return it.
+
+    Returns:
+      The name; ``train`` if the arguments name no command; None if they ask for help about the program.
 
     Raises:
-      Mistake: there is no such command.
+      Mistake: if there is no such command.
     """
     if given and given[0] in ("-h", "--help"):
         return None
@@ -73,5 +78,5 @@ def _help(program: ExperimentProgram) -> str:
     for name in commands.COMMANDS:
         about = commands.read_command(name).about.split("\n\n")[0]
         lines.append(f"  {name:<10} {' '.join(about.split())}")
-    lines += ["", f"Without a command it trains. The flags of a command: {program.invoked_as} train --help"]
+    lines += ["", f"The default command is train. To list its flags, run `{program.invoked_as} train --help`."]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The command ``project``: the styles whose images are nearest to given ones, in files, with pictures beside them."""
+"""The command ``project``: find the styles of a style GAN that reproduce given images (GAN inversion)."""
 
 import dataclasses
 import time
@@ -20,21 +20,23 @@ from jaxgan.editing.projection_files import SavedProjection, write_projection
 from jaxgan.experiment.projector import Projector, styles_of, with_figures
 from jaxgan.monitoring.run_directory import PROJECTIONS
 
-IMAGES_TOGETHER = 8
+IMAGES_TOGETHER = 8  # number of images that are projected as one batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Project:
-    """Find the styles whose images are nearest to given images, with the checkpoint of a style GAN.
+    """Find the styles with which a style GAN reproduces given images (GAN inversion).
 
     Attributes:
-      images: A file, or a folder or zip; of each the centred square, resized to the model's resolution.
-      out: A folder, in which of NAME.jpg are NAME.w.npz, its styles, noise maps and figures, which sample --styles
-        takes, and NAME.png, the image and its projection. Not given: the run's own, projections, which the report
-        shows.
-      space: w, one style for all layers; w+, one for each layer, which is nearer and less of the model's; or both.
-      steps: Steps of Adam.
-      seed: Seed of the noise that is added to styles on the way.
+      images: Images to project: a file, a folder or a zip file. Each image is cropped to its central square and resized
+        to the resolution of the model. The images can also be passed as the argument after RUN, without the flag.
+      out: Folder for the results. For an image NAME.jpg, NAME.w.npz contains the styles, the noise maps and the scores,
+        and can be passed to the command sample as --styles; NAME.png shows the image beside its projection. By
+        default, the folder projections in the directory of the run, so that the report of the run shows them.
+      space: Spaces to search. w uses the same style in all layers; w+ uses a separate style in each layer, so that the
+        result is closer to the image, but less similar to samples of the model. Both can be passed.
+      steps: Number of optimizer steps.
+      seed: Seed of the noise that is added to the styles during the optimisation.
 
     Examples:
       COMMAND --images photos/ --space w w+
@@ -70,24 +72,28 @@ def project_files(
     steps: int,
     seed: int,
 ) -> None:
-    """Project an image, or all in a folder or zip; write a file for each space and a sheet, and print a table.
+    """Project images, and print a table of the scores.
+
+    For each image, a file of styles for each space and an image of the result are written.
 
     Args:
       restored: the experiment and its weights.
-      images: a file, folder or zip; each image is cropped to its centred square and resized to the model's resolution.
-      out: a folder, created if need be.
-      made_by: the program that is named in the files, see ``media.save_images``.
-      spaces: of ``SPACES``, each on its own.
-      steps, seed: see ``Projector``.
+      images: an image file, a folder or a zip file. Each image is cropped to its central square and resized to the
+        resolution of the model.
+      out: the folder for the results, which is created if it does not exist.
+      made_by: the name of the program for the metadata of the files, see ``media.save_images``.
+      spaces: the spaces to search, one after the other; elements of ``SPACES``.
+      steps: number of optimizer steps, see ``Projector``.
+      seed: see ``Projector``.
 
     Raises:
-      ValueError: the experiment has no styles, there are no images, or one cannot be read; it says which.
-      OSError: a file cannot be written.
+      ValueError: if the generator of the experiment has no styles, there are no images, or an image cannot be read.
+      OSError: if a file cannot be written.
     """
     experiment, state, member, _ = restored
     styles_of(experiment)
     if not spaces or len(set(spaces)) < len(spaces):
-        raise ValueError(f"`space` must be {' or '.join(SPACES)}, or both, each once; got {' '.join(spaces)}.")
+        raise ValueError(f"`space` must be {' or '.join(SPACES)}, or each of them once, got {' '.join(spaces)!r}.")
     files, names = list_images(images)
     paths = output_paths(names, out)
     size, _, channels = experiment.source.shape
@@ -95,33 +101,33 @@ def project_files(
     def to_array(image):
         return crop_to_square(convert_channels(image, channels), size)
 
-    # All images are read first, so that a damaged one is reported before hours of computation.
+    # All images are read first, so that a damaged image is reported before hours of computation.
     targets = np.stack([decode(files, name, to_array) for name in names])
     projector = Projector(experiment, state, steps=steps, seed=seed)
     table = Table("image", "space", "loss", "PSNR, dB", "SSIM")
     for start in range(0, len(names), IMAGES_TOGETHER):
         part = slice(start, start + IMAGES_TOGETHER)
-        pictures = [targets[part]]
+        columns = [targets[part]]
         for space in spaces:
             started = time.perf_counter()
             projection, projected = projector(targets[part], space, start)
-            pictures.append(projected)
+            columns.append(projected)
             protocol = {"made_by": made_by, "member": member, **projector.protocol(space)}
             saved = with_figures(projection, projected, targets[part], protocol, names[part])
             seconds = time.perf_counter() - started
-            print(f"{len(saved)} images in {space}: {steps} steps in {seconds:.1f} s")
-            for name, one in zip(names[part], saved):
-                write_projection(paths[name].with_name(f"{paths[name].stem}.{space}.npz"), one)
-                table.add_row(name, space, *_figures(one))
-        for name, *row in zip(names[part], *pictures):
-            sheet = media.make_grid(np.stack(row) / 127.5 - 1, len(row))
+            print(f"projected {len(saved)} images to {space}: {steps} steps in {seconds:.1f} s")
+            for name, result in zip(names[part], saved):
+                write_projection(paths[name].with_name(f"{paths[name].stem}.{space}.npz"), result)
+                table.add_row(name, space, *_scores(result))
+        for name, *row in zip(names[part], *columns):
+            grid = media.make_grid(np.stack(row) / 127.5 - 1, len(row))
             with writing_out(paths[name]):
-                media.save_images(paths[name], sheet, made_by, scale=max(1, 256 // size), beside_real=True)
+                media.save_images(paths[name], grid, made_by, scale=max(1, 256 // size), beside_real=True)
     Console(highlight=False).print(table)
     print(f"projections: {out}")
 
 
-def _figures(saved: SavedProjection) -> tuple[str, str, str]:
-    """The loss, PSNR and SSIM of a projection, for the table."""
+def _scores(saved: SavedProjection) -> tuple[str, str, str]:
+    """Return the loss, the PSNR and the SSIM of a projection as text for the table; no SSIM for small images."""
     ssim = "" if np.isnan(saved.ssim) else f"{saved.ssim:.3f}"
     return f"{saved.loss_history[-1]:.4f}", f"{saved.psnr:.2f}", ssim

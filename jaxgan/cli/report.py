@@ -1,4 +1,4 @@
-"""The command ``report``: write a run's report."""
+"""The command ``report``: write the report of a run."""
 
 import dataclasses
 
@@ -9,10 +9,10 @@ from jaxgan.reporting import report
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """Write report.html, also while the run goes on.
+    """Write report.html, a page with the metrics and samples of a run. The run may still be training.
 
     Attributes:
-      run_dir: The run's directory; runs/<experiment> if not given.
+      run_dir: Directory of the run. By default, runs/<experiment>.
 
     Examples:
       COMMAND

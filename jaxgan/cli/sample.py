@@ -1,4 +1,4 @@
-"""The command ``sample``: samples of a checkpoint, or of an exported generator."""
+"""The command ``sample``: generate samples with a checkpoint, or with an exported generator."""
 
 import argparse
 import dataclasses
@@ -21,17 +21,20 @@ from jaxgan.experiment.projector import images_of_projections, styles_of
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Draw samples from a checkpoint, with the averaged weights.
+    """Generate samples with a checkpoint, using the moving average of the weights.
 
     Attributes:
-      out: A grid (.png, .jpg), an interpolation (.gif, .webp) between latents, of a conditional model from class to
-        class unless --label fixes it, or raw samples (.npz: images, float32 in [-1, 1], [N, height, width, C], and
-        labels if there are any).
-      count: Number of samples, 64 if not given; of an interpolation, of the latents that it passes; with --style-mix,
-        sources and destinations together, 12; with --direction, 8.
-      seed: Sample i of a seed is the same for any count.
-      label: The class of a conditional model; all in turn if not given.
-      styles: Files that project has written, whose images are made again (.png, .npz); nothing is drawn.
+      out: File to write. A .png or .jpg file shows a grid of samples. A .gif or .webp file shows an interpolation
+        between the latents of samples; a conditional model passes from class to class, unless --label fixes the class.
+        An .npz file contains the array images, float32 in [-1, 1], [N, height, width, C], and for a conditional model
+        the array labels.
+      count: Number of samples; for an interpolation, the number of latents that it passes through. By default, 64; with
+        --style-mix, 12, half of them sources and half of them destinations; with --direction, 8.
+      seed: Seed of the samples. The i-th sample of a seed is the same for any number of samples.
+      label: Index of the class to generate, from 0, for a conditional model. By default, the samples go through all
+        classes one after the other.
+      styles: Files of styles (.npz) that the command project wrote. Their images are generated in place of random
+        samples, and written as a grid or as an .npz file.
 
     Examples:
       COMMAND --count 64 --out grid.png
@@ -54,33 +57,49 @@ class Sample:
         if self.styles:
             if self.count is not None or self.label is not None or self.control != DEFAULT:
                 raise ValueError(
-                    "`styles`: images are made as they were found, so `count`, `label` and control have no effect."
+                    "`styles` cannot be combined with `count`, `label` or options that control styles, such as "
+                    "`truncation_psi`, because the images are generated from the styles in the files."
                 )
-            media.check_suffix(out, (*media.PICTURES, ".npz"), "of `styles`")
+            media.check_suffix(out, (*media.PICTURES, ".npz"), "with `styles`")
             restored = self.checkpoint.restore(program, needs_data=False)
             sample_projections(restored, list(map(Path, self.styles)), out, program.signature)
             return
         media.check_suffix(out, (*media.PICTURES, *media.ANIMATIONS, ".npz"))
-        # A direction may be a class's, which the data tell from the others.
+        # A direction may be found with a classifier, which is trained on the data.
         restored = self.checkpoint.restore(program, needs_data=self.control.direction is not None)
         sample_checkpoint(self, restored, out, program.signature)
 
 
 def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: str) -> None:
-    """Draw the samples that a command asks for, and write them."""
+    """Generate the samples that a command describes, and write them.
+
+    Args:
+      command: the command with the values of its flags.
+      restored: the experiment and its weights.
+      out: the file to write.
+      made_by: the name of the program for the metadata of the file.
+
+    Raises:
+      ValueError: if the flags do not apply to the experiment or to the type of file, or the samples are not finite.
+      OSError: if the file cannot be written.
+    """
     experiment, state, member, _ = restored
     control, suffix, classes = command.control, out.suffix.lower(), experiment.sampling.classes
     control.check_for(experiment, suffix)
     is_animation = suffix in media.ANIMATIONS
     if is_animation and experiment.inputs is not None:
         raise ValueError(
-            f"`out` {out}: samples are made of images, so there are no latents to interpolate; use a picture or .npz."
+            "`out` must be a .png, .jpg or .npz file for this experiment, because its samples are generated from "
+            f"images and have no latents to interpolate, got {out}."
         )
     count = control.default_count if command.count is None else command.count
     labels = class_labels(count, classes, command.label)
     drawn = _draw(command, restored, labels, is_animation)
     if not np.isfinite(drawn.samples).all():
-        raise ValueError(f"{member or 'the run'} has diverged, its samples are not finite")
+        raise ValueError(
+            f"The samples of {member or 'the run'} are not finite, because the training has diverged. Pass `step` to "
+            "use an earlier checkpoint."
+        )
     if suffix == ".npz":
         media.write_samples(out, drawn.samples, made_by, labels if classes else None)
     else:
@@ -89,10 +108,10 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
             view = experiment.display.film
         columns = drawn.columns
         if columns is None and command.label is None and 1 < len(classes) <= len(drawn.samples) // drawn.frames:
-            columns = len(classes)  # a column for each class
+            columns = len(classes)  # one column for each class
         media.write_samples(out, view(drawn.samples), made_by, frames=drawn.frames, columns=columns)
     is_interpolation = is_animation and control.direction is None
-    line = f"{out}: {count} {'latents' if is_interpolation else 'samples'} of "
+    line = f"{out}: interpolation between {count} latents, " if is_interpolation else f"{out}: {count} samples of "
     line += f"{member + ', ' if member else ''}step {int(state.step)}, seed {command.seed}"
     if command.label is not None:
         line += f", class {classes[command.label]}"
@@ -102,7 +121,7 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
 
 
 def _draw(command: Sample, restored: Restored, labels: np.ndarray, is_animation: bool) -> ControlledSamples:
-    """Samples with these labels, [N], or the frames of an interpolation between them."""
+    """Generate samples with the given labels, [N], or the frames of an interpolation between them."""
     experiment, state = restored.experiment, restored.state
     control, classes = command.control, experiment.sampling.classes
     z, labels_of_z = experiment.draw_latents(command.seed, np.arange(len(labels))), jnp.asarray(labels)
@@ -116,26 +135,34 @@ def _draw(command: Sample, restored: Restored, labels: np.ndarray, is_animation:
 
 
 def sample_projections(restored: Restored, paths: Sequence[Path], out: Path, made_by: str) -> None:
-    """Write the images of projections, of files that ``project`` wrote.
+    """Generate the images of projections, the files of styles that ``project`` wrote, and write them.
+
+    Args:
+      restored: the experiment and its weights.
+      paths: the files of styles.
+      out: the file to write.
+      made_by: the name of the program for the metadata of the file.
 
     Raises:
-      ValueError: a file is not a projection's, or was found with other networks.
+      ValueError: if a file is not a projection, or belongs to other networks.
     """
     experiment, state = restored.experiment, restored.state
     styles_of(experiment)
     projections = [read_projection(path) for path in paths]
     media.write_samples(out, images_of_projections(experiment, state, projections, list(map(str, paths))), made_by)
-    print(f"{out}: {len(projections)} projections, by the networks of step {int(state.step)}")
+    print(f"{out}: {len(projections)} projections, generated with the networks of step {int(state.step)}")
 
 
 def sample_artefact(args: argparse.Namespace) -> None:
-    """``jaxgan sample FILE``: samples of a generator that ``export`` wrote."""
+    """Execute ``jaxgan sample FILE``: generate samples with a generator that ``export`` wrote."""
     media.check_suffix(args.out, (*media.PICTURES, ".npz"))
     check_seed(args.seed)
     artefact = export.read_generator(args.artefact)
     samples = artefact.sample(args.seed, args.count, args.label)
     labels = class_labels(args.count, artefact.classes, args.label) if artefact.classes else None
     if args.out.suffix.lower() in media.PICTURES and samples.ndim not in (2, 4):
-        raise ValueError(f"`out` {args.out}: samples of shape {samples.shape[1:]} are no pictures; write an .npz")
+        raise ValueError(
+            f"`out` must be an .npz file, because samples of shape {samples.shape[1:]} are not images, got {args.out}."
+        )
     media.write_samples(args.out, samples, str(artefact.metadata.get("made_by", "an exported generator")), labels)
     print(f"{args.out}: {args.count:,} samples of {args.artefact}, seed {args.seed}")

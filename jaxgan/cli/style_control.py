@@ -1,4 +1,8 @@
-"""Control over samples of a style GAN: truncation, noise, style mixing, and directions in w."""
+"""Control the samples of a style GAN by flags: truncation, noise, style mixing, and directions in the space of styles.
+
+The generator of a style GAN consists of a mapping network, which turns latents z into styles w, and a synthesis
+network, which turns one style per layer, ``ws`` of shape [N, num_ws, w], into images.
+"""
 
 import dataclasses
 import math
@@ -19,35 +23,42 @@ from jaxgan.experiment.experiment import Experiment
 from jaxgan.experiment.projector import styles_of
 from jaxgan.media.images import ANIMATIONS, PICTURES
 
-COUNT, MIXING_COUNT, DIRECTION_COUNT = 64, 12, 8  # samples by default: of a grid, of mixing, along a direction
-
-
-STRENGTHS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-
-
-DIRECTION_SAMPLES = 1024  # from which the direction of a class is found, and the std of w along any direction
+# Default numbers of samples: in a grid, with style mixing, and along a direction.
+COUNT, MIXING_COUNT, DIRECTION_COUNT = 64, 12, 8
+STRENGTHS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # default strengths, in standard deviations of w
+# Number of random samples from which the direction of a class and the standard deviation of w are estimated.
+DIRECTION_SAMPLES = 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class StyleControl:
-    """For a generator with styles.
+    """Flags for a generator with styles, such as that of StyleGAN2.
 
     Attributes:
-      truncation_psi: Truncation: styles are moved towards their average, to this fraction of their distance; 0 is the
-        average's image.
-      truncation_cutoff: Truncate the styles of the first layers only, this many.
-      noise: What is added to the layers: the same noise for all images, each image's own, or none.
-      space: Interpolate on arcs between latents, z, or on straight lines between styles, w.
-      style_mix: A grid of mixed styles: these of the sources, in the first column, the others of the destinations, in
-        the first row. Coarse are those of 4 x 4 and 8 x 8, middle of 16 x 16 and 32 x 32; below 64 x 64 each is a
-        third.
-      direction: Move samples, in rows, along a direction, in columns; in a .gif or .webp to and fro. sefa:K is the
-        K-th, from 0, of the directions to which the weights respond most; otherwise a class of the model, or of its
-        data, by name or number.
-      strengths: How far to move along --direction, in standard deviations of w; -3 to 3 if not given.
-      layers: The layers whose styles --direction moves, and whose weights sefa uses; all if not given.
+      truncation_psi: Truncation of styles. Each style is replaced by the average style plus this fraction of its
+        difference from the average: 1 changes nothing, and 0 generates the image of the average style.
+      truncation_cutoff: Number of layers to truncate, counted from the first layer. By default, all layers are
+        truncated.
+      noise: Noise that is added to the layers. const is the same noise for all images, random is different noise for
+        each image, and none is no noise.
+      space: Space of an interpolation. z interpolates spherically between latents; w interpolates linearly between
+        styles.
+      style_mix: Generate a grid of mixed styles. The first column shows the sources, the first row shows the
+        destinations, and each other image uses the styles of its source in these layers and the styles of its
+        destination in the other layers. For images of 64 x 64 or more, coarse layers are those of 4 x 4 and 8 x 8
+        pixels, middle layers are those of 16 x 16 and 32 x 32, and fine layers are all others; for smaller images,
+        each is one third of the layers.
+      direction: Move each sample along a direction in the space of styles. A grid has one row per sample and one column
+        per strength; a .gif or .webp file moves forth and back. sefa:0 is the direction that changes the layers most
+        (found by SeFa from the weights), sefa:1 is the second, and so on. The name or the index of a class, of the
+        model or of its data, is the direction that separates this class from the others.
+      strengths: Distances to move along --direction, in standard deviations of the styles. By default,
+        -3 -2 -1 0 1 2 3.
+      layers: Layers in which --direction changes the styles. sefa also finds the direction with the weights of these
+        layers only. By default, all layers.
     """
 
+    # Only for generators with styles
     truncation_psi: float = 1.0
     truncation_cutoff: int | None = None
     noise: Literal["const", "random", "none"] = "const"
@@ -59,7 +70,7 @@ class StyleControl:
 
     @property
     def summary(self) -> str:
-        """The flags that differ from the defaults, as on the command line."""
+        """The flags with values that differ from the defaults, as they are written on the command line."""
         words = []
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -70,60 +81,65 @@ class StyleControl:
 
     @property
     def default_count(self) -> int:
-        """The number of samples if none is given."""
+        """The number of samples if ``--count`` is not passed."""
         if self.style_mix:
             return MIXING_COUNT
         return COUNT if self.direction is None else DIRECTION_COUNT
 
     def check(self) -> None:
-        """Raise ``ValueError`` for values out of range, and for combinations without a meaning."""
+        """Raise ``ValueError`` for values out of range, and for flags that cannot be combined."""
         if not math.isfinite(self.truncation_psi):
-            raise ValueError(f"`truncation_psi` must be finite, got {self.truncation_psi}; 1 changes nothing.")
+            raise ValueError(f"`truncation_psi` must be finite, got {self.truncation_psi}.")
         if self.truncation_cutoff is not None and self.truncation_psi == 1:
-            raise ValueError("`truncation_cutoff` has no effect without truncation; pass `truncation_psi` too.")
+            raise ValueError("`truncation_cutoff` has no effect without truncation. Pass `truncation_psi` too.")
         if self.style_mix and self.direction is not None:
             raise ValueError("`style_mix` and `direction` cannot be combined.")
         for name in ("strengths", "layers"):
             if getattr(self, name) is not None and self.direction is None:
-                raise ValueError(f"`{name}` has no effect without a direction; pass `direction` too.")
+                raise ValueError(f"`{name}` has no effect without a direction. Pass `direction` too.")
         if self.strengths is not None and not (self.strengths and all(map(math.isfinite, self.strengths))):
-            raise ValueError("`strengths` must be one finite number or more, as -2 0 2.")
+            raise ValueError("`strengths` must be one or more finite numbers, such as -2 0 2.")
 
     def check_for(self, experiment: Experiment, suffix: str) -> None:
-        """Raise ``ValueError`` for what does not suit an experiment, or a file with this suffix, as ``.png``."""
+        """Raise ``ValueError`` for flags that do not apply to an experiment or to a file with this suffix, ``.png``."""
         if self == DEFAULT:
             return
         styles, is_animation = experiment.sampling.styles, suffix in ANIMATIONS
         if styles is None:
             changed = [f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]
             raise ValueError(
-                f"`{changed[0]}` needs a generator with styles, as stylegan2's; this experiment's has none."
+                f"`{changed[0]}` requires a generator with styles, such as that of stylegan2. The generator of this "
+                "experiment has no styles."
             )
         if self.truncation_cutoff is not None and not 1 <= self.truncation_cutoff <= styles.num_ws:
             raise ValueError(
-                f"`truncation_cutoff` must be between 1 and {styles.num_ws}, the number of layers; "
+                f"`truncation_cutoff` must be between 1 and {styles.num_ws}, the number of layers, "
                 f"got {self.truncation_cutoff}."
             )
         if self.style_mix and suffix not in PICTURES:
-            raise ValueError(f"`style_mix` makes a grid, so `out` must be a .png or .jpg, got {suffix}.")
+            raise ValueError(f"`style_mix` generates a grid, so `out` must be a .png or .jpg file, got {suffix}.")
         if self.direction is not None and suffix == ".npz":
             raise ValueError(
-                "`direction` makes a grid or an animation, so `out` must be a picture or an animation; got .npz."
+                "`direction` generates a grid or an animation, so `out` must be a .png, .jpg, .gif or .webp file, got "
+                ".npz."
             )
         if self.space == "w" and (not is_animation or self.direction is not None):
-            raise ValueError("`space` w is for interpolations: `out` must be a .gif or .webp, without `direction`.")
+            raise ValueError(
+                "`space` w applies only to interpolations. Pass a .gif or .webp file as `out`, and leave out "
+                "`direction`."
+            )
 
 
 DEFAULT = StyleControl()
 
 
 class ControlledSamples(NamedTuple):
-    """Samples and their arrangement.
+    """Samples and their arrangement in a grid or an animation.
 
     Attributes:
-      samples: [frames * N, ...], frame by frame.
-      frames: the number of frames; 1 for a picture.
-      columns: of the grid that each frame is; None makes it near square.
+      samples: the samples, [frames * N, ...], frame by frame.
+      frames: number of frames of the animation; 1 for a single grid.
+      columns: number of columns of the grid in each frame; None for a grid that is almost square.
     """
 
     samples: np.ndarray
@@ -140,17 +156,19 @@ def draw_controlled(
     seed: int,
     is_animation: bool,
 ) -> ControlledSamples:
-    """Samples of a style GAN under ``control``.
+    """Generate samples of a style GAN with the styles and the noise that ``control`` describes.
 
     Args:
-      control: one that suits the experiment, see ``StyleControl.check_for``.
-      experiment, state: the generator.
-      z, labels: of the samples, [N, ...]; of an interpolation in z, of its frames.
-      seed: of noise, and of the samples from which directions are found.
-      is_animation: whether frames are wanted.
+      control: the flags, which must apply to the experiment, see ``StyleControl.check_for``.
+      experiment: the experiment, with a generator that has styles.
+      state: the training state with the weights.
+      z: latents of the samples, or of the frames for an interpolation in z, [N, ...].
+      labels: labels of the samples or frames, [N] or [N, classes].
+      seed: seed of the noise, and of the random samples that directions are found with.
+      is_animation: whether to generate the frames of an animation.
 
     Raises:
-      ValueError: there is no such direction, or there are too few samples.
+      ValueError: if there is no such direction, or there are too few samples for style mixing.
     """
     styles = styles_of(experiment)
     ws = _mapper(experiment, control.truncation_psi, control.truncation_cutoff)(state, z, labels)
@@ -161,7 +179,7 @@ def draw_controlled(
         num_sources = len(ws) // 2
         grid = mixing_grid(ws[:num_sources], ws[num_sources:], layer_mask(control.style_mix, styles.num_ws))
         samples = synthesize(state, grid.reshape(-1, *grid.shape[2:]))
-        samples[0] = 1.0  # the corner, white
+        samples[0] = 1.0  # the corner between the first row and the first column is white
         return ControlledSamples(samples, columns=grid.shape[1])
     if control.direction is not None:
         moved, columns = _move(control, experiment, state, ws, seed, is_animation)
@@ -176,13 +194,18 @@ def draw_controlled(
 def _move(
     control: StyleControl, experiment: Experiment, state: State, ws: jax.Array, seed: int, is_animation: bool
 ) -> tuple[jax.Array, int]:
-    """Styles moved along the direction: [N, S, num_ws, w], or frames first, [T, N, num_ws, w]; and S or T."""
+    """Move styles along the direction of ``control``.
+
+    Returns:
+      The styles, and the number of strengths: [N, S, num_ws, w] and S for a grid; [T, N, num_ws, w] and T, the number
+      of frames, for an animation.
+    """
     mask = layer_mask(control.layers or "all", styles_of(experiment).num_ws)
     w, direction = find_direction(control.direction or "", experiment, state, mask, seed)
     strengths = np.asarray(control.strengths or STRENGTHS, np.float32)
     if is_animation:
-        forth = np.linspace(strengths.min(), strengths.max(), FRAMES_PER_LATENT, dtype=np.float32)
-        strengths = np.concatenate([forth, forth[-2:0:-1]])
+        forward = np.linspace(strengths.min(), strengths.max(), FRAMES_PER_LATENT, dtype=np.float32)
+        strengths = np.concatenate([forward, forward[-2:0:-1]])
     moved = move_along(ws, direction, jnp.asarray(strengths) * std_along(w, direction), mask)
     return moved.swapaxes(0, 1) if is_animation else moved, len(strengths)
 
@@ -190,18 +213,22 @@ def _move(
 def find_direction(
     name: str, experiment: Experiment, state: State, mask: np.ndarray, seed: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Styles w of random samples, [N, w], and the unit direction of this name, [w].
+    """Find a direction in the space of styles.
 
     Args:
-      name: ``sefa:K``, or a class by its name or number. A class's direction is a linear probe's. If the model is
-        conditional, the labels are those that its samples are drawn for; otherwise a classifier that is trained on the
-        data labels the samples.
-      experiment, state: the generator.
-      mask: [num_ws], booleans: the layers whose weights sefa uses.
-      seed: of the samples.
+      name: the direction: ``sefa:K``, or the name or the index of a class. The direction of a class is found with a
+        linear probe on random samples. A conditional model generates these samples with known labels; for other
+        models, a classifier that is trained on the data labels them.
+      experiment: the experiment, with a generator that has styles.
+      state: the training state with the weights.
+      mask: the layers whose weights sefa uses, [num_ws], booleans.
+      seed: seed of the random samples.
+
+    Returns:
+      The styles w of the random samples, [N, w], and the direction as a unit vector, [w].
 
     Raises:
-      ValueError: there is no such direction.
+      ValueError: if there is no such direction.
     """
     styles, classes = styles_of(experiment), experiment.sampling.classes
     z = experiment.draw_latents(seed, np.arange(DIRECTION_SAMPLES))
@@ -227,23 +254,27 @@ def find_direction(
 
 
 def _no_direction(name: str, dimensions: int, classes: Sequence[str]) -> ValueError:
-    known = f"or a class: {', '.join(classes)}" if classes else "neither the model nor its data have classes"
-    return ValueError(f"`direction` must be sefa:0 to sefa:{dimensions - 1}; {known}; got {name!r}.")
+    if classes:
+        allowed = f"sefa:0 to sefa:{dimensions - 1}, or a class ({', '.join(classes)})"
+    else:
+        allowed = f"sefa:0 to sefa:{dimensions - 1}, because neither the model nor its data have classes"
+    return ValueError(f"`direction` must be {allowed}, got {name!r}.")
 
 
 def _label_samples(name: str, experiment: Experiment, state: State, z: Any) -> np.ndarray:
-    """The classes of samples, by a classifier that is trained on the data."""
+    """Classify samples, [N], with a classifier that is trained on the data of the experiment."""
     source = experiment.reference
-    if len(source) == 1:  # the blank example that stands for the data of a file of parameters
+    if len(source) == 1:  # a parameter file has no data; they are replaced by one blank example
         raise ValueError(
-            f"`direction` {name}: the data tell a class from the others; pass `run_dir`, not `parameters`."
+            f"`direction` {name} requires the data of the run, to train a classifier, but a parameter file contains no "
+            "data. Use the run in place of the parameter file."
         )
     samples = experiment.sampler()(state, z)
     return train_classifier(source, cache=system.classifier_directory()).logits(samples).argmax(1)
 
 
 def _mapper(experiment: Experiment, truncation_psi: float = 1.0, truncation_cutoff: int | None = None) -> Callable:
-    """``(state, z, labels) -> ws``."""
+    """Return a function ``(state, z, labels) -> ws`` that maps latents to styles, with truncation."""
     styles, is_conditional = styles_of(experiment), bool(experiment.sampling.classes)
     truncation = {"truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}
     run = experiment.in_batches(lambda nets, *inputs: styles.map(nets, *inputs, **truncation))
@@ -255,7 +286,7 @@ def _mapper(experiment: Experiment, truncation_psi: float = 1.0, truncation_cuto
 
 
 def _synthesizer(control: StyleControl, experiment: Experiment, styles: Styles, seed: int) -> Callable:
-    """``(state, ws) -> images``, with the noise that ``control`` has."""
+    """Return a function ``(state, ws) -> images`` that generates images, with the noise that ``control`` selects."""
     if control.noise == "random":
         run = experiment.in_batches(styles.images)
         return lambda state, ws: run(state, ws, sample_keys(seed, len(ws)))

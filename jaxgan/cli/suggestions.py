@@ -1,8 +1,8 @@
-"""Corrections for misspelt names, and for flags and commands of other tools.
+"""Suggest corrections for misspelt names, and for the flags and commands of other tools.
 
-The tables have the names that are used in PyTorch's examples, the StyleGAN programs, pytorch-CycleGAN-and-pix2pix,
-StudioGAN and PyTorch-GAN. A value without a space is the name of a field here, or of a command; other values are
-sentences.
+The tables map names from PyTorch's examples, the StyleGAN programs, pytorch-CycleGAN-and-pix2pix, StudioGAN and
+PyTorch-GAN to their counterparts in jaxgan. A value without a space is the name of a field or a command of jaxgan.
+Other values are sentences that answer the user.
 """
 
 import difflib
@@ -10,27 +10,37 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _EPOCHS = (
-    "training is counted in steps, not in epochs: --steps is the epochs times the number of examples, divided by "
+    "The length of training is set in steps, not in epochs: pass --steps, which is the number of epochs times the "
+    "number of examples, divided by --batch-size."
+)
+_KIMG = (
+    "The length of training is set in steps: pass --steps, which is the number of kimg times 1000, divided by "
     "--batch-size."
 )
-_KIMG = "training is counted in steps: --steps is the thousands of images times 1000, divided by --batch-size."
 _DEVICES = (
-    "JAX uses all accelerators that it finds: --devices N takes fewer, and the environment variable "
-    "CUDA_VISIBLE_DEVICES or JAX_PLATFORMS chooses them."
+    "Training uses all accelerators that JAX finds. Pass --devices N to use only N of them; set the environment "
+    "variable CUDA_VISIBLE_DEVICES or JAX_PLATFORMS to choose them."
 )
-_WORKERS = "batches are read ahead in the same process, so there are no workers to count; leave it out."
-_RESUME = "a run goes on by itself when its command is repeated; jaxgan resume RUN does it with the run's own settings."
-_WIDTHS = "the widths are --g-channels and --d-channels where an experiment has them; see --help."
-_MIXED = "--compute-dtype bfloat16 computes in half precision."
-_SEEDS = "--seed takes one number, and --count is how many samples are drawn with it."
+_WORKERS = "Batches are loaded ahead in the same process, so there are no worker processes. Leave out this flag."
+_RESUME = "A run is resumed when its command is repeated. To resume it with its own settings, run `jaxgan resume RUN`."
+_WIDTHS = "Some experiments set the width of their networks with --g-channels and --d-channels; see --help."
+_MIXED = "To compute in half precision, pass --compute-dtype bfloat16."
+_SEEDS = "Pass one number as --seed, and the number of samples as --count."
 
-_SETTINGS = "--preset NAME takes published settings, and --config FILE those of a file; see --help."
-_LOGS = "metrics are written to metrics.jsonl and tensorboard/ in the run's directory."
+_SETTINGS = (
+    "To use published settings, pass --preset NAME; to read settings from a file, pass --config FILE; see --help."
+)
+_LOGS = "Metrics are written to metrics.jsonl and tensorboard/ in the run's directory."
+_FOLDERS = (
+    "Folders and zip files of images need no preparation. To train on them, run `jaxgan train EXPERIMENT --data "
+    "FOLDER`."
+)
 
-# Flags that people put before the name of an experiment.
+# Flags of other tools that take the name of a model or an experiment.
 FLAGS_OF_NAMES = ("--model", "--arch", "--experiment", "--exp", "--gan", "-m")
 
-# By the flag in lower case, with hyphens, without those before it.
+# Keys are flags of other tools in lower case, with hyphens for underscores, without leading hyphens. Values are fields
+# of jaxgan's commands, alternatives separated by "|", or sentences.
 HABITS: dict[str, str] = {
     "lr": "learning_rate",
     "learning-rate-g": "learning_rate",
@@ -60,7 +70,8 @@ HABITS: dict[str, str] = {
     "device": _DEVICES,
     "ngpu": _DEVICES,
     "ddp": _DEVICES,
-    "cpu": "JAX uses the CPU where it finds no accelerator; the environment variable JAX_PLATFORMS=cpu enforces it.",
+    "cpu": "JAX uses the CPU if it finds no accelerator. To use the CPU in any case, set the environment variable "
+    "JAX_PLATFORMS=cpu.",
     "resume": _RESUME,
     "continue": _RESUME,
     "continue-train": _RESUME,
@@ -131,7 +142,7 @@ HABITS: dict[str, str] = {
     "lambda-a": "lambda_cycle",
     "trunc": "truncation_psi",
     "truncation": "truncation_psi",
-    "network": "the run or the exported file is the first argument: jaxgan sample RUN --out grid.png.",
+    "network": "Pass the run or the exported file as the first argument, as in `jaxgan sample RUN --out grid.png`.",
     "num-samples": "count",
     "n-samples": "count",
     "num": "count",
@@ -144,10 +155,12 @@ HABITS: dict[str, str] = {
     "mixed-precision": _MIXED,
     "mpc": _MIXED,
     "bf16": _MIXED,
-    "no-gpu": "the environment variable JAX_PLATFORMS=cpu keeps JAX on the CPU.",
-    "fresh": "a run is started over by the command train, jaxgan train EXPERIMENT --fresh.",
-    "verbose": "a run prints its progress; --quiet silences it, and JAXGAN_TRACEBACK=1 shows where an error is.",
-    "debug": "JAXGAN_TRACEBACK=1 shows where an error is, and JAX_DEBUG_NANS=1 where a value is no number.",
+    "no-gpu": "To use the CPU, set the environment variable JAX_PLATFORMS=cpu.",
+    "fresh": "To start a run over, train it with --fresh, as in `jaxgan train EXPERIMENT --fresh`.",
+    "verbose": "Training prints its progress unless --quiet is passed. To see the traceback of an error, set the "
+    "environment variable JAXGAN_TRACEBACK=1.",
+    "debug": "To see the traceback of an error, set the environment variable JAXGAN_TRACEBACK=1. To find the operation "
+    "that produces NaN, set JAX_DEBUG_NANS=1.",
     "wandb": _LOGS,
     "report-to": _LOGS,
     "logger": _LOGS,
@@ -167,14 +180,16 @@ HABITS: dict[str, str] = {
     "d-lr": "learning_rate",
     "netg": _RESUME,
     "netd": _RESUME,
-    "log-every-n-steps": "progress is printed and logged by itself; see --sample-every and --checkpoint-every.",
-    "skip-broken": "a picture that cannot be read ends the run before it starts; remove the file that is named.",
-    "tensorboard": "metrics are always written for TensorBoard: tensorboard --logdir runs.",
-    "t": "training is the command itself: jaxgan train EXPERIMENT.",
-    "train": "training is the command itself: jaxgan train EXPERIMENT.",
+    "log-every-n-steps": "The metrics of every step are logged. To change how often images and checkpoints are "
+    "written, pass --sample-every and --checkpoint-every.",
+    "skip-broken": "Images that cannot be read are not skipped: they end the command before training starts. Remove "
+    "the file that the error names.",
+    "tensorboard": "Metrics are always written for TensorBoard. To show them, run `tensorboard --logdir runs`.",
+    "t": "The command `jaxgan train EXPERIMENT` trains without it.",
+    "train": "The command `jaxgan train EXPERIMENT` trains without it.",
 }
 
-# Names that people type in place of the commands of ``jaxgan``.
+# Keys are names that users of other tools type for the commands of ``jaxgan``. Values are commands or sentences.
 COMMAND_HABITS = {
     "run": "train",
     "fit": "train",
@@ -207,16 +222,16 @@ COMMAND_HABITS = {
     "info": "inspect",
     "check": "doctor",
     "diff": "compare",
-    "interpolate": "jaxgan sample RUN --out between.gif draws an interpolation.",
-    "style-mixing": "jaxgan sample RUN --style-mix coarse --out mixed.png mixes styles.",
-    "dataset-tool": "folders and zips of pictures are read as they are: jaxgan train EXPERIMENT --data FOLDER.",
-    "prepare": "folders and zips of pictures are read as they are: jaxgan train EXPERIMENT --data FOLDER.",
-    "runs": "runs are the directories below runs/; jaxgan compare RUN RUN puts several on one page.",
-    "delete": "a run is a directory: remove it, or start it over with jaxgan train EXPERIMENT --fresh.",
-    "tensorboard": "tensorboard --logdir runs shows the metrics of all runs.",
+    "interpolate": "To generate an interpolation, run `jaxgan sample RUN --out between.gif`.",
+    "style-mixing": "To mix styles, run `jaxgan sample RUN --style-mix coarse --out mixed.png`.",
+    "dataset-tool": _FOLDERS,
+    "prepare": _FOLDERS,
+    "runs": "Runs are the directories below runs/. To show several runs on one page, run `jaxgan compare RUN RUN`.",
+    "delete": "A run is a directory: remove it, or start the run over with `jaxgan train EXPERIMENT --fresh`.",
+    "tensorboard": "To show the metrics of all runs, run `tensorboard --logdir runs`.",
 }
 
-# Names that people type in place of the experiments.
+# Keys are names of GANs that jaxgan does not have, or other spellings. Values are the most similar experiments.
 EXPERIMENT_HABITS = {
     "sagan": "sngan",
     "biggan": "sngan",
@@ -236,18 +251,18 @@ EXPERIMENT_HABITS = {
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:
-    """The name that is most like a misspelt one; None if none is."""
+    """Return the most similar of ``names`` to a misspelt name; None if none of them is similar."""
     found = difflib.get_close_matches(name, list(names), 1, 0.6)
     return found[0] if found else None
 
 
 def answer_unknown(unknown: Sequence[str], flags: Sequence[str], typed: str) -> str:
-    """Corrections for arguments that a command does not have, a sentence for each.
+    """Return the error message for arguments that a command does not have, with a correction for each flag.
 
     Args:
-      unknown: the arguments, in order.
-      flags: those that the command has.
-      typed: the command, for examples.
+      unknown: the arguments that the parser did not recognise, in order.
+      flags: the flags of the command.
+      typed: the command as it was typed, for examples.
     """
     names = [argument for argument in unknown if argument.startswith("-") and not _is_number(argument)]
     if not names:
@@ -256,31 +271,32 @@ def answer_unknown(unknown: Sequence[str], flags: Sequence[str], typed: str) -> 
 
 
 def answer_flag(name: str, flags: Sequence[str]) -> str:
-    """A correction for a flag that a command does not have."""
+    """Return the error message for a flag that a command does not have, with a correction if one is known."""
     bare = name.lstrip("-").lower().replace("_", "-")
     habit = HABITS.get(bare, bare)
+    message = f"This command has no flag {name}."
     if " " in habit:
-        return f"{name} is not a flag here: {habit}"
-    named = ["--" + target.replace("_", "-") for target in habit.split("|")]
-    here = next((target for target in named if target in flags), None)
-    if here:
-        return f"{name} is not a flag; it is called {here} here."
-    near = closest(named[0][2:], [flag[2:] for flag in flags])
-    if near:
-        return f"{name} is not a flag; did you mean --{near}?"
-    return f"{name} is not a flag of this command."
+        return f"{message} {habit}"
+    targets = ["--" + target.replace("_", "-") for target in habit.split("|")]
+    replacement = next((target for target in targets if target in flags), None)
+    if replacement:
+        return f"{message} Use {replacement} instead."
+    similar = closest(targets[0][2:], [flag[2:] for flag in flags])
+    if similar:
+        return f"{message} Did you mean --{similar}?"
+    return message
 
 
 def _answer_operand(word: str, flags: Sequence[str], typed: str) -> str:
     setting, separator, value = word.partition("=")
     if separator and f"--{setting.replace('_', '-')}" in flags:
-        return f"{word} needs hyphens before it: {typed} --{setting.replace('_', '-')} {value}."
+        return f"{word!r} is not a flag. Write it with hyphens: `{typed} --{setting.replace('_', '-')} {value}`."
     if word.lower() in ("0", "1", "true", "false", "yes", "no"):
-        return f"{word!r} was not expected; a flag for yes or no stands alone, as --mirror, or is left out."
+        return f"{word!r} does not follow a flag that takes a value. Flags such as --mirror are passed without a value."
     for name in ("--data", "--images"):
         if name in flags and ("/" in word or "." in word or Path(word).exists()):
-            return f"{word} needs a flag before it: {typed} {name} {word}."
-    return f"{word!r} was not expected; every value follows its flag, as in --seed 1."
+            return f"{word!r} does not follow a flag. Did you mean `{typed} {name} {word}`?"
+    return f"{word!r} does not follow a flag. Each value must follow its flag, as in --seed 1."
 
 
 def _is_number(text: str) -> bool:
@@ -292,11 +308,12 @@ def _is_number(text: str) -> bool:
 
 
 def answer_command(name: str, commands: Sequence[str], program: str) -> str:
-    """A correction for a command that a program does not have."""
+    """Return the error message for a command that a program does not have, with a correction if one is known."""
     habit = COMMAND_HABITS.get(name.lower().replace("_", "-"), "")
+    message = f"`{program}` has no command {name!r}."
     if " " in habit:
-        return f"{program} has no command {name}: {habit}"
-    meant = habit if habit in commands else closest(name.lower(), commands)
-    if meant:
-        return f"{program} has no command {name}; did you mean {program} {meant}?"
-    return f"{program} has no command {name}; its commands are {', '.join(commands)}."
+        return f"{message} {habit}"
+    similar = habit if habit in commands else closest(name.lower(), commands)
+    if similar:
+        return f"{message} Did you mean `{program} {similar}`?"
+    return f"{message} Its commands are {', '.join(commands)}."

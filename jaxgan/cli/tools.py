@@ -1,6 +1,7 @@
-"""The commands of ``jaxgan`` that need no experiment: files and sets of images, runs compared, this machine.
+"""Parse and execute the commands of ``jaxgan`` that do not load an experiment, such as ``list`` and ``fid``.
 
-Only their flags are here; a command's module is imported when the command is run.
+This module defines only their flags. A command's module is imported when the command is executed, so that the help is
+printed without importing JAX.
 """
 
 import argparse
@@ -14,21 +15,22 @@ from jaxgan.cli import errors
 from jaxgan.cli.experiment_program import CONSOLE
 from jaxgan.cli.flags import FlagParser
 
-# A copy of jaxgan.evaluation.EXTRACTORS, because importing that takes seconds; a test compares them.
+# A copy of jaxgan.evaluation.EXTRACTORS, because importing that module takes seconds. A test compares the two.
 EXTRACTORS = ("classifier", "inception-64", "inception-192", "inception-768", "inception-2048")
 
 
 class Tool(NamedTuple):
-    """A command that needs no experiment.
+    """A command that does not load an experiment.
 
     Attributes:
-      about: what it does, for ``--help``.
-      add_arguments: adds its arguments to a parser.
-      module: the module of ``jaxgan.cli`` that is imported when the command is run.
-      function: the module's function of the parsed arguments. It returns the exit code, or None for 0.
-      operands: the names of the arguments before the flags, for the line of usage.
-      examples: command lines; ``COMMAND`` in them stands for the command.
-      less_memory: the end of the message about a lack of memory, which says how to use less; empty if nothing helps.
+      about: the description of the command for ``--help``.
+      add_arguments: a function that adds the command's arguments to a parser.
+      module: the name of the module in ``jaxgan.cli`` that implements the command.
+      function: the name of the module's function, which is called with the parsed arguments. It returns the exit code,
+        or None for 0.
+      operands: the names of the arguments before the flags, for the usage line.
+      examples: command lines for the help. ``COMMAND`` in them is replaced by the command.
+      less_memory: a sentence that says how the command can use less memory; empty if it cannot.
     """
 
     about: str
@@ -41,10 +43,10 @@ class Tool(NamedTuple):
 
 
 def run(name: str, given: Sequence[str]) -> None:
-    """Run a command with its arguments; exit with its code if it failed.
+    """Execute a command with its arguments, and exit with its exit code if it fails.
 
     Raises:
-      Mistake: the arguments are wrong.
+      Mistake: if the arguments cannot be parsed.
     """
     command, parser = TOOLS[name], make_parser(name)
     args = argparse.Namespace(command=name, **parser.parse(given))
@@ -55,7 +57,7 @@ def run(name: str, given: Sequence[str]) -> None:
             module = importlib.import_module(f"jaxgan.cli.{command.module}")
             code = getattr(module, command.function)(args)
     except MemoryError as error:
-        errors.print_error(str(error), flags, f"; there is not enough memory{command.less_memory}")
+        errors.print_error(str(error), flags, f"There is not enough memory. {command.less_memory}".rstrip())
         code = 1
     except (ValueError, OSError) as error:
         errors.print_error(str(error), flags)
@@ -65,7 +67,7 @@ def run(name: str, given: Sequence[str]) -> None:
 
 
 def make_parser(name: str) -> FlagParser:
-    """The parser of a command without an experiment."""
+    """Return the parser of a command."""
     command = TOOLS[name]
     parser = FlagParser(f"{CONSOLE} {name}", command.about, command.examples, command.operands)
     command.add_arguments(parser)
@@ -73,7 +75,7 @@ def make_parser(name: str) -> FlagParser:
 
 
 def flag_names(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """For each argument of a command its flag, or the operand as help shows it: messages name these."""
+    """Return the flag, or the name of the operand in the help, of each argument, to replace arguments in messages."""
     return {
         action.dest: errors.flag(action.dest) if action.option_strings else str(action.metavar)
         for action in parser._actions
@@ -82,107 +84,185 @@ def flag_names(parser: argparse.ArgumentParser) -> dict[str, str]:
 
 
 def _add_nothing(parser: argparse.ArgumentParser) -> None:
-    """For commands without arguments."""
+    """Add no arguments, for commands that have none."""
 
 
 def _add_flags_of_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="the experiment to describe in full")
+    parser.add_argument(
+        "experiment",
+        nargs="?",
+        metavar="EXPERIMENT",
+        help="Name of an experiment to describe completely. By default, all experiments are listed.",
+    )
 
 
 def _add_flags_of_new(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="the name of the new experiment, which is written to NAME.py")
-    parser.add_argument("--like", default="dcgan", metavar="EXPERIMENT", help="the experiment to copy [dcgan]")
+    parser.add_argument(
+        "name", metavar="NAME", help="Name of the new experiment, which is written to NAME.py in the current directory."
+    )
+    parser.add_argument("--like", default="dcgan", metavar="EXPERIMENT", help="Experiment to copy. (default: dcgan)")
 
 
 def _add_flags_of_runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="the directories of two runs or more")
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="Directories of two or more runs.")
     parser.add_argument(
-        "--out", type=Path, default=Path("comparison.html"), help="the HTML file to write [%(default)s]"
+        "--out",
+        type=Path,
+        metavar="PATH",
+        default=Path("comparison.html"),
+        help="HTML file to write. (default: %(default)s)",
     )
 
 
 def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
-    images = "a folder or zip of images, or an .npz: images, [N, height, width, C], uint8, or floats in [-1, 1]"
-    parser.add_argument("samples", metavar="A", help=f"the samples: {images}")
     parser.add_argument(
-        "data", metavar="B", help="the data that the samples are compared with, in one of the same forms"
+        "samples",
+        metavar="A",
+        help="Generated samples: a folder or a zip file of images, or an .npz file with an array images, [N, height, "
+        "width, C], of uint8, or of floats in [-1, 1].",
+    )
+    parser.add_argument(
+        "data", metavar="B", help="Real images to compare the samples with, in one of the same formats."
     )
     parser.add_argument(
         "--features",
         choices=EXTRACTORS,
-        help="the features that are compared: Inception's of this dimension [inception-2048], or those of a small "
-        "classifier that is trained on B's labels and needs no weights",
+        help="Features that are compared. inception-64, -192, -768 and -2048 are features of the Inception network, "
+        "which requires --weights. classifier stands for the features of a small classifier, which is trained on the "
+        "labels of B and cached. (default: inception-2048)",
     )
     parser.add_argument(
-        "--weights", metavar="FILE", help="Inception's weights of pytorch-fid or torch-fidelity, .pth or .npz"
+        "--weights",
+        metavar="FILE",
+        help="File with the weights of the Inception network (.pth or .npz), from pytorch-fid or torch-fidelity.",
     )
     parser.add_argument(
         "--resize",
         choices=("tf1", "clean"),
         default="tf1",
-        help="how images are resized for Inception: as for the published FID, or as in clean-fid [%(default)s]",
+        help="Method of resizing images for the Inception network. tf1 is the method of the original FID; clean is the "
+        "method of clean-fid. (default: %(default)s)",
     )
     parser.add_argument(
-        "--resolution", "--size", type=int, metavar="INT", help="resize all images to this height and width first"
+        "--resolution",
+        "--size",
+        type=int,
+        metavar="INT",
+        help="Height and width to which all images are resized before the comparison, in pixels. By default, images "
+        "are not resized.",
     )
     parser.add_argument(
-        "--count", type=int, metavar="INT", help="the number of images of each set to use, spread evenly over it"
+        "--count",
+        type=int,
+        metavar="INT",
+        help="Number of images to use of each set, chosen at equal intervals. By default, all images are used.",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="also write the figures and their protocol to this JSON file"
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="JSON file for the results and the conditions of the measurement. By default, no file is written.",
     )
 
 
 def _add_flags_of_sample(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="FILE", type=Path, help="a file that export has written")
-    parser.add_argument(
-        "--out", type=Path, default=Path("samples.png"), help="the grid, .png, or the raw samples, .npz [%(default)s]"
-    )
-    parser.add_argument("--count", type=int, default=64, help="the number of samples [%(default)s]")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="the seed; sample i of a seed is always the same [%(default)s]"
-    )
-    parser.add_argument("--label", type=int, help="the class of a conditional model; by default all classes in turn")
-
-
-def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="FILE", type=Path, help="a file that export has written")
-    parser.add_argument("images", metavar="IMAGES", type=Path, help="a file, a folder or a zip of images of any size")
+    parser.add_argument("artefact", metavar="FILE", type=Path, help="File (.jaxgan) that the command export wrote.")
     parser.add_argument(
         "--out",
         type=Path,
+        metavar="PATH",
+        default=Path("samples.png"),
+        help="File to write: a grid of samples (.png, .jpg), or the samples as arrays (.npz). (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--count", type=int, metavar="INT", default=64, help="Number of samples. (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="INT",
+        default=0,
+        help="Seed of the samples. The i-th sample of a seed is the same for any number of samples. (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--label",
+        type=int,
+        metavar="INT",
+        help="Index of the class to generate, from 0, for a conditional model. By default, the samples go through all "
+        "classes one after the other.",
+    )
+
+
+def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("artefact", metavar="FILE", type=Path, help="File (.jaxgan) that the command export wrote.")
+    parser.add_argument(
+        "images",
+        metavar="IMAGES",
+        type=Path,
+        help="Images to translate: a file, a folder or a zip file. Images can have any size. Animations are translated "
+        "frame by frame.",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
         required=True,
-        help="the folder to write to, under the same names; for one image also a file",
-    )
-    parser.add_argument("--direction", help="the direction's name; by default the first")
-    parser.add_argument(
-        "--masks", type=Path, help="masks, white where to fill; by default transparent pixels are filled"
+        help="Folder for the results, which have the names of the images; for a single image also a file. Required.",
     )
     parser.add_argument(
-        "--memory", type=float, default=4.0, help="the memory that networks may take, in gigabytes [%(default)s]"
+        "--direction",
+        metavar="TEXT",
+        help="Name of the direction of the translation. By default, the first direction of the model.",
     )
     parser.add_argument(
-        "--tile", type=int, help="the side of tiles for larger images; by default as large as --memory allows"
+        "--masks",
+        type=Path,
+        metavar="PATH",
+        help="Masks for a model that fills missing parts: a file, a folder or a zip file with the names of the images, "
+        "white where an image is to be filled. By default, transparent pixels are filled.",
     )
-    parser.add_argument("--seed", type=int, default=0, help="the seed of the noise of each image [%(default)s]")
+    parser.add_argument(
+        "--memory",
+        type=float,
+        metavar="FLOAT",
+        default=4.0,
+        help="Memory that the networks may use, in gigabytes. An image that requires more is translated in overlapping "
+        "tiles. (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--tile",
+        type=int,
+        metavar="INT",
+        help="Side of the tiles for larger images, in pixels. By default, the largest side that --memory allows.",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="INT",
+        default=0,
+        help="Seed of the random inputs of the networks. (default: %(default)s)",
+    )
 
 
 def _of_sets(about: str) -> Tool:
     example = "COMMAND samples/ photos/ --weights pt_inception-2015-12-05-6726825d.pth"
-    return Tool(about, _add_flags_of_sets, "fid", "compare_sets", "A B", (example,), ": lower --count")
+    return Tool(about, _add_flags_of_sets, "fid", "compare_sets", "A B", (example,), "Lower --count.")
 
 
-# ``sample`` and ``translate`` are here for files of compiled functions. With a run they are commands of its experiment.
+# ``sample`` and ``translate`` are listed here for files of compiled functions. For runs, they are commands of the
+# experiment, see ``jaxgan.cli.commands``.
 TOOLS = {
     "list": Tool(
-        "List the experiments that come with jaxgan, with their results and presets.",
+        "List the experiments that are part of jaxgan, with their results and presets.",
         _add_flags_of_list,
         "list",
         "list_experiments",
-        "[NAME]",
+        "[EXPERIMENT]",
+        ("COMMAND", "COMMAND dcgan"),
     ),
     "new": Tool(
-        "Write an experiment of your own: a copy of one that comes with jaxgan.",
+        "Create a custom experiment as a copy of an experiment of jaxgan.",
         _add_flags_of_new,
         "new",
         "write_experiment",
@@ -190,39 +270,39 @@ TOOLS = {
         ("COMMAND my_gan --like dcgan",),
     ),
     "compare": Tool(
-        "Compare runs on one page: their curves in one chart, their samples side by side.",
+        "Write an HTML page that shows the metrics and samples of several runs side by side.",
         _add_flags_of_runs,
         "compare",
         "compare_runs",
         "RUN RUN ...",
         ("COMMAND runs/dcgan runs/second",),
     ),
-    "fid": _of_sets("The Fréchet distance of two sets of images; it is 0 for equal sets."),
-    "kid": _of_sets("The kernel distance of two sets of images, which has no bias."),
-    "prdc": _of_sets("Precision, recall, density and coverage of samples A, given data B."),
-    "mifid": _of_sets("The Fréchet distance, made larger where samples A are copies of data B."),
+    "fid": _of_sets("Compute the Frechet Inception distance (FID) between two sets of images."),
+    "kid": _of_sets("Compute the kernel Inception distance (KID) between two sets of images."),
+    "prdc": _of_sets("Compute precision, recall, density and coverage of generated samples."),
+    "mifid": _of_sets("Compute the memorization-informed FID, which penalises copies of real images."),
     "doctor": Tool(
-        "Check the installation and its speed, and say how to mend problems.",
+        "Check the installation and its speed, and print how to fix problems.",
         _add_nothing,
         "doctor",
         "main",
     ),
     "sample": Tool(
-        "Draw samples from a generator in a file that export has written.",
+        "Generate samples with a generator that the command export wrote to a file.",
         _add_flags_of_sample,
         "sample",
         "sample_artefact",
         "FILE",
         ("COMMAND digits.jaxgan --out grid.png",),
-        ": lower --count",
+        "Lower --count.",
     ),
     "translate": Tool(
-        "Translate images with a network in a file that export has written.",
+        "Translate images with a model that the command export wrote to a file.",
         _add_flags_of_translate,
         "translate",
         "translate_artefact",
         "FILE IMAGES",
-        ("COMMAND maps.jaxgan photos/ --out made/",),
-        ": lower --memory",
+        ("COMMAND maps.jaxgan photos/ --out translated/",),
+        "Lower --memory.",
     ),
 }

@@ -1,4 +1,4 @@
-"""The commands ``train`` and ``resume``: train an experiment, go on with a run, or describe one without training."""
+"""The commands ``train`` and ``resume``: train an experiment, continue a run, or describe a run without training it."""
 
 import dataclasses
 import functools
@@ -40,14 +40,15 @@ from jaxgan.training.steps import Steps
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train an experiment. If its run directory holds a run, go on with that.
+    """Train an experiment, or continue its run if the run directory already contains one.
 
     Attributes:
-      preset: Settings to start from, in place of the defaults. Other flags override them.
-      config: A YAML or JSON file of settings and options by name, or the config.json of a run. Flags override it.
-      settings: The settings that flags give, by name.
-      options: The options of the run that flags give, by name.
-      dry_run: Print the networks, the memory and the time that training would take, and train nothing.
+      preset: Name of a preset, a set of settings to use in place of the defaults. Other flags override its settings.
+      config: YAML or JSON file with settings and options by name, or the config.json of a run. Flags override the
+        values in the file.
+      settings: The settings that are passed as flags, by name.
+      options: The options of the run that are passed as flags, by name.
+      dry_run: Print the networks and estimates of memory and time, without training.
 
     Examples:
       COMMAND
@@ -66,7 +67,7 @@ class Train:
         train(program, self.read_settings(program), RunOptions(**self.options), self.dry_run)
 
     def read_settings(self, program: ExperimentProgram) -> Any:
-        """The experiment's settings: the defaults, with those of the preset, with those that were given."""
+        """Return the experiment's settings: the defaults, overridden by the preset, overridden by the flags."""
         default = program.config_class()
         check_types(dataclasses.asdict(default), program.config_class, f"the defaults of {program.name}")
         config = dataclasses.replace(default, **self.settings)
@@ -79,11 +80,13 @@ class Train:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resume:
-    """Go on with a run, with the settings and options that it was started with.
+    """Continue a run with the settings and options that it was started with.
+
+    The following flags override these options.
 
     Attributes:
-      steps: Train until this step. Without it, until the step that the run was started for.
-      options: The options of the run that flags change, by name.
+      steps: Number of the step at which training ends. By default, the number that the run was started with.
+      options: The options of the run that are passed as flags, by name.
 
     Examples:
       COMMAND
@@ -109,17 +112,18 @@ def train(
     dry_run: bool = False,
     data_paths: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Train until ``config.steps``, from the newest checkpoint in the run's directory, and write the report.
+    """Train from the newest checkpoint in the run's directory until ``config.steps``, and write the report.
 
     Args:
       program: the experiment.
-      config: its settings.
-      options: how the run is made.
-      dry_run: describe the run, and train nothing.
-      data_paths: where the data lie, if they are not where the settings name them; see ``locate_data``.
+      config: the settings of the experiment.
+      options: the options of the run.
+      dry_run: whether to describe the run without training it.
+      data_paths: the absolute paths of the data by setting, which are used if the data are not found at the paths in
+        the settings; see ``locate_data``.
 
     Raises:
-      ValueError: the settings, or the directory, do not allow it.
+      ValueError: if the settings are not allowed, or contradict the run in the directory.
       Diverged, Interrupted: see ``loop.train``.
     """
     options.check()
@@ -142,7 +146,7 @@ def train(
         return
     path, source = program.path_of_run(options.run_dir), experiment.source
     if jax.process_index() == 0:
-        # Before the steps are traced, which takes half a minute for StyleGAN2.
+        # This check comes before tracing the steps, which takes half a minute for StyleGAN2.
         find_resumable(path, program.name, config, source, options.fresh)
         if not options.quiet:
             announcements.print_start(program.name, run, steps)
@@ -156,7 +160,7 @@ def train(
         directory = RunDirectory(path, program.name, config, source, run.member_settings, options.fresh)
         directory.add_to_record(program=program.train_command, options=options.recorded())
     if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("the run directory is there")
+        multihost_utils.sync_global_devices("the run directory exists")
     try:
         if directory and planned_privacy:
             directory.add_to_record(privacy={"planned": planned_privacy})
@@ -182,15 +186,15 @@ def _print_advice(config: Any, source: Source) -> None:
 
 
 def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evaluator | None:
-    """The evaluator of ``evaluate_every``. Its classifier is trained here, unless one is kept."""
+    """Return the evaluator for ``evaluate_every``. This trains a classifier if the features require it."""
     if options.evaluate_every is None:
         return None
     experiment, metrics = run.experiment, options.metrics or ("fid",)
     quality.validate_metrics(experiment, metrics, options.evaluate_count)
     features = None
     if quality.needs_features(metrics):
-        kept = system.classifier_directory()
-        features = make_extractor(options.features, options.weights, "tf1", experiment.source, kept)
+        cache = system.classifier_directory()
+        features = make_extractor(options.features, options.weights, "tf1", experiment.source, cache)
     evaluator = Evaluator(experiment, metrics, features, options.evaluate_count, config.seed)
     evaluator.rehearse(run.member_states(run.init(run.keys))[0])
     return evaluator
@@ -202,11 +206,11 @@ def _last_step(path: Path) -> int:
 
 
 def _write_report(program: ExperimentProgram, path: Path, quiet: bool) -> None:
-    """Write the report. A full disk must not hide the error that ended the run."""
+    """Write the report and print its path. An error is only printed, so that it does not hide the error of the run."""
     try:
-        written = report.write(path)
+        report_path = report.write(path)
     except OSError as error:
-        print(f"the report could not be written: {error}", file=sys.stderr)
+        print(f"warning: The report could not be written: {error}", file=sys.stderr)
         return
     if not quiet:
-        print(f"samples: {path / 'samples'}\nreport: {written}\nmore samples: {program.command('sample', path)}")
+        print(f"samples: {path / 'samples'}\nreport: {report_path}\nmore samples: {program.command('sample', path)}")

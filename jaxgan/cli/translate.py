@@ -1,4 +1,7 @@
-"""The command ``translate``: images made of images, by a checkpoint or an exported translator."""
+"""The command ``translate``: translate images with a checkpoint, or with an exported translator.
+
+A translator is a network that generates images from images, as in pix2pix, CycleGAN and SRGAN.
+"""
 
 import argparse
 import dataclasses
@@ -14,20 +17,22 @@ from jaxgan.experiment.translation import directions
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Translate:
-    """Translate images of any size, with the checkpoint of a translator.
+    """Translate images of any size with a checkpoint of an experiment such as pix2pix or cyclegan.
 
     Attributes:
-      images: A file, or a folder or zip; an animation is translated frame by frame. Of a video give the frames.
-      out: A folder, in which they have the same names; of one image also a file.
-      direction: The direction's name; the experiment's first if not given.
-      masks: Masks, white where an image is to be filled: files of the same names. If not given, transparent pixels
-        are filled.
-      memory: Gigabytes that the networks may take; an image that needs more is translated in overlapping tiles.
-      tile: The side of tiles, for all images that are larger; if not given, the largest that memory allows.
-      seed: Seed of what is drawn for each image.
+      images: Images to translate: a file, a folder or a zip file. Animations are translated frame by frame; extract the
+        frames of a video first. The images can also be passed as the argument after RUN, without the flag.
+      out: Folder for the results, which have the names of the images; for a single image also a file.
+      direction: Name of the direction of the translation. By default, the first direction of the experiment.
+      masks: Masks for a model that fills missing parts: a file, a folder or a zip file with the names of the images,
+        white where an image is to be filled. By default, transparent pixels are filled.
+      memory: Memory that the networks may use, in gigabytes. An image that requires more is translated in overlapping
+        tiles.
+      tile: Side of the tiles for larger images, in pixels. By default, the largest side that --memory allows.
+      seed: Seed of the random inputs of the networks.
 
     Examples:
-      COMMAND --images photos/ --out made/
+      COMMAND --images photos/ --out translated/
     """
 
     images: str
@@ -48,7 +53,7 @@ class Translate:
 
 
 def translate_artefact(args: argparse.Namespace) -> None:
-    """``jaxgan translate FILE IMAGES``: with a translator that ``export`` wrote."""
+    """Execute ``jaxgan translate FILE IMAGES``: translate images with a translator that ``export`` wrote."""
     metadata, artefact_directions = export.read_translator(args.artefact)
     direction = choose_direction(artefact_directions, args.direction)
     translator = Translator(direction, memory=args.memory * 1e9, tile=args.tile, seed=args.seed)

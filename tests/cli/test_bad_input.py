@@ -1,4 +1,4 @@
-"""A user's mistakes: each ends with a line that says what is wrong and how to mend it, and nothing is lost."""
+"""Mistakes of a user: each ends the command with an error that says how to fix it, and no data are lost."""
 
 import fcntl
 import gc
@@ -45,11 +45,11 @@ def saved(path, **arrays):
     return path
 
 
-# What was wrong with the flags: (arguments, exit code, message).
+# Wrong flags: (arguments, exit code, message).
 FLAGS = {
     "unknown flag": (["--batchsize", 8], 2, "--batch-size"),
     "unknown flag of a command": (["inspect", "--rundir", "x"], 2, "--run-dir"),
-    "no number": (["--steps", "many"], 2, "--steps takes a whole number, got 'many'."),
+    "no number": (["--steps", "many"], 2, "--steps must be a whole number, got 'many'."),
     "no such choice": (["--compute-dtype", "float8"], 2, "float32"),
     "no steps": (["--steps", 0], 2, "--steps must be at least 1, got 0."),
     "negative seed": (["--seed", -1], 2, "--seed must be between 0 and 4294967295, got -1."),
@@ -72,13 +72,13 @@ FLAGS = {
     "resize floats": (["--resolution", 16], 2, "have shape (8, 8, 1) and cannot be resized to --resolution 16. Only uint8 images"),
     "channels of arrays": (["--channels", 3], 2, "--channels must be 1 for "),
     "sample of no run": (["sample", "--run-dir", "/nowhere", "--out", "a.png"], 2, "--run-dir /nowhere contains no run, because it has no config.json."),
-    "inspect of no run": (["inspect", "--run-dir", "/nowhere"], 2, "no checkpoints there"),
+    "inspect of no run": (["inspect", "--run-dir", "/nowhere"], 2, "--run-dir /nowhere has no checkpoints."),
     "report of no run": (["report", "--run-dir", "/nowhere"], 2, "contains no run"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), FLAGS.values(), ids=FLAGS.keys())
-def test_flags(arguments, code, message, tmp_path, capsys):
+def test_wrong_flags_are_reported(arguments, code, message, tmp_path, capsys):
     run_dir = [] if arguments[0] in ("sample", "inspect", "report") else ["--run-dir", tmp_path / "run"]
     found, text = run(capsys, *arguments, *run_dir)
     assert message in " ".join(text.split())
@@ -86,7 +86,7 @@ def test_flags(arguments, code, message, tmp_path, capsys):
     assert "Traceback" not in text
 
 
-# What was wrong with the data: (makes it, more flags, message).
+# Wrong data: (function that writes the data, more flags, message).
 DATA = {
     "empty folder": (lambda p: folder(p, {"readme.txt": b"hello"}), [], "contains no images (other files: 1)"),
     "truncated png": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((64, 64))[:-2000]}), ["--resolution", 8], "b.png cannot be decoded"),
@@ -111,7 +111,7 @@ DATA = {
 
 
 @pytest.mark.parametrize(("make", "more", "message"), DATA.values(), ids=DATA.keys())
-def test_data(make, more, message, tmp_path, capsys):
+def test_wrong_data_are_reported(make, more, message, tmp_path, capsys):
     code, text = run(capsys, "--data", make(tmp_path / "data"), "--run-dir", tmp_path / "run", *TINY, *more)
     assert message in " ".join(text.split())
     assert code == 2
@@ -120,7 +120,7 @@ def test_data(make, more, message, tmp_path, capsys):
     assert not os.path.exists("/tmp/jaxgan-was-here")
 
 
-# What was asked of a run that it cannot give: (arguments, message).
+# Arguments that do not apply to a run: (arguments, message).
 RUNS = {
     "another setting": (
         ["--steps", 4, *TINY, "--seed", 9],
@@ -133,17 +133,17 @@ RUNS = {
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
     "no styles": (
         ["sample", "--out", "a.png", "--psi", 0.5],
-        "--truncation-psi needs a generator with styles, as stylegan2's; this experiment's has none",
+        "--truncation-psi requires a generator with styles, such as that of stylegan2.",
     ),
     "no styles to mix": (
         ["sample", "--out", "a.png", "--style-mix", "fine"],
-        "--style-mix needs a generator with styles",
+        "--style-mix requires a generator with styles",
     ),
 }
 
 
 @pytest.mark.parametrize(("arguments", "message"), RUNS.values(), ids=RUNS.keys())
-def test_runs(arguments, message, copy, capsys):
+def test_arguments_that_do_not_apply_to_a_run_are_reported(arguments, message, copy, capsys):
     before = programs.inspect(capsys, copy)
     code, text = run(capsys, *arguments, "--run-dir", copy)
     assert message.format(copy) in text
@@ -151,18 +151,18 @@ def test_runs(arguments, message, copy, capsys):
     assert programs.inspect(capsys, copy) == before
 
 
-def test_what_a_run_refuses_is_reported_before_its_steps_are_traced(copy, capsys, monkeypatch):
+def test_a_conflict_with_the_run_is_reported_before_the_steps_are_traced(copy, capsys, monkeypatch):
     monkeypatch.setattr("jaxgan.training.steps.Steps.trace", lambda *_: pytest.fail("traced"))
     code, text = run(capsys, "--steps", 2, *TINY, "--run-dir", copy)
     assert (code, "--steps must be at least 4" in text) == (2, True), text
 
 
-def test_samples_that_cannot_be_written(copy, capsys):
+def test_a_sample_file_that_cannot_be_written_is_reported(copy, capsys):
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", "/proc/jaxgan/a.png")
     assert (code, "--out /proc/jaxgan/a.png cannot be written: " in text) == (1, True), text
 
 
-def test_data_that_has_changed(tmp_path, capsys):
+def test_a_change_of_the_data_is_reported(tmp_path, capsys):
     folder(tmp_path / "images", {f"{kind}/{i}.png": noise() for kind in ("cat", "dog") for i in range(8)})
     command = ["--data", tmp_path / "images", "--run-dir", tmp_path / "run", *TINY, "--steps"]
     assert run(capsys, *command, 2)[0] == 0
@@ -178,31 +178,30 @@ def test_data_that_has_changed(tmp_path, capsys):
     assert programs.inspect(capsys, tmp_path / "run") == before
 
 
-def test_not_enough_memory(tmp_path, capsys, monkeypatch):
+def test_a_lack_of_memory_is_reported_with_a_fix(tmp_path, capsys, monkeypatch):
     def exhausted(*_):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
 
     monkeypatch.setattr("jaxgan.training.loop.train", exhausted)
     code, text = run(capsys, "--run-dir", tmp_path, *TINY)
-    assert (code, "lower --batch-size, or split it over micro-batches with --grad-accum-steps" in text) == (1, True), (
-        text
-    )
+    assert code == 1, text
+    assert "There is not enough memory. Lower --batch-size, or split each batch with --grad-accum-steps." in text
 
 
-def test_a_disk_that_tensorstore_finds_full(tmp_path, capsys, monkeypatch):
-    """It says so in the words of memory."""
+def test_a_full_disk_that_tensorstore_reports_is_not_taken_for_a_lack_of_memory(tmp_path, capsys, monkeypatch):
+    """TensorStore's message contains RESOURCE_EXHAUSTED, as JAX's message about memory does."""
 
     def full(*_):
-        raise OSError("a checkpoint could not be written: RESOURCE_EXHAUSTED: No space left on device")
+        raise OSError("A checkpoint could not be written: RESOURCE_EXHAUSTED: No space left on device")
 
     monkeypatch.setattr("jaxgan.training.loop.train", full)
     code, text = run(capsys, "--run-dir", tmp_path, *TINY)
     assert code == 1
-    assert "No space left on device; make room and run the same command again, it resumes" in text
+    assert "No space left on device. Free some disk space and run the same command again" in text
     assert "memory" not in text
 
 
-def test_a_run_of_another_experiment(copy, capsys):
+def test_a_run_of_another_experiment_is_refused(copy, capsys):
     code, text = run(capsys, "--run-dir", copy, *programs.tiny("gan"), experiment="gan")
     assert (
         code,
@@ -210,13 +209,13 @@ def test_a_run_of_another_experiment(copy, capsys):
     ) == (2, True)
 
 
-def test_a_config_that_is_not_jaxgans(copy, capsys):
+def test_a_damaged_config_json_is_reported(copy, capsys):
     (copy / "config.json").write_text("[1, 2")
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
     assert (code, "is damaged, or was not written by jaxgan. Restore it from a backup" in text) == (2, True)
 
 
-def test_a_config_with_settings_of_another_version(copy, capsys):
+def test_a_config_json_of_another_version_is_reported(copy, capsys):
     record = json.loads((copy / "config.json").read_text())
     record["config"]["momentum"] = 0.5
     (copy / "config.json").write_text(json.dumps(record))
@@ -229,8 +228,8 @@ def test_a_config_with_settings_of_another_version(copy, capsys):
     assert code == 0
 
 
-def test_a_run_whose_settings_are_not_all_known_goes_on_with_those_given(copy, capsys):
-    """And what its record did not say, it does not say afterwards: today's default may be another than the run's."""
+def test_a_run_without_all_recorded_settings_is_resumed(copy, capsys):
+    """A missing setting is not added to config.json, because the present default may differ from the run's value."""
     record = json.loads((copy / "config.json").read_text())
     steps = record["config"]["steps"]
     del record["config"]["r1_gamma"]
@@ -241,7 +240,7 @@ def test_a_run_whose_settings_are_not_all_known_goes_on_with_those_given(copy, c
 
 
 def flip_a_byte(checkpoint):
-    """In the middle of each file of arrays."""
+    """Flip a bit in the middle of each array file of a checkpoint."""
     for path in (checkpoint / "state").rglob("d/*"):
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
@@ -260,14 +259,14 @@ def lose_checksums(checkpoint):
 
 @pytest.fixture
 def to_damage(copy):
-    """Where a checkpoint is damaged Orbax leaves coroutines behind, which warn as they are collected: here."""
+    """Collect the coroutines that Orbax leaves behind after an error, so that they warn in the test that made them."""
     yield copy
     gc.collect()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", [flip_a_byte, truncate, lose_checksums])
-def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(damage, to_damage, trained, capsys):
+def test_a_run_with_a_damaged_newest_checkpoint_resumes_from_the_previous_one(damage, to_damage, trained, capsys):
     copy = to_damage
     damage(copy / "checkpoints" / "4")
     code, text = run(capsys, "inspect", "--run-dir", copy)
@@ -282,17 +281,18 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(damage, to_dam
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_only_damaged_checkpoints(to_damage, capsys):
+def test_a_run_with_only_damaged_checkpoints_is_refused(to_damage, capsys):
     copy = to_damage
     for step in ("2", "4"):
         flip_a_byte(copy / "checkpoints" / step)
     code, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)
     assert (code, "are damaged (steps 2, 4)" in text) == (2, True), text
-    again, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)  # nothing was moved, nothing begins anew
+    # The refused command did not move the checkpoints, so the second one does not start over.
+    again, text = run(capsys, "--steps", 4, "--run-dir", copy, *TINY)
     assert (again, "are damaged (steps 2, 4)" in text) == (2, True), text
 
 
-def test_a_foreign_checkpoint(copy, tmp_path, capsys):
+def test_a_checkpoint_of_another_network_is_refused(copy, tmp_path, capsys):
     other = tmp_path / "other"
     wide = [*TINY, "--g-channels", 6]
     assert run(capsys, "--steps", 4, "--run-dir", other, *wide)[0] == 0
@@ -306,14 +306,14 @@ def test_a_foreign_checkpoint(copy, tmp_path, capsys):
     assert programs.inspect(capsys, copy) == before
 
 
-def test_two_runs_in_one_directory(copy, capsys):
+def test_a_second_run_in_the_same_directory_is_refused(copy, capsys):
     with (copy / ".lock").open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         code, text = run(capsys, "--steps", 5, "--run-dir", copy, *TINY)
     assert (code, "is in use by another run. Wait until it has finished" in text) == (2, True)
 
 
-def test_a_file_in_the_run_directorys_place(tmp_path, capsys):
+def test_a_file_at_the_path_of_the_run_directory_is_reported(tmp_path, capsys):
     (tmp_path / "run").write_text("")
     code, text = run(capsys, "--run-dir", tmp_path / "run" / "below", *TINY)
     assert (code, "cannot be created, because a file is in its place" in text) == (2, True), text
@@ -321,28 +321,28 @@ def test_a_file_in_the_run_directorys_place(tmp_path, capsys):
     assert (code, "cannot be created, because a file is in its place" in text) == (2, True), text
 
 
-def test_a_directory_that_cannot_be_written(capsys):
-    code, text = run(capsys, "--run-dir", "/proc/jaxgan", *TINY)  # root, too, may not
+def test_a_run_directory_that_cannot_be_written_is_reported(capsys):
+    code, text = run(capsys, "--run-dir", "/proc/jaxgan", *TINY)  # not even root can write below /proc
     assert (code, "--run-dir /proc/jaxgan cannot be written" in text) == (1, True), text
 
 
-def test_a_full_disk_ends_the_run_and_keeps_what_was_saved(tmp_path, capsys):
-    """A limit on the size of files stands for it: metrics.jsonl is the first to reach it."""
+def test_a_full_disk_ends_the_run_and_preserves_the_checkpoints(tmp_path, capsys):
+    """A limit on the size of files simulates the full disk. metrics.jsonl is the first file to reach it."""
     flags = ["--steps", 20_000, "--checkpoint-every", 100, "--run-dir", tmp_path / "run", *TINY]
     command = [sys.executable, "-m", "experiments.dcgan", *map(str, flags)]
-    data.load("digits")  # prepared before there is a limit
+    data.load("digits")  # prepares the data before the limit applies
     capsys.readouterr()
     limited = ["bash", "-c", 'ulimit -f 400; exec "$@"', "bash", *command]
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "1"}
     done = subprocess.run(limited, cwd=programs.ROOT, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 1, done.stderr
-    assert "File too large; make room and run the same command again, it resumes" in done.stderr
+    assert "File too large. Free some disk space and run the same command again" in done.stderr
     saved = int(programs.inspect(capsys, tmp_path / "run").splitlines()[0].removeprefix("step "))
     assert saved >= 100
     assert saved % 100 == 0
 
 
-def test_a_directory_of_other_things_is_left_alone(tmp_path, capsys):
+def test_a_directory_with_other_files_is_not_overwritten(tmp_path, capsys):
     for name in ("config.json", "report.html"):
         (tmp_path / name).write_text("mine")
     for more in ([], ["--fresh"]):
@@ -351,14 +351,14 @@ def test_a_directory_of_other_things_is_left_alone(tmp_path, capsys):
     assert (tmp_path / "report.html").read_text() == "mine"
 
 
-def test_fresh_with_settings_that_do_not_work_removes_nothing(copy, capsys):
+def test_fresh_with_invalid_settings_removes_nothing(copy, capsys):
     before = programs.inspect(capsys, copy)
     code, text = run(capsys, "--run-dir", copy, *TINY, "--fresh", "--grad-accum-steps", 3, "--devices", 1)
     assert (code, "accumulate(3)" in text) == (2, True), text
     assert programs.inspect(capsys, copy) == before
 
 
-def test_one_image_alone(tmp_path, capsys):
+def test_a_single_image_can_be_trained_on(tmp_path, capsys):
     folder(tmp_path / "images", {"a.png": noise()})
     code, text = run(capsys, "--data", tmp_path / "images", "--steps", 2, "--run-dir", tmp_path / "run", *TINY)
     assert code == 0, text

@@ -1,4 +1,4 @@
-"""Where compiled programs are kept."""
+"""The directory of compiled programs."""
 
 import jax
 import pytest
@@ -8,8 +8,8 @@ from jaxgan.core import system
 
 
 @pytest.fixture
-def as_before(monkeypatch):
-    """The tests' own cache is put back."""
+def restored_config(monkeypatch):
+    """Restore the cache of the tests after a test."""
     names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
     before = {name: getattr(jax.config, name) for name in names}
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
@@ -18,18 +18,18 @@ def as_before(monkeypatch):
         jax.config.update(name, value)
 
 
-def test_below_the_users_cache_by_processor(as_before, tmp_path, monkeypatch):
+def test_the_directory_is_below_the_users_cache_and_depends_on_the_processor(restored_config, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = cache.enable_compilation_cache()
     assert path == cache.compilation_directory()
     assert path.parent == tmp_path / "jaxgan"
     assert path.is_dir()
     assert jax.config.jax_compilation_cache_dir == str(path)
-    monkeypatch.setattr("jaxgan.core.system.cpuinfo", lambda: ["flags : of another"])
+    monkeypatch.setattr("jaxgan.core.system.cpuinfo", lambda: ["flags : another processor"])
     assert cache.compilation_directory() != path
 
 
-def test_classifiers_are_kept_beside_compiled_programs(tmp_path, monkeypatch):
+def test_classifiers_are_stored_beside_compiled_programs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert system.classifier_directory() == tmp_path / "jaxgan" / "classifiers"
     assert system.cache_directory() == tmp_path / "jaxgan"
@@ -38,15 +38,15 @@ def test_classifiers_are_kept_beside_compiled_programs(tmp_path, monkeypatch):
     assert system.classifier_directory() == tmp_path / "home" / ".cache" / "jaxgan" / "classifiers"
 
 
-def test_where_the_user_says(as_before, tmp_path, monkeypatch):
-    for said, found in ((str(tmp_path), tmp_path), ("", None)):
-        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", said)
+def test_an_environment_variable_sets_the_directory(restored_config, tmp_path, monkeypatch):
+    for value, directory in ((str(tmp_path), tmp_path), ("", None)):
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", value)
         before = jax.config.jax_compilation_cache_dir
-        assert cache.enable_compilation_cache() == found
-        assert jax.config.jax_compilation_cache_dir == before  # JAX has read it itself
+        assert cache.enable_compilation_cache() == directory
+        assert jax.config.jax_compilation_cache_dir == before  # JAX reads the variable itself
 
 
-def test_where_nothing_can_be_written_nothing_is_kept(as_before, monkeypatch):
+def test_the_cache_is_disabled_if_the_directory_cannot_be_written(restored_config, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/jaxgan")
     before = jax.config.jax_compilation_cache_dir
     assert cache.enable_compilation_cache() is None

@@ -1,4 +1,4 @@
-"""Every command of both programs: its help, its flags, and that a wrong value is answered by its flag."""
+"""All commands of the program ``jaxgan`` and of custom programs: help, flags, and errors that name the wrong flag."""
 
 import dataclasses
 import importlib
@@ -52,14 +52,14 @@ def names_of(command):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command_names_its_flags(command, capsys):
+def test_help_of_a_custom_program_shows_the_flags_of_a_command(command, capsys):
     code, text = programs.run(capsys, command, "--help")
     assert code == 0
     shown = {word.rstrip(",").replace("--no-", "--") for word in text.split()}
     assert {flag(name) for name in names_of(command)} <= shown
 
 
-def test_help_names_the_commands(capsys):
+def test_help_lists_the_commands(capsys):
     code, text = programs.run(capsys, "--help")
     assert code == 0 and all(command in text for command in COMMANDS)
     code, text = run_console(capsys, "--help")
@@ -67,7 +67,7 @@ def test_help_names_the_commands(capsys):
 
 
 @pytest.mark.parametrize("command", [name for name in tools.TOOLS if name not in COMMANDS])
-def test_help_of_a_command_without_an_experiment_names_its_flags(command, capsys):
+def test_help_of_a_command_without_an_experiment_shows_its_flags(command, capsys):
     code, text = run_console(capsys, command, "--help")
     assert code == 0
     actions = tools.make_parser(command)._actions
@@ -75,7 +75,7 @@ def test_help_of_a_command_without_an_experiment_names_its_flags(command, capsys
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "train"])
-def test_help_of_a_command_of_a_run_names_its_flags(command, capsys):
+def test_help_of_a_command_of_a_run_shows_its_flags(command, capsys):
     code, text = run_console(capsys, command, "--help")
     assert code == 0 and f"usage: jaxgan {command} RUN" in text
     names = names_of(command) - set(commands.OPERANDS)
@@ -88,17 +88,18 @@ def test_help_of_a_command_of_a_run_names_its_flags(command, capsys):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Untrained runs of experiments of each kind, and images."""
-    place = tmp_path_factory.mktemp("runs")
+    """Return a directory with untrained runs of several experiments, and images."""
+    directory = tmp_path_factory.mktemp("runs")
     for experiment in ("stylegan2", "pix2pix", "dcgan"):
-        programs.begun(place / experiment, experiment)
-    folder(place / "images", {"a.png": noise((16, 16))})
-    (place / "file").write_text("no folder")
-    return place
+        programs.begun(directory / experiment, experiment)
+    folder(directory / "images", {"a.png": noise((16, 16))})
+    (directory / "file").write_text("no folder")
+    return directory
 
 
 IMAGES = ["--images", "{}/images"]
-# By command, the experiment, arguments that go with all, and by argument wrong ones.
+# For each command: the experiment, the arguments of all command lines, and wrong command lines by argument. "{}" stands
+# for the directory of the runs.
 WRONG = {
     "sample": ("stylegan2", ["--out", "a.png"], {
         "out": ["--out", "a.bmp"],
@@ -174,27 +175,27 @@ WRONG = {
 }  # fmt: skip
 
 
-def filled(arguments, place):
-    return [str(a).replace("{}", str(place)) for a in arguments]
+def filled(arguments, directory):
+    return [str(a).replace("{}", str(directory)) for a in arguments]
 
 
 @pytest.mark.parametrize(
     ("command", "argument"), [(command, name) for command, (_, _, wrong) in WRONG.items() for name in wrong]
 )
-def test_a_wrong_value_is_answered_by_its_flag(command, argument, runs, tmp_path, capsys, monkeypatch):
+def test_an_error_names_the_flag_with_the_wrong_value(command, argument, runs, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     experiment, always, wrong = WRONG[command]
     arguments = filled(["--run-dir", f"{{}}/{experiment}", *always, *wrong[argument]], runs)
     code, text = programs.run(capsys, command, *arguments, experiment=experiment)
-    refused_by_the_system = "cannot be written" in text or "cannot be read" in text
-    assert code == (1 if refused_by_the_system else 2), text
+    is_system_error = "cannot be written" in text or "cannot be read" in text
+    assert code == (1 if is_system_error else 2), text
     error = text.partition("error: ")[2] or text
     assert flag(argument) in error and f"`{argument}`" not in text and "Traceback" not in text
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("train", "resume")])
-def test_the_table_has_every_argument(command):
+def test_the_table_of_wrong_values_is_complete(command):
     assert set(WRONG[command][2]) == names_of(command)
 
 
@@ -216,7 +217,7 @@ TRAINING = {
 
 
 @pytest.mark.parametrize("argument", TRAINING)
-def test_a_wrong_option_of_a_run_is_answered_by_its_flag(argument, tmp_path, capsys):
+def test_an_error_names_the_flag_of_a_wrong_option(argument, tmp_path, capsys):
     where = [] if argument == "run_dir" else ["--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, "train", *programs.TINY, *where, flag(argument), *TRAINING[argument])
     assert code == 2 and flag(argument) in text and f"`{argument}`" not in text, text
@@ -224,11 +225,11 @@ def test_a_wrong_option_of_a_run_is_answered_by_its_flag(argument, tmp_path, cap
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(dcgan.Config), ids=lambda field: field.name)
-def test_a_wrong_setting_is_answered_by_its_flag(field, tmp_path, capsys):
-    """A number out of any range, or what is no choice, no number and no data."""
+def test_an_error_names_the_flag_of_a_wrong_setting(field, tmp_path, capsys):
+    """The wrong value is a number outside any range, or a word that is not a choice, a number or a data set."""
     value = getattr(dcgan.Config(), field.name)
     if isinstance(value, bool):
-        wrong = ["maybe"]  # a switch takes no value
+        wrong = ["maybe"]  # flags of booleans do not take a value
     elif isinstance(value, float):
         wrong = ["nan"]
     elif isinstance(value, int):
@@ -281,31 +282,31 @@ def artefacts(runs):
 @pytest.mark.parametrize(
     ("command", "argument"), [(command, name) for command, (_, wrong) in CONSOLE.items() for name in wrong]
 )
-def test_a_wrong_value_is_answered_by_its_flag_of_the_console(
+def test_an_error_of_the_console_names_the_flag_with_the_wrong_value(
     command, argument, artefacts, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    if (command, argument) in (("fid", "out"), ("fid", "count")):  # Inception's weights are not here
+    if (command, argument) in (("fid", "out"), ("fid", "count")):  # the weights of Inception are not available
         monkeypatch.setattr("jaxgan.cli.fid.make_extractor", lambda *_, **__: None)
-    if (command, argument) == ("fid", "out"):  # as if it had been measured
+    if (command, argument) == ("fid", "out"):  # replaces the measurement
         monkeypatch.setattr("jaxgan.cli.fid.compare", lambda *_, **__: {"fid": 1.0, "protocol": {}})
         monkeypatch.setattr("jaxgan.cli.fid.format_result", lambda result: ["fid 1"])
     always, wrong = CONSOLE[command]
     code, text = run_console(capsys, command, *filled([*always, *wrong[argument]], artefacts))
-    refused_by_the_system = "cannot be written" in text or "No such file" in text or "Not a directory" in text
-    assert code == (1 if refused_by_the_system else 2), text
+    is_system_error = "cannot be written" in text or "No such file" in text or "Not a directory" in text
+    assert code == (1 if is_system_error else 2), text
     assert flag(argument) in text and f"`{argument}`" not in text and "Traceback" not in text, text
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", CONSOLE)
-def test_the_table_has_every_argument_of_the_console(command):
+def test_the_table_of_wrong_values_of_the_console_is_complete(command):
     names = tools.flag_names(tools.make_parser(command))
     flags = {argument for argument, name in names.items() if name.startswith("--")}
     assert set(CONSOLE[command][1]) == flags
 
 
-# Commands as a program has them
+# Commands as objects
 
 
 @pytest.fixture
@@ -313,8 +314,8 @@ def program():
     return ExperimentProgram("dcgan", dcgan.Config, dcgan.build, "A docstring.")
 
 
-def made(command, words, presets=()):
-    """The command that a command line asks for."""
+def make_command(command, words, presets=()):
+    """Return the dataclass of a command with the values of a command line."""
     fields = commands.command_fields(command, SETTINGS, presets)
     values = commands.parse(command, fields, words, "prog")
     place = COMMANDS[command]
@@ -322,19 +323,19 @@ def made(command, words, presets=()):
     return commands.make_command(command_class, fields, values)
 
 
-def test_a_command_line_becomes_a_command():
+def test_a_command_has_the_values_of_the_command_line():
     words = ["--out", "a.png", "--psi", "0.5", "--strengths", "-2", "0", "--run-dir", "r", "--best"]
-    command = made("sample", words)
+    command = make_command("sample", words)
     assert isinstance(command, Sample)
     assert (command.out, command.control.truncation_psi, command.control.strengths) == ("a.png", 0.5, (-2.0, 0.0))
     assert command.checkpoint == WeightsReference("r", None, True)
-    trained = made("train", ["--steps", "5", "--fresh", "--dry-run", "--preset", "small"], ("small",))
-    assert trained == Train(preset="small", settings={"steps": 5}, options={"fresh": True}, dry_run=True)
-    assert made("resume", ["--steps", "5", "--quiet"]) == Resume(steps=5, options={"quiet": True})
+    train = make_command("train", ["--steps", "5", "--fresh", "--dry-run", "--preset", "small"], ("small",))
+    assert train == Train(preset="small", settings={"steps": 5}, options={"fresh": True}, dry_run=True)
+    assert make_command("resume", ["--steps", "5", "--quiet"]) == Resume(steps=5, options={"quiet": True})
 
 
 @pytest.mark.parametrize(
-    ("command", "words", "values", "left"),
+    ("command", "words", "values", "rest"),
     [
         ("sample", "runs/a --count 3", {"run_dir": "runs/a"}, "--count 3"),
         ("sample", "a.safetensors", {"parameters": "a.safetensors"}, ""),
@@ -343,19 +344,19 @@ def test_a_command_line_becomes_a_command():
         ("translate", "runs/a b --out c", {"run_dir": "runs/a", "images": "b"}, "--out c --images b"),
     ],
 )
-def test_a_run_may_stand_before_the_flags(command, words, values, left):
+def test_operands_before_the_flags_are_taken(command, words, values, rest):
     given = words.split()
-    assert commands.take_operands(command, given) == values and given == left.split()
+    assert commands.take_operands(command, given) == values and given == rest.split()
 
 
-def test_every_command_has_its_class():
+def test_each_command_has_its_dataclass():
     classes = (Train, Resume, Sample, Translate, Project, Evaluate, Export, Report, Inspect)
     places = [CommandPlace(command.__module__.rpartition(".")[2], command.__name__) for command in classes]
     assert list(COMMANDS.values()) == places
     assert list(COMMANDS) == [command.__name__.lower() for command in classes]
 
 
-def test_where_a_run_is(program, tmp_path):
+def test_the_directory_of_a_run(program, tmp_path):
     assert str(program.path_of_run(None)) == "runs/dcgan" and program.path_of_run(str(tmp_path)) == tmp_path
     assert program.signature == f"jaxgan {system.versions()['jaxgan']} dcgan"
     assert CheckpointReference(str(tmp_path)).path(program) == tmp_path
@@ -374,7 +375,7 @@ def test_a_checkpoint_is_read_and_restored(program, runs):
     assert experiment.source.shape == (8, 8, 1)
 
 
-def test_a_file_of_parameters_stands_for_a_run(program, runs, tmp_path):
+def test_a_parameter_file_can_replace_a_run(program, runs, tmp_path):
     Export(out=str(tmp_path / "a.safetensors"), checkpoint=MemberReference(str(runs / "dcgan"))).execute(program)
     _, state, member, config = WeightsReference(parameters=str(tmp_path / "a.safetensors")).restore(program)
     _, run_state, _, _ = WeightsReference(str(runs / "dcgan")).restore(program)
@@ -383,13 +384,13 @@ def test_a_file_of_parameters_stands_for_a_run(program, runs, tmp_path):
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
-def test_a_seed_is_a_uint32(seed):
+def test_a_seed_must_be_a_uint32(seed):
     with pytest.raises(ValueError, match=f"`seed` must be between 0 and 4294967295, got {seed}"):
         check_seed(seed)
     check_seed(seed % 2**32)
 
 
-def test_messages_name_flags_and_operands_as_they_are_typed():
+def test_flag_names_returns_flags_and_operands_as_they_are_typed():
     assert tools.flag_names(tools.make_parser("translate")) == {
         "artefact": "FILE",
         "images": "IMAGES",

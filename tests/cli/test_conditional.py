@@ -1,4 +1,4 @@
-"""Samples by class, from the command line; and the Wasserstein critic's long turns."""
+"""Conditional models on the command line, experiments that refuse unsuitable data, and the WGAN critic's schedule."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def sample(capsys, untrained, out, *flags):
 
 
 @pytest.mark.integration
-def test_classes_in_turn_or_the_one_asked_for(untrained, tmp_path, capsys):
+def test_samples_go_through_all_classes_unless_a_label_is_passed(untrained, tmp_path, capsys):
     for flags, expected in (((), np.arange(12) % 10), (("--label", 7), np.full(12, 7))):
         code, text = sample(capsys, untrained, tmp_path / "a.npz", "--count", 12, *flags)
         assert code == 0, text
@@ -31,7 +31,7 @@ def test_classes_in_turn_or_the_one_asked_for(untrained, tmp_path, capsys):
 
 
 @pytest.mark.integration
-def test_a_grid_has_a_column_for_each_class_and_a_film_goes_through_them(untrained, tmp_path, capsys):
+def test_a_grid_has_one_column_per_class_and_an_animation_passes_through_the_classes(untrained, tmp_path, capsys):
     assert sample(capsys, untrained, tmp_path / "a.png", "--count", 20)[0] == 0
     width, height = Image.open(tmp_path / "a.png").size
     assert width / height == pytest.approx((10 * 9 - 1) / (2 * 9 - 1))
@@ -39,12 +39,12 @@ def test_a_grid_has_a_column_for_each_class_and_a_film_goes_through_them(untrain
     assert Image.open(tmp_path / "a.gif").n_frames > 24
 
 
-def test_a_class_that_is_not_there(untrained, tmp_path, capsys):
+def test_a_label_out_of_range_is_refused(untrained, tmp_path, capsys):
     code, text = sample(capsys, untrained, tmp_path / "a.png", "--label", 10)
     assert code == 2 and "--label must be between 0 and 9 (0, 1, 2" in text
 
 
-def test_examples_without_labels(tmp_path, capsys):
+def test_data_without_labels_are_refused(tmp_path, capsys):
     np.savez(tmp_path / "x.npz", images=np.zeros((8, 8, 8, 1), np.uint8))
     flags = ["--data", tmp_path / "x.npz", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="cgan")
@@ -52,7 +52,7 @@ def test_examples_without_labels(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_networks_without_classes(tmp_path, capsys):
+def test_networks_without_classes_are_refused(tmp_path, capsys):
     flags = ["--networks", "dcgan", "--conditional", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="r3gan")
     assert (
@@ -63,15 +63,15 @@ def test_networks_without_classes(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_points_are_for_their_own_experiment(tmp_path, capsys):
+def test_points_and_images_are_refused_by_the_wrong_experiments(tmp_path, capsys):
     code, text = programs.run(capsys, "--data", "ring", "--run-dir", tmp_path / "run", experiment="wgan_gp")
     assert code == 2 and "this experiment takes images" in text
     code, text = programs.run(capsys, "--data", "digits", "--run-dir", tmp_path / "run", experiment="points")
     assert code == 2 and "this experiment requires points: ring, grid" in text
 
 
-def test_the_critics_long_turns():
-    """A hundred turns of the critic, twenty steps of five, before each of the generator's first 25 and every 500th."""
+def test_the_wgan_critic_trains_longer_before_some_turns_of_the_generator():
+    """The critic has 100 turns before each of the generator's first 25 turns and every 500th, and 5 before others."""
     config = wgan.Config()
     moves = [step for step in range(13_000) if not wgan.is_alone(config, step)]
     turns = np.diff([-1, *moves]) * config.n_critic

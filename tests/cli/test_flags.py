@@ -1,4 +1,4 @@
-"""Flags that are made of fields: their values, their help, and errors that are sentences."""
+"""Flags that are created from fields: their values, their help, and their error messages."""
 
 import argparse
 import os
@@ -22,12 +22,12 @@ FIELDS = (
 
 @pytest.fixture
 def parser():
-    parser = FlagParser("prog", "What it does.\n\nIn two paragraphs.", ("COMMAND --out a.png",), "RUN")
+    parser = FlagParser("prog", "A description.\n\nA second paragraph.", ("COMMAND --out a.png",), "RUN")
     add_flags(parser, FIELDS)
     return parser
 
 
-def test_values_are_those_that_were_given(parser):
+def test_parse_returns_only_the_values_of_flags_that_are_passed(parser):
     assert parser.parse(["--out", "a"]) == {"out": "a"}
     words = "--out a --batch_size=8 --mirror --no-icnr --norm none --clip none --strengths -2 0.5 --psi 0.7"
     assert parser.parse(words.split()) == {
@@ -54,15 +54,15 @@ def test_values_are_those_that_were_given(parser):
     ("words", "message"),
     [
         ("", "--out is required."),
-        ("--out a --batch-size x", "--batch-size takes a whole number, got 'x'."),
-        ("--out a --clip x", "--clip takes a number, got 'x'."),
-        ("--out a --norm bath", "--norm must be one of batch, none, got 'bath'; did you mean batch?"),
+        ("--out a --batch-size x", "--batch-size must be a whole number, got 'x'."),
+        ("--out a --clip x", "--clip must be a number, got 'x'."),
+        ("--out a --norm bath", "--norm must be one of batch, none, got 'bath'. Did you mean batch?"),
         ("--out a --norm x", "--norm must be one of batch, none, got 'x'."),
-        ("--out", "--out needs a value after it."),
-        ("--out a --mirror=1", "--mirror takes no value; write --mirror alone, or leave it out."),
-        ("--out a --psi x", "--truncation-psi takes a number, got 'x'."),
-        ("--out a --btch-size 8", "--btch-size is not a flag; did you mean --batch-size?"),
-        ("--out a b", "'b' was not expected; every value follows its flag, as in --seed 1."),
+        ("--out", "--out must be followed by a value."),
+        ("--out a --mirror=1", "--mirror does not take a value. Write --mirror alone, or leave it out."),
+        ("--out a --psi x", "--truncation-psi must be a number, got 'x'."),
+        ("--out a --btch-size 8", "This command has no flag --btch-size. Did you mean --batch-size?"),
+        ("--out a b", "'b' does not follow a flag. Each value must follow its flag, as in --seed 1."),
     ],
 )
 def test_errors_are_sentences(parser, words, message):
@@ -71,27 +71,45 @@ def test_errors_are_sentences(parser, words, message):
     assert str(mistake.value) == message and mistake.value.prog == "prog"
 
 
-def test_help_has_groups_in_order_and_defaults(parser):
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--count x", "--count must be a whole number, got 'x'."),
+        ("--rate x", "--rate must be a number, got 'x'."),
+        ("--resize x", "--resize must be one of tf1, clean, got 'x'."),
+    ],
+)
+def test_errors_of_argparse_are_sentences(words, message):
+    parser = FlagParser("prog")
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--resize", choices=("tf1", "clean"))
+    with pytest.raises(Mistake) as mistake:
+        parser.parse(words.split())
+    assert str(mistake.value) == message
+
+
+def test_help_shows_defaults_and_groups_in_order(parser):
     text = parser.format_help()
-    assert text.startswith("usage: prog RUN [flags]\n\nWhat it does.\n\nIn two paragraphs.\n")
-    assert text.index("--out FILE") < text.index("\ndata:") < text.index("\nnetworks:") < text.index("\nown:")
-    for line in ("A file. Required.", "Examples. [64]", "Without --batch-size.", "At 5 %.", "{batch,none}"):
+    assert text.startswith("usage: prog RUN [flags]\n\nA description.\n\nA second paragraph.\n")
+    assert text.index("--out PATH") < text.index("\ndata:") < text.index("\nnetworks:") < text.index("\nown:")
+    for line in ("A file. Required.", "Examples. (default: 64)", "Without --batch-size.", "At 5 %.", "{batch,none}"):
         assert line in text
     assert "--mirror " in text and "--no-mirror" not in text and "--no-icnr" in text and " --icnr" not in text
     assert text.rstrip().endswith("examples:\n  prog --out a.png")
     assert parser.flags().count("--psi") == 1 and "--no-mirror" not in parser.flags()
 
 
-def test_help_names_flags_but_not_in_examples_of_values():
+def test_help_replaces_field_names_by_flags_except_before_an_equals_sign():
     parser = FlagParser("python 100%/a.py")
     add_flags(parser, [Field("lr_decay", "int", help="After lr_decay, as lr_decay=1,2.", default=1)])
-    assert "After --lr-decay, as lr_decay=1,2. [1]" in parser.format_help()
+    assert "After --lr-decay, as lr_decay=1,2. (default: 1)" in parser.format_help()
     assert parser.format_help().startswith("usage: python 100%/a.py [flags]")
 
 
 @pytest.mark.parametrize(("text", "value"), [("3", 3), ("none", None), ("NULL", None)])
-def test_a_value_is_converted(text, value):
+def test_convert_returns_the_value_of_a_flag(text, value):
     assert convert(Field("step", "int", is_optional=True), text) == value
     assert convert(Field("data", "str"), "~/a") == os.path.expanduser("~/a")
-    with pytest.raises(argparse.ArgumentTypeError, match=r"takes a whole number, got '3\.5'"):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"must be a whole number, got '3\.5'"):
         convert(Field("step", "int"), "3.5")

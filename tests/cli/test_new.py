@@ -1,4 +1,4 @@
-"""An experiment of one's own, as ``jaxgan new`` writes it, and ``jaxgan list``."""
+"""Custom experiments that ``jaxgan new`` creates, and the command ``jaxgan list``."""
 
 import argparse
 import ast
@@ -21,11 +21,11 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(programs.ROOT), "JAX_NUM_CPU_DEVI
 
 
 @pytest.mark.parametrize("like", experiment_files.names())
-def test_a_copy_differs_in_its_name_and_header_alone(like):
+def test_a_copy_differs_only_in_its_name_and_header(like):
     module = experiment_files.read_experiment(like)
     text = rename_experiment(module, like, "mine")
     tree, original = ast.parse(text), ast.parse(module.path.read_text())
-    assert ast.get_docstring(tree).startswith(f"mine: an experiment of your own, which began as a copy of {like}.")
+    assert ast.get_docstring(tree).startswith(f"mine: a custom experiment, created as a copy of {like}.")
     assert 'main("mine", Config, build, __doc__' in text and f'main("{like}"' not in text
     assert [ast.dump(node) for node in tree.body[1:-1]] == [ast.dump(node) for node in original.body[1:-1]]
     assert all(len(line) <= 120 for line in text.splitlines())
@@ -37,23 +37,23 @@ def test_a_copy_differs_in_its_name_and_header_alone(like):
         (
             "my-gan",
             "dcgan",
-            "`name` has to be a name in Python, of letters, digits and underscores, got 'my-gan'; did you mean my_gan?",
+            "`name` must be a Python name (letters, digits and underscores), got 'my-gan'. Did you mean my_gan?",
         ),
-        ("class", "dcgan", "`name` has to be a name in Python"),
-        ("dcgan", "dcgan", "`name` dcgan is an experiment that comes with jaxgan; choose another."),
-        ("there", "dcgan", "there.py is there already; choose another name, or remove it."),
-        ("json", "dcgan", "`name` json: a file json.py would hide the module json from Python; choose another."),
-        ("mine", "dcgna", "there is no experiment dcgna; did you mean dcgan?"),
-        ("mine", "qqqqq", "there is no experiment qqqqq; there are cgan, cyclegan,"),
+        ("class", "dcgan", "`name` must be a Python name (letters, digits and underscores), got 'class'."),
+        ("dcgan", "dcgan", "`name` must not be the name of an experiment of jaxgan, got dcgan. Choose another name."),
+        ("existing", "dcgan", "existing.py already exists. Choose another name, or remove the file."),
+        ("json", "dcgan", "got json: Python would import json.py instead of that module. Choose another name."),
+        ("mine", "dcgna", "There is no experiment 'dcgna'. Did you mean dcgan?"),
+        ("mine", "qqqqq", "There is no experiment 'qqqqq'. The experiments are cgan, cyclegan,"),
     ],
 )
 def test_a_wrong_name_is_refused(name, like, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "there.py").write_text("mine\n")
+    (tmp_path / "existing.py").write_text("mine\n")
     with pytest.raises(ValueError) as error:
         write_experiment(argparse.Namespace(name=name, like=like))
     assert message in str(error.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["there.py"]
+    assert [path.name for path in tmp_path.iterdir()] == ["existing.py"]
 
 
 def call(*words, cwd):
@@ -75,15 +75,15 @@ def test_a_copy_trains_resumes_samples_and_reports(tmp_path, monkeypatch):
     assert code == 0 and "resumed from step 2" in text, text
     assert json.loads((tmp_path / "runs/mine/config.json").read_text())["options"] == {"checkpoint_every": 1}
     assert (tmp_path / "runs/mine/report.html").exists()
-    for words in (["--out", "grid.png"], ["runs/mine", "--out", "again.png"]):  # the run as for jaxgan
+    for words in (["--out", "grid.png"], ["runs/mine", "--out", "again.png"]):  # the run can be passed as an operand
         code, text = call("mine.py", "sample", *words, "--count", 4, cwd=tmp_path)
         assert code == 0, text
     assert (tmp_path / "grid.png").read_bytes() == (tmp_path / "again.png").read_bytes()
-    # A mistake names the program as it was typed, and the console sends people to it.
+    # Errors name the program as it was typed, and ``jaxgan`` refers to the program.
     code, text = call("mine.py", "--lr", 3, cwd=tmp_path)
     assert (code, "help: python mine.py train --help" in text) == (2, True), text
     code, text = call("-m", "jaxgan", "sample", "runs/mine", cwd=tmp_path)
-    assert (code, "use its own program: python mine.py sample --run-dir runs/mine" in text) == (2, True), text
+    assert (code, "Use its own program: `python mine.py sample --run-dir runs/mine`." in text) == (2, True), text
 
 
 @pytest.mark.integration
@@ -99,17 +99,18 @@ def test_the_console_trains_resumes_and_samples(tmp_path):
     assert (code, "error: --label" in text) == (2, True), text
 
 
-def test_programs_know_how_they_were_started():
+def test_a_program_returns_its_command_lines():
     program = load_program("gan")
     assert program.is_console and program.train_command == "jaxgan train gan"
     assert program.command("sample", "runs/gan") == "jaxgan sample runs/gan"
-    own = ExperimentProgram("mine", program.config_class, program.build, "", invoked_as="python mine.py")
-    assert own.train_command == "python mine.py" and own.command("sample", "runs/mine") == "python mine.py sample"
-    assert own.command("report", "runs/b") == "python mine.py report --run-dir runs/b"
+    custom = ExperimentProgram("mine", program.config_class, program.build, "", invoked_as="python mine.py")
+    assert custom.train_command == "python mine.py"
+    assert custom.command("sample", "runs/mine") == "python mine.py sample"
+    assert custom.command("report", "runs/b") == "python mine.py report --run-dir runs/b"
     assert invocation(program.config_class) == "python -m jaxgan.experiments.gan"
 
 
-def test_the_list_has_every_experiment(capsys):
+def test_list_prints_all_experiments(capsys):
     list_experiments(argparse.Namespace(experiment=None))
     text = capsys.readouterr().out
     for name in experiment_files.names():
@@ -119,13 +120,13 @@ def test_the_list_has_every_experiment(capsys):
     assert "presets: " in text and "score: " in text
 
 
-def test_the_list_shows_the_header_of_one(capsys):
+def test_list_prints_the_header_of_an_experiment(capsys):
     list_experiments(argparse.Namespace(experiment="wgan-gp"))
     text = capsys.readouterr().out
     module = experiment_files.read_experiment("wgan_gp")
     assert module.docstring.strip() in text and f"File       {module.path}" in text
     assert experiment_files.header(module)["Paper"].startswith("Gulrajani")
-    with pytest.raises(ValueError, match=r"there is no experiment dcgna; did you mean dcgan\?"):
+    with pytest.raises(ValueError, match=r"There is no experiment 'dcgna'\. Did you mean dcgan\?"):
         list_experiments(argparse.Namespace(experiment="dcgna"))
 
 

@@ -1,4 +1,4 @@
-"""Private training by flags: what a run and a plan spend, and settings that are refused."""
+"""Differentially private training by flags: the reported epsilon, and settings that are refused."""
 
 import json
 
@@ -21,24 +21,24 @@ def test_a_private_run_reports_epsilon_and_resumes(tmp_path, capsys):
     for steps in (2, 4):
         code, text_of_part = run(capsys, "--steps", steps, "--run-dir", parts, *seeded, experiment="gan")
         assert code == 0, text_of_part
-    said = (
+    summary = (
         "Private players: 'd', with clipping norm 1 and noise multiplier 1. After 4 steps, epsilon is "
         f"{epsilon.sampled:.2f} at delta 1e-05"
     )
-    assert text.count(said) == 2, text
+    assert text.count(summary) == 2, text
     assert text.count(f"at most {epsilon.shuffled:.2f} for the shuffled batches that are used") == 2
     sums = [programs.run(capsys, "inspect", "--run-dir", path, experiment="gan")[1] for path in (whole, parts)]
     assert sums[0] == sums[1]
     privacy = json.loads((parts / "config.json").read_text())["privacy"]
     assert privacy["done"]["steps"] == privacy["planned"]["steps"] == 4
     assert privacy["done"]["epsilon"] == pytest.approx(epsilon._asdict())
-    assert said in (parts / "report.html").read_text().replace("\\u003c", "<")
+    assert summary in (parts / "report.html").read_text().replace("\\u003c", "<")
     code, text = run(capsys, "sample", "--run-dir", parts, "--count", 1, "--out", tmp_path / "a.npz", experiment="gan")
     assert code == 0, text
 
 
 @pytest.mark.integration
-def test_a_dry_run_reports_the_epsilon_of_the_plan(tmp_path, capsys):
+def test_a_dry_run_reports_the_epsilon_of_the_planned_steps(tmp_path, capsys):
     code, text = run(capsys, "--dry-run", "--run-dir", tmp_path / "run", *GAN, "--steps", 500, experiment="gan")
     assert code == 0, text
     epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=500, uses=(1,))
@@ -46,11 +46,11 @@ def test_a_dry_run_reports_the_epsilon_of_the_plan(tmp_path, capsys):
 
 
 FLAGS = {
-    "only how": (
+    "clipping without noise": (
         ["--dp-l2-clip", 0.5],
         "--dp-l2-clip has an effect only in private training. Set --dp-noise-multiplier too.",
     ),
-    "only how, of a population": (
+    "a seed without noise": (
         ["--dp-seed", 1, "--population", 2],
         "--dp-seed has an effect only in private training",
     ),
@@ -61,7 +61,7 @@ FLAGS = {
     "noise below 0": (["--dp-noise-multiplier", -1.0], "--dp-noise-multiplier must be positive and finite, got -1.0."),
     "a population": (
         ["--dp-noise-multiplier", 1.0, "--population", 2],
-        "--dp-noise-multiplier cannot be used with a population",
+        "--dp-noise-multiplier cannot be combined with a population",
     ),
     "delta": (
         ["--dp-noise-multiplier", 1.0, "--dp-delta", 0.1],
@@ -71,7 +71,7 @@ FLAGS = {
 
 
 @pytest.mark.parametrize("case", FLAGS)
-def test_impossible_settings_are_refused(case, tmp_path, capsys):
+def test_invalid_privacy_settings_are_refused(case, tmp_path, capsys):
     flags, message = FLAGS[case]
     code, text = run(capsys, "--run-dir", tmp_path / "run", *programs.tiny("gan"), *flags, experiment="gan")
     assert (code, message in text) == (2, True), text
@@ -79,7 +79,7 @@ def test_impossible_settings_are_refused(case, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_dcgan_is_private_without_norms(tmp_path, capsys):
+def test_private_dcgan_requires_networks_without_batch_normalisation(tmp_path, capsys):
     privacy = ["--dp-noise-multiplier", 1.0, "--devices", 1]
     flags = ["--steps", 2, "--run-dir", tmp_path / "run", *privacy, *programs.tiny("dcgan")]
     code, text = run(capsys, *flags)

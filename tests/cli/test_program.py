@@ -1,4 +1,4 @@
-"""The contract that scripts rely on: what a run writes, how it resumes, how it ends."""
+"""The behaviour that scripts rely on: the files that a run writes, how it is resumed, and how it ends."""
 
 import json
 import signal
@@ -26,14 +26,14 @@ def train(capsys, run_dir, steps, *more):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run of 12 steps, uninterrupted, on 8 devices."""
+    """Return the directory of an uninterrupted run of 12 steps on 8 devices."""
     run_dir = tmp_path_factory.mktemp("runs") / "whole"
 
     train(programs.Silent(), run_dir, 12)
     return run_dir
 
 
-def test_what_a_run_writes(finished):
+def test_a_run_writes_its_files(finished):
     assert {path.name for path in finished.iterdir()} >= {
         *("config.json", "metrics.jsonl", "speed.jsonl", "samples", "checkpoints", "report.html", "tensorboard"),
     }
@@ -46,7 +46,7 @@ def test_what_a_run_writes(finished):
     assert "12" in {p.name for p in (finished / "checkpoints").iterdir()}
 
 
-def test_resuming_goes_on_to_the_bit(finished, tmp_path, capsys):
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(finished, tmp_path, capsys):
     run_dir = tmp_path / "run"
     train(capsys, run_dir, 6)
     assert "resumed from step 6" in train(capsys, run_dir, 12)
@@ -54,13 +54,13 @@ def test_resuming_goes_on_to_the_bit(finished, tmp_path, capsys):
     assert (run_dir / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
 
 
-def test_data_that_is_streamed_gives_the_same_run(finished, tmp_path, capsys, monkeypatch):
+def test_streamed_data_train_the_same_run(finished, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(stepping, "RESIDENT_BYTES", -1)
     run_dir = tmp_path / "run"
     train(capsys, run_dir, 12)
-    assert rows(run_dir)[0] == pytest.approx(rows(finished)[0], rel=1e-6)  # two programs, which round differently
-    for mine, theirs in zip(rows(run_dir), rows(finished)):
-        assert mine == pytest.approx(theirs, rel=1e-3, abs=1e-4)
+    assert rows(run_dir)[0] == pytest.approx(rows(finished)[0], rel=1e-6)  # the two compiled programs round differently
+    for streamed, resident in zip(rows(run_dir), rows(finished)):
+        assert streamed == pytest.approx(resident, rel=1e-3, abs=1e-4)
 
 
 def test_a_finished_run_has_nothing_to_do(finished, capsys):
@@ -69,7 +69,7 @@ def test_a_finished_run_has_nothing_to_do(finished, capsys):
     assert programs.inspect(capsys, finished) == before
 
 
-def test_fresh_starts_over_and_leaves_what_is_not_a_runs(tmp_path, capsys):
+def test_fresh_starts_over_and_does_not_remove_other_files(tmp_path, capsys):
     run_dir = tmp_path / "run"
     train(capsys, run_dir, 4)
     (run_dir / "notes.txt").write_text("mine")
@@ -79,7 +79,7 @@ def test_fresh_starts_over_and_leaves_what_is_not_a_runs(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("count", [1, pytest.param(8, marks=pytest.mark.slow)])
-def test_a_run_of_four_devices_goes_on_with_others(count, tmp_path, capsys):
+def test_a_run_can_be_resumed_with_another_number_of_devices(count, tmp_path, capsys):
     run_dir = tmp_path / "run"
     train(capsys, run_dir, 4, "--devices", 4)
     assert "resumed from step 4" in train(capsys, run_dir, 5, "--devices", count, "--parallel", "shard_map")
@@ -102,7 +102,7 @@ def test_samples_are_marked_as_synthetic(finished, suffix, tmp_path, capsys):
     assert code == 0, text
     with Image.open(out) as image:
         message = str(image.info)
-        # 3 x 24 frames, less those that equal the one before.
+        # An animation has up to 3 x 24 frames: Pillow merges equal neighbouring frames.
         assert (getattr(image, "n_frames", 1) > 24) == (suffix != "png")
     if suffix != "gif":
         assert "trainedAlgorithmicMedia" in message
@@ -112,7 +112,7 @@ def test_samples_are_marked_as_synthetic(finished, suffix, tmp_path, capsys):
         assert "jaxgan" in message
 
 
-def test_raw_samples_do_not_depend_on_how_many_are_drawn(finished, tmp_path, capsys):
+def test_samples_do_not_depend_on_the_number_of_samples(finished, tmp_path, capsys):
     samples = {}
     for count in (2, 300):
         out = tmp_path / f"{count}.npz"
@@ -125,7 +125,7 @@ def test_raw_samples_do_not_depend_on_how_many_are_drawn(finished, tmp_path, cap
     assert len(np.unique(samples[300].round(5), axis=0)) > 250
 
 
-def test_report_is_a_command(finished, capsys):
+def test_the_command_report_writes_the_report(finished, capsys):
     (finished / "report.html").unlink()
     code, text = run(capsys, "report", "--run-dir", finished)
     assert code == 0, text
@@ -140,26 +140,26 @@ def test_dry_run_trains_nothing(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_help_names_every_command_and_flag(capsys):
+def test_help_lists_all_commands_and_flags(capsys):
     code, text = run(capsys, "--help")
     assert code == 0
     assert all(command in text for command in ("train", "sample", "evaluate", "report", "inspect", "1511.06434"))
     first = {line.split()[0] for line in text.splitlines() if line.strip()}
-    assert {"Paper", "Command", "Data", "Hardware", "Time", "Score"} <= first  # each begins a line, as in the header
+    assert {"Paper", "Command", "Data", "Hardware", "Time", "Score"} <= first  # the header is not refilled
     code, text = run(capsys, "train", "--help")
     flags = "--steps --batch-size --seed --data --run-dir --devices --compute-dtype --grad-accum-steps --fresh --dry-run --profile"
     assert all(flag in text for flag in flags.split())
 
 
 @pytest.mark.slow
-def test_options_that_change_how_it_is_computed(tmp_path, capsys):
+def test_runs_with_other_precision_accumulation_and_profiling(tmp_path, capsys):
     for more in (["--compute-dtype", "bfloat16"], ["--grad-accum-steps", "2", "--devices", "2"], ["--profile", "2"]):
         text = train(capsys, tmp_path / more[0], 14 if "--profile" in more else 2, *more)
         assert "saved at step" in text
     assert list((tmp_path / "--profile" / "profile").rglob("*.xplane.pb"))
 
 
-def test_a_run_that_diverges_says_which_term_and_keeps_the_last_good_checkpoint(tmp_path, capsys):
+def test_a_run_that_diverges_names_the_loss_term_and_preserves_the_last_finite_checkpoint(tmp_path, capsys):
     run_dir = tmp_path / "run"
     flags = ["--steps", 30, "--checkpoint-every", 1, "--run-dir", run_dir, *TINY, "--learning-rate", "1e6"]
     code, text = run(capsys, *flags)
@@ -173,7 +173,7 @@ def test_a_run_that_diverges_says_which_term_and_keeps_the_last_good_checkpoint(
 @pytest.mark.parametrize(
     ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
 )
-def test_a_signal_saves_and_ends(number, code, tmp_path, capsys):
+def test_a_signal_saves_a_checkpoint_and_ends_the_run(number, code, tmp_path, capsys):
     run_dir = tmp_path / "run"
     process = programs.start("--steps", 10**6, "--run-dir", run_dir, *TINY)
     programs.wait_for(lambda: (run_dir / "speed.jsonl").exists() and (run_dir / "speed.jsonl").stat().st_size, process)
@@ -187,8 +187,8 @@ def test_a_signal_saves_and_ends(number, code, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(kills, tmp_path, capsys):
-    """SIGKILL after the first checkpoint, the same command again each time."""
+def test_a_run_that_is_killed_at_random_moments_equals_an_uninterrupted_one(kills, tmp_path, capsys):
+    """The run receives SIGKILL at random moments after the first checkpoint, and the same command resumes it."""
     steps = 300 * kills
     command = ["train", "--steps", steps, "--checkpoint-every", 20, "--sample-every", 100, *TINY]
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -1,4 +1,4 @@
-"""Samples of a checkpoint: as an exported file draws them, and refused where a run has diverged."""
+"""The command ``sample``: equal samples from checkpoints and exported files, and refusal of diverged runs."""
 
 import argparse
 
@@ -24,7 +24,7 @@ def run_dir(tmp_path_factory):
 
 
 @pytest.mark.integration
-def test_a_command_and_an_exported_file_draw_the_same(run_dir, tmp_path, capsys):
+def test_a_checkpoint_and_its_exported_file_generate_the_same_samples(run_dir, tmp_path, capsys):
     exported, checkpoint = tmp_path / "g.jaxgan", WeightsReference(str(run_dir))
     Export(out=str(exported), checkpoint=MemberReference(str(run_dir))).execute(PROGRAM)
     Sample(out=str(tmp_path / "a.npz"), checkpoint=checkpoint, count=5, seed=4).execute(PROGRAM)
@@ -44,21 +44,21 @@ def test_a_diverged_run_is_refused(run_dir, tmp_path):
     broken = state.replace(
         params=jax.tree.map(lambda x: x * np.nan, state.params), ema=jax.tree.map(lambda x: x * np.nan, state.ema)
     )
-    for member, named in (("", "the run"), ("member 2 (seed 2)", "member 2")):
-        with pytest.raises(ValueError, match=f"{named}.* has diverged, its samples are not finite"):
+    for member, subject in (("", "the run"), ("member 2 (seed 2)", r"member 2 \(seed 2\)")):
+        with pytest.raises(ValueError, match=f"The samples of {subject} are not finite, because the training has"):
             sample_checkpoint(
                 Sample(out=""), Restored(restored.experiment, broken, member), tmp_path / "a.npz", "jaxgan test"
             )
     assert not list(tmp_path.iterdir())
 
 
-def test_control_is_for_generators_with_styles(run_dir):
+def test_style_flags_require_a_generator_with_styles(run_dir):
     experiment = WeightsReference(str(run_dir)).restore(PROGRAM).experiment
-    StyleControl().check_for(experiment, ".png")  # nothing is asked for
+    StyleControl().check_for(experiment, ".png")  # the defaults are allowed
     for change in ({"truncation_psi": 0.5}, {"noise": "none"}, {"direction": "sefa:0"}):
-        with pytest.raises(ValueError, match=f"`{next(iter(change))}` needs a generator with styles"):
+        with pytest.raises(ValueError, match=f"`{next(iter(change))}` requires a generator with styles"):
             StyleControl(**change).check_for(experiment, ".png")
 
 
-def test_samples_are_a_picture_unless_frames_are_given():
+def test_controlled_samples_are_a_single_grid_by_default():
     assert ControlledSamples(np.zeros((4, 8, 8, 1)))[1:] == (1, None)

@@ -1,4 +1,4 @@
-"""The tables of habits: each names something that is there."""
+"""The tables of names from other tools: each entry leads to an existing flag, command or experiment."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from jaxgan.cli.fields import read_class
 
 
 def all_fields():
-    """The fields of all commands of all experiments."""
+    """Return the names of the fields of all commands and of the settings of all experiments."""
     settings = [
         read_class(experiment_files.read_experiment(name), "Config").fields for name in experiment_files.names()
     ]
@@ -17,7 +17,7 @@ def all_fields():
     }
 
 
-def test_every_habit_leads_to_a_flag_that_is_there():
+def test_flags_of_other_tools_lead_to_existing_flags():
     names = all_fields()
     habits = [(name, target.split("|")) for name, target in suggestions.HABITS.items() if " " not in target]
     assert {target for _, targets in habits for target in targets} <= names
@@ -25,34 +25,35 @@ def test_every_habit_leads_to_a_flag_that_is_there():
 
 
 @pytest.mark.parametrize("habit", suggestions.COMMAND_HABITS)
-def test_every_habit_leads_to_a_command_that_is_there(habit):
+def test_commands_of_other_tools_lead_to_existing_commands(habit):
     names = [*commands.COMMANDS, *tools.TOOLS]
-    meant = suggestions.COMMAND_HABITS[habit]
+    target = suggestions.COMMAND_HABITS[habit]
     assert habit not in names
     answer = suggestions.answer_command(habit, names, "jaxgan")
-    if " " in meant:
-        assert answer == f"jaxgan has no command {habit}: {meant}"
+    if " " in target:
+        assert answer == f"`jaxgan` has no command '{habit}'. {target}"
     else:
-        assert meant in names and answer.endswith(f"did you mean jaxgan {meant}?")
+        assert target in names and answer.endswith(f"Did you mean `jaxgan {target}`?")
 
 
 @pytest.mark.parametrize("habit", suggestions.EXPERIMENT_HABITS)
-def test_every_habit_leads_to_an_experiment_that_is_there(habit):
-    meant = suggestions.EXPERIMENT_HABITS[habit]
-    assert meant in experiment_files.names() and habit not in experiment_files.names()
-    with pytest.raises(ValueError, match=f"there is no experiment {habit}; did you mean {meant}\\?"):
+def test_other_gans_lead_to_existing_experiments(habit):
+    target = suggestions.EXPERIMENT_HABITS[habit]
+    assert target in experiment_files.names() and habit not in experiment_files.names()
+    with pytest.raises(ValueError, match=f"There is no experiment '{habit}'\\. Did you mean {target}\\?"):
         experiment_files.find(habit)
 
 
-def test_what_is_unknown_is_answered_one_by_one():
+def test_each_unknown_flag_has_its_own_correction():
     flags = ["--learning-rate", "--batch-size"]
     answer = suggestions.answer_unknown(["--lr", "3", "--bs=4", "-5"], flags, "prog")
-    assert (
-        answer
-        == "--lr is not a flag; it is called --learning-rate here. --bs is not a flag; it is called --batch-size here."
+    assert answer == (
+        "This command has no flag --lr. Use --learning-rate instead. "
+        "This command has no flag --bs. Use --batch-size instead."
     )
-    # A habit whose flag the command does not have is no help.
-    assert suggestions.answer_flag("--lr", ["--out"]) == "--lr is not a flag of this command."
+    # The table suggests a flag only if the command has it.
+    assert suggestions.answer_flag("--lr", ["--out"]) == "This command has no flag --lr."
     assert suggestions.closest("batch-sise", ["batch-size", "beta1"]) == "batch-size"
     assert suggestions.closest("qqq", ["batch-size"]) is None
-    assert suggestions.answer_command("qqq", ["train"], "prog") == "prog has no command qqq; its commands are train."
+    answer = suggestions.answer_command("qqq", ["train"], "prog")
+    assert answer == "`prog` has no command 'qqq'. Its commands are train."

@@ -240,8 +240,11 @@ WRONG = {
     "unreadable": (["--images", "{}/bad"], "x.png is not an image, or its format is not supported"),
     "no step": (["--images", "{}/good", "--steps", 0], "--steps must be at least 1, got 0"),
     "one name": (["--images", "{}/twice"], "would both be written to a.png. Rename one"),
-    "no space": (["--images", "{}/good", "--space"], "--space must be w or w+, or both, each once; got"),
-    "twice": (["--images", "{}/good", "--space", "w", "w"], "--space must be w or w+, or both, each once; got w w"),
+    "no space": (["--images", "{}/good", "--space"], "--space must be w or w+, or each of them once, got"),
+    "twice": (
+        ["--images", "{}/good", "--space", "w", "w"],
+        "--space must be w or w+, or each of them once, got 'w w'.",
+    ),
     "unknown space": (["--images", "{}/good", "--space", "z"], "--space"),
 }
 
@@ -278,11 +281,8 @@ def test_projections_of_another_model_are_rejected(run, tmp_path, capsys):
         code == 2 and "has styles of shape (3, 4) and 0 noise maps, but this run needs styles of shape (6, 4)" in text
     )
     code, text = command(capsys, run, *arguments, tmp_path / "a.gif")
-    assert code == 2 and "--out must be a .png, .jpg, .jpeg or .npz file of --styles, got" in text
+    assert code == 2 and "--out must be a .png, .jpg, .jpeg or .npz file with --styles, got" in text
     code, text = command(capsys, run, *arguments, tmp_path / "a.png", "--label", 1)
-    assert (
-        code == 2
-        and "--styles: images are made as they were found, so --count, --label and control have no effect" in text
-    )
+    assert code == 2 and "--styles cannot be combined with --count, --label or options that control styles" in text
     code, text = command(capsys, run, "sample", "--styles", tmp_path / "none.npz", "--out", tmp_path / "a.png")
     assert code == 2 and "none.npz does not exist. The command project writes" in text

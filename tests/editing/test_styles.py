@@ -323,7 +323,7 @@ def test_direction_of_a_class_needs_the_data(tiny):
     built, state = tiny
     alone = dataclasses.replace(built, source=Subset(built.source, np.zeros(1, int)))
     z, labels = built.draw_latents(3, np.arange(5)), jnp.zeros(5, jnp.int32)
-    with pytest.raises(ValueError, match="`direction` 1: the data tell a class from the others; pass `run_dir`"):
+    with pytest.raises(ValueError, match="`direction` 1 requires the data of the run, to train a classifier"):
         style_control.draw_controlled(StyleControl(direction="1"), alone, state, z, labels, 3, False)
 
 
@@ -403,36 +403,41 @@ def test_samples_can_be_written_as_arrays(run_dir, tmp_path, capsys, tiny):
 
 
 WRONG = {
-    ("--psi", "nan"): "--truncation-psi must be finite, got nan; 1 changes nothing",
-    ("--truncation-cutoff", 2): "--truncation-cutoff has no effect without truncation; pass --truncation-psi too",
+    ("--psi", "nan"): "--truncation-psi must be finite, got nan.",
+    ("--truncation-cutoff", 2): "--truncation-cutoff has no effect without truncation. Pass --truncation-psi too.",
     (
         "--truncation-psi",
         0.5,
         "--truncation-cutoff",
         5,
-    ): "--truncation-cutoff must be between 1 and 4, the number of layers; got 5",
+    ): "--truncation-cutoff must be between 1 and 4, the number of layers, got 5.",
     ("--style-mix", "fine", "--direction", "sefa:0"): "--style-mix and --direction cannot be combined",
-    ("--strengths", 1): "--strengths has no effect without a direction; pass --direction too",
-    ("--layers", "fine"): "--layers has no effect without a direction; pass --direction too",
-    ("--direction", "sefa:0", "--strengths", "inf"): "--strengths must be one finite number or more, as -2 0 2",
-    ("--space", "w"): "--space w is for interpolations: --out must be a .gif or .webp, without --direction",
+    ("--strengths", 1): "--strengths has no effect without a direction. Pass --direction too.",
+    ("--layers", "fine"): "--layers has no effect without a direction. Pass --direction too.",
+    ("--direction", "sefa:0", "--strengths", "inf"): "--strengths must be one or more finite numbers, such as -2 0 2.",
+    ("--space", "w"): "--space w applies only to interpolations. Pass a .gif or .webp file as --out",
     ("--style-mix", "fine", "--count", 1): "--count must be at least 2 with --style-mix, got 1",
-    ("--style-mix", "fine", "--out", "a.gif"): "--style-mix makes a grid, so --out must be a .png or .jpg, got .gif",
+    (
+        "--style-mix",
+        "fine",
+        "--out",
+        "a.gif",
+    ): "--style-mix generates a grid, so --out must be a .png or .jpg file, got .gif.",
     (
         "--direction",
         "sefa:0",
         "--out",
         "a.npz",
-    ): "--direction makes a grid or an animation, so --out must be a picture or an animation",
+    ): "--direction generates a grid or an animation, so --out must be a .png, .jpg, .gif or .webp file",
     (
         "--direction",
         "sefa:4",
-    ): "--direction must be sefa:0 to sefa:3; or a class: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; got 'sefa:4'",
+    ): "--direction must be sefa:0 to sefa:3, or a class (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), got 'sefa:4'",
     ("--direction", "sefa:x"): "--direction must be sefa:0 to sefa:3",
     (
         "--direction",
         "smile",
-    ): "--direction must be sefa:0 to sefa:3; or a class: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; got 'smile'",
+    ): "--direction must be sefa:0 to sefa:3, or a class (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), got 'smile'",
 }
 
 

@@ -239,7 +239,7 @@ def test_progress_is_printed_to_stderr(folder, capsys, monkeypatch):
         (("fid", "samples.npz", "photos"), "--features inception-2048 requires the file with Inception's weights"),
         (("fid", "samples.npz", "photos", "--features", "classifier"), "no labels, which are required to train"),
         (("fid", "weights.npz", "photos", *FEATURES), "has no array 'images'"),
-        (("doctors",), r"jaxgan has no command doctors; did you mean jaxgan doctor\?"),
+        (("doctors",), r"`jaxgan` has no command 'doctors'\. Did you mean `jaxgan doctor`\?"),
     ],
 )
 def test_errors_on_the_command_line(arguments, message, folder, capsys):

@@ -156,4 +156,4 @@ def test_errors_name_the_problem_of_a_file(name, shared, tmp_path, capsys):
 def test_a_checkpoint_cannot_be_chosen_in_a_parameter_file(shared, tmp_path, capsys):
     flags = ["sample", "--parameters", shared / "a.safetensors", "--out", tmp_path / "a.png", "--best"]
     code, output = run(capsys, *flags)
-    assert code == 2 and "it holds one step; leave out --step, --best and --member" in output
+    assert code == 2 and "cannot be combined with --step, --best or --member" in output

@@ -96,7 +96,7 @@ def test_invalid_results_are_refused_with_a_sentence(change, message):
     [
         ("python train.py", "`command` must begin with `jaxgan train` and an experiment, got 'python train.py'."),
         ("jaxgan train dcgan --stpes 5", "--stpes"),
-        ("jaxgan train wgan --steps many", "--steps takes a whole number, got 'many'."),
+        ("jaxgan train wgan --steps many", "--steps must be a whole number, got 'many'."),
     ],
 )
 def test_commands_that_cannot_be_run_are_refused(command, message):

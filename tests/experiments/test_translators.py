@@ -135,7 +135,11 @@ def test_the_console_translates_with_an_artefact_as_the_run_does(run, tmp_path, 
     asked = ["translate", "--run-dir", run, "--images", images, "--out", ours, *flags]
     assert programs.run(capsys, *asked, experiment="pix2pix")[0] == 0
     code, told = programs.run(capsys, "export", "--run-dir", run, "--out", artefact, experiment="pix2pix")
-    assert code == 0 and "to_image and remake, of step 2" in told and f"jaxgan translate {artefact} IMAGES" in told
+    assert (
+        code == 0
+        and "translator (to_image and remake) of step 2" in told
+        and f"jaxgan translate {artefact} IMAGES" in told
+    )
     console.main([str(x) for x in ("translate", artefact, images, "--out", tmp_path / "theirs", *flags)])
     for name in ("0.png", "1.png"):
         with Image.open(ours / name) as one, Image.open(tmp_path / "theirs" / name) as other:

@@ -105,7 +105,7 @@ def test_labels_are_written_and_voxels_cannot_be_written_as_images(tmp_path, cap
         voxels, lambda seed, i: jnp.zeros((i.shape[0], 2)), lambda z: jnp.zeros((z.shape[0], 2, 2, 2, 1))
     )
     code, output = console_code(capsys, "sample", voxels, "--out", tmp_path / "a.png")
-    assert code == 2 and "samples of shape (2, 2, 2, 1) are no pictures; write an .npz" in output
+    assert code == 2 and "--out must be an .npz file, because samples of shape (2, 2, 2, 1) are not images" in output
     assert not (tmp_path / "a.png").exists()
 
 

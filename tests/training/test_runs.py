@@ -117,7 +117,7 @@ def test_samples_of_a_member(finished, tmp_path, capsys):
         drawn.append(np.load(out)["images"])
     assert drawn[0].shape == (3, 8, 8, 1) and not np.array_equal(*drawn)
     code, text = run(capsys, "sample", "--run-dir", finished, "--member", 4, "--out", tmp_path / "x.png")
-    assert code == 2 and f"--member 4: the run in {finished} has members 0 to 3" in text
+    assert code == 2 and f"--member must be between 0 and 3 for the run in {finished}, got 4." in text
 
 
 @pytest.fixture
@@ -137,7 +137,11 @@ def test_the_other_members_continue_if_one_diverges(any_rate, tmp_path, capsys):
     assert "diverged" in table["rows"][1] and "diverged" not in table["rows"][0]
     out = tmp_path / "x.png"
     code, text = run(capsys, "sample", "--run-dir", tmp_path / "run", "--member", 1, "--out", out)
-    assert code == 2 and "learning_rate 1e+38) has diverged, its samples are not finite" in text and not out.exists()
+    assert (
+        code == 2
+        and "learning_rate 1e+38) are not finite, because the training has diverged" in text
+        and not out.exists()
+    )
     assert run(capsys, "sample", "--run-dir", tmp_path / "run", "--out", out)[0] == 0 and out.exists()
 
 
