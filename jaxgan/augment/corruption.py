@@ -10,13 +10,13 @@ from jax import lax
 # Low-pass filter of the Daubechies wavelet with two vanishing moments.
 SYM2 = np.array([-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025])
 BANDS = 4  # number of frequency bands, each an octave wide
-_POWER = np.array([10, 1, 1, 1]) / 13  # power of natural images in each band, from the lowest, which falls as 1 / f
+_POWER = np.array([10, 1, 1, 1]) / 13  # power of natural images in each band, from the lowest; it falls as 1 / f
 
 
 def amplify(images: jax.Array, gains: jax.Array) -> jax.Array:
     """Amplify each of four frequency bands of images.
 
-    After the gain of each band, all bands are scaled so that a natural image would preserve its power.
+    After the gain of each band, all bands are scaled so that a natural image would keep its power.
 
     Args:
       images: [B, H, W, C]; they are extended beyond their borders by reflection.
@@ -37,8 +37,8 @@ def amplify(images: jax.Array, gains: jax.Array) -> jax.Array:
 def bank() -> np.ndarray:
     """Return the filters of four octaves, [4, 43], from the lowest; they are symmetric, and their sum is the identity.
 
-    With L(z) = H(z) H(1/z) / 2 and its mirror M(z) = L(-z), so that L + M = 1, the filters are M(z), L(z) M(z^2),
-    L(z) L(z^2) M(z^4) and L(z) L(z^2) L(z^4), from the highest octave to the lowest.
+    H is the low-pass filter ``SYM2``, L(z) = H(z) H(1/z) / 2, and M(z) = L(-z) is its mirror, so that L + M = 1. From
+    the highest octave to the lowest, the filters are M(z), L(z) M(z^2), L(z) L(z^2) M(z^4) and L(z) L(z^2) L(z^4).
     """
     lowpass = np.convolve(SYM2, SYM2[::-1]) / 2
     highpass = lowpass * (-1.0) ** np.arange(-3, 4)

@@ -63,7 +63,7 @@ def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Set a rectangle of each image to 0. It has half of the image's height and width, and a random centre in it."""
+    """Set a rectangle of each image to 0. It has half of the image's height and width and a random centre."""
     sizes = images.shape[1:3]
     holes = [round_half_up(n / 2) for n in sizes]
     # A hole with an even number of pixels is centred between two pixels or at a border, so it has one position more

@@ -67,7 +67,7 @@ def identity(examples: int) -> Affine:
 
 
 def warp(images: jax.Array, inverse: Affine) -> jax.Array:
-    """Resample images at the points to which a map sends their pixels.
+    """Resample images. Each pixel of the result is sampled at the point to which a map sends it.
 
     An image is extended on each side by its reflection, which is as large as the image, and by 0 beyond it.
 
@@ -101,6 +101,8 @@ def _along_both(images, rows, columns):
 
 def _wavelet(pixels: np.ndarray, halves: np.ndarray) -> np.ndarray:
     """Return the weight of each pixel at each half-pixel point of the upsampled signal, [halves, pixels].
+
+    The weights of a pixel are the taps of the wavelet's filter, with an L2 norm of 1.
 
     Args:
       pixels: the indices k of pixels.

@@ -25,7 +25,7 @@ class AdaptiveProbability(nn.Module):
     ``target``, and decreases by the same amount if r is below. p is at least 0. It may exceed 1, and is then used as 1.
 
     The state is linear in the signs of a turn, and p changes only at the start of the next turn. Micro-batches of
-    ``gradients.accumulate`` therefore do not change the result, and a resumed run continues bitwise equal.
+    ``gradients.accumulate`` therefore do not change the result, and a resumed run yields bitwise equal results.
 
     Attributes:
       batch_size: number of real images in a turn of the discriminator, over all devices.

@@ -43,7 +43,7 @@ def write_samples(
       out: the file: .npz for arrays, a suffix of ``PICTURES`` for a grid, or of ``ANIMATIONS`` for an animation.
       samples: [frames * N, ...]; images, or points [frames * N, 2], for a grid or an animation.
       made_by: the program that generated the samples; it is written to the metadata of image files.
-      labels: labels, [frames * N], which are only written to .npz; None for none.
+      labels: class labels of the samples, [frames * N]; they are only written to .npz files. None writes no labels.
       frames: number of grids; the frames of an animation follow each other in ``samples``.
       columns: number of columns of a grid; None makes the grid approximately square.
 

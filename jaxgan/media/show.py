@@ -18,7 +18,7 @@ from jaxgan.version import __version__
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SHOWN_RANGE = 2.0  # absolute value above which floats are assumed to have another range; networks without tanh exceed 1
+SHOWN_RANGE = 2.0  # absolute value above which floats must have another range; without a tanh, samples may exceed 1
 MAX_SIDE = 640  # pixels; larger images are reduced to this size in a notebook
 
 
@@ -73,8 +73,8 @@ def _check_range(images: np.ndarray) -> None:
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     if not finite.all():
         raise ValueError(
-            f"`images` must be finite, got NaN or infinity in {np.sum(~finite)} of {len(images)} images. If a "
-            "generator generated them, its training has diverged, or it has loaded weights that are not finite."
+            f"`images` must be finite, got NaN or infinity in {np.sum(~finite)} of {len(images)} images. If they "
+            "are samples of a generator, its training has diverged, or it has loaded weights that are not finite."
         )
     low, high = float(images.min()), float(images.max())
     got = f"`images` contains floats from {low:.7g} to {high:.7g}, but float images must be in [-1, 1]"

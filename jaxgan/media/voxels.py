@@ -23,7 +23,7 @@ def render_solids(
 
     Args:
       voxels: [N, n, n, n] or [N, n, n, n, 1]; a voxel is solid if its value is above ``threshold``.
-      size: height and width of the images in pixels. By default, 64 or twice the side of the cube, the larger of them.
+      size: height and width of the images in pixels. By default, twice the side of the cube, but at least 64.
       turn: angle by which the solids are rotated about the vertical axis, in degrees: one number for all, or [N].
       up_axis: the axis that points up: 0, 1 or 2.
       threshold: value that separates empty and solid voxels; 0 if they are -1 and 1.

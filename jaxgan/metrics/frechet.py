@@ -26,7 +26,7 @@ def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
         examples of a set are equal.
     """
     if not isinstance(x, Moments) and not isinstance(y, Moments):
-        x, y = as_features(x, y)  # both at once, so that its message contains both shapes
+        x, y = as_features(x, y)  # in one call, so that an error message contains both shapes
     x, y = (a if isinstance(a, Moments) else moments(a) for a in (x, y))
     if x.mean.shape != y.mean.shape:
         raise ValueError(f"`x` and `y` must have the same number of dimensions, got {len(x.mean)} and {len(y.mean)}.")

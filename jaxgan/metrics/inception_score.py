@@ -13,7 +13,7 @@ class InceptionScore(NamedTuple):
 
     Attributes:
       mean: mean of the scores of the parts.
-      std: standard deviation of the scores of the parts, with their number as the divisor.
+      std: standard deviation of the scores of the parts (divisor: number of parts).
     """
 
     mean: float

@@ -12,7 +12,7 @@ class KernelDistance(NamedTuple):
 
     Attributes:
       mean: the estimate of the distance; it may be negative if the sets are nearly equal.
-      std: standard deviation of the distances of the subsets, with their number as the divisor.
+      std: standard deviation of the distances of the subsets (divisor: number of subsets).
     """
 
     mean: float

@@ -9,7 +9,7 @@ import numpy as np
 from jaxgan.metrics.checks import as_features, warn
 from jaxgan.metrics.frechet import frechet_distance
 
-ROWS = 1024  # rows of the matrix of distances that are computed at a time, so that memory is linear in one set's size
+ROWS = 1024  # number of rows of the distance matrix that are in memory at a time, to limit the use of memory
 
 
 class PrecisionRecall(NamedTuple):
@@ -38,10 +38,11 @@ class DensityCoverage(NamedTuple):
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> PrecisionRecall:
-    """Return the fraction of each set within any ball of the other set. Kynkäänniemi et al. 2019 (1904.06991).
+    """Return the precision and the recall of generated samples. Kynkäänniemi et al. 2019 (1904.06991).
 
-    The radius of an example's ball is the distance to its k-th nearest neighbour in the same set. Results are only
-    comparable for the same numbers of examples.
+    Every example is the centre of a ball. The radius is the distance to the k-th nearest neighbour in the same set.
+    Precision is the fraction of generated samples within a ball of any real example. Recall is the fraction of real
+    examples within a ball of any generated sample. Results are only comparable for the same numbers of examples.
 
     Args:
       real, fake: features of real examples and of generated samples, [N, D] and [M, D].
@@ -112,8 +113,8 @@ def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, s
     memorises. This is the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour.
 
     If the training set and the held-out set have different sizes, the same number of examples is drawn from both, so
-    that neither is denser. Copies of examples that are not drawn are then not detected. Hold out as many examples as
-    the training set has to avoid this.
+    that neither is denser. Copies of examples that are not drawn are then not detected. To avoid this, hold out as
+    many examples as the training set has.
 
     Args:
       train, held_out, fake: features of training examples, held-out examples and generated samples, [N, D], [M, D] and

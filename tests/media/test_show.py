@@ -75,7 +75,7 @@ def test_floats_of_another_range_warn():
 def test_images_that_are_not_finite_raise(value):
     images = IMAGES.copy()
     images[1:3, 0, 0, 0] = value
-    message = r"`images` must be finite, got NaN or infinity in 2 of 5 images\. If a generator .*, its training has"
+    message = r"`images` must be finite, got NaN or infinity in 2 of 5 images\. If they are samples of a generator, its training has"
     with pytest.raises(ValueError, match=message):
         jaxgan.grid(images)
 
