@@ -46,7 +46,7 @@ class RunOptions:
     """Features for the metrics, as for the command evaluate: classifier, or Inception's features such as
     inception-2048. By default, classifier, or inception-2048 if weights are given."""
     weights: str | None = None
-    """File with the weights of the Inception network, which Inception's features require."""
+    """File with the weights of the Inception network. By default, Inception's features are not available."""
     evaluate_count: int | None = None
     """Number of samples to generate for an evaluation. By default, the number of examples in the data, but at most
     50,000."""
