@@ -1,4 +1,4 @@
-"""Compute metrics between two sets of examples, such as the FID, together with the protocol of the measurement."""
+"""Compute metrics between two sets of examples, such as the FID, and record how they were measured."""
 
 from jaxgan.evaluation.classifier import Classifier as Classifier, train_classifier as train_classifier
 from jaxgan.evaluation.distance import Distance as Distance, fid as fid

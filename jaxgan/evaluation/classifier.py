@@ -1,4 +1,4 @@
-"""Train a small image classifier, as a feature extractor for metrics that needs no download of weights.
+"""Train a small image classifier that computes the features for metrics, without a download of weights.
 
 The classifier is trained on a labelled source (data set)::
 

@@ -14,7 +14,7 @@ from jaxgan.evaluation.scores import compare
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Distance:
-    """Frechet distance and the protocol of its measurement. ``float(distance)`` returns the value.
+    """Frechet distance, with a record of how it was measured. ``float(distance)`` returns the value.
 
     Attributes:
       name: ``fid`` with Inception's 2,048 features, ``fd_classifier`` with the features of the small classifier; see

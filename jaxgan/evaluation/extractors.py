@@ -64,8 +64,8 @@ class InceptionFeatures:
     Args:
       weights: a ``.pth`` file of pytorch-fid or torch-fidelity, or an ``.npz`` file with TensorFlow's names.
       layer: 64, 192, 768, 2048, ``"logits_unbiased"`` or ``"logits"``; see ``inception.Inception``.
-      resize: ``"tf1"`` resizes as the original FID, ``"clean"`` as clean-fid. Metrics with different values are not
-        comparable.
+      resize: ``"tf1"`` resizes as the original FID, ``"clean"`` as clean-fid. Metrics that were measured with different
+        methods are not comparable.
       devices: devices that process the batches. None uses all devices of this host.
 
     Raises:

@@ -248,7 +248,7 @@ def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
     Args:
       arrays: arrays by name, in one of two formats: those of TensorFlow's graph with the batch normalisation folded in,
         such as ``mixed_4_conv/w``, [height, width, in, out], and ``mixed_4_conv/b``; or those of pytorch-fid and
-        torch-fidelity, such as ``Mixed_6b.branch1x1.conv.weight``. Arrays of layers above ``layer`` may be missing.
+        torch-fidelity, such as ``Mixed_6b.branch1x1.conv.weight``. Arrays of layers after ``layer`` may be missing.
       layer: one of ``LAYERS``.
 
     Returns:

@@ -38,9 +38,9 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
 def resize_tf1(images: jax.Array, size: int) -> jax.Array:
     """Resize images to [N, size, size, C], float32, with the bilinear interpolation of TensorFlow 1.
 
-    The original FID uses this method (Heusel et al. 2017). It aligns the corners of the first pixels instead of their
-    centres, and has no antialiasing, so it ignores some pixels of images that are larger than ``size``. The result is
-    not rounded.
+    The original FID uses this method (Heusel et al. 2017). Output pixel i is interpolated at the input position
+    i * (input size / ``size``), without an offset of half a pixel. There is no antialiasing, so some pixels of images
+    that are larger than ``size`` are ignored. The result is not rounded.
     """
     images = jnp.asarray(images, jnp.float32)
     if images.shape[1:3] == (size, size):

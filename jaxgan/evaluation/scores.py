@@ -1,4 +1,4 @@
-"""Compute several metrics between two sets of images, together with the protocol of the measurement.
+"""Compute several metrics between two sets of images, and record how they were measured.
 
 This example uses a file with Inception's weights::
 
@@ -45,11 +45,11 @@ KID_SUBSETS, KID_SUBSET = 100, 1000  # number of subsets for the KID, and number
 NEIGHBOURS = 5  # number of nearest neighbours for precision, recall, density and coverage
 IS_SPLITS = 10  # number of splits for the Inception Score
 MS_SSIM_PAIRS = 1000  # number of pairs of images for MS-SSIM
-# The MiFID penalises a memorisation distance (the mean cosine distance to the nearest image of the data) below this. It
-# was chosen for Inception's 2,048 features.
+# The MiFID is penalised if the mean cosine distance between a sample and its nearest example of the data is below this.
+# The value was chosen for Inception's 2,048 features.
 MIFID_THRESHOLD = 0.1
 
-PUBLISHED_SEED = 2020  # seed of the subsets and splits of published numbers
+PUBLISHED_SEED = 2020  # seed of the random subsets and splits with which published numbers were measured
 Progress = Callable[[str, int, int], None]  # (name of the set, number of images read so far, number of images)
 
 
@@ -231,7 +231,7 @@ def collect_stats(
     """
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
-        raise ValueError(f"`metrics` must be some of {', '.join(METRICS)}, got {', '.join(unknown)}.")
+        raise ValueError(f"`metrics` must be one or more of {', '.join(METRICS)}, got {', '.join(unknown)}.")
     if count is not None and count < 2:
         raise ValueError(f"`count` must be at least 2, got {count}.")
     if count is not None and count < len(source):

@@ -133,8 +133,8 @@ def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dic
         probability of 1/2. The means of both are near 0.5 if D cannot distinguish real examples from fakes.
       - ``logits_real``, ``logits_fake``: the logits.
       - ``value``: log sigma(D(x)) + log(1 - sigma(D(G(z)))), the integrand of the value function V(D, G). Its mean is
-        -log 4 at the equilibrium of the game (Goodfellow et al. 2014, theorem 1). This holds for every adversarial loss
-        that makes the logits log-odds.
+        -log 4 at the equilibrium of the game (Goodfellow et al. 2014, theorem 1), with every adversarial loss for which
+        the logits are log-odds.
     """
     return {
         "accuracy_real": real_logits > 0,

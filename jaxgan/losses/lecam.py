@@ -35,16 +35,17 @@ def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array
 class LeCamEMA(nn.Module):
     """Moving averages of the discriminator's logits, which ``lecam`` uses as anchors.
 
-    It is a network without parameters, which no player trains. The averages include the examples of all devices::
+    It is a network without parameters, so list it in the ``nets`` of a ``Game``, but in none of its players. The
+    averages include the examples of all devices::
 
         nets={..., "anchors": Net(LeCamEMA())}
         anchors, anchor_stats = nets.anchors.with_stats(real_logits, fake_logits)
         total(..., lecam=0.01 * losses.lecam(real_logits, fake_logits, *anchors), stats={..., "anchors": anchor_stats})
 
-    During the first turns they are plain means over all turns so far, so the initial values do not bias them.
+    During the first updates they are plain means over all updates so far, so the initial values do not bias them.
 
     Attributes:
-      decay: decay of the moving averages per turn, as in ``Game.ema`` (official: 0.99).
+      decay: decay of the moving averages per update of the discriminator, as in ``Game.ema`` (official: 0.99).
     """
 
     decay: float = 0.99

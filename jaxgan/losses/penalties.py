@@ -39,14 +39,14 @@ def gradient_penalty(
 ) -> jax.Array:
     """Return the gradient penalty of WGAN-GP, (|| dD/dx || - target)^2, [B]: Gulrajani et al. 2017, equation 3.
 
-    The gradient is taken at a random point between each real example and its fake. The L2 norm is over all axes but
-    the batch axis. Multiply the penalty by its weight (official: lambda = 10).
+    The gradient is taken at a random point on the line between each real image and the generated image with the same
+    index. The L2 norm is over all axes but the batch axis. Multiply the penalty by its weight (official: lambda = 10).
 
     Args:
       d: the critic, a function from images [B, ...] to values [B].
       real: real images, [B, ...].
       fake: generated images, of the same shape.
-      keys: PRNG keys, [B]. The point between each pair is drawn from the pair's own key.
+      keys: PRNG keys, [B]. Each point is drawn from its own key.
       target: gradient norm at which the penalty is 0.
 
     Raises:
@@ -54,7 +54,7 @@ def gradient_penalty(
     """
     if real.shape != fake.shape:
         raise ValueError(f"`real` and `fake` must have the same shape, got {real.shape} and {fake.shape}.")
-    # The keys are usually used for latents, too. Without the new keys, the points would be correlated with the latents.
+    # Callers usually draw latents from the same keys. Without new keys, points and latents would be correlated.
     places = jax.vmap(lambda key: jax.random.uniform(key, ()))(fold_in_keys(keys, 1))
     places = places.reshape(-1, *[1] * (real.ndim - 1))
     return _off_target(d, real + places * (fake - real), target)

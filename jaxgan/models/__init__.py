@@ -1,1 +1,1 @@
-"""Network architectures. Each module implements the networks of one paper or family of papers, and has its name."""
+"""Network architectures. Each module contains the networks of one type of GAN, and is named after it."""

@@ -56,7 +56,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Discriminator, from examples [B, ...] to logits [B], float32.
 
-    With the default, the layers for MNIST have 784, 128 and 1 units.
+    With the default ``hidden``, the layers for MNIST have 784, 128 and 1 units.
 
     Attributes:
       hidden: number of units of each hidden layer. The hidden layers have leaky ReLU activations of slope 0.2.

@@ -52,9 +52,9 @@ class Mapping(nn.Module):
     it with the latents. In training, the collection ``moving`` holds the moving average of w over the examples of all
     devices (official: ``w_avg``). With gradient accumulation, only the last micro-batch updates it.
 
-    ``truncation_psi`` applies the truncation trick (arXiv:1812.04948, appendix B): w is replaced by
-    w_avg + truncation_psi * (w - w_avg). With ``truncation_cutoff`` only the first ``truncation_cutoff`` layers are
-    truncated. ``truncation_psi`` may be traced.
+    The argument ``truncation_psi`` of a call applies the truncation trick (arXiv:1812.04948, appendix B): w is replaced
+    by w_avg + truncation_psi * (w - w_avg). The argument ``truncation_cutoff`` restricts it to the first
+    ``truncation_cutoff`` layers. ``truncation_psi`` may be traced.
 
     Attributes:
       num_ws: number of styles that the synthesis network requires, ``Synthesis.num_ws``.
@@ -62,9 +62,9 @@ class Mapping(nn.Module):
       num_layers: number of linear layers (official: 8 for ``--cfg=stylegan2``, 2 for ``--cfg=auto``).
       classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, [B] or
         [B, classes].
-      lr_multiplier: multiplier of the learning rate of all layers.
-      w_avg_beta: decay of the moving average of w per turn (official: 0.998 in the repository of StyleGAN3, 0.995
-        before).
+      lr_multiplier: multiplier of the learning rate of the linear layers (official: 0.01).
+      w_avg_beta: decay of the moving average of w per update of the generator (official: 0.998 in the repository of
+        StyleGAN3, 0.995 before).
     """
 
     num_ws: int
@@ -110,12 +110,12 @@ class Synthesis(nn.Module):
     - PRNG keys, [B]: the noise of each example is drawn from its own key.
     - A sequence of noise maps, one for each layer but the last, [h, w] for all examples or [B, h, w]; see
       ``constant_noise``.
-    - None: no noise.
+    - None: the network adds no noise.
 
     Attributes:
       shape: height and width of the images, ``base_shape`` times 2, 4, 8 or another power of two.
       img_channels: number of channels of the images.
-      channel_base: a level whose shorter side is n pixels has min(channel_base // n, channel_max) channels (official:
+      channel_base: a level with a shorter side of n pixels has min(channel_base // n, channel_max) channels (official:
         32768, or 16384 for ``--cfg=auto`` below 512 x 512).
       channel_max: maximum number of channels of any level (official: 512).
       base_shape: height and width of the smallest level, the learnt constant.
@@ -211,7 +211,8 @@ class Discriminator(nn.Module):
       mbstd_group_size: number of examples per group of the minibatch standard deviation (official: 4 by default, 32 for
         ``--cfg=cifar``). If there are fewer examples, they form one group. 0 omits the additional channel.
       mapping_layers: number of linear layers that map a label's embedding.
-      architecture: "resnet" has skip connections; "orig" has none (official: "orig" for ``--cfg=cifar``).
+      architecture: "resnet" has residual connections; "orig" has none (official: "resnet", or "orig" for
+        ``--cfg=cifar``).
       dtype: as in ``Synthesis``. The layers after the smallest level are always float32.
       num_low_precision_res: as in ``Synthesis``.
       conv_clamp: as in ``Synthesis``.

@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution that are fast on CPUs, also in higher-order reverse-mode derivatives.
+"""Convolution and transposed convolution that are fast on CPUs, including reverse-mode derivatives of any order.
 
 This module defines three maps between a large image x, a small image y and a kernel w::
 
@@ -45,11 +45,11 @@ from jaxgan.nn.resampling import FILTER, blur
 
 # The following limits were measured with the benchmarks above.
 _WINOGRAD_MIN_CHANNELS = 16  # minimum number of channels of both images for Winograd; below it im2col is faster
-# Minimum for Winograd of the number of channels times the square root of the number of pixels. From here on Winograd is
-# so much faster than im2col (by half or more) that its longer compilation is worthwhile.
+# Winograd is used if the number of channels times the square root of the number of pixels is at least this. It is then
+# faster than im2col by half or more, which justifies its longer compilation.
 _WINOGRAD_MIN_SIZE = 512
-# Minimum number of pixels of the small image at which im2col copies patches for more than 1.8 times as long as it
-# multiplies.
+# Number of pixels of the small image from which copying the patches of im2col takes over 1.8 times as long as the
+# matrix product.
 _LARGE_IMAGE = 32 * 32
 _NATIVE_CHANNELS = (8, 32)  # minimum and maximum number of channels of both images for XLA's convolution
 # Maximum number of channels of one image at which im2col along the rows is faster than Winograd, if both images have a
@@ -63,8 +63,8 @@ _NARROW_CHANNELS = 32  # number of channels below which gathering patches along 
 class Geometry(NamedTuple):
     """Shapes of the images and the kernel of the three maps.
 
-    In each dimension, ``stride * (small - 1) + kernel == large + low + high``. With ``blur``, the filter removes 3
-    pixels, so the right side is ``large + low + high - 3``.
+    In each dimension, ``stride * (small - 1) + kernel == large + low + high``, where low and high are the padding. With
+    ``blur``, the filter removes 3 pixels, so the right side is ``large + low + high - 3``.
 
     Attributes:
       stride: stride in every dimension.
@@ -85,7 +85,7 @@ class Geometry(NamedTuple):
 
 
 def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometry:
-    """Return the geometry of TensorFlow's "SAME" padding: ``large = size``, ``small = ceil(size / stride)``."""
+    """Return the geometry of a convolution with TensorFlow's "SAME" padding, where ``small = ceil(size / stride)``."""
     small = tuple(-(-n // stride) for n in size)
     excess = [stride * (m - 1) + k - n for n, m, k in zip(size, small, kernel)]
     # A negative excess crops pixels that no patch contains. They are cropped only at the high side.
@@ -96,7 +96,7 @@ def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometr
 def padded(size: tuple[int, ...], kernel: tuple[int, ...], stride: int, padding: int) -> Geometry:
     """Return the geometry of a convolution with PyTorch's argument ``padding``.
 
-    It is ``small = (large + 2 * padding - kernel) // stride + 1``.
+    The size of the small image is ``(large + 2 * padding - kernel) // stride + 1`` in each dimension.
 
     Args:
       size: size of the large image in each dimension.
@@ -163,7 +163,7 @@ def kernel_gradient(g: Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def _save_inputs(f):
-    """Return the forward rule of a map, which returns the value and saves the inputs for the backward rule."""
+    """Return the forward rule of a map for ``jax.custom_vjp``. It saves the inputs for the backward rule."""
 
     def forward(g, a, b):
         return f(g, a, b), (a, b)

@@ -268,7 +268,8 @@ def one_hot_labels(label: jax.Array | None, classes: int) -> jax.Array:
     """Return labels as class weights, [B, classes].
 
     Args:
-      label: class numbers, [B], which are one-hot encoded, or class weights, [B, classes], which do not change.
+      label: class numbers, [B], or class weights, [B, classes]. Class numbers are one-hot encoded, and class weights
+        are returned unchanged.
       classes: number of classes.
 
     Raises:
@@ -319,7 +320,7 @@ def _unit(v):
 
 
 def num_upsamples(resolution: int, base_resolution: int) -> int:
-    """Return how often ``base_resolution`` must be doubled to get ``resolution``; at least once.
+    """Return the number of times that ``base_resolution`` must be doubled to get ``resolution``, at least 1.
 
     >>> num_upsamples(64, 4)
     4

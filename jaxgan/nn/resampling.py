@@ -1,8 +1,8 @@
 """Upsampling, downsampling and blurring with the filter [1, 3, 3, 1] of StyleGAN2 and R3GAN.
 
-The filter is applied in both directions (Karras et al. 2020, Huang et al. 2024). It is equal to the filter [1, 2, 1]
-after nearest-neighbour upsampling. Pixels outside of an image are 0. All functions are sums of shifted slices, so that
-derivatives of every order are cheap.
+The filter is normalised to a sum of 1 and applied in both directions (Karras et al. 2020, Huang et al. 2024).
+Upsampling with it is equal to nearest-neighbour upsampling followed by the filter [1, 2, 1]. Pixels outside of an image
+are 0. All functions are sums of shifted slices, so that derivatives of every order are cheap.
 """
 
 import jax

@@ -31,7 +31,12 @@ def sum_over_space(x: jax.Array, keep_axes: int = 0) -> jax.Array:
 
 
 def broadcast_over_space(v: jax.Array, space: tuple[int, ...]) -> jax.Array:
-    """Repeat a vector at every pixel, from [*kept, C] to [*kept, *space, C]."""
+    """Repeat a vector at every pixel, from [*kept, C] to [*kept, *space, C].
+
+    Args:
+      v: vectors.
+      space: sizes of the spatial axes.
+    """
     return jnp.asarray(_broadcast_over_space(v, space))
 
 

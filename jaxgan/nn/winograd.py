@@ -1,10 +1,10 @@
 """Winograd's convolution F(2 x 2, 3 x 3): Lavin and Gray 2016 (arXiv:1509.09308).
 
 It needs 16 multiplications instead of 36 for 2 x 2 output pixels. The image is divided into overlapping tiles of 4 x 4
-pixels at a distance of two pixels, and each tile determines 2 x 2 output pixels. The image, the kernel and the output
-are transformed by weighted sums. Between the transforms there is one matrix product over channels for each of the 16
-positions in a tile. A convolution is a trilinear form (see ``convolution``), so its gradients use the same transforms
-and their transposes.
+pixels at intervals of two pixels, and 2 x 2 output pixels are computed from each tile. The image, the kernel and the
+output are transformed by weighted sums. Between the transforms there is one matrix product over channels for each of
+the 16 positions in a tile. A convolution is a trilinear form (see ``convolution``), so its gradients use the same
+transforms and their transposes.
 
 In bfloat16, the sums are computed in float32, and the factors of the products are rounded once. The relative error of a
 result is 0.4 %, compared with 0.2 % for a direct bfloat16 convolution.

@@ -108,7 +108,7 @@ def test_features_of_random_weights_equal_torch_fidelitys(layer, weights, monkey
     np.testing.assert_allclose(found[1].mean(), mean, rtol=1e-5)
     if layer == 64:
         for devices in (jax.devices()[:1], jax.devices()[:2]):
-            monkeypatch.setattr(extractors, "BATCH_SIZE", 2)  # three batches, of which the last has one image
+            monkeypatch.setattr(extractors, "BATCH_SIZE", 2)  # three batches; the last one has one image
             again = InceptionFeatures(weights, layer, devices=devices)(IMAGES[[0, 1, 1, 0, 1]])
             np.testing.assert_allclose(again, found[[0, 1, 1, 0, 1]], rtol=1e-5, atol=1e-6)
 

@@ -93,7 +93,7 @@ def test_count_selects_evenly_spaced_examples(sets):
     assert found["protocol"]["data"]["count"] == 70
     with pytest.raises(ValueError, match="`count` must be at least 2, got 1"):
         compare(samples, data, ("fid",), Corners(), count=1)
-    with pytest.raises(ValueError, match=r"`metrics` must be some of fid, kid, mifid, prdc.* got fud"):
+    with pytest.raises(ValueError, match=r"`metrics` must be one or more of fid, kid, mifid, prdc.* got fud"):
         compare(samples, data, ("fid", "fud"), Corners())
     with pytest.warns(UserWarning, match="kid uses subsets of 70 images|each subset is the complete set"):
         compare(samples, data, ("kid",), Corners(), count=70)

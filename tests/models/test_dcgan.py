@@ -163,13 +163,13 @@ def test_base_resolution_determines_the_number_of_levels(base):
 def test_examples_affect_each_other_only_through_batch_norm_in_training():
     x = images(16, 1, count=4)
     others = x.at[2:].set(images(16, 1, count=2))
-    for norm, train, meet in (("batch", True, True), ("batch", False, False), ("none", True, False)):
+    for norm, train, depends in (("batch", True, True), ("batch", False, False), ("none", True, False)):
         d = dcgan.Discriminator(4, norm=norm)
         variables = drawn(d, x)
         apply = jax.jit(lambda x, d=d, v=variables, train=train: d.apply(v, x, train=train, mutable=["batch_stats"])[0])
-        apart = np.abs(apply(x)[:2] - apply(others)[:2]).max()
-        assert (apart > 1e-2) == meet
-        assert meet or apart < 1e-5
+        change = np.abs(apply(x)[:2] - apply(others)[:2]).max()
+        assert (change > 1e-2) == depends
+        assert depends or change < 1e-5
 
 
 @pytest.mark.parametrize("name", ["generator", "discriminator"])

@@ -178,8 +178,8 @@ def test_second_derivatives_equal_the_native_form(g, channels):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(jnp.abs(expected).max()))
 
 
-# name: (size of the large image, kernel size, channels of both images, dtype, number of matrix products: 17 with
-# space-to-depth, of which 16 are Winograd's and one composes the kernel with the filter)
+# name: (size of the large image, kernel size, channels of both images, dtype, number of matrix products). With
+# space-to-depth there are 17 matrix products: 16 for Winograd, and one that composes the kernel with the filter.
 BLURRED = {
     "small": ((8, 6), 3, (32, 33), "float32", 1),
     "small, 5 x 5 kernel": ((8, 6), 5, (3, 4), "float32", 1),
