@@ -21,7 +21,8 @@ def writing_out(path: Path, argument: str = "out") -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise OSError(f"`{argument}` {path} cannot be written: {error.strerror or error}") from error
+        reason = str(error.strerror or error).rstrip(".")
+        raise OSError(f"`{argument}` {path} cannot be written: {reason}.") from error
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -283,7 +283,7 @@ class Game:
             if not isinstance(terms, Terms):
                 raise TypeError(
                     f"The loss of player {name!r} must return the result of jaxgan.total, got {format_array(terms)}. "
-                    f"Give the loss a name: return jaxgan.total({name}_loss=...)"
+                    f"Give the loss a name, for example `return jaxgan.total({name}_loss=...)`."
                 )
             check_names(terms.stats, self.nets, f"The loss of player {name!r} returns stats of", "network")
             return terms.loss, terms

@@ -40,7 +40,7 @@ def per_example_clipped(l2_clip: float):
         other than the statistics of spectral normalisation.
     """
     if not l2_clip > 0:
-        raise ValueError(f"per_example_clipped: `l2_clip` must be above 0, got {l2_clip}.")
+        raise ValueError(f"`l2_clip` must be above 0, got {l2_clip}.")
 
     def gradient(loss, own, batch, keys):
         def clipped_gradient(example, key):
@@ -59,9 +59,9 @@ def per_example_clipped(l2_clip: float):
             for name in collections:
                 if name != "spectral":
                     raise ValueError(
-                        f"per_example_clipped: the loss returns the moving statistics {name!r} of network {net!r}. "
-                        "They are computed from the examples and would be stored without noise. Use a network without "
-                        "such statistics."
+                        f"The loss returns the moving statistics {name!r} of network {net!r}, which "
+                        "`per_example_clipped` does not allow. They are computed from the examples and would be stored "
+                        "without noise. Use a network without such statistics."
                     )
         grads, scalars = jax.tree.map(lambda x: x.mean(0), (grads, (terms.loss, terms.terms, terms.metrics)))
         stats, due = jax.tree.map(lambda x: x[0], (terms.stats, terms.due))
@@ -90,14 +90,14 @@ def accumulate(n: int, each: Callable = full_batch):
       ValueError: if ``n`` is below 1; or, when the step is traced, if the number of examples is no multiple of ``n``.
     """
     if n < 1:
-        raise ValueError(f"accumulate: `n`, the number of micro-batches, must be at least 1, got {n}.")
+        raise ValueError(f"`n`, the number of micro-batches, must be at least 1, got {n}.")
 
     def gradient(loss, own, batch, keys):
         examples = keys.shape[0]
         if examples % n:
             raise ValueError(
-                f"accumulate({n}): a turn has {examples} examples per device, which cannot be split evenly into {n} "
-                f"micro-batches. Use {examples // n * n or n} examples per device and turn."
+                f"A turn has {examples} examples per device, which cannot be split evenly into {n} micro-batches. "
+                f"Use {examples // n * n or n} examples per device and turn."
             )
         micro = jax.tree.map(lambda x: x.reshape(n, -1, *x.shape[1:]), (batch, keys))
         shapes = jax.eval_shape(lambda part: each(loss, own, *part), jax.tree.map(lambda x: x[0], micro))

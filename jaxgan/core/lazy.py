@@ -40,7 +40,7 @@ def lazy(n: int, step: jax.Array, term: Callable[[], jax.Array]) -> LazyTerm:
       ValueError: if ``n`` is below 1.
     """
     if n < 1:
-        raise ValueError(f"lazy: `n`, the period in steps, must be at least 1, got {n}.")
+        raise ValueError(f"`n`, the period in steps, must be at least 1, got {n}.")
     shape = jax.eval_shape(term)
     due = jnp.asarray(step) % n == 0
     value = jax.lax.cond(due, lambda: n * term(), lambda: jnp.zeros(shape.shape, shape.dtype))

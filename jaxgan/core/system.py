@@ -86,15 +86,15 @@ def cpuinfo() -> list[str]:
 
 
 def load_average() -> float | None:
-    """The mean number of processes that wanted a core during the last minute; None where the system does not say."""
+    """Return the system's load average over the last minute, or None if the system does not report it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def peak_memory_bytes() -> int | None:
-    """The largest resident memory that this process has had; None where the system does not say."""
+    """Return the peak resident memory of this process in bytes, or None if the system does not report it."""
     if resource is None:
         return None
-    units = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB elsewhere
+    units = 1 if sys.platform == "darwin" else 1024  # macOS reports bytes, other systems report KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * units
 
 

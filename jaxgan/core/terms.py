@@ -55,12 +55,12 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
     for name in (*terms, *metrics):
         if name in RESERVED or (name in terms and name in metrics):
             raise ValueError(
-                f"total({name}=...): the name {name!r} is already used. Choose a name that no other term or metric "
-                f"has. The game itself uses the names {format_names(RESERVED)}."
+                f"The name {name!r} of a term of jaxgan.total is already used. Choose a name that no other term or "
+                f"metric has. The game itself uses the names {format_names(RESERVED)}."
             )
     due = {name: term.due for name, term in terms.items() if isinstance(term, LazyTerm)}
-    averaged = {name: _average(f"total({name}=...)", term) for name, term in terms.items()}
-    logged = {name: _average(f"total(metrics={{{name!r}: ...}})", metric) for name, metric in metrics.items()}
+    averaged = {name: _average(f"The term {name!r} of jaxgan.total", term) for name, term in terms.items()}
+    logged = {name: _average(f"The metric {name!r} of jaxgan.total", metric) for name, metric in metrics.items()}
     loss = sum(averaged.values(), jnp.float32(0))
     return Terms(loss, averaged, logged, dict(stats or {}), due)
 

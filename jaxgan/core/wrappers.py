@@ -129,7 +129,7 @@ def require_game(game: GameLike, function: str) -> Game:
     """
     if not isinstance(game, Game):
         raise ValueError(
-            f"{function}: `game` must be a `Game`, got the wrapper {type(game).__name__}. {function} cannot be "
+            f"`game` must be a `Game`, got the wrapper {type(game).__name__}. The function `{function}` cannot be "
             "combined with this wrapper. Apply it to the `Game` itself."
         )
     return game

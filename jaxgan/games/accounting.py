@@ -94,8 +94,8 @@ def _squared_uses(examples: int, drawn: int, steps: int) -> int:
     """Return an upper bound of the sum over batches of k squared, where k counts one example's occurrences in a batch.
 
     Each example is in one batch of each epoch. A batch that spans two epochs can contain the same example twice, which
-    counts as 2 * 2 instead of 1 + 1. Such a pair uses up the example's occurrences in both epochs, so there is at most
-    one pair for every two epochs.
+    counts as 2 * 2 instead of 1 + 1. Each pair takes the occurrence of the example in one epoch and the occurrence in
+    the next epoch, so there is at most one pair for every two epochs.
     """
     epochs = -(-steps * drawn // examples)
     if examples % drawn == 0:

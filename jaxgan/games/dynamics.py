@@ -48,9 +48,9 @@ def extragradient(game: Game, *, remember: bool = True) -> "ExtraGradient":
 def consensus(game: Game, gamma: float | jax.Array) -> "Consensus":
     """Return a wrapper that adds the gradient of a penalty on the gradients of all players.
 
-    The penalty is || v ||^2 / 2, where v are the gradients of all players. Each player adds gamma times the gradient of
-    the penalty with respect to its own parameters to its gradient (Mescheder, Nowozin, Geiger 2017, equation 12 and
-    algorithm 2). The metric ``consensus`` is the penalty.
+    The penalty is || v ||^2 / 2, where v are the gradients of all players. The wrapper adds gamma times the gradient of
+    the penalty to the gradients of the players (Mescheder, Nowozin, Geiger 2017, equation 12 and algorithm 2). Each
+    player receives the part that belongs to its own parameters. The metric ``consensus`` is the penalty.
 
     Args:
       game: a ``Game`` in which all players move in one common turn.
@@ -62,8 +62,7 @@ def consensus(game: Game, gamma: float | jax.Array) -> "Consensus":
     """
     if not isinstance(gamma, Tracer) and gamma < 0:
         raise ValueError(
-            f"consensus: `gamma` must be at least 0, got {gamma}. A negative weight would increase the norm of the "
-            "gradients."
+            f"`gamma` must be at least 0, got {gamma}. A negative weight would increase the norm of the gradients."
         )
     return Consensus(_require_simultaneous(game, "consensus"), gamma)
 
@@ -71,9 +70,9 @@ def consensus(game: Game, gamma: float | jax.Array) -> "Consensus":
 def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax.GradientTransformation) -> Game:
     """Return a game in which the loss of ``player`` uses the networks of ``through`` after ``steps`` more updates.
 
-    These updates are computed with the same examples and latents, and discarded after the loss. The gradient of the
-    loss passes through them, so a generator takes into account how the discriminator will react to its change (Metz et
-    al. 2017, equations 4 to 6). This requires second derivatives of the loss of ``through``.
+    These updates use the same examples and latents as the loss, and are discarded after the loss is computed. The
+    gradient of the loss passes through them, so a generator takes into account how the discriminator will react to its
+    change (Metz et al. 2017, equations 4 to 6). This requires second derivatives of the loss of ``through``.
 
     Args:
       game: a ``Game``. To combine unrolling with the wrappers of this module or with private training, apply these to
@@ -92,17 +91,15 @@ def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax
     game = require_game(game, "unrolled")
     for name in (player, through):
         if name not in game.players:
-            raise ValueError(
-                f"unrolled: the game has no player {name!r}. Its players are {format_names(game.players)}."
-            )
+            raise ValueError(f"The game has no player {name!r}. Its players are {format_names(game.players)}.")
     if steps < 1:
-        raise ValueError(f"unrolled: `steps` must be at least 1, got {steps}.")
+        raise ValueError(f"`steps` must be at least 1, got {steps}.")
     unrolling, opponent = game.players[player], game.players[through]
     if set(unrolling.owns) & set(opponent.owns):
         shared = format_names(set(unrolling.owns) & set(opponent.owns))
         raise ValueError(
-            f"unrolled: {player!r} and {through!r} both own {shared}. Choose two players without common networks, "
-            f"because the updates of {through!r} must not change the networks of {player!r}."
+            f"The players {player!r} and {through!r} both own {shared}. Choose two players without common networks, "
+            f"because the additional updates of {through!r} must not change the networks of {player!r}."
         )
 
     def loss(nets, batch, keys, step):
@@ -217,6 +214,7 @@ def _require_simultaneous(game: Game, function: str) -> Game:
     if len(game.turns) > 1:
         together = (tuple(game.players),)
         raise ValueError(
-            f"{function}: all players must move in the same turn. Set `turns` to {together} instead of {game.turns}."
+            f"All players must move in the same turn for `{function}`. Set `turns` to {together} instead of "
+            f"{game.turns}."
         )
     return game

@@ -26,11 +26,11 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
       ValueError: if ``limit`` is not positive, or ``update`` receives no parameters.
     """
     if not isinstance(limit, Tracer) and not limit > 0:
-        raise ValueError(f"clip_weights: `limit` must be above 0, got {limit}.")
+        raise ValueError(f"`limit` must be above 0, got {limit}.")
 
     def update(updates, state, params=None):
         if params is None:
-            raise ValueError("clip_weights: `params` is required. Call update(updates, state, params).")
+            raise ValueError("`params` is required for `clip_weights`. Call update(updates, state, params).")
         return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
@@ -91,7 +91,9 @@ def pause(
 
     def update(updates, state, params=None, *, terms=None, **extra):
         if terms is None:
-            raise ValueError("pause: `terms` is required. Call update(..., terms={'accuracy': ...}), as a game does.")
+            raise ValueError(
+                "`terms` is required for `pause`. Call update(..., terms={'accuracy': ...}), as a game does."
+            )
         moved, moved_inner = inner.update(updates, state.inner, params, terms=terms, **extra)
         # `where` excludes gradients that are not finite. A multiplication by 0 would turn them into NaN.
         moved = jax.tree.map(lambda x: jnp.where(state.paused, jnp.zeros_like(x), x), moved)

@@ -50,7 +50,7 @@ class ImagePool(nn.Module):
         if self.is_initializing() or not self.size:
             return images
         if keys is None:
-            raise ValueError("ImagePool: `keys` is required, with one key per image. Call pool(images, keys).")
+            raise ValueError("`keys` is required for an ImagePool, with one key per image. Call pool(images, keys).")
         gathered, swaps, places = axis.gather((images, *jax.vmap(self._draw)(keys)))
 
         def pass_through(state, coming):

@@ -134,9 +134,9 @@ class Population(GameWrapper):
 def _refuse_private(game: GameLike) -> None:
     if find_wrapper(game, PrivateGame):
         raise ValueError(
-            "Population: the members cannot be private games. All members would add the same noise, which cancels in "
-            "the difference between two members, so no member would be private. Train private games separately, each "
-            "with its own key."
+            "The members of a population cannot be private games. All members would add the same noise, which cancels "
+            "in the difference between two members, so no member would be private. Train private games separately, "
+            "each with its own key."
         )
 
 

@@ -76,10 +76,10 @@ def private(
       ValueError: if a number is outside its range, or the game cannot be private. The message explains the reason.
     """
     if not 0 <= noise_multiplier < math.inf:
-        raise ValueError(f"private: `noise_multiplier` must be a finite number of at least 0, got {noise_multiplier}.")
+        raise ValueError(f"`noise_multiplier` must be a finite number of at least 0, got {noise_multiplier}.")
     gradient = accumulate(micro_batches, per_example_clipped(l2_clip))
     if isinstance(game, PrivateGame):
-        raise ValueError("private: `game` is already private. Apply `private` to the original game.")
+        raise ValueError("`game` is already private. Apply `private` to the original game.")
     names = players_that_see_data(game, batch)
     _check_networks(game)
     (size,) = {x.shape[0] for x in jax.tree.leaves(batch)}
@@ -165,7 +165,7 @@ def _add_noise(optimizer: optax.GradientTransformation, scale: float, key: jax.A
             if "'terms'" not in str(error) and "'value'" not in str(error):
                 raise
             raise ValueError(
-                f"private: the optimizer of player {name!r} requires `value` or `terms` of its loss, which are "
+                f"The optimizer of the private player {name!r} requires `value` or `terms` of its loss, which are "
                 "computed from the data without noise. Use an optimizer that does not require them."
             ) from error
         return updates, _Noised(following, inner)
@@ -180,8 +180,8 @@ def _with_checked_size(gradient, size):
         examples = keys.shape[0] * axis.size()
         if examples != size:
             raise ValueError(
-                f"private: the noise was computed for turns of {size} examples over all devices, got a turn of "
-                f"{examples} examples. Use batches of the same size as the argument `batch` of `private`."
+                f"The noise was computed for turns of {size} examples over all devices, got a turn of {examples} "
+                "examples. Use batches of the same size as the argument `batch` of `private`."
             )
         return gradient(loss, own, batch, keys)
 
@@ -192,8 +192,8 @@ def _check_networks(game: Game) -> None:
     for net, collections in jax.eval_shape(game.init, jax.random.key(0)).stats.items():
         if "batch_stats" in collections:
             raise ValueError(
-                f"private: network {net!r} has BatchNorm, which mixes the examples of a batch, so the gradient of a "
-                "single example cannot be clipped. Use networks without BatchNorm, for example dcgan with `norm` none."
+                f"Network {net!r} has BatchNorm, which mixes the examples of a batch, so private training cannot clip "
+                "the gradient of a single example. Use networks without BatchNorm, for example dcgan with `norm` none."
             )
 
 

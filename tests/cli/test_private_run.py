@@ -83,6 +83,6 @@ def test_private_dcgan_requires_networks_without_batch_normalisation(tmp_path, c
     privacy = ["--dp-noise-multiplier", 1.0, "--devices", 1]
     flags = ["--steps", 2, "--run-dir", tmp_path / "run", *privacy, *programs.tiny("dcgan")]
     code, text = run(capsys, *flags)
-    assert (code, "network 'd' has BatchNorm, which mixes" in text) == (2, True), text
+    assert (code, "Network 'd' has BatchNorm, which mixes" in text) == (2, True), text
     code, text = run(capsys, *flags, "--norm", "none", "--grad-accum-steps", 2)
     assert (code, "Private players: 'd'" in text) == (0, True), text

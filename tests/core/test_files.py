@@ -20,7 +20,7 @@ def test_the_error_about_an_output_file_names_the_file(tmp_path):
         writing_out(path),
     ):
         pass
-    with pytest.raises(OSError, match=r"`out` .* cannot be written: Is a directory"), writing_out(tmp_path):
+    with pytest.raises(OSError, match=r"`out` .* cannot be written: Is a directory\.$"), writing_out(tmp_path):
         tmp_path.write_text("")
 
 

@@ -32,7 +32,9 @@ def test_total_returns_statistics_unchanged():
 @pytest.mark.parametrize("name", RESERVED)
 def test_names_that_the_game_logs_are_refused(name):
     for given in ({name: 1.0}, {"a": 1.0, "metrics": {name: 1.0}}):
-        with pytest.raises(ValueError, match=f"the name '{name}' is already used.*uses the names 'loss', 'grad_norm'"):
+        with pytest.raises(
+            ValueError, match=f"The name '{name}' of a term .* is already used.*uses the names 'loss', 'grad_norm'"
+        ):
             total(**given)
 
 
@@ -44,16 +46,16 @@ def test_more_than_one_value_per_example_is_refused(where):
         "metric": {"metrics": {"a": x}},
         "lazy term": {"a": LazyTerm(jnp.asarray(x), jnp.bool_(True))},
     }
-    name = r"total\(metrics={'a': ...}\)" if where == "metric" else r"total\(a=...\)"
+    name = "The metric 'a' of jaxgan.total" if where == "metric" else "The term 'a' of jaxgan.total"
     message = name + r" must be a scalar or an array \[B\] with one value per example, got float32\[4, 3\]. Compute the"
     with pytest.raises(ValueError, match=message):
         total(**given[where])
 
 
 def test_terms_and_metrics_that_are_no_arrays_are_refused():
-    message = r"total\(a=...\) must be a scalar or an array \[B\], got an object of type str"
+    message = r"The term 'a' of jaxgan.total must be a scalar or an array \[B\], got an object of type str"
     with pytest.raises(TypeError, match=message):
         total(a="x")
-    message = r"total\(metrics={'a': ...}\) must be a scalar or an array \[B\], got an object of type list"
+    message = r"The metric 'a' of jaxgan.total must be a scalar or an array \[B\], got an object of type list"
     with pytest.raises(TypeError, match=message):
         total(metrics={"a": [1.0]})

@@ -88,7 +88,7 @@ def test_a_game_cannot_be_subclassed():
 def test_a_function_that_replaces_players_requires_a_game():
     game = games.points_game()
     assert require_game(game, "unrolled") is game
-    message = r"unrolled: `game` must be a `Game`, got the wrapper Repeat.*cannot be combined with this wrapper"
+    message = r"`game` must be a `Game`, got the wrapper Repeat.*`unrolled` cannot be combined with this wrapper"
     with pytest.raises(ValueError, match=message):
         require_game(Repeat(game), "unrolled")
 

@@ -71,7 +71,7 @@ def test_extra_arguments_are_passed_to_the_paused_optimizer():
 
 def test_a_pause_requires_terms():
     paused = optimizers.pause(ADAM, when=lambda terms: True)
-    with pytest.raises(ValueError, match=r"pause: `terms` is required. Call update\(..., terms="):
+    with pytest.raises(ValueError, match=r"`terms` is required for `pause`. Call update\(..., terms="):
         paused.update(PARAMS, paused.init(PARAMS), PARAMS)
 
 
@@ -128,7 +128,7 @@ def test_clipping_updates_agrees_with_clipping_weights_after_each_step():
 
 def test_limits_that_are_not_positive_and_missing_parameters_are_refused():
     for limit in (0, -1, float("nan")):
-        with pytest.raises(ValueError, match="clip_weights: `limit` must be above 0"):
+        with pytest.raises(ValueError, match="`limit` must be above 0"):
             clip_weights(limit)
     with pytest.raises(ValueError, match=r"update\(updates, state, params\)"):
         clip_weights(1.0).update(jnp.zeros(2), optax.EmptyState())

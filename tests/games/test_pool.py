@@ -49,7 +49,7 @@ def test_a_pool_of_size_0_returns_its_input_and_other_pools_require_keys():
     out, stats = ImagePool(0).apply(ImagePool(0).init({}, images), images, mutable=["pool"])
     np.testing.assert_array_equal(out, images)
     assert stats["pool"]["images"].shape == (0, 3)
-    with pytest.raises(ValueError, match="ImagePool: `keys` is required, with one key per image"):
+    with pytest.raises(ValueError, match="`keys` is required for an ImagePool, with one key per image"):
         ImagePool(2).apply(ImagePool(2).init({}, images), images)
 
 

@@ -107,10 +107,10 @@ def test_private_members_are_refused_because_they_would_share_their_noise():
     game = games.points_game()
     noised = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=jax.random.key(5))
     for members in (noised, GameWrapper(noised)):
-        with pytest.raises(ValueError, match=r"Population: the members cannot be private games.*the same noise"):
+        with pytest.raises(ValueError, match=r"The members of a population cannot be private games.*the same noise"):
             Population(members, 2)
     population = Population(game, 2, lambda rate: noised, {"rate": jnp.ones(2)})
-    with pytest.raises(ValueError, match="Population: the members cannot be private games"):
+    with pytest.raises(ValueError, match="The members of a population cannot be private games"):
         population.init(keys(2))
 
 

@@ -229,31 +229,29 @@ def optimizer_that_requires_terms():
 
 def test_games_that_cannot_be_private_are_refused():
     how = {"noise_multiplier": 1.0, "l2_clip": 0.1, "key": KEY}
-    with pytest.raises(ValueError, match=r"private: network 'd' has BatchNorm, which mixes the examples.*`norm` none"):
+    with pytest.raises(ValueError, match=r"Network 'd' has BatchNorm, which mixes the examples.*`norm` none"):
         private(games.dcgan_game(), games.images(8), **how)
-    with pytest.raises(ValueError, match="private: `game` must be a `Game`, got the wrapper ExtraGradient"):
+    with pytest.raises(ValueError, match="`game` must be a `Game`, got the wrapper ExtraGradient"):
         private(extragradient(dataclasses.replace(games.points_game(), turns=(("d", "g"),))), games.points(8), **how)
     together = private(dataclasses.replace(games.points_game(), turns=(("d", "g"),)), games.points(8), **how)
-    with pytest.raises(ValueError, match="consensus: `game` must be a `Game`, got the wrapper PrivateGame"):
+    with pytest.raises(ValueError, match=r"`game` must be a `Game`, got the wrapper PrivateGame.*`consensus`"):
         consensus(together, 1.0)
-    with pytest.raises(ValueError, match="unrolled: `game` must be a `Game`, got the wrapper PrivateGame"):
+    with pytest.raises(ValueError, match=r"`game` must be a `Game`, got the wrapper PrivateGame.*`unrolled`"):
         unrolled(together, "g", "d", 1, optax.sgd(0.1))
-    with pytest.raises(ValueError, match="private: `game` is already private"):
+    with pytest.raises(ValueError, match="`game` is already private"):
         private(together, games.points(8), **how)
-    with pytest.raises(ValueError, match=r"clipped: `l2_clip` must be above 0, got 0.0"):
+    with pytest.raises(ValueError, match=r"`l2_clip` must be above 0, got 0.0"):
         private(games.points_game(), games.points(8), **{**how, "l2_clip": 0.0})
-    with pytest.raises(
-        ValueError, match=r"private: `noise_multiplier` must be a finite number of at least 0, got -1.0"
-    ):
+    with pytest.raises(ValueError, match=r"`noise_multiplier` must be a finite number of at least 0, got -1.0"):
         private(games.points_game(), games.points(8), **{**how, "noise_multiplier": -1.0})
     game = private(games.points_game(), games.points(8), **how)
     state = jax.eval_shape(game.init, KEY)
     with pytest.raises(
-        ValueError, match="private: the noise was computed for turns of 8 examples over all devices, got a turn of 4"
+        ValueError, match="The noise was computed for turns of 8 examples over all devices, got a turn of 4"
     ):
         jax.eval_shape(game.step, state, games.points(4))
     game = private(games.points_game(optimizer_that_requires_terms()), games.points(8), **how)
-    with pytest.raises(ValueError, match="private: the optimizer of player 'd' requires `value` or `terms`"):
+    with pytest.raises(ValueError, match="The optimizer of the private player 'd' requires `value` or `terms`"):
         jax.eval_shape(game.step, jax.eval_shape(game.init, KEY), games.points(8))
 
 
@@ -265,7 +263,8 @@ def test_moving_statistics_of_examples_are_refused():
     game = Game({"d": Net(Pool(), jnp.zeros((1, 2)))}, {"d": Player(("d",), loss, optax.sgd(0.1))}, (("d",),))
     game = private(game, games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=KEY)
     with pytest.raises(
-        ValueError, match=r"the loss returns the moving statistics 'pool' of network 'd'. They are computed from the ex"
+        ValueError,
+        match=r"The loss returns the moving statistics 'pool' of network 'd', which .* They are computed from the examples",
     ):
         jax.eval_shape(game.step, jax.eval_shape(game.init, KEY), games.points(8))
 

@@ -199,7 +199,7 @@ def test_penalties_raise_unless_the_function_returns_one_logit_per_example():
 
 
 def test_lazy_requires_a_period_of_at_least_one_step():
-    with pytest.raises(ValueError, match="lazy: `n`, the period in steps, must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"^`n`, the period in steps, must be at least 1, got 0"):
         losses.lazy(0, jnp.int32(0), lambda: jnp.zeros(2))
 
 

@@ -251,18 +251,19 @@ def test_extragradient_and_consensus_work_with_three_players():
 def test_games_that_cannot_be_combined_are_refused():
     alternating, simultaneous = games.points_game(), together(games.points_game())
     with pytest.raises(
-        ValueError, match=r"extragradient: all players must move in the same turn. Set `turns` to \(\('d', 'g'\),\)"
+        ValueError,
+        match=r"All players must move in the same turn for `extragradient`. Set `turns` to \(\('d', 'g'\),\)",
     ):
         extragradient(alternating)
-    with pytest.raises(ValueError, match="consensus: all players must move in the same turn"):
+    with pytest.raises(ValueError, match="All players must move in the same turn for `consensus`"):
         consensus(alternating, 1.0)
-    with pytest.raises(ValueError, match="extragradient: `game` must be a `Game`, got the wrapper Consensus"):
+    with pytest.raises(ValueError, match="`game` must be a `Game`, got the wrapper Consensus"):
         extragradient(consensus(simultaneous, 1.0))
-    with pytest.raises(ValueError, match=r"consensus: `gamma` must be at least 0, got -1.0"):
+    with pytest.raises(ValueError, match=r"`gamma` must be at least 0, got -1.0"):
         consensus(simultaneous, -1.0)
-    with pytest.raises(ValueError, match=r"unrolled: the game has no player 'h'. Its players are 'd', 'g'."):
+    with pytest.raises(ValueError, match=r"The game has no player 'h'. Its players are 'd', 'g'."):
         unrolled(alternating, "g", "h", 1, optax.sgd(0.1))
-    with pytest.raises(ValueError, match="unrolled: `steps` must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="`steps` must be at least 1, got 0"):
         unrolled(alternating, "g", "d", 0, optax.sgd(0.1))
-    with pytest.raises(ValueError, match=r"unrolled: 'g' and 'g' both own 'g'\. Choose two players"):
+    with pytest.raises(ValueError, match=r"The players 'g' and 'g' both own 'g'\. Choose two players"):
         unrolled(alternating, "g", "g", 1, optax.sgd(0.1))
