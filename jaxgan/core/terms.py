@@ -55,8 +55,8 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
     for name in (*terms, *metrics):
         if name in RESERVED or (name in terms and name in metrics):
             raise ValueError(
-                f"The name {name!r} of a term of jaxgan.total is already used. Choose a name that no other term or "
-                f"metric has. The game itself uses the names {format_names(RESERVED)}."
+                f"The name {name!r} in jaxgan.total is already used. Choose a name that no other term or metric has. "
+                f"The game itself uses the names {format_names(RESERVED)}."
             )
     due = {name: term.due for name, term in terms.items() if isinstance(term, LazyTerm)}
     averaged = {name: _average(f"The term {name!r} of jaxgan.total", term) for name, term in terms.items()}

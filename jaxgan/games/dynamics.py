@@ -144,7 +144,7 @@ class ExtraGradient(GameWrapper):
 def _from_start(optimizer: optax.GradientTransformation, start: Any) -> optax.GradientTransformation:
     """Return an optimizer that updates the parameters ``start``, not the parameters at which the gradient was computed.
 
-    Its updates are relative to the latter, so that adding them gives the updated ``start``.
+    Adding its updates to the parameters at which the gradient was computed gives the updated ``start``.
     """
 
     def update(updates, state, params=None, **extra):
