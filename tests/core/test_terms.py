@@ -33,7 +33,7 @@ def test_total_returns_statistics_unchanged():
 def test_names_that_the_game_logs_are_refused(name):
     for given in ({name: 1.0}, {"a": 1.0, "metrics": {name: 1.0}}):
         with pytest.raises(
-            ValueError, match=f"The name '{name}' of a term .* is already used.*uses the names 'loss', 'grad_norm'"
+            ValueError, match=f"The name '{name}' in jaxgan.total is already used.*uses the names 'loss', 'grad_norm'"
         ):
             total(**given)
 
