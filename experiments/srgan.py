@@ -182,7 +182,8 @@ MIN_INCEPTION = 14  # smallest image, in pixels per side, for which Inception ha
 # enlargements of eight images of Set14.
 FEATURE_SCALE = 12.75
 
-WEIGHTS = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": vgg.WHERE}  # sources of the weights, for error messages
+# Sentences for error messages that explain where users can download the weights.
+WEIGHTS = {"inception": extractors.WEIGHTS_SOURCE, "vgg19": f"Download them from {vgg.WHERE}."}
 
 
 def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], Callable]:
@@ -253,7 +254,7 @@ def check_content(config: Config, example: jax.Array) -> None:
     """Raise ``ValueError`` if the settings of the content loss are incompatible with each other or with the images."""
     kind = config.content_loss
     if kind in WEIGHTS and config.content_file is None:
-        raise ValueError(f"`content_loss` {kind} requires `content_file`, the file of its weights: {WEIGHTS[kind]}")
+        raise ValueError(f"`content_loss` {kind} requires `content_file`, the file of its weights. {WEIGHTS[kind]}")
     if kind not in WEIGHTS and config.content_file is not None:
         raise ValueError(
             f"`content_loss` {kind} does not use `content_file`; leave it out, or set `content_loss` to inception or "

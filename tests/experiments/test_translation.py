@@ -102,12 +102,12 @@ CONTENT = {
     "no file": (
         {"content_loss": "vgg19"},
         3,
-        "`content_loss` vgg19 requires `content_file`, the file of its weights: https://download.pytorch",
+        "requires `content_file`, the file of its weights. Download them from https://download.pytorch",
     ),
     "no file of Inception's": (
         {"content_loss": "inception"},
         3,
-        "the file of its weights: https://github.com/mseitzer/pytorch-fid",
+        "the file of its weights. Download pt_inception-2015-12-05-6726825d.pth",
     ),
     "no use": ({"content_loss": "pixels", "content_file": "x.pth"}, 3, "does not use `content_file`; leave it out"),
     "grey": ({"content_loss": "vgg19", "content_file": "x.pth"}, 1, "requires images of 3 channels, but these have 1"),
