@@ -1,9 +1,9 @@
 """Adversarial losses: pure functions of logits that return one value per example.
 
 The arguments are ``real_logits`` = D(x) and ``fake_logits`` = D(G(z)), the raw outputs of the discriminator or critic,
-[B]. Every function returns [B], the loss that the player in the function's name minimises. The functions do not average
-over the batch, because ``jaxgan.total`` does. Each raises ``ValueError`` if its logits are not vectors of the same
-length, because [B, 1] and [B] would broadcast to [B, B] and the loss would be wrong.
+[B]. Every function returns [B], the loss that the network in the function's name minimises. The functions do not
+average over the batch, because ``jaxgan.total`` does. Each raises ``ValueError`` if its logits are not vectors of the
+same length, because [B, 1] and [B] would broadcast to [B, B] and the loss would be wrong.
 
 In the equations, sigma is the sigmoid function and softplus(t) = log(1 + exp(t)).
 """

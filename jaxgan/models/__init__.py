@@ -1,1 +1,1 @@
-"""Network architectures. Each module contains the networks of one type of GAN, and is named after it."""
+"""Network architectures. Each module contains the networks of one paper or of a few related papers."""

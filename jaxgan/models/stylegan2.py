@@ -2,7 +2,7 @@
 
 Class labels are used as in StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676). The networks equal the official ones
 in https://github.com/NVlabs/stylegan2-ada-pytorch, and ``interop.stylegan2`` converts their weights. The generator
-consists of two networks, mapping and synthesis, which one player trains::
+consists of two networks, mapping and synthesis. One ``Player``, which has a loss and an optimizer, trains both::
 
     synthesis = Synthesis((256, 256))
     mapping = Mapping(synthesis.num_ws)

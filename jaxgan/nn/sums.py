@@ -8,7 +8,7 @@ supported. On CPUs the sum is computed as a matrix product with ones. XLA's own 
 recomputes the values that ``x`` is computed from, which is expensive in a backward pass.
 
 Callers pass the statistics of a single image as [C] instead of [1, C]. With this shape, XLA recognises equal forward
-passes over the same batch, and computes them only once for all players of a game.
+passes over the same batch, and computes them only once for the losses of the discriminator and the generator.
 """
 
 import functools
