@@ -127,8 +127,8 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan
       plan: the plan for ``like``.
 
     Raises:
-      ValueError: if names are missing or unexpected, or shapes differ. The message lists all of them. Also if several
-        prefixes match.
+      ValueError: if several prefixes match, or names are missing or unexpected, or shapes differ. The message then
+        lists all arrays that do not match.
     """
     expected = shapes(like, plan)
     prefix = _prefix(arrays, expected)
@@ -217,9 +217,10 @@ def _prefix(arrays: Collection[str], expected: Collection[str]) -> str:
     most = max(counts.values(), default=0)
     best = sorted(prefix for prefix, count in counts.items() if count == most)
     if len(best) > 1:
+        prefixes = _list_names([repr(prefix) for prefix in best])
         raise ValueError(
-            f"The network's arrays exist {len(best)} times, with the prefixes {_list_names(best)}. Pass only the "
-            "arrays with one of these prefixes."
+            f"The network's arrays exist {len(best)} times, with the prefixes {prefixes}. Pass only the arrays with "
+            "one of these prefixes."
         )
     return best[0] if best else ""
 

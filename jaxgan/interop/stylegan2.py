@@ -39,8 +39,8 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
         {"mapping": ..., "synthesis": ...}.
 
     Raises:
-      ValueError: if the arrays do not match ``like``. The message lists all arrays that are missing, unexpected or of
-        another shape. Also if the network resamples with another filter.
+      ValueError: if the network resamples with another filter, or the arrays do not match ``like``. The message then
+        lists all arrays that are missing, unexpected or of another shape.
     """
     for name, value in arrays.items():
         is_filter = name.endswith("resample_filter")
@@ -89,7 +89,7 @@ def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[
         block = re.match(r"((?:synthesis\.)?b\d+)\.", name)
         if block and name.endswith(".weight") and not re.search(r"\.(torgb|affine|fc|out)\b", name):
             found[name.removesuffix("weight") + "resample_filter"] = FILTER.copy()
-            # The last level of the official discriminator is not a block with a filter.
+            # The last level of the official discriminator, b4, has no filter besides the one of its convolution.
             if not name.startswith("b4.conv."):
                 found[f"{block[1]}.resample_filter"] = FILTER.copy()
     return found

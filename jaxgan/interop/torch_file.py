@@ -119,8 +119,8 @@ def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
     file.seek(0)
     if first != b"\x80" or _Unpickler(file).run() != _MAGIC:
         raise ValueError(
-            "The file was not written by torch.save, or by a version of 2016. Save it again with a newer version of "
-            "PyTorch."
+            "The file was not written by torch.save, or it was written by a PyTorch version of 2016. Save it again "
+            "with a newer version."
         )
     _Unpickler(file).run()  # the version of the protocol
     if _Unpickler(file).run().get("little_endian") is not True:
@@ -181,7 +181,7 @@ def _itemsize(dtype: str) -> int:
 
 
 def _nbytes(tensor: _Tensor) -> int:
-    """Return the number of bytes of a tensor's array."""
+    """Return the number of bytes of a tensor's array, with at least 4 bytes per number."""
     return math.prod(tensor.shape) * max(4, _itemsize(tensor.storage.dtype))
 
 
@@ -239,7 +239,10 @@ def _parse_storage(found: Any) -> _Storage:
         )
     _, storage_type, key, _, _, *view = found
     if not isinstance(storage_type, _Global) or storage_type.name not in _DTYPES or any(view):
-        raise ValueError(f"The file has a storage of an unknown type. The known types are {', '.join(_DTYPES)}.")
+        raise ValueError(
+            "The file has a storage that cannot be read. It must not be a view, and its type must be one of "
+            f"{', '.join(_DTYPES)}."
+        )
     return _Storage(_checked_name(key), _DTYPES[storage_type.name])
 
 

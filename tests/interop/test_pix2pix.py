@@ -109,7 +109,7 @@ def test_names_can_have_a_prefix():
         found = pix2pix.to_variables({**other, **{prefix + name: value for name, value in arrays.items()}}, like)
         jax.tree.map(np.testing.assert_array_equal, found, expected)
     both = {f"{net}.{name}": value for net in ("netG_A", "netG_B") for name, value in arrays.items()}
-    with pytest.raises(ValueError, match=r"exist 2 times, with the prefixes netG_A\., netG_B\.\. Pass only"):
+    with pytest.raises(ValueError, match=r"exist 2 times, with the prefixes 'netG_A\.', 'netG_B\.'\. Pass only"):
         pix2pix.to_variables(both, like)
 
 

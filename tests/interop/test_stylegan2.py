@@ -139,7 +139,7 @@ def test_invalid_arguments_are_rejected():
     both = {f"{net}.{name}": x for net in ("G", "G_ema") for name, x in arrays.items()}
     with pytest.raises(ValueError, match="have 6 noise maps for 3 layers"):
         interop.noise(both)
-    with pytest.raises(ValueError, match=r"exist 2 times, with the prefixes G\.mapping\., G_ema\.mapping\.\. Pass"):
+    with pytest.raises(ValueError, match=r"exist 2 times, with the prefixes 'G\.mapping\.', 'G_ema\.mapping\.'\. Pass"):
         interop.to_variables(both, variables["mapping"])
     wide = stylegan2.Synthesis((8, 12), 3, 64, 8, base_shape=(4, 6))
     like = jax.eval_shape(wide.init, jax.random.key(0), np.zeros((1, 4, 6), np.float32))

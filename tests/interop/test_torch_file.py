@@ -116,7 +116,7 @@ HOSTILE = {
     "eval": (b"cbuiltins\neval\n" + tuple_of(text("1")) + b"R", r"The file calls 'builtins\.eval'"),
     "a new object": (b"cos\nsystem\n" + b")\x81", r"The file contains the opcode b'\\x81'"),
     "an extension": (b"\x82\x01", r"The file contains the opcode b'\\x82'"),
-    "unknown storage": (tensor(dtype="ObjectStorage"), "a storage of an unknown type"),
+    "unknown storage": (tensor(dtype="ObjectStorage"), "a storage that cannot be read"),
     "beyond its storage": (tensor(offset=1), r"A tensor of shape \(2, 3\) does not fit into its storage of 6 numbers"),
     "before its storage": (tensor(offset=-1), "must be integers of at least 0"),
     "backwards": (tensor(strides=(-3, 1)), "must be integers of at least 0"),
