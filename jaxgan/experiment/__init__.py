@@ -1,7 +1,7 @@
 """Experiments: a game, its data and its settings, with functions that draw, show and evaluate its samples.
 
-The programs in ``experiments/`` are written with this package. ``jaxgan.cli.program`` makes a command of such a
-program.
+The programs in ``experiments/`` are written with this package. ``jaxgan.cli.program`` turns such a program into
+a command.
 """
 
 from jaxgan.experiment.builders import idle_player as idle_player, two_player_experiment as two_player_experiment
