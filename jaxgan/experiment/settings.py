@@ -81,8 +81,8 @@ class Settings:
     dp_delta: float = 1e-5
     """Probability delta of the (epsilon, delta) privacy guarantee of DP-SGD, for which the run reports epsilon."""
     dp_seed: int | None = None
-    """Seed of the DP-SGD noise. By default, the seed is random and secret. Anybody who knows the seed can subtract
-    the noise."""
+    """Seed of the DP-SGD noise. By default, the seed is random. Keep the seed secret, because the noise can be
+    subtracted with it."""
     # Run
     seed: int = 0
     """Seed of the initial weights, the latents and the order of the data."""

@@ -89,7 +89,7 @@ def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[
         block = re.match(r"((?:synthesis\.)?b\d+)\.", name)
         if block and name.endswith(".weight") and not re.search(r"\.(torgb|affine|fc|out)\b", name):
             found[name.removesuffix("weight") + "resample_filter"] = FILTER.copy()
-            # The last level of the official discriminator, b4, has no filter besides the one of its convolution.
+            # The last level of the official discriminator, b4, has no other filter than the one of its convolution.
             if not name.startswith("b4.conv."):
                 found[f"{block[1]}.resample_filter"] = FILTER.copy()
     return found
