@@ -226,7 +226,7 @@ def test_compare_rejects_missing_runs(runs, message, tmp_path, capsys, monkeypat
             "--evaluate-count must be at least 6 for prdc, got 4",
         ),
         (["--evaluate-every", 2, "--metrics", "cas"], "--metrics cas requires labels"),
-        (["--evaluate-every", 2, "--metrics", "ms_ssim"], "needs 176 x 176"),
+        (["--evaluate-every", 2, "--metrics", "ms_ssim"], "must be at least 176 x 176"),
         (["--evaluate-every", 2, "--metrics", "fud"], "--metrics must be one or more of"),
         (["--evaluate-every", 2, "--evaluate-count", 1], "--evaluate-count must be at least 2, got 1."),
         (["--evaluate-every", 2, "--features", "inception-64", "--weights", "none.pth"], "none.pth cannot be read"),
