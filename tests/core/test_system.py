@@ -89,7 +89,7 @@ def test_a_system_without_unix_modules_trains_samples_and_locks(tmp_path):
     resumed = without_unix(*run[:-1], 3)
     assert resumed.returncode == 0 and "resumed from step 2" in resumed.stdout, resumed.stderr
     locked = without_unix(*run[:-1], 4, TAKEN="1")
-    assert (locked.returncode, "another run is writing it" in locked.stderr) == (2, True), locked.stderr
+    assert (locked.returncode, "is in use by another run" in locked.stderr) == (2, True), locked.stderr
     grid = tmp_path / "grid.png"
     drawn = without_unix("experiments.gan", "sample", "--run-dir", tmp_path / "run", "--out", grid)
     assert drawn.returncode == 0 and grid.exists(), drawn.stderr
