@@ -84,7 +84,7 @@ def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
 
     If they are few, a CPU shifts them at random. In the small number of steps that a CPU can train, this worked better
     than DiffAugment, with which the discriminator learnt almost nothing, and ADA takes three times as long. See
-    ``docs/photos.md``.
+    ``docs/how_to/photos.md``.
 
     Args:
       config: the settings without those of the preset.

@@ -14,8 +14,8 @@ images has 4 x 4 pixels. The state dict of G contains two networks::
 official name b<side>, where <side> is 4 * 2**i pixels. The constant noise is not a variable of jaxgan's modules, but an
 argument.
 
-NVIDIA publishes networks as pickles, and loading a pickle executes the code in it. docs/weights.md describes how to
-convert such a file.
+NVIDIA publishes networks as pickles, and loading a pickle executes the code in it. docs/how_to/weights.md describes how
+to convert such a file.
 """
 
 import re

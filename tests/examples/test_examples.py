@@ -18,7 +18,7 @@ def test_an_example_is_short_and_documents_its_command(path):
     lines = path.read_text().splitlines()
     assert len(lines) < 80
     assert f"    python examples/{path.name} --out " in path.read_text()
-    assert f"`{path.stem}`" in (ROOT / "docs" / "games.md").read_text()
+    assert f"`{path.stem}`" in (ROOT / "docs" / "how_to" / "games.md").read_text()
 
 
 @every_example
