@@ -88,7 +88,7 @@ def command_fields(name: str, settings: Sequence[Field] = (), presets: Sequence[
         if field.owner:
             raise ValueError(
                 f"The setting {field.owner} is a dataclass, but settings cannot be nested. Declare the fields of "
-                f"{field.owner} as settings of their own."
+                f"{field.owner} directly in the dataclass of the settings."
             )
         if field.name in taken:
             raise ValueError(

@@ -85,4 +85,4 @@ class Evaluate:
         print("\n".join(format_result(result)))  # printed first, because the file may not be writable
         out = Path(self.out) if self.out else path / "evaluation.json"
         quality.write_result(result, out)
-        print(f"protocol: {out}")
+        print(f"results: {out}")

@@ -138,12 +138,17 @@ def add_flags(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
 
 def _add_flag(group: Any, field: Field) -> None:
     name, text = flag(field.name), _help(field)
+    if field.type == "bool" and field.default is True:
+        # Both flags are shown, because the description applies to the flag without "no".
+        action = argparse.BooleanOptionalAction
+        group.add_argument(name, dest=field.name, action=action, default=argparse.SUPPRESS, help=text)
+        return
     if field.type == "bool":
         off = "--no-" + name.removeprefix("--")
-        shown, hidden = (off, name) if field.default is True else (name, off)
-        for option, help_text in ((shown, text), (hidden, argparse.SUPPRESS)):
-            action = "store_false" if option == off else "store_true"
-            group.add_argument(option, dest=field.name, action=action, default=argparse.SUPPRESS, help=help_text)
+        group.add_argument(name, dest=field.name, action="store_true", default=argparse.SUPPRESS, help=text)
+        group.add_argument(
+            off, dest=field.name, action="store_false", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
         return
     options = [name, *([ALIASES[field.name]] if field.name in ALIASES else [])]
     group.add_argument(
@@ -159,8 +164,13 @@ def _add_flag(group: Any, field: Field) -> None:
 
 
 def _help(field: Field) -> str:
-    default = field.default
-    if default is None or default == () or isinstance(default, bool):
+    text, default = field.help, field.default
+    if field.is_optional and default is not None:
+        # The description says "By default, ..." for None, but this field has another default.
+        text = text.replace("By default, ", "With none, ")
+    if default is True:
+        shown = f" (default: {flag(field.name)})"
+    elif default is None or default == () or default is False:
         shown = ""
     elif default is REQUIRED:
         shown = " Required."
@@ -168,7 +178,7 @@ def _help(field: Field) -> str:
         shown = f" (default: {default:g})"
     else:
         shown = f" (default: {' '.join(map(str, default)) if isinstance(default, tuple) else default})"
-    return (field.help + shown).strip().replace("%", "%%")
+    return (text + shown).strip().replace("%", "%%")
 
 
 def convert(field: Field, text: str) -> Any:

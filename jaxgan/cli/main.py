@@ -200,7 +200,8 @@ def _experiment_of_parameters(path: Path) -> str:
     try:
         experiment = read_metadata(path).get("experiment", "")
     except (OSError, ValueError) as error:
-        raise Mistake(f"{path} cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Mistake(f"{path} cannot be read: {reason.removesuffix('.')}.") from None
     if experiment in experiment_files.names():
         return experiment
     raise Mistake(

@@ -93,9 +93,15 @@ def test_help_shows_defaults_and_groups_in_order(parser):
     text = parser.format_help()
     assert text.startswith("usage: prog RUN [flags]\n\nA description.\n\nA second paragraph.\n")
     assert text.index("--out PATH") < text.index("\ndata:") < text.index("\nnetworks:") < text.index("\nown:")
-    for line in ("A file. Required.", "Examples. (default: 64)", "Without --batch-size.", "At 5 %.", "{batch,none}"):
+    for line in (
+        "A file. Required.",
+        "Examples. (default: 64)",
+        "Without --batch-size. (default: --icnr)",
+        "At 5 %.",
+        "{batch,none}",
+    ):
         assert line in text
-    assert "--mirror " in text and "--no-mirror" not in text and "--no-icnr" in text and " --icnr" not in text
+    assert "--mirror " in text and "--no-mirror" not in text and "--icnr, --no-icnr" in text
     assert text.rstrip().endswith("examples:\n  prog --out a.png")
     assert parser.flags().count("--psi") == 1 and "--no-mirror" not in parser.flags()
 
@@ -105,6 +111,20 @@ def test_help_replaces_field_names_by_flags_except_before_an_equals_sign():
     add_flags(parser, [Field("lr_decay", "int", help="After lr_decay, as lr_decay=1,2.", default=1)])
     assert "After --lr-decay, as lr_decay=1,2. (default: 1)" in parser.format_help()
     assert parser.format_help().startswith("usage: python 100%/a.py [flags]")
+
+
+@pytest.mark.parametrize(
+    ("default", "shown"),
+    [
+        (None, "Height. By default, images keep their size.\n"),
+        (32, "Height. With none, images keep their size. (default: 32)"),
+    ],
+)
+def test_help_describes_none_as_the_default_only_if_it_is(default, shown):
+    parser = FlagParser("prog")
+    text = "Height. By default, images keep their size."
+    add_flags(parser, [Field("size", "int", is_optional=True, default=default, help=text)])
+    assert shown in parser.format_help()
 
 
 @pytest.mark.parametrize(("text", "value"), [("3", 3), ("none", None), ("NULL", None)])
