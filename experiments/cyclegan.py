@@ -4,9 +4,9 @@ Paper      Zhu et al. 2017, arXiv:1703.10593, as in https://github.com/junyanz/p
 Command    jaxgan train cyclegan
 Presets    --preset paper with --data cycle_gan/horse2zebra, which TFDS downloads; --preset demo: the default settings
 Data       tiles of two textures of scikit-image, grass and gravel; --data FOLDER --data-a FOLDER names others
-Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
-Time       10 minutes of processor time
-Score      the error of both cycles falls from 5.1 to 2.1, means over 100 training steps
+Hardware   two cores of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
+Time       19 minutes by the clock beside other work, 5 minutes of processor time
+Score      kid_768 0.0025: translations of 484 test tiles of grass, compared with 484 test tiles of gravel
 """
 
 import dataclasses
@@ -39,17 +39,17 @@ from jaxgan.models import cyclegan, pix2pix
 
 @dataclasses.dataclass(frozen=True)
 class Config(TranslationSettings):
-    """Settings of the experiment, which determine its result. Images of domain A are translated to domain B, and
-    back."""
+    """Settings of the experiment, which determine its result. Domain A is translated to domain B, and B to A."""
 
     # Data
     data: str = "photos:gravel"
     """Images of domain B, or the name of a TFDS data set of both domains, such as cycle_gan/horse2zebra."""
     data_a: str | None = None
-    """Images of domain A. By default, photos:grass for photos:gravel, and otherwise the domain A of data."""
+    """Images of domain A. By default, photos:grass if data is photos:gravel; otherwise, data must contain both
+    domains."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """Images of domain A for test_data, as data_a for data."""
+    """Images of domain A for test_data, if test_data does not contain both domains."""
     resolution: int | None = 32
     mirror: bool = True
     jitter: bool = True

@@ -3,10 +3,10 @@
 Paper      Radford, Metz, Chintala 2016, arXiv:1511.06434, sections 3 and 4; R1: Mescheder et al. 2018, arXiv:1801.04406
 Command    jaxgan train dcgan
 Presets    --preset paper with --data FOLDER; --preset demo: the default settings; --preset photos: for your own images
-Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names any others
+Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names other images
 Hardware   two cores of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
 Time       24 s by the clock, 41 s of processor time
-Score      fd_classifier 0.054, precision 0.87, recall 0.95 of 1,797 samples, by evaluate --metrics fid prdc
+Score      Frechet distance 0.054, precision 0.87, recall 0.95: 1,797 samples, features of a classifier (fd_classifier)
 """
 
 import dataclasses
@@ -58,8 +58,8 @@ class Config(AugmentedSettings):
     base_resolution: int = 2
     """Resolution of the generator's first feature maps, which the following layers double (paper: 4)."""
     norm: Literal["batch", "none"] = "batch"
-    """Normalisation layers of both networks. Differentially private training requires none, because batch normalisation
-    mixes the examples of a batch."""
+    """Normalisation layers of both networks. Differentially private training requires the value none, because batch
+    normalisation mixes the examples of a batch."""
     # Losses
     r1_gamma: float = 1.0
     """Gamma of the R1 penalty, which has the weight gamma / 2; 0 omits the penalty."""

@@ -47,7 +47,7 @@ class Config(TranslationSettings):
     """Folder of the inputs, if inputs and images are in two folders. Files with the same name are a pair."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """Folder of the inputs for test_data, as data_a for data."""
+    """Folder of the inputs for test_data, if they are in a folder of their own."""
     resolution: int | None = None
     mirror: bool = True
     jitter: bool = True
@@ -141,8 +141,7 @@ class Adversarial(NamedTuple):
 
 
 def halved_cross_entropy(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
-    """Return the discriminator's loss, which is halved so that it learns more slowly than the generator (section
-    3.3)."""
+    """Return the discriminator's loss, halved so that it learns more slowly than the generator (section 3.3)."""
     return 0.5 * losses.non_saturating_discriminator(real_logits, fake_logits)
 
 

@@ -1,12 +1,12 @@
 """SNGAN: spectral normalisation of each layer of the discriminator, which bounds its Lipschitz constant by one.
 
 Paper      Miyato et al. 2018, arXiv:1802.05957; --conditional: Miyato, Koyama 2018, arXiv:1802.05637
-Command    jaxgan train sngan --conditional
-Presets    --preset paper with --data cifar10, which TFDS downloads; --preset demo has the settings of the command
-Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names any others
-Hardware   one core of a shared Intel Xeon, jax 0.10.2, float32
-Time       13 minutes by the clock
-Score      Frechet distance of pixels 0.53, precision 0.74, recall 0.41 of 1,797 samples; 99.5 % have the right class
+Command    jaxgan train sngan
+Presets    --preset paper with --data cifar10, which TFDS downloads; --preset demo: the defaults with --conditional
+Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names other images
+Hardware   two cores of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
+Time       22 minutes by the clock beside other work, 6 minutes of processor time
+Score      Frechet distance 0.22, precision 0.78, recall 0.93: 1,797 samples, features of a classifier (fd_classifier)
 """
 
 import dataclasses

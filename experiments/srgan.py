@@ -61,10 +61,11 @@ class Config(TranslationSettings):
     """Normalisation in both networks (paper: batch). With none, the generator is that of EDSR, which reaches a higher
     PSNR."""
     icnr: bool = True
-    """Constrain the kernels before each pixel shuffle: those of the four pixels that replace one pixel have the same
-    sum, which avoids grid patterns. The paper has no such constraint."""
+    """By default, the kernels before each pixel shuffle are constrained: those of the four pixels that replace one
+    pixel have the same sum, which avoids grid patterns. The paper has no such constraint."""
     residual: bool = True
-    """Add the generator's output to a bicubic enlargement of the input. In the paper, the output is the image."""
+    """By default, the generator's output is added to a bicubic enlargement of its input. In the paper, the output is
+    the image."""
     discriminator: Literal["patches", "image"] = "patches"
     """Input of each logit of the discriminator: a patch of 34 x 34 pixels or, as in the paper, the complete image."""
     # Losses
@@ -90,10 +91,9 @@ class Config(TranslationSettings):
     trained."""
     batch_size: int = 8
     learning_rate: float = 5e-4
-    """Learning rate of Adam during these first steps."""
+    """Learning rate of Adam during the pretrain_steps."""
     game_learning_rate: float = 1e-4
-    """Learning rate of both players afterwards. It falls after lr_constant_steps too, which count all steps of the
-    run."""
+    """Learning rate of both players after the pretrain_steps. It falls to zero at the same steps as learning_rate."""
     lr_constant_steps: int = 4000
     lr_decay_steps: int = 2000
     beta1: float = 0.9

@@ -3,10 +3,10 @@
 Paper      Karras et al. 2020, arXiv:1912.04958 and 2006.06676, as in https://github.com/NVlabs/stylegan2-ada-pytorch
 Command    jaxgan train stylegan2
 Presets    --preset paper, --preset demo, --preset paper256, --preset cifar, --preset auto, --preset photos
-Data       tiles of photographs of scikit-image, 32 x 32; --data names any other images
+Data       tiles of photographs of scikit-image, 32 x 32; --data names other images
 Hardware   two cores of a shared AMD EPYC (Zen 3), jax 0.10.2, float32
-Time       0.9 s for a step of the training below
-Score      fid_768 0.72 on EuroSAT after 7,010 steps, 1,000 samples; docs/results.md has the settings
+Time       0.9 s for each step of the EuroSAT training
+Score      fid_768 0.72 of 1,000 samples, EuroSAT, after 7,010 steps with the settings in docs/results.md
 """
 
 import dataclasses
@@ -66,8 +66,8 @@ class Config(AugmentedSettings):
     mapping_layers: int = 2
     """Number of layers of the mapping network from z to w (paper: 8)."""
     channel_base: int = 1024
-    """Number of channels of a layer multiplied by its resolution (official: 16384, and 32768 from 512 x 512 pixels
-    on)."""
+    """A layer of n x n pixels has channel_base / n channels, at most channel_max (official: 16384, and 32768 for
+    512 x 512 pixels and more)."""
     channel_max: int = 64
     """Maximum number of channels of a layer (paper: 512)."""
     base_resolution: int = 4
@@ -124,8 +124,7 @@ class Config(AugmentedSettings):
         return dataclasses.replace(small, **changes)
 
     def ema_decay_at(self, step: jax.Array) -> jax.Array:
-        """Return the decay of the moving average at a step, from its half-life ``ema_kimg`` and the limit
-        ``ema_rampup``."""
+        """Return the decay of the moving average at a step, which follows from ``ema_kimg`` and ``ema_rampup``."""
         images_seen = jnp.float32(step) * self.batch_size * self.ema_rampup
         half_life = 1000.0 * jnp.float32(self.ema_kimg)
         half_life = jnp.where(jnp.float32(self.ema_rampup) > 0, jnp.minimum(half_life, images_seen), half_life)

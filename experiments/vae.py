@@ -3,7 +3,7 @@
 Paper      Kingma, Welling 2014, arXiv:1312.6114, with the settings of examples/vae of https://github.com/google/flax
 Command    jaxgan train vae
 Presets    --preset paper with --data mnist, which TFDS downloads; --preset demo has the default settings
-Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names any others
+Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names other images
 Hardware   two cores of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
 Time       11 s by the clock, 15 s of processor time
 Score      ELBO -24.0 nats, the mean over the last 100 training batches

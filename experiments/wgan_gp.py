@@ -3,7 +3,7 @@
 Paper      Gulrajani et al. 2017, arXiv:1704.00028, appendix F, without its conditional form
 Command    jaxgan train wgan_gp
 Presets    --preset paper with --data cifar10, which TFDS downloads; --preset demo has the default settings
-Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names any others
+Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names other images
 Hardware   one core of a shared Intel Xeon, jax 0.10.2, float32
 Time       18 minutes by the clock
 Score      Frechet distance of pixels 0.23, precision 0.54, recall 0.75 of 1,797 samples

@@ -1,6 +1,6 @@
-"""Samples of the experiments' default runs, against the real digits. Slow: each trains for minutes.
+"""Compare samples of the experiments' default runs with the real digits. Slow, because each run takes minutes.
 
-Judged by what is not jaxgan's: scikit-learn's classifier and neighbours, scipy's eigenvalues.
+The metrics do not use jaxgan: the classifier and the nearest neighbours are scikit-learn's, the eigenvalues scipy's.
 """
 
 from typing import NamedTuple
@@ -18,28 +18,28 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def reals():
+def real_digits():
     digits = load_digits()
     return (digits.data / 8 - 1).astype(np.float32), digits.target
 
 
 class Run(NamedTuple):
-    """What is trained, and what its samples must reach."""
+    """An experiment with its flags, and the scores that its samples must reach."""
 
     experiment: str
     flags: tuple[str, ...] = ()
     frechet: float = 0.40
     precision: float = 0.70
     recall: float = 0.50
-    asked: float = 0.95  # of a conditional model's samples, which a classifier takes for the class asked for
+    requested: float = 0.95  # share of a conditional model's samples that are classified as the requested class
 
 
-# Bounds that are not the defaults are what was measured, less a margin.
+# Bounds other than the defaults are measured values with a margin.
 RUNS = {
     "dcgan-0": Run("dcgan"),
     "dcgan-1": Run("dcgan", ("--seed", "1")),
-    # Of a class the generator makes what is typical: a third to a half of the reals lie among its samples. Of one image
-    # a class it would be none.
+    # The generator produces typical examples of each class, so a third to a half of the real examples are within its
+    # samples. If each class collapsed to one image, the recall would be 0.
     "cgan": Run("cgan", recall=0.25),
     "cgan-projection": Run("cgan", ("--projection",), recall=0.35),
     "wgan": Run("wgan", precision=0.25),
@@ -56,7 +56,7 @@ def run(request):
 
 
 @pytest.fixture(scope="module")
-def drawn(run, tmp_path_factory):
+def generated(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("default")
     programs.done("--run-dir", folder / "run", *run.flags, experiment=run.experiment)
     out = folder / "raw.npz"
@@ -65,63 +65,63 @@ def drawn(run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def samples(drawn):
-    return drawn["images"].reshape(1797, -1)
+def samples(generated):
+    return generated["images"].reshape(1797, -1)
 
 
 def frechet(x, y):
     s_x, s_y = np.cov(x.T), np.cov(y.T)
-    # The root's trace by its eigenvalues: pixels that are always white make the product singular.
+    # The trace of the matrix square root is the sum of roots of eigenvalues. Constant pixels make the product singular.
     roots = np.sqrt(np.maximum(scipy.linalg.eigvals(s_x @ s_y).real, 0))
     return float(np.square(x.mean(0) - y.mean(0)).sum() + np.trace(s_x + s_y) - 2 * roots.sum())
 
 
 def covered(manifold, queries, k=3):
-    """The share of queries within some point's distance to its k-th neighbour. Kynkäänniemi et al. 2019."""
+    """Return the share of queries within the balls to the k-th neighbours, as Kynkäänniemi et al. 2019 define them."""
     radii = NearestNeighbors(n_neighbors=k + 1).fit(manifold).kneighbors(manifold)[0][:, k]
     distances = np.sqrt(np.maximum(0, np.square(manifold[:, None] - queries[None]).sum(-1)))
     return float((distances <= radii[:, None]).any(0).mean())
 
 
-def test_the_judges_are_worth_something(reals):
-    images, labels = reals
+def test_metrics_detect_samples_of_one_gaussian(real_digits):
+    images, labels = real_digits
     assert cross_val_score(SVC(gamma=0.02, C=10), images, labels).mean() > 0.95
     gaussian = np.random.default_rng(0).multivariate_normal(images.mean(0), np.cov(images.T), 1797).astype(np.float32)
-    assert covered(images, gaussian) < 0.5  # one Gaussian over the pixels is told apart
+    assert covered(images, gaussian) < 0.5
 
 
-def test_distance_precision_and_recall(samples, reals, run):
-    images, _ = reals
-    told = {
+def test_distance_precision_and_recall(samples, real_digits, run):
+    images, _ = real_digits
+    found = {
         "frechet": frechet(samples, images),
         "precision": covered(images, samples),
         "recall": covered(samples, images),
     }
-    print(run.experiment, *run.flags, {name: round(value, 3) for name, value in told.items()})
-    assert told["frechet"] <= run.frechet
-    assert told["precision"] >= run.precision
-    assert told["recall"] >= run.recall
+    print(run.experiment, *run.flags, {name: round(value, 3) for name, value in found.items()})
+    assert found["frechet"] <= run.frechet
+    assert found["precision"] >= run.precision
+    assert found["recall"] >= run.recall
 
 
-def test_all_ten_classes(samples, reals):
-    classes = SVC(gamma=0.02, C=10).fit(*reals).predict(samples)
+def test_samples_have_all_ten_classes(samples, real_digits):
+    classes = SVC(gamma=0.02, C=10).fit(*real_digits).predict(samples)
     shares = np.bincount(classes, minlength=10) / len(samples)
     print(shares.round(3))
     assert shares.min() >= 0.05
     assert shares.max() <= 0.15
 
 
-def test_classes_that_were_asked_for(drawn, samples, reals, run):
-    if "labels" not in drawn:
+def test_conditional_samples_have_the_requested_class(generated, samples, real_digits, run):
+    if "labels" not in generated:
         pytest.skip("not a conditional model")
-    right = (SVC(gamma=0.02, C=10).fit(*reals).predict(samples) == drawn["labels"]).mean()
-    print(run.experiment, *run.flags, "of the class asked for", right)
-    assert right >= run.asked
+    right = (SVC(gamma=0.02, C=10).fit(*real_digits).predict(samples) == generated["labels"]).mean()
+    print(run.experiment, *run.flags, "share of the requested class", right)
+    assert right >= run.requested
 
 
-def test_samples_are_no_copies(samples, reals):
-    images, _ = reals
-    between_reals = np.median(NearestNeighbors(n_neighbors=2).fit(images).kneighbors(images)[0][:, 1])
+def test_samples_are_not_copies(samples, real_digits):
+    images, _ = real_digits
+    between_real = np.median(NearestNeighbors(n_neighbors=2).fit(images).kneighbors(images)[0][:, 1])
     to_nearest = np.median(NearestNeighbors(n_neighbors=1).fit(images).kneighbors(samples)[0])
-    print(to_nearest / between_reals)
-    assert to_nearest >= 0.5 * between_reals
+    print(to_nearest / between_real)
+    assert to_nearest >= 0.5 * between_real

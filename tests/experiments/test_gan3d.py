@@ -1,4 +1,4 @@
-"""3D-GAN as a user runs it: pictures of its solids; slow: chairs that a classifier takes for chairs, and no copies."""
+"""3D-GAN: rendered samples, pauses of the discriminator, errors, and the quality of generated chairs."""
 
 import itertools
 
@@ -29,10 +29,10 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_solids_are_drawn(trained, tmp_path, capsys):
-    """Grids while it trains; two solids in a row; an animation, enlarged to 256, in which they turn as they change."""
-    with Image.open(trained / "samples" / "step_0000002.png") as sheet:
-        assert sheet.size == (8 * 65 - 1, 8 * 65 - 1)
+def test_samples_are_rendered_as_grid_row_and_animation(trained, tmp_path, capsys):
+    """A run writes grids, two samples are in one row, and in an animation they rotate while they change."""
+    with Image.open(trained / "samples" / "step_0000002.png") as grid:
+        assert grid.size == (8 * 65 - 1, 8 * 65 - 1)
     for name, size, frames in (("a.png", (4 * 129, 4 * 64), 1), ("a.gif", (256, 256), 48)):
         code, text = run(
             capsys, "sample", "--run-dir", trained, "--count", 2, "--out", tmp_path / name, experiment="gan3d"
@@ -41,41 +41,41 @@ def test_solids_are_drawn(trained, tmp_path, capsys):
         with Image.open(tmp_path / name) as picture:
             assert picture.size == size
             assert getattr(picture, "n_frames", 1) == frames
-            drawn = [np.asarray(picture.convert("L"))]
+            rendered = [np.asarray(picture.convert("L"))]
             if frames > 1:
                 picture.seek(frames // 2)
-                drawn.append(np.asarray(picture.convert("L")))
-                assert (drawn[0] != drawn[1]).any()
+                rendered.append(np.asarray(picture.convert("L")))
+                assert (rendered[0] != rendered[1]).any()
 
 
 @pytest.mark.integration
-def test_the_discriminator_pauses():
-    """Above an accuracy of 0, once it was right about anything: it moves in the first step, and the generator in all."""
+def test_discriminator_pauses_after_a_batch_above_the_accuracy():
+    """With a limit of 0, the discriminator is updated in the first step only, and the generator in every step."""
     built = experiment.build(experiment.Config.tiny(d_pause_accuracy=0.0))
     step = jax.jit(built.game.step)
     batch = data.normalize(built.source.read(np.arange(8)))
     states = [jax.jit(built.game.init)(jax.random.key(0))]
     for _ in range(2):
-        state, told = step(states[-1], batch)
+        state, metrics = step(states[-1], batch)
         states.append(state)
-        assert told["d/accuracy"] == pytest.approx((told["d/accuracy_real"] + told["d/accuracy_fake"]) / 2)
-        assert told["d/accuracy"] > 0
+        assert metrics["d/accuracy"] == pytest.approx((metrics["d/accuracy_real"] + metrics["d/accuracy_fake"]) / 2)
+        assert metrics["d/accuracy"] > 0
 
-    def moved(net):
+    def is_updated(net):
         pairs = itertools.pairwise(jax.tree.leaves(state.params[net]) for state in states)
         return [not all(map(np.array_equal, a, b)) for a, b in pairs]
 
-    assert (moved("d"), moved("g")) == ([True, False], [True, True])
+    assert (is_updated("d"), is_updated("g")) == ([True, False], [True, True])
 
 
 BAD = {
     "channels": (["--channels", 3], "--channels must be 1 for voxels, which are empty or solid, got 3."),
-    "a class": (["--category", "x"], "--category must be a class of digits, extruded, got x"),
-    "a share": (["--d-pause-accuracy", 1.5], "--d-pause-accuracy must be between 0 and 1, got 1.5."),
-    "a rate": (["--d-learning-rate", -1], "--d-learning-rate must be between 0 and 1000000, got -1.0."),
+    "category": (["--category", "x"], "--category must be a class of digits, extruded, got x"),
+    "accuracy": (["--d-pause-accuracy", 1.5], "--d-pause-accuracy must be between 0 and 1, got 1.5."),
+    "learning rate": (["--d-learning-rate", -1], "--d-learning-rate must be between 0 and 1000000, got -1.0."),
     "latents": (["--z-min", 0.5], "--z-min must be between -1 and 0, got 0.5."),
-    "a size": (["--resolution", 12], "digits, extruded: cubes of side 16 cannot be reduced to side 12"),
-    "no doubling": (
+    "resolution": (["--resolution", 12], "digits, extruded: cubes of side 16 cannot be reduced to side 12"),
+    "resolution of no power of two": (
         ["--resolution", 24],
         "--resolution must be a power of two times --base-resolution (4), got 24. Use 16 or 32, or --base-resolution 6.",
     ),
@@ -83,29 +83,28 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("flags", "told"), BAD.values(), ids=BAD.keys())
-def test_what_is_wrong_is_told(flags, told, tmp_path, capsys):
+@pytest.mark.parametrize(("flags", "message"), BAD.values(), ids=BAD.keys())
+def test_invalid_flags_are_refused_with_a_message(flags, message, tmp_path, capsys):
     code, text = run(capsys, "--run-dir", tmp_path / "run", *flags, experiment="gan3d")
-    assert told in " ".join(text.split())
+    assert message in " ".join(text.split())
     assert code == 2
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("low", [-1.0, 0.0])
-def test_latents_are_uniform(low):
-    """Over [low, 1): the paper's from 0."""
+def test_latents_are_uniform_from_z_min_to_one(low):
     z = experiment.build(experiment.Config.tiny(z_dim=200, z_min=low)).sampling.latents(sample_keys(0, 50))
     assert low <= z.min() < low + 0.01 < 0.99 < z.max() < 1
     assert np.mean(z) == pytest.approx((low + 1) / 2, abs=0.03)
 
 
-def test_the_quick_score_sees_all_of_a_cube():
-    """Cells of a 4 x 4 x 4: by hand, the mean of each block of 4 x 4 x 4 of a cube of 16."""
+def test_coarse_pixels_are_means_over_blocks():
+    """Features of a cube of side 16 are the means over blocks of 4 x 4 x 4 voxels."""
     cubes = np.random.default_rng(0).random((2, 16, 16, 16, 1))
     found = coarse_pixels(cubes).reshape(2, 4, 4, 4)
     assert found[1, 2, 0, 3] == pytest.approx(cubes[1, 8:12, 0:4, 12:16].mean())
     assert found.mean() == pytest.approx(cubes.mean())
-    images = np.random.default_rng(0).random((2, 17, 16, 3))  # as before: 8 x 8 at most, what is over left out
+    images = np.random.default_rng(0).random((2, 17, 16, 3))  # blocks of 3 x 2 pixels; the last two rows fill no block
     found = coarse_pixels(images).reshape(2, 5, 8)
     assert found[0, 1, 2] == pytest.approx(images[0, 3:6, 4:6].mean())
 
@@ -115,18 +114,19 @@ SIDE = 16
 
 
 def solid(source) -> np.ndarray:
+    """Return the solids of a source, [N, V] of booleans."""
     return source.read(np.arange(len(source)))["image"].reshape(len(source), -1) > 0
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of each solid of ``a``, [N, V] of booleans, with each of ``b``: [N, M]."""
+    """Return the intersection over union of solids, [N, V] and [M, V] of booleans, in pairs: [N, M]."""
     a, b = a.astype(np.float32), b.astype(np.float32)
     both = a @ b.T
     return both / np.maximum(a.sum(1)[:, None] + b.sum(1)[None] - both, 1)
 
 
 @pytest.mark.slow
-def test_generated_chairs_are_chairs_and_no_copies(test_data, tmp_path):
+def test_generated_chairs_are_classified_as_chairs_and_are_not_copies(test_data, tmp_path):
     path = test_data / MODELNET
     chairs, monitors = (solid(voxels.load(str(path), resolution=SIDE, category=name)) for name in ("chair", "monitor"))
     order = np.random.default_rng(0).permutation(len(chairs) + len(monitors))
@@ -140,21 +140,23 @@ def test_generated_chairs_are_chairs_and_no_copies(test_data, tmp_path):
     programs.done("sample", "--run-dir", tmp_path / "run", "--count", 512, "--out", out, experiment="gan3d")
     samples = np.load(out)["images"]
     assert samples.shape == (512, SIDE, SIDE, SIDE, 1)
-    told = judged(samples.reshape(512, -1) > 0, chairs, judge.fit(x, y)) | {"held out": held_out}
-    print(told)
-    assert told["held out"] >= 0.97
-    assert told["chairs"] >= 0.9
-    assert told["nearest, most"] < 0.9  # of a copy it is 1, as of the 12 % of chairs that the data have twice
-    # Nearer to the data than what has the data's mean and no shape, and no nearer than they are to each other.
-    shapeless = np.random.default_rng(1).random((512, SIDE**3)) < chairs.mean(0)
-    assert told["nearest"] > np.median(overlap(shapeless, chairs).max(1)) + 0.1
-    assert told["nearest"] < told["nearest real"] + 0.05
-    assert told["alike"] < 0.9  # a generator that makes one chair: 0.997
-    assert abs(told["occupancy"] / told["occupancy real"] - 1) < 0.35
+    found = compare(samples.reshape(512, -1) > 0, chairs, judge.fit(x, y)) | {"held out": held_out}
+    print(found)
+    assert found["held out"] >= 0.97
+    assert found["chairs"] >= 0.9
+    assert (
+        found["nearest, most"] < 0.9
+    )  # the overlap of a copy is 1, as for the 12 % of chairs that occur twice in the data
+    # Samples overlap with real chairs more than independent voxels do, and no more than real chairs with each other.
+    independent = np.random.default_rng(1).random((512, SIDE**3)) < chairs.mean(0)
+    assert found["nearest"] > np.median(overlap(independent, chairs).max(1)) + 0.1
+    assert found["nearest"] < found["nearest real"] + 0.05
+    assert found["alike"] < 0.9  # 0.997 for a generator that produces one chair
+    assert abs(found["occupancy"] / found["occupancy real"] - 1) < 0.35
 
 
-def judged(samples: np.ndarray, reals: np.ndarray, judge) -> dict[str, float]:
-    """How samples compare with the real solids, both [N, V] of booleans."""
+def compare(samples: np.ndarray, reals: np.ndarray, judge) -> dict[str, float]:
+    """Return scores of samples against real solids, both [N, V] of booleans, and the share that ``judge`` accepts."""
     nearest = overlap(samples, reals).max(1)
     between = overlap(reals, reals)
     np.fill_diagonal(between, 0)

@@ -1,4 +1,4 @@
-"""The losses and helpers of the larger experiments, with networks that are simple functions, against sums by hand."""
+"""Losses and helpers of the larger experiments, with simple functions as networks, against manually computed values."""
 
 import jax
 import jax.numpy as jnp
@@ -13,18 +13,23 @@ from jaxgan.data.source import Unpaired
 KEYS = jax.random.split(jax.random.key(0), 4)
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 3)), jnp.float32)
 OTHERS = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (4, 16, 16, 3)), jnp.float32)
-AS_THEY_ARE = {"jitter": False, "mirror": False}
+UNCHANGED = {"jitter": False, "mirror": False}
 
 
 class Nets(dict):
-    """Networks by name, as attributes too: functions, or pairs of outputs and statistics."""
+    """Networks by name, also as attributes."""
 
     def __getattr__(self, name):
         return self[name]
 
 
 class WithStats:
-    """A network whose ``with_stats`` gives its name as its statistics."""
+    """A network with a method ``with_stats``, which returns the given statistics.
+
+    Args:
+      function: computes the output.
+      stats: any value, which a loss has to return.
+    """
 
     def __init__(self, function, stats):
         self.function, self.stats = function, stats
@@ -37,17 +42,20 @@ class WithStats:
 
 
 def patches(x):
-    """A discriminator: means of quarters of an image."""
+    """Return the means over the quarters of images, as the logits of a discriminator."""
     return x.reshape(len(x), 2, 8, 2, 8, 3).mean((2, 4, 5))
 
 
 def value(terms, name):
-    """The mean of a term, unweighted by ``total``."""
+    """Return the mean of a term."""
     return float(jnp.mean(terms.terms[name]))
 
 
 def cycle_nets():
-    """A doubles, B halves and darkens: the way there and back is off by 0.1 in A, by 0.2 in B."""
+    """Return networks for which the cycle errors are known: g_ab doubles, and g_ba halves and subtracts 0.1.
+
+    The cycle from A to A has an error of 0.1, and that from B to B an error of 0.2.
+    """
     return Nets(
         g_ab=lambda x: 2 * x,
         g_ba=lambda x: x / 2 - 0.1,
@@ -58,8 +66,8 @@ def cycle_nets():
     )
 
 
-def test_cyclegans_generators():
-    config = cyclegan.Config(lambda_cycle=10.0, lambda_identity=0.5, **AS_THEY_ARE)
+def test_cyclegan_generators_loss():
+    config = cyclegan.Config(lambda_cycle=10.0, lambda_identity=0.5, **UNCHANGED)
     batch = {"input": IMAGES, "image": OTHERS}
     a, b = cyclegan.domains(config, KEYS, batch)
     np.testing.assert_array_equal(a, IMAGES)
@@ -70,13 +78,13 @@ def test_cyclegans_generators():
     np.testing.assert_allclose(value(terms, "identity_b"), 10 * 0.5 * np.abs(OTHERS).mean(), rtol=1e-5)
     np.testing.assert_allclose(value(terms, "identity_a"), 5 * np.abs(IMAGES / 2 + 0.1).mean(), rtol=1e-5)
     np.testing.assert_allclose(value(terms, "adversarial_ab"), np.square(-patches(2 * IMAGES) - 1).mean(), rtol=1e-5)
-    without = cyclegan.Config(lambda_identity=0.0, **AS_THEY_ARE)
+    without = cyclegan.Config(lambda_identity=0.0, **UNCHANGED)
     assert cyclegan.translate(without, cycle_nets(), IMAGES, OTHERS)[2] == {}
 
 
-def test_cyclegans_discriminators():
-    """They are shown fakes through their pools, whose new states the loss returns."""
-    config = cyclegan.Config(**AS_THEY_ARE)
+def test_cyclegan_discriminators_loss():
+    """The discriminators receive fakes from the pools, and the loss returns the new states of the pools."""
+    config = cyclegan.Config(**UNCHANGED)
     terms = cyclegan.discriminators_loss(config)(cycle_nets(), {"input": IMAGES, "image": OTHERS}, KEYS, 0)
     fake_a = patches(OTHERS / 2 - 0.1 + 1)
     expected = (np.square(patches(IMAGES) - 1) + np.square(fake_a)).mean() / 2
@@ -84,7 +92,7 @@ def test_cyclegans_discriminators():
     assert terms.stats == {"pool_a": "pool of a", "pool_b": "pool of b"}
 
 
-def test_cyclegans_sheet_and_data():
+def test_cyclegan_image_sheet_and_data():
     sheet = cyclegan.cycle_sheet("g_ab", "g_ba", "input")(cycle_nets(), {"input": IMAGES.repeat(2, 0)}, KEYS)
     assert sheet.shape == (24, 16, 16, 3)
     np.testing.assert_allclose(sheet[8:16], 2 * IMAGES.repeat(2, 0), rtol=1e-6)
@@ -92,7 +100,7 @@ def test_cyclegans_sheet_and_data():
     assert isinstance(source, Unpaired) and source.read(np.arange(2))["input"].shape == (2, 32, 32, 1)
 
 
-def test_pix2pixs_adversarial_losses():
+def test_pix2pix_adversarial_losses():
     real, fake = jnp.array([0.5, -1.0]), jnp.array([2.0, 0.0])
     halved = 0.5 * (np.log1p(np.exp(-np.array(real))) + np.log1p(np.exp(np.array(fake))))
     np.testing.assert_allclose(pix2pix.halved_cross_entropy(real, fake), halved, rtol=1e-5)
@@ -101,8 +109,8 @@ def test_pix2pixs_adversarial_losses():
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "least_squares"])
-def test_pix2pixs_players(loss):
-    config = pix2pix.Config(inputs="pairs", loss=loss, lambda_l1=100.0, adv_weight=0.5, **AS_THEY_ARE)
+def test_pix2pix_losses_of_both_players(loss):
+    config = pix2pix.Config(inputs="pairs", loss=loss, lambda_l1=100.0, adv_weight=0.5, **UNCHANGED)
     nets = Nets(g=WithStats(lambda x, keys: x / 2, "of g"), d=WithStats(lambda x, y: patches(x + y), "of d"))
     batch = {"input": IMAGES, "image": OTHERS}
     terms = pix2pix.generator_loss(config)(nets, batch, KEYS, 0)
@@ -115,30 +123,30 @@ def test_pix2pixs_players(loss):
     undecided = 0.0 if loss == "cross_entropy" else 0.5
     right = float(jnp.mean(terms.metrics["accuracy_real"]))
     np.testing.assert_allclose(right, (patches(IMAGES + OTHERS) > undecided).mean(), atol=1e-6)
-    alone = pix2pix.generator_loss(pix2pix.Config(inputs="pairs", adv_weight=0.0, **AS_THEY_ARE))
+    alone = pix2pix.generator_loss(pix2pix.Config(inputs="pairs", adv_weight=0.0, **UNCHANGED))
     assert set(alone(nets, batch, KEYS, 0).terms) == {"l1"}
 
 
 @pytest.mark.integration
-def test_pix2pixs_inputs():
+def test_pix2pix_inputs():
     grey, hole = pix2pix.Config(inputs="grey"), pix2pix.Config(inputs="hole")
     np.testing.assert_array_equal(pix2pix.derive_inputs(grey, KEYS, IMAGES), degrade.to_grey(IMAGES))
     edges = pix2pix.derive_inputs(pix2pix.Config(inputs="edges"), KEYS, IMAGES)
     np.testing.assert_array_equal(edges, degrade.draw_edges(IMAGES))
     holed = pix2pix.inputs_of(hole, KEYS, {"image": IMAGES})
     assert holed.shape == (4, 16, 16, 4)  # the last channel is the mask
-    # What is not missing stays the input's.
+    # Pixels outside the hole are copied from the input.
     nets = Nets(g=WithStats(lambda x, keys: jnp.full((4, 16, 16, 3), 9.0), {}))
     made, _ = pix2pix.generate(hole, nets, holed, KEYS)
     assert ((made == 9.0) | (made == IMAGES)).all() and (made == 9.0).any() and (made == IMAGES).any()
     pairs = pix2pix.Config(inputs="pairs")
     assert pix2pix.inputs_of(pairs, KEYS, {"input": IMAGES, "image": OTHERS}) is IMAGES
     inputs, images = pix2pix.training_pairs(pairs, KEYS, {"input": IMAGES, "image": IMAGES})
-    np.testing.assert_array_equal(inputs, images)  # cropped and mirrored alike
+    np.testing.assert_array_equal(inputs, images)  # the same crop and mirroring
     assert (images != IMAGES).any()
 
 
-def test_pix2pixs_data_and_directions(tmp_path):
+def test_pix2pix_data_and_directions(tmp_path):
     side_by_side = np.concatenate([np.zeros((8, 8, 3)), np.full((8, 8, 3), 255)], 1).astype(np.uint8)
     path = folder(tmp_path / "pairs", {"a.png": encoded(side_by_side, "png")})
     example = pix2pix.load_pairs(pix2pix.Config(inputs="pairs", data=str(path)), str(path), "train").read(np.arange(1))
@@ -151,7 +159,7 @@ def test_pix2pixs_data_and_directions(tmp_path):
         pix2pix.check(pix2pix.Config(dropout=1.0))
 
 
-def test_srgans_losses():
+def test_srgan_losses():
     real, fake = jnp.array([0.5, -1.0]), jnp.array([0.0, 3.0])
     metrics = srgan.relativistic_metrics(real, fake)
     np.testing.assert_array_equal(metrics["accuracy"], [True, False])
@@ -162,7 +170,7 @@ def test_srgans_losses():
     low, high = srgan.training_pairs(config, KEYS, {"image": IMAGES})
     assert (low.shape, high is IMAGES) == ((4, 8, 8, 3), True)
     np.testing.assert_array_equal(low, srgan.downscale(config, IMAGES))
-    np.testing.assert_allclose(low * 127.5 + 127.5, np.round(low * 127.5 + 127.5), atol=1e-4)  # as in a file
+    np.testing.assert_allclose(low * 127.5 + 127.5, np.round(low * 127.5 + 127.5), atol=1e-4)  # rounded to 8 bits
     nets = Nets(g=WithStats(lambda x: jnp.zeros((4, 16, 16, 3)), "of g"), d=WithStats(lambda x: x.mean((1, 2, 3)), {}))
     l2 = srgan.l2_loss(config)(nets, {"image": IMAGES}, KEYS, 0)
     np.testing.assert_allclose(value(l2, "l2"), np.square(IMAGES).mean(), rtol=1e-5)
@@ -173,7 +181,7 @@ def test_srgans_losses():
     np.testing.assert_allclose(added, degrade.resize_bicubic(low, 1 / 2), atol=1e-6)
 
 
-def test_srgans_checks():
+def test_srgan_checks():
     srgan.check_fits(srgan.Config(scale=4), 64)
     assert srgan.MIN_PATCH + 4 - 1 == 15
     with pytest.raises(ValueError, match="`resolution` must be a multiple of `scale`, 4, got 18"):
@@ -187,9 +195,11 @@ def test_srgans_checks():
     assert srgan.WEIGHTS.keys() == {"inception", "vgg19"} and srgan.FEATURE_SCALE == 12.75
 
 
-def test_stylegan2s_helpers():
-    conditional, without = stylegan2.Config(conditional=True), stylegan2.Config()
-    assert stylegan2.label_of(without, {"label": 1}) == () and stylegan2.label_of(conditional, {"label": 1}) == (1,)
+def test_stylegan2_helpers():
+    conditional, unconditional = stylegan2.Config(conditional=True), stylegan2.Config()
+    assert stylegan2.label_of(unconditional, {"label": 1}) == () and stylegan2.label_of(conditional, {"label": 1}) == (
+        1,
+    )
     config = stylegan2.Config.tiny()
     _, synthesis, _ = stylegan2.networks(config, (8, 8, 1), 0)
     styles = stylegan2.styles_of(synthesis)
@@ -202,7 +212,7 @@ def test_stylegan2s_helpers():
         stylegan2.check(stylegan2.Config(conv_clamp=0.0))
 
 
-def test_networks_for_a_resolution():
+def test_r3gan_networks():
     generator, discriminator = r3gan.networks(r3gan.Config(), (16, 16, 1), 0)
     assert type(generator).__module__ == type(discriminator).__module__ == "jaxgan.models.r3gan"
     generator, _ = r3gan.networks(r3gan.Config(networks="dcgan"), (16, 16, 1), 0)

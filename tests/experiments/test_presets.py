@@ -1,9 +1,8 @@
-"""Presets of every experiment: what they set, and that the papers' settings make a game of their size."""
+"""Presets of every experiment: their settings are valid, and those of papers create networks of the papers' sizes."""
 
 import ast
 import dataclasses
 import importlib
-import pkgutil
 from pathlib import Path
 
 import jax
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import experiments
+from jaxgan.cli import experiment_files
 from jaxgan.core.representation import count_parameters
 from jaxgan.data import Arrays
 from jaxgan.data.source import Unpaired
@@ -20,9 +19,9 @@ from jaxgan.experiment import photo_settings
 from jaxgan.experiment.advice import advice
 from jaxgan.models import vgg
 
-NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
+NAMES = experiment_files.names()
 
-# From the papers: settings that they are known for, and the shape of one of the parameters of their networks.
+# From each paper: some characteristic settings, the path of one parameter of its networks, and its shape.
 PAPERS = {
     "gan": ({"batch_size": 100, "z_dim": 100}, ("d", "maxout_0", "kernel"), (784, 240 * 5)),
     "dcgan": ({"learning_rate": 2e-4, "beta1": 0.5, "batch_size": 128}, ("g", "linear", "kernel"), (100, 4 * 4 * 1024)),
@@ -55,7 +54,7 @@ def black(*shape, count=4):
 
 
 def blank_source(name):
-    """Examples of the shape that the paper has, all zeros."""
+    """Return examples of the shape that the paper uses, all zeros."""
     ten = {"labels": np.arange(10, dtype=np.int32), "classes": tuple("0123456789")}
     if name == "points":
         return Arrays(np.zeros((4, 2), np.float32))
@@ -74,7 +73,7 @@ def blank_source(name):
 
 
 def blank_vgg19(path):
-    """A file of VGG19's convolutions, all zeros."""
+    """Write a file of VGG19's convolutions, all zeros, and return its path."""
     arrays, before, place = {}, 3, 0
     for channels, count in vgg.BLOCKS:
         for _ in range(count):
@@ -87,7 +86,7 @@ def blank_vgg19(path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_presets_are_literal_names_of_settings_in_range(name):
+def test_presets_have_valid_settings_and_literal_names(name):
     module = module_of(name)
     tree = ast.parse(Path(module.__file__).read_text())
     (found,) = [x.value for x in tree.body if isinstance(x, ast.Assign) and ast.unparse(x.targets[0]) == "PRESETS"]
@@ -100,18 +99,18 @@ def test_presets_are_literal_names_of_settings_in_range(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_experiments_header_names_its_presets(name):
+def test_header_names_all_presets(name):
     module = module_of(name)
     for which in module.PRESETS:
         assert f"--preset {which}" in " ".join(module.__doc__.split()), which
 
 
-SLOW = ("cyclegan", "r3gan", "sngan", "srgan", "stylegan2", "wgan_gp")  # tracing them takes 5 to 25 s
+SLOW = ("cyclegan", "r3gan", "sngan", "srgan", "stylegan2", "wgan_gp")  # tracing takes 5 to 25 s
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in NAMES])
-def test_the_papers_settings_make_a_game_of_its_size(name, tmp_path):
+def test_paper_preset_creates_networks_of_the_papers_size(name, tmp_path):
     settings, path, shape = PAPERS[name]
     config = preset(name, "paper")
     assert {setting: getattr(config, setting) for setting in settings} == settings
@@ -138,7 +137,7 @@ PHOTOS = [name for name in NAMES if "photos" in module_of(name).PRESETS]
 
 
 def photos(name, monkeypatch, pictures, on_accelerator=False, **flags):
-    """The settings of ``--preset photos``, as flags leave them, for such pictures and such a machine."""
+    """Return the settings of ``--preset photos`` for a survey of images, a kind of machine and flags."""
     module = module_of(name)
     monkeypatch.setattr(photo_settings, "survey", lambda data: pictures)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu" if on_accelerator else "cpu")
@@ -147,16 +146,16 @@ def photos(name, monkeypatch, pictures, on_accelerator=False, **flags):
     return dataclasses.replace(config, **module.PRESETS["photos"](config, given))
 
 
-def test_experiments_for_pictures_of_ones_own():
+def test_two_experiments_have_settings_for_your_own_images():
     assert set(PHOTOS) == {"dcgan", "stylegan2"}
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_few_photos_are_varied_and_accelerators_have_more_to_do(name, monkeypatch):
+def test_photos_augment_small_data_and_train_longer_on_accelerators(name, monkeypatch):
     few = photos(name, monkeypatch, Survey("holiday", 64, 100, 300, 3))
     many = photos(name, monkeypatch, Survey("holiday", 50_000, 100, 300, 3))
-    varied = [getattr(config, "crop", 0) > 0 or config.augment != "none" for config in (few, many)]
-    assert varied == [True, name == "stylegan2"]  # whose augmentation sets in by itself
+    augmented = [getattr(config, "crop", 0) > 0 or config.augment != "none" for config in (few, many)]
+    assert augmented == [True, name == "stylegan2"]  # ADA of stylegan2 adapts to the data
     assert few.resolution == many.resolution == 64 and few.mirror
     large = photos(name, monkeypatch, Survey("holiday", 50_000, 100, 300, 3), on_accelerator=True)
     assert large.resolution == 256
@@ -166,7 +165,7 @@ def test_few_photos_are_varied_and_accelerators_have_more_to_do(name, monkeypatc
 @pytest.mark.integration
 @pytest.mark.parametrize("resolution", [16, 32, 48, 64])
 @pytest.mark.parametrize("name", PHOTOS)
-def test_photos_of_any_size_make_a_game_that_needs_no_other_advice(name, resolution, monkeypatch):
+def test_photos_of_any_size_need_no_further_advice(name, resolution, monkeypatch):
     config = photos(name, monkeypatch, Survey("holiday", 300, 100, 300, 3), resolution=resolution)
     config.check()
     assert config.resolution == resolution

@@ -1,4 +1,4 @@
-"""StyleGAN2 as an experiment: its averages, its lazy terms, its classes, its sheets and the authors' settings."""
+"""The experiment StyleGAN2: moving averages, lazy terms, classes, image sheets and the authors' settings."""
 
 import dataclasses
 import functools
@@ -28,23 +28,23 @@ def examples(built, count=8):
     return normalize(built.source.read(np.arange(count)))
 
 
-def test_the_averages_half_life_grows_with_the_images_seen():
-    """train.py's 0.5 ** (batch / max(min(ema_kimg * 1000, images seen * ramp), 1e-8)), by hand."""
+def test_half_life_of_the_average_grows_with_the_number_of_images():
+    """The decay equals 0.5 ** (batch / max(min(ema_kimg * 1000, images * ramp), 1e-8)) of the authors' train.py."""
     config = experiment.Config(batch_size=64, ema_kimg=20.0, ema_rampup=0.05)
     decays = {0: 0.0, 1: 0.5**20, 20: 0.5, 200: 0.5**0.1, 6250: 0.5**0.0032, 10**7: 0.5**0.0032}
     for step, decay in decays.items():
         assert float(config.ema_decay_at(jnp.int32(step))) == pytest.approx(decay, rel=1e-5), step
-    without = dataclasses.replace(config, ema_rampup=0.0)
-    assert float(without.ema_decay_at(jnp.int32(0))) == pytest.approx(0.5**0.0032, rel=1e-6)
+    constant = dataclasses.replace(config, ema_rampup=0.0)
+    assert float(constant.ema_decay_at(jnp.int32(0))) == pytest.approx(0.5**0.0032, rel=1e-6)
 
 
-def test_a_decay_of_ones_own_takes_the_half_lifes_place():
+def test_ema_decay_replaces_the_half_life():
     assert tiny(ema_decay=0.9).game.ema == {"mapping": 0.9, "synthesis": 0.9}
     ema_decay_at = tiny().game.ema["mapping"]
     assert callable(ema_decay_at) and ema_decay_at(jnp.int32(0)) == 0
 
 
-# train.py's cfg_specs and what follows them; kimg * 1000 / batch steps.
+# Settings that follow from cfg_specs in the authors' train.py, with kimg * 1000 / batch steps.
 AUTHORS = {
     ("paper256",): {
         "resolution": 256,
@@ -124,20 +124,20 @@ def test_presets_are_the_authors_settings(flags):
         assert config[name] == pytest.approx(value) if isinstance(value, float) else config[name] == value, name
 
 
-def test_auto_has_to_know_the_size(tmp_path, capsys):
+def test_auto_requires_the_resolution(tmp_path, capsys):
     flags = ["--preset", "auto", "--resolution", "None", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="stylegan2")
-    told = "--preset auto derives settings from --resolution and --batch-size; set --resolution."
-    assert code == 2 and told in text
+    message = "--preset auto derives settings from --resolution and --batch-size; set --resolution."
+    assert code == 2 and message in text
 
 
-def test_a_size_that_does_not_grow_from_the_smallest():
+def test_resolution_must_be_the_base_resolution_times_a_power_of_two():
     with pytest.raises(ValueError, match=r"`resolution` must be a power of two times `base_resolution` \(3\), got 8"):
         tiny(base_resolution=3)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (
             {"mbstd_group_size": 3},
@@ -149,37 +149,40 @@ def test_a_size_that_does_not_grow_from_the_smallest():
         ),
     ],
 )
-def test_a_group_that_does_not_divide_the_batch(changes, told):
-    with pytest.raises(ValueError, match=told):
+def test_group_size_must_divide_the_batch(changes, message):
+    with pytest.raises(ValueError, match=message):
         tiny(**changes)
-    tiny(**changes | {"mbstd_group_size": 0}), tiny(**changes | {"mbstd_group_size": 100})  # none, or all of them
+    (
+        tiny(**changes | {"mbstd_group_size": 0}),
+        tiny(**changes | {"mbstd_group_size": 100}),
+    )  # no layer, or one group for the complete batch
 
 
-def trained(built, states, steps):
-    """The states before each of these steps, the same but for the step's number, after it, and the metrics."""
+def run_steps(built, state, steps):
+    """Run each of these steps from the same state, and return the new states with the metrics."""
     step = jax.jit(built.game.step)
-    return [step(states.replace(step=jnp.int32(n)), examples(built)) for n in steps]
+    return [step(state.replace(step=jnp.int32(n)), examples(built)) for n in steps]
 
 
 @pytest.mark.slow
-def test_penalties_are_due_every_so_many_steps():
+def test_penalties_are_computed_at_their_intervals():
     built = tiny(augment="none", r1_interval=3, pl_interval=2, r1_gamma=1.0)
     before = jax.jit(built.game.init)(jax.random.key(0))
-    for n, (after, metrics) in enumerate(trained(built, before, range(5))):
+    for n, (after, metrics) in enumerate(run_steps(built, before, range(5))):
         r1, path = metrics["d/r1"], metrics["g/path"]
         assert (bool(r1.due), bool(path.due)) == (n % 3 == 0, n % 2 == 0)
         assert (float(r1) > 0, float(path) > 0) == (n % 3 == 0, n % 2 == 0)
-        moved = float(after.stats["path"]["batch_stats"]["mean"])
-        assert (moved > 0) == (n % 2 == 0)
-        assert float(metrics["g/path_mean"]) == pytest.approx(moved)
-        # It is the mean length of half of them: weight * n * (lengths - mean)^2, of which the mean is at least this.
+        mean = float(after.stats["path"]["batch_stats"]["mean"])
+        assert (mean > 0) == (n % 2 == 0)
+        assert float(metrics["g/path_mean"]) == pytest.approx(mean)
+        # The penalty is weight * n * (lengths - mean)^2, so its mean is at least the value at the mean length.
         if path.due:
-            assert float(path) >= 2 * 2 * (moved / 0.01 - moved) ** 2 * 0.99
+            assert float(path) >= 2 * 2 * (mean / 0.01 - mean) ** 2 * 0.99
         assert np.any(after.stats["mapping"]["moving"]["w"])
 
 
 @pytest.mark.slow
-def test_terms_that_are_left_out():
+def test_terms_with_weight_zero_are_omitted():
     built = tiny(augment="none", r1_gamma=0.0, pl_weight=0.0, style_mixing_prob=0.0, mbstd_group_size=0)
     assert set(built.game.nets) == {"mapping", "synthesis", "d"}
     state = jax.eval_shape(built.game.init, jax.random.key(0))
@@ -194,22 +197,22 @@ def conditional():
 
 
 @pytest.mark.integration
-def test_classes(conditional):
+def test_conditional_samples_depend_on_their_class_only(conditional):
     built, state = conditional
     assert len(built.sampling.classes) == 10
     metrics = jax.eval_shape(built.game.step, state, examples(built))[1]
     assert {"d/augment_p", "d/r1", "g/path"} <= set(metrics)
     z, sample = built.draw_latents(0, np.arange(20)), built.sampler()
     images = sample(state, z)
-    # Sample i is the same in any batch; classes are in turn; a mixture of all of one is that one.
-    own = jax.nn.one_hot(jnp.arange(2), 10)
-    np.testing.assert_allclose(sample(state, z[:2], own), images[:2], atol=1e-5)
+    # Sample i is the same in any batch, and by default its class is i modulo 10. A one-hot label equals its class.
+    one_hot = jax.nn.one_hot(jnp.arange(2), 10)
+    np.testing.assert_allclose(sample(state, z[:2], one_hot), images[:2], atol=1e-5)
     assert np.abs(sample(state, z, (jnp.arange(20) + 1) % 10) - images).max(axis=(1, 2, 3)).min() > 1e-3
 
 
 @pytest.mark.integration
-def test_what_samples_are_made_with(conditional):
-    """Mapping with its mean w, and synthesis; no discriminator, no path's mean."""
+def test_variables_of_sampling_exclude_the_discriminator(conditional):
+    """They contain the mapping network with its mean w and the synthesis network."""
     variables = conditional[0].variables(conditional[1])
     assert {name: set(own) for name, own in variables.items()} == {
         "mapping": {"params", "moving"},
@@ -218,8 +221,8 @@ def test_what_samples_are_made_with(conditional):
 
 
 @pytest.mark.slow
-def test_sheets(conditional):
-    """Where rows are: by the images that samples of the same latents, and of one style, are."""
+def test_image_sheets_have_the_expected_rows(conditional):
+    """Rows are compared with samples from the same latents and styles."""
     built, state = conditional
     moving = {"w": jnp.full(4, 0.5)}
 
@@ -247,17 +250,18 @@ def test_sheets(conditional):
         close(rows["truncation"][4 * half], ours)
         average = rows["truncation"][4 * half + 3]
         close(average, np.broadcast_to(average[:1], average.shape))
-    # Each mixed row has styles of both; of four layers the first two are coarse, the next is middle, the last fine.
+    # Each mixed row has styles of both sources. The first two of the four layers are coarse, the third is middle, and
+    # the last is fine.
     ws = nets.mapping(z[:1], batch["label"][:1]), nets.mapping(z[16:17], batch["label"][16:17])
-    for row, of_theirs in ((2, [0, 1]), (3, [2]), (4, [3])):
-        mixed = ws[0].at[:, np.array(of_theirs)].set(ws[1][:, np.array(of_theirs)])
+    for row, layers in ((2, [0, 1]), (3, [2]), (4, [3])):
+        mixed = ws[0].at[:, np.array(layers)].set(ws[1][:, np.array(layers)])
         noise = built.game.nets["synthesis"].module.constant_noise(jax.random.key(experiment.NOISE_SEED))
         close(rows["mixing"][row][:1], nets.synthesis(mixed, noise))
     close(rows["noise"][0], plain[:8])
     mapped = nets.mapping(z[:8], batch["label"][:8])
     close(rows["noise"][1], nets.synthesis(mapped))
     assert np.abs(rows["noise"][2] - rows["noise"][0]).max() > 1e-2
-    # Ten times the deviation, from black on: of eight, among them the row above.
+    # The row shows ten times the standard deviation over eight noise inputs, starting from black.
     deviation = (rows["noise"][3] + 1) / 10
     assert deviation.min() >= 0 and deviation.max() > 1e-2
     for pair in range(4):
@@ -277,7 +281,7 @@ def test_sheets(conditional):
 
 
 @pytest.mark.slow
-def test_it_resumes_with_all_that_moves_besides_parameters(tmp_path, capsys):
+def test_resumed_run_restores_all_statistics(tmp_path, capsys):
     flags = [
         *programs.tiny("stylegan2"),
         "--ada-kimg",
@@ -290,7 +294,7 @@ def test_it_resumes_with_all_that_moves_besides_parameters(tmp_path, capsys):
         3,
     ]
     states = []
-    for run, pauses in (("whole", [7]), ("resumed", [3, 5, 7])):
+    for run, pauses in (("uninterrupted", [7]), ("resumed", [3, 5, 7])):
         for steps in pauses:
             arguments = ["--steps", steps, "--run-dir", tmp_path / run, *flags]
             code, text = programs.run(capsys, *arguments, experiment="stylegan2")
@@ -309,43 +313,46 @@ def test_it_resumes_with_all_that_moves_besides_parameters(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(tmp_path, capsys):
-    """Twenty times by SIGKILL, with all that moves besides parameters: ADA's probability, the mean length, the mean w."""
+def test_run_that_is_killed_repeatedly_ends_like_an_uninterrupted_one(tmp_path, capsys):
+    """SIGKILL ends it twenty times. Its statistics change too: ADA's probability, the mean path length, the mean w."""
     flags = [*programs.tiny("stylegan2"), "--augment", "ada", "--ada-kimg", 0.1, "--ada-target", -1, "--pl-interval", 2]
     command = ["train", "--steps", 300, "--checkpoint-every", 10, "--sample-every", 1000, *flags]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert programs.killed(command, whole, broken, 20, experiment="stylegan2", within=3) >= 19
-    code, told = programs.run(capsys, "inspect", "--run-dir", whole, experiment="stylegan2")
-    assert code == 0 and "step 300" in told
-    assert programs.run(capsys, "inspect", "--run-dir", broken, experiment="stylegan2") == (0, told)
-    assert (broken / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
-    found = Checkpoints(broken / "checkpoints", read_only=True).read()
+    uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
+    assert programs.killed(command, uninterrupted, killed, 20, experiment="stylegan2", within=3) >= 19
+    code, text = programs.run(capsys, "inspect", "--run-dir", uninterrupted, experiment="stylegan2")
+    assert code == 0 and "step 300" in text
+    assert programs.run(capsys, "inspect", "--run-dir", killed, experiment="stylegan2") == (0, text)
+    assert (killed / "metrics.jsonl").read_bytes() == (uninterrupted / "metrics.jsonl").read_bytes()
+    found = Checkpoints(killed / "checkpoints", read_only=True).read()
     for name in ("stats.ada.ada.p", "stats.path.batch_stats.mean", "stats.mapping.moving.w"):
-        assert f"  {name}\n" in told and np.abs(found[name]).max() > 1e-4, name
+        assert f"  {name}\n" in text and np.abs(found[name]).max() > 1e-4, name
 
 
-def products(function, *inputs):
+def count_products(function, *inputs):
+    """Return the number of matrix products and convolutions in the compiled function."""
     text = jax.jit(function).lower(*inputs).compile().as_text()
     return text.count(" dot(") + text.count(" convolution(")
 
 
 @pytest.mark.slow
-def test_the_generators_forward_pass_occurs_once():
-    """Against the same game whose generator's player draws other latents: as many products more as a pass has."""
+def test_both_players_share_one_forward_pass_of_the_generator():
+    """If the generator's player used other latents, the step would have the products of one more forward pass."""
     built = tiny(augment="none", r1_gamma=0.0, pl_weight=0.0)
     game, player = built.game, built.game.players["g"]
 
-    def elsewhere(nets, batch, keys, step):
+    def with_other_latents(nets, batch, keys, step):
         return player.loss(nets, batch, jax.vmap(jax.random.fold_in, (0, None))(keys, 99), step)
 
-    apart = dataclasses.replace(game, players={**game.players, "g": dataclasses.replace(player, loss=elsewhere)})
+    apart = dataclasses.replace(
+        game, players={**game.players, "g": dataclasses.replace(player, loss=with_other_latents)}
+    )
     state = jax.eval_shape(game.init, jax.random.key(0))
     keys = jax.random.split(jax.random.key(0), 8)
 
-    def alone(state):
+    def forward_pass(state):
         nets = game.functions(state, train=True, ema=False)
         z = latents(keys, 4), latents(fold_in_keys(keys), 4)
         return nets.synthesis(stylegan2.mix_styles(nets.mapping(z[0]), nets.mapping(z[1]), keys), keys)
 
-    shared, twice = (products(g.step, state, examples(built)) for g in (game, apart))
-    assert twice - shared == products(alone, state) > 10
+    shared, separate = (count_products(g.step, state, examples(built)) for g in (game, apart))
+    assert separate - shared == count_products(forward_pass, state) > 10

@@ -1,4 +1,4 @@
-"""The VAE's bound: against quadrature, against PyTorch, and on MNIST against what others' runs of it printed."""
+"""The VAE against references: numerical integration, PyTorch, and other implementations' results on MNIST."""
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,12 @@ SOURCE = Arrays(np.random.default_rng(0).integers(0, 256, (40, 6, 6, 1), np.uint
 
 
 def built(source=SOURCE, **changes):
-    """A small experiment, its state, and its networks with weights that were drawn wider than at the start."""
+    """Return a small experiment, its state, and its networks, with noise added to the initial weights."""
     experiment = vae.build(vae.Config.tiny(**changes), source)
     state = jax.jit(experiment.game.init)(jax.random.key(1))
     generator = np.random.default_rng(0)
-    wide = jax.tree.map(lambda p: p + generator.normal(0, 0.1, p.shape).astype(np.float32), state.params)
-    state = state.replace(params=wide)
+    noisy = jax.tree.map(lambda p: p + generator.normal(0, 0.1, p.shape).astype(np.float32), state.params)
+    state = state.replace(params=noisy)
     return experiment, state, experiment.game.functions(state, ema=False)
 
 
@@ -34,7 +34,7 @@ def terms_of(experiment, nets, batch, keys):
     return jax.jit(lambda batch, keys: loss(nets, batch, keys, 0))(batch, keys)
 
 
-# Exactly, where there is one latent.
+# Points for integration over a single latent.
 POINTS = np.linspace(-12, 12, 4001)
 DRAWS = 20_000
 
@@ -44,7 +44,7 @@ def integral(density):
 
 
 class Exact:
-    """What quadrature over the one latent says of an image, and the experiment's ELBO with its standard error."""
+    """The log-likelihood of an image by integration over one latent, and the ELBO with its standard error."""
 
     def __init__(self, experiment, nets, image):
         logits = np.asarray(compiled(nets.decoder)(POINTS[:, None].astype(np.float32)), np.float64)
@@ -56,7 +56,7 @@ class Exact:
         self.log_p = np.log(integral(np.exp(joint)))
         self.distance = integral(density * (self.q.logpdf(POINTS) - joint + self.log_p))
         spread = integral(density * self.likelihood**2) - integral(density * self.likelihood) ** 2
-        self.error = np.sqrt(spread / DRAWS)  # the KL of two Gaussians is not drawn
+        self.error = np.sqrt(spread / DRAWS)  # the KL divergence of two Gaussians is exact
         batch = {"image": jnp.broadcast_to(image, (DRAWS, *image.shape))}
         self.elbo = float(terms_of(experiment, nets, batch, KEYS).metrics["elbo"])
 
@@ -65,12 +65,12 @@ KEYS = jax.random.split(jax.random.key(2), DRAWS)
 
 
 @pytest.mark.integration
-def test_the_elbo_is_log_p_less_the_posteriors_distance():
-    """log p(x) = ELBO + KL(q(z|x) || p(z|x)), Kingma and Welling 2014, equation 1; averaged over its noise."""
+def test_elbo_is_the_log_likelihood_minus_the_divergence_of_the_posterior():
+    """log p(x) = ELBO + KL(q(z|x) || p(z|x)), Kingma and Welling 2014, equation 1, averaged over the noise."""
     experiment, _, nets = built(z_dim=1)
     for image in normalize(SOURCE.read(np.arange(3)))["image"]:
         exact = Exact(experiment, nets, image)
-        assert exact.distance > 20 * exact.error  # or the bound would be met, and the equation say little
+        assert exact.distance > 20 * exact.error  # otherwise, the divergence would not contribute to the equation
         assert exact.elbo == pytest.approx(exact.log_p - exact.distance, abs=4 * exact.error)
 
 
@@ -85,8 +85,8 @@ def test_more_importance_weights_tighten_the_bound():
     assert exact.elbo < exact.log_p - 20 * exact.error
 
 
-def test_a_step_is_pytorchs():
-    """Forward pass, loss and gradients, of the same weights and noise; Adam's first step too."""
+def test_step_equals_pytorchs():
+    """Forward pass, loss, gradients and the first update of Adam agree for the same weights and noise."""
     torch = pytest.importorskip("torch")
     experiment, state, nets = built(z_dim=4)
     game = experiment.game
@@ -135,7 +135,7 @@ def test_a_step_is_pytorchs():
 
 
 def game_keys(state, count):
-    """The keys of a step's first turn, by the rule that Game states."""
+    """Return the keys of the first turn of a step, derived as the docstring of Game describes."""
     turn = jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0)
     return jax.vmap(lambda i: jax.random.fold_in(turn, i))(jnp.arange(count))
 
@@ -145,7 +145,7 @@ def loss_of(experiment, state, params, batch, keys):
     return experiment.game.players["vae"].loss(nets, batch, keys, 0).loss
 
 
-def test_samples_are_the_means_of_bernoullis():
+def test_samples_are_the_means_of_the_bernoulli_distributions():
     experiment, _, nets = built()
     z = experiment.sampling.latents(jax.random.split(jax.random.key(0), 9))
     samples, logits = jax.jit(lambda z: (experiment.sampling.generate(nets, z), nets.decoder(z)))(z)
@@ -156,36 +156,36 @@ def test_samples_are_the_means_of_bernoullis():
 
 
 @pytest.mark.parametrize("count", [40, 3])
-def test_sheets(count):
-    """Originals are above their reconstructions, and a walk goes from one reconstruction to another's."""
+def test_image_sheets_show_reconstructions_and_interpolations(count):
+    """Images are above their reconstructions, and each row of a walk interpolates between two reconstructions."""
     source = Arrays(SOURCE.images[:count])
     experiment, state, _ = built(source)
-    drawn = experiment.draw_sheets(0)(state)
-    assert set(drawn) == {"reconstruction", "walk"}
-    assert {x.shape for x in drawn.values()} == {(64, 6, 6, 1)}
-    rows = drawn["reconstruction"].reshape(4, 2, 8, 6, 6, 1)
+    sheets = experiment.draw_sheets(0)(state)
+    assert set(sheets) == {"reconstruction", "walk"}
+    assert {x.shape for x in sheets.values()} == {(64, 6, 6, 1)}
+    rows = sheets["reconstruction"].reshape(4, 2, 8, 6, 6, 1)
     originals, reconstructions = rows[:, 0].reshape(32, 6, 6, 1), rows[:, 1].reshape(32, 6, 6, 1)
     places = np.linspace(0, count - 1, 32).astype(int)
     np.testing.assert_allclose(originals, source.images[places] / 127.5 - 1, atol=1e-6)
-    nets = experiment.game.functions(state)  # sheets are of the averaged weights
+    nets = experiment.game.functions(state)  # image sheets use the averaged weights
     encode, decode = compiled(nets.encoder), jax.jit(lambda z: experiment.sampling.generate(nets, z))
     z, _ = encode(originals)
     expected = decode(z)
     np.testing.assert_allclose(reconstructions, expected, atol=1e-5)
-    walks = drawn["walk"].reshape(8, 8, 6, 6, 1)
+    walks = sheets["walk"].reshape(8, 8, 6, 6, 1)
     np.testing.assert_allclose(walks[:, 0], reconstructions[:8], atol=1e-5)
     np.testing.assert_allclose(walks[:, 7], reconstructions[16:24], atol=1e-5)
     np.testing.assert_allclose(walks[:, 2], decode((5 * z + 2 * jnp.roll(z, -16, 0)) / 7)[:8], atol=1e-5)
 
 
-# On MNIST. What others' runs printed as the loss of the test set, minus the ELBO in nats, after so many epochs:
-# flax:    https://github.com/google/flax/pull/1361, epoch 10 before the change; examples/vae/README.md has "around 104".
-#          784-500-20-500-784, binarised MNIST of 50,000 and 10,000. Its file holds one draw of the binarisation, and
-#          this test makes another.
-# pytorch: https://github.com/pytorch/examples/pull/1416, epoch 7 of examples/vae: 784-400-20-400-784, grey pixels of
-#          60,000 and 10,000.
+# Negative ELBO of the test set of MNIST in nats, as other implementations printed it: hidden units, epochs and value.
+# flax:    https://github.com/google/flax/pull/1361, epoch 10 before the change; examples/vae/README.md has "around
+#          104". 784-500-20-500-784 units, binarised MNIST with 50,000 training and 10,000 test images. The binarisation
+#          is random; this test draws it again.
+# pytorch: https://github.com/pytorch/examples/pull/1416, epoch 7 of examples/vae: 784-400-20-400-784 units, grey
+#          pixels, 60,000 training and 10,000 test images.
 PRINTED = {"flax": (500, 10, 103.5992), "pytorch": (400, 7, 106.6624)}
-WITHIN = 2.0  # nats
+TOLERANCE = 2.0  # nats
 
 
 def newest(run_dir, experiment):
@@ -197,7 +197,7 @@ def newest(run_dir, experiment):
 
 
 def importance_weighted_bound(nets, images, count):
-    """The mean of L_count over images, with densities from scipy and draws from numpy."""
+    """Return the mean of the importance-weighted bound L_count, with densities of scipy and draws of numpy."""
     mean, log_variance = (np.asarray(x, np.float64) for x in nets.encoder(images))
     pixels = (np.asarray(images, np.float64).reshape(len(images), -1) + 1) / 2
     deviation, generator = np.exp(log_variance / 2), np.random.default_rng(4)
@@ -222,7 +222,7 @@ def mnist(folder, split, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", PRINTED)
-def test_mnists_elbo_is_what_others_print(kind, test_data, tmp_path):
+def test_elbo_on_mnist_agrees_with_other_implementations(kind, test_data, tmp_path):
     hidden, epochs, printed = PRINTED[kind]
     for split in ("train", "t10k"):
         np.savez(tmp_path / f"{split}.npz", images=mnist(test_data, split, kind))
@@ -234,10 +234,12 @@ def test_mnists_elbo_is_what_others_print(kind, test_data, tmp_path):
     experiment = vae.build(vae.Config(data=str(tmp_path / "t10k.npz"), hidden=hidden))
     state = newest(tmp_path / "run", experiment)
     tests = normalize(experiment.source.read(np.arange(10_000)))
-    nets = experiment.game.functions(state, ema=False)  # the printed losses are of the weights themselves
+    nets = experiment.game.functions(state, ema=False)  # the printed values use the newest weights, not averages
     found = terms_of(experiment, nets, tests, jax.random.split(jax.random.key(1), 10_000))
     bound = importance_weighted_bound(nets, tests["image"][:1000], 50)
-    of_these = terms_of(experiment, nets, {"image": tests["image"][:1000]}, jax.random.split(jax.random.key(1), 1000))
+    first_thousand = terms_of(
+        experiment, nets, {"image": tests["image"][:1000]}, jax.random.split(jax.random.key(1), 1000)
+    )
     print(kind, {name: float(x) for name, x in (found.terms | found.metrics).items()}, "L_50", bound)
-    assert -float(found.metrics["elbo"]) == pytest.approx(printed, abs=WITHIN)
-    assert float(of_these.metrics["elbo"]) + 1 < bound < float(of_these.metrics["elbo"]) + 15
+    assert -float(found.metrics["elbo"]) == pytest.approx(printed, abs=TOLERANCE)
+    assert float(first_thousand.metrics["elbo"]) + 1 < bound < float(first_thousand.metrics["elbo"]) + 15
