@@ -57,7 +57,7 @@ class Sample:
         if self.styles:
             if self.count is not None or self.label is not None or self.control != DEFAULT:
                 raise ValueError(
-                    "`styles` cannot be combined with `count`, `label` or options that control styles, such as "
+                    "`styles` cannot be combined with `count`, `label` or flags for styles, such as "
                     "`truncation_psi`, because the images are generated from the styles in the files."
                 )
             media.check_suffix(out, (*media.PICTURES, ".npz"), "with `styles`")

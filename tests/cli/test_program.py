@@ -102,7 +102,7 @@ def test_samples_are_marked_as_synthetic(finished, suffix, tmp_path, capsys):
     assert code == 0, text
     with Image.open(out) as image:
         message = str(image.info)
-        # An animation has up to 3 x 24 frames: Pillow merges equal neighbouring frames.
+        # An animation has at most 3 x 24 frames, because equal neighbouring frames are merged.
         assert (getattr(image, "n_frames", 1) > 24) == (suffix != "png")
     if suffix != "gif":
         assert "trainedAlgorithmicMedia" in message
