@@ -62,7 +62,7 @@ FLAGS = {
     "batch over devices": ([*TINY, "--batch-size", 12], 2, "--batch-size must be divisible by the number of devices, 8, got 12. Use 8 or 16."),
     "no batch": ([*TINY, "--batch-size", 0], 2, "--batch-size must be at least 1, got 0."),
     "too many devices": ([*TINY, "--devices", 9], 2, "--devices must be between 1 and 8, the number of devices of this machine (cpu), got 9"),
-    "micro-batches": ([*TINY, "--grad-accum-steps", 3, "--devices", 1], 2, "accumulate(3): a turn has 8 examples"),
+    "micro-batches": ([*TINY, "--grad-accum-steps", 3, "--devices", 1], 2, "A turn has 8 examples per device, which cannot be split evenly into 3 micro-batches."),
     "base": ([*TINY, "--base-resolution", 3], 2, "--resolution must be a power of two times --base-resolution (3), got 8. Use 6 or 12, or --base-resolution 4."),
     "missing name, near": (["--data", "mnists"], 2, "Did you mean mnist"),
     "missing name, far": (["--data", "qqqqqq"], 2, "does not exist as a file or folder, and TensorFlow Datasets has no data set of this name"),
@@ -354,7 +354,7 @@ def test_a_directory_with_other_files_is_not_overwritten(tmp_path, capsys):
 def test_fresh_with_invalid_settings_removes_nothing(copy, capsys):
     before = programs.inspect(capsys, copy)
     code, text = run(capsys, "--run-dir", copy, *TINY, "--fresh", "--grad-accum-steps", 3, "--devices", 1)
-    assert (code, "accumulate(3)" in text) == (2, True), text
+    assert (code, "cannot be split evenly into 3 micro-batches" in text) == (2, True), text
     assert programs.inspect(capsys, copy) == before
 
 
