@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from helpers import programs
 from PIL import Image
 
 from experiments.results import record
@@ -159,6 +160,24 @@ def test_a_run_is_recorded_with_its_scores_and_its_newest_grid(run, monkeypatch,
     assert (result["picture"], result["hardware"]["cores"]) == ("vae-test.png", 1)
     with Image.open(run / "vae-test.png") as image:
         assert image.size == (195, 195)
+
+
+@pytest.mark.integration
+@pytest.mark.filterwarnings("ignore::UserWarning")  # some of the digits as solids have copies
+@pytest.mark.parametrize(
+    ("experiment", "features", "names"),
+    [
+        ("vae", "pixels, k = 3", ["frechet_distance", "precision", "recall"]),
+        ("points", "coordinates", ["frechet_distance", "modes", "accepted"]),
+        ("gan3d", "voxels, k = 3", ["precision", "recall"]),  # more voxels than samples, so there is no covariance
+    ],
+)
+def test_raw_values_of_samples_are_compared_with_the_data(experiment, features, names, tmp_path):
+    programs.begun(tmp_path / "run", experiment)
+    scores = record.measure_raw_values(record.load_program(experiment), tmp_path / "run", 100)
+    assert [score["name"] for score in scores] == names
+    assert all(score["protocol"]["features"] == features for score in scores)
+    assert all(score["protocol"]["count"] == 100 for score in scores)
 
 
 def test_runs_that_cannot_be_recorded_are_refused(run):
