@@ -141,7 +141,11 @@ def devices(count: int | None = None) -> list[Device]:
 
 
 def rows(batch_size: int) -> slice:
-    """Return the rows of the global batch that this process reads."""
+    """Return the rows of the global batch that this process reads.
+
+    Args:
+      batch_size: the number of examples of the global batch, a multiple of the number of processes.
+    """
     share = batch_size // jax.process_count()
     return slice(jax.process_index() * share, (jax.process_index() + 1) * share)
 
@@ -242,6 +246,13 @@ def members(
     The devices do not communicate. See ``pmap`` for the arguments. A batch is an array [B, members, ...] on this host.
     Use ``share_out`` to place the first state on the devices.
 
+    Args:
+      population: the games to train.
+      on: the devices. Their number must be a divisor of the number of members. By default, all devices are used.
+      prepare: a function ``(resident, batch) -> batch`` that is compiled into the step.
+      resident: arrays that stay on every device between calls, for ``prepare``.
+      max_steps: the largest number of steps per call. By default, a call takes one step; see ``pmap``.
+
     Raises:
       ValueError: if the number of members is not a multiple of the number of devices.
     """
@@ -272,7 +283,12 @@ def members(
 
 
 def share_out(state: State, on: Sequence[Device]) -> State:
-    """Distribute the members of a population's state over the devices ``on``, the same number on each device."""
+    """Distribute the members of a population's state over the devices ``on``, the same number on each device.
+
+    Args:
+      state: the state of a population, on this host.
+      on: the devices. Their number must be a divisor of the number of members.
+    """
     mesh = Mesh(np.array(on), (_MEMBERS,))
 
     def place(spec, tree):
@@ -370,7 +386,13 @@ def _fill_steps(batches, max_steps) -> tuple[Any, Any]:
 
 
 def check_divides(game: GameLike, batch_size: int, on: Sequence[Device]) -> None:
-    """Raise a ``ValueError`` unless a batch can be split evenly over the devices ``on`` and the slices of a step."""
+    """Raise a ``ValueError`` unless a batch can be split evenly over the devices ``on`` and the slices of a step.
+
+    Args:
+      game: the game that takes the step. Its ``batch_multiple`` is the number of slices.
+      batch_size: the number of examples of a batch on all of the devices together.
+      on: the devices that share the batch.
+    """
     multiple = len(on) * game.batch_multiple
     if batch_size < 1 or batch_size % multiple:
         raise ValueError(
@@ -384,6 +406,10 @@ def nearest_multiples(batch_size: int, multiple: int) -> str:
 
     >>> nearest_multiples(50, 20)
     '40 or 60'
+
+    Args:
+      batch_size: the number of examples, at least 1.
+      multiple: the number by which the result must be divisible.
     """
     below = batch_size // multiple * multiple
     return f"{below} or {below + multiple}" if below > 0 else f"{multiple}"

@@ -53,10 +53,18 @@ def index() -> jax.Array | int:
 
 
 def mean(tree):
-    """Return the mean over devices of each leaf of a pytree of floating-point arrays."""
+    """Return the mean over devices of each leaf of a pytree of floating-point arrays.
+
+    Args:
+      tree: a pytree of floating-point arrays, with the same structure on every device.
+    """
     return jax.lax.pmean(tree, NAME) if size() > 1 else tree
 
 
 def gather(tree):
-    """Concatenate the examples of all devices in the order of the batch: [B, ...] becomes [size() * B, ...]."""
+    """Concatenate the examples of all devices in the order of the batch: [B, ...] becomes [size() * B, ...].
+
+    Args:
+      tree: a pytree of arrays, [B, ...], with the examples of this device.
+    """
     return jax.lax.all_gather(tree, NAME, tiled=True) if size() > 1 else tree

@@ -31,6 +31,10 @@ def write_atomically(path: Path, text: str) -> None:
     Other processes read either the complete old file or the complete new file, even if this process is killed while it
     writes. The text is first written to a file beside it, with ``.new`` appended to the name.
 
+    Args:
+      path: the file to write or replace. Its folder must exist.
+      text: the complete new content of the file.
+
     Raises:
       OSError: if one of the two files cannot be written.
     """

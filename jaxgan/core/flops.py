@@ -32,7 +32,11 @@ def scope(name: str) -> Any:
 
 
 def count(program: ClosedJaxpr) -> int:
-    """Return the number of floating-point operations of a function that ``jax.make_jaxpr`` has traced."""
+    """Return the number of floating-point operations of a function that ``jax.make_jaxpr`` has traced.
+
+    Args:
+      program: the traced function, as ``jax.make_jaxpr(function)(*args)`` returns it.
+    """
     return sum(count_by_scope(program).values())
 
 
@@ -41,6 +45,9 @@ def count_by_scope(program: ClosedJaxpr) -> dict[str, int]:
 
     An operation inside nested scopes counts for the innermost scope only. Operations outside of all scopes have an
     empty name.
+
+    Args:
+      program: the traced function, as ``jax.make_jaxpr(function)(*args)`` returns it.
     """
     counts: dict[str, int] = collections.Counter()
     for name, operations in _operations(program.jaxpr, "", 1):

@@ -16,7 +16,17 @@ from jaxgan.core import axis
 
 
 def full_batch(loss, own, batch, keys):
-    """Compute the gradient for all examples at once, and return it with the terms of the loss."""
+    """Compute the gradient for all examples at once, and return it with the terms of the loss.
+
+    Args:
+      loss: the function ``(own, batch, keys) -> (scalar, Terms)``.
+      own: the parameters of the networks that the player owns, by the network's name.
+      batch: the examples, a pytree of arrays [B, ...].
+      keys: random keys, [B], one per example.
+
+    Returns:
+      The gradient, a pytree like ``own``, and the ``Terms`` of the loss.
+    """
     return jax.grad(loss, has_aux=True)(own, batch, keys)
 
 

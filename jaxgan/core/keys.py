@@ -43,6 +43,10 @@ def fold_in_keys(keys: jax.Array, n: int = 1) -> jax.Array:
     A loss uses ``fold_in_keys(keys)`` to draw random numbers a second time. For each further draw, use another number,
     such as ``fold_in_keys(keys, 2)``.
 
+    Args:
+      keys: random keys, [B].
+      n: the number of the draw, a non-negative integer. Different numbers return independent keys.
+
     Raises:
       TypeError, ValueError: if ``keys`` is not an array of [B] random keys, as in ``latents``.
     """
@@ -58,6 +62,10 @@ def split_keys(keys: jax.Array, count: int = 2) -> jax.Array:
     >>> split_keys(sample_keys(0, 4), 3).shape
     (3, 4)
 
+    Args:
+      keys: random keys, [B].
+      count: the number of new keys to create from each key.
+
     Raises:
       TypeError, ValueError: if ``keys`` is not an array of [B] random keys, as in ``latents``.
     """
@@ -69,6 +77,10 @@ def example_keys(key: jax.Array, batch: Any) -> jax.Array:
     """Create [B] keys, one for each example of a batch, from its position in the global batch.
 
     Random draws from these keys do not depend on the number of devices that share the batch.
+
+    Args:
+      key: a single typed random key, the same on all devices.
+      batch: the examples of this device, a pytree of arrays [B, ...].
     """
     size = jax.tree.leaves(batch)[0].shape[0]
     places = axis.index() * size + jnp.arange(size)
@@ -87,6 +99,12 @@ def batch_key(keys: jax.Array) -> jax.Array:
 def uniform_latents(keys: jax.Array, size: int, low: float = -1.0, high: float = 1.0) -> jax.Array:
     """Draw latents [B, size] from the uniform distribution over [low, high).
 
+    Args:
+      keys: random keys, [B].
+      size: the number of dimensions of a latent.
+      low: the lower end of the interval.
+      high: the upper end of the interval, which is never drawn.
+
     Raises:
       TypeError, ValueError: if ``keys`` is not an array of [B] random keys, as in ``latents``.
     """
@@ -98,6 +116,11 @@ def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array
     """Draw latents [B, size] from the standard normal distribution truncated to [-threshold, threshold].
 
     A smaller threshold increases the quality of samples and reduces their variety (Brock et al. 2019, section 3.1).
+
+    Args:
+      keys: random keys, [B].
+      size: the number of dimensions of a latent.
+      threshold: the largest absolute value of a dimension, above 0.
 
     Raises:
       TypeError: if ``keys`` is not an array of random keys.
@@ -114,7 +137,13 @@ def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array
 
 
 def sample_keys(seed: int, count: int, start: int = 0) -> jax.Array:
-    """Create the [count] keys of the samples with the indices ``start``, ``start + 1``, ...; see ``keys_of``."""
+    """Create the [count] keys of the samples with the indices ``start``, ``start + 1``, ...; see ``keys_of``.
+
+    Args:
+      seed: the seed of all samples, from 0 to 4294967295.
+      count: the number of keys.
+      start: the index of the first sample.
+    """
     return keys_of(seed, jnp.arange(start, start + count))
 
 
@@ -122,6 +151,13 @@ def keys_of(seed: int | jax.Array, indices: ArrayLike) -> jax.Array:
     """Create the keys of the samples with the given indices.
 
     The key of a sample depends only on its index and ``seed``, so the sample is the same in any batch.
+
+    Args:
+      seed: the seed of all samples, from 0 to 4294967295.
+      indices: the indices of the samples, [N] integers.
+
+    Returns:
+      The keys, [N].
     """
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.asarray(indices))
 

@@ -56,7 +56,12 @@ class Network(Protocol):
         ...
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
-        """Create the variables by collection, as a pure function of a typed random key."""
+        """Create the variables by collection, as a pure function of a typed random key.
+
+        Args:
+          key: a typed random key.
+          *inputs: an example of each input of the network. ``Net`` passes zeros of the shape and dtype of its examples.
+        """
         ...
 
     def apply(
@@ -119,16 +124,24 @@ class LinenNetwork:
 
     @property
     def name(self) -> str:
+        """The name of the module's class."""
         return type(self.given).__name__
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The parameters of the module's ``__call__`` by name, without ``self``."""
         return _method_parameters(type(self.given))
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
+        """Create the variables of the module; see ``Network.init`` for the arguments."""
         return dict(self.given.init(key, *inputs, **call_options(self, {}, train=False)))
 
     def apply(self, variables, args, options, *, train, keys, mutable):
+        """Run the module; see ``Network.apply`` for the arguments.
+
+        Raises:
+          KeysMissing: if the module draws random numbers and ``keys`` is None.
+        """
         options = call_options(self, options, train=train, keys=keys)
         if keys is not None and "keys" not in options:
             # A layer that requests any other random stream receives keys from the stream `params`.
@@ -156,20 +169,29 @@ class FunctionPair:
 
     @property
     def given(self) -> tuple[Callable, Callable]:
+        """The two functions, as they were passed to ``Net``."""
         return self.init_params, self.call
 
     @property
     def name(self) -> str:
+        """The names of the two functions."""
         return f"({', '.join(getattr(f, '__name__', type(f).__name__) for f in self.given)})"
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The parameters of ``call`` by name, without the network's parameters."""
         return _without_first(_signature(self.call))
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
+        """Create the parameters of the network; see ``Network.init`` for the arguments."""
         return {"params": self.init_params(key, *inputs)}
 
     def apply(self, variables, args, options, *, train, keys, mutable):
+        """Run the function ``call``; see ``Network.apply`` for the arguments.
+
+        Raises:
+          TypeError: if ``keys`` are passed, and ``call`` does not accept an argument ``keys``.
+        """
         del mutable  # A pair of functions has no moving statistics.
         options = call_options(self, options, train=train, keys=keys)
         if keys is not None and "keys" not in options:
@@ -184,6 +206,11 @@ def call_options(network: Network, options: Mapping[str, Any], **given: Any) -> 
     """Return the keyword arguments of a network's call.
 
     These are ``options``, and each argument in ``given`` that is not None and that the call accepts.
+
+    Args:
+      network: the network to call.
+      options: the keyword arguments that the caller of the network passed.
+      **given: further keyword arguments by name. ``options`` takes precedence over them.
     """
     own = {name: x for name, x in given.items() if name in network.parameters and x is not None}
     return {**own, **options}
@@ -193,6 +220,9 @@ def input_names(network: Network) -> tuple[list[str], int | None]:
     """Return the names of the inputs that ``Net`` requires examples of, and the largest number of examples allowed.
 
     The number is None if there is no limit. An example of ``keys`` is allowed, but not required.
+
+    Args:
+      network: the network to inspect.
     """
     parameters = [p for p in network.parameters.values() if p.name != "train"]
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -48,6 +48,11 @@ class Net:
       single key that is derived from them. These draws then depend on the number of devices. The draws of
       ``jaxgan.nn.layers.dropout`` do not.
 
+    Args:
+      module: a linen module, a function ``(rngs) -> nnx module``, or a pair of functions ``(init, apply)``.
+      *examples: an example of each input of the network, an array or a ``jax.ShapeDtypeStruct``. Only its shape and
+        dtype are used.
+
     Attributes:
       network: the network behind an interface that is the same for all three ways; see
         ``jaxgan.core.modules.Network``.
@@ -75,7 +80,11 @@ class Net:
         return self.network.given
 
     def init(self, key: jax.Array) -> dict[str, Any]:
-        """Create the initial variables by collection, ``params`` and moving statistics, from a typed random key."""
+        """Create the initial variables by collection, ``params`` and moving statistics, from a typed random key.
+
+        Args:
+          key: a typed random key.
+        """
         return jax.jit(self.network.init)(key, *(jnp.zeros(x.shape, x.dtype) for x in self.examples))
 
 
@@ -180,11 +189,22 @@ class Function:
         """Return the output of the network, and its moving statistics after the call.
 
         A loss passes the statistics on to the game: ``total(..., stats={"g": stats})``.
+
+        Args:
+          *args: the inputs of the network.
+          keys: random keys, [B], one per example; None if the network draws no random numbers.
+          **options: further keyword arguments of the network's call.
         """
         return self.with_collections(sorted(self.stats) if self.train else [], *args, keys=keys, **options)
 
     def with_collections(self, mutable: Sequence[str], *args, keys: jax.Array | None = None, **options):
         """Return the output of the network, and the collections named in ``mutable`` after the call.
+
+        Args:
+          mutable: the names of the collections to update and return.
+          *args: the inputs of the network.
+          keys: random keys, [B], one per example; None if the network draws no random numbers.
+          **options: further keyword arguments of the network's call.
 
         Raises:
           TypeError: if an input is of type uint8 and its example in ``Net`` is floating-point.
@@ -258,7 +278,11 @@ class Nets(Mapping):
 
 
 class RecordingNets(Nets):
-    """``Nets`` that record the names of the networks that are used, in the attribute ``names``."""
+    """``Nets`` that record the names of the networks that are used, in the attribute ``names``.
+
+    Args:
+      functions: the networks by name.
+    """
 
     def __init__(self, functions: Mapping[str, Function]):
         super().__init__(functions)
@@ -283,5 +307,8 @@ def format_array(x: Any) -> str:
 
     >>> format_array(jnp.zeros((2, 3)))
     'float32[2, 3]'
+
+    Args:
+      x: an array of any shape, or any other object.
     """
     return f"{x.dtype}{list(x.shape)}" if hasattr(x, "dtype") and hasattr(x, "shape") else type(x).__name__

@@ -45,18 +45,26 @@ class NNXNetwork:
 
     @property
     def name(self) -> str:
+        """The name of the module's class."""
         return self._structure[2].__name__
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The parameters of the module's ``__call__`` by name, without ``self``."""
         _, _, kind = self._structure
         return dict(list(inspect.signature(kind.__call__).parameters.items())[1:])
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
+        """Create the variables of the module; see ``Network.init`` for the arguments."""
         del inputs  # The shapes of the inputs are arguments of the nnx module's constructor.
         return _collections(_leaves(nnx.state(_make(self.given, key))))
 
     def apply(self, variables, args, options, *, train, keys, mutable):
+        """Run the module; see ``Network.apply`` for the arguments.
+
+        Raises:
+          KeysMissing: if the module draws random numbers and ``keys`` is None.
+        """
         graph, shapes, _ = self._structure
         module = nnx.merge(graph, _state(shapes, variables, keys))
         _set_mode(module, options.get("train", train))

@@ -32,6 +32,10 @@ def note(text: str, when: Callable[[Exception], bool] | None = None) -> Iterator
 
 
 def message_with_notes(error: BaseException) -> str:
-    """Return an exception's message followed by the notes that ``note`` added, for output without a traceback."""
+    """Return an exception's message followed by the notes that ``note`` added, for output without a traceback.
+
+    Args:
+      error: the exception.
+    """
     notes = [text for text in getattr(error, "__notes__", ()) if isinstance(text, _Note)]
     return " ".join([str(error), *notes])

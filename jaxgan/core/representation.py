@@ -133,7 +133,11 @@ def show_state(state: Any) -> str:
 
 
 def count_parameters(params: Any) -> int:
-    """Return the number of parameters in a pytree of arrays."""
+    """Return the number of parameters in a pytree of arrays.
+
+    Args:
+      params: a pytree of arrays. A leaf without a size counts as one parameter.
+    """
     return sum(getattr(x, "size", 1) for x in jax.tree.leaves(params))
 
 
@@ -142,12 +146,20 @@ def size_in_bytes(tree: Any) -> int:
 
     >>> size_in_bytes({"kernel": jax.ShapeDtypeStruct((2, 3), "float32")})
     24
+
+    Args:
+      tree: a pytree of arrays or of ``jax.ShapeDtypeStruct``.
     """
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
 def lines_under(title: str, lines: Iterable[str]) -> str:
-    """Return a title with indented lines below it."""
+    """Return a title with indented lines below it.
+
+    Args:
+      title: the first line, which is not indented.
+      lines: the texts below it. A text may have several lines.
+    """
     return "\n".join([title, *(textwrap.indent(line, "  ") for line in lines)])
 
 

@@ -62,7 +62,11 @@ def versions() -> dict[str, str]:
 
 
 def signature(experiment: str) -> str:
-    """Return the text that names the creator in the metadata of files, such as ``jaxgan 0.1.0 dcgan``."""
+    """Return the text that names the creator in the metadata of files, such as ``jaxgan 0.1.0 dcgan``.
+
+    Args:
+      experiment: the name of the experiment.
+    """
     return f"jaxgan {versions()['jaxgan']} {experiment}"
 
 

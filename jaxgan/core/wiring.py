@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
 
 def check_turns(turns: Iterable, players: "Mapping[str, Player]") -> None:
-    """Raise an error unless turns are tuples of players' names, and no two players of one turn own the same network."""
+    """Raise an error unless turns are tuples of players' names, and no two players of one turn own the same network.
+
+    Args:
+      turns: the turns of a game, tuples of players' names.
+      players: the players of the game by name.
+
+    Raises:
+      TypeError: if ``turns`` or one of its items is not iterable, or ``turns`` is a string.
+      ValueError: if an item is a string, contains an unknown name, or contains two players that own the same network.
+    """
     if isinstance(turns, str) or not isinstance(turns, Iterable):
         raise TypeError(
             f"`turns` must be a tuple of tuples of players' names, such as (('d',), ('g',)), got {turns!r}."
@@ -103,6 +112,14 @@ def check_ema(ema: Any, nets: Mapping[str, Net]) -> None:
     """Raise an error unless ``ema`` maps names of networks to decays.
 
     A decay is a number in [0, 1], an array, or a function of the step.
+
+    Args:
+      ema: the argument ``ema`` of a game.
+      nets: the networks of the game by name.
+
+    Raises:
+      TypeError: if ``ema`` is not a mapping, or a decay is neither a number nor an array nor a function.
+      ValueError: if a name is unknown, or a decay is outside of [0, 1].
     """
     if not isinstance(ema, Mapping):
         first = next(iter(nets), "g")
@@ -128,7 +145,12 @@ def check_ema(ema: Any, nets: Mapping[str, Net]) -> None:
 
 
 def check_loss(player: str, loss: Callable) -> None:
-    """Raise a ``TypeError`` unless the loss of ``player`` can be called with ``(nets, batch, keys, step)``."""
+    """Raise a ``TypeError`` unless the loss of ``player`` can be called with ``(nets, batch, keys, step)``.
+
+    Args:
+      player: the name of the player, for the message.
+      loss: the argument ``loss`` of the player.
+    """
     if not callable(loss):
         raise TypeError(f"The `loss` of player {player!r} must be a function (nets, batch, keys, step), got {loss!r}.")
     try:

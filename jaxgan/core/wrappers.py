@@ -54,15 +54,28 @@ class GameLike(Protocol):
         ...
 
     def init(self, key: jax.Array, /) -> State:
-        """Create the state before the first step from a typed random key."""
+        """Create the state before the first step from a typed random key.
+
+        Args:
+          key: a typed random key.
+        """
         ...
 
     def step(self, state: State, batch: Any, /) -> tuple[State, dict[str, Any]]:
-        """Take one step, and return the new state and a mapping from names of metrics to scalars."""
+        """Take one step, and return the new state and a mapping from names of metrics to scalars.
+
+        Args:
+          state: the state before the step.
+          batch: the examples of the step, a pytree of arrays [B, ...].
+        """
         ...
 
     def summary(self, depth: int | None = None) -> Summary:
-        """Return a table of each network's layers, and the memory size of the state."""
+        """Return a table of each network's layers, and the memory size of the state.
+
+        Args:
+          depth: the number of levels of nested layers to show. By default, all layers are shown.
+        """
         ...
 
 
@@ -90,17 +103,29 @@ class GameWrapper:
         return self.game.batch_multiple
 
     def init(self, key: jax.Array, /) -> State:
-        """Create the state before the first step; see ``Game.init``."""
+        """Create the state before the first step; see ``Game.init``.
+
+        Args:
+          key: a typed random key.
+        """
         return self.game.init(key)
 
     def step(self, state: State, batch: Any, /) -> tuple[State, dict[str, Any]]:
-        """Take one step; see ``Game.step``."""
+        """Take one step; see ``Game.step``.
+
+        Args:
+          state: the state before the step.
+          batch: the examples of the step, a pytree of arrays [B, ...].
+        """
         return self.game.step(state, batch)
 
     def summary(self, depth: int | None = None) -> Summary:
         """Return a table of the layers of each network, and the memory size of this wrapper's state.
 
         See ``Game.summary``.
+
+        Args:
+          depth: the number of levels of nested layers to show. By default, all layers are shown.
         """
         return summarize(self, depth=depth)
 
@@ -109,7 +134,12 @@ W = TypeVar("W", bound=GameWrapper)
 
 
 def find_wrapper(game: GameLike, kind: type[W]) -> W | None:
-    """Return the outermost wrapper of the class ``kind`` around a game, or None if there is none."""
+    """Return the outermost wrapper of the class ``kind`` around a game, or None if there is none.
+
+    Args:
+      game: a game, a wrapper around a game, or a wrapper around wrappers.
+      kind: the class of the wrapper to find.
+    """
     while isinstance(game, GameWrapper):
         if isinstance(game, kind):
             return game

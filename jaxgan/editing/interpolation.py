@@ -26,7 +26,13 @@ def slerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
 
 
 def lerp(a: jax.Array, b: jax.Array, t: jax.Array) -> jax.Array:
-    """Return the point at ``t`` in [0, 1] on the straight line from ``a`` to ``b``, [..., w]."""
+    """Return the point at ``t`` in [0, 1] on the straight line from ``a`` to ``b``, [..., w].
+
+    Args:
+      a: the first point, [..., w].
+      b: the last point, [..., w].
+      t: the position on the line, a scalar in [0, 1] or an array that broadcasts to [..., w].
+    """
     return (1 - t) * a + t * b
 
 

@@ -122,7 +122,12 @@ def project(
 
 
 def estimate_w_std(w: jax.Array, w_avg: jax.Array) -> jax.Array:
-    """Return the root mean square distance between the styles of random latents, [N, w], and their average, [w]."""
+    """Return the root mean square distance between the styles of random latents, [N, w], and their average, [w].
+
+    Args:
+      w: the styles of random latents, [N, w].
+      w_avg: the average of the styles, [w].
+    """
     return jnp.sqrt(jnp.square(w - w_avg[None]).sum(-1).mean())
 
 

@@ -40,6 +40,10 @@ class SavedProjection(NamedTuple):
 def write_projection(path: Path, projection: SavedProjection) -> None:
     """Write a projection file, such as NAME.w.npz.
 
+    Args:
+      path: the file to write. It is replaced if it exists.
+      projection: the contents of the file.
+
     Raises:
       OSError: if the file cannot be written.
     """
@@ -58,6 +62,9 @@ def write_projection(path: Path, projection: SavedProjection) -> None:
 
 def read_projection(path: Path) -> SavedProjection:
     """Read a file that ``write_projection`` wrote.
+
+    Args:
+      path: the file to read.
 
     Raises:
       ValueError: if the file is missing, damaged or not a projection file.

@@ -113,7 +113,12 @@ def move_along(ws: jax.Array, direction: jax.Array, distances: jax.Array, mask: 
 
 
 def std_along(w: jax.Array, direction: jax.Array) -> jax.Array:
-    """Return the standard deviation of w, [N, w], along a unit vector, [w]. It is the unit of the strength of edits."""
+    """Return the standard deviation of w, [N, w], along a unit vector, [w]. It is the unit of the strength of edits.
+
+    Args:
+      w: the styles of random latents, [N, w].
+      direction: a vector of L2 norm 1, [w].
+    """
     return (w @ direction).std()
 
 

@@ -78,7 +78,12 @@ class Translator:
         return media.to_bytes(output)
 
     def tile_side(self, height: int, width: int) -> int | None:
-        """Return the side of the tiles for an image of this size, in pixels, or None if no tiles are needed."""
+        """Return the side of the tiles for an image of this size, in pixels, or None if no tiles are needed.
+
+        Args:
+          height: the height of the image in pixels.
+          width: the width of the image in pixels.
+        """
         if self._tile is not None:
             return self._tile if max(height, width) > self._tile else None
         # Memory is proportional to the number of pixels, so it is measured with a small image.
@@ -91,7 +96,13 @@ class Translator:
         return next((side for side in sides if side * side <= pixels), sides[-1])
 
     def memory_bytes(self, height: int, width: int, in_tiles: bool = False) -> int:
-        """Return the number of bytes that the networks need for an image, or a tile, besides their weights."""
+        """Return the number of bytes that the networks need for an image, or a tile, besides their weights.
+
+        Args:
+          height: the height of the image or the tile in pixels.
+          width: the width of the image or the tile in pixels.
+          in_tiles: whether the size is the size of a tile.
+        """
         analysis = self._compiled(*self._padded_size(height, width), in_tiles).memory_analysis()
         return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 
@@ -157,6 +168,10 @@ class Translator:
 
 def choose_direction(directions: Mapping[str, TranslationDirection], name: str | None) -> TranslationDirection:
     """Return the direction with this name, or the first one if the name is None.
+
+    Args:
+      directions: the translations by the name of their direction.
+      name: the name of the direction, such as ``a2b``; None chooses the first one.
 
     Raises:
       ValueError: if there is no such direction, or there are none.

@@ -47,11 +47,22 @@ class FeatureExtractor(Protocol):
         ...
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Return logits of the network's classes, [N, classes], for the Inception Score and the number of modes."""
+        """Return logits of the network's classes, [N, classes], for the Inception Score and the number of modes.
+
+        Args:
+          images: images, [N, H, W, C], as ``__call__`` accepts them.
+        """
         ...
 
     def unrounded(self, images: np.ndarray) -> np.ndarray:
-        """Return features of float images in [-1, 1] without rounding them to uint8, for the perceptual path length."""
+        """Return features of float images in [-1, 1] without rounding them to uint8, for the perceptual path length.
+
+        Args:
+          images: images, [N, H, W, C], floating-point numbers in [-1, 1].
+
+        Returns:
+          The features, [N, F], float32.
+        """
         ...
 
 
@@ -120,7 +131,11 @@ class InceptionFeatures:
         return self._apply(as_bytes(images), self._layer)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Return logits without the bias, [N, 1008], which the Inception Score uses."""
+        """Return logits without the bias, [N, 1008], which the Inception Score uses.
+
+        Args:
+          images: images, [N, H, W, C], uint8 or floating-point numbers in [-1, 1].
+        """
         return self._apply(as_bytes(images), "logits_unbiased")
 
     def unrounded(self, images: np.ndarray) -> np.ndarray:
@@ -161,6 +176,9 @@ def _compiler_options() -> dict[str, str]:
 
 def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
     """Return the arrays in a file of weights by name, and the SHA-256 of the file.
+
+    Args:
+      path: the file of weights.
 
     Raises:
       OSError: if the file cannot be read. The message says where to download it.

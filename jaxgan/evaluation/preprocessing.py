@@ -41,6 +41,10 @@ def resize_tf1(images: jax.Array, size: int) -> jax.Array:
     The original FID uses this method (Heusel et al. 2017). Output pixel i is interpolated at the input position
     i * (input size / ``size``), without an offset of half a pixel. There is no antialiasing, so some pixels of images
     that are larger than ``size`` are ignored. The result is not rounded.
+
+    Args:
+      images: images, [N, H, W, C], of any numeric type.
+      size: the height and width of the result in pixels.
     """
     images = jnp.asarray(images, jnp.float32)
     if images.shape[1:3] == (size, size):
@@ -68,6 +72,10 @@ def resize_clean(images: np.ndarray, size: int) -> np.ndarray:
 
     Pillow resizes each channel separately, with bicubic interpolation and antialiasing. The result is clipped to
     [0, 255] and not rounded.
+
+    Args:
+      images: images, [N, H, W, C], in [0, 255].
+      size: the height and width of the result in pixels.
     """
     from PIL import Image
 

@@ -27,6 +27,10 @@ def make_private(experiment: Experiment, config: Settings) -> Experiment:
 
     A private experiment has no ``display.sheets``, because these can show the training examples.
 
+    Args:
+      experiment: the experiment of a run.
+      config: the settings of the run.
+
     Raises:
       ValueError: if a game cannot be trained privately, if a setting of DP-SGD is out of its range, or if another
         ``dp_`` setting was changed although ``dp_noise_multiplier`` is 0.
@@ -72,6 +76,11 @@ def make_private(experiment: Experiment, config: Settings) -> Experiment:
 
 def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[str, Any] | None:
     """Return the privacy that a number of steps spends, or None if the run is not private.
+
+    Args:
+      experiment: the experiment of the run, as ``make_private`` returns it.
+      config: the settings of the run.
+      steps: the number of steps taken so far.
 
     Returns:
       A dict with ``steps``, ``epsilon`` (a value for each field of ``accounting.Epsilon``, None if it is infinite),

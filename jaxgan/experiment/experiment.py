@@ -222,6 +222,9 @@ class Experiment:
 
         Networks that are only used in training, such as the discriminator, are left out.
 
+        Args:
+          state: the state of a single game of this experiment.
+
         Returns:
           For the name of each network, its ``params`` and its collections of statistics, with EMA weights if the game
           computes them.
@@ -241,7 +244,11 @@ class Experiment:
         return {name: {"params": nets[name].params, **nets[name].stats} for name in sorted(nets.names)}
 
     def draw_sheets(self, seed: int) -> Callable[[State], dict[str, np.ndarray]]:
-        """Return a function that draws all ``display.sheets`` for a state, always from the same examples."""
+        """Return a function that draws all ``display.sheets`` for a state, always from the same examples.
+
+        Args:
+          seed: the seed of the random keys that the sheets are drawn with.
+        """
         # Evenly spaced, because neighbours in a source are often of one class. A small source repeats some examples.
         examples = self.source.read(np.linspace(0, len(self.source) - 1, SHEET).astype(int))
         keys = sample_keys(seed, SHEET)

@@ -65,7 +65,11 @@ class Projector:
         return projection, media.to_bytes(images)
 
     def protocol(self, space: Space) -> dict[str, Any]:
-        """Return everything that a projection depends on, to be saved in its file."""
+        """Return everything that a projection depends on, to be saved in its file.
+
+        Args:
+          space: the space of styles, ``w`` or ``w+``.
+        """
         return {
             "checkpoint": int(self._state.step),
             "space": space,

@@ -90,7 +90,11 @@ class SampleSource:
         return self._count
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the samples with these indices, and the labels that they were generated with."""
+        """Return the samples with these indices, and the labels that they were generated with.
+
+        Args:
+          indices: the indices of the samples, [N] integers.
+        """
         labels = self._labels(indices)
         batch = {"image": media.to_bytes(self._draw(self._experiment.draw_latents(self._seed, indices), labels))}
         if labels is not None:
@@ -185,6 +189,10 @@ def set_metrics(metrics: Sequence[str]) -> list[str]:
 def check_metrics(metrics: Sequence[str], count: int | None) -> None:
     """Check names of metrics and a number of samples. This does not need an experiment.
 
+    Args:
+      metrics: the names of the metrics.
+      count: the number of samples; None if it is not set.
+
     Raises:
       ValueError: if a metric is not in ``METRICS``, ``metrics`` is empty, or ``count`` is below 2.
     """
@@ -199,6 +207,11 @@ def check_metrics(metrics: Sequence[str], count: int | None) -> None:
 
 def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int | None) -> None:
     """Check that the metrics can be computed for an experiment's samples.
+
+    Args:
+      experiment: the experiment that the samples are generated with.
+      metrics: the names of the metrics.
+      count: the number of samples; None if it is not set.
 
     Raises:
       ValueError: if ``check_metrics`` raises, if a metric cannot be computed for this experiment, or if the experiment
@@ -226,6 +239,10 @@ def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int 
 
 def write_result(result: Mapping[str, Any], out: Path) -> None:
     """Write metrics and their protocol to a JSON file. Missing folders are created.
+
+    Args:
+      result: the metrics and their protocol, as the evaluation returns them.
+      out: the JSON file to write.
 
     Raises:
       OSError: if the file cannot be written.

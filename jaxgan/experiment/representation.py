@@ -19,7 +19,11 @@ def show_experiment(experiment: Any) -> str:
 
 
 def experiment_as_html(experiment: Any) -> str:
-    """Return HTML with a table of the networks and players, a line for each other part, and a grid of examples."""
+    """Return HTML with a table of the networks and players, a line for each other part, and a grid of examples.
+
+    Args:
+      experiment: the experiment to show.
+    """
     game = experiment.game.unwrapped
     rows = [
         *(("network", name, show_net(net)) for name, net in game.nets.items()),

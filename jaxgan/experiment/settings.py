@@ -128,6 +128,9 @@ class Settings:
     def load_images(self, source: Source | None = None) -> Source:
         """Return the same as ``load_examples``, after a check that the examples are square images.
 
+        Args:
+          source: the examples to check. By default, the data that the settings name are loaded.
+
         Raises:
           ValueError: if the examples are not images, or the images are not square.
         """
@@ -171,7 +174,11 @@ class AugmentedSettings(Settings):
     """Thousands of real images over which ADA's probability can go from 0 to 1."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
-        """Check the settings of this class too; see ``Settings.check``."""
+        """Check the settings of this class too; see ``Settings.check``.
+
+        Args:
+          **ranges: for the name of each additional setting, the smallest and the largest allowed value.
+        """
         super().check(ada_target=(-1, 1), ada_kimg=(1e-3, 1e6), **ranges)
 
     def augmentation(self) -> Augmentation:
@@ -194,7 +201,11 @@ class LinearDecaySettings(Settings):
     """Number of steps over which the learning rate then decays linearly to 0."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
-        """Check the settings of this class too; see ``Settings.check``."""
+        """Check the settings of this class too; see ``Settings.check``.
+
+        Args:
+          **ranges: for the name of each additional setting, the smallest and the largest allowed value.
+        """
         super().check(beta1=FRACTION, beta2=FRACTION, lr_constant_steps=(0, math.inf), lr_decay_steps=COUNT, **ranges)
 
     def advice(self) -> list[str]:

@@ -15,6 +15,10 @@ def directions(experiment: Experiment, state: State) -> dict[str, TranslationDir
     """Return an experiment's translations by the name of their direction, with the weights of a state.
 
     EMA weights are used if the state has them. The result is empty if the experiment does not translate images.
+
+    Args:
+      experiment: the experiment that defines the translations.
+      state: the state of a single game of this experiment.
     """
     if not experiment.translations:
         return {}

@@ -209,6 +209,11 @@ def _first_line(error: Exception) -> str:
 class GeneratorArtefact:
     """A generator that was read from a file.
 
+    Args:
+      metadata: the metadata in the file.
+      draw: the exported function ``(seed, indices) -> latents``.
+      generate: the exported function that generates samples from latents and, for a conditional model, labels.
+
     Attributes:
       metadata: ``classes``, the ``shape`` of a sample, versions, and the metadata that ``write_generator`` received.
     """
@@ -248,6 +253,9 @@ def read_generator(path: str | Path) -> GeneratorArtefact:
 
     Reading executes no code from the file. The functions in it consist of array operations only.
 
+    Args:
+      path: the file to read.
+
     Raises:
       ValueError: if the file is of another kind, damaged, or of a newer format.
       OSError: if the file cannot be read.
@@ -273,6 +281,9 @@ def read_translator(path: str | Path) -> TranslatorArtefact:
     """Read a file that ``write_translator`` wrote.
 
     Reading executes no code from the file. The functions in it consist of array operations only.
+
+    Args:
+      path: the file to read.
 
     Raises:
       ValueError: if the file is of another kind, damaged, or of a newer format.

@@ -45,6 +45,11 @@ def cosine(first: float | jax.Array, last: float | jax.Array, steps: int) -> opt
     >>> schedule = cosine(0.0, 2.0, 100)
     >>> [round(float(schedule(step)), 4) for step in (0, 50, 100, 200)]
     [0.0, 1.0, 2.0, 2.0]
+
+    Args:
+      first: the value at step 0.
+      last: the value at step ``steps`` and at all later steps.
+      steps: the number of steps from ``first`` to ``last``.
     """
     share = optax.cosine_decay_schedule(1.0, steps)
 

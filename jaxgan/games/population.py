@@ -106,6 +106,9 @@ class Population(GameWrapper):
         """Return a table of the networks of one member, and the memory size of the state of all members.
 
         See ``Game.summary``.
+
+        Args:
+          depth: the number of levels of nested layers to show. By default, all layers are shown.
         """
         keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), self.size))
         title = (
@@ -115,9 +118,13 @@ class Population(GameWrapper):
         return summarize(self, keys, depth, title)
 
     def share(self, i: Any, of: int) -> "Population":
-        """Return part ``i``, starting at 0, of this population after splitting it into ``of`` equal parts.
+        """Return one part of this population after splitting it into ``of`` equal parts.
 
         ``i`` can be a tracer.
+
+        Args:
+          i: the index of the part, starting at 0. It can be a tracer.
+          of: the number of parts, a divisor of the number of members.
         """
         size = self.size // of
         settings = {name: lax.dynamic_slice_in_dim(x, i * size, size) for name, x in self.settings.items()}
@@ -141,7 +148,12 @@ def _refuse_private(game: GameLike) -> None:
 
 
 def member(state: State, i: int) -> State:
-    """Return the state of member ``i`` of a population as the state of a single game."""
+    """Return the state of member ``i`` of a population as the state of a single game.
+
+    Args:
+      state: the state of a population.
+      i: the index of the member, starting at 0.
+    """
     fields = (field.name for field in dataclasses.fields(state) if field.name != "step")
     own = {name: jax.tree.map(lambda x: x[i], getattr(state, name)) for name in fields}
     return State(step=state.step, **own)

@@ -40,6 +40,9 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
     The suffix determines the format: ``.safetensors``, ``.npz``, or for any other suffix a file that ``torch.save``
     wrote.
 
+    Args:
+      path: the file of weights.
+
     Raises:
       ValueError: if the file has another format, is damaged, or contains objects that are not arrays.
       OSError: if the file cannot be read.

@@ -40,7 +40,11 @@ def to_torch(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the official state dict, without the counts ``num_batches_tracked``."""
+    """Return the names and shapes of the official state dict, without the counts ``num_batches_tracked``.
+
+    Args:
+      like: the variables of a network by collection, or their shapes.
+    """
     return state_dict.shapes(like, _plan(like))
 
 

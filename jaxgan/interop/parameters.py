@@ -22,12 +22,20 @@ def flatten_names(variables: Mapping[str, Any]) -> dict[str, Any]:
     >>> import numpy as np
     >>> list(flatten_names({"g": {"params": {"layers": [{"bias": np.zeros(3)}]}}}))
     ['g.params.layers.0.bias']
+
+    Args:
+      variables: nested dictionaries, lists and tuples of arrays.
     """
     return {".".join(path): value for path, value in state_dict.flatten(variables).items()}
 
 
 def fill_names(like: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the containers of ``like`` with the arrays by name: the inverse of ``flatten_names``."""
+    """Return the containers of ``like`` with the arrays by name: the inverse of ``flatten_names``.
+
+    Args:
+      like: nested dictionaries, lists and tuples, with any value in the place of each array.
+      arrays: the arrays by their full names, such as ``g.params.dense.kernel``.
+    """
     return state_dict.fill(like, {tuple(name.split(".")): value for name, value in arrays.items()})
 
 

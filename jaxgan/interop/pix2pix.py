@@ -53,7 +53,10 @@ def to_torch(variables: Mapping[str, Any], padding: str = "reflect", dropout: bo
 def shapes(like: Mapping[str, Any], padding: str = "reflect", dropout: bool = False) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the official state dict, without the counts ``num_batches_tracked``.
 
-    The arguments are the same as for ``to_torch``.
+    Args:
+      like: the variables of a network by collection, or their shapes.
+      padding: padding of the official network's residual blocks; see ``to_torch``.
+      dropout: whether the official network's residual blocks have dropout; see ``to_torch``.
     """
     return state_dict.shapes(like, _plan(like, padding, dropout))
 

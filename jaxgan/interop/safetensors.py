@@ -56,6 +56,9 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 
     bfloat16 is converted to float32.
 
+    Args:
+      path: the file to read.
+
     Raises:
       ValueError: if the file has another format or is damaged.
       OSError: if the file cannot be read.
@@ -66,6 +69,9 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """Return the metadata of a file, strings by name, without reading its arrays.
+
+    Args:
+      path: the file to read.
 
     Raises:
       ValueError: if the file has another format or is damaged.

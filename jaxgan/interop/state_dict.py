@@ -41,12 +41,20 @@ Plan = dict[Path, Entry]
 
 
 def kernel_to_torch(x: np.ndarray) -> np.ndarray:
-    """Convert a kernel, [h, w, in, out], to PyTorch's order, [out, in, h, w]. Other arrays are returned unchanged."""
+    """Convert a kernel, [h, w, in, out], to PyTorch's order, [out, in, h, w]. Other arrays are returned unchanged.
+
+    Args:
+      x: a kernel, [h, w, in, out], or an array with another number of axes.
+    """
     return x.transpose(3, 2, 0, 1) if x.ndim == 4 else x
 
 
 def kernel_from_torch(x: np.ndarray) -> np.ndarray:
-    """Convert a kernel from PyTorch's order. This is the inverse of ``kernel_to_torch``."""
+    """Convert a kernel from PyTorch's order. This is the inverse of ``kernel_to_torch``.
+
+    Args:
+      x: a kernel, [out, in, h, w], or an array with another number of axes.
+    """
     return x.transpose(2, 3, 1, 0) if x.ndim == 4 else x
 
 
@@ -54,6 +62,10 @@ def flatten(variables: Any, prefix: Path = ()) -> dict[Path, Any]:
     """Return the arrays, or their shapes, in nested dictionaries, lists and tuples by path.
 
     A path contains the keys of dictionaries, and the indices of lists and tuples as strings.
+
+    Args:
+      variables: an array, or nested dictionaries, lists and tuples of arrays.
+      prefix: the path of ``variables``, with which all paths in the result begin.
 
     Raises:
       ValueError: if the containers hold other values than arrays.
@@ -70,7 +82,13 @@ def flatten(variables: Any, prefix: Path = ()) -> dict[Path, Any]:
 
 
 def fill(like: Any, arrays: Mapping[Path, Any], prefix: Path = ()) -> Any:
-    """Return the containers of ``like`` with the arrays by path: the inverse of ``flatten``."""
+    """Return the containers of ``like`` with the arrays by path: the inverse of ``flatten``.
+
+    Args:
+      like: nested dictionaries, lists and tuples, with any value in the place of each array.
+      arrays: the arrays by path.
+      prefix: the path of ``like`` in ``arrays``.
+    """
     if isinstance(like, Mapping):
         return {name: fill(value, arrays, (*prefix, str(name))) for name, value in like.items()}
     if isinstance(like, list | tuple):
@@ -102,13 +120,23 @@ def make_plan(like: Mapping[str, Any], modules: Mapping[str, str]) -> Plan:
 
 
 def unknown_modules(modules: Collection[str], networks: str) -> ValueError:
-    """Return the error for variables that do not belong to one of ``networks``."""
+    """Return the error for variables that do not belong to one of ``networks``.
+
+    Args:
+      modules: the names of the modules in the variables.
+      networks: the networks that can be converted, such as "pix2pix or CycleGAN".
+    """
     names = ", ".join(sorted(modules)[:9]) or "none"
     return ValueError(f"The variables do not belong to a network of {networks}. The names of their modules: {names}.")
 
 
 def shapes(like: Mapping[str, Any], plan: Plan) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the state dict for variables, or for their shapes."""
+    """Return the names and shapes of the state dict for variables, or for their shapes.
+
+    Args:
+      like: the variables of a network by collection, or their shapes.
+      plan: the name and the conversion of each array in the state dict, by its path in ``like``.
+    """
     parts = flatten(like)
     found = {e.name: e.to_torch(_empty(parts[path].shape)).shape for path, e in plan.items() if e.name is not None}
     return _in_order(found)
@@ -160,6 +188,10 @@ def to_torch(variables: Mapping[str, Any], plan: Plan) -> dict[str, np.ndarray]:
     """Convert variables to the arrays of a state dict.
 
     The counts of batches that belong to moving statistics are 0, because they are unknown.
+
+    Args:
+      variables: the variables of a network by collection.
+      plan: the name and the conversion of each array in the state dict, by its path in ``variables``.
 
     Raises:
       ValueError: if an array without a counterpart in the state dict is not zero.

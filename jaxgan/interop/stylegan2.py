@@ -55,6 +55,12 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
 def noise(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
     """Return the constant noise of a generator's state dict, as an argument of ``Synthesis``.
 
+    Args:
+      arrays: the arrays of the official state dict by name.
+
+    Returns:
+      The noise maps in the order of the layers, each [h, w], float32.
+
     Raises:
       ValueError: if there is no constant noise, or the arrays belong to several networks.
     """
@@ -96,7 +102,11 @@ def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[
 
 
 def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the official state dict, without filters."""
+    """Return the names and shapes of the official state dict, without filters.
+
+    Args:
+      like: the variables of a network by collection, or their shapes.
+    """
     found = state_dict.shapes(like, _plan(like))
     for name in list(found):
         if name.endswith("noise_strength"):

@@ -72,6 +72,9 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
     are ignored. bfloat16 is converted to float32. Reading needs a few times as much memory as the size of the file,
     also for a malicious file.
 
+    Args:
+      path: the file to read.
+
     Raises:
       ValueError: if the file has an unknown format, is damaged, or contains objects that are not tensors.
       OSError: if the file cannot be read.

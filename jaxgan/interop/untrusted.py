@@ -25,5 +25,8 @@ def from_bfloat16(bits: np.ndarray) -> np.ndarray:
 
     >>> from_bfloat16(np.array([0x3F80, 0xC020], "<u2"))
     array([ 1. , -2.5], dtype=float32)
+
+    Args:
+      bits: an array of any shape, uint16.
     """
     return (bits.astype("<u4") << 16).view("<f4")

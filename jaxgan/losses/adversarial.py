@@ -17,6 +17,13 @@ def minimax_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax
     """Return the minimax loss of the discriminator.
 
     It is -log sigma(D(x)) - log(1 - sigma(D(G(z)))): equation 1 of Goodfellow et al. 2014.
+
+    Args:
+      real_logits: D(x), the discriminator's outputs for real examples, [B].
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each pair, [B].
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(-real_logits) + jax.nn.softplus(fake_logits)
@@ -27,6 +34,12 @@ def minimax_generator(fake_logits: jax.Array) -> jax.Array:
 
     It is log(1 - sigma(D(G(z)))): equation 1 of Goodfellow et al. 2014. It saturates: its gradient vanishes where D
     confidently classifies the samples as fake.
+
+    Args:
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each fake, [B].
     """
     check_logits(fake_logits)
     return -jax.nn.softplus(fake_logits)
@@ -54,7 +67,14 @@ def non_saturating_discriminator(real_logits: jax.Array, fake_logits: jax.Array,
 
 
 def non_saturating_generator(fake_logits: jax.Array) -> jax.Array:
-    """Return the non-saturating loss of the generator, -log sigma(D(G(z))): Goodfellow et al. 2014, section 3."""
+    """Return the non-saturating loss of the generator, -log sigma(D(G(z))): Goodfellow et al. 2014, section 3.
+
+    Args:
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each fake, [B].
+    """
     check_logits(fake_logits)
     return jax.nn.softplus(-fake_logits)
 
@@ -63,13 +83,27 @@ def hinge_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.A
     """Return the hinge loss of the discriminator, max(0, 1 - D(x)) + max(0, 1 + D(G(z))).
 
     Sources: Lim and Ye 2017; Miyato et al. 2018, equation 16.
+
+    Args:
+      real_logits: D(x), the discriminator's outputs for real examples, [B].
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each pair, [B].
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.relu(1 - real_logits) + jax.nn.relu(1 + fake_logits)
 
 
 def hinge_generator(fake_logits: jax.Array) -> jax.Array:
-    """Return the hinge loss of the generator, -D(G(z)): Miyato et al. 2018, equation 17."""
+    """Return the hinge loss of the generator, -D(G(z)): Miyato et al. 2018, equation 17.
+
+    Args:
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each fake, [B].
+    """
     check_logits(fake_logits)
     return -fake_logits
 
@@ -78,13 +112,27 @@ def least_squares_discriminator(real_logits: jax.Array, fake_logits: jax.Array) 
     """Return the least-squares loss of the discriminator.
 
     It is (D(x) - 1)^2 / 2 + D(G(z))^2 / 2: equation 9 of Mao et al. 2017.
+
+    Args:
+      real_logits: D(x), the discriminator's outputs for real examples, [B].
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each pair, [B].
     """
     check_logits(real_logits, fake_logits)
     return 0.5 * (jnp.square(real_logits - 1) + jnp.square(fake_logits))
 
 
 def least_squares_generator(fake_logits: jax.Array) -> jax.Array:
-    """Return the least-squares loss of the generator, (D(G(z)) - 1)^2 / 2: Mao et al. 2017, equation 9."""
+    """Return the least-squares loss of the generator, (D(G(z)) - 1)^2 / 2: Mao et al. 2017, equation 9.
+
+    Args:
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each fake, [B].
+    """
     check_logits(fake_logits)
     return 0.5 * jnp.square(fake_logits - 1)
 
@@ -93,13 +141,27 @@ def wasserstein_discriminator(real_logits: jax.Array, fake_logits: jax.Array) ->
     """Return the Wasserstein loss of the critic, D(G(z)) - D(x): Arjovsky et al. 2017, equation 2.
 
     Its mean is the negative of the critic's estimate of the Wasserstein-1 distance.
+
+    Args:
+      real_logits: D(x), the critic's outputs for real examples, [B].
+      fake_logits: D(G(z)), the critic's outputs for fakes, [B].
+
+    Returns:
+      The loss of each pair, [B].
     """
     check_logits(real_logits, fake_logits)
     return fake_logits - real_logits
 
 
 def wasserstein_generator(fake_logits: jax.Array) -> jax.Array:
-    """Return the Wasserstein loss of the generator, -D(G(z)): Arjovsky et al. 2017, algorithm 1."""
+    """Return the Wasserstein loss of the generator, -D(G(z)): Arjovsky et al. 2017, algorithm 1.
+
+    Args:
+      fake_logits: D(G(z)), the critic's outputs for fakes, [B].
+
+    Returns:
+      The loss of each fake, [B].
+    """
     check_logits(fake_logits)
     return -fake_logits
 
@@ -109,6 +171,13 @@ def relativistic_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -
 
     Each real example is paired with the fake at the same index. Sources: Jolicoeur-Martineau 2018; Huang et al. 2024,
     equation 2.
+
+    Args:
+      real_logits: D(x), the discriminator's outputs for real examples, [B].
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each pair, [B].
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(fake_logits - real_logits)
@@ -118,6 +187,13 @@ def relativistic_generator(real_logits: jax.Array, fake_logits: jax.Array) -> ja
     """Return the relativistic loss of the generator, softplus(-(D(G(z)) - D(x))).
 
     It is the loss of ``relativistic_discriminator`` with real examples and fakes exchanged.
+
+    Args:
+      real_logits: D(x), the discriminator's outputs for real examples, [B].
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
+
+    Returns:
+      The loss of each pair, [B].
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(real_logits - fake_logits)
@@ -125,6 +201,10 @@ def relativistic_generator(real_logits: jax.Array, fake_logits: jax.Array) -> ja
 
 def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dict[str, jax.Array]:
     """Return metrics that show how well the discriminator separates real examples from fakes.
+
+    Args:
+      real_logits: D(x), the discriminator's outputs for real examples, [B].
+      fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
 
     Returns:
       A dictionary from names to arrays, [B], for ``jaxgan.total(..., metrics=...)``:

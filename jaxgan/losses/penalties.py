@@ -17,6 +17,10 @@ def r1(d: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
     """Return the R1 penalty || dD/dx ||^2 at real images, [B]: Mescheder et al. 2018, equation 9.
 
     Multiply it by its weight, gamma / 2.
+
+    Args:
+      d: the discriminator, from images [B, ...] to logits [B].
+      x: real images, [B, ...].
     """
     return _sum_of_squares(_input_gradient(d, x))
 
@@ -26,6 +30,10 @@ def r2(d: Callable[[jax.Array], jax.Array], fake: jax.Array) -> jax.Array:
 
     It is the function ``r1``, equation 9 of Mescheder et al. 2018, evaluated at generated images. Multiply it by its
     weight, gamma / 2.
+
+    Args:
+      d: the discriminator, from images [B, ...] to logits [B].
+      fake: generated images, [B, ...].
     """
     return r1(d, fake)
 

@@ -10,13 +10,29 @@ import optax
 
 
 def l1(output: jax.Array, target: jax.Array) -> jax.Array:
-    """Return the mean absolute difference over all axes but the batch axis, [B]."""
+    """Return the mean absolute difference over all axes but the batch axis, [B].
+
+    Args:
+      output: the output of a network, [B, ...].
+      target: the desired output, an array of the same shape.
+
+    Raises:
+      ValueError: if the shapes differ, or the arrays have no batch axis.
+    """
     _check(output, target)
     return jnp.abs(output - target).mean(range(1, output.ndim))
 
 
 def l2(output: jax.Array, target: jax.Array) -> jax.Array:
-    """Return the mean squared difference over all axes but the batch axis, [B]."""
+    """Return the mean squared difference over all axes but the batch axis, [B].
+
+    Args:
+      output: the output of a network, [B, ...].
+      target: the desired output, an array of the same shape.
+
+    Raises:
+      ValueError: if the shapes differ, or the arrays have no batch axis.
+    """
     _check(output, target)
     return jnp.square(output - target).mean(range(1, output.ndim))
 

@@ -20,7 +20,11 @@ _fan_in = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 
 
 class BiasedActivation(nn.Module):
-    """A bias followed by a leaky ReLU of slope 0.2."""
+    """A bias followed by a leaky ReLU of slope 0.2.
+
+    Attributes:
+      features: number of channels of the input and the output.
+    """
 
     features: int
 

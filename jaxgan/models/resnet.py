@@ -28,7 +28,14 @@ _glorot = nn.initializers.glorot_uniform()
 
 
 class UpConv(nn.Module):
-    """Nearest-neighbour upsampling by 2 followed by a 3 x 3 convolution, from [B, h, w, C] to [B, 2h, 2w, features]."""
+    """Nearest-neighbour upsampling by 2 followed by a 3 x 3 convolution, from [B, h, w, C] to [B, 2h, 2w, features].
+
+    Attributes:
+      features: number of channels of the output.
+      dtype: type of the numbers in which the convolution is computed. Parameters are float32.
+      kernel_init: initialiser of the 3 x 3 kernel.
+      use_bias: whether a bias is added to the output.
+    """
 
     features: int
     dtype: jnp.dtype = jnp.float32
@@ -45,7 +52,13 @@ class UpConv(nn.Module):
 
 
 class DownConv(nn.Module):
-    """3 x 3 convolution followed by 2 x 2 average pooling, from [B, 2h, 2w, C] to [B, h, w, features]."""
+    """3 x 3 convolution followed by 2 x 2 average pooling, from [B, 2h, 2w, C] to [B, h, w, features].
+
+    Attributes:
+      features: number of channels of the output.
+      spectral_norm: whether the kernel is divided by its largest singular value.
+      dtype: type of the numbers in which the convolution is computed. Parameters are float32.
+    """
 
     features: int
     spectral_norm: bool = False

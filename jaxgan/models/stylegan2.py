@@ -143,7 +143,11 @@ class Synthesis(nn.Module):
 
     @nn.nowrap
     def constant_noise(self, key: jax.Array) -> tuple[jax.Array, ...]:
-        """Return noise maps that can be used for all images: Gaussian noise [h, w] for each layer but the last."""
+        """Return noise maps that can be used for all images: Gaussian noise [h, w] for each layer but the last.
+
+        Args:
+          key: a typed random key.
+        """
         keys = jax.random.split(key, self.num_ws - 1)
         return tuple(jax.random.normal(key, shape) for key, shape in zip(keys, self._noise_shapes()))
 

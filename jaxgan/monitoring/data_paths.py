@@ -14,6 +14,9 @@ def find_data_paths(config: Any) -> dict[str, str]:
     """Return the absolute paths of the data that settings refer to, by the name of the setting.
 
     The result omits settings that refer to built-in data, such as ``digits``, and paths that do not exist.
+
+    Args:
+      config: the settings of a run, an instance of a ``Config``.
     """
     paths = {name: _split(value)[1] for name, value in _given(config).items()}
     return {name: os.path.abspath(path) for name, path in paths.items() if Path(path).exists()}

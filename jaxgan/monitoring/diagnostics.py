@@ -177,7 +177,11 @@ def _memory(window: Sequence[Mapping[str, float]], player: str) -> float:
 
 
 def remedy(verdict: Verdict) -> str:
-    """Return what a user can try against the problem."""
+    """Return what a user can try against the problem.
+
+    Args:
+      verdict: the problem.
+    """
     return REMEDIES[verdict.name].format(subject=verdict.subject or "the generator")
 
 
@@ -225,11 +229,20 @@ class TrainingMonitor:
             self._remember(row)
 
     def watch(self, state: Any, step: int) -> None:
-        """Start to measure the state after ``step``. ``add_row`` waits for the result."""
+        """Start to measure the state after ``step``. ``add_row`` waits for the result.
+
+        Args:
+          state: the training state, as the probe accepts it.
+          step: the number of steps taken so far.
+        """
         self._probes[step] = self._probe(state)
 
     def add_row(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """Add the metrics of the next step.
+
+        Args:
+          row: the number of the ``step`` and the metrics by name; for a population, each metric is a list with one
+            number per member.
 
         Returns:
           A finding if ``watch`` was called for this step, otherwise None. It has an entry ``verdicts`` if there are

@@ -52,7 +52,11 @@ def finite_mean(value: Any) -> float | None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file without incomplete or damaged lines; an empty list if the file does not exist."""
+    """Return the rows of a file without incomplete or damaged lines; an empty list if the file does not exist.
+
+    Args:
+      path: a file with one JSON object per line, such as ``metrics.jsonl``.
+    """
     if not path.exists():
         return []
     with path.open("rb") as file:
@@ -62,6 +66,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def truncate_after(path: Path, step: int) -> dict[str, Any] | None:
     """Remove all rows after a step from a file. A damaged line is removed with all lines that follow it.
+
+    Args:
+      path: a file with one JSON object per line, each with an entry ``step``. It may be missing.
+      step: the last step to keep.
 
     Returns:
       The last remaining row, or None if no row remains.
@@ -114,6 +122,7 @@ class RowFile:
         self._file.flush()
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
@@ -146,17 +155,31 @@ class MetricsFile:
         self.last_row = self._metrics.last_row
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Write the metrics of a step. For a population, the event files of TensorBoard contain the means."""
+        """Write the metrics of a step. For a population, the event files of TensorBoard contain the means.
+
+        Args:
+          row: the number of the ``step`` and the metrics by name; for a population, each metric is a list with one
+            number per member.
+        """
         self._metrics.write(row)
         means = {name: finite_mean(value) for name, value in row.items() if name != "step"}
         self._tensorboard.write(row["step"], {name: mean for name, mean in means.items() if mean is not None})
 
     def write_speed(self, step: int, images_per_second: float) -> None:
-        """Write the mean speed between the previous call of this method and the given step."""
+        """Write the mean speed between the previous call of this method and the given step.
+
+        Args:
+          step: the number of steps taken so far.
+          images_per_second: the number of training examples processed per second, for all members together.
+        """
         self._speed.write({"step": step, "images_per_second": round(images_per_second, 1)})
 
     def write_diagnosis(self, row: Mapping[str, Any]) -> None:
-        """Write a finding of the ``TrainingMonitor``."""
+        """Write a finding of the ``TrainingMonitor``.
+
+        Args:
+          row: the finding, as ``TrainingMonitor.add_row`` returns it.
+        """
         self._diagnosis.write(row)
 
     def flush(self) -> None:
@@ -165,5 +188,6 @@ class MetricsFile:
             file.flush()
 
     def close(self) -> None:
+        """Close all files."""
         for file in (self._metrics, self._speed, self._diagnosis, self._tensorboard):
             file.close()

@@ -131,6 +131,9 @@ class Probe:
 def check_held_out(experiment: Experiment) -> None:
     """Check that at least one player logs the logits that held-out examples are compared by.
 
+    Args:
+      experiment: the experiment, with or without held-out examples.
+
     Raises:
       ValueError: if examples are held out and no player logs its logits.
     """

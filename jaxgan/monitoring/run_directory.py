@@ -116,7 +116,11 @@ class RunDirectory:
         self._write(record)
 
     def add_to_record(self, **more: Any) -> None:
-        """Add entries to ``config.json``. They replace existing entries with the same names."""
+        """Add entries to ``config.json``. They replace existing entries with the same names.
+
+        Args:
+          **more: the entries by name, values that can be written as JSON.
+        """
         self._write({**_read_record(self.path), **more})
 
     def close(self) -> None:
@@ -179,6 +183,11 @@ def find_resumable(path: Path, experiment: str, config: Settings, source: Source
 def read_config(path: Path, experiment: str, config_class: type) -> Any:
     """Return the settings of the run in a directory, as an instance of ``config_class``.
 
+    Args:
+      path: the directory of the run.
+      experiment: the name of the experiment that the run must belong to.
+      config_class: the ``Config`` of this experiment.
+
     Raises:
       ValueError: if there is no run, or if the run belongs to another experiment.
     """
@@ -194,6 +203,9 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
 
 def read_options(path: Path) -> dict[str, Any]:
     """Return the recorded options of the run in a directory, by name; {} for runs of older versions.
+
+    Args:
+      path: the directory of the run.
 
     Raises:
       ValueError: if there is no run.

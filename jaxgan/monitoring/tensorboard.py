@@ -31,7 +31,12 @@ class TensorBoardWriter:
             self._events.write_event(event_pb2.Event(wall_time=time.time(), step=start + 1, session_log=restart))
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Write the scalars of a step, by name."""
+        """Write the scalars of a step, by name.
+
+        Args:
+          step: the number of steps taken so far.
+          scalars: numbers by the name of their chart.
+        """
         values = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
         summary = summary_pb2.Summary(value=values)
         self._events.write_event(event_pb2.Event(wall_time=time.time(), step=step, summary=summary))
@@ -41,4 +46,5 @@ class TensorBoardWriter:
         self._events.flush()
 
     def close(self) -> None:
+        """Write all events that are still in memory, and close the file."""
         self._events.close()

@@ -58,13 +58,21 @@ class Terminal:
             self._bar.start()
 
     def say(self, text: str) -> None:
-        """Print a line. It appears above the live bar."""
+        """Print a line. It appears above the live bar.
+
+        Args:
+          text: the line, without a newline at its end.
+        """
         if not self._quiet:
             self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
 
     @contextlib.contextmanager
     def busy(self, text: str) -> Iterator[None]:
-        """Announce the work in a ``with`` block: in the live bar, or on a line if it takes longer than ``PATIENCE``."""
+        """Announce the work in a ``with`` block: in the live bar, or on a line if it takes longer than ``PATIENCE``.
+
+        Args:
+          text: the name of the work, such as "saving a checkpoint".
+        """
         if self._bar:
             self._bar.update(self._task, text=text)
         with waiting(text, say_nothing if self._bar else self.say):
@@ -74,7 +82,11 @@ class Terminal:
 
     @contextlib.contextmanager
     def compiling(self, text: str) -> Iterator[None]:
-        """Announce a compilation in a ``with`` block, and print its time afterwards."""
+        """Announce a compilation in a ``with`` block, and print its time afterwards.
+
+        Args:
+          text: the name of the work, such as "compiling the training step".
+        """
         start = time.perf_counter()
         if self._bar:
             self._bar.update(self._task, text=text)
@@ -87,7 +99,11 @@ class Terminal:
 
     @contextlib.contextmanager
     def paused(self, text: str) -> Iterator[None]:
-        """Announce the work in a ``with`` block as ``busy`` does, and exclude its time from the rates."""
+        """Announce the work in a ``with`` block as ``busy`` does, and exclude its time from the rates.
+
+        Args:
+          text: the name of the work, such as "evaluating".
+        """
         start = time.perf_counter()
         with self.busy(text):
             yield
@@ -180,7 +196,11 @@ def waiting(text: str, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def say_nothing(text: str) -> None:
-    """Print nothing. Quiet runs use this function in place of ``print``."""
+    """Print nothing. Quiet runs use this function in place of ``print``.
+
+    Args:
+      text: the line that is not printed.
+    """
 
 
 @contextlib.contextmanager
@@ -215,7 +235,11 @@ def reading() -> Iterator[Callable[..., None]]:
 
 
 def summarize(row: Mapping[str, Any]) -> list[str]:
-    """Format the losses and the accuracies of discriminators for the progress line; for a population, their means."""
+    """Format the losses and the accuracies of discriminators for the progress line; for a population, their means.
+
+    Args:
+      row: the metrics of a step by name; for a population, each metric is a list with one number per member.
+    """
     row = {name: mean for name, value in row.items() if (mean := finite_mean(value)) is not None}
     parts = [f"{name} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
     for player in dict.fromkeys(name.partition("/")[0] for name in row):
@@ -230,6 +254,10 @@ def fit(parts: Sequence[str], width: float) -> str:
 
     >>> fit(["step 10/100", "40 images/s", "d/loss 1.250"], 30)
     'step 10/100  40 images/s'
+
+    Args:
+      parts: the parts of the line, the most important part first.
+      width: the number of characters that fit into the line.
     """
     line, *others = parts or [""]
     for part in others:
@@ -255,7 +283,11 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Format a time as ``1:02:03``, or as ``2:03`` if it is below an hour."""
+    """Format a time as ``1:02:03``, or as ``2:03`` if it is below an hour.
+
+    Args:
+      seconds: the time in seconds. Fractions of a second are dropped.
+    """
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

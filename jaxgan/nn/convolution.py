@@ -85,7 +85,13 @@ class Geometry(NamedTuple):
 
 
 def same(size: tuple[int, ...], kernel: tuple[int, ...], stride: int) -> Geometry:
-    """Return the geometry of a convolution with TensorFlow's "SAME" padding, where ``small = ceil(size / stride)``."""
+    """Return the geometry of a convolution with TensorFlow's "SAME" padding, where ``small = ceil(size / stride)``.
+
+    Args:
+      size: size of the large image in each dimension, in pixels.
+      kernel: size of the kernel in each dimension, in pixels.
+      stride: stride in every dimension.
+    """
     small = tuple(-(-n // stride) for n in size)
     excess = [stride * (m - 1) + k - n for n, m, k in zip(size, small, kernel)]
     # A negative excess crops pixels that no patch contains. They are cropped only at the high side.
@@ -139,13 +145,25 @@ def blurred(size: tuple[int, ...], kernel: tuple[int, ...]) -> Geometry:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def conv(g: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
-    """Return the convolution of stride ``g.stride``, from [B, *large, C] and [*kernel, C, D] to [B, *small, D]."""
+    """Return the convolution of stride ``g.stride``, from [B, *large, C] and [*kernel, C, D] to [B, *small, D].
+
+    Args:
+      g: the shapes of the images and the kernel.
+      x: the large image, [B, *large, C].
+      w: the kernel, [*kernel, C, D].
+    """
     return lax.platform_dependent(x, w, cpu=functools.partial(_conv_cpu, g), default=functools.partial(_conv_native, g))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def conv_transpose(g: Geometry, y: jax.Array, w: jax.Array) -> jax.Array:
-    """Return the transposed convolution, from [B, *small, D] and [*kernel, C, D] to [B, *large, C]."""
+    """Return the transposed convolution, from [B, *small, D] and [*kernel, C, D] to [B, *large, C].
+
+    Args:
+      g: the shapes of the images and the kernel.
+      y: the small image, [B, *small, D].
+      w: the kernel, [*kernel, C, D].
+    """
     return lax.platform_dependent(
         y, w, cpu=functools.partial(_conv_transpose_cpu, g), default=functools.partial(_conv_transpose_native, g)
     )
@@ -156,6 +174,11 @@ def kernel_gradient(g: Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
     """Return the correlation of two images, from [B, *large, C] and [B, *small, D] to [*kernel, C, D].
 
     It is the gradient of <conv(x, w), y> with respect to the kernel w.
+
+    Args:
+      g: the shapes of the images and the kernel.
+      x: the large image, [B, *large, C].
+      y: the small image, [B, *small, D].
     """
     return lax.platform_dependent(
         x, y, cpu=functools.partial(_kernel_gradient_cpu, g), default=functools.partial(_kernel_gradient_native, g)

@@ -24,6 +24,11 @@ def normal_around_one(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.f
     """Draw initial values from a normal distribution with mean 1 and standard deviation 0.02.
 
     The official code of DCGAN and pix2pix initialises the scales of batch normalisation in this way.
+
+    Args:
+      key: a typed random key.
+      shape: the shape of the result.
+      dtype: the floating-point type of the result.
     """
     return 1 + 0.02 * jax.random.normal(key, shape, dtype)
 
@@ -175,7 +180,12 @@ class Dense(nn.Module):
 
 
 def add_bias(layer: Any, x: jax.Array) -> jax.Array:
-    """Add the parameter ``bias`` of ``layer``, which is initialised to zero, to ``x``, [..., layer.features]."""
+    """Add the parameter ``bias`` of ``layer``, which is initialised to zero, to ``x``, [..., layer.features].
+
+    Args:
+      layer: a linen module with a field ``features``, the number of channels.
+      x: the output of the module, [..., layer.features].
+    """
     bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
     return x + sums.broadcast_over_space(bias.astype(x.dtype), x.shape[:-1])
 
@@ -197,6 +207,10 @@ def reflection_pad(x: jax.Array, width: int) -> jax.Array:
 
     The pixels at the edge are not repeated, as in PyTorch's ``ReflectionPad2d``.
 
+    Args:
+      x: images of any number of spatial dimensions, [B, *space, C].
+      width: number of pixels to add on each side.
+
     Raises:
       ValueError: if a side has ``width`` pixels or fewer.
     """
@@ -212,6 +226,10 @@ def replication_pad(x: jax.Array, width: int) -> jax.Array:
     """Pad ``x``, [B, *space, C], with ``width`` copies of the edge pixel on each side.
 
     The function equals PyTorch's ``ReplicationPad2d``.
+
+    Args:
+      x: images of any number of spatial dimensions, [B, *space, C].
+      width: number of pixels to add on each side.
     """
     return jnp.pad(x, _spatial_widths(x, width), mode="edge")
 

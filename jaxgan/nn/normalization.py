@@ -117,6 +117,13 @@ def instance_moments(layer: nn.Module, x: jax.Array) -> tuple[jax.Array, jax.Arr
     They are ``moments_over_space(x)``, with two exceptions for networks that process an image in tiles. If the
     collection ``moments`` is mutable, the mean and variance are also stored in it. If the collection is passed and not
     mutable, the stored values are returned, so that tiles are normalised in the same way as the complete image.
+
+    Args:
+      layer: the module that normalises. It holds the collection ``moments``.
+      x: images, [B, *space, C].
+
+    Raises:
+      ValueError: if the images have a single pixel.
     """
     mean, var = (layer.get_variable("moments", name) for name in ("mean", "var"))
     is_recording = layer.is_mutable_collection("moments") and not layer.is_initializing()
@@ -130,6 +137,9 @@ def instance_moments(layer: nn.Module, x: jax.Array) -> tuple[jax.Array, jax.Arr
 
 def moments_over_space(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the mean and variance of each channel of each image, from [B, *space, C] to [B, C] each, float32.
+
+    Args:
+      x: images of any number of spatial dimensions, [B, *space, C].
 
     Raises:
       ValueError: if the images have a single pixel.

@@ -16,6 +16,9 @@ def upsample(x: jax.Array) -> jax.Array:
 
     In each direction, an output pixel is 3/4 of the nearest input pixel plus 1/4 of the second nearest. The function
     equals ``upsample2d`` of the official StyleGAN code with the filter [1, 3, 3, 1].
+
+    Args:
+      x: images, [B, h, w, C].
     """
     for axis in (1, 2):
         before, after = _shift(x, axis, 1), _shift(x, axis, -1)
@@ -28,6 +31,9 @@ def downsample(x: jax.Array) -> jax.Array:
     """Halve the height and width of an image, from [B, 2h, 2w, C] to [B, h, w, C].
 
     The function is a quarter of the adjoint of ``upsample``.
+
+    Args:
+      x: images with an even height and width, [B, 2h, 2w, C].
     """
     for axis in (1, 2):
         pairs = x.reshape(*x.shape[:axis], x.shape[axis] // 2, 2, *x.shape[axis + 1 :])

@@ -196,7 +196,11 @@ def minibatch_stddev(x: jax.Array, group_size: int) -> jax.Array:
 
 
 def normalize_2nd_moment(x: jax.Array) -> jax.Array:
-    """Divide ``x`` by its root mean square over the last axis."""
+    """Divide ``x`` by its root mean square over the last axis.
+
+    Args:
+      x: an array of any shape [..., C], such as latents [B, C].
+    """
     return x * lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + 1e-8)
 
 
@@ -205,6 +209,11 @@ def scaled_leaky_relu(x: jax.Array, gain: float = 1.0, clamp: float | None = Non
 
     The factor sqrt(2) preserves the second moment of normally distributed ``x`` up to 4 %. A ``clamp`` of None does not
     clamp.
+
+    Args:
+      x: an array of any shape.
+      gain: factor of the output and of ``clamp``.
+      clamp: largest absolute value of the output divided by ``gain``; None does not clamp.
     """
     return _clamp(nn.leaky_relu(x, 0.2) * (math.sqrt(2) * gain), None if clamp is None else clamp * gain)
 

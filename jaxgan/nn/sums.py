@@ -24,7 +24,7 @@ def sum_over_space(x: jax.Array, keep_axes: int = 0) -> jax.Array:
     """Return the sum over the spatial axes, from [*kept, *space, C] to [*kept, C].
 
     Args:
-      x: array.
+      x: an array, [*kept, *space, C].
       keep_axes: number of leading axes to keep, such as 1 for the batch axis.
     """
     return jnp.asarray(_sum_over_space(x, keep_axes))
@@ -34,7 +34,7 @@ def broadcast_over_space(v: jax.Array, space: tuple[int, ...]) -> jax.Array:
     """Repeat a vector at every pixel, from [*kept, C] to [*kept, *space, C].
 
     Args:
-      v: vectors.
+      v: vectors, [*kept, C].
       space: sizes of the spatial axes.
     """
     return jnp.asarray(_broadcast_over_space(v, space))

@@ -32,7 +32,12 @@ _Grid = list[list[jax.Array]]  # one array for each row and column of a tile
 
 
 def conv(x: jax.Array, w: jax.Array) -> jax.Array:
-    """Return the convolution without padding, from [B, 2h + 2, 2w + 2, C] and [3, 3, C, D] to [B, 2h, 2w, D]."""
+    """Return the convolution without padding, from [B, 2h + 2, 2w + 2, C] and [3, 3, C, D] to [B, 2h, 2w, D].
+
+    Args:
+      x: images, [B, 2h + 2, 2w + 2, C].
+      w: the kernel, [3, 3, C, D].
+    """
     tiles, kernels = _transform(_IMAGE, _tiles(x, 4)), _transform(_KERNEL, [list(row) for row in w])
     return _inverse_transform(_map_grids(_product, tiles, kernels)).astype(x.dtype)
 
@@ -42,6 +47,10 @@ def conv_transpose(y: jax.Array, w: jax.Array) -> jax.Array:
 
     The transform of the flipped kernel is a permutation of the transform of the kernel, so XLA computes it only once if
     both maps are used.
+
+    Args:
+      y: images, [B, 2h + 2, 2w + 2, D].
+      w: the kernel, [3, 3, C, D].
     """
     tiles, kernels = _transform(_IMAGE, _tiles(y, 4)), _transform(_KERNEL, [list(row) for row in w])
     flipped = [[kernels[i][j].T for j in _FLIPPED] for i in _FLIPPED]
@@ -49,7 +58,12 @@ def conv_transpose(y: jax.Array, w: jax.Array) -> jax.Array:
 
 
 def kernel_gradient(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Return the correlation of two images, from [B, 2h + 2, 2w + 2, C] and [B, 2h, 2w, D] to [3, 3, C, D]."""
+    """Return the correlation of two images, from [B, 2h + 2, 2w + 2, C] and [B, 2h, 2w, D] to [3, 3, C, D].
+
+    Args:
+      x: images, [B, 2h + 2, 2w + 2, C].
+      y: images, [B, 2h, 2w, D].
+    """
     products = _map_grids(_correlation, _transform(_IMAGE, _tiles(x, 4)), _transform(_OUTPUT, _tiles(y, 2)))
     return jnp.stack([jnp.stack(row) for row in _weighted_sums_2d(_transpose(_KERNEL), products)]).astype(x.dtype)
 

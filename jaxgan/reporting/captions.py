@@ -137,12 +137,20 @@ def reading(term: str, names: Collection[str], players: int, default: str) -> st
 
 
 def figure_title(figure: str) -> str:
-    """Return the heading of a metric of evaluations. It does not depend on the features of the metric."""
+    """Return the heading of a metric of evaluations. It does not depend on the features of the metric.
+
+    Args:
+      figure: the name of the metric, such as ``fid_inception_tf1``.
+    """
     return FIGURES.get(figure.partition("_")[0]) or figure.upper()
 
 
 def figure_reading(figure: str) -> str:
-    """Return the caption of the chart of a metric of evaluations."""
+    """Return the caption of the chart of a metric of evaluations.
+
+    Args:
+      figure: the name of the metric, such as ``fid_inception_tf1``.
+    """
     return DISTANCE_READING if figure.partition("_")[0] in DISTANCES else FIGURE_READING
 
 
@@ -158,5 +166,10 @@ def format_value(value: Any) -> str:
 
 
 def format_number(value: float, spec: str = ".3f") -> str:
-    """Format a number with a typographic minus sign, U+2212."""
+    """Format a number with a typographic minus sign, U+2212.
+
+    Args:
+      value: the number.
+      spec: the format, as for the built-in function ``format``.
+    """
     return f"{value:{spec}}".replace("-", "\u2212")

@@ -105,12 +105,20 @@ def run_charts(names: Sequence[str]) -> list[Chart]:
 
 
 def players(names: Collection[str]) -> list[str]:
-    """Return the players of a game, in the order in which their metrics appear."""
+    """Return the players of a game, in the order in which their metrics appear.
+
+    Args:
+      names: the names of all columns of a run.
+    """
     return list(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name and _is_metric(name)))
 
 
 def judges(names: Collection[str]) -> list[str]:
-    """Return the discriminators of a game: the players with an accuracy on real examples and on fakes."""
+    """Return the discriminators of a game: the players with an accuracy on real examples and on fakes.
+
+    Args:
+      names: the names of all columns of a run.
+    """
     return [p for p in players(names) if f"{p}/accuracy_real" in names and f"{p}/accuracy_fake" in names]
 
 

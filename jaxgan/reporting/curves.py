@@ -26,6 +26,9 @@ def read_columns(path: Path) -> Columns:
 
     A column omits the steps at which no number is finite. At the other steps of a population, numbers that are not
     finite are NaN.
+
+    Args:
+      path: the directory of the run.
     """
     columns = _to_columns(read_rows(path / "metrics.jsonl"))
     metrics = set(columns)
@@ -101,5 +104,9 @@ def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, A
 
 
 def round_values(values: np.ndarray) -> list[float]:
-    """Round values to ``DIGITS`` significant digits."""
+    """Round values to ``DIGITS`` significant digits.
+
+    Args:
+      values: numbers, [N].
+    """
     return [float(f"{value:.{DIGITS}g}") for value in values]

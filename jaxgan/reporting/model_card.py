@@ -108,6 +108,9 @@ def write_card(path: Path, card: str) -> Path:
 def check_card_path(path: Path) -> None:
     """Check that the card of a file would replace at most an older card.
 
+    Args:
+      path: the file to describe. The name of its card has the suffix ``.md`` instead.
+
     Raises:
       ValueError: if the card would replace a file that is not a model card.
     """

@@ -70,6 +70,9 @@ class Page:
     def write(self, path: Path) -> None:
         """Write the page atomically, so that readers never find an incomplete file.
 
+        Args:
+          path: the HTML file to write.
+
         Raises:
           OSError: if the page cannot be written.
         """
@@ -90,7 +93,12 @@ def last_step(columns: Columns) -> int:
 
 
 def describe_maker(versions: Mapping[str, Any], experiment: str) -> str:
-    """Return the program and the experiment that generated the samples, such as ``jaxgan 0.1.0, experiment dcgan``."""
+    """Return the program and the experiment that generated the samples, such as ``jaxgan 0.1.0, experiment dcgan``.
+
+    Args:
+      versions: the versions in ``config.json``, by the name of the package.
+      experiment: the name of the experiment.
+    """
     version = str(versions.get("jaxgan", "not installed"))
     version = ", version unknown" if version == "not installed" else f" {version}"
     return f"jaxgan{version}, experiment {experiment}"

@@ -20,6 +20,9 @@ MAX_PICTURES = 60  # maximum number of steps with sample grids, and of projectio
 def read_pictures(folder: Path) -> list[dict[str, Any]]:
     """Read the sample grids of a run at up to ``MAX_PICTURES`` steps, which include the first and the last one.
 
+    Args:
+      folder: the folder ``samples`` of a run.
+
     Returns:
       For each step, a dict with the number ``step``, the sample grid ``picture`` as a data URL, and ``sheets``, the
       image sheets by name as data URLs.
@@ -44,7 +47,11 @@ def thin(steps: Sequence[int]) -> list[int]:
 
 
 def describe_sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return the name, the title and the caption of each image sheet, in the order of their names."""
+    """Return the name, the title and the caption of each image sheet, in the order of their names.
+
+    Args:
+      pictures: the sample grids and image sheets by step, as ``read_pictures`` returns them.
+    """
     names = sorted({name for picture in pictures for name in picture["sheets"]})
     return [
         {"name": name, "title": captions.title(name), "caption": captions.SHEETS.get(name, captions.OTHER_SHEET)}
@@ -53,7 +60,11 @@ def describe_sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str
 
 
 def read_projections(folder: Path) -> list[dict[str, str]]:
-    """Read up to ``MAX_PICTURES`` images of projections, with captions that contain their similarity to the targets."""
+    """Read up to ``MAX_PICTURES`` images of projections, with captions that contain their similarity to the targets.
+
+    Args:
+      folder: the folder of projections of a run. It may be missing.
+    """
     return [
         {
             "title": sheet.relative_to(folder).with_suffix("").as_posix(),

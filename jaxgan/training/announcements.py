@@ -39,5 +39,9 @@ def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line and flush the standard output, so that a pipe receives the line immediately."""
+    """Print a line and flush the standard output, so that a pipe receives the line immediately.
+
+    Args:
+      text: the line, without a newline at its end.
+    """
     print(text, flush=True)

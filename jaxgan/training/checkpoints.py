@@ -38,7 +38,11 @@ def named_leaves(state: State) -> dict[str, np.ndarray]:
 
 
 def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
-    """Return the SHA-256 of each leaf's dtype, shape and bytes, by the leaf's name."""
+    """Return the SHA-256 of each leaf's dtype, shape and bytes, by the leaf's name.
+
+    Args:
+      leaves: the arrays of a state by name.
+    """
 
     def digest(x):
         header = f"{x.dtype.name}{list(x.shape)}".encode()

@@ -90,6 +90,9 @@ def format_estimate(seconds: float) -> str:
 
     >>> format_estimate(49.7), format_estimate(691), format_estimate(9000), format_estimate(400_000)
     ('50 s', '12 minutes', '2.5 hours', '4.6 days')
+
+    Args:
+      seconds: the time in seconds.
     """
     if seconds < 120:
         return format_seconds(seconds)
@@ -105,5 +108,9 @@ def format_number(number: int, thing: str) -> str:
 
     >>> format_number(1, "step"), format_number(4500, "step")
     ('1 step', '4,500 steps')
+
+    Args:
+      number: the number to format.
+      thing: the unit in the singular. Its plural must end with an "s".
     """
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

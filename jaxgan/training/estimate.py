@@ -123,7 +123,12 @@ def _timed_call(take: parallel.Step, state: State, batches: list[Any]) -> tuple[
 
 
 def checkpoints_kept(steps: int, options: RunOptions) -> int:
-    """Return the maximum number of checkpoints that a run of the given number of steps leaves on disk."""
+    """Return the maximum number of checkpoints that a run of the given number of steps leaves on disk.
+
+    Args:
+      steps: the number of steps of the complete run.
+      options: the options of the run, which say how often it saves checkpoints and evaluates.
+    """
     made = {steps}
     for every in (options.checkpoint_every, options.evaluate_every):
         if every is not None:

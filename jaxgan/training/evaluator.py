@@ -50,6 +50,9 @@ class Evaluator:
     def rehearse(self, state: State) -> None:
         """Evaluate a few samples before the training starts, to detect metrics that this experiment cannot compute.
 
+        Args:
+          state: the state before the first step, or the restored state.
+
         Raises:
           ValueError: if a metric cannot be computed for this experiment, or if there are too few samples.
         """

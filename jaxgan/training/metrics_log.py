@@ -79,7 +79,12 @@ class MetricsLog:
             self._terminal.restart(self._last_step, images)
 
     def probe(self, state: State, step: int) -> None:
-        """Start to measure the state for the diagnosis, if a probe is due after this step."""
+        """Start to measure the state for the diagnosis, if a probe is due after this step.
+
+        Args:
+          state: the training state after the step.
+          step: the number of steps taken so far.
+        """
         if self._monitor and step % diagnostics.PROBE_EVERY == 0:
             # The first call compiles the probe, which must not reduce the reported rate of images.
             with (

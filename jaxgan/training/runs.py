@@ -87,6 +87,9 @@ def use_cores(config: Settings) -> None:
 
     This function has no effect if the environment variable JAX_NUM_CPU_DEVICES or XLA_FLAGS sets the number of CPU
     devices, or if JAX was used before.
+
+    Args:
+      config: the settings of the run.
     """
     is_set = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     is_set = is_set or jax.config.jax_num_cpu_devices != -1  # pyright: ignore
@@ -169,13 +172,23 @@ class TrainingRun(abc.ABC):
     def check_batch_size(self, batch_size: int, devices: Sequence[parallel.Device]) -> None:
         """Check that the devices can share a batch evenly.
 
+        Args:
+          batch_size: the number of examples of a step.
+          devices: the devices that train.
+
         Raises:
           ValueError: if the batch size is not divisible as required.
         """
 
     @abc.abstractmethod
     def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
-        """Return the state, copied to the devices. ``method`` is ``pmap`` or ``shard_map``."""
+        """Return the state, copied to the devices.
+
+        Args:
+          state: a state on this host.
+          devices: the devices that train.
+          method: the function of ``jaxgan.parallel`` that compiles the step, ``pmap`` or ``shard_map``.
+        """
 
     @abc.abstractmethod
     def compile_step(self, step: int, devices: Sequence[parallel.Device], method: str, **how: Any) -> parallel.Step:
@@ -202,11 +215,20 @@ class TrainingRun(abc.ABC):
 
     @abc.abstractmethod
     def member_name(self, i: int) -> str:
-        """Return the name of a member for messages; an empty string for a single game."""
+        """Return the name of a member for messages; an empty string for a single game.
+
+        Args:
+          i: the index of the member, starting at 0.
+        """
 
 
 class SingleRun(TrainingRun):
-    """Trains one game."""
+    """Trains one game.
+
+    Args:
+      experiment: the experiment to train.
+      config: the settings of the run. They determine the seed and the differential privacy.
+    """
 
     is_population = False
 
@@ -250,7 +272,14 @@ class SingleRun(TrainingRun):
 
 
 class PopulationRun(TrainingRun):
-    """Trains a population. The members are distributed over the devices."""
+    """Trains a population. The members are distributed over the devices.
+
+    Args:
+      experiment: the experiment with the settings of ``config``.
+      config: the settings that the members share.
+      build: a function that creates the experiment from settings and data.
+      member_settings: for each member, the settings in which it differs, with its ``seed``.
+    """
 
     is_population = True
 
@@ -283,7 +312,12 @@ class PopulationRun(TrainingRun):
         return devices[: fitting[-1]]
 
     def check_batch_size(self, batch_size: int, devices: Sequence[parallel.Device]) -> None:
-        """Accept any batch size, because the complete batch of a member is on one device."""
+        """Accept any batch size, because the complete batch of a member is on one device.
+
+        Args:
+          batch_size: the number of examples of a step.
+          devices: the devices that train.
+        """
 
     def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:
         return parallel.share_out(state, devices)
@@ -320,7 +354,11 @@ class PopulationRun(TrainingRun):
 
 
 def to_host(x: Any) -> Any:
-    """Copy an array, or an array of PRNG keys, to the host."""
+    """Copy an array, or an array of PRNG keys, to the host.
+
+    Args:
+      x: an array of any shape.
+    """
     if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(jnp.asarray(np.asarray(jax.random.key_data(x))), impl=jax.random.key_impl(x))
     return np.asarray(x)

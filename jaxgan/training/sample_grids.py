@@ -44,7 +44,12 @@ class SampleWriter:
         self._draw_sheets = experiment.draw_sheets(config.seed) if experiment.display.sheets else None
 
     def write(self, state: State, step: int) -> None:
-        """Write the sample grid and the image sheets of a step. Only the first process of a run writes them."""
+        """Write the sample grid and the image sheets of a step. Only the first process of a run writes them.
+
+        Args:
+          state: the training state after the step.
+          step: the number of steps taken so far. It is part of the names of the files.
+        """
         if jax.process_index() > 0:
             return
         states = self._run.member_states(state)

@@ -159,6 +159,10 @@ def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.
 
 
 def is_resident(source: Source) -> TypeGuard[Arrays | Unpaired]:
-    """Return whether all examples are stored on the devices, so that a batch consists of indices."""
+    """Return whether all examples are stored on the devices, so that a batch consists of indices.
+
+    Args:
+      source: the training data.
+    """
     is_in_memory = isinstance(source, Arrays | Unpaired) and bool(source.by_name)
     return is_in_memory and size_in_bytes(source) <= RESIDENT_BYTES
