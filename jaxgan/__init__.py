@@ -1,8 +1,9 @@
 """Train generative adversarial networks (GANs) as pure functions in JAX.
 
 A GAN is a ``Game``: a set of networks, players that own some of the networks and minimise a loss over their parameters,
-and the order of the players' turns. ``Game.step`` is a pure function that takes all turns once. Begin with
-``jaxgan.core.game``. The package imports the names and subpackages below when they are first used:
+and the order in which the players update their networks. ``Game.step`` is a pure function that makes all of these
+updates once. Begin with ``jaxgan.core.game``. The package imports the names and subpackages below when they are first
+used:
 
   core                           games, networks, gradients, random keys
   losses, augment, models, nn    losses, augmentations, architectures and layers

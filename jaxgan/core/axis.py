@@ -1,9 +1,9 @@
 """Communicate between the devices that share a batch, along the named axis "data".
 
 ``jaxgan.parallel`` runs a step on several devices, each with its own examples, and binds this axis with ``pmap`` or
-``shard_map``. There, ``mean`` and ``gather`` are collective operations. Everywhere else they return their argument
-unchanged: under plain ``jit``, ``grad`` or ``vmap``, and on a single device, where XLA would otherwise copy every
-gradient. The same loss, layer or game therefore runs on one device and on many without changes. This module imports no
+``shard_map``. In such a step, ``mean`` and ``gather`` are collective operations. In any other function, and on a single
+device, they return their argument unchanged. The same loss, layer or game therefore runs on one device and on many
+without changes. A collective operation on a single device would make XLA copy every gradient. This module imports no
 other module of jaxgan.
 """
 
@@ -32,8 +32,8 @@ def bound() -> bool:
 def alone() -> Iterator[None]:
     """Treat the axis as unbound inside the ``with`` statement.
 
-    Gradients of single examples are computed inside it, because a collective operation would make them depend on the
-    examples of other devices.
+    ``gradients.per_example_clipped`` needs this, because a collective operation would make the gradient of an example
+    depend on the examples of other devices.
     """
     token = _alone.set(True)
     try:

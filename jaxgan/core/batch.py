@@ -10,8 +10,8 @@ from jaxgan.core.networks import format_array
 def split_batch(batch: Any, count: int) -> list[Any]:
     """Split a batch into ``count`` slices. Slice n contains every ``count``-th example, starting at example n.
 
-    Because of these strides, each device can split its own share of a batch: the slices of all devices together are the
-    slices of the complete batch.
+    Each device can therefore split its own share of a batch: slice n of the complete batch consists of slice n of each
+    device.
 
     >>> import numpy as np
     >>> [part.tolist() for part in split_batch(np.arange(6), 2)]
@@ -19,7 +19,7 @@ def split_batch(batch: Any, count: int) -> list[Any]:
 
     Args:
       batch: an array [B, ...] or a pytree of such arrays.
-      count: the number of slices. B must be a multiple of it.
+      count: the number of slices. B must be a multiple of ``count``.
 
     Returns:
       A list of batches with B / count examples each.
@@ -44,7 +44,7 @@ def split_batch(batch: Any, count: int) -> list[Any]:
 
 
 def describe_array(batch: Any) -> str:
-    """Return an explanation for a loss that reads a name, such as ``batch["image"]``, from a batch that is an array."""
+    """Explain the error that occurs if ``batch`` is an array and a loss indexes it with a name: ``batch["image"]``."""
     return (
         f"`batch` is the array {format_array(batch)}, not a mapping. If the loss reads batch['image'], call "
         "step(state, {'image': images}), or pass a batch from jaxgan.batches."

@@ -3,8 +3,8 @@
 Each multiplication of a product or a convolution counts as two operations, because an addition follows it. Other
 operations are not counted, because they take little time in comparison. The counts follow these rules:
 
-- A transposed convolution inserts zeros between the rows and columns of its input. Multiplications with them are not
-  counted. Multiplications with the zeros of padding are counted.
+- A transposed convolution inserts zeros between the rows and columns of its input. Multiplications with these zeros are
+  not counted. Multiplications with the zeros of padding are counted.
 - Only the last branch of a conditional is counted. For ``lax.platform_dependent`` this is the default branch, so the
   count does not depend on the machine.
 - The body of a ``while`` loop is counted once, because the number of its iterations is unknown.
@@ -27,7 +27,7 @@ _SCOPE = re.compile(r"layer\[([^\]]*)\]")
 
 
 def scope(name: str) -> Any:
-    """Return a context manager that labels operations with a name, under which ``count_by_scope`` counts them."""
+    """Return a context manager that labels operations with a name, for separate counts in ``count_by_scope``."""
     return jax.named_scope(f"layer[{name}]")
 
 
@@ -41,10 +41,10 @@ def count(program: ClosedJaxpr) -> int:
 
 
 def count_by_scope(program: ClosedJaxpr) -> dict[str, int]:
-    """Return the number of floating-point operations per ``scope``, by the scope's name.
+    """Return a dictionary from the name of each ``scope`` to its number of floating-point operations.
 
-    An operation inside nested scopes counts for the innermost scope only. Operations outside of all scopes have an
-    empty name.
+    An operation inside nested scopes counts for the innermost scope only. Operations outside of all scopes are counted
+    under an empty name.
 
     Args:
       program: the traced function, as ``jax.make_jaxpr(function)(*args)`` returns it.

@@ -18,7 +18,7 @@ everything that a step changes, such as parameters and optimizer states.
 
 The gradient of a player is taken with respect to the parameters of its own networks only. A loss therefore does not
 need ``jax.lax.stop_gradient`` for the networks of other players. ``Game.step`` is a pure function of the state and the
-batch. ``jaxgan.core.wrappers`` explains how to change the way a game is played, for example to take extra-gradient
+batch. ``jaxgan.core.wrappers`` explains how to change the way a game is trained, for example to take extra-gradient
 steps.
 """
 
@@ -65,10 +65,11 @@ class Player:
         functions, for example ``nets.g``. ``batch`` is the slice of the batch for this turn. ``keys`` is an array of
         random keys, [B], with one key per example. ``step`` is the number of steps taken before this one, an integer
         scalar.
-      optimizer: an optax gradient transformation. If its ``update`` accepts extra arguments, the game passes ``value``,
-        the value of the loss, and ``terms``, a mapping from the names of all terms and metrics of the loss to scalars.
+      optimizer: an optax gradient transformation. If its ``update`` accepts extra arguments, the game passes two of
+        them: ``value`` is the value of the loss, and ``terms`` is a mapping from the names of all terms and metrics of
+        the loss to scalars.
       gradient: the function that computes the gradient of the loss; see ``jaxgan.core.gradients``. The default computes
-        it for all examples of the turn at once.
+        the gradient for all examples of the turn at once.
 
     Raises:
       TypeError: if ``owns`` is a string or contains anything but strings, or ``optimizer`` is not an optax gradient
@@ -94,18 +95,18 @@ class Player:
 class Game:
     """A GAN: networks, players that own networks, and the order of turns in one step.
 
-    ``Game`` cannot be subclassed. To change how a game is played, wrap it; see ``jaxgan.core.wrappers``.
+    ``Game`` cannot be subclassed. To change how a game is trained, wrap it; see ``jaxgan.core.wrappers``.
 
     Attributes:
       nets: a mapping from names to networks.
-      players: a mapping from names to players. No gradient changes a network that has no owner.
+      players: a mapping from names to players. A network that no player owns is not trained.
       turns: the turns of one step, in their order. Each turn is a tuple of the names of the players that move in it.
         The players of one turn move simultaneously: all their gradients are computed before any parameters change.
         ``(("d",), ("g",))`` alternates between two players, ``(("d", "g"),)`` updates both simultaneously, and
         ``(("d",),) * 5 + (("g",),)`` updates a critic five times before the generator. A step splits its batch into
-        ``batch_multiple`` slices. The n-th turn of each player uses the n-th slice and the n-th set of random keys.
-        The first turns of two players therefore use the same examples and latents, so XLA can compute a forward pass
-        that both need only once.
+        ``batch_multiple`` slices. The n-th turn of each player uses the n-th slice and the n-th set of random keys. The
+        first turns of two players therefore use the same examples and latents, so if both players need the same forward
+        pass, XLA can compute it once.
       ema: a mapping from names of networks to decays. The game computes an exponential moving average of each of these
         networks. The decay is the weight of the old average in each step: a number from 0 to 1, or a function from the
         step to such a number.
@@ -152,7 +153,7 @@ class Game:
 
     @property
     def batch_multiple(self) -> int:
-        """Number of slices that a step splits its batch into: the largest number of turns that any player has."""
+        """Number of slices that a step splits its batch into: the largest number of turns of any player."""
         return max(sum(turn.count(name) for turn in self.turns) for name in self.players)
 
     def init(self, key: jax.Array) -> State:
@@ -182,10 +183,11 @@ class Game:
           batch: an array [B, ...] or a pytree of such arrays. B must be a multiple of ``batch_multiple``.
 
         Returns:
-          The new state, and the metrics of the step: a mapping from names to scalars. For each player it has its terms
-          and metrics as ``<player>/<name>``, its loss as ``<player>/loss``, and the L2 norm of its gradient as
-          ``<player>/grad_norm``. Each is averaged over the player's turns. A lazily computed term is a ``LazyTerm``,
-          which records whether it was computed in this step.
+          The new state, and the metrics of the step: a mapping from names to scalars. For each player, the mapping
+          contains the terms and metrics of the player's loss as ``<player>/<name>``, the loss as ``<player>/loss``, and
+          the L2 norm of the gradient as ``<player>/grad_norm``. Each scalar is averaged over the player's turns. A term
+          that is computed in some steps only is a ``LazyTerm``, which records whether the term was computed in this
+          step.
 
         Raises:
           ValueError: if the batch cannot be split into slices of equal size, or a loss returns moving statistics of a
@@ -238,8 +240,8 @@ class Game:
 
         Args:
           state: a state of this game, or of a wrapper around it.
-          train: whether the networks run in training mode. It is passed to networks that accept an argument ``train``.
-            In training mode, ``with_stats`` returns updated moving statistics.
+          train: whether the networks run in training mode. The value is passed to networks that accept an argument
+            ``train``. In training mode, ``with_stats`` returns updated moving statistics.
           ema: whether a network that has a moving average uses the averaged parameters.
         """
         averages = state.ema if ema else {}
@@ -255,8 +257,8 @@ class Game:
         Args:
           state: a state of this game, or of a wrapper around it. Optimizer states, and networks that are not in
             ``variables``, do not change.
-          variables: a mapping from names of networks to their variables: ``params`` and every collection of moving
-            statistics, with the same shapes as in ``state``.
+          variables: a mapping from names of networks to dictionaries of variables. Each dictionary contains ``params``
+            and every collection of moving statistics of the network, with the same shapes as in ``state``.
         """
         stats = {name: _without(collections, "params") for name, collections in variables.items()}
         ema = {name: _pick(variables[name], average) for name, average in state.ema.items() if name in variables}
@@ -303,7 +305,7 @@ class Game:
         return grads, terms.replace(loss=loss_value, terms=named, metrics=metrics)
 
     def _merge_stats(self, stats, returned):
-        """Replace collections in ``stats``, in place, by those that the losses of a turn returned."""
+        """Update the dictionary ``stats`` in place with the collections that the losses of a turn returned."""
         for name, by_net in returned.items():
             for net, collections in by_net.items():
                 if any(net in other for n, other in returned.items() if n != name):

@@ -1,9 +1,9 @@
 """Compute the gradient of a player's loss: functions for ``Player(..., gradient=...)``.
 
-A gradient function has the form ``(loss, own, batch, keys) -> (gradient, terms)``. ``own`` holds the parameters of the
-networks that the player owns, and ``loss(own, batch, keys)`` returns ``(scalar, Terms)``. The function returns the
-gradient with respect to ``own``, and the ``Terms`` of the loss. Each device calls it with its own share of the batch,
-and ``Game.step`` averages the results over the devices.
+A gradient function has the signature ``(loss, own, batch, keys) -> (gradient, terms)``. ``own`` contains the parameters
+of the networks that the player owns, and ``loss(own, batch, keys)`` returns ``(scalar, Terms)``. The function returns
+the gradient with respect to ``own``, and the ``Terms`` of the loss. Each device calls it with its own share of the
+batch, and ``Game.step`` averages the results over the devices.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ def per_example_clipped(l2_clip: float):
     The L2 norm of each example's gradient, over all parameters of the player together, is scaled down to ``l2_clip`` if
     it is larger. This is algorithm 1 of Abadi et al. 2016 before the noise is added; see ``jaxgan.games.privacy``.
     Replacing one example by any other changes the mean by at most ``2 * l2_clip / B``. The loss is called with one
-    example at a time, as a batch of size 1, so the gradient of an example cannot depend on other examples. The function
-    adds the metric ``clipped``, the fraction of examples with a scaled gradient.
+    example at a time, as a batch of size 1, so the gradient of an example cannot depend on other examples. The gradient
+    function adds the metric ``clipped``, the fraction of examples with a scaled gradient.
 
     Moving statistics that are computed from examples are refused, because the game would store them without noise. The
     statistics of spectral normalisation depend on parameters only and are allowed.
@@ -84,8 +84,8 @@ def per_example_clipped(l2_clip: float):
 def accumulate(n: int, each: Callable = full_batch):
     """Create a gradient function that computes ``n`` micro-batches one after the other, and averages their gradients.
 
-    Only the activations of one micro-batch are in memory at a time. They need an n-th of the memory of the batch's
-    activations.
+    Only the activations of one micro-batch are in memory at a time, so the activations need 1 / n of the memory of the
+    complete batch's activations.
 
     The result is equal to the result of ``full_batch`` if the loss is a mean over examples. Layers that combine the
     examples of a batch, such as BatchNorm and minibatch standard deviation, use one micro-batch at a time, as in other
@@ -93,11 +93,12 @@ def accumulate(n: int, each: Callable = full_batch):
     the last micro-batch.
 
     Args:
-      n: the number of micro-batches. The number of examples per device and turn must be a multiple of it.
+      n: the number of micro-batches. The number of examples per device and turn must be a multiple of ``n``.
       each: the gradient function for one micro-batch.
 
     Raises:
-      ValueError: if ``n`` is below 1; or, when the step is traced, if the number of examples is no multiple of ``n``.
+      ValueError: if ``n`` is below 1; or, when the step is traced, if the number of examples per device is not a
+        multiple of ``n``.
     """
     if n < 1:
         raise ValueError(f"`n`, the number of micro-batches, must be at least 1, got {n}.")

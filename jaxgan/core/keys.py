@@ -74,7 +74,7 @@ def split_keys(keys: jax.Array, count: int = 2) -> jax.Array:
 
 
 def example_keys(key: jax.Array, batch: Any) -> jax.Array:
-    """Create [B] keys, one for each example of a batch, from its position in the global batch.
+    """Create [B] keys for the examples of a batch. Each key depends on the example's position in the global batch.
 
     Random draws from these keys do not depend on the number of devices that share the batch.
 
@@ -90,8 +90,8 @@ def example_keys(key: jax.Array, batch: Any) -> jax.Array:
 def batch_key(keys: jax.Array) -> jax.Array:
     """Derive one key from the first of [B] keys, for a network that draws random numbers for its complete batch.
 
-    The constant below makes it different from the keys that ``fold_in_keys`` or the layers of ``jaxgan.nn`` derive from
-    the same keys. Each of the devices that share a batch has a different key.
+    The constant in the code makes the result different from the keys that ``fold_in_keys`` or the layers of
+    ``jaxgan.nn`` derive from the same keys. The devices that share a batch have different keys.
     """
     return jax.random.fold_in(keys[0], 0x62617463)
 

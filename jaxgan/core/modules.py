@@ -36,8 +36,9 @@ class KeysMissing(Exception):
 class Network(Protocol):
     """The common interface of networks that are written with linen, with nnx or as functions.
 
-    The variables of a network are pytrees of arrays by collection. The collection ``params`` holds the parameters that
-    players train. The other collections hold moving statistics, such as ``batch_stats`` for BatchNorm's averages.
+    The variables of a network are a dictionary from collection names to pytrees of arrays. The collection ``params``
+    holds the parameters that players train. The other collections hold moving statistics, such as ``batch_stats`` for
+    BatchNorm's averages.
     """
 
     @property
@@ -52,15 +53,18 @@ class Network(Protocol):
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The parameters in the signature of the network's call, without the variables, by name."""
+        """A mapping from names to the parameters of the call's signature. The network's variables are omitted."""
         ...
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
-        """Create the variables by collection, as a pure function of a typed random key.
+        """Create the initial variables from a typed random key.
 
         Args:
           key: a typed random key.
           *inputs: an example of each input of the network. ``Net`` passes zeros of the shape and dtype of its examples.
+
+        Returns:
+          A dictionary from collection names to pytrees of arrays.
         """
         ...
 
@@ -77,13 +81,13 @@ class Network(Protocol):
         """Return the output of the network, and the collections named in ``mutable`` after the call.
 
         Args:
-          variables: the variables by collection.
+          variables: a dictionary from collection names to the variables of the network.
           args: the positional arguments of the call.
           options: the keyword arguments of the call. Entries ``train`` and ``keys`` take precedence over the arguments
             below.
           train: whether the network runs in training mode. It is passed to the call if the call accepts ``train``.
           keys: random keys [B], one per example, or None. They are passed to the call if the call accepts ``keys``. In
-            other networks, all random draws, such as dropout masks, use a single key that is derived from them.
+            other networks, all random draws, such as dropout masks, use a single key that is derived from ``keys``.
           mutable: the names of the collections to update and return.
 
         Raises:
@@ -205,12 +209,12 @@ class FunctionPair:
 def call_options(network: Network, options: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     """Return the keyword arguments of a network's call.
 
-    These are ``options``, and each argument in ``given`` that is not None and that the call accepts.
+    The result contains ``options``, and each argument in ``given`` that the call accepts and that is not None.
 
     Args:
       network: the network to call.
       options: the keyword arguments that the caller of the network passed.
-      **given: further keyword arguments by name. ``options`` takes precedence over them.
+      **given: further keyword arguments. If ``options`` has an argument of the same name, its value is used.
     """
     own = {name: x for name, x in given.items() if name in network.parameters and x is not None}
     return {**own, **options}
@@ -238,7 +242,8 @@ def _over_all_devices(call, args, kwargs, context):
     """
     layer = context.module
     if isinstance(layer, nn.BatchNorm) and layer.axis_name is None:
-        # The layer is a frozen dataclass. Flax has made this copy of it for the present call only.
+        # The layer is a frozen dataclass. Flax created this copy for the present call only, so the change has no other
+        # effect.
         object.__setattr__(layer, "axis_name", axis.NAME)
     return call(*args, **kwargs)
 
@@ -282,7 +287,7 @@ def _comes_from(kind: type, package: str) -> bool:
 
 
 def _describe_problem(given: Any) -> str:
-    """Return the rest of a sentence that begins with "`module`" and says why it is refused, and how to fix it."""
+    """Return why ``given`` is refused and how to fix this, as the rest of a sentence that begins with "`module`"."""
     kind = given if inspect.isclass(given) else type(given)
     name = kind.__name__
     if inspect.isclass(given):

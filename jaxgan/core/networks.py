@@ -45,8 +45,8 @@ class Net:
       module is also switched to training or evaluation mode.
     - ``keys`` is an array of random keys, [B], with one key per example. A loss passes it as ``nets.d(x, keys=keys)``.
       If the call of a linen or nnx module does not accept ``keys``, all its random draws, such as dropout masks, use a
-      single key that is derived from them. These draws then depend on the number of devices. The draws of
-      ``jaxgan.nn.layers.dropout`` do not.
+      single key that is derived from ``keys``. These draws then depend on the number of devices. To avoid this, use
+      ``jaxgan.nn.layers.dropout``, which draws the mask of each example from its own key.
 
     Args:
       module: a linen module, a function ``(rngs) -> nnx module``, or a pair of functions ``(init, apply)``.
@@ -80,10 +80,13 @@ class Net:
         return self.network.given
 
     def init(self, key: jax.Array) -> dict[str, Any]:
-        """Create the initial variables by collection, ``params`` and moving statistics, from a typed random key.
+        """Create the initial variables from a typed random key.
 
         Args:
           key: a typed random key.
+
+        Returns:
+          A dictionary from collection names to pytrees of arrays: ``params`` and the collections of moving statistics.
         """
         return jax.jit(self.network.init)(key, *(jnp.zeros(x.shape, x.dtype) for x in self.examples))
 
@@ -112,12 +115,12 @@ def _shapes(network: Network, examples: Sequence[Any]) -> tuple[jax.ShapeDtypeSt
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FrozenVariables:
-    """Variables that can be an attribute of a linen module, which must be hashable.
+    """Variables in a hashable object, so that they can be an attribute of a linen module.
 
     Arrays are not hashable, so an object of this class is hashed and compared by its identity.
 
     Attributes:
-      variables: the variables by collection, ``{"params": ...}``.
+      variables: a dictionary from collection names to variables, such as ``{"params": ...}``.
     """
 
     variables: Mapping[str, Any]
@@ -153,7 +156,7 @@ class Function:
 
     Attributes:
       params: the parameters of the network.
-      stats: the moving statistics of the network, by collection.
+      stats: a dictionary from collection names to the moving statistics of the network.
       net: the declaration of the network.
       train: whether the network runs in training mode.
       name: the name of the network in the game, for error messages.
@@ -223,9 +226,10 @@ class Function:
                 ) from error
 
     def _describe_call(self, args) -> str:
-        """Return a sentence on the inputs of a call, for a call that failed, and on the declared inputs if they differ.
+        """Return a note for the error of a call that failed. It names the inputs of the call.
 
-        The first axis, the batch, may differ.
+        If the shapes of these inputs differ from the declared shapes in an axis other than the batch axis, the note
+        also names the declared inputs.
         """
         called = ", ".join(map(format_array, args)) or "no input"
         pairs = zip(args, self.net.examples)
@@ -249,7 +253,7 @@ class Function:
 
 
 class Nets(Mapping):
-    """The networks of a game as functions, by name: ``nets.g(z)`` or ``nets["g"](z)``."""
+    """A mapping from the names of a game's networks to functions: ``nets.g(z)`` or ``nets["g"](z)``."""
 
     def __init__(self, functions: Mapping[str, Function]):
         self._functions = dict(functions)
@@ -278,10 +282,10 @@ class Nets(Mapping):
 
 
 class RecordingNets(Nets):
-    """``Nets`` that record the names of the networks that are used, in the attribute ``names``.
+    """``Nets`` with an attribute ``names``, the set of the names of all networks that were used.
 
     Args:
-      functions: the networks by name.
+      functions: a mapping from the names of the networks to functions.
     """
 
     def __init__(self, functions: Mapping[str, Function]):
@@ -294,7 +298,7 @@ class RecordingNets(Nets):
 
 
 def format_names(names) -> str:
-    """Return names as a comma-separated list for an error message, "none" for an empty list.
+    """Return names as a comma-separated list for an error message, or "none" if there are no names.
 
     >>> format_names(["g", "d"])
     "'g', 'd'"

@@ -24,11 +24,12 @@ Path = tuple[Any, ...]
 class NNXNetwork:
     """A network that is an nnx module, declared by the function that creates the module.
 
-    Variables of the type ``nnx.Param`` form the collection ``params``, and ``nnx.BatchStat`` form ``batch_stats``. Any
-    other type of variable forms a collection with the name of its class. Arrays that are not nnx variables form the
-    collection ``constants``. The state of random streams is not stored: each call derives it from its ``keys``. Each
-    call switches the module to training or evaluation mode, like the methods ``train`` and ``eval`` of nnx modules. If
-    several devices share a batch, BatchNorm computes its statistics over the examples of all devices.
+    Variables of the type ``nnx.Param`` form the collection ``params``, and variables of the type ``nnx.BatchStat`` form
+    the collection ``batch_stats``. Any other type of variable forms a collection with the name of its class. Arrays
+    that are not nnx variables form the collection ``constants``. The state of random streams is not stored: each call
+    derives it from its ``keys``. Each call switches the module to training or evaluation mode, like the methods
+    ``train`` and ``eval`` of nnx modules. If several devices share a batch, BatchNorm computes its statistics over the
+    examples of all devices.
 
     Attributes:
       given: the function ``(rngs) -> module``.
@@ -79,7 +80,7 @@ class NNXNetwork:
 
     @functools.cached_property
     def _structure(self) -> tuple[nnx.GraphDef, nnx.State, type]:
-        """The graph definition of the module without its arrays, the shapes of its arrays, and its class."""
+        """Tuple of the module's graph definition without its arrays, the shapes of its arrays, and its class."""
         kind: list[type] = []
 
         def make():
@@ -117,8 +118,8 @@ def _make(make_module: Callable[..., nnx.Module], key: jax.Array) -> nnx.Module:
         if isinstance(node, nnx.Pytree):
             for name, value in list(vars(node).items()):
                 if isinstance(value, jax.Array):
-                    # Outside of a trace, nnx marks arrays as data itself. Inside a trace it would treat the tracer as a
-                    # constant.
+                    # Outside of a trace, nnx marks arrays as data automatically. Inside a trace, nnx would treat the
+                    # tracer as a constant.
                     setattr(node, name, nnx.data(value))
     return module
 
@@ -128,7 +129,7 @@ def _leaves(state: nnx.State) -> list[tuple[Path, Any]]:
 
 
 def _collection(leaf: Any) -> str | None:
-    """Return the collection of a variable or of an array that is not a variable, and None for random streams."""
+    """Return the name of the collection that a variable or another array belongs to, or None for a random stream."""
     if isinstance(leaf, nnx.RngState):
         return None
     if isinstance(leaf, nnx.Param):

@@ -1,4 +1,4 @@
-"""Add notes to exceptions that say where the error occurred. Python shows notes below the message of an exception."""
+"""Add notes to exceptions, to report where an error occurred. Python shows notes below the exception's message."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxgan.core.tables import format_bytes
 
-MAX_FIELDS = 200  # largest number of characters shown of the fields of a module
+MAX_FIELDS = 200  # largest number of characters in the text of a module's fields; the rest is cut off
 
 
 def show_module(module: Any) -> str:
@@ -65,7 +65,7 @@ def show_net(net: Any) -> str:
 
 
 def show_function(function: Any) -> str:
-    """Format a ``Function`` as one line with its module, its number of parameters and its mode."""
+    """Format a ``Function`` as one line: module, number of parameters, and training or evaluation mode."""
     mode = "training" if function.train else "evaluation"
     return f"{_show_network(function.net)}, {count_parameters(function.params):,} parameters, in {mode} mode"
 

@@ -18,12 +18,13 @@ class State:
     Attributes:
       step: the number of steps taken so far, an integer scalar.
       key: a typed random key. All random draws of all steps are derived from it and from ``step``. It never changes.
-      params: the parameters of each network, by the network's name.
-      stats: the moving statistics of each network, by the network's name and then by collection. Moving statistics are
-        arrays that a network updates in its forward pass and not by gradients: ``batch_stats`` for BatchNorm,
-        ``spectral`` for spectral normalisation, and so on.
-      opt_states: the state of each player's optimizer, by the player's name.
-      ema: the exponential moving averages by the network's name: ``params`` and, with BatchNorm, ``batch_stats``.
+      params: a dictionary from names of networks to their parameters.
+      stats: a dictionary from names of networks to dictionaries from collection names to moving statistics. Moving
+        statistics are arrays that a network updates in its forward pass and not by gradients. For example, BatchNorm
+        has the collection ``batch_stats``, and spectral normalisation has the collection ``spectral``.
+      opt_states: a dictionary from names of players to the states of their optimizers.
+      ema: a dictionary from names of networks to their exponential moving averages. The averages of a network are a
+        dictionary with the entry ``params`` and, for a network with BatchNorm, the entry ``batch_stats``.
     """
 
     step: jax.Array

@@ -34,7 +34,8 @@ class Layer:
       path: the names of the modules that contain the layer, and its own name, such as ``block_0/conv_1``. The path of
         the network itself is empty.
       kind: the name of the module's class; empty if it is unknown.
-      output: the shapes of the output, such as ``[1, 8, 8, 3]``, in the last call if the layer is called repeatedly.
+      output: the shapes of the output, such as ``[1, 8, 8, 3]``. If the layer is called repeatedly, these are the
+        shapes in its last call.
       parameters: the number of the layer's own parameters.
       flops: the number of floating-point operations in the layer's own matrix products and convolutions, over all calls
         in one forward pass.
@@ -81,8 +82,8 @@ class Summary:
 
     Attributes:
       title: the first line, which names the game and its players.
-      networks: the summaries of the networks by name.
-      state_bytes: the size of each part of the state in bytes, by the name of its field in ``State``.
+      networks: a mapping from the names of the networks to their summaries.
+      state_bytes: a mapping from names of fields of ``State`` to their sizes in bytes.
     """
 
     title: str
@@ -112,7 +113,7 @@ def summarize(game: Any, keys: Any = None, depth: int | None = None, title: str 
 
     Args:
       game: a ``Game`` or a wrapper.
-      keys: the argument of ``game.init``, or its shape and type. By default, it is a single key.
+      keys: the argument of ``game.init``, as an array or as a ``jax.ShapeDtypeStruct``. By default, it is a single key.
       depth: the number of levels of nested layers to show. Deeper layers are counted as part of the layer that contains
         them. By default, every layer has a row.
       title: the first line. By default, it names the classes of the game and its wrappers, and the players.
@@ -125,7 +126,7 @@ def summarize(game: Any, keys: Any = None, depth: int | None = None, title: str 
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = jax.eval_shape(game.init, key if keys is None else keys)
     plain = game.unwrapped
-    # The state of a population has an additional axis of members. The tables show one member without this axis.
+    # The state of a population of games has an additional axis. The tables show one game, without this axis.
     variables = state if game is plain else jax.eval_shape(plain.init, key)
 
     def call_of(name: str, net: Net) -> Callable:
@@ -161,7 +162,7 @@ class _Calls:
     """A recorder of the layers that a linen module calls. Each layer computes in a ``flops.scope`` with its path.
 
     Attributes:
-      layers: the layers by path. Parameters and operations are not counted yet.
+      layers: a dictionary from paths to layers, which have no counts of parameters and operations yet.
     """
 
     def __init__(self):
@@ -170,7 +171,7 @@ class _Calls:
         self._open: list[tuple[str, str]] = []
 
     def intercept(self, call: Callable, args: Any, kwargs: Any, context: Any) -> Any:
-        """Record one call of a method; an interceptor for ``nn.intercept_methods``."""
+        """Record one call of a method. Pass this function to ``nn.intercept_methods``."""
         module = context.module
         if context.method_name == "setup" or module.scope is None:
             return call(*args, **kwargs)
@@ -200,10 +201,10 @@ def _share_out(
     Each array and each operation is counted for the innermost shown layer that contains it.
 
     Args:
-      layers: the layers by path, including the network itself with an empty path.
+      layers: a mapping from paths to layers. It includes the network itself, with an empty path.
       depth: the number of levels of nested layers to show; None shows all.
-      parameters: the number of parameters of each array, by its path.
-      operations: the number of floating-point operations of each layer, by its path.
+      parameters: a mapping from the paths of arrays to their numbers of elements.
+      operations: a mapping from the paths of layers to their numbers of floating-point operations.
     """
     own = {path: layer for path, layer in layers.items() if depth is None or len(path.split("/")) <= depth}
 
@@ -222,7 +223,7 @@ def _share_out(
 
 
 def _count_by_path(params: Any) -> dict[str, int]:
-    """Return the number of elements of each array in a pytree, by the path of the array."""
+    """Return a dictionary from the path of each array in a pytree to its number of elements."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(params)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.size for path, leaf in leaves}
 

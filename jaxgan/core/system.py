@@ -55,7 +55,7 @@ def classifier_directory() -> Path:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of jaxgan, Python and the packages that results depend on, by name."""
+    """Return a dictionary from names to versions, for jaxgan, Python and the packages that results depend on."""
     packages = ("jax", "jaxlib", "flax", "optax", "numpy")
     installed = {name: metadata.version(name) for name in packages}
     return {"jaxgan": __version__, "python": platform.python_version(), **installed}

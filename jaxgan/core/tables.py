@@ -1,4 +1,4 @@
-"""Format small tables as plain text and as HTML, and numbers for their cells."""
+"""Format small tables as plain text and as HTML, and format the numbers in their cells."""
 
 import dataclasses
 import html

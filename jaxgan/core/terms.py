@@ -16,14 +16,16 @@ RESERVED = ("loss", "grad_norm")  # names under which the game itself logs metri
 
 @flax.struct.dataclass
 class Terms:
-    """The return value of a player's loss, created by ``total``: the scalar to minimise, and its parts by name.
+    """The return value of a player's loss, created by ``total``: the scalar to minimise, its terms, and metrics.
 
     Attributes:
       loss: the scalar to minimise, the sum of ``terms``.
-      terms: the terms of the loss by name, each averaged over its examples to a scalar.
-      metrics: the metrics by name, each averaged over its examples to a scalar.
-      stats: updated moving statistics by network and collection, which the game stores in its state.
-      due: for each lazily computed term, by name, whether it was computed in this step, a boolean scalar.
+      terms: a dictionary from the names of the loss's terms to scalars, each averaged over the examples.
+      metrics: a dictionary from the names of metrics to scalars, each averaged over the examples.
+      stats: a dictionary from names of networks to dictionaries from collection names to updated moving statistics. The
+        game stores them in its state.
+      due: a dictionary from the names of lazily computed terms to boolean scalars, which are true if the term was
+        computed in this step.
     """
 
     loss: jax.Array
@@ -37,11 +39,12 @@ def total(*, metrics: Mapping | None = None, stats: Mapping | None = None, **ter
     """Average each named term over its examples, and return the sum of the terms as the loss of a player.
 
     Args:
-      metrics: values by name that are averaged and logged, but not minimised: scalars, or arrays [B]. The average of
-        booleans is the fraction of examples for which they are true.
-      stats: the updated moving statistics, by network, as the network's ``with_stats`` returned them. The game stores
-        them in its state.
-      **terms: scalars, arrays [B] with one value per example, or ``losses.lazy(...)``. Each is logged under its name.
+      metrics: a mapping from names to values that are averaged and logged, but not minimised. Each value is a scalar or
+        an array [B]. The average of booleans is the fraction of examples for which they are true.
+      stats: a mapping from names of networks to the updated moving statistics that ``with_stats`` of the network
+        returned. The game stores them in its state.
+      **terms: the terms of the loss. Each is a scalar, an array [B] with one value per example, or a result of
+        ``losses.lazy``, and is logged under its name.
 
     Returns:
       The ``Terms`` that a loss returns to the game.

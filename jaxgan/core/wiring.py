@@ -64,7 +64,7 @@ def check_names(names: Iterable[str], known: Iterable[str], where: str, kind: st
 
 
 def check_owns(owns: Any) -> None:
-    """Raise an error unless ``owns`` of a player is a sequence with the name of at least one network."""
+    """Raise an error unless the argument ``owns`` of a player is a sequence with at least one name."""
     wanted = "`owns` must be a tuple with the name of at least one network"
     if isinstance(owns, str):
         raise TypeError(f"{wanted}, got the string {owns!r}. Write ({owns!r},) instead.")

@@ -1,10 +1,10 @@
-"""Change how a game is played by wrapping it, and define the interface that games and wrappers share.
+"""Change how a game is trained by wrapping it, and define the interface that games and wrappers share.
 
 A wrapper contains a ``Game`` and replaces its step, for example by an extra-gradient step. The training loop,
 ``jaxgan.parallel``, sampling and checkpoints accept any object with the interface ``GameLike``: ``init``, ``step``,
 ``batch_multiple``, ``summary`` and ``unwrapped``. ``unwrapped`` is the ``Game`` inside all wrappers. Wrappers do not
-have the methods ``functions`` and ``with_variables`` and the attributes ``nets``, ``players``, ``turns`` and ``ema`` of
-a ``Game``, so write for example ``wrapper.unwrapped.functions(state)``.
+have the methods ``functions`` and ``with_variables`` or the attributes ``nets``, ``players``, ``turns`` and ``ema`` of
+a ``Game``. Write for example ``wrapper.unwrapped.functions(state)``.
 
 To write a wrapper, subclass ``GameWrapper``, add fields, and override ``step``::
 
@@ -81,7 +81,7 @@ class GameLike(Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GameWrapper:
-    """The base class of wrappers, which plays a game unchanged. A subclass overrides methods, usually ``step``.
+    """The base class of wrappers, which does not change the game. A subclass overrides methods, usually ``step``.
 
     Attributes:
       game: the wrapped game, or another wrapper.
@@ -148,7 +148,9 @@ def find_wrapper(game: GameLike, kind: type[W]) -> W | None:
 
 
 def require_game(game: GameLike, function: str) -> Game:
-    """Return ``game`` if it is a ``Game``, for a function that replaces players or turns.
+    """Return ``game`` if it is a ``Game``, and raise an error otherwise.
+
+    Functions that replace the players or turns of a game call this function first.
 
     Args:
       game: the game to check.

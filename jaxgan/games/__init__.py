@@ -1,1 +1,1 @@
-"""Change how games are trained: extra-gradient, consensus, unrolling, populations, privacy, optimizers, image pools."""
+"""Change how games are trained: training dynamics, populations, differential privacy, optimizers and image pools."""

@@ -52,7 +52,7 @@ def compute_epsilon(
       steps: the number of steps taken.
       uses: the result of ``privacy.count_uses``. If the game changes with the step, pass a mapping from the result for
         each version of the game to the number of steps with this version. Pad all results with zeros to the same
-        length, the number of slices of the batch of a step.
+        length, the largest number of slices that a step splits its batch into.
 
     Raises:
       MissingPackageError: if dp-accounting is not installed. It is also a ``ValueError``.
@@ -91,11 +91,11 @@ def compute_epsilon(
 
 
 def _squared_uses(examples: int, drawn: int, steps: int) -> int:
-    """Return an upper bound of the sum over batches of k squared, where k counts one example's occurrences in a batch.
+    """Return an upper bound of the sum of k squared over all batches, where k is how often one example is in a batch.
 
     Each example is in one batch of each epoch. A batch that spans two epochs can contain the same example twice, which
-    counts as 2 * 2 instead of 1 + 1. Each pair takes the occurrence of the example in one epoch and the occurrence in
-    the next epoch, so there is at most one pair for every two epochs.
+    counts as 2 * 2 instead of 1 + 1. Such a double occurrence uses up the example's occurrences in two consecutive
+    epochs, so it happens at most once in every two epochs.
     """
     epochs = -(-steps * drawn // examples)
     if examples % drawn == 0:

@@ -1,8 +1,8 @@
 """Replace plain gradient descent by other training dynamics: extra-gradient, consensus optimization and unrolling.
 
-    game = extragradient(game)            # updates with the gradients that it finds one step ahead
+    game = extragradient(game)            # updates with the gradients computed one step ahead
     game = consensus(game, 10.0)          # each player also reduces the norm of the gradients of all players
-    game = unrolled(game, "g", "d", 5, optax.sgd(0.1))  # the generator trains against the discriminator 5 updates later
+    game = unrolled(game, "g", "d", 5, optax.sgd(0.1))  # g's loss uses the discriminator after 5 more updates
 
 ``extragradient`` and ``consensus`` return wrappers (see ``jaxgan.core.wrappers``), and ``unrolled`` returns a ``Game``.
 All of them have the same networks, players and state as the original game. You can therefore train, distribute, resume
@@ -30,17 +30,18 @@ def extragradient(game: Game, *, remember: bool = True) -> "ExtraGradient":
 
     A step first computes a look-ahead w' = w - eta v(w), where w are the parameters and v the gradients of all players.
     It then updates the original parameters with the gradients at the look-ahead: w - eta v(w') (Korpelevich 1976). With
-    Adam, this is ExtraAdam (Gidel et al. 2019, algorithm 4). Both gradients use the same examples and latents, for
-    which convergence is proven also with noisy gradients (Mishchenko et al. 2020). Algorithm 4 draws new examples and
-    latents for the second gradient. Moving statistics are updated once per step, with the second gradient.
+    Adam, this is ExtraAdam (Gidel et al. 2019, algorithm 4). Both gradients use the same examples and latents.
+    Convergence is proven for this choice even with noisy gradients (Mishchenko et al. 2020). Algorithm 4 of ExtraAdam
+    draws new examples and latents for the second gradient. Moving statistics are updated once per step, with the second
+    gradient.
 
     Args:
-      game: a ``Game`` in which all players move in one common turn.
+      game: a ``Game`` with a single turn, in which all players make their updates simultaneously.
       remember: whether the look-ahead updates the states of the optimizers, as in ExtraAdam. A learning-rate schedule
         then advances by two per step. If false, these updates are discarded, and schedules advance by one per step.
 
     Raises:
-      ValueError: if ``game`` is a wrapper, or its players do not move at the same time.
+      ValueError: if ``game`` is a wrapper, or has more than one turn.
     """
     return ExtraGradient(_require_simultaneous(game, "extragradient"), remember)
 
@@ -53,12 +54,12 @@ def consensus(game: Game, gamma: float | jax.Array) -> "Consensus":
     player receives the part that belongs to its own parameters. The metric ``consensus`` is the penalty.
 
     Args:
-      game: a ``Game`` in which all players move in one common turn.
+      game: a ``Game`` with a single turn, in which all players make their updates simultaneously.
       gamma: the weight of the penalty, at least 0. The paper uses 10 for images. The weight can be a tracer, for
         example in a population with a different weight for each member. The sign of a tracer is not checked.
 
     Raises:
-      ValueError: if ``game`` is a wrapper, its players do not move at the same time, or ``gamma`` is negative.
+      ValueError: if ``gamma`` is negative, or ``game`` is a wrapper or has more than one turn.
     """
     if not isinstance(gamma, Tracer) and gamma < 0:
         raise ValueError(
@@ -68,7 +69,7 @@ def consensus(game: Game, gamma: float | jax.Array) -> "Consensus":
 
 
 def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax.GradientTransformation) -> Game:
-    """Return a game in which the loss of ``player`` uses the networks of ``through`` after ``steps`` more updates.
+    """Return a game in which ``player``'s loss uses the networks of player ``through`` after ``steps`` more updates.
 
     These updates use the same examples and latents as the loss, and are discarded after the loss is computed. The
     gradient of the loss passes through them, so a generator takes into account how the discriminator will react to its
@@ -144,7 +145,8 @@ class ExtraGradient(GameWrapper):
 def _from_start(optimizer: optax.GradientTransformation, start: Any) -> optax.GradientTransformation:
     """Return an optimizer that updates the parameters ``start``, not the parameters at which the gradient was computed.
 
-    Adding its updates to the parameters at which the gradient was computed gives the updated ``start``.
+    The game adds the updates to the parameters at which the gradient was computed, and the sum is the updated
+    ``start``.
     """
 
     def update(updates, state, params=None, **extra):

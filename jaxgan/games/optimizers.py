@@ -1,4 +1,4 @@
-"""Provide optax gradient transformations and schedules that games need and optax does not have."""
+"""Provide optax gradient transformations and schedules that games need and that optax does not contain."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
     (Arjovsky et al. 2017, 1701.07875, algorithm 1): ``optax.chain(optax.rmsprop(5e-5, eps_in_sqrt=False),
     clip_weights(0.01))``. Epsilon is outside of the square root, as in PyTorch, which the authors used.
 
-    The first update moves initial parameters outside of the interval into it, up to rounding errors of the addition.
+    If initial parameters are outside of the interval, the first update moves them into it, up to rounding errors.
 
     Args:
       limit: the largest absolute value of a parameter, above 0. It can be a tracer, for example in a population with a

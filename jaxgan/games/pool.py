@@ -37,7 +37,7 @@ class ImagePool(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, keys: jax.Array | None = None) -> jax.Array:
-        """Return images [B, ...] for the discriminator, which replace the new images [B, ...].
+        """Return images [B, ...] for the discriminator. Some of the new images are replaced by stored images.
 
         The pool is updated only if the collection ``pool`` is mutable.
 

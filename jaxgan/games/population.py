@@ -43,11 +43,12 @@ class Population(GameWrapper):
       make_game: a function that creates the game of a member from the member's settings, ``make_game(**settings)``. The
         settings are tracers, so ``make_game`` cannot use their values in Python conditions. By default, all members
         play ``game``.
-      settings: a mapping from the names of arguments of ``make_game`` to arrays [size]. The values are float32. In this
-        type, the relative error of 1 - 0.9999 is 0.02 %.
+      settings: a mapping from the names of arguments of ``make_game`` to arrays [size]. The values are float32, so
+        numbers close to 1 are inexact. For example, the relative error of 1 - decay is 0.02 % for a decay of 0.9999.
 
     Raises:
-      ValueError: if ``size`` is below 1, ``settings`` have other shapes, or a member is private.
+      ValueError: if ``size`` is below 1, an array in ``settings`` does not have ``size`` values, or a member is
+        private.
     """
 
     size: int

@@ -5,9 +5,9 @@
     uses = count_uses(game, batch)  # for jaxgan.games.accounting.compute_epsilon
 
 Players with a loss that depends on the data are trained with clipped per-example gradients and Gaussian noise. In a
-GAN, this is usually the discriminator. The generator learns about the data only through the discriminator. Differential
-privacy is preserved under post-processing, so the generator and its samples are as private as the discriminator (Xie et
-al. 2018, DPGAN).
+GAN, the discriminator is usually the only such player. The generator learns about the data only through the
+discriminator. Differential privacy is preserved under post-processing, so the generator and its samples are as private
+as the discriminator (Xie et al. 2018, DPGAN).
 
 The parameters, their moving averages, and samples drawn with them are private. Everything else that is computed from
 the data and published is not private: logged losses and accuracies, the score that selects a checkpoint, and statistics
@@ -58,19 +58,20 @@ def private(
 
     The gradient of each example is scaled down to an L2 norm of at most ``l2_clip``, and the gradients are averaged
     over all devices. Gaussian noise with the standard deviation ``noise_multiplier * l2_clip / B`` is added to the
-    average. All devices add the same noise. The player's optimizer receives the sum. It does not receive ``value`` and
-    ``terms``, because these are computed from the data without noise. Other players do not change: a trace of their
-    losses shows that their gradients, logged metrics and statistics do not depend on the batch.
+    average. All devices add the same noise. The player's optimizer receives the noisy average. It does not receive the
+    extra arguments ``value`` and ``terms``, because these are computed from the data without noise. Other players do
+    not change: a trace of their losses shows that their gradients, logged metrics and statistics do not depend on the
+    batch.
 
     Args:
       game: a ``Game``. None of its networks may contain BatchNorm, because BatchNorm mixes the examples of a batch.
       batch: the batch of one turn over all devices, [B, ...], or its shapes.
-      noise_multiplier: the standard deviation of the noise in the sum of the gradients, divided by ``l2_clip``; at
-        least 0. With 0, gradients are clipped but not private.
+      noise_multiplier: the standard deviation of the noise in the sum of the gradients, divided by ``l2_clip``. It is
+        at least 0. With 0, gradients are clipped but not private.
       l2_clip: the largest L2 norm of an example's gradient, above 0.
       key: the random key of the noise. No other random numbers are derived from it.
-      micro_batches: the number of micro-batches for ``accumulate``. The attribute ``gradient`` of a private player is
-        replaced.
+      micro_batches: the number of micro-batches that a turn is split into, as in ``gradients.accumulate``. The
+        attribute ``gradient`` of a private player is replaced.
 
     Raises:
       ValueError: if a number is outside its range, or the game cannot be private. The message explains the reason.
@@ -121,8 +122,8 @@ def _shape(x: Any) -> jax.ShapeDtypeStruct:
 def count_uses(game: GameLike, batch: Any) -> tuple[int, ...]:
     """Return the number of private players that train on each slice of a step's batch.
 
-    The result is an argument of ``accounting.compute_epsilon``. For DCGAN, it is ``(1,)``, because the discriminator
-    trains on the only slice.
+    The result has one number for each slice. It is an argument of ``accounting.compute_epsilon``. For DCGAN, it is
+    ``(1,)``, because the discriminator trains on the only slice.
 
     Args:
       game: a ``Game`` or a ``PrivateGame``.
@@ -174,7 +175,7 @@ def _add_noise(optimizer: optax.GradientTransformation, scale: float, key: jax.A
 
 
 def _with_checked_size(gradient, size):
-    """Return a gradient function that raises an error for turns without ``size`` examples over all devices."""
+    """Return a gradient function that raises an error unless a turn has ``size`` examples over all devices."""
 
     def checked(loss, own, batch, keys):
         examples = keys.shape[0] * axis.size()
@@ -208,7 +209,7 @@ def _uses_batch(game: Game, name: str, state: State, batch: Any) -> bool:
 
 
 def _depends(jaxpr, chosen: list[bool]) -> list[bool]:
-    """Return for each output of a program whether it depends on any input that is ``chosen``."""
+    """Return one boolean for each output of a traced function: whether it depends on any input that is ``chosen``."""
     reached = {id(variable) for variable, is_chosen in zip(jaxpr.invars, chosen) if is_chosen}
     for equation in jaxpr.eqns:
         inputs = [id(x) in reached for x in equation.invars]
