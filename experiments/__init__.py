@@ -1,1 +1,1 @@
-"""One program for each published result: ``jaxgan train dcgan``."""
+"""Programs that reproduce published results, such as ``jaxgan train dcgan``."""

@@ -61,11 +61,11 @@ class Config(TranslationSettings):
     """Normalisation in both networks (paper: batch). With none, the generator is that of EDSR, which reaches a higher
     PSNR."""
     icnr: bool = True
-    """By default, the kernels before each pixel shuffle are constrained: those of the four pixels that replace one
-    pixel have the same sum, which avoids grid patterns. The paper has no such constraint."""
+    """Whether to constrain the kernels before each pixel shuffle: those of the four pixels that replace one pixel have
+    the same sum, which avoids grid patterns. The paper has no such constraint."""
     residual: bool = True
-    """By default, the generator's output is added to a bicubic enlargement of its input. In the paper, the output is
-    the image."""
+    """Whether to add the generator's output to a bicubic enlargement of its input. In the paper, the output is the
+    image."""
     discriminator: Literal["patches", "image"] = "patches"
     """Input of each logit of the discriminator: a patch of 34 x 34 pixels or, as in the paper, the complete image."""
     # Losses
