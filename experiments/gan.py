@@ -54,7 +54,7 @@ class Config(Settings):
 
 PRESETS = {
     # mnist.yaml of the authors' code. It trains by SGD with a learning rate that decays from 0.1 and a momentum that
-    # grows from 0.5 to 0.7 within 250 epochs of 500 steps. This experiment trains for the same time, with Adam instead.
+    # grows from 0.5 to 0.7 within 250 epochs of 500 steps. This experiment trains for as many steps, with Adam instead.
     "paper": {
         "networks": "goodfellow",
         "z_dim": 100,

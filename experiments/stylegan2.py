@@ -174,7 +174,7 @@ def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
         settings["batch_size"] = 32
         settings = auto(dataclasses.replace(config, **settings), given) | settings
     else:
-        gamma = 0.0002 * pictures.resolution**2 / 16  # as in auto
+        gamma = 0.0002 * pictures.resolution**2 / 16  # the rule of the preset auto
         settings |= {"batch_size": 16, "channel_base": 512, "channel_max": 64, "r1_gamma": gamma}
     return settings | {"steps": pictures.num_images // settings["batch_size"]}
 
