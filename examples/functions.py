@@ -1,6 +1,7 @@
 """Train a GAN with networks that are pairs of functions: ``init(key, *examples)`` and ``apply(params, *inputs)``.
 
-Parameters are any pytree of arrays. The losses are relativistic, with R1 and R2 (Huang et al. 2024, arXiv:2501.05441).
+The parameters of a network can be any pytree of arrays. The losses are relativistic, with R1 and R2 (Huang et al. 2024,
+arXiv:2501.05441).
 
     python examples/functions.py --out functions.png
 """

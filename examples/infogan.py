@@ -1,9 +1,9 @@
 """Train InfoGAN, which finds categories and a continuous factor without labels (Chen et al. 2016, arXiv:1606.03657).
 
 A latent consists of noise and a code: a category and a number. A second head of the discriminator predicts the code
-from the generated image. Both players minimise its error, which increases a lower bound of the mutual information
-between codes and images. The program writes a grid of samples with one column per category. All columns have the same
-noise, and the number increases from top to bottom.
+from the generated image. Both players minimise the error of this prediction, which increases a lower bound of the
+mutual information between codes and images. The program writes a grid of samples with one column per category. All
+columns have the same noise, and the number increases from top to bottom.
 
     python examples/infogan.py --out infogan.png
 """

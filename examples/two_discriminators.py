@@ -1,8 +1,9 @@
 """Train D2GAN, a generator with two discriminators (Nguyen et al. 2017, arXiv:1709.03831).
 
-The first discriminator assigns high scores to real images, the second one to generated images. Together they estimate
-the Kullback-Leibler divergence in both directions, so the generator learns to cover all modes and to add no others. The
-third player is one more entry of ``players``. Both discriminators move in the same turn.
+The first discriminator assigns high scores to real images, and the second assigns high scores to generated images.
+Together they estimate the Kullback-Leibler divergence in both directions, so the generator learns to cover all modes
+and to add no others. The third player is one more entry of ``players``. Both discriminators are updated in the same
+turn.
 
     python examples/two_discriminators.py --out two.png
 """

@@ -20,7 +20,7 @@ def full_batch(loss, own, batch, keys):
 
     Args:
       loss: the function ``(own, batch, keys) -> (scalar, Terms)``.
-      own: the parameters of the networks that the player owns, by the network's name.
+      own: a dictionary from the names of the networks that the player owns to their parameters.
       batch: the examples, a pytree of arrays [B, ...].
       keys: random keys, [B], one per example.
 

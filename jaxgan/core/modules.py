@@ -133,7 +133,7 @@ class LinenNetwork:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The parameters of the module's ``__call__`` by name, without ``self``."""
+        """A mapping from names to the parameters of the signature of the module's ``__call__``, without ``self``."""
         return _method_parameters(type(self.given))
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
@@ -183,7 +183,7 @@ class FunctionPair:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The parameters of ``call`` by name, without the network's parameters."""
+        """A mapping from names to the parameters of ``call``'s signature, without the first one."""
         return _without_first(_signature(self.call))
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class NNXNetwork:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The parameters of the module's ``__call__`` by name, without ``self``."""
+        """A mapping from names to the parameters of the signature of the module's ``__call__``, without ``self``."""
         _, _, kind = self._structure
         return dict(list(inspect.signature(kind.__call__).parameters.items())[1:])
 

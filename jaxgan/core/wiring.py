@@ -16,7 +16,7 @@ def check_turns(turns: Iterable, players: "Mapping[str, Player]") -> None:
 
     Args:
       turns: the turns of a game, tuples of players' names.
-      players: the players of the game by name.
+      players: a mapping from names to the players of the game.
 
     Raises:
       TypeError: if ``turns`` or one of its items is not iterable, or ``turns`` is a string.
@@ -115,7 +115,7 @@ def check_ema(ema: Any, nets: Mapping[str, Net]) -> None:
 
     Args:
       ema: the argument ``ema`` of a game.
-      nets: the networks of the game by name.
+      nets: a mapping from names to the networks of the game.
 
     Raises:
       TypeError: if ``ema`` is not a mapping, or a decay is neither a number nor an array nor a function.

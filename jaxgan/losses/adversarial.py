@@ -23,7 +23,7 @@ def minimax_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax
       fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
 
     Returns:
-      The loss of each pair, [B].
+      The loss at each index, [B]. It combines the real example and the fake with this index.
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(-real_logits) + jax.nn.softplus(fake_logits)
@@ -89,7 +89,7 @@ def hinge_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.A
       fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
 
     Returns:
-      The loss of each pair, [B].
+      The loss at each index, [B]. It combines the real example and the fake with this index.
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.relu(1 - real_logits) + jax.nn.relu(1 + fake_logits)
@@ -118,7 +118,7 @@ def least_squares_discriminator(real_logits: jax.Array, fake_logits: jax.Array) 
       fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
 
     Returns:
-      The loss of each pair, [B].
+      The loss at each index, [B]. It combines the real example and the fake with this index.
     """
     check_logits(real_logits, fake_logits)
     return 0.5 * (jnp.square(real_logits - 1) + jnp.square(fake_logits))
@@ -147,7 +147,7 @@ def wasserstein_discriminator(real_logits: jax.Array, fake_logits: jax.Array) ->
       fake_logits: D(G(z)), the critic's outputs for fakes, [B].
 
     Returns:
-      The loss of each pair, [B].
+      The loss at each index, [B]. It combines the real example and the fake with this index.
     """
     check_logits(real_logits, fake_logits)
     return fake_logits - real_logits
@@ -177,7 +177,7 @@ def relativistic_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -
       fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
 
     Returns:
-      The loss of each pair, [B].
+      The loss at each index, [B]. It combines the real example and the fake with this index.
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(fake_logits - real_logits)
@@ -193,7 +193,7 @@ def relativistic_generator(real_logits: jax.Array, fake_logits: jax.Array) -> ja
       fake_logits: D(G(z)), the discriminator's outputs for fakes, [B].
 
     Returns:
-      The loss of each pair, [B].
+      The loss at each index, [B]. It combines the real example and the fake with this index.
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(real_logits - fake_logits)

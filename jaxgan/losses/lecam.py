@@ -42,7 +42,8 @@ class LeCamEMA(nn.Module):
         anchors, anchor_stats = nets.anchors.with_stats(real_logits, fake_logits)
         total(..., lecam=0.01 * losses.lecam(real_logits, fake_logits, *anchors), stats={..., "anchors": anchor_stats})
 
-    During the first updates they are plain means over all updates so far, so the initial values do not bias them.
+    During the first updates, each average is the plain mean over all updates so far, so the initial value does not bias
+    it.
 
     Attributes:
       decay: decay of the moving averages per update of the discriminator, as in ``Game.ema`` (official: 0.99).
@@ -57,7 +58,8 @@ class LeCamEMA(nn.Module):
         """Return the anchors of real and of generated images, two scalars.
 
         Args:
-          real_logits: D(x), [B], which update the averages before they are returned. None returns the current averages.
+          real_logits: D(x), [B]. The averages are updated with these logits before they are returned. With None, the
+            current averages are returned.
           fake_logits: D(G(z)), [B], or None.
         """
         # The anchors are averages over the batch. They are in the collection "batch_stats", because

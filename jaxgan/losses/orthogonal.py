@@ -10,16 +10,17 @@ def orthogonal(params: Any, diagonal: bool = False) -> jax.Array:
     """Return the orthogonal regularisation of all kernels of a network, a scalar.
 
     Each kernel is reshaped to a matrix W, [-1, outputs]. The result is the sum of || W^T W * (1 - I) ||_F^2 over all
-    kernels: equation 3 of Brock et al. 2019, who use a weight of 1e-4. It makes the filters orthogonal to each other
-    and does not constrain their norms. With ``diagonal`` it is the sum of || W^T W - I ||_F^2, their equation 2, which
-    also pulls the norms towards 1. Brock et al. 2017 use absolute values in place of squares.
+    kernels: equation 3 of Brock et al. 2019, who use a weight of 1e-4. This penalty makes the filters orthogonal to
+    each other and does not constrain their norms. With ``diagonal``, the result is the sum of || W^T W - I ||_F^2,
+    equation 2 of the same paper, which also pulls the norms towards 1. Brock et al. 2017 use absolute values in place
+    of squares.
 
     Args:
       params: parameters of a network, such as ``nets.d.params``, or a subtree of them. All leaves named ``kernel`` are
         regularised. The last axis of a kernel is taken as its outputs. This is correct for flax's layers and for
-        jaxgan's ``Conv`` and ``Dense``. The last axis is the inputs in a ``ConvTranspose``, and all groups of a
-        ``GroupedConv`` are treated as one matrix.
-      diagonal: whether to regularise the norms of the filters, too.
+        jaxgan's ``Conv`` and ``Dense``. It is not correct for jaxgan's ``ConvTranspose``, which has its inputs in the
+        last axis, or for jaxgan's ``GroupedConv``, where all groups are treated as one matrix.
+      diagonal: whether to regularise the norms of the filters as well.
 
     Raises:
       ValueError: if no leaf with two or more axes is named ``kernel``.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxgan.core import axis
 from jaxgan.core.keys import fold_in_keys
 
-_DIRECTION = 0x9A7B  # folded into the PRNG keys, so that the directions are independent of other random numbers
+_DIRECTION = 0x9A7B  # folded into PRNG keys, so that the directions are independent of other random numbers
 
 
 def path_lengths(synthesis: Callable[[jax.Array], jax.Array], ws: jax.Array, keys: jax.Array) -> jax.Array:
@@ -22,8 +22,8 @@ def path_lengths(synthesis: Callable[[jax.Array], jax.Array], ws: jax.Array, key
     layers before the square root is taken.
 
     Args:
-      synthesis: maps styles to images, [B, h, w, C], such as ``lambda ws: nets.synthesis(ws, keys)``. Each image must
-        depend only on its own styles.
+      synthesis: function from styles to images, [B, h, w, C], such as ``lambda ws: nets.synthesis(ws, keys)``. Each
+        image must depend only on its own styles.
       ws: styles, [B, layers, w_dim].
       keys: PRNG keys, [B]. The direction of each example is drawn from its own key.
 
@@ -99,7 +99,8 @@ class PathLengthEMA(nn.Module):
         """Return the moving average, a scalar.
 
         Args:
-          lengths: path lengths, [B], which update the average before it is returned. None returns the current average.
+          lengths: path lengths, [B]. The average is updated with these lengths before it is returned. With None, the
+            current average is returned.
           due: whether to update the average with ``lengths``; may be traced.
         """
         # The average is over the batch. It is in the collection "batch_stats", because ``gradients.accumulate``

@@ -23,7 +23,7 @@ class Generator(nn.Module):
     Attributes:
       shape: shape of one image, (height, width, channels).
       classes: number of classes.
-      hidden: number of ReLU units for the latents, for the label, and in the layer after their concatenation.
+      hidden: numbers of ReLU units of three layers: for the latents, for the label, and after their concatenation.
       dtype: data type of the computation; parameters are float32.
     """
 
@@ -51,11 +51,12 @@ class Discriminator(nn.Module):
 
     Attributes:
       classes: number of classes.
-      units: number of maxout units for the image, for the label, and in the layer after their concatenation.
-      pieces: number of linear pieces of each maxout unit, for the same three layers.
+      units: numbers of maxout units of three layers: for the image, for the label, and after their concatenation.
+      pieces: numbers of linear pieces of a maxout unit in these three layers.
       dropout_rate: fraction of the hidden units that dropout sets to 0.
-      projection: whether to use a projection discriminator, which adds the inner product of the label's embedding and
-        the image's features to the logit, instead of concatenating the label (Miyato and Koyama 2018, equation 4).
+      projection: whether to use a projection discriminator (Miyato and Koyama 2018, equation 4). It does not
+        concatenate the label. Instead, it adds the inner product of the label's embedding and the image's features to
+        the logit.
       dtype: data type of the computation; parameters are float32.
     """
 

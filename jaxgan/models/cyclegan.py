@@ -20,16 +20,16 @@ class Generator(nn.Module):
     """Generator, from images [B, h, w, C] to images [B, h, w, out_channels] in (-1, 1), float32.
 
     The architecture is from Johnson et al. 2016 (arXiv:1603.08155). Two convolutions of stride 2 each halve the height
-    and width, residual blocks keep them, and two upsampling convolutions each double them. Dropout needs one PRNG key
-    per example: call ``g(x, keys, train=...)``. Without keys, dropout is off.
+    and width, residual blocks do not change the size, and two upsampling convolutions each double the height and width.
+    Dropout needs one PRNG key per example: call ``g(x, keys, train=...)``. Without keys, dropout is off.
 
     Attributes:
       out_channels: number of channels of the output images.
       num_blocks: number of residual blocks (official: 9 for 256 x 256 and larger, 6 for 128 x 128).
-      channels: number of channels at the full resolution (official: ``ngf``, 64). The residual blocks have 4 times as
-        many.
-      norm: normalisation after all convolutions but the last: "batch", "instance" or "none". These convolutions have
-        biases only if it is "instance".
+      channels: number of channels at the full resolution (official: ``ngf``, 64). The residual blocks have 4 times this
+        number.
+      norm: normalisation after all convolutions but the last: "batch", "instance" or "none". The last convolution
+        always has a bias. The other convolutions have biases only with "instance".
       padding: padding of the residual blocks: "reflect", "replicate" (repeats the pixels at the edge) or "zero".
       upsample: "transposed" uses transposed convolutions, as in the official code. They can cause checkerboard
         artefacts, because the number of kernel weights that contribute to an output pixel alternates between 1, 2 and

@@ -19,7 +19,7 @@ from jaxgan.nn.normalization import BatchNorm, Norm
 class Generator(nn.Module):
     """Generator, from latents [B, z] to voxels [B, n, n, n, 1] in (-1, 1), float32, where n is ``resolution``.
 
-    The paper does not state the initialisation of the weights. This network uses DCGAN's.
+    The paper does not state the initialisation of the weights. This network uses DCGAN's initialisation.
 
     Attributes:
       resolution: side of the cube in voxels, ``base_resolution`` times 2, 4, 8 or another power of two.

@@ -26,10 +26,10 @@ class Generator(nn.Module):
       out_channels: number of channels of the output images.
       num_downs: number of levels (official: 8 for 256 x 256, 7 for 128 x 128). With these numbers the innermost feature
         map is a single pixel.
-      channels: number of channels of the outermost level (official: ``ngf``, 64). It doubles from level to level, up to
-        8 times this number.
+      channels: number of channels of the outermost level (official: ``ngf``, 64). The number doubles from level to
+        level, up to 8 times ``channels``.
       norm: normalisation after all convolutions but the first, the innermost and the last: "batch", "instance" or
-        "none". All convolutions but the last have biases only if it is "instance".
+        "none". The last convolution always has a bias. The other convolutions have biases only with "instance".
       dropout_rate: fraction of the activations that dropout sets to 0, in the decoder levels with the maximum number
         of channels, except the innermost level.
       eval_stats: statistics that the normalisation "batch" uses at evaluation (paper: "instance"); see ``BatchNorm``.
@@ -81,17 +81,17 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """PatchGAN discriminator, from images [B, h, w, C] to one logit for each overlapping patch, [B, h', w'], float32.
 
-    With the default ``n_layers``, it is the 70 x 70 PatchGAN of the paper. Images of the same size are concatenated
-    along the channels, in the order of the arguments. pix2pix calls it with two, ``d(input, image, train=...)``, and
-    CycleGAN with one. The losses in ``jaxgan.losses`` expect a vector of logits, so pass ``logits.reshape(-1)``;
+    With the default ``n_layers``, it is the 70 x 70 PatchGAN of the paper. A call accepts one or more images of the
+    same size, and concatenates them along the channels. pix2pix passes two images, ``d(input, image, train=...)``, and
+    CycleGAN passes one. The losses in ``jaxgan.losses`` expect a vector of logits, so pass ``logits.reshape(-1)``;
     ``jaxgan.total`` then computes the mean over all patches.
 
     Attributes:
       n_layers: number of convolutions of stride 2 (official: ``n_layers_D``, 3). Two convolutions of stride 1 follow.
         With 1, 2, 3, 4 or 5, a patch has 16, 34, 70, 142 or 286 pixels per side. With 3, an image of 256 x 256 pixels
         has 30 x 30 logits.
-      channels: number of channels of the first layer (official: ``ndf``, 64). It doubles from layer to layer, up to 8
-        times this number.
+      channels: number of channels of the first layer (official: ``ndf``, 64). The number doubles from layer to layer,
+        up to 8 times ``channels``.
       norm: normalisation after all convolutions but the first and the last: "batch", "instance" or "none".
       dtype: data type of the computation; parameters are float32.
 
@@ -126,10 +126,10 @@ class Discriminator(nn.Module):
 class PixelDiscriminator(nn.Module):
     """Discriminator of 1 x 1 convolutions, from images [B, h, w, C] to one logit for each pixel, [B, h, w], float32.
 
-    It is the official ``PixelDiscriminator``. It is called like ``Discriminator``, with one or more images.
+    This is the official ``PixelDiscriminator``. A call accepts one or more images, like a call of ``Discriminator``.
 
     Attributes:
-      channels: number of channels of the first layer (official: ``ndf``, 64). The second layer has twice as many.
+      channels: number of channels of the first layer (official: ``ndf``, 64). The second layer has twice this number.
       norm: normalisation after the second layer: "batch", "instance" or "none".
       dtype: data type of the computation; parameters are float32.
     """

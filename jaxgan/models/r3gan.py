@@ -15,7 +15,7 @@ from jaxgan.nn.layers import Conv, Dense, Embedding, GroupedConv, add_bias
 from jaxgan.nn.resampling import downsample, upsample
 
 EXPANSION = 2  # number of channels inside a residual block, divided by the number of its input channels
-_GAIN = math.sqrt(2 / (1 + 0.2**2))  # gain of a leaky ReLU of slope 0.2, which preserves the variance
+_GAIN = math.sqrt(2 / (1 + 0.2**2))  # factor that preserves the variance after a leaky ReLU of slope 0.2
 _fan_in = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 
 
@@ -74,7 +74,7 @@ class Generator(nn.Module):
       blocks_per_stage: number of residual blocks in each stage.
       channels_per_group: number of channels per group of the grouped convolutions.
       classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and
-        concatenates the latents with an embedding of the label of the same size.
+        concatenates the latents with an embedding of the label. The embedding has the same size as the latents.
       dtype: data type of the computation; parameters are float32.
       base_resolution: height and width of the first feature map, the learnt basis.
     """
@@ -120,7 +120,7 @@ class Discriminator(nn.Module):
       base_resolution: height and width of the last feature map.
 
     Raises:
-      ValueError: if the images have another resolution.
+      ValueError: if the height or width of the images is not h.
     """
 
     channels_per_stage: tuple[int, ...] = (768,) * 4

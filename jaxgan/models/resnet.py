@@ -2,15 +2,17 @@
 
 WGAN-GP is from Gulrajani et al. 2017 (arXiv:1704.00028), https://github.com/igul222/improved_wgan_training. SNGAN and
 its projection discriminator are from Miyato et al. 2018 (arXiv:1802.05957) and Miyato and Koyama 2018
-(arXiv:1802.05637), https://github.com/pfnet-research/sngan_projection. Their networks for 32 x 32 images have the same
-blocks as WGAN-GP's. They are ``Generator(channels=256)`` and ``Critic(128, spectral_norm=True, sum_pool=True)``.
+(arXiv:1802.05637), https://github.com/pfnet-research/sngan_projection. SNGAN's networks for 32 x 32 images have the
+same blocks as WGAN-GP's networks. They are ``Generator(channels=256)`` and ``Critic(128, spectral_norm=True,
+sum_pool=True)``.
 
-Layers that resample are computed in a fused form, which is the same function of the same parameters:
+Layers that resample are fused with the convolution beside them. The parameters and the results do not change:
 
 - Nearest-neighbour upsampling and a 3 x 3 convolution are computed as a transposed 4 x 4 convolution of stride 2.
 - A 3 x 3 convolution and 2 x 2 average pooling are computed as a 4 x 4 convolution of stride 2.
 
-Each needs 16 multiplications instead of 36 per pixel of the smaller image and pair of input and output channels.
+A fused layer needs 16 multiplications instead of 36 per pixel of the smaller image and pair of input and output
+channels.
 """
 
 import flax.linen as nn
@@ -21,8 +23,8 @@ from jaxgan.nn import convolution
 from jaxgan.nn.layers import Conv, Dense, Embedding, add_bias, num_upsamples, spectral_normalize
 from jaxgan.nn.normalization import BatchNorm
 
-# Both official codes use the initialisation of He et al. 2015 for layers before a ReLU, and that of Glorot and Bengio
-# 2010 for all others.
+# Both official codes use the initialisation of He et al. 2015 for layers before a ReLU, and the initialisation of
+# Glorot and Bengio 2010 for all other layers.
 _he = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")
 _glorot = nn.initializers.glorot_uniform()
 
@@ -32,7 +34,7 @@ class UpConv(nn.Module):
 
     Attributes:
       features: number of channels of the output.
-      dtype: type of the numbers in which the convolution is computed. Parameters are float32.
+      dtype: data type of the computation; parameters are float32.
       kernel_init: initialiser of the 3 x 3 kernel.
       use_bias: whether a bias is added to the output.
     """
@@ -57,7 +59,7 @@ class DownConv(nn.Module):
     Attributes:
       features: number of channels of the output.
       spectral_norm: whether the kernel is divided by its largest singular value.
-      dtype: type of the numbers in which the convolution is computed. Parameters are float32.
+      dtype: data type of the computation; parameters are float32.
     """
 
     features: int
@@ -128,7 +130,8 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Critic of WGAN-GP or discriminator of SNGAN, from images [B, h, w, C] to values [B], float32.
 
-    Two residual blocks halve the height and width, and two keep them. It has no normalisation layers.
+    The first two residual blocks halve the height and width, and the other two do not change them. The network has no
+    normalisation layers.
 
     Attributes:
       channels: number of channels of every hidden layer.

@@ -27,8 +27,8 @@ class Generator(nn.Module):
       scale: factor by which height and width grow: 2, 4 or another power of 2.
       num_blocks: number of residual blocks.
       channels: number of channels of all layers but the last.
-      norm: normalisation in the residual blocks: "batch" (as in the paper), "instance" or "none". With "none" the
-        blocks are those of EDSR (Lim et al. 2017, arXiv:1707.02921).
+      norm: normalisation in the residual blocks: "batch" (as in the paper), "instance" or "none". With "none", the
+        blocks are equal to the blocks of EDSR (Lim et al. 2017, arXiv:1707.02921).
       icnr: whether to constrain the kernels before each pixel shuffle to avoid checkerboard artefacts (paper: False);
         see ``PixelShuffleUpsample``.
       dtype: data type of the computation; parameters are float32.
@@ -109,17 +109,18 @@ class PixelShuffleUpsample(nn.Module):
 class Discriminator(nn.Module):
     """Discriminator, from images [B, h, w, C] to logits [B], float32.
 
-    It has eight convolutions; every second one halves the height and width. With ``features=True`` it returns the
-    output of the last convolution instead, [B, h / 16, w / 16, 8 * channels], for a perceptual loss.
+    The network has eight convolutions, and every second convolution halves the height and width. With
+    ``features=True``, a call returns the output of the last convolution instead of logits, [B, h/16, w/16, 8*channels],
+    for a perceptual loss.
 
     Attributes:
-      channels: number of channels of the first two convolutions. It doubles after every second convolution.
+      channels: number of channels of the first two convolutions. The number doubles after every second convolution.
       hidden: number of units of the linear layer before the last.
       norm: normalisation after all convolutions but the first: "batch" (as in the paper), "instance" or "none".
       global_pool: whether to average the features over the image before the linear layers, so that the network accepts
         images of any size. In the paper the linear layers receive all features of images of a fixed size. Do not
-        combine it with the norm "batch": if real and generated images are normalised in separate batches, their average
-        features are nearly the same.
+        combine ``global_pool=True`` with ``norm="batch"``. If real and generated images are normalised in separate
+        batches, their average features are nearly the same.
       dtype: data type of the computation; parameters are float32.
     """
 
@@ -147,8 +148,8 @@ class Discriminator(nn.Module):
 def pixel_shuffle(x: jax.Array, factor: int) -> jax.Array:
     """Rearrange the channels of each pixel into a block of factor x factor pixels: Shi et al. 2016 (arXiv:1609.05158).
 
-    The order is the same as in PyTorch's ``PixelShuffle``: the input channels of one output channel are adjacent, and
-    they are the pixels of the block row by row.
+    The order is the same as in PyTorch's ``PixelShuffle``: The factor**2 input channels of one output channel are
+    adjacent, and become the pixels of a block, row by row.
 
     Args:
       x: feature maps, [B, h, w, C * factor**2].

@@ -38,7 +38,7 @@ from jaxgan.nn.style_layers import (
     scaled_leaky_relu,
 )
 
-_NOISE, _MIXING = 0x401E, 0x3131  # folded into the PRNG keys, so that the two uses draw independent numbers
+_NOISE, _MIXING = 0x401E, 0x3131  # folded into PRNG keys, so that noise and mixing draw independent numbers
 
 _Noise = jax.Array | Sequence[jax.Array] | None
 _Architecture = Literal["orig", "resnet"]
@@ -53,7 +53,7 @@ class Mapping(nn.Module):
     devices (official: ``w_avg``). With gradient accumulation, only the last micro-batch updates it.
 
     The argument ``truncation_psi`` of a call applies the truncation trick (arXiv:1812.04948, appendix B): w is replaced
-    by w_avg + truncation_psi * (w - w_avg). The argument ``truncation_cutoff`` restricts it to the first
+    by w_avg + truncation_psi * (w - w_avg). The argument ``truncation_cutoff`` restricts the trick to the first
     ``truncation_cutoff`` layers. ``truncation_psi`` may be traced.
 
     Attributes:
@@ -108,8 +108,8 @@ class Synthesis(nn.Module):
     following:
 
     - PRNG keys, [B]: the noise of each example is drawn from its own key.
-    - A sequence of noise maps, one for each layer but the last, [h, w] for all examples or [B, h, w]; see
-      ``constant_noise``.
+    - A sequence with one noise map for each layer but the last. A map is [B, h, w], or [h, w] if all examples have the
+      same noise; see ``constant_noise``.
     - None: the network adds no noise.
 
     Attributes:
@@ -199,8 +199,8 @@ class Synthesis(nn.Module):
 class Discriminator(nn.Module):
     """Discriminator, from images [B, h, w, C] to logits [B], float32: arXiv:1912.04958, figure 7c.
 
-    With ``features=True`` it returns the feature maps of each level instead, [B, h, w, C], [B, h / 2, w / 2, C] and so
-    on. They depend only on the image, not on labels or on other images.
+    With ``features=True``, a call returns the feature maps of each level instead of logits: [B, h, w, C], [B, h/2, w/2,
+    C] and so on. The feature maps of an image do not depend on labels or on other images.
 
     The input of the last convolution has an additional channel, the minibatch standard deviation (arXiv:1710.10196,
     section 3). Its groups contain examples of all devices, so the result does not depend on the number of devices. In
@@ -209,17 +209,17 @@ class Discriminator(nn.Module):
     Attributes:
       classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and its
         logit is the inner product of the image's features and the label's features (arXiv:1802.05637).
-      channel_base: as in ``Synthesis``.
-      channel_max: as in ``Synthesis``.
+      channel_base: limit for the numbers of channels of the levels, as in ``Synthesis``.
+      channel_max: maximum number of channels of any level, as in ``Synthesis``.
       base_shape: height and width of the smallest level.
       mbstd_group_size: number of examples per group of the minibatch standard deviation (official: 4 by default, 32 for
         ``--cfg=cifar``). If there are fewer examples, they form one group. 0 omits the additional channel.
       mapping_layers: number of linear layers that map a label's embedding.
       architecture: "resnet" has residual connections; "orig" has none (official: "resnet", or "orig" for
         ``--cfg=cifar``).
-      dtype: as in ``Synthesis``. The layers after the smallest level are always float32.
-      num_low_precision_res: as in ``Synthesis``.
-      conv_clamp: as in ``Synthesis``.
+      dtype: data type of the computation, as in ``Synthesis``. The layers after the smallest level are always float32.
+      num_low_precision_res: number of highest resolutions that are computed in ``dtype``, as in ``Synthesis``.
+      conv_clamp: limit of the absolute value of the output of each convolution, as in ``Synthesis``.
     """
 
     classes: int = 0
@@ -332,7 +332,7 @@ def _num_levels(shape, base_shape):
     height, width = (num_upsamples(size, base) for size, base in zip(shape, base_shape))
     if height != width:
         raise ValueError(
-            f"The height and width of the images must be those of `base_shape` times the same power of two, got images "
+            f"The height and width of the images must be `base_shape` times the same power of two, got images "
             f"of {tuple(shape)} and a `base_shape` of {base_shape}. The factors are {2**height} and {2**width}. Pass "
             "another `base_shape`."
         )
@@ -370,7 +370,7 @@ def _noise_maps(noise, shapes, examples):
 
 
 def _draw_noise(keys, shapes, examples):
-    """Draw noise maps [B, h, w], those of each example from its own key."""
+    """Draw noise maps [B, h, w]. The noise of each example is drawn from its own key."""
     if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) or keys.shape != (examples,):
         raise ValueError(
             f"`noise` must be an array of {examples} PRNG keys, one per example, or a sequence of noise maps, got "

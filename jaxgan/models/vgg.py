@@ -49,7 +49,7 @@ def parameters(arrays: Mapping[str, np.ndarray]) -> dict:
     """Convert the weights of torchvision's ``vgg19`` to the variables of ``Features``.
 
     Args:
-      arrays: the state dict, from names to arrays. The weights of the classifier are ignored.
+      arrays: the state dict, a mapping from names to arrays. The weights of the classifier are ignored.
 
     Returns:
       The variables of ``Features``, ``{"params": ...}``.

@@ -11,7 +11,7 @@ the derivatives of each map are the other two maps. R1 and gradient penalties, w
 operation. The derivatives that XLA defines for its convolution need other operations, which run 10 to 100 times slower
 on its CPU backend. Forward-mode differentiation (``jax.jvp``) is not supported.
 
-On accelerators each map is XLA's native convolution. On CPUs each map is computed in one of these forms:
+On accelerators, each map is XLA's native convolution. On CPUs, each map is computed with one of these algorithms:
 
 - im2col: a matrix product with the patches under the kernel. ``conv_transpose`` adds the overlapping patches in blocks
   of stride x stride pixels, so in n dimensions and with kernels of k pixels there are (k / stride)^n additions instead
@@ -20,11 +20,12 @@ On accelerators each map is XLA's native convolution. On CPUs each map is comput
 - Winograd's F(2 x 2, 3 x 3), see ``winograd``: for 3 x 3 kernels with many channels or pixels.
 - XLA's native convolution: for large images with few channels. If one image has very few channels, ``kernel_gradient``
   is then a matrix product with im2col along the rows only.
-- Space-to-depth: for maps of stride 2 of a large blurred image. The blur filter and the 3 x 3 kernel are composed to a
-  6 x 6 kernel, which becomes a 3 x 3 kernel after space-to-depth by 2. The blurred image is never computed.
+- Space-to-depth: for maps with a stride of 2 and a large image that is blurred first. The blur filter and the 3 x 3
+  kernel are composed to a 6 x 6 kernel, which becomes a 3 x 3 kernel after space-to-depth by 2. The blurred image is
+  never computed.
 
-``python -m experiments.benchmarks.convolution`` measures the time of these forms, and
-``python -m experiments.benchmarks.maps`` measures the forms for 3 x 3 kernels.
+``python -m experiments.benchmarks.convolution`` measures the time of a training step with some of these algorithms, and
+``python -m experiments.benchmarks.maps`` measures the time of each algorithm for 3 x 3 kernels.
 
 The number n of spatial dimensions is arbitrary. Images are [B, *space, channels], and kernels are [*widths, channels of
 x, channels of y].
@@ -45,17 +46,17 @@ from jaxgan.nn.resampling import FILTER, blur
 
 # The following limits were measured with the benchmarks above.
 _WINOGRAD_MIN_CHANNELS = 16  # minimum number of channels of both images for Winograd; below it im2col is faster
-# Winograd is used if the number of channels times the square root of the number of pixels is at least this. It is then
-# faster than im2col by half or more, which justifies its longer compilation.
+# Winograd is used if the number of channels times the square root of the number of pixels is at least this. Winograd is
+# then at least 50 % faster than im2col, which justifies its longer compilation.
 _WINOGRAD_MIN_SIZE = 512
-# Number of pixels of the small image from which copying the patches of im2col takes over 1.8 times as long as the
-# matrix product.
+# If the small image has at least this number of pixels, copying the patches for im2col takes more than 1.8 times as
+# long as the matrix product.
 _LARGE_IMAGE = 32 * 32
 _NATIVE_CHANNELS = (8, 32)  # minimum and maximum number of channels of both images for XLA's convolution
-# Maximum number of channels of one image at which im2col along the rows is faster than Winograd, if both images have a
-# number of channels within _NATIVE_CHANNELS.
+# If both images have a number of channels within _NATIVE_CHANNELS, and one of the images has at most this number,
+# im2col along the rows is faster than Winograd for the gradient with respect to the kernel.
 _ROW_IM2COL_MAX_CHANNELS = 16
-_EIGEN_MAX_CHANNELS = 16  # maximum number of channels of both images at which XLA uses Eigen instead of YNNPACK
+_EIGEN_MAX_CHANNELS = 16  # if both images have at most this number of channels, XLA uses Eigen, not YNNPACK
 _UNKNOWN_SIDE = 16  # side of an image in pixels, assumed where an export has symbolic sizes
 _NARROW_CHANNELS = 32  # number of channels below which gathering patches along one axis after the other is faster
 
@@ -64,15 +65,15 @@ class Geometry(NamedTuple):
     """Shapes of the images and the kernel of the three maps.
 
     In each dimension, ``stride * (small - 1) + kernel == large + low + high``, where low and high are the padding. With
-    ``blur``, the filter removes 3 pixels, so the right side is ``large + low + high - 3``.
+    ``blur``, the filter removes 3 pixels, so the right side of the equation is ``large + low + high - 3``.
 
     Attributes:
       stride: stride in every dimension.
       kernel: size of the kernel in each dimension.
       large: size of the large image in each dimension.
       small: size of the small image in each dimension.
-      padding: number of zeros at the low and at the high side of the large image in each dimension; a negative number
-        crops the image.
+      padding: two numbers for each dimension, the numbers of zeros at the low and at the high side of the large image.
+        A negative number crops the image.
       blur: whether the large image is blurred before the convolution, see ``resampling.blur``.
     """
 
@@ -291,9 +292,10 @@ def _conv_transpose_cpu(g, y, w):
     patches = patches.reshape(*y.shape[:-1], *w.shape[:-1])
 
     def place_block(at):
-        """Return the block ``at`` of every patch, [B, *small, *(s,) * n, C], shifted to its position in the image.
+        """Return the block with the index ``at`` of every patch, shifted to its position in the image.
 
-        A block at the end of the kernel is padded to s pixels.
+        Before the shift, the blocks are [B, *small, *(s,) * n, C]. A block at the end of the kernel is padded to s
+        pixels.
         """
         part = patches[(..., *(slice(i * s, (i + 1) * s) for i in at), slice(None))]
         part = _pad(part, [(0, max(0, (i + 1) * s - k)) for i, k in zip(at, g.kernel)], first=1 + n)
@@ -316,7 +318,7 @@ def _conv_native_eigen(g, x, w):
     rows = max(0, g.large[0] - g.small[0] + 1) if max(w.shape[-2:]) > _EIGEN_MAX_CHANNELS else 0
     (low, high), sides = g.padding
 
-    # vmap would convert it to a grouped convolution, which takes up to twice as long.
+    # vmap would convert the convolution to a grouped convolution, which takes up to twice as long.
     @jax.custom_batching.sequential_vmap
     def native(x, w):
         return _conv_native(g._replace(padding=((low, high + rows), sides)), x, w)
@@ -327,7 +329,7 @@ def _conv_native_eigen(g, x, w):
 def _kernel_gradient_row_im2col(g, x, y):
     """Return the correlation of two images, by im2col along the rows of the large image.
 
-    Along the columns, the small image is shifted instead.
+    For the columns of the kernel, shifted copies of the small image are used instead of patches.
     """
     x, (rows, columns) = _pad(x, g.padding), g.kernel
     large = jnp.concatenate([x[:, i : i + g.small[0]] for i in range(rows)], -1)
@@ -346,8 +348,8 @@ def _suits_native(g, channels, small_channels, dtype):
 def _suits_winograd(g, channels, small_channels, dtype):
     """Return whether Winograd's convolution is faster than im2col.
 
-    It needs fewer multiplications and copies but additional sums. It is not used with float16, because the sums could
-    overflow.
+    Winograd's convolution needs fewer multiplications and copies, but additional sums. It is not used with float16,
+    because the sums could overflow.
     """
     is_even = g.stride == 1 and g.kernel == (3, 3) and all(n % 2 == 0 for n in g.small)
     fewest = min(channels, small_channels)
@@ -377,7 +379,7 @@ def _after_blur(g):
 def _blur_large(g, x, transpose=False):
     """Return the large image after padding and blurring.
 
-    ``transpose`` applies the adjoint instead. The filter is symmetric, so only the padding differs.
+    With ``transpose``, return the result of the adjoint map. The filter is symmetric, so only the padding differs.
     """
     return blur(x, len(FILTER) - 1 - g.padding[0][0] if transpose else g.padding[0][0])
 
@@ -430,7 +432,7 @@ def _transposed_geometry(g):
 
 
 def _flip_kernel(w):
-    """Return the kernel for ``_transposed_geometry``: [*widths, C, D] to [*widths, D, C], flipped in space."""
+    """Return the kernel for ``_transposed_geometry``, flipped in space, from [*widths, C, D] to [*widths, D, C]."""
     return jnp.flip(w, tuple(range(w.ndim - 2))).swapaxes(-1, -2)
 
 

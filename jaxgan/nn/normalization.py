@@ -30,9 +30,9 @@ class BatchNorm(nn.Module):
       momentum: decay of the moving averages per call.
       epsilon: number added to the variance.
       scale_init: initializer of the scales.
-      classes: number of classes; 0 is unconditional. Conditional batch normalisation is called with labels. Each class
-        has its own scale and bias, and class weights mix them (de Vries et al. 2017, used for GANs by Dumoulin et al.
-        2017 and Miyato et al. 2018).
+      classes: number of classes; 0 for unconditional normalisation. Conditional batch normalisation is called with
+        labels. Each class has its own scale and bias, and class weights mix them (de Vries et al. 2017, used for GANs
+        by Dumoulin et al. 2017 and Miyato et al. 2018).
       eval_stats: statistics at evaluation: "running" uses the moving averages. "instance" normalises each image by its
         own mean and variance, as in pix2pix (Isola et al. 2017, section 3.3), which trains on batches of one image.
     """
@@ -112,11 +112,12 @@ class InstanceNorm(nn.Module):
 
 
 def instance_moments(layer: nn.Module, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the mean and variance of each image that ``layer`` normalises with, [B, C] each, float32.
+    """Return the means and variances that ``layer`` uses to normalise each channel of each image, [B, C], float32.
 
-    They are ``moments_over_space(x)``, with two exceptions for networks that process an image in tiles. If the
-    collection ``moments`` is mutable, the mean and variance are also stored in it. If the collection is passed and not
-    mutable, the stored values are returned, so that tiles are normalised in the same way as the complete image.
+    The result is ``moments_over_space(x)``, with two exceptions for networks that process an image in tiles. If the
+    collection ``moments`` is mutable, the mean and variance are also stored in it. If the collection is passed to the
+    network and is not mutable, the stored values are returned, so that tiles are normalised in the same way as the
+    complete image.
 
     Args:
       layer: the module that normalises. It holds the collection ``moments``.
@@ -159,7 +160,7 @@ def _moments(x, keep_axes=0, device_mean=lambda mean: mean):
     Args:
       x: array, [*kept, *space, C].
       keep_axes: number of leading axes to keep.
-      device_mean: computes the mean over devices.
+      device_mean: function that computes the mean over devices.
     """
     space = x.shape[keep_axes:-1]
     count = math.prod(space)
@@ -172,7 +173,7 @@ def _moments(x, keep_axes=0, device_mean=lambda mean: mean):
 def norm_layer(
     norm: Norm, name: str, eval_stats: EvalStats = "running", scale_init: Initializer = normal_around_one
 ) -> Callable[..., jax.Array]:
-    """Return the normalisation layer for the attribute ``norm`` of a network, a function ``(x, train) -> x``.
+    """Return the normalisation layer that ``norm`` selects, as a function ``(x, train) -> x``.
 
     Args:
       norm: "batch", "instance" (without parameters) or "none" (the identity).

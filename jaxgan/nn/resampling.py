@@ -55,7 +55,7 @@ def blur(x: jax.Array, padding: int) -> jax.Array:
       Images, [B, h + 2 * padding - 3, w + 2 * padding - 3, C].
     """
     for axis in (1, 2):
-        # The slices a, b, c and d start at offsets 0, 1, 2 and 3 of the padded image. A negative width crops.
+        # The slices a, b, c and d start at offsets 0, 1, 2 and 3 of the padded image. Negative padding crops.
         a, b, c, d = (_pad(x, axis, padding - i, padding - 3 + i) for i in range(4))
         x = FILTER[0] * (a + d) + FILTER[1] * (b + c)
     return x

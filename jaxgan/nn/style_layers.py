@@ -155,8 +155,8 @@ def modulated_conv2d(
       Feature maps, [B, h, w, D], or [B, 2h, 2w, D] with ``upsample``.
     """
     if x.dtype != jnp.float32 and demodulate:
-        # Demodulation cancels these factors. Without them float16 would overflow. The official code of StyleGAN2-ADA
-        # does the same.
+        # Divide the kernel and the styles by their largest absolute values, because float16 would overflow otherwise.
+        # Demodulation cancels these factors. The official code of StyleGAN2-ADA does the same.
         kernel = kernel / (math.sqrt(math.prod(kernel.shape[:-1])) * jnp.abs(kernel).max((0, 1, 2), keepdims=True))
         styles = styles / jnp.abs(styles).max(1, keepdims=True)
     w, y = kernel.astype(x.dtype), x * sums.broadcast_over_space(styles.astype(x.dtype), x.shape[1:3])

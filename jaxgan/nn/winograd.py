@@ -76,7 +76,7 @@ def _inverse_transform(products: _Grid) -> jax.Array:
 
 
 def _tiles(x: jax.Array, side: int) -> _Grid:
-    """Return the pixels at each position of the tiles of ``side`` x ``side`` pixels, [B, h, w, C] each."""
+    """Return the pixels of all tiles, as one array [B, h, w, C] for each position in a tile of ``side`` x ``side``."""
     height, width = (n // 2 - side // 2 + 1 for n in x.shape[1:3])
 
     def at(i, j):
