@@ -1,7 +1,8 @@
 """Load examples as sources, and compute the batch of a step as a function of the seed and the step.
 
-A source reads examples by their indices, see ``Source``. ``transforms`` and ``degrade`` change images inside the
-compiled training step. ``pairs``, ``unpaired``, ``voxels`` and ``photos`` load other kinds of examples.
+A source is a data set that reads its examples by index, see ``Source``. The modules ``transforms`` and ``degrade``
+change images inside the compiled training step. The modules ``pairs``, ``unpaired``, ``voxels`` and ``photos`` load
+other kinds of examples.
 """
 
 from jaxgan.data import pairs as pairs, unpaired as unpaired

@@ -9,15 +9,16 @@ import numpy as np
 
 MAX_SIDE = 512  # largest side of a cube, in voxels; such a cube has 2^27 voxels
 MAX_HEADER_BYTES = 1024  # maximum size of the header
-MAX_BYTES = MAX_HEADER_BYTES + 2 * MAX_SIDE**3  # size of the largest valid file, where each run is one voxel long
+MAX_BYTES = MAX_HEADER_BYTES + 2 * MAX_SIDE**3  # size of the largest valid file, in which each run has one voxel
 
 
 def decode_binvox(content: bytes) -> np.ndarray:
     """Decode the content of a .binvox file.
 
     A file begins with a header of text lines: ``#binvox 1``, ``dim n n n``, optionally ``translate`` and ``scale``, and
-    ``data``. The voxels follow as runs of two bytes: a value, and the number of voxels that have it. The voxels are
-    ordered along y first, then z, then x. Files of version 2 can contain values above 1, which also mean solid.
+    ``data``. The voxels follow in compressed form, as runs of two bytes: a value, and the number of consecutive voxels
+    with this value. The index along y changes fastest, then z, then x. The value 0 means empty, and 1 means solid.
+    Files of version 2 can also contain values above 1, which mean solid too.
 
     Args:
       content: all bytes of the file.
@@ -39,8 +40,8 @@ def decode_binvox(content: bytes) -> np.ndarray:
     body = np.frombuffer(content, np.uint8, offset=end.end())
     values, counts = body[: len(body) // 2 * 2].reshape(-1, 2).T
     total = int(counts.sum(dtype=np.int64))
-    # The total is checked before the runs are expanded, so that they need no more memory than n^3 voxels. The limit
-    # for n was checked with the header.
+    # The total number of voxels is checked before the runs are expanded, to limit the memory that a damaged file can
+    # allocate. ``_parse_header`` has already checked that n is at most MAX_SIDE.
     if len(body) % 2:
         raise ValueError(
             f"The voxel data ends within a run: it has an odd number of bytes, {len(body):,}, but each run has 2 bytes."
@@ -48,7 +49,9 @@ def decode_binvox(content: bytes) -> np.ndarray:
     if total != n**3:
         raise ValueError(f"The runs contain {total:,} voxels in total, but the header announces {n**3:,}.")
     if not counts.all() or (version == 1 and (values > 1).any()):
-        raise ValueError("A run has length 0, or a value above 1, which version 1 of the format does not allow.")
+        raise ValueError(
+            "A run has length 0, or it has a value above 1. Version 1 of the format only allows the values 0 and 1."
+        )
     return np.repeat(values > 0, counts).reshape(n, n, n).transpose(0, 2, 1)
 
 

@@ -23,14 +23,15 @@ READ_AT_ONCE = 256  # maximum number of examples in memory at their original siz
 class Dataset(ShownSource):
     """A ``Source`` that reads a prepared split of a TFDS data set.
 
-    It reads the features ``image`` and ``label`` and ignores the others. Labels without named classes are ignored too.
+    It reads the features ``image`` and ``label`` of each example and ignores all other features. It also ignores
+    labels without class names.
 
     Args:
       builder: the TFDS builder of the prepared data set.
       split: the name of a split or a part of it, such as ``train`` or ``train[:90%]``.
-      decoders: TFDS decoders by feature name; None uses the default decoders.
-      resolution: height and width in pixels to which uint8 images are cropped and resized when they are read. None
-        keeps the original size, which must be the same for all images.
+      decoders: a dictionary from feature names to TFDS decoders; None uses the default decoders.
+      resolution: height and width in pixels. uint8 images are cropped to a centred square and resized to it when they
+        are read. None keeps the original size, which must be the same for all images.
 
     Raises:
       ValueError: if the data set has no images, or if the split does not exist or is empty.
@@ -122,7 +123,7 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None, re
     import tensorflow_datasets as tfds
 
     builder = _builder(tfds, name, data_dir)
-    # Only the builder knows whether the data set is complete: its folder exists before that.
+    # While TFDS prepares a data set, its folder already exists. Only the builder can tell whether it is complete.
     if not builder.info.initialized:
         with _locked(Path(builder.data_dir).parent):
             builder = _builder(tfds, name, data_dir)
@@ -135,7 +136,8 @@ def _builder(tfds, name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except ValueError as error:
-        # For a name such as my-photos, TFDS explains its rules for names at length. A short message replaces this.
+        # For a name such as my-photos, the error of TFDS explains its rules for names at length. It is replaced by a
+        # short message.
         unknown = isinstance(error, tfds.core.DatasetNotFoundError) or str(error).startswith("Parsing builder name")
         if not unknown:
             raise
@@ -167,7 +169,10 @@ def _prepare(builder, name):
 
 @contextlib.contextmanager
 def _locked(folder: Path):
-    """Let one process prepare a data set while the other processes, for example of the same run, wait for it."""
+    """Lock a folder of data sets, so that only one process prepares a data set while the others wait.
+
+    For example, all processes of a distributed run request the same data set at the same time.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a")

@@ -16,21 +16,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_HOLE = 0x401E  # constant that is folded into the key of an example
+_HOLE = 0x401E  # constant that is folded into the key of an example, so that other uses of the key are independent
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
-_TAN = math.tan(math.pi / 8)  # tangent of the angle that separates axis-parallel gradients from diagonal ones
-# Gradient magnitudes are in image values, [-1, 1], per pixel.
-FLAT_SLOPE = 0.02  # lower bound of the mean gradient magnitude of an image, so that noise is not drawn in flat images
-EQUAL_SLOPES = 1e-4  # difference of two gradient magnitudes up to which they count as equal
+_TAN = math.tan(math.pi / 8)  # a gradient is treated as diagonal if its angle to both axes exceeds pi / 8
+# The unit of gradient magnitudes is the difference between two pixel values, which are in [-1, 1], per pixel.
+FLAT_SLOPE = 0.02  # smallest mean gradient magnitude that is assumed, so that noise in flat images yields no lines
+EQUAL_SLOPES = 1e-4  # largest difference between two gradient magnitudes that count as equal
 
 
 def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, int] | None = None) -> jax.Array:
-    """Return images resized by bicubic interpolation, float32.
+    """Resize images by bicubic interpolation and return them as float32.
 
     This reproduces MATLAB's imresize, which the published metrics of super-resolution are based on. It uses Keys' cubic
-    kernel (a = -1/2), which is widened by the factor when images shrink, to avoid aliasing, and mirrored borders. If
-    ``factor`` does not divide the height or the width, the new size is rounded up. Near edges, the result exceeds the
-    range of the images; ``round_to_bytes`` clips and rounds it to the values that a file would contain.
+    kernel (a = -1/2) and mirrored borders. When images shrink, the kernel is widened by the factor, to avoid aliasing.
+    If ``factor`` does not divide the height or the width, the new size is rounded up. Near sharp edges, the result can
+    exceed the range of the images. ``round_to_bytes`` clips the result and rounds it to the values of an 8-bit file.
 
     If the height and width of the images are unknown, as in an export with symbolic shapes, only enlargement by a whole
     number is possible.
@@ -44,8 +44,8 @@ def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, i
       The resized images, [B, ceil(H / factor), ceil(W / factor), C] or [B, *size, C].
 
     Raises:
-      ValueError: if ``factor`` or ``size`` is not above 0; or if images of unknown size would not be enlarged by a
-        whole number.
+      ValueError: if ``factor`` is not above 0, if ``size`` is below 1 x 1, or if the height and width of the images are
+        unknown and the images would not be enlarged by a whole number.
     """
     height, width = images.shape[1:3]
     if factor <= 0:
@@ -71,7 +71,13 @@ def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, i
 
 
 def _apply_matrices(images: jax.Array, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
-    """Resize images [B, H, W, C] to [B, H', W', C] by a matrix for rows, [H', H], and one for columns, [W', W]."""
+    """Resize images [B, H, W, C] to [B, H', W', C] by matrix products along both axes.
+
+    Args:
+      images: [B, H, W, C].
+      rows: matrix for the vertical axis, [H', H].
+      columns: matrix for the horizontal axis, [W', W].
+    """
     exact = jax.lax.Precision.HIGHEST
     tall = jnp.einsum("oh,bhwc->bowc", jnp.asarray(rows, images.dtype), images, precision=exact)
     return jnp.einsum("pw,bowc->bopc", jnp.asarray(columns, images.dtype), tall, precision=exact)
@@ -83,14 +89,15 @@ def _has_known_size(images: jax.Array) -> bool:
 
 
 def _convolve(images: jax.Array, taps: np.ndarray) -> jax.Array:
-    """Enlarge images by the same filters along rows and columns, with mirrored borders.
+    """Enlarge images by a whole number, with the same filters along both axes and with mirrored borders.
 
     Height and width may be unknown, as in an export with symbolic shapes.
 
     Args:
       images: [B, H, W, C].
-      taps: [times, K] with K odd. Each input line yields ``times`` output lines. Output line i is a weighted sum of K
-        input lines, namely the input line itself and (K - 1) / 2 lines on each side; row i contains the weights.
+      taps: the weights of the filters, [times, K], with K odd. Each line of pixels yields ``times`` output lines.
+        Output line i is a weighted sum of K lines: the line itself and (K - 1) / 2 lines on each side of it. Row i of
+        ``taps`` contains their weights.
 
     Returns:
       [B, times * H, times * W, C].
@@ -108,7 +115,10 @@ def _convolve(images: jax.Array, taps: np.ndarray) -> jax.Array:
 
 @functools.cache
 def _cubic(count: int, size: int, factor: float) -> np.ndarray:
-    """Return the matrix of a bicubic resize along one axis, [size, count]."""
+    """Return the matrix that resizes one axis from ``count`` to ``size`` pixels by bicubic interpolation.
+
+    Its shape is [size, count]. ``factor`` is the old size divided by the new size.
+    """
     width = max(factor, 1.0)
     centres = (np.arange(size) + 0.5) * factor - 0.5
     near = np.floor(centres - 2 * width).astype(int)[:, None] + np.arange(math.ceil(4 * width) + 2)
@@ -129,8 +139,9 @@ def _mirror_borders(weights: np.ndarray, near: np.ndarray, count: int) -> np.nda
     """Return the matrix of a filter along one axis with mirrored borders, [M, count]; its rows sum to 1.
 
     Args:
-      weights: [M, K], the weights of K input pixels for each output pixel.
-      near: [M, K], the positions of these input pixels, which may lie outside 0 to ``count - 1``.
+      weights: the weights of K input pixels for each of M output pixels, [M, K].
+      near: the positions of these input pixels, [M, K]. A position below 0 or above ``count - 1`` is reflected at the
+        border.
       count: number of input pixels.
     """
     place = near % (2 * count)
@@ -150,8 +161,9 @@ def round_to_bytes(images: jax.Array) -> jax.Array:
 def to_y(images: jax.Array) -> jax.Array:
     """Return the luma as MATLAB's rgb2ycbcr computes it, [B, H, W, 1], without rounding.
 
-    The metrics of super-resolution are measured on it. It is the luma of ITU-R BT.601, which ranges from 16 (black) to
-    235 (white) of 255, that is, from -0.875 to 0.843 in [-1, 1]. Grey images, C = 1, are returned unchanged.
+    Metrics of super-resolution are usually computed from this luma. It is the luma of ITU-R BT.601, which ranges from
+    16 (black) to 235 (white) of 255. In the range [-1, 1], black is therefore -0.875 and white is 0.843. Grey images,
+    with C = 1, are returned unchanged.
     """
     if images.shape[-1] == 1:
         return images
@@ -220,9 +232,11 @@ def _blur(x: jax.Array, sigma: float) -> jax.Array:
 
 
 def _slopes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the vertical (downward) and the horizontal (rightward) component of the gradient, by the Sobel operator.
+    """Return the components of the gradient of images, computed by the Sobel operator.
 
-    Both are in image values per pixel and have the shape of ``x``.
+    Returns:
+      The vertical component, positive if values increase downwards, and the horizontal component, positive if values
+      increase to the right. Each has the shape of ``x``; the unit is the difference of pixel values per pixel.
     """
     at = _shifts(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric"))
     down = at(1, -1) + 2 * at(1, 0) + at(1, 1) - at(-1, -1) - 2 * at(-1, 0) - at(-1, 1)
@@ -231,12 +245,13 @@ def _slopes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _shifts(padded: jax.Array) -> Callable[[int, int], jax.Array]:
-    """Return a function of (down, right), each -1, 0 or 1, that returns each pixel's neighbour at this offset.
+    """Return a function that shifts images by at most one pixel along each axis.
 
-    The images that it returns are [B, H, W, C].
+    The function takes two offsets, ``down`` and ``right``, each -1, 0 or 1. It returns an array [B, H, W, C] that
+    contains, at each pixel, the value of the neighbour at this offset.
 
     Args:
-      padded: [B, H + 2, W + 2, C], with a border of one pixel.
+      padded: the images with a border of one pixel, [B, H + 2, W + 2, C].
     """
     height, width = padded.shape[1] - 2, padded.shape[2] - 2
     return lambda down, right: padded[:, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
@@ -250,8 +265,8 @@ def mask_rectangle(images: jax.Array, keys: jax.Array, share: float = 0.25) -> j
     Args:
       images: [B, H, W, C].
       keys: PRNG keys, [B], one per example. They determine the positions and the aspect ratios of the holes.
-      share: approximate area of a hole divided by the area of the image. The aspect ratio of the hole is between 1/2
-        and 2 times the aspect ratio of the image.
+      share: approximate area of a hole divided by the area of the image. The aspect ratio of the hole is between half
+        and twice the aspect ratio of the image.
 
     Raises:
       ValueError: if ``share`` is not between 0 and 1.
@@ -283,7 +298,7 @@ def mask_transparent(images: jax.Array) -> jax.Array:
       images: [B, H, W, C + 1] in [-1, 1]; the last channel is alpha.
 
     Returns:
-      [B, H, W, C + 1].
+      The images without alpha and with the mask as the last channel, [B, H, W, C + 1].
     """
     return _mask(images[..., :-1], images[..., -1:] < 0)
 
@@ -293,5 +308,13 @@ def _mask(images: jax.Array, holes: jax.Array) -> jax.Array:
 
 
 def composite(masked: jax.Array, painted: jax.Array) -> jax.Array:
-    """Fill the holes of masked images, [B, H, W, C + 1], from ``painted``, [B, H, W, C]; returns [B, H, W, C]."""
+    """Return masked images with their holes filled from other images.
+
+    Args:
+      masked: images with a mask as the last channel, [B, H, W, C + 1], as ``mask_rectangle`` returns them.
+      painted: the images that the pixels in the holes are taken from, [B, H, W, C].
+
+    Returns:
+      The filled images, [B, H, W, C].
+    """
     return jnp.where(masked[..., -1:] > 0, painted, masked[..., :-1])

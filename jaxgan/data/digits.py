@@ -4,12 +4,12 @@ They are the test set of "Optical Recognition of Handwritten Digits" (Alpaydin a
 ``sklearn.datasets.load_digits`` returns too; see ``digits_license.txt`` in the folder of this file. ``digits.npz``
 contains these arrays:
 
-  images       uint8 [1797, 8, 8], ink from 0 to 16, in the order of the original file
-  labels       uint8 [1797]
-  tfds_order   uint16 [1797], the order in which TensorFlow Datasets stores examples with these numbers as keys
+  images       uint8 [1797, 8, 8], the amount of ink from 0 to 16, in the order of the original file
+  labels       uint8 [1797], the digits from 0 to 9
+  tfds_order   uint16 [1797], the indices of the images in the order in which TensorFlow Datasets (TFDS) stores them
 
-Earlier versions of jaxgan prepared the digits with TensorFlow Datasets (TFDS). ``load`` uses the same order and the
-same split names, so that a run of an earlier version continues with the same batches when it is resumed.
+Earlier versions of jaxgan prepared the digits with TFDS. ``load`` uses the same order and the same names of splits, so
+that a run that an earlier version started continues with the same batches.
 """
 
 import re
@@ -29,7 +29,7 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
     """Return the digits in the order of scikit-learn.
 
     Returns:
-      The ink, uint8 [1797, 8, 8], from 0 (none) to 16, and the labels, int32 [1797].
+      The amount of ink in each pixel, uint8 [1797, 8, 8], from 0 (none) to 16, and the labels, int32 [1797].
     """
     ink, labels, _ = _read()
     return ink, labels
@@ -43,7 +43,7 @@ def _read() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def load(split: str = "train") -> Arrays:
     """Return the digits as a source of images, with their labels, in the order of TFDS.
 
-    The images are float32 [N, 8, 8, 1] in [-1, 1]: ink / 8 - 1.
+    The images are float32 [N, 8, 8, 1] in [-1, 1], computed as ink / 8 - 1.
 
     Args:
       split: ``train``, or a part of it in the notation of TFDS, such as ``train[:90%]`` or ``train[100:200]``.
@@ -58,7 +58,7 @@ def load(split: str = "train") -> Arrays:
             f"The split {split!r} of digits does not exist. The only split is train. A part of it is also allowed, "
             "such as train[:90%]."
         )
-    unit = len(order) / 100 if "%" in split else 1  # as in TFDS, one percent sign applies to both boundaries
+    unit = len(order) / 100 if "%" in split else 1  # as in TFDS, a percent sign at one boundary applies to both
     start, stop = (text and round(int(text.removesuffix("%")) * unit) for text in found.group("start", "stop"))
     part = order[start:stop]
     if not len(part):

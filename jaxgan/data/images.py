@@ -1,8 +1,9 @@
 """Read image files from a folder, or from a zip without unpacking it.
 
-Files can have any of the formats in ``EXTENSIONS``, any size and any mode. Files directly in the folder have no labels.
-The label of a file in a sub-folder is the index of the sub-folder in alphabetical order. Hidden sub-folders are
-skipped, and so are the directories of training runs, because they contain samples of a generator.
+Files can have any of the formats in ``EXTENSIONS``, any size and any mode of Pillow, such as grey or RGB. If any image
+is directly in the folder, the images have no labels. Otherwise, the label of an image is the index of its sub-folder in
+alphabetical order. Hidden sub-folders are skipped. The directories of training runs are skipped too, because they
+contain samples of a generator.
 """
 
 import contextlib
@@ -24,9 +25,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxgan.data.representation import ShownSource
 
-# Limit for the uncompressed size of a zip member, against decompression bombs. Images that Pillow can open are smaller.
+# Largest uncompressed size of a zip member that is read, in bytes, as a protection against decompression bombs. Images
+# that Pillow can open are smaller.
 MAX_BYTES = 2**29
-MAX_RECORD_BYTES = 2**20  # maximum size of a config.json that is read; the config.json of a run is smaller
+MAX_RECORD_BYTES = 2**20  # largest config.json that is read, in bytes; the config.json of a run is smaller
 EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the EXIF tag of the orientation; its values that swap height and width
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of grey modes
@@ -259,13 +261,13 @@ def common_size(where: str, names: list[str], sizes: list[tuple[int, int]], *, s
     """Return the common (height, width) of all images.
 
     Args:
-      where: the source of the images, for messages.
+      where: the name of the folder or zip, for messages.
       names: the names of the images.
       sizes: the (height, width) of each image, as ``read_headers`` returns them.
       square: whether height and width must be equal.
 
     Raises:
-      ValueError: if sizes differ, or if they must be square and are not.
+      ValueError: if the sizes differ, or if ``square`` is True and the images are not square.
     """
     first_of_size: dict[tuple[int, int], str] = {}
     for size, name in zip(sizes, names):
@@ -303,9 +305,9 @@ def _opened(files: Files, name: str) -> Iterator[Image.Image]:
     with files.open(name) as file:
         try:
             image = Image.open(file)
-            # Pillow raises an error for images of more than twice MAX_IMAGE_PIXELS, and only warns of images between
-            # the two limits. These are refused too. The warning is not turned into an error here, because all threads
-            # share the filters of warnings.
+            # Pillow only warns of images of more than MAX_IMAGE_PIXELS pixels, and raises an error for images of more
+            # than twice this number. An error is raised here in both cases. It is raised explicitly, because a filter
+            # that turns the warning into an error would apply to all threads.
             if math.prod(image.size) > (Image.MAX_IMAGE_PIXELS or math.inf):
                 raise Image.DecompressionBombError
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -341,10 +343,10 @@ def crop_to_square(image: Image.Image, resolution: int | None) -> np.ndarray:
 
 
 def convert_channels(image: Image.Image, channels: int) -> Image.Image:
-    """Convert an image of any mode to 8 bits per channel, upright according to its EXIF orientation.
+    """Convert an image of any mode to 8 bits per channel, and rotate it according to its EXIF orientation.
 
-    The first frame of an animation is used. A transparent image is blended with white unless ``channels`` is 4. Values
-    of 16 bits are scaled to 8.
+    The first frame of an animation is used. A transparent image is blended with white unless ``channels`` is 4. 16-bit
+    values are scaled to 8 bits.
 
     Args:
       image: an opened image.
@@ -354,7 +356,7 @@ def convert_channels(image: Image.Image, channels: int) -> Image.Image:
       ValueError: if ``channels`` is another number, or if the range of the pixel values is not known.
     """
     image.load()
-    # A PGM file declares the value of white. Pillow scales the pixels by it, so that 65,535 is white.
+    # A PGM file declares the value of white. Pillow scales the pixels so that this value becomes 65,535.
     white_is_known = image.format == "PPM"
     image = _to_eight_bits(ImageOps.exif_transpose(image), white_is_known)
     if channels not in MODES:
@@ -369,8 +371,9 @@ def convert_channels(image: Image.Image, channels: int) -> Image.Image:
 def _to_eight_bits(image: Image.Image, white_is_known: bool) -> Image.Image:
     """Convert a grey image of more than 8 bits to 8 bits; return other images unchanged.
 
-    Pillow's own conversion would clip values at 255. White is 65,535 for integers, also in 32-bit files, and 1 for
-    floats. All files are scaled equally: scaling each file by its own maximum would brighten dark images.
+    Pillow's own conversion would clip values at 255. The value of white is assumed to be 65,535 for integers, even if
+    they have 32 bits, and 1 for floats. All files are scaled equally, because scaling each file by its own maximum
+    would brighten dark images.
     """
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image

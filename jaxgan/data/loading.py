@@ -17,7 +17,7 @@ from jaxgan.data.tiles import load_tiles
 TOYS = {"ring": toy.ring, "grid": toy.grid, "swiss_roll": toy.swiss_roll}
 TOY_EXAMPLES = 50_000  # number of points of a toy data set
 IN_MEMORY_BYTES = 2**30  # maximum size of a data set that is read into memory completely
-RANGE_TOLERANCE = 1e-3  # distance from [-1, 1] that is allowed, because of rounding errors in the user's scaling
+RANGE_TOLERANCE = 1e-3  # floats may leave [-1, 1] by this amount, because of rounding errors in the user's scaling
 
 
 def load(
@@ -30,7 +30,8 @@ def load(
 ) -> Source:
     """Return the examples that ``data`` names, as a source.
 
-    Examples that need at most 1 GiB are read into memory at once. Others are read when they are needed.
+    A data set that needs at most 1 GiB is read into memory immediately. The examples of a larger data set are read when
+    they are needed.
 
     Args:
       data: one of these:
@@ -39,10 +40,12 @@ def load(
         - an ``.npz`` file with an array ``images`` and optionally ``labels``, or an ``.npy`` file;
         - ``ring``, ``grid`` or ``swiss_roll``: points in the plane, see ``jaxgan.data.toy``;
         - ``digits``: the handwritten digits that are bundled with the package;
-        - ``photos``: tiles of several photographs, or ``photos:china`` for one of them, see ``jaxgan.data.photos``;
+        - ``photos``: tiles of several photographs, see ``jaxgan.data.photos``; ``photos:china`` selects the photograph
+          china;
         - the name of any data set of TensorFlow Datasets (TFDS);
         - ``stacked:`` followed by one of the above: each image combines three grey images as its colour channels;
-        - ``tiles:`` followed by a folder or a zip: windows of its images, which can have any sizes and are not resized.
+        - ``tiles:`` followed by a folder or a zip of images: square tiles that are cut out of the images. The images
+          can have any sizes and are not resized.
       resolution: height and width of the images in pixels; None keeps their own size.
       channels: number of channels of image files: 1, 3 or 4. None uses 1 if all files are grey, and 3 otherwise.
       split: the split of a TFDS data set or of the photographs.
@@ -88,12 +91,12 @@ def as_source(
     data_dir: str | None = None,
     argument: str = "data",
 ) -> Source:
-    """Return the examples that ``data`` stands for, as a source.
+    """Return a source for a name, a path, an array or a source.
 
     Args:
       data: a name or a path that ``load`` accepts; a ``Source``; or an array of examples without labels, [N, ...],
-        uint8 from 0 to 255 or floats in [-1, 1]. The array can be of NumPy, of JAX, or of any other type that NumPy
-        can convert.
+        uint8 from 0 to 255 or floats in [-1, 1]. A NumPy array, a JAX array, and any other type that NumPy can convert
+        are accepted.
       resolution, channels, split, data_dir: see ``load``. ``split`` and ``data_dir`` only apply if ``data`` is a name.
       argument: the name of the caller's argument, for messages.
 
@@ -149,7 +152,7 @@ def load_arrays(path: Path, *, paired: bool = False) -> Arrays:
 
     Args:
       path: an ``.npz`` file with an array ``images`` and optionally ``labels``; or an ``.npy`` file with the images.
-      paired: whether an array ``inputs`` with the inputs of the images is read too.
+      paired: whether to read an array ``inputs`` too, which contains the input of each image.
 
     Raises:
       ValueError: if the file is damaged or contains Python objects, if an array is missing, or if values are out of
@@ -167,7 +170,16 @@ def load_arrays(path: Path, *, paired: bool = False) -> Arrays:
 
 
 def _read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the wanted arrays and ``labels`` as far as the file has them, and the names of all arrays in the file."""
+    """Read arrays from an ``.npz`` or ``.npy`` file.
+
+    Args:
+      path: the file.
+      wanted: the names of the arrays to read, in addition to ``labels``.
+
+    Returns:
+      A dictionary from names to arrays, without the arrays that the file lacks, and the names of all arrays in the
+      file. The array in an ``.npy`` file has the name ``images``.
+    """
     try:
         # Pickles are not allowed, because loading an array of Python objects could run code.
         loaded = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -184,11 +196,15 @@ def _read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarra
 
 
 def check_labels(labels: np.ndarray | None, where: str) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Return the labels of a file as int32 [N], and the names of their classes, which are the numbers as text.
+    """Check the labels of a file.
 
     Args:
-      labels: whole numbers from 0, [N]; None if the file has no labels, which returns None and no names.
+      labels: whole numbers from 0, [N]; None if the file has no labels.
       where: the file and the array, for messages.
+
+    Returns:
+      The labels as int32 [N], and the names of the classes, which are the numbers as text. Without labels, None and an
+      empty tuple.
 
     Raises:
       ValueError: if ``labels`` has another shape or type, or if a label is negative.
@@ -208,7 +224,7 @@ def check_labels(labels: np.ndarray | None, where: str) -> tuple[np.ndarray | No
 
 
 def _check_pixels(pixels: np.ndarray, where: str) -> np.ndarray:
-    """Return images with float64 converted to float32, after a check that floats are in [-1, 1] up to rounding errors.
+    """Check that float images are in [-1, 1], up to rounding errors, and convert float64 to float32.
 
     Arrays [N, D], such as points in the plane, may have any range.
 
@@ -229,16 +245,24 @@ def _check_pixels(pixels: np.ndarray, where: str) -> np.ndarray:
 
 
 def _has_channels_first(shape: tuple[int, ...]) -> bool:
-    """Return whether a shape seems to be [N, C, height, width], as in PyTorch, with C 1 or 3 and larger sizes."""
+    """Return whether a shape seems to be [N, C, height, width], the order of PyTorch.
+
+    This is assumed if C is 1 or 3, and height and width are above 4.
+    """
     return len(shape) == 4 and shape[1] in (1, 3) and shape[2] > 4 and shape[3] > 4
 
 
 def resize_source(source: Source, resolution: int | None, channels: int | None) -> Source:
-    """Return the source with images of this resolution; None keeps their own.
+    """Resize the images of a source.
+
+    Args:
+      source: the source.
+      resolution: height and width of the images in pixels; None keeps their own size.
+      channels: the number of channels that images must have; None allows any number.
 
     Raises:
-      ValueError: if ``channels`` is not None and differs from the number of channels, or if the source cannot be
-        resized, because it is not uint8 images in memory.
+      ValueError: if the images have another number of channels than ``channels``, or if the source must be resized but
+        does not consist of uint8 images in memory.
     """
     if len(source.shape) == 3 and channels not in (None, source.shape[2]):
         raise ValueError(
@@ -257,7 +281,10 @@ def resize_source(source: Source, resolution: int | None, channels: int | None) 
 
 
 def suggest_path(path: Path) -> str:
-    """Return a hint with the most similar name in the same folder, to be appended to a message; "" if there is none."""
+    """Return a sentence for an error message that suggests the most similar name in the same folder.
+
+    The sentence begins with a space. If no name is similar, the result is "".
+    """
     siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, siblings, n=1)
     return f" Did you mean {path.parent / near[0]}?" if near else ""

@@ -1,7 +1,8 @@
-"""Load pairs of an image and an input, from which a generator learns to generate the image.
+"""Load pairs of an input and a target image, to train a generator that translates the input to the image.
 
-A pair can be the two halves of one image file, two files of equal names in two folders, or an element of two arrays. In
-a batch, ``input`` contains the inputs and ``image`` contains the images.
+A pair can be the two halves of one image file, two files of equal names in two folders, or the elements of two arrays
+with the same index. In a batch, ``input`` contains the inputs and ``image`` contains the target images. In this module,
+"the image" of an input is always its target image.
 """
 
 import os
@@ -40,20 +41,23 @@ def load(
 ) -> Source:
     """Return the pairs that ``data`` and ``data_a`` name, as a source.
 
-    Pairs that need at most 1 GiB are read into memory at once. Others are read when they are needed.
+    A data set that needs at most 1 GiB is read into memory immediately. The pairs of a larger data set are read when
+    they are needed.
 
     Args:
-      data: a folder or a zip of images. Without ``data_a``, each file contains an input and its image next to each
-        other, see ``SideBySide``; with ``data_a``, see ``EqualNames``. Or an ``.npz`` file with an array ``images``
-        and, without ``data_a``, an array ``inputs``.
-      data_a: the inputs, if they are not in ``data``: a folder or a zip; or an ``.npz`` file with the inputs in an
-        array ``images``, or an ``.npy`` file, with one input for each image of ``data``.
+      data: a folder or a zip of image files, or an ``.npz`` file. If ``data_a`` is None, each image file contains the
+        input and the target image side by side, see ``SideBySide``, and an ``.npz`` file has the arrays ``inputs`` and
+        ``images``. Otherwise, image files contain the target images, see ``EqualNames``, and an ``.npz`` file has an
+        array ``images``.
+      data_a: a folder or a zip of the inputs; or an ``.npz`` file with the inputs in an array ``images``, or an
+        ``.npy`` file, with one input for each image of ``data``. None if ``data`` contains the inputs too.
       resolution: height and width of the images in pixels; inputs have ``resolution / scale``. None keeps their own
         size.
       channels: number of channels of image files, both inputs and images: 1, 3 or 4. None uses 1 if all files are grey,
         and 3 otherwise.
-      direction: for files with two halves, the direction from the half with the input to the half with the image.
-      scale: factor by which an image is higher and wider than its input.
+      direction: the order of the halves in image files that contain both: ``left-to-right`` if the input is on the left
+        and the image is on the right, or ``right-to-left``.
+      scale: height and width of an image, divided by the height and width of its input.
 
     Raises:
       ValueError: if the data do not exist or cannot be used. The message explains why.
@@ -69,14 +73,14 @@ def load(
         raise ValueError(f"`direction` must be left-to-right or right-to-left, got {direction!r}.")
     if direction != "left-to-right" and kinds != ["images"]:
         raise ValueError(
-            f"`direction` {direction} only applies to image files that contain both an input and its image, and {data} "
-            "has no such files. Swap `data` and `data_a` instead."
+            f"`direction` {direction} requires image files that contain the input and the target image side by side, "
+            f"but {data} contains other pairs. Swap `data` and `data_a` instead."
         )
     if kinds == ["images"]:
         if scale != 1:
             raise ValueError(
-                f"`scale` must be 1 if the input and the image are halves of one file, got {scale}. Pass a separate "
-                "folder of inputs as `data_a`."
+                f"`scale` must be 1 if the input and the image are halves of the same file, got {scale}. For another "
+                "`scale`, pass a separate folder of inputs as `data_a`."
             )
         source: Source = SideBySide(paths[0], resolution, channels, direction)
     elif kinds == ["images", "images"]:
@@ -113,20 +117,20 @@ def _check_upright(size: tuple[int, int], header: tuple[int, int]) -> None:
 
 
 class SideBySide(ShownSource):
-    """A ``Source`` of pairs that are the two halves of image files, decoded when they are read.
+    """A ``Source`` of image files that contain an input and its target image side by side.
 
-    This is the format of pix2pix's data (Isola et al. 2017, 1611.07004).
+    This is the format of pix2pix's data (Isola et al. 2017, 1611.07004). Files are decoded when they are read.
 
     Args:
       path: a folder or a zip.
       resolution: height and width in pixels. Both halves are cropped to a centred square and resized with antialiasing
         (Lanczos). None keeps the size of the halves, which must be the same for all files.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
-      direction: the direction from the half with the input to the half with the image.
+      direction: ``left-to-right`` if the input is the left half, or ``right-to-left`` if it is the right half.
 
     Raises:
-      ValueError: if there is no image, if a file has an odd width, if sizes differ and ``resolution`` is None, or if a
-        file cannot be decoded. The message names the file.
+      ValueError: if there is no image, if a file has an odd width, if ``resolution`` is None and the sizes differ, or
+        if a file cannot be decoded. The message names the file.
     """
 
     classes = ()
@@ -145,8 +149,8 @@ class SideBySide(ShownSource):
             if width % 2:
                 raise ValueError(
                     f"{self.name}: {name} is {width} x {height}, and an odd width cannot be split into two halves. "
-                    "Each file must contain an input and its image next to each other. If they are in separate "
-                    "folders, pass these as `data_a` and `data`."
+                    "Each file must contain an input and its image side by side. If inputs and images are in separate "
+                    "folders, pass the folder of inputs as `data_a` and the folder of images as `data`."
                 )
         halves = [(height, width // 2) for height, width in self._sizes]
         size = (resolution, resolution) if resolution else common_size(f"{self.name} (halves)", self._names, halves)
@@ -173,23 +177,24 @@ class SideBySide(ShownSource):
 
 
 class EqualNames(ShownSource):
-    """A ``Source`` of pairs of image files with equal names in two folders or zips, decoded when they are read.
+    """A ``Source`` of pairs of image files that have equal names in two folders or zips.
 
     Names are compared including sub-folders and without extensions: ``cat/0001.png`` and ``cat/0001.jpg`` are a pair.
+    Files are decoded when they are read.
 
     Args:
       images: a folder or a zip of the images.
       inputs: a folder or a zip of their inputs.
       resolution: height and width of the images in pixels. Images are cropped to a centred square and resized with
-        antialiasing (Lanczos), and inputs equally to ``resolution / scale``. None keeps the size of the files, which
-        must be the same for all images.
+        antialiasing (Lanczos). Inputs are cropped and resized in the same way, to ``resolution / scale``. None keeps
+        the size of the files, which must be the same for all images.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha), for both images and inputs. None uses 1 for the images if
-        all of them are grey, and 3 otherwise, and the same for the inputs.
-      scale: factor by which an image is higher and wider than its input.
+        all images are grey, and 3 otherwise. The number for the inputs is then determined separately, in the same way.
+      scale: height and width of an image, divided by the height and width of its input.
 
     Raises:
       ValueError: if a name exists only in one of the two folders, if an image is not ``scale`` times as large as its
-        input, if the sizes of images differ and ``resolution`` is None, or if a file cannot be decoded. The message
+        input, if ``resolution`` is None and the sizes of images differ, or if a file cannot be decoded. The message
         names the file.
     """
 
@@ -253,7 +258,10 @@ class EqualNames(ShownSource):
 
 
 class _NamedImages:
-    """The images or the inputs of pairs, by the part of their names that both files of a pair have in common."""
+    """The image files of one side of the pairs, either the inputs or the target images.
+
+    A file is found by its key, the part of its name that both files of a pair have in common.
+    """
 
     def __init__(self, path: str | Path, channels: int | None, resolution: int | None):
         self.files, names = find_images(Path(path))
@@ -272,7 +280,13 @@ class _NamedImages:
 
 
 def _keys(files: Files, names: Sequence[str]) -> list[str]:
-    """Return names without extensions, and without a folder that contains all files, as archives often have one."""
+    """Return the names of files without extensions.
+
+    Archives often have a single folder that contains all files. The name of such a folder is removed too.
+
+    Raises:
+      ValueError: if two files have the same name without extensions.
+    """
     around = os.path.commonpath([PurePosixPath(name).parent for name in names])
     keys = [PurePosixPath(os.path.relpath(name, around or ".")).with_suffix("").as_posix() for name in names]
     first_of_key: dict[str, str] = {}
@@ -305,11 +319,12 @@ def _resize_pairs(source: Arrays, resolution: int | None, channels: int | None, 
     Args:
       source: the pairs.
       resolution: height and width of the images in pixels; None keeps their own size.
-      channels: the number of channels that images and inputs must have; None allows any.
-      scale: factor by which an image is higher and wider than its input.
+      channels: the number of channels that images and inputs must have; None allows any number.
+      scale: height and width of an image, divided by the height and width of its input.
 
     Raises:
-      ValueError: if sizes do not agree with ``scale``, or if images or inputs have another shape or number of channels.
+      ValueError: if images or inputs are not [N, height, width, C], if their sizes do not agree with ``scale``, or if
+        they have another number of channels than ``channels``.
     """
     images = Arrays(source.images, name=source.name)
     inputs = Arrays(source.by_name["input"], name=f"{source.name}, inputs")

@@ -41,8 +41,8 @@ def load(name: str, *, resolution: int | None = None, channels: int | None = Non
         ``photos:china``. The photographs ``brick``, ``grass`` and ``gravel`` are grey.
       resolution: height and width of a tile in pixels; None uses 64.
       channels: 1, 3 or 4; None keeps the channels of the photograph.
-      split: ``train`` or ``test``. The test tiles are in the lower right corner of each photograph, which has two
-        fifths of its height and width. Training tiles do not overlap this corner.
+      split: ``train`` or ``test``. The test tiles are cut out of the lower right part of each photograph, which spans
+        two fifths of its height and two fifths of its width. Training tiles do not overlap this part.
 
     Raises:
       MissingPackageError: if scikit-learn or scikit-image is needed and not installed.
@@ -52,8 +52,8 @@ def load(name: str, *, resolution: int | None = None, channels: int | None = Non
     known = COLOUR | GREY
     if kind != "photos" or (photo not in known and name != "photos"):
         raise ValueError(
-            f"`data` {name!r} is not one of the photographs. Use photos for all in colour, or photos: and one of these "
-            f"names: {', '.join(known)}."
+            f"`data` {name!r} is not one of the photographs. Use 'photos' for all photographs in colour, or 'photos:' "
+            f"followed by one of these names: {', '.join(known)}."
         )
     if split not in ("train", "test"):
         raise ValueError(f"`split` must be train or test for `data` {name!r}, got {split!r}.")
@@ -83,7 +83,7 @@ def load_photo(photo: str, channels: int | None = None) -> np.ndarray:
     extras.require(package, user=f"The photograph {photo!r}")
     # The package is located but not imported, because only the file is needed.
     spec = importlib.util.find_spec(package)
-    assert spec and spec.submodule_search_locations  # ``require`` has found the package
+    assert spec and spec.submodule_search_locations  # ``require`` has checked that the package is installed
     file = Path(spec.submodule_search_locations[0], path)
     if not file.is_file():
         raise ValueError(

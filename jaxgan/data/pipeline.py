@@ -2,7 +2,7 @@
 
 The step determines the position in the data, so no additional state has to be saved to resume a run. The order is
 shuffled anew in every epoch, and every epoch contains each example once. A batch may extend over two epochs. The two
-sources of an ``Unpaired`` are shuffled independently, and their epochs may have different lengths.
+sources of an ``Unpaired`` are shuffled independently of each other, and their epochs may have different lengths.
 """
 
 import collections
@@ -28,8 +28,8 @@ class Batches:
     Attributes:
       source: the examples.
       batch_size: number of examples in the global batch, over all processes.
-      seed: the seed of the order.
-      rows: the rows of each global batch that this process reads; by default all.
+      seed: the seed of the order of the examples.
+      rows: the rows of each global batch that this process reads. By default, it reads all rows.
 
     Raises:
       ValueError: if ``batch_size`` is below 1.
@@ -39,8 +39,8 @@ class Batches:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {batch_size}.")
         self.source, self.batch_size, self.seed, self.rows = source, batch_size, seed, rows
-        # The cache suffices for a batch that extends over two epochs of two sources. A batch from a tiny source needs
-        # more epochs, which are then computed again.
+        # A batch needs at most four permutations if it extends over two epochs of two sources. If a source is so small
+        # that a batch extends over more epochs, some permutations are computed again for each batch.
         self._permutation = functools.lru_cache(maxsize=4)(_permutation)
 
     def __repr__(self) -> str:
@@ -49,7 +49,8 @@ class Batches:
     def indices(self, step: int) -> Any:
         """Return the indices of this process's examples in the batch of ``step``, which counts from 0.
 
-        They are an array [B], or {"image": [B], "input": [B]} for an ``Unpaired``.
+        The indices are an array [B], or for an ``Unpaired`` a dictionary with one array for each of its two sources,
+        {"image": [B], "input": [B]}.
         """
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
         if isinstance(self.source, Unpaired):
@@ -60,10 +61,10 @@ class Batches:
         return self._examples_at(places, len(self.source))
 
     def _examples_at(self, places: np.ndarray, count: int, domain: int = 0) -> np.ndarray:
-        """Return the examples at these positions of the endless shuffled order of a source.
+        """Return the indices of the examples at some positions in the endless shuffled order of a source.
 
         Args:
-          places: positions in the order, from 0.
+          places: the positions in the order, counted from 0.
           count: number of examples of the source.
           domain: index of the source in an ``Unpaired``, so that its two sources are shuffled independently.
         """
@@ -101,7 +102,7 @@ def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[
                 coming.append(pool.submit(batches.__getitem__, step))
             yield batch
     finally:
-        if not is_finalizing():  # when the interpreter exits, the threads have ended, and a shutdown would fail
+        if not is_finalizing():  # at the exit of the interpreter, the threads have already ended, and this would fail
             pool.shutdown(cancel_futures=True)
 
 
@@ -142,31 +143,33 @@ def batches(
     split: str = "train",
     data_dir: str | None = None,
 ) -> Iterator[dict[str, jax.Array]]:
-    """Return an iterator over the batches of a training loop, on the default device and normalised for a loss.
+    """Return an iterator over shuffled batches for a training loop. The batches are on the default device.
 
     ``for batch in batches("digits", 64, steps=1000): state, metrics = step(state, batch)``
 
-    A batch is a dictionary, as in an experiment, so that the same loss works in both. ``batch["image"]`` is float32
-    [B, ...], with images in [-1, 1]. ``batch["label"]`` is int32 [B] and exists if the examples have labels.
-    ``batch["input"]`` exists if the images are generated from inputs. Threads read the batches ahead of the loop.
+    A batch is the same dictionary as in an experiment, so a loss works both in a custom loop and in an experiment:
 
-    As in an experiment, the batch of a step depends only on ``seed`` and the step. A loop can therefore be resumed with
-    ``start=int(state.step)``.
+    - ``batch["image"]`` contains the examples, float32 [B, ...]. Images are converted to the range [-1, 1].
+    - ``batch["label"]`` contains the labels, int32 [B]. It is missing if the examples have no labels.
+    - ``batch["input"]`` contains the inputs that the images are generated from. It is missing if there are no inputs.
+
+    Threads read the next batches while the loop runs. As in an experiment, the batch of a step depends only on ``seed``
+    and the step. A loop can therefore be resumed with ``start=int(state.step)``.
 
     Args:
       data: a folder, a file or a name such as ``digits``, see ``load``; a ``Source``; or an array [N, ...], uint8 from
         0 to 255 or floats in [-1, 1]. For arrays with labels, pass the source ``Arrays(images, labels)``.
       batch_size: number of examples for each turn of a player.
-      seed: the seed of the order.
+      seed: the seed of the order of the examples.
       start: the step of the first batch.
-      steps: total number of steps, including those before ``start``; None for an endless iterator.
-      turns: number of turns into which the game splits a batch, ``Game.batch_multiple``. A batch contains ``turns``
-        times ``batch_size`` examples.
+      steps: total number of steps, including the steps before ``start``; None for an endless iterator.
+      turns: number of slices into which a step of the game splits its batch, one for each turn of a player. Pass
+        ``game.batch_multiple``. A batch contains ``turns * batch_size`` examples.
       resolution, channels, split, data_dir: see ``load``.
 
     Raises:
       TypeError: if ``data`` is of an unsupported type, or a number is not a whole number.
-      ValueError: if a number is out of its range, or if the data cannot be used. The message explains why.
+      ValueError: if a number is out of range, or if the data cannot be used. The message explains why.
     """
     batch_size, turns = _whole_number("batch_size", batch_size, 1), _whole_number("turns", turns, 1)
     start = _whole_number("start", start, 0)

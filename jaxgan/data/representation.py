@@ -70,7 +70,7 @@ def _paragraph(text: str) -> str:
 
 
 def _draw(name: str, examples: np.ndarray) -> str:
-    """Return a figure of a batch's examples as HTML; an empty string if examples of this shape cannot be drawn."""
+    """Draw the examples of a batch as HTML, with a title; return "" if examples of this shape cannot be drawn."""
     from jaxgan import media  # imported here, because it requires Pillow
 
     title = f"{name}: {len(examples):,} examples, evenly spaced from the first to the last"
@@ -79,7 +79,8 @@ def _draw(name: str, examples: np.ndarray) -> str:
         rendered = media.to_bytes(media.render_solids(examples, threshold=middle))
         return media.as_html(media.grid(rendered), title)
     if examples.ndim == 4 and examples.dtype != np.uint8:
-        # Floats are clipped here. `grid` would warn of values that seem to have another range, or raise an error.
+        # Floats are converted to bytes here, because `grid` would warn of floats that are not in [-1, 1], and it would
+        # raise an error for floats that are not finite.
         examples = media.to_bytes(examples)
     is_drawn = examples.shape[1:] == (2,) or (examples.ndim == 4 and examples.shape[-1] in DRAWN_CHANNELS)
     return media.as_html(media.grid(examples), title) if is_drawn else ""

@@ -64,7 +64,8 @@ class Arrays(ShownSource):
       name: the name of the source, for messages.
       classes: the names of the classes. By default, the numbers from 0 to the largest label, if labels are whole
         numbers.
-      inputs: the inputs that the images are generated from, [N, ...], with input i for image i; None if there are none.
+      inputs: the inputs that the images are generated from, [N, ...], with input i for image i; None if the images are
+        not generated from inputs.
 
     Raises:
       ValueError: if an array is empty or has another type, or if the arrays have different lengths.
@@ -132,9 +133,9 @@ def _names_of_classes(labels: np.ndarray) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Unpaired(ShownSource):
-    """A source of two data sets without pairs: the images of a target domain, and inputs to be translated to it.
+    """A source that combines two data sets without pairs: inputs, and images of the domain they are translated to.
 
-    Its length is the length of the longer source. ``Batches`` shuffles the two sources independently. Labels are
+    Its length is the length of the longer data set. ``Batches`` shuffles the two data sets independently. Labels are
     ignored.
 
     Attributes:
@@ -167,7 +168,7 @@ class Unpaired(ShownSource):
 
     @property
     def by_name(self) -> dict[str, np.ndarray]:
-        """The arrays of both sources, keyed by their names in a batch; empty if one of them is not in memory."""
+        """The arrays of both sources, keyed by their names in a batch; empty if a source is not in memory."""
         arrays = {name: source.images for name, source in self.domains.items() if isinstance(source, Arrays)}
         return arrays if len(arrays) == 2 else {}
 
@@ -178,8 +179,8 @@ class Unpaired(ShownSource):
         """Return a batch with examples of both sources.
 
         Args:
-          indices: the indices for each source, {"image": [B], "input": [B]}; or one array for both, [B], which wraps
-            around at the end of the shorter source.
+          indices: the indices for each source, {"image": [B], "input": [B]}; or one array [B] for both sources. An
+            index beyond the end of the shorter source wraps around to its start.
         """
         if not isinstance(indices, dict):
             indices = {name: indices % len(source) for name, source in self.domains.items()}
@@ -242,8 +243,8 @@ def read_into_memory(source: Source) -> Arrays:
 def hold_out(source: Source, count: int) -> tuple[Source, Source]:
     """Split a source into examples for training and held-out examples.
 
-    The held-out examples are chosen at random, but the same ones at every call. For an ``Unpaired``, ``count`` examples
-    of each of its two sources are held out.
+    The held-out examples are chosen at random with a fixed seed, so every call chooses the same examples. For an
+    ``Unpaired``, ``count`` examples of each of its two sources are held out.
 
     Args:
       source: the source.

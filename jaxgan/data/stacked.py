@@ -1,4 +1,4 @@
-"""Stack three grey images as the colour channels of one, for a data set of 1,000 modes that measures mode collapse."""
+"""Stack three grey images as the colour channels of one image. The many resulting classes help detect mode collapse."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ def stack_channels(source: Source, seed: int = 0) -> Arrays:
 
     The result has the same number of images as the source, and each grey image occurs once in each channel. If the
     source has K classes and the grey images have classes a, b and c, the class of the result is
-    ``(a * K + b) * K + c``, so ten digits yield 1,000 classes. Each class is a mode that a generator should cover. See
-    Metz et al. 2017 (1611.02163), section 3.3.
+    ``(a * K + b) * K + c``. Ten digits therefore yield 1,000 classes. Each class is a mode that a generator should
+    cover. See Metz et al. 2017 (1611.02163), section 3.3.
 
     Args:
       source: grey images with at most 100 classes.

@@ -1,4 +1,4 @@
-"""Survey a data set without decoding it: count its images and measure their size, to choose suitable settings."""
+"""Count the images of a data set and measure their size without decoding all of them, to choose suitable settings."""
 
 import dataclasses
 import zipfile
@@ -11,8 +11,8 @@ from jaxgan.data.loading import TOYS, load
 from jaxgan.data.source import Source
 
 MAX_HEADERS = 300  # maximum number of image files that are opened
-MAX_EXAMPLES = 16  # maximum number of examples of a TFDS data set that are decoded, because their sizes may differ
-LARGE_ENOUGH = 0.25  # quantile of the shorter sides that ``typical_side`` is
+MAX_EXAMPLES = 16  # maximum number of examples of a TFDS data set that are decoded to measure their sizes
+LARGE_ENOUGH = 0.25  # ``typical_side`` is this quantile of the shorter sides of the images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Survey:
       name: the name or the path of the data set.
       count: number of images.
       smallest_side: smallest of the shorter sides of the inspected images, in pixels.
-      typical_side: lower quartile of the shorter sides of the inspected images, in pixels. Three quarters of the images
-        are at least as large.
+      typical_side: lower quartile of the shorter sides of the inspected images, in pixels. About three quarters of the
+        images are at least as large.
       channels: 1 if all inspected images are grey; otherwise 3 for image files, and the number of channels for other
         data.
     """
@@ -66,7 +66,10 @@ def survey(data: str) -> Survey:
 
 
 def _is_dataset(data: str) -> bool:
-    """Return whether ``load`` would search TFDS for this name. ``load`` explains the problems of other names."""
+    """Return whether a name can only be the name of a TFDS data set.
+
+    ``survey`` passes all other names to ``load``, which raises an error with an explanation if it cannot load them.
+    """
     path = Path(data)
     is_path = path.exists() or path.is_absolute() or (path.parent != Path() and path.parent.is_dir())
     return not (is_path or path.suffix or data in TOYS or data.partition(":")[0] in ("photos", "tiles", "stacked"))

@@ -15,9 +15,9 @@ SIZE = 64  # default height and width of a tile in pixels
 def load_tiles(path: str | Path, resolution: int | None = None, channels: int | None = None) -> Arrays:
     """Return tiles of every image of a folder or a zip.
 
-    The tiles of an image are evenly spaced and cover it completely. The distance between the corners of adjacent tiles
-    is at most half of their side, so tiles overlap. Images that are smaller than a tile are skipped. Tiles have no
-    labels.
+    The tiles of an image are evenly spaced and cover the image completely. The distance between the corners of adjacent
+    tiles is at most half of a tile's side, so tiles overlap. Images that are smaller than a tile are skipped. Tiles
+    have no labels.
 
     Args:
       path: a folder or a zip.
@@ -28,7 +28,7 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
       The tiles, uint8 [N, resolution, resolution, channels].
 
     Raises:
-      ValueError: if there are no images, if all are smaller than a tile, or if one cannot be decoded.
+      ValueError: if there are no images, if all images are smaller than a tile, or if an image cannot be decoded.
     """
     path, size = Path(path), SIZE if resolution is None else resolution
     if not is_image_store(path):

@@ -7,9 +7,10 @@ examples and fakes on the way to the discriminator, so that the generator does n
     def discriminator_loss(nets, batch, keys, step):
         real = transforms.random_flip(keys, batch["image"])
 
-There is one key per example. Results therefore do not depend on the number of devices, and they are independent of the
-latents that are sampled with the same key. The same keys yield the same transform again, so two calls can transform the
-input and the image of a pair equally:
+``keys`` contains one key per example, so results do not depend on the number of devices. Each transform folds its own
+constant into the keys, so its random numbers are independent of latents that are sampled with the same keys. A second
+call with the same keys applies the same transform, so two calls can transform the input and the image of a pair
+equally:
 
         image, input = (transforms.random_flip(keys, batch[name]) for name in ("image", "input"))
 """
@@ -84,8 +85,8 @@ def random_crop(keys: jax.Array, images: jax.Array, size: int, step: int = 1) ->
 def resize_and_crop(keys: jax.Array, images: jax.Array, size: int) -> jax.Array:
     """Enlarge images, and crop each one to its original size at a random position.
 
-    This is the random jitter of pix2pix (Isola et al. 2017, 1611.07004), which enlarges images of 256 x 256 to 286.
-    Images are enlarged by bicubic interpolation and clipped to [-1, 1].
+    This is the random jitter of pix2pix (Isola et al. 2017, 1611.07004), which enlarges images of 256 x 256 pixels to
+    286 x 286. Images are enlarged by bicubic interpolation and clipped to [-1, 1].
 
     Args:
       keys: PRNG keys, [B], one per example.
@@ -112,7 +113,7 @@ def random_windows(keys: jax.Array, images: jax.Array, size: tuple[int, int], fo
       keys: PRNG keys, [B], one per example.
       images: [B, H, W, C], at least as large as a window.
       size: (height, width) of the window in pixels.
-      fold: a constant that is folded into the keys, so that other random numbers from the same keys are independent.
+      fold: a constant that is folded into the keys. Functions with different constants use independent random numbers.
       step: the coordinates of the window's upper left corner are multiples of this number of pixels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Load unpaired examples of two domains: the inputs, and the images of the domain to which they are translated."""
+"""Load unpaired examples of two domains: inputs, and images of the domain that the inputs are translated to."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ def load(
     """Return the images that ``data`` names and the inputs that ``data_a`` names, as an unpaired source.
 
     Args:
-      data: the images, see ``jaxgan.data.load``. Without ``data_a``, both domains: a data set of TensorFlow Datasets
-        (TFDS) with the splits trainA and trainB, such as ``cycle_gan/horse2zebra``, or a folder that contains two
-        folders with these names. Domain A contains the inputs, and domain B contains the images.
+      data: if ``data_a`` is given, the images, see ``jaxgan.data.load``. Otherwise, both domains: a data set of
+        TensorFlow Datasets (TFDS) with the splits trainA and trainB, such as ``cycle_gan/horse2zebra``, or a folder
+        that contains the folders trainA and trainB. Domain A contains the inputs, and domain B contains the images.
       data_a: the inputs; None if ``data`` contains both domains.
       resolution: height and width of all images in pixels; None keeps their own size.
       channels: number of channels of image files: 1, 3 or 4. None uses 1 for a domain if all its files are grey, and 3
         otherwise.
-      split: ``train`` or ``test``; with ``data_a``, any split that ``jaxgan.data.load`` accepts.
+      split: ``train`` or ``test``. If ``data_a`` is given, any split that ``jaxgan.data.load`` accepts.
       data_dir: the folder of prepared TFDS data sets; None uses the default of TFDS.
 
     Raises:

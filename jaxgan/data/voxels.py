@@ -1,7 +1,7 @@
 """Load voxels, that is, solid objects in cubes, from arrays, from .binvox files, or from the bundled digits.
 
-A cube is [n, n, n, 1]. Its axes are x, y and z, as in the mesh that it was computed from. A source contains cubes as
-uint8, 0 for an empty voxel and 255 for a solid one. ``normalize`` converts these to -1 and 1.
+A cube is an array [n, n, n, 1]. Its axes are x, y and z, as in the mesh that it was computed from. Cubes of a source
+are uint8, with 0 for an empty voxel and 255 for a solid voxel. ``normalize`` converts 0 to -1 and 255 to 1.
 """
 
 import os
@@ -24,7 +24,8 @@ DIGIT_SIDE, DIGIT_DEPTH = 16, 4  # side of the cube that contains a digit, and t
 def load(data: str, *, resolution: int | None = None, category: str | None = None) -> Source:
     """Return the objects that ``data`` names, as a source of cubes.
 
-    Cubes that need at most 1 GiB are read into memory at once. Others are read when they are needed.
+    A data set that needs at most 1 GiB is read into memory immediately. The cubes of a larger data set are read when
+    they are needed.
 
     Args:
       data: ``digits``, see ``load_digits``; an ``.npz`` file, see ``load_arrays``; or a folder of .binvox files, see
@@ -58,8 +59,8 @@ def load(data: str, *, resolution: int | None = None, category: str | None = Non
 def load_digits() -> Arrays:
     """Return the 1,797 handwritten digits of ``jaxgan.data.digits`` as upright solids in cubes of side 16.
 
-    The images of 8 x 8 pixels are interpolated to 14 x 14. Pixels above half of the maximum become solid, and a digit
-    is 4 voxels thick. Axis x points right, and axis z points up.
+    The images of 8 x 8 pixels are interpolated to 14 x 14. Pixels with more than half of the maximum amount of ink
+    become solid. A digit is 4 voxels thick. The x axis points right, and the z axis points up.
     """
     from PIL import Image
 
@@ -80,10 +81,15 @@ def load_digits() -> Arrays:
 def load_arrays(path: Path) -> Arrays:
     """Return the objects in an ``.npz`` file as a source of cubes.
 
-    The file has either an array ``voxels`` or ``images``, and optionally ``labels``, whole numbers [N]; or one array
-    for each class, with the name of the class. An array of objects is either [N, n, n, n] or [N, n, n, n, 1] and
-    contains booleans, numbers 0 and 1, or uint8 0 and 255; or it is uint8 [N, n^3 / 8] and contains bits, as
-    ``numpy.packbits`` returns them.
+    The file has one of two layouts:
+
+    - an array with the name ``voxels`` or ``images``, and optionally the array ``labels``, whole numbers [N]; or
+    - one array of voxels for each class. The name of the array is the name of the class.
+
+    Each array of voxels has one of two formats:
+
+    - [N, n, n, n] or [N, n, n, n, 1], with booleans, the numbers 0 and 1, or the uint8 numbers 0 and 255; or
+    - packed bits, uint8 [N, n^3 / 8], as ``numpy.packbits`` returns them.
 
     Raises:
       ValueError: if the file is damaged or contains Python objects, or if an array has another shape, type or range.
@@ -113,7 +119,7 @@ def load_arrays(path: Path) -> Arrays:
 
 
 def _to_cubes(array: np.ndarray, where: str) -> np.ndarray:
-    """Convert an array of any form that ``load_arrays`` accepts to uint8 [N, n, n, n, 1], 0 or 255."""
+    """Convert an array of voxels in any format that ``load_arrays`` accepts to uint8 [N, n, n, n, 1], 0 or 255."""
     if array.ndim == 2 and array.dtype == np.uint8:
         if not array.size:
             raise ValueError(f"{where} is empty; it must contain at least one object.")
@@ -152,11 +158,11 @@ def _select_category(source: Source, category: str) -> Source:
 
 
 def resize_cubes(cubes: np.ndarray, size: int, name: str = "voxels") -> np.ndarray:
-    """Resize cubes [N, n, n, n, 1] to the side ``size``.
+    """Resize cubes [N, n, n, n, 1] to [N, size, size, size, 1].
 
-    When cubes are reduced, each new voxel replaces a block of voxels and is solid if any voxel of the block is solid.
-    Thin parts, such as the legs of a chair, are therefore preserved. When cubes are enlarged, empty space is added on
-    all sides.
+    When cubes are reduced, each new voxel replaces a block of old voxels, and is solid if any voxel of the block is
+    solid. Thin parts, such as the legs of a chair, are therefore preserved. When cubes are enlarged, empty space is
+    added on all sides.
 
     Args:
       cubes: [N, n, n, n, 1].
@@ -182,15 +188,16 @@ def resize_cubes(cubes: np.ndarray, size: int, name: str = "voxels") -> np.ndarr
 class BinvoxFiles(ShownSource):
     """A ``Source`` of .binvox files, which are decoded when they are read.
 
-    Files directly in the folder have no labels. The class of a file in a sub-folder is the name of the sub-folder.
+    If any file is directly in the folder, the files have no labels. Otherwise, the class of a file is the name of its
+    sub-folder.
 
     Args:
       path: the folder.
       resolution: side of the cubes in voxels, see ``resize_cubes``. None keeps the side of the files, which must be the
-        same for all.
+        same for all files.
 
     Raises:
-      ValueError: if there is no .binvox file, if sides differ and ``resolution`` is None, or if a file cannot be
+      ValueError: if there is no .binvox file, if ``resolution`` is None and the sides differ, or if a file cannot be
         decoded. The message names the file.
     """
 
@@ -240,7 +247,7 @@ class BinvoxFiles(ShownSource):
             raise ValueError(f"{where} cannot be opened: {error.strerror}. Fix or remove the file.") from None
         try:
             if len(content) > binvox.MAX_BYTES:
-                raise ValueError(f"The file has more than {binvox.MAX_BYTES:,} bytes, the limit for cubes.")
+                raise ValueError(f"The file has more than {binvox.MAX_BYTES:,} bytes, the limit for .binvox files.")
             return SOLID * binvox.decode_binvox(content).astype(np.uint8)[..., None]
         except ValueError as error:
             raise ValueError(f"{where} cannot be decoded. {error} Replace or remove the file.") from None

@@ -8,7 +8,7 @@ import numpy as np
 from jaxgan.core.files import writing_out
 from jaxgan.media.images import make_grid, save_arrays, save_images
 
-PICTURE_SIDE = 256  # pixels; smaller images are enlarged by a whole number
+PICTURE_SIDE = 256  # height in pixels; a lower grid is enlarged by the largest whole factor that does not exceed it
 
 
 def check_suffix(out: Path, suffixes: Sequence[str], of: str = "") -> None:
@@ -40,11 +40,13 @@ def write_samples(
     """Write samples to a file. The suffix determines the format.
 
     Args:
-      out: the file: .npz for arrays, a suffix of ``PICTURES`` for a grid, or of ``ANIMATIONS`` for an animation.
-      samples: [frames * N, ...]; images, or points [frames * N, 2], for a grid or an animation.
+      out: the file. With the suffix .npz, arrays are written; with a suffix in ``PICTURES``, one grid; and with a suffix
+        in ``ANIMATIONS``, an animation.
+      samples: the samples, [frames * N, ...]. A grid or an animation requires images, or points [frames * N, 2].
       made_by: the program that generated the samples; it is written to the metadata of image files.
       labels: class labels of the samples, [frames * N]; they are only written to .npz files. None writes no labels.
-      frames: number of grids; the frames of an animation follow each other in ``samples``.
+      frames: number of grids: 1 for one grid, or the number of frames of an animation. The first N samples are drawn in
+        the first grid, the next N samples in the second grid, and so on.
       columns: number of columns of a grid; None makes the grid approximately square.
 
     Raises:

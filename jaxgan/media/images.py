@@ -1,4 +1,4 @@
-"""Arrange images in grids, and write them to files with metadata that declare them as synthetic."""
+"""Arrange images in grids, and write images to files with metadata that declare them as synthetic."""
 
 import math
 from pathlib import Path
@@ -20,10 +20,10 @@ _COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
 
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
-    """Convert float images in [-1, 1] to uint8, 0 to 255; other values are clipped.
+    """Convert float images in [-1, 1] to uint8 images from 0 to 255, and clip values outside of [-1, 1].
 
-    This function is for images that are displayed. ``evaluation.preprocessing.as_bytes`` raises an error for values
-    outside of [-1, 1].
+    This function is for images that are displayed. For images that are measured, ``evaluation.preprocessing.as_bytes``
+    raises an error instead of clipping values.
     """
     return np.clip(np.round((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
@@ -74,13 +74,13 @@ def stack_rows(*images: jax.Array, columns: int = 8) -> jax.Array:
       One array of images, [number of arrays * N, h, w, C].
 
     Raises:
-      ValueError: if shapes differ, or if N is not a multiple of ``columns``.
+      ValueError: if the shapes of the arrays differ, or if N is not a multiple of ``columns``.
     """
     shapes = {x.shape for x in images}
     if len(shapes) != 1 or len(images[0]) % columns:
         raise ValueError(
-            f"`images` must be arrays of the same shape with a multiple of {columns} images, got shapes "
-            f"{', '.join(str(x.shape) for x in images)}."
+            f"All arrays in `images` must have the same shape, and the number of images in each array must be a "
+            f"multiple of {columns}, got shapes {', '.join(str(x.shape) for x in images)}."
         )
     rows = jnp.stack([x.reshape(-1, columns, *x.shape[1:]) for x in images], axis=1)
     return rows.reshape(-1, *images[0].shape[1:])
@@ -112,9 +112,10 @@ def save_images(
       frames: uint8, [H, W, C] for an image or [T, H, W, C] for an animation; C is 1, 3 or 4.
       made_by: the program that generated the images, such as ``jaxgan 0.1.0 dcgan``. It is written to the metadata,
         together with the IPTC term for synthetic media.
-      frames_per_second: speed of an animation.
-      scale: factor by which images are enlarged, by repetition of pixels.
-      beside_real: whether examples of the data may be displayed beside the samples, which the metadata then declare.
+      frames_per_second: number of frames that an animation displays in one second.
+      scale: factor by which images are enlarged; pixels are repeated.
+      beside_real: whether the images may contain examples of the data beside generated samples. The metadata then
+        declare the file as a composite of both.
 
     Raises:
       ValueError: if the format is unknown or cannot contain these frames.
@@ -175,8 +176,8 @@ def _write_animation(path: Path, pictures: list, note: str, xmp: str, millisecon
 def save_arrays(path: Path, samples: np.ndarray, labels: np.ndarray | None = None) -> None:
     """Write an ``.npz`` file that ``jaxgan.data.load`` can read.
 
-    It contains ``images`` as float32, and ``labels`` if they are not None. The file is written to exactly this path;
-    NumPy would append a suffix.
+    The file contains an array ``images``, float32, and an array ``labels`` if labels are given. Unlike ``numpy.savez``
+    with a path, this function never appends a suffix to the path.
     """
     images = samples.astype(np.float32)
     with path.open("wb") as file:

@@ -6,12 +6,12 @@ REACH = 1.2  # an image shows the square [-1.2, 1.2]^2
 
 
 def render_points(points: np.ndarray, size: int = 256) -> np.ndarray:
-    """Return a scatter plot of points over [-1.2, 1.2]^2, black on white, uint8 [size, size, 1].
+    """Return a scatter plot of the points in the square [-1.2, 1.2]^2, black on white, uint8 [size, size, 1].
 
     The second coordinate points up. Points outside of the square are not drawn.
 
     Args:
-      points: [N, 2].
+      points: the coordinates of the points, [N, 2].
       size: height and width of the image in pixels.
 
     Raises:

@@ -18,7 +18,7 @@ from jaxgan.version import __version__
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SHOWN_RANGE = 2.0  # absolute value above which floats must have another range; without a tanh, samples may exceed 1
+SHOWN_RANGE = 2.0  # larger absolute values cause a warning; a generator without tanh may exceed 1 slightly
 MAX_SIDE = 640  # pixels; larger images are reduced to this size in a notebook
 
 
@@ -31,11 +31,13 @@ def grid(
 
     Args:
       images: floats in [-1, 1] or uint8, [N, height, width, C] with 1, 3 or 4 channels; or points, [N, 2]. Floats
-        outside of [-1, 1] are clipped. A grid of less than 256 pixels in height is enlarged by a whole number.
+        outside of [-1, 1] are clipped. A grid of less than 256 pixels in height is enlarged by a whole factor.
       path: a .png or .jpg file to write; missing folders are created. None writes no file. The metadata of the file
-        declare the images as synthetic; if none of them is, call ``save`` of the returned image instead.
+        declare the images as synthetic. If no image is synthetic, leave ``path`` at None and call the method ``save``
+        of the returned image.
       columns: number of columns. By default, the numbers of rows and columns are equal, or there is one row fewer.
-      beside_real: whether some of the images are examples of the data, which the metadata then declare.
+      beside_real: whether some of the images are examples of the data. The metadata then declare the file as a
+        composite of both.
 
     Raises:
       ValueError: if ``images`` has another shape, is empty or is not finite, if ``columns`` is below 1, or if ``path``
@@ -43,7 +45,8 @@ def grid(
       OSError: if the file cannot be written.
 
     Warns:
-      UserWarning: if float images seem to have another range, because values are outside of [-2, 2] or none is below 0.
+      UserWarning: if float images seem to have another range than [-1, 1], because a value is outside of [-2, 2] or no
+        value is below 0.
     """
     from PIL import Image
 

@@ -66,7 +66,7 @@ FLAGS = {
     "base": ([*TINY, "--base-resolution", 3], 2, "--resolution must be a power of two times --base-resolution (3), got 8. Use 6 or 12, or --base-resolution 4."),
     "missing name, near": (["--data", "mnists"], 2, "Did you mean mnist"),
     "missing name, far": (["--data", "qqqqqq"], 2, "does not exist as a file or folder, and TensorFlow Datasets has no data set of this name"),
-    "no such photograph": (["--data", "photos:tree"], 2, "--data 'photos:tree' is not one of the photographs. Use photos for all in colour, or photos:"),
+    "no such photograph": (["--data", "photos:tree"], 2, "--data 'photos:tree' is not one of the photographs. Use 'photos' for all photographs in colour, or 'photos:'"),
     "missing folder": (["--data", "/nowhere/at/all"], 2, "--data '/nowhere/at/all' does not exist."),
     "points for a convolution": (["--data", "ring"], 2, "this experiment takes images, [height, width, channels]. Use the experiment gan, which takes examples of any shape."),
     "resize floats": (["--resolution", 16], 2, "have shape (8, 8, 1) and cannot be resized to --resolution 16. Only uint8 images"),

@@ -82,8 +82,8 @@ BINVOX = {
     "truncated": (dims(b"2 2 2", bytes([0, 5])), "The runs contain 5 voxels in total, but the header announces 8"),
     "cut in a run": (dims(b"2 2 2", bytes([0, 8, 1])), "it has an odd number of bytes, 3, but each run has 2 bytes"),
     "too long": (dims(b"2 2 2", bytes([0, 8, 1, 1])), "The runs contain 9 voxels in total, but the header announces 8"),
-    "an empty run": (dims(b"2 2 2", bytes([0, 8, 1, 0])), "A run has length 0, or a value above 1"),
-    "a value": (dims(b"2 2 2", bytes([0, 4, 7, 4])), "A run has length 0, or a value above 1"),
+    "an empty run": (dims(b"2 2 2", bytes([0, 8, 1, 0])), "A run has length 0, or it has a value above 1"),
+    "a value": (dims(b"2 2 2", bytes([0, 4, 7, 4])), "A run has length 0, or it has a value above 1"),
 }
 
 
