@@ -6,8 +6,8 @@ The functions are pure functions of images and PRNG keys, and differentiable wit
     images = augment.diffaugment(keys, images)   # Zhao et al. 2020
 
 Both real images and fakes must be augmented, in the losses of both players. Otherwise, the generator learns to
-reproduce the augmentation. ``Augmentation`` augments both in an experiment. ``jaxgan.data.transforms`` is different: it
-enlarges a data set by transforms that the generator learns to reproduce.
+reproduce the augmentation. The class ``Augmentation`` augments real images and fakes in an experiment.
+``jaxgan.data.transforms`` is different: it enlarges a data set by transforms that the generator learns to reproduce.
 """
 
 from jaxgan.augment.differentiable import POLICY as POLICY, diffaugment as diffaugment

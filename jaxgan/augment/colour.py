@@ -30,7 +30,7 @@ def transform(
       saturation: [B], the factor by which the chroma is multiplied.
 
     Returns:
-      Images of the same shape, which may leave [-1, 1].
+      The changed images, with the same shape. Values may leave [-1, 1].
 
     Raises:
       ValueError: if the images do not have 1 or 3 channels.

@@ -10,17 +10,20 @@ from jax import lax
 # Low-pass filter of the Daubechies wavelet with two vanishing moments.
 SYM2 = np.array([-0.12940952255092145, 0.22414386804185735, 0.836516303737469, 0.48296291314469025])
 BANDS = 4  # number of frequency bands, each an octave wide
-_POWER = np.array([10, 1, 1, 1]) / 13  # power of natural images in each band, from the lowest; it falls as 1 / f
+# Fraction of the power of natural images that is in each band, from the lowest band to the highest. The power spectrum
+# is assumed to fall as 1 / f.
+_POWER = np.array([10, 1, 1, 1]) / 13
 
 
 def amplify(images: jax.Array, gains: jax.Array) -> jax.Array:
     """Amplify each of four frequency bands of images.
 
-    After the gain of each band, all bands are scaled so that a natural image would keep its power.
+    The four gains are applied one after the other. After each gain, all bands are scaled by a common factor, so that a
+    natural image would keep its power.
 
     Args:
       images: [B, H, W, C]; they are extended beyond their borders by reflection.
-      gains: [B, 4], positive factors from the lowest to the highest octave; 1 leaves a band unchanged.
+      gains: the positive factor of each band, [B, 4], from the lowest octave to the highest; 1 leaves a band unchanged.
 
     Returns:
       The amplified images, [B, H, W, C].
@@ -35,10 +38,11 @@ def amplify(images: jax.Array, gains: jax.Array) -> jax.Array:
 
 @functools.cache
 def bank() -> np.ndarray:
-    """Return the filters of four octaves, [4, 43], from the lowest; they are symmetric, and their sum is the identity.
+    """Return the filters of the four octaves, [4, 43], from the lowest octave to the highest.
 
-    H is the low-pass filter ``SYM2``, L(z) = H(z) H(1/z) / 2, and M(z) = L(-z) is its mirror, so that L + M = 1. From
-    the highest octave to the lowest, the filters are M(z), L(z) M(z^2), L(z) L(z^2) M(z^4) and L(z) L(z^2) L(z^4).
+    The filters are symmetric, and their sum is the identity. H(z) is the z-transform of ``SYM2``. The low-pass filter
+    L(z) = H(z) H(1/z) / 2 and the high-pass filter M(z) = L(-z) add up to 1. From the highest octave to the lowest, the
+    filters are M(z), L(z) M(z^2), L(z) L(z^2) M(z^4) and L(z) L(z^2) L(z^4).
     """
     lowpass = np.convolve(SYM2, SYM2[::-1]) / 2
     highpass = lowpass * (-1.0) ** np.arange(-3, 4)
@@ -93,7 +97,7 @@ def cutout(images: jax.Array, size: jax.Array, center: jax.Array) -> jax.Array:
         vertical position divided by the height.
 
     Returns:
-      The images with rectangles, [B, H, W, C].
+      The images with the rectangles set to 0, [B, H, W, C].
     """
     _, height, width, _ = images.shape
     across, down = (

@@ -23,7 +23,7 @@ def diffaugment(keys: jax.Array, images: jax.Array, policy: Sequence[str] = POLI
     Args:
       keys: PRNG keys, [B], one per example. The augmentation of an example depends only on its key.
       images: [B, H, W, C] in [-1, 1].
-      policy: some of ``"colour"``, ``"translation"`` and ``"cutout"``.
+      policy: names of augmentations, any of ``"colour"``, ``"translation"`` and ``"cutout"``.
 
     Returns:
       The augmented images, [B, H, W, C]. Changes of colours may leave [-1, 1].
@@ -42,8 +42,9 @@ def diffaugment(keys: jax.Array, images: jax.Array, policy: Sequence[str] = POLI
 def colour(keys: jax.Array, images: jax.Array) -> jax.Array:
     """Change brightness, saturation and contrast of images at random.
 
-    Brightness changes by a number in [-0.5, 0.5). Saturation is multiplied by a factor in [0, 2), relative to the mean
-    of each pixel's channels. Contrast is multiplied by a factor in [0.5, 1.5), relative to the mean of the image.
+    - Brightness: a number in [-0.5, 0.5) is added to all values.
+    - Saturation: the difference between each value and the mean of its pixel is multiplied by a factor in [0, 2).
+    - Contrast: the difference between each value and the mean of its image is multiplied by a factor in [0.5, 1.5).
     """
     drawn = jax.vmap(lambda key: jax.random.uniform(key, (3,)))(fold_in_keys(keys, _COLOUR))
     brightness, saturation, contrast = (x.reshape(-1, 1, 1, 1) for x in drawn.T)
@@ -55,7 +56,7 @@ def colour(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Shift images by random numbers of pixels, up to an eighth of their size; uncovered pixels are 0."""
+    """Shift images by random numbers of pixels, by at most an eighth of their size, and set uncovered pixels to 0."""
     size = images.shape[1], images.shape[2]
     reach = [round_half_up(n / 8) for n in size]
     padded = jnp.pad(images, ((0, 0), *((r, r) for r in reach), (0, 0)))
@@ -66,8 +67,8 @@ def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:
     """Set a rectangle of each image to 0. It has half of the image's height and width and a random centre."""
     sizes = images.shape[1:3]
     holes = [round_half_up(n / 2) for n in sizes]
-    # A hole with an even number of pixels is centred between two pixels or at a border, so it has one position more
-    # than a hole with an odd number.
+    # Along an axis of n pixels, the centre of a hole is at one of n pixels if its length is odd. If its length is even,
+    # the centre is at one of the n + 1 borders of pixels.
     places = jnp.array([n + 1 - hole % 2 for n, hole in zip(sizes, holes)])
 
     def mask(key):

@@ -14,7 +14,8 @@ from jaxgan.core.networks import Function, Net, Nets
 
 Kind = Literal["none", "diffaugment", "ada"]
 
-_REALS, _FAKES = 0xA0D0, 0xA0D1  # constants that are folded into the keys, so that both have independent augmentations
+# Constants that are folded into the keys, so that the augmentations of real images and of fakes are independent.
+_REALS, _FAKES = 0xA0D0, 0xA0D1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Augmented:
 
     Attributes:
       d: the discriminator.
-      augment: a function that returns augmented images for images, [B, ...].
+      augment: a function from images, [B, ...], to augmented images of the same shape.
     """
 
     d: Function
@@ -61,9 +62,9 @@ class Augmentation:
 
     Attributes:
       kind: ``"none"``, ``"diffaugment"`` or ``"ada"``.
-      probability: the probability of ADA's transforms, which becomes a network with the name ``"ada"``. Other kinds do
-        not use it.
-      transforms: the names of ADA's transforms, each with a factor by which the probability is multiplied.
+      probability: the network that computes the probability of ADA's transforms. The property ``nets`` returns it with
+        the name ``"ada"``. Other kinds do not use it.
+      transforms: a dictionary from the names of ADA's transforms to factors by which the probability is multiplied.
 
     Raises:
       ValueError: if ``kind`` is another name.
@@ -79,14 +80,15 @@ class Augmentation:
 
     @property
     def nets(self) -> dict[str, Net]:
-        """The networks that a game must have in addition to its own: the probability of ADA, otherwise none."""
+        """The networks that must be added to the game: ``probability`` as ``"ada"`` for ADA, none for other kinds."""
         return {"ada": Net(self.probability)} if self.kind == "ada" else {}
 
     def views(self, nets: Nets, keys: jax.Array, name: str = "d") -> tuple[Any, Any]:
         """Return two views of a discriminator: one that augments real images, and one that augments fakes.
 
-        The two views have independent augmentations. Within a turn, all calls of a view augment an example equally, so
-        a gradient penalty such as R1 applies to the same function as the logits.
+        A view is a function like the discriminator that augments its images first. The two views have independent
+        augmentations. Within a turn, a view applies the same augmentation to an example in all calls. A gradient
+        penalty such as R1 is therefore computed for the same function as the logits.
 
         Args:
           nets: the networks of the game.
@@ -120,6 +122,6 @@ class Augmentation:
         keys = fold_in_keys(keys, fold)
         if self.kind == "diffaugment":
             return Augmented(nets[name], lambda images: diffaugment(keys, images))
-        # The random numbers are drawn once for all calls, because compiling this takes seconds.
+        # The random numbers are drawn once for all calls of the view, because compiling ``draw`` takes seconds.
         drawn = draw(keys, nets["ada"](), self.transforms)
         return Augmented(nets[name], lambda images: apply(keys, images, drawn))

@@ -3,9 +3,10 @@
 An image is extended by reflection, upsampled by two with the wavelet sym6, sampled by bilinear interpolation, and
 downsampled by two with the same wavelet. The wavelet is orthogonal, so the identity map leaves an image unchanged.
 
-All operations are linear in the image, and their transposes are implemented explicitly. A derivative of any order has
-therefore the same cost as the first one: matrix products along each axis for the wavelet, one gather for the sampling
-and one scatter for its transpose. The map is random and constant, and has no derivative.
+All operations are linear in the image, and their transposes are implemented explicitly. A derivative of any order
+therefore has the same cost as the first derivative: matrix products along each axis for the wavelet, one gather for the
+sampling, and one scatter for the transpose of the sampling. The affine map is treated as a constant, so there are no
+derivatives with respect to it.
 """
 
 import functools
@@ -43,16 +44,30 @@ class Affine(NamedTuple):
     origin: jax.Array
 
     def rotated(self, angle: jax.Array) -> "Affine":
-        """Return this map applied after a rotation by ``angle``, [B], in radians, from right to down."""
+        """Return the map that first rotates a point and then applies this map.
+
+        Args:
+          angle: the angle of the rotation in radians, [B]; a positive angle rotates from right to down.
+        """
         c, s = jnp.cos(angle)[:, None], jnp.sin(angle)[:, None]
         return Affine(c * self.x + s * self.y, c * self.y - s * self.x, self.origin)
 
     def scaled(self, across: jax.Array, down: jax.Array) -> "Affine":
-        """Return this map applied after a scaling by a horizontal and a vertical factor, [B] each."""
+        """Return the map that first scales a point and then applies this map.
+
+        Args:
+          across: the horizontal factor, [B].
+          down: the vertical factor, [B].
+        """
         return Affine(self.x * across[:, None], self.y * down[:, None], self.origin)
 
     def translated(self, right: jax.Array, down: jax.Array) -> "Affine":
-        """Return this map applied after a translation, [B] each, in pixels."""
+        """Return the map that first translates a point and then applies this map.
+
+        Args:
+          right: the horizontal distance in pixels, [B].
+          down: the vertical distance in pixels, [B].
+        """
         return self._replace(origin=self(right, down))
 
     def __call__(self, u: jax.Array, v: jax.Array) -> jax.Array:
@@ -67,9 +82,10 @@ def identity(examples: int) -> Affine:
 
 
 def warp(images: jax.Array, inverse: Affine) -> jax.Array:
-    """Resample images. Each pixel of the result is sampled at the point to which a map sends it.
+    """Transform images by affine maps.
 
-    An image is extended on each side by its reflection, which is as large as the image, and by 0 beyond it.
+    Each pixel of the result is interpolated at the point of the image to which ``inverse`` maps the pixel. On each
+    side, the image is extended by its reflection. Beyond the reflection, values are 0.
 
     Args:
       images: [B, H, W, C].
@@ -80,7 +96,8 @@ def warp(images: jax.Array, inverse: Affine) -> jax.Array:
     """
     examples, height, width, channels = images.shape
     large = _along_both(images, _upsample_matrix(height), _upsample_matrix(width))
-    # Pixel i of the extended and upsampled image is at i / 2 - (n - 1) in the image with the pixels 0 to n - 1.
+    # In coordinates where the n pixels of the original image are at 0 to n - 1, pixel i of the extended and upsampled
+    # image is at i / 2 - (n - 1).
     v, u = (jnp.arange(2 * (n + _REACH)) / 2 - _REACH / 2 - (n - 1) / 2 for n in (height, width))
     u, v = jnp.meshgrid(u, v)
     points = inverse(*(jnp.broadcast_to(a[None], (examples, *a.shape)) for a in (u, v)))
@@ -105,8 +122,8 @@ def _wavelet(pixels: np.ndarray, halves: np.ndarray) -> np.ndarray:
     The weights of a pixel are the taps of the wavelet's filter, with an L2 norm of 1.
 
     Args:
-      pixels: the indices k of pixels.
-      halves: the indices i of points of the upsampled signal, which are at i / 2.
+      pixels: the indices of pixels.
+      halves: the indices of points of the upsampled signal; point i is at i / 2, in pixels.
     """
     tap = halves[:, None] - 2 * pixels + _REACH - 1
     return np.where((tap >= 0) & (tap < len(SYM6)), SYM6[tap.clip(0, len(SYM6) - 1)], 0.0)
@@ -114,9 +131,9 @@ def _wavelet(pixels: np.ndarray, halves: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _upsample_matrix(n: int) -> np.ndarray:
-    """Return a matrix that extends a signal by reflection, n - 1 pixels on each side, and upsamples it by two.
+    """Return the matrix that extends a signal by reflection and upsamples it by two.
 
-    Its shape is [2 * (3 n - 2), n].
+    The signal has n pixels and is extended by n - 1 pixels on each side. The shape of the matrix is [2 * (3 n - 2), n].
     """
     reflected = np.pad(np.eye(n), ((n - 1, n - 1), (0, 0)), mode="reflect")
     pixels = np.arange(-(n - 1), 2 * n - 1)
@@ -126,19 +143,23 @@ def _upsample_matrix(n: int) -> np.ndarray:
 
 @functools.cache
 def _downsample_matrix(n: int) -> np.ndarray:
-    """Return a matrix, [n, 2 n + 12], that downsamples a signal by two; the signal has six more points at each end."""
+    """Return the matrix, [n, 2 n + 12], that downsamples a signal by two.
+
+    In addition to the 2 n points of the n pixels, the signal has six points at each end.
+    """
     return (_wavelet(np.arange(n), np.arange(-_REACH, 2 * n + _REACH)).T / np.sqrt(2)).astype(np.float32)
 
 
 def _corners(rows, columns, height, width):
-    """Return the four pixels around each point, and their bilinear weights.
+    """Return the four pixels around each point, and their weights for bilinear interpolation.
 
     Args:
       rows, columns: coordinates of the points, [B, h, w].
       height, width: size of the image in pixels.
 
     Returns:
-      The indices of the pixels in the flat image, [B, N, 4], and the weights, [B, N, 4], which are 0 outside of it.
+      The indices of the pixels in the flattened image, [B, h * w, 4], and the weights, [B, h * w, 4]. The weight of a
+      pixel outside of the image is 0.
     """
     top, left = jnp.floor(rows), jnp.floor(columns)
     indices, weights = [], []
@@ -154,19 +175,26 @@ def _corners(rows, columns, height, width):
 
 
 # This pair of functions was the fastest of the variants that were measured on a CPU, at 8 x 8 and 64 x 64 pixels. One
-# gather of all four corners is slower than four gathers. The transpose that JAX derives, four scatters, is slower than
-# one scatter. Products with matrices of weights need no scatter, but take the same time at 8 x 8 and ten times as long
-# at 32 x 32.
+# gather of all four corners is slower than four gathers. The transpose that JAX derives consists of four scatters,
+# which are slower than one scatter. Dense matrices of weights need no scatter. Multiplying by them takes the same time
+# at 8 x 8, but ten times as long at 32 x 32.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gather(pixels, flat, indices, weights):
-    """Return weighted sums of four pixels per point: [B, pixels, C], [B, N, 4] and [B, N, 4] to [B, N, C]."""
+    """Return the weighted sum of four pixels for each of N points, [B, N, C].
+
+    Args:
+      pixels: number of pixels of an image.
+      flat: the flattened images, [B, pixels, C].
+      indices: the indices of four pixels for each point, [B, N, 4].
+      weights: the weights of these pixels, [B, N, 4].
+    """
     pick = jax.vmap(lambda image, index: image.at[index].get(mode="promise_in_bounds"))
     return sum(weights[..., i, None] * pick(flat, indices[..., i]) for i in range(4))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _scatter(pixels, samples, indices, weights):
-    """Apply the transpose of ``_gather`` to samples, [B, N, C] to [B, pixels, C]."""
+    """Apply the transpose of ``_gather``: add N weighted samples, [B, N, C], to pixels of images, [B, pixels, C]."""
     values = weights[..., None] * samples[:, :, None]
     empty = jnp.zeros((pixels, samples.shape[-1]), values.dtype)
     add = jax.vmap(lambda index, value: empty.at[index].add(value, mode="promise_in_bounds"))

@@ -12,7 +12,7 @@ from jaxgan.augment import colour, corruption, geometry
 from jaxgan.core.keys import fold_in_keys
 from jaxgan.core.networks import format_names
 
-# The transforms of each group, with the factor by which p is multiplied to yield the transform's probability.
+# Each dictionary contains one group of transforms. The probability of a transform is p times the factor given here.
 BLIT = {"xflip": 1.0, "rotate90": 1.0, "xint": 1.0}
 GEOMETRY = {"scale": 1.0, "rotate": 1.0, "aniso": 1.0, "xfrac": 1.0}
 COLOUR = {"brightness": 1.0, "contrast": 1.0, "lumaflip": 1.0, "hue": 1.0, "saturation": 1.0}
@@ -30,15 +30,15 @@ def _normal(t):
 
 
 class Draw(NamedTuple):
-    """The distribution of the values of a transform.
+    """The distribution of the random values that a transform uses for an example.
 
-    A gate decides at random whether a transform is applied to an example. If its gate is closed, a value is 0, which
-    changes nothing.
+    A gate decides at random whether a value is used for an example. If the gate is closed, the value is replaced by 0,
+    which leaves the example unchanged.
 
     Attributes:
       values: number of values.
-      gates: number of gates: one for each value, or 1 for all of them.
-      transform: converts numbers that are uniform in (-1, 1), [B, values], to values.
+      gates: number of gates; either one gate for each value, or one gate for all values.
+      transform: function that converts random numbers with a uniform distribution in (-1, 1), [B, values], to values.
     """
 
     values: int
@@ -46,6 +46,7 @@ class Draw(NamedTuple):
     transform: Callable[[jax.Array], jax.Array]
 
 
+# A value of x octaves means that a size or an amplitude is multiplied by 2^x.
 DRAWS = {
     "xflip": Draw(1, 1, lambda t: jnp.where(t > 0, 1.0, 0.0)),
     "rotate90": Draw(1, 1, lambda t: jnp.floor(2 * (t + 1))),  # number of rotations by 90 degrees
@@ -74,15 +75,17 @@ def ada(keys: jax.Array, images: jax.Array, p: jax.Array | float, transforms: Ma
     Args:
       keys: PRNG keys, [B], one per example. The augmentation of an example depends only on its key.
       images: [B, H, W, C] in [-1, 1], with H and W at least 8. Transforms of colours require 1 or 3 channels.
-      p: a scalar; probabilities above 1 are clipped to 1.
-      transforms: the names of transforms with their factors: ``BGC``, ``BLIT``, ``GEOMETRY``, ``COLOUR``, ``FILTER``,
-        ``CORRUPTION``, or any of their entries. They are applied in the order of the paper.
+      p: the probability, a scalar. If ``p`` times a factor is above 1, the probability of the transform is 1.
+      transforms: a dictionary from the names of transforms to factors: ``BGC``, ``BLIT``, ``GEOMETRY``, ``COLOUR``,
+        ``FILTER``, ``CORRUPTION``, or a dictionary with some of their entries. Transforms are applied in the order of
+        the paper.
 
     Returns:
       The augmented images, [B, H, W, C], which may leave [-1, 1].
 
     Raises:
-      ValueError: if a transform is unknown, or if images are smaller or have another number of channels.
+      ValueError: if a transform is unknown, if images are smaller than 8 x 8, or if images have another number of
+        channels and ``transforms`` contains transforms of colours.
     """
     return apply(keys, images, draw(keys, p, transforms))
 
@@ -94,11 +97,11 @@ def draw(keys: jax.Array, p: jax.Array | float, transforms: Mapping[str, float])
 
     Args:
       keys: PRNG keys, [B], one per example.
-      p: a scalar; probabilities above 1 are clipped to 1.
-      transforms: the names of transforms, each with the factor by which ``p`` is multiplied.
+      p: the probability, a scalar. If ``p`` times a factor is above 1, the probability of the transform is 1.
+      transforms: a dictionary from the names of transforms to the factors by which ``p`` is multiplied.
 
     Returns:
-      The values by the names of the transforms, [B, values]; 0 changes nothing.
+      A dictionary from the names of transforms to their values, [B, values]. The value 0 leaves an image unchanged.
 
     Raises:
       ValueError: if a transform is unknown.
@@ -133,7 +136,7 @@ def apply(keys: jax.Array, images: jax.Array, drawn: Mapping[str, jax.Array]) ->
       The transformed images, [B, H, W, C].
 
     Raises:
-      ValueError: if the images are smaller.
+      ValueError: if the images are smaller than 8 x 8.
     """
     if images.ndim != 4 or min(images.shape[1:3]) < 8:
         raise ValueError(f"`images` must be [B, H, W, C] with H and W at least 8, got shape {images.shape}.")
@@ -154,7 +157,10 @@ def apply(keys: jax.Array, images: jax.Array, drawn: Mapping[str, jax.Array]) ->
 
 
 def inverse(drawn: Mapping[str, jax.Array], examples: int, height: int, width: int) -> geometry.Affine:
-    """Return the map from pixels of the result to points of the image: the inverse transforms, last one first."""
+    """Return the map from pixels of transformed images to points of the original images.
+
+    The map applies the inverse of each transform, in reverse order.
+    """
     zeros = jnp.zeros((examples, 2))
 
     def one(name):

@@ -11,18 +11,19 @@ from jaxgan.core import axis
 
 
 class AdaptiveProbability(nn.Module):
-    """A network without parameters that computes the probability of ADA; the probability is its state.
+    """A network that computes the probability of ADA. It has no parameters, and the probability is part of its state.
 
     No player owns this network.
 
         nets={..., "ada": Net(AdaptiveProbability(batch_size=64))}
         p = nets.ada()                                   # in every loss
-        _, stats = nets.ada.with_stats(real_logits)      # in the discriminator's: total(..., stats={"ada": stats})
+        _, stats = nets.ada.with_stats(real_logits)      # in D's loss, which returns total(..., stats={"ada": stats})
 
     The measure of overfitting is r = E[sign(D(x))] over the augmented real images of the last ``interval`` turns of the
-    discriminator, on all devices. It is 0 if D cannot distinguish real images from fakes, and 1 if D recognises all
-    real images. As in the paper, p then increases by ``batch_size * interval / (1000 * kimg)`` if r is above
-    ``target``, and decreases by the same amount if r is below. p is at least 0. It may exceed 1, and is then used as 1.
+    discriminator D, on all devices. r is 0 if D cannot distinguish real images from fakes, and 1 if D recognises all
+    real images. After these turns, the probability p changes as in the paper: it increases by
+    ``batch_size * interval / (1000 * kimg)`` if r is above ``target``, and decreases by the same amount if r is below.
+    p is never negative. It may exceed 1, which has the same effect as the probability 1.
 
     The state is linear in the signs of a turn, and p changes only at the start of the next turn. Micro-batches of
     ``gradients.accumulate`` therefore do not change the result, and a resumed run yields bitwise equal results.
@@ -30,7 +31,7 @@ class AdaptiveProbability(nn.Module):
     Attributes:
       batch_size: number of real images in a turn of the discriminator, over all devices.
       target: the value of r that p is adapted to, in [-1, 1].
-      kimg: number of real images, in thousands, within which p can change from 0 to 1.
+      kimg: number of real images that p needs to change from 0 to 1, in thousands.
       interval: number of turns between two changes of p.
       initial: value of p in the first turns.
     """

@@ -40,8 +40,8 @@ def write_samples(
     """Write samples to a file. The suffix determines the format.
 
     Args:
-      out: the file. With the suffix .npz, arrays are written; with a suffix in ``PICTURES``, one grid; and with a suffix
-        in ``ANIMATIONS``, an animation.
+      out: the file. The suffix .npz writes arrays, a suffix in ``PICTURES`` writes one grid, and a suffix in
+        ``ANIMATIONS`` writes an animation.
       samples: the samples, [frames * N, ...]. A grid or an animation requires images, or points [frames * N, 2].
       made_by: the program that generated the samples; it is written to the metadata of image files.
       labels: class labels of the samples, [frames * N]; they are only written to .npz files. None writes no labels.

@@ -105,7 +105,7 @@ def _rays(n: int, size: int, turn: float) -> tuple[np.ndarray, np.ndarray]:
     voxel = np.floor(origin[..., None, :] + middle[..., None] * ahead).astype(np.int32)
     inside = ((voxel >= 0) & (voxel < n)).all(-1)
     cells = np.where(inside, (voxel[..., 0] * n + voxel[..., 1]) * n + voxel[..., 2], n**3)
-    # For each axis, the cosine of the angle between the light and the normal of the face that is visible along this axis.
+    # The cosine of the angle between the light and the normal of the visible face, for the faces across each axis.
     towards = np.maximum(0.0, -np.sign(ahead) * light)
     lit = 0.25 + 0.75 * towards[order[..., :-1] % 3]
     tones = lit * (1 - 0.3 * (middle / (1.5 * n) + 0.5)) * 1.8 - 1

@@ -1,7 +1,8 @@
 """Metrics: the distance between generated samples and the data, and the diversity of the samples.
 
-Metrics of features take arrays [N, D] from any network. ``kid`` and ``mifid`` are aliases of ``kernel_distance`` and
-``memorisation_informed_distance``. With features of Inception, these metrics are the KID and the MIFID.
+Metrics that compare features take arrays [N, D] from any network. ``kid`` is an alias of ``kernel_distance``, and
+``mifid`` is an alias of ``memorisation_informed_distance``. With features of Inception, these metrics are the published
+KID and MIFID.
 """
 
 from jaxgan.metrics.frechet import frechet_distance as frechet_distance, gaussian_distance as gaussian_distance

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x", "y")) -> tuple[np.ndarray, ...]:
-    """Return sets of features, [N, D] with the same D, as float64, after checks.
+    """Check sets of features, which must be [N, D] with the same D, and return them as float64.
 
     Args:
       *sets: the sets of features.
@@ -14,7 +14,8 @@ def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x"
       names: the names of the sets, for messages.
 
     Raises:
-      ValueError: if a set has another shape or type or fewer examples, or if a value is not finite.
+      ValueError: if a set has another shape or type, if it has fewer than ``least`` examples, or if a value is not
+        finite.
     """
     arrays = [np.asarray(features) for features in sets]
     for name, x in zip(names, arrays):

@@ -9,14 +9,14 @@ from jaxgan.metrics.moments import Moments, moments
 def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
     """Return the Fréchet distance between two sets of features. Dowson and Landau 1982; Heusel et al. 2017.
 
-    It is |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^1/2), where m are means and S are covariances with the divisor
-    N - 1, computed in float64. With features of Inception, it is the FID.
+    The distance is |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^1/2), where m are means and S are covariances with the
+    divisor N - 1, computed in float64. With features of Inception, the distance is the FID.
 
     The distance is biased, usually upwards, by an amount that falls as 1/N and depends on both sets (Chong and Forsyth
     2020, 1911.07023). Distances are therefore only comparable for the same number of examples.
 
     Args:
-      x, y: features, [N, D] and [M, D], with N and M at least 2; or their ``moments``.
+      x, y: the two sets of features, [N, D] and [M, D], with N and M at least 2; or the ``Moments`` of the sets.
 
     Raises:
       ValueError: if dimensions differ, if a set has fewer than 2 examples, or if a feature is not finite.
@@ -33,7 +33,7 @@ def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
     if min(x.count, y.count) < 2:
         raise ValueError(f"`x` and `y` must have at least 2 examples each, got {x.count} and {y.count}.")
     for order, a in (("first", x), ("second", y)):
-        # The scatter is zero up to rounding errors of the mean.
+        # If all examples are equal, the diagonal of the scatter is zero, up to rounding errors of the mean.
         if (np.diag(a.scatter) <= a.count * np.square(1e-15 * a.mean)).all():
             warn(f"All {a.count:,} examples of the {order} set have equal features, so only their mean is compared.")
         elif a.count <= len(a.mean):

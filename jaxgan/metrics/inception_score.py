@@ -1,4 +1,4 @@
-"""The Inception Score: a measure of the certainty of a classifier for each sample, and of the samples' diversity."""
+"""The Inception Score, which is high if a classifier is certain about each sample and the samples are diverse."""
 
 from typing import NamedTuple
 
@@ -29,8 +29,8 @@ def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 
     Args:
       logits: logits of N samples, [N, classes]; published scores use the 1,008 logits of Inception without the bias.
       splits: number of parts into which the samples are divided. Each part has its own p(y).
-      seed: seed of the order in which samples are divided. The default is the seed of torch-fidelity. None keeps the
-        order of ``logits``.
+      seed: seed of the random order in which the samples are divided into parts. The default is the seed of
+        torch-fidelity. None keeps the order of ``logits``.
 
     Raises:
       ValueError: if there are fewer samples than parts, or if a logit is not finite.

@@ -1,4 +1,4 @@
-"""The kernel distance: a squared maximum mean discrepancy which, unlike the Fréchet distance, is unbiased."""
+"""The kernel distance, a squared maximum mean discrepancy. Unlike the Fréchet distance, its estimate is unbiased."""
 
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ def kernel_distance(
     Args:
       x, y: features, [N, D] and [M, D].
       subsets: number of subsets over which the distance is averaged.
-      size: number of examples of each set in a subset, at least 2; they are drawn without replacement.
+      size: number of examples that are drawn from each set for a subset, without replacement; at least 2.
       seed: seed of the subsets.
 
     Raises:

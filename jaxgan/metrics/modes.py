@@ -1,4 +1,4 @@
-"""Count the modes of a known distribution that samples cover, to measure mode collapse."""
+"""Count how many modes of a known distribution are covered by samples, to measure mode collapse."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Compute means and covariances of features, which do not have to be in memory at the same time."""
+"""Compute means and covariances of sets of features that can be too large to be in memory at once."""
 
 import dataclasses
 from collections.abc import Iterable

@@ -9,11 +9,13 @@ import numpy as np
 from jaxgan.metrics.checks import as_features, warn
 from jaxgan.metrics.frechet import frechet_distance
 
-ROWS = 1024  # number of rows of the distance matrix that are in memory at a time, to limit the use of memory
+ROWS = 1024  # number of rows of the distance matrix that are computed at a time, to limit the use of memory
 
 
 class PrecisionRecall(NamedTuple):
     """Precision and recall, from 0 to 1; higher is better.
+
+    Every example is the centre of a ball, see ``precision_recall``.
 
     Attributes:
       precision: fraction of generated samples within a ball of a real example, which measures fidelity.
@@ -26,6 +28,8 @@ class PrecisionRecall(NamedTuple):
 
 class DensityCoverage(NamedTuple):
     """Density and coverage, which are more robust to outliers than precision and recall; higher is better.
+
+    Every real example is the centre of a ball, see ``precision_recall``.
 
     Attributes:
       density: mean number of balls of real examples that contain a generated sample, divided by k. It is about 1 for
@@ -40,13 +44,14 @@ class DensityCoverage(NamedTuple):
 def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> PrecisionRecall:
     """Return the precision and the recall of generated samples. Kynkäänniemi et al. 2019 (1904.06991).
 
-    Every example is the centre of a ball. The radius is the distance to the k-th nearest neighbour in the same set.
+    Every example is the centre of a ball. The radius is the distance to its k-th nearest neighbour in the same set.
     Precision is the fraction of generated samples within a ball of any real example. Recall is the fraction of real
     examples within a ball of any generated sample. Results are only comparable for the same numbers of examples.
 
     Args:
       real, fake: features of real examples and of generated samples, [N, D] and [M, D].
-      k: the index of the neighbour; 3 in the paper, with 50,000 examples in each set.
+      k: which of the nearest neighbours determines the radius of a ball; 3 in the paper, with 50,000 examples in each
+        set.
 
     Raises:
       ValueError: if dimensions differ, if a set has fewer than k + 1 examples, or if a feature is not finite.
@@ -68,7 +73,8 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> Densi
 
     Args:
       real, fake: features of real examples and of generated samples, [N, D] and [M, D].
-      k: the index of the neighbour, see ``precision_recall``; 5 in the paper, with 10,000 examples in each set.
+      k: which of the nearest neighbours determines the radius of a ball, see ``precision_recall``; 5 in the paper, with
+        10,000 examples in each set.
 
     Raises:
       ValueError: if dimensions differ, if a set has fewer than k + 1 examples, or if a feature is not finite.
@@ -109,12 +115,12 @@ def authenticity(train: np.ndarray, fake: np.ndarray) -> float:
 def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, seed: int = 0) -> float:
     """Return the fraction of generated samples that are closer to a training example than to any held-out example.
 
-    A sample with equal distances counts half. The fraction is 1/2 for a model that generalises and 1 for a model that
-    memorises. This is the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour.
+    A sample with equal distances counts half. The fraction is about 1/2 for a model that generalises and 1 for a model
+    that memorises. This is the two-sample test of Lopez-Paz and Oquab 2017 with one neighbour.
 
     If the training set and the held-out set have different sizes, the same number of examples is drawn from both, so
-    that neither is denser. Copies of examples that are not drawn are then not detected. To avoid this, hold out as
-    many examples as the training set has.
+    that neither set is denser. Copies of training examples that are not drawn are then not detected. To avoid this,
+    pass a held-out set that is as large as the training set.
 
     Args:
       train, held_out, fake: features of training examples, held-out examples and generated samples, [N, D], [M, D] and
@@ -132,7 +138,7 @@ def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, s
     if len(train) > count:
         warn(
             f"Only {count:,} of the {len(train):,} examples of `train` are used, the same number as in `held_out`. "
-            "Copies of the others are not detected."
+            "Copies of the other examples are not detected."
         )
     draws = np.random.default_rng(seed)
     subsets = (reals[draws.choice(len(reals), count, replace=False)] for reals in (train, held_out))
@@ -144,11 +150,11 @@ def memorisation_informed_distance(fake: np.ndarray, train: np.ndarray, *, thres
     """Return the MIFID, a Fréchet distance that is larger if samples copy training examples. Bai et al. 2021.
 
     The paper is arXiv:2106.03062. For each sample, the smallest cosine distance to a training example is computed. If
-    the mean of these distances is below ``threshold``, the Fréchet distance is divided by this mean.
+    the mean of these distances over the samples is below ``threshold``, the Fréchet distance is divided by the mean.
 
     Args:
       fake, train: features of generated samples and of training examples, [N, D] and [M, D].
-      threshold: mean cosine distance at or above which samples do not count as copies.
+      threshold: mean cosine distance below which the Fréchet distance is increased.
 
     Raises:
       ValueError: if dimensions differ, if a set is too small, or if a feature is not finite.
@@ -174,7 +180,7 @@ def _check(k: int) -> None:
 
 def _radii(x: np.ndarray, k: int) -> np.ndarray:
     """Return the distance from each example to its k-th nearest neighbour among the others, [N]."""
-    # The smallest distance is the distance of the example to itself, or to a copy of it.
+    # The smallest distance has the index 0. It is the distance of the example to itself, or to a copy of it.
     return np.concatenate([np.partition(distances, k, axis=1)[:, k] for distances in _distances(x, x)])
 
 
@@ -183,14 +189,14 @@ def _warn_of_copies(**radii: np.ndarray) -> None:
         copies = int((reach == 0).sum())
         if copies:
             message = (
-                f"The nearest neighbours of {copies:,} of {len(reach):,} examples of `{name}` are only copies, so the "
-                "radius of their balls is 0."
+                f"The nearest neighbours of {copies:,} of {len(reach):,} examples of `{name}` are only copies of the "
+                "example, so the radius of its ball is 0."
             )
             warn(message, above=1)
 
 
 def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the Euclidean distances from ``ROWS`` rows of x at a time to all rows of y, [rows, M]."""
+    """Yield the Euclidean distances from ``ROWS`` examples of x at a time to all examples of y, [rows, M]."""
     # The features are centred, because a large common mean would reduce the precision.
     centre = y.mean(0)
     x, y = x - centre[None], y - centre[None]
@@ -199,7 +205,8 @@ def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
         part = x[i : i + ROWS]
         both = np.square(part).sum(1)[:, None] + norms[None]
         squares = both - 2 * part @ y.T
-        # Rounding errors dominate small distances. These are computed again, so that only a copy has the distance 0.
+        # Rounding errors dominate small distances. Small distances are therefore computed again from the differences of
+        # the features, so that only a copy has the distance 0.
         rows, columns = np.nonzero(squares < 1e-6 * both)
         for start in range(0, len(rows), ROWS):
             row, column = rows[start : start + ROWS], columns[start : start + ROWS]

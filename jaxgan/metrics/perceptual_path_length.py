@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxgan.metrics.checks import as_features
 
-CENTRAL_SHARE = 0.98  # fraction of the paths that are averaged, as in the authors' code
+CENTRAL_SHARE = 0.98  # fraction of the path lengths that are averaged, as in the authors' code
 
 
 def perceptual_path_length(
@@ -12,15 +12,15 @@ def perceptual_path_length(
 ) -> float:
     """Return the perceptual path length, the mean of |f(G(z)) - f(G(z'))|^2 / epsilon^2. Karras et al. 2019.
 
-    The paper is arXiv:1812.04948. A smaller length means a smoother generator. In the paper, f are the features of
-    LPIPS. Lengths are only comparable for the same features.
+    The paper is arXiv:1812.04948. A smaller length means a smoother generator. f is a network that computes features;
+    the paper uses LPIPS. Lengths are only comparable for the same features.
 
     Args:
-      start: features of samples at points t on paths between latents, [N, D].
-      end: features of samples at the points t + epsilon, [N, D].
-      epsilon: distance between both points; 1e-4 in the paper. Samples must not be rounded to bytes, because rounding
-        would remove such small changes.
-      central_share: fraction of the path lengths that are averaged; the shortest and the longest are excluded.
+      start: features of samples at positions t on paths between latents, [N, D].
+      end: features of samples at the positions t + epsilon on the same paths, [N, D].
+      epsilon: distance between the two positions; 1e-4 in the paper. Samples must not be rounded to bytes, because
+        rounding would remove such small changes.
+      central_share: fraction of the path lengths that are averaged; the shortest and the longest lengths are excluded.
 
     Raises:
       ValueError: if shapes differ, if a feature is not finite, or if a number is out of range.

@@ -8,7 +8,7 @@ import scipy.ndimage
 
 WINDOW, WINDOW_STD = 11, 1.5  # side and standard deviation of the Gaussian window in pixels, Wang et al. 2004
 K1, K2 = 0.01, 0.03  # constants of SSIM that stabilise divisions, Wang et al. 2004
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of the scales from the finest on, Wang et al. 2003
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents from the finest to the coarsest scale, Wang et al. 2003
 
 
 def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
@@ -31,17 +31,17 @@ def psnr(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) 
 
 
 def ssim(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) -> np.ndarray:
-    """Return the structural similarity of each pair of images, [N], which is at most 1. Wang et al. 2004.
+    """Return the structural similarity (SSIM) of each pair of images, [N], which is at most 1. Wang et al. 2004.
 
-    It uses the constants of the authors and their Gaussian window of 11 x 11 pixels, at all positions where the window
-    fits into the image. The result is the mean over positions and channels.
+    The function uses the constants of the authors and their Gaussian window of 11 x 11 pixels. The result is the mean
+    over the channels and over all positions where the window fits into the image.
 
     Args:
       x, y: images, [N, height, width, C], at least 11 x 11.
       low, high: the values of black and white.
 
     Raises:
-      ValueError: if shapes differ or images are smaller, or if a pixel is outside of [low, high].
+      ValueError: if shapes differ, if a pixel is outside of [low, high], or if images are smaller than 11 x 11.
     """
     x, y = _images(x, y, low, high)
     _check_size(x.shape, 1)
@@ -51,7 +51,7 @@ def ssim(x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0) 
 def ms_ssim(
     x: np.ndarray, y: np.ndarray, *, low: float = -1.0, high: float = 1.0, weights: Sequence[float] = WEIGHTS
 ) -> np.ndarray:
-    """Return the structural similarity of each pair of images over several scales, [N]. Wang et al. 2003.
+    """Return the structural similarity of each pair of images over several scales (MS-SSIM), [N]. Wang et al. 2003.
 
     Each scale has half of the resolution of the scale before it.
 
@@ -63,14 +63,14 @@ def ms_ssim(
         comparable for the same weights.
 
     Raises:
-      ValueError: if shapes differ or images are too small for the scales, or if a pixel is outside of [low, high].
+      ValueError: if shapes differ, if a pixel is outside of [low, high], or if images are too small for the scales.
     """
     x, y = _images(x, y, low, high)
     _check_size(x.shape, len(weights))
     result, x, y = np.ones(len(x)), x - low, y - low
     for i, weight in enumerate(weights):
         whole, structure = _ssim(x, y, high - low)
-        # Images of opposite structure have negative values, which have no real powers.
+        # The values of images with opposite structure are negative, and negative numbers have no real powers.
         result = result * np.maximum(whole if i == len(weights) - 1 else structure, 0) ** weight
         x, y = _halved(x), _halved(y)
     return result
@@ -113,7 +113,9 @@ def ms_ssim_diversity(
 
 
 def total_variation(images: np.ndarray) -> np.ndarray:
-    """Return the sum of absolute differences between vertically and horizontally adjacent pixels, [N].
+    """Return the total variation of each image, [N]: the sum of absolute differences between adjacent pixels.
+
+    Pixels are adjacent vertically or horizontally.
 
     Args:
       images: [N, height, width, C].
