@@ -3,11 +3,12 @@
     pip install -e '.[torch]'
     python -m experiments.benchmarks.against_pytorch --games mlp dcgan32 --out benchmark
 
-First, the losses and all gradients of one step must agree to 1e-5 between both sides, which start with the same
-weights. Then each side is tried in several forms, and the time of each form is printed. PyTorch runs eagerly with
-channels first and channels last, and compiled in each mode. jaxgan runs one step per call and, in small games, also ten
-steps per call. Finally, the fastest form of each side is timed in pairs of new processes, which run one after the other
-in alternating order.
+The two implementations are called sides, and a form is a way to run the training step on one side. First, the losses
+and all gradients of one step must agree to 1e-5 between both sides, which start with the same weights. Then each form
+is timed, and its time is printed. The forms of PyTorch are eager mode with channels first, eager mode with channels
+last, and each mode of ``torch.compile``. The forms of jaxgan are one step per call and, in small games, also ten steps
+per call. Finally, the fastest form of each side is timed in pairs of new processes, which run one after the other in
+alternating order.
 
 The reported ratio is PyTorch's time divided by jaxgan's time: the median over the pairs, with a bootstrap 95 %
 interval. The results are written to results.json, results.md and results.png in the output directory.
@@ -29,7 +30,7 @@ from experiments.benchmarks.games import CASES, Name
 from experiments.benchmarks.processes import SIDES, describe_hardware, run_race
 from experiments.benchmarks.worker import AGREE_TO, JAXGAN_FORMS, SAMPLE_COUNTS, TORCH_FORMS
 
-_SMALL_STEP = 1e9  # floating-point operations of a step, below which several steps per call are tried
+_SMALL_STEP = 1e9  # number of floating-point operations; smaller steps are also tried with several steps per call
 
 
 def main(
@@ -43,7 +44,7 @@ def main(
 
     Args:
       out: directory for the results; it is created if it does not exist.
-      games: games to compare. By default, all.
+      games: games to compare. By default, all games.
       pairs: number of pairs of processes, one of jaxgan and one of PyTorch, for each game.
       seconds: number of seconds for which each process times its steps.
       precision: precision of matrix products and convolutions. TF32 requires hardware that supports it.
@@ -71,7 +72,7 @@ def _compare(game: str, pairs: int, seconds: float, precision: str) -> dict[str,
     if difference > AGREE_TO:
         sys.exit(
             f"error: {game}: The losses or gradients of the two sides differ by {difference:.1e}, more than "
-            f"{AGREE_TO:g}. They are not timed."
+            f"{AGREE_TO:g}. The game is not timed."
         )
     print(f"{game}: The losses and gradients of the two sides agree to {difference:.1e}.", flush=True)
     race = run_race(run, {"jaxgan": _forms_to_try(game), "torch": list(TORCH_FORMS)}, pairs, seconds)

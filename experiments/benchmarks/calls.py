@@ -3,8 +3,9 @@
     python -m experiments.benchmarks.calls toy mlp
     JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.calls toy  # trains the eight games on two virtual devices
 
-All forms run in one process, in alternating order. The eight games are a population (several games that one vmapped
-step trains); one step of the population trains all eight games. Times are milliseconds per step.
+These ways are called forms. All forms run in one process, in alternating order. The eight games are a population, which
+is a set of games that one vmapped step trains together. Times are milliseconds per step. For the population, this is
+the time of one step of all eight games.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,7 @@ def main(games: tyro.conf.Positional[tuple[Name, ...]], rounds: int = 51) -> Non
 
 
 def _forms(case: Case) -> dict[str, Callable[[], float]]:
-    """Return a function for each form that computes ten steps and returns the mean time of one step in seconds."""
+    """Return a dictionary from forms to functions that compute ten steps and return the mean seconds per step."""
     game, device = build(case), parallel.devices(1)
     population, devices = Population(game, _MEMBERS), parallel.devices()
     rng = np.random.default_rng(0)

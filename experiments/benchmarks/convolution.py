@@ -1,12 +1,13 @@
-"""Compare the speed of a training step with different forms of the convolutions, in one process.
+"""Compare the speed of a training step with different forms (implementations) of the convolutions, in one process.
 
     python -m experiments.benchmarks.convolution
     python -m experiments.benchmarks.convolution --g-channels 64 --d-channels 64
 
-The game is that of ``experiments.dcgan``; with its default settings, R1 is computed in every step. The forms are:
+The program trains the game of ``experiments.dcgan``. With the default settings, this game computes R1 in every step.
+The forms are:
 
     ours      jaxgan.nn.convolution. On CPUs, it mostly uses im2col, a matrix product with the image patches under the
-              kernel, and derivatives are operations of the same kind.
+              kernel. Its derivatives are computed with the same operations.
     plain     im2col differentiated by JAX. A transposed convolution is the derivative of a convolution.
     dilated   im2col differentiated by JAX. A transposed convolution is a convolution of an image with zeros inserted
               between its pixels.

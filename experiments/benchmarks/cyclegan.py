@@ -4,10 +4,12 @@
     git clone https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix official
     python -m experiments.benchmarks.cyclegan --official official
 
-Both sides have the same networks, initial weights, batch, losses and optimizers, and a pool of 50 generated images.
-First, the losses of one step without the pool must agree. Then the authors' training step is tried unchanged, with
-channels last, and with compiled networks; jaxgan is tried with one step per call and with ten steps per call, as in a
-training run. Finally, the fastest form of each side is timed in pairs of new processes, as in ``against_pytorch``.
+The two implementations are called sides, and a form is a way to run the training step on one side. Both sides have the
+same networks, initial weights, batch, losses and optimizers, and a pool of 50 generated images. First, the losses of
+one step without the pool must agree. Then each form is timed. The forms of PyTorch are the authors' training step
+unchanged ("as it is"), with channels last, and with compiled networks. The forms of jaxgan are one step per call, and
+ten steps per call as in a training run. Finally, the fastest form of each side is timed in pairs of new processes, as
+in ``against_pytorch``.
 """
 
 # pyright: reportMissingImports=false
@@ -35,8 +37,8 @@ from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 _NAME = "experiments.benchmarks.cyclegan"
 _FORMS = {"jaxgan": ("one step a call", "ten steps a call"), "torch": ("as it is", "channels last", "compiled")}
-_AGREE_TO = 1e-4  # largest relative difference of a loss between the two sides at which they are timed
-# Maps jaxgan's networks to the authors' networks. jaxgan's d_b judges images of domain B, as the authors' D_A does.
+_AGREE_TO = 1e-4  # limit for the relative difference of a loss between the two sides
+# Maps jaxgan's networks to the authors' networks. For example, both d_b and D_A classify images of domain B.
 _NETS = {"g_ab": "G_A", "g_ba": "G_B", "d_a": "D_B", "d_b": "D_A"}
 # Maps the authors' losses to jaxgan's losses.
 _TERMS = {
@@ -60,8 +62,9 @@ def main(
 
     Args:
       official: directory with the authors' code.
-      side: whether to time both sides, to time one of them in this process, or to compare the losses of one step.
-      form: form of the side that is timed alone. By default, its first form.
+      side: "both" times both sides, "jaxgan" or "torch" times this side in this process, and "agree" compares the
+        losses of one step.
+      form: form to time with --side jaxgan or torch. By default, the first form of the side.
       size: height and width of the images in pixels.
       width: number of channels of the first layers.
       blocks: number of residual blocks of a generator, 6 or 9.
@@ -153,7 +156,7 @@ def _measure_torch(config: cyclegan.Config, official: str, form: str, seconds: f
 
 
 def _torch_batch(config: cyclegan.Config) -> dict[str, Any]:
-    """Return the batch under the authors' names, [B, 3, size, size]: ``A`` is the input, ``B`` the image."""
+    """Return the batch with the authors' names: ``A`` is the input and ``B`` the image, each [B, 3, size, size]."""
     import torch
 
     images = _noise_images(config)
@@ -164,7 +167,7 @@ def _torch_batch(config: cyclegan.Config) -> dict[str, Any]:
 
 
 def _official_model(config: cyclegan.Config, official: str) -> Any:
-    """Create the authors' model with the settings of ``config``, and their defaults for options that jaxgan lacks."""
+    """Create the authors' model with the settings of ``config``, and with the authors' defaults for other options."""
     sys.path.insert(0, official)
     from models.cycle_gan_model import CycleGANModel
 

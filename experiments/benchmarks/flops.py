@@ -1,7 +1,7 @@
 """Count the floating-point operations of a game's step from the shapes of its layers.
 
-Only linear layers are counted, with two operations for each multiplication. XLA's ``cost_analysis`` is not used,
-because it returns different numbers for different programs that compute the same function.
+Only dense layers and convolutions are counted, with two operations for each multiplication. XLA's ``cost_analysis`` is
+not used, because it returns different numbers for different programs that compute the same function.
 """
 
 import flax.linen as nn
@@ -19,17 +19,18 @@ def forward(module: nn.Module, x: jax.ShapeDtypeStruct) -> tuple[int, int]:
 
     Args:
       module: the network.
-      x: shape of its input, [B, ...].
+      x: shape of the network's input, [B, ...].
 
     Returns:
-      The number of operations of the pass, and that of its first layer alone, whose input needs no gradient.
+      Two numbers: the operations of the complete forward pass, and the operations of the first layer. The first layer
+      is returned separately, because no gradient with respect to its input is computed.
     """
     counts = [count for count, _, _ in _layers(module, x)]
     return sum(counts), counts[0]
 
 
 def _layers(module: nn.Module, x: jax.ShapeDtypeStruct) -> list[tuple[int, nn.Module, tuple[int, ...]]]:
-    """Return the number of operations, the module and the input shape of each linear layer, in the order of calls."""
+    """Return the number of operations, the module and the input shape of each counted layer, in the order of calls."""
     found = []
 
     def count(call, args, kwargs, context):
@@ -66,8 +67,8 @@ def step(case: Case) -> int:
 
     The gradient with respect to the parameters costs as much as one forward pass, and so does the gradient with respect
     to the inputs. R1 costs as much as three passes: one for its inner gradient, and two for the derivative of this
-    gradient, because the networks are piecewise linear. The gradient penalty costs one more, the forward pass at the
-    interpolated examples.
+    gradient, because the networks are piecewise linear. The gradient penalty costs one more pass, the forward pass at
+    the interpolated examples.
     """
     generator, discriminator = case.networks()
     z = jax.ShapeDtypeStruct((case.batch, case.latents), jnp.float32)
@@ -84,8 +85,8 @@ def largest_convolution(case: Case) -> tuple[tuple[int, ...], int, int, int] | N
     """Return the convolution of the discriminator that needs the most operations.
 
     Returns:
-      The shape of its input [B, height, width, C], its kernel size, its stride and its number of output channels. None
-      if the discriminator has no convolutions.
+      Four values: the shape of the convolution's input [B, height, width, C], its kernel size, its stride and its
+      number of output channels. None if the discriminator has no convolutions.
     """
     x = jax.ShapeDtypeStruct((case.batch, *case.shape), jnp.float32)
     found = [row for row in _layers(case.networks()[1], x) if isinstance(row[1], layers.Conv)]

@@ -21,13 +21,13 @@ class Case:
     """The architecture, losses and sizes of a game that is timed.
 
     Attributes:
-      networks: creates the generator and the discriminator.
+      networks: function that creates the generator and the discriminator.
       latents: dimension of the latents.
       shape: shape of an example: [height, width, channels] for images, [2] for points in the plane.
       batch: number of examples in each turn.
       loss: ``non_saturating`` or ``wasserstein``.
       penalty: the discriminator's penalty in every step: ``r1`` is R1 with gamma 10, ``gradient`` is the gradient
-        penalty with weight 10, and an empty text is no penalty.
+        penalty of WGAN-GP with weight 10, and with an empty string there is no penalty.
       turns: number of the discriminator's turns in one step.
       generator: whether the generator has a turn. Otherwise it generates the fakes, but is not trained.
       beta1: Adam's beta1. The learning rate is 2e-4 and beta2 is 0.999.

@@ -3,10 +3,11 @@
     pip install -e '.[torch]'
     python -m experiments.benchmarks.inception
 
-Both sides read uint8 images of 299 x 299 and have the same random weights, into which batch normalisation is folded.
-First, the features of both sides must agree. Then PyTorch is tried with channels last, with channels first, compiled,
-and frozen and optimised for inference by ``torch.jit``. Finally, jaxgan and the fastest form of PyTorch are timed in
-pairs of new processes, as in ``against_pytorch``.
+The two implementations are called sides. Both sides read uint8 images of 299 x 299 pixels. Both have the same random
+weights, into which batch normalisation is folded. First, the program checks that the features of both sides agree. Then
+it times four forms of PyTorch, which are four ways to run the same network: with the memory layout "channels last",
+with "channels first", compiled by ``torch.compile``, and frozen by ``torch.jit`` and optimised for inference. Finally,
+it times jaxgan and the fastest form of PyTorch in pairs of new processes, as in ``against_pytorch``.
 """
 
 # pyright: reportMissingImports=false
@@ -31,7 +32,7 @@ from jaxgan.evaluation.inception import SIZE, Inception
 
 _NAME = "experiments.benchmarks.inception"
 _FORMS = ("channels last", "channels first", "compiled", "frozen")
-_AGREE_TO = 1e-5  # largest difference of a feature, divided by the largest feature, at which the two sides are timed
+_AGREE_TO = 1e-5  # limit for the largest difference between the sides, divided by the largest feature
 
 
 def main(
@@ -44,8 +45,9 @@ def main(
     """Compare the two sides, or measure one of them.
 
     Args:
-      side: whether to time both sides, to time one of them in this process, or to compare their features.
-      form: form of PyTorch, with --side torch: channels last, channels first, compiled or frozen.
+      side: "both" times both sides, "jaxgan" or "torch" times this side in this process, and "agree" compares the
+        features of both sides.
+      form: form of PyTorch that --side torch times: "channels last", "channels first", "compiled" or "frozen".
       batch: number of images in a batch.
       pairs: number of pairs of processes, one of jaxgan and one of PyTorch.
       seconds: number of seconds for which each process computes features.
@@ -66,12 +68,12 @@ def main(
 
 @functools.cache
 def _random_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return random weights: for each unit its kernel [height, width, channels in, channels out] and its bias."""
+    """Return random weights: a dictionary from names of units to a kernel [h, w, inputs, outputs] and a bias each."""
     params = jax.jit(Inception().init)(jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
     rng = np.random.default_rng(0)
     weights = {}
     for unit, leaves in params.items():
-        # The factor keeps the activations from shrinking with each layer.
+        # Without this factor, the activations would become smaller with each layer.
         kernel = np.asarray(leaves["kernel"]) * np.float32(2**0.5)
         weights[unit] = kernel, rng.normal(0, 0.1, kernel.shape[-1]).astype(np.float32)
     return weights
@@ -91,8 +93,8 @@ def _torch_features(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.
     """Return the same function in PyTorch.
 
     Args:
-      form: form of PyTorch.
-      images: a batch of images, with which the network is traced.
+      form: form of PyTorch, an item of ``_FORMS``.
+      images: a batch of images for tracing the network.
     """
     import torch
 

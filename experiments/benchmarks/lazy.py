@@ -3,8 +3,9 @@
     python -m experiments.benchmarks.lazy
 
 Lazy R1 is computed in two ways: by a branch in the compiled step (``losses.lazy``), and by two compiled games, one with
-R1 and one without it. The networks, the optimizers and the batch are those of ``experiments.dcgan`` with its default
-settings. All forms run under jit in one process, in alternating order. Times are means over sixteen steps.
+R1 and one without it. The networks, the optimizers and the batch are the same as in ``experiments.dcgan`` with its
+default settings. A game without R1 is timed for comparison. All of these forms run under jit in one process, in
+alternating order. Times are means over sixteen steps.
 """
 
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def _game(when: str) -> Game:
     """Create the game.
 
     Args:
-      when: ``never`` for a game without R1, ``always`` for R1 in every step, ``branch`` for lazy R1 by a branch.
+      when: ``never`` for a game without R1, ``always`` for R1 in every step, or ``branch`` for lazy R1 with a branch.
     """
     config = dcgan.Config()
     default = dcgan.build(config).game.unwrapped
@@ -73,7 +74,7 @@ def _timer(game_at: Callable[[int], Game]) -> Callable[[], float]:
     """Return a function that computes sixteen steps and returns the mean time of one step in seconds.
 
     Args:
-      game_at: returns the game of the step with the given index.
+      game_at: function from the index of a step to the game that computes this step.
     """
     source = dcgan.build(dcgan.Config()).source
     batch = jax.tree.map(np.asarray, prepare(None, Batches(source, 64, 0)[0]))

@@ -1,20 +1,21 @@
-"""Compare the speed of forms of 3 x 3 convolutions and their gradients, for different numbers of channels and pixels.
+"""Compare algorithms for 3 x 3 convolutions and their gradients, for different numbers of channels and pixels.
 
     python -m experiments.benchmarks.maps
     python -m experiments.benchmarks.maps --batch 1 --size 32 --channels 256
     python -m experiments.benchmarks.maps --blur
     python -m experiments.benchmarks.maps --dtype bfloat16
 
-The forms are:
+The algorithms are called forms:
 
     winograd            Winograd's F(2 x 2, 3 x 3)
     native              XLA's native convolution; the gradient of the kernel is computed by row im2col
     im2col              a matrix product with the image patches under the kernel
-    blur, then im2col   with --blur: the image is blurred first; the other forms compose the filter with the kernel
+    blur, then im2col   only with --blur: the blurred image is computed first. The other forms compose the blur filter
+                        with the kernel instead.
 
 The program times the three maps of ``jaxgan.nn.convolution`` (the convolution, its transpose and the gradient of its
-kernel) separately, and the gradients of three layers together. The latter differ because XLA may fuse the operations
-before a convolution with im2col, and then computes them once for each patch. The thresholds in
+kernel) separately. It also times the gradients of three layers together, because there XLA may fuse the operations
+before a convolution with im2col, and then computes these operations once for each patch. The thresholds in
 ``jaxgan.nn.convolution``, such as _WINOGRAD_MIN_SIZE and _NATIVE_CHANNELS, were chosen with this program.
 ``experiments.benchmarks.paired`` explains how the forms are timed.
 """
@@ -56,8 +57,9 @@ def main(
     Args:
       batch: number of images.
       size: height and width of the convolution's output in pixels. With --blur, the input is twice as large.
-      channels: numbers of channels to try.
-      blur: time convolutions of stride 2 of a blurred image, as in StyleGAN2, instead of convolutions of stride 1.
+      channels: numbers of channels to try, one after the other.
+      blur: whether to time convolutions of a blurred image with a stride of 2, as in StyleGAN2, instead of convolutions
+        with a stride of 1.
       dtype: data type of images and kernels.
       rounds: number of evaluations to time with each form.
     """
@@ -71,7 +73,7 @@ def main(
         w = jnp.array(rng.normal(size=(3, 3, count, count)), dtype)
 
         def layers(x, w, g=g, same=same):
-            """Compute three layers. With ``blur``, the first halves the resolution and the second doubles it."""
+            """Compute three layers. With ``blur``, the first layer halves the resolution, and the second doubles it."""
             x = nn.leaky_relu(jnp.asarray(convolution.conv(g, x, w)) + 0.1)
             x = nn.leaky_relu(jnp.asarray((convolution.conv_transpose if blur else convolution.conv)(g, x, w)) + 0.1)
             return jnp.square(jnp.asarray(convolution.conv(same, x, w))).sum()
@@ -91,9 +93,9 @@ def main(
 
 
 def _timer(f: Callable, form: str, *arguments: jax.Array) -> Callable[[], float]:
-    """Return a function that computes ``f`` once with the given form, and returns its time in seconds."""
+    """Return a function that computes ``f`` once with the algorithm ``form``, and returns the time in seconds."""
     with mock.patch.multiple(convolution, **cast(Any, {"_WINOGRAD_MIN_CHANNELS": 0, **FORMS[form]})):
-        # jit(f) would return the program of another form from its cache, because f is the same function.
+        # jit(f) would return the cached program of another form, because f is the same function for all forms.
         compiled = jax.jit(lambda *x: f(*x)).lower(*arguments).compile()
     return call_timer(lambda state, _: (state, compiled(*arguments)), None)
 

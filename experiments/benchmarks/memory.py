@@ -1,9 +1,10 @@
-"""Measure how much faster a training step is when freed memory is kept for the next step, on Linux with glibc.
+"""Measure how much faster a training step is if freed memory is kept for the next step, on Linux with glibc.
 
     python -m experiments.benchmarks.memory dcgan pix2pix cyclegan
 
-Each experiment runs with its default settings and trains on the same batch in every step, in pairs of new processes. In
-one of them, glibc returns freed memory to the kernel; in the other, it keeps the memory for the next step.
+Each experiment runs with its default settings in pairs of new processes, and trains on the same batch in every step. In
+one process of a pair, glibc returns freed memory to the kernel. In the other process, glibc keeps freed memory for the
+next step.
 """
 
 import importlib
@@ -35,7 +36,8 @@ def main(
 
     Args:
       names: names of experiments.
-      side: whether to compare both, or to measure the first experiment in this process with memory kept or given back.
+      side: "both" compares kept and returned memory. "kept" or "given back" measures only the first experiment, in this
+        process, with freed memory kept or returned to the kernel.
       pairs: number of pairs of processes for each experiment.
       steps: number of steps that each process times.
     """

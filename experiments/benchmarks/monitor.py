@@ -1,9 +1,10 @@
-"""Measure the cost of the training monitor: the time of one probe, divided by that of the steps between two probes.
+"""Measure the cost of the training monitor: the time of one probe, divided by the time of the steps between two probes.
 
     python -m experiments.benchmarks.monitor
 
-A probe measures the training state. The program times calls of ten steps and probes alternately, and waits for each of
-them. A training run waits for neither, so a probe costs at most the printed time. docs/benchmarks.md has the results.
+A probe measures the training state. The program alternately times a call of ten steps and a probe, and waits until each
+has finished. A training run does not wait, so there a probe costs at most the printed time. docs/benchmarks.md has the
+results.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from jaxgan.training import steps
 from jaxgan.training.runs import make_run
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
-_WARMUP = 3  # number of calls and probes before the first ones that are timed, for compilation
+_WARMUP = 3  # number of calls and probes that are not timed, because they include compilation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +36,9 @@ class _Options:
     experiment: Literal["dcgan", "gan"] = "dcgan"
     """Experiment to measure, with its default settings."""
     pairs: int = 50
-    """Number of calls of ten steps to time, and of probes."""
+    """Number of calls of ten steps to time. The same number of probes is timed."""
     held_out: int = 64
-    """Number of examples held out from training, which a probe evaluates too."""
+    """Number of examples held out from training. A probe also evaluates these examples."""
 
 
 def main(options: _Options) -> None:

@@ -1,4 +1,4 @@
-"""Time several forms of a computation in one process, one after the other in alternating order."""
+"""Time several forms (implementations) of a computation in one process, one after the other in alternating order."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def step_timer(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
 
     Args:
       game: the game.
-      batch: the batch of every step, as ``Game.step`` takes it.
+      batch: the batch of every step, as ``Game.step`` accepts it.
       seed: seed of the initial state.
     """
     state = jax.jit(game.init)(jax.random.key(seed))
@@ -27,7 +27,7 @@ def step_timer(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
 
 
 def call_timer(call: Callable[[Any, int], tuple[Any, Any]], state: Any, calls: int = 1, steps: int = 1) -> Callable:
-    """Return a function that makes several calls and returns the mean time of one step in seconds.
+    """Return a function that makes ``calls`` calls and returns the mean time of one step in seconds.
 
     The calls are made three times before the function is returned, so that compilation is not timed.
 

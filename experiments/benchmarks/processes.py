@@ -1,4 +1,7 @@
-"""Time jaxgan and PyTorch in pairs of new processes: one after the other, in alternating order."""
+"""Time jaxgan and PyTorch in pairs of new processes, which run one after the other in alternating order.
+
+The two implementations are called sides. A form is a way to run the computation on one side, for example compiled.
+"""
 
 import json
 import os
@@ -21,10 +24,11 @@ class Race(NamedTuple):
     """The result of a comparison between jaxgan and PyTorch.
 
     Attributes:
-      forms: maps each side to its forms, and each form to its time in milliseconds, or to a text that says why it does
-        not run on this machine.
-      best: maps each side to its fastest form, which is used in the pairs.
-      pairs: one entry for each pair of processes; it maps each side to the results of its process, among them ``ms``.
+      forms: maps each side to a dictionary from the names of its forms to times in milliseconds. If a form does not run
+        on this machine, a text with the reason replaces its time.
+      best: maps each side to the name of its fastest form, which is used in the pairs.
+      pairs: one dictionary for each pair of processes. It maps each side to the results of its process, among them
+        ``ms``.
       ratio: the median over pairs of PyTorch's time divided by jaxgan's time, and the lower and upper end of its
         bootstrap 95 % interval.
     """
@@ -57,12 +61,12 @@ def race_implementations(
 
     Args:
       module: name of the benchmark's module, a program with the flags ``--side``, ``--form`` and ``--seconds``. The
-        last line that it prints is a JSON object: with ``--side agree`` it has ``difference``, the largest relative
-        difference between the two sides. With ``--side jaxgan`` or ``--side torch`` it has ``ms``, a time in
-        milliseconds.
+        last line that the program prints is a JSON object. With ``--side agree``, the object has the entry
+        ``difference``, the largest relative difference between the two sides. With ``--side jaxgan`` or ``--side
+        torch``, the object has the entry ``ms``, a time in milliseconds.
       flags: all other flags of the program.
       forms: maps each side to the names of the forms to try.
-      agree_to: the largest difference between the two sides at which they are timed.
+      agree_to: the largest difference that is accepted between the two sides.
       pairs: number of pairs of processes.
       seconds: number of seconds for which each process times its steps.
     """
@@ -70,7 +74,7 @@ def race_implementations(
     if difference > agree_to:
         sys.exit(
             f"error: The results of the two sides differ by {difference:.1e}, more than {agree_to:g}. "
-            "They are not timed."
+            "The sides are not timed."
         )
     print(f"The results of the two sides agree to {difference:.1e}.", flush=True)
 
@@ -81,14 +85,15 @@ def race_implementations(
 
 
 def run_race(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs: int, seconds: float) -> Race:
-    """Try all forms of each side, then time the fastest form of each side in pairs, and print each result at once.
+    """Try all forms of each side, then time the fastest form of each side in pairs, and print each result immediately.
 
     Args:
-      run: ``run(side, form, seconds)`` times a form in a new process and returns a dict with ``ms``, the milliseconds.
+      run: ``run(side, form, seconds)`` times a form in a new process and returns a dictionary with its time in
+        milliseconds, ``ms``.
       forms: maps each side to the names of the forms to try.
       pairs: number of pairs of processes.
       seconds: number of seconds for which each process of a pair times its steps. Each form is tried for the same time,
-        but for two seconds at most.
+        or for two seconds if ``seconds`` is larger.
     """
     tried, best = {}, {}
     for side in SIDES:
@@ -111,12 +116,12 @@ def fastest(side: str, known: Sequence[str], run: Callable[[str], dict]) -> tupl
     Args:
       side: name of the side, for the printed lines.
       known: names of the forms.
-      run: runs a form and returns a dict with ``ms``, its time in milliseconds. A ``RuntimeError`` means that the form
-        does not run on this machine.
+      run: function that runs a form and returns a dictionary with its time in milliseconds, ``ms``. A ``RuntimeError``
+        means that the form does not run on this machine.
 
     Returns:
-      A pair: a dict that maps each form to its milliseconds, or to a text that says why it does not run, and the name
-      of the fastest form.
+      Two results: a dictionary from the name of each form to its time in milliseconds, or to a text with the reason why
+      the form does not run; and the name of the fastest form.
     """
     forms: dict[str, Any] = {}
     for form in known:
@@ -129,7 +134,7 @@ def fastest(side: str, known: Sequence[str], run: Callable[[str], dict]) -> tupl
         print(f"  {side}, {form}: {result}", flush=True)
     times = {form: ms for form, ms in forms.items() if isinstance(ms, float)}
     if not times:
-        sys.exit(f"error: No form of {side} runs on this machine. The lines above say why.")
+        sys.exit(f"error: No form of {side} runs on this machine. The lines above show the reasons.")
     return forms, min(times, key=lambda form: times[form])
 
 
@@ -141,7 +146,7 @@ def run_program(module: str, *arguments: str) -> dict[str, Any]:
       *arguments: command line arguments of the module.
 
     Raises:
-      RuntimeError: if the program failed; the message is the program's own output.
+      RuntimeError: if the program failed. The message is the program's own output.
     """
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)

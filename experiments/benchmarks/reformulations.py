@@ -3,9 +3,9 @@
     python -m experiments.benchmarks.reformulations dcgan32
     python -m experiments.benchmarks.reformulations stylegan2_64 --forms ours "never native"
 
-The games are those that are timed against PyTorch, and StyleGAN2 with the default settings of ``experiments.stylegan2``
-at 32 x 32, 64 x 64 or 128 x 128. ``jaxgan.nn.convolution`` consists of three maps: the convolution, its transpose and
-the gradient of its kernel. Each form replaces some of them:
+The games are some of the games that are timed against PyTorch, and StyleGAN2 at 32 x 32, 64 x 64 or 128 x 128 with the
+default settings of ``experiments.stylegan2``. ``jaxgan.nn.convolution`` consists of three maps: the convolution, its
+transpose and the gradient of its kernel. Each form replaces some of them:
 
     ours             jaxgan's form; in DCGAN, im2col for all three maps
     never native     never XLA's native convolution, which jaxgan uses for large images with few channels (not in DCGAN)
@@ -39,12 +39,12 @@ _conv, _kernel_gradient = convolution._conv_cpu, convolution._kernel_gradient_cp
 
 
 def _below_32(form: Callable) -> Callable:
-    """Use the form for images smaller than 32 x 32, and jaxgan's own for all others."""
+    """Return a function that uses ``form`` for images smaller than 32 x 32, and jaxgan's own form for larger images."""
     return lambda g, x, y: form(g, x, y) if max(g.large) < 32 else _kernel_gradient(g, x, y)
 
 
 def _blocked_conv(g, x, w):
-    """Compute the convolution of one block of the batch after the other."""
+    """Compute the convolution for one block of the batch after the other."""
     if len(x) % _BLOCKS:
         return _conv(g, x, w)
     y = lax.map(lambda block: _conv(g, block, w), x.reshape(_BLOCKS, -1, *x.shape[1:]))
@@ -99,7 +99,7 @@ def main(
 
     Args:
       game: game to train.
-      forms: forms to time. The others are compared with the first one. By default, all.
+      forms: forms to time. All other forms are compared with the first form. By default, all forms are timed.
       rounds: number of steps to time with each form.
     """
     unknown = [name for name in forms if name not in FORMS]

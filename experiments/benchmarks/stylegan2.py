@@ -5,27 +5,28 @@
     python -m experiments.benchmarks.stylegan2 --official official
     python -m experiments.benchmarks.stylegan2 --official official --size 128
 
-Both sides have the same networks, initial weights, batch, losses and average of the generator's weights. R1 is computed
-in every 16th step and path length regularisation in every 4th. Style mixing is on, and augmentation is off. The
-authors' networks, losses and phases run as in their training loop. Their custom operations run in the reference
-versions, which the authors' code uses without CUDA. Adam is fused.
+The two implementations are called sides. Both have the same networks, initial weights, batch, losses and average of the
+generator's weights. R1 is computed in every 16th step and path length regularisation in every 4th. Style mixing is on,
+and augmentation is off. The authors' networks, losses and phases run as in their training loop. Their custom operations
+run in the reference versions, which the authors' code uses without CUDA. Adam is fused.
 
-First, the losses and gradients of one step without style mixing must agree. Then each side is tried in several forms:
+First, the losses and gradients of one step without style mixing must agree. Then each side is timed in several forms,
+which are ways to run the training step:
 
     torch    "as it is"           the authors' training step, unchanged
-             "channels last"      with PyTorch's memory layout for images of this name
-             "one thread"         with one thread
+             "channels last"      with PyTorch's memory layout "channels last" for images
+             "one thread"         with one CPU thread
              "in halves"          half of the batch at a time, as on a GPU with too little memory for the complete batch
     jaxgan   "one step a call"    one step per call
              "ten steps a call"   ten steps per call, as in a training run
              "ten in halves"      ten steps per call, with half of the batch at a time
 
-In halves, the discriminator's minibatch standard deviation and the mean path length are computed over half of a batch,
-on both sides; the comparison of losses and gradients uses the full batch. Finally, the fastest form of each side is
-timed in pairs of new processes, as in ``against_pytorch``.
+In the two forms with halves, the discriminator's minibatch standard deviation and the mean path length are computed
+over half of a batch. The comparison of losses and gradients uses the complete batch. Finally, the fastest form of each
+side is timed in pairs of new processes, as in ``against_pytorch``.
 
-The time is measured over 16 steps, of which one computes R1 and four compute path lengths. It is reported in
-milliseconds per image, which equal seconds per thousand images.
+The time is measured over 16 steps. R1 is computed in one of them, and path lengths in four of them. The result is in
+milliseconds per image, which is equal to seconds per thousand images.
 """
 
 # pyright: reportMissingImports=false
@@ -66,10 +67,10 @@ _FORMS = {
     "jaxgan": ("one step a call", "ten steps a call", _HALVES[0]),
     "torch": ("as it is", "channels last", "one thread", _HALVES[1]),
 }
-# Largest difference between the two sides at which they are timed: the relative difference of a loss, and the norm of
-# the difference of a parameter's gradient divided by the norm of the gradient of its network.
+# Limit for two differences between the two sides: the relative difference of a loss; and the norm of the difference of
+# a parameter's gradients, divided by the norm of the gradient of the parameter's network.
 _AGREE_TO = 1e-3
-_NOISE_STRENGTH = 0.1  # strength of the noise inputs when losses are compared; its initial value is 0
+_NOISE_STRENGTH = 0.1  # strength of the noise inputs when losses are compared, instead of the initial value 0
 # Maps jaxgan's losses to the authors' losses.
 _TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": "Loss/G/loss", "g/path": "Loss/G/reg"}
 
@@ -89,14 +90,16 @@ def main(
 
     Args:
       official: directory with the authors' code.
-      side: whether to time both sides, to time one of them in this process, or to compare losses and gradients.
-      form: form of the side that is timed alone. By default, its first form.
+      side: "both" times both sides, "jaxgan" or "torch" times this side in this process, and "agree" compares the
+        losses and gradients of one step.
+      form: form to time with --side jaxgan or torch. By default, the first form of the side.
       size: height and width of the images in pixels.
-      channel_base: a layer of n x n pixels has channel_base / n channels; 0 means 32 times the size.
+      channel_base: a layer of n x n pixels has --channel-base / n channels, but at most --channel-max. The value 0
+        stands for 32 times --size.
       channel_max: maximum number of channels, and the dimension of the latents z and w.
       batch: number of images in a batch.
       pairs: number of pairs of processes, one of jaxgan and one of PyTorch.
-      seconds: number of seconds for which each process times its steps; it times at least 16 steps.
+      seconds: number of seconds for which each process times its steps. At least 16 steps are timed.
     """
     if not (Path(official) / "training" / "networks.py").exists():
         sys.exit(
@@ -150,10 +153,10 @@ def ms_per_image(take: Callable[[int, int], Any], config: stylegan2.Config, seco
     first two steps, one with all lazy terms and one with none, are a warm-up and are not timed.
 
     Args:
-      take: ``take(number, count)`` computes ``count`` steps and waits for them; ``number`` is the index of the first
-        one.
+      take: ``take(number, count)`` computes ``count`` steps and waits for them, where ``number`` is the index of the
+        first of these steps.
       config: settings of the game.
-      seconds: number of seconds to measure; at least one round is timed.
+      seconds: number of seconds to measure. At least one round is timed.
     """
     length = math.lcm(config.r1_interval, config.pl_interval)
     number, rounds, end = 2, [], math.inf
@@ -331,8 +334,8 @@ def _agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
     not change during the step, so the order of the turns does not matter.
 
     Returns:
-      The relative difference of each loss, the difference of each network's gradients as in ``_AGREE_TO``, and the
-      largest of all as ``difference``.
+      A dictionary with the relative difference of each loss, the difference of each network's gradients as defined at
+      ``_AGREE_TO``, and the largest of these differences as ``difference``.
     """
     import torch
 
@@ -357,7 +360,8 @@ def _agreement(config: stylegan2.Config, official: str) -> dict[str, Any]:
     }
     with mock.patch.multiple(torch, **drawn):
         for phase in sorted(theirs.phases, key=lambda phase: phase.name):  # D's phases come first, as in ``_draws``
-            # Path lengths use half of a batch: the first half on the authors' side, every second example in jaxgan.
+            # Path lengths use half of a batch: the first half on the authors' side, and every second example in jaxgan.
+            # The latents are reordered so that these are the same examples.
             ordered = np.concatenate([z[::2], z[1::2]]) if phase.name == "Greg" else z
             _accumulate(theirs, phase, _torch_images(config), torch.from_numpy(ordered.copy()))
     collector.update()
@@ -388,7 +392,7 @@ def _noisy(state: Any) -> Any:
 
 
 def _generator(state: State, params: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the parameters of both networks of the generator, or their gradients, under the authors' names."""
+    """Return the parameters of both networks of the generator, or their gradients, with the authors' names."""
     parts = {name: {"params": params[name], **state.stats[name]} for name in ("mapping", "synthesis")}
     return interop.to_torch(parts)
 
@@ -398,8 +402,8 @@ def _draws(game: Game, state: State, config: stylegan2.Config) -> tuple[np.ndarr
 
     Returns:
       Three results: the latents [B, z_dim], an iterator over noise maps, and the random directions of the path lengths.
-      The noise maps are those of the discriminator's turn, the generator's turn and the path lengths, in this order.
-      Within each of them, they are in the order of the layers.
+      The iterator first returns the noise maps of the discriminator's turn, then of the generator's turn, and then of
+      the path lengths. Each of these three groups has the order of the layers.
     """
     real = images(config)
     keys = example_keys(jax.random.fold_in(jax.random.fold_in(state.key, state.step), 0), real)

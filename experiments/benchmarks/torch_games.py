@@ -1,7 +1,7 @@
 """Define, with PyTorch, the games that are timed against jaxgan, written as experienced users of PyTorch write them.
 
-The networks compute the same functions of the same parameters as those of ``experiments.benchmarks.games``. One forward
-pass of the generator serves both players, as in PyTorch's own DCGAN example. No gradients are computed for the
+The networks compute the same functions of the same parameters as the networks of ``experiments.benchmarks.games``. One
+forward pass of the generator serves both players, as in PyTorch's own DCGAN example. No gradients are computed for the
 discriminator's parameters in the generator's turn. Images can have the channels-last layout, and Adam is fused.
 """
 
@@ -21,7 +21,7 @@ from experiments.benchmarks.games import CASES, Case
 
 
 class Generator(nn.Module):
-    """DCGAN's generator, as ``jaxgan.models.dcgan.Generator``: latents [B, z] to images [B, C, size, size]."""
+    """The PyTorch version of ``jaxgan.models.dcgan.Generator``, from latents [B, z] to images [B, C, size, size]."""
 
     def __init__(self, latents: int, size: int, channels: int, width: int):
         super().__init__()
@@ -45,7 +45,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """DCGAN's discriminator, as ``jaxgan.models.dcgan.Discriminator``: images [B, C, size, size] to logits [B]."""
+    """The PyTorch version of ``jaxgan.models.dcgan.Discriminator``, from images [B, C, size, size] to logits [B]."""
 
     def __init__(self, size: int, channels: int, width: int):
         super().__init__()
@@ -65,7 +65,7 @@ class Discriminator(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """The generator and the discriminator of ``jaxgan.models.mlp``: hidden linear layers and a last linear layer.
+    """The PyTorch version of the networks of ``jaxgan.models.mlp``: hidden linear layers and a last linear layer.
 
     Args:
       sizes: number of features of the input and of each layer.
@@ -88,10 +88,10 @@ class Perceptron(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """A block of ``jaxgan.models.resnet.Generator``, which doubles the resolution.
+    """The PyTorch version of a block of ``jaxgan.models.resnet.Generator``, which doubles the resolution.
 
-    It enlarges the image by nearest neighbours and then applies a convolution. jaxgan fuses these two operations into
-    one, which computes the same function.
+    The block applies nearest-neighbour upsampling and then a convolution. jaxgan fuses these two operations into one
+    operation, which computes the same function.
     """
 
     def __init__(self, width: int):
@@ -107,7 +107,7 @@ class UpBlock(nn.Module):
 
 
 class ResidualGenerator(nn.Module):
-    """The generator ``jaxgan.models.resnet.Generator`` at 32 x 32: latents [B, z] to images [B, 3, 32, 32]."""
+    """The PyTorch version of ``jaxgan.models.resnet.Generator``, from latents [B, z] to images [B, 3, 32, 32]."""
 
     def __init__(self, latents: int, width: int):
         super().__init__()
@@ -125,7 +125,7 @@ class ResidualGenerator(nn.Module):
 
 
 class ResidualCritic(nn.Module):
-    """The critic ``jaxgan.models.resnet.Critic``: images [B, 3, 32, 32] to values [B]."""
+    """The PyTorch version of ``jaxgan.models.resnet.Critic``, from images [B, 3, 32, 32] to values [B]."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -182,8 +182,8 @@ def load(nets: Mapping[str, nn.Module], params: Mapping[str, Any]) -> None:
             state[key].copy_(torch.tensor(value))
 
 
-# Maps the names of PyTorch's layers to the names of jaxgan's layers. {} stands for an index, {+} for the index plus
-# one.
+# Maps the names of PyTorch's layers to the names of jaxgan's layers. {} stands for an index, and {+} stands for the
+# index plus one.
 _NAMES = {
     Generator: {"linear": "linear", "norms.{}": "norm_{}", "ups.{}": "up_{+}", "image": "image"},
     Discriminator: {"downs.{}": "down_{}", "norms.{}": "norm_{+}", "logit": "logit"},
@@ -224,9 +224,9 @@ class Step:
     """A function that computes one training step: the turns of the discriminator, then the turn of the generator.
 
     Args:
-      case: the case.
-      nets: its networks, as ``networks`` returns them.
-      optimizer: creates an optimizer for the parameters that it receives. By default, fused Adam.
+      case: the game.
+      nets: the networks of the game, as ``networks`` returns them.
+      optimizer: function from parameters to their optimizer. By default, fused Adam.
       compile: mode of ``torch.compile``; None runs the networks eagerly.
       channels_last: whether images have the channels-last memory layout.
     """
@@ -252,9 +252,10 @@ class Step:
 
         Args:
           reals: a batch of real examples for each turn of the discriminator, [B, C, height, width] or [B, 2].
-          latents: a batch of latents for each turn of the discriminator, [B, z]. The generator's turn uses the first.
-          places: for each turn of the discriminator, the weights of the fakes in the interpolation between real
-            examples and fakes at which the gradient penalty is computed, [B] in [0, 1].
+          latents: a batch of latents for each turn of the discriminator, [B, z]. The generator's turn uses the first
+            batch.
+          places: an array [B] in [0, 1] for each turn of the discriminator. The gradient penalty is computed at
+            interpolations between real examples and fakes, and these numbers are the weights of the fakes.
         """
         case, losses = self.case, {}
         fakes = []

@@ -1,4 +1,4 @@
-"""Time one side of a game in this process, or compare the losses and gradients of both sides.
+"""Time a game in this process with jaxgan or with PyTorch, or compare the losses and gradients of these two sides.
 
     python -m experiments.benchmarks.worker dcgan32 jaxgan
     python -m experiments.benchmarks.worker dcgan32 torch --form "compiled, default"
@@ -31,14 +31,15 @@ from jaxgan.core.keys import example_keys, latents
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 from jaxgan.training.write_schedule import MAX_CALL_SECONDS
 
-SAMPLE_COUNTS = (1, 64, 1024)  # numbers of samples for which the generation time is measured
-AGREE_TO = 1e-5  # largest relative difference of losses and gradients at which the two sides are timed
-_AGREE_BATCH = 4  # number of examples per turn when the two sides are compared
-_MAX_SEEDS = 10  # number of seeds to try when the two sides are compared
+SAMPLE_COUNTS = (1, 64, 1024)  # numbers of samples for which the time of the generation is measured
+AGREE_TO = 1e-5  # limit for the relative differences of losses and gradients between the two sides
+_AGREE_BATCH = 4  # number of examples per turn when losses and gradients are compared
+_MAX_SEEDS = 10  # maximum number of seeds to try until the losses and gradients of both sides agree
 _EXAMPLES = 10_000  # number of examples in the data set from which batches are selected
-# The number of steps per call of each form of jaxgan. None compiles a single step without a loop.
+# A form is a way to run the training step. Maps each form of jaxgan to its number of steps per call. None compiles a
+# single step without a loop.
 JAXGAN_FORMS = {"one step a call": None, "ten a call": MAX_STEPS_PER_CALL}
-# The arguments of ``torch_games.Step`` for each form of PyTorch.
+# Maps each form of PyTorch to arguments of ``torch_games.Step``.
 TORCH_FORMS = {
     "eager": {"channels_last": True},
     "eager, channels first": {"channels_last": False},
@@ -59,9 +60,10 @@ def main(
 
     Args:
       game: game to measure.
-      side: whether to time jaxgan, to time PyTorch, or to compare the losses and gradients of one step.
-      form: form of the side, for example "ten a call". By default, one step per call (jaxgan) or eager mode (PyTorch).
-      seconds: number of seconds for which steps are timed, after the first ones.
+      side: "jaxgan" or "torch" times this side, and "agree" compares the losses and gradients of one step.
+      form: way to run the training step on this side, for example "ten a call". By default, jaxgan takes one step per
+        call, and PyTorch runs in eager mode.
+      seconds: number of seconds for which steps are timed, after a warm-up.
       precision: precision of matrix products and convolutions. TF32 requires hardware that supports it.
     """
     case = CASES[game]
@@ -79,17 +81,17 @@ def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     """Measure jaxgan.
 
     Args:
-      case: the case.
+      case: the game to measure.
       form: a key of ``JAXGAN_FORMS``.
       seconds: number of seconds for which steps are timed.
 
     Returns:
       A dict with these entries:
         compile_s, first_step_s: time of the compilation and of the first step in seconds.
-        ms: milliseconds per step, always with the same batch.
+        ms: milliseconds per step, with the same batch in every step.
         with_data_ms: milliseconds per step as in a training run, which selects each batch from the data.
         peak_mb: peak memory in MB.
-        sample_{count}_ms: milliseconds to generate this number of samples.
+        sample_{count}_ms: milliseconds to generate ``count`` samples.
         product_gflops, convolution_gflops: speed of a large matrix product, and of the discriminator's largest
           convolution, in GFLOP/s.
     """
@@ -127,7 +129,7 @@ def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
     def prepare(data, rows):
         return data[rows]
 
-    # As in a training run, a call takes about one second at most.
+    # As in a training run, limit the number of steps per call so that a call takes at most about one second.
     at_once = max(1, min(MAX_STEPS_PER_CALL, int(1e3 * MAX_CALL_SECONDS / result["ms"])))
     picked = parallel.pmap(game, on, prepare=prepare, resident=data, max_steps=at_once)
     other = parallel.replicate(game.init(jax.random.key(0)), on)
@@ -155,7 +157,7 @@ def _measure_torch(name: str, form: str, seconds: float, precision: str) -> dict
     """Measure PyTorch.
 
     Args:
-      name: name of the case.
+      name: name of the game, a key of ``CASES``.
       form: a key of ``TORCH_FORMS``.
       seconds: number of seconds for which steps are timed.
       precision: ``float32`` or ``tf32``.
@@ -229,7 +231,8 @@ def steady_ms(run: Callable[[int], Any], seconds: float) -> float:
 
     Args:
       run: ``run(count)`` computes ``count`` steps and waits for them.
-      seconds: number of seconds to measure. A block takes about a tenth of it, and at least three blocks are timed.
+      seconds: number of seconds to measure. A block takes about a tenth of this time, and at least three blocks are
+        timed.
     """
     run(2)
     started = time.perf_counter()
@@ -247,17 +250,17 @@ def steady_ms(run: Callable[[int], Any], seconds: float) -> float:
 def agreement(name: str) -> dict[str, Any]:
     """Compare the losses and gradients of one step on both sides, with the same weights, latents and batch.
 
-    If the input of a ReLU is 0 except for a rounding error, the gradient may pass on one side and not on the other. The
-    difference is then large although both sides are correct. Therefore several seeds are tried, one after the other,
-    until the sides agree. Games with different losses or networks disagree for every seed. The batch is small for the
-    same reason. A small batch also limits the rounding error in the gradient of a bias before BatchNorm, which is 0 in
-    exact arithmetic.
+    If the input of a ReLU is 0 except for a rounding error, the gradient may pass the ReLU on one side and not on the
+    other side. The difference is then large although both sides are correct. Therefore several seeds are tried, one
+    after the other, until the sides agree. Sides with different losses or networks disagree for every seed. The batch
+    is small, because a small batch has fewer such inputs. A small batch also limits the rounding error in the gradient
+    of a bias before BatchNorm, which is 0 in exact arithmetic.
 
     Returns:
-      The result for the seed with the smallest difference: the relative difference of each loss, the difference of each
-      network's gradients, the largest of all as ``difference``, and the seed. The difference of gradients is the norm
-      of the difference of a parameter's gradient, divided by the norm of the network's gradient, for the parameter with
-      the largest difference.
+      A dictionary with the result for the seed with the smallest difference: the relative difference of each loss, the
+      difference of each network's gradients, the largest of these differences as ``difference``, and the seed. The
+      difference of a network's gradients is computed for the parameter with the largest difference. It is the norm of
+      the difference of this parameter's gradients, divided by the norm of the network's gradient.
     """
     tried = []
     for seed in range(_MAX_SEEDS):
@@ -300,7 +303,7 @@ def _agreement(case: Case, name: str, seed: int) -> dict[str, Any]:
             raise ValueError(f"{name}: These parameters exist on only one side: {', '.join(only_one)}.")
         norm = np.sqrt(sum(np.square(x).sum() for x in theirs.values()))
         differences[f"{side}_gradient"] = max(float(np.linalg.norm(ours[key] - theirs[key]) / norm) for key in theirs)
-        if side == "g" or case.turns == 1:  # jaxgan logs the mean over several turns, PyTorch's side the last turn
+        if side == "g" or case.turns == 1:  # with several turns, jaxgan logs the mean loss, PyTorch's side the last
             loss = float(losses[side])
             differences[f"{side}_loss"] = abs(float(metrics[f"{side}/loss"]) - loss) / max(abs(loss), 1)
     return {"difference": max(differences.values()), "seed": seed, **differences}
@@ -348,7 +351,7 @@ def _ceilings(case: Case) -> tuple[float, float | None]:
 
 
 def _peak(device: Any) -> float:
-    """Return the peak memory in MB: of the device if JAX reports it, otherwise of this process."""
+    """Return the peak memory in MB, of the device if JAX reports it, and of this process otherwise."""
     stats = device.memory_stats()
     return (stats["peak_bytes_in_use"] if stats else system.peak_memory_bytes() or 0) / 1e6
 

@@ -31,7 +31,7 @@ def test_fastest_selects_a_form_and_reports_forms_that_fail(capsys):
 def test_games_that_do_not_agree_are_not_timed(monkeypatch, tmp_path):
     monkeypatch.setattr(against_pytorch, "worker", lambda *arguments: {"difference": 1e-3})
     message = (
-        r"toy: The losses or gradients of the two sides differ by 1\.0e-03, more than 1e-05\. They are not timed\."
+        r"toy: The losses or gradients of the two sides differ by 1\.0e-03, more than 1e-05\. The game is not timed\."
     )
     with pytest.raises(SystemExit, match=message):
         against_pytorch.main(str(tmp_path), games=("toy",))
