@@ -107,8 +107,9 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
         if "must be called before" not in str(error):
             raise
         raise ValueError(
-            "`coordinator` must be set before JAX is used, but JAX has already been used, either by `preset` photos or "
-            "by code that ran before this call. On several hosts, pass the settings of `preset` photos one by one."
+            "`coordinator` must be set before JAX is used, but JAX is already in use. If `preset` is photos, the "
+            "preset used JAX to detect accelerators. On several hosts, pass the settings of this preset one by one. "
+            "Otherwise, connect the processes before other code uses JAX."
         ) from None
 
 

@@ -257,6 +257,6 @@ def test_processes_cannot_be_connected_after_jax_was_used():
     jax.devices()
     with pytest.raises(
         ValueError,
-        match=r"`coordinator` must be set before JAX is used, .* by `preset` photos or by code that ran before",
+        match=r"`coordinator` must be set before JAX is used, .* If `preset` is photos, .* before other code uses JAX",
     ):
         parallel.initialize("localhost:1", 1, 0)

@@ -12,7 +12,7 @@ transpose and the gradient of its kernel. Each form replaces some of them:
     native conv      XLA's native convolution in the forward pass, which gathers the patches during the multiplication
     native kernel    XLA's native gradient of the kernel, for images smaller than 32 x 32
     blocked kernel   the gradient of the kernel as a sum over blocks of the batch, so that the patches fit in a cache
-    blocked conv     the convolution, one block of the batch after the other
+    blocked conv     the convolution, computed for one block of the batch after the other
     space to depth   space-to-depth by 2 first, then patches of 2 x 2
 """
 

@@ -100,9 +100,9 @@ class Game:
     Attributes:
       nets: a mapping from names to networks.
       players: a mapping from names to players. A network that no player owns is not trained.
-      turns: the turns of one step, in their order. Each turn is a tuple of the names of the players that move in it.
-        The players of one turn move simultaneously: all their gradients are computed before any parameters change.
-        ``(("d",), ("g",))`` alternates between two players, ``(("d", "g"),)`` updates both simultaneously, and
+      turns: the turns of one step, in their order. Each turn is a tuple of the names of the players that make an update
+        in it. The updates of one turn are simultaneous: all gradients of the turn are computed before any parameters
+        change. ``(("d",), ("g",))`` alternates between two players, ``(("d", "g"),)`` updates both simultaneously, and
         ``(("d",),) * 5 + (("g",),)`` updates a critic five times before the generator. A step splits its batch into
         ``batch_multiple`` slices. The n-th turn of each player uses the n-th slice and the n-th set of random keys. The
         first turns of two players therefore use the same examples and latents, so if both players need the same forward
@@ -112,8 +112,9 @@ class Game:
         step to such a number.
 
     Raises:
-      ValueError: if a player or a turn names something that is not in the game, a player has no turn, two players of
-        one turn own the same network, or a number in ``ema`` is outside [0, 1].
+      ValueError: if a turn contains an unknown player, two players of one turn own the same network, a player owns an
+        unknown network, a player has no turn, ``ema`` contains an unknown network, or a number in ``ema`` is outside
+        [0, 1].
       TypeError: if ``nets``, ``players`` or ``ema`` is not a mapping or has values of another type, or a loss does not
         accept four arguments.
     """

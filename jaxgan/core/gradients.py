@@ -35,9 +35,9 @@ def per_example_clipped(l2_clip: float):
 
     The L2 norm of each example's gradient, over all parameters of the player together, is scaled down to ``l2_clip`` if
     it is larger. This is algorithm 1 of Abadi et al. 2016 before the noise is added; see ``jaxgan.games.privacy``.
-    Replacing one example by any other changes the mean by at most ``2 * l2_clip / B``. The loss is called with one
-    example at a time, as a batch of size 1, so the gradient of an example cannot depend on other examples. The gradient
-    function adds the metric ``clipped``, the fraction of examples with a scaled gradient.
+    Replacing one example by another example changes the mean gradient by at most ``2 * l2_clip / B``. The loss is
+    called with one example at a time, as a batch of size 1, so the gradient of an example cannot depend on other
+    examples. The gradient function adds the metric ``clipped``, the fraction of examples with a scaled gradient.
 
     Moving statistics that are computed from examples are refused, because the game would store them without noise. The
     statistics of spectral normalisation depend on parameters only and are allowed.

@@ -83,11 +83,12 @@ class Network(Protocol):
         Args:
           variables: a dictionary from collection names to the variables of the network.
           args: the positional arguments of the call.
-          options: the keyword arguments of the call. Entries ``train`` and ``keys`` take precedence over the arguments
-            below.
-          train: whether the network runs in training mode. It is passed to the call if the call accepts ``train``.
-          keys: random keys [B], one per example, or None. They are passed to the call if the call accepts ``keys``. In
-            other networks, all random draws, such as dropout masks, use a single key that is derived from ``keys``.
+          options: the keyword arguments of the call. Its entries ``train`` and ``keys``, if they exist, replace the
+            arguments ``train`` and ``keys`` below.
+          train: whether the network runs in training mode. The value is passed to the call if the call accepts
+            ``train``.
+          keys: random keys [B], one per example, or None. The keys are passed to the call if the call accepts ``keys``.
+            In other networks, all random draws, such as dropout masks, use a single key that is derived from ``keys``.
           mutable: the names of the collections to update and return.
 
         Raises:
@@ -183,7 +184,7 @@ class FunctionPair:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """A mapping from names to the parameters of ``call``'s signature, without the first one."""
+        """A mapping from names to the parameters of ``call``'s signature, without the first, ``params``."""
         return _without_first(_signature(self.call))
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:

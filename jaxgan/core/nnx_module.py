@@ -1,7 +1,7 @@
 """Convert an ``nnx`` module, which is stateful, to a ``Network``, which is a pure function of its variables.
 
-Each call of the network creates a new module from the variables, calls it, and reads the variables from it afterwards.
-This is a separate file because importing ``flax.nnx`` takes time, and games without nnx modules do not need it.
+Each call of the network creates a new module from the variables, calls this module, and then reads the variables from
+it. This is a separate file because importing ``flax.nnx`` takes time, and games without nnx modules do not need it.
 """
 
 import dataclasses
@@ -148,7 +148,7 @@ def _names(path: Path) -> list[str]:
 
 
 def _collections(leaves: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
-    """Group the arrays of a module by collection and name."""
+    """Return a dictionary from collection names to nested dictionaries of the module's arrays."""
     collections: dict[str, Any] = {}
     for path, leaf in leaves:
         collection = _collection(leaf)

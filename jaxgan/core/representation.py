@@ -1,7 +1,7 @@
 """Format networks, players, games and states as text for their ``repr``.
 
 The texts consist of names and shapes. The functions compute nothing on a device, and they accept a tracer, a
-``jax.ShapeDtypeStruct`` or any other object in the place of an array.
+``jax.ShapeDtypeStruct`` or any other object in place of an array.
 """
 
 import dataclasses

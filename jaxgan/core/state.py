@@ -17,7 +17,8 @@ class State:
 
     Attributes:
       step: the number of steps taken so far, an integer scalar.
-      key: a typed random key. All random draws of all steps are derived from it and from ``step``. It never changes.
+      key: a typed random key. All random draws of all steps are derived from this key and from ``step``. The key never
+        changes.
       params: a dictionary from names of networks to their parameters.
       stats: a dictionary from names of networks to dictionaries from collection names to moving statistics. Moving
         statistics are arrays that a network updates in its forward pass and not by gradients. For example, BatchNorm

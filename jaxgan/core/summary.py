@@ -1,8 +1,8 @@
 """Summarise the networks of a game as tables of layers, and the memory size of its state.
 
 The module computes and compiles nothing on a device: shapes come from ``jax.eval_shape`` and ``jax.make_jaxpr``. For a
-linen module, the table has one row for each layer. For another network, it has one row for each top-level subtree of
-the parameters.
+linen module, the table has one row for each layer. For any other network, the table has one row for each top-level
+subtree of the parameters.
 """
 
 import dataclasses

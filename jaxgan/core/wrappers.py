@@ -50,7 +50,7 @@ class GameLike(Protocol):
 
     @property
     def batch_multiple(self) -> int:
-        """Number of slices that a step splits its batch into. The batch size must be a multiple of it."""
+        """Number of slices that a step splits its batch into. The batch size must be a multiple of this number."""
         ...
 
     def init(self, key: jax.Array, /) -> State:

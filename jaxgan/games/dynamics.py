@@ -28,12 +28,12 @@ from jaxgan.core.wrappers import GameWrapper, require_game
 def extragradient(game: Game, *, remember: bool = True) -> "ExtraGradient":
     """Return a wrapper that takes extra-gradient steps.
 
-    A step first computes a look-ahead w' = w - eta v(w), where w are the parameters and v the gradients of all players.
-    It then updates the original parameters with the gradients at the look-ahead: w - eta v(w') (Korpelevich 1976). With
-    Adam, this is ExtraAdam (Gidel et al. 2019, algorithm 4). Both gradients use the same examples and latents.
-    Convergence is proven for this choice even with noisy gradients (Mishchenko et al. 2020). Algorithm 4 of ExtraAdam
-    draws new examples and latents for the second gradient. Moving statistics are updated once per step, with the second
-    gradient.
+    A step first computes a look-ahead w' = w - eta v(w), where w are the parameters of all players, v are their
+    gradients, and eta is the learning rate. It then updates the original parameters with the gradients at the
+    look-ahead: w - eta v(w') (Korpelevich 1976). With Adam, this is ExtraAdam (Gidel et al. 2019, algorithm 4). Both
+    gradients use the same examples and latents. Convergence is proven for this choice even with noisy gradients
+    (Mishchenko et al. 2020). Algorithm 4 of ExtraAdam draws new examples and latents for the second gradient. Moving
+    statistics are updated once per step, with the second gradient.
 
     Args:
       game: a ``Game`` with a single turn, in which all players make their updates simultaneously.
@@ -72,8 +72,9 @@ def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax
     """Return a game in which ``player``'s loss uses the networks of player ``through`` after ``steps`` more updates.
 
     These updates use the same examples and latents as the loss, and are discarded after the loss is computed. The
-    gradient of the loss passes through them, so a generator takes into account how the discriminator will react to its
-    change (Metz et al. 2017, equations 4 to 6). This requires second derivatives of the loss of ``through``.
+    gradient of the loss passes through these updates, so a generator takes into account how the discriminator will
+    react to its change (Metz et al. 2017, equations 4 to 6). This requires second derivatives of the loss of
+    ``through``.
 
     Args:
       game: a ``Game``. To combine unrolling with the wrappers of this module or with private training, apply these to

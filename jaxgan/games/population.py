@@ -41,8 +41,8 @@ class Population(GameWrapper):
       game: the game of one member. All members have its networks, players and turns.
       size: the number of members.
       make_game: a function that creates the game of a member from the member's settings, ``make_game(**settings)``. The
-        settings are tracers, so ``make_game`` cannot use their values in Python conditions. By default, all members
-        play ``game``.
+        settings are tracers, so ``make_game`` cannot use their values in Python conditions. By default, all members use
+        ``game``.
       settings: a mapping from the names of arguments of ``make_game`` to arrays [size]. The values are float32, so
         numbers close to 1 are inexact. For example, the relative error of 1 - decay is 0.02 % for a decay of 0.9999.
 
@@ -89,7 +89,7 @@ class Population(GameWrapper):
           The new state, and a mapping from names of metrics to arrays [size].
 
         Raises:
-          ValueError: if an array of ``batch`` has another shape.
+          ValueError: if the second axis of an array of ``batch`` does not have ``size`` members.
         """
 
         def step(state, batch, settings):
@@ -120,8 +120,6 @@ class Population(GameWrapper):
 
     def share(self, i: Any, of: int) -> "Population":
         """Return one part of this population after splitting it into ``of`` equal parts.
-
-        ``i`` can be a tracer.
 
         Args:
           i: the index of the part, starting at 0. It can be a tracer.

@@ -69,7 +69,7 @@ def private(
       noise_multiplier: the standard deviation of the noise in the sum of the gradients, divided by ``l2_clip``. It is
         at least 0. With 0, gradients are clipped but not private.
       l2_clip: the largest L2 norm of an example's gradient, above 0.
-      key: the random key of the noise. No other random numbers are derived from it.
+      key: the random key of the noise. Do not derive other random numbers from this key.
       micro_batches: the number of micro-batches that a turn is split into, as in ``gradients.accumulate``. The
         attribute ``gradient`` of a private player is replaced.
 

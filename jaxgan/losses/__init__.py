@@ -1,7 +1,7 @@
 """Loss functions for GANs.
 
-Most of them are pure functions that return one value per example, [B]. They are combined with arithmetic, and
-``jaxgan.total`` computes the mean.
+Most of them are pure functions that return one value per example, [B]. You can combine these values with arithmetic.
+``jaxgan.total`` then computes the mean over the batch.
 """
 
 from jaxgan.core.lazy import lazy as lazy

@@ -1,9 +1,9 @@
 """Adversarial losses: pure functions of logits that return one value per example.
 
 The arguments are ``real_logits`` = D(x) and ``fake_logits`` = D(G(z)), the raw outputs of the discriminator or critic,
-[B]. Every function returns [B], the loss that the network in the function's name minimises. The functions do not
-average over the batch, because ``jaxgan.total`` does. Each raises ``ValueError`` if its logits are not vectors of the
-same length, because [B, 1] and [B] would broadcast to [B, B] and the loss would be wrong.
+[B]. Every loss function returns the loss of each example, [B]. The network in the function's name minimises this loss.
+The functions do not average over the batch, because ``jaxgan.total`` does. Each function raises ``ValueError`` if its
+logits are not vectors of the same length, because [B, 1] and [B] would broadcast to [B, B] and the loss would be wrong.
 
 In the equations, sigma is the sigmoid function and softplus(t) = log(1 + exp(t)).
 """
@@ -213,8 +213,8 @@ def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dic
         probability of 1/2. The means of both are near 0.5 if D cannot distinguish real examples from fakes.
       - ``logits_real``, ``logits_fake``: the logits.
       - ``value``: log sigma(D(x)) + log(1 - sigma(D(G(z)))), the integrand of the value function V(D, G). Its mean is
-        -log 4 at the equilibrium of the game (Goodfellow et al. 2014, theorem 1), with every adversarial loss for which
-        the logits are log-odds.
+        -log 4 at the equilibrium of the game (Goodfellow et al. 2014, theorem 1). This holds for every adversarial loss
+        for which the logits are log-odds.
     """
     return {
         "accuracy_real": real_logits > 0,

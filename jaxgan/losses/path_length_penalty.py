@@ -73,9 +73,9 @@ class PathLengthEMA(nn.Module):
     """Moving average of path lengths, the target of ``path_length_penalty``.
 
     It is a network without parameters, so list it in the ``nets`` of a ``Game``, but in none of its players. The
-    average includes the examples of all devices. This example computes the penalty in every fourth step (official:
-    ``G_reg_interval``) for half of the batch (official: ``pl_batch_shrink``). It takes every second example, which
-    selects the same examples on any number of devices::
+    average includes the examples of all devices. The code below computes the penalty in every fourth step (official:
+    ``G_reg_interval``) for half of the batch (official: ``pl_batch_shrink``). This half consists of every second image,
+    so it contains the same images on any number of devices::
 
         nets={..., "path": Net(PathLengthEMA())}
         half, due = keys[::2], step % 4 == 0

@@ -40,8 +40,8 @@ def l2(output: jax.Array, target: jax.Array) -> jax.Array:
 def multiscale_l1(output: jax.Array, target: jax.Array, smallest: int = 4) -> jax.Array:
     """Return the mean absolute difference between images, averaged over the levels of an image pyramid, [B].
 
-    Each level halves the previous one by averaging blocks of 2 x 2 pixels. Coarse differences contribute at every level
-    and fine differences only at the first levels.
+    Each level has half the height and width of the previous level, and is computed by averaging blocks of 2 x 2 pixels.
+    Coarse differences contribute at every level and fine differences only at the first levels.
 
     Args:
       output: images, [B, h, w, C].

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons: the networks of the original GAN (Goodfellow et al. 2014) and smaller ones of tutorials."""
+"""Multi-layer perceptrons: the networks of the original GAN (Goodfellow et al. 2014), and smaller tutorial networks."""
 
 import functools
 import math

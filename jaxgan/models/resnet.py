@@ -35,7 +35,7 @@ class UpConv(nn.Module):
     Attributes:
       features: number of channels of the output.
       dtype: data type of the computation; parameters are float32.
-      kernel_init: initialiser of the 3 x 3 kernel.
+      kernel_init: initializer of the 3 x 3 kernel.
       use_bias: whether a bias is added to the output.
     """
 

@@ -153,7 +153,7 @@ class Synthesis(nn.Module):
 
     @nn.nowrap
     def style_weights(self, params: Any) -> tuple[jax.Array, ...]:
-        """Return for each style the matrix [w_dim, channels] that maps it to the modulation of its layer's channels.
+        """Return one matrix [w_dim, channels] per style, which maps the style to the modulation of its layer.
 
         The last matrix belongs to the ``ToRGB`` layer of the highest resolution. The matrices of the other ``ToRGB``
         layers are omitted, because they share their styles with convolutions.

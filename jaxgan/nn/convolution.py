@@ -339,7 +339,7 @@ def _kernel_gradient_row_im2col(g, x, y):
 
 
 def _suits_native(g, channels, small_channels, dtype):
-    """Return whether XLA's convolution is the fastest form, because im2col would spend most of its time on copying."""
+    """Return whether XLA's convolution is the fastest, because im2col would spend most of its time on copying."""
     is_large = g.stride == 1 and len(g.kernel) == 2 and max(g.kernel) > 1 and _small_image_pixels(g) >= _LARGE_IMAGE
     least, most = _NATIVE_CHANNELS
     return is_large and dtype == jnp.float32 and all(least <= n <= most for n in (channels, small_channels))
@@ -362,7 +362,7 @@ def _small_image_pixels(g):
 
 
 def _suits_space_to_depth(g, channels, small_channels, dtype):
-    """Return whether the image is so large that computing the blurred image takes longer than the multiplications."""
+    """Return whether space-to-depth is faster, because blurring would take longer than the multiplications."""
     if g.kernel != (3, 3) or _small_image_pixels(g) < _LARGE_IMAGE:
         return False
     inner = _space_to_depth_geometry(g)

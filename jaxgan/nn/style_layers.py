@@ -24,8 +24,8 @@ class EqualizedDense(nn.Module):
 
     Attributes:
       features: number of outputs.
-      lr_multiplier: multiplier of the learning rate. The parameter ``kernel`` is initialised from
-        N(0, 1) / lr_multiplier. The layer multiplies it by lr_multiplier / sqrt(number of inputs), and multiplies the
+      lr_multiplier: multiplier of the learning rate. The parameter ``kernel`` is initialised from N(0, 1) /
+        lr_multiplier. The layer multiplies ``kernel`` by lr_multiplier / sqrt(number of inputs), and multiplies the
         parameter ``bias`` by lr_multiplier.
       bias_init: initial value of the parameter ``bias``.
     """

@@ -4,8 +4,8 @@
     broadcast_over_space(v) -> x    the same value at every pixel
 
 Each function is the derivative of the other, like the maps in ``convolution``. Only reverse-mode differentiation is
-supported. On CPUs the sum is computed as a matrix product with ones. XLA's own sum over columns is slow there, and it
-recomputes the values that ``x`` is computed from, which is expensive in a backward pass.
+supported. On CPUs the sum is computed as a matrix product with ones. XLA's own sum over columns is slow there. In
+addition, XLA would recompute ``x`` from other values for this sum, which is expensive in a backward pass.
 
 Callers pass the statistics of a single image as [C] instead of [1, C]. With this shape, XLA recognises equal forward
 passes over the same batch, and computes them only once for the losses of the discriminator and the generator.
