@@ -12,7 +12,7 @@ from jaxgan.core.files import writing_out
 from jaxgan.experiment.settings_file import rename_settings
 from jaxgan.reporting import captions
 from jaxgan.reporting.captions import format_number, format_value
-from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, series_colour
+from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, players, series_colour
 from jaxgan.reporting.curves import DIAGNOSIS, EVALUATION, SPEED, Columns, read_columns, thin_columns
 from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import read_pictures, thin
@@ -53,7 +53,7 @@ def write(runs: Sequence[Path], out: Path) -> Path:
         experiment=f"{len(runs)} runs",
         steps={"done": max(map(last_step, columns)), "wanted": None},
         facts=names,
-        members=_runs_table(names, settings, differing, columns),
+        members=_runs_table(names, settings, differing, columns, _first_shown(names, pictures)),
         charts=_charts(names, columns),
         curves=curves,
         grids=grids,
@@ -92,8 +92,17 @@ def _runs_table(
     settings: Sequence[Mapping[str, Any]],
     differing: Sequence[str],
     columns: Sequence[Columns],
+    first_shown: str,
 ) -> dict[str, Any]:
-    """Return a table with one row per run: the settings in which the runs differ, and the latest metrics."""
+    """Return a table with one row per run: the settings in which the runs differ, and the latest metrics.
+
+    Args:
+      names: the names of the runs.
+      settings: the settings of each run.
+      differing: the settings that differ between the runs.
+      columns: the columns of each run.
+      first_shown: the name of the run with the sample grid above the caption; empty if no run has a sample grid.
+    """
     shown = list(dict.fromkeys(name for own in columns for name in own))
     evaluations = [name for name in shown if name.startswith(EVALUATION)]
     terms = [name for name in shown if name.partition("/")[2] in TABLE_TERMS and name not in evaluations]
@@ -104,14 +113,19 @@ def _runs_table(
         row += [_last_value(own_columns, figure) for figure in evaluations + terms]
         rows.append(row)
     head = ["run", *differing, *(figure.removeprefix(EVALUATION) for figure in evaluations), *terms]
-    caption = f"Samples of {names[0]}. The samples of all runs are shown below. "
+    caption = f"Samples of {first_shown}. The samples of all runs are shown below. " if first_shown else ""
     return {"title": "Runs", "caption": caption, "head": head, "rows": rows}
 
 
-def _last_value(columns: Columns, name: str) -> str:
-    """Return the last value of an evaluation, or the mean of a metric over the last steps; empty without such a column.
+def _first_shown(names: Sequence[str], pictures: Sequence[Sequence[Any]]) -> str:
+    """Return the name of the first run that has sample grids; empty if no run has any."""
+    return next((name for name, own in zip(names, pictures) if own), "")
 
-    The mean is taken over ``LAST_STEPS`` steps.
+
+def _last_value(columns: Columns, name: str) -> str:
+    """Return the text of a column in the table of runs. If the run does not have the column, the text is empty.
+
+    It is the last value of a metric of evaluations, or the mean of another metric over the last ``LAST_STEPS`` steps.
     """
     if name not in columns:
         return ""
@@ -121,23 +135,31 @@ def _last_value(columns: Columns, name: str) -> str:
 
 
 def _charts(names: Sequence[str], columns: Sequence[Columns]) -> list[Chart]:
-    """Return a chart for each column that at least one run has, with one line for each run that has it."""
+    """Return a chart for each column that at least one run has. Each run with this column has one line in the chart."""
     found = dict.fromkeys(name for own in columns for name in own)
     charts = []
     for column in sorted(found, key=_place):
-        lines = [Line(f"{i}:{column}", name, series_colour(i)) for i, name in enumerate(names) if column in columns[i]]
-        charts.append(_chart(column, lines))
+        runs = [i for i, own in enumerate(columns) if column in own]
+        lines = [Line(f"{i}:{column}", names[i], series_colour(i)) for i in runs]
+        charts.append(_chart(column, lines, [columns[i] for i in runs]))
     return charts
 
 
 def _place(column: str) -> tuple[bool, bool, int]:
-    """Return the sort key of a column's chart: evaluations first, measurements of the monitor and the speed last."""
+    """Return the sort key of a column's chart. Metrics of evaluations are first, and measurements of the run last."""
     term = column.partition("/")[2]
     place = FIRST_TERMS.index(term) if term in FIRST_TERMS else len(FIRST_TERMS)
     return not column.startswith(EVALUATION), column == SPEED or column.startswith(DIAGNOSIS), place
 
 
-def _chart(column: str, lines: Sequence[Line]) -> Chart:
+def _chart(column: str, lines: Sequence[Line], runs: Sequence[Columns]) -> Chart:
+    """Return the chart of a column.
+
+    Args:
+      column: the name of the column.
+      lines: the lines of the chart.
+      runs: the columns of the runs in the chart. They determine whether the metrics are of a game of several players.
+    """
     if column == SPEED:
         return Chart("Images per second", lines, captions.READINGS["speed"])
     section, _, term = column.partition("/")
@@ -155,16 +177,17 @@ def _chart(column: str, lines: Sequence[Line]) -> Chart:
     if subject:
         title = f"{title} of {subject}"
     pair = name.removesuffix("_real").removesuffix("_fake")
-    reading = captions.READINGS.get(name) or captions.READINGS.get(pair, "")
+    all_names, most_players = {name for own in runs for name in own}, max(len(players(own)) for own in runs)
+    reading = captions.reading(name or section, all_names, most_players, captions.READINGS.get(pair, ""))
     player = "" if column.startswith(DIAGNOSIS) or not term else section
     return Chart(title, lines, reading, kind, player, mark)
 
 
 def _join_pictures(pictures: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the images of all steps at which a run has a sample grid, in the form of ``pictures.read_pictures``.
+    """Return the sample grids of all runs in the format of ``pictures.read_pictures``, for all steps with a grid.
 
-    At each step, the ``picture`` is the newest grid of the first run that has grids, and the ``sheets`` are the newest
-    grids of all runs.
+    At each step, ``picture`` is the newest grid of the first run that has grids. ``sheets`` contains the newest grid of
+    each run that has grids.
     """
     joined = []
     for step in thin(sorted({picture["step"] for own in pictures for picture in own})):
@@ -174,5 +197,5 @@ def _join_pictures(pictures: Sequence[list[dict[str, Any]]]) -> list[dict[str, A
 
 
 def _newest(pictures: Sequence[Mapping[str, Any]], step: int) -> Mapping[str, Any]:
-    """Return the last image of a run up to a step, or its first image if there is none."""
+    """Return the last grid of a run at or before a step. If all grids are later, return the first grid."""
     return pictures[max(0, bisect.bisect(pictures, step, key=lambda picture: picture["step"]) - 1)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.reporting import comparison
+from jaxgan.reporting import captions, comparison
 
 
 def make_run(path, losses, pictures=(), config=None, evaluations=(), experiment="gan"):
@@ -59,6 +59,26 @@ def test_a_chart_has_a_line_for_each_run(page):
     assert loss["player"] == "d" and [line["curve"] for line in loss["lines"]] == ["0:d/loss", "1:d/loss"]
     assert page["curves"]["1:d/loss"]["mean"] == [-3.0] * 3
     assert charts[1]["kind"] == "share" and charts[1]["mark"]["at"] == 0.5 and charts[0]["player"] == ""
+
+
+def test_the_loss_of_a_single_player_has_the_caption_of_a_single_player(tmp_path):
+    runs = [make_run(tmp_path / name, []) for name in ("a", "b")]
+    rows = [{"step": 1, "vae/loss": 60.0, "vae/elbo": -60.0}]
+    for run in runs:
+        (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    readings = {
+        chart["title"]: chart["reading"] for chart in contents(comparison.write(runs, tmp_path / "c"))["charts"]
+    }
+    assert readings["Loss"] == captions.SINGLE_PLAYER_READINGS["loss"]
+    assert readings["ELBO"] == captions.ELBO_READINGS["elbo"]
+
+
+def test_the_caption_names_the_first_run_that_has_a_sample_grid(tmp_path, page):
+    assert page["members"]["caption"] == "Samples of first. The samples of all runs are shown below. "
+    runs = [make_run(tmp_path / "a", [1.0]), make_run(tmp_path / "b", [1.0], [(1, 2)]), make_run(tmp_path / "c", [1.0])]
+    shown = contents(comparison.write(runs, tmp_path / "page"))
+    assert shown["members"]["caption"] == "Samples of b. The samples of all runs are shown below. "
+    assert contents(comparison.write(runs[::2], tmp_path / "page"))["members"]["caption"] == ""
 
 
 def test_each_step_has_the_sample_grids_of_both_runs(page):
