@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -286,15 +287,17 @@ def _experiments_page() -> str:
                 f"- **{key}**: {_escape(text)}" for key, text in header.items() if key in ("Paper", "Presets", "Data")
             ]
             lines += ["", "| setting | default | description |", "|---|---|---|"]
-            lines += [_row(field) for field in read_class(module, "Config").fields]
+            fields = read_class(module, "Config").fields
+            lines += [_row(field, [other.name for other in fields]) for field in fields]
             lines.append("")
     return "\n".join(lines)
 
 
-def _row(field: Field) -> str:
+def _row(field: Field, names: Sequence[str]) -> str:
     default = "required" if field.default is REQUIRED else f"`{field.default}`"
     choices = f" One of {', '.join(f'`{choice}`' for choice in field.choices)}." if field.choices else ""
-    return f"| `{flags.flag(field.name)}` | {default} | {_escape(' '.join(field.help.split()))}{choices} |"
+    text = _escape(" ".join(flags.as_help(field.help, names).split()))
+    return f"| `{flags.flag(field.name)}` | {default} | {text}{choices} |"
 
 
 # The table of results

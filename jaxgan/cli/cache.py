@@ -15,8 +15,8 @@ MIN_COMPILE_SECONDS = 0.2  # seconds of compilation below which a program is not
 def compilation_directory() -> Path:
     """Return the directory of compiled programs, which is below XDG_CACHE_HOME or ~/.cache.
 
-    Its name contains a hash of the processor's features, because machines that share a home directory may be unable to
-    execute each other's programs.
+    The directory's name contains a hash of the processor's features. Machines that share a home directory can have
+    different processors, which may be unable to execute each other's programs.
     """
     features = [line for line in system.cpuinfo() if line.startswith(("flags", "Features", "model name"))][:2]
     parts = [platform.machine(), platform.processor(), *features]
@@ -30,7 +30,7 @@ def enable_compilation_cache() -> Path | None:
     The environment variable JAX_COMPILATION_CACHE_DIR sets another directory. An empty value disables the cache.
 
     Returns:
-      The directory; None if the cache is disabled, or the directory cannot be written.
+      The directory, or None if the cache is disabled or the directory is not writable.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         directory = os.environ["JAX_COMPILATION_CACHE_DIR"]  # JAX reads this variable itself

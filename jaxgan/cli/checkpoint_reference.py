@@ -1,7 +1,7 @@
 """Select a checkpoint of a run by flags, and restore the experiment with its weights.
 
-``sample``, ``evaluate``, ``export`` and other commands share these flags: each of them has a field that holds one of
-the dataclasses of this module.
+``sample``, ``evaluate``, ``export`` and other commands share these flags. Each of these commands has a field that holds
+one of the dataclasses of this module.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ class CheckpointReference:
         return program.path_of_run(self.run_dir)
 
     def read(self, program: ExperimentProgram) -> dict[str, np.ndarray]:
-        """Read the arrays of the checkpoint, by name.
+        """Read the checkpoint, and return a dictionary from names to arrays.
 
         Raises:
           ValueError: if there is no such checkpoint, or it is damaged.
@@ -82,7 +82,8 @@ class MemberReference(CheckpointReference):
     """A checkpoint of a run, and the index of a member if the run trains a population.
 
     Attributes:
-      member: Index of the member to use, from 0, if the run trains a population. By default, the first member is used.
+      member: For a run that trains a population: index of the member to use, starting at 0. By default, the first
+        member is used.
     """
 
     member: int | None = None
@@ -92,9 +93,9 @@ class MemberReference(CheckpointReference):
 
         Args:
           program: the experiment.
-          needs_data: whether the command requires the data. If it does not, and the data cannot be loaded, they are
-            replaced by blank examples and a warning is printed. Experiments that generate samples from images always
-            require the data.
+          needs_data: whether the command requires the data. If False, and the data cannot be loaded, blank examples
+            replace the data and a warning is printed. Experiments that generate samples from images always require the
+            data.
 
         Raises:
           ValueError: if there is no such run, checkpoint or member, the checkpoint belongs to another experiment, or
@@ -118,7 +119,7 @@ class WeightsReference(MemberReference):
     """A checkpoint of a run, or a parameter file.
 
     Attributes:
-      parameters: Parameter file (.safetensors) to use in place of a run, written by the command export.
+      parameters: Parameter file (.safetensors) to use in place of a run, written by ``jaxgan export``.
     """
 
     parameters: str | None = None
@@ -129,8 +130,7 @@ class WeightsReference(MemberReference):
         Args:
           program: the experiment.
           needs_data: see ``MemberReference.restore``; not used for a parameter file.
-          own_data: for a parameter file, whether an experiment that generates samples from images requires the data
-            that its settings name, see ``parameter_file.load``.
+          own_data: see ``parameter_file.load``; not used for a run.
 
         Raises:
           ValueError: if there is no such run or file, or it belongs to another experiment.
@@ -147,14 +147,14 @@ class WeightsReference(MemberReference):
 
 
 def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs_data: bool) -> TrainingRun:
-    """Create the run in a directory with the data that its settings name, or with blank examples in place of them."""
+    """Create the run of a directory. Blank examples replace the data if they cannot be loaded and are not needed."""
     try:
         experiment = program.build(locate_data(config, read_data_paths(path)))
     except (ValueError, OSError) as error:
         record = read_data_record(path)
         if needs_data or not record or hasattr(config, "test_data"):  # image translation requires images
             raise
-        # Nothing is held out of blank examples. The layout of a checkpoint does not depend on the number.
+        # Blank examples need no held-out examples. The layout of a checkpoint does not depend on their number.
         config = dataclasses.replace(config, num_held_out=0)
         experiment = program.build(config, _blank_examples(record, config.data))
         if experiment.inputs is not None:
@@ -165,7 +165,12 @@ def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs_data
 
 
 def _blank_examples(record: Mapping[str, Any], name: str) -> Arrays:
-    """Return zeros with the recorded number, shape and classes of the data; they occupy the memory of one number."""
+    """Return zeros in place of the data. Broadcasting one zero to their full shape needs almost no memory.
+
+    Args:
+      record: the number, the shape and the classes of the examples, as the run's config.json records them.
+      name: the name of the data.
+    """
     shape, classes, count = tuple(record["shape"]), tuple(record["classes"]), record["examples"]
     zero = np.zeros((), np.uint8 if len(shape) == 3 else np.float32)
     labels = np.broadcast_to(np.zeros((), np.int32), count) if classes else None

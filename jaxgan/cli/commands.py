@@ -2,8 +2,8 @@
 
 A command is a dataclass with a method ``execute(program)``. Its fields define its flags. ``train`` also has a flag for
 each setting of the experiment (a field of its ``Config``, which determines the result) and for each option of the run
-(a field of ``RunOptions``, which does not). The flags are read from the text of the modules, so that JAX is imported
-only when a command is executed.
+(a field of ``RunOptions``, which does not change the result). The flags are read from the text of the modules, so that
+JAX is imported only when a command is executed.
 """
 
 import dataclasses
@@ -23,11 +23,12 @@ from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples
 
 # The fields of ``train`` and ``resume`` that collect the settings and the options that are passed as flags.
 SETTINGS, OPTIONS = "settings", "options"
-# The fields for a run's directory and for a parameter file. The program ``jaxgan`` has no flags for them: they are
-# operands, arguments that precede the flags.
+# The fields for a run's directory and for a parameter file. The program ``jaxgan`` reads them from operands, which are
+# arguments before the flags, and has no flags for them.
 OPERANDS = ("run_dir", "parameters")
 PARAMETERS = (".safetensors",)  # suffixes of parameter files
-# Keys are arguments of functions that training calls. Values are the settings or options that these arguments receive.
+# Keys are arguments of library functions that ``train`` calls. Values are the settings or options that ``train`` passes
+# as these arguments.
 OTHER_NAMES = {"count": "evaluate_count", "delta": "dp_delta"}
 
 
@@ -72,14 +73,14 @@ def command_fields(name: str, settings: Sequence[Field] = (), presets: Sequence[
       presets: the names of the experiment's presets, which are the allowed values of ``train --preset``.
 
     Raises:
-      ValueError: if a setting has the same name as another flag, or its type is a dataclass.
+      ValueError: if the type of a setting is a dataclass, or a setting has the same name as another flag.
     """
     fields = list(read_command(name).fields)
     if name in ("train", "resume"):
         options = read_class(read_module(PACKAGE / "training" / "options.py"), "RunOptions").fields
         fields += [dataclasses.replace(field, owner=OPTIONS) for field in options]
     if name == "resume":
-        # The defaults are the values that the run was started with, so the help must not show others.
+        # The default of an option is the value that the run was started with, so the help must not show another one.
         return tuple(dataclasses.replace(field, default=None) for field in fields if field.name != "fresh")
     if name != "train":
         return tuple(fields)
@@ -110,7 +111,7 @@ def parse(
     operands: str = "",
     example_operands: str = "",
 ) -> dict[str, Any]:
-    """Return the values of the flags that were passed to a command, by field.
+    """Return a dictionary from fields of a command to the values of the flags that were passed.
 
     Args:
       name: the command's name.
@@ -122,7 +123,7 @@ def parse(
 
     Raises:
       Mistake: if a flag is unknown, or a value is not allowed.
-      SystemExit: after printing the help, if the arguments ask for it.
+      SystemExit: if the arguments contain -h or --help, after printing the help.
     """
     text = read_command(name)
     parser = FlagParser(prog, text.about, text.examples, operands, example_operands)
@@ -137,14 +138,16 @@ def parse(
 
 
 def take_operands(name: str, given: list[str]) -> dict[str, str]:
-    """Remove the operands before the flags: a run or a parameter file, and for some commands images.
+    """Remove the operands, which are the arguments before the flags, and return them.
+
+    The first operand is a run or a parameter file. Some commands have a second operand, the images to process.
 
     Args:
       name: the command's name.
       given: the arguments after the command. The operands are removed from this list.
 
     Returns:
-      The values of the operands, by field of the command.
+      A dictionary from fields of the command to the operands.
     """
     fields = ["run_dir", "images"] if name in TAKES_IMAGES else ["run_dir"]
     values = {}
@@ -160,8 +163,8 @@ def take_operands(name: str, given: list[str]) -> dict[str, str]:
 def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], program: ExperimentProgram) -> None:
     """Execute a command with the values of its flags. This imports JAX.
 
-    Errors are printed as one message, without a traceback unless the environment variable JAXGAN_TRACEBACK is set. The
-    exit code of the process is 2 for invalid arguments, 1 if a run diverged or a file could not be read or written,
+    An error is printed as one message. If the environment variable JAXGAN_TRACEBACK is set, its traceback is printed.
+    The exit code of the process is 2 for invalid arguments, 1 if a run diverged or a file could not be read or written,
     130 after SIGINT and 143 after SIGTERM.
     """
     import jax
@@ -192,7 +195,10 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
 
 
 def make_command(command_class: type, fields: Sequence[Field], values: Mapping[str, Any]) -> Any:
-    """Create a command's dataclass from values by field. Values of fields with an owner go to the nested dataclass."""
+    """Create a command's dataclass from a dictionary of field names and values.
+
+    If a field has an owner, which is a nested dataclass, its value is passed to the nested dataclass.
+    """
     types = typing.get_type_hints(command_class)
     owned: dict[str, dict[str, Any]] = {}
     owners = {field.name: field.owner for field in fields}
@@ -206,7 +212,7 @@ def make_command(command_class: type, fields: Sequence[Field], values: Mapping[s
 
 
 def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -> dict[str, str]:
-    """Return the flag or the operand that a user types for each argument that the library's messages name."""
+    """Return a dictionary from arguments in the library's messages to the flags or operands that a user types."""
     # Settings that are not flags of this command are printed by name, without backticks.
     settings = {field.name: field.name for field in dataclasses.fields(program.config_class)}
     flags = settings | {field.name: errors.flag(field.name) for field in fields}

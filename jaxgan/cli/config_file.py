@@ -1,7 +1,6 @@
 """Read the file that is passed as ``train --config``.
 
-The file contains settings of the experiment and options of the run by name, in YAML or JSON. It can also be the
-config.json of a run.
+The file maps names of settings and options to their values, in YAML or JSON. It can also be the config.json of a run.
 """
 
 import argparse
@@ -16,7 +15,7 @@ from jaxgan.cli.flags import VALUES, Mistake, convert
 
 
 def read_config_file(path: Path, fields: Sequence[Field]) -> dict[str, Any]:
-    """Return the values in a file, by field.
+    """Return a dictionary from field names to the values in a file.
 
     Args:
       path: the file.

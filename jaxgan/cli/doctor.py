@@ -1,4 +1,4 @@
-"""The command ``jaxgan doctor``: print versions, devices and their speed, and problems with how to fix them."""
+"""The command ``jaxgan doctor``: print versions, devices and their speed, any problems and how to fix them."""
 
 import argparse
 import dataclasses
@@ -23,7 +23,8 @@ from jaxgan.version import __version__
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
 # Environment variables that slow down training, each with its effect.
 SLOW = {"JAX_DISABLE_JIT": "JAX does not compile functions", "JAX_DEBUG_NANS": "JAX checks every operation for NaN"}
-MIN_CONVOLUTION_SHARE = 0.1  # lowest speed of a convolution that is not a problem, divided by a matrix product's speed
+# Speed of a convolution, as a fraction of the speed of a matrix product. A slower convolution is reported as a problem.
+MIN_CONVOLUTION_SHARE = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,16 +32,16 @@ class Facts:
     """The state of a machine and of its JAX installation.
 
     Attributes:
-      versions: the versions of packages by name; "not installed" for a missing package.
+      versions: dictionary from package names to versions; the version of a missing package is "not installed".
       platform: the platform of the devices: ``cpu``, ``gpu`` or ``tpu``.
       devices: the kind of each device.
       cores: number of CPU cores that this process may use.
       load: mean number of runnable processes during the last minute; None if the system does not report it.
-      gpu_driver: whether the driver of an NVIDIA GPU is installed. JAX may use the CPU in spite of it.
+      gpu_driver: whether the driver of an NVIDIA GPU is installed. Even then, JAX may use the CPU.
       product_gflops: speed of a float32 product of two 2048 x 2048 matrices, in GFLOP/s.
       convolution_gflops: speed of a float32 4 x 4 convolution with stride 2, as in DCGAN, in GFLOP/s.
       cache: the directory of compiled programs; None if they are not stored.
-      environment: the environment variables that JAX and XLA read.
+      environment: the environment variables that JAX and XLA read, as a dictionary from names to values.
     """
 
     versions: Mapping[str, str]
@@ -73,7 +74,7 @@ def collect_facts() -> Facts:
 
 
 def find_problems(facts: Facts) -> list[str]:
-    """Return the problems of a machine, one line each, with how to fix them; an empty list if there are none."""
+    """Return a description of each problem of a machine and of how to fix it. Without problems, the list is empty."""
     problems = [*_problems_of_packages(facts), *_problems_of_environment(facts)]
     if facts.platform == "cpu" and facts.gpu_driver:
         is_chosen = "cpu" in facts.environment.get("JAX_PLATFORMS", "")

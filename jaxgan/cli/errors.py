@@ -31,7 +31,7 @@ def as_flags(message: str, names: Iterable[str] | Mapping[str, str]) -> str:
 
     Args:
       message: a message of the library.
-      names: the names of the arguments to replace, or a mapping from arguments to their flags. Other words in backticks
+      names: the names of the arguments to replace, or a dictionary from arguments to flags. Other words in backticks
         are not changed.
     """
     flags = names if isinstance(names, Mapping) else {name: flag(name) for name in names}
@@ -57,7 +57,7 @@ def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator
 
 @contextlib.contextmanager
 def ending_quietly() -> Iterator[None]:
-    """Exit with code 130 on an interrupt, and ignore a closed pipe: both end the process without a message."""
+    """Exit with code 130 on ``KeyboardInterrupt``, and ignore ``BrokenPipeError``. Neither prints a message."""
     try:
         yield
     except KeyboardInterrupt:
@@ -116,6 +116,6 @@ def is_disk_full(error: BaseException | None) -> bool:
     causes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if error is None:
         return False
-    # TensorStore passes on the system's message without its number.
+    # Errors of TensorStore contain the system's message, but not its error number.
     in_message = any(os.strerror(cause) in str(error) for cause in causes)
     return in_message or getattr(error, "errno", None) in causes or is_disk_full(error.__cause__)

@@ -21,24 +21,25 @@ class Evaluate:
     The samples are generated with the moving average of the weights.
 
     Attributes:
-      metrics: Metrics to measure. fid is the Frechet Inception distance; kid is the kernel Inception distance; mifid is
-        the FID with a penalty for copies of training examples; prdc stands for precision, recall, density and
-        coverage; authenticity is the fraction of the samples that are not copies; is stands for the Inception Score;
-        modes is the number of classes among the samples, with the KL divergence of the classes from the uniform
-        distribution; ms_ssim is the mean structural similarity of pairs of samples; cas is the accuracy on the data of
-        a classifier that is trained on samples; ppl is the perceptual path length. l1, psnr and ssim compare each
-        sample with its target image, in experiments that translate images. If the features are not those of the
-        published metric, the name of the result contains them, as in fid_768, fd_classifier and ppl_2048.
-      features: Features that the metrics compare. inception-64, -192, -768 and -2048 are features of the Inception
-        network. classifier stands for the features of a small classifier, which is trained on the labels of the data
-        and cached. By default, inception-2048 if --weights is passed, otherwise classifier.
+      metrics: Metrics to measure: fid (Frechet Inception distance), kid (kernel Inception distance), mifid (FID with a
+        penalty for copies of training examples), prdc (precision, recall, density and coverage), authenticity (fraction
+        of the samples that are not copies of training examples), is (Inception Score), modes (number of classes among
+        the samples, and KL divergence of the distribution of the classes from the uniform distribution), ms_ssim (mean
+        structural similarity of pairs of samples), cas (accuracy on the data of a classifier that is trained on
+        samples), or ppl (perceptual path length). In experiments that translate images, l1, psnr and ssim compare each
+        sample with its target image. If the features differ from the features of the published metric, the name of the
+        result contains them, as in fid_768, fd_classifier and ppl_2048.
+      features: Features that the metrics compare: inception-64, inception-192, inception-768 or inception-2048
+        (features of the Inception network, which require --weights), or classifier (features of a small classifier,
+        which is trained on the labels of the data and cached). By default, inception-2048 if --weights is passed,
+        otherwise classifier.
       weights: File with the weights of the Inception network (.pth or .npz), from pytorch-fid or torch-fidelity.
-      resize: Method of resizing images for the Inception network. tf1 is the method of the original FID; clean is the
-        method of clean-fid.
+      resize: Method that resizes images for the Inception network: tf1 (as in the original FID) or clean (as in
+        clean-fid).
       count: Number of samples. By default, the number of training examples, but at most 50,000.
       seed: Seed of the samples. By default, the seed of the run.
-      out: JSON file for the results and the conditions of the measurement. By default, evaluation.json in the directory
-        of the run.
+      out: JSON file to which the results and the settings of the measurement are written. By default, evaluation.json
+        in the directory of the run.
 
     Examples:
       COMMAND

@@ -15,7 +15,7 @@ def names() -> list[str]:
 
 
 def find(typed: str) -> str:
-    """Return the name of the experiment that a user typed as, for example, ``dcgan``, ``DCGAN`` or ``wgan-gp``.
+    """Return the name of the experiment for a name that a user typed, such as ``DCGAN`` or ``wgan-gp``.
 
     Raises:
       ValueError: if there is no such experiment. The message suggests a similar name, or lists all names.
@@ -39,7 +39,10 @@ def title(module: ModuleText) -> str:
 
 
 def header(module: ModuleText) -> dict[str, str]:
-    """Return the entries of the docstring (Paper, Command, Data, Hardware, Time, Score), each joined to one line."""
+    """Return a dictionary from the entries of the docstring, such as Paper and Score, to their texts.
+
+    Each text is joined to one line.
+    """
     entries: dict[str, str] = {}
     name = ""
     for line in module.docstring.splitlines():

@@ -9,8 +9,8 @@ from typing import Any
 
 CONSOLE = "jaxgan"
 
-# Settings by name, or a function ``(config, given) -> settings``. The function receives the settings without the
-# preset, and a mapping of the settings that the user passed.
+# A dictionary from settings to values, or a function ``(config, given) -> settings`` that returns such a dictionary.
+# ``config`` has the settings without the preset. ``given`` is a dictionary of the settings that the user passed.
 Preset = Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -23,7 +23,7 @@ class ExperimentProgram:
       config_class: the dataclass of its settings.
       build: a function ``(config, source=None) -> Experiment``.
       description: the docstring of its module.
-      presets: the presets by name; a preset is a set of settings to start from.
+      presets: dictionary from names to presets. A preset is a set of settings to use in place of the defaults.
       invoked_as: the command that started the program, such as ``python mine.py`` or ``python -m experiments.dcgan``;
         ``jaxgan`` for an experiment that was started by the program ``jaxgan``.
     """

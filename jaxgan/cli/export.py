@@ -19,13 +19,13 @@ SUFFIXES = (".jaxgan", ".safetensors")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write the generator of a checkpoint to a file that can be used without the run, with a model card.
+    """Export the generator of a checkpoint, with a model card, to a file that can be used without the run.
 
     Attributes:
-      out: File to write. A .jaxgan file contains compiled functions for CPUs, CUDA and TPUs, which need neither jaxgan
-        nor the experiment; the commands sample and translate read it. A .safetensors file contains the averaged
-        parameters, which the commands sample and translate of the same experiment read; the model card is written
-        beside it with the suffix .md.
+      out: File to write. A .jaxgan file contains compiled functions for CPUs, CUDA and TPUs. These functions need
+        neither jaxgan nor the experiment; ``jaxgan sample`` and ``jaxgan translate`` can also call them. A .safetensors
+        file contains the averaged parameters. The commands ``sample`` and ``translate`` of the same experiment can read
+        it, and the model card is written beside it with the suffix .md.
 
     Examples:
       COMMAND --out digits.jaxgan

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 PACKAGE = Path(__file__).parents[1]  # the directory of the package jaxgan
-REQUIRED = object()  # the default of a field that has none
+REQUIRED = object()  # takes the place of the default for a field without a default
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 # The types that flags can have, for error messages.
 ALLOWED = "int, float, str, bool, Literal[...], tuple[X, ...] and X | None, where X is one of these types"

@@ -124,7 +124,7 @@ class FlagParser(argparse.ArgumentParser):
 def add_flags(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
     """Add a flag for each field, grouped by heading. The parsed values contain only the flags that are passed."""
     fields = tuple(fields)
-    names = {field.name: flag(field.name) for field in fields if "_" in field.name}
+    names = [field.name for field in fields]
     groups: dict[str, list[Field]] = {}
     for field in fields:
         groups.setdefault(field.heading, []).append(field)
@@ -132,8 +132,23 @@ def add_flags(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
     for heading in sorted(groups, key=lambda heading: order.get(heading, len(order))):
         group = parser.add_argument_group(heading.lower() or None)
         for field in groups[heading]:
-            text = re.sub(r"\b\w+_\w+\b(?!=)", lambda found: names.get(found[0], found[0]), field.help)
-            _add_flag(group, dataclasses.replace(field, help=text))
+            _add_flag(group, dataclasses.replace(field, help=as_help(field.help, names)))
+
+
+def as_help(description: str, names: Iterable[str]) -> str:
+    """Return a field's description with flags in place of the names of fields, and single in place of double backticks.
+
+    ``"Required if ``augment`` is ada. Scales dp_l2_clip."`` becomes
+    ``"Required if --augment is ada. Scales --dp-l2-clip."``.
+
+    Args:
+      description: the description. Names of fields with underscores need no backticks.
+      names: the names of the fields that have a flag.
+    """
+    flags = {f"``{name}``": flag(name) for name in names}
+    flags |= {name: flag(name) for name in names if "_" in name}
+    text = re.sub(r"``\w+``|\b\w+_\w+\b(?!=)", lambda found: flags.get(found[0], found[0]), description)
+    return text.replace("``", "`")
 
 
 def _add_flag(group: Any, field: Field) -> None:
@@ -166,8 +181,8 @@ def _add_flag(group: Any, field: Field) -> None:
 def _help(field: Field) -> str:
     text, default = field.help, field.default
     if field.is_optional and default is not None:
-        # The description says "By default, ..." for None, but this field has another default.
-        text = text.replace("By default, ", "With none, ")
+        # In the description, "By default, ..." describes None, but this field has another default.
+        text = text.replace("By default, ", "With the value none, ")
     if default is True:
         shown = f" (default: {flag(field.name)})"
     elif default is None or default == () or default is False:

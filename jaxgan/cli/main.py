@@ -49,7 +49,7 @@ def _command(given: list[str]) -> str:
 
     Raises:
       Mistake: if there is no such command.
-      SystemExit: after printing the help or the version, if the arguments ask for it.
+      SystemExit: if the first argument asks for the help or the version, after printing it.
     """
     if not given or given[0] in ("-h", "--help", "help"):
         if len(given) > 1 and given[0] == "help":
@@ -101,9 +101,9 @@ def _take_experiment(given: list[str]) -> str:
     """Remove the experiment's name from the arguments of ``train`` and return it.
 
     Raises:
-      Mistake: if the name is missing, or comes after a flag.
+      SystemExit: if the first argument is -h or --help, after printing the help.
+      Mistake: if the name is missing, comes after a flag, or is the file of a custom experiment.
       ValueError: if there is no such experiment.
-      SystemExit: after printing the help, if the arguments ask for it.
     """
     names = experiment_files.names()
     if given and given[0] in ("-h", "--help"):
@@ -127,11 +127,11 @@ def _take_experiment(given: list[str]) -> str:
 
 
 def _take_run(name: str, given: list[str]) -> tuple[str, dict[str, Any]]:
-    """Remove the operands, which are a run or a parameter file and for some commands images, from the arguments.
+    """Remove the operands, which are the arguments before the flags, and determine the experiment from them.
 
     Returns:
-      The experiment's name and the values of the operands, by field of the command. The name is empty if the arguments
-      ask for help.
+      The experiment's name, and a dictionary from fields of the command to the operands. If the arguments contain -h or
+      --help, both are empty.
 
     Raises:
       Mistake: if the operands are missing, or the experiment cannot be determined from them.
@@ -211,7 +211,7 @@ def _experiment_of_parameters(path: Path) -> str:
 
 
 def _is_run(name: str, given: Sequence[str]) -> bool:
-    """Return whether a command works with a run; ``sample`` and ``translate`` also accept compiled functions."""
+    """Return whether a command is applied to a run, and not, as ``sample`` can be, to a file of compiled functions."""
     return name in commands.COMMANDS and not (given and Path(given[0]).suffix in ARTEFACTS)
 
 

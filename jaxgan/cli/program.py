@@ -35,8 +35,8 @@ def main(
         data that the settings name.
       description: the text that ``--help`` prints, usually the docstring of the module.
       arguments: the arguments to parse in place of the command line.
-      presets: the values of ``train --preset NAME``: settings by name, or functions that return them. Flags override
-        these settings.
+      presets: dictionary from the values of ``train --preset`` to presets. A preset is a dictionary of settings, or a
+        function that returns one, see ``jaxgan.cli.experiment_program.Preset``. Flags override these settings.
     """
     program = ExperimentProgram(name, config_class, build, description or "", presets or {}, invocation(config_class))
     given, prog = list(sys.argv[1:] if arguments is None else arguments), program.invoked_as
@@ -59,7 +59,7 @@ def _command(program: ExperimentProgram, given: list[str]) -> str | None:
     """Remove the command's name from the arguments and return it.
 
     Returns:
-      The name; ``train`` if the arguments name no command; None if they ask for help about the program.
+      The name, or ``train`` if the arguments name no command, or None if the first argument is -h or --help.
 
     Raises:
       Mistake: if there is no such command.

@@ -30,11 +30,12 @@ class Project:
     Attributes:
       images: Images to project: a file, a folder or a zip file. Each image is cropped to its central square and resized
         to the resolution of the model. The images can also be passed as the argument after RUN, without the flag.
-      out: Folder for the results. For an image NAME.jpg, NAME.w.npz contains the styles, the noise maps and the scores,
-        and can be passed to the command sample as --styles; NAME.png shows the image beside its projection. By
-        default, the folder projections in the directory of the run, so that the report of the run shows them.
-      space: Spaces to search. w uses the same style in all layers; w+ uses a separate style in each layer, so that the
-        result is closer to the image, but less similar to samples of the model. Both can be passed.
+      out: Folder for the results. For an image NAME.jpg, NAME.png shows the image beside its projection, and NAME.w.npz
+        contains the styles, the noise maps and the scores. Pass NAME.w.npz to ``jaxgan sample --styles`` to generate
+        the projection again. By default, the folder projections/ in the directory of the run. The report of the run
+        shows the images in that folder.
+      space: Spaces to search. w uses the same style in all layers. w+ uses a separate style in each layer, so that the
+        result is closer to the image, but less similar to samples of the model. Pass w w+ to search both.
       steps: Number of optimizer steps.
       seed: Seed of the noise that is added to the styles during the optimisation.
 
@@ -128,6 +129,6 @@ def project_files(
 
 
 def _scores(saved: SavedProjection) -> tuple[str, str, str]:
-    """Return the loss, the PSNR and the SSIM of a projection as text for the table; no SSIM for small images."""
+    """Return the loss, the PSNR and the SSIM of a projection as text. If the image is too small, the SSIM is empty."""
     ssim = "" if np.isnan(saved.ssim) else f"{saved.ssim:.3f}"
     return f"{saved.loss_history[-1]:.4f}", f"{saved.psnr:.2f}", ssim

@@ -25,16 +25,16 @@ class Sample:
 
     Attributes:
       out: File to write. A .png or .jpg file shows a grid of samples. A .gif or .webp file shows an interpolation
-        between the latents of samples; a conditional model passes from class to class, unless --label fixes the class.
-        An .npz file contains the array images, float32 in [-1, 1], [N, height, width, C], and for a conditional model
-        the array labels.
-      count: Number of samples; for an interpolation, the number of latents that it passes through. By default, 64; with
-        --style-mix, 12, half of them sources and half of them destinations; with --direction, 8.
+        between the latents of samples; a conditional model also changes the class, unless --label is passed. An .npz
+        file contains an array named images (float32 in [-1, 1], of shape [N, height, width, C]) and, for a conditional
+        model, an array named labels.
+      count: Number of samples. For an interpolation, the number of latents that it passes through. By default, 64, or 8
+        with --direction, or 12 with --style-mix (6 sources and 6 destinations).
       seed: Seed of the samples. The i-th sample of a seed is the same for any number of samples.
-      label: Index of the class to generate, from 0, for a conditional model. By default, the samples go through all
-        classes one after the other.
-      styles: Files of styles (.npz) that the command project wrote. Their images are generated in place of random
-        samples, and written as a grid or as an .npz file.
+      label: For a conditional model: index of the class to generate, starting at 0. By default, sample i has the class
+        i modulo the number of classes.
+      styles: Files of styles (.npz), written by ``jaxgan project``. The images of these styles are generated in place
+        of random samples, and written to a .png, .jpg or .npz file.
 
     Examples:
       COMMAND --count 64 --out grid.png
@@ -135,11 +135,11 @@ def _draw(command: Sample, restored: Restored, labels: np.ndarray, is_animation:
 
 
 def sample_projections(restored: Restored, paths: Sequence[Path], out: Path, made_by: str) -> None:
-    """Generate the images of projections, the files of styles that ``project`` wrote, and write them.
+    """Generate the images of projections, and write them to a file.
 
     Args:
       restored: the experiment and its weights.
-      paths: the files of styles.
+      paths: the files of styles that the command ``project`` wrote.
       out: the file to write.
       made_by: the name of the program for the metadata of the file.
 
@@ -154,7 +154,7 @@ def sample_projections(restored: Restored, paths: Sequence[Path], out: Path, mad
 
 
 def sample_artefact(args: argparse.Namespace) -> None:
-    """Execute ``jaxgan sample FILE``: generate samples with a generator that ``export`` wrote."""
+    """Execute ``jaxgan sample FILE``: generate samples with a generator that ``jaxgan export`` wrote to a file."""
     media.check_suffix(args.out, (*media.PICTURES, ".npz"))
     check_seed(args.seed)
     artefact = export.read_generator(args.artefact)

@@ -36,26 +36,27 @@ class StyleControl:
 
     Attributes:
       truncation_psi: Truncation of styles. Each style is replaced by the average style plus this fraction of its
-        difference from the average: 1 changes nothing, and 0 generates the image of the average style.
+        difference from the average style. 1 changes nothing, and 0 generates the image of the average style.
       truncation_cutoff: Number of layers to truncate, counted from the first layer. By default, all layers are
         truncated.
-      noise: Noise that is added to the layers. const is the same noise for all images, random is different noise for
-        each image, and none is no noise.
-      space: Space of an interpolation. z interpolates spherically between latents; w interpolates linearly between
+      noise: Noise that is added to the layers: const (the same noise for all images), random (different noise for each
+        image) or none (no noise).
+      space: Space of an interpolation. z interpolates spherically between latents. w interpolates linearly between
         styles.
-      style_mix: Generate a grid of mixed styles. The first column shows the sources, the first row shows the
-        destinations, and each other image uses the styles of its source in these layers and the styles of its
-        destination in the other layers. For images of 64 x 64 or more, coarse layers are those of 4 x 4 and 8 x 8
-        pixels, middle layers are those of 16 x 16 and 32 x 32, and fine layers are all others; for smaller images,
-        each is one third of the layers.
+      style_mix: Generate a grid of mixed styles from source samples in the first column and destination samples in the
+        first row. Each other image takes its styles in the selected layers (coarse, middle or fine) from the source of
+        its row, and its styles in all other layers from the destination of its column. In generators of 64 x 64 pixels
+        or more, the coarse layers have 4 x 4 and 8 x 8 pixels, the middle layers have 16 x 16 and 32 x 32 pixels, and
+        the fine layers have more. In smaller generators, each of the three is one third of the layers.
       direction: Move each sample along a direction in the space of styles. A grid has one row per sample and one column
-        per strength; a .gif or .webp file moves forth and back. sefa:0 is the direction that changes the layers most
-        (found by SeFa from the weights), sefa:1 is the second, and so on. The name or the index of a class, of the
-        model or of its data, is the direction that separates this class from the others.
+        per strength. A .gif or .webp file shows the samples moving forth and back. sefa:0 selects the direction that
+        changes the layers most, which SeFa computes from the weights; sefa:1 selects the second direction, and so on.
+        The name or the index of a class selects the direction that separates samples of this class from other samples.
+        The classes of a conditional model can be selected, or those of the data of an unconditional model.
       strengths: Distances to move along --direction, in standard deviations of the styles. By default,
         -3 -2 -1 0 1 2 3.
-      layers: Layers in which --direction changes the styles. sefa also finds the direction with the weights of these
-        layers only. By default, all layers.
+      layers: Layers in which --direction changes the styles. SeFa then computes its directions from the weights of
+        these layers only. By default, all layers.
     """
 
     # Only for generators with styles
@@ -101,7 +102,12 @@ class StyleControl:
             raise ValueError("`strengths` must be one or more finite numbers, such as -2 0 2.")
 
     def check_for(self, experiment: Experiment, suffix: str) -> None:
-        """Raise ``ValueError`` for flags that do not apply to an experiment or to a file with this suffix, ``.png``."""
+        """Raise ``ValueError`` for flags that do not apply to an experiment or to the type of the file.
+
+        Args:
+          experiment: the experiment that generates the samples.
+          suffix: the suffix of the file, such as ``.png``.
+        """
         if self == DEFAULT:
             return
         styles, is_animation = experiment.sampling.styles, suffix in ANIMATIONS
@@ -137,7 +143,7 @@ class ControlledSamples(NamedTuple):
     """Samples and their arrangement in a grid or an animation.
 
     Attributes:
-      samples: the samples, [frames * N, ...], frame by frame.
+      samples: the N samples of the first frame, then the N samples of the second frame, and so on: [frames * N, ...].
       frames: number of frames of the animation; 1 for a single grid.
       columns: number of columns of the grid in each frame; None for a grid that is almost square.
     """
@@ -162,9 +168,9 @@ def draw_controlled(
       control: the flags, which must apply to the experiment, see ``StyleControl.check_for``.
       experiment: the experiment, with a generator that has styles.
       state: the training state with the weights.
-      z: latents of the samples, or of the frames for an interpolation in z, [N, ...].
-      labels: labels of the samples or frames, [N] or [N, classes].
-      seed: seed of the noise, and of the random samples that directions are found with.
+      z: latents, [N, ...]: one per sample, or, for an interpolation in z, one per frame.
+      labels: one label for each of the latents: class indices, [N], or weights of the classes, [N, classes].
+      seed: seed of the noise, and of the random samples from which a direction is estimated.
       is_animation: whether to generate the frames of an animation.
 
     Raises:
@@ -197,8 +203,8 @@ def _move(
     """Move styles along the direction of ``control``.
 
     Returns:
-      The styles, and the number of strengths: [N, S, num_ws, w] and S for a grid; [T, N, num_ws, w] and T, the number
-      of frames, for an animation.
+      For a grid, the moved styles, [N, S, num_ws, w], and the number of strengths S. For an animation, the moved
+      styles, [T, N, num_ws, w], and the number of frames T.
     """
     mask = layer_mask(control.layers or "all", styles_of(experiment).num_ws)
     w, direction = find_direction(control.direction or "", experiment, state, mask, seed)
@@ -221,7 +227,7 @@ def find_direction(
         models, a classifier that is trained on the data labels them.
       experiment: the experiment, with a generator that has styles.
       state: the training state with the weights.
-      mask: the layers whose weights sefa uses, [num_ws], booleans.
+      mask: booleans, [num_ws]: whether SeFa uses the weights of each layer.
       seed: seed of the random samples.
 
     Returns:

@@ -1,8 +1,8 @@
 """Suggest corrections for misspelt names, and for the flags and commands of other tools.
 
 The tables map names from PyTorch's examples, the StyleGAN programs, pytorch-CycleGAN-and-pix2pix, StudioGAN and
-PyTorch-GAN to their counterparts in jaxgan. A value without a space is the name of a field or a command of jaxgan.
-Other values are sentences that answer the user.
+PyTorch-GAN to their counterparts in jaxgan. A value without a space is the name of a field or a command of jaxgan. A
+value with spaces is a text for the user.
 """
 
 import difflib
@@ -39,8 +39,8 @@ _FOLDERS = (
 # Flags of other tools that take the name of a model or an experiment.
 FLAGS_OF_NAMES = ("--model", "--arch", "--experiment", "--exp", "--gan", "-m")
 
-# Keys are flags of other tools in lower case, with hyphens for underscores, without leading hyphens. Values are fields
-# of jaxgan's commands, alternatives separated by "|", or sentences.
+# Keys are flags of other tools, in lower case, without leading hyphens, and with hyphens in place of underscores.
+# Values are fields of jaxgan's commands (alternatives are separated by "|"), or texts for the user.
 HABITS: dict[str, str] = {
     "lr": "learning_rate",
     "learning-rate-g": "learning_rate",
@@ -189,7 +189,8 @@ HABITS: dict[str, str] = {
     "train": "The command `jaxgan train EXPERIMENT` trains without it.",
 }
 
-# Keys are names that users of other tools type for the commands of ``jaxgan``. Values are commands or sentences.
+# Keys are names that users of other tools type for the commands of ``jaxgan``. Values are commands, or texts for the
+# user.
 COMMAND_HABITS = {
     "run": "train",
     "fit": "train",
@@ -251,7 +252,7 @@ EXPERIMENT_HABITS = {
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:
-    """Return the most similar of ``names`` to a misspelt name; None if none of them is similar."""
+    """Return the element of ``names`` that is most similar to a misspelt name, or None if no element is similar."""
     found = difflib.get_close_matches(name, list(names), 1, 0.6)
     return found[0] if found else None
 

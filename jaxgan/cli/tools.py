@@ -1,7 +1,7 @@
 """Parse and execute the commands of ``jaxgan`` that do not load an experiment, such as ``list`` and ``fid``.
 
-This module defines only their flags. A command's module is imported when the command is executed, so that the help is
-printed without importing JAX.
+This module defines only the flags of these commands. The module that implements a command is imported when the command
+is executed, so that the help is printed without importing JAX.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def make_parser(name: str) -> FlagParser:
 
 
 def flag_names(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Return the flag, or the name of the operand in the help, of each argument, to replace arguments in messages."""
+    """Return a dictionary from arguments to the flags, or the names of operands in the help, that messages show."""
     return {
         action.dest: errors.flag(action.dest) if action.option_strings else str(action.metavar)
         for action in parser._actions
@@ -118,18 +118,18 @@ def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "samples",
         metavar="A",
-        help="Generated samples: a folder or a zip file of images, or an .npz file with an array images, [N, height, "
-        "width, C], of uint8, or of floats in [-1, 1].",
+        help="Generated samples: a folder or a zip file of images, or an .npz file with an array named images, which "
+        "has the shape [N, height, width, C] and contains uint8 values or floats in [-1, 1].",
     )
     parser.add_argument(
-        "data", metavar="B", help="Real images to compare the samples with, in one of the same formats."
+        "data", metavar="B", help="Real images to compare the samples with, in any of the formats of A."
     )
     parser.add_argument(
         "--features",
         choices=EXTRACTORS,
-        help="Features that are compared. inception-64, -192, -768 and -2048 are features of the Inception network, "
-        "which requires --weights. classifier stands for the features of a small classifier, which is trained on the "
-        "labels of B and cached. (default: inception-2048)",
+        help="Features that the metric compares. The names with inception stand for features of the Inception network, "
+        "which require --weights. classifier stands for features of a small classifier, which is trained on the labels "
+        "of B and cached. (default: inception-2048)",
     )
     parser.add_argument(
         "--weights",
@@ -140,39 +140,42 @@ def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
         "--resize",
         choices=("tf1", "clean"),
         default="tf1",
-        help="Method of resizing images for the Inception network. tf1 is the method of the original FID; clean is the "
-        "method of clean-fid. (default: %(default)s)",
+        help="Method that resizes images for the Inception network: tf1 (as in the original FID) or clean (as in "
+        "clean-fid). (default: %(default)s)",
     )
     parser.add_argument(
         "--resolution",
         "--size",
         type=int,
         metavar="INT",
-        help="Height and width to which all images are resized before the comparison, in pixels. By default, images "
+        help="Height and width in pixels to which all images are resized before the comparison. By default, images "
         "are not resized.",
     )
     parser.add_argument(
         "--count",
         type=int,
         metavar="INT",
-        help="Number of images to use of each set, chosen at equal intervals. By default, all images are used.",
+        help="Number of images to use from each set. They are chosen at equal intervals. By default, all images are "
+        "used.",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="PATH",
-        help="JSON file for the results and the conditions of the measurement. By default, no file is written.",
+        help="JSON file to which the results and the settings of the measurement are written. By default, no file is "
+        "written.",
     )
 
 
 def _add_flags_of_sample(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="FILE", type=Path, help="File (.jaxgan) that the command export wrote.")
+    parser.add_argument("artefact", metavar="FILE", type=Path, help="File (.jaxgan), written by `jaxgan export`.")
     parser.add_argument(
         "--out",
         type=Path,
         metavar="PATH",
         default=Path("samples.png"),
-        help="File to write: a grid of samples (.png, .jpg), or the samples as arrays (.npz). (default: %(default)s)",
+        help="File to write: a grid of samples (.png or .jpg), or arrays with the samples and their labels (.npz). "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--count", type=int, metavar="INT", default=64, help="Number of samples. (default: %(default)s)"
@@ -189,13 +192,13 @@ def _add_flags_of_sample(parser: argparse.ArgumentParser) -> None:
         "--label",
         type=int,
         metavar="INT",
-        help="Index of the class to generate, from 0, for a conditional model. By default, the samples go through all "
-        "classes one after the other.",
+        help="For a conditional model: index of the class to generate, starting at 0. By default, sample i has the "
+        "class i modulo the number of classes.",
     )
 
 
 def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artefact", metavar="FILE", type=Path, help="File (.jaxgan) that the command export wrote.")
+    parser.add_argument("artefact", metavar="FILE", type=Path, help="File (.jaxgan), written by `jaxgan export`.")
     parser.add_argument(
         "images",
         metavar="IMAGES",
@@ -208,7 +211,8 @@ def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         required=True,
-        help="Folder for the results, which have the names of the images; for a single image also a file. Required.",
+        help="Folder for the results. Each result has the name of its image. For a single image, this can also be a "
+        "file. Required.",
     )
     parser.add_argument(
         "--direction",
@@ -219,8 +223,8 @@ def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
         "--masks",
         type=Path,
         metavar="PATH",
-        help="Masks for a model that fills missing parts: a file, a folder or a zip file with the names of the images, "
-        "white where an image is to be filled. By default, transparent pixels are filled.",
+        help="Masks for a model that fills missing parts of images: a file, or a folder or zip file in which each mask "
+        "has the name of its image. White pixels are filled. By default, transparent pixels are filled.",
     )
     parser.add_argument(
         "--memory",
@@ -288,7 +292,7 @@ TOOLS = {
         "main",
     ),
     "sample": Tool(
-        "Generate samples with a generator that the command export wrote to a file.",
+        "Generate samples with a generator that `jaxgan export` wrote to a file.",
         _add_flags_of_sample,
         "sample",
         "sample_artefact",
@@ -297,7 +301,7 @@ TOOLS = {
         "Lower --count.",
     ),
     "translate": Tool(
-        "Translate images with a model that the command export wrote to a file.",
+        "Translate images with a model that `jaxgan export` wrote to a file.",
         _add_flags_of_translate,
         "translate",
         "translate_artefact",

@@ -43,11 +43,12 @@ class Train:
     """Train an experiment, or continue its run if the run directory already contains one.
 
     Attributes:
-      preset: Name of a preset, a set of settings to use in place of the defaults. Other flags override its settings.
-      config: YAML or JSON file with settings and options by name, or the config.json of a run. Flags override the
-        values in the file.
-      settings: The settings that are passed as flags, by name.
-      options: The options of the run that are passed as flags, by name.
+      preset: Name of a preset, a set of settings to use in place of the defaults. Flags of settings override the
+        settings of the preset.
+      config: YAML or JSON file that maps names of settings and options to values, or the config.json of a run. Flags
+        override the values in the file.
+      settings: The settings that are passed as flags, as a dictionary from names to values.
+      options: The options of the run that are passed as flags, as a dictionary from names to values.
       dry_run: Print the networks and estimates of memory and time, without training.
 
     Examples:
@@ -82,11 +83,12 @@ class Train:
 class Resume:
     """Continue a run with the settings and options that it was started with.
 
-    The following flags override these options.
+    The following flags override these options. An option that is not passed as a flag keeps its value, even if the
+    description of the flag names another default.
 
     Attributes:
       steps: Number of the step at which training ends. By default, the number that the run was started with.
-      options: The options of the run that are passed as flags, by name.
+      options: The options of the run that are passed as flags, as a dictionary from names to values.
 
     Examples:
       COMMAND
@@ -119,8 +121,8 @@ def train(
       config: the settings of the experiment.
       options: the options of the run.
       dry_run: whether to describe the run without training it.
-      data_paths: the absolute paths of the data by setting, which are used if the data are not found at the paths in
-        the settings; see ``locate_data``.
+      data_paths: dictionary from settings that name data to absolute paths. A path is used if the data are not found at
+        the path in the setting; see ``locate_data``.
 
     Raises:
       ValueError: if the settings are not allowed, or contradict the run in the directory.
@@ -206,7 +208,10 @@ def _last_step(path: Path) -> int:
 
 
 def _write_report(program: ExperimentProgram, path: Path, quiet: bool) -> None:
-    """Write the report and print its path. An error is only printed, so that it does not hide the error of the run."""
+    """Write the report and print its path.
+
+    If the report cannot be written, the error is printed and not raised, because it would hide an error of the run.
+    """
     try:
         report_path = report.write(path)
     except OSError as error:

@@ -22,13 +22,14 @@ class Translate:
     Attributes:
       images: Images to translate: a file, a folder or a zip file. Animations are translated frame by frame; extract the
         frames of a video first. The images can also be passed as the argument after RUN, without the flag.
-      out: Folder for the results, which have the names of the images; for a single image also a file.
+      out: Folder for the results. Each result has the name of its image. For a single image, this can also be a file.
       direction: Name of the direction of the translation. By default, the first direction of the experiment.
-      masks: Masks for a model that fills missing parts: a file, a folder or a zip file with the names of the images,
-        white where an image is to be filled. By default, transparent pixels are filled.
-      memory: Memory that the networks may use, in gigabytes. An image that requires more is translated in overlapping
-        tiles.
-      tile: Side of the tiles for larger images, in pixels. By default, the largest side that --memory allows.
+      masks: Masks for a model that fills missing parts of images: a file, or a folder or zip file in which each mask
+        has the name of its image. White pixels are filled. By default, transparent pixels are filled.
+      memory: Memory that the networks may use, in gigabytes. An image that requires more memory is translated in
+        overlapping tiles.
+      tile: Height and width of the tiles into which larger images are divided, in pixels. By default, the largest size
+        that --memory allows.
       seed: Seed of the random inputs of the networks.
 
     Examples:
@@ -53,7 +54,7 @@ class Translate:
 
 
 def translate_artefact(args: argparse.Namespace) -> None:
-    """Execute ``jaxgan translate FILE IMAGES``: translate images with a translator that ``export`` wrote."""
+    """Execute ``jaxgan translate FILE IMAGES``: translate images with a translator that ``jaxgan export`` wrote."""
     metadata, artefact_directions = export.read_translator(args.artefact)
     direction = choose_direction(artefact_directions, args.direction)
     translator = Translator(direction, memory=args.memory * 1e9, tile=args.tile, seed=args.seed)

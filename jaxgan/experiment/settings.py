@@ -46,58 +46,61 @@ class Settings:
 
     # Data
     data: str
-    """Name or path of the data: a folder or .zip of images, an .npz or .npy file, digits, photos, the name of a TFDS
-    data set, or one of the point sets ring, grid and swiss_roll. stacked:NAME combines three grey images into one
-    colour image, and tiles:FOLDER cuts images into windows."""
+    """Path or name of the data. A path leads to a folder or .zip file of images, or to an .npz or .npy file. A name is
+    digits, photos, ring, grid, swiss_roll or the name of a TFDS data set. stacked:NAME combines three grey images into
+    one colour image. tiles:FOLDER cuts large images into square tiles."""
     resolution: int | None
-    """Height and width in pixels. Images of other sizes are cropped to a square and resized. By default, images
-    keep their size."""
+    """Height and width of the images in pixels. Images of other sizes are cropped to a square and resized. By default,
+    images keep their size."""
     channels: int | None = None
     """Number of channels that image files are converted to: 1 for grey, 3 for colour, 4 for colour with alpha. By
     default, 1 if all files are grey, otherwise 3."""
     num_held_out: int = 0
-    """Number of examples held out from training, to measure whether the discriminator memorises the others."""
+    """Number of examples to keep out of training, to detect whether the discriminator memorises the training
+    examples."""
     # Networks
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
-    """Data type that networks compute in. Parameters, statistics and logits are always float32."""
+    """Data type of the networks' computations. Parameters, statistics and logits are always float32."""
     # Optimisation
     steps: int
-    """Number of training steps. A run can be resumed with a larger number."""
+    """Number of training steps. A run can be resumed with a larger number of steps."""
     batch_size: int
-    """Number of examples per turn of a player (one update), over all devices."""
+    """Number of examples in one update of a network, summed over all devices."""
     learning_rate: float
     """Learning rate of the optimizers."""
     ema_decay: float
-    """Decay per step of the exponential moving average of the generator's weights. Samples are drawn with the
+    """Decay per step of the exponential moving average of the generator's weights. Samples are generated with the
     averaged weights."""
     grad_accum_steps: int = 1
-    """Number of micro-batches that a turn is split into. Their gradients are averaged, which saves memory."""
+    """Number of micro-batches into which each batch is split to save memory. Their gradients are averaged."""
     # Privacy
     dp_noise_multiplier: float = 0.0
-    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. Above 0, all players that read
-    the data in their loss are trained with DP-SGD. 0 trains without privacy."""
+    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. If it is above 0, all networks with a
+    loss that reads the data are trained with DP-SGD. 0 trains without privacy."""
     dp_l2_clip: float = 1.0
     """L2 norm to which DP-SGD clips the gradient of each example."""
     dp_delta: float = 1e-5
-    """Probability delta of the (epsilon, delta) privacy guarantee of DP-SGD, for which the run reports epsilon."""
+    """Delta of the (epsilon, delta) privacy guarantee of DP-SGD, a probability. The run reports the epsilon for this
+    delta."""
     dp_seed: int | None = None
-    """Seed of the DP-SGD noise. By default, the seed is random. Keep the seed secret, because the noise can be
-    subtracted with it."""
+    """Seed of the DP-SGD noise. By default, the seed is random. Keep the seed secret: the noise can be computed from
+    the seed and then subtracted."""
     # Run
     seed: int = 0
     """Seed of the initial weights, the latents and the order of the data."""
     population: int = 1
-    """Number of games that are trained together in one compiled step, with the seeds seed, seed + 1, and so on. If
-    sweep is set, this number is trained for each combination of its values."""
+    """Number of copies of the model that are trained together in one compiled step. The copies, called members of the
+    population, use consecutive seeds that start at ``seed``. With ``sweep``, this many members are trained for each
+    combination of the listed values."""
     sweep: tuple[str, ...] = ()
-    """Settings that differ between the members of a population, such as learning_rate=1e-4,4e-4. One member is
-    trained for each combination of values."""
+    """Settings that differ between the members of a population, each with a list of values, such as
+    learning_rate=1e-4,4e-4. Every combination of the values is trained."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
         """Check that the settings of this class and the settings in ``ranges`` are in their ranges.
 
         Args:
-          **ranges: for the name of each additional setting, the smallest and the largest allowed value.
+          **ranges: the smallest and the largest allowed value of each additional setting.
 
         Raises:
           ValueError: if a value is out of its range.
@@ -115,18 +118,18 @@ class Settings:
         )
 
     def advice(self) -> list[str]:
-        """Return warnings about settings that are allowed but are probably a mistake, one text each.
+        """Return warnings about settings that are allowed but are probably a mistake.
 
-        A run prints them when it starts.
+        A run prints the warnings when it starts.
         """
         return []
 
     def load_examples(self, source: Source | None = None) -> Source:
-        """Return ``source`` if it is not None, otherwise the data that ``data`` names."""
+        """Load the data that the setting ``data`` names. If ``source`` is passed, return it instead."""
         return load(self.data, resolution=self.resolution, channels=self.channels) if source is None else source
 
     def load_images(self, source: Source | None = None) -> Source:
-        """Return the same as ``load_examples``, after a check that the examples are square images.
+        """Load the data as ``load_examples`` does, and check that the examples are square images.
 
         Args:
           source: the examples to check. By default, the data that the settings name are loaded.
@@ -150,7 +153,7 @@ class Settings:
 
     @property
     def dtype(self) -> Any:
-        """The data type that networks compute in."""
+        """The data type of the networks' computations."""
         return jnp.dtype(self.compute_dtype)
 
     @property
@@ -168,10 +171,11 @@ class AugmentedSettings(Settings):
     """Augmentation of all images that the discriminator receives. ada adapts the probability of its transforms to
     the discriminator's overfitting."""
     ada_target: float
-    """Mean sign of the discriminator's logits of real images, from -1 to 1, that ADA aims for. If the measured mean
+    """Target of ADA for the mean sign of the discriminator's logits of real images, from -1 to 1. If the measured mean
     is larger, ADA augments more often."""
     ada_kimg: float
-    """Thousands of real images over which ADA's probability can go from 0 to 1."""
+    """Number of real images, in thousands, after which ADA can have raised the probability of its transforms from 0 to
+    1."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
         """Check the settings of this class too; see ``Settings.check``.
@@ -198,7 +202,7 @@ class LinearDecaySettings(Settings):
     lr_constant_steps: int
     """Number of steps at the full learning rate, before it decays."""
     lr_decay_steps: int
-    """Number of steps over which the learning rate then decays linearly to 0."""
+    """Number of steps after lr_constant_steps over which the learning rate decays linearly to 0."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
         """Check the settings of this class too; see ``Settings.check``.
@@ -239,16 +243,16 @@ class TranslationSettings(LinearDecaySettings):
 
     # Data
     test_data: str | None
-    """Data to test on, specified like data. They are not trained on. The inputs of samples and evaluations are
-    taken from them. By default, the test split if data is photos, otherwise the training data."""
+    """Path or name of test data, as for ``data``. Samples and evaluations translate the test images, and training does
+    not use them. By default, the test split if ``data`` is photos, otherwise the training data."""
     jitter: bool
-    """Whether to augment training images with random jitter: enlarge them by a factor of 286 / 256 and crop them to
-    their size at a random position."""
+    """Augment training images with random jitter: enlarge them by a factor of 286 / 256, and crop them to their
+    original size at a random position."""
     mirror: bool
-    """Whether to mirror a random half of the training images left to right."""
+    """Mirror a random half of the training images left to right."""
 
     def jitter_and_mirror(self, keys: jax.Array, images: jax.Array) -> jax.Array:
-        """Augment images as ``jitter`` and ``mirror`` require. Equal keys result in equal crops and mirroring.
+        """Augment images as the settings ``jitter`` and ``mirror`` require. Equal keys have equal augmentations.
 
         Args:
           keys: [B], one per image.
@@ -269,8 +273,8 @@ class TranslationSettings(LinearDecaySettings):
         """Return the examples to train on, and the examples to translate for samples and evaluations.
 
         Args:
-          load: ``(data, split) -> source``, reads the examples.
-          source: examples to train on in place of the ones that ``data`` names, or None.
+          load: function ``(data, split) -> source`` that reads the examples.
+          source: examples to train on. If None, the examples that the setting ``data`` names.
 
         Raises:
           ValueError: if the training examples are not square images, or the shapes of the two sources differ.
@@ -299,9 +303,9 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
     ValueError: `steps` must be at least 1, got 0.
 
     Args:
-      config: an object with the settings as attributes. The value None is not checked. A traced value, of a setting
-        that varies within a population, is not checked either, because it was checked before tracing.
-      **ranges: for the name of each setting, the smallest and the largest allowed value.
+      config: an object with the settings as attributes. A setting with the value None is not checked. Settings that
+        vary within a population have traced values. They were checked before tracing and are not checked again.
+      **ranges: the smallest and the largest allowed value of each setting.
 
     Raises:
       ValueError: if a value is out of its range.
@@ -316,9 +320,9 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
 
 
 def is_enabled(weight: Any) -> bool:
-    """Return whether a loss has to compute the term with this weight: whether the weight is above 0.
+    """Return whether a loss has to compute the term with this weight, that is, whether the weight is above 0.
 
-    A traced weight, of a setting that varies within a population, is always enabled.
+    The weight is traced if it is a setting that varies within a population. The result is then always True.
 
     >>> is_enabled(0.5), is_enabled(0.0)
     (True, False)

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from jaxgan.experiment.settings_file import check_types
 
-# Options that are recorded in config.json and apply again when the run is resumed. The other options depend on the
-# machine, or apply to one invocation only.
+# Options that are recorded in config.json and apply again when the run is resumed. All other options depend on the
+# machine, or apply only to the command that they are passed to.
 RECORDED = (
     "checkpoint_every",
     "sample_every",
@@ -27,8 +27,8 @@ class RunOptions:
 
     # Run
     run_dir: str | None = None
-    """Directory that the run writes all files to. If it contains a run, that run is resumed. By default,
-    runs/<experiment>."""
+    """Directory that the run writes all its files to. If the directory contains a run, that run is resumed. By
+    default, runs/<experiment>."""
     fresh: bool = False
     """Remove the run in the directory and start again from step 0."""
     checkpoint_every: int = 500
@@ -37,36 +37,39 @@ class RunOptions:
     """Number of steps between sample grids."""
     # Evaluation
     evaluate_every: int | None = None
-    """Number of steps between evaluations. Each evaluation saves a checkpoint, and the best checkpoint is kept. By
-    default, the best checkpoint is the one with the lowest Frechet distance on downsampled pixels."""
+    """Number of steps between evaluations. Each evaluation saves a checkpoint, and the checkpoint with the best score
+    is never deleted. By default, the run is not evaluated, and the score of a checkpoint is the Frechet distance
+    between downsampled pixels of samples and of the data."""
     metrics: tuple[str, ...] | None = None
-    """Metrics to evaluate, as for the command evaluate. The first metric selects the best checkpoint. By default,
-    fid."""
+    """Metrics of each evaluation; see ``jaxgan evaluate --help``. The first metric is the score that selects the best
+    checkpoint. By default, fid."""
     features: str | None = None
-    """Features for the metrics, as for the command evaluate: classifier, or Inception's features such as
-    inception-2048. By default, classifier, or inception-2048 if weights are given."""
+    """Features that the metrics compare: classifier (features of a small classifier, which is trained on the labels
+    of the data), or features of the Inception network such as inception-2048. By default, inception-2048 if
+    ``weights`` is passed, otherwise classifier."""
     weights: str | None = None
-    """File with the weights of the Inception network. By default, Inception's features are not available."""
+    """File with the weights of the Inception network (.pth or .npz), which features such as inception-2048
+    require."""
     evaluate_count: int | None = None
-    """Number of samples to generate for an evaluation. By default, the number of examples in the data, but at most
+    """Number of samples that each evaluation generates. By default, the number of examples in the data, but at most
     50,000."""
     # Devices
     devices: int | None = None
     """Number of devices to use. By default, all devices."""
     parallel: Literal["pmap", "shard_map"] = "pmap"
-    """JAX transformation that distributes a training step over the devices. Runs on several hosts require
+    """JAX transformation that distributes a training step over the devices. A run on several hosts requires
     shard_map."""
     coordinator: str | None = None
-    """For runs on several hosts: address of process 0 as host:port, or auto if the cluster provides it. By default,
-    the run uses one host."""
+    """For runs on several hosts: address of process 0 as host:port, or auto if the cluster provides the address. By
+    default, the run uses one host."""
     num_processes: int | None = None
-    """For runs on several hosts: number of processes. By default, the cluster provides it."""
+    """For runs on several hosts: number of processes. By default, the cluster provides the number."""
     process_id: int | None = None
-    """For runs on several hosts: index of this process, starting at 0. By default, the cluster provides it."""
+    """For runs on several hosts: index of this process, starting at 0. By default, the cluster provides the index."""
     # Run
     profile: int = 0
-    """Number of steps to trace with jax.profiler. The trace is written to the folder profile in the run's
-    directory."""
+    """Number of steps to trace with jax.profiler. The trace is written to profile/ in the run's directory. 0 traces
+    no steps."""
     quiet: bool = False
     """Print only errors."""
 
@@ -75,9 +78,9 @@ class RunOptions:
         """Return the options of a run that is resumed.
 
         Args:
-          recorded: the options in the run's config.json, by name.
-          given: the options of the current call, by name. They take precedence over the recorded ones. If
-            ``evaluate_every`` is given as None, the recorded options of evaluations are dropped.
+          recorded: the options in the run's config.json, as a dictionary from names to values.
+          given: the options of the current call, as a dictionary from names to values. They take precedence over
+            ``recorded``. If ``evaluate_every`` is given as None, all recorded options of evaluations are dropped.
 
         Raises:
           ValueError: if a recorded option has the wrong type.
@@ -89,7 +92,10 @@ class RunOptions:
         return cls(**{**kept, **given})
 
     def recorded(self) -> dict[str, Any]:
-        """Return the options to record in config.json, by name: those of ``RECORDED`` that differ from the defaults."""
+        """Return the options to record in config.json, as a dictionary from names to values.
+
+        These are the options in ``RECORDED`` with values that differ from the defaults.
+        """
         kept = {name: getattr(self, name) for name in RECORDED}
         return {name: value for name, value in kept.items() if value != RunOptions.__dataclass_fields__[name].default}
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from jaxgan.cli.fields import REQUIRED, Field
-from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples, convert
+from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_help, as_tuples, convert
 
 FIELDS = (
     Field("batch_size", "int", default=64, help="Examples.", heading="Data"),
@@ -113,11 +113,17 @@ def test_help_replaces_field_names_by_flags_except_before_an_equals_sign():
     assert parser.format_help().startswith("usage: python 100%/a.py [flags]")
 
 
+def test_help_replaces_field_names_in_backticks_by_flags():
+    text = "Values of ``sweep``, see ``jaxgan list``. ``other`` is no field, and sweep is a word."
+    shown = "Values of --sweep, see `jaxgan list`. `other` is no field, and sweep is a word."
+    assert as_help(text, ["sweep"]) == shown
+
+
 @pytest.mark.parametrize(
     ("default", "shown"),
     [
         (None, "Height. By default, images keep their size.\n"),
-        (32, "Height. With none, images keep their size. (default: 32)"),
+        (32, "Height. With the value none, images keep their size. (default: 32)"),
     ],
 )
 def test_help_describes_none_as_the_default_only_if_it_is(default, shown):
