@@ -42,12 +42,12 @@ def two_player_experiment(
       discriminator: a network of any kind that ``Net`` accepts. It maps examples to logits, [B]. With ``classes`` it
         also takes labels, [B].
       z_dim: dimension of the latents.
-      losses: the loss functions of the players ``d`` and ``g``, by name.
-      optimizers: the optimizers of the players ``d`` and ``g``, by name.
+      losses: dictionary with the loss functions of the players ``d`` and ``g``.
+      optimizers: dictionary with the optimizers of the players ``d`` and ``g``.
       turns: the turns of a step, as for ``Game``.
-      classes: the names of the classes of a conditional model, empty for an unconditional one.
-      other_nets: additional networks by name, which no player owns.
-      sample_latents: ``(keys, z_dim) -> latents``, from keys, [B], to latents, [B, z_dim].
+      classes: the names of the classes of a conditional model; empty for an unconditional model.
+      other_nets: dictionary from names to additional networks, which no player owns.
+      sample_latents: function ``(keys, z_dim) -> latents`` from PRNG keys, [B], to latents, [B, z_dim].
 
     Raises:
       ValueError: if ``losses`` or ``optimizers`` lack a player, or the parts do not form a valid ``Game``.

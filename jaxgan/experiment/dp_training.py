@@ -25,7 +25,7 @@ from jaxgan.games import accounting, privacy
 def make_private(experiment: Experiment, config: Settings) -> Experiment:
     """Return the experiment with private games, or unchanged if ``config.dp_noise_multiplier`` is 0.
 
-    A private experiment has no ``display.sheets``, because these can show the training examples.
+    A private experiment has no ``display.sheets``, because image sheets can show the training examples.
 
     Args:
       experiment: the experiment of a run.
@@ -75,7 +75,7 @@ def make_private(experiment: Experiment, config: Settings) -> Experiment:
 
 
 def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[str, Any] | None:
-    """Return the privacy that a number of steps spends, or None if the run is not private.
+    """Return the privacy loss of a number of steps, or None if the run is not private.
 
     Args:
       experiment: the experiment of the run, as ``make_private`` returns it.
@@ -83,8 +83,8 @@ def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[
       steps: the number of steps taken so far.
 
     Returns:
-      A dict with ``steps``, ``epsilon`` (a value for each field of ``accounting.Epsilon``, None if it is infinite),
-      ``delta``, the names of the private ``players``, and a ``summary`` in words.
+      A dictionary with ``steps``, ``epsilon`` (a dictionary with the fields of ``accounting.Epsilon``; None stands for
+      infinity), ``delta``, the names of the private ``players``, and a ``summary`` in words.
 
     Raises:
       ValueError: if epsilon cannot be computed; see ``accounting.compute_epsilon``.
@@ -126,7 +126,7 @@ def _turn_shapes(experiment: Experiment, config: Settings) -> Any:
 
 
 def _noise_key(seed: int | None) -> jax.Array:
-    """Return the key of the noise, which is the same on every host: a random key if ``seed`` is None."""
+    """Return the PRNG key of the noise, which is the same on every host. If ``seed`` is None, the key is random."""
     if seed is not None:
         return jax.random.key(seed, impl="threefry2x32")
     words = np.frombuffer(secrets.token_bytes(8), np.uint32)

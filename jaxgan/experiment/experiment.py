@@ -1,4 +1,7 @@
-"""Define ``Experiment``: a game, its data, and functions to draw samples. ``build(config)`` returns one."""
+"""Define ``Experiment``: a game, its data, and functions to draw samples.
+
+Each program of an experiment has a function ``build(config)`` that returns an ``Experiment``.
+"""
 
 import dataclasses
 import functools
@@ -29,10 +32,11 @@ class Translation(NamedTuple):
     """A way to translate images.
 
     Attributes:
-      run: ``(nets, images, keys) -> images``, translates images, [B, height, width, C] in [-1, 1]. Height and width can
-        be any multiples of ``multiple``. The keys, [B], are used for random draws.
+      run: function ``(nets, images, keys) -> images`` that translates images of shape [B, height, width, C] in [-1, 1].
+        Height and width can be any multiples of ``multiple``. ``keys`` has one PRNG key per image, [B], for the random
+        numbers of the networks.
       channels: number of channels of the input images.
-      multiple: number that height and width must be a multiple of.
+      multiple: number by which height and width must be divisible.
       scale: factor by which the translation increases height and width.
     """
 
@@ -47,14 +51,15 @@ class Sampling:
     """The functions that draw samples.
 
     Attributes:
-      latents: ``keys -> z``, from keys, [B], to latents, an array [B, ...] or a tree of such arrays. In an experiment
-        that translates images, ``(keys, batch) -> z``, where the batch contains the inputs.
-      generate: ``(nets, z) -> samples``, [B, ...]. ``nets`` have EMA weights and ``train=False``. With ``classes``, it
-        is ``(nets, z, label) -> samples``. Labels are class indices, [B], or weights for a mixture of classes, [B,
-        classes].
-      classes: the names of the classes of a conditional model, empty for an unconditional one.
-      styles: the functions of a generator with styles, such as StyleGAN2's, with which samples can be edited. None for
-        other generators.
+      latents: function ``keys -> z`` from PRNG keys, [B], to latents: one array or a tree of arrays, each of shape
+        [B, ...]. In an experiment that translates images, it is a function ``(keys, batch) -> z``, and ``batch``
+        contains the images to translate.
+      generate: function ``(nets, z) -> samples`` that returns samples of shape [B, ...]. If ``classes`` is not empty,
+        it is a function ``(nets, z, label) -> samples``, and ``label`` contains class indices, [B], or weights for a
+        mixture of classes, [B, classes]. ``nets`` have EMA weights and ``train=False``.
+      classes: the names of the classes of a conditional model; empty for an unconditional model.
+      styles: for a generator with styles, such as StyleGAN2's: the functions with which its samples can be edited. None
+        for other generators.
     """
 
     latents: Callable[..., Any]
@@ -71,13 +76,14 @@ class Display:
     """The functions that show samples and other images.
 
     Attributes:
-      view: maps samples on the host, [N, ...], to the contents of a sample grid: images, [N, height, width, C], or
-        points, [N, 2].
-      film: maps the samples of an animation, one per frame, to images. If None, ``view`` is used.
-      sheets: image sheets by name. An image sheet is an additional grid of images that an experiment draws whenever it
-        draws samples. Each is a function ``(nets, batch, keys) -> images``, [N, height, width, C], and its images are
-        laid out in rows of eight. The batch has 32 examples, evenly spaced over the source and always the same.
-        A sheet can use ``media.stack_rows`` to place its results below the examples.
+      view: function that maps samples on the host, [N, ...], to the contents of a sample grid. The contents are images,
+        [N, height, width, C], or points, [N, 2].
+      film: function that maps the samples of an animation, one per frame, to images. If None, ``view`` is used.
+      sheets: dictionary from names to functions that draw image sheets. An image sheet is an additional grid of images
+        that an experiment draws whenever it draws samples. A function ``(nets, batch, keys) -> images`` returns images
+        of shape [N, height, width, C], which are arranged in rows of eight. ``batch`` always contains the same 32
+        examples, evenly spaced over the source. The function can call ``media.stack_rows`` to place its results below
+        the examples.
     """
 
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
@@ -95,11 +101,11 @@ class Display:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageToImage:
-    """The parts of an experiment that only a translation of images has.
+    """The additional parts of an experiment that translates images.
 
     Attributes:
       inputs: the examples that contain the images to translate. Sample i is translated from the input of example i.
-      translations: the translations by the name of their direction, the default one first.
+      translations: dictionary from the names of directions to translations. The default direction is the first.
       paired: whether the image of each example is the target for the translation of its input.
     """
 
@@ -113,16 +119,17 @@ class Experiment:
     """A game, its data, and functions that draw and show its samples: the result of ``build(config)``.
 
     Attributes:
-      game: the game that is trained. If the game changes with the step, the one with the most turns.
+      game: the game to train. If ``game_at`` is set, the game with the most turns.
       source: the examples to train on.
       sampling: the functions that draw samples.
       display: the functions that show samples.
-      image_to_image: the parts that only a translation of images has. None if samples are generated from latents.
-      game_at: ``step -> game`` if the game changes with the step by more than a number, for example for a warm-up, or
-        to compute a lazy penalty without a branch. None if the game is always ``game``. All games have the networks of
-        ``game`` and the same structure of the players' states. For equal games, the function must return the same
-        object, because each object is compiled once.
-      held_out: examples that are not trained on, or None.
+      image_to_image: the additional parts of an experiment that translates images. None if samples are generated from
+        latents.
+      game_at: function ``step -> game`` if some steps train another game, for example during a warm-up, or to compute a
+        lazy penalty without a branch. None if all steps train ``game``. All games must have the networks of ``game``
+        and the same structure of the players' states. The function must return the same object for all steps that
+        train the same game, because each object is compiled separately.
+      held_out: examples that are excluded from training, or None.
     """
 
     game: GameLike
@@ -146,7 +153,7 @@ class Experiment:
 
     @property
     def translations(self) -> Mapping[str, Translation]:
-        """The translations by the name of their direction, empty if the experiment does not translate images."""
+        """The translations as a dictionary from directions; empty if the experiment does not translate images."""
         return self.image_to_image.translations if self.image_to_image else {}
 
     def at(self, step: int) -> GameLike:
@@ -161,7 +168,10 @@ class Experiment:
 
     @property
     def num_samples(self) -> int:
-        """The default number of samples in an evaluation: one per image to translate, or else one per example."""
+        """The default number of samples in an evaluation.
+
+        It is the number of images to translate. If samples are generated from latents, it is the number of examples.
+        """
         return len(self.inputs.inputs if isinstance(self.inputs, Unpaired) else self.reference)
 
     def draw_latents(self, seed: int, indices: np.ndarray) -> Any:
@@ -177,11 +187,11 @@ class Experiment:
         return self.sampling.latents(keys, normalize(self.inputs.read(np.asarray(indices) % len(self.inputs))))
 
     def sampler(self) -> Callable[..., np.ndarray]:
-        """Return a function that draws samples in batches, and compiles only once.
+        """Return a function that draws samples in batches. The generator is compiled at the first call only.
 
         Returns:
-          ``(state, z, label=None) -> samples`` on the host. Without labels, a conditional model draws its classes one
-          after the other.
+          A function ``(state, z, label=None) -> samples`` that returns the samples on the host. If ``label`` is None, a
+          conditional model draws its classes one after the other.
         """
         generate = self.in_batches(self.sampling.generate)
 
@@ -195,14 +205,15 @@ class Experiment:
         return sample
 
     def in_batches(self, function: Callable[..., jax.Array]) -> Callable[..., np.ndarray]:
-        """Compile ``(nets, *inputs) -> output`` once, and call it on batches of the inputs.
+        """Return a function that divides its inputs into batches, and calls a compiled function for each batch.
 
         Args:
-          function: the function to compile. It receives networks with EMA weights, and inputs that are arrays or trees
-            of arrays, [B, ...].
+          function: the function ``(nets, *inputs) -> output`` to compile. It receives networks with EMA weights, and
+            inputs that are arrays or trees of arrays, each of shape [B, ...].
 
         Returns:
-          ``(state, *inputs) -> output`` on the host, where the inputs can have any number N of rows.
+          A function ``(state, *inputs) -> output`` that returns the output on the host. Its inputs can have any number
+          of rows N, and its output has N rows.
         """
         call = jax.jit(lambda state, *inputs: function(self.game.unwrapped.functions(state), *inputs))
 
@@ -226,8 +237,8 @@ class Experiment:
           state: the state of a single game of this experiment.
 
         Returns:
-          For the name of each network, its ``params`` and its collections of statistics, with EMA weights if the game
-          computes them.
+          A dictionary from the name of each network to a dictionary with its ``params`` and its collections of
+          statistics. The weights are EMA weights if the game computes them.
         """
         nets = RecordingNets(self.game.unwrapped.functions(state))
 
@@ -249,7 +260,8 @@ class Experiment:
         Args:
           seed: the seed of the random keys that the sheets are drawn with.
         """
-        # Evenly spaced, because neighbours in a source are often of one class. A small source repeats some examples.
+        # The examples are evenly spaced, because neighbouring examples often belong to the same class. If the source
+        # has fewer examples, some are repeated.
         examples = self.source.read(np.linspace(0, len(self.source) - 1, SHEET).astype(int))
         keys = sample_keys(seed, SHEET)
 

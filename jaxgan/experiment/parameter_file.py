@@ -1,7 +1,8 @@
 """Write and read the parameters of a run as a ``.safetensors`` file that can be shared.
 
-The metadata of the file contain the experiment's name, its settings and the shapes of an example. The networks are
-created from them, so the recipient of the file needs jaxgan and the experiment, but neither the run nor its data.
+The metadata of the file contain the experiment's name, its settings and the shapes of an example. ``load`` creates the
+networks from the metadata. The recipient of the file therefore needs jaxgan and the experiment, but neither the run nor
+its data.
 """
 
 import dataclasses
@@ -29,9 +30,9 @@ def write(path: Path, experiment: Experiment, variables: Mapping[str, Any], abou
     Args:
       path: the ``.safetensors`` file.
       experiment: the experiment that the networks belong to.
-      variables: the variables by network, as ``Experiment.variables`` returns them.
-      about: metadata: the experiment, the step, the settings and so on. Strings are written as they are, and other
-        values as JSON.
+      variables: dictionary from networks to their variables, as ``Experiment.variables`` returns it.
+      about: further metadata, such as the experiment, the step and the settings. Strings are written unchanged, and
+        other values as JSON.
 
     Raises:
       OSError: if the file cannot be written.
@@ -54,8 +55,8 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
       name: the expected name of the experiment.
       config_class: the class of the settings, a subclass of ``Settings``.
       build: creates an experiment from settings.
-      own_data: whether an experiment that translates images reads the images that its settings name. Otherwise, and for
-        all other experiments, one blank example replaces the data.
+      own_data: for an experiment that translates images, whether to read the images that its settings name. If False,
+        one blank example replaces the data. In other experiments, one blank example always replaces the data.
 
     Returns:
       The experiment, its state with the parameters of the file, and "", the name of the member of a single game.
@@ -73,13 +74,13 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"The metadata of `parameters` {path} do not describe the experiment of the file "
-            f"({type(error).__name__}: {error}). Write the file with jaxgan export, or read its arrays in Python with "
-            "jaxgan.interop.read_weights."
+            f"({type(error).__name__}: {error}). Write the file with `jaxgan export`, or read its arrays in Python "
+            "with `jaxgan.interop.read_weights`."
         ) from None
     if made_by != name:
         raise ValueError(
-            f"`parameters` {path} is of the experiment {made_by!r}, not of {name!r}. Use the command jaxgan sample, "
-            "which finds the experiment of a file."
+            f"`parameters` {path} belongs to the experiment {made_by!r}, not to {name!r}. Use `jaxgan sample`, which "
+            "reads the name of the experiment from the file."
         )
     config = read_settings(values, config_class, f"`parameters` {path}", name)
     without_test_data = config

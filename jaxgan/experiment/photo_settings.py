@@ -14,12 +14,12 @@ from jaxgan.experiment.settings import Settings
 
 BASE_RESOLUTION = 4  # smallest base resolution of a generator, in pixels
 MIN_RESOLUTION = 8  # smallest resolution, in pixels
-MAX_RESOLUTION_ON_CPU = 64  # largest resolution that is chosen on a CPU, in pixels
-MAX_RESOLUTION = 256  # largest resolution that is chosen on an accelerator, in pixels
+MAX_RESOLUTION_ON_CPU = 64  # largest resolution that is chosen for training on a CPU, in pixels
+MAX_RESOLUTION = 256  # largest resolution that is chosen for training on an accelerator, in pixels
 MAX_SHOWN = 50  # number of times that D can be trained on each image before it memorises unaugmented images
-HARDLY_ANY = 200  # number of images below which a run on a CPU has half the length, because they are memorised sooner
-IMAGES_ON_CPU = 64_000  # default number of real images that D is trained on, with repetitions
-IMAGES_ON_ACCELERATOR = 5_000_000  # the same on an accelerator
+HARDLY_ANY = 200  # number of images below which a run on a CPU has half the length: few images are memorised sooner
+IMAGES_ON_CPU = 64_000  # number of real images that D is trained on in a run on a CPU, with repetitions
+IMAGES_ON_ACCELERATOR = 5_000_000  # number of real images that D is trained on in a run on an accelerator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,7 @@ class PhotoSettings:
 
     Attributes:
       resolution: height and width that images are resized to, in pixels.
-      few: whether the discriminator is trained on each image so often that it memorises the images without
-        augmentation.
+      few: whether there are so few images that the discriminator memorises them if they are not augmented.
       num_images: number of real images that the discriminator is trained on, with repetitions: ``steps`` times
         ``batch_size``.
       on_accelerator: whether the run uses an accelerator, so that networks can be as large as in the papers.
@@ -42,7 +41,7 @@ class PhotoSettings:
 
     @property
     def base_resolution(self) -> int:
-        """The resolution of the generator's first layer: ``resolution``, halved as long as it is even and at least 8.
+        """The resolution of the generator's first layer: ``resolution``, halved while it is even and at least 8.
 
         >>> [PhotoSettings(size, True, 32_000, False).base_resolution for size in (8, 64, 96, 28)]
         [4, 4, 6, 7]
@@ -61,8 +60,9 @@ def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool
 
     Args:
       pictures: the number and the size of the images.
-      resolution: the resolution that the user set, in pixels. If None, the largest power of two that is at most the
-        shorter side of three quarters of the images, and at most 64 on a CPU or 256 on an accelerator.
+      resolution: the resolution that the user set, in pixels. If None, the function chooses the largest power of two
+        that is not larger than the shorter side of three quarters of the images. The power is at most 64 on a CPU and
+        at most 256 on an accelerator.
       on_accelerator: whether the machine has an accelerator.
 
     Raises:

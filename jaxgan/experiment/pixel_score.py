@@ -38,7 +38,7 @@ class PixelScore:
         self._sample = experiment.sampler()
 
     def __call__(self, state: State) -> float:
-        """Return the score of a state: infinite if a sample is not finite, or if there is only one example."""
+        """Return the score of a state. It is infinite if a sample is not finite or the data has only one example."""
         if self._real.count < 2:
             return math.inf  # one example has no covariance
         pixels = []
@@ -55,8 +55,9 @@ class PixelScore:
 def coarse_pixels(examples: np.ndarray) -> np.ndarray:
     """Return at most 64 features of each example, [N, D].
 
-    Images, [N, h, w, C], and voxels, [N, d, h, w, C], are averaged over channels and over blocks. Rows and columns that
-    do not fill a block are left out. The features of other examples, [N, ...], are their first 64 numbers.
+    Images, [N, h, w, C], and voxels, [N, d, h, w, C], are averaged over channels and over blocks. The last rows and
+    columns are ignored if they do not fill a block. The features of other examples, [N, ...], are their first 64
+    numbers.
     """
     if examples.ndim < 4:
         return examples.reshape(len(examples), -1)[:, :MAX_FEATURES]

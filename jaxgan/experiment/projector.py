@@ -65,7 +65,7 @@ class Projector:
         return projection, media.to_bytes(images)
 
     def protocol(self, space: Space) -> dict[str, Any]:
-        """Return everything that a projection depends on, to be saved in its file.
+        """Return the checkpoint and the settings that determine a projection. They are saved in its file.
 
         Args:
           space: the space of styles, ``w`` or ``w+``.
@@ -133,7 +133,7 @@ def with_figures(
       projection: the projections of B targets.
       images: the images that the projections generate, uint8, [B, h, w, C].
       targets: the images that were projected, uint8, [B, h, w, C].
-      protocol: everything that the projections depend on.
+      protocol: the checkpoint and the settings that determine the projections, see ``Projector.protocol``.
       names: the name of each target, which is added to the protocol of its projection.
     """
     psnr = metrics.psnr(images, targets, low=0, high=255)

@@ -36,7 +36,8 @@ class PairedMetric(NamedTuple):
     """A comparison of each sample with its target image.
 
     Attributes:
-      measure: maps samples and target images, [N, h, w, C] from 0 to 255, to one number per pair, [N].
+      measure: function ``(samples, images) -> numbers`` from samples and target images, each [N, h, w, C] from 0 to
+        255, to one number per sample, [N].
       higher_is_better: whether a larger number is better.
     """
 
@@ -65,7 +66,7 @@ METRICS = (*scores.METRICS, "ppl", *PAIRED_METRICS)
 
 
 class SampleSource:
-    """A ``Source`` of samples, uint8 as in an image file, which are drawn when they are read.
+    """A ``Source`` (data set) of samples, which are drawn when they are read. Samples are uint8, as in an image file.
 
     Sample i of a conditional model has the class i modulo the number of classes.
 
@@ -102,14 +103,14 @@ class SampleSource:
         return batch
 
     def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return samples at random points of paths between two latents, and at the points that are ``epsilon`` further.
+        """Return samples at two neighbouring points of each of B paths, which connect two random latents.
 
         Args:
-          indices: the indices of the samples, [B].
-          epsilon: distance between the two points, as a fraction of the path.
+          indices: the indices of the paths, [B].
+          epsilon: distance between the two points, as a fraction of the path. The first point is random.
 
         Returns:
-          The samples at the first and at the second points, float32 in [-1, 1], [B, ...] each.
+          The samples at the first points and the samples at the second points, each float32 in [-1, 1], [B, ...].
         """
         keys, labels = keys_of(self._seed, indices), self._labels(indices)
         first, last = (self._experiment.sampling.latents(fold_in_keys(keys, n)) for n in (1, 2))
@@ -140,7 +141,7 @@ def path_length(samples: SampleSource, features: FeatureExtractor, progress: sco
     Args:
       samples: the samples.
       features: the feature extractor.
-      progress: called after each batch with a description, the number of paths so far, and the number of all paths.
+      progress: called after each batch with a description, the number of finished paths, and the number of all paths.
     """
     parts = []
     for indices in _batches(len(samples)):
@@ -152,12 +153,12 @@ def path_length(samples: SampleSource, features: FeatureExtractor, progress: sco
 
 
 def paired_figures(samples: SampleSource, targets: Source, metrics: Sequence[str]) -> dict[str, float]:
-    """Return the means of paired metrics over all samples, each compared with the target of the same index.
+    """Compare each sample with the target of the same index, and return a dictionary from metrics to their means.
 
     Args:
       samples: the samples.
       targets: the target images.
-      metrics: names of metrics. Metrics that are not in ``PAIRED_METRICS`` are ignored.
+      metrics: names of metrics. Names that are not in ``PAIRED_METRICS`` are ignored.
     """
     sums = {name: 0.0 for name in PAIRED_METRICS if name in metrics}
     if not sums:
@@ -176,7 +177,7 @@ def _batches(count: int) -> list[np.ndarray]:
 
 
 def needs_features(metrics: Sequence[str]) -> bool:
-    """Return whether any of the metrics needs a feature extractor or a classifier, and not only pixels."""
+    """Return whether any of the metrics needs a feature extractor or a classifier. Other metrics need only pixels."""
     of_pixels = {name for name, metric in scores.METRICS.items() if set(metric.needs) <= {"images"}}
     return not set(metrics) <= {*PAIRED_METRICS, *of_pixels}
 
@@ -194,7 +195,7 @@ def check_metrics(metrics: Sequence[str], count: int | None) -> None:
       count: the number of samples; None if it is not set.
 
     Raises:
-      ValueError: if a metric is not in ``METRICS``, ``metrics`` is empty, or ``count`` is below 2.
+      ValueError: if ``count`` is below 2, a metric is not in ``METRICS``, or ``metrics`` is empty.
     """
     if count is not None and count < 2:
         raise ValueError(f"`count` must be at least 2, got {count}.")
@@ -214,8 +215,8 @@ def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int 
       count: the number of samples; None if it is not set.
 
     Raises:
-      ValueError: if ``check_metrics`` raises, if a metric cannot be computed for this experiment, or if the experiment
-        has fewer than ``count`` inputs.
+      ValueError: if ``check_metrics`` rejects the arguments, if a metric cannot be computed for this experiment, or if
+        the experiment has fewer than ``count`` images to translate.
     """
     check_metrics(metrics, count)
     has_pairs = experiment.image_to_image is not None and experiment.image_to_image.paired
@@ -252,9 +253,9 @@ def write_result(result: Mapping[str, Any], out: Path) -> None:
 
 
 def ranking_score(result: Mapping[str, Any], metric: str) -> float:
-    """Return the number by which checkpoints are ranked, where lower is better.
+    """Return the number by which checkpoints are ranked. A lower number is better.
 
-    It is the metric itself, or its negative if higher is better.
+    The number is the metric, or the negative of the metric if a higher metric is better.
 
     Args:
       result: the result of ``evaluate``.
@@ -279,14 +280,14 @@ def evaluate(
     data: scores.SampleStats | None = None,
     progress: scores.Progress | None = None,
 ) -> dict[str, Any]:
-    """Compare samples with all data of the run by several metrics.
+    """Compare the samples of an experiment with all its data.
 
     Args:
       experiment: the experiment, which draws the samples. Averaged weights are used if the state has them.
       state: the state with the weights.
       metrics: names of metrics in ``METRICS``.
       features: the feature extractor. None is allowed if all metrics need only pixels; see ``needs_features``.
-      count: number of samples. If None, the number of examples in the data, at most 50,000.
+      count: number of samples. If None, the number of examples in the data, but at most 50,000.
       seed: seed of the samples.
       name: a name of the samples, for messages and the protocol.
       sample: the result of ``experiment.sampler()``, so that several evaluations share the compiled function.

@@ -15,8 +15,9 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-# The current name for each older name of a setting, by experiment ("" for all experiments). A pair also maps older
-# values to current ones. None is for a setting that had no effect and is dropped.
+# For each experiment ("" for all experiments), a dictionary from older names of settings to current names. A tuple
+# contains the current name and a dictionary from older values to current values. None drops a setting that had no
+# effect.
 RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] = {
     "": {
         "latents": "z_dim",
@@ -114,7 +115,8 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
     "wgan_gp": {"base": "base_resolution", "critic_turns": "n_critic", "penalty": "gp_weight"},
 }
 
-# Settings, by experiment, that older versions did not have. Their defaults reproduce the behaviour of those versions.
+# For each experiment, the settings that older versions did not have. Their defaults reproduce the behaviour of these
+# versions.
 ADDED: Mapping[str, frozenset[str]] = {"r3gan": frozenset({"mirror"})}
 
 
@@ -124,10 +126,11 @@ def rename_settings(
     """Return settings of an older version with their current names and values.
 
     Args:
-      values: settings by name, as read from JSON.
+      values: settings as a dictionary from names to values, as read from JSON.
       experiment: name of the experiment that the settings belong to.
-      fields: the current names of the experiment's settings. A name is not changed if it is one of them, or if its new
-        name is not one of them. If None, a name is not changed if its new name is also in ``values``.
+      fields: the current names of the experiment's settings. A name in ``values`` is only changed if it is not in
+        ``fields`` and its new name is in ``fields``. If None, a name is only changed if its new name is not in
+        ``values``.
 
     >>> rename_settings({"steps": 3, "latents": 8, "vary": ["ema=0.5,0.9"]}, "gan")
     {'steps': 3, 'z_dim': 8, 'sweep': ['ema_decay=0.5,0.9']}
@@ -167,11 +170,11 @@ def _renamed_sweep(text: str, look_up: Callable[[str], tuple[str, Any] | None]) 
 def read_settings(values: Mapping[str, Any], config_class: type, where: Any, experiment: str) -> Any:
     """Return settings that were read from JSON as an instance of ``config_class``.
 
-    Older names are replaced by the current ones, see ``RENAMED``. Missing settings get their current default. A warning
-    on standard error lists them, except for the settings in ``ADDED``.
+    Older names are replaced by the current names, see ``RENAMED``. Missing settings get their current default. A
+    warning on standard error lists the missing settings, except for the settings in ``ADDED``.
 
     Args:
-      values: settings by name, as read from JSON.
+      values: settings as a dictionary from names to values, as read from JSON.
       config_class: the class of the settings, a subclass of ``Settings``.
       where: the file or other place that the settings were read from, for messages.
       experiment: name of the experiment.
@@ -203,7 +206,7 @@ def check_types(values: Mapping[str, Any], dataclass: type, where: Any) -> None:
     """Check that values from JSON have the types of a dataclass's fields.
 
     Args:
-      values: values by the name of the field. Lists must have been converted to tuples.
+      values: dictionary from names of fields to values. Lists must have been converted to tuples.
       dataclass: a dataclass with a field for each value.
       where: the file or other place that the values were read from, for messages.
 
@@ -239,7 +242,7 @@ def _has_type(value: Any, hint: Any) -> bool:
 def _warn(text: str) -> None:
     """Print a warning on standard error, once per text.
 
-    A run reads its ``config.json`` twice: before it traces the step, and again when it has the directory for itself.
+    A run reads its ``config.json`` twice: before it traces the step, and again after it has locked the directory.
     """
     print(f"warning: {text}", file=sys.stderr)
 

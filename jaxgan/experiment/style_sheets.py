@@ -17,11 +17,11 @@ from jaxgan.experiment.experiment import SHEET_COLUMNS
 
 TRUNCATION_PSIS = (1.0, 0.7, 0.5, 0.0)  # truncation psi of each row of the sheet "truncation"
 NUM_NOISES = 8  # number of random noises over which the standard deviation of pixels is computed
-NOISE_GAIN = 10.0  # factor by which that standard deviation is multiplied, to make it visible
+NOISE_GAIN = 10.0  # factor by which the standard deviation of pixels is multiplied, to make it visible
 NUM_PAIRS = 4  # number of pairs of latents that are interpolated
 NUM_MOVED = 2  # number of samples that are moved along directions
 NUM_DIRECTIONS = 4  # number of directions that samples are moved along
-REACH = 3.0  # largest distance of a moved sample in either direction, in standard deviations of w
+REACH = 3.0  # largest distance by which a sample is moved, forth and back, in standard deviations of w
 
 Sheet = Callable[[Nets, Any, jax.Array], jax.Array]
 
@@ -35,12 +35,12 @@ def make_style_sheets(
 
     Args:
       styles: the functions of the generator.
-      latents: ``keys -> z``.
-      label_of: ``batch -> label``, a tuple with the array of labels. The tuple is empty if the generator takes no
-        labels.
+      latents: function ``keys -> z`` from PRNG keys to latents.
+      label_of: function from a batch to a tuple that contains the array of labels. The tuple is empty if the generator
+        takes no labels.
 
     Returns:
-      The sheets by name, for ``Display.sheets``.
+      A dictionary from names to sheets, for ``Display.sheets``.
     """
 
     def draw(nets, *rows):
@@ -54,8 +54,8 @@ def make_style_sheets(
     def mixing(nets, batch, keys):
         """Draw style mixing, in two groups of five rows with eight samples each.
 
-        The rows of a group are samples; other samples; and the first samples with the coarse, the middle and the fine
-        styles of the other samples.
+        The first two rows of a group show two sets of samples. The other three rows show the first set with the coarse,
+        the middle and the fine styles of the second set.
         """
         ours, theirs = jnp.split(map_latents(nets, batch, keys), 2)
         ranges = [layer_mask(name, styles.num_ws)[None, :, None] for name in RANGES]
@@ -72,8 +72,8 @@ def make_style_sheets(
     def noise(nets, batch, keys):
         """Draw the influence of noise on eight samples, in four rows.
 
-        The rows are the samples with constant noise, without noise and with random noise, and the standard deviation of
-        the pixels over several random noises.
+        The rows show (1) the samples with constant noise, (2) the samples without noise, (3) the samples with random
+        noise, and (4) the standard deviation of the pixels over several random noises.
         """
         ws = map_latents(nets, batch, keys)[:SHEET_COLUMNS]
         maps = tuple(jnp.repeat(x, len(ws), 0) for x in _noises(styles.noise(), keys[:NUM_NOISES]))
@@ -115,7 +115,7 @@ def make_style_sheets(
 
 
 def _noises(constant: Sequence[jax.Array], keys: jax.Array) -> list[jax.Array]:
-    """Return several versions of each noise map: the constant one, zeros, and a random one per key, [2 + keys, ...]."""
+    """Return several versions of each noise map, [2 + N, ...]: the constant map, zeros, and a random map per key."""
 
     def normal(key):
         return [jax.random.normal(jax.random.fold_in(key, i), x.shape) for i, x in enumerate(constant)]

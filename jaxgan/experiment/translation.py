@@ -12,9 +12,9 @@ from jaxgan.interop.parameters import fill_names, flatten_names
 
 
 def directions(experiment: Experiment, state: State) -> dict[str, TranslationDirection]:
-    """Return an experiment's translations by the name of their direction, with the weights of a state.
+    """Return a dictionary from the names of directions to an experiment's translations, with the weights of a state.
 
-    EMA weights are used if the state has them. The result is empty if the experiment does not translate images.
+    EMA weights are used if the state has them. The dictionary is empty if the experiment does not translate images.
 
     Args:
       experiment: the experiment that defines the translations.
@@ -38,9 +38,9 @@ def _direction(
 
     Args:
       translation: the translation.
-      like: the variables by network, which define the structure of the weights.
-      weights: the variables by flat names.
-      networks: the networks of the translation by name.
+      like: dictionary from networks to their variables, which define the structure of the weights.
+      weights: dictionary from flat names to the same variables.
+      networks: dictionary from names to the networks of the translation.
     """
 
     def build_nets(weights):
@@ -66,7 +66,7 @@ def _direction(
 
 
 class _MomentsRecorder:
-    """A ``Function`` that records the moments with which its layers normalise their inputs."""
+    """A ``Function`` that records the moments (mean and variance) that its layers use to normalise their inputs."""
 
     def __init__(self, function: Function, name: str, recorded: dict[str, Any]):
         self._function, self._name, self._recorded = function, name, recorded

@@ -11,9 +11,9 @@ PREFIXES = ("stacked:", "tiles:")  # prefixes that may precede a path; see ``jax
 
 
 def find_data_paths(config: Any) -> dict[str, str]:
-    """Return the absolute paths of the data that settings refer to, by the name of the setting.
+    """Return a dictionary from settings that contain a path to data to the absolute path.
 
-    The result omits settings that refer to built-in data, such as ``digits``, and paths that do not exist.
+    The dictionary omits settings that refer to built-in data, such as ``digits``, and paths that do not exist.
 
     Args:
       config: the settings of a run, an instance of a ``Config``.
@@ -39,8 +39,8 @@ def locate_data(config: Any, paths: Mapping[str, str]) -> Any:
             continue
         if not Path(paths[name]).exists():
             raise ValueError(
-                f"`{name}` {value} could not be found, and the run's data is no longer at {paths[name]}. Move it back, "
-                "or create a link there."
+                f"`{name}` {value} could not be found, and the run's data is no longer at {paths[name]}. Move the data "
+                "back, or create a link there."
             )
         found[name] = prefix + paths[name]
     return dataclasses.replace(config, **found)

@@ -17,9 +17,9 @@ import numpy as np
 
 from jaxgan.monitoring.metrics_file import finite_mean
 
-PROBE_EVERY = 50  # steps
-WARM_UP = 200  # steps at the start of a run that are not diagnosed, because all measurements still change quickly
-WINDOW = 10  # probes to average over (500 steps), so that short-lived problems are not reported
+PROBE_EVERY = 50  # number of steps from one probe to the next
+WARM_UP = 200  # number of steps at the start of a run that are not diagnosed, because measurements change quickly
+WINDOW = 10  # number of probes to average over (500 steps), so that short-lived problems are not reported
 
 # A finding is one row of ``diagnosis.jsonl``. It maps names to the measurements of a probe and to the mean metrics of
 # the steps since the previous probe. For a population, each value is a list with one number per member.
@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
 
     Attributes:
       name: the problem, a key of ``REMEDIES``.
-      subject: the name of the network or player that has the problem; empty if the problem is of the whole game.
+      subject: the name of the network or player that has the problem; empty if the problem concerns the complete game.
       evidence: the measurement that led to the verdict, as text.
     """
 
@@ -56,18 +56,18 @@ REMEDIES = {
 }
 MAX_MOVE = 0.24  # norm of the change of a network's weights over PROBE_EVERY turns, divided by the weights' norm
 MAX_GRADIENT_GROWTH = 1e3  # gradient norm divided by the gradient norm at the first probe
-MIN_GRADIENT = 1e-7  # gradient norm
-MIN_GRADIENT_AGAINST_SURE = 1e-3  # gradient norm of a player whose opponent recognises nearly all of its fakes
+MIN_GRADIENT = 1e-7  # gradient norm of a player
+MIN_GRADIENT_AGAINST_SURE = 1e-3  # gradient norm of a player if its opponent recognises nearly all of its fakes
 SURE = 0.99  # accuracy at which a discriminator recognises nearly all examples
 MIN_DIVERSITY = 0.15  # spread of the samples divided by the spread of real examples
-MIN_NEAREST = 0.1  # mean nearest-neighbour distance among samples divided by the same among real examples
+MIN_NEAREST = 0.1  # mean nearest-neighbour distance among samples, divided by the same distance among real examples
 MAX_MEMORY = 0.6  # D's mean logit of held-out examples on a scale from 0 (training examples) to 1 (fakes)
 MAX_SWING = 1.45  # movement of the samples' mean over PROBE_EVERY steps divided by the spread of real examples
 CERTAIN = 3.0  # number of standard errors by which a difference of logits must exceed 0
 
 
 def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) -> list[Verdict]:
-    """Return the problems of one game, the likeliest cause first; an empty list if there are none.
+    """Return the problems of one game, the likeliest cause first. Without problems, the list is empty.
 
     Args:
       window: the latest findings of the game, oldest first.
@@ -83,8 +83,8 @@ def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) 
     verdicts += _find_vanishing_gradients(mean, players, judges)
     verdicts += _find_mode_collapse(mean)
     verdicts += _find_memorising(window, players)
-    # A game that diverges also oscillates. Each of the problems above can make the discriminator too strong. In both
-    # cases only the cause is reported.
+    # A game that diverges also oscillates, so oscillation is not reported with divergence. Each of the problems above
+    # can make the discriminator too strong, so a strong discriminator is only reported if there is no other problem.
     if not diverging:
         verdicts += _find_oscillation(mean)
     return verdicts or list(_find_strong_discriminator(mean, judges))
@@ -220,8 +220,9 @@ class TrainingMonitor:
     ):
         self.verdicts: list[tuple[int, Verdict]] = []
         self._probe, self._member_name, self._say = probe, member_name, say
-        self._probes: dict[int, Mapping[str, jax.Array]] = {}  # by step, until the metrics of the step arrive
-        self._rows: list[Mapping[str, Any]] = []  # since the last probe
+        # A dictionary from steps to probes. A probe is removed when the metrics of its step arrive.
+        self._probes: dict[int, Mapping[str, jax.Array]] = {}
+        self._rows: list[Mapping[str, Any]] = []  # the metrics of the steps since the last probe
         self._first: list[Mapping[str, float] | None] = [None] * members
         self._windows = [collections.deque(maxlen=WINDOW) for _ in range(members)]
         self._reported = {(i, name, subject) for row in earlier for i, name, subject, *_ in row.get("verdicts", ())}
@@ -245,8 +246,8 @@ class TrainingMonitor:
             number per member.
 
         Returns:
-          A finding if ``watch`` was called for this step, otherwise None. It has an entry ``verdicts`` if there are
-          problems: lists of the member's index, the fields of ``Verdict`` and the remedy.
+          A finding if ``watch`` was called for this step, otherwise None. If there are problems, the finding has an
+          entry ``verdicts``: for each problem, a list of the member's index, the fields of ``Verdict`` and the remedy.
         """
         self._rows.append(row)
         step = row["step"]
@@ -267,7 +268,10 @@ class TrainingMonitor:
         return finding
 
     def summary(self) -> str:
-        """Return the current problems for the progress line; for a population, with numbers of members."""
+        """Return the current problems for the progress line.
+
+        For a population, the text contains the number of members that have each problem.
+        """
         names = collections.Counter(name for _, name in {(i, verdict.name) for i, verdict in self.verdicts})
         members = len(self._windows)
         return ", ".join(f"{name} in {count} of {members}" if members > 1 else name for name, count in names.items())
@@ -285,7 +289,10 @@ class TrainingMonitor:
                 self._say(f"step {step}: {describe(verdict, subject)}. To fix it, {remedy(verdict)}.")
 
     def _remember(self, finding: Finding) -> None:
-        """Add a finding to the window of each member whose numbers are finite, once the warm-up is over."""
+        """Add a finding to the windows of the members, after the warm-up.
+
+        If a number of a member is not finite, the member's window is cleared instead.
+        """
         for i, window in enumerate(self._windows):
             own = {name: x[i] if isinstance(x, list) else x for name, x in finding.items() if name != "verdicts"}
             if any(finite_mean(x) is None for x in own.values()):  # the training loop reports non-finite values

@@ -25,7 +25,8 @@ def metrics_to_rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[
     Args:
       first: the first step.
       count: number of steps.
-      metrics: arrays on the host, by name: [at least count], or [at least count, members] for a population.
+      metrics: dictionary from names to arrays on the host. Each has the shape [n] or, for a population, [n, members],
+        and n is at least ``count``.
     """
     columns = {}
     for name, values in metrics.items():
@@ -44,7 +45,7 @@ def finite_mean(value: Any) -> float | None:
     """Return the mean of the finite numbers of a metric, or None if no number is finite.
 
     Args:
-      value: a number, or for a population a list of numbers. None stands for a number that is not finite.
+      value: a number or, for a population, a list of numbers. None stands for a number that is not finite.
     """
     values = value if isinstance(value, list) else [value]
     finite = [x for x in values if x is not None and math.isfinite(x)]
@@ -52,7 +53,7 @@ def finite_mean(value: Any) -> float | None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file without incomplete or damaged lines; an empty list if the file does not exist.
+    """Return the rows of a file, or an empty list if it does not exist. Incomplete and damaged lines are skipped.
 
     Args:
       path: a file with one JSON object per line, such as ``metrics.jsonl``.
@@ -65,7 +66,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def truncate_after(path: Path, step: int) -> dict[str, Any] | None:
-    """Remove all rows after a step from a file. A damaged line is removed with all lines that follow it.
+    """Remove all rows of later steps from a file. A damaged line is removed together with all lines that follow it.
 
     Args:
       path: a file with one JSON object per line, each with an entry ``step``. It may be missing.

@@ -20,8 +20,8 @@ from jaxgan.games.population import AXES
 EXAMPLES = 64  # number of samples, and of real examples in a batch, that a probe measures
 DRAWS = 8  # number of batches of real examples to average the reference measurements over
 
-# Measurements that are not available yet, by the number of earlier probes. They compare a state with the states of the
-# previous one or two probes.
+# Some measurements compare a state with the states of the previous one or two probes. Keys are numbers of earlier
+# probes. Values are the measurements that are not available yet after this number of probes.
 NOT_YET = {0: ("swing", "moved/", "turned/"), 1: ("turned/",)}
 
 
@@ -87,8 +87,8 @@ class Probe:
 
     def __call__(self, state: State) -> dict[str, jax.Array]:
         if self._memory is None:
-            # Later memories have the placement of the parameters. If the first one had another, the second probe would
-            # be compiled again.
+            # All later memories are on the same devices as the parameters. If the first memory were on another device,
+            # the second probe would be compiled again.
             placement = jax.tree.leaves(state.params)[0].sharding
             self._memory = jax.device_put(self._compiled_forget(state, self._inputs[0]), placement)
         measures, self._memory = self._compiled_measure(state, self._memory, *self._inputs)
@@ -97,7 +97,8 @@ class Probe:
         return {name: x for name, x in measures.items() if not name.startswith(not_yet)}
 
     def _draw(self, state: State, latents: Any) -> jax.Array:
-        # Generate samples as for the discriminator during training. Averaged weights and moving statistics lag behind.
+        # Generate samples as in training, with the current weights and the statistics of the batch, because averaged
+        # weights and moving statistics lag behind.
         nets = self._game.functions(state, train=True, ema=False)
         generate = self._experiment.sampling.generate
         try:
@@ -129,7 +130,7 @@ class Probe:
 
 
 def check_held_out(experiment: Experiment) -> None:
-    """Check that at least one player logs the logits that held-out examples are compared by.
+    """Check that at least one player logs logits, if examples are held out to compare their logits.
 
     Args:
       experiment: the experiment, with or without held-out examples.
@@ -148,7 +149,10 @@ def check_held_out(experiment: Experiment) -> None:
 
 
 def _turns(game: Game) -> dict[str, int]:
-    """Return the number of turns that the owner of each network has in a step; 1 for a network without an owner."""
+    """Return a dictionary from networks to the number of turns of their owner in a step.
+
+    The number of a network without an owner is 1.
+    """
     turns = {name: sum(turn.count(name) for turn in game.turns) for name in game.players}
     return {net: max((turns[p] for p in turns if net in game.players[p].owns), default=1) for net in game.nets}
 
@@ -169,7 +173,7 @@ def _read_held_out_pair(experiment: Experiment, rng: np.random.Generator) -> tup
 
 
 def _held_out_gaps(experiment: Experiment, state: State, seed: int, train: Any, held_out: Any) -> dict[str, jax.Array]:
-    """Return ``over_held_out`` and ``over_fakes`` of each player that logs its logits; see ``Probe``."""
+    """Return ``over_held_out`` and ``over_fakes`` for each player that logs its logits; see ``Probe``."""
     game = experiment.game.unwrapped
     nets = game.functions(state, train=True, ema=False)
     keys = sample_keys(seed, len(jax.tree.leaves(train)[0]))

@@ -6,20 +6,20 @@ config.json        The experiment's name, its settings, the number and shape of 
                    data, the members of a population, versions, hardware, the command, and the options to resume with.
                    Written at the start. A differentially private run adds its planned and its spent privacy budget.
 metrics.jsonl      The metrics of each step. Written at least every 10 steps.
-speed.jsonl        The number of images per second, by step.
+speed.jsonl        The number of images per second, measured whenever the progress is printed.
 diagnosis.jsonl    The findings of the monitor, every 50 steps; see jaxgan.monitoring.diagnostics.
 evaluations.jsonl  The metrics of the checkpoints that are evaluated every `evaluate_every` steps, and their protocol,
-                   which describes how they were computed.
-evaluation.json    The metrics that the command evaluate computed, and their protocol.
+                   which describes how the metrics were computed.
+evaluation.json    The metrics that `jaxgan evaluate` computed, and their protocol.
 samples/           Sample grids and the experiment's image sheets, every `sample_every` steps. All grids use the same
                    latents.
-projections/       The output of the command project; see jaxgan.editing.projection_files.
+projections/       The output of `jaxgan project`; see jaxgan.editing.projection_files.
 checkpoints/       Checkpoints every `checkpoint_every` steps, at each evaluation and at the end; see
                    jaxgan.training.checkpoints.
 damaged/           Damaged checkpoints, which are moved here when the run is resumed.
 tensorboard/       The metrics in the format of TensorBoard.
 profile/           A trace of the steps that the option `profile` selects.
-report.html        The report, written at the end and by the command report; see jaxgan.reporting.report.
+report.html        The report, written at the end of training and by `jaxgan report`; see jaxgan.reporting.report.
 .lock              A file that is locked by the process that writes to the directory.
 """
 
@@ -202,7 +202,9 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
 
 
 def read_options(path: Path) -> dict[str, Any]:
-    """Return the recorded options of the run in a directory, by name; {} for runs of older versions.
+    """Return the recorded options of the run in a directory, as a dictionary from names to values.
+
+    The dictionary is empty for runs of older versions.
 
     Args:
       path: the directory of the run.
@@ -218,8 +220,8 @@ def read_data_record(path: Path) -> dict[str, Any]:
     """Return the recorded description of the examples of the run in a directory.
 
     Returns:
-      The number of examples, their shape, their classes and the paths of their files. The paths are missing in runs of
-      older versions, and the result is {} for runs of the oldest versions.
+      A dictionary with ``examples`` (their number), ``shape``, ``classes`` and ``paths`` (see ``read_data_paths``). The
+      paths are missing in runs of older versions. The dictionary is empty for runs of the oldest versions.
 
     Raises:
       ValueError: if there is no run.
@@ -229,7 +231,7 @@ def read_data_record(path: Path) -> dict[str, Any]:
 
 
 def read_data_paths(path: Path) -> dict[str, str]:
-    """Return the recorded absolute paths of the data of the run in a directory, by the name of the setting.
+    """Return a dictionary from settings to the recorded absolute paths of the data of the run in a directory.
 
     Raises:
       ValueError: if there is no run.

@@ -14,11 +14,11 @@ from tensorboardX.proto import event_pb2, summary_pb2
 class TensorBoardWriter:
     """Writes scalars to event files, one event per step.
 
-    It does not use tensorboardX's SummaryWriter: if the disk is full, the thread of SummaryWriter ends without an
-    error, and the run then waits for it forever.
+    This class does not use tensorboardX's SummaryWriter. If the disk is full, the thread of SummaryWriter ends without
+    an error, and the run then waits for this thread forever.
 
     Args:
-      directory: the directory of the event files, which is created if it is missing. Existing files are kept.
+      directory: the directory of the event files, which is created if it is missing. Existing files are not changed.
       start: the step that the run starts or resumes after. TensorBoard hides the events of later steps, which an
         earlier process wrote before it was killed.
     """
@@ -31,11 +31,11 @@ class TensorBoardWriter:
             self._events.write_event(event_pb2.Event(wall_time=time.time(), step=start + 1, session_log=restart))
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Write the scalars of a step, by name.
+        """Write the scalars of a step.
 
         Args:
           step: the number of steps taken so far.
-          scalars: numbers by the name of their chart.
+          scalars: dictionary from the names of charts to numbers.
         """
         values = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
         summary = summary_pb2.Summary(value=values)

@@ -21,7 +21,7 @@ from jaxgan.monitoring.metrics_file import finite_mean
 
 BAR_EVERY = 0.25  # seconds between updates of the live progress bar of a run
 PLAIN_LINES_EVERY = 2.0  # seconds between progress lines of a run, if the output is not a terminal
-PATIENCE = 1.0  # seconds after which a message is printed for an operation that can take long
+PATIENCE = 1.0  # seconds that an operation may take before a message about it is printed
 BAR_WIDTH = 12  # width of the progress bar in characters
 LINES_OF_ESTIMATE = 10  # number of progress lines to estimate the remaining time from
 READING_LINES_EVERY = 10.0  # seconds between progress lines of an evaluation, if the output is not a terminal
@@ -37,7 +37,8 @@ class _Console(Console):
 class Terminal:
     """Shows the progress of a run: a live bar in a terminal, plain lines if the output is a pipe or a file.
 
-    The rates are those of training. They are measured from the last ``restart`` and exclude the time inside ``paused``.
+    The number of images per second and the remaining time are measured from the last ``restart``, and without the time
+    inside ``paused``.
 
     Args:
       steps: the last step.
@@ -48,7 +49,7 @@ class Terminal:
     def __init__(self, steps: int, start: int, quiet: bool = False):
         self._console = _Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._steps, self._step, self._quiet = steps, start, quiet
-        # The time in seconds, the step and the number of images at the start and at the latest progress lines.
+        # The time in seconds, the step and the number of images at the start and at each of the latest progress lines.
         self._shown = collections.deque([(time.perf_counter(), start, 0)], maxlen=LINES_OF_ESTIMATE)
         self._bar, self._text = None, ""
         if self._console.is_terminal and not quiet:
@@ -99,7 +100,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def paused(self, text: str) -> Iterator[None]:
-        """Announce the work in a ``with`` block as ``busy`` does, and exclude its time from the rates.
+        """Announce the work in a ``with`` block as ``busy`` does, and exclude its time from the measured speed.
 
         Args:
           text: the name of the work, such as "evaluating".
@@ -111,7 +112,7 @@ class Terminal:
         self._shown = collections.deque([(then + seconds, *rest) for then, *rest in self._shown], LINES_OF_ESTIMATE)
 
     def restart(self, step: int, images: int) -> None:
-        """Start a new measurement of rates.
+        """Start a new measurement of the speed.
 
         Args:
           step: number of steps that were taken so far.
@@ -129,8 +130,8 @@ class Terminal:
           problems: the current problems of the training, as ``TrainingMonitor.summary`` returns them.
 
         Returns:
-          The number of images per second since the previous step that was shown; None if this step was not shown, or if
-          the time since the previous one is too short for a measurement.
+          The number of images per second since the previous step that was shown. None if this step was not shown, or if
+          the time since the previous shown step is too short for a measurement.
         """
         self._step = row["step"]
         now, (then, step, images_then) = time.perf_counter(), self._shown[-1]
@@ -235,10 +236,13 @@ def reading() -> Iterator[Callable[..., None]]:
 
 
 def summarize(row: Mapping[str, Any]) -> list[str]:
-    """Format the losses and the accuracies of discriminators for the progress line; for a population, their means.
+    """Format the losses and the accuracies of discriminators for the progress line.
+
+    For a population, the texts contain the means over the members.
 
     Args:
-      row: the metrics of a step by name; for a population, each metric is a list with one number per member.
+      row: dictionary from names to the metrics of a step. For a population, each metric is a list with one number per
+        member.
     """
     row = {name: mean for name, value in row.items() if (mean := finite_mean(value)) is not None}
     parts = [f"{name} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
@@ -268,7 +272,10 @@ def fit(parts: Sequence[str], width: float) -> str:
 
 
 def terminal_width() -> float:
-    """Return the number of columns of the process's terminal, even if the output is piped; infinity without one."""
+    """Return the number of columns of the process's terminal, even if the output is piped.
+
+    If the process has no terminal, the result is infinity.
+    """
     if "COLUMNS" in os.environ:
         return shutil.get_terminal_size().columns
     for stream in (sys.__stdout__, sys.__stderr__, sys.__stdin__):

@@ -22,19 +22,21 @@ TITLES = {
     "over_held_out": "Logit of training examples minus held-out examples",
     "over_fakes": "Logit of training examples minus fakes",
 }
-# The captions of charts, by the name of a metric or of a measurement of the training monitor. The first sentence names
-# the quantity, and the second one explains how to read it.
+# The captions of charts. Keys are names of metrics or of measurements of the training monitor. The first sentence of a
+# caption names the quantity, and the second sentence explains how to read the chart.
 READINGS = {
-    "accuracy": "Fraction of real examples and of fakes that the discriminator classifies correctly. At 50 % on both, "
-    "it cannot distinguish them; at 100 % on both for a long time, the generator receives little useful gradient.",
+    "accuracy": "Fraction of real examples and of fakes that the discriminator classifies correctly. If both fractions "
+    "are 50 %, the discriminator cannot distinguish fakes from real examples. If both stay at 100 %, the generator "
+    "receives little useful gradient.",
     "value": "Value V(D, G) of the original GAN game, if the logits are log-odds. It is \u2212log 4 if the "
     "discriminator can only guess, and close to 0 if it is certain and correct.",
-    "logits": "Mean logit of the discriminator on real examples and on fakes. If both are close to 0, the "
-    "discriminator is uncertain; if their distance keeps growing, it becomes too strong for the generator.",
-    "loss": "Loss of each player. Losses of a game need not decrease: a lasting balance is normal, and a loss that "
+    "logits": "Mean logit of the discriminator on real examples and on fakes. If both means are close to 0, the "
+    "discriminator is uncertain. If the distance between the means keeps growing, the discriminator becomes too strong "
+    "for the generator.",
+    "loss": "Loss of each player. The losses of a game need not decrease: a lasting balance is normal, and a loss that "
     "grows without limit indicates divergence.",
-    "adversarial": "The part of each player's loss that depends on how the discriminator classifies examples. Like the "
-    "loss of a game, it need not decrease.",
+    "adversarial": "The part of each player's loss that depends on how the discriminator classifies examples. It need "
+    "not decrease, because the players compete.",
     "grad_norm": "L2 norm of the gradient of each player's loss, on a logarithmic scale. Spikes by a factor of ten or "
     "more, or a decrease to almost zero, often precede problems.",
     "r1": "R1 penalty on the discriminator's gradient at real examples, including its weight. If it grows, the "
@@ -44,39 +46,39 @@ READINGS = {
     "gradient_penalty": "Penalty on the difference between the norm of the critic's gradient and its target, including "
     "the penalty's weight. Near 0, the gradient has the required norm.",
     "diversity": "Spread of the samples (diversity) and mean distance of a sample to its nearest neighbour (nearest), "
-    "both divided by the same number for real examples. Values near 0 indicate mode collapse.",
-    "swing": "Distance that the mean of the samples moved within 50 steps (swing), divided by the spread of real "
-    "examples. It decreases while a game converges, and stays high if the game oscillates.",
+    "each divided by the same quantity of real examples. Values near 0 indicate mode collapse.",
+    "swing": "Distance between the mean of the samples and their mean 50 steps before (swing), divided by the spread "
+    "of real examples. It decreases while a game converges, and stays high if the game oscillates.",
     "moved": "L2 norm of the change of each network's weights within 50 turns, divided by the norm of the weights. "
     "Values above 0.25 for a long time mean that the learning rate is too high.",
     "turned": "Cosine between two successive changes of each network's weights, each over 50 steps. At 1, the weights "
-    "move in a constant direction; at \u22121, they move back and forth.",
+    "keep changing in the same direction; at \u22121, each change reverses the previous change.",
     "over_held_out": "The discriminator's mean logit of training examples, minus its mean logit of held-out examples "
-    "(over_held_out) and minus that of fakes (over_fakes). The closer over_held_out is to over_fakes, the more the "
-    "discriminator has memorised the training examples.",
-    "speed": "Number of images per second that the training reads. Dips are caused by checkpoints, sample grids or "
-    "other programs on the machine.",
+    "(over_held_out) or of fakes (over_fakes). The closer over_held_out is to over_fakes, the more the discriminator "
+    "has memorised the training examples.",
+    "speed": "Number of images per second that the training reads. Checkpoints, sample grids and other programs on the "
+    "machine lower the speed for a short time.",
 }
-# Replacements for READINGS that apply to a player without an opponent.
+# Captions that replace READINGS for the only player of a game.
 SINGLE_PLAYER_READINGS = {
     "loss": "Loss of the only player. It should decrease and then level off; if it increases for a long time, lower "
     "the learning rate."
 }
-# Replacements for READINGS that apply to a player that maximises an ELBO.
+# Captions that replace READINGS for a player that maximises an ELBO.
 ELBO_READINGS = {
     "elbo": "Evidence lower bound on log p(x) of training examples, in nats: the negative sum of the reconstruction "
     "term and the KL divergence. It should increase and then level off; it does not show overfitting.",
     "reconstruction": "Negative log-likelihood of the pixels given their code, \u2212log p(x|z), in nats. It should "
     "decrease; grey pixels have a positive cost even if they are reconstructed exactly.",
     "kl": "Divergence between the code's distribution and its prior, KL(q(z|x) || p(z)), in nats. It should increase "
-    "as the code distinguishes more examples; near 0, the decoder ignores the code (posterior collapse).",
+    "as the code distinguishes more examples. If it is near 0, the decoder ignores the code (posterior collapse).",
 }
 PAIR_READING = "Mean value of this metric on real examples and on fakes."
 TERM_READING = "Mean value of the term or metric that a player's loss function reports under this name."
 
 SHARES = ("precision", "recall", "density", "coverage")  # metrics of evaluations that share one chart
-# Titles of the metrics of evaluations, by the first part of the metric's name. The rest of the name identifies the
-# features that the metric was computed with.
+# Titles of the metrics of evaluations. Keys are the part of the metric's name before the first underscore. The rest of
+# the name identifies the features that the metric was computed with.
 FIGURES = {
     "fid": "Fr\u00e9chet distance",
     "fd": "Fr\u00e9chet distance",
@@ -90,28 +92,28 @@ FIGURES = {
 }
 DISTANCES = ("fid", "fd", "mifid", "mifd", "kid", "kd")
 DISTANCE_READING = (
-    "Distance between the samples and the data; lower is better. The file evaluations.jsonl describes how it was "
-    "computed."
+    "Distance between the samples and the data; lower is better. The file evaluations.jsonl describes how the distance "
+    "was computed."
 )
-FIGURE_READING = "Quality metric of the samples. The file evaluations.jsonl describes how it was computed."
+FIGURE_READING = "Quality metric of the samples. The file evaluations.jsonl describes how the metric was computed."
 
 SHEETS = {
     "reconstruction": "Examples of the data. The row below each row of examples shows their reconstructions.",
     "walk": "Each row interpolates between the codes of two examples on a straight line, in equal steps.",
     "mixing": "Two groups of five rows. The first row shows samples A, and the second row shows samples B. The other "
     "rows show A with the coarse, the middle and the fine styles of B.",
-    "truncation": "Two groups of four rows. Each group shows the same samples with a truncation psi of 1, 0.7, 0.5 and "
-    "0; with a psi of 0, all images are generated from the average style.",
-    "noise": "The first row shows samples, the second row the same samples without noise, the third row with other "
-    "noise, and the last row the standard deviation of the pixels over eight noises, multiplied by ten. Useful noise "
-    "changes the texture of an image and not its content.",
+    "truncation": "Two groups of four rows. The four rows of a group show the same samples with a truncation psi of 1, "
+    "0.7, 0.5 and 0. With a psi of 0, all images are generated from the average style.",
+    "noise": "The first row shows samples. The second row shows the same samples without noise, and the third row with "
+    "other noise. The last row shows the standard deviation of the pixels over eight noises, multiplied by ten. Useful "
+    "noise changes the texture of an image and not its content.",
     "interpolation": "Each pair of rows shows a transition between the same two samples: on an arc in z in the upper "
     "row, and on a straight line in w in the lower row.",
     "directions": "Two samples with four rows each. A row moves the sample along one of the four directions in w that "
     "the generator's weights amplify most (SeFa), from \u22123 to 3 standard deviations of w. Directions with nearly "
-    "equal effects may swap places from step to step.",
+    "equal effects may swap places from one step to another.",
 }
-OTHER_SHEET = "Images that the experiment draws, from the same examples at every step."
+OTHER_SHEET = "Images that the experiment draws. They use the same examples at every step."
 
 
 def title(term: str) -> str:
@@ -124,9 +126,9 @@ def reading(term: str, names: Collection[str], players: int, default: str) -> st
 
     Args:
       term: the name of the metric without the player.
-      names: the names of all metrics of the game, ``player/term``.
+      names: the names of all metrics of the game, in the form ``player/term``.
       players: number of players of the game.
-      default: the caption of a metric that has no caption of its own.
+      default: the caption to return if this module has no caption for the metric.
     """
     readings = dict(READINGS)
     if players == 1:
@@ -137,7 +139,7 @@ def reading(term: str, names: Collection[str], players: int, default: str) -> st
 
 
 def figure_title(figure: str) -> str:
-    """Return the heading of a metric of evaluations. It does not depend on the features of the metric.
+    """Return the heading of a metric of evaluations. Its features do not change the heading.
 
     Args:
       figure: the name of the metric, such as ``fid_inception_tf1``.

@@ -19,7 +19,7 @@ class Line:
     """A line in a chart.
 
     Attributes:
-      curve: the name of the column to draw, as in ``curves.read_columns``.
+      curve: the name of the column to draw, see ``curves.read_columns``.
       label: the name of the line in the legend.
       colour: the name of a colour of the page: ``real``, ``fake``, ``ink`` or ``series_colour(i)``.
     """
@@ -50,8 +50,8 @@ class Chart:
       title: the heading.
       lines: the lines of the chart, at least one.
       reading: the caption, which explains the quantity and how to read the chart.
-      kind: the scale of the y axis. A ``share`` has a scale from 0 to 1 and is shown in percent.
-      player: the player that the chart belongs to; empty if it shows several players.
+      kind: the scale of the y axis: ``linear``, ``log``, or ``share`` for a scale from 0 % to 100 %.
+      player: the player that the chart belongs to; empty if the chart shows several players.
       mark: a reference value to draw; None for no reference value.
     """
 
@@ -65,8 +65,8 @@ class Chart:
 
 COIN_TOSS = Mark(0.5, "50 %: random guessing")
 ZERO = Mark(0, "")
-# The charts of the monitor's measurements: title, names of the measurements, name of the caption in
-# ``captions.READINGS``, scale of the y axis, and reference value.
+# The charts of the monitor's measurements. Each tuple contains the title, the names of the measurements, the name of
+# the caption in ``captions.READINGS``, the scale of the y axis, and the reference value.
 MEASURES: tuple[tuple[str, tuple[str, ...], str, Kind, Mark | None], ...] = (
     ("Diversity of the samples", ("diversity", "nearest"), "diversity", "linear", Mark(1, "real examples")),
     ("Movement of the samples", ("swing",), "swing", "linear", None),
@@ -80,7 +80,7 @@ def run_charts(names: Sequence[str]) -> list[Chart]:
     """Return the charts of a run, in the order of the page.
 
     Args:
-      names: the names of the run's columns, as in ``curves.read_columns``.
+      names: the names of the run's columns, see ``curves.read_columns``.
     """
     terms = list(dict.fromkeys(name.partition("/")[2] or name for name in names if _is_metric(name)))
     pairs = {term.rpartition("_")[0] for term in terms if term.endswith(("_real", "_fake"))} - {""}
@@ -114,7 +114,7 @@ def players(names: Collection[str]) -> list[str]:
 
 
 def judges(names: Collection[str]) -> list[str]:
-    """Return the discriminators of a game: the players with an accuracy on real examples and on fakes.
+    """Return the discriminators of a game, which are the players with an accuracy on real examples and on fakes.
 
     Args:
       names: the names of all columns of a run.
@@ -160,7 +160,10 @@ def _value_charts(names: Collection[str]) -> list[Chart]:
 
 
 def _term_chart(names: Collection[str], term: str, kind: Kind = "linear") -> list[Chart]:
-    """Return a chart with one line for each player that logs the term; an empty list if no player does."""
+    """Return a list with one chart, which has a line for each player that logs the term.
+
+    If no player logs the term, the list is empty.
+    """
     lines = [
         Line(f"{player}/{term}", player, series_colour(i))
         for i, player in enumerate(players(names))

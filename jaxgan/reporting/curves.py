@@ -16,8 +16,8 @@ SPEED = "speed/images_per_second"  # name of the column that contains the speed
 EVALUATION = "evaluation/"  # prefix of the columns that contain the metrics of evaluations
 DIAGNOSIS = "doctor/"  # prefix of the columns that contain the measurements of the training monitor
 
-# The columns of a run by name. A column consists of the steps, [steps], and the values, [steps], or [steps, members]
-# for a population.
+# A dictionary from names to the columns of a run. A column consists of the steps, [N], and the values, which have the
+# shape [N] or, for a population, [N, members].
 Columns = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -59,9 +59,9 @@ def thin_columns(columns: Columns) -> tuple[dict[str, Any], list[list[int]]]:
     """Reduce columns to curves with at most ``POINTS`` points.
 
     Returns:
-      curves: for each column, a dict with the list ``mean`` and the integer ``grid``, which is an index into ``grids``.
-        If a point represents several values, the dict also has the lists ``low`` and ``high`` and the flag ``members``;
-        see ``_thin``.
+      curves: a dictionary from the name of each column to a dictionary with the list ``mean`` and the integer ``grid``,
+        which is an index into ``grids``. If a point represents several values, the inner dictionary also has the lists
+        ``low`` and ``high`` and the flag ``members``; see ``_thin``.
       grids: the lists of steps at which curves have points. Most curves share the same list.
     """
     grids: list[list[int]] = []
@@ -78,14 +78,15 @@ def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, A
     """Reduce one column to at most ``POINTS`` points by averaging over buckets of consecutive steps.
 
     Args:
-      steps: the steps of the values, [steps].
-      values: the values, [steps], or [steps, members] for a population.
+      steps: the steps of the values, [N].
+      values: the values, [N], or, for a population, [N, members].
 
     Returns:
-      The steps in the middle of the buckets, and a dict with the means of the buckets as the list ``mean``. If buckets
-      have several values, the dict also has their minima and maxima as the lists ``low`` and ``high``, and ``members``
-      is False. For a population, each member is first averaged over the bucket. Then ``mean``, ``low`` and ``high`` are
-      the mean, the minimum and the maximum over the members, and ``members`` is True.
+      The steps in the middle of the buckets, and a dictionary with the list ``mean``, which contains the means of the
+      buckets. If buckets have several values, the dictionary also has the lists ``low`` and ``high``, which contain the
+      minima and maxima of the buckets, and the flag ``members``, which is False. For a population, the values of each
+      member are first averaged over the bucket. Then ``mean``, ``low`` and ``high`` contain the mean, the minimum and
+      the maximum over the members, and ``members`` is True.
     """
     if len(values) <= POINTS and values.ndim == 1:
         return steps.tolist(), {"mean": round_values(values)}

@@ -20,7 +20,7 @@ from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.version import __version__
 
-BEGINS = "# Model card: "  # start of every card, which identifies the cards of all versions; do not change it
+BEGINS = "# Model card: "  # start of every card, by which cards of all versions are recognised; do not change it
 INTENDED = (
     "The model is intended for research and teaching: to study what such a model learns from its data, to compare "
     "methods, and to initialise other trainings."
@@ -63,13 +63,13 @@ def make_card(
       name: the experiment's name.
       program: the command that trained the networks, such as ``jaxgan train dcgan``.
       about: the docstring of the experiment's module. The card quotes its first line and its entry "Paper".
-      config: the experiment's settings, by name.
+      config: the experiment's settings, as a dictionary from names to values.
       step: the step of the checkpoint.
       variables: the networks' variables, as ``Experiment.variables`` returns them.
       usage: instructions to use the exported file in Markdown, from ``parameters_usage`` or ``export_usage``.
-      member: for a population, the name of the member.
-      evaluation: metrics and their protocol, as ``quality.evaluate`` returns them. They may belong to another step, in
-        which case the card omits them. None if the run was not evaluated; an empty dict if the file was damaged.
+      member: the name of the member of a population; empty for a single game.
+      evaluation: metrics and their protocol, as ``quality.evaluate`` returns them. If they belong to another step, the
+        card omits them. None if the run was not evaluated; an empty dictionary if the file of metrics was damaged.
     """
     sections = {
         "Model details": _list_items(_details(experiment, program, about, step, variables, member)),
@@ -106,7 +106,7 @@ def write_card(path: Path, card: str) -> Path:
 
 
 def check_card_path(path: Path) -> None:
-    """Check that the card of a file would replace at most an older card.
+    """Check that the card of a file would not replace another file, except for an older card.
 
     Args:
       path: the file to describe. The name of its card has the suffix ``.md`` instead.
@@ -168,7 +168,10 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
 
 
 def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> str:
-    """Return a table of the metrics and their protocol if they belong to this step and member, otherwise the reason."""
+    """Return a table of the metrics and their protocol.
+
+    If there are no metrics of this step and member, return a sentence that gives the reason.
+    """
     if evaluation is None:
         return (
             "There are no metrics, because this run was not evaluated. Run the command `evaluate` and export again to "

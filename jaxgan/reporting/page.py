@@ -28,7 +28,8 @@ class Page:
     Attributes:
       kicker: a line above the heading.
       experiment: the heading.
-      steps: ``done``, the number of steps that were taken, and ``wanted``, the total number of steps or None.
+      steps: dictionary with ``done``, the number of steps that were taken, and ``wanted``, the total number of steps or
+        None.
       facts: short facts to show below the heading.
       headline: numbers to show in the header, each with ``label``, ``value``, ``kind``, ``note`` and ``colour``.
       doctor: the diagnosis of the training; None if there is no diagnosis. See ``report.summarize_diagnosis``.
@@ -40,7 +41,7 @@ class Page:
       sheets: see ``pictures.describe_sheets``.
       projections: see ``pictures.read_projections``.
       settings_title, versions_title: headings of the tables of settings and versions.
-      settings, versions: rows of these tables, each with a name and a value.
+      settings, versions: rows of the tables of settings and versions. Each row has a name and a value.
       maker: the program and the experiment that generated the samples.
       equilibrium: the value V(D, G) at equilibrium.
       written: the time at which the page was written.
@@ -82,7 +83,7 @@ class Page:
 
 
 def _to_json(contents: Mapping[str, Any]) -> str:
-    """Convert the contents to JSON that is safe in a script element. Without ``<``, it cannot close the element."""
+    """Convert the contents to JSON without the character ``<``, so that it cannot end the script element around it."""
     text = json.dumps(contents, allow_nan=False, separators=(",", ":"), default=dataclasses.asdict)
     return text.replace("<", "\\u003c")
 

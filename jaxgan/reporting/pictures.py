@@ -18,14 +18,14 @@ MAX_PICTURES = 60  # maximum number of steps with sample grids, and of projectio
 
 
 def read_pictures(folder: Path) -> list[dict[str, Any]]:
-    """Read the sample grids of a run at up to ``MAX_PICTURES`` steps, which include the first and the last one.
+    """Read the sample grids of a run at up to ``MAX_PICTURES`` steps, including the first and the last step.
 
     Args:
       folder: the folder ``samples`` of a run.
 
     Returns:
-      For each step, a dict with the number ``step``, the sample grid ``picture`` as a data URL, and ``sheets``, the
-      image sheets by name as data URLs.
+      For each step, a dictionary with the number ``step``, the sample grid ``picture`` as a data URL, and ``sheets``, a
+      dictionary from names to image sheets as data URLs.
     """
     by_step: dict[int, dict[str, Path]] = {}
     for file in sorted(folder.glob("step_*.png")):
@@ -40,7 +40,7 @@ def read_pictures(folder: Path) -> list[dict[str, Any]]:
 
 
 def thin(steps: Sequence[int]) -> list[int]:
-    """Return up to ``MAX_PICTURES`` evenly spaced steps of a list, which include the first and the last one."""
+    """Return up to ``MAX_PICTURES`` evenly spaced steps of a list, including the first and the last step."""
     if len(steps) <= MAX_PICTURES:
         return list(steps)
     return [steps[i] for i in np.linspace(0, len(steps) - 1, MAX_PICTURES).round().astype(int)]

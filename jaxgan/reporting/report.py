@@ -73,22 +73,22 @@ def _privacy(record: Mapping[str, Any]) -> str | None:
 
 
 def summarize_diagnosis(rows: Sequence[Mapping[str, Any]], is_population: bool) -> dict[str, Any] | None:
-    """Summarise the problems that the training monitor found; None if it has made no measurement.
+    """Summarise the problems that the training monitor found. Return None if the monitor has made no measurement.
 
     Args:
       rows: the rows of ``diagnosis.jsonl``.
       is_population: whether to name the member that has the problem.
 
     Returns:
-      A dict with ``step``, the last step that was measured; ``judged``, whether enough steps were measured for a
-      diagnosis; and ``found``, a list of problems in the order of their first steps. Each problem has a ``title``, the
-      first and the last step ``from`` and ``to``, the ``evidence``, the remedy ``mend``, and the flag ``now``, which is
-      True if the problem was still present at the last measured step.
+      A dictionary with the entries ``step`` (the last step that was measured), ``judged`` (whether enough steps were
+      measured for a diagnosis) and ``found`` (a list of problems in the order of their first steps). Each problem has
+      the entries ``title``, ``from`` and ``to`` (its first and its last step), ``evidence``, ``mend`` (the remedy), and
+      ``now`` (whether the problem was still present at the last measured step).
     """
     if not rows:
         return None
     found: list[dict[str, Any]] = []
-    current: dict[tuple, dict[str, Any]] = {}  # the problems of the latest row, by member, name and subject
+    current: dict[tuple, dict[str, Any]] = {}  # the problems of the latest row; keys are (member, name, subject)
     for row in rows:
         before, current = current, {}
         for i, name, subject, evidence, remedy in row.get("verdicts", ()):
@@ -107,9 +107,10 @@ def summarize_diagnosis(rows: Sequence[Mapping[str, Any]], is_population: bool) 
 
 
 def _members_table(record: Mapping[str, Any], columns: Columns) -> dict[str, Any] | None:
-    """Return a table with one row per member of a population: the settings in which members differ, and metrics.
+    """Return a table of the members of a population, or None for a single game.
 
-    The metrics are means over the last ``LAST_STEPS`` steps. The result is None for a single game.
+    The row of a member contains the settings in which members differ, and the means of metrics over the last
+    ``LAST_STEPS`` steps.
     """
     members = record.get("members")
     if not members:
@@ -154,7 +155,10 @@ def _headline(columns: Columns) -> list[dict[str, Any]]:
 def _number(
     columns: Columns, name: str, label: str, *, kind: str = "linear", note: str = "", colour: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return a number for the header, the mean of a column's last values; an empty list without such a column."""
+    """Return a list with one number for the header: the mean of the last values of a column.
+
+    If there is no column with this name, the list is empty.
+    """
     if name not in columns:
         return []
     values = columns[name][1]

@@ -25,8 +25,8 @@ class CheckpointSaver:
       checkpoints: the directory that the checkpoints are saved to.
       schedule: defines the steps at which checkpoints are evaluated.
       diverged: the members that have diverged. ``save`` adds members with a state that is not finite.
-      evaluator: scores the checkpoints at the steps of the schedule; the others have no score. If None, every
-        checkpoint is scored by the Frechet distance on downsampled pixels.
+      evaluator: scores the checkpoints at the steps of the schedule. All other checkpoints have no score. If None, the
+        score of every checkpoint is the Frechet distance between downsampled pixels of samples and of the data.
 
     Attributes:
       last_step: the step of the newest checkpoint that this object saved; None before the first one.

@@ -24,12 +24,12 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from jaxgan.core.state import State
 
-KEEP_NEWEST = 3  # number of newest checkpoints that are kept, besides the best one
-NO_SCORE = 1e30  # stored for a checkpoint without a score; worse than every score, because JSON has no infinity
+KEEP_NEWEST = 3  # number of newest checkpoints that are not deleted; the best checkpoint is not deleted either
+NO_SCORE = 1e30  # stored in place of a missing score, because JSON has no infinity; larger (worse) than every score
 
 
 def named_leaves(state: State) -> dict[str, np.ndarray]:
-    """Return all leaves of a state as host arrays, by names such as ``params.g.linear.kernel``.
+    """Return a dictionary from names, such as ``params.g.linear.kernel``, to the leaves of a state as host arrays.
 
     PRNG keys are converted to their raw data.
     """
@@ -38,10 +38,10 @@ def named_leaves(state: State) -> dict[str, np.ndarray]:
 
 
 def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
-    """Return the SHA-256 of each leaf's dtype, shape and bytes, by the leaf's name.
+    """Return a dictionary from the name of each leaf to the SHA-256 of its dtype, shape and bytes.
 
     Args:
-      leaves: the arrays of a state by name.
+      leaves: dictionary from names to the arrays of a state.
     """
 
     def digest(x):
@@ -52,13 +52,15 @@ def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 class Checkpoints:
-    """The checkpoints in a directory. The newest ``KEEP_NEWEST`` and the one with the best score are kept.
+    """The checkpoints in a directory.
+
+    The newest ``KEEP_NEWEST`` checkpoints and the checkpoint with the best score remain. All others are deleted.
 
     Args:
       directory: the directory, which is created if it is missing, unless ``read_only`` is set.
       read_only: whether to leave the directory unchanged. Another process may be writing to it at the same time.
-      by: identifies the method that scores checkpoints. A run may be resumed with another method, and only scores with
-        the same ``by`` are compared.
+      by: an identifier of the method that scores checkpoints. A run may be resumed with another method. Only scores
+        with the same identifier are compared.
       say: called with a message if a checkpoint is damaged, a score cannot be computed or the last checkpoint cannot be
         written.
     """
@@ -152,7 +154,8 @@ class Checkpoints:
     def restore(self, like: State) -> State | None:
         """Return the newest intact checkpoint, or None if there are no checkpoints.
 
-        Damaged checkpoints that are newer are moved to the directory ``damaged`` beside the checkpoints' directory.
+        Damaged checkpoints that are newer than this checkpoint are moved to the directory ``damaged``, which is beside
+        the checkpoints' directory.
 
         Args:
           like: a state of the same game, which defines the structure, the shapes and the dtypes.
@@ -217,10 +220,10 @@ class Checkpoints:
         return leaves
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
-        """Move damaged checkpoints to another directory, after an older one was found to be intact.
+        """Move damaged checkpoints to another directory, after an older checkpoint was found to be intact.
 
         Args:
-          damaged: the reason why each checkpoint is damaged, by its step.
+          damaged: dictionary from the steps of damaged checkpoints to the reasons why they are damaged.
         """
         aside = self._directory.parent / "damaged"
         for step, reason in damaged.items():
@@ -252,8 +255,8 @@ def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str)
 
     Args:
       like: a state, or a state of ``jax.ShapeDtypeStruct``.
-      leaves: the leaves by name, as ``named_leaves`` returns them.
-      where: the origin of the leaves, with which the error message begins.
+      leaves: dictionary from names to leaves, as ``named_leaves`` returns it.
+      where: the origin of the leaves. The error message begins with this text.
 
     Raises:
       ValueError: if leaves are missing or unknown, or if their shapes or dtypes differ.

@@ -61,7 +61,7 @@ def _print_disk(run: TrainingRun, config: Settings, options: RunOptions, tell: C
 
 
 def _print_times(times: Iterable[StepTime], steps: int, seconds_before: float, tell: Callable[[str], None]) -> None:
-    """Print the time of a step for each game of the run, and the time of all steps.
+    """Print the time of one step of each game of the run, and the total time of all steps.
 
     Args:
       times: the measured times of each game.

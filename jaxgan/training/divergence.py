@@ -1,7 +1,7 @@
-"""Find the members of a run that have diverged: those with metrics or states that are no longer finite.
+"""Find the members of a run that have diverged, that is, members with a metric or a state that is no longer finite.
 
-A member is one of the games of a population, which are trained by one vmapped step. A single game is treated as the
-only member, with index 0.
+A member is one of the games of a population. One vmapped step trains all members. A single game is treated as a
+population with one member, with index 0.
 """
 
 import math
@@ -40,7 +40,7 @@ class DivergedMembers:
 
         Args:
           step: the step at which they diverged.
-          reasons: the reason for each member, by the member's index. Members that were added before are ignored.
+          reasons: dictionary from the indices of members to the reasons. Members that were added before are ignored.
 
         Raises:
           Diverged: if all members have diverged.
@@ -57,13 +57,15 @@ def find_diverged_metrics(row: Mapping[str, Any]) -> dict[int, str]:
     """Find the members with a metric that is None or not finite.
 
     Args:
-      row: the metrics of a step by name; for a population, each is a list with one number per member.
+      row: dictionary from names to the metrics of a step. For a population, each metric is a list with one number per
+        member.
 
     Returns:
-      The reason for each member that was found, by the member's index.
+      A dictionary from the indices of the members that were found to the reasons.
     """
     reasons: dict[int, str] = {}
-    # The sum of a loss and its gradient become non-finite because of one term, so the message should name that term.
+    # If one term of a loss is not finite, the loss and the norm of its gradient are not finite either. They come last,
+    # so that the reason names the term.
     for name in sorted(row, key=lambda name: name.endswith(("/loss", "/grad_norm"))):
         values = row[name] if isinstance(row[name], list) else [row[name]]
         for i, value in enumerate(values):
@@ -81,7 +83,7 @@ def find_diverged_states(state: State, members: int) -> dict[int, str]:
       members: number of members, 1 for a single game.
 
     Returns:
-      The reason for each member that was found, by the member's index.
+      A dictionary from the indices of the members that were found to the reasons.
     """
     reasons: dict[int, str] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path((state.params, state.stats))[0]:
@@ -100,7 +102,8 @@ def mask_members(row: Mapping[str, Any], members: Collection[int]) -> Mapping[st
     real examples is 0 if all logits are NaN.
 
     Args:
-      row: the metrics of a step by name; for a population, each is a list with one number per member.
+      row: dictionary from names to the metrics of a step. For a population, each metric is a list with one number per
+        member.
       members: the indices of the members to mask.
     """
     if not members:

@@ -92,7 +92,7 @@ def next_call(seconds: float, measured: int, most: int) -> int:
 
 
 def steps_by_game(experiment: Experiment, steps: int) -> dict[GameLike, tuple[int, int]]:
-    """Return the first step, counted from 0, and the number of steps of each game in a run.
+    """Return a dictionary from each game of a run to its first step, counted from 0, and its number of steps.
 
     Args:
       experiment: the experiment, which may train different games at different steps.
@@ -132,7 +132,7 @@ def checkpoints_kept(steps: int, options: RunOptions) -> int:
     made = {steps}
     for every in (options.checkpoint_every, options.evaluate_every):
         if every is not None:
-            made |= set(range(every, steps + 1, every)[: KEEP_NEWEST + 1])  # a run keeps no more than these
+            made |= set(range(every, steps + 1, every)[: KEEP_NEWEST + 1])  # more steps do not change the result
     return min(KEEP_NEWEST + 1, len(made))
 
 
@@ -143,6 +143,9 @@ def checkpoint_bytes(state: Any) -> int:
 
 
 def peak_memory(device: parallel.Device) -> int | None:
-    """Return the peak memory use of a device in bytes, or that of this process for a CPU; None if it is unknown."""
+    """Return the peak memory use of a device in bytes, or None if it is unknown.
+
+    A CPU does not report its memory use. The result is then the peak memory use of this process.
+    """
     stats = device.memory_stats() or {}
     return stats.get("peak_bytes_in_use", system.peak_memory_bytes())

@@ -27,8 +27,8 @@ class Evaluator:
       experiment, metrics, features, count, seed: as for ``quality.evaluate``. The first metric ranks the checkpoints.
 
     Attributes:
-      by: identifies the method that ranks checkpoints. A resumed run compares only scores with the same ``by``, so the
-        identifier of a method must not change between versions of jaxgan.
+      by: an identifier of the method that ranks checkpoints. A resumed run compares only scores with the same
+        identifier, so the identifier of a method must not change between versions of jaxgan.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class Evaluator:
 
         Args:
           step: the step of the checkpoint.
-          states: the states to evaluate, by the index of the member.
+          states: dictionary from the indices of members to the states to evaluate.
           members: number of members of the run. In the row of a population, each metric is a list with one number per
             member.
 
         Returns:
-          The lowest ranking score of the states; infinity if no state has one.
+          The lowest ranking score of the states; infinity if no state has a ranking score.
         """
         if self._reals is None:
             names = quality.set_metrics(self._metrics)

@@ -27,8 +27,8 @@ class MetricsLog:
     Args:
       run: the game or the population that is trained.
       config: the experiment's settings.
-      path: the run's directory. Rows after step ``start`` are removed from its files. They exist if an earlier process
-        was killed after it had written metrics and before it saved a checkpoint.
+      path: the run's directory. Rows after step ``start`` are removed from its files. Such rows exist if an earlier
+        process was killed after it had written metrics and before it saved a checkpoint.
       start: the step that the run starts or resumes after.
       diverged: the members that have diverged. ``write`` adds members with metrics that are not finite.
       terminal: shows the newest metrics.
@@ -43,7 +43,8 @@ class MetricsLog:
         self.seconds_per_step = 1e-9
         self._run, self._diverged, self._terminal = run, diverged, terminal
         self._batch_size = config.batch_size * len(run.seeds)
-        # The first step, the number of steps, the number of images read until their end, and the metrics of each call.
+        # For each call that was not written yet: its first step, its number of steps, the total number of images that
+        # were read until its end, and its metrics.
         self._pending: list[tuple[int, int, int, Any]] = []
         self._images, self._has_probed = 0, False
         self._last_write, self._last_step = time.perf_counter(), start
@@ -61,17 +62,17 @@ class MetricsLog:
         Args:
           first: the first step of the call.
           count: number of steps of the call.
-          metrics: the metrics that the call returned, by name: [at least count] or, for a population,
-            [at least count, members].
+          metrics: dictionary from names to the metrics that the call returned. Each has the shape [n] or, for a
+            population, [n, members], and n is at least ``count``.
         """
         turns = self._run.experiment.at(first - 1).batch_multiple
         self._images += count * self._batch_size * turns
         self._pending.append((first, count, self._images, metrics))
 
     def restart_clock(self) -> None:
-        """Start to measure the time of a step and the rate of images after the steps that were appended.
+        """Restart the measurement of the time of a step and of the rate of images.
 
-        The devices must have finished these steps.
+        The measurement begins after the newest step that was appended. The devices must have finished this step.
         """
         if self._pending:
             first, count, images, _ = self._pending[-1]
@@ -79,7 +80,7 @@ class MetricsLog:
             self._terminal.restart(self._last_step, images)
 
     def probe(self, state: State, step: int) -> None:
-        """Start to measure the state for the diagnosis, if a probe is due after this step.
+        """Start a measurement of the state (a probe) for the diagnosis, if a measurement is due after this step.
 
         Args:
           state: the training state after the step.

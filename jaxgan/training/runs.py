@@ -1,9 +1,9 @@
 """Define whether a run trains a single game or a population of games.
 
-A population is a set of games, its members, that are trained by one vmapped step. The members differ in their seeds and
-in the settings that the user varies. The setting ``population`` is the number of consecutive seeds, starting at the
-setting ``seed``. The setting ``sweep`` lists the values of varied settings, as in ``("learning_rate=1e-4,4e-4",)``. The
-population has one member for each combination of values and seed.
+A population is a set of games that are trained by one vmapped step. The games are called the members of the population.
+They differ in their seeds and in the settings that the user varies. The setting ``population`` is the number of
+consecutive seeds, starting at the setting ``seed``. The setting ``sweep`` lists the values of varied settings, as in
+``("learning_rate=1e-4,4e-4",)``. The population has one member for each combination of these values and each seed.
 """
 
 import abc
@@ -37,10 +37,11 @@ def list_member_settings(config: Settings) -> list[dict[str, Any]]:
       config: the experiment's settings.
 
     Returns:
-      For each member, the values of its settings by name, with ``seed`` first; an empty list for a single game.
+      For each member, a dictionary from settings to values, with ``seed`` first. For a single game, an empty list.
 
     Raises:
-      ValueError: if a setting in ``sweep`` cannot vary or has no values, or if ``population`` is out of its range.
+      ValueError: if a setting in ``sweep`` cannot vary, is listed twice or has no values, or if ``population`` is out
+        of its range.
     """
     varied: dict[str, list[float]] = {}
     for text in config.sweep:
@@ -122,8 +123,8 @@ def make_run(config: Settings, experiment: Experiment, build: Build) -> "Trainin
             "`dp_noise_multiplier` cannot be combined with a population, because every member would add to the total "
             "privacy loss. Train a single game."
         )
-    # A population cannot be trained privately. This call checks that the other settings of private training have their
-    # default values.
+    # A population cannot be trained privately. This call only checks that all other settings of private training have
+    # their default values.
     return PopulationRun(make_private(experiment, config), config, build, members)
 
 
@@ -211,7 +212,7 @@ class TrainingRun(abc.ABC):
 
     @abc.abstractmethod
     def probe_state(self, state: State) -> State:
-        """Return the state in the form that ``monitoring.probe.Probe`` requires."""
+        """Return the state that ``monitoring.probe.Probe`` measures: of the single game or of the population."""
 
     @abc.abstractmethod
     def member_name(self, i: int) -> str:

@@ -44,7 +44,9 @@ class SampleWriter:
         self._draw_sheets = experiment.draw_sheets(config.seed) if experiment.display.sheets else None
 
     def write(self, state: State, step: int) -> None:
-        """Write the sample grid and the image sheets of a step. Only the first process of a run writes them.
+        """Write the sample grid of a step, and the image sheets that the experiment draws.
+
+        Only the first process of a run writes files.
 
         Args:
           state: the training state after the step.

@@ -55,7 +55,7 @@ class Steps:
         return is_first
 
     def at(self, step: int) -> parallel.Step:
-        """Return the compiled step of the game that is trained at ``step``. It is created at its first use."""
+        """Return the compiled step of the game that is trained at ``step``. The first use creates it."""
         game = self._run.experiment.at(step)
         if game not in self._compiled:
             how = {"prepare": prepare, "resident": self._resident, "max_steps": self.max_steps_per_call}
@@ -119,7 +119,10 @@ class Steps:
 
     @functools.cached_property
     def max_steps_per_call(self) -> int:
-        """Maximum number of steps in a call. It is lower for large streamed batches, which are all held in memory."""
+        """Maximum number of steps in a call.
+
+        It is lower if batches are streamed and large, because all batches of a call are in memory at the same time.
+        """
         if is_resident(self._source):
             return MAX_STEPS_PER_CALL
         size = self._config.batch_size * self._run.experiment.game.batch_multiple
@@ -148,9 +151,10 @@ def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.
     """Convert a batch to the floating-point arrays that the game receives.
 
     Args:
-      resident: all examples by name, if the data is stored on the devices; otherwise None.
-      batch: if ``resident`` is None, examples by name, [B, ...]. Otherwise the indices of the examples, [B], or a dict
-        of such indices by name if the arrays are indexed independently.
+      resident: a dictionary from names to the arrays of all examples, if the data is stored on the devices. Otherwise
+        None.
+      batch: if ``resident`` is None, a dictionary from names to arrays of examples, [B, ...]. Otherwise, the indices of
+        the examples, [B]. If the arrays are indexed independently, a dictionary from names to indices, [B].
     """
     if resident is None:
         return normalize(batch)

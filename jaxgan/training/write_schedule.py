@@ -15,7 +15,7 @@ class Due(NamedTuple):
     """The outputs of a run that are due after a step.
 
     Attributes:
-      metrics: whether metrics are transferred to the host. The processes of a run also check for signals then.
+      metrics: whether metrics are transferred to the host, and the processes of a run check for signals.
       samples: whether a sample grid is written.
       checkpoint: whether the state is saved.
     """

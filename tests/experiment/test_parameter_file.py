@@ -129,7 +129,7 @@ def changed(shared, path, arrays=None, **metadata):
 WRONG = {
     "another experiment": (
         lambda s, p: changed(s, p, experiment="gan"),
-        "is of the experiment 'gan', not of 'dcgan'. Use the command jaxgan sample",
+        "belongs to the experiment 'gan', not to 'dcgan'. Use `jaxgan sample`",
     ),
     "unknown setting": (lambda s, p: changed(s, p, config='{"wings": 2}'), "that dcgan does not have: wings"),
     "config is not JSON": (lambda s, p: changed(s, p, config="{"), "do not describe the experiment of the file"),

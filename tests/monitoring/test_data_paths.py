@@ -34,6 +34,7 @@ def test_a_recorded_path_replaces_a_path_that_does_not_exist(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert locate_data(config, paths) == config
     with pytest.raises(
-        ValueError, match=r"`data` gone could not be found, and the run's data is no longer at /no/where\. Move it back"
+        ValueError,
+        match=r"`data` gone could not be found, and the run's data is no longer at /no/where\. Move the data back",
     ):
         locate_data(Config("gone"), {"data": "/no/where"})

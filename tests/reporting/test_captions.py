@@ -13,7 +13,7 @@ def test_titles_of_metrics():
 
 
 def test_the_caption_of_a_loss_depends_on_the_number_of_players():
-    assert "Losses of a game need not decrease" in captions.reading("loss", GAN, 2, "-")
+    assert "The losses of a game need not decrease" in captions.reading("loss", GAN, 2, "-")
     assert "Loss of the only player" in captions.reading("loss", GAN, 1, "-")
     assert captions.reading("cycle", GAN, 2, "-") == "-"
 
