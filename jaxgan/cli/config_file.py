@@ -41,7 +41,7 @@ def _read(path: Path) -> dict[str, Any]:
         line = f" The error is in line {where.line + 1}." if where else ""
         raise Mistake(f"--config {path} is neither valid YAML nor valid JSON.{line}") from None
     if not isinstance(content, dict):
-        raise Mistake(f"--config {path} must contain settings by name, as in batch_size: 64.")
+        raise Mistake(f"--config {path} must map names of settings to values, as in batch_size: 64.")
     if isinstance(content.get("config"), dict) and isinstance(content.get("experiment"), str):  # a run's config.json
         from jaxgan.experiment.settings_file import rename_settings  # not at the top, because it imports JAX
 

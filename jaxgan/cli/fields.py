@@ -379,7 +379,10 @@ def _read_default(module: ModuleText, value: ast.expr | None) -> Any:
 
 
 def _read_docstring(node: ast.ClassDef) -> tuple[str, dict[str, str], tuple[str, ...]]:
-    """Split the docstring of a class into the description, the attributes by name, and the lines of the examples."""
+    """Split the docstring of a class into its description, its attributes and the lines of its examples.
+
+    The attributes are a dictionary from names to descriptions.
+    """
     about, attributes, examples = [], {}, []
     section, name = "", ""
     for line in inspect.cleandoc(ast.get_docstring(node) or "").splitlines():

@@ -105,7 +105,7 @@ class FlagParser(argparse.ArgumentParser):
         raise Mistake(_sentence(message), self.prog)
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """Return the values of the flags in the arguments, by field.
+        """Return a dictionary from fields to the values of the flags in the arguments.
 
         Raises:
           Mistake: if a flag is unknown, or its value is not allowed.

@@ -242,8 +242,8 @@ class TrainingMonitor:
         """Add the metrics of the next step.
 
         Args:
-          row: the number of the ``step`` and the metrics by name; for a population, each metric is a list with one
-            number per member.
+          row: dictionary with the number of the ``step`` and the metrics of the step. For a population, each metric is
+            a list with one number per member.
 
         Returns:
           A finding if ``watch`` was called for this step, otherwise None. If there are problems, the finding has an

@@ -159,8 +159,8 @@ class MetricsFile:
         """Write the metrics of a step. For a population, the event files of TensorBoard contain the means.
 
         Args:
-          row: the number of the ``step`` and the metrics by name; for a population, each metric is a list with one
-            number per member.
+          row: dictionary with the number of the ``step`` and the metrics of the step. For a population, each metric is
+            a list with one number per member.
         """
         self._metrics.write(row)
         means = {name: finite_mean(value) for name, value in row.items() if name != "step"}

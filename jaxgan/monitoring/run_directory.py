@@ -119,7 +119,7 @@ class RunDirectory:
         """Add entries to ``config.json``. They replace existing entries with the same names.
 
         Args:
-          **more: the entries by name, values that can be written as JSON.
+          **more: the entries. Their values must be representable as JSON.
         """
         self._write({**_read_record(self.path), **more})
 

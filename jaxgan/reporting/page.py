@@ -97,7 +97,7 @@ def describe_maker(versions: Mapping[str, Any], experiment: str) -> str:
     """Return the program and the experiment that generated the samples, such as ``jaxgan 0.1.0, experiment dcgan``.
 
     Args:
-      versions: the versions in ``config.json``, by the name of the package.
+      versions: dictionary from packages to versions, as in ``config.json``.
       experiment: the name of the experiment.
     """
     version = str(versions.get("jaxgan", "not installed"))

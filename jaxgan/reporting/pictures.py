@@ -50,7 +50,7 @@ def describe_sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str
     """Return the name, the title and the caption of each image sheet, in the order of their names.
 
     Args:
-      pictures: the sample grids and image sheets by step, as ``read_pictures`` returns them.
+      pictures: the sample grids and image sheets of each step, as ``read_pictures`` returns them.
     """
     names = sorted({name for picture in pictures for name in picture["sheets"]})
     return [

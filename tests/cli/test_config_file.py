@@ -72,7 +72,7 @@ def test_flags_override_the_file(tmp_path):
         ("steps: [1, 2]", "steps must be a whole number, got [1, 2]."),
         ("sweep: seed=1", "sweep must be a list, got 'seed=1'."),
         ("compute_dtype: float8", "compute_dtype must be one of float32, bfloat16, got 'float8'."),
-        ("- steps", "must contain settings by name, as in batch_size: 64."),
+        ("- steps", "must map names of settings to values, as in batch_size: 64."),
         ("steps: 3\n  batch: [", "is neither valid YAML nor valid JSON. The error is in line 2."),
         ("steps: !!python/object/apply:os.system ['true']", "is neither valid YAML nor valid JSON."),
         ("steps: 2024-13-45", "is neither valid YAML nor valid JSON."),
