@@ -88,7 +88,7 @@ def choose_for(config: Settings, given: Mapping[str, Any]) -> PhotoSettings:
 
     Args:
       config: the settings. ``config.data`` names the images.
-      given: the settings that the user set, as a dictionary from names to values. A ``resolution`` in it is not changed.
+      given: the settings that the user set, as a dictionary from names to values. Its ``resolution`` is not changed.
 
     Raises:
       ValueError: if the user did not set ``data``, or the images are missing or too small.
