@@ -5,14 +5,25 @@ and the order in which the players update their networks. ``Game.step`` is a pur
 updates once. Begin with ``jaxgan.core.game``. The package imports the names and subpackages below when they are first
 used:
 
-  core                           games, networks, gradients, random keys
-  losses, augment, models, nn    losses, augmentations, architectures and layers
-  data, media, metrics           data sets, image files, metrics of image quality
-  games, parallel                training dynamics, populations and privacy; training on several devices
-  editing, evaluation            styles, interpolation and inversion; comparison of two sets of examples
-  export, interop                export of models for other programs; import of weights from other libraries
-  experiment, training           settings of experiments; the training loop and its checkpoints
-  monitoring, reporting, cli     metrics and diagnosis of a run; reports; the command line
+    core        games, networks, gradients and random keys
+    losses      loss functions and regularisers
+    augment     augmentations of images
+    models      network architectures
+    nn          layers that several architectures use
+    data        data sets and batches
+    media       image files and grids of samples
+    metrics     metrics of the quality of samples
+    games       training dynamics, populations and differential privacy
+    parallel    training on several devices
+    editing     styles, interpolation and inversion
+    evaluation  features of examples, and the comparison of two sets of examples
+    export      files of trained models that run without jaxgan
+    interop     weights of other libraries
+    experiment  experiments, each of which combines a game, its data and its settings
+    training    the training loop and its checkpoints
+    monitoring  metrics and diagnosis of a run
+    reporting   reports and comparisons of runs
+    cli         the command line
 """
 
 import functools
