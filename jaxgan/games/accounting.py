@@ -62,8 +62,8 @@ def compute_epsilon(
     slices = max(len(kind) for kind in kinds)
     if not 0 < delta < 1 / examples:
         raise ValueError(
-            f"`delta` must be above 0 and below 1 / {examples} = {1 / examples:.1e}, got {delta:g}. A program that "
-            f"publishes one of the {examples} examples would satisfy a larger delta."
+            f"`delta` must be above 0 and below 1 / {examples} = {1 / examples:.1e}, got {delta:g}. A larger value "
+            f"would not protect the data, because a program that publishes one of the {examples} examples satisfies it."
         )
     if batch_size * slices > examples:
         raise ValueError(

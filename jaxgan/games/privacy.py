@@ -194,7 +194,8 @@ def _check_networks(game: Game) -> None:
         if "batch_stats" in collections:
             raise ValueError(
                 f"Network {net!r} has BatchNorm, which mixes the examples of a batch, so private training cannot clip "
-                "the gradient of a single example. Use networks without BatchNorm, for example dcgan with `norm` none."
+                "the gradient of a single example. Use networks without BatchNorm. For example, set `norm` of dcgan to "
+                "none."
             )
 
 

@@ -229,7 +229,9 @@ def optimizer_that_requires_terms():
 
 def test_games_that_cannot_be_private_are_refused():
     how = {"noise_multiplier": 1.0, "l2_clip": 0.1, "key": KEY}
-    with pytest.raises(ValueError, match=r"Network 'd' has BatchNorm, which mixes the examples.*`norm` none"):
+    with pytest.raises(
+        ValueError, match=r"Network 'd' has BatchNorm, which mixes the examples.* set `norm` of dcgan to none"
+    ):
         private(games.dcgan_game(), games.images(8), **how)
     with pytest.raises(ValueError, match="`game` must be a `Game`, got the wrapper ExtraGradient"):
         private(extragradient(dataclasses.replace(games.points_game(), turns=(("d", "g"),))), games.points(8), **how)
