@@ -30,8 +30,8 @@ class Config(Settings):
     resolution: int | None = None
     # Networks
     projection: bool = False
-    """Use a projection discriminator: the logit is the inner product of its features and an embedding of the class. By
-    default, the discriminator concatenates features of the class and of the image."""
+    """Use a projection discriminator, which adds the inner product of the image's features and an embedding of the
+    class to the logit. By default, the discriminator concatenates features of the class and of the image."""
     z_dim: int = 100
     """Dimension of the latents."""
     # Optimisation
@@ -49,8 +49,8 @@ class Config(Settings):
 
 
 PRESETS = {
-    # Section 4.1. The paper trains by SGD. Its learning rate is divided by 1.00004 after each step, so it takes 287,800
-    # steps to fall from 0.1 to 1e-6. This experiment uses Adam instead, and has no dropout in the generator.
+    # Section 4.1. The paper trains by SGD, and divides the learning rate by 1.00004 after each step. The learning rate
+    # falls from 0.1 to 1e-6 in 287,800 steps. This experiment uses Adam, and has no dropout in the generator.
     "paper": {
         "z_dim": 100,
         "batch_size": 100,

@@ -45,11 +45,11 @@ class Config(TranslationSettings):
     data: str = "photos:gravel"
     """Images of domain B, or the name of a TFDS data set of both domains, such as cycle_gan/horse2zebra."""
     data_a: str | None = None
-    """Images of domain A. By default, photos:grass if data is photos:gravel; otherwise, data must contain both
-    domains."""
+    """Images of domain A. By default, photos:grass if ``data`` is photos:gravel. For other data, the default requires
+    that ``data`` contains both domains."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """Images of domain A for test_data, if test_data does not contain both domains."""
+    """Test images of domain A, if test_data contains only domain B."""
     resolution: int | None = 32
     mirror: bool = True
     jitter: bool = True
@@ -64,16 +64,16 @@ class Config(TranslationSettings):
     """Number of strided convolutions of each discriminator. With 1, each logit depends on a patch of 16 x 16 pixels.
     The paper uses 3, for patches of 70 x 70 pixels in images of 256 x 256."""
     upsample: Literal["transposed", "nearest"] = "nearest"
-    """Upsampling of the generators. transposed: transposed convolutions, as in the paper, which can produce grid
-    patterns. nearest: nearest neighbours before a convolution, which produce none."""
+    """Upsampling of the generators: transposed (transposed convolutions, as in the paper, which can produce grid
+    patterns) or nearest (nearest-neighbour enlargement before a convolution, which avoids grid patterns)."""
     # Losses
     lambda_cycle: float = 10.0
     """Weight of the cycle consistency losses."""
     lambda_identity: float = 0.5
-    """Weight of the identity losses, as a factor of lambda_cycle."""
+    """Weight of the identity losses, divided by lambda_cycle."""
     pool_size: int = 50
-    """Number of past fakes that are stored for each discriminator, to train on as well as on new ones; 0 stores
-    none."""
+    """Number of earlier fakes that are stored for each discriminator. The discriminator is trained on stored and new
+    fakes. At 0, it is trained on new fakes only."""
     # Optimisation
     steps: int = 5000
     batch_size: int = 1
@@ -83,8 +83,8 @@ class Config(TranslationSettings):
     beta1: float = 0.5
     beta2: float = 0.999
     ema_decay: float = 0.0
-    """Decay of the moving average of the generators' weights, which generate the samples. At 0, the newest weights are
-    used, as in the paper."""
+    """Decay per step of the moving average of the generators' weights. Samples are generated with the averaged weights.
+    At 0, samples are generated with the newest weights, as in the paper."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
@@ -178,8 +178,9 @@ def translate(config: Config, nets: Any, a: jax.Array, b: jax.Array) -> tuple[ja
       b: images of domain B, [B, height, width, C].
 
     Returns:
-      Translations of ``a``, translations of ``b``, and a dictionary. For each domain it has a generator's output for an
-      image of its own target domain, and that image; it is empty if the identity losses have no weight.
+      Translations of ``a``, translations of ``b``, and a dictionary from domains to pairs. A pair consists of images of
+      the domain, translated by the generator that translates to this domain, and of the images themselves. The
+      dictionary is empty if the weight of the identity losses is 0.
     """
     if not is_enabled(config.lambda_identity):
         return nets.g_ab(a), nets.g_ba(b), {}
@@ -230,11 +231,11 @@ def generators_loss(config: Config) -> Callable:
 
 
 def cycle_sheet(there: str, back: str, inputs: str) -> Callable:
-    """Return a function that draws an image sheet: images, their translations, and these translated back.
+    """Return a function that draws an image sheet with images, their translations, and the translations back.
 
     Args:
       there: name of the generator that translates the images.
-      back: name of the generator that translates back.
+      back: name of the generator that translates the translations back.
       inputs: key of the images in a batch.
     """
 
@@ -271,7 +272,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
             "g": Player(("g_ab", "g_ba"), generators_loss(config), config.adam(), config.gradient),
             "d": Player(("d_a", "d_b"), discriminators_loss(config), config.adam(), config.gradient),
         },
-        turns=(("g", "d"),),  # one turn: the discriminators are trained on the fakes of the generators' update
+        turns=(("g", "d"),),  # one turn: both players are updated from the same fakes
         ema={"g_ab": config.ema_decay, "g_ba": config.ema_decay},
     )
     channels = source.shape[-1]

@@ -41,9 +41,10 @@ class Config(AugmentedSettings):
     data: str = "digits"
     resolution: int | None = None
     mirror: bool = False
-    """Mirror half of the training images left to right. This suits faces and scenes, not digits."""
+    """Mirror a random half of the training images left to right. This suits faces and scenes, but not digits."""
     crop: int = 0
-    """Maximum shift of the training images in each direction, in pixels; 0 shifts none."""
+    """Maximum distance by which training images are shifted at random in each direction, in pixels. At 0, images are
+    not shifted."""
     # Augmentation
     augment: Kind = "none"
     ada_target: float = 0.6
@@ -56,9 +57,9 @@ class Config(AugmentedSettings):
     d_channels: int = 32
     """Number of channels of the discriminator's first layer."""
     base_resolution: int = 2
-    """Resolution of the generator's first feature maps, which the following layers double (paper: 4)."""
+    """Resolution of the generator's first feature maps (paper: 4). Each following layer doubles the resolution."""
     norm: Literal["batch", "none"] = "batch"
-    """Normalisation layers of both networks. Differentially private training requires the value none, because batch
+    """Normalisation layers of both networks. Set ``norm`` to none for differentially private training, because batch
     normalisation mixes the examples of a batch."""
     # Losses
     r1_gamma: float = 1.0
@@ -82,13 +83,13 @@ class Config(AugmentedSettings):
 def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings for your own images, which ``config.data`` names.
 
-    If they are few, a CPU shifts them at random. In the small number of steps that a CPU can train, this worked better
-    than DiffAugment, with which the discriminator learnt almost nothing, and ADA takes three times as long. See
-    ``docs/how_to/photos.md``.
+    If there are few images, a run on a CPU shifts them at random. This worked better than DiffAugment, which prevented
+    the discriminator from learning in the small number of steps that a CPU can train. ADA takes three times as long.
+    See ``docs/how_to/photos.md``.
 
     Args:
-      config: the settings without those of the preset.
-      given: the settings that the user set, by name.
+      config: the settings without the settings of the preset.
+      given: the settings that the user set, as a dictionary from names to values.
     """
     pictures = choose_for(config, given)
     settings = {

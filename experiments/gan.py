@@ -32,8 +32,8 @@ class Config(Settings):
     resolution: int | None = None
     # Networks
     networks: Literal["short", "goodfellow"] = "short"
-    """Networks of both players. short: one hidden layer each. goodfellow: two hidden layers each, with maxout and
-    dropout in the discriminator."""
+    """Architecture of both networks: short (one hidden layer) or goodfellow (two hidden layers, with maxout and dropout
+    in the discriminator)."""
     z_dim: int = 100
     """Dimension of the latents."""
     # Losses
@@ -54,7 +54,7 @@ class Config(Settings):
 
 PRESETS = {
     # mnist.yaml of the authors' code. It trains by SGD with a learning rate that decays from 0.1 and a momentum that
-    # grows from 0.5 to 0.7 within 250 epochs of 500 steps. This experiment trains for as many steps, with Adam instead.
+    # grows from 0.5 to 0.7 within 250 epochs of 500 steps. This experiment takes the same number of steps of Adam.
     "paper": {
         "networks": "goodfellow",
         "z_dim": 100,
@@ -67,7 +67,7 @@ PRESETS = {
 
 
 def identity(x: jax.Array) -> jax.Array:
-    """Return the input: points are not bounded, so the generator needs no output activation."""
+    """Return the input, as the output activation of a generator of points. Points are not bounded, unlike pixels."""
     return x
 
 

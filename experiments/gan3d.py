@@ -41,34 +41,34 @@ class Config(Settings):
     data: str = "digits"
     """The data: digits, an .npz file of voxels, or a folder of .binvox files."""
     resolution: int | None = None
-    """Number of voxels along each side of the cubes. Larger data are reduced by blocks, and smaller data are surrounded
-    by empty space. By default, cubes keep their size."""
+    """Number of voxels along each side of the cubes. Larger cubes are downsampled, and smaller cubes are surrounded by
+    empty space. By default, cubes keep their size."""
     category: str | None = None
-    """The class to train on, if the data have classes. By default, all classes are used. The paper trains a network for
-    each class."""
+    """The class to train on, if the data have classes. By default, one network is trained on all classes. The paper
+    trains a separate network for each class."""
     up_axis: Literal["x", "y", "z"] = "z"
     """The axis of the voxels that points up in rendered images."""
     # Networks
     z_dim: int = 200
     """Dimension of the latents."""
     z_min: float = -1.0
-    """Lower end of the uniform distribution of the latents, which ends at 1 (paper: 0). At 0, three quarters of the
+    """Lower end of the uniform distribution of the latents (paper: 0). The upper end is 1. At 0, three quarters of the
     mean square of the latents come from their mean, which is the same for all samples."""
     g_channels: int = 16
     """Number of channels of the generator's last hidden layer (paper: 64)."""
     d_channels: int = 16
     """Number of channels of the discriminator's first layer (paper: 64)."""
     base_resolution: int = 4
-    """Side of the generator's first feature maps in voxels, which the following layers double."""
+    """Side of the generator's first feature maps in voxels. Each following layer doubles the side."""
     d_norm: Literal["batch", "none"] = "none"
-    """Normalisation in the discriminator (paper: batch). With batch normalisation its logits depend on the complete
-    batch and not on each solid alone."""
+    """Normalisation layers of the discriminator (paper: batch). With batch normalisation, the logit of an object also
+    depends on the other objects of the batch."""
     # Losses
     r1_gamma: float = 5.0
     """Gamma of the R1 penalty, which has the weight gamma / 2; 0 omits the penalty, as in the paper."""
     d_pause_accuracy: float = 0.8
-    """Accuracy above which the discriminator pauses: it is not updated in the step after a batch on which its accuracy
-    was higher. At 1, it never pauses."""
+    """Accuracy of the discriminator on a batch, above which the discriminator is not updated in the next step. At 1,
+    the discriminator is updated in every step."""
     # Optimisation
     steps: int = 1500
     batch_size: int = 16

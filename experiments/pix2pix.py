@@ -44,18 +44,19 @@ class Config(TranslationSettings):
     # Data
     data: str = "photos"
     data_a: str | None = None
-    """Folder of the inputs, if inputs and images are in two folders. Files with the same name are a pair."""
+    """Folder of the input images for ``inputs`` pairs. Files in this folder and in ``data`` with the same name form a
+    pair. By default, ``data`` contains both images of each pair."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """Folder of the inputs for test_data, if they are in a folder of their own."""
+    """Folder of the input images for test_data. By default, test_data contains both images of each pair."""
     resolution: int | None = None
     mirror: bool = True
     jitter: bool = True
     inputs: Literal["pairs", "edges", "grey", "hole"] = "grey"
-    """Inputs of the generator. pairs: inputs from the data. The others are computed from the images. edges: line
-    drawings. grey: grey images. hole: images with a missing rectangle."""
+    """Inputs of the generator: pairs (input images from the data), edges (line drawings of the images), grey (grey
+    versions of the images) or hole (the images with a missing rectangle)."""
     direction: pairs.Direction = "right-to-left"
-    """Direction of the translation for pairs that are side by side in one file, from one half to the other."""
+    """Direction of the translation, for files that contain the two images of a pair side by side."""
     # Networks
     g_channels: int = 32
     """Number of channels of the U-Net's first level (paper: 64)."""
@@ -65,13 +66,13 @@ class Config(TranslationSettings):
     """Number of strided convolutions of the discriminator. With 1, each logit depends on a patch of 16 x 16 pixels. The
     paper uses 3, for patches of 70 x 70 pixels in images of 256 x 256. With 0, each logit depends on one pixel."""
     num_downs: int | None = None
-    """Number of levels of the U-Net, each of which halves the resolution (paper: 8 for 256 x 256 pixels). By default,
-    the last level has one pixel."""
+    """Number of levels of the U-Net (paper: 8 for 256 x 256 pixels). Each level halves the resolution. By default, the
+    U-Net has enough levels to reduce an image to one pixel."""
     norm: Literal["batch", "instance", "none"] = "batch"
     """Normalisation layers of both networks."""
     dropout: float = 0.5
-    """Dropout rate of the generator's inner levels. Dropout is also active at test time, as the only source of
-    randomness."""
+    """Dropout rate of the generator's inner levels. Dropout is also active when images are translated, because it is
+    the only source of randomness."""
     # Losses
     loss: Literal["cross_entropy", "least_squares"] = "cross_entropy"
     """Adversarial loss of both players."""
@@ -88,8 +89,8 @@ class Config(TranslationSettings):
     beta1: float = 0.5
     beta2: float = 0.999
     ema_decay: float = 0.0
-    """Decay of the moving average of the generator's weights, which generate the samples. At 0, the newest weights are
-    used, as in the paper."""
+    """Decay per step of the moving average of the generator's weights. Samples are generated with the averaged weights.
+    At 0, samples are generated with the newest weights, as in the paper."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
@@ -130,8 +131,8 @@ class Adversarial(NamedTuple):
     """An adversarial loss.
 
     Attributes:
-      discriminator: maps logits of real images, [N], and of fakes, [N], to losses, [N].
-      generator: maps logits of fakes, [N], to losses, [N].
+      discriminator: function from logits of real images, [N], and logits of fakes, [N], to losses, [N].
+      generator: function from logits of fakes, [N], to losses, [N].
       undecided: the logit above which the discriminator classifies an image as real.
     """
 
@@ -180,7 +181,7 @@ def networks(config: Config, channels: int, size: int) -> tuple[nn.Module, nn.Mo
 
 
 def derive_inputs(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Return the generator's inputs, computed from images as the setting ``inputs`` names them."""
+    """Compute the generator's inputs from images, as the setting ``inputs`` requires."""
     if config.inputs == "edges":
         return degrade.draw_edges(images)
     if config.inputs == "grey":
@@ -189,12 +190,12 @@ def derive_inputs(config: Config, keys: jax.Array, images: jax.Array) -> jax.Arr
 
 
 def inputs_of(config: Config, keys: jax.Array, batch: Any) -> jax.Array:
-    """Return the generator's inputs for a batch: its own inputs, or inputs computed from its images."""
+    """Return the generator's inputs for a batch. The batch contains them, or they are computed from its images."""
     return batch["input"] if config.inputs == "pairs" else derive_inputs(config, keys, batch["image"])
 
 
 def training_pairs(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax.Array]:
-    """Return inputs and images with the same random crop and mirroring for both of a pair."""
+    """Return inputs and images. An input and its image have the same random crop and the same mirroring."""
     pair = {name: config.jitter_and_mirror(keys, batch[name]) for name in ("image", "input") if name in batch}
     return inputs_of(config, keys, pair), pair["image"]
 
@@ -237,7 +238,11 @@ def generator_loss(config: Config) -> Callable:
 
 
 def translations(config: Config, inputs_channels: int, channels: int, multiple: int) -> dict[str, Translation]:
-    """Return the translations by name: from inputs to images, and for edges and grey also from images to images."""
+    """Return a dictionary with the translation ``to_image``, which translates inputs to images.
+
+    For edges and grey images, the dictionary also has the translation ``remake``, which computes inputs from images and
+    translates these inputs.
+    """
 
     def to_image(nets, inputs, keys):
         if config.inputs == "hole":
@@ -280,7 +285,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     generator, discriminator = networks(config, channels, size)
 
     def before_and_after(nets, batch, keys):
-        """Return an image sheet: inputs, below them the generated images, and below these the real images."""
+        """Return an image sheet with rows of inputs, rows of generated images and rows of real images."""
         inputs = inputs_of(config, keys, batch)
         generated, _ = generate(config, nets, inputs, keys)
         return media.stack_rows(media.match_channels(inputs, channels), generated, batch["image"])

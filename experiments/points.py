@@ -31,20 +31,20 @@ class Config(Settings):
     z_dim: int = 2
     """Dimension of the latents."""
     width: int = 128
-    """Number of units of each of the four hidden layers of both networks."""
+    """Number of units of each hidden layer. Both networks have four hidden layers."""
     # Losses
     game: Literal["r3gan", "wgan_gp", "gan"] = "r3gan"
-    """Losses of both players. r3gan: relativistic losses with R1 and R2. wgan_gp: Wasserstein losses with a gradient
-    penalty. gan: non-saturating losses without a penalty."""
+    """Losses of both networks: r3gan (relativistic losses with R1 and R2), wgan_gp (Wasserstein losses with a gradient
+    penalty) or gan (non-saturating losses without a penalty)."""
     gamma: float = 0.03
-    """Gamma of the R1 and R2 penalties of r3gan, which have the weight gamma / 2."""
+    """Gamma of the R1 and R2 penalties of r3gan. Both penalties have the weight gamma / 2."""
     gp_weight: float = 0.1
     """Weight of the gradient penalty of wgan_gp."""
     # Optimisation
     steps: int = 12000
     batch_size: int = 256
     n_critic: int = 2
-    """Number of the critic's turns in one step of wgan_gp (paper: 5)."""
+    """Number of updates of the critic in each step of wgan_gp (paper: 5)."""
     learning_rate: float = 2e-3
     decay_steps: int = 12000
     """Number of steps over which the learning rate and gamma fall to a tenth, along a cosine."""

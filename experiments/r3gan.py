@@ -36,50 +36,54 @@ from jaxgan.nn.layers import num_upsamples
 class Config(Settings):
     """Settings of the experiment, which determine its result.
 
-    ``learning_rate``, ``gamma`` and ``beta2`` change during training to the values that end in ``_final``.
+    ``learning_rate``, ``gamma`` and ``beta2`` change during training, to the values of ``learning_rate_final``,
+    ``gamma_final`` and ``beta2_final``.
     """
 
     # Data
     data: str = "digits"
     resolution: int | None = None
     mirror: bool = False
-    """Mirror half of the training images left to right."""
+    """Mirror a random half of the training images left to right."""
     # Networks
     networks: Literal["r3gan", "dcgan"] = "r3gan"
-    """Architecture of both networks. r3gan: the residual networks of the paper. dcgan: DCGAN's networks, with batch
-    normalisation in the generator only, which learn several times as fast on a CPU."""
+    """Architecture of both networks: r3gan (the residual networks of the paper) or dcgan (DCGAN's networks with batch
+    normalisation in the generator only). On a CPU, dcgan learns several times as fast."""
     conditional: bool = False
     """Condition both networks on the class. The data must have labels."""
     z_dim: int = 64
     """Dimension of the latents."""
     g_channels: int = 32
-    """Number of channels of each stage of the generator (paper: 768); for dcgan, at the highest resolution."""
+    """Number of channels of each stage of the generator (paper: 768). With ``networks`` dcgan, number of channels
+    at the highest resolution."""
     d_channels: int = 32
-    """Number of channels of each stage of the discriminator (paper: 768); for dcgan, at the highest resolution."""
+    """Number of channels of each stage of the discriminator (paper: 768). With ``networks`` dcgan, number of channels
+    at the highest resolution."""
     channels_per_group: int = 16
     """Number of channels in each group of the grouped 3 x 3 convolutions."""
     num_blocks: int = 1
     """Number of residual blocks in each stage (paper: 2)."""
     base_resolution: int = 4
-    """Resolution of the generator's first stage, which the following stages double."""
+    """Resolution of the generator's first stage. Each following stage doubles the resolution."""
     # Losses
     gamma: float = 1.0
     """Gamma of the R1 and R2 penalties at the start. Both penalties have the weight gamma / 2."""
     gamma_final: float = 0.1
-    """Gamma after decay_steps."""
+    """Gamma from step decay_steps on."""
     # Optimisation
     steps: int = 4000
     batch_size: int = 32
     learning_rate: float = 3e-3
     learning_rate_final: float = 5e-4
-    """Learning rate after decay_steps. For the larger networks of the paper it falls from 2e-4 to 5e-5."""
+    """Learning rate from step decay_steps on. For the larger networks of the paper, the learning rate falls from 2e-4
+    to 5e-5."""
     decay_steps: int = 4000
     """Number of steps over which the learning rate, gamma and beta2 change to their final values, along a cosine."""
     beta2: float = 0.9
-    """Adam's decay rate of the mean of the squared gradients at the start. The decay rate of the mean of the gradients
-    is 0."""
+    """Adam's decay rate of the mean of the squared gradients, at the start of training. The decay rate of the mean of
+    the gradients is always 0."""
     beta2_final: float = 0.99
-    """beta2 after decay_steps."""
+    """Adam's decay rate of the mean of the squared gradients, from step decay_steps on."""
     ema_decay: float = 0.995
 
     @classmethod
@@ -121,7 +125,16 @@ PRESETS = {
 
 
 def networks(config: Config, shape: tuple[int, ...], classes: int) -> tuple[nn.Module, nn.Module]:
-    """Return the generator and the discriminator for images of this shape; ``classes`` is 0 without conditioning."""
+    """Return the generator and the discriminator for images of this shape.
+
+    Args:
+      config: the settings.
+      shape: shape of an image, (size, size, C).
+      classes: number of classes; 0 for unconditional networks.
+
+    Raises:
+      ValueError: if the networks of DCGAN are combined with classes.
+    """
     size, _, channels = shape
     kwargs: dict[str, Any] = {"base_resolution": config.base_resolution, "dtype": config.dtype}
     if config.networks == "dcgan":

@@ -37,13 +37,13 @@ class Config(LinearDecaySettings):
     d_channels: int = 32
     """Number of channels of the discriminator's layers (paper: 128)."""
     base_resolution: int = 4
-    """Resolution of the generator's first feature maps, which the following layers double."""
+    """Resolution of the generator's first feature maps. Each following layer doubles the resolution."""
     # Optimisation
     steps: int = 5000
     batch_size: int = 64
     n_dis: int = 1
-    """Number of the discriminator's turns in one step (paper: 5). With 5, one class of the 1,797 digits almost
-    disappeared."""
+    """Number of updates of the discriminator in each step (paper: 5). With 5, one class of the 1,797 digits almost
+    disappeared from the samples."""
     learning_rate: float = 5e-4
     lr_constant_steps: int = 0
     lr_decay_steps: int = 5000

@@ -58,30 +58,30 @@ class Config(TranslationSettings):
     num_blocks: int = 5
     """Number of residual blocks of the generator (paper: 16)."""
     norm: Literal["batch", "none"] = "none"
-    """Normalisation in both networks (paper: batch). With none, the generator is that of EDSR, which reaches a higher
-    PSNR."""
+    """Normalisation layers of both networks (paper: batch). Without normalisation, the generator has the architecture
+    of EDSR, which reaches a higher PSNR."""
     icnr: bool = True
-    """Whether to constrain the kernels before each pixel shuffle: those of the four pixels that replace one pixel have
-    the same sum, which avoids grid patterns. The paper has no such constraint."""
+    """Constrain the convolution before each pixel shuffle to avoid grid patterns: the kernels of the four pixels that
+    replace one pixel have the same sum. The paper has no such constraint."""
     residual: bool = True
-    """Whether to add the generator's output to a bicubic enlargement of its input. In the paper, the output is the
-    image."""
+    """Add the generator's output to a bicubic enlargement of its input. In the paper, the generator's output is the
+    enlarged image."""
     discriminator: Literal["patches", "image"] = "patches"
     """Input of each logit of the discriminator: a patch of 34 x 34 pixels or, as in the paper, the complete image."""
     # Losses
     loss: Literal["relativistic", "non_saturating"] = "relativistic"
-    """Adversarial loss. relativistic: compares the logits of the enlarged and the real image. non_saturating: uses the
-    logits of each alone, as in the paper."""
+    """Adversarial loss: relativistic (compares the logit of an enlarged image with the logit of a real image) or
+    non_saturating (uses each logit on its own, as in the paper)."""
     gamma: float = 10.0
-    """Gamma of the R1 and R2 penalties on the mean logit of an image's patches. Both have the weight gamma / 2; 0 omits
-    them."""
+    """Gamma of the R1 and R2 penalties on the mean logit of an image's patches. Both penalties have the weight
+    gamma / 2; 0 omits the penalties."""
     adv_weight: float = 2e-2
     """Weight of the adversarial loss."""
     content_loss: Literal["pixels", "discriminator", "inception", "vgg19"] = "pixels"
-    """Features in which the enlarged and the real image are compared: pixels, features of the discriminator, or
-    features of Inception or VGG19 with the weights in content_file."""
+    """Features in which the enlarged and the real image are compared: pixels, or features of the discriminator, of
+    Inception or of VGG19. Inception and VGG19 require content_file."""
     content_file: str | None = None
-    """File with the weights of Inception or VGG19, in the format of PyTorch or as an .npz."""
+    """File with the weights of Inception or VGG19, in the format of PyTorch or as an .npz file."""
     content_weight: float = 1.0
     """Weight of the content loss."""
     # Optimisation
@@ -91,9 +91,9 @@ class Config(TranslationSettings):
     trained."""
     batch_size: int = 8
     learning_rate: float = 5e-4
-    """Learning rate of Adam during the pretrain_steps."""
+    """Learning rate of Adam in the first pretrain_steps steps."""
     game_learning_rate: float = 1e-4
-    """Learning rate of both players after the pretrain_steps. It falls to zero at the same steps as learning_rate."""
+    """Learning rate of both networks after pretraining. It decays to 0 in the same steps as learning_rate."""
     lr_constant_steps: int = 4000
     lr_decay_steps: int = 2000
     beta1: float = 0.9
@@ -145,12 +145,12 @@ PRESETS = {
 
 
 class Adversarial(NamedTuple):
-    """An adversarial loss. Each function takes the logits of real images and of enlarged images, [N] each.
+    """An adversarial loss. The arguments of each function are the logits of real images and of enlarged images, [N].
 
     Attributes:
-      discriminator: returns the discriminator's losses, [N].
-      generator: returns the generator's losses, [N].
-      metrics: returns metrics by name, [N] each, such as the discriminator's accuracy.
+      discriminator: function that returns the discriminator's losses, [N].
+      generator: function that returns the generator's losses, [N].
+      metrics: function that returns a dictionary from names to metrics, [N], such as the discriminator's accuracy.
     """
 
     discriminator: Callable[[jax.Array, jax.Array], jax.Array]
@@ -175,7 +175,7 @@ ADVERSARIAL = {
     ),
 }
 
-MIN_PATCH = 12  # smallest input of the discriminator of patches, in pixels per side, for which it has an output
+MIN_PATCH = 12  # smallest side of an image that the patch discriminator can process, in pixels
 MIN_INCEPTION = 14  # smallest image, in pixels per side, for which Inception has an output after doubling the size
 # Divisor of features. It is the authors' factor, which brings VGG19's features to about the scale of pixels (section
 # 2.2.1). With it, the gradient of Inception's features is 1.4 times the gradient of pixels, measured at bicubic
@@ -203,10 +203,11 @@ def networks(config: Config, size: int, channels: int) -> tuple[dict[str, Net], 
 
 
 def d_view(config: Config, keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Return the discriminator's input for images: the images, or for patches a window at a random position.
+    """Return the input of the discriminator: the images or, for a patch discriminator, a random crop of each image.
 
-    Patches are 4 pixels apart. Without the random position, a pattern of this period, as pixel shuffles can produce it,
-    would look the same in all patches.
+    Neighbouring logits of the patch discriminator belong to patches that are shifted by 4 pixels. Without the random
+    crop, a pattern that repeats every 4 pixels, which is a common artefact of pixel shuffle, would look the same in
+    every patch.
     """
     size = images.shape[1] - config.scale + 1
     return transforms.random_crop(keys, images, size) if config.discriminator == "patches" else images
@@ -220,7 +221,7 @@ def content_features(config: Config, example: jax.Array) -> tuple[Callable, dict
       example: one image, [1, height, width, C].
 
     Returns:
-      A function ``(nets, images) -> features``, and the networks that it requires in addition, by name.
+      A function ``(nets, images) -> features``, and a dictionary with the additional networks that it requires.
 
     Raises:
       ValueError: if the weights are missing or do not fit, or if the images are too small or do not have three
@@ -262,8 +263,8 @@ def check_content(config: Config, example: jax.Array) -> None:
         )
     if kind == "discriminator" and config.discriminator == "patches":
         raise ValueError(
-            "`content_loss` discriminator requires features of complete images, which a discriminator of patches does "
-            "not have; set `discriminator` to image."
+            "`content_loss` 'discriminator' needs features of complete images, but a discriminator of patches does not "
+            "compute them. Set `discriminator` to image."
         )
     _, size, _, channels = example.shape
     if kind in WEIGHTS and channels != 3:
@@ -381,7 +382,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
     nets, content = networks(config, size, channels)
 
     def before_and_after(nets, batch, keys):
-        """Return an image sheet: bicubic enlargements, below them the generator's, and below these the real images."""
+        """Return an image sheet with rows of bicubic enlargements, of the generator's outputs and of real images."""
         low, real = training_pairs(config, keys, batch)
         return media.stack_rows(degrade.resize_bicubic(low, 1 / config.scale), enlarge(config, nets, low)[0], real)
 

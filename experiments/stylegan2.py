@@ -51,7 +51,7 @@ class Config(AugmentedSettings):
     data: str = "photos"
     resolution: int | None = 32
     mirror: bool = False
-    """Mirror half of the training images left to right."""
+    """Mirror a random half of the training images left to right."""
     # Augmentation
     augment: Kind = "ada"
     ada_target: float = 0.6
@@ -66,23 +66,24 @@ class Config(AugmentedSettings):
     mapping_layers: int = 2
     """Number of layers of the mapping network from z to w (paper: 8)."""
     channel_base: int = 1024
-    """A layer of n x n pixels has channel_base / n channels, at most channel_max (official: 16384, and 32768 for
-    512 x 512 pixels and more)."""
+    """A layer of n x n pixels has channel_base / n channels, but at most channel_max (official: 16384, or 32768 for
+    images of 512 x 512 pixels and more)."""
     channel_max: int = 64
     """Maximum number of channels of a layer (paper: 512)."""
     base_resolution: int = 4
-    """Resolution of the generator's constant input, which the following blocks double."""
+    """Resolution of the generator's constant input. Each following block doubles the resolution."""
     d_architecture: Literal["orig", "resnet"] = "resnet"
-    """Architecture of the discriminator. resnet: its blocks have residual connections. orig: they have none."""
+    """Architecture of the discriminator: resnet (blocks with residual connections) or orig (blocks without them)."""
     mbstd_group_size: int = 4
     """Group size of the minibatch standard deviation layer; 0 omits the layer."""
     style_mixing_prob: float = 0.9
     """Probability that a fake mixes the styles of two latents during training."""
     conv_clamp: float | None = None
-    """Maximum magnitude of the outputs of convolutions (official: 256, for float16). By default, they are not
+    """Maximum magnitude of the outputs of convolutions (official: 256, for float16). By default, the outputs are not
     clamped."""
     num_low_precision_res: int = 4
-    """Number of highest resolutions computed in compute_dtype; the others use float32."""
+    """Number of resolutions, counted from the highest, that are computed in compute_dtype. Lower resolutions use
+    float32."""
     # Losses
     r1_gamma: float = 0.01
     """Gamma of the R1 penalty, which has the weight gamma / 2; 0 omits the penalty."""
@@ -101,12 +102,13 @@ class Config(AugmentedSettings):
     beta2: float = 0.99
     """Adam's decay rate of the mean of the squared gradients."""
     ema_decay: float = 0.0
-    """Decay per step of the moving average of the generator's weights. At 0, it follows from ema_kimg and
+    """Decay per step of the moving average of the generator's weights. At 0, the decay is computed from ema_kimg and
     ema_rampup."""
     ema_kimg: float = 5.0
     """Half-life of the moving average of the generator's weights, in thousands of images."""
     ema_rampup: float = 0.05
-    """Maximum half-life as a fraction of the number of training images so far; 0 sets no limit."""
+    """Maximum half-life of the moving average, as a fraction of the number of images that were trained on so far. At 0,
+    there is no maximum."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:
@@ -135,8 +137,8 @@ def auto(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of the authors' configuration "auto", which follow from resolution and batch size.
 
     Args:
-      config: the settings without those of the preset.
-      given: the settings that the user set, by name. They are not used here.
+      config: the settings without the settings of the preset.
+      given: the settings that the user set, as a dictionary from names to values. They are not used here.
     """
     if config.resolution is None:
         raise ValueError("`preset` auto derives settings from `resolution` and `batch_size`; set `resolution`.")
@@ -160,8 +162,8 @@ def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings for your own images, which ``config.data`` names.
 
     Args:
-      config: the settings without those of the preset.
-      given: the settings that the user set, by name.
+      config: the settings without the settings of the preset.
+      given: the settings that the user set, as a dictionary from names to values.
     """
     pictures = choose_for(config, given)
     settings: dict[str, Any] = {
@@ -289,14 +291,14 @@ def styles_of(synthesis: stylegan2.Synthesis) -> Styles:
 
 
 def label_of(config: Config, batch: Any) -> tuple[jax.Array, ...]:
-    """Return the labels of a batch as further arguments of a network: an empty tuple without conditioning."""
+    """Return the labels of a batch as further arguments of a network, or an empty tuple without conditioning."""
     return (batch["label"],) if config.conditional else ()
 
 
 def fakes(config: Config, nets: Any, batch: Any, keys: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
     """Return generated images, their styles, and the statistics of the mapping network.
 
-    Both players' losses call it with the same arguments, so XLA computes the images once.
+    The losses of both players call this function with the same arguments, so XLA computes the images once.
     """
     z, other_z = latents(keys, config.z_dim), latents(fold_in_keys(keys), config.z_dim)
     ws, stats = nets.mapping.with_stats(z, *label_of(config, batch))
@@ -306,9 +308,10 @@ def fakes(config: Config, nets: Any, batch: Any, keys: jax.Array) -> tuple[jax.A
     return nets.synthesis(ws, keys), ws, stats
 
 
-# In the authors' code, each penalty has its own optimizer steps, so Adam makes n + 1 updates in n steps. The authors
-# compensate for that: they multiply the learning rate by n / (n + 1) and raise the betas to that power. Here, a penalty
-# is a term of the loss of its step, so Adam makes n updates and no compensation is necessary.
+# In the authors' code, a penalty that is computed every n steps has its own optimizer steps. Adam then makes n + 1
+# updates in n steps. The authors compensate for the additional update: they multiply the learning rate by n / (n + 1)
+# and raise the betas to the power n / (n + 1). Here, a penalty is a term of the loss of its step, so Adam makes n
+# updates and no compensation is necessary.
 
 
 def discriminator_loss(config: Config, augmentation: Augmentation) -> Callable:
@@ -341,7 +344,7 @@ def generator_loss(config: Config, augmentation: Augmentation) -> Callable:
         adversarial = losses.non_saturating_generator(d_fake(images, *label_of(config, batch)))
         if not is_enabled(config.pl_weight):
             return total(adversarial=adversarial, stats={"mapping": mapping_stats})
-        # Path lengths of half of the batch, as with the authors' pl_batch_shrink of 2.
+        # Path lengths are computed for half of the batch, as in the authors' code with a pl_batch_shrink of 2.
         half, is_due = keys[::2], step % config.pl_interval == 0
 
         def compute_lengths():

@@ -36,7 +36,7 @@ class Config(Settings):
     d_channels: int = 32
     """Number of channels of the critic's first layer."""
     base_resolution: int = 2
-    """Resolution of the generator's first feature maps, which the following layers double (paper: 4)."""
+    """Resolution of the generator's first feature maps (paper: 4). Each following layer doubles the resolution."""
     # Losses
     weight_clip: float = 0.01
     """Maximum magnitude of the critic's weights, which are clipped after each update."""
@@ -44,14 +44,14 @@ class Config(Settings):
     steps: int = 10000
     batch_size: int = 64
     n_critic: int = 5
-    """Number of the critic's turns in one step."""
+    """Number of updates of the critic in each step."""
     critic_warmup_steps: int = 20
-    """Number of steps in which the critic is trained before an update of the generator, during warm-up. The generator
-    is updated in the last of them."""
+    """Number of steps of a warm-up of the critic. Every step of a warm-up trains the critic, and only the last step
+    also updates the generator."""
     critic_warmup_first: int = 25
-    """Number of the generator's first updates that have a warm-up of the critic."""
+    """Number of warm-ups that follow one another at the start of training."""
     critic_warmup_every: int = 500
-    """Number of updates of the generator from one warm-up of the critic to the next, after the first ones."""
+    """After these first warm-ups, number of updates of the generator from one warm-up to the next."""
     learning_rate: float = 2e-4
     """Learning rate of RMSprop (paper: 5e-5, for more steps)."""
     ema_decay: float = 0.995
@@ -143,13 +143,13 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
 
 
 def is_alone(config: Config, step: int) -> bool:
-    """Return whether only the critic is trained in a step: in all steps of a warm-up but the last."""
+    """Return whether a step trains only the critic. This holds for all steps of a warm-up except its last step."""
     long_turn, every = config.critic_warmup_steps, config.critic_warmup_every
     steps_of_first_turns = config.critic_warmup_first * long_turn
     if step < steps_of_first_turns:
         return step % long_turn < long_turn - 1
-    # The following updates of the generator take one step each, up to the next update with a number that is a multiple
-    # of critic_warmup_every. From there on, an update with a warm-up alternates with every - 1 updates of one step.
+    # Then the generator is updated in every step, until the number of its updates is a multiple of critic_warmup_every.
+    # After that, one update with a warm-up is followed by every - 1 updates that take one step each, and so on.
     short_turns = every - config.critic_warmup_first % every
     steps_after = step - steps_of_first_turns - short_turns
     return steps_after >= 0 and steps_after % (long_turn + every - 1) < long_turn - 1

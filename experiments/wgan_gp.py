@@ -31,7 +31,7 @@ class Config(LinearDecaySettings):
     width: int = 32
     """Number of channels of each layer of both networks (paper: 128)."""
     base_resolution: int = 4
-    """Resolution of the generator's first feature maps, which the following layers double."""
+    """Resolution of the generator's first feature maps. Each following layer doubles the resolution."""
     # Losses
     gp_weight: float = 10.0
     """Weight of the gradient penalty."""
@@ -39,7 +39,7 @@ class Config(LinearDecaySettings):
     steps: int = 2000
     batch_size: int = 64
     n_critic: int = 5
-    """Number of the critic's turns in one step."""
+    """Number of updates of the critic in each step."""
     learning_rate: float = 1e-3
     """Learning rate of Adam (paper: 2e-4, for 50 times as many steps)."""
     lr_constant_steps: int = 0

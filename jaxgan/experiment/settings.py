@@ -46,9 +46,9 @@ class Settings:
 
     # Data
     data: str
-    """Path or name of the data. A path leads to a folder or .zip file of images, or to an .npz or .npy file. A name is
-    digits, photos, ring, grid, swiss_roll or the name of a TFDS data set. stacked:NAME combines three grey images into
-    one colour image. tiles:FOLDER cuts large images into square tiles."""
+    """Path or name of the data. A path names a folder or .zip file of images, or an .npz or .npy file. A name is
+    digits, photos, the name of a TFDS data set, or one of the point sets ring, grid and swiss_roll. stacked:NAME
+    combines three grey images into one colour image. tiles:FOLDER cuts large images into square tiles."""
     resolution: int | None
     """Height and width of the images in pixels. Images of other sizes are cropped to a square and resized. By default,
     images keep their size."""

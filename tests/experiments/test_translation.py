@@ -119,7 +119,7 @@ CONTENT = {
     "features of a discriminator of patches": (
         {"content_loss": "discriminator"},
         3,
-        "a discriminator of patches does not have; set `discriminator` to image",
+        "a discriminator of patches does not compute them. Set `discriminator` to image",
     ),
 }
 
