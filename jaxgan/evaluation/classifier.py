@@ -31,20 +31,22 @@ from jaxgan.nn.layers import Conv, Dense
 
 FEATURES = 64  # number of features per image
 BATCH_SIZE = 128  # number of images per training step
-READ_BATCH = 256  # number of images that are read, and passed to a trained classifier, at once
-# Training lasts EPOCHS epochs, but at least the first and at most the second number of steps.
+READ_BATCH = 256  # number of images that are read at once, and that a trained classifier processes at once
+# Training lasts EPOCHS epochs, but at least STEPS[0] steps and at most STEPS[1] steps.
 STEPS, EPOCHS = (1000, 3000), 50
-# Limits for small data sets, for which the minimum number of steps would be thousands of epochs.
+# For small data sets, STEPS[0] steps would be thousands of epochs. Training then ends after MAX_EPOCHS epochs, and the
+# batch size is reduced to the number of images, but not below MIN_BATCH_SIZE.
 MAX_EPOCHS, MIN_BATCH_SIZE = 200, 8
 TRAINING = "training the classifier that computes the features"  # first argument of the progress callback
-HELD_OUT = 10  # one of HELD_OUT examples is held out to measure the accuracy
+HELD_OUT = 10  # one in HELD_OUT examples is held out to measure the accuracy
 OUTLIERS = 4  # the number of outliers in a training batch is the number of images divided by OUTLIERS
 RECIPE = "2"  # part of the cache's key; increase it when the training changes, so that older results are not reused
 
 
 class ClassifierNetwork(nn.Module):
-    """Network from images [B, height, width, C] in [-1, 1] to features, [B, 64], and logits, [B, classes + 1].
+    """Network that computes features and logits of images.
 
+    It maps images, [B, height, width, C] in [-1, 1], to features, [B, 64], and logits, [B, classes + 1].
     The last logit belongs to a class of outliers, which are noise and shuffled pixels (Hendrycks et al. 2019,
     arXiv:1812.04606). Without this class, the network classified noise as digits, and the metric ``precision`` of noise
     was 0.99.
@@ -96,7 +98,7 @@ class Classifier:
         return self._apply(np.asarray(images, np.float32))[0]
 
     def accuracy(self, source: Source) -> float:
-        """Return the fraction of a source's labels that the classifier predicts."""
+        """Return the fraction of the examples of a source for which the classifier predicts the right label."""
         right = 0
         for batch in read_in_batches(source, READ_BATCH):
             right += int((self.logits(batch["image"]).argmax(1) == batch["label"]).sum())
@@ -136,9 +138,10 @@ def train_classifier(
       cache: directory that stores trained classifiers. If it contains a classifier of the same data and settings, the
         function returns it without training. None does not use a cache.
       seed: seed of the weights and of the order of the data.
-      steps: number of training steps. None trains for 50 epochs, but at least 1,000 and at most 3,000 steps, and never
-        more than 200 epochs.
-      progress: called before the first step and after each step, as ``progress(TRAINING, done, steps, "steps")``.
+      steps: number of training steps. None trains for 50 epochs, but at least 1,000 and at most 3,000 steps. Training
+        on a small data set ends after 200 epochs, even if these are fewer than 1,000 steps.
+      progress: function that is called before the first step and after each step, as
+        ``progress(TRAINING, done, steps, "steps")``. ``done`` is the number of finished steps. None reports nothing.
 
     Returns:
       The trained classifier. Its ``protocol`` contains the accuracy.
@@ -216,8 +219,8 @@ def fit(
       source: images with labels.
       classes: number of classes.
       seed: seed of the weights and of the order of the data.
-      steps: number of training steps; None as in ``train_classifier``.
-      progress: as in ``train_classifier``.
+      steps: number of training steps; None uses the default of ``train_classifier``.
+      progress: function that is called after each step, see ``train_classifier``.
     """
     size = _training_size(len(source))
     batch_size, steps = size.batch_size, size.steps if steps is None else steps
@@ -252,7 +255,8 @@ def fit(
 def _outliers(key: jax.Array, images: jax.Array) -> jax.Array:
     """Return one outlier for each image.
 
-    Outliers for the first half of the images are uniform noise. The others consist of random pixels of their image.
+    The outliers for the first half of the images are uniform noise. The outlier for each of the other images consists of
+    pixels that are drawn at random from this image.
     """
     half = len(images) // 2
     noise = jax.random.uniform(key, (half, *images.shape[1:]), minval=-1)
@@ -265,7 +269,8 @@ def _outliers(key: jax.Array, images: jax.Array) -> jax.Array:
 def _scale_features(params: Any, size: float) -> Any:
     """Divide the features by ``size`` without changing the logits.
 
-    The features are then close to 1 in each dimension, which the kernel of the KID expects.
+    The kernel of the KID expects features of about 1. If ``size`` is the root mean square of the features, the root
+    mean square of the scaled features is 1.
     """
     before, last = (params[name] for name in ("Dense_1", "Dense_2"))
     return {
@@ -278,7 +283,7 @@ def _scale_features(params: Any, size: float) -> Any:
 def _digest_source(source: Source) -> str:
     """Return a string that identifies the data: the number of examples, the classes and a digest of examples.
 
-    The digest includes all examples if they are in memory, and otherwise about a thousand that are evenly spaced.
+    The digest includes all examples if they are in memory, and about a thousand evenly spaced examples otherwise.
     """
     indices = np.arange(len(source))
     if not isinstance(source, Arrays):

@@ -17,8 +17,8 @@ class Distance:
     """Frechet distance, with a record of how it was measured. ``float(distance)`` returns the value.
 
     Attributes:
-      name: ``fid`` with Inception's 2,048 features, ``fd_classifier`` with the features of the small classifier; see
-        ``jaxgan.evaluation.metric_names``.
+      name: the name of the metric, which depends on the features: ``fid`` for Inception's 2,048 features, and
+        ``fd_classifier`` for the features of the small classifier. ``jaxgan.evaluation.metric_names`` lists all names.
       value: the distance, at least 0. Smaller is better, and it is 0 for equal sets.
       protocol: everything that the value depends on: the two sets, the features and the versions.
     """
@@ -46,18 +46,18 @@ def fid(
 ) -> Distance:
     """Compute the Frechet distance between samples and data: Heusel et al. 2017, arXiv:1706.08500.
 
-    With ``weights``, the features are the 2,048 features of Inception, and the result is the published ``fid``. Without
-    ``weights``, the features are those of a small classifier, which is trained once on the labels of ``data`` and
-    cached in ~/.cache/jaxgan. The result is then named ``fd_classifier``. It is comparable only with results for the
-    same data and the same classifier. The function never downloads anything.
+    If ``weights`` are given, the function uses the 2,048 features of Inception, and the result is the published
+    ``fid``. Otherwise, it uses the features of a small classifier, which is trained once on the labels of ``data`` and
+    cached in ~/.cache/jaxgan. The name of the result is then ``fd_classifier``, and it is only comparable with results
+    for the same data and the same classifier. The function never downloads anything.
 
     Args:
       samples: a folder, a file or a name that ``jaxgan.data.load`` accepts; a ``Source``; or an array, [N, height,
         width, C], of uint8 or of floats in [-1, 1].
-      data: the set that the samples are compared with, of the same types.
+      data: the examples that the samples are compared with. The same types as for ``samples`` are accepted.
       weights: file with Inception's weights, from pytorch-fid or torch-fidelity.
-      features: feature extractor of another network, or one to reuse in several calls. It cannot be combined with
-        ``weights``.
+      features: feature extractor to use instead. It can use another network, or several calls can share it to load the
+        weights only once. It cannot be combined with ``weights``.
       resolution: height and width to which the images of both sets are resized. None does not resize them.
       count: number of examples of each set to use, evenly spaced from the first to the last. None uses all.
       resize: method that resizes images to Inception's input size; see ``InceptionFeatures``.

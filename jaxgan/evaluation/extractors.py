@@ -1,4 +1,4 @@
-"""Feature extractors: networks that compute the features of images that metrics compare."""
+"""Feature extractors: networks that map images to features. Metrics compare these features."""
 
 import functools
 import hashlib
@@ -28,9 +28,10 @@ BATCH_SIZE = 64  # number of images that Inception processes at once on each dev
 
 
 class FeatureExtractor(Protocol):
-    """Function from images [N, height, width, C] of uint8, or of floats in [-1, 1], to features [N, D].
+    """Function that maps images, [N, height, width, C], to features, [N, D].
 
-    Images are passed as they are read from their source. ``preprocessing.as_bytes`` converts floats to uint8.
+    Images are uint8, or floats in [-1, 1]. They are passed as they are read from their source, so an extractor must
+    accept both types. ``preprocessing.as_bytes`` converts floats to uint8.
     """
 
     @property
@@ -67,7 +68,7 @@ class FeatureExtractor(Protocol):
 
 
 class InceptionFeatures:
-    """Feature extractor that uses Inception: features [N, layer] or logits [N, 1008], float32.
+    """Feature extractor that uses Inception. It returns features, [N, layer], or logits, [N, 1008], as float32.
 
     Float images in [-1, 1] are rounded to uint8, as in an image file. Greyscale images are converted to three channels,
     and all images are resized to 299 x 299 pixels.
@@ -75,8 +76,8 @@ class InceptionFeatures:
     Args:
       weights: a ``.pth`` file of pytorch-fid or torch-fidelity, or an ``.npz`` file with TensorFlow's names.
       layer: 64, 192, 768, 2048, ``"logits_unbiased"`` or ``"logits"``; see ``inception.Inception``.
-      resize: ``"tf1"`` resizes as the original FID, ``"clean"`` as clean-fid. Metrics that were measured with different
-        methods are not comparable.
+      resize: method that resizes the images: ``"tf1"`` for the method of the original FID, or ``"clean"`` for the
+        method of clean-fid. Metrics that were measured with different methods are not comparable.
       devices: devices that process the batches. None uses all devices of this host.
 
     Raises:
@@ -84,7 +85,8 @@ class InceptionFeatures:
       OSError: if the file cannot be read.
 
     Warns:
-      UserWarning: if the SHA-256 of the file is not that of pytorch-fid's or torch-fidelity's file.
+      UserWarning: if the file is neither the file of pytorch-fid nor the file of torch-fidelity, according to its
+        SHA-256.
     """
 
     def __init__(
@@ -162,7 +164,7 @@ class InceptionFeatures:
 
 @functools.cache
 def _compiler_options() -> dict[str, str]:
-    """Return XLA's options that turn off YNNPACK, with which Inception is twice as slow on CPUs.
+    """Return the options that turn off YNNPACK in XLA, because YNNPACK makes Inception twice as slow on CPUs.
 
     The result is {} if the installed version of XLA does not have these options.
     """
@@ -175,13 +177,13 @@ def _compiler_options() -> dict[str, str]:
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, np.ndarray], str]:
-    """Return the arrays in a file of weights by name, and the SHA-256 of the file.
+    """Return a dictionary from names to the arrays in a file of weights, and the SHA-256 of the file.
 
     Args:
       path: the file of weights.
 
     Raises:
-      OSError: if the file cannot be read. The message says where to download it.
+      OSError: if the file cannot be read. The message explains where to download it.
       ValueError: if the file has another format.
     """
     path = Path(path)
@@ -205,12 +207,13 @@ def make_extractor(
     """Return the feature extractor with the given name.
 
     Args:
-      name: one of ``EXTRACTORS``. None is ``inception-2048`` if ``weights`` are given, and ``classifier`` otherwise.
-      weights: file with Inception's weights, or None.
+      name: one of ``EXTRACTORS``. None selects ``inception-2048`` if ``weights`` are given, and ``classifier``
+        otherwise.
+      weights: file with Inception's weights; None for the classifier.
       resize: method that resizes images to Inception's input size, ``"tf1"`` or ``"clean"``; see ``InceptionFeatures``.
       data: labelled images to train the classifier on.
       cache: directory that stores trained classifiers; None does not use a cache.
-      progress: called with the progress of the classifier's training; see ``train_classifier``.
+      progress: function that is called after each step of the classifier's training, see ``train_classifier``.
 
     Raises:
       ValueError: if the name is unknown or cannot be combined with ``weights``, or if there are no labels to train on.

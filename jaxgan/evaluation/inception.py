@@ -22,14 +22,14 @@ _PRECISION = jax.lax.Precision.HIGHEST  # float32 also on accelerators, so that 
 
 
 class Inception(nn.Module):
-    """Network from images [B, 299, 299, 3] from 0 to 255 to the output of a layer.
+    """Network that maps images, [B, 299, 299, 3] with values from 0 to 255, to the output of a layer.
 
     Attributes:
       layer: one of ``LAYERS``. A number selects the layer with this number of features; the output is [B, layer].
-        "logits" are the logits of 1,008 classes, and "logits_unbiased" are the logits without the bias, which the
-        Inception Score uses.
-      pooled: whether to average the features over the image. With False, the output is feature maps, [B, h, w, layer],
-        and images may have other sizes.
+        "logits" are the logits of 1,008 classes, and "logits_unbiased" are the logits without the bias. The Inception
+        Score uses "logits_unbiased".
+      pooled: whether to average the features over the image. If False, the output consists of feature maps,
+        [B, h, w, layer], and images may have other sizes.
 
     Raises:
       ValueError: if ``pooled`` is False and ``layer`` is not a number.
@@ -107,7 +107,7 @@ def _pointwise(x, features):
 
     Args:
       x: feature maps, [B, height, width, C].
-      features: number of output features of each convolution, by its name.
+      features: a dictionary from the name of each convolution to its number of output features.
     """
     weights = [_Weights(count, name=name)(x.shape[-1]) for name, count in features.items()]
     kernels, biases = (jnp.concatenate(parts, -1) for parts in zip(*weights))
@@ -150,7 +150,7 @@ def _tower(x, name, *units):
 
 
 def _branches(name, *features):
-    """Return the numbers of features of the first convolutions of a block, by their names."""
+    """Return a dictionary from the names of a block's first convolutions to their numbers of features."""
     return dict(zip((f"{name}_{part}" for part in ("conv", "tower_conv", "tower_1_conv", "tower_2_conv")), features))
 
 
@@ -246,9 +246,12 @@ def parameters(arrays: Mapping[str, np.ndarray], layer: int | str) -> dict:
     """Convert arrays with TensorFlow's or PyTorch's names to the variables of ``Inception(layer)``.
 
     Args:
-      arrays: arrays by name, in one of two formats: those of TensorFlow's graph with the batch normalisation folded in,
-        such as ``mixed_4_conv/w``, [height, width, in, out], and ``mixed_4_conv/b``; or those of pytorch-fid and
-        torch-fidelity, such as ``Mixed_6b.branch1x1.conv.weight``. Arrays of layers after ``layer`` may be missing.
+      arrays: a dictionary from names to arrays. Arrays of layers after ``layer`` may be missing. The dictionary has one
+        of two formats:
+
+        - names of TensorFlow's graph, with the batch normalisation folded into the arrays, such as ``mixed_4_conv/w``,
+          [height, width, in, out], and ``mixed_4_conv/b``; or
+        - names of pytorch-fid and torch-fidelity, such as ``Mixed_6b.branch1x1.conv.weight``.
       layer: one of ``LAYERS``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Names of metrics, which depend on the features that the metric was measured with, and metrics as lines of text.
+"""Name metrics after the features that they were measured with, and format metrics as lines of text.
 
 A published name is used only with the network that the metric was published with, so that incomparable numbers have
 different names:
@@ -10,10 +10,11 @@ different names:
   ``is_classifier``.
 - ``ppl`` was published with LPIPS, which jaxgan does not use. Its name always ends with the features, such as
   ``ppl_2048`` or ``ppl_classifier``.
-- All other metrics have the same name with every network, because their authors did not choose one: ``precision``,
-  ``recall``, ``density``, ``coverage``, ``authenticity``, ``modes``, ``ms_ssim``, ``cas``, and metrics of pixels.
+- All other metrics have the same name with every network, because their authors did not prescribe a network:
+  ``precision``, ``recall``, ``density``, ``coverage``, ``authenticity``, ``modes``, ``ms_ssim``, ``cas``, and metrics
+  of pixels.
 
-The name of a standard deviation is the name of the metric and ``_std``.
+The name of a standard deviation is the name of the metric followed by ``_std``.
 """
 
 from collections.abc import Mapping
@@ -31,8 +32,8 @@ def figure_name(name: str, protocol: Mapping[str, Any]) -> str:
     Args:
       name: published name, such as ``fid`` or ``kid_std``. Other names, and names that already contain the features,
         are returned unchanged.
-      protocol: protocol of the features, ``{"features": network, "layer": ...}``. Without ``features`` the name is
-        returned unchanged.
+      protocol: the protocol of the feature extractor. Its entry ``features`` is the name of the network, and the entry
+        ``layer`` is the layer of Inception. If ``features`` is missing, the name is returned unchanged.
 
     >>> figure_name("fid", {"features": "inception-v3-2015-12-05", "layer": 768})
     'fid_768'
@@ -59,7 +60,7 @@ def with_current_names(result: Mapping[str, Any]) -> dict[str, Any]:
     unchanged.
 
     Args:
-      result: metrics by name, and their ``protocol``.
+      result: a dictionary from the names of metrics to their values, with the entry ``protocol``.
     """
     protocol = result.get("protocol")
     if not isinstance(protocol, Mapping):
@@ -71,7 +72,7 @@ def format_result(result: Mapping[str, Any]) -> list[str]:
     """Return lines of text with each metric, the sets that were compared, and the features that were used.
 
     Args:
-      result: metrics by name, and their ``protocol``.
+      result: a dictionary from the names of metrics to their values, with the entry ``protocol``.
     """
     protocol = result["protocol"]
     sets = [f"{protocol[name]['count']:,} of {protocol[name]['name']}" for name in ("samples", "data")]

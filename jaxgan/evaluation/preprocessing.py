@@ -1,4 +1,4 @@
-"""Convert images for feature networks: to uint8, and to another size with the two methods of published metrics."""
+"""Prepare images for feature networks: convert them to uint8, and resize them with the methods of published metrics."""
 
 import functools
 

@@ -41,12 +41,12 @@ from jaxgan.metrics import (
 from jaxgan.metrics.checks import warn
 from jaxgan.version import __version__
 
-KID_SUBSETS, KID_SUBSET = 100, 1000  # number of subsets for the KID, and number of images in each
+KID_SUBSETS, KID_SUBSET = 100, 1000  # number of subsets for the KID, and number of images in each subset
 NEIGHBOURS = 5  # number of nearest neighbours for precision, recall, density and coverage
 IS_SPLITS = 10  # number of splits for the Inception Score
 MS_SSIM_PAIRS = 1000  # number of pairs of images for MS-SSIM
-# The MiFID is penalised if the mean cosine distance between a sample and its nearest example of the data is below this.
-# The value was chosen for Inception's 2,048 features.
+# The MiFID is increased if the mean cosine distance between a sample and its nearest example of the data is below this
+# threshold. The threshold was chosen for Inception's 2,048 features.
 MIFID_THRESHOLD = 0.1
 
 PUBLISHED_SEED = 2020  # seed of the random subsets and splits with which published numbers were measured
@@ -80,14 +80,16 @@ class Metric:
     """Metric that compares samples with data and returns one or more numbers.
 
     Attributes:
-      measure: function ``(samples, data) -> {name: value}`` of the ``SampleStats`` of the two sets. The names are the
-        published ones; ``compare`` adds the features to them.
-      needs: fields of ``SampleStats`` that ``measure`` uses. The memory for moments does not depend on the number of
-        images.
+      measure: function ``(samples, data) -> {name: value}`` that computes the metric. Its arguments are the
+        ``SampleStats`` of the two sets. It returns published names, and ``compare`` adds the features to the names.
+      needs: names of the fields of ``SampleStats`` that ``measure`` uses. If a metric only needs ``moments``, the
+        features of all images are never in memory at once.
       min_count: minimum number of examples in each set.
-      protocol: function ``(samples, data) -> dict`` of the numbers of examples in the two sets. It returns everything
-        that the numbers depend on besides the features.
-      ranks_by: name of the number that ranks checkpoints; empty if it is the name of the metric.
+      protocol: function ``(samples, data) -> dict`` that describes the settings of the metric. Its arguments are the
+        numbers of examples in the two sets. It returns everything that the result of ``measure`` depends on besides the
+        features.
+      ranks_by: name of the number in the result of ``measure`` that ranks checkpoints; empty if it is the name of the
+        metric.
       higher_is_better: whether a larger value of this number is better.
     """
 
@@ -216,7 +218,8 @@ def collect_stats(
 ) -> SampleStats:
     """Compute the statistics of a source that metrics need.
 
-    The source is read once, in batches. Pass the result to ``compare`` as the data to reuse it in several comparisons.
+    The source is read once, in batches. To compare several sets of samples with the same data, pass the result to
+    ``compare`` as ``data``.
 
     Args:
       source: images.
@@ -224,7 +227,8 @@ def collect_stats(
       features: feature extractor; None if the metrics only need pixels.
       count: number of examples to use, evenly spaced from the first to the last. If it is None, or larger than the
         source, all examples are used.
-      progress: called after each batch.
+      progress: function that is called after each batch with the name of the source, the number of images that were
+        read so far, and the number of images. None reports nothing.
 
     Raises:
       ValueError: if a metric is unknown, ``count`` is too small, or a metric needs features and ``features`` is None.
@@ -235,7 +239,7 @@ def collect_stats(
     if count is not None and count < 2:
         raise ValueError(f"`count` must be at least 2, got {count}.")
     if count is not None and count < len(source):
-        # Evenly spaced, because files are often sorted by class.
+        # The examples are evenly spaced, because files are often sorted by class.
         source = Subset(source, np.arange(count) * len(source) // count)
     needs = {field for name in metrics for field in METRICS[name].needs}
     if needs - {"images"}:
@@ -266,10 +270,11 @@ def compare(
       features: feature extractor; None if the metrics only need pixels.
       count: number of examples of each set to use, evenly spaced from the first to the last. If it is None, or larger
         than a set, all examples of the set are used.
-      progress: called after each batch.
+      progress: function that is called after each batch, see ``collect_stats``.
 
     Returns:
-      ``{name: value, ..., "protocol": {...}}``, with the names of ``jaxgan.evaluation.metric_names``.
+      A dictionary from the names of the metrics to their values, with the entry ``protocol``.
+      ``jaxgan.evaluation.metric_names`` explains the names.
 
     Raises:
       ValueError: if a metric is unknown, or cannot be computed for the two sets.
@@ -306,7 +311,10 @@ def compare(
 def _collect(
     source: Source, needs: set[str], features: FeatureExtractor | None, progress: Progress | None
 ) -> dict[str, Any]:
-    """Return the fields of ``SampleStats`` that are needed. If only moments are needed, features are not stored."""
+    """Return a dictionary from the fields of ``SampleStats`` in ``needs`` to their values.
+
+    If ``needs`` contains ``moments`` but not ``features``, the features of a batch are discarded after the batch.
+    """
     found: dict[str, Any] = {}
     stored: dict[str, list[np.ndarray]] = {field: [] for field in needs if field in ("images", "logits")}
 
