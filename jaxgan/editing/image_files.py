@@ -7,7 +7,9 @@ from jaxgan.data.images import EXTENSIONS, Files, find_images
 
 
 def list_images(path: Path, argument: str = "images") -> tuple[Files, list[str]]:
-    """Return the images of a folder or zip and their names in it, or the folder of a single image and its name.
+    """Return the files of a folder or zip, and the names of the images among them.
+
+    For a single image file, the result is the folder of the file and the name of the image.
 
     Args:
       path: a file, folder or zip.
@@ -27,9 +29,9 @@ def list_images(path: Path, argument: str = "images") -> tuple[Files, list[str]]
 
 
 def output_paths(names: Sequence[str], out: Path, formats: Collection[str] = ()) -> dict[str, Path]:
-    """Return the file in the folder ``out`` for each image.
+    """Choose the file in the folder ``out`` to which the result for each image is written.
 
-    A file has the name of its image. The suffix becomes .png unless it is one of ``formats``.
+    The file has the name of the image. The suffix is replaced by .png unless it is one of ``formats``.
 
     Args:
       names: names of the images, relative to their folder or zip.
@@ -37,7 +39,7 @@ def output_paths(names: Sequence[str], out: Path, formats: Collection[str] = ())
       formats: suffixes that are not replaced, for example ``.jpg``.
 
     Returns:
-      The path of the file for each name.
+      A dictionary from the names of the images to the paths of the files.
 
     Raises:
       ValueError: if two images would be written to the same file.

@@ -28,7 +28,7 @@ LR_RAMPUP, LR_RAMPDOWN = 0.05, 0.25  # fractions of the steps over which the lea
 INITIAL_NOISE = 0.05  # standard deviation of the noise added to w at the first step, as a multiple of w_std
 NOISE_RAMP = 0.75  # fraction of the steps with noise added to w
 NOISE_WEIGHT = 1e5  # weight of the autocorrelation of the noise maps in the loss
-MIN_MAP_SIDE = 8  # pixels of the smallest scale at which the autocorrelation is measured
+MIN_MAP_SIDE = 8  # side in pixels of the smallest scale at which the autocorrelation is measured
 
 
 class Projection(NamedTuple):
@@ -36,8 +36,9 @@ class Projection(NamedTuple):
 
     Attributes:
       ws: styles, [B, num_ws, w]. With the space "w", all layers have the same style.
-      noise: noise maps, [B, h, w] each.
-      loss_history: the loss at each step, [B, steps], computed with the noise that the step adds to the styles.
+      noise: the noise maps of all layers, each [B, h, w].
+      loss_history: the loss at each step, [B, steps]. It includes the effect of the noise that the step adds to the
+        styles.
     """
 
     ws: jax.Array
@@ -59,23 +60,27 @@ def project(
     learning_rate: float = LEARNING_RATE,
     noise_weight: float = NOISE_WEIGHT,
 ) -> Projection:
-    """Find the styles and the noise maps of images with a minimal loss, by gradient descent with Adam.
+    """Find the styles and the noise maps that generate images with a minimal loss, by gradient descent with Adam.
 
-    The targets are independent of each other. The learning rate rises over the first steps and falls over the last
-    ones. Noise is added to the styles before an image is generated, so that the search covers a region of w at first.
-    This noise decreases to 0 before the last steps. The noise maps start as the constant maps of the generator, and are
-    normalised to mean 0 and variance 1 after each step. A penalty on their ``autocorrelation`` prevents them from
-    encoding the image.
+    The targets are projected independently of each other. The learning rate rises over the first steps and falls over
+    the last steps. Two kinds of noise are involved:
+
+    - Noise is added to the styles before an image is generated, so that the first steps explore a region of w. This
+      noise decreases to 0 before the last steps.
+    - The noise maps are inputs of the generator and are optimised too. They start as the constant maps of the generator
+      and are normalised to mean 0 and variance 1 after each step. A penalty on their ``autocorrelation`` prevents them
+      from encoding the image.
 
     Args:
-      synthesize: maps styles, [B, num_ws, w], and noise maps, [B, h, w] each, to images, [B, h, w, C].
-      loss: maps images to their distances from the targets, [B].
-      w_avg: the average w, [w], where the search starts.
-      noise: the constant noise maps, [h, w] each.
+      synthesize: function ``(ws, noise) -> images`` that maps styles, [B, num_ws, w], and a tuple of noise maps, each
+        [B, h, w], to images, [B, height, width, C].
+      loss: function that maps images, [B, height, width, C], to their distances from the targets, [B].
+      w_avg: the average w, [w]. The search starts there.
+      noise: the constant noise maps of the generator, each [h, w].
       keys: PRNG keys, [B], one per target.
       num_ws: number of styles of an image.
       w_std: the root mean square distance between w and its average, see ``estimate_w_std``.
-      space: "w" for the same style in all layers, "w+" for one style per layer.
+      space: "w" uses the same style in all layers, and "w+" uses a separate style in each layer.
       steps: number of optimizer steps. The authors use 1000.
       learning_rate: highest learning rate of Adam.
       noise_weight: weight of the autocorrelation of the noise maps. ``loss_history`` does not include this term.
@@ -132,13 +137,16 @@ def estimate_w_std(w: jax.Array, w_avg: jax.Array) -> jax.Array:
 
 
 def autocorrelation(maps: Sequence[jax.Array]) -> jax.Array:
-    """Return the autocorrelation of noise maps, [B, h, w] each: one number per example, [B], about 0 for white noise.
+    """Return the autocorrelation of the noise maps of each example, [B]; it is about 0 for white noise.
 
-    It is a sum over all maps and over scales, each half as large as the previous one, down to 8 x 8. At each scale, the
-    map is multiplied with a copy of itself that is shifted cyclically by one pixel down, and with a copy that is
-    shifted by one pixel to the right. The squared mean of each product is added. For white noise, its expected value is
-    1 / (h w) for each shift and scale. Downsampling multiplies the sums of 2 x 2 pixels by 1/2, which preserves the
-    variance of white noise.
+    The result is a sum over all maps and over several scales of each map. A scale has half of the height and width of
+    the scale before it, down to 8 x 8. At each scale, the map is multiplied by a copy of itself that is shifted
+    cyclically by one pixel down, and by another copy that is shifted by one pixel to the right. The squared mean of
+    each product is added to the result. For white noise, the expected value of a squared mean is 1 / (h w). To
+    downsample a map, the sums of 2 x 2 pixels are multiplied by 1/2, which preserves the variance of white noise.
+
+    Args:
+      maps: the noise maps, each [B, h, w].
     """
     total = jnp.zeros(len(maps[0]))
     for x in maps:
@@ -167,14 +175,17 @@ def _draw_noise(keys: jax.Array, step: jax.Array, shape: tuple[int, ...]) -> jax
 
 
 def _noise_ramp(t: jax.Array) -> jax.Array:
-    """Return the scale of the noise that is added to w at a fraction ``t`` of the steps, relative to the first step."""
+    """Return the standard deviation of the noise that is added to w, divided by its value at the first step.
+
+    ``t`` is the number of finished steps, divided by the number of all steps.
+    """
     return jnp.maximum(0.0, 1 - t / NOISE_RAMP) ** 2
 
 
 def _lr_factor(t: jax.Array) -> jax.Array:
-    """Return the learning rate at a fraction ``t`` of the steps, divided by its maximum.
+    """Return the learning rate, divided by its maximum. It rises linearly and falls along a cosine.
 
-    It rises linearly and falls along a cosine.
+    ``t`` is the number of finished steps, divided by the number of all steps.
     """
     rampdown = 0.5 - 0.5 * jnp.cos(math.pi * jnp.minimum(1.0, (1 - t) / LR_RAMPDOWN))
     return rampdown * jnp.minimum(1.0, t / LR_RAMPUP)

@@ -1,8 +1,14 @@
 """Write and read files of projections: the styles and noise maps that reproduce an image, with their PSNR and SSIM.
 
-A file NAME.w.npz or NAME.w+.npz contains ``ws``, [num_ws, w]; the noise maps ``noise_0``, ``noise_1`` and so on, [h,
-w]; ``loss_history``, [steps]; ``psnr``; ``ssim``; and ``protocol``, as JSON. The file NAME.png in the same folder shows
-the image and the images that its projections generate.
+The name of a file is NAME.w.npz or NAME.w+.npz, depending on the space of the styles. The file contains these arrays:
+
+- ``ws``: the styles, [num_ws, w];
+- ``noise_0``, ``noise_1`` and so on: the noise maps, each [h, w];
+- ``loss_history``: the loss at each step, [steps];
+- ``psnr`` and ``ssim``: the scores; and
+- ``protocol``: a description of the projection, as JSON.
+
+The file NAME.png in the same folder shows the target image beside the images that its projections generate.
 """
 
 import contextlib
@@ -22,11 +28,12 @@ class SavedProjection(NamedTuple):
 
     Attributes:
       ws: styles, [num_ws, w].
-      noise: noise maps, [h, w] each.
+      noise: the noise maps of all layers, each [h, w].
       loss_history: the loss at each step, [steps].
-      psnr: PSNR of the generated image and the target, in dB.
-      ssim: SSIM of the generated image and the target, NaN if the image is smaller than the window of SSIM.
-      protocol: everything that the projection depends on: checkpoint, space, steps, seed and so on.
+      psnr: PSNR between the generated image and the target, in dB.
+      ssim: SSIM between the generated image and the target; NaN if the image is smaller than the window of SSIM.
+      protocol: everything that the projection depends on, such as the checkpoint, the space, the number of steps and
+        the seed.
     """
 
     ws: np.ndarray
@@ -85,12 +92,12 @@ def read_projection(path: Path) -> SavedProjection:
             )
     except FileNotFoundError:
         raise ValueError(
-            f"{path} does not exist. The command project writes projection files with names such as NAME.w.npz."
+            f"{path} does not exist. Create a projection file, such as NAME.w.npz, with `jaxgan project`."
         ) from None
     except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
         raise ValueError(
-            f"{path} is not a projection file, or it is damaged. The command project writes projection files, with "
-            "names such as NAME.w.npz."
+            f"{path} is not a projection file, or it is damaged. Create a projection file, such as NAME.w.npz, with "
+            "`jaxgan project`."
         ) from None
 
 
@@ -98,7 +105,7 @@ def read_sheets(folder: Path, limit: int) -> list[tuple[Path, str]]:
     """Return the images NAME.png in a folder of projections, each with a caption that contains the PSNR and SSIM.
 
     Args:
-      folder: the folder that the command ``project`` wrote to.
+      folder: the folder in which ``jaxgan project`` stored its results.
       limit: maximum number of images.
     """
     sheets = []

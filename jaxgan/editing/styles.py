@@ -1,4 +1,6 @@
-"""Edit styles: ranges of layers, style mixing, and directions in w, from SeFa or from a linear probe.
+"""Edit the styles of images: mix the styles of two images, or move styles along a direction in w.
+
+Directions are found by SeFa or by a linear probe. An edit can be limited to a range of layers.
 
 The generator of a style-based GAN has two parts: a mapping from latents to styles, and a synthesis from styles to
 images. An experiment with such a generator provides them as ``experiment.sampling.styles``. The functions in this
@@ -21,7 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 
 RANGES = ("coarse", "middle", "fine")
-COARSE_END, MIDDLE_END = 3, 7  # first layers after the coarse and the middle range, if there are MIN_LAYERS layers
+# If there are at least MIN_LAYERS layers, the first middle layer has the index COARSE_END, and the first fine layer has
+# the index MIDDLE_END.
+COARSE_END, MIDDLE_END = 3, 7
 MIN_LAYERS = 10  # number of layers of a generator of 64 x 64 pixels
 SHRINKAGE = 0.1  # default shrinkage of a probe's covariance matrix, a fraction
 
@@ -30,20 +34,25 @@ Noise = jax.Array | tuple[jax.Array, ...] | None
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Styles:
-    """The parts of a style-based generator, as functions of the networks: ``experiment.sampling.styles``.
+    """The parts of a style-based generator, as functions of the networks.
+
+    An experiment provides them as ``experiment.sampling.styles``.
 
     Attributes:
-      map: ``(nets, z, *label, truncation_psi=1.0, truncation_cutoff=None) -> ws``, maps latents, [B, ...], to styles,
-        [B, num_ws, w]. Truncation scales the distance between a style and the average w by ``truncation_psi``, in the
-        first ``truncation_cutoff`` layers, or in all layers if it is None.
-      average: ``nets -> w``, returns the moving average of w, [w].
-      images: ``(nets, ws, noise) -> images``, maps styles, [B, num_ws, w], to images, [B, height, width, C]. ``noise``
-        is None for no noise; noise maps as ``noise()`` returns them, or [B, height, width] each; or keys, [B], from
-        which the noise of each example is drawn.
-      noise: ``() -> maps``, returns the constant noise maps, the same for all samples.
-      weights: ``nets -> matrices``, returns the matrix, [w, channels], with which each layer transforms its style.
-      num_ws: number of styles of an image, one per layer.
-      features: ``(nets, images) -> maps``, returns the discriminator's features of images, [B, h, w, C] for each level.
+      map: function ``(nets, z, *label, truncation_psi=1.0, truncation_cutoff=None) -> ws`` that maps latents, [B, ...],
+        to styles, [B, num_ws, w]. Truncation scales the distance between a style and the average w by
+        ``truncation_psi``. It applies to the first ``truncation_cutoff`` layers, or to all layers if
+        ``truncation_cutoff`` is None.
+      average: function ``nets -> w`` that returns the moving average of w, [w].
+      images: function ``(nets, ws, noise) -> images`` that maps styles, [B, num_ws, w], to images, [B, height, width,
+        C]. ``noise`` is one of these: None for no noise; a tuple of noise maps, as ``noise()`` returns it, or with one
+        map per example, each [B, h, w]; or PRNG keys, [B], to sample separate noise for each example.
+      noise: function ``() -> maps`` that returns the constant noise maps, which are the same for all samples.
+      weights: function ``nets -> matrices`` that returns one matrix for each layer, [w, channels]. The layer multiplies
+        its style by this matrix.
+      num_ws: number of styles of an image, one for each layer.
+      features: function ``(nets, images) -> maps`` that returns the discriminator's features of images, one array
+        [B, h, w, C] for each level.
     """
 
     map: Callable[..., jax.Array]
@@ -56,11 +65,11 @@ class Styles:
 
 
 def layer_mask(name: str, num_ws: int) -> np.ndarray:
-    """Return which layers belong to a range, booleans, [num_ws].
+    """Return a boolean array, [num_ws], that is True for the layers in a range.
 
-    Coarse layers have 4 x 4 and 8 x 8 pixels, middle layers 16 x 16 and 32 x 32, and fine layers have more (Karras et
-    al. 2019, arXiv:1812.04948, section 3.1). Generators of images below 64 x 64 would have almost no fine layers. Their
-    layers are divided into three ranges of about equal size.
+    Coarse layers have 4 x 4 or 8 x 8 pixels, middle layers have 16 x 16 or 32 x 32 pixels, and fine layers have more
+    (Karras et al. 2019, arXiv:1812.04948, section 3.1). Generators of images below 64 x 64 would have almost no fine
+    layers, so their layers are divided into three ranges of about equal size.
 
     Args:
       name: one of ``RANGES``, or ``"all"``.
@@ -85,11 +94,13 @@ def mixing_grid(sources: jax.Array, destinations: jax.Array, source_layers: np.n
     Args:
       sources: styles, [M, num_ws, w].
       destinations: styles, [N, num_ws, w].
-      source_layers: booleans, [num_ws]: the layers in which the destination's style is replaced by the source's.
+      source_layers: booleans, [num_ws]. A mixed image uses the style of the source in layers that are True, and the
+        style of the destination in all other layers.
 
     Returns:
-      [M + 1, N + 1, num_ws, w]. The first column has the sources, the first row has the destinations, and the rest has
-      the mixed styles. The corner has the first source as a placeholder.
+      The styles of the images in a grid, [M + 1, N + 1, num_ws, w]. The first column contains the sources, the first
+      row contains the destinations, and the other cells contain the mixed styles. The cell in the upper left corner is
+      a placeholder and contains the first source.
     """
     mixed = jnp.where(source_layers[None, None, :, None], sources[:, None], destinations[None])
     first_row = jnp.concatenate([sources[:1], destinations])[None]
@@ -103,17 +114,17 @@ def move_along(ws: jax.Array, direction: jax.Array, distances: jax.Array, mask: 
       ws: styles, [N, num_ws, w].
       direction: a vector, [w].
       distances: distances, [S], in multiples of ``direction``.
-      mask: booleans, [num_ws]: the layers in which styles are moved, see ``layer_mask``.
+      mask: booleans, [num_ws]. Only the styles of layers that are True are moved, see ``layer_mask``.
 
     Returns:
-      [N, S, num_ws, w].
+      The moved styles, [N, S, num_ws, w].
     """
     steps = distances[:, None, None] * jnp.asarray(mask, ws.dtype)[None, :, None] * direction[None, None]
     return ws[:, None] + steps[None]
 
 
 def std_along(w: jax.Array, direction: jax.Array) -> jax.Array:
-    """Return the standard deviation of w, [N, w], along a unit vector, [w]. It is the unit of the strength of edits.
+    """Return the standard deviation of w along a direction. The strength of an edit is measured in this unit.
 
     Args:
       w: the styles of random latents, [N, w].
@@ -125,19 +136,19 @@ def std_along(w: jax.Array, direction: jax.Array) -> jax.Array:
 def sefa(weights: Sequence[jax.Array], normalized: bool = True) -> tuple[jax.Array, jax.Array]:
     """Return the directions in w that change the layers' inputs most: SeFa (Shen and Zhou 2021, arXiv:2007.06600).
 
-    Let A be the layers' matrices, stacked. The first direction is the unit vector n with the largest |A n|^2. Each
-    further direction is the unit vector with the largest |A n|^2 among all vectors orthogonal to the previous
-    directions. They are the eigenvectors of A^T A (equation 5).
+    Let A be the matrix that consists of the transposed matrices of all layers, stacked. The first direction is the unit
+    vector n with the largest |A n|^2. Each further direction is the unit vector with the largest |A n|^2 among all
+    vectors that are orthogonal to the previous directions. The directions are the eigenvectors of A^T A (equation 5).
 
     Args:
-      weights: the matrix, [w, channels], of each layer that is to be moved, from ``Styles.weights``. These are the
-        transposed parts of A.
-      normalized: whether each row of A is scaled to an L2 norm of 1, as in the authors' code, but not in the paper.
+      weights: the matrices of the layers to which the edit applies, each [w, channels], from ``Styles.weights``.
+      normalized: whether to scale each row of A to an L2 norm of 1. The authors' code scales the rows, the paper does
+        not.
 
     Returns:
-      The directions as rows of unit length, [w, w], and their |A n|^2, [w], in descending order. The sign of a
-      direction is chosen so that its component with the largest absolute value is positive. Directions with equal |A
-      n|^2 are an arbitrary orthonormal basis of their span.
+      The directions as rows with an L2 norm of 1, [w, w], and the eigenvalues |A n|^2, [w], in descending order. The
+      sign of a direction is chosen so that its component with the largest absolute value is positive. Directions with
+      equal eigenvalues are an arbitrary orthonormal basis of their span.
     """
     transposed = jnp.concatenate([jnp.asarray(x, jnp.float32) for x in weights], axis=1)
     if normalized:
@@ -152,16 +163,16 @@ def sefa(weights: Sequence[jax.Array], normalized: bool = True) -> tuple[jax.Arr
 def probe(w: np.ndarray, positive: np.ndarray, shrinkage: float = SHRINKAGE) -> np.ndarray:
     """Return the direction, a unit vector [w], that separates positive from negative examples.
 
-    The direction is the normal vector of a linear classifier. InterFaceGAN (Shen et al. 2020, arXiv:1907.10786) trains
-    a support vector machine. This function computes Fisher's linear discriminant, S^-1 (mean of positives - mean of
-    negatives), where S is the covariance within the classes. It has a closed form, so there is nothing to tune, and the
-    result is deterministic.
+    The direction is the normal vector of a linear classifier. InterFaceGAN (Shen et al. 2020, arXiv:1907.10786) uses a
+    support vector machine as the classifier. This function uses Fisher's linear discriminant, S^-1 (mean of positives -
+    mean of negatives), where S is the covariance within the classes. The discriminant has a closed form, so there are
+    no settings to tune, and the result is deterministic.
 
     Args:
       w: styles, [N, w].
-      positive: booleans, [N]: the examples towards which the direction points.
-      shrinkage: fraction of S that is replaced by a multiple of the identity (Friedman 1989), because w can have more
-        dimensions than there are examples.
+      positive: booleans, [N], True for positive examples. The direction points towards the positive examples.
+      shrinkage: fraction of S that is replaced by a multiple of the identity (Friedman 1989), from 0 to 1. S alone is
+        singular if w has more dimensions than there are examples.
 
     Raises:
       ValueError: if the shapes do not match, a class has fewer than two examples, or the classes have equal means.

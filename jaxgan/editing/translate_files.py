@@ -17,7 +17,8 @@ from jaxgan.editing.translator import Translator
 
 FRAME_MILLISECONDS = 83  # duration of a frame if the animation does not specify it
 
-WRITTEN = (*media.PICTURES, *media.ANIMATIONS)  # suffixes of formats that are written; other formats become a .png
+# Suffixes of the formats that can be written. The translation of a file in another format is written as .png.
+WRITTEN = (*media.PICTURES, *media.ANIMATIONS)
 
 
 class _Picture(NamedTuple):
@@ -25,7 +26,7 @@ class _Picture(NamedTuple):
 
     Attributes:
       frames: uint8, [T, height, width, channels].
-      frames_per_second: speed of the animation.
+      frames_per_second: number of frames that the animation displays in one second.
       mode: Pillow's name for the colour mode of the file, such as ``RGB``.
     """
 
@@ -45,7 +46,7 @@ def translate_files(
 ) -> None:
     """Translate an image file, or all image files in a folder or zip, each to a file with the same name.
 
-    A file that cannot be translated does not prevent the translation of the others.
+    If a file cannot be translated, the remaining files are still translated.
 
     Args:
       translator: the translator of single images.
@@ -54,7 +55,8 @@ def translate_files(
       made_by: the program that is named in the metadata of the files, see ``media.save_images``.
       masks: a file, folder or zip of masks with the same names, for networks that fill holes. White pixels are filled.
         If None, transparent pixels of the images are filled.
-      log: called with a line of text for each new image size, and with a line about speed and memory at the end.
+      log: function that is called with lines of text: one for each new image size, one for each image with colours that
+        were converted, and one about speed and memory at the end.
 
     Raises:
       ValueError: if there are no images, if ``out`` is the folder of the images, or if images could not be translated.
@@ -147,7 +149,13 @@ def _with_mask(picture: _Picture, name: str, mask_files: tuple[Files, list[str]]
 
 
 def _check_holes(picture: _Picture, name: str) -> None:
-    """Raise ``ValueError`` if the networks fill holes, with alpha as the last channel, and no pixel is transparent."""
+    """Check that a picture has a hole if the networks fill holes.
+
+    Networks that fill holes receive images with an alpha channel. Transparent pixels are holes.
+
+    Raises:
+      ValueError: if the picture has an alpha channel, but no transparent pixel.
+    """
     if picture.frames.shape[-1] == 4 and picture.frames[..., 3].min() >= 128:
         raise ValueError(
             f"{name} has no transparent pixel, so there is nothing to fill. Pass `masks` that are white where the "
@@ -156,7 +164,7 @@ def _check_holes(picture: _Picture, name: str) -> None:
 
 
 def _describe_size(translator: Translator, height: int, width: int) -> str:
-    """Return a line about the tiles and the memory for images of this size."""
+    """Return a line of text about the tiles and the memory that images of this size need."""
     tile = translator.tile_side(height, width)
     if tile is None:
         gigabytes = translator.memory_bytes(height, width) / 1e9

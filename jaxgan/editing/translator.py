@@ -1,8 +1,8 @@
 """Translate images of any size with a trained generator: in one pass, or tile by tile if memory is limited.
 
-Instance normalisation uses the mean and the variance of an image. If each tile were normalised by its own moments, all
-tiles would get the same brightness and contrast. The layers therefore use the moments of the complete image,
-downsampled, in all tiles: Chen et al. 2021 (arXiv:2103.11784).
+Instance normalisation uses the moments of an image, that is, its mean and its variance. If each tile were normalised by
+its own moments, all tiles would have the same brightness and contrast. In all tiles, the layers therefore use the
+moments of the complete image, which are computed from a downsampled copy: Chen et al. 2021 (arXiv:2103.11784).
 """
 
 import functools
@@ -20,8 +20,8 @@ from jaxgan.data.tiles import window_starts
 from jaxgan.export.stablehlo import MIN_SIDE, TranslationDirection
 
 TILE_SIDES = (1024, 768, 512, 384, 256, 192, 128, 64)  # pixels; the largest side that fits into memory is used
-OVERLAP = 4  # side of a tile divided by the number of pixels by which neighbouring tiles overlap
-PROBE_SIDE = 256  # maximum side in pixels of the image that is compiled to measure the memory per pixel
+OVERLAP = 4  # side of a tile, divided by the number of pixels by which neighbouring tiles overlap
+PROBE_SIDE = 256  # side in pixels of the largest image for which the networks are compiled to measure their memory
 
 
 class Translator:
@@ -32,8 +32,9 @@ class Translator:
 
     Args:
       direction: the direction, from ``choose_direction(directions(experiment, state))`` or ``export.read_translator``.
-      memory: number of bytes that the networks can use. Larger images are translated in tiles.
-      tile: side of the tiles in pixels, for all images with a larger side. If None, it depends on ``memory``.
+      memory: number of bytes that the networks can use. Images that need more memory are translated in tiles.
+      tile: side of the tiles in pixels. Images with a larger height or width are translated in tiles. None chooses the
+        side of the tiles by ``memory``.
       seed: seed of random inputs, which also depend on the index of the image.
 
     Raises:
@@ -125,7 +126,7 @@ class Translator:
         return np.uint32(self._seed), np.full(1, index, np.int32)
 
     def _whole(self, image: np.ndarray, index: int, moments: Any = None) -> np.ndarray:
-        """Translate an image in one pass. ``moments`` are None if its layers use the moments of the image itself."""
+        """Translate an image in one pass. If ``moments`` is None, layers use the moments of the image itself."""
         padded, scale = self._pad(image), self.direction.scale
         compiled = self._compiled(*padded.shape[1:3], moments is not None)
         output = np.asarray(compiled(self._weights, padded, *self._random_inputs(index), moments or {}))[0]
@@ -138,7 +139,7 @@ class Translator:
         return np.pad(image, widths, "symmetric")[None]
 
     def _moments(self, image: np.ndarray, index: int, side: int) -> Any:
-        """Return the moments that the layers use in all tiles: from the image, downsampled to about one tile."""
+        """Return the moments that layers use in all tiles, computed from the image at about the size of a tile."""
         height, width, _ = image.shape
         factor = min(1.0, side / max(height, width))
         size = max(MIN_SIDE, round(height * factor)), max(MIN_SIDE, round(width * factor))
@@ -146,7 +147,10 @@ class Translator:
         return self._compute_moments(self._weights, self._pad(thumbnail), *self._random_inputs(index))
 
     def _in_tiles(self, image: np.ndarray, index: int, side: int) -> np.ndarray:
-        """Translate an image in overlapping tiles and average them with weights that decrease towards their borders."""
+        """Translate overlapping tiles of an image, and blend the results.
+
+        Where tiles overlap, the result is a weighted average. The weights decrease towards the border of a tile.
+        """
         height, width, _ = image.shape
         scale = self.direction.scale
         moments = self._moments(image, index, side)
@@ -167,11 +171,11 @@ class Translator:
 
 
 def choose_direction(directions: Mapping[str, TranslationDirection], name: str | None) -> TranslationDirection:
-    """Return the direction with this name, or the first one if the name is None.
+    """Return the direction with this name.
 
     Args:
-      directions: the translations by the name of their direction.
-      name: the name of the direction, such as ``a2b``; None chooses the first one.
+      directions: a dictionary from the names of directions to the directions.
+      name: the name of the direction; None chooses the first direction.
 
     Raises:
       ValueError: if there is no such direction, or there are none.
@@ -179,7 +183,7 @@ def choose_direction(directions: Mapping[str, TranslationDirection], name: str |
     names = list(directions)
     if not names:
         raise ValueError(
-            "This experiment generates images from latents and does not translate images. Use the command sample."
+            "This experiment generates images from latents and does not translate images. Use `jaxgan sample`."
         )
     if name is not None and name not in names:
         raise ValueError(f"`direction` must be {' or '.join(names)}, got {name!r}.")
@@ -189,8 +193,9 @@ def choose_direction(directions: Mapping[str, TranslationDirection], name: str |
 def _fade(size: int, overlap: int) -> np.ndarray:
     """Return the weights of a tile's pixels along one axis, [size].
 
-    They rise from almost 0 to 1 over the middle half of the ``overlap`` pixels at the start, and fall likewise at the
-    end. The outermost quarter of the overlap has the least context, so it only counts where there is no other tile.
+    At the start of the axis, the weights rise from almost 0 to 1 over the middle half of the ``overlap`` pixels. At the
+    end of the axis, they fall in the same way. The outermost quarter of the overlap has almost no weight, because the
+    network saw the least context there. It only matters at the border of the image, where there is no other tile.
     """
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
     return np.clip((distance - overlap / 4) / max(overlap / 2, 1), 1e-3, 1).astype(np.float32)

@@ -255,8 +255,8 @@ def fit(
 def _outliers(key: jax.Array, images: jax.Array) -> jax.Array:
     """Return one outlier for each image.
 
-    The outliers for the first half of the images are uniform noise. The outlier for each of the other images consists of
-    pixels that are drawn at random from this image.
+    The outliers for the first half of the images are uniform noise. The outlier for each image in the second half
+    consists of pixels that are drawn at random from this image.
     """
     half = len(images) // 2
     noise = jax.random.uniform(key, (half, *images.shape[1:]), minval=-1)

@@ -3,29 +3,34 @@
     artefact = export.read_generator("digits.jaxgan")
     artefact.sample(seed=0, count=16)                       # [16, 8, 8, 1] in [-1, 1]
 
-A file is a zip. It contains ``metadata.json``; ``card.md``, the model card, if there is one; and functions that
-``jax.export`` serialised.
+A file is a zip. It contains ``metadata.json``, optionally a model card ``card.md``, and functions that were serialised
+by ``jax.export``.
 
-A generator has two functions, which contain its weights as constants: ``draw``, ``(seed, indices) -> z``, and
-``generate``, ``z -> samples`` or ``(z, label) -> samples``, for batches of any size. They need only jax and
-flatbuffers::
+The file of a generator contains two functions, which accept batches of any size and contain the weights as constants:
+
+- ``draw``, a function ``(seed, indices) -> z`` that samples latents; and
+- ``generate``, a function ``z -> samples``, or ``(z, label) -> samples`` for a conditional model.
+
+To call the functions, only jax and flatbuffers are needed::
 
     with zipfile.ZipFile("digits.jaxgan") as file:
         draw, generate = (jax.export.deserialize(bytearray(file.read(name))) for name in ("draw", "generate"))
     samples = generate.call(draw.call(np.uint32(0), np.arange(16, dtype=np.int32)))
 
-A translator, ``export.read_translator("zebras.jaxgan")``, has one function per direction, ``(weights, images, seed,
-indices) -> images``. The number of images can be any number, and height and width can be any multiples of ``multiple``
-in the metadata. All directions share one file of weights, ``weights.npz``::
+The file of a translator, which ``export.read_translator`` reads, contains a function ``translate`` for each direction.
+It is a function ``(weights, images, seed, indices) -> images``. It accepts any number of images. Their height and width
+must be multiples of the number ``multiple`` in the metadata. All directions share the weights in ``weights.npz``::
 
     with zipfile.ZipFile("zebras.jaxgan") as file:
         translate = jax.export.deserialize(bytearray(file.read("a_to_b/translate")))
         weights = dict(np.load(io.BytesIO(file.read("weights.npz"))))
     translated = translate.call(weights, images, np.uint32(0), np.arange(len(images), dtype=np.int32))
 
-If layers normalise an image by its own mean and variance, the file has two more functions to translate an image in
-tiles: ``note``, ``(weights, images, seed, indices) -> moments``, and ``translate_by``, which takes the moments as its
-last argument.
+If layers normalise an image by its own moments (mean and variance), a direction has two more functions, which are used
+to translate an image in tiles:
+
+- ``note``, a function ``(weights, images, seed, indices) -> moments`` that returns the moments of images; and
+- ``translate_by``, a function ``(weights, images, seed, indices, moments) -> images`` that normalises by these moments.
 """
 
 import contextlib
@@ -45,26 +50,27 @@ from jaxgan.version import __version__
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 FORMAT_VERSION = 1
-BATCH_SIZE = 64  # maximum number of samples that one call of the compiled functions draws
+BATCH_SIZE = 64  # maximum number of samples that one call of the functions generates
 MAX_METADATA_BYTES = 64 * 2**20  # largest size of metadata.json that is read
 MIN_SIDE = 8  # smallest height and width in pixels of an image that can be translated
-COMMANDS = {"generator": "sample", "translator": "translate"}  # the command of jaxgan that reads each kind of file
+COMMANDS = {"generator": "sample", "translator": "translate"}  # subcommand of jaxgan that reads each kind of file
 SYNTHETIC = "The output of this model is synthetic and was not recorded by a camera. Label it as synthetic."
 
 
 class TranslationDirection(NamedTuple):
-    """One direction of a translation between images, as functions of weights.
+    """Functions that translate images in one direction, such as from horses to zebras, and their weights.
 
     Attributes:
-      weights: arrays by name.
-      run: ``(weights, images, seed, indices, moments) -> images``, translates images, [B, height, width, channels] in
-        [-1, 1]. Height and width can be any multiples of ``multiple``. The seed, a uint32 scalar, and the images'
-        indices, [B], determine random inputs. Layers normalise with ``moments``, or with the moments of each image if
-        ``moments`` is {}.
-      moments: ``(weights, images, seed, indices) -> moments``, returns the moments with which layers normalise, by
-        network. The result is {} if no layer normalises an image by its own moments.
+      weights: a dictionary from names to arrays. It is the first argument of both functions.
+      run: function ``(weights, images, seed, indices, moments) -> images`` that translates images, [B, height, width,
+        channels] in [-1, 1]. Height and width must be multiples of ``multiple``. The seed, a uint32 scalar, and the
+        indices of the images, [B], determine random inputs. Layers normalise images with ``moments``. If ``moments`` is
+        {}, they normalise each image with its own moments.
+      moments: function ``(weights, images, seed, indices) -> moments`` that returns the moments (mean and variance)
+        that layers use to normalise images, as a dictionary from the names of networks to the moments in each network.
+        The result is {} if no layer normalises an image by its own moments.
       channels: number of channels of the input images.
-      multiple: number that height and width must be a multiple of.
+      multiple: height and width must be multiples of this number.
       scale: height and width of the output, divided by height and width of the input.
     """
 
@@ -89,12 +95,13 @@ def write_generator(
 
     Args:
       path: the file.
-      draw: ``(seed, indices) -> z``, maps a uint32 scalar and indices, [B], to latents, an array or a tree of arrays,
-        [B, ...].
-      generate: ``z -> samples``, [B, ...]. With ``classes`` it is ``(z, label) -> samples``, with labels [B].
-      classes: the names of the classes of a conditional model, empty for an unconditional one.
-      about: additional metadata, values that JSON can represent.
-      card: the model card, in Markdown.
+      draw: function ``(seed, indices) -> z`` that maps a seed, a uint32 scalar, and indices, [B], to latents. The
+        latents are one array or a tree of arrays, each of shape [B, ...].
+      generate: function ``z -> samples`` that maps latents to samples, [B, ...]. If ``classes`` is not empty, it is a
+        function ``(z, label) -> samples``, with labels [B].
+      classes: the names of the classes of a conditional model; empty for an unconditional model.
+      about: additional entries of the metadata. Their values must be representable in JSON.
+      card: the model card, in Markdown; None writes no model card.
 
     Raises:
       ValueError: if a function does not accept batches of any size.
@@ -128,9 +135,10 @@ def write_translator(
 
     Args:
       path: the file.
-      directions: directions by name. Weights with the same name must be equal in all directions.
-      about: additional metadata, values that JSON can represent.
-      card: the model card, in Markdown.
+      directions: a dictionary from the names of directions to the directions. Weights with the same name must be equal
+        in all directions.
+      about: additional entries of the metadata. Their values must be representable in JSON.
+      card: the model card, in Markdown; None writes no model card.
 
     Raises:
       ValueError: if a function does not accept images of any number, height and width.
@@ -160,7 +168,7 @@ def write_translator(
 
 
 def _exported_functions(direction: TranslationDirection) -> dict[str, jax.export.Exported]:
-    """Return the exported functions of a direction, for images of any number and size."""
+    """Export the functions of a direction for any number and size of images, and return them keyed by name."""
     multiple = direction.multiple
     constraints = [f"{side} >= {-(-MIN_SIDE // multiple)}" for side in ("h", "w")]
     count, height, width = jax.export.symbolic_shape("b, h, w", constraints=constraints)
@@ -198,7 +206,7 @@ def _write(
 
 
 def _export(f: Callable) -> Callable:
-    """Return a function that exports ``f`` for given arguments."""
+    """Return a function that exports ``f`` for the shapes and dtypes of its arguments."""
     return jax.export.export(jax.jit(f), platforms=PLATFORMS)
 
 
@@ -215,7 +223,8 @@ class GeneratorArtefact:
       generate: the exported function that generates samples from latents and, for a conditional model, labels.
 
     Attributes:
-      metadata: ``classes``, the ``shape`` of a sample, versions, and the metadata that ``write_generator`` received.
+      metadata: a dictionary that contains ``classes``, the ``shape`` of a sample, the versions of the libraries, and
+        the metadata that were passed to ``write_generator``.
     """
 
     def __init__(self, metadata: dict[str, Any], draw: jax.export.Exported, generate: jax.export.Exported):
@@ -223,17 +232,17 @@ class GeneratorArtefact:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, empty for an unconditional model."""
+        """The names of the classes; empty for an unconditional model."""
         return tuple(self.metadata["classes"])
 
     def sample(self, seed: int, count: int, label: int | None = None) -> np.ndarray:
-        """Draw the samples 0 to ``count - 1`` of a seed, [count, ...]. Sample i is the same for any count.
+        """Generate samples, [count, ...]. The i-th sample of a seed does not depend on ``count``.
 
         Args:
-          seed: a uint32.
+          seed: seed of the latents, from 0 to 2^32 - 1.
           count: number of samples, at least 1.
-          label: the class of all samples. If None, the samples of a conditional model have all classes, one after the
-            other.
+          label: index of the class of all samples. If it is None, the samples of a conditional model have all classes,
+            one after the other.
 
         Raises:
           ValueError: if there is no such class, or ``count`` is below 1.
@@ -241,7 +250,7 @@ class GeneratorArtefact:
         labels, size = class_labels(count, self.classes, label), min(BATCH_SIZE, count)
         batches = []
         for start in range(0, count, size):
-            indices = np.arange(start, start + size, dtype=np.int32)  # equal sizes, to compile only once
+            indices = np.arange(start, start + size, dtype=np.int32)  # all batches have this size, to compile only once
             z = self._draw(np.uint32(seed), indices)
             samples = self._generate(z, np.resize(labels[start:], size)) if self.classes else self._generate(z)
             batches.append(np.asarray(samples))
@@ -268,9 +277,10 @@ class TranslatorArtefact(NamedTuple):
     """A translator that was read from a file.
 
     Attributes:
-      metadata: versions, and the metadata that ``write_translator`` received.
-      directions: directions by name, the default one first. ``editing.translator.Translator`` translates images with
-        one.
+      metadata: a dictionary that contains the versions of the libraries, and the metadata that were passed to
+        ``write_translator``.
+      directions: a dictionary from the names of directions to the directions. The first direction is the default. Pass
+        a direction to ``editing.translator.Translator`` to translate images.
     """
 
     metadata: dict[str, Any]
@@ -302,7 +312,14 @@ def read_translator(path: str | Path) -> TranslatorArtefact:
 def _read_direction(
     file: zipfile.ZipFile, name: str, description: Mapping[str, Any], weights: Mapping[str, Any]
 ) -> TranslationDirection:
-    """Return one direction of a translator. ``description`` is its entry in the metadata."""
+    """Read one direction of a translator from an exported file.
+
+    Args:
+      file: the opened file.
+      name: the name of the direction.
+      description: the entry of the direction in the metadata.
+      weights: the weights of all directions.
+    """
     sizes = {size: description[size] for size in ("channels", "multiple", "scale")}
     if not all(type(n) is int and n > 0 for n in sizes.values()):
         raise ValueError(f"The sizes of the direction {name!r} must be positive integers, got {sizes}.")
@@ -328,7 +345,7 @@ def _read_direction(
 def _open(path: str | Path, kind: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
     """Open the zip file and read its metadata.
 
-    Errors that damaged content raises inside the block become ``ValueError``.
+    If damaged content causes an error inside the ``with`` block, the error is replaced by a ``ValueError``.
     """
     try:
         with zipfile.ZipFile(path) as file:
@@ -340,7 +357,7 @@ def _open(path: str | Path, kind: str) -> Iterator[tuple[zipfile.ZipFile, dict[s
                 raise ValueError(f"It has the format {version!r}, but this version of jaxgan reads {FORMAT_VERSION}.")
             found_kind = metadata["holds"]
             if found_kind in COMMANDS and found_kind != kind:
-                raise ValueError(f"It contains a {found_kind}, which the command jaxgan {COMMANDS[found_kind]} reads.")
+                raise ValueError(f"It contains a {found_kind}. Use `jaxgan {COMMANDS[found_kind]}` to read it.")
             yield file, metadata
     except (zipfile.BadZipFile, KeyError, AttributeError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         reason = f"{type(error).__name__}: {error}"

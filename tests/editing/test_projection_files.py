@@ -36,7 +36,7 @@ def test_a_file_of_an_older_version_can_be_read(tmp_path):
 
 
 def test_missing_and_damaged_files_are_rejected(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.w\.npz does not exist\. The command project writes"):
+    with pytest.raises(ValueError, match=r"none\.w\.npz does not exist\. Create a projection file"):
         read_projection(tmp_path / "none.w.npz")
     (tmp_path / "text.w.npz").write_bytes(b"no zip")
     np.savez(tmp_path / "images.w.npz", images=np.zeros((1, 8, 8, 3)))

@@ -171,7 +171,7 @@ def test_an_experiment_that_does_not_translate_images_is_rejected(tmp_path, caps
     photo(tmp_path, "a.png")
     arguments = ["--run-dir", run, "--images", tmp_path / "a.png", "--out", tmp_path / "b.png"]
     code, text = programs.run(capsys, "translate", *arguments, experiment="gan")
-    assert code == 2 and "does not translate images. Use the command sample" in text
+    assert code == 2 and "does not translate images. Use `jaxgan sample`" in text
 
 
 def negative(channels, **options):

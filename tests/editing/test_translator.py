@@ -150,5 +150,5 @@ def test_invalid_arguments_are_rejected():
     with pytest.raises(ValueError, match="`direction` must be there or back, got 'sideways'"):
         translator(direction="sideways")
     experiment = Experiment(None, Arrays(games.images(8)), Sampling(lambda keys: keys, lambda nets, z: z))  # pyright: ignore
-    with pytest.raises(ValueError, match=r"does not translate images\. Use the command sample"):
+    with pytest.raises(ValueError, match=r"does not translate images\. Use `jaxgan sample`"):
         choose_direction(directions(experiment, None), None)  # pyright: ignore

@@ -178,7 +178,7 @@ def test_invalid_flags_for_an_exported_file_are_refused(arguments, message, arte
 def test_sampling_from_an_exported_translator_is_refused(artefact, tmp_path, capsys):
     with pytest.raises(SystemExit):
         console.main(["sample", str(artefact), "--out", str(tmp_path / "a.png")])
-    assert "It contains a translator, which the command jaxgan translate reads." in capsys.readouterr().err
+    assert "It contains a translator. Use `jaxgan translate` to read it." in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
