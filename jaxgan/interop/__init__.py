@@ -1,8 +1,8 @@
 """Read and write weights of other libraries, without their code.
 
-``read_weights`` returns the arrays of a file by name. The modules ``pix2pix``, ``dcgan`` and ``stylegan2`` convert
-between the state dicts of the official PyTorch networks and the variables of jaxgan's modules. ``write_safetensors``
-writes files that PyTorch users can load::
+``read_weights`` returns the arrays of a file as a dictionary. The modules ``pix2pix``, ``dcgan`` and ``stylegan2``
+convert between the state dicts of the official PyTorch networks and the variables of jaxgan's modules.
+``write_safetensors`` writes files that PyTorch users can load::
 
     module = cyclegan.Generator()
     like = jax.eval_shape(lambda: module.init(jax.random.key(0), image, train=True))
@@ -10,7 +10,7 @@ writes files that PyTorch users can load::
     fake = module.apply(variables, image, train=False)
     write_safetensors("generator.safetensors", pix2pix.to_torch(variables))
 
-``read_parameters`` and ``write_parameters`` are for jaxgan's networks, with their original names.
+``read_parameters`` and ``write_parameters`` read and write the variables of jaxgan's networks under their own names.
 """
 
 import zipfile
@@ -35,10 +35,10 @@ __all__ = [
 
 
 def read_weights(path: str | Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a file by name.
+    """Return a dictionary from names to the arrays of a file.
 
-    The suffix determines the format: ``.safetensors``, ``.npz``, or for any other suffix a file that ``torch.save``
-    wrote.
+    The suffix of the file determines its format, ``.safetensors`` or ``.npz``. A file with another suffix must be a
+    file that ``torch.save`` wrote.
 
     Args:
       path: the file of weights.
@@ -52,7 +52,7 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an .npz file by name."""
+    """Return a dictionary from names to the arrays of an .npz file."""
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:

@@ -1,10 +1,14 @@
 """Convert weights of netG and netD in https://github.com/pytorch/examples, dcgan/main.py, to variables and back.
 
-These networks correspond to ``models.dcgan`` with ``channels=64``, with three differences. The official generator
-begins with a transposed convolution of a single pixel, and jaxgan's with a linear layer. The official discriminator
-ends with a convolution of 4 x 4, and jaxgan's with a linear layer. The official convolutions have no bias, so the
-biases of jaxgan's modules are zero. Latents are [B, 100] in jaxgan and [B, 100, 1, 1] in PyTorch. The discriminator
-returns a logit in jaxgan and a probability in PyTorch.
+These networks correspond to ``models.dcgan`` with ``channels=64``, with these differences:
+
+- The official generator begins with a transposed convolution of a single pixel, and jaxgan's generator begins with a
+  linear layer.
+- The official discriminator ends with a convolution of 4 x 4 pixels, and jaxgan's discriminator ends with a linear
+  layer.
+- The official convolutions have no bias, so the biases of jaxgan's modules are zero.
+- Latents are [B, 100] in jaxgan and [B, 100, 1, 1] in PyTorch.
+- The discriminator returns a logit in jaxgan and a probability in PyTorch.
 """
 
 import math
@@ -20,7 +24,7 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
     """Convert a state dict to variables.
 
     Args:
-      arrays: the arrays of the state dict by name.
+      arrays: the state dict, a dictionary from names to arrays.
       like: variables of the module, or their shapes.
 
     Raises:
@@ -34,22 +38,23 @@ def to_torch(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Convert variables to the state dict of the official network.
 
     Raises:
-      ValueError: if the variables are of another module, or a bias that the official network does not have is not zero.
+      ValueError: if the variables are of another module, or if a bias is not zero although the official network does
+        not have this bias.
     """
     return state_dict.to_torch(variables, _plan(variables))
 
 
 def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the official state dict, without the counts ``num_batches_tracked``.
+    """Return a dictionary from the names to the shapes of the official state dict, without ``num_batches_tracked``.
 
     Args:
-      like: the variables of a network by collection, or their shapes.
+      like: the variables of a network, or their shapes.
     """
     return state_dict.shapes(like, _plan(like))
 
 
 def _plan(like: Mapping[str, Any]) -> state_dict.Plan:
-    """Return the plan for the generator or the discriminator, depending on the names of the modules."""
+    """Return the plan of the conversion. The names of the modules show whether ``like`` is a generator."""
     params = like.get("params", {})
     if {"linear", "image"} <= params.keys():
         return _generator(like, params)

@@ -1,8 +1,8 @@
 """Write and read the parameters of networks as .safetensors files, with names such as ``g.params.linear.kernel``.
 
-A name consists of the names of the network, the collection (``params``, or another such as ``batch_stats``), the module
-and the array. Experiments are exported in this format, with their settings in the metadata. It can also be used for
-custom networks::
+A name consists of the names of the network, the collection (such as ``params`` or ``batch_stats``), the module and the
+array, joined by dots. Experiments are exported in this format, with their settings in the metadata. The format can also
+be used for custom networks::
 
     write_parameters("mine.safetensors", {"g": variables}, {"license": "CC0"})
     variables = read_parameters("mine.safetensors", {"g": like})["g"]      # like: variables or their shapes
@@ -17,7 +17,7 @@ from jaxgan.interop.safetensors import read_safetensors, write_safetensors
 
 
 def flatten_names(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arrays of networks, {"g": {"params": {...}, "batch_stats": {...}}}, by their full names.
+    """Return a dictionary from full names to the arrays of networks, {"g": {"params": {...}, "batch_stats": {...}}}.
 
     >>> import numpy as np
     >>> list(flatten_names({"g": {"params": {"layers": [{"bias": np.zeros(3)}]}}}))
@@ -30,11 +30,11 @@ def flatten_names(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fill_names(like: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the containers of ``like`` with the arrays by name: the inverse of ``flatten_names``.
+    """Return nested containers like ``like`` that contain ``arrays``. This is the inverse of ``flatten_names``.
 
     Args:
       like: nested dictionaries, lists and tuples, with any value in the place of each array.
-      arrays: the arrays by their full names, such as ``g.params.dense.kernel``.
+      arrays: a dictionary from full names, such as ``g.params.dense.kernel``, to arrays.
     """
     return state_dict.fill(like, {tuple(name.split(".")): value for name, value in arrays.items()})
 
@@ -44,8 +44,8 @@ def write_parameters(path: str | Path, variables: Mapping[str, Any], metadata: M
 
     Args:
       path: the file.
-      variables: the variables by network.
-      metadata: strings by name.
+      variables: a dictionary from the names of networks to their variables.
+      metadata: a dictionary from names to strings that is stored in the file; None stores no metadata.
 
     Raises:
       ValueError: if the format does not support the dtype of an array.
@@ -59,10 +59,10 @@ def read_parameters(path: str | Path, like: Mapping[str, Any]) -> dict[str, Any]
 
     Args:
       path: the file.
-      like: variables of the networks, or their shapes, by network.
+      like: a dictionary from the names of networks to their variables, or to the shapes of their variables.
 
     Returns:
-      The variables by network.
+      A dictionary from the names of networks to the variables that were read.
 
     Raises:
       ValueError: if the file has another format or is damaged, or its arrays do not match ``like``. The message lists

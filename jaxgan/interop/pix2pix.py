@@ -1,8 +1,12 @@
 """Convert weights of https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix to variables and back.
 
-The generators unet_64, unet_128, unet_256, resnet_6blocks and resnet_9blocks are supported in any size and width, and
-so are the discriminators basic, n_layers and pixel, each with batch, instance or no normalisation. They correspond to
-jaxgan's ``models.pix2pix`` and ``models.cyclegan``. The functions recognise the network by the names of its variables.
+These official networks are supported in any size and width, with batch, instance or no normalisation:
+
+- the generators unet_64, unet_128, unet_256, resnet_6blocks and resnet_9blocks; and
+- the discriminators basic, n_layers and pixel.
+
+They correspond to the networks in jaxgan's ``models.pix2pix`` and ``models.cyclegan``. The functions recognise the
+network by the names of its variables.
 """
 
 from collections.abc import Mapping
@@ -16,11 +20,12 @@ from jaxgan.interop import state_dict
 def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a state dict to variables.
 
-    With dropout or zero padding, the layers of a block have other numbers in their names. The function recognises these
-    networks. ``state_dict.to_variables`` describes prefixes of names, and arrays that are ignored.
+    If the official network has dropout or zero padding, the layers of a block have other numbers in their names. The
+    function detects this. ``state_dict.to_variables`` describes which prefixes names can have, and which arrays are
+    ignored.
 
     Args:
-      arrays: the arrays of the state dict by name.
+      arrays: the state dict, a dictionary from names to arrays.
       like: variables of the module, or their shapes.
 
     Raises:
@@ -39,10 +44,10 @@ def to_torch(variables: Mapping[str, Any], padding: str = "reflect", dropout: bo
 
     Args:
       variables: variables of a module of ``models.pix2pix`` or ``models.cyclegan``.
-      padding: padding of the official network's residual blocks: "reflect", "replicate" or "zero". With "zero", their
-        layers have other numbers in their names.
-      dropout: whether the official network's residual blocks have dropout. With dropout, their layers have other
-        numbers in their names.
+      padding: padding of the residual blocks in the official network: "reflect", "replicate" or "zero". It affects the
+        numbers in the names of the layers.
+      dropout: whether the residual blocks of the official network have dropout. It affects the numbers in the names of
+        the layers too.
 
     Raises:
       ValueError: if the variables are of another module.
@@ -51,10 +56,10 @@ def to_torch(variables: Mapping[str, Any], padding: str = "reflect", dropout: bo
 
 
 def shapes(like: Mapping[str, Any], padding: str = "reflect", dropout: bool = False) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the official state dict, without the counts ``num_batches_tracked``.
+    """Return a dictionary from the names to the shapes of the official state dict, without ``num_batches_tracked``.
 
     Args:
-      like: the variables of a network by collection, or their shapes.
+      like: the variables of a network, or their shapes.
       padding: padding of the official network's residual blocks; see ``to_torch``.
       dropout: whether the official network's residual blocks have dropout; see ``to_torch``.
     """
@@ -66,7 +71,7 @@ def _plan(like, padding, dropout):
 
 
 def _official_names(modules: set[str], padding: str, dropout: bool) -> dict[str, str]:
-    """Return a dict from the names of jaxgan's modules to the official names."""
+    """Return a dictionary from the names of jaxgan's modules to the names of the official modules."""
 
     def count(name):
         return sum(name.format(i) in modules for i in range(len(modules)))
@@ -88,10 +93,10 @@ def _official_names(modules: set[str], padding: str, dropout: bool) -> dict[str,
 
 
 def _unet(downs: int) -> dict[str, str]:
-    """Return the names of a U-Net, in which each level is nested in the previous one.
+    """Return the names of the modules of a U-Net, see ``_official_names``.
 
-    A level consists of an activation, a convolution, a norm, the next level, and again an activation, a convolution and
-    a norm.
+    In the official network, each level is nested in the level before it. A level consists of an activation, a
+    convolution, a norm, the next level, and again an activation, a convolution and a norm.
     """
     names = {"down_0": "model.model.0", "up_0": "model.model.3"}
     level = "model.model.1.model"
@@ -104,7 +109,10 @@ def _unet(downs: int) -> dict[str, str]:
 
 
 def _resnet(blocks: int, padding: str, dropout: bool) -> dict[str, str]:
-    """Return the names of a ResNet, a single sequence with numbers for padding, activation and dropout, too."""
+    """Return the names of the modules of a ResNet, see ``_official_names``.
+
+    The official network is a single sequence, in which padding, activations and dropout have numbers too.
+    """
     names = {"first": "model.1", "first_norm": "model.2"}
     for i in range(2):
         names |= {f"down_{i}": f"model.{4 + 3 * i}", f"down_norm_{i}": f"model.{5 + 3 * i}"}
@@ -122,7 +130,7 @@ def _resnet(blocks: int, padding: str, dropout: bool) -> dict[str, str]:
 
 
 def _patches(convolutions: int) -> dict[str, str]:
-    """Return the names of a PatchGAN discriminator."""
+    """Return the names of the modules of a PatchGAN discriminator, see ``_official_names``."""
     names = {"conv_0": "model.0", "logit": f"model.{3 * convolutions - 1}"}
     for i in range(1, convolutions):
         names |= {f"conv_{i}": f"model.{3 * i - 1}", f"norm_{i}": f"model.{3 * i}"}

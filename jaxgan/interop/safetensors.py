@@ -1,9 +1,9 @@
-"""Read and write .safetensors files, which contain arrays by name.
+"""Read and write .safetensors files, which contain named arrays.
 
 The format is described in https://huggingface.co/docs/safetensors, section "Format". The first eight bytes are the
-length of the header, little-endian. The header is JSON and contains the dtype, the shape and the position of each
-array. The arrays fill the rest of the file without gaps. Reading a file executes no code from it, and allocates no more
-memory than the arrays in it need.
+length of the header, a little-endian integer. The header is JSON and contains the dtype, the shape and the position of
+each array. The arrays fill the rest of the file without gaps. Reading a file executes no code from the file, and
+allocates no more memory than its arrays need.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ _DTYPES = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
-_MAX_HEADER = 100_000_000  # bytes of the longest header that is read, as in the reference implementation
+_MAX_HEADER = 100_000_000  # size in bytes of the largest header that is read, as in the reference implementation
 
 
 class _Tensor(NamedTuple):
@@ -41,8 +41,8 @@ class _Tensor(NamedTuple):
     Attributes:
       dtype: a key of ``_DTYPES``.
       shape: the shape of the array.
-      begin: position of its first byte after the header.
-      end: position after its last byte.
+      begin: position of the first byte of the array, counted from the end of the header.
+      end: position after the last byte of the array, counted from the end of the header.
     """
 
     dtype: str
@@ -52,9 +52,9 @@ class _Tensor(NamedTuple):
 
 
 def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a file by name, in the order of their positions in the file.
+    """Return a dictionary from names to the arrays of a file, in the order of their positions in the file.
 
-    bfloat16 is converted to float32.
+    Arrays of bfloat16 are converted to float32.
 
     Args:
       path: the file to read.
@@ -68,7 +68,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the metadata of a file, strings by name, without reading its arrays.
+    """Return the metadata of a file, a dictionary from names to strings, without reading the arrays.
 
     Args:
       path: the file to read.
@@ -86,8 +86,9 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Map
 
     Args:
       path: the file.
-      arrays: arrays by name. NumPy has no bfloat16, so these arrays must be converted to float32.
-      metadata: strings by name.
+      arrays: a dictionary from names to arrays. Arrays of bfloat16 must be converted to float32 first, because NumPy
+        has no bfloat16.
+      metadata: a dictionary from names to strings that is stored in the file; None stores no metadata.
 
     Raises:
       ValueError: if the format does not support the dtype of an array, or an array has the reserved name
@@ -119,10 +120,11 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, Any], metadata: Map
 
 @contextlib.contextmanager
 def _open(path: str | Path) -> Iterator[tuple[BinaryIO, dict[str, _Tensor], dict[str, str]]]:
-    """Open a file and read its header. Errors name the path.
+    """Open a file and read its header. The messages of errors begin with the path.
 
     Yields:
-      The file at the first byte of its first array, the descriptions of its arrays by name, and its metadata.
+      The file, positioned at the first byte of its first array; a dictionary from the names of its arrays to their
+      descriptions; and its metadata.
     """
     path = Path(path)
     try:
@@ -136,7 +138,8 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, _Tensor], dict[str, st
     """Read the header and check it against the size of the file.
 
     Returns:
-      The descriptions of the arrays by name, in the order of their positions, and the metadata.
+      A dictionary from the names of the arrays to their descriptions, in the order of their positions, and the
+      metadata.
     """
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or not 2 <= length <= min(size - 8, _MAX_HEADER):
@@ -169,12 +172,16 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, _Tensor], dict[str, st
         )
     metadata = tree.get("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ValueError("The metadata of the file must be strings by name.")
+        raise ValueError("The metadata of the file must be a dictionary from names to strings.")
     return tensors, metadata
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object as a dictionary, or raise ``ValueError`` if a name occurs twice."""
+    """Convert the members of a JSON object to a dictionary.
+
+    Raises:
+      ValueError: if a name occurs twice.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("The header of the file contains a name twice.")
@@ -182,7 +189,11 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _tensor(name: str, entry: Any) -> _Tensor:
-    """Return the description of an array, or raise ``ValueError`` if it is invalid."""
+    """Check the description of an array in the header and return it.
+
+    Raises:
+      ValueError: if the description is invalid.
+    """
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError(
             f"The array {quote(name)} must be described by dtype, shape and data_offsets, and nothing else."
@@ -195,7 +206,7 @@ def _tensor(name: str, entry: Any) -> _Tensor:
     if not _are_sizes(shape) or len(shape) > MAX_AXES:
         raise ValueError(f"The shape of the array {quote(name)} must be at most {MAX_AXES} integers of at least 0.")
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise ValueError(f"The data_offsets of the array {quote(name)} must be the positions of its begin and its end.")
+        raise ValueError(f"The data_offsets of the array {quote(name)} must be the positions of its start and its end.")
     size = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
     if offsets[1] - offsets[0] != size:
         raise ValueError(
@@ -212,7 +223,7 @@ def _are_sizes(values: Any) -> bool:
 
 
 def _array(data: bytes, tensor: _Tensor) -> np.ndarray:
-    """Return the array with these bytes."""
+    """Convert the bytes of an array to the array."""
     if len(data) != tensor.end - tensor.begin:
         raise ValueError("The file became shorter while it was read.")
     numbers = np.frombuffer(data, _DTYPES[tensor.dtype])

@@ -1,8 +1,8 @@
 """Convert PyTorch's state dicts to linen's variables and back, given the PyTorch name of each linen module.
 
-Kernels are transposed from [out, in, h, w] to [h, w, in, out], also for transposed convolutions. Scales, biases, means
-and variances are renamed. A ``Plan`` contains, for every array of the variables, its name in the state dict and the
-conversions in both directions.
+Kernels are transposed from [out, in, h, w] to [h, w, in, out], including the kernels of transposed convolutions.
+Scales, biases, means and variances are renamed. A ``Plan`` is a dictionary from the path of each array in the variables
+to an ``Entry``, which contains the name of the array in the state dict and the conversions in both directions.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -27,8 +27,8 @@ class Entry(NamedTuple):
     """The conversion of one array.
 
     Attributes:
-      name: the name in the state dict. None if the state dict has no such array, so that the variable is zero.
-      to_torch: converts the variable to the array of the state dict.
+      name: the name in the state dict. None if the state dict has no such array; the variable is then zero.
+      to_torch: function that converts the variable to the array in the state dict.
       from_torch: the inverse of ``to_torch``.
     """
 
@@ -59,7 +59,7 @@ def kernel_from_torch(x: np.ndarray) -> np.ndarray:
 
 
 def flatten(variables: Any, prefix: Path = ()) -> dict[Path, Any]:
-    """Return the arrays, or their shapes, in nested dictionaries, lists and tuples by path.
+    """Return a dictionary from paths to the arrays, or shapes, in nested dictionaries, lists and tuples.
 
     A path contains the keys of dictionaries, and the indices of lists and tuples as strings.
 
@@ -68,7 +68,7 @@ def flatten(variables: Any, prefix: Path = ()) -> dict[Path, Any]:
       prefix: the path of ``variables``, with which all paths in the result begin.
 
     Raises:
-      ValueError: if the containers hold other values than arrays.
+      ValueError: if the containers contain other values than arrays or shapes.
     """
     if isinstance(variables, Mapping | list | tuple):
         items = variables.items() if isinstance(variables, Mapping) else enumerate(variables)
@@ -82,11 +82,11 @@ def flatten(variables: Any, prefix: Path = ()) -> dict[Path, Any]:
 
 
 def fill(like: Any, arrays: Mapping[Path, Any], prefix: Path = ()) -> Any:
-    """Return the containers of ``like`` with the arrays by path: the inverse of ``flatten``.
+    """Return nested containers like ``like`` that contain ``arrays``. This is the inverse of ``flatten``.
 
     Args:
       like: nested dictionaries, lists and tuples, with any value in the place of each array.
-      arrays: the arrays by path.
+      arrays: a dictionary from paths to arrays.
       prefix: the path of ``like`` in ``arrays``.
     """
     if isinstance(like, Mapping):
@@ -102,7 +102,7 @@ def make_plan(like: Mapping[str, Any], modules: Mapping[str, str]) -> Plan:
 
     Args:
       like: the variables, or their shapes.
-      modules: the names in the state dict by the names of the variables' modules.
+      modules: a dictionary from the names of the modules in the variables to their names in the state dict.
 
     Raises:
       ValueError: if a module is not among ``modules``, or a variable is not a kernel, bias, scale, mean or variance.
@@ -131,11 +131,11 @@ def unknown_modules(modules: Collection[str], networks: str) -> ValueError:
 
 
 def shapes(like: Mapping[str, Any], plan: Plan) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the state dict for variables, or for their shapes.
+    """Return a dictionary from the names to the shapes of the arrays in the state dict.
 
     Args:
-      like: the variables of a network by collection, or their shapes.
-      plan: the name and the conversion of each array in the state dict, by its path in ``like``.
+      like: the variables of a network, or their shapes.
+      plan: the plan for ``like``.
     """
     parts = flatten(like)
     found = {e.name: e.to_torch(_empty(parts[path].shape)).shape for path, e in plan.items() if e.name is not None}
@@ -146,17 +146,17 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan
     """Convert the arrays of a state dict to variables, with the dtypes of ``like``.
 
     All names can have a common prefix, for example ``module.`` from DataParallel, or the key of a nested dictionary.
-    Arrays with another prefix are ignored. Two more kinds of arrays are ignored: counts of batches, and moving
-    statistics without a scale, which instance normalisation had before PyTorch 0.4.
+    Arrays with another prefix are ignored. Two more kinds of arrays are ignored: the counts ``num_batches_tracked``,
+    and moving statistics of layers without a scale. Instance normalisation had such statistics before PyTorch 0.4.
 
     Args:
-      arrays: the arrays by name.
+      arrays: the state dict, a dictionary from names to arrays.
       like: the variables, or their shapes.
       plan: the plan for ``like``.
 
     Raises:
-      ValueError: if several prefixes match, or names are missing or unexpected, or shapes differ. The message then
-        lists all arrays that do not match.
+      ValueError: if several prefixes match; or if arrays are missing, unexpected, of another shape or of integers. In
+        the second case, the message lists all arrays that do not match.
     """
     expected = shapes(like, plan)
     prefix = _prefix(arrays, expected)
@@ -187,11 +187,11 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan
 def to_torch(variables: Mapping[str, Any], plan: Plan) -> dict[str, np.ndarray]:
     """Convert variables to the arrays of a state dict.
 
-    The counts of batches that belong to moving statistics are 0, because they are unknown.
+    The counts ``num_batches_tracked`` of moving statistics are 0, because jaxgan does not count batches.
 
     Args:
-      variables: the variables of a network by collection.
-      plan: the name and the conversion of each array in the state dict, by its path in ``variables``.
+      variables: the variables of a network.
+      plan: the plan for ``variables``.
 
     Raises:
       ValueError: if an array without a counterpart in the state dict is not zero.
@@ -239,7 +239,13 @@ def suffixes(name: str) -> list[str]:
 
 
 def _prefix(arrays: Collection[str], expected: Collection[str]) -> str:
-    """Return the prefix with which most of the expected names exist."""
+    """Return the prefix that the names of the network have in ``arrays``; "" if they have no prefix.
+
+    If several prefixes occur, this is the prefix with which the largest number of expected names exists.
+
+    Raises:
+      ValueError: if several prefixes have the same number of names.
+    """
     counts: dict[str, int] = {}
     for name in arrays:
         for suffix in suffixes(name):
@@ -265,6 +271,6 @@ def _is_unused(name: str, given: Collection[str], expected: Collection[str]) -> 
 
 
 def _list_names(names: Collection[str]) -> str:
-    """Format names of a file for a message: at most ``_MAX_LISTED``, and without control characters."""
+    """Format names from a file for a message. List at most ``_MAX_LISTED`` names, and escape control characters."""
     shown = [name[:120] if name.isprintable() else repr(name[:120]) for name in list(names)[:_MAX_LISTED]]
     return ", ".join(shown) + (f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else "")

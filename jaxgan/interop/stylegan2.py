@@ -1,4 +1,4 @@
-"""Convert weights of https://github.com/NVlabs/stylegan2-ada-pytorch, of G, G_ema and D, to variables and back.
+"""Convert the weights of https://github.com/NVlabs/stylegan2-ada-pytorch (G, G_ema and D) to variables and back.
 
 All sizes are supported, with and without labels. The StyleGAN2 networks of https://github.com/NVlabs/stylegan3 have the
 same names and are supported too. The networks correspond to jaxgan's ``models.stylegan2`` if the smallest level of the
@@ -10,9 +10,9 @@ images has 4 x 4 pixels. The state dict of G contains two networks::
     images = Synthesis(...).apply(synthesis, ws, stylegan2.noise(arrays))
     stylegan2.to_torch({"mapping": mapping, "synthesis": synthesis})
 
-``to_variables`` ignores the arrays of the other network, by the first part of their names. Level i of a network has the
-official name b<side>, where <side> is 4 * 2**i pixels. The constant noise is not a variable of jaxgan's modules, but an
-argument.
+Each call of ``to_variables`` selects the arrays of one network by the first part of their names, and ignores all other
+arrays. Level i of a network has the official name b<side>, where <side> is 4 * 2**i pixels. The constant noise is not a
+variable of jaxgan's modules. It is an argument of ``Synthesis``.
 
 NVIDIA publishes networks as pickles, and loading a pickle executes the code in it. docs/how_to/weights.md describes how
 to convert such a file.
@@ -34,13 +34,14 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
     """Convert a state dict to variables.
 
     Args:
-      arrays: the arrays of the state dict by name. ``state_dict.to_variables`` describes prefixes of names.
-      like: variables, or their shapes, of ``Mapping``, ``Synthesis`` or ``Discriminator``, or of a generator,
-        {"mapping": ..., "synthesis": ...}.
+      arrays: the state dict, a dictionary from names to arrays. ``state_dict.to_variables`` describes which prefixes
+        names can have.
+      like: the variables of ``Mapping``, ``Synthesis`` or ``Discriminator``, or their shapes; or both parts of a
+        generator, {"mapping": ..., "synthesis": ...}.
 
     Raises:
-      ValueError: if the network resamples with another filter, or the arrays do not match ``like``. The message then
-        lists all arrays that are missing, unexpected or of another shape.
+      ValueError: if the network resamples with another filter than ``FILTER``; or if the arrays do not match ``like``.
+        In the second case, the message lists all arrays that are missing, unexpected or of another shape.
     """
     for name, value in arrays.items():
         is_filter = name.endswith("resample_filter")
@@ -53,10 +54,10 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
 
 
 def noise(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Return the constant noise of a generator's state dict, as an argument of ``Synthesis``.
+    """Return the constant noise in a generator's state dict, to be passed to ``Synthesis``.
 
     Args:
-      arrays: the arrays of the official state dict by name.
+      arrays: the official state dict, a dictionary from names to arrays.
 
     Returns:
       The noise maps in the order of the layers, each [h, w], float32.
@@ -77,8 +78,9 @@ def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[
     """Convert variables to the complete state dict of the official network, with its filters.
 
     Args:
-      variables: variables of one of the three modules, or of a generator, {"mapping": ..., "synthesis": ...}.
-      noise: the constant noise, as ``Synthesis`` receives it. If it is empty, random noise is drawn.
+      variables: the variables of ``Mapping``, ``Synthesis`` or ``Discriminator``; or both parts of a generator,
+        {"mapping": ..., "synthesis": ...}.
+      noise: the constant noise, as ``Synthesis`` receives it. If it is empty, the noise is drawn at random.
 
     Raises:
       ValueError: if the variables are of another module, or the noise has other shapes.
@@ -95,17 +97,17 @@ def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[
         block = re.match(r"((?:synthesis\.)?b\d+)\.", name)
         if block and name.endswith(".weight") and not re.search(r"\.(torgb|affine|fc|out)\b", name):
             found[name.removesuffix("weight") + "resample_filter"] = FILTER.copy()
-            # The last level of the official discriminator, b4, has no other filter than the one of its convolution.
+            # The last level of the official discriminator, b4, only has the filter of its convolution.
             if not name.startswith("b4.conv."):
                 found[f"{block[1]}.resample_filter"] = FILTER.copy()
     return found
 
 
 def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes of the official state dict, without filters.
+    """Return a dictionary from the names to the shapes of the official state dict, without filters.
 
     Args:
-      like: the variables of a network by collection, or their shapes.
+      like: the variables of a network, or their shapes.
     """
     found = state_dict.shapes(like, _plan(like))
     for name in list(found):
@@ -119,13 +121,13 @@ def _is_noise(name):
 
 
 def _layer(name):
-    """Return the side of a layer and its index in the level, from a name in the generator."""
+    """Return the side of a layer in pixels and its index in the level, from the name of an array in the generator."""
     found = re.search(r"b(\d+)\.conv([01])\.", name)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _plan(like: Mapping[str, Any], prefix: str = "") -> state_dict.Plan:
-    """Return the plan for the variables of one of the modules, or of a generator."""
+    """Return the plan of the conversion for the variables of one of the modules, or of a generator."""
     if like and like.keys() <= _PARTS:
         parts = {part: _plan(like[part], f"{part}.") for part in like}
         return {(part, *path): entry for part, plan in parts.items() for path, entry in plan.items()}
@@ -139,7 +141,11 @@ def _plan(like: Mapping[str, Any], prefix: str = "") -> state_dict.Plan:
 
 
 def _check_base_shape(params):
-    """Raise ``ValueError`` unless the smallest level has 4 x 4 pixels, as in the official networks."""
+    """Check that the smallest level has 4 x 4 pixels, as in the official networks.
+
+    Raises:
+      ValueError: if it has another size.
+    """
     if "constant" in params:
         height, width = params["constant"].shape[:2]
         size = f"{height} x {width} pixels"
@@ -161,7 +167,7 @@ def _entry(path: state_dict.Path, shape: tuple[int, ...], prefix: str, levels: i
     *modules, leaf = path[1:]
     name = ".".join([*(_module(module, levels) for module in modules), _LEAVES.get(leaf, leaf)])
     if modules == ["linear"] and leaf == "kernel":
-        # The inputs of this layer are a flattened image, in which the official networks have the channels first.
+        # The input of this layer is a flattened image. In the official networks, its channels come first.
         inputs, outputs = shape
         features = like["params"]["conv"]["kernel"].shape[-1]
         return state_dict.Entry(
@@ -186,7 +192,7 @@ _NAMES: dict[str, str] = {
 
 
 def _module(name: str, levels: int) -> str:
-    """Return the official name of a module, in a network with this number of levels."""
+    """Return the official name of a module in a network with ``levels`` levels."""
     if name == "image":
         return f"b{4 << levels}.fromrgb"
     kind, _, numbers = name.partition("_")

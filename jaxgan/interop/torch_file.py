@@ -1,9 +1,9 @@
 """Read PyTorch's files of weights without PyTorch, and without executing the code in them.
 
-``torch.save`` writes Python pickles, which can name any function and call it. This module interprets their opcodes with
-a table. It supports numbers, strings, containers and the four functions that create tensors. Anything else is an error
-that names it. Two formats are supported: zip files (since PyTorch 1.6) and the older sequences of pickles. The tar
-files of 2016 are not supported.
+``torch.save`` writes Python pickles, which can name any function and call it. This module interprets the opcodes of a
+pickle with a table. It supports numbers, strings, containers and the four functions that create tensors. Any other
+object causes an error that names the object. Two formats are supported: zip files (since PyTorch 1.6) and the older
+sequences of pickles. The tar files of 2016 are not supported.
 """
 
 import io
@@ -50,7 +50,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """A tensor: a view of a storage. The offset and the strides are numbers of items."""
+    """A tensor, which is a view of a storage. The offset and the strides are numbers of items of the storage."""
 
     storage: _Storage
     offset: int
@@ -66,11 +66,11 @@ class _Global(NamedTuple):
 
 
 def read_torch(path: str | Path) -> dict[str, np.ndarray]:
-    """Return the tensors of a file that ``torch.save`` wrote, by name.
+    """Return a dictionary from names to the tensors of a file that ``torch.save`` wrote.
 
     The keys of nested dictionaries are joined with dots, as in ``state_dict.conv.weight``. Values that are not tensors
-    are ignored. bfloat16 is converted to float32. Reading needs a few times as much memory as the size of the file,
-    also for a malicious file.
+    are ignored. Tensors of bfloat16 are converted to float32. Reading a file, even a malicious one, needs at most a few
+    times as much memory as the file has bytes.
 
     Args:
       path: the file to read.
@@ -96,7 +96,11 @@ def read_torch(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _from_zip(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
-    """Read the current format, and return the value of its pickle and its records by name."""
+    """Read the current format.
+
+    Returns:
+      The value of the pickle, and a dictionary from the names of the records in the file to their bytes.
+    """
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         programs = [i.filename for i in members if i.filename == "data.pkl" or i.filename.endswith("/data.pkl")]
@@ -117,7 +121,11 @@ def _from_zip(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
 
 
 def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
-    """Read the older format, and return the value of its main pickle and its records by name."""
+    """Read the older format.
+
+    Returns:
+      The value of the main pickle, and a dictionary from the names of the records in the file to their bytes.
+    """
     first = file.read(1)
     file.seek(0)
     if first != b"\x80" or _Unpickler(file).run() != _MAGIC:
@@ -141,14 +149,15 @@ def _from_pickles(file: BinaryIO) -> tuple[Any, Mapping[str, bytes]]:
 
 
 def _collect_tensors(tree: Any, prefix: str, found: dict[str, _Tensor], left: list[int], depth: int = 0) -> None:
-    """Collect the tensors of a tree by name.
+    """Add the tensors of a tree to a dictionary.
 
     Args:
-      tree: the value of a pickle.
-      prefix: the name of the tree.
-      found: the tensors, which are added by name.
-      left: a list with the number of visits that remain, because a tree can contain the same part many times.
-      depth: the depth of the tree in the complete tree.
+      tree: the value of a pickle, or a part of it.
+      prefix: the name of the tree; the names of its tensors begin with it.
+      found: the dictionary from names to tensors, to which the tensors are added.
+      left: a list with one number, the number of objects that may still be visited. The number is limited, because a
+        tree can contain the same part many times.
+      depth: the depth of ``tree`` within the complete tree.
     """
     left[0] -= 1
     if left[0] < 0 or depth > _MAX_DEPTH:
@@ -163,14 +172,21 @@ def _collect_tensors(tree: Any, prefix: str, found: dict[str, _Tensor], left: li
 
 
 def _checked_name(value: Any) -> Any:
-    """Return a name if it is a short string or an integer. Hashing or printing a nested tuple could take forever."""
+    """Check that a name is a short string or an integer, and return it.
+
+    Other objects are refused, because hashing or printing a nested tuple could take forever.
+    """
     if not isinstance(value, (str, int)) or (isinstance(value, str) and len(value) > _MAX_NAME):
         raise ValueError(f"A name in the file must be an integer or a short string, got {quote(value)}.")
     return value
 
 
 def _sizes(values: Any) -> tuple[int, ...]:
-    """Return a shape, an offset or strides as a tuple, or raise ``ValueError`` if they are invalid."""
+    """Check the integers that a file contains as a shape, as strides or as an offset, and return them as a tuple.
+
+    Raises:
+      ValueError: if there are too many integers, or if a value is not an integer of at least 0.
+    """
     if not isinstance(values, (tuple, list)) or len(values) > MAX_AXES:
         axes = f"{len(values)} axes" if isinstance(values, (tuple, list)) else quote(values)
         raise ValueError(f"The shape of a tensor must have at most {MAX_AXES} axes, got {axes}.")
@@ -184,7 +200,7 @@ def _itemsize(dtype: str) -> int:
 
 
 def _nbytes(tensor: _Tensor) -> int:
-    """Return the number of bytes of a tensor's array, with at least 4 bytes per number."""
+    """Return the number of bytes that the array of a tensor needs, counting at least 4 bytes for each number."""
     return math.prod(tensor.shape) * max(4, _itemsize(tensor.storage.dtype))
 
 
@@ -213,7 +229,8 @@ def _call(function: Any, arguments: tuple) -> Any:
         storage, offset, shape, strides, *more = arguments
         if not isinstance(storage, _Storage):
             raise ValueError("The file has a tensor without a storage.")
-        if any(more[2:]):  # after requires_grad and hooks: metadata, for example that the tensor is conjugated
+        # The arguments are requires_grad, hooks and metadata, for example a flag that the tensor is conjugated.
+        if any(more[2:]):
             raise ValueError(
                 "The file has a conjugated or negated view of a tensor. Save the tensor after .resolve_conj() and "
                 ".resolve_neg()."
@@ -256,8 +273,8 @@ class _Unpickler:
       file: the file, which is read from its current position.
       stack: the stack of the pickle machine.
       marks: the positions of the marks on the stack.
-      memo: the memorised values by number.
-      storages: all storages that the pickle refers to, by key.
+      memo: a dictionary from numbers to the values that the pickle has memorised.
+      storages: a dictionary from keys to the storages that the pickle refers to.
     """
 
     def __init__(self, file: BinaryIO):
@@ -280,7 +297,7 @@ class _Unpickler:
         return self.stack.pop()
 
     def read_number(self, form: str) -> Any:
-        """Read the next number of the file."""
+        """Read the next number of the file, in a format of ``struct``."""
         return struct.unpack(form, self.file.read(struct.calcsize(form)))[0]
 
     def read_text(self, form: str) -> str:
@@ -330,7 +347,10 @@ class _Unpickler:
         self.push(_call(function, arguments))
 
     def build(self) -> None:
-        """Discard the state of an object: attributes of a dictionary, such as ``_metadata`` of modules."""
+        """Discard the state of an object. In files of weights, it consists of attributes of a dictionary.
+
+        An example is the attribute ``_metadata`` of a module's state dict.
+        """
         self.stack.pop()
 
     def persistent_load(self) -> None:

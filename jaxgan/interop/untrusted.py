@@ -8,7 +8,10 @@ MAX_AXES = 64  # maximum number of axes of an array in NumPy
 
 
 def quote(value: Any) -> str:
-    """Format a value of a file for a message: short, and without control characters, which terminals interpret.
+    """Format a value that was read from an untrusted file for a message.
+
+    Strings and integers are shortened, and control characters in strings are escaped, because terminals would interpret
+    them. Other objects are described by their type.
 
     >>> quote("weight\\x1b[2J")
     "'weight\\\\x1b[2J'"

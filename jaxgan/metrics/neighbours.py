@@ -179,7 +179,7 @@ def _check(k: int) -> None:
 
 
 def _radii(x: np.ndarray, k: int) -> np.ndarray:
-    """Return the distance from each example to its k-th nearest neighbour among the others, [N]."""
+    """Return the distance from each example to its k-th nearest neighbour among the other examples, [N]."""
     # The smallest distance has the index 0. It is the distance of the example to itself, or to a copy of it.
     return np.concatenate([np.partition(distances, k, axis=1)[:, k] for distances in _distances(x, x)])
 
