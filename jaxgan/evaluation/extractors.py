@@ -62,7 +62,7 @@ class FeatureExtractor(Protocol):
           images: images, [N, H, W, C], floating-point numbers in [-1, 1].
 
         Returns:
-          The features, [N, F], float32.
+          The features, [N, D], float32.
         """
         ...
 
