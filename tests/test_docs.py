@@ -12,7 +12,7 @@ from jaxgan.cli import commands, experiment_files, main, tools
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 # Tutorials are executed when the site is built, and the generated pages are not part of the repository.
-SITE = [page for folder in ("", "how_to/", "explanation/") for page in sorted(DOCS.glob(f"{folder}*.md"))]
+SITE = [page for folder in ("", "how_to/", "reference/", "explanation/") for page in sorted(DOCS.glob(f"{folder}*.md"))]
 PAGES = [ROOT / "README.md", ROOT / "experiments" / "README.md", *SITE]
 CONTINUES = {"devices.md": "games.md"}  # pages that use the variables of another page's code
 
