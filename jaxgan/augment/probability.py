@@ -48,7 +48,7 @@ class AdaptiveProbability(nn.Module):
 
         Args:
           real_logits: logits of the augmented real images, [B]. Their signs are added to the state if the state is
-            mutable. None only returns the probability.
+            mutable. If it is None, the state does not change.
         """
         p = self.variable("ada", "p", lambda: jnp.float32(self.initial))
         turns = self.variable("ada", "turns", lambda: jnp.int32(0))

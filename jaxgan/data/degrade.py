@@ -18,7 +18,7 @@ import numpy as np
 
 _HOLE = 0x401E  # constant that is folded into the key of an example, so that other uses of the key are independent
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
-_TAN = math.tan(math.pi / 8)  # a gradient is treated as diagonal if its angle to both axes exceeds pi / 8
+_TAN = math.tan(math.pi / 8)  # a gradient counts as diagonal if its angle to each of the two axes exceeds pi / 8
 # The unit of gradient magnitudes is the difference between two pixel values, which are in [-1, 1], per pixel.
 FLAT_SLOPE = 0.02  # smallest mean gradient magnitude that is assumed, so that noise in flat images yields no lines
 EQUAL_SLOPES = 1e-4  # largest difference between two gradient magnitudes that count as equal

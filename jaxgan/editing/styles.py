@@ -142,8 +142,8 @@ def sefa(weights: Sequence[jax.Array], normalized: bool = True) -> tuple[jax.Arr
 
     Args:
       weights: the matrices of the layers to which the edit applies, each [w, channels], from ``Styles.weights``.
-      normalized: whether to scale each row of A to an L2 norm of 1. The authors' code scales the rows, the paper does
-        not.
+      normalized: whether to scale each row of A to an L2 norm of 1. The authors' code scales the rows, but the paper
+        does not.
 
     Returns:
       The directions as rows with an L2 norm of 1, [w, w], and the eigenvalues |A n|^2, [w], in descending order. The

@@ -19,7 +19,7 @@ from jaxgan.data import degrade
 from jaxgan.data.tiles import window_starts
 from jaxgan.export.stablehlo import MIN_SIDE, TranslationDirection
 
-TILE_SIDES = (1024, 768, 512, 384, 256, 192, 128, 64)  # pixels; the largest side that fits into memory is used
+TILE_SIDES = (1024, 768, 512, 384, 256, 192, 128, 64)  # in pixels; the largest side that fits into memory is used
 OVERLAP = 4  # side of a tile, divided by the number of pixels by which neighbouring tiles overlap
 PROBE_SIDE = 256  # side in pixels of the largest image for which the networks are compiled to measure their memory
 

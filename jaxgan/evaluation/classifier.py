@@ -4,7 +4,7 @@ The classifier is trained on a labelled source (data set)::
 
     classifier = train_classifier(load("digits"))
     classifier(images)                        # features, [N, 64], for metrics such as the Frechet distance
-    classifier.accuracy(load("digits"))       # fraction of the labels that it predicts
+    classifier.accuracy(load("digits"))       # fraction of the labels that it predicts correctly
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
 Metrics that compare features take arrays [N, D] from any network. ``kid`` is an alias of ``kernel_distance``, and
 ``mifid`` is an alias of ``memorisation_informed_distance``. With features of Inception, these metrics are the published
-KID and MIFID.
+KID and MiFID.
 """
 
 from jaxgan.metrics.frechet import frechet_distance as frechet_distance, gaussian_distance as gaussian_distance

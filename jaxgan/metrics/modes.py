@@ -23,7 +23,8 @@ class Modes(NamedTuple):
 def count_modes(modes: np.ndarray, count: int) -> Modes:
     """Return the coverage of modes by samples.
 
-    Metz et al. 2017 count the 1,000 modes of stacked digits in this way, and Srivastava et al. 2017 use 26,000 samples.
+    For example, Metz et al. 2017 count the modes of stacked digits, which have 1,000 modes. Srivastava et al. 2017 use
+    26,000 samples for this.
 
     Args:
       modes: the mode of each sample, [N], from 0 to ``count - 1``; -1 for a sample that belongs to no mode.

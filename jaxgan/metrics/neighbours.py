@@ -32,8 +32,8 @@ class DensityCoverage(NamedTuple):
     Every real example is the centre of a ball, see ``precision_recall``.
 
     Attributes:
-      density: mean number of balls of real examples that contain a generated sample, divided by k. It is about 1 for
-        samples from the distribution of the data, and may exceed 1.
+      density: number of balls of real examples that contain a generated sample, averaged over the samples and divided
+        by k. It is about 1 for samples from the distribution of the data, and may exceed 1.
       coverage: fraction of the balls of real examples that contain a generated sample, from 0 to 1.
     """
 
@@ -147,7 +147,7 @@ def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, s
 
 
 def memorisation_informed_distance(fake: np.ndarray, train: np.ndarray, *, threshold: float = 0.1) -> float:
-    """Return the MIFID, a Fréchet distance that is larger if samples copy training examples. Bai et al. 2021.
+    """Return the MiFID, a Fréchet distance that is larger if samples copy training examples. Bai et al. 2021.
 
     The paper is arXiv:2106.03062. For each sample, the smallest cosine distance to a training example is computed. If
     the mean of these distances over the samples is below ``threshold``, the Fréchet distance is divided by the mean.
