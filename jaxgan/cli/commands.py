@@ -229,7 +229,7 @@ def _exit(code: int) -> None:
     import jax
 
     if jax.distributed.is_initialized():
-        # sys.exit would wait for the other hosts, which wait for this one.
+        # sys.exit would wait for the other hosts, and the other hosts wait for this host.
         sys.stdout.flush()
         os._exit(code)
     sys.exit(code)

@@ -94,7 +94,7 @@ def project_files(
     experiment, state, member, _ = restored
     styles_of(experiment)
     if not spaces or len(set(spaces)) < len(spaces):
-        raise ValueError(f"`space` must be {' or '.join(SPACES)}, or each of them once, got {' '.join(spaces)!r}.")
+        raise ValueError(f"`space` must be {', '.join(SPACES)} or {' '.join(SPACES)}, got {' '.join(spaces)!r}.")
     files, names = list_images(images)
     paths = output_paths(names, out)
     size, _, channels = experiment.source.shape

@@ -32,7 +32,7 @@ DIRECTION_SAMPLES = 1024
 
 @dataclasses.dataclass(frozen=True)
 class StyleControl:
-    """Flags for a generator with styles, such as that of StyleGAN2.
+    """Flags for a generator with styles, such as StyleGAN2's.
 
     Attributes:
       truncation_psi: Truncation of styles. Each style is replaced by the average style plus this fraction of its
@@ -52,7 +52,7 @@ class StyleControl:
         per strength. A .gif or .webp file shows the samples moving forth and back. sefa:0 selects the direction that
         changes the layers most, which SeFa computes from the weights; sefa:1 selects the second direction, and so on.
         The name or the index of a class selects the direction that separates samples of this class from other samples.
-        The classes of a conditional model can be selected, or those of the data of an unconditional model.
+        For a conditional model, this is a class of the model; for other models, a class of the data.
       strengths: Distances to move along --direction, in standard deviations of the styles. By default,
         -3 -2 -1 0 1 2 3.
       layers: Layers in which --direction changes the styles. SeFa then computes its directions from the weights of
@@ -114,7 +114,7 @@ class StyleControl:
         if styles is None:
             changed = [f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]
             raise ValueError(
-                f"`{changed[0]}` requires a generator with styles, such as that of stylegan2. The generator of this "
+                f"`{changed[0]}` requires a generator with styles, such as StyleGAN2's. The generator of this "
                 "experiment has no styles."
             )
         if self.truncation_cutoff is not None and not 1 <= self.truncation_cutoff <= styles.num_ws:

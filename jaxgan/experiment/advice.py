@@ -39,7 +39,7 @@ def _about_number(config: Settings, source: Source) -> list[str]:
         )
     if config.batch_size > count:
         sentences.append(
-            f"{are}, fewer than `batch_size` {config.batch_size}, so every batch contains some of them twice. Set "
+            f"{are}, fewer than `batch_size` {config.batch_size}, so every batch contains some examples twice. Set "
             f"`batch_size` to {_power_of_two(count)} or less."
         )
     epochs = config.steps * config.batch_size / count

@@ -127,7 +127,7 @@ def with_figures(
     protocol: Mapping[str, Any],
     names: Sequence[str],
 ) -> list[SavedProjection]:
-    """Return the projection of each target as it is saved in a file, with its PSNR and SSIM.
+    """Return the projection of each target with its PSNR and SSIM, as it is saved in a file.
 
     Args:
       projection: the projections of B targets.
@@ -190,7 +190,5 @@ def styles_of(experiment: Experiment) -> Styles:
       ValueError: if the experiment's generator has no styles.
     """
     if experiment.sampling.styles is None:
-        raise ValueError(
-            "This experiment's generator has no styles. Use an experiment that has them, such as stylegan2."
-        )
+        raise ValueError("This experiment's generator has no styles. Use an experiment with styles, such as stylegan2.")
     return experiment.sampling.styles

@@ -202,7 +202,7 @@ def check_metrics(metrics: Sequence[str], count: int | None) -> None:
     unknown = [metric for metric in metrics if metric not in METRICS]
     if unknown or not metrics:
         raise ValueError(
-            f"`metrics` must be one or more of {', '.join(METRICS)}, got {', '.join(unknown) or 'none of them'}."
+            f"`metrics` must be one or more of {', '.join(METRICS)}, got {', '.join(unknown) or 'no metric'}."
         )
 
 

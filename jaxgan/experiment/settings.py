@@ -181,7 +181,7 @@ class AugmentedSettings(Settings):
         """Check the settings of this class too; see ``Settings.check``.
 
         Args:
-          **ranges: for the name of each additional setting, the smallest and the largest allowed value.
+          **ranges: the smallest and the largest allowed value of each additional setting.
         """
         super().check(ada_target=(-1, 1), ada_kimg=(1e-3, 1e6), **ranges)
 
@@ -208,7 +208,7 @@ class LinearDecaySettings(Settings):
         """Check the settings of this class too; see ``Settings.check``.
 
         Args:
-          **ranges: for the name of each additional setting, the smallest and the largest allowed value.
+          **ranges: the smallest and the largest allowed value of each additional setting.
         """
         super().check(beta1=FRACTION, beta2=FRACTION, lr_constant_steps=(0, math.inf), lr_decay_steps=COUNT, **ranges)
 

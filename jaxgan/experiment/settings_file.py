@@ -194,8 +194,8 @@ def read_settings(values: Mapping[str, Any], config_class: type, where: Any, exp
     missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in known]
     if missing:
         _warn(
-            f"{where} was written by an older version of jaxgan and lacks settings. These values are used for them: "
-            f"{', '.join(missing)}. If the run was trained with other values, add them to the file."
+            f"{where} was written by an older version of jaxgan and lacks settings. The missing settings get these "
+            f"values: {', '.join(missing)}. If the run was trained with other values, add them to the file."
         )
     values = {name: tuple(x) if isinstance(x, list) else x for name, x in values.items()}
     check_types(values, config_class, where)

@@ -123,8 +123,8 @@ def _find_mode_collapse(mean: Mapping[str, float]) -> Iterator[Verdict]:
     diversity, nearest = mean["diversity"], mean["nearest"]
     if diversity < MIN_DIVERSITY or nearest < MIN_NEAREST:
         evidence = (
-            f"the spread of the samples is {diversity:.0%} of that of real examples, and the distance between "
-            f"nearest neighbours is {nearest:.0%} of that of real examples"
+            f"the samples have {diversity:.0%} of the spread and {nearest:.0%} of the nearest-neighbour distance of "
+            "real examples"
         )
         yield Verdict("mode collapse", "", evidence)
 

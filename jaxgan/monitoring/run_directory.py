@@ -289,8 +289,8 @@ def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str,
         if name != "steps" and now != before:
             raise ValueError(
                 f"`{name}` is {format_setting(before)} in the run in {path}, got {format_setting(now)}. "
-                "Use the command resume to continue the run with its own settings, use `fresh` to replace it, or "
-                "choose another `run_dir`."
+                "Use the command `resume` to continue the run with its own settings, use `fresh` to replace the run, "
+                "or choose another `run_dir`."
             )
     return recorded
 

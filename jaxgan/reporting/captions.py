@@ -142,7 +142,7 @@ def figure_title(figure: str) -> str:
     """Return the heading of a metric of evaluations. Its features do not change the heading.
 
     Args:
-      figure: the name of the metric, such as ``fid_inception_tf1``.
+      figure: the name of the metric, such as ``fid_768``.
     """
     return FIGURES.get(figure.partition("_")[0]) or figure.upper()
 
@@ -151,7 +151,7 @@ def figure_reading(figure: str) -> str:
     """Return the caption of the chart of a metric of evaluations.
 
     Args:
-      figure: the name of the metric, such as ``fid_inception_tf1``.
+      figure: the name of the metric, such as ``fid_768``.
     """
     return DISTANCE_READING if figure.partition("_")[0] in DISTANCES else FIGURE_READING
 

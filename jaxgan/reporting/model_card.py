@@ -136,7 +136,7 @@ def _details(
     if experiment.translations:
         output += "; images of other sizes are supported"
     averaged = [f"`{net}`" for net in variables if net in experiment.game.unwrapped.ema]
-    parameters = "those of the given step"
+    parameters = "the parameters at this step"
     if averaged:
         parameters = f"exponential moving average over the training steps for {', '.join(averaged)}"
     return {

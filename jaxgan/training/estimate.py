@@ -127,7 +127,7 @@ def checkpoints_kept(steps: int, options: RunOptions) -> int:
 
     Args:
       steps: the number of steps of the complete run.
-      options: the options of the run, which say how often it saves checkpoints and evaluates.
+      options: the options of the run. They define how often the run saves and evaluates checkpoints.
     """
     made = {steps}
     for every in (options.checkpoint_every, options.evaluate_every):

@@ -124,7 +124,7 @@ def test_wrong_data_are_reported(make, more, message, tmp_path, capsys):
 RUNS = {
     "another setting": (
         ["--steps", 4, *TINY, "--seed", 9],
-        "--seed is 0 in the run in {}, got 9. Use the command resume to continue the run with its own settings, use "
+        "--seed is 0 in the run in {}, got 9. Use the command `resume` to continue the run with its own settings, use "
         "--fresh",
     ),
     "fewer steps": (["--steps", 2, *TINY], "--steps must be at least 4, the number of steps of the run in {}, got 2."),
@@ -133,7 +133,7 @@ RUNS = {
     "no samples": (["sample", "--out", "a.png", "--count", 0], "--count must be at least 1, got 0"),
     "no styles": (
         ["sample", "--out", "a.png", "--psi", 0.5],
-        "--truncation-psi requires a generator with styles, such as that of stylegan2.",
+        "--truncation-psi requires a generator with styles, such as StyleGAN2's.",
     ),
     "no styles to mix": (
         ["sample", "--out", "a.png", "--style-mix", "fine"],
@@ -224,7 +224,10 @@ def test_a_config_json_of_another_version_is_reported(copy, capsys):
     del record["config"]["momentum"], record["config"]["norm"], record["config"]["r1_gamma"]
     (copy / "config.json").write_text(json.dumps(record))
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", copy / "a.png")
-    assert "These values are used for them: norm batch, r1_gamma 1.0. If the run was trained with other values" in text
+    assert (
+        "The missing settings get these values: norm batch, r1_gamma 1.0. If the run was trained with other values"
+        in text
+    )
     assert code == 0
 
 
@@ -235,7 +238,7 @@ def test_a_run_without_all_recorded_settings_is_resumed(copy, capsys):
     del record["config"]["r1_gamma"]
     (copy / "config.json").write_text(json.dumps(record))
     code, text = run(capsys, "--run-dir", copy, *TINY, "--steps", steps, "--r1-gamma", 2.0)
-    assert (code, text.count("These values are used for them: r1_gamma 1.0")) == (0, 1), text
+    assert (code, text.count("The missing settings get these values: r1_gamma 1.0")) == (0, 1), text
     assert "r1_gamma" not in json.loads((copy / "config.json").read_text())["config"]
 
 

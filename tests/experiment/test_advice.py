@@ -28,7 +28,7 @@ def images(count, size=8):
             [
                 "`data` has 20 examples, fewer than 100, so samples will be copies and mixtures of them at best. Add "
                 "more examples of the same kind.",
-                "`data` has 20 examples, fewer than `batch_size` 100, so every batch contains some of them twice. "
+                "`data` has 20 examples, fewer than `batch_size` 100, so every batch contains some examples twice. "
                 "Set `batch_size` to 16 or less.",
             ],
         ),

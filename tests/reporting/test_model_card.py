@@ -57,7 +57,7 @@ def test_the_sections_of_a_card(experiment):
     assert "- Paper: Goodfellow et al. 2014, arXiv:1406.2661\n" in details
     assert "`python toy.py`, step 7, member 2 (seed 2)\n" in details
     assert f"- Networks: `g` with {2 * 8 + 8 + 8 * 2 + 2} parameters\n" in details  # only the generator
-    assert "- Parameters: those of the given step\n" in details
+    assert "- Parameters: the parameters at this step\n" in details
     assert "- Input: random latents\n" in details
     assert details.endswith("- Output: arrays of shape 2, with values in [-1, 1]")
     assert section(text, "How to use it") == "USE IT"
