@@ -45,6 +45,13 @@ def colour(keys: jax.Array, images: jax.Array) -> jax.Array:
     - Brightness: a number in [-0.5, 0.5) is added to all values.
     - Saturation: the difference between each value and the mean of its pixel is multiplied by a factor in [0, 2).
     - Contrast: the difference between each value and the mean of its image is multiplied by a factor in [0.5, 1.5).
+
+    Args:
+      keys: random keys, [B].
+      images: images, [B, H, W, C].
+
+    Returns:
+      The changed images, [B, H, W, C].
     """
     drawn = jax.vmap(lambda key: jax.random.uniform(key, (3,)))(fold_in_keys(keys, _COLOUR))
     brightness, saturation, contrast = (x.reshape(-1, 1, 1, 1) for x in drawn.T)
@@ -56,7 +63,15 @@ def colour(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Shift images by random numbers of pixels, by at most an eighth of their size, and set uncovered pixels to 0."""
+    """Shift images by random numbers of pixels, by at most an eighth of their size, and set uncovered pixels to 0.
+
+    Args:
+      keys: random keys, [B].
+      images: images, [B, H, W, C].
+
+    Returns:
+      The shifted images, [B, H, W, C].
+    """
     size = images.shape[1], images.shape[2]
     reach = [round_half_up(n / 8) for n in size]
     padded = jnp.pad(images, ((0, 0), *((r, r) for r in reach), (0, 0)))
@@ -64,7 +79,15 @@ def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Set a rectangle of each image to 0. It has half of the image's height and width and a random centre."""
+    """Set a rectangle of each image to 0. It has half of the image's height and width and a random centre.
+
+    Args:
+      keys: random keys, [B].
+      images: images, [B, H, W, C].
+
+    Returns:
+      The images with a rectangle of zeros, [B, H, W, C].
+    """
     sizes = images.shape[1:3]
     holes = [round_half_up(n / 2) for n in sizes]
     # Along an axis of n pixels, the centre of a hole is at one of n pixels if its length is odd. If its length is even,
@@ -87,5 +110,8 @@ def round_half_up(x: float) -> int:
 
     >>> round_half_up(2.5), round_half_up(2.4)
     (3, 2)
+
+    Args:
+      x: a number that is not negative.
     """
     return int(x + 0.5)

@@ -37,7 +37,13 @@ class Augmented:
         return self.d(self.augment(images), *args, **kwargs)
 
     def with_stats(self, images: jax.Array, *args: Any, **kwargs: Any) -> Any:
-        """Return the output of ``d`` and its new statistics, see ``Function.with_stats``, for the augmented images."""
+        """Return the output of ``d`` and its new statistics, see ``Function.with_stats``, for the augmented images.
+
+        Args:
+          images: the images to augment, [B, H, W, C].
+          *args: further inputs of ``d``, such as class labels.
+          **kwargs: keyword arguments of the call of ``d``.
+        """
         return self.d.with_stats(self.augment(images), *args, **kwargs)
 
 
@@ -113,7 +119,11 @@ class Augmentation:
         return {"ada": nets["ada"].with_stats(real_logits)[1]} if self.kind == "ada" else {}
 
     def metrics(self, nets: Nets) -> dict[str, jax.Array]:
-        """Return the metric ``augment_p``, the probability of ADA; an empty dictionary for other kinds."""
+        """Return the metric ``augment_p``, the probability of ADA; an empty dictionary for other kinds.
+
+        Args:
+          nets: the networks of the game by name. With ADA, ``nets["ada"]`` returns the probability.
+        """
         return {"augment_p": nets["ada"]()} if self.kind == "ada" else {}
 
     def _view(self, nets, keys, name, fold):

@@ -160,6 +160,13 @@ def inverse(drawn: Mapping[str, jax.Array], examples: int, height: int, width: i
     """Return the map from pixels of transformed images to points of the original images.
 
     The map applies the inverse of each transform, in reverse order.
+
+    Args:
+      drawn: the random numbers of each transform by its name, [B, 1] or [B, 2]. A transform that is missing is not
+        applied.
+      examples: the number B of images.
+      height: the height of the images in pixels.
+      width: the width of the images in pixels.
     """
     zeros = jnp.zeros((examples, 2))
 

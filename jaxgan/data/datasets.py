@@ -69,6 +69,7 @@ class Dataset(ShownSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of an example."""
         return self._shape
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:

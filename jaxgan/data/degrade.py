@@ -171,7 +171,12 @@ def to_y(images: jax.Array) -> jax.Array:
 
 
 def to_grey(images: jax.Array, channels: int = 1) -> jax.Array:
-    """Return images without colour, [B, H, W, channels] in [-1, 1]; all channels are equal."""
+    """Return images without colour, [B, H, W, channels] in [-1, 1]; all channels are equal.
+
+    Args:
+      images: images, [B, H, W, C] in [-1, 1].
+      channels: the number of channels of the result.
+    """
     return jnp.repeat(_luma(images), channels, -1)
 
 

@@ -53,6 +53,9 @@ class Files(Protocol):
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading.
 
+        Args:
+          name: the name of the file in the folder or zip file.
+
         Raises:
           ValueError: if the file cannot be read; the message names the file.
         """
@@ -182,6 +185,7 @@ class ImageFiles(ShownSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of an image, (resolution, resolution, channels)."""
         return (self._resolution, self._resolution, self._channels)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
@@ -241,6 +245,10 @@ def find_images(path: Path) -> tuple[Files, list[str]]:
 def read_headers(files: Files, names: list[str]) -> tuple[list[tuple[int, int]], bool]:
     """Read the headers of images without decoding their pixels.
 
+    Args:
+      files: the folder or zip file.
+      names: the names of the images.
+
     Returns:
       The (height, width) of each image in pixels, after rotation according to EXIF, and whether all images are grey.
     """
@@ -284,6 +292,11 @@ def common_size(where: str, names: list[str], sizes: list[tuple[int, int]], *, s
 
 def decode(files: Files, name: str, convert: Callable[[Image.Image], T]) -> T:
     """Open an image file and return the result of ``convert`` for it.
+
+    Args:
+      files: the folder or zip file.
+      name: the name of the image.
+      convert: a function of the opened image.
 
     Raises:
       ValueError: if the file cannot be opened or decoded, or if ``convert`` raises an error. The message names the
@@ -396,7 +409,12 @@ def _to_eight_bits(image: Image.Image, white_is_known: bool) -> Image.Image:
 
 
 def resize_images(images: np.ndarray, resolution: int) -> np.ndarray:
-    """Crop and resize uint8 images [N, h, w, C] to [N, resolution, resolution, C], as ``crop_to_square`` does."""
+    """Crop and resize uint8 images [N, h, w, C] to [N, resolution, resolution, C], as ``crop_to_square`` does.
+
+    Args:
+      images: images, uint8 [N, h, w, C].
+      resolution: the height and width of the result in pixels.
+    """
 
     def resize(channel):
         return crop_to_square(Image.fromarray(channel), resolution)[..., 0]

@@ -284,6 +284,9 @@ def suggest_path(path: Path) -> str:
     """Return a sentence for an error message that suggests the most similar name in the same folder.
 
     The sentence begins with a space. If no name is similar, the result is "".
+
+    Args:
+      path: the path that does not exist.
     """
     siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, siblings, n=1)

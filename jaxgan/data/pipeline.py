@@ -88,6 +88,12 @@ def stream(batches: Batches, start: int, stop: int, ahead: int = 4) -> Iterator[
     """Yield the batches from step ``start`` up to, but not including, step ``stop``.
 
     Threads read up to ``ahead`` batches before they are requested.
+
+    Args:
+      batches: the batches to read.
+      start: the first step.
+      stop: the step after the last one.
+      ahead: the number of batches to read before they are requested, at least 1.
     """
     pool, is_finalizing = concurrent.futures.ThreadPoolExecutor(ahead), sys.is_finalizing
     coming = collections.deque()

@@ -32,7 +32,14 @@ class ShownSource:
         raise NotImplementedError
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the examples with these indices, see ``Source.read``."""
+        """Return the examples with these indices, see ``Source.read``.
+
+        Args:
+          indices: the indices of the examples, [N] integers.
+
+        Raises:
+          NotImplementedError: if the class of the source does not define this method.
+        """
         raise NotImplementedError
 
     def __repr__(self) -> str:

@@ -108,6 +108,7 @@ class Arrays(ShownSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of an example."""
         return self.images.shape[1:]
 
     @property
@@ -148,10 +149,12 @@ class Unpaired(ShownSource):
 
     @property
     def name(self) -> str:
+        """The names of the two sources, as in "horses to zebras"."""
         return f"{self.inputs.name} to {self.images.name}"
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """An empty tuple, because unpaired data have no classes."""
         return ()
 
     @property
@@ -164,6 +167,7 @@ class Unpaired(ShownSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of an image of ``images``."""
         return self.images.shape
 
     @property
@@ -201,10 +205,12 @@ class Subset(ShownSource):
 
     @property
     def name(self) -> str:
+        """The name of the complete source."""
         return self.source.name
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the classes of the complete source."""
         return self.source.classes
 
     def __len__(self) -> int:
@@ -212,6 +218,7 @@ class Subset(ShownSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of an example."""
         return self.source.shape
 
     def _details(self) -> str:
@@ -222,7 +229,12 @@ class Subset(ShownSource):
 
 
 def read_in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """Yield all examples of a source in order, in batches of ``size``; the last batch may be smaller."""
+    """Yield all examples of a source in order, in batches of ``size``; the last batch may be smaller.
+
+    Args:
+      source: the data.
+      size: the number of examples in a batch, at least 1.
+    """
     for start in range(0, len(source), size):
         yield source.read(np.arange(start, min(start + size, len(source))))
 
@@ -274,7 +286,11 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
 
 
 def size_in_bytes(source: Source) -> int:
-    """Return the number of bytes that all examples would need in memory."""
+    """Return the number of bytes that all examples would need in memory.
+
+    Args:
+      source: the data. One example is read, and all are assumed to have its size.
+    """
     if isinstance(source, Unpaired):
         return size_in_bytes(source.images) + size_in_bytes(source.inputs)
     return len(source) * sum(x.nbytes for x in source.read(np.zeros(1, np.int64)).values())

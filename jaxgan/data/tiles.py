@@ -68,6 +68,11 @@ def window_starts(length: int, size: int, step: int) -> list[int]:
 
     The windows are evenly spaced, and the distance between the starts is at most ``max(1, step)``. The list is empty if
     ``length`` is below ``size``.
+
+    Args:
+      length: the length of the range.
+      size: the length of each window.
+      step: the largest distance between the starts of two neighbouring windows.
     """
     if length < size:
         return []

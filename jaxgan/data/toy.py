@@ -20,7 +20,12 @@ def ring(count: int, seed: int = 0, modes: int = 8, radius: float = 0.8, scale: 
 
 
 def ring_centres(modes: int = 8, radius: float = 0.8) -> np.ndarray:
-    """Return the centres of the modes of ``ring``, [modes, 2]."""
+    """Return the centres of the modes of ``ring``, [modes, 2].
+
+    Args:
+      modes: the number of Gaussians.
+      radius: the radius of the circle.
+    """
     angles = 2 * np.pi * np.arange(modes) / modes
     return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
@@ -42,7 +47,12 @@ def grid(count: int, seed: int = 0, side: int = 5, reach: float = 0.8, scale: fl
 
 
 def grid_centres(side: int = 5, reach: float = 0.8) -> np.ndarray:
-    """Return the centres of the modes of ``grid``, [side * side, 2]."""
+    """Return the centres of the modes of ``grid``, [side * side, 2].
+
+    Args:
+      side: the number of Gaussians along each axis.
+      reach: the coordinate of the outermost centres; the grid covers [-reach, reach]^2.
+    """
     places = np.linspace(-reach, reach, side)
     return np.stack(np.meshgrid(places, places, indexing="ij"), -1).reshape(-1, 2)
 

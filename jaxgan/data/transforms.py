@@ -26,7 +26,15 @@ _FLIP, _SHIFT, _CROP, _JITTER = 0xF11B, 0xC409, 0xC477, 0x3177
 
 
 def random_flip(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Mirror each image, [B, H, W, C], left to right with probability 1/2; ``keys`` are [B], one per example."""
+    """Mirror each image left to right with probability 1/2.
+
+    Args:
+      keys: random keys, [B], one per example.
+      images: images, [B, H, W, C].
+
+    Returns:
+      The images, [B, H, W, C].
+    """
     mirrored = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, _FLIP)))(keys)
     return jnp.where(mirrored.reshape(-1, 1, 1, 1), images[:, :, ::-1], images)
 

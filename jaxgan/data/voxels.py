@@ -91,6 +91,9 @@ def load_arrays(path: Path) -> Arrays:
     - [N, n, n, n] or [N, n, n, n, 1], with booleans, the numbers 0 and 1, or the uint8 numbers 0 and 255; or
     - packed bits, uint8 [N, n^3 / 8], as ``numpy.packbits`` returns them.
 
+    Args:
+      path: the file to read.
+
     Raises:
       ValueError: if the file is damaged or contains Python objects, or if an array has another shape, type or range.
     """
@@ -218,6 +221,7 @@ class BinvoxFiles(ShownSource):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of an object, (side, side, side, 1)."""
         return (self._side, self._side, self._side, 1)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:

@@ -24,6 +24,12 @@ def to_bytes(images: np.ndarray) -> np.ndarray:
 
     This function is for images that are displayed. For images that are measured, ``evaluation.preprocessing.as_bytes``
     raises an error instead of clipping values.
+
+    Args:
+      images: an array of any shape, such as images [N, H, W, C].
+
+    Returns:
+      An array of the same shape, uint8.
     """
     return np.clip(np.round((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
@@ -90,6 +96,10 @@ def match_channels(images: jax.Array, channels: int) -> jax.Array:
     """Convert images [B, h, w, C] to another number of channels, to display them beside other images.
 
     Additional channels are removed. If there are too few channels, all channels of the result equal the first one.
+
+    Args:
+      images: images, [B, h, w, C].
+      channels: the number of channels of the result, at least 1.
     """
     if images.shape[-1] >= channels:
         return images[..., :channels]
@@ -178,6 +188,11 @@ def save_arrays(path: Path, samples: np.ndarray, labels: np.ndarray | None = Non
 
     The file contains an array ``images``, float32, and an array ``labels`` if labels are given. Unlike ``numpy.savez``
     with a path, this function never appends a suffix to the path.
+
+    Args:
+      path: the file to write. It is replaced if it exists.
+      samples: the samples, [N, ...].
+      labels: the class labels of the samples, [N] integers; None writes no labels.
     """
     images = samples.astype(np.float32)
     with path.open("wb") as file:

@@ -89,7 +89,12 @@ def _check_range(images: np.ndarray) -> None:
 
 
 def as_html(picture: "Image", title: str) -> str:
-    """Return an image and its title as HTML for ``_repr_html_``, reduced to at most 640 pixels in height and width."""
+    """Return an image and its title as HTML for ``_repr_html_``, reduced to at most 640 pixels in height and width.
+
+    Args:
+      picture: the image. It is not changed.
+      title: the text below the image, not yet escaped for HTML.
+    """
     picture = picture.copy()
     picture.thumbnail((MAX_SIDE, MAX_SIDE))
     file = io.BytesIO()

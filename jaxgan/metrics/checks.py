@@ -9,7 +9,7 @@ def as_features(*sets: np.ndarray, least: int = 2, names: tuple[str, ...] = ("x"
     """Check sets of features, which must be [N, D] with the same D, and return them as float64.
 
     Args:
-      *sets: the sets of features.
+      *sets: the sets of features, [N, D] each.
       least: number of examples that each set must have.
       names: the names of the sets, for messages.
 

@@ -45,7 +45,14 @@ def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
 
 
 def gaussian_distance(m_x: np.ndarray, s_x: np.ndarray, m_y: np.ndarray, s_y: np.ndarray) -> float:
-    """Return the Fréchet distance between Gaussians with known means, [D], and covariances, [D, D]."""
+    """Return the Fréchet distance between Gaussians with known means, [D], and covariances, [D, D].
+
+    Args:
+      m_x: the mean of the first Gaussian, [D].
+      s_x: the covariance of the first Gaussian, [D, D].
+      m_y: the mean of the second Gaussian, [D].
+      s_y: the covariance of the second Gaussian, [D, D].
+    """
     # (S_x S_y)^1/2 has the same trace as the square root of the symmetric F^T S_y F, for any F with F F^T = S_x.
     factor = _factor(s_x)
     cross = np.sqrt(np.clip(np.linalg.eigvalsh(factor.T @ s_y @ factor), 0, None)).sum()

@@ -168,7 +168,15 @@ def memorisation_informed_distance(fake: np.ndarray, train: np.ndarray, *, thres
 
 
 def nearest_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the Euclidean distance from each example of x, [N, D], to the nearest example of y, [M, D], as [N]."""
+    """Return the Euclidean distance from each example of x, [N, D], to the nearest example of y, [M, D], as [N].
+
+    Args:
+      x: the examples for which neighbours are searched, [N, D].
+      y: the possible neighbours, [M, D].
+
+    Raises:
+      ValueError: if the sets are empty, have different numbers of columns, or contain values that are not finite.
+    """
     x, y = as_features(x, y, least=1)
     return np.concatenate([distances.min(1) for distances in _distances(x, y)])
 
