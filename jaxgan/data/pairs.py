@@ -89,7 +89,7 @@ def load(
         source = _resize_pairs(_load_arrays(paths), resolution, channels, scale)
     else:
         raise ValueError(
-            f"`data` and `data_a` must both contain image files or both be array files, got {data} and {data_a}."
+            f"`data` and `data_a` must be of the same kind, either image files or array files, got {data} and {data_a}."
         )
     return cache_if_small(source)
 

@@ -152,8 +152,8 @@ def train_classifier(
     if not source.classes:
         raise ValueError(
             f"{source.name} has no labels, which are required to train the classifier that computes the features. Pass "
-            "Inception's `weights`, or use data with labels: an .npz file with labels, a folder with one subfolder per "
-            "class, or a TFDS dataset with labels."
+            "Inception's `weights`, or use data with labels: an .npz file with labels, a folder with one sub-folder "
+            "per class, or a TFDS data set with labels."
         )
     if len(source.shape) != 3:
         raise ValueError(

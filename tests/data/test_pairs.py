@@ -183,7 +183,7 @@ BAD = {
     "a size that does not divide": (lambda p: two(p, MANY, MANY), {"resolution": 10, "scale": 4}, "`resolution` must be divisible by `scale`, which is 4, got 10"),
     "no scale": (lambda p: two(p, MANY, MANY), {"scale": 0}, "`scale` must be at least 1, got 0"),
     "no size": (lambda p: two(p, MANY, MANY), {"resolution": 0}, "`resolution` must be at least 1, got 0"),
-    "two kinds": (lambda p: [*side(p, a=WIDE), *saved(p, images=BYTES)], {}, "`data` and `data_a` must both contain image files or both be array files"),
+    "two kinds": (lambda p: [*side(p, a=WIDE), *saved(p, images=BYTES)], {}, "`data` and `data_a` must be of the same kind, either image files or array files"),
     "nowhere": (lambda p: [p / "nowhere"], {}, r"`data` '.*nowhere' does not exist\."),
     "inputs nowhere": (lambda p: [*side(p, a=WIDE), p / "nowhere"], {}, r"`data_a` '.*nowhere' does not exist\."),
     "a file of another kind": (lambda p: [folder(p, {"a.csv": b"1,2"}) / "a.csv"], {}, r"`data` must be a folder of images, or a \.zip, \.npz or \.npy file, got .*a\.csv"),
