@@ -93,7 +93,7 @@ def command_fields(name: str, settings: Sequence[Field] = (), presets: Sequence[
             )
         if field.name in taken:
             raise ValueError(
-                f"The setting {field.name} has the same name as a flag of the command train. Rename the setting."
+                f"The setting {field.name} has the same name as a flag of the command `train`. Rename the setting."
             )
     fields += [dataclasses.replace(field, owner=SETTINGS) for field in settings]
     return tuple(

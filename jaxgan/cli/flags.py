@@ -85,7 +85,7 @@ class FlagParser(argparse.ArgumentParser):
         example_operands: str = "",
     ):
         width = min(shutil.get_terminal_size((100, 24)).columns, 110) - 2
-        paragraphs = [textwrap.fill(" ".join(text.split()), width) for text in about.split("\n\n")]
+        paragraphs = [textwrap.fill(" ".join(text.split()), width) for text in about.replace("``", "`").split("\n\n")]
         command = f"{prog} {example_operands}".rstrip()
         epilog = "\n".join(["examples:", *(f"  {example.replace('COMMAND', command)}" for example in examples)])
         super().__init__(

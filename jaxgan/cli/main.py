@@ -118,7 +118,7 @@ def _take_experiment(given: list[str]) -> str:
             command = f"{CONSOLE} train {' '.join([later, *given])}"
             raise Mistake(f"The name of the experiment must come before the flags, as in `{command}`.")
         command = f"{CONSOLE} train {' '.join(['dcgan', *given])}"
-        raise Mistake(f"The command train requires the name of an experiment, as in `{command}`.")
+        raise Mistake(f"`{CONSOLE} train` requires the name of an experiment, as in `{command}`.")
     word = given.pop(0)
     file = word if word.endswith(".py") else f"{word}.py"
     if word.endswith(".py") or (word not in names and Path(file).is_file()):
@@ -140,17 +140,17 @@ def _take_run(name: str, given: list[str]) -> tuple[str, dict[str, Any]]:
         given[:] = ["--help"]
         return "", {}
     if not given or given[0].startswith("-"):
-        hint = _list_runs() or f" To train one, run `{CONSOLE} train dcgan`."
+        hint = _list_runs() or f" To create a run, train an experiment, as in `{CONSOLE} train dcgan`."
         raise Mistake(
-            f"The command {name} requires the directory of a run before its flags, as in `{CONSOLE} {name} RUN`.{hint}"
+            f"`{CONSOLE} {name}` requires the directory of a run before its flags, as in `{CONSOLE} {name} RUN`.{hint}"
         )
     values = commands.take_operands(name, given)
     if "parameters" in values:
         file = values["parameters"]
         if "parameters" not in {field.name for field in commands.read_command(name).fields}:
             raise Mistake(
-                f"{file} is a parameter file, but the command {name} requires the directory of a run. Only sample and "
-                "translate read parameter files."
+                f"{file} is a parameter file, but `{CONSOLE} {name}` requires the directory of a run. Only "
+                f"`{CONSOLE} sample` and `{CONSOLE} translate` read parameter files."
             )
         return _experiment_of_parameters(Path(file)), values
     path = Path(values["run_dir"])
@@ -172,7 +172,7 @@ def _experiment_of_run(name: str, path: Path) -> str:
       Mistake: if there is no run at the path, or its experiment is not part of jaxgan.
     """
     if path.is_file():
-        raise Mistake(f"{path} is a file, but the command {name} requires the directory of a run.")
+        raise Mistake(f"{path} is a file, but `{CONSOLE} {name}` requires the directory of a run.")
     try:
         record = json.loads((path / "config.json").read_text(encoding="utf-8"))
         experiment = record["experiment"]

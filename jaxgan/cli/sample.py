@@ -23,6 +23,8 @@ from jaxgan.experiment.projector import images_of_projections, styles_of
 class Sample:
     """Generate samples with a checkpoint, using the moving average of the weights.
 
+    ``jaxgan sample`` also accepts a file in place of RUN, if ``jaxgan export`` wrote the file.
+
     Attributes:
       out: File to write. A .png or .jpg file shows a grid of samples. A .gif or .webp file shows an interpolation
         between the latents of samples; a conditional model also changes the class, unless --label is passed. An .npz

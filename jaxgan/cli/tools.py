@@ -231,14 +231,15 @@ def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="FLOAT",
         default=4.0,
-        help="Memory that the networks may use, in gigabytes. An image that requires more is translated in overlapping "
-        "tiles. (default: %(default)g)",
+        help="Memory that the networks may use, in gigabytes. An image that requires more memory is translated in "
+        "overlapping tiles. (default: %(default)g)",
     )
     parser.add_argument(
         "--tile",
         type=int,
         metavar="INT",
-        help="Side of the tiles for larger images, in pixels. By default, the largest side that --memory allows.",
+        help="Height and width of the tiles into which larger images are divided, in pixels. By default, the largest "
+        "size that --memory allows.",
     )
     parser.add_argument(
         "--seed",

@@ -19,6 +19,8 @@ from jaxgan.experiment.translation import directions
 class Translate:
     """Translate images of any size with a checkpoint of an experiment such as pix2pix or cyclegan.
 
+    ``jaxgan translate`` also accepts a file in place of RUN, if ``jaxgan export`` wrote the file.
+
     Attributes:
       images: Images to translate: a file, a folder or a zip file. Animations are translated frame by frame; extract the
         frames of a video first. The images can also be passed as the argument after RUN, without the flag.

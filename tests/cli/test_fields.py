@@ -214,7 +214,7 @@ def test_the_text_of_a_program_that_extends_an_experiment_is_read(custom):
 def test_settings_that_cannot_become_flags_are_refused(custom):
     with pytest.raises(ValueError, match=r"Refused\.colour has the type Colour, which flags cannot have\."):
         fields_of(custom.Refused)
-    with pytest.raises(ValueError, match="The setting quiet has the same name as a flag of the command train"):
+    with pytest.raises(ValueError, match="The setting quiet has the same name as a flag of the command `train`"):
         commands.command_fields("train", fields_of(custom.Clash))
     with pytest.raises(ValueError, match="The setting inner is a dataclass, but settings cannot be nested"):
         commands.command_fields("train", [Field("deep", "int", owner="inner")])
