@@ -147,7 +147,7 @@ class WeightsReference(MemberReference):
 
 
 def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs_data: bool) -> TrainingRun:
-    """Create the run of a directory. Blank examples replace the data if they cannot be loaded and are not needed."""
+    """Create the run of a directory. If the data cannot be loaded and are not needed, blank examples replace them."""
     try:
         experiment = program.build(locate_data(config, read_data_paths(path)))
     except (ValueError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The command ``jaxgan doctor``: print versions, devices and their speed, any problems and how to fix them."""
+"""The command ``jaxgan doctor``: print the versions, the devices and their speed, and how to fix problems."""
 
 import argparse
 import dataclasses
@@ -40,7 +40,7 @@ class Facts:
       gpu_driver: whether the driver of an NVIDIA GPU is installed. Even then, JAX may use the CPU.
       product_gflops: speed of a float32 product of two 2048 x 2048 matrices, in GFLOP/s.
       convolution_gflops: speed of a float32 4 x 4 convolution with stride 2, as in DCGAN, in GFLOP/s.
-      cache: the directory of compiled programs; None if they are not stored.
+      cache: the directory of compiled programs; None if compiled programs are not stored.
       environment: the environment variables that JAX and XLA read, as a dictionary from names to values.
     """
 

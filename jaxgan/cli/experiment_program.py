@@ -60,7 +60,7 @@ class ExperimentProgram:
         return f"{self.invoked_as} {name}" + ("" if is_default else f" --run-dir {run_dir}")
 
     def path_of_run(self, run_dir: str | None) -> Path:
-        """Return a run's directory; for None, the default directory of the experiment."""
+        """Return ``run_dir`` as a path. If it is None, return the default directory of the experiment's runs."""
         return Path(f"runs/{self.name}" if run_dir is None else run_dir)
 
 

@@ -136,7 +136,7 @@ def add_flags(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
 
 
 def as_help(description: str, names: Iterable[str]) -> str:
-    """Return a field's description with flags in place of the names of fields, and single in place of double backticks.
+    """Return a field's description for the help, with flags in place of names of fields and with single backticks.
 
     ``"Required if ``augment`` is ada. Scales dp_l2_clip."`` becomes
     ``"Required if --augment is ada. Scales --dp-l2-clip."``.

@@ -76,7 +76,7 @@ def _command(given: list[str]) -> str:
 # Commands of experiments and of their runs
 
 
-# The run in the examples of a command's help, by command. Other commands use runs/dcgan.
+# Keys are commands. Values are the runs in the examples of their help. The examples of other commands use runs/dcgan.
 EXAMPLES = {"translate": "runs/pix2pix", "project": "runs/stylegan2"}
 
 
@@ -211,7 +211,10 @@ def _experiment_of_parameters(path: Path) -> str:
 
 
 def _is_run(name: str, given: Sequence[str]) -> bool:
-    """Return whether a command is applied to a run, and not, as ``sample`` can be, to a file of compiled functions."""
+    """Return whether a command is applied to a run.
+
+    ``sample`` and ``translate`` can also be applied to a file of compiled functions.
+    """
     return name in commands.COMMANDS and not (given and Path(given[0]).suffix in ARTEFACTS)
 
 

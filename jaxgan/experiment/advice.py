@@ -7,7 +7,8 @@ from jaxgan.experiment.settings import Settings, TranslationSettings
 
 HARDLY_ANY = 100  # number of images below which samples are copies of them
 FEW = 1_500  # number of images below which a discriminator without augmentation memorises them
-MAX_EPOCHS = 5_000  # number of passes over the data; the authors of DiffAugment train for 3,000 on 100 images
+# Largest useful number of passes over the data. The authors of DiffAugment make 3,000 passes over 100 images.
+MAX_EPOCHS = 5_000
 USUAL_BASE = 4  # base_resolution of most papers
 MAX_PIXELS_ON_CPU = 128**2  # largest number of pixels of an image for which a CPU is fast enough
 

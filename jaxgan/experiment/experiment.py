@@ -277,7 +277,7 @@ Build = Callable[..., Experiment]  # (config, source=None)
 
 
 def _num_rows(tree: Any) -> int:
-    """Return the size of the first axis of the arrays of a tree, which must be equal."""
+    """Return the number of rows of the arrays of a tree. All arrays must have the same number of rows."""
     return len(jax.tree.leaves(tree)[0])
 
 

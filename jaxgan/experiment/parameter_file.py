@@ -54,7 +54,7 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
       path: a file that ``write`` created.
       name: the expected name of the experiment.
       config_class: the class of the settings, a subclass of ``Settings``.
-      build: creates an experiment from settings.
+      build: function that creates an experiment from settings.
       own_data: for an experiment that translates images, whether to read the images that its settings name. If False,
         one blank example replaces the data. In other experiments, one blank example always replaces the data.
 

@@ -17,8 +17,8 @@ from jaxgan.experiment.experiment import Experiment
 from jaxgan.metrics.similarity import WINDOW
 
 W_SAMPLES = 10_000  # number of latents that the standard deviation of w is estimated from
-# Weight of the distance in discriminator features, relative to the distance in pixels. With this weight, both have
-# about the same size at the end of a projection.
+# Weight of the distance in discriminator features, relative to the distance in pixels. With this weight, the two
+# distances have about the same size at the end of a projection.
 FEATURES_WEIGHT = 0.1
 
 
@@ -29,7 +29,8 @@ class Projector:
       experiment: an experiment with ``sampling.styles``.
       state: the state with the weights. Averaged weights are used if the state has them.
       steps: number of optimizer steps (Adam).
-      seed: seed of the noise that is added to the styles. The noise of an image depends only on the seed and its index.
+      seed: seed of the noise that is added to the styles. The noise of an image depends only on the seed and the
+        image's index.
 
     Raises:
       ValueError: if the generator has no styles, or ``steps`` is below 1.

@@ -1,10 +1,10 @@
 """The settings that all experiments share, and functions that check the values of settings.
 
-Each experiment defines a class ``Config`` that extends ``Settings``. It states the default of every setting that its
-result depends on, so that the file of an experiment can be read on its own: a field without a default in this module
-must be stated by every ``Config``. The descriptions of the fields are the same for all experiments. They are in this
-module, and the command line prints them as the help of its flags. A comment such as ``# Data`` is the heading under
-which that help lists the fields that follow it.
+Each experiment defines a class ``Config`` that extends ``Settings``. ``Config`` states the default of every setting
+that the result depends on, so that the file of an experiment can be read on its own. A field without a default in this
+module must therefore be stated by every ``Config``. The descriptions of the fields are in this module, because they are
+the same for all experiments. The command line prints them as the help of its flags. A comment such as ``# Data`` is the
+heading under which the help lists the fields that follow the comment.
 
     @dataclasses.dataclass(frozen=True)
     class Config(Settings):
@@ -178,7 +178,7 @@ class AugmentedSettings(Settings):
     1."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
-        """Check the settings of this class too; see ``Settings.check``.
+        """Check the settings of this class and of its base class; see ``Settings.check``.
 
         Args:
           **ranges: the smallest and the largest allowed value of each additional setting.
@@ -205,7 +205,7 @@ class LinearDecaySettings(Settings):
     """Number of steps after lr_constant_steps over which the learning rate decays linearly to 0."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
-        """Check the settings of this class too; see ``Settings.check``.
+        """Check the settings of this class and of its base class; see ``Settings.check``.
 
         Args:
           **ranges: the smallest and the largest allowed value of each additional setting.

@@ -11,7 +11,7 @@ PREFIXES = ("stacked:", "tiles:")  # prefixes that may precede a path; see ``jax
 
 
 def find_data_paths(config: Any) -> dict[str, str]:
-    """Return a dictionary from settings that contain a path to data to the absolute path.
+    """Return the absolute paths of a run's data, as a dictionary from the names of settings to paths.
 
     The dictionary omits settings that refer to built-in data, such as ``digits``, and paths that do not exist.
 

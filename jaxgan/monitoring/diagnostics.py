@@ -163,8 +163,8 @@ def _find_strong_discriminator(mean: Mapping[str, float], judges: Iterable[str])
 def _memory(window: Sequence[Mapping[str, float]], player: str) -> float:
     """Return the overfitting measure r_v of Karras et al. 2020, arXiv:2006.06676, equation 1.
 
-    It is (D(train) - D(held out)) / (D(train) - D(fake)), averaged over the window. It is 0 if either difference is not
-    ``CERTAIN`` standard errors above 0.
+    The measure is (D(train) - D(held out)) / (D(train) - D(fake)), averaged over the window. The result is 0 if one of
+    the two differences is not at least ``CERTAIN`` standard errors above 0.
     """
     gaps = []
     for name in (f"over_held_out/{player}", f"over_fakes/{player}"):
@@ -177,7 +177,7 @@ def _memory(window: Sequence[Mapping[str, float]], player: str) -> float:
 
 
 def remedy(verdict: Verdict) -> str:
-    """Return what a user can try against the problem.
+    """Return a text that describes how to fix a problem.
 
     Args:
       verdict: the problem.
@@ -200,9 +200,9 @@ class TrainingMonitor:
     """Diagnoses a run while it trains: combines probes and metrics into findings, and reports problems.
 
     Args:
-      probe: measures a state.
+      probe: function that measures a state, see ``probe.Probe``.
       members: number of games that are trained, 1 unless a population is trained.
-      member_name: returns the name of the member with the given index, for messages.
+      member_name: function that returns the name of the member with the given index, for messages.
       say: called with a message for each problem when it is detected for the first time.
       earlier: the findings of the run before it was resumed.
 

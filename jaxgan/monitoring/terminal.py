@@ -69,7 +69,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def busy(self, text: str) -> Iterator[None]:
-        """Announce the work in a ``with`` block: in the live bar, or on a line if it takes longer than ``PATIENCE``.
+        """Announce the work of a ``with`` block: in the live bar, or on a line if it takes longer than ``PATIENCE``.
 
         Args:
           text: the name of the work, such as "saving a checkpoint".

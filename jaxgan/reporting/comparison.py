@@ -118,7 +118,7 @@ def _runs_table(
 
 
 def _first_shown(names: Sequence[str], pictures: Sequence[Sequence[Any]]) -> str:
-    """Return the name of the first run that has sample grids; empty if no run has any."""
+    """Return the name of the first run that has sample grids. If no run has sample grids, the name is empty."""
     return next((name for name, own in zip(names, pictures) if own), "")
 
 
@@ -158,7 +158,7 @@ def _chart(column: str, lines: Sequence[Line], runs: Sequence[Columns]) -> Chart
     Args:
       column: the name of the column.
       lines: the lines of the chart.
-      runs: the columns of the runs in the chart. They determine whether the metrics are of a game of several players.
+      runs: the columns of the runs in the chart. The caption depends on the number of players in these columns.
     """
     if column == SPEED:
         return Chart("Images per second", lines, captions.READINGS["speed"])

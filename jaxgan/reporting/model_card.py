@@ -106,7 +106,7 @@ def write_card(path: Path, card: str) -> Path:
 
 
 def check_card_path(path: Path) -> None:
-    """Check that the card of a file would not replace another file, except for an older card.
+    """Check that the card of a file can be written without replacing a file that is not a model card.
 
     Args:
       path: the file to describe. The name of its card has the suffix ``.md`` instead.

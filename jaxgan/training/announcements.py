@@ -12,7 +12,7 @@ from jaxgan.training.steps import Steps
 
 
 def waiting(text: str, options: RunOptions) -> contextlib.AbstractContextManager[None]:
-    """Print a line if a ``with`` block takes longer than ``monitoring.terminal.PATIENCE``.
+    """Print a line if a ``with`` block takes longer than ``monitoring.terminal.PATIENCE``, which is one second.
 
     Args:
       text: the line, which names the work that the block does.
@@ -28,7 +28,7 @@ def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
     Args:
       name: the experiment's name.
       run: the game or the population that will be trained.
-      steps: the run's compiled steps. Their devices share the members of a population.
+      steps: the run's compiled steps, which define the devices to print for a population.
     """
     source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
     say(f"{name}: {len(source):,} examples of {source.name}, shape {shape}; hardware: {system.hardware()}")

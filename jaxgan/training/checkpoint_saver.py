@@ -29,7 +29,7 @@ class CheckpointSaver:
         score of every checkpoint is the Frechet distance between downsampled pixels of samples and of the data.
 
     Attributes:
-      last_step: the step of the newest checkpoint that this object saved; None before the first one.
+      last_step: the step of the newest checkpoint that this object saved; None before the first checkpoint.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class CheckpointSaver:
           Diverged: if the state of every remaining member contains a value that is not finite.
           OSError: if the previous checkpoint could not be written.
         """
-        state = jax.tree.map(to_host, state)  # the next step reuses the buffers on the devices
+        state = jax.tree.map(to_host, state)  # a copy, because the next step reuses the buffers
         step = int(state.step)
         self._diverged.add(step, find_diverged_states(state, len(self._run.seeds)))
         states = dict(enumerate(self._run.member_states(state)))

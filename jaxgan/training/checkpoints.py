@@ -90,7 +90,7 @@ class Checkpoints:
     def best(self) -> int | None:
         """Return the step of the checkpoint with the lowest score, or None if there are no checkpoints.
 
-        Only checkpoints that were scored by the same method as the newest one are compared.
+        Only checkpoints that were scored by the same method as the newest checkpoint are compared.
         """
         metrics = {step: self._manager.metrics(step) or {} for step in self.steps()}
         if not metrics:
@@ -187,7 +187,7 @@ class Checkpoints:
         """Return the named leaves of a checkpoint after verifying their checksums.
 
         Args:
-          step: the step of the checkpoint; the newest checkpoint if None.
+          step: the step of the checkpoint; None for the newest checkpoint.
 
         Raises:
           ValueError: if there is no such checkpoint, or if it is damaged.
@@ -254,7 +254,7 @@ def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str)
     """Return a state with the structure of another state and the given leaves.
 
     Args:
-      like: a state, or a state of ``jax.ShapeDtypeStruct``.
+      like: a state, which may have ``jax.ShapeDtypeStruct`` as leaves.
       leaves: dictionary from names to leaves, as ``named_leaves`` returns it.
       where: the origin of the leaves. The error message begins with this text.
 

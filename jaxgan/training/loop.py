@@ -142,7 +142,7 @@ class _Loop:
         return state
 
     def _compile(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
-        """Call the step of a game for the first time, which compiles it. Rates are measured from then on."""
+        """Call the step of a game for the first time, which compiles the step. Rates are measured after this call."""
         where = "" if step == self.schedule.start else f" for the game that begins at step {step + 1}"
         with self.terminal.compiling(f"compiling the training step{where}"):
             state = jax.block_until_ready(self._call(state, batches, step, count))

@@ -23,7 +23,7 @@ OF_EVALUATIONS = ("metrics", "features", "weights", "evaluate_count")  # options
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """Options of a run. No option changes the parameters that a run trains."""
+    """Options of a run. No option changes the parameters that the training results in."""
 
     # Run
     run_dir: str | None = None

@@ -107,7 +107,8 @@ def make_run(config: Settings, experiment: Experiment, build: Build) -> "Trainin
     Args:
       config: the experiment's settings.
       experiment: the result of ``build(config)``.
-      build: creates an experiment from settings. A population calls it again with the settings of its members.
+      build: function that creates an experiment from settings. A population calls ``build`` again with the settings of
+        its members.
 
     Raises:
       ValueError: if the settings contradict each other or the experiment.
@@ -174,8 +175,8 @@ class TrainingRun(abc.ABC):
         """Check that the devices can share a batch evenly.
 
         Args:
-          batch_size: the number of examples of a step.
-          devices: the devices that train.
+          batch_size: the setting ``batch_size``.
+          devices: the devices to train on.
 
         Raises:
           ValueError: if the batch size is not divisible as required.
@@ -187,7 +188,7 @@ class TrainingRun(abc.ABC):
 
         Args:
           state: a state on this host.
-          devices: the devices that train.
+          devices: the devices to train on.
           method: the function of ``jaxgan.parallel`` that compiles the step, ``pmap`` or ``shard_map``.
         """
 
@@ -316,8 +317,8 @@ class PopulationRun(TrainingRun):
         """Accept any batch size, because the complete batch of a member is on one device.
 
         Args:
-          batch_size: the number of examples of a step.
-          devices: the devices that train.
+          batch_size: the setting ``batch_size``.
+          devices: the devices to train on.
         """
 
     def place(self, state: State, devices: Sequence[parallel.Device], method: str) -> State:

@@ -55,7 +55,7 @@ class Steps:
         return is_first
 
     def at(self, step: int) -> parallel.Step:
-        """Return the compiled step of the game that is trained at ``step``. The first use creates it."""
+        """Return the compiled step of the game that is trained at ``step``. It is created at the first call."""
         game = self._run.experiment.at(step)
         if game not in self._compiled:
             how = {"prepare": prepare, "resident": self._resident, "max_steps": self.max_steps_per_call}
@@ -65,7 +65,8 @@ class Steps:
     def trace(self) -> None:
         """Trace the step of each game, so that errors in losses and settings are raised before any file is written.
 
-        The first call of a step does not trace it again. If the data fits, this method also copies it to the devices.
+        The first call of a step does not trace the step again. If the data is stored on the devices, this method also
+        copies the data to them.
 
         Raises:
           ValueError: if the Python code of an experiment depends on the value of a setting that varies between the
