@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import os
 import sys
+import traceback
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -187,10 +188,11 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
         sys.exit(128 + stop.number)
     except expected as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
-            raise
+            traceback.print_exc()  # not raised, because the caller would print a ValueError as a mistake in the flags
         fix = errors.fix_for_training(error) if name in ("train", "resume") else ""
         errors.print_error(message_with_notes(error), flag_names(name, fields, program), fix)
-        print("To see the traceback, set the environment variable JAXGAN_TRACEBACK=1.", file=sys.stderr)
+        if not os.environ.get("JAXGAN_TRACEBACK"):
+            print("To see the traceback, set the environment variable JAXGAN_TRACEBACK=1.", file=sys.stderr)
         _exit(2 if isinstance(error, ValueError) else 1)
 
 

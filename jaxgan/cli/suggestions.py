@@ -160,7 +160,7 @@ HABITS: dict[str, str] = {
     "verbose": "Training prints its progress unless --quiet is passed. To see the traceback of an error, set the "
     "environment variable JAXGAN_TRACEBACK=1.",
     "debug": "To see the traceback of an error, set the environment variable JAXGAN_TRACEBACK=1. To find the operation "
-    "that produces NaN, set JAX_DEBUG_NANS=1.",
+    "that produces NaN, set JAX_DEBUG_NANS=1 and JAX_DISABLE_JIT=1, which is slow.",
     "wandb": _LOGS,
     "report-to": _LOGS,
     "logger": _LOGS,

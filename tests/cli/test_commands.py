@@ -401,3 +401,17 @@ def test_flag_names_returns_flags_and_operands_as_they_are_typed():
         "tile": "--tile",
         "seed": "--seed",
     }
+
+
+@pytest.mark.parametrize("shows", [False, True])
+def test_the_traceback_of_an_error_is_printed_on_request(shows, capsys, tmp_path, monkeypatch):
+    """Errors in settings too, which are ``ValueError``s like mistakes in the flags."""
+    if shows:
+        monkeypatch.setenv("JAXGAN_TRACEBACK", "1")
+    else:
+        monkeypatch.delenv("JAXGAN_TRACEBACK", raising=False)
+    code, text = run_console(capsys, "train", "gan", "--batch-size", 0, "--run-dir", tmp_path / "run")
+    assert code == 2
+    assert "error: --batch-size must be at least 1, got 0." in text
+    assert ("Traceback (most recent call last)" in text) == shows
+    assert ("set the environment variable JAXGAN_TRACEBACK=1" in text) != shows
