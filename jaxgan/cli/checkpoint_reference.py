@@ -56,11 +56,18 @@ class CheckpointReference:
     best: bool = False
 
     def path(self, program: ExperimentProgram) -> Path:
-        """Return the directory of the run."""
+        """Return the directory of the run.
+
+        Args:
+          program: the program of the experiment, which determines the default directory.
+        """
         return program.path_of_run(self.run_dir)
 
     def read(self, program: ExperimentProgram) -> dict[str, np.ndarray]:
         """Read the checkpoint, and return a dictionary from names to arrays.
+
+        Args:
+          program: the program of the experiment, which determines the default directory.
 
         Raises:
           ValueError: if there is no such checkpoint, or it is damaged.

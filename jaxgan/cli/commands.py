@@ -60,7 +60,11 @@ TAKES_IMAGES = ("translate", "project")  # commands with a second operand, the i
 
 
 def read_command(name: str) -> ClassText:
-    """Read the fields and the docstring of a command's dataclass from the text of its module."""
+    """Read the fields and the docstring of a command's dataclass from the text of its module.
+
+    Args:
+      name: the name of the command, a key of ``COMMANDS``.
+    """
     place = COMMANDS[name]
     return read_class(read_module(PACKAGE / "cli" / f"{place.module}.py"), place.class_name)
 
@@ -167,6 +171,12 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     An error is printed as one message. If the environment variable JAXGAN_TRACEBACK is set, its traceback is printed.
     The exit code of the process is 2 for invalid arguments, 1 if a run diverged or a file could not be read or written,
     130 after SIGINT and 143 after SIGTERM.
+
+    Args:
+      name: the name of the command, a key of ``COMMANDS``.
+      fields: the fields of the command's dataclass, from which its flags were created.
+      values: the values of the flags that were passed, by the name of the field.
+      program: the program of the experiment.
     """
     import jax
 
@@ -200,6 +210,11 @@ def make_command(command_class: type, fields: Sequence[Field], values: Mapping[s
     """Create a command's dataclass from a dictionary of field names and values.
 
     If a field has an owner, which is a nested dataclass, its value is passed to the nested dataclass.
+
+    Args:
+      command_class: the dataclass of the command.
+      fields: the fields of the dataclass, from which the flags were created.
+      values: the values of the flags that were passed, by the name of the field.
     """
     types = typing.get_type_hints(command_class)
     owned: dict[str, dict[str, Any]] = {}
@@ -214,7 +229,13 @@ def make_command(command_class: type, fields: Sequence[Field], values: Mapping[s
 
 
 def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -> dict[str, str]:
-    """Return a dictionary from arguments in the library's messages to the flags or operands that a user types."""
+    """Return a dictionary from arguments in the library's messages to the flags or operands that a user types.
+
+    Args:
+      name: the name of the command, a key of ``COMMANDS``.
+      fields: the fields of the command's dataclass.
+      program: the program of the experiment.
+    """
     # Settings that are not flags of this command are printed by name, without backticks.
     settings = {field.name: field.name for field in dataclasses.fields(program.config_class)}
     flags = settings | {field.name: errors.flag(field.name) for field in fields}

@@ -6,5 +6,9 @@ from jaxgan.reporting import comparison
 
 
 def compare_runs(args: argparse.Namespace) -> None:
-    """Write the page and print its path."""
+    """Write the page and print its path.
+
+    Args:
+      args: the parsed arguments: ``runs``, the directories to compare, and ``out``, the file to write.
+    """
     print(f"comparison: {comparison.write(args.runs, args.out)}")

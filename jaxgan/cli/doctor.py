@@ -74,7 +74,11 @@ def collect_facts() -> Facts:
 
 
 def find_problems(facts: Facts) -> list[str]:
-    """Return a description of each problem of a machine and of how to fix it. Without problems, the list is empty."""
+    """Return a description of each problem of a machine and of how to fix it. Without problems, the list is empty.
+
+    Args:
+      facts: the facts about the machine, as ``collect_facts`` returns them.
+    """
     problems = [*_problems_of_packages(facts), *_problems_of_environment(facts)]
     if facts.platform == "cpu" and facts.gpu_driver:
         is_chosen = "cpu" in facts.environment.get("JAX_PLATFORMS", "")
@@ -135,7 +139,11 @@ def _is_on(environment: Mapping[str, str], name: str) -> bool:
 
 
 def main(args: argparse.Namespace | None = None) -> int:
-    """Print the facts and the problems, and return the exit code: 1 if there are problems, otherwise 0."""
+    """Print the facts and the problems, and return the exit code: 1 if there are problems, otherwise 0.
+
+    Args:
+      args: the parsed arguments, of which there are none.
+    """
     console = Console(highlight=False, soft_wrap=True)
     facts = collect_facts()
     console.print("versions    " + ", ".join(f"{name} {version}" for name, version in facts.versions.items()))
@@ -174,7 +182,14 @@ def product_gflops(size: int = 2048) -> float:
 
 
 def convolution_gflops(shape: tuple[int, ...], kernel: int, stride: int, features: int) -> float:
-    """Return the speed of ``convolution.conv`` for float32 images of this shape, [B, *space, C], in GFLOP/s."""
+    """Return the speed of ``convolution.conv`` for float32 images of this shape, [B, *space, C], in GFLOP/s.
+
+    Args:
+      shape: the shape of the images, [B, *space, C].
+      kernel: the size of the kernel in each dimension.
+      stride: the stride in each dimension.
+      features: the number of channels of the output.
+    """
     batch, *space, channels = shape
     g = convolution.same(tuple(space), (kernel,) * len(space), stride)
     x, w = jnp.ones(shape), jnp.ones((*g.kernel, channels, features))

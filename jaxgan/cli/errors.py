@@ -20,7 +20,11 @@ _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
 
 
 def flag(name: str) -> str:
-    """Return the flag that sets an argument: ``--batch-size`` for ``batch_size``."""
+    """Return the flag that sets an argument: ``--batch-size`` for ``batch_size``.
+
+    Args:
+      name: the name of the argument.
+    """
     return "--" + name.replace("_", "-")
 
 
@@ -67,7 +71,12 @@ def ending_quietly() -> Iterator[None]:
 
 
 def print_warning(message: str, names: Iterable[str] | Mapping[str, str]) -> None:
-    """Print a warning as one line on standard error, with flags in place of arguments."""
+    """Print a warning as one line on standard error, with flags in place of arguments.
+
+    Args:
+      message: one or more sentences, in which arguments stand in backticks.
+      names: the arguments that are flags, or a mapping from arguments to the texts that replace them.
+    """
     print(f"warning: {_printable(as_flags(message, names))}", file=sys.stderr)
 
 
@@ -87,7 +96,12 @@ def print_error(message: str, names: Iterable[str] | Mapping[str, str], fix: str
 
 
 def print_mistake(message: str, command: str) -> None:
-    """Print on standard error why a command line cannot be parsed, and the command that prints the help."""
+    """Print on standard error why a command line cannot be parsed, and the command that prints the help.
+
+    Args:
+      message: one or more sentences.
+      command: the command line, without flags, whose help is recommended.
+    """
     print(f"error: {_printable(message)}\nhelp: {command} --help", file=sys.stderr)
 
 

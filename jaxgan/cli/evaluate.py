@@ -21,6 +21,7 @@ class Evaluate:
     The samples are generated with the moving average of the weights.
 
     Attributes:
+      checkpoint: Checkpoint that generates the samples.
       metrics: Metrics to measure: fid (Frechet Inception distance), kid (kernel Inception distance), mifid (FID with a
         penalty for copies of training examples), prdc (precision, recall, density and coverage), authenticity (fraction
         of the samples that are not copies of training examples), is (Inception Score), modes (number of classes among

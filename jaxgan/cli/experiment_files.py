@@ -29,12 +29,20 @@ def find(typed: str) -> str:
 
 
 def read_experiment(name: str) -> ModuleText:
-    """Return the text of an experiment's module."""
+    """Return the text of an experiment's module.
+
+    Args:
+      name: the name of the experiment.
+    """
     return read_module(experiments_folder() / f"{name}.py")
 
 
 def title(module: ModuleText) -> str:
-    """Return the first line of the docstring."""
+    """Return the first line of the docstring.
+
+    Args:
+      module: the text of the experiment's module.
+    """
     return (module.docstring.splitlines() or [""])[0]
 
 
@@ -42,6 +50,9 @@ def header(module: ModuleText) -> dict[str, str]:
     """Return a dictionary from the entries of the docstring, such as Paper and Score, to their texts.
 
     Each text is joined to one line.
+
+    Args:
+      module: the text of the experiment's module.
     """
     entries: dict[str, str] = {}
     name = ""

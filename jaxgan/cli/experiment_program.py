@@ -53,19 +53,32 @@ class ExperimentProgram:
         return f"{CONSOLE} train {self.name}" if self.is_console else self.invoked_as
 
     def command(self, name: str, run_dir: str | Path) -> str:
-        """Return the command line that applies another command to a run, such as ``jaxgan sample runs/dcgan``."""
+        """Return the command line that applies another command to a run, such as ``jaxgan sample runs/dcgan``.
+
+        Args:
+          name: the name of the command, such as ``sample``.
+          run_dir: the directory of the run.
+        """
         if self.is_console:
             return f"{CONSOLE} {name} {run_dir}"
         is_default = Path(run_dir) == self.path_of_run(None)
         return f"{self.invoked_as} {name}" + ("" if is_default else f" --run-dir {run_dir}")
 
     def path_of_run(self, run_dir: str | None) -> Path:
-        """Return ``run_dir`` as a path. If it is None, return the default directory of the experiment's runs."""
+        """Return ``run_dir`` as a path. If it is None, return the default directory of the experiment's runs.
+
+        Args:
+          run_dir: the directory that the user passed, or None.
+        """
         return Path(f"runs/{self.name}" if run_dir is None else run_dir)
 
 
 def load_program(name: str) -> ExperimentProgram:
-    """Load the program of an experiment that is part of jaxgan. This imports JAX."""
+    """Load the program of an experiment that is part of jaxgan. This imports JAX.
+
+    Args:
+      name: the name of the experiment.
+    """
     module = importlib.import_module(f"jaxgan.experiments.{name}")
     return ExperimentProgram(
         name, module.Config, module.build, module.__doc__ or "", getattr(module, "PRESETS", {}), CONSOLE
@@ -73,7 +86,11 @@ def load_program(name: str) -> ExperimentProgram:
 
 
 def invocation(config_class: type) -> str:
-    """Return the command that started the program in which the settings are defined, such as ``python mine.py``."""
+    """Return the command that started the program in which the settings are defined, such as ``python mine.py``.
+
+    Args:
+      config_class: the class of the settings.
+    """
     module = config_class.__module__
     if module != "__main__":
         return f"python -m {module}"

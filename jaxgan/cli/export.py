@@ -26,6 +26,7 @@ class Export:
         neither jaxgan nor the experiment; ``jaxgan sample`` and ``jaxgan translate`` can also call them. A .safetensors
         file contains the averaged parameters. The commands ``sample`` and ``translate`` of the same experiment can read
         it, and the model card is written beside it with the suffix .md.
+      checkpoint: Checkpoint to export.
 
     Examples:
       COMMAND --out digits.jaxgan

@@ -11,7 +11,15 @@ from jaxgan.monitoring.terminal import reading
 
 
 def compare_sets(args: argparse.Namespace) -> None:
-    """Print the metric that the command is named after, and write it to a file if ``--out`` was passed."""
+    """Print the metric that the command is named after, and write it to a file if ``--out`` was passed.
+
+    Args:
+      args: the parsed arguments of ``jaxgan fid``, ``kid``, ``mifid`` or ``prdc``.
+
+    Raises:
+      ValueError: if a set cannot be loaded, or the metric cannot be computed.
+      OSError: if a file cannot be read or written.
+    """
     with warnings_as_lines(vars(args)), reading() as progress:
         samples, data = (load(path, resolution=args.resolution) for path in (args.samples, args.data))
         cache = system.classifier_directory()

@@ -128,7 +128,12 @@ class ModuleText:
         return None if value is None else (self, value)
 
     def find_in_module(self, module: str, name: str) -> "tuple[ModuleText, ast.ClassDef | ast.expr] | None":
-        """Find the definition of ``name`` in a module that this module imports, for an expression ``module.name``."""
+        """Find the definition of ``name`` in a module that this module imports, for an expression ``module.name``.
+
+        Args:
+          module: the name under which this module imports the other module.
+          name: the name that the other module defines.
+        """
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == module for alias in node.names):
                 path = _module_file(f"{node.module or ''}.{module}".strip("."), node.level, self.path)
@@ -146,12 +151,20 @@ class ModuleText:
 
 @functools.cache
 def read_module(path: Path) -> ModuleText:
-    """Read the text of a module. Each file is read only once."""
+    """Read the text of a module. Each file is read only once.
+
+    Args:
+      path: the file of the module.
+    """
     return ModuleText(path)
 
 
 def read_class(module: ModuleText, name: str) -> ClassText:
     """Read a dataclass from the text of a module.
+
+    Args:
+      module: the text of the module.
+      name: the name of the dataclass.
 
     Raises:
       ValueError: if the module has no such class, a base class is not found, or the type of a field is not allowed for

@@ -102,6 +102,11 @@ class FlagParser(argparse.ArgumentParser):
         self._negative_number_matcher = NEGATIVE_NUMBER
 
     def error(self, message: str) -> NoReturn:
+        """Raise a ``Mistake``, in place of exiting as ``argparse`` does.
+
+        Args:
+          message: the message of ``argparse``.
+        """
         raise Mistake(_sentence(message), self.prog)
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
@@ -122,7 +127,12 @@ class FlagParser(argparse.ArgumentParser):
 
 
 def add_flags(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
-    """Add a flag for each field, grouped by heading. The parsed values contain only the flags that are passed."""
+    """Add a flag for each field, grouped by heading. The parsed values contain only the flags that are passed.
+
+    Args:
+      parser: the parser to which the flags are added.
+      fields: the fields of a command's dataclass.
+    """
     fields = tuple(fields)
     names = [field.name for field in fields]
     groups: dict[str, list[Field]] = {}
@@ -199,6 +209,10 @@ def _help(field: Field) -> str:
 def convert(field: Field, text: str) -> Any:
     """Return the value of a flag, converted from the text that was typed.
 
+    Args:
+      field: the field that the flag sets.
+      text: the text that was typed.
+
     Raises:
       argparse.ArgumentTypeError: if the text is not a value of the field. The message lacks its subject: it is printed
         behind the flag's name.
@@ -217,7 +231,12 @@ def convert(field: Field, text: str) -> Any:
 
 
 def as_tuples(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values with the lists of ``argparse`` converted to tuples, for the fields that are tuples."""
+    """Return the values with the lists of ``argparse`` converted to tuples, for the fields that are tuples.
+
+    Args:
+      fields: the fields of a command's dataclass.
+      values: the parsed values by the name of the field.
+    """
     fields = tuple(fields)
     tuples = {field.name for field in fields if field.is_tuple}
     optional = {field.name for field in fields if field.is_optional}

@@ -14,6 +14,9 @@ class Inspect:
     Examples:
       COMMAND
       COMMAND --step 500
+
+    Attributes:
+      checkpoint: Checkpoint to print.
     """
 
     checkpoint: CheckpointReference = dataclasses.field(default_factory=CheckpointReference)

@@ -10,6 +10,9 @@ from jaxgan.cli import experiment_files
 def list_experiments(args: argparse.Namespace) -> None:
     """Print a paragraph for each experiment, or the complete header of one experiment.
 
+    Args:
+      args: the parsed arguments: ``experiment``, a name or None.
+
     Raises:
       ValueError: if there is no such experiment.
     """

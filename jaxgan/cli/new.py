@@ -24,6 +24,9 @@ Copy of    {title}
 def write_experiment(args: argparse.Namespace) -> None:
     """Write ``NAME.py`` to the working directory, and print how to train it.
 
+    Args:
+      args: the parsed arguments: ``name``, the name of the new experiment, and ``like``, the experiment to copy.
+
     Raises:
       ValueError: if the name is not allowed, or there is no such experiment to copy.
       OSError: if the file cannot be written.
@@ -45,6 +48,9 @@ def rename_experiment(module: ModuleText, like: str, name: str) -> str:
       module: the text of the experiment to copy.
       like: the name of the experiment to copy.
       name: the new name.
+
+    Raises:
+      ValueError: if the program does not end with a call of ``main`` with the name of the experiment.
     """
     first = module.tree.body[0]  # the docstring
     body = "\n".join(module.lines[first.end_lineno :])

@@ -34,6 +34,7 @@ class Project:
         contains the styles, the noise maps and the scores. Pass NAME.w.npz to ``jaxgan sample --styles`` to generate
         the projection again. By default, the folder projections/ in the directory of the run. The report of the run
         shows the images in that folder.
+      checkpoint: Checkpoint of the model.
       space: Spaces to search. w uses the same style in all layers. w+ uses a separate style in each layer, so that the
         result is closer to the image, but less similar to samples of the model. Pass w w+ to search both.
       steps: Number of optimizer steps.

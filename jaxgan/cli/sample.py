@@ -30,6 +30,7 @@ class Sample:
         between the latents of samples; a conditional model also changes the class, unless --label is passed. An .npz
         file contains an array named images (float32 in [-1, 1], of shape [N, height, width, C]) and, for a conditional
         model, an array named labels.
+      checkpoint: Checkpoint that generates the samples.
       count: Number of samples. For an interpolation, the number of latents that it passes through. By default, 64, or 8
         with --direction, or 12 with --style-mix (6 sources and 6 destinations).
       seed: Seed of the samples. The i-th sample of a seed is the same for any number of samples.
@@ -37,6 +38,7 @@ class Sample:
         i modulo the number of classes.
       styles: Files of styles (.npz), written by ``jaxgan project``. The images of these styles are generated in place
         of random samples, and written to a .png, .jpg or .npz file.
+      control: Options that control the styles of a style GAN.
 
     Examples:
       COMMAND --count 64 --out grid.png
@@ -156,7 +158,15 @@ def sample_projections(restored: Restored, paths: Sequence[Path], out: Path, mad
 
 
 def sample_artefact(args: argparse.Namespace) -> None:
-    """Execute ``jaxgan sample FILE``: generate samples with a generator that ``jaxgan export`` wrote to a file."""
+    """Execute ``jaxgan sample FILE``: generate samples with a generator that ``jaxgan export`` wrote to a file.
+
+    Args:
+      args: the parsed arguments: ``artefact``, ``out``, ``count``, ``seed`` and ``label``.
+
+    Raises:
+      ValueError: if the file is not an exported generator, or an argument does not apply to it.
+      OSError: if a file cannot be read or written.
+    """
     media.check_suffix(args.out, (*media.PICTURES, ".npz"))
     check_seed(args.seed)
     artefact = export.read_generator(args.artefact)

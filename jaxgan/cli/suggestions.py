@@ -252,7 +252,12 @@ EXPERIMENT_HABITS = {
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:
-    """Return the element of ``names`` that is most similar to a misspelt name, or None if no element is similar."""
+    """Return the element of ``names`` that is most similar to a misspelt name, or None if no element is similar.
+
+    Args:
+      name: the misspelt name.
+      names: the names that exist.
+    """
     found = difflib.get_close_matches(name, list(names), 1, 0.6)
     return found[0] if found else None
 
@@ -272,7 +277,12 @@ def answer_unknown(unknown: Sequence[str], flags: Sequence[str], typed: str) -> 
 
 
 def answer_flag(name: str, flags: Sequence[str]) -> str:
-    """Return the error message for a flag that a command does not have, with a correction if one is known."""
+    """Return the error message for a flag that a command does not have, with a correction if one is known.
+
+    Args:
+      name: the unknown flag, as it was typed.
+      flags: the flags of the command, with their hyphens.
+    """
     bare = name.lstrip("-").lower().replace("_", "-")
     habit = HABITS.get(bare, bare)
     message = f"This command has no flag {name}."
@@ -309,7 +319,13 @@ def _is_number(text: str) -> bool:
 
 
 def answer_command(name: str, commands: Sequence[str], program: str) -> str:
-    """Return the error message for a command that a program does not have, with a correction if one is known."""
+    """Return the error message for a command that a program does not have, with a correction if one is known.
+
+    Args:
+      name: the unknown command, as it was typed.
+      commands: the names of the commands.
+      program: the name of the program.
+    """
     habit = COMMAND_HABITS.get(name.lower().replace("_", "-"), "")
     message = f"`{program}` has no command {name!r}."
     if " " in habit:

@@ -45,6 +45,10 @@ class Tool(NamedTuple):
 def run(name: str, given: Sequence[str]) -> None:
     """Execute a command with its arguments, and exit with its exit code if it fails.
 
+    Args:
+      name: the name of the command, a key of ``TOOLS``.
+      given: the arguments that follow the name.
+
     Raises:
       Mistake: if the arguments cannot be parsed.
     """
@@ -67,7 +71,11 @@ def run(name: str, given: Sequence[str]) -> None:
 
 
 def make_parser(name: str) -> FlagParser:
-    """Return the parser of a command."""
+    """Return the parser of a command.
+
+    Args:
+      name: the name of the command, a key of ``TOOLS``.
+    """
     command = TOOLS[name]
     parser = FlagParser(f"{CONSOLE} {name}", command.about, command.examples, command.operands)
     command.add_arguments(parser)
@@ -75,7 +83,11 @@ def make_parser(name: str) -> FlagParser:
 
 
 def flag_names(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Return a dictionary from arguments to the flags, or the names of operands in the help, that messages show."""
+    """Return a dictionary from arguments to the flags, or the names of operands in the help, that messages show.
+
+    Args:
+      parser: the parser of the command.
+    """
     return {
         action.dest: errors.flag(action.dest) if action.option_strings else str(action.metavar)
         for action in parser._actions

@@ -68,7 +68,11 @@ class Train:
         train(program, self.read_settings(program), RunOptions(**self.options), self.dry_run)
 
     def read_settings(self, program: ExperimentProgram) -> Any:
-        """Return the experiment's settings: the defaults, overridden by the preset, overridden by the flags."""
+        """Return the experiment's settings: the defaults, overridden by the preset, overridden by the flags.
+
+        Args:
+          program: the program of the experiment, with its presets.
+        """
         default = program.config_class()
         check_types(dataclasses.asdict(default), program.config_class, f"the defaults of {program.name}")
         config = dataclasses.replace(default, **self.settings)

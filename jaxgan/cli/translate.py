@@ -25,6 +25,7 @@ class Translate:
       images: Images to translate: a file, a folder or a zip file. Animations are translated frame by frame; extract the
         frames of a video first. The images can also be passed as the argument after RUN, without the flag.
       out: Folder for the results. Each result has the name of its image. For a single image, this can also be a file.
+      checkpoint: Checkpoint that translates the images.
       direction: Name of the direction of the translation. By default, the first direction of the experiment.
       masks: Masks for a model that fills missing parts of images: a file, or a folder or zip file in which each mask
         has the name of its image. White pixels are filled. By default, transparent pixels are filled.
@@ -56,7 +57,16 @@ class Translate:
 
 
 def translate_artefact(args: argparse.Namespace) -> None:
-    """Execute ``jaxgan translate FILE IMAGES``: translate images with a translator that ``jaxgan export`` wrote."""
+    """Execute ``jaxgan translate FILE IMAGES``: translate images with a translator that ``jaxgan export`` wrote.
+
+    Args:
+      args: the parsed arguments: ``artefact``, ``images``, ``out``, ``direction``, ``masks``, ``memory``, ``tile`` and
+        ``seed``.
+
+    Raises:
+      ValueError: if the file is not an exported translator, or an image or an argument is invalid.
+      OSError: if a file cannot be read or written.
+    """
     metadata, artefact_directions = export.read_translator(args.artefact)
     direction = choose_direction(artefact_directions, args.direction)
     translator = Translator(direction, memory=args.memory * 1e9, tile=args.tile, seed=args.seed)

@@ -84,6 +84,9 @@ class Display:
         of shape [N, height, width, C], which are arranged in rows of eight. ``batch`` always contains the same 32
         examples, evenly spaced over the source. The function can call ``media.stack_rows`` to place its results below
         the examples.
+
+    Raises:
+      ValueError: if the name of a sheet contains other characters than letters, digits and underscores.
     """
 
     view: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
