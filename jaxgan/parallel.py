@@ -214,7 +214,12 @@ def shard_map(
     resident: Any = None,
     max_steps: int | None = None,
 ) -> Step:
-    """Compile ``game.step`` with ``jax.shard_map`` for a mesh of devices; see ``pmap`` for the arguments."""
+    """Compile ``game.step`` with ``jax.shard_map`` for a mesh of devices; see ``pmap`` for the arguments.
+
+    Raises:
+      ValueError: when the step is called, if the batch cannot be split evenly over the devices and the slices of a
+        step.
+    """
     on = devices() if on is None else list(on)
     local = [d for d in on if d.process_index == jax.process_index()]
     mesh, hosts = Mesh(np.array(on), (axis.NAME,)), len({d.process_index for d in on})

@@ -14,7 +14,8 @@ The rules, for the package's public modules, functions, classes and methods:
   arguments".
 - Each field of a data class, a named tuple or a Flax module is in the section ``Attributes``, or a string below it
   documents it.
-- A function whose body raises an error has a section ``Raises``, or its text says when it raises.
+- A function that raises an error, itself or in a function named ``check...`` that it calls, has a section ``Raises``,
+  or its text says when it raises.
 """
 
 import ast
@@ -147,6 +148,10 @@ def raises_directly(node: ast.AST) -> bool:
     return False
 
 
+def calls_a_check(node: ast.AST, checks: set[str]) -> bool:
+    return any(isinstance(call, ast.Call) and last_name(call.func) in checks for call in ast.walk(node))
+
+
 def has_fields(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> bool:
     if any(last_name(decorator) == "dataclass" for decorator in node.decorator_list):
         return True
@@ -199,12 +204,19 @@ def _find_gaps(owner: ast.Module | ast.ClassDef, prefix: str, classes: dict[str,
         elif isinstance(node, Function):
             yield from (f"{name} lacks {arg} in Args" for arg in missing_args(node, doc, is_class))
             yield from (f"{name} lacks the shape of {arg}" for arg in without_shape(node, doc, is_class))
-            if raises_directly(node) and not re.search(r"\brais", doc, re.IGNORECASE):
+            does_raise = raises_directly(node) or calls_a_check(node, CHECKS)
+            if does_raise and not re.search(r"\brais", doc, re.IGNORECASE):
                 yield f"{name} does not say when it raises"
 
 
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 CLASSES = class_index(list(TREES.values()))
+CHECKS = {
+    node.name
+    for tree in TREES.values()
+    for node in ast.walk(tree)
+    if isinstance(node, Function) and re.match(r"_?check", node.name) and raises_directly(node)
+}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -224,6 +236,7 @@ GAPS = {
     'def f(x: jax.Array):\n    """F.\n\n    Args:\n      x: an array.\n    """': "f lacks the shape of x",
     'def f() -> np.ndarray:\n    """Return noise in [-1, 1]."""': "f lacks the shape of the result",
     'def f():\n    """F."""\n    if True:\n        raise ValueError("x")': "f does not say when it raises",
+    'def f():\n    """F."""\n    check_seed(1)': "f does not say when it raises",
     'class A:\n    """A."""\n    def __init__(self, x, y):\n        pass': "A lacks x in Args",
     'class A(NamedTuple):\n    """A."""\n    x: int': "A lacks x in Attributes",
     'class A(nn.Module):\n    """A.\n\n    Attributes:\n      y: b.\n    """\n    x: int': "A lacks x in Attributes",

@@ -72,6 +72,9 @@ class Train:
 
         Args:
           program: the program of the experiment, with its presets.
+
+        Raises:
+          ValueError: if a default value of the settings has the wrong type.
         """
         default = program.config_class()
         check_types(dataclasses.asdict(default), program.config_class, f"the defaults of {program.name}")

@@ -182,6 +182,9 @@ class AugmentedSettings(Settings):
 
         Args:
           **ranges: the smallest and the largest allowed value of each additional setting.
+
+        Raises:
+          ValueError: if a value is out of its range.
         """
         super().check(ada_target=(-1, 1), ada_kimg=(1e-3, 1e6), **ranges)
 
@@ -209,6 +212,9 @@ class LinearDecaySettings(Settings):
 
         Args:
           **ranges: the smallest and the largest allowed value of each additional setting.
+
+        Raises:
+          ValueError: if a value is out of its range.
         """
         super().check(beta1=FRACTION, beta2=FRACTION, lr_constant_steps=(0, math.inf), lr_decay_steps=COUNT, **ranges)
 

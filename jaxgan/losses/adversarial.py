@@ -24,6 +24,9 @@ def minimax_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax
 
     Returns:
       The loss at each index, [B]. It combines the real example and the fake with this index.
+
+    Raises:
+      ValueError: if the logits are not vectors, [B], of the same length.
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(-real_logits) + jax.nn.softplus(fake_logits)
@@ -40,6 +43,9 @@ def minimax_generator(fake_logits: jax.Array) -> jax.Array:
 
     Returns:
       The loss of each fake, [B].
+
+    Raises:
+      ValueError: if the logits are not a vector, [B].
     """
     check_logits(fake_logits)
     return -jax.nn.softplus(fake_logits)
@@ -74,6 +80,9 @@ def non_saturating_generator(fake_logits: jax.Array) -> jax.Array:
 
     Returns:
       The loss of each fake, [B].
+
+    Raises:
+      ValueError: if the logits are not a vector, [B].
     """
     check_logits(fake_logits)
     return jax.nn.softplus(-fake_logits)
@@ -90,6 +99,9 @@ def hinge_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.A
 
     Returns:
       The loss at each index, [B]. It combines the real example and the fake with this index.
+
+    Raises:
+      ValueError: if the logits are not vectors, [B], of the same length.
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.relu(1 - real_logits) + jax.nn.relu(1 + fake_logits)
@@ -103,6 +115,9 @@ def hinge_generator(fake_logits: jax.Array) -> jax.Array:
 
     Returns:
       The loss of each fake, [B].
+
+    Raises:
+      ValueError: if the logits are not a vector, [B].
     """
     check_logits(fake_logits)
     return -fake_logits
@@ -119,6 +134,9 @@ def least_squares_discriminator(real_logits: jax.Array, fake_logits: jax.Array) 
 
     Returns:
       The loss at each index, [B]. It combines the real example and the fake with this index.
+
+    Raises:
+      ValueError: if the logits are not vectors, [B], of the same length.
     """
     check_logits(real_logits, fake_logits)
     return 0.5 * (jnp.square(real_logits - 1) + jnp.square(fake_logits))
@@ -132,6 +150,9 @@ def least_squares_generator(fake_logits: jax.Array) -> jax.Array:
 
     Returns:
       The loss of each fake, [B].
+
+    Raises:
+      ValueError: if the logits are not a vector, [B].
     """
     check_logits(fake_logits)
     return 0.5 * jnp.square(fake_logits - 1)
@@ -148,6 +169,9 @@ def wasserstein_discriminator(real_logits: jax.Array, fake_logits: jax.Array) ->
 
     Returns:
       The loss at each index, [B]. It combines the real example and the fake with this index.
+
+    Raises:
+      ValueError: if the logits are not vectors, [B], of the same length.
     """
     check_logits(real_logits, fake_logits)
     return fake_logits - real_logits
@@ -161,6 +185,9 @@ def wasserstein_generator(fake_logits: jax.Array) -> jax.Array:
 
     Returns:
       The loss of each fake, [B].
+
+    Raises:
+      ValueError: if the logits are not a vector, [B].
     """
     check_logits(fake_logits)
     return -fake_logits
@@ -178,6 +205,9 @@ def relativistic_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -
 
     Returns:
       The loss at each index, [B]. It combines the real example and the fake with this index.
+
+    Raises:
+      ValueError: if the logits are not vectors, [B], of the same length.
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(fake_logits - real_logits)
@@ -194,6 +224,9 @@ def relativistic_generator(real_logits: jax.Array, fake_logits: jax.Array) -> ja
 
     Returns:
       The loss at each index, [B]. It combines the real example and the fake with this index.
+
+    Raises:
+      ValueError: if the logits are not vectors, [B], of the same length.
     """
     check_logits(real_logits, fake_logits)
     return jax.nn.softplus(real_logits - fake_logits)
@@ -215,6 +248,9 @@ def discriminator_metrics(real_logits: jax.Array, fake_logits: jax.Array) -> dic
       - ``value``: log sigma(D(x)) + log(1 - sigma(D(G(z)))), the integrand of the value function V(D, G). Its mean is
         -log 4 at the equilibrium of the game (Goodfellow et al. 2014, theorem 1). This holds for every adversarial loss
         for which the logits are log-odds.
+
+    Raises:
+      ValueError: if the logits are not vectors, [B], of the same length.
     """
     return {
         "accuracy_real": real_logits > 0,
