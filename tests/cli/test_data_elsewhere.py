@@ -79,7 +79,7 @@ def test_a_run_is_used_from_another_directory(elsewhere, capsys, monkeypatch):
 def test_sample_and_export_do_not_require_the_images(elsewhere, capsys):
     assert ran(capsys, "sample", elsewhere, "--out", "with.npz", "--count", 4)[0] == 0
     shutil.rmtree(elsewhere / "pictures")
-    gone = f"data pictures could not be found, and the run's data is no longer at {elsewhere / 'pictures'}. Move it"
+    gone = f"data pictures could not be found, and the run's data is no longer at {elsewhere / 'pictures'}. Move"
     code, text = ran(capsys, "sample", elsewhere, "--out", "without.npz", "--count", 4)
     assert code == 0 and f"warning: {NOT_NEEDED} {gone}" in text, text
     images = [np.load(name)["images"] for name in ("with.npz", "without.npz")]
