@@ -37,7 +37,7 @@ class Config(LinearDecaySettings):
     d_channels: int = 32
     """Number of channels of the discriminator's layers (paper: 128)."""
     base_resolution: int = 4
-    """Resolution of the generator's first feature maps. Each following layer doubles the resolution."""
+    """Resolution of the generator's first feature maps. Each residual block doubles the resolution."""
     # Optimisation
     steps: int = 5000
     batch_size: int = 64

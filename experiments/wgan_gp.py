@@ -31,7 +31,7 @@ class Config(LinearDecaySettings):
     width: int = 32
     """Number of channels of each layer of both networks (paper: 128)."""
     base_resolution: int = 4
-    """Resolution of the generator's first feature maps. Each following layer doubles the resolution."""
+    """Resolution of the generator's first feature maps. Each residual block doubles the resolution."""
     # Losses
     gp_weight: float = 10.0
     """Weight of the gradient penalty."""

@@ -32,7 +32,10 @@ PACKAGE = Path(__file__).parents[1]  # the directory of the package jaxgan
 REQUIRED = object()  # takes the place of the default for a field without a default
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 # The types that flags can have, for error messages.
-ALLOWED = "int, float, str, bool, Literal[...], tuple[X, ...] and X | None, where X is one of these types"
+ALLOWED = (
+    "int, float, str, bool, Literal[...] with values of one type, tuple[X, ...] and X | None, where X is one of these "
+    "types. A tuple cannot contain bool, None or tuples"
+)
 _HEADING = re.compile(r"\s*# ([A-Z][a-z][\w ,-]{1,40})")
 _ATTRIBUTE = re.compile(r"  (\w+): (.*)")
 

@@ -31,13 +31,13 @@ class Project:
       images: Images to project: a file, a folder or a zip file. Each image is cropped to its central square and resized
         to the resolution of the model. The images can also be passed as the argument after RUN, without the flag.
       out: Folder for the results. For an image NAME.jpg, NAME.png shows the image beside its projection, and NAME.w.npz
-        contains the styles, the noise maps and the scores. Pass NAME.w.npz to ``jaxgan sample --styles`` to generate
-        the projection again. By default, the folder projections/ in the directory of the run. The report of the run
-        shows the images in that folder.
+        contains the styles, the noise maps and the scores. With the space w+, this file is named NAME.w+.npz. Pass the
+        file to ``jaxgan sample --styles`` to generate the projection again. By default, the folder projections/ in the
+        directory of the run. The report of the run shows the images in that folder.
       checkpoint: Checkpoint of the model.
       space: Spaces to search. w uses the same style in all layers. w+ uses a separate style in each layer, so that the
         result is closer to the image, but less similar to samples of the model. Pass w w+ to search both.
-      steps: Number of optimizer steps.
+      steps: Number of steps of Adam.
       seed: Seed of the noise that is added to the styles during the optimisation.
 
     Examples:
@@ -85,11 +85,12 @@ def project_files(
       out: the folder for the results, which is created if it does not exist.
       made_by: the name of the program for the metadata of the files, see ``media.save_images``.
       spaces: the spaces to search, one after the other; elements of ``SPACES``.
-      steps: number of optimizer steps, see ``Projector``.
+      steps: number of steps of Adam, see ``Projector``.
       seed: see ``Projector``.
 
     Raises:
-      ValueError: if the generator of the experiment has no styles, there are no images, or an image cannot be read.
+      ValueError: if the generator of the experiment has no styles, there are no images, or an image cannot be read. The
+        message names the image.
       OSError: if a file cannot be written.
     """
     experiment, state, member, _ = restored

@@ -161,8 +161,8 @@ class Game:
         """Create the state before the first step.
 
         Args:
-          key: a typed random key, ``jax.random.key(seed)``. It determines the initial parameters and every random draw
-            of the training.
+          key: a typed random key, ``jax.random.key(seed)``. It determines the initial parameters and the keys that
+            losses receive.
         """
         key, *net_keys = jax.random.split(key, 1 + len(self.nets))
         params, stats = {}, {}
@@ -253,7 +253,8 @@ class Game:
     def with_variables(self, state: State, variables: Mapping[str, Mapping[str, Any]]) -> State:
         """Return a copy of a state with other weights, for example weights that were loaded from a file.
 
-        The moving averages of the networks are set to the same weights.
+        ``functions`` reads the weights of a state, and this method replaces them. The moving averages of the networks
+        are set to the same weights.
 
         Args:
           state: a state of this game, or of a wrapper around it. Optimizer states, and networks that are not in
@@ -272,7 +273,8 @@ class Game:
     def _gradient(self, name, params, stats, batch, keys, step):
         """Return the player's gradient and terms, averaged over devices.
 
-        Moving statistics are not averaged here, because the layers that compute them already combine all devices.
+        Moving statistics are not averaged here. The statistics that a loss returns must already be equal on all
+        devices. Layers such as BatchNorm compute them over the examples of all devices.
         """
         player = self.players[name]
 

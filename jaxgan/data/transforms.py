@@ -29,8 +29,8 @@ def random_flip(keys: jax.Array, images: jax.Array) -> jax.Array:
     """Mirror each image left to right with probability 1/2.
 
     Args:
-      keys: random keys, [B], one per example.
-      images: images, [B, H, W, C].
+      keys: PRNG keys, [B], one per example.
+      images: [B, H, W, C].
 
     Returns:
       The images, [B, H, W, C].
