@@ -50,7 +50,7 @@ def setup(app: Any) -> dict[str, Any]:
     documented = _documented_names()
     app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir) / "reference" / "generated"))
     app.connect("autodoc-process-docstring", _prepare_docstring, priority=100)  # before napoleon reads the sections
-    app.connect("autodoc-process-docstring", _restore_description, priority=900)
+    app.connect("autodoc-process-docstring", _finish_docstring, priority=900)
     app.connect("autodoc-process-signature", _shorten_signature)
     app.connect("source-read", _redirect_links)
     app.connect("missing-reference", _make_resolver(documented))
@@ -177,9 +177,11 @@ def _prepare_docstring(app: Any, what: str, name: str, obj: Any, options: Any, l
         _descriptions[name] = prepared
 
 
-def _restore_description(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+def _finish_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     if what in ("attribute", "property"):
         lines[:] = [*_descriptions.pop(name, lines), ""]
+    # Napoleon takes the words before the first colon of the section Returns for a type, and writes a dash behind them.
+    lines[:] = [re.sub(r"^(:returns: .*?) --(?= |$)", r"\1:", line) for line in lines]
 
 
 def _shorten_signature(

@@ -77,7 +77,11 @@ class Affine(NamedTuple):
 
 
 def identity(examples: int) -> Affine:
-    """Return the identity map for a number of examples."""
+    """Return the identity map for a number of examples.
+
+    Args:
+      examples: the number B of maps.
+    """
     return Affine(*(jnp.tile(jnp.array([v]), (examples, 1)) for v in ([1.0, 0.0], [0.0, 1.0], [0.0, 0.0])))
 
 

@@ -27,7 +27,11 @@ _SCOPE = re.compile(r"layer\[([^\]]*)\]")
 
 
 def scope(name: str) -> Any:
-    """Return a context manager that labels operations with a name, for separate counts in ``count_by_scope``."""
+    """Return a context manager that labels operations with a name, for separate counts in ``count_by_scope``.
+
+    Args:
+      name: the name of the scope, without square brackets.
+    """
     return jax.named_scope(f"layer[{name}]")
 
 

@@ -92,6 +92,9 @@ def batch_key(keys: jax.Array) -> jax.Array:
 
     The constant in the code makes the result different from the keys that ``fold_in_keys`` or the layers of
     ``jaxgan.nn`` derive from the same keys. The devices that share a batch have different keys.
+
+    Args:
+      keys: random keys, [B].
     """
     return jax.random.fold_in(keys[0], 0x62617463)
 

@@ -100,6 +100,9 @@ class Network(Protocol):
 def as_network(given: Any) -> Network:
     """Convert an argument of ``Net`` to a ``Network``.
 
+    Args:
+      given: a linen module, a function ``(rngs) -> nnx module``, or a pair of functions ``(init, apply)``.
+
     Raises:
       TypeError: if ``given`` is not a network. The message explains how to fix it.
     """

@@ -154,6 +154,9 @@ def round_to_bytes(images: jax.Array) -> jax.Array:
     """Return images with the values that an 8-bit file would contain: clipped to [-1, 1] and rounded to 256 levels.
 
     The result has the shape and dtype of ``images``.
+
+    Args:
+      images: images of any shape, such as [B, H, W, C].
     """
     return jnp.floor(jnp.clip(images * 127.5 + 127.5, 0, 255) + 0.5) / 127.5 - 1
 
@@ -164,6 +167,9 @@ def to_y(images: jax.Array) -> jax.Array:
     Metrics of super-resolution are usually computed from this luma. It is the luma of ITU-R BT.601, which ranges from
     16 (black) to 235 (white) of 255. In the range [-1, 1], black is therefore -0.875 and white is 0.843. Grey images,
     with C = 1, are returned unchanged.
+
+    Args:
+      images: images, [B, H, W, 3] or [B, H, W, 1], in [-1, 1].
     """
     if images.shape[-1] == 1:
         return images

@@ -243,6 +243,9 @@ def read_into_memory(source: Source) -> Arrays:
     """Return all examples of a source as arrays.
 
     An ``Unpaired`` is read as if the i-th examples of its two sources were pairs.
+
+    Args:
+      source: the data. They must fit into memory.
     """
     if isinstance(source, Arrays):
         return source

@@ -15,6 +15,9 @@ def as_bytes(images: np.ndarray) -> np.ndarray:
     Floats in [-1, 1] are rounded to integers from 0 to 255, and uint8 images are returned unchanged. Values out of
     range raise an error, because a metric of clipped images would be wrong. ``media.to_bytes`` clips them instead.
 
+    Args:
+      images: images, [N, height, width, C], uint8 or floating-point numbers in [-1, 1].
+
     Raises:
       ValueError: if the images have another shape or data type, if a value is outside of [-1, 1] by more than 0.001, or
         if there are no images.

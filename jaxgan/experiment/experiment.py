@@ -160,7 +160,11 @@ class Experiment:
         return self.image_to_image.translations if self.image_to_image else {}
 
     def at(self, step: int) -> GameLike:
-        """Return the game that is trained at a step."""
+        """Return the game that is trained at a step.
+
+        Args:
+          step: the number of steps before it, as in ``State.step``.
+        """
         return self.game_at(step) if self.game_at else self.game
 
     @property

@@ -37,6 +37,9 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any]) -> d
 def to_torch(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Convert variables to the state dict of the official network.
 
+    Args:
+      variables: the variables of a module of ``models.dcgan``, by collection.
+
     Raises:
       ValueError: if the variables are of another module, or if a bias is not zero although the official network does
         not have this bias.

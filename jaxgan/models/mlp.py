@@ -12,7 +12,11 @@ from jaxgan.nn.layers import Initializer, dropout
 
 
 def uniform_init(bound: float) -> Initializer:
-    """Return an initializer that is uniform in [-bound, bound), like ``irange`` of the official GAN code."""
+    """Return an initializer that is uniform in [-bound, bound), like ``irange`` of the official GAN code.
+
+    Args:
+      bound: the largest absolute value, above 0.
+    """
 
     def init(key, shape, dtype=jnp.float32):
         return jax.random.uniform(key, shape, dtype, -bound, bound)

@@ -23,6 +23,9 @@ MEMBER_TERMS = ("accuracy_real", "accuracy_fake", "value", "elbo", "loss")  # me
 def write(path: Path) -> Path:
     """Write ``report.html`` from the files in the directory of a run, which may still be training.
 
+    Args:
+      path: the directory of the run.
+
     Returns:
       The path of the report.
 
