@@ -88,7 +88,7 @@ def test_sample_and_export_do_not_require_the_images(elsewhere, capsys):
     assert code == 0 and gone in text, text
     for command, *flags in (("evaluate", "--metrics", "prdc"), ("resume", "--steps", 2)):
         code, text = ran(capsys, command, elsewhere, *flags)
-        assert code == 2 and f"error: {gone} back," in text, text
+        assert code == 2 and f"error: {gone} the data back," in text, text
 
 
 def test_sample_does_not_require_the_images_of_a_run_of_an_older_version(elsewhere, capsys):
