@@ -52,6 +52,14 @@ def test_more_than_one_value_per_example_is_refused(where):
         total(**given[where])
 
 
+def test_message_about_a_square_array_explains_broadcasting():
+    real_logits, fake_logits = np.zeros((4, 1), np.float32), np.zeros(4, np.float32)
+    with pytest.raises(
+        ValueError, match=r"got float32\[4, 4\]. An operation on arrays of the shapes \[B, 1\] and \[B\]"
+    ):
+        total(a=real_logits - fake_logits)
+
+
 def test_terms_and_metrics_that_are_no_arrays_are_refused():
     message = r"The term 'a' of jaxgan.total must be a scalar or an array \[B\], got an object of type str"
     with pytest.raises(TypeError, match=message):
