@@ -5,7 +5,9 @@ import runpy
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from jaxgan.cli import commands, experiment_files, main, tools
 
@@ -47,6 +49,13 @@ def test_python_code_runs_as_one_program(page, tmp_path, monkeypatch, capsys):
     code = blocks(page, "python")
     if page.name in CONTINUES:
         code = blocks(page.parent / CONTINUES[page.name], "python") + code
+    if page.name == "evaluation.md":  # the page compares two folders
+        for seed, folder in enumerate(("samples", "photos")):
+            (tmp_path / folder).mkdir()
+            for index, image in enumerate(
+                np.random.default_rng(seed).integers(256, size=(60, 8, 8, 3), dtype=np.uint8)
+            ):
+                Image.fromarray(image).save(tmp_path / folder / f"{index}.png")
     script = tmp_path / "page.py"
     script.write_text("\n".join(code).replace("steps=4500", "steps=5"))
     found = runpy.run_path(str(script))
@@ -60,6 +69,11 @@ def test_python_code_runs_as_one_program(page, tmp_path, monkeypatch, capsys):
         assert {"d/hinge", "d/r1", "d/grad_norm", "g/hinge"} <= set(found["metrics"])
         assert found["looks_ahead"].unwrapped is found["agrees"].unwrapped is found["together"]
         assert found["mine"].players["d"].loss is found["my_discriminator"]
+        two = found["two"]
+        _, metrics = two.step(two.init(found["jax"].random.key(0)), found["images"])
+        assert {"d1/hinge", "d2/hinge", "g/first", "g/second"} <= set(metrics)
+    elif page.name == "evaluation.md":
+        assert 0 < found["distance"] < 1
     elif page.name == "devices.md":
         assert found["states"].params["g"]["linear"]["kernel"].shape[0] == 2
 
@@ -68,7 +82,7 @@ def test_python_code_runs_as_one_program(page, tmp_path, monkeypatch, capsys):
 def runs(tmp_path, monkeypatch):
     """A directory with an empty run of each experiment, in which commands are parsed and not executed."""
     monkeypatch.chdir(tmp_path)
-    for name in [*experiment_files.names(), "one", "other"]:
+    for name in [*experiment_files.names(), "one", "other", "shapes"]:
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         experiment = name if name in experiment_files.names() else "dcgan"

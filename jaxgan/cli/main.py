@@ -251,7 +251,7 @@ def _help() -> str:
         "",
         "examples:",
         f"  {CONSOLE} train dcgan",
-        f"  {CONSOLE} train dcgan --data photos/ --preset photos",
+        f"  {CONSOLE} train dcgan --data photos/ --preset photos --run-dir runs/photos",
         f"  {CONSOLE} sample runs/dcgan --out grid.png",
         f"  {CONSOLE} new my_gan --like dcgan",
         "",

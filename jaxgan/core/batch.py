@@ -38,7 +38,8 @@ def split_batch(batch: Any, count: int) -> list[Any]:
     if size == 0 or size % count:
         raise ValueError(
             f"`batch` has {size} examples per device, which cannot be split evenly into the {count} slices of a step. "
-            f"Use {max(size // count, 1) * count} examples, or another multiple of {count} (`Game.batch_multiple`)."
+            f"Use {max(size // count, 1) * count} examples, or another multiple of {count} (`Game.batch_multiple`), or "
+            "call jaxgan.batches with turns=game.batch_multiple."
         )
     return [jax.tree.map(lambda x, n=n: x[n::count], batch) for n in range(count)]
 

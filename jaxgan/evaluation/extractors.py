@@ -230,5 +230,8 @@ def make_extractor(
             )
         return classifier.train_classifier(data, cache=cache, progress=progress)
     if weights is None:
-        raise ValueError(f"`features` {name} requires the file with Inception's weights as `weights`. {WEIGHTS_SOURCE}")
+        raise ValueError(
+            f"`features` {name} requires the file with Inception's weights as `weights`. {WEIGHTS_SOURCE} If the "
+            "data have labels, `features` classifier needs no weights."
+        )
     return InceptionFeatures(weights, int(name.rpartition("-")[2]), resize=resize)
