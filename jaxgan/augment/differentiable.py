@@ -10,7 +10,7 @@ from jaxgan.core.networks import format_names
 from jaxgan.data.transforms import random_windows
 
 POLICY = ("colour", "translation", "cutout")
-"""The strongest policy of the paper. Its other policies are subsets of this one."""
+"""All augmentations of DiffAugment: the paper's strongest policy. The paper's other policies are subsets of it."""
 
 _COLOUR, _TRANSLATION, _CUTOUT = 0xD1F0, 0xD1F1, 0xD1F2  # constants that are folded into the keys
 
@@ -90,8 +90,8 @@ def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:
     """
     sizes = images.shape[1:3]
     holes = [round_half_up(n / 2) for n in sizes]
-    # Along an axis of n pixels, the centre of a hole is at one of n pixels if its length is odd. If its length is even,
-    # the centre is at one of the n + 1 borders of pixels.
+    # Along an axis of n pixels, the centre of a hole of odd length is at one of the n pixels. The centre of a hole of
+    # even length is at one of the n + 1 borders of pixels.
     places = jnp.array([n + 1 - hole % 2 for n, hole in zip(sizes, holes)])
 
     def mask(key):

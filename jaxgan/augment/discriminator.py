@@ -92,9 +92,9 @@ class Augmentation:
     def views(self, nets: Nets, keys: jax.Array, name: str = "d") -> tuple[Any, Any]:
         """Return two views of a discriminator: one that augments real images, and one that augments fakes.
 
-        A view is a function like the discriminator that augments its images first. The two views have independent
-        augmentations. Within a turn, a view applies the same augmentation to an example in all calls. A gradient
-        penalty such as R1 is therefore computed for the same function as the logits.
+        A view is called like the discriminator. It augments the images before it applies the discriminator. The two
+        views have independent augmentations. Within a turn, a view applies the same augmentation to an example in all
+        calls. A gradient penalty such as R1 is therefore computed for the same function as the logits.
 
         Args:
           nets: the networks of the game.

@@ -31,7 +31,7 @@ class AdaptiveProbability(nn.Module):
     Attributes:
       batch_size: number of real images in a turn of the discriminator, over all devices.
       target: the value of r that p is adapted to, in [-1, 1].
-      kimg: number of real images that p needs to change from 0 to 1, in thousands.
+      kimg: smallest number of real images, in thousands, in which p can change from 0 to 1.
       interval: number of turns between two changes of p.
       initial: value of p in the first turns.
     """

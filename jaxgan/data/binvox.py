@@ -9,7 +9,7 @@ import numpy as np
 
 MAX_SIDE = 512  # largest side of a cube, in voxels; such a cube has 2^27 voxels
 MAX_HEADER_BYTES = 1024  # maximum size of the header
-MAX_BYTES = MAX_HEADER_BYTES + 2 * MAX_SIDE**3  # size of the largest valid file, in which each run has one voxel
+MAX_BYTES = MAX_HEADER_BYTES + 2 * MAX_SIDE**3  # maximum size of a file: the header, and 2 bytes for each voxel
 
 
 def decode_binvox(content: bytes) -> np.ndarray:

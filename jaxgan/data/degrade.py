@@ -20,7 +20,7 @@ _HOLE = 0x401E  # constant that is folded into the key of an example, so that ot
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
 _TAN = math.tan(math.pi / 8)  # a gradient counts as diagonal if its angle to each of the two axes exceeds pi / 8
 # The unit of gradient magnitudes is the difference between two pixel values, which are in [-1, 1], per pixel.
-FLAT_SLOPE = 0.02  # smallest mean gradient magnitude that is assumed, so that noise in flat images yields no lines
+FLAT_SLOPE = 0.02  # lower limit for an image's mean gradient magnitude, so that noise in flat images yields no lines
 EQUAL_SLOPES = 1e-4  # largest difference between two gradient magnitudes that count as equal
 
 
@@ -165,8 +165,8 @@ def to_y(images: jax.Array) -> jax.Array:
     """Return the luma as MATLAB's rgb2ycbcr computes it, [B, H, W, 1], without rounding.
 
     Metrics of super-resolution are usually computed from this luma. It is the luma of ITU-R BT.601, which ranges from
-    16 (black) to 235 (white) of 255. In the range [-1, 1], black is therefore -0.875 and white is 0.843. Grey images,
-    with C = 1, are returned unchanged.
+    16 (black) to 235 (white) on the scale from 0 to 255. In the range [-1, 1], black is therefore -0.875 and white is
+    0.843. Grey images, with C = 1, are returned unchanged.
 
     Args:
       images: images, [B, H, W, 3] or [B, H, W, 1], in [-1, 1].

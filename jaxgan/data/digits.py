@@ -9,7 +9,7 @@ contains these arrays:
   tfds_order   uint16 [1797], the indices of the images in the order in which TensorFlow Datasets (TFDS) stores them
 
 Earlier versions of jaxgan prepared the digits with TFDS. ``load`` uses the same order and the same names of splits, so
-that a run that an earlier version started continues with the same batches.
+that the resumed runs of earlier versions continue with the same batches.
 """
 
 import re

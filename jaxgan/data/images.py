@@ -153,7 +153,7 @@ def _is_run(folder: Path) -> bool:
 
 
 class ImageFiles(ShownSource):
-    """A ``Source`` that decodes image files when they are read, as uint8 [B, resolution, resolution, channels].
+    """A ``Source`` of image files, which are decoded on reading to uint8 [B, resolution, resolution, channels].
 
     Args:
       path: a folder or a zip.
@@ -170,7 +170,8 @@ class ImageFiles(ShownSource):
         self._files, self._names = find_images(Path(path))
         self.name = self._files.name
         parents = [str(PurePosixPath(name).parent) for name in self._names]
-        # Archives often contain a single folder around all others, which is not part of the names of the classes.
+        # Archives often contain a single folder with all other folders in it. Its name is not part of the names of the
+        # classes.
         around = os.path.commonpath(parents)
         self.classes, self._labels = classes_of_folders([os.path.relpath(parent, around) for parent in parents])
         if resolution is None or channels is None:

@@ -1,4 +1,4 @@
-"""Load sources of examples by a path or a name, as a user types it in ``data``."""
+"""Load a data set by its path or its name, as a ``Source`` that reads examples by index."""
 
 import difflib
 import warnings

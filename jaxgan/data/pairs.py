@@ -47,12 +47,12 @@ def load(
     Args:
       data: a folder or a zip of image files, or an ``.npz`` file. If ``data_a`` is None, each image file contains the
         input and the target image side by side, see ``SideBySide``, and an ``.npz`` file has the arrays ``inputs`` and
-        ``images``. Otherwise, image files contain the target images, see ``EqualNames``, and an ``.npz`` file has an
-        array ``images``.
-      data_a: a folder or a zip of the inputs; or an ``.npz`` file with the inputs in an array ``images``, or an
-        ``.npy`` file, with one input for each image of ``data``. None if ``data`` contains the inputs too.
-      resolution: height and width of the images in pixels; inputs have ``resolution / scale``. None keeps their own
-        size.
+        ``images``. If ``data_a`` is given, image files contain the target images, see ``EqualNames``, and an ``.npz``
+        file has an array ``images``.
+      data_a: the inputs, one for each image of ``data``: a folder or a zip of image files, an ``.npz`` file with an
+        array ``images``, or an ``.npy`` file. None if ``data`` contains the inputs too.
+      resolution: height and width of the images in pixels. Inputs have a height and width of ``resolution/scale``. None
+        keeps the sizes of the data.
       channels: number of channels of image files, both inputs and images: 1, 3 or 4. None uses 1 if all files are grey,
         and 3 otherwise.
       direction: the order of the halves in image files that contain both: ``left-to-right`` if the input is on the left
@@ -258,7 +258,7 @@ class EqualNames(ShownSource):
 
 
 class _NamedImages:
-    """The image files of one side of the pairs, either the inputs or the target images.
+    """The image files of either the inputs or the target images.
 
     A file is found by its key, the part of its name that both files of a pair have in common.
     """

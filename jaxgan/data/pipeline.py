@@ -2,7 +2,8 @@
 
 The step determines the position in the data, so no additional state has to be saved to resume a run. The order is
 shuffled anew in every epoch, and every epoch contains each example once. A batch may extend over two epochs. The two
-sources of an ``Unpaired`` are shuffled independently of each other, and their epochs may have different lengths.
+sources of an ``Unpaired``, a data set without pairs, are shuffled independently of each other, and their epochs may
+have different lengths.
 """
 
 import collections

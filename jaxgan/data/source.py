@@ -64,8 +64,8 @@ class Arrays(ShownSource):
       name: the name of the source, for messages.
       classes: the names of the classes. By default, the numbers from 0 to the largest label, if labels are whole
         numbers.
-      inputs: the inputs that the images are generated from, [N, ...], with input i for image i; None if the images are
-        not generated from inputs.
+      inputs: the inputs that the images are generated from, [N, ...]; input i belongs to image i. None if the images
+        are not generated from inputs.
 
     Raises:
       ValueError: if an array is empty or has another type, or if the arrays have different lengths.
@@ -266,7 +266,7 @@ def hold_out(source: Source, count: int) -> tuple[Source, Source]:
       count: number of held-out examples.
 
     Returns:
-      The source of the other examples, and the source of the held-out examples.
+      The source of the examples for training, and the source of the held-out examples.
 
     Raises:
       ValueError: if ``count`` is below 1 or larger than half of the examples.

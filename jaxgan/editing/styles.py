@@ -1,4 +1,4 @@
-"""Edit the styles of images: mix the styles of two images, or move styles along a direction in w.
+"""Edit the styles of images: mix the styles of two images, or move styles along a direction in w, their space.
 
 Directions are found by SeFa or by a linear probe. An edit can be limited to a range of layers.
 
@@ -45,14 +45,15 @@ class Styles:
         ``truncation_cutoff`` is None.
       average: function ``nets -> w`` that returns the moving average of w, [w].
       images: function ``(nets, ws, noise) -> images`` that maps styles, [B, num_ws, w], to images, [B, height, width,
-        C]. ``noise`` is one of these: None for no noise; a tuple of noise maps, as ``noise()`` returns it, or with one
-        map per example, each [B, h, w]; or PRNG keys, [B], to sample separate noise for each example.
+        C]. ``noise`` is one of these: None, for no noise; the tuple of constant noise maps that ``noise()`` returns; a
+        tuple of noise maps with separate noise for each example, [B, h, w] each; or PRNG keys, [B], to sample separate
+        noise for each example.
       noise: function ``() -> maps`` that returns the constant noise maps, which are the same for all samples.
       weights: function ``nets -> matrices`` that returns one matrix for each layer, [w, channels]. The layer multiplies
         its style by this matrix.
       num_ws: number of styles of an image, one for each layer.
       features: function ``(nets, images) -> maps`` that returns the discriminator's features of images, one array
-        [B, h, w, C] for each level.
+        [B, h, w, C] for each resolution.
     """
 
     map: Callable[..., jax.Array]

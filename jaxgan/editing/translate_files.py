@@ -55,8 +55,8 @@ def translate_files(
       made_by: the program that is named in the metadata of the files, see ``media.save_images``.
       masks: a file, folder or zip of masks with the same names, for networks that fill holes. White pixels are filled.
         If None, transparent pixels of the images are filled.
-      log: function that is called with lines of text: one for each new image size, one for each image with colours that
-        were converted, and one about speed and memory at the end.
+      log: function that is called with lines of text: one for each new image size, one for each image that was
+        converted to another colour mode, and one about speed and memory at the end.
 
     Raises:
       ValueError: if there are no images, if ``out`` is the folder of the images, or if images could not be translated.

@@ -131,7 +131,7 @@ def train_classifier(
     steps: int | None = None,
     progress: Callable[..., None] | None = None,
 ) -> Classifier:
-    """Train a classifier on nine tenths of a source, and measure its accuracy on the other examples.
+    """Train a classifier on nine tenths of a source, and measure the classifier's accuracy on the other tenth.
 
     Args:
       source: images with labels.
@@ -269,8 +269,8 @@ def _outliers(key: jax.Array, images: jax.Array) -> jax.Array:
 def _scale_features(params: Any, size: float) -> Any:
     """Divide the features by ``size`` without changing the logits.
 
-    The kernel of the KID expects features of about 1. If ``size`` is the root mean square of the features, the root
-    mean square of the scaled features is 1.
+    The kernel of the KID expects features with absolute values of about 1. If ``size`` is the root mean square of the
+    features, the root mean square of the scaled features is 1.
     """
     before, last = (params[name] for name in ("Dense_1", "Dense_2"))
     return {

@@ -56,8 +56,8 @@ def fid(
         width, C], of uint8 or of floats in [-1, 1].
       data: the examples that the samples are compared with. The same types as for ``samples`` are accepted.
       weights: file with Inception's weights, from pytorch-fid or torch-fidelity.
-      features: feature extractor to use instead. It can use another network, or several calls can share it to load the
-        weights only once. It cannot be combined with ``weights``.
+      features: feature extractor, in place of the small classifier. Pass a feature extractor to use another network, or
+        to load Inception's weights only once for several calls. It cannot be combined with ``weights``.
       resolution: height and width to which the images of both sets are resized. None does not resize them.
       count: number of examples of each set to use, evenly spaced from the first to the last. None uses all.
       resize: method that resizes images to Inception's input size; see ``InceptionFeatures``.

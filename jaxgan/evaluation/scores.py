@@ -50,7 +50,7 @@ MS_SSIM_PAIRS = 1000  # number of pairs of images for MS-SSIM
 MIFID_THRESHOLD = 0.1
 
 PUBLISHED_SEED = 2020  # seed of the random subsets and splits with which published numbers were measured
-Progress = Callable[[str, int, int], None]  # (name of the set, number of images read so far, number of images)
+Progress = Callable[[str, int, int], None]  # (name of the set, number of images read so far, total number of images)
 
 
 class SampleStats(NamedTuple):
@@ -88,9 +88,9 @@ class Metric:
       protocol: function ``(samples, data) -> dict`` that describes the settings of the metric. Its arguments are the
         numbers of examples in the two sets. It returns everything that the result of ``measure`` depends on besides the
         features.
-      ranks_by: name of the number in the result of ``measure`` that ranks checkpoints; empty if it is the name of the
-        metric.
-      higher_is_better: whether a larger value of this number is better.
+      ranks_by: name of the number that ranks checkpoints, one of the names that ``measure`` returns. If it is empty,
+        the number with the name of the metric ranks checkpoints.
+      higher_is_better: whether a larger value of the number that ranks checkpoints is better.
     """
 
     measure: Callable[[SampleStats, SampleStats], dict[str, float]]
@@ -175,7 +175,7 @@ def _diversity_protocol(samples, data):
 
 
 def _classification_accuracy(samples, data):
-    """Return the accuracy on the data of a classifier that was trained only on samples.
+    """Return the accuracy, measured on the real data, of a classifier that was trained only on samples.
 
     Source: Ravuri and Vinyals 2019, arXiv:1905.10887.
     """
@@ -228,7 +228,7 @@ def collect_stats(
       count: number of examples to use, evenly spaced from the first to the last. If it is None, or larger than the
         source, all examples are used.
       progress: function that is called after each batch with the name of the source, the number of images that were
-        read so far, and the number of images. None reports nothing.
+        read so far, and the total number of images. None reports nothing.
 
     Raises:
       ValueError: if a metric is unknown, ``count`` is too small, or a metric needs features and ``features`` is None.

@@ -61,7 +61,7 @@ class TranslationDirection(NamedTuple):
     """Functions that translate images in one direction, such as from horses to zebras, and their weights.
 
     Attributes:
-      weights: a dictionary from names to arrays. It is the first argument of both functions.
+      weights: a dictionary from names to arrays. It is the first argument of ``run`` and of ``moments``.
       run: function ``(weights, images, seed, indices, moments) -> images`` that translates images, [B, height, width,
         channels] in [-1, 1]. Height and width must be multiples of ``multiple``. The seed, a uint32 scalar, and the
         indices of the images, [B], determine random inputs. Layers normalise images with ``moments``. If ``moments`` is

@@ -38,7 +38,7 @@ def to_torch(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Convert variables to the state dict of the official network.
 
     Args:
-      variables: the variables of a module of ``models.dcgan``, by collection.
+      variables: the variables of a module of ``models.dcgan``, a dictionary with collection names as keys.
 
     Raises:
       ValueError: if the variables are of another module, or if a bias is not zero although the official network does
@@ -57,7 +57,10 @@ def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def _plan(like: Mapping[str, Any]) -> state_dict.Plan:
-    """Return the plan of the conversion. The names of the modules show whether ``like`` is a generator."""
+    """Return the plan of the conversion, see ``state_dict.Plan``.
+
+    The names of the modules show whether ``like`` is a generator.
+    """
     params = like.get("params", {})
     if {"linear", "image"} <= params.keys():
         return _generator(like, params)

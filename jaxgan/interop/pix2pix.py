@@ -1,6 +1,7 @@
 """Convert weights of https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix to variables and back.
 
-These official networks are supported in any size and width, with batch, instance or no normalisation:
+These official networks are supported with any depth and number of channels, and with batch, instance or no
+normalisation:
 
 - the generators unet_64, unet_128, unet_256, resnet_6blocks and resnet_9blocks; and
 - the discriminators basic, n_layers and pixel.

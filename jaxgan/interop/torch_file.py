@@ -50,7 +50,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """A tensor, which is a view of a storage. The offset and the strides are numbers of items of the storage."""
+    """A tensor, which is a view of a storage. The offset and the strides count items of the storage."""
 
     storage: _Storage
     offset: int
@@ -248,7 +248,7 @@ def _call(function: Any, arguments: tuple) -> Any:
 
 
 def _parse_storage(found: Any) -> _Storage:
-    """Return the storage of a persistent id.
+    """Return the storage that a persistent id describes.
 
     A persistent id is the tuple ("storage", type, key, device, count). Older files have a sixth part.
     """
@@ -347,7 +347,7 @@ class _Unpickler:
         self.push(_call(function, arguments))
 
     def build(self) -> None:
-        """Discard the state of an object. In files of weights, it consists of attributes of a dictionary.
+        """Discard the state of an object. In files of weights, the state consists of attributes of a dictionary.
 
         An example is the attribute ``_metadata`` of a module's state dict.
         """

@@ -40,7 +40,7 @@ def make_grid(images: np.ndarray, columns: int | None = None, gap: int = 1) -> n
     Args:
       images: float images in [-1, 1] or uint8 images, [N, h, w, C]; or points, [N, 2], which ``render_points`` draws as
         one image.
-      columns: number of columns. By default, the numbers of rows and columns are equal, or there is one row fewer.
+      columns: number of columns. By default, the square root of N, rounded up.
       gap: number of pixels between images.
 
     Raises:

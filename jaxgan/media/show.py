@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SHOWN_RANGE = 2.0  # larger absolute values cause a warning; a generator without tanh may exceed 1 slightly
-MAX_SIDE = 640  # pixels; larger images are reduced to this size in a notebook
+MAX_SIDE = 640  # largest height and width of an image in a notebook, in pixels; larger images are reduced
 
 
 def grid(
@@ -35,7 +35,7 @@ def grid(
       path: a .png or .jpg file to write; missing folders are created. None writes no file. The metadata of the file
         declare the images as synthetic. If no image is synthetic, leave ``path`` at None and call the method ``save``
         of the returned image.
-      columns: number of columns. By default, the numbers of rows and columns are equal, or there is one row fewer.
+      columns: number of columns. By default, the square root of N, rounded up.
       beside_real: whether some of the images are examples of the data. The metadata then declare the file as a
         composite of both.
 

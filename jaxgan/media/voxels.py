@@ -83,7 +83,8 @@ def _rays(n: int, size: int, turn: float) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
       The flat indices of the voxels, with n^3 for places outside of the cube, and the grey levels in [-1, 1]. Both
-      arrays have the shape [size, size, 3 (n + 1) - 1]. Their last axis follows the ray from the viewer on.
+      arrays have the shape [size, size, 3 (n + 1) - 1]. The last axis follows the ray, from the nearest voxel to the
+      farthest.
     """
     azimuth, elevation = np.radians([turn, ELEVATION])
     right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])

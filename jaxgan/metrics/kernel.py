@@ -25,8 +25,8 @@ def kernel_distance(
     """Return the kernel distance between two sets of features. Bińkowski et al. 2018 (1801.01401); Gretton et al. 2012.
 
     The distance is an unbiased estimate of the squared maximum mean discrepancy, MMD^2, with the kernel
-    (x.y / D + 1)^3. With features of Inception, the distance is the KID.
-    Subsets are drawn as in torch-fidelity, so that results agree.
+    (x.y / D + 1)^3. With features of Inception, the distance is the KID. Subsets are drawn as in torch-fidelity, so
+    that results agree.
 
     Args:
       x, y: features, [N, D] and [M, D].

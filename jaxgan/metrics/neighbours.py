@@ -1,4 +1,4 @@
-"""Compute metrics of nearest neighbours: precision, recall, density, coverage, authenticity and memorisation."""
+"""Compute metrics from nearest neighbours: precision, recall, density, coverage, authenticity and memorisation."""
 
 import operator
 from collections.abc import Iterator
@@ -50,8 +50,8 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> Preci
 
     Args:
       real, fake: features of real examples and of generated samples, [N, D] and [M, D].
-      k: which of the nearest neighbours determines the radius of a ball; 3 in the paper, with 50,000 examples in each
-        set.
+      k: number of the nearest neighbour that determines the radius of a ball, counted from 1. The paper uses 3, with
+        50,000 examples in each set.
 
     Raises:
       ValueError: if dimensions differ, if a set has fewer than k + 1 examples, or if a feature is not finite.
@@ -73,8 +73,8 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> Densi
 
     Args:
       real, fake: features of real examples and of generated samples, [N, D] and [M, D].
-      k: which of the nearest neighbours determines the radius of a ball, see ``precision_recall``; 5 in the paper, with
-        10,000 examples in each set.
+      k: number of the nearest neighbour that determines the radius of a ball, counted from 1; see ``precision_recall``.
+        The paper uses 5, with 10,000 examples in each set.
 
     Raises:
       ValueError: if dimensions differ, if a set has fewer than k + 1 examples, or if a feature is not finite.
@@ -125,7 +125,7 @@ def memorisation(train: np.ndarray, held_out: np.ndarray, fake: np.ndarray, *, s
     Args:
       train, held_out, fake: features of training examples, held-out examples and generated samples, [N, D], [M, D] and
         [L, D], at least 2 each.
-      seed: seed of the draw.
+      seed: seed of the random choice of examples from the larger set.
 
     Raises:
       ValueError: if dimensions differ, if a set is too small, or if a feature is not finite.

@@ -23,7 +23,8 @@ class Generator(nn.Module):
     Attributes:
       shape: shape of one image, (height, width, channels).
       classes: number of classes.
-      hidden: numbers of ReLU units of three layers: for the latents, for the label, and after their concatenation.
+      hidden: numbers of ReLU units of three layers: the layer for the latents, the layer for the label, and the layer
+        after their concatenation.
       dtype: data type of the computation; parameters are float32.
     """
 
@@ -51,8 +52,10 @@ class Discriminator(nn.Module):
 
     Attributes:
       classes: number of classes.
-      units: numbers of maxout units of three layers: for the image, for the label, and after their concatenation.
-      pieces: numbers of linear pieces of a maxout unit in these three layers.
+      units: numbers of maxout units of three layers: the layer for the image, the layer for the label, and the layer
+        after their concatenation.
+      pieces: numbers of linear pieces of each maxout unit in these three layers. A unit outputs the maximum of its
+        pieces.
       dropout_rate: fraction of the hidden units that dropout sets to 0.
       projection: whether to use a projection discriminator (Miyato and Koyama 2018, equation 4). It does not
         concatenate the label. Instead, it adds the inner product of the label's embedding and the image's features to

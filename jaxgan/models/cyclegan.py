@@ -33,16 +33,18 @@ class Generator(nn.Module):
       padding: padding of the residual blocks: "reflect", "replicate" (repeats the pixels at the edge) or "zero".
       upsample: "transposed" uses transposed convolutions, as in the official code. They can cause checkerboard
         artefacts, because the number of kernel weights that contribute to an output pixel alternates between 1, 2 and
-        4. "nearest" uses nearest-neighbour upsampling and a convolution, which avoids these artefacts except for the
-        rounding errors of bfloat16. See Odena et al. 2016 (distill.pub/2016/deconv-checkerboard).
+        4. "nearest" uses nearest-neighbour upsampling and a convolution, which avoids these artefacts. With bfloat16,
+        weak artefacts can remain because of rounding errors. See Odena et al. 2016
+        (distill.pub/2016/deconv-checkerboard).
       dropout_rate: fraction of the activations that dropout sets to 0 between the two convolutions of a residual block
         (official: 0 for CycleGAN).
-      eval_stats: statistics that the normalisation "batch" uses at evaluation; see ``BatchNorm``.
+      eval_stats: statistics that the normalisation "batch" uses at evaluation: "running" for the moving averages, or
+        "instance" for the mean and variance of each image; see ``BatchNorm``.
       dtype: data type of the computation; parameters are float32.
 
     Raises:
-      ValueError: if the height or width is not divisible by 4, or is less than 8, which is too small for reflection
-        padding; or if an attribute has an unknown value.
+      ValueError: if the height or width is not divisible by 4 or is less than 8, or if an attribute has an unknown
+        value. Smaller images are too small for reflection padding.
     """
 
     out_channels: int = 3

@@ -90,8 +90,8 @@ class MaxoutDiscriminator(nn.Module):
     Attributes:
       units: number of maxout units in each layer.
       pieces: number of linear pieces of each maxout unit, which outputs their maximum.
-      dropout_rates: two fractions that dropout sets to 0: the fraction of the input, and the fraction of each hidden
-        layer.
+      dropout_rates: two numbers: the fraction of the input values and the fraction of the activations of each hidden
+        layer that dropout sets to 0.
       dtype: data type of the computation; parameters are float32.
     """
 

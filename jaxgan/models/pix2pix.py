@@ -30,9 +30,10 @@ class Generator(nn.Module):
         level, up to 8 times ``channels``.
       norm: normalisation after all convolutions but the first, the innermost and the last: "batch", "instance" or
         "none". The last convolution always has a bias. The other convolutions have biases only with "instance".
-      dropout_rate: fraction of the activations that dropout sets to 0, in the decoder levels with the maximum number
-        of channels, except the innermost level.
-      eval_stats: statistics that the normalisation "batch" uses at evaluation (paper: "instance"); see ``BatchNorm``.
+      dropout_rate: fraction of the activations that dropout sets to 0. Dropout is applied in the decoder levels that
+        have the maximum number of channels, except the innermost level.
+      eval_stats: statistics that the normalisation "batch" uses at evaluation: "running" for the moving averages, or
+        "instance" for the mean and variance of each image, as in the paper; see ``BatchNorm``.
       dtype: data type of the computation; parameters are float32.
 
     Raises:

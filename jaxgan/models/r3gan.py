@@ -76,7 +76,8 @@ class Generator(nn.Module):
       classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and
         concatenates the latents with an embedding of the label. The embedding has the same size as the latents.
       dtype: data type of the computation; parameters are float32.
-      base_resolution: height and width of the first feature map, the learnt basis.
+      base_resolution: height and width of the first feature map. It is a learnt array, the basis, with channels that
+        are scaled by a linear function of the latents.
     """
 
     channels_per_stage: tuple[int, ...] = (768,) * 4

@@ -6,13 +6,14 @@ its projection discriminator are from Miyato et al. 2018 (arXiv:1802.05957) and 
 same blocks as WGAN-GP's networks. They are ``Generator(channels=256)`` and ``Critic(128, spectral_norm=True,
 sum_pool=True)``.
 
-Layers that resample are fused with the convolution beside them. The parameters and the results do not change:
+Each layer that resamples is computed together with the adjacent convolution. This fusion changes neither the parameters
+nor the results:
 
 - Nearest-neighbour upsampling and a 3 x 3 convolution are computed as a transposed 4 x 4 convolution of stride 2.
 - A 3 x 3 convolution and 2 x 2 average pooling are computed as a 4 x 4 convolution of stride 2.
 
-A fused layer needs 16 multiplications instead of 36 per pixel of the smaller image and pair of input and output
-channels.
+For each pixel of the smaller image and each pair of an input channel and an output channel, a fused layer needs 16
+multiplications instead of 36.
 """
 
 import flax.linen as nn
@@ -138,8 +139,9 @@ class Critic(nn.Module):
       spectral_norm: whether to apply spectral normalisation to the kernels of all layers, as in SNGAN. The values are
         then the logits of SNGAN's discriminator.
       sum_pool: whether to pool the features by their sum over pixels, as in SNGAN, instead of their mean.
-      classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and adds
-        the inner product of the label's embedding and the image's features (Miyato and Koyama 2018, equation 4).
+      classes: number of classes; 0 is an unconditional network. A conditional network is called with labels. It adds
+        the inner product of the label's embedding and the image's features to its output (Miyato and Koyama 2018,
+        equation 4).
       dtype: data type of the computation; parameters are float32.
 
     Raises:

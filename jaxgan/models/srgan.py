@@ -20,7 +20,7 @@ class Generator(nn.Module):
     """SRResNet generator, from images [B, h, w, C] to images [B, scale * h, scale * w, out_channels], float32.
 
     The output is unbounded. In the paper, the target images are in [-1, 1] and the input images in [0, 1]. The network
-    is fully convolutional, so it accepts images of any size, also sizes that differ from training.
+    is fully convolutional, so it accepts images of any size, including sizes that did not occur in training.
 
     Attributes:
       out_channels: number of channels of the output images.
@@ -119,8 +119,8 @@ class Discriminator(nn.Module):
       norm: normalisation after all convolutions but the first: "batch" (as in the paper), "instance" or "none".
       global_pool: whether to average the features over the image before the linear layers, so that the network accepts
         images of any size. In the paper the linear layers receive all features of images of a fixed size. Do not
-        combine ``global_pool=True`` with ``norm="batch"``. If real and generated images are normalised in separate
-        batches, their average features are nearly the same.
+        combine ``global_pool=True`` with ``norm="batch"``. If real and generated images are in separate batches, batch
+        normalisation makes their average features nearly the same, so the discriminator cannot distinguish them.
       dtype: data type of the computation; parameters are float32.
     """
 

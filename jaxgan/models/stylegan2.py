@@ -13,7 +13,7 @@ consists of two networks, mapping and synthesis. One ``Player``, which has a los
 The mapping network returns the styles (``ws`` in the official code), [B, num_ws, w_dim], one for each layer of the
 synthesis network. Style mixing, interpolation, projection and the path length penalty are functions of the styles, so
 the networks need no options for them. The two networks are separate modules, because a game calls each network by its
-name. Set a moving average of the weights for both: ``ema={"mapping": ..., "synthesis": ...}``.
+name. To use a moving average of the weights, set it for both networks: ``ema={"mapping": ..., "synthesis": ...}``.
 """
 
 import math
@@ -49,12 +49,12 @@ class Mapping(nn.Module):
 
     The network maps each latent vector to one vector w, and repeats it for all layers. Latents are divided by their
     root mean square. A conditional network divides the label's embedding by its root mean square, too, and concatenates
-    it with the latents. In training, the collection ``moving`` holds the moving average of w over the examples of all
+    it with the latents. In training, the collection ``moving`` stores the moving average of w over the examples of all
     devices (official: ``w_avg``). With gradient accumulation, only the last micro-batch updates it.
 
     The argument ``truncation_psi`` of a call applies the truncation trick (arXiv:1812.04948, appendix B): w is replaced
     by w_avg + truncation_psi * (w - w_avg). The argument ``truncation_cutoff`` restricts the trick to the first
-    ``truncation_cutoff`` layers. ``truncation_psi`` may be traced.
+    ``truncation_cutoff`` layers. Inside ``jax.jit``, ``truncation_psi`` may be a traced value.
 
     Attributes:
       num_ws: number of styles that the synthesis network requires, ``Synthesis.num_ws``.
@@ -104,8 +104,8 @@ class Mapping(nn.Module):
 class Synthesis(nn.Module):
     """Synthesis network, from styles [B, num_ws, w_dim] to unbounded images [B, h, w, img_channels], float32.
 
-    Source: arXiv:1912.04958, figures 2 and 7b. The argument ``noise`` of ``synthesis(ws, noise)`` is one of the
-    following:
+    Source: arXiv:1912.04958, figures 2 and 7b. A level consists of all layers with the same resolution. The argument
+    ``noise`` of ``synthesis(ws, noise)`` is one of the following:
 
     - PRNG keys, [B]: the noise of each example is drawn from its own key.
     - A sequence with one noise map for each layer but the last. A map is [B, h, w], or [h, w] if all examples have the
@@ -115,8 +115,8 @@ class Synthesis(nn.Module):
     Attributes:
       shape: height and width of the images, ``base_shape`` times 2, 4, 8 or another power of two.
       img_channels: number of channels of the images.
-      channel_base: a level with a shorter side of n pixels has min(channel_base // n, channel_max) channels (official:
-        32768, or 16384 for ``--cfg=auto`` below 512 x 512).
+      channel_base: limit for the numbers of channels. A level with a shorter side of n pixels has
+        ``min(channel_base//n, channel_max)`` channels (official: 32768, or 16384 for ``--cfg=auto`` below 512 x 512).
       channel_max: maximum number of channels of any level (official: 512).
       base_shape: height and width of the smallest level, the learnt constant.
       dtype: data type of the computation in the levels of the ``num_low_precision_res`` highest resolutions. The other
@@ -203,8 +203,9 @@ class Discriminator(nn.Module):
     C] and so on. The feature maps of an image do not depend on labels or on other images.
 
     The input of the last convolution has an additional channel, the minibatch standard deviation (arXiv:1710.10196,
-    section 3). Its groups contain examples of all devices, so the result does not depend on the number of devices. In
-    the official code, a group contains examples of one device.
+    section 3). The standard deviation is computed over groups of examples. A group can contain examples of several
+    devices, so the result does not depend on the number of devices. In the official code, a group contains examples of
+    one device.
 
     Attributes:
       classes: number of classes; 0 is an unconditional network. A conditional network is called with labels, and its
@@ -277,7 +278,7 @@ class Discriminator(nn.Module):
 def mix_styles(ws: jax.Array, others: jax.Array, keys: jax.Array, probability: float = 0.9) -> jax.Array:
     """Apply style mixing regularisation: arXiv:1812.04948, section 3.1.
 
-    From a random layer on, the styles of an example are replaced by other styles.
+    From a random layer on, the styles of an example are replaced by the styles of another latent.
 
     Args:
       ws: styles, [B, num_ws, w_dim].
