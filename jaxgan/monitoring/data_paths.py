@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 SETTINGS = ("data", "data_a", "test_data", "test_data_a")  # settings that may contain a path
-PREFIXES = ("stacked:", "tiles:")  # prefixes that may precede a path; see ``jaxgan.data.load``
+PREFIXES = ("stacked:", "tiles:")  # prefixes that may precede a path in these settings; see ``jaxgan.data.load``
 
 
 def find_data_paths(config: Any) -> dict[str, str]:
@@ -23,7 +23,7 @@ def find_data_paths(config: Any) -> dict[str, str]:
 
 
 def locate_data(config: Any, paths: Mapping[str, str]) -> Any:
-    """Return the settings with recorded paths in place of paths that do not exist in the working directory.
+    """Replace the paths in the settings that do not exist in the working directory by the recorded absolute paths.
 
     Args:
       config: the settings as the user typed them.
@@ -52,7 +52,7 @@ def _given(config: Any) -> dict[str, str]:
 
 
 def _split(value: str) -> tuple[str, str]:
-    """Split a setting into its prefixes and the rest.
+    """Split the value of a setting into its prefixes and the rest.
 
     >>> _split("stacked:tiles:photos"), _split("photos")
     (('stacked:tiles:', 'photos'), ('', 'photos'))

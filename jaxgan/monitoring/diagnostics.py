@@ -1,11 +1,11 @@
 """Detect common failures of GAN training, such as mode collapse, and suggest remedies.
 
-Every ``PROBE_EVERY`` steps a ``probe.Probe`` measures the training state on the devices, asynchronously to the next
-steps. ``TrainingMonitor`` combines these measurements with the mean metrics of the steps since the previous probe, and
-``diagnose`` compares the averages over the last ``WINDOW`` probes with thresholds.
+Every ``PROBE_EVERY`` steps, a ``probe.Probe`` measures the training state on the devices. The training does not wait
+for the result. ``TrainingMonitor`` combines the measurements with the mean metrics of the steps since the previous
+probe. ``diagnose`` averages these numbers over the last ``WINDOW`` probes and compares the averages with thresholds.
 
-The thresholds were chosen so that they separate trainings that were broken on purpose (``tests/helpers/sabotages.py``,
-seeds 0 to 2) from the experiments' default runs.
+The thresholds were chosen so that they separate runs that were broken on purpose (``tests/helpers/sabotages.py``, seeds
+0 to 2) from the experiments' runs with default settings.
 """
 
 import collections
@@ -58,12 +58,12 @@ MAX_MOVE = 0.24  # norm of the change of a network's weights over PROBE_EVERY tu
 MAX_GRADIENT_GROWTH = 1e3  # gradient norm divided by the gradient norm at the first probe
 MIN_GRADIENT = 1e-7  # gradient norm of a player
 MIN_GRADIENT_AGAINST_SURE = 1e-3  # gradient norm of a player if its opponent recognises nearly all of its fakes
-SURE = 0.99  # accuracy at which a discriminator recognises nearly all examples
+SURE = 0.99  # accuracy of a discriminator that is said to recognise nearly all examples
 MIN_DIVERSITY = 0.15  # spread of the samples divided by the spread of real examples
 MIN_NEAREST = 0.1  # mean nearest-neighbour distance among samples, divided by the same distance among real examples
-MAX_MEMORY = 0.6  # D's mean logit of held-out examples on a scale from 0 (training examples) to 1 (fakes)
-MAX_SWING = 1.45  # movement of the samples' mean over PROBE_EVERY steps divided by the spread of real examples
-CERTAIN = 3.0  # number of standard errors by which a difference of logits must exceed 0
+MAX_MEMORY = 0.6  # mean logit of held-out examples, on a scale from 0 (that of training examples) to 1 (that of fakes)
+MAX_SWING = 1.45  # distance that the samples' mean moves in PROBE_EVERY steps, divided by the spread of real examples
+CERTAIN = 3.0  # number of standard errors by which a mean difference of logits must exceed 0 to be significant
 
 
 def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) -> list[Verdict]:
@@ -71,7 +71,7 @@ def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) 
 
     Args:
       window: the latest findings of the game, oldest first.
-      first: the first finding of the run, which gradient norms are compared with.
+      first: the first finding of the run. Current gradient norms are compared with its gradient norms.
     """
     # The first probe of a resumed run has no earlier state to compare with, so it has fewer measurements.
     names = dict.fromkeys(name for row in window for name in row)
@@ -83,8 +83,8 @@ def diagnose(window: Sequence[Mapping[str, float]], first: Mapping[str, float]) 
     verdicts += _find_vanishing_gradients(mean, players, judges)
     verdicts += _find_mode_collapse(mean)
     verdicts += _find_memorising(window, players)
-    # A game that diverges also oscillates, so oscillation is not reported with divergence. Each of the problems above
-    # can make the discriminator too strong, so a strong discriminator is only reported if there is no other problem.
+    # A game that diverges also oscillates, so oscillation is not reported together with divergence. Each of the other
+    # problems can make the discriminator too strong, so a strong discriminator is only reported in their absence.
     if not diverging:
         verdicts += _find_oscillation(mean)
     return verdicts or list(_find_strong_discriminator(mean, judges))
@@ -201,13 +201,13 @@ class TrainingMonitor:
 
     Args:
       probe: function that measures a state, see ``probe.Probe``.
-      members: number of games that are trained, 1 unless a population is trained.
+      members: number of games that are trained together; 1 unless a population is trained.
       member_name: function that returns the name of the member with the given index, for messages.
       say: called with a message for each problem when it is detected for the first time.
       earlier: the findings of the run before it was resumed.
 
     Attributes:
-      verdicts: the current problems, each with the index of its member.
+      verdicts: the current problems. Each is a pair of the index of a member and the verdict on this member.
     """
 
     def __init__(
@@ -247,7 +247,8 @@ class TrainingMonitor:
 
         Returns:
           A finding if ``watch`` was called for this step, otherwise None. If there are problems, the finding has an
-          entry ``verdicts``: for each problem, a list of the member's index, the fields of ``Verdict`` and the remedy.
+          entry ``verdicts``. It contains one list for each problem: the member's index, the fields of ``Verdict`` and
+          the remedy.
         """
         self._rows.append(row)
         step = row["step"]

@@ -1,6 +1,6 @@
-"""Read and write the files of a run that have one JSON object per line, such as ``metrics.jsonl``.
+"""Read and write the files of a run that contain one JSON object per line, such as ``metrics.jsonl``.
 
-Each object, called a row, has the number of a step under ``step``.
+Each object is called a row. Its entry ``step`` is the number of a training step.
 """
 
 import json
@@ -19,8 +19,8 @@ from jaxgan.monitoring.tensorboard import TensorBoardWriter
 def metrics_to_rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Convert the metrics of several steps to one row per step.
 
-    For a population, each metric in a row is a list with one number per member. A row omits the lazy terms that were
-    not computed at its step.
+    For a population, each metric in a row is a list with one number per member. Loss terms with lazy regularisation are
+    computed only at some steps; the rows of the other steps omit them.
 
     Args:
       first: the first step.
@@ -45,7 +45,7 @@ def finite_mean(value: Any) -> float | None:
     """Return the mean of the finite numbers of a metric, or None if no number is finite.
 
     Args:
-      value: a number or, for a population, a list of numbers. None stands for a number that is not finite.
+      value: a number or, for a population, a list of numbers. A None in place of a number is not counted as finite.
     """
     values = value if isinstance(value, list) else [value]
     finite = [x for x in values if x is not None and math.isfinite(x)]
@@ -69,7 +69,7 @@ def truncate_after(path: Path, step: int) -> dict[str, Any] | None:
     """Remove all rows of later steps from a file. A damaged line is removed together with all lines that follow it.
 
     Args:
-      path: a file with one JSON object per line, each with an entry ``step``. It may be missing.
+      path: a file with one JSON object per line, each with an entry ``step``. If the file is missing, nothing is done.
       step: the last step to keep.
 
     Returns:
@@ -102,11 +102,11 @@ class RowFile:
 
     Args:
       path: the file, which is created if it is missing.
-      start: the step that the run starts or resumes after. Later rows, which an earlier process wrote before it was
-        killed, are removed.
+      start: the step that the run starts or resumes after. Rows of later steps are removed. Such rows exist if an
+        earlier process wrote them and was killed before it saved a checkpoint.
 
     Attributes:
-      last_row: the last row that remained when the file was opened; None if there was none.
+      last_row: the last row that remained when the file was opened; None if no row remained.
     """
 
     def __init__(self, path: Path, start: int):
@@ -114,12 +114,12 @@ class RowFile:
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Append a row. NaN and infinity, which JSON does not have, are written as null."""
+        """Append a row. NaN and infinity are written as null, because JSON cannot represent them."""
         finite = {name: _finite_or_none(value) for name, value in row.items()}
         self._file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     def flush(self) -> None:
-        """Pass all rows to the operating system, so that none is lost if the process is killed."""
+        """Pass all rows to the operating system, so that no row is lost if the process is killed."""
         self._file.flush()
 
     def close(self) -> None:
@@ -141,8 +141,8 @@ class MetricsFile:
 
     Args:
       directory: the run's directory.
-      start: the step that the run starts or resumes after. Later rows, which an earlier process wrote before it was
-        killed, are removed.
+      start: the step that the run starts or resumes after. Rows of later steps are removed. Such rows exist if an
+        earlier process wrote them and was killed before it saved a checkpoint.
 
     Attributes:
       last_row: the metrics of step ``start``; None for a new run.
@@ -184,7 +184,7 @@ class MetricsFile:
         self._diagnosis.write(row)
 
     def flush(self) -> None:
-        """Pass all rows to the operating system, so that none is lost if the process is killed."""
+        """Pass all rows to the operating system, so that no row is lost if the process is killed."""
         for file in (self._metrics, self._speed, self._diagnosis, self._tensorboard):
             file.flush()
 

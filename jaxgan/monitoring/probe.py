@@ -17,11 +17,11 @@ from jaxgan.data import Source, normalize
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import AXES
 
-EXAMPLES = 64  # number of samples, and of real examples in a batch, that a probe measures
-DRAWS = 8  # number of batches of real examples to average the reference measurements over
+EXAMPLES = 64  # number of samples that a probe measures, and of real examples in each batch that it compares them with
+DRAWS = 8  # number of these batches of real examples; the measurements of the batches are averaged
 
-# Some measurements compare a state with the states of the previous one or two probes. Keys are numbers of earlier
-# probes. Values are the measurements that are not available yet after this number of probes.
+# Some measurements compare a state with the states at the previous one or two probes. The first probes of a process
+# omit these measurements. Keys: number of probes before the current one. Values: beginnings of the omitted names.
 NOT_YET = {0: ("swing", "moved/", "turned/"), 1: ("turned/",)}
 
 
@@ -29,7 +29,7 @@ class _Memory(NamedTuple):
     """The arrays that a probe stores for the next probe.
 
     Attributes:
-      samples: generated samples, [EXAMPLES, features].
+      samples: generated samples, an array of shape [EXAMPLES, features].
       params: the parameters of all networks.
       moves: the changes of the parameters between the last two probes.
     """
@@ -42,9 +42,9 @@ class _Memory(NamedTuple):
 class Probe:
     """Measures a training state.
 
-    ``probe(state)`` starts the computation and returns arrays without waiting for their values. Each measurement is a
-    scalar, or an array [members] for a population. The spread of a set is the square root of the trace of its
-    covariance.
+    ``probe(state)`` starts the computation and returns a dictionary of measurements without waiting for their values.
+    Each measurement is a scalar or, for a population, an array of shape [members]. The spread of a set of examples is
+    the square root of the trace of the set's covariance. The measurements are:
 
       diversity: spread of the samples, divided by the spread of real examples.
       nearest: mean distance of a sample to its nearest neighbour, divided by the same distance among real examples.
@@ -54,10 +54,10 @@ class Probe:
         norm and by the number of turns of the network's owner in a step.
       turned/<net>: cosine between the last two changes of a network's weights: 1 if they have the same direction, -1
         if they have opposite directions.
-      over_held_out/<player>: a player's mean logit of training examples minus its mean logit of held-out examples. It
-        is measured if examples are held out and the player logs its logits.
-      over_fakes/<player>: a player's mean logit of training examples minus its mean logit of fakes. It is measured
-        under the same conditions.
+      over_held_out/<player>: a player's mean logit of training examples minus its mean logit of held-out examples. This
+        measurement exists if examples are held out and the player logs its logits.
+      over_fakes/<player>: a player's mean logit of training examples minus its mean logit of fakes. This measurement
+        exists under the same conditions.
 
     Args:
       experiment: the experiment that is trained.
@@ -87,8 +87,8 @@ class Probe:
 
     def __call__(self, state: State) -> dict[str, jax.Array]:
         if self._memory is None:
-            # All later memories are on the same devices as the parameters. If the first memory were on another device,
-            # the second probe would be compiled again.
+            # The memory that the compiled function returns is on the same devices as the parameters. If the first
+            # memory were on another device, the second probe would be compiled again.
             placement = jax.tree.leaves(state.params)[0].sharding
             self._memory = jax.device_put(self._compiled_forget(state, self._inputs[0]), placement)
         measures, self._memory = self._compiled_measure(state, self._memory, *self._inputs)
@@ -97,14 +97,15 @@ class Probe:
         return {name: x for name, x in measures.items() if not name.startswith(not_yet)}
 
     def _draw(self, state: State, latents: Any) -> jax.Array:
-        # Generate samples as in training, with the current weights and the statistics of the batch, because averaged
-        # weights and moving statistics lag behind.
+        # Generate samples as in training: with the current weights instead of their moving averages, and with batch
+        # statistics instead of moving statistics. Moving averages react to a problem too late.
         nets = self._game.functions(state, train=True, ema=False)
         generate = self._experiment.sampling.generate
         try:
             return _flatten(generate(nets, *latents))
         except MissingKeysError:
-            # The generator uses dropout. With train=False, samples of two probes do not differ in their dropout masks.
+            # The generator uses dropout, which requires keys. With train=False, dropout is off, so that the samples of
+            # two probes do not differ in their dropout masks.
             return _flatten(generate(self._game.functions(state, ema=False), *latents))
 
     def _measure(
@@ -130,7 +131,7 @@ class Probe:
 
 
 def check_held_out(experiment: Experiment) -> None:
-    """Check that at least one player logs logits, if examples are held out to compare their logits.
+    """Check that held-out examples can be used, which requires a player that logs its logits.
 
     Args:
       experiment: the experiment, with or without held-out examples.
@@ -163,7 +164,10 @@ def _read_images(source: Source, rng: np.random.Generator) -> jax.Array:
 
 
 def _read_held_out_pair(experiment: Experiment, rng: np.random.Generator) -> tuple[Any, Any] | None:
-    """Return the same number of training examples and held-out examples, or None if no examples are held out."""
+    """Return a batch of training examples and a batch of held-out examples, or None if no examples are held out.
+
+    Both batches have the same size.
+    """
     source, held_out = experiment.source, experiment.held_out
     if held_out is None:
         return None
@@ -192,7 +196,7 @@ def _flatten(x: jax.Array) -> jax.Array:
 
 
 def _measure_spread(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the spread and the mean nearest-neighbour distance of a set, [N, features]; see ``Probe``."""
+    """Return the spread and the mean nearest-neighbour distance of a set of shape [N, features]; see ``Probe``."""
     x = x - x.mean(0)[None]
     squares = jnp.square(x).sum(1)
     distances = squares[:, None] + squares[None] - 2 * x @ x.T + jnp.diag(jnp.full(len(x), jnp.inf))

@@ -1,18 +1,19 @@
-"""Manage the directory of a run: record the experiment and its settings, and lock the directory for one process.
+"""Manage the directory of a run: write its config.json, check that the run can be resumed, and lock the directory.
 
 A run writes these files:
 
 config.json        The experiment's name, its settings, the number and shape of its examples, the absolute paths of its
                    data, the members of a population, versions, hardware, the command, and the options to resume with.
-                   Written at the start. A differentially private run adds its planned and its spent privacy budget.
+                   Written at the start. A differentially private run also records its planned and its spent privacy
+                   budget.
 metrics.jsonl      The metrics of each step. Written at least every 10 steps.
 speed.jsonl        The number of images per second, measured whenever the progress is printed.
 diagnosis.jsonl    The findings of the monitor, every 50 steps; see jaxgan.monitoring.diagnostics.
-evaluations.jsonl  The metrics of the checkpoints that are evaluated every `evaluate_every` steps, and their protocol,
+evaluations.jsonl  The metrics of the checkpoints that are evaluated every `evaluate_every` steps, and the protocol,
                    which describes how the metrics were computed.
-evaluation.json    The metrics that `jaxgan evaluate` computed, and their protocol.
-samples/           Sample grids and the experiment's image sheets, every `sample_every` steps. All grids use the same
-                   latents.
+evaluation.json    The metrics that `jaxgan evaluate` computed, and the protocol.
+samples/           Sample grids, and additional grids that the experiment draws (image sheets), every `sample_every`
+                   steps. All sample grids use the same latents.
 projections/       The output of `jaxgan project`; see jaxgan.editing.projection_files.
 checkpoints/       Checkpoints every `checkpoint_every` steps, at each evaluation and at the end; see
                    jaxgan.training.checkpoints.
@@ -20,7 +21,7 @@ damaged/           Damaged checkpoints, which are moved here when the run is res
 tensorboard/       The metrics in the format of TensorBoard.
 profile/           A trace of the steps that the option `profile` selects.
 report.html        The report, written at the end of training and by `jaxgan report`; see jaxgan.reporting.report.
-.lock              A file that is locked by the process that writes to the directory.
+.lock              A file that a process locks while it writes to the directory.
 """
 
 import dataclasses
@@ -38,7 +39,7 @@ from jaxgan.monitoring.data_paths import find_data_paths
 
 PROJECTIONS = "projections"
 
-# The files that a run writes and that a fresh start removes. Other files in the directory are not touched.
+# The files that a run writes. The option `fresh` removes them. Other files in the directory are not changed.
 RUN_FILES = (
     "config.json",
     "metrics.jsonl",
@@ -62,9 +63,9 @@ class ResumableRun:
     """A run that can be resumed.
 
     Attributes:
-      setting_names: the current names of the settings in the run's config.json. The config.json of an older version
-        lacks settings that were introduced later. They are not added to the file, because their values at the start of
-        the run are unknown.
+      setting_names: the current names of the settings in the run's config.json. If an older version of jaxgan wrote the
+        file, it lacks settings that were introduced later. These settings are not added to the file, because it is
+        unknown which values they would have had when the run started.
     """
 
     setting_names: tuple[str, ...]
@@ -77,12 +78,13 @@ class RunDirectory:
       path: the directory, which is created if it is missing.
       experiment: the experiment's name.
       config: the experiment's settings.
-      source: the examples. Their number, shape and classes are recorded.
+      source: the training examples. Their number, shape and classes are recorded.
       members: for a population, the settings of each member; otherwise an empty list.
-      fresh: whether to remove a run in the directory instead of resuming it.
+      fresh: whether to remove an existing run in the directory instead of resuming it.
 
     Raises:
-      ValueError: if the directory is in use, or contains a run of another experiment or with other settings.
+      ValueError: if the directory is in use, or contains a run of another experiment, with other settings or on other
+        data.
       OSError: if the directory cannot be written.
     """
 
@@ -104,7 +106,7 @@ class RunDirectory:
         else:
             recorded = {name: value for name, value in recorded.items() if name in run.setting_names}
         data: dict[str, Any] = _describe_data(source)
-        # A run that is resumed from another working directory keeps the recorded paths.
+        # If the run is resumed from another working directory, paths may not exist there. Recorded paths are kept then.
         paths = {**({} if run is None else read_data_paths(path)), **find_data_paths(config)}
         if paths:
             data["paths"] = paths
@@ -156,7 +158,7 @@ class RunDirectory:
 
 
 def find_resumable(path: Path, experiment: str, config: Settings, source: Source, fresh: bool) -> ResumableRun | None:
-    """Return the run in a directory that training would resume, or None if training would start a new run.
+    """Return the run that training would resume from a directory, or None if training would start a new run.
 
     A run that ended before its first step cannot be resumed, so its settings are not checked.
 
@@ -164,8 +166,8 @@ def find_resumable(path: Path, experiment: str, config: Settings, source: Source
       path, experiment, config, source, fresh: as for ``RunDirectory``.
 
     Raises:
-      ValueError: if the directory contains a run of another experiment or with other settings, or files that have the
-        names of a run's files but do not belong to a run.
+      ValueError: if the directory contains files with the names of a run's files but no valid config.json, or if it
+        contains a run of another experiment, with other settings or on other data.
     """
     found = [name for name in RUN_FILES if (path / name).exists()]
     if found and not _is_run(path):
@@ -204,7 +206,7 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
 def read_options(path: Path) -> dict[str, Any]:
     """Return the recorded options of the run in a directory, as a dictionary from names to values.
 
-    The dictionary is empty for runs of older versions.
+    The dictionary is empty for runs that were started with older versions of jaxgan.
 
     Args:
       path: the directory of the run.
@@ -220,8 +222,8 @@ def read_data_record(path: Path) -> dict[str, Any]:
     """Return the recorded description of the examples of the run in a directory.
 
     Returns:
-      A dictionary with ``examples`` (their number), ``shape``, ``classes`` and ``paths`` (see ``read_data_paths``). The
-      paths are missing in runs of older versions. The dictionary is empty for runs of the oldest versions.
+      A dictionary with the entries ``examples`` (the number of examples), ``shape``, ``classes`` and ``paths`` (see
+      ``read_data_paths``). Older versions of jaxgan recorded no paths. The dictionary is empty if nothing was recorded.
 
     Raises:
       ValueError: if there is no run.
@@ -296,7 +298,7 @@ def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str,
 
 
 def _describe_data(source: Source) -> dict[str, Any]:
-    """Return properties of the examples that are cheap to compare. The name of the data is one of the settings."""
+    """Return the recorded properties of the examples. Comparing them when a run is resumed detects changed data."""
     return {"examples": len(source), "shape": list(source.shape), "classes": list(source.classes)}
 
 

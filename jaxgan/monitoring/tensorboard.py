@@ -14,13 +14,13 @@ from tensorboardX.proto import event_pb2, summary_pb2
 class TensorBoardWriter:
     """Writes scalars to event files, one event per step.
 
-    This class does not use tensorboardX's SummaryWriter. If the disk is full, the thread of SummaryWriter ends without
-    an error, and the run then waits for this thread forever.
+    This class does not use the SummaryWriter of tensorboardX. If the disk is full, the thread of a SummaryWriter ends
+    without an error, and the run would then wait for the thread forever.
 
     Args:
       directory: the directory of the event files, which is created if it is missing. Existing files are not changed.
-      start: the step that the run starts or resumes after. TensorBoard hides the events of later steps, which an
-        earlier process wrote before it was killed.
+      start: the step that the run starts or resumes after. If an earlier process wrote events of later steps before it
+        was killed, TensorBoard hides these events.
     """
 
     def __init__(self, directory: Path, start: int):

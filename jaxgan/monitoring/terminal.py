@@ -1,4 +1,4 @@
-"""Print the progress and the messages of a run, and show an image in the terminal."""
+"""Print the progress and the messages of a run, and show images in the terminal."""
 
 import collections
 import contextlib
@@ -23,13 +23,13 @@ BAR_EVERY = 0.25  # seconds between updates of the live progress bar of a run
 PLAIN_LINES_EVERY = 2.0  # seconds between progress lines of a run, if the output is not a terminal
 PATIENCE = 1.0  # seconds that an operation may take before a message about it is printed
 BAR_WIDTH = 12  # width of the progress bar in characters
-LINES_OF_ESTIMATE = 10  # number of progress lines to estimate the remaining time from
+LINES_OF_ESTIMATE = 10  # number of the latest progress lines from which the remaining time is estimated
 READING_LINES_EVERY = 10.0  # seconds between progress lines of an evaluation, if the output is not a terminal
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Discard further output after the reader of a pipe has exited, so that the run continues."""
+        """Discard further output if the program that reads the pipe has exited, so that the run continues."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -37,8 +37,8 @@ class _Console(Console):
 class Terminal:
     """Shows the progress of a run: a live bar in a terminal, plain lines if the output is a pipe or a file.
 
-    The number of images per second and the remaining time are measured from the last ``restart``, and without the time
-    inside ``paused``.
+    The measurement of the number of images per second and of the remaining time begins at the last ``restart``. The
+    time inside ``paused`` is excluded.
 
     Args:
       steps: the last step.
@@ -69,7 +69,9 @@ class Terminal:
 
     @contextlib.contextmanager
     def busy(self, text: str) -> Iterator[None]:
-        """Announce the work of a ``with`` block: in the live bar, or on a line if it takes longer than ``PATIENCE``.
+        """Show the name of the work in a ``with`` block in the live bar.
+
+        Without a live bar, print the name on a line if the work takes longer than ``PATIENCE``.
 
         Args:
           text: the name of the work, such as "saving a checkpoint".
@@ -83,7 +85,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def compiling(self, text: str) -> Iterator[None]:
-        """Announce a compilation in a ``with`` block, and print its time afterwards.
+        """Show that the work in a ``with`` block is a compilation, and print its time after the block.
 
         Args:
           text: the name of the work, such as "compiling the training step".
@@ -100,7 +102,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def paused(self, text: str) -> Iterator[None]:
-        """Announce the work in a ``with`` block as ``busy`` does, and exclude its time from the measured speed.
+        """Show the name of the work in a ``with`` block as ``busy`` does, and exclude its time from the measured speed.
 
         Args:
           text: the name of the work, such as "evaluating".
@@ -130,8 +132,8 @@ class Terminal:
           problems: the current problems of the training, as ``TrainingMonitor.summary`` returns them.
 
         Returns:
-          The number of images per second since the previous step that was shown. None if this step was not shown, or if
-          the time since the previous shown step is too short for a measurement.
+          The number of images per second since the previous step that was shown; None if this step was not shown, or if
+          too little time has passed since the previous one for a measurement.
         """
         self._step = row["step"]
         now, (then, step, images_then) = time.perf_counter(), self._shown[-1]
@@ -147,7 +149,7 @@ class Terminal:
         return rate if is_due else None
 
     def _seconds_left(self, now: float) -> float:
-        """Estimate the remaining time in seconds from the time of the steps since the oldest stored line."""
+        """Estimate the remaining time in seconds from the mean time of a step since the oldest stored progress line."""
         then, step, _ = self._shown[0]
         return (self._steps - self._step) * (now - then) / max(self._step - step, 1)
 
@@ -174,14 +176,14 @@ class Terminal:
             self._bar = None
 
     def picture(self, image: np.ndarray) -> None:
-        """Show an image, uint8 [H, W, C], if the output is a terminal with at least W columns."""
+        """Show a uint8 image of shape [H, W, C] if the output is a terminal with at least W columns."""
         if self._console.is_terminal and image.shape[1] <= self._console.width and not self._quiet:
             self._console.print(half_blocks(image))
 
 
 @contextlib.contextmanager
 def waiting(text: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Announce the work in a ``with`` block if it takes longer than ``PATIENCE``.
+    """Print a message if the work in a ``with`` block takes longer than ``PATIENCE``.
 
     Args:
       text: the message.
@@ -197,7 +199,7 @@ def waiting(text: str, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def say_nothing(text: str) -> None:
-    """Print nothing. Quiet runs use this function in place of ``print``.
+    """Do nothing. Quiet runs call this function in place of ``print``.
 
     Args:
       text: the line that is not printed.
@@ -208,10 +210,11 @@ def say_nothing(text: str) -> None:
 def reading() -> Iterator[Callable[..., None]]:
     """Show the progress of an evaluation on standard error in a ``with`` block.
 
-    The context manager yields the function ``progress(name, seen, total, counted="images")``. Call it with the name of
-    a set of images, the number of images that were processed, and their total number. For a computation that consists
-    of steps, pass the numbers of steps and ``counted="steps"``. In a terminal, each name has a live bar, which is
-    removed at the end. Otherwise, a line is printed every ``READING_LINES_EVERY`` seconds and before the first step.
+    The context manager yields the function ``progress(name, seen, total, counted="images")``. Call this function with
+    the name of a set of images, the number of images that were processed, and the total number of images. For a
+    computation that consists of steps, pass the numbers of steps and ``counted="steps"``. In a terminal, each name has
+    a live bar, which is removed at the end. Otherwise, a line is printed every ``READING_LINES_EVERY`` seconds and
+    before the first step.
     """
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
     columns = [BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()]
@@ -301,7 +304,7 @@ def format_duration(seconds: float) -> str:
 
 
 def half_blocks(image: np.ndarray) -> Text:
-    """Convert an image, uint8 [H, W, C], to coloured text. A line of text shows two rows of pixels."""
+    """Convert a uint8 image of shape [H, W, C] to coloured text. Each line of text shows two rows of pixels."""
     pixels = np.broadcast_to(image[..., :3], (*image.shape[:2], 3))
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, np.full_like(pixels[:1], 255)])

@@ -28,7 +28,7 @@ def print_start(name: str, run: TrainingRun, steps: Steps) -> None:
     Args:
       name: the experiment's name.
       run: the game or the population that will be trained.
-      steps: the run's compiled steps, which define the devices to print for a population.
+      steps: the run's compiled steps. The devices of a population are read from them.
     """
     source, shape = run.experiment.source, " x ".join(map(str, run.experiment.source.shape))
     say(f"{name}: {len(source):,} examples of {source.name}, shape {shape}; hardware: {system.hardware()}")

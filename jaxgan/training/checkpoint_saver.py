@@ -1,4 +1,4 @@
-"""Save the state of a run together with a score. The checkpoint with the lowest score is the best one."""
+"""Save checkpoints of a run. Each is saved with a score, and the checkpoint with the lowest score is the best one."""
 
 import math
 
@@ -24,9 +24,10 @@ class CheckpointSaver:
       config: the experiment's settings.
       checkpoints: the directory that the checkpoints are saved to.
       schedule: defines the steps at which checkpoints are evaluated.
-      diverged: the members that have diverged. ``save`` adds members with a state that is not finite.
-      evaluator: scores the checkpoints at the steps of the schedule. All other checkpoints have no score. If None, the
-        score of every checkpoint is the Frechet distance between downsampled pixels of samples and of the data.
+      diverged: the members that have diverged. ``save`` adds each member with a NaN or an infinity in its state.
+      evaluator: computes the scores of the checkpoints at the steps of the schedule. Checkpoints at other steps have no
+        score. If None, every checkpoint is scored by the Frechet distance between the pixels of downsampled samples and
+        of downsampled data.
 
     Attributes:
       last_step: the step of the newest checkpoint that this object saved; None before the first checkpoint.
@@ -50,7 +51,8 @@ class CheckpointSaver:
         """Copy the state to the host, then score and save it in the background.
 
         Raises:
-          Diverged: if the state of every remaining member contains a value that is not finite.
+          Diverged: if all members have diverged, that is, if the state of every member that had not diverged before
+            contains NaN or infinity.
           OSError: if the previous checkpoint could not be written.
         """
         state = jax.tree.map(to_host, state)  # a copy, because the next step reuses the buffers
@@ -62,7 +64,7 @@ class CheckpointSaver:
         self.last_step = step
 
     def _score(self, step: int, states: dict[int, State]) -> float:
-        """Return the lowest score among the members; infinity if this checkpoint is not evaluated."""
+        """Return the lowest score among the members, or infinity if the checkpoint of this step has no score."""
         if self._pixel_score is not None:
             return min(map(self._pixel_score, states.values()))
         if self._evaluator is not None and self._schedule.is_evaluated(step):

@@ -1,9 +1,9 @@
 """Save and restore checkpoints of the complete training state with Orbax.
 
 Checkpoints are written asynchronously and atomically, and verified when they are read. A checkpoint is a flat mapping
-from names to the state's leaves, stored as host arrays. It does not depend on the devices, so one device can restore a
-checkpoint that eight devices or two hosts saved. The SHA-256 of each leaf is stored in the checkpoint, because Orbax
-restores damaged bytes without an error. Only this module uses Orbax.
+from names to the state's leaves, stored as host arrays. The mapping does not depend on the devices, so one device can
+restore a checkpoint that eight devices or two hosts saved. The checkpoint also contains the SHA-256 of each leaf,
+because Orbax restores damaged bytes without an error. Only this module uses Orbax.
 """
 
 import concurrent.futures
@@ -54,13 +54,14 @@ def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
 class Checkpoints:
     """The checkpoints in a directory.
 
-    The newest ``KEEP_NEWEST`` checkpoints and the checkpoint with the best score remain. All others are deleted.
+    After each save, the newest ``KEEP_NEWEST`` checkpoints and the checkpoint with the best score are kept. All other
+    checkpoints are deleted.
 
     Args:
       directory: the directory, which is created if it is missing, unless ``read_only`` is set.
       read_only: whether to leave the directory unchanged. Another process may be writing to it at the same time.
-      by: an identifier of the method that scores checkpoints. A run may be resumed with another method. Only scores
-        with the same identifier are compared.
+      by: an identifier of the method that scores checkpoints. It is stored with each score. Only scores with the same
+        identifier are compared, because a run may be resumed with another method.
       say: called with a message if a checkpoint is damaged, a score cannot be computed or the last checkpoint cannot be
         written.
     """
@@ -129,7 +130,7 @@ class Checkpoints:
         self._raise_os_error(lambda: self._manager.save(int(leaves["step"]), args=items, metrics=metrics))
 
     def _join(self) -> None:
-        """Wait for the background thread and raise the error that ended it, if any. An error is raised only once."""
+        """Wait for the background thread. If an error ended the thread, raise the error once."""
         last, self._last = self._last, None
         if last:
             last.result()
@@ -154,8 +155,8 @@ class Checkpoints:
     def restore(self, like: State) -> State | None:
         """Return the newest intact checkpoint, or None if there are no checkpoints.
 
-        Damaged checkpoints that are newer than this checkpoint are moved to the directory ``damaged``, which is beside
-        the checkpoints' directory.
+        Damaged checkpoints that are newer than the restored one are moved to the directory ``damaged``, beside the
+        checkpoints' directory.
 
         Args:
           like: a state of the same game, which defines the structure, the shapes and the dtypes.
@@ -220,7 +221,7 @@ class Checkpoints:
         return leaves
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
-        """Move damaged checkpoints to another directory, after an older checkpoint was found to be intact.
+        """Move damaged checkpoints to the directory ``damaged``, after an older checkpoint was found to be intact.
 
         Args:
           damaged: dictionary from the steps of damaged checkpoints to the reasons why they are damaged.
@@ -256,7 +257,7 @@ def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str)
     Args:
       like: a state, which may have ``jax.ShapeDtypeStruct`` as leaves.
       leaves: dictionary from names to leaves, as ``named_leaves`` returns it.
-      where: the origin of the leaves. The error message begins with this text.
+      where: where the leaves come from, such as the path of a file. The error message begins with this text.
 
     Raises:
       ValueError: if leaves are missing or unknown, or if their shapes or dtypes differ.

@@ -1,7 +1,7 @@
-"""Find the members of a run that have diverged, that is, members with a metric or a state that is no longer finite.
+"""Find the members of a run that have diverged, that is, members with a NaN or an infinity in a metric or in the state.
 
-A member is one of the games of a population. One vmapped step trains all members. A single game is treated as a
-population with one member, with index 0.
+A population is a set of games that one vmapped step trains. Its games are called members. A single game is treated as a
+population of one member, which has the index 0.
 """
 
 import math
@@ -17,7 +17,7 @@ from jaxgan.training.runs import TrainingRun
 
 
 class Diverged(Exception):
-    """Raised if a metric or the state of every member of the run is NaN or infinite."""
+    """Raised if every member of the run has a NaN or an infinity in a metric or in its state."""
 
 
 class DivergedMembers:
@@ -40,7 +40,8 @@ class DivergedMembers:
 
         Args:
           step: the step at which they diverged.
-          reasons: dictionary from the indices of members to the reasons. Members that were added before are ignored.
+          reasons: dictionary from the indices of the diverged members to the texts that explain why. Members that were
+            added before are ignored.
 
         Raises:
           Diverged: if all members have diverged.
@@ -61,11 +62,11 @@ def find_diverged_metrics(row: Mapping[str, Any]) -> dict[int, str]:
         member.
 
     Returns:
-      A dictionary from the indices of the members that were found to the reasons.
+      A dictionary from the index of each such member to a text that names the metric.
     """
     reasons: dict[int, str] = {}
-    # If one term of a loss is not finite, the loss and the norm of its gradient are not finite either. They come last,
-    # so that the reason names the term.
+    # If one term of a loss is not finite, the loss and the norm of its gradient are not finite either. The loss and the
+    # norm are checked last, so that the message names the term.
     for name in sorted(row, key=lambda name: name.endswith(("/loss", "/grad_norm"))):
         values = row[name] if isinstance(row[name], list) else [row[name]]
         for i, value in enumerate(values):
@@ -83,7 +84,7 @@ def find_diverged_states(state: State, members: int) -> dict[int, str]:
       members: number of members, 1 for a single game.
 
     Returns:
-      A dictionary from the indices of the members that were found to the reasons.
+      A dictionary from the index of each such member to a text that names the array.
     """
     reasons: dict[int, str] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path((state.params, state.stats))[0]:

@@ -22,11 +22,12 @@ from jaxgan.training.runs import TrainingRun
 from jaxgan.training.steps import Steps
 
 # Limits of the measurement of each game. The first LAZY_STEPS steps may take up to LAZY_SECONDS, because penalties with
-# lazy regularisation are often computed every 16 steps. Further steps are measured for up to MEASURED_SECONDS in total.
-MEASURED_STEPS = 64  # maximum number of steps
-MEASURED_SECONDS = 5.0  # seconds
-LAZY_STEPS = 16  # number of steps
-LAZY_SECONDS = 20.0  # seconds
+# lazy regularisation are often computed only every 16 steps. If these steps took less than MEASURED_SECONDS, more steps
+# are measured until MEASURED_SECONDS have passed.
+MEASURED_STEPS = 64  # maximum number of steps to measure
+MEASURED_SECONDS = 5.0
+LAZY_STEPS = 16
+LAZY_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,7 @@ class StepTime:
       steps: number of steps of the run that train this game.
       images: number of images that one step reads, summed over the members of a population.
       compile_seconds: time of the first call of the step in seconds. It includes compilation and one step.
-      measured: number of steps that were measured after the first call; 0 if the run has no further steps of this game.
+      measured: number of steps that were measured after the first call; 0 if the run has only one step of this game.
       seconds: mean time of the measured steps in seconds.
     """
 
@@ -132,7 +133,7 @@ def checkpoints_kept(steps: int, options: RunOptions) -> int:
     made = {steps}
     for every in (options.checkpoint_every, options.evaluate_every):
         if every is not None:
-            made |= set(range(every, steps + 1, every)[: KEEP_NEWEST + 1])  # more steps do not change the result
+            made |= set(range(every, steps + 1, every)[: KEEP_NEWEST + 1])  # further steps do not change the result
     return min(KEEP_NEWEST + 1, len(made))
 
 

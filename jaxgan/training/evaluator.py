@@ -24,11 +24,12 @@ class Evaluator:
     The thread that writes the checkpoints calls the evaluator.
 
     Args:
-      experiment, metrics, features, count, seed: as for ``quality.evaluate``. The first metric ranks the checkpoints.
+      experiment, metrics, features, count, seed: as for ``quality.evaluate``. The first metric is the score by which
+        checkpoints are compared.
 
     Attributes:
-      by: an identifier of the method that ranks checkpoints. A resumed run compares only scores with the same
-        identifier, so the identifier of a method must not change between versions of jaxgan.
+      by: an identifier of the method that scores checkpoints. A resumed run compares only scores with the same
+        identifier. Therefore, the identifier of a method must not change between versions of jaxgan.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Evaluator:
         self.by = hashlib.sha256(json.dumps(ranking, sort_keys=True).encode()).hexdigest()[:16]
 
     def rehearse(self, state: State) -> None:
-        """Evaluate a few samples before the training starts, to detect metrics that this experiment cannot compute.
+        """Evaluate a few samples before training starts, to detect metrics that cannot be computed for the experiment.
 
         Args:
           state: the state before the first step, or the restored state.
@@ -96,7 +97,8 @@ class Evaluator:
             member.
 
         Returns:
-          The lowest ranking score of the states; infinity if no state has a ranking score.
+          The score of the checkpoint, which is the lowest score among the states; infinity if no state has a finite
+          score.
         """
         if self._reals is None:
             names = quality.set_metrics(self._metrics)

@@ -51,7 +51,8 @@ def train(
 
     Raises:
       ValueError: if an option is out of its range, or if the checkpoints belong to another game.
-      Diverged: if a metric or the state of every member is no longer finite. The last finite checkpoint is kept.
+      Diverged: if every member has a NaN or an infinity in a metric or in its state. The last finite checkpoint is
+        kept.
       Interrupted: if the process received SIGINT or SIGTERM. The state was saved.
     """
     options.check()
@@ -135,14 +136,14 @@ class _Loop:
         return 0
 
     def _call(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
-        """Call the compiled step once, which takes ``count`` training steps, and return the new state."""
+        """Call the compiled function once, which runs ``count`` training steps, and return the new state."""
         with self.profiler.around(step, count):
             state, metrics = self.steps.at(step)(state, _stack(itertools.islice(batches, count)))
         self.log.append(step + 1, count, metrics)
         return state
 
     def _compile(self, state: State, batches: Iterator[Any], step: int, count: int) -> State:
-        """Call the step of a game for the first time, which compiles the step. Rates are measured after this call."""
+        """Compile the step of a game by calling the step once, and exclude the time of this call from the speed."""
         where = "" if step == self.schedule.start else f" for the game that begins at step {step + 1}"
         with self.terminal.compiling(f"compiling the training step{where}"):
             state = jax.block_until_ready(self._call(state, batches, step, count))

@@ -21,16 +21,17 @@ from jaxgan.training.runs import TrainingRun
 class MetricsLog:
     """Transfers metrics to the host, checks that they are finite, and writes them to files and to the terminal.
 
-    A call of the compiled step returns before the devices have computed its result. ``append`` stores the result, and
-    ``write`` waits for it. All processes of a run check the metrics, but only the first process writes files.
+    A call of the compiled step returns before the devices have computed the metrics. ``append`` stores these metrics,
+    and ``write`` waits until they have been computed. All processes of a run check the metrics, but only the first
+    process writes files.
 
     Args:
       run: the game or the population that is trained.
       config: the experiment's settings.
-      path: the run's directory. Rows after step ``start`` are removed from its files. Such rows exist if an earlier
-        process was killed after it had written metrics and before it saved a checkpoint.
+      path: the run's directory. Rows after step ``start`` are removed from the files in the directory. Such rows exist
+        if an earlier process wrote metrics and was killed before it saved the next checkpoint.
       start: the step that the run starts or resumes after.
-      diverged: the members that have diverged. ``write`` adds members with metrics that are not finite.
+      diverged: the members that have diverged. ``write`` adds each member with a metric that is NaN or infinite.
       terminal: shows the newest metrics.
 
     Attributes:
@@ -43,8 +44,8 @@ class MetricsLog:
         self.seconds_per_step = 1e-9
         self._run, self._diverged, self._terminal = run, diverged, terminal
         self._batch_size = config.batch_size * len(run.seeds)
-        # For each call that was not written yet: its first step, its number of steps, the total number of images that
-        # were read until its end, and its metrics.
+        # For each call with metrics that were not written yet: the first step of the call, its number of steps, the
+        # total number of images that were read until its end, and its metrics.
         self._pending: list[tuple[int, int, int, Any]] = []
         self._images, self._has_probed = 0, False
         self._last_write, self._last_step = time.perf_counter(), start
@@ -80,7 +81,7 @@ class MetricsLog:
             self._terminal.restart(self._last_step, images)
 
     def probe(self, state: State, step: int) -> None:
-        """Start a measurement of the state (a probe) for the diagnosis, if a measurement is due after this step.
+        """Start a measurement of the state for the diagnosis of the run, if a measurement is due after this step.
 
         Args:
           state: the training state after the step.
@@ -103,7 +104,8 @@ class MetricsLog:
           keep: number of newest calls to leave for the next ``write``.
 
         Raises:
-          Diverged: if a metric of every remaining member is not finite.
+          Diverged: if all members have diverged, that is, if every member that had not diverged before has a metric
+            that is NaN or infinite.
         """
         ready, self._pending = self._pending[: len(self._pending) - keep], self._pending[len(self._pending) - keep :]
         row = None
@@ -145,8 +147,8 @@ class MetricsLog:
 def _make_monitor(run: TrainingRun, config: Settings, path: Path, terminal: Terminal) -> TrainingMonitor | None:
     """Return the monitor that diagnoses the run.
 
-    A differentially private run has no monitor (None), because its measurements of real examples would reveal more than
-    the reported privacy budget allows.
+    For a differentially private run, return None, because the monitor's measurements of real examples would reveal more
+    than the reported privacy budget allows.
     """
     if config.dp_noise_multiplier:
         return None

@@ -18,12 +18,12 @@ RECORDED = (
     "evaluate_count",
     "parallel",
 )
-OF_EVALUATIONS = ("metrics", "features", "weights", "evaluate_count")  # options that require evaluations
+OF_EVALUATIONS = ("metrics", "features", "weights", "evaluate_count")  # options that require `evaluate_every`
 
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """Options of a run. No option changes the parameters that the training results in."""
+    """Options of a run. No option changes the trained parameters."""
 
     # Run
     run_dir: str | None = None
@@ -38,8 +38,8 @@ class RunOptions:
     # Evaluation
     evaluate_every: int | None = None
     """Number of steps between evaluations. Each evaluation saves a checkpoint, and the checkpoint with the best score
-    is never deleted. By default, the run is not evaluated, and the score of a checkpoint is the Frechet distance
-    between downsampled pixels of samples and of the data."""
+    is never deleted. By default, there are no evaluations. The best checkpoint is then selected by a less expensive
+    score, the Frechet distance between the pixels of downsampled samples and of downsampled data."""
     metrics: tuple[str, ...] | None = None
     """Metrics of each evaluation; see ``jaxgan evaluate --help``. The first metric is the score that selects the best
     checkpoint. By default, fid."""
@@ -80,7 +80,7 @@ class RunOptions:
         Args:
           recorded: the options in the run's config.json, as a dictionary from names to values.
           given: the options of the current call, as a dictionary from names to values. They take precedence over
-            ``recorded``. If ``evaluate_every`` is given as None, all recorded options of evaluations are dropped.
+            ``recorded``. If ``evaluate_every`` is given as None, recorded options in ``OF_EVALUATIONS`` are ignored.
 
         Raises:
           ValueError: if a recorded option has the wrong type.

@@ -14,7 +14,8 @@ class StepProfiler:
       folder: the folder to write to.
       steps: the steps to trace. The trace begins after ``steps.start`` steps of the run and ends after ``steps.stop``
         steps. An empty range traces nothing.
-      wait: called before the trace begins and before it ends. It must return after the devices have finished all work.
+      wait: called before the trace begins and before the trace ends. This function must not return until the devices
+        have finished all work.
       say: called with a message when the trace is written.
     """
 

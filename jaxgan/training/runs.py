@@ -1,9 +1,10 @@
-"""Define whether a run trains a single game or a population of games.
+"""Provide one interface for runs that train a single game and for runs that train a population of games.
 
 A population is a set of games that are trained by one vmapped step. The games are called the members of the population.
-They differ in their seeds and in the settings that the user varies. The setting ``population`` is the number of
-consecutive seeds, starting at the setting ``seed``. The setting ``sweep`` lists the values of varied settings, as in
-``("learning_rate=1e-4,4e-4",)``. The population has one member for each combination of these values and each seed.
+The members differ in their seeds and in the settings that the user varies. The setting ``population`` is the number of
+seeds, which are consecutive and start at the setting ``seed``. The setting ``sweep`` lists the values of each varied
+setting, as in ``("learning_rate=1e-4,4e-4",)``. The population has one member for each combination of a seed and of one
+value for each varied setting.
 """
 
 import abc
@@ -27,7 +28,7 @@ from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.settings import Settings
 from jaxgan.games.population import Population, member
 
-MAX_POPULATION = 4096  # maximum number of seeds
+MAX_POPULATION = 4096  # maximum number of seeds of a population
 
 
 def list_member_settings(config: Settings) -> list[dict[str, Any]]:
@@ -130,16 +131,19 @@ def make_run(config: Settings, experiment: Experiment, build: Build) -> "Trainin
 
 
 class TrainingRun(abc.ABC):
-    """A common interface to train a single game or a population. A single game is treated as one member.
+    """A common interface to train a single game or a population.
+
+    A single game is treated as a population of one member.
 
     Attributes:
-      experiment: the experiment. Its games are trained with differential privacy if the settings require it.
+      experiment: the experiment. If the settings require differential privacy, its games are trained with it.
       game: the game to train: a ``Game`` or a wrapper such as a ``Population``.
       keys: the PRNG key or keys to pass to ``game.init``.
       init: the compiled ``game.init``.
       seeds: for each member, the seed that determines the order of its examples.
-      member_settings: for each member, the settings in which it differs; an empty list for a single game.
-      is_population: whether states and metrics have an axis of members.
+      member_settings: for each member, a dictionary from the settings in which the members differ to the member's
+        values; an empty list for a single game.
+      is_population: whether the arrays of states and metrics have an axis for the members.
     """
 
     is_population: bool
@@ -197,7 +201,7 @@ class TrainingRun(abc.ABC):
         """Return the compiled step of the game that is trained at ``step``.
 
         Args:
-          step: number of steps that were taken before.
+          step: number of steps that the run has taken before this step.
           devices: the devices that share the work.
           method: ``pmap`` or ``shard_map``.
           **how: further arguments for ``jaxgan.parallel``.
@@ -209,11 +213,17 @@ class TrainingRun(abc.ABC):
 
     @abc.abstractmethod
     def member_states(self, state: State) -> list[State]:
-        """Return the state of each member on one device or on the host, to generate samples with."""
+        """Return the states of the members, from which samples are generated.
+
+        The state of a single game is on one device. The states of a population are on the host.
+        """
 
     @abc.abstractmethod
     def probe_state(self, state: State) -> State:
-        """Return the state that ``monitoring.probe.Probe`` measures: of the single game or of the population."""
+        """Return the state in the form that ``monitoring.probe.Probe`` measures.
+
+        For a population, this state has an axis for the members.
+        """
 
     @abc.abstractmethod
     def member_name(self, i: int) -> str:
@@ -229,7 +239,7 @@ class SingleRun(TrainingRun):
 
     Args:
       experiment: the experiment to train.
-      config: the settings of the run. They determine the seed and the differential privacy.
+      config: the settings of the run, including the seed and the settings of differential privacy.
     """
 
     is_population = False
@@ -277,10 +287,11 @@ class PopulationRun(TrainingRun):
     """Trains a population. The members are distributed over the devices.
 
     Args:
-      experiment: the experiment with the settings of ``config``.
+      experiment: the experiment that was built with the settings of ``config``.
       config: the settings that the members share.
       build: a function that creates the experiment from settings and data.
-      member_settings: for each member, the settings in which it differs, with its ``seed``.
+      member_settings: for each member, a dictionary from the settings in which the members differ to the member's
+        values. It always contains ``seed``.
     """
 
     is_population = True
@@ -294,7 +305,8 @@ class PopulationRun(TrainingRun):
                 self._build_with(experiment, {name: own[name] for name in names})
         seeds = tuple(own["seed"] for own in member_settings)
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-        # The game of step 0 may have fewer players than `experiment.game`.
+        # The state must be initialised for all players. If the game changes during the run, the game of step 0 may have
+        # fewer players than `experiment.game`.
         population = self._population(experiment, len(seeds), lambda experiment: experiment.game)
         super().__init__(experiment, population, keys, seeds, member_settings)
 

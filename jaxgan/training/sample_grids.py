@@ -1,7 +1,7 @@
 """Write grids of samples during a run, and the image sheets of an experiment.
 
-An image sheet is an additional grid of images that an experiment draws, such as reconstructions. The latents and the
-examples are the same at every step, so that the images of different steps can be compared.
+An image sheet is an additional grid of images that an experiment draws, such as a grid of reconstructions. Grids and
+sheets use the same latents and the same examples at every step, so that the images of different steps can be compared.
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ from jaxgan.monitoring.terminal import Terminal
 from jaxgan.training.runs import TrainingRun
 
 GRID_IMAGES = 64  # maximum number of images in a sample grid
-GRID_COLUMNS = 8  # number of columns of a sample grid for a model without classes, or with more than 16 classes
-MIN_PIXELS = 256  # grids with a smaller height in pixels are enlarged by an integer factor
+GRID_COLUMNS = 8  # number of columns of a sample grid; a model with at most 16 classes has one column per class instead
+MIN_PIXELS = 256  # height in pixels; smaller grids are enlarged by an integer factor
 
 
 class SampleWriter:
@@ -67,7 +67,7 @@ class SampleWriter:
             self._terminal.picture(grid)
 
     def grid(self, states: list[State]) -> np.ndarray | None:
-        """Return samples as one image, uint8 [H, W, C], or None if the samples are neither images nor points.
+        """Return a uint8 image of shape [H, W, C] with all samples, or None if they are neither images nor points.
 
         For a population of image models, each row shows the samples of one member. For a conditional model with at most
         16 classes, each column shows one class. Points are plotted, and the plots of several members are side by side.

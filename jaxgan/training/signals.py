@@ -24,7 +24,7 @@ class Interrupted(Exception):
 class StopSignals:
     """Records SIGINT and SIGTERM inside a ``with`` block instead of ending the process.
 
-    A second signal of the same kind is handled as before the block, so it normally ends the process.
+    A second signal of the same kind is handled as it was outside the block, so it normally ends the process.
 
     Attributes:
       received: number of the first signal that this process received; 0 if it received none.
@@ -51,8 +51,8 @@ class StopSignals:
     def immediate(self) -> int:
         """The number of the signal on which the run must stop immediately, or 0.
 
-        It is always 0 for a run on several hosts, because all processes must stop at the same step. They call ``agree``
-        at fixed steps instead.
+        The number is always 0 for a run on several hosts, because all processes must stop at the same step. The
+        processes call ``agree`` at fixed steps instead.
         """
         return self.received if jax.process_count() == 1 else 0
 

@@ -17,8 +17,10 @@ from jaxgan.data.source import size_in_bytes
 from jaxgan.experiment.settings import Settings
 from jaxgan.training.runs import TrainingRun
 
-MAX_STEPS_PER_CALL = 10  # maximum number of steps in a call of the compiled step, which saves overhead for small games
-RESIDENT_BYTES = 2**30  # maximum size in bytes of data that is stored on the devices; larger data is streamed
+# Maximum number of training steps that one call of the compiled step takes. Several steps in one call save overhead for
+# small games.
+MAX_STEPS_PER_CALL = 10
+RESIDENT_BYTES = 2**30  # maximum size in bytes of data that is copied to the devices; larger data is streamed
 READERS = 4  # number of threads that read streamed batches in advance
 AHEAD_BYTES = 2**25  # maximum total size in bytes of the streamed batches of one call
 
@@ -45,9 +47,9 @@ class Steps:
         self._called: set[GameLike] = set()
 
     def call_compiles(self, step: int) -> bool:
-        """Return whether the next call of ``at(step)`` is the first call for its game, which compiles the step.
+        """Return whether the compiled step of the game at ``step`` has not been called yet. Its first call compiles it.
 
-        The caller must then make this call, because later calls of this method return False for the same game.
+        If the result is True, the caller must call the step, because this method returns True only once for each game.
         """
         game = self._run.experiment.at(step)
         is_first = game not in self._called
@@ -65,8 +67,8 @@ class Steps:
     def trace(self) -> None:
         """Trace the step of each game, so that errors in losses and settings are raised before any file is written.
 
-        The first call of a step does not trace the step again. If the data is stored on the devices, this method also
-        copies the data to them.
+        A traced step is not traced again when it is called. If the data fits on the devices, this method also copies
+        the data to the devices.
 
         Raises:
           ValueError: if the Python code of an experiment depends on the value of a setting that varies between the
@@ -120,9 +122,10 @@ class Steps:
 
     @functools.cached_property
     def max_steps_per_call(self) -> int:
-        """Maximum number of steps in a call.
+        """Maximum number of training steps that one call of the compiled step takes.
 
-        It is lower if batches are streamed and large, because all batches of a call are in memory at the same time.
+        The number is smaller for large batches that are streamed, because all batches of a call are in memory at the
+        same time.
         """
         if is_resident(self._source):
             return MAX_STEPS_PER_CALL
@@ -154,8 +157,9 @@ def prepare(resident: dict[str, jax.Array] | None, batch: Any) -> dict[str, jax.
     Args:
       resident: a dictionary from names to the arrays of all examples, if the data is stored on the devices. Otherwise
         None.
-      batch: if ``resident`` is None, a dictionary from names to arrays of examples, [B, ...]. Otherwise, the indices of
-        the examples, [B]. If the arrays are indexed independently, a dictionary from names to indices, [B].
+      batch: if ``resident`` is None, a dictionary from names to arrays of examples, each of shape [B, ...]. Otherwise,
+        the indices of the examples, of shape [B]. For unpaired data, each array has its own indices, and ``batch`` is a
+        dictionary from names to indices.
     """
     if resident is None:
         return normalize(batch)

@@ -8,14 +8,14 @@ from jaxgan.training.options import RunOptions
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 
 METRICS_EVERY = MAX_STEPS_PER_CALL  # maximum number of steps between checks of metrics and signals
-MAX_CALL_SECONDS = 1.0  # approximate maximum time of a call, so that the run reacts to a signal quickly
+MAX_CALL_SECONDS = 1.0  # approximate maximum time of a call, so that the run reacts to SIGINT and SIGTERM quickly
 
 
 class Due(NamedTuple):
     """The outputs of a run that are due after a step.
 
     Attributes:
-      metrics: whether metrics are transferred to the host, and the processes of a run check for signals.
+      metrics: whether metrics are transferred to the host. At these steps, the processes also check for signals.
       samples: whether a sample grid is written.
       checkpoint: whether the state is saved.
     """
