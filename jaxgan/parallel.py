@@ -7,8 +7,8 @@
 
 Both functions run ``Game.step`` on every device with the device's share of the batch and a copy of the state. The
 result is the same as on one device with the complete batch: gradients are averaged over the devices, BatchNorm uses the
-examples of all devices, and each example has its own random key. ``members`` is for a population, which is a set of
-games that one step trains together. It distributes the games over the devices.
+examples of all devices, and each example has its own random key. ``members`` distributes the games of a population over
+the devices. A population is a set of games that one step trains together.
 
 The state that is passed to a step is donated: the next state reuses its buffers, so the old state must not be used
 again. With ``max_steps=10``, one call takes up to ten steps, which reduces the overhead per step for small games. No
@@ -402,8 +402,8 @@ def check_divides(game: GameLike, batch_size: int, on: Sequence[Device]) -> None
     multiple = len(on) * game.batch_multiple
     if batch_size < 1 or batch_size % multiple:
         raise ValueError(
-            f"A batch of {batch_size} examples cannot be split evenly over {len(on)} devices with "
-            f"{game.batch_multiple} slices each. Use {nearest_multiples(batch_size, multiple)} examples."
+            f"A batch of {batch_size} examples cannot be split evenly over {len(on)} devices, each of which splits its "
+            f"examples into {game.batch_multiple} slices. Use {nearest_multiples(batch_size, multiple)} examples."
         )
 
 

@@ -167,7 +167,10 @@ def test_the_second_step_does_not_recompile():
 def test_a_batch_that_cannot_be_split_evenly_is_refused(spread):
     on = parallel.devices(4)
     step = spread(games.dcgan_game(5), on)
-    message = "A batch of 50 examples cannot be split evenly over 4 devices with 5 slices each. Use 40 or 60 examples"
+    message = (
+        "A batch of 50 examples cannot be split evenly over 4 devices, each of which splits its examples into 5 "
+        "slices. Use 40 or 60 examples"
+    )
     with pytest.raises(ValueError, match=message):
         step(None, games.images(50))
 

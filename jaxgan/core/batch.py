@@ -37,7 +37,7 @@ def split_batch(batch: Any, count: int) -> list[Any]:
     (size,) = sizes
     if size == 0 or size % count:
         raise ValueError(
-            f"`batch` has {size} examples per device, which cannot be split evenly into the {count} slices of a step. "
+            f"`batch` has {size} examples per device, but a step splits them into {count} slices of equal size. "
             f"Use {max(size // count, 1) * count} examples, or another multiple of {count} (`Game.batch_multiple`), or "
             "call jaxgan.batches with turns=game.batch_multiple."
         )

@@ -27,7 +27,7 @@ _SCOPE = re.compile(r"layer\[([^\]]*)\]")
 
 
 def scope(name: str) -> Any:
-    """Return a context manager that labels operations with a name, for separate counts in ``count_by_scope``.
+    """Return a context manager that labels operations with a name, so that ``count_by_scope`` counts them separately.
 
     Args:
       name: the name of the scope, without square brackets.
@@ -60,7 +60,10 @@ def count_by_scope(program: ClosedJaxpr) -> dict[str, int]:
 
 
 def _operations(program: Jaxpr, outer: str, times: int) -> Iterator[tuple[str, int]]:
-    """Yield the scope and the operations of each product and convolution in a function that runs ``times`` times."""
+    """Yield the scope and the number of operations of each product and convolution in a function.
+
+    Each number is multiplied by ``times``, because the function runs ``times`` times.
+    """
     for equation in program.eqns:
         # The name stack of an equation inside a nested function begins at that function.
         name = [outer, *_SCOPE.findall(str(equation.source_info.name_stack))][-1]

@@ -108,8 +108,8 @@ class Game:
         first turns of two players therefore use the same examples and latents, so if both players need the same forward
         pass, XLA can compute it once.
       ema: a mapping from names of networks to decays. The game computes an exponential moving average of each of these
-        networks. The decay is the weight of the old average in each step: a number from 0 to 1, or a function from the
-        step to such a number.
+        networks. The decay is the weight of the old average in each step: a number from 0 to 1, or a function that maps
+        the index of the step to a number from 0 to 1.
 
     Raises:
       ValueError: if a turn contains an unknown player, two players of one turn own the same network, a player owns an

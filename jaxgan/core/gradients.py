@@ -39,8 +39,9 @@ def per_example_clipped(l2_clip: float):
     called with one example at a time, as a batch of size 1, so the gradient of an example cannot depend on other
     examples. The gradient function adds the metric ``clipped``, the fraction of examples with a scaled gradient.
 
-    Moving statistics that are computed from examples are refused, because the game would store them without noise. The
-    statistics of spectral normalisation depend on parameters only and are allowed.
+    A loss must not return moving statistics that are computed from examples, such as the averages of BatchNorm, because
+    the game would store them without noise. The statistics of spectral normalisation depend on parameters only and are
+    allowed.
 
     Args:
       l2_clip: the largest L2 norm of an example's gradient, above 0.
@@ -82,10 +83,10 @@ def per_example_clipped(l2_clip: float):
 
 
 def accumulate(n: int, each: Callable = full_batch):
-    """Create a gradient function that computes ``n`` micro-batches one after the other, and averages their gradients.
+    """Create a gradient function that splits a batch into ``n`` micro-batches, and averages their gradients.
 
-    Only the activations of one micro-batch are in memory at a time, so the activations need 1 / n of the memory of the
-    complete batch's activations.
+    The gradients are computed for one micro-batch after the other. Only the activations of one micro-batch are in
+    memory at a time, so the activations need 1 / n of the memory that they would need for the complete batch.
 
     The result is equal to the result of ``full_batch`` if the loss is a mean over examples. Layers that combine the
     examples of a batch, such as BatchNorm and minibatch standard deviation, use one micro-batch at a time, as in other

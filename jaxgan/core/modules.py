@@ -48,12 +48,15 @@ class Network(Protocol):
 
     @property
     def name(self) -> str:
-        """The name of the network's class, or the names of its functions, for error messages."""
+        """The name of the network's class, or the names of its two functions, for error messages."""
         ...
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """A mapping from names to the parameters of the call's signature. The network's variables are omitted."""
+        """A mapping from the names to the descriptions of the arguments that the network's call accepts.
+
+        The argument that holds the network's variables is omitted.
+        """
         ...
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
@@ -83,8 +86,8 @@ class Network(Protocol):
         Args:
           variables: a dictionary from collection names to the variables of the network.
           args: the positional arguments of the call.
-          options: the keyword arguments of the call. Its entries ``train`` and ``keys``, if they exist, replace the
-            arguments ``train`` and ``keys`` below.
+          options: the keyword arguments of the call. If this mapping has the entries ``train`` or ``keys``, they
+            replace the arguments ``train`` and ``keys`` below.
           train: whether the network runs in training mode. The value is passed to the call if the call accepts
             ``train``.
           keys: random keys [B], one per example, or None. The keys are passed to the call if the call accepts ``keys``.
@@ -137,7 +140,7 @@ class LinenNetwork:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """A mapping from names to the parameters of the signature of the module's ``__call__``, without ``self``."""
+        """A mapping from the names to the descriptions of the arguments of ``__call__``, without ``self``."""
         return _method_parameters(type(self.given))
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:
@@ -187,7 +190,7 @@ class FunctionPair:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """A mapping from names to the parameters of ``call``'s signature, without the first, ``params``."""
+        """A mapping from the names to the descriptions of the arguments of ``call``, without ``params``."""
         return _without_first(_signature(self.call))
 
     def init(self, key: jax.Array, *inputs: jax.Array) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class MissingKeysError(ValueError):
 
 @dataclasses.dataclass(frozen=True, init=False, eq=False)
 class Net:
-    """A network of a game, declared with an example of each of its inputs.
+    """A network of a game: a module, and an example of each of the module's inputs.
 
     The network can be written in three ways. Here, ``z`` is an example of its input, such as ``jnp.zeros((1, 100))``::
 
@@ -35,9 +35,9 @@ class Net:
         Net(lambda rngs: Generator(64, rngs=rngs), z)      # a function that creates an nnx module
         Net((init, apply), z)                              # init(key, z) -> params, apply(params, z) -> output
 
-    An nnx module is declared by the function that creates it. An instance is refused, because it already has
-    parameters, and these would not depend on the game's key. A pair of functions has parameters, but no moving
-    statistics.
+    For an nnx module, pass a function that creates the module. An instance of the module is refused, because the
+    parameters of an instance already exist and would not depend on the game's key. A pair of functions has parameters,
+    but no moving statistics.
 
     A network may accept the keyword arguments ``train`` and ``keys`` in its call:
 
@@ -107,7 +107,7 @@ def _shapes(network: Network, examples: Sequence[Any]) -> tuple[jax.ShapeDtypeSt
     for number, example in enumerate(examples):
         if not hasattr(example, "shape") or not hasattr(example, "dtype"):
             raise TypeError(
-                f"Example {number + 1} of the inputs of {network.name} must be an array or a jax.ShapeDtypeStruct, "
+                f"Example input {number + 1} of {network.name} must be an array or a jax.ShapeDtypeStruct, "
                 f"got {example!r}. For example, write jnp.zeros((1, 100))."
             )
     return tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in examples)
@@ -157,7 +157,7 @@ class Function:
     Attributes:
       params: the parameters of the network.
       stats: a dictionary from collection names to the moving statistics of the network.
-      net: the declaration of the network.
+      net: the ``Net`` that declares the network.
       train: whether the network runs in training mode.
       name: the name of the network in the game, for error messages.
     """

@@ -22,7 +22,7 @@ Path = tuple[Any, ...]
 
 @dataclasses.dataclass(frozen=True)
 class NNXNetwork:
-    """A network that is an nnx module, declared by the function that creates the module.
+    """A network that is passed to ``Net`` as a function that creates an nnx module.
 
     Variables of the type ``nnx.Param`` form the collection ``params``, and variables of the type ``nnx.BatchStat`` form
     the collection ``batch_stats``. Any other type of variable forms a collection with the name of its class. Arrays
@@ -51,7 +51,7 @@ class NNXNetwork:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """A mapping from names to the parameters of the signature of the module's ``__call__``, without ``self``."""
+        """A mapping from the names to the descriptions of the arguments of ``__call__``, without ``self``."""
         _, _, kind = self._structure
         return dict(list(inspect.signature(kind.__call__).parameters.items())[1:])
 

@@ -20,9 +20,9 @@ class State:
       key: a typed random key. All random draws of all steps are derived from this key and from ``step``. The key never
         changes.
       params: a dictionary from names of networks to their parameters.
-      stats: a dictionary from names of networks to dictionaries from collection names to moving statistics. Moving
-        statistics are arrays that a network updates in its forward pass and not by gradients. For example, BatchNorm
-        has the collection ``batch_stats``, and spectral normalisation has the collection ``spectral``.
+      stats: a nested dictionary with the moving statistics, ``stats[network][collection]``. Moving statistics are
+        arrays that a network updates in its forward pass and not by gradients. For example, BatchNorm has the
+        collection ``batch_stats``, and spectral normalisation has the collection ``spectral``.
       opt_states: a dictionary from names of players to the states of their optimizers.
       ema: a dictionary from names of networks to their exponential moving averages. The averages of a network are a
         dictionary with the entry ``params`` and, for a network with BatchNorm, the entry ``batch_stats``.

@@ -53,7 +53,7 @@ class NetworkSummary:
     """The summary of one network of a game.
 
     Attributes:
-      kind: the name of the module's class, or the names of the functions.
+      kind: the name of the module's class. For a network that is a pair of functions, the names of both functions.
       inputs: the shapes of the example inputs that the network was declared with.
       output: the shapes of the output for these inputs.
       layers: the layers in the order of their first calls. A last entry stands for the network itself if it has
@@ -159,10 +159,13 @@ def _summarize_network(net: Net, call: Callable, variables: Any, params: Any, de
 
 
 class _Calls:
-    """A recorder of the layers that a linen module calls. Each layer computes in a ``flops.scope`` with its path.
+    """A recorder of the layers that a linen module calls.
+
+    Each layer is called inside a ``flops.scope`` that is named by the layer's path, so that ``flops.count_by_scope``
+    counts the operations of each layer separately.
 
     Attributes:
-      layers: a dictionary from paths to layers, which have no counts of parameters and operations yet.
+      layers: a dictionary from paths to layers. The numbers of parameters and operations of these layers are still 0.
     """
 
     def __init__(self):

@@ -130,7 +130,7 @@ def lock(file: IO) -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Configure the allocator of this process to reuse the memory that a training step frees in the next step.
+    """Configure this process to keep the memory that a training step frees, and to reuse it in the next step.
 
     XLA's CPU backend allocates the memory of a step in every step. By default, glibc returns large freed blocks to the
     kernel immediately, so the kernel must map and zero their pages again. In a step of pix2pix this causes 22,000 page

@@ -22,8 +22,8 @@ class Terms:
       loss: the scalar to minimise, the sum of ``terms``.
       terms: a dictionary from the names of the loss's terms to scalars, each averaged over the examples.
       metrics: a dictionary from the names of metrics to scalars, each averaged over the examples.
-      stats: a dictionary from names of networks to dictionaries from collection names to updated moving statistics. The
-        game stores them in its state.
+      stats: a nested dictionary with the updated moving statistics, ``stats[network][collection]``. The game stores
+        them in its state.
       due: a dictionary from the names of lazily computed terms to boolean scalars, which are true if the term was
         computed in this step.
     """

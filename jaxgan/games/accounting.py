@@ -4,8 +4,10 @@
         noise_multiplier=1.0, delta=1e-5, examples=60_000, batch_size=64, steps=5000, uses=count_uses(game, batch)
     )
 
-``noise_multiplier`` is the argument of ``jaxgan.games.privacy.private``, and ``jaxgan.games.privacy.count_uses``
-computes ``uses``. The package dp-accounting computes the bounds (Mironov 2017; Mironov et al. 2019).
+``noise_multiplier`` is the argument of ``jaxgan.games.privacy.private``. A step splits its batch into slices, and the
+n-th turn of each player uses the n-th slice. ``uses`` has one number for each slice: the number of private players that
+train on this slice. ``jaxgan.games.privacy.count_uses`` computes ``uses``. The package dp-accounting computes the
+bounds (Mironov 2017; Mironov et al. 2019).
 """
 
 import math
@@ -50,9 +52,10 @@ def compute_epsilon(
       examples: the number of examples in the data set, which is assumed to be public.
       batch_size: the number of examples of a turn, over all devices.
       steps: the number of steps taken.
-      uses: the result of ``privacy.count_uses``. If the game changes with the step, pass a mapping from the result for
-        each version of the game to the number of steps with this version. Pad all results with zeros to the same
-        length, the largest number of slices that a step splits its batch into.
+      uses: the result of ``privacy.count_uses``. If different steps train different games, for example with different
+        numbers of turns, pass a mapping ``{count_uses(game, batch): number of steps that train this game}`` with one
+        entry for each game. All keys of the mapping must have the same length, which is the largest number of slices of
+        any step. Pad shorter keys with zeros.
 
     Raises:
       MissingPackageError: if dp-accounting is not installed. It is also a ``ValueError``.
@@ -62,8 +65,8 @@ def compute_epsilon(
     slices = max(len(kind) for kind in kinds)
     if not 0 < delta < 1 / examples:
         raise ValueError(
-            f"`delta` must be above 0 and below 1 / {examples} = {1 / examples:.1e}, got {delta:g}. A larger value "
-            f"would not protect the data, because a program that publishes one of the {examples} examples satisfies it."
+            f"`delta` must be above 0 and below 1 / {examples} = {1 / examples:.1e}, got {delta:g}. With a larger "
+            f"`delta`, even a program that publishes one of the {examples} examples at random would count as private."
         )
     if batch_size * slices > examples:
         raise ValueError(
@@ -94,8 +97,8 @@ def _squared_uses(examples: int, drawn: int, steps: int) -> int:
     """Return an upper bound of the sum of k squared over all batches, where k is how often one example is in a batch.
 
     Each example is in one batch of each epoch. A batch that spans two epochs can contain the same example twice, which
-    counts as 2 * 2 instead of 1 + 1. Such a double occurrence uses up the example's occurrences in two consecutive
-    epochs, so it happens at most once in every two epochs.
+    counts as 2 * 2 instead of 1 + 1. These two are the only occurrences of the example in both epochs, so this can
+    happen at most once in every two epochs.
     """
     epochs = -(-steps * drawn // examples)
     if examples % drawn == 0:

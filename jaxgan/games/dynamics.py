@@ -217,7 +217,7 @@ def _require_simultaneous(game: Game, function: str) -> Game:
     if len(game.turns) > 1:
         together = (tuple(game.players),)
         raise ValueError(
-            f"All players must move in the same turn for `{function}`. Set `turns` to {together} instead of "
+            f"All players must update in the same turn for `{function}`. Set `turns` to {together} instead of "
             f"{game.turns}."
         )
     return game

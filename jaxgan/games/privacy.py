@@ -200,7 +200,7 @@ def _check_networks(game: Game) -> None:
 
 
 def _uses_batch(game: Game, name: str, state: State, batch: Any) -> bool:
-    """Return whether any result of a step in which only this player moves depends on the batch."""
+    """Return whether a step in which only this player makes an update has a result that depends on the batch."""
     player = dataclasses.replace(game.players[name], optimizer=optax.identity(), gradient=full_batch)
     alone = Game(game.nets, {name: player}, ((name,),))
     state = dataclasses.replace(state, opt_states={name: optax.EmptyState()}, ema={})

@@ -318,7 +318,7 @@ def test_an_error_in_initialisation_names_the_network():
     [
         (
             games.images(7),
-            r"7 examples per device, which cannot be split evenly into the 5 slices of a step. Use 5 examples, or another",
+            r"7 examples per device, but a step splits them into 5 slices of equal size. Use 5 examples, or another",
         ),
         ({"a": games.images(5), "b": games.images(10)}, "first axis of every array in `batch` must be .* examples"),
         (games.images(0), "0 examples per device"),

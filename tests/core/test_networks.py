@@ -62,8 +62,8 @@ def test_a_net_stores_the_shapes_of_its_examples():
     [
         ((), ValueError, r"`Net` requires an example of the input `image` of Conditional, got 0 examples. Write Net\(..., image\), where each"),
         ((jnp.zeros(2),) * 3, ValueError, "The call of Conditional accepts at most 2 inputs, but `Net` got 3 examples"),
-        ((100,), TypeError, r"Example 1 of the inputs of Conditional must be an array or a jax.ShapeDtypeStruct, got 100. For"),
-        ((jnp.zeros(2), [1, 2]), TypeError, r"Example 2 of the inputs of Conditional must be .*, got \[1, 2\]"),
+        ((100,), TypeError, r"Example input 1 of Conditional must be an array or a jax.ShapeDtypeStruct, got 100. For"),
+        ((jnp.zeros(2), [1, 2]), TypeError, r"Example input 2 of Conditional must be .*, got \[1, 2\]"),
     ],
 )  # fmt: skip
 def test_examples_that_do_not_match_the_call_are_refused(examples, error, message):

@@ -49,7 +49,8 @@ def test_a_custom_wrapper_runs_on_several_devices():
         assert int(state.step) == 3 and games.change(before, expected, state) < 1e-5
         assert float(spread["d/loss"]) == pytest.approx(float(metrics["d/loss"]), rel=1e-4)
     with pytest.raises(
-        ValueError, match=r"A batch of 12 examples cannot be split evenly over 4 devices with 2 slices each\. Use 8 or"
+        ValueError,
+        match=r"A batch of 12 examples cannot be split evenly over 4 devices, each of which .* into 2 slices\. Use 8 or",
     ):
         form(wrapper, on)(parallel.replicate(before, on), batch[:12])
 

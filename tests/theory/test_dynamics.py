@@ -252,10 +252,10 @@ def test_games_that_cannot_be_combined_are_refused():
     alternating, simultaneous = games.points_game(), together(games.points_game())
     with pytest.raises(
         ValueError,
-        match=r"All players must move in the same turn for `extragradient`. Set `turns` to \(\('d', 'g'\),\)",
+        match=r"All players must update in the same turn for `extragradient`. Set `turns` to \(\('d', 'g'\),\)",
     ):
         extragradient(alternating)
-    with pytest.raises(ValueError, match="All players must move in the same turn for `consensus`"):
+    with pytest.raises(ValueError, match="All players must update in the same turn for `consensus`"):
         consensus(alternating, 1.0)
     with pytest.raises(ValueError, match="`game` must be a `Game`, got the wrapper Consensus"):
         extragradient(consensus(simultaneous, 1.0))
