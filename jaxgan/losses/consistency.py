@@ -1,7 +1,7 @@
 """Consistency regularisation, which trains the discriminator to be invariant to augmentations.
 
-Zhang et al. 2020 (arXiv:1910.12027), algorithm 1, regularise real images (CR). Zhao et al. 2020 (arXiv:2002.04724),
-algorithm 1, regularise real and generated images, with separate weights (bCR)::
+Algorithm 1 of Zhang et al. 2020 (CR, arXiv:1910.12027) regularises real images only. Algorithm 1 of Zhao et al. 2020
+(bCR, arXiv:2002.04724) regularises real and generated images, with separate weights::
 
     balanced = 10 * consistency(real_logits, nets.d(t(real))) + 10 * consistency(fake_logits, nets.d(t(fake)))
 

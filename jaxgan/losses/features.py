@@ -34,9 +34,10 @@ def feature_matching(real_features: jax.Array, fake_features: jax.Array) -> jax.
 def perceptual(output: Sequence[jax.Array], target: Sequence[jax.Array]) -> jax.Array:
     """Return the perceptual distance between two batches of images, [B].
 
-    It is equation 1 of Zhang et al. 2018 (LPIPS, arXiv:1801.03924) with all weights equal to 1. The feature vector at
-    each pixel of a level is normalised to an L2 norm of 1. The squared distance between the vectors of the two images,
-    from 0 to 4, is averaged over pixels and summed over levels.
+    It is equation 1 of Zhang et al. 2018 (LPIPS, arXiv:1801.03924) with all weights equal to 1. A level is the feature
+    map of one layer of the network that computes the features. The feature vector at each pixel of a level is
+    normalised to an L2 norm of 1. The squared distance between the vectors of the two images, from 0 to 4, is averaged
+    over pixels and summed over levels.
 
     Args:
       output: features of the generated images, one array [B, h, w, C] per level.

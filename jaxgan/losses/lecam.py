@@ -15,9 +15,10 @@ def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array
     Args:
       real_logits: D(x), [B].
       fake_logits: D(G(z)), [B].
-      real_anchor: a_R, a scalar, the moving average of D's logits of real images; see ``LeCamEMA``. It is treated as
-        a constant (stop-gradient).
-      fake_anchor: a_F, a scalar, the moving average of D's logits of generated images, also treated as a constant.
+      real_anchor: a_R, the moving average of D's logits of real images, a scalar from ``LeCamEMA``. No gradient passes
+        through it.
+      fake_anchor: a_F, the moving average of D's logits of generated images, a scalar from ``LeCamEMA``. No gradient
+        passes through it.
 
     Raises:
       ValueError: if the logits are not vectors of the same length, or the anchors are not scalars.
@@ -35,8 +36,8 @@ def lecam(real_logits: jax.Array, fake_logits: jax.Array, real_anchor: jax.Array
 class LeCamEMA(nn.Module):
     """Moving averages of the discriminator's logits, which ``lecam`` uses as anchors.
 
-    It is a network without parameters, so list it in the ``nets`` of a ``Game``, but in none of its players. The
-    averages include the examples of all devices::
+    It is a network without parameters. Add it to the ``nets`` of a ``Game``, and let no player own it. The averages
+    include the examples of all devices::
 
         nets={..., "anchors": Net(LeCamEMA())}
         anchors, anchor_stats = nets.anchors.with_stats(real_logits, fake_logits)
@@ -46,7 +47,7 @@ class LeCamEMA(nn.Module):
     it.
 
     Attributes:
-      decay: decay of the moving averages per update of the discriminator, as in ``Game.ema`` (official: 0.99).
+      decay: weight of the old average in each update of the discriminator (official: 0.99).
     """
 
     decay: float = 0.99
@@ -60,7 +61,7 @@ class LeCamEMA(nn.Module):
         Args:
           real_logits: D(x), [B]. The averages are updated with these logits before they are returned. With None, the
             current averages are returned.
-          fake_logits: D(G(z)), [B], or None.
+          fake_logits: D(G(z)), [B]. Pass None if ``real_logits`` is None.
         """
         # The anchors are averages over the batch. They are in the collection "batch_stats", because
         # ``gradients.accumulate`` averages this collection over micro-batches.

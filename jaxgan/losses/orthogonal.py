@@ -11,9 +11,9 @@ def orthogonal(params: Any, diagonal: bool = False) -> jax.Array:
 
     Each kernel is reshaped to a matrix W, [-1, outputs]. The result is the sum of || W^T W * (1 - I) ||_F^2 over all
     kernels: equation 3 of Brock et al. 2019, who use a weight of 1e-4. This penalty makes the filters orthogonal to
-    each other and does not constrain their norms. With ``diagonal``, the result is the sum of || W^T W - I ||_F^2,
-    equation 2 of the same paper, which also pulls the norms towards 1. Brock et al. 2017 use absolute values in place
-    of squares.
+    each other and does not constrain their norms. With ``diagonal``, the result is the sum of || W^T W - I ||_F^2:
+    equation 2 of the same paper. It also pulls the norms of the filters towards 1. Brock et al. 2017 use absolute
+    values in place of squares.
 
     Args:
       params: parameters of a network, such as ``nets.d.params``, or a subtree of them. All leaves named ``kernel`` are

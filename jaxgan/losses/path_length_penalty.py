@@ -72,8 +72,8 @@ def path_length_penalty(lengths: jax.Array, mean: jax.Array) -> jax.Array:
 class PathLengthEMA(nn.Module):
     """Moving average of path lengths, the target of ``path_length_penalty``.
 
-    It is a network without parameters, so list it in the ``nets`` of a ``Game``, but in none of its players. The
-    average includes the examples of all devices. The code below computes the penalty in every fourth step (official:
+    It is a network without parameters. Add it to the ``nets`` of a ``Game``, and let no player own it. The average
+    includes the examples of all devices. The code below computes the penalty in every fourth step (official:
     ``G_reg_interval``) for half of the batch (official: ``pl_batch_shrink``). This half consists of every second image,
     so it contains the same images on any number of devices::
 
@@ -89,7 +89,7 @@ class PathLengthEMA(nn.Module):
     lengths to the average.
 
     Attributes:
-      decay: decay of the moving average per update, as in ``Game.ema`` (official: 1 - ``pl_decay``).
+      decay: weight of the old average in each update. The official option ``pl_decay`` is 1 minus this weight.
     """
 
     decay: float = 0.99
@@ -101,10 +101,10 @@ class PathLengthEMA(nn.Module):
         Args:
           lengths: path lengths, [B]. The average is updated with these lengths before it is returned. With None, the
             current average is returned.
-          due: whether to update the average with ``lengths``; may be traced.
+          due: whether to update the average with ``lengths``, a bool or a boolean scalar, which may be a tracer.
         """
-        # The average is over the batch. It is in the collection "batch_stats", because ``gradients.accumulate``
-        # averages this collection over micro-batches.
+        # The mean over the batch enters the average. The average is in the collection "batch_stats", because
+        # ``gradients.accumulate`` averages this collection over micro-batches.
         mean = self.variable("batch_stats", "mean", lambda: jnp.float32(0))
         if lengths is None:
             return mean.value

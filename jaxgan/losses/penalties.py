@@ -54,7 +54,7 @@ def gradient_penalty(
       d: the critic, a function from images [B, ...] to values [B].
       real: real images, [B, ...].
       fake: generated images, of the same shape.
-      keys: PRNG keys, [B]. Each point is drawn from its own key.
+      keys: PRNG keys, [B], one per example. The random point of an example is drawn from the key of this example.
       target: gradient norm at which the penalty is 0.
 
     Raises:

@@ -46,7 +46,8 @@ def multiscale_l1(output: jax.Array, target: jax.Array, smallest: int = 4) -> ja
     Args:
       output: images, [B, h, w, C].
       target: images of the same shape.
-      smallest: side in pixels at which the pyramid ends. It also ends at a level with an odd height or width.
+      smallest: the pyramid ends at the first level with a height or width of at most this number of pixels. It also
+        ends at a level with an odd height or width.
 
     Raises:
       ValueError: if the shapes differ or are not [B, h, w, C].

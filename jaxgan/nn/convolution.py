@@ -1,6 +1,7 @@
 """Convolution and transposed convolution that are fast on CPUs, including reverse-mode derivatives of any order.
 
-This module defines three maps between a large image x, a small image y and a kernel w::
+A convolution of stride s maps a large image x to a small image y, which has about 1 / s of its height and width. This
+module defines three maps between x, y and the kernel w::
 
     conv(x, w) -> y              the strided convolution
     conv_transpose(y, w) -> x    the transposed convolution
@@ -15,11 +16,11 @@ On accelerators, each map is XLA's native convolution. On CPUs, each map is comp
 
 - im2col: a matrix product with the patches under the kernel. ``conv_transpose`` adds the overlapping patches in blocks
   of stride x stride pixels, so in n dimensions and with kernels of k pixels there are (k / stride)^n additions instead
-  of k^n. With a stride of 1, a convolution is equal to the transposed convolution with the flipped kernel. The patches
-  are then taken from the small image if it has at most half the channels of the large image.
+  of k^n. With a stride of 1, a convolution is equal to the transposed convolution with the flipped kernel. In this
+  case, the patches are taken from the small image if it has at most half the channels of the large image.
 - Winograd's F(2 x 2, 3 x 3), see ``winograd``: for 3 x 3 kernels with many channels or pixels.
-- XLA's native convolution: for large images with few channels. If one image has very few channels, ``kernel_gradient``
-  is then a matrix product with im2col along the rows only.
+- XLA's native convolution: for large images with few channels. There is one exception: if one of the two images has
+  very few channels, ``kernel_gradient`` is a matrix product with im2col along the rows only.
 - Space-to-depth: for maps with a stride of 2 and a large image that is blurred first. The blur filter and the 3 x 3
   kernel are composed to a 6 x 6 kernel, which becomes a 3 x 3 kernel after space-to-depth by 2. The blurred image is
   never computed.
@@ -45,7 +46,7 @@ from jaxgan.nn import winograd
 from jaxgan.nn.resampling import FILTER, blur
 
 # The following limits were measured with the benchmarks above.
-_WINOGRAD_MIN_CHANNELS = 16  # minimum number of channels of both images for Winograd; below it im2col is faster
+_WINOGRAD_MIN_CHANNELS = 16  # minimum number of channels of both images for Winograd; im2col is faster below it
 # Winograd is used if the number of channels times the square root of the number of pixels is at least this. Winograd is
 # then at least 50 % faster than im2col, which justifies its longer compilation.
 _WINOGRAD_MIN_SIZE = 512
@@ -64,8 +65,9 @@ _NARROW_CHANNELS = 32  # number of channels below which gathering patches along 
 class Geometry(NamedTuple):
     """Shapes of the images and the kernel of the three maps.
 
-    In each dimension, ``stride * (small - 1) + kernel == large + low + high``, where low and high are the padding. With
-    ``blur``, the filter removes 3 pixels, so the right side of the equation is ``large + low + high - 3``.
+    In each dimension, ``stride * (small - 1) + kernel == large + low + high``, where low and high are the padding. If
+    the large image is blurred first, the filter removes 3 pixels in each dimension, so the right side of the equation
+    is ``large + low + high - 3``.
 
     Attributes:
       stride: stride in every dimension.
@@ -416,11 +418,12 @@ def _compose_with_filter(w):
 
 
 def _suits_transposed(g, channels, small_channels):
-    """Return whether to take patches from the small image, which has at most half the channels of the large image.
+    """Return whether im2col takes its patches from the small image, because they need less memory.
 
-    With a stride of 1 both images have about the same size, so patches of the image with fewer channels need less
-    memory. For example, with a 7 x 7 kernel a patch has 147 numbers for 3 channels and 3136 numbers for 64 channels.
-    With equal numbers of channels a step of R3GAN would be slower.
+    With a stride of 1, both images have about the same size, so patches of the image with fewer channels need less
+    memory. For example, with a 7 x 7 kernel, a patch has 147 numbers for 3 channels and 3136 numbers for 64 channels.
+    The small image must have at most half the channels of the large image. If patches of the small image were also
+    taken for equal numbers of channels, a step of R3GAN would be slower.
     """
     return g.stride == 1 and channels >= 2 * small_channels
 
@@ -432,7 +435,10 @@ def _transposed_geometry(g):
 
 
 def _flip_kernel(w):
-    """Return the kernel for ``_transposed_geometry``, flipped in space, from [*widths, C, D] to [*widths, D, C]."""
+    """Return the kernel for ``_transposed_geometry``, [*widths, D, C].
+
+    The kernel [*widths, C, D] is flipped along its spatial axes, and its channel axes are swapped.
+    """
     return jnp.flip(w, tuple(range(w.ndim - 2))).swapaxes(-1, -2)
 
 
@@ -440,9 +446,9 @@ def _im2col(g, x):
     """Return the patch under the kernel at each position, from [B, *large, C] to [B, *small, prod(kernel) * C]."""
     x = _pad(x, g.padding)
     axes = range(len(g.small))
-    # In two cases, gather the patches along one axis after the other, the last axis first. With few channels, copying
-    # all views separately is slow. In 3D, XLA needs ten seconds to compile the concatenation of 64 views for each
-    # convolution.
+    # In two cases, gather the patches along one axis after the other, the last axis first. The first case is an image
+    # with few channels, because copying every shifted view of the image separately is slow. The second case is 3D,
+    # because XLA needs ten seconds to compile the concatenation of 64 views for each convolution.
     one_by_one = len(axes) > 2 or x.shape[-1] < _NARROW_CHANNELS
     for group in [[axis] for axis in reversed(axes)] if one_by_one else [axes]:
         views = []

@@ -180,7 +180,7 @@ class Dense(nn.Module):
 
 
 def add_bias(layer: Any, x: jax.Array) -> jax.Array:
-    """Add the parameter ``bias`` of ``layer``, which is initialised to zero, to ``x``, [..., layer.features].
+    """Add a bias to the output of a layer. The bias is the parameter ``bias`` of the layer, initialised to zero.
 
     Args:
       layer: a linen module with a field ``features``, the number of channels.
@@ -245,7 +245,8 @@ def dropout(x: jax.Array, keys: jax.Array | None, layer: int, rate: float) -> ja
       x: activations, [B, ...].
       keys: PRNG keys, [B]. The mask of an example is drawn from its own key, so that the result does not depend on the
         number of devices. None turns dropout off.
-      layer: number that is different for each dropout layer of a network, so that their masks are independent.
+      layer: index of this dropout layer. Each dropout layer of a network needs another index, so that the masks of the
+        layers are independent.
       rate: fraction of the activations that is set to 0, in [0, 1).
     """
     keep = 1 - rate

@@ -27,14 +27,16 @@ class BatchNorm(nn.Module):
     ``batch_stats``. At evaluation it uses the moving averages.
 
     Attributes:
-      momentum: decay of the moving averages per call.
+      momentum: weight of the old average in each update of the moving averages. A call in training makes one update.
       epsilon: number added to the variance.
       scale_init: initializer of the scales.
-      classes: number of classes; 0 for unconditional normalisation. Conditional batch normalisation is called with
-        labels. Each class has its own scale and bias, and class weights mix them (de Vries et al. 2017, used for GANs
-        by Dumoulin et al. 2017 and Miyato et al. 2018).
-      eval_stats: statistics at evaluation: "running" uses the moving averages. "instance" normalises each image by its
-        own mean and variance, as in pix2pix (Isola et al. 2017, section 3.3), which trains on batches of one image.
+      classes: number of classes; 0 for unconditional normalisation. With classes, each class has its own scale and
+        bias, and the layer is called with labels (de Vries et al. 2017, used for GANs by Dumoulin et al. 2017 and
+        Miyato et al. 2018). If the labels are class weights, the scales and biases of the classes are summed with these
+        weights.
+      eval_stats: which statistics the layer uses at evaluation. "running" uses the moving averages, and "instance"
+        normalises each image by its own mean and variance, as in pix2pix (Isola et al. 2017, section 3.3), which trains
+        on batches of one image.
     """
 
     momentum: float = 0.9
@@ -178,8 +180,8 @@ def norm_layer(
     Args:
       norm: "batch", "instance" (without parameters) or "none" (the identity).
       name: name of the module.
-      eval_stats: statistics that "batch" uses at evaluation; see ``BatchNorm``.
-      scale_init: initializer of the scales of "batch".
+      eval_stats: which statistics "batch" uses at evaluation, "running" or "instance"; see ``BatchNorm``.
+      scale_init: initializer of the scales of "batch". The other layers have no scales.
 
     Raises:
       ValueError: if ``norm`` has another value.

@@ -30,7 +30,7 @@ def upsample(x: jax.Array) -> jax.Array:
 def downsample(x: jax.Array) -> jax.Array:
     """Halve the height and width of an image, from [B, 2h, 2w, C] to [B, h, w, C].
 
-    The function is a quarter of the adjoint of ``upsample``.
+    The function is the adjoint (the transpose) of the linear map ``upsample``, divided by 4.
 
     Args:
       x: images with an even height and width, [B, 2h, 2w, C].

@@ -140,9 +140,9 @@ def modulated_conv2d(
 ) -> jax.Array:
     """Return a modulated convolution: arXiv:1912.04958, section 2.2.
 
-    The kernel of each example is kernel * style. The official code can compute a separate kernel for each example. This
-    function multiplies the input by the styles instead, and applies one kernel to the complete batch. Demodulation
-    divides the output by the norms of the modulated kernels.
+    The kernel of each example is kernel * style. The official code can compute a separate kernel for each example.
+    Instead, this function multiplies the input by the styles, and applies the same kernel to the complete batch.
+    Demodulation divides the output by the norms of the modulated kernels.
 
     Args:
       x: feature maps, [B, h, w, C].
@@ -178,9 +178,9 @@ def minibatch_stddev(x: jax.Array, group_size: int) -> jax.Array:
 
     Args:
       x: features, [B, h, w, C].
-      group_size: number of examples in a group. If there are N examples on all devices together, every
-        (N / group_size)-th example belongs to the same group. If there are fewer than ``group_size`` examples, they
-        form one group.
+      group_size: number of examples in a group. N examples on all devices together form N / group_size groups, and
+        every (N / group_size)-th example belongs to the same group. If N is less than ``group_size``, all examples form
+        one group.
 
     Raises:
       ValueError: if ``group_size`` does not divide the number of examples.
