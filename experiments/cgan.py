@@ -30,8 +30,9 @@ class Config(Settings):
     resolution: int | None = None
     # Networks
     projection: bool = False
-    """Use a projection discriminator, which adds the inner product of the image's features and an embedding of the
-    class to the logit. By default, the discriminator concatenates features of the class and of the image."""
+    """Use a projection discriminator. An additional term of its logit is the inner product of the image's features with
+    an embedding of the class. By default, the discriminator concatenates the features of the image with features of the
+    class."""
     z_dim: int = 100
     """Dimension of the latents."""
     # Optimisation

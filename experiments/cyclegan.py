@@ -43,13 +43,14 @@ class Config(TranslationSettings):
 
     # Data
     data: str = "photos:gravel"
-    """Images of domain B, or the name of a TFDS data set of both domains, such as cycle_gan/horse2zebra."""
+    """Path or name of the images of domain B, or name of a TFDS data set that contains both domains, such as
+    cycle_gan/horse2zebra."""
     data_a: str | None = None
-    """Images of domain A. By default, photos:grass if ``data`` is photos:gravel. For other data, the default requires
-    that ``data`` contains both domains."""
+    """Path or name of the images of domain A. By default, photos:grass if ``data`` is photos:gravel. With any other
+    ``data``, this setting is required unless ``data`` contains both domains."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """Test images of domain A, if test_data contains only domain B."""
+    """Path or name of the test images of domain A. It is required if test_data contains only domain B."""
     resolution: int | None = 32
     mirror: bool = True
     jitter: bool = True
@@ -62,7 +63,7 @@ class Config(TranslationSettings):
     """Number of residual blocks of each generator (paper: 9 for images of 256 x 256 pixels and more)."""
     n_layers_d: int = 1
     """Number of strided convolutions of each discriminator. With 1, each logit depends on a patch of 16 x 16 pixels.
-    The paper uses 3, for patches of 70 x 70 pixels in images of 256 x 256."""
+    The paper uses 3, for patches of 70 x 70 pixels in images of 256 x 256 pixels."""
     upsample: Literal["transposed", "nearest"] = "nearest"
     """Upsampling of the generators: transposed (transposed convolutions, as in the paper, which can produce grid
     patterns) or nearest (nearest-neighbour enlargement before a convolution, which avoids grid patterns)."""
@@ -70,10 +71,10 @@ class Config(TranslationSettings):
     lambda_cycle: float = 10.0
     """Weight of the cycle consistency losses."""
     lambda_identity: float = 0.5
-    """Weight of the identity losses, divided by lambda_cycle."""
+    """Weight of the identity losses, as a multiple of lambda_cycle."""
     pool_size: int = 50
     """Number of earlier fakes that are stored for each discriminator. The discriminator is trained on stored and new
-    fakes. At 0, it is trained on new fakes only."""
+    fakes. At 0, the discriminator is trained on new fakes only."""
     # Optimisation
     steps: int = 5000
     batch_size: int = 1
@@ -103,8 +104,8 @@ class Config(TranslationSettings):
 
 
 PRESETS = {
-    # The authors' horse2zebra: 1,334 images in the larger domain, 100 epochs at a constant learning rate and 100 epochs
-    # in which it falls.
+    # The authors' settings for horse2zebra: 1,334 images in the larger domain, 100 epochs at a constant learning rate
+    # and 100 epochs in which the learning rate falls.
     "paper": {
         "resolution": 256,
         "jitter": True,
@@ -167,9 +168,9 @@ def domains(config: Config, keys: jax.Array, batch: Any) -> tuple[jax.Array, jax
 def translate(config: Config, nets: Any, a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
     """Return the translations of ``a`` to B and of ``b`` to A, and the pairs of images for the identity losses.
 
-    Each generator is called once for both of its inputs, because one larger matrix product is faster than two, and its
-    instance normalisation does not mix images. The discriminators' loss does not use the pairs, but XLA shares the
-    calls with the generators' loss.
+    Each generator is called once, with ``a`` and ``b`` concatenated, because one call with more images is faster than
+    two calls. The result is the same, because instance normalisation does not mix images. The discriminators' loss does
+    not use the pairs. They take no additional time there, because XLA computes the calls of both losses once.
 
     Args:
       config: the settings.

@@ -67,7 +67,7 @@ PRESETS = {
 
 
 def identity(x: jax.Array) -> jax.Array:
-    """Return the input, as the output activation of a generator of points. Points are not bounded, unlike pixels."""
+    """Return the input unchanged. Generators of points use this output activation, because points are not bounded."""
     return x
 
 

@@ -52,8 +52,8 @@ class Config(Settings):
     z_dim: int = 200
     """Dimension of the latents."""
     z_min: float = -1.0
-    """Lower end of the uniform distribution of the latents (paper: 0). The upper end is 1. At 0, three quarters of the
-    mean square of the latents come from their mean, which is the same for all samples."""
+    """Lower end of the uniform distribution of the latents (paper: 0). The upper end is 1. At 0, the mean of the
+    latents is 1/2 in all samples, and it makes up three quarters of the latents' mean square."""
     g_channels: int = 16
     """Number of channels of the generator's last hidden layer (paper: 64)."""
     d_channels: int = 16

@@ -44,11 +44,11 @@ class Config(TranslationSettings):
     # Data
     data: str = "photos"
     data_a: str | None = None
-    """Folder of the input images for ``inputs`` pairs. Files in this folder and in ``data`` with the same name form a
+    """With ``inputs`` pairs: folder of the input images. Files in this folder and in ``data`` with the same name form a
     pair. By default, ``data`` contains both images of each pair."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """Folder of the input images for test_data. By default, test_data contains both images of each pair."""
+    """Folder of the input images of test_data. By default, test_data contains both images of each pair."""
     resolution: int | None = None
     mirror: bool = True
     jitter: bool = True
@@ -64,7 +64,8 @@ class Config(TranslationSettings):
     """Number of channels of the discriminator's first layer (paper: 64)."""
     n_layers_d: int = 1
     """Number of strided convolutions of the discriminator. With 1, each logit depends on a patch of 16 x 16 pixels. The
-    paper uses 3, for patches of 70 x 70 pixels in images of 256 x 256. With 0, each logit depends on one pixel."""
+    paper uses 3, for patches of 70 x 70 pixels in images of 256 x 256 pixels. With 0, each logit depends on one
+    pixel."""
     num_downs: int | None = None
     """Number of levels of the U-Net (paper: 8 for 256 x 256 pixels). Each level halves the resolution. By default, the
     U-Net has enough levels to reduce an image to one pixel."""
@@ -75,7 +76,7 @@ class Config(TranslationSettings):
     the only source of randomness."""
     # Losses
     loss: Literal["cross_entropy", "least_squares"] = "cross_entropy"
-    """Adversarial loss of both players."""
+    """Adversarial loss of both networks."""
     lambda_l1: float = 100.0
     """Weight of the L1 loss between the generated and the real image."""
     adv_weight: float = 1.0
@@ -100,7 +101,8 @@ class Config(TranslationSettings):
 
 
 PRESETS = {
-    # The authors' facades: 400 pairs, 100 epochs at a constant learning rate and 100 epochs in which it falls.
+    # The authors' settings for facades: 400 pairs, 100 epochs at a constant learning rate and 100 epochs in which the
+    # learning rate falls.
     "paper": {
         "inputs": "pairs",
         "resolution": 256,
@@ -142,7 +144,7 @@ class Adversarial(NamedTuple):
 
 
 def halved_cross_entropy(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
-    """Return the discriminator's loss, halved so that it learns more slowly than the generator (section 3.3)."""
+    """Return half of the discriminator's loss, so that D learns more slowly than the generator (section 3.3)."""
     return 0.5 * losses.non_saturating_discriminator(real_logits, fake_logits)
 
 
@@ -158,7 +160,7 @@ ADVERSARIAL = {
 
 
 def load_pairs(config: Config, name: str, split: str) -> data.Source:
-    """Return the images, with their inputs if the setting ``inputs`` is pairs."""
+    """Load the images. If the setting ``inputs`` is pairs, the source also contains their inputs."""
     if config.inputs != "pairs":
         return data.load(name, resolution=config.resolution, channels=config.channels, split=split)
     inputs = config.data_a if name == config.data else config.test_data_a
@@ -271,7 +273,7 @@ def check(config: Config) -> None:
     for name in ("data_a", "test_data_a"):
         if config.inputs != "pairs" and getattr(config, name):
             raise ValueError(
-                f"`{name}` names the inputs of pairs, but `inputs` is {config.inputs}; set `inputs` to pairs."
+                f"`{name}` has no effect if `inputs` is {config.inputs}. Set `inputs` to pairs, or leave out `{name}`."
             )
 
 

@@ -47,7 +47,7 @@ class Config(Settings):
     """Number of updates of the critic in each step of wgan_gp (paper: 5)."""
     learning_rate: float = 2e-3
     decay_steps: int = 12000
-    """Number of steps over which the learning rate and gamma fall to a tenth, along a cosine."""
+    """Number of steps over which the learning rate and gamma fall along a cosine to a tenth of their initial values."""
     ema_decay: float = 0.999
 
     @classmethod

@@ -78,7 +78,7 @@ class Config(Settings):
     """Learning rate from step decay_steps on. For the larger networks of the paper, the learning rate falls from 2e-4
     to 5e-5."""
     decay_steps: int = 4000
-    """Number of steps over which the learning rate, gamma and beta2 change to their final values, along a cosine."""
+    """Number of steps over which the learning rate, gamma and beta2 change along a cosine to their final values."""
     beta2: float = 0.9
     """Adam's decay rate of the mean of the squared gradients, at the start of training. The decay rate of the mean of
     the gradients is always 0."""
@@ -95,9 +95,9 @@ class Config(Settings):
 
 PRESETS = {
     # The preset CIFAR10 of the authors' train.py, with classes. Its schedules take 20 million images; the authors
-    # continue to train after that. Two of their settings have no counterpart here: the augmentation, ADA's transforms
-    # with a probability that grows from 0 to 0.55, and a moving average with a half-life that grows from 0 to 5 million
-    # images. The ema_decay below corresponds to the final half-life.
+    # continue to train after that. Two of their settings have no counterpart here. The authors augment images by ADA's
+    # transforms, with a probability that grows from 0 to 0.55. Their moving average has a half-life that grows from 0
+    # to 5 million images. The ema_decay below corresponds to the final half-life.
     "paper": {
         "resolution": 32,
         "base_resolution": 4,
@@ -140,7 +140,8 @@ def networks(config: Config, shape: tuple[int, ...], classes: int) -> tuple[nn.M
     if config.networks == "dcgan":
         if classes:
             raise ValueError(
-                "`networks` dcgan have no input for classes; leave out `conditional`, or set `networks` to r3gan."
+                "With `networks` dcgan, the model cannot be conditional. Leave out `conditional`, or set `networks` "
+                "to r3gan."
             )
         generator = dcgan.Generator(size, channels, config.g_channels, **kwargs)
         return generator, dcgan.Discriminator(config.d_channels, norm="none", **kwargs)

@@ -61,8 +61,9 @@ class Config(TranslationSettings):
     """Normalisation layers of both networks (paper: batch). Without normalisation, the generator has the architecture
     of EDSR, which reaches a higher PSNR."""
     icnr: bool = True
-    """Constrain the convolution before each pixel shuffle to avoid grid patterns: the kernels of the four pixels that
-    replace one pixel have the same sum. The paper has no such constraint."""
+    """Constrain the convolution before each pixel shuffle, to avoid grid patterns. The convolution has a separate
+    kernel for each of the four pixels that replace one pixel. The constraint makes the sums of the four kernels equal.
+    The paper has no such constraint."""
     residual: bool = True
     """Add the generator's output to a bicubic enlargement of its input. In the paper, the generator's output is the
     enlarged image."""
@@ -178,8 +179,8 @@ ADVERSARIAL = {
 MIN_PATCH = 12  # smallest side of an image that the patch discriminator can process, in pixels
 MIN_INCEPTION = 14  # smallest image, in pixels per side, for which Inception has an output after doubling the size
 # Divisor of features. It is the authors' factor, which brings VGG19's features to about the scale of pixels (section
-# 2.2.1). With it, the gradient of Inception's features is 1.4 times the gradient of pixels, measured at bicubic
-# enlargements of eight images of Set14.
+# 2.2.1). With this divisor, the gradient of Inception's features is 1.4 times the gradient of pixels, measured at
+# bicubic enlargements of eight images of Set14.
 FEATURE_SCALE = 12.75
 
 # Sentences for error messages that explain where users can download the weights.
@@ -245,7 +246,7 @@ def content_features(config: Config, example: jax.Array) -> tuple[Callable, dict
 
         def content(nets, images):
             # Images are enlarged to twice their size, because Inception's first convolution has a stride of 2. The
-            # generator could otherwise exploit the pixels that it skips.
+            # generator could otherwise exploit the pixels that the convolution skips.
             return nets.content((degrade.resize_bicubic(images, 1 / 2) + 1) * 127.5) / FEATURE_SCALE
 
     return content, {"content": Net(frozen, example)}

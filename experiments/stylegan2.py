@@ -66,8 +66,9 @@ class Config(AugmentedSettings):
     mapping_layers: int = 2
     """Number of layers of the mapping network from z to w (paper: 8)."""
     channel_base: int = 1024
-    """A layer of n x n pixels has channel_base / n channels, but at most channel_max (official: 16384, or 32768 for
-    images of 512 x 512 pixels and more)."""
+    """Number of channels of a layer, multiplied by its height in pixels: a layer of n x n pixels has channel_base / n
+    channels, but at most channel_max. The authors' code uses 16384, or 32768 for images of 512 x 512 pixels and
+    more."""
     channel_max: int = 64
     """Maximum number of channels of a layer (paper: 512)."""
     base_resolution: int = 4
@@ -75,15 +76,15 @@ class Config(AugmentedSettings):
     d_architecture: Literal["orig", "resnet"] = "resnet"
     """Architecture of the discriminator: resnet (blocks with residual connections) or orig (blocks without them)."""
     mbstd_group_size: int = 4
-    """Group size of the minibatch standard deviation layer; 0 omits the layer."""
+    """Number of examples in each group of the discriminator's minibatch standard deviation layer; 0 omits the layer."""
     style_mixing_prob: float = 0.9
     """Probability that a fake mixes the styles of two latents during training."""
     conv_clamp: float | None = None
-    """Maximum magnitude of the outputs of convolutions (official: 256, for float16). By default, the outputs are not
-    clamped."""
+    """Maximum magnitude of the outputs of convolutions (authors' code: 256, for float16). By default, the outputs are
+    not clamped."""
     num_low_precision_res: int = 4
-    """Number of resolutions, counted from the highest, that are computed in compute_dtype. Lower resolutions use
-    float32."""
+    """Number of resolutions, counted from the highest, at which layers compute in compute_dtype. Layers at lower
+    resolutions use float32."""
     # Losses
     r1_gamma: float = 0.01
     """Gamma of the R1 penalty, which has the weight gamma / 2; 0 omits the penalty."""
@@ -105,7 +106,7 @@ class Config(AugmentedSettings):
     """Decay per step of the moving average of the generator's weights. At 0, the decay is computed from ema_kimg and
     ema_rampup."""
     ema_kimg: float = 5.0
-    """Half-life of the moving average of the generator's weights, in thousands of images."""
+    """Half-life of the moving average of the generator's weights, in thousands of training images."""
     ema_rampup: float = 0.05
     """Maximum half-life of the moving average, as a fraction of the number of images that were trained on so far. At 0,
     there is no maximum."""
@@ -126,7 +127,7 @@ class Config(AugmentedSettings):
         return dataclasses.replace(small, **changes)
 
     def ema_decay_at(self, step: jax.Array) -> jax.Array:
-        """Return the decay of the moving average at a step, which follows from ``ema_kimg`` and ``ema_rampup``."""
+        """Compute the decay of the moving average at a step from ``ema_kimg`` and ``ema_rampup``."""
         images_seen = jnp.float32(step) * self.batch_size * self.ema_rampup
         half_life = 1000.0 * jnp.float32(self.ema_kimg)
         half_life = jnp.where(jnp.float32(self.ema_rampup) > 0, jnp.minimum(half_life, images_seen), half_life)
@@ -181,8 +182,8 @@ def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     return settings | {"steps": pictures.num_images // settings["batch_size"]}
 
 
-# The settings of train.py in the authors' code. There, a group of the minibatch standard deviation layer has at most
-# the number of examples of one device.
+# The settings of train.py in the authors' code. In that code, a group of the minibatch standard deviation layer cannot
+# be larger than the batch of one device.
 PRESETS = {
     # The authors' "stylegan2": configuration F of the first paper on FFHQ's faces, mirrored, without augmentation.
     "paper": {

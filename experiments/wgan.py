@@ -46,12 +46,13 @@ class Config(Settings):
     n_critic: int = 5
     """Number of updates of the critic in each step."""
     critic_warmup_steps: int = 20
-    """Number of steps of a warm-up of the critic. Every step of a warm-up trains the critic, and only the last step
-    also updates the generator."""
+    """Length of a warm-up of the critic, in steps. Each step of a warm-up updates the critic. Only the last step also
+    updates the generator."""
     critic_warmup_first: int = 25
-    """Number of warm-ups that follow one another at the start of training."""
+    """Number of warm-ups at the start of training. They follow one another without other steps."""
     critic_warmup_every: int = 500
-    """After these first warm-ups, number of updates of the generator from one warm-up to the next."""
+    """Number of updates of the generator from one warm-up to the next, after the critic_warmup_first warm-ups at the
+    start."""
     learning_rate: float = 2e-4
     """Learning rate of RMSprop (paper: 5e-5, for more steps)."""
     ema_decay: float = 0.995
@@ -148,8 +149,9 @@ def is_alone(config: Config, step: int) -> bool:
     steps_of_first_turns = config.critic_warmup_first * long_turn
     if step < steps_of_first_turns:
         return step % long_turn < long_turn - 1
-    # Then the generator is updated in every step, until the number of its updates is a multiple of critic_warmup_every.
-    # After that, one update with a warm-up is followed by every - 1 updates that take one step each, and so on.
+    # After the first warm-ups, the generator is updated in every step, until the number of its updates is a multiple of
+    # critic_warmup_every. From then on, a cycle repeats: a warm-up that ends with one update of the generator, and
+    # critic_warmup_every - 1 steps that each update the generator.
     short_turns = every - config.critic_warmup_first % every
     steps_after = step - steps_of_first_turns - short_turns
     return steps_after >= 0 and steps_after % (long_turn + every - 1) < long_turn - 1

@@ -161,7 +161,8 @@ def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs_data
         record = read_data_record(path)
         if needs_data or not record or hasattr(config, "test_data"):  # image translation requires images
             raise
-        # Blank examples need no held-out examples. The layout of a checkpoint does not depend on their number.
+        # No blank examples are held out, because the layout of a checkpoint does not depend on the number of held-out
+        # examples.
         config = dataclasses.replace(config, num_held_out=0)
         experiment = program.build(config, _blank_examples(record, config.data))
         if experiment.inputs is not None:

@@ -239,7 +239,7 @@ def flag_names(name: str, fields: Sequence[Field], program: ExperimentProgram) -
     # Settings that are not flags of this command are printed by name, without backticks.
     settings = {field.name: field.name for field in dataclasses.fields(program.config_class)}
     flags = settings | {field.name: errors.flag(field.name) for field in fields}
-    # Any command may find that a run is damaged, but only ``train --fresh`` can start it over.
+    # Any command may find that a run is damaged, but only ``train --fresh`` can start the run over.
     flags["fresh"] = errors.flag("fresh") if name == "train" else f"{program.train_command} --fresh"
     if name == "train":
         flags |= {argument: errors.flag(setting) for argument, setting in OTHER_NAMES.items()}

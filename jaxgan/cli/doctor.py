@@ -142,7 +142,7 @@ def main(args: argparse.Namespace | None = None) -> int:
     """Print the facts and the problems, and return the exit code: 1 if there are problems, otherwise 0.
 
     Args:
-      args: the parsed arguments, of which there are none.
+      args: the parsed arguments, which are not used, because the command has no arguments.
     """
     console = Console(highlight=False, soft_wrap=True)
     facts = collect_facts()

@@ -47,12 +47,13 @@ def title(module: ModuleText) -> str:
 
 
 def header(module: ModuleText) -> dict[str, str]:
-    """Return a dictionary from the entries of the docstring, such as Paper and Score, to their texts.
-
-    Each text is joined to one line.
+    """Read the header of an experiment: the entries of its docstring that begin with a word such as Paper or Score.
 
     Args:
       module: the text of the experiment's module.
+
+    Returns:
+      A dictionary from the first words of the entries to the texts behind them, each joined to one line.
     """
     entries: dict[str, str] = {}
     name = ""

@@ -24,8 +24,8 @@ class Export:
     Attributes:
       out: File to write. A .jaxgan file contains compiled functions for CPUs, CUDA and TPUs. These functions need
         neither jaxgan nor the experiment; ``jaxgan sample`` and ``jaxgan translate`` can also call them. A .safetensors
-        file contains the averaged parameters. The commands ``sample`` and ``translate`` of the same experiment can read
-        it, and the model card is written beside it with the suffix .md.
+        file contains the averaged parameters, for the commands ``sample`` and ``translate`` of the same experiment. The
+        model card of a .safetensors file is written beside it, with the suffix .md.
       checkpoint: Checkpoint to export.
 
     Examples:

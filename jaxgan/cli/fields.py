@@ -73,8 +73,8 @@ class ClassText:
     """The fields and the docstring of a dataclass, read from the text of its module.
 
     Attributes:
-      fields: the fields of the dataclass, of its base classes and of nested dataclasses, in order. Only fields of
-        nested dataclasses have an ``owner``.
+      fields: the fields of the dataclass, of its base classes and of nested dataclasses, in order. ``owner`` is set
+        only in the fields of nested dataclasses; see ``Field``.
       about: the docstring without its sections.
       examples: the lines under ``Examples:`` in the docstring.
     """

@@ -214,8 +214,8 @@ def convert(field: Field, text: str) -> Any:
       text: the text that was typed.
 
     Raises:
-      argparse.ArgumentTypeError: if the text is not a value of the field. The message lacks its subject: it is printed
-        behind the flag's name.
+      argparse.ArgumentTypeError: if the text is not a value of the field. The message has no subject, because it
+        is printed behind the flag's name.
     """
     if field.is_optional and text.lower() in ("none", "null"):
         return None

@@ -19,8 +19,8 @@ from jaxgan.cli.flags import Mistake
 from jaxgan.version import __version__
 
 ARTEFACTS = (".jaxgan",)  # suffixes of files of compiled functions, which ``jaxgan export`` writes
-# A run's record names the program that trained the run. The run may be from an unknown origin, so the program is only
-# printed as a suggestion if it matches this pattern.
+# A run's config.json names the program that trained the run. Because the run may come from an untrusted source, the
+# name is printed as a suggestion only if it matches this pattern.
 PROGRAM = re.compile(r"python (-m )?[\w./ -]+")
 
 

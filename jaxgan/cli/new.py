@@ -68,7 +68,7 @@ def rename_experiment(module: ModuleText, like: str, name: str) -> str:
 
 
 def _wrap(lines: list[str]) -> list[str]:
-    """Wrap lines at 118 characters, because quotes precede the first line and the project's lines have at most 120."""
+    """Wrap lines at 118 characters, so that the lines of the docstring are shorter than the project's limit of 120."""
     wrapped = []
     for line in lines:
         wrapped += textwrap.wrap(line, 118, subsequent_indent=" " * 11, break_on_hyphens=False) or [""]

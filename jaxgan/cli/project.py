@@ -32,8 +32,8 @@ class Project:
         to the resolution of the model. The images can also be passed as the argument after RUN, without the flag.
       out: Folder for the results. For an image NAME.jpg, NAME.png shows the image beside its projection, and NAME.w.npz
         contains the styles, the noise maps and the scores. With the space w+, this file is named NAME.w+.npz. Pass the
-        file to ``jaxgan sample --styles`` to generate the projection again. By default, the folder projections/ in the
-        directory of the run. The report of the run shows the images in that folder.
+        .npz file to ``jaxgan sample --styles`` to generate the projection again. By default, the folder projections/ in
+        the directory of the run. The report of the run shows the images in that folder.
       checkpoint: Checkpoint of the model.
       space: Spaces to search. w uses the same style in all layers. w+ uses a separate style in each layer, so that the
         result is closer to the image, but less similar to samples of the model. Pass w w+ to search both.
@@ -76,7 +76,8 @@ def project_files(
 ) -> None:
     """Project images, and print a table of the scores.
 
-    For each image, a file of styles for each space and an image of the result are written.
+    For each image and each space, write one file with the styles. For each image, also write one image that shows the
+    image beside its projections.
 
     Args:
       restored: the experiment and its weights.
@@ -96,7 +97,7 @@ def project_files(
     experiment, state, member, _ = restored
     styles_of(experiment)
     if not spaces or len(set(spaces)) < len(spaces):
-        raise ValueError(f"`space` must be {', '.join(SPACES)} or {' '.join(SPACES)}, got {' '.join(spaces)!r}.")
+        raise ValueError(f"`space` must be {', '.join(SPACES)} or both, without repetition, got {' '.join(spaces)!r}.")
     files, names = list_images(images)
     paths = output_paths(names, out)
     size, _, channels = experiment.source.shape

@@ -43,16 +43,16 @@ class StyleControl:
         image) or none (no noise).
       space: Space of an interpolation. z interpolates spherically between latents. w interpolates linearly between
         styles.
-      style_mix: Generate a grid of mixed styles from source samples in the first column and destination samples in the
-        first row. Each other image takes its styles in the selected layers (coarse, middle or fine) from the source of
-        its row, and its styles in all other layers from the destination of its column. In generators of 64 x 64 pixels
-        or more, the coarse layers have 4 x 4 and 8 x 8 pixels, the middle layers have 16 x 16 and 32 x 32 pixels, and
-        the fine layers have more. In smaller generators, each of the three is one third of the layers.
+      style_mix: Generate a grid of images with mixed styles. The first column shows source samples, and the first row
+        shows destination samples. Each other image takes its styles in the selected layers (coarse, middle or fine)
+        from the source of its row, and its styles in all other layers from the destination of its column. In generators
+        of 64 x 64 pixels or more, the coarse layers have 4 x 4 and 8 x 8 pixels, the middle layers have 16 x 16 and 32
+        x 32 pixels, and the fine layers have more. In smaller generators, each of the three is one third of the layers.
       direction: Move each sample along a direction in the space of styles. A grid has one row per sample and one column
-        per strength. A .gif or .webp file shows the samples moving forth and back. sefa:0 selects the direction that
-        changes the layers most, which SeFa computes from the weights; sefa:1 selects the second direction, and so on.
-        The name or the index of a class selects the direction that separates samples of this class from other samples.
-        For a conditional model, this is a class of the model; for other models, a class of the data.
+        per strength. A .gif or .webp file shows the samples moving forth and back. sefa:0, sefa:1 and so on select the
+        directions that change the layers most. The method SeFa computes these directions from the weights. The name or
+        the index of a class selects the direction that separates samples of this class from other samples. For a
+        conditional model, this is a class of the model; for other models, a class of the data.
       strengths: Distances to move along --direction, in standard deviations of the styles. By default,
         -3 -2 -1 0 1 2 3.
       layers: Layers in which --direction changes the styles. SeFa then computes its directions from the weights of

@@ -229,14 +229,15 @@ def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--direction",
         metavar="TEXT",
-        help="Name of the direction of the translation. By default, the first direction of the model.",
+        help="Name of the direction of the translation. By default, the first direction of the exported model.",
     )
     parser.add_argument(
         "--masks",
         type=Path,
         metavar="PATH",
         help="Masks for a model that fills missing parts of images: a file, or a folder or zip file in which each mask "
-        "has the name of its image. White pixels are filled. By default, transparent pixels are filled.",
+        "has the name of its image. The white pixels of a mask are filled. By default, the transparent pixels of the "
+        "image are filled.",
     )
     parser.add_argument(
         "--memory",

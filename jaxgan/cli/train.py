@@ -43,8 +43,8 @@ class Train:
     """Train an experiment, or continue its run if the run directory already contains one.
 
     Attributes:
-      preset: Name of a preset, a set of settings to use in place of the defaults. Flags of settings override the
-        settings of the preset.
+      preset: Name of a preset, which is a set of settings to use in place of the defaults. Settings that are passed as
+        flags override the preset.
       config: YAML or JSON file that maps names of settings and options to values, or the config.json of a run. Flags
         override the values in the file.
       settings: The settings that are passed as flags, as a dictionary from names to values.

@@ -26,9 +26,11 @@ class Translate:
         frames of a video first. The images can also be passed as the argument after RUN, without the flag.
       out: Folder for the results. Each result has the name of its image. For a single image, this can also be a file.
       checkpoint: Checkpoint that translates the images.
-      direction: Name of the direction of the translation. By default, the first direction of the experiment.
+      direction: Name of the direction of the translation, such as a_to_b. By default, the first direction that the
+        experiment defines.
       masks: Masks for a model that fills missing parts of images: a file, or a folder or zip file in which each mask
-        has the name of its image. White pixels are filled. By default, transparent pixels are filled.
+        has the name of its image. The white pixels of a mask are filled. By default, the transparent pixels of the
+        image are filled.
       memory: Memory that the networks may use, in gigabytes. An image that requires more memory is translated in
         overlapping tiles.
       tile: Height and width of the tiles into which larger images are divided, in pixels. By default, the largest size

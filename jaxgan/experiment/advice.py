@@ -5,8 +5,8 @@ import math
 from jaxgan.data import Source
 from jaxgan.experiment.settings import Settings, TranslationSettings
 
-HARDLY_ANY = 100  # number of images below which samples are copies of them
-FEW = 1_500  # number of images below which a discriminator without augmentation memorises them
+HARDLY_ANY = 100  # number of images below which samples are copies of the training images
+FEW = 1_500  # number of images below which a discriminator without augmentation memorises the images
 # Largest useful number of passes over the data. The authors of DiffAugment make 3,000 passes over 100 images.
 MAX_EPOCHS = 5_000
 USUAL_BASE = 4  # base_resolution of most papers

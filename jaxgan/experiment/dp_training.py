@@ -1,4 +1,4 @@
-"""Train an experiment with DP-SGD as the ``dp_`` settings require, and compute the privacy that a run spends.
+"""Train an experiment with DP-SGD as the ``dp_`` settings require, and compute the privacy loss of a run.
 
 ``jaxgan.games.privacy`` clips gradients and adds noise, and ``jaxgan.games.accounting`` computes epsilon.
 """

@@ -163,7 +163,7 @@ class Experiment:
         """Return the game that is trained at a step.
 
         Args:
-          step: the number of steps before it, as in ``State.step``.
+          step: the number of steps that were trained before this step, as in ``State.step``.
         """
         return self.game_at(step) if self.game_at else self.game
 
@@ -265,7 +265,7 @@ class Experiment:
         """Return a function that draws all ``display.sheets`` for a state, always from the same examples.
 
         Args:
-          seed: the seed of the random keys that the sheets are drawn with.
+          seed: the seed of the PRNG keys that are passed to the sheets.
         """
         # The examples are evenly spaced, because neighbouring examples often belong to the same class. If the source
         # has fewer examples, some are repeated.

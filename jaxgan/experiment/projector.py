@@ -66,7 +66,7 @@ class Projector:
         return projection, media.to_bytes(images)
 
     def protocol(self, space: Space) -> dict[str, Any]:
-        """Return the checkpoint and the settings that determine a projection. They are saved in its file.
+        """Return the checkpoint and the settings that determine a projection, to be saved in the projection's file.
 
         Args:
           space: the space of styles, ``w`` or ``w+``.

@@ -103,7 +103,7 @@ class SampleSource:
         return batch
 
     def on_paths(self, indices: np.ndarray, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return samples at two neighbouring points of each of B paths, which connect two random latents.
+        """Return samples at two neighbouring points of each of B paths. Each path connects two random latents.
 
         Args:
           indices: the indices of the paths, [B].

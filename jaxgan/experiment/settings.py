@@ -72,11 +72,12 @@ class Settings:
     """Decay per step of the exponential moving average of the generator's weights. Samples are generated with the
     averaged weights."""
     grad_accum_steps: int = 1
-    """Number of micro-batches into which each batch is split to save memory. Their gradients are averaged."""
+    """Number of micro-batches into which each batch is split to save memory. The gradients of the micro-batches are
+    averaged."""
     # Privacy
     dp_noise_multiplier: float = 0.0
-    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. If it is above 0, all networks with a
-    loss that reads the data are trained with DP-SGD. 0 trains without privacy."""
+    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. Above 0, every network with a loss
+    that reads the data is trained with DP-SGD. At 0, training is not private."""
     dp_l2_clip: float = 1.0
     """L2 norm to which DP-SGD clips the gradient of each example."""
     dp_delta: float = 1e-5
@@ -174,8 +175,8 @@ class AugmentedSettings(Settings):
     """Target of ADA for the mean sign of the discriminator's logits of real images, from -1 to 1. If the measured mean
     is larger, ADA augments more often."""
     ada_kimg: float
-    """Number of real images, in thousands, after which ADA can have raised the probability of its transforms from 0 to
-    1."""
+    """Number of real images, in thousands, over which ADA raises the probability of its transforms from 0 to 1 if the
+    measured mean is always larger than ada_target."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
         """Check the settings of this class and of its base class; see ``Settings.check``.
@@ -203,7 +204,7 @@ class LinearDecaySettings(Settings):
     beta2: float
     """Adam's decay rate of the mean of the squared gradients."""
     lr_constant_steps: int
-    """Number of steps at the full learning rate, before it decays."""
+    """Number of steps at the full learning rate, before the decay starts."""
     lr_decay_steps: int
     """Number of steps after lr_constant_steps over which the learning rate decays linearly to 0."""
 
@@ -249,8 +250,9 @@ class TranslationSettings(LinearDecaySettings):
 
     # Data
     test_data: str | None
-    """Path or name of test data, as for ``data``. Samples and evaluations translate the test images, and training does
-    not use them. By default, the test split if ``data`` is photos, otherwise the training data."""
+    """Path or name of test data, as for ``data``. The test images are translated for sample grids and evaluations, and
+    are not used for training. By default, the test split of the bundled photographs if they are the training data,
+    otherwise the training data."""
     jitter: bool
     """Augment training images with random jitter: enlarge them by a factor of 286 / 256, and crop them to their
     original size at a random position."""
@@ -258,7 +260,7 @@ class TranslationSettings(LinearDecaySettings):
     """Mirror a random half of the training images left to right."""
 
     def jitter_and_mirror(self, keys: jax.Array, images: jax.Array) -> jax.Array:
-        """Augment images as the settings ``jitter`` and ``mirror`` require. Equal keys have equal augmentations.
+        """Augment images as the settings ``jitter`` and ``mirror`` require. Equal keys result in equal augmentations.
 
         Args:
           keys: [B], one per image.

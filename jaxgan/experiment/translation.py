@@ -1,4 +1,4 @@
-"""Convert the translations of an experiment to functions of weights, which exported files contain."""
+"""Convert the translations of an experiment to functions of weights. Exported files contain these functions."""
 
 import dataclasses
 from typing import Any
@@ -12,7 +12,7 @@ from jaxgan.interop.parameters import fill_names, flatten_names
 
 
 def directions(experiment: Experiment, state: State) -> dict[str, TranslationDirection]:
-    """Return a dictionary from the names of directions to an experiment's translations, with the weights of a state.
+    """Return an experiment's translations with the weights of a state, as a dictionary from names of directions.
 
     EMA weights are used if the state has them. The dictionary is empty if the experiment does not translate images.
 

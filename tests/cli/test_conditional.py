@@ -57,7 +57,7 @@ def test_networks_without_classes_are_refused(tmp_path, capsys):
     code, text = programs.run(capsys, *flags, experiment="r3gan")
     assert (
         code == 2
-        and "--networks dcgan have no input for classes; leave out --conditional, or set --networks to r3gan."
+        and "With --networks dcgan, the model cannot be conditional. Leave out --conditional, or set --networks to r3gan."
         in " ".join(text.split())
     )
     assert not (tmp_path / "run").exists()

@@ -240,10 +240,10 @@ WRONG = {
     "unreadable": (["--images", "{}/bad"], "x.png is not an image, or its format is not supported"),
     "no step": (["--images", "{}/good", "--steps", 0], "--steps must be at least 1, got 0"),
     "one name": (["--images", "{}/twice"], "would both be written to a.png. Rename one"),
-    "no space": (["--images", "{}/good", "--space"], "--space must be w, w+ or w w+, got"),
+    "no space": (["--images", "{}/good", "--space"], "--space must be w, w+ or both, without repetition, got"),
     "twice": (
         ["--images", "{}/good", "--space", "w", "w"],
-        "--space must be w, w+ or w w+, got 'w w'.",
+        "--space must be w, w+ or both, without repetition, got 'w w'.",
     ),
     "unknown space": (["--images", "{}/good", "--space", "z"], "--space"),
 }

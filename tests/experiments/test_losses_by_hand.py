@@ -217,7 +217,7 @@ def test_r3gan_networks():
     assert type(generator).__module__ == type(discriminator).__module__ == "jaxgan.models.r3gan"
     generator, _ = r3gan.networks(r3gan.Config(networks="dcgan"), (16, 16, 1), 0)
     assert type(generator).__module__ == "jaxgan.models.dcgan"
-    with pytest.raises(ValueError, match="`networks` dcgan have no input for classes; leave out `conditional`"):
+    with pytest.raises(ValueError, match="With `networks` dcgan, the model cannot be conditional"):
         r3gan.networks(r3gan.Config(networks="dcgan"), (16, 16, 1), 10)
 
 

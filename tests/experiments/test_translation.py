@@ -257,12 +257,12 @@ INVALID_INPUTS = {
     "folder of inputs": (
         {"inputs": "edges", "data_a": "drawings"},
         3,
-        "^`data_a` names the inputs of pairs, but `inputs` is edges; set `inputs` to pairs",
+        "^`data_a` has no effect if `inputs` is edges. Set `inputs` to pairs",
     ),
     "folder of test inputs": (
         {"inputs": "hole", "test_data_a": "holes"},
         3,
-        "^`test_data_a` names the inputs of pairs",
+        "^`test_data_a` has no effect if `inputs` is",
     ),
 }
 
