@@ -3,12 +3,12 @@
     pip install -e '.[torch]'
     python -m experiments.benchmarks.against_pytorch --games mlp dcgan32 --out benchmark
 
-The two implementations are called sides, and a form is a way to run the training step on one side. First, the losses
-and all gradients of one step must agree to 1e-5 between both sides, which start with the same weights. Then each form
-is timed, and its time is printed. The forms of PyTorch are eager mode with channels first, eager mode with channels
-last, and each mode of ``torch.compile``. The forms of jaxgan are one step per call and, in small games, also ten steps
-per call. Finally, the fastest form of each side is timed in pairs of new processes, which run one after the other in
-alternating order.
+The two implementations are called sides, and a form is a way to run the training step on one side. First, the program
+checks that the losses and all gradients of one step agree to 1e-5. Both sides start this step with the same weights.
+Then each form is timed, and its time is printed. The forms of PyTorch are eager mode with channels first, eager mode
+with channels last, and each mode of ``torch.compile``. The forms of jaxgan are one step per call and, in small games,
+also ten steps per call. Finally, the fastest form of each side is timed in pairs of new processes, which run one after
+the other in alternating order.
 
 The reported ratio is PyTorch's time divided by jaxgan's time: the median over the pairs, with a bootstrap 95 %
 interval. The results are written to results.json, results.md and results.png in the output directory.
@@ -30,7 +30,7 @@ from experiments.benchmarks.games import CASES, Name
 from experiments.benchmarks.processes import SIDES, describe_hardware, run_race
 from experiments.benchmarks.worker import AGREE_TO, JAXGAN_FORMS, SAMPLE_COUNTS, TORCH_FORMS
 
-_SMALL_STEP = 1e9  # number of floating-point operations; smaller steps are also tried with several steps per call
+_SMALL_STEP = 1e9  # floating-point operations; games with fewer per step are also tried with several steps per call
 
 
 def main(

@@ -3,9 +3,9 @@
     python -m experiments.benchmarks.calls toy mlp
     JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.calls toy  # trains the eight games on two virtual devices
 
-These ways are called forms. All forms run in one process, in alternating order. The eight games are a population, which
-is a set of games that one vmapped step trains together. Times are milliseconds per step. For the population, this is
-the time of one step of all eight games.
+These ways are called forms. All forms run in one process, in alternating order. The eight games form a population: one
+vmapped step trains them together. Times are milliseconds per step. For the population, this is the time of one step of
+all eight games.
 """
 
 from collections.abc import Callable

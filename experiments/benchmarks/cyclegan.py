@@ -5,11 +5,11 @@
     python -m experiments.benchmarks.cyclegan --official official
 
 The two implementations are called sides, and a form is a way to run the training step on one side. Both sides have the
-same networks, initial weights, batch, losses and optimizers, and a pool of 50 generated images. First, the losses of
-one step without the pool must agree. Then each form is timed. The forms of PyTorch are the authors' training step
-unchanged ("as it is"), with channels last, and with compiled networks. The forms of jaxgan are one step per call, and
-ten steps per call as in a training run. Finally, the fastest form of each side is timed in pairs of new processes, as
-in ``against_pytorch``.
+same networks, initial weights, batch, losses and optimizers, and a pool of 50 generated images. First, the program
+checks that the losses of one step without the pool agree. Then each form is timed. The forms of PyTorch are the
+authors' training step unchanged ("as it is"), with channels last, and with compiled networks. The forms of jaxgan are
+one step per call, and ten steps per call as in a training run. Finally, the fastest form of each side is timed in pairs
+of new processes, as in ``against_pytorch``.
 """
 
 # pyright: reportMissingImports=false
@@ -64,7 +64,8 @@ def main(
       official: directory with the authors' code.
       side: "both" times both sides, "jaxgan" or "torch" times this side in this process, and "agree" compares the
         losses of one step.
-      form: form to time with --side jaxgan or torch. By default, the first form of the side.
+      form: form to time. With --side jaxgan, it is "one step a call" (the default) or "ten steps a call". With --side
+        torch, it is "as it is" (the default), "channels last" or "compiled".
       size: height and width of the images in pixels.
       width: number of channels of the first layers.
       blocks: number of residual blocks of a generator, 6 or 9.

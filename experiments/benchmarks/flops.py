@@ -65,10 +65,10 @@ def _layers(module: nn.Module, x: jax.ShapeDtypeStruct) -> list[tuple[int, nn.Mo
 def step(case: Case) -> int:
     """Count the operations of a complete step, in which both players share the generator's forward pass.
 
-    The gradient with respect to the parameters costs as much as one forward pass, and so does the gradient with respect
-    to the inputs. R1 costs as much as three passes: one for its inner gradient, and two for the derivative of this
-    gradient, because the networks are piecewise linear. The gradient penalty costs one more pass, the forward pass at
-    the interpolated examples.
+    The gradient with respect to the parameters costs as much as one forward pass. The gradient with respect to the
+    inputs costs the same. R1 costs as much as three passes: one for its inner gradient, and two for the derivative of
+    this gradient, because the networks are piecewise linear. The gradient penalty costs one more pass, the forward pass
+    at the interpolated examples.
     """
     generator, discriminator = case.networks()
     z = jax.ShapeDtypeStruct((case.batch, case.latents), jnp.float32)

@@ -1,6 +1,6 @@
 """Define, with jaxgan, the games that are timed against PyTorch.
 
-The games have no extras, such as a moving average of the generator's weights.
+The games contain only what the comparison needs. For example, they have no moving average of the generator's weights.
 ``experiments.benchmarks.torch_games`` defines the same games with PyTorch and converts the parameters.
 """
 
@@ -26,10 +26,10 @@ class Case:
       shape: shape of an example: [height, width, channels] for images, [2] for points in the plane.
       batch: number of examples in each turn.
       loss: ``non_saturating`` or ``wasserstein``.
-      penalty: the discriminator's penalty in every step: ``r1`` is R1 with gamma 10, ``gradient`` is the gradient
-        penalty of WGAN-GP with weight 10, and with an empty string there is no penalty.
+      penalty: the penalty in the discriminator's loss, computed in every step. ``r1`` selects R1 with gamma 10,
+        ``gradient`` selects the gradient penalty of WGAN-GP with weight 10, and an empty string selects no penalty.
       turns: number of the discriminator's turns in one step.
-      generator: whether the generator has a turn. Otherwise it generates the fakes, but is not trained.
+      generator: whether the generator has a turn. If false, the generator generates the fakes, but is not trained.
       beta1: Adam's beta1. The learning rate is 2e-4 and beta2 is 0.999.
     """
 

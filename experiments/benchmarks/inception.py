@@ -4,10 +4,11 @@
     python -m experiments.benchmarks.inception
 
 The two implementations are called sides. Both sides read uint8 images of 299 x 299 pixels. Both have the same random
-weights, into which batch normalisation is folded. First, the program checks that the features of both sides agree. Then
-it times four forms of PyTorch, which are four ways to run the same network: with the memory layout "channels last",
-with "channels first", compiled by ``torch.compile``, and frozen by ``torch.jit`` and optimised for inference. Finally,
-it times jaxgan and the fastest form of PyTorch in pairs of new processes, as in ``against_pytorch``.
+weights. Batch normalisation is folded into the weights of the convolutions. First, the program checks that the features
+of both sides agree. Then it times four forms of PyTorch, which are four ways to run the same network: with the memory
+layout "channels last", with "channels first", compiled by ``torch.compile``, and frozen by ``torch.jit`` and optimised
+for inference. Finally, it times jaxgan and the fastest form of PyTorch in pairs of new processes, as in
+``against_pytorch``.
 """
 
 # pyright: reportMissingImports=false
@@ -94,7 +95,7 @@ def _torch_features(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.
 
     Args:
       form: form of PyTorch, an item of ``_FORMS``.
-      images: a batch of images for tracing the network.
+      images: a batch of images, with which the form "frozen" traces the network.
     """
     import torch
 

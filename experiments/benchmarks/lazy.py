@@ -4,7 +4,7 @@
 
 Lazy R1 is computed in two ways: by a branch in the compiled step (``losses.lazy``), and by two compiled games, one with
 R1 and one without it. The networks, the optimizers and the batch are the same as in ``experiments.dcgan`` with its
-default settings. A game without R1 is timed for comparison. All of these forms run under jit in one process, in
+default settings. A game without R1 is timed for comparison. These four forms run under jit in one process, in
 alternating order. Times are means over sixteen steps.
 """
 

@@ -10,13 +10,13 @@ The algorithms are called forms:
     winograd            Winograd's F(2 x 2, 3 x 3)
     native              XLA's native convolution; the gradient of the kernel is computed by row im2col
     im2col              a matrix product with the image patches under the kernel
-    blur, then im2col   only with --blur: the blurred image is computed first. The other forms compose the blur filter
-                        with the kernel instead.
+    blur, then im2col   only with --blur: the blurred image is computed first. The other forms then compose the
+                        blur filter with the kernel instead.
 
 The program times the three maps of ``jaxgan.nn.convolution`` (the convolution, its transpose and the gradient of its
-kernel) separately. It also times the gradients of three layers together, because there XLA may fuse the operations
-before a convolution with im2col, and then computes these operations once for each patch. The thresholds in
-``jaxgan.nn.convolution``, such as _WINOGRAD_MIN_SIZE and _NATIVE_CHANNELS, were chosen with this program.
+kernel) separately. It also times the gradients of three layers together. In a network of several layers, XLA may fuse
+the operations before a convolution with im2col, and then computes these operations once for each patch. The thresholds
+in ``jaxgan.nn.convolution``, such as _WINOGRAD_MIN_SIZE and _NATIVE_CHANNELS, were chosen with this program.
 ``experiments.benchmarks.paired`` explains how the forms are timed.
 """
 

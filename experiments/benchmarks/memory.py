@@ -32,12 +32,13 @@ def main(
     pairs: int = 2,
     steps: int = 30,
 ) -> None:
-    """Compare steps with returned memory and steps with kept memory, and print the results of each pair.
+    """Time training steps with returned memory and with kept memory, and print the results of each pair.
 
     Args:
       names: names of experiments.
-      side: "both" compares kept and returned memory. "kept" or "given back" measures only the first experiment, in this
-        process, with freed memory kept or returned to the kernel.
+      side: "both" compares kept and returned memory in pairs of processes. The other values measure the first
+        experiment in this process: with "kept", glibc keeps freed memory, and with "given back", glibc returns it to
+        the kernel.
       pairs: number of pairs of processes for each experiment.
       steps: number of steps that each process times.
     """

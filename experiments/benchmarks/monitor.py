@@ -2,9 +2,9 @@
 
     python -m experiments.benchmarks.monitor
 
-A probe measures the training state. The program alternately times a call of ten steps and a probe, and waits until each
-has finished. A training run does not wait, so there a probe costs at most the printed time. docs/benchmarks.md has the
-results.
+A probe measures the samples and the weights of the networks during training. The program times a call of ten steps and
+a probe in alternating order, and waits until each has finished. A training run does not wait for a probe, so a probe
+costs at most the printed time there. docs/benchmarks.md has the results.
 """
 
 import dataclasses

@@ -29,14 +29,14 @@ def step_timer(game: Game, batch: Any, seed: int = 0) -> Callable[[], float]:
 def call_timer(call: Callable[[Any, int], tuple[Any, Any]], state: Any, calls: int = 1, steps: int = 1) -> Callable:
     """Return a function that makes ``calls`` calls and returns the mean time of one step in seconds.
 
-    The calls are made three times before the function is returned, so that compilation is not timed.
+    The returned function is called three times in advance, so that compilation is not timed.
 
     Args:
-      call: ``call(state, i)`` returns the next state and metrics, where ``i`` is the index of the call, from 0 to
-        ``calls - 1``.
+      call: function ``(state, i) -> (next state, metrics)``, where ``i`` is the index of the call, from 0 to ``calls -
+        1``.
       state: the initial state.
       calls: number of calls that the returned function makes.
-      steps: number of steps that these calls compute together.
+      steps: total number of steps that the ``calls`` calls compute. The measured time is divided by it.
     """
 
     def run() -> float:

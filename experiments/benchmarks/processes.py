@@ -27,8 +27,8 @@ class Race(NamedTuple):
       forms: maps each side to a dictionary from the names of its forms to times in milliseconds. If a form does not run
         on this machine, a text with the reason replaces its time.
       best: maps each side to the name of its fastest form, which is used in the pairs.
-      pairs: one dictionary for each pair of processes. It maps each side to the results of its process, among them
-        ``ms``.
+      pairs: one dictionary for each pair of processes. The dictionary maps each side to the results of the side's
+        process. The entry ``ms`` of these results is the time in milliseconds.
       ratio: the median over pairs of PyTorch's time divided by jaxgan's time, and the lower and upper end of its
         bootstrap 95 % interval.
     """
@@ -43,7 +43,7 @@ def check_form(form: str, side: str, forms: Mapping[str, Sequence[str]]) -> None
     """Exit with an error message if the side has no form of this name.
 
     Args:
-      form: the value of ``--form``; an empty text is always valid and selects the first form of the side.
+      form: the value of ``--form``. An empty text is always valid, and selects the first form of the side.
       side: the value of ``--side``.
       forms: maps each side to the names of its forms.
     """
@@ -88,8 +88,8 @@ def run_race(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs
     """Try all forms of each side, then time the fastest form of each side in pairs, and print each result immediately.
 
     Args:
-      run: ``run(side, form, seconds)`` times a form in a new process and returns a dictionary with its time in
-        milliseconds, ``ms``.
+      run: function ``(side, form, seconds) -> results`` that times a form in a new process. The entry ``ms`` of the
+        returned dictionary is the time in milliseconds.
       forms: maps each side to the names of the forms to try.
       pairs: number of pairs of processes.
       seconds: number of seconds for which each process of a pair times its steps. Each form is tried for the same time,
@@ -116,8 +116,8 @@ def fastest(side: str, known: Sequence[str], run: Callable[[str], dict]) -> tupl
     Args:
       side: name of the side, for the printed lines.
       known: names of the forms.
-      run: function that runs a form and returns a dictionary with its time in milliseconds, ``ms``. A ``RuntimeError``
-        means that the form does not run on this machine.
+      run: function from the name of a form to a dictionary with the entry ``ms``, the time of the form in milliseconds.
+        If the form does not run on this machine, the function raises a ``RuntimeError``.
 
     Returns:
       Two results: a dictionary from the name of each form to its time in milliseconds, or to a text with the reason why

@@ -7,11 +7,12 @@
 
 The two implementations are called sides. Both have the same networks, initial weights, batch, losses and average of the
 generator's weights. R1 is computed in every 16th step and path length regularisation in every 4th. Style mixing is on,
-and augmentation is off. The authors' networks, losses and phases run as in their training loop. Their custom operations
-run in the reference versions, which the authors' code uses without CUDA. Adam is fused.
+and augmentation is off. The authors' networks, losses and training phases run as in their training loop. A phase
+updates one network, with its main loss or with its regularisation. They run on the CPU, where the authors' code
+replaces its custom CUDA operations by reference versions in PyTorch. Adam is fused.
 
-First, the losses and gradients of one step without style mixing must agree. Then each side is timed in several forms,
-which are ways to run the training step:
+First, the program checks that the losses and gradients of one step without style mixing agree. Then each side is timed
+in several forms, which are ways to run the training step:
 
     torch    "as it is"           the authors' training step, unchanged
              "channels last"      with PyTorch's memory layout "channels last" for images
@@ -25,7 +26,7 @@ In the two forms with halves, the discriminator's minibatch standard deviation a
 over half of a batch. The comparison of losses and gradients uses the complete batch. Finally, the fastest form of each
 side is timed in pairs of new processes, as in ``against_pytorch``.
 
-The time is measured over 16 steps. R1 is computed in one of them, and path lengths in four of them. The result is in
+The time is measured over 16 steps. One of these steps computes R1, and four compute path lengths. The result is in
 milliseconds per image, which is equal to seconds per thousand images.
 """
 
@@ -67,10 +68,10 @@ _FORMS = {
     "jaxgan": ("one step a call", "ten steps a call", _HALVES[0]),
     "torch": ("as it is", "channels last", "one thread", _HALVES[1]),
 }
-# Limit for two differences between the two sides: the relative difference of a loss; and the norm of the difference of
-# a parameter's gradients, divided by the norm of the gradient of the parameter's network.
+# Limit for the differences between the two sides. The difference of a loss is relative. The difference of a parameter's
+# gradients is the norm of their difference, divided by the norm of the gradient of the complete network.
 _AGREE_TO = 1e-3
-_NOISE_STRENGTH = 0.1  # strength of the noise inputs when losses are compared, instead of the initial value 0
+_NOISE_STRENGTH = 0.1  # strength of the noise inputs while losses are compared; its initial value in training is 0
 # Maps jaxgan's losses to the authors' losses.
 _TERMS = {"d/adversarial": "Loss/D/loss", "d/r1": "Loss/D/reg", "g/adversarial": "Loss/G/loss", "g/path": "Loss/G/reg"}
 
@@ -92,7 +93,8 @@ def main(
       official: directory with the authors' code.
       side: "both" times both sides, "jaxgan" or "torch" times this side in this process, and "agree" compares the
         losses and gradients of one step.
-      form: form to time with --side jaxgan or torch. By default, the first form of the side.
+      form: form to time with --side jaxgan or torch; the forms are listed above. By default, "one step a call" for
+        jaxgan and "as it is" for torch.
       size: height and width of the images in pixels.
       channel_base: a layer of n x n pixels has --channel-base / n channels, but at most --channel-max. The value 0
         stands for 32 times --size.
@@ -147,14 +149,15 @@ def game_of(config: stylegan2.Config) -> Game:
 
 
 def ms_per_image(take: Callable[[int, int], Any], config: stylegan2.Config, seconds: float) -> float:
-    """Return the milliseconds per image, as the median over rounds of steps.
+    """Time training steps, and return the milliseconds per image.
 
-    In a round, every lazy term (a loss that is computed only in every n-th step) occurs as often as in training. The
-    first two steps, one with all lazy terms and one with none, are a warm-up and are not timed.
+    The result is the median over rounds. A round consists of several steps, and every lazy term (a term of a loss that
+    is computed only in every n-th step) occurs in it as often as in training. The first two steps, one with all lazy
+    terms and one with none, are a warm-up and are not timed.
 
     Args:
-      take: ``take(number, count)`` computes ``count`` steps and waits for them, where ``number`` is the index of the
-        first of these steps.
+      take: function ``(number, count) -> None`` that computes ``count`` steps and waits for their results. ``number``
+        is the index of the first of these steps.
       config: settings of the game.
       seconds: number of seconds to measure. At least one round is timed.
     """
@@ -192,12 +195,12 @@ def _measure_jaxgan(config: stylegan2.Config, form: str, seconds: float) -> floa
 
 
 class _Phase(NamedTuple):
-    """A phase of the authors' training loop: the main loss of a player or its lazy term, which share an optimizer.
+    """A phase of the authors' training loop: the update of a network with its main loss, or with its lazy term.
 
     Attributes:
       name: the authors' name of the phase, for example ``Gmain`` or ``Dreg``.
       module: the network that the phase trains.
-      optimizer: the network's optimizer.
+      optimizer: the network's optimizer, which both phases of the network share.
       interval: number of steps from one occurrence of the phase to the next.
     """
 
@@ -228,8 +231,8 @@ def _measure_torch(config: stylegan2.Config, official: str, form: str, seconds: 
         for net in (theirs.g, theirs.d):
             net.to(memory_format=torch.channels_last)
             for module in net.modules():
-                # A block converts its input to this layout. The first block of the generator has a constant input
-                # without a batch dimension, which cannot have channels last.
+                # A block with this attribute converts its input to channels last. The first block of the generator
+                # cannot do so, because its constant input has no batch dimension.
                 if hasattr(module, "channels_last"):
                     module.channels_last = not hasattr(module, "const")
     average = copy.deepcopy(theirs.g).train(False)

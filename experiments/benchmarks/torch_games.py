@@ -221,12 +221,12 @@ def named(side: str, net: nn.Module, tree: Mapping[str, Any]) -> dict[str, np.nd
 
 
 class Step:
-    """A function that computes one training step: the turns of the discriminator, then the turn of the generator.
+    """A callable that computes one training step: the turns of the discriminator, then the turn of the generator.
 
     Args:
       case: the game.
       nets: the networks of the game, as ``networks`` returns them.
-      optimizer: function from parameters to their optimizer. By default, fused Adam.
+      optimizer: function that creates the optimizer of given parameters. By default, it creates fused Adam.
       compile: mode of ``torch.compile``; None runs the networks eagerly.
       channels_last: whether images have the channels-last memory layout.
     """
@@ -254,8 +254,8 @@ class Step:
           reals: a batch of real examples for each turn of the discriminator, [B, C, height, width] or [B, 2].
           latents: a batch of latents for each turn of the discriminator, [B, z]. The generator's turn uses the first
             batch.
-          places: an array [B] in [0, 1] for each turn of the discriminator. The gradient penalty is computed at
-            interpolations between real examples and fakes, and these numbers are the weights of the fakes.
+          places: an array [B] of numbers in [0, 1] for each turn of the discriminator. The gradient penalty is computed
+            at (1 - place) * real example + place * fake.
         """
         case, losses = self.case, {}
         fakes = []

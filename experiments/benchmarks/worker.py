@@ -31,15 +31,15 @@ from jaxgan.core.keys import example_keys, latents
 from jaxgan.training.steps import MAX_STEPS_PER_CALL
 from jaxgan.training.write_schedule import MAX_CALL_SECONDS
 
-SAMPLE_COUNTS = (1, 64, 1024)  # numbers of samples for which the time of the generation is measured
+SAMPLE_COUNTS = (1, 64, 1024)  # numbers of samples to generate in one call; each is timed separately
 AGREE_TO = 1e-5  # limit for the relative differences of losses and gradients between the two sides
 _AGREE_BATCH = 4  # number of examples per turn when losses and gradients are compared
 _MAX_SEEDS = 10  # maximum number of seeds to try until the losses and gradients of both sides agree
 _EXAMPLES = 10_000  # number of examples in the data set from which batches are selected
-# A form is a way to run the training step. Maps each form of jaxgan to its number of steps per call. None compiles a
-# single step without a loop.
+# A form is a way to run the training step. The dictionary maps each form of jaxgan to its number of steps per call.
+# With None, a call computes a single step without a loop.
 JAXGAN_FORMS = {"one step a call": None, "ten a call": MAX_STEPS_PER_CALL}
-# Maps each form of PyTorch to arguments of ``torch_games.Step``.
+# The dictionary maps each form of PyTorch to the arguments of ``torch_games.Step`` that select it.
 TORCH_FORMS = {
     "eager": {"channels_last": True},
     "eager, channels first": {"channels_last": False},
@@ -227,10 +227,10 @@ def _measure_torch(name: str, form: str, seconds: float, precision: str) -> dict
 
 
 def steady_ms(run: Callable[[int], Any], seconds: float) -> float:
-    """Return the milliseconds per step, as the median over blocks of steps that are timed after a warm-up.
+    """Time steps after a warm-up, and return the milliseconds per step. The result is the median over blocks of steps.
 
     Args:
-      run: ``run(count)`` computes ``count`` steps and waits for them.
+      run: function ``(count) -> None`` that computes ``count`` steps and waits for their results.
       seconds: number of seconds to measure. A block takes about a tenth of this time, and at least three blocks are
         timed.
     """
@@ -248,7 +248,7 @@ def steady_ms(run: Callable[[int], Any], seconds: float) -> float:
 
 
 def agreement(name: str) -> dict[str, Any]:
-    """Compare the losses and gradients of one step on both sides, with the same weights, latents and batch.
+    """Compare the losses and gradients that both sides compute in one step from equal weights, latents and batches.
 
     If the input of a ReLU is 0 except for a rounding error, the gradient may pass the ReLU on one side and not on the
     other side. The difference is then large although both sides are correct. Therefore several seeds are tried, one
