@@ -48,8 +48,8 @@ class Step:
         steps.
       device_shape: a function from the shape of an array of the batch to the shape that ``mapped`` expects.
       place: a function ``(array, device_shape(array.shape)) -> array`` that puts an array of the batch on the devices.
-      state_sharding: the sharding of the state for ``trace``, or None. ``jit`` reuses a trace only for arguments of the
-        same sharding.
+      state_sharding: the sharding of the state that ``trace`` assumes. ``jit`` reuses a trace only for arguments of the
+        same sharding. With None, ``trace`` assumes no sharding.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ def devices(count: int | None = None) -> list[Device]:
 
     Args:
       count: the number of devices to return. By default, all devices of all hosts are returned. If there are several
-        hosts, no other number is allowed.
+        hosts, ``count`` must be None or the number of devices of all hosts.
 
     Raises:
       ValueError: if there are several hosts and ``count`` is not the number of all their devices; or if ``count`` is

@@ -5,11 +5,12 @@
 
 The games are DCGAN and WGAN-GP from ``experiments.benchmarks.games``, and StyleGAN2 at 32 x 32, 64 x 64 or 128 x 128
 with the default settings of ``experiments.stylegan2``. ``jaxgan.nn.convolution`` consists of three maps: the
-convolution, its transpose and the gradient of its kernel. A form is a set of algorithms for these maps:
+convolution, its transpose and the gradient of its kernel. A form is a set of algorithms for these maps. Each form below
+``ours`` changes one thing in ``ours``:
 
     ours             jaxgan's own algorithms; in DCGAN, these are im2col for all three maps
     never native     as ours, but without XLA's native convolution, which jaxgan uses for large images with few
-                     channels, but not in DCGAN
+                     channels; the same as ours in DCGAN
     native conv      XLA's native convolution in the forward pass, which gathers the patches during the multiplication
     native kernel    XLA's native gradient of the kernel, for images smaller than 32 x 32
     blocked kernel   the gradient of the kernel as a sum over blocks of the batch, so that the patches fit in a cache

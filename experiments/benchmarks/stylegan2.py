@@ -8,8 +8,8 @@
 The two implementations are called sides. Both have the same networks, initial weights, batch, losses and average of the
 generator's weights. R1 is computed in every 16th step and path length regularisation in every 4th. Style mixing is on,
 and augmentation is off. The authors' networks, losses and training phases run as in their training loop. A phase
-updates one network, with its main loss or with its regularisation. They run on the CPU, where the authors' code
-replaces its custom CUDA operations by reference versions in PyTorch. Adam is fused.
+updates one network, with its main loss or with its regularisation. The authors' code runs on the CPU, where it replaces
+its custom CUDA operations by reference versions in PyTorch. Adam is fused.
 
 First, the program checks that the losses and gradients of one step without style mixing agree. Then each side is timed
 in several forms, which are ways to run the training step:

@@ -22,8 +22,8 @@ def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
     Args:
       keys: random keys, [B].
       size: the number of dimensions of a latent.
-      times: the number of latents to draw from each key. The first B latents are the same for any ``times``, so the
-        batch of the generator can be larger than the batch of the discriminator and begin with the same latents.
+      times: the number of latents to draw from each key. The first B latents are the same for any ``times``. The batch
+        of the generator can therefore be larger than the batch of the discriminator, and begin with the same latents.
 
     Returns:
       The latents, [times * B, size].

@@ -54,10 +54,9 @@ class Net:
         dtype are used.
 
     Attributes:
-      network: the network behind an interface that is the same for all three ways; see
+      network: the network, converted to an interface that is the same for all three ways; see
         ``jaxgan.core.modules.Network``.
-      examples: the shape and dtype of each input that the network is initialised with. An example may be passed as an
-        array or as a ``jax.ShapeDtypeStruct``.
+      examples: the shape and dtype of each example input. The network is initialised with zeros of these shapes.
 
     Raises:
       TypeError: if ``module`` is not a network, or an example is not an array.

@@ -2,9 +2,9 @@
 
 A wrapper contains a ``Game`` and replaces its step, for example by an extra-gradient step. The training loop,
 ``jaxgan.parallel``, sampling and checkpoints accept any object with the interface ``GameLike``: ``init``, ``step``,
-``batch_multiple``, ``summary`` and ``unwrapped``. ``unwrapped`` is the ``Game`` inside all wrappers. Wrappers do not
-have the methods ``functions`` and ``with_variables`` or the attributes ``nets``, ``players``, ``turns`` and ``ema`` of
-a ``Game``. Write for example ``wrapper.unwrapped.functions(state)``.
+``batch_multiple``, ``summary`` and ``unwrapped``. ``unwrapped`` is the ``Game`` inside all wrappers. Only a ``Game``
+has the methods ``functions`` and ``with_variables`` and the attributes ``nets``, ``players``, ``turns`` and ``ema``.
+For a wrapper, use those of ``unwrapped``, for example ``wrapper.unwrapped.functions(state)``.
 
 To write a wrapper, subclass ``GameWrapper``, add fields, and override ``step``::
 
@@ -162,6 +162,6 @@ def require_game(game: GameLike, function: str) -> Game:
     if not isinstance(game, Game):
         raise ValueError(
             f"`game` must be a `Game`, got the wrapper {type(game).__name__}. The function `{function}` cannot be "
-            "combined with this wrapper. Apply it to the `Game` itself."
+            "combined with this wrapper. Apply the function to the `Game` itself."
         )
     return game

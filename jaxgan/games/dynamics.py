@@ -32,8 +32,8 @@ def extragradient(game: Game, *, remember: bool = True) -> "ExtraGradient":
     gradients, and eta is the learning rate. It then updates the original parameters with the gradients at the
     look-ahead: w - eta v(w') (Korpelevich 1976). With Adam, this is ExtraAdam (Gidel et al. 2019, algorithm 4). Both
     gradients use the same examples and latents. Convergence is proven for this choice even with noisy gradients
-    (Mishchenko et al. 2020). Algorithm 4 of ExtraAdam draws new examples and latents for the second gradient. Moving
-    statistics are updated once per step, with the second gradient.
+    (Mishchenko et al. 2020). Algorithm 4 of Gidel et al. 2019 makes another choice: it draws new examples and latents
+    for the second gradient. Moving statistics are updated once per step, with the second gradient.
 
     Args:
       game: a ``Game`` with a single turn, in which all players make their updates simultaneously.

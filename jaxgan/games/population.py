@@ -41,8 +41,8 @@ class Population(GameWrapper):
       game: the game of one member. All members have its networks, players and turns.
       size: the number of members.
       make_game: a function that creates the game of a member from the member's settings, ``make_game(**settings)``. The
-        settings are tracers, so ``make_game`` cannot use their values in Python conditions. By default, all members use
-        ``game``.
+        values of the settings are tracers, so ``make_game`` cannot use them in Python conditions. By default, all
+        members use ``game``, and ``settings`` is empty.
       settings: a mapping from the names of arguments of ``make_game`` to arrays [size]. The values are float32, so
         numbers close to 1 are inexact. For example, the relative error of 1 - decay is 0.02 % for a decay of 0.9999.
 

@@ -52,7 +52,7 @@ class EqualizedConv(nn.Module):
       activation: "lrelu" adds a bias and applies ``scaled_leaky_relu``; "linear" does neither.
       gain: factor that multiplies the output.
       dtype: data type of the computation.
-      conv_clamp: limit of the absolute value of the output with "lrelu", before it is multiplied by ``gain``; None does
+      conv_clamp: limit of the absolute value of the output divided by ``gain``. It is used with "lrelu" only. None does
         not clamp.
     """
 
@@ -83,8 +83,8 @@ class EqualizedConv(nn.Module):
 class SynthesisLayer(nn.Module):
     """Modulated 3 x 3 convolution with noise, a bias and a leaky ReLU: the official ``SynthesisLayer``.
 
-    It is called with feature maps [B, h, w, C], styles [B, w_dim], and noise [1 or B, h, w, 1] of the output's height
-    and width. If the noise is None, the layer adds none.
+    It is called with feature maps [B, h, w, C], styles [B, w_dim], and noise [1 or B, h, w, 1]. The noise has the
+    height and width of the output. If the noise is None, the layer adds none.
 
     Attributes:
       features: number of output channels.
