@@ -107,7 +107,7 @@ class Augmentation:
         return self._view(nets, keys, name, _REALS), self._view(nets, keys, name, _FAKES)
 
     def stats(self, nets: Nets, real_logits: jax.Array) -> dict[str, Any]:
-        """Return the statistics that the discriminator's loss must return in addition to its own.
+        """Return the statistics of the augmentation, which the loss of the discriminator must return.
 
         Args:
           nets: the networks of the game.

@@ -47,7 +47,8 @@ class Affine(NamedTuple):
         """Return the map that first rotates a point and then applies this map.
 
         Args:
-          angle: the angle of the rotation in radians, [B]; a positive angle rotates from right to down.
+          angle: the angle of the rotation in radians, [B]; a positive angle rotates a vector that points right towards
+            a vector that points down.
         """
         c, s = jnp.cos(angle)[:, None], jnp.sin(angle)[:, None]
         return Affine(c * self.x + s * self.y, c * self.y - s * self.x, self.origin)

@@ -162,8 +162,8 @@ def inverse(drawn: Mapping[str, jax.Array], examples: int, height: int, width: i
     The map applies the inverse of each transform, in reverse order.
 
     Args:
-      drawn: the random numbers of each transform by its name, [B, 1] or [B, 2]. A transform that is missing is not
-        applied.
+      drawn: a dictionary from the names of transforms to their values, [B, 1] or [B, 2], as ``draw`` returns it. A
+        transform that is missing is not applied.
       examples: the number B of images.
       height: the height of the images in pixels.
       width: the width of the images in pixels.

@@ -19,14 +19,15 @@ class AdaptiveProbability(nn.Module):
         p = nets.ada()                                   # in every loss
         _, stats = nets.ada.with_stats(real_logits)      # in D's loss, which returns total(..., stats={"ada": stats})
 
-    The measure of overfitting is r = E[sign(D(x))] over the augmented real images of the last ``interval`` turns of the
-    discriminator D, on all devices. r is 0 if D cannot distinguish real images from fakes, and 1 if D recognises all
-    real images. After these turns, the probability p changes as in the paper: it increases by
+    The measure of overfitting is r = E[sign(D(x))] over the augmented real images of the last ``interval`` turns
+    (updates) of the discriminator D, on all devices. r is 0 if D cannot distinguish real images from fakes, and 1 if D
+    recognises all real images. After these turns, the probability p changes as in the paper: it increases by
     ``batch_size * interval / (1000 * kimg)`` if r is above ``target``, and decreases by the same amount if r is below.
     p is never negative. It may exceed 1, which has the same effect as the probability 1.
 
-    The state is linear in the signs of a turn, and p changes only at the start of the next turn. Micro-batches of
-    ``gradients.accumulate`` therefore do not change the result, and a resumed run yields bitwise equal results.
+    Within a turn, the state is a linear function of the signs, and p changes only at the start of the next turn.
+    Splitting a turn into micro-batches with ``gradients.accumulate`` therefore does not change the result, and a
+    resumed run yields bitwise equal results.
 
     Attributes:
       batch_size: number of real images in a turn of the discriminator, over all devices.

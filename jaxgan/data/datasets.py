@@ -1,6 +1,6 @@
 """Load data sets of TensorFlow Datasets (TFDS) by name, without TensorFlow.
 
-TFDS prepares a data set once, as files of the array_record format. ``Dataset`` then reads them in any order.
+TFDS prepares a data set once, as files of the array_record format. ``Dataset`` then reads their examples in any order.
 """
 
 import contextlib

@@ -154,7 +154,8 @@ def batches(
 
     ``for batch in batches("digits", 64, steps=1000): state, metrics = step(state, batch)``
 
-    A batch is the same dictionary as in an experiment, so a loss works both in a custom loop and in an experiment:
+    A batch is the same dictionary as in an experiment (a training program that jaxgan runs). A loss therefore works
+    both in a custom loop and in an experiment:
 
     - ``batch["image"]`` contains the examples, float32 [B, ...]. Images are converted to the range [-1, 1].
     - ``batch["label"]`` contains the labels, int32 [B]. It is missing if the examples have no labels.
@@ -166,12 +167,12 @@ def batches(
     Args:
       data: a folder, a file or a name such as ``digits``, see ``load``; a ``Source``; or an array [N, ...], uint8 from
         0 to 255 or floats in [-1, 1]. For arrays with labels, pass the source ``Arrays(images, labels)``.
-      batch_size: number of examples for each turn of a player.
+      batch_size: number of examples for each turn of a player (one update of its networks).
       seed: the seed of the order of the examples.
       start: the step of the first batch.
       steps: total number of steps, including the steps before ``start``; None for an endless iterator.
-      turns: number of slices into which a step of the game splits its batch, one for each turn of a player. Pass
-        ``game.batch_multiple``. A batch contains ``turns * batch_size`` examples.
+      turns: number of equal parts into which a training step of the game splits its batch. Each turn of a player uses
+        one part. Pass ``game.batch_multiple``. A batch contains ``turns * batch_size`` examples.
       resolution, channels, split, data_dir: see ``load``.
 
     Raises:

@@ -134,7 +134,7 @@ def _names_of_classes(labels: np.ndarray) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Unpaired(ShownSource):
-    """A source that combines two data sets without pairs: inputs, and images of the domain they are translated to.
+    """A source of two data sets without pairs: inputs, and images of the domain that the inputs are translated to.
 
     Its length is the length of the longer data set. ``Batches`` shuffles the two data sets independently. Labels are
     ignored.

@@ -22,7 +22,7 @@ class Survey:
     Attributes:
       name: the name or the path of the data set.
       count: number of images.
-      smallest_side: smallest of the shorter sides of the inspected images, in pixels.
+      smallest_side: length of the shortest side of any inspected image, in pixels.
       typical_side: lower quartile of the shorter sides of the inspected images, in pixels. About three quarters of the
         images are at least as large.
       channels: 1 if all inspected images are grey; otherwise 3 for image files, and the number of channels for other

@@ -1,6 +1,7 @@
 """Write and read files of projections: the styles and noise maps that reproduce an image, with their PSNR and SSIM.
 
-The name of a file is NAME.w.npz or NAME.w+.npz, depending on the space of the styles. The file contains these arrays:
+The name of a file is NAME.w.npz or NAME.w+.npz, depending on the space of the styles, where NAME is the name of the
+target image without its suffix. The file contains these arrays:
 
 - ``ws``: the styles, [num_ws, w];
 - ``noise_0``, ``noise_1`` and so on: the noise maps, each [h, w];

@@ -97,7 +97,7 @@ class Translator:
         return next((side for side in sides if side * side <= pixels), sides[-1])
 
     def memory_bytes(self, height: int, width: int, in_tiles: bool = False) -> int:
-        """Return the number of bytes that the networks need for an image, or a tile, besides their weights.
+        """Return the number of bytes that the networks need for an image or a tile, in addition to their weights.
 
         Args:
           height: the height of the image or the tile in pixels.
@@ -195,7 +195,8 @@ def _fade(size: int, overlap: int) -> np.ndarray:
 
     At the start of the axis, the weights rise from almost 0 to 1 over the middle half of the ``overlap`` pixels. At the
     end of the axis, they fall in the same way. The outermost quarter of the overlap has almost no weight, because the
-    network saw the least context there. It only matters at the border of the image, where there is no other tile.
+    network saw the least context there. Its pixels only matter at the border of the image, where there is no other
+    tile.
     """
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
     return np.clip((distance - overlap / 4) / max(overlap / 2, 1), 1e-3, 1).astype(np.float32)

@@ -20,7 +20,7 @@ class Distance:
       name: the name of the metric, which depends on the features: ``fid`` for Inception's 2,048 features, and
         ``fd_classifier`` for the features of the small classifier. ``jaxgan.evaluation.metric_names`` lists all names.
       value: the distance, at least 0. Smaller is better, and it is 0 for equal sets.
-      protocol: everything that the value depends on: the two sets, the features and the versions.
+      protocol: everything that the value depends on: the two sets, the features, and the versions of the libraries.
     """
 
     name: str
@@ -48,8 +48,8 @@ def fid(
 
     If ``weights`` are given, the function uses the 2,048 features of Inception, and the result is the published
     ``fid``. Otherwise, it uses the features of a small classifier, which is trained once on the labels of ``data`` and
-    cached in ~/.cache/jaxgan. The name of the result is then ``fd_classifier``, and it is only comparable with results
-    for the same data and the same classifier. The function never downloads anything.
+    cached in ~/.cache/jaxgan. The result then has the name ``fd_classifier`` and is only comparable with results for
+    the same data and the same classifier. The function never downloads anything.
 
     Args:
       samples: a folder, a file or a name that ``jaxgan.data.load`` accepts; a ``Source``; or an array, [N, height,

@@ -241,8 +241,8 @@ class GeneratorArtefact:
         Args:
           seed: seed of the latents, from 0 to 2^32 - 1.
           count: number of samples, at least 1.
-          label: index of the class of all samples. If it is None, the samples of a conditional model have all classes,
-            one after the other.
+          label: index of the class of all samples. If it is None, the samples of a conditional model cycle through all
+            classes.
 
         Raises:
           ValueError: if there is no such class, or ``count`` is below 1.

@@ -1,4 +1,4 @@
-"""Read and write weights of other libraries, without their code.
+"""Read and write weights in the formats of other libraries, without importing these libraries.
 
 ``read_weights`` returns the arrays of a file as a dictionary. The modules ``pix2pix``, ``dcgan`` and ``stylegan2``
 convert between the state dicts of the official PyTorch networks and the variables of jaxgan's modules.

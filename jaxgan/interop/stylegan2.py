@@ -11,8 +11,8 @@ images has 4 x 4 pixels. The state dict of G contains two networks::
     stylegan2.to_torch({"mapping": mapping, "synthesis": synthesis})
 
 Each call of ``to_variables`` selects the arrays of one network by the first part of their names, and ignores all other
-arrays. Level i of a network has the official name b<side>, where <side> is 4 * 2**i pixels. The constant noise is not a
-variable of jaxgan's modules. It is an argument of ``Synthesis``.
+arrays. Level i of a network (its layers of one resolution) has the official name b<side>, where <side> is 4 * 2**i
+pixels. The constant noise is not a variable of jaxgan's modules. It is an argument of ``Synthesis``.
 
 NVIDIA publishes networks as pickles, and loading a pickle executes the code in it. docs/how_to/weights.md describes how
 to convert such a file.

@@ -8,7 +8,7 @@ import numpy as np
 from jaxgan.core.files import writing_out
 from jaxgan.media.images import make_grid, save_arrays, save_images
 
-PICTURE_SIDE = 256  # height in pixels; a lower grid is enlarged by the largest whole factor that does not exceed it
+PICTURE_SIDE = 256  # largest height in pixels to which a smaller grid is enlarged, by a whole factor
 
 
 def check_suffix(out: Path, suffixes: Sequence[str], of: str = "") -> None:

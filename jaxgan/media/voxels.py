@@ -92,8 +92,8 @@ def _rays(n: int, size: int, turn: float) -> tuple[np.ndarray, np.ndarray]:
     above = np.cross(right, ahead)
     light = -ahead + 0.6 * above - 0.5 * right
     light /= np.linalg.norm(light)
-    # A ray that is parallel to a face of the cube never crosses the planes along this face, which would be a division
-    # by 0 below. Such a ray is rotated by an angle that is too small to be visible.
+    # A ray that is parallel to a face of the cube never crosses the planes along this face, and the computation below
+    # would divide by 0. Such a ray is rotated by an angle that is too small to be visible.
     ahead = np.where(np.abs(ahead) < 1e-6, 1e-6, ahead)
     place = ((np.arange(size) + 0.5) / size * 2 - 1) * REACH * n
     origin = n / 2 + place[None, :, None] * right - place[:, None, None] * above

@@ -38,8 +38,9 @@ def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
             warn(f"All {a.count:,} examples of the {order} set have equal features, so only their mean is compared.")
         elif a.count <= len(a.mean):
             warn(
-                f"The {a.count:,} examples of the {order} set have {len(a.mean):,} dimensions and therefore a singular "
-                "covariance. The distance is much too large. Use more examples, or kernel_distance, which is unbiased."
+                f"The covariance of the {order} set is singular, because the set has only {a.count:,} examples "
+                f"for {len(a.mean):,} dimensions. The distance is much too large. Use more examples, or kernel_distance, "
+                "which is unbiased."
             )
     return gaussian_distance(x.mean, x.covariance, y.mean, y.covariance)
 

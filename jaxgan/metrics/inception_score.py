@@ -28,7 +28,8 @@ def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 
 
     Args:
       logits: logits of N samples, [N, classes]; published scores use the 1,008 logits of Inception without the bias.
-      splits: number of parts into which the samples are divided. Each part has its own p(y).
+      splits: number of parts into which the samples are divided. p(y), the mean of p(y|x), is computed for each part
+        separately.
       seed: seed of the random order in which the samples are divided into parts. The default is the seed of
         torch-fidelity. None keeps the order of ``logits``.
 

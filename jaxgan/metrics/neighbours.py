@@ -32,7 +32,7 @@ class DensityCoverage(NamedTuple):
     Every real example is the centre of a ball, see ``precision_recall``.
 
     Attributes:
-      density: number of balls of real examples that contain a generated sample, averaged over the samples and divided
+      density: mean over the generated samples of the number of balls of real examples that contain the sample, divided
         by k. It is about 1 for samples from the distribution of the data, and may exceed 1.
       coverage: fraction of the balls of real examples that contain a generated sample, from 0 to 1.
     """
@@ -150,7 +150,7 @@ def memorisation_informed_distance(fake: np.ndarray, train: np.ndarray, *, thres
     """Return the MiFID, a Fréchet distance that is larger if samples copy training examples. Bai et al. 2021.
 
     The paper is arXiv:2106.03062. For each sample, the smallest cosine distance to a training example is computed. If
-    the mean of these distances over the samples is below ``threshold``, the Fréchet distance is divided by the mean.
+    the mean of these distances over the samples is below ``threshold``, the Fréchet distance is divided by this mean.
 
     Args:
       fake, train: features of generated samples and of training examples, [N, D] and [M, D].

@@ -75,9 +75,9 @@ class DownConv(nn.Module):
 
 
 def _fused_kernel(layer, channels, kernel_init=_he, spectral_norm=False):
-    """Return the 3 x 3 kernel of a layer convolved with a 2 x 2 box of ones, [4, 4, C, features].
+    """Return the kernel of a fused layer, [4, 4, C, features]: the 3 x 3 kernel convolved with a 2 x 2 box of ones.
 
-    It is the sum of the kernel shifted to four positions.
+    The result is the sum of four shifted copies of the 3 x 3 kernel.
     """
     w = layer.param("kernel", kernel_init, (3, 3, channels, layer.features))
     w = spectral_normalize(layer, w) if spectral_norm else w

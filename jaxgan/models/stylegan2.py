@@ -64,7 +64,7 @@ class Mapping(nn.Module):
         [B, classes].
       lr_multiplier: multiplier of the learning rate of the linear layers (official: 0.01).
       w_avg_beta: decay of the moving average of w per update of the generator (official: 0.998 in the repository of
-        StyleGAN3, 0.995 before).
+        StyleGAN3, 0.995 in earlier repositories).
     """
 
     num_ws: int

@@ -2,7 +2,7 @@
 
 Source: Kingma and Welling 2014, appendix C. With the default settings, the layers for MNIST have 784, 500, 20, 500 and
 784 units. The paper uses tanh in the hidden layers. These networks use ReLU, like the examples of flax and PyTorch.
-Most published results are compared with these examples.
+Other implementations are usually compared with these examples.
 """
 
 import math

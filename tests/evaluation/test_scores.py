@@ -209,7 +209,9 @@ def test_kid_and_prdc_on_the_command_line(folder, capsys):
     assert code == 0
     assert [line.split()[0] for line in stdout.splitlines()[:4]] == ["precision", "recall", "density", "coverage"]
     _, _, stderr = run(capsys, folder, "fid", "samples.npz", "photos", *FEATURES, "--count", 6)
-    assert "The 6 examples of the first set have 64 dimensions and therefore a singular covariance" in stderr
+    assert (
+        "The covariance of the first set is singular, because the set has only 6 examples for 64 dimensions" in stderr
+    )
 
 
 @pytest.mark.integration

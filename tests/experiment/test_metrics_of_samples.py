@@ -111,7 +111,7 @@ def test_results_are_written_as_json_and_folders_are_created(tmp_path):
 
 
 @pytest.mark.integration
-@pytest.mark.filterwarnings("ignore:.*singular covariance")
+@pytest.mark.filterwarnings("ignore:.*is singular")
 def test_rehearse_rejects_metrics_that_cannot_be_computed(generator, translation):
     experiment, state = generator
     for metrics, features in ((["fid", "ppl"], Pixels()), (["cas"], None)):
