@@ -39,8 +39,8 @@ def frechet_distance(x: np.ndarray | Moments, y: np.ndarray | Moments) -> float:
         elif a.count <= len(a.mean):
             warn(
                 f"The covariance of the {order} set is singular, because the set has only {a.count:,} examples "
-                f"for {len(a.mean):,} dimensions. The distance is much too large. Use more examples, or kernel_distance, "
-                "which is unbiased."
+                f"for {len(a.mean):,} dimensions. The distance is much too large. Use more examples, or "
+                "kernel_distance, which is unbiased."
             )
     return gaussian_distance(x.mean, x.covariance, y.mean, y.covariance)
 
