@@ -1,8 +1,9 @@
 """Train a BiGAN, which learns an encoder together with a generator (Donahue et al. 2017, arXiv:1605.09782).
 
 The discriminator receives pairs: (x, E(x)) for a real image x, and (G(z), z) for a latent z. One player owns the
-encoder and the generator, and trains both against the discriminator. E then approximates the inverse of G. The program
-writes a grid of images with three rows: digits x, their reconstructions G(E(x)), and samples G(z).
+encoder E and the generator G, and trains both against the discriminator. In this game, E learns to approximate the
+inverse of G. The program writes a grid of images with three rows: digits x, reconstructions G(E(x)) of these digits,
+and samples G(z).
 
     python examples/bigan.py --out bigan.png
 """
@@ -49,7 +50,7 @@ def discriminator_loss(nets, batch, keys, step):
 
 
 def encoder_generator_loss(nets, batch, keys, step):
-    """Return the discriminator's cross-entropy with exchanged labels."""
+    """Return the cross-entropy of the discriminator's logits with exchanged labels: real pairs count as fake."""
     x, z = batch["image"], latents(keys, Z_DIM)
     return total(adversarial=losses.non_saturating_discriminator(nets.d(nets.g(z), z), nets.d(x, nets.e(x))))
 

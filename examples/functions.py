@@ -20,7 +20,7 @@ Z_DIM, SHAPE = 32, (8, 8, 1)
 
 
 def init_layers(key, widths):
-    """Return the parameters of linear layers, with normal weights of variance 2 / inputs (He et al. 2015)."""
+    """Return the parameters of linear layers. The weights are normal with variance 2 / inputs (He et al. 2015)."""
     sizes = list(itertools.pairwise(widths))
     return [
         {"kernel": jax.random.normal(layer_key, size) * jnp.sqrt(2 / size[0]), "bias": jnp.zeros((1, size[1]))}

@@ -1,8 +1,8 @@
 """Train InfoGAN, which finds categories and a continuous factor without labels (Chen et al. 2016, arXiv:1606.03657).
 
-A latent consists of noise and a code: a category and a number. A second head of the discriminator predicts the code
-from the generated image. Both players minimise the error of this prediction, which increases a lower bound of the
-mutual information between codes and images. The program writes a grid of samples with one column per category. All
+A latent consists of noise and a code. The code is a category and a number. A second head of the discriminator predicts
+the code from the generated image. Both players minimise the error of this prediction. This increases a lower bound on
+the mutual information between codes and images. The program writes a grid of samples with one column per category. All
 columns have the same noise, and the number increases from top to bottom.
 
     python examples/infogan.py --out infogan.png
@@ -38,7 +38,7 @@ def make_latents(noise, category, number):
 
 
 def judge_fakes(nets, keys):
-    """Return the logits of generated images and the prediction errors of category and number, each [B]."""
+    """Return the logits of generated images, and the prediction errors of the category and of the number, all [B]."""
     category = jax.vmap(lambda key: jax.random.randint(key, (), 0, CATEGORIES))(fold_in_keys(keys, 1))
     number = jax.vmap(lambda key: jax.random.uniform(key, (), minval=-1))(fold_in_keys(keys, 2))
     logits, categories, mean = nets.d(nets.g(make_latents(latents(keys, NOISE_DIM), category, number)))

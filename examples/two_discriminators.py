@@ -1,9 +1,9 @@
 """Train D2GAN, a generator with two discriminators (Nguyen et al. 2017, arXiv:1709.03831).
 
 The first discriminator assigns high scores to real images, and the second assigns high scores to generated images.
-Together they estimate the Kullback-Leibler divergence in both directions, so the generator learns to cover all modes
-and to add no others. The third player is one more entry of ``players``. Both discriminators are updated in the same
-turn.
+Together, the discriminators estimate the Kullback-Leibler divergence in both directions, so the generator learns to
+cover all modes of the data and to generate nothing between them. The second discriminator is one more entry of ``nets``
+and of ``players``. Both discriminators are updated in the same turn.
 
     python examples/two_discriminators.py --out two.png
 """
@@ -19,7 +19,7 @@ from jaxgan import Game, Net, Player, latents, losses, total
 from jaxgan.models import mlp
 
 Z_DIM = 32
-ALPHA, BETA = 0.2, 0.1  # weights of the logarithms in equation 1
+ALPHA, BETA = 0.2, 0.1  # weights of the logarithms in equation 1 of the paper
 
 
 def log_and_score(output):
@@ -29,14 +29,14 @@ def log_and_score(output):
 
 
 def first_discriminator_loss(nets, batch, keys, step):
-    """Return minus the first line of equation 1, ALPHA log D1(x) - D1(G(z)), plus R1."""
+    """Return the negative of ALPHA log D1(x) - D1(G(z)), the first line of equation 1, plus an R1 penalty."""
     real_log, _ = log_and_score(nets.d1(batch["image"]))
     _, fake_score = log_and_score(nets.d1(nets.g(latents(keys, Z_DIM))))
     return total(scores=fake_score - ALPHA * real_log, r1=losses.r1(nets.d1, batch["image"]))
 
 
 def second_discriminator_loss(nets, batch, keys, step):
-    """Return minus the second line of equation 1, BETA log D2(G(z)) - D2(x), plus R1."""
+    """Return the negative of BETA log D2(G(z)) - D2(x), the second line of equation 1, plus an R1 penalty."""
     _, real_score = log_and_score(nets.d2(batch["image"]))
     fake_log, _ = log_and_score(nets.d2(nets.g(latents(keys, Z_DIM))))
     return total(scores=real_score - BETA * fake_log, r1=losses.r1(nets.d2, batch["image"]))

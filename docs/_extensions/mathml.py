@@ -1,4 +1,4 @@
-"""A Sphinx extension that writes formulas as MathML, which browsers draw without a script or a network."""
+"""A Sphinx extension that writes formulas as MathML, which browsers display without scripts or a network."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
 """A Sphinx extension that writes the pages of the reference before each build.
 
-Four kinds of pages are generated in ``docs/reference/generated``: the Python API from the modules' public names, the
-command line from its parsers, the settings of experiments from the text of their ``Config``, and the table of results
-from ``experiments/README.md``.
+Four kinds of pages are generated in ``docs/reference/generated``: the Python API, from the modules' public names; the
+command line, from its parsers; the settings of the experiments, from the source of each experiment's ``Config``; and
+the table of results, from ``experiments/README.md``.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from typing import Any
 from jaxgan.cli import commands, experiment_files, flags, tools
 from jaxgan.cli.fields import REQUIRED, Field, read_class
 
-# The packages that users import, in the order of the table of contents. The others are parts of the command line.
+# The packages that users import, in the order of the table of contents. The other packages implement the command line.
 API = (
     "jaxgan",
     "jaxgan.core",
@@ -58,7 +58,7 @@ def setup(app: Any) -> dict[str, Any]:
 
 
 def write_pages(folder: Path) -> None:
-    """Write all generated pages. A page whose text did not change keeps its time of modification."""
+    """Write all generated pages. Unchanged pages are not written again, so that Sphinx does not rebuild them."""
     pages = {f"{name}.md": _api_page(name) for name in API}
     pages["command_line.md"] = _command_line_page()
     pages["experiments.md"] = _experiments_page()
@@ -77,7 +77,7 @@ def write_pages(folder: Path) -> None:
 
 
 def _modules(package: str) -> list[ModuleType]:
-    """The module itself, and those below it without the packages that have a page of their own."""
+    """Return a package and all modules directly below it. For ``jaxgan``, return only the package itself."""
     root = importlib.import_module(package)
     if package == "jaxgan" or not hasattr(root, "__path__"):
         return [root]
@@ -86,7 +86,7 @@ def _modules(package: str) -> list[ModuleType]:
 
 
 def _own_names(module: ModuleType) -> list[str]:
-    """The public functions and classes that a module defines, in the order of its text."""
+    """Return the names of the public functions and classes that a module defines, in the order of the source."""
     found = [
         (inspect.getsourcelines(value)[1], name)
         for name, value in vars(module).items()
@@ -99,7 +99,11 @@ def _own_names(module: ModuleType) -> list[str]:
 
 
 def _exported(package: ModuleType) -> dict[str, str]:
-    """For each name that a package exports from its modules, the name with the module that defines it."""
+    """Return the names that a package exports from its modules.
+
+    The result is a dictionary from full names, such as ``jaxgan.core.game.Game``, to the names under which the package
+    exports them, such as ``jaxgan.Game``.
+    """
     names = getattr(package, "__all__", None) or [name for name in vars(package) if not name.startswith("_")]
     found = {}
     for name in names:
@@ -112,7 +116,10 @@ def _exported(package: ModuleType) -> dict[str, str]:
 
 
 def _documented_names() -> dict[str, str]:
-    """For each public name, as its module defines it, the name under which it is documented: the shortest import."""
+    """Return a dictionary from the full names of all public objects to the names under which they are documented.
+
+    An object that several packages export is documented under the first of these packages in ``API``.
+    """
     names: dict[str, str] = {}
     for page in API:
         for full, short in _exported(importlib.import_module(page)).items():
@@ -153,15 +160,16 @@ def _api_page(page: str) -> str:
     return "\n".join(lines)
 
 
-# Descriptions of attributes and properties before napoleon, which would take the text before a colon for a type.
+# Descriptions of attributes and properties before napoleon changes them. Napoleon would read the text before a colon as
+# a type.
 _descriptions: dict[str, list[str]] = {}
 
 
 def _prepare_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Mark code and escape characters, so that reStructuredText shows a docstring as it is read in a terminal.
+    """Mark code and escape special characters, so that the page shows a docstring as a terminal does.
 
-    Before the first section of a docstring, indented blocks are code. In text, asterisks and bars are those of shapes
-    and formulas, such as [B, *shape], and no markup.
+    Before the first section of a docstring, such as Args, indented blocks are code. Asterisks and bars outside of code
+    belong to shapes and formulas, such as [B, *shape], and must not be read as markup.
     """
     sections = r"(Args|Attributes|Returns|Raises|Warns|Yields):"
     end = next((i for i, line in enumerate(lines) if re.fullmatch(sections, line)), len(lines))
@@ -180,14 +188,14 @@ def _prepare_docstring(app: Any, what: str, name: str, obj: Any, options: Any, l
 def _finish_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     if what in ("attribute", "property"):
         lines[:] = [*_descriptions.pop(name, lines), ""]
-    # Napoleon takes the words before the first colon of the section Returns for a type, and writes a dash behind them.
+    # In the section Returns, napoleon reads the words before the first colon as a type, and writes a dash after them.
     lines[:] = [re.sub(r"^(:returns: .*?) --(?= |$)", r"\1:", line) for line in lines]
 
 
 def _shorten_signature(
     app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Write ``...`` for defaults that are made by a factory; Sphinx cannot read a signature with ``<factory>``."""
+    """Replace ``<factory>``, the default of fields with a default factory, by ``...``, which Sphinx can parse."""
     return (signature.replace("<factory>", "...") if signature else signature), returned
 
 
@@ -197,7 +205,7 @@ def _escape_markup(line: str) -> str:
 
 
 def _make_resolver(documented: dict[str, str]) -> Any:
-    """A handler of references to a name by the module that defines it, for instance in types of signatures."""
+    """Return a handler that resolves references to full names, which occur in the types of signatures."""
 
     def resolve(app: Any, env: Any, node: Any, contnode: Any) -> Any:
         target = node.get("reftarget", "")
@@ -245,7 +253,7 @@ def _command(title: str, name: str, fields: Any) -> list[str]:
 
 
 def _flags(parser: argparse.ArgumentParser) -> list[str]:
-    """The arguments of a parser as a definition list, by groups."""
+    """Return the lines of a Markdown definition list of a parser's arguments, with a heading for each group."""
     lines = []
     for group in parser._action_groups:
         actions = [a for a in group._group_actions if a.help not in (argparse.SUPPRESS, None) and a.dest != "help"]
@@ -265,7 +273,7 @@ def _flags(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    """Plain text as Markdown: characters that would begin markup are escaped."""
+    """Escape the characters of a plain text that have a meaning in Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>$|])", r"\\\1", text)
 
 
@@ -316,7 +324,7 @@ def _results_page() -> str:
 
 
 def _redirect_links(app: Any, docname: str, source: list[str]) -> None:
-    """Redirect links to files outside of ``docs``, which are right in the repository but not on the site."""
+    """Replace links to files outside of ``docs``. These links work in the repository but not on the site."""
     text = source[0]
     text = re.sub(r"\]\((?:\.\./)+experiments/README\.md(#[\w-]+)?\)", r"](/reference/generated/results.md)", text)
     source[0] = re.sub(r"(?<!!)\[([^\]`]+)\]\((?:\.\./)+(?:experiments|jaxgan|tests)[\w./-]*\)", r"`\1`", text)

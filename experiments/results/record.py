@@ -1,6 +1,6 @@
-"""Record measured results, one JSON file each in this folder, and list them in ``experiments/README.md``.
+"""Record each measured result as a JSON file in this folder, and list all results in ``experiments/README.md``.
 
-Record a finished run, with its scores and its sample grid::
+Record a finished run with its scores and its sample grid::
 
     python -m experiments.results.record runs/dcgan --name dcgan-digits --seconds 24.4
 
@@ -8,8 +8,8 @@ Write ``experiments/README.md`` again from all JSON files of this folder::
 
     python -m experiments.results.record --table
 
-``FIELDS`` and ``NESTED`` list the fields of a file. The name of a file consists of the experiment, a hyphen and a
-word or two for the data and the settings.
+``FIELDS`` and ``NESTED`` list the fields of a file. The name of a file consists of the experiment, a hyphen and one or
+two words that describe the data and the settings.
 """
 
 import argparse
@@ -42,21 +42,21 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 README = FOLDER.parent / "README.md"
 
-MAX_PICTURE_BYTES = 60_000
-MIN_PICTURE_WIDTH = 192  # pixels; smaller sample grids are enlarged by a whole factor
-TABLE_PICTURE_WIDTH = 128  # pixels
-LAST_STEPS = 100  # number of steps at the end of training over which --metric averages
-NEIGHBOURS = 3  # of precision and recall of raw values
-SIGNIFICANT_DIGITS = 4
+MAX_PICTURE_BYTES = 60_000  # maximum size of the file of a sample grid
+MIN_PICTURE_WIDTH = 192  # width in pixels; narrower sample grids are enlarged by an integer factor
+TABLE_PICTURE_WIDTH = 128  # width in pixels of the sample grids in the table
+LAST_STEPS = 100  # number of steps at the end of training; the option --metric averages a metric over them
+NEIGHBOURS = 3  # number of nearest neighbours for precision and recall of raw values
+SIGNIFICANT_DIGITS = 4  # of the recorded scores
 
 NUMBER = (int, float)
 OPTIONAL_NUMBER = (int, float, type(None))
 OPTIONAL_TEXT = (str, type(None))
 
-# The fields of a result with the types of their values.
+# The fields of a result and the types of their values.
 FIELDS: dict[str, tuple[type, ...]] = {
     "experiment": (str,),
-    "preset": OPTIONAL_TEXT,  # the preset in the command; null if it has none
+    "preset": OPTIONAL_TEXT,  # the preset in the command; null for a command without a preset
     "command": (str,),  # the exact command that trained the run
     "data": (dict,),
     "hardware": (dict,),
@@ -65,9 +65,9 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "steps": (int,),
     "time": (dict,),
     "scores": (list,),
-    "date": (str,),  # the day of the measurement, year-month-day
+    "date": (str,),  # the day of the measurement, such as 2026-11-30
     "picture": OPTIONAL_TEXT,  # path of a sample grid of this run, relative to the repository
-    "note": OPTIONAL_TEXT,  # one sentence
+    "note": OPTIONAL_TEXT,  # one sentence that the table shows below the scores
 }
 NESTED: dict[str, dict[str, tuple[type, ...]]] = {
     "data": {"name": (str,), "examples": (int, type(None)), "resolution": OPTIONAL_TEXT},
@@ -75,10 +75,10 @@ NESTED: dict[str, dict[str, tuple[type, ...]]] = {
     "versions": {"jax": (str,), "python": OPTIONAL_TEXT},
     "time": {"clock_seconds": OPTIONAL_NUMBER, "processor_seconds": OPTIONAL_NUMBER},
 }
-# A value is a number, or the lowest and the highest number among several seeds.
+# A score. Its value is a number, or a list of the lowest and the highest number among several seeds.
 SCORE: dict[str, tuple[type, ...]] = {"name": (str,), "value": (int, float, list), "protocol": (dict,)}
-# The number of samples, the features that were compared (null for metrics of the samples themselves), and the data that
-# the samples were compared with.
+# The protocol of a score: the number of samples, the features that were compared (null for metrics that compare no
+# features), and the data that the samples were compared with.
 PROTOCOL: dict[str, tuple[type, ...]] = {"count": (int, type(None)), "features": OPTIONAL_TEXT, "data": (str,)}
 
 TYPE_NAMES = {
@@ -105,8 +105,8 @@ jaxgan evaluate runs/dcgan                           # measure the samples of th
 ```
 
 In a checkout, `python -m experiments.dcgan` is the same program as `jaxgan train dcgan`. The default settings are small
-enough for a CPU. Every experiment also has the settings of its paper, `--preset paper`, which need an accelerator; none
-of these was trained for this table.
+enough for a CPU. Every experiment also has the settings of its paper, `--preset paper`. They require an accelerator and
+were not trained for this table.
 
 The table below lists every measured result. Each row links to a JSON file in [results/](results/) that contains the
 exact command, the seed, the versions of JAX and Python, and the protocol of each score: the number of samples, the
@@ -124,23 +124,29 @@ python -m experiments.results.record --table
 
 ## Results
 
-- **time**: the duration of the command by the clock, with compilation, or its processor time. The machines were shared
-  with other work, so times differ between repeated runs.
-- **score and its protocol**: after each group of scores, the number of samples, the features that were compared, and
-  the data that the samples were compared with. `fd_classifier` is the Frechet distance between the features of a
-  small classifier that is trained on the labels of the data, with the given accuracy on examples held out from it;
-  `fid_768` compares 768 features of Inception; `frechet_distance` compares pixels directly. Lower is better for
-  distances; higher is better for precision, recall, density and coverage, which use the given number k of nearest
-  neighbours. `modes` counts the classes or modes that the samples reach, `modes_kl` is the divergence of their shares
-  from equal shares, `accepted` is the share of samples that belong to a mode, and `cas` is the accuracy on the data
-  of a classifier that was trained on samples.
+- **time**: the elapsed time of the command, including compilation, or its processor time. The machines were shared with
+  other work, so times differ between repeated runs.
+- **score and its protocol**: the scores, followed in parentheses by the number of samples, the features that were
+  compared, and the data that the samples were compared with.
+
+The scores have these meanings:
+
+- `fd_classifier`: Frechet distance between features of a small classifier. The classifier is trained on the labels of
+  the data; its accuracy on held-out examples is given. Lower is better.
+- `fid_768`: Frechet distance between 768 features of the Inception network. Lower is better.
+- `frechet_distance`: Frechet distance between raw values, such as pixels. Lower is better.
+- `precision`, `recall`, `density` and `coverage`: measured with the given number k of nearest neighbours. Higher is
+  better.
+- `modes`: number of classes or modes that the samples reach. `modes_kl` is the Kullback-Leibler divergence between the
+  shares of the modes and equal shares. `accepted` is the share of samples that belong to a mode.
+- `cas`: accuracy, on real data, of a classifier that was trained on samples.
 """
 
 HEADINGS = ("result", "settings", "data", "hardware", "time", "score and its protocol", "samples")
 
 
 def read_results(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
-    """Return the results in a folder by name, in the order of the table.
+    """Return a dictionary from names to the results in a folder, in the order of the table.
 
     Raises:
       ValueError: if a file is not a valid result.
@@ -167,7 +173,7 @@ def check_result(result: Any, name: str) -> None:
 
     Args:
       result: the content of a JSON file.
-      name: name of the file, for error messages.
+      name: name of the file, which error messages contain.
 
     Raises:
       ValueError: if a field is missing, unknown or has a value of the wrong type.
@@ -213,7 +219,7 @@ def parse_command(command: str) -> tuple[str, Any]:
     """Return the experiment and the settings of a command ``jaxgan train EXPERIMENT [flags]``.
 
     Raises:
-      ValueError: if it is another command, or has a flag or a value that the experiment does not allow.
+      ValueError: if the text is another command, or contains a flag or a value that the experiment does not allow.
     """
     words = shlex.split(command)
     if words[:2] != ["jaxgan", "train"] or len(words) < 3:
@@ -230,8 +236,8 @@ def train_command(program: ExperimentProgram, config: Any, preset: str | None = 
 
     Args:
       program: the experiment.
-      config: the settings. The command has a flag for each that differs from the default or from the preset.
-      preset: name of the preset that the run was started with; None if it had none.
+      config: the settings. The command contains a flag for each setting that differs from the default or the preset.
+      preset: name of the preset that the run was started with; None for a run without a preset.
 
     Raises:
       ValueError: if the preset is unknown.
@@ -276,15 +282,15 @@ def make_result(
 
     Args:
       run: directory of the run.
-      preset: name of the preset that the run was started with; None if it had none.
-      command: the command that trained the run; None derives it from the run's settings.
-      hardware: name of the processor or accelerator; None reads it from this machine.
-      cores: number of processor cores that the run used; None counts those of this machine.
+      preset: name of the preset that the run was started with; None for a run without a preset.
+      command: the command that trained the run. If None, it is derived from the run's settings.
+      hardware: name of the processor or accelerator of the run. If None, it is the processor of this machine.
+      cores: number of processor cores that the run used. If None, it is the number of cores of this machine.
       clock_seconds: duration of the command by the clock; None if it was not measured.
       processor_seconds: processor time of the command, user and system; None if it was not measured.
-      raw_count: number of samples for ``measure_raw_values``; None measures nothing.
-      metric: name of a training metric whose mean over the last ``LAST_STEPS`` steps becomes a score.
-      note: one sentence.
+      raw_count: number of samples for ``measure_raw_values``. If None, the raw values are not measured.
+      metric: name of a training metric. Its mean over the last ``LAST_STEPS`` steps is recorded as a score.
+      note: one sentence about the result.
 
     Raises:
       ValueError: if the run is not finished or has no scores.
@@ -326,7 +332,10 @@ def make_result(
 
 
 def read_scores(run: Path) -> list[dict[str, Any]]:
-    """Return the scores that the command ``evaluate`` measured of a run, or else those of its last evaluation."""
+    """Return the scores of a run that ``jaxgan evaluate`` computed.
+
+    If there are no such scores, return the scores of the last evaluation during the training.
+    """
     path = run / "evaluation.json"
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -351,8 +360,9 @@ def read_scores(run: Path) -> list[dict[str, Any]]:
 def measure_raw_values(program: ExperimentProgram, run: Path, count: int) -> list[dict[str, Any]]:
     """Compare samples of a run with its data by their raw values: pixels, voxels or coordinates in [-1, 1].
 
-    It measures precision and recall, the Frechet distance if the values are fewer than the samples, and for points the
-    number of modes that the samples reach.
+    For images and voxels, the function computes precision and recall. For points with known modes, it counts the modes
+    that the samples reach. It also computes the Frechet distance if an example has fewer values than there are samples
+    and examples.
     """
     experiment, state, _, config = MemberReference(run_dir=str(run)).restore(program)
     source = experiment.reference
@@ -391,7 +401,7 @@ def _rounded(value: Any) -> int | float:
 
 
 def _resolution(shape: Sequence[int]) -> str | None:
-    """Return height and width of images, or the sides of voxels, as text; None for points."""
+    """Return the height and width of images, or the side lengths of voxels, as text; None for points."""
     return " x ".join(map(str, shape[:-1])) or None
 
 
@@ -401,7 +411,7 @@ def _processor_name() -> str:
 
 
 def write_picture(source: Path, stem: Path) -> Path:
-    """Write a sample grid of at most ``MAX_PICTURE_BYTES`` and return its path.
+    """Write a sample grid as a file of at most ``MAX_PICTURE_BYTES`` bytes, and return its path.
 
     Args:
       source: an image file.
@@ -435,7 +445,7 @@ def write_result(result: Mapping[str, Any], path: Path) -> None:
 
 
 def render_readme(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the text of ``experiments/README.md``: the introduction and a table with a row for each result."""
+    """Return the text of ``experiments/README.md``: an introduction, and a table with one row for each result."""
     rows = [_table_line(HEADINGS), _table_line(["---"] * len(HEADINGS))]
     rows += [_table_line(_cells(name, result)) for name, result in results.items()]
     return INTRODUCTION + "\n" + "\n".join(rows) + "\n"
@@ -518,15 +528,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--table", action="store_true", help="write experiments/README.md from all JSON files")
     parser.add_argument("--name", help="name of the JSON file without its suffix, such as dcgan-digits")
     parser.add_argument("--preset", help="preset that the run was started with")
-    parser.add_argument("--command", help="command that trained the run; by default, derived from its settings")
-    parser.add_argument("--hardware", help="name of the processor or accelerator; by default, that of this machine")
-    parser.add_argument("--cores", type=int, help="number of processor cores; by default, those of this machine")
+    parser.add_argument("--command", help="command that trained the run; by default, derived from the run's settings")
+    parser.add_argument("--hardware", help="name of the processor or accelerator; by default, this machine's processor")
+    parser.add_argument("--cores", type=int, help="number of processor cores; by default, all cores of this machine")
     parser.add_argument("--seconds", type=float, help="duration of the training command by the clock, in seconds")
     parser.add_argument("--processor-seconds", type=float, help="processor time of the training command, in seconds")
     parser.add_argument(
         "--raw-count", type=int, help="number of samples to compare with the data by pixels, voxels or coordinates"
     )
-    parser.add_argument("--metric", help=f"training metric to average over the last {LAST_STEPS} steps, as a score")
+    parser.add_argument(
+        "--metric", help=f"training metric to record as a score; the last {LAST_STEPS} steps are averaged"
+    )
     parser.add_argument("--picture", type=Path, help="image to record; by default, the newest sample grid of the run")
     parser.add_argument("--note", help="one sentence about the result")
     options = parser.parse_args(arguments)

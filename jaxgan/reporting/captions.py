@@ -23,7 +23,7 @@ TITLES = {
     "over_fakes": "Logit of training examples minus fakes",
 }
 # The captions of charts. Keys are names of metrics or of measurements of the training monitor. The first sentence of a
-# caption names the quantity, and the second sentence explains how to read the chart.
+# caption names the quantity, and the next sentences explain how to read the chart.
 READINGS = {
     "accuracy": "Fraction of real examples and of fakes that the discriminator classifies correctly. If both fractions "
     "are 50 %, the discriminator cannot distinguish fakes from real examples. If both stay at 100 %, the generator "
@@ -35,20 +35,20 @@ READINGS = {
     "for the generator.",
     "loss": "Loss of each player. The losses of a game need not decrease: a lasting balance is normal, and a loss that "
     "grows without limit indicates divergence.",
-    "adversarial": "The part of each player's loss that depends on how the discriminator classifies examples. It need "
-    "not decrease, because the players compete.",
+    "adversarial": "The part of each player's loss that depends on how the discriminator classifies examples. This "
+    "part need not decrease, because the players compete.",
     "grad_norm": "L2 norm of the gradient of each player's loss, on a logarithmic scale. Spikes by a factor of ten or "
     "more, or a decrease to almost zero, often precede problems.",
     "r1": "R1 penalty on the discriminator's gradient at real examples, including its weight. If it grows, the "
     "discriminator may overfit single examples.",
     "r2": "R2 penalty on the discriminator's gradient at fakes, including its weight. If it grows, the discriminator's "
     "output becomes steeper around the fakes.",
-    "gradient_penalty": "Penalty on the difference between the norm of the critic's gradient and its target, including "
-    "the penalty's weight. Near 0, the gradient has the required norm.",
+    "gradient_penalty": "Penalty on the difference between the norm of the critic's gradient and the target norm, "
+    "including the penalty's weight. If it is close to 0, the gradient has nearly the target norm.",
     "diversity": "Spread of the samples (diversity) and mean distance of a sample to its nearest neighbour (nearest), "
-    "each divided by the same quantity of real examples. Values near 0 indicate mode collapse.",
-    "swing": "Distance between the mean of the samples and their mean 50 steps before (swing), divided by the spread "
-    "of real examples. It decreases while a game converges, and stays high if the game oscillates.",
+    "each divided by the same quantity for real examples. Values near 0 indicate mode collapse.",
+    "swing": "Distance that the mean of the samples moved within the last 50 steps, divided by the spread of real "
+    "examples. It decreases while a game converges, and stays high if the game oscillates.",
     "moved": "L2 norm of the change of each network's weights within 50 turns, divided by the norm of the weights. "
     "Values above 0.25 for a long time mean that the learning rate is too high.",
     "turned": "Cosine between two successive changes of each network's weights, each over 50 steps. At 1, the weights "
@@ -56,8 +56,8 @@ READINGS = {
     "over_held_out": "The discriminator's mean logit of training examples, minus its mean logit of held-out examples "
     "(over_held_out) or of fakes (over_fakes). The closer over_held_out is to over_fakes, the more the discriminator "
     "has memorised the training examples.",
-    "speed": "Number of images per second that the training reads. Checkpoints, sample grids and other programs on the "
-    "machine lower the speed for a short time.",
+    "speed": "Number of images that the training reads per second. Checkpoints, sample grids and other programs on the "
+    "machine can lower the speed for a short time.",
 }
 # Captions that replace READINGS for the only player of a game.
 SINGLE_PLAYER_READINGS = {
@@ -66,8 +66,8 @@ SINGLE_PLAYER_READINGS = {
 }
 # Captions that replace READINGS for a player that maximises an ELBO.
 ELBO_READINGS = {
-    "elbo": "Evidence lower bound on log p(x) of training examples, in nats: the negative sum of the reconstruction "
-    "term and the KL divergence. It should increase and then level off; it does not show overfitting.",
+    "elbo": "Evidence lower bound on log p(x) of training examples, in nats. It is the negative sum of the "
+    "reconstruction term and the KL divergence. It should increase and then level off; it does not show overfitting.",
     "reconstruction": "Negative log-likelihood of the pixels given their code, \u2212log p(x|z), in nats. It should "
     "decrease; grey pixels have a positive cost even if they are reconstructed exactly.",
     "kl": "Divergence between the code's distribution and its prior, KL(q(z|x) || p(z)), in nats. It should increase "
@@ -76,9 +76,9 @@ ELBO_READINGS = {
 PAIR_READING = "Mean value of this metric on real examples and on fakes."
 TERM_READING = "Mean value of the term or metric that a player's loss function reports under this name."
 
-SHARES = ("precision", "recall", "density", "coverage")  # metrics of evaluations that share one chart
-# Titles of the metrics of evaluations. Keys are the part of the metric's name before the first underscore. The rest of
-# the name identifies the features that the metric was computed with.
+SHARES = ("precision", "recall", "density", "coverage")  # metrics of evaluations that are drawn in one chart
+# Titles of the metrics of evaluations. A key is the part of the metric's name before the first underscore. The rest of
+# the name, such as 768 in fid_768, identifies the features that the metric was computed with.
 FIGURES = {
     "fid": "Fr\u00e9chet distance",
     "fd": "Fr\u00e9chet distance",
@@ -139,7 +139,7 @@ def reading(term: str, names: Collection[str], players: int, default: str) -> st
 
 
 def figure_title(figure: str) -> str:
-    """Return the heading of a metric of evaluations. Its features do not change the heading.
+    """Return the heading of a metric of evaluations. The heading does not name the features of the metric.
 
     Args:
       figure: the name of the metric, such as ``fid_768``.

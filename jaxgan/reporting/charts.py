@@ -19,7 +19,7 @@ class Line:
     """A line in a chart.
 
     Attributes:
-      curve: the name of the column to draw, see ``curves.read_columns``.
+      curve: the name of the column of numbers to draw; see ``curves.read_columns``.
       label: the name of the line in the legend.
       colour: the name of a colour of the page: ``real``, ``fake``, ``ink`` or ``series_colour(i)``.
     """
@@ -50,9 +50,9 @@ class Chart:
       title: the heading.
       lines: the lines of the chart, at least one.
       reading: the caption, which explains the quantity and how to read the chart.
-      kind: the scale of the y axis: ``linear``, ``log``, or ``share`` for a scale from 0 % to 100 %.
+      kind: the scale of the y axis: ``linear``, ``log``, or ``share``, which is a scale from 0 % to 100 %.
       player: the player that the chart belongs to; empty if the chart shows several players.
-      mark: a reference value to draw; None for no reference value.
+      mark: a reference value to draw; None to draw no reference value.
     """
 
     title: str
@@ -80,7 +80,7 @@ def run_charts(names: Sequence[str]) -> list[Chart]:
     """Return the charts of a run, in the order of the page.
 
     Args:
-      names: the names of the run's columns, see ``curves.read_columns``.
+      names: the names of the run's columns; see ``curves.read_columns``.
     """
     terms = list(dict.fromkeys(name.partition("/")[2] or name for name in names if _is_metric(name)))
     pairs = {term.rpartition("_")[0] for term in terms if term.endswith(("_real", "_fake"))} - {""}
@@ -128,7 +128,7 @@ def series_colour(i: int) -> str:
 
 
 def _is_metric(name: str) -> bool:
-    """Return whether a column is a metric of the game, and not a measurement of the run."""
+    """Return whether a column contains a metric of the game, and not a measurement such as the speed."""
     return name != SPEED and not name.startswith((EVALUATION, DIAGNOSIS))
 
 
@@ -137,7 +137,7 @@ def _reading(term: str, names: Collection[str], default: str) -> str:
 
 
 def _pair_charts(names: Collection[str], term: str, kind: Kind, mark: Mark | None = None) -> list[Chart]:
-    """Return a chart for each player that logs a metric of real examples, of fakes, or of both."""
+    """Return a chart for each player that logs the metric of real examples, the metric of fakes, or both."""
     charts = []
     for player in (*players(names), ""):
         prefix = f"{player}/{term}" if player else term

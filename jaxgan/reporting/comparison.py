@@ -18,12 +18,12 @@ from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import read_pictures, thin
 from jaxgan.reporting.report import LAST_STEPS
 
-FIRST_TERMS = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # metrics with charts at the top of the page
+FIRST_TERMS = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # metrics that are drawn first on the page
 TABLE_TERMS = ("accuracy_real", "accuracy_fake", "loss")  # metrics with columns in the table of runs
 
 
 def write(runs: Sequence[Path], out: Path) -> Path:
-    """Write a page that compares several runs, which may still be training.
+    """Write a page that compares several runs. The runs may still be training.
 
     Args:
       runs: the directories of at least two runs.
@@ -125,7 +125,8 @@ def _first_shown(names: Sequence[str], pictures: Sequence[Sequence[Any]]) -> str
 def _last_value(columns: Columns, name: str) -> str:
     """Return the text of a column in the table of runs. If the run does not have the column, the text is empty.
 
-    It is the last value of a metric of evaluations, or the mean of another metric over the last ``LAST_STEPS`` steps.
+    For a metric of evaluations, the text is the last value. For other metrics, it is the mean over the last
+    ``LAST_STEPS`` steps.
     """
     if name not in columns:
         return ""
@@ -135,7 +136,7 @@ def _last_value(columns: Columns, name: str) -> str:
 
 
 def _charts(names: Sequence[str], columns: Sequence[Columns]) -> list[Chart]:
-    """Return a chart for each column that at least one run has. Each run with this column has one line in the chart."""
+    """Return a chart for each column that at least one run has, with one line for each run that has the column."""
     found = dict.fromkeys(name for own in columns for name in own)
     charts = []
     for column in sorted(found, key=_place):
@@ -158,7 +159,7 @@ def _chart(column: str, lines: Sequence[Line], runs: Sequence[Columns]) -> Chart
     Args:
       column: the name of the column.
       lines: the lines of the chart.
-      runs: the columns of the runs in the chart. The caption depends on the number of players in these columns.
+      runs: the columns of each run in the chart. The caption depends on the number of players in these columns.
     """
     if column == SPEED:
         return Chart("Images per second", lines, captions.READINGS["speed"])
@@ -184,7 +185,9 @@ def _chart(column: str, lines: Sequence[Line], runs: Sequence[Columns]) -> Chart
 
 
 def _join_pictures(pictures: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the sample grids of all runs in the format of ``pictures.read_pictures``, for all steps with a grid.
+    """Return the sample grids of all runs in the format of ``pictures.read_pictures``.
+
+    The result has an entry for each step at which a run has a sample grid. If there are many steps, some are omitted.
 
     At each step, ``picture`` is the newest grid of the first run that has grids. ``sheets`` contains the newest grid of
     each run that has grids.
@@ -197,5 +200,5 @@ def _join_pictures(pictures: Sequence[list[dict[str, Any]]]) -> list[dict[str, A
 
 
 def _newest(pictures: Sequence[Mapping[str, Any]], step: int) -> Mapping[str, Any]:
-    """Return the last grid of a run at or before a step. If all grids are later, return the first grid."""
+    """Return the newest sample grid of a run at or before a step. If all grids are later, return the first grid."""
     return pictures[max(0, bisect.bisect(pictures, step, key=lambda picture: picture["step"]) - 1)]

@@ -10,22 +10,22 @@ import numpy as np
 from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.monitoring.metrics_file import finite_mean, read_rows
 
-POINTS = 1500  # maximum number of points in a curve, about the width of a wide screen in pixels
-DIGITS = 5  # number of significant digits of a number in the page
+POINTS = 1500  # maximum number of points in a curve, about one point per pixel on a wide screen
+DIGITS = 5  # number of significant digits of each number of a curve
 SPEED = "speed/images_per_second"  # name of the column that contains the speed
 EVALUATION = "evaluation/"  # prefix of the columns that contain the metrics of evaluations
 DIAGNOSIS = "doctor/"  # prefix of the columns that contain the measurements of the training monitor
 
-# A dictionary from names to the columns of a run. A column consists of the steps, [N], and the values, which have the
-# shape [N] or, for a population, [N, members].
+# A dictionary from names to the columns of a run. A column is a pair of arrays: the steps, of shape [N], and the
+# values, of shape [N] or, for a population, [N, members].
 Columns = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def read_columns(path: Path) -> Columns:
     """Read all numbers in the directory of a run: metrics, evaluations, measurements of the monitor, and the speed.
 
-    A column omits the steps at which no number is finite. At the other steps of a population, numbers that are not
-    finite are NaN.
+    A column omits the steps at which no number is finite. If only some members of a population have finite numbers at a
+    step, the numbers of the other members are NaN.
 
     Args:
       path: the directory of the run.
@@ -37,13 +37,13 @@ def read_columns(path: Path) -> Columns:
     # diagnosis.jsonl also contains means of the metrics, which are omitted here.
     measures = _to_columns(read_rows(path / "diagnosis.jsonl"))
     columns |= {DIAGNOSIS + name: x for name, x in measures.items() if name not in metrics}
-    # If a step has two rows, because the run was killed and resumed, the later row is used.
+    # A step has two rows if the run was killed and resumed before this step. The later row is used.
     speed = {row["step"]: row.get("images_per_second") for row in read_rows(path / "speed.jsonl")}
     return columns | _to_columns([{"step": step, SPEED: speed[step]} for step in sorted(speed)])
 
 
 def _to_columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
-    """Return the columns of rows, in order of appearance."""
+    """Convert rows to columns, in the order in which the names appear in the rows."""
     columns: dict[str, tuple[list[int], list]] = {}
     for row in rows:
         for name, value in row.items():
@@ -56,12 +56,12 @@ def _to_columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
 
 
 def thin_columns(columns: Columns) -> tuple[dict[str, Any], list[list[int]]]:
-    """Reduce columns to curves with at most ``POINTS`` points.
+    """Convert columns to curves with at most ``POINTS`` points each.
 
     Returns:
-      curves: a dictionary from the name of each column to a dictionary with the list ``mean`` and the integer ``grid``,
-        which is an index into ``grids``. If a point represents several values, the inner dictionary also has the lists
-        ``low`` and ``high`` and the flag ``members``; see ``_thin``.
+      curves: a dictionary from the name of each column to a curve. A curve is a dictionary with the list ``mean`` and
+        the integer ``grid``, which is an index into ``grids``. If a point represents several values, the curve also has
+        the lists ``low`` and ``high`` and the flag ``members``; see ``_thin``.
       grids: the lists of steps at which curves have points. Most curves share the same list.
     """
     grids: list[list[int]] = []
@@ -78,8 +78,8 @@ def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[list[int], dict[str, A
     """Reduce one column to at most ``POINTS`` points by averaging over buckets of consecutive steps.
 
     Args:
-      steps: the steps of the values, [N].
-      values: the values, [N], or, for a population, [N, members].
+      steps: the steps of the values, an array of shape [N].
+      values: the values, an array of shape [N] or, for a population, [N, members].
 
     Returns:
       The steps in the middle of the buckets, and a dictionary with the list ``mean``, which contains the means of the
@@ -108,6 +108,6 @@ def round_values(values: np.ndarray) -> list[float]:
     """Round values to ``DIGITS`` significant digits.
 
     Args:
-      values: numbers, [N].
+      values: an array of shape [N].
     """
     return [float(f"{value:.{DIGITS}g}") for value in values]

@@ -20,7 +20,7 @@ from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.version import __version__
 
-BEGINS = "# Model card: "  # start of every card, by which cards of all versions are recognised; do not change it
+BEGINS = "# Model card: "  # start of every card; must not change, because older cards are recognised by this text
 INTENDED = (
     "The model is intended for research and teaching: to study what such a model learns from its data, to compare "
     "methods, and to initialise other trainings."
@@ -62,14 +62,14 @@ def make_card(
       experiment: the experiment that trained the networks.
       name: the experiment's name.
       program: the command that trained the networks, such as ``jaxgan train dcgan``.
-      about: the docstring of the experiment's module. The card quotes its first line and its entry "Paper".
+      about: the docstring of the experiment's module. The card quotes its first line and the line "Paper".
       config: the experiment's settings, as a dictionary from names to values.
       step: the step of the checkpoint.
       variables: the networks' variables, as ``Experiment.variables`` returns them.
-      usage: instructions to use the exported file in Markdown, from ``parameters_usage`` or ``export_usage``.
+      usage: Markdown text that explains how to use the exported file, from ``parameters_usage`` or ``export_usage``.
       member: the name of the member of a population; empty for a single game.
-      evaluation: metrics and their protocol, as ``quality.evaluate`` returns them. If they belong to another step, the
-        card omits them. None if the run was not evaluated; an empty dictionary if the file of metrics was damaged.
+      evaluation: metrics and their protocol, as ``quality.evaluate`` returns them; None if the run was not evaluated;
+        an empty dictionary if the run's evaluation.json is damaged. Metrics of another step or member are omitted.
     """
     sections = {
         "Model details": _list_items(_details(experiment, program, about, step, variables, member)),
@@ -86,7 +86,9 @@ def make_card(
 
 
 def write_card(path: Path, card: str) -> Path:
-    """Write a card beside a file. It has the file's name with the suffix ``.md`` and replaces an older card.
+    """Write a card beside the exported file. The card has the file's name with the suffix ``.md``.
+
+    An older card of this name is replaced.
 
     Args:
       path: the exported file that the card describes.
@@ -109,7 +111,7 @@ def check_card_path(path: Path) -> None:
     """Check that the card of a file can be written without replacing a file that is not a model card.
 
     Args:
-      path: the file to describe. The name of its card has the suffix ``.md`` instead.
+      path: the file that the card describes. The card has the same name with the suffix ``.md``.
 
     Raises:
       ValueError: if the card would replace a file that is not a model card.
@@ -168,9 +170,9 @@ def _data(experiment: Experiment, config: Mapping[str, Any]) -> str:
 
 
 def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> str:
-    """Return a table of the metrics and their protocol.
+    """Return a table of the metrics, followed by the protocol by which they were computed.
 
-    If there are no metrics of this step and member, return a sentence that gives the reason.
+    If there are no metrics for this step and member, return a sentence that explains why.
     """
     if evaluation is None:
         return (
@@ -193,7 +195,7 @@ def _figures(evaluation: Mapping[str, Any] | None, step: int, member: str) -> st
 
 
 def parameters_usage(command: str, file: str) -> str:
-    """Return instructions to use a ``.safetensors`` file of parameters, in Markdown.
+    """Return Markdown text that explains how to use a ``.safetensors`` file of parameters.
 
     Args:
       command: the command line that generates samples or translates images with the file.
@@ -212,7 +214,7 @@ def parameters_usage(command: str, file: str) -> str:
 
 
 def export_usage(file: str, translates: bool) -> str:
-    """Return instructions to use a ``.jaxgan`` file of compiled functions, in Markdown.
+    """Return Markdown text that explains how to use a ``.jaxgan`` file of compiled functions.
 
     Args:
       file: the file's name.

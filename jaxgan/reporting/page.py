@@ -1,6 +1,6 @@
 """Write the HTML page of a report or a comparison: a single file that can be opened without a network connection.
 
-The template ``report.html`` draws the contents of a ``Page``. It does not select or compute contents itself.
+A ``Page`` has all contents. The template ``report.html`` only draws them.
 """
 
 import dataclasses
@@ -28,13 +28,14 @@ class Page:
     Attributes:
       kicker: a line above the heading.
       experiment: the heading.
-      steps: dictionary with ``done``, the number of steps that were taken, and ``wanted``, the total number of steps or
-        None.
+      steps: dictionary with ``done``, the number of steps that were taken, and ``wanted``, the number of steps of the
+        complete run. In a comparison, ``wanted`` is None.
       facts: short facts to show below the heading.
-      headline: numbers to show in the header, each with ``label``, ``value``, ``kind``, ``note`` and ``colour``.
+      headline: numbers to show in the header. Each is a dictionary with ``label``, ``value``, ``kind``, ``note`` and
+        ``colour``.
       doctor: the diagnosis of the training; None if there is no diagnosis. See ``report.summarize_diagnosis``.
-      members: a table of members or runs with ``title``, ``caption``, ``head`` and ``rows``; None for no table. The
-        caption is shown below the sample grid.
+      members: a table of members or of runs, as a dictionary with ``title``, ``caption``, ``head`` and ``rows``. The
+        caption is shown below the sample grid. None for no table.
       charts: the charts in the order of the page.
       curves, grids: see ``curves.thin_columns``.
       pictures: see ``pictures.read_pictures``.
@@ -83,13 +84,13 @@ class Page:
 
 
 def _to_json(contents: Mapping[str, Any]) -> str:
-    """Convert the contents to JSON without the character ``<``, so that it cannot end the script element around it."""
+    """Convert the contents to JSON. Escape each ``<``, so that no text can end the script element around the JSON."""
     text = json.dumps(contents, allow_nan=False, separators=(",", ":"), default=dataclasses.asdict)
     return text.replace("<", "\\u003c")
 
 
 def last_step(columns: Columns) -> int:
-    """Return the last step for which any column has a value; 0 without columns."""
+    """Return the last step at which a column has a value, or 0 if there are no columns."""
     return max((int(steps[-1]) for steps, _ in columns.values()), default=0)
 
 

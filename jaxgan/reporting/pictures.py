@@ -1,7 +1,8 @@
 """Read the images of a report as data URLs: sample grids, image sheets and projections.
 
-An image sheet is an additional grid of images that an experiment draws. A projection is an image that a style-based
-generator generates from the styles that were found for a target image.
+An image sheet is an additional grid of images that an experiment draws, such as a grid of reconstructions. A projection
+is a generated image that resembles a given target image. A style-based generator generates it from styles that were
+optimised for this purpose.
 """
 
 import base64
@@ -14,7 +15,8 @@ import numpy as np
 from jaxgan.editing.projection_files import read_sheets
 from jaxgan.reporting import captions
 
-MAX_PICTURES = 60  # maximum number of steps with sample grids, and of projections, in a report
+# Maximum number of steps for which a report contains sample grids, and maximum number of projections in a report.
+MAX_PICTURES = 60
 
 
 def read_pictures(folder: Path) -> list[dict[str, Any]]:
@@ -60,7 +62,7 @@ def describe_sheets(pictures: Sequence[Mapping[str, Any]]) -> list[dict[str, str
 
 
 def read_projections(folder: Path) -> list[dict[str, str]]:
-    """Read up to ``MAX_PICTURES`` images of projections, with captions that contain their similarity to the targets.
+    """Read up to ``MAX_PICTURES`` images of projections, with captions that state their similarity to the targets.
 
     Args:
       folder: the folder of projections of a run. It may be missing.

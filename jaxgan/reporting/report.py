@@ -16,12 +16,12 @@ from jaxgan.reporting.curves import SPEED, Columns, read_columns, round_values, 
 from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import describe_sheets, read_pictures, read_projections
 
-LAST_STEPS = 100  # number of steps at the end of the run to average the numbers in the header over
+LAST_STEPS = 100  # number of steps at the end of the run; the header shows means over these steps
 MEMBER_TERMS = ("accuracy_real", "accuracy_fake", "value", "elbo", "loss")  # metrics in the table of members
 
 
 def write(path: Path) -> Path:
-    """Write ``report.html`` from the files in the directory of a run, which may still be training.
+    """Write ``report.html`` from the files in the directory of a run. The run may still be training.
 
     Args:
       path: the directory of the run.
@@ -80,13 +80,13 @@ def summarize_diagnosis(rows: Sequence[Mapping[str, Any]], is_population: bool) 
 
     Args:
       rows: the rows of ``diagnosis.jsonl``.
-      is_population: whether to name the member that has the problem.
+      is_population: whether the run trains a population, so that each problem names a member.
 
     Returns:
-      A dictionary with the entries ``step`` (the last step that was measured), ``judged`` (whether enough steps were
-      measured for a diagnosis) and ``found`` (a list of problems in the order of their first steps). Each problem has
-      the entries ``title``, ``from`` and ``to`` (its first and its last step), ``evidence``, ``mend`` (the remedy), and
-      ``now`` (whether the problem was still present at the last measured step).
+      A dictionary with three entries: ``step`` is the last step that was measured, ``judged`` is whether enough steps
+      were measured for a diagnosis, and ``found`` is a list of problems in the order of their first steps. Each problem
+      is a dictionary with ``title``, ``from`` (the first step of the problem), ``to`` (its last step), ``evidence``,
+      ``mend`` (the remedy), and ``now`` (whether the problem was still present at the last measured step).
     """
     if not rows:
         return None
@@ -112,7 +112,7 @@ def summarize_diagnosis(rows: Sequence[Mapping[str, Any]], is_population: bool) 
 def _members_table(record: Mapping[str, Any], columns: Columns) -> dict[str, Any] | None:
     """Return a table of the members of a population, or None for a single game.
 
-    The row of a member contains the settings in which members differ, and the means of metrics over the last
+    Each row contains the settings in which the members differ, and the means of one member's metrics over the last
     ``LAST_STEPS`` steps.
     """
     members = record.get("members")
@@ -134,7 +134,7 @@ def _members_table(record: Mapping[str, Any], columns: Columns) -> dict[str, Any
 
 
 def _headline(columns: Columns) -> list[dict[str, Any]]:
-    """Return the numbers in the header: means of the main metrics over the last steps, and the mean speed."""
+    """Return the numbers in the header: means of the main metrics over ``LAST_STEPS`` steps, and the mean speed."""
     numbers = []
     discriminators = judges(columns)
     for player in discriminators:
