@@ -232,11 +232,12 @@ def generators_loss(config: Config) -> Callable:
 
 
 def cycle_sheet(there: str, back: str, inputs: str) -> Callable:
-    """Return a function that draws an image sheet with images, their translations, and the translations back.
+    """Return a function that draws an image sheet: images, their translations, and the translations back to the
+    original domain.
 
     Args:
-      there: name of the generator that translates the images.
-      back: name of the generator that translates the translations back.
+      there: name of the generator that translates the images to the other domain.
+      back: name of the generator that translates the results back to the original domain.
       inputs: key of the images in a batch.
     """
 

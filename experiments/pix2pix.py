@@ -3,7 +3,7 @@
 Paper      Isola et al. 2017, arXiv:1611.07004, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix
 Command    jaxgan train pix2pix
 Presets    --preset paper with --data facades/train --test-data facades/test; --preset demo has the default settings
-Data       tiles of photographs of scikit-learn and scikit-image, and these in grey; --inputs and --data name others
+Data       tiles of photographs of scikit-learn and scikit-image, with grey tiles as inputs; see --inputs and --data
 Hardware   one core of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
 Time       16 minutes of processor time
 Score      PSNR 20.8 dB of 400 held-out tiles, by evaluate --metrics psnr; the grey tiles themselves have 24.1 dB

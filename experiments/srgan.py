@@ -68,7 +68,8 @@ class Config(TranslationSettings):
     """Add the generator's output to a bicubic enlargement of its input. In the paper, the generator's output is the
     enlarged image."""
     discriminator: Literal["patches", "image"] = "patches"
-    """Input of each logit of the discriminator: a patch of 34 x 34 pixels or, as in the paper, the complete image."""
+    """Input of each logit of the discriminator: patches (a patch of 34 x 34 pixels) or image (the complete image, as in
+    the paper)."""
     # Losses
     loss: Literal["relativistic", "non_saturating"] = "relativistic"
     """Adversarial loss: relativistic (compares the logit of an enlarged image with the logit of a real image) or
@@ -94,7 +95,8 @@ class Config(TranslationSettings):
     learning_rate: float = 5e-4
     """Learning rate of Adam in the first pretrain_steps steps."""
     game_learning_rate: float = 1e-4
-    """Learning rate of both networks after pretraining. It decays to 0 in the same steps as learning_rate."""
+    """Learning rate of both networks after pretraining. This learning rate decays to 0 in the same steps as
+    learning_rate."""
     lr_constant_steps: int = 4000
     lr_decay_steps: int = 2000
     beta1: float = 0.9
@@ -264,8 +266,8 @@ def check_content(config: Config, example: jax.Array) -> None:
         )
     if kind == "discriminator" and config.discriminator == "patches":
         raise ValueError(
-            "`content_loss` 'discriminator' needs features of complete images, but a discriminator of patches does not "
-            "compute them. Set `discriminator` to image."
+            "`content_loss` discriminator requires features of complete images, but with `discriminator` patches, the "
+            "discriminator computes features of patches. Set `discriminator` to image."
         )
     _, size, _, channels = example.shape
     if kind in WEIGHTS and channels != 3:
@@ -284,8 +286,8 @@ def check_fits(config: Config, size: int) -> None:
     least = MIN_PATCH + config.scale - 1
     if config.discriminator == "patches" and size < least:
         raise ValueError(
-            f"`resolution` must be at least {least} for patches at scale {config.scale}, got {size}; increase it, or "
-            "set `discriminator` to image."
+            f"`resolution` must be at least {least} with `discriminator` patches and `scale` {config.scale}, got "
+            f"{size}; increase it, or set `discriminator` to image."
         )
     if config.norm == "batch" and is_enabled(config.gamma):
         raise ValueError(

@@ -78,7 +78,7 @@ class Config(AugmentedSettings):
     mbstd_group_size: int = 4
     """Number of examples in each group of the discriminator's minibatch standard deviation layer; 0 omits the layer."""
     style_mixing_prob: float = 0.9
-    """Probability that a fake mixes the styles of two latents during training."""
+    """Probability, during training, that a fake is generated from the styles of two latents."""
     conv_clamp: float | None = None
     """Maximum magnitude of the outputs of convolutions (authors' code: 256, for float16). By default, the outputs are
     not clamped."""
@@ -394,11 +394,11 @@ def check(config: Config) -> None:
     if group and at_once % min(group, at_once):
         given = f"`batch_size` {batch_size}"
         if micro_batches > 1:
-            given += f" and `grad_accum_steps` {micro_batches}"
+            given = f"{at_once}, which is {given} / `grad_accum_steps` {micro_batches}"
         fitting = [n for n in range(1, group) if at_once % n == 0][-1]
         raise ValueError(
-            f"`mbstd_group_size` must divide the {at_once} examples of {given}, got {group}; use `mbstd_group_size` "
-            f"{fitting}, or `batch_size` {nearest_multiples(batch_size, group * micro_batches)}."
+            f"`mbstd_group_size` must divide {given}, got {group}; use `mbstd_group_size` {fitting}, or `batch_size` "
+            f"{nearest_multiples(batch_size, group * micro_batches)}."
         )
 
 

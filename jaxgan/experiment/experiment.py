@@ -80,10 +80,10 @@ class Display:
         [N, height, width, C], or points, [N, 2].
       film: function that maps the samples of an animation, one per frame, to images. If None, ``view`` is used.
       sheets: dictionary from names to functions that draw image sheets. An image sheet is an additional grid of images
-        that an experiment draws whenever it draws samples. A function ``(nets, batch, keys) -> images`` returns images
-        of shape [N, height, width, C], which are arranged in rows of eight. ``batch`` always contains the same 32
-        examples, evenly spaced over the source. The function can call ``media.stack_rows`` to place its results below
-        the examples.
+        that an experiment draws whenever it draws samples. Each function ``(nets, batch, keys) -> images`` returns
+        images of shape [N, height, width, C], which are arranged in rows of eight. ``batch`` always contains the same
+        32 examples, evenly spaced over the source. The function can call ``media.stack_rows`` to place its results
+        below the examples.
 
     Raises:
       ValueError: if the name of a sheet contains other characters than letters, digits and underscores.
@@ -177,7 +177,8 @@ class Experiment:
     def num_samples(self) -> int:
         """The default number of samples in an evaluation.
 
-        It is the number of images to translate. If samples are generated from latents, it is the number of examples.
+        If samples are generated from latents, this is the number of examples. Otherwise, it is the number of images to
+        translate.
         """
         return len(self.inputs.inputs if isinstance(self.inputs, Unpaired) else self.reference)
 

@@ -60,9 +60,9 @@ def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool
 
     Args:
       pictures: the number and the size of the images.
-      resolution: the resolution that the user set, in pixels. If None, the function chooses the largest power of two
-        that is not larger than the shorter side of three quarters of the images. The power is at most 64 on a CPU and
-        at most 256 on an accelerator.
+      resolution: the resolution that the user set, in pixels. If None, the function chooses the largest power of two to
+        which three quarters of the images can be resized without enlargement. The chosen resolution is at most 64 on a
+        CPU and at most 256 on an accelerator.
       on_accelerator: whether the machine has an accelerator.
 
     Raises:

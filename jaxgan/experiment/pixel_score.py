@@ -22,7 +22,7 @@ class PixelScore:
 
     Args:
       experiment: the experiment, which draws the samples and has the data.
-      seed: seed for the choice of examples and samples, at most 1,024 each.
+      seed: seed for the choice of the examples and the samples. At most 1,024 examples and 1,024 samples are compared.
     """
 
     def __init__(self, experiment: Experiment, seed: int):

@@ -23,7 +23,7 @@ FEATURES_WEIGHT = 0.1
 
 
 class Projector:
-    """Finds the styles with which an experiment's generator reproduces given images best.
+    """A function that finds the styles with which an experiment's generator reproduces given images best.
 
     Args:
       experiment: an experiment with ``sampling.styles``.

@@ -84,7 +84,7 @@ class SampleSource:
     ):
         self.name, self.classes, self._count, self._seed = name, experiment.sampling.classes, count, seed
         self._experiment, self._sample = experiment, sample or experiment.sampler()
-        self._state = jax.device_put(state)  # once, not with every batch
+        self._state = jax.device_put(state)  # copies the weights once, not with every batch
         self.shape = experiment.reference.shape
 
     def __len__(self) -> int:
@@ -239,7 +239,7 @@ def validate_metrics(experiment: Experiment, metrics: Sequence[str], count: int 
 
 
 def write_result(result: Mapping[str, Any], out: Path) -> None:
-    """Write metrics and their protocol to a JSON file. Missing folders are created.
+    """Write metrics and their protocol (the settings of the measurement) to a JSON file. Missing folders are created.
 
     Args:
       result: the metrics and their protocol, as the evaluation returns them.
@@ -289,13 +289,13 @@ def evaluate(
       features: the feature extractor. None is allowed if all metrics need only pixels; see ``needs_features``.
       count: number of samples. If None, the number of examples in the data, but at most 50,000.
       seed: seed of the samples.
-      name: a name of the samples, for messages and the protocol.
+      name: a name of the samples, for messages and for the settings of the measurement.
       sample: the result of ``experiment.sampler()``, so that several evaluations share the compiled function.
       data: the result of ``collect_stats`` for the experiment's data, so that several evaluations share it.
       progress: called after each batch.
 
     Returns:
-      The metrics and their ``"protocol"``, as ``evaluation.compare`` returns them.
+      A dictionary with the metrics and, as ``"protocol"``, the settings of the measurement; see ``evaluation.compare``.
 
     Raises:
       ValueError: if a metric cannot be computed for this experiment, or the samples are not finite.

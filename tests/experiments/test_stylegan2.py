@@ -141,11 +141,11 @@ def test_resolution_must_be_the_base_resolution_times_a_power_of_two():
     [
         (
             {"mbstd_group_size": 3},
-            "must divide the 8 examples of `batch_size` 8, got 3; use `mbstd_group_size` 2, or `batch_size` 6 or 9.",
+            "must divide `batch_size` 8, got 3; use `mbstd_group_size` 2, or `batch_size` 6 or 9.",
         ),
         (
             {"mbstd_group_size": 3, "grad_accum_steps": 2},
-            "the 4 examples of `batch_size` 8 and `grad_accum_steps` 2, .* or `batch_size` 6 or 12.",
+            "must divide 4, which is `batch_size` 8 / `grad_accum_steps` 2, got 3; .* or `batch_size` 6 or 12.",
         ),
     ],
 )

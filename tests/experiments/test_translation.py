@@ -116,10 +116,10 @@ CONTENT = {
         "does not use `content_file`; leave it out",
     ),
     "grey": ({"content_loss": "vgg19", "content_file": "x.pth"}, 1, "requires images of 3 channels, but these have 1"),
-    "features of a discriminator of patches": (
+    "complete images and a discriminator of patches": (
         {"content_loss": "discriminator"},
         3,
-        "a discriminator of patches does not compute them. Set `discriminator` to image",
+        "the discriminator computes features of patches. Set `discriminator` to image",
     ),
 }
 
@@ -277,7 +277,7 @@ REFUSED = {
     "resolution": (
         {"resolution": 12},
         12,
-        "`resolution` must be at least 15 for patches at scale 4, got 12; increase it, or set `discriminator` to image",
+        "`resolution` must be at least 15 with `discriminator` patches and `scale` 4, got 12; increase it, or set `discriminator` to image",
     ),
     "batch normalisation": ({"norm": "batch"}, 16, "`norm` batch mixes the examples of a batch, .*; set `gamma` to 0"),
 }
