@@ -3,10 +3,12 @@
 import re
 import runpy
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import programs
 from PIL import Image
 
 from jaxgan.cli import commands, experiment_files, main, tools
@@ -24,14 +26,14 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def shell_commands() -> list[tuple[str, str]]:
-    """Every command line of ``jaxgan`` in the pages, with the name of its page."""
+    """Return every command line of ``jaxgan`` in the pages, each with the path of its page in the repository."""
     found = []
     for page in PAGES:
         for line in "\n".join(blocks(page, "sh")).replace("\\\n", "").splitlines():
             command = line.partition("  #")[0].partition("&& ")
             command = (command[2] or command[0]).strip()
             if command.startswith("jaxgan "):
-                found.append((page.name, command))
+                found.append((page.relative_to(ROOT).as_posix(), command))
     return found
 
 
@@ -105,6 +107,97 @@ def test_command_is_accepted(page, command, runs):
     else:
         main.main(arguments)
         assert len(runs) == 1
+
+
+# Pages whose commands are executed one after the other, with the settings of ``Config.tiny()`` and for a few steps.
+EXECUTED = (
+    "README.md",
+    "docs/how_to/devices.md",
+    "docs/how_to/evaluation.md",
+    "docs/how_to/export.md",
+    "docs/how_to/image_to_image.md",
+    "docs/how_to/runs.md",
+    "docs/how_to/styles.md",
+)
+NOT_EXECUTED = ("--weights", "--coordinator", "--preset cifar", "facades", "--help")  # downloads, several hosts
+OPTIONS = ["--checkpoint-every", "2", "--sample-every", "2", "--quiet"]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A directory with the files that the pages name: folders of images, single images and a file of settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("jaxgan.evaluation.classifier.STEPS", (10, 10))
+    random = np.random.default_rng(0)
+    for folder in ("holiday", "photos", "bedrooms", "horses", "zebras", "samples"):
+        Path(folder).mkdir()
+        for name in ("cat", "dog", *map(str, range(14))):
+            Image.fromarray(random.integers(0, 255, (128, 128, 3), np.uint8)).save(f"{folder}/{name}.png")
+    for label in range(8):
+        Path("classes", str(label)).mkdir(parents=True)
+        for name in range(4):
+            pixels = random.integers(0, 255, (64, 64, 3), np.uint8)
+            Image.fromarray(pixels).save(f"classes/{label}/{name}.png")
+    for name in ("grey.png", "lawn.jpg"):
+        Image.fromarray(random.integers(0, 255, (32, 32), np.uint8)).save(name)
+    Path("settings.yaml").write_text("batch_size: 8\n")
+    return tmp_path
+
+
+def small(words: list[str]) -> list[str]:
+    """A command with small settings in place of its own numbers of steps."""
+    if words[0] == "resume":
+        return [*words[:2], "--steps", "4", "--quiet"]
+    if words[0] == "project":
+        return [*words, "--steps", "2"]
+    if words[0] == "evaluate":
+        return [*words, "--count", "16" if "psnr" in words else "200"]
+    if words[0] != "train" or "--preset" in words:
+        return words + (["--steps", "2", *OPTIONS] if words[0] == "train" else [])
+    tiny = re.split(r" (?=--)", " ".join(programs.tiny(words[1])))
+    kept = [word for flag in tiny if flag and flag.split()[0] not in words for word in flag.split()]
+    for flag in ("--steps", "--checkpoint-every", "--evaluate-every"):
+        if flag in words:
+            words = [*words[: words.index(flag)], *words[words.index(flag) + 2 :]]
+    every = ["--evaluate-every", "2", "--evaluate-count", "20"] if "--metrics" in words else []
+    return [*words, *kept, *every, "--steps", "2", *OPTIONS]
+
+
+def execute(command: str, capsys) -> None:
+    """Execute a command with small settings in this process. ``jaxgan train`` replaces an existing run."""
+    words = small(shlex.split(command)[1:])
+    if words[0] == "train":
+        directory = words[words.index("--run-dir") + 1] if "--run-dir" in words else f"runs/{words[1]}"
+        shutil.rmtree(directory, ignore_errors=True)
+    try:
+        main.main(words)
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+    assert not code, f"{command}\n{capsys.readouterr().err}"
+
+
+def train_missing_runs(command: str, capsys) -> None:
+    """Train the runs that a command reads, if they do not exist: with the experiment of the run's name, or dcgan."""
+    for directory in re.findall(r"runs/\w+(?= |$)", command):
+        if Path(directory).exists() or command.startswith("jaxgan train"):
+            continue
+        name = Path(directory).name
+        experiment = name if name in experiment_files.names() else "dcgan"
+        settings = (
+            " --data classes/ --conditional --resolution 64 --channel-base 64" if experiment == "stylegan2" else ""
+        )
+        execute(f"jaxgan train {experiment}{settings} --run-dir {directory}", capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", EXECUTED)
+def test_commands_of_page_succeed(page, files, capsys):
+    for found, command in shell_commands():
+        if found == page and not any(part in command for part in NOT_EXECUTED):
+            train_missing_runs(command, capsys)
+            execute(command, capsys)
 
 
 def test_pages_have_commands():
