@@ -79,7 +79,7 @@ def translation(keys: jax.Array, images: jax.Array) -> jax.Array:
 
 
 def cutout(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Set a rectangle of each image to 0. It has half of the image's height and width and a random centre.
+    """Set a rectangle of each image to 0. The rectangle has half of the image's height and width and a random centre.
 
     Args:
       keys: random keys, [B].

@@ -22,7 +22,7 @@ _REALS, _FAKES = 0xA0D0, 0xA0D1
 class Augmented:
     """A discriminator that augments images before it evaluates them.
 
-    Losses and gradient penalties can call it like a ``Function``.
+    Losses and gradient penalties can call this object like a ``Function``, a network with its weights.
 
     Attributes:
       d: the discriminator.
@@ -69,7 +69,7 @@ class Augmentation:
     Attributes:
       kind: ``"none"``, ``"diffaugment"`` or ``"ada"``.
       probability: the network that computes the probability of ADA's transforms. The property ``nets`` returns it with
-        the name ``"ada"``. Other kinds do not use it.
+        the name ``"ada"``. Other kinds of augmentation do not use this network.
       transforms: a dictionary from the names of ADA's transforms to factors by which the probability is multiplied.
 
     Raises:

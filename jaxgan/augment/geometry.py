@@ -6,7 +6,7 @@ downsampled by two with the same wavelet. The wavelet is orthogonal, so the iden
 All operations are linear in the image, and their transposes are implemented explicitly. A derivative of any order
 therefore has the same cost as the first derivative: matrix products along each axis for the wavelet, one gather for the
 sampling, and one scatter for the transpose of the sampling. The affine map is treated as a constant, so there are no
-derivatives with respect to it.
+derivatives with respect to the map.
 """
 
 import functools

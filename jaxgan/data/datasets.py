@@ -30,8 +30,8 @@ class Dataset(ShownSource):
       builder: the TFDS builder of the prepared data set.
       split: the name of a split or a part of it, such as ``train`` or ``train[:90%]``.
       decoders: a dictionary from feature names to TFDS decoders; None uses the default decoders.
-      resolution: height and width in pixels. uint8 images are cropped to a centred square and resized to it when they
-        are read. None keeps the original size, which must be the same for all images.
+      resolution: height and width in pixels. When uint8 images are read, they are cropped to a centred square and
+        resized to this size. None keeps the original size, which must be the same for all images.
 
     Raises:
       ValueError: if the data set has no images, or if the split does not exist or is empty.
@@ -109,8 +109,8 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None, re
 
     Raises:
       MissingPackageError: if TFDS is not installed.
-      ValueError: if TFDS has no data set of this name, if the data set is a community data set, or if it cannot be
-        prepared on this machine. The message explains how to fix it.
+      ValueError: if TFDS has no data set of this name, if the data set is a community data set, or if the data set
+        cannot be prepared on this machine. The message explains how to fix the problem.
     """
     if name == "digits":
         return digits.load(split)

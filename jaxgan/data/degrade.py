@@ -27,10 +27,11 @@ EQUAL_SLOPES = 1e-4  # largest difference between two gradient magnitudes that c
 def resize_bicubic(images: jax.Array, factor: float = 1.0, *, size: tuple[int, int] | None = None) -> jax.Array:
     """Resize images by bicubic interpolation and return them as float32.
 
-    This reproduces MATLAB's imresize, which the published metrics of super-resolution are based on. It uses Keys' cubic
-    kernel (a = -1/2) and mirrored borders. When images shrink, the kernel is widened by the factor, to avoid aliasing.
-    If ``factor`` does not divide the height or the width, the new size is rounded up. Near sharp edges, the result can
-    exceed the range of the images. ``round_to_bytes`` clips the result and rounds it to the values of an 8-bit file.
+    This function reproduces MATLAB's imresize, which the published metrics of super-resolution are based on. The
+    interpolation uses Keys' cubic kernel (a = -1/2) and mirrored borders. When images shrink, the kernel is widened by
+    the factor, to avoid aliasing. If ``factor`` does not divide the height or the width, the new size is rounded up.
+    Near sharp edges, the result can exceed the range of the images. ``round_to_bytes`` clips the result and rounds it
+    to the values of an 8-bit file.
 
     If the height and width of the images are unknown, as in an export with symbolic shapes, only enlargement by a whole
     number is possible.

@@ -224,7 +224,7 @@ def find_images(path: Path) -> tuple[Files, list[str]]:
     """Return the files of a folder or a zip, and the sorted names of the images among them.
 
     Args:
-      path: a folder or a zip; or an image file, which is then returned as the only image of its folder.
+      path: a folder, a zip or an image file. An image file is returned as the only image of its folder.
 
     Raises:
       ValueError: if there is no image, or if the zip is damaged or has a member with a path outside of the zip.
@@ -259,7 +259,7 @@ def read_headers(files: Files, names: list[str]) -> tuple[list[tuple[int, int]],
 
 def _read_header(image: Image.Image) -> tuple[tuple[int, int], bool]:
     width, height = image.size
-    # In a PNG, EXIF may be stored after the pixels. Pillow would decode the complete image to look for it.
+    # In a PNG, EXIF may be stored after the pixels. Pillow would decode the complete image to look for EXIF data.
     has_exif = image.format != "PNG" or "exif" in image.info
     if has_exif and image.getexif().get(ORIENTATION, 1) in SIDEWAYS:
         width, height = height, width

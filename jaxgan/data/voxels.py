@@ -1,7 +1,7 @@
 """Load voxels, that is, solid objects in cubes, from arrays, from .binvox files, or from the bundled digits.
 
-A cube is an array [n, n, n, 1]. Its axes are x, y and z, as in the mesh that it was computed from. Cubes of a source
-are uint8, with 0 for an empty voxel and 255 for a solid voxel. ``normalize`` converts 0 to -1 and 255 to 1.
+A cube is an array [n, n, n, 1]. The axes are x, y and z, as in the mesh that the cube was computed from. Cubes of a
+source are uint8, with 0 for an empty voxel and 255 for a solid voxel. ``normalize`` converts 0 to -1 and 255 to 1.
 """
 
 import os

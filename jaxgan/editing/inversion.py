@@ -37,8 +37,7 @@ class Projection(NamedTuple):
     Attributes:
       ws: styles, [B, num_ws, w]. With the space "w", all layers have the same style.
       noise: the noise maps of all layers, each [B, h, w].
-      loss_history: the loss at each step, [B, steps]. It includes the effect of the noise that the step adds to the
-        styles.
+      loss_history: the loss at each step, [B, steps]. The noise that a step adds to the styles affects this loss.
     """
 
     ws: jax.Array
@@ -79,7 +78,7 @@ def project(
       noise: the constant noise maps of the generator, each [h, w].
       keys: PRNG keys, [B], one per target.
       num_ws: number of styles of an image.
-      w_std: the root mean square distance between w and its average, see ``estimate_w_std``.
+      w_std: the root mean square distance between the styles of random latents and ``w_avg``, see ``estimate_w_std``.
       space: "w" uses the same style in all layers, and "w+" uses a separate style in each layer.
       steps: number of optimizer steps. The authors use 1000.
       learning_rate: highest learning rate of Adam.

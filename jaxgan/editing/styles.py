@@ -3,8 +3,8 @@
 Directions are found by SeFa or by a linear probe. An edit can be limited to a range of layers.
 
 The generator of a style-based GAN has two parts: a mapping from latents to styles, and a synthesis from styles to
-images. An experiment with such a generator provides them as ``experiment.sampling.styles``. The functions in this
-module work on styles, ``ws``, [B, num_ws, w]::
+images. An experiment with a style-based generator provides the two parts as ``experiment.sampling.styles``. The
+functions in this module work on styles, ``ws``, [B, num_ws, w]::
 
     ws = styles.map(nets, z, truncation_psi=0.7)
     directions, eigenvalues = sefa(styles.weights(nets))
@@ -41,7 +41,7 @@ class Styles:
     Attributes:
       map: function ``(nets, z, *label, truncation_psi=1.0, truncation_cutoff=None) -> ws`` that maps latents, [B, ...],
         to styles, [B, num_ws, w]. Truncation scales the distance between a style and the average w by
-        ``truncation_psi``. It applies to the first ``truncation_cutoff`` layers, or to all layers if
+        ``truncation_psi``. Truncation applies to the first ``truncation_cutoff`` layers, or to all layers if
         ``truncation_cutoff`` is None.
       average: function ``nets -> w`` that returns the moving average of w, [w].
       images: function ``(nets, ws, noise) -> images`` that maps styles, [B, num_ws, w], to images, [B, height, width,

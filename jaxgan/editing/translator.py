@@ -1,8 +1,8 @@
 """Translate images of any size with a trained generator: in one pass, or tile by tile if memory is limited.
 
-Instance normalisation uses the moments of an image, that is, its mean and its variance. If each tile were normalised by
-its own moments, all tiles would have the same brightness and contrast. In all tiles, the layers therefore use the
-moments of the complete image, which are computed from a downsampled copy: Chen et al. 2021 (arXiv:2103.11784).
+Instance normalisation uses the moments (mean and variance) of an image. If each tile were normalised by its own
+moments, all tiles would have the same brightness and contrast. In all tiles, the layers therefore use the moments of
+the complete image, which are computed from a downsampled copy: Chen et al. 2021 (arXiv:2103.11784).
 """
 
 import functools
@@ -178,7 +178,7 @@ def choose_direction(directions: Mapping[str, TranslationDirection], name: str |
       name: the name of the direction; None chooses the first direction.
 
     Raises:
-      ValueError: if there is no such direction, or there are none.
+      ValueError: if there is no direction with this name, or if there are no directions.
     """
     names = list(directions)
     if not names:

@@ -19,7 +19,7 @@ class Distance:
     Attributes:
       name: the name of the metric, which depends on the features: ``fid`` for Inception's 2,048 features, and
         ``fd_classifier`` for the features of the small classifier. ``jaxgan.evaluation.metric_names`` lists all names.
-      value: the distance, at least 0. Smaller is better, and it is 0 for equal sets.
+      value: the distance, at least 0. Smaller is better. The distance between equal sets is 0.
       protocol: everything that the value depends on: the two sets, the features, and the versions of the libraries.
     """
 

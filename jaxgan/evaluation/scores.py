@@ -86,7 +86,7 @@ class Metric:
         features of all images are never in memory at once.
       min_count: minimum number of examples in each set.
       protocol: function ``(samples, data) -> dict`` that describes the settings of the metric. Its arguments are the
-        numbers of examples in the two sets. It returns everything that the result of ``measure`` depends on besides the
+        numbers of examples in the two sets. It returns everything that the result of ``measure`` depends on, except the
         features.
       ranks_by: name of the number that ranks checkpoints, one of the names that ``measure`` returns. If it is empty,
         the number with the name of the metric ranks checkpoints.

@@ -245,7 +245,7 @@ class GeneratorArtefact:
             classes.
 
         Raises:
-          ValueError: if there is no such class, or ``count`` is below 1.
+          ValueError: if ``label`` is not the index of a class, or ``count`` is below 1.
         """
         labels, size = class_labels(count, self.classes, label), min(BATCH_SIZE, count)
         batches = []

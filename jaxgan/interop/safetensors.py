@@ -3,7 +3,7 @@
 The format is described in https://huggingface.co/docs/safetensors, section "Format". The first eight bytes are the
 length of the header, a little-endian integer. The header is JSON and contains the dtype, the shape and the position of
 each array. The arrays fill the rest of the file without gaps. Reading a file executes no code from the file, and
-allocates no more memory than its arrays need.
+allocates no more memory than the arrays need.
 """
 
 import contextlib

@@ -144,7 +144,7 @@ def _check_base_shape(params):
     """Check that the smallest level has 4 x 4 pixels, as in the official networks.
 
     Raises:
-      ValueError: if it has another size.
+      ValueError: if the smallest level has another size.
     """
     if "constant" in params:
         height, width = params["constant"].shape[:2]

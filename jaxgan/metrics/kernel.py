@@ -1,4 +1,4 @@
-"""The kernel distance, a squared maximum mean discrepancy. Unlike the Fréchet distance, its estimate is unbiased."""
+"""The kernel distance, a squared maximum mean discrepancy. The estimate of this distance is unbiased."""
 
 from typing import NamedTuple
 

@@ -44,9 +44,10 @@ class DensityCoverage(NamedTuple):
 def precision_recall(real: np.ndarray, fake: np.ndarray, *, k: int = 3) -> PrecisionRecall:
     """Return the precision and the recall of generated samples. Kynkäänniemi et al. 2019 (1904.06991).
 
-    Every example is the centre of a ball. The radius is the distance to its k-th nearest neighbour in the same set.
-    Precision is the fraction of generated samples within a ball of any real example. Recall is the fraction of real
-    examples within a ball of any generated sample. Results are only comparable for the same numbers of examples.
+    Every example is the centre of a ball. The radius of the ball is the distance from the example to its k-th nearest
+    neighbour in the same set. Precision is the fraction of generated samples within a ball of any real example. Recall
+    is the fraction of real examples within a ball of any generated sample. Results are only comparable for the same
+    numbers of examples.
 
     Args:
       real, fake: features of real examples and of generated samples, [N, D] and [M, D].
@@ -94,7 +95,7 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, *, k: int = 5) -> Densi
 def authenticity(train: np.ndarray, fake: np.ndarray) -> float:
     """Return the fraction of generated samples that are not near copies. Alaa et al. 2022 (2102.08921).
 
-    A sample is a near copy if the distance to its nearest training example is at most the distance from this example to
+    A sample is a near copy if it is at least as close to its nearest training example as this training example is to
     the nearest other training example.
 
     Args:

@@ -19,7 +19,7 @@ def perceptual_path_length(
       start: features of samples at positions t on paths between latents, [N, D].
       end: features of samples at the positions t + epsilon on the same paths, [N, D].
       epsilon: distance between the two positions; 1e-4 in the paper. Samples must not be rounded to bytes, because
-        rounding would remove such small changes.
+        rounding would remove the small change between the two positions.
       central_share: fraction of the path lengths that are averaged; the shortest and the longest lengths are excluded.
 
     Raises:

@@ -88,7 +88,7 @@ def ms_ssim_diversity(
     """Return the mean MS-SSIM of random pairs of samples; a lower value means more diversity. Odena et al. 2017.
 
     The paper is arXiv:1610.09585. Compare the result with the result for the same number of real images of the same
-    class: if it is higher, the samples are less diverse than the data.
+    class. If the result for the samples is higher, the samples are less diverse than the data.
 
     Args:
       images: [N, height, width, C], with N at least 2.

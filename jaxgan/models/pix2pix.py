@@ -82,10 +82,10 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """PatchGAN discriminator, from images [B, h, w, C] to one logit for each overlapping patch, [B, h', w'], float32.
 
-    With the default ``n_layers``, it is the 70 x 70 PatchGAN of the paper. A call accepts one or more images of the
-    same size, and concatenates them along the channels. pix2pix passes two images, ``d(input, image, train=...)``, and
-    CycleGAN passes one. The losses in ``jaxgan.losses`` expect a vector of logits, so pass ``logits.reshape(-1)``;
-    ``jaxgan.total`` then computes the mean over all patches.
+    With the default ``n_layers``, this network is the 70 x 70 PatchGAN of the paper. A call accepts one or more images
+    of the same size, and concatenates the images along the channels. CycleGAN passes one image, and pix2pix passes two:
+    ``d(input, image, train=...)``. The losses in ``jaxgan.losses`` expect a vector of logits, so pass
+    ``logits.reshape(-1)``; ``jaxgan.total`` then computes the mean over all patches.
 
     Attributes:
       n_layers: number of convolutions of stride 2 (official: ``n_layers_D``, 3). Two convolutions of stride 1 follow.

@@ -162,7 +162,7 @@ def _residual_blocks(network, i, x):
 
 
 def _match_channels(x, channels, name, dtype):
-    """Return ``x`` if it has ``channels`` channels, otherwise a 1 x 1 convolution of it."""
+    """Return ``x`` if it has ``channels`` channels, otherwise a 1 x 1 convolution of ``x``."""
     return x if x.shape[-1] == channels else _conv_1x1(x, channels, name, dtype)
 
 

@@ -120,7 +120,7 @@ class Generator(nn.Module):
             y = UpConv(self.channels, self.dtype, name=f"up_{i}")(y)
             y = nn.relu(norm(y, f"norm_{i}_1"))
             y = Conv(self.channels, 3, kernel_init=_he, dtype=self.dtype, name=f"conv_{i}")(y)
-            # A 1 x 1 convolution commutes with nearest-neighbour upsampling, and is cheaper before it.
+            # A 1 x 1 convolution commutes with nearest-neighbour upsampling, and is cheaper before the upsampling.
             x = Conv(self.channels, 1, kernel_init=_glorot, dtype=self.dtype, name=f"shortcut_{i}")(x)
             x = x.repeat(2, 1).repeat(2, 2) + y
         x = nn.relu(norm(x, "norm", classes=0))
@@ -167,7 +167,7 @@ class Critic(nn.Module):
             return Conv(self.channels, 3, kernel_init=_he, name=name, **kwargs)(x)
 
         def shortcut(x, name):
-            # A 1 x 1 convolution commutes with average pooling, and is cheaper after it.
+            # A 1 x 1 convolution commutes with average pooling, and is cheaper after the pooling.
             batch, height, width, channels = x.shape
             x = x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
             return Conv(self.channels, 1, kernel_init=_glorot, name=name, **kwargs)(x)

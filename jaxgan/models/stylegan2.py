@@ -48,9 +48,10 @@ class Mapping(nn.Module):
     """Mapping network, from latents [B, z_dim] to styles [B, num_ws, w_dim]: arXiv:1812.04948, section 2.
 
     The network maps each latent vector to one vector w, and repeats it for all layers. Latents are divided by their
-    root mean square. A conditional network divides the label's embedding by its root mean square, too, and concatenates
-    it with the latents. In training, the collection ``moving`` stores the moving average of w over the examples of all
-    devices (official: ``w_avg``). With gradient accumulation, only the last micro-batch updates it.
+    root mean square. A conditional network also divides the embedding of the label by its root mean square, and
+    concatenates the latents and the embedding. In training, the collection ``moving`` stores the moving average of w
+    over the examples of all devices (official: ``w_avg``). With gradient accumulation, only the last micro-batch
+    updates this average.
 
     The argument ``truncation_psi`` of a call applies the truncation trick (arXiv:1812.04948, appendix B): w is replaced
     by w_avg + truncation_psi * (w - w_avg). The argument ``truncation_cutoff`` restricts the trick to the first

@@ -55,7 +55,7 @@ def parameters(arrays: Mapping[str, np.ndarray]) -> dict:
       The variables of ``Features``, ``{"params": ...}``.
 
     Raises:
-      ValueError: if convolutions are missing or have other shapes. The message lists all of them.
+      ValueError: if convolutions are missing or have other shapes. The message lists all these convolutions.
     """
     found, wrong, index, before = {}, [], 0, 3
     for i, (features, count) in enumerate(BLOCKS):
