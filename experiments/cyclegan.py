@@ -50,7 +50,7 @@ class Config(TranslationSettings):
     ``data``, this setting is required unless ``data`` contains both domains."""
     test_data: str | None = None
     test_data_a: str | None = None
-    """Path or name of the test images of domain A. It is required if test_data contains only domain B."""
+    """Path or name of the test images of domain A. This setting is required if test_data contains only domain B."""
     resolution: int | None = 32
     mirror: bool = True
     jitter: bool = True

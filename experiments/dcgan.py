@@ -83,9 +83,9 @@ class Config(AugmentedSettings):
 def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings for your own images, which ``config.data`` names.
 
-    If there are few images, a run on a CPU shifts them at random. This worked better than DiffAugment, which prevented
-    the discriminator from learning in the small number of steps that a CPU can train. ADA takes three times as long.
-    See ``docs/how_to/photos.md``.
+    If there are few images, a run on a CPU augments them by random shifts. Random shifts worked better than
+    DiffAugment: with DiffAugment, the discriminator did not learn within the small number of steps that a CPU can
+    train. Training with ADA takes three times as long. See ``docs/how_to/photos.md``.
 
     Args:
       config: the settings without the settings of the preset.

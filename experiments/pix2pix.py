@@ -1,4 +1,4 @@
-"""pix2pix: translation of images that is trained on pairs, such as grey images and their colours.
+"""pix2pix: translation of images, trained on pairs of images such as grey images and their originals in colour.
 
 Paper      Isola et al. 2017, arXiv:1611.07004, as in https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix
 Command    jaxgan train pix2pix

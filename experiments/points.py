@@ -1,4 +1,4 @@
-"""Points: Gaussian mixtures in the plane, on which missed modes can be counted.
+"""Points: Gaussian mixtures in the plane, to count the modes that a GAN misses.
 
 Paper      Metz et al. 2017, arXiv:1611.02163 (ring); Srivastava et al. 2017, arXiv:1705.07761 (grid)
 Command    jaxgan train points --data grid --population 10

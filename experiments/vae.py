@@ -70,7 +70,7 @@ def build(config: Config, source: data.Source | None = None) -> Experiment:
         mean, log_variance = nets.encoder(batch["image"])
         z = mean + jnp.exp(log_variance / 2) * latents(keys, config.z_dim)
         # A pixel value, rescaled to [0, 1], is the probability of white. The loss of a grey pixel is the mean of the
-        # losses of white and black with these probabilities.
+        # losses of a white and of a black pixel, weighted by their probabilities.
         reconstruction = losses.binary_cross_entropy(nets.decoder(z), (batch["image"] + 1) / 2)
         kl = losses.gaussian_kl(mean, log_variance)
         return total(reconstruction=reconstruction, kl=kl, metrics={"elbo": -(reconstruction + kl)})

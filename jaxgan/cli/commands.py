@@ -85,7 +85,8 @@ def command_fields(name: str, settings: Sequence[Field] = (), presets: Sequence[
         options = read_class(read_module(PACKAGE / "training" / "options.py"), "RunOptions").fields
         fields += [dataclasses.replace(field, owner=OPTIONS) for field in options]
     if name == "resume":
-        # The default of an option is the value that the run was started with, so the help must not show another one.
+        # The default of an option of ``resume`` is the value that the run was started with. The help must not show the
+        # default of ``train``.
         return tuple(dataclasses.replace(field, default=None) for field in fields if field.name != "fresh")
     if name != "train":
         return tuple(fields)

@@ -16,7 +16,7 @@ Preset = Mapping[str, Any] | Callable[[Any, Mapping[str, Any]], Mapping[str, Any
 
 @dataclasses.dataclass(frozen=True)
 class ExperimentProgram:
-    """The name, settings and functions of an experiment, with which the command line runs the experiment.
+    """The parts of an experiment that the command line requires.
 
     Attributes:
       name: the experiment's name, such as ``dcgan``.

@@ -69,7 +69,7 @@ class Sample:
             sample_projections(restored, list(map(Path, self.styles)), out, program.signature)
             return
         media.check_suffix(out, (*media.PICTURES, *media.ANIMATIONS, ".npz"))
-        # A direction may be found with a classifier, which is trained on the data.
+        # The data are needed if a direction is found with a classifier, because the classifier is trained on the data.
         restored = self.checkpoint.restore(program, needs_data=self.control.direction is not None)
         sample_checkpoint(self, restored, out, program.signature)
 

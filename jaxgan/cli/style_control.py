@@ -270,7 +270,7 @@ def _no_direction(name: str, dimensions: int, classes: Sequence[str]) -> ValueEr
 def _label_samples(name: str, experiment: Experiment, state: State, z: Any) -> np.ndarray:
     """Classify samples, [N], with a classifier that is trained on the data of the experiment."""
     source = experiment.reference
-    if len(source) == 1:  # a parameter file has no data; they are replaced by one blank example
+    if len(source) == 1:  # a parameter file has no data, so one blank example replaces the data
         raise ValueError(
             f"`direction` {name} requires the data of the run, to train a classifier, but a parameter file contains no "
             "data. Use the run in place of the parameter file."

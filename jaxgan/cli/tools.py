@@ -251,8 +251,9 @@ def _add_flags_of_translate(parser: argparse.ArgumentParser) -> None:
         "--tile",
         type=int,
         metavar="INT",
-        help="Height and width of the tiles into which larger images are divided, in pixels. By default, the largest "
-        "size that --memory allows.",
+        help="Height and width of the tiles, in pixels. Larger images are divided into tiles of this size. By default, "
+        "only images that require more memory than --memory are divided, and the tiles are as large as --memory "
+        "allows.",
     )
     parser.add_argument(
         "--seed",

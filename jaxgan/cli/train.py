@@ -155,7 +155,7 @@ def train(
         return
     path, source = program.path_of_run(options.run_dir), experiment.source
     if jax.process_index() == 0:
-        # This check comes before tracing the steps, which takes half a minute for StyleGAN2.
+        # The check comes before the steps are traced, because tracing takes half a minute for StyleGAN2.
         find_resumable(path, program.name, config, source, options.fresh)
         if not options.quiet:
             announcements.print_start(program.name, run, steps)

@@ -33,8 +33,8 @@ class Translate:
         image are filled.
       memory: Memory that the networks may use, in gigabytes. An image that requires more memory is translated in
         overlapping tiles.
-      tile: Height and width of the tiles into which larger images are divided, in pixels. By default, the largest size
-        that --memory allows.
+      tile: Height and width of the tiles, in pixels. Larger images are divided into tiles of this size. By default,
+        only images that require more memory than --memory are divided, and the tiles are as large as --memory allows.
       seed: Seed of the random inputs of the networks.
 
     Examples:

@@ -59,8 +59,8 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
         one blank example replaces the data. In other experiments, one blank example always replaces the data.
 
     Returns:
-      The experiment, its state with the parameters of the file, and an empty string. For a population, a member's name
-      takes the place of the empty string, but a file contains a single game.
+      The experiment, its state with the parameters of the file, and an empty string in the place of a member's name.
+      The name is empty because a file contains a single game and no population.
 
     Raises:
       ValueError: if the file was not created by ``write``, belongs to another experiment, or has arrays that do not

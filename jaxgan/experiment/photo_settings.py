@@ -66,7 +66,7 @@ def choose(pictures: Survey, resolution: int | None = None, on_accelerator: bool
       on_accelerator: whether the machine has an accelerator.
 
     Raises:
-      ValueError: if at least a quarter of the images have a side below 8 pixels.
+      ValueError: if ``resolution`` is None, and at least a quarter of the images have a side below 8 pixels.
     """
     if resolution is None:
         if pictures.typical_side < MIN_RESOLUTION:
