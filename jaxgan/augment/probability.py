@@ -22,8 +22,8 @@ class AdaptiveProbability(nn.Module):
     The measure of overfitting is r = E[sign(D(x))] over the augmented real images of the last ``interval`` turns
     (updates) of the discriminator D, on all devices. r is 0 if D cannot distinguish real images from fakes, and 1 if D
     recognises all real images. After these turns, the probability p changes as in the paper: it increases by
-    ``batch_size * interval / (1000 * kimg)`` if r is above ``target``, and decreases by the same amount if r is below.
-    p is never negative. It may exceed 1, which has the same effect as the probability 1.
+    ``batch_size * interval / (1000 * kimg)`` if r is above ``target``, and decreases by the same amount if r is below
+    ``target``. p is never negative. It may exceed 1, which has the same effect as the probability 1.
 
     Within a turn, the state is a linear function of the signs, and p changes only at the start of the next turn.
     Splitting a turn into micro-batches with ``gradients.accumulate`` therefore does not change the result, and a

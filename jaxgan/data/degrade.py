@@ -209,7 +209,7 @@ def draw_edges(images: jax.Array, *, sigma: float = 1.0, threshold: float = 1.0,
     Args:
       images: [B, H, W, C] in [-1, 1], C 1 or 3.
       sigma: standard deviation of the blur in pixels.
-      threshold: gradient magnitude below which nothing is drawn, divided by the mean magnitude of the image.
+      threshold: largest gradient magnitude that is not drawn, as a multiple of the mean magnitude of the image.
       channels: number of equal channels of the result.
 
     Raises:

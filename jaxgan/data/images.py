@@ -1,9 +1,9 @@
 """Read image files from a folder, or from a zip without unpacking it.
 
-Files can have any of the formats in ``EXTENSIONS``, any size and any mode of Pillow, such as grey or RGB. If any image
-is directly in the folder, the images have no labels. Otherwise, the label of an image is the index of its sub-folder in
-alphabetical order. Hidden sub-folders are skipped. The directories of training runs are skipped too, because they
-contain samples of a generator.
+Files can have any of the formats in ``EXTENSIONS``, any size, and any colour mode that Pillow supports, such as grey or
+RGB. If any image is directly in the folder, the images have no labels. Otherwise, the label of an image is the index of
+its sub-folder in alphabetical order. Hidden sub-folders are skipped. The directories of training runs are skipped too,
+because they contain samples of a generator.
 """
 
 import contextlib

@@ -41,8 +41,8 @@ def load(name: str, *, resolution: int | None = None, channels: int | None = Non
         ``photos:china``. The photographs ``brick``, ``grass`` and ``gravel`` are grey.
       resolution: height and width of a tile in pixels; None uses 64.
       channels: 1, 3 or 4; None keeps the channels of the photograph.
-      split: ``train`` or ``test``. The test tiles are cut out of the lower right part of each photograph, which spans
-        two fifths of its height and two fifths of its width. Training tiles do not overlap this part.
+      split: ``train`` or ``test``. The test tiles are cut out of the lower right part of each photograph. This part
+        spans two fifths of the height and two fifths of the width. Training tiles do not overlap this part.
 
     Raises:
       MissingPackageError: if scikit-learn or scikit-image is needed and not installed.

@@ -50,8 +50,8 @@ class Batches:
     def indices(self, step: int) -> Any:
         """Return the indices of this process's examples in the batch of ``step``, which counts from 0.
 
-        The indices are an array [B], or for an ``Unpaired`` a dictionary with one array for each of its two sources,
-        {"image": [B], "input": [B]}.
+        The indices are an array [B]. For an ``Unpaired``, they are a dictionary with one array for each of the two
+        sources, {"image": [B], "input": [B]}.
         """
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
         if isinstance(self.source, Unpaired):

@@ -103,7 +103,7 @@ def read_projection(path: Path) -> SavedProjection:
 
 
 def read_sheets(folder: Path, limit: int) -> list[tuple[Path, str]]:
-    """Return the images NAME.png in a folder of projections, each with a caption that contains the PSNR and SSIM.
+    """Return the images that show targets beside their projections, each with a caption (PSNR and SSIM).
 
     Args:
       folder: the folder in which ``jaxgan project`` stored its results.

@@ -1,4 +1,4 @@
-"""Edit the styles of images: mix the styles of two images, or move styles along a direction in w, their space.
+"""Edit the styles of images: mix the styles of two images, or move styles along a direction in the space w.
 
 Directions are found by SeFa or by a linear probe. An edit can be limited to a range of layers.
 

@@ -139,7 +139,7 @@ class Translator:
         return np.pad(image, widths, "symmetric")[None]
 
     def _moments(self, image: np.ndarray, index: int, side: int) -> Any:
-        """Return the moments that layers use in all tiles, computed from the image at about the size of a tile."""
+        """Return the moments for all tiles, computed from a copy of the image of about the size of a tile."""
         height, width, _ = image.shape
         factor = min(1.0, side / max(height, width))
         size = max(MIN_SIDE, round(height * factor)), max(MIN_SIDE, round(width * factor))

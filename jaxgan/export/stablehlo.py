@@ -67,8 +67,8 @@ class TranslationDirection(NamedTuple):
         indices of the images, [B], determine random inputs. Layers normalise images with ``moments``. If ``moments`` is
         {}, they normalise each image with its own moments.
       moments: function ``(weights, images, seed, indices) -> moments`` that returns the moments (mean and variance)
-        that layers use to normalise images, as a dictionary from the names of networks to the moments in each network.
-        The result is {} if no layer normalises an image by its own moments.
+        that layers use to normalise images. The result is a dictionary from the names of networks to the moments in
+        each network, or {} if no layer normalises an image by its own moments.
       channels: number of channels of the input images.
       multiple: height and width must be multiples of this number.
       scale: height and width of the output, divided by height and width of the input.

@@ -48,7 +48,7 @@ def to_torch(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return a dictionary from the names to the shapes of the official state dict, without ``num_batches_tracked``.
+    """Return the shapes of the official state dict, keyed by name, without the arrays ``num_batches_tracked``.
 
     Args:
       like: the variables of a network, or their shapes.

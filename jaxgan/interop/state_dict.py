@@ -98,7 +98,7 @@ def fill(like: Any, arrays: Mapping[Path, Any], prefix: Path = ()) -> Any:
 
 
 def make_plan(like: Mapping[str, Any], modules: Mapping[str, str]) -> Plan:
-    """Return the plan for variables with modules that correspond one to one to the modules of the state dict.
+    """Return the plan for a network with modules that correspond one to one to the modules in the state dict.
 
     Args:
       like: the variables, or their shapes.
@@ -131,7 +131,7 @@ def unknown_modules(modules: Collection[str], networks: str) -> ValueError:
 
 
 def shapes(like: Mapping[str, Any], plan: Plan) -> dict[str, tuple[int, ...]]:
-    """Return a dictionary from the names to the shapes of the arrays in the state dict.
+    """Return the shapes of the arrays in the state dict, keyed by name.
 
     Args:
       like: the variables of a network, or their shapes.
@@ -155,8 +155,8 @@ def to_variables(arrays: Mapping[str, np.ndarray], like: Mapping[str, Any], plan
       plan: the plan for ``like``.
 
     Raises:
-      ValueError: if several prefixes match; or if arrays are missing, unexpected, of another shape or of integers. In
-        the second case, the message lists all arrays that do not match.
+      ValueError: if several prefixes match; or if arrays are missing, are unexpected, have another shape or contain
+        integers. In the second case, the message lists all arrays that do not match.
     """
     expected = shapes(like, plan)
     prefix = _prefix(arrays, expected)

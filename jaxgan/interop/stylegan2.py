@@ -104,7 +104,7 @@ def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[
 
 
 def shapes(like: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return a dictionary from the names to the shapes of the official state dict, without filters.
+    """Return the shapes of the official state dict, keyed by name, without the arrays of filters.
 
     Args:
       like: the variables of a network, or their shapes.

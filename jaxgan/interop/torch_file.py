@@ -182,7 +182,7 @@ def _checked_name(value: Any) -> Any:
 
 
 def _sizes(values: Any) -> tuple[int, ...]:
-    """Check the integers that a file contains as a shape, as strides or as an offset, and return them as a tuple.
+    """Check the shape, the strides or the offset of a tensor in the file, and return the integers as a tuple.
 
     Raises:
       ValueError: if there are too many integers, or if a value is not an integer of at least 0.

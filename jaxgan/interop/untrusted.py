@@ -8,7 +8,7 @@ MAX_AXES = 64  # maximum number of axes of an array in NumPy
 
 
 def quote(value: Any) -> str:
-    """Format a value that was read from an untrusted file for a message.
+    """Format a value from an untrusted file, to insert it into a message.
 
     Strings and integers are shortened, and control characters in strings are escaped, because terminals would interpret
     them. Other objects are described by their type.

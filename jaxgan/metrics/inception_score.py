@@ -9,7 +9,9 @@ from jaxgan.metrics.checks import as_features, warn
 
 
 class InceptionScore(NamedTuple):
-    """The Inception Score over several parts of the samples, from 1 to the number of classes; higher is better.
+    """The mean and the standard deviation of the Inception Score over several parts of the samples.
+
+    A score is between 1 and the number of classes. A higher score is better.
 
     Attributes:
       mean: mean of the scores of the parts.
@@ -23,8 +25,8 @@ class InceptionScore(NamedTuple):
 def inception_score(logits: np.ndarray, *, splits: int = 10, seed: int | None = 2020) -> InceptionScore:
     """Return the Inception Score of samples, exp E_x KL(p(y|x) || p(y)). Salimans et al. 2016 (1606.03498).
 
-    The score does not depend on the data. Scores are only comparable for models of the same data, for the same
-    classifier and the same number of samples.
+    The score does not depend on the data. Compare only scores of models that were trained on the same data, with the
+    same classifier and the same number of samples.
 
     Args:
       logits: logits of N samples, [N, classes]; published scores use the 1,008 logits of Inception without the bias.

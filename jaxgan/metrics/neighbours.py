@@ -169,7 +169,7 @@ def memorisation_informed_distance(fake: np.ndarray, train: np.ndarray, *, thres
 
 
 def nearest_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the Euclidean distance from each example of x, [N, D], to the nearest example of y, [M, D], as [N].
+    """Return the Euclidean distances, [N], from each example of x, [N, D], to the nearest example of y, [M, D].
 
     Args:
       x: the examples for which neighbours are searched, [N, D].

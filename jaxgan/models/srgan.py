@@ -110,8 +110,8 @@ class Discriminator(nn.Module):
     """Discriminator, from images [B, h, w, C] to logits [B], float32.
 
     The network has eight convolutions, and every second convolution halves the height and width. With
-    ``features=True``, a call returns the output of the last convolution instead of logits, [B, h/16, w/16, 8*channels],
-    for a perceptual loss.
+    ``features=True``, a call does not return logits. It returns the output of the last convolution,
+    [B, h/16, w/16, 8*channels], for a perceptual loss.
 
     Attributes:
       channels: number of channels of the first two convolutions. The number doubles after every second convolution.

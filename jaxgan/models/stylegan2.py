@@ -120,10 +120,10 @@ class Synthesis(nn.Module):
         ``min(channel_base//n, channel_max)`` channels (official: 32768, or 16384 for ``--cfg=auto`` below 512 x 512).
       channel_max: maximum number of channels of any level (official: 512).
       base_shape: height and width of the smallest level, the learnt constant.
-      dtype: data type of the computation in the levels of the ``num_low_precision_res`` highest resolutions. The other
-        levels, the parameters and the images are float32.
-      num_low_precision_res: number of highest resolutions that are computed in ``dtype`` (official: ``num_fp16_res``,
-        4).
+      dtype: data type of the computation in the ``num_low_precision_res`` levels with the highest resolutions. The
+        other levels, the parameters and the images are float32.
+      num_low_precision_res: number of levels with the highest resolutions that are computed in ``dtype`` (official:
+        ``num_fp16_res``, 4).
       conv_clamp: limit of the absolute value of the output of each convolution (official: 256 with float16); None does
         not clamp.
     """
@@ -200,8 +200,8 @@ class Synthesis(nn.Module):
 class Discriminator(nn.Module):
     """Discriminator, from images [B, h, w, C] to logits [B], float32: arXiv:1912.04958, figure 7c.
 
-    With ``features=True``, a call returns the feature maps of each level instead of logits: [B, h, w, C], [B, h/2, w/2,
-    C] and so on. The feature maps of an image do not depend on labels or on other images.
+    With ``features=True``, a call does not return logits. It returns the feature maps of each level:
+    [B, h, w, C], [B, h/2, w/2, C] and so on. The feature maps of an image do not depend on labels or on other images.
 
     The input of the last convolution has an additional channel, the minibatch standard deviation (arXiv:1710.10196,
     section 3). The standard deviation is computed over groups of examples. A group can contain examples of several
@@ -220,7 +220,8 @@ class Discriminator(nn.Module):
       architecture: "resnet" has residual connections; "orig" has none (official: "resnet", or "orig" for
         ``--cfg=cifar``).
       dtype: data type of the computation, as in ``Synthesis``. The layers after the smallest level are always float32.
-      num_low_precision_res: number of highest resolutions that are computed in ``dtype``, as in ``Synthesis``.
+      num_low_precision_res: number of levels with the highest resolutions that are computed in ``dtype``, as in
+        ``Synthesis``.
       conv_clamp: limit of the absolute value of the output of each convolution, as in ``Synthesis``.
     """
 
@@ -284,8 +285,8 @@ def mix_styles(ws: jax.Array, others: jax.Array, keys: jax.Array, probability: f
     Args:
       ws: styles, [B, num_ws, w_dim].
       others: styles of independent latents, of the same shape.
-      keys: PRNG keys, [B]. The key of each example determines whether its styles are mixed, and from which layer on,
-        between 1 and num_ws - 1.
+      keys: PRNG keys, [B]. The key of each example determines whether its styles are mixed, and the index of the first
+        layer with another style, between 1 and num_ws - 1.
       probability: probability of mixing (official: ``style_mixing_prob``, 0.9).
 
     Returns:

@@ -37,7 +37,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder, from latents [B, z] to the logits of p(x | z), [B, *shape], float32, one for each Bernoulli pixel.
+    """Decoder, from latents [B, z] to the logits of p(x | z), [B, *shape], float32.
+
+    Each pixel of x has a Bernoulli distribution with its own logit.
 
     Attributes:
       shape: shape of one example, without the batch axis.
