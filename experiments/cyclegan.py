@@ -43,8 +43,8 @@ class Config(TranslationSettings):
 
     # Data
     data: str = "photos:gravel"
-    """Path or name of the images of domain B, or name of a TFDS data set that contains both domains, such as
-    cycle_gan/horse2zebra."""
+    """Path or name of the images of domain B. To pass both domains, name a folder that contains the folders trainA and
+    trainB, or a TFDS data set such as cycle_gan/horse2zebra."""
     data_a: str | None = None
     """Path or name of the images of domain A. By default, photos:grass if ``data`` is photos:gravel. With any other
     ``data``, this setting is required unless ``data`` contains both domains."""

@@ -53,8 +53,8 @@ class Config(Settings):
 
 
 PRESETS = {
-    # mnist.yaml of the authors' code. It trains by SGD with a learning rate that decays from 0.1 and a momentum that
-    # grows from 0.5 to 0.7 within 250 epochs of 500 steps. This experiment takes the same number of steps of Adam.
+    # mnist.yaml of the authors' code. The authors train by SGD for 250 epochs of 500 steps. Their learning rate decays
+    # from 0.1, and their momentum grows from 0.5 to 0.7. This experiment takes the same number of steps with Adam.
     "paper": {
         "networks": "goodfellow",
         "z_dim": 100,

@@ -180,9 +180,9 @@ ADVERSARIAL = {
 
 MIN_PATCH = 12  # smallest side of an image that the patch discriminator can process, in pixels
 MIN_INCEPTION = 14  # smallest image, in pixels per side, for which Inception has an output after doubling the size
-# Divisor of features. It is the authors' factor, which brings VGG19's features to about the scale of pixels (section
-# 2.2.1). With this divisor, the gradient of Inception's features is 1.4 times the gradient of pixels, measured at
-# bicubic enlargements of eight images of Set14.
+# Divisor of the features of the content loss. The authors' divisor brings VGG19's features to about the scale of pixels
+# (section 2.2.1). With this divisor, the gradient of Inception's features is 1.4 times the gradient of pixels, measured
+# at bicubic enlargements of eight images of Set14.
 FEATURE_SCALE = 12.75
 
 # Sentences for error messages that explain where users can download the weights.

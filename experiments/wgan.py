@@ -49,7 +49,7 @@ class Config(Settings):
     """Length of a warm-up of the critic, in steps. Each step of a warm-up updates the critic. Only the last step also
     updates the generator."""
     critic_warmup_first: int = 25
-    """Number of warm-ups at the start of training. They follow one another without other steps."""
+    """Number of warm-ups at the start of training. Each warm-up directly follows the previous one."""
     critic_warmup_every: int = 500
     """Number of updates of the generator from one warm-up to the next, after the critic_warmup_first warm-ups at the
     start."""
