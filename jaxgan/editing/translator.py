@@ -35,7 +35,8 @@ class Translator:
       memory: number of bytes that the networks can use. Images that need more memory are translated in tiles.
       tile: side of the tiles in pixels. Images with a larger height or width are translated in tiles. None chooses the
         side of the tiles by ``memory``.
-      seed: seed of the networks' random inputs, such as noise. The random inputs also depend on the index of the image.
+      seed: seed of the networks' random inputs, such as dropout. The random inputs also depend on the index of the
+        image.
 
     Raises:
       ValueError: if the networks do not accept tiles of this side, ``memory`` is not positive, or ``seed`` is not a
