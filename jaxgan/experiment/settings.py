@@ -290,7 +290,7 @@ class TranslationSettings(LinearDecaySettings):
         train = self.load_images(load(self.data, "train") if source is None else source)
         if self.test_data is not None:
             test = load(self.test_data, "train")
-        elif source is None and self.data.startswith("photos"):
+        elif source is None and self.data.partition(":")[0] == "photos":  # and not a folder such as photos/
             test = load(self.data, "test")
         else:
             test = train

@@ -149,7 +149,7 @@ def test_a_conditional_model_needs_labels():
 
 
 def test_the_test_examples_of_a_translator():
-    """They are the test split of photos, the data that ``test_data`` names, or else the training data."""
+    """They are the test split of the bundled photos, the data that ``test_data`` names, or else the training data."""
     loaded = []
 
     def load(name, split):
@@ -160,8 +160,9 @@ def test_the_test_examples_of_a_translator():
     assert isinstance(config, TranslationSettings)
     train, test = config.load_train_and_test(load)
     assert train is not test and loaded == [("photos:gravel", "train"), ("photos:gravel", "test")]
-    train, test = dataclasses.replace(config, data="mine").load_train_and_test(load)
-    assert train is test
+    for folder in ("mine", "photos/", "photos_of_mine"):
+        train, test = dataclasses.replace(config, data=folder).load_train_and_test(load)
+        assert train is test
     train, test = config.load_train_and_test(load, source := images(8, 8, 3))
     assert train is test is source
     with pytest.raises(
