@@ -100,13 +100,13 @@ FIGURE_READING = "Quality metric of the samples. The file evaluations.jsonl desc
 SHEETS = {
     "reconstruction": "Examples of the data. The row below each row of examples shows their reconstructions.",
     "walk": "Each row interpolates between the codes of two examples on a straight line, in equal steps.",
-    "mixing": "Two groups of five rows. The first row shows samples A, and the second row shows samples B. The other "
-    "rows show A with the coarse, the middle and the fine styles of B.",
+    "mixing": "Two groups of five rows. In each group, the first row shows samples A, and the second row shows samples "
+    "B. The other rows show A with the coarse, the middle and the fine styles of B.",
     "truncation": "Two groups of four rows. The four rows of a group show the same samples with a truncation psi of 1, "
     "0.7, 0.5 and 0. With a psi of 0, all images are generated from the average style.",
     "noise": "The first row shows samples. The second row shows the same samples without noise, and the third row with "
-    "other noise. The last row shows the standard deviation of the pixels over eight noises, multiplied by ten. Useful "
-    "noise changes the texture of an image and not its content.",
+    "other noise. The last row shows the standard deviation of each pixel over eight draws of the noise, multiplied by "
+    "ten. Useful noise changes the texture of an image and not its content.",
     "interpolation": "Each pair of rows shows a transition between the same two samples: on an arc in z in the upper "
     "row, and on a straight line in w in the lower row.",
     "directions": "Two samples with four rows each. A row moves the sample along one of the four directions in w that "

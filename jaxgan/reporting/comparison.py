@@ -18,7 +18,7 @@ from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import read_pictures, thin
 from jaxgan.reporting.report import LAST_STEPS
 
-FIRST_TERMS = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # metrics that are drawn first on the page
+FIRST_TERMS = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # metrics that are drawn before other metrics
 TABLE_TERMS = ("accuracy_real", "accuracy_fake", "loss")  # metrics with columns in the table of runs
 
 

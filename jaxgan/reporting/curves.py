@@ -37,7 +37,7 @@ def read_columns(path: Path) -> Columns:
     # diagnosis.jsonl also contains means of the metrics, which are omitted here.
     measures = _to_columns(read_rows(path / "diagnosis.jsonl"))
     columns |= {DIAGNOSIS + name: x for name, x in measures.items() if name not in metrics}
-    # A step has two rows if the run was killed and resumed before this step. The later row is used.
+    # The file of a run that was killed and resumed may contain two rows for a step. The later row is used.
     speed = {row["step"]: row.get("images_per_second") for row in read_rows(path / "speed.jsonl")}
     return columns | _to_columns([{"step": step, SPEED: speed[step]} for step in sorted(speed)])
 

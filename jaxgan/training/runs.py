@@ -215,7 +215,8 @@ class TrainingRun(abc.ABC):
     def member_states(self, state: State) -> list[State]:
         """Return the states of the members, from which samples are generated.
 
-        The state of a single game is on one device. The states of a population are on the host.
+        The states of a population are on the host. The state of a single game is on one device, or on the host if
+        ``state`` is on the host.
         """
 
     @abc.abstractmethod
