@@ -1,9 +1,8 @@
 """Train a BiGAN, which learns an encoder together with a generator (Donahue et al. 2017, arXiv:1605.09782).
 
 The discriminator receives pairs: (x, E(x)) for a real image x, and (G(z), z) for a latent z. One player owns the
-encoder E and the generator G, and trains both against the discriminator. In this game, E learns to approximate the
-inverse of G. The program writes a grid of images with three rows: digits x, reconstructions G(E(x)) of these digits,
-and samples G(z).
+encoder E and the generator G, and trains both against the discriminator, so E learns to approximate the inverse of G.
+The program writes a grid with three rows: digits x, their reconstructions G(E(x)), and samples G(z).
 
     python examples/bigan.py --out bigan.png
 """

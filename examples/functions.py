@@ -1,7 +1,6 @@
 """Train a GAN with networks that are pairs of functions: ``init(key, *examples)`` and ``apply(params, *inputs)``.
 
-The parameters of a network can be any pytree of arrays. The losses are relativistic, with R1 and R2 (Huang et al. 2024,
-arXiv:2501.05441).
+The parameters can be any pytree of arrays. The losses are those of R3GAN (Huang et al. 2024, arXiv:2501.05441).
 
     python examples/functions.py --out functions.png
 """

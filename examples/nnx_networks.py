@@ -1,8 +1,7 @@
 """Train a GAN with networks that are nnx modules with BatchNorm and dropout.
 
-``Net`` takes a function that creates the module, so the initial parameters depend only on the key of ``game.init``. In
-losses, BatchNorm normalises with the statistics of the batch, and dropout draws its masks from ``keys``. After the
-training, ``game.functions`` returns networks in evaluation mode.
+``Net`` takes a function that creates the module, so the initial parameters depend only on the key of ``game.init``.
+In losses, BatchNorm uses the statistics of the batch, and dropout draws its masks from ``keys``.
 
     python examples/nnx_networks.py --out nnx.png
 """

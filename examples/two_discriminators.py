@@ -1,9 +1,8 @@
 """Train D2GAN, a generator with two discriminators (Nguyen et al. 2017, arXiv:1709.03831).
 
 The first discriminator assigns high scores to real images, and the second assigns high scores to generated images.
-Together, the discriminators estimate the Kullback-Leibler divergence in both directions, so the generator learns to
-cover all modes of the data and to generate nothing between them. The second discriminator is one more entry of ``nets``
-and of ``players``. Both discriminators are updated in the same turn.
+Together, they estimate the Kullback-Leibler divergence in both directions, so the generator learns to cover all modes
+of the data and to generate nothing between them. Both discriminators are players, and both move in the same turn.
 
     python examples/two_discriminators.py --out two.png
 """

@@ -47,7 +47,10 @@ def test_description_has_settings_networks_and_measured_times(capsys):
 def test_description_of_a_population_has_the_networks_of_one_member(capsys):
     experiment = games.points_experiment()
     run = PopulationRun(experiment, CONFIG, lambda config, source=None: experiment, [{"seed": 0}, {"seed": 1}])
-    assert "a population of 2: networks of one member, state of all members\n" in describe(run, capsys)
+    title = (
+        "Population of 2 members. The tables show the networks of one member; the size of the state is for all members."
+    )
+    assert title in describe(run, capsys)
 
 
 def test_the_times_of_several_games_are_added(capsys, monkeypatch):
