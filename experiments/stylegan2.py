@@ -138,7 +138,7 @@ def auto(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of the authors' configuration "auto", which follow from resolution and batch size.
 
     Args:
-      config: the settings without the settings of the preset.
+      config: the settings before the preset is applied.
       given: the settings that the user set, as a dictionary from names to values. They are not used here.
     """
     if config.resolution is None:
@@ -163,7 +163,7 @@ def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings for your own images, which ``config.data`` names.
 
     Args:
-      config: the settings without the settings of the preset.
+      config: the settings before the preset is applied.
       given: the settings that the user set, as a dictionary from names to values.
     """
     pictures = choose_for(config, given)
@@ -182,8 +182,8 @@ def photos(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     return settings | {"steps": pictures.num_images // settings["batch_size"]}
 
 
-# The settings of train.py in the authors' code. In that code, a group of the minibatch standard deviation layer cannot
-# be larger than the batch of one device.
+# The settings of train.py in the authors' code. In that code, each group of the minibatch standard deviation layer has
+# examples of a single GPU only. The values of mbstd_group_size below are the authors' batch sizes per GPU.
 PRESETS = {
     # The authors' "stylegan2": configuration F of the first paper on FFHQ's faces, mirrored, without augmentation.
     "paper": {

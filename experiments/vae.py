@@ -38,6 +38,8 @@ class Config(Settings):
     batch_size: int = 128
     learning_rate: float = 1e-3
     ema_decay: float = 0.995
+    """Decay per step of the exponential moving average of the weights of the encoder and of the decoder. Samples are
+    generated with the averaged weights."""
 
     @classmethod
     def tiny(cls, **changes: Any) -> Self:

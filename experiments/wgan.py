@@ -149,9 +149,10 @@ def is_alone(config: Config, step: int) -> bool:
     steps_of_first_turns = config.critic_warmup_first * long_turn
     if step < steps_of_first_turns:
         return step % long_turn < long_turn - 1
-    # After the first warm-ups, the generator is updated in every step, until the number of its updates is a multiple of
-    # critic_warmup_every. From then on, a cycle repeats: a warm-up that ends with one update of the generator, and
-    # critic_warmup_every - 1 steps that each update the generator.
+    # Each of the first warm-ups updates the generator once, in its last step. After these warm-ups, every step updates
+    # the generator until the number of its updates is a multiple of critic_warmup_every. From then on, a cycle repeats:
+    # a warm-up that ends with one update of the generator, and critic_warmup_every - 1 steps that each update the
+    # generator.
     short_turns = every - config.critic_warmup_first % every
     steps_after = step - steps_of_first_turns - short_turns
     return steps_after >= 0 and steps_after % (long_turn + every - 1) < long_turn - 1

@@ -7,8 +7,8 @@ The two implementations are called sides, and a form is a way to run the trainin
 checks that the losses and all gradients of one step agree to 1e-5. Both sides start this step with the same weights.
 Then each form is timed, and its time is printed. The forms of PyTorch are eager mode with channels first, eager mode
 with channels last, and each mode of ``torch.compile``. The forms of jaxgan are one step per call and, in small games,
-also ten steps per call. Finally, the fastest form of each side is timed in pairs of new processes, which run one after
-the other in alternating order.
+also ten steps per call. Finally, the fastest form of each side is timed in pairs of new processes, one for each side.
+The two processes of a pair run one after the other. Their order alternates from pair to pair.
 
 The reported ratio is PyTorch's time divided by jaxgan's time: the median over the pairs, with a bootstrap 95 %
 interval. The results are written to results.json, results.md and results.png in the output directory.
@@ -126,7 +126,7 @@ def _format_table(results: list[dict[str, Any]]) -> str:
         f"{first['hardware']}; {versions}; {first['precision']}; {len(first['pairs'])} pairs.",
         "",
         "| game | PyTorch / jaxgan | 95 % interval | jaxgan, ms | form of jaxgan | PyTorch, ms | form of PyTorch | "
-        "jaxgan's speed / speed of a large product |",
+        "jaxgan's FLOP/s / FLOP/s of a large matrix product |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
@@ -144,7 +144,7 @@ def _format_table(results: list[dict[str, Any]]) -> str:
     lines += ["", "| | " + " | ".join(keys.values()) + " |", "|---" * (len(keys) + 1) + "|"]
     for r in results:
         for side in ("jaxgan", "torch"):
-            cells = ["part of the first step" if r[side][key] is None else f"{r[side][key]:.3g}" for key in keys]
+            cells = ["included in the first step" if r[side][key] is None else f"{r[side][key]:.3g}" for key in keys]
             lines.append(f"| {r['game']}, {side} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

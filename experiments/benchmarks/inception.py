@@ -33,7 +33,7 @@ from jaxgan.evaluation.inception import SIZE, Inception
 
 _NAME = "experiments.benchmarks.inception"
 _FORMS = ("channels last", "channels first", "compiled", "frozen")
-_AGREE_TO = 1e-5  # limit for the largest difference between the sides, divided by the largest feature
+_AGREE_TO = 1e-5  # largest accepted difference between the features of the two sides, relative to the largest feature
 
 
 def main(
@@ -46,8 +46,8 @@ def main(
     """Compare the two sides, or measure one of them.
 
     Args:
-      side: "both" times both sides, "jaxgan" or "torch" times this side in this process, and "agree" compares the
-        features of both sides.
+      side: "both" times both sides in pairs of new processes. "jaxgan" and "torch" time only that side, in the current
+        process. "agree" compares the features of both sides.
       form: form of PyTorch that --side torch times: "channels last", "channels first", "compiled" or "frozen".
       batch: number of images in a batch.
       pairs: number of pairs of processes, one of jaxgan and one of PyTorch.
@@ -69,7 +69,10 @@ def main(
 
 @functools.cache
 def _random_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return random weights: a dictionary from names of units to a kernel [h, w, inputs, outputs] and a bias each."""
+    """Return a dictionary from the name of each convolution to a random kernel and a random bias.
+
+    A kernel has the shape [height, width, inputs, outputs], and a bias has the shape [outputs].
+    """
     params = jax.jit(Inception().init)(jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3)))["params"]
     rng = np.random.default_rng(0)
     weights = {}
@@ -81,7 +84,7 @@ def _random_weights() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _jaxgan_features() -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function that metrics use: uint8 images [N, 299, 299, 3] to features [N, 2048]."""
+    """Return jaxgan's function from uint8 images [N, 299, 299, 3] to features [N, 2048]. Metrics use this function."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the warning that these are not the official weights
         path = Path(folder) / "weights.npz"
@@ -91,7 +94,7 @@ def _jaxgan_features() -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _torch_features(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the same function in PyTorch.
+    """Return a PyTorch function that computes the same features as the function of ``_jaxgan_features``.
 
     Args:
       form: form of PyTorch, an item of ``_FORMS``.
@@ -120,7 +123,7 @@ def _torch_features(form: str, images: np.ndarray) -> Callable[[np.ndarray], np.
 
 
 def _torch_network() -> Any:
-    """Create the network of ``jaxgan.evaluation.inception.Inception`` as a PyTorch module with the same unit names."""
+    """Create the network of ``jaxgan.evaluation.inception.Inception`` in PyTorch, with the same convolution names."""
     import torch
     from torch.nn import functional
 

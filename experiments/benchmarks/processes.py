@@ -1,6 +1,8 @@
-"""Time jaxgan and PyTorch in pairs of new processes, which run one after the other in alternating order.
+"""Time jaxgan and PyTorch in pairs of new processes.
 
-The two implementations are called sides. A form is a way to run the computation on one side, for example compiled.
+Each pair starts one process of jaxgan and one process of PyTorch, one after the other. Their order alternates from pair
+to pair. The two implementations are called sides. A form is a way to run the computation on one side, for example
+compiled.
 """
 
 import json
@@ -45,7 +47,8 @@ def check_form(form: str, side: str, forms: Mapping[str, Sequence[str]]) -> None
     Args:
       form: the value of ``--form``. An empty text is always valid, and selects the first form of the side.
       side: the value of ``--side``.
-      forms: maps each side to the names of its forms.
+      forms: maps each side, "jaxgan" or "torch", to the names of its forms. A form is a way to run the computation,
+        such as "compiled".
     """
     known = forms.get(side, ())
     if form and not known:
@@ -65,7 +68,8 @@ def race_implementations(
         ``difference``, the largest relative difference between the two sides. With ``--side jaxgan`` or ``--side
         torch``, the object has the entry ``ms``, a time in milliseconds.
       flags: all other flags of the program.
-      forms: maps each side to the names of the forms to try.
+      forms: maps each side, "jaxgan" or "torch", to the names of the forms to try. A form is a way to run the
+        computation, such as "compiled".
       agree_to: the largest difference that is accepted between the two sides.
       pairs: number of pairs of processes.
       seconds: number of seconds for which each process times its steps.
@@ -90,10 +94,11 @@ def run_race(run: Callable[..., dict], forms: Mapping[str, Sequence[str]], pairs
     Args:
       run: function ``(side, form, seconds) -> results`` that times a form in a new process. The entry ``ms`` of the
         returned dictionary is the time in milliseconds.
-      forms: maps each side to the names of the forms to try.
+      forms: maps each side, "jaxgan" or "torch", to the names of the forms to try. A form is a way to run the
+        computation, such as "compiled".
       pairs: number of pairs of processes.
-      seconds: number of seconds for which each process of a pair times its steps. Each form is tried for the same time,
-        or for two seconds if ``seconds`` is larger.
+      seconds: number of seconds for which each process of a pair times its steps. Each form is first
+        tried for ``seconds`` seconds, but for at most two seconds.
     """
     tried, best = {}, {}
     for side in SIDES:
@@ -165,7 +170,13 @@ def median_interval(ratios: list[float]) -> tuple[float, float, float]:
 
 
 def median(pairs: Sequence[Mapping[str, Any]], side: str, key: str) -> Any:
-    """Return the median over pairs of one result of a side, or None if it is None in any pair."""
+    """Return the median over the pairs of the entry ``key`` of a side, or None if this entry is None in any pair.
+
+    Args:
+      pairs: the pairs of a ``Race``.
+      side: ``"jaxgan"`` or ``"torch"``.
+      key: name of an entry of the side's results, such as ``"ms"``.
+    """
     values = [pair[side][key] for pair in pairs]
     return None if None in values else float(np.median(values))
 

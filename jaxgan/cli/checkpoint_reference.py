@@ -47,8 +47,8 @@ class CheckpointReference:
     Attributes:
       run_dir: Directory of the run. By default, runs/<experiment>.
       step: Step of the checkpoint to use. By default, the newest checkpoint is used.
-      best: Use the checkpoint with the best score. For a population, this is the checkpoint with the best score of any
-        member.
+      best: Use the checkpoint with the best score. For a population, the score of a checkpoint is the best score
+        among its members.
     """
 
     run_dir: str | None = None

@@ -22,7 +22,8 @@ from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.fields import PACKAGE, ClassText, Field, read_class, read_module
 from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples
 
-# The fields of ``train`` and ``resume`` that collect the settings and the options that are passed as flags.
+# Names of two fields of the dataclasses ``Train`` and ``Resume``. The fields hold the settings and the options that are
+# passed as flags.
 SETTINGS, OPTIONS = "settings", "options"
 # The fields for a run's directory and for a parameter file. The program ``jaxgan`` reads them from operands, which are
 # arguments before the flags, and has no flags for them.

@@ -53,7 +53,7 @@ def header(module: ModuleText) -> dict[str, str]:
       module: the text of the experiment's module.
 
     Returns:
-      A dictionary from the first words of the entries to the texts behind them, each joined to one line.
+      A dictionary from the first word of each entry to the rest of the entry, with line breaks replaced by spaces.
     """
     entries: dict[str, str] = {}
     name = ""

@@ -33,7 +33,8 @@ class Project:
       out: Folder for the results. For an image NAME.jpg, NAME.png shows the image beside its projection, and NAME.w.npz
         contains the styles, the noise maps and the scores. With the space w+, this file is named NAME.w+.npz. Pass the
         .npz file to ``jaxgan sample --styles`` to generate the projection again. By default, the folder projections/ in
-        the directory of the run. The report of the run shows the images in that folder.
+        the directory of the run. The report of the run shows projections only from this default
+        folder.
       checkpoint: Checkpoint of the model.
       space: Spaces to search. w uses the same style in all layers. w+ uses a separate style in each layer, so that the
         result is closer to the image, but less similar to samples of the model. Pass w w+ to search both.

@@ -54,7 +54,6 @@ class Train:
     Examples:
       COMMAND
       COMMAND --steps 2000 --seed 1 --run-dir runs/second
-      COMMAND --data photos/ --resolution 64
       COMMAND --dry-run
     """
 

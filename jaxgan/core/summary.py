@@ -165,7 +165,8 @@ class _Calls:
     counts the operations of each layer separately.
 
     Attributes:
-      layers: a dictionary from paths to layers. The numbers of parameters and operations of these layers are still 0.
+      layers: a dictionary from paths to layers. The recorder leaves the numbers of parameters and operations of these
+        layers at 0; ``_share_out`` computes them.
     """
 
     def __init__(self):

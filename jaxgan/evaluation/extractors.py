@@ -30,8 +30,8 @@ BATCH_SIZE = 64  # number of images that Inception processes at once on each dev
 class FeatureExtractor(Protocol):
     """Function that maps images, [N, height, width, C], to features, [N, D].
 
-    Images are uint8, or floats in [-1, 1]. They are passed as they are read from their source, so an extractor must
-    accept both types. ``preprocessing.as_bytes`` converts floats to uint8.
+    Images are uint8, or floats in [-1, 1]. They are passed without conversion, in the type of their source, so an
+    extractor must accept both types. ``preprocessing.as_bytes`` converts floats to uint8.
     """
 
     @property
@@ -232,6 +232,6 @@ def make_extractor(
     if weights is None:
         raise ValueError(
             f"`features` {name} requires the file with Inception's weights as `weights`. {WEIGHTS_SOURCE} If the "
-            "data have labels, `features` classifier needs no weights."
+            "data have labels, you can use `features` classifier instead, which needs no weights."
         )
     return InceptionFeatures(weights, int(name.rpartition("-")[2]), resize=resize)

@@ -57,7 +57,7 @@ class Settings:
     default, 1 if all files are grey, otherwise 3."""
     num_held_out: int = 0
     """Number of examples to keep out of training, to detect whether the discriminator memorises the training
-    examples."""
+    examples. An experiment without a discriminator allows only 0."""
     # Networks
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Data type of the networks' computations. Parameters, statistics and logits are always float32."""
@@ -101,7 +101,7 @@ class Settings:
         """Check that the settings of this class and the settings in ``ranges`` are in their ranges.
 
         Args:
-          **ranges: the smallest and the largest allowed value of each additional setting.
+          **ranges: the smallest and the largest allowed value of each setting that the experiment adds to this class.
 
         Raises:
           ValueError: if a value is out of its range.
@@ -175,14 +175,14 @@ class AugmentedSettings(Settings):
     """Target of ADA for the mean sign of the discriminator's logits of real images, from -1 to 1. If the measured mean
     is larger, ADA augments more often."""
     ada_kimg: float
-    """Number of real images, in thousands, over which ADA raises the probability of its transforms from 0 to 1 if the
-    measured mean is always larger than ada_target."""
+    """Smallest number of real images, in thousands, in which ADA can raise the probability of its transforms from 0
+    to 1. With a larger number, the probability changes more slowly."""
 
     def check(self, **ranges: tuple[float, float]) -> None:
         """Check the settings of this class and of its base class; see ``Settings.check``.
 
         Args:
-          **ranges: the smallest and the largest allowed value of each additional setting.
+          **ranges: the smallest and the largest allowed value of each setting that the experiment adds to this class.
 
         Raises:
           ValueError: if a value is out of its range.
@@ -212,7 +212,7 @@ class LinearDecaySettings(Settings):
         """Check the settings of this class and of its base class; see ``Settings.check``.
 
         Args:
-          **ranges: the smallest and the largest allowed value of each additional setting.
+          **ranges: the smallest and the largest allowed value of each setting that the experiment adds to this class.
 
         Raises:
           ValueError: if a value is out of its range.
@@ -251,8 +251,8 @@ class TranslationSettings(LinearDecaySettings):
     # Data
     test_data: str | None
     """Path or name of test data, as for ``data``. The test images are translated for sample grids and evaluations, and
-    are not used for training. By default, the test split of the bundled photographs if they are the training data,
-    otherwise the training data."""
+    are not used for training. If ``data`` names the bundled photographs, the default is their test split. Otherwise,
+    the default is the training data."""
     jitter: bool
     """Augment training images with random jitter: enlarge them by a factor of 286 / 256, and crop them to their
     original size at a random position."""
@@ -290,7 +290,8 @@ class TranslationSettings(LinearDecaySettings):
         train = self.load_images(load(self.data, "train") if source is None else source)
         if self.test_data is not None:
             test = load(self.test_data, "train")
-        elif source is None and self.data.partition(":")[0] == "photos":  # and not a folder such as photos/
+        elif source is None and self.data.partition(":")[0] == "photos":
+            # `data` names the bundled photographs. The name of a folder would be photos/ or ./photos.
             test = load(self.data, "test")
         else:
             test = train

@@ -71,7 +71,8 @@ def compute_epsilon(
     if batch_size * slices > examples:
         raise ValueError(
             f"A step uses {batch_size * slices} examples, but the data set has only {examples}. Some examples would "
-            "occur twice in a step, and clipping does not bound their effect. "
+            "occur twice in a step, so clipping the gradient of each example would not limit their effect as the "
+            "privacy guarantee requires. "
             f"`batch_size` must be at most {examples // slices}."
         )
     largest = max(count for kind in kinds for count in kind)

@@ -100,7 +100,7 @@ def pause(
                 "`terms` is required for `pause`. Call update(..., terms={'accuracy': ...}), as a game does."
             )
         moved, moved_inner = inner.update(updates, state.inner, params, terms=terms, **extra)
-        # `where` excludes gradients that are not finite. A multiplication by 0 would turn them into NaN.
+        # Use `where` instead of a multiplication by 0, because 0 times an infinite update is NaN.
         moved = jax.tree.map(lambda x: jnp.where(state.paused, jnp.zeros_like(x), x), moved)
         new_inner = jax.tree.map(lambda new, old: jnp.where(state.paused, old, new), moved_inner, state.inner)
         return moved, PauseState(jnp.asarray(when(terms), bool), new_inner)

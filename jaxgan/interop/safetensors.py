@@ -204,7 +204,9 @@ def _tensor(name: str, entry: Any) -> _Tensor:
             f"The array {quote(name)} has the dtype {quote(dtype)}, but only these can be read: {', '.join(_DTYPES)}."
         )
     if not _are_sizes(shape) or len(shape) > MAX_AXES:
-        raise ValueError(f"The shape of the array {quote(name)} must be at most {MAX_AXES} integers of at least 0.")
+        raise ValueError(
+            f"The shape of the array {quote(name)} must be a list of at most {MAX_AXES} non-negative integers."
+        )
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise ValueError(f"The data_offsets of the array {quote(name)} must be the positions of its start and its end.")
     size = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
@@ -217,7 +219,7 @@ def _tensor(name: str, entry: Any) -> _Tensor:
 
 
 def _are_sizes(values: Any) -> bool:
-    """Return whether a JSON value is a list of integers of at least 0."""
+    """Return whether a JSON value is a list of non-negative integers below 2**48."""
     # type() and not isinstance(), because bool is a subclass of int.
     return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**48 for value in values)
 

@@ -322,7 +322,7 @@ class _Unpickler:
     def pop(self, count: int) -> list[Any]:
         """Remove the last ``count`` values from the stack and return them."""
         if count > len(self.stack):
-            raise ValueError("The file is damaged, because it reads from an empty stack.")
+            raise ValueError("The file is damaged: its pickle takes more values from the stack than it contains.")
         return [self.stack.pop() for _ in range(count)][::-1]
 
     def pop_mark(self) -> list[Any]:

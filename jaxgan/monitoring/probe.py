@@ -17,8 +17,10 @@ from jaxgan.data import Source, normalize
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.games.population import AXES
 
-EXAMPLES = 64  # number of samples that a probe measures, and of real examples in each batch that it compares them with
-DRAWS = 8  # number of these batches of real examples; the measurements of the batches are averaged
+# A probe compares EXAMPLES generated samples with DRAWS batches of EXAMPLES real examples each. The measurements of the
+# batches are averaged.
+EXAMPLES = 64
+DRAWS = 8
 
 # Some measurements compare a state with the states at the previous one or two probes. The first probes of a process
 # omit these measurements. Keys: number of probes before the current one. Values: beginnings of the omitted names.
@@ -47,7 +49,8 @@ class Probe:
     the square root of the trace of the set's covariance. The measurements are:
 
       diversity: spread of the samples, divided by the spread of real examples.
-      nearest: mean distance of a sample to its nearest neighbour, divided by the same distance among real examples.
+      nearest: mean distance between a sample and the nearest other sample, divided by the mean distance between a real
+        example and the nearest other real example.
       swing: distance that the mean of the samples moved since the previous probe, divided by the spread of real
         examples. The latents of the samples are the same at every probe.
       moved/<net>: L2 norm of the change of a network's weights since the previous probe, divided by the weights' L2
@@ -152,7 +155,7 @@ def check_held_out(experiment: Experiment) -> None:
 def _turns(game: Game) -> dict[str, int]:
     """Return a dictionary from networks to the number of turns of their owner in a step.
 
-    The number of a network without an owner is 1.
+    A network without an owner counts as a network with one turn.
     """
     turns = {name: sum(turn.count(name) for turn in game.turns) for name in game.players}
     return {net: max((turns[p] for p in turns if net in game.players[p].owns), default=1) for net in game.nets}

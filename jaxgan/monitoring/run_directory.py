@@ -12,8 +12,8 @@ diagnosis.jsonl    The findings of the monitor, every 50 steps; see jaxgan.monit
 evaluations.jsonl  The metrics of the checkpoints that are evaluated every `evaluate_every` steps, and the protocol,
                    which describes how the metrics were computed.
 evaluation.json    The metrics that `jaxgan evaluate` computed, and the protocol.
-samples/           Sample grids, and additional grids that the experiment draws (image sheets), every `sample_every`
-                   steps. All sample grids use the same latents.
+samples/           Sample grids and other image grids that the experiment draws, written every `sample_every` steps. All
+                   sample grids use the same latents.
 projections/       The output of `jaxgan project`; see jaxgan.editing.projection_files.
 checkpoints/       Checkpoints every `checkpoint_every` steps, at each evaluation and at the end; see
                    jaxgan.training.checkpoints.
@@ -63,9 +63,10 @@ class ResumableRun:
     """A run that can be resumed.
 
     Attributes:
-      setting_names: the current names of the settings in the run's config.json. If an older version of jaxgan wrote the
-        file, it lacks settings that were introduced later. These settings are not added to the file, because it is
-        unknown which values they would have had when the run started.
+      setting_names: the names of the settings in the run's config.json. A setting that was renamed after the file was
+        written has its new name here. If an older version of jaxgan wrote the file, the file lacks settings that were
+        introduced later. These settings are not added to the file, because it is unknown which values they would have
+        had when the run started.
     """
 
     setting_names: tuple[str, ...]
@@ -83,8 +84,8 @@ class RunDirectory:
       fresh: whether to remove an existing run in the directory instead of resuming it.
 
     Raises:
-      ValueError: if the directory is in use, or contains a run of another experiment, with other settings or on other
-        data.
+      ValueError: if the directory is in use, or if it contains a run whose experiment, settings or data differ from the
+        arguments.
       OSError: if the directory cannot be written.
     """
 
@@ -106,7 +107,8 @@ class RunDirectory:
         else:
             recorded = {name: value for name, value in recorded.items() if name in run.setting_names}
         data: dict[str, Any] = _describe_data(source)
-        # If the run is resumed from another working directory, paths may not exist there. Recorded paths are kept then.
+        # A relative path in the settings may not exist if the run is resumed from another working directory. In that
+        # case, the absolute path that the run recorded for the setting stays in config.json.
         paths = {**({} if run is None else read_data_paths(path)), **find_data_paths(config)}
         if paths:
             data["paths"] = paths
@@ -166,8 +168,8 @@ def find_resumable(path: Path, experiment: str, config: Settings, source: Source
       path, experiment, config, source, fresh: as for ``RunDirectory``.
 
     Raises:
-      ValueError: if the directory contains files with the names of a run's files but no valid config.json, or if it
-        contains a run of another experiment, with other settings or on other data.
+      ValueError: if the directory contains files with the names of a run's files but no valid config.json, or if the
+        experiment, the settings or the data of the run in the directory differ from the arguments.
     """
     found = [name for name in RUN_FILES if (path / name).exists()]
     if found and not _is_run(path):
@@ -196,15 +198,16 @@ def read_config(path: Path, experiment: str, config_class: type) -> Any:
     record = _read_record(path)
     made_by = record["experiment"]
     if made_by != experiment:
+        started_with = record.get("program", f"jaxgan train {made_by}")
         raise ValueError(
-            f"`run_dir` {path} contains a run of the experiment {made_by!r}, not of {experiment!r}. Use the program of "
-            f"{made_by!r}, or choose another directory."
+            f"`run_dir` {path} contains a run of the experiment {made_by!r}, not of {experiment!r}. Run "
+            f"`{started_with}`, or choose another directory."
         )
     return read_settings(record["config"], config_class, path / "config.json", experiment)
 
 
 def read_options(path: Path) -> dict[str, Any]:
-    """Return the recorded options of the run in a directory, as a dictionary from names to values.
+    """Return the options in a run's config.json, as a dictionary from names to values.
 
     The dictionary is empty for runs that were started with older versions of jaxgan.
 
@@ -219,7 +222,7 @@ def read_options(path: Path) -> dict[str, Any]:
 
 
 def read_data_record(path: Path) -> dict[str, Any]:
-    """Return the recorded description of the examples of the run in a directory.
+    """Return the description of the examples in a run's config.json.
 
     Returns:
       A dictionary with the entries ``examples`` (the number of examples), ``shape``, ``classes`` and ``paths`` (see
@@ -233,7 +236,10 @@ def read_data_record(path: Path) -> dict[str, Any]:
 
 
 def read_data_paths(path: Path) -> dict[str, str]:
-    """Return a dictionary from settings to the recorded absolute paths of the data of the run in a directory.
+    """Return the absolute data paths in a run's config.json, as a dictionary from the name of a setting to its path.
+
+    Args:
+      path: the directory of the run.
 
     Raises:
       ValueError: if there is no run.
@@ -279,7 +285,7 @@ def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str,
     """Check that settings are equal to those in a run's config.json, except for a larger number of steps.
 
     Returns:
-      The current names of the settings in config.json.
+      The names of the settings in config.json. Renamed settings have their new names.
     """
     fields = [field.name for field in dataclasses.fields(config)]
     recorded = tuple(rename_settings(_read_record(path)["config"], experiment, fields))
@@ -298,7 +304,10 @@ def _check_settings(path: Path, experiment: str, config: Settings) -> tuple[str,
 
 
 def _describe_data(source: Source) -> dict[str, Any]:
-    """Return the recorded properties of the examples. Comparing them when a run is resumed detects changed data."""
+    """Return the properties of the examples that are written to config.json.
+
+    When the run is resumed, changed data are detected by a comparison with these properties.
+    """
     return {"examples": len(source), "shape": list(source.shape), "classes": list(source.classes)}
 
 

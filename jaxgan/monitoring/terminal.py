@@ -35,7 +35,7 @@ class _Console(Console):
 
 
 class Terminal:
-    """Shows the progress of a run: a live bar in a terminal, plain lines if the output is a pipe or a file.
+    """Shows the progress of a run: a live progress bar in a terminal, plain lines if the output is a pipe or a file.
 
     The measurement of the number of images per second and of the remaining time begins at the last ``restart``. The
     time inside ``paused`` is excluded.
@@ -59,7 +59,7 @@ class Terminal:
             self._bar.start()
 
     def say(self, text: str) -> None:
-        """Print a line. It appears above the live bar.
+        """Print a line. It appears above the progress bar.
 
         Args:
           text: the line, without a newline at its end.
@@ -69,9 +69,9 @@ class Terminal:
 
     @contextlib.contextmanager
     def busy(self, text: str) -> Iterator[None]:
-        """Show the name of the work in a ``with`` block in the live bar.
+        """Show the name of the work in a ``with`` block in the progress bar.
 
-        Without a live bar, print the name on a line if the work takes longer than ``PATIENCE``.
+        Without a progress bar, print the name on a line if the work takes longer than ``PATIENCE``.
 
         Args:
           text: the name of the work, such as "saving a checkpoint".
@@ -169,7 +169,10 @@ class Terminal:
             self.say(fit([f"step {count}", *parts], terminal_width()))
 
     def close(self) -> None:
-        """End the live bar at the last step. Messages can still be printed afterwards."""
+        """Stop updating the progress bar, and leave it at the last step that was trained.
+
+        Messages can still be printed afterwards.
+        """
         if self._bar:
             self._bar.update(self._task, completed=self._step, text=self._text)
             self._bar.stop()

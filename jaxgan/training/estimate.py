@@ -78,7 +78,9 @@ def measure_steps(run: TrainingRun, config: Settings, steps: Steps) -> Iterator[
 def next_call(seconds: float, measured: int, most: int) -> int:
     """Return the number of steps that the next measured call should take; 0 if enough steps were measured.
 
-    The first call takes one step. A later call takes the number of steps that fits into the remaining time.
+    The first call takes one step. A later call takes the number of steps that are expected to fit into the rest of the
+    time limit of all calls. This limit is LAZY_SECONDS until LAZY_STEPS steps are measured, and MEASURED_SECONDS
+    afterwards.
 
     Args:
       seconds: total time of the steps that were measured so far.

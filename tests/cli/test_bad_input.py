@@ -205,7 +205,7 @@ def test_a_run_of_another_experiment_is_refused(copy, capsys):
     code, text = run(capsys, "--run-dir", copy, *programs.tiny("gan"), experiment="gan")
     assert (
         code,
-        "contains a run of the experiment 'dcgan', not of 'gan'. Use the program of 'dcgan'" in text,
+        "contains a run of the experiment 'dcgan', not of 'gan'. Run `python -m experiments.dcgan`, or" in text,
     ) == (2, True)
 
 
