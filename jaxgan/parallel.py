@@ -402,7 +402,7 @@ def check_divides(game: GameLike, batch_size: int, on: Sequence[Device]) -> None
     multiple = len(on) * game.batch_multiple
     if batch_size < 1 or batch_size % multiple:
         raise ValueError(
-            f"A batch of {batch_size} examples cannot be split evenly over {len(on)} devices, each of which splits its "
+            f"A batch of {batch_size} examples cannot be split evenly over {len(on)} devices if each device splits its "
             f"examples into {game.batch_multiple} slices. Use {nearest_multiples(batch_size, multiple)} examples."
         )
 

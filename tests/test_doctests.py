@@ -1,4 +1,4 @@
-"""Tests that the examples in docstrings print what the docstrings show."""
+"""Tests of the examples in docstrings: they print the documented output."""
 
 import doctest
 import importlib

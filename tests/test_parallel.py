@@ -168,7 +168,7 @@ def test_a_batch_that_cannot_be_split_evenly_is_refused(spread):
     on = parallel.devices(4)
     step = spread(games.dcgan_game(5), on)
     message = (
-        "A batch of 50 examples cannot be split evenly over 4 devices, each of which splits its examples into 5 "
+        "A batch of 50 examples cannot be split evenly over 4 devices if each device splits its examples into 5 "
         "slices. Use 40 or 60 examples"
     )
     with pytest.raises(ValueError, match=message):

@@ -50,7 +50,7 @@ def test_a_custom_wrapper_runs_on_several_devices():
         assert float(spread["d/loss"]) == pytest.approx(float(metrics["d/loss"]), rel=1e-4)
     with pytest.raises(
         ValueError,
-        match=r"A batch of 12 examples cannot be split evenly over 4 devices, each of which .* into 2 slices\. Use 8 or",
+        match=r"A batch of 12 examples cannot be split evenly over 4 devices if each device .* into 2 slices\. Use 8 or",
     ):
         form(wrapper, on)(parallel.replicate(before, on), batch[:12])
 
