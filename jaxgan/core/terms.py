@@ -72,9 +72,10 @@ def _average(argument: str, value: Any) -> jax.Array:
     value = value.value if isinstance(value, LazyTerm) else value
     if not isinstance(value, (jax.Array, np.ndarray, np.generic, float, int)):
         raise TypeError(f"{argument} must be a scalar or an array [B], got an object of type {type(value).__name__}.")
-    if jnp.ndim(value) > 1:
+    shape = jnp.shape(value)
+    if len(shape) > 1:
         fix = "Compute the mean or the sum over the other axes. This choice determines the weight of each example."
-        if value.ndim == 2 and value.shape[0] == value.shape[1]:
+        if len(shape) == 2 and shape[0] == shape[1]:
             fix = (
                 "An operation on arrays of the shapes [B, 1] and [B] broadcasts to [B, B]. If this is the cause, "
                 "squeeze the output of the discriminator: x.reshape(len(x))."
