@@ -142,7 +142,9 @@ def auto(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
       given: the settings that the user set, as a dictionary from names to values. They are not used here.
     """
     if config.resolution is None:
-        raise ValueError("`preset` auto derives settings from `resolution` and `batch_size`; set `resolution`.")
+        raise ValueError(
+            "The preset 'auto' derives settings from `resolution` and `batch_size`, so `resolution` must be set."
+        )
     size, batch = config.resolution, max(config.batch_size, 1)
     return {
         "z_dim": 512,

@@ -249,7 +249,7 @@ def members(
 ) -> Step:
     """Compile ``population.step`` for several devices, each of which trains some of the members.
 
-    The devices do not communicate. See ``pmap`` for the arguments. A batch is an array [B, members, ...] on this host.
+    The devices do not communicate. A batch is an array [B, members, ...] on this host.
     Use ``share_out`` to place the first state on the devices.
 
     Args:

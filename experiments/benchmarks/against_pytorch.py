@@ -119,7 +119,7 @@ def _forms_to_try(game: str) -> list[str]:
 
 
 def _format_table(results: list[dict[str, Any]]) -> str:
-    """Return the results of all games as two tables in Markdown: speed, and further measurements of each side."""
+    """Return two Markdown tables: one with the speed, and one with further measurements of jaxgan and of PyTorch."""
     first = results[0]
     versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
     lines = [

@@ -105,8 +105,8 @@ jaxgan evaluate runs/dcgan                           # measure the samples of th
 ```
 
 In a checkout, `python -m experiments.dcgan` is the same program as `jaxgan train dcgan`. The default settings are small
-enough for a CPU. Every experiment also has the settings of its paper, `--preset paper`. They require an accelerator and
-were not trained for this table.
+enough for a CPU. Every experiment also has the settings of its paper, `--preset paper`. Training with these
+settings requires an accelerator, and the table below has no results for them.
 
 The table below lists every measured result. Each row links to a JSON file in [results/](results/) that contains the
 exact command, the seed, the versions of JAX and Python, and the protocol of each score: the number of samples, the
@@ -137,8 +137,9 @@ The scores have these meanings:
 - `frechet_distance`: Frechet distance between raw values, such as pixels. Lower is better.
 - `precision`, `recall`, `density` and `coverage`: measured with the given number k of nearest neighbours. Higher is
   better.
-- `modes`: number of classes or modes that the samples reach. `modes_kl` is the Kullback-Leibler divergence between the
-  shares of the modes and equal shares. `accepted` is the share of samples that belong to a mode.
+- `modes`: number of classes or modes that the samples reach. `accepted` is the share of samples that belong to a mode.
+  `modes_kl` is the Kullback-Leibler divergence between the distribution of these samples over the modes and the uniform
+  distribution.
 - `cas`: accuracy, on real data, of a classifier that was trained on samples.
 """
 
@@ -247,7 +248,7 @@ def train_command(program: ExperimentProgram, config: Any, preset: str | None = 
         if preset not in program.presets:
             raise ValueError(f"`preset` must be one of {', '.join(program.presets)}, got {preset!r}.")
         words += ["--preset", preset]
-    # A preset that is a function derives its settings from the data.
+    # The data are passed because some presets are functions that choose settings from the data.
     base = Train(preset=preset, settings={"data": config.data}).read_settings(program)
     default = program.config_class()
     for field in dataclasses.fields(config):
@@ -361,8 +362,8 @@ def measure_raw_values(program: ExperimentProgram, run: Path, count: int) -> lis
     """Compare samples of a run with its data by their raw values: pixels, voxels or coordinates in [-1, 1].
 
     For images and voxels, the function computes precision and recall. For points with known modes, it counts the modes
-    that the samples reach. It also computes the Frechet distance if an example has fewer values than there are samples
-    and examples.
+    that the samples reach. It also computes the Frechet distance if the number of values per example is less than the
+    number of samples and less than the number of examples.
     """
     experiment, state, _, config = MemberReference(run_dir=str(run)).restore(program)
     source = experiment.reference

@@ -87,9 +87,10 @@ class Train:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resume:
-    """Continue a run with the settings and options that it was started with.
+    """Continue a run with the values that it was started with.
 
-    The following flags override these options. An option that is not passed as a flag keeps its value, even if the
+    The settings of the experiment cannot be changed, except the number of steps. The following flags override the
+    number of steps and the options of the run. An option that is not passed as a flag keeps its value, even if the
     description of the flag names another default.
 
     Attributes:

@@ -200,7 +200,7 @@ class Function:
         return self.with_collections(sorted(self.stats) if self.train else [], *args, keys=keys, **options)
 
     def with_collections(self, mutable: Sequence[str], *args, keys: jax.Array | None = None, **options):
-        """Return the output of the network, and the collections named in ``mutable`` after the call.
+        """Return the output of the network, and the updated collections that ``mutable`` names.
 
         Args:
           mutable: the names of the collections to update and return.
@@ -209,7 +209,8 @@ class Function:
           **options: further keyword arguments of the network's call.
 
         Raises:
-          TypeError: if an input is of type uint8 and its example in ``Net`` is floating-point.
+          TypeError: if an input is of type uint8, but the example of this input that was passed to ``Net`` is
+            floating-point.
           ValueError: if the network draws random numbers and ``keys`` is None.
         """
         self._check_inputs(args)

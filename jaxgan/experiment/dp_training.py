@@ -83,8 +83,8 @@ def privacy_spent(experiment: Experiment, config: Settings, steps: int) -> dict[
       steps: the number of steps taken so far.
 
     Returns:
-      A dictionary with ``steps``, ``epsilon`` (a dictionary with the fields of ``accounting.Epsilon``; None stands for
-      infinity), ``delta``, the names of the private ``players``, and a ``summary`` in words.
+      A dictionary with ``steps``, ``epsilon`` (a dictionary of the fields of ``accounting.Epsilon``; a field that is
+      infinite is None), ``delta``, the names of the private ``players``, and a ``summary`` in words.
 
     Raises:
       ValueError: if epsilon cannot be computed; see ``accounting.compute_epsilon``.

@@ -55,12 +55,12 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
       name: the expected name of the experiment.
       config_class: the class of the settings, a subclass of ``Settings``.
       build: function that creates an experiment from settings.
-      own_data: for an experiment that translates images, whether to read the images that its settings name. If False,
-        one blank example replaces the data. In other experiments, one blank example always replaces the data.
+      own_data: whether an experiment that translates images reads the data set given in its settings. If False, one
+        blank example replaces the data. In other experiments, one blank example always replaces the data.
 
     Returns:
-      The experiment, its state with the parameters of the file, and an empty string in the place of a member's name.
-      The name is empty because a file contains a single game and no population.
+      The experiment, its state with the parameters of the file, and an empty string. The string stands for the name
+      of a population's member. It is empty because a file contains a single game and no population.
 
     Raises:
       ValueError: if the file was not created by ``write``, belongs to another experiment, or has arrays that do not

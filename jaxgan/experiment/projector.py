@@ -50,7 +50,8 @@ class Projector:
         Args:
           targets: the images, uint8, [B, h, w, C].
           space: "w" for the same style in all layers, "w+" for one style per layer.
-          start: index of the first image.
+          start: index of ``targets[0]`` among all images to be projected. The random key of an image depends on its
+            index and the seed.
 
         Returns:
           The projections, and the images that they generate, uint8, [B, h, w, C].

@@ -97,7 +97,8 @@ def to_torch(variables: Mapping[str, Any], noise: tuple[Any, ...] = ()) -> dict[
         block = re.match(r"((?:synthesis\.)?b\d+)\.", name)
         if block and name.endswith(".weight") and not re.search(r"\.(torgb|affine|fc|out)\b", name):
             found[name.removesuffix("weight") + "resample_filter"] = FILTER.copy()
-            # The last level of the official discriminator, b4, only has the filter of its convolution.
+            # A level has its own filter in addition to the filters of its convolutions. In the last level of the
+            # official discriminator, b4, only the convolution has a filter.
             if not name.startswith("b4.conv."):
                 found[f"{block[1]}.resample_filter"] = FILTER.copy()
     return found

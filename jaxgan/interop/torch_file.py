@@ -221,7 +221,7 @@ def _array(tensor: _Tensor, data: Mapping[str, bytes]) -> np.ndarray:
 def _call(function: Any, arguments: tuple) -> Any:
     """Return the result of a function call in a pickle. Only the functions that files of weights need are supported."""
     if not isinstance(function, _Global):
-        raise ValueError("The file calls an object that is not a function.")
+        raise ValueError("The pickle in the file is invalid, because it calls an object that is not a function.")
     name = ".".join(function)
     if name == "collections.OrderedDict" and not arguments:
         return {}

@@ -21,8 +21,9 @@ PROBE_EVERY = 50  # number of steps from one probe to the next
 WARM_UP = 200  # number of steps at the start of a run that are not diagnosed, because measurements change quickly
 WINDOW = 10  # number of probes to average over (500 steps), so that short-lived problems are not reported
 
-# A finding is one row of ``diagnosis.jsonl``. It maps names to the measurements of a probe and to the mean metrics of
-# the steps since the previous probe. For a population, each value is a list with one number per member.
+# A finding is one row of ``diagnosis.jsonl``. It is a dictionary from names to numbers. The numbers are the values that
+# one probe (a measurement of the game, taken every PROBE_EVERY steps) measured, and the metrics averaged over the steps
+# since the previous probe. For a population, each value is a list with one number per member.
 Finding = Mapping[str, Any]
 
 

@@ -183,7 +183,7 @@ class TrainingRun(abc.ABC):
           devices: the devices to train on.
 
         Raises:
-          ValueError: if the batch size is not divisible as required.
+          ValueError: if the run trains a single game and the batch size is not a multiple of the number of devices.
         """
 
     @abc.abstractmethod

@@ -127,7 +127,7 @@ def test_presets_are_the_authors_settings(flags):
 def test_auto_requires_the_resolution(tmp_path, capsys):
     flags = ["--preset", "auto", "--resolution", "None", "--run-dir", tmp_path / "run"]
     code, text = programs.run(capsys, *flags, experiment="stylegan2")
-    message = "--preset auto derives settings from --resolution and --batch-size; set --resolution."
+    message = "The preset 'auto' derives settings from --resolution and --batch-size, so --resolution must be set."
     assert code == 2 and message in text
 
 
