@@ -5,7 +5,7 @@ Command    jaxgan train cyclegan
 Presets    --preset paper with --data cycle_gan/horse2zebra, which TFDS downloads; --preset demo: the default settings
 Data       tiles of two textures of scikit-image, grass and gravel; --data FOLDER --data-a FOLDER names others
 Hardware   two cores of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
-Time       19 minutes by the clock beside other work, 5 minutes of processor time
+Time       19 minutes of wall time on a busy machine, 5 minutes of CPU time
 Score      kid_768 0.0025: translations of 484 test tiles of grass, compared with 484 test tiles of gravel
 """
 

@@ -5,7 +5,7 @@ Command    jaxgan train sngan
 Presets    --preset paper with --data cifar10, which TFDS downloads; --preset demo: the defaults with --conditional
 Data       the 1,797 digits of scikit-learn, 8 x 8, bundled with the package; --data names other images
 Hardware   two cores of a shared AMD EPYC (Zen 4), jax 0.10.2, float32
-Time       22 minutes by the clock beside other work, 6 minutes of processor time
+Time       22 minutes of wall time on a busy machine, 6 minutes of CPU time
 Score      Frechet distance 0.22, precision 0.78, recall 0.93: 1,797 samples, features of a classifier (fd_classifier)
 """
 

@@ -195,7 +195,7 @@ def pmap(
         mapped = jax.pmap(run, axis.NAME, in_axes=in_axes, out_axes=None, devices=on, donate_argnums=0)
 
     def device_shape(shape):
-        if alone:  # The game itself checks that the batch can be split into slices.
+        if alone:  # The game itself checks that the batch can be split evenly among the turns of a step.
             return shape
         check_divides(game, shape[examples], local)
         return (*shape[:examples], len(local), shape[examples] // len(local), *shape[examples + 1 :])

@@ -67,11 +67,11 @@ FORMS: dict[str, dict[str, Any]] = {
 
 
 def main(config: tyro.conf.OmitArgPrefixes[dcgan.Config] = dcgan.Config(), rounds: int = 100) -> None:  # noqa: B008
-    """Time a training step with each form of the convolutions.
+    """Time a training step with each implementation of the convolutions.
 
     Args:
       config: settings of the game.
-      rounds: number of steps to time with each form.
+      rounds: number of steps to time with each implementation.
     """
     source = dcgan.build(config).source
     rows = source.read(Batches(source, config.batch_size, config.seed).indices(0))

@@ -87,14 +87,15 @@ def main(
     pairs: int = 3,
     seconds: float = 20.0,
 ) -> None:
-    """Compare the two sides, or measure one of them.
+    """Compare the speed of jaxgan and of the authors' PyTorch code, or time only one of these two implementations.
 
     Args:
       official: directory with the authors' code.
-      side: "both" times both sides, "jaxgan" or "torch" times this side in this process, and "agree" compares the
-        losses and gradients of one step.
-      form: form to time with --side jaxgan or torch; the forms are listed above. By default, "one step a call" for
-        jaxgan and "as it is" for torch.
+      side: "both" times both implementations in new processes. "jaxgan" and "torch" time only that implementation, in
+        the current process. "agree" compares the losses and gradients of one step.
+      form: way to run the training step that is timed with --side jaxgan or --side torch. The description of the
+        program lists the valid names. By default, jaxgan runs one step per call ("one step a call"), and the authors'
+        training step is unchanged ("as it is").
       size: height and width of the images in pixels.
       channel_base: a layer of n x n pixels has --channel-base / n channels, but at most --channel-max. The value 0
         stands for 32 times --size.

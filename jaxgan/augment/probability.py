@@ -25,14 +25,14 @@ class AdaptiveProbability(nn.Module):
     ``batch_size * interval / (1000 * kimg)`` if r is above ``target``, and decreases by the same amount if r is below
     ``target``. p is never negative. It may exceed 1, which has the same effect as the probability 1.
 
-    Within a turn, the state is a linear function of the signs, and p changes only at the start of the next turn.
-    Splitting a turn into micro-batches with ``gradients.accumulate`` therefore does not change the result, and a
-    resumed run yields bitwise equal results.
+    During a turn, only the mean of the signs of the logits is added to the state. p changes only at the start of a
+    turn, and the new p does not depend on the logits of this turn. Splitting a turn into micro-batches with
+    ``gradients.accumulate`` therefore does not change the result, and a resumed run yields bitwise equal results.
 
     Attributes:
       batch_size: number of real images in a turn of the discriminator, over all devices.
-      target: the value of r that p is adapted to, in [-1, 1].
-      kimg: smallest number of real images, in thousands, in which p can change from 0 to 1.
+      target: the desired value of r, in [-1, 1].
+      kimg: number of real images, in thousands, that are needed at least to raise p from 0 to 1.
       interval: number of turns between two changes of p.
       initial: value of p in the first turns.
     """
@@ -49,7 +49,7 @@ class AdaptiveProbability(nn.Module):
 
         Args:
           real_logits: logits of the augmented real images, [B]. Their signs are added to the state if the state is
-            mutable. If it is None, the state does not change.
+            mutable. If ``real_logits`` is None, the state does not change.
         """
         p = self.variable("ada", "p", lambda: jnp.float32(self.initial))
         turns = self.variable("ada", "turns", lambda: jnp.int32(0))

@@ -28,8 +28,9 @@ class Evaluate:
         the samples, and KL divergence of the distribution of the classes from the uniform distribution), ms_ssim (mean
         structural similarity of pairs of samples), cas (accuracy, on the real data, of a classifier that is trained on
         the samples), or ppl (perceptual path length). In experiments that translate images, l1, psnr and ssim compare
-        each sample with its target image. If a metric uses other features than its publication, the name of its result
-        ends with these features, as in fid_768, fd_classifier and ppl_2048.
+        each sample with its target image. If the features differ from the features in the publication of the metric,
+        the name of the result has a suffix that identifies the features, such as fid_768 and ppl_2048. With the
+        features of the small classifier, fid is named fd_classifier (fd: Frechet distance).
       features: Features that the metrics compare: inception-64, inception-192, inception-768 or inception-2048
         (features of the Inception network, which require --weights), or classifier (features of a small classifier,
         which is trained on the labels of the data and cached). By default, inception-2048 if --weights is passed,

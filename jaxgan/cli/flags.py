@@ -231,7 +231,7 @@ def convert(field: Field, text: str) -> Any:
 
 
 def as_tuples(fields: Iterable[Field], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values with the lists of ``argparse`` converted to tuples, for the fields that are tuples.
+    """Return the values. For each field of a tuple type, convert the list that ``argparse`` produced to a tuple.
 
     Args:
       fields: the fields of a command's dataclass.

@@ -269,8 +269,8 @@ def _of_sets(about: str) -> Tool:
     return Tool(about, _add_flags_of_sets, "fid", "compare_sets", "A B", (example,), "Lower --count.")
 
 
-# ``sample`` and ``translate`` are listed here for files of compiled functions. For runs, they are commands of the
-# experiment, see ``jaxgan.cli.commands``.
+# The entries ``sample`` and ``translate`` handle files that ``jaxgan export`` wrote. For runs, ``sample`` and
+# ``translate`` are commands of the experiment, see ``jaxgan.cli.commands``.
 TOOLS = {
     "list": Tool(
         "List the experiments that are part of jaxgan, with their results and presets.",

@@ -80,7 +80,7 @@ class NNXNetwork:
 
     @functools.cached_property
     def _structure(self) -> tuple[nnx.GraphDef, nnx.State, type]:
-        """Tuple of the module's graph definition without its arrays, the shapes of its arrays, and its class."""
+        """A tuple (graph definition, array shapes, class) of the module. The graph definition contains no arrays."""
         kind: list[type] = []
 
         def make():

@@ -63,7 +63,7 @@ class Projector:
         scaled = jnp.float32(targets) / 127.5 - 1
         projection, images = self._compiled(self._state, scaled, keys, self._w_std, space=space)
         if not np.isfinite(images).all():
-            raise ValueError("The run or the projection has diverged, because the generated images are not finite.")
+            raise ValueError("The generated images are not finite: the run or the projection has diverged.")
         return projection, media.to_bytes(images)
 
     def protocol(self, space: Space) -> dict[str, Any]:

@@ -46,9 +46,10 @@ class Settings:
 
     # Data
     data: str
-    """Path or name of the data. A path names a folder or .zip file of images, or an .npz or .npy file. A name is
-    digits, photos, the name of a TFDS data set, or one of the point sets ring, grid and swiss_roll. stacked:NAME
-    combines three grey images into one colour image. tiles:FOLDER cuts large images into square tiles."""
+    """Path or name of the data. A path names a folder or .zip file of images, or an .npz or .npy file. Valid names are
+    "digits" (the digits of scikit-learn), "photos" (tiles of several photographs), the names of TFDS data sets, and
+    the point sets "ring", "grid" and "swiss_roll". stacked:NAME combines three grey images into one colour image.
+    tiles:FOLDER cuts large images into square tiles."""
     resolution: int | None
     """Height and width of the images in pixels. Images of other sizes are cropped to a square and resized. By default,
     images keep their size."""
@@ -76,8 +77,8 @@ class Settings:
     averaged."""
     # Privacy
     dp_noise_multiplier: float = 0.0
-    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. Above 0, every network with a loss
-    that reads the data is trained with DP-SGD. At 0, training is not private."""
+    """Standard deviation of the DP-SGD noise divided by dp_l2_clip; 1 is common. If the value is positive,
+    DP-SGD trains every network with a loss that depends on the training data. If it is 0, training is not private."""
     dp_l2_clip: float = 1.0
     """L2 norm to which DP-SGD clips the gradient of each example."""
     dp_delta: float = 1e-5
@@ -175,7 +176,7 @@ class AugmentedSettings(Settings):
     """Target of ADA for the mean sign of the discriminator's logits of real images, from -1 to 1. If the measured mean
     is larger, ADA augments more often."""
     ada_kimg: float
-    """Smallest number of real images, in thousands, in which ADA can raise the probability of its transforms from 0
+    """Number of real images, in thousands, that ADA needs at least to raise the probability of its transforms from 0
     to 1. With a larger number, the probability changes more slowly."""
 
     def check(self, **ranges: tuple[float, float]) -> None:

@@ -103,8 +103,8 @@ class PathLengthEMA(nn.Module):
             current average is returned.
           due: whether to update the average with ``lengths``, a bool or a boolean scalar, which may be a tracer.
         """
-        # The mean over the batch enters the average. The average is in the collection "batch_stats", because
-        # ``gradients.accumulate`` averages this collection over micro-batches.
+        # The moving average is updated with the mean of the path lengths over the batch. The moving average is in the
+        # collection "batch_stats", because ``gradients.accumulate`` averages this collection over micro-batches.
         mean = self.variable("batch_stats", "mean", lambda: jnp.float32(0))
         if lengths is None:
             return mean.value

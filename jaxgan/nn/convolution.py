@@ -54,8 +54,9 @@ _WINOGRAD_MIN_SIZE = 512
 # long as the matrix product.
 _LARGE_IMAGE = 32 * 32
 _NATIVE_CHANNELS = (8, 32)  # minimum and maximum number of channels of both images for XLA's convolution
-# If both images have a number of channels within _NATIVE_CHANNELS, and one of the images has at most this number,
-# im2col along the rows is faster than Winograd for the gradient with respect to the kernel.
+# For the gradient with respect to the kernel, im2col along the rows is faster than Winograd if two conditions hold: the
+# large and the small image both have 8 to 32 channels (_NATIVE_CHANNELS), and one of these images has at most
+# _ROW_IM2COL_MAX_CHANNELS channels.
 _ROW_IM2COL_MAX_CHANNELS = 16
 _EIGEN_MAX_CHANNELS = 16  # if both images have at most this number of channels, XLA uses Eigen, not YNNPACK
 _UNKNOWN_SIDE = 16  # side of an image in pixels, assumed where an export has symbolic sizes

@@ -75,7 +75,7 @@ def test_the_protocol_has_the_settings_of_a_projection(projector):
 def test_a_diverged_state_is_rejected(tiny):
     experiment, state, targets = tiny
     broken = state.replace(ema=jax.tree.map(lambda x: x * np.nan, state.ema))
-    with pytest.raises(ValueError, match="has diverged, because the generated images are not finite"):
+    with pytest.raises(ValueError, match="generated images are not finite: the run or the projection has diverged"):
         Projector(experiment, broken, steps=1, seed=SEED)(targets, "w")
 
 
