@@ -8,17 +8,17 @@ import pytest
 from helpers import programs
 from PIL import Image
 
-from experiments.results import record
+from experiments.results import files, record, table
 from jaxgan.cli import experiment_files
 
-RESULTS = record.read_results()
+RESULTS = files.read_results()
 VALID = RESULTS["dcgan-digits"]
 
 
 def test_readme_is_generated_from_the_results():
-    expected = record.render_readme(RESULTS)
-    message = "Update it: python -m experiments.results.record --table"
-    assert record.README.read_text(encoding="utf-8") == expected, message
+    expected = table.render_readme(RESULTS)
+    message = "Update it: python -m experiments.results.table"
+    assert table.README.read_text(encoding="utf-8") == expected, message
 
 
 @pytest.mark.parametrize("name", experiment_files.names())
@@ -37,17 +37,17 @@ def test_command_sets_the_recorded_settings(name):
 
 @pytest.mark.parametrize("name", [name for name, result in RESULTS.items() if result["picture"]])
 def test_pictures_exist_and_are_small(name):
-    path = record.ROOT / RESULTS[name]["picture"]
+    path = files.ROOT / RESULTS[name]["picture"]
     with Image.open(path) as image:
         assert image.width >= record.MIN_PICTURE_WIDTH
-    if path.parent == record.FOLDER:
+    if path.parent == files.FOLDER:
         assert path.stem == name
         assert path.stat().st_size <= record.MAX_PICTURE_BYTES
 
 
 def test_every_picture_belongs_to_a_result():
-    files = {path.stem for path in record.FOLDER.iterdir() if path.suffix in (".png", ".jpg")}
-    assert files <= set(RESULTS)
+    pictures = {path.stem for path in files.FOLDER.iterdir() if path.suffix in (".png", ".jpg")}
+    assert pictures <= set(RESULTS)
 
 
 @pytest.mark.parametrize("name", experiment_files.names())
@@ -88,7 +88,7 @@ def test_invalid_results_are_refused_with_a_sentence(change, message):
     result = copy.deepcopy(VALID)
     change(result)
     with pytest.raises(ValueError) as caught:
-        record.check_result(result, "x.json")
+        files.check_result(result, "x.json")
     assert str(caught.value).startswith(message)
 
 
