@@ -24,7 +24,7 @@ import tyro
 
 from experiments.benchmarks import flops
 from experiments.benchmarks.games import CASES, Case, Name, build
-from jaxgan import parallel
+from jaxgan import Game, State, parallel
 from jaxgan.cli import doctor
 from jaxgan.core import system
 from jaxgan.core.keys import example_keys, latents
@@ -143,13 +143,20 @@ def _measure_jaxgan(case: Case, form: str, seconds: float) -> dict[str, Any]:
 
     result["with_data_ms"] = steady_ms(train_on_data, seconds) / at_once
     result["peak_mb"] = _peak(jax.local_devices()[0])
+    result |= _measure_sampling(game, state, case.latents)
+    result["product_gflops"], result["convolution_gflops"] = _ceilings(case)
+    return result
+
+
+def _measure_sampling(game: Game, state: State, latents: int) -> dict[str, float]:
+    """Return the entries ``sample_{count}_ms`` of ``_measure_jaxgan``."""
     draw = jax.jit(lambda state, z: game.functions(state, ema=False).g(z))
+    result = {}
     for count in SAMPLE_COUNTS:
-        z = jax.random.normal(jax.random.key(1), (count, case.latents))
+        z = jax.random.normal(jax.random.key(1), (count, latents))
         result[f"sample_{count}_ms"] = steady_ms(
             lambda n, z=z: [draw(state, z).block_until_ready() for _ in range(n)], 0.5
         )
-    result["product_gflops"], result["convolution_gflops"] = _ceilings(case)
     return result
 
 

@@ -173,19 +173,26 @@ def train(
     try:
         if directory and planned_privacy:
             directory.add_to_record(privacy={"planned": planned_privacy})
-        if directory and not options.quiet and planned_privacy:
-            print(planned_privacy["summary"])
+            if not options.quiet:
+                print(planned_privacy["summary"])
         loop.train(run, config, options, path, program.name, evaluator, steps)
     finally:
         if directory:
             done_privacy = account(_last_step(path)) if planned_privacy else None
             if done_privacy:
                 directory.add_to_record(privacy={"planned": planned_privacy, "done": done_privacy})
-                if not options.quiet:
-                    print(done_privacy["summary"])
-            with announcements.waiting("writing the report", options):
-                _write_report(program, path, options.quiet)
-            directory.close()
+            _finish(directory, program, options, done_privacy)
+
+
+def _finish(
+    directory: RunDirectory, program: ExperimentProgram, options: RunOptions, privacy: Mapping[str, Any] | None
+) -> None:
+    """Print the privacy that the run has spent, write the report, and release the directory."""
+    if privacy and not options.quiet:
+        print(privacy["summary"])
+    with announcements.waiting("writing the report", options):
+        _write_report(program, directory.path, options.quiet)
+    directory.close()
 
 
 def _print_advice(config: Any, source: Source) -> None:

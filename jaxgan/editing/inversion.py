@@ -87,14 +87,7 @@ def project(
     Raises:
       ValueError: if ``space`` is unknown, ``steps`` is below 1, or an array has the wrong shape.
     """
-    if space not in SPACES:
-        raise ValueError(f"`space` must be {' or '.join(map(repr, SPACES))}, got {space!r}.")
-    if steps < 1:
-        raise ValueError(f"`steps` must be at least 1, got {steps}.")
-    if w_avg.ndim != 1 or keys.ndim != 1:
-        raise ValueError(
-            f"`w_avg` must have the shape [w] and `keys` the shape [B], got {w_avg.shape} and {keys.shape}."
-        )
+    _check_arguments(space, steps, w_avg, keys)
     count = len(keys)
     w = jnp.broadcast_to(w_avg, (count, 1 if space == "w" else num_ws, len(w_avg)))
     maps = tuple(_normalize(jnp.broadcast_to(x, (count, *x.shape))) for x in noise)
@@ -123,6 +116,17 @@ def project(
     initial = (w, maps)
     ((w, maps), _), history = lax.scan(update, (initial, adam.init(initial)), jnp.arange(steps))
     return Projection(repeat(w), maps, history.T)
+
+
+def _check_arguments(space: str, steps: int, w_avg: jax.Array, keys: jax.Array) -> None:
+    if space not in SPACES:
+        raise ValueError(f"`space` must be {' or '.join(map(repr, SPACES))}, got {space!r}.")
+    if steps < 1:
+        raise ValueError(f"`steps` must be at least 1, got {steps}.")
+    if w_avg.ndim != 1 or keys.ndim != 1:
+        raise ValueError(
+            f"`w_avg` must have the shape [w] and `keys` the shape [B], got {w_avg.shape} and {keys.shape}."
+        )
 
 
 def estimate_w_std(w: jax.Array, w_avg: jax.Array) -> jax.Array:
