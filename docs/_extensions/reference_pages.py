@@ -10,7 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,7 +59,8 @@ def setup(app: Any) -> dict[str, Any]:
 
 def write_pages(folder: Path) -> None:
     """Write all generated pages. Unchanged pages are not written again, so that Sphinx does not rebuild them."""
-    pages = {f"{name}.md": _api_page(name) for name in API}
+    documented = _documented_names()
+    pages = {f"{name}.md": _api_page(name, documented) for name in API}
     pages["command_line.md"] = _command_line_page()
     pages["experiments.md"] = _experiments_page()
     pages["results.md"] = _results_page()
@@ -139,24 +140,20 @@ def _directive(full: str, short: str) -> str:
     return f"```{{eval-rst}}\n.. {kind}:: {short}\n```\n"
 
 
-def _api_page(page: str) -> str:
-    documented = _documented_names()
+def _api_page(page: str, documented: Mapping[str, str]) -> str:
     lines = [f"# {page}", ""]
-    own_page = {short: full for full, short in documented.items()}
     for module in _modules(page):
-        here = [f"{module.__name__}.{name}" for name in _own_names(module)]
+        names = [f"{module.__name__}.{name}" for name in _own_names(module)]
         if module.__name__ == page:
-            lines += ["```{eval-rst}", f".. automodule:: {page}", "   :no-members:", "```", ""]
             exported = [full for full, short in documented.items() if short.rpartition(".")[0] == page]
-            here = list(dict.fromkeys([*exported, *here]))
-            lines += [text for full in here for text in (_directive(full, documented[full]), "")]
-            continue
-        here = [full for full in here if documented[full] == full]
-        if here:
-            lines += [f"## {module.__name__}", "", "```{eval-rst}", f".. automodule:: {module.__name__}"]
-            lines += ["   :no-members:", "```", ""]
-            lines += [text for full in here for text in (_directive(full, full), "")]
-    assert own_page
+            names = list(dict.fromkeys([*exported, *names]))
+        else:
+            names = [full for full in names if documented[full] == full]
+            if not names:
+                continue
+            lines += [f"## {module.__name__}", ""]
+        lines += ["```{eval-rst}", f".. automodule:: {module.__name__}", "   :no-members:", "```", ""]
+        lines += [text for full in names for text in (_directive(full, documented[full]), "")]
     return "\n".join(lines)
 
 
@@ -228,15 +225,12 @@ def _command_line_page() -> str:
         "The program `jaxgan` has the following commands. `jaxgan COMMAND --help` prints the same texts.",
         "",
     ]
-    for name in ("train", "resume"):
-        fields = commands.command_fields(name)
+    for name in commands.COMMANDS:
+        operands = () if name in ("train", "resume") else commands.OPERANDS
+        fields = [field for field in commands.command_fields(name) if field.name not in operands]
         lines += _command(f"jaxgan {name}", name, fields)
         if name == "train":
             lines += ["The settings of each experiment are listed [on their own page](experiments.md).", ""]
-    for name in commands.COMMANDS:
-        if name not in ("train", "resume"):
-            fields = [field for field in commands.command_fields(name) if field.name not in commands.OPERANDS]
-            lines += _command(f"jaxgan {name}", name, fields)
     for name in tools.TOOLS:
         parser = tools.make_parser(name)
         title = f"jaxgan {name}" + (" (exported files)" if name in commands.COMMANDS else "")
