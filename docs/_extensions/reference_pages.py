@@ -300,7 +300,7 @@ def _experiments_page() -> str:
 def _row(field: Field, names: Sequence[str]) -> str:
     default = "required" if field.default is REQUIRED else f"`{field.default}`"
     choices = f" One of {', '.join(f'`{choice}`' for choice in field.choices)}." if field.choices else ""
-    text = _escape(" ".join(flags.as_help(field.help, names).split()))
+    text = _escape(" ".join(flags.describe(field, names).split()))
     return f"| `{flags.flag(field.name)}` | {default} | {text}{choices} |"
 
 

@@ -142,22 +142,25 @@ def add_flags(parser: argparse.ArgumentParser, fields: Iterable[Field]) -> None:
     for heading in sorted(groups, key=lambda heading: order.get(heading, len(order))):
         group = parser.add_argument_group(heading.lower() or None)
         for field in groups[heading]:
-            _add_flag(group, dataclasses.replace(field, help=as_help(field.help, names)))
+            _add_flag(group, dataclasses.replace(field, help=describe(field, names)))
 
 
-def as_help(description: str, names: Iterable[str]) -> str:
-    """Return a field's description for the help, with flags in place of names of fields and with single backticks.
+def describe(field: Field, names: Iterable[str]) -> str:
+    """Return the description of a field for the help and the documentation.
 
-    ``"Required if ``augment`` is ada. Scales dp_l2_clip."`` becomes
-    ``"Required if --augment is ada. Scales --dp-l2-clip."``.
+    Names of fields become flags, and other double backticks become single ones: ``"Required if ``augment`` is ada.
+    Scales dp_l2_clip."`` becomes ``"Required if --augment is ada. Scales --dp-l2-clip."``. The words "By default"
+    describe the value None. They are replaced if the field has another default.
 
     Args:
-      description: the description. Names of fields with underscores need no backticks.
+      field: the field. Names with underscores in its description need no backticks.
       names: the names of the fields that have a flag.
     """
     flags = {f"``{name}``": flag(name) for name in names}
     flags |= {name: flag(name) for name in names if "_" in name}
-    text = re.sub(r"``\w+``|\b\w+_\w+\b(?!=)", lambda found: flags.get(found[0], found[0]), description)
+    text = re.sub(r"``\w+``|\b\w+_\w+\b(?!=)", lambda found: flags.get(found[0], found[0]), field.help)
+    if field.is_optional and field.default is not None:
+        text = text.replace("By default, ", "With the value none, ")
     return text.replace("``", "`")
 
 
@@ -189,10 +192,7 @@ def _add_flag(group: Any, field: Field) -> None:
 
 
 def _help(field: Field) -> str:
-    text, default = field.help, field.default
-    if field.is_optional and default is not None:
-        # In the description, "By default, ..." describes None, but this field has another default.
-        text = text.replace("By default, ", "With the value none, ")
+    default = field.default
     if default is True:
         shown = f" (default: {flag(field.name)})"
     elif default is None or default == () or default is False:
@@ -203,7 +203,7 @@ def _help(field: Field) -> str:
         shown = f" (default: {default:g})"
     else:
         shown = f" (default: {' '.join(map(str, default)) if isinstance(default, tuple) else default})"
-    return (text + shown).strip().replace("%", "%%")
+    return (field.help + shown).strip().replace("%", "%%")
 
 
 def convert(field: Field, text: str) -> Any:

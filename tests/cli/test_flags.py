@@ -6,7 +6,7 @@ import os
 import pytest
 
 from jaxgan.cli.fields import REQUIRED, Field
-from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_help, as_tuples, convert
+from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples, convert, describe
 
 FIELDS = (
     Field("batch_size", "int", default=64, help="Examples.", heading="Data"),
@@ -116,7 +116,7 @@ def test_help_replaces_field_names_by_flags_except_before_an_equals_sign():
 def test_help_replaces_field_names_in_backticks_by_flags():
     text = "Values of ``sweep``, see ``jaxgan list``. ``other`` is no field, and sweep is a word."
     shown = "Values of --sweep, see `jaxgan list`. `other` is no field, and sweep is a word."
-    assert as_help(text, ["sweep"]) == shown
+    assert describe(Field("size", "int", help=text), ["sweep"]) == shown
 
 
 @pytest.mark.parametrize(
