@@ -13,7 +13,7 @@ from jaxgan import media
 from jaxgan.cli.checkpoint_reference import MemberReference, Restored, check_seed
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.files import writing_out
-from jaxgan.data.images import convert_channels, crop_to_square, decode
+from jaxgan.data.decoding import convert_channels, crop_to_square, decode
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.inversion import SPACES, Space
 from jaxgan.editing.projection_files import SavedProjection, write_projection

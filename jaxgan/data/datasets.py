@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxgan.core import extras, system
 from jaxgan.data import digits
-from jaxgan.data.images import resize_images
+from jaxgan.data.decoding import resize_images
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Source
 

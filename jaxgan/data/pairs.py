@@ -13,17 +13,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from jaxgan.data.images import (
-    Files,
-    common_size,
-    convert_channels,
-    crop_to_square,
-    decode,
-    find_images,
-    is_image_store,
-    read_headers,
-)
-from jaxgan.data.loading import cache_if_small, check_resolution, load_arrays, resize_source, suggest_path
+from jaxgan.data.array_files import load_arrays
+from jaxgan.data.decoding import common_size, convert_channels, crop_to_square, decode, read_headers
+from jaxgan.data.folders import Files, find_images, is_image_store
+from jaxgan.data.loading import cache_if_small, check_resolution, resize_source, suggest_path
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source, read_into_memory
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from jaxgan.core import extras
-from jaxgan.data.images import convert_channels, crop_to_square
+from jaxgan.data.decoding import convert_channels, crop_to_square
 from jaxgan.data.source import Arrays
 
 SIZE = 64  # default height and width of a tile in pixels

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan.data import datasets, images
+from jaxgan.data import datasets
+from jaxgan.data.decoding import read_headers
+from jaxgan.data.folders import find_images, is_image_store
 from jaxgan.data.loading import TOYS, load
 from jaxgan.data.source import Source
 
@@ -50,9 +52,9 @@ def survey(data: str) -> Survey:
       ValueError: if the data do not exist or have no images.
     """
     path = Path(data)
-    if images.is_image_store(path):
-        files, names = images.find_images(path)
-        sizes, grey = images.read_headers(files, [names[i] for i in _spread(len(names), MAX_HEADERS)])
+    if is_image_store(path):
+        files, names = find_images(path)
+        sizes, grey = read_headers(files, [names[i] for i in _spread(len(names), MAX_HEADERS)])
         return _summarize(data, len(names), sizes, 1 if grey else 3)
     if path.suffix.lower() in (".npz", ".npy") and path.is_file():
         count, *shape = _shape_of_images(path)

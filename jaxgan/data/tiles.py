@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from jaxgan.data.images import convert_channels, crop_to_square, decode, find_images, is_image_store, read_headers
+from jaxgan.data.decoding import convert_channels, crop_to_square, decode, read_headers
+from jaxgan.data.folders import find_images, is_image_store
 from jaxgan.data.source import Arrays
 
 SIZE = 64  # default height and width of a tile in pixels

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.data import binvox
+from jaxgan.data.array_files import check_labels
 from jaxgan.data.digits import CLASSES, read_digits
-from jaxgan.data.images import classes_of_folders
-from jaxgan.data.loading import cache_if_small, check_labels, check_resolution
+from jaxgan.data.folders import classes_of_folders
+from jaxgan.data.loading import cache_if_small, check_resolution
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
-from jaxgan.data.images import EXTENSIONS, Files, find_images
+from jaxgan.data.folders import EXTENSIONS, Files, find_images
 
 
 def list_images(path: Path, argument: str = "images") -> tuple[Files, list[str]]:

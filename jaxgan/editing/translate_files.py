@@ -11,7 +11,8 @@ from PIL import Image, ImageSequence
 from jaxgan import media
 from jaxgan.core import system
 from jaxgan.core.files import writing_out
-from jaxgan.data.images import Files, convert_channels, decode
+from jaxgan.data.decoding import convert_channels, decode
+from jaxgan.data.folders import Files
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.translator import Translator
 

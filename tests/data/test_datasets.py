@@ -10,7 +10,7 @@ from helpers.files import encoded
 
 from jaxgan import data
 from jaxgan.data import datasets
-from jaxgan.data.images import resize_images
+from jaxgan.data.decoding import resize_images
 from jaxgan.data.source import Arrays
 
 

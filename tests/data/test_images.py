@@ -12,17 +12,9 @@ from helpers.files import archive, encoded, folder
 from PIL import Image, ImageOps
 
 from jaxgan import data
-from jaxgan.data.images import (
-    ImageFiles,
-    classes_of_folders,
-    common_size,
-    convert_channels,
-    crop_to_square,
-    find_images,
-    is_image_store,
-    read_headers,
-    resize_images,
-)
+from jaxgan.data.decoding import common_size, convert_channels, crop_to_square, read_headers, resize_images
+from jaxgan.data.folders import classes_of_folders, find_images, is_image_store
+from jaxgan.data.images import ImageFiles
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (8, 8), np.uint8)
@@ -353,7 +345,7 @@ def test_a_decompression_bomb_raises_and_is_named(side, options, tmp_path, monke
 def test_a_large_zip_member_raises_before_it_is_read(tmp_path, monkeypatch):
     path = archive(tmp_path / "a.zip", {"a.png": png(0), "b.png": bytes(5000)})
     assert path.stat().st_size < 1000
-    monkeypatch.setattr("jaxgan.data.images.MAX_BYTES", 4000)
+    monkeypatch.setattr("jaxgan.data.folders.MAX_BYTES", 4000)
     message = r"the member 'b\.png' has 5,000 bytes after decompression, and images may have at most 4,000"
     with pytest.raises(ValueError, match=message):
         ImageFiles(path)

@@ -4,16 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.data.images import resize_images
+from jaxgan.data.array_files import check_labels, load_arrays
+from jaxgan.data.decoding import resize_images
 from jaxgan.data.loading import (
     TOY_EXAMPLES,
     TOYS,
     as_source,
     cache_if_small,
-    check_labels,
     check_resolution,
     load,
-    load_arrays,
     resize_source,
     suggest_path,
 )

@@ -7,7 +7,7 @@ from PIL import Image
 
 from jaxgan import data
 from jaxgan.data import Arrays, pairs
-from jaxgan.data.images import resize_images
+from jaxgan.data.decoding import resize_images
 from jaxgan.data.source import Subset, hold_out, size_in_bytes
 
 RNG = np.random.default_rng(0)

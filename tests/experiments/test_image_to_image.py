@@ -13,7 +13,8 @@ from PIL import Image
 
 from jaxgan import data, media
 from jaxgan.data import degrade
-from jaxgan.data.images import decode, find_images
+from jaxgan.data.decoding import decode
+from jaxgan.data.folders import find_images
 from jaxgan.evaluation import classifier as classifiers
 from jaxgan.metrics import psnr
 

@@ -1,0 +1,183 @@
+"""List the files of a folder, or of a zip without unpacking it, and derive classes from the names of sub-folders.
+
+Hidden files and folders are skipped. The directories of training runs are skipped too, because they contain samples of
+a generator.
+"""
+
+import io
+import json
+import lzma
+import os
+import re
+import threading
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+import numpy as np
+
+# Largest uncompressed size of a zip member that is read, in bytes, as a protection against decompression bombs. Images
+# that Pillow can open are smaller.
+MAX_BYTES = 2**29
+MAX_RECORD_BYTES = 2**20  # largest config.json that is read, in bytes; the config.json of a run is smaller
+EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+
+
+class Files(Protocol):
+    """The files in a folder or in a zip.
+
+    Attributes:
+      name: the path of the folder or the zip, for messages.
+    """
+
+    name: str
+
+    def names(self) -> list[str]:
+        """Return the sorted paths of all files within the folder or zip, without hidden files and system files."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading.
+
+        Args:
+          name: the name of the file in the folder or zip file.
+
+        Raises:
+          ValueError: if the file cannot be read; the message names the file.
+        """
+        ...
+
+
+class _Folder:
+    def __init__(self, path: Path):
+        self.name, self._path = str(path), path
+
+    def names(self) -> list[str]:
+        found, seen = [], set()
+        for folder, below, files in os.walk(self._path, followlinks=True):
+            # A link may lead back to a folder above it. If two paths lead to the same folder, only the first one is
+            # followed. Folders are sorted, so that the result does not depend on the order in which the system lists
+            # them.
+            if (real := os.path.realpath(folder)) in seen:
+                below.clear()
+                continue
+            seen.add(real)
+            below[:] = sorted(name for name in below if not (_hidden(name) or _is_run(Path(folder, name))))
+            found += [Path(folder, file).relative_to(self._path).as_posix() for file in files]
+        return sorted(name for name in found if not _hidden(name))
+
+    def open(self, name: str) -> BinaryIO:
+        try:
+            return (self._path / name).open("rb")
+        except OSError as error:
+            raise ValueError(
+                f"{self.name}: {name} cannot be opened: {error.strerror}. Fix or remove the file."
+            ) from None
+
+
+class _Zip:
+    def __init__(self, path: Path):
+        self.name, self._path, self._of_thread = str(path), path, threading.local()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self._names = sorted(i.filename for i in archive.infolist() if not i.is_dir())
+        except zipfile.BadZipFile as error:
+            raise ValueError(
+                f"{path} is not a zip file, or it is damaged: {str(error).rstrip('.')}. Create it again."
+            ) from None
+        for name in self._names:
+            parts = PurePosixPath(name.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or re.match("^[A-Za-z]:", name):
+                raise ValueError(
+                    f"{path} cannot be used, because the path of its member {name!r} leads out of the archive. Create "
+                    "the zip file again."
+                )
+            if "\\" in name:
+                raise ValueError(
+                    f"{path}: the path of the member {name!r} contains backslashes instead of slashes. Create the zip "
+                    "file again with a different program."
+                )
+
+    def names(self) -> list[str]:
+        return [name for name in self._names if not _hidden(name)]
+
+    def open(self, name: str) -> BinaryIO:
+        # Several threads read at the same time. Each of them opens the archive once and caches it, because opening
+        # reads the complete directory of the archive.
+        try:
+            if not hasattr(self._of_thread, "archive"):
+                self._of_thread.archive = zipfile.ZipFile(self._path)
+            archive = self._of_thread.archive
+            size = archive.getinfo(name).file_size
+            if size > MAX_BYTES:
+                raise ValueError(
+                    f"{self.name}: the member {name!r} has {size:,} bytes after decompression, and images may have at "
+                    f"most {MAX_BYTES:,}. Remove it."
+                )
+            return io.BytesIO(archive.read(name))
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError, EOFError) as error:
+            raise ValueError(
+                f"{self.name}: the member {name!r} cannot be read: {str(error).rstrip('.')}. Create the zip file again."
+            ) from None
+
+
+def _hidden(name: str) -> bool:
+    """Return whether a file is hidden, in a hidden folder, or was added to a zip by macOS."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _is_run(folder: Path) -> bool:
+    """Return whether a folder is the directory of a run."""
+    file = folder / "config.json"
+    try:
+        if not file.is_file() or file.stat().st_size > MAX_RECORD_BYTES:
+            return False
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and {"experiment", "config"} <= record.keys()
+
+
+def is_image_store(path: Path) -> bool:
+    """Return whether a path is an existing folder or zip, which may contain images."""
+    return path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
+
+
+def find_images(path: Path) -> tuple[Files, list[str]]:
+    """Return the files of a folder or a zip, and the sorted names of the images among them.
+
+    Args:
+      path: a folder, a zip or an image file. An image file is returned as the only image of its folder.
+
+    Raises:
+      ValueError: if there is no image, or if the zip is damaged or has a member with a path outside of the zip.
+    """
+    if path.is_file() and path.suffix.lower() in EXTENSIONS:
+        return _Folder(path.parent), [path.name]
+    files: Files = _Folder(path) if path.is_dir() else _Zip(path)
+    all_names = files.names()
+    names = [name for name in all_names if PurePosixPath(name).suffix.lower() in EXTENSIONS]
+    if not names:
+        formats = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
+        raise ValueError(
+            f"{files.name} contains no images (other files: {len(all_names)}). Images must be directly in it, or in "
+            f"one sub-folder for each class, with one of these extensions: {formats}."
+        )
+    return files, names
+
+
+def classes_of_folders(parents: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Return the class of each file, from the names of the folders.
+
+    Args:
+      parents: the folder of each file; "." for a file without a folder.
+
+    Returns:
+      The names of the classes in alphabetical order, and the label of each file, int32 [N]. If any file has no folder,
+      the files have no classes: the names are empty, and the labels are None.
+    """
+    if "." in parents:
+        return (), None
+    classes = tuple(sorted(set(parents)))
+    return classes, np.array([classes.index(parent) for parent in parents], np.int32)
