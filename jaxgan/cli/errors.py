@@ -16,6 +16,8 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
+from jaxgan.core.text import printable
+
 _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
 
 
@@ -77,7 +79,7 @@ def print_warning(message: str, names: Iterable[str] | Mapping[str, str]) -> Non
       message: one or more sentences, in which arguments stand in backticks.
       names: the arguments that are flags, or a mapping from arguments to the texts that replace them.
     """
-    print(f"warning: {_printable(as_flags(message, names))}", file=sys.stderr)
+    print(f"warning: {printable(as_flags(message, names))}", file=sys.stderr)
 
 
 def print_error(message: str, names: Iterable[str] | Mapping[str, str], fix: str = "") -> None:
@@ -88,7 +90,7 @@ def print_error(message: str, names: Iterable[str] | Mapping[str, str], fix: str
       names: the arguments that the message names, see ``as_flags``.
       fix: one or more sentences that say how to fix the error; empty if this is not known.
     """
-    text = _printable(as_flags(message, names))
+    text = printable(as_flags(message, names))
     if fix and text:
         end = "" if text.endswith((".", "?", "!")) else "."  # messages of the system have no full stop
         text += f"{end} {fix}"
@@ -102,15 +104,7 @@ def print_mistake(message: str, command: str) -> None:
       message: one or more sentences.
       command: the command line, without flags, whose help is recommended.
     """
-    print(f"error: {_printable(message)}\nhelp: {command} --help", file=sys.stderr)
-
-
-def _printable(message: str) -> str:
-    """Replace control characters by question marks.
-
-    Messages can contain names from files of unknown origin, and a terminal would execute their control characters.
-    """
-    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in message)
+    print(f"error: {printable(message)}\nhelp: {command} --help", file=sys.stderr)
 
 
 def fix_for_training(error: BaseException) -> str:
