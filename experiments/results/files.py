@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgan.cli import experiment_files
+from jaxgan.core.json_files import TYPE_NAMES, read_json
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -48,15 +49,6 @@ SCORE: dict[str, tuple[type, ...]] = {"name": (str,), "value": (int, float, list
 # features), and the data that the samples were compared with.
 PROTOCOL: dict[str, tuple[type, ...]] = {"count": (int, type(None)), "features": OPTIONAL_TEXT, "data": (str,)}
 
-TYPE_NAMES = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    dict: "an object",
-    list: "a list",
-    type(None): "null",
-}
-
 
 def read_results(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """Return a dictionary from names to the results in a folder, in the order of the table.
@@ -66,10 +58,7 @@ def read_results(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """
     results = {}
     for path in folder.glob("*.json"):
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid JSON: {error}.") from None
+        result = read_json(path)
         check_result(result, str(path))
         results[path.stem] = result
 

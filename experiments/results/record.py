@@ -10,7 +10,6 @@ import dataclasses
 import datetime
 import io
 import itertools
-import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,11 +26,13 @@ from jaxgan.cli.experiment_program import ExperimentProgram, load_program
 from jaxgan.cli.fields import fields_of
 from jaxgan.cli.train import Train
 from jaxgan.core import system
+from jaxgan.core.json_files import read_json
 from jaxgan.data import normalize, toy
 from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.metrics import count_modes, frechet_distance, nearest_modes, precision_recall
 from jaxgan.monitoring.metrics_file import finite_mean, read_rows
 from jaxgan.monitoring.run_directory import read_config, read_data_record
+from jaxgan.monitoring.run_record import read_record
 
 MAX_PICTURE_BYTES = 60_000  # maximum size of the file of a sample grid
 MIN_PICTURE_WIDTH = 192  # width in pixels; narrower sample grids are enlarged by an integer factor
@@ -120,7 +121,7 @@ def make_result(
       ValueError: if the run is not finished or has no scores.
       OSError: if the directory cannot be read.
     """
-    record = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    record = read_record(run)
     program = load_program(record["experiment"])
     config = read_config(run, program.name, program.config_class)
     rows = read_rows(run / "metrics.jsonl")
@@ -161,7 +162,7 @@ def read_scores(run: Path) -> list[dict[str, Any]]:
     """
     path = run / "evaluation.json"
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, {"protocol": dict})
     else:
         rows = read_rows(run / "evaluations.jsonl")
         if not rows:

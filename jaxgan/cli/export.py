@@ -1,7 +1,6 @@
 """The command ``export``: write the generator of a checkpoint to a file, with a model card."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from jaxgan import export
 from jaxgan.cli.checkpoint_reference import MemberReference, Restored
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.files import writing_out
+from jaxgan.core.json_files import JsonError, read_json
 from jaxgan.core.keys import keys_of
 from jaxgan.experiment import parameter_file
 from jaxgan.experiment.translation import directions
@@ -123,8 +123,8 @@ def _megabytes(path: Path) -> str:
 def _read_evaluation(path: Path) -> Any:
     """Return the results that ``evaluate`` wrote; an empty dict if the file is damaged, None if it does not exist."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, {"protocol": {"samples": {"name": str, "step": int}}})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except JsonError:
         return {}

@@ -4,7 +4,6 @@ The arguments are parsed without importing JAX, because the import takes a secon
 the command is executed.
 """
 
-import json
 import re
 import shlex
 import sys
@@ -16,6 +15,7 @@ from jaxgan.cli import commands, errors, experiment_files, suggestions, tools
 from jaxgan.cli.experiment_program import CONSOLE, load_program
 from jaxgan.cli.fields import read_class
 from jaxgan.cli.flags import Mistake
+from jaxgan.monitoring.run_record import read_record
 from jaxgan.version import __version__
 
 ARTEFACTS = (".jaxgan",)  # suffixes of files of compiled functions, which ``jaxgan export`` writes
@@ -174,12 +174,12 @@ def _experiment_of_run(name: str, path: Path) -> str:
     if path.is_file():
         raise Mistake(f"{path} is a file, but `{CONSOLE} {name}` requires the directory of a run.")
     try:
-        record = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        experiment = record["experiment"]
-    except OSError:
+        record = read_record(path)
+    except FileNotFoundError:
         raise Mistake(f"{path} is not the directory of a run, because it has no config.json.{_list_runs()}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise Mistake(f"{path / 'config.json'} is damaged, or jaxgan did not write it.") from None
+    except ValueError as error:
+        raise Mistake(str(error)) from None
+    experiment = record["experiment"]
     if experiment in experiment_files.names():
         return experiment
     message = f"{path} is a run of {experiment!r}, which is not an experiment of jaxgan. Use its own program"

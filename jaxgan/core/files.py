@@ -1,4 +1,4 @@
-"""Write output files with clear error messages, and replace files atomically."""
+"""Write output files with clear error messages, replace files atomically, and read files of limited size."""
 
 import contextlib
 import os
@@ -41,3 +41,31 @@ def write_atomically(path: Path, text: str) -> None:
     beside = path.with_name(path.name + ".new")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file, after a check of its size.
+
+    Devices and named pipes are refused, because they may be endless or block the process.
+
+    Args:
+      path: the file.
+      limit: maximum size in bytes.
+
+    Raises:
+      FileNotFoundError: if the file does not exist.
+      OSError: if the file cannot be read.
+      ValueError: if the path is not a regular file, or if the file is too large.
+    """
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise ValueError(f"{path} is not a file.")
+        if size > limit:
+            raise ValueError(f"{path} has {size:,} bytes, but at most {limit:,} are allowed.")
+        with path.open("rb") as file:
+            return file.read(limit)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OSError(f"{path} cannot be read: {error.strerror}.") from error

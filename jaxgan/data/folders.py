@@ -5,7 +5,6 @@ a generator.
 """
 
 import io
-import json
 import lzma
 import os
 import re
@@ -16,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 import numpy as np
+
+from jaxgan.core.json_files import JsonError, read_json
 
 # Largest uncompressed size of a zip member that is read, in bytes, as a protection against decompression bombs. Images
 # that Pillow can open are smaller.
@@ -129,14 +130,11 @@ def _hidden(name: str) -> bool:
 
 def _is_run(folder: Path) -> bool:
     """Return whether a folder is the directory of a run."""
-    file = folder / "config.json"
     try:
-        if not file.is_file() or file.stat().st_size > MAX_RECORD_BYTES:
-            return False
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        read_json(folder / "config.json", {"experiment": str, "config": dict}, limit=MAX_RECORD_BYTES)
+    except (FileNotFoundError, JsonError):
         return False
-    return isinstance(record, dict) and {"experiment", "config"} <= record.keys()
+    return True
 
 
 def is_image_store(path: Path) -> bool:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgan.core.files import writing_out
+from jaxgan.core.json_files import parse_json
 from jaxgan.editing.inversion import SPACES
 
 
@@ -80,9 +81,7 @@ def read_projection(path: Path) -> SavedProjection:
     try:
         with np.load(path, allow_pickle=False) as file:
             maps = [name for name in file.files if name.startswith("noise_")]
-            protocol = dict(json.loads(str(file["protocol"])))
-            if "checkpoint" not in protocol:
-                raise KeyError("checkpoint")
+            protocol = parse_json(str(file["protocol"]), "The protocol", {"checkpoint": int})
             return SavedProjection(
                 ws=file["ws"],
                 noise=tuple(file[f"noise_{i}"] for i in range(len(maps))),

@@ -16,12 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import interop
+from jaxgan.core.json_files import parse_json
 from jaxgan.core.state import State
 from jaxgan.data.source import Arrays, Source, Unpaired
 from jaxgan.experiment.experiment import Build, Experiment
 from jaxgan.experiment.settings_file import read_settings
 from jaxgan.export.stablehlo import SYNTHETIC
 from jaxgan.version import __version__
+
+# The form of the metadata `examples`; see jaxgan.core.json_files. `arrays` contains a shape and a dtype for each name.
+EXAMPLES = {"arrays": {str: list}, "classes": [str], "unpaired": bool}
 
 
 def write(path: Path, experiment: Experiment, variables: Mapping[str, Any], about: Mapping[str, Any]) -> None:
@@ -70,8 +74,8 @@ def load(path: Path, name: str, config_class: type, build: Build, own_data: bool
     metadata = interop.read_metadata(path)
     try:
         made_by, step = metadata["experiment"], int(metadata["step"])
-        source = _blank_source(json.loads(metadata["examples"]))
-        values = dict(json.loads(metadata["config"]))
+        source = _blank_source(parse_json(metadata["examples"], "`examples`", EXAMPLES, fix=""))
+        values = parse_json(metadata["config"], "`config`", dict, fix="")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"The metadata of `parameters` {path} do not describe the experiment of the file "

@@ -45,6 +45,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.core.json_files import parse_json
 from jaxgan.core.keys import class_labels
 from jaxgan.version import __version__
 
@@ -351,15 +352,15 @@ def _open(path: str | Path, kind: str) -> Iterator[tuple[zipfile.ZipFile, dict[s
         with zipfile.ZipFile(path) as file:
             if file.getinfo("metadata.json").file_size > MAX_METADATA_BYTES:
                 raise ValueError(f"Its metadata are larger than {MAX_METADATA_BYTES:,} bytes.")
-            metadata = json.loads(file.read("metadata.json"))
-            version = metadata.get("format") if isinstance(metadata, dict) else None
+            metadata = parse_json(file.read("metadata.json"), "Its metadata.json", dict, fix="Export it again.")
+            version = metadata.get("format")
             if version != FORMAT_VERSION:
                 raise ValueError(f"It has the format {version!r}, but this version of jaxgan reads {FORMAT_VERSION}.")
             found_kind = metadata["holds"]
             if found_kind in COMMANDS and found_kind != kind:
                 raise ValueError(f"It contains a {found_kind}. Use `jaxgan {COMMANDS[found_kind]}` to read it.")
             yield file, metadata
-    except (zipfile.BadZipFile, KeyError, AttributeError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (zipfile.BadZipFile, KeyError, AttributeError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{path} is not an exported {kind}, or it is damaged ({reason}).") from None
     except ValueError as error:

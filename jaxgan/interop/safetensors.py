@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from jaxgan.core.json_files import parse_json
 from jaxgan.interop.untrusted import MAX_AXES, from_bfloat16, quote
 
 _DTYPES = {
@@ -32,6 +33,7 @@ _DTYPES = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
+_NOT_SAFETENSORS = "This is not a .safetensors file, or it is damaged."
 _MAX_HEADER = 100_000_000  # size in bytes of the largest header that is read, as in the reference implementation
 
 
@@ -147,14 +149,7 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, _Tensor], dict[str, st
             f"This is not a .safetensors file, because a header of {length:,} bytes does not fit into a file of "
             f"{size:,} bytes."
         )
-    try:
-        tree = json.loads(file.read(length).decode(), object_pairs_hook=_without_duplicates)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(
-            f"This is not a .safetensors file, because its header is not JSON ({type(error).__name__})."
-        ) from error
-    if not isinstance(tree, dict):
-        raise ValueError("This is not a .safetensors file, because its header is not a dictionary.")
+    tree = parse_json(file.read(length), "The header of the file", {"__metadata__?": {str: str}}, fix=_NOT_SAFETENSORS)
     tensors = {name: _tensor(name, entry) for name, entry in tree.items() if name != "__metadata__"}
     tensors = dict(sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)))
     end = 0
@@ -170,22 +165,7 @@ def _header(file: BinaryIO, size: int) -> tuple[dict[str, _Tensor], dict[str, st
             f"The file is damaged: its arrays need {end:,} bytes, but the file has {size - 8 - length:,} bytes for "
             "them."
         )
-    metadata = tree.get("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ValueError("The metadata of the file must be a dictionary from names to strings.")
-    return tensors, metadata
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Convert the members of a JSON object to a dictionary.
-
-    Raises:
-      ValueError: if a name occurs twice.
-    """
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("The header of the file contains a name twice.")
-    return found
+    return tensors, tree.get("__metadata__", {})
 
 
 def _tensor(name: str, entry: Any) -> _Tensor:

@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.core.json_files import read_json_lines
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.monitoring.tensorboard import TensorBoardWriter
+
+ROW = {"step": int}  # the form of a row; see jaxgan.core.json_files
 
 
 def metrics_to_rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -58,11 +61,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Args:
       path: a file with one JSON object per line, such as ``metrics.jsonl``.
     """
-    if not path.exists():
-        return []
-    with path.open("rb") as file:
-        rows = [_parse_row(line) for line in file]
-    return [row for row in rows if row is not None]
+    return [line.value for line in read_json_lines(path, ROW) if line.value is not None]
 
 
 def truncate_after(path: Path, step: int) -> dict[str, Any] | None:
@@ -78,23 +77,12 @@ def truncate_after(path: Path, step: int) -> dict[str, Any] | None:
     if not path.exists():
         return None
     end, last = 0, None
-    with path.open("rb") as file:
-        for line in file:
-            row = _parse_row(line)
-            if row is None or row["step"] > step:
-                break
-            end, last = end + len(line), row
+    for content, row in read_json_lines(path, ROW):
+        if row is None or row["step"] > step:
+            break
+        end, last = end + len(content), row
     os.truncate(path, end)
     return last
-
-
-def _parse_row(line: bytes) -> dict[str, Any] | None:
-    """Return the row of a line, or None if the line is incomplete or damaged."""
-    try:
-        row = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 class RowFile:

@@ -36,6 +36,7 @@ from jaxgan.data import Source
 from jaxgan.experiment.settings import Settings
 from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings
 from jaxgan.monitoring.data_paths import find_data_paths
+from jaxgan.monitoring.run_record import read_record
 
 PROJECTIONS = "projections"
 
@@ -217,8 +218,7 @@ def read_options(path: Path) -> dict[str, Any]:
     Raises:
       ValueError: if there is no run.
     """
-    options = _read_record(path).get("options", {})
-    return options if isinstance(options, dict) else {}
+    return _read_record(path).get("options", {})
 
 
 def read_data_record(path: Path) -> dict[str, Any]:
@@ -231,8 +231,7 @@ def read_data_record(path: Path) -> dict[str, Any]:
     Raises:
       ValueError: if there is no run.
     """
-    data = _read_record(path).get("data")
-    return data if isinstance(data, dict) else {}
+    return _read_record(path).get("data", {})
 
 
 def read_data_paths(path: Path) -> dict[str, str]:
@@ -244,9 +243,7 @@ def read_data_paths(path: Path) -> dict[str, str]:
     Raises:
       ValueError: if there is no run.
     """
-    paths = read_data_record(path).get("paths")
-    found = paths.items() if isinstance(paths, dict) else ()
-    return {name: place for name, place in found if isinstance(place, str)}
+    return read_data_record(path).get("paths", {})
 
 
 def _has_content(path: Path) -> bool:
@@ -265,19 +262,11 @@ def _is_run(path: Path) -> bool:
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(record["config"], dict) or not isinstance(record["experiment"], str):
-            raise TypeError
-        return record
+        return read_record(path)
     except FileNotFoundError:
         raise ValueError(
             f"`run_dir` {path} contains no run, because it has no config.json. Train a run there, or choose the "
             "directory of a run."
-        ) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(
-            f"{path / 'config.json'} is damaged, or was not written by jaxgan. Restore it from a backup, or choose "
-            "another directory."
         ) from None
 
 

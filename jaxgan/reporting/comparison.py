@@ -1,7 +1,6 @@
 """Compare several runs on one page: their settings, their curves in shared charts, and their samples side by side."""
 
 import bisect
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 
 from jaxgan.core.files import writing_out
 from jaxgan.experiment.settings_file import rename_settings
+from jaxgan.monitoring.run_record import read_record
 from jaxgan.reporting import captions
 from jaxgan.reporting.captions import format_number, format_value
 from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, players, series_colour
@@ -72,13 +72,12 @@ def write(runs: Sequence[Path], out: Path) -> Path:
 
 def _read_record(run: Path) -> dict[str, Any]:
     try:
-        record = json.loads((run / "config.json").read_text(encoding="utf-8"))
-        experiment = str(record["experiment"])
-        return {**record, "config": rename_settings(dict(record["config"]), experiment), "experiment": experiment}
-    except (OSError, ValueError, KeyError, TypeError):
+        record = read_record(run)
+    except FileNotFoundError:
         raise ValueError(
-            f"{run} contains no run, because it has no config.json that can be read. Pass the directory of a run."
+            f"{run} contains no run, because it has no config.json. Pass the directory of a run."
         ) from None
+    return {**record, "config": rename_settings(record["config"], record["experiment"])}
 
 
 def _names(runs: Sequence[Path]) -> list[str]:

@@ -1,6 +1,5 @@
 """Write ``report.html``, a page that shows the samples, the curves and the diagnosis of a run."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from jaxgan.monitoring.diagnostics import PROBE_EVERY, WARM_UP, WINDOW
 from jaxgan.monitoring.metrics_file import read_rows
 from jaxgan.monitoring.run_directory import PROJECTIONS
+from jaxgan.monitoring.run_record import read_record
 from jaxgan.reporting.captions import ELBO_READINGS, format_number, format_value, title
 from jaxgan.reporting.charts import EQUILIBRIUM, judges, players, run_charts, series_colour
 from jaxgan.reporting.curves import SPEED, Columns, read_columns, round_values, thin_columns
@@ -38,8 +38,8 @@ def write(path: Path) -> Path:
 
 
 def _read_page(path: Path) -> Page:
-    record = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    experiment, config, versions = str(record["experiment"]), record["config"], record.get("versions", {})
+    record = read_record(path)
+    experiment, config, versions = record["experiment"], record["config"], record.get("versions", {})
     columns = read_columns(path)
     pictures = read_pictures(path / "samples")
     curves, grids = thin_columns(columns)

@@ -212,7 +212,10 @@ def test_a_run_of_another_experiment_is_refused(copy, capsys):
 def test_a_damaged_config_json_is_reported(copy, capsys):
     (copy / "config.json").write_text("[1, 2")
     code, text = run(capsys, "sample", "--run-dir", copy, "--out", "a.png")
-    assert (code, "is damaged, or was not written by jaxgan. Restore it from a backup" in text) == (2, True)
+    assert (
+        code,
+        "config.json is not valid JSON at line 1, column 6 (Expecting ',' delimiter). Restore it from a backup" in text,
+    ) == (2, True)
 
 
 def test_a_config_json_of_another_version_is_reported(copy, capsys):

@@ -203,7 +203,7 @@ def test_a_population_is_evaluated_member_by_member(tmp_path, capsys, of_pixels,
     ("runs", "message"),
     [
         (["none"], "A comparison requires at least two runs, got 1."),
-        (["none", "other"], "none contains no run, because it has no config.json that can be read"),
+        (["none", "other"], "none contains no run, because it has no config.json. Pass"),
     ],
 )
 def test_compare_rejects_missing_runs(runs, message, tmp_path, capsys, monkeypatch):

@@ -75,7 +75,7 @@ def test_metadata_must_be_strings(metadata, tmp_path):
     text = json.dumps({"__metadata__": metadata}).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text)
     for read in (read_metadata, read_safetensors):
-        with pytest.raises(ValueError, match=r"The metadata of the file must be a dictionary from names to strings\."):
+        with pytest.raises(ValueError, match=r"its entry '__metadata__\S*' must be (text|an object)"):
             read(path)
     path.write_bytes(b"no")
     with pytest.raises(ValueError, match=r"not a \.safetensors file"):
