@@ -14,6 +14,7 @@ from jaxgan.cli.checkpoint_reference import Restored, WeightsReference, check_se
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.style_control import DEFAULT, ControlledSamples, StyleControl, draw_controlled
 from jaxgan.core.keys import class_labels
+from jaxgan.core.text import printable
 from jaxgan.editing.interpolation import interpolation_loop, lerp, slerp
 from jaxgan.editing.projection_files import read_projection
 from jaxgan.experiment.projector import images_of_projections, styles_of
@@ -34,8 +35,9 @@ class Sample:
       count: Number of samples. For an interpolation, the number of latents that it passes through. By default, 64, or 8
         with --direction, or 12 with --style-mix (6 sources and 6 destinations).
       seed: Seed of the samples. The i-th sample of a seed is the same for any number of samples.
-      label: For a conditional model: index of the class to generate, starting at 0. By default, sample i has the class
-        i modulo the number of classes.
+      label: For a conditional model: class to generate, by its name or by its index, which starts at 0. If a name
+        consists of digits, the name takes precedence. By default, sample i has the class i modulo the number of
+        classes.
       styles: Files of styles (.npz), written by ``jaxgan project``. The images of these styles are generated in place
         of random samples, and written to a .png, .jpg or .npz file.
       control: Options that control the styles of a style GAN.
@@ -50,7 +52,7 @@ class Sample:
     checkpoint: WeightsReference = dataclasses.field(default_factory=WeightsReference)
     count: int | None = None
     seed: int = 0
-    label: int | None = None
+    label: str | None = None
     styles: tuple[str, ...] = ()
     control: StyleControl = DEFAULT
 
@@ -118,7 +120,7 @@ def sample_checkpoint(command: Sample, restored: Restored, out: Path, made_by: s
     line = f"{out}: interpolation between {count} latents, " if is_interpolation else f"{out}: {count} samples of "
     line += f"{member + ', ' if member else ''}step {int(state.step)}, seed {command.seed}"
     if command.label is not None:
-        line += f", class {classes[command.label]}"
+        line += f", class {printable(classes[labels[0]])} (index {labels[0]})"
     if control.summary:
         line += f", {control.summary}"
     print(line)
@@ -177,4 +179,7 @@ def sample_artefact(args: argparse.Namespace) -> None:
             f"`out` must be an .npz file, because samples of shape {samples.shape[1:]} are not images, got {args.out}."
         )
     media.write_samples(args.out, samples, str(artefact.metadata.get("made_by", "an exported generator")), labels)
-    print(f"{args.out}: {args.count:,} samples of {args.artefact}, seed {args.seed}")
+    line = f"{args.out}: {args.count:,} samples of {args.artefact}, seed {args.seed}"
+    if args.label is not None and labels is not None:
+        line += f", class {printable(artefact.classes[labels[0]])} (index {labels[0]})"
+    print(line)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.core import system
+from jaxgan.core.classes import find_class
 from jaxgan.core.keys import sample_keys
 from jaxgan.core.state import State
 from jaxgan.editing.interpolation import FRAMES_PER_LATENT, interpolation_loop, lerp
@@ -248,9 +249,9 @@ def find_direction(
         chosen = [matrix for matrix, is_chosen in zip(weights, mask) if is_chosen]
         return w, sefa(chosen)[0][int(number)]
     names = classes or experiment.reference.classes
-    if name not in names and not (name.isdecimal() and int(name) < len(names)):
+    if not names:
         raise _no_direction(name, w.shape[1], names)
-    index = names.index(name) if name in names else int(name)
+    index = find_class(names, name, "direction", also=_sefa_directions(w.shape[1]))
     if not classes:
         labels = _label_samples(name, experiment, state, z)
     try:
@@ -260,11 +261,12 @@ def find_direction(
 
 
 def _no_direction(name: str, dimensions: int, classes: Sequence[str]) -> ValueError:
-    if classes:
-        allowed = f"sefa:0 to sefa:{dimensions - 1}, or a class ({', '.join(classes)})"
-    else:
-        allowed = f"sefa:0 to sefa:{dimensions - 1}, because neither the model nor its data have classes"
-    return ValueError(f"`direction` must be {allowed}, got {name!r}.")
+    more = "or a class" if classes else "because neither the model nor its data have classes"
+    return ValueError(f"`direction` must be {_sefa_directions(dimensions)}, {more}, got {name!r}.")
+
+
+def _sefa_directions(dimensions: int) -> str:
+    return f"sefa:0 to sefa:{dimensions - 1}"
 
 
 def _label_samples(name: str, experiment: Experiment, state: State, z: Any) -> np.ndarray:

@@ -202,10 +202,10 @@ def _add_flags_of_sample(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--label",
-        type=int,
-        metavar="INT",
-        help="For a conditional model: index of the class to generate, starting at 0. By default, sample i has the "
-        "class i modulo the number of classes.",
+        metavar="TEXT",
+        help="For a conditional model: class to generate, by its name or by its index, which starts at 0. If a name "
+        "consists of digits, the name takes precedence. By default, sample i has the class i modulo the number of "
+        "classes.",
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgan.core import axis
+from jaxgan.core.classes import find_class
 
 
 def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
@@ -179,7 +180,7 @@ def _check_keys(keys: Any) -> None:
         raise ValueError(f"`keys` must be an array of random keys, [B], with one key per example, got {got}. {fix}")
 
 
-def class_labels(count: int, classes: tuple[str, ...], label: int | None = None) -> np.ndarray:
+def class_labels(count: int, classes: tuple[str, ...], label: int | str | None = None) -> np.ndarray:
     """Return the classes of ``count`` samples as class numbers, int32 [count].
 
     >>> class_labels(5, ("cat", "dog")).tolist()
@@ -188,10 +189,11 @@ def class_labels(count: int, classes: tuple[str, ...], label: int | None = None)
     Args:
       count: the number of samples, at least 1.
       classes: the names of the classes. If there are none, all class numbers are 0.
-      label: the number of the class that all samples have. By default, the samples cycle through all classes.
+      label: the class of all samples, its number or its name; see ``find_class``. By default, the samples cycle through
+        all classes.
 
     Raises:
-      ValueError: if ``count`` is below 1, or ``label`` is not the number of a class.
+      ValueError: if ``count`` is below 1, or ``label`` is not a class.
     """
     if count < 1:
         raise ValueError(f"`count` must be at least 1, got {count}.")
@@ -199,6 +201,4 @@ def class_labels(count: int, classes: tuple[str, ...], label: int | None = None)
         return np.arange(count, dtype=np.int32) % max(1, len(classes))
     if not classes:
         raise ValueError(f"`label` is {label}, but this model has no classes.")
-    if not 0 <= label < len(classes):
-        raise ValueError(f"`label` must be between 0 and {len(classes) - 1} ({', '.join(classes)}), got {label}.")
-    return np.full(count, label, np.int32)
+    return np.full(count, find_class(classes, label), np.int32)

@@ -236,17 +236,17 @@ class GeneratorArtefact:
         """The names of the classes; empty for an unconditional model."""
         return tuple(self.metadata["classes"])
 
-    def sample(self, seed: int, count: int, label: int | None = None) -> np.ndarray:
+    def sample(self, seed: int, count: int, label: int | str | None = None) -> np.ndarray:
         """Generate samples, [count, ...]. The i-th sample of a seed does not depend on ``count``.
 
         Args:
           seed: seed of the latents, from 0 to 2^32 - 1.
           count: number of samples, at least 1.
-          label: index of the class of all samples. If it is None, the samples of a conditional model cycle through all
-            classes.
+          label: class of all samples, its index or its name. If it is None, the samples of a conditional model cycle
+            through all classes.
 
         Raises:
-          ValueError: if ``label`` is not the index of a class, or ``count`` is below 1.
+          ValueError: if ``label`` is not a class, or ``count`` is below 1.
         """
         labels, size = class_labels(count, self.classes, label), min(BATCH_SIZE, count)
         batches = []

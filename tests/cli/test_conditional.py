@@ -24,7 +24,7 @@ def test_samples_go_through_all_classes_unless_a_label_is_passed(untrained, tmp_
         assert code == 0, text
         drawn = np.load(tmp_path / "a.npz")
         np.testing.assert_array_equal(drawn["labels"], expected)
-    assert "class 7" in text
+    assert "class 7 (index 7)" in text
     sevens = drawn["images"]
     sample(capsys, untrained, tmp_path / "b.npz", "--count", 12, "--label", 3)
     assert np.abs(np.load(tmp_path / "b.npz")["images"] - sevens).max() > 1e-3
@@ -41,7 +41,7 @@ def test_a_grid_has_one_column_per_class_and_an_animation_passes_through_the_cla
 
 def test_a_label_out_of_range_is_refused(untrained, tmp_path, capsys):
     code, text = sample(capsys, untrained, tmp_path / "a.png", "--label", 10)
-    assert code == 2 and "--label must be between 0 and 9 (0, 1, 2" in text
+    assert code == 2 and "--label must be between 0 and 9, or the name of a class (0, 1, 2" in text
 
 
 def test_data_without_labels_are_refused(tmp_path, capsys):

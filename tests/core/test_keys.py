@@ -109,9 +109,12 @@ def test_labels_cycle_through_all_classes_or_are_one_class():
     classes = ("cat", "dog", "owl")
     assert class_labels(4, classes).tolist() == [0, 1, 2, 0]
     assert class_labels(2, classes, 2).tolist() == [2, 2]
+    assert class_labels(2, classes, "dog").tolist() == [1, 1]
     assert class_labels(2, ()).tolist() == [0, 0] and class_labels(2, ()).dtype == np.int32
     for label in (-1, 3):
-        with pytest.raises(ValueError, match=r"`label` must be between 0 and 2 \(cat, dog, owl\), got"):
+        with pytest.raises(
+            ValueError, match=r"`label` must be between 0 and 2, or the name of a class \(cat, dog, owl\), got"
+        ):
             class_labels(1, classes, label)
     with pytest.raises(ValueError, match="`label` is 0, but this model has no classes"):
         class_labels(1, (), 0)

@@ -437,7 +437,7 @@ WRONG = {
     (
         "--direction",
         "smile",
-    ): "--direction must be sefa:0 to sefa:3, or a class (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), got 'smile'",
+    ): "--direction must be sefa:0 to sefa:3, between 0 and 9, or the name of a class (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), got smile",
 }
 
 

@@ -89,7 +89,9 @@ def test_labels_of_a_conditional_generator(tmp_path):
     assert artefact.classes == ("one", "two", "three") and artefact.metadata["platforms"] == ["cpu", "cuda", "tpu"]
     np.testing.assert_array_equal(artefact.sample(0, 5)[:, 0], [0, 1, 2, 0, 1])
     np.testing.assert_array_equal(artefact.sample(0, 3, label=2)[:, 0], [2, 2, 2])
-    with pytest.raises(ValueError, match=r"`label` must be between 0 and 2 \(one, two, three\), got 3"):
+    with pytest.raises(
+        ValueError, match=r"`label` must be between 0 and 2, or the name of a class \(one, two, three\), got 3"
+    ):
         artefact.sample(0, 1, label=3)
     with pytest.raises(ValueError, match="`label` is 0, but this model has no classes"):
         small(tmp_path / "b.jaxgan").sample(0, 1, label=0)
