@@ -6,13 +6,14 @@
 """
 
 import argparse
+import collections
 import dataclasses
 import datetime
 import io
 import itertools
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from jaxgan.core.json_files import read_json
 from jaxgan.data import normalize, toy
 from jaxgan.evaluation.metric_names import with_current_names
 from jaxgan.metrics import count_modes, frechet_distance, nearest_modes, precision_recall
-from jaxgan.monitoring.metrics_file import finite_mean, read_rows
+from jaxgan.monitoring.metrics_file import finite_mean, iterate_rows, read_rows
 from jaxgan.monitoring.run_directory import read_config, read_data_record
 from jaxgan.monitoring.run_record import read_record
 
@@ -124,7 +125,7 @@ def make_result(
     record = read_record(run)
     program = load_program(record["experiment"])
     config = read_config(run, program.name, program.config_class)
-    rows = read_rows(run / "metrics.jsonl")
+    rows = collections.deque(iterate_rows(run / "metrics.jsonl"), maxlen=LAST_STEPS)
     last_step = rows[-1]["step"] if rows else 0
     if last_step < config.steps:
         raise ValueError(
@@ -210,11 +211,11 @@ def measure_raw_values(program: ExperimentProgram, run: Path, count: int) -> lis
     return [{"name": name, "value": _rounded(value), "protocol": protocol} for name, value in found.items()]
 
 
-def _mean_metric(rows: Sequence[Mapping[str, Any]], metric: str, data: str) -> dict[str, Any]:
-    values = [finite_mean(row[metric]) for row in rows[-LAST_STEPS:] if metric in row]
+def _mean_metric(rows: Collection[Mapping[str, Any]], metric: str, data: str) -> dict[str, Any]:
+    values = [finite_mean(row[metric]) for row in rows if metric in row]
     values = [value for value in values if value is not None]
     if not values:
-        known = sorted({name for row in rows[-LAST_STEPS:] for name in row} - {"step"})
+        known = sorted({name for row in rows for name in row} - {"step"})
         raise ValueError(f"`metric` must be one of {', '.join(known)}, got {metric!r}.")
     protocol = {"count": None, "features": None, "data": f"the last {LAST_STEPS} training batches of {data}"}
     return {"name": metric, "value": _rounded(np.mean(values)), "protocol": protocol}

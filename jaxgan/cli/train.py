@@ -217,8 +217,10 @@ def _make_evaluator(run: TrainingRun, config: Any, options: RunOptions) -> Evalu
 
 
 def _last_step(path: Path) -> int:
-    rows = metrics_file.read_rows(path / "metrics.jsonl")
-    return rows[-1]["step"] if rows else 0
+    step = 0
+    for row in metrics_file.iterate_rows(path / "metrics.jsonl"):
+        step = row["step"]
+    return step
 
 
 def _write_report(program: ExperimentProgram, path: Path, quiet: bool) -> None:

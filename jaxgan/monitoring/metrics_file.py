@@ -6,7 +6,7 @@ Each object is called a row. Its entry ``step`` is the number of a training step
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,22 @@ def finite_mean(value: Any) -> float | None:
     return sum(finite) / len(finite) if finite else None
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file, or an empty list if it does not exist. Incomplete and damaged lines are skipped.
+def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file; no row if it does not exist. Incomplete and damaged lines are skipped.
 
     Args:
       path: a file with one JSON object per line, such as ``metrics.jsonl``.
     """
-    return [line.value for line in read_json_lines(path, ROW) if line.value is not None]
+    return (line.value for line in read_json_lines(path, ROW) if line.value is not None)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file, see ``iterate_rows``. The rows of a long run may need several gigabytes of memory.
+
+    Args:
+      path: a file with one JSON object per line, such as ``evaluations.jsonl``.
+    """
+    return list(iterate_rows(path))
 
 
 def truncate_after(path: Path, step: int) -> dict[str, Any] | None:

@@ -16,7 +16,6 @@ from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, players, serie
 from jaxgan.reporting.curves import DIAGNOSIS, EVALUATION, SPEED, Columns, read_columns, thin_columns
 from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import read_pictures, thin
-from jaxgan.reporting.report import LAST_STEPS
 
 FIRST_TERMS = ("accuracy_real", "accuracy_fake", "value", "loss", "elbo")  # metrics that are drawn before other metrics
 TABLE_TERMS = ("accuracy_real", "accuracy_fake", "loss")  # metrics with columns in the table of runs
@@ -129,8 +128,9 @@ def _last_value(columns: Columns, name: str) -> str:
     """
     if name not in columns:
         return ""
-    values = columns[name][1]
-    last = values[-1:] if name.startswith(EVALUATION) else values[-LAST_STEPS:]
+    last = columns[name].last
+    if name.startswith(EVALUATION):
+        last = last[-1:]
     return format_number(float(np.nanmean(last)), ".4g")
 
 

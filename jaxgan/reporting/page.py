@@ -91,7 +91,7 @@ def _to_json(contents: Mapping[str, Any]) -> str:
 
 def last_step(columns: Columns) -> int:
     """Return the last step at which a column has a value, or 0 if there are no columns."""
-    return max((int(steps[-1]) for steps, _ in columns.values()), default=0)
+    return max((column.last_step for column in columns.values()), default=0)
 
 
 def describe_maker(versions: Mapping[str, Any], experiment: str) -> str:

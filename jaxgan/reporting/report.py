@@ -1,13 +1,13 @@
 """Write ``report.html``, a page that shows the samples, the curves and the diagnosis of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxgan.monitoring.diagnostics import PROBE_EVERY, WARM_UP, WINDOW
-from jaxgan.monitoring.metrics_file import read_rows
+from jaxgan.monitoring.metrics_file import iterate_rows
 from jaxgan.monitoring.run_directory import PROJECTIONS
 from jaxgan.monitoring.run_record import read_record
 from jaxgan.reporting.captions import ELBO_READINGS, format_number, format_value, title
@@ -16,7 +16,6 @@ from jaxgan.reporting.curves import SPEED, Columns, read_columns, round_values, 
 from jaxgan.reporting.page import Page, describe_maker, last_step
 from jaxgan.reporting.pictures import describe_sheets, read_pictures, read_projections
 
-LAST_STEPS = 100  # number of steps at the end of the run; the header shows means over these steps
 MEMBER_TERMS = ("accuracy_real", "accuracy_fake", "value", "elbo", "loss")  # metrics in the table of members
 
 
@@ -50,7 +49,7 @@ def _read_page(path: Path) -> Page:
         steps={"done": last_step(columns), "wanted": _int_or_none(config.get("steps"))},
         facts=[format_value(fact) for fact in facts if fact],
         headline=_headline(columns),
-        doctor=summarize_diagnosis(read_rows(path / "diagnosis.jsonl"), bool(record.get("members"))),
+        doctor=summarize_diagnosis(iterate_rows(path / "diagnosis.jsonl"), bool(record.get("members"))),
         members=_members_table(record, columns),
         charts=run_charts(list(columns)),
         curves=curves,
@@ -75,7 +74,7 @@ def _privacy(record: Mapping[str, Any]) -> str | None:
     return spent.get("summary") or spent.get("told")  # earlier versions wrote the key "told"
 
 
-def summarize_diagnosis(rows: Sequence[Mapping[str, Any]], is_population: bool) -> dict[str, Any] | None:
+def summarize_diagnosis(rows: Iterable[Mapping[str, Any]], is_population: bool) -> dict[str, Any] | None:
     """Summarise the problems that the training monitor found. Return None if the monitor has made no measurement.
 
     Args:
@@ -88,11 +87,11 @@ def summarize_diagnosis(rows: Sequence[Mapping[str, Any]], is_population: bool) 
       is a dictionary with ``title``, ``from`` (the first step of the problem), ``to`` (its last step), ``evidence``,
       ``mend`` (the remedy), and ``now`` (whether the problem was still present at the last measured step).
     """
-    if not rows:
-        return None
+    last: int | None = None  # the last step that was measured
     found: list[dict[str, Any]] = []
     current: dict[tuple, dict[str, Any]] = {}  # the problems of the latest row; keys are (member, name, subject)
     for row in rows:
+        last = row["step"]
         before, current = current, {}
         for i, name, subject, evidence, remedy in row.get("verdicts", ()):
             span = before.get((i, name, subject))
@@ -104,7 +103,8 @@ def summarize_diagnosis(rows: Sequence[Mapping[str, Any]], is_population: bool) 
             heading = f"{name} of {owner}" if owner else name
             span |= {"title": heading, "to": row["step"], "evidence": evidence, "mend": remedy}
     # The run may have continued after the last measurement, so `now` refers to the last measured step.
-    last = rows[-1]["step"]
+    if last is None:
+        return None
     is_judged = last >= WARM_UP + WINDOW * PROBE_EVERY
     return {"step": last, "judged": is_judged, "found": [{**span, "now": span["to"] == last} for span in found]}
 
@@ -113,20 +113,18 @@ def _members_table(record: Mapping[str, Any], columns: Columns) -> dict[str, Any
     """Return a table of the members of a population, or None for a single game.
 
     Each row contains the settings in which the members differ, and the means of one member's metrics over the last
-    ``LAST_STEPS`` steps.
+    ``curves.LAST_STEPS`` steps.
     """
     members = record.get("members")
     if not members:
         return None
-    by_member = {
-        name: values for name, (_, values) in columns.items() if values.ndim == 2 and values.shape[1] == len(members)
-    }
+    by_member = {name: column.last for name, column in columns.items() if column.last.shape[1:] == (len(members),)}
     names = [name for term in MEMBER_TERMS for name in by_member if name.partition("/")[2] == term]
     rows = []
     for i, settings in enumerate(members):
         row = [str(i), *map(format_value, settings.values())]
         for name in names:
-            last = by_member[name][-LAST_STEPS:, i]
+            last = by_member[name][:, i]
             row.append("diverged" if np.isnan(last[-1]) else format_number(float(np.nanmean(last))))
         rows.append(row)
     caption = "Each row or plot shows one member. "
@@ -134,7 +132,7 @@ def _members_table(record: Mapping[str, Any], columns: Columns) -> dict[str, Any
 
 
 def _headline(columns: Columns) -> list[dict[str, Any]]:
-    """Return the numbers in the header: means of the main metrics over ``LAST_STEPS`` steps, and the mean speed."""
+    """Return the numbers in the header: means of the main metrics at the end of the run, and the mean speed."""
     numbers = []
     discriminators = judges(columns)
     for player in discriminators:
@@ -164,13 +162,12 @@ def _number(
     """
     if name not in columns:
         return []
-    values = columns[name][1]
-    if name != SPEED:
-        values = values[-LAST_STEPS:]
+    values = columns[name].last
     if not note:
         note = f"mean of the last {len(values):,} steps" if len(values) > 1 else "at the first step"
     if values.ndim == 2:
         values = values[:, np.isfinite(values[-1])]
         note = f"mean of {values.shape[1]} members, {note}"
-    value = round_values(np.asarray([np.nanmean(values)]))[0]
+    mean = columns[name].mean if name == SPEED else np.nanmean(values)
+    value = round_values(np.asarray([mean]))[0]
     return [{"label": label, "value": value, "kind": kind, "note": note, "colour": colour}]

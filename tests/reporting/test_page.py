@@ -3,10 +3,10 @@
 import json
 import re
 
-import numpy as np
 import pytest
 
 from jaxgan.reporting.charts import EQUILIBRIUM, Chart, Line, Mark
+from jaxgan.reporting.curves import to_columns
 from jaxgan.reporting.page import MARKER, Page, describe_maker, last_step
 
 
@@ -62,7 +62,8 @@ def test_a_page_that_cannot_be_written_does_not_change_the_old_one(tmp_path):
 
 def test_last_step():
     assert last_step({}) == 0
-    assert last_step({"a": (np.array([1, 9]), np.zeros(2)), "b": (np.array([3]), np.zeros(1))}) == 9
+    columns = to_columns([{"step": 1, "a": 0.0}, {"step": 3, "b": 0.0}, {"step": 9, "a": 0.0}])
+    assert last_step(columns) == 9
 
 
 def test_describe_maker():

@@ -206,13 +206,6 @@ def test_the_report_of_a_long_run_is_small_and_shows_a_spike(tmp_path):
     assert curve["mean"][0] == pytest.approx(1.5, abs=0.02) and 0 < grid[0] < 200 and 199_800 < grid[-1] <= 200_000
 
 
-def test_the_minimum_of_a_bucket_is_kept():
-    values = np.zeros(7001)
-    values[5003] = -4
-    _, curve = curves._thin(np.arange(7001), values)
-    assert min(curve["low"]) == -4 and max(curve["high"]) == 0 and min(curve["mean"]) > -4
-
-
 def test_many_sample_grids_are_reduced_evenly(tmp_path):
     run = page(run_directory(tmp_path, [row(1)], pictures=range(0, 2010, 10))).run
     steps = [x["step"] for x in run["pictures"]]
