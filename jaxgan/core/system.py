@@ -102,6 +102,24 @@ def peak_memory_bytes() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * units
 
 
+def available_memory_bytes() -> int | None:
+    """Return the number of bytes that can still be allocated, or None if the system does not report it.
+
+    The number is the available memory and free swap space of Linux's /proc/meminfo, or the rest of the limit of this
+    process's container (cgroup version 2) if that is smaller.
+    """
+    try:
+        lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+        kibibytes = {words[0]: int(words[1]) for words in lines}
+        available = 1024 * (kibibytes["MemAvailable:"] + kibibytes["SwapFree:"])
+    except (OSError, LookupError, ValueError):
+        return None
+    with contextlib.suppress(OSError, ValueError):  # ValueError: the limit is the word "max"
+        limit, used = (int(Path("/sys/fs/cgroup", name).read_text()) for name in ("memory.max", "memory.current"))
+        available = min(available, max(limit - used, 0))
+    return available
+
+
 def try_lock(file: IO) -> bool:
     """Try to lock an open file against other processes until it is closed.
 

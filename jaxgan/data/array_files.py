@@ -1,11 +1,10 @@
 """Read images and labels from ``.npz`` and ``.npy`` files, and check the values of arrays."""
 
-import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from jaxgan.core.array_archives import is_npy, map_npy, read_npz, read_npz_headers
 from jaxgan.data.source import Arrays
 
 RANGE_TOLERANCE = 1e-3  # floats may leave [-1, 1] by this amount, because of rounding errors in the user's scaling
@@ -23,7 +22,11 @@ def load_arrays(path: Path, *, paired: bool = False) -> Arrays:
         range.
     """
     wanted = ("images", "inputs") if paired else ("images",)
-    found, names = _read_arrays(path, wanted)
+    try:
+        found, names = _read_arrays(path, (*wanted, "labels"))
+    except ValueError as error:
+        arguments = ", ".join(f"{name}={name}" for name in (*wanted, "labels"))
+        raise ValueError(f"{error} Save arrays of numbers with numpy.savez(file, {arguments}).") from None
     for name in wanted:
         if name not in found:
             contents = f"It contains: {', '.join(names)}." if names else "It contains no arrays."
@@ -33,30 +36,20 @@ def load_arrays(path: Path, *, paired: bool = False) -> Arrays:
     return Arrays(pixels, labels, str(path), classes, *inputs)
 
 
-def _read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+def _read_arrays(path: Path, wanted: tuple[str, ...]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Read arrays from an ``.npz`` or ``.npy`` file.
 
     Args:
       path: the file.
-      wanted: the names of the arrays to read, in addition to ``labels``.
+      wanted: the names of the arrays to read.
 
     Returns:
       A dictionary from names to arrays, without the arrays that the file lacks, and the names of all arrays in the
       file. The array in an ``.npy`` file has the name ``images``.
     """
-    try:
-        # Pickles are not allowed, because loading an array of Python objects could run code.
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"images": loaded}, ["images"]
-        with loaded as file:
-            return {name: file[name] for name in file.files if name in (*wanted, "labels")}, file.files
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
-        names = ", ".join(f"{name}={name}" for name in (*wanted, "labels"))
-        raise ValueError(
-            f"{path} cannot be read, because it is damaged or contains Python objects. Save arrays of numbers with "
-            f"numpy.savez(file, {names})."
-        ) from None
+    if is_npy(path):
+        return {"images": map_npy(path)}, ["images"]
+    return read_npz(path, wanted), list(read_npz_headers(path))
 
 
 def check_labels(labels: np.ndarray | None, where: str) -> tuple[np.ndarray | None, tuple[str, ...]]:

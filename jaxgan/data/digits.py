@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgan.core.array_archives import read_npz
 from jaxgan.data.source import Arrays
 
 MAX_INK = 16  # largest value of a pixel
@@ -36,8 +37,8 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    with np.load(_FILE, allow_pickle=False) as file:
-        return file["images"], file["labels"].astype(np.int32), file["tfds_order"]
+    arrays = read_npz(_FILE)
+    return arrays["images"], arrays["labels"].astype(np.int32), arrays["tfds_order"]
 
 
 def load(split: str = "train") -> Arrays:

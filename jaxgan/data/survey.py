@@ -1,11 +1,11 @@
 """Count the images of a data set and measure their size without decoding all of them, to choose suitable settings."""
 
 import dataclasses
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from jaxgan.core.array_archives import is_npy, map_npy, read_npz_headers
 from jaxgan.data import datasets
 from jaxgan.data.decoding import read_headers
 from jaxgan.data.folders import find_images, is_image_store
@@ -104,11 +104,7 @@ def _of_shape(name: str, count: int, shape: tuple[int, ...]) -> Survey:
 def _shape_of_images(path: Path) -> tuple[int, ...]:
     """Return the shape of the images in an array file, [N, height, width, C], from the header alone."""
     try:
-        if path.suffix.lower() == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False).shape
-        with zipfile.ZipFile(path) as archive, archive.open("images.npy") as file:
-            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            return read[np.lib.format.read_magic(file)](file)[0]
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile):
+        return map_npy(path).shape if is_npy(path) else read_npz_headers(path)["images"].shape
+    except (KeyError, ValueError):
         source = load(str(path))  # raises an error with an explanation
         return (len(source), *source.shape)

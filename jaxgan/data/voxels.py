@@ -5,11 +5,11 @@ source are uint8, with 0 for an empty voxel and 255 for a solid voxel. ``normali
 """
 
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from jaxgan.core.array_archives import read_npz
 from jaxgan.data import binvox
 from jaxgan.data.array_files import check_labels
 from jaxgan.data.digits import CLASSES, read_digits
@@ -99,14 +99,9 @@ def load_arrays(path: Path) -> Arrays:
       ValueError: if the file is damaged or contains Python objects, or if an array has another shape, type or range.
     """
     try:
-        # Pickles are not allowed, because loading an array of Python objects could run code.
-        with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile):
-        raise ValueError(
-            f"{path} cannot be read, because it is damaged or contains Python objects. Save arrays of numbers with "
-            "numpy.savez(file, voxels=voxels)."
-        ) from None
+        found = read_npz(path)
+    except ValueError as error:
+        raise ValueError(f"{error} Save arrays of numbers with numpy.savez(file, voxels=voxels).") from None
     if not found:
         raise ValueError(f"{path} contains no arrays. Save the voxels with numpy.savez(file, voxels=voxels).")
     for name in ("voxels", "images"):

@@ -14,12 +14,12 @@ The file NAME.png in the same folder shows the target image beside the images th
 
 import contextlib
 import json
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgan.core.array_archives import read_npz
 from jaxgan.core.files import writing_out
 from jaxgan.core.json_files import parse_json
 from jaxgan.editing.inversion import SPACES
@@ -79,22 +79,22 @@ def read_projection(path: Path) -> SavedProjection:
       ValueError: if the file is missing, damaged or not a projection file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            maps = [name for name in file.files if name.startswith("noise_")]
-            protocol = parse_json(str(file["protocol"]), "The protocol", {"checkpoint": int})
-            return SavedProjection(
-                ws=file["ws"],
-                noise=tuple(file[f"noise_{i}"] for i in range(len(maps))),
-                loss_history=file["loss_history" if "loss_history" in file.files else "course"],  # older name
-                psnr=float(file["psnr"]),
-                ssim=float(file["ssim"]),
-                protocol=protocol,
-            )
+        arrays = read_npz(path)
+        maps = [name for name in arrays if name.startswith("noise_")]
+        protocol = parse_json(str(arrays["protocol"]), "The protocol", {"checkpoint": int})
+        return SavedProjection(
+            ws=arrays["ws"],
+            noise=tuple(arrays[f"noise_{i}"] for i in range(len(maps))),
+            loss_history=arrays["loss_history" if "loss_history" in arrays else "course"],  # older name
+            psnr=float(arrays["psnr"]),
+            ssim=float(arrays["ssim"]),
+            protocol=protocol,
+        )
     except FileNotFoundError:
         raise ValueError(
             f"{path} does not exist. Create a projection file, such as NAME.w.npz, with `jaxgan project`."
         ) from None
-    except (ValueError, KeyError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
+    except (ValueError, KeyError, OSError, TypeError, RecursionError):
         raise ValueError(
             f"{path} is not a projection file, or it is damaged. Create a projection file, such as NAME.w.npz, with "
             "`jaxgan project`."

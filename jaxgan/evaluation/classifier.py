@@ -11,8 +11,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +22,7 @@ import numpy as np
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxgan.core.array_archives import read_npz
 from jaxgan.data import Arrays, Batches, Source, normalize, transforms
 from jaxgan.data.source import hold_out, read_in_batches
 from jaxgan.evaluation.preprocessing import as_bytes
@@ -302,10 +301,9 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     """Return the cached parameters and accuracy, or None if the file does not exist or is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-            accuracy = float(arrays.pop("accuracy"))
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
+        arrays = read_npz(path)
+        accuracy = float(arrays.pop("accuracy"))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return {"params": unflatten_dict(arrays, sep="/"), "accuracy": accuracy}
 

@@ -45,6 +45,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.core.array_archives import read_npz
 from jaxgan.core.json_files import parse_json
 from jaxgan.core.keys import class_labels
 from jaxgan.version import __version__
@@ -301,8 +302,7 @@ def read_translator(path: str | Path) -> TranslatorArtefact:
       OSError: if the file cannot be read.
     """
     with _open(path, "translator") as (file, metadata):
-        with np.load(io.BytesIO(file.read("weights.npz")), allow_pickle=False) as arrays:
-            weights = dict(arrays)
+        weights = read_npz(io.BytesIO(file.read("weights.npz")), name="weights.npz")
         directions = {
             name: _read_direction(file, name, description, weights)
             for name, description in metadata["directions"].items()

@@ -13,12 +13,11 @@ convert between the state dicts of the official PyTorch networks and the variabl
 ``read_parameters`` and ``write_parameters`` read and write the variables of jaxgan's networks under their own names.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from jaxgan.core.array_archives import read_npz
 from jaxgan.interop.parameters import read_parameters, write_parameters
 from jaxgan.interop.safetensors import read_metadata, read_safetensors, write_safetensors
 from jaxgan.interop.torch_file import read_torch
@@ -48,14 +47,4 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
       OSError: if the file cannot be read.
     """
     path = Path(path)
-    return {".safetensors": read_safetensors, ".npz": _read_npz}.get(path.suffix, read_torch)(path)
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Return a dictionary from names to the arrays of an .npz file."""
-    with path.open("rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return dict(arrays)
-        except (ValueError, TypeError, AttributeError, EOFError, OSError, zlib.error, zipfile.BadZipFile):
-            raise ValueError(f"{path} is not an .npz file with arrays of numbers, or it is damaged.") from None
+    return {".safetensors": read_safetensors, ".npz": read_npz}.get(path.suffix, read_torch)(path)

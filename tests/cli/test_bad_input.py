@@ -98,7 +98,7 @@ DATA = {
     "absolute zip": (lambda p: archive(p.with_suffix(".zip"), {"/etc/a.png": noise()}), [], "leads out of the archive"),
     "no zip": (lambda p: folder(p.parent, {"a.zip": b"PK nonsense"}) / "a.zip", [], "is not a zip file, or it is damaged"),
     "empty zip": (lambda p: archive(p.with_suffix(".zip"), {}), [], "contains no images"),
-    "pickled": (lambda p: saved(p.with_suffix(".npz"), images=np.array([Malicious()], object)), [], "it is damaged or contains Python objects"),
+    "pickled": (lambda p: saved(p.with_suffix(".npz"), images=np.array([Malicious()], object)), [], "the array 'images' contains Python objects"),
     "no images": (lambda p: saved(p.with_suffix(".npz"), pictures=np.zeros((4, 8, 8, 1), np.uint8)), [], "has no array 'images'. It contains: pictures."),
     "floats out of range": (lambda p: saved(p.with_suffix(".npz"), images=np.full((4, 8, 8, 1), 255.0)), [], "must be floats in [-1, 1] or uint8 from 0 to 255, got floats from 255 to 255"),
     "wrong type": (lambda p: saved(p.with_suffix(".npz"), images=np.zeros((4, 8, 8, 1), np.int64)), [], "must be uint8 from 0 to 255 or float32 in [-1, 1], got int64"),

@@ -192,7 +192,7 @@ BAD = {
     "sizes of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :4]), {}, r"the images are 8 x 8, and the inputs are 8 x 4\. An image and its input must have the same size"),
     "no pixels": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :, 0]), {}, r"must be \[N, height, width, C\], got examples of shape \(8, 8, 1\) and \(8, 1\)"),
     "range of inputs": (lambda p: saved(p, images=BYTES, inputs=BYTES + 7.0), {}, r"a\.npz: inputs must be floats in \[-1, 1\] or .*, got floats from 7 to 7"),
-    "objects": (lambda p: saved(p, images=BYTES, inputs=np.array([{}] * 4, object)), {}, "it is damaged or contains Python objects.*inputs=inputs"),
+    "objects": (lambda p: saved(p, images=BYTES, inputs=np.array([{}] * 4, object)), {}, "the array 'inputs' contains Python objects.*inputs=inputs"),
     "channels of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES), {"channels": 3}, "`channels` must be 1 for .*, got 3"),
 }  # fmt: skip
 

@@ -202,7 +202,7 @@ NPZ = {
     "labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(2)}, r"labels must be whole numbers .*, got float64 with shape \[2\]"),
     "too few labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(1, int)}, r"got labels of shape \(1,\) and 2 images"),
     "no labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(0, int)}, r"got labels of shape \(0,\) and 2 images"),
-    "objects": ({"voxels": np.array([Malicious()], object)}, "it is damaged or contains Python objects"),
+    "objects": ({"voxels": np.array([Malicious()], object)}, "the array 'voxels' contains Python objects"),
     "nothing": ({}, "contains no arrays"),
 }  # fmt: skip
 
@@ -222,7 +222,7 @@ def test_missing_data_and_categories_raise(tmp_path):
     for name, message in {
         "nowhere": r"must be digits, an \.npz file or a folder of \.binvox files, got '.*nowhere', which does not exist",
         "a.csv": r"got '.*a\.csv', a file of another kind",
-        "a.npz": "it is damaged or contains Python objects",
+        "a.npz": r"is not in the \.npz format, or it is damaged: File is not a zip file\. Save arrays of numbers with",
         ".": r"contains no \.binvox files",
     }.items():
         with pytest.raises(ValueError, match=message):

@@ -193,5 +193,5 @@ def test_weights_of_other_networks_raise(tmp_path):
     path = tmp_path / "weights.npz"
     for content in (b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"weights\.npz is not an \.npz file with arrays of numbers, or it is"):
+        with pytest.raises(ValueError, match=r"weights\.npz is not in the \.npz format, or it is damaged"):
             InceptionFeatures(path, 64)
