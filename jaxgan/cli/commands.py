@@ -193,8 +193,9 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     system.keep_freed_memory()
     place = COMMANDS[name]
     command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
+    flags = flag_names(name, fields, program)
     try:
-        with errors.ending_quietly():
+        with errors.ending_quietly(), errors.warnings_as_lines(flags):
             make_command(command_class, fields, values).execute(program)
     except Interrupted as stop:
         sys.exit(128 + stop.number)
@@ -202,7 +203,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
         if os.environ.get("JAXGAN_TRACEBACK"):
             traceback.print_exc()  # not raised, because the caller would print a ValueError as a mistake in the flags
         fix = errors.fix_for_training(error) if name in ("train", "resume") else ""
-        errors.print_error(message_with_notes(error), flag_names(name, fields, program), fix)
+        errors.print_error(message_with_notes(error), flags, fix)
         if not os.environ.get("JAXGAN_TRACEBACK"):
             print("To see the traceback, set the environment variable JAXGAN_TRACEBACK=1.", file=sys.stderr)
         _exit(2 if isinstance(error, ValueError) else 1)

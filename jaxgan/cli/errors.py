@@ -48,12 +48,18 @@ def as_flags(message: str, names: Iterable[str] | Mapping[str, str]) -> str:
 def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator[None]:
     """Print warnings as single lines on standard error, without the source line that caused them.
 
+    A warning with the same text is printed once.
+
     Args:
       names: the arguments that messages name, see ``as_flags``.
     """
 
+    shown = set()
+
     def show(message, *_):
-        print_warning(str(message), names)
+        if str(message) not in shown:
+            shown.add(str(message))
+            print_warning(str(message), names)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

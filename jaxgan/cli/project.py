@@ -13,7 +13,8 @@ from jaxgan import media
 from jaxgan.cli.checkpoint_reference import MemberReference, Restored, check_seed
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.core.files import writing_out
-from jaxgan.data.decoding import convert_channels, crop_to_square, decode
+from jaxgan.data.decoding import read_pixels
+from jaxgan.data.image_headers import read_headers
 from jaxgan.editing.image_files import list_images, output_paths
 from jaxgan.editing.inversion import SPACES, Space
 from jaxgan.editing.projection_files import SavedProjection, write_projection
@@ -103,11 +104,9 @@ def project_files(
     paths = output_paths(names, out)
     size, _, channels = experiment.source.shape
 
-    def to_array(image):
-        return crop_to_square(convert_channels(image, channels), size)
-
+    read_headers(files, names).warn(channels, size)
     # All images are read first, so that a damaged image is reported before hours of computation.
-    targets = np.stack([decode(files, name, to_array) for name in names])
+    targets = np.stack([read_pixels(files, name, channels, size) for name in names])
     projector = Projector(experiment, state, steps=steps, seed=seed)
     table = Table("image", "space", "loss", "PSNR, dB", "SSIM")
     for start in range(0, len(names), IMAGES_TOGETHER):

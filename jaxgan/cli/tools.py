@@ -57,7 +57,7 @@ def run(name: str, given: Sequence[str]) -> None:
     flags = flag_names(parser)
     code = None
     try:
-        with errors.ending_quietly():
+        with errors.ending_quietly(), errors.warnings_as_lines(flags):
             module = importlib.import_module(f"jaxgan.cli.{command.module}")
             code = getattr(module, command.function)(args)
     except MemoryError as error:

@@ -1,6 +1,7 @@
 """Decode image files of any colour mode to uint8 arrays, rotate them upright, crop them to squares and resize them."""
 
 import contextlib
+import io
 import math
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -8,61 +9,21 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from jaxgan.data.colour_spaces import to_srgb
 from jaxgan.data.folders import Files
+from jaxgan.data.image_formats import open_image
 
-ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # the EXIF tag of the orientation; its values that swap height and width
-GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of grey modes
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's modes by number of channels
+MAX_PIXELS = 2**29  # largest number of pixels of an image, which then needs 2 GiB
+# Protection against decompression bombs, which are small files of large images. An image of more than LARGE pixels, the
+# default limit of Pillow, is only decoded if its file has a byte for every PIXELS_PER_BYTE pixels. A photograph has a
+# byte for about 4 pixels, and a PNG of a single colour has one for 344 pixels.
+LARGE = 89_478_485
+PIXELS_PER_BYTE = 400
+ORIENTATION = 0x0112  # the EXIF tag of the orientation
+GREY_BITS = {"L;2": 2, "L;4": 4}  # Pillow's names of grey pixels with fewer than 8 bits, and their number of bits
 
 T = TypeVar("T")
-
-
-def read_headers(files: Files, names: list[str]) -> tuple[list[tuple[int, int]], bool]:
-    """Read the headers of images without decoding their pixels.
-
-    Args:
-      files: the folder or zip file.
-      names: the names of the images.
-
-    Returns:
-      The (height, width) of each image in pixels, after rotation according to EXIF, and whether all images are grey.
-    """
-    headers = [decode(files, name, _read_header) for name in names]
-    return [size for size, _ in headers], all(grey for _, grey in headers)
-
-
-def _read_header(image: Image.Image) -> tuple[tuple[int, int], bool]:
-    width, height = image.size
-    # In a PNG, EXIF may be stored after the pixels. Pillow would decode the complete image to look for EXIF data.
-    has_exif = image.format != "PNG" or "exif" in image.info
-    if has_exif and image.getexif().get(ORIENTATION, 1) in SIDEWAYS:
-        width, height = height, width
-    return (height, width), image.mode in GREY_MODES
-
-
-def common_size(where: str, names: list[str], sizes: list[tuple[int, int]], *, square: bool = False) -> tuple[int, int]:
-    """Return the common (height, width) of all images.
-
-    Args:
-      where: the name of the folder or zip, for messages.
-      names: the names of the images.
-      sizes: the (height, width) of each image, as ``read_headers`` returns them.
-      square: whether height and width must be equal.
-
-    Raises:
-      ValueError: if the sizes differ, or if ``square`` is True and the images are not square.
-    """
-    first_of_size: dict[tuple[int, int], str] = {}
-    for size, name in zip(sizes, names):
-        first_of_size.setdefault(size, name)
-    if len(first_of_size) > 1 or (square and len(set(sizes[0])) > 1):
-        examples = " and ".join(f"{name} is {w} x {h}" for (h, w), name in list(first_of_size.items())[:2])
-        required = "must be square and have the same size" if square else "must have the same size"
-        raise ValueError(
-            f"{where}: all images {required}, but {examples}. Set `resolution`, for example to 64, to crop them to "
-            "squares and resize them."
-        )
-    return sizes[0]
 
 
 def decode(files: Files, name: str, convert: Callable[[Image.Image], T]) -> T:
@@ -71,7 +32,7 @@ def decode(files: Files, name: str, convert: Callable[[Image.Image], T]) -> T:
     Args:
       files: the folder or zip file.
       name: the name of the image.
-      convert: a function of the opened image.
+      convert: a function of the opened image, of which only the header has been read.
 
     Raises:
       ValueError: if the file cannot be opened or decoded, or if ``convert`` raises an error. The message names the
@@ -80,10 +41,10 @@ def decode(files: Files, name: str, convert: Callable[[Image.Image], T]) -> T:
     with _opened(files, name) as image:
         try:
             return convert(image)
-        except (OSError, SyntaxError, ValueError) as error:
+        except Exception as error:  # the decoders of Pillow raise errors of any type for damaged files
             raise ValueError(
-                f"{files.name}: {name} cannot be decoded: {str(error).rstrip('.')}. If the file is damaged, replace or "
-                "remove it."
+                f"{files.name}: {name} cannot be decoded: {_reason(error)}. If the file is damaged, replace or remove "
+                "it."
             ) from None
 
 
@@ -91,28 +52,76 @@ def decode(files: Files, name: str, convert: Callable[[Image.Image], T]) -> T:
 def _opened(files: Files, name: str) -> Iterator[Image.Image]:
     """Open an image and read its header, but not yet its pixels."""
     with files.open(name) as file:
+        size = file.seek(0, io.SEEK_END)
         try:
-            image = Image.open(file)
-            # Pillow only warns of images of more than MAX_IMAGE_PIXELS pixels, and raises an error for images of more
-            # than twice this number. An error is raised here in both cases. It is raised explicitly, because a filter
-            # that turns the warning into an error would apply to all threads.
-            if math.prod(image.size) > (Image.MAX_IMAGE_PIXELS or math.inf):
-                raise Image.DecompressionBombError
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            image = open_image(file)
+        except UnidentifiedImageError as error:
+            if not size:
+                raise ValueError(f"{files.name}: {name} is empty. Replace or remove the file.") from None
+            reason = f": {error}" if str(error) else ""
             raise ValueError(
-                f"{files.name}: {name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels, the limit of Pillow. Reduce "
-                "its size."
+                f"{files.name}: {name} is not an image, or its format is not supported{reason}. Replace or remove the "
+                "file."
             ) from None
-        except UnidentifiedImageError:
+        except Exception as error:  # see ``decode``
             raise ValueError(
-                f"{files.name}: {name} is not an image, or its format is not supported. Replace or remove the file."
-            ) from None
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(
-                f"{files.name}: {name} cannot be opened: {str(error).rstrip('.')}. Replace or remove the file."
+                f"{files.name}: {name} cannot be opened: {_reason(error)}. Replace or remove the file."
             ) from None
         with image:
+            _check_pixels(image, size, f"{files.name}: {name}")
             yield image
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def _check_pixels(image: Image.Image, file_size: int, name: str) -> None:
+    """Raise a ``ValueError`` if an image is too large, or may be a decompression bomb.
+
+    Args:
+      image: the opened image.
+      file_size: the number of bytes of its file.
+      name: the name of the file, for the message.
+    """
+    width, height = image.size
+    pixels = width * height
+    if pixels > MAX_PIXELS:
+        raise ValueError(
+            f"{name} has {width:,} x {height:,} pixels, and at most {MAX_PIXELS:,} pixels can be read. Reduce its size "
+            "or cut it into parts."
+        )
+    if pixels > max(LARGE, PIXELS_PER_BYTE * file_size):
+        raise ValueError(
+            f"{name} declares {width:,} x {height:,} pixels, but has only {file_size:,} bytes. It was not decoded, "
+            "because it may be made to fill the memory. If you trust it, reduce its size or save it without "
+            "compression."
+        )
+
+
+def read_pixels(files: Files, name: str, channels: int, resolution: int | None = None) -> np.ndarray:
+    """Decode an image file, and return its pixels.
+
+    Args:
+      files: the folder or zip file.
+      name: the name of the image.
+      channels: 1 (grey), 3 (colour) or 4 (colour with alpha), see ``convert_channels``.
+      resolution: height and width of the result in pixels, see ``crop_to_square``; None keeps the complete image.
+
+    Returns:
+      uint8 [resolution, resolution, channels], or [H, W, channels] if ``resolution`` is None.
+
+    Raises:
+      ValueError: if the file cannot be decoded. The message names the file.
+    """
+
+    def to_array(image: Image.Image) -> np.ndarray:
+        if resolution is not None and math.prod(image.size) > LARGE:
+            # Let the decoder of JPEG reduce the image by a power of two, so that it needs less memory.
+            image.draft(None, (2 * resolution, 2 * resolution))
+        return crop_to_square(convert_channels(image, channels), resolution)
+
+    return decode(files, name, to_array)
 
 
 def crop_to_square(image: Image.Image, resolution: int | None) -> np.ndarray:
@@ -131,10 +140,10 @@ def crop_to_square(image: Image.Image, resolution: int | None) -> np.ndarray:
 
 
 def convert_channels(image: Image.Image, channels: int) -> Image.Image:
-    """Convert an image of any mode to 8 bits per channel, and rotate it according to its EXIF orientation.
+    """Convert an image of any mode to 8 bits per channel in sRGB, and rotate it according to its EXIF orientation.
 
-    The first frame of an animation is used. A transparent image is blended with white unless ``channels`` is 4. 16-bit
-    values are scaled to 8 bits.
+    The current frame of an animation is used. A transparent image is blended with white unless ``channels`` is 4.
+    16-bit values are scaled to 8 bits.
 
     Args:
       image: an opened image.
@@ -143,17 +152,53 @@ def convert_channels(image: Image.Image, channels: int) -> Image.Image:
     Raises:
       ValueError: if ``channels`` is another number, or if the range of the pixel values is not known.
     """
-    image.load()
-    # A PGM file declares the value of white. Pillow scales the pixels so that this value becomes 65,535.
-    white_is_known = image.format == "PPM"
-    image = _to_eight_bits(ImageOps.exif_transpose(image), white_is_known)
     if channels not in MODES:
         raise ValueError(f"`channels` must be 1 (grey), 3 (colour) or 4 (colour with alpha), got {channels}.")
-    transparent = "A" in image.getbands() or "transparency" in image.info
-    if transparent and channels != 4:
+    image = decode_colours(image)
+    if image.mode in ("LA", "RGBA") and channels != 4:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert(MODES[channels])
+    return image if image.mode == MODES[channels] else image.convert(MODES[channels])
+
+
+def decode_colours(image: Image.Image) -> Image.Image:
+    """Decode an image to 8 bits per channel in sRGB, and rotate it according to its EXIF orientation.
+
+    Args:
+      image: an opened image.
+
+    Returns:
+      An image of one of the modes L and RGB, or LA and RGBA for images with transparency.
+
+    Raises:
+      ValueError: if the range of the pixel values is not known.
+    """
+    transparency = _transparency_in_8_bits(image)
+    image.load()
+    if transparency is not None:
+        image.info["transparency"] = transparency
+    # A PGM file declares the value of white. Pillow scales the pixels so that this value becomes 65,535.
+    white_is_known = image.format == "PPM"
+    if image.getexif().get(ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    image = _to_eight_bits(image, white_is_known)
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    return to_srgb(image, f"{mode}A" if image.has_transparency_data else mode)
+
+
+def _transparency_in_8_bits(image: Image.Image) -> int | tuple[int, ...] | None:
+    """Return the transparent colour of a PNG whose pixels Pillow converts to 8 bits; None for other images.
+
+    Pillow does not convert the transparent colour in the header.
+    """
+    colour = image.info.get("transparency")
+    tiles = getattr(image, "tile", ())
+    if image.format != "PNG" or colour is None or not tiles:
+        return None
+    if isinstance(colour, tuple) and str(tiles[0].args).startswith("RGB;16"):
+        return tuple(value >> 8 for value in colour)
+    bits = GREY_BITS.get(str(tiles[0].args))
+    return None if bits is None else colour * 255 // (2**bits - 1)
 
 
 def _to_eight_bits(image: Image.Image, white_is_known: bool) -> Image.Image:

@@ -4,11 +4,14 @@ Hidden files and folders are skipped. The directories of training runs are skipp
 a generator.
 """
 
+import collections
+import contextlib
 import io
 import lzma
 import os
 import re
 import threading
+import warnings
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -17,12 +20,13 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from jaxgan.core.json_files import JsonError, read_json
+from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
 
 # Largest uncompressed size of a zip member that is read, in bytes, as a protection against decompression bombs. Images
 # that Pillow can open are smaller.
 MAX_BYTES = 2**29
 MAX_RECORD_BYTES = 2**20  # largest config.json that is read, in bytes; the config.json of a run is smaller
-EXTENSIONS = {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+KINDS = 5  # maximum number of kinds of files that the warning about left out files lists
 
 
 class Files(Protocol):
@@ -148,21 +152,62 @@ def find_images(path: Path) -> tuple[Files, list[str]]:
     Args:
       path: a folder, a zip or an image file. An image file is returned as the only image of its folder.
 
+    Warns:
+      UserWarning: if files are left out, because they are not images.
+
     Raises:
       ValueError: if there is no image, or if the zip is damaged or has a member with a path outside of the zip.
     """
-    if path.is_file() and path.suffix.lower() in EXTENSIONS:
+    if path.is_file() and not _is_zip(path):
         return _Folder(path.parent), [path.name]
     files: Files = _Folder(path) if path.is_dir() else _Zip(path)
-    all_names = files.names()
-    names = [name for name in all_names if PurePosixPath(name).suffix.lower() in EXTENSIONS]
-    if not names:
-        formats = ", ".join(sorted(extension[1:] for extension in EXTENSIONS))
+    suffixes = image_suffixes()
+    images, others = [], []
+    for name in files.names():
+        (images if _is_image(files, name, suffixes) else others).append(name)
+    if not images:
+        found = f" (other files: {_count_kinds(others)})" if others else ""
         raise ValueError(
-            f"{files.name} contains no images (other files: {len(all_names)}). Images must be directly in it, or in "
-            f"one sub-folder for each class, with one of these extensions: {formats}."
+            f"{files.name} contains no images{found}. Images must be directly in it, or in one sub-folder for each "
+            "class, as .jpg, .png, .webp, .tif or in another format that Pillow can decode."
         )
-    return files, names
+    if others:
+        noun = "1 file that is not an image" if len(others) == 1 else f"{len(others):,} files that are not images"
+        warnings.warn(f"{files.name}: left out {noun}: {_count_kinds(others)}.", stacklevel=3)
+    return files, images
+
+
+def _is_zip(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix == ".zip" or (suffix not in image_suffixes() and zipfile.is_zipfile(path))
+
+
+def _is_image(files: Files, name: str, suffixes: frozenset[str]) -> bool:
+    """Return whether a file is taken for an image: by its suffix, or by its first bytes if it has no suffix."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix:
+        return suffix in suffixes
+    with contextlib.suppress(ValueError), files.open(name) as file:
+        return is_recognized(file)
+    return False
+
+
+def _count_kinds(names: list[str]) -> str:
+    """Return the numbers of files of each kind, beginning with the most frequent kind.
+
+    >>> _count_kinds(["a.txt", "b.json", "c.txt"])
+    '2 .txt, 1 .json'
+    """
+    kinds = collections.Counter(PurePosixPath(name).suffix.lower() for name in names).most_common()
+    shown = [f"{count:,} {kind or 'without a suffix'}{_remedy(kind)}" for kind, count in kinds[:KINDS]]
+    if len(kinds) > KINDS:
+        shown.append(f"{sum(count for _, count in kinds[KINDS:]):,} others")
+    return ", ".join(shown)
+
+
+def _remedy(suffix: str) -> str:
+    package = plugin_for(suffix)
+    return f" (install {package} to read them)" if package else ""
 
 
 def classes_of_folders(parents: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:

@@ -1,18 +1,18 @@
 """Provide the image files of a folder or a zip as a source.
 
-Files can have any of the formats in ``jaxgan.data.folders.EXTENSIONS``, any size, and any colour mode that Pillow
-supports, such as grey or RGB. If any image is directly in the folder, the images have no labels. Otherwise, the label
-of an image is the index of its sub-folder in alphabetical order.
+Files can have any of the formats in ``jaxgan.data.image_formats.readable_formats``, any size, and any colour mode that
+Pillow supports, such as grey or RGB. If any image is directly in the folder, the images have no labels. Otherwise, the
+label of an image is the index of its sub-folder in alphabetical order.
 """
 
 import os
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
-from jaxgan.data.decoding import common_size, convert_channels, crop_to_square, decode, read_headers
+from jaxgan.data.decoding import read_pixels
 from jaxgan.data.folders import classes_of_folders, find_images
+from jaxgan.data.image_headers import common_size, read_headers
 from jaxgan.data.representation import ShownSource
 
 
@@ -24,6 +24,10 @@ class ImageFiles(ShownSource):
       resolution: height and width in pixels. Images are cropped to a centred square and resized with antialiasing
         (Lanczos). None keeps the size of the files, which must be square and the same for all.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
+
+    Warns:
+      UserWarning: if files are left out, or if decoding converts or loses something that the images contain, such as
+        transparency.
 
     Raises:
       ValueError: if there is no image, if sizes differ and ``resolution`` is None, or if a file cannot be decoded. The
@@ -38,12 +42,11 @@ class ImageFiles(ShownSource):
         # classes.
         around = os.path.commonpath(parents)
         self.classes, self._labels = classes_of_folders([os.path.relpath(parent, around) for parent in parents])
-        if resolution is None or channels is None:
-            sizes, grey = read_headers(self._files, self._names)
-            if resolution is None:
-                resolution = common_size(self.name, self._names, sizes, square=True)[0]
-            channels = (1 if grey else 3) if channels is None else channels
-        self._resolution, self._channels = resolution, channels
+        headers = read_headers(self._files, self._names)
+        if resolution is None:
+            resolution = common_size(self.name, self._names, headers.sizes, square=True)[0]
+        self._resolution, self._channels = resolution, headers.channels if channels is None else channels
+        headers.warn(self._channels, resolution)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -54,10 +57,8 @@ class ImageFiles(ShownSource):
         return (self._resolution, self._resolution, self._channels)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        def to_array(image: Image.Image) -> np.ndarray:
-            return crop_to_square(convert_channels(image, self._channels), self._resolution)
-
-        batch = {"image": np.stack([decode(self._files, self._names[i], to_array) for i in indices])}
+        images = [read_pixels(self._files, self._names[i], self._channels, self._resolution) for i in indices]
+        batch = {"image": np.stack(images)}
         if self._labels is not None:
             batch["label"] = self._labels[indices]
         return batch

@@ -5,6 +5,7 @@ with the same index. In a batch, ``input`` contains the inputs and ``image`` con
 "the image" of an input is always its target image.
 """
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -14,8 +15,9 @@ import numpy as np
 from PIL import Image
 
 from jaxgan.data.array_files import load_arrays
-from jaxgan.data.decoding import common_size, convert_channels, crop_to_square, decode, read_headers
+from jaxgan.data.decoding import convert_channels, crop_to_square, decode
 from jaxgan.data.folders import Files, find_images, is_image_store
+from jaxgan.data.image_headers import common_size, read_headers
 from jaxgan.data.loading import cache_if_small, check_resolution, resize_source, suggest_path
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source, read_into_memory
@@ -137,7 +139,8 @@ class SideBySide(ShownSource):
     ):
         self._files, self._names = find_images(Path(path))
         self.name, self._resolution, self._direction = self._files.name, resolution, direction
-        self._sizes, grey = read_headers(self._files, self._names)
+        headers = read_headers(self._files, self._names)
+        self._sizes = headers.sizes
         for name, (height, width) in zip(self._names, self._sizes):
             if width % 2:
                 raise ValueError(
@@ -147,8 +150,9 @@ class SideBySide(ShownSource):
                 )
         halves = [(height, width // 2) for height, width in self._sizes]
         size = (resolution, resolution) if resolution else common_size(f"{self.name} (halves)", self._names, halves)
-        self._channels = (1 if grey else 3) if channels is None else channels
+        self._channels = headers.channels if channels is None else channels
         self.shape = (*size, self._channels)
+        dataclasses.replace(headers, sizes=halves).warn(self._channels, resolution)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -258,10 +262,11 @@ class _NamedImages:
 
     def __init__(self, path: str | Path, channels: int | None, resolution: int | None):
         self.files, names = find_images(Path(path))
-        sizes, grey = read_headers(self.files, names)
+        headers = read_headers(self.files, names)
         keys = _keys(self.files, names)
-        self.names, self.sizes = dict(zip(keys, names)), dict(zip(keys, sizes))
-        self.channels, self._resolution = (1 if grey else 3) if channels is None else channels, resolution
+        self.names, self.sizes = dict(zip(keys, names)), dict(zip(keys, headers.sizes))
+        self.channels, self._resolution = headers.channels if channels is None else channels, resolution
+        headers.warn(self.channels, resolution)
 
     def decode(self, key: str) -> np.ndarray:
         def to_array(image: Image.Image) -> np.ndarray:

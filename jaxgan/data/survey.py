@@ -7,8 +7,8 @@ import numpy as np
 
 from jaxgan.core.array_archives import is_npy, map_npy, read_npz_headers
 from jaxgan.data import datasets
-from jaxgan.data.decoding import read_headers
 from jaxgan.data.folders import find_images, is_image_store
+from jaxgan.data.image_headers import read_headers
 from jaxgan.data.loading import TOYS, load
 from jaxgan.data.source import Source
 
@@ -54,8 +54,8 @@ def survey(data: str) -> Survey:
     path = Path(data)
     if is_image_store(path):
         files, names = find_images(path)
-        sizes, grey = read_headers(files, [names[i] for i in _spread(len(names), MAX_HEADERS)])
-        return _summarize(data, len(names), sizes, 1 if grey else 3)
+        headers = read_headers(files, [names[i] for i in _spread(len(names), MAX_HEADERS)])
+        return _summarize(data, len(names), headers.sizes, headers.channels)
     if path.suffix.lower() in (".npz", ".npy") and path.is_file():
         count, *shape = _shape_of_images(path)
         return _of_shape(data, count, tuple(shape))

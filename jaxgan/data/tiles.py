@@ -1,13 +1,14 @@
 """Cut images of any sizes into tiles of equal size, without resizing them."""
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from jaxgan.data.decoding import convert_channels, crop_to_square, decode, read_headers
+from jaxgan.data.decoding import read_pixels
 from jaxgan.data.folders import find_images, is_image_store
+from jaxgan.data.image_headers import read_headers
 from jaxgan.data.source import Arrays
 
 SIZE = 64  # default height and width of a tile in pixels
@@ -17,7 +18,7 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
     """Return tiles of every image of a folder or a zip.
 
     The tiles of an image are evenly spaced and cover the image completely. The distance between the corners of adjacent
-    tiles is at most half of a tile's side, so tiles overlap. Images that are smaller than a tile are skipped. Tiles
+    tiles is at most half of a tile's side, so tiles overlap. Images that are smaller than a tile are left out. Tiles
     have no labels.
 
     Args:
@@ -28,6 +29,10 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
     Returns:
       The tiles, uint8 [N, resolution, resolution, channels].
 
+    Warns:
+      UserWarning: if images or other files are left out, or if decoding converts or loses something that the images
+        contain, such as transparency.
+
     Raises:
       ValueError: if there are no images, if all images are smaller than a tile, or if an image cannot be decoded.
     """
@@ -35,8 +40,8 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
     if not is_image_store(path):
         raise ValueError(f"`data` 'tiles:{path}' must name an existing folder or .zip file after 'tiles:'.")
     files, names = find_images(path)
-    sizes, grey = read_headers(files, names)
-    depth = (1 if grey else 3) if channels is None else channels
+    headers = read_headers(files, names)
+    sizes, depth = headers.sizes, headers.channels if channels is None else channels
     corners = [
         [(y, x) for y in window_starts(height, size, size // 2) for x in window_starts(width, size, size // 2)]
         for height, width in sizes
@@ -47,17 +52,22 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
             f"tiles:{path} has no image that contains a tile of {size} x {size} pixels; the largest is {width} x "
             f"{height}. Set `resolution` to a smaller number."
         )
+    headers.warn(depth)
+    skipped = sum(not image_corners for image_corners in corners)
+    if skipped:
+        warnings.warn(
+            f"tiles:{path}: left out {skipped:,} of {len(names):,} images, because they are smaller than a tile of "
+            f"{size} x {size} pixels.",
+            stacklevel=2,
+        )
     # The result is allocated at once, because a list of tiles would need twice the memory.
     tiles = np.empty((sum(map(len, corners)), size, size, depth), np.uint8)
-
-    def to_array(image: Image.Image) -> np.ndarray:
-        return crop_to_square(convert_channels(image, depth), None)
 
     done = 0
     for name, image_corners in zip(names, corners):
         if not image_corners:
             continue
-        image = decode(files, name, to_array)
+        image = read_pixels(files, name, depth)
         for y, x in image_corners:
             tiles[done] = image[y : y + size, x : x + size]
             done += 1

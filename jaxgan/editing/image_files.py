@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
-from jaxgan.data.folders import EXTENSIONS, Files, find_images
+from jaxgan.data.folders import Files, find_images
+from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
 
 
 def list_images(path: Path, argument: str = "images") -> tuple[Files, list[str]]:
@@ -20,12 +21,22 @@ def list_images(path: Path, argument: str = "images") -> tuple[Files, list[str]]
     """
     if not path.exists():
         raise ValueError(f"`{argument}` must be an existing file or folder, but {path} does not exist.")
-    if not path.is_dir() and path.suffix.lower() not in {".zip", *EXTENSIONS}:
+    if path.is_file() and not _is_image(path):
+        package = plugin_for(path.suffix.lower())
+        convert = f"Convert a video to images first: ffmpeg -i {path.name} frames/%05d.png"
         raise ValueError(
-            f"`{argument}` must be an image, a folder or a .zip, but {path} has none of the known formats "
-            f"{', '.join(sorted(EXTENSIONS))}. Convert a video to images first: ffmpeg -i {path.name} frames/%05d.png"
+            f"`{argument}` must be an image, a folder or a .zip, but the format of {path} is unknown. "
+            + (f"Install {package} to read it." if package else convert)
         )
     return find_images(path)
+
+
+def _is_image(path: Path) -> bool:
+    """Return whether a file is a zip or an image, by its suffix, or by its first bytes if its suffix is unknown."""
+    if path.suffix.lower() in (".zip", *image_suffixes()):
+        return True
+    with path.open("rb") as file:
+        return is_recognized(file)
 
 
 def output_paths(names: Sequence[str], out: Path, formats: Collection[str] = ()) -> dict[str, Path]:

@@ -88,7 +88,7 @@ def test_wrong_flags_are_reported(arguments, code, message, tmp_path, capsys):
 
 # Wrong data: (function that writes the data, more flags, message).
 DATA = {
-    "empty folder": (lambda p: folder(p, {"readme.txt": b"hello"}), [], "contains no images (other files: 1)"),
+    "empty folder": (lambda p: folder(p, {"readme.txt": b"hello"}), [], "contains no images (other files: 1 .txt)"),
     "truncated png": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((64, 64))[:-2000]}), ["--resolution", 8], "b.png cannot be decoded"),
     "no image inside": (lambda p: folder(p, {"a.png": b"not a png"}), [], "a.png is not an image, or its format is not supported"),
     "two sizes": (lambda p: folder(p, {"a.png": noise(), "b.png": noise((9, 8))}), [], "Set --resolution, for example to 64, to crop them to squares and resize them."),

@@ -17,6 +17,7 @@ def saved(folder, **sizes):
     return images
 
 
+@pytest.mark.filterwarnings("ignore:.*left out 1 of 3 images")
 def test_tiles_cover_every_image_with_its_pixels(tmp_path):
     images = saved(tmp_path, a=(20, 30), b=(9, 8), c=(7, 50))
     source = load(f"tiles:{tmp_path}", resolution=8)

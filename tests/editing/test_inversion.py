@@ -236,7 +236,7 @@ def test_the_command_writes_projections_that_can_be_sampled_and_reported(run, tm
 
 WRONG = {
     "missing": (["--images", "{}/none"], "none does not exist."),
-    "no images": (["--images", "{}/empty"], "contains no images (other files: 1)"),
+    "no images": (["--images", "{}/empty"], "contains no images (other files: 1 .txt)"),
     "unreadable": (["--images", "{}/bad"], "x.png is not an image, or its format is not supported"),
     "no step": (["--images", "{}/good", "--steps", 0], "--steps must be at least 1, got 0"),
     "one name": (["--images", "{}/twice"], "would both be written to a.png. Rename one"),

@@ -115,7 +115,7 @@ def test_failed_images_are_named_and_the_others_are_translated(runs, tmp_path, c
     (given / "cut.png").write_bytes(whole[: len(whole) // 2])
     (given / "text.png").write_text("no picture")
     photo(given, "huge.png", (1000, 1200))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400_000)
+    monkeypatch.setattr("jaxgan.data.decoding.MAX_PIXELS", 400_000)
     code, text = translate(capsys, runs / "edges", "--images", given, "--out", out, "--direction", "remake")
     assert code == 2 and "Traceback" not in text
     assert {path.name for path in out.iterdir()} == {"a.png", "z.png"}
@@ -124,7 +124,7 @@ def test_failed_images_are_named_and_the_others_are_translated(runs, tmp_path, c
         "pixel.png: The image must have at least 8 x 8 pixels, got 1 x 1",
         "cut.png cannot be decoded",
         "text.png is not an image, or its format is not supported",
-        "huge.png has more than ",
+        "huge.png has 1,200 x 1,000 pixels, and at most 400,000 pixels can be read",
     ):
         assert message in text, text
 
