@@ -5,6 +5,7 @@ one of the dataclasses of this module.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,7 +78,7 @@ class CheckpointReference:
         path = self.path(program)
         if not (path / "checkpoints").is_dir():
             raise ValueError(f"`run_dir` {path} has no checkpoints. Pass the directory of a run, or train first.")
-        checkpoints = Checkpoints(path / "checkpoints", read_only=True)
+        checkpoints = Checkpoints(path / "checkpoints", read_only=True, say=functools.partial(print_warning, names=()))
         try:
             return checkpoints.read(checkpoints.best() if self.best else self.step)
         finally:

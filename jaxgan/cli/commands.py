@@ -182,7 +182,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     """
     import jax
 
-    from jaxgan.cli import cache
+    from jaxgan.cli import cache, library_noise
     from jaxgan.core import system
     from jaxgan.core.notes import message_with_notes
     from jaxgan.training.divergence import Diverged
@@ -195,7 +195,7 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
     flags = flag_names(name, fields, program)
     try:
-        with errors.ending_quietly(), errors.warnings_as_lines(flags):
+        with library_noise.logged_as_debug(), errors.ending_quietly(), errors.warnings_as_lines(flags):
             make_command(command_class, fields, values).execute(program)
     except Interrupted as stop:
         sys.exit(128 + stop.number)

@@ -73,7 +73,7 @@ def read_json(path: Path, form: Form = object, *, fix: str = RESTORE, limit: int
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        raise JsonError(f"{error} {fix}") from None
+        raise JsonError(_with_fix(str(error), fix)) from None
     return parse_json(content, str(path), form, fix=fix)
 
 
@@ -93,14 +93,16 @@ def parse_json(content: bytes | str, where: str, form: Form = object, *, fix: st
         _check_form(value, form, "")
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise JsonError(f"{where} is not valid JSON at {place} ({error.msg}). {fix}") from None
+        problem = f"is not valid JSON at {place} ({error.msg})"
     except UnicodeDecodeError as error:
-        raise JsonError(f"{where} is not text in UTF-8 (byte {error.start}). {fix}") from None
+        problem = f"is not text in UTF-8 (byte {error.start})"
     except RecursionError:
-        raise JsonError(f"{where} has more than {MAX_DEPTH} objects and lists inside each other. {fix}") from None
+        problem = f"has more than {MAX_DEPTH} objects and lists inside each other"
     except ValueError as error:
-        raise JsonError(f"{where} is damaged: {error}. {fix}") from None
-    return value
+        problem = f"is damaged: {error}"
+    else:
+        return value
+    raise JsonError(_with_fix(f"{where} {problem}.", fix))
 
 
 def read_json_lines(path: Path, form: Form = dict) -> Iterator[Line]:
@@ -220,6 +222,10 @@ def _check_type(value: Any, types: tuple[type, ...], name: str) -> None:
         subject = f"its entry {_quote(name)}" if name else "its content"
         names = " or ".join(TYPE_NAMES[each] for each in types)
         raise ValueError(f"{subject} must be {names}, got {TYPE_NAMES[type(value)]}")
+
+
+def _with_fix(sentence: str, fix: str) -> str:
+    return f"{sentence} {fix}" if fix else sentence
 
 
 def _join(name: str, key: str) -> str:

@@ -1,31 +1,23 @@
-"""Save and restore checkpoints of the complete training state with Orbax.
+"""Save checkpoints of the complete training state in the background, choose which to keep, and restore the newest.
 
-Checkpoints are written asynchronously and atomically, and verified when they are read. A checkpoint is a flat mapping
-from names to the state's leaves, stored as host arrays. The mapping does not depend on the devices, so one device can
-restore a checkpoint that eight devices or two hosts saved. The checkpoint also contains the SHA-256 of each leaf,
-because Orbax restores damaged bytes without an error. Only this module uses Orbax.
+Checkpoints are verified when they are read. If the newest checkpoint is damaged, an older one is used. See
+``jaxgan.training.checkpoint_files`` for the files of a checkpoint.
 """
 
 import concurrent.futures
-import hashlib
-import itertools
-import logging
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
-from orbax.checkpoint import checkpoint_managers as policies
 
 from jaxgan.core.state import State
+from jaxgan.training import checkpoint_files
+from jaxgan.training.checkpoint_files import NO_SCORE, Score, checksums as checksums, is_first_process, set_aside
 
 KEEP_NEWEST = 3  # number of newest checkpoints that are not deleted; the best checkpoint is not deleted either
-NO_SCORE = 1e30  # stored in place of a missing score, because JSON has no infinity; larger (worse) than every score
 
 
 def named_leaves(state: State) -> dict[str, np.ndarray]:
@@ -35,20 +27,6 @@ def named_leaves(state: State) -> dict[str, np.ndarray]:
     """
     leaves, _ = jax.tree_util.tree_flatten_with_path(state)
     return {_name(path): np.asarray(_raw(leaf)) for path, leaf in leaves}
-
-
-def checksums(leaves: dict[str, np.ndarray]) -> dict[str, str]:
-    """Return a dictionary from the name of each leaf to the SHA-256 of its dtype, shape and bytes.
-
-    Args:
-      leaves: dictionary from names to the arrays of a state.
-    """
-
-    def digest(x):
-        header = f"{x.dtype.name}{list(x.shape)}".encode()
-        return hashlib.sha256(header + np.ascontiguousarray(x).tobytes()).hexdigest()
-
-    return {name: digest(leaf) for name, leaf in leaves.items()}
 
 
 class Checkpoints:
@@ -62,42 +40,34 @@ class Checkpoints:
       read_only: whether to leave the directory unchanged. Another process may be writing to it at the same time.
       by: an identifier of the method that scores checkpoints. It is stored with each score. Only scores with the same
         identifier are compared, because a run may be resumed with another method.
-      say: called with a message if a checkpoint is damaged, a score cannot be computed or the last checkpoint cannot be
-        written.
+      say: called with a message if a checkpoint is damaged, a score cannot be computed or read, the directory contains
+        other files, or the last checkpoint cannot be written.
     """
 
     def __init__(
         self, directory: Path, *, read_only: bool = False, by: str = "pixels", say: Callable[[str], None] = print
     ):
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs a line for each file
-        self._directory, self._by, self._say = Path(directory).absolute(), by, say
-        best = policies.BestN(get_metric_fn=lambda metrics: _score(metrics, by), reverse=True, n=1)
-        keep = policies.AnyPreservationPolicy([policies.LatestN(KEEP_NEWEST), best])
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=None if read_only else keep,
-            read_only=read_only,
-            create=not read_only,
-            best_fn=lambda metrics: _score(metrics, by),  # without this, Orbax does not store scores
-            best_mode="min",
-        )
-        self._manager = ocp.CheckpointManager(self._directory, options=options)
+        self._directory, self._read_only, self._by, self._say = Path(directory), read_only, by, say
+        if not read_only:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            if is_first_process():
+                checkpoint_files.remove_unfinished(self._directory)
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
         self._last: concurrent.futures.Future | None = None
 
     def steps(self) -> list[int]:
         """Return the steps of all checkpoints, oldest first."""
-        return sorted(self._manager.all_steps())
+        return checkpoint_files.find_steps(self._directory)
 
     def best(self) -> int | None:
         """Return the step of the checkpoint with the lowest score, or None if there are no checkpoints.
 
         Only checkpoints that were scored by the same method as the newest checkpoint are compared.
         """
-        metrics = {step: self._manager.metrics(step) or {} for step in self.steps()}
-        if not metrics:
+        scores = {step: self._score(step) for step in self.steps()}
+        if not scores:
             return None
-        by = metrics[max(metrics)].get("by", "pixels")
-        return min(metrics, key=lambda step: (_score(metrics[step], by), -step))
+        return _best(scores, scores[max(scores)].by)
 
     def save(self, state: State, score: Callable[[], float] = lambda: float("inf")) -> None:
         """Copy the state to the host, then score and write it in the background.
@@ -111,52 +81,76 @@ class Checkpoints:
           OSError: if the previous checkpoint could not be written.
         """
         leaves = named_leaves(state)
-        self._join()
-        self._raise_os_error(self._manager.check_for_errors)
+        self.wait()
         self._last = self._thread.submit(self._write, leaves, score)
         # On several hosts, Orbax synchronises the processes of a run while it writes. No process may start a step
         # during this time.
         if jax.process_count() > 1:
-            self._join()
+            self.wait()
 
     def _write(self, leaves: dict[str, np.ndarray], score: Callable[[], float]) -> None:
+        step = int(leaves["step"])
         try:
             value = score()
+        except OSError:
+            raise
         except Exception as error:  # the state must be saved, whichever error the score raises
             value = np.inf
-            self._say(f"step {int(leaves['step'])}: the checkpoint was saved without a score, because of: {error}")
-        items = ocp.args.Composite(state=ocp.args.StandardSave(leaves), checksums=ocp.args.JsonSave(checksums(leaves)))
-        metrics = {"score": value if np.isfinite(value) else NO_SCORE, "by": self._by}
-        self._raise_os_error(lambda: self._manager.save(int(leaves["step"]), args=items, metrics=metrics))
+            self._say(f"step {step}: the checkpoint was saved without a score, because of: {error}")
+        try:
+            self._make_room(step)
+            scored = Score(float(value) if np.isfinite(value) else NO_SCORE, self._by)
+            checkpoint_files.write(self._directory, step, leaves, scored)
+            self._remove_old(step)
+        except Exception as error:  # Orbax raises many types of errors
+            raise OSError(f"Checkpoint {step} could not be written to {self._directory}: {_reason(error)}") from error
 
-    def _join(self) -> None:
-        """Wait for the background thread. If an error ended the thread, raise the error once."""
-        last, self._last = self._last, None
-        if last:
-            last.result()
+    def _make_room(self, step: int) -> None:
+        """Move an entry away that has the name of the checkpoint which is written next."""
+        place = self._directory / str(step)
+        if is_first_process() and place.exists():
+            self._say(f"{place} is in the place of a new checkpoint; it was moved to {set_aside(place)}")
+
+    def _remove_old(self, newest: int) -> None:
+        if not is_first_process():
+            return
+        steps = [step for step in self.steps() if step <= newest]
+        keep = steps[-KEEP_NEWEST:]
+        scores = {step: self._score(step) for step in steps}
+        keep.append(_best(scores, self._by))
+        for step in set(steps) - set(keep):
+            checkpoint_files.remove(self._directory, step)
+
+    def _score(self, step: int) -> Score:
+        """Return the score of a checkpoint. A score that cannot be read is reported, and counts as no score."""
+        try:
+            return checkpoint_files.read_score(self._directory, step)
+        except ValueError as error:
+            self._say(f"checkpoint {step} counts as a checkpoint without a score: {error}")
+            return Score(by=self._by)
 
     def wait(self) -> None:
         """Wait until all checkpoints are on disk.
 
         Raises:
-          OSError: if a checkpoint could not be written.
+          OSError: if a checkpoint could not be written. The error is raised once.
         """
-        self._join()
-        self._raise_os_error(self._manager.wait_until_finished)
+        last, self._last = self._last, None
+        if last:
+            last.result()
 
     def close(self) -> None:
-        """Wait for the last checkpoint and close the directory. Report an error if the checkpoint was not written."""
+        """Wait for the last checkpoint. Report an error if the checkpoint was not written."""
         self._thread.shutdown()
         error = self._last.exception() if self._last else None
         if error:
             self._say(f"the last checkpoint could not be written: {error}")
-        self._manager.close()
 
     def restore(self, like: State) -> State | None:
         """Return the newest intact checkpoint, or None if there are no checkpoints.
 
         Damaged checkpoints that are newer than the restored one are moved to the directory ``damaged``, beside the
-        checkpoints' directory.
+        checkpoints' directory. Entries that are no checkpoints are reported and not changed.
 
         Args:
           like: a state of the same game, which defines the structure, the shapes and the dtypes.
@@ -167,13 +161,10 @@ class Checkpoints:
         Raises:
           ValueError: if the checkpoint belongs to another game, or if all checkpoints are damaged.
         """
-        damaged: dict[int, str] = {}
-        for step in reversed(self.steps()):
-            try:
-                leaves = self._load(step)
-            except Exception as error:  # Orbax, TensorStore and JSON raise many types of errors for damaged files
-                damaged[step] = _reason(error)
-                continue
+        for path in checkpoint_files.find_strays(self._directory):
+            self._say(f"{path} is not a checkpoint, and is ignored")
+        step, leaves, damaged = self._newest_intact()
+        if leaves is not None:
             state = state_from_leaves(like, leaves, f"Checkpoint {step} in {self._directory}")
             self._set_aside(damaged)
             return state
@@ -191,36 +182,53 @@ class Checkpoints:
           step: the step of the checkpoint; None for the newest checkpoint.
 
         Raises:
-          ValueError: if there is no such checkpoint, or if it is damaged.
+          ValueError: if there is no such checkpoint, or if it is damaged. The message names another one that is intact.
         """
         steps = self.steps()
-        if not steps or (step is not None and step not in steps):
-            if not steps:
-                raise ValueError(f"{self._directory} contains no checkpoints.")
+        if not steps:
+            raise ValueError(f"{self._directory} contains no checkpoints.")
+        if step is None:
+            step = steps[-1]
+        if step not in steps:
             raise ValueError(
                 f"`step` must be the step of a checkpoint in {self._directory} "
                 f"({', '.join(map(str, steps))}), got {step}."
             )
-        step = steps[-1] if step is None else step
-        try:
-            return self._load(step)
-        except Exception as error:  # Orbax, TensorStore and JSON raise many types of errors
-            raise ValueError(
-                f"Checkpoint {step} in {self._directory} is damaged ({_reason(error)}). Use another one."
-            ) from error
-
-    def _load(self, step):
-        restored = self._manager.restore(
-            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(), checksums=ocp.args.JsonRestore())
+        leaves, reason = self._try_to_read(step)
+        if leaves is not None:
+            return leaves
+        intact, _, _ = self._newest_intact()
+        fix = (
+            "None of the checkpoints is intact. Restore the directory from a backup"
+            if intact is None
+            else f"Use another one: the newest intact one is `step` {intact}"
         )
-        leaves = {name: np.asarray(leaf) for name, leaf in restored["state"].items()}
-        expected, actual = restored["checksums"], checksums(leaves)
-        wrong = [name for name in expected | actual if expected.get(name) != actual.get(name)]
-        if wrong:
-            raise ValueError(f"{len(wrong)} leaves, among them {wrong[0]}, do not match their checksums")
-        return leaves
+        raise ValueError(f"Checkpoint {step} in {self._directory} is damaged ({reason}). {fix}.")
 
-    def _set_aside(self, damaged: dict[int, str]) -> None:
+    def _newest_intact(self) -> tuple[int | None, dict[str, np.ndarray] | None, dict[int, str]]:
+        """Return the step and the leaves of the newest intact checkpoint, and the newer, damaged checkpoints.
+
+        The damaged checkpoints are a dictionary from steps to reasons. Without an intact checkpoint, the step and the
+        leaves are None.
+        """
+        damaged: dict[int, str] = {}
+        for step in reversed(self.steps()):
+            leaves, reason = self._try_to_read(step)
+            if leaves is not None:
+                return step, leaves, damaged
+            damaged[step] = reason
+        return None, None, damaged
+
+    def _try_to_read(self, step: int) -> tuple[dict[str, np.ndarray] | None, str]:
+        """Return the leaves of a checkpoint and an empty reason, or None and the reason why it is damaged."""
+        try:
+            return checkpoint_files.read_leaves(self._directory, step), ""
+        except MemoryError:
+            raise
+        except Exception as error:  # Orbax, TensorStore and JSON raise many types of errors for damaged files
+            return None, _reason(error)
+
+    def _set_aside(self, damaged: Mapping[int, str]) -> None:
         """Move damaged checkpoints to the directory ``damaged``, after an older checkpoint was found to be intact.
 
         Args:
@@ -229,26 +237,16 @@ class Checkpoints:
         aside = self._directory.parent / "damaged"
         for step, reason in damaged.items():
             self._say(f"checkpoint {step} is damaged ({reason}); it was moved to {aside}, and the previous one is used")
-            if jax.process_index() == 0:
-                aside.mkdir(exist_ok=True)
-                names = itertools.chain([str(step)], (f"{step}.{i}" for i in itertools.count(1)))
-                free = next(name for name in names if not (aside / name).exists())
-                shutil.move(self._directory / str(step), aside / free)
-        if damaged:
-            if jax.process_count() > 1:
-                multihost_utils.sync_global_devices("damaged checkpoints are out of the way")
-            self._manager.reload()
-
-    def _raise_os_error(self, call: Callable[[], Any]) -> None:
-        """Call a method of Orbax and convert its errors, which have many types, to ``OSError``."""
-        try:
-            call()
-        except Exception as error:
-            raise OSError(f"A checkpoint could not be written to {self._directory}: {error}") from error
+            if is_first_process():
+                set_aside(self._directory / str(step))
+        if damaged and jax.process_count() > 1:
+            multihost_utils.sync_global_devices("damaged checkpoints are out of the way")
 
 
-def _score(metrics: dict[str, Any], by: str) -> float:
-    return metrics.get("score", NO_SCORE) if metrics.get("by", "pixels") == by else NO_SCORE
+def _best(scores: Mapping[int, Score], by: str) -> int:
+    """Return the step with the lowest score among the scores of one method; the newest step if scores are equal."""
+    values = {step: score.value if score.by == by else NO_SCORE for step, score in scores.items()}
+    return min(values, key=lambda step: (values[step], -step))
 
 
 def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str) -> State:
@@ -285,7 +283,7 @@ def state_from_leaves(like: State, leaves: Mapping[str, np.ndarray], where: str)
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
+    return (str(error).strip() or type(error).__name__).split("\n")[0][:200].rstrip(".")
 
 
 def _name(path) -> str:
