@@ -49,8 +49,8 @@ def per_example_clipped(l2_clip: float):
       l2_clip: the largest L2 norm of an example's gradient, above 0.
 
     Raises:
-      ValueError: if ``l2_clip`` is not positive and finite; or, when the step is traced, if the loss returns moving statistics
-        other than the statistics of spectral normalisation.
+      ValueError: if ``l2_clip`` is not positive and finite; or, when the step is traced, if the loss returns moving
+        statistics other than the statistics of spectral normalisation.
     """
     check_clip(l2_clip)
 

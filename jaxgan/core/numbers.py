@@ -3,7 +3,6 @@
 The value of a tracer is unknown while a step is traced. It can be computed with, but not compared in Python.
 """
 
-import math
 from typing import Any
 
 from jax.core import Tracer
@@ -28,24 +27,34 @@ def refuse_traced(name: str, value: Any) -> None:
         )
 
 
-def check_between(
-    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False, hint: str = ""
-) -> None:
-    """Raise a ``ValueError`` unless a number is between two limits. The value of a tracer is not checked.
+def check_at_least(name: str, value: Any, least: float, hint: str = "") -> None:
+    """Raise a ``ValueError`` if a number is below ``least`` or NaN. The value of a tracer is not checked.
 
-    >>> check_between("gamma", -1.0, 0)
+    >>> check_at_least("gamma", -1.0, 0)
     Traceback (most recent call last):
     ValueError: `gamma` must be at least 0, got -1.0.
 
     Args:
       name: the name of the argument, for the error message.
-      value: the number. NaN is never allowed.
-      low, high: the smallest and the largest allowed number.
-      above: whether ``low`` itself is not allowed.
-      hint: a sentence that the error message ends with.
+      value: the number.
+      least: the smallest allowed number.
+      hint: a sentence that ends the error message.
     """
-    if is_traced(value) or ((low < value if above else low <= value) and value <= high):
-        return
-    least = f"above {low:g}" if above else f"at least {low:g}"
-    allowed = least if high == math.inf else f"{least} and at most {high:g}" if above else f"between {low:g} and {high:g}"
-    raise ValueError(f"`{name}` must be {allowed}, got {value}.{' ' + hint if hint else ''}")
+    if not is_traced(value) and not value >= least:
+        raise ValueError(f"`{name}` must be at least {least:g}, got {value}. {hint}".rstrip())
+
+
+def check_above(name: str, value: Any, limit: float) -> None:
+    """Raise a ``ValueError`` unless a number is above ``limit``. The value of a tracer is not checked.
+
+    >>> check_above("threshold", 0.0, 0)
+    Traceback (most recent call last):
+    ValueError: `threshold` must be above 0, got 0.0.
+
+    Args:
+      name: the name of the argument, for the error message.
+      value: the number.
+      limit: the number below all allowed numbers.
+    """
+    if not is_traced(value) and not value > limit:
+        raise ValueError(f"`{name}` must be above {limit:g}, got {value}.")

@@ -20,7 +20,7 @@ import optax
 from jaxgan.core import axis
 from jaxgan.core.game import Game
 from jaxgan.core.networks import Nets, format_names
-from jaxgan.core.numbers import check_between
+from jaxgan.core.numbers import check_at_least
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameWrapper, require_game
 from jaxgan.games.privacy import require_not_private
@@ -62,7 +62,7 @@ def consensus(game: Game, gamma: float | jax.Array) -> "Consensus":
     Raises:
       ValueError: if ``gamma`` is negative, or ``game`` is a wrapper or has more than one turn.
     """
-    check_between("gamma", gamma, 0, hint="A negative weight would increase the norm of the gradients.")
+    check_at_least("gamma", gamma, 0, "A negative weight would increase the norm of the gradients.")
     return Consensus(_require_simultaneous(game, "consensus"), gamma)
 
 

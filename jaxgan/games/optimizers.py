@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgan.core.numbers import check_between
+from jaxgan.core.numbers import check_above
 
 
 def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
@@ -26,7 +26,7 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
     Raises:
       ValueError: if ``limit`` is not positive, or ``update`` receives no parameters.
     """
-    check_between("limit", limit, 0, above=True)
+    check_above("limit", limit, 0)
 
     def update(updates, state, params=None):
         if params is None:

@@ -38,11 +38,22 @@ from jaxgan.core.wrappers import GameLike, GameWrapper, find_wrapper, require_ga
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PrivateGame(GameWrapper):
-    """A wrapper that trains a game with private players; see ``private`` for the attributes.
+    """A wrapper that trains a game with private players; see ``private``.
 
     Everything that determines the noise is an attribute, so ``dataclasses.replace`` returns a game that is private in
     the new way. Functions that would compute unclipped gradients of the batch, or train several games with one key,
     refuse this wrapper.
+
+    Attributes:
+      game: the original game, which is not private.
+      batch: the shapes of the batch of one turn over all devices.
+      noise_multiplier: the standard deviation of the noise in the sum of the gradients, divided by ``l2_clip``.
+      l2_clip: the largest L2 norm of an example's gradient.
+      key: the secret random key of the noise.
+      micro_batches: the number of micro-batches that a turn is split into.
+
+    Raises:
+      TypeError, ValueError: as ``private``.
     """
 
     game: Game
@@ -68,7 +79,11 @@ class PrivateGame(GameWrapper):
 
     @functools.cached_property
     def noised(self) -> Game:
-        """The same game with private players, which is initialised and trained."""
+        """The same game with private players, which is initialised and trained.
+
+        Raises:
+          ValueError: if the game cannot be private. Creating the ``PrivateGame`` already raises this error.
+        """
         gradient = accumulate(self.micro_batches, per_example_clipped(self.l2_clip))
         players, names, size = dict(self.game.players), self.private_players, _batch_size(self.batch)
         _check_networks(self.game)
@@ -229,6 +244,18 @@ class _Noised(NamedTuple):
 
     key: jax.Array
     inner: Any
+
+
+def is_noise_key(name: str) -> bool:
+    """Return whether a leaf of a state is the key of the next noise of a private player.
+
+    >>> is_noise_key("opt_states.d.key"), is_noise_key("opt_states.d.inner.0.count"), is_noise_key("key")
+    (True, False, False)
+
+    Args:
+      name: the path of the leaf, with dots between its parts.
+    """
+    return name.startswith("opt_states.") and name.endswith(".key")
 
 
 class _NoisyOptimizer(optax.GradientTransformationExtraArgs):

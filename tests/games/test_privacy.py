@@ -14,7 +14,16 @@ from jaxgan import Game, Net, Player, latents, losses, parallel, total
 from jaxgan.core.gradients import accumulate, full_batch, per_example_clipped
 from jaxgan.games.dynamics import consensus, extragradient, unrolled
 from jaxgan.games.population import Population
-from jaxgan.games.privacy import PrivateGame, _with_noise, count_uses, is_private, players_that_see_data, private
+from jaxgan.games.privacy import (
+    PrivateGame,
+    _with_noise,
+    count_uses,
+    is_private,
+    players_that_see_data,
+    private,
+    random_key,
+    require_not_private,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -466,6 +475,19 @@ def test_functions_that_would_share_or_omit_noise_refuse_private_games_in_every_
         with pytest.raises(ValueError, match="The members of a population cannot be private games"):
             Population(form, 2)
     assert not is_private(together) and not is_private(consensus(together, 1.0))
+
+
+def test_custom_functions_can_refuse_private_games():
+    game = private(games.points_game(), games.points(8), noise_multiplier=1.0, l2_clip=0.1, key=KEY)
+    require_not_private(games.points_game(), "mine")
+    with pytest.raises(ValueError, match="`game` is private, and `mine` would compute further gradients of the batch"):
+        require_not_private(game, "mine")
+
+
+def test_random_keys_differ_unless_they_have_the_same_entropy():
+    keys = [random_key(), random_key(), random_key(bytes(8)), random_key(bytes(7) + b"a"), random_key(bytes(9))]
+    words = [tuple(np.asarray(jax.random.key_data(key))) for key in keys]
+    assert len(set(words)) == 4 and words[2] == words[4]
 
 
 def test_a_replaced_game_is_private_too():
