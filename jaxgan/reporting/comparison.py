@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import writing_out
-from jaxgan.monitoring.run_record import read_record
 from jaxgan.experiment.settings_file import rename_settings, without_secrets
+from jaxgan.monitoring.run_record import read_record
 from jaxgan.reporting import captions
 from jaxgan.reporting.captions import format_number, format_value
 from jaxgan.reporting.charts import COIN_TOSS, Chart, Kind, Line, players, series_colour
