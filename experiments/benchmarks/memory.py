@@ -42,7 +42,7 @@ def main(
       pairs: number of pairs of processes for each experiment.
       steps: number of steps that each process times.
     """
-    known = sorted({module.name for module in pkgutil.iter_modules(experiments.__path__)} - {"benchmarks"})
+    known = sorted(module.name for module in pkgutil.iter_modules(experiments.__path__) if not module.ispkg)
     unknown = [name for name in names if name not in known]
     if not names:
         sys.exit(f"error: Name one or more experiments: {', '.join(known)}.")

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-
-from jaxgan.core.numbers import check_above
+from jax.core import Tracer
 
 
 def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
@@ -26,7 +25,8 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
     Raises:
       ValueError: if ``limit`` is not positive, or ``update`` receives no parameters.
     """
-    check_above("limit", limit, 0)
+    if not isinstance(limit, Tracer) and not limit > 0:
+        raise ValueError(f"`limit` must be above 0, got {limit}.")
 
     def update(updates, state, params=None):
         if params is None:

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.core.keys import fold_in_keys
-from jaxgan.core.numbers import check_at_least
 
 
 def r1(d: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
@@ -92,7 +91,8 @@ def dragan(
     Raises:
       ValueError: if ``std`` is negative, or ``d`` does not return one logit per example.
     """
-    check_at_least("std", std, 0)
+    if std < 0:
+        raise ValueError(f"`std` must be at least 0, got {std}.")
     noise = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(fold_in_keys(keys, 2))
     return _off_target(d, real + std * noise.astype(real.dtype), target)
 

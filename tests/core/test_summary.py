@@ -175,7 +175,7 @@ def test_the_title_names_wrappers_and_explains_the_numbers_of_a_population():
     )
 
 
-EXPERIMENTS = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
+EXPERIMENTS = [module.name for module in pkgutil.iter_modules(experiments.__path__) if not module.ispkg]
 
 
 @pytest.mark.integration

@@ -12,7 +12,7 @@ from experiments import dcgan, gan, pix2pix, stylegan2, wgan
 from jaxgan.data import Arrays
 from jaxgan.experiment.advice import advice
 
-NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
+NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if not module.ispkg]
 
 
 def images(count, size=8):

@@ -28,7 +28,7 @@ from jaxgan.experiment import (
     settings_file,
 )
 
-NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if module.name != "benchmarks"]
+NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__) if not module.ispkg]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,1 @@
+"""Programs that damage, kill and mislead runs, and check that nothing is lost and nothing goes wrong silently."""
