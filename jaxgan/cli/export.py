@@ -11,6 +11,7 @@ from jaxgan.core.files import writing_out
 from jaxgan.core.json_files import JsonError, read_json
 from jaxgan.core.keys import keys_of
 from jaxgan.experiment import parameter_file
+from jaxgan.experiment.settings_file import without_secrets
 from jaxgan.experiment.translation import directions
 from jaxgan.reporting import model_card
 
@@ -42,7 +43,7 @@ class Export:
             raise ValueError(f"`out` must be a {' or '.join(SUFFIXES)} file, got {out}.")
         restored = self.checkpoint.restore(program, needs_data=False)
         experiment, state, member, config = restored
-        variables, settings = experiment.variables(state), dataclasses.asdict(config)
+        variables, settings = experiment.variables(state), without_secrets(dataclasses.asdict(config))
         translates, as_parameters = bool(experiment.translations), out.suffix == ".safetensors"
         card = model_card.make_card(
             experiment,

@@ -4,12 +4,15 @@ import dataclasses
 
 from jaxgan.cli.checkpoint_reference import CheckpointReference
 from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.games.privacy import is_noise_key
 from jaxgan.training.checkpoints import checksums
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inspect:
     """Print the step of a checkpoint, and the SHA-256 checksum of each array in it.
+
+    The key of the noise of a private run has no line, because it could be found by trying all values of dp_seed.
 
     Examples:
       COMMAND
@@ -25,4 +28,5 @@ class Inspect:
         leaves = self.checkpoint.read(program)
         print(f"step {int(leaves['step'])}")
         for name, digest in sorted(checksums(leaves).items()):
-            print(f"{digest}  {name}")
+            if not is_noise_key(name):
+                print(f"{digest}  {name}")

@@ -37,6 +37,11 @@ from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import TrainingRun, make_run, use_cores
 from jaxgan.training.steps import Steps
 
+DP_SEED_OF_RESUMED = (
+    "`dp_seed` has no effect on a run that is resumed from a checkpoint, because the noise continues. The seed cannot "
+    "be compared with the seed of the run, because no file contains it."
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Train:
@@ -156,7 +161,9 @@ def train(
     path, source = program.path_of_run(options.run_dir), experiment.source
     if jax.process_index() == 0:
         # The check comes before the steps are traced, because tracing takes half a minute for StyleGAN2.
-        find_resumable(path, program.name, config, source, options.fresh)
+        resumed = find_resumable(path, program.name, config, source, options.fresh)
+        if resumed and config.dp_seed is not None:
+            errors.print_warning(DP_SEED_OF_RESUMED, ["dp_seed"])
         if not options.quiet:
             announcements.print_start(program.name, run, steps)
     with announcements.waiting("tracing the training step", options):

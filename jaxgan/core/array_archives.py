@@ -90,7 +90,7 @@ def read_npz_headers(file: str | Path | BinaryIO, name: str = "") -> dict[str, A
 
 
 def read_npz(
-    file: str | Path | BinaryIO, names: Collection[str] | None = None, name: str = ""
+    file: str | Path | BinaryIO, names: Collection[str] | None = None, name: str = "", *, compressed: bool = True
 ) -> dict[str, np.ndarray]:
     """Return a dictionary from the names of the arrays in an ``.npz`` file to the arrays.
 
@@ -98,6 +98,7 @@ def read_npz(
       file: the path of the file, or a file that is open for reading and supports ``seek``.
       names: the names of the arrays to read, without those that the file lacks. By default, all arrays are read.
       name: the name of the file for messages; by default, its path.
+      compressed: whether arrays may be compressed, as ``numpy.savez_compressed`` does.
 
     Raises:
       ValueError: if the file is damaged or contains other values than numbers, booleans and text, or if the arrays are
@@ -106,6 +107,8 @@ def read_npz(
     """
     with open_zip(file, name or str(file), ".npz") as archive:
         members = {array: i for array, i in _arrays(archive).items() if names is None or array in names}
+        if not compressed and any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
+            raise ValueError("its arrays are compressed. Save them with numpy.savez.")
         check_sizes(list(members.values()))
         return {array: _read_member(archive, member) for array, member in members.items()}
 

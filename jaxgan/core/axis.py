@@ -1,10 +1,10 @@
 """Communicate between the devices that share a batch, along the named axis "data".
 
 ``jaxgan.parallel`` runs a step on several devices, each with its own examples, and binds this axis with ``pmap`` or
-``shard_map``. In such a step, ``mean`` and ``gather`` are collective operations. In any other function, and on a single
-device, they return their argument unchanged. The same loss, layer or game therefore runs on one device and on many
-without changes. A collective operation on a single device would make XLA copy every gradient. This module imports no
-other module of jaxgan.
+``shard_map``. In such a step, ``mean``, ``add`` and ``gather`` are collective operations. In any other function, and on
+a single device, they return their argument unchanged. The same loss, layer or game therefore runs on one device and on
+many without changes. A collective operation on a single device would make XLA copy every gradient. This module imports
+no other module of jaxgan.
 """
 
 import contextlib
@@ -59,6 +59,15 @@ def mean(tree):
       tree: a pytree of floating-point arrays, with the same structure on every device.
     """
     return jax.lax.pmean(tree, NAME) if size() > 1 else tree
+
+
+def add(tree):
+    """Return the sum over devices of each leaf of a pytree of arrays.
+
+    Args:
+      tree: a pytree of arrays, with the same structure on every device.
+    """
+    return jax.lax.psum(tree, NAME) if size() > 1 else tree
 
 
 def gather(tree):

@@ -1,7 +1,9 @@
 """Write output files with clear error messages, replace files atomically, and read files of limited size."""
 
 import contextlib
+import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +43,27 @@ def write_atomically(path: Path, text: str) -> None:
     beside = path.with_name(path.name + ".new")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
+
+
+def move_aside(path: Path, folder: Path, *, copy: bool = False) -> Path:
+    """Move a file or a directory to another folder without replacing anything, and return its new path.
+
+    Args:
+      path: the file or the directory.
+      folder: the folder, which is created if it is missing. If it contains the name already, a number is appended.
+      copy: whether to copy a file instead of moving it.
+
+    Raises:
+      OSError: if the folder cannot be written.
+    """
+    folder.mkdir(exist_ok=True)
+    names = itertools.chain([path.name], (f"{path.name}.{i}" for i in itertools.count(1)))
+    free = next(folder / name for name in names if not (folder / name).exists())
+    if copy:
+        shutil.copy2(path, free)
+    else:
+        shutil.move(path, free)
+    return free
 
 
 def read_limited(path: Path, limit: int) -> bytes:

@@ -6,6 +6,7 @@ the gradient with respect to ``own``, and the ``Terms`` of the loss. Each device
 batch, and ``Game.step`` averages the results over the devices.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan.core import axis
+from jaxgan.core.numbers import refuse_traced
 
 
 def full_batch(loss, own, batch, keys):
@@ -47,11 +49,10 @@ def per_example_clipped(l2_clip: float):
       l2_clip: the largest L2 norm of an example's gradient, above 0.
 
     Raises:
-      ValueError: if ``l2_clip`` is not positive; or, when the step is traced, if the loss returns moving statistics
-        other than the statistics of spectral normalisation.
+      ValueError: if ``l2_clip`` is not positive and finite; or, when the step is traced, if the loss returns moving
+        statistics other than the statistics of spectral normalisation.
     """
-    if not l2_clip > 0:
-        raise ValueError(f"`l2_clip` must be above 0, got {l2_clip}.")
+    check_clip(l2_clip)
 
     def gradient(loss, own, batch, keys):
         def clipped_gradient(example, key):
@@ -80,6 +81,19 @@ def per_example_clipped(l2_clip: float):
         return grads, terms.replace(loss=loss_value, terms=named, metrics=metrics, stats=stats, due=due)
 
     return gradient
+
+
+def check_clip(l2_clip: float) -> None:
+    """Raise an error unless ``l2_clip`` is a finite number above 0.
+
+    Args:
+      l2_clip: the largest L2 norm of an example's gradient.
+    """
+    refuse_traced("l2_clip", l2_clip)
+    if not l2_clip > 0:
+        raise ValueError(f"`l2_clip` must be above 0, got {l2_clip}.")
+    if l2_clip == math.inf:
+        raise ValueError("`l2_clip` must be finite, got inf.")
 
 
 def accumulate(n: int, each: Callable = full_batch):

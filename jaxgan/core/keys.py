@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from jaxgan.core import axis
 from jaxgan.core.classes import find_class
+from jaxgan.core.numbers import check_above
 
 
 def latents(keys: jax.Array, size: int, times: int = 1) -> jax.Array:
@@ -131,8 +132,7 @@ def truncated_latents(keys: jax.Array, size: int, threshold: float) -> jax.Array
       ValueError: if ``threshold`` is not positive, or ``keys`` is a single key or has several axes.
     """
     _check_keys(keys)
-    if threshold <= 0:
-        raise ValueError(f"`threshold` must be above 0, got {threshold}.")
+    check_above("threshold", threshold, 0)
 
     def draw(key):
         return jax.random.truncated_normal(key, -threshold, threshold, (size,))

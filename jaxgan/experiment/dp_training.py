@@ -6,14 +6,12 @@
 import collections
 import dataclasses
 import functools
+import hashlib
 import math
-import secrets
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 
 from jaxgan.core.wrappers import GameLike, require_game
 from jaxgan.data import Unpaired, normalize
@@ -50,7 +48,7 @@ def make_private(experiment: Experiment, config: Settings) -> Experiment:
     for name in ("dp_noise_multiplier", "dp_l2_clip"):
         if not 0 < getattr(config, name) < math.inf:
             raise ValueError(f"`{name}` must be positive and finite, got {getattr(config, name)}.")
-    batch, key = _turn_shapes(experiment, config), _noise_key(config.dp_seed)
+    batch, key = _turn_shapes(experiment, config), _noise_key(config)
 
     @functools.cache  # the same game must result in the same object, because each object is compiled once
     def make_game_private(game: GameLike) -> GameLike:
@@ -125,11 +123,13 @@ def _turn_shapes(experiment: Experiment, config: Settings) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.batch_size, *x.shape[1:]), x.dtype), example)
 
 
-def _noise_key(seed: int | None) -> jax.Array:
-    """Return the PRNG key of the noise, which is the same on every host. If ``seed`` is None, the key is random."""
-    if seed is not None:
-        return jax.random.key(seed, impl="threefry2x32")
-    words = np.frombuffer(secrets.token_bytes(8), np.uint32)
-    if jax.process_count() > 1:
-        words = np.asarray(multihost_utils.broadcast_one_to_all(words))
-    return jax.random.wrap_key_data(jnp.asarray(words), impl="threefry2x32")
+def _noise_key(config: Settings) -> jax.Array:
+    """Return the PRNG key of the noise, which is the same on every host. If ``dp_seed`` is None, the key is random.
+
+    Runs with the same ``dp_seed`` and other settings have other keys. Otherwise, the difference of their updates would
+    not contain the noise. The number of steps has no effect on the key, because a run can be prolonged.
+    """
+    if config.dp_seed is None:
+        return privacy.random_key()
+    settings = {**dataclasses.asdict(config), "steps": None}
+    return privacy.random_key(hashlib.sha256(repr(sorted(settings.items())).encode()).digest())

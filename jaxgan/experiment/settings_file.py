@@ -120,6 +120,23 @@ RENAMED: Mapping[str, Mapping[str, str | tuple[str, Mapping[Any, Any]] | None]] 
 ADDED: Mapping[str, frozenset[str]] = {"r3gan": frozenset({"mirror"})}
 
 
+# Settings that no file contains, with the names of older versions: the noise of private training could be computed from
+# the seed, and subtracted from a published model.
+SECRET = frozenset({"dp_seed", "private_seed"})
+
+
+def without_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without the secret ones that have a value.
+
+    >>> without_secrets({"dp_seed": 3, "steps": 10}), without_secrets({"dp_seed": None})
+    ({'steps': 10}, {'dp_seed': None})
+
+    Args:
+      values: settings as a dictionary from names to values.
+    """
+    return {name: value for name, value in values.items() if name not in SECRET or value is None}
+
+
 def rename_settings(
     values: Mapping[str, Any], experiment: str, fields: Collection[str] | None = None
 ) -> dict[str, Any]:
@@ -190,7 +207,7 @@ def read_settings(values: Mapping[str, Any], config_class: type, where: Any, exp
             f"{where} has settings that {experiment} does not have: {', '.join(sorted(unknown))}. Remove them, or use "
             "the version of jaxgan that wrote them."
         )
-    known = {*values, *ADDED.get(experiment, ())}
+    known = {*values, *ADDED.get(experiment, ()), *SECRET}
     missing = [f"{name} {format_setting(default)}" for name, default in defaults.items() if name not in known]
     if missing:
         _warn(

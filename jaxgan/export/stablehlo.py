@@ -35,8 +35,6 @@ to translate an image in tiles:
 
 import contextlib
 import io
-import json
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,16 +44,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.core.array_archives import read_npz
-from jaxgan.core.json_files import parse_json
 from jaxgan.core.keys import class_labels
+from jaxgan.core.text import printable
+from jaxgan.export.container import FIX, read_members, write_members
+from jaxgan.export.programs import PLATFORMS, check_function, export_function, output_shapes, read_function
 from jaxgan.version import __version__
 
-PLATFORMS = ("cpu", "cuda", "tpu")
 FORMAT_VERSION = 1
+MAX_SIZE = 4096  # largest number of channels, multiple and scale of a direction
 BATCH_SIZE = 64  # maximum number of samples that one call of the functions generates
-MAX_METADATA_BYTES = 64 * 2**20  # largest size of metadata.json that is read
 MIN_SIDE = 8  # smallest height and width in pixels of an image that can be translated
 COMMANDS = {"generator": "sample", "translator": "translate"}  # subcommand of jaxgan that reads each kind of file
+FORM = {  # the form of the metadata, see jaxgan.core.json_files; the names depend on the kind of file
+    "classes?": [str],
+    "shape?": [int],
+    "directions?": {str: {"channels": int, "multiple": int, "scale": int, "weights": [str]}},
+}
 SYNTHETIC = "The output of this model is synthetic and was not recorded by a camera. Label it as synthetic."
 
 
@@ -115,8 +119,8 @@ def write_generator(
     if classes:
         inputs.append(indices)  # the labels
     try:
-        exported_draw = _export(draw)(seed, indices)
-        exported_generate = _export(generate)(*inputs)
+        exported_draw = export_function(draw)(seed, indices)
+        exported_generate = export_function(generate)(*inputs)
     except Exception as error:  # JAX's errors about symbolic sizes have no public class
         raise ValueError(
             f"`draw` or `generate` does not accept batches of any size. JAX reports: {_first_line(error)}"
@@ -177,11 +181,11 @@ def _exported_functions(direction: TranslationDirection) -> dict[str, jax.export
     images = jax.ShapeDtypeStruct((count, multiple * height, multiple * width, direction.channels), jnp.float32)
     seed, indices = jax.ShapeDtypeStruct((), jnp.uint32), jax.ShapeDtypeStruct((count,), jnp.int32)
     inputs = (dict(direction.weights), images, seed, indices)
-    functions = {"translate": _export(lambda *inputs: direction.run(*inputs, {}))(*inputs)}
+    functions = {"translate": export_function(lambda *inputs: direction.run(*inputs, {}))(*inputs)}
     moments = jax.eval_shape(direction.moments, *inputs)
     if moments:
-        functions["note"] = _export(direction.moments)(*inputs)
-        functions["translate_by"] = _export(direction.run)(*inputs, moments)
+        functions["note"] = export_function(direction.moments)(*inputs)
+        functions["translate_by"] = export_function(direction.run)(*inputs, moments)
     return functions
 
 
@@ -197,19 +201,15 @@ def _write(
         "jaxgan": __version__,
         **about,
     }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("metadata.json", json.dumps(metadata, indent=2))
-        if card:
-            file.writestr("card.md", card)
-        if weights:
-            file.writestr("weights.npz", weights)
-        for name, function in functions.items():
-            file.writestr(name, bytes(function.serialize()))
-
-
-def _export(f: Callable) -> Callable:
-    """Return a function that exports ``f`` for the shapes and dtypes of its arguments."""
-    return jax.export.export(jax.jit(f), platforms=PLATFORMS)
+    members = {}
+    if card:
+        members["card.md"] = card.encode()
+    if weights:
+        members["weights.npz"] = weights
+    for name, function in functions.items():
+        check_function(function, name)
+        members[name] = bytes(function.serialize())
+    write_members(path, metadata, members)
 
 
 def _first_line(error: Exception) -> str:
@@ -262,17 +262,24 @@ class GeneratorArtefact:
 def read_generator(path: str | Path) -> GeneratorArtefact:
     """Read a file that ``write_generator`` wrote.
 
-    Reading executes no code from the file. The functions in it consist of array operations only.
+    Reading executes nothing. The functions in the file consist of array operations only. They can still be wrong, need
+    much memory or never end, so use files of unknown origin as you would use any program.
 
     Args:
       path: the file to read.
 
     Raises:
-      ValueError: if the file is of another kind, damaged, or of a newer format.
+      ValueError: if the file is of another kind, damaged, changed since it was written, or of a newer format, or if its
+        functions do more than array operations.
       OSError: if the file cannot be read.
     """
-    with _open(path, "generator") as (file, metadata):
-        return GeneratorArtefact(metadata, *(_deserialize(file.read(name)) for name in ("draw", "generate")))
+    with _reading(path, "generator") as (metadata, members):
+        draw, generate = (read_function(members[name], name) for name in ("draw", "generate"))
+        seed, indices = _seed_and_indices()
+        labels = [indices] if metadata["classes"] else []
+        samples = output_shapes(generate, "generate", output_shapes(draw, "draw", seed, indices), *labels)
+        _check_output(samples, (2, *metadata["shape"]), "generate")
+        return GeneratorArtefact(metadata, draw, generate)
 
 
 class TranslatorArtefact(NamedTuple):
@@ -292,47 +299,66 @@ class TranslatorArtefact(NamedTuple):
 def read_translator(path: str | Path) -> TranslatorArtefact:
     """Read a file that ``write_translator`` wrote.
 
-    Reading executes no code from the file. The functions in it consist of array operations only.
+    Reading executes nothing. The functions in the file consist of array operations only. They can still be wrong, need
+    much memory or never end, so use files of unknown origin as you would use any program.
 
     Args:
       path: the file to read.
 
     Raises:
-      ValueError: if the file is of another kind, damaged, or of a newer format.
+      ValueError: if the file is of another kind, damaged, changed since it was written, or of a newer format, or if its
+        functions do more than array operations.
       OSError: if the file cannot be read.
     """
-    with _open(path, "translator") as (file, metadata):
-        weights = read_npz(io.BytesIO(file.read("weights.npz")), name="weights.npz")
+    with _reading(path, "translator") as (metadata, members):
+        # numpy.savez does not compress, so that the weights need no more memory than the member.
+        weights = read_npz(io.BytesIO(members["weights.npz"]), name="weights.npz", compressed=False)
         directions = {
-            name: _read_direction(file, name, description, weights)
+            name: _read_direction(members, name, description, weights)
             for name, description in metadata["directions"].items()
         }
+        if not directions:
+            raise ValueError(f"It has no directions. {FIX}")
         return TranslatorArtefact(metadata, directions)
 
 
 def _read_direction(
-    file: zipfile.ZipFile, name: str, description: Mapping[str, Any], weights: Mapping[str, Any]
+    members: Mapping[str, bytes], name: str, description: Mapping[str, Any], weights: Mapping[str, Any]
 ) -> TranslationDirection:
     """Read one direction of a translator from an exported file.
 
     Args:
-      file: the opened file.
+      members: a dictionary from the names of the members of the file to their contents.
       name: the name of the direction.
       description: the entry of the direction in the metadata.
       weights: the weights of all directions.
     """
     sizes = {size: description[size] for size in ("channels", "multiple", "scale")}
-    if not all(type(n) is int and n > 0 for n in sizes.values()):
-        raise ValueError(f"The sizes of the direction {name!r} must be positive integers, got {sizes}.")
+    if not all(0 < n <= MAX_SIZE for n in sizes.values()):
+        raise ValueError(f"The sizes of the direction {name!r} must be from 1 to {MAX_SIZE}, got {sizes}. {FIX}")
     used_weights = {weight: weights[weight] for weight in description["weights"]}
-    translate = _deserialize(file.read(f"{name}/translate"))
-    if f"{name}/note" not in file.namelist():
+    side = sizes["multiple"] * -(-MIN_SIDE // sizes["multiple"])
+    images = jax.ShapeDtypeStruct((2, side, side, sizes["channels"]), jnp.float32)
+    inputs, output_size = (
+        (used_weights, images, *_seed_and_indices()),
+        (2, sizes["scale"] * side, sizes["scale"] * side),
+    )
+
+    def read(part):
+        return read_function(members[f"{name}/{part}"], f"{name}/{part}")
+
+    translate = read("translate")
+    _check_output(output_shapes(translate, f"{name}/translate", *inputs), output_size, f"{name}/translate")
+    if f"{name}/note" not in members:
 
         def run_without_moments(weights, images, seed, indices, moments):
             return translate.call(weights, images, seed, indices)
 
         return TranslationDirection(used_weights, run_without_moments, lambda *inputs: {}, **sizes)
-    note, translate_by = (_deserialize(file.read(f"{name}/{part}")) for part in ("note", "translate_by"))
+    note, translate_by = read("note"), read("translate_by")
+    moments = output_shapes(note, f"{name}/note", *inputs)
+    outputs = output_shapes(translate_by, f"{name}/translate_by", *inputs, moments)
+    _check_output(outputs, output_size, f"{name}/translate_by")
 
     def run(weights, images, seed, indices, moments):
         if moments:
@@ -342,34 +368,33 @@ def _read_direction(
     return TranslationDirection(used_weights, run, lambda *inputs: dict(note.call(*inputs)), **sizes)
 
 
-@contextlib.contextmanager
-def _open(path: str | Path, kind: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
-    """Open the zip file and read its metadata.
+def _seed_and_indices() -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+    """Return the shapes and dtypes of a seed and of the indices of two examples."""
+    return jax.ShapeDtypeStruct((), jnp.uint32), jax.ShapeDtypeStruct((2,), jnp.int32)
 
-    If damaged content causes an error inside the ``with`` block, the error is replaced by a ``ValueError``.
+
+def _check_output(output: Any, shape: tuple[int, ...], name: str) -> None:
+    """Check that the output of a function is one array, and that its shape begins with ``shape``."""
+    if not isinstance(output, jax.ShapeDtypeStruct) or output.shape[: len(shape)] != shape:
+        raise ValueError(f"The output of the function {name} does not have the shape in the metadata. {FIX}")
+
+
+@contextlib.contextmanager
+def _reading(path: str | Path, kind: str) -> Iterator[tuple[dict[str, Any], dict[str, bytes]]]:
+    """Read a file, and yield its metadata and a dictionary from the names of its other members to their contents.
+
+    Errors that wrong content causes inside the ``with`` block are replaced by a ``ValueError``.
     """
+    metadata, members = read_members(path, FORM)
     try:
-        with zipfile.ZipFile(path) as file:
-            if file.getinfo("metadata.json").file_size > MAX_METADATA_BYTES:
-                raise ValueError(f"Its metadata are larger than {MAX_METADATA_BYTES:,} bytes.")
-            metadata = parse_json(file.read("metadata.json"), "Its metadata.json", dict, fix="Export it again.")
-            version = metadata.get("format")
-            if version != FORMAT_VERSION:
-                raise ValueError(f"It has the format {version!r}, but this version of jaxgan reads {FORMAT_VERSION}.")
-            found_kind = metadata["holds"]
-            if found_kind in COMMANDS and found_kind != kind:
-                raise ValueError(f"It contains a {found_kind}. Use `jaxgan {COMMANDS[found_kind]}` to read it.")
-            yield file, metadata
-    except (zipfile.BadZipFile, KeyError, AttributeError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{path} is not an exported {kind}, or it is damaged ({reason}).") from None
+        if metadata.get("format") != FORMAT_VERSION:
+            found = printable(metadata.get("format"), limit=20)
+            raise ValueError(f"It has the format {found}, but this version of jaxgan reads {FORMAT_VERSION}.")
+        found_kind = metadata.get("holds")
+        if found_kind in COMMANDS and found_kind != kind:
+            raise ValueError(f"It contains a {found_kind}. Use `jaxgan {COMMANDS[found_kind]}` to read it.")
+        yield metadata, members
+    except KeyError as error:
+        raise ValueError(f"{path} is not an exported {kind}, or it is damaged: it lacks {error}. {FIX}") from None
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as an exported {kind}. {error}") from None
-
-
-def _deserialize(content: bytes) -> jax.export.Exported:
-    """Return a serialised function, or raise ``ValueError`` if it is damaged."""
-    try:
-        return jax.export.deserialize(bytearray(content))
-    except Exception as error:  # flatbuffers raises many kinds of errors on foreign content
-        raise ValueError(f"A function in it is damaged: {error}") from None

@@ -16,13 +16,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.core import Tracer
 
 from jaxgan.core import axis
 from jaxgan.core.game import Game
 from jaxgan.core.networks import Nets, format_names
+from jaxgan.core.numbers import check_at_least
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameWrapper, require_game
+from jaxgan.games.privacy import require_not_private
 
 
 def extragradient(game: Game, *, remember: bool = True) -> "ExtraGradient":
@@ -61,10 +62,7 @@ def consensus(game: Game, gamma: float | jax.Array) -> "Consensus":
     Raises:
       ValueError: if ``gamma`` is negative, or ``game`` is a wrapper or has more than one turn.
     """
-    if not isinstance(gamma, Tracer) and gamma < 0:
-        raise ValueError(
-            f"`gamma` must be at least 0, got {gamma}. A negative weight would increase the norm of the gradients."
-        )
+    check_at_least("gamma", gamma, 0, "A negative weight would increase the norm of the gradients.")
     return Consensus(_require_simultaneous(game, "consensus"), gamma)
 
 
@@ -90,7 +88,7 @@ def unrolled(game: Game, player: str, through: str, steps: int, optimizer: optax
       ValueError: if ``game`` is a wrapper, a player does not exist, both players own the same network, or ``steps`` is
         below 1.
     """
-    game = require_game(game, "unrolled")
+    game = _require_plain(game, "unrolled")
     for name in (player, through):
         if name not in game.players:
             raise ValueError(f"The game has no player {name!r}. Its players are {format_names(game.players)}.")
@@ -211,9 +209,16 @@ def _add_gradient(gradient, weight, added):
     return combined
 
 
+def _require_plain(game: Game, function: str) -> Game:
+    """Return ``game`` if it is a ``Game`` without private players; raise a ``ValueError`` otherwise."""
+    game = require_game(game, function)
+    require_not_private(game, function)
+    return game
+
+
 def _require_simultaneous(game: Game, function: str) -> Game:
     """Return ``game`` if it is a ``Game`` with a single turn; raise a ``ValueError`` otherwise."""
-    game = require_game(game, function)
+    game = _require_plain(game, function)
     if len(game.turns) > 1:
         together = (tuple(game.players),)
         raise ValueError(

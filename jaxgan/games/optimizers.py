@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax.core import Tracer
+
+from jaxgan.core.numbers import check_above
 
 
 def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
@@ -25,8 +26,7 @@ def clip_weights(limit: float | jax.Array) -> optax.GradientTransformation:
     Raises:
       ValueError: if ``limit`` is not positive, or ``update`` receives no parameters.
     """
-    if not isinstance(limit, Tracer) and not limit > 0:
-        raise ValueError(f"`limit` must be above 0, got {limit}.")
+    check_above("limit", limit, 0)
 
     def update(updates, state, params=None):
         if params is None:

@@ -21,8 +21,8 @@ from jax import lax
 
 from jaxgan.core.state import State
 from jaxgan.core.summary import Summary, summarize
-from jaxgan.core.wrappers import GameLike, GameWrapper, find_wrapper
-from jaxgan.games.privacy import PrivateGame
+from jaxgan.core.wrappers import GameLike, GameWrapper
+from jaxgan.games.privacy import is_private
 
 # The axis of members in each field of a state. The field `step` has no such axis, because all members share one step.
 # With a separate step for each member, `jax.vmap` would compute both branches of every `lax.cond` on the step.
@@ -138,11 +138,12 @@ class Population(GameWrapper):
 
 
 def _refuse_private(game: GameLike) -> None:
-    if find_wrapper(game, PrivateGame):
+    # The members could have independent noise, but the privacy accounting counts the uses of the data by one game.
+    if is_private(game):
         raise ValueError(
-            "The members of a population cannot be private games. All members would add the same noise, which cancels "
-            "in the difference between two members, so no member would be private. Train private games separately, "
-            "each with its own key."
+            "The members of a population cannot be private games. Every member would add to the total privacy loss, "
+            "which the accounting of a single game does not count, and members with the same seed and data would add "
+            "the same noise. Train private games separately, each with its own key."
         )
 
 

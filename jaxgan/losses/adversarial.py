@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxgan.core.numbers import is_traced
+
 
 def minimax_discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
     """Return the minimax loss of the discriminator.
@@ -64,7 +66,7 @@ def non_saturating_discriminator(real_logits: jax.Array, fake_logits: jax.Array,
       ValueError: if the logits are not vectors of the same length, or ``real_target`` is not in (0, 1].
     """
     check_logits(real_logits, fake_logits)
-    if not 0 < real_target <= 1:
+    if not is_traced(real_target) and not 0 < real_target <= 1:
         raise ValueError(
             f"`real_target` must be a probability in (0, 1], got {real_target}. Use 1 for no label smoothing."
         )

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.core.keys import fold_in_keys
+from jaxgan.core.numbers import check_at_least
 
 
 def r1(d: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
@@ -91,8 +92,7 @@ def dragan(
     Raises:
       ValueError: if ``std`` is negative, or ``d`` does not return one logit per example.
     """
-    if std < 0:
-        raise ValueError(f"`std` must be at least 0, got {std}.")
+    check_at_least("std", std, 0)
     noise = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(fold_in_keys(keys, 2))
     return _off_target(d, real + std * noise.astype(real.dtype), target)
 

@@ -6,17 +6,19 @@ Each object is called a row. Its entry ``step`` is the number of a training step
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxgan.core.files import move_aside
 from jaxgan.core.json_files import read_json_lines
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.monitoring.tensorboard import TensorBoardWriter
 
-ROW = {"step": int}  # the form of a row; see jaxgan.core.json_files
+NUMBERS = (float, int, NoneType)  # types of the numbers of a row. None stands for a number that is not finite.
 
 
 def metrics_to_rows(first: int, count: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -55,13 +57,30 @@ def finite_mean(value: Any) -> float | None:
     return sum(finite) / len(finite) if finite else None
 
 
+class CheckedRow(NamedTuple):
+    """A row of a file, or the damaged lines at the end of the file.
+
+    Attributes:
+      row: the row; empty at the end of the file.
+      content: the bytes of the row's line; empty at the end of the file.
+      damaged: the number of damaged lines between the previous row and this one.
+    """
+
+    row: dict[str, Any]
+    content: bytes
+    damaged: int
+
+
 def iterate_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file; no row if it does not exist. Incomplete and damaged lines are skipped.
+
+    A line is also damaged if a value has the wrong type, or if its step does not follow the step of the previous row.
+    If two rows have the same step, the later one is used.
 
     Args:
       path: a file with one JSON object per line, such as ``metrics.jsonl``.
     """
-    return (line.value for line in read_json_lines(path, ROW) if line.value is not None)
+    return (checked.row for checked in _check_rows(path) if checked.row)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -73,25 +92,106 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return list(iterate_rows(path))
 
 
-def truncate_after(path: Path, step: int) -> dict[str, Any] | None:
-    """Remove all rows of later steps from a file. A damaged line is removed together with all lines that follow it.
+def _check_rows(path: Path) -> Iterator[CheckedRow]:
+    """Yield the rows of a file in the order of their steps, and at the end one item without a row.
+
+    A row whose step is not larger than the previous step has a wrong step, or the previous row has one. If the step
+    also is not larger than the step before the previous one, the row is dropped. Otherwise, the previous row is
+    dropped.
+    """
+    step_before, previous, damaged = -1, None, 0
+    for content, row in read_json_lines(path):
+        if row is None or not _is_row(row):
+            damaged += 1
+            continue
+        if previous is not None and row["step"] <= previous.row["step"]:
+            if row["step"] <= step_before:
+                damaged += 1
+                continue
+            damaged += previous.damaged + 1
+        elif previous is not None:
+            yield previous
+            step_before = previous.row["step"]
+        previous, damaged = CheckedRow(row, content, damaged), 0
+    if previous is not None:
+        yield previous
+    yield CheckedRow({}, b"", damaged)
+
+
+def _is_row(row: Mapping[str, Any]) -> bool:
+    """Return whether all values of a row have the types that ``RowFile`` and the evaluator write."""
+    return all(map(_is_value, row, row.values())) and row.get("step") is not None
+
+
+def _is_value(name: str, value: Any) -> bool:
+    if name == "step":
+        return type(value) is int and value >= 0
+    if name == "protocol":
+        return type(value) is dict
+    if name == "verdicts":
+        return type(value) is list and all(map(_is_verdict, value))
+    if type(value) is list:
+        return all(type(x) in NUMBERS for x in value)
+    return type(value) in NUMBERS
+
+
+def _is_verdict(value: Any) -> bool:
+    """Return whether a value contains the index of a member, the fields of ``diagnostics.Verdict``, and the remedy."""
+    is_list = type(value) is list and len(value) == 5
+    return is_list and type(value[0]) is int and all(type(text) is str for text in value[1:])
+
+
+def truncate_after(path: Path, step: int, say: Callable[[str], None] = print) -> dict[str, Any] | None:
+    """Remove the rows of later steps and the damaged lines from a file.
+
+    If the file has damaged lines before the end of the remaining rows, the complete old file is copied to the directory
+    ``damaged`` first.
 
     Args:
       path: a file with one JSON object per line, each with an entry ``step``. If the file is missing, nothing is done.
       step: the last step to keep.
+      say: called with a message if lines are damaged. The message says which rows are missing.
 
     Returns:
       The last remaining row, or None if no row remains.
     """
     if not path.exists():
         return None
-    end, last = 0, None
-    for content, row in read_json_lines(path, ROW):
-        if row is None or row["step"] > step:
+    end, last, damaged, gaps = 0, None, 0, []
+    for checked in _check_rows(path):
+        is_kept = bool(checked.row) and checked.row["step"] <= step
+        if checked.damaged and (is_kept or last is None or last["step"] < step):
+            damaged += checked.damaged
+            gaps.append(_describe_gap(last, checked.row if is_kept else None))
+        if not is_kept:
             break
-        end, last = end + len(content), row
-    os.truncate(path, end)
+        end, last = end + len(checked.content), checked.row
+    if damaged:
+        aside = move_aside(path, path.parent / "damaged", copy=True)
+        _write_rows(path, step)
+        lines = "1 damaged line was" if damaged == 1 else f"{damaged:,} damaged lines were"
+        more = f" and in {len(gaps) - 3:,} more places" if len(gaps) > 3 else ""
+        say(f"{path}: {lines} removed. Rows are missing {', '.join(gaps[:3])}{more}. The old file is {aside}.")
+    else:
+        os.truncate(path, end)
     return last
+
+
+def _describe_gap(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    if before is None:
+        return "from the start" if after is None else f"before step {after['step']}"
+    return f"after step {before['step']}" if after is None else f"between steps {before['step']} and {after['step']}"
+
+
+def _write_rows(path: Path, step: int) -> None:
+    """Replace a file by its rows until a step."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        for checked in _check_rows(path):
+            if not checked.row or checked.row["step"] > step:
+                break
+            file.write(checked.content)
+    os.replace(beside, path)
 
 
 class RowFile:
@@ -101,13 +201,14 @@ class RowFile:
       path: the file, which is created if it is missing.
       start: the step that the run starts or resumes after. Rows of later steps are removed. Such rows exist if an
         earlier process wrote them and was killed before it saved a checkpoint.
+      say: called with a message if the file has damaged lines.
 
     Attributes:
       last_row: the last row that remained when the file was opened; None if no row remained.
     """
 
-    def __init__(self, path: Path, start: int):
-        self.last_row = truncate_after(path, start)
+    def __init__(self, path: Path, start: int, say: Callable[[str], None] = print):
+        self.last_row = truncate_after(path, start, say)
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -140,17 +241,21 @@ class MetricsFile:
       directory: the run's directory.
       start: the step that the run starts or resumes after. Rows of later steps are removed. Such rows exist if an
         earlier process wrote them and was killed before it saved a checkpoint.
+      say: called with a message if a file has damaged lines, or if the last rows of ``metrics.jsonl`` are missing.
 
     Attributes:
       last_row: the metrics of step ``start``; None for a new run.
     """
 
-    def __init__(self, directory: Path, start: int):
-        self._metrics = RowFile(directory / "metrics.jsonl", start)
-        self._speed = RowFile(directory / "speed.jsonl", start)
-        self._diagnosis = RowFile(directory / "diagnosis.jsonl", start)
+    def __init__(self, directory: Path, start: int, say: Callable[[str], None] = print):
+        self._metrics, self._speed, self._diagnosis = (
+            RowFile(directory / name, start, say) for name in ("metrics.jsonl", "speed.jsonl", "diagnosis.jsonl")
+        )
         self._tensorboard = TensorBoardWriter(directory / "tensorboard", start)
         self.last_row = self._metrics.last_row
+        last_step = self.last_row["step"] if self.last_row else 0
+        if last_step < start:
+            say(f"{directory / 'metrics.jsonl'} ends at step {last_step}: the rows until step {start} are missing")
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Write the metrics of a step. For a population, the event files of TensorBoard contain the means.

@@ -34,7 +34,7 @@ from jaxgan.core import system
 from jaxgan.core.files import write_atomically
 from jaxgan.data import Source
 from jaxgan.experiment.settings import Settings
-from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings
+from jaxgan.experiment.settings_file import format_setting, read_settings, rename_settings, without_secrets
 from jaxgan.monitoring.data_paths import find_data_paths
 from jaxgan.monitoring.run_record import read_record
 
@@ -102,7 +102,7 @@ class RunDirectory:
         self.path = path
         self._lock()
         run = find_resumable(path, experiment, config, source, fresh)
-        recorded = dataclasses.asdict(config)
+        recorded = without_secrets(dataclasses.asdict(config))
         if run is None:
             self._remove_run()
         else:

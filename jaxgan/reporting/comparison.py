@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.core.files import writing_out
-from jaxgan.experiment.settings_file import rename_settings
+from jaxgan.experiment.settings_file import rename_settings, without_secrets
 from jaxgan.monitoring.run_record import read_record
 from jaxgan.reporting import captions
 from jaxgan.reporting.captions import format_number, format_value
@@ -41,7 +41,7 @@ def write(runs: Sequence[Path], out: Path) -> Path:
     names = _names(runs)
     columns = [read_columns(run) for run in runs]
     pictures = [read_pictures(run / "samples") for run in runs]
-    settings = [{"experiment": record["experiment"], **record["config"]} for record in records]
+    settings = [{"experiment": record["experiment"], **without_secrets(record["config"])} for record in records]
     keys = list(dict.fromkeys(key for own in settings for key in own))
     alike = [key for key in keys if all(own.get(key) == settings[0].get(key) for own in settings)]
     differing = [key for key in keys if key not in alike]

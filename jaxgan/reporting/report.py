@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan.experiment.settings_file import without_secrets
 from jaxgan.monitoring.diagnostics import PROBE_EVERY, WARM_UP, WINDOW
 from jaxgan.monitoring.metrics_file import iterate_rows
 from jaxgan.monitoring.run_directory import PROJECTIONS
@@ -57,7 +58,7 @@ def _read_page(path: Path) -> Page:
         pictures=pictures,
         sheets=describe_sheets(pictures),
         projections=read_projections(path / PROJECTIONS),
-        settings=[[name, format_value(value)] for name, value in config.items()],
+        settings=[[name, format_value(value)] for name, value in without_secrets(config).items()],
         versions=[[name, format_value(value)] for name, value in versions.items()],
         maker=describe_maker(versions, experiment),
     )

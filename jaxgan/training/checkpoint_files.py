@@ -12,7 +12,6 @@ missing. The scores and the checksums are JSON files, which are read without Orb
 """
 
 import hashlib
-import itertools
 import logging
 import shutil
 from collections.abc import Mapping
@@ -79,20 +78,6 @@ def remove(directory: Path, step: int) -> None:
     beside = directory / f"{step}{TEMPORARY}-removed"
     (directory / str(step)).rename(beside)
     shutil.rmtree(beside)
-
-
-def set_aside(path: Path) -> Path:
-    """Move a file or a directory of a run to the run's directory ``damaged``, and return its new path.
-
-    Args:
-      path: the path. Its new name gets a number at the end if the directory already contains the name.
-    """
-    aside = path.parent.parent / "damaged"
-    aside.mkdir(exist_ok=True)
-    names = itertools.chain([path.name], (f"{path.name}.{i}" for i in itertools.count(1)))
-    free = next(aside / name for name in names if not (aside / name).exists())
-    shutil.move(path, free)
-    return free
 
 
 def write(directory: Path, step: int, leaves: Mapping[str, np.ndarray], score: Score) -> None:

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from jaxgan.core.files import move_aside
 from jaxgan.core.state import State
 from jaxgan.training import checkpoint_files
-from jaxgan.training.checkpoint_files import NO_SCORE, Score, checksums as checksums, is_first_process, set_aside
+from jaxgan.training.checkpoint_files import NO_SCORE, Score, checksums as checksums, is_first_process
 
 KEEP_NEWEST = 3  # number of newest checkpoints that are not deleted; the best checkpoint is not deleted either
 
@@ -47,7 +48,8 @@ class Checkpoints:
     def __init__(
         self, directory: Path, *, read_only: bool = False, by: str = "pixels", say: Callable[[str], None] = print
     ):
-        self._directory, self._read_only, self._by, self._say = Path(directory), read_only, by, say
+        self._directory, self._by, self._say = Path(directory), by, say
+        self._aside = self._directory.parent / "damaged"
         if not read_only:
             self._directory.mkdir(parents=True, exist_ok=True)
             if is_first_process():
@@ -109,7 +111,8 @@ class Checkpoints:
         """Move an entry away that has the name of the checkpoint which is written next."""
         place = self._directory / str(step)
         if is_first_process() and place.exists():
-            self._say(f"{place} is in the place of a new checkpoint; it was moved to {set_aside(place)}")
+            aside = move_aside(place, self._aside)
+            self._say(f"{place} is in the place of a new checkpoint; it was moved to {aside}")
 
     def _remove_old(self, newest: int) -> None:
         if not is_first_process():
@@ -234,11 +237,11 @@ class Checkpoints:
         Args:
           damaged: dictionary from the steps of damaged checkpoints to the reasons why they are damaged.
         """
-        aside = self._directory.parent / "damaged"
+        aside = self._aside
         for step, reason in damaged.items():
             self._say(f"checkpoint {step} is damaged ({reason}); it was moved to {aside}, and the previous one is used")
             if is_first_process():
-                set_aside(self._directory / str(step))
+                move_aside(self._directory / str(step), aside)
         if damaged and jax.process_count() > 1:
             multihost_utils.sync_global_devices("damaged checkpoints are out of the way")
 

@@ -84,7 +84,7 @@ class Evaluator:
           step: the step that the run starts or resumes after.
           say: called with one line for each evaluation.
         """
-        metrics_file.truncate_after(path, step)
+        metrics_file.truncate_after(path, step, say)
         self._path, self._say = path, say
 
     def __call__(self, step: int, states: Mapping[int, State], members: int) -> float:

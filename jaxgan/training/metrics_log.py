@@ -52,7 +52,7 @@ class MetricsLog:
         self._file: MetricsFile | None = None
         self._monitor: TrainingMonitor | None = None
         if jax.process_index() == 0:
-            self._file = MetricsFile(path, start)
+            self._file = MetricsFile(path, start, terminal.say)
             self._monitor = _make_monitor(run, config, path, terminal)
             if self._file.last_row:
                 diverged.indices |= find_diverged_metrics(self._file.last_row).keys()

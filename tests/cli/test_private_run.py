@@ -1,6 +1,7 @@
 """Differentially private training by flags: the reported epsilon, and settings that are refused."""
 
 import json
+import zipfile
 
 import pytest
 from helpers import programs
@@ -8,13 +9,14 @@ from helpers.programs import run
 
 from jaxgan.games.accounting import compute_epsilon
 
+SEED = 987654321  # a number that is found in files only if the seed was written there
 GAN = ["--dp-noise-multiplier", 1.0, *programs.tiny("gan")]
 
 
 @pytest.mark.integration
 def test_a_private_run_reports_epsilon_and_resumes(tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    seeded = [*GAN, "--dp-seed", 3, "--devices", 2]
+    seeded = [*GAN, "--dp-seed", SEED, "--devices", 2]
     code, text = run(capsys, "--steps", 4, "--run-dir", whole, *seeded, experiment="gan")
     assert code == 0, text
     epsilon = compute_epsilon(noise_multiplier=1.0, delta=1e-5, examples=1797, batch_size=8, steps=4, uses=(1,))
@@ -29,12 +31,30 @@ def test_a_private_run_reports_epsilon_and_resumes(tmp_path, capsys):
     assert text.count(f"at most {epsilon.shuffled:.2f} for the shuffled batches that are used") == 2
     sums = [programs.run(capsys, "inspect", "--run-dir", path, experiment="gan")[1] for path in (whole, parts)]
     assert sums[0] == sums[1]
+    assert "opt_states.d.inner" in sums[0] and "opt_states.d.key" not in sums[0]
+    assert "--dp-seed has no effect on a run that is resumed from a checkpoint" in text_of_part
     privacy = json.loads((parts / "config.json").read_text())["privacy"]
     assert privacy["done"]["steps"] == privacy["planned"]["steps"] == 4
     assert privacy["done"]["epsilon"] == pytest.approx(epsilon._asdict())
     assert summary in (parts / "report.html").read_text().replace("\\u003c", "<")
     code, text = run(capsys, "sample", "--run-dir", parts, "--count", 1, "--out", tmp_path / "a.npz", experiment="gan")
     assert code == 0, text
+    for name in ("g.jaxgan", "g.safetensors"):
+        code, text = run(capsys, "export", "--run-dir", parts, "--out", tmp_path / name, experiment="gan")
+        assert code == 0, text
+    code, text = run(capsys, "resume", "--run-dir", parts, "--steps", 5, experiment="gan")
+    assert (code, "older version" in text) == (0, False), text
+    grid = ["--parameters", tmp_path / "g.safetensors", "--count", 1, "--out", tmp_path / "g.npz"]
+    code, text = run(capsys, "sample", *grid, experiment="gan")
+    assert "older version" not in text
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"config.json", "report.html", "g.md", "g.jaxgan", "g.safetensors"} <= {path.name for path in files}
+    for path in files:
+        parts_of_file = [path.read_bytes()]
+        if path.suffix == ".jaxgan":
+            with zipfile.ZipFile(path) as archive:
+                parts_of_file = [archive.read(name) for name in archive.namelist()]
+        assert not any(str(SEED).encode() in part for part in parts_of_file), path
 
 
 @pytest.mark.integration

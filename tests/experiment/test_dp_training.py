@@ -66,7 +66,12 @@ def test_the_noise_is_random_unless_dp_seed_is_set():
 
     assert key(config) != key(config)
     seeded = dataclasses.replace(config, dp_seed=1)
-    assert key(seeded) == key(seeded)
+    assert key(seeded) == key(dataclasses.replace(seeded, steps=seeded.steps + 1))  # a run can be prolonged
+    # The difference of the updates of two runs with one seed must contain their noise.
+    others = ({"dp_seed": 2}, {"learning_rate": 1e-3}, {"seed": 1}, {"dp_l2_clip": 2.0}, {"data": "other"})
+    keys = [key(seeded), *(key(dataclasses.replace(seeded, **other)) for other in others)]
+    assert len(set(keys)) == len(keys)
+    key(dataclasses.replace(seeded, dp_seed=-(2**70)))  # every integer is a seed
 
 
 def test_a_private_run_draws_no_image_sheets_of_examples():

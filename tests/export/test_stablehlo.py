@@ -1,10 +1,12 @@
 """Exported generators and translators: the same samples as the run's, without jaxgan, and errors for damaged files."""
 
+import io
 import json
 import subprocess
 import sys
 import zipfile
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 
 from jaxgan import __main__ as console, export
 from jaxgan.core.keys import keys_of, latents
+from jaxgan.export import container
 
 
 def console_code(capsys, *arguments):
@@ -71,12 +74,16 @@ np.save({str(tmp_path / "a.npy")!r}, generate.call(draw.call(np.uint32(3), np.ar
     np.testing.assert_allclose(np.load(tmp_path / "a.npy"), own, atol=1e-6)
 
 
+def draw_latents(seed, indices):
+    return {"z": latents(keys_of(seed, indices), 3)}
+
+
 def small(path, classes=()):
     """Return a generator that was written and read: its samples are the latents, or the class."""
     generate = (lambda z, label: z["z"] * 0 + label[:, None]) if classes else lambda z: z["z"]
     export.write_generator(
         path,
-        lambda seed, indices: {"z": latents(keys_of(seed, indices), 3)},
+        draw_latents,
         generate,
         classes=classes,
     )
@@ -118,23 +125,93 @@ def test_a_generator_must_accept_batches_of_any_size(tmp_path):
         )
 
 
-def rewritten(path, out, **changes):
-    """Write a copy of the file with changed entries, and return its path. An entry that is None is removed."""
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
+def rewritten(path, out, *, sign=False, **changes):
+    """Write a copy of the file with changed members, and return its path. A member that is None is removed.
+
+    Args:
+      path: the file.
+      out: the copy.
+      sign: whether to compute the digests of the copy, as an attacker could.
+      **changes: the new members, or functions that compute them from the old members. The name of a member is its name
+        up to the first dot.
+    """
+    members = {}
+    with zipfile.ZipFile(path) as old:
         for name in old.namelist():
-            content = changes.get(name.partition(".")[0], old.read(name))
-            if content is not None:
-                new.writestr(name, content)
+            members[name] = old.read(name)
+            if (stem := name.partition(".")[0]) in changes:
+                change = changes.pop(stem)
+                members[name] = change(members[name]) if callable(change) else change
+    members = {name: content for name, content in {**members, **changes}.items() if content is not None}
+    if sign:
+        metadata = json.loads(members.pop("metadata.json"))
+        del metadata["sha256"]
+        container.write_members(out, metadata, members)
+        return out
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in members.items():
+            new.writestr(name, content)
     return out
 
 
+def with_entries(**entries):
+    """Return a function that changes entries of JSON objects. An entry that is None is removed."""
+
+    def change(text):
+        changed = {**json.loads(text), **entries}
+        return json.dumps({name: value for name, value in changed.items() if value is not None}).encode()
+
+    return change
+
+
+def flipped(content):
+    """Return a function with one changed byte in the middle, where its program is."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
 BAD = {
-    "no zip": (lambda path, out: out.write_bytes(b"no") and out, "is not an exported generator, or it is damaged"),
+    "no zip": (lambda path, out: out.write_bytes(b"no") and out, "is not in the .jaxgan format, or it is damaged"),
     "cut off": (lambda path, out: out.write_bytes(path.read_bytes()[:500]) and out, "or it is damaged"),
-    "no function": (lambda path, out: rewritten(path, out, generate=None), "or it is damaged"),
-    "no metadata": (lambda path, out: rewritten(path, out, metadata=b"{"), "or it is damaged"),
-    "newer": (lambda path, out: rewritten(path, out, metadata=json.dumps({"format": 2})), "It has the format 2, but"),
-    "random bytes": (lambda path, out: rewritten(path, out, draw=b"x" * 99), "A function in it is damaged"),
+    "no function": (lambda path, out: rewritten(path, out, generate=None), "'generate' differs from the digest in"),
+    "no metadata": (lambda path, out: rewritten(path, out, metadata=None), "it has no member metadata.json"),
+    "no JSON": (lambda path, out: rewritten(path, out, metadata=b"{"), "metadata.json is not valid JSON at line 1"),
+    "large metadata": (lambda path, out: rewritten(path, out, metadata=b" " * 2**24), "larger than 8,388,608 bytes"),
+    "newer": (lambda path, out: rewritten(path, out, metadata=b'{"format": 2}'), "It has the format 2, but"),
+    "other program": (
+        lambda path, out: rewritten(path, out, generate=flipped),
+        "'generate' differs from the digest in",
+    ),
+    "other metadata": (
+        lambda path, out: rewritten(path, out, metadata=with_entries(made_by="me")),
+        "was changed after it was written: 'metadata.json' differs from the digest in the file. Get the file again",
+    ),
+    "other member": (lambda path, out: rewritten(path, out, extra=b"x"), "'extra' differs from the digest in the file"),
+    "signed: no function": (lambda path, out: rewritten(path, out, sign=True, generate=None), "it lacks 'generate'"),
+    "signed: random bytes": (
+        lambda path, out: rewritten(path, out, sign=True, draw=b"x" * 99),
+        "The function draw is damaged, or a newer version of JAX wrote it",
+    ),
+    "signed: damaged program": (
+        lambda path, out: rewritten(path, out, sign=True, draw=lambda content: content.replace(b"ML\xefR", b"ML\xefX")),
+        "The program of the function draw is damaged",
+    ),
+    "signed: other shape": (
+        lambda path, out: rewritten(path, out, sign=True, metadata=with_entries(shape=[9, 9, 1])),
+        "The output of the function generate does not have the shape in the metadata",
+    ),
+    "signed: wrong types": (
+        lambda path, out: rewritten(path, out, sign=True, metadata=with_entries(shape="8")),
+        "its entry 'shape' must be a list, got text",
+    ),
+    "signed: other classes": (
+        lambda path, out: rewritten(path, out, sign=True, metadata=with_entries(classes=["a"])),
+        "The function generate does not accept the arguments that the rest of the file has",
+    ),
+    "bomb": (
+        lambda path, out: rewritten(path, out, sign=True, extra=b"\0" * 3 * 10**8),
+        "MB when it is decompressed",
+    ),
 }
 
 
@@ -143,8 +220,63 @@ BAD = {
 def test_damaged_files_are_rejected(make, message, exported, tmp_path, capsys):
     path = make(exported[0], tmp_path / "bad.jaxgan")
     code, output = console_code(capsys, "sample", path, "--out", tmp_path / "a.png")
-    assert code == 2 and message in output and "Traceback" not in output
+    assert code == 2 and message in output
+    assert output.startswith("error: ") and output.count("\n") == 1
     assert not (tmp_path / "a.png").exists()
+
+
+def test_a_file_without_digests_can_be_read(exported, tmp_path):
+    """Earlier versions wrote no digests."""
+    path = rewritten(exported[0], tmp_path / "old.jaxgan", metadata=with_entries(sha256=None))
+    np.testing.assert_allclose(export.read_generator(path).sample(3, 5), exported[1], atol=1e-6)
+
+
+def test_a_file_is_replaced_only_by_a_complete_file(tmp_path, monkeypatch):
+    small(tmp_path / "a.jaxgan")
+    before = (tmp_path / "a.jaxgan").read_bytes()
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        small(tmp_path / "a.jaxgan", ("one", "two"))
+    assert (tmp_path / "a.jaxgan").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jaxgan"]
+
+
+def calling(target):
+    """Return a function of latents that makes a custom call."""
+    return lambda z: jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(z["z"].shape, jnp.float32))(z["z"])
+
+
+@pytest.mark.parametrize(
+    "target", ["xla_ffi_python_cpu_callback", "xla_python_gpu_callback", "tpu_custom_call", "system\x1b"]
+)
+def test_custom_calls_are_neither_written_nor_read(target, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"The function generate calls|custom calls whose targets have no compatibility"
+    ):
+        export.write_generator(tmp_path / "a.jaxgan", draw_latents, calling(target))
+    small(tmp_path / "a.jaxgan")
+    (batch,) = jax.export.symbolic_shape("b")
+    z = {"z": jax.ShapeDtypeStruct((batch, 3), jnp.float32)}
+    disabled = [jax.export.DisabledSafetyCheck.custom_call(target)]
+    program = jax.export.export(jax.jit(calling(target)), disabled_checks=disabled)(z).serialize()
+    path = rewritten(tmp_path / "a.jaxgan", tmp_path / "b.jaxgan", sign=True, generate=bytes(program))
+    with pytest.raises(
+        ValueError, match=r"b\.jaxgan cannot be read .* The function generate calls .*, which is not executed"
+    ) as raised:
+        export.read_generator(path)
+    assert "\x1b" not in str(raised.value)
+
+
+def test_programs_that_use_linear_algebra_can_be_read(tmp_path):
+    def generate(z):
+        return jnp.linalg.inv(jnp.eye(3)[None] + z["z"][:, :, None] * z["z"][:, None, :])
+
+    export.write_generator(tmp_path / "a.jaxgan", draw_latents, generate)
+    assert export.read_generator(tmp_path / "a.jaxgan").sample(0, 2).shape == (2, 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +309,12 @@ def direction(**changes):
     )._replace(**changes)
 
 
+def doubled(*inputs):
+    return jnp.repeat(jnp.repeat(brightened(*inputs), 2, axis=1), 2, axis=2)
+
+
 def test_written_directions_can_be_read(tmp_path):
-    without_moments = direction(moments=lambda *inputs: {}, scale=2, channels=1)
+    without_moments = direction(moments=lambda *inputs: {}, run=doubled, scale=2, channels=1)
     directions = {"there": direction(), "back": without_moments}
     export.write_translator(tmp_path / "a.jaxgan", directions, about={"name": "test"})
     artefact = export.read_translator(tmp_path / "a.jaxgan")
@@ -196,7 +332,7 @@ def test_written_directions_can_be_read(tmp_path):
     np.testing.assert_allclose(there.run(*inputs, other), brightened(*inputs, other), atol=1e-5)
     grey = (*inputs[:1], images[..., :1], *inputs[2:])
     assert back.moments(*grey) == {}
-    np.testing.assert_allclose(back.run(*grey, {}), brightened(*grey, {}), atol=1e-5)
+    np.testing.assert_allclose(back.run(*grey, {}), doubled(*grey, {}), atol=1e-5)
 
 
 def test_a_translator_must_accept_images_of_any_size(tmp_path):
@@ -205,3 +341,39 @@ def test_a_translator_must_accept_images_of_any_size(tmp_path):
 
     with pytest.raises(ValueError, match="The direction 'there' does not accept images of any number and size"):
         export.write_translator(tmp_path / "a.jaxgan", {"there": direction(run=run)})
+
+
+BAD_TRANSLATORS = {
+    "sizes": ({"multiple": 0}, None, r"The sizes of the direction 'there' must be from 1 to 4096"),
+    "scale": ({"scale": 2}, None, "The output of the function there/translate does not have the shape in the metadata"),
+    "channels": ({"channels": 4}, None, "The function there/translate does not accept the arguments"),
+    "no weights": ({"weights": ["nothing"]}, None, "it lacks 'nothing'"),
+    "types": ({"weights": [1]}, None, r"its entry 'directions\.there\.weights\[0\]' must be text"),
+    "other weights": ({}, {"g.params.bias": np.zeros(7, np.float32)}, "there/translate does not accept the arguments"),
+    "pickles": ({}, {"g.params.bias": np.array([{}], object)}, "contains Python objects"),
+}
+
+
+@pytest.mark.parametrize(("entries", "weights", "message"), BAD_TRANSLATORS.values(), ids=BAD_TRANSLATORS.keys())
+def test_inconsistent_translators_are_rejected(entries, weights, message, tmp_path):
+    export.write_translator(tmp_path / "a.jaxgan", {"there": direction()})
+    metadata, members = container.read_members(tmp_path / "a.jaxgan", {})
+    metadata["directions"]["there"] |= entries
+    if weights is not None:
+        content = io.BytesIO()
+        np.savez(content, **{"g.params.unused": np.zeros(3, np.float32), **weights})
+        members["weights.npz"] = content.getvalue()
+    container.write_members(tmp_path / "a.jaxgan", metadata, members)
+    with pytest.raises(ValueError, match=rf"a\.jaxgan.*{message}"):
+        export.read_translator(tmp_path / "a.jaxgan")
+
+
+def test_compressed_weights_are_rejected(tmp_path):
+    """A bomb inside a bomb would multiply the two factors of growth."""
+    export.write_translator(tmp_path / "a.jaxgan", {"there": direction()})
+    metadata, members = container.read_members(tmp_path / "a.jaxgan", {})
+    content = io.BytesIO()
+    np.savez_compressed(content, **direction().weights)
+    container.write_members(tmp_path / "a.jaxgan", metadata, {**members, "weights.npz": content.getvalue()})
+    with pytest.raises(ValueError, match=r"weights\.npz: its arrays are compressed\. Save them with numpy\.savez\."):
+        export.read_translator(tmp_path / "a.jaxgan")

@@ -66,10 +66,89 @@ def test_rows_after_a_step_are_removed(tmp_path):
     assert truncate_after(path, 0) is None and path.read_text() == ""
 
 
-def test_a_damaged_line_and_all_later_lines_are_removed(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2, "x\n{"step": 3}\n')
-    assert truncate_after(path, 5) == {"step": 1} and path.read_text() == '{"step": 1}\n'
+DAMAGED = {
+    "half": b'{"step": 3, "x',
+    "empty": b"",
+    "binary": b"\xff\x00\x01",
+    "null": b"null",
+    "list": b"[3]",
+    "no step": b'{"x": 1.0}',
+    "step of text": b'{"step": "3"}',
+    "step of half": b'{"step": 3.0}',
+    "true step": b'{"step": true}',
+    "negative step": b'{"step": -3}',
+    "infinite step": b'{"step": 1e999}',
+    "repeated step": b'{"step": 2, "x": 9.0}',
+    "earlier step": b'{"step": 1, "x": 9.0}',
+    "later step": b'{"step": 300, "x": 9.0}',
+    "text": b'{"step": 3, "x": "y"}',
+    "true": b'{"step": 3, "x": true}',
+    "object": b'{"step": 3, "x": {"y": 1.0}}',
+    "nested list": b'{"step": 3, "x": [[1.0]]}',
+    "overflow": b'{"step": 3, "x": 1e999}',
+    "name twice": b'{"step": 3, "step": 4}',
+    "verdicts": b'{"step": 3, "verdicts": 7}',
+    "verdict": b'{"step": 3, "verdicts": [[0, 7, ""]]}',
+    "protocol": b'{"step": 3, "protocol": "fid"}',
+    "deep": b'{"step": 3, "x": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_only_the_damaged_line_is_removed_and_the_old_file_is_kept(name, tmp_path):
+    path, said = tmp_path / "rows.jsonl", []
+    rows = [f'{{"step": {step}, "x": {step}.0}}\n'.encode() for step in range(1, 7)]
+    old = b"".join([*rows[:2], DAMAGED[name] + b"\n", *rows[3:]])
+    path.write_bytes(old)
+    steps = [row["step"] for row in read_rows(path)]
+    assert steps == [1, 2, 4, 5, 6]
+    assert truncate_after(path, 5, said.append) == {"step": 5, "x": 5.0}
+    aside = tmp_path / "damaged" / "rows.jsonl"
+    expected = b"".join([*rows[:2], *rows[3:5]])
+    if name == "repeated step":  # the later row of a step replaces the earlier one
+        expected, gap = b"".join([rows[0], DAMAGED[name] + b"\n", *rows[3:5]]), "between steps 1 and 2"
+    else:
+        gap = "between steps 2 and 4"
+    assert path.read_bytes() == expected and aside.read_bytes() == old
+    assert said == [f"{path}: 1 damaged line was removed. Rows are missing {gap}. The old file is {aside}."]
+    truncate_after(path, 5, said.append)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("1 x", "1 damaged line was removed. Rows are missing after step 1."),
+        ("x", "1 damaged line was removed. Rows are missing from the start."),
+        ("x 2", "1 damaged line was removed. Rows are missing before step 2."),
+        (
+            "1 x x 4 x 6 x 8 x 10 x 12",
+            "6 damaged lines were removed. Rows are missing between steps 1 and 4, between steps 4 and 6, between steps "
+            "6 and 8 and in 2 more places.",
+        ),
+    ],
+)
+def test_the_message_says_which_rows_are_missing(lines, message, tmp_path):
+    path, said = tmp_path / "rows.jsonl", []
+    path.write_text("".join("{\n" if step == "x" else f'{{"step": {step}}}\n' for step in lines.split()))
+    truncate_after(path, 20, said.append)
+    assert said == [f"{path}: {message} The old file is {tmp_path / 'damaged' / 'rows.jsonl'}."]
+
+
+def test_lines_after_the_last_row_to_keep_are_removed_without_a_message(tmp_path):
+    """A killed process leaves an incomplete line behind the rows of the last checkpoint."""
+    path, said = tmp_path / "rows.jsonl", []
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    assert truncate_after(path, 2, said.append) == {"step": 2}
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+    assert said == [] and not (tmp_path / "damaged").exists()
+
+
+def test_missing_rows_at_the_end_of_the_metrics_are_reported(tmp_path):
+    said = []
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
+    MetricsFile(tmp_path, 5, said.append).close()
+    assert said == [f"{tmp_path / 'metrics.jsonl'} ends at step 2: the rows until step 5 are missing"]
 
 
 def test_numbers_that_are_not_finite_are_written_as_null(tmp_path):

@@ -38,7 +38,10 @@ def test_columns_of_a_run(tmp_path):
         tmp_path / "evaluations.jsonl",
         {"step": 2, "fid": 9.0, "protocol": {"features": "classifier"}},
     )
-    write_rows(tmp_path / "diagnosis.jsonl", {"step": 2, "d/loss": 1.5, "swing": 0.1, "verdicts": [[0, "x"]]})
+    write_rows(
+        tmp_path / "diagnosis.jsonl",
+        {"step": 2, "d/loss": 1.5, "swing": 0.1, "verdicts": [[0, "x", "d", "evidence", "remedy"]]},
+    )
     write_rows(
         tmp_path / "speed.jsonl",
         {"step": 2, "images_per_second": 5.0},
