@@ -21,6 +21,7 @@ from jaxgan.cli.config_file import read_config_file
 from jaxgan.cli.experiment_program import ExperimentProgram
 from jaxgan.cli.fields import PACKAGE, ClassText, Field, read_class, read_module
 from jaxgan.cli.flags import FlagParser, Mistake, add_flags, as_tuples
+from jaxgan.core.interruption import Interrupted
 
 # Names of two fields of the dataclasses ``Train`` and ``Resume``. The fields hold the settings and the options that are
 # passed as flags.
@@ -167,12 +168,13 @@ def take_operands(name: str, given: list[str]) -> dict[str, str]:
     return values
 
 
+@errors.ending_quietly()
 def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], program: ExperimentProgram) -> None:
     """Execute a command with the values of its flags. This imports JAX.
 
     An error is printed as one message. If the environment variable JAXGAN_TRACEBACK is set, its traceback is printed.
     The exit code of the process is 2 for invalid arguments, 1 if a run diverged or a file could not be read or written,
-    130 after SIGINT and 143 after SIGTERM.
+    and 128 plus the number of the signal after a signal, such as 130 after SIGINT and 143 after SIGTERM.
 
     Args:
       name: the name of the command, a key of ``COMMANDS``.
@@ -186,7 +188,6 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     from jaxgan.core import system
     from jaxgan.core.notes import message_with_notes
     from jaxgan.training.divergence import Diverged
-    from jaxgan.training.signals import Interrupted
 
     expected = (ValueError, OSError, OverflowError, MemoryError, Diverged, jax.errors.JaxRuntimeError)
     cache.enable_compilation_cache()
@@ -195,10 +196,13 @@ def execute(name: str, fields: Sequence[Field], values: Mapping[str, Any], progr
     command_class = getattr(importlib.import_module(f"jaxgan.cli.{place.module}"), place.class_name)
     flags = flag_names(name, fields, program)
     try:
-        with library_noise.logged_as_debug(), errors.ending_quietly(), errors.warnings_as_lines(flags):
+        with library_noise.logged_as_debug(), errors.warnings_as_lines(flags):
             make_command(command_class, fields, values).execute(program)
     except Interrupted as stop:
-        sys.exit(128 + stop.number)
+        if not stop.saved:
+            errors.print_stop(stop)
+            _exit(128 + stop.number)
+        raise
     except expected as error:
         if os.environ.get("JAXGAN_TRACEBACK"):
             traceback.print_exc()  # not raised, because the caller would print a ValueError as a mistake in the flags

@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
+from jaxgan.core.interruption import Interrupted, raising_interrupted
 from jaxgan.core.text import printable
 
 _NAMED = re.compile(r"`([a-z][a-z0-9_]*)`")
@@ -69,13 +70,23 @@ def warnings_as_lines(names: Iterable[str] | Mapping[str, str] = ()) -> Iterator
 
 @contextlib.contextmanager
 def ending_quietly() -> Iterator[None]:
-    """Exit with code 130 on ``KeyboardInterrupt``, and ignore ``BrokenPipeError``. Neither prints a message."""
+    """Exit with 128 plus the number of the signal if a signal ends the body, and ignore ``BrokenPipeError``."""
     try:
-        yield
+        with raising_interrupted():
+            yield
     except KeyboardInterrupt:
         sys.exit(130)
+    except Interrupted as stop:
+        if not stop.saved:
+            print_stop(stop)
+        sys.exit(128 + stop.number)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_stop(stop: Interrupted) -> None:
+    """Print that a signal stopped the command, as one line on standard error."""
+    print(stop, file=sys.stderr)
 
 
 def print_warning(message: str, names: Iterable[str] | Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxgan.core.interruption import Interrupted
 from jaxgan.core.state import State
 from jaxgan.experiment.settings import Settings
 from jaxgan.monitoring.terminal import Terminal, say_nothing
@@ -23,7 +24,7 @@ from jaxgan.training.options import RunOptions
 from jaxgan.training.profiler import StepProfiler
 from jaxgan.training.runs import TrainingRun
 from jaxgan.training.sample_grids import SampleWriter
-from jaxgan.training.signals import Interrupted, StopSignals
+from jaxgan.training.signals import StopSignals
 from jaxgan.training.steps import Steps
 from jaxgan.training.write_schedule import WriteSchedule
 
@@ -53,7 +54,7 @@ def train(
       ValueError: if an option is out of its range, or if the checkpoints belong to another game.
       Diverged: if every member has a NaN or an infinity in a metric or in its state. The last finite checkpoint is
         kept.
-      Interrupted: if the process received SIGINT or SIGTERM. The state was saved.
+      Interrupted: if a signal stopped the run; see ``jaxgan.core.interruption``. The state was saved.
     """
     options.check()
     steps = steps or Steps(run, config, run.devices(options.devices), options.parallel)
@@ -95,8 +96,10 @@ def train(
         if saver.last_step is not None:
             more = f" of {config.steps}; to continue, run the same command again" if is_interrupted else ""
             terminal.say(f"saved at step {saver.last_step}{more}")
+        elif is_interrupted:
+            terminal.say(f"stopped before step {start + 1}; to continue, run the same command again")
         if is_interrupted:
-            raise Interrupted(stop)
+            raise Interrupted(stop, saved=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +125,8 @@ class _Loop:
             self._write_samples(state, 0)
         batches = self.steps.batches(step)
         while step < last:
+            if step == self.schedule.start and self.signals.immediate:
+                return self.signals.immediate  # before the compilation, which can take minutes
             if self.steps.call_compiles(step):
                 count, call = 1, self._compile
             else:

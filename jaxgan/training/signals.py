@@ -1,4 +1,4 @@
-"""Stop a run on SIGINT or SIGTERM, after the current call of the compiled step, and save its state."""
+"""Stop a run on a signal after the current call of the compiled step, and save its state."""
 
 import signal
 from types import FrameType
@@ -7,22 +7,11 @@ from typing import Any, Self
 import jax
 
 from jaxgan import parallel
-
-
-class Interrupted(Exception):
-    """Raised after a signal stopped the run and the state was saved.
-
-    Args:
-      number: the number of the signal.
-    """
-
-    def __init__(self, number: int):
-        super().__init__(f"The run was stopped by {signal.Signals(number).name}.")
-        self.number = number
+from jaxgan.core import interruption
 
 
 class StopSignals:
-    """Records SIGINT and SIGTERM inside a ``with`` block instead of ending the process.
+    """Records signals that ask the process to end inside a ``with`` block; see ``jaxgan.core.interruption``.
 
     A second signal of the same kind is handled as it was outside the block, so it normally ends the process.
 
@@ -35,17 +24,17 @@ class StopSignals:
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._receive)
+        self._handlers = interruption.handle(self._receive)
+        self.received = interruption.pending()
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        interruption.restore(self._handlers)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = self.received or number
-        signal.signal(number, self._handlers[number])
+        signal.signal(number, self._handlers[number] or signal.SIG_DFL)
+        interruption.silence_closed_terminal()
 
     @property
     def immediate(self) -> int:

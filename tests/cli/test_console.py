@@ -81,7 +81,7 @@ print(*sys.modules, file=sys.stderr)
 """
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split()
     assert "jaxgan.cli.suggestions" in loaded
-    assert not {"jax", "numpy", "flax", "optax", "jaxgan.core", "jaxgan.experiments.dcgan"} & set(loaded)
+    assert not {"jax", "numpy", "flax", "optax", "jaxgan.core.game", "jaxgan.experiments.dcgan"} & set(loaded)
 
 
 def examples():

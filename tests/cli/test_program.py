@@ -171,7 +171,13 @@ def test_a_run_that_diverges_names_the_loss_term_and_preserves_the_last_finite_c
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, 138, marks=pytest.mark.slow),
+        (signal.SIGTERM, 143),
+    ],
 )
 def test_a_signal_saves_a_checkpoint_and_ends_the_run(number, code, tmp_path, capsys):
     run_dir = tmp_path / "run"

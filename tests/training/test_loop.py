@@ -10,12 +10,12 @@ import pytest
 from helpers import games
 
 from experiments import gan
+from jaxgan.core.interruption import Interrupted
 from jaxgan.training import loop
 from jaxgan.training.checkpoints import Checkpoints, checksums
 from jaxgan.training.metrics_log import MetricsLog
 from jaxgan.training.options import RunOptions
 from jaxgan.training.runs import SingleRun
-from jaxgan.training.signals import Interrupted
 
 pytestmark = pytest.mark.integration
 
