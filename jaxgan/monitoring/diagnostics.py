@@ -206,6 +206,7 @@ class TrainingMonitor:
       member_name: function that returns the name of the member with the given index, for messages.
       say: called with a message for each problem when it is detected for the first time.
       earlier: the findings of the run before it was resumed.
+      rows: the metrics of the steps between the last finding and the step that the run resumes after.
 
     Attributes:
       verdicts: the current problems. Each is a pair of the index of a member and the verdict on this member.
@@ -218,12 +219,15 @@ class TrainingMonitor:
         member_name: Callable[[int], str],
         say: Callable[[str], None],
         earlier: Sequence[Finding] = (),
+        rows: Sequence[Mapping[str, Any]] = (),
     ):
         self.verdicts: list[tuple[int, Verdict]] = []
         self._probe, self._member_name, self._say = probe, member_name, say
         # A dictionary from steps to probes. A probe is removed when the metrics of its step arrive.
         self._probes: dict[int, Mapping[str, jax.Array]] = {}
-        self._rows: list[Mapping[str, Any]] = []  # the metrics of the steps since the last probe
+        self._rows: list[Mapping[str, Any]] = [
+            _nan_for_none(row) for row in rows
+        ]  # the metrics of the steps since the last probe
         self._first: list[Mapping[str, float] | None] = [None] * members
         self._windows = [collections.deque(maxlen=WINDOW) for _ in range(members)]
         self._reported = {(i, name, subject) for row in earlier for i, name, subject, *_ in row.get("verdicts", ())}
@@ -303,6 +307,17 @@ class TrainingMonitor:
             self._first[i] = self._first[i] or own
             if own["step"] > WARM_UP:
                 window.append(own)
+
+
+def _nan_for_none(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with NaN in place of None, which stands for numbers that are not finite in files."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, list):
+            return [convert(x) for x in value]
+        return float("nan") if value is None else value
+
+    return {name: convert(value) for name, value in row.items()}
 
 
 def _to_lists(measures: Mapping[str, jax.Array]) -> dict[str, Any]:

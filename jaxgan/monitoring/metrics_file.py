@@ -3,6 +3,7 @@
 Each object is called a row. Its entry ``step`` is the number of a training step.
 """
 
+import collections
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from jaxgan.core.json_files import read_json_lines
 from jaxgan.core.lazy import LazyTerm
 from jaxgan.monitoring.tensorboard import TensorBoardWriter
 
+LAST_ROWS = 100  # number of rows at the end of a file that a resumed run gets; more than steps between two probes
 NUMBERS = (float, int, NoneType)  # types of the numbers of a row. None stands for a number that is not finite.
 
 
@@ -155,17 +157,25 @@ def truncate_after(path: Path, step: int, say: Callable[[str], None] = print) ->
     Returns:
       The last remaining row, or None if no row remains.
     """
+    rows = _truncate_after(path, step, say, 1)
+    return rows[-1] if rows else None
+
+
+def _truncate_after(path: Path, step: int, say: Callable[[str], None], count: int) -> list[dict[str, Any]]:
+    """Truncate a file as ``truncate_after`` does, and return the last ``count`` remaining rows."""
     if not path.exists():
-        return None
-    end, last, damaged, gaps = 0, None, 0, []
+        return []
+    end, damaged, gaps, rows = 0, 0, [], collections.deque(maxlen=count)
     for checked in _check_rows(path):
         is_kept = bool(checked.row) and checked.row["step"] <= step
+        last = rows[-1] if rows else None
         if checked.damaged and (is_kept or last is None or last["step"] < step):
             damaged += checked.damaged
             gaps.append(_describe_gap(last, checked.row if is_kept else None))
         if not is_kept:
             break
-        end, last = end + len(checked.content), checked.row
+        end += len(checked.content)
+        rows.append(checked.row)
     if damaged:
         aside = move_aside(path, path.parent / "damaged", copy=True)
         _write_rows(path, step)
@@ -174,7 +184,7 @@ def truncate_after(path: Path, step: int, say: Callable[[str], None] = print) ->
         say(f"{path}: {lines} removed. Rows are missing {', '.join(gaps[:3])}{more}. The old file is {aside}.")
     else:
         os.truncate(path, end)
-    return last
+    return list(rows)
 
 
 def _describe_gap(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
@@ -204,11 +214,13 @@ class RowFile:
       say: called with a message if the file has damaged lines.
 
     Attributes:
-      last_row: the last row that remained when the file was opened; None if no row remained.
+      last_rows: the last rows that remained when the file was opened, at most ``LAST_ROWS``, oldest first.
+      last_row: the last one of these rows; None if no row remained.
     """
 
     def __init__(self, path: Path, start: int, say: Callable[[str], None] = print):
-        self.last_row = truncate_after(path, start, say)
+        self.last_rows = _truncate_after(path, start, say, LAST_ROWS)
+        self.last_row = self.last_rows[-1] if self.last_rows else None
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -244,6 +256,7 @@ class MetricsFile:
       say: called with a message if a file has damaged lines, or if the last rows of ``metrics.jsonl`` are missing.
 
     Attributes:
+      last_rows: the metrics of the last steps until ``start``, at most ``LAST_ROWS`` rows, oldest first.
       last_row: the metrics of step ``start``; None for a new run.
     """
 
@@ -252,7 +265,7 @@ class MetricsFile:
             RowFile(directory / name, start, say) for name in ("metrics.jsonl", "speed.jsonl", "diagnosis.jsonl")
         )
         self._tensorboard = TensorBoardWriter(directory / "tensorboard", start)
-        self.last_row = self._metrics.last_row
+        self.last_rows, self.last_row = self._metrics.last_rows, self._metrics.last_row
         last_step = self.last_row["step"] if self.last_row else 0
         if last_step < start:
             say(f"{directory / 'metrics.jsonl'} ends at step {last_step}: the rows until step {start} are missing")

@@ -3,6 +3,7 @@
 ``jaxgan.monitoring.diagnostics`` uses these measurements to detect problems such as mode collapse.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -33,7 +34,8 @@ class _Memory(NamedTuple):
     Attributes:
       samples: generated samples, an array of shape [EXAMPLES, features].
       params: the parameters of all networks.
-      moves: the changes of the parameters between the last two probes.
+      moves: the changes of the parameters between the last two probes, in bfloat16, because they are stored with each
+        checkpoint and only their directions are used.
     """
 
     samples: jax.Array
@@ -85,19 +87,57 @@ class Probe:
             measure = jax.vmap(measure, in_axes=(AXES, 0, None, None))
             forget = jax.vmap(forget, in_axes=(AXES, None))
         self._compiled_measure, self._compiled_forget = jax.jit(measure), jax.jit(forget)
-        self._memory: _Memory | None = None
+        self._memory: _Memory | None = None  # on the host until the first probe of a resumed run
         self._probes = 0
 
     def __call__(self, state: State) -> dict[str, jax.Array]:
         if self._memory is None:
-            # The memory that the compiled function returns is on the same devices as the parameters. If the first
-            # memory were on another device, the second probe would be compiled again.
-            placement = jax.tree.leaves(state.params)[0].sharding
-            self._memory = jax.device_put(self._compiled_forget(state, self._inputs[0]), placement)
+            self._memory = self._compiled_forget(state, self._inputs[0])
+        # The memory that the compiled function returns is on the same devices as the parameters. If the first memory
+        # were on another device, the second probe would be compiled again.
+        self._memory = jax.device_put(self._memory, jax.tree.leaves(state.params)[0].sharding)
         measures, self._memory = self._compiled_measure(state, self._memory, *self._inputs)
         not_yet = NOT_YET.get(self._probes, ())
         self._probes += 1
         return {name: x for name, x in measures.items() if not name.startswith(not_yet)}
+
+    def memory(self, is_current: bool) -> dict[str, np.ndarray]:
+        """Return the arrays that another probe needs to continue after the latest measurement.
+
+        Args:
+          is_current: whether the latest measurement was of the state that is saved. Its parameters are then omitted.
+
+        Returns:
+          A dictionary from names to arrays, which is empty before the first measurement.
+        """
+        if self._memory is None:
+            return {}
+        memory = self._memory._replace(params={}) if is_current else self._memory
+        arrays = {name: np.asarray(x) for name, x in _named(memory)}
+        as_bits = {name: x.view(np.uint16) if x.dtype == jnp.bfloat16 else x for name, x in arrays.items()}
+        return {"probes": np.asarray(self._probes), **as_bits}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], state: State) -> None:
+        """Continue after the latest measurement of another probe.
+
+        Args:
+          arrays: the arrays that the other probe's ``memory`` returned.
+          state: the state that was saved with the arrays.
+
+        Raises:
+          ValueError: if the arrays belong to another experiment.
+        """
+        shapes = jax.eval_shape(self._compiled_forget, state, self._inputs[0])
+        found = {**dict(_named({"params": state.params})), **arrays}
+        leaves = []
+        for name, shape in _named(shapes):
+            bits = np.uint16 if shape.dtype == jnp.bfloat16 else shape.dtype
+            leaf = np.asarray(found.get(name))
+            if (leaf.shape, leaf.dtype) != (shape.shape, bits):
+                raise ValueError(f"its array {name!r} is missing or has another shape")
+            leaves.append(leaf.view(shape.dtype))
+        self._memory = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+        self._probes = int(found.get("probes", 0))
 
     def _draw(self, state: State, latents: Any) -> jax.Array:
         # Generate samples as in training: with the current weights instead of their moving averages, and with batch
@@ -124,13 +164,13 @@ class Probe:
             measures[f"turned/{net}"] = _cosine(moves[net], last.moves[net])
         if held_out_pair:
             measures |= _held_out_gaps(self._experiment, state, self._seed, *held_out_pair)
-        return measures, _Memory(samples, state.params, moves)
+        return measures, _Memory(samples, state.params, jax.tree.map(_rounded, moves))
 
     def _forget(self, state: State, latents: Any) -> _Memory:
         """Return the memory of the first probe, which contains zeros."""
         samples = jax.eval_shape(self._draw, state, latents)
         params, samples = jax.tree.map(jnp.zeros_like, (state.params, samples))
-        return _Memory(samples, params, params)
+        return _Memory(samples, params, jax.tree.map(_rounded, params))
 
 
 def check_held_out(experiment: Experiment) -> None:
@@ -206,10 +246,20 @@ def _measure_spread(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.sqrt(squares.mean()), jnp.sqrt(jnp.maximum(distances.min(1), 0)).mean()
 
 
+def _named(tree: Any) -> list[tuple[str, Any]]:
+    """Return the leaves of a tree with their names, such as ``moves.g.linear.kernel``."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [(jax.tree_util.keystr(path, simple=True, separator="."), leaf) for path, leaf in leaves]
+
+
+def _rounded(x: jax.Array) -> jax.Array:
+    return x.astype(jnp.bfloat16)
+
+
 def _norm(tree: Any) -> jax.Array:
-    return jnp.sqrt(sum((jnp.square(x).sum() for x in jax.tree.leaves(tree)), jnp.float32(0)))
+    return jnp.sqrt(sum((jnp.square(x.astype(jnp.float32)).sum() for x in jax.tree.leaves(tree)), jnp.float32(0)))
 
 
 def _cosine(a: Any, b: Any) -> jax.Array:
-    product = sum((x * y).sum() for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b)))
+    product = sum((x * y.astype(x.dtype)).sum() for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b)))
     return product / jnp.maximum(_norm(a) * _norm(b), 1e-30)

@@ -17,7 +17,8 @@ samples/           Sample grids and other image grids that the experiment draws,
 projections/       The output of `jaxgan project`; see jaxgan.editing.projection_files.
 checkpoints/       Checkpoints every `checkpoint_every` steps, at each evaluation and at the end; see
                    jaxgan.training.checkpoints.
-damaged/           Damaged checkpoints, which are moved here when the run is resumed.
+monitor/           The arrays that the monitor needs to continue after a checkpoint; see jaxgan.monitoring.probe_files.
+damaged/           Damaged checkpoints and copies of damaged files, which are put here when the run is resumed.
 tensorboard/       The metrics in the format of TensorBoard.
 profile/           A trace of the steps that the option `profile` selects.
 report.html        The report, written at the end of training and by `jaxgan report`; see jaxgan.reporting.report.
@@ -52,6 +53,7 @@ RUN_FILES = (
     "report.html.new",
     "checkpoints",
     "damaged",
+    "monitor",
     "profile",
     PROJECTIONS,
     "samples",

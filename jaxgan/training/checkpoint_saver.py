@@ -63,6 +63,10 @@ class CheckpointSaver:
         self._checkpoints.save(state, lambda: self._score(step, finite))
         self.last_step = step
 
+    def kept_steps(self) -> list[int]:
+        """Return the steps of the checkpoints on disk, and of the last one, which may not be complete yet."""
+        return self._checkpoints.steps() + ([] if self.last_step is None else [self.last_step])
+
     def _score(self, step: int, states: dict[int, State]) -> float:
         """Return the lowest score among the members, or infinity if the checkpoint of this step has no score."""
         if self._pixel_score is not None:

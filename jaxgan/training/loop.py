@@ -75,6 +75,8 @@ def train(
             diverged.indices |= find_diverged_states(state, len(run.seeds)).keys()
         log = MetricsLog(run, config, path, start, diverged, terminal)
         stack.callback(log.close)
+        if is_resumed:
+            log.restore_monitor(state, start)
         if evaluator and jax.process_index() == 0:
             evaluator.open(path / "evaluations.jsonl", start, terminal.say)
 
@@ -174,6 +176,7 @@ class _Loop:
         if due.samples:
             self._write_samples(state, step)
         if due.checkpoint or stop:
+            self.log.save_monitor(step, self.saver.kept_steps())
             self.saver.save(state)
         return stop
 

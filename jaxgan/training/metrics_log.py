@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 
 from jaxgan.core.state import State
 from jaxgan.experiment.settings import Settings
-from jaxgan.monitoring import diagnostics
+from jaxgan.monitoring import diagnostics, probe_files
 from jaxgan.monitoring.diagnostics import TrainingMonitor
 from jaxgan.monitoring.metrics_file import MetricsFile, metrics_to_rows, read_rows
 from jaxgan.monitoring.probe import Probe
@@ -42,7 +43,7 @@ class MetricsLog:
         self, run: TrainingRun, config: Settings, path: Path, start: int, diverged: DivergedMembers, terminal: Terminal
     ):
         self.seconds_per_step = 1e-9
-        self._run, self._diverged, self._terminal = run, diverged, terminal
+        self._run, self._path, self._diverged, self._terminal = run, path, diverged, terminal
         self._batch_size = config.batch_size * len(run.seeds)
         # For each call with metrics that were not written yet: the first step of the call, its number of steps, the
         # total number of images that were read until its end, and its metrics.
@@ -50,10 +51,13 @@ class MetricsLog:
         self._images, self._has_probed = 0, False
         self._last_write, self._last_step = time.perf_counter(), start
         self._file: MetricsFile | None = None
+        self._probe: Probe | None = None
         self._monitor: TrainingMonitor | None = None
         if jax.process_index() == 0:
             self._file = MetricsFile(path, start, terminal.say)
-            self._monitor = _make_monitor(run, config, path, terminal)
+            self._probe = _make_probe(run, config)
+            if self._probe:
+                self._monitor = _make_monitor(run, self._probe, path, terminal, self._file.last_rows)
             if self._file.last_row:
                 diverged.indices |= find_diverged_metrics(self._file.last_row).keys()
 
@@ -96,6 +100,39 @@ class MetricsLog:
             ):
                 self._monitor.watch(self._run.probe_state(state), step)
             self._has_probed = True
+
+    def save_monitor(self, step: int, kept: Collection[int]) -> None:
+        """Store what the training monitor needs to continue after the checkpoint of a step.
+
+        Args:
+          step: the step of the checkpoint, which is not written yet.
+          kept: the steps of all checkpoints on disk and of the checkpoint before this one.
+        """
+        memory = self._probe.memory(step % diagnostics.PROBE_EVERY == 0) if self._probe else {}
+        if memory:
+            probe_files.write_memory(self._path, step, memory)
+            probe_files.remove_memories(self._path, {step, *kept})
+
+    def restore_monitor(self, state: State, step: int) -> None:
+        """Continue the diagnosis after the checkpoint of a step.
+
+        Args:
+          state: the restored state.
+          step: the step of the checkpoint.
+        """
+        if not self._probe or step < diagnostics.PROBE_EVERY:
+            return
+        try:
+            memory = probe_files.read_memory(self._path, step)
+            if memory:
+                self._probe.restore(memory, self._run.probe_state(state))
+                return
+            reason = "nothing was stored with the checkpoint"
+        except (ValueError, OSError) as error:
+            reason = str(error)
+        self._terminal.say(
+            f"the next rows of diagnosis.jsonl lack swing, moved and turned, because they compare states, and {reason}"
+        )
 
     def write(self, keep: int = 0) -> None:
         """Wait for the metrics of the calls that were appended, check them, and write them.
@@ -144,15 +181,22 @@ class MetricsLog:
                 self._file.write_diagnosis(diagnosis)
 
 
-def _make_monitor(run: TrainingRun, config: Settings, path: Path, terminal: Terminal) -> TrainingMonitor | None:
-    """Return the monitor that diagnoses the run.
+def _make_probe(run: TrainingRun, config: Settings) -> Probe | None:
+    """Return the probe that measures the run.
 
-    For a differentially private run, return None, because the monitor's measurements of real examples would reveal more
+    For a differentially private run, return None, because the probe's measurements of real examples would reveal more
     than the reported privacy budget allows.
     """
     if config.dp_noise_multiplier:
         return None
-    members = len(run.seeds)
-    probe = Probe(run.experiment, config.seed, members if run.is_population else None)
+    return Probe(run.experiment, config.seed, len(run.seeds) if run.is_population else None)
+
+
+def _make_monitor(
+    run: TrainingRun, probe: Probe, path: Path, terminal: Terminal, last_rows: Sequence[Mapping[str, Any]]
+) -> TrainingMonitor:
+    """Return the monitor that diagnoses the run. A resumed run continues with the findings and rows on disk."""
     earlier = read_rows(path / "diagnosis.jsonl")
-    return TrainingMonitor(probe, members, run.member_name, terminal.say, earlier)
+    last_finding = earlier[-1]["step"] if earlier else 0
+    rows = [row for row in last_rows if row["step"] > last_finding]
+    return TrainingMonitor(probe, len(run.seeds), run.member_name, terminal.say, earlier, rows)
