@@ -20,10 +20,13 @@ def compare_sets(args: argparse.Namespace) -> None:
       ValueError: if a set cannot be loaded, or the metric cannot be computed.
       OSError: if a file cannot be read or written.
     """
+    name = args.features or "inception-2048"
     with warnings_as_lines(vars(args)), reading() as progress:
-        samples, data = (load(path, resolution=args.resolution) for path in (args.samples, args.data))
+        samples, data = (
+            load(getattr(args, argument), resolution=args.resolution, argument=argument, uncropped=name != "classifier")
+            for argument in ("samples", "data")
+        )
         cache = system.classifier_directory()
-        name = args.features or "inception-2048"
         features = make_extractor(name, args.weights, args.resize, data, cache, progress=progress)
         result = compare(samples, data, (args.command,), features, count=args.count, progress=progress)
     print("\n".join(format_result(result)))  # printed first, because the file may not be writable

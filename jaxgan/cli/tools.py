@@ -160,8 +160,9 @@ def _add_flags_of_sets(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=int,
         metavar="INT",
-        help="Height and width in pixels to which all images are resized before the comparison. By default, images "
-        "are not resized.",
+        help="Height and width in pixels. All images are cropped to squares and resized to this size before the "
+        "comparison. By default, Inception's method of --resize is the only one, which does not crop, and images can "
+        "have different sizes.",
     )
     parser.add_argument(
         "--count",

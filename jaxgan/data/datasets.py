@@ -16,6 +16,7 @@ from jaxgan.data import digits
 from jaxgan.data.decoding import resize_images
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Source
+from jaxgan.data.uncropped import UncroppedImages
 
 READ_AT_ONCE = 256  # maximum number of examples in memory at their original sizes while they are resized
 
@@ -58,6 +59,7 @@ class Dataset(ShownSource):
         self.classes = tuple(getattr(features["label"], "names", None) or ()) if "label" in features else ()
         self._data = builder.as_data_source(split, decoders=decoders)
         first = self._data[0]["image"]
+        self.sizes_differ = resolution is None and None in (features["image"].shape or ())[:2]
         self._resolution = resolution if first.ndim == 3 and first.dtype == np.uint8 else None
         if self._resolution is None:
             self._shape = tuple(first.shape)
@@ -71,6 +73,10 @@ class Dataset(ShownSource):
     def shape(self) -> tuple[int, ...]:
         """The shape of an example."""
         return self._shape
+
+    def uncropped(self) -> UncroppedImages:
+        """Return the images at their own sizes, without labels."""
+        return UncroppedImages(self.name, lambda i: self._data[i]["image"], len(self), self._shape)
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         images, labels = [], []
@@ -94,7 +100,14 @@ class Dataset(ShownSource):
         return batch
 
 
-def load(name: str, split: str = "train", data_dir: str | Path | None = None, resolution: int | None = None) -> Source:
+def load(
+    name: str,
+    split: str = "train",
+    data_dir: str | Path | None = None,
+    resolution: int | None = None,
+    argument: str = "data",
+    uncropped: bool = False,
+) -> Source:
     """Return a TFDS data set by its name, or the digits that are bundled with the package.
 
     If the data set was not prepared before, TFDS downloads and prepares it first.
@@ -106,6 +119,8 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None, re
       data_dir: the folder of prepared data sets. None uses the default of TFDS: the environment variable
         TFDS_DATA_DIR, or ~/tensorflow_datasets.
       resolution: height and width of the images in pixels, see ``Dataset``; it does not apply to the digits.
+      argument: the name of the caller's argument, for messages.
+      uncropped: whether to return ``UncroppedImages`` if the data set declares images of different sizes.
 
     Raises:
       MissingPackageError: if TFDS is not installed.
@@ -116,24 +131,26 @@ def load(name: str, split: str = "train", data_dir: str | Path | None = None, re
         return digits.load(split)
     if re.search(r":(?![\d*])", name):  # a colon that is not followed by a version marks a community data set
         raise ValueError(
-            f"`data` {name!r} does not exist as a file or folder, and community data sets of TFDS (namespace:name) are "
-            "not supported, because TFDS would download and run their code. Export the images to a folder instead."
+            f"`{argument}` {name!r} does not exist as a file or folder, and community data sets of TFDS "
+            "(namespace:name) are not supported, because TFDS would download and run their code. Export the images "
+            "to a folder instead."
         )
-    user = f"`data` {name!r} does not exist as a file or folder. To load it from TensorFlow Datasets, jaxgan"
+    user = f"`{argument}` {name!r} does not exist as a file or folder. To load it from TensorFlow Datasets, jaxgan"
     extras.require("tensorflow_datasets", user=user)
     import tensorflow_datasets as tfds
 
-    builder = _builder(tfds, name, data_dir)
+    builder = _builder(tfds, name, data_dir, argument)
     # While TFDS prepares a data set, its folder already exists. Only the builder can tell whether it is complete.
     if not builder.info.initialized:
         with _locked(Path(builder.data_dir).parent):
-            builder = _builder(tfds, name, data_dir)
-            _prepare(builder, name)
+            builder = _builder(tfds, name, data_dir, argument)
+            _prepare(builder, name, argument)
     unread = set(cast(Any, builder.info.features)) - {"image", "label"}
-    return Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread}, resolution)
+    source = Dataset(builder, split, {feature: tfds.decode.SkipDecoding() for feature in unread}, resolution)
+    return source.uncropped() if uncropped and source.sizes_differ else source
 
 
-def _builder(tfds, name, data_dir):
+def _builder(tfds, name, data_dir, argument):
     try:
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except ValueError as error:
@@ -146,25 +163,25 @@ def _builder(tfds, name, data_dir):
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"Did you mean {' or '.join(near)}?" if near else "For example, use digits, mnist or cifar10."
         raise ValueError(
-            f"`data` {name!r} does not exist as a file or folder, and TensorFlow Datasets has no data set of this "
-            f"name. {hint}"
+            f"`{argument}` {name!r} does not exist as a file or folder, and TensorFlow Datasets has no data set of "
+            f"this name. {hint}"
         ) from None
     except ImportError as error:
-        raise ValueError(_needs_tensorflow(name, error)) from None
+        raise ValueError(_needs_tensorflow(name, error, argument)) from None
 
 
-def _prepare(builder, name):
+def _prepare(builder, name, argument):
     try:
         builder.download_and_prepare()
     except ImportError as error:
-        raise ValueError(_needs_tensorflow(name, error)) from None
+        raise ValueError(_needs_tensorflow(name, error, argument)) from None
     except Exception as error:  # the downloader of TFDS raises errors of many types
         if _tensorflow_is_missing(error):
-            raise ValueError(_needs_tensorflow(name, error)) from None
+            raise ValueError(_needs_tensorflow(name, error, argument)) from None
         raise ValueError(
-            f"`data` {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300].rstrip('.')}. If this "
-            "machine has no network access, prepare the data set on another machine with `tfds build`, copy the folder "
-            "of prepared data sets to this machine, and set the environment variable TFDS_DATA_DIR to its path."
+            f"`{argument}` {name!r} could not be prepared: {type(error).__name__}: {str(error)[:300].rstrip('.')}. If "
+            "this machine has no network access, prepare the data set on another machine with `tfds build`, copy the "
+            "folder of prepared data sets to this machine, and set the environment variable TFDS_DATA_DIR to its path."
         ) from error
 
 
@@ -195,9 +212,9 @@ def _tensorflow_is_missing(error: BaseException | None) -> bool:
     return False
 
 
-def _needs_tensorflow(name, error):
+def _needs_tensorflow(name, error, argument):
     return (
-        f"TensorFlow is required to prepare `data` {name!r} ({error}). Install it with "
+        f"TensorFlow is required to prepare `{argument}` {name!r} ({error}). Install it with "
         f"{extras.pip_install('tfds')} and run the command again. Reading the prepared data set does not require "
         "TensorFlow."
     )

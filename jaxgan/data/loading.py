@@ -14,6 +14,7 @@ from jaxgan.data.folders import is_image_store
 from jaxgan.data.source import Arrays, Source, read_into_memory, size_in_bytes
 from jaxgan.data.stacked import stack_channels
 from jaxgan.data.tiles import load_tiles
+from jaxgan.data.uncropped import UncroppedImages, uncropped_files
 
 TOYS = {"ring": toy.ring, "grid": toy.grid, "swiss_roll": toy.swiss_roll}
 TOY_EXAMPLES = 50_000  # number of points of a toy data set
@@ -27,6 +28,8 @@ def load(
     channels: int | None = None,
     split: str = "train",
     data_dir: str | None = None,
+    argument: str = "data",
+    uncropped: bool = False,
 ) -> Source:
     """Return the examples that ``data`` names, as a source.
 
@@ -50,35 +53,48 @@ def load(
       channels: number of channels of image files: 1, 3 or 4. None uses 1 if all files are grey, and 3 otherwise.
       split: the split of a TFDS data set or of the photographs.
       data_dir: the folder of prepared TFDS data sets; None uses the default of TFDS.
+      argument: the name of the caller's argument, for messages.
+      uncropped: whether images may be rectangles and have different sizes, if ``resolution`` is None. A batch of such
+        images contains an ``uncropped.ImageSequence`` in place of an array, which only functions that resize each image
+        themselves accept, such as the feature extractors of metrics.
 
     Raises:
       ValueError: if the data do not exist or cannot be used. The message explains why.
     """
     if data.startswith("stacked:"):
         grey = load(
-            data.removeprefix("stacked:"), resolution=resolution, channels=channels, split=split, data_dir=data_dir
+            data.removeprefix("stacked:"),
+            resolution=resolution,
+            channels=channels,
+            split=split,
+            data_dir=data_dir,
+            argument=argument,
         )
         return stack_channels(grey)
     if data.startswith("tiles:"):
-        return load_tiles(data.removeprefix("tiles:"), resolution, channels)
+        return load_tiles(data.removeprefix("tiles:"), resolution, channels, argument)
     check_resolution(resolution)
     path = Path(data)
     suffix = path.suffix.lower()
+    uncropped = uncropped and resolution is None
     if is_image_store(path):
-        source = images.ImageFiles(path, resolution, channels)
+        found = uncropped_files(path, channels) if uncropped else None
+        source = found or images.ImageFiles(path, resolution, channels)
     elif suffix in (".npz", ".npy") and path.is_file():
         source = load_arrays(path)
     elif path.is_file():
-        found = f"a {path.suffix} file" if path.suffix else "a file without a suffix"
-        raise ValueError(f"`data` must be a folder, or a .zip, .npz or .npy file, got {found}, {data!r}.")
+        kind = f"a {path.suffix} file" if path.suffix else "a file without a suffix"
+        raise ValueError(f"`{argument}` must be a folder, or a .zip, .npz or .npy file, got {kind}, {data!r}.")
     elif data.partition(":")[0] == "photos":
-        source = photos.load(data, resolution=resolution, channels=channels, split=split)
+        source = photos.load(data, resolution=resolution, channels=channels, split=split, argument=argument)
     elif data in TOYS:
         source = Arrays(TOYS[data](TOY_EXAMPLES), name=data)
     elif ("/" in data and (path.is_absolute() or path.parent.is_dir())) or suffix in (".zip", ".npz", ".npy"):
-        raise ValueError(f"`data` {data!r} does not exist.{suggest_path(path)}")
+        raise ValueError(f"`{argument}` {data!r} does not exist.{suggest_path(path)}")
     else:
-        source = datasets.load(data, split, data_dir, resolution)
+        source = datasets.load(data, split, data_dir, resolution, argument, uncropped)
+    if isinstance(source, UncroppedImages):
+        return source
     return resize_source(cache_if_small(source), resolution, channels)
 
 
@@ -90,6 +106,7 @@ def as_source(
     split: str = "train",
     data_dir: str | None = None,
     argument: str = "data",
+    uncropped: bool = False,
 ) -> Source:
     """Return a source for a name, a path, an array or a source.
 
@@ -99,6 +116,7 @@ def as_source(
         are accepted.
       resolution, channels, split, data_dir: see ``load``. ``split`` and ``data_dir`` only apply if ``data`` is a name.
       argument: the name of the caller's argument, for messages.
+      uncropped: whether images may be rectangles and have different sizes, see ``load``.
 
     Raises:
       TypeError: if ``data`` is of another type.
@@ -109,7 +127,15 @@ def as_source(
         channels of an array of images seem to come before height and width.
     """
     if isinstance(data, str | Path):
-        return load(str(data), resolution=resolution, channels=channels, split=split, data_dir=data_dir)
+        return load(
+            str(data),
+            resolution=resolution,
+            channels=channels,
+            split=split,
+            data_dir=data_dir,
+            argument=argument,
+            uncropped=uncropped,
+        )
     check_resolution(resolution)
     if hasattr(data, "read") and hasattr(data, "shape"):
         source = data

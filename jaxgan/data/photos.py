@@ -31,7 +31,14 @@ COLOUR = {
 GREY = {name: f"skimage/data/{name}.png" for name in ("brick", "grass", "gravel")}
 
 
-def load(name: str, *, resolution: int | None = None, channels: int | None = None, split: str = "train") -> Arrays:
+def load(
+    name: str,
+    *,
+    resolution: int | None = None,
+    channels: int | None = None,
+    split: str = "train",
+    argument: str = "data",
+) -> Arrays:
     """Return square tiles of the photographs, uint8 [N, resolution, resolution, channels].
 
     The distance between the corners of adjacent tiles is a quarter of their side, so tiles overlap.
@@ -43,6 +50,7 @@ def load(name: str, *, resolution: int | None = None, channels: int | None = Non
       channels: 1, 3 or 4; None keeps the channels of the photograph.
       split: ``train`` or ``test``. The test tiles are cut out of the lower right part of each photograph. This part
         spans two fifths of the height and two fifths of the width. Training tiles do not overlap this part.
+      argument: the name of the caller's argument, for messages.
 
     Raises:
       MissingPackageError: if scikit-learn or scikit-image is needed and not installed.
@@ -52,18 +60,18 @@ def load(name: str, *, resolution: int | None = None, channels: int | None = Non
     known = COLOUR | GREY
     if kind != "photos" or (photo not in known and name != "photos"):
         raise ValueError(
-            f"`data` {name!r} is not one of the photographs. Use 'photos' for all photographs in colour, or 'photos:' "
-            f"followed by one of these names: {', '.join(known)}."
+            f"`{argument}` {name!r} is not one of the photographs. Use 'photos' for all photographs in colour, or "
+            f"'photos:' followed by one of these names: {', '.join(known)}."
         )
     if split not in ("train", "test"):
-        raise ValueError(f"`split` must be train or test for `data` {name!r}, got {split!r}.")
+        raise ValueError(f"`split` must be train or test for `{argument}` {name!r}, got {split!r}.")
     photos = [photo] if photo else list(COLOUR)
-    extras.require(*sorted({known[x].partition("/")[0] for x in photos}), user=f"`data` {name!r}")
+    extras.require(*sorted({known[x].partition("/")[0] for x in photos}), user=f"`{argument}` {name!r}")
     tiles = np.concatenate([_tiles(load_photo(x, channels), resolution, split == "test") for x in photos])
     if not len(tiles):
         raise ValueError(
-            f"`resolution` {resolution} is too large for `data` {name!r}: the {split} part of the photographs contains "
-            "no tile of this size. Choose a smaller `resolution`."
+            f"`resolution` {resolution} is too large for `{argument}` {name!r}: the {split} part of the photographs "
+            "contains no tile of this size. Choose a smaller `resolution`."
         )
     return Arrays(tiles, name=f"{name} {split}")
 

@@ -14,7 +14,9 @@ from jaxgan.data.source import Arrays
 SIZE = 64  # default height and width of a tile in pixels
 
 
-def load_tiles(path: str | Path, resolution: int | None = None, channels: int | None = None) -> Arrays:
+def load_tiles(
+    path: str | Path, resolution: int | None = None, channels: int | None = None, argument: str = "data"
+) -> Arrays:
     """Return tiles of every image of a folder or a zip.
 
     The tiles of an image are evenly spaced and cover the image completely. The distance between the corners of adjacent
@@ -25,6 +27,7 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
       path: a folder or a zip.
       resolution: height and width of a tile in pixels; None uses 64.
       channels: 1, 3 or 4; None uses 1 if every image is grey, and 3 otherwise.
+      argument: the name of the caller's argument, for messages.
 
     Returns:
       The tiles, uint8 [N, resolution, resolution, channels].
@@ -38,7 +41,7 @@ def load_tiles(path: str | Path, resolution: int | None = None, channels: int | 
     """
     path, size = Path(path), SIZE if resolution is None else resolution
     if not is_image_store(path):
-        raise ValueError(f"`data` 'tiles:{path}' must name an existing folder or .zip file after 'tiles:'.")
+        raise ValueError(f"`{argument}` 'tiles:{path}' must name an existing folder or .zip file after 'tiles:'.")
     files, names = find_images(path)
     headers = read_headers(files, names)
     sizes, depth = headers.sizes, headers.channels if channels is None else channels

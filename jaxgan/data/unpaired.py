@@ -35,8 +35,8 @@ def load(
     """
     if data_a is not None:
         inputs, images = (
-            load_one(name, resolution=resolution, channels=channels, split=split, data_dir=data_dir)
-            for name in (data_a, data)
+            load_one(name, resolution=resolution, channels=channels, split=split, data_dir=data_dir, argument=argument)
+            for name, argument in ((data_a, "data_a"), (data, "data"))
         )
         return Unpaired(images=images, inputs=inputs)
     path = Path(data)

@@ -77,8 +77,10 @@ def fid(
             f"got {features!r}. To use Inception, pass the file with its weights as `weights`. Without `features` and "
             "`weights`, a classifier is trained on the labels of `data`."
         )
+    resizes_images = weights is not None or getattr(features, "resizes_images", False)
     fake, real = (
-        as_source(x, resolution=resolution, argument=name) for x, name in ((samples, "samples"), (data, "data"))
+        as_source(x, resolution=resolution, argument=name, uncropped=resizes_images)
+        for x, name in ((samples, "samples"), (data, "data"))
     )
     if features is None and weights is not None:
         features = InceptionFeatures(weights, resize=resize)

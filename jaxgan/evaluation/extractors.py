@@ -11,9 +11,16 @@ import numpy as np
 
 from jaxgan import interop
 from jaxgan.data import Source
+from jaxgan.data.uncropped import ImageSequence
 from jaxgan.evaluation import classifier, inception
 from jaxgan.evaluation.metric_names import INCEPTION
-from jaxgan.evaluation.preprocessing import as_bytes, resize_clean, resize_tf1
+from jaxgan.evaluation.preprocessing import (
+    as_bytes,
+    resize_clean,
+    resize_each,
+    resize_tf1,
+    resize_tf1_on_host,
+)
 from jaxgan.metrics.checks import warn
 
 # A sentence for error messages that explains where users can download the weights.
@@ -31,7 +38,9 @@ class FeatureExtractor(Protocol):
     """Function that maps images, [N, height, width, C], to features, [N, D].
 
     Images are uint8, or floats in [-1, 1]. They are passed without conversion, in the type of their source, so an
-    extractor must accept both types. ``preprocessing.as_bytes`` converts floats to uint8.
+    extractor must accept both types. ``preprocessing.as_bytes`` converts floats to uint8. An extractor that resizes
+    each image itself may also accept images of different sizes, as an ``uncropped.ImageSequence``. It then has the
+    attribute ``resizes_images = True``.
     """
 
     @property
@@ -71,7 +80,7 @@ class InceptionFeatures:
     """Feature extractor that uses Inception. It returns features, [N, layer], or logits, [N, 1008], as float32.
 
     Float images in [-1, 1] are rounded to uint8, as in an image file. Greyscale images are converted to three channels,
-    and all images are resized to 299 x 299 pixels.
+    and all images are resized to 299 x 299 pixels without cropping. Images can have different sizes.
 
     Args:
       weights: a ``.pth`` file of pytorch-fid or torch-fidelity, or an ``.npz`` file with TensorFlow's names.
@@ -88,6 +97,8 @@ class InceptionFeatures:
       UserWarning: if the file is neither the file of pytorch-fid nor the file of torch-fidelity, according to its
         SHA-256.
     """
+
+    resizes_images = True
 
     def __init__(
         self,
@@ -128,38 +139,48 @@ class InceptionFeatures:
             self._networks[layer] = run, [jax.device_put(params, device) for device in self._devices]
         return self._networks[layer]
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return features of images, from [N, height, width, 1 or 3] to [N, D]."""
-        return self._apply(as_bytes(images), self._layer)
+    def __call__(self, images: np.ndarray | ImageSequence) -> np.ndarray:
+        """Return features of images, from [N, height, width, 1 or 3] to [N, D]. Sizes of a sequence may differ."""
+        return self._apply(_as_bytes(images), self._layer)
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
+    def logits(self, images: np.ndarray | ImageSequence) -> np.ndarray:
         """Return logits without the bias, [N, 1008], which the Inception Score uses.
 
         Args:
-          images: images, [N, H, W, C], uint8 or floating-point numbers in [-1, 1].
+          images: images, [N, H, W, C], uint8 or floating-point numbers in [-1, 1]; or a sequence of images.
         """
-        return self._apply(as_bytes(images), "logits_unbiased")
+        return self._apply(_as_bytes(images), "logits_unbiased")
 
     def unrounded(self, images: np.ndarray) -> np.ndarray:
         """Return features, [N, D], of float images in [-1, 1] without rounding them to uint8."""
         return self._apply((np.asarray(images, np.float32) + 1) * 127.5, self._layer)
 
-    def _apply(self, images: np.ndarray, layer: int | str) -> np.ndarray:
+    def _apply(self, images: np.ndarray | ImageSequence, layer: int | str) -> np.ndarray:
         """Return the output of a layer for images from 0 to 255, of any real data type."""
         run, params = self._network(layer)
-        if images.shape[-1] == 1:
-            images = np.repeat(images, 3, -1)
-        if images.shape[-1] != 3:
-            raise ValueError(f"Inception requires images with 1 or 3 channels, got the shape {images.shape}.")
         found = []
         for i, start in enumerate(range(0, len(images), BATCH_SIZE)):
-            part, device = images[start : start + BATCH_SIZE], i % len(self._devices)
-            if self._resize == "clean":
-                part = resize_clean(part, inception.SIZE)
+            part, device = self._prepare(images[start : start + BATCH_SIZE]), i % len(self._devices)
             # Pad the last batch, so that the network is compiled only once.
             part = np.concatenate([part, np.repeat(part[-1:], BATCH_SIZE - len(part), 0)])
             found.append(run(params[device], jax.device_put(part, self._devices[device])))
         return np.concatenate([np.asarray(x) for x in found])[: len(images)]
+
+    def _prepare(self, images: np.ndarray | ImageSequence) -> np.ndarray:
+        """Return images with three channels, and resize them unless the compiled network resizes them."""
+        if isinstance(images, ImageSequence):
+            images = resize_each(
+                images, resize_clean if self._resize == "clean" else resize_tf1_on_host, inception.SIZE
+            )
+        elif self._resize == "clean":
+            images = resize_clean(images, inception.SIZE)
+        if images.shape[-1] not in (1, 3):
+            raise ValueError(f"Inception requires images with 1 or 3 channels, got the shape {images.shape}.")
+        return np.repeat(images, 3, -1) if images.shape[-1] == 1 else images
+
+
+def _as_bytes(images: np.ndarray | ImageSequence) -> np.ndarray | ImageSequence:
+    return images if isinstance(images, ImageSequence) else as_bytes(images)
 
 
 @functools.cache

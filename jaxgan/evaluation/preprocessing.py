@@ -1,6 +1,7 @@
 """Prepare images for feature networks: convert them to uint8, and resize them with the methods of published metrics."""
 
 import functools
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
@@ -61,9 +62,7 @@ def resize_tf1(images: jax.Array, size: int) -> jax.Array:
 @functools.cache
 def _bilinear(count: int, size: int) -> np.ndarray:
     """Return the matrix that resizes one axis from ``count`` to ``size`` pixels, [size, count]."""
-    at = np.arange(size, dtype=np.float32) * np.float32(count / size)
-    low = np.minimum(at.astype(int), count - 1)
-    share = at - low
+    low, share = _positions(count, size)
     matrix = np.zeros((size, count), np.float32)
     np.add.at(matrix, (np.arange(size), low), 1 - share)
     np.add.at(matrix, (np.arange(size), np.minimum(low + 1, count - 1)), share)
@@ -73,8 +72,8 @@ def _bilinear(count: int, size: int) -> np.ndarray:
 def resize_clean(images: np.ndarray, size: int) -> np.ndarray:
     """Resize images to [N, size, size, C], float32, as clean-fid does: Parmar et al. 2022 (arXiv:2104.11222).
 
-    Pillow resizes each channel separately, with bicubic interpolation and antialiasing. The result is clipped to
-    [0, 255] and not rounded.
+    Pillow resizes each channel separately, with bicubic interpolation and antialiasing. Rectangles are not cropped, so
+    their aspect ratio changes. The result is clipped to [0, 255] and not rounded.
 
     Args:
       images: images, [N, H, W, C], in [0, 255].
@@ -82,12 +81,47 @@ def resize_clean(images: np.ndarray, size: int) -> np.ndarray:
     """
     from PIL import Image
 
-    images = np.asarray(images, np.float32)
+    images = np.asarray(images)
     if images.shape[1:3] == (size, size):
-        return images
+        return images.astype(np.float32)
     result = np.empty((len(images), size, size, images.shape[-1]), np.float32)
     for i, image in enumerate(images):
         for c in range(images.shape[-1]):
-            channel = Image.fromarray(np.ascontiguousarray(image[..., c]))
+            channel = Image.fromarray(np.ascontiguousarray(image[..., c], np.float32))
             result[i, ..., c] = np.asarray(channel.resize((size, size), Image.Resampling.BICUBIC))
     return result.clip(0, 255)
+
+
+def resize_tf1_on_host(images: np.ndarray, size: int) -> np.ndarray:
+    """Resize images as ``resize_tf1`` does, without compiling a program for each size of the images.
+
+    Args:
+      images: images, [N, H, W, C], of any numeric type.
+      size: the height and width of the result in pixels.
+    """
+    images = np.asarray(images)
+    for axis in (1, 2):
+        count = images.shape[axis]
+        low, share = _positions(count, size)
+        share = np.expand_dims(share, tuple(n for n in range(4) if n != axis))
+        near, far = (images.take(x, axis).astype(np.float32) for x in (low, np.minimum(low + 1, count - 1)))
+        images = (1 - share) * near + share * far
+    return images
+
+
+def resize_each(images: Iterable[np.ndarray], resize: Callable[[np.ndarray, int], np.ndarray], size: int) -> np.ndarray:
+    """Resize images of any sizes to [N, size, size, C], float32, one after the other.
+
+    Args:
+      images: images [height, width, C], uint8 or floats in [-1, 1], which are rounded to uint8 first.
+      resize: function of images [1, height, width, C] and ``size``, such as ``resize_clean``.
+      size: the height and width of the result in pixels.
+    """
+    return np.concatenate([resize(as_bytes(image[None]), size) for image in images])
+
+
+def _positions(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixel before the input position of each of ``size`` output pixels, and the fraction beyond it."""
+    at = np.arange(size, dtype=np.float32) * np.float32(count / size)
+    low = np.minimum(at.astype(int), count - 1)
+    return low, at - low

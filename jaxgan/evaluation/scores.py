@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxgan.data import Source
 from jaxgan.data.source import Subset, read_in_batches, read_into_memory
+from jaxgan.data.uncropped import ImageSequence
 from jaxgan.evaluation import classifier
 from jaxgan.evaluation.classifier import READ_BATCH
 from jaxgan.evaluation.extractors import FeatureExtractor
@@ -249,6 +250,7 @@ def collect_stats(
             raise ValueError(
                 "The `protocol` of the feature extractor must contain the name of its network: {'features': name}."
             )
+    _check_sizes(source, needs, features)
     return SampleStats(source, **_collect(source, needs, features, progress))
 
 
@@ -298,14 +300,32 @@ def compare(
     }
     protocols = {metric: METRICS[metric].protocol(*counts) for metric in metrics}
     protocol = {
-        "samples": {"name": samples.name, "count": counts[0], "shape": list(samples.shape)},
-        "data": {"name": source.name, "count": counts[1], "shape": list(source.shape)},
+        "samples": _describe(samples, counts[0]),
+        "data": _describe(source, counts[1]),
         **features_protocol,
         "jax": f"{jax.__version__} on {jax.default_backend()}",
         **{metric: protocol for metric, protocol in protocols.items() if protocol},
         "jaxgan": __version__,
     }
     return {**values, "protocol": protocol}
+
+
+def _describe(source: Source, count: int) -> dict[str, Any]:
+    """Return the entry of a set in the protocol. If the sizes of images differ, ``shape`` is the largest size."""
+    entry = {"name": source.name, "count": count, "shape": list(source.shape)}
+    return {**entry, "sizes": "different"} if getattr(source, "sizes_differ", False) else entry
+
+
+def _check_sizes(source: Source, needs: set[str], features: FeatureExtractor | None) -> None:
+    """Raise a ``ValueError`` if the images are not in arrays, but a metric or the feature extractor needs arrays."""
+    if "images" not in needs and getattr(features, "resizes_images", False):
+        return
+    image = source.read(np.zeros(1, np.int64))["image"] if needs else None
+    if isinstance(image, ImageSequence):
+        raise ValueError(
+            f"The images of {source.name} have different sizes or are not square, and these features and metrics "
+            "require square images of one size. Set `resolution`, to crop the images to squares and resize them."
+        )
 
 
 def _collect(
@@ -321,7 +341,9 @@ def _collect(
     def features_in_batches() -> Iterator[np.ndarray]:
         done = 0
         for batch in read_in_batches(source, READ_BATCH):
-            images = np.asarray(batch["image"])
+            images = batch["image"]
+            if not isinstance(images, ImageSequence):
+                images = np.asarray(images)
             if "images" in stored:
                 stored["images"].append(as_bytes(images))
             if "logits" in stored and features:
