@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from jaxgan.data.decoding import convert_channels, crop_to_square, decode, read_headers
+from jaxgan.data.decoding import read_pixels
 from jaxgan.data.folders import find_images
+from jaxgan.data.image_headers import read_headers
 from jaxgan.data.representation import ShownSource
 
 
@@ -74,17 +74,22 @@ def uncropped_files(path: Path, channels: int | None = None) -> UncroppedImages 
       path: a folder or a zip.
       channels: 1 (grey), 3 (colour) or 4 (colour with alpha). None uses 1 if all files are grey, and 3 otherwise.
 
+    Warns:
+      UserWarning: if files are left out, or if decoding converts or loses something that the images contain.
+
     Raises:
       ValueError: if there is no image, or if the header of a file cannot be read. The message names the file.
     """
     files, names = find_images(path)
-    sizes, grey = read_headers(files, names)
-    height, width = (max(lengths) for lengths in zip(*sizes))
-    if set(sizes) == {(height, height)}:
+    headers = read_headers(files, names)
+    height, width = (max(lengths) for lengths in zip(*headers.sizes))
+    if set(headers.sizes) == {(height, height)}:
         return None
-    count = (1 if grey else 3) if channels is None else channels
+    if channels is None:
+        channels = headers.channels
+    headers.warn(channels, None)
 
-    def to_array(image: Image.Image) -> np.ndarray:
-        return crop_to_square(convert_channels(image, count), None)
+    def read_one(i: int) -> np.ndarray:
+        return read_pixels(files, names[i], channels)
 
-    return UncroppedImages(files.name, lambda i: decode(files, names[i], to_array), len(names), (height, width, count))
+    return UncroppedImages(files.name, read_one, len(names), (height, width, channels))
