@@ -10,6 +10,7 @@ from pathlib import Path
 from jaxgan import export
 from jaxgan.cli.checkpoint_reference import WeightsReference
 from jaxgan.cli.experiment_program import ExperimentProgram
+from jaxgan.core.text import say
 from jaxgan.editing.translate_files import translate_files
 from jaxgan.editing.translator import Translator, choose_direction
 from jaxgan.experiment.translation import directions
@@ -55,7 +56,7 @@ class Translate:
         direction = choose_direction(directions(experiment, state), self.direction)
         translator = Translator(direction, memory=self.memory * 1e9, tile=self.tile, seed=self.seed)
         masks = Path(self.masks) if self.masks else None
-        translate_files(translator, Path(self.images), Path(self.out), program.signature, masks=masks, log=print)
+        translate_files(translator, Path(self.images), Path(self.out), program.signature, masks=masks, log=say)
 
 
 def translate_artefact(args: argparse.Namespace) -> None:
@@ -73,4 +74,4 @@ def translate_artefact(args: argparse.Namespace) -> None:
     direction = choose_direction(artefact_directions, args.direction)
     translator = Translator(direction, memory=args.memory * 1e9, tile=args.tile, seed=args.seed)
     made_by = str(metadata.get("made_by", "an exported network"))
-    translate_files(translator, args.images, args.out, made_by, masks=args.masks, log=print)
+    translate_files(translator, args.images, args.out, made_by, masks=args.masks, log=say)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -45,14 +46,43 @@ def decode(files: Files, name: str, convert: Callable[[Image.Image], T]) -> T:
             raise ValueError(
                 f"{files.name}: {name} cannot be decoded: {_reason(error)}. If the file is damaged, replace or remove "
                 "it."
-            ) from None
+            ) from error
+
+
+class _PillowLimit:
+    """Pillow's own limit of the number of pixels, which is a setting of the process and applies to all threads."""
+
+    def __init__(self):
+        self._lock, self._users, self._usual = threading.Lock(), 0, Image.MAX_IMAGE_PIXELS
+
+    @contextlib.contextmanager
+    def raised(self) -> Iterator[None]:
+        """Raise the limit to ``MAX_PIXELS`` for as long as any thread executes a ``with`` block of this method."""
+        with self._lock:
+            if not self._users:
+                self._usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    Image.MAX_IMAGE_PIXELS = self._usual
+
+
+_PILLOW_LIMIT = _PillowLimit()
 
 
 @contextlib.contextmanager
 def _opened(files: Files, name: str) -> Iterator[Image.Image]:
     """Open an image and read its header, but not yet its pixels."""
-    with files.open(name) as file:
+    with files.open(name) as file, contextlib.ExitStack() as stack:
         size = file.seek(0, io.SEEK_END)
+        if (
+            size * PIXELS_PER_BYTE > LARGE
+        ):  # the decoders of some formats check Pillow's limit, which protects from bombs
+            stack.enter_context(_PILLOW_LIMIT.raised())
         try:
             image = open_image(file)
         except UnidentifiedImageError as error:
@@ -66,7 +96,7 @@ def _opened(files: Files, name: str) -> Iterator[Image.Image]:
         except Exception as error:  # see ``decode``
             raise ValueError(
                 f"{files.name}: {name} cannot be opened: {_reason(error)}. Replace or remove the file."
-            ) from None
+            ) from error
         with image:
             _check_pixels(image, size, f"{files.name}: {name}")
             yield image

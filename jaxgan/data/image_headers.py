@@ -6,7 +6,7 @@ Pixels are not decoded. All problems of a data set are described in one line, wi
 import dataclasses
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from PIL import Image
 
@@ -19,7 +19,10 @@ TIFF_WIDTH, TIFF_HEIGHT = 256, 257  # the tags of the size of a TIFF file
 GREY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of grey modes
 OTHER_COLOURS = ("CMYK", "LAB", "HSV", "YCbCr")  # Pillow's names of modes with other primaries than red, green and blue
 DEPTHS = (";16", ";32")  # parts of Pillow's names of pixels with more than 8 bits per channel
+SEVERAL_FRAMES = "with several frames, pages or layers (only the first is read)"
+BLENDED = "with an alpha channel (blended with white)"
 ELONGATED = 4  # ratio of the sides of an image from which most of its area is cut off
+CUT_OFF = f"at least {ELONGATED} times as long as wide (only the central square is read)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,19 +60,15 @@ class Headers:
         Warns:
           UserWarning: if anything is converted or lost.
         """
-        notes = [f"{count:,} {content}" for content, count in self.contents.items()]
-        if self.transparent and channels != 4:
-            notes.append(f"{self.transparent:,} with transparency (blended with white)")
+        contents = Counter(self.contents)
+        if channels != 4:
+            contents[BLENDED] = self.transparent
         if resolution is not None:
-            small = sum(min(size) < resolution for size in self.sizes)
-            if small:
-                notes.append(f"{small:,} smaller than {resolution} x {resolution} (enlarged)")
-            long = sum(max(size) >= ELONGATED * min(size) for size in self.sizes)
-            if long:
-                notes.append(f"{long:,} at least {ELONGATED} times as long as wide (only the central square is read)")
-        if notes:
-            noun = "image" if len(self.sizes) == 1 else "images"
-            warnings.warn(f"{self.name}: {len(self.sizes):,} {noun}, of which {'; '.join(notes)}.", stacklevel=3)
+            small = f"smaller than {resolution} x {resolution} (enlarged)"
+            contents[small] = sum(min(size) < resolution for size in self.sizes)
+            contents[CUT_OFF] = sum(max(size) >= ELONGATED * min(size) for size in self.sizes)
+        if any(contents.values()):
+            warnings.warn(describe_contents(self.name, len(self.sizes), contents), stacklevel=3)
 
 
 def read_headers(files: Files, names: list[str]) -> Headers:
@@ -94,7 +93,7 @@ def read_headers(files: Files, names: list[str]) -> Headers:
 
 def _read_header(image: Image.Image) -> tuple[tuple[int, int], bool, bool, list[str]]:
     """Return the upright size, whether the image is grey, whether it is transparent, and notes about its contents."""
-    return _upright_size(image), image.mode in GREY_MODES, image.has_transparency_data, list(describe_contents(image))
+    return _upright_size(image), image.mode in GREY_MODES, image.has_transparency_data, contents_of(image)
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
@@ -109,24 +108,40 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     return height, width
 
 
-def describe_contents(image: Image.Image) -> Iterator[str]:
-    """Yield what an image contains that its decoded pixels do not show, and how it is converted.
+def contents_of(image: Image.Image) -> list[str]:
+    """Return what an image contains that its decoded pixels do not show, and how it is converted.
 
     Args:
       image: an opened image, of which at least the header has been read.
+
+    Returns:
+      Parts of a sentence, such as "in CMYK (converted to RGB)".
     """
-    if getattr(image, "is_animated", False):
-        yield "with several frames, pages or layers (only the first is read)"
-    if len(image.info.get("sizes", ())) > 1:
-        yield "with several sizes (only the largest is read)"
-    if _has_many_bits(image):
-        yield "with more than 8 bits per channel (reduced to 8)"
-    if image.mode in OTHER_COLOURS:
-        yield f"in {image.mode} (converted to RGB)"
-    if is_other_space(image):
-        yield "with a colour profile or gamma other than sRGB (converted to sRGB)"
-    if _has_oblong_pixels(image):
-        yield "with pixels that are not square (read as squares)"
+    contents = {
+        SEVERAL_FRAMES: getattr(image, "is_animated", False),
+        "with several sizes (only the largest is read)": len(image.info.get("sizes", ())) > 1,
+        "with more than 8 bits per channel (reduced to 8)": _has_many_bits(image),
+        f"in {image.mode} (converted to RGB)": image.mode in OTHER_COLOURS,
+        "with a colour profile or gamma other than sRGB (converted to sRGB)": is_other_space(image),
+        "with pixels that are not square (read as squares)": _has_oblong_pixels(image),
+    }
+    return [content for content, is_true in contents.items() if is_true]
+
+
+def describe_contents(name: str, count: int, contents: Mapping[str, int]) -> str:
+    """Return one sentence about everything that is converted or lost when images are read.
+
+    >>> describe_contents("photos", 9, {"in CMYK (converted to RGB)": 2, BLENDED: 1})
+    'photos: 9 images, of which 2 in CMYK (converted to RGB); 1 with an alpha channel (blended with white).'
+
+    Args:
+      name: the name of the data set.
+      count: the number of its images.
+      contents: numbers of images by what they contain, see ``contents_of``. Contents with the number 0 are omitted.
+    """
+    noun = "image" if count == 1 else "images"
+    parts = [f"{number:,} {content}" for content, number in contents.items() if number]
+    return f"{name}: {count:,} {noun}, of which {'; '.join(parts)}."
 
 
 def _has_many_bits(image: Image.Image) -> bool:

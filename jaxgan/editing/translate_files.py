@@ -1,39 +1,25 @@
 """Translate image files: read images, folders and animations, and write files with the same names."""
 
+import dataclasses
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageSequence
 
 from jaxgan import media
 from jaxgan.core import system
 from jaxgan.core.files import writing_out
-from jaxgan.data.decoding import convert_channels, decode
+from jaxgan.data.decoding import read_pixels
 from jaxgan.data.folders import Files
+from jaxgan.data.image_headers import describe_contents
 from jaxgan.editing.image_files import list_images, output_paths
+from jaxgan.editing.pictures import Picture, read_picture, with_alpha
 from jaxgan.editing.translator import Translator
-
-FRAME_MILLISECONDS = 83  # duration of a frame if the animation does not specify it
 
 # Suffixes of the formats that can be written. The translation of a file in another format is written as .png.
 WRITTEN = (*media.PICTURES, *media.ANIMATIONS)
-
-
-class _Picture(NamedTuple):
-    """The frames of a file: one frame if it is not an animation.
-
-    Attributes:
-      frames: uint8, [T, height, width, channels].
-      frames_per_second: number of frames that the animation displays in one second.
-      mode: Pillow's name for the colour mode of the file, such as ``RGB``.
-    """
-
-    frames: np.ndarray
-    frames_per_second: float
-    mode: str
 
 
 def translate_files(
@@ -47,7 +33,9 @@ def translate_files(
 ) -> None:
     """Translate an image file, or all image files in a folder or zip, each to a file with the same name.
 
-    If a file cannot be translated, the remaining files are still translated.
+    If a file cannot be translated, the remaining files are still translated. The transparency of an image is kept if
+    the format of the result supports it: the colours are translated, and the alpha channel is resized to the size of
+    the result. All frames of an animation are translated, with their durations.
 
     Args:
       translator: the translator of single images.
@@ -56,8 +44,8 @@ def translate_files(
       made_by: the program that is named in the metadata of the files, see ``media.save_images``.
       masks: a file, folder or zip of masks with the same names, for networks that fill holes. White pixels are filled.
         If None, transparent pixels of the images are filled.
-      log: function that is called with lines of text: one for each new image size, one for each image that was
-        converted to another colour mode, and one about speed and memory at the end.
+      log: function that is called with lines of text: one for each new image size, one about everything that was
+        converted or lost when the images were read, and one about speed and memory at the end.
 
     Raises:
       ValueError: if there are no images, if ``out`` is the folder of the images, or if images could not be translated.
@@ -68,10 +56,11 @@ def translate_files(
     paths = _output_paths(names, images, out)
     mask_files = list_images(masks, "masks") if masks else None
     sizes: set[tuple[int, int]] = set()
+    contents: Counter[str] = Counter()
     failures, pixels, seconds = [], 0, 0.0
     for index, name in enumerate(names):
         try:
-            picture = _read_picture(files, name, translator.direction.channels)
+            picture = read_picture(files, name, translator.direction.channels, paths[name].suffix)
             if mask_files:
                 picture = _with_mask(picture, name, mask_files)
             _check_holes(picture, name)
@@ -82,16 +71,14 @@ def translate_files(
             started = time.perf_counter()
             translated = np.stack([translator(frame, index) for frame in picture.frames])
             seconds += time.perf_counter() - started
-            with writing_out(paths[name]):
-                frames_per_second = max(1, round(picture.frames_per_second))
-                media.save_images(paths[name], translated, made_by, frames_per_second=frames_per_second)
+            _write(paths[name], translated, picture, made_by)
         except ValueError as error:
             failures.append(str(error) if name in str(error) else f"{name}: {error}")
             continue
         pixels += picture.frames[..., 0].size
-        if picture.mode not in ("RGB", "L", "P", "RGBA"):
-            colours = "grey" if picture.frames.shape[-1] == 1 else "RGB"
-            log(f"{name}: converted from {picture.mode} to {colours} before the translation")
+        contents.update(picture.contents)
+    if contents:
+        log(describe_contents(str(images), len(names) - len(failures), contents))
     translated_count = len(names) - len(failures)
     if translated_count:
         rate = f"{seconds / translated_count:.3g} s per image, {pixels / seconds / 1e6:.3g} megapixels per second"
@@ -115,18 +102,17 @@ def _output_paths(names: list[str], images: Path, out: Path) -> dict[str, Path]:
     return output_paths(names, out, WRITTEN)
 
 
-def _read_picture(files: Files, name: str, channels: int) -> _Picture:
-    """Read all frames of an image file, converted to the given number of channels."""
+def _write(path: Path, translated: np.ndarray, picture: Picture, made_by: str) -> None:
+    """Write the translated frames of a picture, uint8 [T, height, width, C], with its transparency and its timing."""
+    if picture.alpha is not None:
+        translated = with_alpha(translated, picture.alpha)
+    with writing_out(path):
+        media.save_images(
+            path, translated, made_by, durations=picture.durations, loops=picture.loops, options=picture.options
+        )
 
-    def read_frames(image: Image.Image) -> _Picture:
-        frames = [np.asarray(convert_channels(frame.copy(), channels)) for frame in ImageSequence.Iterator(image)]
-        stacked = np.stack(frames).reshape(len(frames), *frames[0].shape[:2], channels)
-        return _Picture(stacked, 1000 / (image.info.get("duration") or FRAME_MILLISECONDS), image.mode)
 
-    return decode(files, name, read_frames)
-
-
-def _with_mask(picture: _Picture, name: str, mask_files: tuple[Files, list[str]]) -> _Picture:
+def _with_mask(picture: Picture, name: str, mask_files: tuple[Files, list[str]]) -> Picture:
     """Return the picture with an alpha channel that is transparent where its mask is white."""
     if picture.frames.shape[-1] != 4:
         raise ValueError(f"{name}: `masks` can only be used with a model that fills holes, and this model does not.")
@@ -137,7 +123,7 @@ def _with_mask(picture: _Picture, name: str, mask_files: tuple[Files, list[str]]
         matches = mask_names  # one mask for all images
     if not matches:
         raise ValueError(f"{name}: {files.name} has no mask with the same name.")
-    mask = _read_picture(files, matches[0], 1).frames[0]
+    mask = read_pixels(files, matches[0], 1)
     height, width = picture.frames.shape[1:3]
     if mask.shape[:2] != (height, width):
         raise ValueError(
@@ -146,10 +132,10 @@ def _with_mask(picture: _Picture, name: str, mask_files: tuple[Files, list[str]]
         )
     alpha = np.where(mask >= 128, 0, 255).astype(np.uint8)
     alpha = np.broadcast_to(alpha, (*picture.frames.shape[:3], 1))
-    return picture._replace(frames=np.concatenate([picture.frames[..., :3], alpha], -1))
+    return dataclasses.replace(picture, frames=np.concatenate([picture.frames[..., :3], alpha], -1))
 
 
-def _check_holes(picture: _Picture, name: str) -> None:
+def _check_holes(picture: Picture, name: str) -> None:
     """Check that a picture has a hole if the networks fill holes.
 
     Networks that fill holes receive images with an alpha channel. Transparent pixels are holes.

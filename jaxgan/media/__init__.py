@@ -3,6 +3,7 @@
 from jaxgan.media.files import check_suffix as check_suffix, write_samples as write_samples
 from jaxgan.media.images import (
     ANIMATIONS as ANIMATIONS,
+    FRAMED as FRAMED,
     PICTURES as PICTURES,
     make_grid as make_grid,
     match_channels as match_channels,
