@@ -19,7 +19,7 @@ from jaxgan.data import Arrays
 from jaxgan.experiment import parameter_file
 from jaxgan.experiment.experiment import Experiment
 from jaxgan.monitoring.data_paths import locate_data
-from jaxgan.monitoring.run_directory import read_config, read_data_paths, read_data_record
+from jaxgan.monitoring.run_directory import read_classes, read_config, read_data_paths, read_data_record
 from jaxgan.training.checkpoints import Checkpoints, state_from_leaves
 from jaxgan.training.runs import TrainingRun, make_run
 
@@ -157,7 +157,7 @@ class WeightsReference(MemberReference):
 def _make_run_in(path: Path, program: ExperimentProgram, config: Any, needs_data: bool) -> TrainingRun:
     """Create the run of a directory. If the data cannot be loaded and are not needed, blank examples replace them."""
     try:
-        experiment = program.build(locate_data(config, read_data_paths(path)))
+        experiment = program.build_with_classes(locate_data(config, read_data_paths(path)), read_classes(path))
     except (ValueError, OSError) as error:
         record = read_data_record(path)
         if needs_data or not record or hasattr(config, "test_data"):  # image translation requires images
@@ -183,7 +183,7 @@ def _blank_examples(record: Mapping[str, Any], name: str) -> Arrays:
     shape, classes, count = tuple(record["shape"]), tuple(record["classes"]), record["examples"]
     zero = np.zeros((), np.uint8 if len(shape) == 3 else np.float32)
     labels = np.broadcast_to(np.zeros((), np.int32), count) if classes else None
-    return Arrays(np.broadcast_to(zero, (count, *shape)), labels, name, classes)
+    return Arrays(np.broadcast_to(zero, (count, *shape)), labels, name, classes, checked=True)
 
 
 def check_seed(seed: int) -> None:

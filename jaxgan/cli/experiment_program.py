@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,19 @@ class ExperimentProgram:
     description: str
     presets: Mapping[str, Preset] = dataclasses.field(default_factory=dict)
     invoked_as: str = CONSOLE
+
+    def build_with_classes(self, config: Any, classes: Sequence[str]) -> Any:
+        """Return the experiment for these settings, with the classes in the order in which a run recorded them.
+
+        Args:
+          config: the settings of the experiment.
+          classes: the names of the classes that the run recorded; see ``jaxgan.data.match_classes``.
+        """
+        from jaxgan.data import match_classes  # not at the top, because flags are parsed without importing JAX
+
+        experiment = self.build(config)
+        source = match_classes(experiment.source, classes)
+        return experiment if source is experiment.source else self.build(config, source)
 
     @property
     def signature(self) -> str:

@@ -25,6 +25,7 @@ from jaxgan.monitoring.data_paths import locate_data
 from jaxgan.monitoring.run_directory import (
     RunDirectory,
     find_resumable,
+    read_classes,
     read_config,
     read_data_paths,
     read_options,
@@ -146,7 +147,8 @@ def train(
         parallel.initialize(address, options.num_processes, options.process_id)
     use_cores(config)
     with announcements.waiting(f"loading the data: {config.data}", options):
-        experiment = program.build(locate_data(config, data_paths))
+        classes = () if options.fresh else read_classes(program.path_of_run(options.run_dir))
+        experiment = program.build_with_classes(locate_data(config, data_paths), classes)
     if not options.quiet and jax.process_index() == 0:
         _print_advice(config, experiment.source)
     run = make_run(config, experiment, program.build)

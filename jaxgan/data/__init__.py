@@ -14,6 +14,7 @@ from jaxgan.data.source import (
     Subset as Subset,
     Unpaired as Unpaired,
     hold_out as hold_out,
+    match_classes as match_classes,
     normalize as normalize,
     read_in_batches as read_in_batches,
     read_into_memory as read_into_memory,

@@ -1,13 +1,19 @@
-"""Read images and labels from ``.npz`` and ``.npy`` files, and check the values of arrays."""
+"""Read images and labels from ``.npz`` and ``.npy`` files."""
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from jaxgan.core.array_archives import is_npy, map_npy, read_npz, read_npz_headers
+from jaxgan.data.array_checks import check_examples
+from jaxgan.data.labels import class_indices
 from jaxgan.data.source import Arrays
 
-RANGE_TOLERANCE = 1e-3  # floats may leave [-1, 1] by this amount, because of rounding errors in the user's scaling
+# Names under which other programs, such as Keras and numpy.savez without names, save images and labels.
+NAMES_OF_IMAGES = ("image", "x_train", "train_images", "x", "data", "samples", "imgs", "img", "arr_0")
+NAMES_OF_LABELS = ("label", "y_train", "train_labels", "y", "targets", "target", "classes", "class", "arr_1")
 
 
 def load_arrays(path: Path, *, paired: bool = False) -> Arrays:
@@ -20,6 +26,9 @@ def load_arrays(path: Path, *, paired: bool = False) -> Arrays:
     Raises:
       ValueError: if the file is damaged or contains Python objects, if an array is missing, or if values are out of
         range.
+
+    Warns:
+      UserWarning: if the file contains arrays with other names, which are not read.
     """
     wanted = ("images", "inputs") if paired else ("images",)
     try:
@@ -30,10 +39,51 @@ def load_arrays(path: Path, *, paired: bool = False) -> Arrays:
     for name in wanted:
         if name not in found:
             contents = f"It contains: {', '.join(names)}." if names else "It contains no arrays."
-            raise ValueError(f"{path} has no array {name!r}. {contents}")
-    pixels, *inputs = (check_pixels(found[name], f"{path}: {name}") for name in wanted)
-    labels, classes = check_labels(found.get("labels"), f"{path}: labels")
-    return Arrays(pixels, labels, str(path), classes, *inputs)
+            raise ValueError(f"{path} has no array {name!r}. {contents}{_suggest_names(names, wanted)}")
+    warn_of_unused_arrays(path, names, (*wanted, "labels"))
+    images, *inputs = (check_examples(found[name], f"{path}: {name}", name) for name in wanted)
+    labels, classes = None, ()
+    if "labels" in found:
+        labels, classes = class_indices(found["labels"], f"{path}: labels")
+    return Arrays(images, labels, str(path), classes, *inputs, checked=True)
+
+
+def warn_of_unused_arrays(path: Path, names: Sequence[str], used: Sequence[str]) -> None:
+    """Warn of arrays that are in a file, but are not read.
+
+    Args:
+      path: the file.
+      names: the names of all arrays in the file.
+      used: the names of the arrays that are read, if they exist.
+    """
+    unused = [name for name in names if name not in used]
+    if not unused:
+        return
+    labels = "" if "labels" in names else _first_of(unused, NAMES_OF_LABELS)
+    hint = f" If {labels} contains the labels, save it with the name labels." if labels else ""
+    warnings.warn(
+        f"{path} contains arrays that are not used: {', '.join(unused)}. Only the arrays {', '.join(used)} are read."
+        f"{hint}",
+        stacklevel=3,
+    )
+
+
+def _suggest_names(names: Sequence[str], wanted: Sequence[str]) -> str:
+    """Return a sentence, which begins with a space, about how to rename arrays; "" if none has a well-known name."""
+    images = "images" if "images" in names else _first_of(names, NAMES_OF_IMAGES)
+    labels = "labels" if "labels" in names else _first_of(names, NAMES_OF_LABELS)
+    if not images or "inputs" in wanted:
+        arguments = ", ".join(f"{name}={name}" for name in wanted)
+        return f" Save the arrays with numpy.savez(file, {arguments})."
+    more = f", labels={labels}" if labels else ""
+    meaning = f"{images} contains the images" + (f" and {labels} the labels" if labels else "")
+    return f" If {meaning}, save them with numpy.savez(file, images={images}{more})."
+
+
+def _first_of(names: Sequence[str], known: Sequence[str]) -> str:
+    """Return the first of some known names that is among ``names`` in upper or lower case, or ""."""
+    lower = {name.lower(): name for name in reversed(names)}
+    return next((lower[name] for name in known if name in lower), "")
 
 
 def _read_arrays(path: Path, wanted: tuple[str, ...]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -50,67 +100,3 @@ def _read_arrays(path: Path, wanted: tuple[str, ...]) -> tuple[dict[str, np.ndar
     if is_npy(path):
         return {"images": map_npy(path)}, ["images"]
     return read_npz(path, wanted), list(read_npz_headers(path))
-
-
-def check_labels(labels: np.ndarray | None, where: str) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Check the labels of a file.
-
-    Args:
-      labels: whole numbers from 0, [N]; None if the file has no labels.
-      where: the file and the array, for messages.
-
-    Returns:
-      The labels as int32 [N], and the names of the classes, which are the numbers as text. Without labels, None and an
-      empty tuple.
-
-    Raises:
-      ValueError: if ``labels`` has another shape or type, or if a label is negative.
-    """
-    if labels is None:
-        return None, ()
-    if (
-        not np.issubdtype(labels.dtype, np.integer)
-        or labels.ndim != 1
-        or (labels.size and not 0 <= labels.min() <= labels.max() < 2**31)
-    ):
-        raise ValueError(
-            f"{where} must be whole numbers from 0 with shape [N], got {labels.dtype} with shape {list(labels.shape)}."
-        )
-    count = int(labels.max()) + 1 if labels.size else 0
-    return labels.astype(np.int32), tuple(map(str, range(count)))
-
-
-def check_pixels(pixels: np.ndarray, where: str) -> np.ndarray:
-    """Check that float images are in [-1, 1], up to rounding errors, and convert float64 to float32.
-
-    Arrays [N, D], such as points in the plane, may have any range.
-
-    Args:
-      pixels: the images or points, [N, ...].
-      where: the file and the array, for messages.
-
-    Raises:
-      ValueError: if a value is outside this range or not finite. The message begins with ``where``.
-    """
-    if pixels.dtype == np.float64:
-        pixels = pixels.astype(np.float32)
-    if pixels.dtype == np.float32 and pixels.size and pixels.ndim != 2:
-        low, high = float(pixels.min()), float(pixels.max())
-        limit = 1 + RANGE_TOLERANCE
-        if not (low >= -limit and high <= limit):  # NaN also fails this
-            raise ValueError(
-                f"{where} must be floats in [-1, 1] or uint8 from 0 to 255, got floats from {low:.7g} to {high:.7g}. "
-                "Rescale the floats, or convert them to uint8."
-            )
-    return pixels
-
-
-def has_channels_first(shape: tuple[int, ...]) -> bool:
-    """Return whether a shape seems to be [N, C, height, width], the order of PyTorch.
-
-    This is assumed if C is 1 or 3, and height and width are above 4.
-
-    Args:
-      shape: the shape of an array.
-    """
-    return len(shape) == 4 and shape[1] in (1, 3) and shape[2] > 4 and shape[3] > 4

@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
+from jaxgan.core.classes import natural_order
 from jaxgan.core.json_files import JsonError, read_json
 from jaxgan.data.image_formats import image_suffixes, is_recognized, plugin_for
 
@@ -217,10 +218,12 @@ def classes_of_folders(parents: list[str]) -> tuple[tuple[str, ...], np.ndarray 
       parents: the folder of each file; "." for a file without a folder.
 
     Returns:
-      The names of the classes in alphabetical order, and the label of each file, int32 [N]. If any file has no folder,
-      the files have no classes: the names are empty, and the labels are None.
+      The names of the classes in alphabetical order, in which digits are compared as numbers, and the label of each
+      file, int32 [N]. If any file has no folder, the files have no classes: the names are empty, and the labels are
+      None.
     """
     if "." in parents:
         return (), None
-    classes = tuple(sorted(set(parents)))
-    return classes, np.array([classes.index(parent) for parent in parents], np.int32)
+    classes = tuple(natural_order(set(parents)))
+    index = {name: i for i, name in enumerate(classes)}
+    return classes, np.array([index[parent] for parent in parents], np.int32)

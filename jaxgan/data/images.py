@@ -2,7 +2,7 @@
 
 Files can have any of the formats in ``jaxgan.data.image_formats.readable_formats``, any size, and any colour mode that
 Pillow supports, such as grey or RGB. If any image is directly in the folder, the images have no labels. Otherwise, the
-label of an image is the index of its sub-folder in alphabetical order.
+label of an image is the index of its sub-folder in alphabetical order, in which 2 comes before 10.
 """
 
 import os

@@ -1,14 +1,14 @@
 """Load a data set by its path or its name, as a ``Source`` that reads examples by index."""
 
 import difflib
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxgan.data import datasets, images, photos, toy
-from jaxgan.data.array_files import check_pixels, has_channels_first, load_arrays
+from jaxgan.data.array_checks import check_examples
+from jaxgan.data.array_files import load_arrays
 from jaxgan.data.decoding import resize_images
 from jaxgan.data.folders import is_image_store
 from jaxgan.data.source import Arrays, Source, read_into_memory, size_in_bytes
@@ -112,8 +112,8 @@ def as_source(
 
     Args:
       data: a name or a path that ``load`` accepts; a ``Source``; or an array of examples without labels, [N, ...],
-        uint8 from 0 to 255 or floats in [-1, 1]. A NumPy array, a JAX array, and any other type that NumPy can convert
-        are accepted.
+        uint8 from 0 to 255 or floats in [-1, 1], see ``check_examples``. A NumPy array, a JAX array, and any other type
+        that NumPy can convert are accepted.
       resolution, channels, split, data_dir: see ``load``. ``split`` and ``data_dir`` only apply if ``data`` is a name.
       argument: the name of the caller's argument, for messages.
       uncropped: whether images may be rectangles and have different sizes, see ``load``.
@@ -123,8 +123,8 @@ def as_source(
       ValueError: if the data do not exist or cannot be used. The message explains why.
 
     Warns:
-      UserWarning: if no value of an array of float images is below 0, so that the images may be in [0, 1]; or if the
-        channels of an array of images seem to come before height and width.
+      UserWarning: if no value of an array of float images is below 0, so that the images may be in [0, 1]; or if grey
+        images [N, height, width] get an axis of channels.
     """
     if isinstance(data, str | Path):
         return load(
@@ -140,20 +140,8 @@ def as_source(
     if hasattr(data, "read") and hasattr(data, "shape"):
         source = data
     elif hasattr(data, "__array__"):
-        pixels = check_pixels(np.asarray(data), f"`{argument}`")
-        if pixels.ndim == 4 and pixels.dtype == np.float32 and pixels.size and pixels.min() >= 0:
-            warnings.warn(
-                f"`{argument}` contains floats from {pixels.min():g} to {pixels.max():g}, but images must be in "
-                "[-1, 1]. If 0 is black, pass 2 * images - 1.",
-                stacklevel=3,
-            )
-        if has_channels_first(pixels.shape):
-            warnings.warn(
-                f"`{argument}` has shape {list(pixels.shape)}, but images must be [N, height, width, C]. If the "
-                f"channels come first, pass {argument}.transpose(0, 2, 3, 1).",
-                stacklevel=3,
-            )
-        source = Arrays(pixels, name=f"{argument} array")
+        examples = check_examples(np.asarray(data), f"The examples of `{argument}`", argument)
+        source = Arrays(examples, name=f"{argument} array", checked=True)
     else:
         raise TypeError(
             f"`{argument}` must be a path, a name such as 'digits', a `Source` or an array [N, ...], got "
@@ -198,7 +186,8 @@ def resize_source(source: Source, resolution: int | None, channels: int | None) 
             f"{resolution}. Only uint8 images [N, height, width, C] can be resized. Save the examples in the required "
             "size."
         )
-    return Arrays(resize_images(source.images, resolution), source.labels, source.name, source.classes)
+    images = resize_images(source.images, resolution)
+    return Arrays(images, source.labels, source.name, source.classes, checked=True)
 
 
 def suggest_path(path: Path) -> str:

@@ -308,7 +308,8 @@ def _load_arrays(paths: list[Path]) -> Arrays:
     if len(paths) == 1:
         return load_arrays(paths[0], paired=True)
     images, inputs = (load_arrays(path) for path in paths)
-    return Arrays(images.images, images.labels, f"{inputs.name} to {images.name}", images.classes, inputs.images)
+    name = f"{inputs.name} to {images.name}"
+    return Arrays(images.images, images.labels, name, images.classes, inputs.images, checked=True)
 
 
 def _resize_pairs(source: Arrays, resolution: int | None, channels: int | None, scale: int) -> Arrays:
@@ -324,8 +325,8 @@ def _resize_pairs(source: Arrays, resolution: int | None, channels: int | None, 
       ValueError: if images or inputs are not [N, height, width, C], if their sizes do not agree with ``scale``, or if
         they have another number of channels than ``channels``.
     """
-    images = Arrays(source.images, name=source.name)
-    inputs = Arrays(source.by_name["input"], name=f"{source.name}, inputs")
+    images = Arrays(source.images, name=source.name, checked=True)
+    inputs = Arrays(source.by_name["input"], name=f"{source.name}, inputs", checked=True)
     if not len(images.shape) == len(inputs.shape) == 3:
         raise ValueError(
             f"{source.name}: images and inputs must be [N, height, width, C], got examples of shape {images.shape} and "
@@ -338,4 +339,4 @@ def _resize_pairs(source: Arrays, resolution: int | None, channels: int | None, 
         )
     images = read_into_memory(resize_source(images, resolution, channels)).images
     inputs = read_into_memory(resize_source(inputs, resolution and resolution // scale, channels)).images
-    return Arrays(images, source.labels, source.name, source.classes, inputs)
+    return Arrays(images, source.labels, source.name, source.classes, inputs, checked=True)

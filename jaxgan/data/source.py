@@ -7,16 +7,17 @@ uint8 from 0 to 255 or float32 in [-1, 1]; ``normalize`` converts uint8 to float
 """
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.data.array_checks import check_examples
+from jaxgan.data.labels import check_indices, class_indices
 from jaxgan.data.representation import ShownSource
-
-MAX_CLASSES = 100_000  # labels from this number on are assumed not to be class indices
 
 
 class Source(Protocol):
@@ -59,16 +60,20 @@ class Arrays(ShownSource):
     """A source of examples in memory, or in a memory-mapped file.
 
     Attributes:
-      images: the examples, [N, ...], uint8 from 0 to 255 or float32 in [-1, 1].
-      labels: the labels, [N], whole numbers from 0 for classes; None if the examples have no labels.
+      images: the examples, [N, ...], uint8 from 0 to 255 or floats in [-1, 1], see ``check_examples``. Floats are
+        converted to float32, and grey uint8 images can be [N, height, width].
+      labels: the labels, [N], which become the indices of classes, int32; None if the examples have no labels. If
+        ``classes`` is empty, they can be of any kind that ``class_indices`` accepts.
       name: the name of the source, for messages.
-      classes: the names of the classes. By default, the numbers from 0 to the largest label, if labels are whole
-        numbers.
+      classes: the names of the classes; label i has the name ``classes[i]``. By default, the text of each label that
+        occurs.
       inputs: the inputs that the images are generated from, [N, ...]; input i belongs to image i. None if the images
         are not generated from inputs.
+      checked: whether the values of the arrays are known to be valid. If True, only the shapes are checked.
 
     Raises:
-      ValueError: if an array is empty or has another type, or if the arrays have different lengths.
+      ValueError: if an array is empty, has another type or values out of range, or if the arrays have different
+        lengths.
     """
 
     images: np.ndarray
@@ -76,32 +81,37 @@ class Arrays(ShownSource):
     name: str = "arrays"
     classes: tuple[str, ...] = ()
     inputs: np.ndarray | None = None
+    checked: dataclasses.InitVar[bool] = False
 
-    def __post_init__(self):
-        for field, array in (("images", self.images), ("inputs", self.inputs)):
-            if array is None:
-                continue
-            if array.ndim < 2 or not len(array):
-                raise ValueError(
-                    f"The {field} of {self.name} must be [N, height, width, C], or [N, D] for points, with N > 0, got "
-                    f"shape {array.shape}."
-                )
-            if array.dtype not in (np.uint8, np.float32):
-                raise ValueError(
-                    f"The {field} of {self.name} must be uint8 from 0 to 255 or float32 in [-1, 1], got {array.dtype}."
-                )
+    def __post_init__(self, checked: bool):
+        if not checked:
+            for field, array in (("images", self.images), ("inputs", self.inputs)):
+                if array is not None:
+                    array = check_examples(np.asarray(array), f"The {field} of {self.name}", field)
+                    object.__setattr__(self, field, array)
         if self.inputs is not None and len(self.inputs) != len(self.images):
             raise ValueError(
                 f"{self.name} must have one input for each image, got {len(self.inputs)} inputs and "
                 f"{len(self.images)} images."
             )
-        if self.labels is not None and self.labels.shape != (len(self.images),):
+        if self.labels is None:
+            return
+        if len(self.labels) != len(self.images):
             raise ValueError(
-                f"{self.name} must have one label for each image, got labels of shape {self.labels.shape} and "
-                f"{len(self.images)} images."
+                f"{self.name} must have one label for each image, got {len(self.labels):,} labels and "
+                f"{len(self.images):,} images."
             )
-        if self.labels is not None and not self.classes:
-            object.__setattr__(self, "classes", _names_of_classes(self.labels))
+        if not checked:
+            self._check_labels(self.labels)
+
+    def _check_labels(self, labels: np.ndarray) -> None:
+        where = f"The labels of {self.name}"
+        if self.classes:
+            labels, classes = check_indices(labels, self.classes, where), self.classes
+        else:
+            labels, classes = class_indices(labels, where)
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "classes", classes)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -123,13 +133,6 @@ class Arrays(ShownSource):
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         return {name: array[indices] for name, array in self.by_name.items()}
-
-
-def _names_of_classes(labels: np.ndarray) -> tuple[str, ...]:
-    """Return the names of the classes if labels are class indices, and no names otherwise."""
-    if not np.issubdtype(labels.dtype, np.integer) or not 0 <= labels.min() <= labels.max() < MAX_CLASSES:
-        return ()
-    return tuple(map(str, range(int(labels.max()) + 1)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -228,6 +231,59 @@ class Subset(ShownSource):
         return self.source.read(self.indices[indices])
 
 
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Relabelled(ShownSource):
+    """A source whose classes have other indices than in another source.
+
+    Attributes:
+      source: the other source, which has labels.
+      classes: the names of the classes in their new order. All classes of ``source`` are among them.
+    """
+
+    source: Source
+    classes: tuple[str, ...]
+
+    @functools.cached_property
+    def _new_indices(self) -> np.ndarray:
+        new_index = {name: i for i, name in enumerate(self.classes)}
+        return np.array([new_index[name] for name in self.source.classes], np.int32)
+
+    @property
+    def name(self) -> str:
+        """The name of the other source."""
+        return self.source.name
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example."""
+        return self.source.shape
+
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        batch = self.source.read(indices)
+        return {**batch, "label": self._new_indices[batch["label"]]}
+
+
+def match_classes(source: Source, classes: Sequence[str]) -> Source:
+    """Return a source in which each class has the index that it has in a list, if the list contains all classes.
+
+    A run records its classes, and must be resumed with the same labels. Earlier versions of jaxgan had another order,
+    in which 10 comes before 2, and gave a class to every number below the largest label.
+
+    Args:
+      source: the source.
+      classes: the names of classes. If a class of ``source`` is missing, or ``source`` has no classes, the source is
+        returned unchanged.
+    """
+    classes = tuple(classes)
+    if not source.classes or source.classes == classes or not set(source.classes) <= set(classes):
+        return source
+    relabelled = Relabelled(source, classes)
+    return read_into_memory(relabelled) if isinstance(source, Arrays) else relabelled
+
+
 def read_in_batches(source: Source, size: int) -> Iterator[dict[str, np.ndarray]]:
     """Yield all examples of a source in order, in batches of ``size``; the last batch may be smaller.
 
@@ -252,7 +308,7 @@ def read_into_memory(source: Source) -> Arrays:
     # The examples are read in batches, because decoding may need more memory than the decoded examples.
     batches = list(read_in_batches(source, 1024))
     arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-    return Arrays(arrays["image"], arrays.get("label"), source.name, source.classes, arrays.get("input"))
+    return Arrays(arrays["image"], arrays.get("label"), source.name, source.classes, arrays.get("input"), checked=True)
 
 
 def hold_out(source: Source, count: int) -> tuple[Source, Source]:

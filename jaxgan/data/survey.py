@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxgan.core.array_archives import is_npy, map_npy, read_npz_headers
 from jaxgan.data import datasets
+from jaxgan.data.array_checks import check_axes
 from jaxgan.data.folders import find_images, is_image_store
 from jaxgan.data.image_headers import read_headers
 from jaxgan.data.loading import TOYS, load
@@ -104,7 +105,11 @@ def _of_shape(name: str, count: int, shape: tuple[int, ...]) -> Survey:
 def _shape_of_images(path: Path) -> tuple[int, ...]:
     """Return the shape of the images in an array file, [N, height, width, C], from the header alone."""
     try:
-        return map_npy(path).shape if is_npy(path) else read_npz_headers(path)["images"].shape
+        shape = map_npy(path).shape if is_npy(path) else read_npz_headers(path)["images"].shape
     except (KeyError, ValueError):
-        source = load(str(path))  # raises an error with an explanation
+        shape = ()
+    if len(shape) != 4:
+        source = load(str(path))  # raises an error with an explanation, or adds an axis of channels
         return (len(source), *source.shape)
+    check_axes(shape, f"{path}: images")
+    return shape

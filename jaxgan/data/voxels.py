@@ -11,9 +11,10 @@ import numpy as np
 
 from jaxgan.core.array_archives import read_npz
 from jaxgan.data import binvox
-from jaxgan.data.array_files import check_labels
+from jaxgan.data.array_files import warn_of_unused_arrays
 from jaxgan.data.digits import CLASSES, read_digits
 from jaxgan.data.folders import classes_of_folders
+from jaxgan.data.labels import class_indices
 from jaxgan.data.loading import cache_if_small, check_resolution
 from jaxgan.data.representation import ShownSource
 from jaxgan.data.source import Arrays, Source
@@ -106,8 +107,11 @@ def load_arrays(path: Path) -> Arrays:
         raise ValueError(f"{path} contains no arrays. Save the voxels with numpy.savez(file, voxels=voxels).")
     for name in ("voxels", "images"):
         if name in found:
-            labels, classes = check_labels(found.get("labels"), f"{path}: labels")
-            return Arrays(_to_cubes(found[name], f"{path}: {name}"), labels, str(path), classes)
+            warn_of_unused_arrays(path, list(found), (name, "labels"))
+            cubes, labels, classes = _to_cubes(found[name], f"{path}: {name}"), None, ()
+            if "labels" in found:
+                labels, classes = class_indices(found["labels"], f"{path}: labels")
+            return Arrays(cubes, labels, str(path), classes)
     by_class = {name: _to_cubes(array, f"{path}: {name}") for name, array in found.items()}
     sides = {cubes.shape[1]: name for name, cubes in by_class.items()}
     if len(sides) > 1:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.data.array_files import RANGE_TOLERANCE
+from jaxgan.data.array_checks import RANGE_TOLERANCE
 
 
 def as_bytes(images: np.ndarray) -> np.ndarray:

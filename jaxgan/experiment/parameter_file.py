@@ -113,6 +113,6 @@ def _blank_source(description: Mapping[str, Any]) -> Source:
         for name, (shape, dtype) in description["arrays"].items()
     }
     if description["unpaired"]:
-        return Unpaired(Arrays(arrays["image"]), Arrays(arrays["input"]))
+        return Unpaired(Arrays(arrays["image"], checked=True), Arrays(arrays["input"], checked=True))
     classes = tuple(description["classes"])
-    return Arrays(arrays["image"], arrays.get("label"), "none", classes, arrays.get("input"))
+    return Arrays(arrays["image"], arrays.get("label"), "none", classes, arrays.get("input"), checked=True)

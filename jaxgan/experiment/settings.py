@@ -141,9 +141,10 @@ class Settings:
         """
         source = self.load_examples(source)
         if len(source.shape) != 3:
+            hint = " Add an axis of channels to grey images: images[..., None]." if len(source.shape) == 2 else ""
             raise ValueError(
                 f"{source.name} has examples of shape {source.shape}, but this experiment takes images, [height, "
-                "width, channels]. Use the experiment gan, which takes examples of any shape."
+                f"width, channels].{hint} Use the experiment gan, which takes examples of any shape."
             )
         height, width, _ = source.shape
         if height != width:

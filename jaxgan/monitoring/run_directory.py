@@ -236,6 +236,17 @@ def read_data_record(path: Path) -> dict[str, Any]:
     return _read_record(path).get("data", {})
 
 
+def read_classes(path: Path) -> tuple[str, ...]:
+    """Return the names of the classes that a run recorded, in the order of their labels.
+
+    The result is empty if the directory contains no run, or if the examples of the run have no labels.
+
+    Args:
+      path: the directory.
+    """
+    return tuple(read_data_record(path).get("classes", ())) if _is_run(path) else ()
+
+
 def read_data_paths(path: Path) -> dict[str, str]:
     """Return the absolute data paths in a run's config.json, as a dictionary from the name of a setting to its path.
 

@@ -126,7 +126,8 @@ def test_pairs_are_elements_of_arrays(tmp_path):
     floats = data.normalize(batch)
     np.testing.assert_allclose(floats["input"], LEFT / 127.5 - 1, atol=1e-6)
     np.testing.assert_allclose(floats["image"], RIGHT / 127.5 - 1, atol=1e-6)
-    assert data.load(str(tmp_path / "both.npz")).inputs is None  # without ``pairs``, only the images are loaded
+    with pytest.warns(UserWarning, match="not used: inputs"):  # without ``pairs``, only the images are loaded
+        assert data.load(str(tmp_path / "both.npz")).inputs is None
 
 
 def test_pairs_are_preserved_by_subsets_and_hold_out():
@@ -191,7 +192,7 @@ BAD = {
     "no inputs": (lambda p: saved(p, images=BYTES), {}, r"has no array 'inputs'\. It contains: images\."),
     "lengths": (lambda p: saved(p, images=BYTES, inputs=BYTES[:3]), {}, "one input for each image, got 3 inputs and 4 images"),
     "sizes of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :4]), {}, r"the images are 8 x 8, and the inputs are 8 x 4\. An image and its input must have the same size"),
-    "no pixels": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :, 0]), {}, r"must be \[N, height, width, C\], got examples of shape \(8, 8, 1\) and \(8, 1\)"),
+    "no pixels": (lambda p: saved(p, images=BYTES, inputs=BYTES[:, :, 0]), {}, r"a\.npz: inputs must be \[N, height, width, C\], got the single image \[4, 8, 1\]\. Pass inputs\[None\]"),
     "range of inputs": (lambda p: saved(p, images=BYTES, inputs=BYTES + 7.0), {}, r"a\.npz: inputs must be floats in \[-1, 1\] or .*, got floats from 7 to 7"),
     "objects": (lambda p: saved(p, images=BYTES, inputs=np.array([{}] * 4, object)), {}, "the array 'inputs' contains Python objects.*inputs=inputs"),
     "channels of arrays": (lambda p: saved(p, images=BYTES, inputs=BYTES), {"channels": 3}, "`channels` must be 1 for .*, got 3"),

@@ -16,13 +16,13 @@ from jaxgan.data.source import Subset, hold_out
 
 
 def examples(count):
-    """Return examples that contain their own index as the image, and minus this index as the label."""
+    """Return examples that contain their own index, both as the image and as the label."""
     numbers = np.arange(count, dtype=np.float32)
-    return Arrays(numbers[:, None], -np.arange(count, dtype=np.int32))
+    return Arrays(numbers[:, None], np.arange(count, dtype=np.int32))
 
 
 def numbers(batch):
-    assert (batch["image"][:, 0] == -batch["label"]).all()
+    assert (batch["image"][:, 0] == batch["label"]).all()
     return batch["image"][:, 0].astype(int).tolist()
 
 
@@ -177,10 +177,11 @@ def test_normalize_converts_only_uint8_images():
 
 def test_hold_out_splits_examples_with_their_labels():
     """Every example is in one of the two parts, and the split is the same at every call, for any kind of source."""
-    whole = Arrays(np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20, dtype=np.int32), "twenty", ("a", "b"))
+    classes = tuple("abcdefghijklmnopqrst")
+    whole = Arrays(np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20, dtype=np.int32), "twenty", classes)
     for source in (whole, Subset(whole, np.arange(20))):
         rest, held_out = hold_out(source, 5)
-        assert (len(rest), len(held_out), rest.name, rest.classes) == (15, 5, "twenty", ("a", "b"))
+        assert (len(rest), len(held_out), rest.name, rest.classes) == (15, 5, "twenty", classes)
         one, other = (part.read(np.arange(len(part))) for part in (rest, held_out))
         assert sorted([*one["label"], *other["label"]]) == list(range(20))
         np.testing.assert_array_equal(other["image"][:, 0], 2 * other["label"])

@@ -106,4 +106,4 @@ def test_bundled_data_can_be_displayed(name):
 def test_displaying_floats_does_not_warn_of_their_range():
     """Warnings are errors in tests. Neither images without negative values nor empty voxels may warn."""
     for images in (np.zeros((2, 4, 4, 1), np.float32), np.full((2, 4, 4, 4, 1), -1.0, np.float32)):
-        assert "<img" in Arrays(images)._repr_html_()
+        assert "<img" in Arrays(images, checked=True)._repr_html_()

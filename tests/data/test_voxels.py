@@ -199,9 +199,9 @@ NPZ = {
     "NaN": ({"voxels": np.full((1, 8, 8, 8), np.nan)}, r"must be 0 \(empty\) or 1"),
     "text": ({"voxels": np.full((1, 8, 8, 8), "a")}, "must be booleans, or the numbers 0"),
     "two sides": ({"a": np.zeros((1, 8, 8, 8), bool), "b": np.zeros((1, 4, 4, 4), bool)}, "same side, but a has 8 and b has 4"),
-    "labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(2)}, r"labels must be whole numbers .*, got float64 with shape \[2\]"),
-    "too few labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(1, int)}, r"got labels of shape \(1,\) and 2 images"),
-    "no labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(0, int)}, r"got labels of shape \(0,\) and 2 images"),
+    "labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.full(2, 0.5)}, r"labels must be whole numbers, .*, got the number 0\.5"),
+    "too few labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(1, int)}, "got 1 labels and 2 images"),
+    "no labels": ({"voxels": np.zeros((2, 8, 8, 8), bool), "labels": np.zeros(0, int)}, r"labels must be whole numbers, .*, got int64 with shape \[0\]"),
     "objects": ({"voxels": np.array([Malicious()], object)}, "the array 'voxels' contains Python objects"),
     "nothing": ({}, "contains no arrays"),
 }  # fmt: skip
