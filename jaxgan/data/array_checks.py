@@ -130,7 +130,7 @@ def _check_floats(examples: np.ndarray, where: str, name: str) -> None:
             f"{where} must be floats in [-1, 1] or uint8 from 0 to 255, got floats from {low:.7g} to {high:.7g}. "
             "Rescale the floats, or convert them to uint8."
         )
-    if low >= 0 and examples.ndim == 4:
+    if low >= 0 and high > 0 and examples.ndim == 4:  # zeros are a placeholder
         warnings.warn(
             f"{where} are floats from {low:g} to {high:g}, but images must be in [-1, 1]. If 0 is black, pass 2 * "
             f"{name} - 1.",
