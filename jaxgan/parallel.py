@@ -15,7 +15,8 @@ again. With ``max_steps=10``, one call takes up to ten steps, which reduces the 
 other module of jaxgan uses ``pmap``, ``shard_map`` or ``Mesh``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -25,13 +26,14 @@ from jax import lax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxgan.core import axis
+from jaxgan.core import axis, rendezvous
 from jaxgan.core.state import State
 from jaxgan.core.wrappers import GameLike
 from jaxgan.games.population import AXES, Population
 
 Device = Any  # stands for jax.Device, which type checkers do not accept as a type
 
+_CONNECTION_SECONDS = 60  # time after which JAX stops waiting for the other processes of a run
 _MEMBERS = "members"
 _OF_MEMBERS = jax.tree.map(
     lambda i: PartitionSpec() if i is None else PartitionSpec(_MEMBERS), AXES, is_leaf=lambda i: i is None
@@ -88,7 +90,12 @@ class Step:
         return jax.ShapeDtypeStruct(self._device_shape(x.shape), jax.dtypes.canonicalize_dtype(x.dtype))
 
 
-def initialize(coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None):
+def initialize(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    same: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Connect this process to the other processes of a run on several hosts. Call it before JAX is used.
 
     Without arguments, JAX detects the processes from the cluster (Cloud TPU, SLURM, Open MPI, Kubernetes).
@@ -97,12 +104,25 @@ def initialize(coordinator: str | None = None, num_processes: int | None = None,
       coordinator: the address of process 0 as "host:port", which all processes must be able to reach.
       num_processes: the number of processes.
       process_id: the index of this process, starting at 0.
+      same: a dictionary from names to values that must be equal in all processes, such as a digest of the settings.
+        They are compared if all other arguments are passed.
 
     Raises:
-      ValueError: if JAX has already been used.
+      ValueError: if JAX has already been used, if an argument is missing or out of its range, or if the processes do
+        not belong together.
+      OSError: if a process is missing after a minute, or cannot be reached.
     """
+    if coordinator is not None:
+        rendezvous.split_address(coordinator)
+        if num_processes is not None and process_id is not None:
+            rendezvous.meet(coordinator, num_processes, process_id, same)
     try:
-        jax.distributed.initialize(coordinator, num_processes, process_id)
+        jax.distributed.initialize(coordinator, num_processes, process_id, initialization_timeout=_CONNECTION_SECONDS)
+    except (ValueError, TypeError):
+        raise ValueError(
+            "JAX found no cluster (Cloud TPU, SLURM, Open MPI or Kubernetes) that provides `coordinator`, "
+            "`num_processes` and `process_id`. Pass all three."
+        ) from None
     except RuntimeError as error:
         if "must be called before" not in str(error):
             raise
@@ -156,6 +176,16 @@ def max_over_processes(number: int) -> int:
     if jax.process_count() == 1:
         return number
     return int(multihost_utils.process_allgather(np.array(number)).max())
+
+
+def find_different(digest: bytes) -> list[int]:
+    """Return the indices of the processes that pass another digest than process 0. All processes must call this.
+
+    Args:
+      digest: bytes of the same length in all processes.
+    """
+    digests = multihost_utils.process_allgather(np.frombuffer(digest, np.uint8), tiled=False)
+    return [i for i, each in enumerate(digests) if not np.array_equal(each, digests[0])]
 
 
 def pmap(

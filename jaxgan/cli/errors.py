@@ -85,7 +85,11 @@ def ending_quietly() -> Iterator[None]:
 
 
 def print_stop(stop: Interrupted) -> None:
-    """Print that a signal stopped the command, as one line on standard error."""
+    """Print that a signal stopped the command, as one line on standard error.
+
+    Args:
+      stop: the exception that the signal raised.
+    """
     print(stop, file=sys.stderr)
 
 
@@ -125,7 +129,7 @@ def print_mistake(message: str, command: str) -> None:
 
 
 def fix_for_training(error: BaseException) -> str:
-    """Return how to fix a lack of disk space or memory in training; an empty string for other errors."""
+    """Return how to fix a lack of disk space or memory, or a lost host, in training; "" for other errors."""
     if is_disk_full(error):
         return "Free some disk space and run the same command again: the run will be resumed."
     import jax  # not at the top, because flags are parsed without importing JAX
@@ -133,6 +137,11 @@ def fix_for_training(error: BaseException) -> str:
     out_of_memory = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     if out_of_memory or isinstance(error, MemoryError):
         return "There is not enough memory. Lower --batch-size, or split each batch with --grad-accum-steps."
+    if isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
+        return (
+            "Another process of the run has ended, or the network failed. Start the same command on all hosts again: "
+            "the run will be resumed."
+        )
     return ""
 
 

@@ -31,7 +31,7 @@ from jaxgan.monitoring.run_directory import (
     read_options,
 )
 from jaxgan.reporting import report
-from jaxgan.training import announcements, loop
+from jaxgan.training import announcements, hosts, loop
 from jaxgan.training.description import print_description
 from jaxgan.training.evaluator import Evaluator
 from jaxgan.training.options import RunOptions
@@ -142,13 +142,14 @@ def train(
       Diverged, Interrupted: see ``loop.train``.
     """
     options.check()
-    if options.coordinator:
+    if options.coordinator is not None:
         address = None if options.coordinator == "auto" else options.coordinator
-        parallel.initialize(address, options.num_processes, options.process_id)
+        parallel.initialize(address, options.num_processes, options.process_id, hosts.describe(program.name, config))
     use_cores(config)
     with announcements.waiting(f"loading the data: {config.data}", options):
         classes = () if options.fresh else read_classes(program.path_of_run(options.run_dir))
         experiment = program.build_with_classes(locate_data(config, data_paths), classes)
+    hosts.check_data(experiment.source)
     if not options.quiet and jax.process_index() == 0:
         _print_advice(config, experiment.source)
     run = make_run(config, experiment, program.build)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from jaxgan.core.rendezvous import split_address
 from jaxgan.experiment.settings_file import check_types
 
 # Options that are recorded in config.json and apply again when the run is resumed. All other options depend on the
@@ -118,8 +119,23 @@ class RunOptions:
             raise ValueError(f"`profile` must be at least 0, got {self.profile}.")
         if self.run_dir == "":
             raise ValueError("`run_dir` must not be empty. Pass the path of a directory.")
+        self._check_hosts()
+
+    def _check_hosts(self) -> None:
+        """Check the options of a run on several hosts."""
         if self.coordinator is None and (self.num_processes is not None or self.process_id is not None):
             raise ValueError(
                 "`num_processes` and `process_id` require `coordinator`, which is the address of process 0 as "
                 "host:port, or auto."
             )
+        if self.coordinator is None:
+            return
+        if self.coordinator != "auto":
+            split_address(self.coordinator)
+        if self.num_processes is not None and self.num_processes < 1:
+            raise ValueError(f"`num_processes` must be at least 1, got {self.num_processes}.")
+        if self.process_id is not None and not 0 <= self.process_id < (self.num_processes or self.process_id + 1):
+            most = "at least 0" if self.num_processes is None else f"between 0 and {self.num_processes - 1}"
+            raise ValueError(f"`process_id` must be {most}, got {self.process_id}.")
+        if self.parallel != "shard_map" and self.num_processes != 1:
+            raise ValueError(f"`parallel` must be shard_map for a run on several hosts, got {self.parallel}.")
