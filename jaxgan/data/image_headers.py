@@ -157,8 +157,9 @@ def _has_many_bits(image: Image.Image) -> bool:
 
 
 def _has_oblong_pixels(image: Image.Image) -> bool:
-    across, down = image.info.get("aspect") or image.info.get("dpi") or image.info.get("jfif_density") or (1, 1)
-    return bool(across and down) and abs(across / down - 1) > 0.01
+    density = image.info.get("aspect") or image.info.get("dpi") or image.info.get("jfif_density") or (1, 1)
+    across, down = map(float, density)
+    return across > 0 and down > 0 and abs(across / down - 1) > 0.01
 
 
 def common_size(where: str, names: list[str], sizes: list[tuple[int, int]], *, square: bool = False) -> tuple[int, int]:

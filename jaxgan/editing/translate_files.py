@@ -84,7 +84,8 @@ def translate_files(
         rate = f"{seconds / translated_count:.3g} s per image, {pixels / seconds / 1e6:.3g} megapixels per second"
         peak = system.peak_memory_bytes()
         memory = "" if peak is None else f", peak memory of the process {peak / 1e9:.2f} GB"
-        log(f"{translated_count:,} images written to {out}: {rate}{memory}")
+        noun = "image" if translated_count == 1 else "images"
+        log(f"{translated_count:,} {noun} written to {out}: {rate}{memory}")
     if failures:
         raise ValueError(f"{len(failures):,} of {len(names):,} images could not be translated:\n" + "\n".join(failures))
 
